@@ -1,0 +1,117 @@
+package inbox
+
+import "time"
+
+// Mode says which world an event belongs to. Live and test never meet: lanes belong to one mode.
+type Mode string
+
+// The two modes.
+const (
+	Live Mode = "live"
+	Test Mode = "test"
+)
+
+// Valid reports whether m is one of the two modes.
+func (m Mode) Valid() bool { return m == Live || m == Test }
+
+// Origin says how an event came into the store.
+type Origin string
+
+// The origins.
+const (
+	FromWebhook  Origin = "webhook"    // answered 200 at the door
+	FromRecheck  Origin = "readmitted" // let in from the quarantine by `inbox secret recheck`
+	FromImport   Origin = "import"     // brought in from another store
+	FromEmission Origin = "emit"       // emitted by a plugin
+)
+
+// Verdict is the normalised result of a verification. It is never guessed: what is not in the vocabulary is
+// [Unknown], and [Unknown] is never a failure.
+type Verdict string
+
+// The verdicts.
+const (
+	Passed  Verdict = "passed"
+	Failed  Verdict = "failed"
+	Pending Verdict = "pending"
+	Unknown Verdict = "unknown"
+)
+
+// UnknownEvent is the name given to a signed body that is not JSON or names no event.
+const UnknownEvent = "unknown"
+
+// View is what the program reads out of a body, besides keeping the body as it came. It is made by package
+// qoreid by the rules of NormVersion; a later version may read the same body better.
+type View struct {
+	Event             string  // QoreID's event; "unknown" when there is none
+	EventType         string  // QoreID's event_type; empty when unknown
+	ExternalID        string  // data.id as text; empty when there is none
+	Key               string  // ordering key; empty means "its own lane", and the store makes one from the seq
+	CustomerReference string  // empty when there is none
+	Verdict           Verdict // what it came to
+	Status            string  // as sent
+	State             string  // as sent
+	SubStatus         string  // as sent
+	Rank              int     // place in the life of a verification: 0 started … 3 completed; -1 unknown
+	SaysDuplicate     bool    // the payload's own isDuplicate
+	NormVersion       int     // which reading made this view
+}
+
+// Header is one HTTP header line as received.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Payload is the part of an event that holds personal data: it lives apart from the log and can be purged.
+type Payload struct {
+	Headers []Header
+	Body    []byte // exactly the bytes that were signed, after Content-Encoding was removed
+}
+
+// Arrival is a vouched-for event on its way into the store.
+type Arrival struct {
+	Source     string
+	Mode       Mode
+	Origin     Origin
+	SecretName string    // which of the source's secrets matched; empty for origins without one
+	ReceivedAt time.Time // when this copy came
+	FirstSeen  time.Time // when the program first saw it (earlier than ReceivedAt only for readmitted events)
+	NoDedup    bool      // source says dedup = "off"
+	View       View
+	Payload    Payload
+}
+
+// ReceiptStatus is what became of an arrival.
+type ReceiptStatus string
+
+// The statuses, as answered to the sender.
+const (
+	Stored    ReceiptStatus = "stored"
+	Duplicate ReceiptStatus = "duplicate"
+)
+
+// Receipt is the store's word that an event is on disk: the sender may forget it.
+type Receipt struct {
+	ID     string        `json:"id"`
+	Seq    int64         `json:"seq"`
+	Status ReceiptStatus `json:"status"`
+}
+
+// Event is a stored event without its payload. It never changes, but for the purge of its payload.
+type Event struct {
+	Seq           int64 // place in the log, from 1, without reuse
+	ID            string
+	Source        string
+	Mode          Mode
+	Origin        Origin
+	SecretName    string
+	View          View
+	Late          bool      // an event of a higher rank and the same key was stored before it
+	DuplicateHint bool      // its payload says so, or an equal (event, type, id, status) came before it
+	Size          int       // bytes of the body
+	ReceivedAt    time.Time // this arrival
+	FirstSeenAt   time.Time
+	StoredAt      time.Time // never decreasing along Seq
+	Purged        bool      // its payload is gone
+}

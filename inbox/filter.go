@@ -1,0 +1,52 @@
+package inbox
+
+import (
+	"strings"
+	"time"
+)
+
+// Filter selects stored events; it is the same for every list and for replay. Empty fields select everything;
+// several fields must all hold; several values of one field are alternatives.
+type Filter struct {
+	Seqs              []int64     `json:"seqs,omitempty"`        // by id
+	Events            []string    `json:"events,omitempty"`      // QoreID event; "*" at the end matches any rest
+	EventTypes        []string    `json:"event_types,omitempty"` // QoreID event_type
+	Sources           []string    `json:"sources,omitempty"`
+	Mode              Mode        `json:"mode,omitempty"`
+	Key               string      `json:"key,omitempty"`
+	CustomerReference string      `json:"customer_reference,omitempty"`
+	Statuses          []string    `json:"statuses,omitempty"` // the verdict, or the payload's own status, folded
+	Plugin            string      `json:"plugin,omitempty"`   // events this plugin has attempted
+	Since             time.Time   `json:"since,omitzero"`     // stored at or after
+	Until             time.Time   `json:"until,omitzero"`     // stored before
+	Where             []Condition `json:"where,omitempty"`
+	Limit             int         `json:"limit,omitempty"` // 0: no limit
+	After             int64       `json:"after,omitempty"` // seqs above it only: the place to go on from
+	Newest            bool        `json:"newest,omitempty"`
+}
+
+// Narrow reports whether f selects less than everything.
+func (f Filter) Narrow() bool {
+	return len(f.Seqs) > 0 || len(f.Events) > 0 || len(f.EventTypes) > 0 || len(f.Sources) > 0 || f.Mode != "" ||
+		f.Key != "" || f.CustomerReference != "" || len(f.Statuses) > 0 || f.Plugin != "" ||
+		!f.Since.IsZero() || !f.Until.IsZero() || len(f.Where) > 0 || f.Limit > 0
+}
+
+// Fold lowers s and turns spaces and dashes into single underscores: QoreID writes one status in several ways.
+func Fold(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	gap := false
+	for _, r := range strings.ToLower(strings.TrimSpace(s)) {
+		if r == ' ' || r == '-' || r == '_' {
+			gap = true
+			continue
+		}
+		if gap && b.Len() > 0 {
+			b.WriteByte('_')
+		}
+		gap = false
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,76 @@
+package inbox
+
+import "time"
+
+// Health is what is known of a plugin as a whole. The zero value is healthy.
+type Health struct {
+	OnHold  bool
+	Reason  string    // why, for the operator: the failure that tipped it
+	Since   time.Time // when the hold began
+	ProbeAt time.Time // when the next probe may start
+	Probes  int       // probes that failed in this hold
+	Streak  []Failure // failures in a row before the hold, oldest first
+}
+
+// Failure is one failed attempt of a streak.
+type Failure struct {
+	Lane LaneID
+	Seq  int64
+}
+
+// The waits between probes of a plugin on hold.
+const (
+	firstProbe = 5 * time.Second
+	lastProbe  = 5 * time.Minute
+)
+
+// Hold decides whether a plugin is sick as a whole, after an attempt on lane that came to o: the only place that
+// does. It is pure. A success ends the streak or the hold. A reject says something about the event and changes
+// nothing. Any other outcome lengthens the streak; when it holds HoldAfter failures over at least HoldKeys lanes, or
+// the attempt was denied something, the plugin goes on hold, and only probes run: one at a time, five seconds
+// apart at first, twice as long after each, five minutes at most. A plugin whose lanes are all one (order =
+// "global") cannot fail over several keys and is never held; its own retries already pace it.
+func Hold(h Health, seq int64, lane LaneID, o Outcome, p Policy, now time.Time) Health {
+	switch {
+	case o.Interrupted || o.Result == Reject:
+		return h
+	case o.Result.Settled():
+		return Health{}
+	case h.OnHold:
+		h.Probes++
+		h.ProbeAt = now.Add(probeWait(h.Probes))
+		h.Reason = o.describe()
+		return h
+	}
+	h.Streak = append(h.Streak[:len(h.Streak):len(h.Streak)], Failure{Lane: lane, Seq: seq})
+	// A streak on fewer lanes than HoldKeys may be long; what matters is its end.
+	if keep := 4 * max(p.HoldAfter, 1); len(h.Streak) > keep {
+		h.Streak = h.Streak[len(h.Streak)-keep:]
+	}
+	if o.Result == Denied || (len(h.Streak) >= p.HoldAfter && lanesOf(h.Streak) >= p.HoldKeys) {
+		h.OnHold, h.Since, h.Reason = true, now, o.describe()
+		h.ProbeAt = now.Add(firstProbe)
+	}
+	return h
+}
+
+func probeWait(n int) time.Duration {
+	d := firstProbe
+	for range n {
+		if d *= 2; d >= lastProbe {
+			return lastProbe
+		}
+	}
+	return d
+}
+
+func lanesOf(streak []Failure) int {
+	seen := make(map[LaneID]bool, len(streak))
+	for _, f := range streak {
+		seen[f.Lane] = true
+	}
+	return len(seen)
+}
+
+// describe names the outcome without its reason, which may hold personal data.
+func (o Outcome) describe() string { return string(o.Result) }

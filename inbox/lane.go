@@ -1,0 +1,75 @@
+package inbox
+
+import (
+	"strconv"
+	"time"
+)
+
+// LaneID names a lane within one plugin: what runs one at a time, in order.
+type LaneID struct {
+	Mode Mode
+	Key  string
+}
+
+// LaneState is the state of a lane that lags behind its plugin's cursor. A lane that does not lag has no row.
+type LaneState string
+
+// The states.
+const (
+	LaneReady  LaneState = "ready"  // its next event may run
+	LaneRetry  LaneState = "retry"  // its next event failed and is due again at DueAt
+	LaneParked LaneState = "parked" // its next event is dead; nothing runs until somebody retries or discards it
+)
+
+// Lane is a lane that lags behind its plugin's cursor: all its events from Next on are still to run, and all
+// before are settled.
+type Lane struct {
+	ID      LaneID
+	Next    int64 // seq of the event to run next, or, when ready, a lower bound of it
+	State   LaneState
+	DueAt   time.Time // for LaneRetry
+	Attempt int       // attempts already made of the event at Next, in this run
+	Tries   int       // of which count towards MaxAttempts
+	Since   time.Time // when it began to lag
+}
+
+// Lane keys made by us begin with "@", which no source name does, so they never meet an event's key.
+const (
+	globalLane    = "@global"
+	referenceLane = "@ref/"
+	pointerLane   = "@ptr/"
+	soloLane      = "@seq/"
+)
+
+// KeyBy says which value of an event makes its lane: "key", "customer_reference", or a JSON pointer.
+type KeyBy string
+
+// The named choices.
+const (
+	KeyByKey       KeyBy = "key"
+	KeyByReference KeyBy = "customer_reference"
+)
+
+// Pointer returns the JSON pointer and true when k is one.
+func (k KeyBy) Pointer() (string, bool) {
+	return string(k), k != "" && k != KeyByKey && k != KeyByReference
+}
+
+// LaneOf returns the lane of an event. at returns the scalar at a JSON pointer of the event's body as text; it is
+// called only when key_by is a pointer. An event without the wanted value falls back to its key.
+func LaneOf(e *Event, order Order, by KeyBy, at func(pointer string) (string, bool)) LaneID {
+	id := LaneID{Mode: e.Mode, Key: e.View.Key}
+	switch ptr, isPtr := by.Pointer(); {
+	case order == Global:
+		id.Key = globalLane
+	case order == Unsorted:
+		id.Key = soloLane + strconv.FormatInt(e.Seq, 10)
+	case by == KeyByReference && e.View.CustomerReference != "":
+		id.Key = referenceLane + e.View.CustomerReference
+	case isPtr:
+		if v, ok := at(ptr); ok {
+			id.Key = pointerLane + v
+		}
+	}
+	return id
+}

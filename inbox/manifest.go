@@ -1,0 +1,105 @@
+package inbox
+
+import "time"
+
+// Manifest is what a plugin asks for and what the operator grants it: NAME.toml beside NAME.wasm. The zero value
+// of a field means its default, which [Manifest.WithDefaults] fills in. Package release reads and checks it.
+type Manifest struct {
+	Events      []string // QoreID events it gets; empty means all but unknown and emitted ones; "*" at the end of a name matches any rest
+	EventTypes  []string
+	Sources     []string
+	Modes       []Mode
+	Where       []Condition // all must hold
+	KeyBy       KeyBy
+	Order       Order
+	Concurrency int // attempts at the same time; 1 to 64
+	Policy      Policy
+	Limits      Limits
+	Reuse       int               // events one instance serves in session mode; 1 means a fresh instance per event
+	StartFrom   StartFrom         // where a plugin that is new to this store begins
+	Config      map[string]string // handed to the plugin as it is
+}
+
+// Condition is "the scalar at this JSON pointer of the body is one of these texts".
+type Condition struct {
+	Pointer string   `json:"pointer"`
+	Values  []string `json:"values"`
+}
+
+// Limits bound one attempt.
+type Limits struct {
+	Time   time.Duration // wall clock from handing over the event to its result
+	Memory int64         // bytes of linear memory
+	Output int64         // bytes of result
+	Log    int64         // bytes of log that are kept
+}
+
+// StartFrom says where a new plugin begins: at the next event, at the first stored one, or at a seq.
+type StartFrom struct {
+	Start bool
+	Seq   int64 // zero: not by seq
+}
+
+// DefaultLimits are the limits without a manifest.
+func DefaultLimits() Limits {
+	return Limits{Time: 5 * time.Second, Memory: 64 << 20, Output: 1 << 20, Log: 64 << 10}
+}
+
+// WithDefaults returns m with every zero field set to its default. The default of Concurrency is parallel.
+func (m Manifest) WithDefaults(parallel int) Manifest {
+	or(&m.KeyBy, KeyByKey)
+	or(&m.Order, ByKey)
+	or(&m.Concurrency, max(parallel, 1))
+	or(&m.Reuse, 1)
+	p, l := DefaultPolicy(), DefaultLimits()
+	or(&m.Policy.MaxAttempts, p.MaxAttempts)
+	or(&m.Policy.Base, p.Base)
+	or(&m.Policy.Max, p.Max)
+	or(&m.Policy.OnFailure, p.OnFailure)
+	or(&m.Policy.HoldAfter, p.HoldAfter)
+	or(&m.Policy.HoldKeys, p.HoldKeys)
+	or(&m.Limits.Time, l.Time)
+	or(&m.Limits.Memory, l.Memory)
+	or(&m.Limits.Output, l.Output)
+	or(&m.Limits.Log, l.Log)
+	return m
+}
+
+func or[T comparable](v *T, fallback T) {
+	var zero T
+	if *v == zero {
+		*v = fallback
+	}
+}
+
+// Wants reports whether the event passes the filters that need no body. An event named unknown, or one that a
+// plugin emitted, must be asked for by name.
+func (m *Manifest) Wants(e *Event) bool {
+	if len(m.Events) == 0 {
+		if e.View.Event == UnknownEvent || e.Origin == FromEmission {
+			return false
+		}
+	} else if !matchAny(m.Events, e.View.Event) {
+		return false
+	}
+	return (len(m.EventTypes) == 0 || matchAny(m.EventTypes, e.View.EventType)) &&
+		(len(m.Sources) == 0 || matchAny(m.Sources, e.Source)) &&
+		(len(m.Modes) == 0 || contains(m.Modes, e.Mode))
+}
+
+// NeedsBody reports whether the filters or the lane of the manifest's plugin look into the body.
+func (m *Manifest) NeedsBody() bool {
+	_, ptr := m.KeyBy.Pointer()
+	return len(m.Where) > 0 || (ptr && m.Order == ByKey)
+}
+
+// Holds reports whether every condition of m holds for a body whose scalar at a pointer is at(pointer).
+func (m *Manifest) Holds(at func(pointer string) (string, bool)) bool {
+	for _, c := range m.Where {
+		v, ok := at(c.Pointer)
+		if !ok || !contains(c.Values, v) {
+			return false
+		}
+	}
+	return true
+}

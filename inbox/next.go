@@ -1,0 +1,82 @@
+package inbox
+
+import "time"
+
+// Delivery is one run of one event through one plugin, at the moment before an attempt.
+type Delivery struct {
+	Plugin  string
+	Seq     int64
+	Run     int64  // 0 for the first run; a replay's run has its job's number
+	Attempt int    // number of the attempt about to be made or just made, from 1
+	Tries   int    // attempts that already count towards MaxAttempts
+	Lane    LaneID // where it stands
+}
+
+// Replay reports whether this is not the event's first run through the plugin.
+func (d Delivery) Replay() bool { return d.Run != 0 }
+
+// Fate is what becomes of a run after an attempt.
+type Fate string
+
+// The fates.
+const (
+	Done  Fate = "done"  // settled; its lane goes on
+	Again Fate = "again" // will be tried again at Decision.DueAt; its lane waits (a replay's does not)
+	Dead  Fate = "dead"  // will not be tried again by itself
+)
+
+// Decision is the answer of Next.
+type Decision struct {
+	Fate  Fate
+	DueAt time.Time // for Again
+	Tries int       // counted attempts from now on
+	Parks bool      // for Dead: the lane's later events wait behind it
+}
+
+// Next decides what becomes of d after an attempt that came to o: the only place that does. It is pure. onHold
+// says that the plugin was sick as a whole when the attempt ended, so that it is recorded but not counted. roll is a
+// random number in [0,1): the wait is roll × the policy's bound (full jitter, "Exponential Backoff And Jitter", AWS
+// Architecture Blog 2015), but never less than a hundredth of it, so that a roll of zero is not a busy loop. A
+// plugin's own retry_after is honoured up to the policy's maximum and not jittered.
+//
+//   - ok, skip: done.
+//   - reject: dead at once; it parks the lane unless the policy continues (block parks: trying for ever what the
+//     plugin will never take would help nobody).
+//   - anything else: again, until MaxAttempts counted attempts are used up; then dead. With block, again for ever.
+//   - a replay never parks a lane: its later events already ran.
+func Next(d Delivery, o Outcome, p Policy, onHold bool, roll float64, now time.Time) Decision {
+	if o.Result.Settled() {
+		return Decision{Fate: Done}
+	}
+	parks := p.OnFailure != Continue && !d.Replay()
+	if o.Result == Reject {
+		return Decision{Fate: Dead, Tries: d.Tries + 1, Parks: parks}
+	}
+	tries := d.Tries
+	if !onHold {
+		tries++
+	}
+	endless := p.OnFailure == Block && !d.Replay()
+	if tries >= p.MaxAttempts && !onHold && !endless {
+		return Decision{Fate: Dead, Tries: tries, Parks: parks}
+	}
+	return Decision{Fate: Again, Tries: tries, DueAt: now.Add(wait(o, p, max(tries, 1), roll))}
+}
+
+// wait returns how long to wait after the n-th counted attempt.
+func wait(o Outcome, p Policy, n int, roll float64) time.Duration {
+	if o.RetryAfter > 0 {
+		return min(o.RetryAfter, p.Max)
+	}
+	bound := p.Bound(n)
+	return max(time.Duration(roll*float64(bound)), bound/100)
+}
+
+// Due returns when a wait that was to end at due really ends, seen at now: a clock that was set back must not
+// stretch a wait beyond the policy's maximum.
+func (p Policy) Due(due, now time.Time) time.Time {
+	if limit := now.Add(p.Max); due.After(limit) {
+		return limit
+	}
+	return due
+}

@@ -1,0 +1,57 @@
+package inbox
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Result is the one word an attempt comes to.
+type Result string
+
+// What a plugin may say of an event.
+const (
+	OK     Result = "ok"
+	Skip   Result = "skip"   // seen, nothing to do
+	Retry  Result = "retry"  // not now
+	Reject Result = "reject" // never: this event is bad for this plugin
+)
+
+// How an attempt may fail. A bug must never acknowledge, so whatever is not one of the four words above is one of
+// these, and is tried again by policy.
+const (
+	Trap       Result = "trap"       // the guest trapped: unreachable, out of bounds, stack overflow, …
+	Exit       Result = "exit"       // it exited with a code that means nothing to us
+	Timeout    Result = "timeout"    // it used up its time
+	Fuel       Result = "fuel"       // it used up its instructions
+	Memory     Result = "memory"     // it asked for more memory than it may have
+	Output     Result = "output"     // it wrote more than it may
+	BadResult  Result = "bad_result" // its result is not what the contract says
+	Denied     Result = "denied"     // it asked for something it was not granted
+	Unreadable Result = "unreadable" // the stored payload is damaged; the plugin was not asked
+	HostError  Result = "host_error" // the host could not run it; the plugin was not asked
+)
+
+// Results are all results in the order of their declaration; the schema's CHECK lists the same.
+func Results() []Result {
+	return []Result{OK, Skip, Retry, Reject, Trap, Exit, Timeout, Fuel, Memory, Output, BadResult, Denied, Unreadable, HostError}
+}
+
+// Settled reports whether r ends the run well.
+func (r Result) Settled() bool { return r == OK || r == Skip }
+
+// Failed reports whether r is a failure of the plugin or of what it depends on, as against a word it said about
+// the event. Hold counts failures; a retry counts as one, because it says that a dependency is out of reach.
+func (r Result) Failed() bool { return !r.Settled() && r != Reject }
+
+// Outcome is what one attempt came to, with everything that will be recorded of it.
+type Outcome struct {
+	Result      Result
+	Reason      string        // in words; may hold personal data, so it is stored beside the payloads
+	RetryAfter  time.Duration // the plugin's wish with Retry; zero means none
+	Duration    time.Duration // from handing over the event to its result
+	Release     string        // the release that ran
+	Log         []byte        // the guest's stderr (and stdout, in session mode), cut at the limit
+	LogCut      bool
+	Interrupted bool            // our own shutdown ended it: not an attempt, nothing is recorded
+	State       json.RawMessage // kept for the state to come; refused today
+}

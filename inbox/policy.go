@@ -1,0 +1,48 @@
+package inbox
+
+import "time"
+
+// OnFailure says what a dead delivery does to the later events of its lane.
+type OnFailure string
+
+// The choices.
+const (
+	Park     OnFailure = "park"     // they wait behind it until somebody retries or discards it (the default)
+	Continue OnFailure = "continue" // they go on without it
+	Block    OnFailure = "block"    // it never dies: it is tried for ever, and they wait
+)
+
+// Order says which events of a plugin wait for each other.
+type Order string
+
+// The choices.
+const (
+	ByKey    Order = "key"    // those of one mode and key (the default)
+	Global   Order = "global" // all of one mode
+	Unsorted Order = "none"   // none
+)
+
+// Policy is how a plugin's failures are met.
+type Policy struct {
+	MaxAttempts int           // counted attempts before a delivery dies; at least 1
+	Base        time.Duration // upper bound of the first wait
+	Max         time.Duration // upper bound of every wait
+	OnFailure   OnFailure
+	HoldAfter   int // failures in a row that put the plugin on hold
+	HoldKeys    int // over at least so many lanes
+}
+
+// DefaultPolicy tries twelve times over about a day: the bounds of the waits are 1 min, 2 min, 4 min … 12 h, which
+// makes 29 hours at most and half of that in the mean, so that an outage overnight is outlived.
+func DefaultPolicy() Policy {
+	return Policy{MaxAttempts: 12, Base: time.Minute, Max: 12 * time.Hour, OnFailure: Park, HoldAfter: 5, HoldKeys: 3}
+}
+
+// Bound returns the longest wait after the n-th counted attempt: base × 2^(n-1), at most max.
+func (p Policy) Bound(n int) time.Duration {
+	d := p.Base
+	for i := 1; i < n && d < p.Max; i++ {
+		d *= 2
+	}
+	return min(d, p.Max)
+}

@@ -1,0 +1,139 @@
+package inbox
+
+import "time"
+
+// Attempt is one recorded try. It is written once, in the commit that settles it.
+type Attempt struct {
+	Plugin    string
+	Seq       int64
+	Run       int64
+	Number    int // from 1, per run
+	Result    Result
+	Fate      Fate // what Next made of it
+	Counted   bool // towards MaxAttempts
+	StartedAt time.Time
+	Duration  time.Duration
+	Release   string
+	Reason    string // kept beside the payloads
+	Log       []byte // kept beside the payloads
+	LogCut    bool
+}
+
+// Run is a run that is neither its event's first one nor under way in a job's window: a replay that waits for its
+// next attempt or behind a lane that lags, or a dead delivery that was asked to go on.
+type Run struct {
+	Plugin  string
+	Seq     int64
+	Run     int64 // the job, or 0 for a retried first run whose lane had gone on
+	Job     int64 // the job that counts it; 0 for none
+	Lane    LaneID
+	Waits   bool // behind a lane that is parked; otherwise it is due at DueAt
+	DueAt   time.Time
+	Attempt int // attempts already made
+	Tries   int
+}
+
+// DeadLetter is a delivery that will not be tried again by itself.
+type DeadLetter struct {
+	Plugin     string
+	Seq        int64
+	Run        int64
+	Attempt    int // the attempt it died of
+	Lane       LaneID
+	Parks      bool // its lane waits behind it
+	Result     Result
+	DiedAt     time.Time
+	Resolution Resolution
+	ResolvedAt time.Time
+}
+
+// Resolution says what an operator made of a dead letter.
+type Resolution string
+
+// The resolutions.
+const (
+	Unresolved Resolution = ""
+	Retried    Resolution = "retried"
+	Discarded  Resolution = "discarded"
+)
+
+// Settlement is what one attempt, or one step of the dispatcher without an attempt, changes. All of it is one
+// transaction. Nil fields change nothing.
+type Settlement struct {
+	Plugin   string
+	Attempt  *Attempt
+	Cursor   int64 // the plugin's cursor from now on; 0 leaves it; it never goes back
+	Lane     *Lane // put this lane row
+	LaneGone *LaneID
+	Dead     *DeadLetter
+	Run      *Run // put this run row
+	RunGone  *Run // delete the row of this (plugin, seq, run)
+	Job      *JobStep
+	Health   *Health
+	Uncount  []Failure // lanes in retry whose tries of the streak no longer count
+}
+
+// Only narrows a replay by what became of an event so far.
+type Only string
+
+// The choices.
+const (
+	OnlyAll     Only = "all"     // whatever became of it (the default)
+	OnlyFailed  Only = "failed"  // its last attempt ended badly and it is not waiting to be tried again
+	OnlyMissing Only = "missing" // the plugin never attempted it
+)
+
+// JobState is the state of a replay job.
+type JobState string
+
+// The states.
+const (
+	JobRunning   JobState = "running"
+	JobDone      JobState = "done"
+	JobCancelled JobState = "cancelled"
+)
+
+// Job is a stored replay: selected events, in the order of the log, through chosen plugins.
+type Job struct {
+	ID         int64
+	CreatedAt  time.Time
+	FinishedAt time.Time // zero while it runs
+	Actor      string
+	Reason     string
+	Filter     Filter
+	Only       Only
+	Plugins    []string
+	Upto       int64   // newest seq when it was made; later events are not part of it
+	Rate       float64 // runs started per second over all plugins; 0 means no limit
+	Matched    int64   // events that matched when it was made
+	State      JobState
+	Parts      []JobPart
+}
+
+// JobPart is how far a job has come in one plugin.
+type JobPart struct {
+	Job      int64
+	Plugin   string
+	Position int64 // every selected event at or below it is run, left out, or has a run row
+	JobCount
+	Done bool
+}
+
+// JobCount counts what became of a job's events.
+type JobCount struct {
+	OK       int64 // ran and settled
+	Dead     int64 // ran and died
+	Pending  int64 // left out: its first run is still to come or under way
+	Revived  int64 // its dead first run goes on instead
+	Filtered int64 // left out: the plugin does not want it
+	Waiting  int64 // has a run row behind a parked lane
+}
+
+// JobStep moves a part of a job.
+type JobStep struct {
+	Job      int64
+	Plugin   string
+	Position int64    // 0 leaves it
+	Add      JobCount // added to the counts; may be negative
+	Done     bool
+}

@@ -1,0 +1,141 @@
+package inbox
+
+import "time"
+
+// The types of this file are what operators are shown. They hold no payload; texts that may hold personal data
+// (reasons, logs) are marked, and package api masks them unless they are to be revealed.
+
+// Copies counts how often an event was received again.
+type Copies struct {
+	Count   int64
+	FirstAt time.Time
+	LastAt  time.Time
+}
+
+// DeliveryState is where one event stands in one plugin.
+type DeliveryState string
+
+// The states.
+const (
+	StateSettled  DeliveryState = "settled"  // done
+	StateFiltered DeliveryState = "filtered" // the plugin does not want it
+	StateBefore   DeliveryState = "before"   // the plugin began after it
+	StatePending  DeliveryState = "pending"  // its turn has not come
+	StateWaiting  DeliveryState = "waiting"  // behind an earlier event of its lane
+	StateRetrying DeliveryState = "retrying" // failed, due again
+	StateDead     DeliveryState = "dead"     // will not be tried again by itself
+	StateDropped  DeliveryState = "discarded"
+)
+
+// DeliveryTrace is one event's way through one plugin.
+type DeliveryTrace struct {
+	Plugin   string
+	State    DeliveryState
+	Behind   int64     // for StateWaiting: the seq it waits behind
+	DueAt    time.Time // for StateRetrying
+	Attempts []Attempt // all runs, oldest first
+}
+
+// EventTrace is one event with everything that became of it.
+type EventTrace struct {
+	Event      Event
+	Copies     Copies
+	Deliveries []DeliveryTrace
+}
+
+// Entity is one verification or customer: all events of one key and mode.
+type Entity struct {
+	Mode              Mode
+	Key               string
+	CustomerReference string
+	Event             string // QoreID event of the newest
+	FirstAt           time.Time
+	LastAt            time.Time
+	Events            int64
+	Late              int64
+	Copies            int64
+	TopRank           int
+	Verdict           Verdict // of the event of the highest rank, the newest of them
+	Status            string
+	Open              bool // started, and no verification_completed yet
+}
+
+// Letter is a dead letter with its event.
+type Letter struct {
+	DeadLetter
+	Event   Event
+	Reason  string // may hold personal data
+	Waiting int64  // later events of its lane that wait behind it (0 unless it parks)
+}
+
+// Release is one version of a plugin: its bytes, manifest and config, content-addressed.
+type Release struct {
+	ID        string // first 16 hex digits of SHA-256 over wasm, manifest and config
+	Plugin    string
+	Wasm      string // SHA-256 of the module, hex
+	Size      int64
+	Manifest  []byte // the file as it was; empty when there was none
+	CreatedAt time.Time
+	Actor     string
+}
+
+// PluginRecord is what the store knows of a plugin.
+type PluginRecord struct {
+	Name      string
+	CreatedAt time.Time
+	StartedAt int64 // seq it began after
+	Cursor    int64
+	Paused    bool   // by the operator
+	Live      string // id of the release that runs or ran last
+	Pinned    string // id of the release that a rollback chose
+	PinnedOff string // wasm+manifest id of the folder's files the pin turned down: it ends when they change
+	Health    Health
+	Behind    int64     // events of the log above the cursor
+	Retrying  int64     // lanes in retry
+	Ready     int64     // lanes that catch up
+	Parked    int64     // lanes parked
+	Dead      int64     // unresolved dead letters
+	OldestAt  time.Time // when the oldest event at or above the cursor, or in a lane, was stored; zero: none waits
+}
+
+// Refused is a request that did not pass the signature check, kept for a while.
+type Refused struct {
+	ID         int64
+	Source     string
+	Address    string    // client address
+	Why        string    // missing | malformed | mismatch | no_secret
+	ReceivedAt time.Time // first time
+	LastAt     time.Time
+	Count      int64
+	Size       int
+	Payload    Payload // empty in lists
+}
+
+// QuarantineStats sums up the quarantine.
+type QuarantineStats struct {
+	Count   int64
+	Bytes   int64
+	Oldest  time.Time
+	Dropped int64 // evicted by its bounds since the store was made
+}
+
+// AuditEntry is one recorded deed of an operator.
+type AuditEntry struct {
+	At     time.Time
+	Actor  string
+	Action string // reveal, export, backup, replay, retry, discard, recheck, pause, resume, rollback, …
+	Target string
+	Reason string
+}
+
+// StoreStats are figures for status, metrics and doctor.
+type StoreStats struct {
+	Events     int64 // newest seq
+	FirstAt    time.Time
+	LastAt     time.Time
+	Copies     int64
+	FileBytes  int64
+	WALBytes   int64
+	FreeBytes  uint64 // on the file system
+	Quarantine QuarantineStats
+}

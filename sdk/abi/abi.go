@@ -1,0 +1,98 @@
+// Package abi says the plugin contract once: the names and wire types that the host and every guest share (ABI v1,
+// docs/PLUGIN-ABI.md). It imports the standard library only and builds for wasip1.
+package abi
+
+import "encoding/json"
+
+// Version is the contract's version, the "v" of a Document.
+const Version = 1
+
+// Names of the host module and its functions. A guest that imports Next is a session.
+const (
+	Module = "inbox_v1"
+	Next   = "next" // (buf, len) -> i32: the next document; its full length when buf is too small; NoMore at the end
+	Done   = "done" // (ptr, len) -> i32: the one result of the event that next handed over; 0 bytes mean ok
+	Log    = "log"  // (ptr, len) -> i32: a log line; 0
+)
+
+// Answers of imports that are not lengths.
+const (
+	NoMore      int32 = -1 // next: no more events, leave
+	ErrState    int32 = -2 // called out of turn: done without next, next without done
+	ErrPointer  int32 = -3 // the buffer is not inside the guest's memory
+	ErrTooLarge int32 = -4 // more than the limit
+)
+
+// Exit codes of a command that mean something (sysexits.h of BSD: EX_TEMPFAIL, EX_DATAERR).
+const (
+	ExitOK     = 0
+	ExitRetry  = 75
+	ExitReject = 65
+)
+
+// Outcomes a plugin may say. Nothing at all means OutcomeOK.
+const (
+	OutcomeOK     = "ok"
+	OutcomeSkip   = "skip"
+	OutcomeRetry  = "retry"
+	OutcomeReject = "reject"
+)
+
+// Document is what a plugin gets: on standard input, or from next. Ids are strings; what is unknown is null.
+type Document struct {
+	V        int               `json:"v"`
+	Delivery Delivery          `json:"delivery"`
+	Event    Event             `json:"event"`
+	Config   map[string]string `json:"config"`
+	State    json.RawMessage   `json:"state"` // null until plugins can keep state
+}
+
+// Delivery tells which try this is.
+type Delivery struct {
+	ID      string `json:"id"`  // the same for every attempt of every run of this event in this plugin
+	Seq     int64  `json:"seq"` // place of the event in the log
+	Run     int64  `json:"run"` // 0 for the first run
+	Attempt int    `json:"attempt"`
+	Replay  bool   `json:"replay"`
+	Now     string `json:"now"` // start of the attempt, RFC 3339 UTC with milliseconds
+}
+
+// Event is the event as the plugin may see it.
+type Event struct {
+	ID                string            `json:"id"`
+	Seq               int64             `json:"seq"`
+	Source            string            `json:"source"`
+	Mode              string            `json:"mode"`
+	Origin            string            `json:"origin"`
+	Event             string            `json:"event"`
+	EventType         *string           `json:"event_type"`
+	ReceivedAt        string            `json:"received_at"`
+	Key               string            `json:"key"`
+	CustomerReference *string           `json:"customer_reference"`
+	Verdict           string            `json:"verdict"`
+	Status            *string           `json:"status"`
+	State             *string           `json:"state"`
+	SubStatus         *string           `json:"sub_status"`
+	Late              bool              `json:"late"`
+	DuplicateHint     bool              `json:"duplicate_hint"`
+	Headers           map[string]string `json:"headers"`
+	Body              json.RawMessage   `json:"body,omitempty"`        // the event's JSON, byte for byte without a byte order mark
+	BodyBase64        []byte            `json:"body_base64,omitempty"` // instead of Body when it is not valid UTF-8 JSON
+	Withheld          []Withheld        `json:"withheld"`
+}
+
+// Withheld names a value that was left out of Body.
+type Withheld struct {
+	Pointer string `json:"ptr"`
+	Size    int    `json:"size"`
+}
+
+// Result is what a plugin answers: on standard output, or through done. Empty means ok.
+type Result struct {
+	Outcome    string          `json:"outcome"`
+	Reason     string          `json:"reason,omitempty"`
+	RetryAfter string          `json:"retry_after,omitempty"` // a Go duration such as "30s", with OutcomeRetry
+	State      json.RawMessage `json:"state,omitempty"`       // not yet: refused by name
+	Emit       json.RawMessage `json:"emit,omitempty"`        // not yet: refused by name
+	HTTP       json.RawMessage `json:"http,omitempty"`        // not yet: refused by name
+}

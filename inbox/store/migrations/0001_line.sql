@@ -1,0 +1,225 @@
+-- The line: the log, what it was read as, and where every plugin stands in it.
+-- Times are integer milliseconds since 1970, UTC, from the program's clock. The CHECKs repeat the state machine.
+
+CREATE TABLE meta (
+	name  TEXT NOT NULL PRIMARY KEY,
+	value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Everything that may hold personal data, apart from the log, so that it can be encrypted, purged by age and erased
+-- by subject without touching the log.
+CREATE TABLE contents (
+	id       INTEGER NOT NULL PRIMARY KEY,
+	kind     INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 4), -- 1 event (headers and body), 2 refused request, 3 attempt log, 4 attempt reason
+	subject  TEXT,                                          -- whose it is, once erasing by subject needs it
+	root_seq INTEGER,                                       -- the event it came from; NULL for a refused request
+	encoding INTEGER NOT NULL CHECK (encoding BETWEEN 1 AND 2), -- 1 the bytes as they are, 2 length of the headers (uvarint), headers as JSON, body
+	key_id   INTEGER,                                       -- the key that encrypts it; NULL: none
+	bytes    BLOB    NOT NULL,
+	checksum INTEGER NOT NULL                               -- CRC-32C of bytes
+) STRICT;
+
+-- The log. A row never changes, but for content_id at a purge.
+CREATE TABLE events (
+	seq                INTEGER NOT NULL PRIMARY KEY,
+	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 under the store key: of source and body, or of what makes it one
+	source             TEXT    NOT NULL,
+	mode               TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	origin             TEXT    NOT NULL CHECK (origin IN ('webhook', 'readmitted', 'import', 'emit')),
+	secret             TEXT    NOT NULL,
+	event              TEXT    NOT NULL,
+	event_type         TEXT    NOT NULL,
+	external_id        TEXT    NOT NULL,
+	key                TEXT    NOT NULL CHECK (key <> ''),
+	customer_reference TEXT    NOT NULL,
+	verdict            TEXT    NOT NULL CHECK (verdict IN ('passed', 'failed', 'pending', 'unknown')),
+	status             TEXT    NOT NULL,
+	state              TEXT    NOT NULL,
+	sub_status         TEXT    NOT NULL,
+	rank               INTEGER NOT NULL CHECK (rank BETWEEN -1 AND 3),
+	top_rank           INTEGER NOT NULL CHECK (top_rank >= rank), -- highest rank of the key up to here
+	late               INTEGER NOT NULL CHECK (late IN (0, 1)),
+	duplicate_hint     INTEGER NOT NULL CHECK (duplicate_hint IN (0, 1)),
+	norm_version       INTEGER NOT NULL,
+	size               INTEGER NOT NULL,
+	content_id         INTEGER, -- NULL once purged
+	received_at        INTEGER NOT NULL,
+	first_seen_at      INTEGER NOT NULL,
+	stored_at          INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX events_by_key ON events (mode, key, seq);
+
+-- How often an event came again. No row: never.
+CREATE TABLE copies (
+	seq      INTEGER NOT NULL PRIMARY KEY,
+	count    INTEGER NOT NULL CHECK (count > 0),
+	first_at INTEGER NOT NULL,
+	last_at  INTEGER NOT NULL
+) STRICT;
+
+-- Digests of older events: sorted runs that are written once, each with a filter that is kept in memory.
+CREATE TABLE digest_runs (
+	id     INTEGER NOT NULL PRIMARY KEY,
+	level  INTEGER NOT NULL CHECK (level >= 0),
+	first  INTEGER NOT NULL, -- seqs it covers
+	last   INTEGER NOT NULL CHECK (last >= first),
+	count  INTEGER NOT NULL,
+	filter BLOB              -- NULL while the run is being written
+) STRICT;
+
+CREATE TABLE digest_entries (
+	run  INTEGER NOT NULL,
+	hash INTEGER NOT NULL, -- first 64 bits of the digest
+	seq  INTEGER NOT NULL,
+	PRIMARY KEY (run, hash, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Requests that did not pass the signature check.
+CREATE TABLE refused (
+	id          INTEGER NOT NULL PRIMARY KEY,
+	source      TEXT    NOT NULL,
+	digest      BLOB    NOT NULL CHECK (length(digest) = 32),
+	address     TEXT    NOT NULL,
+	why         TEXT    NOT NULL CHECK (why IN ('missing', 'malformed', 'mismatch', 'no_secret')),
+	received_at INTEGER NOT NULL,
+	last_at     INTEGER NOT NULL,
+	count       INTEGER NOT NULL CHECK (count > 0),
+	size        INTEGER NOT NULL,
+	content_id  INTEGER NOT NULL,
+	UNIQUE (source, digest)
+) STRICT;
+
+-- A plugin is its name; position and state survive its file.
+CREATE TABLE plugins (
+	id          INTEGER NOT NULL PRIMARY KEY,
+	name        TEXT    NOT NULL UNIQUE,
+	created_at  INTEGER NOT NULL,
+	started_at  INTEGER NOT NULL CHECK (started_at >= 0), -- seq it began after
+	cursor      INTEGER NOT NULL CHECK (cursor >= started_at),
+	paused      INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+	live        TEXT    NOT NULL DEFAULT '',
+	pinned      TEXT    NOT NULL DEFAULT '',
+	pinned_off  TEXT    NOT NULL DEFAULT '',
+	held_at     INTEGER, -- NULL: not on hold
+	hold_reason TEXT    NOT NULL DEFAULT '',
+	probe_at    INTEGER NOT NULL DEFAULT 0,
+	probes      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE releases (
+	num        INTEGER NOT NULL PRIMARY KEY,
+	plugin     INTEGER NOT NULL,
+	id         TEXT    NOT NULL,
+	wasm       TEXT    NOT NULL,
+	size       INTEGER NOT NULL,
+	manifest   BLOB    NOT NULL,
+	created_at INTEGER NOT NULL,
+	actor      TEXT    NOT NULL,
+	UNIQUE (plugin, id)
+) STRICT;
+
+-- Lanes that lag behind their plugin's cursor. A lane that does not lag has no row.
+CREATE TABLE lanes (
+	plugin  INTEGER NOT NULL,
+	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key     TEXT    NOT NULL,
+	next    INTEGER NOT NULL CHECK (next > 0),
+	state   TEXT    NOT NULL CHECK (state IN ('ready', 'retry', 'parked')),
+	due_at  INTEGER CHECK ((state = 'retry') = (due_at IS NOT NULL)),
+	attempt INTEGER NOT NULL CHECK (attempt >= 0),
+	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
+	since   INTEGER NOT NULL,
+	PRIMARY KEY (plugin, mode, key)
+) STRICT, WITHOUT ROWID;
+
+-- One row per attempt, written once, in the commit that settles it.
+CREATE TABLE attempts (
+	plugin     INTEGER NOT NULL,
+	seq        INTEGER NOT NULL,
+	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay job
+	attempt    INTEGER NOT NULL CHECK (attempt > 0),
+	result     TEXT    NOT NULL CHECK (result IN ('ok', 'skip', 'retry', 'reject', 'trap', 'exit', 'timeout', 'fuel', 'memory', 'output', 'bad_result', 'denied', 'unreadable', 'host_error')),
+	fate       TEXT    NOT NULL CHECK (fate IN ('done', 'again', 'dead')),
+	counted    INTEGER NOT NULL CHECK (counted IN (0, 1)),
+	started_at INTEGER NOT NULL,
+	duration   INTEGER NOT NULL CHECK (duration >= 0), -- microseconds
+	release    INTEGER, -- releases.num
+	reason_id  INTEGER, -- contents
+	log_id     INTEGER, -- contents
+	log_cut    INTEGER NOT NULL CHECK (log_cut IN (0, 1)),
+	PRIMARY KEY (plugin, seq, run, attempt),
+	CHECK ((fate = 'done') = (result IN ('ok', 'skip')))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE dead (
+	plugin      INTEGER NOT NULL,
+	seq         INTEGER NOT NULL,
+	run         INTEGER NOT NULL,
+	attempt     INTEGER NOT NULL,
+	mode        TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key         TEXT    NOT NULL, -- of the lane
+	parks       INTEGER NOT NULL CHECK (parks IN (0, 1)),
+	result      TEXT    NOT NULL,
+	died_at     INTEGER NOT NULL,
+	resolution  TEXT    NOT NULL CHECK (resolution IN ('', 'retried', 'discarded')),
+	resolved_at INTEGER CHECK ((resolution = '') = (resolved_at IS NULL)),
+	PRIMARY KEY (plugin, seq, run, attempt),
+	CHECK (parks = 0 OR run = 0)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX dead_open ON dead (plugin, seq) WHERE resolution = '';
+
+-- Runs that are neither first runs nor in a job's window.
+CREATE TABLE runs (
+	plugin  INTEGER NOT NULL,
+	seq     INTEGER NOT NULL,
+	run     INTEGER NOT NULL CHECK (run >= 0),
+	job     INTEGER NOT NULL CHECK (job >= 0),
+	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key     TEXT    NOT NULL,
+	waits   INTEGER NOT NULL CHECK (waits IN (0, 1)),
+	due_at  INTEGER NOT NULL,
+	attempt INTEGER NOT NULL CHECK (attempt >= 0),
+	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
+	PRIMARY KEY (plugin, seq, run)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX runs_waiting ON runs (plugin, mode, key, job, seq) WHERE waits = 1;
+
+CREATE TABLE jobs (
+	id          INTEGER NOT NULL PRIMARY KEY,
+	created_at  INTEGER NOT NULL,
+	finished_at INTEGER CHECK ((state = 'running') = (finished_at IS NULL)),
+	actor       TEXT    NOT NULL,
+	reason      TEXT    NOT NULL,
+	filter      TEXT    NOT NULL CHECK (json_valid(filter)),
+	only_what   TEXT    NOT NULL CHECK (only_what IN ('all', 'failed', 'missing')),
+	upto        INTEGER NOT NULL,
+	rate        REAL    NOT NULL CHECK (rate >= 0),
+	matched     INTEGER NOT NULL,
+	state       TEXT    NOT NULL CHECK (state IN ('running', 'done', 'cancelled'))
+) STRICT;
+
+CREATE TABLE job_parts (
+	job      INTEGER NOT NULL,
+	plugin   INTEGER NOT NULL,
+	position INTEGER NOT NULL,
+	ok       INTEGER NOT NULL DEFAULT 0,
+	dead     INTEGER NOT NULL DEFAULT 0,
+	pending  INTEGER NOT NULL DEFAULT 0,
+	revived  INTEGER NOT NULL DEFAULT 0,
+	filtered INTEGER NOT NULL DEFAULT 0,
+	waiting  INTEGER NOT NULL DEFAULT 0,
+	done     INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1)),
+	PRIMARY KEY (job, plugin)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+	id     INTEGER NOT NULL PRIMARY KEY,
+	at     INTEGER NOT NULL,
+	actor  TEXT    NOT NULL,
+	action TEXT    NOT NULL,
+	target TEXT    NOT NULL,
+	reason TEXT    NOT NULL
+) STRICT;

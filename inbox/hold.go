@@ -32,7 +32,7 @@ const (
 // "global") cannot fail over several keys and is never held; its own retries already pace it.
 func Hold(h Health, seq int64, lane LaneID, o Outcome, p Policy, now time.Time) Health {
 	switch {
-	case o.Interrupted || o.Result == Reject:
+	case o.Interrupted || o.Result == Reject || o.Result == Unreadable:
 		return h
 	case o.Result.Settled():
 		return Health{}

@@ -41,7 +41,7 @@ type Decision struct {
 //
 //   - ok, skip: done.
 //   - reject: dead at once; it parks the lane unless the policy continues (block parks: trying for ever what the
-//     plugin will never take would help nobody).
+//     plugin will never take would help nobody). So is a payload that can no longer be read.
 //   - anything else: again, until MaxAttempts counted attempts are used up; then dead. With block, again for ever.
 //   - a replay never parks a lane: its later events already ran.
 func Next(d Delivery, o Outcome, p Policy, onHold bool, roll float64, now time.Time) Decision {
@@ -49,7 +49,7 @@ func Next(d Delivery, o Outcome, p Policy, onHold bool, roll float64, now time.T
 		return Decision{Fate: Done}
 	}
 	parks := p.OnFailure != Continue && !d.Replay()
-	if o.Result == Reject {
+	if o.Result == Reject || o.Result == Unreadable {
 		return Decision{Fate: Dead, Tries: d.Tries + 1, Parks: parks}
 	}
 	tries := d.Tries

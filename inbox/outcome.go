@@ -39,10 +39,6 @@ func Results() []Result {
 // Settled reports whether r ends the run well.
 func (r Result) Settled() bool { return r == OK || r == Skip }
 
-// Failed reports whether r is a failure of the plugin or of what it depends on, as against a word it said about
-// the event. Hold counts failures; a retry counts as one, because it says that a dependency is out of reach.
-func (r Result) Failed() bool { return !r.Settled() && r != Reject }
-
 // Outcome is what one attempt came to, with everything that will be recorded of it.
 type Outcome struct {
 	Result      Result

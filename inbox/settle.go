@@ -1,6 +1,9 @@
 package inbox
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Attempt is one recorded try. It is written once, in the commit that settles it.
 type Attempt struct {
@@ -62,16 +65,29 @@ const (
 type Settlement struct {
 	Plugin   string
 	Attempt  *Attempt
-	Cursor   int64 // the plugin's cursor from now on; 0 leaves it; it never goes back
-	Lane     *Lane // put this lane row
-	LaneGone *LaneID
-	Dead     *DeadLetter
-	Run      *Run // put this run row
-	RunGone  *Run // delete the row of this (plugin, seq, run)
+	Cursor   int64       // the plugin's cursor from now on; 0 leaves it; it never goes back
+	Lane     *Lane       // put this lane row
+	LaneGone *LaneID     // delete this lane row; runs that waited behind the lane become due at once
+	Dead     *DeadLetter // put this letter; with a Resolution: resolve the unresolved letter of its (plugin, seq, run)
+	Run      *Run        // put this run row
+	RunGone  *Run        // delete the row of this (plugin, seq, run)
 	Job      *JobStep
 	Health   *Health
-	Uncount  []Failure // lanes in retry whose tries of the streak no longer count
+	Uncount  []Failure // take one try back from each lane in retry whose next event is the failure's seq
+	Keying   string    // what the plugin's lanes are made by from now on; empty leaves it
+	Chain    *Chain    // settlements of one chain commit in their order, and none after one that failed; nil: alone
 }
+
+// Chain ties the settlements of a plugin together: each was decided on the ground that those before it would
+// commit. The store breaks the chain when one of them fails and refuses the rest; the dispatcher then begins again
+// from what is stored, with a new chain.
+type Chain struct{ broken atomic.Bool }
+
+// Break marks the chain as broken.
+func (c *Chain) Break() { c.broken.Store(true) }
+
+// Broken reports whether a settlement of the chain failed.
+func (c *Chain) Broken() bool { return c.broken.Load() }
 
 // Only narrows a replay by what became of an event so far.
 type Only string

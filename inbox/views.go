@@ -89,6 +89,7 @@ type PluginRecord struct {
 	Live      string // id of the release that runs or ran last
 	Pinned    string // id of the release that a rollback chose
 	PinnedOff string // wasm+manifest id of the folder's files the pin turned down: it ends when they change
+	Keying    string // what its lanes are made by, as set by a Settlement
 	Health    Health
 	Behind    int64     // events of the log above the cursor
 	Retrying  int64     // lanes in retry

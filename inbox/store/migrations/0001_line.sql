@@ -101,6 +101,7 @@ CREATE TABLE plugins (
 	live        TEXT    NOT NULL DEFAULT '',
 	pinned      TEXT    NOT NULL DEFAULT '',
 	pinned_off  TEXT    NOT NULL DEFAULT '',
+	keying      TEXT    NOT NULL DEFAULT '', -- what its lanes are made by
 	held_at     INTEGER, -- NULL: not on hold
 	hold_reason TEXT    NOT NULL DEFAULT '',
 	probe_at    INTEGER NOT NULL DEFAULT 0,

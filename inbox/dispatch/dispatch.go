@@ -1,0 +1,218 @@
+// Package dispatch leads events to plugins: per plugin and lane one at a time and in order, other lanes in parallel.
+//
+// Every plugin has a pump, one goroutine that owns all that is in memory of the plugin's lanes. It reads the log
+// behind its cursor, queues each event in its lane, starts an attempt at the head of every lane that may run, asks
+// [inbox.Next] and [inbox.Hold] what the outcome means, and hands the answer to the store as one settlement. A lane
+// that cannot go on gets a row; the cursor then passes its events, and the lane's own events come from the
+// log's index when it goes on. So the memory of a pump is bounded however long its backlog is.
+//
+// What is in memory can always be made anew from the store. That is what happens at start, and whenever a
+// settlement fails: the pump lets the running attempts end, forgets everything, and begins from what is stored. An
+// attempt whose record was lost that way is made again.
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"inbox/inbox"
+)
+
+// Log is what dispatch reads of the events.
+type Log interface {
+	// EventsAfter returns up to limit events with seqs above after, in order.
+	EventsAfter(ctx context.Context, after int64, limit int) ([]inbox.Event, error)
+	// LaneEvents returns up to limit events of an event key with from <= seq <= upto, in order.
+	LaneEvents(ctx context.Context, mode inbox.Mode, key string, from, upto int64, limit int) ([]inbox.Event, error)
+	// ReferenceEvents is LaneEvents for a customer reference.
+	ReferenceEvents(ctx context.Context, mode inbox.Mode, ref string, from, upto int64, limit int) ([]inbox.Event, error)
+	// Payload returns the payload of an event; damaged and purged ones are errors that [Options.Lost] recognises.
+	Payload(ctx context.Context, seq int64) (inbox.Payload, error)
+	// Subscribe returns a channel that wakes after events were appended, and a function that ends it.
+	Subscribe() (<-chan struct{}, func())
+}
+
+// Ledger is where the outcome of the work is kept.
+type Ledger interface {
+	Load(ctx context.Context, plugin string) (*inbox.PluginRecord, []inbox.Lane, error)
+	// SettledAbove returns the seqs above seq that have an attempt of the run whose fate is done or dead, ascending.
+	SettledAbove(ctx context.Context, plugin string, run int64, seq int64) ([]int64, error)
+	// Settle queues a settlement and returns; done is called once it is durable or has failed.
+	Settle(ctx context.Context, s *inbox.Settlement, done func(error)) error
+}
+
+// Replays is where runs other than the first come from.
+type Replays interface {
+	Runs(ctx context.Context, plugin string) ([]inbox.Run, error)                        // the due ones
+	LaneRuns(ctx context.Context, plugin string, lane inbox.LaneID) ([]inbox.Run, error) // that wait behind a lane
+	Jobs(ctx context.Context, plugin string) ([]inbox.Job, error)                        // running, with a part in plugin
+	Match(ctx context.Context, job *inbox.Job, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
+	Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) // unresolved
+}
+
+// Store is the three together.
+type Store interface {
+	Log
+	Ledger
+	Replays
+}
+
+// Runner makes one attempt. It honours the release's limits by itself; when ctx is done it gives up and returns an
+// Interrupted outcome. It is safe for concurrent use.
+type Runner func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome
+
+// Live is the release of a plugin that runs.
+type Live struct {
+	Release  string
+	Manifest inbox.Manifest // with defaults
+	Run      Runner
+}
+
+// Options configure a Dispatcher.
+type Options struct {
+	Store   Store
+	Log     *slog.Logger
+	Grace   time.Duration                      // how long running attempts may go on after Run's ctx is done; default 5 s
+	Low     func() bool                        // reports that the disk is nearly full: nothing new is started; nil: never
+	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was handed to the store; nil: nobody
+	Roll    func() float64                     // jitter; default math/rand
+	Paused  bool                               // start nothing until Resume
+}
+
+// Dispatcher leads all plugins. Make it with New, then call Run.
+type Dispatcher struct {
+	opt    Options
+	starts chan *pump
+	stop   context.Context // done when the grace is over
+	cut    context.CancelFunc
+	quit   chan struct{} // closed when Run's ctx is done
+	mu     sync.Mutex
+	pumps  map[string]*pump
+	paused bool
+}
+
+// New returns a Dispatcher without plugins.
+func New(o Options) *Dispatcher {
+	if o.Grace == 0 {
+		o.Grace = 5 * time.Second
+	}
+	if o.Low == nil {
+		o.Low = func() bool { return false }
+	}
+	if o.Observe == nil {
+		o.Observe = func(*inbox.Event, *inbox.Attempt) {}
+	}
+	if o.Roll == nil {
+		o.Roll = rand.Float64
+	}
+	stop, cut := context.WithCancel(context.Background())
+	return &Dispatcher{
+		opt: o, starts: make(chan *pump, 1), stop: stop, cut: cut, quit: make(chan struct{}),
+		pumps: map[string]*pump{}, paused: o.Paused,
+	}
+}
+
+// Run leads until ctx is done, then starts nothing more, gives the running attempts the grace to end, interrupts the
+// rest, hands in the last settlements and returns. An attempt that was interrupted does not count and is made again.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	defer d.cut()
+	var pumps sync.WaitGroup
+	for {
+		select {
+		case p := <-d.starts:
+			pumps.Go(p.run)
+		case <-ctx.Done():
+			close(d.quit)
+			grace := time.AfterFunc(d.opt.Grace, d.cut)
+			defer grace.Stop()
+			pumps.Wait()
+			return nil
+		}
+	}
+}
+
+// SetLive makes live the release of the plugin: its attempts from now on are made by it. nil takes the plugin out:
+// it starts nothing more and keeps its place. The plugin must be registered in the store.
+func (d *Dispatcher) SetLive(plugin string, live *Live) {
+	d.mu.Lock()
+	p, ok := d.pumps[plugin]
+	if !ok && live != nil {
+		p = newPump(d, plugin)
+		d.pumps[plugin] = p
+	}
+	d.mu.Unlock()
+	if p == nil {
+		return
+	}
+	p.ask(func() { p.swap(live) })
+	if !ok {
+		select {
+		case d.starts <- p:
+		case <-d.quit:
+		}
+	}
+}
+
+// Wake makes the plugin's pump look at the store again, after an operator changed something there: paused or
+// resumed it, released a parked lane, made or cancelled a job. Empty wakes all.
+func (d *Dispatcher) Wake(plugin string) {
+	for _, p := range d.each() {
+		if plugin == "" || p.name == plugin {
+			p.ask(p.refresh)
+		}
+	}
+}
+
+// Resume ends the pause of Options.Paused.
+func (d *Dispatcher) Resume() {
+	d.mu.Lock()
+	d.paused = false
+	d.mu.Unlock()
+	d.Wake("")
+}
+
+// Paused reports whether everything is paused.
+func (d *Dispatcher) Paused() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.paused
+}
+
+// Status is what a pump can tell of itself.
+type Status struct {
+	Running int    // attempts under way
+	Open    int    // events in memory that are not settled
+	Note    string // why it does not run as one would expect; empty when all is well
+}
+
+// Status returns the plugin's status, and false when it has no pump or is stopping.
+func (d *Dispatcher) Status(ctx context.Context, plugin string) (Status, bool) {
+	d.mu.Lock()
+	p := d.pumps[plugin]
+	d.mu.Unlock()
+	if p == nil {
+		return Status{}, false
+	}
+	answer := make(chan Status, 1)
+	p.ask(func() { answer <- p.status() })
+	select {
+	case s := <-answer:
+		return s, true
+	case <-ctx.Done():
+	case <-p.gone:
+	}
+	return Status{}, false
+}
+
+func (d *Dispatcher) each() []*pump {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := make([]*pump, 0, len(d.pumps))
+	for _, p := range d.pumps {
+		all = append(all, p)
+	}
+	return all
+}

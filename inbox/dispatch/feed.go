@@ -1,0 +1,264 @@
+package dispatch
+
+import (
+	"container/heap"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"inbox/inbox"
+)
+
+// feed reads the log on and queues what the plugin wants.
+func (p *pump) feed() {
+	for p.more && p.room() && !p.draining() {
+		events, err := p.d.opt.Store.EventsAfter(p.d.stop, p.scanned, readAhead)
+		if err != nil {
+			p.reset(err)
+			return
+		}
+		p.more = len(events) == readAhead
+		for i := range events {
+			if err := p.see(p.d.stop, &events[i]); err != nil {
+				p.reset(err)
+				return
+			}
+		}
+		p.meet()
+	}
+	if !p.draining() {
+		p.feedJobs(time.Now())
+	}
+}
+
+// meet lets lanes go on whose next event is no longer ahead of what was looked at. They are ahead after a start: the
+// cursor may be stored behind what its lanes have settled.
+func (p *pump) meet() {
+	ahead := p.ahead
+	p.ahead = nil
+	for _, l := range ahead {
+		p.line(l)
+	}
+}
+
+// room reports whether more of the log may be held in memory.
+func (p *pump) room() bool {
+	return p.open.size() < maxOpen && p.scanned-p.open.low(p.scanned) < maxSpan
+}
+
+// see takes the next event of the log.
+func (p *pump) see(ctx context.Context, e *inbox.Event) error {
+	if p.settled[e.Seq] {
+		delete(p.settled, e.Seq)
+		p.scanned = e.Seq
+		return nil
+	}
+	wanted, id, err := p.sort(ctx, e)
+	if err != nil {
+		return err
+	}
+	p.scanned = e.Seq
+	if !wanted || e.Seq <= p.passed[id] {
+		return nil
+	}
+	if l := p.lanes[id]; l != nil && l.row != nil {
+		return nil // behind the lane's next event, or passed by it
+	}
+	l := p.lane(id)
+	p.open.open(e.Seq)
+	l.queue = append(l.queue, item{event: e})
+	p.line(l)
+	return nil
+}
+
+// sort says whether the plugin wants the event, and in which lane it stands. An event whose payload is damaged is
+// wanted if its row says so: the attempt will report the damage.
+func (p *pump) sort(ctx context.Context, e *inbox.Event) (bool, inbox.LaneID, error) {
+	m := p.manifest
+	if !m.Wants(e) {
+		return false, inbox.LaneOf(e, p.keying.order, inbox.KeyByKey, nil), nil
+	}
+	nowhere := func(string) (string, bool) { return "", false }
+	_, byPointer := p.keying.by.Pointer()
+	if !byPointer && len(m.Where) == 0 {
+		return true, inbox.LaneOf(e, p.keying.order, p.keying.by, nowhere), nil
+	}
+	payload, err := p.d.opt.Store.Payload(ctx, e.Seq)
+	if err != nil {
+		if inbox.KindOf(err) == inbox.Unavailable || ctx.Err() != nil {
+			return false, inbox.LaneID{}, err
+		}
+		return true, inbox.LaneOf(e, p.keying.order, p.keying.by, nowhere), nil
+	}
+	at := inbox.Scalars(payload.Body)
+	return m.Holds(at), inbox.LaneOf(e, p.keying.order, p.keying.by, at), nil
+}
+
+// lane returns the lane of that name, made if need be.
+func (p *pump) lane(id inbox.LaneID) *lane {
+	l := p.lanes[id]
+	if l == nil {
+		l = &lane{id: id}
+		p.lanes[id] = l
+	}
+	return l
+}
+
+// setRow gives the lane a row, in memory.
+func (p *pump) setRow(l *lane, row inbox.Lane) {
+	if l.row == nil {
+		p.rows++
+	}
+	l.row = &row
+	if row.State == inbox.LaneRetry {
+		heap.Push(&p.due, timer{at: row.DueAt, lane: l})
+	}
+}
+
+// cover settles in the window what a lane's new row stands for, and forgets all but what may soon be run.
+func (p *pump) cover(l *lane, keep int) {
+	if l.busy != nil && l.busy.first() {
+		p.open.settle(l.busy.event.Seq)
+	}
+	for i := range l.queue {
+		p.open.settle(l.queue[i].event.Seq)
+	}
+	l.queue = slices.Clone(l.queue[:min(len(l.queue), keep)])
+}
+
+// spill makes room when the window is full of events that wait for each other while there would be room for other
+// attempts: the lane that fills it, or that stopped the cursor, goes on by a row. It reports whether it did.
+func (p *pump) spill() bool {
+	if !p.more || p.room() || p.draining() || p.running >= p.live.Manifest.Concurrency ||
+		len(p.lined[0]) > 0 || !p.loaded {
+		return false
+	}
+	var worst *lane
+	oldest := p.open.low(p.scanned) + 1
+	for _, l := range p.lanes {
+		if l.row != nil || (len(l.queue) == 0 && (l.busy == nil || !l.busy.first())) {
+			continue
+		}
+		if p.open.size() < maxOpen && l.oldest() == oldest {
+			worst = l
+			break
+		}
+		if worst == nil || len(l.queue) > len(worst.queue) {
+			worst = l
+		}
+	}
+	if worst == nil {
+		return false
+	}
+	row := inbox.Lane{ID: worst.id, Next: worst.oldest(), State: inbox.LaneReady, Since: time.Now()}
+	p.cover(worst, readAhead)
+	p.setRow(worst, row)
+	s := &inbox.Settlement{Lane: &row}
+	p.moveCursor(s)
+	p.settle(s)
+	return true
+}
+
+// catchUp reads a lane with a row on. It reports whether the lane may have something to run.
+func (p *pump) catchUp(l *lane) bool {
+	if l.row.Next > p.scanned {
+		p.ahead = append(p.ahead, l)
+		return false
+	}
+	s := &inbox.Settlement{}
+	if err := p.advance(p.d.stop, l, l.row.Next, s); err != nil {
+		p.chain.Break()
+		p.d.opt.Log.Error("cannot read a lane on", "plugin", p.name, "error", err)
+		return false
+	}
+	if s.LaneGone != nil {
+		p.settle(s)
+	}
+	return true
+}
+
+// advance moves a lane with a row to its next event at or after from, which it puts at the head of the queue, or
+// deletes the row when there is none up to what was looked at. The change is added to s.
+func (p *pump) advance(ctx context.Context, l *lane, from int64, s *inbox.Settlement) error {
+	if len(l.queue) == 0 {
+		events, err := p.read(ctx, l.id, from)
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			l.queue = append(l.queue, item{event: &events[i]})
+		}
+	}
+	if len(l.queue) > 0 {
+		if next := l.queue[0].event.Seq; next != l.row.Next {
+			l.row.Next, l.row.Attempt, l.row.Tries = next, 0, 0
+		}
+		l.row.State, l.row.DueAt = inbox.LaneReady, time.Time{}
+		row := *l.row
+		s.Lane = &row
+		return nil
+	}
+	if l.hadWait {
+		runs, err := p.d.opt.Store.LaneRuns(ctx, p.name, l.id)
+		if err != nil {
+			return err
+		}
+		for i := range runs {
+			runs[i].DueAt = time.Time{}
+			if err := p.adopt(ctx, &runs[i], time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	l.row, l.hadWait = nil, false
+	p.rows--
+	id := l.id
+	s.LaneGone = &id
+	return nil
+}
+
+// read returns the next events of a lane that the plugin wants, from a seq up to what was looked at.
+func (p *pump) read(ctx context.Context, id inbox.LaneID, from int64) ([]inbox.Event, error) {
+	for from <= p.scanned {
+		events, err := p.candidates(ctx, id, from)
+		if err != nil || len(events) == 0 {
+			return nil, err
+		}
+		from = events[len(events)-1].Seq + 1
+		kept := events[:0]
+		for i := range events {
+			wanted, lane, err := p.sort(ctx, &events[i])
+			if err != nil {
+				return nil, err
+			}
+			if wanted && lane == id && events[i].Seq <= p.scanned {
+				kept = append(kept, events[i])
+			}
+		}
+		if len(kept) > 0 {
+			return kept, nil
+		}
+	}
+	return nil, nil
+}
+
+// candidates returns events that may belong to a lane: by the index of keys where the lane is a key, else by reading
+// the log, which is what ordering by a pointer costs when it lags.
+func (p *pump) candidates(ctx context.Context, id inbox.LaneID, from int64) ([]inbox.Event, error) {
+	store := p.d.opt.Store
+	switch {
+	case p.keying.order == inbox.Unsorted:
+		seq, err := strconv.ParseInt(id.Key[strings.LastIndexByte(id.Key, '/')+1:], 10, 64)
+		if err != nil || seq < from {
+			return nil, err
+		}
+		return store.EventsAfter(ctx, seq-1, 1)
+	case !strings.HasPrefix(id.Key, "@"), strings.HasPrefix(id.Key, "@seq/"):
+		return store.LaneEvents(ctx, id.Mode, id.Key, from, p.scanned, readAhead)
+	case strings.HasPrefix(id.Key, "@ref/"):
+		return store.ReferenceEvents(ctx, id.Mode, strings.TrimPrefix(id.Key, "@ref/"), from, p.scanned, readAhead)
+	}
+	return store.EventsAfter(ctx, from-1, readAhead)
+}

@@ -1,0 +1,148 @@
+package dispatch
+
+import (
+	"time"
+
+	"inbox/inbox"
+)
+
+// item is one run of one event on its way through a lane.
+type item struct {
+	event   *inbox.Event
+	run     int64
+	job     *job  // the replay that leads it and still runs
+	jobID   int64 // the replay that counts it; 0 for none
+	stored  bool  // has a run row
+	attempt int   // attempts already made
+	tries   int   // of which count
+}
+
+// first reports whether the item is its event's first run, as against a replay or a revived one.
+func (it *item) first() bool { return it.run == 0 && !it.stored }
+
+// lane is what a pump knows of one lane. It exists while something of it is in memory or it has a row.
+type lane struct {
+	id      inbox.LaneID
+	row     *inbox.Lane // nil while the lane does not lag
+	queue   []item      // first runs, in order. Without a row: all that are open. With one: those read ahead
+	tail    []item      // other runs: they go when no first run is left
+	busy    *item       // the attempt under way
+	lined   bool        // stands in a line of lanes that may start
+	waits   int         // runs of it that stand among the timers
+	hadWait bool        // runs may wait behind it in the store
+	probed  int         // when it was last probed, in turns
+}
+
+// state returns the state of a lane: one without a row is ready.
+func (l *lane) state() inbox.LaneState {
+	if l.row == nil {
+		return inbox.LaneReady
+	}
+	return l.row.State
+}
+
+// head returns what the lane would run next, nil when it has nothing to run now.
+func (l *lane) head() *item {
+	switch {
+	case l.busy != nil || l.state() != inbox.LaneReady:
+		return nil
+	case len(l.queue) > 0:
+		return &l.queue[0]
+	case l.row == nil && len(l.tail) > 0:
+		return &l.tail[0]
+	}
+	return nil
+}
+
+// first reports whether the lane's head is a first run.
+func (l *lane) first() bool { return len(l.queue) > 0 }
+
+// take removes the head and marks it as under way.
+func (l *lane) take() *item {
+	from := &l.tail
+	if l.first() {
+		from = &l.queue
+	}
+	it := (*from)[0]
+	(*from)[0] = item{}
+	*from = (*from)[1:]
+	if l.row != nil && it.run == 0 {
+		it.attempt, it.tries = l.row.Attempt, l.row.Tries
+	}
+	l.busy = &it
+	return &it
+}
+
+// putBack undoes take.
+func (l *lane) putBack(it *item) {
+	l.busy = nil
+	if it.first() {
+		l.queue = append([]item{*it}, l.queue...)
+	} else {
+		l.tail = append([]item{*it}, l.tail...)
+	}
+}
+
+// oldest returns the seq of the oldest first run in memory; there must be one.
+func (l *lane) oldest() int64 {
+	if l.busy != nil && l.busy.first() {
+		return l.busy.event.Seq
+	}
+	return l.queue[0].event.Seq
+}
+
+// empty reports whether the pump may forget the lane.
+func (l *lane) empty() bool {
+	return l.row == nil && l.busy == nil && l.waits == 0 && len(l.queue) == 0 && len(l.tail) == 0
+}
+
+// window is the set of events above a position that are not settled, in the order of the log.
+type window struct {
+	seqs []int64
+	done map[int64]bool // of those in seqs, the settled ones that are not at the front
+}
+
+func newWindow() *window { return &window{done: map[int64]bool{}} }
+
+// open adds the newest event.
+func (w *window) open(seq int64) { w.seqs = append(w.seqs, seq) }
+
+// settle marks an event as settled.
+func (w *window) settle(seq int64) {
+	w.done[seq] = true
+	for len(w.seqs) > 0 && w.done[w.seqs[0]] {
+		delete(w.done, w.seqs[0])
+		w.seqs = w.seqs[1:]
+	}
+}
+
+// size is how many events are open.
+func (w *window) size() int { return len(w.seqs) - len(w.done) }
+
+// low is the newest seq at or below which nothing is open, given that everything up to scanned was looked at.
+func (w *window) low(scanned int64) int64 {
+	if len(w.seqs) > 0 {
+		return w.seqs[0] - 1
+	}
+	return scanned
+}
+
+// timer is a lane or a run that is due at a time.
+type timer struct {
+	at   time.Time
+	lane *lane
+	run  *item // nil: the lane's own next event
+}
+
+// timers is a heap of timers by time.
+type timers []timer
+
+func (t timers) Len() int           { return len(t) }
+func (t timers) Less(i, j int) bool { return t[i].at.Before(t[j].at) }
+func (t timers) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
+func (t *timers) Push(x any)        { *t = append(*t, x.(timer)) }
+func (t *timers) Pop() any {
+	last := (*t)[len(*t)-1]
+	*t = (*t)[:len(*t)-1]
+	return last
+}

@@ -1,0 +1,209 @@
+package dispatch
+
+import (
+	"container/heap"
+	"context"
+	"strings"
+	"time"
+
+	"inbox/inbox"
+)
+
+// load makes everything in memory from what is stored. Loading twice, or after any crash, comes to the same.
+func (p *pump) load() bool {
+	now := time.Now()
+	if now.Before(p.retryAt) {
+		return false
+	}
+	if err := p.tryLoad(p.d.stop, now); err != nil {
+		p.d.opt.Log.Error("cannot read where the plugin stands; trying again", "plugin", p.name, "error", err)
+		p.why, p.retryAt = "waits for the store: "+err.Error(), now.Add(resetPause)
+		return false
+	}
+	p.loaded, p.stale = true, false
+	return true
+}
+
+func (p *pump) tryLoad(ctx context.Context, now time.Time) error {
+	store := p.d.opt.Store
+	record, rows, err := store.Load(ctx, p.name)
+	if err != nil {
+		return err
+	}
+	p.chain, p.open, p.jobs, p.due = &inbox.Chain{}, newWindow(), nil, nil
+	p.lanes, p.known, p.lined, p.rows, p.ahead = map[inbox.LaneID]*lane{}, map[runKey]bool{}, [2][]*lane{}, 0, nil
+	p.cursor, p.scanned, p.more, p.moved = record.Cursor, record.Cursor, true, now
+	p.paused, p.health, p.anyDead = record.Paused, record.Health, record.Dead > 0
+	p.wanted = keying{p.manifest.Order, p.manifest.KeyBy}
+	p.keying = parseKeying(record.Keying)
+	if record.Keying == "" {
+		p.keying = p.wanted
+		p.settle(&inbox.Settlement{Keying: p.keying.String()})
+	}
+	for i := range rows {
+		p.restore(&rows[i], now)
+	}
+	if err := p.loadSettled(ctx); err != nil {
+		return err
+	}
+	if err := p.loadJobs(ctx); err != nil {
+		return err
+	}
+	return p.loadRuns(ctx, now)
+}
+
+// restore takes over a stored lane row.
+func (p *pump) restore(row *inbox.Lane, now time.Time) {
+	l := p.lane(row.ID)
+	l.hadWait = true
+	if row.State == inbox.LaneRetry {
+		row.DueAt = p.manifest.Policy.Due(row.DueAt, now)
+	}
+	p.setRow(l, *row)
+	p.line(l)
+}
+
+// loadSettled learns which events above the cursor need no run: those that have a final attempt, and those that a
+// later event of their lane has overtaken, which only happens when the plugin did not want them at the time.
+func (p *pump) loadSettled(ctx context.Context) error {
+	seqs, err := p.d.opt.Store.SettledAbove(ctx, p.name, 0, p.cursor)
+	if err != nil {
+		return err
+	}
+	p.settled, p.passed = make(map[int64]bool, len(seqs)), map[inbox.LaneID]int64{}
+	for _, seq := range seqs {
+		p.settled[seq] = true
+	}
+	for at, left := p.cursor, len(seqs); left > 0; {
+		events, err := p.d.opt.Store.EventsAfter(ctx, at, readAhead)
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		for i := range events {
+			e := &events[i]
+			if at = e.Seq; p.settled[e.Seq] {
+				_, id, err := p.sort(ctx, e)
+				if err != nil {
+					return err
+				}
+				p.passed[id] = e.Seq
+				left--
+			}
+		}
+	}
+	return nil
+}
+
+func (p *pump) loadRuns(ctx context.Context, now time.Time) error {
+	runs, err := p.d.opt.Store.Runs(ctx, p.name)
+	if err != nil {
+		return err
+	}
+	for i := range runs {
+		if err := p.adopt(ctx, &runs[i], now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adopt takes over a stored run, if it is not in memory yet.
+func (p *pump) adopt(ctx context.Context, r *inbox.Run, now time.Time) error {
+	key := runKey{r.Seq, r.Run}
+	if p.known[key] {
+		return nil
+	}
+	events, err := p.d.opt.Store.EventsAfter(ctx, r.Seq-1, 1)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	p.known[key] = true
+	it := item{event: &events[0], run: r.Run, jobID: r.Job, stored: true, attempt: r.Attempt, tries: r.Tries}
+	if j := p.job(r.Job); j != nil {
+		it.job = j
+		j.retrying++
+	}
+	p.wait(p.lane(r.Lane), &it, p.manifest.Policy.Due(r.DueAt, now))
+	return nil
+}
+
+// wait lets a run that has a row go on at due.
+func (p *pump) wait(l *lane, it *item, due time.Time) {
+	l.waits++
+	heap.Push(&p.due, timer{at: due, lane: l, run: it})
+}
+
+// reread takes over what an operator changed in the store, once nothing handed in is on its way, so that what is
+// stored is what is in memory but for that change. Nothing is started meanwhile.
+func (p *pump) reread() bool {
+	if p.inFlight.Load() > 0 {
+		return false
+	}
+	p.stale = false
+	if err := p.tryReread(p.d.stop, time.Now()); err != nil {
+		p.reset(err)
+		return false
+	}
+	return true
+}
+
+func (p *pump) tryReread(ctx context.Context, now time.Time) error {
+	record, rows, err := p.d.opt.Store.Load(ctx, p.name)
+	if err != nil {
+		return err
+	}
+	p.paused, p.anyDead = record.Paused, record.Dead > 0
+	if p.health.OnHold && !record.Health.OnHold {
+		p.health = inbox.Health{}
+		p.hurry()
+	}
+	for i := range rows {
+		l := p.lanes[rows[i].ID]
+		if l != nil && l.state() == inbox.LaneParked && rows[i].State == inbox.LaneReady {
+			p.setRow(l, rows[i])
+			p.line(l)
+		}
+	}
+	if err := p.rereadJobs(ctx); err != nil {
+		return err
+	}
+	return p.loadRuns(ctx, now)
+}
+
+// refresh is asked for when an operator changed something in the store.
+func (p *pump) refresh() { p.stale = true }
+
+// swap changes the release that runs.
+func (p *pump) swap(live *Live) {
+	changed := live != nil && p.live != nil && live.Release != p.live.Release
+	p.live = live
+	if live == nil {
+		return
+	}
+	p.manifest = &live.Manifest
+	p.wanted = keying{live.Manifest.Order, live.Manifest.KeyBy}
+	if changed && p.loaded && p.health.OnHold {
+		p.d.opt.Log.Info("a new release is live; the plugin is no longer on hold", "plugin", p.name, "release", live.Release)
+		p.health = inbox.Health{}
+		p.settle(&inbox.Settlement{Health: &inbox.Health{}})
+		p.hurry()
+	}
+}
+
+// rekey changes what lanes are made by, once no lane made the old way has anything left to run. Until then the old
+// way goes on: an event must not stand in two lanes.
+func (p *pump) rekey() {
+	if p.keying == p.wanted || p.rows > 0 || p.open.size() > 0 || len(p.lanes) > 0 {
+		return
+	}
+	p.keying = p.wanted
+	p.settle(&inbox.Settlement{Keying: p.keying.String()})
+}
+
+// draining reports whether nothing new may be read, so that rekey gets its moment.
+func (p *pump) draining() bool { return p.keying != p.wanted && p.rows == 0 }
+
+func parseKeying(s string) keying {
+	order, by, _ := strings.Cut(s, " ")
+	return keying{inbox.Order(order), inbox.KeyBy(by)}
+}

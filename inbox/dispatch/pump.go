@@ -1,0 +1,386 @@
+package dispatch
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"inbox/inbox"
+)
+
+// Bounds of a pump's memory and of what a start has to look at again.
+const (
+	readAhead  = 256     // events read from the log, or of a lane, at a time
+	maxOpen    = 1024    // events in memory that are not settled
+	maxSpan    = 1 << 16 // seqs between the cursor and the newest seq looked at
+	lazyMoves  = 4096    // seqs the cursor may move over filtered events without being stored …
+	lazyFlush  = time.Second
+	resetPause = time.Second // before beginning again after a settlement failed
+)
+
+// errChain says that a settlement of the pump's chain failed; the store logged why.
+var errChain = errors.New("a settlement failed")
+
+// pump leads one plugin. All its fields but the channels belong to its goroutine.
+type pump struct {
+	name string
+	d    *Dispatcher
+	log  *failureLog
+
+	asks     chan func()
+	results  chan result
+	signal   chan struct{} // look again: a settlement failed, or all that were handed in are durable
+	gone     chan struct{} // the pump ended
+	inFlight atomic.Int64  // settlements handed in that are not durable yet
+
+	live     *Live           // nil: the plugin has no release that runs
+	manifest *inbox.Manifest // of the release that runs or ran last
+	paused   bool            // by the operator
+	health   inbox.Health
+	keying   keying // what the lanes are made by
+	wanted   keying // what the live release's manifest wants them to be made by
+
+	loaded  bool
+	retryAt time.Time // when to load again after a failure
+	why     string    // the failure
+	chain   *inbox.Chain
+	stale   bool // an operator changed something in the store
+
+	scanned int64 // newest seq looked at
+	cursor  int64 // as handed to the store
+	moved   time.Time
+	open    *window
+	settled map[int64]bool         // seqs above the stored cursor that a former process settled
+	passed  map[inbox.LaneID]int64 // and the newest of them per lane
+	more    bool                   // the log may hold events above scanned
+
+	lanes   map[inbox.LaneID]*lane
+	lined   [2][]*lane // lanes that may start: with a first run at their head, and with another
+	rows    int        // lanes that have a row
+	ahead   []*lane    // lanes whose next event was not looked at yet
+	due     timers
+	running int
+	turn    int // of probing
+	jobs    []*job
+	known   map[runKey]bool // other runs in memory
+	anyDead bool            // the store may hold unresolved letters of this plugin
+}
+
+type runKey struct{ seq, run int64 }
+
+// keying is what makes an event's lane.
+type keying struct {
+	order inbox.Order
+	by    inbox.KeyBy
+}
+
+func (k keying) String() string { return string(k.order) + " " + string(k.by) }
+
+// result is an attempt that ended.
+type result struct {
+	lane    *lane
+	item    *item
+	started time.Time
+	outcome inbox.Outcome
+	err     error // the payload could not be read for now: not an attempt
+}
+
+func newPump(d *Dispatcher, name string) *pump {
+	return &pump{
+		name: name, d: d, log: newFailureLog(d.opt.Log, name),
+		asks: make(chan func(), 16), results: make(chan result, 64), signal: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
+}
+
+// ask has fn called by the pump's goroutine.
+func (p *pump) ask(fn func()) {
+	select {
+	case p.asks <- fn:
+	case <-p.gone:
+	}
+}
+
+// run is the pump's life.
+func (p *pump) run() {
+	defer close(p.gone)
+	appended, unsubscribe := p.d.opt.Store.Subscribe()
+	defer unsubscribe()
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for {
+		p.step()
+		alarm.Reset(p.nextAlarm())
+		select {
+		case fn := <-p.asks:
+			fn()
+		case r := <-p.results:
+			p.ended(r)
+		case <-p.signal:
+		case <-appended:
+			p.more = true
+		case <-alarm.C:
+		case <-p.d.quit:
+			p.drain()
+			return
+		}
+	}
+}
+
+// step does all that can be done now.
+func (p *pump) step() {
+	p.log.flush(time.Now())
+	if p.loaded && p.chain.Broken() {
+		p.reset(errChain)
+	}
+	if p.live == nil || (!p.loaded && !p.load()) {
+		return
+	}
+	if p.stale && !p.reread() {
+		return
+	}
+	if p.idle() {
+		p.flush()
+		return
+	}
+	p.rekey()
+	p.ring(time.Now())
+	if p.health.OnHold {
+		p.probe(time.Now())
+	} else {
+		for {
+			p.feed()
+			p.start()
+			if !p.spill() {
+				break
+			}
+		}
+	}
+	p.flush()
+}
+
+// idle reports whether nothing may be started.
+func (p *pump) idle() bool {
+	return p.paused || p.d.Paused() || p.d.opt.Low()
+}
+
+// nextAlarm returns how long to sleep when nothing happens.
+func (p *pump) nextAlarm() time.Duration {
+	at := time.Now().Add(time.Minute)
+	sooner := func(t time.Time) {
+		if t.Before(at) {
+			at = t
+		}
+	}
+	switch {
+	case p.live == nil:
+	case !p.loaded:
+		sooner(p.retryAt)
+	case p.idle():
+	case p.health.OnHold && p.running == 0:
+		sooner(p.health.ProbeAt)
+	case !p.health.OnHold && len(p.due) > 0:
+		sooner(p.due[0].at)
+	}
+	if p.loaded && p.open.low(p.scanned) > p.cursor {
+		sooner(p.moved.Add(lazyFlush))
+	}
+	if p.d.opt.Low() {
+		sooner(time.Now().Add(time.Second))
+	}
+	for _, j := range p.jobs {
+		if j.notBefore.After(time.Now()) {
+			sooner(j.notBefore)
+		}
+	}
+	if t := p.log.next(); !t.IsZero() {
+		sooner(t)
+	}
+	return max(time.Until(at), time.Millisecond)
+}
+
+// ring lets the lanes and runs that are due go on.
+func (p *pump) ring(now time.Time) {
+	for len(p.due) > 0 && !p.due[0].at.After(now) {
+		t := heap.Pop(&p.due).(timer)
+		switch {
+		case t.run != nil && t.lane.state() == inbox.LaneParked:
+			t.lane.waits--
+			p.park(t.lane, t.run)
+		case t.run != nil:
+			t.lane.waits--
+			t.lane.tail = append(t.lane.tail, *t.run)
+		case t.lane.state() == inbox.LaneRetry && !t.lane.row.DueAt.After(now):
+			t.lane.row.State = inbox.LaneReady
+		}
+		p.line(t.lane)
+	}
+}
+
+// line puts a lane that can start something into its line.
+func (p *pump) line(l *lane) {
+	if l.lined || l.busy != nil {
+		return
+	}
+	if l.row != nil && l.row.State == inbox.LaneReady && len(l.queue) == 0 {
+		if !p.catchUp(l) {
+			return
+		}
+	}
+	if l.head() == nil {
+		if l.empty() && p.lanes[l.id] == l {
+			delete(p.lanes, l.id)
+		}
+		return
+	}
+	l.lined = true
+	which := 1
+	if l.first() {
+		which = 0
+	}
+	p.lined[which] = append(p.lined[which], l)
+}
+
+// start makes attempts while there are lanes that may start and room for them. First runs go before others: a
+// replay yields to live traffic.
+func (p *pump) start() {
+	for i := range p.lined {
+		for p.loaded && len(p.lined[i]) > 0 && p.running < p.live.Manifest.Concurrency {
+			l := p.lined[i][0]
+			p.lined[i] = p.lined[i][1:]
+			l.lined = false
+			if l.head() != nil {
+				p.attempt(l)
+			}
+		}
+	}
+}
+
+// attempt starts an attempt at the head of a lane.
+func (p *pump) attempt(l *lane) {
+	it := l.take()
+	d := inbox.Delivery{
+		Plugin: p.name, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Tries: it.tries, Lane: l.id,
+	}
+	p.running++
+	store, live, lost := p.d.opt.Store, p.live, inbox.Outcome{Result: inbox.Unreadable, Release: p.live.Release}
+	ctx := p.d.stop
+	go func() {
+		r := result{lane: l, item: it, started: time.Now()}
+		payload, err := store.Payload(ctx, it.event.Seq)
+		switch kind := inbox.KindOf(err); {
+		case err == nil:
+			r.outcome = live.Run(ctx, it.event, payload, d, r.started)
+			r.outcome.Release = live.Release
+		case kind == inbox.Unavailable || ctx.Err() != nil:
+			r.err = err
+		default:
+			lost.Reason = err.Error()
+			r.outcome = lost
+		}
+		p.results <- r
+	}()
+}
+
+// reset forgets everything, after a settlement or a read failed, and waits before it begins again. Attempts that
+// are still running belong to what is forgotten: they are waited for, and what they came to is not recorded, since it
+// rests on settlements that were not made.
+func (p *pump) reset(err error) {
+	if !p.loaded {
+		return
+	}
+	p.d.opt.Log.Error("the store did not take what a plugin came to; beginning again from what is stored",
+		"plugin", p.name, "error", err)
+	for ; p.running > 0; p.running-- {
+		<-p.results
+	}
+	p.loaded, p.why = false, fmt.Sprintf("waits for the store: %v", err)
+	p.retryAt = time.Now().Add(resetPause)
+}
+
+// drain ends the pump: running attempts end or are interrupted, and what they came to is settled.
+func (p *pump) drain() {
+	for p.running > 0 {
+		select {
+		case r := <-p.results:
+			p.ended(r)
+		case fn := <-p.asks:
+			fn()
+		}
+	}
+	if p.loaded && !p.chain.Broken() {
+		if s := (&inbox.Settlement{}); p.moveCursor(s) {
+			p.settle(s)
+		}
+	}
+}
+
+// status describes the pump.
+func (p *pump) status() Status {
+	s := Status{Running: p.running}
+	if !p.loaded {
+		s.Note = p.why
+		return s
+	}
+	s.Open = p.open.size()
+	switch {
+	case p.d.opt.Low():
+		s.Note = "waits for disk space"
+	case p.keying != p.wanted && p.live != nil:
+		s.Note = fmt.Sprintf("keeps its lanes by %q until those that lag are settled, then by %q", p.keying, p.wanted)
+	}
+	return s
+}
+
+// settle hands a settlement to the store. Recording goes on while the program stops, so it ends with no context but
+// the store's own life.
+func (p *pump) settle(s *inbox.Settlement) {
+	s.Plugin, s.Chain = p.name, p.chain
+	p.inFlight.Add(1)
+	chain := p.chain
+	done := func(err error) {
+		if err != nil {
+			chain.Break()
+		}
+		if p.inFlight.Add(-1) == 0 || err != nil {
+			p.again()
+		}
+	}
+	if err := p.d.opt.Store.Settle(context.Background(), s, done); err != nil {
+		done(err)
+	}
+}
+
+// again makes the pump look once more.
+func (p *pump) again() {
+	select {
+	case p.signal <- struct{}{}:
+	default:
+	}
+}
+
+// moveCursor adds the cursor to s if it moved since it was last handed in.
+func (p *pump) moveCursor(s *inbox.Settlement) bool {
+	c := p.open.low(p.scanned)
+	if c <= p.cursor {
+		return false
+	}
+	p.cursor, s.Cursor, p.moved = c, c, time.Now()
+	return true
+}
+
+// flush stores a cursor that moved over events the plugin does not want, from time to time: looking at them again
+// after a crash would be cheap, but not for ever.
+func (p *pump) flush() {
+	if !p.loaded {
+		return
+	}
+	c := p.open.low(p.scanned)
+	if c-p.cursor >= lazyMoves || (c > p.cursor && time.Since(p.moved) >= lazyFlush) {
+		s := &inbox.Settlement{}
+		p.moveCursor(s)
+		p.settle(s)
+	}
+}

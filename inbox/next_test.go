@@ -1,0 +1,144 @@
+package inbox_test
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"inbox/inbox"
+)
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func TestNextDecidesWhatBecomesOfADelivery(t *testing.T) {
+	t.Parallel()
+	park := inbox.Policy{MaxAttempts: 3, Base: time.Second, Max: time.Minute, OnFailure: inbox.Park}
+	with := func(f inbox.OnFailure) inbox.Policy { p := park; p.OnFailure = f; return p }
+	again := func(tries int, wait time.Duration) inbox.Decision {
+		return inbox.Decision{Fate: inbox.Again, Tries: tries, DueAt: noon.Add(wait)}
+	}
+	dead := func(tries int, parks bool) inbox.Decision {
+		return inbox.Decision{Fate: inbox.Dead, Tries: tries, Parks: parks}
+	}
+	for _, c := range []struct {
+		name   string
+		tries  int
+		run    int64
+		out    inbox.Outcome
+		policy inbox.Policy
+		held   bool
+		roll   float64
+		want   inbox.Decision
+	}{
+		{name: "ok is done", out: inbox.Outcome{Result: inbox.OK}, policy: park, want: inbox.Decision{Fate: inbox.Done}},
+		{name: "skip is done", out: inbox.Outcome{Result: inbox.Skip}, policy: park, want: inbox.Decision{Fate: inbox.Done}},
+		{name: "ok is done even after every try was used up", tries: 9, out: inbox.Outcome{Result: inbox.OK}, policy: park, want: inbox.Decision{Fate: inbox.Done}},
+		{name: "a first trap is tried again within the base", out: inbox.Outcome{Result: inbox.Trap}, policy: park, roll: 0.5, want: again(1, time.Second/2)},
+		{name: "a second waits up to twice the base", tries: 1, out: inbox.Outcome{Result: inbox.Exit}, policy: park, roll: 0.5, want: again(2, time.Second)},
+		{name: "a roll of zero still waits a hundredth", out: inbox.Outcome{Result: inbox.Retry}, policy: park, want: again(1, 10*time.Millisecond)},
+		{name: "retry_after is honoured", out: inbox.Outcome{Result: inbox.Retry, RetryAfter: 7 * time.Second}, policy: park, want: again(1, 7*time.Second)},
+		{name: "retry_after is bounded by the maximum", out: inbox.Outcome{Result: inbox.Retry, RetryAfter: time.Hour}, policy: park, want: again(1, time.Minute)},
+		{name: "the last try parks the lane", tries: 2, out: inbox.Outcome{Result: inbox.Timeout}, policy: park, want: dead(3, true)},
+		{name: "the last try does not park when the plugin continues", tries: 2, out: inbox.Outcome{Result: inbox.Timeout}, policy: with(inbox.Continue), want: dead(3, false)},
+		{name: "block never dies", tries: 50, out: inbox.Outcome{Result: inbox.Timeout}, policy: with(inbox.Block), roll: 1, want: again(51, time.Minute)},
+		{name: "reject is dead at once", out: inbox.Outcome{Result: inbox.Reject}, policy: park, want: dead(1, true)},
+		{name: "reject parks under block", out: inbox.Outcome{Result: inbox.Reject}, policy: with(inbox.Block), want: dead(1, true)},
+		{name: "a damaged payload is dead at once", out: inbox.Outcome{Result: inbox.Unreadable}, policy: park, want: dead(1, true)},
+		{name: "an attempt on hold is not counted", tries: 2, out: inbox.Outcome{Result: inbox.Trap}, policy: park, held: true, roll: 1, want: again(2, 2*time.Second)},
+		{name: "a replay's retry counts", run: 4, out: inbox.Outcome{Result: inbox.Trap}, policy: park, roll: 1, want: again(1, time.Second)},
+		{name: "a replay dies without parking", run: 4, tries: 2, out: inbox.Outcome{Result: inbox.Trap}, policy: park, want: dead(3, false)},
+		{name: "a replay dies even under block", run: 4, tries: 2, out: inbox.Outcome{Result: inbox.Trap}, policy: with(inbox.Block), want: dead(3, false)},
+		{name: "a rejected replay does not park", run: 4, out: inbox.Outcome{Result: inbox.Reject}, policy: park, want: dead(1, false)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := inbox.Delivery{Seq: 1, Run: c.run, Attempt: c.tries + 1, Tries: c.tries}
+			if got := inbox.Next(d, c.out, c.policy, c.held, c.roll, noon); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// lawsOfNext are what holds for every delivery, outcome and policy.
+func lawsOfNext(t interface{ Fatalf(string, ...any) }, d inbox.Delivery, o inbox.Outcome, p inbox.Policy, held bool, roll float64) {
+	got := inbox.Next(d, o, p, held, roll, noon)
+	settled := o.Result == inbox.OK || o.Result == inbox.Skip
+	if settled != (got.Fate == inbox.Done) {
+		t.Fatalf("%s became %s: only ok and skip are done", o.Result, got.Fate)
+	}
+	if got.Parks && (got.Fate != inbox.Dead || d.Run != 0 || p.OnFailure == inbox.Continue) {
+		t.Fatalf("parks: %+v of run %d under %s", got, d.Run, p.OnFailure)
+	}
+	if got.Fate == inbox.Again {
+		if wait := got.DueAt.Sub(noon); wait <= 0 || wait > p.Max {
+			t.Fatalf("waits %s, outside (0, %s]", wait, p.Max)
+		}
+		if p.OnFailure != inbox.Block && d.Run == 0 && !held && got.Tries >= p.MaxAttempts {
+			t.Fatalf("goes on after %d of %d tries", got.Tries, p.MaxAttempts)
+		}
+	}
+	if got.Fate != inbox.Done && got.Tries != d.Tries && got.Tries != d.Tries+1 {
+		t.Fatalf("tries went from %d to %d", d.Tries, got.Tries)
+	}
+	if held && got.Fate == inbox.Again && got.Tries != d.Tries {
+		t.Fatalf("counted %d tries on hold", got.Tries-d.Tries)
+	}
+}
+
+func TestNextKeepsItsLaws(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		base := time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "base"))
+		p := inbox.Policy{
+			MaxAttempts: rapid.IntRange(1, 40).Draw(t, "max_attempts"), Base: base,
+			Max:       base + time.Duration(rapid.Int64Range(100, int64(48*time.Hour)).Draw(t, "more")),
+			OnFailure: rapid.SampledFrom([]inbox.OnFailure{inbox.Park, inbox.Continue, inbox.Block}).Draw(t, "on_failure"),
+		}
+		if p.Base < 100 {
+			p.Base = 100
+		}
+		d := inbox.Delivery{Run: rapid.Int64Range(0, 3).Draw(t, "run"), Tries: rapid.IntRange(0, 60).Draw(t, "tries")}
+		o := inbox.Outcome{
+			Result:     rapid.SampledFrom(inbox.Results()).Draw(t, "result"),
+			RetryAfter: time.Duration(rapid.Int64Range(0, int64(100*time.Hour)).Draw(t, "retry_after")),
+		}
+		lawsOfNext(t, d, o, p, rapid.Bool().Draw(t, "held"), rapid.Float64Range(0, 0.9999).Draw(t, "roll"))
+	})
+}
+
+func FuzzNext(f *testing.F) {
+	f.Add(uint8(4), uint8(0), uint8(3), int64(0), uint8(2), false, uint16(7))
+	f.Fuzz(func(t *testing.T, result, onFailure, most uint8, run int64, tries uint8, held bool, roll uint16) {
+		p := inbox.DefaultPolicy()
+		p.MaxAttempts = int(most) + 1
+		p.OnFailure = []inbox.OnFailure{inbox.Park, inbox.Continue, inbox.Block}[onFailure%3]
+		results := inbox.Results()
+		o := inbox.Outcome{Result: results[int(result)%len(results)]}
+		lawsOfNext(t, inbox.Delivery{Run: max(run, 0), Tries: int(tries)}, o, p, held, float64(roll)/65536)
+	})
+}
+
+func TestTheDefaultPolicyTriesForAboutADay(t *testing.T) {
+	t.Parallel()
+	p := inbox.DefaultPolicy()
+	var most time.Duration
+	for n := 1; n < p.MaxAttempts; n++ {
+		most += p.Bound(n)
+	}
+	if mean := most / 2; mean < 12*time.Hour || mean > 30*time.Hour {
+		t.Errorf("the mean of all waits is %s", mean)
+	}
+}
+
+func TestAClockSetBackDoesNotStretchAWait(t *testing.T) {
+	t.Parallel()
+	p := inbox.DefaultPolicy()
+	if got := p.Due(noon.Add(100*24*time.Hour), noon); !got.Equal(noon.Add(p.Max)) {
+		t.Errorf("due at %s", got)
+	}
+	if got := p.Due(noon.Add(time.Minute), noon); !got.Equal(noon.Add(time.Minute)) {
+		t.Errorf("due at %s", got)
+	}
+}

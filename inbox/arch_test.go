@@ -1,0 +1,110 @@
+package inbox_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed lists, for every package of the program, which of its own packages it may import. What is not listed
+// must not exist. No room on the line knows another, but that intake asks qoreid; only serve and cli know the house.
+var allowed = map[string][]string{
+	"inbox":                 {"inbox/inbox/cli"},
+	"inbox/inbox":           {},
+	"inbox/inbox/qoreid":    {"inbox/inbox"},
+	"inbox/inbox/intake":    {"inbox/inbox", "inbox/inbox/qoreid"},
+	"inbox/inbox/store":     {"inbox/inbox"},
+	"inbox/inbox/dispatch":  {"inbox/inbox"},
+	"inbox/inbox/host":      {"inbox/inbox", "inbox/sdk/abi"},
+	"inbox/inbox/release":   {"inbox/inbox", "inbox/inbox/host"},
+	"inbox/inbox/config":    {"inbox/inbox", "inbox/inbox/qoreid", "inbox/inbox/intake"},
+	"inbox/inbox/api":       {"inbox/inbox", "inbox/inbox/store"},
+	"inbox/inbox/serve":     {"*"},
+	"inbox/inbox/cli":       {"*"},
+	"inbox/inbox/inboxtest": {"inbox/inbox", "inbox/inbox/store", "inbox/inbox/qoreid"},
+	"inbox/plugins/demo":    {},
+	"inbox/sdk/abi":         {},
+	"inbox/sdk/go":          {"inbox/sdk/abi"},
+	"inbox/examples/":       {"inbox/sdk/go", "inbox/sdk/abi"},
+}
+
+// outside lists the modules the binary may link; each is argued for in docs/RATIONALE.md.
+var outside = []string{
+	"github.com/VictoriaMetrics/metrics", "github.com/gofrs/flock", "github.com/lmittmann/tint",
+	"github.com/pelletier/go-toml/v2", "github.com/tetratelabs/wazero", "github.com/urfave/cli/v2", "golang.org/x/sys",
+	"golang.org/x/term", "golang.org/x/time", "modernc.org/sqlite",
+	// brought in by those
+	"github.com/cpuguy83/go-md2man/v2", "github.com/russross/blackfriday/v2", "github.com/xrash/smetrics",
+	"github.com/dustin/go-humanize", "github.com/google/uuid", "github.com/mattn/go-isatty", "github.com/ncruces/go-strftime",
+	"github.com/remyoudompheng/bigfft", "github.com/valyala/fastrand", "github.com/valyala/histogram",
+	"modernc.org/libc", "modernc.org/mathutil", "modernc.org/memory",
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+	Module     *struct{ Path string }
+}
+
+func list(t *testing.T, args ...string) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Standard,Module"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "inbox/...") {
+		may, known := allowed[p.ImportPath]
+		if strings.HasPrefix(p.ImportPath, "inbox/examples/") {
+			may, known = allowed["inbox/examples/"], true
+		}
+		if !known {
+			t.Errorf("%s is not in the list of rooms", p.ImportPath)
+			continue
+		}
+		for _, imp := range p.Imports {
+			first, _, _ := strings.Cut(imp, "/")
+			ours := first == "inbox"
+			if ours && !slices.Contains(may, "*") && !slices.Contains(may, imp) {
+				t.Errorf("%s imports %s", p.ImportPath, imp)
+			}
+			if strings.HasPrefix(p.ImportPath, "inbox/sdk/") && strings.Contains(first, ".") {
+				t.Errorf("%s imports %s: the sdk is for the standard library only", p.ImportPath, imp)
+			}
+			if imp == "inbox/inbox/inboxtest" {
+				t.Errorf("%s imports the test room", p.ImportPath)
+			}
+		}
+	}
+}
+
+func TestTheBinaryLinksOnlyModulesThatAreArguedFor(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "-deps", "inbox") {
+		if p.Standard || p.Module == nil || p.Module.Path == "inbox" {
+			continue
+		}
+		if !slices.Contains(outside, p.Module.Path) {
+			t.Errorf("%s comes from %s, which is not in the list", p.ImportPath, p.Module.Path)
+		}
+	}
+}

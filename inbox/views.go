@@ -110,6 +110,8 @@ type Refused struct {
 	Count      int64
 	Size       int
 	Payload    Payload // empty in lists
+
+	SignatureHeader string // name of the header that should hold the signature; not stored
 }
 
 // QuarantineStats sums up the quarantine.

@@ -1,0 +1,174 @@
+package store
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"sync"
+
+	"inbox/inbox"
+)
+
+// likeThis is how many of a key's events are looked through for an equal one.
+const likeThis = 32
+
+// digester makes digests under the store's key.
+type digester struct {
+	key  []byte
+	pool sync.Pool
+}
+
+// sum returns HMAC-SHA-256 over the parts, each but the last ended by a zero byte.
+func (d *digester) sum(parts ...[]byte) [sha256.Size]byte {
+	mac, ok := d.pool.Get().(hash.Hash)
+	if !ok {
+		mac = hmac.New(sha256.New, d.key)
+	}
+	mac.Reset()
+	for i, p := range parts {
+		if i > 0 {
+			mac.Write([]byte{0})
+		}
+		mac.Write(p)
+	}
+	var out [sha256.Size]byte
+	mac.Sum(out[:0])
+	d.pool.Put(mac)
+	return out
+}
+
+// Accept stores an arrival, or finds that it is stored already, and returns when that is on disk. An Unavailable
+// error means that the sender must try again: the queue is full, the disk fails, or the program stops. ctx bounds
+// only the wait: an arrival whose sender goes away is stored all the same.
+func (s *Store) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error) {
+	packed, err := packPayload(&a.Payload)
+	if err != nil {
+		return inbox.Receipt{}, err
+	}
+	digest := s.digest.sum([]byte(a.Source), a.Payload.Body)
+	var receipt inbox.Receipt
+	err = s.writeSized(ctx, len(packed)+512, false, func(t *tx) error {
+		var err error
+		receipt, err = t.accept(a, digest, packed)
+		return err
+	})
+	if err != nil {
+		return inbox.Receipt{}, err // the receipt may still be written to
+	}
+	return receipt, nil
+}
+
+// accept is Accept inside a transaction.
+func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (inbox.Receipt, error) {
+	received := millis(a.ReceivedAt)
+	if !a.NoDedup {
+		seq, err := t.find(digest)
+		if err != nil {
+			return inbox.Receipt{}, err
+		}
+		if seq != 0 {
+			_, err := t.exec(`INSERT INTO copies (seq, count, first_at, last_at) VALUES (?1, 1, ?2, ?2)
+				ON CONFLICT (seq) DO UPDATE SET count = count + 1, last_at = max(last_at, ?2)`, seq, received)
+			return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Duplicate}, err
+		}
+	}
+	seq := t.head + 1
+	if a.NoDedup { // a source that repeats itself on purpose: every copy is an event of its own
+		var place [8]byte
+		binary.BigEndian.PutUint64(place[:], uint64(seq))
+		digest = t.w.s.digest.sum(digest[:], place[:])
+	}
+	content, err := t.put(contentEvent, encodingBody, seq, packed)
+	if err != nil {
+		return inbox.Receipt{}, err
+	}
+	if err := t.insertEvent(seq, content, a, digest, received); err != nil {
+		return inbox.Receipt{}, err
+	}
+	if t.fresh == nil {
+		t.fresh = map[uint64]int64{}
+	}
+	t.fresh[prefix(digest)] = seq
+	t.head, t.stored = seq, max(t.stored, t.now)
+	return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Stored}, nil
+}
+
+// insertEvent writes the row of the log, with what only the place in the log can tell.
+func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, digest [sha256.Size]byte, received int64) error {
+	v := a.View
+	if v.Key == "" {
+		v.Key = fmt.Sprintf("@seq/%d", seq)
+	}
+	top, like, err := t.before(a.Mode, &v)
+	if err != nil {
+		return err
+	}
+	first := received
+	if !a.FirstSeen.IsZero() {
+		first = millis(a.FirstSeen)
+	}
+	_, err = t.exec(`INSERT INTO events (seq, digest, source, mode, origin, secret, event, event_type, external_id, key,
+			customer_reference, verdict, status, state, sub_status, rank, top_rank, late, duplicate_hint, norm_version,
+			size, content_id, received_at, first_seen_at, stored_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, digest[:], a.Source, a.Mode, a.Origin, a.SecretName, v.Event, v.EventType, v.ExternalID, v.Key,
+		v.CustomerReference, v.Verdict, v.Status, v.State, v.SubStatus, v.Rank, max(top, v.Rank),
+		v.Rank >= 0 && v.Rank < top, v.SaysDuplicate || like, v.NormVersion,
+		len(a.Payload.Body), content, received, first, max(t.stored, t.now))
+	return err
+}
+
+// before returns the highest rank among the earlier events of the key, -1 for none, and whether one of the newest of
+// them has the same event, type, id and status.
+func (t *tx) before(mode inbox.Mode, v *inbox.View) (top int, like bool, err error) {
+	top = -1
+	rows, err := t.query(`SELECT top_rank, event, event_type, external_id, status FROM events
+		WHERE mode = ? AND key = ? ORDER BY seq DESC LIMIT ?`, mode, v.Key, likeThis)
+	if err != nil {
+		return top, false, err
+	}
+	defer rows.Close()
+	for newest := true; rows.Next(); newest = false {
+		var rank int
+		var event, typ, id, status string
+		if err := rows.Scan(&rank, &event, &typ, &id, &status); err != nil {
+			return top, false, err
+		}
+		if newest {
+			top = rank
+		}
+		if event == v.Event && typ == v.EventType && id == v.ExternalID && inbox.Fold(status) == inbox.Fold(v.Status) {
+			like = true
+		}
+	}
+	return top, like, rows.Err()
+}
+
+// find returns the seq of the event with this digest, 0 when there is none.
+func (t *tx) find(digest [sha256.Size]byte) (int64, error) {
+	hash := prefix(digest)
+	if seq, ok := t.fresh[hash]; ok {
+		if same, err := t.same(seq, digest); same || err != nil {
+			return seq, err
+		}
+	}
+	return t.w.known.find(t, hash, digest)
+}
+
+// same confirms a hit on the whole digest.
+func (t *tx) same(seq int64, digest [sha256.Size]byte) (bool, error) {
+	var got []byte
+	err := t.get(`SELECT digest FROM events WHERE seq = ?`, seq).Scan(&got)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil && hmac.Equal(got, digest[:]), err
+}
+
+// prefix is what digests are looked up by first.
+func prefix(digest [sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(digest[:8]) }

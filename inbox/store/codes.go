@@ -1,0 +1,65 @@
+package store
+
+import (
+	"errors"
+
+	"modernc.org/sqlite"
+
+	"inbox/inbox"
+)
+
+// Result codes of SQLite (https://www.sqlite.org/rescode.html). Errors are told apart by code, never by text.
+const (
+	codeBusy     = 5
+	codeReadOnly = 8
+	codeIOErr    = 10
+	codeCorrupt  = 11
+	codeFull     = 13
+	codeCantOpen = 14
+	codeNotADB   = 26
+
+	codeFsync    = 1034 // SQLITE_IOERR_FSYNC
+	codeDirFsync = 1290 // SQLITE_IOERR_DIR_FSYNC
+)
+
+// extended returns the extended result code in err's chain, 0 when there is none.
+func extended(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+// primary returns the primary result code in err's chain, 0 when there is none.
+func primary(err error) int { return extended(err) & 0xff }
+
+// flushFailed reports that the system could not bring written data to the disk.
+func flushFailed(err error) bool {
+	code := extended(err)
+	return code == codeFsync || code == codeDirFsync
+}
+
+// diskFailed reports that the disk, not the statement, is at fault: the same would happen to every other write.
+func diskFailed(err error) bool {
+	switch primary(err) {
+	case codeFull, codeIOErr, codeCantOpen, codeReadOnly, codeCorrupt, codeNotADB, codeBusy:
+		return true
+	}
+	return false
+}
+
+// unavailable turns a failure of the disk into what the sender and the operator are told; other errors stay.
+func unavailable(op string, err error) error {
+	if err == nil || !diskFailed(err) {
+		return err
+	}
+	e := inbox.Errorf(inbox.Unavailable, op, "%w", err)
+	switch primary(err) {
+	case codeFull:
+		return e.WithHint("the disk is full: free some space; nothing that was acknowledged is lost")
+	case codeCorrupt, codeNotADB:
+		return e.WithHint("the database is damaged: stop the server, run `inbox db check`, restore a backup")
+	}
+	return e.WithHint("see the system's log for errors of the disk")
+}

@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"inbox/inbox"
+)
+
+// eventColumns are the columns of events that make an inbox.Event, in the order of scanEvent.
+const eventColumns = `e.seq, substr(e.digest, 1, 5), e.source, e.mode, e.origin, e.secret, e.event, e.event_type, e.external_id,
+	e.key, e.customer_reference, e.verdict, e.status, e.state, e.sub_status, e.rank, e.late, e.duplicate_hint,
+	e.norm_version, e.size, e.content_id IS NULL, e.received_at, e.first_seen_at, e.stored_at`
+
+// scanner is a row or rows.
+type scanner interface{ Scan(dest ...any) error }
+
+// scanEvent reads eventColumns, and after them whatever else was selected.
+func scanEvent(row scanner, e *inbox.Event, more ...any) error {
+	var id []byte
+	var received, first, stored int64
+	v := &e.View
+	dest := []any{
+		&e.Seq, &id, &e.Source, &e.Mode, &e.Origin, &e.SecretName, &v.Event, &v.EventType, &v.ExternalID,
+		&v.Key, &v.CustomerReference, &v.Verdict, &v.Status, &v.State, &v.SubStatus, &v.Rank, &e.Late, &e.DuplicateHint,
+		&v.NormVersion, &e.Size, &e.Purged, &received, &first, &stored,
+	}
+	if err := row.Scan(append(dest, more...)...); err != nil {
+		return err
+	}
+	e.ID = inbox.EventID(e.Seq, id)
+	e.ReceivedAt, e.FirstSeenAt, e.StoredAt = fromMillis(received), fromMillis(first), fromMillis(stored)
+	return nil
+}
+
+// events runs a query that selects eventColumns and returns its rows.
+func (s *Store) events(ctx context.Context, query string, args ...any) ([]inbox.Event, error) {
+	var list []inbox.Event
+	err := s.each(ctx, query, args, func(row scanner) error {
+		list = append(list, inbox.Event{})
+		return scanEvent(row, &list[len(list)-1])
+	})
+	return list, err
+}
+
+// each runs a query on a connection for reading and calls fn for every row.
+func (s *Store) each(ctx context.Context, query string, args []any, fn func(row scanner) error) error {
+	rows, err := s.readers.QueryContext(ctx, query, args...)
+	if err != nil {
+		return readError(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(rows); err != nil {
+			return readError(err)
+		}
+	}
+	return readError(rows.Err())
+}
+
+// readError gives a failed read its kind.
+func readError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	return unavailable("read the store", err)
+}
+
+// EventsAfter returns up to limit events with seqs above after, in the order of the log.
+func (s *Store) EventsAfter(ctx context.Context, after int64, limit int) ([]inbox.Event, error) {
+	return s.events(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?`, after, limit)
+}
+
+// LaneEvents returns up to limit events of a mode and key with from <= seq <= upto, in order.
+func (s *Store) LaneEvents(ctx context.Context, mode inbox.Mode, key string, from, upto int64, limit int) ([]inbox.Event, error) {
+	return s.events(ctx, `SELECT `+eventColumns+` FROM events e
+		WHERE e.mode = ? AND e.key = ? AND e.seq BETWEEN ? AND ? ORDER BY e.seq LIMIT ?`, mode, key, from, upto, limit)
+}
+
+// ReferenceEvents is LaneEvents for a customer reference. It reads the log from from on: there is no index, because a
+// second one would cost every accepted event more than the few lanes that lag by reference are worth.
+func (s *Store) ReferenceEvents(ctx context.Context, mode inbox.Mode, ref string, from, upto int64, limit int) ([]inbox.Event, error) {
+	return s.events(ctx, `SELECT `+eventColumns+` FROM events e
+		WHERE e.seq BETWEEN ? AND ? AND e.mode = ? AND e.customer_reference = ? ORDER BY e.seq LIMIT ?`, from, upto, mode, ref, limit)
+}
+
+// Event returns one event, a NotFound error when there is none.
+func (s *Store) Event(ctx context.Context, seq int64) (*inbox.Event, error) {
+	var e inbox.Event
+	err := scanEvent(s.readers.QueryRowContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.seq = ?`, seq), &e)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, inbox.Errorf(inbox.NotFound, "", "no event with seq %d", seq)
+	}
+	if err != nil {
+		return nil, readError(err)
+	}
+	return &e, nil
+}
+
+// EventByID returns the event an id names, a NotFound error when there is none or the id is another store's.
+func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) {
+	seq, ok := inbox.EventSeq(id)
+	if !ok {
+		return nil, inbox.Errorf(inbox.Invalid, "", "%q is not an event id", id).WithHint("ids look like evt_0000000100000000; see `inbox event list`")
+	}
+	e, err := s.Event(ctx, seq)
+	if err == nil && e.ID != id {
+		return nil, inbox.Errorf(inbox.NotFound, "", "no event %s in this store", id).
+			WithHint("the event at its place is another one: the id may come from another store")
+	}
+	if err != nil && inbox.KindOf(err) == inbox.NotFound {
+		return nil, inbox.Errorf(inbox.NotFound, "", "no event %s", id)
+	}
+	return e, err
+}
+
+// Payload returns the payload of an event after checking it. A purged one is a NotFound error, a damaged one an
+// Internal error that wraps ErrDamaged, a disk that cannot be read Unavailable.
+func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
+	var bytes []byte
+	var sum sql.NullInt64
+	err := s.readers.QueryRowContext(ctx, `SELECT c.bytes, c.checksum FROM events e LEFT JOIN contents c ON c.id = e.content_id WHERE e.seq = ?`, seq).
+		Scan(&bytes, &sum)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return inbox.Payload{}, inbox.Errorf(inbox.NotFound, "", "no event with seq %d", seq)
+	case err != nil:
+		return inbox.Payload{}, readError(fmt.Errorf("read the payload of event %d: %w", seq, err))
+	case !sum.Valid:
+		return inbox.Payload{}, inbox.Errorf(inbox.NotFound, "", "the payload of event %d was purged", seq)
+	}
+	p, err := unpackPayload(bytes, sum.Int64)
+	if err != nil {
+		return p, inbox.Errorf(inbox.Internal, fmt.Sprintf("read the payload of event %d", seq), "%w", err).
+			WithHint("restore a backup, or run `inbox db check` to see how much is damaged")
+	}
+	return p, nil
+}

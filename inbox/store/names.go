@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+
+	"inbox/inbox"
+)
+
+// nameCache remembers the numbers of plugins: they never change.
+type nameCache struct {
+	mu  sync.RWMutex
+	ids map[string]int64
+}
+
+func (c *nameCache) get(name string) (int64, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	id, ok := c.ids[name]
+	return id, ok
+}
+
+func (c *nameCache) put(name string, id int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ids == nil {
+		c.ids = map[string]int64{}
+	}
+	c.ids[name] = id
+}
+
+// plugin returns the number of a plugin inside a transaction.
+func (t *tx) plugin(name string) (int64, error) {
+	if id, ok := t.w.s.ids.get(name); ok {
+		return id, nil
+	}
+	var id int64
+	err := t.get(`SELECT id FROM plugins WHERE name = ?`, name).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, noPlugin(name)
+	}
+	return id, err // not remembered: the transaction may have made it
+}
+
+// pluginID returns the number of a plugin, a NotFound error when the store does not know it.
+func (s *Store) pluginID(ctx context.Context, name string) (int64, error) {
+	if id, ok := s.ids.get(name); ok {
+		return id, nil
+	}
+	var id int64
+	err := s.readers.QueryRowContext(ctx, `SELECT id FROM plugins WHERE name = ?`, name).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, noPlugin(name)
+	}
+	if err != nil {
+		return 0, readError(err)
+	}
+	s.ids.put(name, id)
+	return id, nil
+}
+
+func noPlugin(name string) error {
+	return inbox.Errorf(inbox.NotFound, "", "no plugin %q in this store", name).WithHint("`inbox plugin list` shows those it knows")
+}

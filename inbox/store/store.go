@@ -1,0 +1,242 @@
+// Package store keeps: the log of events, their payloads, and where every plugin stands, in one SQLite file.
+//
+// One goroutine writes. It takes whatever waits (accepted events, settlements, an operator's deeds) into one
+// transaction and answers when that is on disk, so the price of a flush is shared by all who wait for it. Readers have
+// connections of their own and never block it. Everything that may hold personal data is in the table contents, so
+// that it can be purged or encrypted without touching the log.
+//
+// Nothing is acknowledged before its commit has returned under synchronous=FULL (https://www.sqlite.org/pragma.html
+// #pragma_synchronous). A failed write is answered and tried again with the next batch; after a failed flush nothing is
+// taken until the file has been opened anew and checkpointed, because the kernel may have dropped what it could not
+// write (https://www.sqlite.org/src/info/ "fsync" and Rebello et al., "Can Applications Recover from fsync Failures?",
+// USENIX ATC 2020).
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"inbox/inbox"
+)
+
+// Options say how a store is opened. The zero value of a field means the default in its comment.
+type Options struct {
+	Dir        string           // the data directory
+	Create     bool             // make the store when there is none
+	Log        *slog.Logger     // default: discard
+	Now        func() time.Time // default: time.Now
+	MinFree    uint64           // bytes of disk space below which Low reports true; default 1 GiB
+	QueueBytes int64            // bytes of events that may wait for the writer; default 64 MiB
+	Bounds     QuarantineBounds // default: DefaultQuarantine
+
+	normal  bool                     // synchronous=NORMAL, for the control arm of a test
+	fault   func(point string) error // fails operations, for tests
+	runSize int                      // events per sealed run of digests; default 65,536
+}
+
+// Names of the files in the data directory.
+const (
+	fileName = "inbox.db"
+	keyName  = "store.key"
+	lockName = "inbox.lock"
+)
+
+// Store is an open store. Its methods may be called by several goroutines.
+type Store struct {
+	opt    Options
+	path   string
+	digest digester
+
+	readers *sql.DB
+	w       *writer // belongs to the writing goroutine, or to whoever holds direct
+
+	queue   chan *op
+	waiting atomic.Int64 // bytes in the queue
+	state   sync.RWMutex // guards running and closed; held shared while something is put into the queue
+	running bool         // Run has begun
+	closed  bool         // Run has ended
+	direct  sync.Mutex   // serialises writes while Run has not begun
+
+	head atomic.Int64 // newest durable seq
+	sick atomic.Pointer[inbox.Error]
+	low  atomic.Bool
+	subs subscribers
+	ids  nameCache
+}
+
+// Open opens the store in a directory. It returns a NotFound error when there is none and Create is not set, an
+// Invalid one when the file is of a newer program or not a store, and never changes an existing file but to migrate
+// it, which needs the lock to be free.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o.fill()
+	path := filepath.Join(o.Dir, fileName)
+	if err := prepareDir(path, o.Create); err != nil {
+		return nil, err
+	}
+	key, err := loadKey(filepath.Join(o.Dir, keyName), path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength)}
+	s.subs.list = map[chan struct{}]bool{}
+	if s.w, err = openWriter(ctx, s); err != nil {
+		return nil, err
+	}
+	if s.readers, err = openReaders(path); err != nil {
+		return nil, joinClose(err, s.w.close)
+	}
+	s.head.Store(s.w.head)
+	s.checkDisk()
+	return s, nil
+}
+
+func (o *Options) fill() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MinFree == 0 {
+		o.MinFree = 1 << 30
+	}
+	if o.QueueBytes == 0 {
+		o.QueueBytes = 64 << 20
+	}
+	if o.Bounds == (QuarantineBounds{}) {
+		o.Bounds = DefaultQuarantine()
+	}
+	if o.fault == nil {
+		o.fault = func(string) error { return nil }
+	}
+	if o.runSize == 0 {
+		o.runSize = 1 << 16
+	}
+}
+
+// prepareDir makes the directory and the empty file with modes of their own, so that no umask makes them readable by
+// others, or reports that there is no store.
+func prepareDir(path string, create bool) error {
+	_, err := os.Stat(path)
+	switch {
+	case err == nil:
+		return nil
+	case !os.IsNotExist(err):
+		return inbox.Errorf(inbox.Unavailable, "open store", "%w", err)
+	case !create:
+		return inbox.Errorf(inbox.NotFound, "", "no store at %s", path).
+			WithHint("name its directory with --data or INBOX_DATA; `inbox serve` makes a new one")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return inbox.Errorf(inbox.Unavailable, "make the data directory", "%w", err).
+			WithHint("choose a directory that can be written with --data or INBOX_DATA")
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return inbox.Errorf(inbox.Unavailable, "make the store", "%w", err).
+			WithHint("choose a directory that can be written with --data or INBOX_DATA")
+	}
+	return f.Close()
+}
+
+// Close closes the store, after Run has ended. It moves the write-ahead log into the file.
+func (s *Store) Close() error {
+	s.direct.Lock()
+	defer s.direct.Unlock()
+	err := s.readers.Close()
+	if s.wasRunning() {
+		s.w.checkpoint()
+	}
+	return joinClose(err, s.w.close)
+}
+
+func (s *Store) wasRunning() bool {
+	s.state.RLock()
+	defer s.state.RUnlock()
+	return s.running
+}
+
+// Head returns the seq of the newest event that is on disk.
+func (s *Store) Head() int64 { return s.head.Load() }
+
+// Low reports that the disk has less than Options.MinFree left: dispatch, replay and backup stop, intake goes on.
+func (s *Store) Low() bool { return s.low.Load() }
+
+// Ready returns nil when the store can take events, else an Unavailable error that says why not.
+func (s *Store) Ready(context.Context) error {
+	if err := s.sick.Load(); err != nil {
+		return err
+	}
+	s.state.RLock()
+	defer s.state.RUnlock()
+	if s.closed {
+		return errStopping
+	}
+	return nil
+}
+
+// errStopping answers whoever comes while the program stops.
+var errStopping = inbox.Errorf(inbox.Unavailable, "", "the store is stopping")
+
+func (s *Store) now() int64 { return millis(s.opt.Now()) }
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+func joinClose(err error, closers ...func() error) error {
+	for _, c := range closers {
+		if cerr := c(); err == nil && cerr != nil {
+			err = fmt.Errorf("close store: %w", cerr)
+		}
+	}
+	return err
+}
+
+// subscribers are woken after events were appended.
+type subscribers struct {
+	mu   sync.Mutex
+	list map[chan struct{}]bool
+}
+
+// Subscribe returns a channel that wakes after events became durable, and a function that ends it. Wakes that nobody
+// has taken yet are one.
+func (s *Store) Subscribe() (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	s.subs.mu.Lock()
+	defer s.subs.mu.Unlock()
+	s.subs.list[c] = true
+	return c, func() {
+		s.subs.mu.Lock()
+		defer s.subs.mu.Unlock()
+		delete(s.subs.list, c)
+	}
+}
+
+func (s *subscribers) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.list {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}

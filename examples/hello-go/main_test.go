@@ -1,0 +1,16 @@
+package main
+
+import (
+	"testing"
+
+	"inbox/sdk/abi"
+	sdk "inbox/sdk/go"
+)
+
+func TestHelloGreetsOnlyWhatPassed(t *testing.T) {
+	for verdict, want := range map[string]string{sdk.Passed: "ok", sdk.Failed: "skip", sdk.VerdictUnknown: "skip"} {
+		if got := hello(&sdk.Event{Event: abi.Event{Verdict: verdict}}).Outcome(); got != want {
+			t.Errorf("%s: %s, want %s", verdict, got, want)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package host
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"inbox/inbox"
+	"inbox/sdk/abi"
+)
+
+// timeFormat is RFC 3339 in UTC with milliseconds.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// Document builds what a plugin gets for an attempt. The body is put in byte for byte, without a byte order mark; one
+// that is not JSON in UTF-8 goes as base64.
+func Document(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manifest, now time.Time) ([]byte, error) {
+	v := &e.View
+	doc := abi.Document{
+		V: abi.Version,
+		Delivery: abi.Delivery{
+			ID: DeliveryID(d), Seq: e.Seq, Run: d.Run, Attempt: d.Attempt, Replay: d.Replay(), Now: now.UTC().Format(timeFormat),
+		},
+		Event: abi.Event{
+			ID: e.ID, Seq: e.Seq, Source: e.Source, Mode: string(e.Mode), Origin: string(e.Origin), Event: v.Event,
+			EventType: known(v.EventType), ReceivedAt: e.ReceivedAt.UTC().Format(timeFormat), Key: v.Key,
+			CustomerReference: known(v.CustomerReference), Verdict: string(v.Verdict), Status: known(v.Status),
+			State: known(v.State), SubStatus: known(v.SubStatus), Late: e.Late, DuplicateHint: e.DuplicateHint,
+			Headers: make(map[string]string, len(p.Headers)), Withheld: []abi.Withheld{},
+		},
+		Config: m.Config,
+	}
+	if doc.Config == nil {
+		doc.Config = map[string]string{}
+	}
+	for _, h := range p.Headers {
+		doc.Event.Headers[h.Name] = h.Value
+	}
+	body := bytes.TrimPrefix(p.Body, []byte("\xef\xbb\xbf"))
+	if !utf8.Valid(body) || !json.Valid(body) {
+		doc.Event.BodyBase64 = p.Body
+		return encode(&doc)
+	}
+	return splice(&doc, body)
+}
+
+// DeliveryID is the same for every attempt of every run of an event in a plugin: an idempotency key.
+func DeliveryID(d inbox.Delivery) string { return d.Plugin + "/" + strconv.FormatInt(d.Seq, 10) }
+
+// known is null for what is unknown.
+func known(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func encode(doc *abi.Document) ([]byte, error) {
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("build the document of event %d: %w", doc.Event.Seq, err)
+	}
+	return b, nil
+}
+
+// splice encodes the document around the body, which is not decoded: a number too large for a float, a duplicate key
+// and a space stay as they came, and megabytes of photos are copied once.
+func splice(doc *abi.Document, body []byte) ([]byte, error) {
+	const mark = `"\u0000body"`
+	doc.Event.Body = json.RawMessage(mark)
+	b, err := encode(doc)
+	if err != nil {
+		return nil, err
+	}
+	head, tail, found := bytes.Cut(b, []byte(`"body":`+mark))
+	if !found {
+		return nil, fmt.Errorf("build the document of event %d: the place of its body is lost", doc.Event.Seq)
+	}
+	out := make([]byte, 0, len(b)+len(body))
+	out = append(append(out, head...), `"body":`...)
+	out = append(out, body...)
+	return append(out, tail...), nil
+}

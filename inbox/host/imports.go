@@ -1,0 +1,108 @@
+package host
+
+import (
+	"context"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"inbox/sdk/abi"
+)
+
+// offerSession makes the module inbox_v1. Its functions find their instance in the context that the guest was started
+// with. Buffers belong to the guest; every one is checked against its memory before it is touched.
+func offerSession(ctx context.Context, r wazero.Runtime) error {
+	i32 := api.ValueTypeI32
+	add := func(b wazero.HostModuleBuilder, name string, fn func(*instance, context.Context, api.Memory, uint32, uint32) int32) wazero.HostModuleBuilder {
+		return b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
+			in, ok := ctx.Value(instanceKey{}).(*instance)
+			if !ok || mod.Memory() == nil {
+				stack[0] = api.EncodeI32(abi.ErrPointer)
+				return
+			}
+			stack[0] = api.EncodeI32(fn(in, ctx, mod.Memory(), uint32(stack[0]), uint32(stack[1])))
+		}), []api.ValueType{i32, i32}, []api.ValueType{i32}).Export(name)
+	}
+	b := r.NewHostModuleBuilder(abi.Module)
+	b = add(b, abi.Next, (*instance).next)
+	b = add(b, abi.Done, (*instance).done)
+	b = add(b, abi.Log, (*instance).logLine)
+	_, err := b.Instantiate(ctx)
+	return err
+}
+
+// offerAbort makes env.abort, which AssemblyScript calls instead of trapping.
+func offerAbort(ctx context.Context, r wazero.Runtime) error {
+	i32 := api.ValueTypeI32
+	_, err := r.NewHostModuleBuilder("env").NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(func(context.Context, api.Module, []uint64) { panic(errAbort) }),
+			[]api.ValueType{i32, i32, i32, i32}, nil).Export("abort").Instantiate(ctx)
+	return err
+}
+
+// next hands the guest its next document, and waits for one. A document that does not fit the buffer stays; its
+// length is the answer. Asking again without a result for the last event ends the session: the event fails.
+func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) int32 {
+	if in.busy != nil && in.busy.taken {
+		return abi.NoMore
+	}
+	if in.busy == nil {
+		if in.ready && in.leave.Load() {
+			return abi.NoMore
+		}
+		in.ready = true
+		in.asked <- struct{}{}
+		select {
+		case in.busy = <-in.docs:
+			in.world.turn(in.busy.call)
+		case <-ctx.Done():
+			return abi.NoMore
+		}
+	}
+	doc := in.busy.call.Doc
+	if uint64(size) < uint64(len(doc)) {
+		if len(doc) > maxDocument {
+			return abi.ErrTooLarge
+		}
+		return int32(len(doc))
+	}
+	if !mem.Write(ptr, doc) {
+		return abi.ErrPointer
+	}
+	in.busy.taken = true
+	return int32(len(doc))
+}
+
+// maxDocument is the longest document whose length an i32 can tell.
+const maxDocument = 1<<31 - 1
+
+// done takes the one result of the event that the guest has.
+func (in *instance) done(_ context.Context, mem api.Memory, ptr, size uint32) int32 {
+	if in.busy == nil || !in.busy.taken {
+		return abi.ErrState
+	}
+	if int64(size) > in.p.manifest.Limits.Output {
+		in.cancel(errOutput)
+		return abi.ErrTooLarge
+	}
+	view, ok := mem.Read(ptr, size)
+	if !ok {
+		return abi.ErrPointer
+	}
+	d := in.busy
+	in.busy = nil
+	d.result <- append([]byte(nil), view...) // the view is the guest's memory, which it goes on to change
+	return 0
+}
+
+// logLine adds a line to the attempt's log.
+func (in *instance) logLine(_ context.Context, mem api.Memory, ptr, size uint32) int32 {
+	size = min(size, uint32(min(in.p.manifest.Limits.Log, maxDocument)))
+	view, ok := mem.Read(ptr, size)
+	if !ok {
+		return abi.ErrPointer
+	}
+	_, _ = in.log.Write(view) // a full log is cut, which is no error
+	_, _ = in.log.Write([]byte{'\n'})
+	return 0
+}

@@ -1,0 +1,196 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero/experimental"
+
+	"inbox/inbox"
+)
+
+// Why we end a guest. wazero reports our ends as exit codes that a guest can forge, so the cause is asked instead.
+var (
+	errTimeout = errors.New("used up its time")
+	errOutput  = errors.New("wrote more than it may")
+	errLeave   = errors.New("not needed any more")
+)
+
+// instance is one guest. It runs in a goroutine of its own; serve and the imports of a session meet over channels.
+type instance struct {
+	p      *Program
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+	memory memory
+	stdin  stdin
+	output capped // standard output of a command
+	log    capped // standard error, the log import, and standard output of a session
+	world  world
+	ended  chan struct{} // closed when the guest has ended; err is set then
+	err    error
+
+	// of sessions
+	asked  chan struct{}  // the guest is in next and has nothing
+	docs   chan *delivery // what next hands over
+	busy   *delivery      // the event the guest has; belongs to the guest's goroutine
+	ready  bool           // it asked for its first event
+	served int            // events handed over; belongs to whoever has the instance
+	leave  atomic.Bool    // next shall say that there is no more
+}
+
+// delivery is one event in a session.
+type delivery struct {
+	call   Call
+	taken  bool        // handed over in full
+	result chan []byte // takes the one result
+}
+
+type instanceKey struct{}
+
+// instantiate makes an instance. Its guest does not run yet.
+func (p *Program) instantiate(parent context.Context) *instance {
+	l := p.manifest.Limits
+	in := &instance{
+		p: p, ended: make(chan struct{}), asked: make(chan struct{}, 1), docs: make(chan *delivery),
+		memory: memory{limit: uint64(l.Memory)},
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	in.cancel = cancel
+	in.output = capped{limit: l.Output, over: func() { cancel(errOutput) }}
+	in.log = capped{limit: l.Log}
+	in.ctx = experimental.WithMemoryAllocator(context.WithValue(ctx, instanceKey{}, in), &in.memory)
+	in.world = newWorld(p.info.SHA256)
+	return in
+}
+
+// run runs the guest until it ends.
+func (in *instance) run() {
+	defer close(in.ended)
+	mod, err := in.p.host.runtime.InstantiateModule(in.ctx, in.p.compiled, in.config())
+	if mod != nil {
+		if cerr := mod.Close(context.Background()); err == nil {
+			err = cerr
+		}
+	}
+	in.err = err
+}
+
+// limit gives the guest so much time from now on; the timer of a former limit is stopped.
+func (in *instance) limit(d time.Duration) {
+	if in.timer != nil {
+		in.timer.Stop()
+	}
+	in.timer = nil
+	if d > 0 {
+		in.timer = time.AfterFunc(d, func() { in.cancel(errTimeout) })
+	}
+}
+
+// end ends the guest and waits for it.
+func (in *instance) end() {
+	in.leave.Store(true)
+	in.cancel(errLeave)
+	<-in.ended
+	in.limit(0)
+}
+
+// runCommand makes one attempt with a WASI command: the document on its standard input, the result on its output.
+func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
+	in := p.instantiate(ctx)
+	defer in.cancel(nil)
+	in.stdin.data = c.Doc
+	in.world.turn(c)
+	in.limit(p.manifest.Limits.Time)
+	start := time.Now()
+	in.run()
+	in.limit(0)
+	out := in.outcome(ctx, in.output.bytes())
+	out.Duration = time.Since(start)
+	out.Log, out.LogCut = in.log.take()
+	return out
+}
+
+// begin starts a session and returns once it waits for its first event. Otherwise the outcome says why it does not.
+func (p *Program) begin(ctx context.Context) (*instance, *inbox.Outcome) {
+	in := p.instantiate(p.closing) // it outlives the attempt that had it started
+	in.limit(startBudget)
+	go in.run()
+	select {
+	case <-in.asked:
+		in.limit(0)
+		return in, nil
+	case <-in.ended:
+		out := in.outcome(ctx, nil)
+		if out.Result.Settled() {
+			out.Result, out.Reason = inbox.BadResult, "it ended without asking for an event"
+		}
+		in.limit(0)
+		in.cancel(nil)
+		return nil, &out
+	case <-ctx.Done():
+		in.end()
+		return nil, &inbox.Outcome{Interrupted: true}
+	}
+}
+
+// serve hands one event to a session that waits, and returns what it came to and whether the session waits again.
+func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
+	start := time.Now()
+	d := &delivery{call: c, result: make(chan []byte, 1)}
+	if in.served++; in.served >= in.p.manifest.Reuse {
+		in.leave.Store(true) // next has no more after this one
+	}
+	in.limit(in.p.manifest.Limits.Time)
+	select {
+	case in.docs <- d:
+	case <-in.ended: // it was ended from outside while it waited
+		return in.outcome(ctx, nil), false
+	}
+	var out inbox.Outcome
+	alive := false
+	select {
+	case result := <-d.result:
+		out = in.conclude(result)
+		out.Duration = time.Since(start)
+		alive = in.settle(ctx)
+	case <-in.ended:
+		out = in.unfinished(ctx, d)
+		out.Duration = time.Since(start)
+	case <-ctx.Done():
+		in.end()
+		return inbox.Outcome{Interrupted: true}, false
+	}
+	out.Log, out.LogCut = in.log.take()
+	return out, alive
+}
+
+// settle waits until the guest is back in next, so that what it still does after its result is bounded by the same
+// limit and is in the same log.
+func (in *instance) settle(ctx context.Context) bool {
+	select {
+	case <-in.asked:
+		in.limit(0)
+		return true
+	case <-in.ended:
+	case <-ctx.Done():
+		in.end()
+	}
+	return false
+}
+
+// unfinished is the outcome of a session that ended while it had an event.
+func (in *instance) unfinished(ctx context.Context, d *delivery) inbox.Outcome {
+	select {
+	case result := <-d.result: // it gave its result and ended at once
+		return in.conclude(result)
+	default:
+	}
+	out := in.outcome(ctx, nil)
+	if out.Result.Settled() || out.Result == inbox.Retry || out.Result == inbox.Reject {
+		out = inbox.Outcome{Result: inbox.BadResult, Reason: "it ended without giving a result for its event (call done)"}
+	}
+	return out
+}

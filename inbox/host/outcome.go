@@ -1,0 +1,112 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tetratelabs/wazero/sys"
+
+	"inbox/inbox"
+	"inbox/sdk/abi"
+)
+
+var errAbort = errors.New("the guest called abort")
+
+// outcome is what became of a guest that has ended: the bound it ran into, the way it broke, or what its exit code and
+// output say. output is what it wrote as its result.
+func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome {
+	cause := context.Cause(in.ctx)
+	var exit *sys.ExitError
+	exited := errors.As(in.err, &exit)
+	l := in.p.manifest.Limits
+	switch {
+	case errors.Is(cause, errTimeout):
+		return inbox.Outcome{Result: inbox.Timeout, Reason: fmt.Sprintf("it used up its time of %s", l.Time)}
+	case errors.Is(cause, errOutput):
+		return inbox.Outcome{Result: inbox.Output, Reason: fmt.Sprintf("it wrote more than its %d bytes of result", l.Output)}
+	case parent.Err() != nil || cause != nil:
+		return inbox.Outcome{Interrupted: true}
+	case in.err == nil, exited && exit.ExitCode() == abi.ExitOK:
+		return in.conclude(output)
+	case in.memory.refused.Load():
+		return inbox.Outcome{Result: inbox.Memory, Reason: fmt.Sprintf("it asked for more than its %d bytes of memory, and broke", l.Memory)}
+	case exited && exit.ExitCode() == abi.ExitRetry:
+		return inbox.Outcome{Result: inbox.Retry, Reason: "exit code 75"}
+	case exited && exit.ExitCode() == abi.ExitReject:
+		return inbox.Outcome{Result: inbox.Reject, Reason: "exit code 65"}
+	case exited:
+		return inbox.Outcome{Result: inbox.Exit, Reason: fmt.Sprintf("exit code %d", exit.ExitCode())}
+	}
+	return inbox.Outcome{Result: inbox.Trap, Reason: trapText(in.err)}
+}
+
+// trapText is the first line of wazero's message: what happened, without the stack of addresses under it.
+func trapText(err error) string {
+	text := err.Error()
+	if i := strings.Index(text, "wasm error: "); i >= 0 {
+		text = text[i+len("wasm error: "):]
+	}
+	text, _, _ = strings.Cut(text, "\n")
+	return text
+}
+
+// conclude reads a result. Nothing at all means ok. Whatever is not a result of the contract is a failure: a bug must
+// not acknowledge.
+func (in *instance) conclude(result []byte) inbox.Outcome {
+	result = bytes.TrimSpace(result)
+	if len(result) == 0 {
+		return inbox.Outcome{Result: inbox.OK}
+	}
+	bad := func(format string, args ...any) inbox.Outcome {
+		return inbox.Outcome{Result: inbox.BadResult, Reason: fmt.Sprintf(format, args...)}
+	}
+	var r abi.Result
+	dec := json.NewDecoder(bytes.NewReader(result))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&r); err != nil {
+		return bad("its output is not a result: %v (a log belongs on standard error)", err)
+	}
+	if dec.More() {
+		return bad("its output goes on after the result (a log belongs on standard error)")
+	}
+	for name, effect := range map[string]json.RawMessage{"state": r.State, "emit": r.Emit, "http": r.HTTP} {
+		if len(effect) > 0 && string(effect) != "null" {
+			return bad("its result asks for %q, which this version of inbox does not have", name)
+		}
+	}
+	return said(r, bad)
+}
+
+// said turns a decoded result into an outcome.
+func said(r abi.Result, bad func(string, ...any) inbox.Outcome) inbox.Outcome {
+	out := inbox.Outcome{Reason: r.Reason}
+	switch r.Outcome {
+	case abi.OutcomeOK, "":
+		out.Result = inbox.OK
+	case abi.OutcomeSkip:
+		out.Result = inbox.Skip
+	case abi.OutcomeRetry:
+		out.Result = inbox.Retry
+	case abi.OutcomeReject:
+		out.Result = inbox.Reject
+	default:
+		return bad("its result has the unknown outcome %q", r.Outcome)
+	}
+	if r.RetryAfter == "" {
+		return out
+	}
+	wait, err := time.ParseDuration(r.RetryAfter)
+	if err != nil || wait < 0 {
+		return bad("its retry_after %q is not a duration such as \"30s\"", r.RetryAfter)
+	}
+	if out.Result != inbox.Retry {
+		return bad("its result has a retry_after with the outcome %q", r.Outcome)
+	}
+	out.RetryAfter = wait
+	return out
+}

@@ -1,0 +1,179 @@
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"sync"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+
+	"inbox/inbox"
+	"inbox/sdk/abi"
+)
+
+// Program is a compiled module that may run. It is safe for concurrent use.
+type Program struct {
+	host     *Host
+	compiled wazero.CompiledModule
+	manifest *inbox.Manifest
+	info     Info
+	parked   chan *instance // sessions that wait in next
+	calls    sync.WaitGroup // attempts, and sessions being started
+	closing  context.Context
+	close    context.CancelFunc
+	mu       sync.Mutex // guards closed against calls.Add
+	closed   bool
+}
+
+// Info describes a module.
+type Info struct {
+	SHA256    string   `json:"sha256"`
+	Size      int      `json:"size"`
+	Kind      string   `json:"kind"` // "session" or "command"
+	Imports   []string `json:"imports"`
+	Exports   []string `json:"exports"`
+	Functions int      `json:"functions"`
+	Largest   int      `json:"largest_function"` // bytes
+	MemoryMin uint64   `json:"memory_min"`       // bytes
+}
+
+// Kinds of programs.
+const (
+	Session = "session"
+	Command = "command"
+)
+
+func newProgram(h *Host, compiled wazero.CompiledModule, m *module, wasm []byte, manifest *inbox.Manifest) *Program {
+	sum := sha256.Sum256(wasm)
+	info := Info{
+		SHA256: hex.EncodeToString(sum[:]), Size: len(wasm), Kind: Command, Imports: []string{}, Exports: m.exports,
+		Functions: m.functions, Largest: m.largest, MemoryMin: m.memoryMin,
+	}
+	for _, f := range m.imports {
+		info.Imports = append(info.Imports, f.String())
+	}
+	if m.isSession(function{abi.Module, abi.Next}) {
+		info.Kind = Session
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Program{
+		host: h, compiled: compiled, manifest: manifest, info: info,
+		parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
+	}
+}
+
+// Info describes the module of p.
+func (p *Program) Info() Info { return p.info }
+
+// enter counts a call in, unless the program is closed.
+func (p *Program) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.calls.Add(1)
+	return true
+}
+
+// Close waits until the running attempts have ended, ends the sessions that wait, and frees the program.
+func (p *Program) Close(ctx context.Context) {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.close()
+	p.calls.Wait()
+	for {
+		select {
+		case in := <-p.parked:
+			in.end()
+		default:
+			if err := p.compiled.Close(ctx); err != nil {
+				p.host.log.Warn("cannot free a compiled plugin", "error", err)
+			}
+			return
+		}
+	}
+}
+
+// trial starts the program once: a session must come as far as asking for its first event. The session is kept.
+func (p *Program) trial(ctx context.Context) error {
+	if p.info.Kind == Command {
+		return nil // a command does its work while it starts; its first event is the trial
+	}
+	in, out := p.begin(ctx)
+	if out != nil {
+		return refuse("run it by itself and see", "the plugin ended before it asked for its first event: %s: %s", out.Result, out.Reason)
+	}
+	p.park(in)
+	return nil
+}
+
+// Call is one attempt to make.
+type Call struct {
+	Doc        []byte    // the document, as by Document
+	Seed       string    // seeds the guest's random numbers: the same for every attempt of a delivery
+	ReceivedAt time.Time // the guest's clock
+}
+
+// Run makes one attempt within the limits of the manifest. It never fails: what goes wrong is an outcome. When ctx ends
+// first, or the program is being closed, the outcome is Interrupted.
+func (p *Program) Run(ctx context.Context, c Call) inbox.Outcome {
+	if !p.enter() {
+		return inbox.Outcome{Interrupted: true}
+	}
+	defer p.calls.Done()
+	if p.info.Kind == Command {
+		return p.runCommand(ctx, c)
+	}
+	return p.runSession(ctx, c)
+}
+
+func (p *Program) runSession(ctx context.Context, c Call) inbox.Outcome {
+	var in *instance
+	select {
+	case in = <-p.parked:
+	default:
+		var out *inbox.Outcome
+		if in, out = p.begin(ctx); out != nil {
+			return *out
+		}
+	}
+	out, alive := in.serve(ctx, c)
+	if alive {
+		p.park(in)
+	} else {
+		in.end()
+		p.startAhead()
+	}
+	return out
+}
+
+// startAhead starts a session for the next event, so that it need not wait for it.
+func (p *Program) startAhead() {
+	if len(p.parked) > 0 || !p.enter() {
+		return
+	}
+	go func() {
+		defer p.calls.Done()
+		if in, out := p.begin(p.closing); out == nil {
+			p.park(in)
+		}
+	}()
+}
+
+// park keeps a session that waits in next, or ends it when there are enough or the program is being closed.
+func (p *Program) park(in *instance) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		select {
+		case p.parked <- in:
+			return
+		default:
+		}
+	}
+	in.end()
+}

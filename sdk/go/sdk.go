@@ -1,0 +1,131 @@
+// Package sdk is for authors of inbox plugins in Go. A plugin is a main function that hands over one function:
+//
+//	func main() {
+//		sdk.Handle(func(e *sdk.Event) sdk.Answer {
+//			if e.Verdict != sdk.Passed {
+//				return sdk.Skip("not passed")
+//			}
+//			sdk.Logf("%s passed", e.Key)
+//			return sdk.Done()
+//		})
+//	}
+//
+// Build it with
+//
+//	GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags "-s -w" -o hello.wasm
+//
+// and drop the file into the plugins folder of the inbox. Keep what the plugin decides in a function of its own, and
+// test that with plain `go test`: this package builds everywhere. A plugin needs no SDK at all; docs/PLUGIN-ABI.md has
+// the contract. The package imports the standard library only.
+package sdk
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"inbox/sdk/abi"
+)
+
+// Verdicts: what a verification came to. Anything not in QoreID's vocabulary is VerdictUnknown, never Failed.
+const (
+	Passed         = "passed"
+	Failed         = "failed"
+	Pending        = "pending"
+	VerdictUnknown = "unknown"
+)
+
+// Event is what the plugin was handed: the event's fields, with the delivery it is part of.
+type Event struct {
+	abi.Event
+	Delivery abi.Delivery
+	Config   map[string]string // [config] of the plugin's NAME.toml
+}
+
+// Decode reads the event's body into v, which is a pointer as for [json.Unmarshal]. A body that is not JSON is an error.
+func (e *Event) Decode(v any) error {
+	if e.Body == nil {
+		return fmt.Errorf("event %s has no JSON body", e.ID)
+	}
+	if err := json.Unmarshal(e.Body, v); err != nil {
+		return fmt.Errorf("decode the body of event %s: %w", e.ID, err)
+	}
+	return nil
+}
+
+// Answer is what the plugin says of an event. The zero value is Done.
+type Answer struct{ result abi.Result }
+
+// Done says that the event was handled.
+func Done() Answer { return Answer{} }
+
+// Skip says that there was nothing to do.
+func Skip(reason string) Answer {
+	return Answer{abi.Result{Outcome: abi.OutcomeSkip, Reason: reason}}
+}
+
+// Retry says "not now": the event comes again, when the plugin's policy says.
+func Retry(reason string) Answer {
+	return Answer{abi.Result{Outcome: abi.OutcomeRetry, Reason: reason}}
+}
+
+// RetryAfter is Retry with a wish for when, up to the policy's maximum.
+func RetryAfter(wait time.Duration, reason string) Answer {
+	return Answer{abi.Result{Outcome: abi.OutcomeRetry, Reason: reason, RetryAfter: wait.String()}}
+}
+
+// Reject says that the plugin will never take this event: it goes to the dead letters at once.
+func Reject(reason string) Answer {
+	return Answer{abi.Result{Outcome: abi.OutcomeReject, Reason: reason}}
+}
+
+// Outcome returns the word of the answer, for tests: ok, skip, retry or reject.
+func (a Answer) Outcome() string {
+	if a.result.Outcome == "" {
+		return abi.OutcomeOK
+	}
+	return a.result.Outcome
+}
+
+// Reason returns the reason given, for tests.
+func (a Answer) Reason() string { return a.result.Reason }
+
+// Logf writes a line to the log of the attempt.
+func Logf(format string, args ...any) { logLine(fmt.Sprintf(format, args...)) }
+
+// Handle runs the plugin: it calls fn for every event and returns when there is no more. A panic of fn fails the
+// attempt, which is made again by the plugin's policy.
+func Handle(fn func(*Event) Answer) {
+	for {
+		doc, ok := next()
+		if !ok {
+			return
+		}
+		done(handleOne(doc, fn))
+	}
+}
+
+// handleOne takes one document to the result to give. It returns nil for a plain ok.
+func handleOne(doc []byte, fn func(*Event) Answer) []byte {
+	var d abi.Document
+	if err := json.Unmarshal(doc, &d); err != nil {
+		return mustEncode(abi.Result{Outcome: abi.OutcomeRetry, Reason: "the SDK cannot read the document: " + err.Error()})
+	}
+	if d.V != abi.Version {
+		return mustEncode(abi.Result{Outcome: abi.OutcomeRetry, Reason: fmt.Sprintf("the SDK speaks version %d of the contract, the host %d", abi.Version, d.V)})
+	}
+	a := fn(&Event{Event: d.Event, Delivery: d.Delivery, Config: d.Config})
+	if a.result.Outcome == "" && a.result.Reason == "" {
+		return nil
+	}
+	return mustEncode(a.result)
+}
+
+// mustEncode encodes a result of this package, which has nothing that could fail to encode.
+func mustEncode(r abi.Result) []byte {
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

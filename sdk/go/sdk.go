@@ -96,12 +96,12 @@ func Logf(format string, args ...any) { logLine(fmt.Sprintf(format, args...)) }
 // Handle runs the plugin: it calls fn for every event and returns when there is no more. A panic of fn fails the
 // attempt, which is made again by the plugin's policy.
 func Handle(fn func(*Event) Answer) {
-	for {
-		doc, ok := next()
+	for h := newHost(); ; {
+		doc, ok := h.next()
 		if !ok {
 			return
 		}
-		done(handleOne(doc, fn))
+		h.done(handleOne(doc, fn))
 	}
 }
 

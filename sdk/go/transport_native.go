@@ -8,17 +8,17 @@ import (
 	"os"
 )
 
-// served is set once the one document of standard input was handed over.
-var served = func() func() bool {
-	was := false
-	return func() bool { before := was; was = true; return before }
-}()
+// host stands in for the inbox: a plugin built natively runs once, as a WASI command would.
+type host struct{ served bool }
 
-// next reads one document from standard input: a plugin built natively runs once, as a WASI command would.
-func next() ([]byte, bool) {
-	if served() {
+func newHost() *host { return &host{} }
+
+// next reads one document from standard input.
+func (h *host) next() ([]byte, bool) {
+	if h.served {
 		return nil, false
 	}
+	h.served = true
 	doc, err := io.ReadAll(os.Stdin)
 	if err != nil || len(doc) == 0 {
 		return nil, false
@@ -26,6 +26,6 @@ func next() ([]byte, bool) {
 	return doc, true
 }
 
-func done(result []byte) { fmt.Printf("%s", result) }
+func (h *host) done(result []byte) { fmt.Printf("%s", result) }
 
 func logLine(line string) { fmt.Fprintln(os.Stderr, line) }

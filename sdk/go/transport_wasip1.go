@@ -17,8 +17,13 @@ func hostDone(ptr unsafe.Pointer, size uint32) int32
 //go:wasmimport inbox_v1 log
 func hostLog(ptr unsafe.Pointer, size uint32) int32
 
+// host is the inbox that runs the plugin.
+type host struct{}
+
+func newHost() host { return host{} }
+
 // next asks for the next document, and once more with a larger buffer when it did not fit.
-func next() ([]byte, bool) {
+func (host) next() ([]byte, bool) {
 	buf := make([]byte, 64<<10)
 	for {
 		n := hostNext(unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
@@ -34,7 +39,7 @@ func next() ([]byte, bool) {
 	}
 }
 
-func done(result []byte) {
+func (host) done(result []byte) {
 	if hostDone(unsafe.Pointer(unsafe.SliceData(result)), uint32(len(result))) < 0 {
 		panic("inbox_v1.done failed")
 	}

@@ -96,7 +96,12 @@ func Sample(k Kind, id int64, reference string) ([]byte, error) {
 		}
 		return nil, inbox.Errorf(inbox.Invalid, "", "there is no sample of %s", k).WithHint("there are: " + strings.Join(known, ", "))
 	}
-	return fmt.Appendf(nil, found.body+"%.0[1]d%.0[2]s", id, reference), nil
+	quoted, err := json.Marshal(reference)
+	if err != nil {
+		return nil, fmt.Errorf("sample of %s: %w", k, err)
+	}
+	filled := strings.NewReplacer("{id}", strconv.FormatInt(id, 10), "{ref}", string(quoted[1:len(quoted)-1])).Replace(found.body)
+	return []byte(filled), nil
 }
 
 // Set puts a value at a JSON pointer into a body, making objects on the way. A value that is JSON goes in as it is,

@@ -10,8 +10,8 @@ import (
 
 // Bounds of what is kept of a request's headers.
 const (
-	maxHeaders     = 64
-	maxHeaderBytes = 16 << 10
+	maxHeaders     = 256
+	maxHeaderBytes = 64 << 10 // what the server takes
 )
 
 // keptHeaders returns the headers in the order of their names, lower case, within bounds. Credentials are taken out:

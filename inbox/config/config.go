@@ -1,0 +1,183 @@
+// Package config is what the operator set: where the store lies, which addresses are listened on, and which sources
+// exist with which secrets.
+//
+// A value comes from a flag, else from the environment, else from inbox.toml, else from its default. The file is read
+// strictly: everything that is wrong in it is said at once, with lines. Secrets are never values of the file or of a
+// flag, only the names of where they are, and what this package prints never holds one.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"inbox/inbox"
+	"inbox/inbox/intake"
+	"inbox/inbox/qoreid"
+)
+
+// Settings are all settings, checked.
+type Settings struct {
+	Data      string         // the data directory
+	Listen    string         // address the webhooks come to
+	Admin     string         // address of the operator's API; empty: the socket only
+	Health    string         // address of /healthz, /readyz and /metrics without the API; empty: the admin address only
+	Plugins   string         // the plugins folder
+	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
+	MinFree   uint64         // bytes of disk space that are kept free
+	LogFormat string         // auto, text or json
+	LogLevel  slog.Level
+	Sources   []Source
+	File      string   // the file that was read; empty: none
+	Notes     []string // what the operator should know although nothing is wrong, one sentence each
+
+	origin map[string]string // where each value came from, by key
+}
+
+// Source is a door: a path with its own secrets and mode.
+type Source struct {
+	Name      string
+	Path      string
+	Mode      inbox.Mode
+	Secrets   *Ring
+	Header    string
+	Algorithm qoreid.Algorithm
+	KeyBy     qoreid.KeyBy
+	MaxBody   int64
+	NoDedup   bool
+	Maps      []qoreid.Map
+}
+
+// Inputs are where settings come from.
+type Inputs struct {
+	File   string            // as named by --config; empty: INBOX_CONFIG, else inbox.toml in the working directory if there is one
+	Flags  map[string]string // the flags that were given, by their names without dashes
+	Getenv func(string) string
+}
+
+// fileName is the configuration that is read without being named.
+const fileName = "inbox.toml"
+
+// Load reads and checks the settings. The error is Invalid and names everything that is wrong, a line each.
+func Load(in Inputs) (*Settings, error) {
+	if in.Getenv == nil {
+		in.Getenv = os.Getenv
+	}
+	s := &Settings{origin: map[string]string{}}
+	r := &reader{}
+	root := s.readFile(in, r)
+	for _, one := range All() {
+		value, from, ok := one.pick(in, root)
+		if !ok {
+			value, from = one.Default, "default"
+		}
+		s.origin[one.Key] = from
+		if err := one.set(s, value); err != nil {
+			r.wrong(place(from, s.File, r, one), "%s", err)
+		}
+	}
+	s.sources(root, in.Getenv, r)
+	root.done()
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	if s.Plugins == "" {
+		s.Plugins = filepath.Join(s.Data, "plugins")
+	}
+	return s, nil
+}
+
+// place says where a wrong value stands.
+func place(from, file string, r *reader, one Setting) string {
+	switch from {
+	case fromFlag:
+		return "--" + one.Flag
+	case fromEnv:
+		return one.Env
+	}
+	return r.at(one.Key)
+}
+
+// readFile reads the file, if one is named or lies about.
+func (s *Settings) readFile(in Inputs, r *reader) *table {
+	path, named := in.File, true
+	if path == "" {
+		path = in.Getenv("INBOX_CONFIG")
+	}
+	if path == "" {
+		path, named = fileName, false
+	}
+	text, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		s.File = path
+	case os.IsNotExist(err) && !named:
+	default:
+		r.wrong(path, "cannot be read: %s", cause(err))
+	}
+	return r.parse(path, text)
+}
+
+// cause is an error of the file system without the path, which stands before it anyway.
+func cause(err error) error {
+	var perr *os.PathError
+	if ok := asPath(err, &perr); ok {
+		return perr.Err
+	}
+	return err
+}
+
+// Doors returns the sources as package intake wants them.
+func (s *Settings) Doors() []intake.Source {
+	doors := make([]intake.Source, 0, len(s.Sources))
+	for i := range s.Sources {
+		doors = append(doors, s.Sources[i].Door())
+	}
+	return doors
+}
+
+// Door returns the source as package intake wants it.
+func (s *Source) Door() intake.Source {
+	return intake.Source{
+		Name: s.Name, Path: s.Path, Mode: s.Mode, Secrets: s.Secrets.Secrets, Header: s.Header, Algorithm: s.Algorithm,
+		KeyBy: s.KeyBy, MaxBody: s.MaxBody, NoDedup: s.NoDedup, Maps: s.Maps,
+	}
+}
+
+// Source returns the source of that name, nil when there is none.
+func (s *Settings) Source(name string) *Source {
+	i := slices.IndexFunc(s.Sources, func(x Source) bool { return x.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &s.Sources[i]
+}
+
+// CheckSecrets returns an Invalid error when a source has no secret to check signatures with.
+func (s *Settings) CheckSecrets() error {
+	var without, where []string
+	for i := range s.Sources {
+		src := &s.Sources[i]
+		if len(src.Secrets.Secrets()) > 0 {
+			continue
+		}
+		without = append(without, src.Name)
+		if src.Name == defaultSource && src.Secrets.fromDefaults {
+			where = append(where, "set "+envSecret+" or "+envSecretFile+" to the Webhook Secret Key of QoreID's dashboard")
+		} else {
+			where = append(where, "fill "+src.Secrets.String())
+		}
+	}
+	if len(without) == 0 {
+		return nil
+	}
+	what := "source " + without[0] + " has"
+	if len(without) > 1 {
+		what = "sources " + strings.Join(without, ", ") + " have"
+	}
+	return inbox.Errorf(inbox.Invalid, "", "%s no webhook secret", what).
+		WithHint(strings.Join(where, "; ") + "; `inbox serve --no-secret` answers probes and keeps the rest aside meanwhile")
+}

@@ -1,0 +1,252 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"inbox/inbox"
+)
+
+func asPath(err error, to **fs.PathError) bool { return errors.As(err, to) }
+
+// reader reads a TOML file and collects everything that is wrong with it. The values come from the library's map; its
+// low-level parser adds the line of every key, so that also what only we know to be wrong can be said with a line.
+type reader struct {
+	file     string
+	lines    map[string]int // by path, as in "source[0].name"
+	problems []problem
+}
+
+type problem struct {
+	line int
+	text string
+}
+
+// table is one table of the file. What is asked of it is known; done reports the rest.
+type table struct {
+	r      *reader
+	path   string // empty for the root
+	values map[string]any
+	known  []string
+}
+
+// wrong records a problem of what stands at place: "inbox.toml:3: admin", a flag or a variable.
+func (r *reader) wrong(place, format string, args ...any) {
+	p := problem{text: place + " " + fmt.Sprintf(format, args...)}
+	if rest, ok := strings.CutPrefix(place, r.file+":"); ok {
+		number, _, _ := strings.Cut(rest, ":")
+		p.line, _ = strconv.Atoi(number) // zero sorts it first
+	}
+	r.problems = append(r.problems, p)
+}
+
+// at returns the place of a key: the file, its line if it is known, and the key.
+func (r *reader) at(path string) string {
+	for p := path; p != ""; p = parentOf(p) {
+		if n := r.lines[p]; n > 0 {
+			return r.file + ":" + strconv.Itoa(n) + ": " + path
+		}
+	}
+	return path
+}
+
+func parentOf(path string) string {
+	return path[:max(strings.LastIndexAny(path, ".["), 0)]
+}
+
+func (r *reader) err() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(r.problems, func(a, b problem) int { return a.line - b.line })
+	var lines []string
+	for _, p := range r.problems {
+		lines = append(lines, p.text)
+	}
+	return inbox.Errorf(inbox.Invalid, "", "%s", strings.Join(lines, "\n")).WithHint("`inbox config example` shows every setting")
+}
+
+// parse reads a text. A syntax error ends the reading of the file; what is wrong elsewhere is still said.
+func (r *reader) parse(file string, text []byte) *table {
+	r.file, r.lines = file, map[string]int{}
+	root := &table{r: r, values: map[string]any{}}
+	if err := toml.Unmarshal(text, &root.values); err != nil {
+		var bad *toml.DecodeError
+		if errors.As(err, &bad) {
+			row, column := bad.Position()
+			r.wrong(fmt.Sprintf("%s:%d:%d:", file, row, column), "%s", strings.TrimPrefix(bad.Error(), "toml: "))
+		} else {
+			r.wrong(file, "%s", err)
+		}
+		root.values = map[string]any{}
+		return root
+	}
+	r.locate(text)
+	return root
+}
+
+// locate finds the line of every key of a text that is known to be well formed.
+func (r *reader) locate(text []byte) {
+	var p unstable.Parser
+	p.Reset(text)
+	prefix := ""
+	count := map[string]int{} // of the blocks of an array of tables
+	for p.NextExpression() {
+		e := p.Expression()
+		var names []string
+		line := 0
+		for key := e.Key(); key.Next(); {
+			names = append(names, string(key.Node().Data))
+			if line == 0 {
+				line = p.Shape(key.Node().Raw).Start.Line
+			}
+		}
+		switch e.Kind {
+		case unstable.KeyValue:
+			r.note(join(prefix, strings.Join(names, ".")), line)
+		case unstable.Table:
+			prefix = r.numbered(names, count)
+			r.note(prefix, line)
+		case unstable.ArrayTable:
+			outer := r.numbered(names[:len(names)-1], count)
+			name := join(outer, names[len(names)-1])
+			count[name]++
+			prefix = fmt.Sprintf("%s[%d]", name, count[name]-1)
+			r.note(prefix, line)
+		}
+	}
+}
+
+// numbered returns the path of a header's names, in which an array of tables means its last block.
+func (r *reader) numbered(names []string, count map[string]int) string {
+	path := ""
+	for _, name := range names {
+		path = join(path, name)
+		if n := count[path]; n > 0 {
+			path = fmt.Sprintf("%s[%d]", path, n-1)
+		}
+	}
+	return path
+}
+
+func (r *reader) note(path string, line int) {
+	if r.lines[path] == 0 {
+		r.lines[path] = line
+	}
+}
+
+func join(prefix, name string) string {
+	if prefix == "" {
+		return name
+	}
+	return prefix + "." + name
+}
+
+// wrong records a problem of a key of the table.
+func (t *table) wrong(key, format string, args ...any) {
+	t.r.wrong(t.r.at(join(t.path, key)), format, args...)
+}
+
+// take returns a key's value and makes the key known.
+func (t *table) take(key string) (any, bool) {
+	t.known = append(t.known, key)
+	v, ok := t.values[key]
+	delete(t.values, key)
+	return v, ok
+}
+
+// text returns a single value as text, also a list of texts with commas between. A dotted key looks into a table.
+func (t *table) text(key string) (string, bool) {
+	if outer, inner, dotted := strings.Cut(key, "."); dotted {
+		sub, ok := t.values[outer].(map[string]any)
+		if !ok && t.values[outer] != nil {
+			t.wrong(outer, "is not a table")
+			delete(t.values, outer)
+		}
+		t.known = append(t.known, key)
+		v, had := sub[inner]
+		delete(sub, inner)
+		return t.scalar(key, v, had)
+	}
+	v, ok := t.take(key)
+	return t.scalar(key, v, ok)
+}
+
+func (t *table) scalar(key string, v any, ok bool) (string, bool) {
+	switch v := v.(type) {
+	case nil:
+		return "", false
+	case string, int64, bool:
+		return fmt.Sprint(v), ok
+	case []any:
+		var parts []string
+		for _, x := range v {
+			text, isText := x.(string)
+			if !isText {
+				t.wrong(key, "is a list of something else than texts")
+				return "", false
+			}
+			parts = append(parts, text)
+		}
+		return strings.Join(parts, ","), ok
+	}
+	t.wrong(key, "is neither a text nor a number")
+	return "", false
+}
+
+// tables returns an array of tables.
+func (t *table) tables(key string) []*table {
+	v, ok := t.take(key)
+	if !ok {
+		return nil
+	}
+	list, isList := v.([]any)
+	if !isList {
+		t.wrong(key, "is not a list of tables: write [[%s]] over each", join(t.path, key))
+		return nil
+	}
+	var out []*table
+	for i, x := range list {
+		values, ok := x.(map[string]any)
+		if !ok {
+			t.wrong(key, "is not a list of tables: write [[%s]] over each", join(t.path, key))
+			return out
+		}
+		out = append(out, &table{r: t.r, path: fmt.Sprintf("%s[%d]", join(t.path, key), i), values: values})
+	}
+	return out
+}
+
+// done reports every key that nobody asked for.
+func (t *table) done() {
+	for _, key := range slices.Sorted(maps.Keys(t.values)) {
+		if sub, ok := t.values[key].(map[string]any); ok && t.hasInner(key) {
+			for _, inner := range slices.Sorted(maps.Keys(sub)) {
+				t.unknown(key + "." + inner)
+			}
+			continue
+		}
+		t.unknown(key)
+	}
+}
+
+// hasInner reports whether key is a table some of whose keys are known.
+func (t *table) hasInner(key string) bool {
+	return slices.ContainsFunc(t.known, func(k string) bool { return strings.HasPrefix(k, key+".") })
+}
+
+func (t *table) unknown(key string) {
+	if near := inbox.Nearest(key, t.known); near != "" {
+		t.wrong(key, "is not a setting; did you mean %s?", near)
+		return
+	}
+	t.wrong(key, "is not a setting")
+}

@@ -1,0 +1,129 @@
+package config
+
+import (
+	_ "embed"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"inbox/inbox"
+)
+
+// Example is a commented inbox.toml that changes nothing: every setting is there, commented out, with its default.
+//
+//go:embed example.toml
+var Example string
+
+// TOML returns the settings in force as an inbox.toml that sets the same, with where each came from. It holds no
+// secret.
+func (s *Settings) TOML() string {
+	var b strings.Builder
+	if s.File != "" {
+		fmt.Fprintf(&b, "# read: %s\n", s.File)
+	}
+	section := ""
+	for _, one := range All() {
+		key := one.Key
+		if outer, inner, ok := strings.Cut(key, "."); ok {
+			if outer != section {
+				section = outer
+				fmt.Fprintf(&b, "\n[%s]\n", outer)
+			}
+			key = inner
+		}
+		fmt.Fprintf(&b, "%s = %s # %s\n", key, strconv.Quote(one.get(s)), s.origin[one.Key])
+	}
+	for i := range s.Sources {
+		s.Sources[i].write(&b)
+	}
+	return b.String()
+}
+
+func (s *Source) write(b *strings.Builder) {
+	dedup := "on"
+	if s.NoDedup {
+		dedup = "off"
+	}
+	fmt.Fprintf(b, "\n[[source]]\nname = %q\npath = %q\nmode = %q\n", s.Name, s.Path, s.Mode)
+	for _, p := range s.Secrets.Places() {
+		state := "set"
+		if p.Err != nil {
+			state = "not set: " + p.Err.Error()
+		}
+		fmt.Fprintf(b, "# secret %s is %s\n", p.Name, state)
+	}
+	var secrets []string
+	for _, p := range s.Secrets.Places() {
+		secrets = append(secrets, fmt.Sprintf("%q = %q", p.Name, p.From))
+	}
+	if len(secrets) > 0 {
+		fmt.Fprintf(b, "secrets = { %s }\n", strings.Join(secrets, ", "))
+	}
+	fmt.Fprintf(b, "header = %q\nalgorithm = %q\nkey = %q\nmax_body = %q\ndedup = %q\n", s.Header, s.Algorithm, s.KeyBy, sizeText(s.MaxBody), dedup)
+	for _, m := range s.Maps {
+		b.WriteString("\n[[source.map]]\n")
+		for _, kv := range [][2]string{
+			{"event", m.Event}, {"key", m.Key}, {"status", m.Status}, {"state", m.State}, {"customer_reference", m.CustomerReference},
+		} {
+			if kv[1] != "" {
+				fmt.Fprintf(b, "%s = %q\n", kv[0], kv[1])
+			}
+		}
+	}
+}
+
+// Value is one setting in force, for output as JSON.
+type Value struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+	From  string `json:"from"` // flag, environment, file or default
+}
+
+// Values returns the settings in force, without the sources.
+func (s *Settings) Values() []Value {
+	var list []Value
+	for _, one := range All() {
+		list = append(list, Value{Key: one.Key, Value: one.get(s), From: s.origin[one.Key]})
+	}
+	return list
+}
+
+// Markdown returns the table of all settings for the manual.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString("| inbox.toml | flag of `inbox serve` | environment | default | what |\n|---|---|---|---|---|\n")
+	for _, one := range All() {
+		value := "–"
+		if one.Default != "" {
+			value = "`" + one.Default + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | %s | %s |\n", one.Key, one.Flag, one.Env, value, one.Usage)
+	}
+	return b.String()
+}
+
+// Vouch checks a refused request again with today's secrets of its source, and makes an arrival of it if it passes;
+// otherwise why says why not.
+func (s *Settings) Vouch(r *inbox.Refused) (a *inbox.Arrival, why string, err error) {
+	src := s.Source(r.Source)
+	if src == nil {
+		return nil, "no_source", nil
+	}
+	return src.Door().Vouch(r.Payload.Body, r.Payload.Headers, inbox.FromRecheck, r.LastAt, r.ReceivedAt)
+}
+
+// Explain says in words why a request's signature does not pass, empty when it does, without telling the right one.
+func (s *Settings) Explain(r *inbox.Refused) string {
+	src := s.Source(r.Source)
+	if src == nil {
+		return "source " + r.Source + " is not configured any more"
+	}
+	door := src.Door()
+	signature := ""
+	for _, h := range r.Payload.Headers {
+		if strings.EqualFold(h.Name, door.SignatureHeader()) {
+			signature = h.Value
+		}
+	}
+	return door.Explain(r.Payload.Body, signature)
+}

@@ -1,0 +1,158 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inbox/inbox"
+	"inbox/inbox/qoreid"
+)
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheDefaultSourceHasItsSecretFromWhereverItIs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "secret")
+	write(t, file, "from a file\r\n")
+	write(t, filepath.Join(dir, "qoreid-secret"), "from systemd")
+	for _, c := range []struct {
+		env  map[string]string
+		want []string
+	}{
+		{nil, nil},
+		{map[string]string{"INBOX_QOREID_SECRET": "plain"}, []string{"INBOX_QOREID_SECRET=plain"}},
+		{map[string]string{"INBOX_QOREID_SECRET_FILE": file}, []string{"INBOX_QOREID_SECRET_FILE=from a file"}},
+		{map[string]string{"CREDENTIALS_DIRECTORY": dir}, []string{"qoreid-secret=from systemd"}},
+		{map[string]string{"CREDENTIALS_DIRECTORY": t.TempDir()}, nil},
+		{
+			map[string]string{"INBOX_QOREID_SECRET": "new", "INBOX_QOREID_SECRET_FILE": file},
+			[]string{"INBOX_QOREID_SECRET=new", "INBOX_QOREID_SECRET_FILE=from a file"},
+		},
+	} {
+		s := mustLoad(t, "", c.env, nil)
+		if diff := cmp.Diff(c.want, keys(s.Sources[0].Secrets.Secrets())); diff != "" {
+			t.Errorf("%v: %s", c.env, diff)
+		}
+	}
+}
+
+func TestASourceWithoutASecretIsOneClearLine(t *testing.T) {
+	t.Parallel()
+	err := mustLoad(t, "", nil, nil).CheckSecrets()
+	if inbox.KindOf(err) != inbox.Invalid || err.Error() != "source qoreid has no webhook secret" ||
+		!strings.Contains(inbox.HintOf(err), "INBOX_QOREID_SECRET") || !strings.Contains(inbox.HintOf(err), "--no-secret") {
+		t.Errorf("got %v, hint %q", err, inbox.HintOf(err))
+	}
+	text := "[[source]]\nname = \"a\"\nsecrets = [\"env:A\"]\n[[source]]\nname = \"b\"\nsecrets = [\"file:/nowhere\"]\n"
+	err = mustLoad(t, text, nil, nil).CheckSecrets()
+	if err == nil || err.Error() != "sources a, b have no webhook secret" || !strings.Contains(inbox.HintOf(err), "fill env:A; fill file:/nowhere") {
+		t.Errorf("got %v, hint %q", err, inbox.HintOf(err))
+	}
+	if err := mustLoad(t, "", map[string]string{"INBOX_QOREID_SECRET": "x"}, nil).CheckSecrets(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheDefaultSourceIsLeftOutOnlyWhenOthersAreConfiguredAndItHasNoSecretAndThatIsNoted(t *testing.T) {
+	t.Parallel()
+	text := "[[source]]\nname = \"a\"\nsecrets = [\"env:A\"]\n"
+	s := mustLoad(t, text, map[string]string{"A": "x"}, nil)
+	if len(s.Sources) != 1 || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "qoreid is left out") {
+		t.Errorf("sources %d, notes %q", len(s.Sources), s.Notes)
+	}
+	s = mustLoad(t, text, map[string]string{"A": "x", "INBOX_QOREID_SECRET": "y"}, nil)
+	if len(s.Sources) != 2 || s.Sources[0].Name != "qoreid" || len(s.Notes) != 0 {
+		t.Errorf("sources %d, notes %q", len(s.Sources), s.Notes)
+	}
+	s = mustLoad(t, "[[source]]\nname = \"a\"\npath = \"/webhooks/qoreid\"\nsecrets = [\"env:A\"]\n", map[string]string{"A": "x", "INBOX_QOREID_SECRET": "y"}, nil)
+	if len(s.Sources) != 1 {
+		t.Errorf("a source at the default one's path does not take its place: %d", len(s.Sources))
+	}
+}
+
+// The clock is a false one, so that a second passes at once.
+func TestASecretInAFileIsReadAgainWhenItChangesAndKeptWhenItCannotBe(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "secret")
+	write(t, path, "one\n")
+	text := "[[source]]\nname = \"a\"\nsecrets = { current = \"file:" + path + "\" }\n"
+	s := mustLoad(t, text, nil, nil)
+	synctest.Test(t, func(t *testing.T) {
+		ring := s.Source("a").Secrets
+		expect := func(want string) {
+			t.Helper()
+			<-time.After(2 * time.Second)
+			if got := keys(ring.Secrets()); len(got) != 1 || got[0] != "current="+want {
+				t.Errorf("secrets are %q, want %q", got, want)
+			}
+		}
+		expect("one")
+		write(t, path, "second")
+		expect("second")
+		write(t, path, "\n")
+		expect("second")
+		if err := os.Remove(path); err != nil {
+			t.Error(err)
+		}
+		expect("second")
+		if p := ring.Places(); len(p) != 1 || p[0].Err == nil || p[0].Name != "current" {
+			t.Errorf("the missing file is not said: %+v", p)
+		}
+		write(t, path, "third one")
+		expect("third one")
+		if p := ring.Places(); p[0].Err != nil {
+			t.Errorf("the file is there again: %+v", p)
+		}
+	})
+}
+
+func refused(source, signature, body string) *inbox.Refused {
+	at := time.UnixMilli(1_700_000_000_000).UTC()
+	return &inbox.Refused{
+		Source: source, ReceivedAt: at, LastAt: at.Add(time.Hour),
+		Payload: inbox.Payload{Headers: []inbox.Header{{Name: "X-Verifyme-Signature", Value: signature}}, Body: []byte(body)},
+	}
+}
+
+func TestARefusedRequestIsVouchedForWithTodaysSecrets(t *testing.T) {
+	t.Parallel()
+	s := mustLoad(t, "", map[string]string{"INBOX_QOREID_SECRET": "right"}, nil)
+	body := `{"event":"address","event_type":"verification_started","data":{"id":7}}`
+	r := refused("qoreid", qoreid.Sign(qoreid.SHA512, []byte("right"), []byte(body)), body)
+	a, why, err := s.Vouch(r)
+	if err != nil || why != "" {
+		t.Fatal(why, err)
+	}
+	if a.Origin != inbox.FromRecheck || a.SecretName != "INBOX_QOREID_SECRET" || !a.FirstSeen.Equal(r.ReceivedAt) || !a.ReceivedAt.Equal(r.LastAt) || a.View.Event != "address" {
+		t.Errorf("arrival: %+v", a)
+	}
+	if text := s.Explain(r); text != "" {
+		t.Errorf("a request that passes is explained as %q", text)
+	}
+	r = refused("qoreid", qoreid.Sign(qoreid.SHA512, []byte("wrong"), []byte(body)), body)
+	if _, why, _ := s.Vouch(r); why != qoreid.Mismatch {
+		t.Errorf("why is %q", why)
+	}
+	if text := s.Explain(r); !strings.Contains(text, "no secret of the source made this signature") {
+		t.Errorf("explained as %q", text)
+	}
+	r.Source = "gone"
+	if _, why, _ := s.Vouch(r); why != "no_source" {
+		t.Errorf("why is %q", why)
+	}
+	if text := s.Explain(r); !strings.Contains(text, "not configured") {
+		t.Errorf("explained as %q", text)
+	}
+}

@@ -1,0 +1,139 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"inbox/inbox"
+	"inbox/inbox/intake"
+	"inbox/inbox/qoreid"
+)
+
+// The source that exists without being configured.
+const (
+	defaultSource = "qoreid"
+	pathPrefix    = "/webhooks/"
+	envSecret     = "INBOX_QOREID_SECRET"
+	envSecretFile = "INBOX_QOREID_SECRET_FILE"
+	envCredsDir   = "CREDENTIALS_DIRECTORY" // of systemd's LoadCredential=
+	credential    = "qoreid-secret"
+)
+
+var (
+	namePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+	pathPattern   = regexp.MustCompile(`^/[A-Za-z0-9._~/-]*$`)
+	headerPattern = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+)
+
+// sources reads the [[source]] blocks. The default source exists beside them, unless a block has its name, or it has
+// no secret while others are configured, which is noted.
+func (s *Settings) sources(root *table, getenv func(string) string, r *reader) {
+	places := map[string]string{} // path → source
+	for _, t := range root.tables("source") {
+		src := readSource(t, getenv)
+		t.done()
+		if s.Source(src.Name) != nil {
+			t.wrong("name", "is %q, which another source has", src.Name)
+		} else if other := places[src.Path]; other != "" {
+			t.wrong("path", "is %s, which source %s has", src.Path, other)
+		}
+		places[src.Path] = src.Name
+		s.Sources = append(s.Sources, src)
+	}
+	if s.Source(defaultSource) != nil {
+		return
+	}
+	ring := defaultRing(getenv)
+	switch {
+	case places[pathPrefix+defaultSource] != "":
+	case len(s.Sources) > 0 && len(ring.Secrets()) == 0:
+		s.Notes = append(s.Notes, "the default source qoreid is left out: "+envSecret+" is not set and other sources are")
+	default:
+		s.Sources = slices.Insert(s.Sources, 0, withDefaults(Source{Name: defaultSource, Secrets: ring}))
+	}
+}
+
+func withDefaults(s Source) Source {
+	fill(&s.Path, pathPrefix+s.Name)
+	fill(&s.Mode, inbox.Live)
+	fill(&s.Header, qoreid.DefaultHeader)
+	fill(&s.Algorithm, qoreid.DefaultAlgorithm)
+	fill(&s.KeyBy, qoreid.ByID)
+	fill(&s.MaxBody, intake.DefaultMaxBody)
+	return s
+}
+
+func fill[T comparable](v *T, fallback T) {
+	var zero T
+	if *v == zero {
+		*v = fallback
+	}
+}
+
+// readSource reads one block.
+func readSource(t *table, getenv func(string) string) Source {
+	s := Source{
+		Name:   t.match("name", namePattern, "lower-case letters, digits, - and _, 64 at most"),
+		Path:   t.match("path", pathPattern, "a path such as \"/webhooks/test\""),
+		Header: t.match("header", headerPattern, "the name of a header"),
+	}
+	if s.Name == "" && t.values["name"] == nil {
+		t.wrong("name", "is missing")
+	}
+	s.Mode = choice(t, "mode", inbox.Live, inbox.Test)
+	s.Algorithm = choice(t, "algorithm", qoreid.SHA512, qoreid.SHA256)
+	s.KeyBy = choice(t, "key", qoreid.ByID, qoreid.ByReference)
+	s.NoDedup = choice(t, "dedup", "on", "off") == "off"
+	if text, ok := t.text("max_body"); ok {
+		n, err := parseSize(text)
+		if err == nil && (n < 1 || n > 1<<30) {
+			err = fmt.Errorf("is %q, not between 1 byte and 1 GiB", text)
+		}
+		if err != nil {
+			t.wrong("max_body", "%s", err)
+		}
+		s.MaxBody = n
+	}
+	s.Secrets = readRing(t, s.Name, getenv)
+	for _, m := range t.tables("map") {
+		s.Maps = append(s.Maps, readMap(m))
+		m.done()
+	}
+	return withDefaults(s)
+}
+
+// match returns a text that has a form, empty when it is not there.
+func (t *table) match(key string, form *regexp.Regexp, want string) string {
+	v, ok := t.text(key)
+	if ok && !form.MatchString(v) {
+		t.wrong(key, "is %q, not %s", v, want)
+	}
+	return v
+}
+
+// choice returns one of several words, empty when the key is not there.
+func choice[T ~string](t *table, key string, words ...T) T {
+	v, ok := t.text(key)
+	if ok && !slices.Contains(words, T(v)) {
+		t.wrong(key, "is %q, not one of %q", v, words)
+	}
+	return T(v)
+}
+
+// readMap reads one [[source.map]]: where things stand in bodies that are not as documented.
+func readMap(t *table) qoreid.Map {
+	pointer := func(key string) string {
+		v, ok := t.text(key)
+		if ok && !strings.HasPrefix(v, "/") {
+			t.wrong(key, "is %q, not a JSON pointer such as \"/data/id\"", v)
+		}
+		return v
+	}
+	event, _ := t.text("event")
+	return qoreid.Map{
+		Event: event, Key: pointer("key"), Status: pointer("status"), State: pointer("state"),
+		CustomerReference: pointer("customer_reference"),
+	}
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"inbox/inbox"
+)
+
+// House is the program that runs around the store: its plugins folder and its dispatcher. Package serve implements it;
+// a command that works on the store without a server brings one in which nothing runs.
+type House interface {
+	// Files returns what is known of the files in the plugins folder, by name.
+	Files(ctx context.Context) ([]File, error)
+	// Inspect describes the module of a plugin's release. It is NotFound when there is no such module.
+	Inspect(ctx context.Context, plugin, release string) (*Module, error)
+	// Changed says that an operator changed something in the store about the plugin, or about any with an empty name:
+	// paused or resumed it, released a lane, made or cancelled a replay, pinned a release.
+	Changed(plugin string)
+	// Resume ends the pause of everything that `inbox serve --paused` began with.
+	Resume()
+	// Notes returns what else the operator should know, a sentence each: why nothing runs, what is left out.
+	Notes(ctx context.Context) []string
+}
+
+// FileState is the state of a plugin's file.
+type FileState string
+
+// The states.
+const (
+	FileLive      FileState = "live"      // it is what runs
+	FileCompiling FileState = "compiling" // it is being made a release
+	FileRefused   FileState = "refused"   // it cannot become a release
+	FilePinned    FileState = "pinned"    // a rollback chose another release until it changes
+	FileAbsent    FileState = "absent"    // there is none; the plugin keeps its place
+	FileStopped   FileState = "stopped"   // no server runs
+)
+
+// File is what is known of a plugin's file, and of its release that runs.
+type File struct {
+	Plugin  string
+	State   FileState
+	Live    string // id of the release that runs; empty for none
+	Release string // id of the release that the file is; empty when it is none
+	Err     string // why it was refused
+	Hint    string
+	Since   time.Time
+	Running int    // attempts under way
+	Note    string // why it does not run as one would expect
+}
+
+// Sources are the configured sources, as far as refused requests need them. *config.Settings is one.
+type Sources interface {
+	// Vouch checks a refused request with today's secrets. Otherwise why says why it does not pass.
+	Vouch(r *inbox.Refused) (a *inbox.Arrival, why string, err error)
+	// Explain says in words why a refused request does not pass, empty when it does.
+	Explain(r *inbox.Refused) string
+}
+
+// Module describes a plugin's module, as package host sees it.
+type Module struct {
+	SHA256    string   `json:"sha256"`
+	Size      int      `json:"size"`
+	Kind      string   `json:"kind"` // "session" or "command"
+	Imports   []string `json:"imports"`
+	Exports   []string `json:"exports"`
+	Functions int      `json:"functions"`
+	Largest   int      `json:"largest_function"` // bytes
+	MemoryMin uint64   `json:"memory_min"`       // bytes
+}

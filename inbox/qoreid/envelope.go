@@ -2,10 +2,6 @@ package qoreid
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"strings"
 
 	"inbox/inbox"
 )
@@ -19,7 +15,7 @@ type KeyBy string
 // The choices.
 const (
 	ByID        KeyBy = "id"                 // the verification (the default)
-	ByReference KeyBy = "customer_reference" // the customer, when the payload names one
+	ByReference KeyBy = "customer_reference" // the customer, when the payload names one; else the verification
 )
 
 // Rules are what a source says about the reading of its bodies.
@@ -29,176 +25,190 @@ type Rules struct {
 	Maps   []Map
 }
 
-// Map tells, for one event or for all with an empty name, where things stand in bodies that are not as documented:
-// JSON pointers from the root. An empty pointer, or one to nothing, leaves the usual reading.
+// Map tells, for the events that Event matches (see [inbox.Match]; empty: all), where things stand in bodies that are
+// not as documented: JSON pointers from the root to a string, number or boolean. An empty pointer, or one to nothing,
+// leaves the usual reading. What Key points to takes the place of data.id in the ordering key. Of several maps that
+// match, the last with a value counts.
 type Map struct {
 	Event, Key, Status, State, CustomerReference string
 }
 
-// ranks are the places of QoreID's event types in the life of a verification.
-var ranks = map[string]int{
-	"verification_started": 0, "step_verification_started": 1, "step_verification_completed": 2, "verification_completed": 3,
-}
-
-// Read reads a body. It never fails: a body that is not JSON, or names no event, is the event "unknown". Of duplicate
-// keys the last counts, as in JavaScript; keys are told apart by case.
+// Read reads a body: QoreID's present envelope (event, event_type, data), the flat one (no data) and the legacy one
+// (type, data; sent on completion only). It never fails: a body that is not JSON, or names no event, is the event
+// "unknown". A leading byte order mark is ignored, and invalid UTF-8 read as U+FFFD.
+//
+// Of duplicate names the last counts, as in JavaScript, in encoding/json and therefore in [inbox.Scalars]; names are
+// told apart by case. Texts are cut at 200 bytes, with a digest of the whole.
 func Read(body []byte, rules Rules) inbox.View {
 	v := inbox.View{Event: inbox.UnknownEvent, Verdict: inbox.Unknown, Rank: -1, NormVersion: NormVersion}
-	text := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	if !json.Valid(text) {
+	doc := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	if !valid(doc) {
 		return v
 	}
-	root := members(text)
-	data := root
-	if d := members(root["data"]); d != nil {
-		data = d
+	root := read(doc, "")
+	v.Event, v.EventType = name(&root)
+	v.Rank = rank(v.EventType)
+	within := doc // flat
+	if object(root.data) {
+		within = root.data
 	}
-	switch event, legacy := word(root["event"]), word(root["type"]); {
-	case event != "":
-		v.Event, v.EventType = event, word(root["event_type"])
-	case legacy != "" && root["event_type"] == nil && root["data"] != nil:
-		v.Event, v.EventType = legacy, "verification_completed" // the old service sent on completion only
+	data := read(within, v.Event)
+	product := read(data.product, "")
+	v.ExternalID = word(data.id)
+	v.CustomerReference = first(word(data.customerReference), word(root.customerReference))
+	v.SaysDuplicate = inbox.Fold(word(data.isDuplicate)) == "true" || inbox.Fold(word(product.isDuplicate)) == "true"
+	for _, f := range []*fields{&data, &product, &root} {
+		if v.Status, v.State, v.SubStatus = f.readStatus(); v.Status != "" || v.State != "" {
+			break
+		}
 	}
-	if rank, ok := ranks[v.EventType]; ok {
-		v.Rank = rank
-	}
-	v.ExternalID = word(data["id"])
-	v.CustomerReference = first(word(data["customerReference"]), word(root["customerReference"]))
-	readStatus(&v, root, data)
-	override(&v, text, rules.Maps)
-	if v.Key != "" {
-		v.Key = rules.Source + "/map:" + v.Key
-	} else {
-		v.Key = key(&v, rules, word(data["reference"]))
-	}
+	mapped := override(&v, doc, rules.Maps)
+	v.Key = key(&v, rules, first(mapped, v.ExternalID), word(data.reference), word(product.id))
 	v.Verdict = verdict(v.Status, v.State)
 	return v
 }
 
-// readStatus finds the status where the event's kind keeps it: beside the id, or inside the object named as the event.
-func readStatus(v *inbox.View, root, data map[string][]byte) {
-	product := members(data[v.Event])
-	for _, raw := range [][]byte{data["status"], product["status"], root["status"]} {
-		if s := members(raw); s != nil {
-			v.Status = first(word(s["status"]), word(s["label"]), word(s["code"]))
-			v.State = first(word(s["state"]), word(s["stateLabel"]), word(s["stateCode"]))
-			v.SubStatus = word(s["subStatus"])
-		} else {
-			v.Status = word(raw)
-		}
-		if v.Status != "" || v.State != "" {
-			if v.State == "" {
-				v.State = word(data["state"])
-			}
-			break
-		}
-	}
-	for _, raw := range [][]byte{data["isDuplicate"], product["isDuplicate"]} {
-		if text := strings.ToLower(word(raw)); text == "true" {
-			v.SaysDuplicate = true
-		}
-	}
+// fields are the members of one object that are looked at, as they stand in the body; nil where there is none.
+type fields struct {
+	event, eventType, typ, data                                  []byte
+	id, customerReference, reference, status, state, isDuplicate []byte
+	product                                                      []byte // the member named as the event
 }
 
-// override applies the source's maps.
-func override(v *inbox.View, text []byte, maps []Map) {
-	if len(maps) == 0 {
-		return
+// read takes the fields out of an object. Anything else has none.
+func read(text []byte, product string) fields {
+	var f fields
+	for name, at := range members(text) {
+		if to := f.named(string(name)); to != nil {
+			*to = at.of(text)
+		} else if string(name) == product {
+			f.product = at.of(text)
+		}
 	}
-	at := inbox.Scalars(text)
+	return f
+}
+
+func (f *fields) named(name string) *[]byte {
+	switch name {
+	case "event":
+		return &f.event
+	case "event_type":
+		return &f.eventType
+	case "type":
+		return &f.typ
+	case "data":
+		return &f.data
+	case "id":
+		return &f.id
+	case "customerReference":
+		return &f.customerReference
+	case "reference":
+		return &f.reference
+	case "status":
+		return &f.status
+	case "state":
+		return &f.state
+	case "isDuplicate":
+		return &f.isDuplicate
+	}
+	return nil
+}
+
+func object(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' }
+
+// name returns what a body calls itself.
+func name(root *fields) (event, eventType string) {
+	eventType = text(root.eventType)
+	if event = text(root.event); event != "" {
+		return event, eventType
+	}
+	if event = text(root.typ); event == "" {
+		return inbox.UnknownEvent, eventType
+	}
+	if eventType == "" && object(root.data) {
+		eventType = completed // the old service sent on completion only
+	}
+	return event, eventType
+}
+
+// readStatus returns the status that an object holds: an object itself, in the present or the legacy words, or a plain
+// text with the state beside it.
+func (f *fields) readStatus() (status, state, sub string) {
+	if !object(f.status) {
+		status = word(f.status)
+		if s := word(f.state); isState(s) {
+			state = s
+		}
+		return status, state, ""
+	}
+	var code, label, stateCode, stateLabel string
+	for name, at := range members(f.status) {
+		value := word(at.of(f.status))
+		switch string(name) {
+		case "status":
+			status = value
+		case "state":
+			state = value
+		case "subStatus":
+			sub = value
+		case "code":
+			code = value
+		case "label":
+			label = value
+		case "stateCode":
+			stateCode = value
+		case "stateLabel":
+			stateLabel = value
+		}
+	}
+	// Legacy statuses have a code and a label; which of them speaks our words is not documented.
+	if isState(stateLabel) {
+		stateCode = stateLabel
+	}
+	state = first(state, stateCode, stateLabel)
+	if verdict(label, "complete") != inbox.Unknown {
+		code = label
+	}
+	return first(status, code, label), state, sub
+}
+
+// override applies the source's maps, and returns the text that takes the place of the id.
+func override(v *inbox.View, doc []byte, maps []Map) (id string) {
 	set := func(field *string, pointer string) {
-		if value, ok := at(pointer); ok && pointer != "" {
-			*field = short(value)
+		if pointer == "" {
+			return
+		}
+		if at, ok := find(doc, pointer); ok {
+			*field = first(word(at.of(doc)), *field)
 		}
 	}
 	for _, m := range maps {
 		if m.Event != "" && !inbox.Match(m.Event, v.Event) {
 			continue
 		}
-		set(&v.Key, m.Key)
+		set(&id, m.Key)
 		set(&v.Status, m.Status)
 		set(&v.State, m.State)
 		set(&v.CustomerReference, m.CustomerReference)
 	}
+	return id
 }
 
-// key makes the ordering key. Empty means that nothing orders the event.
-func key(v *inbox.View, rules Rules, reference string) string {
+// key makes the ordering key: of the verification, or, when the source wants it, of the customer over all events.
+// Empty means that nothing orders the event. The words before a colon keep an id and a reference apart that look alike.
+func key(v *inbox.View, rules Rules, id, reference, productID string) string {
 	own := rules.Source + "/" + v.Event + "/"
 	switch {
-	case v.Event == inbox.UnknownEvent:
-		return ""
 	case rules.KeyBy == ByReference && v.CustomerReference != "":
-		return rules.Source + "/ref:" + v.CustomerReference // of all events: it is the customer's lane
-	case v.ExternalID != "":
-		return own + v.ExternalID
+		return rules.Source + "/ref:" + v.CustomerReference
+	case id != "":
+		return own + id
 	case v.CustomerReference != "":
 		return own + "ref:" + v.CustomerReference
 	case reference != "":
 		return own + "reference:" + reference
-	}
-	return ""
-}
-
-// verdict sums up what a verification came to. Complete is not passed, and what is not known is not failed.
-func verdict(status, state string) inbox.Verdict {
-	switch inbox.Fold(status) {
-	case "verified", "id_verified", "exact_match":
-		if s := inbox.Fold(state); s == "complete" || s == "completed" {
-			return inbox.Passed
-		}
-	case "unverified", "not_verified", "no_match", "wrong_address", "invalid_address":
-		return inbox.Failed
-	case "in_progress", "pending":
-		return inbox.Pending
-	}
-	return inbox.Unknown
-}
-
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
-}
-
-// longest is how much of a text from a body is kept outside of it.
-const longest = 200
-
-// short bounds a text. What is cut keeps a digest, so that two long texts stay two.
-func short(s string) string {
-	s = strings.ToValidUTF8(s, "\ufffd")
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '\ufffd' // control characters have no business in a key, and would play with terminals
-		}
-		return r
-	}, s)
-	if len(s) <= longest {
-		return s
-	}
-	sum := sha256.Sum256([]byte(s))
-	return strings.ToValidUTF8(s[:longest], "") + "~" + hex.EncodeToString(sum[:8])
-}
-
-// word returns a string or number as text, true and false as such, and "" for anything else.
-func word(raw []byte) string {
-	switch {
-	case len(raw) == 0:
-		return ""
-	case raw[0] == '"':
-		if plain := raw[1 : len(raw)-1]; bytes.IndexByte(plain, '\\') < 0 {
-			return short(string(plain))
-		}
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			return ""
-		}
-		return short(s)
-	case raw[0] == '-' || raw[0] == 't' || raw[0] == 'f' || (raw[0] >= '0' && raw[0] <= '9'):
-		return short(string(raw))
+	case productID != "": // equal to the id where both are documented
+		return own + productID
 	}
 	return ""
 }

@@ -2,18 +2,42 @@ package qoreid
 
 import (
 	"bytes"
+	"crypto/rand"
+	"embed"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
 	"inbox/inbox"
 )
 
-// Kind is an event and event type that QoreID documents.
+// samples holds one body for every kind, named EVENT.TYPE.json. The people in them do not exist, and no number in them
+// is anybody's.
+//
+//go:embed samples/*.json
+var samples embed.FS
+
+// What stands in the files for what is filled in.
+const (
+	sampleID        = "4711000"
+	sampleReference = "sample-ref"
+	sampleName      = "Sampleson"
+)
+
+// The layouts that QoreID also sends besides its present envelope; in a Kind they stand in the place of the type.
+const (
+	Flat   = "flat"   // without data; the type is verification_completed
+	Legacy = "legacy" // type and data; on completion only
+)
+
+// Kind is an event and event type that QoreID documents, such as workflow/verification_started. Its EventType may also
+// be Flat or Legacy.
 type Kind struct{ Event, EventType string }
 
+// String returns EVENT/TYPE, or EVENT alone.
 func (k Kind) String() string {
 	if k.EventType == "" {
 		return k.Event
@@ -21,132 +45,80 @@ func (k Kind) String() string {
 	return k.Event + "/" + k.EventType
 }
 
-// family is how a sample is laid out; {id} and {ref} are filled in. The people in it do not exist.
-type family struct {
-	kind Kind
-	body string
+// ParseKind reads EVENT or EVENT/TYPE.
+func ParseKind(s string) Kind {
+	event, typ, _ := strings.Cut(s, "/")
+	return Kind{event, typ}
 }
 
-const (
-	applicant = `"applicant":{"firstname":"Sample","lastname":"Person","phone":"08000000000","dob":"1990-01-01","email":"sample@example.com"}`
-	begun     = `"status":{"status":"IN_PROGRESS","subStatus":"IN PROGRESS","state":"IN_PROGRESS"}`
-	complete  = `"status":{"status":"VERIFIED","subStatus":"VERIFIED","state":"COMPLETE"}`
-)
-
-func families() []family {
-	enveloped := func(event, typ, data string) family {
-		return family{Kind{event, typ}, `{"event":"` + event + `","event_type":"` + typ + `","data":{` + data + `}}`}
-	}
-	ref := `"id":{id},"customerReference":"{ref}"`
-	list := []family{
-		enveloped("identity", "verification_completed", `"id":{id},`+applicant+`,"status":{"status":"verified","state":"complete"},`+
-			`"summary":{"nin_check":{"status":"EXACT_MATCH","fieldMatches":{"firstname":true,"lastname":true,"dob":true}}},`+
-			`"nin":{"nin":"00000000000","firstname":"Sample","lastname":"Person","birthdate":"01-01-1990","gender":"f"}`),
-		enveloped("address", "verification_completed", ref+`,"summary":null,"address":{"id":{id},"verificationTypeCode":"address",`+
-			`"requestSource":"api","stateName":"Lagos","lgaName":"Ikeja","isLive":false,"isDuplicate":false,`+
-			`"neighbor":{"firstname":"Sample","lastname":"Neighbour","phone":"08000000001"},`+
-			`"location":{"city":"Ikeja","latitude":"6.6018","longitude":"3.3515"},`+complete+`},"reportURL":"https://reports.example.com/{id}"`),
-		enveloped("employment", "verification_completed", ref+`,`+applicant+`,"employerName":"Example Ltd","jobTitle":"Clerk","currentlyEmployed":"true",`+complete),
-		enveloped("property", "verification_completed", ref+`,"property":{"id":{id},"verificationTypeCode":"property","isAsset":true,`+
-			`"propertyBasic":{"propertyName":"Example House","propertyType":"duplex"},"propertyLocation":{"street":"1 Example Street"},`+complete+`}`),
-		enveloped("guarantor", "verification_completed", ref+`,"applicant":{"gender":["male"],"dob":"1990-01-01T00:00:00.000Z"},`+
-			`"guarantor":{"id":{id},"verificationTypeCode":"guarantor","status":{"status":"UNVERIFIED","subStatus":"FAILED - INVALID ADDRESS","state":"COMPLETE"}}`),
-		enveloped("workflow", "step_verification_started", ref+`,"summary":{},`+begun),
-		enveloped("workflow", "step_verification_completed", ref+`,"summary":{"nin_check":{"status":"EXACT_MATCH"}},`+begun),
-		enveloped("workflow", "verification_completed", ref+`,"summary":{"nin_check":{"status":"EXACT_MATCH"},"face_verification_check":{"status":"EXACT_MATCH"}},`+complete),
-	}
-	for _, event := range []string{"address", "employment", "property", "guarantor", "workflow"} {
-		list = append(list, enveloped(event, "verification_started", ref+`,`+applicant+`,"summary":{"`+event+`_check":"IN_PROGRESS"},`+begun))
-	}
-	return list
-}
-
-// Kinds returns every kind of event that has a sample, by event and then in the order of a verification's life.
+// Kinds returns every kind of event that has a sample: by event, and then in the order of a verification's life, with
+// the other layouts first.
 func Kinds() []Kind {
 	var kinds []Kind
-	for _, f := range families() {
-		kinds = append(kinds, f.kind)
+	files, _ := samples.ReadDir("samples") // embedded: it is there
+	for _, f := range files {
+		event, typ, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".json"), ".")
+		kinds = append(kinds, Kind{event, typ})
 	}
-	sort.Slice(kinds, func(i, j int) bool {
-		if kinds[i].Event != kinds[j].Event {
-			return kinds[i].Event < kinds[j].Event
+	slices.SortStableFunc(kinds, func(a, b Kind) int {
+		if c := strings.Compare(a.Event, b.Event); c != 0 {
+			return c
 		}
-		return ranks[kinds[i].EventType] < ranks[kinds[j].EventType]
+		return rank(a.EventType) - rank(b.EventType)
 	})
 	return kinds
 }
 
-// Sample returns the body of an event of a kind, as QoreID documents it, about the verification with the id. An empty
-// event type means the last one of the event's life.
+// Sample returns the body of an event of a kind, as QoreID documents it and byte for byte as it would come, about the
+// verification with the id: two calls with the same arguments give the same body. An empty event type means the last
+// one of the event's life. The error is Invalid, with a hint that names the kinds there are.
 func Sample(k Kind, id int64, reference string) ([]byte, error) {
-	var found *family
-	var best int
-	for _, f := range families() {
-		if f.kind.Event != k.Event || (k.EventType != "" && f.kind.EventType != k.EventType) {
-			continue
-		}
-		if rank := ranks[f.kind.EventType]; found == nil || rank > best {
-			found, best = &f, rank
+	var found *Kind
+	kinds := Kinds()
+	for i := range kinds {
+		if kinds[i].Event == k.Event && (k.EventType == "" || kinds[i].EventType == k.EventType) {
+			found = &kinds[i]
 		}
 	}
 	if found == nil {
 		var known []string
-		for _, k := range Kinds() {
+		for _, k := range kinds {
 			known = append(known, k.String())
 		}
-		return nil, inbox.Errorf(inbox.Invalid, "", "there is no sample of %s", k).WithHint("there are: " + strings.Join(known, ", "))
-	}
-	quoted, err := json.Marshal(reference)
-	if err != nil {
-		return nil, fmt.Errorf("sample of %s: %w", k, err)
-	}
-	filled := strings.NewReplacer("{id}", strconv.FormatInt(id, 10), "{ref}", string(quoted[1:len(quoted)-1])).Replace(found.body)
-	return []byte(filled), nil
-}
-
-// Set puts a value at a JSON pointer into a body, making objects on the way. A value that is JSON goes in as it is,
-// any other text as a string.
-func Set(body []byte, pointer, value string) ([]byte, error) {
-	var root any
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	if err := dec.Decode(&root); err != nil {
-		return nil, inbox.Errorf(inbox.Invalid, "set "+pointer, "the body is not JSON: %w", err)
-	}
-	var leaf any = value
-	if json.Valid([]byte(value)) {
-		leaf = json.RawMessage(value)
-	}
-	if !strings.HasPrefix(pointer, "/") {
-		return nil, inbox.Errorf(inbox.Invalid, "set "+pointer, "a JSON pointer begins with a slash, as in /data/status/status")
-	}
-	root, err := put(root, strings.Split(pointer[1:], "/"), leaf)
-	if err != nil {
-		return nil, inbox.Errorf(inbox.Invalid, "set "+pointer, "%w", err)
-	}
-	return json.Marshal(root)
-}
-
-func put(at any, path []string, leaf any) (any, error) {
-	if len(path) == 0 {
-		return leaf, nil
-	}
-	token := strings.NewReplacer("~1", "/", "~0", "~").Replace(path[0])
-	switch v := at.(type) {
-	case []any:
-		i, err := strconv.Atoi(token)
-		if err != nil || i < 0 || i >= len(v) {
-			return nil, fmt.Errorf("there is no element %s", token)
+		err := inbox.Errorf(inbox.Invalid, "", "there is no sample of %s", k)
+		if near := inbox.Nearest(k.String(), known); near != "" {
+			return nil, err.WithHint("did you mean " + near + "? There are: " + strings.Join(known, ", "))
 		}
-		v[i], err = put(v[i], path[1:], leaf)
-		return v, err
-	case map[string]any:
-		inner, err := put(v[token], path[1:], leaf)
-		v[token] = inner
-		return v, err
-	case nil:
-		inner, err := put(nil, path[1:], leaf)
-		return map[string]any{token: inner}, err
+		return nil, err.WithHint("there are: " + strings.Join(known, ", "))
 	}
-	return nil, fmt.Errorf("there is a plain value on the way to %s", token)
+	text, _ := samples.ReadFile("samples/" + found.Event + "." + found.EventType + ".json") // listed: it is there
+	var body bytes.Buffer
+	_ = json.Compact(&body, text) // JSON: the tests read every one
+	quoted := quote(reference)
+	return []byte(strings.NewReplacer(
+		sampleID, strconv.FormatInt(id, 10), sampleReference, string(quoted[1:len(quoted)-1]), sampleName, invented(id),
+	).Replace(body.String())), nil
+}
+
+// invented returns a first name that tells verifications apart at a glance.
+func invented(id int64) string {
+	names := []string{"Testina", "Mockson", "Dummara", "Fakunle", "Examplia", "Placeholda", "Specimena"}
+	return names[uint64(id)%uint64(len(names))]
+}
+
+// Fresh returns an id of twelve digits and a customer reference that no verification has had yet, in all likelihood.
+func Fresh() (id int64, reference string) {
+	const least, ids = 1e11, 9e11
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return least + int64(binary.BigEndian.Uint64(b[:8])%ids), "sample-" + hex.EncodeToString(b[8:])
+}
+
+// quote returns a text as a JSON string, with < > & as they are.
+func quote(s string) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string: nothing to go wrong
+	return bytes.TrimSpace(b.Bytes())
 }

@@ -1,0 +1,79 @@
+package qoreid
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"inbox/inbox"
+)
+
+// Set puts a value at a JSON pointer (RFC 6901) into a body, making objects on the way; "-" adds to the end of an array.
+// A value that is JSON goes in as it is, any other text as a string. Everything else stays byte for byte as it was: the
+// order of members, the way numbers are written, spaces. An empty pointer is the whole body. Errors are Invalid.
+func Set(body []byte, pointer, value string) ([]byte, error) {
+	fail := func(cause error) ([]byte, error) {
+		return nil, inbox.Errorf(inbox.Invalid, "set "+strconv.Quote(pointer), "%w", cause)
+	}
+	path, ok := tokens(pointer)
+	if !ok {
+		return fail(errors.New("a JSON pointer begins with a slash, as in /data/status/status"))
+	}
+	if !valid(body) {
+		return fail(errors.New("the body is not JSON"))
+	}
+	leaf := []byte(value)
+	if !valid(leaf) {
+		leaf = quote(value)
+	}
+	at := whole(body)
+	for i, token := range path {
+		in, ok := child(body, at, token)
+		if ok {
+			at = in
+			continue
+		}
+		added, err := insertion(at.of(body), path[i:], leaf)
+		if err != nil {
+			return fail(err)
+		}
+		end := at.to - 1 // before the closing bracket
+		return slices.Concat(body[:end], added, body[end:]), nil
+	}
+	return slices.Concat(body[:at.from], leaf, body[at.to:]), nil
+}
+
+// insertion returns what is added to the end of an object or array so that the leaf is at the path, or says why
+// nothing can be.
+func insertion(into []byte, path []string, leaf []byte) ([]byte, error) {
+	token := path[0]
+	comma := ""
+	if inner := (scan{b: into}); inner.enter(into[0]) {
+		comma = ","
+	}
+	rest := nest(path[1:], leaf)
+	switch {
+	case into[0] == '{':
+		return slices.Concat([]byte(comma), quote(token), []byte(":"), rest), nil
+	case into[0] != '[':
+		return nil, fmt.Errorf("there is a plain value on the way to %q", token)
+	case token != "-":
+		return nil, fmt.Errorf(`the array has no element %q; "-" adds one`, token)
+	}
+	return slices.Concat([]byte(comma), rest), nil
+}
+
+// nest wraps a leaf into new objects.
+func nest(path []string, leaf []byte) []byte {
+	var b strings.Builder
+	for _, token := range path {
+		b.WriteByte('{')
+		b.Write(quote(token))
+		b.WriteByte(':')
+	}
+	b.Write(leaf)
+	b.WriteString(strings.Repeat("}", len(path)))
+	return []byte(b.String())
+}

@@ -1,0 +1,103 @@
+package qoreid_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"inbox/inbox"
+	"inbox/inbox/qoreid"
+)
+
+// texts are JSON and what only looks like it.
+var texts = []string{
+	``, ` `, `{}`, `[]`, `""`, `0`, `-0`, `1.5e+3`, `1E-2`, `true`, `false`, `null`, ` { "a" : [ 1 , 2 ] } `, `{"a":{"b":[{}]}}`,
+	`"\u00e9\ud83d\ude00\\\"\/\b\f\n\r\t"`, "\"\xff\xfe\"", "\"a\tb\"", "\"\x00\"", `"\x"`, `"\u12g4"`, `"\u123"`, `"\uD800"`, `"\u00"`, `"\`, `"abc`,
+	`01`, `-`, `1.`, `.5`, `1e`, `1e+`, `+1`, `--1`, `0x1`, `tru`, `nulL`, `TRUE`, `truex`, `{`, `}`, `[`, `]`, `[1,]`, `{"a":1,}`, `{,}`, `[,]`,
+	`{"a"}`, `{"a":}`, `{"a" 1}`, `{a:1}`, `{1:1}`, `[1 2]`, `[1}`, `{"a":1]`, `{} {}`, `1 2`, `"a" "b"`, "\x00", "[1]\x00", "\u00a0{}",
+	`{"a":1,"a":2}`, `{"":0}`, `{"a":"}","b":"]\""}`, `{"12345678":"123456789012345\u0041","k":"1234567\\"}`,
+	`{"a/b":{"c~d":[10,20,30]}}`, `{"a":[1,2],"a":[3]}`, `{"a":{"b":1},"a":{"c":2}}`, `"` + "\x7f" + `é"`,
+	strings.Repeat("[", 10000) + strings.Repeat("]", 10000), strings.Repeat("[", 10001) + strings.Repeat("]", 10001),
+	strings.Repeat(`{"a":`, 10001) + `1` + strings.Repeat("}", 10001),
+}
+
+func TestJSONIsToldFromWhatIsNotAsEncodingJSONDoes(t *testing.T) {
+	t.Parallel()
+	for _, text := range texts {
+		if got, want := qoreid.Valid([]byte(text)), json.Valid([]byte(text)); got != want {
+			t.Errorf("%.60q: %v, encoding/json says %v", text, got, want)
+		}
+	}
+}
+
+func FuzzValid(f *testing.F) {
+	for _, text := range texts {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if got, want := qoreid.Valid(text), json.Valid(text); got != want {
+			t.Errorf("%q: %v, encoding/json says %v", text, got, want)
+		}
+	})
+}
+
+func TestAValueIsFoundAtItsPointer(t *testing.T) {
+	t.Parallel()
+	const doc = ` {"a/b":{"c~d":[10, {"x":"y"} ,30]},"e":1,"e":[ ],"\u0065":{"f":null},"":7} `
+	for pointer, want := range map[string]string{
+		"": strings.TrimSpace(doc), "/a~1b/c~0d/0": "10", "/a~1b/c~0d/1": `{"x":"y"}`, "/a~1b/c~0d/1/x": `"y"`, "/a~1b/c~0d/2": "30",
+		"/e/f": "null", "/": "7",
+	} {
+		if got, ok := qoreid.Find([]byte(doc), pointer); !ok || string(got) != want {
+			t.Errorf("%s: %s, %v", pointer, got, ok)
+		}
+	}
+	for _, pointer := range []string{"e", "/x", "/a~1b/c~0d/3", "/a~1b/c~0d/01", "/a~1b/c~0d/-1", "/a~1b/c~0d/x", "/e/f/g", "/a/b"} {
+		if got, ok := qoreid.Find([]byte(doc), pointer); ok {
+			t.Errorf("%s: %s", pointer, got)
+		}
+	}
+}
+
+func TestMembersComeInTheirOrderUntilNobodyWantsMore(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for name, value := range qoreid.Members([]byte(`{"a" : 1, "\u0062":[2] ,"a":"3","z":0}`)) {
+		if string(name) == "z" {
+			break
+		}
+		got = append(got, string(name)+"="+string(value))
+	}
+	if want := `a=1 b=[2] a="3"`; strings.Join(got, " ") != want {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestWalkingOverACutTextEnds(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`["b`, `["b\"`, `[{"a":[`, `[1`} {
+		if raw, ok := qoreid.Find([]byte(text), "/0"); !ok || string(raw) != text[1:] {
+			t.Errorf("%s: %q, %v", text, raw, ok)
+		}
+	}
+}
+
+func FuzzFind(f *testing.F) {
+	for _, text := range texts {
+		f.Add([]byte(text), "/a/b")
+	}
+	f.Fuzz(func(t *testing.T, text []byte, pointer string) {
+		if !json.Valid(text) || !utf8.Valid(text) {
+			return
+		}
+		want, there := inbox.Scalars(text)(pointer)
+		raw, ok := qoreid.Find(text, pointer)
+		if there && !ok {
+			t.Fatalf("%q at %q: not found, Scalars says %q", text, pointer, want)
+		}
+		if got := qoreid.Word(raw); there && len(want) < 100 && !strings.ContainsFunc(want, func(r rune) bool { return r < ' ' || r >= 0x7f }) && got != want {
+			t.Errorf("%q at %q: %q, Scalars says %q", text, pointer, got, want)
+		}
+	})
+}

@@ -1,0 +1,201 @@
+package qoreid_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"inbox/inbox/qoreid"
+)
+
+const secret = "whsec_inbox_test_1"
+
+// golden are signatures made by another implementation.
+var golden = map[string]string{
+	"{}":          "5a3fe4e880a0ed813438b0705327c3855d933007b83084dfd9ef329dd09cadbe1e94e5eaf6e60b0e5f54729df7bc86dca809e5803f76c4462411f4fd1a73ca85",
+	"":            "14f9307a1b6e013e3322fcca302a216f73cbe970650b5cf9cdf9c7726248abf40d6d20c0464c67612a7d69545d3d63d934375cb66d6868fbd4cb9ce9eb411fc2",
+	`{ "a": 1 }`:  "a712d103e73e7a19579a007d1edecfc64e3592248177cd535a9ffa689bb76183addd0a4e6c4e209b455dda7a12ec45e1b932bf81d7f72b51168519da8bdc6941",
+	"{\"a\":1}\n": "8e9e1cb916b8a974355d075473c2213f94df7a6fe5261dca70747cbc3d7da42a14f4803725e6ff9fc270ec5060d5168c6a7f84bbae9dad2a6ee433dbe214d1d4",
+	`{"event":"address","event_type":"verification_completed","data":{"id":1,"customerReference":"ref-1","status":{"status":"VERIFIED","subStatus":"VERIFIED","state":"COMPLETE"}}}`: "c118c39f5f130aef2ea3f56e0e3c7969804cf4124361e7539a8248c9810cdd2b076cd2f3d760ff9c99ba5e2110db001bce07ce393148fc4e2acac3b3be712dc8",
+}
+
+func secrets(keys ...string) []qoreid.Secret {
+	var list []qoreid.Secret
+	for i, k := range keys {
+		list = append(list, qoreid.Secret{Name: string(rune('a' + i)), Key: []byte(k)})
+	}
+	return list
+}
+
+func TestTheGoldenVectorsPass(t *testing.T) {
+	t.Parallel()
+	for body, sig := range golden {
+		if got := qoreid.Sign(qoreid.SHA512, []byte(secret), []byte(body)); got != sig {
+			t.Errorf("%q signs as %s", body, got)
+		}
+		for _, written := range []string{sig, strings.ToUpper(sig), "  " + sig + "\t"} {
+			if name, why := qoreid.Verify("", secrets("old", secret), written, []byte(body)); name != "b" || why != "" {
+				t.Errorf("%q: secret %q, %s", body, name, why)
+			}
+		}
+	}
+}
+
+func TestWhatDoesNotPassSaysWhy(t *testing.T) {
+	t.Parallel()
+	body := []byte("{}")
+	good := golden["{}"]
+	for name, c := range map[string]struct {
+		sig     string
+		keys    []string
+		why     string
+		explain string
+	}{
+		"no signature":            {"", []string{secret}, qoreid.Missing, "no signature"},
+		"spaces":                  {"  ", []string{secret}, qoreid.Missing, "no signature"},
+		"too short":               {good[:126], []string{secret}, qoreid.Malformed, "not hexadecimal"},
+		"not hex":                 {"z" + good[1:], []string{secret}, qoreid.Malformed, "not hexadecimal"},
+		"a prefix":                {"sha512=" + good, []string{secret}, qoreid.Malformed, "not hexadecimal"},
+		"the length of sha256":    {good[:64], []string{secret}, qoreid.Malformed, "length of sha256"},
+		"another secret":          {good, []string{"other"}, qoreid.Mismatch, "the secret is another one"},
+		"no secret":               {good, nil, qoreid.NoSecret, "no secret"},
+		"a newline in the secret": {good, []string{secret + "\n"}, qoreid.Mismatch, "space or a newline"},
+		"a newline in the body":   {qoreid.Sign("", []byte(secret), []byte("{}\n")), []string{secret}, qoreid.Mismatch, "newline at its end"},
+	} {
+		if _, why := qoreid.Verify("", secrets(c.keys...), c.sig, body); why != c.why {
+			t.Errorf("%s: %q, want %q", name, why, c.why)
+		}
+		if got := qoreid.Explain("", secrets(c.keys...), c.sig, body); !strings.Contains(got, c.explain) || strings.Contains(got, good) {
+			t.Errorf("%s: %q, want …%s…", name, got, c.explain)
+		}
+	}
+	if got := qoreid.Explain("", secrets(secret), good, body); got != "" {
+		t.Errorf("a good signature is explained as %q", got)
+	}
+	if qoreid.Algorithm("md5").Valid() || !qoreid.SHA256.Valid() {
+		t.Error("algorithms are told apart wrongly")
+	}
+}
+
+func TestAnEmptySecretPassesNothing(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"event":"address"}`)
+	forged := qoreid.Sign("", nil, body)
+	if name, why := qoreid.Verify("", secrets(""), forged, body); why != qoreid.NoSecret || name != "" {
+		t.Errorf("with an empty secret only: %q, %q", name, why)
+	}
+	if _, why := qoreid.Verify("", secrets("", secret), forged, body); why != qoreid.Mismatch {
+		t.Errorf("beside a good secret: %q", why)
+	}
+	if name, why := qoreid.Verify("", secrets("", secret), qoreid.Sign("", []byte(secret), body), body); name != "b" || why != "" {
+		t.Errorf("the good secret beside an empty one: %q, %q", name, why)
+	}
+}
+
+func TestTheFirstOfEqualSecretsIsNamed(t *testing.T) {
+	t.Parallel()
+	if name, why := qoreid.Verify("", secrets("x", secret, secret, "y"), golden["{}"], []byte("{}")); name != "b" || why != "" {
+		t.Errorf("%q, %q", name, why)
+	}
+}
+
+func TestASourceCanBeSignedWithSHA256(t *testing.T) {
+	t.Parallel()
+	// RFC 4231, test case 2.
+	const vector = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+	body := []byte("what do ya want for nothing?")
+	if got := qoreid.Sign(qoreid.SHA256, []byte("Jefe"), body); got != vector {
+		t.Errorf("signs as %s", got)
+	}
+	if name, why := qoreid.Verify(qoreid.SHA256, secrets("Jefe"), vector, body); name != "a" || why != "" {
+		t.Errorf("%q, %q", name, why)
+	}
+	long := qoreid.Sign(qoreid.SHA512, []byte("Jefe"), body)
+	if _, why := qoreid.Verify(qoreid.SHA256, secrets("Jefe"), long, body); why != qoreid.Malformed {
+		t.Errorf("a longer signature: %q", why)
+	}
+	if got := qoreid.Explain(qoreid.SHA256, secrets("Jefe"), long, body); !strings.Contains(got, "length of sha512") {
+		t.Errorf("a longer signature: %q", got)
+	}
+}
+
+func TestAnUnknownAlgorithmPassesNothing(t *testing.T) {
+	t.Parallel()
+	if got := qoreid.Sign("md5", []byte("k"), nil); got != "" {
+		t.Errorf("signs as %q", got)
+	}
+	if _, why := qoreid.Verify("md5", secrets("k"), "00", nil); why != qoreid.Malformed {
+		t.Errorf("%q", why)
+	}
+}
+
+func TestASecretDoesNotTellItsKey(t *testing.T) {
+	t.Parallel()
+	s := qoreid.Secret{Name: "current", Key: []byte("s3cr3t")}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("secret", "secret", s)
+	asJSON, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// fmt is not told the method: what it prints of a struct must not tell the key either.
+	for _, said := range []string{fmt.Sprint(s), fmt.Sprintf("%+v", s), fmt.Sprintf("%#v", s), string(asJSON), log.String()} {
+		if strings.Contains(said, "s3cr3t") || strings.Contains(said, hex.EncodeToString(s.Key)) || !strings.Contains(said, "current") {
+			t.Errorf("says %s", said)
+		}
+	}
+}
+
+func TestTheUsualMistakesAreExplained(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"a": 1}`)
+	right := qoreid.Sign("", []byte(secret), body)
+	raw, err := hex.DecodeString(right)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ key, sig, want string }{
+		"quotes around the secret": {`"` + secret + `"`, right, "quotation marks"},
+		"a space before it":        {" " + secret, right, "a space or a newline"},
+		"a newline it needs":       {secret, qoreid.Sign("", []byte(secret+"\n"), body), "a space or a newline"},
+		"a reformatted body":       {secret, qoreid.Sign("", []byte(secret), []byte(`{"a":1}`)), "reformatted"},
+		"base64":                   {secret, base64.StdEncoding.EncodeToString(raw), "base64"},
+	} {
+		got := qoreid.Explain("", secrets(c.key), c.sig, body)
+		if !strings.Contains(got, c.want) || strings.Contains(got, right) || strings.Contains(got, secret) {
+			t.Errorf("%s: %q, want …%s…", name, got, c.want)
+		}
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	for body, sig := range golden {
+		f.Add(sig, []byte(body))
+	}
+	f.Fuzz(func(t *testing.T, sig string, body []byte) {
+		name, why := qoreid.Verify("", secrets(secret), sig, body)
+		right := qoreid.Sign("", []byte(secret), body)
+		if (why == "") != strings.EqualFold(strings.TrimSpace(sig), right) || (why == "") != (name == "a") {
+			t.Errorf("%q over %q: %q, %q", sig, body, name, why)
+		}
+	})
+}
+
+func BenchmarkVerify(b *testing.B) {
+	for name, size := range map[string]int{"1KB": 1 << 10, "5MB": 5 << 20} {
+		b.Run(name, func(b *testing.B) {
+			body := bytes.Repeat([]byte("x"), size)
+			sig, keys := qoreid.Sign("", []byte(secret), body), secrets(secret)
+			b.ReportAllocs()
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				qoreid.Verify("", keys, sig, body)
+			}
+		})
+	}
+}

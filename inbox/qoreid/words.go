@@ -1,0 +1,107 @@
+package qoreid
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"unicode"
+
+	"inbox/inbox"
+)
+
+// What QoreID calls the steps in the life of a verification.
+const (
+	started       = "verification_started"
+	stepStarted   = "step_verification_started"
+	stepCompleted = "step_verification_completed"
+	completed     = "verification_completed"
+)
+
+// rank returns the place of an event type in the life of a verification, -1 for an unknown one.
+func rank(eventType string) int {
+	switch inbox.Fold(eventType) {
+	case started:
+		return 0
+	case stepStarted:
+		return 1
+	case stepCompleted:
+		return 2
+	case completed:
+		return 3
+	}
+	return -1
+}
+
+// verdict sums up what a verification came to. Complete is not passed, and what is not known is not failed.
+func verdict(status, state string) inbox.Verdict {
+	switch inbox.Fold(status) {
+	case "verified", "id_verified", "exact_match":
+		if s := inbox.Fold(state); s == "complete" || s == "completed" {
+			return inbox.Passed
+		}
+	case "unverified", "not_verified", "no_match", "wrong_address", "invalid_address":
+		return inbox.Failed
+	case "in_progress", "pending":
+		return inbox.Pending
+	}
+	return inbox.Unknown
+}
+
+// isState reports whether a word is a state. A "state" beside an address is a part of the country.
+func isState(word string) bool {
+	switch inbox.Fold(word) {
+	case "complete", "completed", "in_progress", "pending":
+		return true
+	}
+	return false
+}
+
+func first(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// longest is how many bytes of a text from a body are kept outside of it.
+const longest = 200
+
+// short bounds a text. What is cut keeps a digest, so that two long texts stay two. Control characters have no business
+// in a key, and would play with terminals.
+func short(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
+	if len(s) <= longest {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return strings.ToValidUTF8(s[:longest], "") + "~" + hex.EncodeToString(sum[:8])
+}
+
+// word returns a string or number as text, true and false as such, and "" for null, an object, an array and nothing.
+func word(raw []byte) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	switch raw[0] {
+	case '"':
+		return text(raw)
+	case '{', '[', 'n':
+		return ""
+	}
+	return short(string(raw))
+}
+
+// text returns what a string says, and "" for anything else.
+func text(raw []byte) string {
+	if len(raw) == 0 || raw[0] != '"' {
+		return ""
+	}
+	return short(string(unquote(raw)))
+}

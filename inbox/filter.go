@@ -22,6 +22,7 @@ type Filter struct {
 	Where             []Condition `json:"where,omitempty"`
 	Limit             int         `json:"limit,omitempty"` // 0: no limit
 	After             int64       `json:"after,omitempty"` // seqs above it only: the place to go on from
+	Before            int64       `json:"before,omitempty"` // seqs below it only: the place to go on from, newest first; 0: no bound
 	Newest            bool        `json:"newest,omitempty"`
 }
 

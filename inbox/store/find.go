@@ -122,6 +122,9 @@ func (s *Store) walk(ctx context.Context, f *inbox.Filter, fn func(e *inbox.Even
 		return err
 	}
 	low, high := f.After, s.newest(ctx)
+	if f.Before > 0 {
+		high = min(high, f.Before-1)
+	}
 	for low < high {
 		from, upto := low, min(high, low+scanChunk)
 		order := "ASC"

@@ -20,8 +20,8 @@ type Filter struct {
 	Since             time.Time   `json:"since,omitzero"`     // stored at or after
 	Until             time.Time   `json:"until,omitzero"`     // stored before
 	Where             []Condition `json:"where,omitempty"`
-	Limit             int         `json:"limit,omitempty"` // 0: no limit
-	After             int64       `json:"after,omitempty"` // seqs above it only: the place to go on from
+	Limit             int         `json:"limit,omitempty"`  // 0: no limit
+	After             int64       `json:"after,omitempty"`  // seqs above it only: the place to go on from
 	Before            int64       `json:"before,omitempty"` // seqs below it only: the place to go on from, newest first; 0: no bound
 	Newest            bool        `json:"newest,omitempty"`
 }

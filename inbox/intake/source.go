@@ -3,9 +3,8 @@ package intake
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
-	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,18 +47,21 @@ func (s Source) withDefaults() Source {
 	return s
 }
 
+const contentEncoding = "Content-Encoding"
+
 // errTooLarge says that a body is larger than the source takes.
 var errTooLarge = inbox.Errorf(inbox.TooLarge, "", "the body is larger than this source takes")
 
 // Vouch checks the signature of a body as it was received and makes an arrival of it. Otherwise why says what is wrong
-// with the signature. The error is TooLarge when the decoded body is. It serves the door and the quarantine alike.
+// with the signature. The error is TooLarge when the decoded body is. It serves the door and the quarantine alike: raw and
+// headers are as the quarantine keeps them.
 func (s Source) Vouch(raw []byte, headers []inbox.Header, origin inbox.Origin, receivedAt, firstSeen time.Time) (a *inbox.Arrival, why string, err error) {
 	s = s.withDefaults()
 	secret, why := qoreid.Verify(s.Algorithm, s.Secrets(), value(headers, s.Header), raw)
 	if why != "" {
 		return nil, why, nil
 	}
-	body, err := decode(raw, value(headers, "Content-Encoding"), s.MaxBody)
+	body, headers, err := decode(raw, headers, s.MaxBody)
 	if err != nil {
 		return nil, "", err
 	}
@@ -80,34 +82,32 @@ func (s Source) Explain(raw []byte, signature string) string {
 // SignatureHeader is the name of the header that holds the signature.
 func (s Source) SignatureHeader() string { return s.withDefaults().Header }
 
-// value returns the first header of that name, in any case.
-func value(headers []inbox.Header, name string) string {
-	for _, h := range headers {
-		if strings.EqualFold(h.Name, name) {
-			return h.Value
-		}
+// encoded reports whether a body is to be decoded.
+func encoded(headers []inbox.Header) bool {
+	switch strings.ToLower(strings.TrimSpace(value(headers, contentEncoding))) {
+	case "gzip", "x-gzip":
+		return true
 	}
-	return ""
+	return false
 }
 
-// decode removes a Content-Encoding (RFC 9110, section 8.4). A body that is signed is kept in any case: one whose
-// encoding is unknown or does not decode is kept as it came, and will be the event "unknown".
-func decode(raw []byte, encoding string, limit int64) ([]byte, error) {
-	switch strings.ToLower(strings.TrimSpace(encoding)) {
-	case "gzip", "x-gzip":
-	default:
-		return raw, nil
+// decode removes a Content-Encoding (RFC 9110, section 8.4) and the header that says so, and returns both. A body that
+// is signed is kept in any case: one whose encoding is unknown or does not decode is kept as it came, with the header,
+// and will be the event "unknown". So a Content-Encoding that is still there says that the body is still encoded.
+func decode(raw []byte, headers []inbox.Header, limit int64) ([]byte, []inbox.Header, error) {
+	if !encoded(headers) {
+		return raw, headers, nil
 	}
 	zip, err := gzip.NewReader(bytes.NewReader(raw))
 	if err != nil {
-		return raw, nil
+		return raw, headers, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(zip, limit+1))
-	if int64(len(body)) > limit {
-		return nil, fmt.Errorf("decode the body: %w", errTooLarge)
+	switch {
+	case int64(len(body)) > limit:
+		return nil, nil, errTooLarge
+	case err != nil:
+		return raw, headers, nil
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return raw, nil
-	}
-	return body, nil
+	return body, slices.DeleteFunc(slices.Clone(headers), func(h inbox.Header) bool { return strings.EqualFold(h.Name, contentEncoding) }), nil
 }

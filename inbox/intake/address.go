@@ -1,0 +1,49 @@
+package intake
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// address is the client's address: of the connection, or, when that is a trusted proxy, the last one in
+// X-Forwarded-For that is not. It is the zero address when the connection has none, as one over a Unix socket.
+func (d *door) address(r *http.Request) netip.Addr {
+	addr, ok := parseAddress(r.RemoteAddr)
+	if !ok || !d.trusted(addr) {
+		return addr
+	}
+	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, hop := range slices.Backward(chain) {
+		next, ok := parseAddress(strings.TrimSpace(hop))
+		if !ok {
+			break
+		}
+		if addr = next; !d.trusted(addr) {
+			break
+		}
+	}
+	return addr
+}
+
+// parseAddress reads an address with or without a port.
+func parseAddress(s string) (netip.Addr, bool) {
+	if both, err := netip.ParseAddrPort(s); err == nil {
+		return both.Addr().Unmap().WithZone(""), true
+	}
+	addr, err := netip.ParseAddr(s)
+	return addr.Unmap().WithZone(""), err == nil
+}
+
+func (d *door) trusted(a netip.Addr) bool {
+	return slices.ContainsFunc(d.opt.Proxies, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// said is an address as it is kept and logged; empty when there is none.
+func said(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}

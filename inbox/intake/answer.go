@@ -1,0 +1,65 @@
+package intake
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"inbox/inbox"
+)
+
+// retryAfter is when a sender is asked to try again, in seconds.
+const retryAfter = "5"
+
+// answer is what a request is answered.
+type answer struct {
+	code    int
+	status  string
+	secret  string
+	size    int
+	unkept  bool
+	receipt *inbox.Receipt
+	message string // of a failure
+}
+
+func failure(code int, status, message string) answer {
+	return answer{code: code, status: status, message: message}
+}
+
+func busy() answer {
+	return failure(http.StatusServiceUnavailable, "busy", "too many bodies are being received at once; send it again")
+}
+
+func tooLarge() answer {
+	return failure(http.StatusRequestEntityTooLarge, "too_large", errTooLarge.Error())
+}
+
+// text returns the body of the answer.
+func (a answer) text() []byte {
+	var v any
+	switch {
+	case a.receipt != nil:
+		v = a.receipt
+	case a.message == "":
+		v = struct {
+			ID     *string `json:"id"`
+			Seq    *int64  `json:"seq"`
+			Status string  `json:"status"`
+		}{Status: a.status}
+	default:
+		v = map[string]map[string]string{"error": {"code": a.status, "message": a.message}}
+	}
+	text, _ := json.Marshal(v) // strings and numbers: nothing to go wrong
+	return append(text, '\n')
+}
+
+func (a answer) write(w http.ResponseWriter) {
+	text, h := a.text(), w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	if a.code == http.StatusServiceUnavailable {
+		h.Set("Retry-After", retryAfter)
+	}
+	w.WriteHeader(a.code)
+	_, _ = w.Write(text) // the sender may be gone; what is stored is stored
+}

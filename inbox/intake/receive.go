@@ -1,0 +1,119 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/qoreid"
+)
+
+// statusProbe is the status of an answered probe.
+const statusProbe = "probe"
+
+// receive takes one POST.
+func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time.Time) answer {
+	b := &body{room: d.room}
+	defer b.release()
+	err := d.read(b, w, r, s.MaxBody)
+	var a answer
+	if err != nil {
+		a = unread(err)
+	} else {
+		a = d.decide(b, r, s, at)
+	}
+	a.size = len(b.bytes)
+	return a
+}
+
+// decide answers a POST whose body is read.
+func (d *door) decide(b *body, r *http.Request, s Source, at time.Time) answer {
+	if nothing(b.bytes) {
+		return d.probe(r.Context())
+	}
+	headers := keptHeaders(r.Header, s.Header)
+	if encoded(headers) && !b.reserve(s.MaxBody) {
+		return busy()
+	}
+	arrival, why, err := s.Vouch(b.bytes, headers, inbox.FromWebhook, at, time.Time{})
+	switch {
+	case err != nil:
+		return tooLarge()
+	case why != "":
+		return d.refuse(r, s, b.bytes, headers, why, at)
+	case nothing(arrival.Payload.Body):
+		return d.probe(r.Context())
+	}
+	ctx, cancel := d.wait(r)
+	defer cancel()
+	receipt, err := d.opt.Keep.Accept(ctx, arrival)
+	if err != nil {
+		return d.unavailable("store a webhook", err)
+	}
+	d.opt.Log.Debug("accepted", "source", s.Name, "event", receipt.ID, "status", receipt.Status, "secret", arrival.SecretName)
+	return answer{code: http.StatusOK, status: string(receipt.Status), secret: arrival.SecretName, receipt: &receipt}
+}
+
+// wait returns the context in which the store is waited for. It outlives the sender: what has been received and
+// vouched for is stored whether or not somebody still listens.
+func (d *door) wait(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.Context()), d.opt.WaitTimeout)
+}
+
+// unread answers a request whose body did not come.
+func unread(err error) answer {
+	var limit *http.MaxBytesError
+	switch {
+	case errors.Is(err, errBusy):
+		return busy()
+	case errors.As(err, &limit), errors.Is(err, errTooLarge):
+		return tooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return failure(http.StatusRequestTimeout, "slow", "the body did not come in time; send it again")
+	}
+	return failure(http.StatusBadRequest, "incomplete", "the body ended before it was complete")
+}
+
+// probe answers a request of nothing: whether events could be stored.
+func (d *door) probe(ctx context.Context) answer {
+	if err := d.opt.Keep.Ready(ctx); err != nil {
+		return failure(http.StatusServiceUnavailable, "unavailable", "the store cannot take events at the moment")
+	}
+	return answer{code: http.StatusOK, status: statusProbe}
+}
+
+// refuse answers a request whose signature does not pass, and keeps it, unless its address has sent so many that
+// keeping them would be what it wants.
+func (d *door) refuse(r *http.Request, s Source, body []byte, headers []inbox.Header, why string, at time.Time) answer {
+	a := failure(http.StatusUnauthorized, why, "the signature in "+s.Header+" does not pass: "+why)
+	address := d.address(r)
+	if !d.strikes.allow(address, couldPass(why), len(body), at) {
+		a.unkept = true
+		return a
+	}
+	ctx, cancel := d.wait(r)
+	defer cancel()
+	err := d.opt.Keep.Refuse(ctx, &inbox.Refused{
+		Source: s.Name, Address: said(address), Why: why, ReceivedAt: at, Size: len(body), SignatureHeader: headerName(s.Header),
+		Payload: inbox.Payload{Headers: headers, Body: body},
+	})
+	if err != nil {
+		return d.unavailable("keep a refused webhook", err)
+	}
+	d.opt.Log.Debug("refused", "source", s.Name, "why", why, "address", said(address))
+	return a
+}
+
+// couldPass reports whether another secret could make a request pass that was refused.
+func couldPass(why string) bool { return why == qoreid.Mismatch || why == qoreid.NoSecret }
+
+// unavailable answers that nothing is known to be stored.
+func (d *door) unavailable(what string, err error) answer {
+	if inbox.KindOf(err) != inbox.Unavailable { // the store says itself when it is down
+		d.opt.Log.Error(what, "error", err)
+	}
+	return failure(http.StatusServiceUnavailable, "unavailable", "the event could not be stored; send it again")
+}

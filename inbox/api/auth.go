@@ -1,0 +1,98 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"inbox/inbox"
+	"inbox/inbox/store"
+)
+
+type actorKey struct{}
+
+var errNoActor = inbox.Errorf(inbox.Unauthorized, "", "the operator's API needs the token").
+	WithHint("it is in the file api.token of the data directory: send it as Authorization: Bearer …, or with --token")
+
+// WithActor names who acts in a context: the name stands in the audit log.
+func WithActor(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, actorKey{}, name)
+}
+
+func actorName(ctx context.Context) string {
+	name, _ := ctx.Value(actorKey{}).(string)
+	return name
+}
+
+func actor(r *http.Request, reason string) store.Actor {
+	return store.Actor{Name: actorName(r.Context()), Reason: reason}
+}
+
+// Self is the actor of a process that works on the store itself.
+func Self() string { return "uid:" + strconv.Itoa(os.Getuid()) }
+
+// RequireToken serves next to who shows the token, as the actor "token". The comparison takes the same time whatever is
+// shown.
+func RequireToken(token string, next http.Handler) http.Handler {
+	want := sha256.Sum256([]byte(token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		got := sha256.Sum256([]byte(strings.TrimSpace(shown)))
+		if !ok || token == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="inbox"`)
+			writeProblem(w, inbox.Unauthorized, errNoActor)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(WithActor(r.Context(), "token")))
+	})
+}
+
+// PeerActor names, for a connection of the socket in the data directory, the user at its other end. It fits
+// [http.Server.ConnContext]. The socket's mode lets in its owner only, so the connection needs no token.
+func PeerActor(ctx context.Context, c net.Conn) context.Context {
+	if uid, ok := peerUID(c); ok {
+		return WithActor(ctx, "uid:"+strconv.FormatUint(uint64(uid), 10))
+	}
+	return WithActor(ctx, "socket")
+}
+
+// tokenName is the file in the data directory that holds the token.
+const tokenName = "api.token"
+
+// Token returns the token of a data directory, and makes it, readable by its owner only, when there is none.
+func Token(dir string) (string, error) {
+	path := filepath.Join(dir, tokenName)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		if token := strings.TrimSpace(string(text)); token != "" {
+			return token, nil
+		}
+		return "", inbox.Errorf(inbox.Invalid, "read the token", "%s is empty", path).WithHint("remove it, and the next start makes a new one")
+	}
+	if !os.IsNotExist(err) {
+		return "", inbox.Errorf(inbox.Unavailable, "read the token", "%w", err)
+	}
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	token := hex.EncodeToString(raw)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", inbox.Errorf(inbox.Unavailable, "make the token", "%w", err)
+	}
+	_, err = f.WriteString(token + "\n")
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return "", inbox.Errorf(inbox.Unavailable, "make the token", "%w", err)
+	}
+	return token, nil
+}

@@ -1,0 +1,312 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"inbox/inbox"
+)
+
+// Client calls the API. Its methods return the [inbox.Error] of the server, or an Unavailable one when there is no
+// answer.
+type Client struct {
+	HTTP  *http.Client
+	Base  string // as in "http://127.0.0.1:8081"
+	Token string // empty on the socket and in process
+}
+
+// call makes one request. The caller closes the body of the answer.
+func (c *Client) call(ctx context.Context, method, path string, q url.Values, body any) (*http.Response, error) {
+	target := strings.TrimSuffix(c.Base, "/") + path
+	if len(q) > 0 {
+		target += "?" + q.Encode()
+	}
+	var in io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, inbox.Errorf(inbox.Internal, "write the request", "%w", err)
+		}
+		in = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, target, in)
+	if err != nil {
+		return nil, inbox.Errorf(inbox.Invalid, "", "%q is not the address of a server: %w", c.Base, err)
+	}
+	if c.Token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.HTTP.Do(r)
+	if err != nil {
+		return nil, unreachable(ctx, c.Base, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		defer resp.Body.Close()
+		return nil, problem(resp)
+	}
+	return resp, nil
+}
+
+func unreachable(ctx context.Context, base string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var uerr *url.Error
+	if errors.As(err, &uerr) {
+		err = uerr.Err
+	}
+	return inbox.Errorf(inbox.Unavailable, "", "no answer from %s: %w", base, err).WithHint("is `inbox serve` running there?")
+}
+
+// problem reads the body of an answer that is not a success.
+func problem(resp *http.Response) error {
+	var p Problem
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if json.Unmarshal(text, &p) != nil || p.Error.Code == "" {
+		return inbox.Errorf(inbox.Unavailable, "", "the server answered %s, and not as inbox does", resp.Status).WithHint("is this the admin address?")
+	}
+	return inbox.Errorf(p.Error.Code, "", "%s", p.Error.Message).WithHint(p.Error.Hint)
+}
+
+// do makes a request and reads its answer into out.
+func (c *Client) do(ctx context.Context, method, path string, q url.Values, body, out any) error {
+	resp, err := c.call(ctx, method, path, q, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return brokenOff(ctx, err)
+	}
+	return nil
+}
+
+func brokenOff(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return inbox.Errorf(inbox.Unavailable, "read the answer", "%w", err)
+}
+
+// Reveal asks for payloads, reasons and logs as they are, which is recorded with the reason.
+type Reveal struct {
+	On     bool
+	Reason string
+}
+
+func (v Reveal) add(q url.Values) url.Values {
+	if v.On {
+		q.Set("reveal", "true")
+	}
+	if v.Reason != "" {
+		q.Set("reason", v.Reason)
+	}
+	return q
+}
+
+// Status returns the state of everything.
+func (c *Client) Status(ctx context.Context) (out Status, err error) {
+	return out, c.do(ctx, "GET", "/v1/status", nil, nil, &out)
+}
+
+// ResumeAll ends the pause that a server was started with.
+func (c *Client) ResumeAll(ctx context.Context, d Deed) (out Status, err error) {
+	return out, c.do(ctx, "POST", "/v1/resume", nil, d, &out)
+}
+
+// Events calls fn for every event of a filter, as they come in.
+func (c *Client) Events(ctx context.Context, f inbox.Filter, ids []string, fn func(Event) error) error {
+	resp, err := c.call(ctx, "GET", "/v1/events", Query(f, ids), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	dec := json.NewDecoder(resp.Body)
+	if _, err := dec.Token(); err != nil {
+		return brokenOff(ctx, err)
+	}
+	for dec.More() {
+		var e Event
+		if err := dec.Decode(&e); err != nil {
+			return brokenOff(ctx, err)
+		}
+		if err := fn(e); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return brokenOff(ctx, err)
+	}
+	return nil
+}
+
+// Event returns one event with what became of it.
+func (c *Client) Event(ctx context.Context, id string, v Reveal) (out EventDetail, err error) {
+	return out, c.do(ctx, "GET", "/v1/events/"+url.PathEscape(id), v.add(url.Values{}), nil, &out)
+}
+
+// Raw returns the bytes of an event's body as they were received, which reveals them.
+func (c *Client) Raw(ctx context.Context, id, reason string) ([]byte, error) {
+	resp, err := c.call(ctx, "GET", "/v1/events/"+url.PathEscape(id)+"/raw", Reveal{Reason: reason}.add(url.Values{}), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, brokenOff(ctx, err)
+	}
+	return body, nil
+}
+
+// Stream calls fn for every event of a filter as it is stored, until ctx is done, fn fails, or the server ends the
+// stream; then it returns the seq to go on after.
+func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) error) (after int64, err error) {
+	resp, err := c.call(ctx, "GET", "/v1/events/stream", Query(f, nil), nil)
+	if err != nil {
+		return f.After, err
+	}
+	defer resp.Body.Close()
+	after = f.After
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		var e Event
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			return after, brokenOff(ctx, err)
+		}
+		if err := fn(e); err != nil {
+			return after, err
+		}
+		after = e.Seq
+	}
+	if err := lines.Err(); err != nil {
+		return after, brokenOff(ctx, err)
+	}
+	return after, ctx.Err()
+}
+
+// Entities returns the verifications and customers whose events a filter selects: only the open ones, and only those
+// whose newest event is so old, if asked for.
+func (c *Client) Entities(ctx context.Context, f inbox.Filter, open bool, olderThan time.Duration) (out []Entity, err error) {
+	q := Query(f, nil)
+	if open {
+		q.Set("open", "true")
+	}
+	if olderThan > 0 {
+		q.Set("older_than", olderThan.String())
+	}
+	return out, c.do(ctx, "GET", "/v1/entities", q, nil, &out)
+}
+
+// Timeline returns a key's events in a mode.
+func (c *Client) Timeline(ctx context.Context, mode inbox.Mode, key string, v Reveal) (out Timeline, err error) {
+	q := url.Values{"mode": {string(mode)}, "key": {key}}
+	return out, c.do(ctx, "GET", "/v1/entities/timeline", v.add(q), nil, &out)
+}
+
+// Dead returns dead letters; resolved adds those that were dealt with.
+func (c *Client) Dead(ctx context.Context, f inbox.Filter, ids []string, resolved bool, v Reveal) (out []Letter, err error) {
+	q := v.add(Query(f, ids))
+	if resolved {
+		q.Set("resolved", "true")
+	}
+	return out, c.do(ctx, "GET", "/v1/dead", q, nil, &out)
+}
+
+// Resolve retries or discards dead letters: verb is "retry" or "discard".
+func (c *Client) Resolve(ctx context.Context, verb string, req Resolve) (out Resolved, err error) {
+	return out, c.do(ctx, "POST", "/v1/dead/"+verb, nil, req, &out)
+}
+
+// Replays returns all replays, newest first.
+func (c *Client) Replays(ctx context.Context) (out []Replay, err error) {
+	return out, c.do(ctx, "GET", "/v1/replays", nil, nil, &out)
+}
+
+// CreateReplay stores a replay, or, with DryRun, says what it would be.
+func (c *Client) CreateReplay(ctx context.Context, req ReplayRequest) (out Replay, err error) {
+	return out, c.do(ctx, "POST", "/v1/replays", nil, req, &out)
+}
+
+// Replay returns one replay.
+func (c *Client) Replay(ctx context.Context, id int64) (out Replay, err error) {
+	return out, c.do(ctx, "GET", "/v1/replays/"+strconv.FormatInt(id, 10), nil, nil, &out)
+}
+
+// CancelReplay ends a replay.
+func (c *Client) CancelReplay(ctx context.Context, id int64, d Deed) (out Replay, err error) {
+	return out, c.do(ctx, "POST", "/v1/replays/"+strconv.FormatInt(id, 10)+"/cancel", nil, d, &out)
+}
+
+// Plugins returns all plugins.
+func (c *Client) Plugins(ctx context.Context) (out []Plugin, err error) {
+	return out, c.do(ctx, "GET", "/v1/plugins", nil, nil, &out)
+}
+
+// Plugin returns one plugin with its releases, and the module of one of them: the live one if release is empty.
+func (c *Client) Plugin(ctx context.Context, name, release string) (out PluginDetail, err error) {
+	q := url.Values{}
+	if release != "" {
+		q.Set("release", release)
+	}
+	return out, c.do(ctx, "GET", "/v1/plugins/"+url.PathEscape(name), q, nil, &out)
+}
+
+// Act pauses or resumes a plugin: verb is "pause" or "resume".
+func (c *Client) Act(ctx context.Context, name, verb string, d Deed) (out Plugin, err error) {
+	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/"+verb, nil, d, &out)
+}
+
+// Rollback makes a plugin run an earlier release.
+func (c *Client) Rollback(ctx context.Context, name string, req Rollback) (out Plugin, err error) {
+	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/rollback", nil, req, &out)
+}
+
+// Quarantine returns the newest refused requests, if asked for with an explanation each.
+func (c *Client) Quarantine(ctx context.Context, source string, limit int, explain bool) (out []Refused, err error) {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if source != "" {
+		q.Set("source", source)
+	}
+	if explain {
+		q.Set("explain", "true")
+	}
+	return out, c.do(ctx, "GET", "/v1/quarantine", q, nil, &out)
+}
+
+// Recheck checks the quarantine again with today's secrets and lets in what passes.
+func (c *Client) Recheck(ctx context.Context, req RecheckRequest) (out Rechecked, err error) {
+	return out, c.do(ctx, "POST", "/v1/quarantine/recheck", nil, req, &out)
+}
+
+// CheckStore looks for damage in the store.
+func (c *Client) CheckStore(ctx context.Context) (out Check, err error) {
+	return out, c.do(ctx, "POST", "/v1/db/check", nil, struct{}{}, &out)
+}
+
+// Backup copies the store to a file on its machine.
+func (c *Client) Backup(ctx context.Context, req BackupRequest) (out Backup, err error) {
+	return out, c.do(ctx, "POST", "/v1/db/backup", nil, req, &out)
+}
+
+// Audit returns the newest recorded deeds.
+func (c *Client) Audit(ctx context.Context, limit int) (out []AuditEntry, err error) {
+	return out, c.do(ctx, "GET", "/v1/audit", url.Values{"limit": {strconv.Itoa(limit)}}, nil, &out)
+}

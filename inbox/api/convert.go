@@ -1,0 +1,96 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"inbox/inbox"
+)
+
+func eventOf(e *inbox.Event) Event {
+	v := &e.View
+	return Event{
+		Seq: e.Seq, ID: e.ID, Source: e.Source, Mode: e.Mode, Origin: e.Origin, Event: v.Event, EventType: v.EventType, Key: v.Key,
+		ExternalID: v.ExternalID, CustomerReference: v.CustomerReference, Verdict: v.Verdict, Status: v.Status, State: v.State,
+		SubStatus: v.SubStatus, Late: e.Late, DuplicateHint: e.DuplicateHint, Secret: e.SecretName, Size: e.Size,
+		ReceivedAt: e.ReceivedAt.UTC(), FirstSeenAt: e.FirstSeenAt.UTC(), StoredAt: e.StoredAt.UTC(), NormVersion: v.NormVersion,
+		Purged: e.Purged,
+	}
+}
+
+// detailOf is an event with what became of it, without its payload.
+func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, reveal bool) (EventDetail, error) {
+	d := EventDetail{
+		Event: eventOf(&tr.Event), Copies: Copies(tr.Copies), Deliveries: []Delivery{}, Revealed: reveal,
+	}
+	for _, one := range tr.Deliveries {
+		out := Delivery{Plugin: one.Plugin, State: one.State, DueAt: one.DueAt, Attempts: []Attempt{}}
+		if one.Behind != 0 {
+			head, err := s.Store.Event(ctx, one.Behind)
+			if err != nil {
+				return d, err
+			}
+			out.Behind = head.ID
+		}
+		for i := range one.Attempts {
+			out.Attempts = append(out.Attempts, attemptOf(&one.Attempts[i], reveal))
+		}
+		d.Deliveries = append(d.Deliveries, out)
+	}
+	return d, nil
+}
+
+func attemptOf(a *inbox.Attempt, reveal bool) Attempt {
+	out := Attempt{
+		Run: a.Run, Attempt: a.Number, Outcome: a.Result, Fate: a.Fate, Counted: a.Counted, Replay: a.Run != 0, StartedAt: a.StartedAt.UTC(),
+		Millis: float64(a.Duration) / float64(time.Millisecond), Release: a.Release, Reason: a.Reason, Log: string(a.Log), LogCut: a.LogCut,
+	}
+	if !reveal {
+		out.Reason, out.Log = maskReason(a.Result, a.Reason), maskText(out.Log)
+	}
+	return out
+}
+
+func letterOf(l *inbox.Letter, reveal bool) Letter {
+	reason := l.Reason
+	if !reveal {
+		reason = maskReason(l.Result, reason)
+	}
+	return Letter{
+		Plugin: l.Plugin, ID: l.Event.ID, Seq: l.Seq, Run: l.Run, Attempt: l.Attempt, Outcome: l.Result, Reason: reason, Parks: l.Parks,
+		Waiting: l.Waiting, Mode: l.Event.Mode, Key: l.Event.View.Key, Event: l.Event.View.Event, EventType: l.Event.View.EventType,
+		DiedAt: l.DiedAt, Resolution: l.Resolution, ResolvedAt: l.ResolvedAt,
+	}
+}
+
+func entityOf(e *inbox.Entity) Entity {
+	return Entity{
+		Mode: e.Mode, Key: e.Key, CustomerReference: e.CustomerReference, Event: e.Event, Verdict: e.Verdict, Status: e.Status, Open: e.Open,
+		Events: e.Events, Late: e.Late, Copies: e.Copies, FirstAt: e.FirstAt, LastAt: e.LastAt,
+	}
+}
+
+func replayOf(j *inbox.Job) Replay {
+	out := Replay{
+		ID: j.ID, State: j.State, Matched: j.Matched, Plugins: j.Plugins, Only: j.Only, Filter: j.Filter, Rate: j.Rate, Upto: j.Upto,
+		Actor: j.Actor, Reason: j.Reason, CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt,
+	}
+	named := len(out.Plugins) > 0
+	for _, p := range j.Parts {
+		if !named {
+			out.Plugins = append(out.Plugins, p.Plugin)
+		}
+		out.Parts = append(out.Parts, ReplayPart{
+			Plugin: p.Plugin, Position: p.Position, OK: p.OK, Dead: p.Dead, Pending: p.Pending, Revived: p.Revived, Filtered: p.Filtered,
+			Waiting: p.Waiting, Done: p.Done,
+		})
+	}
+	return out
+}
+
+func refusedOf(r *inbox.Refused, explained string) Refused {
+	return Refused{
+		ID: r.ID, Source: r.Source, Address: r.Address, Why: r.Why, Explained: explained, Count: r.Count, Size: r.Size,
+		ReceivedAt: r.ReceivedAt, LastAt: r.LastAt,
+	}
+}

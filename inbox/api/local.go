@@ -1,0 +1,84 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// Local is a transport that hands requests to a handler in the same process, as the actor of this process. Answers
+// stream.
+type Local struct{ Handler http.Handler }
+
+// RoundTrip serves one request. It returns when the handler has begun to answer.
+func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
+	in := r.Clone(WithActor(r.Context(), Self()))
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	in.RequestURI, in.RemoteAddr = in.URL.RequestURI(), "in process"
+	pr, pw := io.Pipe()
+	w := &pipeWriter{header: http.Header{}, pipe: pw, begun: make(chan struct{})}
+	go func() {
+		defer func() {
+			if p := recover(); p != nil { // http.ErrAbortHandler: what was sent is not all
+				w.WriteHeader(http.StatusInternalServerError)
+				_ = pw.CloseWithError(errAborted)
+			}
+		}()
+		l.Handler.ServeHTTP(w, in)
+		w.WriteHeader(http.StatusOK)
+		_ = w.flush()
+		_ = pw.Close()
+	}()
+	<-w.begun
+	return &http.Response{
+		Status: http.StatusText(w.code), StatusCode: w.code, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.sent, Body: pr, ContentLength: -1, Request: r,
+	}, nil
+}
+
+var errAborted = errors.New("the answer was broken off")
+
+// pipeWriter is the response writer of a request in the same process. What is written waits in a buffer until it is
+// large or flushed, as in a server.
+type pipeWriter struct {
+	header http.Header
+	sent   http.Header // as it was when the answer began
+	pipe   *io.PipeWriter
+	begun  chan struct{}
+	once   sync.Once
+	code   int
+	buffer bytes.Buffer
+}
+
+func (w *pipeWriter) Header() http.Header { return w.header }
+
+func (w *pipeWriter) WriteHeader(code int) {
+	w.once.Do(func() {
+		w.code, w.sent = code, w.header.Clone()
+		close(w.begun)
+	})
+}
+
+func (w *pipeWriter) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	w.buffer.Write(p)
+	if w.buffer.Len() < 32<<10 {
+		return len(p), nil
+	}
+	return len(p), w.flush()
+}
+
+func (w *pipeWriter) flush() error {
+	_, err := w.buffer.WriteTo(w.pipe)
+	return err
+}
+
+// FlushError hands on what waits; [http.ResponseController] calls it.
+func (w *pipeWriter) FlushError() error {
+	w.WriteHeader(http.StatusOK)
+	return w.flush()
+}

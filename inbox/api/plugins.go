@@ -1,0 +1,245 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"inbox/inbox"
+)
+
+// plugins returns every plugin that has a file or that the store knows, by name.
+func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
+	records, err := s.Store.Plugins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files, err := s.House.Files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []Plugin
+	for i := range records {
+		list = append(list, s.pluginOf(&records[i]))
+	}
+	for i := range files {
+		at := slices.IndexFunc(list, func(p Plugin) bool { return p.Name == files[i].Plugin })
+		if at < 0 {
+			at = len(list)
+			list = append(list, Plugin{Name: files[i].Plugin})
+		}
+		list[at].add(&files[i])
+	}
+	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// pluginOf is what the store knows of a plugin. Whether it has a file is not known yet.
+func (s *server) pluginOf(r *inbox.PluginRecord) Plugin {
+	p := Plugin{
+		Name: r.Name, State: FileAbsent, Live: r.Live, Pinned: r.Pinned, Paused: r.Paused, OnHold: r.Health.OnHold,
+		HoldReason: r.Health.Reason, HeldAt: r.Health.Since, ProbeAt: r.Health.ProbeAt, Cursor: r.Cursor, Behind: r.Behind,
+		Retrying: r.Retrying, Ready: r.Ready, Parked: r.Parked, Dead: r.Dead, CreatedAt: r.CreatedAt,
+	}
+	if !p.OnHold {
+		p.HoldReason, p.ProbeAt = "", time.Time{}
+	}
+	if !r.OldestAt.IsZero() {
+		p.LagSeconds = max(s.Now().Sub(r.OldestAt).Seconds(), 0)
+	}
+	return p
+}
+
+// add adds what is known of its file.
+func (p *Plugin) add(f *File) {
+	p.State, p.File, p.Error, p.Hint, p.Note, p.Running = f.State, f.Release, f.Err, f.Hint, f.Note, f.Running
+	if f.Live != "" {
+		p.Live = f.Live
+	}
+}
+
+func unknownPlugin(name string, all []Plugin) error {
+	var names []string
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	e := inbox.Errorf(inbox.NotFound, "", "there is no plugin %q", name)
+	if near := inbox.Nearest(name, names); near != "" {
+		return e.WithHint("did you mean " + near + "?")
+	}
+	return e.WithHint("`inbox plugin list` shows those there are")
+}
+
+func (s *server) listPlugins(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.plugins(r.Context())
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []Plugin{}
+	}
+	return reply(w, list)
+}
+
+// plugin returns the plugin a request names.
+func (s *server) plugin(r *http.Request) (*Plugin, error) {
+	list, err := s.plugins(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	name := r.PathValue("name")
+	i := slices.IndexFunc(list, func(p Plugin) bool { return p.Name == name })
+	if i < 0 {
+		return nil, unknownPlugin(name, list)
+	}
+	return &list[i], nil
+}
+
+func (s *server) showPlugin(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.plugin(r)
+	if err != nil {
+		return err
+	}
+	d, err := s.pluginDetail(r.Context(), p, r.URL.Query().Get("release"))
+	if err != nil {
+		return err
+	}
+	return reply(w, d)
+}
+
+func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*PluginDetail, error) {
+	d := &PluginDetail{Plugin: *p, Releases: []Release{}}
+	if p.CreatedAt.IsZero() {
+		return d, nil // no release of it ever ran
+	}
+	releases, err := s.Store.Releases(ctx, p.Name)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := pick(releases, p, release)
+	if err != nil {
+		return nil, err
+	}
+	for i := range releases {
+		r := &releases[i]
+		d.Releases = append(d.Releases, Release{ID: r.ID, SHA256: r.Wasm, Size: r.Size, Live: r.ID == p.Live, CreatedAt: r.CreatedAt})
+	}
+	if chosen == nil {
+		return d, nil
+	}
+	d.Release, d.Manifest = chosen.ID, string(chosen.Manifest)
+	d.Module, err = s.House.Inspect(ctx, p.Name, chosen.ID)
+	if err != nil && inbox.KindOf(err) != inbox.NotFound {
+		return nil, err
+	}
+	return d, nil
+}
+
+// pick returns the release whose id begins with a text, the live one for an empty text. nil means there is none.
+func pick(releases []inbox.Release, p *Plugin, id string) (*inbox.Release, error) {
+	var found *inbox.Release
+	for i := range releases {
+		r := &releases[i]
+		switch {
+		case id == "" && r.ID == p.Live, id != "" && r.ID == id:
+			return r, nil
+		case id == "" || !strings.HasPrefix(r.ID, id):
+		case found != nil:
+			return nil, inbox.Errorf(inbox.Invalid, "", "%s begins several releases of plugin %s", id, p.Name).WithHint("give more of it")
+		default:
+			found = r
+		}
+	}
+	if found == nil && id != "" {
+		return nil, inbox.Errorf(inbox.NotFound, "", "plugin %s has no release %s", p.Name, id).WithHint("`inbox plugin inspect " + p.Name + "` lists them")
+	}
+	return found, nil
+}
+
+// act is what the three actions on a plugin have in common.
+func (s *server) act(w http.ResponseWriter, r *http.Request, do func(p *Plugin) error) error {
+	p, err := s.plugin(r)
+	if err != nil {
+		return err
+	}
+	if p.CreatedAt.IsZero() {
+		return inbox.Errorf(inbox.Conflict, "", "plugin %s never ran", p.Name).WithHint(p.Hint)
+	}
+	if err := do(p); err != nil {
+		return err
+	}
+	s.House.Changed(p.Name)
+	if p, err = s.plugin(r); err != nil {
+		return err
+	}
+	return reply(w, p)
+}
+
+func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
+	var req Deed
+	if err := read(w, r, &req); err != nil {
+		return err
+	}
+	return s.act(w, r, func(p *Plugin) error {
+		return s.Store.SetPaused(r.Context(), actor(r, req.Reason), p.Name, true)
+	})
+}
+
+// resumePlugin ends a pause and a hold.
+func (s *server) resumePlugin(w http.ResponseWriter, r *http.Request) error {
+	var req Deed
+	if err := read(w, r, &req); err != nil {
+		return err
+	}
+	return s.act(w, r, func(p *Plugin) error {
+		if p.OnHold {
+			return s.Store.ResumeHold(r.Context(), actor(r, req.Reason), p.Name)
+		}
+		return s.Store.SetPaused(r.Context(), actor(r, req.Reason), p.Name, false)
+	})
+}
+
+// rollbackPlugin pins an earlier release until the plugin's file changes. Rolling back to the file's own release ends
+// the pin.
+func (s *server) rollbackPlugin(w http.ResponseWriter, r *http.Request) error {
+	var req Rollback
+	if err := read(w, r, &req); err != nil {
+		return err
+	}
+	return s.act(w, r, func(p *Plugin) error {
+		releases, err := s.Store.Releases(r.Context(), p.Name)
+		if err != nil {
+			return err
+		}
+		to, err := earlier(releases, p, req.Release)
+		if err != nil {
+			return err
+		}
+		if p.File == "" {
+			return inbox.Errorf(inbox.Conflict, "", "plugin %s has no file in the plugins folder", p.Name).WithHint("put it back first")
+		}
+		who := actor(r, req.Reason)
+		if to.ID == p.File {
+			if err := s.Store.Audit(r.Context(), who, "rollback", p.Name+" to its file"); err != nil {
+				return err
+			}
+			return s.Store.Unpin(r.Context(), p.Name)
+		}
+		return s.Store.SetPin(r.Context(), who, p.Name, to.ID, p.File)
+	})
+}
+
+// earlier returns the release to go back to: the one named, else the one before the live one.
+func earlier(releases []inbox.Release, p *Plugin, id string) (*inbox.Release, error) {
+	if id != "" {
+		return pick(releases, p, id)
+	}
+	i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == p.Live })
+	if i < 0 || i+1 >= len(releases) {
+		return nil, inbox.Errorf(inbox.NotFound, "", "plugin %s has no release before %s", p.Name, p.Live).
+			WithHint("`inbox plugin inspect " + p.Name + "` lists its releases")
+	}
+	return &releases[i+1], nil
+}

@@ -1,0 +1,199 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"inbox/inbox"
+)
+
+// Query writes a filter as the parameters of a URL.
+func Query(f inbox.Filter, ids []string) url.Values {
+	q := url.Values{}
+	many := func(name string, values []string) {
+		for _, v := range values {
+			q.Add(name, v)
+		}
+	}
+	one := func(name, v string) {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	many("id", ids)
+	for _, seq := range f.Seqs {
+		q.Add("seq", strconv.FormatInt(seq, 10))
+	}
+	many("event", f.Events)
+	many("event_type", f.EventTypes)
+	many("source", f.Sources)
+	many("status", f.Statuses)
+	one("mode", string(f.Mode))
+	one("key", f.Key)
+	one("customer_reference", f.CustomerReference)
+	one("plugin", f.Plugin)
+	for _, c := range f.Where {
+		for _, v := range c.Values {
+			q.Add("where", c.Pointer+"="+v)
+		}
+	}
+	when := func(name string, t time.Time) {
+		if !t.IsZero() {
+			q.Set(name, t.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	when("since", f.Since)
+	when("until", f.Until)
+	count := func(name string, n int64) {
+		if n != 0 {
+			q.Set(name, strconv.FormatInt(n, 10))
+		}
+	}
+	count("limit", int64(f.Limit))
+	count("after", f.After)
+	count("before", f.Before)
+	if f.Newest {
+		q.Set("newest", "true")
+	}
+	return q
+}
+
+// filter reads the filter in the parameters of a request. Other parameters must be named in also.
+func (s *server) filter(r *http.Request, also ...string) (inbox.Filter, error) {
+	q := r.URL.Query()
+	p := parameters{q: q}
+	f := inbox.Filter{
+		Events: p.many("event"), EventTypes: p.many("event_type"), Sources: p.many("source"), Statuses: p.many("status"),
+		Mode: inbox.Mode(p.one("mode")), Key: p.one("key"), CustomerReference: p.one("customer_reference"), Plugin: p.one("plugin"),
+		Since: p.time("since"), Until: p.time("until"), Where: p.where(),
+		Limit: int(p.number("limit")), After: p.number("after"), Before: p.number("before"), Newest: p.one("newest") == "true",
+	}
+	for _, text := range p.many("seq") {
+		f.Seqs = append(f.Seqs, p.parse("seq", text))
+	}
+	ids := p.many("id")
+	for _, name := range also {
+		q.Del(name)
+	}
+	for name := range q {
+		p.wrong("there is no parameter %q here", name)
+	}
+	if f.Mode != "" && !f.Mode.Valid() {
+		p.wrong("mode is %q, not live or test", f.Mode)
+	}
+	if p.err != nil {
+		return f, p.err
+	}
+	return f, s.addIDs(r.Context(), &f, ids)
+}
+
+// addIDs adds the events that ids name to a filter. Each must exist.
+func (s *server) addIDs(ctx context.Context, f *inbox.Filter, ids []string) error {
+	for _, id := range ids {
+		e, err := s.Store.EventByID(ctx, id)
+		if err != nil {
+			return err
+		}
+		f.Seqs = append(f.Seqs, e.Seq)
+	}
+	return nil
+}
+
+// ParseWhere reads "POINTER=VALUE". Several values of one pointer are alternatives.
+func ParseWhere(texts []string) ([]inbox.Condition, error) {
+	var list []inbox.Condition
+next:
+	for _, text := range texts {
+		pointer, value, ok := strings.Cut(text, "=")
+		if !ok || !strings.HasPrefix(pointer, "/") {
+			return nil, inbox.Errorf(inbox.Invalid, "", "where is %q, not a JSON pointer and a value, as in /data/status/state=COMPLETE", text)
+		}
+		for i := range list {
+			if list[i].Pointer == pointer {
+				list[i].Values = append(list[i].Values, value)
+				continue next
+			}
+		}
+		list = append(list, inbox.Condition{Pointer: pointer, Values: []string{value}})
+	}
+	return list, nil
+}
+
+// parameters reads parameters once each and keeps the first thing that is wrong.
+type parameters struct {
+	q   url.Values
+	err error
+}
+
+func (p *parameters) wrong(format string, args ...any) {
+	if p.err == nil {
+		p.err = inbox.Errorf(inbox.Invalid, "", format, args...)
+	}
+}
+
+func (p *parameters) many(name string) []string {
+	v := p.q[name]
+	p.q.Del(name)
+	return v
+}
+
+func (p *parameters) one(name string) string {
+	v := p.many(name)
+	if len(v) > 1 {
+		p.wrong("%s is given more than once", name)
+	}
+	return strings.Join(v, "")
+}
+
+func (p *parameters) parse(name, text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		p.wrong("%s is %q, not a number", name, text)
+	}
+	return n
+}
+
+func (p *parameters) number(name string) int64 {
+	if text := p.one(name); text != "" {
+		return p.parse(name, text)
+	}
+	return 0
+}
+
+func (p *parameters) time(name string) time.Time {
+	text := p.one(name)
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		p.wrong("%s is %q, not a time as in RFC 3339", name, text)
+	}
+	return t
+}
+
+func (p *parameters) where() []inbox.Condition {
+	list, err := ParseWhere(p.many("where"))
+	if err != nil && p.err == nil {
+		p.err = err
+	}
+	return list
+}
+
+// number returns a parameter that is a number, or fallback.
+func number(r *http.Request, name string, fallback int) (int, error) {
+	p := parameters{q: r.URL.Query()}
+	text := p.one(name)
+	if text == "" {
+		return fallback, p.err
+	}
+	n := p.parse(name, text)
+	return int(n), p.err
+}
+
+// yes reports whether a parameter is true.
+func yes(r *http.Request, name string) bool { return r.URL.Query().Get(name) == "true" }

@@ -1,0 +1,108 @@
+package api
+
+import (
+	"time"
+
+	"inbox/inbox"
+)
+
+// Refused is a request in the quarantine.
+type Refused struct {
+	ID         int64     `json:"id"`
+	Source     string    `json:"source"`
+	Address    string    `json:"address"`
+	Why        string    `json:"why"`
+	Explained  string    `json:"explained,omitempty"`
+	Count      int64     `json:"count"`
+	Size       int       `json:"size"`
+	ReceivedAt time.Time `json:"received_at"`
+	LastAt     time.Time `json:"last_at"`
+}
+
+// RecheckRequest asks to check the quarantine again with today's secrets.
+type RecheckRequest struct {
+	Source string `json:"source,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	DryRun bool   `json:"dry_run,omitempty"`
+}
+
+// Rechecked says what passed.
+type Rechecked struct {
+	DryRun     bool             `json:"dry_run"`
+	Checked    int64            `json:"checked"`
+	Admitted   int64            `json:"admitted"`
+	Duplicates int64            `json:"duplicates"` // passed, and was stored already
+	Kept       map[string]int64 `json:"kept"`       // why → how many did not pass
+	IDs        []string         `json:"ids"`        // events that were stored
+	Failed     []Failure        `json:"failed"`
+}
+
+// Status is the state of everything.
+type Status struct {
+	Version    string     `json:"version"`
+	Serving    bool       `json:"serving"` // a server runs
+	Events     int64      `json:"events"`  // newest seq
+	LastAt     time.Time  `json:"last_at,omitzero"`
+	Copies     int64      `json:"copies"`
+	FileBytes  int64      `json:"file_bytes"`
+	WALBytes   int64      `json:"wal_bytes"`
+	FreeBytes  uint64     `json:"free_bytes"`
+	Quarantine Quarantine `json:"quarantine"`
+	Plugins    []Plugin   `json:"plugins"`
+	Replays    []Replay   `json:"replays"` // that run
+	Reasons    []Reason   `json:"reasons"` // to look at something; empty when all is well
+}
+
+// Quarantine sums up what was refused.
+type Quarantine struct {
+	Count   int64     `json:"count"`
+	Bytes   int64     `json:"bytes"`
+	Dropped int64     `json:"dropped"`
+	Oldest  time.Time `json:"oldest,omitzero"`
+}
+
+// Reason is one thing that wants to be looked at.
+type Reason struct {
+	Code    string `json:"code"` // parked, dead, on_hold, paused, quarantine, disk, lag, refused_file, …
+	Plugin  string `json:"plugin,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// BackupRequest asks for a copy of the store.
+type BackupRequest struct {
+	Path   string `json:"path"` // on the machine of the store
+	Reason string `json:"reason,omitempty"`
+}
+
+// Backup says where the copy is.
+type Backup struct {
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+}
+
+// Check says what is wrong with the store.
+type Check struct {
+	Problems []string `json:"problems"`
+}
+
+// AuditEntry is one recorded deed.
+type AuditEntry struct {
+	At     time.Time `json:"at"`
+	Actor  string    `json:"actor"`
+	Action string    `json:"action"`
+	Target string    `json:"target"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Problem is the body of every answer that is not a success.
+type Problem struct {
+	Error ProblemBody `json:"error"`
+}
+
+// ProblemBody says what went wrong and what to do next.
+type ProblemBody struct {
+	Code    inbox.Kind `json:"code"`
+	Message string     `json:"message"`
+	Hint    string     `json:"hint,omitempty"`
+}

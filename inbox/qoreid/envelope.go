@@ -141,35 +141,53 @@ func (f *fields) readStatus() (status, state, sub string) {
 		}
 		return status, state, ""
 	}
-	var code, label, stateCode, stateLabel string
+	var w statusWords
 	for name, at := range members(f.status) {
-		value := word(at.of(f.status))
-		switch string(name) {
-		case "status":
-			status = value
-		case "state":
-			state = value
-		case "subStatus":
-			sub = value
-		case "code":
-			code = value
-		case "label":
-			label = value
-		case "stateCode":
-			stateCode = value
-		case "stateLabel":
-			stateLabel = value
+		if to := w.named(string(name)); to != nil {
+			*to = word(at.of(f.status))
 		}
 	}
-	// Legacy statuses have a code and a label; which of them speaks our words is not documented.
-	if isState(stateLabel) {
-		stateCode = stateLabel
+	status, state = w.legacy()
+	return first(w.status, status), first(w.state, state), w.subStatus
+}
+
+// statusWords are the members of a status object: the present ones, and the legacy ones.
+type statusWords struct {
+	status, state, subStatus           string
+	code, label, stateCode, stateLabel string
+}
+
+func (w *statusWords) named(name string) *string {
+	switch name {
+	case "status":
+		return &w.status
+	case "state":
+		return &w.state
+	case "subStatus":
+		return &w.subStatus
+	case "code":
+		return &w.code
+	case "label":
+		return &w.label
+	case "stateCode":
+		return &w.stateCode
+	case "stateLabel":
+		return &w.stateLabel
 	}
-	state = first(state, stateCode, stateLabel)
-	if verdict(label, "complete") != inbox.Unknown {
-		code = label
+	return nil
+}
+
+// legacy returns the code or the label of a legacy status, whichever speaks our words: which of them does is not
+// documented.
+func (w *statusWords) legacy() (status, state string) {
+	status, state = first(w.code, w.label), first(w.stateCode, w.stateLabel)
+	if verdict(w.label, "complete") != inbox.Unknown {
+		status = w.label
 	}
-	return first(status, code, label), state, sub
+	if isState(w.stateLabel) {
+		state = w.stateLabel
+	}
+	return status, state
 }
 
 // override applies the source's maps, and returns the text that takes the place of the id.

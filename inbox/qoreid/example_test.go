@@ -9,11 +9,13 @@ import (
 func ExampleVerify() {
 	secrets := []qoreid.Secret{{Name: "current", Key: []byte("whsec_2")}, {Name: "old", Key: []byte("whsec_1")}}
 	body := []byte(`{"event":"address"}`)
-	fmt.Println(qoreid.Verify(qoreid.DefaultAlgorithm, secrets, qoreid.Sign("", []byte("whsec_1"), body), body))
-	fmt.Println(qoreid.Verify(qoreid.DefaultAlgorithm, secrets, qoreid.Sign("", []byte("guessed"), body), body))
+	for _, key := range []string{"whsec_1", "guessed"} {
+		name, why := qoreid.Verify(qoreid.DefaultAlgorithm, secrets, qoreid.Sign("", []byte(key), body), body)
+		fmt.Printf("secret %q, %q\n", name, why)
+	}
 	// Output:
-	// old
-	//  mismatch
+	// secret "old", ""
+	// secret "", "mismatch"
 }
 
 func ExampleRead() {

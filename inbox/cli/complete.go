@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/qoreid"
+)
+
+// completeCommand is what the scripts of `inbox completion` call: its arguments are the words of the line so far, the
+// last of which is to be completed. It writes the candidates, one a line, and never fails: what cannot be found out is
+// not completed.
+func (p *program) completeCommand() *cli.Command {
+	return &cli.Command{
+		Name: "__complete", Hidden: true, SkipFlagParsing: true, HideHelp: true,
+		Action: func(c *cli.Context) error {
+			words := c.Args().Slice()
+			if len(words) > 0 && words[0] == "--" {
+				words = words[1:]
+			}
+			if len(words) == 0 {
+				words = []string{""}
+			}
+			p.quiet = true
+			last := words[len(words)-1]
+			for _, candidate := range p.candidates(c, words) {
+				if strings.HasPrefix(candidate, last) {
+					if err := p.print("%s\n", candidate); err != nil {
+						return nil
+					}
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// candidates returns what may stand in the place of the last word.
+func (p *program) candidates(c *cli.Context, words []string) []string {
+	commands := c.App.Commands
+	var leaf *cli.Command
+	before, last := words[:len(words)-1], words[len(words)-1]
+	for len(before) > 0 {
+		i := slices.IndexFunc(commands, func(x *cli.Command) bool { return x.HasName(before[0]) })
+		if i < 0 {
+			break
+		}
+		leaf, commands, before = commands[i], commands[i].Subcommands, before[1:]
+	}
+	if leaf == nil || len(commands) > 0 {
+		return visible(commands)
+	}
+	if n := len(before); n > 0 && isFlag(before[n-1]) {
+		if name := strings.TrimLeft(before[n-1], "-"); takesValue(leaf, name) {
+			return p.values(leaf, name, before)
+		}
+	}
+	if strings.HasPrefix(last, "-") {
+		var flags []string
+		for _, f := range leaf.Flags {
+			flags = append(flags, dashed(f.Names()[0]))
+		}
+		return flags
+	}
+	return p.arguments(leaf, before)
+}
+
+func visible(commands []*cli.Command) []string {
+	var names []string
+	for _, c := range commands {
+		if !c.Hidden {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// values returns the values of a flag.
+func (p *program) values(leaf *cli.Command, flag string, line []string) []string {
+	switch flag {
+	case "output", "o":
+		return listFormats()
+	case "mode":
+		return []string{string(inbox.Live), string(inbox.Test)}
+	case "only":
+		return []string{string(inbox.OnlyAll), string(inbox.OnlyFailed), string(inbox.OnlyMissing)}
+	case "status":
+		return []string{string(inbox.Passed), string(inbox.Failed), string(inbox.Pending), string(inbox.Unknown)}
+	case "since", "until":
+		return []string{"1h", "24h", "7d", "today", "yesterday"}
+	case "event", "event-type":
+		var list []string
+		for _, k := range qoreid.Kinds() {
+			list = append(list, map[string]string{"event": k.Event, "event-type": k.EventType}[flag])
+		}
+		slices.Sort(list)
+		return slices.Compact(list)
+	case "log-format":
+		return []string{"auto", "text", "json"}
+	case "log-level":
+		return []string{"debug", "info", "warn", "error"}
+	case "plugin":
+		return p.live(leaf, line, pluginNames)
+	}
+	return nil
+}
+
+// arguments returns what may be an argument of a command.
+func (p *program) arguments(leaf *cli.Command, line []string) []string {
+	switch {
+	case leaf.HasName("send"):
+		var list []string
+		for _, k := range qoreid.Kinds() {
+			list = append(list, k.String())
+		}
+		return list
+	case leaf.HasName("completion"):
+		return shells()
+	case strings.HasPrefix(leaf.ArgsUsage, "NAME"):
+		return p.live(leaf, line, pluginNames)
+	case strings.Contains(leaf.ArgsUsage, "ID"):
+		return p.live(leaf, line, eventIDs(leaf))
+	case leaf.ArgsUsage == "KEY":
+		return p.live(leaf, line, entityKeys)
+	}
+	return nil
+}
+
+type source func(ctx context.Context, client *api.Client) []string
+
+// live asks the store, for a moment only: nobody waits long for a completion.
+func (p *program) live(leaf *cli.Command, line []string, ask source) []string {
+	ctx, cancel := context.WithTimeout(p.ctx, 2*time.Second)
+	defer cancel()
+	var found []string
+	probe := p.leaf(spec{name: "probe", max: -1, remote: true, run: func(c *cli.Context) error {
+		client, err := p.client(c)
+		if err == nil {
+			found = ask(ctx, client)
+		}
+		return err
+	}})
+	app := cli.NewApp()
+	app.Writer, app.ErrWriter, app.ExitErrHandler = io.Discard, io.Discard, func(*cli.Context, error) {}
+	app.Commands = []*cli.Command{probe}
+	_ = app.RunContext(ctx, slices.Concat([]string{"inbox", "probe"}, whereFlags(leaf, line))) // then nothing is completed
+	return found
+}
+
+// whereFlags returns those flags of an unfinished line that say where the store is.
+func whereFlags(leaf *cli.Command, line []string) []string {
+	var kept []string
+	for i, word := range line {
+		name, _, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		if !isFlag(word) || !slices.Contains([]string{"config", "c", "data", "url", "token"}, name) || leaf.HasName("send") {
+			continue
+		}
+		kept = append(kept, word)
+		if !hasValue && i+1 < len(line) {
+			kept = append(kept, line[i+1])
+		}
+	}
+	return kept
+}
+
+func pluginNames(ctx context.Context, client *api.Client) []string {
+	plugins, _ := client.Plugins(ctx)
+	var names []string
+	for _, x := range plugins {
+		names = append(names, x.Name)
+	}
+	return names
+}
+
+// eventIDs completes the newest events, or, for commands about dead letters, dead ones.
+func eventIDs(leaf *cli.Command) source {
+	return func(ctx context.Context, client *api.Client) []string {
+		var ids []string
+		if leaf.HasName("retry") || leaf.HasName("discard") {
+			letters, _ := client.Dead(ctx, inbox.Filter{Limit: 50}, nil, false, api.Reveal{})
+			for _, l := range letters {
+				ids = append(ids, l.ID)
+			}
+			return ids
+		}
+		_ = client.Events(ctx, inbox.Filter{Newest: true, Limit: 50}, nil, func(e api.Event) error {
+			ids = append(ids, e.ID)
+			return nil
+		})
+		return ids
+	}
+}
+
+func entityKeys(ctx context.Context, client *api.Client) []string {
+	entities, _ := client.Entities(ctx, inbox.Filter{Limit: 50}, false, 0)
+	var keys []string
+	for _, e := range entities {
+		keys = append(keys, e.Key)
+	}
+	return keys
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox/config"
+)
+
+func (p *program) configCommand() *cli.Command {
+	return p.parent("config", nil, "check and show the settings",
+		p.leaf(spec{name: "check", usage: "read the settings and say everything that is wrong", run: p.configCheck}),
+		p.leaf(spec{name: "print", usage: "print the settings in force and where each comes from, without secrets", formats: showFormats(), run: p.configPrint}),
+		p.leaf(spec{name: "example", usage: "print an inbox.toml with every setting and its default", run: func(*cli.Context) error {
+			return p.print("%s", config.Example)
+		}}))
+}
+
+func (p *program) configCheck(c *cli.Context) error {
+	s, err := p.settings(c)
+	if err != nil {
+		return err
+	}
+	from := s.File
+	if from == "" {
+		from = "no file; the environment and defaults"
+	}
+	for _, n := range s.Notes {
+		p.say("%s", n)
+	}
+	if err := s.CheckSecrets(); err != nil {
+		return err
+	}
+	return p.print("the settings are right (%s)\n", from)
+}
+
+func (p *program) configPrint(c *cli.Context) error {
+	s, err := p.settings(c)
+	if err != nil {
+		return err
+	}
+	if p.format != "json" {
+		return p.print("%s", s.TOML())
+	}
+	type secret struct {
+		Name string `json:"name"`
+		From string `json:"from"`
+		Set  bool   `json:"set"`
+	}
+	type source struct {
+		Name    string   `json:"name"`
+		Path    string   `json:"path"`
+		Mode    string   `json:"mode"`
+		Secrets []secret `json:"secrets"`
+	}
+	sources := []source{}
+	for i := range s.Sources {
+		src := source{Name: s.Sources[i].Name, Path: s.Sources[i].Path, Mode: string(s.Sources[i].Mode), Secrets: []secret{}}
+		for _, place := range s.Sources[i].Secrets.Places() {
+			src.Secrets = append(src.Secrets, secret{place.Name, place.From, place.Err == nil})
+		}
+		sources = append(sources, src)
+	}
+	return p.document(struct {
+		File     string         `json:"file"`
+		Settings []config.Value `json:"settings"`
+		Sources  []source       `json:"sources"`
+		Notes    []string       `json:"notes"`
+	}{s.File, s.Values(), sources, append([]string{}, s.Notes...)})
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+)
+
+func (p *program) dbCommand() *cli.Command {
+	commands := []*cli.Command{
+		p.leaf(spec{name: "check", usage: "look for damage in the store", remote: true, formats: showFormats(), run: p.dbCheck}),
+		p.leaf(spec{
+			name: "backup", usage: "copy the store to a new file, while it is in use", args: "FILE", min: 1, max: 1, remote: true, formats: showFormats(),
+			about: "The store's key is copied beside it, as FILE.key: without it the copy cannot recognise duplicates. With --url the\n" +
+				"file is on the machine of the server.",
+			flags: []cli.Flag{reasonFlag()}, run: p.dbBackup,
+		}),
+	}
+	return p.parent("db", nil, "check and back up the store", append(commands, later("restore", "prune")...)...)
+}
+
+func (p *program) dbCheck(c *cli.Context) error {
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	check, err := client.CheckStore(p.ctx)
+	if err != nil {
+		return err
+	}
+	if p.format == "json" {
+		err = p.document(check)
+	} else {
+		for _, problem := range check.Problems {
+			if err = p.print("%s\n", oneLine(problem)); err != nil {
+				return err
+			}
+		}
+	}
+	if n := len(check.Problems); err == nil && n > 0 {
+		return &exit{code: exitSome, err: inbox.Errorf(inbox.Internal, "", "%s", plural(n, "problem was found", "problems were found")).
+			WithHint("keep the file, and restore the last backup that `inbox db check` finds nothing in")}
+	}
+	if err == nil {
+		p.say("nothing is wrong with the store")
+	}
+	return err
+}
+
+func (p *program) dbBackup(c *cli.Context) error {
+	path := c.Args().First()
+	if p.flagOrEnv(c, "url", "INBOX_URL") == "" {
+		full, err := filepath.Abs(path)
+		if err != nil {
+			return inbox.Errorf(inbox.Invalid, "", "%w", err)
+		}
+		path = full
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	b, err := client.Backup(p.ctx, api.BackupRequest{Path: path, Reason: c.String("reason")})
+	if err != nil {
+		return err
+	}
+	if p.format == "json" {
+		return p.document(b)
+	}
+	return p.print("%s\n%s.key\n", b.Path, b.Path)
+}

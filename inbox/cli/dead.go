@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+)
+
+func (p *program) deadCommand() *cli.Command {
+	plugin := &cli.StringFlag{Name: "plugin", Usage: "dead letters of this plugin `NAME`"}
+	flags := func(more ...cli.Flag) []cli.Flag { return append(append(filterFlags(), plugin), more...) }
+	resolve := []cli.Flag{flag("all", "all dead letters"), dryRunFlag(), yesFlag(), reasonFlag()}
+	return p.parent("dead", nil, "look after deliveries that are not tried again by themselves",
+		p.leaf(spec{
+			name: "list", aliases: []string{"ls"}, usage: "list dead letters, the newest deaths first", args: "[ID…|-]", max: -1, remote: true,
+			formats: listFormats(), run: p.deadList,
+			flags: flags(flag("resolved", "also those that were retried or discarded"), revealFlag(), reasonFlag()),
+		}),
+		p.leaf(spec{
+			name: "show", aliases: []string{"get"}, usage: "show a dead event and its attempts", args: "ID", min: 1, max: 1, remote: true,
+			formats: showFormats(), flags: []cli.Flag{plugin, revealFlag(), reasonFlag()}, run: p.deadShow,
+		}),
+		p.leaf(spec{
+			name: "retry", usage: "let dead deliveries go on; a parked lane's whole sequence follows in order", args: "[ID…|-]", max: -1, remote: true,
+			formats: listFormats(), flags: flags(resolve...), run: func(c *cli.Context) error { return p.resolve(c, "retry") },
+		}),
+		p.leaf(spec{
+			name: "discard", usage: "give dead deliveries up; a parked lane goes on after them", args: "[ID…|-]", max: -1, remote: true,
+			formats: listFormats(), flags: flags(resolve...), run: func(c *cli.Context) error { return p.resolve(c, "discard") },
+		}))
+}
+
+func (p *program) letterList() *lister[api.Letter] {
+	return list(p, func(l api.Letter) string { return l.ID },
+		column[api.Letter]{"ID", func(l api.Letter) string { return l.ID }},
+		column[api.Letter]{"PLUGIN", func(l api.Letter) string { return l.Plugin }},
+		column[api.Letter]{"DIED", func(l api.Letter) string { return p.stamp(l.DiedAt) }},
+		column[api.Letter]{"EVENT", func(l api.Letter) string { return eventName(l.Event, l.EventType) }},
+		column[api.Letter]{"KEY", func(l api.Letter) string { return l.Key }},
+		column[api.Letter]{"ATTEMPTS", func(l api.Letter) string { return fmt.Sprint(l.Attempt) }},
+		column[api.Letter]{"OUTCOME", func(l api.Letter) string { return string(l.Outcome) }},
+		column[api.Letter]{"STATE", letterState},
+		column[api.Letter]{"REASON", func(l api.Letter) string { return orDash(l.Reason) }},
+	)
+}
+
+func letterState(l api.Letter) string {
+	switch {
+	case l.Resolution != "":
+		return string(l.Resolution)
+	case l.Parks:
+		return fmt.Sprintf("parks %d", l.Waiting)
+	case l.Run != 0:
+		return fmt.Sprintf("dead in replay %d", l.Run)
+	}
+	return "dead"
+}
+
+func (p *program) deadList(c *cli.Context) error {
+	f, err := p.filter(c)
+	if err != nil {
+		return err
+	}
+	ids, err := p.ids(c)
+	if err != nil || c.NArg() > 0 && len(ids) == 0 {
+		return err
+	}
+	f.Plugin = c.String("plugin")
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	letters, err := client.Dead(p.ctx, f, ids, c.Bool("resolved"), api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")})
+	if err != nil {
+		return err
+	}
+	return p.letterList().all(letters)
+}
+
+func (p *program) deadShow(c *cli.Context) error {
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	ids, err := p.ids(c)
+	if err != nil {
+		return err
+	}
+	plugin := c.String("plugin")
+	v := api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")}
+	letters, err := client.Dead(p.ctx, inbox.Filter{Plugin: plugin}, ids, true, api.Reveal{})
+	if err != nil {
+		return err
+	}
+	if len(letters) == 0 {
+		return inbox.Errorf(inbox.NotFound, "", "event %s is not dead", c.Args().First()).WithHint("`inbox event show " + c.Args().First() + "` shows what became of it")
+	}
+	d, err := client.Event(p.ctx, letters[0].ID, v)
+	if err != nil {
+		return err
+	}
+	if p.format == "json" {
+		return p.document(struct {
+			Letters []api.Letter    `json:"letters"`
+			Event   api.EventDetail `json:"event"`
+		}{letters, d})
+	}
+	if err := p.letterList().all(letters); err != nil {
+		return err
+	}
+	if err := p.print("\n"); err != nil {
+		return err
+	}
+	return p.printEvent(&d)
+}
+
+// resolve retries or discards: it asks the server what is meant, says so, asks, and then names exactly those.
+func (p *program) resolve(c *cli.Context, verb string) error {
+	f, err := p.filter(c)
+	if err != nil {
+		return err
+	}
+	ids, err := p.ids(c)
+	if err != nil || c.NArg() > 0 && len(ids) == 0 {
+		return err
+	}
+	f.Plugin = c.String("plugin")
+	if len(ids) == 0 && !f.Narrow() && !c.Bool("all") {
+		return usage("nothing says which dead letters are meant").WithHint("name events, give a filter such as --plugin NAME, or say --all")
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	would, err := client.Resolve(p.ctx, verb, api.Resolve{IDs: ids, Filter: f, All: c.Bool("all"), DryRun: true})
+	if err != nil {
+		return err
+	}
+	switch n := len(would.Letters); {
+	case n == 0 && len(ids) > 0:
+		return inbox.Errorf(inbox.NotFound, "", "none of these is dead").WithHint("`inbox dead list` shows what is")
+	case n == 0:
+		p.say("nothing is dead that matches")
+		return p.letterList().end()
+	case c.Bool("dry-run"):
+		p.say("%s would be %s", plural(n, "delivery", "deliveries"), past(verb))
+		return p.letterList().all(would.Letters)
+	case len(ids) == 0 || verb == "discard":
+		if err := p.ask(c, "%s %s?%s", verbTitle(verb), plural(n, "dead delivery", "dead deliveries"), consequence(verb, would.Letters)); err != nil {
+			return err
+		}
+	}
+	req := api.Resolve{Reason: c.String("reason")}
+	for _, l := range would.Letters {
+		req.Letters = append(req.Letters, api.LetterRef{Plugin: l.Plugin, Seq: l.Seq, Run: l.Run})
+	}
+	did, err := client.Resolve(p.ctx, verb, req)
+	if err != nil {
+		return err
+	}
+	return p.resolved(verb, &did)
+}
+
+func (p *program) resolved(verb string, did *api.Resolved) error {
+	if err := p.letterList().all(did.Letters); err != nil {
+		return err
+	}
+	p.say("%s %s", plural(len(did.Letters), "delivery was", "deliveries were"), past(verb))
+	if len(did.Failed) == 0 {
+		return nil
+	}
+	for _, f := range did.Failed {
+		p.say("%s in plugin %s: %s", f.ID, f.Plugin, f.Error)
+	}
+	return some("%s could not be %s", plural(len(did.Failed), "delivery", "deliveries"), past(verb))
+}
+
+func verbTitle(verb string) string {
+	return map[string]string{"retry": "Retry", "discard": "Discard"}[verb]
+}
+
+func past(verb string) string {
+	return map[string]string{"retry": "retried", "discard": "discarded"}[verb]
+}
+
+// consequence says what else a yes sets going.
+func consequence(verb string, letters []api.Letter) string {
+	var waiting, parked int64
+	for _, l := range letters {
+		if l.Parks {
+			parked++
+			waiting += l.Waiting
+		}
+	}
+	text := ""
+	if parked > 0 {
+		text = fmt.Sprintf(" %s parked behind them, and %s.", plural(parked, "lane is", "lanes are"), plural(waiting, "later event will follow", "later events will follow"))
+	}
+	if verb == "discard" {
+		text += " They will not be tried again."
+	}
+	return text
+}

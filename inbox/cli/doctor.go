@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/config"
+	"inbox/inbox/store"
+)
+
+func (p *program) doctorCommand() *cli.Command {
+	return p.leaf(spec{
+		name: "doctor", usage: "look for what keeps the program from working here", formats: showFormats(), run: p.doctor,
+		about: "It looks at the settings, secrets, the data directory and its disk, the addresses, and the state of the store.",
+	})
+}
+
+// finding is what doctor found out about one thing.
+type finding struct {
+	Check  string `json:"check"`
+	State  string `json:"state"` // ok, warning or wrong
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// States of a finding.
+const (
+	stateOK      = "ok"
+	stateWarning = "warning"
+	stateWrong   = "wrong"
+)
+
+// exam collects findings.
+type exam struct {
+	p    *program
+	list []finding
+}
+
+func (x *exam) ok(check, format string, args ...any) {
+	x.list = append(x.list, finding{Check: check, State: stateOK, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (x *exam) warn(check, hint, format string, args ...any) {
+	x.list = append(x.list, finding{Check: check, State: stateWarning, Detail: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (x *exam) wrong(check string, err error) {
+	x.list = append(x.list, finding{Check: check, State: stateWrong, Detail: err.Error(), Hint: inbox.HintOf(err)})
+}
+
+func (p *program) doctor(c *cli.Context) error {
+	x := &exam{p: p}
+	x.ok("version", "inbox %s, %s %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	s, err := p.settings(c)
+	if err != nil {
+		x.wrong("settings", err)
+	} else {
+		x.settings(s)
+		_, running := store.Holder(s.Data)
+		x.directory(s)
+		x.addresses(s, running)
+		x.store(c, running)
+	}
+	return p.diagnosis(x.list)
+}
+
+func (p *program) diagnosis(found []finding) error {
+	var err error
+	if p.format == "json" {
+		err = p.document(found)
+	} else {
+		var rows [][]string
+		for _, f := range found {
+			mark := map[string]string{stateOK: "ok", stateWarning: "!", stateWrong: "x"}[f.State]
+			rows = append(rows, []string{mark, f.Check, oneLine(f.Detail)})
+			if f.Hint != "" {
+				rows = append(rows, []string{"", "", "→ " + oneLine(f.Hint)})
+			}
+		}
+		err = align(p, rows)
+	}
+	n := 0
+	for _, f := range found {
+		if f.State == stateWrong {
+			n++
+		}
+	}
+	if err == nil && n > 0 {
+		return some("%s wrong", plural(n, "thing is", "things are"))
+	}
+	return err
+}
+
+func (x *exam) settings(s *config.Settings) {
+	from := "environment and defaults"
+	if s.File != "" {
+		from = s.File
+	}
+	x.ok("settings", "%s", from)
+	for _, n := range s.Notes {
+		x.warn("settings", "", "%s", n)
+	}
+	if err := s.CheckSecrets(); err != nil {
+		x.wrong("secrets", err)
+	} else {
+		x.ok("secrets", "every source has one")
+	}
+	if now := x.p.now(); now.Year() < 2026 {
+		x.warn("clock", "set the clock; what is stored carries its time", "it is said to be %s", x.p.stamp(now))
+	}
+}
+
+// directory looks at the data directory: who may read it, and how long its disk takes to keep something.
+func (x *exam) directory(s *config.Settings) {
+	info, err := os.Stat(s.Data)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		x.warn("data directory", "`inbox serve` makes it", "%s does not exist yet", s.Data)
+		return
+	case err != nil:
+		x.wrong("data directory", inbox.Errorf(inbox.Unavailable, "", "%w", err))
+		return
+	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
+		x.warn("data directory", "chmod 700 "+s.Data, "%s can be read by others: it holds personal data", s.Data)
+	default:
+		x.ok("data directory", "%s", s.Data)
+	}
+	took, err := flushTime(s.Data)
+	switch {
+	case err != nil:
+		x.wrong("disk", inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("the data directory must be writable by this user"))
+	case took > 50*time.Millisecond:
+		x.warn("disk", "events are answered after a flush: a faster disk answers sooner", "a flush takes %s", short(took))
+	default:
+		x.ok("disk", "a flush takes %s", short(took))
+	}
+}
+
+// flushTime is the median time of a small write and its flush in a directory.
+func flushTime(dir string) (time.Duration, error) {
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	times := make([]time.Duration, 0, 9)
+	for range cap(times) {
+		began := time.Now()
+		if _, err := f.Write([]byte("a flush")); err != nil {
+			return 0, err
+		}
+		if err := f.Sync(); err != nil {
+			return 0, err
+		}
+		times = append(times, time.Since(began))
+	}
+	slices.Sort(times)
+	return times[len(times)/2], nil
+}
+
+// addresses looks whether the addresses are free, when no server runs here that has them.
+func (x *exam) addresses(s *config.Settings, running bool) {
+	if running {
+		x.ok("addresses", "a server runs here")
+		return
+	}
+	for name, address := range map[string]string{"listen": s.Listen, "admin": s.Admin, "health": s.Health} {
+		if address == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			x.wrong(name, inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("choose another with --"+name))
+			continue
+		}
+		_ = l.Close() // it was only tried
+		x.ok(name, "%s is free", address)
+	}
+}
+
+// store looks at the store, over the API.
+func (x *exam) store(c *cli.Context, running bool) {
+	client, err := x.p.client(c)
+	if err == nil {
+		st, serr := client.Status(x.p.ctx)
+		err = serr
+		if err == nil {
+			x.ok("store", "%s, %s", plural(st.Events, "event", "events"), bytesText(st.FileBytes))
+			for _, r := range st.Reasons {
+				if running || r.Code != "note" {
+					x.warn("state", r.Hint, "%s", r.Message)
+				}
+			}
+			if st.LastAt.After(x.p.now().Add(time.Minute)) {
+				x.warn("clock", "", "the newest event was stored at %s, which is to come", x.p.stamp(st.LastAt))
+			}
+			return
+		}
+	}
+	if inbox.KindOf(err) == inbox.NotFound {
+		x.warn("store", inbox.HintOf(err), "%s", err)
+		return
+	}
+	x.wrong("store", err)
+}

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+)
+
+func (p *program) entityCommand() *cli.Command {
+	return p.parent("entity", []string{"entities", "key", "keys"}, "list verifications and customers, and show their timelines",
+		p.leaf(spec{
+			name: "list", aliases: []string{"ls"}, usage: "list verifications and customers, the newest first", remote: true, formats: listFormats(),
+			flags: append(filterFlags(),
+				flag("open", "those that started and never completed"),
+				&cli.StringFlag{Name: "older-than", Usage: "those whose newest event is at least `AGE` old, as in 72h or 3d"}),
+			run: p.entityList,
+		}),
+		p.leaf(spec{
+			name: "show", aliases: []string{"get"}, usage: "show the timeline of a verification or customer", args: "KEY", min: 1, max: 1,
+			about:  "KEY is a key as `inbox entity list` shows it, or the customer's reference, which may have several.",
+			remote: true, formats: showFormats(),
+			flags: []cli.Flag{&cli.StringFlag{Name: "mode", Usage: "live or test; default: both"}, revealFlag(), reasonFlag()}, run: p.entityShow,
+		}))
+}
+
+func (p *program) entityList(c *cli.Context) error {
+	f, err := p.filter(c)
+	if err != nil {
+		return err
+	}
+	var age time.Duration
+	if text := c.String("older-than"); text != "" {
+		if age, err = span(text); err != nil {
+			return usage("--older-than: %w", err)
+		}
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	entities, err := client.Entities(p.ctx, f, c.Bool("open"), age)
+	if err != nil {
+		return err
+	}
+	return list(p, func(e api.Entity) string { return e.Key },
+		column[api.Entity]{"KEY", func(e api.Entity) string { return e.Key }},
+		column[api.Entity]{"MODE", func(e api.Entity) string { return string(e.Mode) }},
+		column[api.Entity]{"REFERENCE", func(e api.Entity) string { return orDash(e.CustomerReference) }},
+		column[api.Entity]{"VERDICT", func(e api.Entity) string { return string(e.Verdict) }},
+		column[api.Entity]{"OPEN", func(e api.Entity) string { return yesNo(e.Open) }},
+		column[api.Entity]{"EVENTS", func(e api.Entity) string { return fmt.Sprint(e.Events) }},
+		column[api.Entity]{"LATE", func(e api.Entity) string { return fmt.Sprint(e.Late) }},
+		column[api.Entity]{"COPIES", func(e api.Entity) string { return fmt.Sprint(e.Copies) }},
+		column[api.Entity]{"LAST", func(e api.Entity) string { return p.stamp(e.LastAt) }},
+	).all(entities)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func (p *program) entityShow(c *cli.Context) error {
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	modes := []inbox.Mode{inbox.Live, inbox.Test}
+	if m := inbox.Mode(c.String("mode")); m != "" {
+		if !m.Valid() {
+			return usage("--mode is %q, not live or test", m)
+		}
+		modes = []inbox.Mode{m}
+	}
+	timelines, err := p.timelines(client, modes, c.Args().First(), api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")})
+	if err != nil {
+		return err
+	}
+	if p.format == "json" {
+		return p.document(timelines)
+	}
+	for i := range timelines {
+		if i > 0 {
+			if err := p.print("\n"); err != nil {
+				return err
+			}
+		}
+		if err := p.printTimeline(&timelines[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// timelines returns the timelines of a key, or, when it is none, of all keys of that customer reference.
+func (p *program) timelines(client *api.Client, modes []inbox.Mode, key string, v api.Reveal) ([]api.Timeline, error) {
+	var found []api.Timeline
+	var first error
+	for _, mode := range modes {
+		t, err := client.Timeline(p.ctx, mode, key, v)
+		switch {
+		case err == nil:
+			found = append(found, t)
+		case inbox.KindOf(err) != inbox.NotFound:
+			return nil, err
+		case first == nil:
+			first = err
+		}
+		if err == nil || len(found) > 0 {
+			continue
+		}
+		entities, err := client.Entities(p.ctx, inbox.Filter{CustomerReference: key, Mode: mode}, false, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entities {
+			if t, err = client.Timeline(p.ctx, mode, e.Key, v); err != nil {
+				return nil, err
+			}
+			found = append(found, t)
+		}
+	}
+	if len(found) == 0 {
+		return nil, inbox.Errorf(inbox.NotFound, "", "there is no event of %q", key).WithHint("`inbox entity list` shows the keys there are")
+	}
+	return found, nil
+}
+
+func (p *program) printTimeline(t *api.Timeline) error {
+	if err := p.print("%s (%s)\n", oneLine(t.Key), t.Mode); err != nil {
+		return err
+	}
+	for i := range t.Events {
+		d := &t.Events[i]
+		line := fmt.Sprintf("%s  %s  %s  %s", p.stamp(d.ReceivedAt), d.ID, eventName(d.Event.Event, d.EventType), d.Verdict)
+		if m := marks(d.Event); m != "-" {
+			line += "  " + m
+		}
+		if n := d.Copies.Count; n > 0 {
+			line += fmt.Sprintf("  came again %s until %s", plural(n, "time", "times"), p.stamp(d.Copies.LastAt))
+		}
+		if err := p.print("%s\n", oneLine(line)); err != nil {
+			return err
+		}
+		if err := p.printDeliveries(d, "    "); err != nil {
+			return err
+		}
+	}
+	return nil
+}

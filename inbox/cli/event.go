@@ -1,0 +1,297 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+)
+
+func (p *program) eventCommand() *cli.Command {
+	plugin := &cli.StringFlag{Name: "plugin", Usage: "events that this plugin `NAME` attempted"}
+	commands := []*cli.Command{
+		p.leaf(spec{
+			name: "list", aliases: []string{"ls"}, usage: "list events, the newest first", args: "[ID…|-]", max: -1, remote: true, formats: listFormats(),
+			about: "A table on a terminal ends after the newest 100 unless --limit says otherwise; any other output has no limit.",
+			flags: append(filterFlags(), plugin, flag("reverse", "the oldest first")), run: p.eventList,
+		}),
+		p.leaf(spec{
+			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID", min: 1, max: 1, remote: true,
+			formats: showFormats(), run: p.eventShow,
+			flags: []cli.Flag{revealFlag(), reasonFlag(), flag("raw", "write the bytes that were received, and nothing else; this reveals them")},
+		}),
+		p.leaf(spec{
+			name: "tail", usage: "show events as they come", remote: true, formats: listFormats(),
+			flags: append(filterFlags(), plugin), run: p.eventTail,
+		}),
+	}
+	return p.parent("event", []string{"events"}, "list, show and follow events", append(commands, later("export", "import")...)...)
+}
+
+func eventColumns(p *program) []column[api.Event] {
+	return []column[api.Event]{
+		{"ID", func(e api.Event) string { return e.ID }},
+		{"STORED", func(e api.Event) string { return p.stamp(e.StoredAt) }},
+		{"SOURCE", func(e api.Event) string { return e.Source }},
+		{"MODE", func(e api.Event) string { return string(e.Mode) }},
+		{"EVENT", func(e api.Event) string { return eventName(e.Event, e.EventType) }},
+		{"KEY", func(e api.Event) string { return e.Key }},
+		{"VERDICT", func(e api.Event) string { return string(e.Verdict) }},
+		{"MARKS", marks},
+	}
+}
+
+func eventName(event, typ string) string {
+	if typ == "" {
+		return event
+	}
+	return event + "/" + typ
+}
+
+// marks are what is unusual about an event.
+func marks(e api.Event) string {
+	var list []string
+	for _, m := range []struct {
+		on   bool
+		word string
+	}{{e.Late, "late"}, {e.DuplicateHint, "duplicate?"}, {e.Purged, "purged"}, {e.Origin != inbox.FromWebhook, string(e.Origin)}} {
+		if m.on {
+			list = append(list, m.word)
+		}
+	}
+	return orDash(strings.Join(list, ","))
+}
+
+// tableLimit is how many rows a table on a terminal has without --limit.
+const tableLimit = 100
+
+func (p *program) eventList(c *cli.Context) error {
+	f, err := p.filter(c)
+	if err != nil {
+		return err
+	}
+	ids, err := p.ids(c)
+	if err != nil || c.NArg() > 0 && len(ids) == 0 {
+		return err
+	}
+	f.Plugin, f.Newest = c.String("plugin"), !c.Bool("reverse")
+	cut := !c.IsSet("limit") && p.format == "table" && p.outTerminal
+	if cut {
+		f.Limit = tableLimit
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
+	if err := client.Events(p.ctx, f, ids, out.add); err != nil {
+		return err
+	}
+	if err := out.end(); err != nil {
+		return err
+	}
+	if cut && out.n == tableLimit {
+		p.say("there may be more than these %d: --limit 0 shows all", tableLimit)
+	}
+	return nil
+}
+
+func (p *program) eventShow(c *cli.Context) error {
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	id := c.Args().First()
+	if c.Bool("raw") {
+		body, err := client.Raw(p.ctx, id, c.String("reason"))
+		if err != nil {
+			return err
+		}
+		if _, err := p.out.Write(body); err != nil {
+			return outputGone(err)
+		}
+		return nil
+	}
+	d, err := client.Event(p.ctx, id, api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")})
+	if err != nil {
+		return err
+	}
+	if p.format == "json" {
+		return p.document(d)
+	}
+	return p.printEvent(&d)
+}
+
+func (p *program) printEvent(d *api.EventDetail) error {
+	copies := ""
+	if d.Copies.Count > 0 {
+		copies = fmt.Sprintf("%s, the last at %s", plural(d.Copies.Count, "time", "times"), p.stamp(d.Copies.LastAt))
+	}
+	firstSeen := ""
+	if !d.FirstSeenAt.Equal(d.ReceivedAt) {
+		firstSeen = p.stamp(d.FirstSeenAt)
+	}
+	err := p.pairs(
+		"id", d.ID, "seq", fmt.Sprint(d.Seq), "event", eventName(d.Event.Event, d.EventType), "source", d.Source+" ("+string(d.Mode)+")",
+		"secret", d.Secret, "key", d.Key, "customer reference", d.CustomerReference, "verdict", string(d.Verdict), "status", d.Status,
+		"state", d.State, "sub-status", d.SubStatus, "marks", marks(d.Event), "received", p.stamp(d.ReceivedAt), "first seen", firstSeen,
+		"stored", p.stamp(d.StoredAt), "came again", copies, "size", bytesText(int64(d.Size)), "payload", d.Note,
+	)
+	if err != nil {
+		return err
+	}
+	if err := p.printDeliveries(d, "  "); err != nil {
+		return err
+	}
+	return p.printPayload(d)
+}
+
+func (p *program) printPayload(d *api.EventDetail) error {
+	if d.Note != "" {
+		return nil
+	}
+	text := "\nheaders\n"
+	for _, h := range d.Headers {
+		text += "  " + oneLine(h.Name+": "+h.Value) + "\n"
+	}
+	switch {
+	case d.BodyBase64 != nil:
+		text += "\nbody (not JSON; --raw writes its bytes)\n" + manyLines(string(d.BodyBase64), "  ")
+	default:
+		var body any
+		if json.Unmarshal(d.Body, &body) == nil {
+			if pretty, err := json.MarshalIndent(d.Body, "  ", "  "); err == nil {
+				text += "\nbody\n  " + string(pretty) + "\n"
+			}
+		}
+	}
+	if !d.Revealed {
+		text += "\n<type:length> stands for what is not shown; --reveal shows it, and is recorded\n"
+	}
+	return p.print("%s", text)
+}
+
+// printDeliveries writes each plugin's attempts under the plugin's state.
+func (p *program) printDeliveries(d *api.EventDetail, indent string) error {
+	for _, del := range d.Deliveries {
+		line := indent + del.Plugin + ": " + string(del.State)
+		if del.Behind != "" {
+			line += " behind " + del.Behind
+		}
+		if !del.DueAt.IsZero() {
+			line += ", due " + p.stamp(del.DueAt)
+		}
+		if err := p.print("%s\n", line); err != nil {
+			return err
+		}
+		for i := range del.Attempts {
+			if err := p.printAttempt(&del.Attempts[i], indent+"  "); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *program) printAttempt(a *api.Attempt, indent string) error {
+	line := fmt.Sprintf("%s  attempt %d  %s  %s", p.stamp(a.StartedAt), a.Attempt, a.Outcome, short(time.Duration(a.Millis*float64(time.Millisecond))))
+	if a.Replay {
+		line += fmt.Sprintf("  replay %d", a.Run)
+	}
+	if !a.Counted && a.Fate == inbox.Again {
+		line += "  not counted"
+	}
+	if a.Reason != "" {
+		line += "  " + a.Reason
+	}
+	text := indent + oneLine(line) + "\n"
+	if a.Log != "" {
+		text += manyLines(a.Log, indent+"  | ")
+	}
+	if a.LogCut {
+		text += indent + "  | (cut)\n"
+	}
+	return p.print("%s", text)
+}
+
+func (p *program) eventTail(c *cli.Context) error {
+	f, err := p.filter(c)
+	if err != nil {
+		return err
+	}
+	f.Plugin = c.String("plugin")
+	left := f.Limit
+	f.Limit = 0
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	if p.format == "json" {
+		p.format = "jsonl" // a stream has no end that could close a list
+	}
+	out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
+	out.rows = nil
+	show := func(e api.Event) error {
+		if err := p.tailRow(out, e); err != nil {
+			return err
+		}
+		if left--; left == 0 {
+			return errEnough
+		}
+		return nil
+	}
+	return p.follow(client, f, show)
+}
+
+var errEnough = errors.New("as many as were asked for")
+
+// tailRow writes one event of a stream at once: what comes later cannot widen its columns.
+func (p *program) tailRow(out *lister[api.Event], e api.Event) error {
+	if err := out.add(e); err != nil {
+		return err
+	}
+	return out.flush()
+}
+
+// follow streams until interrupted, and begins again where it was when the server goes away and comes back.
+func (p *program) follow(client *api.Client, f inbox.Filter, show func(api.Event) error) error {
+	const patience = 30 * time.Second
+	var lost time.Time
+	for {
+		after, err := client.Stream(p.ctx, f, show)
+		switch {
+		case errors.Is(err, errEnough):
+			return nil
+		case p.ctx.Err() != nil:
+			return p.ctx.Err()
+		case err != nil && after == f.After && (lost.IsZero() || inbox.KindOf(err) != inbox.Unavailable || p.now().Sub(lost) > patience):
+			return err
+		case after > f.After || lost.IsZero():
+			lost = p.now()
+			p.say("the server ended the stream; waiting for it to come back")
+		}
+		f.After, f.Since = after, time.Time{}
+		if err := pause(p.ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits, but not longer than ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

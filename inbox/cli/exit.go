@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+)
+
+// The exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2 // the command line or the configuration is wrong
+	exitDeclined    = 3 // somebody said no, or nobody could be asked
+	exitForbidden   = 4
+	exitSome        = 5 // done, and some items failed, or a check found something
+	exitNotFound    = 6
+	exitUnreachable = 7 // no answer, or locked
+	exitInterrupted = 130
+)
+
+// exit is an error that knows its code.
+type exit struct {
+	code int
+	err  error // nil: everything was said already
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// codes is the one table of what a kind of error exits with.
+func codes() map[inbox.Kind]int {
+	return map[inbox.Kind]int{
+		inbox.Internal: exitFailed, inbox.Invalid: exitUsage, inbox.Unauthorized: exitForbidden, inbox.Forbidden: exitForbidden,
+		inbox.NotFound: exitNotFound, inbox.Conflict: exitUnreachable, inbox.Unavailable: exitUnreachable, inbox.TooLarge: exitFailed,
+	}
+}
+
+func codeOf(err error) int {
+	var e *exit
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &e):
+		return e.code
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	}
+	return codes()[inbox.KindOf(err)]
+}
+
+// report says an error and returns its code: in words, or as JSON when the output is JSON.
+func (p *program) report(err error) int {
+	code := codeOf(err)
+	if err == nil || err.Error() == "" {
+		return code
+	}
+	if code == exitInterrupted {
+		err = errors.New("interrupted")
+	}
+	hint := inbox.HintOf(err)
+	if p.format == "json" || p.format == "jsonl" {
+		body := api.Problem{Error: api.ProblemBody{Code: inbox.KindOf(err), Message: err.Error(), Hint: hint}}
+		_ = json.NewEncoder(p.err).Encode(body) // there is nowhere else to say it
+		return code
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(p.err, "inbox: %s\n", line)
+	}
+	if hint != "" {
+		fmt.Fprintf(p.err, "inbox: %s\n", hint)
+	}
+	return code
+}
+
+// some says that part of what was asked failed, or that a check found something.
+func some(format string, args ...any) error {
+	return &exit{code: exitSome, err: fmt.Errorf(format, args...)}
+}
+
+func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }

@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"bufio"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+)
+
+// spec is one command.
+type spec struct {
+	name    string
+	aliases []string
+	usage   string
+	args    string // how its arguments are written; empty: it takes none
+	max     int    // arguments at most; -1: any number
+	min     int
+	about   string // more help
+	flags   []cli.Flag
+	remote  bool // works through the API
+	formats []string
+	run     func(c *cli.Context) error
+}
+
+// leaf makes the command: with the flags that every command has, its mistakes reported in one way, and arguments that
+// look like flags refused.
+func (p *program) leaf(s spec) *cli.Command {
+	flags := slices.Concat(s.flags, p.commonFlags(s))
+	return &cli.Command{
+		Name: s.name, Aliases: s.aliases, Usage: s.usage, ArgsUsage: s.args, Description: s.about, Flags: flags,
+		HideHelpCommand: true, OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			if err := p.checkCall(c, s); err != nil {
+				return err
+			}
+			return s.run(c)
+		},
+	}
+}
+
+// parent makes a command that only has commands in it.
+func (p *program) parent(name string, aliases []string, usage string, commands ...*cli.Command) *cli.Command {
+	return &cli.Command{
+		Name: name, Aliases: aliases, Usage: usage, Subcommands: commands, HideHelpCommand: true, OnUsageError: usageError,
+		Action: p.group,
+	}
+}
+
+func (p *program) commonFlags(s spec) []cli.Flag {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "read settings from `FILE` (INBOX_CONFIG; default inbox.toml if there is one)"},
+	}
+	if findFlag(&cli.Command{Flags: s.flags}, "data") == nil {
+		flags = append(flags, &cli.StringFlag{Name: "data", Usage: "the data directory `DIR` (INBOX_DATA)"})
+	}
+	if s.remote {
+		flags = append(flags,
+			&cli.StringFlag{Name: "url", Usage: "the admin address of a server elsewhere, as `URL` (INBOX_URL)"},
+			&cli.StringFlag{Name: "token", Usage: "its token, or @FILE that holds it (INBOX_TOKEN)"})
+	}
+	if len(s.formats) > 0 {
+		flags = append(flags,
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: " + strings.Join(s.formats, ", ")},
+			flag("json", "the same as -o json"))
+	}
+	return append(flags,
+		flag("quiet", "say nothing on standard error but errors", "q"),
+		flag("verbose", "say how the store is reached", "v"))
+}
+
+// flag is a flag without a value.
+func flag(name, usage string, aliases ...string) cli.Flag {
+	return &cli.BoolFlag{Name: name, Aliases: aliases, Usage: usage, DisableDefaultText: true}
+}
+
+// Formats of output.
+func listFormats() []string { return []string{"table", "json", "jsonl", "ids"} }
+func showFormats() []string { return []string{"table", "json"} }
+
+// checkCall checks what every command's call must fulfil.
+func (p *program) checkCall(c *cli.Context, s spec) error {
+	args := c.Args().Slice()
+	for _, a := range args {
+		if isFlag(a) {
+			return usage("%q is no argument", a).WithHint("flags are spelled as " + c.Command.HelpName + " --help shows them")
+		}
+	}
+	if s.max >= 0 && len(args) > s.max {
+		return usage("%s takes no argument %q", c.Command.HelpName, args[s.max]).WithHint(strings.TrimSpace("usage: " + c.Command.HelpName + " " + s.args))
+	}
+	if len(args) < s.min {
+		return usage("%s needs %s", c.Command.HelpName, s.args).WithHint(c.Command.HelpName + " --help")
+	}
+	p.quiet, p.verbose = c.Bool("quiet"), c.Bool("verbose")
+	p.format = "table"
+	if len(s.formats) == 0 {
+		return nil
+	}
+	p.format = c.String("output")
+	if c.Bool("json") {
+		p.format = "json"
+	}
+	if !slices.Contains(s.formats, p.format) {
+		bad := p.format
+		p.format = "table"
+		return usage("the output format is %q, not one of %s", bad, strings.Join(s.formats, ", "))
+	}
+	return nil
+}
+
+// filterFlags are the same wherever events are selected.
+func filterFlags() []cli.Flag {
+	list := func(name, usage string, aliases ...string) cli.Flag {
+		return &cli.StringSliceFlag{Name: name, Aliases: aliases, Usage: usage}
+	}
+	return []cli.Flag{
+		list("event", "QoreID's event `NAME`; * at the end matches any rest"),
+		list("event-type", "QoreID's event_type `NAME`"),
+		list("source", "`NAME` of the source"),
+		&cli.StringFlag{Name: "mode", Usage: "live or test"},
+		&cli.StringFlag{Name: "key", Usage: "ordering `KEY`: the verification or customer"},
+		&cli.StringFlag{Name: "customer-reference", Usage: "`REFERENCE` of the customer"},
+		list("status", "verdict (passed, failed, pending, unknown), or the payload's own `STATUS`"),
+		&cli.StringFlag{Name: "since", Usage: "stored at or after `WHEN`: 2h, 3d, 2026-11-20, \"2026-11-20 14:05\", today, or RFC 3339"},
+		&cli.StringFlag{Name: "until", Usage: "stored before `WHEN`"},
+		list("where", "`POINTER=VALUE` in the body, as in /data/status/state=COMPLETE"),
+		&cli.IntFlag{Name: "limit", DefaultText: "no limit", Usage: "at most `N`"},
+	}
+}
+
+// filter reads the filter flags. Several values may stand with commas between, but for --where.
+func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
+	f = inbox.Filter{
+		Events: words(c, "event"), EventTypes: words(c, "event-type"), Sources: words(c, "source"), Statuses: words(c, "status"),
+		Mode: inbox.Mode(c.String("mode")), Key: c.String("key"), CustomerReference: c.String("customer-reference"), Limit: c.Int("limit"),
+	}
+	if f.Mode != "" && !f.Mode.Valid() {
+		return f, usage("--mode is %q, not live or test", f.Mode)
+	}
+	if f.Limit < 0 {
+		return f, usage("--limit is negative")
+	}
+	for name, to := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
+		if text := c.String(name); text != "" {
+			if *to, err = p.when(text); err != nil {
+				return f, usage("--%s: %w", name, err)
+			}
+		}
+	}
+	f.Where, err = api.ParseWhere(c.StringSlice("where"))
+	return f, err
+}
+
+// words returns the values of a flag that may be repeated or hold several with commas between.
+func words(c *cli.Context, name string) []string {
+	var list []string
+	for _, v := range c.StringSlice(name) {
+		for word := range strings.SplitSeq(v, ",") {
+			if word = strings.TrimSpace(word); word != "" {
+				list = append(list, word)
+			}
+		}
+	}
+	return list
+}
+
+// ids returns the arguments, with those of standard input, one a line, in the place of "-".
+func (p *program) ids(c *cli.Context) ([]string, error) {
+	var list []string
+	for _, a := range c.Args().Slice() {
+		if a != "-" {
+			list = append(list, a)
+			continue
+		}
+		lines := bufio.NewScanner(p.in)
+		for lines.Scan() {
+			if id := strings.TrimSpace(lines.Text()); id != "" {
+				list = append(list, id)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, inbox.Errorf(inbox.Unavailable, "read ids from standard input", "%w", err)
+		}
+	}
+	for _, id := range list {
+		if _, ok := inbox.EventSeq(id); !ok {
+			return nil, usage("%q is not the id of an event", id).WithHint("they begin with evt_; `inbox event list` shows them")
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,27 @@
+package cli
+
+import (
+	"github.com/urfave/cli/v2"
+)
+
+// later are commands that the design names and this version does not have: they are refused by name, so that nobody
+// takes them for a typing mistake.
+func later(names ...string) []*cli.Command {
+	var commands []*cli.Command
+	for _, name := range names {
+		commands = append(commands, &cli.Command{
+			Name: name, Hidden: true, SkipFlagParsing: true, HideHelp: true,
+			Action: func(c *cli.Context) error {
+				return usage("%s is not in this version of inbox", c.Command.HelpName).WithHint("inbox --help lists the commands there are")
+			},
+		})
+	}
+	return commands
+}
+
+func (p *program) helpCommand() *cli.Command {
+	return p.leaf(spec{name: "help", usage: "show the help of a command", args: "[COMMAND…]", max: -1, run: func(c *cli.Context) error {
+		args := append([]string{"inbox"}, c.Args().Slice()...)
+		return p.app().RunContext(p.ctx, append(args, "--help"))
+	}})
+}

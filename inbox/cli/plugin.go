@@ -1,0 +1,259 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+)
+
+func (p *program) pluginCommand() *cli.Command {
+	act := func(verb, usage string) *cli.Command {
+		return p.leaf(spec{
+			name: verb, usage: usage, args: "NAME", min: 1, max: 1, remote: true, formats: listFormats(), flags: []cli.Flag{reasonFlag()},
+			run: func(c *cli.Context) error { return p.pluginAct(c, verb) },
+		})
+	}
+	resume := p.leaf(spec{
+		name: "resume", usage: "let a plugin go on that is paused or on hold, or everything after `serve --paused`", args: "NAME", max: 1, remote: true,
+		formats: listFormats(), flags: []cli.Flag{reasonFlag(), flag("all", "what `serve --paused` paused")}, run: p.pluginResume,
+	})
+	commands := []*cli.Command{
+		p.leaf(spec{name: "list", aliases: []string{"ls"}, usage: "list plugins and what waits in them", remote: true, formats: listFormats(), run: p.pluginList}),
+		act("pause", "let a plugin start nothing more; what comes for it waits"),
+		resume,
+		p.leaf(spec{
+			name: "rollback", usage: "run an earlier release until the plugin's file changes", args: "NAME", min: 1, max: 1, remote: true, formats: listFormats(),
+			flags: []cli.Flag{&cli.StringFlag{Name: "to", Usage: "`RELEASE`, or the beginning of its id; default: the one before the live one"}, reasonFlag()},
+			run:   p.pluginRollback,
+		}),
+		p.leaf(spec{
+			name: "inspect", aliases: []string{"show", "get"}, usage: "show a plugin's module and releases, or look into a .wasm file", args: "NAME|FILE.wasm", min: 1, max: 1,
+			remote: true, formats: showFormats(), flags: []cli.Flag{&cli.StringFlag{Name: "release", Usage: "of this `RELEASE` instead of the live one"}}, run: p.pluginInspect,
+		}),
+	}
+	commands = append(commands, later("new", "build", "run", "test", "install", "remove", "logs", "reload", "sign", "verify", "plan")...)
+	return p.parent("plugin", []string{"plugins"}, "look after plugins", commands...)
+}
+
+func (p *program) pluginRows() *lister[api.Plugin] {
+	number := func(get func(api.Plugin) int64) func(api.Plugin) string {
+		return func(x api.Plugin) string { return fmt.Sprint(get(x)) }
+	}
+	return list(p, func(x api.Plugin) string { return x.Name },
+		column[api.Plugin]{"NAME", func(x api.Plugin) string { return x.Name }},
+		column[api.Plugin]{"STATE", pluginState},
+		column[api.Plugin]{"LIVE", func(x api.Plugin) string { return orDash(x.Live) }},
+		column[api.Plugin]{"CURSOR", number(func(x api.Plugin) int64 { return x.Cursor })},
+		column[api.Plugin]{"BEHIND", number(func(x api.Plugin) int64 { return x.Behind })},
+		column[api.Plugin]{"RETRYING", number(func(x api.Plugin) int64 { return x.Retrying })},
+		column[api.Plugin]{"PARKED", number(func(x api.Plugin) int64 { return x.Parked })},
+		column[api.Plugin]{"DEAD", number(func(x api.Plugin) int64 { return x.Dead })},
+		column[api.Plugin]{"LAG", func(x api.Plugin) string { return lagText(x.LagSeconds) }},
+		column[api.Plugin]{"NOTE", pluginNote},
+	)
+}
+
+func pluginState(x api.Plugin) string {
+	words := []string{string(x.State)}
+	if x.Paused {
+		words = append(words, "paused")
+	}
+	if x.OnHold {
+		words = append(words, "on hold")
+	}
+	return strings.Join(words, ", ")
+}
+
+func pluginNote(x api.Plugin) string {
+	switch {
+	case x.Error != "":
+		return x.Error
+	case x.OnHold:
+		return "on hold: " + x.HoldReason
+	case x.Pinned != "":
+		return "pinned by a rollback until its file changes"
+	}
+	return orDash(x.Note)
+}
+
+func lagText(seconds float64) string {
+	if seconds <= 0 {
+		return "-"
+	}
+	return short(time.Duration(seconds * float64(time.Second)))
+}
+
+func (p *program) pluginList(c *cli.Context) error {
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	plugins, err := client.Plugins(p.ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.pluginRows().all(plugins); err != nil {
+		return err
+	}
+	if len(plugins) == 0 {
+		p.say("there is no plugin; put a .wasm file into the plugins folder")
+	}
+	return nil
+}
+
+func (p *program) pluginAct(c *cli.Context, verb string) error {
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	x, err := client.Act(p.ctx, c.Args().First(), verb, api.Deed{Reason: c.String("reason")})
+	if err != nil {
+		return err
+	}
+	return p.pluginRows().all([]api.Plugin{x})
+}
+
+func (p *program) pluginResume(c *cli.Context) error {
+	if c.Bool("all") == c.Args().Present() {
+		return usage("say which plugin, or --all for what `inbox serve --paused` paused").WithHint("usage: inbox plugin resume NAME")
+	}
+	if c.Args().Present() {
+		return p.pluginAct(c, "resume")
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	st, err := client.ResumeAll(p.ctx, api.Deed{Reason: c.String("reason")})
+	if err != nil {
+		return err
+	}
+	return p.pluginRows().all(st.Plugins)
+}
+
+// pluginRollback rolls back and, when a server runs, waits until the release runs.
+func (p *program) pluginRollback(c *cli.Context) error {
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	name := c.Args().First()
+	x, err := client.Rollback(p.ctx, name, api.Rollback{Release: c.String("to"), Reason: c.String("reason")})
+	if err != nil {
+		return err
+	}
+	st, err := client.Status(p.ctx)
+	if err != nil {
+		return err
+	}
+	for deadline := p.now().Add(15 * time.Second); st.Serving && rolling(&x); {
+		if p.now().After(deadline) {
+			return inbox.Errorf(inbox.Unavailable, "", "plugin %s does not run the release yet", name).WithHint("`inbox plugin list` says why")
+		}
+		if err := pause(p.ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+		d, err := client.Plugin(p.ctx, name, "")
+		if err != nil {
+			return err
+		}
+		x = d.Plugin
+	}
+	if !st.Serving {
+		p.say("the release will run when `inbox serve` does")
+	}
+	return p.pluginRows().all([]api.Plugin{x})
+}
+
+// rolling reports whether another release than the chosen one runs still.
+func rolling(x *api.Plugin) bool {
+	want := x.Pinned
+	if want == "" {
+		want = x.File
+	}
+	return x.Live != want && x.State != api.FileRefused
+}
+
+func (p *program) pluginInspect(c *cli.Context) error {
+	name := c.Args().First()
+	if strings.HasSuffix(name, ".wasm") {
+		return p.inspectFile(name)
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	d, err := client.Plugin(p.ctx, name, c.String("release"))
+	if err != nil {
+		return err
+	}
+	if p.format == "json" {
+		return p.document(d)
+	}
+	err = p.pairs("name", d.Name, "state", pluginState(d.Plugin), "note", pluginNote(d.Plugin), "what to do", d.Hint, "release", d.Release)
+	if err != nil {
+		return err
+	}
+	if err := p.printModule(d.Module); err != nil {
+		return err
+	}
+	if d.Manifest != "" {
+		if err := p.print("\nmanifest\n%s", manyLines(d.Manifest, "  ")); err != nil {
+			return err
+		}
+	}
+	if err := p.print("\nreleases\n"); err != nil {
+		return err
+	}
+	for _, r := range d.Releases {
+		mark := " "
+		if r.Live {
+			mark = "*"
+		}
+		if err := p.print("%s %s  %s  %s  sha256 %s\n", mark, r.ID, p.stamp(r.CreatedAt), bytesText(r.Size), r.SHA256); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inspectFile looks into a file that need not be a plugin yet.
+func (p *program) inspectFile(path string) error {
+	rel, err := readPlugin(path)
+	if err != nil {
+		return err
+	}
+	wasm, err := os.ReadFile(path)
+	if err != nil {
+		return inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
+	}
+	m, err := inspect(p.ctx, wasm, rel.Manifest)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if p.format == "json" {
+		return p.document(struct {
+			Release string      `json:"release"`
+			Module  *api.Module `json:"module"`
+		}{rel.ID, m})
+	}
+	if err := p.pairs("file", path, "release", rel.ID); err != nil {
+		return err
+	}
+	return p.printModule(m)
+}
+
+func (p *program) printModule(m *api.Module) error {
+	if m == nil {
+		return nil
+	}
+	return p.pairs("sha256", m.SHA256, "size", bytesText(int64(m.Size)), "kind", m.Kind, "memory at least", bytesText(int64(m.MemoryMin)),
+		"functions", fmt.Sprintf("%d, the largest of %s", m.Functions, bytesText(int64(m.Largest))),
+		"imports", strings.Join(m.Imports, ", "), "exports", strings.Join(m.Exports, ", "))
+}

@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/config"
+)
+
+func (p *program) secretCommand() *cli.Command {
+	source := &cli.StringFlag{Name: "source", Usage: "of this source `NAME`"}
+	return p.parent("secret", []string{"secrets"}, "find out why signatures do not pass, and let in what was refused",
+		p.leaf(spec{
+			name: "check", usage: "check that sources have secrets, and explain refused requests or one signature", remote: true, formats: listFormats(),
+			about: "Without --signature it explains the newest requests of the quarantine. With it, it checks the signature of a body\n" +
+				"against the source's secrets. The right signature is never printed.",
+			flags: []cli.Flag{
+				source, &cli.StringFlag{Name: "signature", Usage: "`HEX` from the signature's header"},
+				&cli.StringFlag{Name: "body-file", Usage: "`FILE` with the body as it was received; - is standard input"},
+				&cli.IntFlag{Name: "last", Value: 20, Usage: "explain the newest `N` refused requests"},
+			},
+			run: p.secretCheck,
+		}),
+		p.leaf(spec{
+			name: "recheck", usage: "check the quarantine with today's secrets and let in what passes, in its order", remote: true, formats: showFormats(),
+			flags: []cli.Flag{source, dryRunFlag(), yesFlag(), reasonFlag()}, run: p.secretRecheck,
+		}),
+		later("rotate")[0],
+	)
+}
+
+func (p *program) secretCheck(c *cli.Context) error {
+	if c.IsSet("signature") || c.IsSet("body-file") {
+		return p.checkSignature(c)
+	}
+	remote := p.flagOrEnv(c, "url", "INBOX_URL") != ""
+	if !remote {
+		s, err := p.settings(c)
+		if err != nil {
+			return err
+		}
+		for i := range s.Sources {
+			p.sayPlaces(&s.Sources[i])
+		}
+		if err := s.CheckSecrets(); err != nil {
+			return &exit{code: exitSome, err: err}
+		}
+	}
+	client, err := p.client(c)
+	if err != nil {
+		if !remote && inbox.KindOf(err) == inbox.NotFound {
+			p.say("there is no store yet, so nothing was refused")
+			return p.refusedRows().end()
+		}
+		return err
+	}
+	refused, err := client.Quarantine(p.ctx, c.String("source"), c.Int("last"), true)
+	if err != nil {
+		return err
+	}
+	if err := p.refusedRows().all(refused); err != nil {
+		return err
+	}
+	if len(refused) > 0 {
+		return some("%s in the quarantine", plural(len(refused), "refused request is", "refused requests are"))
+	}
+	return nil
+}
+
+func (p *program) sayPlaces(src *config.Source) {
+	for _, place := range src.Secrets.Places() {
+		if place.Err != nil {
+			p.say("source %s: secret %s is missing: %s: %s", src.Name, place.Name, place.From, place.Err)
+		} else {
+			p.say("source %s: secret %s is set (%s)", src.Name, place.Name, place.From)
+		}
+	}
+}
+
+func (p *program) refusedRows() *lister[api.Refused] {
+	return list(p, func(r api.Refused) string { return fmt.Sprint(r.ID) },
+		column[api.Refused]{"LAST", func(r api.Refused) string { return p.stamp(r.LastAt) }},
+		column[api.Refused]{"SOURCE", func(r api.Refused) string { return r.Source }},
+		column[api.Refused]{"FROM", func(r api.Refused) string { return r.Address }},
+		column[api.Refused]{"COUNT", func(r api.Refused) string { return fmt.Sprint(r.Count) }},
+		column[api.Refused]{"WHY", func(r api.Refused) string { return r.Why }},
+		column[api.Refused]{"EXPLAINED", func(r api.Refused) string { return orDash(r.Explained) }},
+	)
+}
+
+// checkSignature checks one signature, without a store.
+func (p *program) checkSignature(c *cli.Context) error {
+	if !c.IsSet("signature") || !c.IsSet("body-file") {
+		return usage("--signature and --body-file go together")
+	}
+	s, err := p.settings(c)
+	if err != nil {
+		return err
+	}
+	src, err := chooseSource(s, c.String("source"))
+	if err != nil {
+		return err
+	}
+	body, err := p.readInput(c.String("body-file"))
+	if err != nil {
+		return err
+	}
+	why := src.Door().Explain(body, c.String("signature"))
+	if p.format == "json" {
+		err = p.document(map[string]any{"source": src.Name, "passes": why == "", "explained": why})
+	} else if why == "" {
+		err = p.print("the signature passes in source %s\n", src.Name)
+	} else {
+		err = p.print("%s\n", why)
+	}
+	if err == nil && why != "" {
+		return some("the signature does not pass in source %s", src.Name)
+	}
+	return err
+}
+
+// chooseSource returns the source of a name, or the first one.
+func chooseSource(s *config.Settings, name string) (*config.Source, error) {
+	if name == "" {
+		return &s.Sources[0], nil
+	}
+	if src := s.Source(name); src != nil {
+		return src, nil
+	}
+	var names []string
+	for _, src := range s.Sources {
+		names = append(names, src.Name)
+	}
+	return nil, inbox.Errorf(inbox.NotFound, "", "there is no source %q", name).WithHint("there are: " + strings.Join(names, ", "))
+}
+
+// readInput reads a file, or standard input for "-".
+func (p *program) readInput(path string) ([]byte, error) {
+	var body []byte
+	var err error
+	if path == "-" {
+		body, err = io.ReadAll(p.in)
+	} else {
+		body, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, inbox.Errorf(inbox.Invalid, "read the body", "%w", err)
+	}
+	return body, nil
+}
+
+func (p *program) secretRecheck(c *cli.Context) error {
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	req := api.RecheckRequest{Source: c.String("source"), Reason: c.String("reason"), DryRun: true}
+	would, err := client.Recheck(p.ctx, req)
+	if err != nil {
+		return err
+	}
+	if c.Bool("dry-run") || would.Admitted == 0 {
+		return p.rechecked(&would)
+	}
+	if err := p.ask(c, "Let in %s that pass now? Plugins will get them.", plural(would.Admitted, "request", "requests")); err != nil {
+		return err
+	}
+	req.DryRun = false
+	did, err := client.Recheck(p.ctx, req)
+	if err != nil {
+		return err
+	}
+	return p.rechecked(&did)
+}
+
+func (p *program) rechecked(r *api.Rechecked) error {
+	var err error
+	if p.format == "json" {
+		err = p.document(r)
+	} else {
+		admitted := "admitted"
+		if r.DryRun {
+			admitted = "would be admitted"
+		}
+		pairs := []string{"checked", fmt.Sprint(r.Checked), admitted, fmt.Sprint(r.Admitted), "stored already", fmt.Sprint(r.Duplicates)}
+		for _, why := range slices.Sorted(maps.Keys(r.Kept)) {
+			pairs = append(pairs, "kept: "+why, fmt.Sprint(r.Kept[why]))
+		}
+		err = p.pairs(pairs...)
+	}
+	if err != nil || len(r.Failed) == 0 {
+		return err
+	}
+	for _, f := range r.Failed {
+		p.say("request %s: %s", f.ID, f.Error)
+	}
+	return some("%s could not be let in", plural(len(r.Failed), "request", "requests"))
+}

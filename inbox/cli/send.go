@@ -1,0 +1,273 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/config"
+	"inbox/inbox/qoreid"
+)
+
+func (p *program) sendCommand() *cli.Command {
+	return p.leaf(spec{
+		name: "send", aliases: []string{"trigger"}, usage: "send signed sample events", args: "[EVENT[/TYPE]]", max: 1, formats: listFormats(),
+		about: "EVENT is one of those QoreID documents; without a TYPE the last of its life is sent. Each has a fresh id. The\n" +
+			"signature is made with the first secret of a test source, or, if there is none, of the first source. Events are\n" +
+			"made up: one for a live source elsewhere than on this machine is refused without --live.",
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "data", Usage: "send this `BODY` instead of a sample: JSON, @FILE, or @- for standard input"},
+			&cli.StringSliceFlag{Name: "set", Usage: "set `POINTER=VALUE` in the body, as in /data/status/status=FAILED; it is signed afterwards"},
+			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` events"},
+			flag("same", "send the same body every time"),
+			&cli.StringFlag{Name: "source", Usage: "sign and send as this source `NAME`"},
+			&cli.StringFlag{Name: "to", Usage: "send to this `URL` instead of the configured address"},
+			flag("live", "send to a live source"),
+			flag("list", "list the kinds of events there are samples of"),
+		},
+		run: p.send,
+	})
+}
+
+// sending is what send was asked to do.
+type sending struct {
+	source *config.Source
+	key    []byte
+	url    string
+	kind   qoreid.Kind
+	data   []byte // instead of a sample
+	sets   []string
+	same   bool
+}
+
+// sent is what became of one event that was sent.
+type sent struct {
+	ID     string `json:"id"`
+	Seq    int64  `json:"seq"`
+	Status string `json:"status"`
+	Code   int    `json:"code"`
+	Event  string `json:"event"`
+	Error  string `json:"error,omitempty"`
+}
+
+func (p *program) send(c *cli.Context) error {
+	if c.Bool("list") {
+		return list(p, qoreid.Kind.String, column[qoreid.Kind]{"EVENT/TYPE", qoreid.Kind.String}).all(qoreid.Kinds())
+	}
+	s, err := p.sending(c)
+	if err != nil {
+		return err
+	}
+	out := list(p, func(x sent) string { return x.ID },
+		column[sent]{"ID", func(x sent) string { return orDash(x.ID) }},
+		column[sent]{"SEQ", func(x sent) string { return fmt.Sprint(x.Seq) }},
+		column[sent]{"STATUS", func(x sent) string { return x.Status }},
+		column[sent]{"CODE", func(x sent) string { return fmt.Sprint(x.Code) }},
+		column[sent]{"EVENT", func(x sent) string { return x.Event }},
+	)
+	var body []byte
+	refused := 0
+	for i := range c.Int("count") {
+		if i == 0 || !s.same {
+			if body, err = s.body(c.Int("count") > 1); err != nil {
+				return err
+			}
+		}
+		one, err := p.post(s, body)
+		if err != nil {
+			return err
+		}
+		if one.Code != http.StatusOK {
+			refused++
+			p.say("%s answered %d: %s", s.url, one.Code, one.Error)
+		}
+		if p.format != "ids" || one.ID != "" {
+			if err := out.add(one); err != nil {
+				return err
+			}
+		}
+	}
+	if err := out.end(); err != nil {
+		return err
+	}
+	if refused > 0 {
+		return some("%s not taken", plural(refused, "event was", "events were"))
+	}
+	return nil
+}
+
+func (p *program) sending(c *cli.Context) (*sending, error) {
+	settings, err := p.load(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &sending{sets: c.StringSlice("set"), same: c.Bool("same")}
+	s.kind.Event, s.kind.EventType, _ = strings.Cut(c.Args().First(), "/")
+	if c.IsSet("data") {
+		if s.data, err = p.dataFlag(c.String("data")); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case c.Int("count") < 1:
+		return nil, usage("--count is %d", c.Int("count"))
+	case s.kind.Event == "" && s.data == nil:
+		return nil, usage("say which event to send").WithHint("`inbox send --list` shows them, or give a body with --data")
+	}
+	if s.source, err = sourceToSend(settings, c); err != nil {
+		return nil, err
+	}
+	secrets := s.source.Secrets.Secrets()
+	if len(secrets) == 0 {
+		return nil, settings.CheckSecrets()
+	}
+	s.key = secrets[0].Key
+	if s.url, err = target(settings, s.source, c.String("to")); err != nil {
+		return nil, err
+	}
+	return s, p.guardLive(c, s)
+}
+
+// sourceToSend chooses the source: by name, by the path of --to, a test source, or the first.
+func sourceToSend(settings *config.Settings, c *cli.Context) (*config.Source, error) {
+	if name := c.String("source"); name != "" {
+		return chooseSource(settings, name)
+	}
+	if u, err := url.Parse(c.String("to")); err == nil && u.Path != "" && u.Path != "/" {
+		for i := range settings.Sources {
+			if settings.Sources[i].Path == u.Path {
+				return &settings.Sources[i], nil
+			}
+		}
+	}
+	for i := range settings.Sources {
+		if settings.Sources[i].Mode == inbox.Test && !c.Bool("live") {
+			return &settings.Sources[i], nil
+		}
+	}
+	return &settings.Sources[0], nil
+}
+
+// target is where to send to: the source's path at the address that is listened on, unless to says otherwise.
+func target(settings *config.Settings, src *config.Source, to string) (string, error) {
+	if to == "" {
+		host, port, err := net.SplitHostPort(settings.Listen)
+		if err != nil {
+			return "", usage("the setting listen is %q, not an address", settings.Listen)
+		}
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = "127.0.0.1"
+		}
+		to = "http://" + net.JoinHostPort(host, port)
+	}
+	u, err := url.Parse(to)
+	if err != nil || u.Host == "" {
+		return "", usage("--to is %q, not a URL such as http://127.0.0.1:8080", to)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = src.Path
+	}
+	return u.String(), nil
+}
+
+// guardLive refuses to send made-up events to a live source elsewhere, and says so for one here.
+func (p *program) guardLive(c *cli.Context, s *sending) error {
+	if s.source.Mode != inbox.Live || c.Bool("live") {
+		return nil
+	}
+	u, err := url.Parse(s.url)
+	if err != nil {
+		return usage("%q is not a URL: %w", s.url, err)
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+		p.say("source %s is live: plugins take what is sent for real", s.source.Name)
+		return nil
+	}
+	err = inbox.Errorf(inbox.Invalid, "", "source %s at %s is live, and this event is made up", s.source.Name, u.Host).WithHint("say --live if it shall be sent all the same")
+	return &exit{code: exitDeclined, err: err}
+}
+
+// dataFlag reads a body: from a file, from standard input, or as it stands.
+func (p *program) dataFlag(text string) ([]byte, error) {
+	if path, ok := strings.CutPrefix(text, "@"); ok {
+		return p.readInput(path)
+	}
+	return []byte(text), nil
+}
+
+// body makes the next body: a sample with a fresh id, or the one that was given, changed as asked for. A given body of
+// which several are sent gets a fresh id too, so that they are not duplicates; a single one is sent byte for byte.
+func (s *sending) body(several bool) ([]byte, error) {
+	id := 1_000_000_000 + rand.Int64N(8_000_000_000_000)
+	body, err := s.data, error(nil)
+	if body == nil {
+		if body, err = qoreid.Sample(s.kind, id, fmt.Sprintf("sample-%d", id)); err != nil {
+			return nil, err
+		}
+	} else if several && !s.same {
+		if body, err = qoreid.Set(body, "/data/id", fmt.Sprint(id)); err != nil {
+			return nil, err
+		}
+	}
+	if s.data != nil && s.kind.Event != "" {
+		if body, err = qoreid.Set(body, "/event", s.kind.Event); err == nil && s.kind.EventType != "" {
+			body, err = qoreid.Set(body, "/event_type", s.kind.EventType)
+		}
+	}
+	for _, set := range s.sets {
+		pointer, value, ok := strings.Cut(set, "=")
+		if !ok {
+			return nil, usage("--set is %q, not a JSON pointer and a value, as in /data/status/status=FAILED", set)
+		}
+		if err == nil {
+			body, err = qoreid.Set(body, pointer, value)
+		}
+	}
+	return body, err
+}
+
+// post signs a body and sends it.
+func (p *program) post(s *sending, body []byte) (sent, error) {
+	r, err := http.NewRequestWithContext(p.ctx, http.MethodPost, s.url, bytes.NewReader(body))
+	if err != nil {
+		return sent{}, usage("%q is not a URL: %w", s.url, err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(s.source.Header, qoreid.Sign(s.source.Algorithm, s.key, body))
+	client := &http.Client{Timeout: 30 * time.Second}
+	resp, err := client.Do(r)
+	if err != nil {
+		if p.ctx.Err() != nil {
+			return sent{}, p.ctx.Err()
+		}
+		return sent{}, inbox.Errorf(inbox.Unavailable, "send to "+s.url, "%w", err).WithHint("is `inbox serve` running there?")
+	}
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // a cut answer is shown as far as it came
+	one := sent{Code: resp.StatusCode, Event: eventName(s.kind.Event, s.kind.EventType)}
+	var reply struct {
+		ID     string `json:"id"`
+		Seq    int64  `json:"seq"`
+		Status string `json:"status"`
+		Error  struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(answer, &reply) == nil {
+		one.ID, one.Seq, one.Status, one.Error = reply.ID, reply.Seq, reply.Status, reply.Error.Message
+	}
+	if one.Status == "" {
+		one.Status = strings.ToLower(http.StatusText(resp.StatusCode))
+	}
+	return one, nil
+}

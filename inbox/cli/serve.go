@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/lmittmann/tint"
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox/config"
+)
+
+func (p *program) serveCommand() *cli.Command {
+	var flags []cli.Flag
+	for _, one := range config.All() {
+		usage := one.Usage + " (" + one.Env
+		if one.Default != "" {
+			usage += "; default " + one.Default
+		}
+		flags = append(flags, &cli.StringFlag{Name: one.Flag, Usage: usage + ")"})
+	}
+	flags = append(flags,
+		flag("demo", "show the whole line: a store for the moment, a plugin, and sample events"),
+		flag("paused", "start no plugin until `inbox plugin resume --all`"),
+		flag("no-secret", "begin without webhook secrets: answer probes and keep the rest aside"),
+		flag("dev", "say more, for those who write a plugin"),
+	)
+	return p.leaf(spec{
+		name: "serve", usage: "receive webhooks, keep them, and lead them through plugins", flags: flags, run: p.serve,
+		about: "The first interrupt or SIGTERM stops it cleanly: what runs may end, what waits is kept. The second stops it at once.",
+	})
+}
+
+func (p *program) serve(c *cli.Context) error {
+	flags := map[string]string{}
+	for _, one := range config.All() {
+		if c.IsSet(one.Flag) {
+			flags[one.Flag] = c.String(one.Flag)
+		}
+	}
+	s, err := p.load(c, flags)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(p.ctx, func() { os.Exit(exitInterrupted) })
+	defer stop()
+	return p.runServe(ctx, c, s)
+}
+
+// untilSignal returns a context that ends with the first interrupt or SIGTERM. The second calls now.
+func untilSignal(ctx context.Context, now func()) (context.Context, func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		for _, then := range []func(){cancel, now} {
+			select {
+			case <-signals:
+				then()
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(ended)
+		cancel()
+	}
+}
+
+// logger writes lines for people on a terminal, and JSON elsewhere.
+func (p *program) logger(s *config.Settings) *slog.Logger {
+	text := s.LogFormat == "text" || s.LogFormat == "auto" && p.errTerminal
+	if text {
+		return slog.New(tint.NewHandler(p.err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()}))
+	}
+	return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: s.LogLevel}))
+}
+
+// colourful reports whether standard error takes colours (https://no-color.org).
+func (p *program) colourful() bool {
+	return p.errTerminal && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
+}

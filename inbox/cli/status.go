@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox/api"
+)
+
+func (p *program) statusCommand() *cli.Command {
+	return p.leaf(spec{
+		name: "status", usage: "show the state of everything and what wants to be looked at", remote: true, formats: showFormats(),
+		about: "With --check it exits 5 when anything wants to be looked at: parked lanes, dead deliveries, plugins on hold or\n" +
+			"refused, requests in the quarantine, a full disk, lag.",
+		flags: []cli.Flag{flag("check", "exit 5 when anything wants to be looked at")}, run: p.status,
+	})
+}
+
+func (p *program) status(c *cli.Context) error {
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	st, err := client.Status(p.ctx)
+	if err != nil {
+		return err
+	}
+	if p.format == "json" {
+		err = p.document(st)
+	} else {
+		err = p.printStatus(&st)
+	}
+	if err == nil && c.Bool("check") && len(st.Reasons) > 0 {
+		return some("%s to be looked at", plural(len(st.Reasons), "thing wants", "things want"))
+	}
+	return err
+}
+
+func (p *program) printStatus(st *api.Status) error {
+	server := "runs"
+	if !st.Serving {
+		server = "does not run"
+	}
+	quarantine := ""
+	if st.Quarantine.Count > 0 || st.Quarantine.Dropped > 0 {
+		quarantine = fmt.Sprintf("%s, %s, %d dropped", plural(st.Quarantine.Count, "request", "requests"), bytesText(st.Quarantine.Bytes), st.Quarantine.Dropped)
+	}
+	err := p.pairs(
+		"server", server, "version", st.Version, "events", fmt.Sprintf("%d, the last at %s", st.Events, p.stamp(st.LastAt)),
+		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, log %s, %s free", bytesText(st.FileBytes), bytesText(st.WALBytes), bytesText(int64(st.FreeBytes))),
+		"quarantine", quarantine,
+	)
+	if err == nil && len(st.Plugins) > 0 {
+		if err = p.print("\n"); err == nil {
+			err = p.pluginRows().all(st.Plugins)
+		}
+	}
+	if err == nil && len(st.Replays) > 0 {
+		if err = p.print("\n"); err == nil {
+			err = p.replayRows().all(st.Replays)
+		}
+	}
+	if err == nil && len(st.Reasons) > 0 {
+		err = p.print("\nto be looked at\n")
+	}
+	for _, r := range st.Reasons {
+		line := "  ! " + r.Message
+		if r.Hint != "" {
+			line += " (" + r.Hint + ")"
+		}
+		if err == nil {
+			err = p.print("%s\n", oneLine(line))
+		}
+	}
+	return err
+}

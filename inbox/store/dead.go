@@ -43,13 +43,20 @@ func (s *Store) Letters(ctx context.Context, f LetterFilter) ([]inbox.Letter, er
 			return err
 		}
 		l.Seq, l.Reason, l.DiedAt, l.ResolvedAt = l.Event.Seq, string(reason), fromMillis(died), fromMillis(resolved)
-		if ok, err := s.selected(ctx, &f.Filter, &l.Event); !ok || err != nil {
-			return err
-		}
 		list = append(list, l)
 		return nil
 	})
-	return list, err
+	kept := list[:0]
+	for i := range list {
+		ok, serr := s.selected(ctx, &f.Filter, &list[i].Event)
+		if err == nil {
+			err = serr
+		}
+		if ok {
+			kept = append(kept, list[i])
+		}
+	}
+	return kept, err
 }
 
 // Retry lets a dead delivery go on. When its lane is parked behind it, the lane's whole sequence goes on in order. When

@@ -126,7 +126,8 @@ func migrate(ctx context.Context, conn *sql.Conn, path string) error {
 	case olderVersion(sqlite, oldestSQLite):
 		return inbox.Errorf(inbox.Internal, "open store", "SQLite %s is older than %s", sqlite, oldestSQLite)
 	case tables > 0 && app != applicationID:
-		return inbox.Errorf(inbox.Invalid, "open store "+path, "the file is a SQLite database, but not of inbox")
+		return inbox.Errorf(inbox.Invalid, "open store "+path, "the file is a SQLite database, but not of inbox").
+			WithHint("name another directory with --data or INBOX_DATA")
 	case version > len(steps):
 		return newerFile(ctx, conn, path, version)
 	}

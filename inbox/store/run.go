@@ -8,15 +8,9 @@ import (
 )
 
 // Run writes what is handed in until ctx is done, then what still waits, and returns. An error means that the disk
-// does not keep what is written: nothing more is taken, and the program must end. While Run is not active, writes
-// take the process lock and are made at once, for commands that work without a server.
+// does not keep what is written: nothing more is taken, and the program must end. It is for stores opened with
+// Options.Server; what is handed in before it begins waits for it.
 func (s *Store) Run(ctx context.Context) error {
-	s.direct.Lock()
-	s.state.Lock()
-	s.running = true
-	s.state.Unlock()
-	s.direct.Unlock()
-
 	stop := make(chan struct{})
 	upkeep := make(chan struct{})
 	go func() {
@@ -70,7 +64,7 @@ func (s *Store) submit(ctx context.Context, o *op, wait bool) error {
 	switch {
 	case s.closed:
 		return errStopping
-	case !s.running:
+	case !s.opt.Server:
 		return s.writeDirect(ctx, o)
 	case !wait && s.waiting.Load()+int64(o.size) > s.opt.QueueBytes:
 		return errFull

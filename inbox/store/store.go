@@ -30,6 +30,7 @@ import (
 type Options struct {
 	Dir        string           // the data directory
 	Create     bool             // make the store when there is none
+	Server     bool             // the caller holds the lock and will call Run; otherwise every write takes the lock for itself and is made at once
 	Log        *slog.Logger     // default: discard
 	Now        func() time.Time // default: time.Now
 	MinFree    uint64           // bytes of disk space below which Low reports true; default 1 GiB
@@ -59,10 +60,9 @@ type Store struct {
 
 	queue   chan *op
 	waiting atomic.Int64 // bytes in the queue
-	state   sync.RWMutex // guards running and closed; held shared while something is put into the queue
-	running bool         // Run has begun
+	state   sync.RWMutex // guards closed; held shared while something is put into the queue
 	closed  bool         // Run has ended
-	direct  sync.Mutex   // serialises writes while Run has not begun
+	direct  sync.Mutex   // serialises the writes of a store without Run
 
 	head atomic.Int64 // newest durable seq
 	sick atomic.Pointer[inbox.Error]
@@ -151,16 +151,10 @@ func (s *Store) Close() error {
 	s.direct.Lock()
 	defer s.direct.Unlock()
 	err := s.readers.Close()
-	if s.wasRunning() {
+	if s.opt.Server {
 		s.w.checkpoint()
 	}
 	return joinClose(err, s.w.close)
-}
-
-func (s *Store) wasRunning() bool {
-	s.state.RLock()
-	defer s.state.RUnlock()
-	return s.running
 }
 
 // Head returns the seq of the newest event that is on disk.

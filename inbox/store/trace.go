@@ -47,18 +47,23 @@ func (s *Store) trace(ctx context.Context, e *inbox.Event) (*inbox.EventTrace, e
 		return nil, readError(err)
 	}
 	tr.Copies.FirstAt, tr.Copies.LastAt = fromMillis(first), fromMillis(last)
+	type place struct {
+		id, started, cursor int64
+		name                string
+	}
+	var places []place // read first: holding one connection while asking for another could wait for ever
 	err = s.each(ctx, `SELECT id, name, started_at, cursor FROM plugins ORDER BY name`, nil, func(row scanner) error {
-		var id, started, cursor int64
-		var d inbox.DeliveryTrace
-		if err := row.Scan(&id, &d.Plugin, &started, &cursor); err != nil {
-			return err
-		}
-		if err := s.traceDelivery(ctx, id, e, &d, started, cursor); err != nil {
-			return err
+		places = append(places, place{})
+		at := &places[len(places)-1]
+		return row.Scan(&at.id, &at.name, &at.started, &at.cursor)
+	})
+	for _, at := range places {
+		d := inbox.DeliveryTrace{Plugin: at.name}
+		if err == nil {
+			err = s.traceDelivery(ctx, at.id, e, &d, at.started, at.cursor)
 		}
 		tr.Deliveries = append(tr.Deliveries, d)
-		return nil
-	})
+	}
 	return tr, err
 }
 

@@ -1,0 +1,103 @@
+// Package inboxtest is the test room: stores that are checked when their test ends, and arrivals to fill them with. The
+// program itself does not import it.
+package inboxtest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/qoreid"
+	"inbox/inbox/store"
+)
+
+// Store returns a fresh store in a directory of the test's, with its writer running. When the test ends the writer is
+// stopped and the store checked: damage, or a broken law, fails the test.
+func Store(t testing.TB, o store.Options) *store.Store {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	o.Create, o.Server = true, true
+	if o.MinFree == 0 {
+		o.MinFree = 1
+	}
+	s, err := store.Open(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := Run(t, s)
+	t.Cleanup(func() {
+		stop()
+		Check(t, s)
+		if err := s.Close(); err != nil {
+			t.Errorf("close the store: %v", err)
+		}
+	})
+	return s
+}
+
+// Run runs a store's writer and returns what stops it and waits.
+func Run(t testing.TB, s *store.Store) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the store's writer: %v", err)
+		}
+	}
+}
+
+// Check fails the test if the store is damaged or one of its laws is broken.
+func Check(t testing.TB, s *store.Store) {
+	t.Helper()
+	problems, err := s.Check(context.Background(), nil)
+	if err != nil {
+		t.Errorf("check the store: %v", err)
+	}
+	for _, p := range problems {
+		t.Errorf("the store: %s", p)
+	}
+}
+
+// Arrival returns an arrival of the source qoreid with this body.
+func Arrival(body string) *inbox.Arrival {
+	return &inbox.Arrival{
+		Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook, SecretName: "test", ReceivedAt: time.Now(),
+		View:    qoreid.Read([]byte(body), qoreid.Rules{Source: "qoreid"}),
+		Payload: inbox.Payload{Headers: []inbox.Header{{Name: "content-type", Value: "application/json"}}, Body: []byte(body)},
+	}
+}
+
+// Body returns a small body about a verification: n tells it from others about the same one.
+func Body(id, n int) string {
+	return fmt.Sprintf(`{"event":"workflow","event_type":"step_verification_completed","data":{"id":%d,"customerReference":"ref-%d","step":%d}}`, id, id%7, n)
+}
+
+// Accept stores a body and returns its receipt.
+func Accept(t testing.TB, s *store.Store, body string) inbox.Receipt {
+	t.Helper()
+	r, err := s.Accept(context.Background(), Arrival(body))
+	if err != nil {
+		t.Fatalf("accept: %v", err)
+	}
+	return r
+}
+
+// Eventually waits until ok returns true, at most ten seconds.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("after ten seconds still not: %s", what)
+		}
+		tick := time.NewTimer(2 * time.Millisecond)
+		<-tick.C
+	}
+}

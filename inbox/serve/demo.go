@@ -1,0 +1,165 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/config"
+	"inbox/inbox/qoreid"
+	"inbox/plugins/demo"
+)
+
+// demoPace is how often the demo sends itself an event.
+const demoPace = 1500 * time.Millisecond
+
+// demoManifest has the plugin begin at the first event, and lets a failed attempt come again while somebody looks.
+const demoManifest = "start_from = \"start\"\n[retry]\nbase = \"3s\"\nmax = \"3s\"\n"
+
+// runDemo shows the whole line: a store for the moment, the embedded plugin, and a signed sample of every kind of
+// event, one after another, sent over HTTP as QoreID would send it.
+func runDemo(ctx context.Context, o Options) error {
+	dir, err := os.MkdirTemp("", "inbox-demo-")
+	if err != nil {
+		return inbox.Errorf(inbox.Unavailable, "make a directory for the demo", "%w", err)
+	}
+	defer os.RemoveAll(dir)
+	secret := rand.Text()
+	s, err := config.Load(config.Inputs{
+		File:  os.DevNull,
+		Flags: map[string]string{"data": filepath.Join(dir, "data"), "plugins": filepath.Join(dir, "plugins"), "listen": "127.0.0.1:0", "admin": "", "health": ""},
+		Getenv: func(name string) string {
+			if name == "INBOX_QOREID_SECRET" {
+				return secret
+			}
+			return ""
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("set up the demo: %w", err)
+	}
+	if err := layDemo(s.Plugins); err != nil {
+		return err
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(o.Stdout, format+"\n", args...) }
+	say("inbox demo: a store, a plugin and sample events, all in %s until you stop it with Ctrl-C.", dir)
+	say("")
+	ready := make(chan Addresses, 1)
+	o.Ready = func(a Addresses) { ready <- a }
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		select {
+		case at := <-ready:
+			say("webhooks are received at http://%s%s", at.Webhooks, s.Sources[0].Path)
+			send(ctx, "http://"+at.Webhooks+s.Sources[0].Path, []byte(secret), say)
+			if ctx.Err() == nil {
+				say("")
+				say("That was one of every kind. In another terminal, look at what is kept:")
+				for _, command := range []string{"event list", "entity list", "plugin list", "replay --event workflow", "status"} {
+					say("  inbox %s --data %s", command, s.Data)
+				}
+				say("Start your own with `inbox serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.")
+			}
+		case <-ctx.Done():
+		}
+	}()
+	err = run(ctx, s, o, func(e *inbox.Event, a *inbox.Attempt) { say("%s", tell(e, a)) })
+	stop()
+	<-sent
+	return err
+}
+
+func layDemo(dir string) error {
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "demo.toml"), []byte(demoManifest), 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "demo.wasm"), demo.Wasm(), 0o600)
+	}
+	if err != nil {
+		return inbox.Errorf(inbox.Unavailable, "lay out the demo", "%w", err)
+	}
+	return nil
+}
+
+// send sends a sample of every kind, and the first of them twice.
+func send(ctx context.Context, url string, secret []byte, say func(string, ...any)) {
+	kinds := qoreid.Kinds()
+	kinds = append(kinds[:1:1], kinds...)
+	ids := map[string]int64{}
+	pace := time.NewTicker(demoPace)
+	defer pace.Stop()
+	for n, k := range kinds {
+		id, known := ids[k.Event]
+		if !known {
+			id = 1_000_000 + int64(n)
+			ids[k.Event] = id
+		}
+		body, err := qoreid.Sample(k, id, fmt.Sprintf("customer-%d", id))
+		if err != nil {
+			say("no sample of %s: %v", k, err)
+			continue
+		}
+		answer, err := post(ctx, url, secret, body)
+		if err != nil {
+			if ctx.Err() == nil {
+				say("sending %s: %v", k, err)
+			}
+			return
+		}
+		say("  received %-40s answered %s", k, answer)
+		select {
+		case <-pace.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// post sends one signed body and returns what it was answered.
+func post(ctx context.Context, url string, secret, body []byte) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(qoreid.DefaultHeader, qoreid.Sign(qoreid.DefaultAlgorithm, secret, body))
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(resp.Body); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d %s", resp.StatusCode, bytes.TrimSpace(text.Bytes())), nil
+}
+
+// tell says in a line what a delivery came to.
+func tell(e *inbox.Event, a *inbox.Attempt) string {
+	what := e.View.Event
+	if e.View.EventType != "" {
+		what += " " + e.View.EventType
+	}
+	line := fmt.Sprintf("  delivered #%d %s to the plugin %s: ", e.Seq, what, a.Plugin)
+	switch {
+	case a.Fate == inbox.Again:
+		return line + fmt.Sprintf("it said %q (%s), so it will be tried again; later events of %s wait, others go on", a.Result, a.Reason, e.View.Key)
+	case a.Fate == inbox.Dead:
+		return line + "it was rejected and is now a dead letter: see `inbox dead list`"
+	case a.Number > 1:
+		return line + fmt.Sprintf("%s at attempt %d, after %s. Its log: %s", a.Result, a.Number, a.Duration.Round(10*time.Microsecond), bytes.TrimSpace(a.Log))
+	}
+	return line + fmt.Sprintf("%s after %s. Its log: %s", a.Result, a.Duration.Round(10*time.Microsecond), bytes.TrimSpace(a.Log))
+}

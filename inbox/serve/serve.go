@@ -1,0 +1,199 @@
+// Package serve builds the rooms, joins them into the line, runs them, and stops them from left to right: the door
+// first, so that nothing new comes, then the plugins, and the store last, when everything has been handed in.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/config"
+	"inbox/inbox/dispatch"
+	"inbox/inbox/host"
+	"inbox/inbox/intake"
+	"inbox/inbox/release"
+	"inbox/inbox/store"
+)
+
+// How long each part may take to stop. Together they stay under the eight seconds that a supervisor gives at least.
+const (
+	doorGrace    = 2 * time.Second // requests under way
+	attemptGrace = 4 * time.Second // attempts under way
+)
+
+// Options are how a server differs from one run to another.
+type Options struct {
+	Demo     bool // show the whole line with samples; the settings give way to the demo's
+	NoSecret bool // begin without webhook secrets
+	Paused   bool // start no plugin
+	Stdout   io.Writer
+	Log      *slog.Logger
+	Version  string
+	Ready    func(Addresses) // told when everything listens; nil: nobody
+}
+
+// Addresses are where a server listens; empty for where it does not.
+type Addresses struct{ Webhooks, Admin, Health, Socket string }
+
+// house is a running server.
+type house struct {
+	opt      Options
+	settings *config.Settings
+	log      *slog.Logger
+	store    *store.Store
+	host     *host.Host
+	shelf    *release.Shelf
+	dispatch *dispatch.Dispatcher
+	metrics  *api.Metrics
+	observe  []func(*inbox.Event, *inbox.Attempt)
+}
+
+// Run serves until ctx is done, then stops cleanly and returns nil. It returns an error of a kind when it cannot begin,
+// or when the disk does not keep what is written.
+func Run(ctx context.Context, s *config.Settings, o Options) error {
+	if o.Demo {
+		return runDemo(ctx, o)
+	}
+	if !o.NoSecret {
+		if err := s.CheckSecrets(); err != nil {
+			return err
+		}
+	}
+	return run(ctx, s, o)
+}
+
+func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbox.Event, *inbox.Attempt)) (err error) {
+	for _, dir := range []string{s.Data, s.Plugins} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return inbox.Errorf(inbox.Unavailable, "make "+dir, "%w", err).
+				WithHint("choose a directory that this user can write with --data or INBOX_DATA")
+		}
+	}
+	lock, err := store.WaitLock(ctx, s.Data, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	h := &house{opt: o, settings: s, log: o.Log, metrics: api.NewMetrics(), observe: watch}
+	if h.store, err = store.Open(ctx, store.Options{Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.store.Close()) }()
+	if h.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, "cache"), Log: o.Log}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.host.Close(context.WithoutCancel(ctx))) }()
+	h.build()
+	doors, err := h.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer doors.close()
+	if err := lock.Announce(s.Data, store.Holding{PID: os.Getpid(), Socket: doors.at.Socket, StartedAt: time.Now()}); err != nil {
+		return err
+	}
+	return h.live(ctx, doors)
+}
+
+// build joins the rooms.
+func (h *house) build() {
+	h.dispatch = dispatch.New(dispatch.Options{
+		Store: h.store, Log: h.log, Grace: attemptGrace, Low: h.store.Low, Paused: h.opt.Paused,
+		Observe: func(e *inbox.Event, a *inbox.Attempt) {
+			h.metrics.CountAttempt(a)
+			for _, fn := range h.observe {
+				fn(e, a)
+			}
+		},
+	})
+	h.shelf = release.New(release.Options{
+		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Log: h.log,
+		Parallel: runtime.GOMAXPROCS(0), Unpin: h.store.Unpin, OnChange: h.change,
+	})
+}
+
+// change lets a plugin's new release make the attempts from now on.
+func (h *house) change(c release.Change) {
+	if c.Live == nil {
+		h.dispatch.SetLive(c.Plugin, nil)
+		return
+	}
+	h.dispatch.SetLive(c.Plugin, &dispatch.Live{
+		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Run: runner(c.Live.Program, &c.Live.Manifest),
+	})
+}
+
+// runner makes attempts with a program.
+func runner(p *host.Program, m *inbox.Manifest) dispatch.Runner {
+	return func(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+		doc, err := host.Document(e, payload, d, m, now)
+		if err != nil {
+			return inbox.Outcome{Result: inbox.HostError, Reason: err.Error()}
+		}
+		return p.Run(ctx, host.Call{Doc: doc, Seed: host.DeliveryID(d), ReceivedAt: e.ReceivedAt})
+	}
+}
+
+// door is the handler that webhooks come to.
+func (h *house) door() intake.Options {
+	return intake.Options{
+		Sources: h.settings.Doors(), Keep: h.store, Log: h.log, Proxies: h.settings.Proxies,
+		Observe: func(a intake.Answer) {
+			h.metrics.CountWebhook(api.Webhook{
+				Source: a.Source, Code: a.Code, Status: a.Status, Secret: a.Secret, Size: a.Size, Duration: a.Duration,
+			})
+		},
+	}
+}
+
+// live runs everything until ctx is done or a part fails, and stops it from left to right. Each part has a context of
+// its own, so that one is stopped when those before it have ended.
+func (h *house) live(ctx context.Context, doors *doors) error {
+	whole, fall := context.WithCancelCause(ctx)
+	defer fall(nil)
+	storeEnd := h.start(whole, fall, "the store", h.store.Run)
+	dispatchEnd := h.start(whole, fall, "the dispatcher", h.dispatch.Run)
+	shelfEnd := h.start(whole, fall, "the plugins folder", h.shelf.Run)
+	doors.serve(fall)
+	h.log.Info("ready", "webhooks", doors.at.Webhooks, "admin", doors.at.Admin, "data", h.settings.Data, "version", h.opt.Version)
+	if h.opt.Ready != nil {
+		h.opt.Ready(doors.at)
+	}
+	<-whole.Done()
+	began := time.Now()
+	h.log.Info("stopping: what runs may end, what waits is kept")
+	doors.shutdown(doorGrace)
+	dispatchEnd()
+	shelfEnd()
+	storeEnd()
+	h.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
+	if cause := context.Cause(whole); ctx.Err() == nil && cause != nil {
+		return cause
+	}
+	return nil
+}
+
+// start runs a part in a goroutine and returns what stops it and waits. A part that fails stops the whole.
+func (h *house) start(whole context.Context, fall context.CancelCauseFunc, name string, run func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(whole))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := run(ctx); err != nil {
+			h.log.Error("a part of the program failed", "part", name, "error", err)
+			fall(fmt.Errorf("%s: %w", name, err))
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}

@@ -1,0 +1,40 @@
+// The demo plugin: a plain WASI command in C, without an SDK. It reads the document on standard input, writes one line
+// about the event to its log (standard error), and answers on standard output. It asks for the first attempt of an
+// employment event to be made again, so that a newcomer sees a retry.
+//
+// Build: clang --target=wasm32-wasi -Oz -s -Wl,--strip-all -o ../demo.wasm demo.c
+#include <stdio.h>
+#include <string.h>
+
+static char doc[1 << 20];
+
+// Copies the string that follows `name` (as in "\"key\":") behind `from` into out; "-" when it is null or not there.
+static const char *text(const char *from, const char *name, char *out, size_t size) {
+	const char *p = from ? strstr(from, name) : NULL;
+	size_t n = 0;
+	if (p && *(p += strlen(name)) == '"') {
+		for (p++; *p && *p != '"' && n + 1 < size; p++) out[n++] = *p;
+	}
+	if (n == 0) out[n++] = '-';
+	out[n] = 0;
+	return out;
+}
+
+int main(void) {
+	size_t n = fread(doc, 1, sizeof doc - 1, stdin);
+	doc[n] = 0;
+	// The event's own fields come before its headers and body, so the first match behind "event":{ is the right one.
+	const char *event = strstr(doc, "\"event\":{");
+	char name[64], type[64], key[128], verdict[16];
+	text(event, "\"event\":", name, sizeof name);
+	if (event) text(event + 9, "\"event\":", name, sizeof name);
+	text(event, "\"event_type\":", type, sizeof type);
+	text(event, "\"key\":", key, sizeof key);
+	text(event, "\"verdict\":", verdict, sizeof verdict);
+	if (strcmp(name, "employment") == 0 && strstr(doc, "\"attempt\":1,") && strstr(doc, "\"replay\":false")) {
+		printf("{\"outcome\":\"retry\",\"reason\":\"the employer's register does not answer (as the demo has it)\"}");
+		return 0;
+	}
+	fprintf(stderr, "%s %s of %s: %s\n", name, type, key, verdict);
+	return 0;
+}

@@ -63,13 +63,13 @@ func (l level) inner(name string) level {
 func maskBody(body []byte) json.RawMessage {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	if !json.Valid(body) { // also what is nested so deeply that walking it would be unwise
-		return quote(fmt.Sprintf("<%d bytes that are not JSON>", len(body)))
+		return quote(fmt.Sprintf("[%d bytes that are not JSON]", len(body)))
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	var out bytes.Buffer
 	if err := maskValue(dec, &out, levelRoot, false); err != nil {
-		return quote(fmt.Sprintf("<%d bytes that are not JSON>", len(body)))
+		return quote(fmt.Sprintf("[%d bytes that are not JSON]", len(body)))
 	}
 	return out.Bytes()
 }
@@ -114,7 +114,7 @@ func maskName(name string) []byte {
 	if fieldName.MatchString(name) {
 		return quote(name)
 	}
-	return quote(fmt.Sprintf("<name:%d>", utf8.RuneCountInString(name)))
+	return quote(fmt.Sprintf("[name:%d]", utf8.RuneCountInString(name)))
 }
 
 func maskScalar(token json.Token, shown bool) []byte {
@@ -128,12 +128,12 @@ func maskScalar(token json.Token, shown bool) []byte {
 		if shown && len(v) <= shownLength {
 			return []byte(v)
 		}
-		return quote(fmt.Sprintf("<number:%d>", len(v)))
+		return quote(fmt.Sprintf("[number:%d]", len(v)))
 	case bool:
 		if shown {
 			return fmt.Append(nil, v)
 		}
-		return quote("<boolean>")
+		return quote("[boolean]")
 	}
 	return []byte("null") // says nothing
 }
@@ -143,7 +143,7 @@ func maskText(text string) string {
 	if text == "" {
 		return ""
 	}
-	return fmt.Sprintf("<string:%d>", utf8.RuneCountInString(text))
+	return fmt.Sprintf("[string:%d]", utf8.RuneCountInString(text))
 }
 
 func quote(text string) []byte {

@@ -255,4 +255,3 @@ type ReplayPart struct {
 	Waiting  int64  `json:"waiting"`  // behind a parked lane
 	Done     bool   `json:"done"`
 }
-

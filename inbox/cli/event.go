@@ -173,7 +173,7 @@ func (p *program) printPayload(d *api.EventDetail) error {
 		}
 	}
 	if !d.Revealed {
-		text += "\n<type:length> stands for what is not shown; --reveal shows it, and is recorded\n"
+		text += "\n[type:length] stands for what is not shown; --reveal shows it, and is recorded\n"
 	}
 	return p.print("%s", text)
 }

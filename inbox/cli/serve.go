@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox/config"
+	"inbox/inbox/serve"
 )
 
 func (p *program) serveCommand() *cli.Command {
@@ -26,7 +27,7 @@ func (p *program) serveCommand() *cli.Command {
 		flag("demo", "show the whole line: a store for the moment, a plugin, and sample events"),
 		flag("paused", "start no plugin until `inbox plugin resume --all`"),
 		flag("no-secret", "begin without webhook secrets: answer probes and keep the rest aside"),
-		flag("dev", "say more, for those who write a plugin"),
+		flag("dev", "log everything, for reading: for those who write a plugin"),
 	)
 	return p.leaf(spec{
 		name: "serve", usage: "receive webhooks, keep them, and lead them through plugins", flags: flags, run: p.serve,
@@ -45,9 +46,18 @@ func (p *program) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("dev") {
+		s.LogFormat, s.LogLevel = "text", slog.LevelDebug
+	}
+	for _, n := range s.Notes {
+		p.say("%s", n)
+	}
 	ctx, stop := untilSignal(p.ctx, func() { os.Exit(exitInterrupted) })
 	defer stop()
-	return p.runServe(ctx, c, s)
+	return serve.Run(ctx, s, serve.Options{
+		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Stdout: p.out, Log: p.logger(s, c.Bool("demo")),
+		Version: version(),
+	})
 }
 
 // untilSignal returns a context that ends with the first interrupt or SIGTERM. The second calls now.
@@ -74,7 +84,11 @@ func untilSignal(ctx context.Context, now func()) (context.Context, func()) {
 }
 
 // logger writes lines for people on a terminal, and JSON elsewhere.
-func (p *program) logger(s *config.Settings) *slog.Logger {
+// The demo tells its story on standard output; of its log only what is wrong is of use.
+func (p *program) logger(s *config.Settings, demo bool) *slog.Logger {
+	if demo {
+		s.LogLevel = max(s.LogLevel, slog.LevelWarn)
+	}
 	text := s.LogFormat == "text" || s.LogFormat == "auto" && p.errTerminal
 	if text {
 		return slog.New(tint.NewHandler(p.err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()}))

@@ -1,0 +1,475 @@
+package dispatch_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/dispatch"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+var ctx = context.Background()
+
+// made is one attempt as the runner saw it.
+type made struct {
+	seq     int64
+	run     int64
+	attempt int
+	lane    inbox.LaneID
+}
+
+// room is a store, a dispatcher on it, and a plugin whose attempts go as script says.
+type room struct {
+	t        *testing.T
+	store    *store.Store
+	dispatch *dispatch.Dispatcher
+	stop     func()
+	manifest inbox.Manifest
+
+	mu     sync.Mutex
+	made   []made
+	active map[inbox.LaneID]bool
+	script func(made) inbox.Result
+}
+
+const plugin = "p"
+
+// newRoom starts a room. A nil script means ok.
+func newRoom(t *testing.T, m inbox.Manifest, script func(made) inbox.Result) *room {
+	t.Helper()
+	m.StartFrom.Start = true
+	m = m.WithDefaults(4)
+	if m.Policy.Base == time.Minute {
+		m.Policy.Base, m.Policy.Max = time.Millisecond, 20*time.Millisecond
+	}
+	r := &room{t: t, store: inboxtest.Store(t, store.Options{}), manifest: m, script: script, active: map[inbox.LaneID]bool{}}
+	if err := r.store.Register(ctx, plugin, m.StartFrom); err != nil {
+		t.Fatal(err)
+	}
+	r.start("r1")
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// start starts a dispatcher on the room's store; stop ends it.
+func (r *room) start(release string) {
+	r.dispatch = dispatch.New(dispatch.Options{Store: r.store, Log: slog.New(slog.DiscardHandler), Grace: 50 * time.Millisecond})
+	run, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := r.dispatch.Run(run); err != nil {
+			r.t.Error(err)
+		}
+	}()
+	r.stop = sync.OnceFunc(func() { cancel(); <-ended })
+	r.live(release)
+}
+
+func (r *room) live(release string) {
+	r.dispatch.SetLive(plugin, &dispatch.Live{Release: release, Manifest: r.manifest, Run: r.run})
+}
+
+// run is the plugin. It fails the test when two attempts of a lane run at once.
+func (r *room) run(ctx context.Context, e *inbox.Event, _ inbox.Payload, d inbox.Delivery, _ time.Time) inbox.Outcome {
+	m := made{e.Seq, d.Run, d.Attempt, d.Lane}
+	r.mu.Lock()
+	if r.active[d.Lane] {
+		r.t.Errorf("two attempts of lane %v at once", d.Lane)
+	}
+	r.active[d.Lane] = true
+	r.made = append(r.made, m)
+	script := r.script
+	r.mu.Unlock()
+	out := inbox.Outcome{Result: inbox.OK}
+	if script != nil {
+		out.Result = script(m)
+	}
+	r.mu.Lock()
+	r.active[d.Lane] = false
+	r.mu.Unlock()
+	if ctx.Err() != nil {
+		return inbox.Outcome{Interrupted: true}
+	}
+	return out
+}
+
+func (r *room) say(script func(made) inbox.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.script = script
+}
+
+func (r *room) attempts() []made {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.made)
+}
+
+// send stores n events over keys of verifications.
+func (r *room) send(n, keys, from int) {
+	r.t.Helper()
+	for i := range n {
+		inboxtest.Accept(r.t, r.store, inboxtest.Body((from+i)%keys, from+i))
+	}
+}
+
+// record returns where the plugin stands.
+func (r *room) record() inbox.PluginRecord {
+	r.t.Helper()
+	all, err := r.store.Plugins(ctx)
+	if err != nil || len(all) != 1 {
+		r.t.Fatalf("plugins %+v, %v", all, err)
+	}
+	return all[0]
+}
+
+// settled waits until nothing is behind the cursor and no lane lags but parked ones.
+func (r *room) settled() inbox.PluginRecord {
+	r.t.Helper()
+	inboxtest.Eventually(r.t, "everything is settled", func() bool {
+		rec := r.record()
+		return rec.Cursor == r.store.Head() && rec.Retrying == 0 && rec.Ready == 0
+	})
+	return r.record()
+}
+
+// inOrder fails the test unless the first runs of every lane were first attempted in the order of their seqs, and none
+// before its predecessor's last attempt.
+func (r *room) inOrder() {
+	r.t.Helper()
+	newest := map[inbox.LaneID]int64{}
+	for _, m := range r.attempts() {
+		if m.run != 0 {
+			continue
+		}
+		if m.seq < newest[m.lane] {
+			r.t.Errorf("lane %v: %d after %d", m.lane, m.seq, newest[m.lane])
+		}
+		newest[m.lane] = m.seq
+	}
+}
+
+func TestEveryEventRunsOnceAndEveryLaneInOrder(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, inbox.Manifest{}, nil)
+	r.send(600, 37, 0)
+	r.settled()
+	r.inOrder()
+	if got := r.attempts(); len(got) != 600 {
+		t.Errorf("%d attempts of 600 events", len(got))
+	}
+}
+
+func TestFailuresRetryInPlaceWhileOtherLanesGoOn(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 50, HoldAfter: 1000}}, func(m made) inbox.Result {
+		if m.seq%5 == 0 && m.attempt < 4 {
+			return []inbox.Result{inbox.Trap, inbox.Retry, inbox.Timeout}[m.attempt-1]
+		}
+		return inbox.OK
+	})
+	r.send(300, 11, 0)
+	r.settled()
+	r.inOrder()
+	if got, want := len(r.attempts()), 300+60*3; got != want {
+		t.Errorf("%d attempts, want %d", got, want)
+	}
+}
+
+func TestADeadHeadParksItsLaneUntilItIsRetriedOrDiscarded(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, inbox.Manifest{}, func(m made) inbox.Result {
+		if m.seq == 1 || m.seq == 2 {
+			return inbox.Reject
+		}
+		return inbox.OK
+	})
+	r.send(40, 4, 0) // seqs 1, 5, 9 … are of one lane, 2, 6, 10 … of another
+	rec := r.settled()
+	if rec.Parked != 2 || rec.Dead != 2 || len(r.attempts()) != 22 {
+		t.Fatalf("%+v after %d attempts", rec, len(r.attempts()))
+	}
+	tr, err := r.store.Trace(ctx, 9)
+	if err != nil || tr.Deliveries[0].State != inbox.StateWaiting || tr.Deliveries[0].Behind != 1 {
+		t.Errorf("an event behind it: %+v, %v", tr, err)
+	}
+	r.say(nil)
+	who := store.Actor{Name: "test"}
+	if err := r.store.Retry(ctx, who, plugin, 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.Discard(ctx, who, plugin, 2, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.Retry(ctx, who, plugin, 2, 0); inbox.KindOf(err) != inbox.Conflict {
+		t.Errorf("retry of what was discarded: %v", err)
+	}
+	r.dispatch.Wake(plugin)
+	inboxtest.Eventually(t, "both lanes are through", func() bool { return r.record().Parked == 0 && len(r.attempts()) == 41 })
+	r.settled()
+	r.inOrder()
+	for seq, want := range map[int64]inbox.DeliveryState{1: inbox.StateSettled, 2: inbox.StateDropped, 9: inbox.StateSettled, 10: inbox.StateSettled} {
+		tr, err := r.store.Trace(ctx, seq)
+		if err != nil || tr.Deliveries[0].State != want {
+			t.Errorf("seq %d is %s, want %s", seq, tr.Deliveries[0].State, want)
+		}
+	}
+}
+
+func TestContinueLetsTheLaneGoOnAndARetryJoinsItsTail(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, inbox.Manifest{Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 2, HoldAfter: 1000}}, func(m made) inbox.Result {
+		if m.seq == 1 {
+			return inbox.Trap
+		}
+		return inbox.OK
+	})
+	r.send(10, 1, 0)
+	rec := r.settled()
+	if rec.Dead != 1 || rec.Parked != 0 || len(r.attempts()) != 11 {
+		t.Fatalf("%+v after %d attempts", rec, len(r.attempts()))
+	}
+	r.say(nil)
+	if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	r.dispatch.Wake(plugin)
+	inboxtest.Eventually(t, "it ran again", func() bool { return len(r.attempts()) == 12 })
+	if last := r.attempts()[11]; last.seq != 1 || last.run != 0 || last.attempt != 3 {
+		t.Errorf("retried as %+v", last)
+	}
+	inboxtest.Eventually(t, "its row is gone", func() bool {
+		runs, err := r.store.Runs(ctx, plugin)
+		return err == nil && len(runs) == 0
+	})
+}
+
+func TestASickPluginIsHeldAndResumesByItselfWithoutCounting(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 3, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
+	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r.send(20, 10, 0)
+	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
+	if rec := r.record(); rec.Dead != 0 || rec.Cursor == r.store.Head() {
+		t.Errorf("on hold: %+v", rec)
+	}
+	n := len(r.attempts())
+	r.say(nil)
+	if err := r.store.ResumeHold(ctx, store.Actor{Name: "test"}, plugin); err != nil {
+		t.Fatal(err)
+	}
+	r.dispatch.Wake(plugin)
+	r.settled()
+	r.inOrder()
+	if got := len(r.attempts()) - n; got != 20 {
+		t.Errorf("%d attempts after the hold, of 20 events", got)
+	}
+}
+
+func TestPauseHoldsEverythingAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, inbox.Manifest{}, nil)
+	r.send(5, 5, 0)
+	r.settled()
+	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, true); err != nil {
+		t.Fatal(err)
+	}
+	r.dispatch.Wake(plugin)
+	inboxtest.Eventually(t, "the pause is taken over", func() bool {
+		s, ok := r.dispatch.Status(ctx, plugin)
+		return ok && s.Running == 0
+	})
+	r.send(5, 5, 5)
+	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, false); err != nil {
+		t.Fatal(err)
+	}
+	r.dispatch.Wake(plugin)
+	r.settled()
+	if got := len(r.attempts()); got != 10 {
+		t.Errorf("%d attempts", got)
+	}
+}
+
+func TestEveryOrderKeepsItsPromise(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]inbox.Manifest{
+		"global":       {Order: inbox.Global},
+		"none":         {Order: inbox.Unsorted},
+		"by reference": {KeyBy: inbox.KeyByReference},
+		"by pointer":   {KeyBy: "/data/step"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m.Policy.HoldAfter = 1000
+			r := newRoom(t, m, func(m made) inbox.Result {
+				if m.seq%7 == 3 && m.attempt < 3 {
+					return inbox.Trap
+				}
+				return inbox.OK
+			})
+			r.send(120, 9, 0)
+			r.settled()
+			r.inOrder()
+			if got, want := len(r.attempts()), 120+2*17; got != want {
+				t.Errorf("%d attempts, want %d", got, want)
+			}
+		})
+	}
+}
+
+func TestAHotLaneDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	block := make(chan struct{})
+	r := newRoom(t, inbox.Manifest{Concurrency: 2}, func(m made) inbox.Result {
+		if m.seq == 1 {
+			<-block
+		}
+		return inbox.OK
+	})
+	inboxtest.Accept(t, r.store, inboxtest.Body(0, 0))
+	for i := range 1500 { // more than a pump holds in memory, all behind the first
+		inboxtest.Accept(t, r.store, inboxtest.Body(0, i+1))
+	}
+	inboxtest.Accept(t, r.store, inboxtest.Body(1, 0))
+	inboxtest.Eventually(t, "the last event, of another lane, ran", func() bool {
+		a := r.attempts()
+		return a[len(a)-1].seq == 1502
+	})
+	close(block)
+	r.settled()
+	r.inOrder()
+	if got := len(r.attempts()); got != 1502 {
+		t.Errorf("%d attempts", got)
+	}
+}
+
+func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, inbox.Manifest{}, func(m made) inbox.Result {
+		if m.seq == 2 {
+			return inbox.Reject
+		}
+		return inbox.OK
+	})
+	r.send(500, 5, 0)
+	r.settled() // the lane of seqs 2, 7, 12 … is parked
+	job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Where: []inbox.Condition{{Pointer: "/data/id", Values: []string{"0", "1"}}}}}
+	r.say(nil)
+	if err := r.store.CreateJob(ctx, store.Actor{Name: "test", Reason: "why not"}, job); err != nil {
+		t.Fatal(err)
+	}
+	r.dispatch.Wake(plugin)
+	inboxtest.Eventually(t, "the replay has ended", func() bool {
+		j, err := r.store.Job(ctx, job.ID)
+		return err == nil && j.State == inbox.JobDone
+	})
+	j, err := r.store.Job(ctx, job.ID)
+	if err != nil || j.Matched != 200 {
+		t.Fatalf("%+v, %v", j, err)
+	}
+	// the parked head is revived, the events behind it are still to come and so left out
+	if c := j.Parts[0].JobCount; c.OK != 100 || c.Revived != 1 || c.Pending != 99 || c.Dead+c.Waiting+c.Filtered != 0 {
+		t.Errorf("counts %+v", c)
+	}
+	r.settled()
+	var replayed []int64
+	for _, m := range r.attempts() {
+		if m.run == job.ID {
+			replayed = append(replayed, m.seq)
+		}
+	}
+	if len(replayed) != 100 || !slices.IsSorted(replayed) {
+		t.Errorf("%d replayed, in order: %v", len(replayed), slices.IsSorted(replayed))
+	}
+	missing := &inbox.Job{Plugins: []string{plugin}, Only: inbox.OnlyMissing}
+	if err := r.store.CreateJob(ctx, store.Actor{}, missing); inbox.KindOf(err) != inbox.NotFound {
+		t.Errorf("a replay of what is missing, when nothing is: %v", err)
+	}
+}
+
+// The laws of a restart, whatever the plugin does and whenever the dispatcher is stopped:
+//  1. every event reaches exactly one end, or waits in a lane that says why;
+//  2. the first runs of a lane follow the order of arrival;
+//  3. a replay ends with exactly its set;
+//  4. the store keeps its own laws (checked when the test ends).
+func TestRestartsAtAnyMomentKeepTheLaws(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			rnd := rand.New(rand.NewPCG(seed, 1))
+			var mu sync.Mutex
+			roll := func(n int) int { mu.Lock(); defer mu.Unlock(); return rnd.IntN(n) }
+			onFailure := []inbox.OnFailure{inbox.Park, inbox.Continue}[seed%2]
+			r := newRoom(t, inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 4, OnFailure: onFailure, HoldAfter: 1000}}, func(m made) inbox.Result {
+				switch n := roll(100); {
+				case n < 3:
+					return inbox.Reject
+				case n < 25:
+					return inbox.Trap
+				}
+				return inbox.OK
+			})
+			var job *inbox.Job
+			for round := range 12 {
+				r.send(40, 8, round*40)
+				if round == 6 {
+					job = &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{EventTypes: []string{"step_*"}}}
+					if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
+						t.Fatal(err)
+					}
+					r.dispatch.Wake(plugin)
+				}
+				wait := time.NewTimer(time.Duration(roll(30)) * time.Millisecond)
+				<-wait.C
+				r.stop()
+				inboxtest.Check(t, r.store)
+				r.start("r1")
+			}
+			r.say(nil)
+			release(t, r)
+			j, err := r.store.Job(ctx, job.ID)
+			if err != nil || j.State != inbox.JobDone {
+				t.Fatalf("the replay: %+v, %v", j, err)
+			}
+			for seq := range r.store.Head() {
+				tr, err := r.store.Trace(ctx, seq+1)
+				if err != nil || tr.Deliveries[0].State != inbox.StateSettled {
+					t.Errorf("seq %d is %s: %+v", seq+1, tr.Deliveries[0].State, err)
+				}
+			}
+		})
+	}
+}
+
+// release retries every dead letter until nothing waits any more.
+func release(t *testing.T, r *room) {
+	t.Helper()
+	inboxtest.Eventually(t, "nothing waits and nothing is dead", func() bool {
+		letters, err := r.store.Letters(ctx, store.LetterFilter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range letters {
+			if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, l.Seq, l.Run); err != nil && inbox.KindOf(err) != inbox.Conflict {
+				t.Fatal(err)
+			}
+		}
+		if len(letters) > 0 {
+			r.dispatch.Wake(plugin)
+			return false
+		}
+		rec := r.record()
+		jobs, err := r.store.Jobs(ctx, plugin)
+		return err == nil && rec.Cursor == r.store.Head() && rec.Parked+rec.Retrying+rec.Ready == 0 && len(jobs) == 0
+	})
+}

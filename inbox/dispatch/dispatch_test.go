@@ -336,9 +336,15 @@ func TestAHotLaneDoesNotStopTheOthers(t *testing.T) {
 		return inbox.OK
 	})
 	inboxtest.Accept(t, r.store, inboxtest.Body(0, 0))
-	for i := range 1500 { // more than a pump holds in memory, all behind the first
-		inboxtest.Accept(t, r.store, inboxtest.Body(0, i+1))
+	var wg sync.WaitGroup
+	for w := range 15 { // more than a pump holds in memory, all behind the first
+		wg.Go(func() {
+			for i := range 100 {
+				inboxtest.Accept(t, r.store, inboxtest.Body(0, 1+w*100+i))
+			}
+		})
 	}
+	wg.Wait()
 	inboxtest.Accept(t, r.store, inboxtest.Body(1, 0))
 	inboxtest.Eventually(t, "the last event, of another lane, ran", func() bool {
 		a := r.attempts()
@@ -420,9 +426,9 @@ func TestRestartsAtAnyMomentKeepTheLaws(t *testing.T) {
 				return inbox.OK
 			})
 			var job *inbox.Job
-			for round := range 12 {
-				r.send(40, 8, round*40)
-				if round == 6 {
+			for round := range 8 {
+				r.send(30, 8, round*30)
+				if round == 4 {
 					job = &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{EventTypes: []string{"step_*"}}}
 					if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
 						t.Fatal(err)

@@ -91,7 +91,7 @@ func (p *program) logger(s *config.Settings, demo bool) *slog.Logger {
 	}
 	text := s.LogFormat == "text" || s.LogFormat == "auto" && p.errTerminal
 	if text {
-		return slog.New(tint.NewHandler(p.err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()}))
+		return slog.New(tint.NewTextHandler(p.err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()}))
 	}
 	return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: s.LogLevel}))
 }

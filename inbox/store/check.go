@@ -63,6 +63,13 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) ([]
 			problems = append(problems, fmt.Sprintf(format, args...))
 		}
 	}
+	found := func(err error) error { // what cannot be read for damage is a finding
+		if code := primary(err); code != codeCorrupt && code != codeNotADB {
+			return err
+		}
+		note("the file: %s", err)
+		return nil
+	}
 	err := s.each(ctx, `PRAGMA integrity_check(20)`, nil, func(row scanner) error {
 		var text string
 		if err := row.Scan(&text); err != nil {
@@ -73,10 +80,10 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) ([]
 		}
 		return nil
 	})
-	if err != nil {
+	if err = found(err); err != nil {
 		return problems, err
 	}
-	if err := s.checkContents(ctx, note, progress); err != nil {
+	if err := found(s.checkContents(ctx, note, progress)); err != nil {
 		return problems, err
 	}
 	for _, l := range laws() {
@@ -88,7 +95,7 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) ([]
 			note("broken law %q: %s", l.name, where)
 			return nil
 		})
-		if err != nil {
+		if err = found(err); err != nil {
 			return problems, fmt.Errorf("check the law %q: %w", l.name, err)
 		}
 	}

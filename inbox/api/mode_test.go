@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"os"
@@ -54,7 +55,9 @@ func TestOnTheSocketTheActorIsTheUserAtTheOtherEnd(t *testing.T) {
 		_ = srv.Close()
 		<-ended
 	}()
-	transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}
 	defer transport.CloseIdleConnections()
 	client := &api.Client{HTTP: &http.Client{Transport: transport}, Base: "http://socket"}
 	if _, err := client.ResumeAll(t.Context(), api.Deed{}); err != nil {

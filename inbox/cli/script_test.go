@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets this test binary be the program, for the scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"inbox": func() { os.Exit(Main()) }})
+}
+
+// TestScripts runs the scripts of testdata/script against the real program: every command is in one of them, and many
+// have a server running. $GUESTS holds hand-written plugins, one for every way to end.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	guests, err := filepath.Abs("../host/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, ContinueOnError: false,
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, "GUESTS="+guests, "INBOX_QOREID_SECRET=whsec_inbox_test_1", "INBOX_MIN_FREE=1", "TZ=UTC")
+			for _, name := range []string{"LISTEN", "ADMIN"} {
+				address, err := freeAddress()
+				if err != nil {
+					return err
+				}
+				e.Vars = append(e.Vars, "INBOX_"+name+"="+address)
+			}
+			return os.MkdirAll(filepath.Join(e.WorkDir, "inbox-data", "plugins"), 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "eventually": eventually, "save": save, "get": get, "damage": damage},
+	})
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// poll calls ok until it returns true, ten seconds at most.
+func poll(ts *testscript.TestScript, what string, ok func() bool) {
+	for deadline := time.Now().Add(10 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			ts.Fatalf("after ten seconds still not: %s", what)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// ready waits until the server of the script takes events.
+func ready(ts *testscript.TestScript, _ bool, _ []string) {
+	url := "http://" + ts.Getenv("INBOX_ADMIN") + "/readyz"
+	poll(ts, "a server is ready", func() bool {
+		resp, err := http.Get(url)
+		if err != nil {
+			return false
+		}
+		return resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
+	})
+}
+
+// eventually repeats a command until its standard output matches a pattern.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	pattern := regexp.MustCompile(`(?m)` + args[0])
+	poll(ts, strings.Join(args, " "), func() bool {
+		_ = ts.Exec(args[1], args[2:]...) // its output tells
+		return pattern.MatchString(ts.ReadFile("stdout")) != neg
+	})
+}
+
+// save puts a line of the standard output of the last command into a variable: `save NAME 2` takes the second.
+func save(ts *testscript.TestScript, _ bool, args []string) {
+	lines := strings.Split(ts.ReadFile("stdout"), "\n")
+	n := 1
+	if len(args) > 1 {
+		_, err := fmt.Sscan(args[1], &n)
+		ts.Check(err)
+	}
+	if n > len(lines) {
+		ts.Fatalf("there are %d lines", len(lines))
+	}
+	ts.Setenv(args[0], strings.TrimSpace(lines[n-1]))
+}
+
+// get fetches a path of the admin address, and fails unless it is answered as said: `get 200 /readyz`.
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Get("http://" + ts.Getenv("INBOX_ADMIN") + args[1])
+	ts.Check(err)
+	defer resp.Body.Close()
+	if fmt.Sprint(resp.StatusCode) != args[0] {
+		ts.Fatalf("%s was answered %s", args[1], resp.Status)
+	}
+}
+
+// damage overwrites a piece of a file in its middle.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	text, err := os.ReadFile(path)
+	ts.Check(err)
+	for i := range 3000 {
+		text[len(text)/2+i] ^= 0x5a
+	}
+	ts.Check(os.WriteFile(path, text, 0o600))
+}

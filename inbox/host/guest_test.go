@@ -1,0 +1,184 @@
+package host_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+	"inbox/sdk/abi"
+)
+
+// buildGo builds a Go plugin with the toolchain that runs the test.
+func buildGo(t testing.TB, pkg string) []byte {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "plugin.wasm")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v: %s", pkg, err, text)
+	}
+	wasm, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wasm
+}
+
+// event is a stored event with a verdict, and its payload.
+func event(verdict inbox.Verdict, body string) (*inbox.Event, inbox.Payload) {
+	e := &inbox.Event{
+		Seq: 5, ID: "evt_0000000500000000", Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook,
+		View:       inbox.View{Event: "address", EventType: "verification_completed", Key: "qoreid/address/1", Verdict: verdict},
+		ReceivedAt: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC),
+	}
+	return e, inbox.Payload{Headers: []inbox.Header{{Name: "content-type", Value: "application/json"}}, Body: []byte(body)}
+}
+
+func TestAGoPluginRunsAsASessionWithAndWithoutReuse(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	wasm := buildGo(t, "inbox/examples/hello-go")
+	for _, reuse := range []int{1, 3} {
+		m := inbox.Manifest{Reuse: reuse, Concurrency: 2, Limits: inbox.Limits{Time: 20 * time.Second}}.WithDefaults(2)
+		p, err := h.Compile(context.Background(), wasm, &m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Info().Kind != host.Session {
+			t.Fatalf("it is a %s", p.Info().Kind)
+		}
+		for i := range 8 {
+			verdict, want := inbox.Passed, inbox.OK
+			if i%2 == 1 {
+				verdict, want = inbox.Failed, inbox.Skip
+			}
+			e, payload := event(verdict, `{"event":"address","data":{"id":1}}`)
+			doc, err := host.Document(e, payload, inbox.Delivery{Plugin: "hello", Seq: 5, Attempt: 1}, &m, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := p.Run(context.Background(), host.Call{Doc: doc, Seed: "hello/5", ReceivedAt: e.ReceivedAt})
+			if out.Result != want || (want == inbox.OK && !strings.Contains(string(out.Log), "hello, qoreid/address/1 passed")) {
+				t.Errorf("reuse %d, event %d: %s (%s), log %q", reuse, i, out.Result, out.Reason, out.Log)
+			}
+		}
+		p.Close(context.Background())
+	}
+}
+
+func TestADocumentHoldsTheBodyByteForByte(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"spaces and order":       `{ "b" : 1.0, "a" : 12345678901234567890, "a" : "\u00e9\/" }`,
+		"a tricky string":        `{"x":"\"body\":\u0000body"}`,
+		"a byte order mark":      "\xef\xbb\xbf{}",
+		"not JSON":               `{"event"`,
+		"invalid UTF-8":          "{\"a\":\"\xff\"}",
+		"empty":                  "",
+		"a megabyte of a string": `{"photo":"` + strings.Repeat("A", 1<<20) + `"}`,
+	} {
+		e, payload := event(inbox.Unknown, body)
+		m := inbox.Manifest{Config: map[string]string{"k": "v"}}
+		text, err := host.Document(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Run: 2, Attempt: 3}, &m, e.ReceivedAt)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var doc abi.Document
+		if err := json.Unmarshal(text, &doc); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got := string(doc.Event.Body)
+		if doc.Event.Body == nil {
+			got = string(doc.Event.BodyBase64)
+		}
+		if want := strings.TrimPrefix(body, "\xef\xbb\xbf"); got != want && got != body {
+			t.Errorf("%s: %.80q", name, got)
+		}
+		d := doc.Delivery
+		if d.ID != "p/5" || d.Run != 2 || d.Attempt != 3 || !d.Replay || doc.Config["k"] != "v" || doc.Event.Status != nil || doc.Event.Headers["content-type"] == "" {
+			t.Errorf("%s: %+v", name, doc)
+		}
+	}
+}
+
+func TestTheSameDocumentGivesTheSameResultTwice(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	m := limits()
+	m.Limits.Time = 20 * time.Second
+	p, err := h.Compile(context.Background(), buildGo(t, "inbox/inbox/host/testdata/dice"), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(context.Background())
+	roll := func(seed string) string {
+		c := call()
+		c.Seed = seed
+		out := p.Run(context.Background(), c)
+		if out.Result != inbox.OK {
+			t.Fatalf("%s: %s", out.Result, out.Reason)
+		}
+		return string(out.Log)
+	}
+	one, again, other := roll("p/1"), roll("p/1"), roll("p/2")
+	if one != again {
+		t.Errorf("the same delivery saw\n%s and\n%s", one, again)
+	}
+	if one == other {
+		t.Error("two deliveries got the same random numbers")
+	}
+	if !strings.Contains(one, "2026-11-24T12:00:") || !strings.Contains(one, "files: false") || !strings.Contains(one, "environment: 0") {
+		t.Errorf("it saw %s", one)
+	}
+}
+
+func FuzzCompile(f *testing.F) {
+	for _, name := range []string{"ok", "loop", "table_bomb", "session_ok", "output_flood"} {
+		f.Add(fixture(f, name))
+	}
+	h, err := host.New(context.Background(), host.Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, wasm []byte) {
+		m := limits()
+		m.Limits.Time = 100 * time.Millisecond
+		p, err := h.Compile(context.Background(), wasm, m)
+		if err != nil {
+			if inbox.KindOf(err) != inbox.Invalid {
+				t.Errorf("refused as %s: %v", inbox.KindOf(err), err)
+			}
+			return
+		}
+		p.Run(context.Background(), call())
+		p.Close(context.Background())
+	})
+}
+
+func BenchmarkCall(b *testing.B) {
+	h := newHost(b)
+	for name, reuse := range map[string]int{"fresh": 1, "reuse": 1_000_000} {
+		b.Run(name, func(b *testing.B) {
+			m := limits()
+			m.Reuse = reuse
+			p, err := h.Compile(context.Background(), fixture(b, "session_ok"), m)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer p.Close(context.Background())
+			b.ReportAllocs()
+			for b.Loop() {
+				if out := p.Run(context.Background(), call()); out.Result != inbox.OK {
+					b.Fatal(out)
+				}
+			}
+		})
+	}
+}

@@ -238,8 +238,10 @@ func (s *Shelf) replace(b *book, plugin string, live *Live) {
 
 // bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
 func (s *Shelf) bring(ctx context.Context, name string, b *book) {
-	s.set(b, Entry{Plugin: name, State: StateCompiling})
 	file, err := s.readFile(name)
+	if b.entry.File == "" || b.entry.File != file.Release.ID { // what is only looked at again goes on as it is
+		s.set(b, Entry{Plugin: name, State: StateCompiling})
+	}
 	entry := Entry{Plugin: name, State: StateLive, File: file.Release.ID}
 	if err == nil {
 		var pinned bool

@@ -5,6 +5,7 @@ package inboxtest
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -99,5 +100,37 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 		}
 		tick := time.NewTimer(2 * time.Millisecond)
 		<-tick.C
+	}
+}
+
+// Fill stores n events about n verifications, many at a time.
+func Fill(t testing.TB, s *store.Store, n int) {
+	t.Helper()
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for i := range next {
+				if _, err := s.Accept(context.Background(), Arrival(Body(i, 0))); err != nil {
+					t.Errorf("accept: %v", err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// Settled returns the settlement of an event's first run that went well at once.
+func Settled(plugin string, seq int64) *inbox.Settlement {
+	return &inbox.Settlement{
+		Plugin: plugin, Cursor: seq,
+		Attempt: &inbox.Attempt{
+			Plugin: plugin, Seq: seq, Number: 1, Result: inbox.OK, Fate: inbox.Done, Counted: true,
+			StartedAt: time.Now(), Duration: time.Millisecond,
+		},
 	}
 }

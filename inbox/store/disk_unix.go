@@ -4,6 +4,7 @@ package store
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,4 +22,13 @@ func freeBytes(dir string) (uint64, error) {
 func alive(pid int) bool {
 	err := unix.Kill(pid, 0)
 	return err == nil || errors.Is(err, unix.EPERM)
+}
+
+// syncDir brings the names in a directory to the disk: a file that was flushed can still lose its name.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return joinClose(f.Sync(), f.Close)
 }

@@ -89,7 +89,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.w, err = openWriter(ctx, s); err != nil {
 		return nil, err
 	}
-	if s.readers, err = openReaders(path); err != nil {
+	if s.readers, err = openReaders(path, o.normal); err != nil {
 		return nil, joinClose(err, s.w.close)
 	}
 	s.head.Store(s.w.head)

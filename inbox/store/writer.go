@@ -51,10 +51,10 @@ func openWriter(ctx context.Context, s *Store) (*writer, error) {
 	if err := w.connect(ctx); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, w.conn, s.path); err != nil {
+	if err := w.migrate(ctx); err != nil {
 		return nil, joinClose(err, w.close)
 	}
-	if err := checkKey(ctx, w.conn, s.digest.key); err != nil {
+	if err := w.checkKey(ctx); err != nil {
 		return nil, joinClose(err, w.close)
 	}
 	if err := w.reload(ctx); err != nil {

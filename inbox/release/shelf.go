@@ -297,10 +297,10 @@ func describe(plugin string, wasm, manifest []byte) inbox.Release {
 // choose compiles what shall run, the file or the release it was rolled back to, and lets it run.
 func (s *Shelf) choose(ctx context.Context, b *book, file *Live) (pinned bool, err error) {
 	name := file.Release.Plugin
-	if err := s.opt.Keep.Register(ctx, name, file.Manifest.StartFrom); err != nil {
-		return false, err
-	}
 	record, _, err := s.opt.Keep.Load(ctx, name)
+	if inbox.KindOf(err) == inbox.NotFound {
+		record, err = &inbox.PluginRecord{}, nil // it has never run
+	}
 	if err != nil {
 		return false, err
 	}
@@ -329,7 +329,11 @@ func (s *Shelf) run(ctx context.Context, b *book, live *Live) error {
 		return err
 	}
 	r := live.Release
-	err = s.opt.Keep.SaveRelease(ctx, r)
+	// Only now is the plugin known: one that never ran has no place in the log to fall behind from.
+	err = s.opt.Keep.Register(ctx, r.Plugin, live.Manifest.StartFrom)
+	if err == nil {
+		err = s.opt.Keep.SaveRelease(ctx, r)
+	}
 	if err == nil {
 		err = s.opt.Keep.SetLive(ctx, r.Plugin, r.ID)
 	}

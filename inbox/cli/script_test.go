@@ -30,7 +30,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, ContinueOnError: false,
 		Setup: func(e *testscript.Env) error {
-			e.Vars = append(e.Vars, "GUESTS="+guests, "INBOX_QOREID_SECRET=whsec_inbox_test_1", "INBOX_MIN_FREE=1", "TZ=UTC")
+			e.Vars = append(e.Vars, "GUESTS="+guests, "INBOX_QOREID_SECRET=whsec_inbox_test_1", "INBOX_MIN_FREE=1", "TZ=UTC",
+				"GORACE=atexit_sleep_ms=0") // a program under the race detector waits a second at its end, otherwise
 			for _, name := range []string{"LISTEN", "ADMIN"} {
 				address, err := freeAddress()
 				if err != nil {

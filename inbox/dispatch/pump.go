@@ -2,9 +2,7 @@ package dispatch
 
 import (
 	"container/heap"
-	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -282,105 +280,4 @@ func (p *pump) attempt(l *lane) {
 		}
 		p.results <- r
 	}()
-}
-
-// reset forgets everything, after a settlement or a read failed, and waits before it begins again. Attempts that
-// are still running belong to what is forgotten: they are waited for, and what they came to is not recorded, since it
-// rests on settlements that were not made.
-func (p *pump) reset(err error) {
-	if !p.loaded {
-		return
-	}
-	p.d.opt.Log.Error("the store did not take what a plugin came to; beginning again from what is stored",
-		"plugin", p.name, "error", err)
-	for ; p.running > 0; p.running-- {
-		<-p.results
-	}
-	p.loaded, p.why = false, fmt.Sprintf("waits for the store: %v", err)
-	p.retryAt = time.Now().Add(resetPause)
-}
-
-// drain ends the pump: running attempts end or are interrupted, and what they came to is settled.
-func (p *pump) drain() {
-	for p.running > 0 {
-		select {
-		case r := <-p.results:
-			p.ended(r)
-		case fn := <-p.asks:
-			fn()
-		}
-	}
-	if p.loaded && !p.chain.Broken() {
-		if s := (&inbox.Settlement{}); p.moveCursor(s) {
-			p.settle(s)
-		}
-	}
-}
-
-// status describes the pump.
-func (p *pump) status() Status {
-	s := Status{Running: p.running}
-	if !p.loaded {
-		s.Note = p.why
-		return s
-	}
-	s.Open = p.open.size()
-	switch {
-	case p.d.opt.Low():
-		s.Note = "waits for disk space"
-	case p.keying != p.wanted && p.live != nil:
-		s.Note = fmt.Sprintf("keeps its lanes by %q until those that lag are settled, then by %q", p.keying, p.wanted)
-	}
-	return s
-}
-
-// settle hands a settlement to the store. Recording goes on while the program stops, so it ends with no context but
-// the store's own life.
-func (p *pump) settle(s *inbox.Settlement) {
-	s.Plugin, s.Chain = p.name, p.chain
-	p.inFlight.Add(1)
-	chain := p.chain
-	done := func(err error) {
-		if err != nil {
-			chain.Break()
-		}
-		if p.inFlight.Add(-1) == 0 || err != nil {
-			p.again()
-		}
-	}
-	if err := p.d.opt.Store.Settle(context.Background(), s, done); err != nil {
-		done(err)
-	}
-}
-
-// again makes the pump look once more.
-func (p *pump) again() {
-	select {
-	case p.signal <- struct{}{}:
-	default:
-	}
-}
-
-// moveCursor adds the cursor to s if it moved since it was last handed in.
-func (p *pump) moveCursor(s *inbox.Settlement) bool {
-	c := p.open.low(p.scanned)
-	if c <= p.cursor {
-		return false
-	}
-	p.cursor, s.Cursor, p.moved = c, c, time.Now()
-	return true
-}
-
-// flush stores a cursor that moved over events the plugin does not want, from time to time: looking at them again
-// after a crash would be cheap, but not for ever.
-func (p *pump) flush() {
-	if !p.loaded {
-		return
-	}
-	c := p.open.low(p.scanned)
-	if c-p.cursor >= lazyMoves || (c > p.cursor && time.Since(p.moved) >= lazyFlush) {
-		s := &inbox.Settlement{}
-		p.moveCursor(s)
-		p.settle(s)
-	}
 }

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"context"
 	"time"
 
 	"inbox/inbox"
@@ -202,4 +203,55 @@ func without(list []inbox.Failure, id inbox.LaneID) []inbox.Failure {
 		}
 	}
 	return kept
+}
+
+// settle hands a settlement to the store. Recording goes on while the program stops, so it ends with no context but
+// the store's own life.
+func (p *pump) settle(s *inbox.Settlement) {
+	s.Plugin, s.Chain = p.name, p.chain
+	p.inFlight.Add(1)
+	chain := p.chain
+	done := func(err error) {
+		if err != nil {
+			chain.Break()
+		}
+		if p.inFlight.Add(-1) == 0 || err != nil {
+			p.again()
+		}
+	}
+	if err := p.d.opt.Store.Settle(context.Background(), s, done); err != nil {
+		done(err)
+	}
+}
+
+// again makes the pump look once more.
+func (p *pump) again() {
+	select {
+	case p.signal <- struct{}{}:
+	default:
+	}
+}
+
+// moveCursor adds the cursor to s if it moved since it was last handed in.
+func (p *pump) moveCursor(s *inbox.Settlement) bool {
+	c := p.open.low(p.scanned)
+	if c <= p.cursor {
+		return false
+	}
+	p.cursor, s.Cursor, p.moved = c, c, time.Now()
+	return true
+}
+
+// flush stores a cursor that moved over events the plugin does not want, from time to time: looking at them again
+// after a crash would be cheap, but not for ever.
+func (p *pump) flush() {
+	if !p.loaded {
+		return
+	}
+	c := p.open.low(p.scanned)
+	if c-p.cursor >= lazyMoves || (c > p.cursor && time.Since(p.moved) >= lazyFlush) {
+		s := &inbox.Settlement{}
+		p.moveCursor(s)
+		p.settle(s)
+	}
 }

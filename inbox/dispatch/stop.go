@@ -1,0 +1,58 @@
+package dispatch
+
+import (
+	"fmt"
+	"time"
+
+	"inbox/inbox"
+)
+
+// reset forgets everything, after a settlement or a read failed, and waits before it begins again. Attempts that
+// are still running belong to what is forgotten: they are waited for, and what they came to is not recorded, since it
+// rests on settlements that were not made.
+func (p *pump) reset(err error) {
+	if !p.loaded {
+		return
+	}
+	p.d.opt.Log.Error("the store did not take what a plugin came to; beginning again from what is stored",
+		"plugin", p.name, "error", err)
+	for ; p.running > 0; p.running-- {
+		<-p.results
+	}
+	p.loaded, p.why = false, fmt.Sprintf("waits for the store: %v", err)
+	p.retryAt = time.Now().Add(resetPause)
+}
+
+// drain ends the pump: running attempts end or are interrupted, and what they came to is settled.
+func (p *pump) drain() {
+	for p.running > 0 {
+		select {
+		case r := <-p.results:
+			p.ended(r)
+		case fn := <-p.asks:
+			fn()
+		}
+	}
+	if p.loaded && !p.chain.Broken() {
+		if s := (&inbox.Settlement{}); p.moveCursor(s) {
+			p.settle(s)
+		}
+	}
+}
+
+// status describes the pump.
+func (p *pump) status() Status {
+	s := Status{Running: p.running}
+	if !p.loaded {
+		s.Note = p.why
+		return s
+	}
+	s.Open = p.open.size()
+	switch {
+	case p.d.opt.Low():
+		s.Note = "waits for disk space"
+	case p.keying != p.wanted && p.live != nil:
+		s.Note = fmt.Sprintf("keeps its lanes by %q until those that lag are settled, then by %q", p.keying, p.wanted)
+	}
+	return s
+}

@@ -56,12 +56,20 @@ type program struct {
 func (p *program) run(ctx context.Context, args []string) int {
 	p.format = formatOf(args)
 	err := p.execute(ctx, args)
-	for _, c := range slices.Backward(p.closers) {
-		if cerr := c(); err == nil {
-			err = cerr
-		}
+	if cerr := p.close(); err == nil {
+		err = cerr
 	}
 	return p.report(err)
+}
+
+// close closes what the command opened.
+func (p *program) close() error {
+	var err error
+	for _, c := range slices.Backward(p.closers) {
+		err = errors.Join(err, c())
+	}
+	p.closers = nil
+	return err
 }
 
 func (p *program) execute(ctx context.Context, args []string) error {

@@ -26,6 +26,7 @@ func (p *program) replayCommand() *cli.Command {
 			&cli.StringFlag{Name: "rate", Usage: "start at most `N` runs per second, or as in 50/s, 100/m"},
 			dryRunFlag(), yesFlag(), reasonFlag(),
 			flag("detach", "do not wait for the end"),
+			flag("now", "when no server runs, run it in this command instead of with the next server"),
 			flag("list", "list all replays"),
 			&cli.Int64Flag{Name: "attach", Usage: "look on at replay `NUMBER`"},
 			&cli.Int64Flag{Name: "cancel", Usage: "end replay `NUMBER`"},
@@ -135,6 +136,8 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 	switch {
 	case err != nil:
 		return err
+	case !st.Serving && c.Bool("now"):
+		return p.replayHere(c, r.ID)
 	case !st.Serving:
 		p.say("replay %d is stored; it runs when `inbox serve` does", r.ID)
 		return p.replayEnd(client, &r)

@@ -38,7 +38,7 @@ func (h *house) listen(ctx context.Context) (*doors, error) {
 	health := api.Health(options, h.metrics)
 	operator := api.New(options)
 	token, err := api.Token(h.settings.Data)
-	if err == nil {
+	if err == nil && !h.opt.Closed {
 		d.at.Webhooks, err = d.open("listen", h.settings.Listen, base, intake.New(h.door()))
 	}
 	if err == nil && h.settings.Admin != "" {

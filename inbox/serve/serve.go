@@ -34,6 +34,7 @@ type Options struct {
 	Demo     bool // show the whole line with samples; the settings give way to the demo's
 	NoSecret bool // begin without webhook secrets
 	Paused   bool // start no plugin
+	Closed   bool // open no door for webhooks: only what is stored is worked on
 	Stdout   io.Writer
 	Log      *slog.Logger
 	Version  string

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox/serve"
+)
+
+// replayHere carries a stored replay out in this process: it serves without a door for webhooks until the replay has
+// ended. Interrupted, the replay goes on with the next server.
+func (p *program) replayHere(c *cli.Context, id int64) error {
+	s, err := p.settings(c)
+	if err != nil {
+		return err
+	}
+	if err := p.close(); err != nil { // the store is opened again, to be served
+		return err
+	}
+	s.Admin, s.Health = "", ""
+	log := slog.New(slog.DiscardHandler)
+	if p.verbose {
+		log = p.logger(s, false)
+	}
+	ctx, stop := context.WithCancel(p.ctx)
+	defer stop()
+	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
+	go func() {
+		ended <- serve.Run(ctx, s, serve.Options{
+			Closed: true, NoSecret: true, Stdout: p.out, Log: log, Version: version(), Ready: func(a serve.Addresses) { ready <- a },
+		})
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case at := <-ready:
+		client := socketClient(at.Socket)
+		r, err := client.Replay(ctx, id)
+		if err == nil {
+			err = p.attach(client, &r)
+		}
+		stop()
+		if serr := <-ended; err == nil {
+			err = serr
+		}
+		return err
+	}
+}

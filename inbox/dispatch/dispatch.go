@@ -46,9 +46,8 @@ type Ledger interface {
 
 // Replays is where runs other than the first come from.
 type Replays interface {
-	Runs(ctx context.Context, plugin string) ([]inbox.Run, error)                        // the due ones
-	LaneRuns(ctx context.Context, plugin string, lane inbox.LaneID) ([]inbox.Run, error) // that wait behind a lane
-	Jobs(ctx context.Context, plugin string) ([]inbox.Job, error)                        // running, with a part in plugin
+	Runs(ctx context.Context, plugin string) ([]inbox.Run, error) // the due ones
+	Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) // running, with a part in plugin
 	Match(ctx context.Context, job *inbox.Job, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
 	Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) // unresolved
 }
@@ -116,7 +115,7 @@ func New(o Options) *Dispatcher {
 }
 
 // Run leads until ctx is done, then starts nothing more, gives the running attempts the grace to end, interrupts the
-// rest, hands in the last settlements and returns. An attempt that was interrupted does not count and is made again.
+// rest, and returns when the last settlements are stored. An attempt that was interrupted does not count and is made again.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	defer d.cut()
 	var pumps sync.WaitGroup

@@ -255,7 +255,7 @@ func TestContinueLetsTheLaneGoOnAndARetryJoinsItsTail(t *testing.T) {
 
 func TestASickPluginIsHeldAndResumesByItselfWithoutCounting(t *testing.T) {
 	t.Parallel()
-	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 3, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
+	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
 	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
 	r.send(20, 10, 0)
 	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })

@@ -200,17 +200,8 @@ func (p *pump) advance(ctx context.Context, l *lane, from int64, s *inbox.Settle
 		s.Lane = &row
 		return nil
 	}
-	if l.hadWait {
-		runs, err := p.d.opt.Store.LaneRuns(ctx, p.name, l.id)
-		if err != nil {
-			return err
-		}
-		for i := range runs {
-			runs[i].DueAt = time.Time{}
-			if err := p.adopt(ctx, &runs[i], time.Now()); err != nil {
-				return err
-			}
-		}
+	if l.hadWait { // they become due with this settlement, and are taken over once it is stored
+		p.stale = true
 	}
 	l.row, l.hadWait = nil, false
 	p.rows--

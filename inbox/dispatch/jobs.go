@@ -201,7 +201,7 @@ func (j *job) pace(now time.Time, n int) {
 func (p *pump) closeJob(j *job) {
 	step := &inbox.JobStep{Job: j.ID, Plugin: p.name}
 	moved := j.move(step)
-	if j.scanned >= j.Upto && j.open.size() == 0 && j.retrying == 0 {
+	if j.scanned >= j.Upto && j.open.size() == 0 && j.retrying == 0 && !p.stale {
 		step.Done, j.done = true, true
 	}
 	if moved || step.Done {

@@ -134,7 +134,8 @@ func (p *pump) wait(l *lane, it *item, due time.Time) {
 }
 
 // reread takes over what an operator changed in the store, once nothing handed in is on its way, so that what is
-// stored is what is in memory but for that change. Nothing is started meanwhile.
+// stored is what is in memory but for that change. Nothing is started meanwhile. The pump itself asks for it when runs
+// that waited behind a lane were freed.
 func (p *pump) reread() bool {
 	if p.inFlight.Load() > 0 {
 		return false

@@ -38,6 +38,9 @@ func (p *pump) drain() {
 			p.settle(s)
 		}
 	}
+	for p.inFlight.Load() > 0 { // the store answers every settlement, if only with an error
+		<-p.signal
+	}
 }
 
 // status describes the pump.

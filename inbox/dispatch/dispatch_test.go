@@ -476,6 +476,7 @@ func release(t *testing.T, r *room) {
 		}
 		rec := r.record()
 		jobs, err := r.store.Jobs(ctx, plugin)
-		return err == nil && rec.Cursor == r.store.Head() && rec.Parked+rec.Retrying+rec.Ready == 0 && len(jobs) == 0
+		runs, rerr := r.store.Runs(ctx, plugin)
+		return err == nil && rerr == nil && len(runs) == 0 && rec.Cursor == r.store.Head() && rec.Parked+rec.Retrying+rec.Ready == 0 && len(jobs) == 0
 	})
 }

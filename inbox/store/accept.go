@@ -52,7 +52,7 @@ func (s *Store) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, er
 	}
 	digest := s.digest.sum([]byte(a.Source), a.Payload.Body)
 	var receipt inbox.Receipt
-	err = s.writeSized(ctx, len(packed)+512, false, func(t *tx) error {
+	err = s.writeSized(ctx, len(packed)+512, at503, func(t *tx) error {
 		var err error
 		receipt, err = t.accept(a, digest, packed)
 		return err

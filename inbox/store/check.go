@@ -45,8 +45,10 @@ func laws() []law {
 			AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.plugin = r.plugin AND l.mode = r.mode AND l.key = r.key)`},
 		{"a replay counts what waits", `SELECT 'replay ' || j.job FROM job_parts j WHERE j.waiting <> (
 			SELECT count(*) FROM runs r WHERE r.plugin = j.plugin AND r.job = j.job AND r.waits = 1)`},
-		{"digests of every sealed seq are there", `SELECT 'run ' || id FROM digest_runs r WHERE filter IS NOT NULL AND (count <> last - first + 1
-			OR count <> (SELECT count(*) FROM digest_entries WHERE run = r.id))`},
+		{"digests of every sealed seq are there", `SELECT 'run ' || id FROM digest_runs r WHERE sealed = 1 AND (
+			last - first + 1 <> (SELECT count(*) FROM digest_entries WHERE run = r.id) OR parts <> (SELECT count(*) FROM digest_filters WHERE run = r.id))`},
+		{"sealed runs follow each other from the first event", `SELECT 'run ' || id FROM (
+			SELECT id, first, coalesce(lag(last) OVER (ORDER BY first), 0) AS before FROM digest_runs WHERE sealed = 1) WHERE first <> before + 1`},
 	}
 }
 

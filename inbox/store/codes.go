@@ -3,13 +3,12 @@ package store
 import (
 	"errors"
 
-	"modernc.org/sqlite"
-
 	"inbox/inbox"
 )
 
 // Result codes of SQLite (https://www.sqlite.org/rescode.html). Errors are told apart by code, never by text.
 const (
+	codeError    = 1
 	codeBusy     = 5
 	codeReadOnly = 8
 	codeIOErr    = 10
@@ -24,7 +23,10 @@ const (
 
 // extended returns the extended result code in err's chain, 0 when there is none.
 func extended(err error) int {
-	var e *sqlite.Error
+	var e interface {
+		error
+		Code() int
+	}
 	if errors.As(err, &e) {
 		return e.Code()
 	}

@@ -1,24 +1,26 @@
 package store
 
 import (
-	"context"
+	"cmp"
 	"crypto/sha256"
-	"database/sql"
 	"fmt"
+	"math"
+	"math/bits"
 	"slices"
 )
 
-// digests finds the event of a digest, however old. The newest digests are in a map, older ones in sealed runs inside
-// the database: each is written once, sorted, and has a filter in memory that answers "not here" for all but
-// about one in a hundred of those it does not hold. Runs are merged by eights, so that there are few. An index over
-// all digests would be simpler, but a random key in every accept was measured to more than halve the accepts per second.
+// digests finds the event of a digest, however old. The newest digests are in maps, older ones in sealed runs inside
+// the database: each is written once, sorted, and has filters in memory that answer "not here" for all but about one
+// in a hundred of those it does not hold. Runs are merged by eights, so that there are few. An index over all digests
+// would be simpler, but a random key in every accept was measured to more than halve the accepts per second.
 //
 // Digests are found by their first 64 bits and confirmed on the whole in the event's row. Of two events whose first 64
 // bits are equal by chance only the newer is found: with 2^32 events there is an even chance that one such pair exists.
 type digests struct {
-	recent map[uint64]int64 // 64 bits of the digest → seq, for seqs above sealed
-	sealed int64            // newest seq in a run
-	runs   []digestRun      // oldest seqs first
+	size   int64              // seqs per run as sealed first
+	sealed int64              // newest seq in a run
+	recent []map[uint64]int64 // 64 bits of the digest → seq: size seqs each, from sealed+1 on. All but the last are full and never change
+	runs   []digestRun        // oldest seqs first
 }
 
 // digestRun is one sealed run.
@@ -26,34 +28,21 @@ type digestRun struct {
 	id          int64
 	level       int // 0: as sealed; each merge adds one
 	first, last int64
-	count       int64
-	filter      filter
+	parts       []filter // of equal ranges of hashes
 }
 
 const (
 	mergeWidth = 8    // runs of one level that become one of the next
-	stepRows   = 2000 // rows written per step, so that nobody waits long behind it
+	partRows   = 1600 // digests per part of a run, which is written at a time, so that nobody waits long behind it
 )
 
 // load reads the filters of the sealed runs and the digests of what is not sealed yet.
-func (d *digests) load(ctx context.Context, conn *sql.Conn, head int64) error {
-	*d = digests{recent: map[uint64]int64{}}
-	rows, err := conn.QueryContext(ctx, `SELECT id, level, first, last, count, filter FROM digest_runs WHERE filter IS NOT NULL ORDER BY first`)
-	if err != nil {
+func (d *digests) load(c *conn, size int64) error {
+	*d = digests{size: size}
+	if err := d.loadRuns(c); err != nil {
 		return fmt.Errorf("read the runs of digests: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var r digestRun
-		if err := rows.Scan(&r.id, &r.level, &r.first, &r.last, &r.count, &r.filter); err != nil {
-			return fmt.Errorf("read the runs of digests: %w", err)
-		}
-		d.put(r)
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read the runs of digests: %w", err)
-	}
-	fresh, err := conn.QueryContext(ctx, `SELECT seq, substr(digest, 1, 8) FROM events WHERE seq > ?`, d.sealed)
+	fresh, err := c.query(`SELECT seq, substr(digest, 1, 8) FROM events WHERE seq > ?`, d.sealed)
 	if err != nil {
 		return fmt.Errorf("read the newest digests: %w", err)
 	}
@@ -64,44 +53,97 @@ func (d *digests) load(ctx context.Context, conn *sql.Conn, head int64) error {
 		if err := fresh.Scan(&seq, &head); err != nil {
 			return fmt.Errorf("read the newest digests: %w", err)
 		}
-		d.recent[prefix([sha256.Size]byte(append(head, make([]byte, sha256.Size-8)...)))] = seq
+		var whole [sha256.Size]byte
+		copy(whole[:], head)
+		d.add(prefix(whole), seq)
 	}
 	return fresh.Err()
 }
 
-// put takes over a sealed run, and drops those whose seqs it covers: they are what it was merged from.
-func (d *digests) put(r digestRun) {
-	d.runs = slices.DeleteFunc(d.runs, func(old digestRun) bool { return old.first >= r.first && old.last <= r.last })
-	if slices.ContainsFunc(d.runs, func(old digestRun) bool { return old.first <= r.first && old.last >= r.last }) {
-		return
+func (d *digests) loadRuns(c *conn) error {
+	found, err := c.query(`SELECT id, level, first, last, parts FROM digest_runs WHERE sealed = 1 ORDER BY first`)
+	if err != nil {
+		return err
 	}
-	d.runs = append(d.runs, r)
-	slices.SortFunc(d.runs, func(a, b digestRun) int { return int(a.first - b.first) })
-	d.sealed = max(d.sealed, r.last)
-}
-
-func (d *digests) add(hash uint64, seq int64) { d.recent[hash] = seq }
-
-// forget drops what a run has taken over.
-func (d *digests) forget(upto int64) {
-	kept := make(map[uint64]int64, len(d.recent)/2)
-	for hash, seq := range d.recent {
-		if seq > upto {
-			kept[hash] = seq
+	defer found.Close()
+	for found.Next() {
+		var r digestRun
+		var parts int
+		if err := found.Scan(&r.id, &r.level, &r.first, &r.last, &parts); err != nil {
+			return err
+		}
+		r.parts = make([]filter, 0, parts)
+		d.runs = append(d.runs, r)
+		d.sealed = r.last
+	}
+	if err := found.Err(); err != nil {
+		return err
+	}
+	for i := range d.runs {
+		r := &d.runs[i]
+		want := cap(r.parts)
+		if r.parts, err = loadFilters(c.query, r.id, r.parts); err != nil {
+			return err
+		}
+		if len(r.parts) != want {
+			return fmt.Errorf("run %d has %d of %d filters", r.id, len(r.parts), want)
 		}
 	}
-	d.recent = kept
+	return nil
 }
+
+// loadFilters appends the filters of a run that are written.
+func loadFilters(query func(string, ...any) (*rows, error), run int64, list []filter) ([]filter, error) {
+	found, err := query(`SELECT bits FROM digest_filters WHERE run = ? ORDER BY part`, run)
+	if err != nil {
+		return list, err
+	}
+	defer found.Close()
+	for found.Next() {
+		var f filter
+		if err := found.Scan(&f); err != nil {
+			return list, err
+		}
+		list = append(list, f)
+	}
+	return list, found.Err()
+}
+
+// add remembers a new digest.
+func (d *digests) add(hash uint64, seq int64) {
+	at := (seq - d.sealed - 1) / d.size
+	for int64(len(d.recent)) <= at {
+		d.recent = append(d.recent, make(map[uint64]int64, min(d.size, 1024)))
+	}
+	d.recent[at][hash] = seq
+}
+
+// take takes over a run that is sealed now, instead of what it was made from.
+func (d *digests) take(r digestRun) {
+	if r.level == 0 {
+		d.recent = d.recent[1:]
+		d.sealed = r.last
+	} else {
+		d.runs = slices.DeleteFunc(d.runs, func(old digestRun) bool { return old.first >= r.first && old.last <= r.last })
+	}
+	d.runs = append(d.runs, r)
+	slices.SortFunc(d.runs, func(a, b digestRun) int { return cmp.Compare(a.first, b.first) })
+}
+
+// full reports whether there is a run to seal.
+func (d *digests) full() bool { return len(d.recent) > 1 }
 
 // find returns the seq of the event with the digest, 0 when there is none.
 func (d *digests) find(t *tx, hash uint64, digest [sha256.Size]byte) (int64, error) {
-	if seq, ok := d.recent[hash]; ok {
-		if same, err := t.same(seq, digest); same || err != nil {
-			return seq, err
+	for _, m := range slices.Backward(d.recent) {
+		if seq, ok := m[hash]; ok {
+			if same, err := t.same(seq, digest); same || err != nil {
+				return seq, err
+			}
 		}
 	}
 	for i := range d.runs {
-		if !d.runs[i].filter.has(hash) {
+		if !d.runs[i].has(hash) {
 			continue
 		}
 		seqs, err := t.entries(d.runs[i].id, hash)
@@ -119,24 +161,55 @@ func (d *digests) find(t *tx, hash uint64, digest [sha256.Size]byte) (int64, err
 
 // entries returns the seqs of one run's digests that begin with hash.
 func (t *tx) entries(run int64, hash uint64) ([]int64, error) {
-	rows, err := t.query(`SELECT seq FROM digest_entries WHERE run = ? AND hash = ?`, run, int64(hash))
+	found, err := t.query(`SELECT seq FROM digest_entries WHERE run = ? AND hash = ?`, run, stored(hash))
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer found.Close()
 	var seqs []int64
-	for rows.Next() {
+	for found.Next() {
 		var seq int64
-		if err := rows.Scan(&seq); err != nil {
+		if err := found.Scan(&seq); err != nil {
 			return nil, err
 		}
 		seqs = append(seqs, seq)
 	}
-	return seqs, rows.Err()
+	return seqs, found.Err()
+}
+
+func (r *digestRun) has(hash uint64) bool { return r.parts[partOf(hash, len(r.parts))].has(hash) }
+
+// stored returns a hash as it stands in the database, whose integers are signed, in the same order.
+func stored(hash uint64) int64 { return int64(hash ^ 1<<63) }
+
+// unstored is the reverse of stored.
+func unstored(hash int64) uint64 { return uint64(hash) ^ 1<<63 }
+
+// partOf returns in which of so many equal ranges a hash lies. Digests are evenly spread, so the parts are too.
+func partOf(hash uint64, parts int) int {
+	at, _ := bits.Mul64(hash, uint64(parts))
+	return int(at)
+}
+
+// partRange returns the lowest and the highest hash of a part.
+func partRange(part, parts int) (low, high uint64) {
+	return partLow(part, parts), partLow(part+1, parts) - 1
+}
+
+func partLow(part, parts int) uint64 {
+	if part == parts {
+		return 0 // one above the highest hash, and one less than that is the highest
+	}
+	low, rest := bits.Div64(uint64(part), 0, uint64(parts))
+	if rest > 0 {
+		low++
+	}
+	return low
 }
 
 // filter is a Bloom filter (Bloom 1970) with ten bits and seven probes per key: one in about 120 foreign keys passes.
-// The probes are made from two halves of a mixed hash (Kirsch and Mitzenmacher 2006).
+// The probes are made from two halves of a mixed hash (Kirsch and Mitzenmacher 2006), of the bits that do not choose
+// the part.
 type filter []byte
 
 const (
@@ -155,11 +228,11 @@ func (f filter) has(hash uint64) bool {
 }
 
 func (f filter) probe(hash uint64, at func(i, bit uint64) bool) bool {
-	bits := uint64(len(f)) * 8
-	a := hash ^ hash>>32
-	b := (hash*0x9e3779b97f4a7c15)>>17 | 1
+	n := uint64(len(f)) * 8
+	a := hash & math.MaxUint32
+	b := (hash*0x9e3779b97f4a7c15)>>32 | 1
 	for range filterProbes {
-		if p := a % bits; !at(p/8, p%8) {
+		if p := a % n; !at(p/8, p%8) {
 			return false
 		}
 		a += b

@@ -28,7 +28,10 @@ func Faulty(o Options, fault func(point string) error) Options {
 // Digests returns how many digests are in memory, and how many sealed runs there are.
 func Digests(s *Store) (recent, runs int) {
 	_ = s.write(context.Background(), func(t *tx) error {
-		recent, runs = len(t.w.known.recent), len(t.w.known.runs)
+		runs = len(t.w.known.runs)
+		for _, m := range t.w.known.recent {
+			recent += len(m)
+		}
 		return nil
 	})
 	return recent, runs

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -15,12 +14,12 @@ var migrations embed.FS
 
 // migrate brings the file to this program's schema, each step in a transaction of its own. Unless the caller is the
 // server, and so holds it, the process lock is taken first: the schema must not change under a server.
-func (w *writer) migrate(ctx context.Context) error {
+func (w *writer) migrate(context.Context) error {
 	steps, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return fmt.Errorf("list migrations: %w", err)
 	}
-	version, err := inspect(ctx, w.conn, w.s.path, len(steps))
+	version, err := inspect(w.conn, w.s.path, len(steps))
 	if err != nil || version == len(steps) {
 		return err
 	}
@@ -32,7 +31,7 @@ func (w *writer) migrate(ctx context.Context) error {
 		defer lock.Release()
 	}
 	for i := version; i < len(steps); i++ {
-		if err := migrateStep(ctx, w.conn, steps[i], i); err != nil {
+		if err := migrateStep(w.conn, steps[i], i); err != nil {
 			return fmt.Errorf("migrate %s by %s: %w", w.s.path, steps[i], err)
 		}
 	}
@@ -40,10 +39,10 @@ func (w *writer) migrate(ctx context.Context) error {
 }
 
 // inspect returns the version of the file's schema after making sure that this program may open it.
-func inspect(ctx context.Context, conn *sql.Conn, path string, newest int) (int, error) {
+func inspect(c *conn, path string, newest int) (int, error) {
 	var version, app, tables int
 	var sqlite string
-	row := conn.QueryRowContext(ctx, `SELECT sqlite_version(), (SELECT user_version FROM pragma_user_version),
+	row := c.get(`SELECT sqlite_version(), (SELECT user_version FROM pragma_user_version),
 		(SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)`)
 	if err := row.Scan(&sqlite, &version, &app, &tables); err != nil {
 		return 0, openError(path, err)
@@ -55,39 +54,39 @@ func inspect(ctx context.Context, conn *sql.Conn, path string, newest int) (int,
 		return 0, inbox.Errorf(inbox.Invalid, "open store "+path, "the file is a SQLite database, but not of inbox").
 			WithHint("name the directory of a store with --data")
 	case version > newest:
-		return 0, newerFile(ctx, conn, path, version)
+		return 0, newerFile(c, path, version)
 	}
 	return version, nil
 }
 
 // migrateStep runs one migration, unless another process has done so since the version was read.
-func migrateStep(ctx context.Context, conn *sql.Conn, name string, from int) error {
+func migrateStep(c *conn, name string, from int) error {
 	text, err := migrations.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := c.script("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	var version int
-	err = conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
+	err = c.get("PRAGMA user_version").Scan(&version)
 	if err == nil && version == from {
-		_, err = conn.ExecContext(ctx, fmt.Sprintf("%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;", text, applicationID, from+1))
+		err = c.script(fmt.Sprintf("%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;", text, applicationID, from+1))
 	}
 	if err == nil {
-		_, err = conn.ExecContext(ctx, "COMMIT")
+		err = c.script("COMMIT")
 	}
 	if err != nil {
-		_, _ = conn.ExecContext(ctx, "ROLLBACK") // the error above is the one that matters
+		_ = c.script("ROLLBACK") // the error above is the one that matters
 	}
 	return err
 }
 
 // newerFile names the oldest program that may open the file, as the file says.
-func newerFile(ctx context.Context, conn *sql.Conn, path string, version int) error {
+func newerFile(c *conn, path string, version int) error {
 	oldest := "a newer one"
 	// A file so new that even this table has changed is refused all the same.
-	_ = conn.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'oldest_program'").Scan(&oldest)
+	_ = c.get("SELECT value FROM meta WHERE name = 'oldest_program'").Scan(&oldest)
 	return inbox.Errorf(inbox.Invalid, "open store "+path, "the store has version %d; it needs inbox %s or later", version, oldest).
 		WithHint("install that version, or restore a backup made by this one")
 }

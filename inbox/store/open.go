@@ -56,34 +56,26 @@ func durable(normal bool) []string {
 }
 
 func openReaders(path string, normal bool) (*sql.DB, error) {
-	db, err := openPool(path, normal, append(durable(normal), "query_only(1)", "cache_size(-4000)"))
+	c, err := connector(path, normal, append(durable(normal), "query_only(1)", "cache_size(-4000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open store for reading: %w", err)
 	}
+	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(maxReaders)
 	db.SetMaxIdleConns(maxReaders)
 	return db, nil
 }
 
-// openWriterConn opens the one connection that writes.
-func openWriterConn(ctx context.Context, path string, normal bool) (*sql.DB, *sql.Conn, error) {
-	db, err := openPool(path, normal, append([]string{
+// writerConnector makes the one connection that writes.
+func writerConnector(path string, normal bool) (driver.Connector, error) {
+	return connector(path, normal, append([]string{
 		"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "secure_delete(FAST)", "wal_autocheckpoint(1000)",
 		"journal_size_limit(67108864)", "cache_size(-16000)", "foreign_keys(0)",
 	}, durable(normal)...))
-	if err != nil {
-		return nil, nil, fmt.Errorf("open store: %w", err)
-	}
-	db.SetMaxOpenConns(1)
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, nil, joinClose(openError(path, err), db.Close)
-	}
-	return db, conn, nil
 }
 
-// openPool opens a pool whose connections are all proven: what durability rests on is read back from each.
-func openPool(path string, normal bool, pragmas []string) (*sql.DB, error) {
+// connector makes connections that are all proven: what durability rests on is read back from each.
+func connector(path string, normal bool, pragmas []string) (driver.Connector, error) {
 	c, err := sqlite.NewConnector(dsn(path, pragmas...))
 	if err != nil {
 		return nil, err
@@ -92,7 +84,7 @@ func openPool(path string, normal bool, pragmas []string) (*sql.DB, error) {
 	if normal {
 		sync = "1"
 	}
-	return sql.OpenDB(&proven{Connector: c, path: path, sync: sync}), nil
+	return &proven{Connector: c, path: path, sync: sync}, nil
 }
 
 // proven is a connector that hands out no connection that would not flush, or whose file is not in WAL mode: some file

@@ -31,7 +31,7 @@ func (s *Store) Refuse(ctx context.Context, r *inbox.Refused) error {
 		return err
 	}
 	digest := s.digest.sum([]byte("refused"), []byte(r.Source), []byte(signatureOf(r)), r.Payload.Body)
-	return s.writeSized(ctx, len(packed)+512, false, func(t *tx) error {
+	return s.writeSized(ctx, len(packed)+512, leftover, func(t *tx) error {
 		at := millis(r.ReceivedAt)
 		res, err := t.exec(`UPDATE refused SET count = count + 1, last_at = ? WHERE source = ? AND digest = ?`, at, r.Source, digest[:])
 		if err != nil {
@@ -65,7 +65,7 @@ func signatureOf(r *inbox.Refused) string {
 // evict drops what exceeds the bounds.
 func (t *tx) evict(address string, b QuarantineBounds) error {
 	const worstFirst = ` ORDER BY why IN ('mismatch', 'no_secret'), received_at, id LIMIT 1`
-	if err := t.dropRefused(`WHERE received_at < ?`, t.now-b.Age.Milliseconds()); err != nil {
+	if err := t.expire(b); err != nil {
 		return err
 	}
 	for {
@@ -85,6 +85,15 @@ func (t *tx) evict(address string, b QuarantineBounds) error {
 			return err
 		}
 	}
+}
+
+// expireRefused drops what is too old, also when nothing new comes.
+func (s *Store) expireRefused(ctx context.Context) error {
+	return s.write(ctx, func(t *tx) error { return t.expire(s.opt.Bounds) })
+}
+
+func (t *tx) expire(b QuarantineBounds) error {
+	return t.dropRefused(`WHERE received_at < ?`, t.now-b.Age.Milliseconds())
 }
 
 // dropRefused deletes refused requests with their contents and counts them.

@@ -9,16 +9,19 @@ import (
 
 // Run writes what is handed in until ctx is done, then what still waits, and returns. An error means that the disk
 // does not keep what is written: nothing more is taken, and the program must end. It is for stores opened with
-// Options.Server; what is handed in before it begins waits for it.
+// Options.Server, and runs once; what is handed in before it begins waits for it.
 func (s *Store) Run(ctx context.Context) error {
-	stop := make(chan struct{})
-	upkeep := make(chan struct{})
+	if !s.opt.Server || s.begun.Swap(true) {
+		return inbox.Errorf(inbox.Internal, "run the store", "it was not opened for a server, or runs already")
+	}
+	live, end := context.WithCancel(ctx)
+	stop, upkeep := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(upkeep)
-		s.upkeep(ctx)
+		s.upkeep(live)
 	}()
 	go func() {
-		<-ctx.Done()
+		<-live.Done()
 		<-upkeep
 		s.state.Lock() // whoever is putting something into the queue has done so
 		s.closed = true
@@ -26,7 +29,9 @@ func (s *Store) Run(ctx context.Context) error {
 		close(stop)
 	}()
 	err := s.w.run(stop)
+	end()
 	s.shut()
+	<-stop
 	return err
 }
 
@@ -57,16 +62,26 @@ func (s *Store) shut() {
 	}
 }
 
-// submit queues an op. Ops that must not wait (accepts) are refused when the queue is full; others wait.
-func (s *Store) submit(ctx context.Context, o *op, wait bool) error {
+// urgency says what becomes of an op that finds the queue full.
+type urgency int
+
+const (
+	patient  urgency = iota // waits: settlements and operators' deeds
+	at503                   // is refused: accepts
+	leftover                // is refused already when the queue is a quarter full: strangers must not crowd out signed events
+)
+
+// submit queues an op.
+func (s *Store) submit(ctx context.Context, o *op, u urgency) error {
 	s.state.RLock()
 	defer s.state.RUnlock()
-	switch {
-	case s.closed:
+	if s.closed {
 		return errStopping
-	case !s.opt.Server:
-		return s.writeDirect(ctx, o)
-	case !wait && s.waiting.Load()+int64(o.size) > s.opt.QueueBytes:
+	}
+	if !s.opt.Server {
+		return s.writeDirect(o)
+	}
+	if u != patient && !s.room(o.size, u) {
 		return errFull
 	}
 	s.waiting.Add(int64(o.size))
@@ -75,7 +90,7 @@ func (s *Store) submit(ctx context.Context, o *op, wait bool) error {
 		return nil
 	default:
 	}
-	if !wait {
+	if u != patient {
 		s.waiting.Add(-int64(o.size))
 		return errFull
 	}
@@ -88,11 +103,21 @@ func (s *Store) submit(ctx context.Context, o *op, wait bool) error {
 	}
 }
 
+// room reports whether the queue has room for so many bytes. An op that is alone always has.
+func (s *Store) room(size int, u urgency) bool {
+	bytes, ops := s.opt.QueueBytes, queueLength
+	if u == leftover {
+		bytes, ops = bytes/4, ops/4
+	}
+	waiting := s.waiting.Load()
+	return len(s.queue) < ops && (waiting == 0 || waiting+int64(size) <= bytes)
+}
+
 // errFull answers an accept that the queue has no room for.
 var errFull = inbox.Errorf(inbox.Unavailable, "", "too many events wait for the disk")
 
 // writeDirect makes one change without a writing goroutine, under the process lock.
-func (s *Store) writeDirect(ctx context.Context, o *op) error {
+func (s *Store) writeDirect(o *op) error {
 	s.direct.Lock()
 	defer s.direct.Unlock()
 	lock, err := TryLock(s.opt.Dir)
@@ -100,21 +125,19 @@ func (s *Store) writeDirect(ctx context.Context, o *op) error {
 		return err
 	}
 	defer lock.Release()
-	if err := s.w.reload(ctx); err != nil { // another process may have written since
-		return err
-	}
+	s.w.stale = true // another process may have written since
 	return s.w.commit([]*op{o})
 }
 
 // write makes one change and returns when it is durable. ctx bounds only the wait: what is queued will be made.
 func (s *Store) write(ctx context.Context, apply func(t *tx) error) error {
-	return s.writeSized(ctx, 256, true, apply)
+	return s.writeSized(ctx, 256, patient, apply)
 }
 
-func (s *Store) writeSized(ctx context.Context, size int, wait bool, apply func(t *tx) error) error {
+func (s *Store) writeSized(ctx context.Context, size int, u urgency, apply func(t *tx) error) error {
 	answer := make(chan error, 1)
 	o := &op{size: size, apply: apply, done: func(err error) { answer <- err }}
-	if err := s.submit(ctx, o, wait); err != nil {
+	if err := s.submit(ctx, o, u); err != nil {
 		return err
 	}
 	select {
@@ -125,21 +148,38 @@ func (s *Store) writeSized(ctx context.Context, size int, wait bool, apply func(
 	}
 }
 
+// upkeepPause is how long upkeep waits after it failed, or while there is little disk space.
+const upkeepPause = 10 * time.Second
+
 // upkeep does the slow work beside the line, in steps that ride along with other writes.
 func (s *Store) upkeep(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	if err := s.dropHalfRuns(ctx); err != nil && ctx.Err() == nil {
-		s.opt.Log.Warn("cannot remove half-written runs of digests; the next start tries again", "error", err)
-	}
+	hourly := time.NewTicker(time.Hour)
+	defer hourly.Stop()
 	for {
-		if err := s.sealDigests(ctx); err != nil && ctx.Err() == nil {
-			s.opt.Log.Warn("cannot seal digests; trying again", "error", err)
+		var again <-chan time.Time
+		if err := s.tidy(ctx); err != nil && ctx.Err() == nil {
+			s.opt.Log.Warn("cannot tidy up the store; trying again", "error", err)
+			again = time.After(upkeepPause)
+		}
+		if s.Low() {
+			again = time.After(upkeepPause)
 		}
 		select {
-		case <-tick.C:
+		case <-s.sealable:
+		case <-hourly.C:
+		case <-again:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+func (s *Store) tidy(ctx context.Context) error {
+	if err := s.expireRefused(ctx); err != nil {
+		return err
+	}
+	if s.Low() {
+		return nil // merging needs room for both
+	}
+	return s.sealDigests(ctx)
 }

@@ -1,24 +1,37 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"math"
+	"fmt"
 	"slices"
+	"strings"
 )
 
 // entry is one digest in a run.
-type entry struct{ hash, seq int64 }
+type entry struct {
+	hash uint64
+	seq  int64
+}
 
-// sealDigests writes runs while there is enough for one, and merges runs while there are enough of a level. Every step
-// is a small op of its own.
+// runPlan is a run to be written: from a map, or from runs. What it is made from does not change meanwhile, so it is read
+// beside the writer, which only has to put down one part at a time.
+type runPlan struct {
+	run    digestRun // its parts are those that are written
+	parts  int
+	sorted []entry // of a first run
+	from   []digestRun
+}
+
+// sealDigests writes runs while there is enough for one, and merges runs while there are enough of a level. Every part is
+// a small op of its own. A run that a program before us left half written is gone on with.
 func (s *Store) sealDigests(ctx context.Context) error {
 	for ctx.Err() == nil {
-		var plan *mergePlan
-		err := s.write(ctx, func(t *tx) error {
-			plan = t.w.known.plan(s.opt.runSize)
-			return nil
-		})
-		if err != nil || plan == nil {
+		plan, err := s.planRun(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.dropRuns(ctx, plan); err != nil || plan == nil {
 			return err
 		}
 		if err := s.writeRun(ctx, plan); err != nil {
@@ -28,182 +41,203 @@ func (s *Store) sealDigests(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// mergePlan is a run to be written: from the map, or from runs.
-type mergePlan struct {
-	run     digestRun
-	entries []entry // of a first run, sorted
-	from    []digestRun
+// planRun returns what to write next, nil for nothing.
+func (s *Store) planRun(ctx context.Context) (*runPlan, error) {
+	var plan *runPlan
+	var full map[uint64]int64
+	err := s.write(ctx, func(t *tx) error {
+		plan, full = t.w.known.plan()
+		return nil
+	})
+	if err != nil || plan == nil {
+		return nil, err
+	}
+	count := len(full)
+	for hash, seq := range full {
+		plan.sorted = append(plan.sorted, entry{hash, seq})
+	}
+	slices.SortFunc(plan.sorted, compareEntries)
+	for _, r := range plan.from {
+		count += int(r.last - r.first + 1)
+	}
+	plan.parts = max(1, (count+partRows-1)/partRows)
+	return plan, s.beginRun(ctx, plan)
 }
 
-// plan returns what to write next, nil for nothing. It runs in the writing goroutine.
-func (d *digests) plan(size int) *mergePlan {
-	if len(d.recent) >= 2*size {
-		first, last := d.sealed+1, d.sealed+int64(size)
-		p := &mergePlan{run: digestRun{first: first, last: last}}
-		for hash, seq := range d.recent {
-			if seq <= last {
-				p.entries = append(p.entries, entry{int64(hash), seq})
-			}
-		}
-		slices.SortFunc(p.entries, compareEntries)
-		return p
+// plan chooses what to write next: the oldest full map, or else the first eight runs of one level in a row.
+func (d *digests) plan() (*runPlan, map[uint64]int64) {
+	if d.full() {
+		return &runPlan{run: digestRun{first: d.sealed + 1, last: d.sealed + d.size}}, d.recent[0]
 	}
 	for at := 0; at+mergeWidth <= len(d.runs); at++ {
 		group := d.runs[at : at+mergeWidth]
 		if slices.ContainsFunc(group, func(r digestRun) bool { return r.level != group[0].level }) {
 			continue
 		}
-		last := group[mergeWidth-1]
-		return &mergePlan{
-			run:  digestRun{level: last.level + 1, first: group[0].first, last: last.last},
-			from: slices.Clone(group),
-		}
+		run := digestRun{level: group[0].level + 1, first: group[0].first, last: group[mergeWidth-1].last}
+		return &runPlan{run: run, from: slices.Clone(group)}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 func compareEntries(a, b entry) int {
-	switch {
-	case a.hash < b.hash:
-		return -1
-	case a.hash > b.hash:
-		return 1
-	}
-	return int(a.seq - b.seq)
+	return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.seq, b.seq))
 }
 
-// writeRun writes a run step by step. It counts only once its filter is there; until then what it is made from is used.
-func (s *Store) writeRun(ctx context.Context, p *mergePlan) error {
-	size := len(p.entries)
-	for _, r := range p.from {
-		size += int(r.count)
-	}
-	p.run.filter = newFilter(size)
-	err := s.write(ctx, func(t *tx) error {
-		res, err := t.exec(`INSERT INTO digest_runs (level, first, last, count) VALUES (?, ?, ?, 0)`, p.run.level, p.run.first, p.run.last)
+// beginRun makes the row of a run, or finds it with the parts that are written already.
+func (s *Store) beginRun(ctx context.Context, p *runPlan) error {
+	return s.write(ctx, func(t *tx) error {
+		found, err := t.query(`SELECT id FROM digest_runs WHERE sealed = 0 AND level = ? AND first = ? AND last = ? AND parts = ?`,
+			p.run.level, p.run.first, p.run.last, p.parts)
+		if err != nil {
+			return err
+		}
+		begun := found.Next()
+		if begun {
+			err = found.Scan(&p.run.id)
+		}
+		if err = joinClose(err, found.Err, found.Close); err != nil {
+			return err
+		}
+		p.run.parts = nil
+		if begun {
+			p.run.parts, err = loadFilters(t.query, p.run.id, nil)
+			return err
+		}
+		res, err := t.exec(`INSERT INTO digest_runs (level, first, last, parts, sealed) VALUES (?, ?, ?, ?, 0)`,
+			p.run.level, p.run.first, p.run.last, p.parts)
 		if err == nil {
 			p.run.id, err = res.LastInsertId()
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	for _, part := range hashRanges(size) {
-		if err := s.writePart(ctx, p, part[0], part[1]); err != nil {
-			return err
-		}
-	}
-	err = s.write(ctx, func(t *tx) error {
-		if _, err := t.exec(`UPDATE digest_runs SET filter = ?, count = ? WHERE id = ?`, []byte(p.run.filter), p.run.count, p.run.id); err != nil {
-			return err
-		}
-		for _, old := range p.from { // their entries go in steps of their own; a run without filter is not used
-			if _, err := t.exec(`UPDATE digest_runs SET filter = NULL WHERE id = ?`, old.id); err != nil {
-				return err
-			}
-		}
-		t.after = append(t.after, func() {
-			t.w.known.put(p.run)
-			t.w.known.forget(t.w.known.sealed)
-		})
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return s.dropHalfRuns(ctx)
 }
 
-// writePart writes the entries of a run with low <= hash <= high.
-func (s *Store) writePart(ctx context.Context, p *mergePlan, low, high int64) error {
-	var part []entry
-	err := s.write(ctx, func(t *tx) error {
-		part = part[:0]
-		for _, e := range p.entries {
-			if e.hash >= low && e.hash <= high {
-				part = append(part, e)
-			}
+// writeRun writes a run part by part. It counts only once it is sealed; until then what it is made from is used.
+func (s *Store) writeRun(ctx context.Context, p *runPlan) error {
+	for part := len(p.run.parts); part < p.parts; part++ {
+		entries, err := s.partEntries(ctx, p, part)
+		if err != nil {
+			return fmt.Errorf("read part %d of a run of digests: %w", part, err)
 		}
-		for _, old := range p.from {
-			more, err := t.entriesBetween(old.id, low, high)
-			if err != nil {
+		f := newFilter(len(entries))
+		for _, e := range entries {
+			f.add(e.hash)
+		}
+		if err := s.write(ctx, func(t *tx) error { return t.putPart(p.run.id, part, entries, f) }); err != nil {
+			return err
+		}
+		p.run.parts = append(p.run.parts, f)
+	}
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.exec(`UPDATE digest_runs SET sealed = 1 WHERE id = ?`, p.run.id); err != nil {
+			return err
+		}
+		for _, old := range p.from { // their parts go one by one; a run that is not sealed is not used
+			if _, err := t.exec(`UPDATE digest_runs SET sealed = 0 WHERE id = ?`, old.id); err != nil {
 				return err
 			}
-			part = append(part, more...)
 		}
-		slices.SortFunc(part, compareEntries)
-		for _, e := range part {
-			if _, err := t.exec(`INSERT INTO digest_entries (run, hash, seq) VALUES (?, ?, ?)`, p.run.id, e.hash, e.seq); err != nil {
-				return err
-			}
-		}
+		t.after = append(t.after, func() { t.w.known.take(p.run) })
 		return nil
 	})
-	if err != nil {
-		return err
+}
+
+// partEntries returns the digests of one part, sorted.
+func (s *Store) partEntries(ctx context.Context, p *runPlan, part int) ([]entry, error) {
+	low, high := partRange(part, p.parts)
+	at := func(hash uint64) int {
+		i, _ := slices.BinarySearchFunc(p.sorted, hash, func(e entry, hash uint64) int { return cmp.Compare(e.hash, hash) })
+		return i
 	}
-	for _, e := range part {
-		p.run.filter.add(uint64(e.hash))
+	list := slices.Clone(p.sorted[at(low):at(high)])
+	if i := at(high); i < len(p.sorted) && p.sorted[i].hash == high {
+		list = append(list, p.sorted[i])
 	}
-	p.run.count += int64(len(part))
+	for _, old := range p.from {
+		err := s.each(ctx, `SELECT hash, seq FROM digest_entries WHERE run = ? AND hash BETWEEN ? AND ?`,
+			[]any{old.id, stored(low), stored(high)}, func(row scanner) error {
+				var hash, seq int64
+				err := row.Scan(&hash, &seq)
+				list = append(list, entry{unstored(hash), seq})
+				return err
+			})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(list, compareEntries)
+	return list, nil
+}
+
+// insertRows is how many digests one statement inserts: many rows at a time cost half.
+const insertRows = 100
+
+// putPart writes a part of a run with its filter.
+func (t *tx) putPart(run int64, part int, entries []entry, f filter) error {
+	const row = `(?, ?, ?)`
+	for chunk := range slices.Chunk(entries, insertRows) {
+		args := make([]any, 0, 3*insertRows)
+		for _, e := range chunk {
+			args = append(args, run, stored(e.hash), e.seq)
+		}
+		if len(chunk) == insertRows {
+			if _, err := t.exec(insertEntries+row+strings.Repeat(`, `+row, insertRows-1), args...); err != nil {
+				return err
+			}
+			continue
+		}
+		for one := range slices.Chunk(args, 3) {
+			if _, err := t.exec(insertEntries+row, one...); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := t.exec(`INSERT INTO digest_filters (run, part, bits) VALUES (?, ?, ?)`, run, part, []byte(f))
+	return err
+}
+
+const insertEntries = `INSERT INTO digest_entries (run, hash, seq) VALUES `
+
+// dropRuns removes, part by part, the runs that are not used: those merged into others, and those half written that are
+// not the planned one.
+func (s *Store) dropRuns(ctx context.Context, plan *runPlan) error {
+	keep := int64(0)
+	if plan != nil {
+		keep = plan.run.id
+	}
+	for more := true; more; {
+		err := s.write(ctx, func(t *tx) (err error) {
+			more, err = t.dropPart(keep)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-func (t *tx) entriesBetween(run, low, high int64) ([]entry, error) {
-	rows, err := t.query(`SELECT hash, seq FROM digest_entries WHERE run = ? AND hash BETWEEN ? AND ?`, run, low, high)
-	if err != nil {
-		return nil, err
+// dropPart removes one part of a run that is not used, or the run when no part is left, and reports whether there was one.
+func (t *tx) dropPart(keep int64) (bool, error) {
+	var run int64
+	var parts, part int
+	err := t.get(`SELECT coalesce(max(id), 0), coalesce(max(parts), 0) FROM digest_runs
+		WHERE id = (SELECT id FROM digest_runs WHERE sealed = 0 AND id <> ? LIMIT 1)`, keep).Scan(&run, &parts)
+	if err != nil || run == 0 {
+		return false, err
 	}
-	defer rows.Close()
-	var list []entry
-	for rows.Next() {
-		var e entry
-		if err := rows.Scan(&e.hash, &e.seq); err != nil {
-			return nil, err
-		}
-		list = append(list, e)
+	if err := t.get(`SELECT coalesce(max(part), -1) FROM digest_filters WHERE run = ?`, run).Scan(&part); err != nil {
+		return false, err
 	}
-	return list, rows.Err()
-}
-
-// hashRanges cuts the space of hashes into ranges of about stepRows of n entries each: digests are evenly spread.
-func hashRanges(n int) [][2]int64 {
-	parts := max(1, (n+stepRows-1)/stepRows)
-	width := math.MaxUint64/uint64(parts) + 1
-	if parts == 1 {
-		return [][2]int64{{math.MinInt64, math.MaxInt64}}
+	if part < 0 {
+		_, err := t.exec(`DELETE FROM digest_runs WHERE id = ?`, run)
+		return true, err
 	}
-	list := make([][2]int64, 0, parts)
-	low := int64(math.MinInt64)
-	for range parts - 1 {
-		high := low + int64(width-1)
-		list = append(list, [2]int64{low, high})
-		low = high + 1
+	low, high := partRange(part, parts)
+	if _, err := t.exec(`DELETE FROM digest_entries WHERE run = ? AND hash BETWEEN ? AND ?`, run, stored(low), stored(high)); err != nil {
+		return false, err
 	}
-	return append(list, [2]int64{low, math.MaxInt64})
-}
-
-// dropHalfRuns removes runs that have no filter: half written when the program ended, or merged into another.
-func (s *Store) dropHalfRuns(ctx context.Context) error {
-	for ctx.Err() == nil {
-		more := false
-		err := s.write(ctx, func(t *tx) error {
-			res, err := t.exec(`DELETE FROM digest_entries WHERE (run, hash, seq) IN (
-				SELECT run, hash, seq FROM digest_entries WHERE run IN (SELECT id FROM digest_runs WHERE filter IS NULL) LIMIT ?)`, stepRows)
-			if err != nil {
-				return err
-			}
-			n, err := res.RowsAffected()
-			if more = n > 0; more || err != nil {
-				return err
-			}
-			_, err = t.exec(`DELETE FROM digest_runs WHERE filter IS NULL`)
-			return err
-		})
-		if err != nil || !more {
-			return err
-		}
-	}
-	return ctx.Err()
+	_, err = t.exec(`DELETE FROM digest_filters WHERE run = ? AND part = ?`, run, part)
+	return true, err
 }

@@ -19,22 +19,25 @@ func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(erro
 	}
 	return s.submit(ctx, &op{
 		size: size,
-		apply: func(t *tx) error {
+		refuse: func() error {
 			if st.Chain != nil && st.Chain.Broken() {
 				return errBroken
 			}
-			return t.settle(st)
+			return nil
 		},
+		apply: func(t *tx) error { return t.settle(st) },
 		done: func(err error) {
-			if err != nil && st.Chain != nil {
-				st.Chain.Break()
-			}
-			if err != nil && !errors.Is(err, errBroken) {
+			switch {
+			case err == nil:
+			case st.Chain == nil:
 				s.opt.Log.Error("cannot record what a plugin came to", "plugin", st.Plugin, "error", err)
+			case !st.Chain.Broken(): // what rests on it fails too, and would only repeat it
+				st.Chain.Break()
+				s.opt.Log.Error("cannot record what a plugin came to; it begins again from what is stored", "plugin", st.Plugin, "error", err)
 			}
 			done(err)
 		},
-	}, true)
+	}, patient)
 }
 
 // errBroken refuses what rests on a settlement that failed.

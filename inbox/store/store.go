@@ -63,6 +63,9 @@ type Store struct {
 	state   sync.RWMutex // guards closed; held shared while something is put into the queue
 	closed  bool         // Run has ended
 	direct  sync.Mutex   // serialises the writes of a store without Run
+	begun   atomic.Bool  // Run was called
+
+	sealable chan struct{} // wakes upkeep when there are digests to seal
 
 	head atomic.Int64 // newest durable seq
 	sick atomic.Pointer[inbox.Error]
@@ -84,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength)}
+	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength), sealable: make(chan struct{}, 1)}
 	s.subs.list = map[chan struct{}]bool{}
 	if s.w, err = openWriter(ctx, s); err != nil {
 		return nil, err

@@ -2,9 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"inbox/inbox"
@@ -19,9 +20,10 @@ const (
 
 // op is one change, whole or not at all.
 type op struct {
-	size  int                // bytes it writes, roughly
-	apply func(tx *tx) error // may run more than once; changes nothing but the transaction
-	done  func(error)        // told when the change is durable or has failed; must not block
+	size   int                // bytes it writes, roughly
+	refuse func() error       // says why it must not be tried any more; nil: always tried
+	apply  func(tx *tx) error // may run more than once; changes nothing but the transaction
+	done   func(error)        // told when the change is durable or has failed; must not block
 }
 
 // tx is the transaction under way. It also holds what the batch will have changed in memory once it commits.
@@ -36,122 +38,104 @@ type tx struct {
 
 // writer owns the connection that writes.
 type writer struct {
-	s     *Store
-	db    *sql.DB
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	s    *Store
+	conn *conn // nil when the file could not be opened anew
 
 	head   int64
 	stored int64
 	known  digests
+	stale  bool // memory may differ from the file: a commit failed, and the file says whether it happened
 }
+
+// Points at which a test may let the writer fail.
+const (
+	pointBegin     = "begin"
+	pointExec      = "exec"
+	pointQuery     = "query"
+	pointCommit    = "commit"    // before it
+	pointCommitted = "committed" // after it: the change is made, and the writer is told that it failed
+	pointRollback  = "rollback"
+	pointReload    = "reload"
+	pointReopen    = "reopen"
+)
 
 func openWriter(ctx context.Context, s *Store) (*writer, error) {
 	w := &writer{s: s}
 	if err := w.connect(ctx); err != nil {
 		return nil, err
 	}
-	if err := w.migrate(ctx); err != nil {
-		return nil, joinClose(err, w.close)
+	for _, step := range []func(context.Context) error{w.migrate, w.checkKey} {
+		if err := step(ctx); err != nil {
+			return nil, joinClose(err, w.close)
+		}
 	}
-	if err := w.checkKey(ctx); err != nil {
-		return nil, joinClose(err, w.close)
-	}
-	if err := w.reload(ctx); err != nil {
-		return nil, joinClose(err, w.close)
+	if err := w.reload(); err != nil {
+		return nil, joinClose(openError(s.path, err), w.close)
 	}
 	return w, nil
 }
 
-func (w *writer) connect(ctx context.Context) (err error) {
-	w.stmts = map[string]*sql.Stmt{}
-	w.db, w.conn, err = openWriterConn(ctx, w.s.path, w.s.opt.normal)
+func (w *writer) connect(ctx context.Context) error {
+	c, err := writerConnector(w.s.path, w.s.opt.normal)
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	raw, err := c.Connect(ctx)
+	if err != nil {
+		return openError(w.s.path, err)
+	}
+	w.conn, err = newConn(raw)
 	return err
 }
 
-// close closes the connection. The statements die with it.
 func (w *writer) close() error {
 	if w.conn == nil {
 		return nil
 	}
-	err := w.conn.Close()
+	c := w.conn
 	w.conn = nil
-	return joinClose(err, w.db.Close)
+	return c.close()
 }
 
-// reload reads what the writer holds in memory.
-func (w *writer) reload(ctx context.Context) error {
-	err := w.conn.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0), coalesce((SELECT stored_at FROM events ORDER BY seq DESC LIMIT 1), 0) FROM events`).
-		Scan(&w.head, &w.stored)
-	if err != nil {
-		return fmt.Errorf("read the newest event: %w", err)
-	}
-	return w.known.load(ctx, w.conn, w.head)
-}
-
-// checkpoint moves the write-ahead log into the file; failing that, the next start does it.
-func (w *writer) checkpoint() {
-	if w.conn == nil {
-		return
-	}
-	if _, err := w.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		w.s.opt.Log.Warn("cannot checkpoint while closing", "error", err)
-	}
-}
-
-// exec runs a statement of the transaction. Statements are prepared once.
-func (t *tx) exec(query string, args ...any) (sql.Result, error) {
-	if err := t.w.s.opt.fault("exec"); err != nil {
+// exec runs a statement of the transaction.
+func (t *tx) exec(query string, args ...any) (driver.Result, error) {
+	if err := t.w.s.opt.fault(pointExec); err != nil {
 		return nil, err
 	}
-	stmt, err := t.w.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.ExecContext(context.Background(), args...)
+	return t.w.conn.exec(query, args...)
 }
 
 // get runs a query of one row; no row is sql.ErrNoRows.
-func (t *tx) get(query string, args ...any) *sql.Row {
-	stmt, err := t.w.prepare(query)
-	if err != nil {
-		return t.w.conn.QueryRowContext(context.Background(), query, args...) // reports the error by Scan
+func (t *tx) get(query string, args ...any) row {
+	if err := t.w.s.opt.fault(pointQuery); err != nil {
+		return row{err: err}
 	}
-	return stmt.QueryRowContext(context.Background(), args...)
+	return t.w.conn.get(query, args...)
 }
 
-func (t *tx) query(query string, args ...any) (*sql.Rows, error) {
-	stmt, err := t.w.prepare(query)
-	if err != nil {
+func (t *tx) query(query string, args ...any) (*rows, error) {
+	if err := t.w.s.opt.fault(pointQuery); err != nil {
 		return nil, err
 	}
-	return stmt.QueryContext(context.Background(), args...)
+	return t.w.conn.query(query, args...)
 }
 
-func (w *writer) prepare(query string) (*sql.Stmt, error) {
-	if stmt := w.stmts[query]; stmt != nil {
-		return stmt, nil
-	}
-	stmt, err := w.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, fmt.Errorf("prepare statement: %w", err)
-	}
-	w.stmts[query] = stmt
-	return stmt, nil
-}
-
-// commit makes a batch durable and tells everyone in it. When one op fails, the others must not suffer: all are tried
-// again one by one, in their order. It returns an error only when the file cannot be written safely any more.
+// commit makes a batch durable and tells everyone in it. When one op fails, the others must not suffer: the batch is cut
+// in two and both halves are tried, in their order, until it is alone. It returns an error only when the file cannot be
+// written safely any more; then all have been told.
 func (w *writer) commit(batch []*op) error {
+	if batch = refused(batch); len(batch) == 0 {
+		return nil
+	}
 	err := w.try(batch)
-	if err == nil {
+	switch {
+	case err == nil:
 		for _, o := range batch {
 			o.done(nil)
 		}
 		w.s.heal()
 		return nil
-	}
-	if diskFailed(err) || len(batch) == 1 {
+	case diskFailed(err) || len(batch) == 1:
 		if fatal := w.recover(err); fatal != nil {
 			fail(batch, fatal)
 			return fatal
@@ -159,13 +143,26 @@ func (w *writer) commit(batch []*op) error {
 		fail(batch, unavailable("write to the store", err))
 		return nil
 	}
-	for i := range batch {
-		if fatal := w.commit(batch[i : i+1]); fatal != nil {
-			fail(batch[i+1:], fatal)
-			return fatal
-		}
+	half := len(batch) / 2
+	if fatal := w.commit(batch[:half]); fatal != nil {
+		fail(batch[half:], fatal)
+		return fatal
 	}
-	return nil
+	return w.commit(batch[half:])
+}
+
+// refused tells those that must not be tried any more, and returns the others.
+func refused(batch []*op) []*op {
+	return slices.DeleteFunc(batch, func(o *op) bool {
+		if o.refuse == nil {
+			return false
+		}
+		err := o.refuse()
+		if err != nil {
+			o.done(err)
+		}
+		return err != nil
+	})
 }
 
 func fail(batch []*op, err error) {
@@ -175,44 +172,77 @@ func fail(batch []*op, err error) {
 }
 
 // try runs a batch as one transaction.
-func (w *writer) try(batch []*op) (err error) {
-	ctx := context.Background() // a waiter that goes away must not undo what others wait for
-	if w.conn == nil {
-		return inbox.Errorf(inbox.Unavailable, "write to the store", "the file is closed")
+func (w *writer) try(batch []*op) error {
+	if err := w.ready(); err != nil {
+		return err
 	}
-	if err := w.step(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := w.step(pointBegin, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	t := &tx{w: w, now: w.s.now(), head: w.head, stored: w.stored}
 	for _, o := range batch {
-		if err := applySafely(o, t); err != nil {
-			if _, rerr := w.conn.ExecContext(ctx, "ROLLBACK"); rerr != nil {
-				w.s.opt.Log.Debug("rollback", "error", rerr) // SQLite rolls back by itself after some errors
-			}
+		if err := w.applySafely(o, t); err != nil {
+			w.rollback()
 			return err
 		}
 	}
-	if err := w.step(ctx, "COMMIT"); err != nil {
-		_, _ = w.conn.ExecContext(ctx, "ROLLBACK") // fails when SQLite has done it, which is as good
+	err := w.step(pointCommit, "COMMIT")
+	if err == nil {
+		err = w.s.opt.fault(pointCommitted)
+	}
+	if err != nil {
+		w.stale = true
+		w.rollback()
 		return err
 	}
 	w.committed(t)
 	return nil
 }
 
-func (w *writer) step(ctx context.Context, statement string) error {
-	if err := w.s.opt.fault(statement); err != nil {
+// ready puts right what an earlier failure left: memory is what the file says before anything rests on it.
+func (w *writer) ready() error {
+	if w.conn == nil {
+		if err := w.connect(context.Background()); err != nil {
+			return err
+		}
+		w.stale = true
+	}
+	if !w.stale {
+		return nil
+	}
+	if err := w.reload(); err != nil {
+		return fmt.Errorf("read the store after a failed commit: %w", err)
+	}
+	return nil
+}
+
+// rollback ends a transaction that failed. SQLite rolls back by itself after some errors, and then has none to end; a
+// transaction that cannot be ended goes with its connection.
+func (w *writer) rollback() {
+	err := w.step(pointRollback, "ROLLBACK")
+	if err == nil || extended(err) == codeError {
+		return
+	}
+	w.s.opt.Log.Warn("cannot roll back; opening the file anew", "error", err)
+	if err := w.close(); err != nil {
+		w.s.opt.Log.Warn("close after a failed rollback", "error", err)
+	}
+}
+
+func (w *writer) step(point, statement string) error {
+	if err := w.s.opt.fault(point); err != nil {
 		return err
 	}
-	_, err := w.conn.ExecContext(ctx, statement)
+	_, err := w.conn.exec(statement)
 	return err
 }
 
 // applySafely turns a panic of one op into its error: a bug must not take the others down.
-func applySafely(o *op, t *tx) (err error) {
+func (w *writer) applySafely(o *op, t *tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = inbox.Errorf(inbox.Internal, "write to the store", "panic: %v\n%s", p, debug.Stack())
+			w.s.opt.Log.Error("a change of the store panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			err = inbox.Errorf(inbox.Internal, "write to the store", "panic (%T)", p).WithHint("please report this with the server's log")
 		}
 	}()
 	return o.apply(t)
@@ -232,62 +262,15 @@ func (w *writer) committed(t *tx) {
 	if appended {
 		w.s.subs.wake()
 	}
+	w.wakeUpkeep()
 }
 
-// recover puts the writer in order after a batch failed. After a failed flush the file is opened anew and
-// checkpointed before anything else is taken; if that fails too, the error is returned and the program must end.
-func (w *writer) recover(cause error) error {
-	if !diskFailed(cause) {
-		return nil
-	}
-	w.s.opt.Log.Error("cannot write to the store", "error", cause)
-	w.s.fallIll(unavailable("write to the store", cause))
-	ctx := context.Background()
-	if flushFailed(cause) {
-		if err := w.reopen(ctx); err != nil {
-			return inbox.Errorf(inbox.Unavailable, "bring the store to the disk", "%w (after: %w)", err, cause).
-				WithHint("the disk does not keep what is written: see the system's log, then start again")
+func (w *writer) wakeUpkeep() {
+	if w.known.full() {
+		select {
+		case w.s.sealable <- struct{}{}:
+		default:
 		}
-		return nil
-	}
-	// A commit that failed may still have reached the file.
-	if err := w.reload(ctx); err != nil {
-		w.s.opt.Log.Error("cannot read the store after a failed write", "error", err)
-	}
-	return nil
-}
-
-func (w *writer) reopen(ctx context.Context) error {
-	if err := w.close(); err != nil {
-		w.s.opt.Log.Debug("close after a failed flush", "error", err)
-	}
-	if err := w.connect(ctx); err != nil {
-		return err
-	}
-	var busy, log, moved int
-	if err := w.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
-		return err
-	}
-	if busy != 0 {
-		return fmt.Errorf("checkpoint: a reader is in the way")
-	}
-	w.s.opt.Log.Warn("the file was opened anew after a failed flush and is in order")
-	return w.reload(ctx)
-}
-
-// fallIll makes Ready report the failure until a write succeeds.
-func (s *Store) fallIll(err error) {
-	e, ok := err.(*inbox.Error)
-	if !ok {
-		e = inbox.Errorf(inbox.Unavailable, "write to the store", "%w", err)
-	}
-	s.sick.Store(e)
-}
-
-func (s *Store) heal() {
-	if s.sick.Load() != nil {
-		s.sick.Store(nil)
-		s.opt.Log.Info("the store can be written again")
 	}
 }
 
@@ -302,7 +285,9 @@ func (w *writer) run(stop <-chan struct{}) error {
 		case o := <-w.s.queue:
 			batch = append(batch, o)
 		case <-probe.C:
-			w.idle()
+			if err := w.idle(); err != nil {
+				return err
+			}
 			continue
 		case <-stop:
 			select {
@@ -339,15 +324,18 @@ func (w *writer) gather(batch []*op) []*op {
 
 // idle is called every second: it measures the disk, and tries a write when the last one failed, so that the door
 // opens again by itself.
-func (w *writer) idle() {
+func (w *writer) idle() error {
 	w.s.checkDisk()
-	if w.s.sick.Load() != nil {
-		probe := &op{done: func(error) {}, apply: func(t *tx) error {
-			_, err := t.exec(`INSERT INTO meta (name, value) VALUES ('probed', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1`, fmt.Sprint(t.now))
-			return err
-		}}
-		if err := w.commit([]*op{probe}); err != nil {
-			w.s.opt.Log.Error("cannot write to the store", "error", err)
-		}
+	if w.s.sick.Load() == nil {
+		return nil
 	}
+	return w.commit([]*op{{done: func(error) {}, apply: func(t *tx) error {
+		return t.setMeta("probed", t.now)
+	}}})
+}
+
+// setMeta sets a figure about the store.
+func (t *tx) setMeta(name string, value int64) error {
+	_, err := t.exec(`INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, fmt.Sprint(value))
+	return err
 }

@@ -1,5 +1,6 @@
 -- The line: the log, what it was read as, and where every plugin stands in it.
--- Times are integer milliseconds since 1970, UTC, from the program's clock. The CHECKs repeat the state machine.
+-- Times are integer milliseconds since 1970, UTC, from the program's clock. The CHECKs repeat the state machine. Lists
+-- of more than two words are spelled as CASE: for IN (...) SQLite would make a temporary table for every row written.
 
 CREATE TABLE meta (
 	name  TEXT NOT NULL PRIMARY KEY,
@@ -25,14 +26,14 @@ CREATE TABLE events (
 	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 under the store key: of source and body, or of what makes it one
 	source             TEXT    NOT NULL,
 	mode               TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
-	origin             TEXT    NOT NULL CHECK (origin IN ('webhook', 'readmitted', 'import', 'emit')),
+	origin             TEXT    NOT NULL CHECK (CASE origin WHEN 'webhook' THEN 1 WHEN 'readmitted' THEN 1 WHEN 'import' THEN 1 WHEN 'emit' THEN 1 ELSE 0 END),
 	secret             TEXT    NOT NULL,
 	event              TEXT    NOT NULL,
 	event_type         TEXT    NOT NULL,
 	external_id        TEXT    NOT NULL,
 	key                TEXT    NOT NULL CHECK (key <> ''),
 	customer_reference TEXT    NOT NULL,
-	verdict            TEXT    NOT NULL CHECK (verdict IN ('passed', 'failed', 'pending', 'unknown')),
+	verdict            TEXT    NOT NULL CHECK (CASE verdict WHEN 'passed' THEN 1 WHEN 'failed' THEN 1 WHEN 'pending' THEN 1 WHEN 'unknown' THEN 1 ELSE 0 END),
 	status             TEXT    NOT NULL,
 	state              TEXT    NOT NULL,
 	sub_status         TEXT    NOT NULL,
@@ -58,19 +59,27 @@ CREATE TABLE copies (
 	last_at  INTEGER NOT NULL
 ) STRICT;
 
--- Digests of older events: sorted runs that are written once, each with a filter that is kept in memory.
+-- Digests of older events: sorted runs that are written once, part by part, and never change. Each part has a filter that
+-- is kept in memory.
 CREATE TABLE digest_runs (
 	id     INTEGER NOT NULL PRIMARY KEY,
 	level  INTEGER NOT NULL CHECK (level >= 0),
 	first  INTEGER NOT NULL, -- seqs it covers
 	last   INTEGER NOT NULL CHECK (last >= first),
-	count  INTEGER NOT NULL,
-	filter BLOB              -- NULL while the run is being written
+	parts  INTEGER NOT NULL CHECK (parts > 0),
+	sealed INTEGER NOT NULL CHECK (sealed IN (0, 1)) -- 0: being written, or merged into another and on its way out
+) STRICT;
+
+CREATE TABLE digest_filters (
+	run  INTEGER NOT NULL,
+	part INTEGER NOT NULL CHECK (part >= 0),
+	bits BLOB    NOT NULL,
+	PRIMARY KEY (run, part)
 ) STRICT;
 
 CREATE TABLE digest_entries (
 	run  INTEGER NOT NULL,
-	hash INTEGER NOT NULL, -- first 64 bits of the digest
+	hash INTEGER NOT NULL, -- first 64 bits of the digest, the highest flipped, so that signed order is theirs
 	seq  INTEGER NOT NULL,
 	PRIMARY KEY (run, hash, seq)
 ) STRICT, WITHOUT ROWID;
@@ -81,7 +90,7 @@ CREATE TABLE refused (
 	source      TEXT    NOT NULL,
 	digest      BLOB    NOT NULL CHECK (length(digest) = 32),
 	address     TEXT    NOT NULL,
-	why         TEXT    NOT NULL CHECK (why IN ('missing', 'malformed', 'mismatch', 'no_secret')),
+	why         TEXT    NOT NULL CHECK (CASE why WHEN 'missing' THEN 1 WHEN 'malformed' THEN 1 WHEN 'mismatch' THEN 1 WHEN 'no_secret' THEN 1 ELSE 0 END),
 	received_at INTEGER NOT NULL,
 	last_at     INTEGER NOT NULL,
 	count       INTEGER NOT NULL CHECK (count > 0),
@@ -126,7 +135,7 @@ CREATE TABLE lanes (
 	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
 	key     TEXT    NOT NULL,
 	next    INTEGER NOT NULL CHECK (next > 0),
-	state   TEXT    NOT NULL CHECK (state IN ('ready', 'retry', 'parked')),
+	state   TEXT    NOT NULL CHECK (CASE state WHEN 'ready' THEN 1 WHEN 'retry' THEN 1 WHEN 'parked' THEN 1 ELSE 0 END),
 	due_at  INTEGER CHECK ((state = 'retry') = (due_at IS NOT NULL)),
 	attempt INTEGER NOT NULL CHECK (attempt >= 0),
 	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
@@ -140,8 +149,8 @@ CREATE TABLE attempts (
 	seq        INTEGER NOT NULL,
 	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay job
 	attempt    INTEGER NOT NULL CHECK (attempt > 0),
-	result     TEXT    NOT NULL CHECK (result IN ('ok', 'skip', 'retry', 'reject', 'trap', 'exit', 'timeout', 'fuel', 'memory', 'output', 'bad_result', 'denied', 'unreadable', 'host_error')),
-	fate       TEXT    NOT NULL CHECK (fate IN ('done', 'again', 'dead')),
+	result     TEXT    NOT NULL CHECK (CASE result WHEN 'ok' THEN 1 WHEN 'skip' THEN 1 WHEN 'retry' THEN 1 WHEN 'reject' THEN 1 WHEN 'trap' THEN 1 WHEN 'exit' THEN 1 WHEN 'timeout' THEN 1 WHEN 'fuel' THEN 1 WHEN 'memory' THEN 1 WHEN 'output' THEN 1 WHEN 'bad_result' THEN 1 WHEN 'denied' THEN 1 WHEN 'unreadable' THEN 1 WHEN 'host_error' THEN 1 ELSE 0 END),
+	fate       TEXT    NOT NULL CHECK (CASE fate WHEN 'done' THEN 1 WHEN 'again' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
 	counted    INTEGER NOT NULL CHECK (counted IN (0, 1)),
 	started_at INTEGER NOT NULL,
 	duration   INTEGER NOT NULL CHECK (duration >= 0), -- microseconds
@@ -163,7 +172,7 @@ CREATE TABLE dead (
 	parks       INTEGER NOT NULL CHECK (parks IN (0, 1)),
 	result      TEXT    NOT NULL,
 	died_at     INTEGER NOT NULL,
-	resolution  TEXT    NOT NULL CHECK (resolution IN ('', 'retried', 'discarded')),
+	resolution  TEXT    NOT NULL CHECK (CASE resolution WHEN '' THEN 1 WHEN 'retried' THEN 1 WHEN 'discarded' THEN 1 ELSE 0 END),
 	resolved_at INTEGER CHECK ((resolution = '') = (resolved_at IS NULL)),
 	PRIMARY KEY (plugin, seq, run, attempt),
 	CHECK (parks = 0 OR run = 0)
@@ -195,11 +204,11 @@ CREATE TABLE jobs (
 	actor       TEXT    NOT NULL,
 	reason      TEXT    NOT NULL,
 	filter      TEXT    NOT NULL CHECK (json_valid(filter)),
-	only_what   TEXT    NOT NULL CHECK (only_what IN ('all', 'failed', 'missing')),
+	only_what   TEXT    NOT NULL CHECK (CASE only_what WHEN 'all' THEN 1 WHEN 'failed' THEN 1 WHEN 'missing' THEN 1 ELSE 0 END),
 	upto        INTEGER NOT NULL,
 	rate        REAL    NOT NULL CHECK (rate >= 0),
 	matched     INTEGER NOT NULL,
-	state       TEXT    NOT NULL CHECK (state IN ('running', 'done', 'cancelled'))
+	state       TEXT    NOT NULL CHECK (CASE state WHEN 'running' THEN 1 WHEN 'done' THEN 1 WHEN 'cancelled' THEN 1 ELSE 0 END)
 ) STRICT;
 
 CREATE TABLE job_parts (

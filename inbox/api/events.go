@@ -23,8 +23,8 @@ func (s *server) listEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	left := f.Limit
-	enc := json.NewEncoder(w)
-	for first := true; ; first = false {
+	out := eventWriter{w: w}
+	for {
 		page := f
 		page.Limit = pageSize
 		if f.Limit > 0 {
@@ -32,26 +32,14 @@ func (s *server) listEvents(w http.ResponseWriter, r *http.Request) error {
 		}
 		events, err := s.Store.Find(r.Context(), page)
 		if err != nil {
-			if first {
-				return err
-			}
-			panic(http.ErrAbortHandler) // half of a list must not look like a whole one
+			return out.fail(err)
 		}
-		if first {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte("["))
-		}
-		for i := range events {
-			if !first || i > 0 {
-				_, _ = w.Write([]byte(","))
-			}
-			if err := enc.Encode(eventOf(&events[i])); err != nil {
-				return nil // the client is gone
-			}
+		if !out.write(events) {
+			return nil // the client is gone
 		}
 		left -= len(events)
 		if len(events) < page.Limit || f.Limit > 0 && left == 0 {
-			_, _ = w.Write([]byte("]\n"))
+			out.end()
 			return nil
 		}
 		if last := events[len(events)-1].Seq; f.Newest {
@@ -60,6 +48,43 @@ func (s *server) listEvents(w http.ResponseWriter, r *http.Request) error {
 			f.After = last
 		}
 	}
+}
+
+// eventWriter writes a list of events in pieces.
+type eventWriter struct {
+	w     http.ResponseWriter
+	begun bool
+	n     int
+}
+
+// write writes the next events and reports whether somebody reads them.
+func (o *eventWriter) write(events []inbox.Event) bool {
+	if !o.begun {
+		o.begun = true
+		o.w.Header().Set("Content-Type", "application/json")
+		_, _ = o.w.Write([]byte("["))
+	}
+	enc := json.NewEncoder(o.w)
+	for i := range events {
+		if o.n++; o.n > 1 {
+			_, _ = o.w.Write([]byte(","))
+		}
+		if enc.Encode(eventOf(&events[i])) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *eventWriter) end() { _, _ = o.w.Write([]byte("]\n")) }
+
+// fail answers with an error, or, when a part of the list is out already, breaks the connection off: half of a list
+// must not look like a whole one.
+func (o *eventWriter) fail(err error) error {
+	if o.begun {
+		panic(http.ErrAbortHandler)
+	}
+	return err
 }
 
 func (s *server) showEvent(w http.ResponseWriter, r *http.Request) error {

@@ -21,24 +21,11 @@ const (
 // /multipage/server-sent-events.html) whose id is the seq. It begins after Last-Event-ID, else where after, since or
 // seq say, else with what comes now. It ends when the request's context does.
 func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.filter(r)
+	f, err := s.streamFilter(r)
 	if err != nil {
 		return err
 	}
-	if f.Newest || f.Limit > 0 {
-		return inbox.Errorf(inbox.Invalid, "", "a stream has neither limit nor newest")
-	}
 	ctx := r.Context()
-	switch last := r.Header.Get("Last-Event-ID"); {
-	case last != "":
-		if f.After, err = strconv.ParseInt(last, 10, 64); err != nil {
-			return inbox.Errorf(inbox.Invalid, "", "Last-Event-ID is %q, not a seq", last)
-		}
-	case f.After == 0 && f.Since.IsZero():
-		if f.After, err = s.newest(ctx); err != nil {
-			return err
-		}
-	}
 	wake, end := s.Store.Subscribe()
 	defer end()
 	out := http.NewResponseController(w)
@@ -61,6 +48,25 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 			_, _ = w.Write([]byte(": alive\n\n"))
 		}
 	}
+}
+
+// streamFilter is the filter of a stream, with where it begins.
+func (s *server) streamFilter(r *http.Request) (f inbox.Filter, err error) {
+	if f, err = s.filter(r); err != nil {
+		return f, err
+	}
+	if f.Newest || f.Limit > 0 {
+		return f, inbox.Errorf(inbox.Invalid, "", "a stream has neither limit nor newest")
+	}
+	switch last := r.Header.Get("Last-Event-ID"); {
+	case last != "":
+		if f.After, err = strconv.ParseInt(last, 10, 64); err != nil {
+			return f, inbox.Errorf(inbox.Invalid, "", "Last-Event-ID is %q, not a seq", last)
+		}
+	case f.After == 0 && f.Since.IsZero():
+		f.After, err = s.newest(r.Context())
+	}
+	return f, err
 }
 
 // sendNew sends what the filter selects of the log so far and returns how far that was.

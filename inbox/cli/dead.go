@@ -60,11 +60,7 @@ func letterState(l api.Letter) string {
 }
 
 func (p *program) deadList(c *cli.Context) error {
-	f, err := p.filter(c)
-	if err != nil {
-		return err
-	}
-	ids, err := p.ids(c)
+	f, ids, err := p.selection(c)
 	if err != nil || c.NArg() > 0 && len(ids) == 0 {
 		return err
 	}
@@ -119,49 +115,65 @@ func (p *program) deadShow(c *cli.Context) error {
 
 // resolve retries or discards: it asks the server what is meant, says so, asks, and then names exactly those.
 func (p *program) resolve(c *cli.Context, verb string) error {
-	f, err := p.filter(c)
-	if err != nil {
+	req, err := p.resolveRequest(c)
+	if err != nil || c.NArg() > 0 && len(req.IDs) == 0 {
 		return err
-	}
-	ids, err := p.ids(c)
-	if err != nil || c.NArg() > 0 && len(ids) == 0 {
-		return err
-	}
-	f.Plugin = c.String("plugin")
-	if len(ids) == 0 && !f.Narrow() && !c.Bool("all") {
-		return usage("nothing says which dead letters are meant").WithHint("name events, give a filter such as --plugin NAME, or say --all")
 	}
 	client, err := p.client(c)
 	if err != nil {
 		return err
 	}
-	would, err := client.Resolve(p.ctx, verb, api.Resolve{IDs: ids, Filter: f, All: c.Bool("all"), DryRun: true})
-	if err != nil {
+	would, err := client.Resolve(p.ctx, verb, req)
+	switch {
+	case err != nil:
 		return err
-	}
-	switch n := len(would.Letters); {
-	case n == 0 && len(ids) > 0:
-		return inbox.Errorf(inbox.NotFound, "", "none of these is dead").WithHint("`inbox dead list` shows what is")
-	case n == 0:
-		p.say("nothing is dead that matches")
-		return p.letterList().end()
+	case len(would.Letters) == 0:
+		return p.noneDead(len(req.IDs) > 0)
 	case c.Bool("dry-run"):
-		p.say("%s would be %s", plural(n, "delivery", "deliveries"), past(verb))
+		p.say("%s would be %s", plural(len(would.Letters), "delivery", "deliveries"), past(verb))
 		return p.letterList().all(would.Letters)
-	case len(ids) == 0 || verb == "discard":
-		if err := p.ask(c, "%s %s?%s", verbTitle(verb), plural(n, "dead delivery", "dead deliveries"), consequence(verb, would.Letters)); err != nil {
+	}
+	if len(req.IDs) == 0 || verb == "discard" { // one that is named is retried without being asked
+		if err := p.ask(c, "%s %s?%s", verbTitle(verb), plural(len(would.Letters), "dead delivery", "dead deliveries"), consequence(verb, would.Letters)); err != nil {
 			return err
 		}
 	}
-	req := api.Resolve{Reason: c.String("reason")}
-	for _, l := range would.Letters {
-		req.Letters = append(req.Letters, api.LetterRef{Plugin: l.Plugin, Seq: l.Seq, Run: l.Run})
+	return p.resolveThese(client, verb, req.Reason, would.Letters)
+}
+
+// resolveThese retries or discards exactly the letters that were shown.
+func (p *program) resolveThese(client *api.Client, verb, reason string, letters []api.Letter) error {
+	exactly := api.Resolve{Reason: reason}
+	for _, l := range letters {
+		exactly.Letters = append(exactly.Letters, api.LetterRef{Plugin: l.Plugin, Seq: l.Seq, Run: l.Run})
 	}
-	did, err := client.Resolve(p.ctx, verb, req)
+	did, err := client.Resolve(p.ctx, verb, exactly)
 	if err != nil {
 		return err
 	}
 	return p.resolved(verb, &did)
+}
+
+// resolveRequest reads what is meant, as a dry run.
+func (p *program) resolveRequest(c *cli.Context) (req api.Resolve, err error) {
+	req = api.Resolve{All: c.Bool("all"), Reason: c.String("reason"), DryRun: true}
+	if req.Filter, req.IDs, err = p.selection(c); err != nil {
+		return req, err
+	}
+	req.Filter.Plugin = c.String("plugin")
+	if c.NArg() == 0 && !req.Filter.Narrow() && !req.All {
+		return req, usage("nothing says which dead letters are meant").WithHint("name events, give a filter such as --plugin NAME, or say --all")
+	}
+	return req, nil
+}
+
+// noneDead is what is said when nothing that was meant is dead: an error only if it was named.
+func (p *program) noneDead(named bool) error {
+	if named {
+		return inbox.Errorf(inbox.NotFound, "", "none of these is dead").WithHint("`inbox dead list` shows what is")
+	}
+	p.say("nothing is dead that matches")
+	return p.letterList().end()
 }
 
 func (p *program) resolved(verb string, did *api.Resolved) error {

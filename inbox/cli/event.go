@@ -73,11 +73,7 @@ func marks(e api.Event) string {
 const tableLimit = 100
 
 func (p *program) eventList(c *cli.Context) error {
-	f, err := p.filter(c)
-	if err != nil {
-		return err
-	}
-	ids, err := p.ids(c)
+	f, ids, err := p.selection(c)
 	if err != nil || c.NArg() > 0 && len(ids) == 0 {
 		return err
 	}

@@ -31,6 +31,7 @@ type exit struct {
 	err  error // nil: everything was said already
 }
 
+// Error returns the text of the cause, empty when there is none.
 func (e *exit) Error() string {
 	if e.err == nil {
 		return ""
@@ -38,6 +39,7 @@ func (e *exit) Error() string {
 	return e.err.Error()
 }
 
+// Unwrap returns the cause.
 func (e *exit) Unwrap() error { return e.err }
 
 // codes is the one table of what a kind of error exits with.

@@ -156,6 +156,15 @@ func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	return f, err
 }
 
+// selection reads the filter flags and the ids among the arguments.
+func (p *program) selection(c *cli.Context) (f inbox.Filter, ids []string, err error) {
+	if f, err = p.filter(c); err != nil {
+		return f, nil, err
+	}
+	ids, err = p.ids(c)
+	return f, ids, err
+}
+
 // words returns the values of a flag that may be repeated or hold several with commas between.
 func words(c *cli.Context, name string) []string {
 	var list []string

@@ -196,7 +196,11 @@ func (p *program) pluginInspect(c *cli.Context) error {
 	if p.format == "json" {
 		return p.document(d)
 	}
-	err = p.pairs("name", d.Name, "state", pluginState(d.Plugin), "note", pluginNote(d.Plugin), "what to do", d.Hint, "release", d.Release)
+	return p.printPlugin(&d)
+}
+
+func (p *program) printPlugin(d *api.PluginDetail) error {
+	err := p.pairs("name", d.Name, "state", pluginState(d.Plugin), "note", pluginNote(d.Plugin), "what to do", d.Hint, "release", d.Release)
 	if err != nil {
 		return err
 	}

@@ -75,10 +75,7 @@ func (p *program) replayRequest(c *cli.Context) (req api.ReplayRequest, err erro
 	if req.Rate, err = rate(c.String("rate")); err != nil {
 		return req, err
 	}
-	if req.Filter, err = p.filter(c); err != nil {
-		return req, err
-	}
-	if req.IDs, err = p.ids(c); err != nil {
+	if req.Filter, req.IDs, err = p.selection(c); err != nil {
 		return req, err
 	}
 	other := c.Bool("list") || c.IsSet("attach") || c.IsSet("cancel")
@@ -109,11 +106,7 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 		return err
 	}
 	if would.Matched == 0 {
-		p.say("no event matches")
-		if p.format == "ids" {
-			return nil
-		}
-		return p.replayRows().all([]api.Replay{would})
+		return p.nothingMatches(would)
 	}
 	what := fmt.Sprintf("%s through %s, from %s (%s) to %s (%s)", plural(would.Matched, "event", "events"), strings.Join(would.Plugins, ", "),
 		would.First.ID, p.stamp(would.First.StoredAt), would.Last.ID, p.stamp(would.Last.StoredAt))
@@ -128,6 +121,19 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 		p.say("replaying %s", what)
 	}
 	req.DryRun = false
+	return p.replayStored(c, client, req)
+}
+
+func (p *program) nothingMatches(would api.Replay) error {
+	p.say("no event matches")
+	if p.format == "ids" {
+		return nil
+	}
+	return p.replayRows().all([]api.Replay{would})
+}
+
+// replayStored stores a replay and looks on, unless nothing carries it out now.
+func (p *program) replayStored(c *cli.Context, client *api.Client, req api.ReplayRequest) error {
 	r, err := client.CreateReplay(p.ctx, req)
 	if err != nil {
 		return err

@@ -41,25 +41,18 @@ func (p *program) secretCheck(c *cli.Context) error {
 	if c.IsSet("signature") || c.IsSet("body-file") {
 		return p.checkSignature(c)
 	}
-	remote := p.flagOrEnv(c, "url", "INBOX_URL") != ""
-	if !remote {
-		s, err := p.settings(c)
-		if err != nil {
+	here := p.flagOrEnv(c, "url", "INBOX_URL") == ""
+	if here {
+		if err := p.checkPlaces(c); err != nil {
 			return err
-		}
-		for i := range s.Sources {
-			p.sayPlaces(&s.Sources[i])
-		}
-		if err := s.CheckSecrets(); err != nil {
-			return &exit{code: exitSome, err: err}
 		}
 	}
 	client, err := p.client(c)
+	if here && inbox.KindOf(err) == inbox.NotFound {
+		p.say("there is no store yet, so nothing was refused")
+		return p.refusedRows().end()
+	}
 	if err != nil {
-		if !remote && inbox.KindOf(err) == inbox.NotFound {
-			p.say("there is no store yet, so nothing was refused")
-			return p.refusedRows().end()
-		}
 		return err
 	}
 	refused, err := client.Quarantine(p.ctx, c.String("source"), c.Int("last"), true)
@@ -71,6 +64,21 @@ func (p *program) secretCheck(c *cli.Context) error {
 	}
 	if len(refused) > 0 {
 		return some("%s in the quarantine", plural(len(refused), "refused request is", "refused requests are"))
+	}
+	return nil
+}
+
+// checkPlaces says where every source's secrets are, and fails if one has none.
+func (p *program) checkPlaces(c *cli.Context) error {
+	s, err := p.settings(c)
+	if err != nil {
+		return err
+	}
+	for i := range s.Sources {
+		p.sayPlaces(&s.Sources[i])
+	}
+	if err := s.CheckSecrets(); err != nil {
+		return &exit{code: exitSome, err: err}
 	}
 	return nil
 }

@@ -75,35 +75,41 @@ func (p *program) send(c *cli.Context) error {
 		column[sent]{"CODE", func(x sent) string { return fmt.Sprint(x.Code) }},
 		column[sent]{"EVENT", func(x sent) string { return x.Event }},
 	)
+	refused, err := p.sendAll(s, c.Int("count"), out)
+	if err == nil {
+		err = out.end()
+	}
+	if err == nil && refused > 0 {
+		err = some("%s not taken", plural(refused, "event was", "events were"))
+	}
+	return err
+}
+
+// sendAll sends so many events and returns how many were not taken.
+func (p *program) sendAll(s *sending, count int, out *lister[sent]) (refused int, err error) {
 	var body []byte
-	refused := 0
-	for i := range c.Int("count") {
+	for i := range count {
 		if i == 0 || !s.same {
-			if body, err = s.body(c.Int("count") > 1); err != nil {
-				return err
+			if body, err = s.body(count > 1); err != nil {
+				return refused, err
 			}
 		}
 		one, err := p.post(s, body)
 		if err != nil {
-			return err
+			return refused, err
 		}
 		if one.Code != http.StatusOK {
 			refused++
 			p.say("%s answered %d: %s", s.url, one.Code, one.Error)
 		}
-		if p.format != "ids" || one.ID != "" {
-			if err := out.add(one); err != nil {
-				return err
-			}
+		if p.format == "ids" && one.ID == "" {
+			continue
+		}
+		if err := out.add(one); err != nil {
+			return refused, err
 		}
 	}
-	if err := out.end(); err != nil {
-		return err
-	}
-	if refused > 0 {
-		return some("%s not taken", plural(refused, "event was", "events were"))
-	}
-	return nil
+	return refused, nil
 }
 
 func (p *program) sending(c *cli.Context) (*sending, error) {
@@ -209,31 +215,34 @@ func (p *program) dataFlag(text string) ([]byte, error) {
 // which several are sent gets a fresh id too, so that they are not duplicates; a single one is sent byte for byte.
 func (s *sending) body(several bool) ([]byte, error) {
 	id := 1_000_000_000 + rand.Int64N(8_000_000_000_000)
-	body, err := s.data, error(nil)
+	body, sets := s.data, []string{}
 	if body == nil {
+		var err error
 		if body, err = qoreid.Sample(s.kind, id, fmt.Sprintf("sample-%d", id)); err != nil {
 			return nil, err
 		}
-	} else if several && !s.same {
-		if body, err = qoreid.Set(body, "/data/id", fmt.Sprint(id)); err != nil {
-			return nil, err
+	} else {
+		if several && !s.same {
+			sets = append(sets, fmt.Sprintf("/data/id=%d", id))
+		}
+		if s.kind.Event != "" {
+			sets = append(sets, "/event="+s.kind.Event)
+		}
+		if s.kind.EventType != "" {
+			sets = append(sets, "/event_type="+s.kind.EventType)
 		}
 	}
-	if s.data != nil && s.kind.Event != "" {
-		if body, err = qoreid.Set(body, "/event", s.kind.Event); err == nil && s.kind.EventType != "" {
-			body, err = qoreid.Set(body, "/event_type", s.kind.EventType)
-		}
-	}
-	for _, set := range s.sets {
+	for _, set := range append(sets, s.sets...) {
 		pointer, value, ok := strings.Cut(set, "=")
 		if !ok {
 			return nil, usage("--set is %q, not a JSON pointer and a value, as in /data/status/status=FAILED", set)
 		}
-		if err == nil {
-			body, err = qoreid.Set(body, pointer, value)
+		var err error
+		if body, err = qoreid.Set(body, pointer, value); err != nil {
+			return nil, err
 		}
 	}
-	return body, err
+	return body, nil
 }
 
 // post signs a body and sends it.

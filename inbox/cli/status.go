@@ -38,6 +38,30 @@ func (p *program) status(c *cli.Context) error {
 }
 
 func (p *program) printStatus(st *api.Status) error {
+	if err := p.printFigures(st); err != nil {
+		return err
+	}
+	if err := section(p, p.pluginRows(), st.Plugins); err != nil {
+		return err
+	}
+	if err := section(p, p.replayRows(), st.Replays); err != nil {
+		return err
+	}
+	if len(st.Reasons) == 0 {
+		return nil
+	}
+	text := "\nto be looked at\n"
+	for _, r := range st.Reasons {
+		line := "  ! " + r.Message
+		if r.Hint != "" {
+			line += " (" + r.Hint + ")"
+		}
+		text += oneLine(line) + "\n"
+	}
+	return p.print("%s", text)
+}
+
+func (p *program) printFigures(st *api.Status) error {
 	server := "runs"
 	if !st.Serving {
 		server = "does not run"
@@ -46,32 +70,20 @@ func (p *program) printStatus(st *api.Status) error {
 	if st.Quarantine.Count > 0 || st.Quarantine.Dropped > 0 {
 		quarantine = fmt.Sprintf("%s, %s, %d dropped", plural(st.Quarantine.Count, "request", "requests"), bytesText(st.Quarantine.Bytes), st.Quarantine.Dropped)
 	}
-	err := p.pairs(
+	return p.pairs(
 		"server", server, "version", st.Version, "events", fmt.Sprintf("%d, the last at %s", st.Events, p.stamp(st.LastAt)),
 		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, log %s, %s free", bytesText(st.FileBytes), bytesText(st.WALBytes), bytesText(int64(st.FreeBytes))),
 		"quarantine", quarantine,
 	)
-	if err == nil && len(st.Plugins) > 0 {
-		if err = p.print("\n"); err == nil {
-			err = p.pluginRows().all(st.Plugins)
-		}
+}
+
+// section writes a list under an empty line, if there is anything in it.
+func section[T any](p *program, l *lister[T], items []T) error {
+	if len(items) == 0 {
+		return nil
 	}
-	if err == nil && len(st.Replays) > 0 {
-		if err = p.print("\n"); err == nil {
-			err = p.replayRows().all(st.Replays)
-		}
+	if err := p.print("\n"); err != nil {
+		return err
 	}
-	if err == nil && len(st.Reasons) > 0 {
-		err = p.print("\nto be looked at\n")
-	}
-	for _, r := range st.Reasons {
-		line := "  ! " + r.Message
-		if r.Hint != "" {
-			line += " (" + r.Hint + ")"
-		}
-		if err == nil {
-			err = p.print("%s\n", oneLine(line))
-		}
-	}
-	return err
+	return l.all(items)
 }

@@ -74,14 +74,23 @@ func readRing(t *table, source string, getenv func(string) string) *Ring {
 		t.wrong("secrets", "is missing: say where they are, as in secrets = [\"env:NAME\", \"file:/path\"]")
 		return newRing(nil, getenv)
 	}
-	var refs []ref
-	wrong := false
+	refs, right := refsOf(v)
+	if !right {
+		t.wrong("secrets", "has something that is not \"env:NAME\" or \"file:PATH\"; a secret itself does not belong into the file")
+	} else if len(refs) == 0 {
+		t.wrong("secrets", "names none")
+	}
+	return newRing(refs, getenv)
+}
+
+// refsOf reads places: one, a list, or a table of names and places. right is false when anything is something else.
+func refsOf(v any) (refs []ref, right bool) {
+	right = true
 	add := func(name string, v any) {
 		place, _ := v.(string)
 		kind, rest, _ := strings.Cut(place, ":")
 		if rest == "" || (kind != "env" && kind != "file") {
-			t.wrong("secrets", "has something that is not \"env:NAME\" or \"file:PATH\"; a secret itself does not belong into the file")
-			wrong = true
+			right = false
 			return
 		}
 		if name == "" {
@@ -90,8 +99,6 @@ func readRing(t *table, source string, getenv func(string) string) *Ring {
 		refs = append(refs, ref{name, place})
 	}
 	switch v := v.(type) {
-	case string:
-		add("", v)
 	case []any:
 		for _, x := range v {
 			add("", x)
@@ -101,12 +108,9 @@ func readRing(t *table, source string, getenv func(string) string) *Ring {
 			add(name, v[name])
 		}
 	default:
-		add("", nil)
+		add("", v)
 	}
-	if len(refs) == 0 && !wrong {
-		t.wrong("secrets", "names none")
-	}
-	return newRing(refs, getenv)
+	return refs, right
 }
 
 // Secrets returns the secrets as they are now. A file that cannot be read, or is empty, keeps what it had.

@@ -16,7 +16,7 @@ import (
 	"inbox/plugins/demo"
 )
 
-// demoPace is how often the demo sends itself an event.
+// demoPace is how often the demo sends itself an event, unless it is told otherwise: slowly enough to read along.
 const demoPace = 1500 * time.Millisecond
 
 // demoManifest has the plugin begin at the first event, and lets a failed attempt come again while somebody looks.
@@ -30,6 +30,9 @@ func runDemo(ctx context.Context, o Options) error {
 		return inbox.Errorf(inbox.Unavailable, "make a directory for the demo", "%w", err)
 	}
 	defer os.RemoveAll(dir)
+	if o.DemoPace == 0 {
+		o.DemoPace = demoPace
+	}
 	secret := rand.Text()
 	s, err := config.Load(config.Inputs{
 		File:  os.DevNull,
@@ -60,7 +63,7 @@ func runDemo(ctx context.Context, o Options) error {
 		select {
 		case at := <-ready:
 			say("webhooks are received at http://%s%s", at.Webhooks, s.Sources[0].Path)
-			send(ctx, "http://"+at.Webhooks+s.Sources[0].Path, []byte(secret), say)
+			send(ctx, "http://"+at.Webhooks+s.Sources[0].Path, []byte(secret), o.DemoPace, say)
 			if ctx.Err() == nil {
 				say("")
 				say("That was one of every kind. In another terminal, look at what is kept:")
@@ -93,11 +96,11 @@ func layDemo(dir string) error {
 }
 
 // send sends a sample of every kind, and the first of them twice.
-func send(ctx context.Context, url string, secret []byte, say func(string, ...any)) {
+func send(ctx context.Context, url string, secret []byte, every time.Duration, say func(string, ...any)) {
 	kinds := qoreid.Kinds()
 	kinds = append(kinds[:1:1], kinds...)
 	ids := map[string]int64{}
-	pace := time.NewTicker(demoPace)
+	pace := time.NewTicker(every)
 	defer pace.Stop()
 	for n, k := range kinds {
 		id, known := ids[k.Event]

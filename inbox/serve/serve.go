@@ -31,10 +31,11 @@ const (
 
 // Options are how a server differs from one run to another.
 type Options struct {
-	Demo     bool // show the whole line with samples; the settings give way to the demo's
-	NoSecret bool // begin without webhook secrets
-	Paused   bool // start no plugin
-	Closed   bool // open no door for webhooks: only what is stored is worked on
+	Demo     bool          // show the whole line with samples; the settings give way to the demo's
+	NoSecret bool          // begin without webhook secrets
+	Paused   bool          // start no plugin
+	DemoPace time.Duration // between two events of the demo; default 1.5 s
+	Closed   bool          // open no door for webhooks: only what is stored is worked on
 	Stdout   io.Writer
 	Log      *slog.Logger
 	Version  string

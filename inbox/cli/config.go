@@ -8,7 +8,7 @@ import (
 
 func (p *program) configCommand() *cli.Command {
 	return p.parent("config", nil, "check and show the settings",
-		p.leaf(spec{name: "check", usage: "read the settings and say everything that is wrong", run: p.configCheck}),
+		p.leaf(spec{name: "check", usage: "read the settings and say everything that is wrong", formats: showFormats(), run: p.configCheck}),
 		p.leaf(spec{name: "print", usage: "print the settings in force and where each comes from, without secrets", formats: showFormats(), run: p.configPrint}),
 		p.leaf(spec{name: "example", usage: "print an inbox.toml with every setting and its default", run: func(*cli.Context) error {
 			return p.print("%s", config.Example)
@@ -29,6 +29,9 @@ func (p *program) configCheck(c *cli.Context) error {
 	}
 	if err := s.CheckSecrets(); err != nil {
 		return err
+	}
+	if p.format == "json" {
+		return p.document(map[string]any{"right": true, "file": s.File, "notes": append([]string{}, s.Notes...)})
 	}
 	return p.print("the settings are right (%s)\n", from)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 
@@ -59,6 +60,8 @@ func codeOf(err error) int {
 		return e.code
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case errors.Is(err, fs.ErrPermission): // whatever could not be done for want of it
+		return exitForbidden
 	}
 	return codes()[inbox.KindOf(err)]
 }

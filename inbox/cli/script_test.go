@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -30,7 +32,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, ContinueOnError: false,
 		Setup: func(e *testscript.Env) error {
-			e.Vars = append(e.Vars, "GUESTS="+guests, "INBOX_QOREID_SECRET=whsec_inbox_test_1", "INBOX_MIN_FREE=1", "TZ=UTC",
+			e.Vars = append(e.Vars, "GUESTS="+guests, "DEMO="+filepath.Join(guests, "../../../plugins/demo/demo.wasm"), "INBOX_QOREID_SECRET=whsec_inbox_test_1", "INBOX_MIN_FREE=1", "TZ=UTC",
 				"GORACE=atexit_sleep_ms=0") // a program under the race detector waits a second at its end, otherwise
 			for _, name := range []string{"LISTEN", "ADMIN"} {
 				address, err := freeAddress()
@@ -41,7 +43,7 @@ func TestScripts(t *testing.T) {
 			}
 			return os.MkdirAll(filepath.Join(e.WorkDir, "inbox-data", "plugins"), 0o700)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "eventually": eventually, "save": save, "get": get, "damage": damage},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "eventually": eventually, "save": save, "get": get, "damage": damage, "exits": exits},
 	})
 }
 
@@ -83,6 +85,20 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		_ = ts.Exec(args[1], args[2:]...) // its output tells
 		return pattern.MatchString(ts.ReadFile("stdout")) != neg
 	})
+}
+
+// exits runs a command and fails unless it exits with a code: `exits 2 inbox nonsense`.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	code := 0
+	var failed *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &failed) {
+		code = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("%s exits with %d", strings.Join(args[1:], " "), code)
+	}
 }
 
 // save puts a line of the standard output of the last command into a variable: `save NAME 2` takes the second.

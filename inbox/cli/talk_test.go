@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
@@ -81,6 +82,7 @@ func TestEveryKindOfErrorHasItsExitCode(t *testing.T) {
 		{inbox.Errorf(inbox.NotFound, "", "x"), 6},
 		{fmt.Errorf("open: %w", inbox.Errorf(inbox.Conflict, "", "x")), 7},
 		{inbox.Errorf(inbox.Unavailable, "", "x"), 7},
+		{inbox.Errorf(inbox.Unavailable, "open", "%w", &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}), 4},
 		{inbox.Errorf(inbox.TooLarge, "", "x"), 1},
 	} {
 		if got := codeOf(c.err); got != c.want {

@@ -75,7 +75,7 @@ func Run(ctx context.Context, s *config.Settings, o Options) error {
 func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbox.Event, *inbox.Attempt)) (err error) {
 	for _, dir := range []string{s.Data, s.Plugins} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return inbox.Errorf(inbox.Unavailable, "make "+dir, "%w", err).
+			return inbox.Errorf(inbox.Invalid, "make "+dir, "%w", err).
 				WithHint("choose a directory that this user can write with --data or INBOX_DATA")
 		}
 	}

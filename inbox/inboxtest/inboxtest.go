@@ -134,3 +134,30 @@ func Settled(plugin string, seq int64) *inbox.Settlement {
 		},
 	}
 }
+
+// CheckAcked fails the test unless every body that was acknowledged is stored under the seq and id it was acknowledged
+// with, and no body is stored twice.
+func CheckAcked(t testing.TB, s *store.Store, acked map[string]inbox.Receipt) {
+	t.Helper()
+	ctx := context.Background()
+	events, err := s.EventsAfter(ctx, 0, 1<<30)
+	if err != nil {
+		t.Errorf("read the log: %v", err)
+	}
+	found := map[string]inbox.Event{}
+	for _, e := range events {
+		p, err := s.Payload(ctx, e.Seq)
+		if err != nil {
+			t.Errorf("read event %d: %v", e.Seq, err)
+		}
+		if old, ok := found[string(p.Body)]; ok {
+			t.Errorf("event %d is event %d again", e.Seq, old.Seq)
+		}
+		found[string(p.Body)] = e
+	}
+	for body, r := range acked {
+		if e, ok := found[body]; !ok || e.Seq != r.Seq || e.ID != r.ID {
+			t.Errorf("acknowledged as %d (%s), but stored as %d (%s)", r.Seq, r.ID, e.Seq, e.ID)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"path/filepath"
 	"testing"
 )
@@ -19,22 +20,113 @@ func Normal(o Options) Options {
 	return o
 }
 
-// Faulty has fault asked before every operation of the writer.
+// Faulty has fault asked before every operation of the writer, by the names of the points below.
 func Faulty(o Options, fault func(point string) error) Options {
 	o.fault = fault
 	return o
 }
 
+// Points at which a store can be made to fail.
+const (
+	PointCommit    = pointCommit
+	PointCommitted = pointCommitted
+	PointReload    = pointReload
+	PointReopen    = pointReopen
+)
+
+// Failure is an error with a result code of SQLite's, which the driver lets nobody make.
+type Failure int
+
+// Result codes that tests make.
+const (
+	Full       Failure = codeFull
+	Constraint Failure = 19
+	WriteFails Failure = 778
+	FlushFails Failure = codeFsync
+)
+
+func (f Failure) Error() string { return fmt.Sprintf("made by a test: result code %d", int(f)) }
+
+// Code returns the result code.
+func (f Failure) Code() int { return int(f) }
+
 // Digests returns how many digests are in memory, and how many sealed runs there are.
 func Digests(s *Store) (recent, runs int) {
 	_ = s.write(context.Background(), func(t *tx) error {
-		runs = len(t.w.known.runs)
+		runs, recent = len(t.w.known.runs), 0
 		for _, m := range t.w.known.recent {
 			recent += len(m)
 		}
 		return nil
 	})
 	return recent, runs
+}
+
+// Hold keeps the writer busy until release is called, so that what is handed in meanwhile waits together.
+func Hold(s *Store) (release func()) {
+	held, let := make(chan struct{}), make(chan struct{})
+	s.queue <- &op{done: func(error) {}, refuse: func() error {
+		close(held)
+		<-let
+		return errStopping // it has served its purpose
+	}}
+	<-held
+	return func() { close(let) }
+}
+
+// Waiting returns how many ops wait for the writer.
+func Waiting(s *Store) int { return len(s.queue) }
+
+// QueueLength is how many ops may wait.
+const QueueLength = queueLength
+
+// Write makes a change that runs a statement, or panics without one.
+func Write(s *Store, statement string) error {
+	return s.write(context.Background(), func(t *tx) error {
+		if statement == "" {
+			panic("no statement")
+		}
+		_, err := t.exec(statement)
+		return err
+	})
+}
+
+// Pragmas returns what a connection of each kind says of a pragma: the writer's, and so many of the readers'.
+func Pragmas(t testing.TB, s *Store, name string, readers int) []string {
+	t.Helper()
+	var got []string
+	err := s.write(context.Background(), func(x *tx) error {
+		var v fmtValue
+		err := x.get("PRAGMA " + name).Scan(&v)
+		got = append(got, string(v))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := make([]*sql.Conn, readers)
+	for i := range conns { // all at once, so that each is another one
+		if conns[i], err = s.readers.Conn(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		defer conns[i].Close()
+	}
+	for _, c := range conns {
+		var v fmtValue
+		if err := c.QueryRowContext(context.Background(), "PRAGMA "+name).Scan(&v); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(v))
+	}
+	return got
+}
+
+// fmtValue scans anything as text.
+type fmtValue string
+
+func (f *fmtValue) Scan(v any) error {
+	*f = fmtValue(fmt.Sprint(v))
+	return nil
 }
 
 // Exec runs a statement on the file of a closed store.
@@ -48,4 +140,20 @@ func Exec(t testing.TB, dir, statement string) {
 	if _, err := db.Exec(statement); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Schema returns the file's schema as text.
+func Schema(t testing.TB, s *Store) string {
+	t.Helper()
+	out := ""
+	err := s.each(context.Background(), `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name`, nil, func(row scanner) error {
+		var text string
+		err := row.Scan(&text)
+		out += text + ";\n\n"
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

@@ -1,0 +1,300 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// The laws of the sweep: whatever operation of the writer fails, and however,
+//
+//  1. what was acknowledged is there, under the id and seq that were acknowledged, byte for byte;
+//  2. nothing is there twice: a sender that tries again after an error adds nothing;
+//  3. a settlement that was acknowledged is there once, one that was not can be made again;
+//  4. the store goes on by itself, and its own check finds nothing.
+
+// sweep fails the n-th operation once, for n = 0, 1, 2 … until a whole run meets no failure.
+func sweep(t *testing.T, with error) {
+	for n := 0; ; n++ {
+		var calls atomic.Int64
+		fired := atomic.Bool{}
+		run := &scripted{t: t, dir: t.TempDir(), n: n}
+		run.play(func(string) error {
+			if calls.Add(1) == int64(n)+1 {
+				fired.Store(true)
+				return with
+			}
+			return nil
+		})
+		run.verify()
+		if t.Failed() {
+			t.Fatalf("with operation %d failing", n)
+		}
+		if !fired.Load() {
+			if n < 50 {
+				t.Errorf("only %d operations were met", n)
+			}
+			return
+		}
+	}
+}
+
+func TestNoSingleFailureLosesOrDoublesAnything(t *testing.T) {
+	for name, with := range map[string]error{
+		"a full disk": store.Full, "a failed write": store.WriteFails, "a failed flush": store.FlushFails,
+		"a violated constraint": store.Constraint,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sweep(t, with)
+		})
+	}
+}
+
+// scripted plays the same story on a fresh store and remembers what it was told.
+type scripted struct {
+	t     *testing.T
+	dir   string
+	n     int
+	mu    sync.Mutex
+	acked map[string]inbox.Receipt // by body
+}
+
+func (r *scripted) play(fault func(string) error) {
+	r.acked = map[string]inbox.Receipt{}
+	var armed atomic.Bool // opening is another test
+	o := store.Faulty(store.Options{Dir: r.dir, Create: true, Server: true, MinFree: 1}, func(point string) error {
+		if !armed.Load() {
+			return nil
+		}
+		return fault(point)
+	})
+	s, err := store.Open(ctx, store.Normal(store.SmallRuns(o, 4))) // flushes change nothing here but the time it takes
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer s.Close()
+	armed.Store(true)
+	defer inboxtest.Run(r.t, s)()
+	r.insist("register", func() error { return s.Register(ctx, "p", inbox.StartFrom{Start: true}) })
+	for i := range 3 {
+		r.accept(s, inboxtest.Body(i, 0))
+	}
+	r.together(s, 3, 9)
+	r.accept(s, inboxtest.Body(1, 0)) // a duplicate
+	r.settle(s)
+	r.readmit(s)
+	r.together(s, 9, 14)
+}
+
+// insist does something again until it succeeds, as a sender or the dispatcher would.
+func (r *scripted) insist(what string, fn func() error) {
+	var err error
+	for range 5 {
+		if err = fn(); err == nil {
+			return
+		}
+	}
+	r.t.Errorf("%s: %v", what, err)
+}
+
+func (r *scripted) accept(s *store.Store, body string) {
+	r.insist("accept", func() error {
+		receipt, err := s.Accept(ctx, inboxtest.Arrival(body))
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if old, ok := r.acked[body]; ok && old.Seq != receipt.Seq {
+			r.t.Errorf("%s was acknowledged as %d, then as %d", body, old.Seq, receipt.Seq)
+		}
+		r.acked[body] = receipt
+		return nil
+	})
+}
+
+// together accepts several bodies, one of them twice, in one batch.
+func (r *scripted) together(s *store.Store, from, to int) {
+	release := store.Hold(s)
+	var wg sync.WaitGroup
+	for i := from; i < to; i++ {
+		wg.Go(func() { r.accept(s, inboxtest.Body(i, 0)) })
+	}
+	wg.Go(func() { r.accept(s, inboxtest.Body(from, 0)) })
+	inboxtest.Eventually(r.t, "all wait for the writer", func() bool { return store.Waiting(s) >= to-from+1 })
+	release()
+	wg.Wait()
+}
+
+// settle settles the first events; one that failed is made again only if the store does not have it, with a new chain.
+func (r *scripted) settle(s *store.Store) {
+	r.insist("settle", func() error {
+		had, err := s.SettledAbove(ctx, "p", 0, 0)
+		if err != nil {
+			return err
+		}
+		chain := &inbox.Chain{}
+		answers := make(chan error, 4)
+		asked := 0
+		for seq := int64(1); seq <= 4; seq++ {
+			if slices.Contains(had, seq) {
+				continue
+			}
+			st := inboxtest.Settled("p", seq)
+			st.Chain = chain
+			if err := s.Settle(ctx, st, func(err error) { answers <- err }); err != nil {
+				return err
+			}
+			asked++
+		}
+		failed := false
+		for range asked {
+			err := <-answers
+			if err == nil && failed {
+				r.t.Error("a settlement committed after one of its chain that failed")
+			}
+			failed = failed || err != nil
+		}
+		if failed {
+			return errors.New("a settlement failed")
+		}
+		return nil
+	})
+}
+
+func (r *scripted) readmit(s *store.Store) {
+	refused := &inbox.Refused{Source: "qoreid", Why: "mismatch", ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte("late but right")}}
+	r.insist("refuse", func() error { return s.Refuse(ctx, refused) })
+	r.insist("readmit", func() error {
+		return s.EachRefused(ctx, "", func(f *inbox.Refused) error {
+			a := inboxtest.Arrival(string(f.Payload.Body))
+			a.Origin = inbox.FromRecheck
+			receipt, err := s.Readmit(ctx, f.ID, a)
+			if err == nil {
+				r.acked[string(f.Payload.Body)] = receipt
+			}
+			return err
+		})
+	})
+}
+
+// verify opens the store again and holds it to the laws.
+func (r *scripted) verify() {
+	s, err := store.Open(ctx, store.Options{Dir: r.dir, MinFree: 1})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer s.Close()
+	inboxtest.Check(r.t, s)
+	inboxtest.CheckAcked(r.t, s, r.acked)
+	if settled, err := s.SettledAbove(ctx, "p", 0, 0); err != nil || len(settled) != 4 {
+		r.t.Errorf("settled %v, %v", settled, err)
+	}
+	if p, _, err := s.Load(ctx, "p"); err != nil || p.Cursor != 4 {
+		r.t.Errorf("cursor %+v, %v", p, err)
+	}
+}
+
+func TestADiskThatKeepsNothingEndsTheServerAndAnswersEveryone(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	o := store.Faulty(store.Options{Dir: t.TempDir(), Create: true, Server: true, MinFree: 1}, func(point string) error {
+		if broken.Load() && (point == store.PointCommit || point == store.PointReopen) {
+			return store.FlushFails
+		}
+		return nil
+	})
+	s, err := store.Open(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	inboxtest.Accept(t, s, "kept")
+	release := store.Hold(s)
+	answers := make(chan error, 20)
+	for i := range 20 {
+		go func() {
+			_, err := s.Accept(context.Background(), inboxtest.Arrival(fmt.Sprint("not kept ", i)))
+			answers <- err
+		}()
+	}
+	inboxtest.Eventually(t, "all wait", func() bool { return store.Waiting(s) >= 20 })
+	broken.Store(true)
+	release()
+	for range 20 {
+		if err := <-answers; inbox.KindOf(err) != inbox.Unavailable {
+			t.Errorf("an accept was answered %v", err)
+		}
+	}
+	if err := <-ended; err == nil || inbox.HintOf(err) == "" {
+		t.Errorf("the server ended with %v", err)
+	}
+	if _, err := s.Accept(ctx, inboxtest.Arrival("later")); inbox.KindOf(err) != inbox.Unavailable {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestAFullDiskIsSaidAndHealsByItself(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
+		if full.Load() && point == store.PointCommit {
+			return store.Full
+		}
+		return nil
+	}))
+	inboxtest.Accept(t, s, "before")
+	full.Store(true)
+	if _, err := s.Accept(ctx, inboxtest.Arrival("meanwhile")); inbox.KindOf(err) != inbox.Unavailable || inbox.HintOf(err) == "" {
+		t.Errorf("on a full disk: %v", err)
+	}
+	if err := s.Ready(ctx); inbox.KindOf(err) != inbox.Unavailable {
+		t.Errorf("ready on a full disk: %v", err)
+	}
+	full.Store(false)
+	inboxtest.Eventually(t, "the store is ready without anyone writing", func() bool { return s.Ready(ctx) == nil })
+	if r := inboxtest.Accept(t, s, "meanwhile"); r.Status != inbox.Stored || r.Seq != 2 {
+		t.Errorf("receipt %+v", r)
+	}
+}
+
+func TestWhatTheFileCannotSayAfterAFailedCommitIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	var lying, unreadable atomic.Bool
+	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
+		switch {
+		case point == store.PointCommitted && lying.Load():
+			return store.WriteFails // it happened, and the writer is told that it did not
+		case point == store.PointReload && unreadable.Load():
+			return store.WriteFails
+		}
+		return nil
+	}))
+	lying.Store(true)
+	unreadable.Store(true)
+	for _, what := range []string{"a commit that happened", "with the file unreadable"} {
+		if _, err := s.Accept(ctx, inboxtest.Arrival("a")); inbox.KindOf(err) != inbox.Unavailable {
+			t.Errorf("%s: answered %v", what, err)
+		}
+		lying.Store(false)
+	}
+	unreadable.Store(false)
+	if r := inboxtest.Accept(t, s, "a"); r.Status != inbox.Duplicate || r.Seq != 1 {
+		t.Errorf("receipt %+v", r)
+	}
+	if r := inboxtest.Accept(t, s, "b"); r.Seq != 2 {
+		t.Errorf("receipt %+v", r)
+	}
+}

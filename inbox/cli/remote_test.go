@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// quiet is a house in which nothing happens.
+type quiet struct{}
+
+func (quiet) Files(context.Context) ([]api.File, error) { return nil, nil }
+
+func (quiet) Inspect(context.Context, string, string) (*api.Module, error) { return nil, nil }
+
+func (quiet) Changed(string) {}
+
+func (quiet) Resume() {}
+
+func (quiet) Notes(context.Context) []string { return nil }
+
+// remote serves the API of a store with n events, and returns a program that has its address from the environment.
+func remote(t *testing.T, n int) (p *program, out, errs *bytes.Buffer, front *httptest.Server, s *store.Store) {
+	t.Helper()
+	s = inboxtest.Store(t, store.Options{})
+	for i := range n {
+		inboxtest.Accept(t, s, inboxtest.Body(i, 0))
+	}
+	front = httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: quiet{}, Serving: true})))
+	t.Cleanup(front.Close)
+	p, out, errs = talker("")
+	p.getenv = func(name string) string {
+		return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
+	}
+	return p, out, errs, front, s
+}
+
+func TestATableOnATerminalEndsAfterAHundredRowsAndSaysSo(t *testing.T) {
+	t.Parallel()
+	p, out, errs, _, _ := remote(t, 103)
+	p.outTerminal = true
+	if code := p.run(t.Context(), []string{"event", "list"}); code != 0 {
+		t.Fatal(code, errs)
+	}
+	if n := strings.Count(out.String(), "evt_"); n != 100 || errs.String() != "inbox: there may be more than these 100: --limit 0 shows all\n" {
+		t.Errorf("%d rows, %q", n, errs)
+	}
+	for _, args := range [][]string{{"event", "list", "--limit", "0"}, {"event", "list", "-o", "ids"}, {"event", "list", "--limit=103"}} {
+		out.Reset()
+		errs.Reset()
+		if code := p.run(t.Context(), args); code != 0 || strings.Count(out.String(), "evt_") != 103 || errs.Len() != 0 {
+			t.Errorf("%q: %d, %d rows, %q", args, code, strings.Count(out.String(), "evt_"), errs)
+		}
+	}
+	p.outTerminal = false
+	out.Reset()
+	if code := p.run(t.Context(), []string{"event", "list"}); code != 0 || strings.Count(out.String(), "evt_") != 103 {
+		t.Errorf("a table that is piped on is cut: %d rows", strings.Count(out.String(), "evt_"))
+	}
+}
+
+// cutter lets a connection break after every event that is sent.
+type cutter struct {
+	next    http.Handler
+	streams atomic.Int64
+}
+
+func (c *cutter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/v1/events/stream" {
+		c.next.ServeHTTP(w, r)
+		return
+	}
+	c.streams.Add(1)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	c.next.ServeHTTP(&cutting{w, cancel}, r.WithContext(ctx))
+}
+
+type cutting struct {
+	http.ResponseWriter
+	cut func()
+}
+
+func (c *cutting) Write(b []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(b)
+	if bytes.HasPrefix(b, []byte("id: ")) {
+		c.cut()
+	}
+	return n, err
+}
+
+func (c *cutting) FlushError() error { return http.NewResponseController(c.ResponseWriter).Flush() }
+
+func TestATailGoesOnWhereItWasWhenTheServerComesBack(t *testing.T) {
+	t.Parallel()
+	p, out, errs, _, s := remote(t, 2)
+	cut := &cutter{next: api.RequireToken("sesame", api.New(api.Options{Store: s, House: quiet{}}))}
+	front := httptest.NewServer(cut)
+	defer front.Close()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- p.run(t.Context(), []string{"event", "tail", "--url", front.URL, "--since", "2000-01-01", "--limit", "4", "-o", "ids"})
+	}()
+	inboxtest.Eventually(t, "the stream was opened", func() bool { return cut.streams.Load() > 0 })
+	third := inboxtest.Accept(t, s, inboxtest.Body(7, 1))
+	inboxtest.Eventually(t, "the stream was opened again", func() bool { return cut.streams.Load() > 1 })
+	fourth := inboxtest.Accept(t, s, inboxtest.Body(7, 2))
+	if code := <-ended; code != 0 {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	lines := strings.Fields(out.String())
+	if len(lines) != 4 || lines[2] != third.ID || lines[3] != fourth.ID {
+		t.Errorf("it showed %q", lines)
+	}
+	if !strings.Contains(errs.String(), "the server ended the stream; waiting for it to come back") {
+		t.Errorf("it said %q", errs)
+	}
+}
+
+func TestATailOfNoServerEnds(t *testing.T) {
+	t.Parallel()
+	p, _, errs, front, _ := remote(t, 0)
+	front.Close()
+	if code := p.run(t.Context(), []string{"event", "tail"}); code != exitUnreachable {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
+func TestACommandThatIsInterruptedExits130(t *testing.T) {
+	t.Parallel()
+	p, _, _, _, _ := remote(t, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if code := p.run(ctx, []string{"event", "list"}); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestTheTokenMayStandInAFile(t *testing.T) {
+	t.Parallel()
+	p, _, errs, _, _ := remote(t, 1)
+	if code := p.run(t.Context(), []string{"status", "--token", "@/nowhere"}); code != exitUsage || !strings.Contains(errs.String(), "read the token") {
+		t.Errorf("%d %q", code, errs)
+	}
+	if code := p.run(t.Context(), []string{"status", "--token", "wrong"}); code != exitForbidden {
+		t.Errorf("%d %q", code, errs)
+	}
+	if code := p.run(t.Context(), []string{"status", "--url", "ht tp://x"}); code != exitUsage && code != exitUnreachable {
+		t.Errorf("%d %q", code, errs)
+	}
+}
+
+func TestAReplayIsSeenToItsEndWithABarOnATerminal(t *testing.T) {
+	t.Parallel()
+	r := api.Replay{Matched: 10, Parts: []api.ReplayPart{{OK: 3, Dead: 1, Pending: 1}, {OK: 2, Done: true}}}
+	done, total, remark := replayProgress(&r)
+	if done != 15 || total != 20 || remark != "1 failed" {
+		t.Errorf("%d of %d, %q", done, total, remark)
+	}
+	r.Parts = nil
+	if done, total, _ := replayProgress(&r); done != 0 || total != 10 {
+		t.Errorf("%d of %d", done, total)
+	}
+	p, out, _ := talker("")
+	for _, c := range []struct {
+		replay api.Replay
+		code   int
+	}{
+		{api.Replay{ID: 1, State: inbox.JobDone, Parts: []api.ReplayPart{{OK: 3}}}, 0},
+		{api.Replay{ID: 1, State: inbox.JobDone, Parts: []api.ReplayPart{{OK: 3}, {Dead: 1}}}, 5},
+		{api.Replay{ID: 1, State: inbox.JobDone, Parts: []api.ReplayPart{{Waiting: 2}}}, 5},
+		{api.Replay{ID: 1, State: inbox.JobCancelled, Parts: []api.ReplayPart{{Dead: 1}}}, 0},
+	} {
+		if code := codeOf(p.replayEnd(nil, &c.replay)); code != c.code {
+			t.Errorf("%+v exits with %d", c.replay, code)
+		}
+	}
+	if out.Len() == 0 {
+		t.Error("what a replay came to is not shown")
+	}
+}
+
+func TestMadeUpEventsGoToATestSourceAndToALiveOneElsewhereOnlyWhenToldTo(t *testing.T) {
+	t.Parallel()
+	p, _, errs := talker("")
+	env := map[string]string{"INBOX_QOREID_SECRET": "x"}
+	p.getenv = func(name string) string { return env[name] }
+	for _, c := range []struct {
+		to   []string
+		code int
+		want string
+	}{
+		{[]string{"--to", "http://192.0.2.1"}, 3, "source qoreid at 192.0.2.1 is live"},
+		{[]string{"--to", "nowhere"}, 2, "not a URL"},
+		{[]string{"--to", "http://127.0.0.1:1"}, 7, "is `inbox serve` running there?"},
+		{[]string{"--to", "http://localhost:1/webhooks/qoreid"}, 7, "source qoreid is live"},
+		{[]string{"--to", "http://[::1]:1", "--live"}, 7, "send to http://[::1]:1/webhooks/qoreid"},
+		{[]string{"--count", "0"}, 2, "--count is 0"},
+		{[]string{"--set", "x", "--to", "http://127.0.0.1:1"}, 2, "--set is"},
+		{[]string{"--data", "not json", "--set", "/a=1"}, 2, "not JSON"},
+	} {
+		errs.Reset()
+		if code := p.run(t.Context(), append([]string{"send", "workflow"}, c.to...)); code != c.code || !strings.Contains(errs.String(), c.want) {
+			t.Errorf("%q: %d %q", c.to, code, errs)
+		}
+	}
+	env["INBOX_LISTEN"] = "0.0.0.0:1"
+	errs.Reset()
+	if p.run(t.Context(), []string{"send", "workflow"}); !strings.Contains(errs.String(), "http://127.0.0.1:1/webhooks/qoreid") {
+		t.Errorf("an address that is any: %q", errs)
+	}
+}
+
+func TestAFailedCheckOfTheStoreExits5(t *testing.T) {
+	t.Parallel()
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprint(w, `{"problems":["broken law \"x\": seq 3"]}`)
+	}))
+	defer front.Close()
+	p, out, errs := talker("")
+	if code := p.run(t.Context(), []string{"db", "check", "--url", front.URL}); code != exitSome || !strings.Contains(out.String(), "seq 3") ||
+		!strings.Contains(errs.String(), "1 problem was found") {
+		t.Errorf("%d %q %q", code, out, errs)
+	}
+}

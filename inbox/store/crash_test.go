@@ -1,0 +1,143 @@
+package store_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// The laws of the kill loop: whenever the program is killed, everything it said was acknowledged is in the file, once, and
+// whole; a settlement it said was made is made; and the file passes its check.
+
+// oracle remembers what children said.
+type oracle struct {
+	acked   map[string]inbox.Receipt
+	settled int64 // highest seq
+	refused int
+	fatal   bool
+}
+
+// hear reads what a child says until it ends.
+func (o *oracle) hear(t *testing.T, out io.Reader) {
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		word, rest, _ := strings.Cut(lines.Text(), " ")
+		switch word {
+		case "ack":
+			f := strings.SplitN(rest, " ", 3)
+			var r inbox.Receipt
+			if _, err := fmt.Sscan(f[0], &r.Seq); err != nil || len(f) != 3 {
+				continue // the last line of a child that was killed
+			}
+			r.ID = f[1]
+			if old, ok := o.acked[f[2]]; ok && (old.Seq != r.Seq || old.ID != r.ID) {
+				t.Errorf("%s was acknowledged as %d, then as %d", f[2], old.Seq, r.Seq)
+			}
+			o.acked[f[2]] = r
+		case "settled":
+			var seq int64
+			if _, err := fmt.Sscan(rest, &seq); err == nil {
+				o.settled = max(o.settled, seq)
+			}
+		case "refused":
+			o.refused++
+		case "fatal":
+			o.fatal = true
+		}
+	}
+}
+
+// verify opens the store and holds it to the laws.
+func (o *oracle) verify(t *testing.T, dir string) {
+	t.Helper()
+	s, err := store.Open(ctx, store.SmallRuns(store.Options{Dir: dir, MinFree: 1}, 64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	inboxtest.Check(t, s)
+	inboxtest.CheckAcked(t, s, o.acked)
+	if o.settled == 0 {
+		return
+	}
+	settled, err := s.SettledAbove(ctx, "p", 0, 0)
+	if err != nil || int64(len(settled)) < o.settled {
+		t.Errorf("%d settled, %d acknowledged, %v", len(settled), o.settled, err)
+	}
+}
+
+// spawn starts a child on a data directory; the arguments before it run it under another program.
+func spawn(t *testing.T, dir, salt string, under ...string) (cmd *exec.Cmd, in io.Closer, out io.Reader) {
+	t.Helper()
+	args := append(under, os.Args[0])
+	cmd = exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), childEnv+"="+dir, childEnv+"_SALT="+salt)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err = cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, in, out
+}
+
+func TestNothingAcknowledgedIsLostWhenTheProgramIsKilled(t *testing.T) {
+	t.Parallel()
+	rounds := 15
+	if testing.Short() {
+		rounds = 4
+	}
+	dir := t.TempDir()
+	o := &oracle{acked: map[string]inbox.Receipt{}}
+	for round := range rounds {
+		cmd, _, out := spawn(t, dir, fmt.Sprint("round-", round))
+		kill := time.AfterFunc(30*time.Millisecond+rand.N(300*time.Millisecond), func() { _ = cmd.Process.Kill() })
+		o.hear(t, out)
+		kill.Stop()
+		_ = cmd.Wait() // it was killed
+		o.verify(t, dir)
+		if t.Failed() {
+			t.Fatalf("in round %d", round)
+		}
+	}
+	if len(o.acked) < 20*rounds || o.settled == 0 {
+		t.Errorf("only %d were acknowledged, %d settled", len(o.acked), o.settled)
+	}
+	t.Logf("%d rounds: %d acknowledged, %d settled", rounds, len(o.acked), o.settled)
+}
+
+func TestAProgramThatIsToldToStopLosesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o := &oracle{acked: map[string]inbox.Receipt{}}
+	cmd, in, out := spawn(t, dir, "stopped")
+	stop := time.AfterFunc(200*time.Millisecond, func() { in.Close() })
+	defer stop.Stop()
+	o.hear(t, out)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	o.verify(t, dir)
+	if info, err := os.Stat(dir + "/inbox.db-wal"); err == nil && info.Size() > 0 {
+		t.Errorf("%d bytes were left in the write-ahead log", info.Size())
+	}
+	if o.fatal {
+		t.Error("it could not go on")
+	}
+}

@@ -1,0 +1,165 @@
+package store_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// missing skips a test for want of a tool, or fails it where everything must be there.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("INBOX_NO_SKIP") != "" {
+		t.Fatalf("%s is needed", what)
+	}
+	t.Skipf("%s is needed", what)
+}
+
+func TestARealFullDiskRefusesAndHealsWithoutARestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("inbox-test", dir, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skipf("cannot mount a small file system here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	fillAndHeal(t, dir, func() {
+		if err := syscall.Mount("inbox-test", dir, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// fillAndHeal accepts until the disk is full, makes room, and accepts again, with one and the same store.
+func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
+	s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := inboxtest.Run(t, s)
+	acked := map[string]inbox.Receipt{}
+	pad := strings.Repeat("x", 20_000)
+	accept := func(i int) error {
+		body := fmt.Sprint(i, " ", pad)
+		r, err := s.Accept(ctx, inboxtest.Arrival(body))
+		if err == nil {
+			acked[body] = r
+		}
+		return err
+	}
+	refused := 0
+	for i := 0; refused < 20 && i < 2000; i++ {
+		if err := accept(i); err != nil {
+			if refused++; inbox.KindOf(err) != inbox.Unavailable {
+				t.Errorf("refused with %v", err)
+			}
+		}
+	}
+	if len(acked) < 5 || refused < 20 {
+		t.Fatalf("%d acknowledged, %d refused", len(acked), refused)
+	}
+	for body, r := range acked { // what is there can be read
+		if p, err := s.Payload(ctx, r.Seq); err != nil || string(p.Body) != body {
+			t.Errorf("event %d: %v", r.Seq, err)
+		}
+	}
+	makeRoom()
+	inboxtest.Eventually(t, "the store is ready again", func() bool { return s.Ready(ctx) == nil })
+	for i := range 50 {
+		if err := accept(10_000 + i); err != nil {
+			t.Errorf("after there was room: %v", err)
+		}
+	}
+	inboxtest.Check(t, s)
+	inboxtest.CheckAcked(t, s, acked)
+	stop()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// limitEnv makes TestAFileThatMayNotGrowIsAFullDisk run in a process of its own, whose files may not grow.
+const limitEnv = "INBOX_STORE_TEST_LIMIT"
+
+func TestAFileThatMayNotGrowIsAFullDisk(t *testing.T) {
+	if os.Getenv(limitEnv) == "" {
+		t.Parallel()
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+		cmd.Env = append(os.Environ(), limitEnv+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	dir := t.TempDir()
+	var whole syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+		t.Fatal(err)
+	}
+	small := whole
+	small.Cur = 2 << 20
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
+		t.Fatal(err)
+	}
+	fillAndHeal(t, dir, func() {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// traced runs a child whose flushes of the write-ahead log fail as when says (see strace(1)), for a while.
+func traced(t *testing.T, when string) (*oracle, string, error) {
+	t.Helper()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		missing(t, "strace")
+	}
+	dir := t.TempDir()
+	cmd, in, out := spawn(t, dir, "traced", strace, "-f", "-qq", "-o", "/dev/null", "-P", filepath.Join(dir, "inbox.db-wal"),
+		"-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when="+when)
+	stop := time.AfterFunc(1500*time.Millisecond, func() { in.Close() })
+	defer stop.Stop()
+	o := &oracle{acked: map[string]inbox.Receipt{}}
+	o.hear(t, out)
+	err = cmd.Wait()
+	if len(o.acked) == 0 && err != nil && !o.fatal {
+		t.Skipf("strace cannot trace here: %v", err)
+	}
+	return o, dir, err
+}
+
+func TestAFlushThatFailsOnceIsSurvived(t *testing.T) {
+	t.Parallel()
+	o, dir, err := traced(t, "9") // the ninth of every thread
+	if err != nil || o.fatal {
+		t.Errorf("the program ended: %v", err)
+	}
+	if o.refused == 0 {
+		t.Error("nothing was refused: no flush failed")
+	}
+	o.verify(t, dir)
+	t.Logf("%d acknowledged, %d refused", len(o.acked), o.refused)
+}
+
+func TestADiskWhoseFlushesFailForeverEndsTheProgram(t *testing.T) {
+	t.Parallel()
+	o, dir, err := traced(t, "9+")
+	if err == nil || !o.fatal {
+		t.Errorf("the program went on: %v", err)
+	}
+	o.verify(t, dir)
+	t.Logf("%d acknowledged, %d refused", len(o.acked), o.refused)
+}

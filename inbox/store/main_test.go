@@ -1,0 +1,134 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// childEnv makes the test binary a program that accepts and settles until it is killed. Its value is the data directory.
+const childEnv = "INBOX_STORE_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childEnv); dir != "" {
+		if err := child(dir, os.Getenv(childEnv+"_SALT"), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "child:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// child is the program: eight producers accept bodies of their own, sometimes one again, and a dispatcher settles what is
+// there. It writes a line for everything that was acknowledged: "ack SEQ ID BODY" and "settled SEQ", and "refused KIND"
+// for everything that was not. It ends by itself when its input does, or when the store cannot go on.
+func child(dir, salt string, in io.Reader, out io.Writer) error {
+	lock, err := store.WaitLock(context.Background(), dir, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	s, err := store.Open(context.Background(), store.SmallRuns(store.Options{Dir: dir, Create: true, Server: true, MinFree: 1}, 64))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	run, stop := context.WithCancel(context.Background())
+	defer stop()
+	go func() {
+		_, _ = io.Copy(io.Discard, in)
+		stop()
+	}()
+	var wg sync.WaitGroup
+	said := &says{out: out}
+	wg.Go(func() { childSettles(run, s, said) })
+	for p := range 8 {
+		wg.Go(func() { childAccepts(run, s, said, fmt.Sprint(salt, "-", p)) })
+	}
+	err = s.Run(run)
+	stop()
+	wg.Wait()
+	if err != nil {
+		said.line("fatal %s", inbox.KindOf(err))
+	}
+	return err
+}
+
+// says writes whole lines, each by one system call.
+type says struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func (s *says) line(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.out, format+"\n", args...)
+}
+
+func childAccepts(ctx context.Context, s *store.Store, said *says, name string) {
+	for i := 0; ctx.Err() == nil; i++ {
+		body := fmt.Sprintf(`{"event":"workflow","data":{"id":"%s-%d"}}`, name, i)
+		if i%7 == 6 {
+			body = fmt.Sprintf(`{"event":"workflow","data":{"id":"%s-%d"}}`, name, i/2) // a duplicate
+		}
+		r, err := s.Accept(context.Background(), inboxtest.Arrival(body))
+		if err != nil {
+			said.line("refused %s", inbox.KindOf(err))
+			pause(ctx, 2*time.Millisecond)
+			continue
+		}
+		said.line("ack %d %s %s", r.Seq, r.ID, body)
+	}
+}
+
+// childSettles settles one event after another; after a failure it begins again from what is stored.
+func childSettles(ctx context.Context, s *store.Store, said *says) {
+	for ctx.Err() == nil {
+		if err := s.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
+			pause(ctx, 2*time.Millisecond)
+			continue
+		}
+		p, _, err := s.Load(ctx, "p")
+		if err != nil {
+			pause(ctx, 2*time.Millisecond)
+			continue
+		}
+		chain := &inbox.Chain{}
+		var window atomic.Int64
+		for seq := p.Cursor + 1; ctx.Err() == nil && !chain.Broken(); seq++ {
+			for ctx.Err() == nil && (seq > s.Head() || window.Load() >= 32) {
+				pause(ctx, time.Millisecond)
+			}
+			st := inboxtest.Settled("p", seq)
+			st.Chain = chain
+			window.Add(1)
+			err := s.Settle(ctx, st, func(err error) {
+				window.Add(-1)
+				if err == nil {
+					said.line("settled %d", seq)
+				}
+			})
+			if err != nil {
+				break
+			}
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

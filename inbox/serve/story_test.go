@@ -158,7 +158,7 @@ func TestWhatKeepsAServerFromBeginningIsSaid(t *testing.T) {
 		"a second server":         {map[string]string{"data": dir}, secret, inbox.Conflict, fmt.Sprint("process ", os.Getpid())},
 		"no secret":               {map[string]string{"data": t.TempDir()}, "", inbox.Invalid, "no webhook secret"},
 		"a taken port":            {map[string]string{"data": t.TempDir(), "listen": listen}, secret, inbox.Unavailable, "address already in use"},
-		"a directory that is not": {map[string]string{"data": "/dev/null/x"}, secret, inbox.Unavailable, "/dev/null/x"},
+		"a directory that is not": {map[string]string{"data": "/dev/null/x"}, secret, inbox.Invalid, "/dev/null/x"},
 	} {
 		flags := map[string]string{"listen": "127.0.0.1:0", "admin": ""}
 		for k, v := range c.flags {

@@ -141,7 +141,7 @@ func (p *program) replayStored(c *cli.Context, client *api.Client, req api.Repla
 	st, err := client.Status(p.ctx)
 	switch {
 	case err != nil:
-		return err
+		return p.goesOn(r.ID, err)
 	case !st.Serving && c.Bool("now"):
 		return p.replayHere(c, r.ID)
 	case !st.Serving:
@@ -172,19 +172,27 @@ func (p *program) attach(client *api.Client, r *api.Replay) error {
 	for r.State == inbox.JobRunning {
 		done, total, remark := replayProgress(r)
 		bar.show(done, total, remark)
-		if err := pause(p.ctx, 200*time.Millisecond); err != nil {
-			bar.end()
-			p.say("replay %d goes on; `inbox replay --attach %d` looks on, --cancel %d ends it", r.ID, r.ID, r.ID)
-			return err
+		err := pause(p.ctx, 200*time.Millisecond)
+		var next api.Replay
+		if err == nil {
+			next, err = client.Replay(p.ctx, r.ID)
 		}
-		next, err := client.Replay(p.ctx, r.ID)
 		if err != nil {
-			return err
+			bar.end()
+			return p.goesOn(r.ID, err)
 		}
 		r = &next
 	}
 	bar.end()
 	return p.replayEnd(client, r)
+}
+
+// goesOn says, when an interrupt ended the looking on, that it did not end the replay.
+func (p *program) goesOn(id int64, err error) error {
+	if p.ctx.Err() != nil {
+		p.say("replay %d goes on; `inbox replay --attach %d` looks on, --cancel %d ends it", id, id, id)
+	}
+	return err
 }
 
 // replayProgress adds up the parts of a replay.

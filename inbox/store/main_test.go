@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,6 +34,9 @@ func TestMain(m *testing.M) {
 // there. It writes a line for everything that was acknowledged: "ack SEQ ID BODY" and "settled SEQ", and "refused KIND"
 // for everything that was not. It ends by itself when its input does, or when the store cannot go on.
 func child(dir, salt string, in io.Reader, out io.Writer) error {
+	// strace counts the calls of every thread for itself: all that is written must be one thread's, or "the n-th flush
+	// fails" would mean the n-th of each thread the writer happens to run on.
+	runtime.LockOSThread()
 	lock, err := store.WaitLock(context.Background(), dir, 5*time.Second)
 	if err != nil {
 		return err
@@ -96,6 +100,7 @@ func childAccepts(ctx context.Context, s *store.Store, said *says, name string) 
 func childSettles(ctx context.Context, s *store.Store, said *says) {
 	for ctx.Err() == nil {
 		if err := s.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
+			said.line("refused %s", inbox.KindOf(err))
 			pause(ctx, 2*time.Millisecond)
 			continue
 		}
@@ -115,9 +120,11 @@ func childSettles(ctx context.Context, s *store.Store, said *says) {
 			window.Add(1)
 			err := s.Settle(ctx, st, func(err error) {
 				window.Add(-1)
-				if err == nil {
-					said.line("settled %d", seq)
+				if err != nil {
+					said.line("refused %s", inbox.KindOf(err))
+					return
 				}
+				said.line("settled %d", seq)
 			})
 			if err != nil {
 				break

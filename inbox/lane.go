@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -72,4 +73,25 @@ func LaneOf(e *Event, order Order, by KeyBy, at func(pointer string) (string, bo
 		}
 	}
 	return id
+}
+
+// Keying is what the lanes of a plugin are made by. It is stored with the plugin, since lanes that lag must be found
+// the way they were made.
+type Keying struct {
+	Order Order
+	By    KeyBy
+}
+
+// String returns the form that is stored.
+func (k Keying) String() string { return string(k.Order) + " " + string(k.By) }
+
+// ParseKeying reads the stored form; an empty one is the zero Keying, which stands by key.
+func ParseKeying(s string) Keying {
+	order, by, _ := strings.Cut(s, " ")
+	return Keying{Order: Order(order), By: KeyBy(by)}
+}
+
+// Lane returns the lane of an event, as [LaneOf].
+func (k Keying) Lane(e *Event, at func(pointer string) (string, bool)) LaneID {
+	return LaneOf(e, k.Order, k.By, at)
 }

@@ -1,9 +1,6 @@
 package inbox
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Result is the one word an attempt comes to.
 type Result string
@@ -48,6 +45,5 @@ type Outcome struct {
 	Release     string        // the release that ran
 	Log         []byte        // the guest's stderr (and stdout, in session mode), cut at the limit
 	LogCut      bool
-	Interrupted bool            // our own shutdown ended it: not an attempt, nothing is recorded
-	State       json.RawMessage // kept for the state to come; refused today
+	Interrupted bool // our own shutdown ended it: not an attempt, nothing is recorded
 }

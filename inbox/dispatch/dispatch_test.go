@@ -480,3 +480,28 @@ func release(t *testing.T, r *room) {
 		return err == nil && rerr == nil && len(runs) == 0 && rec.Cursor == r.store.Head() && rec.Parked+rec.Retrying+rec.Ready == 0 && len(jobs) == 0
 	})
 }
+
+func TestWhatWaitsIsShownAsWaitingWhateverTheLanesAreMadeBy(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]inbox.Manifest{
+		"by key": {}, "global": {Order: inbox.Global}, "by reference": {KeyBy: inbox.KeyByReference}, "by pointer": {KeyBy: "/data/customerReference"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t, m, func(m made) inbox.Result {
+				if m.seq == 1 {
+					return inbox.Reject
+				}
+				return inbox.OK
+			})
+			r.send(3, 1, 0) // three events of one verification
+			r.settled()
+			for seq, want := range map[int64]inbox.DeliveryState{1: inbox.StateDead, 2: inbox.StateWaiting, 3: inbox.StateWaiting} {
+				tr, err := r.store.Trace(ctx, seq)
+				if err != nil || tr.Deliveries[0].State != want || (want == inbox.StateWaiting && tr.Deliveries[0].Behind != 1) {
+					t.Errorf("seq %d: %+v, %v; want %s", seq, tr.Deliveries, err, want)
+				}
+			}
+		})
+	}
+}

@@ -78,22 +78,22 @@ func (p *pump) see(ctx context.Context, e *inbox.Event) error {
 func (p *pump) sort(ctx context.Context, e *inbox.Event) (bool, inbox.LaneID, error) {
 	m := p.manifest
 	if !m.Wants(e) {
-		return false, inbox.LaneOf(e, p.keying.order, inbox.KeyByKey, nil), nil
+		return false, inbox.LaneOf(e, p.keying.Order, inbox.KeyByKey, nil), nil
 	}
 	nowhere := func(string) (string, bool) { return "", false }
-	_, byPointer := p.keying.by.Pointer()
+	_, byPointer := p.keying.By.Pointer()
 	if !byPointer && len(m.Where) == 0 {
-		return true, inbox.LaneOf(e, p.keying.order, p.keying.by, nowhere), nil
+		return true, p.keying.Lane(e, nowhere), nil
 	}
 	payload, err := p.d.opt.Store.Payload(ctx, e.Seq)
 	if err != nil {
 		if inbox.KindOf(err) == inbox.Unavailable || ctx.Err() != nil {
 			return false, inbox.LaneID{}, err
 		}
-		return true, inbox.LaneOf(e, p.keying.order, p.keying.by, nowhere), nil
+		return true, p.keying.Lane(e, nowhere), nil
 	}
 	at := inbox.Scalars(payload.Body)
-	return m.Holds(at), inbox.LaneOf(e, p.keying.order, p.keying.by, at), nil
+	return m.Holds(at), p.keying.Lane(e, at), nil
 }
 
 // lane returns the lane of that name, made if need be.
@@ -240,7 +240,7 @@ func (p *pump) read(ctx context.Context, id inbox.LaneID, from int64) ([]inbox.E
 func (p *pump) candidates(ctx context.Context, id inbox.LaneID, from int64) ([]inbox.Event, error) {
 	store := p.d.opt.Store
 	switch {
-	case p.keying.order == inbox.Unsorted:
+	case p.keying.Order == inbox.Unsorted:
 		seq, err := strconv.ParseInt(id.Key[strings.LastIndexByte(id.Key, '/')+1:], 10, 64)
 		if err != nil || seq < from {
 			return nil, err

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"container/heap"
 	"context"
-	"strings"
 	"time"
 
 	"inbox/inbox"
@@ -34,8 +33,8 @@ func (p *pump) tryLoad(ctx context.Context, now time.Time) error {
 	p.lanes, p.known, p.lined, p.rows, p.ahead = map[inbox.LaneID]*lane{}, map[runKey]bool{}, [2][]*lane{}, 0, nil
 	p.cursor, p.scanned, p.more, p.moved = record.Cursor, record.Cursor, true, now
 	p.paused, p.health, p.anyDead = record.Paused, record.Health, record.Dead > 0
-	p.wanted = keying{p.manifest.Order, p.manifest.KeyBy}
-	p.keying = parseKeying(record.Keying)
+	p.wanted = inbox.Keying{Order: p.manifest.Order, By: p.manifest.KeyBy}
+	p.keying = inbox.ParseKeying(record.Keying)
 	if record.Keying == "" {
 		p.keying = p.wanted
 		p.settle(&inbox.Settlement{Keying: p.keying.String()})
@@ -182,7 +181,7 @@ func (p *pump) swap(live *Live) {
 		return
 	}
 	p.manifest = &live.Manifest
-	p.wanted = keying{live.Manifest.Order, live.Manifest.KeyBy}
+	p.wanted = inbox.Keying{Order: live.Manifest.Order, By: live.Manifest.KeyBy}
 	if changed && p.loaded && p.health.OnHold {
 		p.d.opt.Log.Info("a new release is live; the plugin is no longer on hold", "plugin", p.name, "release", live.Release)
 		p.health = inbox.Health{}
@@ -203,8 +202,3 @@ func (p *pump) rekey() {
 
 // draining reports whether nothing new may be read, so that rekey gets its moment.
 func (p *pump) draining() bool { return p.keying != p.wanted && p.rows == 0 }
-
-func parseKeying(s string) keying {
-	order, by, _ := strings.Cut(s, " ")
-	return keying{inbox.Order(order), inbox.KeyBy(by)}
-}

@@ -38,8 +38,8 @@ type pump struct {
 	manifest *inbox.Manifest // of the release that runs or ran last
 	paused   bool            // by the operator
 	health   inbox.Health
-	keying   keying // what the lanes are made by
-	wanted   keying // what the live release's manifest wants them to be made by
+	keying   inbox.Keying // what the lanes are made by
+	wanted   inbox.Keying // what the live release's manifest wants them to be made by
 
 	loaded  bool
 	retryAt time.Time // when to load again after a failure
@@ -68,14 +68,6 @@ type pump struct {
 }
 
 type runKey struct{ seq, run int64 }
-
-// keying is what makes an event's lane.
-type keying struct {
-	order inbox.Order
-	by    inbox.KeyBy
-}
-
-func (k keying) String() string { return string(k.order) + " " + string(k.by) }
 
 // result is an attempt that ended.
 type result struct {

@@ -110,15 +110,6 @@ func (s *Store) Runs(ctx context.Context, plugin string) ([]inbox.Run, error) {
 	return s.runs(ctx, plugin, `WHERE plugin = ? AND waits = 0 ORDER BY due_at, job, seq`, p)
 }
 
-// LaneRuns returns the runs that wait behind a lane, in the order they will go.
-func (s *Store) LaneRuns(ctx context.Context, plugin string, id inbox.LaneID) ([]inbox.Run, error) {
-	p, err := s.pluginID(ctx, plugin)
-	if err != nil {
-		return nil, err
-	}
-	return s.runs(ctx, plugin, `WHERE plugin = ? AND mode = ? AND key = ? AND waits = 1 ORDER BY job, seq`, p, id.Mode, id.Key)
-}
-
 func (s *Store) runs(ctx context.Context, plugin, where string, args ...any) ([]inbox.Run, error) {
 	var list []inbox.Run
 	err := s.each(ctx, `SELECT seq, run, job, mode, key, waits, due_at, attempt, tries FROM runs `+where, args, func(row scanner) error {

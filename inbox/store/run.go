@@ -32,7 +32,10 @@ func (s *Store) Run(ctx context.Context) error {
 	end()
 	s.shut()
 	<-stop
-	return err
+	if err != nil { // whoever waited was told to come again; for this process it is the end
+		return inbox.Errorf(inbox.Internal, "", "%w", err)
+	}
+	return nil
 }
 
 // shut refuses what comes from now on and what still waits. After a fatal error somebody may be waiting for room in the

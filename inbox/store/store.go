@@ -8,8 +8,7 @@
 // Nothing is acknowledged before its commit has returned under synchronous=FULL (https://www.sqlite.org/pragma.html
 // #pragma_synchronous). A failed write is answered and tried again with the next batch; after a failed flush nothing is
 // taken until the file has been opened anew and checkpointed, because the kernel may have dropped what it could not
-// write (https://www.sqlite.org/src/info/ "fsync" and Rebello et al., "Can Applications Recover from fsync Failures?",
-// USENIX ATC 2020).
+// write (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
 package store
 
 import (

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"sync"
 
 	"inbox/inbox"
 )
@@ -47,83 +48,105 @@ func (s *Store) trace(ctx context.Context, e *inbox.Event) (*inbox.EventTrace, e
 		return nil, readError(err)
 	}
 	tr.Copies.FirstAt, tr.Copies.LastAt = fromMillis(first), fromMillis(last)
-	type place struct {
+	type known struct {
 		id, started, cursor int64
-		name                string
+		name, keying        string
 	}
-	var places []place // read first: holding one connection while asking for another could wait for ever
-	err = s.each(ctx, `SELECT id, name, started_at, cursor FROM plugins ORDER BY name`, nil, func(row scanner) error {
-		places = append(places, place{})
+	var places []known // read first: holding one connection while asking for another could wait for ever
+	err = s.each(ctx, `SELECT id, name, started_at, cursor, keying FROM plugins ORDER BY name`, nil, func(row scanner) error {
+		places = append(places, known{})
 		at := &places[len(places)-1]
-		return row.Scan(&at.id, &at.name, &at.started, &at.cursor)
+		return row.Scan(&at.id, &at.name, &at.started, &at.cursor, &at.keying)
 	})
+	scalars := s.scalarsOf(ctx, e)
 	for _, at := range places {
 		d := inbox.DeliveryTrace{Plugin: at.name}
 		if err == nil {
-			err = s.traceDelivery(ctx, at.id, e, &d, at.started, at.cursor)
+			lane := inbox.ParseKeying(at.keying).Lane(e, scalars)
+			err = s.traceDelivery(ctx, at.id, e, &d, lane, at.started, at.cursor)
 		}
 		tr.Deliveries = append(tr.Deliveries, d)
 	}
 	return tr, err
 }
 
-// traceDelivery finds where an event stands in a plugin.
-func (s *Store) traceDelivery(ctx context.Context, p int64, e *inbox.Event, d *inbox.DeliveryTrace, started, cursor int64) error {
+// scalarsOf looks into the body of an event, which is read only if a plugin's lanes are made by a pointer. A body that
+// cannot be read has no values, as for the dispatcher.
+func (s *Store) scalarsOf(ctx context.Context, e *inbox.Event) func(string) (string, bool) {
+	load := sync.OnceValue(func() func(string) (string, bool) {
+		p, err := s.Payload(ctx, e.Seq)
+		if err != nil {
+			return func(string) (string, bool) { return "", false }
+		}
+		return inbox.Scalars(p.Body)
+	})
+	return func(pointer string) (string, bool) { return load()(pointer) }
+}
+
+// place is what the state of a delivery follows from.
+type place struct {
+	seq, started, cursor int64
+	last                 inbox.Fate  // of its newest attempt; empty for none
+	lane                 *inbox.Lane // that it is still to run in; nil for none
+	dead, dropped        bool
+	due                  sql.NullInt64 // of a run of its own
+}
+
+// traceDelivery finds where an event stands in a plugin whose lane of it is id.
+func (s *Store) traceDelivery(ctx context.Context, p int64, e *inbox.Event, d *inbox.DeliveryTrace, id inbox.LaneID, started, cursor int64) error {
 	if err := s.attempts(ctx, p, e.Seq, d); err != nil {
 		return err
 	}
-	lane, err := s.covering(ctx, p, e)
+	at := place{seq: e.Seq, started: started, cursor: cursor}
+	if n := len(d.Attempts); n > 0 {
+		at.last = d.Attempts[n-1].Fate
+	}
+	lane, err := s.Lane(ctx, d.Plugin, id)
 	if err != nil {
 		return err
 	}
-	var dead, dropped bool
-	var due sql.NullInt64
+	if lane != nil && lane.Next <= e.Seq {
+		at.lane = lane
+	}
 	err = s.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM dead WHERE plugin = ?1 AND seq = ?2 AND resolution = ''),
 			EXISTS (SELECT 1 FROM dead WHERE plugin = ?1 AND seq = ?2 AND resolution = 'discarded'),
-			(SELECT min(due_at) FROM runs WHERE plugin = ?1 AND seq = ?2)`, p, e.Seq).Scan(&dead, &dropped, &due)
+			(SELECT min(due_at) FROM runs WHERE plugin = ?1 AND seq = ?2)`, p, e.Seq).Scan(&at.dead, &at.dropped, &at.due)
 	if err != nil {
 		return readError(err)
 	}
-	last := inbox.Fate("")
-	if n := len(d.Attempts); n > 0 {
-		last = d.Attempts[n-1].Fate
-	}
-	switch {
-	case dead:
-		d.State = inbox.StateDead
-	case lane != nil && lane.Next == e.Seq && lane.State == inbox.LaneRetry:
-		d.State, d.DueAt = inbox.StateRetrying, lane.DueAt
-	case lane != nil && lane.Next < e.Seq:
-		d.State, d.Behind = inbox.StateWaiting, lane.Next
-	case due.Valid:
-		d.State, d.DueAt = inbox.StateRetrying, fromMillis(due.Int64)
-	case last == inbox.Done:
-		d.State = inbox.StateSettled
-	case last == inbox.Dead && dropped:
-		d.State = inbox.StateDropped
-	case e.Seq <= started && last == "":
-		d.State = inbox.StateBefore
-	case e.Seq <= cursor && lane == nil:
-		d.State = inbox.StateFiltered
-	default:
-		d.State = inbox.StatePending
-	}
+	at.tell(d)
 	return nil
 }
 
-// covering returns the lane row that the event is still to run in, nil when there is none. An event stands in one lane
-// only; which one depends on what the plugin's lanes are made by, so all it could stand in are asked for.
-func (s *Store) covering(ctx context.Context, p int64, e *inbox.Event) (*inbox.Lane, error) {
-	var found *inbox.Lane
-	ref := inbox.LaneOf(e, inbox.ByKey, inbox.KeyByReference, nil)
-	all := inbox.LaneOf(e, inbox.Global, inbox.KeyByKey, nil)
-	solo := inbox.LaneOf(e, inbox.Unsorted, inbox.KeyByKey, nil)
-	err := s.each(ctx, `SELECT `+laneColumns+` FROM lanes WHERE plugin = ? AND mode = ? AND key IN (?, ?, ?, ?) AND next <= ?`,
-		[]any{p, e.Mode, e.View.Key, ref.Key, all.Key, solo.Key, e.Seq}, func(row scanner) error {
-			found = &inbox.Lane{}
-			return scanLane(row, found)
-		})
-	return found, err
+// tell says where the delivery stands: in a lane that lags, in a run of its own, or at an end.
+func (at *place) tell(d *inbox.DeliveryTrace) {
+	switch {
+	case at.dead:
+		d.State = inbox.StateDead
+	case at.lane != nil && at.lane.Next < at.seq:
+		d.State, d.Behind = inbox.StateWaiting, at.lane.Next
+	case at.lane != nil && at.lane.State == inbox.LaneRetry:
+		d.State, d.DueAt = inbox.StateRetrying, at.lane.DueAt
+	case at.due.Valid:
+		d.State, d.DueAt = inbox.StateRetrying, fromMillis(at.due.Int64)
+	default:
+		d.State = at.end()
+	}
+}
+
+// end is the state of a delivery that no lane and no run holds back.
+func (at *place) end() inbox.DeliveryState {
+	switch {
+	case at.last == inbox.Done:
+		return inbox.StateSettled
+	case at.last == inbox.Dead && at.dropped:
+		return inbox.StateDropped
+	case at.seq <= at.started && at.last == "":
+		return inbox.StateBefore
+	case at.seq <= at.cursor && at.lane == nil:
+		return inbox.StateFiltered
+	}
+	return inbox.StatePending
 }
 
 // attempts reads all attempts of an event in a plugin, run by run.

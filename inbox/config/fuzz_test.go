@@ -18,6 +18,7 @@ func FuzzFile(f *testing.F) {
 	f.Add("a.b.c = 1\nsource = [{name = \"x\", secrets = [\"env:A\"]}]\nlog = {level = \"info\"}")
 	f.Add("min_free = 9_000\ntrusted_proxies = [\"::/0\", \"10.0.0.1\"]\n")
 	f.Add("data = \"\\u0001\\u007f\\\"<&\u2028\"\n")
+	f.Add("[[source]]\nname = \"a\"\nsecrets = { \"x\\ny\" = \"env:A\" }\n")
 	f.Add("[log]\n[source]\n[[map]]\n")
 	dir := f.TempDir()
 	load := func(t *testing.T, text string) (*config.Settings, error) {

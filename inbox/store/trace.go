@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
 
 	"inbox/inbox"
 )
@@ -16,7 +19,11 @@ func (s *Store) Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
 	if err != nil {
 		return nil, err
 	}
-	return s.trace(ctx, e)
+	places, err := s.places(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.trace(ctx, places, e)
 }
 
 // EntityTrace returns the timeline of a key in a mode: its events, each with what became of it. Only the newest 500
@@ -27,9 +34,13 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 	if err != nil {
 		return nil, err
 	}
-	list := []inbox.EventTrace{}
+	places, err := s.places(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]inbox.EventTrace, 0, len(events))
 	for i := range events {
-		tr, err := s.trace(ctx, &events[i])
+		tr, err := s.trace(ctx, places, &events[i])
 		if err != nil {
 			return nil, err
 		}
@@ -38,8 +49,32 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 	return list, nil
 }
 
-func (s *Store) trace(ctx context.Context, e *inbox.Event) (*inbox.EventTrace, error) {
-	tr := &inbox.EventTrace{Event: *e, Deliveries: []inbox.DeliveryTrace{}}
+// place is a plugin and what its lanes are made by.
+type place struct {
+	id    int64
+	name  string
+	order inbox.Order
+	by    inbox.KeyBy
+}
+
+func (s *Store) places(ctx context.Context) ([]place, error) {
+	var list []place
+	err := s.each(ctx, `SELECT id, name, keying FROM plugins ORDER BY name`, nil, func(row scanner) error {
+		var p place
+		var keying string
+		if err := row.Scan(&p.id, &p.name, &keying); err != nil {
+			return err
+		}
+		order, by, _ := strings.Cut(keying, " ")
+		p.order, p.by = inbox.Order(order), inbox.KeyBy(by)
+		list = append(list, p)
+		return nil
+	})
+	return list, err
+}
+
+func (s *Store) trace(ctx context.Context, places []place, e *inbox.Event) (*inbox.EventTrace, error) {
+	tr := &inbox.EventTrace{Event: *e, Deliveries: make([]inbox.DeliveryTrace, 0, len(places))}
 	var first, last int64
 	err := s.readers.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(min(first_at), 0), coalesce(max(last_at), 0) FROM copies WHERE seq = ?`, e.Seq).
 		Scan(&tr.Copies.Count, &first, &last)
@@ -47,99 +82,154 @@ func (s *Store) trace(ctx context.Context, e *inbox.Event) (*inbox.EventTrace, e
 		return nil, readError(err)
 	}
 	tr.Copies.FirstAt, tr.Copies.LastAt = fromMillis(first), fromMillis(last)
-	type place struct {
-		id, started, cursor int64
-		name                string
-	}
-	var places []place // read first: holding one connection while asking for another could wait for ever
-	err = s.each(ctx, `SELECT id, name, started_at, cursor FROM plugins ORDER BY name`, nil, func(row scanner) error {
-		places = append(places, place{})
-		at := &places[len(places)-1]
-		return row.Scan(&at.id, &at.name, &at.started, &at.cursor)
-	})
-	for _, at := range places {
-		d := inbox.DeliveryTrace{Plugin: at.name}
+	for i := range places {
+		d := inbox.DeliveryTrace{Plugin: places[i].name}
+		err := s.traceDelivery(ctx, &places[i], e, &d)
 		if err == nil {
-			err = s.traceDelivery(ctx, at.id, e, &d, at.started, at.cursor)
+			err = s.attempts(ctx, places[i].id, e.Seq, &d)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("trace event %d in plugin %s: %w", e.Seq, d.Plugin, err)
 		}
 		tr.Deliveries = append(tr.Deliveries, d)
 	}
-	return tr, err
+	return tr, nil
 }
 
-// traceDelivery finds where an event stands in a plugin.
-func (s *Store) traceDelivery(ctx context.Context, p int64, e *inbox.Event, d *inbox.DeliveryTrace, started, cursor int64) error {
-	if err := s.attempts(ctx, p, e.Seq, d); err != nil {
-		return err
-	}
-	lane, err := s.covering(ctx, p, e)
+// standing is what the store holds about one event in one plugin, as of one moment.
+type standing struct {
+	started, cursor int64
+	dead            bool   // has a letter that nobody dealt with
+	last            string // newest attempt that ended a run: done, or what became of its letter
+
+	next    int64 // of the lane row that the event is still to run in; 0 for none
+	lane    inbox.LaneState
+	laneDue int64
+
+	run     bool // has a run row
+	waits   bool
+	runDue  int64
+	tried   int
+	blocker int64 // next event of the lane it waits behind
+}
+
+// traceDelivery finds where an event stands in a plugin. All is read in one statement, which sees one moment: read one
+// by one, an event that is settled meanwhile would look like one that the plugin does not want.
+func (s *Store) traceDelivery(ctx context.Context, p *place, e *inbox.Event, d *inbox.DeliveryTrace) error {
+	id, err := s.laneOf(ctx, p, e)
 	if err != nil {
 		return err
 	}
-	var dead, dropped bool
-	var due sql.NullInt64
-	err = s.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM dead WHERE plugin = ?1 AND seq = ?2 AND resolution = ''),
-			EXISTS (SELECT 1 FROM dead WHERE plugin = ?1 AND seq = ?2 AND resolution = 'discarded'),
-			(SELECT min(due_at) FROM runs WHERE plugin = ?1 AND seq = ?2)`, p, e.Seq).Scan(&dead, &dropped, &due)
+	var at standing
+	err = s.readers.QueryRowContext(ctx, `SELECT p.started_at, p.cursor,
+			EXISTS (SELECT 1 FROM dead d WHERE d.plugin = p.id AND d.seq = ?2 AND d.resolution = ''),
+			coalesce((SELECT CASE a.fate WHEN 'done' THEN 'done' ELSE (SELECT d.resolution FROM dead d
+					WHERE d.plugin = a.plugin AND d.seq = a.seq AND d.run = a.run AND d.attempt = a.attempt) END
+				FROM attempts a WHERE a.plugin = p.id AND a.seq = ?2 AND a.fate <> 'again'`+newestFirst+`), ''),
+			coalesce(l.next, 0), coalesce(l.state, ''), coalesce(l.due_at, 0),
+			r.seq IS NOT NULL, coalesce(r.waits, 0), coalesce(r.due_at, 0), coalesce(r.attempt, 0), coalesce(b.next, 0)
+		FROM plugins p
+		LEFT JOIN lanes l ON l.plugin = p.id AND l.mode = ?3 AND l.key = ?4 AND l.next <= ?2
+		LEFT JOIN runs r ON r.plugin = p.id AND r.seq = ?2
+		LEFT JOIN lanes b ON b.plugin = p.id AND b.mode = r.mode AND b.key = r.key
+		WHERE p.id = ?1 ORDER BY r.waits, r.due_at LIMIT 1`, p.id, e.Seq, id.Mode, id.Key).
+		Scan(&at.started, &at.cursor, &at.dead, &at.last, &at.next, &at.lane, &at.laneDue, &at.run, &at.waits, &at.runDue, &at.tried, &at.blocker)
 	if err != nil {
 		return readError(err)
 	}
-	last := inbox.Fate("")
-	if n := len(d.Attempts); n > 0 {
-		last = d.Attempts[n-1].Fate
+	switch {
+	case at.dead:
+		d.State = inbox.StateDead
+	case at.next != 0:
+		return s.traceInLane(ctx, id, &at, e.Seq, d)
+	case at.run:
+		at.traceRun(d)
+	default:
+		d.State = at.settled(e.Seq)
+	}
+	return nil
+}
+
+// laneOf returns the lane in which an event stands in a plugin.
+func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.LaneID, error) {
+	var failed error
+	at := func(pointer string) (string, bool) {
+		payload, err := s.Payload(ctx, e.Seq)
+		if err != nil && inbox.KindOf(err) != inbox.NotFound && !errors.Is(err, ErrDamaged) {
+			failed = err
+		}
+		return inbox.Scalars(payload.Body)(pointer)
+	}
+	return inbox.LaneOf(e, p.order, p.by, at), failed
+}
+
+// traceInLane says where an event stands that a lane row is about.
+func (s *Store) traceInLane(ctx context.Context, id inbox.LaneID, at *standing, seq int64, d *inbox.DeliveryTrace) error {
+	head := at.next
+	if at.lane == inbox.LaneReady && head < seq { // only a lower bound of what runs next
+		var err error
+		if head, err = s.firstMember(ctx, id, at.next, seq); err != nil {
+			return err
+		}
 	}
 	switch {
-	case dead:
-		d.State = inbox.StateDead
-	case lane != nil && lane.Next == e.Seq && lane.State == inbox.LaneRetry:
-		d.State, d.DueAt = inbox.StateRetrying, lane.DueAt
-	case lane != nil && lane.Next < e.Seq:
-		d.State, d.Behind = inbox.StateWaiting, lane.Next
-	case due.Valid:
-		d.State, d.DueAt = inbox.StateRetrying, fromMillis(due.Int64)
-	case last == inbox.Done:
-		d.State = inbox.StateSettled
-	case last == inbox.Dead && dropped:
-		d.State = inbox.StateDropped
-	case e.Seq <= started && last == "":
-		d.State = inbox.StateBefore
-	case e.Seq <= cursor && lane == nil:
-		d.State = inbox.StateFiltered
+	case head != 0 && head < seq:
+		d.State, d.Behind = inbox.StateWaiting, head
+	case at.lane == inbox.LaneRetry:
+		d.State, d.DueAt = inbox.StateRetrying, fromMillis(at.laneDue)
 	default:
 		d.State = inbox.StatePending
 	}
 	return nil
 }
 
-// covering returns the lane row that the event is still to run in, nil when there is none. An event stands in one lane
-// only; which one depends on what the plugin's lanes are made by, so all it could stand in are asked for.
-func (s *Store) covering(ctx context.Context, p int64, e *inbox.Event) (*inbox.Lane, error) {
-	var found *inbox.Lane
-	ref := inbox.LaneOf(e, inbox.ByKey, inbox.KeyByReference, nil)
-	all := inbox.LaneOf(e, inbox.Global, inbox.KeyByKey, nil)
-	solo := inbox.LaneOf(e, inbox.Unsorted, inbox.KeyByKey, nil)
-	err := s.each(ctx, `SELECT `+laneColumns+` FROM lanes WHERE plugin = ? AND mode = ? AND key IN (?, ?, ?, ?) AND next <= ?`,
-		[]any{p, e.Mode, e.View.Key, ref.Key, all.Key, solo.Key, e.Seq}, func(row scanner) error {
-			found = &inbox.Lane{}
-			return scanLane(row, found)
-		})
-	return found, err
+// traceRun says where a replay, or a run that was told to go on, stands.
+func (at *standing) traceRun(d *inbox.DeliveryTrace) {
+	switch {
+	case at.waits:
+		d.State, d.Behind = inbox.StateWaiting, at.blocker
+	case at.tried > 0:
+		d.State, d.DueAt = inbox.StateRetrying, fromMillis(at.runDue)
+	default:
+		d.State = inbox.StatePending
+	}
+}
+
+// settled says where an event stands that nothing is to be run of, or whose turn has not come.
+func (at *standing) settled(seq int64) inbox.DeliveryState {
+	switch {
+	case at.last == string(inbox.Done):
+		return inbox.StateSettled
+	case at.last == string(inbox.Discarded):
+		return inbox.StateDropped
+	case at.last != "":
+		return inbox.StatePending
+	case seq <= at.started:
+		return inbox.StateBefore
+	case seq <= at.cursor:
+		return inbox.StateFiltered
+	}
+	return inbox.StatePending
 }
 
 // attempts reads all attempts of an event in a plugin, run by run.
 func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTrace) error {
 	d.Attempts = []inbox.Attempt{}
 	return s.each(ctx, `SELECT a.run, a.attempt, a.result, a.fate, a.counted, a.started_at, a.duration, coalesce(r.id, ''), a.log_cut,
-			coalesce((SELECT bytes FROM contents WHERE id = a.reason_id), x''), coalesce((SELECT bytes FROM contents WHERE id = a.log_id), x'')
-		FROM attempts a LEFT JOIN releases r ON r.num = a.release WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
+			why.bytes, why.checksum, log.bytes, log.checksum
+		FROM attempts a LEFT JOIN releases r ON r.num = a.release
+		LEFT JOIN contents why ON why.id = a.reason_id LEFT JOIN contents log ON log.id = a.log_id
+		WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
 		[]any{p, seq}, func(row scanner) error {
 			a := inbox.Attempt{Plugin: d.Plugin, Seq: seq}
 			var started, micros int64
-			var reason []byte
-			if err := row.Scan(&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Release, &a.LogCut, &reason, &a.Log); err != nil {
+			var why, log text
+			if err := row.Scan(&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Release, &a.LogCut,
+				&why.bytes, &why.sum, &log.bytes, &log.sum); err != nil {
 				return err
 			}
-			a.StartedAt, a.Duration, a.Reason = fromMillis(started), microseconds(micros), string(reason)
+			a.StartedAt, a.Duration = fromMillis(started), time.Duration(micros)*time.Microsecond
+			a.Reason, a.Log = string(why.read()), log.read()
 			d.Attempts = append(d.Attempts, a)
 			return nil
 		})

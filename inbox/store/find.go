@@ -48,14 +48,12 @@ func (s *Store) walk(ctx context.Context, sel *selection, fn func(e *inbox.Event
 				return nil
 			}
 		}
-		switch cut := len(events) == rows; {
-		case cut && sel.Newest:
-			high = events[rows-1].Seq - 1
-		case cut:
-			low = events[rows-1].Seq
-		case sel.Newest:
+		if len(events) == rows { // there may be more in the piece
+			from, upto = events[rows-1].Seq-1, events[rows-1].Seq
+		}
+		if sel.Newest {
 			high = from
-		default:
+		} else {
 			low = upto
 		}
 	}

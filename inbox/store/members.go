@@ -13,9 +13,9 @@ import (
 func members(id inbox.LaneID) (where string, args []any, ok bool) {
 	switch {
 	case id.Key == "@global":
-		return "e.mode = ?", []any{id.Mode}, true
+		return ofMode, []any{id.Mode}, true
 	case strings.HasPrefix(id.Key, "@ref/"):
-		return "e.mode = ? AND e.customer_reference = ?", []any{id.Mode, strings.TrimPrefix(id.Key, "@ref/")}, true
+		return ofMode + " AND e.customer_reference = ?", []any{id.Mode, strings.TrimPrefix(id.Key, "@ref/")}, true
 	case strings.HasPrefix(id.Key, "@ptr/"):
 		return "", nil, false
 	}

@@ -19,6 +19,10 @@ const (
 	scanRows  = 500  // events
 )
 
+// ofMode is a condition on the mode of events e that keeps the planner from the index of keys: it would read half the log
+// and sort it, where the bounds of seq find a piece in order.
+const ofMode = "+e.mode = ?"
+
 // selection is a filter as the store answers it: first the bounds of seq, then conditions on the columns of events e,
 // then what only the program can tell.
 type selection struct {
@@ -68,10 +72,12 @@ func (s *Store) conditions(ctx context.Context, sel *selection) error {
 		sel.and("e.seq IN (SELECT value FROM json_each(?))", string(list))
 	}
 	switch {
-	case f.Mode != "":
-		sel.and("e.mode = ?", f.Mode)
-	case sel.byKey: // the index begins with the mode
+	case f.Mode == "" && sel.byKey: // the index begins with the mode
 		sel.and("e.mode IN (?, ?)", inbox.Live, inbox.Test)
+	case sel.byKey:
+		sel.and("e.mode = ?", f.Mode)
+	case f.Mode != "":
+		sel.and(ofMode, f.Mode)
 	}
 	if f.Key != "" {
 		sel.and("e.key = ?", f.Key)

@@ -73,7 +73,7 @@ func Token(dir string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err == nil {
 		if token := strings.TrimSpace(string(text)); token != "" {
-			return token, nil
+			return token, os.Chmod(path, 0o600) // in case a copy made it readable by others
 		}
 		return "", inbox.Errorf(inbox.Invalid, "read the token", "%s is empty", path).WithHint("remove it, and the next start makes a new one")
 	}

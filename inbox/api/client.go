@@ -181,7 +181,7 @@ func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) erro
 	defer resp.Body.Close()
 	after = f.After
 	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, 16<<20) // more than the largest body, of which an event holds parts
 	for lines.Scan() {
 		data, ok := strings.CutPrefix(lines.Text(), "data: ")
 		if !ok {

@@ -54,8 +54,10 @@ type pipeWriter struct {
 	buffer bytes.Buffer
 }
 
+// Header returns the headers of the answer, which count until it begins.
 func (w *pipeWriter) Header() http.Header { return w.header }
 
+// WriteHeader begins the answer, once.
 func (w *pipeWriter) WriteHeader(code int) {
 	w.once.Do(func() {
 		w.code, w.sent = code, w.header.Clone()
@@ -63,6 +65,7 @@ func (w *pipeWriter) WriteHeader(code int) {
 	})
 }
 
+// Write adds to the answer.
 func (w *pipeWriter) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	w.buffer.Write(p)

@@ -64,9 +64,17 @@ func Query(f inbox.Filter, ids []string) url.Values {
 
 // filter reads the filter in the parameters of a request. Other parameters must be named in also.
 func (s *server) filter(r *http.Request, also ...string) (inbox.Filter, error) {
-	q := r.URL.Query()
+	f, ids, err := parseFilter(r.URL.Query(), also...)
+	if err != nil {
+		return f, err
+	}
+	return f, s.addIDs(r.Context(), &f, ids)
+}
+
+// parseFilter is the other way of [Query]. It takes q to pieces.
+func parseFilter(q url.Values, also ...string) (f inbox.Filter, ids []string, err error) {
 	p := parameters{q: q}
-	f := inbox.Filter{
+	f = inbox.Filter{
 		Events: p.many("event"), EventTypes: p.many("event_type"), Sources: p.many("source"), Statuses: p.many("status"),
 		Mode: inbox.Mode(p.one("mode")), Key: p.one("key"), CustomerReference: p.one("customer_reference"), Plugin: p.one("plugin"),
 		Since: p.time("since"), Until: p.time("until"), Where: p.where(),
@@ -75,7 +83,7 @@ func (s *server) filter(r *http.Request, also ...string) (inbox.Filter, error) {
 	for _, text := range p.many("seq") {
 		f.Seqs = append(f.Seqs, p.parse("seq", text))
 	}
-	ids := p.many("id")
+	ids = p.many("id")
 	for _, name := range also {
 		q.Del(name)
 	}
@@ -85,10 +93,7 @@ func (s *server) filter(r *http.Request, also ...string) (inbox.Filter, error) {
 	if f.Mode != "" && !f.Mode.Valid() {
 		p.wrong("mode is %q, not live or test", f.Mode)
 	}
-	if p.err != nil {
-		return f, p.err
-	}
-	return f, s.addIDs(r.Context(), &f, ids)
+	return f, ids, p.err
 }
 
 // addIDs adds the events that ids name to a filter. Each must exist.

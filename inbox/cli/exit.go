@@ -77,7 +77,7 @@ func (p *program) report(err error) int {
 	}
 	hint := inbox.HintOf(err)
 	if p.format == "json" || p.format == "jsonl" {
-		body := api.Problem{Error: api.ProblemBody{Code: inbox.KindOf(err), Message: err.Error(), Hint: hint}}
+		body := api.Problem{Error: api.ProblemBody{Code: wordOf(code, err), Message: err.Error(), Hint: hint}}
 		_ = json.NewEncoder(p.err).Encode(body) // there is nowhere else to say it
 		return code
 	}
@@ -88,6 +88,15 @@ func (p *program) report(err error) int {
 		fmt.Fprintf(p.err, "inbox: %s\n", hint)
 	}
 	return code
+}
+
+// wordOf is the code of an error in JSON: its kind, or, where the exit code says more than that, a word for this.
+func wordOf(code int, err error) inbox.Kind {
+	words := map[int]inbox.Kind{exitDeclined: "declined", exitSome: "incomplete", exitInterrupted: "interrupted"}
+	if word, ok := words[code]; ok {
+		return word
+	}
+	return inbox.KindOf(err)
 }
 
 // some says that part of what was asked failed, or that a check found something.

@@ -49,13 +49,14 @@ func (p *program) serve(c *cli.Context) error {
 	if c.Bool("dev") {
 		s.LogFormat, s.LogLevel = "text", slog.LevelDebug
 	}
+	log := p.logger(s, c.Bool("demo"))
 	for _, n := range s.Notes {
-		p.say("%s", n)
+		log.Warn(n)
 	}
 	ctx, stop := untilSignal(p.ctx, func() { os.Exit(exitInterrupted) })
 	defer stop()
 	return serve.Run(ctx, s, serve.Options{
-		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Stdout: p.out, Log: p.logger(s, c.Bool("demo")),
+		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Stdout: p.out, Log: log,
 		Version: version(),
 	})
 }

@@ -99,6 +99,14 @@ func TestAnErrorIsSaidInLinesWithItsHintOrAsJSON(t *testing.T) {
 	if code := p.report(err); code != 2 || errs.String() != `{"error":{"code":"invalid","message":"first\nsecond","hint":"do this"}}`+"\n" {
 		t.Errorf("%d %q", code, errs)
 	}
+	for err, want := range map[error]string{
+		some("x"): "incomplete", &exit{code: exitDeclined, err: errEnough}: "declined", fmt.Errorf("x: %w", context.Canceled): "interrupted",
+	} {
+		errs.Reset()
+		if p.report(err); !strings.Contains(errs.String(), `{"error":{"code":"`+want+`"`) {
+			t.Errorf("%v: %q", err, errs)
+		}
+	}
 	p, _, errs = talker("")
 	if code := p.report(context.Canceled); code != 130 || errs.String() != "inbox: interrupted\n" {
 		t.Errorf("%d %q", code, errs)

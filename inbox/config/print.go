@@ -2,8 +2,8 @@ package config
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"inbox/inbox"
@@ -31,7 +31,7 @@ func (s *Settings) TOML() string {
 			}
 			key = inner
 		}
-		fmt.Fprintf(&b, "%s = %s # %s\n", key, strconv.Quote(one.get(s)), s.origin[one.Key])
+		fmt.Fprintf(&b, "%s = %s # %s\n", key, quote(one.get(s)), s.origin[one.Key])
 	}
 	for i := range s.Sources {
 		s.Sources[i].write(&b)
@@ -44,7 +44,7 @@ func (s *Source) write(b *strings.Builder) {
 	if s.NoDedup {
 		dedup = "off"
 	}
-	fmt.Fprintf(b, "\n[[source]]\nname = %q\npath = %q\nmode = %q\n", s.Name, s.Path, s.Mode)
+	fmt.Fprintf(b, "\n[[source]]\nname = %s\npath = %s\nmode = %s\n", quote(s.Name), quote(s.Path), quote(string(s.Mode)))
 	for _, p := range s.Secrets.Places() {
 		state := "set"
 		if p.Err != nil {
@@ -54,22 +54,32 @@ func (s *Source) write(b *strings.Builder) {
 	}
 	var secrets []string
 	for _, p := range s.Secrets.Places() {
-		secrets = append(secrets, fmt.Sprintf("%q = %q", p.Name, p.From))
+		secrets = append(secrets, quote(p.Name)+" = "+quote(p.From))
 	}
 	if len(secrets) > 0 {
 		fmt.Fprintf(b, "secrets = { %s }\n", strings.Join(secrets, ", "))
 	}
-	fmt.Fprintf(b, "header = %q\nalgorithm = %q\nkey = %q\nmax_body = %q\ndedup = %q\n", s.Header, s.Algorithm, s.KeyBy, sizeText(s.MaxBody), dedup)
+	fmt.Fprintf(b, "header = %s\nalgorithm = %s\nkey = %s\nmax_body = %s\ndedup = %s\n", quote(s.Header), quote(string(s.Algorithm)),
+		quote(string(s.KeyBy)), quote(sizeText(s.MaxBody)), quote(dedup))
 	for _, m := range s.Maps {
 		b.WriteString("\n[[source.map]]\n")
 		for _, kv := range [][2]string{
 			{"event", m.Event}, {"key", m.Key}, {"status", m.Status}, {"state", m.State}, {"customer_reference", m.CustomerReference},
 		} {
 			if kv[1] != "" {
-				fmt.Fprintf(b, "%s = %q\n", kv[0], kv[1])
+				fmt.Fprintf(b, "%s = %s\n", kv[0], quote(kv[1]))
 			}
 		}
 	}
+}
+
+// quote writes a TOML basic string: the escapes of JSON are among those of TOML, unlike those of Go.
+func quote(text string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(text) // cannot fail: a string
+	return strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\x7f", "\\u007f")
 }
 
 // Value is one setting in force, for output as JSON.

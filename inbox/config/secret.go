@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +32,8 @@ type Ring struct {
 
 // ref names a secret and says where it is: "env:NAME" or "file:PATH".
 type ref struct{ name, place string }
+
+var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
 // lookEvery is how long what was read of the files is believed.
 const lookEvery = time.Second
@@ -96,6 +99,7 @@ func refsOf(v any) (refs []ref, right bool) {
 		if name == "" {
 			name = filepath.Base(rest)
 		}
+		name = notInName.ReplaceAllString(name, "_") // it is a label of metrics, and stands in logs
 		refs = append(refs, ref{name, place})
 	}
 	switch v := v.(type) {

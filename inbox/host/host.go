@@ -11,14 +11,19 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"inbox/inbox"
@@ -39,19 +44,29 @@ type Host struct {
 	log     *slog.Logger
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
-	compile sync.Mutex // compiling takes a core and much memory: one at a time
-	offered map[function]bool
+	offered map[function]api.FunctionDefinition
+
+	compile sync.Mutex  // compiling takes a core and much memory: one at a time
+	closed  atomic.Bool // no module is compiled any more
+	shut    sync.Once
+
+	startBudget time.Duration
 }
 
 // New returns a Host. Close it when no program runs any more.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{log: o.Log, offered: map[function]bool{}}
+	h := &Host{log: o.Log, offered: map[function]api.FunctionDefinition{}, startBudget: startBudget}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true)
+	// Without debug information: it would be read from the module, which is not to be trusted, and is not shown.
+	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true).WithDebugInfoEnabled(false)
 	if o.CacheDir != "" {
-		if err := os.MkdirAll(o.CacheDir, 0o700); err != nil {
+		err := os.MkdirAll(o.CacheDir, 0o700)
+		if err == nil {
+			err = os.Chmod(o.CacheDir, 0o700) // it may have been there
+		}
+		if err != nil {
 			return nil, inbox.Errorf(inbox.Unavailable, "make the cache directory", "%w", err)
 		}
 		cache, err := wazero.NewCompilationCacheWithDir(o.CacheDir)
@@ -69,96 +84,135 @@ func New(ctx context.Context, o Options) (*Host, error) {
 
 // offer makes the functions that modules may import.
 func (h *Host) offer(ctx context.Context) error {
-	wasi, err := wasi_snapshot_preview1.Instantiate(ctx, h.runtime)
-	if err != nil {
+	ctx = experimental.WithFunctionListenerFactory(ctx, overdue{})
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, h.runtime); err != nil {
 		return err
 	}
-	for name := range h.runtime.Module(wasi_snapshot_preview1.ModuleName).ExportedFunctionDefinitions() {
-		h.offered[function{wasi_snapshot_preview1.ModuleName, name}] = true
-	}
-	_ = wasi // lives as long as the runtime
 	if err := offerSession(ctx, h.runtime); err != nil {
 		return err
 	}
 	if err := offerAbort(ctx, h.runtime); err != nil {
 		return err
 	}
-	for _, f := range []function{{abi.Module, abi.Next}, {abi.Module, abi.Done}, {abi.Module, abi.Log}, {"env", "abort"}} {
-		h.offered[f] = true
+	for _, module := range []string{wasi_snapshot_preview1.ModuleName, abi.Module, "env"} {
+		for name, def := range h.runtime.Module(module).ExportedFunctionDefinitions() {
+			h.offered[function{module, name}] = def
+		}
 	}
 	return nil
 }
 
-// Close ends the runtime and everything in it.
+// Close ends the runtime and everything in it. A module that is being compiled cannot be stopped: then the runtime is
+// closed when that is done, and Close does not wait for it.
 func (h *Host) Close(ctx context.Context) error {
-	err := h.runtime.Close(ctx)
-	if h.cache != nil {
-		if cerr := h.cache.Close(ctx); err == nil {
-			err = cerr
+	h.closed.Store(true)
+	return h.closeIdle(ctx)
+}
+
+// closeIdle closes the runtime once, unless a module is being compiled.
+func (h *Host) closeIdle(ctx context.Context) (err error) {
+	if !h.compile.TryLock() {
+		return nil
+	}
+	defer h.compile.Unlock()
+	h.shut.Do(func() {
+		err = h.runtime.Close(ctx)
+		if h.cache != nil {
+			err = errors.Join(err, h.cache.Close(ctx))
 		}
-	}
-	if err != nil {
-		return fmt.Errorf("close the sandbox: %w", err)
-	}
-	return nil
+		if err != nil {
+			err = fmt.Errorf("close the sandbox: %w", err)
+		}
+	})
+	return err
 }
 
 // later are imports of contract v1 that this version does not have.
 var later = []string{"config_get", "secret_get", "kv_get", "kv_list", "kv_set", "kv_delete", "event_read", "emit", "http_fetch", "result"}
 
-// check refuses modules that could not be linked, naming every import that is not there.
-func (h *Host) check(m *module) error {
+// check refuses modules that ask for what is not there, naming all of it.
+func (h *Host) check(m *module, limit int64) error {
 	var missing []string
 	hint := "plugins may import WASI preview 1 and " + abi.Module + " (docs/PLUGIN-ABI.md)"
 	for _, f := range m.imports {
-		if h.offered[f] || slices.Contains(missing, f.String()) {
+		if h.offered[f] != nil || slices.Contains(missing, f.String()) {
 			continue
 		}
 		missing = append(missing, f.String())
 		if f.Module == abi.Module && slices.Contains(later, f.Name) {
-			hint = "this version of inbox does not have " + f.Name + " yet; `inbox version` shows what it has"
+			hint = f.Name + " is not in this version of inbox"
 		}
 	}
 	if len(missing) > 0 {
-		return refuse(hint, "the module imports what is not there: %v", missing)
+		return refuse(hint, "the module imports what is not there: %s", strings.Join(missing, ", "))
 	}
-	if !slices.Contains(m.exports, "_start") {
+	if m.memoryMin > uint64(limit) {
+		return refuse("raise [limits] memory in its NAME.toml",
+			"the module needs %d bytes of memory from the start, more than its limit of %d", m.memoryMin, limit)
+	}
+	return nil
+}
+
+// fit refuses a valid module whose functions are not of the types they must have: it would fail at every event, or,
+// without a function to run, settle every event unseen.
+func (h *Host) fit(c wazero.CompiledModule) error {
+	start, ok := c.ExportedFunctions()["_start"]
+	if !ok || len(start.ParamTypes())+len(start.ResultTypes()) > 0 {
 		return refuse("build it as a WASI command: a program with a main function, not a library or reactor",
-			"the module has no _start")
+			"the module has no function _start without parameters and results")
+	}
+	for _, def := range c.ImportedFunctions() {
+		module, name, _ := def.Import()
+		want := h.offered[function{module, name}]
+		if want == nil || !slices.Equal(def.ParamTypes(), want.ParamTypes()) || !slices.Equal(def.ResultTypes(), want.ResultTypes()) {
+			return refuse("docs/PLUGIN-ABI.md has the types", "the module imports %s.%s with other parameters or results than it has", module, name)
+		}
 	}
 	return nil
 }
 
 // Compile checks, rewrites and compiles a module and starts it once. An Invalid error says why it cannot become a
-// release; the module that runs is not touched. Compiling may take seconds and cannot be interrupted; ctx ends only the
-// trial start.
+// release; nothing that runs is touched. Compiling may take seconds and cannot be interrupted; ctx ends only the trial
+// start. m is kept, with its defaults filled in, and must not change.
 func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Program, error) {
 	mod, rewritten, err := inspect(wasm)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.check(mod); err != nil {
+	if err := h.check(mod, m.Limits.Memory); err != nil {
 		return nil, err
-	}
-	if limit := uint64(m.Limits.Memory); mod.memoryMin > limit {
-		return nil, refuse("raise [limits] memory in its NAME.toml", "the module needs %d bytes of memory from the start, more than its limit of %d", mod.memoryMin, limit)
 	}
 	compiled, err := h.translate(ctx, rewritten)
 	if err != nil {
 		return nil, err
 	}
+	if err := h.fit(compiled); err != nil {
+		return nil, errors.Join(err, compiled.Close(ctx))
+	}
 	p := newProgram(h, compiled, mod, wasm, m)
 	if err := p.trial(ctx); err != nil {
-		p.Close(ctx)
+		p.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
 	return p, nil
 }
 
-// translate compiles, and turns a panic of the compiler, which a crafted module might cause, into a refusal.
-func (h *Host) translate(ctx context.Context, wasm []byte) (compiled wazero.CompiledModule, err error) {
+// translate compiles a module.
+func (h *Host) translate(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
 	h.compile.Lock()
-	defer h.compile.Unlock()
+	compiled, err := h.translateLocked(ctx, wasm)
+	h.compile.Unlock()
+	if h.closed.Load() {
+		err = errors.Join(inbox.Errorf(inbox.Unavailable, "compile the plugin", "the host is closed"), h.closeIdle(ctx))
+	}
+	return compiled, err
+}
+
+// translateLocked turns a panic of the compiler, which a crafted module might cause, into a refusal.
+func (h *Host) translateLocked(ctx context.Context, wasm []byte) (compiled wazero.CompiledModule, err error) {
+	if h.closed.Load() {
+		return nil, nil
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = refuse("report it with the module", "the compiler gave up on the module: %v", p)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"inbox/sdk/abi"
 )
@@ -31,6 +32,28 @@ func offerSession(ctx context.Context, r wazero.Runtime) error {
 	return err
 }
 
+// overdue ends a guest that calls the host when it should have ended: wazero looks at loops, and a row of long calls,
+// such as for megabytes of random numbers, needs none.
+type overdue struct{}
+
+// NewFunctionListener returns the one for all functions of the host.
+func (overdue) NewFunctionListener(api.FunctionDefinition) experimental.FunctionListener {
+	return overdue{}
+}
+
+// Before is called before every function of the host.
+func (overdue) Before(ctx context.Context, _ api.Module, _ api.FunctionDefinition, _ []uint64, _ experimental.StackIterator) {
+	if ctx.Err() != nil {
+		panic(errOverdue)
+	}
+}
+
+// After does nothing.
+func (overdue) After(context.Context, api.Module, api.FunctionDefinition, []uint64) {}
+
+// Abort does nothing.
+func (overdue) Abort(context.Context, api.Module, api.FunctionDefinition, error) {}
+
 // offerAbort makes env.abort, which AssemblyScript calls instead of trapping.
 func offerAbort(ctx context.Context, r wazero.Runtime) error {
 	i32 := api.ValueTypeI32
@@ -54,7 +77,7 @@ func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) 
 		in.asked <- struct{}{}
 		select {
 		case in.busy = <-in.docs:
-			in.world.turn(in.busy.call)
+			in.turn(in.busy.call)
 		case <-ctx.Done():
 			return abi.NoMore
 		}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"inbox/inbox"
@@ -16,6 +17,7 @@ var (
 	errTimeout = errors.New("used up its time")
 	errOutput  = errors.New("wrote more than it may")
 	errLeave   = errors.New("not needed any more")
+	errOverdue = errors.New("called the host although it should have ended")
 )
 
 // instance is one guest. It runs in a goroutine of its own; serve and the imports of a session meet over channels.
@@ -24,6 +26,7 @@ type instance struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
+	time   time.Duration // what the timer was last set to
 	memory memory
 	stdin  stdin
 	output capped // standard output of a command
@@ -67,15 +70,21 @@ func (p *Program) instantiate(parent context.Context) *instance {
 }
 
 // run runs the guest until it ends.
-func (in *instance) run() {
+func (in *instance) run(config wazero.ModuleConfig) {
 	defer close(in.ended)
-	mod, err := in.p.host.runtime.InstantiateModule(in.ctx, in.p.compiled, in.config())
+	mod, err := in.p.host.runtime.InstantiateModule(in.ctx, in.p.compiled, config)
 	if mod != nil {
 		if cerr := mod.Close(context.Background()); err == nil {
 			err = cerr
 		}
 	}
 	in.err = err
+}
+
+// turn makes the instance that of a delivery.
+func (in *instance) turn(c Call) {
+	in.world.turn(c)
+	in.memory.refused.Store(false)
 }
 
 // limit gives the guest so much time from now on; the timer of a former limit is stopped.
@@ -85,6 +94,7 @@ func (in *instance) limit(d time.Duration) {
 	}
 	in.timer = nil
 	if d > 0 {
+		in.time = d
 		in.timer = time.AfterFunc(d, func() { in.cancel(errTimeout) })
 	}
 }
@@ -102,10 +112,10 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	in := p.instantiate(ctx)
 	defer in.cancel(nil)
 	in.stdin.data = c.Doc
-	in.world.turn(c)
+	in.turn(c)
 	in.limit(p.manifest.Limits.Time)
 	start := time.Now()
-	in.run()
+	in.run(in.config())
 	in.limit(0)
 	out := in.outcome(ctx, in.output.bytes())
 	out.Duration = time.Since(start)
@@ -113,27 +123,35 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	return out
 }
 
-// begin starts a session and returns once it waits for its first event. Otherwise the outcome says why it does not.
-func (p *Program) begin(ctx context.Context) (*instance, *inbox.Outcome) {
-	in := p.instantiate(p.closing) // it outlives the attempt that had it started
-	in.limit(startBudget)
-	go in.run()
+// begin starts a session and returns it once it waits for its first event. Without one, the outcome says why. The
+// session outlives ctx, which bounds only the start.
+func (p *Program) begin(ctx context.Context) (*instance, inbox.Outcome) {
+	in := p.instantiate(context.Background())
+	in.limit(p.host.startBudget)
+	go in.run(in.config())
 	select {
 	case <-in.asked:
 		in.limit(0)
-		return in, nil
+		return in, inbox.Outcome{}
 	case <-in.ended:
-		out := in.outcome(ctx, nil)
+		defer in.cancel(nil)
+		out := in.startFailure(ctx)
 		if out.Result.Settled() {
 			out.Result, out.Reason = inbox.BadResult, "it ended without asking for an event"
 		}
-		in.limit(0)
-		in.cancel(nil)
-		return nil, &out
+		return nil, out
 	case <-ctx.Done():
 		in.end()
-		return nil, &inbox.Outcome{Interrupted: true}
+		return nil, inbox.Outcome{Interrupted: true}
 	}
+}
+
+// startFailure is the outcome of a guest that ended before it had an event.
+func (in *instance) startFailure(ctx context.Context) inbox.Outcome {
+	in.limit(0)
+	out := in.outcome(ctx, nil)
+	out.Log, out.LogCut = in.log.take()
+	return out
 }
 
 // serve hands one event to a session that waits, and returns what it came to and whether the session waits again.
@@ -146,8 +164,8 @@ func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	in.limit(in.p.manifest.Limits.Time)
 	select {
 	case in.docs <- d:
-	case <-in.ended: // it was ended from outside while it waited
-		return in.outcome(ctx, nil), false
+	case <-in.ended: // it was ended while it waited, which only the end of the host does
+		return inbox.Outcome{Interrupted: true}, false
 	}
 	var out inbox.Outcome
 	alive := false
@@ -167,9 +185,13 @@ func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	return out, alive
 }
 
-// settle waits until the guest is back in next, so that what it still does after its result is bounded by the same
-// limit and is in the same log.
+// afterResult is how long a guest may go on after its result, until it asks for the next event or ends.
+const afterResult = 250 * time.Millisecond
+
+// settle waits until the guest is back in next, so that what it still logs belongs to its event. A guest that does not
+// come back is ended: its result stands.
 func (in *instance) settle(ctx context.Context) bool {
+	in.limit(afterResult)
 	select {
 	case <-in.asked:
 		in.limit(0)

@@ -3,30 +3,35 @@ package host
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"math"
 
 	"inbox/inbox"
 )
 
-// Bounds of a module, checked before it is compiled: compiling cannot be interrupted, and its time grows faster than a
-// function's size.
+// Bounds of a module, checked before it is compiled: compiling cannot be interrupted, its time grows faster than a
+// function's branches, and it takes room for what is only declared.
 const (
-	maxModule   = 32 << 20  // bytes
-	maxFunction = 512 << 10 // bytes of one function body
-	maxTable    = 1 << 16   // elements of a table; larger maxima are clamped
+	maxModule   = 32 << 20      // bytes
+	maxFunction = 512 << 10     // bytes of one function body
+	maxLocals   = 10_000        // of one function
+	allLocals   = 4_000_000     // of all functions
+	maxEffort   = 300_000_000   // of compiling one function, see effort: up to twenty seconds
+	allEffort   = 3_000_000_000 // of compiling all functions
+	maxTables   = 16
+	maxTable    = 1 << 16 // elements of all tables from the start; of one table ever: larger maxima are clamped
+	maxSection  = 1 << 20 // bytes of the globals, and of the elements: every instance holds them several times as large
 	pageSize    = 64 << 10
 )
 
 // Section ids (WebAssembly core specification 2.0, section 5.5.2).
 const (
-	sectionCustom = 0
-	sectionImport = 2
-	sectionTable  = 4
-	sectionMemory = 5
-	sectionExport = 7
-	sectionCode   = 10
+	sectionImport  = 2
+	sectionTable   = 4
+	sectionMemory  = 5
+	sectionGlobal  = 6
+	sectionExport  = 7
+	sectionElement = 9
+	sectionCode    = 10
 )
 
 // function names something a module imports.
@@ -39,9 +44,9 @@ type module struct {
 	memoryMin uint64 // bytes; 0 when it has no memory of its own
 	functions int
 	largest   int // bytes of the largest function body
+	locals    uint64
+	effort    uint64
 }
-
-var errTruncated = errors.New("the module is cut off or damaged")
 
 // refuse says why a module cannot become a release.
 func refuse(hint, format string, args ...any) error {
@@ -52,9 +57,8 @@ func refuse(hint, format string, args ...any) error {
 	return e
 }
 
-// inspect reads a module and rewrites it: every function begins with an empty loop, because wazero looks whether it
-// should stop at loops only, and a tree of calls without a loop would run for hours; and tables are clamped, because
-// nothing else bounds them. The module is not validated here: compiling does that, before and after rewriting alike.
+// inspect reads a module and rewrites it, so that it can be stopped (see pauses), and so that its tables are bounded,
+// which nothing else does. The module is not validated here: compiling does that, after rewriting as it would before.
 func inspect(wasm []byte) (*module, []byte, error) {
 	if err := checkHeader(wasm); err != nil {
 		return nil, nil, err
@@ -65,7 +69,7 @@ func inspect(wasm []byte) (*module, []byte, error) {
 		id := r.byte()
 		body := r.bytes(r.u32())
 		if r.err != nil {
-			return nil, nil, refuse("copy the file again; write beside it and rename", "%w", r.err)
+			return nil, nil, damaged(r.err)
 		}
 		section, err := m.section(id, body)
 		if err != nil {
@@ -76,6 +80,18 @@ func inspect(wasm []byte) (*module, []byte, error) {
 		out = append(out, section...)
 	}
 	return m, out, nil
+}
+
+func damaged(err error) error {
+	return refuse("copy the file again: write it beside and rename it; build for wasip1", "%w", err)
+}
+
+// ended refuses a section that was cut off or goes on.
+func ended(r *reader) error {
+	if err := r.done(); err != nil {
+		return damaged(err)
+	}
+	return nil
 }
 
 func checkHeader(wasm []byte) error {
@@ -98,174 +114,143 @@ func checkHeader(wasm []byte) error {
 // section reads one section and returns it as it shall be.
 func (m *module) section(id byte, body []byte) ([]byte, error) {
 	r := &reader{b: body}
+	var err error
 	switch id {
 	case sectionImport:
-		m.readImports(r)
-	case sectionExport:
-		for range r.count() {
-			m.exports = append(m.exports, string(r.bytes(r.u32())))
-			r.byte()
-			r.u32()
-		}
+		err = m.readImports(r)
+	case sectionTable:
+		return clampTables(r)
 	case sectionMemory:
 		for range r.count() {
 			_, low, _ := r.limits()
-			m.memoryMin = low * pageSize
+			m.memoryMin += low * pageSize
 		}
-	case sectionTable:
-		return clampTables(r)
+		err = ended(r)
+	case sectionGlobal, sectionElement:
+		if len(body) > maxSection {
+			err = refuse("", "the module's globals or table elements take %d bytes, more than %d", len(body), maxSection)
+		}
+	case sectionExport:
+		err = m.readExports(r)
 	case sectionCode:
-		return m.enterLoops(r)
+		return m.rewrite(r)
 	}
-	if r.err != nil {
-		return nil, refuse("copy the file again", "%w", r.err)
-	}
-	return body, nil
+	return body, err
 }
 
-func (m *module) readImports(r *reader) {
+// readImports names what the module imports. Only functions can be had.
+func (m *module) readImports(r *reader) error {
+	kinds := []string{"function", "table", "memory", "global"}
 	for range r.count() {
 		f := function{string(r.bytes(r.u32())), string(r.bytes(r.u32()))}
-		switch r.byte() {
-		case 0: // function
-			r.u32()
-		case 1: // table
-			r.byte()
-			r.limits()
-		case 2: // memory
-			r.limits()
-		case 3: // global
-			r.bytes(2)
-		default:
-			r.fail()
+		kind := r.byte()
+		switch {
+		case r.err != nil || int(kind) >= len(kinds):
+			return damaged(errTruncated)
+		case kind != 0:
+			return refuse("build it as a program of its own, without shared memory or dynamic linking",
+				"the module imports the %s %s; only functions can be had", kinds[kind], f)
 		}
-		if r.err == nil {
-			m.imports = append(m.imports, f)
-		}
+		r.u32()
+		m.imports = append(m.imports, f)
 	}
+	return ended(r)
+}
+
+func (m *module) readExports(r *reader) error {
+	for range r.count() {
+		m.exports = append(m.exports, string(r.bytes(r.u32())))
+		r.byte()
+		r.u32()
+	}
+	return ended(r)
 }
 
 // clampTables bounds every table.
 func clampTables(r *reader) ([]byte, error) {
 	n := r.count()
+	if n > maxTables {
+		return nil, refuse("", "the module has %d tables, more than %d", n, maxTables)
+	}
 	out := binary.AppendUvarint(nil, uint64(n))
+	var all uint64
 	for range n {
-		kind := r.byte()
+		if len(r.b) == 0 {
+			r.fail()
+			break
+		}
+		kind := r.b[0]
+		r.only(typeFunc, typeExtern)
 		flag, low, high := r.limits()
 		if flag > 1 {
 			r.fail()
 		}
-		if r.err != nil {
-			return nil, refuse("copy the file again", "%w", r.err)
-		}
-		if low > maxTable {
-			return nil, refuse("", "the module asks for a table of %d elements, more than %d", low, maxTable)
+		if all += low; all > maxTable {
+			return nil, refuse("", "the module asks for tables of %d elements, more than %d", all, maxTable)
 		}
 		out = append(out, kind, 1)
 		out = binary.AppendUvarint(out, low)
 		out = binary.AppendUvarint(out, min(high, maxTable))
 	}
-	if len(r.b) > 0 {
-		return nil, refuse("copy the file again", "%w", errTruncated)
-	}
-	return out, nil
+	return out, ended(r)
 }
 
-// enterLoops puts an empty loop at the beginning of every function.
-func (m *module) enterLoops(r *reader) ([]byte, error) {
+// rewrite has every function pause.
+func (m *module) rewrite(r *reader) ([]byte, error) {
 	n := r.count()
-	m.functions = n
+	m.functions += n
 	out := binary.AppendUvarint(make([]byte, 0, len(r.b)+8*n), uint64(n))
+	var one []byte
 	for range n {
 		body := r.bytes(r.u32())
-		m.largest = max(m.largest, len(body))
-		if len(body) > maxFunction {
-			return nil, refuse("split it, or build without inlining", "a function has %d bytes, more than %d", len(body), maxFunction)
+		if r.err != nil {
+			break
 		}
-		code := &reader{b: body}
-		for range code.count() {
-			code.u32()  // how many
-			code.byte() // of which type
+		var err error
+		if one, err = m.function(one[:0], body); err != nil {
+			return nil, err
 		}
-		if r.err != nil || code.err != nil {
-			return nil, refuse("copy the file again", "%w", errTruncated)
-		}
-		locals := len(body) - len(code.b)
-		out = binary.AppendUvarint(out, uint64(len(body)+3))
-		out = append(out, body[:locals]...)
-		out = append(out, 0x03, 0x40, 0x0b) // loop (no result) end
-		out = append(out, code.b...)
+		out = binary.AppendUvarint(out, uint64(len(one)))
+		out = append(out, one...)
 	}
-	if r.err != nil || len(r.b) > 0 {
-		return nil, refuse("copy the file again", "%w", errTruncated)
+	return out, ended(r)
+}
+
+// function has one function pause, and counts what compiling it takes.
+func (m *module) function(out, body []byte) ([]byte, error) {
+	m.largest = max(m.largest, len(body))
+	if len(body) > maxFunction {
+		return nil, refuse("split it, or build without inlining", "a function has %d bytes, more than %d", len(body), maxFunction)
+	}
+	r := &reader{b: body}
+	locals := r.locals()
+	if r.err != nil {
+		return nil, damaged(r.err)
+	}
+	if m.locals += locals; locals > maxLocals || m.locals > allLocals {
+		return nil, refuse("", "a function has %d local variables, and all so far %d; more than %d and %d", locals, m.locals, maxLocals, allLocals)
+	}
+	out, shape, err := pauses(append(out, body[:len(body)-len(r.b)]...), r.b)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	shape.locals = locals
+	one := shape.effort()
+	if m.effort += one; one > maxEffort || m.effort > allEffort {
+		return nil, refuse("split it, or build without inlining",
+			"compiling would take too long: a function has %d branches to %d places and %d local variables",
+			shape.branches, shape.branches+shape.targets, locals)
 	}
 	return out, nil
 }
 
-// reader reads the binary format (WebAssembly core specification 2.0, chapter 5). After a failure it yields zeros.
-type reader struct {
-	b   []byte
-	err error
-}
-
-func (r *reader) fail() {
-	if r.err == nil {
-		r.err = errTruncated
+// locals skips the declarations of a function's local variables and returns how many there are.
+func (r *reader) locals() (n uint64) {
+	for range r.count() {
+		n += r.u32()
+		r.valueType()
 	}
-	r.b = nil
-}
-
-func (r *reader) byte() byte {
-	if len(r.b) == 0 {
-		r.fail()
-		return 0
-	}
-	b := r.b[0]
-	r.b = r.b[1:]
-	return b
-}
-
-func (r *reader) bytes(n uint64) []byte {
-	if n > uint64(len(r.b)) {
-		r.fail()
-		return nil
-	}
-	b := r.b[:n:n]
-	r.b = r.b[n:]
-	return b
-}
-
-// uleb reads an unsigned LEB128 number of at most bits bits.
-func (r *reader) uleb(bits int) uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || n > (bits+6)/7 || (bits < 64 && v >= 1<<bits) {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) u32() uint64 { return r.uleb(32) }
-
-// count reads the length of a vector. Every element takes a byte at least, so that a lie about it ends here.
-func (r *reader) count() int {
-	n := r.u32()
-	if n > uint64(len(r.b)) {
-		r.fail()
-		return 0
-	}
-	return int(n)
-}
-
-// limits reads the limits of a table or memory; without a maximum it is the largest number.
-func (r *reader) limits() (flag byte, low, high uint64) {
-	flag = r.byte()
-	low, high = r.u32(), math.MaxUint32
-	if flag&1 == 1 {
-		high = r.u32()
-	}
-	return flag, low, high
+	return n
 }
 
 // isSession reports whether the module asks for its events itself.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -26,19 +27,19 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 	l := in.p.manifest.Limits
 	switch {
 	case errors.Is(cause, errTimeout):
-		return inbox.Outcome{Result: inbox.Timeout, Reason: fmt.Sprintf("it used up its time of %s", l.Time)}
+		return inbox.Outcome{Result: inbox.Timeout, Reason: fmt.Sprintf("it used up its time of %s", in.time)}
 	case errors.Is(cause, errOutput):
 		return inbox.Outcome{Result: inbox.Output, Reason: fmt.Sprintf("it wrote more than its %d bytes of result", l.Output)}
 	case parent.Err() != nil || cause != nil:
 		return inbox.Outcome{Interrupted: true}
 	case in.err == nil, exited && exit.ExitCode() == abi.ExitOK:
 		return in.conclude(output)
-	case in.memory.refused.Load():
-		return inbox.Outcome{Result: inbox.Memory, Reason: fmt.Sprintf("it asked for more than its %d bytes of memory, and broke", l.Memory)}
 	case exited && exit.ExitCode() == abi.ExitRetry:
 		return inbox.Outcome{Result: inbox.Retry, Reason: "exit code 75"}
 	case exited && exit.ExitCode() == abi.ExitReject:
 		return inbox.Outcome{Result: inbox.Reject, Reason: "exit code 65"}
+	case in.memory.refused.Load():
+		return inbox.Outcome{Result: inbox.Memory, Reason: fmt.Sprintf("it asked for more than its %d bytes of memory, and broke", l.Memory)}
 	case exited:
 		return inbox.Outcome{Result: inbox.Exit, Reason: fmt.Sprintf("exit code %d", exit.ExitCode())}
 	}
@@ -68,10 +69,13 @@ func (in *instance) conclude(result []byte) inbox.Outcome {
 	var r abi.Result
 	dec := json.NewDecoder(bytes.NewReader(result))
 	dec.DisallowUnknownFields()
+	if result[0] != '{' {
+		return bad("its output is not a result, which is a JSON object (a log belongs on standard error)")
+	}
 	if err := dec.Decode(&r); err != nil {
 		return bad("its output is not a result: %v (a log belongs on standard error)", err)
 	}
-	if dec.More() {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return bad("its output goes on after the result (a log belongs on standard error)")
 	}
 	for name, effect := range map[string]json.RawMessage{"state": r.State, "emit": r.Emit, "http": r.HTTP} {
@@ -84,9 +88,9 @@ func (in *instance) conclude(result []byte) inbox.Outcome {
 
 // said turns a decoded result into an outcome.
 func said(r abi.Result, bad func(string, ...any) inbox.Outcome) inbox.Outcome {
-	out := inbox.Outcome{Reason: r.Reason}
+	out := inbox.Outcome{Reason: clip(r.Reason)}
 	switch r.Outcome {
-	case abi.OutcomeOK, "":
+	case abi.OutcomeOK:
 		out.Result = inbox.OK
 	case abi.OutcomeSkip:
 		out.Result = inbox.Skip
@@ -94,19 +98,32 @@ func said(r abi.Result, bad func(string, ...any) inbox.Outcome) inbox.Outcome {
 		out.Result = inbox.Retry
 	case abi.OutcomeReject:
 		out.Result = inbox.Reject
+	case "":
+		return bad("its result has no outcome")
 	default:
-		return bad("its result has the unknown outcome %q", r.Outcome)
+		return bad("its result has the unknown outcome %q", clip(r.Outcome))
 	}
 	if r.RetryAfter == "" {
 		return out
 	}
 	wait, err := time.ParseDuration(r.RetryAfter)
 	if err != nil || wait < 0 {
-		return bad("its retry_after %q is not a duration such as \"30s\"", r.RetryAfter)
+		return bad("its retry_after %q is not a duration such as \"30s\"", clip(r.RetryAfter))
 	}
 	if out.Result != inbox.Retry {
 		return bad("its result has a retry_after with the outcome %q", r.Outcome)
 	}
 	out.RetryAfter = wait
 	return out
+}
+
+// maxReason bounds a reason, in bytes: it stands in every list.
+const maxReason = 1000
+
+// clip cuts what a plugin says to maxReason, between two characters.
+func clip(s string) string {
+	if len(s) <= maxReason {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxReason], "") + "…"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"sync"
 	"time"
 
@@ -19,11 +20,11 @@ type Program struct {
 	compiled wazero.CompiledModule
 	manifest *inbox.Manifest
 	info     Info
-	parked   chan *instance // sessions that wait in next
-	calls    sync.WaitGroup // attempts, and sessions being started
-	closing  context.Context
+	parked   chan *instance  // sessions that wait in next
+	calls    sync.WaitGroup  // attempts, and sessions being started ahead
+	closing  context.Context // ends when the program is being closed: no session is started ahead any more
 	close    context.CancelFunc
-	mu       sync.Mutex // guards closed against calls.Add
+	mu       sync.Mutex // guards closed against calls.Add and parking
 	closed   bool
 }
 
@@ -78,7 +79,8 @@ func (p *Program) enter() bool {
 	return true
 }
 
-// Close waits until the running attempts have ended, ends the sessions that wait, and frees the program.
+// Close waits until the running attempts have ended by themselves or by their contexts, ends the sessions that wait, and
+// frees the program.
 func (p *Program) Close(ctx context.Context) {
 	p.mu.Lock()
 	p.closed = true
@@ -98,18 +100,41 @@ func (p *Program) Close(ctx context.Context) {
 	}
 }
 
-// trial starts the program once: a session must come as far as asking for its first event. The session is kept.
+// trial starts the program once: a session must come as far as asking for its first event, and is kept. A command does
+// its work while it starts, so it is only set up: its imports are linked and its memory filled.
 func (p *Program) trial(ctx context.Context) error {
 	if p.info.Kind == Command {
-		return nil // a command does its work while it starts; its first event is the trial
+		in := p.instantiate(ctx)
+		defer in.cancel(nil)
+		in.limit(p.host.startBudget)
+		in.run(in.config().WithStartFunctions())
+		return p.failed(ctx, in.startFailure(ctx), "the plugin cannot be set up")
 	}
 	in, out := p.begin(ctx)
-	if out != nil {
-		return refuse("run it by itself and see", "the plugin ended before it asked for its first event: %s: %s", out.Result, out.Reason)
+	if in == nil {
+		return p.failed(ctx, out, "the plugin ended before it asked for its first event")
 	}
 	p.park(in)
 	return nil
 }
+
+// failed says why a trial failed, with the end of what the plugin logged: it has not seen any event yet.
+func (p *Program) failed(ctx context.Context, out inbox.Outcome, what string) error {
+	if out.Interrupted {
+		return inbox.Errorf(inbox.Unavailable, "start the plugin", "%w", context.Cause(ctx))
+	}
+	if out.Result.Settled() {
+		return nil
+	}
+	what = fmt.Sprintf("%s: %s: %s", what, out.Result, out.Reason)
+	if tail := out.Log[max(len(out.Log)-maxTail, 0):]; len(tail) > 0 {
+		what += fmt.Sprintf("; its log ends: %q", tail)
+	}
+	return refuse("a plugin has no files, network, environment or arguments (docs/PLUGIN-ABI.md)", "%s", what)
+}
+
+// maxTail is how much of the log of a plugin that does not start is shown, in bytes.
+const maxTail = 500
 
 // Call is one attempt to make.
 type Call struct {
@@ -136,9 +161,9 @@ func (p *Program) runSession(ctx context.Context, c Call) inbox.Outcome {
 	select {
 	case in = <-p.parked:
 	default:
-		var out *inbox.Outcome
-		if in, out = p.begin(ctx); out != nil {
-			return *out
+		var out inbox.Outcome
+		if in, out = p.begin(ctx); in == nil {
+			return out
 		}
 	}
 	out, alive := in.serve(ctx, c)
@@ -158,7 +183,7 @@ func (p *Program) startAhead() {
 	}
 	go func() {
 		defer p.calls.Done()
-		if in, out := p.begin(p.closing); out == nil {
+		if in, _ := p.begin(p.closing); in != nil { // if it does not start now, the next attempt will say why
 			p.park(in)
 		}
 	}()

@@ -15,9 +15,10 @@ import (
 // and random numbers. Both are made from the release before the first event and from the delivery after it, so that
 // the same document gives the same result whenever and wherever it runs. It belongs to the guest's goroutine.
 type world struct {
-	start time.Time
-	since time.Duration // since start
-	rand  *rand.ChaCha8
+	start  time.Time
+	since  time.Duration // since start
+	uptime time.Duration // since the instance began: it never goes back, as start does from one event to an older one
+	rand   *rand.ChaCha8
 }
 
 // tick is how far the clock goes on at each look, so that a guest that waits for it to move does not wait for ever.
@@ -33,24 +34,32 @@ func (w *world) turn(c Call) {
 	w.rand.Seed(sha256.Sum256([]byte("delivery " + c.Seed)))
 }
 
+func (w *world) pass(d time.Duration) {
+	w.since += d
+	w.uptime += d
+}
+
 func (w *world) wall() (int64, int32) {
-	w.since += tick
+	w.pass(tick)
 	now := w.start.Add(w.since)
 	return now.Unix(), int32(now.Nanosecond())
 }
 
-// steady is the monotonic clock. It never goes back within an instance.
+// steady is the monotonic clock.
 func (w *world) steady() int64 {
-	w.since += tick
-	return w.start.UnixNano() + int64(w.since)
+	w.pass(tick)
+	return int64(w.uptime)
 }
 
 // sleep costs no time: the clock is set forward.
 func (w *world) sleep(ns int64) {
 	if ns > 0 {
-		w.since += time.Duration(ns)
+		w.pass(min(time.Duration(ns), longSleep))
 	}
 }
+
+// longSleep bounds one sleep, so that a few of them do not take the clock past its end.
+const longSleep = 365 * 24 * time.Hour
 
 // config is how the instance's module is set up.
 func (in *instance) config() wazero.ModuleConfig {

@@ -3,49 +3,86 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 
 	"inbox/inbox"
 )
 
-// Backup writes a consistent, compact copy of the store to a file that must not exist, and its key beside it. The server
-// may go on meanwhile. The copy is brought to the disk before Backup returns.
+// Backup writes a consistent, compact copy of the store to a file that must not exist, and its key beside it as
+// FILE.key. The server may go on meanwhile. The copy stands under its name only once it is whole and on the disk; a
+// backup that fails leaves nothing behind. It reads through SQLite alone: the live file is never opened by hand, because
+// closing any descriptor of it would drop SQLite's locks.
 func (s *Store) Backup(ctx context.Context, who Actor, path string) error {
+	if err := s.backupFits(path); err != nil {
+		return err
+	}
+	if err := s.Audit(ctx, who, "backup", path); err != nil {
+		return err
+	}
+	err := s.backup(ctx, path)
+	var known *inbox.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	return inbox.Errorf(inbox.Unavailable, "back up", "%w", err)
+}
+
+func (s *Store) backup(ctx context.Context, path string) error {
+	part, key := path+".part", path+".key"
+	if err := s.copyTo(ctx, part); err != nil {
+		return err
+	}
+	if err := writeSynced(key, s.digest.key); err != nil {
+		if !errors.Is(err, os.ErrExist) {
+			err = errors.Join(err, os.Remove(key))
+		}
+		return errors.Join(err, os.Remove(part))
+	}
+	if err := os.Rename(part, path); err != nil {
+		return errors.Join(err, os.Remove(key), os.Remove(part))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// backupFits reports why a backup to a path cannot be made.
+func (s *Store) backupFits(path string) error {
 	if s.Low() {
 		return inbox.Errorf(inbox.Unavailable, "back up", "too little disk space is left").WithHint("free some space first")
 	}
-	if _, err := os.Lstat(path); err == nil {
-		return inbox.Errorf(inbox.Conflict, "back up", "%s exists", path).WithHint("name a new file")
+	for _, name := range []string{path, path + ".key", path + ".part"} {
+		_, err := os.Lstat(name)
+		switch {
+		case err == nil:
+			return inbox.Errorf(inbox.Conflict, "back up", "%s exists", name).WithHint("name a new file")
+		case !errors.Is(err, os.ErrNotExist):
+			return inbox.Errorf(inbox.Invalid, "back up", "%w", err).WithHint("the directory of the copy must exist")
+		}
 	}
 	free, err := freeBytes(filepath.Dir(path))
 	if err != nil {
 		return inbox.Errorf(inbox.Invalid, "back up", "%w", err).WithHint("the directory of the copy must exist")
 	}
 	if size := fileSize(s.path) + fileSize(s.path+"-wal"); free < uint64(size) {
-		return inbox.Errorf(inbox.Unavailable, "back up", "the copy may take %d bytes, and %d are free", size, free)
+		return inbox.Errorf(inbox.Unavailable, "back up", "the copy may take %d bytes, and %d are free", size, free).
+			WithHint("free some space, or name a file on another disk")
 	}
-	if err := s.Audit(ctx, who, "backup", path); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	return nil
+}
+
+// copyTo makes the copy and brings it to the disk. The empty file is made first, so that no umask makes it readable by
+// others.
+func (s *Store) copyTo(ctx context.Context, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
-		return inbox.Errorf(inbox.Unavailable, "back up", "%w", err)
-	}
-	if err := f.Close(); err != nil {
-		return inbox.Errorf(inbox.Unavailable, "back up", "%w", err)
-	}
-	if err := vacuumInto(ctx, s.path, path); err != nil {
 		return err
 	}
-	if f, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
-		return inbox.Errorf(inbox.Unavailable, "back up", "%w", err)
+	if err = vacuumInto(ctx, s.path, path); err == nil {
+		err = f.Sync()
 	}
-	if err := joinClose(f.Sync(), f.Close); err != nil {
-		return inbox.Errorf(inbox.Unavailable, "back up", "%w", err)
-	}
-	if err := writeSynced(path+".key", s.digest.key); err != nil {
-		return inbox.Errorf(inbox.Unavailable, "back up the store's key", "%w", err)
+	if err = joinClose(err, f.Close); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }
@@ -58,4 +95,13 @@ func vacuumInto(ctx context.Context, from, to string) error {
 	}
 	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, to)
 	return joinClose(readError(err), db.Close)
+}
+
+// fileSize returns the size of a file, 0 when there is none. The file is not opened, for the reason Backup gives.
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }

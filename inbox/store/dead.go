@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 
 	"inbox/inbox"
 )
 
-// LetterFilter selects dead letters.
+// LetterFilter selects dead letters by their events. Its Plugin is the one in which they died.
 type LetterFilter struct {
 	inbox.Filter
 	Resolved bool // also those that were dealt with
@@ -16,47 +18,74 @@ type LetterFilter struct {
 // Letters returns dead letters with their events, the newest deaths first. The reason of the attempt they died of is
 // among them and may hold personal data.
 func (s *Store) Letters(ctx context.Context, f LetterFilter) ([]inbox.Letter, error) {
-	plugin := f.Plugin
-	f.Plugin = "" // here it names whose letters, not who attempted the event
-	where, args, err := s.where(ctx, &f.Filter)
+	found, err := s.findLetters(ctx, &f)
 	if err != nil {
 		return nil, err
 	}
-	limit := f.Limit
-	if limit == 0 {
-		limit = -1
-	}
-	query := `SELECT ` + eventColumns + `, p.name, d.run, d.attempt, d.mode, d.key, d.parks, d.result, d.died_at, d.resolution,
-			coalesce(d.resolved_at, 0), coalesce((SELECT c.bytes FROM attempts a JOIN contents c ON c.id = a.reason_id
-				WHERE a.plugin = d.plugin AND a.seq = d.seq AND a.run = d.run AND a.attempt = d.attempt), x''),
-			CASE WHEN d.parks AND d.resolution = '' THEN (SELECT count(*) FROM events w WHERE w.mode = d.mode AND w.key = d.key AND w.seq > d.seq) ELSE 0 END
-		FROM dead d JOIN events e ON e.seq = d.seq JOIN plugins p ON p.id = d.plugin
-		WHERE ` + where + ` AND ? IN ('', p.name) AND (d.resolution = '' OR ?) ORDER BY d.died_at DESC, d.seq DESC LIMIT ?`
 	list := []inbox.Letter{}
-	err = s.each(ctx, query, append(args, plugin, f.Resolved, limit), func(row scanner) error {
-		var l inbox.Letter
-		var died, resolved int64
-		var reason []byte
-		err := scanEvent(row, &l.Event, &l.Plugin, &l.Run, &l.Attempt, &l.Lane.Mode, &l.Lane.Key, &l.Parks, &l.Result, &died,
-			&l.Resolution, &resolved, &reason, &l.Waiting)
+	for i := range found {
+		l := &found[i]
+		ok, err := s.selected(ctx, &f.Filter, &l.Event)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		l.Seq, l.Reason, l.DiedAt, l.ResolvedAt = l.Event.Seq, string(reason), fromMillis(died), fromMillis(resolved)
-		list = append(list, l)
-		return nil
-	})
-	kept := list[:0]
-	for i := range list {
-		ok, serr := s.selected(ctx, &f.Filter, &list[i].Event)
-		if err == nil {
-			err = serr
+		if !ok {
+			continue
 		}
-		if ok {
-			kept = append(kept, list[i])
+		if l.Parks && l.Resolution == inbox.Unresolved {
+			if l.Waiting, err = s.waitingBehind(ctx, l.Lane, l.Seq); err != nil {
+				return nil, err
+			}
+		}
+		if list = append(list, *l); len(list) == f.Limit {
+			break
 		}
 	}
-	return kept, err
+	return list, nil
+}
+
+// findLetters returns the letters that the columns select.
+func (s *Store) findLetters(ctx context.Context, f *LetterFilter) ([]inbox.Letter, error) {
+	events := f.Filter
+	events.Plugin = "" // here it names whose letters, not who attempted the event
+	sel, err := s.choose(ctx, &events)
+	if err != nil {
+		return nil, err
+	}
+	if f.Plugin != "" {
+		p, err := s.pluginID(ctx, f.Plugin)
+		if err != nil {
+			return nil, err
+		}
+		sel.and("d.plugin = ?", p)
+	}
+	if !f.Resolved {
+		sel.and("d.resolution = ''")
+	}
+	limit := -1
+	if sel.plain() && f.Limit > 0 {
+		limit = f.Limit
+	}
+	var list []inbox.Letter
+	err = s.each(ctx, `SELECT `+eventColumns+`, p.name, d.run, d.attempt, d.mode, d.key, d.parks, d.result, d.died_at, d.resolution,
+			coalesce(d.resolved_at, 0), c.bytes, c.checksum
+		FROM dead d JOIN events e ON e.seq = d.seq JOIN plugins p ON p.id = d.plugin
+		LEFT JOIN attempts a ON a.plugin = d.plugin AND a.seq = d.seq AND a.run = d.run AND a.attempt = d.attempt
+		LEFT JOIN contents c ON c.id = a.reason_id
+		WHERE d.seq > ? AND d.seq <= ?`+sel.where+` ORDER BY d.died_at DESC, d.seq DESC, d.plugin, d.run DESC, d.attempt DESC LIMIT ?`,
+		append(append([]any{sel.low, sel.high}, sel.args...), limit), func(row scanner) error {
+			var l inbox.Letter
+			var died, resolved int64
+			var reason text
+			if err := scanEvent(row, &l.Event, &l.Plugin, &l.Run, &l.Attempt, &l.Lane.Mode, &l.Lane.Key, &l.Parks, &l.Result, &died,
+				&l.Resolution, &resolved, &reason.bytes, &reason.sum); err != nil {
+				return err
+			}
+			l.Seq, l.Reason, l.DiedAt, l.ResolvedAt = l.Event.Seq, string(reason.read()), fromMillis(died), fromMillis(resolved)
+			list = append(list, l)
+			return nil
+		})
+	return list, err
 }
 
 // Retry lets a dead delivery go on. When its lane is parked behind it, the lane's whole sequence goes on in order. When
@@ -65,7 +94,8 @@ func (s *Store) Retry(ctx context.Context, who Actor, plugin string, seq, run in
 	return s.resolveDead(ctx, who, plugin, seq, run, inbox.Retried)
 }
 
-// Discard gives a dead delivery up. When its lane is parked behind it, the lane goes on with the next event.
+// Discard gives a dead delivery up. When its lane is parked behind it, the lane goes on with the next event. It is a
+// Conflict when the delivery is not dead.
 func (s *Store) Discard(ctx context.Context, who Actor, plugin string, seq, run int64) error {
 	return s.resolveDead(ctx, who, plugin, seq, run, inbox.Discarded)
 }
@@ -79,8 +109,11 @@ func (s *Store) resolveDead(ctx context.Context, who Actor, plugin string, seq, 
 		var d inbox.DeadLetter
 		err = t.get(`SELECT attempt, mode, key, parks FROM dead WHERE plugin = ? AND seq = ? AND run = ? AND resolution = ''`, p, seq, run).
 			Scan(&d.Attempt, &d.Lane.Mode, &d.Lane.Key, &d.Parks)
-		if err != nil {
+		if errors.Is(err, sql.ErrNoRows) {
 			return inbox.Errorf(inbox.Conflict, "", "event %d is not dead in plugin %s", seq, plugin).WithHint("`inbox dead list` shows what is")
+		}
+		if err != nil {
+			return fmt.Errorf("read the dead letter of event %d: %w", seq, err)
 		}
 		if err := t.resolve(p, seq, run, how); err != nil {
 			return err
@@ -94,7 +127,10 @@ func (s *Store) resolveDead(ctx context.Context, who Actor, plugin string, seq, 
 		if err != nil {
 			return err
 		}
-		action := map[inbox.Resolution]string{inbox.Retried: "retry", inbox.Discarded: "discard"}[how]
+		action := "retry"
+		if how == inbox.Discarded {
+			action = "discard"
+		}
 		return t.audit(who, action, fmt.Sprintf("event %d in plugin %s", seq, plugin))
 	})
 }
@@ -110,7 +146,11 @@ func (t *tx) unpark(p int64, id inbox.LaneID, seq int64, how inbox.Resolution) e
 	if err != nil {
 		return err
 	}
-	if n, err := res.RowsAffected(); n != 1 || err != nil {
+	n, err := res.RowsAffected()
+	if err != nil {
+		return err
+	}
+	if n != 1 {
 		return inbox.Errorf(inbox.Internal, "", "lane %s of a parking dead letter is not parked", id.Key).WithHint("run `inbox db check`")
 	}
 	return nil

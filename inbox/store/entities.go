@@ -7,62 +7,111 @@ import (
 	"inbox/inbox"
 )
 
-// EntityFilter selects verifications and customers.
+// EntityFilter selects verifications and customers: those with at least one event that Filter selects. Its Limit counts
+// them; its After and Before are about the newest event of each.
 type EntityFilter struct {
 	inbox.Filter
 	Open      bool          // started, and not completed
 	OlderThan time.Duration // the newest event is at least so old
 }
 
-// Entities returns the keys of the events that a filter selects, those with the newest event first.
+// completed is the rank of verification_completed.
+const completed = 3
+
+// Entities returns verifications and customers, those with the newest event first. It goes back through the log piece by
+// piece, looks only at the newest event of every key, and holds nothing open in between.
 func (s *Store) Entities(ctx context.Context, f EntityFilter) ([]inbox.Entity, error) {
-	limit := f.Limit
-	walk := f.Filter
-	walk.Limit, walk.Newest = 0, true
-	seen := map[inbox.LaneID]bool{}
 	list := []inbox.Entity{}
-	var inner error
-	err := s.walk(ctx, &walk, func(e *inbox.Event) bool {
+	newest, events, err := s.chooseEntities(ctx, &f)
+	if err != nil {
+		return list, err
+	}
+	var failed error
+	err = s.walk(ctx, newest, func(e *inbox.Event) bool {
 		id := inbox.LaneID{Mode: e.Mode, Key: e.View.Key}
-		if seen[id] {
+		ok := true
+		if !events.plain() {
+			if ok, failed = s.anySelected(ctx, events, id); failed != nil {
+				return false
+			}
+		}
+		if !ok {
 			return true
 		}
-		seen[id] = true
 		var one inbox.Entity
-		if one, inner = s.entity(ctx, id); inner != nil {
+		if one, failed = s.entity(ctx, id); failed != nil {
 			return false
 		}
-		if f.Open && !one.Open || f.OlderThan > 0 && one.LastAt.After(s.opt.Now().Add(-f.OlderThan)) {
-			return true
-		}
 		list = append(list, one)
-		return limit == 0 || len(list) < limit
+		return f.Limit == 0 || len(list) < f.Limit
 	})
 	if err == nil {
-		err = inner
+		err = failed
 	}
 	return list, err
+}
+
+// chooseEntities returns the selection of those newest events of a key whose entities are wanted, as far as the columns
+// tell, and the selection of events of which an entity must have one.
+func (s *Store) chooseEntities(ctx context.Context, f *EntityFilter) (newest, events *selection, err error) {
+	inner := f.Filter
+	inner.After, inner.Before, inner.Limit, inner.Newest = 0, 0, 0, false
+	if events, err = s.choose(ctx, &inner); err != nil {
+		return nil, nil, err
+	}
+	outer := inbox.Filter{Mode: f.Mode, Key: f.Key, After: f.After, Before: f.Before, Newest: true}
+	if events.plain() {
+		outer.Limit = f.Limit
+	}
+	if f.OlderThan > 0 {
+		outer.Until = s.opt.Now().Add(time.Millisecond - f.OlderThan)
+	}
+	if newest, err = s.choose(ctx, &outer); err != nil {
+		return nil, nil, err
+	}
+	newest.low = max(newest.low, events.low) // the newest event is no older than any other
+	if f.Open {
+		newest.and("e.top_rank BETWEEN 0 AND ?", completed-1)
+	}
+	newest.and("NOT EXISTS (SELECT 1 FROM events n WHERE n.mode = e.mode AND n.key = e.key AND n.seq > e.seq)")
+	if events.where == "" && events.low == 0 && events.high >= newest.high {
+		return newest, events, nil
+	}
+	newest.and(`EXISTS (SELECT 1 FROM events x WHERE x.mode = e.mode AND x.key = e.key AND x.seq > ? AND x.seq <= ?
+		AND EXISTS (SELECT 1 FROM events e WHERE e.seq = x.seq`+events.where+`))`, append([]any{events.low, events.high}, events.args...)...)
+	return newest, events, nil
+}
+
+// anySelected reports whether a selection holds an event of a key.
+func (s *Store) anySelected(ctx context.Context, sel *selection, id inbox.LaneID) (bool, error) {
+	f := *sel.Filter
+	f.Mode, f.Key = id.Mode, id.Key
+	one, err := s.choose(ctx, &f)
+	if err != nil {
+		return false, err
+	}
+	found := false
+	err = s.walk(ctx, one, func(*inbox.Event) bool {
+		found = true
+		return false
+	})
+	return found, err
 }
 
 // entity sums up the events of a key.
 func (s *Store) entity(ctx context.Context, id inbox.LaneID) (inbox.Entity, error) {
 	one := inbox.Entity{Mode: id.Mode, Key: id.Key}
 	var first, last int64
-	err := s.readers.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(e.late), 0), min(e.stored_at), max(e.stored_at), max(e.rank), max(e.customer_reference),
-			(SELECT event FROM events WHERE mode = ?1 AND key = ?2 ORDER BY seq DESC LIMIT 1),
-			(SELECT coalesce(sum(c.count), 0) FROM copies c JOIN events x ON x.seq = c.seq WHERE x.mode = ?1 AND x.key = ?2)
-		FROM events e WHERE e.mode = ?1 AND e.key = ?2`, id.Mode, id.Key).
-		Scan(&one.Events, &one.Late, &first, &last, &one.TopRank, &one.CustomerReference, &one.Event, &one.Copies)
-	if err == nil {
-		err = s.readers.QueryRowContext(ctx, `SELECT verdict, status FROM events WHERE mode = ? AND key = ? ORDER BY rank DESC, seq DESC LIMIT 1`, id.Mode, id.Key).
-			Scan(&one.Verdict, &one.Status)
-	}
+	err := s.readers.QueryRowContext(ctx, `WITH own AS (SELECT * FROM events WHERE mode = ?1 AND key = ?2)
+		SELECT count(*), coalesce(sum(late), 0), min(stored_at), max(stored_at), max(rank),
+			coalesce(sum((SELECT count FROM copies c WHERE c.seq = own.seq)), 0),
+			(SELECT event FROM own ORDER BY seq DESC LIMIT 1),
+			coalesce((SELECT customer_reference FROM own WHERE customer_reference <> '' ORDER BY seq DESC LIMIT 1), ''),
+			(SELECT verdict FROM own ORDER BY rank DESC, seq DESC LIMIT 1),
+			(SELECT status FROM own ORDER BY rank DESC, seq DESC LIMIT 1)
+		FROM own`, id.Mode, id.Key).
+		Scan(&one.Events, &one.Late, &first, &last, &one.TopRank, &one.Copies, &one.Event, &one.CustomerReference, &one.Verdict, &one.Status)
 	one.FirstAt, one.LastAt = fromMillis(first), fromMillis(last)
 	one.Open = one.TopRank >= 0 && one.TopRank < completed
 	return one, readError(err)
 }
-
-// completed is the rank of verification_completed.
-const completed = 3
-
-func microseconds(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

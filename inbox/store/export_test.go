@@ -28,6 +28,7 @@ func Faulty(o Options, fault func(point string) error) Options {
 
 // Points at which a store can be made to fail.
 const (
+	PointExec      = pointExec
 	PointCommit    = pointCommit
 	PointCommitted = pointCommitted
 	PointReload    = pointReload
@@ -156,4 +157,38 @@ func Schema(t testing.TB, s *Store) string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// Connect opens a connection with pragmas of its own, and reports whether it was found good.
+func Connect(path string, pragmas ...string) error {
+	c, err := connector(path, false, pragmas)
+	if err != nil {
+		return err
+	}
+	conn, err := c.Connect(context.Background())
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// Parts of runs of digests, and their filters.
+var (
+	PartOf    = partOf
+	PartRange = partRange
+)
+
+// FilterErrs returns how many of the hashes asked a filter of the others lets pass.
+func FilterErrs(keys, asked []uint64) int {
+	f := newFilter(len(keys))
+	for _, k := range keys {
+		f.add(k)
+	}
+	n := 0
+	for _, k := range asked {
+		if f.has(k) {
+			n++
+		}
+	}
+	return n
 }

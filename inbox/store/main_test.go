@@ -16,6 +16,8 @@ import (
 	"inbox/inbox/store"
 )
 
+var ctx = context.Background()
+
 // childEnv makes the test binary a program that accepts and settles until it is killed. Its value is the data directory.
 const childEnv = "INBOX_STORE_TEST_CHILD"
 

@@ -2,8 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"sync"
+	"errors"
+	"fmt"
+	"time"
 
 	"inbox/inbox"
 )
@@ -17,7 +18,11 @@ func (s *Store) Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
 	if err != nil {
 		return nil, err
 	}
-	return s.trace(ctx, e)
+	places, err := s.places(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.trace(ctx, places, e)
 }
 
 // EntityTrace returns the timeline of a key in a mode: its events, each with what became of it. Only the newest 500
@@ -28,9 +33,13 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 	if err != nil {
 		return nil, err
 	}
-	list := []inbox.EventTrace{}
+	places, err := s.places(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]inbox.EventTrace, 0, len(events))
 	for i := range events {
-		tr, err := s.trace(ctx, &events[i])
+		tr, err := s.trace(ctx, places, &events[i])
 		if err != nil {
 			return nil, err
 		}
@@ -39,8 +48,30 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 	return list, nil
 }
 
-func (s *Store) trace(ctx context.Context, e *inbox.Event) (*inbox.EventTrace, error) {
-	tr := &inbox.EventTrace{Event: *e, Deliveries: []inbox.DeliveryTrace{}}
+// place is a plugin and what its lanes are made by.
+type place struct {
+	id     int64
+	name   string
+	keying inbox.Keying
+}
+
+func (s *Store) places(ctx context.Context) ([]place, error) {
+	var list []place
+	err := s.each(ctx, `SELECT id, name, keying FROM plugins ORDER BY name`, nil, func(row scanner) error {
+		var p place
+		var keying string
+		if err := row.Scan(&p.id, &p.name, &keying); err != nil {
+			return err
+		}
+		p.keying = inbox.ParseKeying(keying)
+		list = append(list, p)
+		return nil
+	})
+	return list, err
+}
+
+func (s *Store) trace(ctx context.Context, places []place, e *inbox.Event) (*inbox.EventTrace, error) {
+	tr := &inbox.EventTrace{Event: *e, Deliveries: make([]inbox.DeliveryTrace, 0, len(places))}
 	var first, last int64
 	err := s.readers.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(min(first_at), 0), coalesce(max(last_at), 0) FROM copies WHERE seq = ?`, e.Seq).
 		Scan(&tr.Copies.Count, &first, &last)
@@ -48,102 +79,131 @@ func (s *Store) trace(ctx context.Context, e *inbox.Event) (*inbox.EventTrace, e
 		return nil, readError(err)
 	}
 	tr.Copies.FirstAt, tr.Copies.LastAt = fromMillis(first), fromMillis(last)
-	type known struct {
-		id, started, cursor int64
-		name, keying        string
-	}
-	var places []known // read first: holding one connection while asking for another could wait for ever
-	err = s.each(ctx, `SELECT id, name, started_at, cursor, keying FROM plugins ORDER BY name`, nil, func(row scanner) error {
-		places = append(places, known{})
-		at := &places[len(places)-1]
-		return row.Scan(&at.id, &at.name, &at.started, &at.cursor, &at.keying)
-	})
-	scalars := s.scalarsOf(ctx, e)
-	for _, at := range places {
-		d := inbox.DeliveryTrace{Plugin: at.name}
+	for i := range places {
+		d := inbox.DeliveryTrace{Plugin: places[i].name}
+		err := s.traceDelivery(ctx, &places[i], e, &d)
 		if err == nil {
-			lane := inbox.ParseKeying(at.keying).Lane(e, scalars)
-			err = s.traceDelivery(ctx, at.id, e, &d, lane, at.started, at.cursor)
+			err = s.attempts(ctx, places[i].id, e.Seq, &d)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("trace event %d in plugin %s: %w", e.Seq, d.Plugin, err)
 		}
 		tr.Deliveries = append(tr.Deliveries, d)
 	}
-	return tr, err
+	return tr, nil
 }
 
-// scalarsOf looks into the body of an event, which is read only if a plugin's lanes are made by a pointer. A body that
-// cannot be read has no values, as for the dispatcher.
-func (s *Store) scalarsOf(ctx context.Context, e *inbox.Event) func(string) (string, bool) {
-	load := sync.OnceValue(func() func(string) (string, bool) {
-		p, err := s.Payload(ctx, e.Seq)
-		if err != nil {
-			return func(string) (string, bool) { return "", false }
-		}
-		return inbox.Scalars(p.Body)
-	})
-	return func(pointer string) (string, bool) { return load()(pointer) }
+// standing is what the store holds about one event in one plugin, as of one moment.
+type standing struct {
+	started, cursor int64
+	dead            bool   // has a letter that nobody dealt with
+	last            string // newest attempt that ended a run: done, or what became of its letter
+
+	next    int64 // of the lane row that the event is still to run in; 0 for none
+	lane    inbox.LaneState
+	laneDue int64
+
+	run     bool // has a run row
+	waits   bool
+	runDue  int64
+	tried   int
+	blocker int64 // next event of the lane it waits behind
 }
 
-// place is what the state of a delivery follows from.
-type place struct {
-	seq, started, cursor int64
-	last                 inbox.Fate  // of its newest attempt; empty for none
-	lane                 *inbox.Lane // that it is still to run in; nil for none
-	dead, dropped        bool
-	due                  sql.NullInt64 // of a run of its own
-}
-
-// traceDelivery finds where an event stands in a plugin whose lane of it is id.
-func (s *Store) traceDelivery(ctx context.Context, p int64, e *inbox.Event, d *inbox.DeliveryTrace, id inbox.LaneID, started, cursor int64) error {
-	if err := s.attempts(ctx, p, e.Seq, d); err != nil {
-		return err
-	}
-	at := place{seq: e.Seq, started: started, cursor: cursor}
-	if n := len(d.Attempts); n > 0 {
-		at.last = d.Attempts[n-1].Fate
-	}
-	lane, err := s.Lane(ctx, d.Plugin, id)
+// traceDelivery finds where an event stands in a plugin. All is read in one statement, which sees one moment: read one
+// by one, an event that is settled meanwhile would look like one that the plugin does not want.
+func (s *Store) traceDelivery(ctx context.Context, p *place, e *inbox.Event, d *inbox.DeliveryTrace) error {
+	id, err := s.laneOf(ctx, p, e)
 	if err != nil {
 		return err
 	}
-	if lane != nil && lane.Next <= e.Seq {
-		at.lane = lane
-	}
-	err = s.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM dead WHERE plugin = ?1 AND seq = ?2 AND resolution = ''),
-			EXISTS (SELECT 1 FROM dead WHERE plugin = ?1 AND seq = ?2 AND resolution = 'discarded'),
-			(SELECT min(due_at) FROM runs WHERE plugin = ?1 AND seq = ?2)`, p, e.Seq).Scan(&at.dead, &at.dropped, &at.due)
+	var at standing
+	err = s.readers.QueryRowContext(ctx, `SELECT p.started_at, p.cursor,
+			EXISTS (SELECT 1 FROM dead d WHERE d.plugin = p.id AND d.seq = ?2 AND d.resolution = ''),
+			coalesce((SELECT CASE a.fate WHEN 'done' THEN 'done' ELSE (SELECT d.resolution FROM dead d
+					WHERE d.plugin = a.plugin AND d.seq = a.seq AND d.run = a.run AND d.attempt = a.attempt) END
+				FROM attempts a WHERE a.plugin = p.id AND a.seq = ?2 AND a.fate <> 'again'`+newestFirst+`), ''),
+			coalesce(l.next, 0), coalesce(l.state, ''), coalesce(l.due_at, 0),
+			r.seq IS NOT NULL, coalesce(r.waits, 0), coalesce(r.due_at, 0), coalesce(r.attempt, 0), coalesce(b.next, 0)
+		FROM plugins p
+		LEFT JOIN lanes l ON l.plugin = p.id AND l.mode = ?3 AND l.key = ?4 AND l.next <= ?2
+		LEFT JOIN runs r ON r.plugin = p.id AND r.seq = ?2
+		LEFT JOIN lanes b ON b.plugin = p.id AND b.mode = r.mode AND b.key = r.key
+		WHERE p.id = ?1 ORDER BY r.waits, r.due_at LIMIT 1`, p.id, e.Seq, id.Mode, id.Key).
+		Scan(&at.started, &at.cursor, &at.dead, &at.last, &at.next, &at.lane, &at.laneDue, &at.run, &at.waits, &at.runDue, &at.tried, &at.blocker)
 	if err != nil {
 		return readError(err)
 	}
-	at.tell(d)
-	return nil
-}
-
-// tell says where the delivery stands: in a lane that lags, in a run of its own, or at an end.
-func (at *place) tell(d *inbox.DeliveryTrace) {
 	switch {
 	case at.dead:
 		d.State = inbox.StateDead
-	case at.lane != nil && at.lane.Next < at.seq:
-		d.State, d.Behind = inbox.StateWaiting, at.lane.Next
-	case at.lane != nil && at.lane.State == inbox.LaneRetry:
-		d.State, d.DueAt = inbox.StateRetrying, at.lane.DueAt
-	case at.due.Valid:
-		d.State, d.DueAt = inbox.StateRetrying, fromMillis(at.due.Int64)
+	case at.next != 0:
+		return s.traceInLane(ctx, id, &at, e.Seq, d)
+	case at.run:
+		at.traceRun(d)
 	default:
-		d.State = at.end()
+		d.State = at.settled(e.Seq)
+	}
+	return nil
+}
+
+// laneOf returns the lane in which an event stands in a plugin.
+func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.LaneID, error) {
+	var failed error
+	at := func(pointer string) (string, bool) {
+		payload, err := s.Payload(ctx, e.Seq)
+		if err != nil && inbox.KindOf(err) != inbox.NotFound && !errors.Is(err, ErrDamaged) {
+			failed = err
+		}
+		return inbox.Scalars(payload.Body)(pointer)
+	}
+	return p.keying.Lane(e, at), failed
+}
+
+// traceInLane says where an event stands that a lane row is about.
+func (s *Store) traceInLane(ctx context.Context, id inbox.LaneID, at *standing, seq int64, d *inbox.DeliveryTrace) error {
+	head := at.next
+	if at.lane == inbox.LaneReady && head < seq { // only a lower bound of what runs next
+		var err error
+		if head, err = s.firstMember(ctx, id, at.next, seq); err != nil {
+			return err
+		}
+	}
+	switch {
+	case head != 0 && head < seq:
+		d.State, d.Behind = inbox.StateWaiting, head
+	case at.lane == inbox.LaneRetry:
+		d.State, d.DueAt = inbox.StateRetrying, fromMillis(at.laneDue)
+	default:
+		d.State = inbox.StatePending
+	}
+	return nil
+}
+
+// traceRun says where a replay, or a run that was told to go on, stands.
+func (at *standing) traceRun(d *inbox.DeliveryTrace) {
+	switch {
+	case at.waits:
+		d.State, d.Behind = inbox.StateWaiting, at.blocker
+	case at.tried > 0:
+		d.State, d.DueAt = inbox.StateRetrying, fromMillis(at.runDue)
+	default:
+		d.State = inbox.StatePending
 	}
 }
 
-// end is the state of a delivery that no lane and no run holds back.
-func (at *place) end() inbox.DeliveryState {
+// settled says where an event stands that nothing is to be run of, or whose turn has not come.
+func (at *standing) settled(seq int64) inbox.DeliveryState {
 	switch {
-	case at.last == inbox.Done:
+	case at.last == string(inbox.Done):
 		return inbox.StateSettled
-	case at.last == inbox.Dead && at.dropped:
+	case at.last == string(inbox.Discarded):
 		return inbox.StateDropped
-	case at.seq <= at.started && at.last == "":
+	case at.last != "":
+		return inbox.StatePending
+	case seq <= at.started:
 		return inbox.StateBefore
-	case at.seq <= at.cursor && at.lane == nil:
+	case seq <= at.cursor:
 		return inbox.StateFiltered
 	}
 	return inbox.StatePending
@@ -153,16 +213,20 @@ func (at *place) end() inbox.DeliveryState {
 func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTrace) error {
 	d.Attempts = []inbox.Attempt{}
 	return s.each(ctx, `SELECT a.run, a.attempt, a.result, a.fate, a.counted, a.started_at, a.duration, coalesce(r.id, ''), a.log_cut,
-			coalesce((SELECT bytes FROM contents WHERE id = a.reason_id), x''), coalesce((SELECT bytes FROM contents WHERE id = a.log_id), x'')
-		FROM attempts a LEFT JOIN releases r ON r.num = a.release WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
+			why.bytes, why.checksum, log.bytes, log.checksum
+		FROM attempts a LEFT JOIN releases r ON r.num = a.release
+		LEFT JOIN contents why ON why.id = a.reason_id LEFT JOIN contents log ON log.id = a.log_id
+		WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
 		[]any{p, seq}, func(row scanner) error {
 			a := inbox.Attempt{Plugin: d.Plugin, Seq: seq}
 			var started, micros int64
-			var reason []byte
-			if err := row.Scan(&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Release, &a.LogCut, &reason, &a.Log); err != nil {
+			var why, log text
+			if err := row.Scan(&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Release, &a.LogCut,
+				&why.bytes, &why.sum, &log.bytes, &log.sum); err != nil {
 				return err
 			}
-			a.StartedAt, a.Duration, a.Reason = fromMillis(started), microseconds(micros), string(reason)
+			a.StartedAt, a.Duration = fromMillis(started), time.Duration(micros)*time.Microsecond
+			a.Reason, a.Log = string(why.read()), log.read()
 			d.Attempts = append(d.Attempts, a)
 			return nil
 		})

@@ -1,0 +1,91 @@
+package host
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+)
+
+var errTruncated = errors.New("the module is cut off or damaged")
+
+// reader reads the binary format (WebAssembly core specification 2.0, chapter 5). After a failure it yields zeros.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) fail() {
+	if r.err == nil {
+		r.err = errTruncated
+	}
+	r.b = nil
+}
+
+func (r *reader) byte() byte {
+	if len(r.b) == 0 {
+		r.fail()
+		return 0
+	}
+	b := r.b[0]
+	r.b = r.b[1:]
+	return b
+}
+
+func (r *reader) bytes(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return nil
+	}
+	b := r.b[:n:n]
+	r.b = r.b[n:]
+	return b
+}
+
+// u32 reads an unsigned LEB128 number of 32 bits.
+func (r *reader) u32() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || n > 5 || v > math.MaxUint32 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+// leb skips a signed LEB128 number of at most so many bytes. Whether it fits its type is for the validation to say.
+func (r *reader) leb(most int) {
+	for range most {
+		if r.byte() < 0x80 {
+			return
+		}
+	}
+	r.fail()
+}
+
+// count reads the length of a vector. Every element takes a byte at least, so that a lie about it ends here.
+func (r *reader) count() int {
+	n := r.u32()
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// limits reads the limits of a table or memory; without a maximum it is the largest number.
+func (r *reader) limits() (flag byte, low, high uint64) {
+	flag = r.byte()
+	low, high = r.u32(), math.MaxUint32
+	if flag&1 == 1 {
+		high = r.u32()
+	}
+	return flag, low, high
+}
+
+// done returns the failure, or that something is left where nothing should be.
+func (r *reader) done() error {
+	if r.err == nil && len(r.b) > 0 {
+		r.fail()
+	}
+	return r.err
+}

@@ -1,0 +1,145 @@
+package store_test
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// breaks says for every law a statement that breaks it in a store that furnish made.
+var breaks = map[string]string{
+	"the log has no gap":                              `UPDATE events SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM events)`,
+	"stored_at never decreases":                       `UPDATE events SET stored_at = stored_at - 1000000 WHERE seq = 3`,
+	"top_rank is the highest rank so far":             `UPDATE events SET top_rank = 3 WHERE seq = 1`,
+	"late means a higher rank came before":            `UPDATE events SET late = 1 - late WHERE seq = 2`,
+	"copies are of events":                            `INSERT INTO copies VALUES (9999, 1, 1, 1)`,
+	"no digest stands twice":                          `UPDATE events SET digest = (SELECT digest FROM events WHERE seq = 1) WHERE seq = 2`,
+	"every payload of an event is there":              `DELETE FROM contents WHERE kind = 1 AND root_seq = 2`,
+	"every refused request has its payload":           `DELETE FROM contents WHERE kind = 2`,
+	"every attempt's reason and log are there":        `DELETE FROM contents WHERE id = (SELECT min(id) FROM contents WHERE kind = 3)`,
+	"every content belongs to something":              `UPDATE attempts SET reason_id = NULL WHERE seq = 1`,
+	"no cursor is beyond the log":                     `UPDATE plugins SET cursor = 9999`,
+	"no lane is beyond the log":                       `UPDATE lanes SET next = 9999 WHERE state = 'ready'`,
+	"a lane tried its next event as often as it says": `UPDATE lanes SET attempt = attempt + 1 WHERE state = 'retry'`,
+	"nothing overtakes in a lane": `INSERT INTO attempts SELECT l.plugin, e.seq, 0, 1, 'ok', 'done', 1, 1, 1, NULL, NULL, NULL, 0
+		FROM lanes l JOIN events e ON e.mode = l.mode AND e.key = l.key AND e.seq > l.next WHERE l.state = 'parked' LIMIT 1`,
+	"a parked lane has its dead letter":                  `UPDATE dead SET resolution = 'discarded', resolved_at = 1 WHERE parks = 1 AND resolution = ''`,
+	"what is kept of a plugin is of one that is known":   `INSERT INTO releases VALUES (NULL, 99, 'x', 'x', 1, x'', 1, '')`,
+	"attempts are of events and releases that are there": `UPDATE attempts SET release = 77 WHERE seq = 1`,
+	"attempts are numbered without a gap":                `UPDATE attempts SET attempt = 7 WHERE seq = 1 AND run = 0`,
+	"a plugin has no first run from before its start":    `UPDATE plugins SET started_at = cursor`,
+	"a run is done once, and last":                       `INSERT INTO attempts VALUES (1, 1, 0, 2, 'ok', 'done', 1, 1, 1, NULL, NULL, NULL, 0)`,
+	"a dead run goes on only when it was retried":        `UPDATE dead SET resolution = 'discarded' WHERE resolution = 'retried'`,
+	"what failed and is not waiting is dead":             `DELETE FROM lanes WHERE state = 'retry'`,
+	"a dead letter has its attempt":                      `UPDATE dead SET result = 'trap' WHERE resolution = ''`,
+	"a dead attempt has its letter":                      `DELETE FROM dead WHERE parks = 0`,
+	"a run is dead once at a time":                       `INSERT INTO dead SELECT plugin, seq, run, attempt + 1, mode, key, parks, result, died_at, '', NULL FROM dead WHERE resolution = ''`,
+	"a parking dead letter has its lane":                 `UPDATE lanes SET state = 'ready' WHERE state = 'parked'`,
+	"a waiting run waits behind a lane that lags":        `UPDATE runs SET key = 'nowhere' WHERE waits = 1`,
+	"a run was tried as often as it says":                `UPDATE runs SET attempt = 9`,
+	"a run that is to go on is neither done nor dead":    `INSERT INTO runs SELECT plugin, seq, run, 0, mode, key, 0, 1, attempt, 0 FROM dead WHERE resolution = ''`,
+	"runs are of events and replays that are there":      `UPDATE runs SET job = 55 WHERE waits = 1`,
+	"a replay's attempts are of one that is there":       `UPDATE attempts SET run = 66 WHERE run > 0`,
+	"a replay's parts are of one that is there":          `DELETE FROM jobs`,
+	"a replay ends when its parts have":                  `UPDATE job_parts SET done = 0`,
+	"a replay counts what waits":                         `UPDATE job_parts SET waiting = waiting + 1`,
+	"a replay counts no more than ran":                   `UPDATE job_parts SET ok = ok + 100`,
+	"a replay stays within its bounds":                   `UPDATE job_parts SET position = 9999`,
+	"digests of every sealed seq are there":              `DELETE FROM digest_entries WHERE seq = 5`,
+	"sealed runs follow each other from the first event": `UPDATE digest_runs SET first = first + 1 WHERE sealed = 1`,
+	"a sealed digest is its event's":                     `UPDATE digest_entries SET hash = hash + 1 WHERE seq = 5`,
+}
+
+func TestEveryLawIsFoundBroken(t *testing.T) {
+	t.Parallel()
+	names := store.LawNames()
+	for name := range breaks {
+		if !slices.Contains(names, name) {
+			t.Errorf("there is no law %q", name)
+		}
+	}
+	dir := t.TempDir()
+	furnish(t, dir)
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			statement, ok := breaks[name]
+			if !ok {
+				t.Fatal("nothing breaks it")
+			}
+			broken := store.CopyClosed(t, dir)
+			store.Exec(t, broken, `PRAGMA ignore_check_constraints = 1; `+statement)
+			s, err := store.Open(ctx, store.Options{Dir: broken, MinFree: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			problems, err := s.Check(ctx, nil)
+			if err != nil || !slices.ContainsFunc(problems, func(p string) bool { return strings.Contains(p, `"`+name+`": `) }) {
+				t.Errorf("found %q, %v", problems, err)
+			}
+		})
+	}
+}
+
+// furnish makes a closed store that has something of everything.
+func furnish(t *testing.T, dir string) {
+	t.Helper()
+	s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))
+	w := worldOf(t, s)
+	for i := range 20 {
+		w.arrive(i % 4)
+	}
+	w.run(0, inbox.Done, false)
+	w.run(0, inbox.Dead, false)
+	w.resolve(w.events[4], 0, inbox.Retried)
+	w.goOn(w.events[4], w.events[4].runs[0], inbox.Dead)
+	w.run(1, inbox.Done, false)
+	w.run(1, inbox.Dead, true)
+	w.run(2, inbox.Again, false)
+	w.run(3, inbox.Dead, true)
+	w.resolve(w.events[3], 0, inbox.Discarded)
+	w.replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
+	refused := &inbox.Refused{Source: "q", Address: "10.0.0.1", Why: "mismatch", ReceivedAt: w.now, Payload: inbox.Payload{Body: []byte("refused")}}
+	if err := s.Refuse(ctx, refused); err != nil {
+		t.Fatal(err)
+	}
+	w.verify()
+	inboxtest.Eventually(t, "digests are sealed", func() bool { _, runs := store.Digests(s); return runs >= 2 })
+	done()
+}
+
+func TestACheckBesideAServerFindsNothingAndSaysHowFarItIs(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	inboxtest.Fill(t, s, 700)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				inboxtest.Accept(t, s, inboxtest.Body(i, 1))
+			}
+		}
+	})
+	var last, total int64
+	for range 3 {
+		problems, err := s.Check(ctx, func(done, of int64) { last, total = done, of })
+		if err != nil || len(problems) > 0 {
+			t.Errorf("found %q, %v", problems, err)
+		}
+		if last < 700 || last != total {
+			t.Errorf("%d of %d were read", last, total)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}

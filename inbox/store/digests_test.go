@@ -1,0 +1,262 @@
+package store_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// serve opens a store that was there before, or makes it, and returns what stops, checks and closes it.
+func serve(t testing.TB, o store.Options) (*store.Store, func()) {
+	t.Helper()
+	o.Create, o.Server = true, true
+	if o.MinFree == 0 {
+		o.MinFree = 1
+	}
+	s, err := store.Open(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := inboxtest.Run(t, s)
+	return s, func() {
+		t.Helper()
+		stop()
+		inboxtest.Check(t, s)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestDuplicatesAreKnownAcrossRestartsAndSealedRuns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const n, size = 600, 16
+	for round := range 3 {
+		s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, size))
+		for i := range n {
+			r := inboxtest.Accept(t, s, inboxtest.Body(i, 0))
+			want := inbox.Stored
+			if round > 0 {
+				want = inbox.Duplicate
+			}
+			if r.Status != want || r.Seq != int64(i+1) {
+				t.Fatalf("round %d, body %d: %+v", round, i, r)
+			}
+		}
+		inboxtest.Eventually(t, "the digests are sealed and merged", func() bool {
+			recent, runs := store.Digests(s)
+			return recent <= size && runs > 0 && runs < 20
+		})
+		done()
+	}
+}
+
+func TestADuplicateIsKnownAfterItsPayloadWasPurged(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	first := inboxtest.Accept(t, s, "to be purged")
+	for _, statement := range []string{`UPDATE events SET content_id = NULL`, `DELETE FROM contents`} {
+		if err := store.Write(s, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Payload(ctx, first.Seq); inbox.KindOf(err) != inbox.NotFound || !strings.Contains(err.Error(), "purged") {
+		t.Errorf("the payload: %v", err)
+	}
+	if r := inboxtest.Accept(t, s, "to be purged"); r.Status != inbox.Duplicate || r.ID != first.ID {
+		t.Errorf("receipt %+v", r)
+	}
+}
+
+func TestAnySequenceOfBodiesAndRestartsIsStoredAsASetWouldBe(t *testing.T) {
+	t.Parallel()
+	outer, base := t, t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp(base, "store")
+		if err != nil {
+			t.Fatal(err)
+		}
+		model := map[string]int64{}
+		o := store.Normal(store.SmallRuns(store.Options{Dir: dir, Create: true, Server: true, MinFree: 1}, 3))
+		for range rapid.IntRange(1, 3).Draw(t, "runs of the program") {
+			s, err := store.Open(ctx, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stop := inboxtest.Run(outer, s)
+			for _, n := range rapid.SliceOfN(rapid.IntRange(0, 60), 0, 50).Draw(t, "bodies") {
+				body := fmt.Sprint("body ", n)
+				r, err := s.Accept(ctx, inboxtest.Arrival(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				seq, known := model[body]
+				if !known {
+					seq = int64(len(model) + 1)
+					model[body] = seq
+				}
+				if r.Seq != seq || (r.Status == inbox.Duplicate) != known {
+					t.Fatalf("%s: %+v, expected seq %d, known %v", body, r, seq, known)
+				}
+			}
+			stop()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestSealingThatFailsAnywhereIsGoneOnWith lets sealing and merging fail at some operation, and starts the program again.
+func TestSealingThatFailsAnywhereIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	const n, size = 45, 4
+	full := t.TempDir()
+	filled, done := serve(t, store.Normal(store.SmallRuns(store.Options{Dir: full, MinFree: math.MaxUint64}, size))) // no room to seal
+	for i := range n {
+		inboxtest.Accept(t, filled, inboxtest.Body(i, 0))
+	}
+	done()
+	for at := 0; ; at += 3 {
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS(full)); err != nil {
+			t.Fatal(err)
+		}
+		var calls atomic.Int64
+		met := make(chan struct{})
+		s, done := serve(t, store.Normal(store.SmallRuns(store.Faulty(store.Options{Dir: dir}, func(point string) error {
+			if point == store.PointReload { // also when it is opened
+				return nil
+			}
+			if calls.Add(1) == int64(at)+1 {
+				close(met)
+			}
+			if calls.Load() > int64(at) {
+				return store.Full
+			}
+			return nil
+		}), size)))
+		sealed := func() bool {
+			select {
+			case <-met:
+				return true
+			default:
+			}
+			recent, runs := store.Digests(s)
+			return recent <= size && runs <= 4
+		}
+		inboxtest.Eventually(t, "sealing failed or ended", sealed)
+		done()
+		s, done = serve(t, store.Normal(store.SmallRuns(store.Options{Dir: dir}, size)))
+		inboxtest.Eventually(t, "what was left is sealed and merged", func() bool {
+			recent, runs := store.Digests(s)
+			return recent <= size && runs == 4 // one of 32, three of 4
+		})
+		for i := range n {
+			if r := inboxtest.Accept(t, s, inboxtest.Body(i, 0)); r.Status != inbox.Duplicate || r.Seq != int64(i+1) {
+				t.Fatalf("with operation %d failing, body %d: %+v", at, i, r)
+			}
+		}
+		done()
+		select {
+		case <-met:
+		default:
+			return
+		}
+	}
+}
+
+func TestAHalfWrittenRunIsGoneOnWithAndNotBegunAgain(t *testing.T) {
+	t.Parallel()
+	const size = 5000 // four parts
+	dir := t.TempDir()
+	o := func(o store.Options) store.Options { o.Dir = dir; return store.Normal(store.SmallRuns(o, size)) }
+	filled, done := serve(t, o(store.Options{MinFree: math.MaxUint64}))
+	inboxtest.Fill(t, filled, size+10)
+	done()
+	// A part is 63 statements; the third part is cut off.
+	var execs atomic.Int64
+	cut := make(chan struct{})
+	s, done := serve(t, o(store.Faulty(store.Options{}, func(point string) error {
+		if point == store.PointExec && execs.Add(1) >= 150 {
+			if execs.Load() == 150 {
+				close(cut)
+			}
+			return store.Full
+		}
+		return nil
+	})))
+	<-cut
+	done()
+	execs.Store(0)
+	s, done = serve(t, o(store.Faulty(store.Options{}, func(point string) error {
+		if point == store.PointExec {
+			execs.Add(1)
+		}
+		return nil
+	})))
+	inboxtest.Eventually(t, "the run is sealed", func() bool { _, runs := store.Digests(s); return runs == 1 })
+	if n := execs.Load(); n > 150 {
+		t.Errorf("%d statements for the second half of the run", n)
+	}
+	if r := inboxtest.Accept(t, s, inboxtest.Body(17, 0)); r.Status != inbox.Duplicate {
+		t.Errorf("receipt %+v", r)
+	}
+	done()
+}
+
+func TestPartsOfARunCoverEveryHashOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		parts := rapid.IntRange(1, 5000).Draw(t, "parts")
+		hash := rapid.Uint64().Draw(t, "hash")
+		at := store.PartOf(hash, parts)
+		low, high := store.PartRange(at, parts)
+		if hash < low || hash > high {
+			t.Fatalf("hash %d is in part %d, of %d to %d", hash, at, low, high)
+		}
+		for edge, want := range map[uint64]int{low: at, high: at} {
+			if got := store.PartOf(edge, parts); got != want {
+				t.Fatalf("the edge %d of part %d is in part %d", edge, want, got)
+			}
+		}
+		if at > 0 {
+			if _, before := store.PartRange(at-1, parts); before+1 != low {
+				t.Fatalf("part %d ends at %d, part %d begins at %d", at-1, before, at, low)
+			}
+		}
+	})
+}
+
+func TestAFilterLetsAboutOneInAHundredPass(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	const parts = 41 // of a run of 65,536: the hashes of a part have their highest bits in common
+	low, high := store.PartRange(7, parts)
+	draw := func(n int) []uint64 {
+		list := make([]uint64, n)
+		for i := range list {
+			list[i] = low + random.Uint64N(high-low)
+		}
+		return list
+	}
+	keys := draw(1600)
+	if n := store.FilterErrs(keys, keys); n != len(keys) {
+		t.Errorf("%d of %d keys are found", n, len(keys))
+	}
+	const asked = 100_000
+	if n := store.FilterErrs(keys, draw(asked)); n > asked/80 {
+		t.Errorf("%d of %d foreign keys pass", n, asked)
+	}
+}

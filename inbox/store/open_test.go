@@ -1,0 +1,84 @@
+package store_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/store"
+)
+
+func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
+	t.Parallel()
+	make := func(t *testing.T) string {
+		dir := t.TempDir()
+		s, err := store.Open(ctx, store.Options{Dir: dir, Create: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	for name, c := range map[string]struct {
+		spoil func(t *testing.T, dir string)
+		kind  inbox.Kind
+		says  string
+	}{
+		"no store": {func(t *testing.T, dir string) { os.RemoveAll(dir) }, inbox.NotFound, "no store at"},
+		"no key":   {func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "store.key")) }, inbox.Invalid, "key"},
+		"another key": {func(t *testing.T, dir string) {
+			os.WriteFile(filepath.Join(dir, "store.key"), bytes.Repeat([]byte{1}, 32), 0o600)
+		}, inbox.Invalid, "not the key"},
+		"a short key":    {func(t *testing.T, dir string) { os.WriteFile(filepath.Join(dir, "store.key"), []byte("x"), 0o600) }, inbox.Invalid, "1 bytes"},
+		"a newer file":   {func(t *testing.T, dir string) { store.Exec(t, dir, "PRAGMA user_version = 99") }, inbox.Invalid, "needs inbox 0.1.0 or later"},
+		"another's file": {func(t *testing.T, dir string) { store.Exec(t, dir, "PRAGMA application_id = 7") }, inbox.Invalid, "not of inbox"},
+		"not a database": {func(t *testing.T, dir string) {
+			os.WriteFile(filepath.Join(dir, "inbox.db"), bytes.Repeat([]byte("garbage "), 1000), 0o600)
+		}, inbox.Invalid, "inbox.db"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := make(t)
+			c.spoil(t, dir)
+			s, err := store.Open(ctx, store.Options{Dir: dir})
+			if err == nil {
+				s.Close()
+				t.Fatal("it was opened")
+			}
+			if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || inbox.HintOf(err) == "" {
+				t.Errorf("%s: %v (%s)", inbox.KindOf(err), err, inbox.HintOf(err))
+			}
+		})
+	}
+}
+
+func TestASecondServerIsToldWhoHoldsTheStore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lock, err := store.WaitLock(ctx, dir, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Announce(dir, store.Holding{PID: os.Getpid(), Socket: "/x.sock"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.WaitLock(ctx, dir, time.Second); inbox.KindOf(err) != inbox.Conflict || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("the second server: %v", err)
+	}
+	if h, ok := store.Holder(dir); !ok || h.Socket != "/x.sock" {
+		t.Errorf("holder %+v, %v", h, ok)
+	}
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := store.Holder(dir); ok {
+		t.Error("a released lock has a holder")
+	}
+}

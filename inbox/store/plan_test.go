@@ -1,0 +1,195 @@
+package store_test
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// small are the tables that do not grow with the log, and those that are read as a whole on purpose: copies for its sum,
+// audit from its newest row on.
+var small = []string{"plugins", "p", "jobs", "job_parts", "refused", "copies", "digest_runs", "releases", "audit", "json_each", "sqlite_master"}
+
+// TestNoQueryReadsAWholeTable runs everything the store can do and looks at the plan of every statement that was run. The
+// laws of Check are not among them: they read everything.
+func TestNoQueryReadsAWholeTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, store.SmallRuns(store.Options{}, 8))
+	r := store.Record(t, w.s)
+	everything(t, w)
+	scan := regexp.MustCompile(`^SCAN (\w+)(.*)$`)
+	oneStep := regexp.MustCompile(`ORDER BY seq( DESC)? LIMIT 1\)`)
+	seen := map[string]bool{}
+	for query, plan := range r.Plans(t) {
+		for _, step := range plan {
+			seen[step] = true
+			m := scan.FindStringSubmatch(step)
+			switch {
+			case m == nil && !strings.HasSuffix(step, "events_by_key (mode=?)"): // which is half the log, and not in its order
+			case m != nil && (slices.Contains(small, m[1]) || m[1] == "CONSTANT" || strings.HasPrefix(m[1], "pragma_") || m[1] == "2"):
+			case strings.Contains(query, "e.seq BETWEEN ? AND ? AND e.mode = ? AND e.customer_reference = ?"): // known to be slow
+			case strings.Contains(step, "INDEX dead_open"): // only those that nobody dealt with stand in it
+			case step == "SCAN events" && oneStep.MatchString(query):
+			default:
+				t.Errorf("%s\n\tin %s\n\tof %s", step, strings.Join(plan, "\n\t   "), query)
+			}
+		}
+	}
+	for _, want := range []string{
+		"SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",                  // the log, piece by piece
+		"SEARCH e USING INDEX events_by_key (mode=? AND key=? AND seq>? AND seq<?)", // a lane's events, an entity's
+		"SEARCH attempts USING PRIMARY KEY (plugin=? AND seq>?)",                    // what was settled above the cursor
+		"SEARCH lanes USING PRIMARY KEY (plugin=? AND mode=? AND key=?)",            // a lane
+		"SEARCH runs USING INDEX runs_waiting (plugin=? AND mode=? AND key=?)",      // what waits behind it
+		"SEARCH e USING INTEGER PRIMARY KEY (rowid=?)",                              // an event
+		"SEARCH events USING INDEX events_by_key (mode=? AND key=?)",                // what came before an arrival
+		"SEARCH n USING COVERING INDEX events_by_key (mode=? AND key=? AND seq>?)",  // the newest of a key
+		"SEARCH digest_entries USING PRIMARY KEY (run=? AND hash=?)",                // a sealed duplicate
+		"SEARCH json_each VIRTUAL TABLE INDEX 1:",                                   // many seqs as one value
+		"SEARCH d USING INDEX dead_open (plugin=? AND seq>? AND seq<?)",             // dead letters of a plugin
+		"SEARCH a USING PRIMARY KEY (plugin=? AND seq=?)",                           // an event's attempts
+		"SEARCH c USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",                    // a payload
+	} {
+		if !seen[want] && !strings.Contains(want, "json_each") {
+			t.Errorf("no statement has the step %q", want)
+		}
+	}
+	if t.Failed() {
+		for _, step := range slices.Sorted(maps.Keys(seen)) {
+			t.Log(step)
+		}
+	}
+}
+
+// everything runs whatever the store can do.
+func everything(t *testing.T, w *world) {
+	t.Helper()
+	s := w.s
+	for i := range 40 {
+		w.arrive(i % 5)
+	}
+	w.run(0, inbox.Done, false)
+	w.run(1, inbox.Again, false)
+	w.run(1, inbox.Dead, true)
+	w.run(2, inbox.Dead, false)
+	w.run(3, inbox.Dead, true)
+	w.resolve(w.events[2], 0, inbox.Retried)
+	w.resolve(w.events[3], 0, inbox.Discarded)
+	w.goOn(w.events[2], w.events[2].runs[0], inbox.Done)
+	w.replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
+	inboxtest.Accept(t, s, inboxtest.Body(3, 1))
+	inboxtest.Fill(t, s, 20)
+	inboxtest.Eventually(t, "digests are sealed", func() bool { _, runs := store.Digests(s); return runs >= 6 })
+	if r := inboxtest.Accept(t, s, inboxtest.Body(3, 1)); r.Status != inbox.Duplicate {
+		t.Errorf("receipt %+v", r)
+	}
+	key, now := w.lanes[1].id, time.Now()
+	if err := s.Refuse(ctx, &inbox.Refused{Source: "q", Address: "a", Why: "mismatch", ReceivedAt: now, Payload: inbox.Payload{Body: []byte("x")}}); err != nil {
+		t.Error(err)
+	}
+	every := inbox.Filter{
+		Seqs: []int64{1, 2, 3}, Events: []string{"work*"}, EventTypes: []string{"*"}, Sources: []string{"qoreid"}, Mode: inbox.Live, Key: key.Key,
+		CustomerReference: "ref-3", Statuses: []string{"unknown"}, Plugin: "p", Since: now.Add(-time.Hour), Until: now.Add(time.Hour),
+		Where: []inbox.Condition{{Pointer: "/data/n", Values: []string{"1"}}}, Limit: 5, Before: 40,
+	}
+	job := inbox.Job{Plugins: []string{"p"}, Filter: inbox.Filter{Key: key.Key}}
+	for name, err := range map[string]error{
+		"create":  s.CreateJob(ctx, operator, &job),
+		"cancel":  s.CancelJob(ctx, operator, job.ID),
+		"release": s.SaveRelease(ctx, inbox.Release{ID: "r", Plugin: "p"}),
+		"live":    s.SetLive(ctx, "p", "r"),
+		"pause":   s.SetPaused(ctx, operator, "p", true),
+		"resume":  s.ResumeHold(ctx, operator, "p"),
+		"pin":     s.SetPin(ctx, operator, "p", "r", "x"),
+		"unpin":   s.Unpin(ctx, "p"),
+		"audit":   s.Audit(ctx, operator, "reveal", "event 1"),
+		"refused": s.EachRefused(ctx, "q", func(*inbox.Refused) error { return nil }),
+		"backup":  s.Backup(ctx, operator, t.TempDir()+"/copy.db"),
+		"ready":   s.Ready(ctx),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	otherLanes(t, w)
+	for _, f := range []inbox.Filter{{}, every, {Mode: inbox.Live}, {CustomerReference: "ref-3", Mode: inbox.Live}, {Since: every.Since, Until: every.Until}, {Newest: true, Limit: 1}, {Seqs: []int64{4, 5}}, {Key: key.Key}, {Plugin: "p"}} {
+		for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
+			_, _, _, err := s.CountJob(ctx, f, only, []string{"p"})
+			must(t, "count", err)
+			_, _, err = s.Match(ctx, &inbox.Job{Filter: f, Only: only, Upto: 40}, "p", 0, 10)
+			must(t, "match", err)
+		}
+		_, err := s.Find(ctx, f)
+		must(t, "find", err)
+		_, err = s.Letters(ctx, store.LetterFilter{Filter: f})
+		must(t, "letters", err)
+		_, err = s.Entities(ctx, store.EntityFilter{Filter: f, Open: true, OlderThan: 1})
+		must(t, "entities", err)
+	}
+	reads(t, w, key)
+}
+
+// otherLanes parks and readies lanes that are not made by the key of events, and asks about them.
+func otherLanes(t *testing.T, w *world) {
+	t.Helper()
+	for plugin, keying := range map[string]string{"g": "global key", "r": "key customer_reference", "n": "none key"} {
+		must(t, "register", w.s.Register(ctx, plugin, inbox.StartFrom{Start: true}))
+		id := inbox.LaneID{Mode: inbox.Live, Key: map[string]string{"g": "@global", "r": "@ref/ref-3", "n": "@seq/2"}[plugin]}
+		st := w.attempt(w.events[1], 0, inbox.Dead)
+		st.Attempt.Number, st.Dead.Attempt, st.Dead.Parks, st.Dead.Lane, st.Keying = 1, 1, true, id, keying
+		st.Lane = &inbox.Lane{ID: id, Next: 2, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: w.now}
+		answer := make(chan error, 1)
+		st.Plugin = plugin
+		must(t, "settle", w.s.Settle(ctx, st, func(err error) { answer <- err }))
+		must(t, "settle", <-answer)
+		_, err := w.s.Letters(ctx, store.LetterFilter{})
+		must(t, "letters", err)
+		must(t, "discard", w.s.Discard(ctx, operator, plugin, 2, 0))
+		_, err = w.s.Trace(ctx, 7)
+		must(t, "trace", err)
+	}
+}
+
+// reads asks all that is asked without a filter.
+func reads(t *testing.T, w *world, id inbox.LaneID) {
+	t.Helper()
+	s := w.s
+	for name, read := range map[string]func() (any, error){
+		"after":      func() (any, error) { return s.EventsAfter(ctx, 3, 5) },
+		"lane":       func() (any, error) { return s.Lane(ctx, "p", id) },
+		"of a lane":  func() (any, error) { return s.LaneEvents(ctx, id.Mode, id.Key, 1, 40, 5) },
+		"references": func() (any, error) { return s.ReferenceEvents(ctx, id.Mode, "ref-3", 1, 40, 5) },
+		"payload":    func() (any, error) { return s.Payload(ctx, 2) },
+		"settled":    func() (any, error) { return s.SettledAbove(ctx, "p", 0, 0) },
+		"replayed":   func() (any, error) { return s.SettledAbove(ctx, "p", 1, 0) },
+		"runs":       func() (any, error) { return s.Runs(ctx, "p") },
+		"jobs":       func() (any, error) { return s.Jobs(ctx, "p") },
+		"all jobs":   func() (any, error) { return s.Jobs(ctx, "") },
+		"dead":       func() (any, error) { return s.Dead(ctx, "p", 2) },
+		"timeline":   func() (any, error) { return s.EntityTrace(ctx, id.Mode, id.Key) },
+		"plugins":    func() (any, error) { return s.Plugins(ctx) },
+		"releases":   func() (any, error) { return s.Releases(ctx, "p") },
+		"stats":      func() (any, error) { return s.Stats(ctx) },
+		"audit":      func() (any, error) { return s.AuditLog(ctx, 5) },
+		"refused":    func() (any, error) { return s.RefusedList(ctx, "q", 5) },
+	} {
+		_, err := read()
+		must(t, name, err)
+	}
+	_, _, err := s.Load(ctx, "p")
+	must(t, "load", err)
+}
+
+func must(t *testing.T, what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+}

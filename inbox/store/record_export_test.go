@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// Recorder knows every statement that was run through a store.
+type Recorder struct {
+	s *Store
+
+	mu   sync.Mutex
+	read map[string]bool
+}
+
+// Record puts a recorder between a store and its connections for reading. Nothing may be read meanwhile.
+func Record(t testing.TB, s *Store) *Recorder {
+	t.Helper()
+	inner, err := connector(s.path, s.opt.normal, []string{"synchronous(FULL)", "query_only(1)"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Recorder{s: s, read: map[string]bool{}}
+	old := s.readers
+	s.readers = sql.OpenDB(&recorded{Connector: inner, r: r})
+	s.readers.SetMaxOpenConns(maxReaders)
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Plans returns the plan of every statement, the reader's and the writer's, one line per step.
+func (r *Recorder) Plans(t testing.TB) map[string][]string {
+	t.Helper()
+	plans := map[string][]string{}
+	err := r.s.write(context.Background(), func(x *tx) error {
+		texts := slices.Collect(func(yield func(string) bool) {
+			for q := range r.read {
+				if !yield(q) {
+					return
+				}
+			}
+			for q := range x.w.conn.stmts {
+				if !yield(q) {
+					return
+				}
+			}
+		})
+		for _, q := range texts {
+			found, err := x.w.conn.query("EXPLAIN QUERY PLAN "+q, make([]any, parameters(q))...)
+			if err != nil {
+				return fmt.Errorf("explain %s: %w", q, err)
+			}
+			for found.Next() {
+				var id, parent, unused int64
+				var detail string
+				if err := found.Scan(&id, &parent, &unused, &detail); err != nil {
+					return err
+				}
+				plans[q] = append(plans[q], detail)
+			}
+			if err := joinClose(found.Err(), found.Close); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plans
+}
+
+// parameters counts what a statement must be given: a plain mark is the next after the highest so far.
+func parameters(query string) int {
+	highest := 0
+	for i := 0; i < len(query); i++ {
+		if query[i] != '?' {
+			continue
+		}
+		end := i + 1
+		for end < len(query) && query[end] >= '0' && query[end] <= '9' {
+			end++
+		}
+		if n, err := strconv.Atoi(query[i+1 : end]); err == nil {
+			highest = max(highest, n)
+		} else {
+			highest++
+		}
+	}
+	return highest
+}
+
+// recorded makes connections whose queries are noted.
+type recorded struct {
+	driver.Connector
+	r *Recorder
+}
+
+func (c *recorded) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &recordedConn{Conn: conn, r: c.r}, nil
+}
+
+type recordedConn struct {
+	driver.Conn
+	r *Recorder
+}
+
+func (c *recordedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.r.mu.Lock()
+	c.r.read[query] = true
+	c.r.mu.Unlock()
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}
+
+// LawNames are the names of the laws.
+func LawNames() []string {
+	var names []string
+	for _, l := range laws() {
+		names = append(names, l.name)
+	}
+	return names
+}
+
+// CopyClosed copies the directory of a closed store.
+func CopyClosed(t testing.TB, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}

@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"inbox/inbox"
+)
+
+// Bounds of one look at the log: no read holds back the write-ahead log for long, and no list is made of more than it
+// needs.
+const (
+	scanChunk = 5000 // seqs
+	scanRows  = 500  // events
+)
+
+// ofMode is a condition on the mode of events e that keeps the planner from the index of keys: it would read half the log
+// and sort it, where the bounds of seq find a piece in order.
+const ofMode = "+e.mode = ?"
+
+// selection is a filter as the store answers it: first the bounds of seq, then conditions on the columns of events e,
+// then what only the program can tell.
+type selection struct {
+	*inbox.Filter
+	low, high int64 // low < seq <= high
+	where     string
+	args      []any
+	byKey     bool // the index of keys finds the events
+	narrow    bool // so few can match that the log need not be looked at piece by piece
+}
+
+// choose turns a filter into a selection. Bounds of time become bounds of seq: stored_at never decreases along the log.
+func (s *Store) choose(ctx context.Context, f *inbox.Filter) (*selection, error) {
+	sel := &selection{Filter: f, low: f.After, high: s.newest(ctx), byKey: f.Key != ""}
+	if f.Before > 0 {
+		sel.high = min(sel.high, f.Before-1)
+	}
+	if !f.Since.IsZero() {
+		at, err := s.seqAt(ctx, millis(f.Since))
+		if err != nil {
+			return nil, err
+		}
+		sel.low = max(sel.low, at-1)
+	}
+	if !f.Until.IsZero() {
+		at, err := s.seqAt(ctx, millis(f.Until))
+		if err != nil {
+			return nil, err
+		}
+		sel.high = min(sel.high, at-1)
+	}
+	if len(f.Seqs) > 0 {
+		sel.low, sel.high = max(sel.low, slices.Min(f.Seqs)-1), min(sel.high, slices.Max(f.Seqs))
+	}
+	sel.narrow = sel.byKey || len(f.Seqs) > 0
+	return sel, s.conditions(ctx, sel)
+}
+
+// conditions fills in what the columns can answer.
+func (s *Store) conditions(ctx context.Context, sel *selection) error {
+	f := sel.Filter
+	if len(f.Seqs) > 0 { // as one value: a statement takes a bounded number of them
+		list, err := json.Marshal(f.Seqs)
+		if err != nil {
+			return fmt.Errorf("select by seq: %w", err)
+		}
+		sel.and("e.seq IN (SELECT value FROM json_each(?))", string(list))
+	}
+	switch {
+	case f.Mode == "" && sel.byKey: // the index begins with the mode
+		sel.and("e.mode IN (?, ?)", inbox.Live, inbox.Test)
+	case sel.byKey:
+		sel.and("e.mode = ?", f.Mode)
+	case f.Mode != "":
+		sel.and(ofMode, f.Mode)
+	}
+	if f.Key != "" {
+		sel.and("e.key = ?", f.Key)
+	}
+	if f.CustomerReference != "" {
+		sel.and("e.customer_reference = ?", f.CustomerReference)
+	}
+	sel.anyOf("e.event", f.Events)
+	sel.anyOf("e.event_type", f.EventTypes)
+	sel.anyOf("e.source", f.Sources)
+	if f.Plugin != "" {
+		p, err := s.pluginID(ctx, f.Plugin)
+		if err != nil {
+			return err
+		}
+		sel.and("EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = ? AND a.seq = e.seq)", p)
+	}
+	return nil
+}
+
+// and adds a condition.
+func (sel *selection) and(condition string, args ...any) {
+	sel.where += " AND " + condition
+	sel.args = append(sel.args, args...)
+}
+
+// anyOf adds the condition that a column is one of the values, or begins with one that ends in "*".
+func (sel *selection) anyOf(column string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	var alternatives []string
+	var args []any
+	for _, v := range values {
+		if head, ok := strings.CutSuffix(v, "*"); ok {
+			alternatives = append(alternatives, "substr("+column+", 1, ?) = ?")
+			args = append(args, len([]rune(head)), head)
+			continue
+		}
+		alternatives = append(alternatives, column+" = ?")
+		args = append(args, v)
+	}
+	sel.and("("+strings.Join(alternatives, " OR ")+")", args...)
+}
+
+// plain reports whether the columns tell all.
+func (sel *selection) plain() bool { return len(sel.Statuses) == 0 && len(sel.Where) == 0 }
+
+// piece returns the part of low < seq <= high to look at next.
+func (sel *selection) piece(low, high int64) (from, upto int64) {
+	switch {
+	case sel.narrow:
+		return low, high
+	case sel.Newest:
+		return max(low, high-scanChunk), high
+	}
+	return low, min(high, low+scanChunk)
+}
+
+// query returns the query of columns over a piece of the log, and its arguments; more follows the conditions.
+func (sel *selection) query(columns string, from, upto int64, more string) (string, []any) {
+	table := "events e"
+	if sel.byKey { // without statistics the planner may take the bounds of seq for the better start
+		table += " INDEXED BY events_by_key"
+	}
+	return "SELECT " + columns + " FROM " + table + " WHERE e.seq > ? AND e.seq <= ?" + sel.where + more,
+		append([]any{from, upto}, sel.args...)
+}
+
+// seqAt returns the first seq stored at or after a time, one beyond the log when there is none, by bisection.
+func (s *Store) seqAt(ctx context.Context, ms int64) (int64, error) {
+	low, high := int64(1), s.newest(ctx)+1
+	for low < high {
+		mid := low + (high-low)/2
+		var at int64
+		err := s.readers.QueryRowContext(ctx, `SELECT stored_at FROM events WHERE seq >= ? ORDER BY seq LIMIT 1`, mid).Scan(&at)
+		switch {
+		case errors.Is(err, sql.ErrNoRows) || err == nil && at >= ms:
+			high = mid
+		case err != nil:
+			return 0, readError(fmt.Errorf("find the first event after a time: %w", err))
+		default:
+			low = mid + 1
+		}
+	}
+	return low, nil
+}
+
+// selected answers what the columns cannot: the folded status and the body.
+func (s *Store) selected(ctx context.Context, f *inbox.Filter, e *inbox.Event) (bool, error) {
+	if len(f.Statuses) > 0 && !slices.ContainsFunc(f.Statuses, func(want string) bool {
+		want = inbox.Fold(want)
+		return want == string(e.View.Verdict) || want == inbox.Fold(e.View.Status)
+	}) {
+		return false, nil
+	}
+	if len(f.Where) == 0 {
+		return true, nil
+	}
+	p, err := s.Payload(ctx, e.Seq)
+	switch {
+	case err == nil:
+	case inbox.KindOf(err) == inbox.NotFound, errors.Is(err, ErrDamaged):
+		return false, nil // a body that is gone has no values to compare
+	default:
+		return false, err
+	}
+	m := inbox.Manifest{Where: f.Where}
+	return m.Holds(inbox.Scalars(p.Body)), nil
+}

@@ -192,3 +192,26 @@ func FilterErrs(keys, asked []uint64) int {
 	}
 	return n
 }
+
+// Opcodes returns how often a statement's program has an instruction.
+func Opcodes(t testing.TB, s *Store, statement, opcode string) int {
+	t.Helper()
+	n := 0
+	err := s.write(context.Background(), func(x *tx) error {
+		found, err := x.query(`EXPLAIN ` + statement)
+		if err != nil {
+			return err
+		}
+		defer found.Close()
+		for found.Next() {
+			if found.values[1] == opcode {
+				n++
+			}
+		}
+		return found.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

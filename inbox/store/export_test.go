@@ -78,6 +78,9 @@ func Hold(s *Store) (release func()) {
 // Waiting returns how many ops wait for the writer.
 func Waiting(s *Store) int { return len(s.queue) }
 
+// WaitingBytes returns how many bytes wait for the writer.
+func WaitingBytes(s *Store) int64 { return s.waiting.Load() }
+
 // QueueLength is how many ops may wait.
 const QueueLength = queueLength
 

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -27,6 +28,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	flag.Parse()
+	if stride > 1 && flag.Set("rapid.checks", "15") != nil { // the flag is rapid's
+		os.Exit(2)
 	}
 	os.Exit(m.Run())
 }

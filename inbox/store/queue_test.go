@@ -192,9 +192,9 @@ func TestAStoreThatStopsStoresWhatWaitsAndRefusesTheRest(t *testing.T) {
 	release := store.Hold(s)
 	var wg sync.WaitGroup
 	for i := range 30 {
-		wg.Go(func() { inboxtest.Accept(t, s, fmt.Sprint("waited ", i)) })
+		wg.Go(func() { inboxtest.Accept(t, s, fmt.Sprint("waited ", i, strings.Repeat(" ", 100_000))) })
 	}
-	inboxtest.Eventually(t, "all wait", func() bool { return store.Waiting(s) >= 30 })
+	inboxtest.Eventually(t, "all wait", func() bool { return store.WaitingBytes(s) >= 30*100_000 }) // upkeep's changes are small
 	stopped := make(chan struct{})
 	go func() {
 		stop()

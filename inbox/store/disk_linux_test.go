@@ -143,7 +143,7 @@ func traced(t *testing.T, when string) (*oracle, string, error) {
 
 func TestAFlushThatFailsOnceIsSurvived(t *testing.T) {
 	t.Parallel()
-	o, dir, err := traced(t, "9") // the ninth of every thread
+	o, dir, err := traced(t, "20")
 	if err != nil || o.fatal {
 		t.Errorf("the program ended: %v", err)
 	}
@@ -156,7 +156,7 @@ func TestAFlushThatFailsOnceIsSurvived(t *testing.T) {
 
 func TestADiskWhoseFlushesFailForeverEndsTheProgram(t *testing.T) {
 	t.Parallel()
-	o, dir, err := traced(t, "9+")
+	o, dir, err := traced(t, "20+")
 	if err == nil || !o.fatal {
 		t.Errorf("the program went on: %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -40,6 +41,7 @@ func TestMain(m *testing.M) {
 // there. It writes a line for everything that was acknowledged: "ack SEQ ID BODY" and "settled SEQ", and "refused KIND"
 // for everything that was not. It ends by itself when its input does, or when the store cannot go on.
 func child(dir, salt string, in io.Reader, out io.Writer) error {
+	runtime.LockOSThread() // the writer runs here, and strace(1) counts the calls of each thread
 	lock, err := store.WaitLock(context.Background(), dir, 5*time.Second)
 	if err != nil {
 		return err
@@ -116,6 +118,9 @@ func childSettles(ctx context.Context, s *store.Store, said *says) {
 		for seq := p.Cursor + 1; ctx.Err() == nil && !chain.Broken(); seq++ {
 			for ctx.Err() == nil && (seq > s.Head() || window.Load() >= 32) {
 				pause(ctx, time.Millisecond)
+			}
+			if ctx.Err() != nil {
+				return
 			}
 			st := inboxtest.Settled("p", seq)
 			st.Chain = chain

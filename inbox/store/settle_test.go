@@ -276,6 +276,21 @@ func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotStoredCannotBeSettled(t *testing.T) {
+	t.Parallel()
+	s := ready(t, 3)
+	for what, st := range map[string]*inbox.Settlement{
+		"a cursor":   {Cursor: 4},
+		"an attempt": {Attempt: attempt(4, 1, inbox.OK, inbox.Done)},
+		"a run":      {Run: &inbox.Run{Seq: 4, Run: 1, Lane: lane(), DueAt: at(1)}},
+	} {
+		st.Plugin = "p"
+		if err := settle(s, st); inbox.KindOf(err) != inbox.Internal {
+			t.Errorf("%s beyond the log: %v", what, err)
+		}
+	}
+}
+
 func TestAPluginThatIsNotKnownIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+
+	"inbox/inbox"
 )
 
 // SmallRuns makes runs of digests small, so that tests meet many.
@@ -217,4 +219,19 @@ func Opcodes(t testing.TB, s *Store, statement, opcode string) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// Payloads as they stand in the table contents.
+var (
+	Unpack   = unpackPayload
+	Checksum = checksum
+)
+
+// Pack returns a payload as it is stored, with its checksum.
+func Pack(t interface{ Fatal(...any) }, p inbox.Payload) ([]byte, int64) {
+	packed, err := packPayload(&p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packed, checksum(packed)
 }

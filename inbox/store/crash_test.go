@@ -100,7 +100,7 @@ func spawn(t *testing.T, dir, salt string, under ...string) (cmd *exec.Cmd, in i
 func TestNothingAcknowledgedIsLostWhenTheProgramIsKilled(t *testing.T) {
 	t.Parallel()
 	rounds := 15
-	if testing.Short() {
+	if testing.Short() || stride > 1 {
 		rounds = 4
 	}
 	dir := t.TempDir()

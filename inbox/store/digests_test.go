@@ -128,7 +128,7 @@ func TestSealingThatFailsAnywhereIsGoneOnWith(t *testing.T) {
 		inboxtest.Accept(t, filled, inboxtest.Body(i, 0))
 	}
 	done()
-	for at := 0; ; at += 3 {
+	for at := 0; ; at += 3 * stride {
 		dir := t.TempDir()
 		if err := os.CopyFS(dir, os.DirFS(full)); err != nil {
 			t.Fatal(err)

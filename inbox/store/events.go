@@ -123,18 +123,18 @@ func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) 
 // Internal error that wraps ErrDamaged, a disk that cannot be read Unavailable.
 func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	var bytes []byte
-	var sum sql.NullInt64
-	err := s.readers.QueryRowContext(ctx, `SELECT c.bytes, c.checksum FROM events e LEFT JOIN contents c ON c.id = e.content_id WHERE e.seq = ?`, seq).
-		Scan(&bytes, &sum)
+	var sum, content sql.NullInt64
+	err := s.readers.QueryRowContext(ctx, `SELECT e.content_id, c.bytes, c.checksum FROM events e LEFT JOIN contents c ON c.id = e.content_id WHERE e.seq = ?`, seq).
+		Scan(&content, &bytes, &sum)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return inbox.Payload{}, inbox.Errorf(inbox.NotFound, "", "no event with seq %d", seq)
 	case err != nil:
 		return inbox.Payload{}, readError(fmt.Errorf("read the payload of event %d: %w", seq, err))
-	case !sum.Valid:
+	case !content.Valid:
 		return inbox.Payload{}, inbox.Errorf(inbox.NotFound, "", "the payload of event %d was purged", seq)
 	}
-	p, err := unpackPayload(bytes, sum.Int64)
+	p, err := unpackPayload(bytes, sum.Int64) // of nothing, when the content is gone though nobody purged it
 	if err != nil {
 		return p, inbox.Errorf(inbox.Internal, fmt.Sprintf("read the payload of event %d", seq), "%w", err).
 			WithHint("restore a backup, or run `inbox db check` to see how much is damaged")

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+
+	"inbox/inbox"
 )
 
 // SmallRuns makes runs of digests small, so that tests meet many.
@@ -77,6 +79,9 @@ func Hold(s *Store) (release func()) {
 
 // Waiting returns how many ops wait for the writer.
 func Waiting(s *Store) int { return len(s.queue) }
+
+// WaitingBytes returns how many bytes wait for the writer.
+func WaitingBytes(s *Store) int64 { return s.waiting.Load() }
 
 // QueueLength is how many ops may wait.
 const QueueLength = queueLength
@@ -191,4 +196,42 @@ func FilterErrs(keys, asked []uint64) int {
 		}
 	}
 	return n
+}
+
+// Opcodes returns how often a statement's program has an instruction.
+func Opcodes(t testing.TB, s *Store, statement, opcode string) int {
+	t.Helper()
+	n := 0
+	err := s.write(context.Background(), func(x *tx) error {
+		found, err := x.query(`EXPLAIN ` + statement)
+		if err != nil {
+			return err
+		}
+		defer found.Close()
+		for found.Next() {
+			if found.values[1] == opcode {
+				n++
+			}
+		}
+		return found.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Payloads as they stand in the table contents.
+var (
+	Unpack   = unpackPayload
+	Checksum = checksum
+)
+
+// Pack returns a payload as it is stored, with its checksum.
+func Pack(t interface{ Fatal(...any) }, p inbox.Payload) ([]byte, int64) {
+	packed, err := packPayload(&p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packed, checksum(packed)
 }

@@ -24,7 +24,7 @@ import (
 
 // sweep fails the n-th operation once, for n = 0, 1, 2 … until a whole run meets no failure.
 func sweep(t *testing.T, with error) {
-	for n := 0; ; n++ {
+	for n := 0; ; n += stride {
 		var calls atomic.Int64
 		fired := atomic.Bool{}
 		run := &scripted{t: t, dir: t.TempDir(), n: n}

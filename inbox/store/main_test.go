@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	flag.Parse()
+	if stride > 1 && flag.Set("rapid.checks", "15") != nil { // the flag is rapid's
+		os.Exit(2)
 	}
 	os.Exit(m.Run())
 }
@@ -116,6 +121,9 @@ func childSettles(ctx context.Context, s *store.Store, said *says) {
 		for seq := p.Cursor + 1; ctx.Err() == nil && !chain.Broken(); seq++ {
 			for ctx.Err() == nil && (seq > s.Head() || window.Load() >= 32) {
 				pause(ctx, time.Millisecond)
+			}
+			if ctx.Err() != nil {
+				return
 			}
 			st := inboxtest.Settled("p", seq)
 			st.Chain = chain

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -38,8 +39,7 @@ func dsn(path string, pragmas ...string) string {
 }
 
 func escapePath(path string) string {
-	path = strings.ReplaceAll(path, `\`, "/")
-	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
+	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
 }
 
 // durable are the pragmas a connection's flushes rest on. Readers have them too: whoever closes the file last moves the

@@ -106,14 +106,13 @@ func (s *Store) submit(ctx context.Context, o *op, u urgency) error {
 	}
 }
 
-// room reports whether the queue has room for so many bytes. An op that is alone always has.
+// room reports whether the queue has room for so many bytes. An op of any size finds room in a queue that is half empty.
 func (s *Store) room(size int, u urgency) bool {
 	bytes, ops := s.opt.QueueBytes, queueLength
 	if u == leftover {
 		bytes, ops = bytes/4, ops/4
 	}
-	waiting := s.waiting.Load()
-	return len(s.queue) < ops && (waiting == 0 || waiting+int64(size) <= bytes)
+	return len(s.queue) < ops && s.waiting.Load()+min(int64(size), bytes/2) <= bytes
 }
 
 // errFull answers an accept that the queue has no room for.

@@ -48,6 +48,9 @@ func (t *tx) settle(st *inbox.Settlement) error {
 	if err != nil {
 		return err
 	}
+	if seq := newest(st); seq > t.head {
+		return inbox.Errorf(inbox.Internal, "settle for plugin "+st.Plugin, "event %d is not stored: the log ends with %d", seq, t.head)
+	}
 	steps := []func() error{
 		func() error { return t.settleAttempt(p, st.Attempt) },
 		func() error { return t.settlePlugin(p, st) },
@@ -62,6 +65,18 @@ func (t *tx) settle(st *inbox.Settlement) error {
 		}
 	}
 	return nil
+}
+
+// newest returns the highest seq that a settlement says something about.
+func newest(st *inbox.Settlement) int64 {
+	seq := st.Cursor
+	if st.Attempt != nil {
+		seq = max(seq, st.Attempt.Seq)
+	}
+	if st.Run != nil {
+		seq = max(seq, st.Run.Seq)
+	}
+	return seq
 }
 
 func (t *tx) settleAttempt(p int64, a *inbox.Attempt) error {

@@ -1,0 +1,170 @@
+package store_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+func TestEveryConnectionIsAsDurableAsTheFirst(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	for pragma, want := range map[string]string{
+		"synchronous": "2", "journal_mode": "wal", "busy_timeout": "5000", "trusted_schema": "0", "cell_size_check": "1", "mmap_size": "0",
+		"auto_vacuum": "2", "temp_store": "2", "foreign_keys": "0", "application_id": "1768841848", "user_version": "1",
+	} {
+		got := store.Pragmas(t, s, pragma, 4)
+		if len(got) != 5 {
+			t.Fatalf("%d connections", len(got))
+		}
+		for i, g := range got {
+			if g != want {
+				t.Errorf("connection %d: %s is %s, not %s", i, pragma, g, want)
+			}
+		}
+	}
+	if got := store.Pragmas(t, s, "secure_delete", 0); got[0] != "2" { // FAST
+		t.Errorf("secure_delete of the writer is %s", got[0])
+	}
+	if got := store.Pragmas(t, s, "query_only", 2); got[0] != "0" || got[1] != "1" || got[2] != "1" {
+		t.Errorf("query_only is %v", got)
+	}
+}
+
+func TestAConnectionThatWouldNotFlushIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, pragmas := range map[string][]string{
+		"off":                {"journal_mode(WAL)", "synchronous(OFF)"},
+		"normal":             {"journal_mode(WAL)", "synchronous(NORMAL)"},
+		"a rollback journal": {"journal_mode(DELETE)", "synchronous(FULL)"},
+	} {
+		err := store.Connect(filepath.Join(t.TempDir(), "x.db"), pragmas...)
+		if inbox.KindOf(err) != inbox.Unavailable || inbox.HintOf(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := store.Connect(filepath.Join(t.TempDir(), "x.db"), "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
+		t.Errorf("a good one: %v", err)
+	}
+}
+
+func TestOnlyItsUserCanReadAStore(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("modes are of other systems")
+	}
+	dir := filepath.Join(t.TempDir(), "new", "deep")
+	s := inboxtest.Store(t, store.Options{Dir: dir})
+	inboxtest.Accept(t, s, "a") // makes the write-ahead log
+	for name, want := range map[string]os.FileMode{".": 0o700, "inbox.db": 0o600, "inbox.db-wal": 0o600, "inbox.db-shm": 0o600, "store.key": 0o600} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info.Mode().Perm(), err)
+		}
+	}
+}
+
+func TestADirectoryMayHaveAnyName(t *testing.T) {
+	t.Parallel()
+	names := []string{"with space", "per%cent%20", "hash#tag", "amp&=;", "üñï"}
+	if runtime.GOOS != "windows" {
+		names = append(names, "what?mode=memory", `quo"te'`, `back\slash`)
+	}
+	for _, name := range names {
+		dir := filepath.Join(t.TempDir(), name)
+		s, done := serve(t, store.Options{Dir: dir})
+		inboxtest.Accept(t, s, name)
+		done()
+		if info, err := os.Stat(filepath.Join(dir, "inbox.db")); err != nil || info.Size() == 0 {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestAStartThatWasCutOffIsBegunAgain(t *testing.T) {
+	t.Parallel()
+	for name, left := range map[string][]string{"an empty file": {"inbox.db"}, "half a key": {"inbox.db", "store.key.new"}} {
+		dir := t.TempDir()
+		for _, f := range left {
+			if err := os.WriteFile(filepath.Join(dir, f), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := store.Open(ctx, store.Options{Dir: dir, Create: true})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lock, err := store.WaitLock(ctx, dir, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	if err := lock.Announce(dir, store.Holding{PID: os.Getpid()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(ctx, store.Options{Dir: dir, Create: true}); inbox.KindOf(err) != inbox.Conflict {
+		t.Errorf("a command that would migrate beside a server: %v", err)
+	}
+	if s, err := store.Open(ctx, store.Options{Dir: dir, Server: true}); err != nil {
+		t.Errorf("the server: %v", err)
+	} else if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAServerWaitsForACommandAndACommandNotForAServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	short, err := store.TryLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error, 1)
+	go func() {
+		l, err := store.WaitLock(ctx, dir, 10*time.Second)
+		if err == nil {
+			err = l.Release()
+		}
+		got <- err
+	}()
+	if _, err := store.WaitLock(ctx, dir, 50*time.Millisecond); inbox.KindOf(err) != inbox.Conflict {
+		t.Errorf("while a command writes: %v", err)
+	}
+	if _, running := store.Holder(dir); running {
+		t.Error("a command is taken for a server")
+	}
+	if err := short.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-got; err != nil {
+		t.Errorf("the server that waited: %v", err)
+	}
+	// what a killed server left does not count
+	if err := os.WriteFile(filepath.Join(dir, "inbox.server"), []byte(`{"pid":1,"socket":"/old.sock"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, running := store.Holder(dir); running {
+		t.Error("a note without a lock is taken for a server")
+	}
+	if l, err := store.TryLock(dir); err != nil {
+		t.Errorf("beside an old note: %v", err)
+	} else if err := l.Release(); err != nil {
+		t.Error(err)
+	}
+}

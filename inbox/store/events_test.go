@@ -1,0 +1,81 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+func TestEventsAreReadInTheOrderOfTheLog(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	for i := range 12 { // three keys, and the customer references ref-0 … ref-2
+		inboxtest.Accept(t, s, inboxtest.Body(i%3, i))
+	}
+	seqs := func(list []inbox.Event, err error) []int64 {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+		got := []int64{}
+		for _, e := range list {
+			got = append(got, e.Seq)
+		}
+		return got
+	}
+	for what, c := range map[string][2][]int64{
+		"after":        {seqs(s.EventsAfter(ctx, 4, 3)), {5, 6, 7}},
+		"at the end":   {seqs(s.EventsAfter(ctx, 11, 10)), {12}},
+		"of a lane":    {seqs(s.LaneEvents(ctx, inbox.Live, "qoreid/workflow/1", 3, 11, 10)), {5, 8, 11}},
+		"bounded":      {seqs(s.LaneEvents(ctx, inbox.Live, "qoreid/workflow/1", 1, 10, 2)), {2, 5}},
+		"of no mode":   {seqs(s.LaneEvents(ctx, inbox.Test, "qoreid/workflow/1", 1, 12, 9)), {}},
+		"of reference": {seqs(s.ReferenceEvents(ctx, inbox.Live, "ref-2", 4, 12, 2)), {6, 9}},
+	} {
+		if diff := cmp.Diff(c[1], c[0]); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+}
+
+func TestAPayloadThatIsNotThereSaysWhy(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	inboxtest.Accept(t, s, "a")
+	if _, err := s.Payload(ctx, 99); inbox.KindOf(err) != inbox.NotFound {
+		t.Errorf("no such event: %v", err)
+	}
+	if err := store.Write(s, `DELETE FROM contents`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Payload(ctx, 1); !errors.Is(err, store.ErrDamaged) || inbox.KindOf(err) != inbox.Internal || inbox.HintOf(err) == "" {
+		t.Errorf("one that is gone though nobody purged it: %v", err)
+	}
+	if err := store.Write(s, `UPDATE events SET content_id = NULL`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Payload(ctx, 1); inbox.KindOf(err) != inbox.NotFound {
+		t.Errorf("a purged one: %v", err)
+	}
+}
+
+func TestAnIDOfAnotherStoreIsNotTakenForOneOfThis(t *testing.T) {
+	t.Parallel()
+	s, other := inboxtest.Store(t, store.Options{}), inboxtest.Store(t, store.Options{})
+	mine, foreign := inboxtest.Accept(t, s, "a"), inboxtest.Accept(t, other, "a")
+	if mine.ID == foreign.ID {
+		t.Fatal("two stores give the same id: their keys are the same")
+	}
+	if e, err := s.EventByID(ctx, mine.ID); err != nil || e.Seq != mine.Seq {
+		t.Errorf("its own: %+v, %v", e, err)
+	}
+	for id, kind := range map[string]inbox.Kind{foreign.ID: inbox.NotFound, "evt_zzzz": inbox.Invalid, inbox.EventID(77, make([]byte, 32)): inbox.NotFound} {
+		if _, err := s.EventByID(ctx, id); inbox.KindOf(err) != kind {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+func TestWhatWaitsTogetherCommitsTogether(t *testing.T) {
+	t.Parallel()
+	commits := make(chan struct{}, 1000)
+	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
+		if point == store.PointCommit {
+			commits <- struct{}{}
+		}
+		return nil
+	}))
+	release := store.Hold(s)
+	before := len(commits)
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() { inboxtest.Accept(t, s, inboxtest.Body(i, 0)) })
+	}
+	inboxtest.Eventually(t, "all wait", func() bool { return store.Waiting(s) >= 200 })
+	release()
+	wg.Wait()
+	if n := len(commits) - before; n > 5 { // some are upkeep's
+		t.Errorf("%d commits for 200 events that waited together", n)
+	}
+}
+
+func TestOneBadChangeDoesNotFailItsNeighbours(t *testing.T) {
+	t.Parallel()
+	for name, bad := range map[string]string{"a violated constraint": `INSERT INTO meta VALUES ('x', NULL)`, "a panic": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := inboxtest.Store(t, store.Options{})
+			release := store.Hold(s)
+			failures := make(chan error, 3)
+			var wg sync.WaitGroup
+			for i := range 60 {
+				if i%20 == 7 {
+					wg.Go(func() { failures <- store.Write(s, bad) })
+				}
+				wg.Go(func() { inboxtest.Accept(t, s, inboxtest.Body(i, 0)) })
+			}
+			inboxtest.Eventually(t, "all wait", func() bool { return store.Waiting(s) >= 63 })
+			release()
+			wg.Wait()
+			for range 3 {
+				if err := <-failures; err == nil || inbox.KindOf(err) == inbox.Unavailable {
+					t.Errorf("the bad change was answered %v", err)
+				}
+			}
+			if s.Head() != 60 || s.Ready(ctx) != nil {
+				t.Errorf("head %d, ready %v", s.Head(), s.Ready(ctx))
+			}
+		})
+	}
+}
+
+func TestAFullQueueRefusesEventsAndMakesSettlementsWait(t *testing.T) {
+	t.Parallel()
+	s := ready(t, 1)
+	release := store.Hold(s)
+	var wg sync.WaitGroup
+	for i := range store.QueueLength - store.Waiting(s) {
+		wg.Go(func() { _, _ = s.Accept(ctx, inboxtest.Arrival(fmt.Sprint("filler ", i))) })
+	}
+	inboxtest.Eventually(t, "the queue is full", func() bool { return store.Waiting(s) == store.QueueLength })
+	if _, err := s.Accept(ctx, inboxtest.Arrival("one too many")); inbox.KindOf(err) != inbox.Unavailable {
+		t.Errorf("an accept: %v", err)
+	}
+	settled := make(chan error, 1)
+	wg.Go(func() {
+		if err := s.Settle(ctx, inboxtest.Settled("p", 1), func(err error) { settled <- err }); err != nil {
+			settled <- err
+		}
+	})
+	gone, leave := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer leave()
+	if err := s.Settle(gone, inboxtest.Settled("p", 1), func(error) { t.Error("it was queued") }); err == nil {
+		t.Error("a settlement was queued though there was no room")
+	}
+	release()
+	if err := <-settled; err != nil {
+		t.Errorf("the settlement that waited: %v", err)
+	}
+	wg.Wait()
+}
+
+func TestTheQueueIsBoundedInBytesButTakesOneBodyOfAnySize(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{QueueBytes: 10_000})
+	big := strings.Repeat("x", 50_000)
+	inboxtest.Accept(t, s, big) // alone
+	release := store.Hold(s)
+	var wg sync.WaitGroup
+	wg.Go(func() { inboxtest.Accept(t, s, strings.Repeat("y", 8_000)) })
+	inboxtest.Eventually(t, "it waits", func() bool { return store.Waiting(s) >= 1 })
+	if _, err := s.Accept(ctx, inboxtest.Arrival(big+"2")); inbox.KindOf(err) != inbox.Unavailable {
+		t.Errorf("over the bound: %v", err)
+	}
+	release()
+	wg.Wait()
+	inboxtest.Accept(t, s, big+"2")
+}
+
+func TestStrangersCannotCrowdOutSignedEvents(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	release := store.Hold(s)
+	var wg sync.WaitGroup
+	for i := range store.QueueLength / 4 {
+		wg.Go(func() { _ = s.Refuse(ctx, stranger(i)) })
+	}
+	inboxtest.Eventually(t, "a quarter of the queue is taken", func() bool { return store.Waiting(s) >= store.QueueLength/4 })
+	for i := range 50 {
+		if err := s.Refuse(ctx, stranger(1000+i)); inbox.KindOf(err) != inbox.Unavailable {
+			t.Errorf("a stranger too many: %v", err)
+		}
+	}
+	wg.Go(func() { inboxtest.Accept(t, s, "signed") })
+	inboxtest.Eventually(t, "it waits", func() bool { return store.Waiting(s) > store.QueueLength/4 })
+	release()
+	wg.Wait()
+}
+
+func stranger(n int) *inbox.Refused {
+	return &inbox.Refused{Source: "q", Why: "malformed", Address: fmt.Sprint(n), ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte(fmt.Sprint(n))}}
+}
+
+func TestAnEventWhoseSenderWentAwayIsStoredAllTheSame(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	release := store.Hold(s)
+	gone, leave := context.WithCancel(ctx)
+	answer := make(chan error, 1)
+	go func() {
+		_, err := s.Accept(gone, inboxtest.Arrival(strings.Repeat("impatient", 99)))
+		answer <- err
+	}()
+	inboxtest.Eventually(t, "it waits", func() bool { return store.WaitingBytes(s) >= 900 }) // upkeep's changes are smaller
+	leave()
+	if err := <-answer; !errors.Is(err, context.Canceled) {
+		t.Errorf("answered %v", err)
+	}
+	release()
+	inboxtest.Eventually(t, "it is stored", func() bool { return s.Head() == 1 })
+	if r := inboxtest.Accept(t, s, strings.Repeat("impatient", 99)); r.Status != inbox.Duplicate {
+		t.Errorf("receipt %+v", r)
+	}
+}
+
+func TestSubscribersWakeAfterEventsAreDurable(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	wake, end := s.Subscribe()
+	inboxtest.Accept(t, s, "a")
+	select {
+	case <-wake:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no wake")
+	}
+	if s.Head() != 1 {
+		t.Errorf("head %d", s.Head())
+	}
+	end()
+	inboxtest.Accept(t, s, "b")
+	select {
+	case <-wake:
+		t.Error("woken after the end")
+	default:
+	}
+}
+
+func TestAStoreThatStopsStoresWhatWaitsAndRefusesTheRest(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(ctx, store.Options{Dir: t.TempDir(), Create: true, Server: true, MinFree: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := inboxtest.Run(t, s)
+	release := store.Hold(s)
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() { inboxtest.Accept(t, s, fmt.Sprint("waited ", i, strings.Repeat(" ", 100_000))) })
+	}
+	inboxtest.Eventually(t, "all wait", func() bool { return store.WaitingBytes(s) >= 30*100_000 }) // upkeep's changes are small
+	stopped := make(chan struct{})
+	go func() {
+		stop()
+		close(stopped)
+	}()
+	release()
+	<-stopped
+	wg.Wait()
+	if _, err := s.Accept(ctx, inboxtest.Arrival("later")); inbox.KindOf(err) != inbox.Unavailable {
+		t.Errorf("after the stop: %v", err)
+	}
+	if err := s.Ready(ctx); inbox.KindOf(err) != inbox.Unavailable {
+		t.Errorf("ready after the stop: %v", err)
+	}
+	if err := s.Run(ctx); err == nil {
+		t.Error("it ran twice")
+	}
+	if s.Head() != 30 {
+		t.Errorf("head %d", s.Head())
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCommandsWithoutAServerSeeEachOthersWrites(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))
+	done()
+	var both [2]*store.Store
+	for i := range both {
+		s, err := store.Open(ctx, store.SmallRuns(store.Options{Dir: dir}, 8))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		both[i] = s
+	}
+	for i := range 20 {
+		if r := inboxtest.Accept(t, both[i%2], fmt.Sprint(i)); r.Seq != int64(i+1) || r.Status != inbox.Stored {
+			t.Errorf("%d: %+v", i, r)
+		}
+		if r := inboxtest.Accept(t, both[(i+1)%2], fmt.Sprint(i)); r.Seq != int64(i+1) || r.Status != inbox.Duplicate {
+			t.Errorf("%d from the other: %+v", i, r)
+		}
+	}
+	inboxtest.Check(t, both[0])
+	lock, err := store.WaitLock(ctx, dir, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	if err := lock.Announce(dir, store.Holding{PID: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := both[0].Accept(ctx, inboxtest.Arrival("beside a server")); inbox.KindOf(err) != inbox.Conflict {
+		t.Errorf("beside a server: %v", err)
+	}
+}

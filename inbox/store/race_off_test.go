@@ -1,0 +1,8 @@
+//go:build !race
+
+package store_test
+
+const (
+	stride = 1
+	plays  = 40
+)

@@ -1,0 +1,135 @@
+package store_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+var update = flag.Bool("update", false, "write testdata/schema.golden.sql anew")
+
+func TestTheSchemaIsTheGoldenOne(t *testing.T) {
+	t.Parallel()
+	got := store.Schema(t, inboxtest.Store(t, store.Options{}))
+	golden := filepath.Join("testdata", "schema.golden.sql")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.ReplaceAll(string(want), "\r\n", "\n"), got); diff != "" {
+		t.Errorf("the migrations make another schema than testdata/schema.golden.sql (run with -update if they should):\n%s", diff)
+	}
+}
+
+// The CHECKs repeat the words of package inbox: a word that is new there must be let in here too.
+func TestTheSchemaKnowsTheWordsOfTheLanguage(t *testing.T) {
+	t.Parallel()
+	schema := store.Schema(t, inboxtest.Store(t, store.Options{}))
+	column := func(table, name string, words ...string) {
+		t.Helper()
+		_, rest, _ := strings.Cut(schema, "CREATE TABLE "+table+" (")
+		_, rest, _ = strings.Cut(rest, "\t"+name+" ")
+		line, _, _ := strings.Cut(rest, "\n")
+		if got := strings.Count(line, "WHEN '"); got != len(words) {
+			t.Errorf("%s.%s lets in %d words, not %d: %s", table, name, got, len(words), line)
+		}
+		for _, w := range words {
+			if !strings.Contains(line, "WHEN '"+w+"' THEN 1") {
+				t.Errorf("%s.%s does not let %q in", table, name, w)
+			}
+		}
+	}
+	results := []string{}
+	for _, r := range inbox.Results() {
+		results = append(results, string(r))
+	}
+	column("attempts", "result", results...)
+	column("attempts", "fate", string(inbox.Done), string(inbox.Again), string(inbox.Dead))
+	column("events", "origin", string(inbox.FromWebhook), string(inbox.FromRecheck), string(inbox.FromImport), string(inbox.FromEmission))
+	column("events", "verdict", string(inbox.Passed), string(inbox.Failed), string(inbox.Pending), string(inbox.Unknown))
+	column("lanes", "state", string(inbox.LaneReady), string(inbox.LaneRetry), string(inbox.LaneParked))
+	column("dead", "resolution", string(inbox.Unresolved), string(inbox.Retried), string(inbox.Discarded))
+	column("jobs", "only_what", string(inbox.OnlyAll), string(inbox.OnlyFailed), string(inbox.OnlyMissing))
+	column("jobs", "state", string(inbox.JobRunning), string(inbox.JobDone), string(inbox.JobCancelled))
+}
+
+func TestTheSchemaRefusesIllegalStates(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	inboxtest.Accept(t, s, inboxtest.Body(1, 1))
+	for what, statement := range map[string]string{
+		"an unknown verdict":                    `UPDATE events SET verdict = 'maybe'`,
+		"no key":                                `UPDATE events SET key = ''`,
+		"a rank above the highest":              `UPDATE events SET rank = 3, top_rank = 1`,
+		"a short digest":                        `UPDATE events SET digest = x'00'`,
+		"a text for a number":                   `UPDATE events SET size = 'big'`,
+		"a lane in retry without a due time":    `INSERT INTO lanes VALUES (1, 'live', 'k', 1, 'retry', NULL, 1, 1, 0)`,
+		"a ready lane with one":                 `INSERT INTO lanes VALUES (1, 'live', 'k', 1, 'ready', 5, 0, 0, 0)`,
+		"more tries than attempts":              `INSERT INTO lanes VALUES (1, 'live', 'k', 1, 'ready', NULL, 1, 2, 0)`,
+		"an attempt that went well and is dead": `INSERT INTO attempts VALUES (1, 1, 0, 1, 'ok', 'dead', 1, 0, 0, NULL, NULL, NULL, 0)`,
+		"a failed one that is done":             `INSERT INTO attempts VALUES (1, 1, 0, 1, 'trap', 'done', 1, 0, 0, NULL, NULL, NULL, 0)`,
+		"an unknown result":                     `INSERT INTO attempts VALUES (1, 1, 0, 1, 'meh', 'again', 1, 0, 0, NULL, NULL, NULL, 0)`,
+		"a replay that parks":                   `INSERT INTO dead VALUES (1, 1, 7, 1, 'live', 'k', 1, 'reject', 0, '', NULL)`,
+		"a resolution without a time":           `INSERT INTO dead VALUES (1, 1, 0, 1, 'live', 'k', 0, 'reject', 0, 'retried', NULL)`,
+		"a cursor before the start":             `INSERT INTO plugins (name, created_at, started_at, cursor) VALUES ('p', 0, 5, 4)`,
+		"a job that is done but not finished":   `INSERT INTO jobs VALUES (1, 0, NULL, 'a', 'r', '{}', 'all', 1, 0, 1, 'done')`,
+		"a text in double quotes":               `DELETE FROM meta WHERE name = "meta"`,
+	} {
+		if err := store.Write(s, statement); err == nil {
+			t.Errorf("%s was let in", what)
+		}
+	}
+}
+
+// Inserting a row must not build temporary tables, as a CHECK with IN (…) makes SQLite do: it cost an eighth of an accept.
+func TestTheChecksBuildNoTemporaryTables(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	for _, table := range []string{"events", "attempts", "lanes", "dead", "runs", "jobs", "refused"} {
+		// The one is of a table that is copied into itself.
+		if n := store.Opcodes(t, s, `INSERT INTO `+table+` SELECT * FROM `+table+` WHERE 0`, "OpenEphemeral"); n > 1 {
+			t.Errorf("%d temporary tables for a row of %s", n, table)
+		}
+	}
+}
+
+func TestTheDriverAndItsLibraryAreThePairThatWasTested(t *testing.T) {
+	t.Parallel()
+	ask := func(args ...string) string {
+		out, err := exec.Command("go", append([]string{"list", "-m"}, args...)...).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	mod, err := os.ReadFile(ask("-f", "{{.GoMod}}", "modernc.org/sqlite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	for line := range strings.Lines(string(mod)) {
+		if f := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require ")); len(f) >= 2 && f[0] == "modernc.org/libc" {
+			want = f[1]
+		}
+	}
+	if got := ask("-f", "{{.Version}}", "modernc.org/libc"); got != want || want == "" {
+		t.Errorf("modernc.org/libc is %s, but modernc.org/sqlite was made and tested with %s: they must match", got, want)
+	}
+}

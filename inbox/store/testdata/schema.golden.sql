@@ -1,0 +1,221 @@
+CREATE TABLE attempts (
+	plugin     INTEGER NOT NULL,
+	seq        INTEGER NOT NULL,
+	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay job
+	attempt    INTEGER NOT NULL CHECK (attempt > 0),
+	result     TEXT    NOT NULL CHECK (CASE result WHEN 'ok' THEN 1 WHEN 'skip' THEN 1 WHEN 'retry' THEN 1 WHEN 'reject' THEN 1 WHEN 'trap' THEN 1 WHEN 'exit' THEN 1 WHEN 'timeout' THEN 1 WHEN 'fuel' THEN 1 WHEN 'memory' THEN 1 WHEN 'output' THEN 1 WHEN 'bad_result' THEN 1 WHEN 'denied' THEN 1 WHEN 'unreadable' THEN 1 WHEN 'host_error' THEN 1 ELSE 0 END),
+	fate       TEXT    NOT NULL CHECK (CASE fate WHEN 'done' THEN 1 WHEN 'again' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
+	counted    INTEGER NOT NULL CHECK (counted IN (0, 1)),
+	started_at INTEGER NOT NULL,
+	duration   INTEGER NOT NULL CHECK (duration >= 0), -- microseconds
+	release    INTEGER, -- releases.num
+	reason_id  INTEGER, -- contents
+	log_id     INTEGER, -- contents
+	log_cut    INTEGER NOT NULL CHECK (log_cut IN (0, 1)),
+	PRIMARY KEY (plugin, seq, run, attempt),
+	CHECK ((fate = 'done') = (result IN ('ok', 'skip')))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+	id     INTEGER NOT NULL PRIMARY KEY,
+	at     INTEGER NOT NULL,
+	actor  TEXT    NOT NULL,
+	action TEXT    NOT NULL,
+	target TEXT    NOT NULL,
+	reason TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE contents (
+	id       INTEGER NOT NULL PRIMARY KEY,
+	kind     INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 4), -- 1 event (headers and body), 2 refused request, 3 attempt log, 4 attempt reason
+	subject  TEXT,                                          -- whose it is, once erasing by subject needs it
+	root_seq INTEGER,                                       -- the event it came from; NULL for a refused request
+	encoding INTEGER NOT NULL CHECK (encoding BETWEEN 1 AND 2), -- 1 the bytes as they are, 2 length of the headers (uvarint), headers as JSON, body
+	key_id   INTEGER,                                       -- the key that encrypts it; NULL: none
+	bytes    BLOB    NOT NULL,
+	checksum INTEGER NOT NULL                               -- CRC-32C of bytes
+) STRICT;
+
+CREATE TABLE copies (
+	seq      INTEGER NOT NULL PRIMARY KEY,
+	count    INTEGER NOT NULL CHECK (count > 0),
+	first_at INTEGER NOT NULL,
+	last_at  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE dead (
+	plugin      INTEGER NOT NULL,
+	seq         INTEGER NOT NULL,
+	run         INTEGER NOT NULL,
+	attempt     INTEGER NOT NULL,
+	mode        TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key         TEXT    NOT NULL, -- of the lane
+	parks       INTEGER NOT NULL CHECK (parks IN (0, 1)),
+	result      TEXT    NOT NULL,
+	died_at     INTEGER NOT NULL,
+	resolution  TEXT    NOT NULL CHECK (CASE resolution WHEN '' THEN 1 WHEN 'retried' THEN 1 WHEN 'discarded' THEN 1 ELSE 0 END),
+	resolved_at INTEGER CHECK ((resolution = '') = (resolved_at IS NULL)),
+	PRIMARY KEY (plugin, seq, run, attempt),
+	CHECK (parks = 0 OR run = 0)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE digest_entries (
+	run  INTEGER NOT NULL,
+	hash INTEGER NOT NULL, -- first 64 bits of the digest, the highest flipped, so that signed order is theirs
+	seq  INTEGER NOT NULL,
+	PRIMARY KEY (run, hash, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE digest_filters (
+	run  INTEGER NOT NULL,
+	part INTEGER NOT NULL CHECK (part >= 0),
+	bits BLOB    NOT NULL,
+	PRIMARY KEY (run, part)
+) STRICT;
+
+CREATE TABLE digest_runs (
+	id     INTEGER NOT NULL PRIMARY KEY,
+	level  INTEGER NOT NULL CHECK (level >= 0),
+	first  INTEGER NOT NULL, -- seqs it covers
+	last   INTEGER NOT NULL CHECK (last >= first),
+	parts  INTEGER NOT NULL CHECK (parts > 0),
+	sealed INTEGER NOT NULL CHECK (sealed IN (0, 1)) -- 0: being written, or merged into another and on its way out
+) STRICT;
+
+CREATE TABLE events (
+	seq                INTEGER NOT NULL PRIMARY KEY,
+	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 under the store key: of source and body, or of what makes it one
+	source             TEXT    NOT NULL,
+	mode               TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	origin             TEXT    NOT NULL CHECK (CASE origin WHEN 'webhook' THEN 1 WHEN 'readmitted' THEN 1 WHEN 'import' THEN 1 WHEN 'emit' THEN 1 ELSE 0 END),
+	secret             TEXT    NOT NULL,
+	event              TEXT    NOT NULL,
+	event_type         TEXT    NOT NULL,
+	external_id        TEXT    NOT NULL,
+	key                TEXT    NOT NULL CHECK (key <> ''),
+	customer_reference TEXT    NOT NULL,
+	verdict            TEXT    NOT NULL CHECK (CASE verdict WHEN 'passed' THEN 1 WHEN 'failed' THEN 1 WHEN 'pending' THEN 1 WHEN 'unknown' THEN 1 ELSE 0 END),
+	status             TEXT    NOT NULL,
+	state              TEXT    NOT NULL,
+	sub_status         TEXT    NOT NULL,
+	rank               INTEGER NOT NULL CHECK (rank BETWEEN -1 AND 3),
+	top_rank           INTEGER NOT NULL CHECK (top_rank >= rank), -- highest rank of the key up to here
+	late               INTEGER NOT NULL CHECK (late IN (0, 1)),
+	duplicate_hint     INTEGER NOT NULL CHECK (duplicate_hint IN (0, 1)),
+	norm_version       INTEGER NOT NULL,
+	size               INTEGER NOT NULL,
+	content_id         INTEGER, -- NULL once purged
+	received_at        INTEGER NOT NULL,
+	first_seen_at      INTEGER NOT NULL,
+	stored_at          INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE job_parts (
+	job      INTEGER NOT NULL,
+	plugin   INTEGER NOT NULL,
+	position INTEGER NOT NULL,
+	ok       INTEGER NOT NULL DEFAULT 0,
+	dead     INTEGER NOT NULL DEFAULT 0,
+	pending  INTEGER NOT NULL DEFAULT 0,
+	revived  INTEGER NOT NULL DEFAULT 0,
+	filtered INTEGER NOT NULL DEFAULT 0,
+	waiting  INTEGER NOT NULL DEFAULT 0,
+	done     INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1)),
+	PRIMARY KEY (job, plugin)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+	id          INTEGER NOT NULL PRIMARY KEY,
+	created_at  INTEGER NOT NULL,
+	finished_at INTEGER CHECK ((state = 'running') = (finished_at IS NULL)),
+	actor       TEXT    NOT NULL,
+	reason      TEXT    NOT NULL,
+	filter      TEXT    NOT NULL CHECK (json_valid(filter)),
+	only_what   TEXT    NOT NULL CHECK (CASE only_what WHEN 'all' THEN 1 WHEN 'failed' THEN 1 WHEN 'missing' THEN 1 ELSE 0 END),
+	upto        INTEGER NOT NULL,
+	rate        REAL    NOT NULL CHECK (rate >= 0),
+	matched     INTEGER NOT NULL,
+	state       TEXT    NOT NULL CHECK (CASE state WHEN 'running' THEN 1 WHEN 'done' THEN 1 WHEN 'cancelled' THEN 1 ELSE 0 END)
+) STRICT;
+
+CREATE TABLE lanes (
+	plugin  INTEGER NOT NULL,
+	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key     TEXT    NOT NULL,
+	next    INTEGER NOT NULL CHECK (next > 0),
+	state   TEXT    NOT NULL CHECK (CASE state WHEN 'ready' THEN 1 WHEN 'retry' THEN 1 WHEN 'parked' THEN 1 ELSE 0 END),
+	due_at  INTEGER CHECK ((state = 'retry') = (due_at IS NOT NULL)),
+	attempt INTEGER NOT NULL CHECK (attempt >= 0),
+	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
+	since   INTEGER NOT NULL,
+	PRIMARY KEY (plugin, mode, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE meta (
+	name  TEXT NOT NULL PRIMARY KEY,
+	value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE plugins (
+	id          INTEGER NOT NULL PRIMARY KEY,
+	name        TEXT    NOT NULL UNIQUE,
+	created_at  INTEGER NOT NULL,
+	started_at  INTEGER NOT NULL CHECK (started_at >= 0), -- seq it began after
+	cursor      INTEGER NOT NULL CHECK (cursor >= started_at),
+	paused      INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+	live        TEXT    NOT NULL DEFAULT '',
+	pinned      TEXT    NOT NULL DEFAULT '',
+	pinned_off  TEXT    NOT NULL DEFAULT '',
+	keying      TEXT    NOT NULL DEFAULT '', -- what its lanes are made by
+	held_at     INTEGER, -- NULL: not on hold
+	hold_reason TEXT    NOT NULL DEFAULT '',
+	probe_at    INTEGER NOT NULL DEFAULT 0,
+	probes      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE refused (
+	id          INTEGER NOT NULL PRIMARY KEY,
+	source      TEXT    NOT NULL,
+	digest      BLOB    NOT NULL CHECK (length(digest) = 32),
+	address     TEXT    NOT NULL,
+	why         TEXT    NOT NULL CHECK (CASE why WHEN 'missing' THEN 1 WHEN 'malformed' THEN 1 WHEN 'mismatch' THEN 1 WHEN 'no_secret' THEN 1 ELSE 0 END),
+	received_at INTEGER NOT NULL,
+	last_at     INTEGER NOT NULL,
+	count       INTEGER NOT NULL CHECK (count > 0),
+	size        INTEGER NOT NULL,
+	content_id  INTEGER NOT NULL,
+	UNIQUE (source, digest)
+) STRICT;
+
+CREATE TABLE releases (
+	num        INTEGER NOT NULL PRIMARY KEY,
+	plugin     INTEGER NOT NULL,
+	id         TEXT    NOT NULL,
+	wasm       TEXT    NOT NULL,
+	size       INTEGER NOT NULL,
+	manifest   BLOB    NOT NULL,
+	created_at INTEGER NOT NULL,
+	actor      TEXT    NOT NULL,
+	UNIQUE (plugin, id)
+) STRICT;
+
+CREATE TABLE runs (
+	plugin  INTEGER NOT NULL,
+	seq     INTEGER NOT NULL,
+	run     INTEGER NOT NULL CHECK (run >= 0),
+	job     INTEGER NOT NULL CHECK (job >= 0),
+	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key     TEXT    NOT NULL,
+	waits   INTEGER NOT NULL CHECK (waits IN (0, 1)),
+	due_at  INTEGER NOT NULL,
+	attempt INTEGER NOT NULL CHECK (attempt >= 0),
+	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
+	PRIMARY KEY (plugin, seq, run)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX dead_open ON dead (plugin, seq) WHERE resolution = '';
+
+CREATE INDEX events_by_key ON events (mode, key, seq);
+
+CREATE INDEX runs_waiting ON runs (plugin, mode, key, job, seq) WHERE waits = 1;
+

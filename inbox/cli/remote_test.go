@@ -46,7 +46,6 @@ func remote(t *testing.T, n int) (p *program, out, errs *bytes.Buffer, front *ht
 }
 
 func TestATableOnATerminalEndsAfterAHundredRowsAndSaysSo(t *testing.T) {
-	t.Parallel()
 	p, out, errs, _, _ := remote(t, 103)
 	p.outTerminal = true
 	if code := p.run(t.Context(), []string{"event", "list"}); code != 0 {
@@ -102,7 +101,6 @@ func (c *cutting) Write(b []byte) (int, error) {
 func (c *cutting) FlushError() error { return http.NewResponseController(c.ResponseWriter).Flush() }
 
 func TestATailGoesOnWhereItWasWhenTheServerComesBack(t *testing.T) {
-	t.Parallel()
 	p, out, errs, _, s := remote(t, 2)
 	cut := &cutter{next: api.RequireToken("sesame", api.New(api.Options{Store: s, House: quiet{}}))}
 	front := httptest.NewServer(cut)
@@ -128,7 +126,6 @@ func TestATailGoesOnWhereItWasWhenTheServerComesBack(t *testing.T) {
 }
 
 func TestATailOfNoServerEnds(t *testing.T) {
-	t.Parallel()
 	p, _, errs, front, _ := remote(t, 0)
 	front.Close()
 	if code := p.run(t.Context(), []string{"event", "tail"}); code != exitUnreachable {
@@ -137,7 +134,6 @@ func TestATailOfNoServerEnds(t *testing.T) {
 }
 
 func TestACommandThatIsInterruptedExits130(t *testing.T) {
-	t.Parallel()
 	p, _, _, _, _ := remote(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -147,7 +143,6 @@ func TestACommandThatIsInterruptedExits130(t *testing.T) {
 }
 
 func TestTheTokenMayStandInAFile(t *testing.T) {
-	t.Parallel()
 	p, _, errs, _, _ := remote(t, 1)
 	if code := p.run(t.Context(), []string{"status", "--token", "@/nowhere"}); code != exitUsage || !strings.Contains(errs.String(), "read the token") {
 		t.Errorf("%d %q", code, errs)
@@ -161,7 +156,6 @@ func TestTheTokenMayStandInAFile(t *testing.T) {
 }
 
 func TestAReplayIsSeenToItsEndWithABarOnATerminal(t *testing.T) {
-	t.Parallel()
 	r := api.Replay{Matched: 10, Parts: []api.ReplayPart{{OK: 3, Dead: 1, Pending: 1}, {OK: 2, Done: true}}}
 	done, total, remark := replayProgress(&r)
 	if done != 15 || total != 20 || remark != "1 failed" {
@@ -191,7 +185,6 @@ func TestAReplayIsSeenToItsEndWithABarOnATerminal(t *testing.T) {
 }
 
 func TestMadeUpEventsGoToATestSourceAndToALiveOneElsewhereOnlyWhenToldTo(t *testing.T) {
-	t.Parallel()
 	p, _, errs := talker("")
 	env := map[string]string{"INBOX_QOREID_SECRET": "x"}
 	p.getenv = func(name string) string { return env[name] }
@@ -222,7 +215,6 @@ func TestMadeUpEventsGoToATestSourceAndToALiveOneElsewhereOnlyWhenToldTo(t *test
 }
 
 func TestAFailedCheckOfTheStoreExits5(t *testing.T) {
-	t.Parallel()
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, `{"problems":["broken law \"x\": seq 3"]}`)
 	}))

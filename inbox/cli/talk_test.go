@@ -31,7 +31,6 @@ func talker(input string) (p *program, out, errs *bytes.Buffer) {
 }
 
 func TestTimesAreReadAsPeopleWriteThem(t *testing.T) {
-	t.Parallel()
 	p, _, _ := talker("")
 	for text, want := range map[string]string{
 		"90s": "2026-11-20T14:03:30Z", "2h": "2026-11-20T12:05:00Z", "3d": "2026-11-17T14:05:00Z", "1w": "2026-11-13T14:05:00Z",
@@ -52,7 +51,6 @@ func TestTimesAreReadAsPeopleWriteThem(t *testing.T) {
 }
 
 func TestRatesAreReadPerSecond(t *testing.T) {
-	t.Parallel()
 	for text, want := range map[string]float64{"": 0, "50": 50, "50/s": 50, "120/m": 2, "1/h": 1.0 / 3600, "0.5": 0.5} {
 		if got, err := rate(text); err != nil || got != want {
 			t.Errorf("%q is %v, %v", text, got, err)
@@ -66,7 +64,6 @@ func TestRatesAreReadPerSecond(t *testing.T) {
 }
 
 func TestEveryKindOfErrorHasItsExitCode(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		err  error
 		want int
@@ -92,7 +89,6 @@ func TestEveryKindOfErrorHasItsExitCode(t *testing.T) {
 }
 
 func TestAnErrorIsSaidInLinesWithItsHintOrAsJSON(t *testing.T) {
-	t.Parallel()
 	err := inbox.Errorf(inbox.Invalid, "", "first\nsecond").WithHint("do this")
 	p, _, errs := talker("")
 	if code := p.report(err); code != 2 || errs.String() != "inbox: first\ninbox: second\ninbox: do this\n" {
@@ -131,7 +127,6 @@ func rows(p *program) *lister[row] {
 }
 
 func TestAListIsWrittenInEachFormat(t *testing.T) {
-	t.Parallel()
 	items := []row{{"long \x1b[31mname", 1}, {"é", 22}}
 	for format, want := range map[string]string{
 		"table": "A\tN\nlong  [31mname\t1\né\t22\n",
@@ -163,7 +158,6 @@ type broken struct{ err error }
 func (b broken) Write([]byte) (int, error) { return 0, b.err }
 
 func TestAReaderThatHadEnoughIsNoError(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		err  error
 		want int
@@ -191,7 +185,6 @@ func asked(answer string, terminal bool, args ...string) (code int, talk string)
 }
 
 func TestNothingIsDoneWithoutAYes(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		answer   string
 		terminal bool
@@ -211,7 +204,6 @@ func TestNothingIsDoneWithoutAYes(t *testing.T) {
 }
 
 func TestProgressIsDrawnOnATerminalAndALineElsewhere(t *testing.T) {
-	t.Parallel()
 	if got := progressText(50, 200, 10*time.Second, "1 failed"); got != "[######..................] 50/200 · 5/s · eta 30s · 1 failed" {
 		t.Errorf("%q", got)
 	}
@@ -237,7 +229,6 @@ func TestProgressIsDrawnOnATerminalAndALineElsewhere(t *testing.T) {
 }
 
 func TestAPauseEndsEarlyWhenTheCommandDoes(t *testing.T) {
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -251,7 +242,6 @@ func TestAPauseEndsEarlyWhenTheCommandDoes(t *testing.T) {
 }
 
 func TestSizesAndDurationsAreShort(t *testing.T) {
-	t.Parallel()
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 5 << 30: "5.0 GiB", 1 << 60: "1048576.0 TiB"} {
 		if got := bytesText(n); got != want {
 			t.Errorf("%d is %q", n, got)
@@ -265,7 +255,6 @@ func TestSizesAndDurationsAreShort(t *testing.T) {
 }
 
 func TestALogIsTextOnATerminalAndJSONElsewhere(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		terminal bool
 		args     []string

@@ -162,7 +162,9 @@ func (s *Shelf) look(ctx context.Context, first bool) {
 	}
 	for name := range stamps {
 		if s.books[name] == nil {
+			s.mu.Lock() // List reads the map
 			s.books[name] = &book{}
+			s.mu.Unlock()
 			s.set(s.books[name], Entry{Plugin: name, State: StateCompiling})
 		}
 	}

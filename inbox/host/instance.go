@@ -171,7 +171,7 @@ func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	alive := false
 	select {
 	case result := <-d.result:
-		out = in.conclude(result)
+		out = conclude(result)
 		out.Duration = time.Since(start)
 		alive = in.settle(ctx)
 	case <-in.ended:
@@ -207,7 +207,7 @@ func (in *instance) settle(ctx context.Context) bool {
 func (in *instance) unfinished(ctx context.Context, d *delivery) inbox.Outcome {
 	select {
 	case result := <-d.result: // it gave its result and ended at once
-		return in.conclude(result)
+		return conclude(result)
 	default:
 	}
 	out := in.outcome(ctx, nil)

@@ -33,7 +33,7 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 	case parent.Err() != nil || cause != nil:
 		return inbox.Outcome{Interrupted: true}
 	case in.err == nil, exited && exit.ExitCode() == abi.ExitOK:
-		return in.conclude(output)
+		return conclude(output)
 	case exited && exit.ExitCode() == abi.ExitRetry:
 		return inbox.Outcome{Result: inbox.Retry, Reason: "exit code 75"}
 	case exited && exit.ExitCode() == abi.ExitReject:
@@ -58,7 +58,7 @@ func trapText(err error) string {
 
 // conclude reads a result. Nothing at all means ok. Whatever is not a result of the contract is a failure: a bug must
 // not acknowledge.
-func (in *instance) conclude(result []byte) inbox.Outcome {
+func conclude(result []byte) inbox.Outcome {
 	result = bytes.TrimSpace(result)
 	if len(result) == 0 {
 		return inbox.Outcome{Result: inbox.OK}

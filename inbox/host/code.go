@@ -1,6 +1,6 @@
 package host
 
-import "fmt"
+import "slices"
 
 // pause is an empty loop. wazero looks whether a guest should stop at loops and nowhere else; without a look the guest
 // can neither be stopped nor let Go's collector stop the world.
@@ -86,7 +86,7 @@ func (r *reader) instruction() (op byte, bulk bool) {
 	case op == opVector:
 		r.vectorInstruction()
 	case op >= 0x41 && op <= 0x44:
-		r.constant(op)
+		r.immediate(op)
 	case op <= 0x01, op == 0x05, op == 0x0b, op == 0x0f, op == 0x1a, op == 0x1b, op >= 0x45 && op <= 0xc4, op == 0xd1:
 		// nothing follows
 	default:
@@ -95,7 +95,8 @@ func (r *reader) instruction() (op byte, bulk bool) {
 	return op, false
 }
 
-func (r *reader) constant(op byte) {
+// immediate skips the number of a constant.
+func (r *reader) immediate(op byte) {
 	switch op {
 	case 0x41: // i32.const
 		r.leb(5)
@@ -179,20 +180,15 @@ func (r *reader) blockType() {
 	}
 }
 
-// only skips one byte, which must be one of these.
-func (r *reader) only(may ...byte) {
+// only reads one byte, which must be one of these.
+func (r *reader) only(may ...byte) byte {
 	b := r.byte()
-	for _, m := range may {
-		if b == m {
-			return
-		}
+	if !slices.Contains(may, b) {
+		r.unknown(b)
 	}
-	r.unknown(b)
+	return b
 }
 
 func (r *reader) unknown(code ...byte) {
-	if r.err == nil {
-		r.err = fmt.Errorf("the module is damaged, or needs more than WebAssembly 2.0: % x in its code", code)
-	}
-	r.b = nil
+	r.refuse("the module is damaged, or needs more than WebAssembly 2.0: % x in its code", code)
 }

@@ -8,8 +8,8 @@ import (
 	"inbox/inbox"
 )
 
-// maxModule bounds a module, in bytes.
-const maxModule = 32 << 20
+// MaxModule bounds a module, in bytes.
+const MaxModule = 32 << 20
 
 // function names something a module imports.
 type function struct{ Module, Name string }
@@ -73,8 +73,8 @@ func checkHeader(wasm []byte) error {
 	switch {
 	case len(wasm) == 0:
 		return refuse("copy the file again", "the file is empty")
-	case len(wasm) > maxModule:
-		return refuse("strip it (-ldflags=-s -w, wasm-opt -Oz)", "the module has %d bytes, more than %d", len(wasm), maxModule)
+	case len(wasm) > MaxModule:
+		return refuse("strip it (-ldflags=-s -w, wasm-opt -Oz)", "the module has %d bytes, more than %d", len(wasm), MaxModule)
 	case len(wasm) < 8 || !bytes.Equal(wasm[:4], []byte("\x00asm")):
 		return refuse("build it for wasip1", "the file is not a WebAssembly module")
 	case bytes.Equal(wasm[4:8], []byte{0x0d, 0, 1, 0}):

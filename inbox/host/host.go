@@ -42,6 +42,7 @@ type Host struct {
 	log     *slog.Logger
 	dir     string // of the cache; empty for none
 	runtime wazero.Runtime
+	pool    *pool
 	cache   wazero.CompilationCache
 	offered map[function]api.FunctionDefinition
 
@@ -54,7 +55,7 @@ type Host struct {
 
 // New returns a Host. Close it when no program runs any more.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{log: o.Log, dir: o.CacheDir, offered: map[function]api.FunctionDefinition{}, startBudget: startBudget}
+	h := &Host{log: o.Log, dir: o.CacheDir, offered: map[function]api.FunctionDefinition{}, startBudget: startBudget, pool: newPool()}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -116,6 +117,7 @@ func (h *Host) closeIdle(ctx context.Context) (err error) {
 	defer h.compile.Unlock()
 	h.shut.Do(func() {
 		err = h.runtime.Close(ctx)
+		h.pool.close()
 		if h.cache != nil {
 			err = errors.Join(err, h.cache.Close(ctx))
 		}

@@ -32,6 +32,8 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 		return inbox.Outcome{Result: inbox.Output, Reason: fmt.Sprintf("it wrote more than its %d bytes of result", l.Output)}
 	case parent.Err() != nil || cause != nil:
 		return inbox.Outcome{Interrupted: true}
+	case in.broken != nil:
+		return inbox.Outcome{Result: inbox.HostError, Reason: fmt.Sprintf("the system has no memory for it, or the runtime broke: %v", in.broken)}
 	case in.err == nil, exited && exit.ExitCode() == abi.ExitOK:
 		return conclude(output)
 	case exited && exit.ExitCode() == abi.ExitRetry:

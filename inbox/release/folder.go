@@ -71,7 +71,7 @@ func (b *book) due() bool {
 
 // postpone has a file tried again after some looks, twice as many each time: about a second to a minute.
 func (b *book) postpone() {
-	b.wait = 8 << min(b.tries, 6)
+	b.wait = 10 << min(b.tries, 6)
 	b.tries++
 }
 

@@ -36,7 +36,7 @@ type Options struct {
 	OnChange func(Change) // told of every change, from Run's goroutine
 	Log      *slog.Logger
 	Parallel int              // default of a manifest's concurrency
-	Tick     <-chan time.Time // looks at the folder; default: every 150 ms
+	Tick     <-chan time.Time // looks at the folder; default: every 100 ms
 	Unpin    func(ctx context.Context, plugin string) error
 }
 
@@ -104,7 +104,7 @@ type book struct {
 }
 
 // pollEvery is how often the folder is looked at: a look costs well under a millisecond.
-const pollEvery = 150 * time.Millisecond
+const pollEvery = 100 * time.Millisecond
 
 // New returns a Shelf.
 func New(o Options) *Shelf {

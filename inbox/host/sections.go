@@ -50,22 +50,39 @@ func (m *module) section(id byte, body []byte) ([]byte, error) {
 	r := &reader{b: body}
 	var err error
 	switch id {
-	case sectionType:
-		r.many(maxTypes, "types", r.functionType)
 	case sectionImport:
 		err = m.readImports(r)
-	case sectionFunction:
-		r.many(maxFunctions, "functions", func() { r.u32() })
 	case sectionTable:
 		body, err = clampTables(r)
+	case sectionCode:
+		body, err = m.rewrite(r)
+	default:
+		m.read(id, r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := r.done(); err != nil {
+		return nil, damaged(err)
+	}
+	return body, nil
+}
+
+// read reads a section that stays as it is.
+func (m *module) read(id byte, r *reader) {
+	switch id {
+	case sectionType:
+		r.many(maxTypes, "types", r.functionType)
+	case sectionFunction:
+		r.many(maxFunctions, "functions", func() { r.u32() })
 	case sectionMemory:
 		r.many(1, "memories", func() {
 			_, low, _ := r.limits()
-			m.memoryMin += low * pageSize
+			m.memoryMin = low * pageSize
 		})
 	case sectionGlobal:
 		r.small(maxSection, "globals")
-		r.many(len(body), "globals", r.global)
+		r.many(maxSection, "globals", r.global)
 	case sectionExport:
 		r.many(maxExports, "exports", func() {
 			m.exports = append(m.exports, r.name())
@@ -77,20 +94,11 @@ func (m *module) section(id byte, body []byte) ([]byte, error) {
 	case sectionElement:
 		r.small(maxSection, "elements")
 		r.many(maxSegments, "segments of elements", r.elements)
-	case sectionCode:
-		body, err = m.rewrite(r)
 	case sectionData:
 		r.many(maxSegments, "segments of data", r.data)
 	default:
 		r.fail()
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := r.done(); err != nil {
-		return nil, damaged(err)
-	}
-	return body, nil
 }
 
 // many reads a vector of at most so many elements.

@@ -34,6 +34,19 @@ func (s *Shelf) look(ctx context.Context) {
 		return
 	}
 	s.unreadable = ""
+	s.open(stamps)
+	for _, name := range slices.Sorted(maps.Keys(s.books)) {
+		b, stamp := s.books[name], stamps[name]
+		stable := stamp == b.seen
+		b.seen = stamp
+		if stable && !b.busy && ctx.Err() == nil && (stamp != b.read || b.due()) {
+			s.read(ctx, name, b, stamp)
+		}
+	}
+}
+
+// open makes the books of plugins that are new.
+func (s *Shelf) open(stamps map[string]string) {
 	for name := range stamps {
 		if s.books[name] == nil {
 			s.mu.Lock()
@@ -42,21 +55,17 @@ func (s *Shelf) look(ctx context.Context) {
 			s.set(s.books[name], Entry{Plugin: name, State: StateCompiling})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.books)) {
-		b, stamp := s.books[name], stamps[name]
-		stable := stamp == b.seen
-		b.seen = stamp
-		if !stable || b.busy || ctx.Err() != nil || (stamp == b.read && !b.due()) {
-			continue
-		}
-		if stamp != b.read {
-			b.tries, b.wait = 0, 0
-		}
-		if b.read = stamp; stamp == "" {
-			s.takeAway(name, b)
-		} else {
-			s.bring(ctx, name, b)
-		}
+}
+
+// read takes a plugin's files as they are now.
+func (s *Shelf) read(ctx context.Context, name string, b *book, stamp string) {
+	if stamp != b.read {
+		b.tries, b.wait = 0, 0
+	}
+	if b.read = stamp; stamp == "" {
+		s.takeAway(name, b)
+	} else {
+		s.bring(ctx, name, b)
 	}
 }
 

@@ -53,6 +53,7 @@ func (b *bench) start(kept string) (stop func()) {
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- b.shelf.Run(run) }()
+	b.tick <- time.Now() // the first look, which takes files as they are, is over
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

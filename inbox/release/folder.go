@@ -23,8 +23,8 @@ const maxManifest = 1 << 20
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
 // look compares the folder with what is known. A file must be the same in two looks, so that one that is still being
-// copied is left alone.
-func (s *Shelf) look(ctx context.Context) {
+// copied is left alone; but what is there when the program begins is taken at once, so that a new plugin misses little.
+func (s *Shelf) look(ctx context.Context, first bool) {
 	stamps, err := stampsOf(s.opt.Dir)
 	if err != nil {
 		if s.unreadable != err.Error() {
@@ -37,7 +37,7 @@ func (s *Shelf) look(ctx context.Context) {
 	s.open(stamps)
 	for _, name := range slices.Sorted(maps.Keys(s.books)) {
 		b, stamp := s.books[name], stamps[name]
-		stable := stamp == b.seen
+		stable := first || stamp == b.seen
 		b.seen = stamp
 		if stable && !b.busy && ctx.Err() == nil && (stamp != b.read || b.due()) {
 			s.read(ctx, name, b, stamp)

@@ -120,15 +120,15 @@ func (s *Shelf) Run(ctx context.Context) error {
 		defer t.Stop()
 		tick = t.C
 	}
-	s.look(ctx)
+	s.look(ctx, true)
 	for ctx.Err() == nil {
 		s.start(ctx)
 		select {
 		case <-tick:
-			s.look(ctx)
+			s.look(ctx, false)
 		case <-s.wake:
 			s.reread()
-			s.look(ctx)
+			s.look(ctx, false)
 		case j := <-s.compiled:
 			s.finish(ctx, j)
 		case <-ctx.Done():

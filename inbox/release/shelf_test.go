@@ -156,6 +156,14 @@ func TestAFileThatIsStillBeingWrittenIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestWhatIsThereAtTheStartIsTakenAtOnce(t *testing.T) {
+	t.Parallel()
+	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
+	b.write("a.wasm", guest(t, "ok"))
+	b.start(t.TempDir())
+	inboxtest.Eventually(t, "it is live without another look", func() bool { return b.live("a") != nil })
+}
+
 // A module that takes long to compile, and cannot be stopped, keeps neither other plugins from being looked at nor the
 // program from ending.
 func TestAShelfDoesNotWaitForACompilation(t *testing.T) {

@@ -32,7 +32,7 @@ func (h *Host) check(m *module, limit int64) error {
 		}
 	}
 	if len(missing) > 0 {
-		return refuse(hint, "the module imports what is not there: %s", clip(strings.Join(missing, ", ")))
+		return refuse(hint, "the module imports what is not there: [%s]", clip(strings.Join(missing, " ")))
 	}
 	if m.memoryMin > uint64(limit) {
 		return refuse("raise [limits] memory in its NAME.toml",

@@ -1,6 +1,6 @@
 package host
 
-import "fmt"
+import "slices"
 
 // pause is an empty loop. wazero looks whether a guest should stop at loops and nowhere else; without a look the guest
 // can neither be stopped nor let Go's collector stop the world.
@@ -59,43 +59,69 @@ func (s shape) effort() uint64 {
 	return s.branches*s.branches + 25*(s.branches+s.targets)*(s.locals+30)
 }
 
+// immediates says what follows each first byte of an instruction: nothing (.), a block's type (b), an index (i), two (I), a
+// table of labels (t), the type of a select (s), a zero (z), a number (c), a kind of reference (r), what bulk instructions
+// (B) and vectors (V) have, or that there is no such instruction (?).
+const immediates = "" +
+	"..bbb.?????.iit." + // 00
+	"iI????????..s???" + // 10
+	"iiiiiii?IIIIIIII" + // 20
+	"IIIIIIIIIIIIIIIz" + // 30
+	"zcccc..........." + // 40
+	"................" + // 50
+	"................" + // 60
+	"................" + // 70
+	"................" + // 80
+	"................" + // 90
+	"................" + // a0
+	"................" + // b0
+	".....???????????" + // c0
+	"r.i?????????????" + // d0
+	"????????????????" + // e0
+	"????????????BV??" // f0
+
 // instruction skips one instruction and returns its first byte, and whether its time grows with an operand.
 func (r *reader) instruction() (op byte, bulk bool) {
 	op = r.byte()
-	switch {
-	case op >= opBlock && op <= opIf:
+	switch immediates[op] {
+	case '.':
+	case 'b':
 		r.blockType()
-	case op == opBrTable:
-		for range r.count() + 1 {
-			r.u32()
-		}
-	case op == 0x0c, op == opBrIf, op == 0x10, op >= 0x20 && op <= 0x26, op == 0xd2:
-		r.u32() // label, function, variable or table
-	case op == 0x11, op >= 0x28 && op <= 0x3e:
-		r.u32() // type and table, or alignment and offset
+	case 'i':
 		r.u32()
-	case op == 0x1c: // select of a type
+	case 'I':
+		r.u32()
+		r.u32()
+	case 't':
+		r.labels()
+	case 's':
 		r.only(1)
 		r.valueType()
-	case op == 0x3f, op == 0x40: // memory.size, memory.grow
+	case 'z':
 		r.only(0)
-	case op == 0xd0: // ref.null
+	case 'c':
+		r.immediate(op)
+	case 'r':
 		r.only(typeFunc, typeExtern)
-	case op == opBulk:
-		return op, r.bulkInstruction()
-	case op == opVector:
+	case 'B':
+		bulk = r.bulkInstruction()
+	case 'V':
 		r.vectorInstruction()
-	case op >= 0x41 && op <= 0x44:
-		r.constant(op)
-	case op <= 0x01, op == 0x05, op == 0x0b, op == 0x0f, op == 0x1a, op == 0x1b, op >= 0x45 && op <= 0xc4, op == 0xd1:
-		// nothing follows
 	default:
 		r.unknown(op)
 	}
-	return op, false
+	return op, bulk
 }
 
-func (r *reader) constant(op byte) {
+// labels skips a table of labels, and the one for all other values.
+func (r *reader) labels() {
+	for range r.count() + 1 {
+		r.u32()
+	}
+}
+
+// immediate skips the number of a constant.
+func (r *reader) immediate(op byte) {
 	switch op {
 	case 0x41: // i32.const
 		r.leb(5)
@@ -179,20 +205,15 @@ func (r *reader) blockType() {
 	}
 }
 
-// only skips one byte, which must be one of these.
-func (r *reader) only(may ...byte) {
+// only reads one byte, which must be one of these.
+func (r *reader) only(may ...byte) byte {
 	b := r.byte()
-	for _, m := range may {
-		if b == m {
-			return
-		}
+	if !slices.Contains(may, b) {
+		r.unknown(b)
 	}
-	r.unknown(b)
+	return b
 }
 
 func (r *reader) unknown(code ...byte) {
-	if r.err == nil {
-		r.err = fmt.Errorf("the module is damaged, or needs more than WebAssembly 2.0: % x in its code", code)
-	}
-	r.b = nil
+	r.refuse("the module is damaged, or needs more than WebAssembly 2.0: % x in its code", code)
 }

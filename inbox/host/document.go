@@ -69,13 +69,13 @@ func encode(doc *abi.Document) ([]byte, error) {
 // splice encodes the document around the body, which is not decoded: a number too large for a float, a duplicate key
 // and a space stay as they came, and megabytes of photos are copied once.
 func splice(doc *abi.Document, body []byte) ([]byte, error) {
-	const mark = `"\u0000body"`
-	doc.Event.Body = json.RawMessage(mark)
+	const mark = `"body":-0e-0` // in a text the quotes would be escaped, and all other values are texts
+	doc.Event.Body = json.RawMessage(mark[len(`"body":`):])
 	b, err := encode(doc)
 	if err != nil {
 		return nil, err
 	}
-	head, tail, found := bytes.Cut(b, []byte(`"body":`+mark))
+	head, tail, found := bytes.Cut(b, []byte(mark))
 	if !found {
 		return nil, fmt.Errorf("build the document of event %d: the place of its body is lost", doc.Event.Seq)
 	}

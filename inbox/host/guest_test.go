@@ -43,7 +43,11 @@ func event(verdict inbox.Verdict, body string) (*inbox.Event, inbox.Payload) {
 
 func TestAGoPluginRunsAsASessionWithAndWithoutReuse(t *testing.T) {
 	t.Parallel()
-	h := newHost(t)
+	h, err := host.New(context.Background(), host.Options{CacheDir: t.TempDir()}) // it is compiled twice
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(context.Background())
 	wasm := buildGo(t, "inbox/examples/hello-go")
 	for _, reuse := range []int{1, 3} {
 		m := inbox.Manifest{Reuse: reuse, Concurrency: 2, Limits: inbox.Limits{Time: 20 * time.Second}}.WithDefaults(2)
@@ -160,25 +164,4 @@ func FuzzCompile(f *testing.F) {
 		p.Run(context.Background(), call())
 		p.Close(context.Background())
 	})
-}
-
-func BenchmarkCall(b *testing.B) {
-	h := newHost(b)
-	for name, reuse := range map[string]int{"fresh": 1, "reuse": 1_000_000} {
-		b.Run(name, func(b *testing.B) {
-			m := limits()
-			m.Reuse = reuse
-			p, err := h.Compile(context.Background(), fixture(b, "session_ok"), m)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer p.Close(context.Background())
-			b.ReportAllocs()
-			for b.Loop() {
-				if out := p.Run(context.Background(), call()); out.Result != inbox.OK {
-					b.Fatal(out)
-				}
-			}
-		})
-	}
 }

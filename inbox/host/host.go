@@ -15,8 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,7 +40,9 @@ type Options struct {
 // Host is one runtime for all plugins.
 type Host struct {
 	log     *slog.Logger
+	dir     string // of the cache; empty for none
 	runtime wazero.Runtime
+	pool    *pool
 	cache   wazero.CompilationCache
 	offered map[function]api.FunctionDefinition
 
@@ -55,7 +55,7 @@ type Host struct {
 
 // New returns a Host. Close it when no program runs any more.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{log: o.Log, offered: map[function]api.FunctionDefinition{}, startBudget: startBudget}
+	h := &Host{log: o.Log, dir: o.CacheDir, offered: map[function]api.FunctionDefinition{}, startBudget: startBudget, pool: newPool()}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -117,6 +117,7 @@ func (h *Host) closeIdle(ctx context.Context) (err error) {
 	defer h.compile.Unlock()
 	h.shut.Do(func() {
 		err = h.runtime.Close(ctx)
+		h.pool.close()
 		if h.cache != nil {
 			err = errors.Join(err, h.cache.Close(ctx))
 		}
@@ -125,102 +126,4 @@ func (h *Host) closeIdle(ctx context.Context) (err error) {
 		}
 	})
 	return err
-}
-
-// later are imports of contract v1 that this version does not have.
-var later = []string{"config_get", "secret_get", "kv_get", "kv_list", "kv_set", "kv_delete", "event_read", "emit", "http_fetch", "result"}
-
-// check refuses modules that ask for what is not there, naming all of it.
-func (h *Host) check(m *module, limit int64) error {
-	var missing []string
-	hint := "plugins may import WASI preview 1 and " + abi.Module + " (docs/PLUGIN-ABI.md)"
-	for _, f := range m.imports {
-		if h.offered[f] != nil || slices.Contains(missing, f.String()) {
-			continue
-		}
-		missing = append(missing, f.String())
-		if f.Module == abi.Module && slices.Contains(later, f.Name) {
-			hint = f.Name + " is not in this version of inbox"
-		}
-	}
-	if len(missing) > 0 {
-		return refuse(hint, "the module imports what is not there: %s", strings.Join(missing, ", "))
-	}
-	if m.memoryMin > uint64(limit) {
-		return refuse("raise [limits] memory in its NAME.toml",
-			"the module needs %d bytes of memory from the start, more than its limit of %d", m.memoryMin, limit)
-	}
-	return nil
-}
-
-// fit refuses a valid module whose functions are not of the types they must have: it would fail at every event, or,
-// without a function to run, settle every event unseen.
-func (h *Host) fit(c wazero.CompiledModule) error {
-	start, ok := c.ExportedFunctions()["_start"]
-	if !ok || len(start.ParamTypes())+len(start.ResultTypes()) > 0 {
-		return refuse("build it as a WASI command: a program with a main function, not a library or reactor",
-			"the module has no function _start without parameters and results")
-	}
-	for _, def := range c.ImportedFunctions() {
-		module, name, _ := def.Import()
-		want := h.offered[function{module, name}]
-		if want == nil || !slices.Equal(def.ParamTypes(), want.ParamTypes()) || !slices.Equal(def.ResultTypes(), want.ResultTypes()) {
-			return refuse("docs/PLUGIN-ABI.md has the types", "the module imports %s.%s with other parameters or results than it has", module, name)
-		}
-	}
-	return nil
-}
-
-// Compile checks, rewrites and compiles a module and starts it once. An Invalid error says why it cannot become a
-// release; nothing that runs is touched. Compiling may take seconds and cannot be interrupted; ctx ends only the trial
-// start. m is kept, with its defaults filled in, and must not change.
-func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Program, error) {
-	mod, rewritten, err := inspect(wasm)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.check(mod, m.Limits.Memory); err != nil {
-		return nil, err
-	}
-	compiled, err := h.translate(ctx, rewritten)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.fit(compiled); err != nil {
-		return nil, errors.Join(err, compiled.Close(ctx))
-	}
-	p := newProgram(h, compiled, mod, wasm, m)
-	if err := p.trial(ctx); err != nil {
-		p.Close(context.WithoutCancel(ctx))
-		return nil, err
-	}
-	return p, nil
-}
-
-// translate compiles a module.
-func (h *Host) translate(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
-	h.compile.Lock()
-	compiled, err := h.translateLocked(ctx, wasm)
-	h.compile.Unlock()
-	if h.closed.Load() {
-		err = errors.Join(inbox.Errorf(inbox.Unavailable, "compile the plugin", "the host is closed"), h.closeIdle(ctx))
-	}
-	return compiled, err
-}
-
-// translateLocked turns a panic of the compiler, which a crafted module might cause, into a refusal.
-func (h *Host) translateLocked(ctx context.Context, wasm []byte) (compiled wazero.CompiledModule, err error) {
-	if h.closed.Load() {
-		return nil, nil
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = refuse("report it with the module", "the compiler gave up on the module: %v", p)
-		}
-	}()
-	compiled, err = h.runtime.CompileModule(ctx, wasm)
-	if err != nil {
-		return nil, refuse("build it again", "the module is not valid: %w", err)
-	}
-	return compiled, nil
 }

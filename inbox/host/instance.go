@@ -32,8 +32,9 @@ type instance struct {
 	output capped // standard output of a command
 	log    capped // standard error, the log import, and standard output of a session
 	world  world
-	ended  chan struct{} // closed when the guest has ended; err is set then
+	ended  chan struct{} // closed when the guest has ended; err and broken are set then
 	err    error
+	broken any // what the runtime panicked with
 
 	// of sessions
 	asked  chan struct{}  // the guest is in next and has nothing
@@ -58,7 +59,7 @@ func (p *Program) instantiate(parent context.Context) *instance {
 	l := p.manifest.Limits
 	in := &instance{
 		p: p, ended: make(chan struct{}), asked: make(chan struct{}, 1), docs: make(chan *delivery),
-		memory: memory{limit: uint64(l.Memory)},
+		memory: memory{pool: p.host.pool, limit: uint64(l.Memory) / pageSize * pageSize},
 	}
 	ctx, cancel := context.WithCancelCause(parent)
 	in.cancel = cancel
@@ -72,6 +73,8 @@ func (p *Program) instantiate(parent context.Context) *instance {
 // run runs the guest until it ends.
 func (in *instance) run(config wazero.ModuleConfig) {
 	defer close(in.ended)
+	defer in.memory.release()
+	defer func() { in.broken = recover() }() // wazero panics when there is no memory to begin with
 	mod, err := in.p.host.runtime.InstantiateModule(in.ctx, in.p.compiled, config)
 	if mod != nil {
 		if cerr := mod.Close(context.Background()); err == nil {
@@ -171,7 +174,7 @@ func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	alive := false
 	select {
 	case result := <-d.result:
-		out = in.conclude(result)
+		out = conclude(result)
 		out.Duration = time.Since(start)
 		alive = in.settle(ctx)
 	case <-in.ended:
@@ -207,7 +210,7 @@ func (in *instance) settle(ctx context.Context) bool {
 func (in *instance) unfinished(ctx context.Context, d *delivery) inbox.Outcome {
 	select {
 	case result := <-d.result: // it gave its result and ended at once
-		return in.conclude(result)
+		return conclude(result)
 	default:
 	}
 	out := in.outcome(ctx, nil)

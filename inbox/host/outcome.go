@@ -32,18 +32,37 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 		return inbox.Outcome{Result: inbox.Output, Reason: fmt.Sprintf("it wrote more than its %d bytes of result", l.Output)}
 	case parent.Err() != nil || cause != nil:
 		return inbox.Outcome{Interrupted: true}
-	case in.err == nil, exited && exit.ExitCode() == abi.ExitOK:
-		return in.conclude(output)
-	case exited && exit.ExitCode() == abi.ExitRetry:
-		return inbox.Outcome{Result: inbox.Retry, Reason: "exit code 75"}
-	case exited && exit.ExitCode() == abi.ExitReject:
-		return inbox.Outcome{Result: inbox.Reject, Reason: "exit code 65"}
-	case in.memory.refused.Load():
-		return inbox.Outcome{Result: inbox.Memory, Reason: fmt.Sprintf("it asked for more than its %d bytes of memory, and broke", l.Memory)}
+	case in.broken != nil:
+		return inbox.Outcome{Result: inbox.HostError, Reason: fmt.Sprintf("the system has no memory for it, or the runtime broke: %v", in.broken)}
+	case in.err == nil:
+		return conclude(output)
 	case exited:
-		return inbox.Outcome{Result: inbox.Exit, Reason: fmt.Sprintf("exit code %d", exit.ExitCode())}
+		return in.exited(exit.ExitCode(), output)
+	case in.memory.refused.Load():
+		return in.starved()
 	}
 	return inbox.Outcome{Result: inbox.Trap, Reason: trapText(in.err)}
+}
+
+// exited is what an exit code means. Only those of the contract mean something.
+func (in *instance) exited(code uint32, output []byte) inbox.Outcome {
+	switch {
+	case code == abi.ExitOK:
+		return conclude(output)
+	case code == abi.ExitRetry:
+		return inbox.Outcome{Result: inbox.Retry, Reason: "exit code 75"}
+	case code == abi.ExitReject:
+		return inbox.Outcome{Result: inbox.Reject, Reason: "exit code 65"}
+	case in.memory.refused.Load():
+		return in.starved()
+	}
+	return inbox.Outcome{Result: inbox.Exit, Reason: fmt.Sprintf("exit code %d", code)}
+}
+
+func (in *instance) starved() inbox.Outcome {
+	return inbox.Outcome{
+		Result: inbox.Memory, Reason: fmt.Sprintf("it asked for more than its %d bytes of memory, and broke", in.p.manifest.Limits.Memory),
+	}
 }
 
 // trapText is the first line of wazero's message: what happened, without the stack of addresses under it.
@@ -58,7 +77,7 @@ func trapText(err error) string {
 
 // conclude reads a result. Nothing at all means ok. Whatever is not a result of the contract is a failure: a bug must
 // not acknowledge.
-func (in *instance) conclude(result []byte) inbox.Outcome {
+func conclude(result []byte) inbox.Outcome {
 	result = bytes.TrimSpace(result)
 	if len(result) == 0 {
 		return inbox.Outcome{Result: inbox.OK}

@@ -127,6 +127,9 @@ func (p *Program) failed(ctx context.Context, out inbox.Outcome, what string) er
 		return nil
 	}
 	what = fmt.Sprintf("%s: %s: %s", what, out.Result, out.Reason)
+	if out.Result == inbox.HostError {
+		return inbox.Errorf(inbox.Unavailable, "", "%s", what)
+	}
 	if tail := out.Log[max(len(out.Log)-maxTail, 0):]; len(tail) > 0 {
 		what += fmt.Sprintf("; its log ends: %q", tail)
 	}

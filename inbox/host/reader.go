@@ -3,20 +3,28 @@ package host
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 )
 
 var errTruncated = errors.New("the module is cut off or damaged")
 
-// reader reads the binary format (WebAssembly core specification 2.0, chapter 5). After a failure it yields zeros.
+// reader reads the binary format (WebAssembly core specification 2.0, chapter 5). After a failure it yields zeros, and
+// nothing is left to read.
 type reader struct {
 	b   []byte
 	err error
 }
 
-func (r *reader) fail() {
+func (r *reader) fail() { r.stop(errTruncated) }
+
+// refuse ends the reading for a reason.
+func (r *reader) refuse(format string, args ...any) { r.stop(fmt.Errorf(format, args...)) }
+
+// stop keeps the first failure.
+func (r *reader) stop(err error) {
 	if r.err == nil {
-		r.err = errTruncated
+		r.err = err
 	}
 	r.b = nil
 }

@@ -78,6 +78,7 @@ func (in *instance) config() wazero.ModuleConfig {
 // stdin is a document to be read once.
 type stdin struct{ data []byte }
 
+// Read gives the rest of the document.
 func (s *stdin) Read(b []byte) (int, error) {
 	if len(s.data) == 0 {
 		return 0, io.EOF

@@ -8,10 +8,7 @@ package release
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -33,20 +30,20 @@ type Keeper interface {
 // Options configure a Shelf.
 type Options struct {
 	Dir      string // the plugins folder
-	Kept     string // the folder of releases
+	Kept     string // the folder of releases, made 0700
 	Host     *host.Host
 	Keep     Keeper
-	OnChange func(Change) // told of every change, from one goroutine
+	OnChange func(Change) // told of every change, from Run's goroutine
 	Log      *slog.Logger
 	Parallel int              // default of a manifest's concurrency
-	Tick     <-chan time.Time // looks at the folder; default: every 400 ms
+	Tick     <-chan time.Time // looks at the folder; default: every 100 ms
 	Unpin    func(ctx context.Context, plugin string) error
 }
 
 // Live is a release that runs.
 type Live struct {
 	Release  inbox.Release
-	Manifest inbox.Manifest
+	Manifest inbox.Manifest // with its defaults
 	Program  *host.Program
 }
 
@@ -76,36 +73,46 @@ type Entry struct {
 	File   string // release that the file is; empty when it is none
 	Err    string // why it was refused
 	Hint   string
-	Since  time.Time
+	Since  time.Time  // when it came to this
 	Info   *host.Info // of the release that runs
 }
 
 // Shelf watches the folder. Make it with New, then call Run.
 type Shelf struct {
 	opt   Options
-	mu    sync.Mutex
+	mu    sync.Mutex // guards books as a map, the entry of each, and again
 	books map[string]*book
-	again chan string
+	again []string // plugins to be read again
+	wake  chan struct{}
+
+	// The rest belongs to Run's goroutine.
+	jobs       []*job    // to be compiled, in order
+	compiling  bool      // one of them is: compiling takes a core and much memory
+	compiled   chan *job // hands it back
+	unreadable string    // why the folder cannot be read, as last said
+	closing    sync.WaitGroup
 }
 
 // book is one plugin. Its fields but entry belong to Run's goroutine.
 type book struct {
 	seen, read string // stamps of the files: at the last look, and when they were read
+	busy       bool   // a job of it waits or is compiled
 	live       *Live
+	tries      int   // since something that passes, such as a full disk, kept the file from being a release
+	wait       int   // looks until it is tried again; zero: it is not
 	entry      Entry // guarded by Shelf.mu
 }
 
 // pollEvery is how often the folder is looked at: a look costs well under a millisecond.
-const pollEvery = 400 * time.Millisecond
-
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+const pollEvery = 100 * time.Millisecond
 
 // New returns a Shelf.
 func New(o Options) *Shelf {
-	return &Shelf{opt: o, books: map[string]*book{}, again: make(chan string, 16)}
+	return &Shelf{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), compiled: make(chan *job)}
 }
 
-// Run watches until ctx is done, then ends every program after its running attempts.
+// Run watches until ctx is done, then ends every program after its running attempts. A module that is being compiled then,
+// which cannot be stopped, is not waited for.
 func (s *Shelf) Run(ctx context.Context) error {
 	tick := s.opt.Tick
 	if tick == nil {
@@ -114,28 +121,49 @@ func (s *Shelf) Run(ctx context.Context) error {
 		tick = t.C
 	}
 	s.look(ctx, true)
-	for {
+	for ctx.Err() == nil {
+		s.start(ctx)
 		select {
 		case <-tick:
 			s.look(ctx, false)
-		case name := <-s.again:
-			if b := s.books[name]; b != nil {
-				b.read = ""
-			}
+		case <-s.wake:
+			s.reread()
 			s.look(ctx, false)
+		case j := <-s.compiled:
+			s.finish(ctx, j)
 		case <-ctx.Done():
-			for _, b := range s.books {
-				if b.live != nil {
-					b.live.Program.Close(context.WithoutCancel(ctx))
-				}
-			}
-			return nil
 		}
 	}
+	for _, b := range s.books {
+		if b.live != nil {
+			b.live.Program.Close(context.WithoutCancel(ctx))
+		}
+	}
+	s.closing.Wait()
+	return nil
 }
 
 // Reload has a plugin's file read again, although it did not change: after its pin did.
-func (s *Shelf) Reload(plugin string) { s.again <- plugin }
+func (s *Shelf) Reload(plugin string) {
+	s.mu.Lock()
+	s.again = append(s.again, plugin)
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default: // it will see this one too
+	}
+}
+
+func (s *Shelf) reread() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range s.again {
+		if b := s.books[name]; b != nil && b.read != "" {
+			b.read = "to be read again"
+		}
+	}
+	s.again = nil
+}
 
 // List returns all plugins that have or had a file, by name.
 func (s *Shelf) List() []Entry {
@@ -149,167 +177,18 @@ func (s *Shelf) List() []Entry {
 	return list
 }
 
-// look compares the folder with what is known.
-func (s *Shelf) look(ctx context.Context, first bool) {
-	stamps, err := stampsOf(s.opt.Dir)
-	if err != nil {
-		s.opt.Log.Warn("cannot read the plugins folder", "error", err)
-		return
-	}
-	for name := range stamps {
-		if s.books[name] == nil {
-			s.mu.Lock() // List reads the map
-			s.books[name] = &book{}
-			s.mu.Unlock()
-			s.set(s.books[name], Entry{Plugin: name, State: StateCompiling})
-		}
-	}
-	for name, b := range s.books {
-		stamp := stamps[name]
-		stable := first || stamp == b.seen
-		b.seen = stamp
-		if !stable || stamp == b.read || ctx.Err() != nil {
-			continue
-		}
-		b.read = stamp
-		if stamp == "" {
-			s.takeAway(b)
-		} else {
-			s.bring(ctx, name, b)
-		}
-	}
-}
-
+// set says what is known of a plugin's file, and since when.
 func (s *Shelf) set(b *book, e Entry) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e.Since = time.Now()
 	if b.live != nil {
 		e.Live = b.live.Release.ID
 		info := b.live.Program.Info()
 		e.Info = &info
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.Since = time.Now()
+	if old := b.entry; old.State == e.State && old.Live == e.Live && old.File == e.File && old.Err == e.Err {
+		e.Since = old.Since
+	}
 	b.entry = e
-}
-
-func (s *Shelf) takeAway(b *book) {
-	s.opt.Log.Info("the plugin's file is gone; it pauses and keeps its place", "plugin", b.entry.Plugin)
-	s.replace(b, b.entry.Plugin, nil)
-	s.set(b, Entry{Plugin: b.entry.Plugin, State: StateAbsent})
-}
-
-// replace makes another release run. The one before it ends with its running attempts.
-func (s *Shelf) replace(b *book, plugin string, live *Live) {
-	old := b.live
-	b.live = live
-	s.opt.OnChange(Change{Plugin: plugin, Live: live})
-	if old != nil {
-		go old.Program.Close(context.Background())
-	}
-}
-
-// bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
-func (s *Shelf) bring(ctx context.Context, name string, b *book) {
-	file, err := s.readFile(name)
-	if b.entry.File == "" || b.entry.File != file.Release.ID { // what is only looked at again goes on as it is
-		s.set(b, Entry{Plugin: name, State: StateCompiling})
-	}
-	entry := Entry{Plugin: name, State: StateLive, File: file.Release.ID}
-	if err == nil {
-		var pinned bool
-		if pinned, err = s.choose(ctx, b, file); pinned {
-			entry.State = StatePinned
-		}
-	}
-	if err != nil {
-		entry.State, entry.Err, entry.Hint = StateRefused, err.Error(), inbox.HintOf(err)
-		s.opt.Log.Error("the plugin's file was refused", "plugin", name, "error", err, "hint", entry.Hint)
-		if b.live == nil {
-			s.fallBack(ctx, name, b)
-		}
-	}
-	s.set(b, entry)
-}
-
-// choose compiles what shall run, the file or the release it was rolled back to, and lets it run.
-func (s *Shelf) choose(ctx context.Context, b *book, file *Live) (pinned bool, err error) {
-	name := file.Release.Plugin
-	record, _, err := s.opt.Keep.Load(ctx, name)
-	if inbox.KindOf(err) == inbox.NotFound {
-		record, err = &inbox.PluginRecord{}, nil // it has never run
-	}
-	if err != nil {
-		return false, err
-	}
-	if record.Pinned != "" && record.PinnedOff == file.Release.ID {
-		return true, s.runKept(ctx, name, record.Pinned, b)
-	}
-	if record.Pinned != "" {
-		if err := s.opt.Unpin(ctx, name); err != nil {
-			return false, err
-		}
-	}
-	if b.live != nil && b.live.Release.ID == file.Release.ID {
-		return false, nil
-	}
-	return false, s.run(ctx, b, file)
-}
-
-// run compiles a release and makes it live.
-func (s *Shelf) run(ctx context.Context, b *book, live *Live) error {
-	wasm, err := os.ReadFile(s.kept(live.Release.ID))
-	if err != nil {
-		return inbox.Errorf(inbox.Unavailable, "read the release", "%w", err)
-	}
-	live.Manifest = live.Manifest.WithDefaults(s.opt.Parallel)
-	if live.Program, err = s.opt.Host.Compile(ctx, wasm, &live.Manifest); err != nil {
-		return err
-	}
-	r := live.Release
-	// Only now is the plugin known: one that never ran has no place in the log to fall behind from.
-	err = s.opt.Keep.Register(ctx, r.Plugin, live.Manifest.StartFrom)
-	if err == nil {
-		err = s.opt.Keep.SaveRelease(ctx, r)
-	}
-	if err == nil {
-		err = s.opt.Keep.SetLive(ctx, r.Plugin, r.ID)
-	}
-	if err != nil {
-		live.Program.Close(context.WithoutCancel(ctx))
-		return err
-	}
-	s.replace(b, r.Plugin, live)
-	s.opt.Log.Info("plugin is live", "plugin", r.Plugin, "release", r.ID, "kind", live.Program.Info().Kind, "bytes", r.Size)
-	return nil
-}
-
-// runKept makes a release of the past live.
-func (s *Shelf) runKept(ctx context.Context, plugin, id string, b *book) error {
-	if b.live != nil && b.live.Release.ID == id {
-		return nil
-	}
-	releases, err := s.opt.Keep.Releases(ctx, plugin)
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == id })
-	if i < 0 {
-		return inbox.Errorf(inbox.NotFound, "", "plugin %s has no release %s", plugin, id).WithHint("`inbox plugin inspect " + plugin + "` lists them")
-	}
-	m, err := ParseManifest(releases[i].Manifest)
-	if err != nil {
-		return fmt.Errorf("release %s: %w", id, err)
-	}
-	return s.run(ctx, b, &Live{Release: releases[i], Manifest: m})
-}
-
-// fallBack runs what ran last, when the program starts with a file that cannot become a release.
-func (s *Shelf) fallBack(ctx context.Context, name string, b *book) {
-	record, _, err := s.opt.Keep.Load(ctx, name)
-	if err != nil || record.Live == "" {
-		return
-	}
-	if err := s.runKept(ctx, name, record.Live, b); err != nil {
-		s.opt.Log.Error("the release that ran last cannot run either", "plugin", name, "release", record.Live, "error", err)
-	}
 }

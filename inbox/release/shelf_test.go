@@ -1,12 +1,11 @@
 package release_test
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,94 +15,6 @@ import (
 	"inbox/inbox/release"
 	"inbox/inbox/store"
 )
-
-var ctx = context.Background()
-
-// bench is a shelf on a real folder and a real store, whose looks the test makes.
-type bench struct {
-	t     *testing.T
-	dir   string
-	store *store.Store
-	shelf *release.Shelf
-	tick  chan time.Time
-	mu    sync.Mutex
-	last  map[string]*release.Live
-}
-
-func newBench(t *testing.T) *bench {
-	t.Helper()
-	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
-	b.start(t.TempDir())
-	return b
-}
-
-// start runs a shelf whose releases are kept in a folder, until the test ends or the returned function is called.
-func (b *bench) start(kept string) (stop func()) {
-	b.t.Helper()
-	h, err := host.New(ctx, host.Options{})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.tick, b.last = make(chan time.Time), map[string]*release.Live{}
-	b.shelf = release.New(release.Options{
-		Dir: b.dir, Kept: kept, Host: h, Keep: b.store, Log: slog.New(slog.DiscardHandler), Parallel: 2, Tick: b.tick, Unpin: b.store.Unpin,
-		OnChange: func(c release.Change) { b.mu.Lock(); defer b.mu.Unlock(); b.last[c.Plugin] = c.Live },
-	})
-	run, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- b.shelf.Run(run) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			b.t.Error(err)
-		}
-		if err := h.Close(ctx); err != nil {
-			b.t.Error(err)
-		}
-	})
-	b.t.Cleanup(stop)
-	return stop
-}
-
-// look has the shelf look at the folder twice: a file that is the same in both looks is read.
-func (b *bench) look() {
-	for range 3 { // a third look begins only when what the second found was dealt with
-		b.tick <- time.Now()
-	}
-}
-
-func (b *bench) write(name, text string) {
-	b.t.Helper()
-	if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o600); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func guest(t *testing.T, name string) string {
-	t.Helper()
-	wasm, err := os.ReadFile(filepath.Join("..", "host", "testdata", name+".wasm"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(wasm)
-}
-
-func (b *bench) entry(name string) release.Entry {
-	b.t.Helper()
-	for _, e := range b.shelf.List() {
-		if e.Plugin == name {
-			return e
-		}
-	}
-	b.t.Fatalf("%s is not listed", name)
-	return release.Entry{}
-}
-
-func (b *bench) live(name string) *release.Live {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.last[name]
-}
 
 func TestAFileThatIsDroppedInBecomesARelease(t *testing.T) {
 	t.Parallel()
@@ -159,10 +70,10 @@ func TestAReplacedFileIsSwappedInAndARollbackHoldsUntilTheNext(t *testing.T) {
 	b := newBench(t)
 	b.write("a.wasm", guest(t, "ok"))
 	b.look()
-	first := b.live("a").Release.ID
+	first := b.running("a")
 	b.write("a.wasm", guest(t, "session_ok"))
 	b.look()
-	second := b.live("a").Release.ID
+	second := b.running("a")
 	if first == second {
 		t.Fatal("the same release runs")
 	}
@@ -170,9 +81,10 @@ func TestAReplacedFileIsSwappedInAndARollbackHoldsUntilTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.shelf.Reload("a")
+	b.until("it is rolled back", func() bool { return b.entry("a").State == release.StatePinned && b.running("a") == first })
 	b.look()
-	if e := b.entry("a"); e.State != release.StatePinned || b.live("a").Release.ID != first {
-		t.Errorf("rolled back: %+v", e)
+	if e := b.entry("a"); e.State != release.StatePinned || e.Live != first || e.File != second {
+		t.Errorf("after another look: %+v", e)
 	}
 	b.write("a.wasm", guest(t, "exit_75"))
 	b.look()
@@ -195,81 +107,170 @@ func TestAStartWithABrokenFileRunsWhatRanLast(t *testing.T) {
 	stop := b.start(kept)
 	b.write("a.wasm", guest(t, "ok"))
 	b.look()
-	first := b.live("a").Release.ID
+	first := b.running("a")
 	stop()
 	b.write("a.wasm", "garbage")
 	b.start(kept)
-	b.look()
-	if e := b.entry("a"); e.State != release.StateRefused || e.Live != first || b.live("a") == nil {
+	b.until("what ran last runs", func() bool { return b.live("a") != nil })
+	if e := b.entry("a"); e.State != release.StateRefused || e.Live != first {
 		t.Errorf("%+v", e)
 	}
 }
 
-func TestManifestsAreReadStrictly(t *testing.T) {
+// What was kept is native code once it is compiled: what is not what it was is not run.
+func TestADamagedKeptReleaseIsNotRun(t *testing.T) {
 	t.Parallel()
-	m, err := release.ParseManifest([]byte(`
-events = ["workflow", "address"]
-event_types = ["verification_*"]
-modes = ["live"]
-key_by = "/data/user"
-order = "key"
-on_failure = "continue"
-start_from = "start"
-reuse = 10
-[where]
-"/data/status/status" = ["VERIFIED", 7, true]
-[retry]
-max_attempts = 3
-base = "5s"
-max = "1m"
-[limits]
-time = "2s"
-memory = "32 MiB"
-output = 1000
-[config]
-url = "https://example.com"
-n = 5
-`))
-	if err != nil {
+	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
+	kept := t.TempDir()
+	b.start(kept)
+	b.write("a.wasm", guest(t, "ok"))
+	b.look()
+	first := b.running("a")
+	b.write("a.wasm", guest(t, "session_ok"))
+	b.look()
+	second := b.running("a")
+	if err := os.WriteFile(filepath.Join(kept, first+".wasm"), []byte(guest(t, "trap")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if m.KeyBy != "/data/user" || m.Policy.OnFailure != inbox.Continue || !m.StartFrom.Start || m.Limits.Memory != 32<<20 ||
-		m.Limits.Time != 2*time.Second || len(m.Where) != 1 || m.Where[0].Values[1] != "7" || m.Config["n"] != "5" || m.Policy.MaxAttempts != 3 {
-		t.Errorf("%+v", m)
+	if err := b.store.SetPin(ctx, store.Actor{Name: "test"}, "a", first, second); err != nil {
+		t.Fatal(err)
 	}
-	for text, says := range map[string]string{
-		"evnts = []":                                 `line 1: unknown key "evnts"; did you mean "events"?`,
-		"\n\nkey_by = \"id\"":                        "key_by",
-		"order = \"random\"":                         "order",
-		"[limits]\nmemory = \"lots\"":                "limits.memory",
-		"[limits]\nfuel = 5":                         "not in this version",
-		"emit = [\"x\"]":                             "not in this version",
-		"[retry]\nbase = \"2h\"\nmax = \"1h\"":       "longer than retry.max",
-		"concurrency = 100\nreuse = -1":              "concurrency is 100, not between 1 and 64; reuse is -1",
-		"start_from = \"yesterday\"":                 "start_from",
-		"[where]\nstatus = \"x\"":                    "JSON pointer",
-		"events = [":                                 "line 1",
-		"events = 5":                                 "line 1",
-		"[config]\nx = [1]":                          "config.x",
-		"[limits]\ntime = \"1h\"\nlog = 99999999999": "limits.log",
-		"modes = [\"production\"]":                   "modes",
-	} {
-		if _, err := release.ParseManifest([]byte(text)); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), says) {
-			t.Errorf("%q: %v; want …%s…", text, err, says)
+	b.shelf.Reload("a")
+	b.until("it is refused", func() bool { return strings.Contains(b.entry("a").Err, "damaged") })
+	if b.running("a") != second {
+		t.Errorf("%s runs", b.running("a"))
+	}
+}
+
+func TestAFileThatIsStillBeingWrittenIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	b := &bench{t: t, dir: t.TempDir()}
+	b.shelf = release.New(release.Options{Dir: b.dir, Log: slog.New(slog.DiscardHandler)}) // it would need more to go on
+	whole := guest(t, "ok")
+	for n := 10; n < len(whole); n += 10 {
+		b.write("a.wasm", whole[:n])
+		b.shelf.Look()
+		if e := b.entry("a"); e.State != release.StateCompiling {
+			t.Errorf("of %d bytes: %+v", n, e)
 		}
 	}
 }
 
-func FuzzParseManifest(f *testing.F) {
-	f.Add([]byte("events = [\"a\"]\n[limits]\nmemory = \"1 GiB\"\n"))
-	f.Add([]byte("[where]\n\"/a\" = [1, 2.5, true]\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		m, err := release.ParseManifest(text)
-		if err != nil && inbox.KindOf(err) != inbox.Invalid {
-			t.Errorf("%v", err)
-		}
-		if d := m.WithDefaults(1); err == nil && (d.Concurrency < 1 || d.Limits.Memory < 1 || d.Policy.MaxAttempts < 1) {
-			t.Errorf("%+v", d)
-		}
+func TestWhatIsThereAtTheStartIsTakenAtOnce(t *testing.T) {
+	t.Parallel()
+	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
+	b.write("a.wasm", guest(t, "ok"))
+	b.start(t.TempDir())
+	inboxtest.Eventually(t, "it is live without another look", func() bool { return b.live("a") != nil })
+}
+
+// A module that takes long to compile, and cannot be stopped, keeps neither other plugins from being looked at nor the
+// program from ending.
+func TestAShelfDoesNotWaitForACompilation(t *testing.T) {
+	t.Parallel()
+	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
+	stop := b.start(t.TempDir())
+	b.write("slow.wasm", slow())
+	for range 3 {
+		b.tick <- time.Now()
+	}
+	b.write("bad.toml", "evnts = []")
+	b.write("bad.wasm", guest(t, "ok"))
+	b.until("the other file is refused", func() bool {
+		return slices.ContainsFunc(b.shelf.List(), func(e release.Entry) bool { return e.State == release.StateRefused })
 	})
+	if e := b.entry("slow"); e.State != release.StateCompiling {
+		t.Errorf("it was not slow: %+v", e)
+	}
+	stop()
+	if b.live("slow") != nil {
+		t.Error("it went live after the end")
+	}
+}
+
+func TestAFileThatIsNoneIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if err := os.Mkdir(filepath.Join(b.dir, "dir.wasm"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(b.write("big.wasm", "x"), host.MaxModule+1); err != nil {
+		t.Fatal(err)
+	}
+	b.write("Bad Name.wasm", guest(t, "ok"))
+	b.look()
+	for name, says := range map[string]string{"dir": "not a file", "big": "33554433 bytes", "Bad Name": "not a name"} {
+		if e := b.entry(name); e.State != release.StateRefused || !strings.Contains(e.Err, says) {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+}
+
+// A full disk passes. What it kept from being a release is tried again without anybody touching the file.
+func TestWhatPassesIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
+	kept := filepath.Join(t.TempDir(), "releases")
+	if err := os.WriteFile(kept, []byte("in the way"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.start(kept)
+	b.write("a.wasm", guest(t, "ok"))
+	b.look()
+	if e := b.entry("a"); e.State != release.StateRefused || b.live("a") != nil {
+		t.Fatalf("%+v", e)
+	}
+	if _, _, err := b.store.Load(ctx, "a"); inbox.KindOf(err) != inbox.NotFound {
+		t.Errorf("a plugin that never ran is known: %v", err)
+	}
+	if err := os.Remove(kept); err != nil {
+		t.Fatal(err)
+	}
+	b.until("it is live", func() bool { return b.live("a") != nil })
+}
+
+func TestAFolderThatCannotBeReadTakesNothingAway(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.write("a.wasm", guest(t, "ok"))
+	b.look()
+	aside := b.dir + ".aside"
+	if err := os.Rename(b.dir, aside); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		b.tick <- time.Now()
+	}
+	if e := b.entry("a"); e.State != release.StateLive || b.live("a") == nil {
+		t.Errorf("%+v", e)
+	}
+	if err := os.Rename(aside, b.dir); err != nil {
+		t.Fatal(err)
+	}
+	b.look()
+	if e := b.entry("a"); e.State != release.StateLive {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestAPluginThatComesBackKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.write("a.wasm", guest(t, "ok"))
+	b.look()
+	before := b.running("a")
+	if err := os.Remove(filepath.Join(b.dir, "a.wasm")); err != nil {
+		t.Fatal(err)
+	}
+	b.look()
+	record, _, err := b.store.Load(ctx, "a")
+	if err != nil || b.live("a") != nil {
+		t.Fatalf("%v; live %v", err, b.live("a"))
+	}
+	b.write("a.wasm", guest(t, "ok"))
+	b.look()
+	again, _, err := b.store.Load(ctx, "a")
+	if err != nil || again.Cursor != record.Cursor || again.Live != before || b.live("a") == nil {
+		t.Errorf("%+v, %v", again, err)
+	}
 }

@@ -87,7 +87,8 @@ type Withheld struct {
 	Size    int    `json:"size"`
 }
 
-// Result is what a plugin answers: on standard output, or through done. Empty means ok.
+// Result is what a plugin answers: on standard output, or through done. No answer at all means ok; one without an outcome
+// is none.
 type Result struct {
 	Outcome    string          `json:"outcome"`
 	Reason     string          `json:"reason,omitempty"`

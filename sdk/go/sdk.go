@@ -42,6 +42,18 @@ type Event struct {
 	Config   map[string]string // [config] of the plugin's NAME.toml
 }
 
+// Parse reads a document as a plugin gets it, for tests: `inbox` hands [Handle]'s function what Parse makes of one.
+func Parse(document []byte) (*Event, error) {
+	var d abi.Document
+	if err := json.Unmarshal(document, &d); err != nil {
+		return nil, fmt.Errorf("read the document: %w", err)
+	}
+	if d.V != abi.Version {
+		return nil, fmt.Errorf("read the document: the SDK speaks version %d of the contract, the host %d", abi.Version, d.V)
+	}
+	return &Event{Event: d.Event, Delivery: d.Delivery, Config: d.Config}, nil
+}
+
 // Decode reads the event's body into v, which is a pointer as for [json.Unmarshal]. A body that is not JSON is an error.
 func (e *Event) Decode(v any) error {
 	if e.Body == nil {
@@ -53,7 +65,8 @@ func (e *Event) Decode(v any) error {
 	return nil
 }
 
-// Answer is what the plugin says of an event. The zero value is Done.
+// Answer is what the plugin says of an event: made by [Done], [Skip], [Retry], [RetryAfter] or [Reject]. The zero value is
+// Done.
 type Answer struct{ result abi.Result }
 
 // Done says that the event was handled.
@@ -69,9 +82,14 @@ func Retry(reason string) Answer {
 	return Answer{abi.Result{Outcome: abi.OutcomeRetry, Reason: reason}}
 }
 
-// RetryAfter is Retry with a wish for when, up to the policy's maximum.
+// RetryAfter is Retry with a wish for when: not before wait has passed, and at most the policy's maximum. A wait that is not
+// above zero leaves it to the policy.
 func RetryAfter(wait time.Duration, reason string) Answer {
-	return Answer{abi.Result{Outcome: abi.OutcomeRetry, Reason: reason, RetryAfter: wait.String()}}
+	a := Retry(reason)
+	if wait > 0 {
+		a.result.RetryAfter = wait.String()
+	}
+	return a
 }
 
 // Reject says that the plugin will never take this event: it goes to the dead letters at once.
@@ -85,6 +103,12 @@ func (a Answer) Outcome() string {
 		return abi.OutcomeOK
 	}
 	return a.result.Outcome
+}
+
+// Wait returns the wish of RetryAfter, zero for none, for tests.
+func (a Answer) Wait() time.Duration {
+	wait, _ := time.ParseDuration(a.result.RetryAfter) // made by RetryAfter, or empty
+	return wait
 }
 
 // Reason returns the reason given, for tests.
@@ -107,14 +131,11 @@ func Handle(fn func(*Event) Answer) {
 
 // handleOne takes one document to the result to give. It returns nil for a plain ok.
 func handleOne(doc []byte, fn func(*Event) Answer) []byte {
-	var d abi.Document
-	if err := json.Unmarshal(doc, &d); err != nil {
-		return mustEncode(abi.Result{Outcome: abi.OutcomeRetry, Reason: "the SDK cannot read the document: " + err.Error()})
+	e, err := Parse(doc)
+	if err != nil {
+		return mustEncode(abi.Result{Outcome: abi.OutcomeRetry, Reason: "the SDK cannot " + err.Error()})
 	}
-	if d.V != abi.Version {
-		return mustEncode(abi.Result{Outcome: abi.OutcomeRetry, Reason: fmt.Sprintf("the SDK speaks version %d of the contract, the host %d", abi.Version, d.V)})
-	}
-	a := fn(&Event{Event: d.Event, Delivery: d.Delivery, Config: d.Config})
+	a := fn(e)
 	if a.result.Outcome == "" && a.result.Reason == "" {
 		return nil
 	}

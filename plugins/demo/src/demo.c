@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static char doc[1 << 20];
+static char doc[1 << 20]; // what is longer is body, which it does not look at
 
 // Copies the string that follows `name` (as in "\"key\":") behind `from` into out; "-" when it is null or not there.
 static const char *text(const char *from, const char *name, char *out, size_t size) {
-	const char *p = from ? strstr(from, name) : NULL;
+	const char *p = strstr(from, name);
 	size_t n = 0;
 	if (p && *(p += strlen(name)) == '"') {
 		for (p++; *p && *p != '"' && n + 1 < size; p++) out[n++] = *p;
@@ -23,11 +23,17 @@ static const char *text(const char *from, const char *name, char *out, size_t si
 int main(void) {
 	size_t n = fread(doc, 1, sizeof doc - 1, stdin);
 	doc[n] = 0;
-	// The event's own fields come before its headers and body, so the first match behind "event":{ is the right one.
-	const char *event = strstr(doc, "\"event\":{");
+	// The delivery comes first, then the event: its own fields before its headers and body. So the first match is the
+	// right one in each part.
+	char *event = strstr(doc, ",\"event\":{");
+	if (!event) {
+		fputs("this is not a document of inbox\n", stderr);
+		return 1;
+	}
+	*event++ = 0; // doc is the delivery now
+	event += strlen("\"event\":{");
 	char name[64], type[64], key[128], verdict[16];
 	text(event, "\"event\":", name, sizeof name);
-	if (event) text(event + 9, "\"event\":", name, sizeof name);
 	text(event, "\"event_type\":", type, sizeof type);
 	text(event, "\"key\":", key, sizeof key);
 	text(event, "\"verdict\":", verdict, sizeof verdict);

@@ -1,0 +1,149 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+
+	"inbox/inbox"
+	"inbox/sdk/abi"
+)
+
+// later are imports of contract v1 that this version does not have.
+var later = []string{"config_get", "secret_get", "kv_get", "kv_list", "kv_set", "kv_delete", "event_read", "emit", "http_fetch", "result"}
+
+// check refuses modules that ask for what is not there, naming all of it.
+func (h *Host) check(m *module, limit int64) error {
+	var missing []string
+	hint := "plugins may import WASI preview 1 and " + abi.Module + " (docs/PLUGIN-ABI.md)"
+	for _, f := range m.imports {
+		if h.offered[f] != nil || slices.Contains(missing, f.String()) {
+			continue
+		}
+		missing = append(missing, f.String())
+		if f.Module == abi.Module && slices.Contains(later, f.Name) {
+			hint = f.Name + " is not in this version of inbox"
+		}
+	}
+	if len(missing) > 0 {
+		return refuse(hint, "the module imports what is not there: [%s]", clip(strings.Join(missing, " ")))
+	}
+	if m.memoryMin > uint64(limit) {
+		return refuse("raise [limits] memory in its NAME.toml",
+			"the module needs %d bytes of memory from the start, more than its limit of %d", m.memoryMin, limit)
+	}
+	return nil
+}
+
+// fit refuses a valid module whose functions are not of the types they must have: it would fail at every event, or,
+// without a function to run, settle every event unseen.
+func (h *Host) fit(c wazero.CompiledModule) error {
+	start, ok := c.ExportedFunctions()["_start"]
+	if !ok || len(start.ParamTypes())+len(start.ResultTypes()) > 0 {
+		return refuse("build it as a WASI command: a program with a main function, not a library or reactor",
+			"the module has no function _start without parameters and results")
+	}
+	for _, def := range c.ImportedFunctions() {
+		module, name, _ := def.Import()
+		want := h.offered[function{module, name}]
+		if want == nil || !slices.Equal(def.ParamTypes(), want.ParamTypes()) || !slices.Equal(def.ResultTypes(), want.ResultTypes()) {
+			return refuse("docs/PLUGIN-ABI.md has the types", "the module imports %s.%s with other parameters or results than it has", module, name)
+		}
+	}
+	return nil
+}
+
+// Compile checks, rewrites and compiles a module and starts it once. An Invalid error says why it cannot become a
+// release; nothing that runs is touched. Compiling may take seconds and cannot be interrupted; ctx ends only the trial
+// start. m is kept, with its defaults filled in, and must not change.
+func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Program, error) {
+	mod, rewritten, err := inspect(wasm)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.check(mod, m.Limits.Memory); err != nil {
+		return nil, err
+	}
+	compiled, err := h.compileOne(ctx, rewritten)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.fit(compiled); err != nil {
+		return nil, errors.Join(err, compiled.Close(ctx))
+	}
+	p := newProgram(h, compiled, mod, wasm, m)
+	if err := p.trial(ctx); err != nil {
+		p.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return p, nil
+}
+
+// compileOne compiles a module, one at a time.
+func (h *Host) compileOne(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
+	h.compile.Lock()
+	compiled, err := h.compileLocked(ctx, wasm)
+	h.compile.Unlock()
+	if h.closed.Load() {
+		err = errors.Join(inbox.Errorf(inbox.Unavailable, "compile the plugin", "the host is closed"), h.closeIdle(ctx))
+	}
+	return compiled, err
+}
+
+// compileLocked compiles a module while nothing else is compiled. A cache that does not give back what it was given,
+// or takes no more, says nothing against the module: then the cache is emptied, and it is tried again.
+func (h *Host) compileLocked(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
+	if h.closed.Load() {
+		return nil, nil
+	}
+	compiled, err := translate(ctx, h.runtime, wasm)
+	if err == nil || h.dir == "" || !valid(ctx, wasm) {
+		return compiled, err
+	}
+	h.log.Warn("the cache of compiled plugins is damaged or full; it is made anew", "error", err)
+	if err := h.emptyCache(); err != nil {
+		return nil, inbox.Errorf(inbox.Unavailable, "empty the cache of compiled plugins", "%w", err)
+	}
+	if compiled, err = translate(ctx, h.runtime, wasm); err != nil {
+		return nil, inbox.Errorf(inbox.Unavailable, "compile the plugin", "%w", err).WithHint("is there room on the disk of " + h.dir + "?")
+	}
+	return compiled, nil
+}
+
+// translate turns a panic of the compiler, which a crafted module might cause, into a refusal.
+func translate(ctx context.Context, r wazero.Runtime, wasm []byte) (compiled wazero.CompiledModule, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = refuse("report it with the module", "the compiler gave up on the module: %v", p)
+		}
+	}()
+	compiled, err = r.CompileModule(ctx, wasm)
+	if err != nil {
+		return nil, refuse("build it again", "the module is not valid: %w", err)
+	}
+	return compiled, nil
+}
+
+// valid reports whether a module is, without the compiler and its cache.
+func valid(ctx context.Context, wasm []byte) bool {
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
+	defer r.Close(ctx)
+	_, err := translate(ctx, r, wasm)
+	return err == nil
+}
+
+// emptyCache removes the files of the cache and leaves its directories, which wazero made when it began.
+func (h *Host) emptyCache() error {
+	return filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.Remove(path)
+	})
+}

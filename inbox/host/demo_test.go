@@ -1,0 +1,54 @@
+package host_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+	"inbox/plugins/demo"
+)
+
+func TestTheDemoPluginLogsALineAndHasOneKindOfEventTriedTwice(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	m := inbox.Manifest{Limits: inbox.Limits{Time: 20 * time.Second}}.WithDefaults(1)
+	p, err := h.Compile(context.Background(), demo.Wasm(), &m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(context.Background())
+	// A body may hold what the plugin looks for.
+	const tricky = `{"event":"employment","attempt":1,"x":[{"attempt":1,"replay":false}]}`
+	for name, c := range map[string]struct {
+		event string
+		d     inbox.Delivery
+		want  inbox.Result
+	}{
+		"any event":            {"workflow", inbox.Delivery{Attempt: 1}, inbox.OK},
+		"employment":           {"employment", inbox.Delivery{Attempt: 1}, inbox.Retry},
+		"employment again":     {"employment", inbox.Delivery{Attempt: 2}, inbox.OK},
+		"employment as replay": {"employment", inbox.Delivery{Attempt: 1, Run: 3}, inbox.OK},
+	} {
+		e, payload := event(inbox.Passed, tricky)
+		e.View.Event = c.event
+		c.d.Plugin, c.d.Seq = "demo", e.Seq
+		doc, err := host.Document(e, payload, c.d, &m, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := p.Run(context.Background(), host.Call{Doc: doc, Seed: "x", ReceivedAt: e.ReceivedAt})
+		line := c.event + " verification_completed of qoreid/address/1: passed\n"
+		if out.Result != c.want || (out.Result == inbox.OK && string(out.Log) != line) {
+			t.Errorf("%s: %s (%s), log %q", name, out.Result, out.Reason, out.Log)
+		}
+		if out.Result == inbox.Retry && !strings.Contains(out.Reason, "register") {
+			t.Errorf("%s: %s", name, out.Reason)
+		}
+	}
+	if out := p.Run(context.Background(), host.Call{Doc: []byte("hello")}); out.Result != inbox.Exit {
+		t.Errorf("what is not a document: %s", out.Result)
+	}
+}

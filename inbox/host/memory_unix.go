@@ -1,0 +1,32 @@
+//go:build unix
+
+package host
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// fixed says that a memory has its full length from the start, which costs nothing until it is touched.
+const fixed = true
+
+// reserve returns zeroed memory, nil when the system has no room for it.
+func reserve(size uint64) []byte {
+	if size == 0 || size != uint64(int(size)) {
+		return nil
+	}
+	room, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil
+	}
+	return room
+}
+
+// wipe zeroes memory by handing it back to the system, which is quick however much was used. It reports whether it did:
+// only Linux promises zeros.
+func wipe(used []byte) bool {
+	return len(used) == 0 || (runtime.GOOS == "linux" && unix.Madvise(used, unix.MADV_DONTNEED) == nil)
+}
+
+func unreserve(room []byte) { _ = unix.Munmap(room) } // fails only for what was not reserved

@@ -1,0 +1,193 @@
+package host_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+)
+
+// Calls of inbox_v1 by a guest that imports them in this order.
+var (
+	sessionImports = [][]byte{imported("inbox_v1", "next", 0, 2), imported("inbox_v1", "done", 0, 2)}
+	callNext       = slices.Concat(i32(0, 4096), []byte{0x10, 0, 0x1a})
+	callDone       = slices.Concat(i32(0, 0), []byte{0x10, 1, 0x1a})
+	forEver        = []byte{0x03, 0x40, 0x0c, 0, 0x0b}
+)
+
+// session is a guest that asks for one event, does something, and says ok.
+func session(before, during, after []byte) []byte {
+	return guest{
+		imports: sessionImports, locals: []byte{1, 1, 0x7f},
+		code: slices.Concat(before, callNext, during, callDone, after),
+	}.wasm()
+}
+
+// under is a context that tells when somebody waits for its end: the host does so once a guest has its event.
+type under struct {
+	context.Context
+	once *sync.Once
+	way  chan struct{}
+}
+
+func underWay(ctx context.Context) under { return under{ctx, new(sync.Once), make(chan struct{})} }
+
+func (u under) Done() <-chan struct{} {
+	u.once.Do(func() { close(u.way) })
+	return u.Context.Done()
+}
+
+func TestAProgramThatIsClosedLetsItsAttemptsEnd(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for kind, wasm := range map[string][]byte{
+		host.Session: session(nil, spin(1_000_000), nil),
+		host.Command: guest{locals: []byte{1, 1, 0x7f}, code: spin(1_000_000)}.wasm(),
+	} {
+		m := limits()
+		m.Limits.Time = 20 * time.Second
+		p, err := h.Compile(context.Background(), wasm, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := underWay(context.Background())
+		ended := make(chan inbox.Outcome, 1)
+		go func() { ended <- p.Run(ctx, call()) }()
+		<-ctx.way
+		p.Close(context.Background())
+		if out := <-ended; out.Result != inbox.OK || out.Interrupted {
+			t.Errorf("%s: %+v", kind, out)
+		}
+		if out := p.Run(context.Background(), call()); !out.Interrupted {
+			t.Errorf("%s: it ran after it was closed: %+v", kind, out)
+		}
+	}
+}
+
+func TestASessionThatLingersAfterItsResultIsEndedAndTheResultStands(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	m := limits()
+	m.Limits.Time = time.Minute
+	p, err := h.Compile(context.Background(), session(nil, nil, forEver), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(context.Background())
+	began := time.Now()
+	if out := p.Run(context.Background(), call()); out.Result != inbox.OK {
+		t.Errorf("%+v", out)
+	}
+	if d := time.Since(began); d > 20*time.Second {
+		t.Errorf("it kept its lane for %s", d)
+	}
+}
+
+func TestASessionThatDoesNotStartFailsTheReleaseNotTheEvent(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	host.SetStartBudget(h, 300*time.Millisecond)
+	for name, c := range map[string]struct {
+		before []byte
+		says   string
+	}{
+		"it loops": {forEver, "time of 300ms"},
+		"it traps": {[]byte{0x00}, "unreachable"},
+	} {
+		_, err := h.Compile(context.Background(), session(c.before, nil, nil), limits())
+		if err == nil || !strings.Contains(err.Error(), c.says) || inbox.KindOf(err) != inbox.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	host.SetStartBudget(h, time.Minute)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := h.Compile(ctx, session(forEver, nil, nil), limits()); inbox.KindOf(err) != inbox.Unavailable {
+		t.Errorf("a trial that we stop is no fault of the module: %v", err)
+	}
+}
+
+// A start may take longer than an event may.
+func TestTheTimeLimitRunsFromTheEventToItsResult(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	m := limits()
+	m.Limits.Time = 500 * time.Millisecond
+	p, err := h.Compile(context.Background(), session(spin(3_000_000), nil, nil), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(context.Background())
+	for range 2 {
+		if out := p.Run(context.Background(), call()); out.Result != inbox.OK || out.Duration > m.Limits.Time {
+			t.Errorf("%+v", out)
+		}
+	}
+}
+
+func TestACommandMayAskForTooMuchMemoryAndStillSayWhatItWants(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	exit := imported("wasi_snapshot_preview1", "proc_exit", 0, 1)
+	for code, want := range map[int64]inbox.Result{0: inbox.OK, 75: inbox.Retry, 65: inbox.Reject, 2: inbox.Memory} {
+		g := guest{imports: [][]byte{exit}, code: slices.Concat(i32(1<<15), []byte{0x40, 0, 0x1a}, i32(code), []byte{0x10, 0})}
+		p, err := h.Compile(context.Background(), g.wasm(), limits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := p.Run(context.Background(), call()); out.Result != want {
+			t.Errorf("exit code %d: %s (%s)", code, out.Result, out.Reason)
+		}
+		p.Close(context.Background())
+	}
+}
+
+func TestAHostThatIsClosedCompilesNothing(t *testing.T) {
+	t.Parallel()
+	h, err := host.New(context.Background(), host.Options{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := h.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := h.Compile(context.Background(), guest{}.wasm(), limits()); inbox.KindOf(err) != inbox.Unavailable {
+		t.Errorf("%v", err)
+	}
+}
+
+// Closing must not wait for a compilation, which cannot be stopped, nor pull the runtime from under it. Which of the two
+// comes first is left to chance: both are right.
+func TestAHostMayBeClosedWhileItCompiles(t *testing.T) {
+	t.Parallel()
+	slow := guest{code: slices.Repeat([]byte{0x02, 0x40, 0x41, 0, 0x0d, 0, 0x0b}, 1500)}.wasm()
+	for range 4 {
+		h, err := host.New(context.Background(), host.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began, ended := make(chan struct{}), make(chan error, 1)
+		go func() {
+			close(began)
+			p, err := h.Compile(context.Background(), slow, limits())
+			if err == nil {
+				p.Close(context.Background())
+			}
+			ended <- err
+		}()
+		<-began
+		if err := h.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; inbox.KindOf(err) != inbox.Unavailable {
+			t.Errorf("%v", err)
+		}
+	}
+}

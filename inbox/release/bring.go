@@ -1,0 +1,226 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"inbox/inbox"
+)
+
+// job is a release to be compiled and made live.
+type job struct {
+	book  *book
+	live  *Live
+	wasm  []byte
+	entry Entry // what is known of the file when the release is live
+	spare bool  // it runs in place of a file that was refused
+	err   error
+}
+
+// bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
+func (s *Shelf) bring(ctx context.Context, name string, b *book) {
+	file, wasm, err := s.readFiles(name)
+	entry := Entry{Plugin: name, State: StateLive, File: file.Release.ID}
+	var j *job
+	if err == nil {
+		j, err = s.choose(ctx, b, file, wasm)
+	}
+	switch {
+	case err != nil:
+		s.refused(ctx, b, entry, err)
+	case j == nil: // it runs already
+		s.set(b, entry)
+	default:
+		if j.live != file {
+			entry.State = StatePinned
+		}
+		j.entry = entry
+		if file.Release.ID != b.entry.File { // what is only looked at again goes on as it is
+			s.set(b, Entry{Plugin: name, State: StateCompiling})
+		}
+		s.queue(j)
+	}
+}
+
+// choose returns what shall be compiled, the file or the release it was rolled back to; nil when that runs.
+func (s *Shelf) choose(ctx context.Context, b *book, file *Live, wasm []byte) (*job, error) {
+	name := file.Release.Plugin
+	record, _, err := s.opt.Keep.Load(ctx, name)
+	if inbox.KindOf(err) == inbox.NotFound {
+		record, err = &inbox.PluginRecord{}, nil // it has never run
+	}
+	if err != nil {
+		return nil, err
+	}
+	if record.Pinned != "" && record.PinnedOff == file.Release.ID {
+		return s.keptJob(ctx, b, name, record.Pinned)
+	}
+	if record.Pinned != "" {
+		if err := s.opt.Unpin(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	if b.live != nil && b.live.Release.ID == file.Release.ID {
+		return nil, nil
+	}
+	return &job{book: b, live: file, wasm: wasm}, nil
+}
+
+// keptJob has a release of the past compiled; it is nil when that runs.
+func (s *Shelf) keptJob(ctx context.Context, b *book, plugin, id string) (*job, error) {
+	live := &Live{Release: inbox.Release{ID: id, Plugin: plugin}}
+	if b.live != nil && b.live.Release.ID == id {
+		return nil, nil
+	}
+	releases, err := s.opt.Keep.Releases(ctx, plugin)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == id })
+	if i < 0 {
+		return nil, inbox.Errorf(inbox.NotFound, "", "plugin %s has no release %s", plugin, id).
+			WithHint("`inbox plugin inspect " + plugin + "` lists them")
+	}
+	live.Release = releases[i]
+	m, err := ParseManifest(releases[i].Manifest)
+	if err != nil {
+		return nil, fmt.Errorf("release %s: %w", id, err)
+	}
+	live.Manifest = m.WithDefaults(s.opt.Parallel)
+	wasm, err := s.load(live.Release)
+	if err != nil {
+		return nil, err
+	}
+	return &job{book: b, live: live, wasm: wasm}, nil
+}
+
+func (s *Shelf) queue(j *job) {
+	j.book.busy = true
+	s.jobs = append(s.jobs, j)
+}
+
+// start has the next job compiled, one at a time.
+func (s *Shelf) start(ctx context.Context) {
+	if s.compiling || len(s.jobs) == 0 || ctx.Err() != nil {
+		return
+	}
+	j := s.jobs[0]
+	s.jobs = s.jobs[1:]
+	s.compiling = true
+	go func() {
+		j.live.Program, j.err = s.opt.Host.Compile(ctx, j.wasm, &j.live.Manifest)
+		if j.err == nil {
+			j.err = s.save(j.live.Release.ID, j.wasm)
+		}
+		select {
+		case s.compiled <- j:
+		case <-ctx.Done():
+			j.drop(ctx)
+		}
+	}()
+}
+
+// drop ends the program of a job that is not to run.
+func (j *job) drop(ctx context.Context) {
+	if j.live.Program != nil {
+		j.live.Program.Close(context.WithoutCancel(ctx))
+	}
+}
+
+// finish makes live what was compiled.
+func (s *Shelf) finish(ctx context.Context, j *job) {
+	s.compiling, j.book.busy = false, false
+	name := j.live.Release.Plugin
+	if j.err == nil && ctx.Err() == nil && s.gone(name) {
+		j.drop(ctx) // the next look takes it away
+		return
+	}
+	if j.err == nil {
+		j.err = s.record(ctx, j.live)
+	}
+	switch {
+	case j.err == nil:
+		s.replace(j.book, name, j.live)
+		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size)
+		s.set(j.book, j.entry)
+	case ctx.Err() != nil:
+		j.drop(ctx)
+	case j.spare:
+		j.drop(ctx)
+		s.opt.Log.Error("the release that ran last cannot run either", "plugin", name, "release", j.live.Release.ID, "error", j.err)
+	default:
+		j.drop(ctx)
+		s.refused(ctx, j.book, j.entry, j.err)
+	}
+}
+
+// gone reports whether a plugin's module was taken away.
+func (s *Shelf) gone(name string) bool {
+	_, err := os.Stat(filepath.Join(s.opt.Dir, name+".wasm"))
+	return os.IsNotExist(err)
+}
+
+// record keeps that a release runs. Only now is the plugin known: one that never ran has no place in the log to fall
+// behind from.
+func (s *Shelf) record(ctx context.Context, live *Live) error {
+	r := live.Release
+	err := s.opt.Keep.Register(ctx, r.Plugin, live.Manifest.StartFrom)
+	if err == nil {
+		err = s.opt.Keep.SaveRelease(ctx, r)
+	}
+	if err == nil {
+		err = s.opt.Keep.SetLive(ctx, r.Plugin, r.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("record release %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// refused says why a file is not a release. What passes is tried again. Without a release that runs, what ran last does.
+func (s *Shelf) refused(ctx context.Context, b *book, entry Entry, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	if kind := inbox.KindOf(err); kind == inbox.Unavailable || kind == inbox.Internal {
+		b.postpone()
+	}
+	entry.State, entry.Err, entry.Hint = StateRefused, err.Error(), inbox.HintOf(err)
+	if b.entry.State != StateRefused || b.entry.Err != entry.Err {
+		s.opt.Log.Error("the plugin's file was refused", "plugin", entry.Plugin, "error", err, "hint", entry.Hint)
+	}
+	s.set(b, entry)
+	if b.live != nil {
+		return
+	}
+	record, _, err := s.opt.Keep.Load(ctx, entry.Plugin)
+	if err != nil || record.Live == "" || record.Live == entry.File {
+		return
+	}
+	j, err := s.keptJob(ctx, b, entry.Plugin, record.Live)
+	if err != nil {
+		s.opt.Log.Error("the release that ran last cannot run either", "plugin", entry.Plugin, "release", record.Live, "error", err)
+		return
+	}
+	j.entry, j.spare = entry, true
+	s.queue(j)
+}
+
+func (s *Shelf) takeAway(name string, b *book) {
+	s.opt.Log.Info("the plugin's file is gone; it pauses and keeps its place", "plugin", name)
+	s.replace(b, name, nil)
+	s.set(b, Entry{Plugin: name, State: StateAbsent})
+}
+
+// replace makes another release run. The one before it ends with its running attempts.
+func (s *Shelf) replace(b *book, plugin string, live *Live) {
+	old := b.live
+	b.live = live
+	s.opt.OnChange(Change{Plugin: plugin, Live: live})
+	if old != nil {
+		s.closing.Go(func() { old.Program.Close(context.Background()) })
+	}
+}

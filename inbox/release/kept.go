@@ -1,0 +1,82 @@
+package release
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+)
+
+// Describe returns the release that a module and its manifest are, with its id: content-addressed, so the same
+// everywhere. It does not say whether they can run.
+func Describe(plugin string, wasm, manifest []byte) inbox.Release {
+	code := sha256.Sum256(wasm)
+	all := sha256.New()
+	all.Write(code[:])
+	all.Write(manifest)
+	return inbox.Release{
+		ID: hex.EncodeToString(all.Sum(nil))[:16], Plugin: plugin, Wasm: hex.EncodeToString(code[:]), Size: int64(len(wasm)),
+		Manifest: manifest, CreatedAt: time.Now(), Actor: "folder",
+	}
+}
+
+func (s *Shelf) kept(id string) string { return filepath.Join(s.opt.Kept, id+".wasm") }
+
+// load reads a kept module. One that is not what it was is not run.
+func (s *Shelf) load(r inbox.Release) ([]byte, error) {
+	wasm, err := readFile(s.kept(r.ID), host.MaxModule)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(wasm); hex.EncodeToString(sum[:]) != r.Wasm {
+		return nil, inbox.Errorf(inbox.Conflict, "", "the kept module of release %s is damaged", r.ID).
+			WithHint("put the module into the plugins folder again")
+	}
+	return wasm, nil
+}
+
+// save keeps a module under its release's id, whole or not at all.
+func (s *Shelf) save(id string, wasm []byte) error {
+	sum := sha256.Sum256(wasm)
+	if kept, err := readFile(s.kept(id), host.MaxModule); err == nil && sha256.Sum256(kept) == sum {
+		return nil
+	}
+	err := os.MkdirAll(s.opt.Kept, 0o700)
+	if err == nil {
+		err = write(s.opt.Kept, s.kept(id), wasm)
+	}
+	if err != nil {
+		return inbox.Errorf(inbox.Unavailable, "keep the release", "%w", err)
+	}
+	return nil
+}
+
+// write puts a file down whole: beside its place first, on disk, and then by its name.
+func write(dir, path string, b []byte) error {
+	f, err := os.CreateTemp(dir, ".new-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already when all went well
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return err
+	}
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync() // not every system can, and without it the name alone is at risk: then the file is asked for again
+		_ = d.Close()
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package release_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inbox/inbox"
+	"inbox/inbox/release"
+)
+
+func TestManifestsAreReadStrictly(t *testing.T) {
+	t.Parallel()
+	m, err := release.ParseManifest([]byte(`
+events = ["workflow", "address"]
+event_types = ["verification_*"]
+modes = ["live"]
+key_by = "/data/user"
+order = "key"
+on_failure = "continue"
+start_from = "start"
+reuse = 10
+[where]
+"/data/status/status" = ["VERIFIED", 7, true]
+[retry]
+max_attempts = 3
+base = "5s"
+max = "1m"
+[limits]
+time = "2s"
+memory = "32 MiB"
+output = 1000
+[config]
+url = "https://example.com"
+n = 5
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.KeyBy != "/data/user" || m.Policy.OnFailure != inbox.Continue || !m.StartFrom.Start || m.Limits.Memory != 32<<20 ||
+		m.Limits.Time != 2*time.Second || len(m.Where) != 1 || m.Where[0].Values[1] != "7" || m.Config["n"] != "5" || m.Policy.MaxAttempts != 3 {
+		t.Errorf("%+v", m)
+	}
+	for text, says := range map[string]string{
+		"evnts = []":                                `line 1: unknown key "evnts"; did you mean "events"?`,
+		"[limit]\ntime = \"1s\"":                    `did you mean "limits`,
+		"\n\nkey_by = \"id\"":                       `line 3: key_by is "id"`,
+		"key_by = \"\"":                             "line 1: key_by",
+		"key_by = \"/a~2\"":                         "JSON pointer",
+		"order = \"random\"":                        "line 1: order",
+		"order = \"\"":                              "order",
+		"[limits]\nmemory = \"lots\"":               "line 2: limits.memory",
+		"[limits]\nmemory = 0":                      "limits.memory is 0, not between",
+		"[limits]\nfuel = 5":                        `line 2: "limits.fuel" is not in this version`,
+		"emit = [\"x\"]":                            `line 1: "emit" is not in this version`,
+		"[http]\nallow = []":                        "not in this version",
+		"[data]\nfields = []":                       "not in this version",
+		"[secrets]\na = \"env:A\"":                  "not in this version",
+		"engine = \"interpreter\"":                  "not in this version",
+		"[retry]\nbase = \"2h\"\nmax = \"1h\"":      "line 2: retry.base makes the first wait, 2h0m0s, longer",
+		"[retry]\nmax = \"30s\"":                    "line 2: retry.max makes the first wait, 1m0s, longer",
+		"[retry]\nmax_attempts = 0":                 "line 2: retry.max_attempts is 0, not between 1 and 1000",
+		"concurrency = 100\nreuse = -1":             "line 1: concurrency is 100, not between 1 and 64; line 2: reuse is -1",
+		"reuse = -1\nevnts = []\n":                  "line 1: reuse is -1, not between 1 and 1000000; line 2: unknown key",
+		"concurrency = 0":                           "concurrency is 0",
+		"start_from = \"yesterday\"":                "start_from",
+		"[where]\nstatus = \"x\"":                   "line 2: where.status is not a JSON pointer",
+		"[where]\n\"/a\" = []":                      "line 2: where./a is empty",
+		"[where]\n\"/a\" = 2020-01-01":              "where./a is neither",
+		"events = [":                                "line 1",
+		"a = 1\nevents = 5":                         "line 2",
+		"events = []":                               "events is empty, which lets nothing through",
+		"events = [\"\"]":                           "events",
+		"event_types = [\"a*b\"]":                   `event_types has "a*b"`,
+		"[config]\nx = [1]":                         "line 2: config.x",
+		"[limits]\ntime = \"1h\"\nlog = 9999999999": "line 2: limits.time is \"1h\", not a duration between 1ms and 10m0s such as \"30s\"; line 3: limits.log",
+		"modes = [\"production\"]":                  "modes",
+	} {
+		if _, err := release.ParseManifest([]byte(text)); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v; want …%s…", text, err, says)
+		}
+	}
+	if m, err := release.ParseManifest(nil); err != nil || !cmp.Equal(m, inbox.Manifest{}) {
+		t.Errorf("no manifest: %+v, %v", m, err)
+	}
+}
+
+func FuzzParseManifest(f *testing.F) {
+	f.Add([]byte("events = [\"a\"]\n[limits]\nmemory = \"1 GiB\"\n"))
+	f.Add([]byte("[where]\n\"/a\" = [1, 2.5, true]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := release.ParseManifest(text)
+		if err != nil && inbox.KindOf(err) != inbox.Invalid {
+			t.Errorf("%v", err)
+		}
+		if d := m.WithDefaults(1); err == nil && (d.Concurrency < 1 || d.Limits.Memory < 1 || d.Policy.MaxAttempts < 1) {
+			t.Errorf("%+v", d)
+		}
+	})
+}

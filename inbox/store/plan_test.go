@@ -119,6 +119,7 @@ func everything(t *testing.T, w *world) {
 		}
 	}
 	otherLanes(t, w)
+	free(t, w)
 	for _, f := range []inbox.Filter{{}, every, {Mode: inbox.Live}, {CustomerReference: "ref-3", Mode: inbox.Live}, {Since: every.Since, Until: every.Until}, {Newest: true, Limit: 1}, {Seqs: []int64{4, 5}}, {Key: key.Key}, {Plugin: "p"}} {
 		for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
 			_, _, _, err := s.CountJob(ctx, f, only, []string{"p"})
@@ -134,6 +135,15 @@ func everything(t *testing.T, w *world) {
 		must(t, "entities", err)
 	}
 	reads(t, w, key)
+}
+
+// free ends a lane with nothing behind it, as when its last event is done: what waits behind lanes is looked for.
+func free(t *testing.T, w *world) {
+	t.Helper()
+	gone := inbox.LaneID{Mode: inbox.Live, Key: "no such key"}
+	answer := make(chan error, 1)
+	must(t, "settle", w.s.Settle(ctx, &inbox.Settlement{Plugin: "p", LaneGone: &gone}, func(err error) { answer <- err }))
+	must(t, "settle", <-answer)
 }
 
 // otherLanes parks and readies lanes that are not made by the key of events, and asks about them.

@@ -163,7 +163,7 @@ func (t *tx) freeRuns(p int64, id inbox.LaneID) error {
 		p, id.Mode, id.Key); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE runs SET waits = 0, due_at = ? WHERE plugin = ? AND mode = ? AND key = ? AND waits = 1`, t.now, p, id.Mode, id.Key)
+	_, err := t.exec(`UPDATE runs INDEXED BY runs_waiting SET waits = 0, due_at = ? WHERE plugin = ? AND mode = ? AND key = ? AND waits = 1`, t.now, p, id.Mode, id.Key)
 	return err
 }
 

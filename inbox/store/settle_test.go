@@ -205,7 +205,11 @@ func TestRunsWaitBehindALaneAndAreFreedWithIt(t *testing.T) {
 	if jobs, err = s.Jobs(ctx, "p"); err != nil || len(jobs) != 0 {
 		t.Errorf("still running: %+v, %v", jobs, err)
 	}
-	mustSettle(t, s, &inbox.Settlement{RunGone: run(3, false), Job: &inbox.JobStep{Job: job.ID, Plugin: "p", Add: inbox.JobCount{Dead: 1}}})
+	mustSettle(t, s, &inbox.Settlement{
+		Attempt: &inbox.Attempt{Seq: 3, Run: job.ID, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, RunGone: run(3, false),
+		Dead: &inbox.DeadLetter{Seq: 3, Run: job.ID, Attempt: 1, Lane: lane(), Result: inbox.Trap, DiedAt: at(3)},
+		Job:  &inbox.JobStep{Job: job.ID, Plugin: "p", Add: inbox.JobCount{Dead: 1}},
+	})
 	all, err := s.Jobs(ctx, "")
 	if err != nil || len(all) != 1 || all[0].State != inbox.JobDone || all[0].Parts[0].OK != 1 || all[0].Parts[0].Dead != 1 || !all[0].Parts[0].Done {
 		t.Errorf("all jobs: %+v, %v", all, err)

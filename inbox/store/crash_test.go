@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,6 +98,20 @@ func spawn(t *testing.T, dir, salt string, under ...string) (cmd *exec.Cmd, in i
 	return cmd, in, out
 }
 
+// heard calls first whenever something was read.
+type heard struct {
+	io.Reader
+	first func()
+}
+
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.Reader.Read(p)
+	if n > 0 {
+		h.first()
+	}
+	return n, err
+}
+
 func TestNothingAcknowledgedIsLostWhenTheProgramIsKilled(t *testing.T) {
 	t.Parallel()
 	rounds := 15
@@ -107,9 +122,11 @@ func TestNothingAcknowledgedIsLostWhenTheProgramIsKilled(t *testing.T) {
 	o := &oracle{acked: map[string]inbox.Receipt{}}
 	for round := range rounds {
 		cmd, _, out := spawn(t, dir, fmt.Sprint("round-", round))
-		kill := time.AfterFunc(30*time.Millisecond+rand.N(300*time.Millisecond), func() { _ = cmd.Process.Kill() })
-		o.hear(t, out)
-		kill.Stop()
+		// From the first word on: a busy machine may take long to come to it.
+		kill := func() {
+			time.AfterFunc(30*time.Millisecond+rand.N(300*time.Millisecond), func() { _ = cmd.Process.Kill() })
+		}
+		o.hear(t, &heard{Reader: out, first: sync.OnceFunc(kill)})
 		_ = cmd.Wait() // it was killed
 		o.verify(t, dir)
 		if t.Failed() {

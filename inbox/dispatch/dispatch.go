@@ -73,7 +73,7 @@ type Live struct {
 // Options configure a Dispatcher.
 type Options struct {
 	Store   Store
-	Log     *slog.Logger
+	Log     *slog.Logger                       // default: discard
 	Grace   time.Duration                      // how long running attempts may go on after Run's ctx is done; default 5 s
 	Low     func() bool                        // reports that the disk is nearly full: nothing new is started; nil: never
 	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was handed to the store; nil: nobody
@@ -97,6 +97,9 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	if o.Grace == 0 {
 		o.Grace = 5 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Low == nil {
 		o.Low = func() bool { return false }

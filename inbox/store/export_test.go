@@ -18,7 +18,7 @@ func SmallRuns(o Options, size int) Options {
 
 // Normal opens the store with synchronous=NORMAL, for comparison.
 func Normal(o Options) Options {
-	o.normal = true
+	o.Relaxed = true
 	return o
 }
 

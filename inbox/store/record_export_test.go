@@ -23,7 +23,7 @@ type Recorder struct {
 // Record puts a recorder between a store and its connections for reading. Nothing may be read meanwhile.
 func Record(t testing.TB, s *Store) *Recorder {
 	t.Helper()
-	inner, err := connector(s.path, s.opt.normal, []string{"synchronous(FULL)", "query_only(1)"})
+	inner, err := connector(s.path, s.opt.Relaxed, []string{"synchronous(FULL)", "query_only(1)"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,8 +35,8 @@ type Options struct {
 	MinFree    uint64           // bytes of disk space below which Low reports true; default 1 GiB
 	QueueBytes int64            // bytes of events that may wait for the writer; default 64 MiB
 	Bounds     QuarantineBounds // default: DefaultQuarantine
+	Relaxed    bool             // synchronous=NORMAL: a power cut undoes what was acknowledged. Only the control arm of a measurement sets it
 
-	normal  bool                     // synchronous=NORMAL, for the control arm of a test
 	fault   func(point string) error // fails operations, for tests
 	runSize int                      // events per sealed run of digests; default 65,536
 }
@@ -91,7 +91,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.w, err = openWriter(ctx, s); err != nil {
 		return nil, err
 	}
-	if s.readers, err = openReaders(path, o.normal); err != nil {
+	if s.readers, err = openReaders(path, o.Relaxed); err != nil {
 		return nil, joinClose(err, s.w.close)
 	}
 	s.head.Store(s.w.head)

@@ -76,7 +76,7 @@ func openWriter(ctx context.Context, s *Store) (*writer, error) {
 }
 
 func (w *writer) connect(ctx context.Context) error {
-	c, err := writerConnector(w.s.path, w.s.opt.normal)
+	c, err := writerConnector(w.s.path, w.s.opt.Relaxed)
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}

@@ -1,0 +1,130 @@
+// Package bench measures how close the program comes to what the disk and the processor of a machine allow.
+//
+// Machines are noisy and disks differ, so the figures that count are ratios of two things measured side by side, round
+// by round, in one run. Every figure is the median of its rounds; min and max are the worst and best round. What is
+// compared with what stands in table.go, and docs/BENCHMARKS.md tells what was found.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"inbox/inbox"
+)
+
+// Options configure a run. The zero value of a field means the default in its comment.
+type Options struct {
+	Dir   string   // on whose file system it measures; default: the system's directory for temporary files
+	Quick bool     // fewer and shorter rounds, and none of what needs millions of events
+	Only  []string // names of figures, or beginnings of names; default: all
+	Self  string   // this program, to be started as a server
+	Peers string   // the program of inbox/bench/peers; empty: built if its source and Go are there
+	Say   func(done, total int64, what string)
+}
+
+// Figure is one result.
+type Figure struct {
+	Name   string  `json:"name"`
+	Value  float64 `json:"value"` // the median
+	Unit   string  `json:"unit"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+	Target string  `json:"target,omitempty"` // such as ">= 0.75"
+	Met    *bool   `json:"met,omitempty"`    // nil without a target
+	What   string  `json:"what"`
+}
+
+// Report is the result of a run.
+type Report struct {
+	Machine Machine  `json:"machine"`
+	Figures []Figure `json:"figures"`
+	Left    []Left   `json:"left_out,omitempty"`
+}
+
+// Left is a figure that was not measured, and why.
+type Left struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+// Run measures. It fails with an Invalid error for names that do not exist, and with what went wrong otherwise. The
+// report of a run that was interrupted holds what was measured until then.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	chosen, err := choose(o)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(o.Dir, "inbox-bench-")
+	if err != nil {
+		return nil, inbox.Errorf(inbox.Invalid, "make a directory to measure in", "%w", err).WithHint("choose one with --dir")
+	}
+	defer os.RemoveAll(dir)
+	l := &lab{opt: o, dir: dir, found: map[string][]float64{}}
+	r := &Report{Machine: describe(dir)}
+	total := int64(0)
+	for _, t := range chosen {
+		total += int64(l.rounds(t))
+	}
+	for _, t := range chosen {
+		if ctx.Err() != nil {
+			break
+		}
+		l.total, l.now = total, t.name
+		if err := l.measure(ctx, t); err != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("measure %s: %w", t.name, err)
+		}
+	}
+	r.Figures, r.Left = l.figures(), l.left
+	return r, ctx.Err()
+}
+
+// choose returns the trials that yield the wanted figures.
+func choose(o Options) ([]trial, error) {
+	for _, want := range o.Only {
+		if !slices.ContainsFunc(table, func(g goal) bool { return strings.HasPrefix(g.name, want) }) {
+			names := make([]string, len(table))
+			for i := range table {
+				names[i] = table[i].name
+			}
+			e := inbox.Errorf(inbox.Invalid, "", "there is no figure %s", want)
+			if near := inbox.Nearest(want, names); near != "" {
+				return nil, e.WithHint("did you mean " + near + "?")
+			}
+			return nil, e.WithHint("the figures are: " + strings.Join(names, " "))
+		}
+	}
+	var chosen []trial
+	for _, t := range trials {
+		if slices.ContainsFunc(t.yields, func(name string) bool { return wanted(o, name) }) {
+			chosen = append(chosen, t)
+		}
+	}
+	return chosen, nil
+}
+
+func wanted(o Options, name string) bool {
+	return len(o.Only) == 0 || slices.ContainsFunc(o.Only, func(want string) bool { return strings.HasPrefix(name, want) })
+}
+
+// trial measures some figures, round by round.
+type trial struct {
+	name   string
+	yields []string
+	rounds int
+	large  bool // needs millions of events; left out of quick runs
+	begin  func(ctx context.Context, l *lab) (arms, error)
+}
+
+// arms are what a trial compares. round measures each once and adds what it found.
+type arms struct {
+	round func(ctx context.Context) error
+	end   func() error // nil: nothing to tidy up
+}
+
+// errLeft is the reason why something cannot be measured here.
+type errLeft string
+
+func (e errLeft) Error() string { return string(e) }

@@ -1,0 +1,231 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/dispatch"
+	"inbox/inbox/host"
+)
+
+// filled opens a room with events about so many entities.
+func (l *lab) filled(ctx context.Context, list []*inbox.Arrival) (*room, error) {
+	r, err := l.room(false)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.fill(ctx, list, 256); err != nil {
+		return nil, errors.Join(err, r.remove())
+	}
+	return r, nil
+}
+
+// crew runs plugins over a room.
+type crew struct {
+	d     *dispatch.Dispatcher
+	stop  context.CancelFunc
+	end   chan error
+	count atomic.Int64
+	full  chan struct{} // closed when want attempts were made
+	want  int64
+	bad   atomic.Pointer[inbox.Attempt]
+}
+
+// newCrew makes a dispatcher that is told to start only when it is let go. It counts attempts up to want.
+func newCrew(r *room, want int) *crew {
+	c := &crew{end: make(chan error, 1), full: make(chan struct{}), want: int64(want)}
+	c.d = dispatch.New(dispatch.Options{Store: r.Store, Observe: func(_ *inbox.Event, a *inbox.Attempt) {
+		if a.Fate != inbox.Done {
+			c.bad.Store(a)
+		}
+		if c.count.Add(1) == c.want {
+			close(c.full)
+		}
+	}})
+	return c
+}
+
+func (c *crew) run(ctx context.Context) {
+	ctx, c.stop = context.WithCancel(ctx)
+	go func() { c.end <- c.d.Run(ctx) }()
+}
+
+// finish waits until all is delivered and durable: Run returns when the last settlement is stored.
+func (c *crew) finish(ctx context.Context) error {
+	select {
+	case <-c.full:
+	case <-ctx.Done():
+	}
+	c.stop()
+	err := <-c.end
+	if a := c.bad.Load(); err == nil && a != nil {
+		return fmt.Errorf("the delivery of event %d came to %s: %s", a.Seq, a.Result, a.Reason)
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// deliver leads n events through a plugin that is new to the room, and returns deliveries per second.
+func (g *guest) deliver(ctx context.Context, r *room, n int) (float64, error) {
+	if err := r.Register(ctx, "p", g.man.StartFrom); err != nil {
+		return 0, err
+	}
+	c := newCrew(r, n)
+	began := time.Now()
+	c.run(ctx)
+	c.d.SetLive("p", g.live())
+	err := c.finish(ctx)
+	return float64(n) / time.Since(began).Seconds(), err
+}
+
+// replay has what was delivered delivered again.
+func (g *guest) replay(ctx context.Context, r *room, n int) (float64, error) {
+	c := newCrew(r, n)
+	began := time.Now()
+	job := &inbox.Job{Plugins: []string{"p"}, Only: inbox.OnlyAll}
+	if err := r.CreateJob(ctx, actor, job); err != nil {
+		return 0, err
+	}
+	c.run(ctx)
+	c.d.SetLive("p", g.live())
+	err := c.finish(ctx)
+	return float64(n) / time.Since(began).Seconds(), err
+}
+
+// document is what the guest is handed for an event.
+func (g *guest) document(a *inbox.Arrival) ([]byte, error) {
+	e := &inbox.Event{Source: a.Source, Mode: a.Mode, Seq: 1, ID: "evt_1", ReceivedAt: a.ReceivedAt, View: a.View}
+	return host.Document(e, a.Payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, &g.man, a.ReceivedAt)
+}
+
+// compared measures deliveries over a log against bare calls of the guest.
+func (l *lab) compared(g *guest, name string, keys, n, calls int, replayed bool) (arms, error) {
+	list, err := arrivals(n, keys, bodySize)
+	if err != nil {
+		return arms{}, err
+	}
+	doc, err := g.document(list[0])
+	if err != nil {
+		return arms{}, err
+	}
+	return arms{end: g.close, round: func(ctx context.Context) error {
+		call, err := g.bare(ctx, doc, calls)
+		if err != nil {
+			return err
+		}
+		r, err := l.filled(ctx, list)
+		if err != nil {
+			return err
+		}
+		defer r.remove()
+		live, err := g.deliver(ctx, r, n)
+		if err != nil {
+			return err
+		}
+		l.add(name, live)
+		l.add(name+".vs_call", live/call)
+		if !replayed {
+			return nil
+		}
+		again, err := g.replay(ctx, r, n)
+		l.add("replay", again)
+		l.add("replay.vs_live", again/live)
+		return err
+	}}, nil
+}
+
+func deliveries(keys int) func(context.Context, *lab) (arms, error) {
+	return func(ctx context.Context, l *lab) (arms, error) {
+		g, err := l.guest(ctx, noop, inbox.ByKey)
+		if err != nil {
+			return arms{}, err
+		}
+		return l.compared(g, fmt.Sprintf("deliver.keys%d", keys), keys, l.scale(100_000), l.scale(2_000_000), keys > 1000)
+	}
+}
+
+// goDeliveries measures a guest in Go, built from the example.
+func goDeliveries(ctx context.Context, l *lab) (arms, error) {
+	wasm, err := l.buildGo(ctx)
+	if err != nil {
+		return arms{}, err
+	}
+	g, err := l.guest(ctx, wasm, inbox.ByKey)
+	if err != nil {
+		return arms{}, err
+	}
+	n := l.scale(20_000)
+	return l.compared(g, "deliver.go", 10_000, n, n, false)
+}
+
+// oneKey measures a lane that has everything.
+func oneKey(ctx context.Context, l *lab) (arms, error) {
+	g, err := l.guest(ctx, noop, inbox.ByKey)
+	if err != nil {
+		return arms{}, err
+	}
+	n := l.scale(30_000)
+	list, err := arrivals(n, 1, bodySize)
+	if err != nil {
+		return arms{}, err
+	}
+	return arms{end: g.close, round: func(ctx context.Context) error {
+		_, raw, err := l.flushes(ctx, l.scale(5000))
+		if err != nil {
+			return err
+		}
+		r, err := l.filled(ctx, list)
+		if err != nil {
+			return err
+		}
+		defer r.remove()
+		ours, err := g.deliver(ctx, r, n)
+		l.add("deliver.onekey", ours)
+		l.add("deliver.onekey.vs_fsync", ours/raw)
+		return err
+	}}, nil
+}
+
+// busyPlugins compares the door while three plugins work with the door alone.
+func busyPlugins(ctx context.Context, l *lab) (arms, error) {
+	g, err := l.guest(ctx, noop, inbox.ByKey)
+	if err != nil {
+		return arms{}, err
+	}
+	list := requests(0, l.scale(50_000))
+	return arms{end: g.close, round: func(ctx context.Context) error {
+		idle, err := l.doorWith(ctx, g, 0, list)
+		if err != nil {
+			return err
+		}
+		busy, err := l.doorWith(ctx, g, 3, list)
+		l.add("accept.busy.vs_idle", busy/idle)
+		return err
+	}}, nil
+}
+
+// doorWith is the rate of the door while so many plugins work on what comes.
+func (l *lab) doorWith(ctx context.Context, g *guest, plugins int, list [][]byte) (perSecond float64, err error) {
+	r, err := l.room(false)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, r.remove()) }()
+	c := newCrew(r, plugins*len(list))
+	if plugins == 0 {
+		close(c.full)
+	}
+	c.run(ctx)
+	for i := range plugins {
+		name := fmt.Sprintf("p%d", i)
+		if err := r.Register(ctx, name, g.man.StartFrom); err != nil {
+			return 0, err
+		}
+		c.d.SetLive(name, g.live())
+	}
+	perSecond, err = rate(ctx, intakeOver(r), list)
+	return perSecond, errors.Join(err, c.finish(ctx))
+}

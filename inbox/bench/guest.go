@@ -1,0 +1,153 @@
+package bench
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+	"github.com/tetratelabs/wazero/sys"
+
+	"inbox/inbox"
+	"inbox/inbox/dispatch"
+	"inbox/inbox/host"
+	"inbox/sdk/abi"
+)
+
+// noop is the native guest, made of noop.wat.
+//
+//go:embed noop.wasm
+var noop []byte
+
+// forever is how many events one instance serves in a measurement.
+const forever = 1 << 30
+
+// guest is a plugin to measure with.
+type guest struct {
+	wasm []byte
+	host *host.Host
+	prog *host.Program
+	man  inbox.Manifest
+}
+
+// guest compiles a module as the program does.
+func (l *lab) guest(ctx context.Context, wasm []byte, order inbox.Order) (*guest, error) {
+	g := &guest{wasm: wasm, man: inbox.Manifest{Reuse: forever, Order: order, StartFrom: inbox.StartFrom{Start: true}}.WithDefaults(runtime.GOMAXPROCS(0))}
+	var err error
+	if g.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(l.dir, "cache")}); err != nil {
+		return nil, err
+	}
+	if g.prog, err = g.host.Compile(ctx, wasm, &g.man); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *guest) close() error {
+	g.prog.Close(context.Background())
+	return g.host.Close(context.Background())
+}
+
+// live is the guest as a release of a plugin.
+func (g *guest) live() *dispatch.Live {
+	return &dispatch.Live{Release: "bench", Manifest: g.man, Run: g.run}
+}
+
+// run makes an attempt, as the program does.
+func (g *guest) run(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+	doc, err := host.Document(e, p, d, &g.man, now)
+	if err != nil {
+		return inbox.Outcome{Result: inbox.HostError, Reason: err.Error()}
+	}
+	return g.prog.Run(ctx, host.Call{Doc: doc, Seed: host.DeliveryID(d), ReceivedAt: e.ReceivedAt})
+}
+
+// bare calls the guest n times from as many goroutines as the program would, over wazero and nothing else: the same
+// document is copied into its memory, and its result is not looked at. No deadline, no log, no record, no rewriting.
+func (g *guest) bare(ctx context.Context, doc []byte, n int) (perSecond float64, err error) {
+	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler())
+	defer rt.Close(ctx)
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, rt); err != nil {
+		return 0, err
+	}
+	var left atomic.Int64
+	var began atomic.Pointer[time.Time]
+	left.Store(int64(n))
+	first := make(chan struct{}, g.man.Concurrency)
+	start := make(chan struct{})
+	_, err = rt.NewHostModuleBuilder(abi.Module).NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
+		if began.Load() == nil { // the guest is up: all begin together
+			first <- struct{}{}
+			<-start
+		}
+		if left.Add(-1) < 0 {
+			stack[0] = api.EncodeI32(-1)
+			return
+		}
+		if uint32(stack[1]) >= uint32(len(doc)) {
+			m.Memory().Write(uint32(stack[0]), doc)
+		} else {
+			left.Add(1) // it will ask again with more room
+		}
+		stack[0] = api.EncodeI32(int32(len(doc)))
+	}), []api.ValueType{api.ValueTypeI32, api.ValueTypeI32}, []api.ValueType{api.ValueTypeI32}).Export(abi.Next).
+		NewFunctionBuilder().WithFunc(func(_ context.Context, _ api.Module, _, _ uint32) int32 { return 0 }).Export(abi.Done).
+		NewFunctionBuilder().WithFunc(func(_ context.Context, _ api.Module, _, _ uint32) int32 { return 0 }).Export(abi.Log).
+		Instantiate(ctx)
+	if err != nil {
+		return 0, err
+	}
+	compiled, err := rt.CompileModule(ctx, g.wasm)
+	if err != nil {
+		return 0, err
+	}
+	errs := make([]error, g.man.Concurrency)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			_, errs[i] = rt.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName("").WithSysNanotime())
+		})
+	}
+	for range errs {
+		<-first
+	}
+	now := time.Now()
+	began.Store(&now)
+	close(start)
+	wg.Wait()
+	took := time.Since(now).Seconds()
+	for _, err := range errs {
+		if err != nil && !exited(err) {
+			return 0, fmt.Errorf("call the guest: %w", err)
+		}
+	}
+	return float64(n) / took, nil
+}
+
+// exited reports whether a guest ended by itself, and well.
+func exited(err error) bool {
+	var exit *sys.ExitError
+	return errors.As(err, &exit) && exit.ExitCode() == 0
+}
+
+// buildGo builds the example in Go, for which its source and the toolchain must be there.
+func (l *lab) buildGo(ctx context.Context) ([]byte, error) {
+	out := filepath.Join(l.dir, "hello.wasm")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, "inbox/examples/hello-go")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return nil, errLeft(fmt.Sprintf("it needs Go and the source of inbox, as in a checkout: %v: %s", err, strings.TrimSpace(string(text))))
+	}
+	return os.ReadFile(out)
+}

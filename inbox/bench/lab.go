@@ -1,0 +1,131 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+)
+
+// lab is a run under way.
+type lab struct {
+	opt   Options
+	dir   string
+	made  int // directories
+	found map[string][]float64
+	left  []Left
+	done  int64 // rounds
+	total int64
+	now   string // trial under way
+}
+
+func (l *lab) rounds(t trial) int {
+	if !l.opt.Quick {
+		return t.rounds
+	}
+	return min(t.rounds, 2)
+}
+
+// measure makes the rounds of a trial.
+func (l *lab) measure(ctx context.Context, t trial) (err error) {
+	if t.large && l.opt.Quick {
+		return l.leave(t, "it takes minutes: run without --quick")
+	}
+	l.say("")
+	a, err := t.begin(ctx, l)
+	var why errLeft
+	if errors.As(err, &why) {
+		return l.leave(t, why.Error())
+	}
+	if err != nil {
+		return err
+	}
+	if a.end != nil {
+		defer func() { err = errors.Join(err, a.end()) }()
+	}
+	for range l.rounds(t) {
+		if err := a.round(ctx); err != nil {
+			return err
+		}
+		l.done++
+		l.say("")
+	}
+	return nil
+}
+
+// leave notes that the figures of a trial are not measured.
+func (l *lab) leave(t trial, why string) error {
+	for _, name := range t.yields {
+		if wanted(l.opt, name) {
+			l.left = append(l.left, Left{Name: name, Why: why})
+		}
+	}
+	l.done += int64(l.rounds(t))
+	return nil
+}
+
+// say tells how far the run has come, and what takes long in it.
+func (l *lab) say(remark string) {
+	if l.opt.Say == nil {
+		return
+	}
+	what := l.now
+	if remark != "" {
+		what += ": " + remark
+	}
+	l.opt.Say(l.done, l.total, what)
+}
+
+// add notes what a round found.
+func (l *lab) add(name string, value float64) { l.found[name] = append(l.found[name], value) }
+
+// scale is a number of things to do in a round, fewer in a quick run.
+func (l *lab) scale(n int) int {
+	if l.opt.Quick {
+		return max(n/5, 1)
+	}
+	return n
+}
+
+// fresh returns a new directory.
+func (l *lab) fresh() (string, error) {
+	l.made++
+	dir := l.dir + "/" + strconv.Itoa(l.made)
+	return dir, os.Mkdir(dir, 0o700)
+}
+
+// figures makes results of what was found, in the order of the table.
+func (l *lab) figures() []Figure {
+	var list []Figure
+	for _, g := range table {
+		values := slices.Clone(l.found[g.name])
+		if len(values) == 0 || !wanted(l.opt, g.name) {
+			continue
+		}
+		slices.Sort(values)
+		f := Figure{Name: g.name, Value: median(values), Unit: g.unit, Min: values[0], Max: values[len(values)-1], What: g.what}
+		if g.op != "" {
+			f.Target = g.op + " " + strconv.FormatFloat(g.bound, 'g', -1, 64)
+			met := f.Value >= g.bound
+			if g.op == "<=" {
+				met = f.Value <= g.bound
+			}
+			f.Met = &met
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// median of sorted values.
+func median(sorted []float64) float64 {
+	n := len(sorted)
+	if n%2 == 1 {
+		return sorted[n/2]
+	}
+	return (sorted[n/2-1] + sorted[n/2]) / 2
+}
+
+// quantile of sorted values.
+func quantile(sorted []float64, q float64) float64 { return sorted[int(q*float64(len(sorted)-1))] }

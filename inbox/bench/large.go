@@ -1,0 +1,142 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"inbox/inbox"
+)
+
+// Sizes of the large log, and of the events in it. They are small: what counts is how many there are.
+const (
+	small     = 10_000
+	million   = 1_000_000
+	million10 = 10_000_000
+	smallBody = 200
+	perKey    = 20
+)
+
+// largeLog fills one log up to ten million events, and measures on the way.
+func largeLog(_ context.Context, l *lab) (arms, error) {
+	dir, err := l.fresh()
+	if err != nil {
+		return arms{}, err
+	}
+	return arms{round: func(ctx context.Context) error {
+		var base float64
+		for at, size := range []int{small, million, million10} {
+			before := 0
+			if at > 0 {
+				before = []int{small, million}[at-1]
+			}
+			claim, err := l.grow(ctx, dir, before, size)
+			if err != nil {
+				return err
+			}
+			switch size {
+			case small:
+				base = claim
+				l.add("claim.10k", claim*1e6)
+			case million:
+				l.add("claim.1m.vs_10k", claim/base)
+			default:
+				l.add("claim.10m.vs_10k", claim/base)
+			}
+			if size > small {
+				if err := l.startOn(ctx, dir, size); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}}, nil
+}
+
+// grow fills a log from so many events to so many, and returns how long it takes to find work in it.
+func (l *lab) grow(ctx context.Context, dir string, from, to int) (claim float64, err error) {
+	r, err := open(dir, false)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	const step = 50_000
+	for at := from; at < to; at += step {
+		n := min(step, to-at)
+		list := unsigned(at, n)
+		if err := r.fill(ctx, list, 512); err != nil {
+			return 0, err
+		}
+		l.say(fmt.Sprintf("%d events of %d", at+n, million10))
+	}
+	return claimTime(ctx, r, to)
+}
+
+// unsigned returns n small arrivals, beginning with the first-th, that were vouched for elsewhere: signing ten million would
+// take longer than what is measured.
+func unsigned(first, n int) []*inbox.Arrival {
+	list, now := make([]*inbox.Arrival, n), time.Now()
+	for i := range list {
+		k := first + i
+		list[i] = &inbox.Arrival{
+			Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook, SecretName: "bench", ReceivedAt: now, FirstSeen: now,
+			View:    inbox.View{Event: "workflow", Key: fmt.Sprintf("qoreid/workflow/%d", k/perKey)},
+			Payload: inbox.Payload{Body: body(k/perKey, k, smallBody)},
+		}
+	}
+	return list
+}
+
+// claimTime is the median time to find the next work behind a backlog: the log's next events behind a cursor, and the next
+// events of one lane. Cursors and lanes are spread over the whole log.
+func claimTime(ctx context.Context, r *room, events int) (float64, error) {
+	const times, batch = 2000, 256
+	took := make([]float64, 0, times)
+	for i := range times {
+		at := int64(uint64(i) * 2654435761 % uint64(max(events-batch, 1)))
+		key := fmt.Sprintf("qoreid/workflow/%d", at/perKey)
+		began := time.Now()
+		next, err := r.EventsAfter(ctx, at, batch)
+		if err != nil {
+			return 0, err
+		}
+		lane, err := r.LaneEvents(ctx, inbox.Live, key, 1, int64(events), batch)
+		if err != nil {
+			return 0, err
+		}
+		took = append(took, time.Since(began).Seconds())
+		if len(next) != batch || len(lane) != perKey {
+			return 0, fmt.Errorf("found %d events behind %d, and %d of %s", len(next), at, len(lane), key)
+		}
+	}
+	slices.Sort(took)
+	return quantile(took, 0.5), nil
+}
+
+// startOn starts the program on a log, looks how long it takes, and what memory it needs under load. What is sent was
+// never stored, but for some that is known already.
+func (l *lab) startOn(ctx context.Context, dir string, size int) error {
+	list := requests(size*10, l.scale(30_000))
+	s, err := l.serve(ctx, dir)
+	if err != nil {
+		return err
+	}
+	took, err := s.ready(ctx, list[:1])
+	if err != nil {
+		return err
+	}
+	if size == million {
+		l.add("start.1m", took)
+		return s.stop()
+	}
+	l.add("start.10m", took)
+	_, _, err = drive(ctx, s.address, list, nil)
+	used, merr := s.resident()
+	if err := errors.Join(err, merr, s.stop()); err != nil {
+		return err
+	}
+	l.add("memory.10m", used)
+	return nil
+}

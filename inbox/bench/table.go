@@ -1,0 +1,76 @@
+package bench
+
+// goal is a figure and what it shall come to.
+type goal struct {
+	name  string
+	unit  string
+	op    string // ">=", "<=" or none: only told
+	bound float64
+	what  string
+}
+
+const (
+	ratio   = "ratio"
+	perSec  = "per s"
+	seconds = "s"
+	octets  = "B"
+	mega    = "MB"
+	micros  = "µs"
+)
+
+// table lists every figure, in the order in which they are shown.
+var table = []goal{
+	{"disk.fsync", perSec, "", 0, "overwrites of 4 KiB, each flushed, by one thread"},
+	{"accept.one", perSec, "", 0, "events accepted one after another, each durable before the next"},
+	{"accept.one.vs_fsync", ratio, ">=", 0.75, "accept.one ÷ disk.fsync"},
+	{"accept.http64", perSec, "", 0, "signed 1 KiB webhooks answered 200, over 64 connections"},
+	{"accept.http64.vs_nostore", ratio, ">=", 0.5, "÷ the same door over a store that keeps nothing"},
+	{"accept.http64.vs_plain", ratio, ">=", 0.3, "÷ a handler that reads the body and answers"},
+	{"accept.http64.vs_naive", ratio, ">=", 8, "÷ the handler people write: a transaction per request on a pool"},
+	{"accept.full.vs_normal", ratio, ">=", 0.9, "÷ the same with synchronous=NORMAL, which a power cut undoes"},
+	{"accept.paced.p50.vs_fsync", ratio, "<=", 10, "answer time at a tenth of the full rate ÷ p50 of one fsync"},
+	{"accept.paced.p99.vs_fsync", ratio, "<=", 40, "its 99th percentile ÷ p50 of one fsync"},
+	{"accept.busy.vs_idle", ratio, ">=", 0.6, "accept.http64 while three plugins work ÷ without plugins"},
+	{"deliver.keys10000", perSec, "", 0, "ordered deliveries of 10,000 keys, each settled durably, through a native guest"},
+	{"deliver.keys10000.vs_call", ratio, ">=", 0.3, "÷ bare calls of the same guest on as many goroutines"},
+	{"deliver.keys100", perSec, "", 0, "the same with 100 keys"},
+	{"deliver.keys100.vs_call", ratio, ">=", 0.3, "÷ bare calls of the same guest on as many goroutines"},
+	{"deliver.go", perSec, "", 0, "the same with a guest in Go"},
+	{"deliver.go.vs_call", ratio, ">=", 0.7, "÷ bare calls of the same guest on as many goroutines"},
+	{"deliver.onekey", perSec, "", 0, "deliveries of one key, one after another"},
+	{"deliver.onekey.vs_fsync", ratio, ">=", 3, "÷ disk.fsync"},
+	{"replay", perSec, "", 0, "replayed deliveries of 10,000 keys"},
+	{"replay.vs_live", ratio, ">=", 0.7, "÷ the same events delivered for the first time"},
+	{"claim.10k", micros, "", 0, "time to find the next work behind a backlog of 10,000 events"},
+	{"claim.1m.vs_10k", ratio, "<=", 1.5, "the same behind a million ÷ claim.10k"},
+	{"claim.10m.vs_10k", ratio, "<=", 1.5, "the same behind ten million ÷ claim.10k"},
+	{"write.per_event", ratio, "<=", 5, "bytes written to the disk per 1 KiB event ÷ its body, checkpoint included"},
+	{"write.per_delivery", octets, "<=", 300, "bytes written to the disk per delivery, checkpoint included"},
+	{"memory.load", mega, "<=", 100, "resident memory of the server under full load, without plugins"},
+	{"memory.10m", mega, "<=", 250, "resident memory of the server with ten million events, under load"},
+	{"start.1m", seconds, "<=", 1, "start of the program to its first 200, with a million events"},
+	{"start.10m", seconds, "<=", 3, "the same with ten million"},
+	{"peer.goqite", ratio, ">=", 5, "deliver.keys10000 ÷ goqite's, which keeps no order"},
+	{"peer.river_sqlite", ratio, ">=", 5, "deliver.keys10000 ÷ River's on SQLite, which keeps no order"},
+}
+
+// trials yield the figures.
+var trials = []trial{
+	{name: "one producer", yields: []string{"disk.fsync", "accept.one", "accept.one.vs_fsync"}, rounds: 5, begin: oneProducer},
+	{name: "the door", yields: []string{
+		"accept.http64", "accept.http64.vs_nostore", "accept.http64.vs_plain", "accept.http64.vs_naive", "accept.full.vs_normal",
+	}, rounds: 5, begin: theDoor},
+	{name: "answer times", yields: []string{"accept.paced.p50.vs_fsync", "accept.paced.p99.vs_fsync"}, rounds: 3, begin: answerTimes},
+	{name: "busy plugins", yields: []string{"accept.busy.vs_idle"}, rounds: 5, begin: busyPlugins},
+	{name: "deliveries, 10,000 keys", yields: []string{"deliver.keys10000", "deliver.keys10000.vs_call", "replay", "replay.vs_live"},
+		rounds: 5, begin: deliveries(10_000)},
+	{name: "deliveries, 100 keys", yields: []string{"deliver.keys100", "deliver.keys100.vs_call"}, rounds: 5, begin: deliveries(100)},
+	{name: "deliveries in Go", yields: []string{"deliver.go", "deliver.go.vs_call"}, rounds: 3, begin: goDeliveries},
+	{name: "one key", yields: []string{"deliver.onekey", "deliver.onekey.vs_fsync"}, rounds: 5, begin: oneKey},
+	{name: "bytes written", yields: []string{"write.per_event", "write.per_delivery"}, rounds: 3, begin: bytesWritten},
+	{name: "memory under load", yields: []string{"memory.load"}, rounds: 3, begin: memoryUnderLoad},
+	{name: "peers", yields: []string{"peer.goqite", "peer.river_sqlite"}, rounds: 3, begin: peers},
+	{name: "a large log", yields: []string{
+		"claim.10k", "claim.1m.vs_10k", "claim.10m.vs_10k", "start.1m", "start.10m", "memory.10m",
+	}, rounds: 1, large: true, begin: largeLog},
+}

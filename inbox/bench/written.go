@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/store"
+)
+
+// actor is who did what a measurement does.
+var actor = store.Actor{Name: "bench", Reason: "measuring"}
+
+// window is how many things wait for the disk at a time, so that there are 256, the most it takes, in each commit.
+const window = 1024
+
+// bytesWritten looks at what is written to the disk, with commits as large as they get.
+func bytesWritten(_ context.Context, l *lab) (arms, error) {
+	if _, err := written(); err != nil {
+		return arms{}, errLeft("the system does not say what a program writes: " + err.Error())
+	}
+	n := l.scale(100_000)
+	list, err := arrivals(n, n, bodySize)
+	if err != nil {
+		return arms{}, err
+	}
+	return arms{round: func(ctx context.Context) error {
+		before, err := written()
+		if err != nil {
+			return err
+		}
+		r, err := l.room(false)
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(r.dir)
+		if err := errors.Join(r.fill(ctx, list, window), r.close()); err != nil { // closing makes the last checkpoint
+			return err
+		}
+		between, err := written()
+		if err != nil {
+			return err
+		}
+		if err := l.settleAll(ctx, r.dir, n); err != nil {
+			return err
+		}
+		after, err := written()
+		l.add("write.per_event", float64(between-before)/float64(n*bodySize))
+		l.add("write.per_delivery", float64(after-between)/float64(n))
+		return err
+	}}, nil
+}
+
+// settleAll settles every event of a log as a dispatcher does whose plugin says ok.
+func (l *lab) settleAll(ctx context.Context, dir string, n int) error {
+	r, err := open(dir, false)
+	if err != nil {
+		return err
+	}
+	if err := r.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
+		return errors.Join(err, r.close())
+	}
+	places := make(chan struct{}, window)
+	chain := &inbox.Chain{}
+	var failed atomic.Pointer[error]
+	for seq := int64(1); seq <= int64(n) && err == nil && failed.Load() == nil; seq++ {
+		places <- struct{}{}
+		now := time.Now()
+		err = r.Settle(ctx, &inbox.Settlement{Plugin: "p", Chain: chain, Cursor: max(seq-window, 0), Attempt: &inbox.Attempt{
+			Plugin: "p", Seq: seq, Number: 1, Result: inbox.OK, Fate: inbox.Done, Counted: true, StartedAt: now, Release: "bench",
+		}}, func(err error) {
+			if err != nil {
+				failed.Store(&err)
+			}
+			<-places
+		})
+	}
+	for range window {
+		places <- struct{}{}
+	}
+	if f := failed.Load(); f != nil {
+		err = errors.Join(err, *f)
+	}
+	return errors.Join(err, r.close())
+}
+
+// written is how many bytes this process has handed to the system to write (proc_pid_io(5)).
+func written() (int64, error) {
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if n, ok := strings.CutPrefix(line, "wchar: "); ok {
+			return strconv.ParseInt(strings.TrimSpace(n), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("no wchar in %q", text)
+}

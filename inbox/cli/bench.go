@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/bench"
+)
+
+func (p *program) benchCommand() *cli.Command {
+	return p.leaf(spec{
+		name: "bench", usage: "measure this machine's disk and processor, and how close the program comes to them", formats: showFormats(),
+		about: "Every figure that counts is a ratio of two things measured side by side in one run; docs/BENCHMARKS.md explains them. It works in\n" +
+			"a temporary directory that it removes, takes some minutes, and keeps the processor and the disk busy. It exits with 5 when a\n" +
+			"target is missed, or when the directory is not on a disk.",
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "dir", Usage: "measure on the file system of `DIR`, not on that of temporary files"},
+			&cli.BoolFlag{Name: "quick", Usage: "take less than half a minute: fewer rounds, and none with millions of events"},
+			&cli.StringSliceFlag{Name: "only", Usage: "measure only figures whose names begin with `NAME`"},
+			&cli.StringFlag{Name: "profile", Usage: "write a profile of the processor's time to `FILE`, for go tool pprof"},
+			&cli.StringFlag{Name: "peers", Usage: "`PROGRAM` built from inbox/bench/peers, to compare with other queues"},
+		},
+		run: p.bench,
+	})
+}
+
+func (p *program) bench(c *cli.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if file := c.String("profile"); file != "" {
+		f, err := os.Create(file)
+		if err != nil {
+			return usage("%v", err)
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	bar := p.newProgress()
+	report, err := bench.Run(p.ctx, bench.Options{
+		Dir: c.String("dir"), Quick: c.Bool("quick"), Only: c.StringSlice("only"), Peers: c.String("peers"), Self: self,
+		Say: func(done, total int64, what string) { bar.show(done, total, what) },
+	})
+	bar.end()
+	if report == nil || (err != nil && !errors.Is(err, context.Canceled)) {
+		return err
+	}
+	if werr := p.benchReport(report); werr != nil {
+		return werr
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(report)
+}
+
+// verdict is the exit code of a run that came to its end.
+func verdict(r *bench.Report) error {
+	if !r.Machine.Valid {
+		return &exit{code: exitSome, err: inbox.Errorf(inbox.Invalid, "", "these figures mean nothing: %s", r.Machine.Why)}
+	}
+	missed := 0
+	for _, f := range r.Figures {
+		if f.Met != nil && !*f.Met {
+			missed++
+		}
+	}
+	if missed > 0 {
+		return &exit{code: exitSome, err: inbox.Errorf(inbox.Internal, "", "%d figures are not what they should be", missed).
+			WithHint("docs/BENCHMARKS.md says what limits each; other work on the machine does, too")}
+	}
+	return nil
+}
+
+func (p *program) benchReport(r *bench.Report) error {
+	if p.format == "json" {
+		return p.document(r)
+	}
+	m := r.Machine
+	if err := p.pairs("cpu", fmt.Sprintf("%s, %d cores", m.CPU, m.Cores), "system", m.OS+" "+m.Kernel+", "+m.Go, "disk", m.FileSystem+" at "+m.Dir,
+		"database", m.SQLite+", synchronous="+m.Synchronous, "bodies", strconv.Itoa(m.BodyBytes)+" B"); err != nil {
+		return err
+	}
+	rows := [][]string{{"FIGURE", "MEDIAN", "UNIT", "MIN", "MAX", "TARGET", "", "WHAT"}}
+	for _, f := range r.Figures {
+		rows = append(rows, []string{f.Name, number(f.Value), f.Unit, number(f.Min), number(f.Max), f.Target, met(f.Met), f.What})
+	}
+	if err := p.print("\n"); err != nil {
+		return err
+	}
+	if err := align(p, rows); err != nil {
+		return err
+	}
+	for _, l := range r.Left {
+		fmt.Fprintf(p.err, "inbox: %s was left out: %s\n", l.Name, l.Why)
+	}
+	return nil
+}
+
+// number writes a figure with three digits that count.
+func number(v float64) string {
+	if v >= 100 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+func met(m *bool) string {
+	switch {
+	case m == nil:
+		return ""
+	case *m:
+		return "met"
+	}
+	return "missed"
+}

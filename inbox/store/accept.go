@@ -94,6 +94,9 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 		t.fresh = map[uint64]int64{}
 	}
 	t.fresh[prefix(digest)] = seq
+	if t.w.s.subs.any() && len(packed) <= cachedSize { // somebody will ask for it soon
+		t.payloads = append(t.payloads, placed{seq, inbox.Payload{Headers: a.Payload.Headers, Body: packed[len(packed)-len(a.Payload.Body):]}})
+	}
 	t.head, t.stored = seq, max(t.stored, t.now)
 	return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Stored}, nil
 }

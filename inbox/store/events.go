@@ -120,8 +120,17 @@ func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) 
 }
 
 // Payload returns the payload of an event after checking it. A purged one is a NotFound error, a damaged one an
-// Internal error that wraps ErrDamaged, a disk that cannot be read Unavailable.
+// Internal error that wraps ErrDamaged, a disk that cannot be read Unavailable. Its bytes must not be changed.
 func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
+	if p, ok := s.cache.get(seq); ok {
+		return p, nil
+	}
+	if err := s.readAhead(ctx, seq); err != nil {
+		return inbox.Payload{}, err
+	}
+	if p, ok := s.cache.get(seq); ok {
+		return p, nil
+	}
 	var bytes []byte
 	var sum, content sql.NullInt64
 	err := s.readers.QueryRowContext(ctx, `SELECT e.content_id, c.bytes, c.checksum FROM events e LEFT JOIN contents c ON c.id = e.content_id WHERE e.seq = ?`, seq).

@@ -71,6 +71,8 @@ type Store struct {
 	low  atomic.Bool
 	subs subscribers
 	ids  nameCache
+
+	cache *cache
 }
 
 // Open opens the store in a directory. It returns a NotFound error when there is none and Create is not set, an
@@ -86,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength), sealable: make(chan struct{}, 1)}
+	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength), sealable: make(chan struct{}, 1), cache: newCache()}
 	s.subs.list = map[chan struct{}]bool{}
 	if s.w, err = openWriter(ctx, s); err != nil {
 		return nil, err
@@ -224,6 +226,13 @@ func (s *Store) Subscribe() (<-chan struct{}, func()) {
 		defer s.subs.mu.Unlock()
 		delete(s.subs.list, c)
 	}
+}
+
+// any reports whether anybody subscribed.
+func (s *subscribers) any() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.list) > 0
 }
 
 func (s *subscribers) wake() {

@@ -131,7 +131,7 @@ func (p *pump) cover(l *lane, keep int) {
 // spill makes room when the window is full of events that wait for each other while there would be room for other
 // attempts: the lane that fills it, or that stopped the cursor, goes on by a row. It reports whether it did.
 func (p *pump) spill() bool {
-	if !p.more || p.room() || p.draining() || p.running >= p.live.Manifest.Concurrency ||
+	if !p.more || p.room() || p.draining() || !p.spare() ||
 		len(p.lined[0]) > 0 || !p.loaded {
 		return false
 	}

@@ -176,7 +176,7 @@ func (p *pump) refresh() { p.stale = true }
 // swap changes the release that runs.
 func (p *pump) swap(live *Live) {
 	changed := live != nil && p.live != nil && live.Release != p.live.Release
-	p.live = live
+	p.hire(live)
 	if live == nil {
 		return
 	}

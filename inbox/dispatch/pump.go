@@ -35,6 +35,7 @@ type pump struct {
 	inFlight atomic.Int64  // settlements handed in that are not durable yet
 
 	live     *Live           // nil: the plugin has no release that runs
+	crew     *crew           // of live
 	manifest *inbox.Manifest // of the release that runs or ran last
 	paused   bool            // by the operator
 	health   inbox.Health
@@ -60,7 +61,7 @@ type pump struct {
 	rows    int        // lanes that have a row
 	ahead   []*lane    // lanes whose next event was not looked at yet
 	due     timers
-	running int
+	running int // attempts handed to the crew that have not ended
 	turn    int // of probing
 	jobs    []*job
 	known   map[runKey]bool // other runs in memory
@@ -68,15 +69,6 @@ type pump struct {
 }
 
 type runKey struct{ seq, run int64 }
-
-// result is an attempt that ended.
-type result struct {
-	lane    *lane
-	item    *item
-	started time.Time
-	outcome inbox.Outcome
-	err     error // the payload could not be read for now: not an attempt
-}
 
 func newPump(d *Dispatcher, name string) *pump {
 	return &pump{
@@ -108,12 +100,25 @@ func (p *pump) run() {
 			fn()
 		case r := <-p.results:
 			p.ended(r)
+			p.endedToo()
 		case <-p.signal:
 		case <-appended:
 			p.more = true
 		case <-alarm.C:
 		case <-p.d.quit:
 			p.drain()
+			return
+		}
+	}
+}
+
+// endedToo takes what else has ended, so that a busy crew does not cost a look around for each.
+func (p *pump) endedToo() {
+	for range cap(p.results) {
+		select {
+		case r := <-p.results:
+			p.ended(r)
+		default:
 			return
 		}
 	}
@@ -132,6 +137,7 @@ func (p *pump) step() {
 		return
 	}
 	if p.idle() {
+		p.withdraw()
 		p.flush()
 		return
 	}
@@ -237,7 +243,7 @@ func (p *pump) line(l *lane) {
 // replay yields to live traffic.
 func (p *pump) start() {
 	for i := range p.lined {
-		for p.loaded && len(p.lined[i]) > 0 && p.running < p.live.Manifest.Concurrency {
+		for p.loaded && len(p.lined[i]) > 0 && p.spare() {
 			l := p.lined[i][0]
 			p.lined[i] = p.lined[i][1:]
 			l.lined = false
@@ -255,21 +261,5 @@ func (p *pump) attempt(l *lane) {
 		Plugin: p.name, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Tries: it.tries, Lane: l.id,
 	}
 	p.running++
-	store, live, lost := p.d.opt.Store, p.live, inbox.Outcome{Result: inbox.Unreadable, Release: p.live.Release}
-	ctx := p.d.stop
-	go func() {
-		r := result{lane: l, item: it, started: time.Now()}
-		payload, err := store.Payload(ctx, it.event.Seq)
-		switch kind := inbox.KindOf(err); {
-		case err == nil:
-			r.outcome = live.Run(ctx, it.event, payload, d, r.started)
-			r.outcome.Release = live.Release
-		case kind == inbox.Unavailable || ctx.Err() != nil:
-			r.err = err
-		default:
-			lost.Reason = err.Error()
-			r.outcome = lost
-		}
-		p.results <- r
-	}()
+	p.crew.calls <- call{lane: l, item: it, delivery: d} // it has room: spare was asked, or nothing runs
 }

@@ -169,6 +169,7 @@ func (p *pump) noteHealth(before inbox.Health, s *inbox.Settlement) {
 	s.Health = &h
 	switch {
 	case h.OnHold && !before.OnHold:
+		p.withdraw()
 		p.uncount(h.Streak, s)
 		p.d.opt.Log.Error("plugin is on hold: it, or what it depends on, is sick; only probes run until one succeeds",
 			"plugin", p.name, "result", h.Reason, "failures", len(h.Streak), "next_probe", h.ProbeAt)

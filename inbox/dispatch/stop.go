@@ -16,6 +16,7 @@ func (p *pump) reset(err error) {
 	}
 	p.d.opt.Log.Error("the store did not take what a plugin came to; beginning again from what is stored",
 		"plugin", p.name, "error", err)
+	p.withdraw()
 	for ; p.running > 0; p.running-- {
 		<-p.results
 	}
@@ -25,6 +26,8 @@ func (p *pump) reset(err error) {
 
 // drain ends the pump: running attempts end or are interrupted, and what they came to is settled.
 func (p *pump) drain() {
+	p.withdraw()
+	defer p.hire(nil)
 	for p.running > 0 {
 		select {
 		case r := <-p.results:
@@ -46,6 +49,9 @@ func (p *pump) drain() {
 // status describes the pump.
 func (p *pump) status() Status {
 	s := Status{Running: p.running}
+	if p.crew != nil {
+		s.Running -= len(p.crew.calls)
+	}
 	if !p.loaded {
 		s.Note = p.why
 		return s

@@ -14,12 +14,14 @@ import (
 // feed reads the log on and queues what the plugin wants.
 func (p *pump) feed() {
 	for p.more && p.room() && !p.draining() {
-		events, err := p.d.opt.Store.EventsAfter(p.d.stop, p.scanned, readAhead)
+		events, err := p.following()
 		if err != nil {
 			p.reset(err)
 			return
 		}
-		p.more = len(events) == readAhead
+		if p.more = len(events) == readAhead; p.more {
+			p.fetch(events[readAhead-1].Seq)
+		}
 		for i := range events {
 			if err := p.see(p.d.stop, &events[i]); err != nil {
 				p.reset(err)
@@ -31,6 +33,36 @@ func (p *pump) feed() {
 	if !p.draining() {
 		p.feedJobs(time.Now())
 	}
+}
+
+// fetched is what the log holds after a seq, read while the pump is busy with what comes before.
+type fetched struct {
+	after  int64
+	events []inbox.Event
+	err    error
+}
+
+// fetch reads on in the log, beside the pump: behind a backlog, reading was half of the pump's work.
+func (p *pump) fetch(after int64) {
+	next := make(chan fetched, 1)
+	p.next = next
+	store, stop := p.d.opt.Store, p.d.stop
+	go func() {
+		events, err := store.EventsAfter(stop, after, readAhead)
+		next <- fetched{after, events, err}
+	}()
+}
+
+// following returns the next events of the log.
+func (p *pump) following() ([]inbox.Event, error) {
+	if p.next != nil {
+		f := <-p.next
+		p.next = nil
+		if f.after == p.scanned && f.err == nil {
+			return f.events, nil
+		}
+	}
+	return p.d.opt.Store.EventsAfter(p.d.stop, p.scanned, readAhead)
 }
 
 // meet lets lanes go on whose next event is no longer ahead of what was looked at. They are ahead after a start: the

@@ -55,6 +55,7 @@ type pump struct {
 	settled map[int64]bool         // seqs above the stored cursor that a former process settled
 	passed  map[inbox.LaneID]int64 // and the newest of them per lane
 	more    bool                   // the log may hold events above scanned
+	next    <-chan fetched         // what follows in it, being read; nil: nothing is
 
 	lanes   map[inbox.LaneID]*lane
 	lined   [2][]*lane // lanes that may start: with a first run at their head, and with another

@@ -41,6 +41,9 @@ func (p *pump) drain() {
 			p.settle(s)
 		}
 	}
+	if p.next != nil {
+		<-p.next // nothing reads the store any more
+	}
 	for p.inFlight.Load() > 0 { // the store answers every settlement, if only with an error
 		<-p.signal
 	}

@@ -18,7 +18,7 @@ func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(erro
 		size += len(st.Attempt.Log) + len(st.Attempt.Reason)
 	}
 	return s.submit(ctx, &op{
-		size: size,
+		size: size, lazy: true,
 		refuse: func() error {
 			if st.Chain != nil && st.Chain.Broken() {
 				return errBroken

@@ -4,10 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"slices"
-	"time"
 
 	"inbox/inbox"
 )
@@ -21,6 +19,7 @@ const (
 
 // op is one change, whole or not at all.
 type op struct {
+	lazy   bool               // nobody waits for it to be durable
 	size   int                // bytes it writes, roughly
 	refuse func() error       // says why it must not be tried any more; nil: always tried
 	apply  func(tx *tx) error // may run more than once; changes nothing but the transaction
@@ -277,61 +276,6 @@ func (w *writer) wakeUpkeep() {
 		default:
 		}
 	}
-}
-
-// run is the life of the writing goroutine: it commits whatever waits until stop is closed and the queue is empty.
-func (w *writer) run(stop <-chan struct{}) error {
-	probe := time.NewTicker(time.Second)
-	defer probe.Stop()
-	batch := make([]*op, 0, batchOps)
-	for {
-		batch = batch[:0]
-		select {
-		case o := <-w.s.queue:
-			batch = append(batch, o)
-		case <-probe.C:
-			if err := w.idle(); err != nil {
-				return err
-			}
-			continue
-		case <-stop:
-			select {
-			case o := <-w.s.queue:
-				batch = append(batch, o)
-			default:
-				return nil
-			}
-		}
-		batch = w.gather(batch)
-		if err := w.commit(batch); err != nil {
-			return err
-		}
-	}
-}
-
-// gather takes what else waits, up to the bounds of a transaction. It does not wait: while one batch is flushed, the
-// next one gathers by itself. But it lets those who are about to hand something in do so first, which costs a lonely
-// one nothing and made batches under load a fifth larger.
-func (w *writer) gather(batch []*op) []*op {
-	const yields = 2
-	bytes, yielded := batch[0].size, 0
-	w.s.waiting.Add(-int64(batch[0].size))
-	for len(batch) < batchOps && bytes < batchBytes {
-		select {
-		case o := <-w.s.queue:
-			w.s.waiting.Add(-int64(o.size))
-			bytes += o.size
-			batch = append(batch, o)
-			continue
-		default:
-		}
-		if yielded == yields {
-			break
-		}
-		yielded++
-		runtime.Gosched()
-	}
-	return batch
 }
 
 // idle is called every second: it measures the disk, and tries a write when the last one failed, so that the door

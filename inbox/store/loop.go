@@ -1,0 +1,92 @@
+package store
+
+import (
+	"runtime"
+	"time"
+)
+
+// How long settlements wait for more of them, when nothing else is to be written. What runs next does not wait for their
+// commit, so that a lonely settlement costs nobody anything by being late; a commit costs as much as twenty settlements.
+const (
+	lingerFor = time.Millisecond
+	lingerOps = 128
+)
+
+// run is the life of the writing goroutine: it commits whatever waits until stop is closed and the queue is empty.
+func (w *writer) run(stop <-chan struct{}) error {
+	probe := time.NewTicker(time.Second)
+	defer probe.Stop()
+	patience := time.NewTimer(lingerFor)
+	defer patience.Stop()
+	batch := make([]*op, 0, batchOps)
+	for {
+		batch = batch[:0]
+		select {
+		case o := <-w.s.queue:
+			batch = w.take(batch, o)
+		case <-probe.C:
+			if err := w.idle(); err != nil {
+				return err
+			}
+			continue
+		case <-stop:
+			select {
+			case o := <-w.s.queue:
+				batch = w.take(batch, o)
+			default:
+				return nil
+			}
+		}
+		patience.Reset(lingerFor)
+		batch = w.gather(batch, patience.C, stop)
+		if err := w.commit(batch); err != nil {
+			return err
+		}
+	}
+}
+
+// take adds an op to a batch.
+func (w *writer) take(batch []*op, o *op) []*op {
+	w.s.waiting.Add(-int64(o.size))
+	return append(batch, o)
+}
+
+// gather takes what else waits, up to the bounds of a transaction. It does not wait: while one batch is flushed, the
+// next one gathers by itself. But it lets those who are about to hand something in do so first, which costs a lonely
+// one nothing and made batches under load a fifth larger. Only settlements among themselves linger for more.
+func (w *writer) gather(batch []*op, late <-chan time.Time, stop <-chan struct{}) []*op {
+	const yields = 2
+	bytes, lazy := 0, true
+	count := func(o *op) {
+		bytes += o.size
+		lazy = lazy && o.lazy
+	}
+	count(batch[0])
+	for yielded := 0; len(batch) < batchOps && bytes < batchBytes; {
+		select {
+		case o := <-w.s.queue:
+			batch = w.take(batch, o)
+			count(o)
+			continue
+		default:
+		}
+		if yielded < yields {
+			yielded++
+			runtime.Gosched()
+			continue
+		}
+		if !lazy || len(batch) >= lingerOps {
+			break
+		}
+		select {
+		case o := <-w.s.queue:
+			batch = w.take(batch, o)
+			count(o)
+		case <-late:
+			lazy = false
+		case <-stop:
+			lazy = false
+		}
+	}
+	return batch
+}

@@ -38,7 +38,7 @@ type crew struct {
 // newCrew makes a dispatcher that is told to start only when it is let go. It counts attempts up to want.
 func newCrew(r *room, want int) *crew {
 	c := &crew{end: make(chan error, 1), full: make(chan struct{}), want: int64(want)}
-	c.d = dispatch.New(dispatch.Options{Store: r.Store, Observe: func(_ *inbox.Event, a *inbox.Attempt) {
+	c.d = dispatch.New(dispatch.Options{Store: r.Store, Busy: r.Busy, Observe: func(_ *inbox.Event, a *inbox.Attempt) {
 		if a.Fate != inbox.Done {
 			c.bad.Store(a)
 		}
@@ -227,5 +227,9 @@ func (l *lab) doorWith(ctx context.Context, g *guest, plugins int, list [][]byte
 		c.d.SetLive(name, g.live())
 	}
 	perSecond, err = rate(ctx, intakeOver(r), list)
-	return perSecond, errors.Join(err, c.finish(ctx))
+	if err != nil {
+		c.stop() // what was not stored will not be delivered
+		return 0, errors.Join(err, <-c.end)
+	}
+	return perSecond, c.finish(ctx)
 }

@@ -12,10 +12,15 @@ import (
 type crew struct {
 	store Store
 	stop  context.Context
+	busy  func() bool
 	live  *Live
 	calls chan call
 	to    chan<- result
 }
+
+// giveWay is how long an attempt waits, at most, for events that are coming in: they cannot be had again, and a plugin
+// can make up for a millisecond later.
+const giveWay = time.Millisecond
 
 // call is an attempt to make.
 type call struct {
@@ -45,7 +50,7 @@ func (p *pump) hire(live *Live) {
 		return
 	}
 	p.crew = &crew{
-		store: p.d.opt.Store, stop: p.d.stop, live: live, calls: make(chan call, live.Manifest.Concurrency), to: p.results,
+		store: p.d.opt.Store, stop: p.d.stop, busy: p.d.opt.Busy, live: live, calls: make(chan call, live.Manifest.Concurrency), to: p.results,
 	}
 	for range live.Manifest.Concurrency {
 		go p.crew.work()
@@ -71,7 +76,19 @@ func (p *pump) withdraw() {
 
 func (c *crew) work() {
 	for call := range c.calls {
+		if c.busy() {
+			c.wait()
+		}
 		c.to <- c.attempt(call)
+	}
+}
+
+func (c *crew) wait() {
+	timer := time.NewTimer(giveWay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.stop.Done():
 	}
 }
 

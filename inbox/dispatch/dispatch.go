@@ -76,6 +76,7 @@ type Options struct {
 	Log     *slog.Logger                       // default: discard
 	Grace   time.Duration                      // how long running attempts may go on after Run's ctx is done; default 5 s
 	Low     func() bool                        // reports that the disk is nearly full: nothing new is started; nil: never
+	Busy    func() bool                        // reports that many events are coming in: they go first; nil: never
 	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was handed to the store; nil: nobody
 	Roll    func() float64                     // jitter; default math/rand
 	Paused  bool                               // start nothing until Resume
@@ -103,6 +104,9 @@ func New(o Options) *Dispatcher {
 	}
 	if o.Low == nil {
 		o.Low = func() bool { return false }
+	}
+	if o.Busy == nil {
+		o.Busy = func() bool { return false }
 	}
 	if o.Observe == nil {
 		o.Observe = func(*inbox.Event, *inbox.Attempt) {}

@@ -14,14 +14,16 @@ import (
 // feed reads the log on and queues what the plugin wants.
 func (p *pump) feed() {
 	for p.more && p.room() && !p.draining() {
-		events, err := p.following()
+		events, fresh, err := p.following()
 		if err != nil {
 			p.reset(err)
 			return
 		}
-		if p.more = len(events) == readAhead; p.more {
+		full := len(events) == readAhead
+		if full {
 			p.fetch(events[readAhead-1].Seq)
 		}
+		p.more = full || !fresh
 		for i := range events {
 			if err := p.see(p.d.stop, &events[i]); err != nil {
 				p.reset(err)
@@ -53,16 +55,18 @@ func (p *pump) fetch(after int64) {
 	}()
 }
 
-// following returns the next events of the log.
-func (p *pump) following() ([]inbox.Event, error) {
+// following returns the next events of the log. They are fresh if they were read just now: if not, the log may have
+// gained others since.
+func (p *pump) following() (events []inbox.Event, fresh bool, err error) {
 	if p.next != nil {
 		f := <-p.next
 		p.next = nil
 		if f.after == p.scanned && f.err == nil {
-			return f.events, nil
+			return f.events, false, nil
 		}
 	}
-	return p.d.opt.Store.EventsAfter(p.d.stop, p.scanned, readAhead)
+	events, err = p.d.opt.Store.EventsAfter(p.d.stop, p.scanned, readAhead)
+	return events, true, err
 }
 
 // meet lets lanes go on whose next event is no longer ahead of what was looked at. They are ahead after a start: the

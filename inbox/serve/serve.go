@@ -108,7 +108,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 // build joins the rooms.
 func (h *house) build() {
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: h.store, Log: h.log, Grace: attemptGrace, Low: h.store.Low, Paused: h.opt.Paused,
+		Store: h.store, Log: h.log, Grace: attemptGrace, Low: h.store.Low, Busy: h.store.Busy, Paused: h.opt.Paused,
 		Observe: func(e *inbox.Event, a *inbox.Attempt) {
 			h.metrics.CountAttempt(a)
 			for _, fn := range h.observe {

@@ -17,6 +17,9 @@ import (
 // likeThis is how many of a key's events are looked through for an equal one.
 const likeThis = 32
 
+// busyAccepts is how many events wait at once in a busy store.
+const busyAccepts = 16
+
 // digester makes digests under the store's key.
 type digester struct {
 	key  []byte
@@ -52,6 +55,8 @@ func (s *Store) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, er
 	}
 	digest := s.digest.sum([]byte(a.Source), a.Payload.Body)
 	var receipt inbox.Receipt
+	s.accepts.Add(1)
+	defer s.accepts.Add(-1)
 	err = s.writeSized(ctx, len(packed)+512, at503, func(t *tx) error {
 		var err error
 		receipt, err = t.accept(a, digest, packed)

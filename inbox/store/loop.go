@@ -47,7 +47,7 @@ func (w *writer) run(stop <-chan struct{}) error {
 
 // take adds an op to a batch.
 func (w *writer) take(batch []*op, o *op) []*op {
-	w.s.waiting.Add(-int64(o.size))
+	w.s.taken(o)
 	return append(batch, o)
 }
 

@@ -97,6 +97,45 @@ func TestAFullQueueRefusesEventsAndMakesSettlementsWait(t *testing.T) {
 	wg.Wait()
 }
 
+func TestSettlementsDoNotCrowdOutEvents(t *testing.T) {
+	t.Parallel()
+	s := ready(t, 1)
+	release := store.Hold(s)
+	gone, leave := context.WithCancel(ctx)
+	defer leave()
+	chain := &inbox.Chain{}
+	stuck := make(chan int, 1)
+	answers := make(chan error, store.QueueLength)
+	go func() { // more than there is room for
+		n := 0
+		for ; n < store.QueueLength; n++ {
+			st := &inbox.Settlement{Plugin: "p", Chain: chain, Cursor: 1}
+			if err := s.Settle(gone, st, func(err error) { answers <- err }); err != nil {
+				break
+			}
+		}
+		stuck <- n
+	}()
+	inboxtest.Eventually(t, "settlements wait", func() bool { return store.Waiting(s) >= store.QueueLength/4 })
+	var wg sync.WaitGroup
+	for i := range store.QueueLength / 2 {
+		wg.Go(func() { inboxtest.Accept(t, s, fmt.Sprint("event ", i)) })
+	}
+	inboxtest.Eventually(t, "the events wait, too", func() bool { return store.Waiting(s) >= store.QueueLength*3/4 })
+	leave()
+	queued := <-stuck
+	if queued != store.QueueLength/4 {
+		t.Errorf("%d settlements found room", queued)
+	}
+	release()
+	wg.Wait()
+	for range queued {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestTheQueueIsBoundedInBytesButTakesOneBodyOfAnySize(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{QueueBytes: 10_000})

@@ -51,17 +51,27 @@ func (s *Store) shut() {
 	for {
 		select {
 		case o := <-s.queue:
+			s.taken(o)
 			o.done(errStopping)
 		case <-closed:
 			for {
 				select {
 				case o := <-s.queue:
+					s.taken(o)
 					o.done(errStopping)
 				default:
 					return
 				}
 			}
 		}
+	}
+}
+
+// taken gives back the room that an op had in the queue.
+func (s *Store) taken(o *op) {
+	s.waiting.Add(-int64(o.size))
+	if o.lazy {
+		<-s.settling
 	}
 }
 
@@ -87,6 +97,13 @@ func (s *Store) submit(ctx context.Context, o *op, u urgency) error {
 	if u != patient && !s.room(o.size, u) {
 		return errFull
 	}
+	if o.lazy {
+		select {
+		case s.settling <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	s.waiting.Add(int64(o.size))
 	select {
 	case s.queue <- o:
@@ -102,6 +119,9 @@ func (s *Store) submit(ctx context.Context, o *op, u urgency) error {
 		return nil
 	case <-ctx.Done():
 		s.waiting.Add(-int64(o.size))
+		if o.lazy {
+			<-s.settling
+		}
 		return ctx.Err()
 	}
 }

@@ -57,12 +57,14 @@ type Store struct {
 	readers *sql.DB
 	w       *writer // belongs to the writing goroutine, or to whoever holds direct
 
-	queue   chan *op
-	waiting atomic.Int64 // bytes in the queue
-	state   sync.RWMutex // guards closed; held shared while something is put into the queue
-	closed  bool         // Run has ended
-	direct  sync.Mutex   // serialises the writes of a store without Run
-	begun   atomic.Bool  // Run was called
+	queue    chan *op
+	settling chan struct{} // holds as many as settlements wait in the queue: they must not crowd out events
+	waiting  atomic.Int64  // bytes in the queue
+	accepts  atomic.Int64  // events that wait for the disk
+	state    sync.RWMutex  // guards closed; held shared while something is put into the queue
+	closed   bool          // Run has ended
+	direct   sync.Mutex    // serialises the writes of a store without Run
+	begun    atomic.Bool   // Run was called
 
 	sealable chan struct{} // wakes upkeep when there are digests to seal
 
@@ -88,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength), sealable: make(chan struct{}, 1), cache: newCache()}
+	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength), settling: make(chan struct{}, queueLength/4), sealable: make(chan struct{}, 1), cache: newCache()}
 	s.subs.list = map[chan struct{}]bool{}
 	if s.w, err = openWriter(ctx, s); err != nil {
 		return nil, err
@@ -166,6 +168,9 @@ func (s *Store) Head() int64 { return s.head.Load() }
 
 // Low reports that the disk has less than Options.MinFree left: dispatch, replay and backup stop, intake goes on.
 func (s *Store) Low() bool { return s.low.Load() }
+
+// Busy reports that many events wait for the disk at once: whatever else needs the processor can wait a little.
+func (s *Store) Busy() bool { return s.accepts.Load() >= busyAccepts }
 
 // Ready returns nil when the store can take events, else an Unavailable error that says why not.
 func (s *Store) Ready(context.Context) error {

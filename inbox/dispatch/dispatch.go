@@ -190,6 +190,7 @@ func (d *Dispatcher) Paused() bool {
 // Status is what a pump can tell of itself.
 type Status struct {
 	Running int    // attempts under way
+	Handed  int    // attempts that begin as soon as one of those ends
 	Open    int    // events in memory that are not settled
 	Note    string // why it does not run as one would expect; empty when all is well
 }

@@ -53,7 +53,8 @@ func (p *pump) drain() {
 func (p *pump) status() Status {
 	s := Status{Running: p.running}
 	if p.crew != nil {
-		s.Running -= len(p.crew.calls)
+		s.Handed = len(p.crew.calls)
+		s.Running -= s.Handed
 	}
 	if !p.loaded {
 		s.Note = p.why

@@ -170,7 +170,7 @@ func (r *rig) die(plugin string, seq int64, result inbox.Result) {
 // audited returns the recorded deeds as "action target by actor: reason", oldest first.
 func (r *rig) audited() []string {
 	r.Helper()
-	entries, err := r.client.Audit(r.Context(), 100)
+	entries, err := r.client.Audit(r.Context(), inbox.AuditFilter{})
 	if err != nil {
 		r.Fatal(err)
 	}

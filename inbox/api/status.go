@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"inbox/inbox"
@@ -159,7 +160,7 @@ func (s *server) recheck(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := Rechecked{DryRun: req.DryRun, Kept: map[string]int64{}, IDs: []string{}, Failed: []Failure{}}
 	if !req.DryRun {
-		if err := s.Store.Audit(ctx, actor(r, req.Reason), "recheck", "quarantine "+req.Source); err != nil {
+		if err := s.Store.Audit(ctx, actor(r, req.Reason), "recheck", strings.TrimSpace("quarantine "+req.Source)); err != nil {
 			return err
 		}
 	}

@@ -105,9 +105,12 @@ func (p *program) app() *cli.App {
 	app.Commands = []*cli.Command{
 		p.serveCommand(), p.sendCommand(), p.eventCommand(), p.entityCommand(), p.deadCommand(), p.replayCommand(),
 		p.pluginCommand(), p.statusCommand(), p.doctorCommand(), p.secretCommand(), p.dbCommand(), p.configCommand(),
-		p.completionCommand(), p.versionCommand(), p.helpCommand(), p.completeCommand(),
+		p.auditCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(), p.completeCommand(),
 	}
-	app.Commands = append(app.Commands, later("state", "bench")...)
+	app.Commands = append(app.Commands, later(map[string]string{
+		"state": "plugins keep no state in this version",
+		"bench": "",
+	})...)
 	return app
 }
 

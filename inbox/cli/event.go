@@ -32,7 +32,10 @@ func (p *program) eventCommand() *cli.Command {
 			flags: append(filterFlags(), plugin), run: p.eventTail,
 		}),
 	}
-	return p.parent("event", []string{"events"}, "list, show and follow events", append(commands, later("export", "import")...)...)
+	return p.parent("event", []string{"events"}, "list, show and follow events", append(commands, later(map[string]string{
+		"export": "`inbox event list -o jsonl` writes events without their payloads; `inbox event show ID --raw` writes one body as it was received",
+		"import": "`inbox send --data @FILE` signs a body and sends it like a webhook",
+	})...)...)
 }
 
 func eventColumns(p *program) []column[api.Event] {

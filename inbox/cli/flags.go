@@ -145,15 +145,23 @@ func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	if f.Limit < 0 {
 		return f, usage("--limit is negative")
 	}
-	for name, to := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
-		if text := c.String(name); text != "" {
-			if *to, err = p.when(text); err != nil {
-				return f, usage("--%s: %w", name, err)
-			}
-		}
+	if f.Since, f.Until, err = p.between(c); err != nil {
+		return f, err
 	}
 	f.Where, err = api.ParseWhere(c.StringSlice("where"))
 	return f, err
+}
+
+// between reads --since and --until.
+func (p *program) between(c *cli.Context) (since, until time.Time, err error) {
+	for name, to := range map[string]*time.Time{"since": &since, "until": &until} {
+		if text := c.String(name); text != "" {
+			if *to, err = p.when(text); err != nil {
+				return since, until, usage("--%s: %w", name, err)
+			}
+		}
+	}
+	return since, until, nil
 }
 
 // selection reads the filter flags and the ids among the arguments.

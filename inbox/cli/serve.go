@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/lmittmann/tint"
@@ -17,7 +18,7 @@ import (
 func (p *program) serveCommand() *cli.Command {
 	var flags []cli.Flag
 	for _, one := range config.All() {
-		usage := one.Usage + " (" + one.Env
+		usage := strings.ReplaceAll(one.Usage, "`", "'") + " (" + one.Env // in backticks it would be taken for the name of the value
 		if one.Default != "" {
 			usage += "; default " + one.Default
 		}
@@ -25,7 +26,7 @@ func (p *program) serveCommand() *cli.Command {
 	}
 	flags = append(flags,
 		flag("demo", "show the whole line: a store for the moment, a plugin, and sample events"),
-		flag("paused", "start no plugin until `inbox plugin resume --all`"),
+		flag("paused", "start no plugin until 'inbox plugin resume --all'"),
 		flag("no-secret", "begin without webhook secrets: answer probes and keep the rest aside"),
 		flag("dev", "log everything, for reading: for those who write a plugin"),
 	)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,13 +48,19 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// ports are handed out one by one, below those that systems give to connections: a port that was free and is not
+// listened on yet may be given to one at any moment.
+var ports atomic.Int64
+
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const first, n = 10000, 20000
+	for range n {
+		address := fmt.Sprintf("127.0.0.1:%d", first+(int64(os.Getpid())*131+ports.Add(1))%n)
+		if l, err := net.Listen("tcp", address); err == nil {
+			return address, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", errors.New("no address is free")
 }
 
 // poll calls ok until it returns true, ten seconds at most.

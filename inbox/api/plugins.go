@@ -27,6 +27,9 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 	for i := range files {
 		at := slices.IndexFunc(list, func(p Plugin) bool { return p.Name == files[i].Plugin })
 		if at < 0 {
+			if files[i].State == FileAbsent {
+				continue // it never ran, and nothing of it is left
+			}
 			at = len(list)
 			list = append(list, Plugin{Name: files[i].Plugin})
 		}

@@ -53,7 +53,7 @@ func (s *server) reasons(ctx context.Context, st *Status) []Reason {
 		add("store", "", inbox.HintOf(err), "the store takes no events: %s", err)
 	}
 	if s.Store.Low() {
-		add("disk", "", "free some space, or lower min_free", "%d bytes of disk space are left: plugins stop, webhooks are still taken", st.FreeBytes)
+		add("disk", "", "free some space, or lower min_free", "little disk space is left, %.1f GiB: plugins, replays and backups wait; webhooks are still taken", float64(st.FreeBytes)/(1<<30))
 	}
 	if n := st.Quarantine.Count; n > 0 {
 		add("quarantine", "", "`inbox secret check` says why", "%s in the quarantine", plural(n, "request is", "requests are"))

@@ -33,6 +33,9 @@ func runDemo(ctx context.Context, o Options) error {
 	if o.DemoPace == 0 {
 		o.DemoPace = demoPace
 	}
+	if o.Command == "" {
+		o.Command = "inbox"
+	}
 	secret := rand.Text()
 	s, err := config.Load(config.Inputs{
 		File:  os.DevNull,
@@ -68,9 +71,9 @@ func runDemo(ctx context.Context, o Options) error {
 				say("")
 				say("That was one of every kind. In another terminal, look at what is kept:")
 				for _, command := range []string{"event list", "entity list", "plugin list", "replay --event workflow", "status"} {
-					say("  inbox %s --data %s", command, s.Data)
+					say("  %s %s --data %s", o.Command, command, s.Data)
 				}
-				say("Start your own with `inbox serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.")
+				say("Start your own with `%s serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.", o.Command)
 			}
 		case <-ctx.Done():
 		}
@@ -158,7 +161,7 @@ func tell(e *inbox.Event, a *inbox.Attempt) string {
 	line := fmt.Sprintf("  delivered #%d %s to the plugin %s: ", e.Seq, what, a.Plugin)
 	switch {
 	case a.Fate == inbox.Again:
-		return line + fmt.Sprintf("it said %q (%s), so it will be tried again; later events of %s wait, others go on", a.Result, a.Reason, e.View.Key)
+		return line + fmt.Sprintf("it said %q: %s. It will be tried again; later events of %s wait, others go on", a.Result, a.Reason, e.View.Key)
 	case a.Fate == inbox.Dead:
 		return line + "it was rejected and is now a dead letter: see `inbox dead list`"
 	case a.Number > 1:

@@ -24,6 +24,7 @@ type Lock struct {
 type Holding struct {
 	PID       int       `json:"pid"`
 	Socket    string    `json:"socket,omitempty"`
+	Webhooks  string    `json:"webhooks,omitempty"` // the address they come to
 	StartedAt time.Time `json:"started_at"`
 }
 

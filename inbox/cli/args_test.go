@@ -95,6 +95,19 @@ func TestEveryCommandIsRunByAScript(t *testing.T) {
 	walk("", (&program{}).app().Commands)
 }
 
+// leaves returns the commands that do something, of all depths.
+func leaves(commands []*cli.Command) []*cli.Command {
+	var list []*cli.Command
+	for _, c := range commands {
+		if len(c.Subcommands) > 0 {
+			list = append(list, leaves(c.Subcommands)...)
+		} else if !c.Hidden {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
 // common reports whether a flag is one that every command has, or one of the filter, which every list has.
 func common(name string) bool {
 	p := &program{}

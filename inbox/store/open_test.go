@@ -32,7 +32,11 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 		says  string
 	}{
 		"no store": {func(t *testing.T, dir string) { os.RemoveAll(dir) }, inbox.NotFound, "no store at"},
-		"no key":   {func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "store.key")) }, inbox.Invalid, "key"},
+		"an empty file": {func(t *testing.T, dir string) {
+			store.Exec(t, dir, "PRAGMA wal_checkpoint(TRUNCATE)")
+			os.WriteFile(filepath.Join(dir, "inbox.db"), nil, 0o600)
+		}, inbox.NotFound, "no store at"},
+		"no key": {func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "store.key")) }, inbox.Invalid, "key"},
 		"another key": {func(t *testing.T, dir string) {
 			os.WriteFile(filepath.Join(dir, "store.key"), bytes.Repeat([]byte{1}, 32), 0o600)
 		}, inbox.Invalid, "not the key"},

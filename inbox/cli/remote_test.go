@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/api"
@@ -181,6 +182,46 @@ func TestAReplayIsSeenToItsEndWithABarOnATerminal(t *testing.T) {
 	}
 	if out.Len() == 0 {
 		t.Error("what a replay came to is not shown")
+	}
+}
+
+// until is a writer that calls seen once what was written has a text in it.
+type until struct {
+	bytes.Buffer
+	text string
+	seen func()
+}
+
+func (w *until) Write(b []byte) (int, error) {
+	n, err := w.Buffer.Write(b)
+	if strings.Contains(w.String(), w.text) {
+		w.seen()
+	}
+	return n, err
+}
+
+func TestAReplayThatDoesNotGoOnSaysWhatItWaitsFor(t *testing.T) {
+	p, _, _, _, s := remote(t, 3)
+	if err := s.Register(t.Context(), "crm", inbox.StartFrom{Start: true}); err != nil {
+		t.Fatal(err)
+	}
+	who := store.Actor{Name: "test"}
+	if err := s.SetPaused(t.Context(), who, "crm", true); err != nil {
+		t.Fatal(err)
+	}
+	job := inbox.Job{Plugins: []string{"crm"}}
+	if err := s.CreateJob(t.Context(), who, &job); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	said := &until{text: "[........................] 0/3 · plugin crm: paused by an operator\n", seen: cancel}
+	p.err = said
+	now := p.now()
+	p.now = func() time.Time { now = now.Add(time.Second); return now }
+	code := p.run(ctx, []string{"replay", "--attach", fmt.Sprint(job.ID)})
+	if code != exitInterrupted || !strings.Contains(said.String(), "--cancel 1 ends it") {
+		t.Errorf("%d: %s", code, said)
 	}
 }
 

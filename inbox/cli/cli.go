@@ -97,6 +97,7 @@ func (p *program) app() *cli.App {
 	app.Writer, app.ErrWriter = p.out, p.err
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.OnUsageError = usageError
+	app.DisableSliceFlagSeparator = true // a comma may stand in a value; words takes names apart where it does not
 	app.Action = p.group
 	app.Flags = []cli.Flag{cli.HelpFlag}
 	app.UsageText = "inbox COMMAND [flags] [arguments]"

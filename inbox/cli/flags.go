@@ -96,6 +96,9 @@ func (p *program) checkCall(c *cli.Context, s spec) error {
 	if len(args) < s.min {
 		return usage("%s needs %s", c.Command.HelpName, s.args).WithHint(c.Command.HelpName + " --help")
 	}
+	if err := checkEmpty(c); err != nil {
+		return err
+	}
 	p.quiet, p.verbose = c.Bool("quiet"), c.Bool("verbose")
 	p.format = "table"
 	if len(s.formats) == 0 {
@@ -109,6 +112,29 @@ func (p *program) checkCall(c *cli.Context, s spec) error {
 		bad := p.format
 		p.format = "table"
 		return usage("the output format is %q, not one of %s", bad, strings.Join(s.formats, ", "))
+	}
+	return nil
+}
+
+// checkEmpty refuses a flag with an empty value where that says nothing: `--plugin "$NAME"` with a variable that is not
+// set would mean every plugin.
+func checkEmpty(c *cli.Context) error {
+	says := []string{"url", "token", "reason", "admin", "health", "plugins", "trusted-proxies", "data", "config"}
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		if !c.IsSet(name) || slices.Contains(says, name) {
+			continue
+		}
+		var values []string
+		switch f.(type) {
+		case *cli.StringFlag:
+			values = []string{c.String(name)}
+		case *cli.StringSliceFlag:
+			values = c.StringSlice(name)
+		}
+		if slices.ContainsFunc(values, func(v string) bool { return strings.Trim(v, ", ") == "" }) {
+			return usage("--%s is empty", name).WithHint("leave it out, or give it a value")
+		}
 	}
 	return nil
 }

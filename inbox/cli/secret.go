@@ -41,6 +41,9 @@ func (p *program) secretCheck(c *cli.Context) error {
 	if c.IsSet("signature") || c.IsSet("body-file") {
 		return p.checkSignature(c)
 	}
+	if c.Int("last") < 1 {
+		return usage("--last is %d", c.Int("last"))
+	}
 	here := p.flagOrEnv(c, "url", "INBOX_URL") == ""
 	if here {
 		if err := p.checkPlaces(c); err != nil {
@@ -175,7 +178,12 @@ func (p *program) secretRecheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool("dry-run") || would.Admitted == 0 {
+	if c.Bool("dry-run") {
+		return p.rechecked(&would)
+	}
+	if would.Admitted == 0 {
+		p.nothingPasses(&would)
+		would.DryRun = false
 		return p.rechecked(&would)
 	}
 	if err := p.ask(c, "Let in %s that pass now? Plugins will get them.", plural(would.Admitted, "request", "requests")); err != nil {
@@ -187,6 +195,15 @@ func (p *program) secretRecheck(c *cli.Context) error {
 		return err
 	}
 	return p.rechecked(&did)
+}
+
+// nothingPasses says why a recheck lets nothing in.
+func (p *program) nothingPasses(r *api.Rechecked) {
+	if r.Checked == 0 {
+		p.say("the quarantine is empty")
+		return
+	}
+	p.say("nothing in the quarantine passes with the server's secrets; `inbox secret check` says why")
 }
 
 func (p *program) rechecked(r *api.Rechecked) error {

@@ -88,15 +88,7 @@ func TestNothingPersonalIsShownButByRevealAndThatIsRecorded(t *testing.T) {
 		}
 		return out.String() + errs.String()
 	}
-	calls := [][]string{
-		{"event", "list"}, {"entity", "list"}, {"dead", "list", "--resolved"}, {"plugin", "list"}, {"plugin", "inspect", "crm"}, {"status"}, {"secret", "check"},
-		{"replay", "--all", "--dry-run"}, {"replay", "--list"}, {"dead", "retry", "--all", "--dry-run"}, {"dead", "discard", "--all", "--dry-run"}, {"audit"},
-		{"event", "tail", "--since", "1h", "--limit", "3"},
-	}
-	for _, id := range ids {
-		calls = append(calls, []string{"event", "show", id})
-	}
-	calls = append(calls, []string{"dead", "show", ids[0]}, []string{"entity", "show", "qoreid/address/1"}, []string{"entity", "show", "ref-1"})
+	calls := reading(ids)
 	formats := 0
 	for _, call := range calls {
 		for _, format := range listFormats() {
@@ -128,6 +120,20 @@ func TestNothingPersonalIsShownButByRevealAndThatIsRecorded(t *testing.T) {
 			t.Errorf("inbox %s reveals, and that is not recorded", strings.Join(call, " "))
 		}
 	}
+}
+
+// reading returns calls of every command that shows something of a store; the event of the first id is dead.
+func reading(ids []string) (calls [][]string) {
+	calls = [][]string{
+		{"event", "list"}, {"entity", "list"}, {"dead", "list", "--resolved"}, {"plugin", "list"}, {"plugin", "inspect", "crm"}, {"status"}, {"secret", "check"},
+		{"replay", "--all", "--dry-run"}, {"replay", "--list"}, {"dead", "retry", "--all", "--dry-run"}, {"dead", "discard", "--all", "--dry-run"}, {"audit"},
+		{"event", "tail", "--since", "1h", "--limit", "3"},
+	}
+	for _, id := range ids {
+		calls = append(calls, []string{"event", "show", id})
+	}
+	calls = append(calls, []string{"dead", "show", ids[0]}, []string{"entity", "show", "qoreid/address/1"}, []string{"entity", "show", "ref-1"})
+	return calls
 }
 
 // keepMarked stores one event of every kind, a body that is not JSON, a delivery that failed with a reason and a log

@@ -201,27 +201,32 @@ func (w *until) Write(b []byte) (int, error) {
 }
 
 func TestAReplayThatDoesNotGoOnSaysWhatItWaitsFor(t *testing.T) {
-	p, _, _, _, s := remote(t, 3)
-	if err := s.Register(t.Context(), "crm", inbox.StartFrom{Start: true}); err != nil {
-		t.Fatal(err)
-	}
-	who := store.Actor{Name: "test"}
-	if err := s.SetPaused(t.Context(), who, "crm", true); err != nil {
-		t.Fatal(err)
-	}
-	job := inbox.Job{Plugins: []string{"crm"}}
-	if err := s.CreateJob(t.Context(), who, &job); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	said := &until{text: "[........................] 0/3 · plugin crm: paused by an operator\n", seen: cancel}
-	p.err = said
-	now := p.now()
-	p.now = func() time.Time { now = now.Add(time.Second); return now }
-	code := p.run(ctx, []string{"replay", "--attach", fmt.Sprint(job.ID)})
-	if code != exitInterrupted || !strings.Contains(said.String(), "--cancel 1 ends it") {
-		t.Errorf("%d: %s", code, said)
+	for what, paused := range map[string]bool{
+		"plugin crm: paused by an operator": true, "plugin crm has no file in the plugins folder": false,
+	} {
+		p, _, _, _, s := remote(t, 3)
+		who := store.Actor{Name: "test"}
+		job := inbox.Job{Plugins: []string{"crm"}}
+		err := s.Register(t.Context(), "crm", inbox.StartFrom{})
+		if err == nil {
+			err = s.SetPaused(t.Context(), who, "crm", paused)
+		}
+		if err == nil {
+			err = s.CreateJob(t.Context(), who, &job)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		said := &until{text: "[........................] 0/3 · " + what + "\n", seen: cancel}
+		p.err = said
+		now := p.now()
+		p.now = func() time.Time { now = now.Add(time.Second); return now }
+		code := p.run(ctx, []string{"replay", "--attach", fmt.Sprint(job.ID)})
+		if code != exitInterrupted || !strings.Contains(said.String(), "--cancel 1 ends it") {
+			t.Errorf("%d: %s", code, said)
+		}
+		cancel()
 	}
 }
 

@@ -208,6 +208,11 @@ func (p *program) holdsUp(client *api.Client, r *api.Replay) string {
 			return why.Message
 		}
 	}
+	for i := range st.Plugins {
+		if x := &st.Plugins[i]; x.State == api.FileAbsent && slices.Contains(r.Plugins, x.Name) {
+			return "plugin " + x.Name + " has no file in the plugins folder"
+		}
+	}
 	return "waits for its plugins"
 }
 

@@ -187,6 +187,9 @@ func (p *program) printDeliveries(d *api.EventDetail, indent string) error {
 		if !del.DueAt.IsZero() {
 			line += ", due " + p.stamp(del.DueAt)
 		}
+		if del.Note != "" {
+			line += " (" + del.Note + ")"
+		}
 		if err := p.print("%s\n", line); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package serve_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -53,6 +54,12 @@ func TestTheDemoShowsTheWholeLine(t *testing.T) {
 	for _, want := range []string{"will be tried again", "ok at attempt 2", `"status":"duplicate"`, "./box event list --data ", "`./box serve`", "Ctrl-C"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not say %q:\n%s", want, text)
+		}
+	}
+	for seq := range kinds {
+		received, delivered := strings.Index(text, fmt.Sprintf(`"seq":%d,`, seq+1)), strings.Index(text, fmt.Sprintf("delivered #%d ", seq+1))
+		if received < 0 || delivered < received {
+			t.Errorf("event %d is delivered before it is received:\n%s", seq+1, text)
 		}
 	}
 	for _, k := range kinds {

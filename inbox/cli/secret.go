@@ -71,11 +71,18 @@ func (p *program) secretCheck(c *cli.Context) error {
 	return nil
 }
 
-// checkPlaces says where every source's secrets are, and fails if one has none.
+// checkPlaces says where every source's secrets are, or those of the one that is asked for, and fails if one has none.
 func (p *program) checkPlaces(c *cli.Context) error {
 	s, err := p.settings(c)
 	if err != nil {
 		return err
+	}
+	if name := c.String("source"); name != "" {
+		src, err := chooseSource(s, name)
+		if err != nil {
+			return err
+		}
+		s.Sources = []config.Source{*src}
 	}
 	for i := range s.Sources {
 		p.sayPlaces(&s.Sources[i])

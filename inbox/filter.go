@@ -28,9 +28,9 @@ type Filter struct {
 
 // Narrow reports whether f selects less than everything.
 func (f Filter) Narrow() bool {
-	return len(f.Seqs) > 0 || len(f.Events) > 0 || len(f.EventTypes) > 0 || len(f.Sources) > 0 || f.Mode != "" ||
-		f.Key != "" || f.CustomerReference != "" || len(f.Statuses) > 0 || f.Plugin != "" ||
-		!f.Since.IsZero() || !f.Until.IsZero() || len(f.Where) > 0 || f.Limit > 0
+	values := len(f.Seqs) + len(f.Events) + len(f.EventTypes) + len(f.Sources) + len(f.Statuses) + len(f.Where)
+	text := string(f.Mode) + f.Key + f.CustomerReference + f.Plugin
+	return values > 0 || text != "" || !f.Since.IsZero() || !f.Until.IsZero() || f.Limit > 0
 }
 
 // Fold lowers s and turns spaces and dashes into single underscores: QoreID writes one status in several ways.

@@ -1,7 +1,8 @@
 package inbox
 
-// Nearest returns the word that name was probably meant to be, empty when none is near: at most two letters, and a third
-// of the word, away by insertions, deletions and replacements (Levenshtein 1966).
+// Nearest returns the word that name was probably meant to be, empty when none is near: at most two letters, and a
+// third of the word, away by insertions, deletions, replacements and swaps of neighbours (Damerau 1964, but that no part
+// of a word is edited twice).
 func Nearest(name string, words []string) string {
 	best, least := "", 3
 	for _, w := range words {
@@ -13,19 +14,22 @@ func Nearest(name string, words []string) string {
 }
 
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
+		before, last, row = last, row, before
 		row[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			cost := last[j]
 			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
+				cost = 1 + min(last[j], row[j], last[j+1])
 			}
-			diagonal, row[j+1] = row[j+1], cost
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				cost = min(cost, before[j-1]+1)
+			}
+			row[j+1] = cost
 		}
 	}
 	return row[len(b)]

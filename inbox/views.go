@@ -131,6 +131,15 @@ type AuditEntry struct {
 	Reason string
 }
 
+// AuditFilter selects recorded deeds. Empty fields select everything.
+type AuditFilter struct {
+	Action string
+	Actor  string
+	Since  time.Time // at or after
+	Until  time.Time // before
+	Limit  int       // 0: no limit
+}
+
 // StoreStats are figures for status, metrics and doctor.
 type StoreStats struct {
 	Events     int64 // newest seq

@@ -170,7 +170,7 @@ func (r *rig) die(plugin string, seq int64, result inbox.Result) {
 // audited returns the recorded deeds as "action target by actor: reason", oldest first.
 func (r *rig) audited() []string {
 	r.Helper()
-	entries, err := r.client.Audit(r.Context(), 100)
+	entries, err := r.client.Audit(r.Context(), inbox.AuditFilter{})
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -238,9 +238,14 @@ func TestEveryKindOfErrorHasItsStatusAndItsHint(t *testing.T) {
 		{"GET", "/v1/events?where=data", "", 400, inbox.Invalid},
 		{"GET", "/v1/events?key=a&key=b", "", 400, inbox.Invalid},
 		{"GET", "/v1/events/stream?limit=1", "", 400, inbox.Invalid},
+		{"GET", "/v1/events/stream?plugin=p", "", 400, inbox.Invalid},
+		{"GET", "/v1/events/stream?newest=true", "", 400, inbox.Invalid},
 		{"GET", "/v1/entities?older_than=old", "", 400, inbox.Invalid},
 		{"GET", "/v1/entities/timeline?key=k", "", 400, inbox.Invalid},
 		{"GET", "/v1/audit?limit=x", "", 400, inbox.Invalid},
+		{"GET", "/v1/audit?since=yesterday", "", 400, inbox.Invalid},
+		{"GET", "/v1/audit?action=reveal&action=backup", "", 400, inbox.Invalid},
+		{"GET", "/v1/audit?event=workflow", "", 400, inbox.Invalid},
 		{"GET", "/v1/quarantine?limit=x", "", 400, inbox.Invalid},
 		{"POST", "/v1/dead/retry", "{}", 400, inbox.Invalid},
 		{"POST", "/v1/dead/retry", "not json", 400, inbox.Invalid},

@@ -306,7 +306,13 @@ func (c *Client) Backup(ctx context.Context, req BackupRequest) (out Backup, err
 	return out, c.do(ctx, "POST", "/v1/db/backup", nil, req, &out)
 }
 
-// Audit returns the newest recorded deeds.
-func (c *Client) Audit(ctx context.Context, limit int) (out []AuditEntry, err error) {
-	return out, c.do(ctx, "GET", "/v1/audit", url.Values{"limit": {strconv.Itoa(limit)}}, nil, &out)
+// Audit returns the recorded deeds that a filter selects, the newest first.
+func (c *Client) Audit(ctx context.Context, f inbox.AuditFilter) (out []AuditEntry, err error) {
+	q := Query(inbox.Filter{Since: f.Since, Until: f.Until, Limit: f.Limit}, nil)
+	for name, value := range map[string]string{"action": f.Action, "actor": f.Actor} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return out, c.do(ctx, "GET", "/v1/audit", q, nil, &out)
 }

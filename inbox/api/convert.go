@@ -18,8 +18,29 @@ func eventOf(e *inbox.Event) Event {
 	}
 }
 
-// detailOf is an event with what became of it, without its payload.
-func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, reveal bool) (EventDetail, error) {
+// standing returns, for every plugin that starts nothing at the moment, why.
+func (s *server) standing(ctx context.Context) (map[string]string, error) {
+	plugins, err := s.plugins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	why := map[string]string{}
+	for i := range plugins {
+		switch p := &plugins[i]; {
+		case p.Paused:
+			why[p.Name] = "the plugin is paused"
+		case p.OnHold:
+			why[p.Name] = "the plugin is on hold"
+		case p.State == FileAbsent:
+			why[p.Name] = "the plugin's file is gone"
+		}
+	}
+	return why, nil
+}
+
+// detailOf is an event with what became of it, without its payload. What still is to run has the reason why its plugin
+// stands, if it does.
+func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing map[string]string, reveal bool) (EventDetail, error) {
 	d := EventDetail{
 		Event: eventOf(&tr.Event), Copies: Copies(tr.Copies), Deliveries: []Delivery{}, Revealed: reveal,
 	}
@@ -31,6 +52,10 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, reveal bool
 				return d, err
 			}
 			out.Behind = head.ID
+		}
+		switch one.State {
+		case inbox.StatePending, inbox.StateWaiting, inbox.StateRetrying:
+			out.Note = standing[one.Plugin]
 		}
 		for i := range one.Attempts {
 			out.Attempts = append(out.Attempts, attemptOf(&one.Attempts[i], reveal))

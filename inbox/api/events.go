@@ -102,7 +102,11 @@ func (s *server) showEvent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := s.detailOf(ctx, tr, reveal)
+	standing, err := s.standing(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := s.detailOf(ctx, tr, standing, reveal)
 	if err != nil {
 		return err
 	}
@@ -195,9 +199,13 @@ func (s *server) showTimeline(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	standing, err := s.standing(ctx)
+	if err != nil {
+		return err
+	}
 	t := Timeline{Mode: mode, Key: key, Revealed: reveal}
 	for i := range traces {
-		d, err := s.detailOf(ctx, &traces[i], reveal)
+		d, err := s.detailOf(ctx, &traces[i], standing, reveal)
 		if err != nil {
 			return err
 		}

@@ -27,6 +27,9 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 	for i := range files {
 		at := slices.IndexFunc(list, func(p Plugin) bool { return p.Name == files[i].Plugin })
 		if at < 0 {
+			if files[i].State == FileAbsent {
+				continue // it never ran, and nothing of it is left
+			}
 			at = len(list)
 			list = append(list, Plugin{Name: files[i].Plugin})
 		}
@@ -158,6 +161,14 @@ func pick(releases []inbox.Release, p *Plugin, id string) (*inbox.Release, error
 	return found, nil
 }
 
+// neverRan says that nothing can be done with a plugin of which no release was ever live, and why there is none.
+func (p *Plugin) neverRan() error {
+	if p.Error == "" {
+		return inbox.Errorf(inbox.Conflict, "", "plugin %s never ran", p.Name).WithHint("`inbox plugin list` shows how it is")
+	}
+	return inbox.Errorf(inbox.Conflict, "", "plugin %s never ran: %s", p.Name, p.Error).WithHint(p.Hint)
+}
+
 // act is what the three actions on a plugin have in common.
 func (s *server) act(w http.ResponseWriter, r *http.Request, do func(p *Plugin) error) error {
 	p, err := s.plugin(r)
@@ -165,7 +176,7 @@ func (s *server) act(w http.ResponseWriter, r *http.Request, do func(p *Plugin) 
 		return err
 	}
 	if p.CreatedAt.IsZero() {
-		return inbox.Errorf(inbox.Conflict, "", "plugin %s never ran", p.Name).WithHint(p.Hint)
+		return p.neverRan()
 	}
 	if err := do(p); err != nil {
 		return err

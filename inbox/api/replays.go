@@ -101,9 +101,13 @@ func (s *server) replayPlugins(ctx context.Context, named []string) ([]string, e
 		}
 	}
 	for _, name := range named {
-		if !slices.Contains(all, name) {
-			return nil, unknownPlugin(name, plugins)
+		if slices.Contains(all, name) {
+			continue
 		}
+		if i := slices.IndexFunc(plugins, func(p Plugin) bool { return p.Name == name }); i >= 0 {
+			return nil, plugins[i].neverRan()
+		}
+		return nil, unknownPlugin(name, plugins)
 	}
 	if len(all) == 0 {
 		return nil, inbox.Errorf(inbox.Invalid, "", "there is no plugin to replay through").WithHint("put a .wasm file into the plugins folder")

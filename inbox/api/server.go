@@ -157,11 +157,17 @@ func (s *server) openAPI(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *server) audit(w http.ResponseWriter, r *http.Request) error {
-	limit, err := number(r, "limit", 100)
-	if err != nil {
-		return err
+	p := parameters{q: r.URL.Query()}
+	f := inbox.AuditFilter{
+		Action: p.one("action"), Actor: p.one("actor"), Since: p.time("since"), Until: p.time("until"), Limit: int(p.number("limit")),
 	}
-	entries, err := s.Store.AuditLog(r.Context(), limit)
+	for name := range p.q {
+		p.wrong("there is no parameter %q here", name)
+	}
+	if p.err != nil {
+		return p.err
+	}
+	entries, err := s.Store.AuditLog(r.Context(), f)
 	if err != nil {
 		return err
 	}

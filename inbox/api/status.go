@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"inbox/inbox"
@@ -52,7 +53,7 @@ func (s *server) reasons(ctx context.Context, st *Status) []Reason {
 		add("store", "", inbox.HintOf(err), "the store takes no events: %s", err)
 	}
 	if s.Store.Low() {
-		add("disk", "", "free some space, or lower min_free", "%d bytes of disk space are left: plugins stop, webhooks are still taken", st.FreeBytes)
+		add("disk", "", "free some space, or lower min_free", "little disk space is left, %.1f GiB: plugins, replays and backups wait; webhooks are still taken", float64(st.FreeBytes)/(1<<30))
 	}
 	if n := st.Quarantine.Count; n > 0 {
 		add("quarantine", "", "`inbox secret check` says why", "%s in the quarantine", plural(n, "request is", "requests are"))
@@ -159,7 +160,7 @@ func (s *server) recheck(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := Rechecked{DryRun: req.DryRun, Kept: map[string]int64{}, IDs: []string{}, Failed: []Failure{}}
 	if !req.DryRun {
-		if err := s.Store.Audit(ctx, actor(r, req.Reason), "recheck", "quarantine "+req.Source); err != nil {
+		if err := s.Store.Audit(ctx, actor(r, req.Reason), "recheck", strings.TrimSpace("quarantine "+req.Source)); err != nil {
 			return err
 		}
 	}

@@ -55,8 +55,8 @@ func (s *server) streamFilter(r *http.Request) (f inbox.Filter, err error) {
 	if f, err = s.filter(r); err != nil {
 		return f, err
 	}
-	if f.Newest || f.Limit > 0 {
-		return f, inbox.Errorf(inbox.Invalid, "", "a stream has neither limit nor newest")
+	if f.Newest || f.Limit > 0 || f.Plugin != "" { // when an event is stored, no plugin has attempted it yet
+		return f, inbox.Errorf(inbox.Invalid, "", "a stream has neither limit nor newest nor plugin")
 	}
 	switch last := r.Header.Get("Last-Event-ID"); {
 	case last != "":

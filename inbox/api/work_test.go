@@ -126,6 +126,12 @@ func TestAReplayIsStoredForThePluginsThatHaveAFile(t *testing.T) {
 	}
 	_, err = r.client.CancelReplay(t.Context(), made.ID, api.Deed{})
 	wantKind(t, err, inbox.Conflict, "is not running")
+	r.house.files[len(r.house.files)-1].Err, r.house.files[len(r.house.files)-1].Hint = "the file is empty", "copy the file again"
+	_, err = r.client.CreateReplay(t.Context(), api.ReplayRequest{All: true, Plugins: []string{"broken"}})
+	wantKind(t, err, inbox.Conflict, "plugin broken never ran: the file is empty")
+	if inbox.HintOf(err) != "copy the file again" {
+		t.Errorf("hint %q", inbox.HintOf(err))
+	}
 	_, err = r.client.CreateReplay(t.Context(), api.ReplayRequest{All: true, Plugins: []string{"onee"}})
 	wantKind(t, err, inbox.NotFound, `there is no plugin "onee"`)
 	if inbox.HintOf(err) != "did you mean one?" {

@@ -2,11 +2,15 @@ package cli
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v2"
 
 	"inbox/inbox"
 )
@@ -44,6 +48,125 @@ func TestFlagsComeBeforeArgumentsWhereverTheyWereTyped(t *testing.T) {
 			t.Errorf("%q became %q, %v, want %q", typed, strings.Join(got, " "), err, want)
 		}
 	}
+}
+
+// TestTheHelpNamesValuesInOneWord guards against backticks in a usage, which the library takes for the value's name.
+func TestTheHelpNamesValuesInOneWord(t *testing.T) {
+	t.Parallel()
+	name := regexp.MustCompile(`^([A-Z]+(=[A-Z]+)?)?$`)
+	var walk func(commands []*cli.Command)
+	walk = func(commands []*cli.Command) {
+		for _, c := range commands {
+			walk(c.Subcommands)
+			for _, f := range c.Flags {
+				usage := f.(cli.DocGenerationFlag).GetUsage()
+				_, rest, quoted := strings.Cut(usage, "`")
+				word, _, _ := strings.Cut(rest, "`")
+				if !name.MatchString(word) || strings.Count(usage, "`") > 2 || quoted && !f.(cli.DocGenerationFlag).TakesValue() {
+					t.Errorf("%s --%s: %q", c.Name, f.Names()[0], usage)
+				}
+			}
+		}
+	}
+	walk((&program{}).app().Commands)
+}
+
+func TestEveryCommandIsRunByAScript(t *testing.T) {
+	t.Parallel()
+	run := scriptCommands(t)
+	var walk func(path string, commands []*cli.Command)
+	walk = func(path string, commands []*cli.Command) {
+		for _, c := range commands {
+			full := strings.TrimSpace(path + " " + c.Name)
+			walk(full, c.Subcommands)
+			if len(c.Subcommands) > 0 || c.Hidden {
+				continue
+			}
+			if run[full] == nil {
+				t.Errorf("no script runs inbox %s", full)
+			}
+			for _, f := range c.Flags {
+				if name := f.Names()[0]; !common(name) && !slices.ContainsFunc(f.Names(), func(n string) bool { return run[full][n] }) {
+					t.Errorf("no script runs inbox %s with --%s", full, name)
+				}
+			}
+		}
+	}
+	walk("", (&program{}).app().Commands)
+}
+
+// leaves returns the commands that do something, of all depths.
+func leaves(commands []*cli.Command) []*cli.Command {
+	var list []*cli.Command
+	for _, c := range commands {
+		if len(c.Subcommands) > 0 {
+			list = append(list, leaves(c.Subcommands)...)
+		} else if !c.Hidden {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// common reports whether a flag is one that every command has, or one of the filter, which every list has.
+func common(name string) bool {
+	p := &program{}
+	for _, f := range slices.Concat(p.commonFlags(spec{remote: true, formats: listFormats()}), filterFlags(), []cli.Flag{cli.HelpFlag}) {
+		if slices.Contains(f.Names(), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// scriptCommands returns, for every command that a script runs, the flags it is run with.
+func scriptCommands(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	run := map[string]map[string]bool{}
+	files, err := filepath.Glob("testdata/script/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal(len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			_, call, ok := strings.Cut(line, " inbox ")
+			if !ok || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "std") {
+				continue
+			}
+			path, flags := named(strings.Fields(call))
+			if run[path] == nil {
+				run[path] = map[string]bool{}
+			}
+			for _, f := range flags {
+				run[path][f] = true
+			}
+		}
+	}
+	return run
+}
+
+// named returns the path of the command that words call, by its main names, and the names of the flags among them.
+func named(words []string) (path string, flags []string) {
+	commands := (&program{}).app().Commands
+	for len(words) > 0 {
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(words[0]) })
+		if i < 0 {
+			break
+		}
+		path = strings.TrimSpace(path + " " + commands[i].Name)
+		commands, words = commands[i].Subcommands, words[1:]
+	}
+	for _, w := range words {
+		if isFlag(w) {
+			name, _, _ := strings.Cut(strings.TrimLeft(w, "-"), "=")
+			flags = append(flags, name)
+		}
+	}
+	return path, flags
 }
 
 func TestAFlagIsNotTakenForTheValueOfAnother(t *testing.T) {

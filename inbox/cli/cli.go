@@ -97,6 +97,7 @@ func (p *program) app() *cli.App {
 	app.Writer, app.ErrWriter = p.out, p.err
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.OnUsageError = usageError
+	app.DisableSliceFlagSeparator = true // a comma may stand in a value; words takes names apart where it does not
 	app.Action = p.group
 	app.Flags = []cli.Flag{cli.HelpFlag}
 	app.UsageText = "inbox COMMAND [flags] [arguments]"
@@ -105,9 +106,11 @@ func (p *program) app() *cli.App {
 	app.Commands = []*cli.Command{
 		p.serveCommand(), p.sendCommand(), p.eventCommand(), p.entityCommand(), p.deadCommand(), p.replayCommand(),
 		p.pluginCommand(), p.statusCommand(), p.doctorCommand(), p.secretCommand(), p.dbCommand(), p.configCommand(),
-		p.benchCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(), p.completeCommand(),
+		p.auditCommand(), p.benchCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(), p.completeCommand(),
 	}
-	app.Commands = append(app.Commands, later("state")...)
+	app.Commands = append(app.Commands, later(map[string]string{
+		"state": "plugins keep no state in this version",
+	})...)
 	return app
 }
 

@@ -19,7 +19,10 @@ func (p *program) dbCommand() *cli.Command {
 			flags: []cli.Flag{reasonFlag()}, run: p.dbBackup,
 		}),
 	}
-	return p.parent("db", nil, "check and back up the store", append(commands, later("restore", "prune")...)...)
+	return p.parent("db", nil, "check and back up the store", append(commands, later(map[string]string{
+		"restore": "stop the server, put the copy into an empty data directory as inbox.db and its key as store.key, with modes 0600, and start",
+		"prune":   "nothing is removed by its age in this version",
+	})...)...)
 }
 
 func (p *program) dbCheck(c *cli.Context) error {

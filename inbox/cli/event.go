@@ -29,10 +29,13 @@ func (p *program) eventCommand() *cli.Command {
 		}),
 		p.leaf(spec{
 			name: "tail", usage: "show events as they come", remote: true, formats: listFormats(),
-			flags: append(filterFlags(), plugin), run: p.eventTail,
+			flags: filterFlags(), run: p.eventTail,
 		}),
 	}
-	return p.parent("event", []string{"events"}, "list, show and follow events", append(commands, later("export", "import")...)...)
+	return p.parent("event", []string{"events"}, "list, show and follow events", append(commands, later(map[string]string{
+		"export": "`inbox event list -o jsonl` writes events without their payloads; `inbox event show ID --raw` writes one body as it was received",
+		"import": "`inbox send --data @FILE` signs a body and sends it like a webhook",
+	})...)...)
 }
 
 func eventColumns(p *program) []column[api.Event] {
@@ -177,12 +180,15 @@ func (p *program) printPayload(d *api.EventDetail) error {
 // printDeliveries writes each plugin's attempts under the plugin's state.
 func (p *program) printDeliveries(d *api.EventDetail, indent string) error {
 	for _, del := range d.Deliveries {
-		line := indent + del.Plugin + ": " + string(del.State)
+		line := indent + del.Plugin + ": " + stateText(del.State)
 		if del.Behind != "" {
 			line += " behind " + del.Behind
 		}
 		if !del.DueAt.IsZero() {
 			line += ", due " + p.stamp(del.DueAt)
+		}
+		if del.Note != "" {
+			line += " (" + del.Note + ")"
 		}
 		if err := p.print("%s\n", line); err != nil {
 			return err
@@ -194,6 +200,17 @@ func (p *program) printDeliveries(d *api.EventDetail, indent string) error {
 		}
 	}
 	return nil
+}
+
+// stateText is a state, with what it means where the word alone does not say.
+func stateText(s inbox.DeliveryState) string {
+	switch s {
+	case inbox.StateBefore:
+		return "before (the plugin began after it)"
+	case inbox.StateFiltered:
+		return "filtered (the plugin does not ask for such events)"
+	}
+	return string(s)
 }
 
 func (p *program) printAttempt(a *api.Attempt, indent string) error {
@@ -222,7 +239,6 @@ func (p *program) eventTail(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f.Plugin = c.String("plugin")
 	left := f.Limit
 	f.Limit = 0
 	client, err := p.client(c)

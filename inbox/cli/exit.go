@@ -47,7 +47,7 @@ func (e *exit) Unwrap() error { return e.err }
 func codes() map[inbox.Kind]int {
 	return map[inbox.Kind]int{
 		inbox.Internal: exitFailed, inbox.Invalid: exitUsage, inbox.Unauthorized: exitForbidden, inbox.Forbidden: exitForbidden,
-		inbox.NotFound: exitNotFound, inbox.Conflict: exitUnreachable, inbox.Unavailable: exitUnreachable, inbox.TooLarge: exitFailed,
+		inbox.NotFound: exitNotFound, inbox.Conflict: exitFailed, inbox.Unavailable: exitUnreachable, inbox.TooLarge: exitFailed,
 	}
 }
 

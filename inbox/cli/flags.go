@@ -96,6 +96,9 @@ func (p *program) checkCall(c *cli.Context, s spec) error {
 	if len(args) < s.min {
 		return usage("%s needs %s", c.Command.HelpName, s.args).WithHint(c.Command.HelpName + " --help")
 	}
+	if err := checkEmpty(c); err != nil {
+		return err
+	}
 	p.quiet, p.verbose = c.Bool("quiet"), c.Bool("verbose")
 	p.format = "table"
 	if len(s.formats) == 0 {
@@ -109,6 +112,29 @@ func (p *program) checkCall(c *cli.Context, s spec) error {
 		bad := p.format
 		p.format = "table"
 		return usage("the output format is %q, not one of %s", bad, strings.Join(s.formats, ", "))
+	}
+	return nil
+}
+
+// checkEmpty refuses a flag with an empty value where that says nothing: `--plugin "$NAME"` with a variable that is not
+// set would mean every plugin.
+func checkEmpty(c *cli.Context) error {
+	says := []string{"url", "token", "reason", "admin", "health", "plugins", "trusted-proxies", "data", "config"}
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		if !c.IsSet(name) || slices.Contains(says, name) {
+			continue
+		}
+		var values []string
+		switch f.(type) {
+		case *cli.StringFlag:
+			values = []string{c.String(name)}
+		case *cli.StringSliceFlag:
+			values = c.StringSlice(name)
+		}
+		if slices.ContainsFunc(values, func(v string) bool { return strings.Trim(v, ", ") == "" }) {
+			return usage("--%s is empty", name).WithHint("leave it out, or give it a value")
+		}
 	}
 	return nil
 }
@@ -145,15 +171,23 @@ func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	if f.Limit < 0 {
 		return f, usage("--limit is negative")
 	}
-	for name, to := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
-		if text := c.String(name); text != "" {
-			if *to, err = p.when(text); err != nil {
-				return f, usage("--%s: %w", name, err)
-			}
-		}
+	if f.Since, f.Until, err = p.between(c); err != nil {
+		return f, err
 	}
 	f.Where, err = api.ParseWhere(c.StringSlice("where"))
 	return f, err
+}
+
+// between reads --since and --until.
+func (p *program) between(c *cli.Context) (since, until time.Time, err error) {
+	for name, to := range map[string]*time.Time{"since": &since, "until": &until} {
+		if text := c.String(name); text != "" {
+			if *to, err = p.when(text); err != nil {
+				return since, until, usage("--%s: %w", name, err)
+			}
+		}
+	}
+	return since, until, nil
 }
 
 // selection reads the filter flags and the ids among the arguments.

@@ -1,18 +1,25 @@
 package cli
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/urfave/cli/v2"
 )
 
-// later are commands that the design names and this version does not have: they are refused by name, so that nobody
-// takes them for a typing mistake.
-func later(names ...string) []*cli.Command {
+// later are commands that the design names and this version does not have, each with what to use instead: they are
+// refused by name, so that nobody takes them for a typing mistake.
+func later(instead map[string]string) []*cli.Command {
 	var commands []*cli.Command
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(instead)) {
 		commands = append(commands, &cli.Command{
 			Name: name, Hidden: true, SkipFlagParsing: true, HideHelp: true,
 			Action: func(c *cli.Context) error {
-				return usage("%s is not in this version of inbox", c.Command.HelpName).WithHint("inbox --help lists the commands there are")
+				hint := instead[name]
+				if hint == "" {
+					hint = "inbox --help lists the commands there are"
+				}
+				return usage("%s is not in this version of inbox", c.Command.HelpName).WithHint(hint)
 			},
 		})
 	}

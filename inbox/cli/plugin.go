@@ -21,7 +21,7 @@ func (p *program) pluginCommand() *cli.Command {
 	}
 	resume := p.leaf(spec{
 		name: "resume", usage: "let a plugin go on that is paused or on hold, or everything after `serve --paused`", args: "NAME", max: 1, remote: true,
-		formats: listFormats(), flags: []cli.Flag{reasonFlag(), flag("all", "what `serve --paused` paused")}, run: p.pluginResume,
+		formats: listFormats(), flags: []cli.Flag{reasonFlag(), flag("all", "everything that 'serve --paused' paused")}, run: p.pluginResume,
 	})
 	commands := []*cli.Command{
 		p.leaf(spec{name: "list", aliases: []string{"ls"}, usage: "list plugins and what waits in them", remote: true, formats: listFormats(), run: p.pluginList}),
@@ -37,7 +37,17 @@ func (p *program) pluginCommand() *cli.Command {
 			remote: true, formats: showFormats(), flags: []cli.Flag{&cli.StringFlag{Name: "release", Usage: "of this `RELEASE` instead of the live one"}}, run: p.pluginInspect,
 		}),
 	}
-	commands = append(commands, later("new", "build", "run", "test", "install", "remove", "logs", "reload", "sign", "verify", "plan")...)
+	commands = append(commands, later(map[string]string{
+		"logs":    "`inbox event show ID` and `inbox entity show KEY` show each attempt's log",
+		"install": "put NAME.wasm, and NAME.toml if it has one, into the plugins folder: it is live within seconds",
+		"remove":  "take NAME.wasm out of the plugins folder: the plugin stops, and keeps its place",
+		"new":     "examples/ has a plugin for each language to begin with",
+		"build":   "build it with its own compiler, as in GOOS=wasip1 GOARCH=wasm go build -o NAME.wasm",
+		"run":     "put it into the plugins folder of `inbox serve --dev`, and `inbox send` it an event",
+		"test":    "`inbox plugin inspect FILE.wasm` looks into a file; examples/hello-go is tested by go test without a server",
+		"reload":  "a changed file in the plugins folder is live within seconds",
+		"sign":    "", "verify": "", "plan": "",
+	})...)
 	return p.parent("plugin", []string{"plugins"}, "look after plugins", commands...)
 }
 

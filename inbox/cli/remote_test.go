@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/api"
@@ -181,6 +182,51 @@ func TestAReplayIsSeenToItsEndWithABarOnATerminal(t *testing.T) {
 	}
 	if out.Len() == 0 {
 		t.Error("what a replay came to is not shown")
+	}
+}
+
+// until is a writer that calls seen once what was written has a text in it.
+type until struct {
+	bytes.Buffer
+	text string
+	seen func()
+}
+
+func (w *until) Write(b []byte) (int, error) {
+	n, err := w.Buffer.Write(b)
+	if strings.Contains(w.String(), w.text) {
+		w.seen()
+	}
+	return n, err
+}
+
+func TestAReplayThatDoesNotGoOnSaysWhatItWaitsFor(t *testing.T) {
+	for what, paused := range map[string]bool{
+		"plugin crm: paused by an operator": true, "plugin crm has no file in the plugins folder": false,
+	} {
+		p, _, _, _, s := remote(t, 3)
+		who := store.Actor{Name: "test"}
+		job := inbox.Job{Plugins: []string{"crm"}}
+		err := s.Register(t.Context(), "crm", inbox.StartFrom{})
+		if err == nil {
+			err = s.SetPaused(t.Context(), who, "crm", paused)
+		}
+		if err == nil {
+			err = s.CreateJob(t.Context(), who, &job)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		said := &until{text: "[........................] 0/3 · " + what + "\n", seen: cancel}
+		p.err = said
+		now := p.now()
+		p.now = func() time.Time { now = now.Add(time.Second); return now }
+		code := p.run(ctx, []string{"replay", "--attach", fmt.Sprint(job.ID)})
+		if code != exitInterrupted || !strings.Contains(said.String(), "--cancel 1 ends it") {
+			t.Errorf("%d: %s", code, said)
+		}
+		cancel()
 	}
 }
 

@@ -169,9 +169,17 @@ func (p *program) dryRun(client *api.Client, req api.ReplayRequest, would api.Re
 func (p *program) attach(client *api.Client, r *api.Replay) error {
 	bar := p.newProgress()
 	defer bar.end()
+	var last int64
+	var why string
+	moved := p.now()
 	for r.State == inbox.JobRunning {
 		done, total, remark := replayProgress(r)
-		bar.show(done, total, remark)
+		if now := p.now(); done != last {
+			last, moved, why = done, now, ""
+		} else if now.Sub(moved) > 2*time.Second {
+			why, moved = " · "+p.holdsUp(client, r), now.Add(-time.Second) // and look again in a second
+		}
+		bar.show(done, total, strings.TrimPrefix(remark+why, " · "))
 		err := pause(p.ctx, 200*time.Millisecond)
 		var next api.Replay
 		if err == nil {
@@ -185,6 +193,27 @@ func (p *program) attach(client *api.Client, r *api.Replay) error {
 	}
 	bar.end()
 	return p.replayEnd(client, r)
+}
+
+// holdsUp says what a replay that does not go on waits for, as far as that can be found out.
+func (p *program) holdsUp(client *api.Client, r *api.Replay) string {
+	st, err := client.Status(p.ctx)
+	if err != nil {
+		return ""
+	}
+	for _, why := range st.Reasons {
+		switch {
+		case why.Plugin != "" && !slices.Contains(r.Plugins, why.Plugin):
+		case slices.Contains([]string{"on_hold", "paused", "absent", "refused_file", "disk"}, why.Code), strings.HasPrefix(why.Message, "everything is paused"):
+			return why.Message
+		}
+	}
+	for i := range st.Plugins {
+		if x := &st.Plugins[i]; x.State == api.FileAbsent && slices.Contains(r.Plugins, x.Name) {
+			return "plugin " + x.Name + " has no file in the plugins folder"
+		}
+	}
+	return "waits for its plugins"
 }
 
 // goesOn says, when an interrupt ended the looking on, that it did not end the replay.

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,26 +36,32 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, "GUESTS="+guests, "DEMO="+filepath.Join(guests, "../../../plugins/demo/demo.wasm"), "INBOX_QOREID_SECRET=whsec_inbox_test_1", "INBOX_MIN_FREE=1", "TZ=UTC",
 				"GORACE=atexit_sleep_ms=0") // a program under the race detector waits a second at its end, otherwise
-			for _, name := range []string{"LISTEN", "ADMIN"} {
+			for _, name := range []string{"INBOX_LISTEN", "INBOX_ADMIN", "SPARE"} {
 				address, err := freeAddress()
 				if err != nil {
 					return err
 				}
-				e.Vars = append(e.Vars, "INBOX_"+name+"="+address)
+				e.Vars = append(e.Vars, name+"="+address)
 			}
 			return os.MkdirAll(filepath.Join(e.WorkDir, "inbox-data", "plugins"), 0o700)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "eventually": eventually, "save": save, "get": get, "damage": damage, "exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "eventually": eventually, "save": save, "get": get, "post": post, "appears": appears, "damage": damage, "exits": exits},
 	})
 }
 
+// ports are handed out one by one, below those that systems give to connections: a port that was free and is not
+// listened on yet may be given to one at any moment.
+var ports atomic.Int64
+
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const first, n = 10000, 20000
+	for range n {
+		address := fmt.Sprintf("127.0.0.1:%d", first+(int64(os.Getpid())*131+ports.Add(1))%n)
+		if l, err := net.Listen("tcp", address); err == nil {
+			return address, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", errors.New("no address is free")
 }
 
 // poll calls ok until it returns true, ten seconds at most.
@@ -115,14 +123,52 @@ func save(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(lines[n-1]))
 }
 
-// get fetches a path of the admin address, and fails unless it is answered as said: `get 200 /readyz`.
+// get fetches a path of the admin address, or a URL, and fails unless it is answered as said. The answer goes to a file,
+// if one is named: `get 200 /readyz answer`.
 func get(ts *testscript.TestScript, _ bool, args []string) {
-	resp, err := http.Get("http://" + ts.Getenv("INBOX_ADMIN") + args[1])
+	url := args[1]
+	if strings.HasPrefix(url, "/") {
+		url = "http://" + ts.Getenv("INBOX_ADMIN") + url
+	}
+	resp, err := http.Get(url)
+	ts.Check(err)
+	defer resp.Body.Close()
+	if fmt.Sprint(resp.StatusCode) != args[0] {
+		ts.Fatalf("%s was answered %s", url, resp.Status)
+	}
+	answer, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if len(args) > 2 {
+		ts.Check(os.WriteFile(ts.MkAbs(args[2]), answer, 0o600))
+	}
+}
+
+// post sends a file as a body, signed with nothing, and with the headers that follow: `post 401 URL body name=value`.
+func post(ts *testscript.TestScript, _ bool, args []string) {
+	body, err := os.Open(ts.MkAbs(args[2]))
+	ts.Check(err)
+	defer body.Close()
+	r, err := http.NewRequest(http.MethodPost, args[1], body)
+	ts.Check(err)
+	for _, h := range args[3:] {
+		name, value, _ := strings.Cut(h, "=")
+		r.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(r)
 	ts.Check(err)
 	defer resp.Body.Close()
 	if fmt.Sprint(resp.StatusCode) != args[0] {
 		ts.Fatalf("%s was answered %s", args[1], resp.Status)
 	}
+}
+
+// appears waits until there is a file that matches a pattern.
+func appears(ts *testscript.TestScript, _ bool, args []string) {
+	poll(ts, "there is "+args[0], func() bool {
+		found, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		return len(found) > 0
+	})
 }
 
 // damage overwrites a piece of a file in its middle.

@@ -33,13 +33,16 @@ func (p *program) secretCommand() *cli.Command {
 			name: "recheck", usage: "check the quarantine with today's secrets and let in what passes, in its order", remote: true, formats: showFormats(),
 			flags: []cli.Flag{source, dryRunFlag(), yesFlag(), reasonFlag()}, run: p.secretRecheck,
 		}),
-		later("rotate")[0],
+		later(map[string]string{"rotate": "name the new secret beside the old one in inbox.toml, and take the old one out once `inbox_secret_matches_total` stands still"})[0],
 	)
 }
 
 func (p *program) secretCheck(c *cli.Context) error {
 	if c.IsSet("signature") || c.IsSet("body-file") {
 		return p.checkSignature(c)
+	}
+	if c.Int("last") < 1 {
+		return usage("--last is %d", c.Int("last"))
 	}
 	here := p.flagOrEnv(c, "url", "INBOX_URL") == ""
 	if here {
@@ -68,11 +71,18 @@ func (p *program) secretCheck(c *cli.Context) error {
 	return nil
 }
 
-// checkPlaces says where every source's secrets are, and fails if one has none.
+// checkPlaces says where every source's secrets are, or those of the one that is asked for, and fails if one has none.
 func (p *program) checkPlaces(c *cli.Context) error {
 	s, err := p.settings(c)
 	if err != nil {
 		return err
+	}
+	if name := c.String("source"); name != "" {
+		src, err := chooseSource(s, name)
+		if err != nil {
+			return err
+		}
+		s.Sources = []config.Source{*src}
 	}
 	for i := range s.Sources {
 		p.sayPlaces(&s.Sources[i])
@@ -175,7 +185,12 @@ func (p *program) secretRecheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool("dry-run") || would.Admitted == 0 {
+	if c.Bool("dry-run") {
+		return p.rechecked(&would)
+	}
+	if would.Admitted == 0 {
+		p.nothingPasses(&would)
+		would.DryRun = false
 		return p.rechecked(&would)
 	}
 	if err := p.ask(c, "Let in %s that pass now? Plugins will get them.", plural(would.Admitted, "request", "requests")); err != nil {
@@ -187,6 +202,15 @@ func (p *program) secretRecheck(c *cli.Context) error {
 		return err
 	}
 	return p.rechecked(&did)
+}
+
+// nothingPasses says why a recheck lets nothing in.
+func (p *program) nothingPasses(r *api.Rechecked) {
+	if r.Checked == 0 {
+		p.say("the quarantine is empty")
+		return
+	}
+	p.say("nothing in the quarantine passes with the server's secrets; `inbox secret check` says why")
 }
 
 func (p *program) rechecked(r *api.Rechecked) error {

@@ -17,6 +17,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/config"
 	"inbox/inbox/qoreid"
+	"inbox/inbox/store"
 )
 
 func (p *program) sendCommand() *cli.Command {
@@ -164,12 +165,17 @@ func sourceToSend(settings *config.Settings, c *cli.Context) (*config.Source, er
 	return &settings.Sources[0], nil
 }
 
-// target is where to send to: the source's path at the address that is listened on, unless to says otherwise.
+// target is where to send to: the source's path at the address that a running server listens on, else at the one in the
+// settings, unless to says otherwise.
 func target(settings *config.Settings, src *config.Source, to string) (string, error) {
 	if to == "" {
-		host, port, err := net.SplitHostPort(settings.Listen)
+		listen := settings.Listen
+		if h, running := store.Holder(settings.Data); running && h.Webhooks != "" {
+			listen = h.Webhooks
+		}
+		host, port, err := net.SplitHostPort(listen)
 		if err != nil {
-			return "", usage("the setting listen is %q, not an address", settings.Listen)
+			return "", usage("the setting listen is %q, not an address", listen)
 		}
 		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 			host = "127.0.0.1"

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/lmittmann/tint"
@@ -17,7 +19,7 @@ import (
 func (p *program) serveCommand() *cli.Command {
 	var flags []cli.Flag
 	for _, one := range config.All() {
-		usage := one.Usage + " (" + one.Env
+		usage := strings.ReplaceAll(one.Usage, "`", "'") + " (" + one.Env // in backticks it would be taken for the name of the value
 		if one.Default != "" {
 			usage += "; default " + one.Default
 		}
@@ -25,7 +27,7 @@ func (p *program) serveCommand() *cli.Command {
 	}
 	flags = append(flags,
 		flag("demo", "show the whole line: a store for the moment, a plugin, and sample events"),
-		flag("paused", "start no plugin until `inbox plugin resume --all`"),
+		flag("paused", "start no plugin until 'inbox plugin resume --all'"),
 		flag("no-secret", "begin without webhook secrets: answer probes and keep the rest aside"),
 		flag("dev", "log everything, for reading: for those who write a plugin"),
 	)
@@ -57,8 +59,16 @@ func (p *program) serve(c *cli.Context) error {
 	defer stop()
 	return serve.Run(ctx, s, serve.Options{
 		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Stdout: p.out, Log: log,
-		Version: version(),
+		Version: version(), Command: command(os.Args[0]),
 	})
+}
+
+// command is how the program was called. What `go run` builds is gone with it, and cannot be called again.
+func command(name string) string {
+	if strings.Contains(filepath.ToSlash(name), "/go-build") {
+		return "go run ."
+	}
+	return name
 }
 
 // untilSignal returns a context that ends with the first interrupt or SIGTERM. The second calls now.
@@ -88,13 +98,21 @@ func untilSignal(ctx context.Context, now func()) (context.Context, func()) {
 // The demo tells its story on standard output; of its log only what is wrong is of use.
 func (p *program) logger(s *config.Settings, demo bool) *slog.Logger {
 	if demo {
-		s.LogLevel = max(s.LogLevel, slog.LevelWarn)
+		s.LogFormat, s.LogLevel = "text", max(s.LogLevel, slog.LevelError)
 	}
 	text := s.LogFormat == "text" || s.LogFormat == "auto" && p.errTerminal
 	if text {
 		return slog.New(tint.NewTextHandler(p.err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()}))
 	}
-	return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: s.LogLevel}))
+	return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: spans}))
+}
+
+// spans gives durations the unit they have in the API, duration_ms; slog would write nanoseconds without saying so.
+func spans(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.Float64(a.Key+"_ms", float64(a.Value.Duration().Microseconds())/1000)
+	}
+	return a
 }
 
 // colourful reports whether standard error takes colours (https://no-color.org).

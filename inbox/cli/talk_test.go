@@ -77,7 +77,8 @@ func TestEveryKindOfErrorHasItsExitCode(t *testing.T) {
 		{inbox.Errorf(inbox.Unauthorized, "", "x"), 4},
 		{inbox.Errorf(inbox.Forbidden, "", "x"), 4},
 		{inbox.Errorf(inbox.NotFound, "", "x"), 6},
-		{fmt.Errorf("open: %w", inbox.Errorf(inbox.Conflict, "", "x")), 7},
+		{inbox.Errorf(inbox.Conflict, "", "x"), 1},
+		{fmt.Errorf("open: %w", inbox.Errorf(inbox.Unavailable, "", "x")), 7},
 		{inbox.Errorf(inbox.Unavailable, "", "x"), 7},
 		{inbox.Errorf(inbox.Unavailable, "open", "%w", &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}), 4},
 		{inbox.Errorf(inbox.TooLarge, "", "x"), 1},
@@ -271,8 +272,16 @@ func TestALogIsTextOnATerminalAndJSONElsewhere(t *testing.T) {
 			t.Errorf("%+v: %q", c, errs)
 		}
 		errs.Reset()
-		if p.logger(s, true).Info("hello"); errs.Len() != 0 {
+		p.logger(s, false).Info("hello", "duration", 1500*time.Microsecond)
+		if want := map[bool]string{true: `"duration_ms":1.5}`, false: "1.5ms"}[c.isJSON]; !strings.Contains(errs.String(), want) {
+			t.Errorf("%+v: %q has no %s", c, errs, want)
+		}
+		errs.Reset()
+		if p.logger(s, true).Warn("hello"); errs.Len() != 0 {
 			t.Errorf("the demo logs %q", errs)
+		}
+		if p.logger(s, true).Error("hello"); errs.Len() == 0 || json.Valid(errs.Bytes()) {
+			t.Errorf("the demo, which talks to people, logs %q", errs)
 		}
 	}
 }

@@ -158,13 +158,18 @@ func (s *Settings) Source(name string) *Source {
 
 // CheckSecrets returns an Invalid error when a source has no secret to check signatures with.
 func (s *Settings) CheckSecrets() error {
-	var without, where []string
+	var without, where, broken []string
 	for i := range s.Sources {
 		src := &s.Sources[i]
 		if len(src.Secrets.Secrets()) > 0 {
 			continue
 		}
 		without = append(without, src.Name)
+		for _, p := range src.Secrets.Places() {
+			if p.Err != nil {
+				broken = append(broken, p.From+": "+p.Err.Error())
+			}
+		}
 		if src.Name == defaultSource && src.Secrets.fromDefaults {
 			where = append(where, "set "+envSecret+" or "+envSecretFile+" to the Webhook Secret Key of QoreID's dashboard")
 		} else {
@@ -178,6 +183,10 @@ func (s *Settings) CheckSecrets() error {
 	if len(without) > 1 {
 		what = "sources " + strings.Join(without, ", ") + " have"
 	}
-	return inbox.Errorf(inbox.Invalid, "", "%s no webhook secret", what).
+	what += " no webhook secret"
+	if len(broken) > 0 {
+		what += " (" + strings.Join(broken, "; ") + ")"
+	}
+	return inbox.Errorf(inbox.Invalid, "", "%s", what).
 		WithHint(strings.Join(where, "; ") + "; `inbox serve --no-secret` answers probes and keeps the rest aside meanwhile")
 }

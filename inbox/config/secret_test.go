@@ -57,8 +57,12 @@ func TestASourceWithoutASecretIsOneClearLine(t *testing.T) {
 	}
 	text := "[[source]]\nname = \"a\"\nsecrets = [\"env:A\"]\n[[source]]\nname = \"b\"\nsecrets = [\"file:/nowhere\"]\n"
 	err = mustLoad(t, text, nil, nil).CheckSecrets()
-	if err == nil || err.Error() != "sources a, b have no webhook secret" || !strings.Contains(inbox.HintOf(err), "fill env:A; fill file:/nowhere") {
+	if err == nil || err.Error() != "sources a, b have no webhook secret (env:A: it is empty; file:/nowhere: no such file or directory)" || !strings.Contains(inbox.HintOf(err), "fill env:A; fill file:/nowhere") {
 		t.Errorf("got %v, hint %q", err, inbox.HintOf(err))
+	}
+	err = mustLoad(t, "", map[string]string{"INBOX_QOREID_SECRET_FILE": "/nowhere"}, nil).CheckSecrets()
+	if err == nil || err.Error() != "source qoreid has no webhook secret (file:/nowhere: no such file or directory)" {
+		t.Errorf("got %v", err)
 	}
 	if err := mustLoad(t, "", map[string]string{"INBOX_QOREID_SECRET": "x"}, nil).CheckSecrets(); err != nil {
 		t.Error(err)

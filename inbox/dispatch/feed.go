@@ -199,7 +199,7 @@ func (p *pump) spill() bool {
 
 // catchUp reads a lane with a row on. It reports whether the lane may have something to run.
 func (p *pump) catchUp(l *lane) bool {
-	if l.row.Next > p.scanned {
+	if l.row.Next > p.scanned+1 { // what lies between is known to be settled by the row alone
 		p.ahead = append(p.ahead, l)
 		return false
 	}

@@ -137,10 +137,19 @@ type timer struct {
 // timers is a heap of timers by time.
 type timers []timer
 
-func (t timers) Len() int           { return len(t) }
+// Len is how many timers there are.
+func (t timers) Len() int { return len(t) }
+
+// Less reports whether timer i rings before timer j.
 func (t timers) Less(i, j int) bool { return t[i].at.Before(t[j].at) }
-func (t timers) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
-func (t *timers) Push(x any)        { *t = append(*t, x.(timer)) }
+
+// Swap exchanges two timers.
+func (t timers) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
+
+// Push adds a timer at the end; heap.Push calls it.
+func (t *timers) Push(x any) { *t = append(*t, x.(timer)) }
+
+// Pop takes the timer at the end away; heap.Pop calls it.
 func (t *timers) Pop() any {
 	last := (*t)[len(*t)-1]
 	*t = (*t)[:len(*t)-1]

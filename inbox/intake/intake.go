@@ -120,6 +120,8 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s, ok := d.sources[trimPath(r.URL.Path)]
 	var a answer
 	switch {
+	case !ok && strings.HasPrefix(r.URL.Path, "/v1/"):
+		a = failure(http.StatusNotFound, "not_found", "webhooks come to this address; the operator's API is at the admin address")
 	case !ok:
 		a = failure(http.StatusNotFound, "not_found", "nothing is received here: check the address in QoreID's dashboard")
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:

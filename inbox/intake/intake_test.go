@@ -395,6 +395,9 @@ func TestOnlyWebhooksAreReceived(t *testing.T) {
 			t.Errorf("%s: observed %+v", elsewhere, a)
 		}
 	}
+	if r := d.do(t, d.request(t, http.MethodGet, "/v1/status", "")); r.code != 404 || !strings.Contains(r.Error.Message, "admin address") {
+		t.Errorf("an operator at the wrong door: %+v", r)
+	}
 	if r := d.do(t, d.request(t, http.MethodPost, path+"?from=dashboard", body, signed(body)...)); r.code != 200 {
 		t.Errorf("with a query: %+v", r)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"inbox/inbox"
@@ -33,6 +34,9 @@ func runDemo(ctx context.Context, o Options) error {
 	if o.DemoPace == 0 {
 		o.DemoPace = demoPace
 	}
+	if o.Command == "" {
+		o.Command = "inbox"
+	}
 	secret := rand.Text()
 	s, err := config.Load(config.Inputs{
 		File:  os.DevNull,
@@ -50,6 +54,7 @@ func runDemo(ctx context.Context, o Options) error {
 	if err := layDemo(s.Plugins); err != nil {
 		return err
 	}
+	var turn sync.Mutex // what was received is said before what became of it
 	say := func(format string, args ...any) { fmt.Fprintf(o.Stdout, format+"\n", args...) }
 	say("inbox demo: a store, a plugin and sample events, all in %s until you stop it with Ctrl-C.", dir)
 	say("")
@@ -63,19 +68,25 @@ func runDemo(ctx context.Context, o Options) error {
 		select {
 		case at := <-ready:
 			say("webhooks are received at http://%s%s", at.Webhooks, s.Sources[0].Path)
-			send(ctx, "http://"+at.Webhooks+s.Sources[0].Path, []byte(secret), o.DemoPace, say)
+			send(ctx, "http://"+at.Webhooks+s.Sources[0].Path, []byte(secret), o.DemoPace, &turn, say)
+			turn.Lock()
+			defer turn.Unlock()
 			if ctx.Err() == nil {
 				say("")
 				say("That was one of every kind. In another terminal, look at what is kept:")
 				for _, command := range []string{"event list", "entity list", "plugin list", "replay --event workflow", "status"} {
-					say("  inbox %s --data %s", command, s.Data)
+					say("  %s %s --data %s", o.Command, command, s.Data)
 				}
-				say("Start your own with `inbox serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.")
+				say("Start your own with `%s serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.", o.Command)
 			}
 		case <-ctx.Done():
 		}
 	}()
-	err = run(ctx, s, o, func(e *inbox.Event, a *inbox.Attempt) { say("%s", tell(e, a)) })
+	err = run(ctx, s, o, func(e *inbox.Event, a *inbox.Attempt) {
+		turn.Lock()
+		defer turn.Unlock()
+		say("%s", tell(e, a))
+	})
 	stop()
 	<-sent
 	return err
@@ -95,8 +106,8 @@ func layDemo(dir string) error {
 	return nil
 }
 
-// send sends a sample of every kind, and the first of them twice.
-func send(ctx context.Context, url string, secret []byte, every time.Duration, say func(string, ...any)) {
+// send sends a sample of every kind, and the first of them twice, each while it is its turn to talk.
+func send(ctx context.Context, url string, secret []byte, every time.Duration, turn *sync.Mutex, say func(string, ...any)) {
 	kinds := qoreid.Kinds()
 	kinds = append(kinds[:1:1], kinds...)
 	ids := map[string]int64{}
@@ -113,14 +124,18 @@ func send(ctx context.Context, url string, secret []byte, every time.Duration, s
 			say("no sample of %s: %v", k, err)
 			continue
 		}
+		turn.Lock()
 		answer, err := post(ctx, url, secret, body)
+		switch {
+		case err == nil:
+			say("  received %-40s answered %s", k, answer)
+		case ctx.Err() == nil:
+			say("sending %s: %v", k, err)
+		}
+		turn.Unlock()
 		if err != nil {
-			if ctx.Err() == nil {
-				say("sending %s: %v", k, err)
-			}
 			return
 		}
-		say("  received %-40s answered %s", k, answer)
 		select {
 		case <-pace.C:
 		case <-ctx.Done():
@@ -158,7 +173,7 @@ func tell(e *inbox.Event, a *inbox.Attempt) string {
 	line := fmt.Sprintf("  delivered #%d %s to the plugin %s: ", e.Seq, what, a.Plugin)
 	switch {
 	case a.Fate == inbox.Again:
-		return line + fmt.Sprintf("it said %q (%s), so it will be tried again; later events of %s wait, others go on", a.Result, a.Reason, e.View.Key)
+		return line + fmt.Sprintf("it said %q: %s. It will be tried again; later events of %s wait, others go on", a.Result, a.Reason, e.View.Key)
 	case a.Fate == inbox.Dead:
 		return line + "it was rejected and is now a dead letter: see `inbox dead list`"
 	case a.Number > 1:

@@ -3,6 +3,7 @@ package serve_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -37,7 +38,7 @@ func TestTheDemoShowsTheWholeLine(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve.Run(ctx, nil, serve.Options{Demo: true, DemoPace: 5 * time.Millisecond, Stdout: out, Log: slog.New(slog.DiscardHandler)})
+		ended <- serve.Run(ctx, nil, serve.Options{Demo: true, Command: "./box", DemoPace: 5 * time.Millisecond, Stdout: out, Log: slog.New(slog.DiscardHandler)})
 	}()
 	kinds := qoreid.Kinds()
 	// Every kind once, the first of them twice, and each stored event settled; the demo's plugin retries some.
@@ -50,9 +51,15 @@ func TestTheDemoShowsTheWholeLine(t *testing.T) {
 		t.Errorf("the demo ends with %v", err)
 	}
 	text := out.String()
-	for _, want := range []string{"will be tried again", "ok at attempt 2", `"status":"duplicate"`, "inbox event list", "Ctrl-C"} {
+	for _, want := range []string{"will be tried again", "ok at attempt 2", `"status":"duplicate"`, "./box event list --data ", "`./box serve`", "Ctrl-C"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not say %q:\n%s", want, text)
+		}
+	}
+	for seq := range kinds {
+		received, delivered := strings.Index(text, fmt.Sprintf(`"seq":%d,`, seq+1)), strings.Index(text, fmt.Sprintf("delivered #%d ", seq+1))
+		if received < 0 || delivered < received {
+			t.Errorf("event %d is delivered before it is received:\n%s", seq+1, text)
 		}
 	}
 	for _, k := range kinds {

@@ -80,9 +80,6 @@ func (h *house) Notes(context.Context) []string {
 	if h.dispatch.Paused() {
 		notes = append(notes, "everything is paused: the server began with --paused")
 	}
-	if h.store.Low() {
-		notes = append(notes, "little disk space is left: plugins, replays and backups wait; webhooks are still taken")
-	}
 	for i := range h.settings.Sources {
 		if s := &h.settings.Sources[i]; len(s.Secrets.Secrets()) == 0 {
 			notes = append(notes, "source "+s.Name+" has no secret: what it receives goes into the quarantine")

@@ -35,6 +35,7 @@ type Options struct {
 	NoSecret bool          // begin without webhook secrets
 	Paused   bool          // start no plugin
 	DemoPace time.Duration // between two events of the demo; default 1.5 s
+	Command  string        // how this program is called, for what the demo shows to type; default "inbox"
 	Closed   bool          // open no door for webhooks: only what is stored is worked on
 	Stdout   io.Writer
 	Log      *slog.Logger
@@ -99,7 +100,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 		return err
 	}
 	defer doors.close()
-	if err := lock.Announce(s.Data, store.Holding{PID: os.Getpid(), Socket: doors.at.Socket, StartedAt: time.Now()}); err != nil {
+	if err := lock.Announce(s.Data, store.Holding{PID: os.Getpid(), Socket: doors.at.Socket, Webhooks: doors.at.Webhooks, StartedAt: time.Now()}); err != nil {
 		return err
 	}
 	return h.live(ctx, doors)

@@ -155,7 +155,7 @@ func TestWhatKeepsAServerFromBeginningIsSaid(t *testing.T) {
 		kind   inbox.Kind
 		says   string
 	}{
-		"a second server":         {map[string]string{"data": dir}, secret, inbox.Conflict, fmt.Sprint("process ", os.Getpid())},
+		"a second server":         {map[string]string{"data": dir}, secret, inbox.Unavailable, fmt.Sprint("process ", os.Getpid())},
 		"no secret":               {map[string]string{"data": t.TempDir()}, "", inbox.Invalid, "no webhook secret"},
 		"a taken port":            {map[string]string{"data": t.TempDir(), "listen": listen}, secret, inbox.Unavailable, "address already in use"},
 		"a directory that is not": {map[string]string{"data": "/dev/null/x"}, secret, inbox.Invalid, "/dev/null/x"},

@@ -118,7 +118,7 @@ func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 	if err := lock.Announce(dir, store.Holding{PID: os.Getpid()}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Open(ctx, store.Options{Dir: dir, Create: true}); inbox.KindOf(err) != inbox.Conflict {
+	if _, err := store.Open(ctx, store.Options{Dir: dir, Create: true}); inbox.KindOf(err) != inbox.Unavailable {
 		t.Errorf("a command that would migrate beside a server: %v", err)
 	}
 	if s, err := store.Open(ctx, store.Options{Dir: dir, Server: true}); err != nil {
@@ -143,7 +143,7 @@ func TestAServerWaitsForACommandAndACommandNotForAServer(t *testing.T) {
 		}
 		got <- err
 	}()
-	if _, err := store.WaitLock(ctx, dir, 50*time.Millisecond); inbox.KindOf(err) != inbox.Conflict {
+	if _, err := store.WaitLock(ctx, dir, 50*time.Millisecond); inbox.KindOf(err) != inbox.Unavailable {
 		t.Errorf("while a command writes: %v", err)
 	}
 	if _, running := store.Holder(dir); running {

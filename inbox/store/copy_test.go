@@ -107,7 +107,7 @@ func TestABackupMadeWhileEventsComeIsWholeAndPrivate(t *testing.T) {
 	if n := c.Head(); n < 500 {
 		t.Errorf("the copy has %d events", n)
 	}
-	log, err := s.AuditLog(ctx, 1)
+	log, err := s.AuditLog(ctx, inbox.AuditFilter{Limit: 1})
 	if err != nil || len(log) != 1 || log[0].Action != "backup" || log[0].Target != path {
 		t.Errorf("audit %+v, %v", log, err)
 	}

@@ -107,8 +107,10 @@ func (s *Store) resolveDead(ctx context.Context, who Actor, plugin string, seq, 
 			return err
 		}
 		var d inbox.DeadLetter
-		err = t.get(`SELECT attempt, mode, key, parks FROM dead WHERE plugin = ? AND seq = ? AND run = ? AND resolution = ''`, p, seq, run).
-			Scan(&d.Attempt, &d.Lane.Mode, &d.Lane.Key, &d.Parks)
+		var digest []byte
+		err = t.get(`SELECT d.attempt, d.mode, d.key, d.parks, substr(e.digest, 1, 5) FROM dead d JOIN events e ON e.seq = d.seq
+			WHERE d.plugin = ? AND d.seq = ? AND d.run = ? AND d.resolution = ''`, p, seq, run).
+			Scan(&d.Attempt, &d.Lane.Mode, &d.Lane.Key, &d.Parks, &digest)
 		if errors.Is(err, sql.ErrNoRows) {
 			return inbox.Errorf(inbox.Conflict, "", "event %d is not dead in plugin %s", seq, plugin).WithHint("`inbox dead list` shows what is")
 		}
@@ -131,7 +133,7 @@ func (s *Store) resolveDead(ctx context.Context, who Actor, plugin string, seq, 
 		if how == inbox.Discarded {
 			action = "discard"
 		}
-		return t.audit(who, action, fmt.Sprintf("event %d in plugin %s", seq, plugin))
+		return t.audit(who, action, fmt.Sprintf("event %s in plugin %s", inbox.EventID(seq, digest), plugin))
 	})
 }
 

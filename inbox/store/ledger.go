@@ -145,7 +145,7 @@ func (s *Store) Job(ctx context.Context, id int64) (*inbox.Job, error) {
 		return nil, err
 	}
 	if len(list) == 0 {
-		return nil, inbox.Errorf(inbox.NotFound, "", "no replay %d", id).WithHint("`inbox replay list` shows them")
+		return nil, inbox.Errorf(inbox.NotFound, "", "no replay %d", id).WithHint("`inbox replay --list` shows them")
 	}
 	return &list[0], nil
 }

@@ -24,18 +24,19 @@ type Lock struct {
 type Holding struct {
 	PID       int       `json:"pid"`
 	Socket    string    `json:"socket,omitempty"`
+	Webhooks  string    `json:"webhooks,omitempty"` // the address they come to
 	StartedAt time.Time `json:"started_at"`
 }
 
 const noteName = "inbox.server"
 
-// TryLock takes the lock for one change. It is a Conflict when a server holds it.
+// TryLock takes the lock for one change. It is Unavailable while a server holds it.
 func TryLock(dir string) (*Lock, error) {
 	return WaitLock(context.Background(), dir, 2*time.Second)
 }
 
 // WaitLock takes the lock, waiting a while for a command that is about to release it. When a server holds it, that is
-// a Conflict at once.
+// Unavailable at once.
 func WaitLock(ctx context.Context, dir string, patience time.Duration) (*Lock, error) {
 	path := filepath.Join(dir, lockName)
 	file := flock.New(path, flock.SetPermissions(0o600))
@@ -50,12 +51,12 @@ func WaitLock(ctx context.Context, dir string, patience time.Duration) (*Lock, e
 			return &Lock{file: file}, nil
 		}
 		if h, ok := readNote(dir); ok && alive(h.PID) {
-			return nil, inbox.Errorf(inbox.Conflict, "", "a server (process %d) is running on %s", h.PID, dir).
+			return nil, inbox.Errorf(inbox.Unavailable, "", "a server (process %d) is running on %s", h.PID, dir).
 				WithHint("stop it first, or give this one another directory with --data")
 		}
 		select {
 		case <-ctx.Done():
-			return nil, inbox.Errorf(inbox.Conflict, "lock "+path, "another process holds it").WithHint("try again in a moment")
+			return nil, inbox.Errorf(inbox.Unavailable, "lock "+path, "another process holds it").WithHint("try again in a moment")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -32,7 +32,11 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 		says  string
 	}{
 		"no store": {func(t *testing.T, dir string) { os.RemoveAll(dir) }, inbox.NotFound, "no store at"},
-		"no key":   {func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "store.key")) }, inbox.Invalid, "key"},
+		"an empty file": {func(t *testing.T, dir string) {
+			store.Exec(t, dir, "PRAGMA wal_checkpoint(TRUNCATE)")
+			os.WriteFile(filepath.Join(dir, "inbox.db"), nil, 0o600)
+		}, inbox.NotFound, "no store at"},
+		"no key": {func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "store.key")) }, inbox.Invalid, "key"},
 		"another key": {func(t *testing.T, dir string) {
 			os.WriteFile(filepath.Join(dir, "store.key"), bytes.Repeat([]byte{1}, 32), 0o600)
 		}, inbox.Invalid, "not the key"},
@@ -69,7 +73,7 @@ func TestASecondServerIsToldWhoHoldsTheStore(t *testing.T) {
 	if err := lock.Announce(dir, store.Holding{PID: os.Getpid(), Socket: "/x.sock"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.WaitLock(ctx, dir, time.Second); inbox.KindOf(err) != inbox.Conflict || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+	if _, err := store.WaitLock(ctx, dir, time.Second); inbox.KindOf(err) != inbox.Unavailable || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
 		t.Errorf("the second server: %v", err)
 	}
 	if h, ok := store.Holder(dir); !ok || h.Socket != "/x.sock" {

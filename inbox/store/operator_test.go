@@ -48,7 +48,7 @@ func TestARetriedHeadLetsItsLaneGoOnInOrder(t *testing.T) {
 		tr[0].Deliveries[0].State != inbox.StateSettled || tr[1].Deliveries[0].State != inbox.StateSettled {
 		t.Errorf("timeline %+v, %v", tr, err)
 	}
-	log, err := w.s.AuditLog(ctx, 10)
+	log, err := w.s.AuditLog(ctx, inbox.AuditFilter{Limit: 10})
 	if err != nil || len(log) != 1 || log[0].Action != "retry" || log[0].Actor != "operator" || log[0].Reason != "test" || log[0].At.IsZero() {
 		t.Errorf("audit %+v, %v", log, err)
 	}

@@ -187,7 +187,7 @@ func reads(t *testing.T, w *world, id inbox.LaneID) {
 		"plugins":    func() (any, error) { return s.Plugins(ctx) },
 		"releases":   func() (any, error) { return s.Releases(ctx, "p") },
 		"stats":      func() (any, error) { return s.Stats(ctx) },
-		"audit":      func() (any, error) { return s.AuditLog(ctx, 5) },
+		"audit":      func() (any, error) { return s.AuditLog(ctx, inbox.AuditFilter{Limit: 5}) },
 		"refused":    func() (any, error) { return s.RefusedList(ctx, "q", 5) },
 	} {
 		_, err := read()

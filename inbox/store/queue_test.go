@@ -290,7 +290,7 @@ func TestCommandsWithoutAServerSeeEachOthersWrites(t *testing.T) {
 	if err := lock.Announce(dir, store.Holding{PID: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := both[0].Accept(ctx, inboxtest.Arrival("beside a server")); inbox.KindOf(err) != inbox.Conflict {
+	if _, err := both[0].Accept(ctx, inboxtest.Arrival("beside a server")); inbox.KindOf(err) != inbox.Unavailable {
 		t.Errorf("beside a server: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 
 	"inbox/inbox"
 )
@@ -22,10 +23,19 @@ func (s *Store) Audit(ctx context.Context, who Actor, action, target string) err
 	return s.write(ctx, func(t *tx) error { return t.audit(who, action, target) })
 }
 
-// AuditLog returns the newest recorded deeds.
-func (s *Store) AuditLog(ctx context.Context, limit int) ([]inbox.AuditEntry, error) {
+// AuditLog returns the recorded deeds that a filter selects, the newest first.
+func (s *Store) AuditLog(ctx context.Context, f inbox.AuditFilter) ([]inbox.AuditEntry, error) {
+	until, limit := int64(math.MaxInt64), -1
+	if !f.Until.IsZero() {
+		until = millis(f.Until)
+	}
+	if f.Limit > 0 {
+		limit = f.Limit
+	}
 	var list []inbox.AuditEntry
-	err := s.each(ctx, `SELECT at, actor, action, target, reason FROM audit ORDER BY id DESC LIMIT ?`, []any{limit}, func(row scanner) error {
+	err := s.each(ctx, `SELECT at, actor, action, target, reason FROM audit
+		WHERE (?1 = '' OR action = ?1) AND (?2 = '' OR actor = ?2) AND at >= ?3 AND at < ?4
+		ORDER BY id DESC LIMIT ?5`, []any{f.Action, f.Actor, millis(f.Since), until, limit}, func(row scanner) error {
 		var e inbox.AuditEntry
 		var at int64
 		if err := row.Scan(&at, &e.Actor, &e.Action, &e.Target, &e.Reason); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"inbox/inbox"
 )
@@ -72,7 +73,7 @@ func (t *tx) createJob(who Actor, j *inbox.Job, filter string, position int64) e
 		}
 		j.Parts = append(j.Parts, inbox.JobPart{Job: j.ID, Plugin: name, Position: position})
 	}
-	return t.audit(who, "replay", fmt.Sprintf("replay %d of %d events through %v", j.ID, j.Matched, j.Plugins))
+	return t.audit(who, "replay", fmt.Sprintf("replay %d, events %d, through %s", j.ID, j.Matched, strings.Join(j.Plugins, ", ")))
 }
 
 // CancelJob ends a replay: what has run stays, what waits is dropped, what is under way is recorded. It is a Conflict

@@ -130,13 +130,13 @@ func (o *Options) fill() {
 // prepareDir makes the directory and the empty file with modes of their own, so that no umask makes them readable by
 // others, or reports that there is no store.
 func prepareDir(path string, create bool) error {
-	_, err := os.Stat(path)
+	info, err := os.Stat(path)
 	switch {
-	case err == nil:
+	case err == nil && (create || info.Size() > 0):
 		return nil
-	case !os.IsNotExist(err):
+	case err != nil && !os.IsNotExist(err):
 		return inbox.Errorf(inbox.Unavailable, "open store", "%w", err)
-	case !create:
+	case !create: // also when the file is empty, as a start that was cut off leaves it
 		return inbox.Errorf(inbox.NotFound, "", "no store at %s", path).
 			WithHint("name its directory with --data or INBOX_DATA; `inbox serve` makes a new one")
 	}

@@ -133,20 +133,20 @@ func Handle(fn func(*Event) Answer) {
 func handleOne(doc []byte, fn func(*Event) Answer) []byte {
 	e, err := Parse(doc)
 	if err != nil {
-		return mustEncode(abi.Result{Outcome: abi.OutcomeRetry, Reason: "the SDK cannot " + err.Error()})
+		return encode(abi.Result{Outcome: abi.OutcomeRetry, Reason: "the SDK cannot " + err.Error()})
 	}
 	a := fn(e)
 	if a.result.Outcome == "" && a.result.Reason == "" {
 		return nil
 	}
-	return mustEncode(a.result)
+	return encode(a.result)
 }
 
-// mustEncode encodes a result of this package, which has nothing that could fail to encode.
-func mustEncode(r abi.Result) []byte {
+// encode writes a result. One that cannot be written is none, and a plugin must not acknowledge by that: it is a retry.
+func encode(r abi.Result) []byte {
 	b, err := json.Marshal(r)
 	if err != nil {
-		panic(err)
+		return []byte(`{"outcome":"` + abi.OutcomeRetry + `","reason":"the SDK cannot write the result"}`)
 	}
 	return b
 }

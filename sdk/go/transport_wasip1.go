@@ -3,6 +3,8 @@
 package sdk
 
 import (
+	"fmt"
+	"os"
 	"unsafe"
 
 	"inbox/sdk/abi"
@@ -31,7 +33,7 @@ func (host) next() ([]byte, bool) {
 		case n == abi.NoMore:
 			return nil, false
 		case n < 0:
-			panic("inbox_v1.next failed")
+			fail("next", n)
 		case int(n) <= len(buf):
 			return buf[:n], true
 		}
@@ -40,9 +42,16 @@ func (host) next() ([]byte, bool) {
 }
 
 func (host) done(result []byte) {
-	if hostDone(unsafe.Pointer(unsafe.SliceData(result)), uint32(len(result))) < 0 {
-		panic("inbox_v1.done failed")
+	if n := hostDone(unsafe.Pointer(unsafe.SliceData(result)), uint32(len(result))); n < 0 {
+		fail("done", n)
 	}
+}
+
+// fail ends the plugin: the host does not keep its side of the contract, or this package does not. The event counts as
+// failed and is tried again.
+func fail(call string, code int32) {
+	logLine(fmt.Sprintf("inbox_v1.%s answered %d, which this SDK does not expect", call, code))
+	os.Exit(1)
 }
 
 func logLine(line string) {

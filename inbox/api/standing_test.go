@@ -1,0 +1,80 @@
+package api_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/store"
+)
+
+func TestATimelineSaysWhatWaitsBehindWhatAndWhy(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, name := range []string{"parks", "held", "paused", "gone", "runs"} {
+		r.plugin(name)
+	}
+	list := r.accept(1, 2)
+	r.die("parks", 1, inbox.Reject)
+	r.settle(&inbox.Settlement{Plugin: "held", Health: &inbox.Health{OnHold: true, Reason: "timeout", Since: time.Now(), ProbeAt: time.Now()}})
+	if err := r.store.SetPaused(t.Context(), store.Actor{}, "paused", true); err != nil {
+		t.Fatal(err)
+	}
+	r.house.files = slices.DeleteFunc(r.house.files, func(f api.File) bool { return f.Plugin == "gone" })
+	tl, err := r.client.Timeline(t.Context(), inbox.Live, "qoreid/workflow/1", api.Reveal{})
+	if err != nil || len(tl.Events) != 2 {
+		t.Fatalf("%+v, %v", tl, err)
+	}
+	said := func(d *api.EventDetail) map[string]string {
+		states := map[string]string{}
+		for _, one := range d.Deliveries {
+			states[one.Plugin] = strings.TrimSpace(strings.Join([]string{string(one.State), one.Behind, one.Note}, " "))
+		}
+		return states
+	}
+	waits := map[string]string{
+		"held": "pending  the plugin is on hold", "paused": "pending  the plugin is paused", "gone": "pending  the plugin's file is gone", "runs": "pending",
+	}
+	for i, parked := range []string{"dead", "waiting " + list[0].ID} {
+		waits["parks"] = parked
+		if diff := cmp.Diff(waits, said(&tl.Events[i])); diff != "" {
+			t.Errorf("event %d: %s", i+1, diff)
+		}
+		d, err := r.client.Event(t.Context(), list[i].ID, api.Reveal{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(waits, said(&d)); diff != "" {
+			t.Errorf("event %d by itself: %s", i+1, diff)
+		}
+	}
+}
+
+func TestTheMetricsThatTheManualWatchesAreServed(t *testing.T) {
+	t.Parallel()
+	manual, err := os.ReadFile("../../docs/OPERATIONS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t)
+	r.plugin("crm")
+	m := api.NewMetrics()
+	m.CountWebhook(api.Webhook{Source: "qoreid", Code: 200, Status: "stored", Secret: "new"})
+	_, served := probe(api.Health(r.opt, m), "/metrics")
+	names := regexp.MustCompile("`(inbox_[a-z_]+)`").FindAllStringSubmatch(string(manual), -1)
+	if len(names) < 6 {
+		t.Fatalf("the manual names %q", names)
+	}
+	for _, name := range names {
+		if !regexp.MustCompile(`(?m)^` + name[1] + `[ {]`).MatchString(served) {
+			t.Errorf("there is no %s", name[1])
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+)
+
+func (p *program) auditCommand() *cli.Command {
+	return p.leaf(spec{
+		name: "audit", usage: "show who revealed, replayed, retried, discarded or changed what, the newest first", remote: true,
+		formats: []string{"table", "json", "jsonl"},
+		about: "Every deed that shows personal data or changes what plugins get is recorded with its time, who did it (the user of\n" +
+			"the socket, or token) and the reason that was given. A table on a terminal ends after the newest 100 unless\n" +
+			"--limit says otherwise.",
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "action", Usage: "only this `ACTION`: reveal, backup, replay, cancel, retry, discard, recheck, pause, resume, rollback"},
+			&cli.StringFlag{Name: "actor", Usage: "only what `WHO` did: token, or a user as in uid:1000"},
+			&cli.StringFlag{Name: "since", Usage: "at or after `WHEN`: 2h, 3d, 2026-11-20, \"2026-11-20 14:05\", today, or RFC 3339"},
+			&cli.StringFlag{Name: "until", Usage: "before `WHEN`"},
+			&cli.IntFlag{Name: "limit", DefaultText: "no limit", Usage: "at most `N`"},
+		},
+		run: p.audit,
+	})
+}
+
+func (p *program) audit(c *cli.Context) error {
+	f := inbox.AuditFilter{Action: c.String("action"), Actor: c.String("actor"), Limit: c.Int("limit")}
+	if f.Limit < 0 {
+		return usage("--limit is negative")
+	}
+	if !c.IsSet("limit") && p.format == "table" && p.outTerminal {
+		f.Limit = tableLimit
+	}
+	var err error
+	if f.Since, f.Until, err = p.between(c); err != nil {
+		return err
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	deeds, err := client.Audit(p.ctx, f)
+	if err != nil {
+		return err
+	}
+	return list(p, nil,
+		column[api.AuditEntry]{"AT", func(e api.AuditEntry) string { return p.stamp(e.At) }},
+		column[api.AuditEntry]{"ACTOR", func(e api.AuditEntry) string { return e.Actor }},
+		column[api.AuditEntry]{"ACTION", func(e api.AuditEntry) string { return e.Action }},
+		column[api.AuditEntry]{"TARGET", func(e api.AuditEntry) string { return e.Target }},
+		column[api.AuditEntry]{"REASON", func(e api.AuditEntry) string { return orDash(e.Reason) }},
+	).all(deeds)
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// inSentence finds the commands that stand in a sentence or table of a manual.
+var inSentence = regexp.MustCompile("`(inbox [^`]+)`")
+
+// placeholder is what stands in a manual for what the reader knows.
+var placeholder = regexp.MustCompile(`\b(ID|KEY|NAME|FILE)\b|…`)
+
+func TestEveryCommandInTheManualsIsRunInTheStoryOfManual(t *testing.T) {
+	t.Parallel()
+	story := readText(t, "testdata/script/manual.txt")
+	manuals, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(manuals) == 0 {
+		t.Fatal(manuals, err)
+	}
+	found := 0
+	for _, manual := range append(manuals, "../../README.md") {
+		for _, m := range inSentence.FindAllStringSubmatch(readText(t, manual), -1) {
+			found++
+			typed := placeholder.ReplaceAllString(regexp.QuoteMeta(m[1]), ".+")
+			// What asks is answered -y; what stands for a check finds something in the story.
+			if line := regexp.MustCompile(`(?m)^(exec|exits 5) ` + typed + `( -y)?( &\w+&)?$`); !line.MatchString(story) {
+				t.Errorf("%s says %s, and manual.txt has no line like it", filepath.Base(manual), m[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d commands were found: is the pattern right?", found)
+	}
+}
+
+func TestTheManualsNameOnlyFlagsThatThereAre(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, c := range leaves((&program{}).app().Commands) {
+		for _, f := range c.Flags {
+			for _, name := range f.Names() {
+				known[dashed(name)] = true
+			}
+		}
+	}
+	flag := regexp.MustCompile("`[^`]*`")
+	manuals, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, manual := range append(manuals, "../../README.md", "../../CHANGELOG.md") {
+		for _, span := range flag.FindAllString(readText(t, manual), -1) {
+			for word := range strings.FieldsSeq(strings.Trim(span, "`")) {
+				if name, _, _ := strings.Cut(word, "="); strings.HasPrefix(name, "--") && !known[name] {
+					t.Errorf("%s says %s in %s", filepath.Base(manual), name, span)
+				}
+			}
+		}
+	}
+}
+
+// pasted returns the lines of the shell blocks of a manual.
+func pasted(text string) []string {
+	var lines []string
+	inside := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "```"):
+			inside = line == "```sh"
+		case inside && line != "":
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func TestOnlyTheREADMEHasShellBlocks(t *testing.T) {
+	t.Parallel()
+	manuals, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, manual := range manuals {
+		if lines := pasted(readText(t, manual)); len(lines) > 0 {
+			t.Errorf("%s has shell blocks, which TestTheREADMEWorksAsPasted does not run: %q", manual, lines)
+		}
+	}
+	if lines := pasted(readText(t, "../../README.md")); !slices.Contains(lines, "go run . serve --demo") {
+		t.Errorf("the README's first command is not found in %q", lines)
+	}
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/qoreid"
+	"inbox/inbox/store"
+)
+
+// mark stands in every text of a payload, reason and log that may hold personal data.
+const mark = "Adaeze Okonkwo"
+
+// marked is a sample of a kind of which every text that is not in the keep-list has the mark in it.
+func marked(t *testing.T, k qoreid.Kind, id int64) []byte {
+	t.Helper()
+	body, err := qoreid.Sample(k, id, "ref-1")
+	var v any
+	if err == nil {
+		err = json.Unmarshal(body, &v)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := []string{"event", "event_type", "type", "id", "customerReference", "reference", "status", "state", "subStatus", "code", "label", "stateCode", "stateLabel"}
+	var walk func(v any, name string) any
+	walk = func(v any, name string) any {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, x := range v {
+				v[key] = walk(x, key)
+			}
+		case []any:
+			for i, x := range v {
+				v[i] = walk(x, name)
+			}
+		case string:
+			if !slices.Contains(kept, name) {
+				return mark + " " + v
+			}
+		}
+		return v
+	}
+	if body, err = json.Marshal(walk(v, "")); err != nil || !bytes.Contains(body, []byte(mark)) {
+		t.Fatalf("%s has no place for the mark: %s, %v", k, body, err)
+	}
+	return body
+}
+
+// strangers explains every refused request in the same words.
+type strangers struct{}
+
+func (strangers) Vouch(*inbox.Refused) (*inbox.Arrival, string, error) { return nil, "mismatch", nil }
+
+func (strangers) Explain(*inbox.Refused) string { return "no secret made it" }
+
+// furnished is a house in which the plugin crm runs.
+type furnished struct{ quiet }
+
+func (furnished) Files(context.Context) ([]api.File, error) {
+	return []api.File{{Plugin: "crm", State: api.FileLive, Live: "rel1", Release: "rel1"}}, nil
+}
+
+// TestNothingPersonalIsShownButByRevealAndThatIsRecorded stores the mark wherever a payload, reason or log may carry
+// it, and looks for it in what every command writes, in each of its formats.
+func TestNothingPersonalIsShownButByRevealAndThatIsRecorded(t *testing.T) {
+	s := inboxtest.Store(t, store.Options{})
+	ids := keepMarked(t, s)
+	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
+	defer front.Close()
+	run := func(args ...string) string {
+		p, out, errs := talker("")
+		p.getenv = func(name string) string {
+			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
+		}
+		code := p.run(t.Context(), args)
+		if noFormat := strings.Contains(errs.String(), "the output format is"); code != exitDone && code != exitSome && !noFormat {
+			t.Fatalf("%q exits with %d: %s", args, code, errs)
+		}
+		return out.String() + errs.String()
+	}
+	calls := reading(ids)
+	formats := 0
+	for _, call := range calls {
+		for _, format := range listFormats() {
+			got := run(append(slices.Clone(call), "-o", format)...)
+			if strings.Contains(got, "the output format is") {
+				continue // the command has no such format
+			}
+			formats++
+			if strings.Contains(got, "Adaeze") || strings.Contains(got, "Okonkwo") {
+				t.Errorf("inbox %s -o %s shows it:\n%s", strings.Join(call, " "), format, got)
+			}
+		}
+	}
+	if formats < 60 {
+		t.Errorf("only %d outputs were looked at", formats)
+	}
+	if got := run("audit", "--action", "reveal", "-o", "json"); got != "[]\n" {
+		t.Errorf("what was not revealed is recorded as revealed: %s", got)
+	}
+	for _, call := range [][]string{
+		{"event", "show", ids[0], "--reveal"}, {"event", "show", ids[0], "--reveal", "-o", "json"}, {"entity", "show", "qoreid/address/1", "--reveal"},
+		{"dead", "list", "--reveal"}, {"dead", "show", ids[0], "--reveal"}, {"event", "show", ids[0], "--raw"},
+	} {
+		before := strings.Count(run("audit", "--action", "reveal"), "ticket 7")
+		if got := run(append(call, "--reason", "ticket 7")...); !strings.Contains(got, mark) {
+			t.Errorf("inbox %s does not reveal it:\n%s", strings.Join(call, " "), got)
+		}
+		if after := strings.Count(run("audit", "--action", "reveal", "--actor", "token"), "ticket 7"); after <= before {
+			t.Errorf("inbox %s reveals, and that is not recorded", strings.Join(call, " "))
+		}
+	}
+}
+
+// reading returns calls of every command that shows something of a store; the event of the first id is dead.
+func reading(ids []string) (calls [][]string) {
+	calls = [][]string{
+		{"event", "list"}, {"entity", "list"}, {"dead", "list", "--resolved"}, {"plugin", "list"}, {"plugin", "inspect", "crm"}, {"status"}, {"secret", "check"},
+		{"replay", "--all", "--dry-run"}, {"replay", "--list"}, {"dead", "retry", "--all", "--dry-run"}, {"dead", "discard", "--all", "--dry-run"}, {"audit"},
+		{"event", "tail", "--since", "1h", "--limit", "3"},
+	}
+	for _, id := range ids {
+		calls = append(calls, []string{"event", "show", id})
+	}
+	calls = append(calls, []string{"dead", "show", ids[0]}, []string{"entity", "show", "qoreid/address/1"}, []string{"entity", "show", "ref-1"})
+	return calls
+}
+
+// keepMarked stores one event of every kind, a body that is not JSON, a delivery that failed with a reason and a log
+// and died, and a refused request, and returns the ids of the events. The first one is dead.
+func keepMarked(t *testing.T, s *store.Store) (ids []string) {
+	t.Helper()
+	for i, k := range qoreid.Kinds() {
+		ids = append(ids, inboxtest.Accept(t, s, string(marked(t, k, int64(i+1)))).ID)
+	}
+	ids = append(ids, inboxtest.Accept(t, s, "<xml>"+mark+"</xml>").ID)
+	if err := s.Register(t.Context(), "crm", inbox.StartFrom{Start: true}); err != nil {
+		t.Fatal(err)
+	}
+	e, err := s.Event(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lane, at := inbox.LaneID{Mode: e.Mode, Key: e.View.Key}, time.Now()
+	settled := make(chan error, 1)
+	err = s.Settle(t.Context(), &inbox.Settlement{
+		Plugin: "crm", Cursor: 1,
+		Attempt: &inbox.Attempt{
+			Plugin: "crm", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: at, Release: "rel1",
+			Reason: mark + " is not welcome", Log: []byte("saw " + mark + "\n"),
+		},
+		Lane: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: at},
+		Dead: &inbox.DeadLetter{Plugin: "crm", Seq: 1, Attempt: 1, Lane: lane, Parks: true, Result: inbox.Reject, DiedAt: at},
+	}, func(err error) { settled <- err })
+	if err == nil {
+		err = <-settled
+	}
+	if err == nil {
+		err = s.Refuse(t.Context(), &inbox.Refused{
+			Source: "qoreid", Address: "192.0.2.1", Why: qoreid.Missing, ReceivedAt: at, Size: len(mark),
+			Payload: inbox.Payload{Headers: []inbox.Header{{Name: "x-name", Value: mark}}, Body: []byte(mark)},
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}

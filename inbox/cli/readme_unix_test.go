@@ -1,0 +1,164 @@
+//go:build unix
+
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"inbox/inbox/inboxtest"
+)
+
+// TestTheREADMEWorksAsPasted runs the shell blocks of the README in a copy of the project, line by line in one shell, as
+// somebody does who pastes them. Only the addresses are others, since those in the README may be taken.
+func TestTheREADMEWorksAsPasted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the program")
+	}
+	t.Parallel()
+	sh := newShell(t)
+	for _, line := range pasted(readText(t, "../../README.md")) {
+		switch {
+		case strings.HasSuffix(line, "serve --demo"):
+			sh.demo(line)
+		case line == "inbox serve":
+			sh.must(line + " >server.log 2>&1 & server=$!")
+			inboxtest.Eventually(t, "the server is ready", func() bool {
+				resp, err := http.Get("http://" + sh.admin + "/readyz")
+				return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
+			})
+		default:
+			sh.must(line)
+		}
+	}
+	inboxtest.Eventually(t, "the plugin that was built is live", func() bool {
+		return strings.Contains(sh.must("inbox plugin list"), "hello\tlive")
+	})
+	if out := sh.must("inbox entity list -o ids"); !strings.HasPrefix(out, "qoreid/workflow/") {
+		t.Errorf("the event that was sent is not listed: %q", out)
+	}
+	sh.must("kill -TERM $server; wait $server")
+}
+
+// shell is a shell in a copy of the project.
+type shell struct {
+	*testing.T
+	dir, admin string
+	env        []string
+	in         io.Writer
+	out        *bufio.Scanner
+}
+
+func newShell(t *testing.T) *shell {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sh := &shell{T: t, dir: t.TempDir()}
+	for _, name := range []string{"go.mod", "go.sum", "main.go", "inbox", "sdk", "plugins", "examples"} {
+		if err := os.Symlink(filepath.Join(root, name), filepath.Join(sh.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listen, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sh.admin, err = freeAddress(); err != nil {
+		t.Fatal(err)
+	}
+	// Paths are left out of what is built, so that it comes out of the cache wherever the copy lies.
+	sh.env = append(os.Environ(), "INBOX_LISTEN="+listen, "INBOX_ADMIN="+sh.admin, "INBOX_MIN_FREE=1", "GOFLAGS=-trimpath -buildvcs=false")
+	cmd := exec.Command("sh")
+	cmd.Dir, cmd.Env = sh.dir, sh.env
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, _ = io.WriteString(in, "test -z \"$server\" || kill -TERM $server\nexit\n")
+		_ = in.Close()
+		_ = cmd.Wait() // its code is that of the last line, which may have failed
+	})
+	sh.in, sh.out = in, bufio.NewScanner(out)
+	return sh
+}
+
+// must runs a line and returns what it wrote. A line that fails ends the test.
+func (sh *shell) must(line string) string {
+	sh.Helper()
+	const end = "@@ended "
+	if _, err := fmt.Fprintf(sh.in, "%s\necho \"%s$?\"\n", line, end); err != nil {
+		sh.Fatal(err)
+	}
+	var wrote strings.Builder
+	for sh.out.Scan() {
+		code, ended := strings.CutPrefix(sh.out.Text(), end)
+		if !ended {
+			wrote.WriteString(sh.out.Text() + "\n")
+			continue
+		}
+		if code != "0" {
+			log, _ := os.ReadFile(filepath.Join(sh.dir, "server.log"))
+			sh.Fatalf("%s: exit code %s\n%s\nthe server:\n%s", line, code, &wrote, log)
+		}
+		return wrote.String()
+	}
+	sh.Fatalf("%s: the shell ended\n%s", line, &wrote)
+	return ""
+}
+
+// demo runs the demo until it delivered something, and interrupts it as a terminal does.
+func (sh *shell) demo(line string) {
+	sh.Helper()
+	cmd := exec.Command("sh", "-c", "exec "+line)
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = sh.dir, sh.env, &syscall.SysProcAttr{Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		sh.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		sh.Fatal(err)
+	}
+	var said strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), "delivered #") {
+			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+				sh.Fatal(err)
+			}
+		}
+	}
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) { // go run has an exit code of its own when it is interrupted
+		sh.Fatal(err)
+	}
+	dir := regexp.MustCompile(`all in (\S+) until`).FindStringSubmatch(said.String())
+	if dir == nil || strings.Contains(said.String(), "exit status") {
+		sh.Fatalf("%s did not end cleanly:\n%s", line, &said)
+	}
+	if _, err := os.Stat(dir[1]); !errors.Is(err, os.ErrNotExist) {
+		sh.Errorf("the demo left %s behind: %v", dir[1], err)
+	}
+}

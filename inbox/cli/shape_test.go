@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"pgregory.net/rapid"
+
+	"inbox/inbox/api"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+var snake = regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*$`)
+
+// ill returns what is wrong with a JSON value of ours: a name that is not snake_case, or a time that is not in UTC. It
+// does not look into bodies, whose names are the sender's, and headers.
+func ill(v any, at string) (wrong []string) {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			wrong = append(wrong, ill(x, at+"[]")...)
+		}
+	case map[string]any:
+		for name, x := range v {
+			place := at + "." + name
+			text, isText := x.(string)
+			_, err := time.Parse(time.RFC3339Nano, text)
+			switch {
+			case !snake.MatchString(name):
+				wrong = append(wrong, place+" is not in snake case")
+			case strings.HasSuffix(name, "_at") && (!isText || err != nil || !strings.HasSuffix(text, "Z")):
+				wrong = append(wrong, place+" is no time in UTC: "+text)
+			case name != "body" && name != "headers":
+				wrong = append(wrong, ill(x, place)...)
+			}
+		}
+	}
+	return wrong
+}
+
+// TestWhatIsWrittenForProgramsHasOneShape runs every command that shows something in its formats for programs: a list
+// is an array, or an object a line; names are snake_case and times RFC 3339 in UTC; and standard output has nothing else.
+func TestWhatIsWrittenForProgramsHasOneShape(t *testing.T) {
+	s := inboxtest.Store(t, store.Options{})
+	ids := keepMarked(t, s)
+	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
+	defer front.Close()
+	run := func(call []string, format string) string {
+		p, out, _ := talker("")
+		p.getenv = func(name string) string {
+			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
+		}
+		p.run(t.Context(), append(slices.Clone(call), "-o", format))
+		return out.String()
+	}
+	lists := 0
+	for _, call := range reading(ids) {
+		name := strings.Join(call, " ")
+		text := run(call, "json")
+		var v any
+		if strings.HasPrefix(name, "event tail") { // a stream has no end that could close a list
+			text = "[" + strings.ReplaceAll(strings.TrimSpace(text), "\n", ",") + "]"
+		}
+		if err := json.Unmarshal([]byte(text), &v); err != nil {
+			t.Errorf("inbox %s -o json is not JSON: %v\n%s", name, err, text)
+			continue
+		}
+		for _, w := range ill(v, "") {
+			t.Errorf("inbox %s: %s", name, w)
+		}
+		lines := run(call, "jsonl")
+		if lines == "" {
+			continue // it shows one thing, or nothing
+		}
+		lists++
+		items, isList := v.([]any)
+		if n := strings.Count(lines, "\n"); !isList || n != len(items) {
+			t.Errorf("inbox %s: %d lines and %d items", name, n, len(items))
+		}
+		for line := range strings.Lines(lines) {
+			if !json.Valid([]byte(line)) || !strings.HasPrefix(line, "{") {
+				t.Errorf("inbox %s: a line is no object: %s", name, line)
+			}
+		}
+		if table := run(call, "table"); strings.Count(table, "\n") < len(items) || !strings.Contains(strings.SplitN(table, "\n", 2)[0], "\t") {
+			t.Errorf("inbox %s: a table of %d items is\n%s", name, len(items), table)
+		}
+	}
+	if lists < 8 {
+		t.Errorf("only %d lists were looked at", lists)
+	}
+}
+
+// TestACompletionNeverFailsAndOnlyCompletes draws lines of words that are commands, flags and neither.
+func TestACompletionNeverFailsAndOnlyCompletes(t *testing.T) {
+	words := []string{"", "-", "--", "---", "--event", "--plugin", "--nonsense", "-o", "--event=work", "x", "evt_", "pl", "re", "--da", "inbox", "@"}
+	var names func(commands []*cli.Command)
+	names = func(commands []*cli.Command) {
+		for _, c := range commands {
+			words = append(words, c.Name)
+			names(c.Subcommands)
+		}
+	}
+	names((&program{}).app().Commands)
+	rapid.Check(t, func(t *rapid.T) {
+		line := rapid.SliceOfN(rapid.SampledFrom(words), 0, 5).Draw(t, "line")
+		out, errs := &bytes.Buffer{}, &bytes.Buffer{}
+		p := &program{
+			in: strings.NewReader(""), out: out, err: errs, now: time.Now, zone: time.UTC,
+			getenv: func(name string) string { return map[string]string{"INBOX_DATA": "/dev/null/nowhere"}[name] },
+		}
+		if code := p.run(t.Context(), append([]string{"__complete", "--"}, line...)); code != 0 || errs.Len() > 0 {
+			t.Fatalf("%q exits with %d: %s", line, code, errs)
+		}
+		last := ""
+		if len(line) > 0 {
+			last = line[len(line)-1]
+		}
+		for candidate := range strings.Lines(out.String()) {
+			if !strings.HasPrefix(candidate, last) || strings.TrimSpace(candidate) == "" {
+				t.Fatalf("%q is completed to %q", line, candidate)
+			}
+		}
+	})
+}

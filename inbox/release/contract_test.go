@@ -1,0 +1,65 @@
+package release_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inbox/inbox/release"
+)
+
+// TestTheContractsTableIsReadAndItsDefaultsAreInForce writes every default that docs/PLUGIN-ABI.md gives for NAME.toml
+// into one, and compares what that means with what no file means.
+func TestTheContractsTableIsReadAndItsDefaultsAreInForce(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/PLUGIN-ABI.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(string(text), "## NAME.toml")
+	if !ok {
+		t.Fatal("the contract has no table of NAME.toml")
+	}
+	// Where the table names no value, one that is taken.
+	examples := map[string]string{
+		"events": `["address"]`, "event_types": `["step_*"]`, "sources": `["qoreid"]`, "modes": `["live"]`,
+		"where": `{"/data/status/status" = ["VERIFIED"]}`, "concurrency": "3", "config": `{a = "b"}`,
+	}
+	code := regexp.MustCompile("`([^`]+)`")
+	defaults, seen := "", 0
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 || !strings.HasPrefix(strings.TrimSpace(cells[1]), "`") {
+			continue
+		}
+		keys, values := code.FindAllStringSubmatch(cells[1], -1), strings.Split(cells[2], ",")
+		for i, key := range keys {
+			seen++
+			value := strings.Trim(strings.TrimSpace(values[min(i, len(values)-1)]), "`")
+			if example, has := examples[key[1]]; has {
+				if _, err := release.ParseManifest([]byte(key[1] + " = " + example)); err != nil {
+					t.Errorf("%s is not taken: %v", key[1], err)
+				}
+				continue
+			}
+			defaults += key[1] + " = " + value + "\n"
+		}
+	}
+	if seen < 18 {
+		t.Errorf("only %d keys were found", seen)
+	}
+	said, err := release.ParseManifest([]byte(defaults))
+	if err != nil {
+		t.Fatalf("the defaults are not taken: %v\n%s", err, defaults)
+	}
+	none, err := release.ParseManifest(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(none.WithDefaults(4), said.WithDefaults(4)); diff != "" {
+		t.Errorf("with no file and with the defaults of the table:\n%s\n%s", diff, defaults)
+	}
+}

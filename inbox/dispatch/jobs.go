@@ -270,14 +270,14 @@ func (p *pump) revive(j *job, l *lane) {
 	p.setRow(l, row)
 	p.settle(&inbox.Settlement{
 		Lane: &row,
-		Dead: &inbox.DeadLetter{Plugin: p.name, Seq: row.Next, Lane: l.id, Resolution: inbox.Retried, ResolvedAt: time.Now()},
+		Dead: &inbox.DeadLetter{Plugin: p.name, Seq: row.Next, Lane: l.id, Resolution: inbox.Retried, ResolvedAt: p.now()},
 		Job:  &inbox.JobStep{Job: j.ID, Plugin: p.name, Add: inbox.JobCount{Revived: 1}},
 	})
 }
 
 // reviveRun lets a dead run go on whose lane has gone on without it.
 func (p *pump) reviveRun(j *job, l *lane, e *inbox.Event, letter *inbox.DeadLetter) {
-	now := time.Now()
+	now := p.now()
 	it := item{event: e, run: letter.Run, stored: true, attempt: letter.Attempt}
 	p.known[runKey{e.Seq, it.run}] = true
 	p.wait(l, &it, now)

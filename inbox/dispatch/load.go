@@ -10,7 +10,7 @@ import (
 
 // load makes everything in memory from what is stored. Loading twice, or after any crash, comes to the same.
 func (p *pump) load() bool {
-	now := time.Now()
+	now := p.now()
 	if now.Before(p.retryAt) {
 		return false
 	}
@@ -140,7 +140,7 @@ func (p *pump) reread() bool {
 		return false
 	}
 	p.stale = false
-	if err := p.tryReread(p.d.stop, time.Now()); err != nil {
+	if err := p.tryReread(p.d.stop, p.now()); err != nil {
 		p.reset(err)
 		return false
 	}

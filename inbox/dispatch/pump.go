@@ -85,6 +85,9 @@ func newPump(d *Dispatcher, name string) *pump {
 	}
 }
 
+// now is the time by the dispatcher's clock.
+func (p *pump) now() time.Time { return p.d.opt.Now() }
+
 // ask has fn called by the pump's goroutine.
 func (p *pump) ask(fn func()) {
 	select {
@@ -121,7 +124,7 @@ func (p *pump) run() {
 
 // step does all that can be done now.
 func (p *pump) step() {
-	p.log.flush(time.Now())
+	p.log.flush(p.now())
 	if p.loaded && p.chain.Broken() {
 		p.reset(errChain)
 	}
@@ -136,9 +139,9 @@ func (p *pump) step() {
 		return
 	}
 	p.rekey()
-	p.ring(time.Now())
+	p.ring(p.now())
 	if p.health.OnHold {
-		p.probe(time.Now())
+		p.probe(p.now())
 	} else {
 		for {
 			p.feed()
@@ -158,7 +161,7 @@ func (p *pump) idle() bool {
 
 // nextAlarm returns how long to sleep when nothing happens.
 func (p *pump) nextAlarm() time.Duration {
-	at := time.Now().Add(time.Minute)
+	at := p.now().Add(time.Minute)
 	sooner := func(t time.Time) {
 		if t.Before(at) {
 			at = t
@@ -178,17 +181,17 @@ func (p *pump) nextAlarm() time.Duration {
 		sooner(p.moved.Add(lazyFlush))
 	}
 	if p.d.opt.Low() {
-		sooner(time.Now().Add(time.Second))
+		sooner(p.now().Add(time.Second))
 	}
 	for _, j := range p.jobs {
-		if j.notBefore.After(time.Now()) {
+		if j.notBefore.After(p.now()) {
 			sooner(j.notBefore)
 		}
 	}
 	if t := p.log.next(); !t.IsZero() {
 		sooner(t)
 	}
-	return max(time.Until(at), time.Millisecond)
+	return max(at.Sub(p.now()), time.Millisecond)
 }
 
 // ring lets the lanes and runs that are due go on.
@@ -258,7 +261,7 @@ func (p *pump) attempt(l *lane) {
 	store, live, lost := p.d.opt.Store, p.live, inbox.Outcome{Result: inbox.Unreadable, Release: p.live.Release}
 	ctx := p.d.stop
 	go func() {
-		r := result{lane: l, item: it, started: time.Now()}
+		r := result{lane: l, item: it, started: p.now()}
 		payload, err := store.Payload(ctx, it.event.Seq)
 		switch kind := inbox.KindOf(err); {
 		case err == nil:

@@ -36,9 +36,12 @@ type Options struct {
 	QueueBytes int64            // bytes of events that may wait for the writer; default 64 MiB
 	Bounds     QuarantineBounds // default: DefaultQuarantine
 
-	normal  bool                     // synchronous=NORMAL, for the control arm of a test
-	fault   func(point string) error // fails operations, for tests
-	runSize int                      // events per sealed run of digests; default 65,536
+	// Fault is asked before every operation of the writer, by the names of the points in writer.go, and fails or ends
+	// it: for `inbox torture` and tests. Default: nothing fails.
+	Fault func(point string) error
+
+	normal  bool // synchronous=NORMAL, for the control arm of a test
+	runSize int  // events per sealed run of digests; default 65,536
 }
 
 // Names of the files in the data directory.
@@ -115,8 +118,8 @@ func (o *Options) fill() {
 	if o.Bounds == (QuarantineBounds{}) {
 		o.Bounds = DefaultQuarantine()
 	}
-	if o.fault == nil {
-		o.fault = func(string) error { return nil }
+	if o.Fault == nil {
+		o.Fault = func(string) error { return nil }
 	}
 	if o.runSize == 0 {
 		o.runSize = 1 << 16

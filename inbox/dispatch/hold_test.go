@@ -1,0 +1,30 @@
+package dispatch_test
+
+import (
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+)
+
+// A lane whose wait ended during the hold stands in line already when it is probed. Found by `inbox torture`: its next
+// wait then ended with nothing read ahead, and it stood still until a restart.
+func TestALaneThatWasProbedInVainGoesOnAfterTheHold(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
+	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r.send(20, 10, 0)
+	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
+	n := len(r.attempts())
+	later := func(d time.Duration) {
+		r.skew.Add(int64(d))
+		r.dispatch.Wake(plugin)
+	}
+	later(6 * time.Second)
+	inboxtest.Eventually(t, "a probe failed", func() bool { return len(r.attempts()) > n && r.record().Health.Probes == 1 })
+	r.say(nil)
+	later(11 * time.Second)
+	r.settled()
+	r.inOrder()
+}

@@ -28,3 +28,20 @@ func TestALaneThatWasProbedInVainGoesOnAfterTheHold(t *testing.T) {
 	r.settled()
 	r.inOrder()
 }
+
+// Found by `inbox torture` too: the time of the next probe was stored while the clock was wrong.
+func TestAHoldIsNotStretchedByAClockThatWasSetBack(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
+	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r.skew.Store(int64(720 * time.Hour))
+	r.send(20, 10, 0)
+	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
+	r.stop()
+	r.say(nil)
+	r.skew.Store(int64(6 * time.Second))
+	r.start("r1")
+	r.skew.Add(int64(6 * time.Second))
+	r.dispatch.Wake(plugin)
+	r.settled()
+}

@@ -64,15 +64,15 @@ func allHarms() []harm {
 	}{
 		{pointBody, "body read", 300}, {pointBegin, "before the transaction", 150}, {pointExec, "in the transaction", 3000},
 		{pointCommit, "before the commit", 150}, {pointCommitted, "after the commit, before anyone is told", 150},
-		{pointAnswer, "after the commit, before the answer", 300}, {pointAttempt, "during an attempt", 500},
-		{pointAttempted, "after an attempt, before its settlement", 500},
+		{pointAnswer, "after the commit, before the answer", 300}, {pointAttempt, "during an attempt", 200},
+		{pointAttempted, "after an attempt, before its settlement", 200},
 	} {
 		list = append(list, harm{point: p.where, what: "kill -9", arm: func(chance *rand.Rand) arms {
 			return arms{armed: true, env: []string{fmt.Sprintf("%s=%s:%d", envCrash, p.point, 1+chance.IntN(p.most))}}
 		}})
 	}
 	list = append(list, harm{point: "during a replay's attempt", what: "kill -9", do: (*round).replayStruck, arm: func(chance *rand.Rand) arms {
-		return arms{armed: true, env: []string{fmt.Sprintf("%s=%s:%d", envCrash, pointReplay, 1+chance.IntN(200))}}
+		return arms{armed: true, env: []string{fmt.Sprintf("%s=%s:%d", envCrash, pointReplay, 1+chance.IntN(100))}}
 	}})
 	for _, by := range []string{"1h", "-1h", "720h", "-720h"} {
 		list = append(list, harm{point: "under load", what: "clock set by " + by + ", then kill -9", do: (*round).clocked, arm: func(chance *rand.Rand) arms {

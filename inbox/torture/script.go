@@ -50,13 +50,13 @@ func actors() []actor {
 // come to a good end.
 func script(roll float64) string {
 	odd := []string{"ro", "xo", "eo", "bs", "rro", "xrs", "lo", "j", "x", "rj", "e", "xxxo", "lj"}
-	if roll < 0.80 {
+	switch {
+	case roll < 0.90:
 		return "o"
-	}
-	if roll < 0.86 {
+	case roll < 0.96:
 		return "s"
 	}
-	return odd[int((roll-0.86)/0.14*float64(len(odd)))%len(odd)]
+	return odd[int((roll-0.96)/0.04*float64(len(odd)))%len(odd)]
 }
 
 // result returns what attempt n comes to by a script. Where the machine is slow, a timeout may take its place.

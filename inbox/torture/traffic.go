@@ -37,7 +37,7 @@ func (t *tormentor) send(ctx context.Context, s *server) *traffic {
 		f.senders.Go(func() {
 			defer c.client.CloseIdleConnections()
 			for ctx.Err() == nil && c.one(ctx) {
-				rest(ctx, time.Duration(c.chance.IntN(6))*time.Millisecond)
+				rest(ctx, time.Duration(c.chance.IntN(12))*time.Millisecond)
 			}
 		})
 	}
@@ -155,7 +155,7 @@ func (c *connection) make() sent {
 	if source == "trial" {
 		s.mode = inbox.Test
 	}
-	id := c.chance.IntN(12) + 100*(1+strings.Index("qoreid second trial echo", source))
+	id := c.chance.IntN(40) + 100*(1+strings.Index("qoreid second trial echo", source))
 	s.entity = fmt.Sprint(s.mode, "/", id)
 	types := []string{"verification_started", "step_verification_completed", "verification_completed"} // in no order: many are late
 	s.body = fmt.Sprintf(`{"event":"workflow","event_type":%q,"data":{"id":%d,"customerReference":"ref-%d","n":"%s/%d","script":"@@%s@@"}}`,

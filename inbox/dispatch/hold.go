@@ -13,16 +13,14 @@ func (p *pump) probe(now time.Time) {
 	if p.running > 0 || now.Before(p.health.ProbeAt) {
 		return
 	}
+	p.feed() // lanes that were not read yet may be well
+	if !p.loaded {
+		return
+	}
 	l := p.patient()
 	if l == nil {
-		p.feed()
-		if !p.loaded {
-			return
-		}
-		if l = p.patient(); l == nil {
-			p.health.ProbeAt = now.Add(time.Second) // nothing to probe with yet
-			return
-		}
+		p.health.ProbeAt = now.Add(time.Second) // nothing to probe with yet
+		return
 	}
 	p.turn++
 	l.probed = p.turn

@@ -45,3 +45,26 @@ func TestAHoldIsNotStretchedByAClockThatWasSetBack(t *testing.T) {
 	r.dispatch.Wake(plugin)
 	r.settled()
 }
+
+// And this: after a restart only the lanes with a row are in memory, which are those that failed. If probes went to
+// them alone, three bad events could hold a plugin for ever.
+func TestProbesReachLanesThatWereNotReadYet(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
+	r := newRoom(t, m, func(m made) inbox.Result {
+		if m.seq <= 3 {
+			return inbox.Trap
+		}
+		return inbox.OK
+	})
+	r.send(3, 3, 0)
+	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
+	r.stop()
+	r.send(20, 20, 103)
+	r.start("r1")
+	inboxtest.Eventually(t, "the lanes that are well have run", func() bool {
+		r.skew.Add(int64(5 * time.Minute))
+		r.dispatch.Wake(plugin)
+		return r.record().Cursor == 23
+	})
+}

@@ -85,10 +85,22 @@ func (t *tormentor) sum() {
 	}
 }
 
-// drain waits until nothing is left to do but what is parked.
+// drain waits until nothing is left to do but what is parked. Meanwhile events come that do well: where nothing but bad
+// events is left over three lanes, a plugin is on hold, and attempts do not count.
 func (t *tormentor) drain(ctx context.Context, s *server) {
-	const left = `SELECT (SELECT count(*) FROM lanes WHERE state <> 'parked') + (SELECT count(*) FROM runs WHERE waits = 0)
-		+ (SELECT count(*) FROM jobs WHERE state = 'running') + (SELECT coalesce(max(seq), 0) FROM events) - (SELECT min(cursor) FROM plugins)`
+	const behind = ` + (SELECT coalesce(max(seq), 0) FROM events) - (SELECT min(cursor) FROM plugins)`
+	const left = `SELECT (SELECT count(*) FROM lanes WHERE state = 'retry') + (SELECT count(*) FROM runs WHERE waits = 0)
+		+ (SELECT count(*) FROM jobs WHERE state = 'running')`
+	t.well = true
+	traffic := t.send(ctx, s)
+	t.until(ctx, s, left)
+	traffic.stop()
+	t.well = false
+	t.until(ctx, s, left+behind+` + (SELECT count(*) FROM lanes WHERE state = 'ready')`)
+}
+
+// until waits until a figure is zero.
+func (t *tormentor) until(ctx context.Context, s *server, left string) {
 	for until := time.Now().Add(drainBound); t.figure(ctx, left) != 0; rest(ctx, 20*time.Millisecond) {
 		if ctx.Err() != nil {
 			return

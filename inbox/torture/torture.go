@@ -60,6 +60,7 @@ type tormentor struct {
 	data   string // of the store under torture
 	world  *world // what was sent to it and what was answered
 	round  int
+	well   bool // send only what does well
 }
 
 // Run tortures, and returns what was done and found. The error is of a run that could not go on; broken laws are in the

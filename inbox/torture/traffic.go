@@ -78,11 +78,12 @@ type connection struct {
 	name     string
 	n        int
 	accepted int
+	well     bool
 }
 
 func (t *tormentor) connection(s *server, n int) *connection {
 	return &connection{
-		t: t, base: "http://" + s.webhooks, chance: t.chance(uint64(100 + n)), name: fmt.Sprintf("%d/%d", t.round, n),
+		t: t, well: t.well, base: "http://" + s.webhooks, chance: t.chance(uint64(100 + n)), name: fmt.Sprintf("%d/%d/%t", t.round, n, t.well),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 40 * time.Second},
 	}
 }
@@ -152,6 +153,9 @@ func (c *connection) make() sent {
 	}
 	source := sources[c.chance.IntN(len(sources))]
 	s := sent{source: source, mode: inbox.Live, known: true, copies: source == "echo", script: script(c.chance.Float64())}
+	if c.well {
+		s.script = "o"
+	}
 	if source == "trial" {
 		s.mode = inbox.Test
 	}
@@ -160,7 +164,7 @@ func (c *connection) make() sent {
 	types := []string{"verification_started", "step_verification_completed", "verification_completed"} // in no order: many are late
 	s.body = fmt.Sprintf(`{"event":"workflow","event_type":%q,"data":{"id":%d,"customerReference":"ref-%d","n":"%s/%d","script":"@@%s@@"}}`,
 		types[c.chance.IntN(3)], id, id%5, c.name, c.n, s.script)
-	if c.chance.IntN(20) == 0 {
+	if c.chance.IntN(20) == 0 && !c.well {
 		c.distort(&s)
 	}
 	return s

@@ -51,8 +51,10 @@ func (t *tormentor) end(ctx context.Context) error {
 		return err
 	}
 	for turn := 0; ; turn++ {
+		began := time.Now()
 		t.drain(ctx, s)
 		dead := t.figure(ctx, `SELECT count(*) FROM dead WHERE resolution = ''`)
+		t.opt.Say("everything came to its end in %s; %d are dead", time.Since(began).Round(time.Millisecond), dead)
 		if dead == 0 || turn == 30 || len(t.report.Broken) > 0 {
 			break
 		}
@@ -85,23 +87,14 @@ func (t *tormentor) sum() {
 	}
 }
 
-// drain waits until nothing is left to do but what is parked. Meanwhile events come that do well: where nothing but bad
+// drain waits until nothing is left to do but what is parked. In turns, events come that do well: where nothing but bad
 // events is left over three lanes, a plugin is on hold, and attempts do not count.
 func (t *tormentor) drain(ctx context.Context, s *server) {
-	const behind = ` + (SELECT coalesce(max(seq), 0) FROM events) - (SELECT min(cursor) FROM plugins)`
-	const left = `SELECT (SELECT count(*) FROM lanes WHERE state = 'retry') + (SELECT count(*) FROM runs WHERE waits = 0)
+	const waiting = `SELECT (SELECT count(*) FROM lanes WHERE state = 'retry') + (SELECT count(*) FROM runs WHERE waits = 0)
 		+ (SELECT count(*) FROM jobs WHERE state = 'running')`
-	t.well = true
-	traffic := t.send(ctx, s)
-	t.until(ctx, s, left)
-	traffic.stop()
-	t.well = false
-	t.until(ctx, s, left+behind+` + (SELECT count(*) FROM lanes WHERE state = 'ready')`)
-}
-
-// until waits until a figure is zero.
-func (t *tormentor) until(ctx context.Context, s *server, left string) {
-	for until := time.Now().Add(drainBound); t.figure(ctx, left) != 0; rest(ctx, 20*time.Millisecond) {
+	const left = waiting + ` + (SELECT count(*) FROM lanes WHERE state = 'ready')
+		+ (SELECT coalesce(max(seq), 0) FROM events) - (SELECT min(cursor) FROM plugins)`
+	for until := time.Now().Add(drainBound); !t.zero(ctx, left, 2*time.Second); {
 		if ctx.Err() != nil {
 			return
 		}
@@ -110,7 +103,22 @@ func (t *tormentor) until(ctx context.Context, s *server, left string) {
 				drainBound, t.where(ctx), s.last())
 			return
 		}
+		t.well, t.drains = true, t.drains+1
+		traffic := t.send(ctx, s)
+		t.zero(ctx, waiting, 10*time.Second)
+		traffic.stop()
+		t.well = false
 	}
+}
+
+// zero waits until a figure is zero, at most so long, and reports whether it is.
+func (t *tormentor) zero(ctx context.Context, query string, most time.Duration) bool {
+	for until := time.Now().Add(most); ctx.Err() == nil && time.Now().Before(until); rest(ctx, 20*time.Millisecond) {
+		if t.figure(ctx, query) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // where says what has not come to its end.

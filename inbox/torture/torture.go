@@ -61,6 +61,7 @@ type tormentor struct {
 	world  *world // what was sent to it and what was answered
 	round  int
 	well   bool // send only what does well
+	drains int  // how often that was done
 }
 
 // Run tortures, and returns what was done and found. The error is of a run that could not go on; broken laws are in the

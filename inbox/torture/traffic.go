@@ -83,7 +83,7 @@ type connection struct {
 
 func (t *tormentor) connection(s *server, n int) *connection {
 	return &connection{
-		t: t, well: t.well, base: "http://" + s.webhooks, chance: t.chance(uint64(100 + n)), name: fmt.Sprintf("%d/%d/%t", t.round, n, t.well),
+		t: t, well: t.well, base: "http://" + s.webhooks, chance: t.chance(uint64(1000*t.drains + 100 + n)), name: fmt.Sprintf("%d/%d/%d", t.round, t.drains, n),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 40 * time.Second},
 	}
 }

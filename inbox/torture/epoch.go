@@ -50,11 +50,11 @@ func (t *tormentor) end(ctx context.Context) error {
 	if err != nil || !s.ready() {
 		return err
 	}
+	began := time.Now()
 	for turn := 0; ; turn++ {
-		began := time.Now()
 		t.drain(ctx, s)
 		dead := t.figure(ctx, `SELECT count(*) FROM dead WHERE resolution = ''`)
-		t.opt.Say("everything came to its end in %s; %d are dead", time.Since(began).Round(time.Millisecond), dead)
+		t.opt.Say("everything came to its end after %s; %d are dead", time.Since(began).Round(time.Millisecond), dead)
 		if dead == 0 || turn == 30 || len(t.report.Broken) > 0 {
 			break
 		}

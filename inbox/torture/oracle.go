@@ -103,7 +103,7 @@ func (l *looker) log(ctx context.Context, s *store.Store) error {
 		}
 		l.known(e, what, stored)
 	}
-	l.answers()
+	l.answers(stored)
 	for _, text := range l.w.strange {
 		l.r.broke("law 1: %s", text)
 	}
@@ -127,14 +127,14 @@ func (l *looker) known(e *inbox.Event, what *sent, stored map[*sent]int) {
 }
 
 // answers checks that what was answered 200 is there, where the answer says.
-func (l *looker) answers() {
+func (l *looker) answers(stored map[*sent]int) {
 	for _, a := range l.w.acks {
 		at := a.seq - l.w.before - 1
 		switch {
-		case at < 0 || at >= int64(len(l.events)):
-			l.r.broke("law 1: LOST: answered 200 as event %d, and the log ends with %d", a.seq, l.w.before+int64(len(l.events)))
-		case l.events[at].what != a.what:
-			l.r.broke("law 1: LOST: answered 200 as event %d, and another body stands there", a.seq)
+		case stored[a.what] == 0:
+			l.r.broke("law 1: LOST: a body was answered 200 as event %d and is nowhere in the log, which ends with %d", a.seq, l.w.before+int64(len(l.events)))
+		case at < 0 || at >= int64(len(l.events)) || l.events[at].what != a.what:
+			l.r.broke("law 1: a body was answered 200 as event %d and does not stand there", a.seq)
 		case a.first && a.stored && a.seq <= a.floor:
 			l.r.broke("law 1: event %d was sent after event %d had been answered", a.seq, a.floor)
 		}

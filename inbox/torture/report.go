@@ -26,7 +26,8 @@ type Report struct {
 	Broken   []string      `json:"broken,omitempty"`
 	Kept     string        `json:"kept,omitempty"` // where the store stands that broke a law
 
-	said int
+	said     int
+	checking time.Duration
 }
 
 // Cell is one row of the crash matrix.

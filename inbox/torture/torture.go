@@ -144,7 +144,7 @@ func (t *tormentor) oneRound(ctx context.Context) error {
 	}
 	t.report.count(&h, s)
 	t.check(ctx, h.String())
-	t.opt.Say("round %d: %s: %s; %d sent in all", t.round, h, s.fate(), t.world.sends())
+	t.opt.Say("round %d: %s: %s; %d sent in all; %s checking", t.round, h, s.fate(), t.world.sends(), t.report.checking.Round(time.Millisecond))
 	return nil
 }
 
@@ -158,7 +158,8 @@ func (t *tormentor) pick() harm {
 // check copies what the server left and holds the copy against what is known. The copy is recovered as the server's next
 // start will recover the original, which is not touched.
 func (t *tormentor) check(ctx context.Context, after string) {
-	copied := filepath.Join(t.dir, "looked-at")
+	copied, began := filepath.Join(t.dir, "looked-at"), time.Now()
+	defer func() { t.report.checking += time.Since(began) }()
 	err := os.RemoveAll(copied)
 	if err == nil {
 		err = copyStore(t.data, copied)

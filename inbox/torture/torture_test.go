@@ -1,0 +1,124 @@
+package torture_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox/torture"
+)
+
+// options torture this test binary, which is the program when programEnv is set.
+func options(t *testing.T, plant string) torture.Options {
+	return torture.Options{
+		Dir: t.TempDir(), Env: []string{programEnv + "=" + plant}, Say: t.Logf,
+	}
+}
+
+func tortured(t *testing.T, o torture.Options) *torture.Report {
+	t.Helper()
+	r, err := torture.Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Kept != "" {
+		if err := os.RemoveAll(r.Kept); err != nil {
+			t.Error(err)
+		}
+	}
+	var b strings.Builder
+	if err := r.Table(&b); err != nil {
+		t.Error(err)
+	}
+	t.Log(b.String())
+	return r
+}
+
+func TestTheLineSurvivesAShortTorture(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a real server many times")
+	}
+	o := options(t, "none")
+	o.Seed, o.Rounds, o.Epoch, o.Connections = 7, 14, 14, 4
+	r := tortured(t, o)
+	for _, text := range r.Broken {
+		t.Errorf("%s (seed %d)", text, r.Seed)
+	}
+	if r.Rounds < o.Rounds || r.Answered < 100 || r.Attempts < 100 {
+		t.Errorf("nothing was tried: %+v", r)
+	}
+}
+
+func TestTortureFindsAPlantedFault(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a real server many times")
+	}
+	for plant, by := range map[string]struct{ harm, law string }{
+		"an answer before the commit":      {"any moment: kill -9", "law 1: LOST"},
+		"a settle outside the transaction": {"after the commit, before anyone is told", "law 4: broken law"},
+		"a lane that lets one event pass":  {"any moment: kill -9", "law 2"},
+	} {
+		t.Run(plant, func(t *testing.T) {
+			o := options(t, plant)
+			o.Seed, o.Rounds, o.Epoch, o.For, o.Only = 1, 1000, 1000, time.Minute, []string{by.harm}
+			began := time.Now()
+			r := tortured(t, o)
+			found := slices.ContainsFunc(r.Broken, func(text string) bool {
+				return strings.Contains(text, by.law)
+			})
+			if !found {
+				t.Errorf("after %d rounds it was not found; what was: %q", r.Rounds, r.Broken)
+			}
+			t.Logf("found in round %d, after %s: %s", r.Rounds, time.Since(began).Round(time.Millisecond), strings.Join(r.Broken, "; "))
+		})
+	}
+}
+
+func TestAHarmThatDoesNotExistIsRefused(t *testing.T) {
+	o := options(t, "none")
+	o.Only = []string{"a gentle breeze"}
+	if _, err := torture.Run(context.Background(), o); err == nil {
+		t.Error("it was taken")
+	}
+}
+
+func TestWhatTheHiddenCommandReadsIsChecked(t *testing.T) {
+	for name, bad := range map[string]string{
+		"INBOX_CRASH_AT": "nowhere:1", "INBOX_CLOCK_STEP": "an hour",
+	} {
+		_, err := torture.Harmed(func(n string) string { return map[string]string{name: bad}[n] })
+		if err == nil {
+			t.Errorf("%s=%s was taken", name, bad)
+		}
+	}
+	h, err := torture.Harmed(func(string) string { return "" })
+	if err != nil || h.Fault != nil || h.Now != nil || h.Keep != nil || h.Queue != nil || h.Run != nil {
+		t.Errorf("without its variables it is not plain serve: %+v, %v", h, err)
+	}
+}
+
+func TestTheGuestsAreWhatTheirTextSays(t *testing.T) {
+	wat2wasm, err := exec.LookPath("wat2wasm")
+	if err != nil {
+		if os.Getenv("INBOX_NO_SKIP") != "" {
+			t.Fatal("wat2wasm is needed")
+		}
+		t.Skip("wat2wasm is needed")
+	}
+	for _, name := range []string{"session", "command"} {
+		out := filepath.Join(t.TempDir(), name+".wasm")
+		if text, err := exec.Command(wat2wasm, "guests/"+name+".wat", "-o", out).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		got, err := os.ReadFile(out)
+		want, werr := os.ReadFile("guests/" + name + ".wasm")
+		if err != nil || werr != nil || string(got) != string(want) {
+			t.Errorf("guests/%s.wasm is not made of its .wat: %v, %v", name, err, werr)
+		}
+	}
+}

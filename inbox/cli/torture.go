@@ -21,7 +21,6 @@ func (p *program) tortureCommand() *cli.Command {
 			&cli.DurationFlag{Name: "for", Usage: "begin no round after `DURATION`"},
 			&cli.StringFlag{Name: "dir", Usage: "make the stores in `DIR`, on the file system to be tried"},
 			&cli.StringSliceFlag{Name: "only", Usage: "harms whose name has `TEXT` in it"},
-			&cli.IntFlag{Name: "fill", Usage: "begin every store with `N` events"},
 		},
 	})
 	c.Hidden = true
@@ -31,7 +30,7 @@ func (p *program) tortureCommand() *cli.Command {
 func (p *program) torture(c *cli.Context) error {
 	o := torture.Options{
 		Seed: c.Uint64("seed"), Rounds: c.Int("rounds"), For: c.Duration("for"), Dir: c.String("dir"), Only: c.StringSlice("only"),
-		Fill: c.Int("fill"), Say: p.say,
+		Say: p.say,
 	}
 	if !c.IsSet("seed") {
 		o.Seed = uint64(time.Now().UnixNano()) % 1_000_000

@@ -12,10 +12,6 @@ import (
 	"inbox/inbox"
 )
 
-// drainBound is how long a server without harm may take to bring everything to its end. A hold's probes are seconds
-// apart.
-const drainBound = 3 * time.Minute
-
 // begin lays out a new store's directory. Its first start is killed in the migration.
 func (t *tormentor) begin(ctx context.Context) error {
 	t.world = newWorld()
@@ -66,7 +62,7 @@ func (t *tormentor) end(ctx context.Context) error {
 		t.report.broke("law 3: with nothing in the way, %d lanes, runs and replays have not come to their end", left)
 	}
 	t.report.Attempts += t.figure(ctx, `SELECT count(*) FROM attempts`)
-	t.report.Events += t.figure(ctx, `SELECT count(*) FROM events`) - t.world.before
+	t.report.Events += t.figure(ctx, `SELECT count(*) FROM events`)
 	s.stop(t)
 	s.finish(t)
 	t.check(ctx, "the end")
@@ -94,13 +90,13 @@ func (t *tormentor) drain(ctx context.Context, s *server) {
 		+ (SELECT count(*) FROM jobs WHERE state = 'running')`
 	const left = waiting + ` + (SELECT count(*) FROM lanes WHERE state = 'ready')
 		+ (SELECT coalesce(max(seq), 0) FROM events) - (SELECT min(cursor) FROM plugins)`
-	for until := time.Now().Add(drainBound); !t.zero(ctx, left, 2*time.Second); {
+	for until := time.Now().Add(t.opt.Drain); !t.zero(ctx, left, 2*time.Second); {
 		if ctx.Err() != nil {
 			return
 		}
 		if time.Now().After(until) || !s.alive() {
 			t.report.broke("law 3: after %s without harm not everything has come to its end: %s; the server's last words: %s",
-				drainBound, t.where(ctx), s.last())
+				t.opt.Drain, t.where(ctx), s.last())
 			return
 		}
 		t.well, t.drains = true, t.drains+1

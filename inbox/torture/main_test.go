@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/cli"
@@ -16,6 +17,7 @@ import (
 	"inbox/inbox/dispatch"
 	"inbox/inbox/intake"
 	"inbox/inbox/serve"
+	"inbox/inbox/store"
 	"inbox/inbox/torture"
 )
 
@@ -67,7 +69,7 @@ func serveWith(h serve.Harm) error {
 // plants are the faults that torture must find.
 func plants() map[string]serve.Harm {
 	return map[string]serve.Harm{
-		"an answer before the commit": {Keep: func(k intake.Keeper) intake.Keeper { return &hasty{Keeper: k, seqs: map[string]inbox.Receipt{}} }},
+		"an answer before the commit": {Keep: newHasty},
 		"a settle outside the transaction": {Queue: func(q dispatch.Store) dispatch.Store {
 			return &torn{Store: q, work: map[string]chan func(){}}
 		}},
@@ -84,10 +86,28 @@ type hasty struct {
 	seqs map[string]inbox.Receipt
 }
 
+func newHasty(k intake.Keeper) intake.Keeper {
+	h := &hasty{Keeper: k, seqs: map[string]inbox.Receipt{}}
+	s := k.(*store.Store)
+	events, err := s.EventsAfter(context.Background(), 0, 1<<30)
+	if err != nil {
+		panic(err)
+	}
+	for i := range events {
+		p, err := s.Payload(context.Background(), events[i].Seq)
+		if err != nil {
+			panic(err)
+		}
+		h.last = events[i].Seq
+		h.seqs[events[i].Source+string(p.Body)] = inbox.Receipt{ID: events[i].ID, Seq: h.last, Status: inbox.Duplicate}
+	}
+	return h
+}
+
 func (h *hasty) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error) {
 	h.mu.Lock()
 	name := a.Source + string(a.Payload.Body)
-	if h.last == 0 || h.seqs[name].Seq != 0 || a.NoDedup { // the first one shows where the log ends
+	if h.seqs[name].Seq != 0 || a.NoDedup {
 		defer h.mu.Unlock()
 		r, err := h.Keeper.Accept(ctx, a)
 		if err == nil {
@@ -122,6 +142,8 @@ func (s *torn) Settle(ctx context.Context, st *inbox.Settlement, done func(error
 	rest.Attempt = nil
 	s.line(st.Plugin) <- func() {
 		s.one(ctx, attempt, func(error) {})
+		between := time.NewTimer(20 * time.Millisecond)
+		<-between.C
 		s.one(ctx, &rest, done)
 	}
 	return nil

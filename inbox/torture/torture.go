@@ -21,7 +21,7 @@ type Options struct {
 	Only        []string      // harms by name; default: all
 	Connections int           // that send at the same time; default 8
 	Epoch       int           // rounds a store lives through; default 20
-	Fill        int           // events that are stored before the first round of each store; default none
+	Drain       time.Duration // how long a store may take to come to its end without harm; default 3 min
 	Exe         string        // the program; default: this one
 	Env         []string      // more of its environment
 	Say         func(format string, args ...any)
@@ -40,6 +40,9 @@ func (o *Options) fill() (err error) {
 	}
 	if o.Epoch == 0 {
 		o.Epoch = 20
+	}
+	if o.Drain == 0 {
+		o.Drain = 3 * time.Minute // the probes of a hold are seconds apart
 	}
 	if o.Say == nil {
 		o.Say = func(string, ...any) {}

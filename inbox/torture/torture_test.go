@@ -44,7 +44,7 @@ func TestTheLineSurvivesAShortTorture(t *testing.T) {
 		t.Skip("kills a real server many times")
 	}
 	o := options(t, "none")
-	o.Seed, o.Rounds, o.Epoch, o.Connections = 7, 14, 14, 4
+	o.Seed, o.Rounds, o.Epoch, o.Connections = 7, 8, 8, 4
 	r := tortured(t, o)
 	for _, text := range r.Broken {
 		t.Errorf("%s (seed %d)", text, r.Seed)
@@ -65,7 +65,7 @@ func TestTortureFindsAPlantedFault(t *testing.T) {
 	} {
 		t.Run(plant, func(t *testing.T) {
 			o := options(t, plant)
-			o.Seed, o.Rounds, o.Epoch, o.For, o.Only = 1, 1000, 1000, time.Minute, []string{by.harm}
+			o.Seed, o.Rounds, o.Epoch, o.For, o.Drain, o.Only = 1, 1000, 1000, time.Minute, time.Second, []string{by.harm}
 			began := time.Now()
 			r := tortured(t, o)
 			found := slices.ContainsFunc(r.Broken, func(text string) bool {

@@ -41,7 +41,6 @@ type world struct {
 	refused int64
 	count   int64
 	replays int64
-	before  int64 // events that were there before the first round
 }
 
 func newWorld() *world {

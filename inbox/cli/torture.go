@@ -19,6 +19,7 @@ func (p *program) tortureCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", DefaultText: "of the clock", Usage: "`N`, from which all decisions come"},
 			&cli.IntFlag{Name: "rounds", DefaultText: "50, or what fits into --for", Usage: "`N` lives of the server"},
 			&cli.DurationFlag{Name: "for", Usage: "begin no round after `DURATION`"},
+			flag("soak", "do no harm: send an hour's worth of events, and look at what the server takes of the machine"),
 			&cli.StringFlag{Name: "dir", Usage: "make the stores in `DIR`, on the file system to be tried"},
 			&cli.StringSliceFlag{Name: "only", Usage: "harms whose name has `TEXT` in it"},
 		},
@@ -35,7 +36,11 @@ func (p *program) torture(c *cli.Context) error {
 	if !c.IsSet("seed") {
 		o.Seed = uint64(time.Now().UnixNano()) % 1_000_000
 	}
-	report, err := torture.Run(p.ctx, o)
+	run := torture.Run
+	if c.Bool("soak") {
+		run = torture.Soak
+	}
+	report, err := run(p.ctx, o)
 	if report == nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type Report struct {
 	Holds    int64         `json:"holds"`
 	Starts   Starts        `json:"starts"`
 	Matrix   []*Cell       `json:"matrix"`
+	Samples  []Sample      `json:"samples,omitempty"`  // of a soak
 	LeftOut  []string      `json:"left_out,omitempty"` // harms that this machine cannot do, and why
 	Broken   []string      `json:"broken,omitempty"`
 	Kept     string        `json:"kept,omitempty"` // where the store stands that broke a law
@@ -100,6 +101,11 @@ func (r *Report) Table(w io.Writer) error {
 		r.Seed, r.Rounds, r.Took.Round(time.Second), r.Sent, r.Answered, r.Refused, r.Events, r.Attempts, r.Replays, r.Holds)
 	fmt.Fprintf(&b, "Start to first accept over %d starts: median %s, longest %s.\n\n",
 		r.Starts.Count, r.Starts.Median.Round(time.Millisecond), r.Starts.Max.Round(time.Millisecond))
+	if len(r.Samples) > 0 {
+		r.soakTable(&b)
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
 	b.WriteString("| point | harm | rounds | struck | laws |\n|---|---|---|---|---|\n")
 	slices.SortFunc(r.Matrix, func(a, b *Cell) int { return strings.Compare(a.Point+a.Harm, b.Point+b.Harm) })
 	for _, c := range r.Matrix {

@@ -28,6 +28,7 @@ type server struct {
 	cmd      *exec.Cmd
 	began    time.Time
 	webhooks string
+	admin    string
 	up       chan struct{} // closed when it listens, or has ended
 	gone     chan struct{} // closed when it has ended
 	err      error         // how, once gone
@@ -44,8 +45,9 @@ type server struct {
 type arms struct {
 	under []string // the program runs under another
 	env   []string
-	armed bool // it may die at any moment
-	ill   bool // it may fail to start, for want of a disk
+	armed bool   // it may die at any moment
+	admin string // where it listens for the operator; default: on its socket alone
+	ill   bool   // it may fail to start, for want of a disk
 }
 
 // start starts the server on the store under torture and waits until it listens or has ended.
@@ -58,7 +60,7 @@ func (t *tormentor) start(ctx context.Context, a arms) (*server, error) {
 		args = append(args, strings.NewReplacer("DATA", t.data, "TRACE", filepath.Join(t.dir, "trace")).Replace(word))
 	}
 	args = append(args, t.opt.Exe, command, "--data", t.data, "--config", filepath.Join(t.data, "torture.toml"),
-		"--listen", "127.0.0.1:0", "--admin", "", "--min-free", "1 KiB", "--log-format", "json")
+		"--listen", "127.0.0.1:0", "--admin", a.admin, "--min-free", "1 KiB", "--log-format", "json")
 	s := &server{cmd: exec.Command(args[0], args[1:]...), up: make(chan struct{}), gone: make(chan struct{}), armed: a.armed}
 	s.cmd.Env = append(os.Environ(), append(append(t.opt.Env, a.env...), "INBOX_QOREID_SECRET="+secret, "INBOX_TORTURE_SECRET="+secret)...)
 	lines, err := s.cmd.StderrPipe()
@@ -92,7 +94,7 @@ func (s *server) hear(from io.Reader, w *world) {
 	lines.Buffer(nil, 1<<20)
 	up := sync.OnceFunc(func() { close(s.up) })
 	for lines.Scan() {
-		var line struct{ Msg, Webhooks, Plugin, Level string }
+		var line struct{ Msg, Webhooks, Admin, Plugin string }
 		text := lines.Text()
 		known := json.Unmarshal(lines.Bytes(), &line) == nil
 		s.mu.Lock()
@@ -105,7 +107,7 @@ func (s *server) hear(from io.Reader, w *world) {
 		s.mu.Unlock()
 		switch {
 		case line.Msg == "ready":
-			s.webhooks = line.Webhooks
+			s.webhooks, s.admin = line.Webhooks, line.Admin
 			up()
 		case strings.HasPrefix(line.Msg, "plugin is on hold"):
 			w.mu.Lock()

@@ -79,6 +79,28 @@ func TestTortureFindsAPlantedFault(t *testing.T) {
 	}
 }
 
+func TestASoakSeesWhatGrows(t *testing.T) {
+	flat := torture.Sample{Resident: 50 << 20, Files: 20, Goroutines: 40, WAL: 4 << 20}
+	grown := map[string]torture.Sample{"": flat}
+	for name, change := range map[string]func(*torture.Sample){
+		"resident bytes":  func(s *torture.Sample) { s.Resident *= 2 },
+		"open files":      func(s *torture.Sample) { s.Files *= 2 },
+		"goroutines":      func(s *torture.Sample) { s.Goroutines *= 2 },
+		"write-ahead log": func(s *torture.Sample) { s.WAL = 1 << 30 },
+	} {
+		s := flat
+		change(&s)
+		grown[name] = s
+	}
+	for name, last := range grown {
+		r := &torture.Report{Samples: []torture.Sample{flat, flat, last}}
+		torture.Judge(r)
+		if text := strings.Join(r.Broken, "; "); (name == "") != (text == "") || !strings.Contains(text, name) {
+			t.Errorf("%q: %q", name, text)
+		}
+	}
+}
+
 func TestAHarmThatDoesNotExistIsRefused(t *testing.T) {
 	o := options(t, "none")
 	o.Only = []string{"a gentle breeze"}

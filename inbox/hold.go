@@ -54,6 +54,15 @@ func Hold(h Health, seq int64, lane LaneID, o Outcome, p Policy, now time.Time) 
 	return h
 }
 
+// Due returns when the next probe of a stored hold may start, seen at now: a clock that was set back must not stretch the
+// wait for it.
+func (h Health) Due(now time.Time) time.Time {
+	if limit := now.Add(probeWait(h.Probes)); h.ProbeAt.After(limit) {
+		return limit
+	}
+	return h.ProbeAt
+}
+
 func probeWait(n int) time.Duration {
 	d := firstProbe
 	for range n {

@@ -87,7 +87,9 @@ func (p *program) execute(ctx context.Context, args []string) error {
 	return app.RunContext(ctx, append([]string{"inbox"}, args...))
 }
 
-func serves(args []string) bool { return len(args) > 0 && args[0] == "serve" }
+func serves(args []string) bool {
+	return len(args) > 0 && (args[0] == "serve" || args[0] == "__tortured")
+}
 
 // app builds the tree of commands.
 func (p *program) app() *cli.App {
@@ -107,6 +109,7 @@ func (p *program) app() *cli.App {
 		p.serveCommand(), p.sendCommand(), p.eventCommand(), p.entityCommand(), p.deadCommand(), p.replayCommand(),
 		p.pluginCommand(), p.statusCommand(), p.doctorCommand(), p.secretCommand(), p.dbCommand(), p.configCommand(),
 		p.auditCommand(), p.benchCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(), p.completeCommand(),
+		p.tortureCommand(), p.torturedCommand(),
 	}
 	app.Commands = append(app.Commands, later(map[string]string{
 		"state": "plugins keep no state in this version",

@@ -37,7 +37,9 @@ func (p *program) serveCommand() *cli.Command {
 	})
 }
 
-func (p *program) serve(c *cli.Context) error {
+func (p *program) serve(c *cli.Context) error { return p.serveWith(c, serve.Harm{}) }
+
+func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 	flags := map[string]string{}
 	for _, one := range config.All() {
 		if c.IsSet(one.Flag) {
@@ -59,7 +61,7 @@ func (p *program) serve(c *cli.Context) error {
 	defer stop()
 	return serve.Run(ctx, s, serve.Options{
 		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Stdout: p.out, Log: log,
-		Version: version(), Command: command(os.Args[0]),
+		Version: version(), Command: command(os.Args[0]), Harm: harm,
 	})
 }
 

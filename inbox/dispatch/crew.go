@@ -13,6 +13,7 @@ type crew struct {
 	store Store
 	stop  context.Context
 	busy  func() bool
+	now   func() time.Time
 	live  *Live
 	calls chan call
 	to    chan<- result
@@ -50,7 +51,7 @@ func (p *pump) hire(live *Live) {
 		return
 	}
 	p.crew = &crew{
-		store: p.d.opt.Store, stop: p.d.stop, busy: p.d.opt.Busy, live: live, calls: make(chan call, live.Manifest.Concurrency), to: p.results,
+		store: p.d.opt.Store, stop: p.d.stop, busy: p.d.opt.Busy, now: p.now, live: live, calls: make(chan call, live.Manifest.Concurrency), to: p.results,
 	}
 	for range live.Manifest.Concurrency {
 		go p.crew.work()
@@ -94,7 +95,7 @@ func (c *crew) wait() {
 
 // attempt makes one attempt. A payload that is damaged or gone is an outcome; one that cannot be read for now is not.
 func (c *crew) attempt(call call) result {
-	r := result{lane: call.lane, item: call.item, started: time.Now()}
+	r := result{lane: call.lane, item: call.item, started: c.now()}
 	payload, err := c.store.Payload(c.stop, call.item.event.Seq)
 	switch kind := inbox.KindOf(err); {
 	case err == nil:

@@ -80,6 +80,7 @@ type Options struct {
 	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was handed to the store; nil: nobody
 	Roll    func() float64                     // jitter; default math/rand
 	Paused  bool                               // start nothing until Resume
+	Now     func() time.Time                   // default time.Now
 }
 
 // Dispatcher leads all plugins. Make it with New, then call Run.
@@ -110,6 +111,9 @@ func New(o Options) *Dispatcher {
 	}
 	if o.Observe == nil {
 		o.Observe = func(*inbox.Event, *inbox.Attempt) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Roll == nil {
 		o.Roll = rand.Float64

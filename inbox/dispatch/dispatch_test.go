@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ type room struct {
 	dispatch *dispatch.Dispatcher
 	stop     func()
 	manifest inbox.Manifest
+	skew     atomic.Int64 // of the dispatcher's clock
 
 	mu     sync.Mutex
 	made   []made
@@ -61,7 +63,10 @@ func newRoom(t *testing.T, m inbox.Manifest, script func(made) inbox.Result) *ro
 
 // start starts a dispatcher on the room's store; stop ends it.
 func (r *room) start(release string) {
-	r.dispatch = dispatch.New(dispatch.Options{Store: r.store, Log: slog.New(slog.DiscardHandler), Grace: 50 * time.Millisecond})
+	r.dispatch = dispatch.New(dispatch.Options{
+		Store: r.store, Log: slog.New(slog.DiscardHandler), Grace: 50 * time.Millisecond,
+		Now: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
+	})
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {

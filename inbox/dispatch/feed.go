@@ -33,7 +33,7 @@ func (p *pump) feed() {
 		p.meet()
 	}
 	if !p.draining() {
-		p.feedJobs(time.Now())
+		p.feedJobs(p.now())
 	}
 }
 
@@ -188,7 +188,7 @@ func (p *pump) spill() bool {
 	if worst == nil {
 		return false
 	}
-	row := inbox.Lane{ID: worst.id, Next: worst.oldest(), State: inbox.LaneReady, Since: time.Now()}
+	row := inbox.Lane{ID: worst.id, Next: worst.oldest(), State: inbox.LaneReady, Since: p.now()}
 	p.cover(worst, readAhead)
 	p.setRow(worst, row)
 	s := &inbox.Settlement{Lane: &row}

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"slices"
 	"time"
 
 	"inbox/inbox"
@@ -12,16 +13,14 @@ func (p *pump) probe(now time.Time) {
 	if p.running > 0 || now.Before(p.health.ProbeAt) {
 		return
 	}
+	p.feed() // lanes that were not read yet may be well
+	if !p.loaded {
+		return
+	}
 	l := p.patient()
 	if l == nil {
-		p.feed()
-		if !p.loaded {
-			return
-		}
-		if l = p.patient(); l == nil {
-			p.health.ProbeAt = now.Add(time.Second) // nothing to probe with yet
-			return
-		}
+		p.health.ProbeAt = now.Add(time.Second) // nothing to probe with yet
+		return
 	}
 	p.turn++
 	l.probed = p.turn
@@ -31,7 +30,20 @@ func (p *pump) probe(now time.Time) {
 	if l.row != nil && len(l.queue) == 0 && (!p.catchUp(l) || l.head() == nil) {
 		return
 	}
+	p.unline(l)
 	p.attempt(l)
+}
+
+// unline takes a lane out of the lines of those that may start: what it would start is started now, and a lane that
+// stands in line with nothing at its head would not come to stand there again.
+func (p *pump) unline(l *lane) {
+	if !l.lined {
+		return
+	}
+	l.lined = false
+	for i := range p.lined {
+		p.lined[i] = slices.DeleteFunc(p.lined[i], func(other *lane) bool { return other == l })
+	}
 }
 
 // patient returns the lane to probe next, nil when there is none.

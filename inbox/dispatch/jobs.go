@@ -23,6 +23,7 @@ type job struct {
 	uncounted []tally        // what was left out above the position
 	retrying  int            // runs that have a row and are due again
 	notBefore time.Time      // pace: when the next run may be admitted
+	stands    bool           // before a dead event, until nothing before it is open
 	done      bool
 }
 
@@ -149,7 +150,8 @@ func (p *pump) feedJobs(now time.Time) {
 }
 
 func (p *pump) feedJob(j *job, now time.Time) error {
-	for turns := 0; j.scanned < j.Upto && j.open.size() < jobOpen; turns++ {
+	j.stands = j.stands && j.open.size() > 0
+	for turns := 0; j.scanned < j.Upto && j.open.size() < jobOpen && !j.stands; turns++ {
 		limit, before := j.allowed(now), j.scanned
 		if limit == 0 {
 			break
@@ -163,11 +165,16 @@ func (p *pump) feedJob(j *job, now time.Time) error {
 			return err
 		}
 		for i := range events {
-			if err := p.admit(p.d.stop, j, &events[i]); err != nil {
+			err := p.admit(p.d.stop, j, &events[i])
+			if err != nil {
 				return err
 			}
+			if j.stands {
+				events, upto = events[:i], events[i].Seq-1
+				break
+			}
 		}
-		if j.scanned = upto; upto <= before {
+		if j.scanned = upto; upto <= before && !j.stands {
 			j.scanned = j.Upto
 		}
 		j.pace(now, len(events))
@@ -226,7 +233,9 @@ func (p *pump) admit(ctx context.Context, j *job, e *inbox.Event) error {
 	l := p.lane(id)
 	defer p.line(l)
 	if l.state() == inbox.LaneParked && l.row.Next == e.Seq {
-		p.revive(j, l)
+		if !j.stand(e.Seq) {
+			p.revive(j, l)
+		}
 		return nil
 	}
 	if p.pending(l, e.Seq) {
@@ -236,7 +245,9 @@ func (p *pump) admit(ctx context.Context, j *job, e *inbox.Event) error {
 	if p.anyDead {
 		letter, err := p.d.opt.Store.Dead(ctx, p.name, e.Seq)
 		if err == nil {
-			p.reviveRun(j, l, e, letter)
+			if !j.stand(e.Seq) {
+				p.reviveRun(j, l, e, letter)
+			}
 			return nil
 		}
 		if inbox.KindOf(err) != inbox.NotFound {
@@ -254,6 +265,16 @@ func (p *pump) admit(ctx context.Context, j *job, e *inbox.Event) error {
 	return nil
 }
 
+// stand moves the replay to a dead event that is to go on; or it has the replay stand before it, and says so, while
+// something before it is open. What was dead goes on as the run that it was, and leaves nothing behind by which a replay that begins again
+// could know that it has dealt with it: so that must be one commit with the position that passes the event.
+func (j *job) stand(seq int64) bool {
+	if j.stands = j.open.size() > 0; !j.stands {
+		j.scanned = seq
+	}
+	return j.stands
+}
+
 // pending reports whether an event's first run, or its revived one, is still to come or under way.
 func (p *pump) pending(l *lane, seq int64) bool {
 	if seq > p.scanned || p.known[runKey{seq, 0}] || (l.row != nil && l.row.Next <= seq) {
@@ -265,19 +286,23 @@ func (p *pump) pending(l *lane, seq int64) bool {
 
 // revive lets a parked lane go on with its dead event.
 func (p *pump) revive(j *job, l *lane) {
+	step := &inbox.JobStep{Job: j.ID, Plugin: p.name, Add: inbox.JobCount{Revived: 1}}
+	j.move(step)
 	row := *l.row
 	row.State, row.Tries = inbox.LaneReady, 0
 	p.setRow(l, row)
 	p.settle(&inbox.Settlement{
 		Lane: &row,
-		Dead: &inbox.DeadLetter{Plugin: p.name, Seq: row.Next, Lane: l.id, Resolution: inbox.Retried, ResolvedAt: time.Now()},
-		Job:  &inbox.JobStep{Job: j.ID, Plugin: p.name, Add: inbox.JobCount{Revived: 1}},
+		Dead: &inbox.DeadLetter{Plugin: p.name, Seq: row.Next, Lane: l.id, Resolution: inbox.Retried, ResolvedAt: p.now()},
+		Job:  step,
 	})
 }
 
 // reviveRun lets a dead run go on whose lane has gone on without it.
 func (p *pump) reviveRun(j *job, l *lane, e *inbox.Event, letter *inbox.DeadLetter) {
-	now := time.Now()
+	step := &inbox.JobStep{Job: j.ID, Plugin: p.name, Add: inbox.JobCount{Revived: 1}}
+	j.move(step)
+	now := p.now()
 	it := item{event: e, run: letter.Run, stored: true, attempt: letter.Attempt}
 	p.known[runKey{e.Seq, it.run}] = true
 	p.wait(l, &it, now)
@@ -286,6 +311,6 @@ func (p *pump) reviveRun(j *job, l *lane, e *inbox.Event, letter *inbox.DeadLett
 		Dead: &inbox.DeadLetter{
 			Plugin: p.name, Seq: e.Seq, Run: it.run, Lane: l.id, Resolution: inbox.Retried, ResolvedAt: now,
 		},
-		Job: &inbox.JobStep{Job: j.ID, Plugin: p.name, Add: inbox.JobCount{Revived: 1}},
+		Job: step,
 	})
 }

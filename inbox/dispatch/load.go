@@ -10,7 +10,7 @@ import (
 
 // load makes everything in memory from what is stored. Loading twice, or after any crash, comes to the same.
 func (p *pump) load() bool {
-	now := time.Now()
+	now := p.now()
 	if now.Before(p.retryAt) {
 		return false
 	}
@@ -33,6 +33,7 @@ func (p *pump) tryLoad(ctx context.Context, now time.Time) error {
 	p.lanes, p.known, p.lined, p.rows, p.ahead = map[inbox.LaneID]*lane{}, map[runKey]bool{}, [2][]*lane{}, 0, nil
 	p.cursor, p.scanned, p.more, p.moved = record.Cursor, record.Cursor, true, now
 	p.paused, p.health, p.anyDead = record.Paused, record.Health, record.Dead > 0
+	p.health.ProbeAt = p.health.Due(now)
 	p.wanted = inbox.Keying{Order: p.manifest.Order, By: p.manifest.KeyBy}
 	p.keying = inbox.ParseKeying(record.Keying)
 	if record.Keying == "" {
@@ -140,7 +141,7 @@ func (p *pump) reread() bool {
 		return false
 	}
 	p.stale = false
-	if err := p.tryReread(p.d.stop, time.Now()); err != nil {
+	if err := p.tryReread(p.d.stop, p.now()); err != nil {
 		p.reset(err)
 		return false
 	}

@@ -78,6 +78,9 @@ func newPump(d *Dispatcher, name string) *pump {
 	}
 }
 
+// now is the time by the dispatcher's clock.
+func (p *pump) now() time.Time { return p.d.opt.Now() }
+
 // ask has fn called by the pump's goroutine.
 func (p *pump) ask(fn func()) {
 	select {
@@ -127,7 +130,7 @@ func (p *pump) endedToo() {
 
 // step does all that can be done now.
 func (p *pump) step() {
-	p.log.flush(time.Now())
+	p.log.flush(p.now())
 	if p.loaded && p.chain.Broken() {
 		p.reset(errChain)
 	}
@@ -143,9 +146,9 @@ func (p *pump) step() {
 		return
 	}
 	p.rekey()
-	p.ring(time.Now())
+	p.ring(p.now())
 	if p.health.OnHold {
-		p.probe(time.Now())
+		p.probe(p.now())
 	} else {
 		for {
 			p.feed()
@@ -165,7 +168,7 @@ func (p *pump) idle() bool {
 
 // nextAlarm returns how long to sleep when nothing happens.
 func (p *pump) nextAlarm() time.Duration {
-	at := time.Now().Add(time.Minute)
+	at := p.now().Add(time.Minute)
 	sooner := func(t time.Time) {
 		if t.Before(at) {
 			at = t
@@ -185,17 +188,17 @@ func (p *pump) nextAlarm() time.Duration {
 		sooner(p.moved.Add(lazyFlush))
 	}
 	if p.d.opt.Low() {
-		sooner(time.Now().Add(time.Second))
+		sooner(p.now().Add(time.Second))
 	}
 	for _, j := range p.jobs {
-		if j.notBefore.After(time.Now()) {
+		if j.notBefore.After(p.now()) {
 			sooner(j.notBefore)
 		}
 	}
 	if t := p.log.next(); !t.IsZero() {
 		sooner(t)
 	}
-	return max(time.Until(at), time.Millisecond)
+	return max(at.Sub(p.now()), time.Millisecond)
 }
 
 // ring lets the lanes and runs that are due go on.

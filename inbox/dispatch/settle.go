@@ -21,7 +21,7 @@ func (p *pump) ended(r result) {
 		return
 	}
 	l.busy = nil
-	now := time.Now()
+	now := p.now()
 	s := &inbox.Settlement{}
 	before := p.health
 	p.health = inbox.Hold(before, it.event.Seq, l.id, r.outcome, p.manifest.Policy, now)
@@ -148,7 +148,7 @@ func (p *pump) park(l *lane, it *item) {
 	l.hadWait = true
 	delete(p.known, runKey{it.event.Seq, it.run})
 	s := &inbox.Settlement{Run: &inbox.Run{
-		Plugin: p.name, Seq: it.event.Seq, Run: it.run, Job: it.jobID, Lane: l.id, Waits: true, DueAt: time.Now(),
+		Plugin: p.name, Seq: it.event.Seq, Run: it.run, Job: it.jobID, Lane: l.id, Waits: true, DueAt: p.now(),
 		Attempt: it.attempt, Tries: it.tries,
 	}}
 	if it.jobID != 0 {
@@ -239,7 +239,7 @@ func (p *pump) moveCursor(s *inbox.Settlement) bool {
 	if c <= p.cursor {
 		return false
 	}
-	p.cursor, s.Cursor, p.moved = c, c, time.Now()
+	p.cursor, s.Cursor, p.moved = c, c, p.now()
 	return true
 }
 
@@ -250,7 +250,7 @@ func (p *pump) flush() {
 		return
 	}
 	c := p.open.low(p.scanned)
-	if c-p.cursor >= lazyMoves || (c > p.cursor && time.Since(p.moved) >= lazyFlush) {
+	if c-p.cursor >= lazyMoves || (c > p.cursor && p.now().Sub(p.moved) >= lazyFlush) {
 		s := &inbox.Settlement{}
 		p.moveCursor(s)
 		p.settle(s)

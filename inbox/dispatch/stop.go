@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"fmt"
-	"time"
 
 	"inbox/inbox"
 )
@@ -21,7 +20,7 @@ func (p *pump) reset(err error) {
 		<-p.results
 	}
 	p.loaded, p.why = false, fmt.Sprintf("waits for the store: %v", err)
-	p.retryAt = time.Now().Add(resetPause)
+	p.retryAt = p.now().Add(resetPause)
 }
 
 // drain ends the pump: running attempts end or are interrupted, and what they came to is settled.

@@ -41,6 +41,7 @@ type Options struct {
 	Log      *slog.Logger
 	Version  string
 	Ready    func(Addresses) // told when everything listens; nil: nobody
+	Harm     Harm            // what comes between the rooms; nothing but in `inbox torture` and tests
 }
 
 // Addresses are where a server listens; empty for where it does not.
@@ -86,7 +87,9 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	h := &house{opt: o, settings: s, log: o.Log, metrics: api.NewMetrics(), observe: watch}
-	if h.store, err = store.Open(ctx, store.Options{Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log}); err != nil {
+	if h.store, err = store.Open(ctx, store.Options{
+		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Harm.Fault, Now: o.Harm.Now,
+	}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.store.Close()) }()
@@ -109,7 +112,8 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 // build joins the rooms.
 func (h *house) build() {
 	h.dispatch = dispatch.New(dispatch.Options{
-		Store: h.store, Log: h.log, Grace: attemptGrace, Low: h.store.Low, Busy: h.store.Busy, Paused: h.opt.Paused,
+		Store: h.opt.Harm.queue(h.store), Log: h.log, Grace: attemptGrace, Low: h.store.Low, Busy: h.store.Busy, Paused: h.opt.Paused,
+		Now: h.opt.Harm.Now,
 		Observe: func(e *inbox.Event, a *inbox.Attempt) {
 			h.metrics.CountAttempt(a)
 			for _, fn := range h.observe {
@@ -130,7 +134,7 @@ func (h *house) change(c release.Change) {
 		return
 	}
 	h.dispatch.SetLive(c.Plugin, &dispatch.Live{
-		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Run: runner(c.Live.Program, &c.Live.Manifest),
+		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Run: h.opt.Harm.run(runner(c.Live.Program, &c.Live.Manifest)),
 	})
 }
 
@@ -148,7 +152,7 @@ func runner(p *host.Program, m *inbox.Manifest) dispatch.Runner {
 // door is the handler that webhooks come to.
 func (h *house) door() intake.Options {
 	return intake.Options{
-		Sources: h.settings.Doors(), Keep: h.store, Log: h.log, Proxies: h.settings.Proxies,
+		Sources: h.settings.Doors(), Keep: h.opt.Harm.keep(h.store), Log: h.log, Proxies: h.settings.Proxies, Now: h.opt.Harm.Now,
 		Observe: func(a intake.Answer) {
 			h.metrics.CountWebhook(api.Webhook{
 				Source: a.Source, Code: a.Code, Status: a.Status, Secret: a.Secret, Size: a.Size, Duration: a.Duration,

@@ -24,7 +24,7 @@ func Normal(o Options) Options {
 
 // Faulty has fault asked before every operation of the writer, by the names of the points below.
 func Faulty(o Options, fault func(point string) error) Options {
-	o.fault = fault
+	o.Fault = fault
 	return o
 }
 

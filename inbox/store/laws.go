@@ -36,8 +36,8 @@ func contentLaws() []law {
 		{"every content belongs to something", `SELECT 'content ' || c.id FROM contents c WHERE CASE c.kind
 			WHEN 1 THEN NOT EXISTS (SELECT 1 FROM events WHERE seq = c.root_seq AND content_id = c.id)
 			WHEN 2 THEN NOT EXISTS (SELECT 1 FROM refused WHERE content_id = c.id)
-			WHEN 3 THEN NOT EXISTS (SELECT 1 FROM plugins p JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.log_id = c.id)
-			ELSE NOT EXISTS (SELECT 1 FROM plugins p JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.reason_id = c.id) END`},
+			WHEN 3 THEN NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.log_id = c.id)
+			ELSE NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.reason_id = c.id) END`},
 	}
 }
 

@@ -49,7 +49,11 @@ func child(dir, salt string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer lock.Release()
-	s, err := store.Open(context.Background(), store.SmallRuns(store.Options{Dir: dir, Create: true, Server: true, MinFree: 1}, 64))
+	o := store.SmallRuns(store.Options{Dir: dir, Create: true, Server: true, MinFree: 1}, 64)
+	if os.Getenv(childEnv+"_NORMAL") != "" {
+		o = store.Normal(o)
+	}
+	s, err := store.Open(context.Background(), o)
 	if err != nil {
 		return err
 	}

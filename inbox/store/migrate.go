@@ -31,7 +31,7 @@ func (w *writer) migrate(context.Context) error {
 		defer lock.Release()
 	}
 	for i := version; i < len(steps); i++ {
-		if err := migrateStep(w.conn, steps[i], i); err != nil {
+		if err := w.migrateStep(steps[i], i); err != nil {
 			return fmt.Errorf("migrate %s by %s: %w", w.s.path, steps[i], err)
 		}
 	}
@@ -60,7 +60,8 @@ func inspect(c *conn, path string, newest int) (int, error) {
 }
 
 // migrateStep runs one migration, unless another process has done so since the version was read.
-func migrateStep(c *conn, name string, from int) error {
+func (w *writer) migrateStep(name string, from int) error {
+	c := w.conn
 	text, err := migrations.ReadFile(name)
 	if err != nil {
 		return err
@@ -72,6 +73,9 @@ func migrateStep(c *conn, name string, from int) error {
 	err = c.get("PRAGMA user_version").Scan(&version)
 	if err == nil && version == from {
 		err = c.script(fmt.Sprintf("%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;", text, applicationID, from+1))
+	}
+	if err == nil {
+		err = w.s.opt.Fault(pointMigrate)
 	}
 	if err == nil {
 		err = c.script("COMMIT")

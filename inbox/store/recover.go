@@ -14,7 +14,7 @@ const flushPatience = 6
 // reload makes memory what the file says. What it holds already is kept when the file says the same, which it does
 // after most failures: reading all digests again would take as long as a start.
 func (w *writer) reload() error {
-	if err := w.s.opt.fault(pointReload); err != nil {
+	if err := w.s.opt.Fault(pointReload); err != nil {
 		return err
 	}
 	var head, stored, sealed int64
@@ -69,7 +69,7 @@ func (w *writer) reopen() error {
 	if err := w.close(); err != nil {
 		w.s.opt.Log.Warn("close after a failed flush", "error", err)
 	}
-	if err := w.s.opt.fault(pointReopen); err != nil {
+	if err := w.s.opt.Fault(pointReopen); err != nil {
 		return err
 	}
 	if err := w.connect(context.Background()); err != nil {

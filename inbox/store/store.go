@@ -37,8 +37,11 @@ type Options struct {
 	Bounds     QuarantineBounds // default: DefaultQuarantine
 	Relaxed    bool             // synchronous=NORMAL: a power cut undoes what was acknowledged. Only the control arm of a measurement sets it
 
-	fault   func(point string) error // fails operations, for tests
-	runSize int                      // events per sealed run of digests; default 65,536
+	// Fault is asked before every operation of the writer, by the names of the points in writer.go, and fails or ends
+	// it: for `inbox torture` and tests. Default: nothing fails.
+	Fault func(point string) error
+
+	runSize int // events per sealed run of digests; default 65,536
 }
 
 // Names of the files in the data directory.
@@ -119,8 +122,8 @@ func (o *Options) fill() {
 	if o.Bounds == (QuarantineBounds{}) {
 		o.Bounds = DefaultQuarantine()
 	}
-	if o.fault == nil {
-		o.fault = func(string) error { return nil }
+	if o.Fault == nil {
+		o.Fault = func(string) error { return nil }
 	}
 	if o.runSize == 0 {
 		o.runSize = 1 << 16

@@ -48,7 +48,7 @@ type writer struct {
 	stale  bool // memory may differ from the file: a commit failed, and the file says whether it happened
 }
 
-// Points at which a test may let the writer fail.
+// Points at which Options.Fault is asked.
 const (
 	pointBegin     = "begin"
 	pointExec      = "exec"
@@ -58,6 +58,7 @@ const (
 	pointRollback  = "rollback"
 	pointReload    = "reload"
 	pointReopen    = "reopen"
+	pointMigrate   = "migrate" // in a migration, before its commit
 )
 
 func openWriter(ctx context.Context, s *Store) (*writer, error) {
@@ -100,7 +101,7 @@ func (w *writer) close() error {
 
 // exec runs a statement of the transaction.
 func (t *tx) exec(query string, args ...any) (driver.Result, error) {
-	if err := t.w.s.opt.fault(pointExec); err != nil {
+	if err := t.w.s.opt.Fault(pointExec); err != nil {
 		return nil, err
 	}
 	return t.w.conn.exec(query, args...)
@@ -108,14 +109,14 @@ func (t *tx) exec(query string, args ...any) (driver.Result, error) {
 
 // get runs a query of one row; no row is sql.ErrNoRows.
 func (t *tx) get(query string, args ...any) row {
-	if err := t.w.s.opt.fault(pointQuery); err != nil {
+	if err := t.w.s.opt.Fault(pointQuery); err != nil {
 		return row{err: err}
 	}
 	return t.w.conn.get(query, args...)
 }
 
 func (t *tx) query(query string, args ...any) (*rows, error) {
-	if err := t.w.s.opt.fault(pointQuery); err != nil {
+	if err := t.w.s.opt.Fault(pointQuery); err != nil {
 		return nil, err
 	}
 	return t.w.conn.query(query, args...)
@@ -189,7 +190,7 @@ func (w *writer) try(batch []*op) error {
 	}
 	err := w.step(pointCommit, "COMMIT")
 	if err == nil {
-		err = w.s.opt.fault(pointCommitted)
+		err = w.s.opt.Fault(pointCommitted)
 	}
 	if err != nil {
 		w.stale = true
@@ -231,7 +232,7 @@ func (w *writer) rollback() {
 }
 
 func (w *writer) step(point, statement string) error {
-	if err := w.s.opt.fault(point); err != nil {
+	if err := w.s.opt.Fault(point); err != nil {
 		return err
 	}
 	_, err := w.conn.exec(statement)

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/torture"
+)
+
+// tortureCommand is for those who work on inbox, and so stands on no screen of help but its own.
+func (p *program) tortureCommand() *cli.Command {
+	c := p.leaf(spec{
+		name: "torture", usage: "do harm to a server of its own, and look whether it keeps its promises", formats: showFormats(), run: p.torture,
+		about: "Starts this program as a child, sends to it, kills it and takes its disk away, and checks after every death that\n" +
+			"nothing answered was lost, doubled or led out of order. Exit code 5 when a law was broken; the seed repeats the decisions.",
+		flags: []cli.Flag{
+			&cli.Uint64Flag{Name: "seed", DefaultText: "of the clock", Usage: "`N`, from which all decisions come"},
+			&cli.IntFlag{Name: "rounds", DefaultText: "50, or what fits into --for", Usage: "`N` lives of the server"},
+			&cli.DurationFlag{Name: "for", Usage: "begin no round after `DURATION`"},
+			flag("soak", "do no harm: send an hour's worth of events, and look at what the server takes of the machine"),
+			&cli.StringFlag{Name: "dir", Usage: "make the stores in `DIR`, on the file system to be tried"},
+			&cli.StringSliceFlag{Name: "only", Usage: "harms whose name has `TEXT` in it"},
+		},
+	})
+	c.Hidden = true
+	return c
+}
+
+func (p *program) torture(c *cli.Context) error {
+	o := torture.Options{
+		Seed: c.Uint64("seed"), Rounds: c.Int("rounds"), For: c.Duration("for"), Dir: c.String("dir"), Only: c.StringSlice("only"),
+		Say: p.say,
+	}
+	if !c.IsSet("seed") {
+		o.Seed = uint64(time.Now().UnixNano()) % 1_000_000
+	}
+	run := torture.Run
+	if c.Bool("soak") {
+		run = torture.Soak
+	}
+	report, err := run(p.ctx, o)
+	if report == nil {
+		return err
+	}
+	if p.format == "json" {
+		err = p.document(report)
+	} else {
+		err = report.Table(p.out)
+	}
+	if len(report.Broken) == 0 {
+		return err
+	}
+	for _, text := range report.Broken {
+		p.say("%s", text)
+	}
+	return &exit{code: exitSome, err: inbox.Errorf(inbox.Internal, "", "%s, with --seed %d; the store stands in %s",
+		plural(len(report.Broken), "law was broken", "laws were broken"), report.Seed, report.Kept)}
+}
+
+// torturedCommand is `inbox serve` with harm between its rooms; see package torture.
+func (p *program) torturedCommand() *cli.Command {
+	c := p.serveCommand()
+	c.Name, c.Hidden = "__tortured", true
+	c.Action = func(c *cli.Context) error {
+		harm, err := torture.Harmed(p.getenv)
+		if err != nil {
+			return err
+		}
+		return p.serveWith(c, harm)
+	}
+	return c
+}

@@ -1,0 +1,90 @@
+package store_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// cutPower cuts the power at so many places of a record, and returns at how many something acknowledged was lost.
+func cutPower(t *testing.T, calls []call, places int) (cuts, losing, acked int) {
+	t.Helper()
+	const seed = 11
+	chance := rand.New(rand.NewPCG(seed, 1))
+	first := slices.IndexFunc(calls, func(c call) bool { return c.what == "ack" })
+	if first < 0 {
+		t.Fatal("nothing was acknowledged")
+	}
+	at := map[int]bool{}
+	for len(at) < min(places, len(calls)-first) {
+		at[first+chance.IntN(len(calls)-first)] = true
+	}
+	d := newDisk()
+	for i, c := range calls {
+		d.step(c)
+		if !at[i] {
+			continue
+		}
+		how := []string{"nothing", "some", "some", "all"}[cuts%4]
+		lost, err := lostAt(t, d, how, chance, cuts%25 == 0)
+		if err != nil {
+			t.Errorf("cut after call %d of %d, keeping %s of what was not flushed: %v", i, len(calls), how, err)
+		}
+		if lost > 0 {
+			losing++
+		}
+		cuts++
+	}
+	return cuts, losing, len(d.acks)
+}
+
+// flushedBefore reports whether a file was flushed before the first acknowledgement.
+func flushedBefore(calls []call, file string) bool {
+	for _, c := range calls {
+		switch {
+		case c.what == "ack":
+			return false
+		case c.what == "flushed" && c.file == file:
+			return true
+		}
+	}
+	return false
+}
+
+func TestAPowerCutLosesNothingThatWasAcknowledged(t *testing.T) {
+	if testing.Short() || stride > 1 {
+		t.Skip("cuts the power 900 times")
+	}
+	calls := record(t, "power", 2500*time.Millisecond)
+	cuts, losing, acked := cutPower(t, calls, 900)
+	if losing > 0 || cuts < 800 || acked < 100 {
+		t.Errorf("%d cuts, of which %d lost something; %d acknowledged", cuts, losing, acked)
+	}
+	count := map[string]int{}
+	for _, c := range calls {
+		count[c.what+" "+c.file]++
+	}
+	if count["write inbox.db"] == 0 || count["flushed inbox.db"] == 0 {
+		t.Error("there was no checkpoint in it")
+	}
+	for _, file := range []string{"inbox.db-wal", "store.key", "."} {
+		if !flushedBefore(calls, file) {
+			t.Errorf("%s was not flushed before the first acknowledgement", file)
+		}
+	}
+	t.Logf("FULL: %d cuts lost nothing of %d acknowledged; %v", cuts, acked, count)
+}
+
+func TestAPowerCutLosesEventsWithoutTheFlushOfEveryCommit(t *testing.T) {
+	if testing.Short() || stride > 1 {
+		t.Skip("cuts the power 300 times")
+	}
+	t.Setenv(childEnv+"_NORMAL", "1")
+	calls := record(t, "power", 1500*time.Millisecond)
+	cuts, losing, acked := cutPower(t, calls, 300)
+	if losing == 0 {
+		t.Errorf("%d cuts lost nothing of %d acknowledged with synchronous=NORMAL: the simulation cannot tell", cuts, acked)
+	}
+	t.Logf("NORMAL: %d of %d cuts lost something of %d acknowledged", losing, cuts, acked)
+}

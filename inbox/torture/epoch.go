@@ -1,0 +1,148 @@
+package torture
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"inbox/inbox"
+)
+
+// begin lays out a new store's directory. Its first start is killed in the migration.
+func (t *tormentor) begin(ctx context.Context) error {
+	t.world = newWorld()
+	if err := os.MkdirAll(filepath.Join(t.data, "plugins"), 0o700); err != nil {
+		return inbox.Errorf(inbox.Unavailable, "make a store to torture", "%w", err)
+	}
+	if err := os.WriteFile(filepath.Join(t.data, "torture.toml"), []byte(sourcesFile), 0o600); err != nil {
+		return inbox.Errorf(inbox.Unavailable, "make a store to torture", "%w", err)
+	}
+	if err := t.layPlugins("0"); err != nil {
+		return inbox.Errorf(inbox.Unavailable, "lay out the plugins", "%w", err)
+	}
+	h := harm{point: "in a migration", what: "kill -9"}
+	s, err := t.start(ctx, arms{armed: true, env: []string{envCrash + "=" + pointMigrate + ":1"}})
+	if err != nil {
+		return err
+	}
+	s.struck = !s.ready()
+	if !s.struck {
+		t.report.broke("the server was to die in the migration and did not")
+	}
+	s.finish(t)
+	t.report.count(&h, s)
+	t.check(ctx, h.String())
+	return nil
+}
+
+// end lets a server without harm bring everything to its end, gives up what is dead so that parked lanes go on, and
+// checks the whole store a last time.
+func (t *tormentor) end(ctx context.Context) error {
+	s, err := t.start(ctx, arms{})
+	if err != nil || !s.ready() {
+		return err
+	}
+	began := time.Now()
+	for turn := 0; ; turn++ {
+		t.drain(ctx, s)
+		dead := t.figure(ctx, `SELECT count(*) FROM dead WHERE resolution = ''`)
+		t.opt.Say("everything came to its end after %s; %d are dead", time.Since(began).Round(time.Millisecond), dead)
+		if dead == 0 || turn == 30 || len(t.report.Broken) > 0 {
+			break
+		}
+		if _, err := t.run(ctx, "dead", "discard", "--all", "-y"); err != nil {
+			t.report.broke("what is dead cannot be given up: %v", err)
+		}
+	}
+	if left := t.figure(ctx, `SELECT (SELECT count(*) FROM lanes) + (SELECT count(*) FROM runs) + (SELECT count(*) FROM jobs WHERE state = 'running')`); left != 0 {
+		t.report.broke("law 3: with nothing in the way, %d lanes, runs and replays have not come to their end", left)
+	}
+	t.report.Attempts += t.figure(ctx, `SELECT count(*) FROM attempts`)
+	t.report.Events += t.figure(ctx, `SELECT count(*) FROM events`)
+	s.stop(t)
+	s.finish(t)
+	t.check(ctx, "the end")
+	return nil
+}
+
+// sum adds what the store's world came to to the report.
+func (t *tormentor) sum() {
+	w := t.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t.report.Sent += w.count
+	t.report.Answered += int64(len(w.acks))
+	t.report.Refused += w.refused
+	t.report.Replays += w.replays
+	for _, n := range w.holds {
+		t.report.Holds += int64(n)
+	}
+}
+
+// drain waits until nothing is left to do but what is parked. In turns, events come that do well: where nothing but bad
+// events is left over three lanes, a plugin is on hold, and attempts do not count.
+func (t *tormentor) drain(ctx context.Context, s *server) {
+	const waiting = `SELECT (SELECT count(*) FROM lanes WHERE state = 'retry') + (SELECT count(*) FROM runs WHERE waits = 0)
+		+ (SELECT count(*) FROM jobs WHERE state = 'running')`
+	const left = waiting + ` + (SELECT count(*) FROM lanes WHERE state = 'ready')
+		+ (SELECT coalesce(max(seq), 0) FROM events) - (SELECT min(cursor) FROM plugins)`
+	for until := time.Now().Add(t.opt.Drain); !t.zero(ctx, left, 2*time.Second); {
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Now().After(until) || !s.alive() {
+			t.report.broke("law 3: after %s without harm not everything has come to its end: %s; the server's last words: %s",
+				t.opt.Drain, t.where(ctx), s.last())
+			return
+		}
+		t.well, t.drains = true, t.drains+1
+		traffic := t.send(ctx, s)
+		t.zero(ctx, waiting, 10*time.Second)
+		traffic.stop()
+		t.well = false
+	}
+}
+
+// zero waits until a figure is zero, at most so long, and reports whether it is.
+func (t *tormentor) zero(ctx context.Context, query string, most time.Duration) bool {
+	for until := time.Now().Add(most); ctx.Err() == nil && time.Now().Before(until); rest(ctx, 20*time.Millisecond) {
+		if t.figure(ctx, query) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// where says what has not come to its end.
+func (t *tormentor) where(ctx context.Context) string {
+	text := fmt.Sprintf("head %d", t.figure(ctx, `SELECT coalesce(max(seq), 0) FROM events`))
+	for _, a := range actors() {
+		text += fmt.Sprintf(", %s at %d, held %d, lanes %d", a.name,
+			t.figure(ctx, `SELECT coalesce(max(cursor), -1) FROM plugins WHERE name = ?`, a.name),
+			t.figure(ctx, `SELECT count(held_at) FROM plugins WHERE name = ?`, a.name),
+			t.figure(ctx, `SELECT count(*) FROM lanes WHERE state <> 'parked' AND plugin = (SELECT id FROM plugins WHERE name = ?)`, a.name))
+	}
+	return text + fmt.Sprintf(", replays %d", t.figure(ctx, `SELECT count(*) FROM jobs WHERE state = 'running'`))
+}
+
+// figure asks the store of a running server for one number. The connection may only read, so that closing it does not
+// move the write-ahead log.
+func (t *tormentor) figure(ctx context.Context, query string, args ...any) int64 {
+	address := url.URL{Scheme: "file", Opaque: filepath.Join(t.data, "inbox.db"), RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
+	db, err := sql.Open("sqlite", address.String())
+	if err == nil {
+		defer db.Close()
+		var n int64
+		if err = db.QueryRowContext(ctx, query, args...).Scan(&n); err == nil {
+			return n
+		}
+	}
+	if ctx.Err() == nil {
+		t.report.broke("the store cannot be read: %v", err)
+	}
+	return -1
+}

@@ -1,0 +1,113 @@
+package torture
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"inbox/inbox/store"
+)
+
+// lay puts a plugin's file into the folder as one should: written beside it and renamed.
+func lay(dir, name string, text []byte) error {
+	tmp := filepath.Join(dir, "."+name)
+	if err := os.WriteFile(tmp, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(dir, name))
+}
+
+// layPlugins lays out all plugins, their modules with a mark.
+func (t *tormentor) layPlugins(mark string) error {
+	dir := filepath.Join(t.data, "plugins")
+	for _, a := range actors() {
+		if err := lay(dir, a.name+".toml", []byte(a.manifest)); err != nil {
+			return err
+		}
+		if err := lay(dir, a.name+".wasm", marked(a.wasm, mark)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replaced replaces every plugin's module again and again while events come.
+func (r *round) replaced() {
+	for n := range 12 {
+		if err := r.t.layPlugins(fmt.Sprintf("%d.%d", r.t.round, n)); err != nil {
+			r.t.report.broke("cannot replace a plugin's file: %v", err)
+		}
+		r.moments(20*time.Millisecond, 120*time.Millisecond)
+	}
+	r.s.struck = r.s.alive()
+	r.s.kill()
+}
+
+// backedUp kills the server while it writes a backup. What stands under the backup's name afterwards, if anything, must
+// be a whole store.
+func (r *round) backedUp() {
+	r.moments(100*time.Millisecond, 400*time.Millisecond)
+	path := filepath.Join(r.t.dir, "backup.db")
+	ctx, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = r.t.run(ctx, "db", "backup", path) // the server is about to die
+	}()
+	for running := true; running && !exists(path+".part"); {
+		select {
+		case <-ended:
+			running = false
+		default:
+			rest(ctx, time.Millisecond)
+		}
+	}
+	r.moments(1, 20*time.Millisecond)
+	r.s.struck = exists(path + ".part")
+	r.s.kill()
+	<-ended
+	if exists(path) {
+		r.checkBackup(path)
+	}
+	for _, name := range []string{path, path + ".part", path + ".part-journal", path + ".key"} {
+		_ = os.Remove(name)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// checkBackup opens a backup as the store it is a copy of.
+func (r *round) checkBackup(path string) {
+	dir := filepath.Join(r.t.dir, "restored")
+	defer os.RemoveAll(dir)
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = os.Rename(path, filepath.Join(dir, "inbox.db"))
+	}
+	if err == nil {
+		err = os.Rename(path+".key", filepath.Join(dir, "store.key"))
+	}
+	if err != nil {
+		r.t.report.broke("law 4: a backup that has its name is not whole: %v", err)
+		return
+	}
+	s, err := store.Open(r.ctx, store.Options{Dir: dir, MinFree: 1})
+	if err != nil {
+		r.t.report.broke("law 4: a backup cannot be opened: %v", err)
+		return
+	}
+	defer s.Close()
+	problems, err := s.Check(r.ctx, nil)
+	for _, p := range problems {
+		r.t.report.broke("law 4: a backup: %s", p)
+	}
+	if err != nil {
+		r.t.report.broke("law 4: a backup cannot be checked: %v", err)
+	}
+}

@@ -1,0 +1,157 @@
+package torture
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	"inbox/inbox"
+	"inbox/inbox/store"
+)
+
+// The laws, checked after every death by what was sent and what was answered alone:
+//
+//  1. Every body answered 200 is in the log, once, byte for byte, under the seq of the answer; nothing is there that was
+//     not sent. An event that was sent after another had been answered stands behind it.
+//  2. Per lane, first runs follow the order of arrival: no event is passed over, and none is tried before those ahead of
+//     it have come to their end.
+//  3. Every event is in one state per plugin: done, dead, given up, waiting in a lane, or ahead of the cursor. Every
+//     attempt came to what the script says (or to a timeout, on a slow machine), its fate is what the policy says, and no
+//     more attempts count than the policy allows.
+//  4. The file passes SQLite's integrity_check and the store's own laws; a replay has run, or left out and counted, each
+//     event of its set exactly once.
+//  5. The server comes back by itself, and stops when it is told to.
+
+// event is one row of the log, joined with what is known of its body.
+type event struct {
+	seq  int64
+	mode inbox.Mode
+	key  string
+	what *sent
+}
+
+// looker reads a store.
+type looker struct {
+	w      *world
+	r      *Report
+	db     *sql.DB
+	events []event // by seq - 1
+}
+
+// check holds a copy of a store against what is known. An error means that it could not be looked at.
+func (w *world) check(ctx context.Context, dir string, r *Report) error {
+	if !exists(filepath.Join(dir, "inbox.db")) {
+		if len(w.acks) > 0 {
+			r.broke("law 1: LOST: %d bodies were answered 200 and there is no store", len(w.acks))
+		}
+		return nil
+	}
+	s, err := store.Open(ctx, store.Options{Dir: dir, MinFree: 1})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	problems, err := s.Check(ctx, nil)
+	for _, p := range problems {
+		r.broke("law 4: %s", p)
+	}
+	if err != nil {
+		return err
+	}
+	address := url.URL{Scheme: "file", Opaque: filepath.Join(dir, "inbox.db"), RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
+	db, err := sql.Open("sqlite", address.String())
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := &looker{w: w, r: r, db: db}
+	if err := l.log(ctx, s); err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	if err := l.plugins(ctx); err != nil {
+		return fmt.Errorf("read what the plugins came to: %w", err)
+	}
+	if err := l.replays(ctx); err != nil {
+		return fmt.Errorf("read the replays: %w", err)
+	}
+	return nil
+}
+
+// log checks law 1.
+func (l *looker) log(ctx context.Context, s *store.Store) error {
+	rows, err := s.EventsAfter(ctx, 0, 1<<30)
+	if err != nil {
+		return err
+	}
+	l.events = make([]event, 0, len(rows))
+	stored := map[*sent]int{}
+	for i := range rows {
+		e := &rows[i]
+		p, err := s.Payload(ctx, e.Seq)
+		if err != nil {
+			l.r.broke("law 1: event %d cannot be read: %v", e.Seq, err)
+		}
+		what := l.w.bodies[e.Source+"\x00"+string(p.Body)]
+		l.events = append(l.events, event{e.Seq, e.Mode, e.View.Key, what})
+		if e.Seq != int64(i)+1 {
+			l.r.broke("law 1: the log has no event %d", int64(i)+1)
+			return nil
+		}
+		l.known(e, what, stored)
+	}
+	l.answers(stored)
+	for _, text := range l.w.strange {
+		l.r.broke("law 1: %s", text)
+	}
+	l.w.strange = nil
+	return nil
+}
+
+// known checks one event of the log against what was sent.
+func (l *looker) known(e *inbox.Event, what *sent, stored map[*sent]int) {
+	if what == nil {
+		l.r.broke("law 1: event %d of source %s was never sent", e.Seq, e.Source)
+		return
+	}
+	stored[what]++
+	if most := map[bool]int{false: 1, true: what.sends}[what.copies]; stored[what] > most {
+		l.r.broke("law 1: event %d is stored %d times, and was sent %d times to %s", e.Seq, stored[what], what.sends, e.Source)
+	}
+	if e.Mode != what.mode {
+		l.r.broke("law 1: event %d came to a %s source and is %s", e.Seq, what.mode, e.Mode)
+	}
+}
+
+// answers checks that what was answered 200 is there, where the answer says.
+func (l *looker) answers(stored map[*sent]int) {
+	for _, a := range l.w.acks {
+		at := a.seq - 1
+		switch {
+		case stored[a.what] == 0:
+			l.r.broke("law 1: LOST: a body was answered 200 as event %d and is nowhere in the log, which ends with %d", a.seq, len(l.events))
+		case at < 0 || at >= int64(len(l.events)) || l.events[at].what != a.what:
+			l.r.broke("law 1: a body was answered 200 as event %d and does not stand there", a.seq)
+		case a.first && a.stored && a.seq <= a.floor:
+			l.r.broke("law 1: event %d was sent after event %d had been answered", a.seq, a.floor)
+		}
+	}
+}
+
+// each runs a query and calls fn for every row.
+func (l *looker) each(ctx context.Context, query string, args []any, fn func(scan func(...any) error) error) error {
+	rows, err := l.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,26 @@
+package torture
+
+import "context"
+
+// replays checks law 4 for replays that have ended: of every plugin each event of the set was run, or left out and
+// counted, exactly once.
+func (l *looker) replays(ctx context.Context) error {
+	return l.each(ctx, `SELECT j.id, p.name, j.upto, x.ok + x.dead + x.pending + x.revived + x.filtered + x.waiting,
+			(SELECT count(DISTINCT a.seq) FROM attempts a WHERE a.plugin = x.plugin AND a.run = j.id),
+			(SELECT count(*) FROM attempts a WHERE a.plugin = x.plugin AND a.run = j.id AND a.seq > j.upto),
+			x.ok + x.dead
+		FROM jobs j JOIN job_parts x ON x.job = j.id JOIN plugins p ON p.id = x.plugin WHERE j.state = 'done'`, nil, func(scan func(...any) error) error {
+		var job, upto, counted, ran, beyond, ended int64
+		var plugin string
+		if err := scan(&job, &plugin, &upto, &counted, &ran, &beyond, &ended); err != nil {
+			return err
+		}
+		if counted != upto {
+			l.r.broke("law 4: replay %d of %d events counts %d in plugin %s", job, upto, counted, plugin)
+		}
+		if ran < ended || beyond > 0 {
+			l.r.broke("law 4: replay %d says that %d events ran through plugin %s, and %d did, %d of them not of its set", job, ended, plugin, ran, beyond)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,232 @@
+package torture
+
+import (
+	"context"
+
+	"inbox/inbox"
+)
+
+// attempt is one row, with its place in the order of commits.
+type attempt struct {
+	number  int
+	result  inbox.Result
+	fate    inbox.Fate
+	counted bool
+	order   int64 // id of what it logged: later commits have higher ones; 0: it logged nothing
+}
+
+// lane is a row of a lane that lags.
+type lane struct {
+	next  int64
+	state inbox.LaneState
+}
+
+type laneName struct {
+	mode inbox.Mode
+	key  string
+}
+
+// standing is all that is stored of one plugin.
+type standing struct {
+	actor
+	id, started, cursor int64
+	first               map[int64][]attempt // first runs, by seq
+	letters             map[int64][]letter  // of first runs
+	lanes               map[laneName]lane
+	runs                map[int64]bool // first runs that go on outside their lane
+}
+
+type letter struct {
+	attempt    int
+	resolution inbox.Resolution
+}
+
+// plugins checks laws 2 and 3.
+func (l *looker) plugins(ctx context.Context) error {
+	for _, a := range actors() {
+		p := &standing{actor: a, first: map[int64][]attempt{}, letters: map[int64][]letter{}, lanes: map[laneName]lane{}, runs: map[int64]bool{}}
+		err := l.db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0), coalesce(max(started_at), 0), coalesce(max(cursor), 0) FROM plugins WHERE name = ?`, a.name).
+			Scan(&p.id, &p.started, &p.cursor)
+		if err != nil || p.id == 0 {
+			return err // not known yet: it was never live
+		}
+		if err := l.read(ctx, p); err != nil {
+			return err
+		}
+		l.order(p)
+		for i := range l.events {
+			l.state(p, &l.events[i])
+		}
+	}
+	return nil
+}
+
+// read reads what is stored of a plugin.
+func (l *looker) read(ctx context.Context, p *standing) error {
+	err := l.each(ctx, `SELECT seq, attempt, result, fate, counted, coalesce(log_id, reason_id, 0) FROM attempts
+		WHERE plugin = ? AND run = 0 ORDER BY seq, attempt`, []any{p.id}, func(scan func(...any) error) error {
+		var seq int64
+		var a attempt
+		if err := scan(&seq, &a.number, &a.result, &a.fate, &a.counted, &a.order); err != nil {
+			return err
+		}
+		p.first[seq] = append(p.first[seq], a)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = l.each(ctx, `SELECT seq, attempt, resolution FROM dead WHERE plugin = ? AND run = 0 ORDER BY seq, attempt`, []any{p.id}, func(scan func(...any) error) error {
+		var seq int64
+		var d letter
+		if err := scan(&seq, &d.attempt, &d.resolution); err != nil {
+			return err
+		}
+		p.letters[seq] = append(p.letters[seq], d)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = l.each(ctx, `SELECT mode, key, next, state FROM lanes WHERE plugin = ?`, []any{p.id}, func(scan func(...any) error) error {
+		var name laneName
+		var row lane
+		if err := scan(&name.mode, &name.key, &row.next, &row.state); err != nil {
+			return err
+		}
+		p.lanes[name] = row
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return l.each(ctx, `SELECT seq FROM runs WHERE plugin = ? AND run = 0`, []any{p.id}, func(scan func(...any) error) error {
+		var seq int64
+		if err := scan(&seq); err != nil {
+			return err
+		}
+		p.runs[seq] = true
+		return nil
+	})
+}
+
+// end returns the attempt with which an event's first run came to the end that lets its lane go on, nil while it has
+// not.
+func (p *standing) end(seq int64) *attempt {
+	tries := p.first[seq]
+	for i := range tries {
+		if tries[i].fate == inbox.Done || tries[i].fate == inbox.Dead && (!p.parks || p.resolution(seq, tries[i].number) == inbox.Discarded) {
+			return &tries[i]
+		}
+	}
+	return nil
+}
+
+// resolution returns what was done about the letter of an attempt.
+func (p *standing) resolution(seq int64, number int) inbox.Resolution {
+	for _, d := range p.letters[seq] {
+		if d.attempt == number {
+			return d.resolution
+		}
+	}
+	return inbox.Unresolved
+}
+
+// order checks law 2. What an event is about is known from the body that was sent.
+func (l *looker) order(p *standing) {
+	type head struct {
+		open int64 // the first event that has not come to its end; 0: none
+		last attempt
+		seq  int64
+	}
+	heads := map[string]*head{}
+	for i := range l.events {
+		e := &l.events[i]
+		if e.what == nil || e.what.entity == "" || !p.wants(e.what) || e.seq <= p.started {
+			continue
+		}
+		h := heads[e.what.entity]
+		if h == nil {
+			h = &head{}
+			heads[e.what.entity] = h
+		}
+		tries := p.first[e.seq]
+		if len(tries) > 0 && h.open != 0 {
+			l.r.broke("law 2: plugin %s tried event %d of %s before event %d had come to its end", p.name, e.seq, e.what.entity, h.open)
+		}
+		if len(tries) > 0 && tries[0].order != 0 && tries[0].order < h.last.order {
+			l.r.broke("law 2: plugin %s settled event %d of %s before event %d", p.name, e.seq, e.what.entity, h.seq)
+		}
+		if end := p.end(e.seq); end == nil {
+			if h.open == 0 {
+				h.open = e.seq
+			}
+		} else if end.order != 0 {
+			h.last, h.seq = *end, e.seq
+		}
+	}
+}
+
+// state checks law 3 for one event.
+func (l *looker) state(p *standing, e *event) {
+	tries := p.first[e.seq]
+	wanted := e.what != nil && p.wants(e.what) && e.seq > p.started
+	if !wanted {
+		if len(tries) > 0 && e.what != nil {
+			l.r.broke("law 3: plugin %s tried event %d, which it does not want", p.name, e.seq)
+		}
+		return
+	}
+	l.attempts(p, e, tries)
+	row, lags := p.lanes[laneName{e.mode, e.key}]
+	waits := lags && row.next <= e.seq || p.runs[e.seq]
+	ended := p.end(e.seq) != nil
+	if !ended && e.seq <= p.cursor && !waits {
+		l.r.broke("law 3: plugin %s passed event %d over: it has %d attempts and waits nowhere", p.name, e.seq, len(tries))
+	}
+	if ended && lags && row.next == e.seq && row.state != inbox.LaneReady {
+		l.r.broke("law 3: plugin %s has come to an end with event %d and its lane still waits for it", p.name, e.seq)
+	}
+}
+
+// attempts checks that the attempts of a first run are those of its script and the policy.
+func (l *looker) attempts(p *standing, e *event, tries []attempt) {
+	counted := 0
+	for i, a := range tries {
+		want := p.result(e.what.script, a.number)
+		if a.result != want && a.result != inbox.Timeout {
+			l.r.broke("law 3: plugin %s: attempt %d of event %d came to %s, and its script %q says %s", p.name, a.number, e.seq, a.result, e.what.script, want)
+		}
+		if a.number != i+1 {
+			l.r.broke("law 3: plugin %s: event %d has no attempt %d", p.name, e.seq, i+1)
+		}
+		if a.counted {
+			counted++
+		}
+		if counted > p.actor.attempts+l.w.holds[p.name] {
+			l.r.broke("law 3: plugin %s: %d attempts of event %d count, and %d are allowed", p.name, counted, e.seq, p.actor.attempts)
+		}
+		if fate := p.fate(a, counted); fate != "" && a.fate != fate {
+			l.r.broke("law 3: plugin %s: attempt %d of event %d (%s, %d counted) is %s, not %s", p.name, a.number, e.seq, a.result, counted, a.fate, fate)
+		}
+		if a.fate == inbox.Dead {
+			counted = 0 // somebody may let it go on
+		}
+		if a.fate == inbox.Done && i+1 < len(tries) {
+			l.r.broke("law 3: plugin %s: event %d was tried again after it was done", p.name, e.seq)
+		}
+	}
+}
+
+// fate returns what must become of a run after an attempt, empty when a hold may have changed it.
+func (p *standing) fate(a attempt, counted int) inbox.Fate {
+	switch {
+	case a.result.Settled():
+		return inbox.Done
+	case a.result == inbox.Reject:
+		return inbox.Dead
+	case counted < p.actor.attempts || !a.counted:
+		return inbox.Again
+	}
+	return "" // a hold takes back what it was itself to blame for
+}

@@ -1,0 +1,119 @@
+package torture
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report is what a run did and found.
+type Report struct {
+	Seed     uint64        `json:"seed"`
+	Rounds   int           `json:"rounds"`
+	Took     time.Duration `json:"took_ns"`
+	Sent     int64         `json:"sent"`
+	Answered int64         `json:"answered"` // 200
+	Refused  int64         `json:"refused"`  // 503
+	Events   int64         `json:"events"`
+	Attempts int64         `json:"attempts"`
+	Replays  int64         `json:"replays"`
+	Holds    int64         `json:"holds"`
+	Starts   Starts        `json:"starts"`
+	Matrix   []*Cell       `json:"matrix"`
+	Samples  []Sample      `json:"samples,omitempty"`  // of a soak
+	LeftOut  []string      `json:"left_out,omitempty"` // harms that this machine cannot do, and why
+	Broken   []string      `json:"broken,omitempty"`
+	Kept     string        `json:"kept,omitempty"` // where the store stands that broke a law
+
+	said     int
+	checking time.Duration
+}
+
+// Cell is one row of the crash matrix.
+type Cell struct {
+	Point  string `json:"point"`
+	Harm   string `json:"harm"`
+	Rounds int    `json:"rounds"`
+	Struck int    `json:"struck"` // rounds in which the harm was met: the point reached, the call failed, the file replaced
+	Result string `json:"result"`
+}
+
+// Starts are the times from the start of the process to its first accept.
+type Starts struct {
+	Count  int           `json:"count"`
+	Median time.Duration `json:"median_ns"`
+	Max    time.Duration `json:"max_ns"`
+
+	all []time.Duration
+}
+
+func newReport(seed uint64) *Report { return &Report{Seed: seed} }
+
+// broke notes a broken law.
+func (r *Report) broke(format string, args ...any) {
+	if len(r.Broken) < 40 {
+		r.Broken = append(r.Broken, fmt.Sprintf(format, args...))
+	}
+}
+
+// tell adds to what was found since it was last called where it was found.
+func (r *Report) tell(round int, after string) {
+	for ; r.said < len(r.Broken); r.said++ {
+		r.Broken[r.said] = fmt.Sprintf("round %d, after %s: %s", round, after, r.Broken[r.said])
+	}
+	if len(r.Broken) > 0 && len(r.Matrix) > 0 {
+		for _, c := range r.Matrix {
+			if c.Point+": "+c.Harm == after {
+				c.Result = "BROKEN"
+			}
+		}
+	}
+}
+
+// count notes a round.
+func (r *Report) count(h *harm, s *server) {
+	r.Rounds++
+	i := slices.IndexFunc(r.Matrix, func(c *Cell) bool { return c.Point == h.point && c.Harm == h.what })
+	if i < 0 {
+		r.Matrix = append(r.Matrix, &Cell{Point: h.point, Harm: h.what, Result: "kept"})
+		i = len(r.Matrix) - 1
+	}
+	r.Matrix[i].Rounds++
+	if s.struck {
+		r.Matrix[i].Struck++
+	}
+}
+
+// started notes the time of a start.
+func (r *Report) started(d time.Duration) {
+	st := &r.Starts
+	st.all = append(st.all, d)
+	slices.Sort(st.all)
+	st.Count, st.Median, st.Max = len(st.all), st.all[len(st.all)/2], st.all[len(st.all)-1]
+}
+
+// Table writes the crash matrix as Markdown, with a line of figures before it.
+func (r *Report) Table(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Seed %d: %d rounds in %s; %d bodies sent, %d answered 200, %d answered 503; %d events, %d attempts, %d replays, %d holds.\n",
+		r.Seed, r.Rounds, r.Took.Round(time.Second), r.Sent, r.Answered, r.Refused, r.Events, r.Attempts, r.Replays, r.Holds)
+	fmt.Fprintf(&b, "Start to first accept over %d starts: median %s, longest %s.\n\n",
+		r.Starts.Count, r.Starts.Median.Round(time.Millisecond), r.Starts.Max.Round(time.Millisecond))
+	if len(r.Samples) > 0 {
+		r.soakTable(&b)
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
+	b.WriteString("| point | harm | rounds | struck | laws |\n|---|---|---|---|---|\n")
+	slices.SortFunc(r.Matrix, func(a, b *Cell) int { return strings.Compare(a.Point+a.Harm, b.Point+b.Harm) })
+	for _, c := range r.Matrix {
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %s |\n", c.Point, c.Harm, c.Rounds, c.Struck, c.Result)
+	}
+	for _, l := range r.LeftOut {
+		fmt.Fprintf(&b, "\nLeft out: %s.\n", l)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

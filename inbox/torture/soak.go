@@ -1,0 +1,170 @@
+package torture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"inbox/inbox"
+)
+
+// An hour at ten events a second, which is far above what verifications bring, sent as fast as they are taken.
+const soakEvents = 36_000
+
+// walBound is what the write-ahead log may grow to: journal_size_limit, and what a checkpoint may find added meanwhile.
+const walBound = 96 << 20
+
+// Sample is what a server takes at one moment of a soak.
+type Sample struct {
+	After      time.Duration `json:"after_ns"`
+	Events     int64         `json:"events"`
+	Resident   int64         `json:"resident_bytes"`
+	Files      int64         `json:"open_files"`
+	Goroutines int64         `json:"goroutines"`
+	WAL        int64         `json:"wal_bytes"`
+}
+
+// Soak lets one server take an hour's worth of events, or more for as long as Options.For says, and looks at what it takes
+// of the machine. What grows from the first third to the last is in the report's Broken, as is what the oracle finds.
+func Soak(ctx context.Context, o Options) (*Report, error) {
+	if err := o.fill(); err != nil {
+		return nil, inbox.Errorf(inbox.Internal, "soak", "%w", err)
+	}
+	dir, err := os.MkdirTemp(o.Dir, "inbox-soak-")
+	if err != nil {
+		return nil, inbox.Errorf(inbox.Invalid, "make a directory to soak in", "%w", err).WithHint("name one that can be written with --dir")
+	}
+	t := &tormentor{opt: o, dir: dir, data: filepath.Join(dir, "store"), report: newReport(o.Seed), began: time.Now()}
+	if err := t.soak(ctx); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	t.report.Took = time.Since(t.began)
+	t.sum()
+	return t.report, os.RemoveAll(dir)
+}
+
+func (t *tormentor) soak(ctx context.Context) error {
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	s, err := t.start(ctx, arms{admin: "127.0.0.1:0"})
+	if err != nil {
+		return err
+	}
+	if !s.ready() {
+		return nil // it is in the report
+	}
+	traffic := t.send(ctx, s)
+	err = t.watch(ctx, s)
+	traffic.stop()
+	s.stop(t)
+	s.finish(t)
+	if err != nil {
+		return err
+	}
+	t.check(ctx, "the soak")
+	t.report.judge()
+	return nil
+}
+
+// watch takes samples until enough was sent.
+func (t *tormentor) watch(ctx context.Context, s *server) error {
+	for began := time.Now(); ctx.Err() == nil; {
+		rest(ctx, 2*time.Second)
+		sample, err := s.sample(ctx)
+		if err != nil {
+			return inbox.Errorf(inbox.Unavailable, "look at the server", "%w", err)
+		}
+		sample.After = time.Since(began)
+		t.report.Samples = append(t.report.Samples, sample)
+		t.opt.Say("after %s: %s", sample.After.Round(time.Second), sample)
+		if sample.Events >= soakEvents && sample.After >= t.opt.For {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// sample reads the server's own figures.
+func (s *server) sample(ctx context.Context) (sample Sample, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin+"/metrics", nil)
+	if err != nil {
+		return sample, err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return sample, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return sample, err
+	}
+	for name, to := range map[string]*int64{
+		"inbox_events": &sample.Events, "process_resident_memory_bytes": &sample.Resident, "process_open_fds": &sample.Files,
+		"go_goroutines": &sample.Goroutines, "inbox_wal_bytes": &sample.WAL,
+	} {
+		_, after, found := strings.Cut("\n"+string(text), "\n"+name+" ")
+		value, _, _ := strings.Cut(after, "\n")
+		figure, err := strconv.ParseFloat(value, 64)
+		if !found || err != nil {
+			return sample, fmt.Errorf("the server does not say %s on this system", name)
+		}
+		*to = int64(figure)
+	}
+	return sample, nil
+}
+
+// String writes a sample in a line.
+func (s Sample) String() string {
+	return fmt.Sprintf("%d events, %.1f MiB resident, %d files, %d goroutines, %.1f MiB write-ahead log",
+		s.Events, float64(s.Resident)/(1<<20), s.Files, s.Goroutines, float64(s.WAL)/(1<<20))
+}
+
+// judge holds the last third of the samples against the first, which also holds the start.
+func (r *Report) judge() {
+	third := len(r.Samples) / 3
+	if third == 0 {
+		r.broke("the soak was too short to tell anything: %d samples", len(r.Samples))
+		return
+	}
+	most := func(list []Sample, of func(Sample) int64) int64 {
+		return of(slices.MaxFunc(list, func(a, b Sample) int { return int(of(a) - of(b)) }))
+	}
+	first, last := r.Samples[:third], r.Samples[len(r.Samples)-third:]
+	for _, f := range []struct {
+		name  string
+		of    func(Sample) int64
+		slack int64
+	}{
+		{"resident bytes", func(s Sample) int64 { return s.Resident }, 24 << 20},
+		{"open files", func(s Sample) int64 { return s.Files }, 8},
+		{"goroutines", func(s Sample) int64 { return s.Goroutines }, 16},
+	} {
+		if before, after := most(first, f.of), most(last, f.of); after > before+f.slack {
+			r.broke("%s grew from %d in the first third to %d in the last", f.name, before, after)
+		}
+	}
+	if wal := most(r.Samples, func(s Sample) int64 { return s.WAL }); wal > walBound {
+		r.broke("the write-ahead log grew to %d bytes", wal)
+	}
+}
+
+// soakTable writes about ten of the samples as Markdown.
+func (r *Report) soakTable(b *strings.Builder) {
+	b.WriteString("| after | events | resident MiB | open files | goroutines | write-ahead log MiB |\n|---|---|---|---|---|---|\n")
+	step := max(1, len(r.Samples)/10)
+	for i := step - 1; i < len(r.Samples); i += step {
+		s := r.Samples[i]
+		fmt.Fprintf(b, "| %s | %d | %.1f | %d | %d | %.1f |\n", s.After.Round(time.Second), s.Events, float64(s.Resident)/(1<<20), s.Files,
+			s.Goroutines, float64(s.WAL)/(1<<20))
+	}
+}

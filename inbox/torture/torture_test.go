@@ -1,0 +1,146 @@
+package torture_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox/torture"
+)
+
+// options torture this test binary, which is the program when programEnv is set.
+func options(t *testing.T, plant string) torture.Options {
+	return torture.Options{
+		Dir: t.TempDir(), Env: []string{programEnv + "=" + plant}, Say: t.Logf,
+	}
+}
+
+func tortured(t *testing.T, o torture.Options) *torture.Report {
+	t.Helper()
+	r, err := torture.Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Kept != "" {
+		if err := os.RemoveAll(r.Kept); err != nil {
+			t.Error(err)
+		}
+	}
+	var b strings.Builder
+	if err := r.Table(&b); err != nil {
+		t.Error(err)
+	}
+	t.Log(b.String())
+	return r
+}
+
+func TestTheLineSurvivesAShortTorture(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a real server many times")
+	}
+	o := options(t, "none")
+	o.Seed, o.Rounds, o.Epoch, o.Connections = 7, 8, 8, 4
+	r := tortured(t, o)
+	for _, text := range r.Broken {
+		t.Errorf("%s (seed %d)", text, r.Seed)
+	}
+	if r.Rounds < o.Rounds || r.Answered < 100 || r.Attempts < 100 {
+		t.Errorf("nothing was tried: %+v", r)
+	}
+}
+
+func TestTortureFindsAPlantedFault(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a real server many times")
+	}
+	for plant, by := range map[string]struct{ harm, law string }{
+		"an answer before the commit":      {"any moment: kill -9", "law 1: LOST"},
+		"a settle outside the transaction": {"after the commit, before anyone is told", "law 4: broken law"},
+		"a lane that lets one event pass":  {"any moment: kill -9", "law 2"},
+	} {
+		t.Run(plant, func(t *testing.T) {
+			o := options(t, plant)
+			o.Seed, o.Rounds, o.Epoch, o.For, o.Drain, o.Only = 1, 1000, 1000, time.Minute, time.Second, []string{by.harm}
+			began := time.Now()
+			r := tortured(t, o)
+			found := slices.ContainsFunc(r.Broken, func(text string) bool {
+				return strings.Contains(text, by.law)
+			})
+			if !found {
+				t.Errorf("after %d rounds it was not found; what was: %q", r.Rounds, r.Broken)
+			}
+			t.Logf("found in round %d, after %s: %s", r.Rounds, time.Since(began).Round(time.Millisecond), strings.Join(r.Broken, "; "))
+		})
+	}
+}
+
+func TestASoakSeesWhatGrows(t *testing.T) {
+	flat := torture.Sample{Resident: 50 << 20, Files: 20, Goroutines: 40, WAL: 4 << 20}
+	grown := map[string]torture.Sample{"": flat}
+	for name, change := range map[string]func(*torture.Sample){
+		"resident bytes":  func(s *torture.Sample) { s.Resident *= 2 },
+		"open files":      func(s *torture.Sample) { s.Files *= 2 },
+		"goroutines":      func(s *torture.Sample) { s.Goroutines *= 2 },
+		"write-ahead log": func(s *torture.Sample) { s.WAL = 1 << 30 },
+	} {
+		s := flat
+		change(&s)
+		grown[name] = s
+	}
+	for name, last := range grown {
+		r := &torture.Report{Samples: []torture.Sample{flat, flat, last}}
+		torture.Judge(r)
+		if text := strings.Join(r.Broken, "; "); (name == "") != (text == "") || !strings.Contains(text, name) {
+			t.Errorf("%q: %q", name, text)
+		}
+	}
+}
+
+func TestAHarmThatDoesNotExistIsRefused(t *testing.T) {
+	o := options(t, "none")
+	o.Only = []string{"a gentle breeze"}
+	if _, err := torture.Run(context.Background(), o); err == nil {
+		t.Error("it was taken")
+	}
+}
+
+func TestWhatTheHiddenCommandReadsIsChecked(t *testing.T) {
+	for name, bad := range map[string]string{
+		"INBOX_CRASH_AT": "nowhere:1", "INBOX_CLOCK_STEP": "an hour",
+	} {
+		_, err := torture.Harmed(func(n string) string { return map[string]string{name: bad}[n] })
+		if err == nil {
+			t.Errorf("%s=%s was taken", name, bad)
+		}
+	}
+	h, err := torture.Harmed(func(string) string { return "" })
+	if err != nil || h.Fault != nil || h.Now != nil || h.Keep != nil || h.Queue != nil || h.Run != nil {
+		t.Errorf("without its variables it is not plain serve: %+v, %v", h, err)
+	}
+}
+
+func TestTheGuestsAreWhatTheirTextSays(t *testing.T) {
+	wat2wasm, err := exec.LookPath("wat2wasm")
+	if err != nil {
+		if os.Getenv("INBOX_NO_SKIP") != "" {
+			t.Fatal("wat2wasm is needed")
+		}
+		t.Skip("wat2wasm is needed")
+	}
+	for _, name := range []string{"session", "command"} {
+		out := filepath.Join(t.TempDir(), name+".wasm")
+		if text, err := exec.Command(wat2wasm, "guests/"+name+".wat", "-o", out).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		got, err := os.ReadFile(out)
+		want, werr := os.ReadFile("guests/" + name + ".wasm")
+		if err != nil || werr != nil || string(got) != string(want) {
+			t.Errorf("guests/%s.wasm is not made of its .wat: %v, %v", name, err, werr)
+		}
+	}
+}

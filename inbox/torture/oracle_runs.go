@@ -203,7 +203,7 @@ func (l *looker) attempts(p *standing, e *event, tries []attempt) {
 		if a.counted {
 			counted++
 		}
-		if counted > p.actor.attempts+l.w.holds[p.name] {
+		if counted > p.actor.attempts+uncounted*l.w.holds[p.name] {
 			l.r.broke("law 3: plugin %s: %d attempts of event %d count, and %d are allowed", p.name, counted, e.seq, p.actor.attempts)
 		}
 		if fate := p.fate(a, counted); fate != "" && a.fate != fate {
@@ -217,6 +217,9 @@ func (l *looker) attempts(p *standing, e *event, tries []attempt) {
 		}
 	}
 }
+
+// uncounted is how many attempts of one event a hold takes back at most: all of its streak but the last, which never counts.
+const uncounted = 4
 
 // fate returns what must become of a run after an attempt, empty when a hold may have changed it.
 func (p *standing) fate(a attempt, counted int) inbox.Fate {

@@ -64,11 +64,11 @@ func freeAddress() (string, error) {
 	return "", errors.New("no address is free")
 }
 
-// poll calls ok until it returns true, ten seconds at most.
+// poll calls ok until it returns true, a minute at most, since machines are busy.
 func poll(ts *testscript.TestScript, what string, ok func() bool) {
-	for deadline := time.Now().Add(10 * time.Second); !ok(); {
+	for deadline := time.Now().Add(time.Minute); !ok(); {
 		if time.Now().After(deadline) {
-			ts.Fatalf("after ten seconds still not: %s", what)
+			ts.Fatalf("after a minute still not: %s", what)
 		}
 		<-time.After(20 * time.Millisecond)
 	}

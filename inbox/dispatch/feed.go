@@ -199,7 +199,8 @@ func (p *pump) spill() bool {
 
 // catchUp reads a lane with a row on. It reports whether the lane may have something to run.
 func (p *pump) catchUp(l *lane) bool {
-	if l.row.Next > p.scanned+1 { // what lies between is known to be settled by the row alone
+	// Only the row knows that what lies between is settled, and how often its next event was tried.
+	if l.row.Next > p.scanned+1 || l.row.Next > p.scanned && l.row.Attempt > 0 {
 		p.ahead = append(p.ahead, l)
 		return false
 	}

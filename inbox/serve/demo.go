@@ -38,16 +38,7 @@ func runDemo(ctx context.Context, o Options) error {
 		o.Command = "inbox"
 	}
 	secret := rand.Text()
-	s, err := config.Load(config.Inputs{
-		File:  os.DevNull,
-		Flags: map[string]string{"data": filepath.Join(dir, "data"), "plugins": filepath.Join(dir, "plugins"), "listen": "127.0.0.1:0", "admin": "", "health": ""},
-		Getenv: func(name string) string {
-			if name == "INBOX_QOREID_SECRET" {
-				return secret
-			}
-			return ""
-		},
-	})
+	s, err := demoSettings(dir, secret)
 	if err != nil {
 		return fmt.Errorf("set up the demo: %w", err)
 	}
@@ -90,6 +81,20 @@ func runDemo(ctx context.Context, o Options) error {
 	stop()
 	<-sent
 	return err
+}
+
+// demoSettings are those of a server that has nothing but what lies in dir, whatever is set outside.
+func demoSettings(dir, secret string) (*config.Settings, error) {
+	return config.Load(config.Inputs{
+		File:  os.DevNull,
+		Flags: map[string]string{"data": filepath.Join(dir, "data"), "plugins": filepath.Join(dir, "plugins"), "listen": "127.0.0.1:0", "admin": "", "health": ""},
+		Getenv: func(name string) string {
+			if name == "INBOX_QOREID_SECRET" {
+				return secret
+			}
+			return ""
+		},
+	})
 }
 
 func layDemo(dir string) error {

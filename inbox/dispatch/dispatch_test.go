@@ -34,7 +34,8 @@ type room struct {
 	dispatch *dispatch.Dispatcher
 	stop     func()
 	manifest inbox.Manifest
-	skew     atomic.Int64 // of the dispatcher's clock
+	skew     atomic.Int64   // of the dispatcher's clock
+	queue    dispatch.Store // between the dispatcher and the store, from the next start
 
 	mu     sync.Mutex
 	made   []made
@@ -63,8 +64,12 @@ func newRoom(t *testing.T, m inbox.Manifest, script func(made) inbox.Result) *ro
 
 // start starts a dispatcher on the room's store; stop ends it.
 func (r *room) start(release string) {
+	queue := dispatch.Store(r.store)
+	if r.queue != nil {
+		queue = r.queue
+	}
 	r.dispatch = dispatch.New(dispatch.Options{
-		Store: r.store, Log: slog.New(slog.DiscardHandler), Grace: 50 * time.Millisecond,
+		Store: queue, Log: slog.New(slog.DiscardHandler), Grace: 50 * time.Millisecond,
 		Now: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
 	})
 	run, cancel := context.WithCancel(ctx)

@@ -140,6 +140,9 @@ func (p *pump) drop(j *job) {
 
 // feedJobs admits the next runs of every replay to their lanes.
 func (p *pump) feedJobs(now time.Time) {
+	if p.inFlight.Load() == 0 {
+		clear(p.revived) // the store knows
+	}
 	for _, j := range p.jobs {
 		if err := p.feedJob(j, now); err != nil {
 			p.reset(err)
@@ -244,13 +247,13 @@ func (p *pump) admit(ctx context.Context, j *job, e *inbox.Event) error {
 	}
 	if p.anyDead {
 		letter, err := p.d.opt.Store.Dead(ctx, p.name, e.Seq)
-		if err == nil {
+		if err == nil && p.revived[runKey{e.Seq, letter.Run}] < letter.Attempt {
 			if !j.stand(e.Seq) {
 				p.reviveRun(j, l, e, letter)
 			}
 			return nil
 		}
-		if inbox.KindOf(err) != inbox.NotFound {
+		if err != nil && inbox.KindOf(err) != inbox.NotFound {
 			return err
 		}
 	}
@@ -304,7 +307,7 @@ func (p *pump) reviveRun(j *job, l *lane, e *inbox.Event, letter *inbox.DeadLett
 	j.move(step)
 	now := p.now()
 	it := item{event: e, run: letter.Run, stored: true, attempt: letter.Attempt}
-	p.known[runKey{e.Seq, it.run}] = true
+	p.known[runKey{e.Seq, it.run}], p.revived[runKey{e.Seq, it.run}] = true, letter.Attempt
 	p.wait(l, &it, now)
 	p.settle(&inbox.Settlement{
 		Run: &inbox.Run{Plugin: p.name, Seq: e.Seq, Run: it.run, Lane: l.id, DueAt: now, Attempt: it.attempt},

@@ -31,6 +31,7 @@ func (p *pump) tryLoad(ctx context.Context, now time.Time) error {
 	}
 	p.chain, p.open, p.jobs, p.due = &inbox.Chain{}, newWindow(), nil, nil
 	p.lanes, p.known, p.lined, p.rows, p.ahead = map[inbox.LaneID]*lane{}, map[runKey]bool{}, [2][]*lane{}, 0, nil
+	p.revived = map[runKey]int{}
 	p.cursor, p.scanned, p.more, p.moved = record.Cursor, record.Cursor, true, now
 	p.paused, p.health, p.anyDead = record.Paused, record.Health, record.Dead > 0
 	p.health.ProbeAt = p.health.Due(now)

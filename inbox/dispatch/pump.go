@@ -66,6 +66,7 @@ type pump struct {
 	turn    int // of probing
 	jobs    []*job
 	known   map[runKey]bool // other runs in memory
+	revived map[runKey]int  // last attempts of dead runs that were let go on by settlements still on their way
 	anyDead bool            // the store may hold unresolved letters of this plugin
 }
 

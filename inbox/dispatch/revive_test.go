@@ -1,10 +1,13 @@
 package dispatch_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/dispatch"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -54,5 +57,82 @@ func TestAReplayThatBeginsAgainDoesNotRunWhatItRevived(t *testing.T) {
 		if m.seq%2 == 0 && m.run > 0 {
 			t.Errorf("event %d was revived and also ran as %+v", m.seq, m)
 		}
+	}
+}
+
+// slow is a store that keeps settlements waiting from the first that lets something dead go on.
+type slow struct {
+	dispatch.Store
+	mu      sync.Mutex
+	holding bool
+	over    bool
+	held    []func()
+}
+
+func (s *slow) Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holding = s.holding || !s.over && st.Dead != nil && st.Dead.Resolution != inbox.Unresolved
+	if !s.holding {
+		return s.Store.Settle(ctx, st, done)
+	}
+	s.held = append(s.held, func() {
+		if err := s.Store.Settle(ctx, st, done); err != nil {
+			done(err)
+		}
+	})
+	return nil
+}
+
+func (s *slow) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, fn := range s.held {
+		fn()
+	}
+	s.held, s.holding, s.over = nil, false, true
+}
+
+// Found by `inbox torture` on a slow disk: the second of two replays read that an event was still dead while the settlement
+// by which the first had let it go on was on its way. It let it go on again, as an attempt that was made already, and the
+// plugin began again from what is stored for ever.
+func TestTwoReplaysDoNotBothReviveADeadEvent(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 1, HoldAfter: 1000}, Concurrency: 4}
+	r := newRoom(t, m, func(m made) inbox.Result {
+		if m.seq == 2 {
+			return inbox.Reject
+		}
+		return inbox.OK
+	})
+	r.send(2, 2, 0)
+	r.settled()
+	r.stop()
+	r.say(nil)
+	fast := &inbox.Job{Plugins: []string{plugin}}
+	paced := &inbox.Job{Plugins: []string{plugin}, Rate: 5} // comes to the second event 200 ms after the first
+	for _, j := range []*inbox.Job{fast, paced} {
+		if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &slow{Store: r.store}
+	r.queue = s
+	r.start("r1")
+	inboxtest.Eventually(t, "the paced replay has come to the event too", func() bool { return len(r.attempts()) >= 6 })
+	s.release()
+	inboxtest.Eventually(t, "both replays have ended", func() bool {
+		a, err := r.store.Job(ctx, fast.ID)
+		b, berr := r.store.Job(ctx, paced.ID)
+		return err == nil && berr == nil && a.State == inbox.JobDone && b.State == inbox.JobDone
+	})
+	first := 0
+	for _, m := range r.attempts() {
+		if m.seq == 2 && m.run == 0 {
+			first++
+		}
+	}
+	if first != 2 {
+		t.Errorf("the first run of the dead event was tried %d times, want 2", first)
 	}
 }

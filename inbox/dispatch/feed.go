@@ -167,24 +167,11 @@ func (p *pump) cover(l *lane, keep int) {
 // spill makes room when the window is full of events that wait for each other while there would be room for other
 // attempts: the lane that fills it, or that stopped the cursor, goes on by a row. It reports whether it did.
 func (p *pump) spill() bool {
-	if !p.more || p.room() || p.draining() || !p.spare() ||
-		len(p.lined[0]) > 0 || !p.loaded {
+	full := p.more && !p.room() && !p.draining()
+	if !full || !p.loaded || !p.spare() || len(p.lined[0]) > 0 {
 		return false
 	}
-	var worst *lane
-	oldest := p.open.low(p.scanned) + 1
-	for _, l := range p.lanes {
-		if l.row != nil || (len(l.queue) == 0 && (l.busy == nil || !l.busy.first())) {
-			continue
-		}
-		if p.open.size() < maxOpen && l.oldest() == oldest {
-			worst = l
-			break
-		}
-		if worst == nil || len(l.queue) > len(worst.queue) {
-			worst = l
-		}
-	}
+	worst := p.worst()
 	if worst == nil {
 		return false
 	}
@@ -195,6 +182,23 @@ func (p *pump) spill() bool {
 	p.moveCursor(s)
 	p.settle(s)
 	return true
+}
+
+// worst returns the lane without a row that keeps the window full: the one that holds the cursor when the log was looked
+// at too far ahead of it, else the longest. nil: none has first runs.
+func (p *pump) worst() *lane {
+	var longest *lane
+	oldest, ahead := p.open.low(p.scanned)+1, p.open.size() < maxOpen
+	for _, l := range p.lanes {
+		switch {
+		case !l.open():
+		case ahead && l.oldest() == oldest:
+			return l
+		case longest == nil || len(l.queue) > len(longest.queue):
+			longest = l
+		}
+	}
+	return longest
 }
 
 // catchUp reads a lane with a row on. It reports whether the lane may have something to run.

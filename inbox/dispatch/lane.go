@@ -91,6 +91,11 @@ func (l *lane) oldest() int64 {
 	return l.queue[0].event.Seq
 }
 
+// open reports whether first runs of the lane hold the cursor.
+func (l *lane) open() bool {
+	return l.row == nil && (len(l.queue) > 0 || l.busy != nil && l.busy.first())
+}
+
 // empty reports whether the pump may forget the lane.
 func (l *lane) empty() bool {
 	return l.row == nil && l.busy == nil && l.waits == 0 && len(l.queue) == 0 && len(l.tail) == 0

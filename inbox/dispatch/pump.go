@@ -170,36 +170,44 @@ func (p *pump) idle() bool {
 // nextAlarm returns how long to sleep when nothing happens.
 func (p *pump) nextAlarm() time.Duration {
 	at := p.now().Add(time.Minute)
-	sooner := func(t time.Time) {
-		if t.Before(at) {
+	for _, t := range [...]time.Time{p.nextStart(), p.nextFlush(), p.log.next()} {
+		if !t.IsZero() && t.Before(at) {
 			at = t
 		}
 	}
-	switch {
-	case p.live == nil:
-	case !p.loaded:
-		sooner(p.retryAt)
-	case p.idle():
-	case p.health.OnHold && p.running == 0:
-		sooner(p.health.ProbeAt)
-	case !p.health.OnHold && len(p.due) > 0:
-		sooner(p.due[0].at)
-	}
-	if p.loaded && p.open.low(p.scanned) > p.cursor {
-		sooner(p.moved.Add(lazyFlush))
-	}
-	if p.d.opt.Low() {
-		sooner(p.now().Add(time.Second))
-	}
 	for _, j := range p.jobs {
-		if j.notBefore.After(p.now()) {
-			sooner(j.notBefore)
+		if j.notBefore.After(p.now()) && j.notBefore.Before(at) {
+			at = j.notBefore
 		}
 	}
-	if t := p.log.next(); !t.IsZero() {
-		sooner(t)
-	}
 	return max(at.Sub(p.now()), time.Millisecond)
+}
+
+// nextStart returns when something may be started that may not now; zero: something else will say so.
+func (p *pump) nextStart() time.Time {
+	switch {
+	case p.live == nil:
+		return time.Time{}
+	case !p.loaded:
+		return p.retryAt
+	case p.d.opt.Low():
+		return p.now().Add(time.Second) // nobody says when the disk has room again
+	case p.idle():
+		return time.Time{}
+	case p.health.OnHold && p.running == 0:
+		return p.health.ProbeAt
+	case !p.health.OnHold && len(p.due) > 0:
+		return p.due[0].at
+	}
+	return time.Time{}
+}
+
+// nextFlush returns when a cursor that moved is to be stored; zero: it did not.
+func (p *pump) nextFlush() time.Time {
+	if p.loaded && p.open.low(p.scanned) > p.cursor {
+		return p.moved.Add(lazyFlush)
+	}
+	return time.Time{}
 }
 
 // ring lets the lanes and runs that are due go on.

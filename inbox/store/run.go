@@ -88,15 +88,34 @@ const (
 func (s *Store) submit(ctx context.Context, o *op, u urgency) error {
 	s.state.RLock()
 	defer s.state.RUnlock()
-	if s.closed {
+	switch {
+	case s.closed:
 		return errStopping
-	}
-	if !s.opt.Server {
+	case !s.opt.Server:
 		return s.writeDirect(o)
+	case u == patient:
+		return s.enqueue(ctx, o)
 	}
-	if u != patient && !s.room(o.size, u) {
+	return s.offer(o, u)
+}
+
+// offer queues an op if there is room now.
+func (s *Store) offer(o *op, u urgency) error {
+	if !s.room(o.size, u) {
 		return errFull
 	}
+	s.waiting.Add(int64(o.size))
+	select {
+	case s.queue <- o:
+		return nil
+	default:
+		s.waiting.Add(-int64(o.size))
+		return errFull
+	}
+}
+
+// enqueue queues an op as soon as there is room. Settlements have a part of the queue: they must not crowd out events.
+func (s *Store) enqueue(ctx context.Context, o *op) error {
 	if o.lazy {
 		select {
 		case s.settling <- struct{}{}:
@@ -108,20 +127,8 @@ func (s *Store) submit(ctx context.Context, o *op, u urgency) error {
 	select {
 	case s.queue <- o:
 		return nil
-	default:
-	}
-	if u != patient {
-		s.waiting.Add(-int64(o.size))
-		return errFull
-	}
-	select {
-	case s.queue <- o:
-		return nil
 	case <-ctx.Done():
-		s.waiting.Add(-int64(o.size))
-		if o.lazy {
-			<-s.settling
-		}
+		s.taken(o)
 		return ctx.Err()
 	}
 }

@@ -29,7 +29,7 @@ func TestALaneThatWasProbedInVainGoesOnAfterTheHold(t *testing.T) {
 	r.inOrder()
 }
 
-// Found by `inbox torture` too: the time of the next probe was stored while the clock was wrong.
+// Seen in a run of `inbox torture`: the time of the next probe was stored while the clock was wrong.
 func TestAHoldIsNotStretchedByAClockThatWasSetBack(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}

@@ -101,7 +101,7 @@ func leaves(commands []*cli.Command) []*cli.Command {
 	for _, c := range commands {
 		if len(c.Subcommands) > 0 {
 			list = append(list, leaves(c.Subcommands)...)
-		} else if !c.Hidden {
+		} else if !c.Hidden || len(c.Flags) > 0 { // those without flags are refused by name
 			list = append(list, c)
 		}
 	}

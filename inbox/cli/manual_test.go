@@ -16,7 +16,7 @@ var inSentence = regexp.MustCompile("`(inbox [^`]+)`")
 var placeholder = regexp.MustCompile(`\b(ID|KEY|NAME|FILE)\b|…`)
 
 // long finds the commands that take minutes: scripts and tests of their own run them with less to do.
-var long = regexp.MustCompile(`^inbox (bench|torture)\b`)
+var long = regexp.MustCompile(`^inbox (bench|torture|__tortured)\b`)
 
 func TestEveryCommandInTheManualsIsRunInTheStoryOfManual(t *testing.T) {
 	t.Parallel()

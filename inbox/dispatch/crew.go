@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"inbox/inbox"
@@ -17,23 +18,32 @@ type crew struct {
 	live  *Live
 	calls chan call
 	to    chan<- result
+
+	recalls atomic.Int64 // counts the times when what has not begun was taken back
 }
 
 // giveWay is how long an attempt waits, at most, for events that are coming in: they cannot be had again, and a plugin
 // can make up for a millisecond later.
 const giveWay = time.Millisecond
 
-// call is an attempt to make.
+// Bounds of how long one lane may keep what makes its attempts to itself, while others wait for it.
+const (
+	runLength = 64
+	runTime   = 5 * time.Millisecond
+)
+
+// call is an attempt to make, and the lane's events behind it: as long as each ends well, the next may be tried at once.
 type call struct {
 	lane     *lane
 	item     *item
 	delivery inbox.Delivery
+	behind   []*inbox.Event
 }
 
 // result is an attempt that ended.
 type result struct {
 	lane    *lane
-	item    *item
+	next    int64 // the lane's next event, which is being tried already; 0: none is
 	started time.Time
 	outcome inbox.Outcome
 	err     error // the payload could not be read for now: not an attempt
@@ -70,17 +80,62 @@ func (p *pump) withdraw() {
 			c.lane.putBack(c.item)
 			p.line(c.lane)
 		default:
+			p.crew.recalls.Add(1)
 			return
 		}
 	}
 }
 
+// hand hands a lane's head to the crew, with what stands behind it.
+func (p *pump) hand(l *lane) {
+	it := l.take()
+	c := call{lane: l, item: it, delivery: inbox.Delivery{
+		Plugin: p.name, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Tries: it.tries, Lane: l.id,
+	}}
+	if it.first() && !p.health.OnHold {
+		for i := range l.queue[:min(len(l.queue), runLength-1)] {
+			c.behind = append(c.behind, l.queue[i].event)
+		}
+	}
+	p.running++
+	p.crew.calls <- c // it has room: spare was asked, or nothing runs
+}
+
+// goesOn takes the head of a lane that the crew is trying already.
+func (p *pump) goesOn(l *lane, seq int64) {
+	if h := l.head(); h == nil || !l.first() || h.event.Seq != seq {
+		p.reset(errAstray)
+		return
+	}
+	l.take()
+}
+
 func (c *crew) work() {
 	for call := range c.calls {
+		c.lead(call)
+	}
+}
+
+// lead makes attempts in a lane, one after the other, until one does not end well, or something else is to be done.
+func (c *crew) lead(call call) {
+	recalls, began := c.recalls.Load(), time.Now()
+	event, d := call.item.event, call.delivery
+	for {
 		if c.busy() {
 			c.wait()
 		}
-		c.to <- c.attempt(call)
+		r := c.attempt(event, d)
+		r.lane = call.lane
+		well := r.err == nil && !r.outcome.Interrupted && r.outcome.Result.Settled()
+		if well && len(call.behind) > 0 && c.recalls.Load() == recalls && time.Since(began) < runTime && c.stop.Err() == nil {
+			event, call.behind = call.behind[0], call.behind[1:]
+			r.next = event.Seq
+		}
+		c.to <- r
+		if r.next == 0 {
+			return
+		}
+		d.Seq, d.Attempt, d.Tries = event.Seq, 1, 0
 	}
 }
 
@@ -94,12 +149,12 @@ func (c *crew) wait() {
 }
 
 // attempt makes one attempt. A payload that is damaged or gone is an outcome; one that cannot be read for now is not.
-func (c *crew) attempt(call call) result {
-	r := result{lane: call.lane, item: call.item, started: c.now()}
-	payload, err := c.store.Payload(c.stop, call.item.event.Seq)
+func (c *crew) attempt(e *inbox.Event, d inbox.Delivery) result {
+	r := result{started: c.now()}
+	payload, err := c.store.Payload(c.stop, e.Seq)
 	switch kind := inbox.KindOf(err); {
 	case err == nil:
-		r.outcome = c.live.Run(c.stop, call.item.event, payload, call.delivery, r.started)
+		r.outcome = c.live.Run(c.stop, e, payload, d, r.started)
 		r.outcome.Release = c.live.Release
 	case kind == inbox.Unavailable || c.stop.Err() != nil:
 		r.err = err

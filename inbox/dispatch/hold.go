@@ -31,7 +31,7 @@ func (p *pump) probe(now time.Time) {
 		return
 	}
 	p.unline(l)
-	p.attempt(l)
+	p.hand(l)
 }
 
 // unline takes a lane out of the lines of those that may start: what it would start is started now, and a lane that

@@ -22,6 +22,9 @@ const (
 // errChain says that a settlement of the pump's chain failed; the store logged why.
 var errChain = errors.New("a settlement failed")
 
+// errAstray says that the crew tried another event than its lane's next, which cannot be; nothing is lost by beginning again.
+var errAstray = errors.New("an attempt went astray")
+
 // pump leads one plugin. All its fields but the channels belong to its goroutine.
 type pump struct {
 	name string
@@ -261,18 +264,8 @@ func (p *pump) start() {
 			p.lined[i] = p.lined[i][1:]
 			l.lined = false
 			if l.head() != nil {
-				p.attempt(l)
+				p.hand(l)
 			}
 		}
 	}
-}
-
-// attempt starts an attempt at the head of a lane.
-func (p *pump) attempt(l *lane) {
-	it := l.take()
-	d := inbox.Delivery{
-		Plugin: p.name, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Tries: it.tries, Lane: l.id,
-	}
-	p.running++
-	p.crew.calls <- call{lane: l, item: it, delivery: d} // it has room: spare was asked, or nothing runs
 }

@@ -9,8 +9,10 @@ import (
 
 // ended takes an attempt's outcome to its consequences: Hold, Next, one settlement.
 func (p *pump) ended(r result) {
-	p.running--
-	l, it := r.lane, r.item
+	if r.next == 0 {
+		p.running--
+	}
+	l, it := r.lane, r.lane.busy
 	if r.err != nil || r.outcome.Interrupted {
 		l.putBack(it)
 		if r.err != nil {
@@ -24,7 +26,10 @@ func (p *pump) ended(r result) {
 	now := p.now()
 	s := &inbox.Settlement{}
 	before := p.health
-	p.health = inbox.Hold(before, it.event.Seq, l.id, r.outcome, p.manifest.Policy, now)
+	// What had begun before the hold and fails is no probe: it says nothing that is not known.
+	if straggler := before.OnHold && r.started.Before(before.Since) && !r.outcome.Result.Settled(); !straggler {
+		p.health = inbox.Hold(before, it.event.Seq, l.id, r.outcome, p.manifest.Policy, now)
+	}
 	d := inbox.Delivery{Plugin: p.name, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Tries: it.tries, Lane: l.id}
 	decision := inbox.Next(d, r.outcome, p.manifest.Policy, p.health.OnHold, p.d.opt.Roll(), now)
 	s.Attempt = record(d, r, decision)
@@ -51,6 +56,9 @@ func (p *pump) ended(r result) {
 	p.settle(s)
 	p.d.opt.Observe(it.event, s.Attempt)
 	p.log.attempt(it.event, s.Attempt, s.Dead)
+	if r.next != 0 {
+		p.goesOn(l, r.next)
+	}
 	if !before.OnHold || p.health.OnHold {
 		p.line(l)
 		return

@@ -16,8 +16,10 @@ func (p *pump) reset(err error) {
 	p.d.opt.Log.Error("the store did not take what a plugin came to; beginning again from what is stored",
 		"plugin", p.name, "error", err)
 	p.withdraw()
-	for ; p.running > 0; p.running-- {
-		<-p.results
+	for p.running > 0 {
+		if r := <-p.results; r.next == 0 {
+			p.running--
+		}
 	}
 	p.loaded, p.why = false, fmt.Sprintf("waits for the store: %v", err)
 	p.retryAt = p.now().Add(resetPause)

@@ -61,14 +61,14 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm
 	if err := offerMeter(ctx, b.runtime); err != nil {
 		return nil, err
 	}
-	offered := ctx
+	tolled := ctx
 	if guard != Unguarded {
-		offered = experimental.WithFunctionListenerFactory(ctx, tolls{})
+		tolled = experimental.WithFunctionListenerFactory(ctx, tolls{})
 	}
-	if _, err := wasi_snapshot_preview1.Instantiate(offered, b.runtime); err != nil {
+	if _, err := wasi_snapshot_preview1.Instantiate(tolled, b.runtime); err != nil {
 		return nil, err
 	}
-	if err := b.offerSession(offered); err != nil {
+	if err := b.offerSession(ctx); err != nil {
 		return nil, err
 	}
 	b.compiled, err = b.runtime.CompileModule(ctx, wasm)
@@ -79,7 +79,11 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm
 func (b *Bare) offerSession(ctx context.Context) error {
 	i32 := api.ValueTypeI32
 	add := func(builder wazero.HostModuleBuilder, name string, fn func(ctx context.Context, mod api.Module, ptr, size uint32) int32) wazero.HostModuleBuilder {
+		toll := toll{bytes: lengths[name]}
 		return builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
+			if b.guard != Unguarded {
+				toll.take(ctx, mod, stack)
+			}
 			stack[0] = api.EncodeI32(fn(ctx, mod, uint32(stack[0]), uint32(stack[1])))
 		}), []api.ValueType{i32, i32}, []api.ValueType{i32}).Export(name)
 	}
@@ -136,7 +140,7 @@ func (b *Bare) Call(ctx context.Context, doc []byte, n int) (time.Duration, erro
 func (b *Bare) once(parent context.Context, doc []byte) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
-	in := &instance{ctx: ctx, memory: memory{pool: b.memory, limit: 64 << 20}, world: newWorld("bare"), stdin: stdin{doc}}
+	in := &instance{ctx: ctx, stop: ctx, memory: memory{pool: b.memory, limit: 64 << 20}, world: newWorld("bare"), stdin: stdin{doc}}
 	defer in.memory.release()
 	in.meter.on = b.guard == ByMeter
 	in.meter.begin(noLimit)

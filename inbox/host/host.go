@@ -105,8 +105,8 @@ func (s *sandbox) offer(ctx context.Context) error {
 	if err := offerMeter(ctx, s.runtime); err != nil {
 		return err
 	}
-	ctx = experimental.WithFunctionListenerFactory(ctx, tolls{})
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, s.runtime); err != nil {
+	tolled := experimental.WithFunctionListenerFactory(ctx, tolls{})
+	if _, err := wasi_snapshot_preview1.Instantiate(tolled, s.runtime); err != nil {
 		return err
 	}
 	if err := offerSession(ctx, s.runtime); err != nil {

@@ -14,7 +14,9 @@ import (
 func offerSession(ctx context.Context, r wazero.Runtime) error {
 	i32 := api.ValueTypeI32
 	add := func(b wazero.HostModuleBuilder, name string, fn func(*instance, context.Context, api.Memory, uint32, uint32) int32) wazero.HostModuleBuilder {
+		toll := toll{bytes: lengths[name]}
 		return b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
+			toll.take(ctx, mod, stack)
 			in, ok := ctx.Value(instanceKey{}).(*instance)
 			if !ok || mod.Memory() == nil {
 				stack[0] = api.EncodeI32(abi.ErrPointer)

@@ -25,6 +25,7 @@ var (
 type instance struct {
 	p      *Program
 	ctx    context.Context
+	stop   context.Context // the same without its values: it is asked often whether it ended
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	time   time.Duration // what the timer was last set to
@@ -70,7 +71,7 @@ func (p *Program) instantiate(parent context.Context) *instance {
 		memory: memory{pool: p.host.pool, limit: uint64(l.Memory) / pageSize * pageSize},
 	}
 	ctx, cancel := context.WithCancelCause(parent)
-	in.cancel = cancel
+	in.stop, in.cancel = ctx, cancel
 	in.output = capped{limit: l.Output, over: func() { cancel(errOutput) }}
 	in.log = capped{limit: l.Log}
 	in.ctx = experimental.WithMemoryAllocator(context.WithValue(ctx, instanceKey{}, in), &in.memory)

@@ -91,7 +91,7 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 	_, err := r.NewHostModuleBuilder(meterModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
 			in := ctx.Value(instanceKey{}).(*instance)
-			if ctx.Err() != nil {
+			if in.stop.Err() != nil {
 				panic(errOverdue)
 			}
 			if in.meter.left == nil {
@@ -113,7 +113,7 @@ type toll struct {
 	bytes func(in *instance, mod api.Module, params []uint64) int64 // nil: none
 }
 
-// tolls makes the toll of each function.
+// tolls makes the toll of each function of WASI.
 type tolls struct{}
 
 // NewFunctionListener returns the toll of a function.
@@ -121,13 +121,20 @@ func (tolls) NewFunctionListener(def api.FunctionDefinition) experimental.Functi
 	return toll{bytes: lengths[def.Name()]}
 }
 
-// Before is called before every function of the host.
+// Before is called before every function of WASI.
 func (t toll) Before(ctx context.Context, mod api.Module, _ api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
-	if ctx.Err() != nil {
+	t.take(ctx, mod, params)
+}
+
+func (t toll) take(ctx context.Context, mod api.Module, params []uint64) {
+	in, ok := ctx.Value(instanceKey{}).(*instance)
+	if !ok {
+		return
+	}
+	if in.stop.Err() != nil {
 		panic(errOverdue)
 	}
-	in, ok := ctx.Value(instanceKey{}).(*instance)
-	if !ok || !in.meter.on {
+	if !in.meter.on {
 		return
 	}
 	price := int64(callOut)

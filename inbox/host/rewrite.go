@@ -97,13 +97,27 @@ func (w metering) head(out []byte, b *body) []byte {
 	out = binary.AppendUvarint(out, b.groups+2)
 	out = append(out, b.locals...)
 	out = append(out, 1, 0x7e, 1, 0x7f) // what is left after a charge, an i64; the length of a bulk instruction, an i32
+	if w.together(b) {
+		return out
+	}
 	return w.fixed(out, b, b.counts[0])
 }
+
+// together reports whether the first loop charges for the function too: it always comes to the loop, and has little
+// outside. Go gives most of its functions this form.
+func (metering) together(b *body) bool { return b.leads && b.counts[0] <= maxOutside }
+
+// maxOutside is how many instructions a loop may be charged too many at each turn.
+const maxOutside = 16
 
 func (w metering) spot(out []byte, b *body, where spot) []byte {
 	switch where.kind {
 	case atLoop:
-		return w.fixed(out, b, b.counts[where.value])
+		n := b.counts[where.value]
+		if where.value == 1 && w.together(b) {
+			n += b.counts[0]
+		}
+		return w.fixed(out, b, n)
 	case atBulk:
 		return w.bulk(out, b)
 	}

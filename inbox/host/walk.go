@@ -11,6 +11,7 @@ type body struct {
 	vars   uint64 // parameters and local variables
 	spots  []spot
 	counts []uint64 // instructions: of the function outside of loops, then directly in each loop, in their order
+	leads  bool     // nothing but the first loop comes after the function's beginning
 	shape  shape
 }
 
@@ -117,6 +118,8 @@ func (b *body) walk(r *reader) error {
 	r.size = len(r.b)
 	b.spots, b.counts = b.spots[:0], append(b.counts[:0], 0)
 	open := make([]int, 1, 16) // the blocks around, each by its place in counts
+	b.leads = false
+	straight := true // from the beginning to here
 	for len(r.b) > 0 {
 		at := r.at()
 		one := r.instruction()
@@ -130,10 +133,13 @@ func (b *body) walk(r *reader) error {
 		}
 		b.counts[open[len(open)-1]] += cost(one)
 		b.note(r, one, at)
+		straight = straight && (one.op == opBlock || one.op == opLoop || simple(one))
 		switch one.op {
 		case opBlock, opIf:
 			open = append(open, open[len(open)-1])
 		case opLoop:
+			b.leads = b.leads || straight && len(b.counts) == 1
+			straight = false
 			b.counts = append(b.counts, 0)
 			open = append(open, len(b.counts)-1)
 			b.spots = append(b.spots, spot{r.at(), r.at(), atLoop, uint64(len(b.counts) - 1)})
@@ -145,6 +151,11 @@ func (b *body) walk(r *reader) error {
 		r.fail()
 	}
 	return r.err
+}
+
+// simple reports whether nothing but the next instruction comes after this one, and no other function before.
+func simple(one instruction) bool {
+	return one.op >= opLocalGet && one.op != opMemoryGrow && !one.bulk
 }
 
 // callOut is what an instruction costs for which wazero leaves the compiled code, in instructions.

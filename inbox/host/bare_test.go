@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -36,7 +37,9 @@ type Bare struct {
 	left     int       // events that a session is still to get
 	began    time.Time // when it got the first
 	Output   bytes.Buffer
-	Fuel     int64
+	Fuel     int64    // of the last instance
+	Memory   [32]byte // of the last instance, a digest of what it left there
+	Counted  int64    // of the last instance, its exported global n
 }
 
 // NewBare compiles a module with a guard, for the engine of config.
@@ -48,6 +51,8 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm
 	}
 	b.session = m.isSession(function{abi.Module, abi.Next})
 	switch guard {
+	case Unguarded:
+		wasm = assemble(&m.sections) // as it is, but for the bounds of its tables
 	case ByMeter:
 		wasm, err = m.metered()
 	case ByContext:
@@ -59,6 +64,9 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm
 	}
 	b.runtime = wazero.NewRuntimeWithConfig(ctx, config)
 	if err := offerMeter(ctx, b.runtime); err != nil {
+		return nil, err
+	}
+	if err := offerAbort(ctx, b.runtime); err != nil {
 		return nil, err
 	}
 	tolled := ctx
@@ -150,8 +158,12 @@ func (b *Bare) once(parent context.Context, doc []byte) error {
 		WithWalltime(in.world.wall, sys.ClockResolution(time.Microsecond)).
 		WithNanotime(in.world.steady, sys.ClockResolution(time.Microsecond)).
 		WithNanosleep(in.world.sleep).WithRandSource(in.world.rand))
-	b.Fuel = in.fuel()
+	b.Fuel, b.Counted = in.fuel(), 0
+	b.Memory = sha256.Sum256(in.memory.room[:in.memory.used])
 	if mod != nil {
+		if g := mod.ExportedGlobal("n"); g != nil {
+			b.Counted = int64(g.Get())
+		}
 		err = errors.Join(err, mod.Close(parent))
 	}
 	var exit *sys.ExitError
@@ -160,6 +172,15 @@ func (b *Bare) once(parent context.Context, doc []byte) error {
 		err = nil
 	}
 	return err
+}
+
+// Says is what the guest said and how it ended: with an exit code, a trap, or well.
+func (b *Bare) Says(ctx context.Context, doc []byte) string {
+	_, err := b.Call(ctx, doc, 1)
+	if err == nil {
+		return b.Output.String() + "|"
+	}
+	return b.Output.String() + "|" + trapText(err)
 }
 
 // Close frees what b has.

@@ -61,9 +61,12 @@ func TestEveryGuestDoesTheSameMeteredAndUnmetered(t *testing.T) {
 	t.Parallel()
 	guests := map[string]func() []byte{
 		"demo": demo.Wasm, "noop": func() []byte { return read(t, "../bench/noop.wasm") }, "tight": tight,
-		"go": func() []byte { return buildGo(t, "inbox/examples/plain-go") }, "go session": func() []byte { return buildGo(t, "inbox/examples/hello-go") },
-		"dice": func() []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") },
 		"rust": func() []byte { return buildRust(t) },
+	}
+	if large {
+		guests["go"] = func() []byte { return buildGo(t, "inbox/examples/plain-go") }
+		guests["go session"] = func() []byte { return buildGo(t, "inbox/examples/hello-go") }
+		guests["dice"] = func() []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") }
 	}
 	endless := []string{"loop", "call_tree", "session_loops", "output_flood", "session_big_result"}
 	refused := []string{"unknown_import", "later_import", "no_start", "greedy"}

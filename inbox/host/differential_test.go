@@ -123,7 +123,7 @@ func checkGenerated(t *testing.T, config wazero.RuntimeConfig, numbers []byte) (
 func TestAProgramIsChargedAtLeastWhatItExecutes(t *testing.T) {
 	t.Parallel()
 	n := uint64(400)
-	if testing.Short() {
+	if testing.Short() || !large {
 		n = 50
 	}
 	var charged, executed int64

@@ -38,8 +38,9 @@ type Bare struct {
 	began    time.Time // when it got the first
 	Output   bytes.Buffer
 	Fuel     int64    // of the last instance
-	Memory   [32]byte // of the last instance, a digest of what it left there
-	Counted  int64    // of the last instance, its exported global n
+	Memory   [32]byte // of the last instance, a digest of what it left there; by Says only
+	digest   bool
+	Counted  int64 // of the last instance, its exported global n
 }
 
 // NewBare compiles a module with a guard, for the engine of config.
@@ -159,7 +160,9 @@ func (b *Bare) once(parent context.Context, doc []byte) error {
 		WithNanotime(in.world.steady, sys.ClockResolution(time.Microsecond)).
 		WithNanosleep(in.world.sleep).WithRandSource(in.world.rand))
 	b.Fuel, b.Counted = in.fuel(), 0
-	b.Memory = sha256.Sum256(in.memory.room[:in.memory.used])
+	if b.digest {
+		b.Memory = sha256.Sum256(in.memory.room[:in.memory.used])
+	}
 	if mod != nil {
 		if g := mod.ExportedGlobal("n"); g != nil {
 			b.Counted = int64(g.Get())
@@ -176,6 +179,7 @@ func (b *Bare) once(parent context.Context, doc []byte) error {
 
 // Says is what the guest said and how it ended: with an exit code, a trap, or well.
 func (b *Bare) Says(ctx context.Context, doc []byte) string {
+	b.digest = true
 	_, err := b.Call(ctx, doc, 1)
 	if err == nil {
 		return b.Output.String() + "|"

@@ -72,9 +72,7 @@ func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) 
 	if !mem.Write(ptr, doc) {
 		return abi.ErrPointer
 	}
-	if in.meter.on && !in.meter.pay(int64(len(doc))) {
-		in.exhausted()
-	}
+	in.pay(int64(len(doc)))
 	in.busy.taken = true
 	return int32(len(doc))
 }

@@ -78,6 +78,13 @@ func (m *meter) pay(price int64) (ok bool) {
 	return ok
 }
 
+// pay has a metered guest spend so much, or ends it.
+func (in *instance) pay(price int64) {
+	if in.meter.on && !in.meter.pay(price) {
+		in.exhausted()
+	}
+}
+
 // exhausted ends a guest that has spent more than it may. The panic does not come back from the guest: it unwinds it,
 // and wazero frees what it held.
 func (in *instance) exhausted() {
@@ -141,9 +148,7 @@ func (t toll) take(ctx context.Context, mod api.Module, params []uint64) {
 	if t.bytes != nil {
 		price += t.bytes(in, mod, params)
 	}
-	if !in.meter.pay(price) {
-		in.exhausted()
-	}
+	in.pay(price)
 }
 
 // After does nothing.

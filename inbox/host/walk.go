@@ -133,24 +133,31 @@ func (b *body) walk(r *reader) error {
 		}
 		b.counts[open[len(open)-1]] += cost(one)
 		b.note(r, one, at)
-		straight = straight && (one.op == opBlock || one.op == opLoop || simple(one))
-		switch one.op {
-		case opBlock, opIf:
-			open = append(open, open[len(open)-1])
-		case opLoop:
-			b.leads = b.leads || straight && len(b.counts) == 1
-			straight = false
-			b.counts = append(b.counts, 0)
-			open = append(open, len(b.counts)-1)
-			b.spots = append(b.spots, spot{r.at(), r.at(), atLoop, uint64(len(b.counts) - 1)})
-		case opEnd:
-			open = open[:len(open)-1]
+		if one.op == opLoop && len(b.counts) == 1 {
+			b.leads = straight
 		}
+		straight = straight && (one.op == opBlock || simple(one))
+		open = b.nest(open, one, r.at())
 	}
 	if len(open) > 0 {
 		r.fail()
 	}
 	return r.err
+}
+
+// nest follows an instruction that ends at a place into a block, or out of one.
+func (b *body) nest(open []int, one instruction, at int) []int {
+	switch one.op {
+	case opBlock, opIf:
+		return append(open, open[len(open)-1])
+	case opLoop:
+		b.counts = append(b.counts, 0)
+		b.spots = append(b.spots, spot{at, at, atLoop, uint64(len(b.counts) - 1)})
+		return append(open, len(b.counts)-1)
+	case opEnd:
+		return open[:len(open)-1]
+	}
+	return open
 }
 
 // simple reports whether nothing but the next instruction comes after this one, and no other function before.

@@ -10,8 +10,8 @@ import (
 )
 
 // slice is how much a guest may spend until it calls the host, which looks then whether it should go on; Go's scheduler
-// and collector get their turn. It is a millisecond of work at most, mostly far less, and the call costs a ten-thousandth
-// of it.
+// and collector get their turn. It is a fraction of a millisecond of arithmetic, and tens of milliseconds if every
+// instruction misses the cache; the call is nothing beside it.
 const slice = 1 << 20
 
 // startFuel bounds what a module may spend before it asks for its first event. Time bounds it too, and mostly before.

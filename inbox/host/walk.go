@@ -211,8 +211,8 @@ func (b *body) note(r *reader, one instruction, at int) {
 	}
 }
 
-// rewritten rewrites all functions. head and spot put in what they like, and entry says how many calls out and branches
-// that makes of a function; the sum of all efforts is bounded.
+// rewritten rewrites all functions. One for which that makes too much work for the compiler, or that is one too many, is
+// [tangled].
 func (m *module) rewritten(how rewriter) ([]byte, error) {
 	code := m.sections[sectionCode]
 	out := binary.AppendUvarint(make([]byte, 0, len(code)+len(code)/4+64), uint64((&reader{b: code}).count()))

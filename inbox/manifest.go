@@ -32,6 +32,7 @@ type Limits struct {
 	Memory int64         // bytes of linear memory
 	Output int64         // bytes of result
 	Log    int64         // bytes of log that are kept
+	Fuel   int64         // instructions, and bytes moved for it; zero: no limit
 }
 
 // StartFrom says where a new plugin begins: at the next event, at the first stored one, or at a seq.

@@ -42,6 +42,7 @@ type Outcome struct {
 	Reason      string        // in words; may hold personal data, so it is stored beside the payloads
 	RetryAfter  time.Duration // the plugin's wish with Retry; zero means none
 	Duration    time.Duration // from handing over the event to its result
+	Fuel        int64         // instructions it took, and bytes moved for it; zero when they were not counted
 	Release     string        // the release that ran
 	Log         []byte        // the guest's stderr (and stdout, in session mode), cut at the limit
 	LogCut      bool

@@ -16,6 +16,7 @@ type Attempt struct {
 	Counted   bool // towards MaxAttempts
 	StartedAt time.Time
 	Duration  time.Duration
+	Fuel      int64 // zero when it was not counted
 	Release   string
 	Reason    string // kept beside the payloads
 	Log       []byte // kept beside the payloads

@@ -68,7 +68,7 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 func attemptOf(a *inbox.Attempt, reveal bool) Attempt {
 	out := Attempt{
 		Run: a.Run, Attempt: a.Number, Outcome: a.Result, Fate: a.Fate, Counted: a.Counted, Replay: a.Run != 0, StartedAt: a.StartedAt.UTC(),
-		Millis: float64(a.Duration) / float64(time.Millisecond), Release: a.Release, Reason: a.Reason, Log: string(a.Log), LogCut: a.LogCut,
+		Millis: float64(a.Duration) / float64(time.Millisecond), Fuel: a.Fuel, Release: a.Release, Reason: a.Reason, Log: string(a.Log), LogCut: a.LogCut,
 	}
 	if !reveal {
 		out.Reason, out.Log = maskReason(a.Result, a.Reason), maskText(out.Log)

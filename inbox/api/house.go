@@ -67,4 +67,5 @@ type Module struct {
 	Functions int      `json:"functions"`
 	Largest   int      `json:"largest_function"` // bytes
 	MemoryMin uint64   `json:"memory_min"`       // bytes
+	Metered   bool     `json:"metered"`          // it counts its instructions; if not, it runs slower and cannot have limits.fuel
 }

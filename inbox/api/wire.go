@@ -76,6 +76,7 @@ type Attempt struct {
 	Replay    bool         `json:"replay"`
 	StartedAt time.Time    `json:"started_at"`
 	Millis    float64      `json:"duration_ms"`
+	Fuel      int64        `json:"fuel,omitempty"` // instructions, and bytes moved; left out when they were not counted
 	Release   string       `json:"release"`
 	Reason    string       `json:"reason,omitempty"`
 	Log       string       `json:"log,omitempty"`

@@ -215,6 +215,9 @@ func stateText(s inbox.DeliveryState) string {
 
 func (p *program) printAttempt(a *api.Attempt, indent string) error {
 	line := fmt.Sprintf("%s  attempt %d  %s  %s", p.stamp(a.StartedAt), a.Attempt, a.Outcome, short(time.Duration(a.Millis*float64(time.Millisecond))))
+	if a.Fuel > 0 {
+		line += fmt.Sprintf("  fuel %d", a.Fuel)
+	}
 	if a.Replay {
 		line += fmt.Sprintf("  replay %d", a.Run)
 	}

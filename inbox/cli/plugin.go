@@ -267,7 +267,11 @@ func (p *program) printModule(m *api.Module) error {
 	if m == nil {
 		return nil
 	}
+	metered := "yes"
+	if !m.Metered {
+		metered = "no: its functions are too tangled; the runtime's own check stops it, which is slower"
+	}
 	return p.pairs("sha256", m.SHA256, "size", bytesText(int64(m.Size)), "kind", m.Kind, "memory at least", bytesText(int64(m.MemoryMin)),
-		"functions", fmt.Sprintf("%d, the largest of %s", m.Functions, bytesText(int64(m.Largest))),
+		"functions", fmt.Sprintf("%d, the largest of %s", m.Functions, bytesText(int64(m.Largest))), "metered", metered,
 		"imports", strings.Join(m.Imports, ", "), "exports", strings.Join(m.Exports, ", "))
 }

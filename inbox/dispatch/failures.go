@@ -24,7 +24,7 @@ func newFailureLog(log *slog.Logger, plugin string) *failureLog {
 func (f *failureLog) attempt(e *inbox.Event, a *inbox.Attempt, dead *inbox.DeadLetter) {
 	args := []any{
 		"plugin", f.plugin, "event", e.ID, "run", a.Run, "attempt", a.Number, "result", a.Result,
-		"duration", a.Duration, "release", a.Release,
+		"duration", a.Duration, "fuel", a.Fuel, "release", a.Release,
 	}
 	switch {
 	case dead != nil && dead.Parks:

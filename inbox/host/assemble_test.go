@@ -19,7 +19,10 @@ type guest struct {
 	locals   []byte // declarations with their count; none when nil
 	code     []byte // without the end
 	data     [][]byte
-	typ      byte // of the function
+	typ      byte     // of the function
+	extra    [][]byte // types after those
+	more     [][]byte // the code of functions after the first, all of type 0
+	twice    bool     // the section of functions is there twice
 }
 
 // wasm assembles the module.
@@ -32,9 +35,13 @@ func (g guest) wasm() []byte {
 			out = append(out, sized(vector(items...))...)
 		}
 	}
-	add(1, []byte("\x60\x00\x00"), []byte("\x60\x01\x7f\x00"), []byte("\x60\x02\x7f\x7f\x01\x7f"))
+	add(1, slices.Concat([][]byte{[]byte("\x60\x00\x00"), []byte("\x60\x01\x7f\x00"), []byte("\x60\x02\x7f\x7f\x01\x7f")}, g.extra)...)
 	add(2, g.imports...)
-	add(3, []byte{g.typ})
+	types := slices.Concat([][]byte{{g.typ}}, slices.Repeat([][]byte{{0}}, len(g.more)))
+	add(3, types...)
+	if g.twice {
+		add(3, types...)
+	}
 	add(4, g.tables...)
 	add(5, slices.Concat([]byte{0}, number(max(g.pages, 1))))
 	add(6, g.globals...)
@@ -49,7 +56,11 @@ func (g guest) wasm() []byte {
 	if g.locals == nil {
 		g.locals = []byte{0}
 	}
-	add(10, sized(slices.Concat(g.locals, g.code, []byte{0x0b})))
+	bodies := [][]byte{sized(slices.Concat(g.locals, g.code, []byte{0x0b}))}
+	for _, code := range g.more {
+		bodies = append(bodies, sized(slices.Concat([]byte{0}, code, []byte{0x0b})))
+	}
+	add(10, bodies...)
 	add(11, g.data...)
 	return out
 }

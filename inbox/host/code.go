@@ -2,62 +2,34 @@ package host
 
 import "slices"
 
-// pause is an empty loop. wazero looks whether a guest should stop at loops and nowhere else; without a look the guest
-// can neither be stopped nor let Go's collector stop the world.
-var pause = []byte{0x03, 0x40, 0x0b} // loop, no result, end
-
 // Opcodes (WebAssembly core specification 2.0, section 5.4) that are more to us than their immediates.
 const (
-	opBlock   = 0x02
-	opLoop    = 0x03
-	opIf      = 0x04
-	opBrIf    = 0x0d
-	opBrTable = 0x0e
-	opBulk    = 0xfc
-	opVector  = 0xfd
+	opBlock        = 0x02
+	opLoop         = 0x03
+	opIf           = 0x04
+	opEnd          = 0x0b
+	opBrIf         = 0x0d
+	opBrTable      = 0x0e
+	opCall         = 0x10
+	opCallIndirect = 0x11
+	opLocalGet     = 0x20
+	opLocalSet     = 0x21
+	opLocalTee     = 0x22
+	opGlobalGet    = 0x23
+	opGlobalSet    = 0x24
+	opMemoryGrow   = 0x40
+	opI32Const     = 0x41
+	opI64Const     = 0x42
+	opF32Const     = 0x43
+	opF64Const     = 0x44
+	opI64LtS       = 0x53
+	opI64Sub       = 0x7d
+	opI64ExtendU   = 0xad // i64.extend_i32_u
+	opRefNull      = 0xd0
+	opRefFunc      = 0xd2
+	opBulk         = 0xfc
+	opVector       = 0xfd
 )
-
-// pauses copies a function's code and has it pause where it could otherwise go on for long: at its beginning, because a
-// tree of calls needs no loop, and before every bulk instruction, because a row of them over the whole memory needs
-// none either. It also returns what the time of compiling grows faster than.
-//
-// Instructions are read more strictly than wazero reads them: where the two could differ on where one ends, a module
-// could hide instructions in what we take for an immediate.
-func pauses(out, code []byte) ([]byte, shape, error) {
-	out = append(out, pause...)
-	copied := 0
-	var s shape
-	for r := (&reader{b: code}); len(r.b) > 0; {
-		at := len(code) - len(r.b)
-		op, bulk := r.instruction()
-		if r.err != nil {
-			return nil, s, r.err
-		}
-		switch op {
-		case opBlock, opLoop, opIf, opBrIf:
-			s.branches++
-		case opBrTable:
-			s.branches++
-			s.targets += uint64(len(code)-len(r.b)) - uint64(at) // a byte each, mostly
-		}
-		if bulk {
-			s.branches++ // wazero makes loops of them
-			out = append(out, code[copied:at]...)
-			out = append(out, pause...)
-			copied = at
-		}
-	}
-	return append(out, code[copied:]...), s, nil
-}
-
-// shape is how tangled a function is.
-type shape struct{ locals, branches, targets uint64 }
-
-// effort is what compiling the function takes, in some tens of nanoseconds: measured, it grows with the square of the
-// branches, and with the ways between them times the variables that may differ on each.
-func (s shape) effort() uint64 {
-	return s.branches*s.branches + 25*(s.branches+s.targets)*(s.locals+30)
-}
 
 // immediates says what follows each first byte of an instruction: nothing (.), a block's type (b), an index (i), two (I), a
 // table of labels (t), the type of a select (s), a zero (z), a number (c), a kind of reference (r), what bulk instructions
@@ -80,17 +52,25 @@ const immediates = "" +
 	"????????????????" + // e0
 	"????????????BV??" // f0
 
-// instruction skips one instruction and returns its first byte, and whether its time grows with an operand.
-func (r *reader) instruction() (op byte, bulk bool) {
-	op = r.byte()
-	switch immediates[op] {
+// instruction is one instruction, as far as it means something to us.
+type instruction struct {
+	op    byte
+	index uint64 // what it names: a function, a variable, or a type
+	typed bool   // of a block: its type is the index of a function's
+	bulk  bool   // its time grows with its last operand
+}
+
+// instruction reads one instruction.
+func (r *reader) instruction() instruction {
+	one := instruction{op: r.byte()}
+	switch immediates[one.op] {
 	case '.':
 	case 'b':
-		r.blockType()
+		one.index, one.typed = r.blockType()
 	case 'i':
-		r.u32()
+		one.index = r.u32()
 	case 'I':
-		r.u32()
+		one.index = r.u32()
 		r.u32()
 	case 't':
 		r.labels()
@@ -100,17 +80,17 @@ func (r *reader) instruction() (op byte, bulk bool) {
 	case 'z':
 		r.only(0)
 	case 'c':
-		r.immediate(op)
+		r.immediate(one.op)
 	case 'r':
 		r.only(typeFunc, typeExtern)
 	case 'B':
-		bulk = r.bulkInstruction()
+		one.bulk = r.bulkInstruction()
 	case 'V':
 		r.vectorInstruction()
 	default:
-		r.unknown(op)
+		r.unknown(one.op)
 	}
-	return op, bulk
+	return one
 }
 
 // labels skips a table of labels, and the one for all other values.
@@ -123,13 +103,13 @@ func (r *reader) labels() {
 // immediate skips the number of a constant.
 func (r *reader) immediate(op byte) {
 	switch op {
-	case 0x41: // i32.const
+	case opI32Const:
 		r.leb(5)
-	case 0x42: // i64.const
+	case opI64Const:
 		r.leb(10)
-	case 0x43: // f32.const
+	case opF32Const:
 		r.bytes(4)
-	case 0x44: // f64.const
+	case opF64Const:
 		r.bytes(8)
 	}
 }
@@ -184,11 +164,11 @@ const (
 // valueType skips the type of a value: a number, a vector, or one of the two references of WebAssembly 2.0.
 func (r *reader) valueType() { r.only(0x7f, 0x7e, 0x7d, 0x7c, 0x7b, typeFunc, typeExtern) }
 
-// blockType skips nothing (0x40), the type of a value, or the index of a function's type, which is a signed number.
-func (r *reader) blockType() {
+// blockType reads nothing (0x40), the type of a value, or the index of a function's type, which is a signed number.
+func (r *reader) blockType() (index uint64, typed bool) {
 	if len(r.b) == 0 {
 		r.fail()
-		return
+		return 0, false
 	}
 	first := r.b[0]
 	switch {
@@ -198,11 +178,12 @@ func (r *reader) blockType() {
 		r.valueType()
 	default:
 		before := r.b
-		r.u32()
+		index, typed = r.u32(), true
 		if n := len(before) - len(r.b); n > 0 && before[n-1]&0x40 != 0 {
 			r.fail() // negative
 		}
 	}
+	return index, typed
 }
 
 // only reads one byte, which must be one of these.

@@ -19,11 +19,11 @@ import (
 var later = []string{"config_get", "secret_get", "kv_get", "kv_list", "kv_set", "kv_delete", "event_read", "emit", "http_fetch", "result"}
 
 // check refuses modules that ask for what is not there, naming all of it.
-func (h *Host) check(m *module, limit int64) error {
+func (s *sandbox) check(m *module, limit int64) error {
 	var missing []string
 	hint := "plugins may import WASI preview 1 and " + abi.Module + " (docs/PLUGIN-ABI.md)"
 	for _, f := range m.imports {
-		if h.offered[f] != nil || slices.Contains(missing, f.String()) {
+		if s.offered[f] != nil || slices.Contains(missing, f.String()) {
 			continue
 		}
 		missing = append(missing, f.String())
@@ -43,7 +43,7 @@ func (h *Host) check(m *module, limit int64) error {
 
 // fit refuses a valid module whose functions are not of the types they must have: it would fail at every event, or,
 // without a function to run, settle every event unseen.
-func (h *Host) fit(c wazero.CompiledModule) error {
+func (s *sandbox) fit(c wazero.CompiledModule) error {
 	start, ok := c.ExportedFunctions()["_start"]
 	if !ok || len(start.ParamTypes())+len(start.ResultTypes()) > 0 {
 		return refuse("build it as a WASI command: a program with a main function, not a library or reactor",
@@ -51,7 +51,10 @@ func (h *Host) fit(c wazero.CompiledModule) error {
 	}
 	for _, def := range c.ImportedFunctions() {
 		module, name, _ := def.Import()
-		want := h.offered[function{module, name}]
+		want := s.offered[function{module, name}]
+		if module == meterModule {
+			continue // ours
+		}
 		if want == nil || !slices.Equal(def.ParamTypes(), want.ParamTypes()) || !slices.Equal(def.ResultTypes(), want.ResultTypes()) {
 			return refuse("docs/PLUGIN-ABI.md has the types", "the module imports %s.%s with other parameters or results than it has", module, name)
 		}
@@ -63,21 +66,25 @@ func (h *Host) fit(c wazero.CompiledModule) error {
 // release; nothing that runs is touched. Compiling may take seconds and cannot be interrupted; ctx ends only the trial
 // start. m is kept, with its defaults filled in, and must not change.
 func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Program, error) {
-	mod, rewritten, err := inspect(wasm)
+	mod, err := inspect(wasm)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.check(mod, m.Limits.Memory); err != nil {
+	if err := h.metered.check(mod, m.Limits.Memory); err != nil {
 		return nil, err
 	}
-	compiled, err := h.compileOne(ctx, rewritten)
+	box, rewritten, err := h.bound(ctx, mod, m.Limits.Fuel)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.fit(compiled); err != nil {
+	compiled, err := h.compileOne(ctx, box, rewritten)
+	if err != nil {
+		return nil, err
+	}
+	if err := box.fit(compiled); err != nil {
 		return nil, errors.Join(err, compiled.Close(ctx))
 	}
-	p := newProgram(h, compiled, mod, wasm, m)
+	p := newProgram(h, box, compiled, mod, wasm, m)
 	if err := p.trial(ctx); err != nil {
 		p.Close(context.WithoutCancel(ctx))
 		return nil, err
@@ -85,10 +92,35 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 	return p, nil
 }
 
-// compileOne compiles a module, one at a time.
-func (h *Host) compileOne(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
+// bound rewrites a module so that it can be stopped, and returns the sandbox that it is for. One that would be too
+// tangled for the compiler with its instructions counted runs apart, where wazero's own check stops it; then it cannot
+// have a limit on them.
+func (h *Host) bound(ctx context.Context, m *module, fuel int64) (*sandbox, []byte, error) {
+	wasm, err := m.metered()
+	var t *tangled
+	if !errors.As(err, &t) {
+		return h.metered, wasm, err
+	}
+	if wasm, err = m.paused(); err != nil {
+		return nil, nil, err
+	}
+	if fuel > 0 {
+		return nil, nil, refuse("take limits.fuel out of its NAME.toml, or split its functions",
+			"its instructions cannot be counted, so that limits.fuel cannot hold: %w", t)
+	}
+	h.log.Warn("a plugin's instructions cannot be counted; it runs slower, under the runtime's own check", "reason", t)
 	h.compile.Lock()
-	compiled, err := h.compileLocked(ctx, wasm)
+	defer h.compile.Unlock()
+	if h.checked == nil && !h.closed.Load() {
+		h.checked, err = newSandbox(ctx, h.dir, wazero.NewRuntimeConfig().WithCloseOnContextDone(true))
+	}
+	return h.checked, wasm, err
+}
+
+// compileOne compiles a module, one at a time.
+func (h *Host) compileOne(ctx context.Context, s *sandbox, wasm []byte) (wazero.CompiledModule, error) {
+	h.compile.Lock()
+	compiled, err := h.compileLocked(ctx, s, wasm)
 	h.compile.Unlock()
 	if h.closed.Load() {
 		err = errors.Join(inbox.Errorf(inbox.Unavailable, "compile the plugin", "the host is closed"), h.closeIdle(ctx))
@@ -98,11 +130,11 @@ func (h *Host) compileOne(ctx context.Context, wasm []byte) (wazero.CompiledModu
 
 // compileLocked compiles a module while nothing else is compiled. A cache that does not give back what it was given,
 // or takes no more, says nothing against the module: then the cache is emptied, and it is tried again.
-func (h *Host) compileLocked(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
+func (h *Host) compileLocked(ctx context.Context, s *sandbox, wasm []byte) (wazero.CompiledModule, error) {
 	if h.closed.Load() {
 		return nil, nil
 	}
-	compiled, err := translate(ctx, h.runtime, wasm)
+	compiled, err := translate(ctx, s.runtime, wasm)
 	if err == nil || h.dir == "" || !valid(ctx, wasm) {
 		return compiled, err
 	}
@@ -110,7 +142,7 @@ func (h *Host) compileLocked(ctx context.Context, wasm []byte) (wazero.CompiledM
 	if err := h.emptyCache(); err != nil {
 		return nil, inbox.Errorf(inbox.Unavailable, "empty the cache of compiled plugins", "%w", err)
 	}
-	if compiled, err = translate(ctx, h.runtime, wasm); err != nil {
+	if compiled, err = translate(ctx, s.runtime, wasm); err != nil {
 		return nil, inbox.Errorf(inbox.Unavailable, "compile the plugin", "%w", err).WithHint("is there room on the disk of " + h.dir + "?")
 	}
 	return compiled, nil

@@ -1,12 +1,33 @@
 package host
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // SetStartBudget gives modules of h so much time to start, so that tests need not wait for the real budget.
 func SetStartBudget(h *Host, d time.Duration) { h.startBudget = d }
 
-// Inspect reads and rewrites a module without compiling it.
-func Inspect(wasm []byte) ([]byte, error) {
-	_, rewritten, err := inspect(wasm)
-	return rewritten, err
+// Metered reads a module and has it count its instructions, without compiling it.
+func Metered(wasm []byte) ([]byte, error) {
+	m, err := inspect(wasm)
+	if err != nil {
+		return nil, err
+	}
+	return m.metered()
+}
+
+// Paused reads a module and has it pause, without compiling it.
+func Paused(wasm []byte) ([]byte, error) {
+	m, err := inspect(wasm)
+	if err != nil {
+		return nil, err
+	}
+	return m.paused()
+}
+
+// IsTangled reports whether a module was refused because compiling it would take too long.
+func IsTangled(err error) bool {
+	var t *tangled
+	return errors.As(err, &t)
 }

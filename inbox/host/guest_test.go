@@ -122,6 +122,7 @@ func TestTheSameDocumentGivesTheSameResultTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close(context.Background())
+	var fuel []int64
 	roll := func(seed string) string {
 		c := call()
 		c.Seed = seed
@@ -129,11 +130,15 @@ func TestTheSameDocumentGivesTheSameResultTwice(t *testing.T) {
 		if out.Result != inbox.OK {
 			t.Fatalf("%s: %s", out.Result, out.Reason)
 		}
+		fuel = append(fuel, out.Fuel)
 		return string(out.Log)
 	}
 	one, again, other := roll("p/1"), roll("p/1"), roll("p/2")
 	if one != again {
 		t.Errorf("the same delivery saw\n%s and\n%s", one, again)
+	}
+	if fuel[0] != fuel[1] || fuel[0] == 0 {
+		t.Errorf("the same delivery spent %d and then %d", fuel[0], fuel[1])
 	}
 	if one == other {
 		t.Error("two deliveries got the same random numbers")

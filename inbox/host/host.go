@@ -5,8 +5,9 @@
 // plugin said, or the bound it ran into, or the way it broke. A plugin can hurt only itself: it gets no files, no
 // network, no environment, a clock and random numbers that are made for it, and bounded time, memory and output.
 //
-// The runtime is wazero (https://wazero.io). Its check of contexts at loops, together with the loop that every function
-// is given at load, is what stops a guest; it is also what lets Go's collector stop the world while guests run.
+// The runtime is wazero (https://wazero.io). Modules are rewritten to count their instructions (rewrite.go), which is what
+// stops a guest (meter.go); it is also what lets Go's collector stop the world while guests run. A module for which that
+// cannot be done runs apart, under wazero's check of contexts at loops, with a loop that every function is given.
 package host
 
 import (
@@ -37,69 +38,97 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// Host is one runtime for all plugins.
+// Host runs all plugins, in a runtime for those that are metered and one for those that are not.
 type Host struct {
 	log     *slog.Logger
 	dir     string // of the cache; empty for none
-	runtime wazero.Runtime
+	metered *sandbox
+	checked *sandbox // nil until a module needs it
 	pool    *pool
-	cache   wazero.CompilationCache
-	offered map[function]api.FunctionDefinition
 
-	compile sync.Mutex  // compiling takes a core and much memory: one at a time
+	compile sync.Mutex  // compiling takes a core and much memory: one at a time; guards checked
 	closed  atomic.Bool // no module is compiled any more
 	shut    sync.Once
 
 	startBudget time.Duration
 }
 
+// sandbox is a runtime with what modules may import. Each has a cache of its own on the same files, because runtimes
+// that share one mix up the types of their functions.
+type sandbox struct {
+	runtime wazero.Runtime
+	cache   wazero.CompilationCache
+	offered map[function]api.FunctionDefinition
+}
+
 // New returns a Host. Close it when no program runs any more.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{log: o.Log, dir: o.CacheDir, offered: map[function]api.FunctionDefinition{}, startBudget: startBudget, pool: newPool()}
+	h := &Host{log: o.Log, dir: o.CacheDir, startBudget: startBudget, pool: newPool()}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	// Without debug information: it would be read from the module, which is not to be trusted, and is not shown.
-	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true).WithDebugInfoEnabled(false)
-	if o.CacheDir != "" {
-		err := os.MkdirAll(o.CacheDir, 0o700)
+	if h.dir != "" {
+		err := os.MkdirAll(h.dir, 0o700)
 		if err == nil {
-			err = os.Chmod(o.CacheDir, 0o700) // it may have been there
+			err = os.Chmod(h.dir, 0o700) // it may have been there
 		}
 		if err != nil {
 			return nil, inbox.Errorf(inbox.Unavailable, "make the cache directory", "%w", err)
 		}
-		cache, err := wazero.NewCompilationCacheWithDir(o.CacheDir)
+	}
+	var err error
+	h.metered, err = newSandbox(ctx, h.dir, wazero.NewRuntimeConfig())
+	return h, err
+}
+
+// newSandbox makes a runtime with a cache in a directory, if one is named.
+func newSandbox(ctx context.Context, dir string, config wazero.RuntimeConfig) (*sandbox, error) {
+	s := &sandbox{offered: map[function]api.FunctionDefinition{}}
+	// Without debug information: it would be read from the module, which is not to be trusted, and is not shown.
+	config = config.WithDebugInfoEnabled(false)
+	if dir != "" {
+		cache, err := wazero.NewCompilationCacheWithDir(dir)
 		if err != nil {
 			return nil, inbox.Errorf(inbox.Unavailable, "open the cache of compiled plugins", "%w", err)
 		}
-		h.cache, config = cache, config.WithCompilationCache(cache)
+		s.cache, config = cache, config.WithCompilationCache(cache)
 	}
-	h.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	if err := h.offer(ctx); err != nil {
-		return nil, fmt.Errorf("set up the sandbox: %w", err)
+	s.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	if err := s.offer(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up the sandbox: %w", err), s.close(ctx))
 	}
-	return h, nil
+	return s, nil
 }
 
-// offer makes the functions that modules may import.
-func (h *Host) offer(ctx context.Context) error {
-	ctx = experimental.WithFunctionListenerFactory(ctx, overdue{})
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, h.runtime); err != nil {
+// offer makes the functions that modules may import, and the one that is imported for them.
+func (s *sandbox) offer(ctx context.Context) error {
+	if err := offerMeter(ctx, s.runtime); err != nil {
 		return err
 	}
-	if err := offerSession(ctx, h.runtime); err != nil {
+	tolled := experimental.WithFunctionListenerFactory(ctx, tolls{})
+	if _, err := wasi_snapshot_preview1.Instantiate(tolled, s.runtime); err != nil {
 		return err
 	}
-	if err := offerAbort(ctx, h.runtime); err != nil {
+	if err := offerSession(ctx, s.runtime); err != nil {
+		return err
+	}
+	if err := offerAbort(ctx, s.runtime); err != nil {
 		return err
 	}
 	for _, module := range []string{wasi_snapshot_preview1.ModuleName, abi.Module, "env"} {
-		for name, def := range h.runtime.Module(module).ExportedFunctionDefinitions() {
-			h.offered[function{module, name}] = def
+		for name, def := range s.runtime.Module(module).ExportedFunctionDefinitions() {
+			s.offered[function{module, name}] = def
 		}
 	}
 	return nil
+}
+
+func (s *sandbox) close(ctx context.Context) error {
+	err := s.runtime.Close(ctx)
+	if s.cache != nil {
+		err = errors.Join(err, s.cache.Close(ctx))
+	}
+	return err
 }
 
 // Close ends the runtime and everything in it. A module that is being compiled cannot be stopped: then the runtime is
@@ -116,11 +145,11 @@ func (h *Host) closeIdle(ctx context.Context) (err error) {
 	}
 	defer h.compile.Unlock()
 	h.shut.Do(func() {
-		err = h.runtime.Close(ctx)
-		h.pool.close()
-		if h.cache != nil {
-			err = errors.Join(err, h.cache.Close(ctx))
+		err = h.metered.close(ctx)
+		if h.checked != nil {
+			err = errors.Join(err, h.checked.close(ctx))
 		}
+		h.pool.close()
 		if err != nil {
 			err = fmt.Errorf("close the sandbox: %w", err)
 		}

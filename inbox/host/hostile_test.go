@@ -177,7 +177,7 @@ func TestACallTreeWithoutLoopsDoesNotFreezeTheProcess(t *testing.T) {
 			}
 			return
 		default:
-			runtime.GC() // stops the world, which the guest must allow
+			stopTheWorld()
 			resp, err := http.Get(web.URL)
 			if err != nil {
 				t.Fatal(err)

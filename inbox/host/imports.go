@@ -5,7 +5,6 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 
 	"inbox/sdk/abi"
 )
@@ -15,7 +14,9 @@ import (
 func offerSession(ctx context.Context, r wazero.Runtime) error {
 	i32 := api.ValueTypeI32
 	add := func(b wazero.HostModuleBuilder, name string, fn func(*instance, context.Context, api.Memory, uint32, uint32) int32) wazero.HostModuleBuilder {
+		toll := toll{bytes: lengths[name]}
 		return b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
+			toll.take(ctx, mod, stack)
 			in, ok := ctx.Value(instanceKey{}).(*instance)
 			if !ok || mod.Memory() == nil {
 				stack[0] = api.EncodeI32(abi.ErrPointer)
@@ -31,28 +32,6 @@ func offerSession(ctx context.Context, r wazero.Runtime) error {
 	_, err := b.Instantiate(ctx)
 	return err
 }
-
-// overdue ends a guest that calls the host when it should have ended: wazero looks at loops, and a row of long calls,
-// such as for megabytes of random numbers, needs none.
-type overdue struct{}
-
-// NewFunctionListener returns the one for all functions of the host.
-func (overdue) NewFunctionListener(api.FunctionDefinition) experimental.FunctionListener {
-	return overdue{}
-}
-
-// Before is called before every function of the host.
-func (overdue) Before(ctx context.Context, _ api.Module, _ api.FunctionDefinition, _ []uint64, _ experimental.StackIterator) {
-	if ctx.Err() != nil {
-		panic(errOverdue)
-	}
-}
-
-// After does nothing.
-func (overdue) After(context.Context, api.Module, api.FunctionDefinition, []uint64) {}
-
-// Abort does nothing.
-func (overdue) Abort(context.Context, api.Module, api.FunctionDefinition, error) {}
 
 // offerAbort makes env.abort, which AssemblyScript calls instead of trapping.
 func offerAbort(ctx context.Context, r wazero.Runtime) error {
@@ -78,6 +57,7 @@ func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) 
 		select {
 		case in.busy = <-in.docs:
 			in.turn(in.busy.call)
+			in.meter.begin(in.p.fuel())
 		case <-ctx.Done():
 			return abi.NoMore
 		}
@@ -92,6 +72,7 @@ func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) 
 	if !mem.Write(ptr, doc) {
 		return abi.ErrPointer
 	}
+	in.pay(int64(len(doc)))
 	in.busy.taken = true
 	return int32(len(doc))
 }
@@ -114,7 +95,9 @@ func (in *instance) done(_ context.Context, mem api.Memory, ptr, size uint32) in
 	}
 	d := in.busy
 	in.busy = nil
-	d.result <- append([]byte(nil), view...) // the view is the guest's memory, which it goes on to change
+	// The view is the guest's memory, which it goes on to change.
+	d.result <- result{append([]byte(nil), view...), in.fuel()}
+	in.meter.begin(noLimit) // until it asks for the next event; its time is bounded
 	return 0
 }
 

@@ -16,18 +16,21 @@ import (
 var (
 	errTimeout = errors.New("used up its time")
 	errOutput  = errors.New("wrote more than it may")
+	errFuel    = errors.New("used up its fuel")
 	errLeave   = errors.New("not needed any more")
-	errOverdue = errors.New("called the host although it should have ended")
+	errOverdue = errors.New("called the host, which ended it") // what a guest is ended with; the cause says why
 )
 
 // instance is one guest. It runs in a goroutine of its own; serve and the imports of a session meet over channels.
 type instance struct {
 	p      *Program
 	ctx    context.Context
+	stop   context.Context // the same without its values: it is asked often whether it ended
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	time   time.Duration // what the timer was last set to
 	memory memory
+	meter  meter
 	stdin  stdin
 	output capped // standard output of a command
 	log    capped // standard error, the log import, and standard output of a session
@@ -49,7 +52,13 @@ type instance struct {
 type delivery struct {
 	call   Call
 	taken  bool        // handed over in full
-	result chan []byte // takes the one result
+	result chan result // takes the one result
+}
+
+// result is what a session says of its event.
+type result struct {
+	text []byte
+	fuel int64 // that it took
 }
 
 type instanceKey struct{}
@@ -62,11 +71,13 @@ func (p *Program) instantiate(parent context.Context) *instance {
 		memory: memory{pool: p.host.pool, limit: uint64(l.Memory) / pageSize * pageSize},
 	}
 	ctx, cancel := context.WithCancelCause(parent)
-	in.cancel = cancel
+	in.stop, in.cancel = ctx, cancel
 	in.output = capped{limit: l.Output, over: func() { cancel(errOutput) }}
 	in.log = capped{limit: l.Log}
 	in.ctx = experimental.WithMemoryAllocator(context.WithValue(ctx, instanceKey{}, in), &in.memory)
 	in.world = newWorld(p.info.SHA256)
+	in.meter.on = p.info.Metered
+	in.meter.begin(startFuel)
 	return in
 }
 
@@ -75,7 +86,7 @@ func (in *instance) run(config wazero.ModuleConfig) {
 	defer close(in.ended)
 	defer in.memory.release()
 	defer func() { in.broken = recover() }() // wazero panics when there is no memory to begin with
-	mod, err := in.p.host.runtime.InstantiateModule(in.ctx, in.p.compiled, config)
+	mod, err := in.p.sandbox.runtime.InstantiateModule(in.ctx, in.p.compiled, config)
 	if mod != nil {
 		if cerr := mod.Close(context.Background()); err == nil {
 			err = cerr
@@ -88,6 +99,14 @@ func (in *instance) run(config wazero.ModuleConfig) {
 func (in *instance) turn(c Call) {
 	in.world.turn(c)
 	in.memory.refused.Store(false)
+}
+
+// fuel is what the guest spent on its event, or since it began; zero when it is not metered.
+func (in *instance) fuel() int64 {
+	if !in.meter.on {
+		return 0
+	}
+	return in.meter.total()
 }
 
 // limit gives the guest so much time from now on; the timer of a former limit is stopped.
@@ -116,12 +135,13 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	defer in.cancel(nil)
 	in.stdin.data = c.Doc
 	in.turn(c)
+	in.meter.begin(p.fuel())
 	in.limit(p.manifest.Limits.Time)
 	start := time.Now()
 	in.run(in.config())
 	in.limit(0)
 	out := in.outcome(ctx, in.output.bytes())
-	out.Duration = time.Since(start)
+	out.Duration, out.Fuel = time.Since(start), in.fuel()
 	out.Log, out.LogCut = in.log.take()
 	return out
 }
@@ -160,7 +180,7 @@ func (in *instance) startFailure(ctx context.Context) inbox.Outcome {
 // serve hands one event to a session that waits, and returns what it came to and whether the session waits again.
 func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	start := time.Now()
-	d := &delivery{call: c, result: make(chan []byte, 1)}
+	d := &delivery{call: c, result: make(chan result, 1)}
 	if in.served++; in.served >= in.p.manifest.Reuse {
 		in.leave.Store(true) // next has no more after this one
 	}
@@ -174,8 +194,8 @@ func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	alive := false
 	select {
 	case result := <-d.result:
-		out = conclude(result)
-		out.Duration = time.Since(start)
+		out = conclude(result.text)
+		out.Duration, out.Fuel = time.Since(start), result.fuel
 		alive = in.settle(ctx)
 	case <-in.ended:
 		out = in.unfinished(ctx, d)
@@ -210,12 +230,15 @@ func (in *instance) settle(ctx context.Context) bool {
 func (in *instance) unfinished(ctx context.Context, d *delivery) inbox.Outcome {
 	select {
 	case result := <-d.result: // it gave its result and ended at once
-		return conclude(result)
+		out := conclude(result.text)
+		out.Fuel = result.fuel
+		return out
 	default:
 	}
 	out := in.outcome(ctx, nil)
 	if out.Result.Settled() || out.Result == inbox.Retry || out.Result == inbox.Reject {
 		out = inbox.Outcome{Result: inbox.BadResult, Reason: "it ended without giving a result for its event (call done)"}
 	}
+	out.Fuel = in.fuel()
 	return out
 }

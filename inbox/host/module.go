@@ -14,15 +14,22 @@ const MaxModule = 32 << 20
 // function names something a module imports.
 type function struct{ Module, Name string }
 
-// module is what is read out of a binary before it is compiled.
+// module is what is read out of a binary before it is rewritten and compiled.
 type module struct {
 	imports   []function
 	exports   []string
 	memoryMin uint64 // bytes; 0 when it has no memory of its own
 	functions int
 	largest   int // bytes of the largest function body
-	locals    uint64
-	effort    uint64
+
+	// What the indexes in it may name. All imports are functions, and their indexes come first.
+	params  []uint8  // how many parameters each type of a function has
+	typeOf  []uint64 // the type of each function that is not imported
+	globals uint64
+
+	sections [sectionDataCount + 1][]byte // without custom ones; nil for what is not there
+	refs     [sectionDataCount + 1][]ref  // where they name functions
+	last     int                          // the place of the last section read, see order
 }
 
 // refuse says why a module cannot become a release.
@@ -34,35 +41,54 @@ func refuse(hint, format string, args ...any) error {
 	return e
 }
 
-// inspect reads a module and rewrites it, so that it can be stopped (see pauses), and so that its tables are bounded,
-// which nothing else does. Sections that mean nothing to running it are left out.
+// inspect reads a module up to its code, bounds its tables, which nothing else does, and leaves out sections that mean
+// nothing to running it.
 //
-// wazero validates the module when it compiles it. What is checked here is what it trusts before: it takes room for as
-// many elements as a module says it has, and its time of compiling has no bound.
-func inspect(wasm []byte) (*module, []byte, error) {
+// wazero validates the module when it compiles what the module is rewritten to. What is checked here is what it trusts
+// before, as it takes room for as many elements as a module says it has; and whether every index names something of the
+// module, because what the rewriting adds would make an index valid that was not.
+func inspect(wasm []byte) (*module, error) {
 	if err := checkHeader(wasm); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	m := &module{}
-	out := append(make([]byte, 0, len(wasm)+len(wasm)/16), wasm[:8]...)
+	m := &module{last: -1}
 	for r := (&reader{b: wasm[8:]}); len(r.b) > 0; {
 		id := r.byte()
 		body := r.bytes(r.u32())
 		if r.err != nil {
-			return nil, nil, damaged(r.err)
+			return nil, damaged(r.err)
 		}
 		if id == sectionCustom {
 			continue
 		}
-		section, err := m.section(id, body)
-		if err != nil {
-			return nil, nil, err
+		if err := m.section(id, body); err != nil {
+			return nil, err
 		}
-		out = append(out, id)
-		out = binary.AppendUvarint(out, uint64(len(section)))
-		out = append(out, section...)
 	}
-	return m, out, nil
+	return m, nil
+}
+
+// order is the order of the sections, of which there is one each.
+var order = []byte{
+	sectionType, sectionImport, sectionFunction, sectionTable, sectionMemory, sectionGlobal, sectionExport, sectionStart,
+	sectionElement, sectionDataCount, sectionCode, sectionData,
+}
+
+// assemble puts a module together from its sections.
+func assemble(sections *[sectionDataCount + 1][]byte) []byte {
+	size := 8
+	for _, body := range sections {
+		size += len(body) + 6
+	}
+	out := append(make([]byte, 0, size), "\x00asm\x01\x00\x00\x00"...)
+	for _, id := range order {
+		if body := sections[id]; body != nil {
+			out = append(out, id)
+			out = binary.AppendUvarint(out, uint64(len(body)))
+			out = append(out, body...)
+		}
+	}
+	return out
 }
 
 func damaged(err error) error {

@@ -28,6 +28,8 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 	switch {
 	case errors.Is(cause, errTimeout):
 		return inbox.Outcome{Result: inbox.Timeout, Reason: fmt.Sprintf("it used up its time of %s", in.time)}
+	case errors.Is(cause, errFuel):
+		return inbox.Outcome{Result: inbox.Fuel, Reason: fmt.Sprintf("it used up its fuel of %d", in.meter.limit)}
 	case errors.Is(cause, errOutput):
 		return inbox.Outcome{Result: inbox.Output, Reason: fmt.Sprintf("it wrote more than its %d bytes of result", l.Output)}
 	case parent.Err() != nil || cause != nil:

@@ -17,6 +17,7 @@ import (
 // Program is a compiled module that may run. It is safe for concurrent use.
 type Program struct {
 	host     *Host
+	sandbox  *sandbox
 	compiled wazero.CompiledModule
 	manifest *inbox.Manifest
 	info     Info
@@ -38,6 +39,7 @@ type Info struct {
 	Functions int      `json:"functions"`
 	Largest   int      `json:"largest_function"` // bytes
 	MemoryMin uint64   `json:"memory_min"`       // bytes
+	Metered   bool     `json:"metered"`          // it counts its instructions; else wazero's check of contexts stops it
 }
 
 // Kinds of programs.
@@ -46,11 +48,11 @@ const (
 	Command = "command"
 )
 
-func newProgram(h *Host, compiled wazero.CompiledModule, m *module, wasm []byte, manifest *inbox.Manifest) *Program {
+func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *module, wasm []byte, manifest *inbox.Manifest) *Program {
 	sum := sha256.Sum256(wasm)
 	info := Info{
 		SHA256: hex.EncodeToString(sum[:]), Size: len(wasm), Kind: Command, Imports: []string{}, Exports: m.exports,
-		Functions: m.functions, Largest: m.largest, MemoryMin: m.memoryMin,
+		Functions: m.functions, Largest: m.largest, MemoryMin: m.memoryMin, Metered: s == h.metered,
 	}
 	for _, f := range m.imports {
 		info.Imports = append(info.Imports, f.String())
@@ -60,13 +62,21 @@ func newProgram(h *Host, compiled wazero.CompiledModule, m *module, wasm []byte,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Program{
-		host: h, compiled: compiled, manifest: manifest, info: info,
+		host: h, sandbox: s, compiled: compiled, manifest: manifest, info: info,
 		parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
 	}
 }
 
 // Info describes the module of p.
 func (p *Program) Info() Info { return p.info }
+
+// fuel is what an event may spend.
+func (p *Program) fuel() int64 {
+	if p.manifest.Limits.Fuel > 0 {
+		return p.manifest.Limits.Fuel
+	}
+	return noLimit
+}
 
 // enter counts a call in, unless the program is closed.
 func (p *Program) enter() bool {

@@ -12,9 +12,22 @@ var errTruncated = errors.New("the module is cut off or damaged")
 // reader reads the binary format (WebAssembly core specification 2.0, chapter 5). After a failure it yields zeros, and
 // nothing is left to read.
 type reader struct {
-	b   []byte
-	err error
+	b     []byte
+	err   error
+	size  int     // of b at the beginning, if at is asked
+	m     *module // whose indexes are read, if any are
+	refs  []ref   // where functions are named
+	width int     // of the last number of u32, in bytes
 }
+
+// ref is a place where a function is named by its index.
+type ref struct {
+	at, end int
+	index   uint64
+}
+
+// at is how far b was read.
+func (r *reader) at() int { return r.size - len(r.b) }
 
 func (r *reader) fail() { r.stop(errTruncated) }
 
@@ -56,8 +69,32 @@ func (r *reader) u32() uint64 {
 		r.fail()
 		return 0
 	}
-	r.b = r.b[n:]
+	r.b, r.width = r.b[n:], n
 	return v
+}
+
+// index reads an index into so many things of a kind.
+func (r *reader) index(many uint64, kind string) uint64 {
+	i := r.u32()
+	r.within(i, many, kind)
+	return i
+}
+
+// within refuses an index of something that is not there.
+func (r *reader) within(i, many uint64, kind string) {
+	if r.err == nil && i >= many {
+		r.refuse("the module is damaged: it names the %s %d and has %d", kind, i, many)
+	}
+}
+
+// function reads the index of a function.
+func (r *reader) function() { r.refer(r.u32()) }
+
+// refer keeps where a function was named, just before.
+func (r *reader) refer(i uint64) {
+	r.within(i, uint64(len(r.m.imports)+len(r.m.typeOf)), "function")
+	end := r.at()
+	r.refs = append(r.refs, ref{end - r.width, end, i})
 }
 
 // leb skips a signed LEB128 number of at most so many bytes. Whether it fits its type is for the validation to say.

@@ -1,6 +1,9 @@
 package host
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Section ids (WebAssembly core specification 2.0, section 5.5.2).
 const (
@@ -19,35 +22,20 @@ const (
 	sectionDataCount = 12
 )
 
-// Bounds of what a module may have. Real programs stay far below; a crafted one takes memory and time by the declaration
-// alone, of the compiler or of every instance.
+// Kinds of imports and exports (section 5.5.5) that are more to us than a number.
 const (
-	maxTypes     = 100_000
-	maxParams    = 128
-	maxResults   = 16
-	maxImports   = 1000
-	maxExports   = 10_000
-	maxFunctions = 200_000
-	maxName      = 1000 // bytes
-	maxTables    = 16
-	maxTable     = 1 << 16 // elements of all tables from the start; of one table ever: larger maxima are clamped
-	maxSegments  = 100_000
-	maxSection   = 1 << 20 // bytes of the globals, and of the elements: every instance holds them several times as large
-	pageSize     = 64 << 10
+	kindFunction = 0
+	kindGlobal   = 3
 )
 
-// Bounds of the code.
-const (
-	maxFunction = 512 << 10     // bytes of one function body
-	maxLocals   = 10_000        // of one function
-	allLocals   = 4_000_000     // of all functions
-	maxEffort   = 300_000_000   // of compiling one function, see shape: up to twenty seconds
-	allEffort   = 3_000_000_000 // of compiling all functions; Go programs come to fifty millions a megabyte
-)
-
-// section reads one section to its end and returns it as it shall be.
-func (m *module) section(id byte, body []byte) ([]byte, error) {
-	r := &reader{b: body}
+// section reads one section to its end and keeps it.
+func (m *module) section(id byte, body []byte) error {
+	place := bytes.IndexByte(order, id)
+	if place <= m.last {
+		return damaged(errTruncated) // unknown, twice, or out of order
+	}
+	m.last = place
+	r := &reader{b: body, size: len(body), m: m}
 	var err error
 	switch id {
 	case sectionImport:
@@ -55,26 +43,27 @@ func (m *module) section(id byte, body []byte) ([]byte, error) {
 	case sectionTable:
 		body, err = clampTables(r)
 	case sectionCode:
-		body, err = m.rewrite(r)
+		r.b = nil // it is read when it is rewritten
 	default:
 		m.read(id, r)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.done(); err != nil {
-		return nil, damaged(err)
+		return damaged(err)
 	}
-	return body, nil
+	m.sections[id], m.refs[id] = body, r.refs
+	return nil
 }
 
-// read reads a section that stays as it is.
+// read reads a section that stays as it is but for the indexes of functions in it.
 func (m *module) read(id byte, r *reader) {
 	switch id {
 	case sectionType:
 		r.many(maxTypes, "types", r.functionType)
 	case sectionFunction:
-		r.many(maxFunctions, "functions", func() { r.u32() })
+		r.many(maxFunctions, "functions", func() { m.typeOf = append(m.typeOf, r.index(uint64(len(m.params)), "type")) })
 	case sectionMemory:
 		r.many(1, "memories", func() {
 			_, low, _ := r.limits()
@@ -84,20 +73,16 @@ func (m *module) read(id byte, r *reader) {
 		r.small(maxSection, "globals")
 		r.many(maxSection, "globals", r.global)
 	case sectionExport:
-		r.many(maxExports, "exports", func() {
-			m.exports = append(m.exports, r.name())
-			r.byte()
-			r.u32()
-		})
-	case sectionStart, sectionDataCount:
+		r.many(maxExports, "exports", r.export)
+	case sectionStart:
+		r.function()
+	case sectionDataCount:
 		r.u32()
 	case sectionElement:
 		r.small(maxSection, "elements")
 		r.many(maxSegments, "segments of elements", r.elements)
 	case sectionData:
 		r.many(maxSegments, "segments of data", r.data)
-	default:
-		r.fail()
 	}
 }
 
@@ -132,7 +117,12 @@ func (r *reader) name() string {
 
 func (r *reader) functionType() {
 	r.only(0x60)
-	r.many(maxParams, "parameters in one function", r.valueType)
+	params := uint8(0) // there is room for maxParams
+	r.many(maxParams, "parameters in one function", func() {
+		r.valueType()
+		params++
+	})
+	r.m.params = append(r.m.params, params)
 	r.many(maxResults, "results in one function", r.valueType)
 }
 
@@ -140,6 +130,20 @@ func (r *reader) global() {
 	r.valueType()
 	r.only(0, 1) // whether it may change
 	r.constant()
+	r.m.globals++
+}
+
+// export reads the name and the place of what is exported.
+func (r *reader) export() {
+	r.m.exports = append(r.m.exports, r.name())
+	switch kind := r.only(0, 1, 2, 3); kind {
+	case kindFunction:
+		r.function()
+	case kindGlobal:
+		r.index(r.m.globals, "global")
+	default:
+		r.u32()
+	}
 }
 
 // constant skips an expression that makes a constant: one instruction and the end.
@@ -150,10 +154,14 @@ func (r *reader) constant() {
 		r.only(12) // v128.const
 		r.bytes(16)
 	default:
-		switch op, _ := r.instruction(); op {
-		case 0x23, 0x41, 0x42, 0x43, 0x44, 0xd0, 0xd2: // global.get, constants, ref.null, ref.func
+		switch one := r.instruction(); one.op {
+		case opRefFunc:
+			r.refer(one.index)
+		case opGlobalGet:
+			r.within(one.index, r.m.globals, "global")
+		case opI32Const, opI64Const, opF32Const, opF64Const, opRefNull:
 		default:
-			r.unknown(op)
+			r.unknown(one.op)
 		}
 	}
 	r.only(0x0b)
@@ -180,7 +188,7 @@ func (r *reader) elements() {
 			r.only(typeFunc, typeExtern)
 		}
 	}
-	one := func() { r.u32() }
+	one := r.function
 	if flags&4 != 0 {
 		one = r.constant
 	}
@@ -215,7 +223,7 @@ func (m *module) readImports(r *reader) (err error) {
 			err = refuse("build it as a program of its own, without shared memory or dynamic linking",
 				"the module imports the %s %s; only functions can be had", kinds[kind], f)
 		default:
-			r.u32()
+			r.index(uint64(len(m.params)), "type")
 			m.imports = append(m.imports, f)
 		}
 	})
@@ -240,60 +248,4 @@ func clampTables(r *reader) ([]byte, error) {
 		out = binary.AppendUvarint(out, min(high, maxTable))
 	})
 	return out, nil
-}
-
-// rewrite has every function pause.
-func (m *module) rewrite(r *reader) ([]byte, error) {
-	out := binary.AppendUvarint(make([]byte, 0, len(r.b)+len(r.b)/8), uint64((&reader{b: r.b}).count()))
-	var one []byte
-	var err error
-	r.many(maxFunctions, "functions", func() {
-		body := r.bytes(r.u32())
-		if r.err != nil || err != nil {
-			return
-		}
-		m.functions++
-		if one, err = m.function(one[:0], body); err == nil {
-			out = binary.AppendUvarint(out, uint64(len(one)))
-			out = append(out, one...)
-		}
-	})
-	return out, err
-}
-
-// function has one function pause, and counts what compiling it takes.
-func (m *module) function(out, body []byte) ([]byte, error) {
-	m.largest = max(m.largest, len(body))
-	r := &reader{b: body}
-	if r.small(maxFunction, "largest function"); r.err != nil {
-		return nil, damaged(r.err)
-	}
-	locals := r.locals()
-	if m.locals += locals; locals > maxLocals || m.locals > allLocals {
-		r.refuse("a function has %d local variables, and all so far %d; more than %d and %d", locals, m.locals, maxLocals, allLocals)
-	}
-	if r.err != nil {
-		return nil, damaged(r.err)
-	}
-	out, s, err := pauses(append(out, body[:len(body)-len(r.b)]...), r.b)
-	if err != nil {
-		return nil, damaged(err)
-	}
-	s.locals = locals
-	one := s.effort()
-	if m.effort += one; one > maxEffort || m.effort > allEffort {
-		return nil, refuse("split it, or build without inlining",
-			"compiling would take too long: a function has %d branches to %d places and %d local variables",
-			s.branches, s.branches+s.targets, locals)
-	}
-	return out, nil
-}
-
-// locals skips the declarations of a function's local variables and returns how many there are.
-func (r *reader) locals() (n uint64) {
-	r.many(maxLocals, "declarations of local variables", func() {
-		n += r.u32()
-		r.valueType()
-	})
-	return n
 }

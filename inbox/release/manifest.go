@@ -35,6 +35,7 @@ type file struct {
 		Memory any     `toml:"memory"`
 		Output any     `toml:"output"`
 		Log    any     `toml:"log"`
+		Fuel   *int64  `toml:"fuel"`
 	} `toml:"limits"`
 }
 
@@ -42,11 +43,11 @@ type file struct {
 var keys = []string{
 	"events", "event_types", "sources", "modes", "where", "key_by", "order", "on_failure", "concurrency", "reuse",
 	"start_from", "config", "retry", "retry.max_attempts", "retry.base", "retry.max", "limits", "limits.time",
-	"limits.memory", "limits.output", "limits.log",
+	"limits.memory", "limits.output", "limits.log", "limits.fuel",
 }
 
 // laterKeys are keys of contract v1 that this version does not have. A plugin that needs them must not run without.
-var laterKeys = []string{"http", "emit", "secrets", "data", "engine", "limits.fuel"}
+var laterKeys = []string{"http", "emit", "secrets", "data", "engine"}
 
 // ParseManifest reads NAME.toml. It reports everything that is wrong at once, with lines; the error is Invalid. Fields
 // that are not there are zero: [inbox.Manifest.WithDefaults] fills them in.
@@ -73,6 +74,7 @@ func ParseManifest(text []byte) (inbox.Manifest, error) {
 			Memory: p.bytes("limits.memory", f.Limits.Memory, 64<<10, 4<<30),
 			Output: p.bytes("limits.output", f.Limits.Output, 1, 64<<20),
 			Log:    p.bytes("limits.log", f.Limits.Log, 1, 16<<20),
+			Fuel:   int64(p.within("limits.fuel", f.Limits.Fuel, 1, 1e15)),
 		},
 	}
 	if d := m.WithDefaults(1).Policy; d.Base > d.Max {

@@ -32,6 +32,7 @@ max = "1m"
 time = "2s"
 memory = "32 MiB"
 output = 1000
+fuel = 5_000_000
 [config]
 url = "https://example.com"
 n = 5
@@ -40,7 +41,7 @@ n = 5
 		t.Fatal(err)
 	}
 	if m.KeyBy != "/data/user" || m.Policy.OnFailure != inbox.Continue || !m.StartFrom.Start || m.Limits.Memory != 32<<20 ||
-		m.Limits.Time != 2*time.Second || len(m.Where) != 1 || m.Where[0].Values[1] != "7" || m.Config["n"] != "5" || m.Policy.MaxAttempts != 3 {
+		m.Limits.Time != 2*time.Second || m.Limits.Fuel != 5_000_000 || len(m.Where) != 1 || m.Where[0].Values[1] != "7" || m.Config["n"] != "5" || m.Policy.MaxAttempts != 3 {
 		t.Errorf("%+v", m)
 	}
 	for text, says := range map[string]string{
@@ -53,7 +54,7 @@ n = 5
 		"order = \"\"":                              "order",
 		"[limits]\nmemory = \"lots\"":               "line 2: limits.memory",
 		"[limits]\nmemory = 0":                      "limits.memory is 0, not between",
-		"[limits]\nfuel = 5":                        `line 2: "limits.fuel" is not in this version`,
+		"[limits]\nfuel = 0":                        "line 2: limits.fuel is 0, not between 1 and",
 		"emit = [\"x\"]":                            `line 1: "emit" is not in this version`,
 		"[http]\nallow = []":                        "not in this version",
 		"[data]\nfields = []":                       "not in this version",

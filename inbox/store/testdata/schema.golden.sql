@@ -11,7 +11,7 @@ CREATE TABLE attempts (
 	release    INTEGER, -- releases.num
 	reason_id  INTEGER, -- contents
 	log_id     INTEGER, -- contents
-	log_cut    INTEGER NOT NULL CHECK (log_cut IN (0, 1)),
+	log_cut    INTEGER NOT NULL CHECK (log_cut IN (0, 1)), fuel INTEGER CHECK (fuel > 0),
 	PRIMARY KEY (plugin, seq, run, attempt),
 	CHECK ((fate = 'done') = (result IN ('ok', 'skip')))
 ) STRICT, WITHOUT ROWID;

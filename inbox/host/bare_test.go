@@ -1,0 +1,194 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+	"github.com/tetratelabs/wazero/sys"
+
+	"inbox/sdk/abi"
+)
+
+// Guard is what stops a guest.
+type Guard string
+
+// The guards, and none.
+const (
+	Unguarded Guard = "unguarded"
+	ByMeter   Guard = "metered"
+	ByContext Guard = "checked"
+)
+
+// Bare runs a guest over the runtime and little else, so that what a guard costs can be seen.
+type Bare struct {
+	runtime  wazero.Runtime
+	compiled wazero.CompiledModule
+	guard    Guard
+	session  bool
+	memory   *pool
+	left     int       // events that a session is still to get
+	began    time.Time // when it got the first
+	Output   bytes.Buffer
+	Fuel     int64    // of the last instance
+	Memory   [32]byte // of the last instance, a digest of what it left there; by Says only
+	digest   bool
+	Counted  int64 // of the last instance, its exported global n
+}
+
+// NewBare compiles a module with a guard, for the engine of config.
+func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm []byte) (*Bare, error) {
+	b := &Bare{guard: guard, memory: newPool()}
+	m, err := inspect(wasm)
+	if err != nil {
+		return nil, err
+	}
+	b.session = m.isSession(function{abi.Module, abi.Next})
+	switch guard {
+	case Unguarded:
+		wasm = assemble(&m.sections) // as it is, but for the bounds of its tables
+	case ByMeter:
+		wasm, err = m.metered()
+	case ByContext:
+		wasm, err = m.paused()
+		config = config.WithCloseOnContextDone(true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	if err := offerMeter(ctx, b.runtime); err != nil {
+		return nil, err
+	}
+	if err := offerAbort(ctx, b.runtime); err != nil {
+		return nil, err
+	}
+	tolled := ctx
+	if guard != Unguarded {
+		tolled = experimental.WithFunctionListenerFactory(ctx, tolls{})
+	}
+	if _, err := wasi_snapshot_preview1.Instantiate(tolled, b.runtime); err != nil {
+		return nil, err
+	}
+	if err := b.offerSession(ctx); err != nil {
+		return nil, err
+	}
+	b.compiled, err = b.runtime.CompileModule(ctx, wasm)
+	return b, err
+}
+
+// offerSession makes an inbox_v1 that never waits.
+func (b *Bare) offerSession(ctx context.Context) error {
+	i32 := api.ValueTypeI32
+	add := func(builder wazero.HostModuleBuilder, name string, fn func(ctx context.Context, mod api.Module, ptr, size uint32) int32) wazero.HostModuleBuilder {
+		toll := toll{bytes: lengths[name]}
+		return builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
+			if b.guard != Unguarded {
+				toll.take(ctx, mod, stack)
+			}
+			stack[0] = api.EncodeI32(fn(ctx, mod, uint32(stack[0]), uint32(stack[1])))
+		}), []api.ValueType{i32, i32}, []api.ValueType{i32}).Export(name)
+	}
+	builder := add(b.runtime.NewHostModuleBuilder(abi.Module), abi.Next, func(ctx context.Context, mod api.Module, ptr, size uint32) int32 {
+		if b.began.IsZero() {
+			b.began = time.Now()
+		}
+		doc := ctx.Value(docKey{}).([]byte)
+		if int(size) < len(doc) {
+			return int32(len(doc))
+		}
+		if b.left--; b.left < 0 {
+			return abi.NoMore
+		}
+		mod.Memory().Write(ptr, doc)
+		return int32(len(doc))
+	})
+	builder = add(builder, abi.Done, func(_ context.Context, mod api.Module, ptr, size uint32) int32 {
+		view, _ := mod.Memory().Read(ptr, size)
+		b.Output.Write(view)
+		return 0
+	})
+	builder = add(builder, abi.Log, func(_ context.Context, mod api.Module, ptr, size uint32) int32 {
+		view, _ := mod.Memory().Read(ptr, size)
+		b.Output.Write(view)
+		return 0
+	})
+	_, err := builder.Instantiate(ctx)
+	return err
+}
+
+type docKey struct{}
+
+// Call has the guest take the document n times, and returns how long that took.
+func (b *Bare) Call(ctx context.Context, doc []byte, n int) (time.Duration, error) {
+	b.left, b.began = n, time.Time{}
+	b.Output.Reset()
+	runs := n
+	if b.session {
+		runs = 1
+	}
+	began := time.Now()
+	for range runs {
+		if err := b.once(ctx, doc); err != nil {
+			return 0, err
+		}
+	}
+	if b.session {
+		began = b.began
+	}
+	return time.Since(began), nil
+}
+
+func (b *Bare) once(parent context.Context, doc []byte) error {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	in := &instance{ctx: ctx, stop: ctx, memory: memory{pool: b.memory, limit: 64 << 20}, world: newWorld("bare"), stdin: stdin{doc}}
+	defer in.memory.release()
+	in.meter.on = b.guard == ByMeter
+	in.meter.begin(noLimit)
+	ctx = experimental.WithMemoryAllocator(context.WithValue(context.WithValue(ctx, instanceKey{}, in), docKey{}, doc), &in.memory)
+	mod, err := b.runtime.InstantiateModule(ctx, b.compiled, wazero.NewModuleConfig().WithName("").WithArgs("plugin").
+		WithStdin(&in.stdin).WithStdout(&b.Output).WithStderr(&b.Output).
+		WithWalltime(in.world.wall, sys.ClockResolution(time.Microsecond)).
+		WithNanotime(in.world.steady, sys.ClockResolution(time.Microsecond)).
+		WithNanosleep(in.world.sleep).WithRandSource(in.world.rand))
+	b.Fuel, b.Counted = in.fuel(), 0
+	if b.digest {
+		b.Memory = sha256.Sum256(in.memory.room[:in.memory.used])
+	}
+	if mod != nil {
+		if g := mod.ExportedGlobal("n"); g != nil {
+			b.Counted = int64(g.Get())
+		}
+		err = errors.Join(err, mod.Close(parent))
+	}
+	var exit *sys.ExitError
+	if errors.As(err, &exit) {
+		fmt.Fprintf(&b.Output, "exit %d", exit.ExitCode())
+		err = nil
+	}
+	return err
+}
+
+// Says is what the guest said and how it ended: with an exit code, a trap, or well.
+func (b *Bare) Says(ctx context.Context, doc []byte) string {
+	b.digest = true
+	_, err := b.Call(ctx, doc, 1)
+	if err == nil {
+		return b.Output.String() + "|"
+	}
+	return b.Output.String() + "|" + trapText(err)
+}
+
+// Close frees what b has.
+func (b *Bare) Close(ctx context.Context) {
+	_ = b.runtime.Close(ctx)
+	b.memory.close()
+}

@@ -1,0 +1,27 @@
+package host
+
+// Bounds of what a module may have. Real programs stay far below; a crafted one takes memory and time by the declaration
+// alone, of the compiler or of every instance.
+const (
+	maxTypes     = 100_000
+	maxParams    = 128
+	maxResults   = 16
+	maxImports   = 1000
+	maxExports   = 10_000
+	maxFunctions = 200_000
+	maxName      = 1000 // bytes
+	maxTables    = 16
+	maxTable     = 1 << 16 // elements of all tables from the start; of one table ever: larger maxima are clamped
+	maxSegments  = 100_000
+	maxSection   = 1 << 20 // bytes of the globals, and of the elements: every instance holds them several times as large
+	pageSize     = 64 << 10
+)
+
+// Bounds of the code.
+const (
+	maxFunction = 512 << 10     // bytes of one function body
+	maxLocals   = 10_000        // of one function
+	allLocals   = 4_000_000     // of all functions
+	maxEffort   = 300_000_000   // of compiling one function, see shape: up to twenty seconds
+	allEffort   = 3_000_000_000 // of compiling all functions; Go programs come to fifty millions a megabyte
+)

@@ -1,0 +1,284 @@
+package host_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+)
+
+// endless are programs that never end by themselves, in every way there is to go on.
+func endless() map[string]guest {
+	loop := func(code ...byte) []byte { return slices.Concat([]byte{0x03, 0x40}, code, []byte{0x0b}) }
+	return map[string]guest{
+		"br":                         {code: loop(0x0c, 0)},
+		"br_if":                      {code: loop(slices.Concat(i32(1), []byte{0x0d, 0})...)},
+		"br_table":                   {code: loop(slices.Concat(i32(7), []byte{0x0e, 1, 0, 0})...)},
+		"br out of an if":            {code: loop(slices.Concat(i32(1), []byte{0x04, 0x40, 0x0c, 1, 0x0b})...)},
+		"br out of blocks":           {code: loop(0x02, 0x40, 0x02, 0x40, 0x0c, 2, 0x0b, 0x0b)},
+		"a loop around a loop":       {code: loop(slices.Concat(loop(), []byte{0x0c, 0})...)},
+		"a loop with a number":       {code: slices.Concat(i32(1), []byte{0x03, 1, 0x1a}, i32(1), []byte{0x0c, 0, 0x0b})},
+		"a loop in dead code before": {code: slices.Concat([]byte{0x02, 0x40, 0x0c, 0}, loop(0x0c, 0), []byte{0x0b}, loop(0x0c, 0))},
+		"through the table": {
+			tables: [][]byte{table(1)}, elements: [][]byte{slices.Concat([]byte{0}, i32(0), []byte{0x0b, 1, 0})},
+			code: loop(slices.Concat([]byte{0x02, 0x40}, i32(0), []byte{0x0d, 0, 0x0b, 0x0c, 0})...),
+		},
+		"memory.grow":         {code: loop(slices.Concat(i32(0), []byte{0x40, 0, 0x1a, 0x0c, 0})...)},
+		"memory.fill":         {pages: 256, code: loop(slices.Concat(i32(0, 1, 16<<20), []byte{0xfc, 11, 0, 0x0c, 0})...)},
+		"memory.fill, often":  {code: loop(slices.Concat(bytes.Repeat(slices.Concat(i32(0, 1, 0), []byte{0xfc, 11, 0}), 1000), []byte{0x0c, 0})...)},
+		"a start function":    {start: true, code: loop(0x0c, 0)},
+		"calls of the host":   {imports: [][]byte{imported("wasi_snapshot_preview1", "sched_yield", 0, 3)}, extra: [][]byte{[]byte("\x60\x00\x01\x7f")}, code: loop(0x10, 0, 0x1a, 0x0c, 0)},
+		"a long list to read": {imports: [][]byte{imported("wasi_snapshot_preview1", "fd_write", 0, 3)}, extra: [][]byte{[]byte("\x60\x04\x7f\x7f\x7f\x7f\x01\x7f")}, pages: 256, code: loop(slices.Concat(i32(1, 0, 1<<20, 0), []byte{0x10, 0, 0x1a, 0x0c, 0})...)},
+	}
+}
+
+// callTree is functions that call the next one twice each: no loop, no deep stack, and two to the power of their number
+// of calls.
+func callTree(functions int) guest {
+	g := guest{code: []byte{0x10, 1, 0x10, 1}}
+	for i := 2; i <= functions; i++ {
+		g.more = append(g.more, []byte{0x10, byte(i), 0x10, byte(i)})
+	}
+	g.more = append(g.more, nil)
+	return g
+}
+
+// stopTheWorld stops the world, as the collector does, and no more, and returns how long that took: as long as a guest
+// does not let it.
+func stopTheWorld() time.Duration {
+	var stats runtime.MemStats
+	began := time.Now()
+	runtime.ReadMemStats(&stats)
+	return time.Since(began)
+}
+
+func TestEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	host.SetStartBudget(h, 300*time.Millisecond)
+	guests := endless()
+	guests["a tree of calls"] = callTree(50)
+	for name, g := range guests {
+		t.Run(name, func(t *testing.T) {
+			over := make(chan string, 1)
+			go func() {
+				p, err := h.Compile(context.Background(), g.wasm(), limits())
+				if err != nil { // a start function fails the release
+					over <- err.Error()
+					return
+				}
+				out := p.Run(context.Background(), call())
+				p.Close(context.Background())
+				over <- fmt.Sprint(out.Result, ": ", out.Reason)
+			}()
+			var longest time.Duration
+			tick := time.NewTicker(5 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case says := <-over:
+					if !strings.Contains(says, "timeout: it used up its time of 300ms") {
+						t.Errorf("%s", says)
+					}
+					if longest > time.Second {
+						t.Errorf("the world took %s to stop", longest)
+					}
+					return
+				case <-tick.C:
+					longest = max(longest, stopTheWorld())
+				}
+			}
+		})
+	}
+}
+
+func TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction(t *testing.T) {
+	t.Parallel()
+	guests := endless()
+	guests["a tree of calls"] = callTree(50)
+	delete(guests, "a start function") // it has the budget of a start
+	spent := map[string]int64{}
+	for range 2 { // two hosts
+		h := newHost(t)
+		for name, g := range guests {
+			m := limits()
+			m.Limits.Time, m.Limits.Fuel = time.Minute, 3_000_000
+			p, err := h.Compile(context.Background(), g.wasm(), m)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			for range 3 {
+				out := p.Run(context.Background(), call())
+				if out.Result != inbox.Fuel || out.Reason != "it used up its fuel of 3000000" || out.Fuel <= m.Limits.Fuel {
+					t.Errorf("%s: %s (%s), spent %d", name, out.Result, out.Reason, out.Fuel)
+				}
+				if first := spent[name]; first != 0 && first != out.Fuel {
+					t.Errorf("%s: it spent %d, and then %d", name, first, out.Fuel)
+				}
+				spent[name] = out.Fuel
+			}
+			p.Close(context.Background())
+		}
+	}
+}
+
+// The price of everything is fixed: an operator's limit must not mean something else after an update.
+func TestFuelIsCountedByTheInstructionAndTheByte(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	random := imported("wasi_snapshot_preview1", "random_get", 0, 2)
+	for name, c := range map[string]struct {
+		g    guest
+		want int64
+	}{
+		"nothing":             {guest{}, 1}, // end
+		"some":                {guest{code: []byte{0x01, 0x01, 0x01}}, 4},
+		"what is not reached": {guest{code: []byte{0x0f, 0x01, 0x01}}, 4},
+		"an if":               {guest{code: slices.Concat(i32(0), []byte{0x04, 0x40, 0x01, 0x05, 0x01, 0x0b})}, 7},
+		"a loop, ten times":   {guest{locals: []byte{1, 1, 0x7f}, code: spin(10)}, 10 * (6 + 4)}, // each turn, and the function with it
+		"a call":              {guest{code: []byte{0x10, 1}, more: [][]byte{{0x01}}}, 2 + 2},
+		"a fill":              {guest{code: slices.Concat(i32(0, 0, 1000), []byte{0xfc, 11, 0})}, 4 + 100 + 1000},
+		"a copy":              {guest{code: slices.Concat(i32(0, 0, 1000), []byte{0xfc, 10, 0, 0})}, 4 + 100 + 1000},
+		"a growth":            {guest{code: slices.Concat(i32(0), []byte{0x40, 0, 0x1a})}, 3 + 100},
+		"a call of the host":  {guest{imports: [][]byte{random}, code: slices.Concat(i32(0, 1000), []byte{0x10, 0, 0x1a})}, 5 + 100 + 1000},
+	} {
+		p, err := h.Compile(context.Background(), c.g.wasm(), limits())
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		out := p.Run(context.Background(), call())
+		if out.Result != inbox.OK || out.Fuel != c.want {
+			t.Errorf("%s: %s, spent %d, not %d", name, out.Result, out.Fuel, c.want)
+		}
+		p.Close(context.Background())
+	}
+}
+
+// What a session spends before it has its event, and after its result, is not the event's.
+func TestASessionsFuelIsThatOfItsEvent(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	during := int64(5000)
+	fuel := func(before, after int64, reuse int) (all []int64) {
+		g := session(spin(before), spin(during), spin(after))
+		m := limits()
+		m.Limits.Fuel, m.Limits.Time, m.Reuse = 200_000, time.Minute, reuse
+		p, err := h.Compile(context.Background(), g, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close(context.Background())
+		for range 3 {
+			out := p.Run(context.Background(), call())
+			if out.Result != inbox.OK {
+				t.Errorf("%s: %s", out.Result, out.Reason)
+			}
+			all = append(all, out.Fuel)
+		}
+		return all
+	}
+	want := fuel(1, 1, 1)
+	if want[0] < 6*during || want[0] > 6*during+1000 || want[1] != want[0] || want[2] != want[0] {
+		t.Errorf("three events spent %v", want)
+	}
+	if got := fuel(1_000_000, 1_000_000, 1); !slices.Equal(got, want) {
+		t.Errorf("with much around them, the events spent %v, not %v", got, want)
+	}
+}
+
+func TestAReusedSessionSpendsTheSameOnEveryEvent(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	m := limits()
+	m.Limits.Fuel, m.Limits.Time, m.Reuse = 10_000, time.Minute, 1000
+	p, err := h.Compile(context.Background(), read(t, "../bench/noop.wasm"), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(context.Background())
+	first := p.Run(context.Background(), call())
+	for range 200 {
+		if out := p.Run(context.Background(), call()); out.Result != inbox.OK || out.Fuel != first.Fuel || out.Fuel == 0 {
+			t.Fatalf("%s (%s), spent %d, and before %d", out.Result, out.Reason, out.Fuel, first.Fuel)
+		}
+	}
+}
+
+func TestNeitherTheMeterNorItsCounterIsAGuests(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	left := "inbox_meter.left"
+	for name, c := range map[string]struct {
+		g    guest
+		says string
+	}{
+		"the meter as an import": {guest{imports: [][]byte{imported("inbox_meter", "charge", 0, 0)}}, "inbox_meter.charge"},
+		"its name as an export":  {guest{exports: [][]byte{exported("_start", 0, 0), exported(left, 2, 0)}}, left},
+		"the counter":            {guest{code: []byte{0x42, 0, 0x24, 0}}, "the global 0 and has 0"},
+		"the counter, read":      {guest{code: []byte{0x23, 0, 0x1a}}, "the global 0 and has 0"},
+		"the counter, exported":  {guest{exports: [][]byte{exported("_start", 0, 0), exported("g", 3, 0)}}, "the global 0 and has 0"},
+		"the meter's function":   {guest{code: []byte{0x10, 1}}, "the function 1 and has 1"},
+		"its reference":          {guest{code: []byte{0xd2, 1, 0x1a}}, "the function 1 and has 1"},
+		"it in a table":          {guest{tables: [][]byte{table(1)}, elements: [][]byte{slices.Concat([]byte{0}, i32(0), []byte{0x0b, 1, 1})}}, "the function 1 and has 1"},
+		"it as an expression":    {guest{tables: [][]byte{table(1)}, elements: [][]byte{slices.Concat([]byte{4}, i32(0), []byte{0x0b, 1, 0xd2, 1, 0x0b})}}, "the function 1 and has 1"},
+		"it as a global":         {guest{globals: [][]byte{{0x70, 0, 0xd2, 1, 0x0b}}}, "the function 1 and has 1"},
+		"it as an export":        {guest{exports: [][]byte{exported("_start", 0, 1)}}, "the function 1 and has 1"},
+		"its type":               {guest{code: []byte{0x42, 0, 0x02, 3, 0x0b, 0x1a}}, "the type 3 and has 3"},
+		"its type, indirectly":   {guest{tables: [][]byte{table(1)}, code: []byte{0x42, 0, 0x41, 0, 0x11, 3, 0, 0x1a}}, "the type 3 and has 3"},
+		"its type as a function": {guest{typ: 3}, "the type 3 and has 3"},
+		"a variable of its":      {guest{code: []byte{0x20, 0, 0x1a}}, "the local variable 0 and has 0"},
+		"two sections of a kind": {guest{twice: true}, "cut off or damaged"},
+	} {
+		_, err := h.Compile(context.Background(), c.g.wasm(), limits())
+		if err == nil || inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v; want …%s…", name, err, c.says)
+		}
+	}
+}
+
+// tangledGuest is what the compiler takes just so, but not with its instructions counted.
+func tangledGuest(code []byte) guest {
+	return guest{code: slices.Concat(bytes.Repeat([]byte{0x03, 0x40, 0x0b}, 5_800), code)}
+}
+
+func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.T) {
+	t.Parallel()
+	var said bytes.Buffer
+	h, err := host.New(context.Background(), host.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(context.Background())
+	apart, err := h.Compile(context.Background(), tangledGuest(forEver).wasm(), limits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer apart.Close(context.Background())
+	if apart.Info().Metered || !strings.Contains(said.String(), "instructions cannot be counted") {
+		t.Errorf("metered: %v; said: %s", apart.Info().Metered, said.String())
+	}
+	if out := apart.Run(context.Background(), call()); out.Result != inbox.Timeout || out.Fuel != 0 {
+		t.Errorf("%s: %s, spent %d", out.Result, out.Reason, out.Fuel)
+	}
+	m := limits()
+	m.Limits.Fuel = 1000
+	if _, err := h.Compile(context.Background(), tangledGuest(nil).wasm(), m); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), "limits.fuel cannot hold") {
+		t.Errorf("with a limit on its fuel: %v", err)
+	}
+	p, err := h.Compile(context.Background(), guest{}.wasm(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(context.Background())
+	if !p.Info().Metered {
+		t.Error("another module is not metered either")
+	}
+}

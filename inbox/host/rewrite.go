@@ -1,0 +1,232 @@
+package host
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// rewriter is a way to rewrite the functions of a module, so that it can be stopped.
+type rewriter interface {
+	shape(b *body) shape                         // of the function when it is rewritten
+	head(out []byte, b *body) []byte             // its local variables, and what comes before the first instruction
+	spot(out []byte, b *body, where spot) []byte // what comes there
+}
+
+// tangled says that compiling the rewritten module would take too long.
+type tangled struct{ shape }
+
+// Error names the function's figures.
+func (t *tangled) Error() string {
+	return fmt.Sprintf("compiling would take too long: a function has %d branches to %d places and %d local variables",
+		t.branches, t.branches+t.targets, t.locals)
+}
+
+// pauses has every function pause where it could otherwise go on for long: at its beginning, because a tree of calls
+// needs no loop, and before every bulk instruction, because a row of them over the whole memory needs none either.
+type pauses struct{}
+
+// pause is an empty loop. wazero, when asked to, looks whether a guest should stop at loops and nowhere else; without a
+// look the guest can neither be stopped nor let Go's collector stop the world.
+var pause = []byte{opLoop, 0x40, opEnd}
+
+func (pauses) shape(b *body) shape { return b.shape }
+
+func (pauses) head(out []byte, b *body) []byte {
+	out = binary.AppendUvarint(out, b.groups)
+	return append(append(out, b.locals...), pause...)
+}
+
+func (pauses) spot(out []byte, b *body, where spot) []byte {
+	if where.kind == atBulk {
+		return append(out, pause...)
+	}
+	return append(out, b.code[where.at:where.end]...)
+}
+
+// paused returns the module so that wazero's own check of contexts can stop it.
+func (m *module) paused() ([]byte, error) {
+	code, err := m.rewritten(pauses{})
+	var t *tangled
+	if errors.As(err, &t) {
+		return nil, refuse("split it, or build without inlining", "%w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sections := m.sections
+	if sections[sectionCode] != nil {
+		sections[sectionCode] = code
+	}
+	return assemble(&sections), nil
+}
+
+// What a metered module has besides its own: an import, which no other module may have, and an export.
+const (
+	meterModule = "inbox_meter"
+	meterCharge = "charge"
+	meterName   = "inbox_meter.left" // the exported counter
+)
+
+// metering has every function count its instructions: at its beginning and at every loop the counter is lowered by the
+// number of instructions to come, and before a bulk instruction by its length. When the counter falls below zero the
+// host is called, which gives the next slice or ends the guest.
+type metering struct {
+	imported uint64 // functions; the one called follows them
+	global   []byte // the index of the counter, encoded
+	charge   []byte // the index of the function, encoded
+}
+
+// shape counts for every charge its branch, and the branches that wazero makes of a call: what it knows of the memory
+// may differ after it.
+func (metering) shape(b *body) shape {
+	s := b.shape
+	charges := uint64(1)
+	for _, where := range b.spots {
+		if where.kind != atFunction {
+			charges++
+		}
+	}
+	s.branches += 2 * charges
+	s.locals += 2
+	return s
+}
+
+func (w metering) head(out []byte, b *body) []byte {
+	out = binary.AppendUvarint(out, b.groups+2)
+	out = append(out, b.locals...)
+	out = append(out, 1, 0x7e, 1, 0x7f) // what is left after a charge, an i64; the length of a bulk instruction, an i32
+	if w.together(b) {
+		return out
+	}
+	return w.fixed(out, b, b.counts[0])
+}
+
+// together reports whether the first loop charges for the function too: it always comes to the loop, and has little
+// outside. Go gives most of its functions this form.
+func (metering) together(b *body) bool { return b.leads && b.counts[0] <= maxOutside }
+
+// maxOutside is how many instructions a loop may be charged too many at each turn.
+const maxOutside = 16
+
+func (w metering) spot(out []byte, b *body, where spot) []byte {
+	switch where.kind {
+	case atLoop:
+		n := b.counts[where.value]
+		if where.value == 1 && w.together(b) {
+			n += b.counts[0]
+		}
+		return w.fixed(out, b, n)
+	case atBulk:
+		return w.bulk(out, b)
+	}
+	if where.value >= w.imported {
+		where.value++
+	}
+	return binary.AppendUvarint(out, where.value)
+}
+
+// fixed charges so many instructions.
+func (w metering) fixed(out []byte, b *body, n uint64) []byte {
+	out = append(append(out, opGlobalGet), w.global...)
+	out = appendSigned(append(out, opI64Const), int64(n))
+	return w.pay(out, b)
+}
+
+// bulk charges the operand on top of the stack, and leaves it there.
+func (w metering) bulk(out []byte, b *body) []byte {
+	length := binary.AppendUvarint(nil, b.vars+1)
+	out = append(append(out, opLocalTee), length...)
+	out = append(append(out, opGlobalGet), w.global...)
+	out = append(append(out, opLocalGet), length...)
+	return w.pay(append(out, opI64ExtendU), b)
+}
+
+// pay lowers the counter and calls the host when nothing is left. The counter and the price are on the stack.
+func (w metering) pay(out []byte, b *body) []byte {
+	left := binary.AppendUvarint(nil, b.vars)
+	out = append(append(append(out, opI64Sub), opLocalTee), left...)
+	out = append(append(out, opGlobalSet), w.global...)
+	out = append(append(out, opLocalGet), left...)
+	out = append(out, opI64Const, 0, opI64LtS, opIf, 0x40)
+	out = append(append(out, opLocalGet), left...)
+	out = append(append(out, opCall), w.charge...)
+	out = append(append(out, opGlobalSet), w.global...)
+	return append(out, opEnd)
+}
+
+// metered returns the module so that it counts its instructions. The counter begins at zero: the first thing that the
+// guest does, in a start function too, is to call the host.
+func (m *module) metered() ([]byte, error) {
+	if slices.Contains(m.exports, meterName) {
+		return nil, refuse("", "the module exports %s, which inbox adds to it", meterName)
+	}
+	for _, f := range m.imports {
+		if f.Module == meterModule {
+			return nil, refuse("", "the module imports %s, which only inbox may", f)
+		}
+	}
+	imported := uint64(len(m.imports))
+	w := metering{imported: imported, global: binary.AppendUvarint(nil, m.globals), charge: binary.AppendUvarint(nil, imported)}
+	code, err := m.rewritten(w)
+	if err != nil {
+		return nil, err
+	}
+	sections := m.sections
+	if sections[sectionCode] != nil {
+		sections[sectionCode] = code
+	}
+	for _, id := range []byte{sectionGlobal, sectionExport, sectionStart, sectionElement} {
+		sections[id] = shifted(sections[id], m.refs[id], imported)
+	}
+	typ := binary.AppendUvarint(nil, uint64(len(m.params)))
+	sections[sectionType] = added(sections[sectionType], []byte{0x60, 1, 0x7e, 1, 0x7e}) // (i64) -> (i64)
+	sections[sectionImport] = added(sections[sectionImport], slices.Concat(text(meterModule), text(meterCharge), []byte{kindFunction}, typ))
+	sections[sectionGlobal] = added(sections[sectionGlobal], []byte{0x7e, 1, opI64Const, 0, opEnd})
+	sections[sectionExport] = added(sections[sectionExport], slices.Concat(text(meterName), []byte{kindGlobal}, w.global))
+	return assemble(&sections), nil
+}
+
+// shifted makes room for one more imported function in the indexes of a section.
+func shifted(body []byte, refs []ref, imported uint64) []byte {
+	if len(refs) == 0 {
+		return body
+	}
+	out := make([]byte, 0, len(body)+len(refs))
+	copied := 0
+	for _, one := range refs {
+		if one.index < imported {
+			continue
+		}
+		out = append(out, body[copied:one.at]...)
+		out = binary.AppendUvarint(out, one.index+1)
+		copied = one.end
+	}
+	return append(out, body[copied:]...)
+}
+
+// added adds one element to a section that is a vector.
+func added(body, element []byte) []byte {
+	r := &reader{b: body}
+	n := uint64(0)
+	if body != nil {
+		n = r.u32()
+	}
+	out := binary.AppendUvarint(make([]byte, 0, len(body)+len(element)+1), n+1)
+	return append(append(out, r.b...), element...)
+}
+
+func text(s string) []byte { return append(binary.AppendUvarint(nil, uint64(len(s))), s...) }
+
+// appendSigned appends a signed LEB128 number.
+func appendSigned(out []byte, n int64) []byte {
+	for {
+		b := byte(n & 0x7f)
+		n >>= 7
+		if (n == 0 && b&0x40 == 0) || (n == -1 && b&0x40 != 0) {
+			return append(out, b)
+		}
+		out = append(out, b|0x80)
+	}
+}

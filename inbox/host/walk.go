@@ -1,0 +1,240 @@
+package host
+
+import "encoding/binary"
+
+// body is what is read out of a function's code.
+type body struct {
+	locals []byte // their declarations, without the count of them
+	groups uint64 // how many declarations
+	code   []byte // the instructions
+	params uint64
+	vars   uint64 // parameters and local variables
+	spots  []spot
+	counts []uint64 // instructions: of the function outside of loops, then directly in each loop, in their order
+	leads  bool     // nothing but the first loop comes after the function's beginning
+	shape  shape
+}
+
+// spot is a place in the code where something changes: the code from at to end is replaced.
+type spot struct {
+	at, end int
+	kind    spotKind
+	value   uint64 // of loops, their place in counts; of functions, the index
+}
+
+type spotKind uint8
+
+const (
+	atLoop     spotKind = iota // a loop begins here
+	atBulk                     // a bulk instruction follows
+	atFunction                 // the index of a function
+)
+
+// shape is how tangled a function is.
+type shape struct{ locals, branches, targets uint64 }
+
+// effort is what compiling the function takes, in some tens of nanoseconds: measured, it grows with the square of the
+// branches, and with the ways between them times the variables that may differ on each.
+func (s shape) effort() uint64 {
+	return s.branches*s.branches + 25*(s.branches+s.targets)*(s.locals+30)
+}
+
+// bodies calls each for the functions of the module, one after the other; the body is valid until the next. It refuses
+// what may not be, but for what wazero will.
+func (m *module) bodies(each func(b *body) error) error {
+	r := &reader{b: m.sections[sectionCode]}
+	var b body
+	var locals uint64
+	var err error
+	n := 0
+	r.many(maxFunctions, "functions", func() {
+		code := r.bytes(r.u32())
+		if r.err != nil || err != nil {
+			return
+		}
+		if n >= len(m.typeOf) {
+			r.fail()
+			return
+		}
+		if err = m.body(&b, m.typeOf[n], code); err != nil {
+			return
+		}
+		if locals += b.shape.locals; locals > allLocals {
+			err = refuse("split it", "its functions have more than %d local variables", allLocals)
+			return
+		}
+		n++
+		err = each(&b)
+	})
+	if err == nil && r.done() != nil {
+		err = damaged(r.err)
+	}
+	m.functions = n
+	return err
+}
+
+// body reads the code of a function.
+//
+// Instructions are read more strictly than wazero reads them: where the two could differ on where one ends, a module
+// could hide instructions in what we take for an immediate.
+func (m *module) body(b *body, typ uint64, code []byte) error {
+	m.largest = max(m.largest, len(code))
+	r := &reader{b: code, m: m}
+	if r.small(maxFunction, "largest function"); r.err != nil {
+		return damaged(r.err)
+	}
+	b.shape = shape{}
+	b.groups = uint64((&reader{b: code}).count())
+	b.params = uint64(m.params[typ])
+	b.shape.locals = r.locals()
+	if r.err == nil && b.shape.locals > maxLocals {
+		r.refuse("a function has %d local variables, more than %d", b.shape.locals, maxLocals)
+	}
+	if r.err != nil {
+		return damaged(r.err)
+	}
+	b.vars = b.params + b.shape.locals
+	head := &reader{b: code[:len(code)-len(r.b)]}
+	head.u32()
+	b.locals, b.code = head.b, r.b
+	if err := b.walk(r); err != nil {
+		return damaged(err)
+	}
+	return nil
+}
+
+// locals skips the declarations of a function's local variables and returns how many there are.
+func (r *reader) locals() (n uint64) {
+	r.many(maxLocals, "declarations of local variables", func() {
+		n += r.u32()
+		r.valueType()
+	})
+	return n
+}
+
+// walk goes through the instructions. Each belongs to the innermost loop around it, or to the function: it runs at most
+// once for every time that the loop, or the function, begins, as nothing but a loop leads back.
+func (b *body) walk(r *reader) error {
+	r.size = len(r.b)
+	b.spots, b.counts = b.spots[:0], append(b.counts[:0], 0)
+	open := make([]int, 1, 16) // the blocks around, each by its place in counts
+	b.leads = false
+	straight := true // from the beginning to here
+	for len(r.b) > 0 {
+		at := r.at()
+		one := r.instruction()
+		b.check(r, one)
+		if r.err != nil {
+			return r.err
+		}
+		if len(open) == 0 {
+			r.fail() // something follows the function's end
+			return r.err
+		}
+		b.counts[open[len(open)-1]] += cost(one)
+		b.note(r, one, at)
+		if one.op == opLoop && len(b.counts) == 1 {
+			b.leads = straight
+		}
+		straight = straight && (one.op == opBlock || simple(one))
+		open = b.nest(open, one, r.at())
+	}
+	if len(open) > 0 {
+		r.fail()
+	}
+	return r.err
+}
+
+// nest follows an instruction that ends at a place into a block, or out of one.
+func (b *body) nest(open []int, one instruction, at int) []int {
+	switch one.op {
+	case opBlock, opIf:
+		return append(open, open[len(open)-1])
+	case opLoop:
+		b.counts = append(b.counts, 0)
+		b.spots = append(b.spots, spot{at, at, atLoop, uint64(len(b.counts) - 1)})
+		return append(open, len(b.counts)-1)
+	case opEnd:
+		return open[:len(open)-1]
+	}
+	return open
+}
+
+// simple reports whether nothing but the next instruction comes after this one, and no other function before.
+func simple(one instruction) bool {
+	return one.op >= opLocalGet && one.op != opMemoryGrow && !one.bulk
+}
+
+// callOut is what an instruction costs for which wazero leaves the compiled code, in instructions.
+const callOut = 100
+
+// cost is what an instruction costs, without what grows with its length.
+func cost(one instruction) uint64 {
+	if one.op == opMemoryGrow || one.bulk {
+		return callOut
+	}
+	return 1
+}
+
+// check refuses an instruction that names what is not there, but that what is added to the module would be.
+func (b *body) check(r *reader, one instruction) {
+	switch one.op {
+	case opLocalGet, opLocalSet, opLocalTee:
+		r.within(one.index, b.vars, "local variable")
+	case opGlobalGet, opGlobalSet:
+		r.within(one.index, r.m.globals, "global")
+	case opCall, opRefFunc:
+		r.within(one.index, uint64(len(r.m.imports)+len(r.m.typeOf)), "function")
+	case opCallIndirect:
+		r.within(one.index, uint64(len(r.m.params)), "type")
+	case opBlock, opLoop, opIf:
+		if one.typed {
+			r.within(one.index, uint64(len(r.m.params)), "type")
+		}
+	}
+}
+
+// note keeps where something will change, and counts what the time of compiling grows faster than.
+func (b *body) note(r *reader, one instruction, at int) {
+	switch one.op {
+	case opCall, opRefFunc:
+		b.spots = append(b.spots, spot{at + 1, r.at(), atFunction, one.index})
+	case opBlock, opLoop, opIf, opBrIf:
+		b.shape.branches++
+	case opBrTable:
+		b.shape.branches++
+		b.shape.targets += uint64(r.at() - at) // a byte each, mostly
+	}
+	if one.bulk {
+		b.shape.branches++ // wazero makes loops of them
+		b.spots = append(b.spots, spot{at, at, atBulk, 0})
+	}
+}
+
+// rewritten rewrites all functions. One for which that makes too much work for the compiler, or that is one too many, is
+// [tangled].
+func (m *module) rewritten(how rewriter) ([]byte, error) {
+	code := m.sections[sectionCode]
+	out := binary.AppendUvarint(make([]byte, 0, len(code)+len(code)/4+64), uint64((&reader{b: code}).count()))
+	var one []byte
+	var all uint64
+	err := m.bodies(func(b *body) error {
+		s := how.shape(b)
+		effort := s.effort()
+		if all += effort; effort > maxEffort || all > allEffort {
+			return &tangled{s}
+		}
+		one = how.head(one[:0], b)
+		copied := 0
+		for _, sp := range b.spots {
+			one = append(one, b.code[copied:sp.at]...)
+			one = how.spot(one, b, sp)
+			copied = sp.end
+		}
+		one = append(one, b.code[copied:]...)
+		out = binary.AppendUvarint(out, uint64(len(one)))
+		out = append(out, one...)
+		return nil
+	})
+	return out, err
+}

@@ -1,0 +1,54 @@
+package store_test
+
+import (
+	"testing"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// A store that was made before fuel was counted goes on, with the attempts that it has.
+func TestAStoreOfAnEarlierVersionIsBroughtToThisOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	open := func() (*store.Store, func()) {
+		s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := inboxtest.Run(t, s)
+		return s, func() {
+			stop()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s, shut := open()
+	inboxtest.Accept(t, s, inboxtest.Body(1, 0))
+	inboxtest.Accept(t, s, inboxtest.Body(1, 1))
+	if err := s.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
+		t.Fatal(err)
+	}
+	mustSettle(t, s, &inbox.Settlement{Attempt: attempt(1, 1, inbox.OK, inbox.Done), Cursor: 1})
+	schema := store.Schema(t, s)
+	shut()
+	store.Exec(t, dir, "ALTER TABLE attempts DROP COLUMN fuel; PRAGMA user_version = 1")
+
+	s, shut = open()
+	defer shut()
+	if got := store.Schema(t, s); got != schema {
+		t.Errorf("the schema became\n%s", got)
+	}
+	a := attempt(2, 1, inbox.OK, inbox.Done)
+	a.Fuel = 5
+	mustSettle(t, s, &inbox.Settlement{Attempt: a, Cursor: 2})
+	for seq, want := range map[int64]int64{1: 0, 2: 5} {
+		tr, err := s.Trace(ctx, seq)
+		if err != nil || len(tr.Deliveries[0].Attempts) != 1 || tr.Deliveries[0].Attempts[0].Fuel != want {
+			t.Errorf("event %d: %+v, %v", seq, tr, err)
+		}
+	}
+	inboxtest.Check(t, s)
+}

@@ -26,7 +26,7 @@ func TestTheContractsTableIsReadAndItsDefaultsAreInForce(t *testing.T) {
 	// Where the table names no value, one that is taken.
 	examples := map[string]string{
 		"events": `["address"]`, "event_types": `["step_*"]`, "sources": `["qoreid"]`, "modes": `["live"]`,
-		"where": `{"/data/status/status" = ["VERIFIED"]}`, "concurrency": "3", "config": `{a = "b"}`,
+		"where": `{"/data/status/status" = ["VERIFIED"]}`, "concurrency": "3", "config": `{a = "b"}`, "limits.fuel": "1000000",
 	}
 	code := regexp.MustCompile("`([^`]+)`")
 	defaults, seen := "", 0

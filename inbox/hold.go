@@ -36,6 +36,8 @@ func Hold(h Health, seq int64, lane LaneID, o Outcome, p Policy, now time.Time) 
 		return h
 	case o.Result.Settled():
 		return Health{}
+	case h.OnHold && now.Before(h.ProbeAt):
+		return h // it was under way when the hold began
 	case h.OnHold:
 		h.Probes++
 		h.ProbeAt = now.Add(probeWait(h.Probes))
@@ -55,12 +57,9 @@ func Hold(h Health, seq int64, lane LaneID, o Outcome, p Policy, now time.Time) 
 }
 
 // Due returns when the next probe of a stored hold may start, seen at now: a clock that was set back must not stretch the
-// wait for it.
+// wait for it, neither before now nor later.
 func (h Health) Due(now time.Time) time.Time {
-	if limit := now.Add(probeWait(h.Probes)); h.ProbeAt.After(limit) {
-		return limit
-	}
-	return h.ProbeAt
+	return now.Add(min(h.ProbeAt.Sub(now), probeWait(h.Probes)))
 }
 
 func probeWait(n int) time.Duration {

@@ -56,13 +56,31 @@ func TestProbesWaitLongerAndLongerUpToFiveMinutes(t *testing.T) {
 	t.Parallel()
 	p, lane := inbox.DefaultPolicy(), inbox.LaneID{Key: "a"}
 	h := after(p, "a denied")
-	want := 5 * time.Second
+	at, want := noon, 5*time.Second
 	for range 12 {
-		if got := h.ProbeAt.Sub(noon); got != want {
+		if got := h.ProbeAt.Sub(at); got != want {
 			t.Fatalf("probe %d waits %s, want %s", h.Probes, got, want)
 		}
-		h = inbox.Hold(h, 1, lane, inbox.Outcome{Result: inbox.Trap}, p, noon)
+		at = h.ProbeAt
+		h = inbox.Hold(h, 1, lane, inbox.Outcome{Result: inbox.Trap}, p, at)
 		want = min(2*want, 5*time.Minute)
+	}
+}
+
+// Attempts of other lanes are under way when a plugin goes on hold. They fail like the one that tipped it, and say nothing new.
+func TestWhatWasUnderWayWhenAHoldBeganIsNotAProbe(t *testing.T) {
+	t.Parallel()
+	p, lane := inbox.DefaultPolicy(), inbox.LaneID{Key: "b"}
+	h := after(p, "a denied")
+	for range 8 {
+		got := inbox.Hold(h, 2, lane, inbox.Outcome{Result: inbox.Trap}, p, noon.Add(time.Second))
+		if got.Probes != 0 || !got.ProbeAt.Equal(h.ProbeAt) || !got.OnHold {
+			t.Fatalf("it made %+v of %+v", got, h)
+		}
+		h = got
+	}
+	if h := inbox.Hold(h, 2, lane, inbox.Outcome{Result: inbox.OK}, p, noon.Add(time.Second)); h.OnHold {
+		t.Errorf("a success did not end the hold: %+v", h)
 	}
 }
 

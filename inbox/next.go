@@ -73,10 +73,6 @@ func wait(o Outcome, p Policy, n int, roll float64) time.Duration {
 }
 
 // Due returns when a wait that was to end at due really ends, seen at now: a clock that was set back must not
-// stretch a wait beyond the policy's maximum.
-func (p Policy) Due(due, now time.Time) time.Time {
-	if limit := now.Add(p.Max); due.After(limit) {
-		return limit
-	}
-	return due
-}
+// stretch a wait beyond the policy's maximum. The answer goes by the monotonic clock of now, so that one that is set back
+// later stretches nothing.
+func (p Policy) Due(due, now time.Time) time.Time { return now.Add(min(due.Sub(now), p.Max)) }

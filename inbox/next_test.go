@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -140,5 +141,18 @@ func TestAClockSetBackDoesNotStretchAWait(t *testing.T) {
 	}
 	if got := p.Due(noon.Add(time.Minute), noon); !got.Equal(noon.Add(time.Minute)) {
 		t.Errorf("due at %s", got)
+	}
+}
+
+// What was stored has no monotonic reading, and would be compared by the wall clock whenever that is set.
+func TestAWaitThatWasStoredGoesByTheMonotonicClockOnceItIsRead(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	stored := now.Add(time.Minute).Round(0)
+	h := inbox.Health{OnHold: true, ProbeAt: stored, Probes: 6}
+	for name, due := range map[string]time.Time{"a retry": inbox.DefaultPolicy().Due(stored, now), "a probe": h.Due(now)} {
+		if !due.Equal(stored) || !strings.Contains(due.String(), " m=") {
+			t.Errorf("%s that is due at %s is due at %s", name, stored, due)
+		}
 	}
 }

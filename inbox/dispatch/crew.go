@@ -94,6 +94,9 @@ func (p *pump) hand(l *lane) {
 	}}
 	if it.first() && !p.health.OnHold {
 		for i := range l.queue[:min(len(l.queue), runLength-1)] {
+			if l.queue[i].sorted != p.manifest {
+				break // queued for another release: it is asked first whether this one wants it
+			}
 			c.behind = append(c.behind, l.queue[i].event)
 		}
 	}

@@ -1,9 +1,13 @@
 package dispatch_test
 
 import (
+	"context"
+	"sync"
 	"testing"
+	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/dispatch"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -41,5 +45,70 @@ func TestAfterItsNewestEventWasDiscardedALaneDoesNotLag(t *testing.T) {
 	})
 	if n := len(r.attempts()); n != 4 {
 		t.Errorf("%d attempts, want two first ones and two of the replay", n)
+	}
+}
+
+// meddler is a store in which somebody does something right before replays are read.
+type meddler struct {
+	dispatch.Store
+	once   sync.Once
+	meddle func()
+}
+
+func (m *meddler) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
+	jobs, err := m.Store.Jobs(ctx, plugin)
+	if len(jobs) > 0 {
+		m.once.Do(m.meddle)
+	}
+	return jobs, err
+}
+
+// What a replay would let go on, and an operator discards at the same moment, stays discarded.
+func TestAReplayDoesNotRunWhatWasDiscardedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, onFailure := range []inbox.OnFailure{inbox.Park, inbox.Continue} {
+		t.Run(string(onFailure), func(t *testing.T) {
+			t.Parallel()
+			m := inbox.Manifest{Policy: inbox.Policy{OnFailure: onFailure}}
+			r := newRoom(t, m, func(m made) inbox.Result {
+				if m.seq == 1 {
+					return inbox.Reject
+				}
+				return inbox.OK
+			})
+			r.send(3, 1, 0)
+			r.settled()
+			r.stop()
+			who := store.Actor{Name: "test"}
+			discarded := make(chan struct{})
+			r.queue = &meddler{Store: r.store, meddle: func() {
+				if err := r.store.Discard(ctx, who, plugin, 1, 0); err != nil {
+					t.Error(err)
+				}
+				close(discarded)
+			}}
+			r.start("r1")
+			job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 2}}
+			if err := r.store.CreateJob(ctx, who, job); err != nil {
+				t.Fatal(err)
+			}
+			r.dispatch.Wake(plugin)
+			<-discarded
+			inboxtest.Eventually(t, "the replay ends", func() bool {
+				r.later(time.Second)
+				j, err := r.store.Job(ctx, job.ID)
+				return err == nil && j.State == inbox.JobDone
+			})
+			r.settled()
+			tr, err := r.store.Trace(ctx, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range tr.Deliveries[0].Attempts {
+				if a.Run == 0 && a.Number > 1 {
+					t.Errorf("the first run went on: %+v", a)
+				}
+			}
+		})
 	}
 }

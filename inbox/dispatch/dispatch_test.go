@@ -36,6 +36,8 @@ type room struct {
 	manifest inbox.Manifest
 	skew     atomic.Int64   // of the dispatcher's clock
 	queue    dispatch.Store // between the dispatcher and the store, from the next start
+	paused   bool           // from the next start
+	low      atomic.Bool    // the disk is nearly full
 
 	mu     sync.Mutex
 	made   []made
@@ -69,7 +71,7 @@ func (r *room) start(release string) {
 		queue = r.queue
 	}
 	r.dispatch = dispatch.New(dispatch.Options{
-		Store: queue, Log: slog.New(slog.DiscardHandler), Grace: 50 * time.Millisecond,
+		Store: queue, Log: slog.New(slog.DiscardHandler), Grace: 50 * time.Millisecond, Paused: r.paused, Low: r.low.Load,
 		Now: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
 	})
 	run, cancel := context.WithCancel(ctx)

@@ -104,9 +104,35 @@ func (p *pump) see(ctx context.Context, e *inbox.Event) error {
 	}
 	l := p.lane(id)
 	p.open.open(e.Seq)
-	l.queue = append(l.queue, item{event: e})
+	l.queue = append(l.queue, item{event: e, sorted: p.manifest})
 	p.line(l)
 	return nil
+}
+
+// stillWanted reports whether the release that runs wants the head of a lane. A first run that was queued for the release
+// before it, and that this one does not want, is passed as it would have been if it had been read only now.
+func (p *pump) stillWanted(l *lane) (bool, error) {
+	head := l.head()
+	if !head.first() || head.sorted == p.manifest {
+		return true, nil
+	}
+	wanted, _, err := p.sort(p.d.stop, head.event)
+	if err != nil || wanted {
+		head.sorted = p.manifest
+		return wanted, err
+	}
+	s, seq := &inbox.Settlement{}, head.event.Seq
+	l.queue = l.queue[1:]
+	if l.row == nil {
+		p.open.settle(seq)
+	} else if err := p.advance(p.d.stop, l, seq+1, s); err != nil {
+		return false, err
+	} else {
+		p.moveCursor(s)
+		p.settle(s)
+	}
+	p.line(l)
+	return false, nil
 }
 
 // sort says whether the plugin wants the event, and in which lane it stands. An event whose payload is damaged is
@@ -229,7 +255,7 @@ func (p *pump) advance(ctx context.Context, l *lane, from int64, s *inbox.Settle
 			return err
 		}
 		for i := range events {
-			l.queue = append(l.queue, item{event: &events[i]})
+			l.queue = append(l.queue, item{event: &events[i], sorted: p.manifest})
 		}
 	}
 	if len(l.queue) > 0 {

@@ -9,6 +9,7 @@ import (
 // item is one run of one event on its way through a lane.
 type item struct {
 	event   *inbox.Event
+	sorted  *inbox.Manifest // by which a first run was found wanted
 	run     int64
 	job     *job  // the replay that leads it and still runs
 	jobID   int64 // the replay that counts it; 0 for none

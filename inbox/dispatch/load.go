@@ -8,10 +8,11 @@ import (
 	"inbox/inbox"
 )
 
-// load makes everything in memory from what is stored. Loading twice, or after any crash, comes to the same.
+// load makes everything in memory from what is stored. Loading twice, or after any crash, comes to the same. What was
+// handed in before is waited for: it may be stored yet, and what is read now would not hold it.
 func (p *pump) load() bool {
 	now := p.now()
-	if now.Before(p.retryAt) {
+	if now.Before(p.retryAt) || p.inFlight.Load() > 0 {
 		return false
 	}
 	if err := p.tryLoad(p.d.stop, now); err != nil {
@@ -177,11 +178,12 @@ func (p *pump) refresh() { p.stale = true }
 
 // swap changes the release that runs.
 func (p *pump) swap(live *Live) {
-	changed := live != nil && p.live != nil && live.Release != p.live.Release
 	p.hire(live)
 	if live == nil {
 		return
 	}
+	changed := p.release != "" && p.release != live.Release
+	p.release = live.Release
 	p.manifest = &live.Manifest
 	p.wanted = inbox.Keying{Order: live.Manifest.Order, By: live.Manifest.KeyBy}
 	if changed && p.loaded && p.health.OnHold {

@@ -38,6 +38,7 @@ type pump struct {
 	inFlight atomic.Int64  // settlements handed in that are not durable yet
 
 	live     *Live           // nil: the plugin has no release that runs
+	release  string          // the one that runs or ran last
 	crew     *crew           // of live
 	manifest *inbox.Manifest // of the release that runs or ran last
 	paused   bool            // by the operator
@@ -191,6 +192,8 @@ func (p *pump) nextStart() time.Time {
 	switch {
 	case p.live == nil:
 		return time.Time{}
+	case !p.loaded && p.inFlight.Load() > 0:
+		return time.Time{}
 	case !p.loaded:
 		return p.retryAt
 	case p.d.opt.Low():
@@ -263,7 +266,14 @@ func (p *pump) start() {
 			l := p.lined[i][0]
 			p.lined[i] = p.lined[i][1:]
 			l.lined = false
-			if l.head() != nil {
+			if l.head() == nil {
+				p.line(l) // what it stood in line with was dropped: it may be forgotten
+				continue
+			}
+			switch wanted, err := p.stillWanted(l); {
+			case err != nil:
+				p.reset(err)
+			case wanted:
 				p.hand(l)
 			}
 		}

@@ -26,10 +26,7 @@ func (p *pump) ended(r result) {
 	now := p.now()
 	s := &inbox.Settlement{}
 	before := p.health
-	// What had begun before the hold and fails is no probe: it says nothing that is not known.
-	if straggler := before.OnHold && r.started.Before(before.Since) && !r.outcome.Result.Settled(); !straggler {
-		p.health = inbox.Hold(before, it.event.Seq, l.id, r.outcome, p.manifest.Policy, now)
-	}
+	p.health = inbox.Hold(before, it.event.Seq, l.id, r.outcome, p.manifest.Policy, now)
 	d := inbox.Delivery{Plugin: p.name, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Tries: it.tries, Lane: l.id}
 	decision := inbox.Next(d, r.outcome, p.manifest.Policy, p.health.OnHold, p.d.opt.Roll(), now)
 	s.Attempt = record(d, r, decision)

@@ -99,9 +99,11 @@ func (s *Store) setPlugin(ctx context.Context, who Actor, action, plugin, set st
 	})
 }
 
-// SetLive records which release of a plugin runs.
+// SetLive records which release of a plugin runs. Another one than before ends a hold: it was the one before that was sick.
 func (s *Store) SetLive(ctx context.Context, plugin, release string) error {
-	return s.setPlugin(ctx, Actor{}, "", plugin, `live = ?`, release)
+	return s.setPlugin(ctx, Actor{}, "", plugin, `live = ?1, held_at = CASE live WHEN ?1 THEN held_at END,
+		hold_reason = CASE live WHEN ?1 THEN hold_reason ELSE '' END, probe_at = CASE live WHEN ?1 THEN probe_at ELSE 0 END,
+		probes = CASE live WHEN ?1 THEN probes ELSE 0 END`, release)
 }
 
 // SetPaused pauses a plugin, or lets it go on. Nothing is dropped meanwhile.

@@ -180,11 +180,21 @@ func (t *tx) settleDead(p int64, d *inbox.DeadLetter) error {
 	return err
 }
 
-// resolve marks the open letter of a run as dealt with.
+// resolve marks the open letter of a run as dealt with. It is a Conflict when somebody else was faster: what was to become of
+// the run rests on a letter that is no longer open.
 func (t *tx) resolve(p, seq, run int64, how inbox.Resolution) error {
-	_, err := t.exec(`UPDATE dead SET resolution = ?, resolved_at = ? WHERE plugin = ? AND seq = ? AND run = ? AND resolution = ''`,
+	res, err := t.exec(`UPDATE dead SET resolution = ?, resolved_at = ? WHERE plugin = ? AND seq = ? AND run = ? AND resolution = ''`,
 		how, t.now, p, seq, run)
-	return err
+	if err != nil {
+		return err
+	}
+	switch n, err := res.RowsAffected(); {
+	case err != nil:
+		return err
+	case n == 0:
+		return inbox.Errorf(inbox.Conflict, "", "the dead letter of event %d was dealt with already", seq)
+	}
+	return nil
 }
 
 func (t *tx) settleRuns(p int64, st *inbox.Settlement) error {

@@ -1,0 +1,233 @@
+package dispatch_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/dispatch"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// blocked is a script whose first attempts of one seq say that they began and wait.
+func blocked(seq int64) (script func(made) inbox.Result, began chan struct{}, goOn chan struct{}) {
+	began, goOn = make(chan struct{}, 1), make(chan struct{})
+	return func(m made) inbox.Result {
+		if m.seq == seq && m.run == 0 {
+			began <- struct{}{}
+			<-goOn
+		}
+		return inbox.OK
+	}, began, goOn
+}
+
+// What is granted is what the release that runs is granted: events that were read for the one before it are its too only
+// if it may have them.
+func TestANewReleaseIsNotHandedWhatItDoesNotWant(t *testing.T) {
+	t.Parallel()
+	script, began, goOn := blocked(1)
+	r := newRoom(t, inbox.Manifest{Concurrency: 1}, script)
+	r.send(6, 3, 0)
+	<-began
+	inboxtest.Eventually(t, "the log was read", func() bool { return r.looked().Open == 6 })
+	r.manifest.Modes = []inbox.Mode{inbox.Test}
+	r.live("r2")
+	r.looked()
+	close(goOn)
+	r.settled()
+	if got := r.attempts(); len(got) != 1 {
+		t.Errorf("a release for test events was handed live ones: %v", got[1:])
+	}
+}
+
+// The same of a lane that lags, whose next events are read ahead.
+func TestANewReleaseIsNotHandedWhatALaggingLaneReadAhead(t *testing.T) {
+	t.Parallel()
+	script, began, goOn := blocked(2)
+	r := newRoom(t, inbox.Manifest{Concurrency: 1, Policy: inbox.Policy{HoldAfter: 1000}}, func(m made) inbox.Result {
+		if m.seq == 1 && m.attempt == 1 {
+			return inbox.Trap
+		}
+		return script(m)
+	})
+	r.send(4, 1, 0) // one lane, which lags from the first failure on
+	<-began
+	r.manifest.Modes = []inbox.Mode{inbox.Test}
+	r.live("r2")
+	r.looked()
+	close(goOn)
+	r.settled()
+	if got := r.attempts(); len(got) != 3 || got[2].seq != 2 {
+		t.Errorf("made %v, want the first event twice and the second once", got)
+	}
+}
+
+func TestANewReleaseEndsAHoldHoweverItComes(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
+	for name, bring := range map[string]func(*room){
+		"in place of the one before": func(r *room) { r.live("r2") },
+		"after its file was away":    func(r *room) { r.dispatch.SetLive(plugin, nil); r.live("r2") },
+		"with a start": func(r *room) {
+			r.stop()
+			if err := r.store.SetLive(ctx, plugin, "r2"); err != nil {
+				r.t.Error(err)
+			}
+			r.start("r2")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+			if err := r.store.SetLive(ctx, plugin, "r1"); err != nil {
+				t.Fatal(err)
+			}
+			r.send(20, 10, 0)
+			inboxtest.Eventually(t, "its next probe is five minutes away", func() bool {
+				h, now := r.record().Health, time.Now().Add(time.Duration(r.skew.Load()))
+				if h.Probes <= 6 && h.ProbeAt.After(now) {
+					r.later(h.ProbeAt.Sub(now))
+				}
+				return h.Probes > 6
+			})
+			r.say(nil)
+			bring(r)
+			inboxtest.Eventually(t, "it runs, well before the next probe", func() bool {
+				rec := r.record()
+				return !rec.Health.OnHold && rec.Cursor == 20 && rec.Retrying+rec.Ready == 0
+			})
+			r.inOrder()
+		})
+	}
+}
+
+func TestTheSameReleaseDoesNotEndAHold(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
+	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	if err := r.store.SetLive(ctx, plugin, "r1"); err != nil {
+		t.Fatal(err)
+	}
+	r.send(20, 10, 0)
+	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
+	before := len(r.attempts())
+	r.dispatch.SetLive(plugin, nil)
+	r.live("r1")
+	if err := r.store.SetLive(ctx, plugin, "r1"); err != nil {
+		t.Fatal(err)
+	}
+	if r.looked(); !r.record().Health.OnHold || len(r.attempts()) != before {
+		t.Errorf("a file that came back as it was ended the hold: %+v", r.record())
+	}
+}
+
+// A plugin that leads by something else begins to when nothing of the old lanes is left. What a cancelled replay left
+// behind would be there for ever.
+func TestAPluginChangesItsLanesAfterAReplayWasCancelled(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, inbox.Manifest{Concurrency: 1}, nil)
+	r.send(6, 6, 0)
+	r.settled()
+	began, goOn := make(chan struct{}, 10), make(chan struct{})
+	r.say(func(m made) inbox.Result {
+		if m.run > 0 {
+			began <- struct{}{}
+			<-goOn
+		}
+		return inbox.OK
+	})
+	job := &inbox.Job{Plugins: []string{plugin}}
+	who := store.Actor{Name: "test"}
+	if err := r.store.CreateJob(ctx, who, job); err != nil {
+		t.Fatal(err)
+	}
+	r.dispatch.Wake(plugin)
+	<-began
+	if err := r.store.CancelJob(ctx, who, job.ID); err != nil {
+		t.Fatal(err)
+	}
+	r.dispatch.Wake(plugin)
+	inboxtest.Eventually(t, "the replay is dropped", func() bool { return r.looked().Handed <= 1 })
+	close(goOn)
+	r.manifest.Order = inbox.Global
+	r.live("r2")
+	r.send(3, 3, 10)
+	r.settled()
+	if n := len(r.attempts()); n > 6+2+3 {
+		t.Errorf("%d attempts: a cancelled replay went on", n)
+	}
+	for _, m := range r.attempts() {
+		if m.seq > 6 && m.lane.Key != "@global" {
+			t.Errorf("%+v is led the old way", m)
+		}
+	}
+}
+
+// Several plugins progress independently: one that stands still, whatever for, keeps no other waiting.
+func TestPluginsProgressEachForItself(t *testing.T) {
+	t.Parallel()
+	script, began, goOn := blocked(1)
+	r := newRoom(t, inbox.Manifest{Order: inbox.Global}, script)
+	if err := r.store.Register(ctx, "q", inbox.StartFrom{Start: true}); err != nil {
+		t.Fatal(err)
+	}
+	var ran atomic.Int64
+	r.dispatch.SetLive("q", &dispatch.Live{Release: "q1", Manifest: inbox.Manifest{}.WithDefaults(2), Run: func(context.Context, *inbox.Event, inbox.Payload, inbox.Delivery, time.Time) inbox.Outcome {
+		ran.Add(1)
+		return inbox.Outcome{Result: inbox.OK}
+	}})
+	cursor := func(name string) int64 {
+		rec, _, err := r.store.Load(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rec.Cursor
+	}
+	r.send(300, 9, 0)
+	<-began
+	inboxtest.Eventually(t, "the other plugin is through", func() bool { return cursor("q") == 300 })
+	if at := cursor(plugin); at != 0 {
+		t.Errorf("the plugin that stands still is at %d", at)
+	}
+	close(goOn)
+	inboxtest.Eventually(t, "both are", func() bool { return cursor(plugin) == 300 })
+	if n := ran.Load(); n != 300 {
+		t.Errorf("the other ran %d times", n)
+	}
+}
+
+func TestNothingStartsUntilAPausedDispatcherIsResumed(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, inbox.Manifest{}, nil)
+	r.stop()
+	r.send(5, 5, 0)
+	r.paused = true
+	r.start("r1")
+	if r.looked(); len(r.attempts()) != 0 || r.record().Cursor != 0 {
+		t.Errorf("ran %v while everything was paused", r.attempts())
+	}
+	r.dispatch.Resume()
+	r.settled()
+	if n := len(r.attempts()); n != 5 {
+		t.Errorf("%d attempts of 5 events", n)
+	}
+}
+
+// Below its bound of free disk the dispatcher leaves the rest to the door, and looks again by itself.
+func TestNothingStartsWhileTheDiskIsNearlyFull(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, inbox.Manifest{}, nil)
+	r.stop()
+	r.low.Store(true)
+	r.send(5, 5, 0)
+	r.start("r1")
+	if s := r.looked(); s.Note != "waits for disk space" || len(r.attempts()) != 0 {
+		t.Errorf("%+v after %v", s, r.attempts())
+	}
+	r.low.Store(false)
+	r.skew.Add(int64(2 * time.Second))
+	r.settled()
+}

@@ -18,7 +18,7 @@ import (
 // Options configure a run. The zero value of a field means the default in its comment.
 type Options struct {
 	Dir   string   // on whose file system it measures; default: the system's directory for temporary files
-	Quick bool     // fewer and shorter rounds, and none of what needs millions of events
+	Quick bool     // one short round of each, and none of what needs millions of events
 	Only  []string // names of figures, or beginnings of names; default: all
 	Self  string   // this program, to be started as a server
 	Peers string   // the program of inbox/bench/peers; empty: built if its source and Go are there

@@ -22,7 +22,7 @@ func (p *program) benchCommand() *cli.Command {
 			"target is missed, or when the directory is not on a disk.",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Usage: "measure on the file system of `DIR`, not on that of temporary files"},
-			&cli.BoolFlag{Name: "quick", Usage: "take less than half a minute: fewer rounds, and none with millions of events"},
+			&cli.BoolFlag{Name: "quick", Usage: "take less than half a minute: one short round of each, none with millions of events"},
 			&cli.StringSliceFlag{Name: "only", Usage: "measure only figures whose names begin with `NAME`"},
 			&cli.StringFlag{Name: "profile", Usage: "write a profile of the processor's time to `FILE`, for go tool pprof"},
 			&cli.StringFlag{Name: "peers", Usage: "`PROGRAM` built from inbox/bench/peers, to compare with other queues"},

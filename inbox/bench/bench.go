@@ -7,6 +7,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -50,8 +51,8 @@ type Left struct {
 	Why  string `json:"why"`
 }
 
-// Run measures. It fails with an Invalid error for names that do not exist, and with what went wrong otherwise. The
-// report of a run that was interrupted holds what was measured until then.
+// Run measures. It fails with an Invalid error for names that do not exist, and with what went wrong otherwise. Then, and
+// when it was interrupted, the report holds what was measured all the same.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	chosen, err := choose(o)
 	if err != nil {
@@ -68,17 +69,18 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	for _, t := range chosen {
 		total += int64(l.rounds(t))
 	}
+	var failed error
 	for _, t := range chosen {
 		if ctx.Err() != nil {
 			break
 		}
 		l.total, l.now = total, t.name
 		if err := l.measure(ctx, t); err != nil && ctx.Err() == nil {
-			return nil, fmt.Errorf("measure %s: %w", t.name, err)
+			failed = errors.Join(failed, fmt.Errorf("measure %s: %w", t.name, err))
 		}
 	}
 	r.Figures, r.Left = l.figures(), l.left
-	return r, ctx.Err()
+	return r, errors.Join(failed, ctx.Err())
 }
 
 // choose returns the trials that yield the wanted figures.

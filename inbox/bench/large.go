@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/qoreid"
 )
 
 // Sizes of the large log, and of the events in it. They are small: what counts is how many there are.
@@ -82,9 +83,9 @@ func unsigned(first, n int) []*inbox.Arrival {
 		k := first + i
 		list[i] = &inbox.Arrival{
 			Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook, SecretName: "bench", ReceivedAt: now, FirstSeen: now,
-			View:    inbox.View{Event: "workflow", Key: fmt.Sprintf("qoreid/workflow/%d", k/perKey)},
 			Payload: inbox.Payload{Body: body(k/perKey, k, smallBody)},
 		}
+		list[i].View = qoreid.Read(list[i].Payload.Body, qoreid.Rules{})
 	}
 	return list
 }
@@ -96,7 +97,7 @@ func claimTime(ctx context.Context, r *room, events int) (float64, error) {
 	took := make([]float64, 0, times)
 	for i := range times {
 		at := int64(uint64(i) * 2654435761 % uint64(max(events-batch, 1)))
-		key := fmt.Sprintf("qoreid/workflow/%d", at/perKey)
+		key := unsigned(int(at), 1)[0].View.Key
 		began := time.Now()
 		next, err := r.EventsAfter(ctx, at, batch)
 		if err != nil {

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"runtime/pprof"
@@ -53,7 +51,7 @@ func (p *program) bench(c *cli.Context) error {
 		Say: func(done, total int64, what string) { bar.show(done, total, what) },
 	})
 	bar.end()
-	if report == nil || (err != nil && !errors.Is(err, context.Canceled)) {
+	if report == nil {
 		return err
 	}
 	if werr := p.benchReport(report); werr != nil {

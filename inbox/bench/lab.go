@@ -45,7 +45,9 @@ func (l *lab) measure(ctx context.Context, t trial) (err error) {
 		defer func() { err = errors.Join(err, a.end()) }()
 	}
 	for range l.rounds(t) {
-		if err := a.round(ctx); err != nil {
+		if err := a.round(ctx); errors.As(err, &why) {
+			return l.leave(t, why.Error())
+		} else if err != nil {
 			return err
 		}
 		l.done++

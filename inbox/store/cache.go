@@ -21,9 +21,9 @@ const (
 type cache struct {
 	mu     sync.Mutex
 	bodies map[int64]inbox.Payload
-	order  []int64 // seqs, in the order in which they came; a ring would save little
+	order  []int64 // seqs, in the order in which they came
 	bytes  int
-	missed int64 // the newest seq that was read ahead
+	missed int64 // the seq that was last asked for and not there
 }
 
 // placed is a payload and where it stands.
@@ -70,7 +70,7 @@ func (c *cache) put(seq int64, p inbox.Payload) {
 	}
 }
 
-// runs reports whether asking for seq goes on from what was read ahead last, and notes that the next ones will be.
+// runs reports whether asking for seq goes on from the one that was last asked for and not there, and notes this one.
 func (c *cache) runs(seq int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 )
 
 // How long settlements wait for more of them, when nothing else is to be written. What runs next does not wait for their
-// commit, so that a lonely settlement costs nobody anything by being late; a commit costs as much as twenty settlements.
+// commit, so that a lonely settlement costs nobody anything by being late; a commit costs as much as many settlements.
 const (
 	lingerFor = time.Millisecond
 	lingerOps = 128
@@ -53,7 +53,7 @@ func (w *writer) take(batch []*op, o *op) []*op {
 
 // gather takes what else waits, up to the bounds of a transaction. It does not wait: while one batch is flushed, the
 // next one gathers by itself. But it lets those who are about to hand something in do so first, which costs a lonely
-// one nothing and made batches under load a fifth larger. Only settlements among themselves linger for more.
+// one nothing. Only settlements among themselves linger for more.
 func (w *writer) gather(batch []*op, late <-chan time.Time, stop <-chan struct{}) []*op {
 	const yields = 2
 	bytes, lazy := 0, true

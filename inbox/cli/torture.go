@@ -19,6 +19,7 @@ func (p *program) tortureCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", DefaultText: "of the clock", Usage: "`N`, from which all decisions come"},
 			&cli.IntFlag{Name: "rounds", DefaultText: "50, or what fits into --for", Usage: "`N` lives of the server"},
 			&cli.DurationFlag{Name: "for", Usage: "begin no round after `DURATION`"},
+			&cli.IntFlag{Name: "stored", Usage: "begin with stores of `N` events; a start must then take less than a second"},
 			flag("soak", "do no harm: send an hour's worth of events, and look at what the server takes of the machine"),
 			&cli.StringFlag{Name: "dir", Usage: "make the stores in `DIR`, on the file system to be tried"},
 			&cli.StringSliceFlag{Name: "only", Usage: "harms whose name has `TEXT` in it"},
@@ -30,11 +31,14 @@ func (p *program) tortureCommand() *cli.Command {
 
 func (p *program) torture(c *cli.Context) error {
 	o := torture.Options{
-		Seed: c.Uint64("seed"), Rounds: c.Int("rounds"), For: c.Duration("for"), Dir: c.String("dir"), Only: c.StringSlice("only"),
+		Seed: c.Uint64("seed"), Rounds: c.Int("rounds"), For: c.Duration("for"), Dir: c.String("dir"), Only: c.StringSlice("only"), Stored: c.Int("stored"),
 		Say: p.say,
 	}
 	if !c.IsSet("seed") {
 		o.Seed = uint64(time.Now().UnixNano()) % 1_000_000
+	}
+	if o.Stored > 0 {
+		o.StartBound = time.Second
 	}
 	run := torture.Run
 	if c.Bool("soak") {

@@ -12,9 +12,10 @@ import (
 	"inbox/inbox"
 )
 
-// begin lays out a new store's directory. Its first start is killed in the migration.
+// begin lays out a new store's directory. Its first start is killed in the migration, unless it is a copy.
 func (t *tormentor) begin(ctx context.Context) error {
 	t.world = newWorld()
+	t.world.base = int64(t.opt.Stored)
 	if err := os.MkdirAll(filepath.Join(t.data, "plugins"), 0o700); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "make a store to torture", "%w", err)
 	}
@@ -23,6 +24,9 @@ func (t *tormentor) begin(ctx context.Context) error {
 	}
 	if err := t.layPlugins("0"); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "lay out the plugins", "%w", err)
+	}
+	if t.opt.Stored > 0 {
+		return copyStore(t.template(), t.data)
 	}
 	h := harm{point: "in a migration", what: "kill -9"}
 	s, err := t.start(ctx, arms{armed: true, env: []string{envCrash + "=" + pointMigrate + ":1"}})
@@ -89,7 +93,7 @@ func (t *tormentor) drain(ctx context.Context, s *server) {
 	const waiting = `SELECT (SELECT count(*) FROM lanes WHERE state = 'retry') + (SELECT count(*) FROM runs WHERE waits = 0)
 		+ (SELECT count(*) FROM jobs WHERE state = 'running')`
 	const left = waiting + ` + (SELECT count(*) FROM lanes WHERE state = 'ready')
-		+ (SELECT coalesce(max(seq), 0) FROM events) - (SELECT min(cursor) FROM plugins)`
+		+ (SELECT coalesce(max(seq), 0) FROM events) - (SELECT coalesce(min(cursor), 0) FROM plugins)`
 	for until := time.Now().Add(t.opt.Drain); !t.zero(ctx, left, 2*time.Second); {
 		if ctx.Err() != nil {
 			return

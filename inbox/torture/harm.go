@@ -127,7 +127,10 @@ func (r *round) untilStruck() {
 
 // replay has everything replayed, or the newest, through two plugins.
 func (r *round) replay() {
-	args := []string{"replay", "--all", "-y", "--detach", "--plugin", "goes-on,takes-all"}
+	args := []string{"replay", "-y", "--detach", "--plugin", "goes-on,takes-all"}
+	for _, name := range sources { // all but what was stored before
+		args = append(args, "--source", name)
+	}
 	if r.chance.IntN(2) == 0 {
 		args = append(args, "--rate", "300")
 	}

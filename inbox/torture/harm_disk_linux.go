@@ -18,9 +18,10 @@ func diskHarms() []harm {
 		what, calls, with string
 		ends              bool
 	}{
-		{"writes fail with EIO", "pwrite64", "EIO", false},
-		{"writes fail with ENOSPC", "pwrite64", "ENOSPC", false},
-		{"flushes fail with EIO", "fsync,fdatasync", "EIO", true},
+		{"writes fail with EIO", "pwrite64", "error=EIO", false},
+		{"writes fail with ENOSPC", "pwrite64", "error=ENOSPC", false},
+		{"writes come back short, with nothing written", "pwrite64", "retval=0", false},
+		{"flushes fail with EIO", "fsync,fdatasync", "error=EIO", true},
 	} {
 		list = append(list, harm{
 			point: "disk", what: d.what + ", then kill -9", slow: true, cannot: noStrace, do: (*round).failing,
@@ -28,7 +29,7 @@ func diskHarms() []harm {
 				when := fmt.Sprintf("%d+%d", 5+chance.IntN(40), 20+chance.IntN(80)) // of each thread
 				return arms{armed: d.ends, ill: true, under: []string{
 					"strace", "-D", "-f", "-qq", "-o", "TRACE", "-P", "DATA/inbox.db-wal", "-P", "DATA/inbox.db",
-					"-e", "trace=" + d.calls, "-e", "inject=" + d.calls + ":error=" + d.with + ":when=" + when,
+					"-e", "trace=" + d.calls, "-e", "inject=" + d.calls + ":" + d.with + ":when=" + when,
 				}}
 			},
 		})

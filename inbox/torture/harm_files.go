@@ -23,7 +23,7 @@ func lay(dir, name string, text []byte) error {
 func (t *tormentor) layPlugins(mark string) error {
 	dir := filepath.Join(t.data, "plugins")
 	for _, a := range actors() {
-		if err := lay(dir, a.name+".toml", []byte(a.manifest)); err != nil {
+		if err := lay(dir, a.name+".toml", []byte(a.manifest(t.opt.Stored))); err != nil {
 			return err
 		}
 		if err := lay(dir, a.name+".wasm", marked(a.wasm, mark)); err != nil {

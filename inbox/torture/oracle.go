@@ -37,7 +37,8 @@ type looker struct {
 	w      *world
 	r      *Report
 	db     *sql.DB
-	events []event // by seq - 1
+	base   int64   // the highest seq that was stored before torture began
+	events []event // by seq - 1 - base
 }
 
 // check holds a copy of a store against what is known. An error means that it could not be looked at.
@@ -68,7 +69,10 @@ func (w *world) check(ctx context.Context, dir string, r *Report) error {
 	defer db.Close()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := &looker{w: w, r: r, db: db}
+	l := &looker{w: w, r: r, db: db, base: w.base}
+	if err := l.old(ctx, s); err != nil {
+		return fmt.Errorf("read what was stored before: %w", err)
+	}
 	if err := l.log(ctx, s); err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
@@ -83,7 +87,7 @@ func (w *world) check(ctx context.Context, dir string, r *Report) error {
 
 // log checks law 1.
 func (l *looker) log(ctx context.Context, s *store.Store) error {
-	rows, err := s.EventsAfter(ctx, 0, 1<<30)
+	rows, err := s.EventsAfter(ctx, l.base, 1<<30)
 	if err != nil {
 		return err
 	}
@@ -97,8 +101,8 @@ func (l *looker) log(ctx context.Context, s *store.Store) error {
 		}
 		what := l.w.bodies[e.Source+"\x00"+string(p.Body)]
 		l.events = append(l.events, event{e.Seq, e.Mode, e.View.Key, what})
-		if e.Seq != int64(i)+1 {
-			l.r.broke("law 1: the log has no event %d", int64(i)+1)
+		if due := l.base + int64(i) + 1; e.Seq != due {
+			l.r.broke("law 1: the log has no event %d", due)
 			return nil
 		}
 		l.known(e, what, stored)
@@ -129,10 +133,10 @@ func (l *looker) known(e *inbox.Event, what *sent, stored map[*sent]int) {
 // answers checks that what was answered 200 is there, where the answer says.
 func (l *looker) answers(stored map[*sent]int) {
 	for _, a := range l.w.acks {
-		at := a.seq - 1
+		at := a.seq - 1 - l.base
 		switch {
 		case stored[a.what] == 0:
-			l.r.broke("law 1: LOST: a body was answered 200 as event %d and is nowhere in the log, which ends with %d", a.seq, len(l.events))
+			l.r.broke("law 1: LOST: a body was answered 200 as event %d and is nowhere in the log, which ends with %d", a.seq, l.base+int64(len(l.events)))
 		case at < 0 || at >= int64(len(l.events)) || l.events[at].what != a.what:
 			l.r.broke("law 1: a body was answered 200 as event %d and does not stand there", a.seq)
 		case a.first && a.stored && a.seq <= a.floor:

@@ -2,6 +2,7 @@ package torture
 
 import (
 	_ "embed"
+	"fmt"
 	"strings"
 
 	"inbox/inbox"
@@ -19,7 +20,7 @@ var (
 type actor struct {
 	name     string
 	wasm     []byte
-	manifest string
+	settings string       // its manifest, but for where it begins
 	parks    bool         // a dead head keeps its lane waiting; else the lane goes on
 	attempts int          // retry.max_attempts
 	leaves   inbox.Result // what it comes to when it leaves without a result
@@ -28,22 +29,27 @@ type actor struct {
 
 // actors are the plugins of every round: one that parks, one that goes on, and one that takes whatever comes.
 func actors() []actor {
-	const common = "start_from = \"start\"\n[limits]\ntime = \"60ms\"\n[retry]\nbase = \"100ms\"\nmax = \"150ms\"\n"
+	const common = "[limits]\ntime = \"60ms\"\n[retry]\nbase = \"100ms\"\nmax = \"150ms\"\n"
 	return []actor{
 		{
 			name: "parks", wasm: sessionGuest, parks: true, attempts: 4, leaves: inbox.BadResult,
-			manifest: "on_failure = \"park\"\n" + common + "max_attempts = 4\n",
+			settings: "on_failure = \"park\"\n" + common + "max_attempts = 4\n",
 			wants:    func(s *sent) bool { return s.known },
 		}, {
 			name: "goes-on", wasm: commandGuest, attempts: 2, leaves: inbox.Exit,
-			manifest: "on_failure = \"continue\"\nmodes = [\"live\"]\n" + common + "max_attempts = 2\n",
+			settings: "on_failure = \"continue\"\nmodes = [\"live\"]\n" + common + "max_attempts = 2\n",
 			wants:    func(s *sent) bool { return s.known && s.mode == inbox.Live },
 		}, {
 			name: "takes-all", wasm: sessionGuest, attempts: 3, leaves: inbox.BadResult,
-			manifest: "events = [\"*\"]\nreuse = 8\non_failure = \"continue\"\n" + common + "max_attempts = 3\n",
+			settings: "events = [\"*\"]\nreuse = 8\non_failure = \"continue\"\n" + common + "max_attempts = 3\n",
 			wants:    func(*sent) bool { return true },
 		},
 	}
+}
+
+// manifest returns the actor's manifest in a store that began with so many events: those it does not get.
+func (a *actor) manifest(stored int) string {
+	return fmt.Sprintf("start_from = %d\n%s", stored+1, a.settings)
 }
 
 // script returns what an event will do, by a roll in [0,1): most go well, some fail in every way there is, and some never

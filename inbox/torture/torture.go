@@ -2,7 +2,9 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -20,6 +22,8 @@ type Options struct {
 	Dir         string        // where the stores are made, on the file system to be tried; default: a temporary directory
 	Only        []string      // harms by name; default: all
 	Connections int           // that send at the same time; default 8
+	Stored      int           // events a store begins with; default none
+	StartBound  time.Duration // how long a start may take until its first accept; default: not looked at
 	Epoch       int           // rounds a store lives through; default 20
 	Drain       time.Duration // how long a store may take to come to its end without harm; default 3 min
 	Exe         string        // the program; default: this one
@@ -84,7 +88,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	for _, name := range t.report.LeftOut {
 		o.Say("left out: %s", name)
 	}
-	err = t.rounds(ctx)
+	if o.Stored > 0 {
+		err = t.store(ctx)
+	}
+	if err == nil {
+		err = t.rounds(ctx)
+	}
 	t.report.Took = time.Since(t.began)
 	if len(t.report.Broken) > 0 || err != nil {
 		t.report.Kept = dir
@@ -182,18 +191,25 @@ func copyStore(from, to string) error {
 		return err
 	}
 	for _, name := range []string{"inbox.db", "inbox.db-wal", "store.key"} {
-		b, err := os.ReadFile(filepath.Join(from, name))
-		if os.IsNotExist(err) {
-			continue
-		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(to, name), b, 0o600)
-		}
-		if err != nil {
+		if err := copyFile(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !os.IsNotExist(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+func copyFile(from, to string) error {
+	r, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	w, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, r)
+	return errors.Join(err, w.Sync(), w.Close()) // or the next start waits while the kernel writes it
 }
 
 // String names the harm as the matrix does.

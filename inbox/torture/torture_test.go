@@ -55,6 +55,25 @@ func TestTheLineSurvivesAShortTorture(t *testing.T) {
 	}
 }
 
+func TestWhatWasStoredBeforeOutlivesTorture(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a real server many times")
+	}
+	o := options(t, "none")
+	o.Seed, o.Rounds, o.Connections, o.Stored, o.Only = 3, 3, 4, 3000, []string{"any moment: kill", "replay under way"}
+	r := tortured(t, o)
+	for _, text := range r.Broken {
+		t.Errorf("%s (seed %d)", text, r.Seed)
+	}
+	if r.Events < 3000+100 || r.Replays == 0 {
+		t.Errorf("nothing was tried: %+v", r)
+	}
+	o.StartBound = 1 // nanosecond
+	if r := tortured(t, o); !strings.Contains(strings.Join(r.Broken, "; "), "from the start to the first accept") {
+		t.Errorf("a slow start was not seen: %q", r.Broken)
+	}
+}
+
 func TestTortureFindsAPlantedFault(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills a real server many times")

@@ -54,7 +54,11 @@ func (t *tormentor) accepts(ctx context.Context, s *server, h harm) {
 			continue
 		}
 		if !h.slow {
-			t.report.started(time.Since(s.began))
+			took := time.Since(s.began)
+			t.report.started(took)
+			if b := t.opt.StartBound; b > 0 && took > b {
+				t.report.broke("law 5: from the start to the first accept it took %s, with %d events stored before", took.Round(time.Millisecond), t.opt.Stored)
+			}
 		}
 		return
 	}

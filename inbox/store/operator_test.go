@@ -308,7 +308,9 @@ func TestAPluginIsSteeredAndItsReleasesAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.settle(&inbox.Settlement{Health: &inbox.Health{OnHold: true, Since: w.now, Reason: "trap", ProbeAt: w.now, Probes: 2}})
+	w.settle(&inbox.Settlement{Health: &inbox.Health{OnHold: true, Since: w.now, Reason: "trap", ProbeAt: w.now}})
+	probed := &inbox.Settlement{Health: &inbox.Health{OnHold: true, Since: w.now, Reason: "trap", ProbeAt: w.now, Probes: 2}}
+	w.settle(probed)
 	list, err := w.s.Plugins(ctx)
 	if err != nil || len(list) != 1 {
 		t.Fatalf("plugins %+v, %v", list, err)
@@ -323,6 +325,10 @@ func TestAPluginIsSteeredAndItsReleasesAreKept(t *testing.T) {
 	}
 	if one, _, err := w.s.Load(ctx, "p"); err != nil || one.Health.OnHold || one.Paused || one.Pinned != "" {
 		t.Errorf("plugin %+v, %v", one, err)
+	}
+	w.settle(probed) // it was under way when the operator ended the hold
+	if one, _, err := w.s.Load(ctx, "p"); err != nil || one.Health.OnHold || one.Health.Probes != 0 {
+		t.Errorf("a probe of a hold that was ended holds again: %+v, %v", one.Health, err)
 	}
 	rs, err := w.s.Releases(ctx, "p")
 	if err != nil || len(rs) != 2 || rs[0].ID != "r2" || string(rs[1].Manifest) != "x = 1" || !rs[1].CreatedAt.Equal(w.now) {

@@ -117,7 +117,9 @@ func (t *tx) settlePlugin(p int64, st *inbox.Settlement) error {
 	if h.OnHold {
 		held = millis(h.Since)
 	}
-	_, err := t.exec(`UPDATE plugins SET held_at = ?, hold_reason = ?, probe_at = ?, probes = ? WHERE id = ?`,
+	// A probe that fails lengthens the hold it belongs to. Where an operator or a new release has ended that meanwhile, it
+	// says nothing.
+	_, err := t.exec(`UPDATE plugins SET held_at = ?1, hold_reason = ?2, probe_at = ?3, probes = ?4 WHERE id = ?5 AND (?4 = 0 OR held_at IS ?1)`,
 		held, h.Reason, millis(h.ProbeAt), h.Probes, p)
 	return err
 }

@@ -114,6 +114,9 @@ func TestTheCursorAndTheHoldArePutAndTheCursorNeverGoesBack(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 5)
 	h := inbox.Health{OnHold: true, Reason: "trap", Since: at(1), ProbeAt: at(6), Probes: 2}
+	first := h
+	first.Probes = 0
+	mustSettle(t, s, &inbox.Settlement{Health: &first})
 	mustSettle(t, s, &inbox.Settlement{Cursor: 4, Keying: "key/key", Health: &h})
 	mustSettle(t, s, &inbox.Settlement{Cursor: 2})
 	p, _, err := s.Load(ctx, "p")

@@ -132,17 +132,19 @@ func (p *standing) resolution(seq int64, number int) inbox.Resolution {
 	return inbox.Unresolved
 }
 
+// head is how far the oracle has come with what is about one entity.
+type head struct {
+	open int64 // the first event that has not come to its end; 0: none
+	last attempt
+	seq  int64 // of the last one that has
+}
+
 // order checks law 2. What an event is about is known from the body that was sent.
 func (l *looker) order(p *standing) {
-	type head struct {
-		open int64 // the first event that has not come to its end; 0: none
-		last attempt
-		seq  int64
-	}
 	heads := map[string]*head{}
 	for i := range l.events {
 		e := &l.events[i]
-		if e.what == nil || e.what.entity == "" || !p.wants(e.what) || e.seq <= p.started {
+		if !p.gets(e) || e.what.entity == "" {
 			continue
 		}
 		h := heads[e.what.entity]
@@ -150,28 +152,35 @@ func (l *looker) order(p *standing) {
 			h = &head{}
 			heads[e.what.entity] = h
 		}
-		tries := p.first[e.seq]
-		if len(tries) > 0 && h.open != 0 {
-			l.r.broke("law 2: plugin %s tried event %d of %s before event %d had come to its end", p.name, e.seq, e.what.entity, h.open)
+		if tries := p.first[e.seq]; len(tries) > 0 {
+			l.tried(p, h, e, tries[0])
 		}
-		if len(tries) > 0 && tries[0].order != 0 && tries[0].order < h.last.order {
-			l.r.broke("law 2: plugin %s settled event %d of %s before event %d", p.name, e.seq, e.what.entity, h.seq)
-		}
-		if end := p.end(e.seq); end == nil {
-			if h.open == 0 {
-				h.open = e.seq
-			}
-		} else if end.order != 0 {
+		switch end := p.end(e.seq); {
+		case end == nil && h.open == 0:
+			h.open = e.seq
+		case end != nil && end.order != 0:
 			h.last, h.seq = *end, e.seq
 		}
 	}
 }
 
+// tried checks that an event was not tried, or settled, before those ahead of it had come to their end.
+func (l *looker) tried(p *standing, h *head, e *event, first attempt) {
+	if h.open != 0 {
+		l.r.broke("law 2: plugin %s tried event %d of %s before event %d had come to its end", p.name, e.seq, e.what.entity, h.open)
+	}
+	if first.order != 0 && first.order < h.last.order {
+		l.r.broke("law 2: plugin %s settled event %d of %s before event %d", p.name, e.seq, e.what.entity, h.seq)
+	}
+}
+
+// gets reports whether the plugin is to get an event that was sent.
+func (p *standing) gets(e *event) bool { return e.what != nil && p.wants(e.what) && e.seq > p.started }
+
 // state checks law 3 for one event.
 func (l *looker) state(p *standing, e *event) {
 	tries := p.first[e.seq]
-	wanted := e.what != nil && p.wants(e.what) && e.seq > p.started
-	if !wanted {
+	if !p.gets(e) {
 		if len(tries) > 0 && e.what != nil {
 			l.r.broke("law 3: plugin %s tried event %d, which it does not want", p.name, e.seq)
 		}
@@ -180,12 +189,12 @@ func (l *looker) state(p *standing, e *event) {
 	l.attempts(p, e, tries)
 	row, lags := p.lanes[laneName{e.mode, e.key}]
 	waits := lags && row.next <= e.seq || p.runs[e.seq]
-	ended := p.end(e.seq) != nil
-	if !ended && e.seq <= p.cursor && !waits {
-		l.r.broke("law 3: plugin %s passed event %d over: it has %d attempts and waits nowhere", p.name, e.seq, len(tries))
-	}
-	if ended && lags && row.next == e.seq && row.state != inbox.LaneReady {
+	stuck := lags && row.next == e.seq && row.state != inbox.LaneReady
+	switch ended := p.end(e.seq) != nil; {
+	case ended && stuck:
 		l.r.broke("law 3: plugin %s has come to an end with event %d and its lane still waits for it", p.name, e.seq)
+	case !ended && !waits && e.seq <= p.cursor:
+		l.r.broke("law 3: plugin %s passed event %d over: it has %d attempts and waits nowhere", p.name, e.seq, len(tries))
 	}
 }
 

@@ -26,6 +26,21 @@ func limits() *inbox.Manifest {
 	return &m
 }
 
+// limitsOn are those, for an engine.
+func limitsOn(engine inbox.Engine) *inbox.Manifest {
+	m := limits()
+	m.Engine = engine
+	return m
+}
+
+// onEachEngine runs a test on both. What is not said to differ is the same on both.
+func onEachEngine(t *testing.T, test func(*testing.T, inbox.Engine)) {
+	t.Helper()
+	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Interpreter} {
+		t.Run(string(engine), func(t *testing.T) { test(t, engine) })
+	}
+}
+
 func newHost(t testing.TB) *host.Host {
 	t.Helper()
 	h, err := host.New(context.Background(), host.Options{})
@@ -149,9 +164,13 @@ func TestModulesThatCannotRunAreRefusedByName(t *testing.T) {
 // A guest that does not come to a loop must still let the collector stop the world, or nothing in the process runs: no
 // webhook would be answered again.
 func TestACallTreeWithoutLoopsDoesNotFreezeTheProcess(t *testing.T) {
+	onEachEngine(t, testACallTreeWithoutLoopsDoesNotFreezeTheProcess)
+}
+
+func testACallTreeWithoutLoopsDoesNotFreezeTheProcess(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	m := limits()
+	m := limitsOn(engine)
 	m.Limits.Time = time.Second
 	p, err := h.Compile(context.Background(), fixture(t, "call_tree"), m)
 	if err != nil {
@@ -189,10 +208,14 @@ func TestACallTreeWithoutLoopsDoesNotFreezeTheProcess(t *testing.T) {
 }
 
 func TestAStoppingProgramInterruptsItsGuests(t *testing.T) {
+	onEachEngine(t, testAStoppingProgramInterruptsItsGuests)
+}
+
+func testAStoppingProgramInterruptsItsGuests(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	for _, name := range []string{"loop", "session_loops"} {
-		m := limits()
+		m := limitsOn(engine)
 		m.Limits.Time = time.Minute
 		p, err := h.Compile(context.Background(), fixture(t, name), m)
 		if err != nil {
@@ -211,9 +234,13 @@ func TestAStoppingProgramInterruptsItsGuests(t *testing.T) {
 }
 
 func TestTenThousandTrapsLeaveNoGoroutineBehind(t *testing.T) {
+	onEachEngine(t, testTenThousandTrapsLeaveNoGoroutineBehind)
+}
+
+func testTenThousandTrapsLeaveNoGoroutineBehind(t *testing.T, engine inbox.Engine) {
 	h := newHost(t)
 	for _, name := range []string{"trap", "session_trap"} {
-		p, err := h.Compile(context.Background(), fixture(t, name), limits())
+		p, err := h.Compile(context.Background(), fixture(t, name), limitsOn(engine))
 		if err != nil {
 			t.Fatal(err)
 		}

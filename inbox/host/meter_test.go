@@ -61,6 +61,10 @@ func stopTheWorld() time.Duration {
 }
 
 func TestEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T) {
+	onEachEngine(t, testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn)
+}
+
+func testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	host.SetStartBudget(h, 300*time.Millisecond)
@@ -70,7 +74,7 @@ func TestEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			over := make(chan string, 1)
 			go func() {
-				p, err := h.Compile(context.Background(), g.wasm(), limits())
+				p, err := h.Compile(context.Background(), g.wasm(), limitsOn(engine))
 				if err != nil { // a start function fails the release
 					over <- err.Error()
 					return
@@ -106,10 +110,10 @@ func TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction(t *testing.T) {
 	guests["a tree of calls"] = callTree(50)
 	delete(guests, "a start function") // it has the budget of a start
 	spent := map[string]int64{}
-	for range 2 { // two hosts
+	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Compiler, inbox.Interpreter} { // three hosts
 		h := newHost(t)
 		for name, g := range guests {
-			m := limits()
+			m := limitsOn(engine)
 			m.Limits.Time, m.Limits.Fuel = time.Minute, 3_000_000
 			p, err := h.Compile(context.Background(), g.wasm(), m)
 			if err != nil {
@@ -132,6 +136,10 @@ func TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction(t *testing.T) {
 
 // The price of everything is fixed: an operator's limit must not mean something else after an update.
 func TestFuelIsCountedByTheInstructionAndTheByte(t *testing.T) {
+	onEachEngine(t, testFuelIsCountedByTheInstructionAndTheByte)
+}
+
+func testFuelIsCountedByTheInstructionAndTheByte(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	random := imported("wasi_snapshot_preview1", "random_get", 0, 2)
@@ -150,7 +158,7 @@ func TestFuelIsCountedByTheInstructionAndTheByte(t *testing.T) {
 		"a growth":            {guest{code: slices.Concat(i32(0), []byte{0x40, 0, 0x1a})}, 3 + 100},
 		"a call of the host":  {guest{imports: [][]byte{random}, code: slices.Concat(i32(0, 1000), []byte{0x10, 0, 0x1a})}, 5 + 100 + 1000},
 	} {
-		p, err := h.Compile(context.Background(), c.g.wasm(), limits())
+		p, err := h.Compile(context.Background(), c.g.wasm(), limitsOn(engine))
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -164,12 +172,16 @@ func TestFuelIsCountedByTheInstructionAndTheByte(t *testing.T) {
 
 // What a session spends before it has its event, and after its result, is not the event's.
 func TestASessionsFuelIsThatOfItsEvent(t *testing.T) {
+	onEachEngine(t, testASessionsFuelIsThatOfItsEvent)
+}
+
+func testASessionsFuelIsThatOfItsEvent(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	during := int64(5000)
 	fuel := func(before, after int64, reuse int) (all []int64) {
 		g := session(spin(before), spin(during), spin(after))
-		m := limits()
+		m := limitsOn(engine)
 		m.Limits.Fuel, m.Limits.Time, m.Reuse = 200_000, time.Minute, reuse
 		p, err := h.Compile(context.Background(), g, m)
 		if err != nil {
@@ -195,9 +207,13 @@ func TestASessionsFuelIsThatOfItsEvent(t *testing.T) {
 }
 
 func TestAReusedSessionSpendsTheSameOnEveryEvent(t *testing.T) {
+	onEachEngine(t, testAReusedSessionSpendsTheSameOnEveryEvent)
+}
+
+func testAReusedSessionSpendsTheSameOnEveryEvent(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	m := limits()
+	m := limitsOn(engine)
 	m.Limits.Fuel, m.Limits.Time, m.Reuse = 10_000, time.Minute, 1000
 	p, err := h.Compile(context.Background(), read(t, "../bench/noop.wasm"), m)
 	if err != nil {
@@ -213,6 +229,10 @@ func TestAReusedSessionSpendsTheSameOnEveryEvent(t *testing.T) {
 }
 
 func TestNeitherTheMeterNorItsCounterIsAGuests(t *testing.T) {
+	onEachEngine(t, testNeitherTheMeterNorItsCounterIsAGuests)
+}
+
+func testNeitherTheMeterNorItsCounterIsAGuests(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	left := "inbox_meter.left"
@@ -237,7 +257,7 @@ func TestNeitherTheMeterNorItsCounterIsAGuests(t *testing.T) {
 		"a variable of its":      {guest{code: []byte{0x20, 0, 0x1a}}, "the local variable 0 and has 0"},
 		"two sections of a kind": {guest{twice: true}, "cut off or damaged"},
 	} {
-		_, err := h.Compile(context.Background(), c.g.wasm(), limits())
+		_, err := h.Compile(context.Background(), c.g.wasm(), limitsOn(engine))
 		if err == nil || inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v; want …%s…", name, err, c.says)
 		}
@@ -250,6 +270,10 @@ func tangledGuest(code []byte) guest {
 }
 
 func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.T) {
+	onEachEngine(t, testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo)
+}
+
+func testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	var said bytes.Buffer
 	h, err := host.New(context.Background(), host.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
@@ -257,7 +281,7 @@ func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.
 		t.Fatal(err)
 	}
 	defer h.Close(context.Background())
-	apart, err := h.Compile(context.Background(), tangledGuest(forEver).wasm(), limits())
+	apart, err := h.Compile(context.Background(), tangledGuest(forEver).wasm(), limitsOn(engine))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +292,7 @@ func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.
 	if out := apart.Run(context.Background(), call()); out.Result != inbox.Timeout || out.Fuel != 0 {
 		t.Errorf("%s: %s, spent %d", out.Result, out.Reason, out.Fuel)
 	}
-	m := limits()
+	m := limitsOn(engine)
 	m.Limits.Fuel = 1000
 	if _, err := h.Compile(context.Background(), tangledGuest(nil).wasm(), m); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), "limits.fuel cannot hold") {
 		t.Errorf("with a limit on its fuel: %v", err)

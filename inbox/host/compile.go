@@ -34,6 +34,9 @@ func (s *sandbox) check(m *module, limit int64) error {
 	if len(missing) > 0 {
 		return refuse(hint, "the module imports what is not there: [%s]", clip(strings.Join(missing, " ")))
 	}
+	if f, asks := m.wantsMemory(); asks && m.memories == 0 {
+		return refuse("build it as a WASI command, which exports its memory", "the module has no memory, where %s reads and writes", f)
+	}
 	if m.memoryMin > uint64(limit) {
 		return refuse("raise [limits] memory in its NAME.toml",
 			"the module needs %d bytes of memory from the start, more than its limit of %d", m.memoryMin, limit)

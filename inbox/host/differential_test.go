@@ -3,15 +3,15 @@ package host_test
 import (
 	"context"
 	"math/rand/v2"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 
+	"inbox/inbox"
 	"inbox/inbox/host"
+	"inbox/inbox/inboxtest"
 	"inbox/plugins/demo"
 )
 
@@ -68,16 +68,9 @@ func TestEveryGuestDoesTheSameMeteredAndUnmetered(t *testing.T) {
 		guests["go session"] = func() []byte { return buildGo(t, "inbox/examples/hello-go") }
 		guests["dice"] = func() []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") }
 	}
-	endless := []string{"loop", "call_tree", "session_loops", "output_flood", "session_big_result"}
-	refused := []string{"unknown_import", "later_import", "no_start", "greedy"}
-	paths, err := filepath.Glob("testdata/*.wasm")
-	if err != nil || len(paths) == 0 {
-		t.Fatal(err)
-	}
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".wasm")
-		if !slices.Contains(endless, name) && !slices.Contains(refused, name) {
-			guests["fixture "+name] = func() []byte { return read(t, path) }
+	for _, g := range corpus(t) {
+		if g.Outcome != inbox.Timeout && g.Outcome != inbox.Output && g.Outcome != inboxtest.Refused && len(g.Wasm) < 100_000 {
+			guests[g.Name] = func() []byte { return g.Wasm }
 		}
 	}
 	for name, wasm := range guests {

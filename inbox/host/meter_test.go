@@ -13,43 +13,8 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/host"
+	"inbox/inbox/inboxtest"
 )
-
-// endless are programs that never end by themselves, in every way there is to go on.
-func endless() map[string]guest {
-	loop := func(code ...byte) []byte { return slices.Concat([]byte{0x03, 0x40}, code, []byte{0x0b}) }
-	return map[string]guest{
-		"br":                         {code: loop(0x0c, 0)},
-		"br_if":                      {code: loop(slices.Concat(i32(1), []byte{0x0d, 0})...)},
-		"br_table":                   {code: loop(slices.Concat(i32(7), []byte{0x0e, 1, 0, 0})...)},
-		"br out of an if":            {code: loop(slices.Concat(i32(1), []byte{0x04, 0x40, 0x0c, 1, 0x0b})...)},
-		"br out of blocks":           {code: loop(0x02, 0x40, 0x02, 0x40, 0x0c, 2, 0x0b, 0x0b)},
-		"a loop around a loop":       {code: loop(slices.Concat(loop(), []byte{0x0c, 0})...)},
-		"a loop with a number":       {code: slices.Concat(i32(1), []byte{0x03, 1, 0x1a}, i32(1), []byte{0x0c, 0, 0x0b})},
-		"a loop in dead code before": {code: slices.Concat([]byte{0x02, 0x40, 0x0c, 0}, loop(0x0c, 0), []byte{0x0b}, loop(0x0c, 0))},
-		"through the table": {
-			tables: [][]byte{table(1)}, elements: [][]byte{slices.Concat([]byte{0}, i32(0), []byte{0x0b, 1, 0})},
-			code: loop(slices.Concat([]byte{0x02, 0x40}, i32(0), []byte{0x0d, 0, 0x0b, 0x0c, 0})...),
-		},
-		"memory.grow":         {code: loop(slices.Concat(i32(0), []byte{0x40, 0, 0x1a, 0x0c, 0})...)},
-		"memory.fill":         {pages: 256, code: loop(slices.Concat(i32(0, 1, 16<<20), []byte{0xfc, 11, 0, 0x0c, 0})...)},
-		"memory.fill, often":  {code: loop(slices.Concat(bytes.Repeat(slices.Concat(i32(0, 1, 0), []byte{0xfc, 11, 0}), 1000), []byte{0x0c, 0})...)},
-		"a start function":    {start: true, code: loop(0x0c, 0)},
-		"calls of the host":   {imports: [][]byte{imported("wasi_snapshot_preview1", "sched_yield", 0, 3)}, extra: [][]byte{[]byte("\x60\x00\x01\x7f")}, code: loop(0x10, 0, 0x1a, 0x0c, 0)},
-		"a long list to read": {imports: [][]byte{imported("wasi_snapshot_preview1", "fd_write", 0, 3)}, extra: [][]byte{[]byte("\x60\x04\x7f\x7f\x7f\x7f\x01\x7f")}, pages: 256, code: loop(slices.Concat(i32(1, 0, 1<<20, 0), []byte{0x10, 0, 0x1a, 0x0c, 0})...)},
-	}
-}
-
-// callTree is functions that call the next one twice each: no loop, no deep stack, and two to the power of their number
-// of calls.
-func callTree(functions int) guest {
-	g := guest{code: []byte{0x10, 1, 0x10, 1}}
-	for i := 2; i <= functions; i++ {
-		g.more = append(g.more, []byte{0x10, byte(i), 0x10, byte(i)})
-	}
-	g.more = append(g.more, nil)
-	return g
-}
 
 // stopTheWorld stops the world, as the collector does, and no more, and returns how long that took: as long as a guest
 // does not let it.
@@ -67,14 +32,13 @@ func TestEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T) {
 func testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	host.SetStartBudget(h, 300*time.Millisecond)
-	guests := endless()
-	guests["a tree of calls"] = callTree(50)
-	for name, g := range guests {
-		t.Run(name, func(t *testing.T) {
+	host.SetStartBudget(h, 100*time.Millisecond)
+	guests := append(endless(t), inboxtest.Guest{Name: "start_loops", Wasm: fixture(t, "hostile/start_loops")})
+	for _, g := range guests {
+		t.Run(g.Name, func(t *testing.T) {
 			over := make(chan string, 1)
 			go func() {
-				p, err := h.Compile(context.Background(), g.wasm(), limitsOn(engine))
+				p, err := h.Compile(context.Background(), g.Wasm, corpusLimits(engine, inbox.Timeout))
 				if err != nil { // a start function fails the release
 					over <- err.Error()
 					return
@@ -89,7 +53,7 @@ func testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T, engin
 			for {
 				select {
 				case says := <-over:
-					if !strings.Contains(says, "timeout: it used up its time of 300ms") {
+					if !strings.Contains(says, "timeout: it used up its time of 100ms") {
 						t.Errorf("%s", says)
 					}
 					if longest > time.Second {
@@ -106,16 +70,13 @@ func testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T, engin
 
 func TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction(t *testing.T) {
 	t.Parallel()
-	guests := endless()
-	guests["a tree of calls"] = callTree(50)
-	delete(guests, "a start function") // it has the budget of a start
 	spent := map[string]int64{}
 	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Compiler, inbox.Interpreter} { // three hosts
 		h := newHost(t)
-		for name, g := range guests {
-			m := limitsOn(engine)
+		for _, g := range endless(t) {
+			m, name := limitsOn(engine), g.Name
 			m.Limits.Time, m.Limits.Fuel = time.Minute, 3_000_000
-			p, err := h.Compile(context.Background(), g.wasm(), m)
+			p, err := h.Compile(context.Background(), g.Wasm, m)
 			if err != nil {
 				t.Fatal(name, err)
 			}

@@ -18,7 +18,8 @@ type function struct{ Module, Name string }
 type module struct {
 	imports   []function
 	exports   []string
-	memoryMin uint64 // bytes; 0 when it has no memory of its own
+	memories  int    // that it has, 0 or 1
+	memoryMin uint64 // bytes
 	functions int
 	largest   int // bytes of the largest function body
 
@@ -120,6 +121,16 @@ func (m *module) isSession(next function) bool {
 		}
 	}
 	return false
+}
+
+// wantsMemory returns an import that has no use without a memory, as all have but a few: wazero would follow a pointer to none.
+func (m *module) wantsMemory() (f function, asks bool) {
+	for _, f := range m.imports {
+		if f.Module != "env" && f.Name != "proc_exit" && f.Name != "sched_yield" {
+			return f, true
+		}
+	}
+	return function{}, false
 }
 
 // String returns MODULE.NAME, quoted when a name has more than plain letters.

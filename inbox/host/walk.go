@@ -42,6 +42,9 @@ func (s shape) effort() uint64 {
 // bodies calls each for the functions of the module, one after the other; the body is valid until the next. It refuses
 // what may not be, but for what wazero will.
 func (m *module) bodies(each func(b *body) error) error {
+	if m.sections[sectionCode] == nil {
+		return nil // it has none
+	}
 	r := &reader{b: m.sections[sectionCode]}
 	var b body
 	var locals uint64

@@ -14,13 +14,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// corpus are the guests that are broken or hostile, without those made for the compiler under the race detector, which
-// makes it, being Go, ten times slower.
-func corpus(t testing.TB) []inboxtest.Guest {
-	return slices.DeleteFunc(inboxtest.Corpus(t, "testdata"), func(g inboxtest.Guest) bool {
-		return !large && strings.HasPrefix(g.Name, "made/") && len(g.Wasm) > 100_000 && g.Outcome != inboxtest.Refused
-	})
-}
+// corpus are the guests that are broken or hostile.
+func corpus(t testing.TB) []inboxtest.Guest { return inboxtest.Corpus(t, "testdata") }
 
 // endless are those that never end by themselves.
 func endless(t testing.TB) []inboxtest.Guest {
@@ -28,12 +23,9 @@ func endless(t testing.TB) []inboxtest.Guest {
 }
 
 // corpusLimits are those that outcomes.txt names.
-func corpusLimits(engine inbox.Engine, outcome inbox.Result) *inbox.Manifest {
+func corpusLimits(g inboxtest.Guest, engine inbox.Engine) *inbox.Manifest {
 	m := limitsOn(engine)
-	m.Limits.Time = 20 * time.Second // so that only what runs for ever runs into it
-	if outcome == inbox.Timeout {
-		m.Limits.Time = 100 * time.Millisecond
-	}
+	m.Limits.Time = g.Time()
 	return m
 }
 
@@ -50,11 +42,7 @@ func TestEveryHostileGuestYieldsItsOwnOutcome(t *testing.T) {
 
 // yields checks what becomes of a guest.
 func yields(t *testing.T, h *host.Host, g inboxtest.Guest, engine inbox.Engine) {
-	want := g.Outcome
-	if engine == inbox.Interpreter {
-		want = g.Interpreted
-	}
-	m := corpusLimits(engine, want)
+	want, m := g.On(engine), corpusLimits(g, engine)
 	began := time.Now()
 	p, err := h.Compile(context.Background(), g.Wasm, m)
 	if d := time.Since(began); d > 30*time.Second {

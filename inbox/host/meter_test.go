@@ -33,12 +33,12 @@ func testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T, engin
 	t.Parallel()
 	h := newHost(t)
 	host.SetStartBudget(h, 100*time.Millisecond)
-	guests := append(endless(t), inboxtest.Guest{Name: "start_loops", Wasm: fixture(t, "hostile/start_loops")})
+	guests := append(endless(t), inboxtest.Guest{Name: "start_loops", Outcome: inbox.Timeout, Wasm: fixture(t, "hostile/start_loops")})
 	for _, g := range guests {
 		t.Run(g.Name, func(t *testing.T) {
 			over := make(chan string, 1)
 			go func() {
-				p, err := h.Compile(context.Background(), g.Wasm, corpusLimits(engine, inbox.Timeout))
+				p, err := h.Compile(context.Background(), g.Wasm, corpusLimits(g, engine))
 				if err != nil { // a start function fails the release
 					over <- err.Error()
 					return
@@ -75,14 +75,14 @@ func TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction(t *testing.T) {
 		h := newHost(t)
 		for _, g := range endless(t) {
 			m, name := limitsOn(engine), g.Name
-			m.Limits.Time, m.Limits.Fuel = time.Minute, 3_000_000
+			m.Limits.Time, m.Limits.Fuel = time.Minute, 1_200_000 // more than a slice
 			p, err := h.Compile(context.Background(), g.Wasm, m)
 			if err != nil {
 				t.Fatal(name, err)
 			}
-			for range 3 {
+			for range 2 {
 				out := p.Run(context.Background(), call())
-				if out.Result != inbox.Fuel || out.Reason != "it used up its fuel of 3000000" || out.Fuel <= m.Limits.Fuel {
+				if out.Result != inbox.Fuel || out.Reason != "it used up its fuel of 1200000" || out.Fuel <= m.Limits.Fuel {
 					t.Errorf("%s: %s (%s), spent %d", name, out.Result, out.Reason, out.Fuel)
 				}
 				if first := spent[name]; first != 0 && first != out.Fuel {

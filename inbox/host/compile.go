@@ -84,6 +84,10 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 	if err != nil {
 		return nil, err
 	}
+	if box.engine == inbox.Interpreter && mod.length > maxInterpreted {
+		return nil, refuse(`take engine = "interpreter" out of its NAME.toml, or make it smaller`,
+			"the interpreter would take too much memory: the module has %d instructions, more than %d", mod.length, maxInterpreted)
+	}
 	compiled, err := h.compileOne(ctx, box, rewritten)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ type module struct {
 	memoryMin uint64 // bytes
 	functions int
 	largest   int // bytes of the largest function body
+	length    int // instructions, with those that the metering adds
 
 	// What the indexes in it may name. All imports are functions, and their indexes come first.
 	params  []uint8  // how many parameters each type of a function has

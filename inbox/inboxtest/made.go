@@ -116,8 +116,11 @@ var made = map[string]func() []byte{
 		return slices.Concat(magic, []byte{1}, sized(append(number(1), nothing...)), []byte{3}, sized([]byte{1, 0}), []byte{7}, sized(append(number(1), exported("_start", 0, 0)...)))
 	},
 
-	"huge_function":       func() []byte { return one(bytes.Repeat([]byte{0x01}, 1<<19)) },
-	"long_function":       func() []byte { return one(bytes.Repeat([]byte{0x41, 1, 0x1a}, 170_000)) },
+	"huge_function": func() []byte { return one(bytes.Repeat([]byte{0x01}, 1<<19)) },
+	"long_function": func() []byte { return one(bytes.Repeat([]byte{0x41, 1, 0x1a}, 170_000)) },
+	"much_code": func() []byte {
+		return program{bodies: slices.Repeat([][]byte{body(nil, bytes.Repeat([]byte{0x41, 1, 0x1a}, 170_000))}, 15)}.wasm()
+	},
 	"many_functions":      func() []byte { return program{bodies: slices.Repeat([][]byte{body(nil, nil)}, 199_999)}.wasm() },
 	"too_many_functions":  func() []byte { return program{bodies: slices.Repeat([][]byte{body(nil, nil)}, 250_000)}.wasm() },
 	"nested_blocks":       func() []byte { return one(bytes.Repeat(block, 5_000), bytes.Repeat(end, 5_000)) },

@@ -15,6 +15,7 @@ type Manifest struct {
 	Concurrency int // attempts at the same time; 1 to 64
 	Policy      Policy
 	Limits      Limits
+	Engine      Engine
 	Reuse       int               // events one instance serves in session mode; 1 means a fresh instance per event
 	StartFrom   StartFrom         // where a plugin that is new to this store begins
 	Config      map[string]string // handed to the plugin as it is
@@ -25,6 +26,15 @@ type Condition struct {
 	Pointer string   `json:"pointer"`
 	Values  []string `json:"values"`
 }
+
+// Engine is what runs a module.
+type Engine string
+
+// The engines.
+const (
+	Compiler    Engine = "compiler"    // machine code, made when the plugin is loaded; where wazero cannot make any, it interprets
+	Interpreter Engine = "interpreter" // many times slower; for a module that the compiler gets wrong
+)
 
 // Limits bound one attempt.
 type Limits struct {
@@ -50,6 +60,7 @@ func DefaultLimits() Limits {
 func (m Manifest) WithDefaults(parallel int) Manifest {
 	or(&m.KeyBy, KeyByKey)
 	or(&m.Order, ByKey)
+	or(&m.Engine, Compiler)
 	or(&m.Concurrency, max(parallel, 1))
 	or(&m.Reuse, 1)
 	p, l := DefaultPolicy(), DefaultLimits()

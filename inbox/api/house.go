@@ -46,6 +46,7 @@ type File struct {
 	Hint    string
 	Since   time.Time
 	Running int    // attempts under way
+	Engine  string // of the live release; empty for none
 	Note    string // why it does not run as one would expect
 }
 
@@ -68,4 +69,5 @@ type Module struct {
 	Largest   int      `json:"largest_function"` // bytes
 	MemoryMin uint64   `json:"memory_min"`       // bytes
 	Metered   bool     `json:"metered"`          // it counts its instructions; if not, it runs slower and cannot have limits.fuel
+	Engine    string   `json:"engine"`           // "compiler" or "interpreter"
 }

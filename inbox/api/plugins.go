@@ -57,7 +57,7 @@ func (s *server) pluginOf(r *inbox.PluginRecord) Plugin {
 
 // add adds what is known of its file.
 func (p *Plugin) add(f *File) {
-	p.State, p.File, p.Error, p.Hint, p.Note, p.Running = f.State, f.Release, f.Err, f.Hint, f.Note, f.Running
+	p.State, p.File, p.Error, p.Hint, p.Note, p.Running, p.Engine = f.State, f.Release, f.Err, f.Hint, f.Note, f.Running, f.Engine
 	if f.Live != "" {
 		p.Live = f.Live
 	}

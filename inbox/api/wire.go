@@ -179,7 +179,8 @@ type Plugin struct {
 	Ready      int64     `json:"ready"`    // lanes that catch up
 	Parked     int64     `json:"parked"`   // lanes that wait behind a dead delivery
 	Dead       int64     `json:"dead"`
-	Running    int       `json:"running"` // attempts under way
+	Running    int       `json:"running"`          // attempts under way
+	Engine     string    `json:"engine,omitempty"` // of the live release: "compiler" or "interpreter"
 	LagSeconds float64   `json:"lag_seconds"`
 	CreatedAt  time.Time `json:"created_at,omitzero"`
 }

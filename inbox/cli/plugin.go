@@ -59,6 +59,7 @@ func (p *program) pluginRows() *lister[api.Plugin] {
 		column[api.Plugin]{"NAME", func(x api.Plugin) string { return x.Name }},
 		column[api.Plugin]{"STATE", pluginState},
 		column[api.Plugin]{"LIVE", func(x api.Plugin) string { return orDash(x.Live) }},
+		column[api.Plugin]{"ENGINE", func(x api.Plugin) string { return orDash(x.Engine) }},
 		column[api.Plugin]{"CURSOR", number(func(x api.Plugin) int64 { return x.Cursor })},
 		column[api.Plugin]{"BEHIND", number(func(x api.Plugin) int64 { return x.Behind })},
 		column[api.Plugin]{"RETRYING", number(func(x api.Plugin) int64 { return x.Retrying })},
@@ -272,6 +273,6 @@ func (p *program) printModule(m *api.Module) error {
 		metered = "no: its functions are too tangled; the runtime's own check stops it, which is slower"
 	}
 	return p.pairs("sha256", m.SHA256, "size", bytesText(int64(m.Size)), "kind", m.Kind, "memory at least", bytesText(int64(m.MemoryMin)),
-		"functions", fmt.Sprintf("%d, the largest of %s", m.Functions, bytesText(int64(m.Largest))), "metered", metered,
+		"functions", fmt.Sprintf("%d, the largest of %s", m.Functions, bytesText(int64(m.Largest))), "metered", metered, "engine", m.Engine,
 		"imports", strings.Join(m.Imports, ", "), "exports", strings.Join(m.Exports, ", "))
 }

@@ -24,4 +24,6 @@ const (
 	allLocals   = 4_000_000     // of all functions
 	maxEffort   = 300_000_000   // of compiling one function, see shape: up to twenty seconds
 	allEffort   = 3_000_000_000 // of compiling all functions; Go programs come to fifty millions a megabyte
+
+	maxInterpreted = 5_000_000 // instructions of all functions that the interpreter keeps, some 60 bytes each
 )

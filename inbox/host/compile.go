@@ -34,6 +34,9 @@ func (s *sandbox) check(m *module, limit int64) error {
 	if len(missing) > 0 {
 		return refuse(hint, "the module imports what is not there: [%s]", clip(strings.Join(missing, " ")))
 	}
+	if f, asks := m.wantsMemory(); asks && m.memories == 0 {
+		return refuse("build it as a WASI command, which exports its memory", "the module has no memory, where %s reads and writes", f)
+	}
 	if m.memoryMin > uint64(limit) {
 		return refuse("raise [limits] memory in its NAME.toml",
 			"the module needs %d bytes of memory from the start, more than its limit of %d", m.memoryMin, limit)
@@ -70,12 +73,20 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	if err := h.metered.check(mod, m.Limits.Memory); err != nil {
-		return nil, err
-	}
-	box, rewritten, err := h.bound(ctx, mod, m.Limits.Fuel)
+	box, err := h.box(ctx, m.Engine, true)
 	if err != nil {
 		return nil, err
+	}
+	if err := box.check(mod, m.Limits.Memory); err != nil {
+		return nil, err
+	}
+	box, rewritten, err := h.bound(ctx, mod, box, m.Limits.Fuel)
+	if err != nil {
+		return nil, err
+	}
+	if box.engine == inbox.Interpreter && mod.length > maxInterpreted {
+		return nil, refuse(`take engine = "interpreter" out of its NAME.toml, or make it smaller`,
+			"the interpreter would take too much memory: the module has %d instructions, more than %d", mod.length, maxInterpreted)
 	}
 	compiled, err := h.compileOne(ctx, box, rewritten)
 	if err != nil {
@@ -94,12 +105,12 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 
 // bound rewrites a module so that it can be stopped, and returns the sandbox that it is for. One that would be too
 // tangled for the compiler with its instructions counted runs apart, where wazero's own check stops it; then it cannot
-// have a limit on them.
-func (h *Host) bound(ctx context.Context, m *module, fuel int64) (*sandbox, []byte, error) {
+// have a limit on them. It is no different for the interpreter: another engine shall not mean other limits.
+func (h *Host) bound(ctx context.Context, m *module, box *sandbox, fuel int64) (*sandbox, []byte, error) {
 	wasm, err := m.metered()
 	var t *tangled
 	if !errors.As(err, &t) {
-		return h.metered, wasm, err
+		return box, wasm, err
 	}
 	if wasm, err = m.paused(); err != nil {
 		return nil, nil, err
@@ -109,12 +120,8 @@ func (h *Host) bound(ctx context.Context, m *module, fuel int64) (*sandbox, []by
 			"its instructions cannot be counted, so that limits.fuel cannot hold: %w", t)
 	}
 	h.log.Warn("a plugin's instructions cannot be counted; it runs slower, under the runtime's own check", "reason", t)
-	h.compile.Lock()
-	defer h.compile.Unlock()
-	if h.checked == nil && !h.closed.Load() {
-		h.checked, err = newSandbox(ctx, h.dir, wazero.NewRuntimeConfig().WithCloseOnContextDone(true))
-	}
-	return h.checked, wasm, err
+	apart, err := h.box(ctx, box.engine, false)
+	return apart, wasm, err
 }
 
 // compileOne compiles a module, one at a time.
@@ -123,7 +130,7 @@ func (h *Host) compileOne(ctx context.Context, s *sandbox, wasm []byte) (wazero.
 	compiled, err := h.compileLocked(ctx, s, wasm)
 	h.compile.Unlock()
 	if h.closed.Load() {
-		err = errors.Join(inbox.Errorf(inbox.Unavailable, "compile the plugin", "the host is closed"), h.closeIdle(ctx))
+		err = errors.Join(closed(), h.closeIdle(ctx))
 	}
 	return compiled, err
 }
@@ -135,7 +142,7 @@ func (h *Host) compileLocked(ctx context.Context, s *sandbox, wasm []byte) (waze
 		return nil, nil
 	}
 	compiled, err := translate(ctx, s.runtime, wasm)
-	if err == nil || h.dir == "" || !valid(ctx, wasm) {
+	if err == nil || s.cache == nil || !valid(ctx, wasm) {
 		return compiled, err
 	}
 	h.log.Warn("the cache of compiled plugins is damaged or full; it is made anew", "error", err)

@@ -12,9 +12,13 @@ import (
 )
 
 func TestTheDemoPluginLogsALineAndHasOneKindOfEventTriedTwice(t *testing.T) {
+	onEachEngine(t, testTheDemoPluginLogsALineAndHasOneKindOfEventTriedTwice)
+}
+
+func testTheDemoPluginLogsALineAndHasOneKindOfEventTriedTwice(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	m := inbox.Manifest{Limits: inbox.Limits{Time: 20 * time.Second}}.WithDefaults(1)
+	m := inbox.Manifest{Engine: engine, Limits: inbox.Limits{Time: 20 * time.Second}}.WithDefaults(1)
 	p, err := h.Compile(context.Background(), demo.Wasm(), &m)
 	if err != nil {
 		t.Fatal(err)

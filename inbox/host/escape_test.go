@@ -19,6 +19,10 @@ import (
 // What follows needs no loop and no call of a function to go on for seconds: wazero would not look whether it should
 // stop, and while it does not, Go's collector cannot stop the world and nothing else in the process runs.
 func TestNoGuestOutlivesItsTimeOrFreezesTheProcess(t *testing.T) {
+	onEachEngine(t, testNoGuestOutlivesItsTimeOrFreezesTheProcess)
+}
+
+func testNoGuestOutlivesItsTimeOrFreezesTheProcess(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	random := imported("wasi_snapshot_preview1", "random_get", 0, 2)
@@ -30,7 +34,7 @@ func TestNoGuestOutlivesItsTimeOrFreezesTheProcess(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := h.Compile(context.Background(), g.wasm(), limits())
+			p, err := h.Compile(context.Background(), g.wasm(), limitsOn(engine))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,6 +61,10 @@ func TestNoGuestOutlivesItsTimeOrFreezesTheProcess(t *testing.T) {
 }
 
 func TestModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T) {
+	onEachEngine(t, testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun)
+}
+
+func testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	host.SetStartBudget(h, 200*time.Millisecond)
@@ -100,7 +108,7 @@ func TestModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
-			p, err := h.Compile(context.Background(), c.g.wasm(), limits())
+			p, err := h.Compile(context.Background(), c.g.wasm(), limitsOn(engine))
 			if err == nil {
 				p.Close(context.Background())
 				t.Fatal("it was taken")
@@ -117,6 +125,10 @@ func TestModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T) {
 
 // Everything WebAssembly 2.0 has is understood: a function is rewritten only where it must pause.
 func TestEveryKindOfInstructionIsReadToItsEnd(t *testing.T) {
+	onEachEngine(t, testEveryKindOfInstructionIsReadToItsEnd)
+}
+
+func testEveryKindOfInstructionIsReadToItsEnd(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	drop := []byte{0x1a}
@@ -138,7 +150,7 @@ func TestEveryKindOfInstructionIsReadToItsEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := guest{tables: [][]byte{table(1)}, locals: []byte{1, 1, 0x7f}, code: code}
-			p, err := h.Compile(context.Background(), g.wasm(), limits())
+			p, err := h.Compile(context.Background(), g.wasm(), limitsOn(engine))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -45,7 +45,9 @@ func rustc() (path, target string) {
 	return "rustc", "wasm32-wasip1"
 }
 
-func TestTheExamplesDoWhatTheySay(t *testing.T) {
+func TestTheExamplesDoWhatTheySay(t *testing.T) { onEachEngine(t, testTheExamplesDoWhatTheySay) }
+
+func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	dir := t.TempDir()
@@ -67,7 +69,7 @@ func TestTheExamplesDoWhatTheySay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := inbox.Manifest{Limits: inbox.Limits{Time: 30 * time.Second}}.WithDefaults(1)
+			m := inbox.Manifest{Engine: engine, Limits: inbox.Limits{Time: 30 * time.Second}}.WithDefaults(1)
 			p, err := h.Compile(context.Background(), one.build(t), &m)
 			if err != nil {
 				t.Fatal(err)

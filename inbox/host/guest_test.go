@@ -42,6 +42,10 @@ func event(verdict inbox.Verdict, body string) (*inbox.Event, inbox.Payload) {
 }
 
 func TestAGoPluginRunsAsASessionWithAndWithoutReuse(t *testing.T) {
+	onEachEngine(t, testAGoPluginRunsAsASessionWithAndWithoutReuse)
+}
+
+func testAGoPluginRunsAsASessionWithAndWithoutReuse(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h, err := host.New(context.Background(), host.Options{CacheDir: t.TempDir()}) // it is compiled twice
 	if err != nil {
@@ -50,7 +54,7 @@ func TestAGoPluginRunsAsASessionWithAndWithoutReuse(t *testing.T) {
 	defer h.Close(context.Background())
 	wasm := buildGo(t, "inbox/examples/hello-go")
 	for _, reuse := range []int{1, 3} {
-		m := inbox.Manifest{Reuse: reuse, Concurrency: 2, Limits: inbox.Limits{Time: 20 * time.Second}}.WithDefaults(2)
+		m := inbox.Manifest{Engine: engine, Reuse: reuse, Concurrency: 2, Limits: inbox.Limits{Time: 20 * time.Second}}.WithDefaults(2)
 		p, err := h.Compile(context.Background(), wasm, &m)
 		if err != nil {
 			t.Fatal(err)

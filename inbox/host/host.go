@@ -7,7 +7,8 @@
 //
 // The runtime is wazero (https://wazero.io). Modules are rewritten to count their instructions (rewrite.go), which is what
 // stops a guest (meter.go); it is also what lets Go's collector stop the world while guests run. A module for which that
-// cannot be done runs apart, under wazero's check of contexts at loops, with a loop that every function is given.
+// cannot be done runs apart, under wazero's check of contexts at loops, with a loop that every function is given. So does
+// one whose manifest asks for the interpreter.
 package host
 
 import (
@@ -38,15 +39,17 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// Host runs all plugins, in a runtime for those that are metered and one for those that are not.
+// Host runs all plugins, each in the sandbox of its kind.
 type Host struct {
-	log     *slog.Logger
-	dir     string // of the cache; empty for none
-	metered *sandbox
-	checked *sandbox // nil until a module needs it
-	pool    *pool
+	log    *slog.Logger
+	dir    string // of the cache; empty for none
+	native bool   // wazero can compile here
+	pool   *pool
 
-	compile sync.Mutex  // compiling takes a core and much memory: one at a time; guards checked
+	mu    sync.Mutex // guards boxes
+	boxes map[kind]*sandbox
+
+	compile sync.Mutex  // compiling takes a core and much memory: one at a time
 	closed  atomic.Bool // no module is compiled any more
 	shut    sync.Once
 
@@ -56,6 +59,7 @@ type Host struct {
 // sandbox is a runtime with what modules may import. Each has a cache of its own on the same files, because runtimes
 // that share one mix up the types of their functions.
 type sandbox struct {
+	kind
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
 	offered map[function]api.FunctionDefinition
@@ -63,7 +67,9 @@ type sandbox struct {
 
 // New returns a Host. Close it when no program runs any more.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{log: o.Log, dir: o.CacheDir, startBudget: startBudget, pool: newPool()}
+	h := &Host{
+		log: o.Log, dir: o.CacheDir, native: native(ctx), startBudget: startBudget, pool: newPool(), boxes: map[kind]*sandbox{},
+	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -76,16 +82,22 @@ func New(ctx context.Context, o Options) (*Host, error) {
 			return nil, inbox.Errorf(inbox.Unavailable, "make the cache directory", "%w", err)
 		}
 	}
-	var err error
-	h.metered, err = newSandbox(ctx, h.dir, wazero.NewRuntimeConfig())
+	if !h.native {
+		h.log.Warn("plugins cannot be compiled on this machine; they are interpreted, which is many times slower")
+	}
+	_, err := h.box(ctx, inbox.Compiler, true)
 	return h, err
 }
 
-// newSandbox makes a runtime with a cache in a directory, if one is named.
-func newSandbox(ctx context.Context, dir string, config wazero.RuntimeConfig) (*sandbox, error) {
-	s := &sandbox{offered: map[function]api.FunctionDefinition{}}
+// newSandbox makes a runtime with a cache in a directory, if one is named and the engine has use for it.
+func newSandbox(ctx context.Context, k kind, dir string) (*sandbox, error) {
+	s := &sandbox{kind: k, offered: map[function]api.FunctionDefinition{}}
+	config := wazero.NewRuntimeConfig()
+	if k.engine == inbox.Interpreter {
+		config, dir = wazero.NewRuntimeConfigInterpreter(), ""
+	}
 	// Without debug information: it would be read from the module, which is not to be trusted, and is not shown.
-	config = config.WithDebugInfoEnabled(false)
+	config = config.WithDebugInfoEnabled(false).WithCloseOnContextDone(!k.metered)
 	if dir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(dir)
 		if err != nil {
@@ -145,9 +157,10 @@ func (h *Host) closeIdle(ctx context.Context) (err error) {
 	}
 	defer h.compile.Unlock()
 	h.shut.Do(func() {
-		err = h.metered.close(ctx)
-		if h.checked != nil {
-			err = errors.Join(err, h.checked.close(ctx))
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, s := range h.boxes {
+			err = errors.Join(err, s.close(ctx))
 		}
 		h.pool.close()
 		if err != nil {

@@ -26,6 +26,21 @@ func limits() *inbox.Manifest {
 	return &m
 }
 
+// limitsOn are those, for an engine.
+func limitsOn(engine inbox.Engine) *inbox.Manifest {
+	m := limits()
+	m.Engine = engine
+	return m
+}
+
+// onEachEngine runs a test on both. What is not said to differ is the same on both.
+func onEachEngine(t *testing.T, test func(*testing.T, inbox.Engine)) {
+	t.Helper()
+	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Interpreter} {
+		t.Run(string(engine), func(t *testing.T) { test(t, engine) })
+	}
+}
+
 func newHost(t testing.TB) *host.Host {
 	t.Helper()
 	h, err := host.New(context.Background(), host.Options{})
@@ -53,105 +68,16 @@ func call() host.Call {
 	return host.Call{Doc: []byte(`{"v":1}`), Seed: "p/1", ReceivedAt: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
 }
 
-func TestEveryHostileGuestYieldsItsOwnOutcome(t *testing.T) {
-	t.Parallel()
-	h := newHost(t)
-	for name, want := range map[string]struct {
-		result inbox.Result
-		says   string // part of the reason
-	}{
-		"ok":                  {inbox.OK, ""},
-		"trap":                {inbox.Trap, "unreachable"},
-		"loop":                {inbox.Timeout, "300ms"},
-		"call_tree":           {inbox.Timeout, "300ms"},
-		"recursion":           {inbox.Trap, "stack overflow"},
-		"memory_bomb":         {inbox.Memory, "16777216 bytes"},
-		"table_bomb":          {inbox.Trap, "unreachable"}, // its growth is refused, and it notices
-		"exit_1":              {inbox.Exit, "exit code 1"},
-		"exit_65":             {inbox.Reject, ""},
-		"exit_75":             {inbox.Retry, ""},
-		"exit_255":            {inbox.Exit, "exit code 255"},
-		"exit_forged":         {inbox.Exit, "exit code 4026531839"}, // wazero's own code for a deadline
-		"output_flood":        {inbox.Output, "65536 bytes"},
-		"log_flood":           {inbox.OK, ""},
-		"says_text":           {inbox.BadResult, "log belongs on standard error"},
-		"says_retry":          {inbox.Retry, ""},
-		"says_unknown":        {inbox.BadResult, `"fine"`},
-		"says_emit":           {inbox.BadResult, `"emit"`},
-		"abort":               {inbox.Trap, "abort"},
-		"session_ok":          {inbox.OK, ""},
-		"session_trap":        {inbox.Trap, "unreachable"},
-		"session_leaves":      {inbox.BadResult, "without giving a result"},
-		"session_loops":       {inbox.Timeout, "300ms"},
-		"session_skips_done":  {inbox.BadResult, "without giving a result"},
-		"session_bad_pointer": {inbox.OK, ""}, // every bad pointer is answered, none is followed
-		"session_done_first":  {inbox.OK, ""},
-		"session_big_result":  {inbox.Output, "65536 bytes"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := limits()
-			if want.result != inbox.Timeout {
-				m.Limits.Time = 20 * time.Second // so that only what runs for ever runs into it
-			}
-			p, err := h.Compile(context.Background(), fixture(t, name), m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close(context.Background())
-			for range 2 { // a second event must meet the same
-				got := p.Run(context.Background(), call())
-				if got.Result != want.result || !strings.Contains(got.Reason, want.says) || got.Interrupted {
-					t.Errorf("got %s (%s), want %s (…%s…)", got.Result, got.Reason, want.result, want.says)
-				}
-				if name == "log_flood" && (!got.LogCut || len(got.Log) != 64<<10) {
-					t.Errorf("log of %d bytes, cut %v", len(got.Log), got.LogCut)
-				}
-			}
-		})
-	}
-}
-
-func TestModulesThatCannotRunAreRefusedByName(t *testing.T) {
-	t.Parallel()
-	h := newHost(t)
-	ok := fixture(t, "ok")
-	big := append(bytes.Clone(ok), 0)
-	for name, c := range map[string]struct {
-		wasm []byte
-		says string
-	}{
-		"an empty file":                {nil, "empty"},
-		"text":                         {[]byte("package main"), "not a WebAssembly module"},
-		"a component":                  {append([]byte("\x00asm\x0d\x00\x01\x00"), ok[8:]...), "component"},
-		"another version":              {append([]byte("\x00asm\x02\x00\x00\x00"), ok[8:]...), "version 2"},
-		"a truncated module":           {ok[:len(ok)-3], "cut off"},
-		"a section cut in its header":  {big, "cut off"},
-		"an unknown import":            {fixture(t, "unknown_import"), "env.secret_door"},
-		"an import of a later version": {fixture(t, "later_import"), "inbox_v1.kv_get"},
-		"a module without _start":      {fixture(t, "no_start"), "_start"},
-		"a greedy one":                 {fixture(t, "greedy"), "131072000 bytes"},
-		"a session that never asks":    {fixture(t, "session_never_asks"), "before it asked"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p, err := h.Compile(context.Background(), c.wasm, limits())
-			if err == nil {
-				p.Close(context.Background())
-				t.Fatal("it was taken")
-			}
-			if !strings.Contains(err.Error(), c.says) || inbox.KindOf(err) != inbox.Invalid {
-				t.Errorf("refused as %s: %v; want …%s…", inbox.KindOf(err), err, c.says)
-			}
-		})
-	}
-}
-
 // A guest that does not come to a loop must still let the collector stop the world, or nothing in the process runs: no
 // webhook would be answered again.
 func TestACallTreeWithoutLoopsDoesNotFreezeTheProcess(t *testing.T) {
+	onEachEngine(t, testACallTreeWithoutLoopsDoesNotFreezeTheProcess)
+}
+
+func testACallTreeWithoutLoopsDoesNotFreezeTheProcess(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	m := limits()
+	m := limitsOn(engine)
 	m.Limits.Time = time.Second
 	p, err := h.Compile(context.Background(), fixture(t, "call_tree"), m)
 	if err != nil {
@@ -189,10 +115,14 @@ func TestACallTreeWithoutLoopsDoesNotFreezeTheProcess(t *testing.T) {
 }
 
 func TestAStoppingProgramInterruptsItsGuests(t *testing.T) {
+	onEachEngine(t, testAStoppingProgramInterruptsItsGuests)
+}
+
+func testAStoppingProgramInterruptsItsGuests(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	for _, name := range []string{"loop", "session_loops"} {
-		m := limits()
+		m := limitsOn(engine)
 		m.Limits.Time = time.Minute
 		p, err := h.Compile(context.Background(), fixture(t, name), m)
 		if err != nil {
@@ -211,9 +141,13 @@ func TestAStoppingProgramInterruptsItsGuests(t *testing.T) {
 }
 
 func TestTenThousandTrapsLeaveNoGoroutineBehind(t *testing.T) {
+	onEachEngine(t, testTenThousandTrapsLeaveNoGoroutineBehind)
+}
+
+func testTenThousandTrapsLeaveNoGoroutineBehind(t *testing.T, engine inbox.Engine) {
 	h := newHost(t)
 	for _, name := range []string{"trap", "session_trap"} {
-		p, err := h.Compile(context.Background(), fixture(t, name), limits())
+		p, err := h.Compile(context.Background(), fixture(t, name), limitsOn(engine))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,6 +173,16 @@ func TestTenThousandTrapsLeaveNoGoroutineBehind(t *testing.T) {
 	}
 }
 
+// glob returns the files of a pattern, of which there are some.
+func glob(t testing.TB, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: %v", pattern, err)
+	}
+	return paths
+}
+
 func TestFixturesAreWhatTheirSourcesSay(t *testing.T) {
 	t.Parallel()
 	tool, err := exec.LookPath("wat2wasm")
@@ -248,10 +192,7 @@ func TestFixturesAreWhatTheirSourcesSay(t *testing.T) {
 		}
 		t.Skip("wat2wasm is not installed (Debian: wabt): the fixtures were not built again")
 	}
-	sources, err := filepath.Glob("testdata/*.wat")
-	if err != nil || len(sources) == 0 {
-		t.Fatalf("no sources: %v", err)
-	}
+	sources := append(glob(t, "testdata/*.wat"), glob(t, "testdata/hostile/*.wat")...)
 	for _, src := range sources {
 		out := filepath.Join(t.TempDir(), "out.wasm")
 		if text, err := exec.Command(tool, src, "-o", out).CombinedOutput(); err != nil {

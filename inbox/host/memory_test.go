@@ -13,6 +13,10 @@ import (
 // Memories are used again. A guest must never see what another left there, neither where its memory begins nor where it
 // grows to.
 func TestAGuestFindsZerosWhereverItLooks(t *testing.T) {
+	onEachEngine(t, testAGuestFindsZerosWhereverItLooks)
+}
+
+func testAGuestFindsZerosWhereverItLooks(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	var look []byte
@@ -20,7 +24,7 @@ func TestAGuestFindsZerosWhereverItLooks(t *testing.T) {
 		look = slices.Concat(look, i32(at), []byte{0x28, 2, 0, 0x04, 0x40, 0x00, 0x0b}, i32(at, -1), []byte{0x36, 2, 0})
 	}
 	g := guest{pages: 2, code: slices.Concat(i32(254), []byte{0x40, 0, 0x1a}, look)} // grown to 256 pages
-	m := limits()
+	m := limitsOn(engine)
 	m.Limits.Time = time.Minute
 	p, err := h.Compile(context.Background(), g.wasm(), m)
 	if err != nil {
@@ -42,9 +46,13 @@ func TestAGuestFindsZerosWhereverItLooks(t *testing.T) {
 }
 
 func TestALimitThatIsNoWholePageIsNeverExceeded(t *testing.T) {
+	onEachEngine(t, testALimitThatIsNoWholePageIsNeverExceeded)
+}
+
+func testALimitThatIsNoWholePageIsNeverExceeded(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	m := limits()
+	m := limitsOn(engine)
 	m.Limits.Memory = 3*64<<10 + 1
 	one := slices.Concat(i32(1), []byte{0x40, 0}) // memory.grow: the old size, or -1
 	grown := slices.Concat(one, []byte{0x1a}, one, []byte{0x1a}, one, i32(-1), []byte{0x46, 0x04, 0x40, 0x05, 0x00, 0x0b})
@@ -59,9 +67,13 @@ func TestALimitThatIsNoWholePageIsNeverExceeded(t *testing.T) {
 }
 
 func TestWithoutMemoryTheHostSaysSoAndGoesOn(t *testing.T) {
+	onEachEngine(t, testWithoutMemoryTheHostSaysSoAndGoesOn)
+}
+
+func testWithoutMemoryTheHostSaysSoAndGoesOn(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	m := limits()
+	m := limitsOn(engine)
 	m.Limits.Memory = 1 << 50 // no system has so much
 	for _, wasm := range [][]byte{guest{}.wasm(), session(nil, nil, nil)} {
 		if _, err := h.Compile(context.Background(), wasm, m); inbox.KindOf(err) != inbox.Unavailable {

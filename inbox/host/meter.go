@@ -176,7 +176,7 @@ func buffers(_ *instance, mod api.Module, params []uint64) int64 {
 	const each = 8 // address and length
 	list, n := uint32(params[1]), uint32(params[2])
 	price := each * int64(n)
-	if mod.Memory() == nil || price > int64(mod.Memory().Size()) {
+	if price > int64(mod.Memory().Size()) {
 		return price // the call will be refused
 	}
 	for i := range n {

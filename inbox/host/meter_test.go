@@ -13,43 +13,8 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/host"
+	"inbox/inbox/inboxtest"
 )
-
-// endless are programs that never end by themselves, in every way there is to go on.
-func endless() map[string]guest {
-	loop := func(code ...byte) []byte { return slices.Concat([]byte{0x03, 0x40}, code, []byte{0x0b}) }
-	return map[string]guest{
-		"br":                         {code: loop(0x0c, 0)},
-		"br_if":                      {code: loop(slices.Concat(i32(1), []byte{0x0d, 0})...)},
-		"br_table":                   {code: loop(slices.Concat(i32(7), []byte{0x0e, 1, 0, 0})...)},
-		"br out of an if":            {code: loop(slices.Concat(i32(1), []byte{0x04, 0x40, 0x0c, 1, 0x0b})...)},
-		"br out of blocks":           {code: loop(0x02, 0x40, 0x02, 0x40, 0x0c, 2, 0x0b, 0x0b)},
-		"a loop around a loop":       {code: loop(slices.Concat(loop(), []byte{0x0c, 0})...)},
-		"a loop with a number":       {code: slices.Concat(i32(1), []byte{0x03, 1, 0x1a}, i32(1), []byte{0x0c, 0, 0x0b})},
-		"a loop in dead code before": {code: slices.Concat([]byte{0x02, 0x40, 0x0c, 0}, loop(0x0c, 0), []byte{0x0b}, loop(0x0c, 0))},
-		"through the table": {
-			tables: [][]byte{table(1)}, elements: [][]byte{slices.Concat([]byte{0}, i32(0), []byte{0x0b, 1, 0})},
-			code: loop(slices.Concat([]byte{0x02, 0x40}, i32(0), []byte{0x0d, 0, 0x0b, 0x0c, 0})...),
-		},
-		"memory.grow":         {code: loop(slices.Concat(i32(0), []byte{0x40, 0, 0x1a, 0x0c, 0})...)},
-		"memory.fill":         {pages: 256, code: loop(slices.Concat(i32(0, 1, 16<<20), []byte{0xfc, 11, 0, 0x0c, 0})...)},
-		"memory.fill, often":  {code: loop(slices.Concat(bytes.Repeat(slices.Concat(i32(0, 1, 0), []byte{0xfc, 11, 0}), 1000), []byte{0x0c, 0})...)},
-		"a start function":    {start: true, code: loop(0x0c, 0)},
-		"calls of the host":   {imports: [][]byte{imported("wasi_snapshot_preview1", "sched_yield", 0, 3)}, extra: [][]byte{[]byte("\x60\x00\x01\x7f")}, code: loop(0x10, 0, 0x1a, 0x0c, 0)},
-		"a long list to read": {imports: [][]byte{imported("wasi_snapshot_preview1", "fd_write", 0, 3)}, extra: [][]byte{[]byte("\x60\x04\x7f\x7f\x7f\x7f\x01\x7f")}, pages: 256, code: loop(slices.Concat(i32(1, 0, 1<<20, 0), []byte{0x10, 0, 0x1a, 0x0c, 0})...)},
-	}
-}
-
-// callTree is functions that call the next one twice each: no loop, no deep stack, and two to the power of their number
-// of calls.
-func callTree(functions int) guest {
-	g := guest{code: []byte{0x10, 1, 0x10, 1}}
-	for i := 2; i <= functions; i++ {
-		g.more = append(g.more, []byte{0x10, byte(i), 0x10, byte(i)})
-	}
-	g.more = append(g.more, nil)
-	return g
-}
 
 // stopTheWorld stops the world, as the collector does, and no more, and returns how long that took: as long as a guest
 // does not let it.
@@ -61,16 +26,19 @@ func stopTheWorld() time.Duration {
 }
 
 func TestEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T) {
+	onEachEngine(t, testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn)
+}
+
+func testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	host.SetStartBudget(h, 300*time.Millisecond)
-	guests := endless()
-	guests["a tree of calls"] = callTree(50)
-	for name, g := range guests {
-		t.Run(name, func(t *testing.T) {
+	host.SetStartBudget(h, 100*time.Millisecond)
+	guests := append(endless(t), inboxtest.Guest{Name: "start_loops", Outcome: inbox.Timeout, Wasm: fixture(t, "hostile/start_loops")})
+	for _, g := range guests {
+		t.Run(g.Name, func(t *testing.T) {
 			over := make(chan string, 1)
 			go func() {
-				p, err := h.Compile(context.Background(), g.wasm(), limits())
+				p, err := h.Compile(context.Background(), g.Wasm, corpusLimits(g, engine))
 				if err != nil { // a start function fails the release
 					over <- err.Error()
 					return
@@ -85,7 +53,7 @@ func TestEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T) {
 			for {
 				select {
 				case says := <-over:
-					if !strings.Contains(says, "timeout: it used up its time of 300ms") {
+					if !strings.Contains(says, "timeout: it used up its time of 100ms") {
 						t.Errorf("%s", says)
 					}
 					if longest > time.Second {
@@ -102,22 +70,19 @@ func TestEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T) {
 
 func TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction(t *testing.T) {
 	t.Parallel()
-	guests := endless()
-	guests["a tree of calls"] = callTree(50)
-	delete(guests, "a start function") // it has the budget of a start
 	spent := map[string]int64{}
-	for range 2 { // two hosts
+	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Compiler, inbox.Interpreter} { // three hosts
 		h := newHost(t)
-		for name, g := range guests {
-			m := limits()
-			m.Limits.Time, m.Limits.Fuel = time.Minute, 3_000_000
-			p, err := h.Compile(context.Background(), g.wasm(), m)
+		for _, g := range endless(t) {
+			m, name := limitsOn(engine), g.Name
+			m.Limits.Time, m.Limits.Fuel = time.Minute, 1_200_000 // more than a slice
+			p, err := h.Compile(context.Background(), g.Wasm, m)
 			if err != nil {
 				t.Fatal(name, err)
 			}
-			for range 3 {
+			for range 2 {
 				out := p.Run(context.Background(), call())
-				if out.Result != inbox.Fuel || out.Reason != "it used up its fuel of 3000000" || out.Fuel <= m.Limits.Fuel {
+				if out.Result != inbox.Fuel || out.Reason != "it used up its fuel of 1200000" || out.Fuel <= m.Limits.Fuel {
 					t.Errorf("%s: %s (%s), spent %d", name, out.Result, out.Reason, out.Fuel)
 				}
 				if first := spent[name]; first != 0 && first != out.Fuel {
@@ -132,6 +97,10 @@ func TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction(t *testing.T) {
 
 // The price of everything is fixed: an operator's limit must not mean something else after an update.
 func TestFuelIsCountedByTheInstructionAndTheByte(t *testing.T) {
+	onEachEngine(t, testFuelIsCountedByTheInstructionAndTheByte)
+}
+
+func testFuelIsCountedByTheInstructionAndTheByte(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	random := imported("wasi_snapshot_preview1", "random_get", 0, 2)
@@ -150,7 +119,7 @@ func TestFuelIsCountedByTheInstructionAndTheByte(t *testing.T) {
 		"a growth":            {guest{code: slices.Concat(i32(0), []byte{0x40, 0, 0x1a})}, 3 + 100},
 		"a call of the host":  {guest{imports: [][]byte{random}, code: slices.Concat(i32(0, 1000), []byte{0x10, 0, 0x1a})}, 5 + 100 + 1000},
 	} {
-		p, err := h.Compile(context.Background(), c.g.wasm(), limits())
+		p, err := h.Compile(context.Background(), c.g.wasm(), limitsOn(engine))
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -164,12 +133,16 @@ func TestFuelIsCountedByTheInstructionAndTheByte(t *testing.T) {
 
 // What a session spends before it has its event, and after its result, is not the event's.
 func TestASessionsFuelIsThatOfItsEvent(t *testing.T) {
+	onEachEngine(t, testASessionsFuelIsThatOfItsEvent)
+}
+
+func testASessionsFuelIsThatOfItsEvent(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	during := int64(5000)
 	fuel := func(before, after int64, reuse int) (all []int64) {
 		g := session(spin(before), spin(during), spin(after))
-		m := limits()
+		m := limitsOn(engine)
 		m.Limits.Fuel, m.Limits.Time, m.Reuse = 200_000, time.Minute, reuse
 		p, err := h.Compile(context.Background(), g, m)
 		if err != nil {
@@ -195,9 +168,13 @@ func TestASessionsFuelIsThatOfItsEvent(t *testing.T) {
 }
 
 func TestAReusedSessionSpendsTheSameOnEveryEvent(t *testing.T) {
+	onEachEngine(t, testAReusedSessionSpendsTheSameOnEveryEvent)
+}
+
+func testAReusedSessionSpendsTheSameOnEveryEvent(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	m := limits()
+	m := limitsOn(engine)
 	m.Limits.Fuel, m.Limits.Time, m.Reuse = 10_000, time.Minute, 1000
 	p, err := h.Compile(context.Background(), read(t, "../bench/noop.wasm"), m)
 	if err != nil {
@@ -213,6 +190,10 @@ func TestAReusedSessionSpendsTheSameOnEveryEvent(t *testing.T) {
 }
 
 func TestNeitherTheMeterNorItsCounterIsAGuests(t *testing.T) {
+	onEachEngine(t, testNeitherTheMeterNorItsCounterIsAGuests)
+}
+
+func testNeitherTheMeterNorItsCounterIsAGuests(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	left := "inbox_meter.left"
@@ -237,7 +218,7 @@ func TestNeitherTheMeterNorItsCounterIsAGuests(t *testing.T) {
 		"a variable of its":      {guest{code: []byte{0x20, 0, 0x1a}}, "the local variable 0 and has 0"},
 		"two sections of a kind": {guest{twice: true}, "cut off or damaged"},
 	} {
-		_, err := h.Compile(context.Background(), c.g.wasm(), limits())
+		_, err := h.Compile(context.Background(), c.g.wasm(), limitsOn(engine))
 		if err == nil || inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v; want …%s…", name, err, c.says)
 		}
@@ -250,6 +231,10 @@ func tangledGuest(code []byte) guest {
 }
 
 func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.T) {
+	onEachEngine(t, testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo)
+}
+
+func testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	var said bytes.Buffer
 	h, err := host.New(context.Background(), host.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
@@ -257,7 +242,7 @@ func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.
 		t.Fatal(err)
 	}
 	defer h.Close(context.Background())
-	apart, err := h.Compile(context.Background(), tangledGuest(forEver).wasm(), limits())
+	apart, err := h.Compile(context.Background(), tangledGuest(forEver).wasm(), limitsOn(engine))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +253,7 @@ func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.
 	if out := apart.Run(context.Background(), call()); out.Result != inbox.Timeout || out.Fuel != 0 {
 		t.Errorf("%s: %s, spent %d", out.Result, out.Reason, out.Fuel)
 	}
-	m := limits()
+	m := limitsOn(engine)
 	m.Limits.Fuel = 1000
 	if _, err := h.Compile(context.Background(), tangledGuest(nil).wasm(), m); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), "limits.fuel cannot hold") {
 		t.Errorf("with a limit on its fuel: %v", err)

@@ -18,9 +18,11 @@ type function struct{ Module, Name string }
 type module struct {
 	imports   []function
 	exports   []string
-	memoryMin uint64 // bytes; 0 when it has no memory of its own
+	memories  int    // that it has, 0 or 1
+	memoryMin uint64 // bytes
 	functions int
 	largest   int // bytes of the largest function body
+	length    int // instructions, with those that the metering adds
 
 	// What the indexes in it may name. All imports are functions, and their indexes come first.
 	params  []uint8  // how many parameters each type of a function has
@@ -120,6 +122,16 @@ func (m *module) isSession(next function) bool {
 		}
 	}
 	return false
+}
+
+// wantsMemory returns an import that has no use without a memory, as all have but a few: wazero would follow a pointer to none.
+func (m *module) wantsMemory() (f function, asks bool) {
+	for _, f := range m.imports {
+		if f.Module != "env" && f.Name != "proc_exit" && f.Name != "sched_yield" {
+			return f, true
+		}
+	}
+	return function{}, false
 }
 
 // String returns MODULE.NAME, quoted when a name has more than plain letters.

@@ -99,12 +99,38 @@ func conclude(result []byte) inbox.Outcome {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return bad("its output goes on after the result (a log belongs on standard error)")
 	}
+	if key, why := oddKey(result); why != "" {
+		return bad("its result has %q %s", clip(key), why)
+	}
 	for name, effect := range map[string]json.RawMessage{"state": r.State, "emit": r.Emit, "http": r.HTTP} {
 		if len(effect) > 0 && string(effect) != "null" {
 			return bad("its result asks for %q, which this version of inbox does not have", name)
 		}
 	}
 	return said(r, bad)
+}
+
+// oddKey returns a key of a well-formed result that encoding/json lets pass and another reader would not understand so: one
+// that is there twice, of which it takes the last, or one in other letters than the contract's, which are a to z and _.
+func oddKey(result []byte) (key, why string) {
+	dec := json.NewDecoder(bytes.NewReader(result))
+	_, err := dec.Token() // {
+	seen := map[string]bool{}
+	for err == nil && dec.More() {
+		var token json.Token
+		token, err = dec.Token()
+		key, _ = token.(string)
+		switch {
+		case seen[key]:
+			return key, "twice"
+		case strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_") != "":
+			return key, "in other letters than the contract has"
+		}
+		seen[key] = true
+		var value json.RawMessage
+		err = errors.Join(err, dec.Decode(&value))
+	}
+	return "", ""
 }
 
 // said turns a decoded result into an outcome.

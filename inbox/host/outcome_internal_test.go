@@ -31,6 +31,9 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		`{"outcome":"ok","emit":[]}`:                         {inbox.BadResult, `"emit", which this version`},
 		`{"outcome":"ok","http":[{"url":"https://a.test"}]}`: {inbox.BadResult, `"http", which this version`},
 		`{"outcome":"ok","kv":1}`:                            {inbox.BadResult, `"kv"`},
+		`{"outcome":"ok","outcome":"skip"}`:                  {inbox.BadResult, `"outcome" twice`},
+		`{"outcome":"ok","Reason":"x"}`:                      {inbox.BadResult, `"Reason" in other letters`},
+		`{"outcome":"ok","rea\u017fon":"x"}`:                 {inbox.BadResult, `"reaſon" in other letters`},
 		`{"outcome":"OK"}`:                                   {inbox.BadResult, `"OK"`},
 		`{}`:                                                 {inbox.BadResult, "no outcome"},
 		`null`:                                               {inbox.BadResult, onStderr},
@@ -62,7 +65,7 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 
 // Whatever a guest writes, it acknowledges an event only with nothing at all, or with one object that says so.
 func FuzzResult(f *testing.F) {
-	for _, text := range []string{"", `{"outcome":"ok"}`, `{"outcome":"retry","retry_after":"30s"}`, `{"outcome":"ok"} x`, `{"state":1}`, "null"} {
+	for _, text := range []string{"", `{"outcome":"ok"}`, `{"outcome":"retry","retry_after":"30s"}`, `{"outcome":"ok"} x`, `{"state":1}`, `{"outcome":"ok","OUTCOME":"skip"}`, "null"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -70,7 +73,7 @@ func FuzzResult(f *testing.F) {
 		switch out.Result {
 		case inbox.OK, inbox.Skip, inbox.Retry, inbox.Reject:
 			var said map[string]any
-			if strings.TrimSpace(string(text)) != "" && json.Unmarshal(text, &said) != nil {
+			if strings.TrimSpace(string(text)) != "" && (json.Unmarshal(text, &said) != nil || said["outcome"] != string(out.Result)) {
 				t.Errorf("%q is %s", text, out.Result)
 			}
 		case inbox.BadResult:

@@ -40,6 +40,7 @@ type Info struct {
 	Largest   int      `json:"largest_function"` // bytes
 	MemoryMin uint64   `json:"memory_min"`       // bytes
 	Metered   bool     `json:"metered"`          // it counts its instructions; else wazero's check of contexts stops it
+	Engine    string   `json:"engine"`           // "compiler" or "interpreter": what runs it
 }
 
 // Kinds of programs.
@@ -52,7 +53,7 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *module, 
 	sum := sha256.Sum256(wasm)
 	info := Info{
 		SHA256: hex.EncodeToString(sum[:]), Size: len(wasm), Kind: Command, Imports: []string{}, Exports: m.exports,
-		Functions: m.functions, Largest: m.largest, MemoryMin: m.memoryMin, Metered: s == h.metered,
+		Functions: m.functions, Largest: m.largest, MemoryMin: m.memoryMin, Metered: s.metered, Engine: string(s.engine),
 	}
 	for _, f := range m.imports {
 		info.Imports = append(info.Imports, f.String())

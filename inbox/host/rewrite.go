@@ -82,13 +82,7 @@ type metering struct {
 // may differ after it.
 func (metering) shape(b *body) shape {
 	s := b.shape
-	charges := uint64(1)
-	for _, where := range b.spots {
-		if where.kind != atFunction {
-			charges++
-		}
-	}
-	s.branches += 2 * charges
+	s.branches += 2 * uint64(b.charges())
 	s.locals += 2
 	return s
 }

@@ -68,6 +68,7 @@ func (m *module) read(id byte, r *reader) {
 		r.many(1, "memories", func() {
 			_, low, _ := r.limits()
 			m.memoryMin = low * pageSize
+			m.memories++
 		})
 	case sectionGlobal:
 		r.small(maxSection, "globals")

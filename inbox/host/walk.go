@@ -11,6 +11,7 @@ type body struct {
 	vars   uint64 // parameters and local variables
 	spots  []spot
 	counts []uint64 // instructions: of the function outside of loops, then directly in each loop, in their order
+	length int      // instructions
 	leads  bool     // nothing but the first loop comes after the function's beginning
 	shape  shape
 }
@@ -42,11 +43,15 @@ func (s shape) effort() uint64 {
 // bodies calls each for the functions of the module, one after the other; the body is valid until the next. It refuses
 // what may not be, but for what wazero will.
 func (m *module) bodies(each func(b *body) error) error {
+	if m.sections[sectionCode] == nil {
+		return nil // it has none
+	}
 	r := &reader{b: m.sections[sectionCode]}
 	var b body
 	var locals uint64
 	var err error
 	n := 0
+	m.length = 0
 	r.many(maxFunctions, "functions", func() {
 		code := r.bytes(r.u32())
 		if r.err != nil || err != nil {
@@ -64,6 +69,7 @@ func (m *module) bodies(each func(b *body) error) error {
 			return
 		}
 		n++
+		m.length += b.length + ofCharge*b.charges()
 		err = each(&b)
 	})
 	if err == nil && r.done() != nil {
@@ -118,7 +124,7 @@ func (b *body) walk(r *reader) error {
 	r.size = len(r.b)
 	b.spots, b.counts = b.spots[:0], append(b.counts[:0], 0)
 	open := make([]int, 1, 16) // the blocks around, each by its place in counts
-	b.leads = false
+	b.leads, b.length = false, 0
 	straight := true // from the beginning to here
 	for len(r.b) > 0 {
 		at := r.at()
@@ -132,6 +138,7 @@ func (b *body) walk(r *reader) error {
 			return r.err
 		}
 		b.counts[open[len(open)-1]] += cost(one)
+		b.length++
 		b.note(r, one, at)
 		if one.op == opLoop && len(b.counts) == 1 {
 			b.leads = straight
@@ -163,6 +170,20 @@ func (b *body) nest(open []int, one instruction, at int) []int {
 // simple reports whether nothing but the next instruction comes after this one, and no other function before.
 func simple(one instruction) bool {
 	return one.op >= opLocalGet && one.op != opMemoryGrow && !one.bulk
+}
+
+// ofCharge is how many instructions a charge has at most, see [metering.bulk].
+const ofCharge = 15
+
+// charges is how often the function is charged when it is metered.
+func (b *body) charges() int {
+	n := 1
+	for _, where := range b.spots {
+		if where.kind != atFunction {
+			n++
+		}
+	}
+	return n
 }
 
 // callOut is what an instruction costs for which wazero leaves the compiled code, in instructions.

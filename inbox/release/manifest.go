@@ -24,6 +24,7 @@ type file struct {
 	Concurrency *int64         `toml:"concurrency"`
 	Reuse       *int64         `toml:"reuse"`
 	StartFrom   any            `toml:"start_from"`
+	Engine      *string        `toml:"engine"`
 	Config      map[string]any `toml:"config"`
 	Retry       struct {
 		MaxAttempts *int64  `toml:"max_attempts"`
@@ -43,11 +44,11 @@ type file struct {
 var keys = []string{
 	"events", "event_types", "sources", "modes", "where", "key_by", "order", "on_failure", "concurrency", "reuse",
 	"start_from", "config", "retry", "retry.max_attempts", "retry.base", "retry.max", "limits", "limits.time",
-	"limits.memory", "limits.output", "limits.log", "limits.fuel",
+	"limits.memory", "limits.output", "limits.log", "limits.fuel", "engine",
 }
 
 // laterKeys are keys of contract v1 that this version does not have. A plugin that needs them must not run without.
-var laterKeys = []string{"http", "emit", "secrets", "data", "engine"}
+var laterKeys = []string{"http", "emit", "secrets", "data"}
 
 // ParseManifest reads NAME.toml. It reports everything that is wrong at once, with lines; the error is Invalid. Fields
 // that are not there are zero: [inbox.Manifest.WithDefaults] fills them in.
@@ -63,6 +64,7 @@ func ParseManifest(text []byte) (inbox.Manifest, error) {
 		KeyBy: p.keyBy(f.KeyBy), Order: oneOf(&p, "order", f.Order, inbox.ByKey, inbox.Global, inbox.Unsorted),
 		Concurrency: p.within("concurrency", f.Concurrency, 1, 64), Reuse: p.within("reuse", f.Reuse, 1, 1_000_000),
 		StartFrom: p.startFrom(f.StartFrom), Config: p.config(f.Config),
+		Engine: oneOf(&p, "engine", f.Engine, inbox.Compiler, inbox.Interpreter),
 		Policy: inbox.Policy{
 			MaxAttempts: p.within("retry.max_attempts", f.Retry.MaxAttempts, 1, 1000),
 			Base:        p.duration("retry.base", f.Retry.Base, 100*time.Millisecond, 24*time.Hour),

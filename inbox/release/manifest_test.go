@@ -21,6 +21,7 @@ key_by = "/data/user"
 order = "key"
 on_failure = "continue"
 start_from = "start"
+engine = "interpreter"
 reuse = 10
 [where]
 "/data/status/status" = ["VERIFIED", 7, true]
@@ -40,7 +41,7 @@ n = 5
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.KeyBy != "/data/user" || m.Policy.OnFailure != inbox.Continue || !m.StartFrom.Start || m.Limits.Memory != 32<<20 ||
+	if m.Engine != inbox.Interpreter || m.KeyBy != "/data/user" || m.Policy.OnFailure != inbox.Continue || !m.StartFrom.Start || m.Limits.Memory != 32<<20 ||
 		m.Limits.Time != 2*time.Second || m.Limits.Fuel != 5_000_000 || len(m.Where) != 1 || m.Where[0].Values[1] != "7" || m.Config["n"] != "5" || m.Policy.MaxAttempts != 3 {
 		t.Errorf("%+v", m)
 	}
@@ -59,7 +60,7 @@ n = 5
 		"[http]\nallow = []":                        "not in this version",
 		"[data]\nfields = []":                       "not in this version",
 		"[secrets]\na = \"env:A\"":                  "not in this version",
-		"engine = \"interpreter\"":                  "not in this version",
+		"engine = \"jit\"":                          `line 1: engine is "jit", not one of ["compiler" "interpreter"]`,
 		"[retry]\nbase = \"2h\"\nmax = \"1h\"":      "line 2: retry.base makes the first wait, 2h0m0s, longer",
 		"[retry]\nmax = \"30s\"":                    "line 2: retry.max makes the first wait, 1m0s, longer",
 		"[retry]\nmax_attempts = 0":                 "line 2: retry.max_attempts is 0, not between 1 and 1000",

@@ -19,6 +19,9 @@ func (h *house) Files(ctx context.Context) ([]api.File, error) {
 		f := api.File{
 			Plugin: e.Plugin, State: api.FileState(e.State), Live: e.Live, Release: e.File, Err: e.Err, Hint: e.Hint, Since: e.Since,
 		}
+		if e.Info != nil {
+			f.Engine = e.Info.Engine
+		}
 		ask, cancel := context.WithTimeout(ctx, time.Second) // a pump that waits for the disk does not answer
 		if s, ok := h.dispatch.Status(ask, e.Plugin); ok {
 			f.Running, f.Note = s.Running, s.Note

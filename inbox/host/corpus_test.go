@@ -1,0 +1,116 @@
+package host_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+	"inbox/inbox/inboxtest"
+)
+
+// corpus are the guests that are broken or hostile.
+func corpus(t testing.TB) []inboxtest.Guest { return inboxtest.Corpus(t, "testdata") }
+
+// endless are those that never end by themselves.
+func endless(t testing.TB) []inboxtest.Guest {
+	return slices.DeleteFunc(corpus(t), func(g inboxtest.Guest) bool { return g.Outcome != inbox.Timeout })
+}
+
+// corpusLimits are those that outcomes.txt names.
+func corpusLimits(g inboxtest.Guest, engine inbox.Engine) *inbox.Manifest {
+	m := limitsOn(engine)
+	m.Limits.Time = g.Time()
+	return m
+}
+
+func TestEveryHostileGuestYieldsItsOwnOutcome(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, engine inbox.Engine) {
+		t.Parallel()
+		h := newHost(t)
+		host.SetStartBudget(h, 200*time.Millisecond)
+		for _, g := range corpus(t) {
+			t.Run(g.Name, func(t *testing.T) { yields(t, h, g, engine) })
+		}
+	})
+}
+
+// yields checks what becomes of a guest.
+func yields(t *testing.T, h *host.Host, g inboxtest.Guest, engine inbox.Engine) {
+	want, m := g.On(engine), corpusLimits(g, engine)
+	began := time.Now()
+	p, err := h.Compile(context.Background(), g.Wasm, m)
+	if d := time.Since(began); d > 30*time.Second {
+		t.Errorf("it was compiled for %s", d)
+	}
+	if err != nil {
+		if want != inboxtest.Refused || !strings.Contains(err.Error(), g.Says) || inbox.KindOf(err) != inbox.Invalid {
+			t.Errorf("refused as %s: %v; want %s (…%s…)", inbox.KindOf(err), err, want, g.Says)
+		}
+		return
+	}
+	defer p.Close(context.Background())
+	if info := p.Info(); info.Engine != string(engine) || !info.Metered {
+		t.Errorf("it runs by the %s, metered: %v", info.Engine, info.Metered)
+	}
+	twice := 2 // a second event must meet the same
+	if want == inbox.Timeout {
+		twice = 1
+	}
+	for range twice {
+		got := p.Run(context.Background(), call())
+		if got.Result != want || got.Interrupted || (want == g.Outcome && !strings.Contains(got.Reason, g.Says)) {
+			t.Errorf("got %s (%s), want %s (…%s…)", got.Result, got.Reason, want, g.Says)
+		}
+		if len(got.Log) > 64<<10 || got.LogCut != strings.Contains(g.Name, "log_") {
+			t.Errorf("log of %d bytes, cut %v", len(got.Log), got.LogCut)
+		}
+		if len(got.Reason) > 2000 || strings.Contains(got.Reason, "\n") {
+			t.Errorf("a reason of %d bytes: %q", len(got.Reason), got.Reason)
+		}
+	}
+}
+
+// What is cut off anywhere, or has any one bit changed, is refused or does something else; it does not break the host.
+func TestADamagedModuleIsRefusedOrBehaves(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, engine inbox.Engine) {
+		t.Parallel()
+		h := newHost(t)
+		host.SetStartBudget(h, 30*time.Millisecond)
+		m := limitsOn(engine)
+		m.Limits.Time = 30 * time.Millisecond
+		for _, name := range []string{"ok", "session_ok", "says_retry", "table_bomb"} {
+			whole := fixture(t, name)
+			for n := range whole {
+				behaves(t, h, m, fmt.Sprintf("%s, the first %d bytes", name, n), whole[:n]) // whole sections may be left out
+			}
+			for at := range whole {
+				for bit := range 8 {
+					damaged := bytes.Clone(whole)
+					damaged[at] ^= 1 << bit
+					behaves(t, h, m, fmt.Sprintf("%s, bit %d of byte %d", name, bit, at), damaged)
+				}
+			}
+		}
+	})
+}
+
+// behaves loads a module that may be damaged and, if that goes, runs it.
+func behaves(t *testing.T, h *host.Host, m *inbox.Manifest, what string, wasm []byte) {
+	p, err := h.Compile(context.Background(), wasm, m)
+	if err != nil {
+		if inbox.KindOf(err) != inbox.Invalid {
+			t.Errorf("%s: refused as %s: %v", what, inbox.KindOf(err), err)
+		}
+		return
+	}
+	defer p.Close(context.Background())
+	if out := p.Run(context.Background(), call()); out.Interrupted || out.Result == inbox.HostError {
+		t.Errorf("%s: %+v", what, out)
+	}
+}

@@ -1,0 +1,16 @@
+;; Its name and its environment, to be written where no memory is.
+(module
+  (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $environ_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $fd_fdstat_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_filestat_get" (func $fd_filestat_get (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (if (i32.eqz (call $args_get (i32.const -4) (i32.const 0))) (then unreachable))
+    (if (i32.eqz (call $args_get (i32.const 0) (i32.const -2))) (then unreachable))
+    (if (i32.eqz (call $args_sizes_get (i32.const -1) (i32.const 0))) (then unreachable))
+    (if (i32.eqz (call $environ_sizes_get (i32.const 0) (i32.const -1))) (then unreachable))
+    (if (i32.eqz (call $fd_fdstat_get (i32.const 0) (i32.const 65530))) (then unreachable))
+    (if (i32.eqz (call $fd_filestat_get (i32.const 0) (i32.const 65530))) (then unreachable))))

@@ -1,0 +1,5 @@
+;; A conditional branch back.
+(module
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (loop $l (br_if $l (i32.const 1)))))

@@ -1,0 +1,5 @@
+;; Back through two blocks.
+(module
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (loop $l (block (block (br $l))))))

@@ -1,0 +1,9 @@
+;; The time, to be written where no memory is.
+(module
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_res_get" (func $clock_res_get (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (if (i32.ne (call $clock_time_get (i32.const 0) (i64.const 0) (i32.const 65529)) (i32.const 21)) (then unreachable))
+    (if (i32.ne (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const -1)) (i32.const 21)) (then unreachable))
+    (if (i32.ne (call $clock_res_get (i32.const 0) (i32.const -4)) (i32.const 21)) (then unreachable))))

@@ -1,0 +1,8 @@
+;; A descriptor so high that a table of all below it would take 16 GiB: the streams cannot be moved.
+(module
+  (import "wasi_snapshot_preview1" "fd_renumber" (func $fd_renumber (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (if (i32.eqz (call $fd_renumber (i32.const 1) (i32.const 0x7fffffff))) (then unreachable))
+    (if (i32.eqz (call $fd_renumber (i32.const 2) (i32.const 0x40000000))) (then unreachable))
+    (if (i32.eqz (call $fd_renumber (i32.const 0) (i32.const -1))) (then unreachable))))

@@ -1,0 +1,5 @@
+;; A function of WASI that there is not.
+(module
+  (import "wasi_snapshot_preview1" "fd_dup" (func (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")))

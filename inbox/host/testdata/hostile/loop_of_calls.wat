@@ -1,0 +1,7 @@
+;; Two functions that call each other two deep, over and over.
+(module
+  (memory (export "memory") 1)
+  (func $a (call $b))
+  (func $b)
+  (func (export "_start")
+    (loop $l (call $a) (br $l))))

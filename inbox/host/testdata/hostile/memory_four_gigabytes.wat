@@ -1,0 +1,5 @@
+;; Needs four gigabytes from the start.
+(module
+  (memory (export "memory") 65536)
+  (func (export "_start")
+    nop))

@@ -1,0 +1,5 @@
+;; memory.grow of zero pages for ever.
+(module
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (loop $l (drop (memory.grow (i32.const 0))) (br $l))))

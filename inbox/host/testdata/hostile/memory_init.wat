@@ -1,0 +1,6 @@
+;; A passive segment copied for ever.
+(module
+  (memory (export "memory") 1)
+  (data $d "01234567")
+  (func (export "_start")
+    (loop $l (memory.init $d (i32.const 0) (i32.const 0) (i32.const 8)) (br $l))))

@@ -1,0 +1,5 @@
+;; An address and an offset that are together more than 32 bits.
+(module
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (drop (i64.load offset=0xfffffffc (i32.const -1)))))

@@ -1,0 +1,5 @@
+;; Asks for too much, and does without.
+(module
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (if (i32.ne (memory.grow (i32.const 65535)) (i32.const -1)) (then unreachable))))

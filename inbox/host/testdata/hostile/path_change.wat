@@ -1,0 +1,23 @@
+;; Links, names and removes files, by every descriptor.
+(module
+  (import "wasi_snapshot_preview1" "path_symlink" (func $path_symlink (param i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_link" (func $path_link (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_rename" (func $path_rename (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_unlink_file" (func $path_unlink_file (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_readlink" (func $path_readlink (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_create_directory" (func $path_create_directory (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_filestat_get" (func $path_filestat_get (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "..")
+  (data (i32.const 16) "/etc/passwd")
+  (data (i32.const 32) "a/../../b")
+  (func (export "_start") (local $i i32)
+    (loop $l
+      (if (i32.eqz (call $path_symlink (i32.const 16) (i32.const 11) (local.get $i) (i32.const 32) (i32.const 1))) (then unreachable))
+      (if (i32.eqz (call $path_link (local.get $i) (i32.const 1) (i32.const 16) (i32.const 11) (local.get $i) (i32.const 32) (i32.const 1))) (then unreachable))
+      (if (i32.eqz (call $path_rename (local.get $i) (i32.const 16) (i32.const 11) (local.get $i) (i32.const 32) (i32.const 1))) (then unreachable))
+      (if (i32.eqz (call $path_unlink_file (local.get $i) (i32.const 16) (i32.const 11))) (then unreachable))
+      (if (i32.eqz (call $path_readlink (local.get $i) (i32.const 16) (i32.const 11) (i32.const 128) (i32.const 100) (i32.const 64))) (then unreachable))
+      (if (i32.eqz (call $path_create_directory (local.get $i) (i32.const 32) (i32.const 1))) (then unreachable))
+      (if (i32.eqz (call $path_filestat_get (local.get $i) (i32.const 1) (i32.const 16) (i32.const 11) (i32.const 128))) (then unreachable))
+      (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 8))))))

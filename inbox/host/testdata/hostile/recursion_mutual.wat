@@ -1,0 +1,7 @@
+;; Two functions call each other without end.
+(module
+  (memory (export "memory") 1)
+  (func $a (call $b))
+  (func $b (call $a))
+  (func (export "_start")
+    (call $a)))

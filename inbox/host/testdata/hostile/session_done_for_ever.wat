@@ -1,0 +1,8 @@
+;; Gives a result where no memory is, for ever.
+(module
+  (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
+  (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (drop (call $next (i32.const 0) (i32.const 65536)))
+    (loop $l (drop (call $done (i32.const 0xfffffff0) (i32.const 64))) (br $l))))

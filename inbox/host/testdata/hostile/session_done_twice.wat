@@ -1,0 +1,9 @@
+;; Two results: the second is out of turn.
+(module
+  (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
+  (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (drop (call $next (i32.const 0) (i32.const 65536)))
+    (if (call $done (i32.const 0) (i32.const 0)) (then unreachable))
+    (if (i32.ne (call $done (i32.const 0) (i32.const 0)) (i32.const -2)) (then unreachable))))

@@ -1,0 +1,8 @@
+;; Asks for a second event before it has done with the first.
+(module
+  (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
+  (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (drop (call $next (i32.const 0) (i32.const 65536)))
+    (if (i32.ne (call $next (i32.const 0) (i32.const 65536)) (i32.const -1)) (then unreachable))))

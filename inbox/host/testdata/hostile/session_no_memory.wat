@@ -1,0 +1,5 @@
+;; A session without memory has nowhere to have an event.
+(module
+  (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
+  (func (export "_start")
+    (drop (call $next (i32.const 0) (i32.const 64)))))

@@ -1,0 +1,16 @@
+;; The longest sleep there is, three times.
+(module
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (i64.store (i32.const 24) (i64.const -1))
+    (if (i32.ne (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)) (i32.const 0)) (then unreachable))
+    (if (i32.ne (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)) (i32.const 0)) (then unreachable))
+    (if (i32.ne (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)) (i32.const 0)) (then unreachable))
+    (i64.store (i32.const 24) (i64.const 0x7fffffffffffffff))
+    (if (i32.ne (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)) (i32.const 0)) (then unreachable))
+    (if (i32.ne (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)) (i32.const 0)) (then unreachable))
+    (if (i32.ne (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)) (i32.const 0)) (then unreachable))
+    (if (i32.ne (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 200)) (i32.const 0)) (then unreachable))
+    (if (i64.lt_s (i64.load (i32.const 200)) (i64.const 0)) (then unreachable))))

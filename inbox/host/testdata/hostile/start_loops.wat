@@ -1,0 +1,7 @@
+;; Does not come to an end before it began.
+(module
+  (memory (export "memory") 1)
+  (start $begin)
+  (func $begin
+    (loop $l (br $l)))
+  (func (export "_start")))

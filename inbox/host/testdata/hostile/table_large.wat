@@ -1,0 +1,6 @@
+;; A table of a hundred thousand from the start.
+(module
+  (memory (export "memory") 1)
+  (table 100000 funcref)
+  (func (export "_start")
+    nop))

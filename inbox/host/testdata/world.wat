@@ -1,0 +1,25 @@
+;; A session that logs what it sees of the world, before its event and with it: eight random bytes, both clocks, how many
+;; arguments and variables of the environment it has, and what fd_prestat_get says of the first descriptor after its streams.
+(module
+  (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
+  (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))
+  (import "inbox_v1" "log" (func $log (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (func $look
+    (drop (call $random (i32.const 0) (i32.const 8)))
+    (drop (call $clock (i32.const 0) (i64.const 0) (i32.const 8)))
+    (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 16)))
+    (drop (call $args (i32.const 24) (i32.const 28)))
+    (drop (call $environ (i32.const 32) (i32.const 36)))
+    (i32.store (i32.const 40) (call $prestat (i32.const 3) (i32.const 64)))
+    (drop (call $log (i32.const 0) (i32.const 44))))
+  (func (export "_start")
+    (call $look)
+    (drop (call $next (i32.const 1024) (i32.const 65536)))
+    (call $look)
+    (drop (call $done (i32.const 0) (i32.const 0)))))

@@ -1,0 +1,153 @@
+package inboxtest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// Made makes a module that would be a large file, or that is none. One that is loaded does nothing in _start, the last of
+// its functions, and has the memory "memory".
+func Made(name string) ([]byte, error) {
+	make, ok := made[name]
+	if !ok {
+		return nil, fmt.Errorf("nothing makes the module %q", name)
+	}
+	return make(), nil
+}
+
+// Parts of the binary format (WebAssembly core specification 2.0, chapter 5).
+var (
+	nothing  = []byte{0x60, 0, 0} // the type () -> ()
+	onePage  = []byte{0, 1}       // limits of a memory
+	zero     = []byte{0x7f, 0, 0x41, 0, 0x0b}
+	block    = []byte{0x02, 0x40}
+	loop     = []byte{0x03, 0x40}
+	end      = []byte{0x0b}
+	magic    = []byte("\x00asm\x01\x00\x00\x00")
+	byteData = []byte{1, 0} // a passive segment without content
+)
+
+// program is a module of sections that are each a vector; what is nil is left out.
+type program struct {
+	types, memories, globals, exports, bodies, data [][]byte
+}
+
+// wasm assembles the module. Without bodies it has one that does nothing, and without exports those that are needed.
+func (p program) wasm() []byte {
+	if p.bodies == nil {
+		p.bodies = [][]byte{body(nil, nil)}
+	}
+	if p.types == nil {
+		p.types = [][]byte{nothing}
+	}
+	if p.memories == nil {
+		p.memories = [][]byte{onePage}
+	}
+	p.exports = append([][]byte{exported("_start", 0, len(p.bodies)-1), exported("memory", 2, 0)}, p.exports...)
+	out := bytes.Clone(magic)
+	for _, s := range []struct {
+		id    byte
+		items [][]byte
+	}{
+		{1, p.types}, {3, slices.Repeat([][]byte{{0}}, len(p.bodies))}, {5, p.memories}, {6, p.globals}, {7, p.exports},
+		{10, p.bodies}, {11, p.data},
+	} {
+		if s.items != nil {
+			out = append(out, s.id)
+			out = append(out, sized(append(number(len(s.items)), bytes.Join(s.items, nil)...))...)
+		}
+	}
+	return out
+}
+
+func number(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
+
+func sized(b []byte) []byte { return append(number(len(b)), b...) }
+
+func exported(name string, kind byte, index int) []byte {
+	return slices.Concat(sized([]byte(name)), []byte{kind}, number(index))
+}
+
+// body is a function: declarations of local variables, and its code without the end.
+func body(locals [][]byte, code []byte) []byte {
+	return sized(slices.Concat(number(len(locals)), bytes.Join(locals, nil), code, end))
+}
+
+// one is a program of one function.
+func one(code ...[]byte) []byte {
+	return program{bodies: [][]byte{body(nil, slices.Concat(code...))}}.wasm()
+}
+
+func function(params int) []byte {
+	return slices.Concat([]byte{0x60}, number(params), bytes.Repeat([]byte{0x7f}, params), []byte{0})
+}
+
+// ints declares so many local variables.
+func ints(n int) [][]byte { return [][]byte{append(number(n), 0x7f)} }
+
+// brTable branches to so many places, which are all the same.
+func brTable(n int) []byte {
+	return slices.Concat(block, []byte{0x41, 0, 0x0e}, number(n), make([]byte, n+1), end)
+}
+
+func names(n int) (list [][]byte) {
+	for i := range n {
+		list = append(list, exported(fmt.Sprint("e", i), 0, 0))
+	}
+	return list
+}
+
+var made = map[string]func() []byte{
+	"empty":     func() []byte { return nil },
+	"text":      func() []byte { return []byte("package main\n") },
+	"component": func() []byte { return append([]byte("\x00asm\x0d\x00\x01\x00"), one()[8:]...) },
+	"version":   func() []byte { return append([]byte("\x00asm\x02\x00\x00\x00"), one()[8:]...) },
+	"truncated": func() []byte { m := one(); return m[:len(m)-3] },
+
+	"section_cut_in_its_header": func() []byte { return append(one(), 0) },
+
+	"two_memories":  func() []byte { return program{memories: [][]byte{onePage, onePage}}.wasm() },
+	"shared_memory": func() []byte { return program{memories: [][]byte{{3, 1, 2}}}.wasm() },
+	"memory_64":     func() []byte { return program{memories: [][]byte{{4, 1}}}.wasm() },
+	"export_twice":  func() []byte { return program{exports: [][]byte{exported("_start", 0, 0)}}.wasm() },
+	"no_code": func() []byte { // the functions are declared, and nothing follows
+		return slices.Concat(magic, []byte{1}, sized(append(number(1), nothing...)), []byte{3}, sized([]byte{1, 0}), []byte{7}, sized(append(number(1), exported("_start", 0, 0)...)))
+	},
+
+	"huge_function": func() []byte { return one(bytes.Repeat([]byte{0x01}, 1<<19)) },
+	"long_function": func() []byte { return one(bytes.Repeat([]byte{0x41, 1, 0x1a}, 170_000)) },
+	"much_code": func() []byte {
+		return program{bodies: slices.Repeat([][]byte{body(nil, bytes.Repeat([]byte{0x41, 1, 0x1a}, 170_000))}, 15)}.wasm()
+	},
+	"many_functions":      func() []byte { return program{bodies: slices.Repeat([][]byte{body(nil, nil)}, 199_999)}.wasm() },
+	"too_many_functions":  func() []byte { return program{bodies: slices.Repeat([][]byte{body(nil, nil)}, 250_000)}.wasm() },
+	"nested_blocks":       func() []byte { return one(bytes.Repeat(block, 5_000), bytes.Repeat(end, 5_000)) },
+	"too_nested_blocks":   func() []byte { return one(bytes.Repeat(block, 100_000), bytes.Repeat(end, 100_000)) },
+	"nested_loops":        func() []byte { return one(bytes.Repeat(loop, 50_000), bytes.Repeat(end, 50_000)) },
+	"wide_br_table":       func() []byte { return one(brTable(100_000)) },
+	"too_wide_br_table":   func() []byte { return one(brTable(500_000)) },
+	"many_locals":         func() []byte { return program{bodies: slices.Repeat([][]byte{body(ints(9_000), nil)}, 100)}.wasm() },
+	"too_many_locals":     func() []byte { return program{bodies: slices.Repeat([][]byte{body(ints(10_000), nil)}, 401)}.wasm() },
+	"many_parameters":     func() []byte { return program{types: [][]byte{nothing, function(128)}}.wasm() },
+	"too_many_parameters": func() []byte { return program{types: [][]byte{nothing, function(129)}}.wasm() },
+
+	"long_constant": func() []byte { // a number of 20 bytes
+		return program{globals: [][]byte{slices.Concat([]byte{0x7f, 0, 0x41}, bytes.Repeat([]byte{0x80}, 20), []byte{0, 0x0b})}}.wasm()
+	},
+	"added_constants": func() []byte { // an expression of a hundred thousand instructions, as a later WebAssembly allows it
+		sum := slices.Concat([]byte{0x7f, 0, 0x41, 0}, bytes.Repeat([]byte{0x41, 1, 0x6a}, 100_000), end)
+		return program{globals: [][]byte{sum}}.wasm()
+	},
+	"many_types":       func() []byte { return program{types: slices.Repeat([][]byte{nothing}, 99_999)}.wasm() },
+	"too_many_types":   func() []byte { return program{types: slices.Repeat([][]byte{nothing}, 100_001)}.wasm() },
+	"too_many_exports": func() []byte { return program{exports: names(9_999)}.wasm() },
+	"many_globals":     func() []byte { return program{globals: slices.Repeat([][]byte{zero}, 200_000)}.wasm() },
+	"too_many_globals": func() []byte { return program{globals: slices.Repeat([][]byte{zero}, 300_000)}.wasm() },
+	"many_segments":    func() []byte { return program{data: slices.Repeat([][]byte{byteData}, 100_000)}.wasm() },
+	"large_data": func() []byte {
+		return program{memories: [][]byte{append([]byte{0}, number(256)...)}, data: [][]byte{slices.Concat([]byte{0, 0x41, 0, 0x0b}, sized(bytes.Repeat([]byte("x"), 15<<20)))}}.wasm()
+	},
+	"large_module": func() []byte { return append(one(), make([]byte, 32<<20+1-len(one()))...) },
+}

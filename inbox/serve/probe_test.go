@@ -1,0 +1,161 @@
+package serve_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/serve"
+	"inbox/inbox/store"
+	"inbox/plugins/demo"
+)
+
+// What a webhook may take beside hostile plugins on a machine that has nothing left, and how far an honest plugin may be
+// behind then. QoreID waits for ten seconds at least.
+const (
+	answered = 5 * time.Second
+	led      = 20 * time.Second
+)
+
+// probe is a server beside whose hostile plugins an honest one runs.
+type probe struct {
+	t              *testing.T
+	dir            string
+	at             serve.Addresses
+	client         *api.Client
+	store          *store.Store
+	events         int
+	answer, honest time.Duration // the longest that a webhook and the honest plugin took
+}
+
+// TestWhateverPluginsDoWebhooksAreAnsweredAndAnHonestPluginGoesOn drops every guest of the corpus into the folder of a real
+// server, a batch at a time, every third to be interpreted. All the while signed webhooks are sent.
+func TestWhateverPluginsDoWebhooksAreAnsweredAndAnHonestPluginGoesOn(t *testing.T) {
+	p := &probe{t: t, dir: t.TempDir()}
+	at, client, stop := operate(t, serve.Options{}, map[string]string{"data": p.dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	p.at, p.client, p.store = at, client, look(t, p.dir)
+	drop(t, p.dir, "honest.wasm", string(demo.Wasm()))
+	p.until("the honest plugin is live", func() bool { return p.states()["honest"] == api.FileLive })
+	guests := inboxtest.Corpus(t, "../host/testdata")
+	for batch := range slices.Chunk(guests, 40) {
+		p.batch(batch)
+	}
+	stop()
+	inboxtest.Check(t, p.store)
+	t.Logf("%d guests, %d webhooks: the slowest was answered after %s, and led through the honest plugin after %s",
+		len(guests), p.events, p.answer, p.honest)
+}
+
+func engineOf(i int) inbox.Engine {
+	if i%3 == 2 {
+		return inbox.Interpreter
+	}
+	return inbox.Compiler
+}
+
+func nameOf(g inboxtest.Guest) string { return strings.ReplaceAll(g.Name, "/", "-") }
+
+// batch has some guests for plugins until each was refused, or had an event and came to what it must.
+func (p *probe) batch(guests []inboxtest.Guest) {
+	first := p.events + 1
+	for i, g := range guests {
+		drop(p.t, p.dir, nameOf(g)+".toml", g.Manifest(engineOf(i)))
+		drop(p.t, p.dir, nameOf(g)+".wasm", string(g.Wasm))
+	}
+	p.until("all guests are live or refused", func() bool {
+		p.send()
+		states := p.states()
+		return !slices.ContainsFunc(guests, func(g inboxtest.Guest) bool {
+			s := states[nameOf(g)]
+			return s != api.FileLive && s != api.FileRefused
+		})
+	})
+	states := p.states()
+	p.send()
+	for i, g := range guests {
+		want := g.On(engineOf(i))
+		if (states[nameOf(g)] == api.FileRefused) != (want == inboxtest.Refused) {
+			p.t.Errorf("%s is %s, and should come to %s", g.Name, states[nameOf(g)], want)
+		} else if want != inboxtest.Refused {
+			var got inbox.Result
+			p.until(g.Name+" had an event", func() bool { got = p.came(nameOf(g), first); return got != "" })
+			if got != want {
+				p.t.Errorf("%s came to %s, not %s", g.Name, got, want)
+			}
+		}
+	}
+	for _, g := range guests {
+		if err := os.Remove(filepath.Join(p.dir, "plugins", nameOf(g)+".wasm")); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// until waits for something, three minutes at most: some batches have modules that take long to compile.
+func (p *probe) until(what string, ok func() bool) {
+	p.t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(3 * time.Minute); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("still not: %s", what)
+		}
+	}
+}
+
+func (p *probe) states() map[string]api.FileState {
+	all, err := p.client.Plugins(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	states := map[string]api.FileState{}
+	for _, x := range all {
+		states[x.Name] = x.State
+	}
+	return states
+}
+
+// send sends a webhook, which must be answered in time, and led through the honest plugin. It returns its seq.
+func (p *probe) send() int64 {
+	p.events++
+	body := fmt.Sprintf(`{"event":"workflow","event_type":"verification_started","data":{"id":%d}}`, p.events)
+	began := time.Now()
+	post(p.t, "http://"+p.at.Webhooks+"/webhooks/qoreid", body, secret, http.StatusOK, fmt.Sprintf(`"seq":%d,`, p.events))
+	took := time.Since(began)
+	seq := int64(p.events)
+	p.until("the honest plugin had the event", func() bool {
+		r, _, err := p.store.Load(context.Background(), "honest")
+		return err == nil && r.Cursor >= seq
+	})
+	whole := time.Since(began)
+	if took > answered || whole > led {
+		p.t.Errorf("event %d was answered after %s, and led through the honest plugin after %s", seq, took, whole)
+	}
+	p.answer, p.honest = max(p.answer, took), max(p.honest, whole)
+	return seq
+}
+
+// came is what a plugin's first attempt came to; empty when there is none yet. No event before the one named had any.
+func (p *probe) came(plugin string, first int) inbox.Result {
+	for seq := first; seq <= p.events; seq++ {
+		trace, err := p.store.Trace(context.Background(), int64(seq))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, d := range trace.Deliveries {
+			if d.Plugin == plugin && len(d.Attempts) > 0 {
+				return d.Attempts[0].Result
+			}
+		}
+	}
+	return ""
+}

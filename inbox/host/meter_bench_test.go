@@ -4,8 +4,6 @@ import (
 	"context"
 	"math"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -19,21 +17,6 @@ import (
 // tight is a command that goes round a loop of arithmetic a million times for each event, and round nothing else.
 func tight() []byte {
 	return guest{locals: []byte{1, 1, 0x7f}, code: spin(1_000_000)}.wasm()
-}
-
-// buildRust builds the example in Rust. Without a compiler it is left out.
-func buildRust(b testing.TB) []byte {
-	out := filepath.Join(b.TempDir(), "r.wasm")
-	rust, target := rustc()
-	if text, err := exec.Command(rust, "--edition", "2021", "-O", "-C", "strip=symbols", "-C", "panic=abort", "-C", "lto",
-		"--target", target, "-o", out, "../../examples/rust/retry.rs").CombinedOutput(); err != nil {
-		b.Skipf("it cannot be built here: %v: %s", err, text)
-	}
-	wasm, err := os.ReadFile(out)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return wasm
 }
 
 // measuredGuest is a guest to measure, and how many calls of it make one turn.

@@ -59,14 +59,15 @@ func sameUnderEveryGuard(t *testing.T, wasm []byte) {
 
 func TestEveryGuestDoesTheSameMeteredAndUnmetered(t *testing.T) {
 	t.Parallel()
-	guests := map[string]func() []byte{
-		"demo": demo.Wasm, "noop": func() []byte { return read(t, "../bench/noop.wasm") }, "tight": tight,
-		"rust": func() []byte { return buildRust(t) },
+	guests := map[string]func(testing.TB) []byte{
+		"demo": func(testing.TB) []byte { return demo.Wasm() }, "tight": func(testing.TB) []byte { return tight() },
+		"noop": func(t testing.TB) []byte { return read(t, "../bench/noop.wasm") },
+		"c":    buildC, "rust": buildRust, "zig": buildZig, "assemblyscript": buildAssemblyScript,
 	}
 	if large {
-		guests["go"] = func() []byte { return buildGo(t, "inbox/examples/plain-go") }
-		guests["go session"] = func() []byte { return buildGo(t, "inbox/examples/hello-go") }
-		guests["dice"] = func() []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") }
+		guests["go"] = func(t testing.TB) []byte { return buildGo(t, "inbox/examples/plain-go") }
+		guests["go session"] = func(t testing.TB) []byte { return buildGo(t, "inbox/examples/hello-go") }
+		guests["dice"] = func(t testing.TB) []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") }
 	}
 	endless := []string{"loop", "call_tree", "session_loops", "output_flood", "session_big_result"}
 	refused := []string{"unknown_import", "later_import", "no_start", "greedy"}
@@ -77,13 +78,13 @@ func TestEveryGuestDoesTheSameMeteredAndUnmetered(t *testing.T) {
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".wasm")
 		if !slices.Contains(endless, name) && !slices.Contains(refused, name) {
-			guests["fixture "+name] = func() []byte { return read(t, path) }
+			guests["fixture "+name] = func(t testing.TB) []byte { return read(t, path) }
 		}
 	}
 	for name, wasm := range guests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sameUnderEveryGuard(t, wasm())
+			sameUnderEveryGuard(t, wasm(t))
 		})
 	}
 }

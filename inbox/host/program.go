@@ -27,6 +27,7 @@ type Program struct {
 	close    context.CancelFunc
 	mu       sync.Mutex // guards closed against calls.Add and parking
 	closed   bool
+	need     Need
 	starting int // sessions being started ahead: each has its place in parked
 }
 
@@ -64,7 +65,7 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *module, 
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Program{
 		host: h, sandbox: s, compiled: compiled, manifest: manifest, info: info,
-		parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
+		need: m.needs(int64(len(wasm)), manifest), parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
 	}
 }
 

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -21,7 +22,8 @@ type lone struct {
 	session  bool
 	doc      []byte    // what it gets at every call
 	left     int       // calls of a session to come
-	began    time.Time // when a session got its first document
+	last     time.Time // when it was last handed its document
+	took     []float64 // microseconds of every call
 	memory   scratch
 }
 
@@ -61,37 +63,39 @@ func (l *lone) close() error { return l.runtime.Close(context.Background()) }
 
 // next hands a session its document as often as it is to be called.
 func (l *lone) next(_ context.Context, mod api.Module, ptr, size uint32) int32 {
-	if l.began.IsZero() {
-		l.began = time.Now()
+	if uint64(size) < uint64(len(l.doc)) {
+		return int32(len(l.doc))
+	}
+	if l.left < cap(l.took) {
+		l.lap()
 	}
 	if l.left == 0 {
 		return abi.NoMore
 	}
-	if uint64(size) >= uint64(len(l.doc)) {
-		l.left--
-		mod.Memory().Write(ptr, l.doc)
-	}
+	l.left--
+	l.last = time.Now()
+	mod.Memory().Write(ptr, l.doc)
 	return int32(len(l.doc))
 }
 
-// call has the guest take its document n times, a command in an instance each and a session in one, and returns how many
-// microseconds one took.
-func (l *lone) call(ctx context.Context, n int) (float64, error) {
-	runs := n
-	l.left, l.began = n, time.Time{}
-	if l.session {
-		runs = 1
-	}
-	began := time.Now()
-	for range runs {
+// lap notes how long a call took that has ended.
+func (l *lone) lap() { l.took = append(l.took, float64(time.Since(l.last))/1e3) }
+
+// p50 has the guest take its document n times, a command in an instance each and a session in one, and returns the median
+// time of a call in microseconds.
+func (l *lone) p50(ctx context.Context, n int) (float64, error) {
+	l.left, l.took = n, make([]float64, 0, n)
+	for len(l.took) < n {
+		l.last = time.Now()
 		if err := l.once(ctx); err != nil {
 			return 0, err
 		}
+		if !l.session {
+			l.lap()
+		}
 	}
-	if l.session {
-		began = l.began
-	}
-	return float64(time.Since(began)) / float64(n) / 1e3, nil
+	slices.Sort(l.took)
+	return median(l.took), ctx.Err()
 }
 
 func (l *lone) once(ctx context.Context) error {

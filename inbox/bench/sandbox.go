@@ -81,12 +81,12 @@ const turns = 15
 
 // overhead is what the host adds to a bare call, in microseconds.
 func (t *timed) overhead(ctx context.Context, n int) (float64, error) {
-	return t.alternate(ctx, n, func(host, bare float64) float64 { return host - bare }, t.p50, t.plain.call)
+	return t.alternate(ctx, n, func(host, bare float64) float64 { return host - bare }, t.p50, t.plain.p50)
 }
 
 // ratio is the time of a metered call by that of the same call unguarded.
 func (t *timed) ratio(ctx context.Context, n int) (float64, error) {
-	return t.alternate(ctx, n, func(metered, plain float64) float64 { return metered / plain }, t.metered.call, t.plain.call)
+	return t.alternate(ctx, n, func(metered, plain float64) float64 { return metered / plain }, t.metered.p50, t.plain.p50)
 }
 
 // alternate measures n calls of each of two kinds in turns and returns the median of what its turns came to.
@@ -154,7 +154,7 @@ func goGuest(ctx context.Context, l *lab) (arms, error) {
 		if err != nil {
 			return err
 		}
-		bare, err := g.plain.call(ctx, n)
+		bare, err := g.plain.p50(ctx, n)
 		if err != nil {
 			return err
 		}

@@ -86,25 +86,21 @@ func (g *guest) bare(ctx context.Context, doc []byte, n int) (perSecond float64,
 	left.Store(int64(n))
 	first := make(chan struct{}, g.man.Concurrency)
 	start := make(chan struct{})
-	_, err = rt.NewHostModuleBuilder(abi.Module).NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
+	err = offerBare(ctx, rt, func(_ context.Context, m api.Module, ptr, size uint32) int32 {
 		if began.Load() == nil { // the guest is up: all begin together
 			first <- struct{}{}
 			<-start
 		}
 		if left.Add(-1) < 0 {
-			stack[0] = api.EncodeI32(-1)
-			return
+			return abi.NoMore
 		}
-		if uint32(stack[1]) >= uint32(len(doc)) {
-			m.Memory().Write(uint32(stack[0]), doc)
+		if size >= uint32(len(doc)) {
+			m.Memory().Write(ptr, doc)
 		} else {
 			left.Add(1) // it will ask again with more room
 		}
-		stack[0] = api.EncodeI32(int32(len(doc)))
-	}), []api.ValueType{api.ValueTypeI32, api.ValueTypeI32}, []api.ValueType{api.ValueTypeI32}).Export(abi.Next).
-		NewFunctionBuilder().WithFunc(func(_ context.Context, _ api.Module, _, _ uint32) int32 { return 0 }).Export(abi.Done).
-		NewFunctionBuilder().WithFunc(func(_ context.Context, _ api.Module, _, _ uint32) int32 { return 0 }).Export(abi.Log).
-		Instantiate(ctx)
+		return int32(len(doc))
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -133,6 +129,20 @@ func (g *guest) bare(ctx context.Context, doc []byte, n int) (perSecond float64,
 		}
 	}
 	return float64(n) / took, nil
+}
+
+// offerBare makes an inbox_v1 whose next is given, and whose other functions do nothing.
+func offerBare(ctx context.Context, rt wazero.Runtime, next func(ctx context.Context, m api.Module, ptr, size uint32) int32) error {
+	i32 := []api.ValueType{api.ValueTypeI32, api.ValueTypeI32}
+	done := api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) { stack[0] = 0 })
+	_, err := rt.NewHostModuleBuilder(abi.Module).
+		NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
+		stack[0] = api.EncodeI32(next(ctx, m, uint32(stack[0]), uint32(stack[1])))
+	}), i32, i32[:1]).Export(abi.Next).
+		NewFunctionBuilder().WithGoModuleFunction(done, i32, i32[:1]).Export(abi.Done).
+		NewFunctionBuilder().WithGoModuleFunction(done, i32, i32[:1]).Export(abi.Log).
+		Instantiate(ctx)
+	return err
 }
 
 // exited reports whether a guest ended by itself, and well.

@@ -13,13 +13,15 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/config"
+	"inbox/inbox/serve"
 	"inbox/inbox/store"
 )
 
 func (p *program) doctorCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "doctor", usage: "look for what keeps the program from working here", formats: showFormats(), run: p.doctor,
-		about: "It looks at the settings, secrets, the data directory and its disk, the addresses, and the state of the store.",
+		about: "It looks at the settings, secrets, the data directory and its disk, the addresses, the state of the\n" +
+			"store, and whether the machine has the memory that the program and its plugins may take at most.",
 	})
 }
 
@@ -29,6 +31,8 @@ type finding struct {
 	State  string `json:"state"` // ok, warning or wrong
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"`
+
+	Parts []serve.MemoryPart `json:"parts,omitempty"` // of the memory
 }
 
 // States of a finding.
@@ -67,7 +71,7 @@ func (p *program) doctor(c *cli.Context) error {
 		_, running := store.Holder(s.Data)
 		x.directory(s)
 		x.addresses(s, running)
-		x.store(c, running)
+		x.memory(s, x.store(c, running))
 	}
 	return p.diagnosis(x.list)
 }
@@ -81,6 +85,9 @@ func (p *program) diagnosis(found []finding) error {
 		for _, f := range found {
 			mark := map[string]string{stateOK: "ok", stateWarning: "!", stateWrong: "x"}[f.State]
 			rows = append(rows, []string{mark, f.Check, oneLine(f.Detail)})
+			for _, part := range f.Parts {
+				rows = append(rows, []string{"", "", fmt.Sprintf("%9s  %s", bytesText(part.Bytes), oneLine(part.Name))})
+			}
 			if f.Hint != "" {
 				rows = append(rows, []string{"", "", "→ " + oneLine(f.Hint)})
 			}
@@ -187,8 +194,8 @@ func (x *exam) addresses(s *config.Settings, running bool) {
 	}
 }
 
-// store looks at the store, over the API.
-func (x *exam) store(c *cli.Context, running bool) {
+// store looks at the store, over the API, and returns how many events it has.
+func (x *exam) store(c *cli.Context, running bool) (events int64) {
 	client, err := x.p.client(c)
 	if err == nil {
 		st, serr := client.Status(x.p.ctx)
@@ -203,12 +210,13 @@ func (x *exam) store(c *cli.Context, running bool) {
 			if st.LastAt.After(x.p.now().Add(time.Minute)) {
 				x.warn("clock", "", "the newest event was stored at %s, which is to come", x.p.stamp(st.LastAt))
 			}
-			return
+			return st.Events
 		}
 	}
 	if inbox.KindOf(err) == inbox.NotFound {
 		x.warn("store", inbox.HintOf(err), "%s", err)
-		return
+		return 0
 	}
 	x.wrong("store", err)
+	return 0
 }

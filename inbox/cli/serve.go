@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -61,8 +62,16 @@ func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 	defer stop()
 	return serve.Run(ctx, s, serve.Options{
 		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Stdout: p.out, Log: log,
-		Version: version(), Command: command(os.Args[0]), Harm: harm,
+		Version: version(), Command: command(os.Args[0]), LimitHeap: p.limitHeap, Harm: harm,
 	})
+}
+
+// limitHeap has Go's collector work harder before the heap exceeds what it need not, rather than let garbage double it. An
+// operator's own limit stands.
+func (p *program) limitHeap(bytes int64) {
+	if p.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
 }
 
 // command is how the program was called. What `go run` builds is gone with it, and cannot be called again.

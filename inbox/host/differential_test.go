@@ -64,24 +64,25 @@ func sameUnderEveryGuard(t *testing.T, wasm []byte) {
 
 func TestEveryGuestDoesTheSameMeteredAndUnmetered(t *testing.T) {
 	t.Parallel()
-	guests := map[string]func() []byte{
-		"demo": demo.Wasm, "noop": func() []byte { return read(t, "../bench/noop.wasm") }, "tight": tight,
-		"rust": func() []byte { return buildRust(t) },
+	guests := map[string]func(testing.TB) []byte{
+		"demo": func(testing.TB) []byte { return demo.Wasm() }, "tight": func(testing.TB) []byte { return tight() },
+		"noop": func(t testing.TB) []byte { return read(t, "../bench/noop.wasm") },
+		"c":    buildC, "rust": buildRust, "zig": buildZig, "assemblyscript": buildAssemblyScript,
 	}
 	if large {
-		guests["go"] = func() []byte { return buildGo(t, "inbox/examples/plain-go") }
-		guests["go session"] = func() []byte { return buildGo(t, "inbox/examples/hello-go") }
-		guests["dice"] = func() []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") }
+		guests["go"] = func(t testing.TB) []byte { return buildGo(t, "inbox/examples/plain-go") }
+		guests["go session"] = func(t testing.TB) []byte { return buildGo(t, "inbox/examples/hello-go") }
+		guests["dice"] = func(t testing.TB) []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") }
 	}
 	for _, g := range corpus(t) {
 		if g.Outcome != inbox.Timeout && g.Outcome != inbox.Output && g.Outcome != inboxtest.Refused && len(g.Wasm) < 100_000 {
-			guests[g.Name] = func() []byte { return g.Wasm }
+			guests[g.Name] = func(testing.TB) []byte { return g.Wasm }
 		}
 	}
 	for name, wasm := range guests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sameUnderEveryGuard(t, wasm())
+			sameUnderEveryGuard(t, wasm(t))
 		})
 	}
 }

@@ -2,9 +2,6 @@ package host_test
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,59 +10,23 @@ import (
 	"inbox/inbox/host"
 )
 
-// build runs a compiler and returns the module it made. A compiler that is not there skips the test, but not in CI.
-func build(t *testing.T, out string, argv ...string) []byte {
-	t.Helper()
-	if text, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
-		if os.Getenv("INBOX_NO_SKIP") != "" {
-			t.Fatalf("%v: %v: %s", argv, err, text)
-		}
-		t.Skipf("%s cannot build it here: %v: %s", argv[0], err, text)
-	}
-	wasm, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return wasm
-}
-
-// rustc returns a compiler that has the standard library for WASI, and the target's name there.
-func rustc() (path, target string) {
-	for _, path := range []string{"rustc", "/usr/bin/rustc"} {
-		for _, target := range []string{"wasm32-wasip1", "wasm32-wasi"} {
-			root, err := exec.Command(path, "--print", "sysroot").Output()
-			if err != nil {
-				continue
-			}
-			if _, err := os.Stat(filepath.Join(strings.TrimSpace(string(root)), "lib", "rustlib", target, "lib")); err == nil {
-				return path, target
-			}
-		}
-	}
-	return "rustc", "wasm32-wasip1"
-}
-
 func TestTheExamplesDoWhatTheySay(t *testing.T) { onEachEngine(t, testTheExamplesDoWhatTheySay) }
 
 func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	dir := t.TempDir()
-	c, r := filepath.Join(dir, "c.wasm"), filepath.Join(dir, "r.wasm")
-	rust, target := rustc()
 	for name, one := range map[string]struct {
-		build func(t *testing.T) []byte
+		build func(testing.TB) []byte
 		want  map[inbox.Verdict]inbox.Result
+		log   string // of an event that passed
 	}{
-		"plain-go": {func(t *testing.T) []byte { return buildGo(t, "inbox/examples/plain-go") },
-			map[inbox.Verdict]inbox.Result{inbox.Passed: inbox.OK, inbox.Failed: inbox.OK}},
-		"c": {func(t *testing.T) []byte {
-			return build(t, c, "clang", "--target=wasm32-wasi", "-O2", "-s", "-o", c, "../../examples/c/reject.c")
-		}, map[inbox.Verdict]inbox.Result{inbox.Passed: inbox.OK, inbox.Failed: inbox.Reject, inbox.Pending: inbox.OK}},
-		"rust": {func(t *testing.T) []byte {
-			return build(t, r, rust, "--edition", "2021", "-O", "-C", "strip=symbols", "-C", "panic=abort", "-C", "lto",
-				"--target", target, "-o", r, "../../examples/rust/retry.rs")
-		}, map[inbox.Verdict]inbox.Result{inbox.Passed: inbox.OK, inbox.Pending: inbox.Retry}},
+		"plain-go": {func(t testing.TB) []byte { return buildGo(t, "inbox/examples/plain-go") },
+			map[inbox.Verdict]inbox.Result{inbox.Passed: inbox.OK, inbox.Failed: inbox.OK}, "qoreid/address/1: passed"},
+		"c":    {buildC, map[inbox.Verdict]inbox.Result{inbox.Passed: inbox.OK, inbox.Failed: inbox.Reject, inbox.Pending: inbox.OK}, ""},
+		"rust": {buildRust, map[inbox.Verdict]inbox.Result{inbox.Passed: inbox.OK, inbox.Pending: inbox.Retry}, ""},
+		"zig": {buildZig, map[inbox.Verdict]inbox.Result{inbox.Passed: inbox.OK, inbox.Failed: inbox.OK, inbox.Pending: inbox.Skip},
+			"qoreid/address/1 of nobody: passed"},
+		"assemblyscript": {buildAssemblyScript, map[inbox.Verdict]inbox.Result{inbox.Passed: inbox.OK, inbox.Failed: inbox.Skip}, "verdict: passed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +37,8 @@ func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
 			}
 			defer p.Close(context.Background())
 			for verdict, want := range one.want {
-				e, payload := event(verdict, `{"event":"address","data":{"verdict":"failed"}}`)
+				// A verdict that is not the event's, and more than a first buffer holds.
+				e, payload := event(verdict, `{"event":"address","data":{"verdict":"failed","photo":"`+strings.Repeat("A", 40_000)+`"}}`)
 				doc, err := host.Document(e, payload, inbox.Delivery{Plugin: name, Seq: 5, Attempt: 1}, &m, time.Now())
 				if err != nil {
 					t.Fatal(err)
@@ -84,6 +46,9 @@ func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
 				out := p.Run(context.Background(), host.Call{Doc: doc, Seed: "x", ReceivedAt: e.ReceivedAt})
 				if out.Result != want {
 					t.Errorf("%s: %s (%s), want %s", verdict, out.Result, out.Reason, want)
+				}
+				if verdict == inbox.Passed && strings.TrimSpace(string(out.Log)) != one.log {
+					t.Errorf("%s: its log says %q, want %q", verdict, out.Log, one.log)
 				}
 				if want == inbox.Retry && out.RetryAfter != 10*time.Minute {
 					t.Errorf("comes again after %s", out.RetryAfter)

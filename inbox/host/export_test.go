@@ -8,15 +8,6 @@ import (
 // SetStartBudget gives modules of h so much time to start, so that tests need not wait for the real budget.
 func SetStartBudget(h *Host, d time.Duration) { h.startBudget = d }
 
-// Metered reads a module and has it count its instructions, without compiling it.
-func Metered(wasm []byte) ([]byte, error) {
-	m, err := inspect(wasm)
-	if err != nil {
-		return nil, err
-	}
-	return m.metered()
-}
-
 // Paused reads a module and has it pause, without compiling it.
 func Paused(wasm []byte) ([]byte, error) {
 	m, err := inspect(wasm)

@@ -27,6 +27,8 @@ type Program struct {
 	close    context.CancelFunc
 	mu       sync.Mutex // guards closed against calls.Add and parking
 	closed   bool
+	need     Need
+	starting int // sessions being started ahead: each has its place in parked
 }
 
 // Info describes a module.
@@ -64,7 +66,7 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *module, 
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Program{
 		host: h, sandbox: s, compiled: compiled, manifest: manifest, info: info,
-		parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
+		need: m.needs(int64(len(wasm)), manifest), parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
 	}
 }
 
@@ -190,29 +192,41 @@ func (p *Program) runSession(ctx context.Context, c Call) inbox.Outcome {
 	return out
 }
 
-// startAhead starts a session for the next event, so that it need not wait for it.
+// startAhead starts a session for the next event, so that it need not wait for it. No more than the plugin's concurrency
+// wait or are being started, so that it can be said how much memory all of them take.
 func (p *Program) startAhead() {
-	if len(p.parked) > 0 || !p.enter() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.parked) > 0 || p.starting == cap(p.parked) {
 		return
 	}
+	p.calls.Add(1)
+	p.starting++
 	go func() {
 		defer p.calls.Done()
-		if in, _ := p.begin(p.closing); in != nil { // if it does not start now, the next attempt will say why
-			p.park(in)
+		in, _ := p.begin(p.closing) // if it does not start now, the next attempt will say why
+		if !p.keep(in, 1) && in != nil {
+			in.end()
 		}
 	}()
 }
 
 // park keeps a session that waits in next, or ends it when there are enough or the program is being closed.
 func (p *Program) park(in *instance) {
+	if !p.keep(in, 0) {
+		in.end()
+	}
+}
+
+// keep parks a session if there is a place for it. started is 1 for one that had its place since it was begun; it may
+// be nil.
+func (p *Program) keep(in *instance, started int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.closed {
-		select {
-		case p.parked <- in:
-			return
-		default:
-		}
+	p.starting -= started
+	if in == nil || p.closed || len(p.parked)+p.starting == cap(p.parked) {
+		return false
 	}
-	in.end()
+	p.parked <- in
+	return true
 }

@@ -54,6 +54,9 @@ type Answer struct {
 // Observer is told of every answer before it is written. It must not block, and is called by many goroutines.
 type Observer func(Answer)
 
+// DefaultInFlight is how many bytes of bodies are in memory at a time, unless Options say otherwise.
+const DefaultInFlight = 256 << 20
+
 // Options configure the door. The zero value of a field means the default in its comment.
 type Options struct {
 	Sources     []Source         // with distinct paths
@@ -61,7 +64,7 @@ type Options struct {
 	Observe     Observer         // default: nobody
 	Log         *slog.Logger     // default: discard
 	Proxies     []netip.Prefix   // whose X-Forwarded-For is believed; default: nobody's
-	InFlight    int64            // bytes of bodies in memory at a time, over all sources; default 256 MiB, and never less than three times the largest MaxBody
+	InFlight    int64            // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, and never less than three times the largest MaxBody
 	ReadTimeout time.Duration    // for a whole body; default 1 min. It takes the place of the server's, if that has one
 	WaitTimeout time.Duration    // for the store; default 30 s. An event that is stored later is a duplicate when it comes again
 	Now         func() time.Time // default time.Now
@@ -76,7 +79,7 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.InFlight == 0 {
-		o.InFlight = 256 << 20
+		o.InFlight = DefaultInFlight
 	}
 	if o.ReadTimeout == 0 {
 		o.ReadTimeout = time.Minute

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"inbox/inbox"
@@ -41,7 +40,9 @@ type Options struct {
 	Log      *slog.Logger
 	Version  string
 	Ready    func(Addresses) // told when everything listens; nil: nobody
-	Harm     Harm            // what comes between the rooms; nothing but in `inbox torture` and tests
+	// LimitHeap is told how many bytes Go's heap may come to hold, whenever the plugins change; nil: nobody.
+	LimitHeap func(bytes int64)
+	Harm      Harm // what comes between the rooms; nothing but in `inbox torture` and tests
 }
 
 // Addresses are where a server listens; empty for where it does not.
@@ -58,6 +59,7 @@ type house struct {
 	dispatch *dispatch.Dispatcher
 	metrics  *api.Metrics
 	observe  []func(*inbox.Event, *inbox.Attempt)
+	needs    running // belongs to the shelf's goroutine
 }
 
 // Run serves until ctx is done, then stops cleanly and returns nil. It returns an error of a kind when it cannot begin,
@@ -86,7 +88,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	h := &house{opt: o, settings: s, log: o.Log, metrics: api.NewMetrics(), observe: watch}
+	h := &house{opt: o, settings: s, log: o.Log, metrics: api.NewMetrics(), observe: watch, needs: running{}}
 	if h.store, err = store.Open(ctx, store.Options{
 		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Harm.Fault, Now: o.Harm.Now,
 	}); err != nil {
@@ -98,6 +100,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	}
 	defer func() { err = errors.Join(err, h.host.Close(context.WithoutCancel(ctx))) }()
 	h.build()
+	h.limitHeap()
 	doors, err := h.listen(ctx)
 	if err != nil {
 		return err
@@ -123,12 +126,21 @@ func (h *house) build() {
 	})
 	h.shelf = release.New(release.Options{
 		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Log: h.log,
-		Parallel: runtime.GOMAXPROCS(0), Unpin: h.store.Unpin, OnChange: h.change,
+		Parallel: parallel(), Unpin: h.store.Unpin, OnChange: h.change,
 	})
+}
+
+// limitHeap tells how large Go's heap may become with the plugins that run.
+func (h *house) limitHeap() {
+	if h.opt.LimitHeap != nil {
+		h.opt.LimitHeap(heapLimit(h.needs.memory(h.settings, h.store.Head()).parts()))
+	}
 }
 
 // change lets a plugin's new release make the attempts from now on.
 func (h *house) change(c release.Change) {
+	h.needs.change(c)
+	h.limitHeap()
 	if c.Live == nil {
 		h.dispatch.SetLive(c.Plugin, nil)
 		return

@@ -25,6 +25,9 @@ import (
 	"inbox/inbox"
 )
 
+// DefaultQueueBytes is how many bytes of events may wait for the writer, unless Options say otherwise.
+const DefaultQueueBytes = 64 << 20
+
 // Options say how a store is opened. The zero value of a field means the default in its comment.
 type Options struct {
 	Dir        string           // the data directory
@@ -33,7 +36,7 @@ type Options struct {
 	Log        *slog.Logger     // default: discard
 	Now        func() time.Time // default: time.Now
 	MinFree    uint64           // bytes of disk space below which Low reports true; default 1 GiB
-	QueueBytes int64            // bytes of events that may wait for the writer; default 64 MiB
+	QueueBytes int64            // bytes of events that may wait for the writer; default DefaultQueueBytes
 	Bounds     QuarantineBounds // default: DefaultQuarantine
 	Relaxed    bool             // synchronous=NORMAL: a power cut undoes what was acknowledged. Only the control arm of a measurement sets it
 
@@ -117,7 +120,7 @@ func (o *Options) fill() {
 		o.MinFree = 1 << 30
 	}
 	if o.QueueBytes == 0 {
-		o.QueueBytes = 64 << 20
+		o.QueueBytes = DefaultQueueBytes
 	}
 	if o.Bounds == (QuarantineBounds{}) {
 		o.Bounds = DefaultQuarantine()

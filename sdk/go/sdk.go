@@ -131,7 +131,7 @@ func Handle(fn func(*Event) Answer) {
 
 // handleOne takes one document to the result to give. It returns nil for a plain ok.
 func handleOne(doc []byte, fn func(*Event) Answer) []byte {
-	e, err := Parse(doc)
+	e, err := fromHost(doc)
 	if err != nil {
 		return encode(abi.Result{Outcome: abi.OutcomeRetry, Reason: "the SDK cannot " + err.Error()})
 	}

@@ -1,0 +1,167 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"inbox/inbox"
+	"inbox/plugins/demo"
+)
+
+// Calls of guests are measured on one core: the guest and the host take turns on it, as they do under load.
+
+// timed is a guest, what it gets, and itself without the host.
+type timed struct {
+	*guest
+	event   *inbox.Event
+	payload inbox.Payload
+	plain   *lone
+	metered *lone
+}
+
+// timed makes a guest ready to be called about an event of a kilobyte.
+func (l *lab) timed(ctx context.Context, wasm []byte) (t *timed, err error) {
+	list, err := arrivals(1, 1, bodySize)
+	if err != nil {
+		return nil, err
+	}
+	g, err := l.guest(ctx, wasm, inbox.ByKey)
+	if err != nil {
+		return nil, err
+	}
+	a := list[0]
+	t = &timed{guest: g, payload: a.Payload, event: &inbox.Event{
+		Source: a.Source, Mode: a.Mode, Seq: 1, ID: "evt_1", ReceivedAt: a.ReceivedAt, View: a.View,
+	}}
+	doc, err := g.document(a)
+	if err == nil {
+		t.plain, err = alone(ctx, wasm, doc, false)
+	}
+	if err == nil {
+		t.metered, err = alone(ctx, wasm, doc, true)
+	}
+	if err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	return t, nil
+}
+
+func (t *timed) close() error {
+	err := t.guest.close()
+	for _, l := range []*lone{t.plain, t.metered} {
+		if l != nil {
+			err = errors.Join(err, l.close())
+		}
+	}
+	return err
+}
+
+// p50 is the median time of a call through the host, in microseconds: the document is made, handed over, and the
+// outcome taken.
+func (t *timed) p50(ctx context.Context, n int) (float64, error) {
+	took := make([]float64, n)
+	for i := range took {
+		began := time.Now()
+		out := t.run(ctx, t.event, t.payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, began)
+		took[i] = float64(time.Since(began)) / 1e3
+		if !out.Result.Settled() {
+			return 0, fmt.Errorf("call the guest: it came to %s: %s", out.Result, out.Reason)
+		}
+	}
+	slices.Sort(took)
+	return median(took), ctx.Err()
+}
+
+// turns is how often two things take turns in a round, so that what disturbs one disturbs the other.
+const turns = 15
+
+// overhead is what the host adds to a bare call, in microseconds.
+func (t *timed) overhead(ctx context.Context, n int) (float64, error) {
+	return t.alternate(ctx, n, func(host, bare float64) float64 { return host - bare }, t.p50, t.plain.p50)
+}
+
+// ratio is the time of a metered call by that of the same call unguarded.
+func (t *timed) ratio(ctx context.Context, n int) (float64, error) {
+	return t.alternate(ctx, n, func(metered, plain float64) float64 { return metered / plain }, t.metered.p50, t.plain.p50)
+}
+
+// alternate measures n calls of each of two kinds in turns and returns the median of what its turns came to.
+func (t *timed) alternate(ctx context.Context, n int, compare func(a, b float64) float64, a, b func(context.Context, int) (float64, error)) (float64, error) {
+	var found []float64
+	for range turns {
+		x, err := a(ctx, max(n/turns, 1))
+		if err != nil {
+			return 0, err
+		}
+		y, err := b(ctx, max(n/turns, 1))
+		if err != nil {
+			return 0, err
+		}
+		found = append(found, compare(x, y))
+	}
+	slices.Sort(found)
+	return median(found), ctx.Err()
+}
+
+// nativeGuests measures a small plugin in C, a fresh instance for each event, and a session that does nothing, of which
+// every microsecond is the host's.
+func nativeGuests(ctx context.Context, l *lab) (arms, error) {
+	c, err := l.timed(ctx, demo.Wasm())
+	if err != nil {
+		return arms{}, err
+	}
+	nothing, err := l.timed(ctx, noop)
+	if err != nil {
+		return arms{}, errors.Join(err, c.close())
+	}
+	return arms{end: func() error { return errors.Join(c.close(), nothing.close()) }, round: func(ctx context.Context) error {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		n := l.scale(4000)
+		fresh, err := c.p50(ctx, n)
+		if err != nil {
+			return err
+		}
+		over, err := nothing.overhead(ctx, 5*n)
+		if err != nil {
+			return err
+		}
+		x, err := c.ratio(ctx, n)
+		l.add("guest.c.fresh", fresh)
+		l.add("guest.overhead", over)
+		l.add("guest.metered.vs_unguarded", x)
+		return err
+	}}, nil
+}
+
+// goGuest measures a plugin in Go, one instance for all events.
+func goGuest(ctx context.Context, l *lab) (arms, error) {
+	wasm, err := l.buildGo(ctx)
+	if err != nil {
+		return arms{}, err
+	}
+	g, err := l.timed(ctx, wasm)
+	if err != nil {
+		return arms{}, err
+	}
+	return arms{end: g.close, round: func(ctx context.Context) error {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		n := l.scale(5000)
+		reuse, err := g.p50(ctx, n)
+		if err != nil {
+			return err
+		}
+		bare, err := g.plain.p50(ctx, n)
+		if err != nil {
+			return err
+		}
+		x, err := g.ratio(ctx, n)
+		l.add("guest.go.reuse", reuse)
+		l.add("guest.go.bare", bare)
+		l.add("guest.go.metered.vs_unguarded", x)
+		return err
+	}}, nil
+}

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"inbox/inbox/config"
+	"inbox/inbox/serve"
+)
+
+// memory compares what the program and its plugins may take at most with what the machine has.
+func (x *exam) memory(s *config.Settings, events int64) {
+	parts, skipped, err := serve.Memory(s, events)
+	if err != nil {
+		x.wrong("memory", err)
+		return
+	}
+	total := int64(0)
+	for _, p := range parts {
+		total += p.Bytes
+	}
+	most := bytesText(total) + " at most"
+	if len(skipped) > 0 {
+		most += ", without plugins that cannot be read (" + strings.Join(skipped, ", ") + ")"
+	}
+	has, where := machineMemory("/")
+	switch {
+	case has == 0:
+		x.ok("memory", "%s; how much the machine has is not known", most)
+	case total > has:
+		x.warn("memory", "it comes to that only when every plugin takes all it may: lower concurrency or limits.memory in a NAME.toml, or give it more",
+			"%s, more than the %s of %s", most, bytesText(has), where)
+	default:
+		x.ok("memory", "%s, of the %s of %s", most, bytesText(has), where)
+	}
+	x.list[len(x.list)-1].Parts = parts
+}
+
+// machineMemory is what Linux says that this process may use, and whose limit that is: the machine's, or that of a
+// control group, which is how containers are bounded. Zero: it does not say.
+func machineMemory(root string) (bytes int64, where string) {
+	bytes, where = math.MaxInt64, "the machine"
+	info, _ := os.ReadFile(filepath.Join(root, "proc/meminfo")) // elsewhere it is not there
+	for line := range strings.Lines(string(info)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "MemTotal:" {
+			if n, err := strconv.ParseInt(f[1], 10, 54); err == nil {
+				bytes = n << 10
+			}
+		}
+	}
+	for _, file := range groupLimits(root) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		// "max" is no number, and no limit; version 1 writes a very large one.
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && n < bytes {
+			bytes, where = n, "its control group"
+		}
+	}
+	if bytes == math.MaxInt64 {
+		return 0, ""
+	}
+	return bytes, where
+}
+
+// groupLimits are the files that may hold limits of the process's control groups: its own, and those above it.
+func groupLimits(root string) (files []string) {
+	text, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
+	for line := range strings.Lines(string(text)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 {
+			continue
+		}
+		base, name := "sys/fs/cgroup", "memory.max"
+		switch {
+		case f[1] == "memory": // version 1
+			base, name = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		case f[1] != "":
+			continue
+		}
+		for dir := filepath.Clean("/" + f[2]); ; dir = filepath.Dir(dir) {
+			files = append(files, filepath.Join(root, base, dir, name))
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return files
+}

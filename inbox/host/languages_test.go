@@ -1,0 +1,63 @@
+package host_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// build runs a compiler and returns the module it made. A compiler that is not there skips the test, but not in CI.
+func build(t testing.TB, out string, argv ...string) []byte {
+	t.Helper()
+	if text, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+		if os.Getenv("INBOX_NO_SKIP") != "" {
+			t.Fatalf("%v: %v: %s", argv, err, text)
+		}
+		t.Skipf("%s cannot build it here: %v: %s", argv[0], err, text)
+	}
+	return read(t, out)
+}
+
+// rustc returns a compiler that has the standard library for WASI, and the target's name there.
+func rustc() (path, target string) {
+	for _, path := range []string{"rustc", "/usr/bin/rustc"} {
+		for _, target := range []string{"wasm32-wasip1", "wasm32-wasi"} {
+			root, err := exec.Command(path, "--print", "sysroot").Output()
+			if err != nil {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(strings.TrimSpace(string(root)), "lib", "rustlib", target, "lib")); err == nil {
+				return path, target
+			}
+		}
+	}
+	return "rustc", "wasm32-wasip1"
+}
+
+// The examples, built as their READMEs say.
+
+func buildC(t testing.TB) []byte {
+	out := filepath.Join(t.TempDir(), "c.wasm")
+	return build(t, out, "clang", "--target=wasm32-wasi", "-O2", "-s", "-o", out, "../../examples/c/reject.c")
+}
+
+func buildRust(t testing.TB) []byte {
+	out := filepath.Join(t.TempDir(), "rust.wasm")
+	path, target := rustc()
+	return build(t, out, path, "--edition", "2021", "-O", "-C", "strip=symbols", "-C", "panic=abort", "-C", "lto",
+		"--target", target, "-o", out, "../../examples/rust/retry.rs")
+}
+
+func buildZig(t testing.TB) []byte {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "zig.wasm")
+	return build(t, out, "zig", "build-exe", "../../examples/zig/skip.zig", "-target", "wasm32-wasi", "-O", "ReleaseSmall", "-fstrip",
+		"--cache-dir", filepath.Join(dir, "own"), "--global-cache-dir", filepath.Join(dir, "all"), "-femit-bin="+out)
+}
+
+func buildAssemblyScript(t testing.TB) []byte {
+	out := filepath.Join(t.TempDir(), "as.wasm")
+	return build(t, out, "asc", "../../examples/assemblyscript/session.ts", "-O", "--exportStart", "_start", "-o", out)
+}

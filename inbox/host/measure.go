@@ -1,0 +1,26 @@
+package host
+
+import (
+	"context"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// Metered returns a module with its instructions counted, as Compile makes it, for measuring what that costs. The error
+// is Invalid for a module that Compile would refuse, or that cannot be metered.
+func Metered(wasm []byte) ([]byte, error) {
+	m, err := inspect(wasm)
+	if err != nil {
+		return nil, err
+	}
+	return m.metered()
+}
+
+// OfferUnlimited makes what a module of Metered imports, in a runtime of the caller's: a meter that is never used up.
+func OfferUnlimited(ctx context.Context, r wazero.Runtime) error {
+	_, err := r.NewHostModuleBuilder(meterModule).NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) { stack[0] = slice }),
+			[]api.ValueType{api.ValueTypeI64}, []api.ValueType{api.ValueTypeI64}).Export(meterCharge).Instantiate(ctx)
+	return err
+}

@@ -1,0 +1,65 @@
+package host
+
+import (
+	"inbox/inbox"
+	"inbox/sdk/abi"
+)
+
+// Need is what the instances of one plugin may take of the process's memory at most, in bytes.
+type Need struct {
+	Instances int   // as many as attempts at a time, and of a session as many again that wait for an event
+	Memories  int64 // their linear memories, which are mapped and not in Go's heap
+	Stacks    int64 // of guests that recurse until the runtime ends them
+	Rest      int64 // results, logs, documents, tables and globals
+	Code      int64 // the compiled module, once; most of it is mapped
+}
+
+// Total is all of it.
+func (n Need) Total() int64 { return n.Memories + n.Stacks + n.Rest + n.Code }
+
+// What the runtime takes, measured with wazero v1.12.
+const (
+	// stackMost is what the stack of one guest takes: it doubles from 10 KiB as long as it is below 50 MB, which makes
+	// 84 MB, and the one before it is still there while it is copied.
+	stackMost = 126_000_000
+	codeSize  = 8 // bytes of a compiled module for a byte of it
+	itemSize  = 24
+)
+
+// Needs tells what a module may take under a manifest whose defaults are filled in, when a document has at most so many
+// bytes. The error is Invalid for what is not a module that could become a release.
+func Needs(wasm []byte, m *inbox.Manifest, document int64) (Need, error) {
+	mod, err := inspect(wasm)
+	if err != nil {
+		return Need{}, err
+	}
+	return mod.needs(int64(len(wasm)), m).with(document, m), nil
+}
+
+// needs is what it may take without its documents.
+func (m *module) needs(size int64, man *inbox.Manifest) Need {
+	n := Need{Instances: man.Concurrency, Code: codeSize * size}
+	if m.isSession(function{abi.Module, abi.Next}) {
+		n.Instances *= 2
+	}
+	each := int64(n.Instances)
+	n.Memories = each * (man.Limits.Memory / pageSize * pageSize)
+	n.Stacks = each * stackMost
+	tables := (&reader{b: m.sections[sectionTable]}).u32() // how many; they grow by being copied
+	held := itemSize * (int64(tables)*maxTable + int64(len(m.sections[sectionGlobal])+len(m.sections[sectionElement])))
+	n.Rest = each * (held + 3*(man.Limits.Output+man.Limits.Log)) // buffers double, and are handed on as a copy
+	return n
+}
+
+// with adds the documents of running attempts. A body that is not JSON is encoded, and the text built by doubling.
+func (n Need) with(document int64, m *inbox.Manifest) Need {
+	n.Rest += 5 * document * int64(m.Concurrency)
+	return n
+}
+
+// Need is what the instances of p may take when a document has at most so many bytes.
+func (p *Program) Need(document int64) Need { return p.need.with(document, p.manifest) }
+
+// CompileNeed is what compiling one module of so many bytes may take: one is compiled at a time. A program in Go takes 25
+// bytes for each of its own; modules made to be hard take more, and are bounded by what they may be made of.
+func CompileNeed(size int64) int64 { return 256<<20 + 24*size }

@@ -1,0 +1,121 @@
+package serve
+
+import (
+	"fmt"
+	"runtime"
+
+	"inbox/inbox/config"
+	"inbox/inbox/host"
+	"inbox/inbox/intake"
+	"inbox/inbox/release"
+	"inbox/inbox/store"
+)
+
+// MemoryPart is a part of what the process may take of the machine's memory at most.
+type MemoryPart struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	mapped int64  // of it what Go's heap does not hold
+}
+
+// Measured with `inbox bench --only memory`: 70 MB under load without plugins, 119 MB with ten million events.
+const (
+	baseBytes  = 128 << 20
+	baseMapped = 64 << 20 // the program's own pages, and SQLite's
+	eventBytes = 8        // to recognise duplicates of it
+)
+
+// memory adds up what the plugins may take.
+type memory struct {
+	document int64 // bytes of the largest
+	fixed    []MemoryPart
+	plugins  []MemoryPart
+	stacks   MemoryPart
+	largest  int64 // bytes of the largest module
+	swap     MemoryPart
+}
+
+// newMemory begins with what the program takes without plugins.
+func newMemory(s *config.Settings, events int64) *memory {
+	m := &memory{}
+	room := int64(intake.DefaultInFlight)
+	for _, door := range s.Doors() {
+		m.document = max(m.document, door.MaxBody)
+		room = max(room, 3*door.MaxBody)
+	}
+	m.fixed = []MemoryPart{
+		{Name: "the program and its store", Bytes: baseBytes + eventBytes*events, mapped: baseMapped},
+		{Name: "webhooks that are being received and stored", Bytes: room + store.DefaultQueueBytes},
+	}
+	return m
+}
+
+// add takes a plugin in.
+func (m *memory) add(name string, n host.Need, size int64) {
+	own := n.Memories + n.Rest + n.Code
+	m.plugins = append(m.plugins, MemoryPart{
+		Name: fmt.Sprintf("plugin %s, %d instances", name, n.Instances), Bytes: own, mapped: n.Memories + n.Code,
+	})
+	m.stacks.Bytes += n.Stacks
+	m.largest = max(m.largest, size)
+	if n.Total() > m.swap.Bytes {
+		m.swap = MemoryPart{Bytes: n.Total(), mapped: n.Memories + n.Code}
+	}
+}
+
+// parts are all of them.
+func (m *memory) parts() []MemoryPart {
+	all := append(m.fixed, m.plugins...)
+	if len(m.plugins) == 0 {
+		return all
+	}
+	m.stacks.Name = "stacks, if every instance recurses until it is ended"
+	m.swap.Name = "a new release beside the one before it"
+	return append(all, m.stacks, m.swap, MemoryPart{Name: "compiling a module", Bytes: host.CompileNeed(m.largest)})
+}
+
+// Memory tells what `serve` with these settings may take of the machine's memory at most, in parts, with the plugins that
+// are in the folder now and so many events stored. Plugins that cannot become a release are left out, and named in skipped.
+func Memory(s *config.Settings, events int64) (parts []MemoryPart, skipped []string, err error) {
+	m := newMemory(s, events)
+	err = release.Survey(s.Plugins, parallel(), func(f release.Found) {
+		n, bad := host.Needs(f.Wasm, &f.Manifest, m.document)
+		if f.Err != nil || bad != nil {
+			skipped = append(skipped, f.Plugin)
+			return
+		}
+		m.add(f.Plugin, n, int64(len(f.Wasm)))
+	})
+	return m.parts(), skipped, err
+}
+
+// parallel is how many attempts a plugin makes at a time when its manifest does not say.
+func parallel() int { return runtime.GOMAXPROCS(0) }
+
+// running are the programs that run.
+type running map[string]*host.Program
+
+// change notes what became of a plugin.
+func (r running) change(c release.Change) {
+	delete(r, c.Plugin)
+	if c.Live != nil {
+		r[c.Plugin] = c.Live.Program
+	}
+}
+
+// memory adds up what they may take.
+func (r running) memory(s *config.Settings, events int64) *memory {
+	m := newMemory(s, events)
+	for name, p := range r {
+		m.add(name, p.Need(m.document), int64(p.Info().Size))
+	}
+	return m
+}
+
+// heapLimit is what of the parts is in Go's heap. Kept below it, garbage does not double what is in use.
+func heapLimit(parts []MemoryPart) (bytes int64) {
+	for _, p := range parts {
+		bytes += p.Bytes - p.mapped
+	}
+	return bytes
+}

@@ -76,15 +76,16 @@ type Event struct {
 	Late              bool              `json:"late"`
 	DuplicateHint     bool              `json:"duplicate_hint"`
 	Headers           map[string]string `json:"headers"`
-	Body              json.RawMessage   `json:"body,omitempty"`        // the event's JSON, byte for byte without a byte order mark
-	BodyBase64        []byte            `json:"body_base64,omitempty"` // instead of Body when it is not valid UTF-8 JSON
+	Body              json.RawMessage   `json:"body,omitempty"`        // as much of the event's JSON as is granted, byte for byte without a byte order mark
+	BodyBase64        []byte            `json:"body_base64,omitempty"` // instead of Body when it is not valid UTF-8 JSON, and all of it is granted
 	Withheld          []Withheld        `json:"withheld"`
 }
 
-// Withheld names a value that was left out of Body.
+// Withheld names a text that was left out of Body because it is long, where null stands for it; the empty pointer without
+// a Body is what is not JSON.
 type Withheld struct {
 	Pointer string `json:"ptr"`
-	Size    int    `json:"size"`
+	Size    int    `json:"size"` // bytes of the text
 }
 
 // Result is what a plugin answers: on standard output, or through done. No answer at all means ok; one without an outcome

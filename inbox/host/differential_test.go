@@ -68,7 +68,7 @@ func TestEveryGuestDoesTheSameMeteredAndUnmetered(t *testing.T) {
 		guests["go session"] = func() []byte { return buildGo(t, "inbox/examples/hello-go") }
 		guests["dice"] = func() []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") }
 	}
-	endless := []string{"loop", "call_tree", "session_loops", "output_flood", "session_big_result"}
+	endless := []string{"loop", "call_tree", "session_loops", "output_flood", "session_big_result", "session_read_flood"}
 	refused := []string{"unknown_import", "later_import", "no_start", "greedy"}
 	paths, err := filepath.Glob("testdata/*.wasm")
 	if err != nil || len(paths) == 0 {

@@ -21,13 +21,13 @@ func photos() (body, first string) {
 }
 
 // photoReader compiles the Go plugin that reads a photo or not.
-func photoReader(t testing.TB, config map[string]string, fields []string) *host.Program {
+func photoReader(t testing.TB, config map[string]string, data inbox.Data) *host.Program {
 	t.Helper()
 	h, err := host.New(context.Background(), host.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := inbox.Manifest{Reuse: 1_000_000, Concurrency: 1, Limits: inbox.Limits{Time: time.Minute}, Config: config, Data: inbox.Data{Fields: fields}}.WithDefaults(1)
+	m := inbox.Manifest{Reuse: 1_000_000, Concurrency: 1, Limits: inbox.Limits{Time: time.Minute, Memory: 256 << 20}, Config: config, Data: data}.WithDefaults(1)
 	p, err := h.Compile(context.Background(), buildGo(t, "inbox/inbox/host/testdata/photo"), &m)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func photoReader(t testing.TB, config map[string]string, fields []string) *host.
 func TestAGoPluginReadsAPhotoThatWasLeftOut(t *testing.T) {
 	t.Parallel()
 	body, photo := photos()
-	p := photoReader(t, map[string]string{"read": "yes"}, []string{"/data/id", "/data/name", "/data/photo"})
+	p := photoReader(t, map[string]string{"read": "yes"}, inbox.Data{Fields: []string{"/data/id", "/data/name", "/data/photo"}})
 	want := fmt.Sprintf(`43 bytes of body, 1 texts left out
 /data/photo: %d bytes %.8x
 read "/data/id" of event evt_0000000500000000: there is no text, or it is not shown
@@ -64,17 +64,18 @@ func BenchmarkPhotos(b *testing.B) {
 	body, _ := photos()
 	for _, c := range []struct {
 		name   string
-		fields []string
+		data   inbox.Data
 		config map[string]string
 		body   string
 	}{
-		{"1KB", nil, nil, `{"event":"address","data":{"id":1,"name":"` + strings.Repeat("A", 1<<10) + `"}}`},
-		{"5MB/not asked for", nil, nil, body},
-		{"5MB/two fields", []string{"/data/id", "/data/name"}, nil, body},
-		{"5MB/one photo read", nil, map[string]string{"read": "yes"}, body},
+		{"1KB", inbox.Data{}, nil, `{"event":"address","data":{"id":1,"name":"` + strings.Repeat("A", 1<<10) + `"}}`},
+		{"5MB/not asked for", inbox.Data{}, nil, body},
+		{"5MB/two fields", inbox.Data{Fields: []string{"/data/id", "/data/name"}}, nil, body},
+		{"5MB/all in the document", inbox.Data{InlineMax: 64 << 20}, nil, body},
+		{"5MB/one photo read", inbox.Data{}, map[string]string{"read": "yes"}, body},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			p := photoReader(b, c.config, c.fields)
+			p := photoReader(b, c.config, c.data)
 			e, payload := event(inbox.Passed, c.body)
 			b.ReportAllocs()
 			for b.Loop() {

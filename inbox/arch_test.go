@@ -16,7 +16,7 @@ import (
 // line: it starts the program from outside, and comes between the rooms where serve lets it.
 var allowed = map[string][]string{
 	"inbox":                 {"inbox/inbox/cli"},
-	"inbox/inbox":           {},
+	"inbox/inbox":           {"inbox/inbox/rawjson"},
 	"inbox/inbox/rawjson":   {},
 	"inbox/inbox/qoreid":    {"inbox/inbox", "inbox/inbox/rawjson"},
 	"inbox/inbox/intake":    {"inbox/inbox", "inbox/inbox/qoreid"},

@@ -91,12 +91,13 @@ func Tokens(pointer string) ([]string, bool) {
 		return nil, false
 	}
 	list := strings.Split(rest, "/")
-	unescape := strings.NewReplacer("~1", "/", "~0", "~")
 	for i, t := range list {
 		list[i] = unescape.Replace(t)
 	}
 	return list, true
 }
+
+var unescape = strings.NewReplacer("~1", "/", "~0", "~")
 
 // Unquote returns what a JSON string says, without copying where nothing is escaped.
 func Unquote(quoted []byte) []byte {

@@ -30,6 +30,21 @@ func TestJSONIsToldFromWhatIsNotAsEncodingJSONDoes(t *testing.T) {
 	}
 }
 
+// Strings are gone over many bytes at a time: what ends one must be seen wherever it is.
+func TestWhatIsNotPlainIsSeenAtEveryPlace(t *testing.T) {
+	t.Parallel()
+	for _, special := range []string{`"`, `"x`, `\n`, `\x`, "\x1f", "\x00", "\x20", "\x21", "\x23", "\x5b", "\x5d", "\x7f", "\x80", "\xa2", "\xdc", "\xff"} {
+		for before := range 80 {
+			for _, after := range []int{0, 1, 40} {
+				text := []byte(`"` + strings.Repeat("a", before) + special + strings.Repeat("b", after) + `"`)
+				if got, want := rawjson.Valid(text), json.Valid(text); got != want {
+					t.Fatalf("%q: %v, encoding/json says %v", text, got, want)
+				}
+			}
+		}
+	}
+}
+
 func FuzzValid(f *testing.F) {
 	for _, text := range texts {
 		f.Add([]byte(text))

@@ -160,16 +160,20 @@ func (v *validator) escape() bool {
 	return false
 }
 
-// plain returns how many of the first bytes are neither quotation marks, nor backslashes, nor control characters: eight
-// at a time.
+// plain returns how many of the first bytes are neither quotation marks, nor backslashes, nor control characters: 32 at a
+// time, and then eight.
 func plain(b []byte) int {
-	const low, high = 0x0101010101010101, 0x8080808080808080
 	i := 0
+	for ; i+32 <= len(b); i += 32 {
+		w := b[i : i+32 : i+32]
+		if special(binary.LittleEndian.Uint64(w))|special(binary.LittleEndian.Uint64(w[8:]))|
+			special(binary.LittleEndian.Uint64(w[16:]))|special(binary.LittleEndian.Uint64(w[24:])) != 0 {
+			break
+		}
+	}
 	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := w^('"'*low), w^('\\'*low)
 		// The lowest marked byte is exact; only bytes above it can be marked by a borrow.
-		if m := ((quote-low)&^quote | (slash-low)&^slash | (w-' '*low)&^w) & high; m != 0 {
+		if m := special(binary.LittleEndian.Uint64(b[i:])); m != 0 {
 			return i + bits.TrailingZeros64(m)/8
 		}
 	}
@@ -177,4 +181,11 @@ func plain(b []byte) int {
 		i++
 	}
 	return i
+}
+
+// special marks the highest bit of the bytes of a word that are not plain.
+func special(w uint64) uint64 {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	quote, slash := w^('"'*low), w^('\\'*low)
+	return ((quote-low)&^quote | (slash-low)&^slash | (w-' '*low)&^w) & high
 }

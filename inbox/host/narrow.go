@@ -21,8 +21,8 @@ type withheld struct {
 //
 // What stays has the pointer it had. A text that was left out is null. Of an object or array on the way to something
 // granted, what is not granted is not there, or null where an element after it is; anything else on the way is null. A
-// text stays whose pointer is longer than itself, so that a list of what was left out is never longer than that. Of
-// members with the same name the last counts, and nothing left out of those before it is listed.
+// text stays whose pointer is longer than itself, so that all pointers together are never longer than what was left out.
+// Of members with the same name the last counts, and nothing left out of those before it is listed.
 //
 // The body must be JSON in UTF-8.
 func narrow(body []byte, g *grant, most int64) (shown []byte, left []withheld) {
@@ -50,6 +50,7 @@ type narrower struct {
 	path []step // where in the body it is
 	left []withheld
 	dead []span // of left: their place was taken by a later member
+	room []byte // to write pointers in
 }
 
 // step is one token of a pointer: a name as it stands in the body, or an index.
@@ -155,14 +156,14 @@ func (n *narrower) whole() {
 		}
 		n.At++
 	case '"':
-		n.string()
+		n.text()
 	default:
 		n.Value()
 	}
 }
 
-// string leaves a text out that is too long.
-func (n *narrower) string() {
+// text leaves a text out that is too long.
+func (n *narrower) text() {
 	at := n.Value()
 	raw := at.Of(n.Text)
 	if int64(len(raw)) <= n.most+int64(len(`""`)) {
@@ -183,7 +184,8 @@ func (n *narrower) string() {
 
 // pointer returns the pointer of where n is, unless it is longer than so many bytes.
 func (n *narrower) pointer(most int) (string, bool) {
-	var b []byte
+	b := n.room[:0]
+	defer func() { n.room = b }()
 	for _, s := range n.path {
 		b = append(b, '/')
 		switch quoted := s.name.Of(n.Text); {

@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"context"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -138,5 +139,37 @@ func TestABodyThatIsNotJSONIsShownAsAWholeOrNotAtAll(t *testing.T) {
 	defer p.Close(context.Background())
 	if out := attempt(p, "\xffnot JSON, and long\x00"); string(out.Log) != "\xffnot JSON, and long\x00" {
 		t.Errorf("%s (%s): it read %q", out.Result, out.Reason, out.Log)
+	}
+}
+
+// Memory is bounded by the payloads of the attempts under way, because what is left out of a document, and read, is not
+// copied on our side.
+func TestNothingOfWhatIsLeftOutIsCopied(t *testing.T) {
+	h := newHost(t)
+	const size = 10 << 20
+	body := `{"data":{"photo":"` + strings.Repeat("a", 60_000) + `","id":1,"x":"` + strings.Repeat("b", size) + `"}}`
+	e, payload := event(inbox.Passed, body)
+	for _, name := range []string{"session_ok", "read"} {
+		for _, data := range []inbox.Data{{}, {Fields: []string{"/data/photo"}}} {
+			m := limits()
+			m.Limits.Time, m.Limits.Log = time.Minute, 100_000
+			m.Data = data
+			m.Data.InlineMax = 1000
+			p, err := h.Compile(context.Background(), fixture(t, name), m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close(context.Background())
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			out := p.Attempt(context.Background(), e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, e.ReceivedAt)
+			runtime.ReadMemStats(&after)
+			if out.Result != inbox.OK || name == "read" && len(out.Log) != 60_000 {
+				t.Errorf("%s: %s (%s), a log of %d bytes", name, out.Result, out.Reason, len(out.Log))
+			}
+			if took := after.TotalAlloc - before.TotalAlloc; took > size/10 {
+				t.Errorf("%s, shown %q: an attempt took %d bytes beside a payload of %d", name, data.Fields, took, len(body))
+			}
+		}
 	}
 }

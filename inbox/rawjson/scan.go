@@ -6,12 +6,9 @@ package rawjson
 
 import (
 	"bytes"
-	"encoding/json"
 	"iter"
 	"strconv"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // Span is where a value stands in a text.
@@ -99,61 +96,6 @@ func Tokens(pointer string) ([]string, bool) {
 
 var unescape = strings.NewReplacer("~1", "/", "~0", "~")
 
-// Unquote returns what a JSON string says, without copying where nothing is escaped.
-func Unquote(quoted []byte) []byte {
-	if plain := quoted[1 : len(quoted)-1]; bytes.IndexByte(plain, '\\') < 0 {
-		return plain
-	}
-	var s string
-	_ = json.Unmarshal(quoted, &s) // valid: nothing to go wrong
-	return []byte(s)
-}
-
-// TextSize returns how many bytes Unquote makes of a JSON string in UTF-8.
-func TextSize(quoted []byte) int {
-	rest := quoted[1 : len(quoted)-1]
-	for size := 0; ; {
-		plain := bytes.IndexByte(rest, '\\')
-		if plain < 0 {
-			return size + len(rest)
-		}
-		n, character := escape(rest[plain:])
-		size += plain + utf8.RuneLen(character)
-		rest = rest[plain+n:]
-	}
-}
-
-// escape returns the length of the escape that a text begins with, and the character it stands for. Half a pair of
-// surrogates stands for U+FFFD.
-func escape(b []byte) (length int, character rune) {
-	const short, pair = 6, 12
-	if b[1] != 'u' {
-		return 2, ' ' // whichever it is, it is one byte
-	}
-	character = hex(b[2:short])
-	if !utf16.IsSurrogate(character) {
-		return short, character
-	}
-	if len(b) >= pair && b[short] == '\\' && b[short+1] == 'u' {
-		if both := utf16.DecodeRune(character, hex(b[short+2:pair])); both != utf8.RuneError {
-			return pair, both
-		}
-	}
-	return short, utf8.RuneError
-}
-
-// hex reads four digits.
-func hex(b []byte) (r rune) {
-	for _, c := range b {
-		digit := c & 0x0f
-		if c > '9' {
-			digit += 9
-		}
-		r = r<<4 | rune(digit)
-	}
-	return r
-}
-
 // Scan walks over a text value by value.
 type Scan struct {
 	Text []byte
@@ -203,7 +145,7 @@ func (s *Scan) Next() bool {
 func (s *Scan) Name() Span {
 	name := s.Value()
 	s.Space()
-	s.At++ // the colon
+	s.At = min(s.At+1, len(s.Text)) // the colon
 	s.Space()
 	return name
 }

@@ -102,6 +102,10 @@ func TestWalkingOverACutTextEnds(t *testing.T) {
 			t.Errorf("%s: %q, %v", text, raw, ok)
 		}
 	}
+	whole := []byte(`{"a\u00e9\n":["\ud83d\ude00"],"b\\":{}}`)
+	for end := range whole {
+		_, _ = find(whole[:end], "/b/x")
+	}
 }
 
 func FuzzFind(f *testing.F) {

@@ -16,12 +16,13 @@ import (
 // line: it starts the program from outside, and comes between the rooms where serve lets it.
 var allowed = map[string][]string{
 	"inbox":                 {"inbox/inbox/cli"},
-	"inbox/inbox":           {},
-	"inbox/inbox/qoreid":    {"inbox/inbox"},
+	"inbox/inbox":           {"inbox/inbox/rawjson"},
+	"inbox/inbox/rawjson":   {},
+	"inbox/inbox/qoreid":    {"inbox/inbox", "inbox/inbox/rawjson"},
 	"inbox/inbox/intake":    {"inbox/inbox", "inbox/inbox/qoreid"},
 	"inbox/inbox/store":     {"inbox/inbox"},
 	"inbox/inbox/dispatch":  {"inbox/inbox"},
-	"inbox/inbox/host":      {"inbox/inbox", "inbox/sdk/abi"},
+	"inbox/inbox/host":      {"inbox/inbox", "inbox/inbox/rawjson", "inbox/sdk/abi"},
 	"inbox/inbox/release":   {"inbox/inbox", "inbox/inbox/host"},
 	"inbox/inbox/config":    {"inbox/inbox", "inbox/inbox/qoreid", "inbox/inbox/intake"},
 	"inbox/inbox/api":       {"inbox/inbox", "inbox/inbox/store"},

@@ -120,6 +120,7 @@ func (b *Bare) offerSession(ctx context.Context) error {
 		b.Output.Write(view)
 		return 0
 	})
+	builder = offerFunction(builder, abi.EventRead, 5, func(*instance, context.Context, api.Memory, []uint64) int32 { return abi.None })
 	_, err := builder.Instantiate(ctx)
 	return err
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // later are imports of contract v1 that this version does not have.
-var later = []string{"config_get", "secret_get", "kv_get", "kv_list", "kv_set", "kv_delete", "event_read", "emit", "http_fetch", "result"}
+var later = []string{"config_get", "secret_get", "kv_get", "kv_list", "kv_set", "kv_delete", "emit", "http_fetch", "result"}
 
 // check refuses modules that ask for what is not there, naming all of it.
 func (s *sandbox) check(m *module, limit int64) error {

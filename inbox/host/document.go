@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -9,15 +10,21 @@ import (
 	"unicode/utf8"
 
 	"inbox/inbox"
+	"inbox/inbox/rawjson"
 	"inbox/sdk/abi"
 )
 
 // timeFormat is RFC 3339 in UTC with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// Document builds what a plugin gets for an attempt. The body is put in byte for byte, without a byte order mark; one
-// that is not JSON in UTF-8 goes as base64.
+// Document builds what a plugin gets for an attempt, with as much of the body as the manifest's [data] lets it see.
 func Document(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manifest, now time.Time) ([]byte, error) {
+	doc, _, err := document(e, p, d, m, granted(m.Data.Fields), now)
+	return doc, err
+}
+
+// document builds the document, and returns with it what was left out of it because it is long.
+func document(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manifest, g *grant, now time.Time) ([]byte, []withheld, error) {
 	v := &e.View
 	doc := abi.Document{
 		V: abi.Version,
@@ -39,12 +46,29 @@ func Document(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manife
 	for _, h := range p.Headers {
 		doc.Event.Headers[h.Name] = h.Value
 	}
-	body := bytes.TrimPrefix(p.Body, []byte("\xef\xbb\xbf"))
-	if !utf8.Valid(body) || !json.Valid(body) {
-		doc.Event.BodyBase64 = p.Body
-		return encode(&doc)
+	body, left := show(&doc.Event, p.Body, g, cmp.Or(m.Data.InlineMax, inbox.DefaultInlineMax))
+	for _, w := range left {
+		doc.Event.Withheld = append(doc.Event.Withheld, abi.Withheld{Pointer: w.pointer, Size: w.size})
 	}
-	return splice(&doc, body)
+	text, err := splice(&doc, body)
+	return text, left, err
+}
+
+// show returns as much of a body as is granted, nil when it is not JSON in UTF-8. Then nothing can be told apart in it:
+// it is the event's BodyBase64 if all is granted, and nothing is shown of it if less is. Texts of more than most bytes
+// are left out, and so is what is not JSON.
+func show(to *abi.Event, body []byte, g *grant, most int64) (shown []byte, left []withheld) {
+	if text := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")); utf8.Valid(text) && rawjson.Valid(text) {
+		return narrow(text, g, most)
+	}
+	switch {
+	case !g.all:
+	case int64(len(body)) > most:
+		left = []withheld{{size: len(body), raw: body, text: true}}
+	default:
+		to.BodyBase64 = body
+	}
+	return nil, left
 }
 
 // DeliveryID is the same for every attempt of every run of an event in a plugin: an idempotency key.
@@ -66,9 +90,12 @@ func encode(doc *abi.Document) ([]byte, error) {
 	return b, nil
 }
 
-// splice encodes the document around the body, which is not decoded: a number too large for a float, a duplicate key
-// and a space stay as they came, and megabytes of photos are copied once.
+// splice encodes the document around the body, if there is one, which is not decoded: a number too large for a float, a
+// duplicate key and a space stay as they came, and megabytes are copied once.
 func splice(doc *abi.Document, body []byte) ([]byte, error) {
+	if body == nil {
+		return encode(doc)
+	}
 	const mark = `"body":-0e-0` // in a text the quotes would be escaped, and all other values are texts
 	doc.Event.Body = json.RawMessage(mark[len(`"body":`):])
 	b, err := encode(doc)

@@ -93,7 +93,7 @@ func TestADocumentHoldsTheBodyByteForByte(t *testing.T) {
 		"a megabyte of a string": `{"photo":"` + strings.Repeat("A", 1<<20) + `"}`,
 	} {
 		e, payload := event(inbox.Unknown, body)
-		m := inbox.Manifest{Config: map[string]string{"k": "v"}}
+		m := inbox.Manifest{Config: map[string]string{"k": "v"}, Data: inbox.Data{InlineMax: 2 << 20}}
 		text, err := host.Document(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Run: 2, Attempt: 3}, &m, e.ReceivedAt)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"slices"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -12,25 +13,35 @@ import (
 // offerSession makes the module inbox_v1. Its functions find their instance in the context that the guest was started
 // with. Buffers belong to the guest; every one is checked against its memory before it is touched.
 func offerSession(ctx context.Context, r wazero.Runtime) error {
-	i32 := api.ValueTypeI32
-	add := func(b wazero.HostModuleBuilder, name string, fn func(*instance, context.Context, api.Memory, uint32, uint32) int32) wazero.HostModuleBuilder {
-		toll := toll{bytes: lengths[name]}
-		return b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
-			toll.take(ctx, mod, stack)
-			in, ok := ctx.Value(instanceKey{}).(*instance)
-			if !ok || mod.Memory() == nil {
-				stack[0] = api.EncodeI32(abi.ErrPointer)
-				return
-			}
-			stack[0] = api.EncodeI32(fn(in, ctx, mod.Memory(), uint32(stack[0]), uint32(stack[1])))
-		}), []api.ValueType{i32, i32}, []api.ValueType{i32}).Export(name)
-	}
 	b := r.NewHostModuleBuilder(abi.Module)
-	b = add(b, abi.Next, (*instance).next)
-	b = add(b, abi.Done, (*instance).done)
-	b = add(b, abi.Log, (*instance).logLine)
+	b = offerFunction(b, abi.Next, 2, func(in *instance, ctx context.Context, mem api.Memory, p []uint64) int32 {
+		return in.next(ctx, mem, uint32(p[0]), uint32(p[1]))
+	})
+	b = offerFunction(b, abi.Done, 2, func(in *instance, _ context.Context, mem api.Memory, p []uint64) int32 {
+		return in.done(mem, uint32(p[0]), uint32(p[1]))
+	})
+	b = offerFunction(b, abi.Log, 2, func(in *instance, _ context.Context, mem api.Memory, p []uint64) int32 {
+		return in.logLine(mem, uint32(p[0]), uint32(p[1]))
+	})
+	b = offerFunction(b, abi.EventRead, 5, func(in *instance, _ context.Context, mem api.Memory, p []uint64) int32 {
+		return in.eventRead(mem, uint32(p[0]), uint32(p[1]), uint32(p[2]), uint32(p[3]), uint32(p[4]))
+	})
 	_, err := b.Instantiate(ctx)
 	return err
+}
+
+// offerFunction adds a function that takes so many i32 and gives one. Its toll is taken first.
+func offerFunction(b wazero.HostModuleBuilder, name string, params int, fn func(*instance, context.Context, api.Memory, []uint64) int32) wazero.HostModuleBuilder {
+	toll := toll{bytes: lengths[name]}
+	return b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
+		toll.take(ctx, mod, stack)
+		in, ok := ctx.Value(instanceKey{}).(*instance)
+		if !ok || mod.Memory() == nil {
+			stack[0] = api.EncodeI32(abi.ErrPointer)
+			return
+		}
+		stack[0] = api.EncodeI32(fn(in, ctx, mod.Memory(), stack))
+	}), slices.Repeat([]api.ValueType{api.ValueTypeI32}, params), []api.ValueType{api.ValueTypeI32}).Export(name)
 }
 
 // offerAbort makes env.abort, which AssemblyScript calls instead of trapping.
@@ -73,7 +84,7 @@ func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) 
 		return abi.ErrPointer
 	}
 	in.pay(int64(len(doc)))
-	in.busy.taken = true
+	in.busy.taken, in.texts.open = true, true
 	return int32(len(doc))
 }
 
@@ -81,7 +92,7 @@ func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) 
 const maxDocument = 1<<31 - 1
 
 // done takes the one result of the event that the guest has.
-func (in *instance) done(_ context.Context, mem api.Memory, ptr, size uint32) int32 {
+func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
 	if in.busy == nil || !in.busy.taken {
 		return abi.ErrState
 	}
@@ -94,7 +105,7 @@ func (in *instance) done(_ context.Context, mem api.Memory, ptr, size uint32) in
 		return abi.ErrPointer
 	}
 	d := in.busy
-	in.busy = nil
+	in.busy, in.texts = nil, texts{}
 	// The view is the guest's memory, which it goes on to change.
 	d.result <- result{append([]byte(nil), view...), in.fuel()}
 	in.meter.begin(noLimit) // until it asks for the next event; its time is bounded
@@ -102,7 +113,7 @@ func (in *instance) done(_ context.Context, mem api.Memory, ptr, size uint32) in
 }
 
 // logLine adds a line to the attempt's log.
-func (in *instance) logLine(_ context.Context, mem api.Memory, ptr, size uint32) int32 {
+func (in *instance) logLine(mem api.Memory, ptr, size uint32) int32 {
 	size = min(size, uint32(min(in.p.manifest.Limits.Log, maxDocument)))
 	view, ok := mem.Read(ptr, size)
 	if !ok {

@@ -35,6 +35,7 @@ type instance struct {
 	output capped // standard output of a command
 	log    capped // standard error, the log import, and standard output of a session
 	world  world
+	texts  texts
 	ended  chan struct{} // closed when the guest has ended; err and broken are set then
 	err    error
 	broken any // what the runtime panicked with
@@ -98,6 +99,7 @@ func (in *instance) run(config wazero.ModuleConfig) {
 // turn makes the instance that of a delivery.
 func (in *instance) turn(c Call) {
 	in.world.turn(c)
+	in.texts = texts{left: c.left}
 	in.memory.refused.Store(false)
 }
 
@@ -135,6 +137,7 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	defer in.cancel(nil)
 	in.stdin.data = c.Doc
 	in.turn(c)
+	in.texts.open = true
 	in.meter.begin(p.fuel())
 	in.limit(p.manifest.Limits.Time)
 	start := time.Now()

@@ -20,6 +20,7 @@ type Program struct {
 	sandbox  *sandbox
 	compiled wazero.CompiledModule
 	manifest *inbox.Manifest
+	grant    *grant // what the plugin is shown of a body
 	info     Info
 	parked   chan *instance  // sessions that wait in next
 	calls    sync.WaitGroup  // attempts, and sessions being started ahead
@@ -65,7 +66,7 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *module, 
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Program{
-		host: h, sandbox: s, compiled: compiled, manifest: manifest, info: info,
+		host: h, sandbox: s, compiled: compiled, manifest: manifest, grant: granted(manifest.Data.Fields), info: info,
 		need: m.needs(int64(len(wasm)), manifest), parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
 	}
 }
@@ -157,6 +158,18 @@ type Call struct {
 	Doc        []byte    // the document, as by Document
 	Seed       string    // seeds the guest's random numbers: the same for every attempt of a delivery
 	ReceivedAt time.Time // the guest's clock
+
+	left []withheld // what was left out of Doc and may be read
+}
+
+// Attempt makes one attempt with an event: it builds what the plugin is shown of it, and runs the plugin. Nothing may
+// change the payload meanwhile.
+func (p *Program) Attempt(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+	doc, left, err := document(e, payload, d, p.manifest, p.grant, now)
+	if err != nil {
+		return inbox.Outcome{Result: inbox.HostError, Reason: err.Error()}
+	}
+	return p.Run(ctx, Call{Doc: doc, Seed: DeliveryID(d), ReceivedAt: e.ReceivedAt, left: left})
 }
 
 // Run makes one attempt within the limits of the manifest. It never fails: what goes wrong is an outcome. When ctx ends

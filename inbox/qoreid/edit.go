@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"inbox/inbox"
+	"inbox/inbox/rawjson"
 )
 
 // Set puts a value at a JSON pointer (RFC 6901) into a body, making objects on the way; "-" adds to the end of an array.
@@ -17,32 +18,32 @@ func Set(body []byte, pointer, value string) ([]byte, error) {
 	fail := func(cause error) ([]byte, error) {
 		return nil, inbox.Errorf(inbox.Invalid, "set "+strconv.Quote(pointer), "%w", cause)
 	}
-	path, ok := tokens(pointer)
+	path, ok := rawjson.Tokens(pointer)
 	if !ok {
 		return fail(errors.New("a JSON pointer begins with a slash, as in /data/status/status"))
 	}
-	if !valid(body) {
+	if !rawjson.Valid(body) {
 		return fail(errors.New("the body is not JSON"))
 	}
 	leaf := []byte(value)
-	if !valid(leaf) {
+	if !rawjson.Valid(leaf) {
 		leaf = quote(value)
 	}
-	at := whole(body)
+	at := rawjson.Whole(body)
 	for i, token := range path {
-		in, ok := child(body, at, token)
+		in, ok := rawjson.Child(body, at, token)
 		if ok {
 			at = in
 			continue
 		}
-		added, err := insertion(at.of(body), path[i:], leaf)
+		added, err := insertion(at.Of(body), path[i:], leaf)
 		if err != nil {
 			return fail(err)
 		}
-		end := at.to - 1 // before the closing bracket
+		end := at.To - 1 // before the closing bracket
 		return slices.Concat(body[:end], added, body[end:]), nil
 	}
-	return slices.Concat(body[:at.from], leaf, body[at.to:]), nil
+	return slices.Concat(body[:at.From], leaf, body[at.To:]), nil
 }
 
 // insertion returns what is added to the end of an object or array so that the leaf is at the path, or says why
@@ -50,7 +51,7 @@ func Set(body []byte, pointer, value string) ([]byte, error) {
 func insertion(into []byte, path []string, leaf []byte) ([]byte, error) {
 	token := path[0]
 	comma := ""
-	if inner := (scan{b: into}); inner.enter(into[0]) {
+	if inner := (rawjson.Scan{Text: into}); inner.Enter(into[0]) {
 		comma = ","
 	}
 	rest := nest(path[1:], leaf)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"inbox/inbox"
+	"inbox/inbox/rawjson"
 )
 
 // NormVersion is the number of this way of reading bodies. It grows when the same body would be read otherwise.
@@ -42,7 +43,7 @@ type Map struct {
 func Read(body []byte, rules Rules) inbox.View {
 	v := inbox.View{Event: inbox.UnknownEvent, Verdict: inbox.Unknown, Rank: -1, NormVersion: NormVersion}
 	doc := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	if !valid(doc) {
+	if !rawjson.Valid(doc) {
 		return v
 	}
 	root := read(doc, "")
@@ -78,11 +79,11 @@ type fields struct {
 // read takes the fields out of an object. Anything else has none.
 func read(text []byte, product string) fields {
 	var f fields
-	for name, at := range members(text) {
+	for name, at := range rawjson.Members(text) {
 		if to := f.named(string(name)); to != nil {
-			*to = at.of(text)
+			*to = at.Of(text)
 		} else if string(name) == product {
-			f.product = at.of(text)
+			f.product = at.Of(text)
 		}
 	}
 	return f
@@ -142,9 +143,9 @@ func (f *fields) readStatus() (status, state, sub string) {
 		return status, state, ""
 	}
 	var w statusWords
-	for name, at := range members(f.status) {
+	for name, at := range rawjson.Members(f.status) {
 		if to := w.named(string(name)); to != nil {
-			*to = word(at.of(f.status))
+			*to = word(at.Of(f.status))
 		}
 	}
 	status, state = w.legacy()
@@ -196,8 +197,8 @@ func override(v *inbox.View, doc []byte, maps []Map) (id string) {
 		if pointer == "" {
 			return
 		}
-		if at, ok := find(doc, pointer); ok {
-			*field = first(word(at.of(doc)), *field)
+		if at, ok := rawjson.Find(doc, pointer); ok {
+			*field = first(word(at.Of(doc)), *field)
 		}
 	}
 	for _, m := range maps {

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"inbox/inbox"
+	"inbox/inbox/rawjson"
 )
 
 // What QoreID calls the steps in the life of a verification.
@@ -103,5 +104,5 @@ func text(raw []byte) string {
 	if len(raw) == 0 || raw[0] != '"' {
 		return ""
 	}
-	return short(string(unquote(raw)))
+	return short(string(rawjson.Unquote(raw)))
 }

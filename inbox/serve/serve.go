@@ -146,19 +146,8 @@ func (h *house) change(c release.Change) {
 		return
 	}
 	h.dispatch.SetLive(c.Plugin, &dispatch.Live{
-		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Run: h.opt.Harm.run(runner(c.Live.Program, &c.Live.Manifest)),
+		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Run: h.opt.Harm.run(c.Live.Program.Attempt),
 	})
-}
-
-// runner makes attempts with a program.
-func runner(p *host.Program, m *inbox.Manifest) dispatch.Runner {
-	return func(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
-		doc, err := host.Document(e, payload, d, m, now)
-		if err != nil {
-			return inbox.Outcome{Result: inbox.HostError, Reason: err.Error()}
-		}
-		return p.Run(ctx, host.Call{Doc: doc, Seed: host.DeliveryID(d), ReceivedAt: e.ReceivedAt})
-	}
 }
 
 // door is the handler that webhooks come to.

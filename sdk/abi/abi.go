@@ -13,12 +13,17 @@ const (
 	Next   = "next" // (buf, len) -> i32: the next document; its full length when buf is too small; NoMore at the end
 	Done   = "done" // (ptr, len) -> i32: the one result of the event that next handed over; 0 bytes mean ok
 	Log    = "log"  // (ptr, len) -> i32: a log line; 0
+
+	// EventRead gives a text that Withheld names: (ptr, ptr_len, off, buf, len) -> i32. ptr is its JSON pointer, off where in
+	// the text to begin. It copies what fits and answers with the length of the whole text; None when no such text was left out.
+	EventRead = "event_read"
 )
 
 // Answers of imports that are not lengths.
 const (
 	NoMore      int32 = -1 // next: no more events, leave
-	ErrState    int32 = -2 // called out of turn: done without next, next without done
+	None        int32 = -1 // event_read: nothing to be read there
+	ErrState    int32 = -2 // called out of turn: done without next, next without done, event_read without an event
 	ErrPointer  int32 = -3 // the buffer is not inside the guest's memory
 	ErrTooLarge int32 = -4 // more than the limit
 )
@@ -76,15 +81,16 @@ type Event struct {
 	Late              bool              `json:"late"`
 	DuplicateHint     bool              `json:"duplicate_hint"`
 	Headers           map[string]string `json:"headers"`
-	Body              json.RawMessage   `json:"body,omitempty"`        // the event's JSON, byte for byte without a byte order mark
-	BodyBase64        []byte            `json:"body_base64,omitempty"` // instead of Body when it is not valid UTF-8 JSON
+	Body              json.RawMessage   `json:"body,omitempty"`        // as much of the event's JSON as is granted, byte for byte without a byte order mark
+	BodyBase64        []byte            `json:"body_base64,omitempty"` // instead of Body when it is not valid UTF-8 JSON, and all of it is granted
 	Withheld          []Withheld        `json:"withheld"`
 }
 
-// Withheld names a value that was left out of Body.
+// Withheld names a text that was left out of Body because it is long, where null stands for it; the empty pointer without
+// a Body is what is not JSON.
 type Withheld struct {
 	Pointer string `json:"ptr"`
-	Size    int    `json:"size"`
+	Size    int    `json:"size"` // bytes of the text
 }
 
 // Result is what a plugin answers: on standard output, or through done. No answer at all means ok; one without an outcome

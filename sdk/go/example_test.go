@@ -67,6 +67,22 @@ func ExampleEvent_Decode() {
 	// Output: <nil> 42
 }
 
+// A photo is long, and left out of the document until the plugin asks for it.
+func ExampleEvent_Read() {
+	e, err := sdk.Parse([]byte(`{"v":1,"event":{"id":"evt_1","body":{"data":{"photo":"/9j/4AAQSkZJRg=="}},"withheld":[]}}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	photo, err := e.Read("/data/photo")
+	fmt.Println(len(photo), err)
+	_, err = e.Read("/data/signature")
+	fmt.Println(err)
+	// Output:
+	// 16 <nil>
+	// read "/data/signature" of event evt_1: there is no text, or it is not shown
+}
+
 func ExampleRetryAfter() {
 	a := sdk.RetryAfter(30*time.Second, "the ledger is closed")
 	fmt.Println(a.Outcome(), a.Wait(), a.Reason())

@@ -40,6 +40,8 @@ type Event struct {
 	abi.Event
 	Delivery abi.Delivery
 	Config   map[string]string // [config] of the plugin's NAME.toml
+
+	over bool // it was answered: the host has nothing of it any more
 }
 
 // Parse reads a document as a plugin gets it, for tests: `inbox` hands [Handle]'s function what Parse makes of one.
@@ -136,6 +138,7 @@ func handleOne(doc []byte, fn func(*Event) Answer) []byte {
 		return encode(abi.Result{Outcome: abi.OutcomeRetry, Reason: "the SDK cannot " + err.Error()})
 	}
 	a := fn(e)
+	e.over = true
 	if a.result.Outcome == "" && a.result.Reason == "" {
 		return nil
 	}

@@ -19,6 +19,9 @@ func hostDone(ptr unsafe.Pointer, size uint32) int32
 //go:wasmimport inbox_v1 log
 func hostLog(ptr unsafe.Pointer, size uint32) int32
 
+//go:wasmimport inbox_v1 event_read
+func hostEventRead(ptr unsafe.Pointer, ptrSize, off uint32, buf unsafe.Pointer, size uint32) int32
+
 // host is the inbox that runs the plugin.
 type host struct{}
 
@@ -45,6 +48,16 @@ func (host) done(result []byte) {
 	if n := hostDone(unsafe.Pointer(unsafe.SliceData(result)), uint32(len(result))); n < 0 {
 		fail("done", n)
 	}
+}
+
+// readWithheld asks for a text that was left out of the document.
+func readWithheld(w abi.Withheld) ([]byte, error) {
+	text := make([]byte, w.Size)
+	n := hostEventRead(unsafe.Pointer(unsafe.StringData(w.Pointer)), uint32(len(w.Pointer)), 0, unsafe.Pointer(unsafe.SliceData(text)), uint32(len(text)))
+	if int(n) != len(text) {
+		return nil, fmt.Errorf("inbox_v1.event_read answered %d for a text of %d bytes, which this SDK does not expect", n, len(text))
+	}
+	return text, nil
 }
 
 // fail ends the plugin: the host does not keep its side of the contract, or this package does not. The event counts as

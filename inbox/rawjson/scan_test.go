@@ -1,4 +1,4 @@
-package qoreid_test
+package rawjson_test
 
 import (
 	"encoding/json"
@@ -6,8 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"inbox/inbox"
-	"inbox/inbox/qoreid"
+	"inbox/inbox/rawjson"
 )
 
 // texts are JSON and what only looks like it.
@@ -25,8 +24,23 @@ var texts = []string{
 func TestJSONIsToldFromWhatIsNotAsEncodingJSONDoes(t *testing.T) {
 	t.Parallel()
 	for _, text := range texts {
-		if got, want := qoreid.Valid([]byte(text)), json.Valid([]byte(text)); got != want {
+		if got, want := rawjson.Valid([]byte(text)), json.Valid([]byte(text)); got != want {
 			t.Errorf("%.60q: %v, encoding/json says %v", text, got, want)
+		}
+	}
+}
+
+// Strings are gone over many bytes at a time: what ends one must be seen wherever it is.
+func TestWhatIsNotPlainIsSeenAtEveryPlace(t *testing.T) {
+	t.Parallel()
+	for _, special := range []string{`"`, `"x`, `\n`, `\x`, "\x1f", "\x00", "\x20", "\x21", "\x23", "\x5b", "\x5d", "\x7f", "\x80", "\xa2", "\xdc", "\xff"} {
+		for before := range 80 {
+			for _, after := range []int{0, 1, 40} {
+				text := []byte(`"` + strings.Repeat("a", before) + special + strings.Repeat("b", after) + `"`)
+				if got, want := rawjson.Valid(text), json.Valid(text); got != want {
+					t.Fatalf("%q: %v, encoding/json says %v", text, got, want)
+				}
+			}
 		}
 	}
 }
@@ -36,10 +50,16 @@ func FuzzValid(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if got, want := qoreid.Valid(text), json.Valid(text); got != want {
+		if got, want := rawjson.Valid(text), json.Valid(text); got != want {
 			t.Errorf("%q: %v, encoding/json says %v", text, got, want)
 		}
 	})
+}
+
+// find returns the raw value at a pointer.
+func find(text []byte, pointer string) ([]byte, bool) {
+	at, ok := rawjson.Find(text, pointer)
+	return at.Of(text), ok
 }
 
 func TestAValueIsFoundAtItsPointer(t *testing.T) {
@@ -49,12 +69,12 @@ func TestAValueIsFoundAtItsPointer(t *testing.T) {
 		"": strings.TrimSpace(doc), "/a~1b/c~0d/0": "10", "/a~1b/c~0d/1": `{"x":"y"}`, "/a~1b/c~0d/1/x": `"y"`, "/a~1b/c~0d/2": "30",
 		"/e/f": "null", "/": "7",
 	} {
-		if got, ok := qoreid.Find([]byte(doc), pointer); !ok || string(got) != want {
+		if got, ok := find([]byte(doc), pointer); !ok || string(got) != want {
 			t.Errorf("%s: %s, %v", pointer, got, ok)
 		}
 	}
 	for _, pointer := range []string{"e", "/x", "/a~1b/c~0d/3", "/a~1b/c~0d/01", "/a~1b/c~0d/-1", "/a~1b/c~0d/x", "/e/f/g", "/a/b"} {
-		if got, ok := qoreid.Find([]byte(doc), pointer); ok {
+		if got, ok := find([]byte(doc), pointer); ok {
 			t.Errorf("%s: %s", pointer, got)
 		}
 	}
@@ -63,11 +83,12 @@ func TestAValueIsFoundAtItsPointer(t *testing.T) {
 func TestMembersComeInTheirOrderUntilNobodyWantsMore(t *testing.T) {
 	t.Parallel()
 	var got []string
-	for name, value := range qoreid.Members([]byte(`{"a" : 1, "\u0062":[2] ,"a":"3","z":0}`)) {
+	text := []byte(`{"a" : 1, "\u0062":[2] ,"a":"3","z":0}`)
+	for name, value := range rawjson.Members(text) {
 		if string(name) == "z" {
 			break
 		}
-		got = append(got, string(name)+"="+string(value))
+		got = append(got, string(name)+"="+string(value.Of(text)))
 	}
 	if want := `a=1 b=[2] a="3"`; strings.Join(got, " ") != want {
 		t.Errorf("%q", got)
@@ -77,27 +98,34 @@ func TestMembersComeInTheirOrderUntilNobodyWantsMore(t *testing.T) {
 func TestWalkingOverACutTextEnds(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`["b`, `["b\"`, `[{"a":[`, `[1`} {
-		if raw, ok := qoreid.Find([]byte(text), "/0"); !ok || string(raw) != text[1:] {
+		if raw, ok := find([]byte(text), "/0"); !ok || string(raw) != text[1:] {
 			t.Errorf("%s: %q, %v", text, raw, ok)
 		}
+	}
+	whole := []byte(`{"a\u00e9\n":["\ud83d\ude00"],"b\\":{}}`)
+	for end := range whole {
+		_, _ = find(whole[:end], "/b/x")
 	}
 }
 
 func FuzzFind(f *testing.F) {
 	for _, text := range texts {
 		f.Add([]byte(text), "/a/b")
+		f.Add([]byte(text), "/a")
 	}
 	f.Fuzz(func(t *testing.T, text []byte, pointer string) {
 		if !json.Valid(text) || !utf8.Valid(text) {
 			return
 		}
-		want, there := inbox.Scalars(text)(pointer)
-		raw, ok := qoreid.Find(text, pointer)
-		if there && !ok {
-			t.Fatalf("%q at %q: not found, Scalars says %q", text, pointer, want)
+		raw, ok := find(text, pointer)
+		if ok && !json.Valid(raw) {
+			t.Errorf("%q at %q: %q", text, pointer, raw)
 		}
-		if got := qoreid.Word(raw); there && len(want) < 100 && !strings.ContainsFunc(want, func(r rune) bool { return r < ' ' || r >= 0x7f }) && got != want {
-			t.Errorf("%q at %q: %q, Scalars says %q", text, pointer, got, want)
+		var members map[string]json.RawMessage
+		if name, simple := strings.CutPrefix(pointer, "/"); simple && !strings.ContainsAny(name, "/~") && json.Unmarshal(text, &members) == nil {
+			if want, there := members[name]; there != ok || string(want) != string(raw) {
+				t.Errorf("%q at %q: %q, %v; want %q, %v", text, pointer, raw, ok, want, there)
+			}
 		}
 	})
 }

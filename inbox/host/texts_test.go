@@ -1,0 +1,175 @@
+package host_test
+
+import (
+	"context"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+)
+
+// shown compiles a guest that is shown /data/photo and /data/id alone, and texts of up to 10 bytes.
+func shown(t *testing.T, h *host.Host, wasm []byte, reuse int, limit time.Duration) (*host.Program, *inbox.Manifest) {
+	t.Helper()
+	m := limits()
+	m.Reuse, m.Limits.Time = reuse, limit
+	m.Data = inbox.Data{Fields: []string{"/data/photo", "/data/id"}, InlineMax: 10}
+	p, err := h.Compile(context.Background(), wasm, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close(context.Background()) })
+	return p, m
+}
+
+// attempt makes an attempt with an event of a body.
+func attempt(p *host.Program, body string) inbox.Outcome {
+	e, payload := event(inbox.Passed, body)
+	return p.Attempt(context.Background(), e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, e.ReceivedAt)
+}
+
+func TestAGuestReadsWhatWasLeftOutAndNothingElse(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for name, c := range map[string]struct {
+		body   string
+		result inbox.Result
+		log    string
+	}{
+		"session_read":     {`{"data":{"photo":"01234567890123456789","id":1},"secret":"01234567890123456789"}`, inbox.OK, "01234567890123456789\n"},
+		"session_read_bad": {`{"data":{"photo":"01234567890123456789","id":1},"secret":"01234567890123456789"}`, inbox.OK, "data\n"},
+		"read":             {`{"data":{"photo":"é\n\u00e9\/\ud83d\ude00\ud800 and more"}}`, inbox.OK, "é\né/😀\ufffd and more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := shown(t, h, fixture(t, name), 1, 20*time.Second)
+			var fuel int64
+			for range 3 {
+				out := attempt(p, c.body)
+				if out.Result != c.result || string(out.Log) != c.log {
+					t.Errorf("%s (%s): it read %q", out.Result, out.Reason, out.Log)
+				}
+				if fuel != 0 && out.Fuel != fuel {
+					t.Errorf("it spent %d and then %d", fuel, out.Fuel)
+				}
+				fuel = out.Fuel
+			}
+		})
+	}
+}
+
+// What a session read of one event must not be there for the next.
+func TestAReusedSessionReadsItsOwnEvent(t *testing.T) {
+	t.Parallel()
+	p, _ := shown(t, newHost(t), fixture(t, "session_read"), 100, 20*time.Second)
+	for _, photo := range []string{strings.Repeat("a", 20), strings.Repeat(`\/`, 15), strings.Repeat("b", 11)} {
+		out := attempt(p, `{"data":{"photo":"`+photo+`"}}`)
+		if want := strings.ReplaceAll(photo, `\`, "") + "\n"; out.Result != inbox.OK || string(out.Log) != want {
+			t.Errorf("%s (%s): it read %q, want %q", out.Result, out.Reason, out.Log, want)
+		}
+	}
+	if out := attempt(p, `{"data":{"photo":"short"}}`); out.Result != inbox.Trap { // the guest's, at the answer that nothing was left out
+		t.Errorf("%s (%s): it read %q", out.Result, out.Reason, out.Log)
+	}
+}
+
+func TestReadingIsPaidForByTheByteAndEndsInTime(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	photo := strings.Repeat("a", 60_000)
+	p, m := shown(t, h, fixture(t, "session_read_flood"), 1, 300*time.Millisecond)
+	if out := attempt(p, `{"data":{"photo":"`+photo+`"}}`); out.Result != inbox.Timeout {
+		t.Errorf("%s (%s)", out.Result, out.Reason)
+	}
+	limited := *m
+	limited.Limits.Time, limited.Limits.Fuel = time.Minute, 10_000_000
+	q, err := h.Compile(context.Background(), fixture(t, "session_read_flood"), &limited)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close(context.Background())
+	if out := attempt(q, `{"data":{"photo":"`+photo+`"}}`); out.Result != inbox.Fuel {
+		t.Errorf("%s (%s)", out.Result, out.Reason)
+	}
+	plain, _ := shown(t, h, fixture(t, "session_read"), 100, 20*time.Second)
+	one, more := attempt(plain, `{"data":{"photo":"`+strings.Repeat("a", 70)+`"}}`), attempt(plain, `{"data":{"photo":"`+strings.Repeat("a", 140)+`"}}`)
+	escaped := attempt(plain, `{"data":{"photo":"`+strings.Repeat(`\/`, 70)+`"}}`)
+	// Ten calls more with eleven bytes of pointer and seven of text; the log's bytes; the document's, where 70 became 140.
+	if least := int64(10*(100+11+7) + 70 + 1); more.Fuel-one.Fuel < least || more.Fuel-one.Fuel > least+10*40 {
+		t.Errorf("70 bytes cost %d, 140 bytes %d", one.Fuel, more.Fuel)
+	}
+	if got := escaped.Fuel - one.Fuel; got != 142 {
+		t.Errorf("decoding 142 bytes cost %d", got)
+	}
+}
+
+func TestABodyThatIsNotJSONIsShownAsAWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for name, c := range map[string]struct {
+		data inbox.Data
+		body string
+		want string
+	}{
+		"all, and short":       {inbox.Data{InlineMax: 10}, "\xff\x00", `"headers":{"content-type":"application/json"},"body_base64":"/wA=","withheld":[]`},
+		"all, and long":        {inbox.Data{InlineMax: 10}, "not JSON, and long", `"headers":{"content-type":"application/json"},"withheld":[{"ptr":"","size":18}]`},
+		"some":                 {inbox.Data{Fields: []string{"/data"}, InlineMax: 10}, "{\"data\":1", `"headers":{"content-type":"application/json"},"withheld":[]`},
+		"some, of bad UTF-8":   {inbox.Data{Fields: []string{"/data"}, InlineMax: 10}, "{\"data\":\"\xff\"}", `"headers":{"content-type":"application/json"},"withheld":[]`},
+		"none":                 {inbox.Data{Fields: []string{}, InlineMax: 10}, "secret", `"headers":{"content-type":"application/json"},"withheld":[]`},
+		"the whole as a field": {inbox.Data{Fields: []string{""}, InlineMax: 10}, "x", `"body_base64":"eA==","withheld":[]`},
+		"JSON":                 {inbox.Data{Fields: []string{}, InlineMax: 10}, "\xef\xbb\xbf{\"a\":1}", `"body":{},"withheld":[]`},
+	} {
+		e, payload := event(inbox.Unknown, c.body)
+		m := inbox.Manifest{Data: c.data}
+		doc, err := host.Document(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt)
+		if err != nil || !strings.Contains(string(doc), c.want+"}") {
+			t.Errorf("%s: %s, %v; want …%s…", name, doc, err, c.want)
+		}
+	}
+	wasm := strings.Replace(string(fixture(t, "read")), "/data/photo", "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 1)
+	wasm = strings.Replace(wasm, "\x41\x00\x41\x0b\x41\x00", "\x41\x00\x41\x00\x41\x00", 1) // a pointer of no bytes
+	m := limits()
+	m.Limits.Time, m.Data.InlineMax = 20*time.Second, 10
+	p, err := h.Compile(context.Background(), []byte(wasm), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(context.Background())
+	if out := attempt(p, "\xffnot JSON, and long\x00"); string(out.Log) != "\xffnot JSON, and long\x00" {
+		t.Errorf("%s (%s): it read %q", out.Result, out.Reason, out.Log)
+	}
+}
+
+// Memory is bounded by the payloads of the attempts under way, because what is left out of a document, and read, is not
+// copied on our side.
+func TestNothingOfWhatIsLeftOutIsCopied(t *testing.T) {
+	h := newHost(t)
+	const size = 10 << 20
+	body := `{"data":{"photo":"` + strings.Repeat("a", 60_000) + `","id":1,"x":"` + strings.Repeat("b", size) + `"}}`
+	e, payload := event(inbox.Passed, body)
+	for _, name := range []string{"session_ok", "read"} {
+		for _, data := range []inbox.Data{{}, {Fields: []string{"/data/photo"}}} {
+			m := limits()
+			m.Limits.Time, m.Limits.Log = time.Minute, 100_000
+			m.Data = data
+			m.Data.InlineMax = 1000
+			p, err := h.Compile(context.Background(), fixture(t, name), m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close(context.Background())
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			out := p.Attempt(context.Background(), e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, e.ReceivedAt)
+			runtime.ReadMemStats(&after)
+			if out.Result != inbox.OK || name == "read" && len(out.Log) != 60_000 {
+				t.Errorf("%s: %s (%s), a log of %d bytes", name, out.Result, out.Reason, len(out.Log))
+			}
+			if took := after.TotalAlloc - before.TotalAlloc; took > size/10 {
+				t.Errorf("%s, shown %q: an attempt took %d bytes beside a payload of %d", name, data.Fields, took, len(body))
+			}
+		}
+	}
+}

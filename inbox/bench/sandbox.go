@@ -81,16 +81,16 @@ const turns = 15
 
 // overhead is what the host adds to a bare call, in microseconds.
 func (t *timed) overhead(ctx context.Context, n int) (float64, error) {
-	return t.alternate(ctx, n, func(host, bare float64) float64 { return host - bare }, t.p50, t.plain.p50)
+	return alternate(ctx, n, func(through, bare float64) float64 { return through - bare }, t.p50, t.plain.p50)
 }
 
 // ratio is the time of a metered call by that of the same call unguarded.
 func (t *timed) ratio(ctx context.Context, n int) (float64, error) {
-	return t.alternate(ctx, n, func(metered, plain float64) float64 { return metered / plain }, t.metered.p50, t.plain.p50)
+	return alternate(ctx, n, func(metered, plain float64) float64 { return metered / plain }, t.metered.p50, t.plain.p50)
 }
 
 // alternate measures n calls of each of two kinds in turns and returns the median of what its turns came to.
-func (t *timed) alternate(ctx context.Context, n int, compare func(a, b float64) float64, a, b func(context.Context, int) (float64, error)) (float64, error) {
+func alternate(ctx context.Context, n int, compare func(a, b float64) float64, a, b func(context.Context, int) (float64, error)) (float64, error) {
 	var found []float64
 	for range turns {
 		x, err := a(ctx, max(n/turns, 1))

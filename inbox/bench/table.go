@@ -44,7 +44,7 @@ var table = []goal{
 	{"guest.c.fresh", micros, "<=", 150, "p50 of a call of a guest in C, a fresh instance per event, on one core"},
 	{"guest.go.reuse", micros, "<=", 200, "p50 of a call of a guest in Go whose instance is kept, on one core"},
 	{"guest.go.bare", micros, "", 0, "of it the guest: p50 of a bare call of it, its instructions not counted"},
-	{"guest.overhead", micros, "<=", 20, "what the host adds to a bare call: making the document, handing it over, taking the outcome"},
+	{"guest.overhead", micros, "<=", 20, "what the host adds to a bare call of a guest that does nothing, from making the document to the outcome"},
 	{"guest.metered.vs_unguarded", ratio, "<=", 1.25, "a bare call of the guest in C, its instructions counted ÷ as it is"},
 	{"guest.go.metered.vs_unguarded", ratio, "<=", 1.25, "the same with the guest in Go"},
 	{"claim.10k", micros, "", 0, "time to find the next work behind a backlog of 10,000 events"},

@@ -8,10 +8,11 @@ import (
 // Need is what the instances of one plugin may take of the process's memory at most, in bytes.
 type Need struct {
 	Instances int   // as many as attempts at a time, and of a session as many again that wait for an event
-	Memories  int64 // their linear memories, which are mapped and not in Go's heap
+	Memories  int64 // their linear memories
 	Stacks    int64 // of guests that recurse until the runtime ends them
 	Rest      int64 // results, logs, documents, tables and globals
-	Code      int64 // the compiled module, once; most of it is mapped
+	Code      int64 // the compiled module, once
+	Mapped    int64 // how much of all this is mapped, and not in Go's heap
 }
 
 // Total is all of it.
@@ -44,6 +45,10 @@ func (m *module) needs(size int64, man *inbox.Manifest) Need {
 	}
 	each := int64(n.Instances)
 	n.Memories = each * (man.Limits.Memory / pageSize * pageSize)
+	n.Mapped = n.Code + n.Memories
+	if !fixed { // they are copied when they grow, in Go's heap
+		n.Memories, n.Mapped = 2*n.Memories, n.Code
+	}
 	n.Stacks = each * stackMost
 	tables := (&reader{b: m.sections[sectionTable]}).u32() // how many; they grow by being copied
 	held := itemSize * (int64(tables)*maxTable + int64(len(m.sections[sectionGlobal])+len(m.sections[sectionElement])))

@@ -54,12 +54,12 @@ func newMemory(s *config.Settings, events int64) *memory {
 func (m *memory) add(name string, n host.Need, size int64) {
 	own := n.Memories + n.Rest + n.Code
 	m.plugins = append(m.plugins, MemoryPart{
-		Name: fmt.Sprintf("plugin %s, %d instances", name, n.Instances), Bytes: own, mapped: n.Memories + n.Code,
+		Name: fmt.Sprintf("plugin %s, %d instances", name, n.Instances), Bytes: own, mapped: n.Mapped,
 	})
 	m.stacks.Bytes += n.Stacks
 	m.largest = max(m.largest, size)
 	if n.Total() > m.swap.Bytes {
-		m.swap = MemoryPart{Bytes: n.Total(), mapped: n.Memories + n.Code}
+		m.swap = MemoryPart{Bytes: n.Total(), mapped: n.Mapped}
 	}
 }
 

@@ -61,16 +61,7 @@ func (g *guest) close() error {
 
 // live is the guest as a release of a plugin.
 func (g *guest) live() *dispatch.Live {
-	return &dispatch.Live{Release: "bench", Manifest: g.man, Run: g.run}
-}
-
-// run makes an attempt, as the program does.
-func (g *guest) run(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
-	doc, err := host.Document(e, p, d, &g.man, now)
-	if err != nil {
-		return inbox.Outcome{Result: inbox.HostError, Reason: err.Error()}
-	}
-	return g.prog.Run(ctx, host.Call{Doc: doc, Seed: host.DeliveryID(d), ReceivedAt: e.ReceivedAt})
+	return &dispatch.Live{Release: "bench", Manifest: g.man, Run: g.prog.Attempt}
 }
 
 // bare calls the guest n times from as many goroutines as the program would, over wazero and nothing else: the same

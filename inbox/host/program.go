@@ -65,7 +65,7 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *module, 
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Program{
 		host: h, sandbox: s, compiled: compiled, manifest: manifest, info: info,
-		need: m.needs(int64(len(wasm)), manifest), parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
+		parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
 	}
 }
 

@@ -25,9 +25,9 @@ type Program struct {
 	calls    sync.WaitGroup  // attempts, and sessions being started ahead
 	closing  context.Context // ends when the program is being closed: no session is started ahead any more
 	close    context.CancelFunc
-	mu       sync.Mutex // guards closed against calls.Add and parking
-	closed   bool
 	need     Need
+	mu       sync.Mutex // guards closed against calls.Add and parking; and starting
+	closed   bool
 	starting int // sessions being started ahead: each has its place in parked
 }
 

@@ -26,9 +26,9 @@ type Program struct {
 	calls    sync.WaitGroup  // attempts, and sessions being started ahead
 	closing  context.Context // ends when the program is being closed: no session is started ahead any more
 	close    context.CancelFunc
-	mu       sync.Mutex // guards closed against calls.Add and parking
-	closed   bool
 	need     Need
+	mu       sync.Mutex // guards closed against calls.Add and parking; and starting
+	closed   bool
 	starting int // sessions being started ahead: each has its place in parked
 }
 
@@ -67,7 +67,7 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *module, 
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Program{
 		host: h, sandbox: s, compiled: compiled, manifest: manifest, grant: granted(manifest.Data.Fields), info: info,
-		need: m.needs(int64(len(wasm)), manifest), parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
+		parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
 	}
 }
 

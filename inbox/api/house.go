@@ -32,6 +32,8 @@ const (
 	FileCompiling FileState = "compiling" // it is being made a release
 	FileRefused   FileState = "refused"   // it cannot become a release
 	FilePinned    FileState = "pinned"    // a rollback chose another release until it changes
+	FileAside     FileState = "set_aside" // it failed at once, or ended the program; the one before it runs, if there is one
+	FileSuspect   FileState = "suspect"   // it may have ended the program; it waits until it can run without other suspects
 	FileAbsent    FileState = "absent"    // there is none; the plugin keeps its place
 	FileStopped   FileState = "stopped"   // no server runs
 )

@@ -35,6 +35,19 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 		}
 		list[at].add(&files[i])
 	}
+	suspects, err := s.Store.Suspects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range suspects {
+		at := slices.IndexFunc(list, func(p Plugin) bool { return p.Name == one.Plugin })
+		if at >= 0 && !one.AsideAt.IsZero() {
+			list[at].SetAside = one.Release
+			if list[at].Error == "" {
+				list[at].Error = "release " + one.Release + " is set aside: " + one.Why
+			}
+		}
+	}
 	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
 }
@@ -44,7 +57,7 @@ func (s *server) pluginOf(r *inbox.PluginRecord) Plugin {
 	p := Plugin{
 		Name: r.Name, State: FileAbsent, Live: r.Live, Pinned: r.Pinned, Paused: r.Paused, OnHold: r.Health.OnHold,
 		HoldReason: r.Health.Reason, HeldAt: r.Health.Since, ProbeAt: r.Health.ProbeAt, Cursor: r.Cursor, Behind: r.Behind,
-		Retrying: r.Retrying, Ready: r.Ready, Parked: r.Parked, Dead: r.Dead, CreatedAt: r.CreatedAt,
+		Retrying: r.Retrying, Ready: r.Ready, Parked: r.Parked, Dead: r.Dead, Filtered: r.Filtered, CreatedAt: r.CreatedAt,
 	}
 	if !p.OnHold {
 		p.HoldReason, p.ProbeAt = "", time.Time{}
@@ -127,7 +140,7 @@ func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*
 	}
 	for i := range releases {
 		r := &releases[i]
-		d.Releases = append(d.Releases, Release{ID: r.ID, SHA256: r.Wasm, Size: r.Size, Live: r.ID == p.Live, CreatedAt: r.CreatedAt})
+		d.Releases = append(d.Releases, Release{ID: r.ID, SHA256: r.Wasm, Size: r.Size, Live: r.ID == p.Live, CreatedAt: r.CreatedAt, Actor: r.Actor})
 	}
 	if chosen == nil {
 		return d, nil
@@ -175,7 +188,7 @@ func (s *server) act(w http.ResponseWriter, r *http.Request, do func(p *Plugin) 
 	if err != nil {
 		return err
 	}
-	if p.CreatedAt.IsZero() {
+	if p.CreatedAt.IsZero() && p.SetAside == "" {
 		return p.neverRan()
 	}
 	if err := do(p); err != nil {
@@ -198,13 +211,18 @@ func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// resumePlugin ends a pause and a hold.
+// resumePlugin ends a pause and a hold, and brings back what was set aside.
 func (s *server) resumePlugin(w http.ResponseWriter, r *http.Request) error {
 	var req Deed
 	if err := read(w, r, &req); err != nil {
 		return err
 	}
 	return s.act(w, r, func(p *Plugin) error {
+		if p.SetAside != "" {
+			if err := s.Store.BringBack(r.Context(), actor(r, req.Reason), p.Name); err != nil || !(p.OnHold || p.Paused) {
+				return err
+			}
+		}
 		if p.OnHold {
 			return s.Store.ResumeHold(r.Context(), actor(r, req.Reason), p.Name)
 		}
@@ -235,6 +253,11 @@ func (s *server) rollbackPlugin(w http.ResponseWriter, r *http.Request) error {
 		if to.ID == p.File {
 			if err := s.Store.Audit(r.Context(), who, "rollback", p.Name+" to its file"); err != nil {
 				return err
+			}
+			if p.SetAside != "" {
+				if err := s.Store.BringBack(r.Context(), who, p.Name); err != nil {
+					return err
+				}
 			}
 			return s.Store.Unpin(r.Context(), p.Name)
 		}

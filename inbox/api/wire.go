@@ -162,14 +162,15 @@ type Failure struct {
 type Plugin struct {
 	Name       string    `json:"name"`
 	State      FileState `json:"state"`
-	Live       string    `json:"live"`             // release that runs, or, without a server, ran last
-	File       string    `json:"file"`             // release that the file in the plugins folder is
-	Pinned     string    `json:"pinned,omitempty"` // release a rollback chose
-	Error      string    `json:"error,omitempty"`  // why its file was refused
-	Hint       string    `json:"hint,omitempty"`   // what to do about it
-	Note       string    `json:"note,omitempty"`   // why it does not run as one would expect
-	Paused     bool      `json:"paused"`           // by an operator
-	OnHold     bool      `json:"on_hold"`          // sick: only probes run
+	Live       string    `json:"live"`                // release that runs, or, without a server, ran last
+	File       string    `json:"file"`                // release that the file in the plugins folder is
+	Pinned     string    `json:"pinned,omitempty"`    // release a rollback chose
+	SetAside   string    `json:"set_aside,omitempty"` // release that failed at once, or ended the program; it does not run until the file changes
+	Error      string    `json:"error,omitempty"`     // why its file was refused or set aside, or waits
+	Hint       string    `json:"hint,omitempty"`      // what to do about it
+	Note       string    `json:"note,omitempty"`      // why it does not run as one would expect
+	Paused     bool      `json:"paused"`              // by an operator
+	OnHold     bool      `json:"on_hold"`             // sick: only probes run
 	HoldReason string    `json:"hold_reason,omitempty"`
 	HeldAt     time.Time `json:"held_at,omitzero"`
 	ProbeAt    time.Time `json:"probe_at,omitzero"`
@@ -179,7 +180,8 @@ type Plugin struct {
 	Ready      int64     `json:"ready"`    // lanes that catch up
 	Parked     int64     `json:"parked"`   // lanes that wait behind a dead delivery
 	Dead       int64     `json:"dead"`
-	Running    int       `json:"running"` // attempts under way
+	Filtered   int64     `json:"filtered"` // events that its filters left out
+	Running    int       `json:"running"`  // attempts under way
 	LagSeconds float64   `json:"lag_seconds"`
 	CreatedAt  time.Time `json:"created_at,omitzero"`
 }
@@ -200,6 +202,7 @@ type Release struct {
 	Size      int64     `json:"size"`
 	Live      bool      `json:"live"`
 	CreatedAt time.Time `json:"created_at"`
+	Actor     string    `json:"actor"` // who brought it
 }
 
 // Rollback asks to run an earlier release; empty means the one before the live one.

@@ -20,7 +20,7 @@ func (p *program) pluginCommand() *cli.Command {
 		})
 	}
 	resume := p.leaf(spec{
-		name: "resume", usage: "let a plugin go on that is paused or on hold, or everything after `serve --paused`", args: "NAME", max: 1, remote: true,
+		name: "resume", usage: "let a plugin go on that is paused, on hold or set aside, or everything after `serve --paused`", args: "NAME", max: 1, remote: true,
 		formats: listFormats(), flags: []cli.Flag{reasonFlag(), flag("all", "everything that 'serve --paused' paused")}, run: p.pluginResume,
 	})
 	commands := []*cli.Command{
@@ -64,6 +64,7 @@ func (p *program) pluginRows() *lister[api.Plugin] {
 		column[api.Plugin]{"RETRYING", number(func(x api.Plugin) int64 { return x.Retrying })},
 		column[api.Plugin]{"PARKED", number(func(x api.Plugin) int64 { return x.Parked })},
 		column[api.Plugin]{"DEAD", number(func(x api.Plugin) int64 { return x.Dead })},
+		column[api.Plugin]{"FILTERED", number(func(x api.Plugin) int64 { return x.Filtered })},
 		column[api.Plugin]{"LAG", func(x api.Plugin) string { return lagText(x.LagSeconds) }},
 		column[api.Plugin]{"NOTE", pluginNote},
 	)
@@ -230,7 +231,7 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 		if r.Live {
 			mark = "*"
 		}
-		if err := p.print("%s %s  %s  %s  sha256 %s\n", mark, r.ID, p.stamp(r.CreatedAt), bytesText(r.Size), r.SHA256); err != nil {
+		if err := p.print("%s %s  %s  by %s  %s  sha256 %s\n", mark, r.ID, p.stamp(r.CreatedAt), r.Actor, bytesText(r.Size), r.SHA256); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ type Manifest struct {
 	Concurrency int // attempts at the same time; 1 to 64
 	Policy      Policy
 	Limits      Limits
+	Data        Data
 	Reuse       int               // events one instance serves in session mode; 1 means a fresh instance per event
 	StartFrom   StartFrom         // where a plugin that is new to this store begins
 	Config      map[string]string // handed to the plugin as it is
@@ -34,6 +35,15 @@ type Limits struct {
 	Log    int64         // bytes of log that are kept
 	Fuel   int64         // instructions, and bytes moved for it; zero: no limit
 }
+
+// Data is what a plugin is shown of an event's body.
+type Data struct {
+	Fields    []string // JSON pointers (RFC 6901) of what it may see; nil: all of it; empty: nothing
+	InlineMax int64    // bytes of the longest text in the document; a longer one is left out, to be read by itself
+}
+
+// DefaultInlineMax is the longest text in a document without a manifest. Photos are longer.
+const DefaultInlineMax = 64 << 10
 
 // StartFrom says where a new plugin begins: at the next event, at the first stored one, or at a seq.
 type StartFrom struct {
@@ -63,6 +73,7 @@ func (m Manifest) WithDefaults(parallel int) Manifest {
 	or(&m.Limits.Memory, l.Memory)
 	or(&m.Limits.Output, l.Output)
 	or(&m.Limits.Log, l.Log)
+	or(&m.Data.InlineMax, DefaultInlineMax)
 	return m
 }
 

@@ -27,6 +27,7 @@ func TestTheContractsTableIsReadAndItsDefaultsAreInForce(t *testing.T) {
 	examples := map[string]string{
 		"events": `["address"]`, "event_types": `["step_*"]`, "sources": `["qoreid"]`, "modes": `["live"]`,
 		"where": `{"/data/status/status" = ["VERIFIED"]}`, "concurrency": "3", "config": `{a = "b"}`, "limits.fuel": "1000000",
+		"data.fields": `["/data/id"]`,
 	}
 	code := regexp.MustCompile("`([^`]+)`")
 	defaults, seen := "", 0

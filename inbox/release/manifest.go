@@ -37,17 +37,21 @@ type file struct {
 		Log    any     `toml:"log"`
 		Fuel   *int64  `toml:"fuel"`
 	} `toml:"limits"`
+	Data struct {
+		Fields    *[]string `toml:"fields"`
+		InlineMax any       `toml:"inline_max"`
+	} `toml:"data"`
 }
 
 // keys are all keys, for a hint at what was meant.
 var keys = []string{
 	"events", "event_types", "sources", "modes", "where", "key_by", "order", "on_failure", "concurrency", "reuse",
 	"start_from", "config", "retry", "retry.max_attempts", "retry.base", "retry.max", "limits", "limits.time",
-	"limits.memory", "limits.output", "limits.log", "limits.fuel",
+	"limits.memory", "limits.output", "limits.log", "limits.fuel", "data", "data.fields", "data.inline_max",
 }
 
 // laterKeys are keys of contract v1 that this version does not have. A plugin that needs them must not run without.
-var laterKeys = []string{"http", "emit", "secrets", "data", "engine"}
+var laterKeys = []string{"http", "emit", "secrets", "engine"}
 
 // ParseManifest reads NAME.toml. It reports everything that is wrong at once, with lines; the error is Invalid. Fields
 // that are not there are zero: [inbox.Manifest.WithDefaults] fills them in.
@@ -75,6 +79,10 @@ func ParseManifest(text []byte) (inbox.Manifest, error) {
 			Output: p.bytes("limits.output", f.Limits.Output, 1, 64<<20),
 			Log:    p.bytes("limits.log", f.Limits.Log, 1, 16<<20),
 			Fuel:   int64(p.within("limits.fuel", f.Limits.Fuel, 1, 1e15)),
+		},
+		Data: inbox.Data{
+			Fields:    p.pointers("data.fields", f.Data.Fields),
+			InlineMax: p.bytes("data.inline_max", f.Data.InlineMax, 128, 64<<20),
 		},
 	}
 	if d := m.WithDefaults(1).Policy; d.Base > d.Max {

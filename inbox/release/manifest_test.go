@@ -33,6 +33,9 @@ time = "2s"
 memory = "32 MiB"
 output = 1000
 fuel = 5_000_000
+[data]
+fields = ["/data/id", "/data/a~1b/0", ""]
+inline_max = "1 KiB"
 [config]
 url = "https://example.com"
 n = 5
@@ -44,7 +47,16 @@ n = 5
 		m.Limits.Time != 2*time.Second || m.Limits.Fuel != 5_000_000 || len(m.Where) != 1 || m.Where[0].Values[1] != "7" || m.Config["n"] != "5" || m.Policy.MaxAttempts != 3 {
 		t.Errorf("%+v", m)
 	}
+	if want := (inbox.Data{Fields: []string{"/data/id", "/data/a~1b/0", ""}, InlineMax: 1 << 10}); !cmp.Equal(m.Data, want) {
+		t.Errorf("%+v, want %+v", m.Data, want)
+	}
+	if none, err := release.ParseManifest([]byte("[data]\nfields = []")); err != nil || none.Data.Fields == nil || len(none.Data.Fields) > 0 {
+		t.Errorf("no field of the body: %+v, %v", none.Data, err) // which is not the whole of it
+	}
+	many := "[data]\nfields = [" + strings.Repeat(`"/a",`, 1001) + `]`
 	for text, says := range map[string]string{
+		many: "line 2: data.fields has 1001 pointers, more than 1000",
+		"[data]\nfields = [\"/" + strings.Repeat("a", 1000) + "\"]": "data.fields has a pointer of 1001 bytes, more than 1000",
 		"evnts = []":                                `line 1: unknown key "evnts"; did you mean "events"?`,
 		"[limit]\ntime = \"1s\"":                    `did you mean "limits`,
 		"\n\nkey_by = \"id\"":                       `line 3: key_by is "id"`,
@@ -57,7 +69,15 @@ n = 5
 		"[limits]\nfuel = 0":                        "line 2: limits.fuel is 0, not between 1 and",
 		"emit = [\"x\"]":                            `line 1: "emit" is not in this version`,
 		"[http]\nallow = []":                        "not in this version",
-		"[data]\nfields = []":                       "not in this version",
+		"[data]\nfield = [\"/a\"]":                  `line 2: unknown key "data.field"; did you mean "data.fields"?`,
+		"data = []":                                 "line 1",
+		"[data]\nfields = [\"/a\", \"id\"]":         `line 2: data.fields has "id", not a JSON pointer such as "/data/id"`,
+		"[data]\nfields = [\"/a~2\"]":               "data.fields has",
+		"[data]\nfields = \"/a\"":                   "line 2",
+		"[data]\nfields = [1]":                      "line 2",
+		"[data]\n\ninline_max = 0":                  "line 3: data.inline_max is 0, not between 128 and 67108864 bytes",
+		"[data]\ninline_max = \"1 GiB\"":            "line 2: data.inline_max is 1 GiB, not between",
+		"[data]\ninline_max = true":                 "data.inline_max is neither a number nor a text",
 		"[secrets]\na = \"env:A\"":                  "not in this version",
 		"engine = \"interpreter\"":                  "not in this version",
 		"[retry]\nbase = \"2h\"\nmax = \"1h\"":      "line 2: retry.base makes the first wait, 2h0m0s, longer",

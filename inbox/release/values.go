@@ -181,6 +181,32 @@ func (p *parser) bytes(key string, v any, low, high int64) int64 {
 
 var pointerPattern = regexp.MustCompile(`^(/([^~/]|~[01])*)+$`)
 
+// Bounds of a list of JSON pointers.
+const (
+	maxPointers = 1000
+	maxPointer  = 1000 // bytes
+)
+
+// pointers returns JSON pointers, of which "" is the whole. No list is nil, a list of none is not.
+func (p *parser) pointers(key string, list *[]string) []string {
+	if list == nil {
+		return nil
+	}
+	if len(*list) > maxPointers {
+		p.wrong(key, "has %d pointers, more than %d", len(*list), maxPointers)
+		return nil
+	}
+	for _, pointer := range *list {
+		switch {
+		case len(pointer) > maxPointer:
+			p.wrong(key, "has a pointer of %d bytes, more than %d", len(pointer), maxPointer)
+		case pointer != "" && !pointerPattern.MatchString(pointer):
+			p.wrong(key, "has %q, not a JSON pointer such as \"/data/id\"", pointer)
+		}
+	}
+	return append([]string{}, *list...)
+}
+
 func (p *parser) keyBy(v *string) inbox.KeyBy {
 	if v == nil {
 		return ""

@@ -48,6 +48,10 @@ func (h *house) Changed(plugin string) {
 	h.changed = append(h.changed, plugin)
 }
 
+func (h *house) Terms(context.Context, string, string) ([]api.Term, error) {
+	return []api.Term{{Key: "limits.memory", Asks: "\"1 GiB\"", Missing: true, How: "under [limits], memory = \"1 GiB\""}}, nil
+}
+
 func (h *house) Resume() { h.resumed = true }
 
 func (h *house) Notes(context.Context) []string { return h.notes }

@@ -126,7 +126,12 @@ func (s *server) showPlugin(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*PluginDetail, error) {
-	d := &PluginDetail{Plugin: *p, Releases: []Release{}}
+	d := &PluginDetail{Plugin: *p, Releases: []Release{}, Terms: []Term{}}
+	if release == "" {
+		if err := s.terms(ctx, d, ""); err != nil {
+			return nil, err
+		}
+	}
 	if p.CreatedAt.IsZero() {
 		return d, nil // no release of it ever ran
 	}
@@ -146,11 +151,26 @@ func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*
 		return d, nil
 	}
 	d.Release, d.Manifest = chosen.ID, string(chosen.Manifest)
+	if release != "" {
+		if err := s.terms(ctx, d, chosen.ID); err != nil {
+			return nil, err
+		}
+	}
 	d.Module, err = s.House.Inspect(ctx, p.Name, chosen.ID)
 	if err != nil && inbox.KindOf(err) != inbox.NotFound {
 		return nil, err
 	}
 	return d, nil
+}
+
+// terms adds what the plugin asks for and is granted. What cannot be read was refused, which is said elsewhere.
+func (s *server) terms(ctx context.Context, d *PluginDetail, release string) error {
+	terms, err := s.House.Terms(ctx, d.Name, release)
+	if kind := inbox.KindOf(err); err != nil && kind != inbox.NotFound && kind != inbox.Invalid {
+		return err
+	}
+	d.Terms = append(d.Terms, terms...)
+	return nil
 }
 
 // pick returns the release whose id begins with a text, the live one for an empty text. nil means there is none.

@@ -192,6 +192,7 @@ type PluginDetail struct {
 	Module   *Module   `json:"module"` // of the release asked for, else of the live one; null when it is gone
 	Release  string    `json:"release"`
 	Manifest string    `json:"manifest"` // of that release
+	Terms    []Term    `json:"terms"`    // what it asks for beside what it is granted: of the release asked for, else of its file
 	Releases []Release `json:"releases"` // newest first
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/release"
 )
 
 func (p *program) pluginCommand() *cli.Command {
@@ -37,6 +38,7 @@ func (p *program) pluginCommand() *cli.Command {
 			remote: true, formats: showFormats(), flags: []cli.Flag{&cli.StringFlag{Name: "release", Usage: "of this `RELEASE` instead of the live one"}}, run: p.pluginInspect,
 		}),
 	}
+	commands = append(commands, p.embedCommand())
 	commands = append(commands, later(map[string]string{
 		"logs":    "`inbox event show ID` and `inbox entity show KEY` show each attempt's log",
 		"install": "put NAME.wasm, and NAME.toml if it has one, into the plugins folder: it is live within seconds",
@@ -218,6 +220,9 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 	if err := p.printModule(d.Module); err != nil {
 		return err
 	}
+	if err := p.printTerms(d.Terms); err != nil {
+		return err
+	}
 	if d.Manifest != "" {
 		if err := p.print("\nmanifest\n%s", manyLines(d.Manifest, "  ")); err != nil {
 			return err
@@ -240,15 +245,20 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 
 // inspectFile looks into a file that need not be a plugin yet.
 func (p *program) inspectFile(path string) error {
-	rel, err := readPlugin(path)
-	if err != nil {
-		return err
-	}
+	rel, _ := readPlugin(path) // what is wrong with it shows below
 	wasm, err := os.ReadFile(path)
 	if err != nil {
 		return inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
 	}
-	m, err := inspect(p.ctx, wasm, rel.Manifest)
+	a, err := release.Agree(rel.Plugin, wasm, rel.Manifest, 1)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	terms := make([]api.Term, len(a.Terms))
+	for i, t := range a.Terms {
+		terms[i] = api.Term(t)
+	}
+	m, err := inspect(p.ctx, wasm, &a.Manifest)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -256,12 +266,32 @@ func (p *program) inspectFile(path string) error {
 		return p.document(struct {
 			Release string      `json:"release"`
 			Module  *api.Module `json:"module"`
-		}{rel.ID, m})
+			Terms   []api.Term  `json:"terms"`
+		}{rel.ID, m, terms})
 	}
 	if err := p.pairs("file", path, "release", rel.ID); err != nil {
 		return err
 	}
-	return p.printModule(m)
+	if err := p.printModule(m); err != nil {
+		return err
+	}
+	return p.printTerms(terms)
+}
+
+// printTerms writes what a plugin asks for beside what it is granted.
+func (p *program) printTerms(terms []api.Term) error {
+	if len(terms) == 0 {
+		return nil
+	}
+	if err := p.print("\nasked for and granted\n"); err != nil {
+		return err
+	}
+	return list(p, func(t api.Term) string { return t.Key },
+		column[api.Term]{"KEY", func(t api.Term) string { return t.Key }},
+		column[api.Term]{"ASKS", func(t api.Term) string { return orDash(t.Asks) }},
+		column[api.Term]{"GRANTS", func(t api.Term) string { return orDash(t.Grants) }},
+		column[api.Term]{"TO GRANT IT", func(t api.Term) string { return orDash(t.How) }},
+	).all(terms)
 }
 
 func (p *program) printModule(m *api.Module) error {

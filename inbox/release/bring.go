@@ -106,15 +106,18 @@ func (s *Shelf) keptJob(ctx context.Context, b *book, plugin, id string) (*job, 
 			WithHint("`inbox plugin inspect " + plugin + "` lists them")
 	}
 	live.Release = releases[i]
-	m, err := ParseManifest(releases[i].Manifest)
-	if err != nil {
-		return nil, fmt.Errorf("release %s: %w", id, err)
-	}
-	live.Manifest = m.WithDefaults(s.opt.Parallel)
 	wasm, err := s.load(live.Release)
 	if err != nil {
 		return nil, err
 	}
+	a, err := Agree(plugin, wasm, live.Release.Manifest, s.opt.Parallel)
+	if err == nil {
+		err = a.Err(plugin)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("release %s: %w", id, err)
+	}
+	live.Manifest = a.Manifest
 	return &job{book: b, live: live, wasm: wasm}, nil
 }
 

@@ -131,11 +131,14 @@ func (s *Shelf) readFiles(name string) (*Live, []byte, error) {
 		return live, nil, err
 	}
 	live.Release = Describe(name, wasm, text)
-	m, err := ParseManifest(text)
-	if err != nil {
-		return live, nil, fmt.Errorf("%s.toml: %w", name, err)
+	a, err := Agree(name, wasm, text, s.opt.Parallel)
+	if err == nil {
+		err = a.Err(name)
 	}
-	live.Manifest = m.WithDefaults(s.opt.Parallel)
+	if err != nil {
+		return live, nil, err
+	}
+	live.Manifest = a.Manifest
 	return live, wasm, nil
 }
 

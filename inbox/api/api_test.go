@@ -27,6 +27,8 @@ type house struct {
 	changed []string
 	resumed bool
 	notes   []string
+
+	manifest *inbox.Manifest
 }
 
 func (h *house) Files(context.Context) ([]api.File, error) {
@@ -51,6 +53,8 @@ func (h *house) Changed(plugin string) {
 func (h *house) Terms(context.Context, string, string) ([]api.Term, error) {
 	return []api.Term{{Key: "limits.memory", Asks: "\"1 GiB\"", Missing: true, How: "under [limits], memory = \"1 GiB\""}}, nil
 }
+
+func (h *house) Manifest(context.Context, string) (*inbox.Manifest, error) { return h.manifest, nil }
 
 func (h *house) Resume() { h.resumed = true }
 

@@ -17,6 +17,8 @@ type House interface {
 	// Terms returns what a plugin asks for beside what it is granted: by its file, or, with an id, in that release. It is
 	// NotFound when there is no such file.
 	Terms(ctx context.Context, plugin, release string) ([]Term, error)
+	// Manifest returns what is in force for the release of a plugin that runs; nil when none does.
+	Manifest(ctx context.Context, plugin string) (*inbox.Manifest, error)
 	// Changed says that an operator changed something in the store about the plugin, or about any with an empty name:
 	// paused or resumed it, released a lane, made or cancelled a replay, pinned a release.
 	Changed(plugin string)

@@ -62,7 +62,7 @@ type Delivery struct {
 	State    inbox.DeliveryState `json:"state"`
 	Behind   string              `json:"behind,omitempty"` // id of the event it waits behind
 	DueAt    time.Time           `json:"due_at,omitzero"`
-	Note     string              `json:"note,omitempty"` // why its plugin starts nothing at the moment
+	Note     string              `json:"note,omitempty"` // why its plugin starts nothing at the moment, or what left it out
 	Attempts []Attempt           `json:"attempts"`
 }
 

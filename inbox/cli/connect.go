@@ -166,6 +166,9 @@ func (o *offline) Inspect(ctx context.Context, plugin, id string) (*api.Module, 
 	return inspect(ctx, wasm, &a.Manifest)
 }
 
+// Manifest returns none: no release runs.
+func (o *offline) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
+
 // Terms returns what a plugin asks for and is granted: by its file, or in a release.
 func (o *offline) Terms(ctx context.Context, plugin, id string) ([]api.Term, error) {
 	return serve.Terms(ctx, o.store, o.settings, plugin, id)

@@ -273,3 +273,5 @@ func TestAFailedCheckOfTheStoreExits5(t *testing.T) {
 }
 
 func (quiet) Terms(context.Context, string, string) ([]api.Term, error) { return nil, nil }
+
+func (quiet) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }

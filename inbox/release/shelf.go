@@ -83,6 +83,8 @@ type Entry struct {
 	Hint   string
 	Since  time.Time  // when it came to this
 	Info   *host.Info // of the release that runs
+
+	Manifest *inbox.Manifest // of the release that runs
 }
 
 // Shelf watches the folder. Make it with New, then call Run.
@@ -204,7 +206,7 @@ func (s *Shelf) set(b *book, e Entry) {
 	if b.live != nil {
 		e.Live = b.live.Release.ID
 		info := b.live.Program.Info()
-		e.Info = &info
+		e.Info, e.Manifest = &info, &b.live.Manifest
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -64,6 +64,16 @@ func (h *house) Inspect(ctx context.Context, plugin, id string) (*api.Module, er
 	return &m, nil
 }
 
+// Manifest returns what is in force for the release of a plugin that runs; nil when none does.
+func (h *house) Manifest(_ context.Context, plugin string) (*inbox.Manifest, error) {
+	for _, e := range h.shelf.List() {
+		if e.Plugin == plugin {
+			return e.Manifest, nil
+		}
+	}
+	return nil, nil
+}
+
 // Terms returns what a plugin asks for and is granted: by its file, or in a release.
 func (h *house) Terms(ctx context.Context, plugin, id string) ([]api.Term, error) {
 	return Terms(ctx, h.store, h.settings, plugin, id)

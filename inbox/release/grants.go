@@ -71,17 +71,17 @@ func (a *Agreement) Err(plugin string) error {
 		if !t.Missing {
 			continue
 		}
-		has := "nothing"
+		has := "says nothing of it, and the default is less"
 		if t.Grants != "" {
-			has = t.Grants
+			has = "grants " + t.Grants
 		}
-		missing = append(missing, fmt.Sprintf("%s = %s (NAME.toml grants %s)", t.Key, t.Asks, has))
+		missing = append(missing, fmt.Sprintf("%s = %s (%s.toml %s)", t.Key, t.Asks, plugin, has))
 		lines = append(lines, t.How)
 	}
 	if missing == nil {
 		return nil
 	}
-	return inbox.Errorf(inbox.Invalid, "", "it asks for more than it is granted: %s", strings.ReplaceAll(strings.Join(missing, ", "), "NAME", plugin)).
+	return inbox.Errorf(inbox.Invalid, "", "it asks for more than it is granted: %s", strings.Join(missing, ", ")).
 		WithHint("to grant it write into " + plugin + ".toml beside it: " + strings.Join(lines, "; "))
 }
 

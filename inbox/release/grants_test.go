@@ -141,7 +141,7 @@ func TestANewVersionThatAsksForMoreWaitsUntilItIsGranted(t *testing.T) {
 	b.write("a.wasm", asking(t, "session_ok", "[limits]\nmemory = '128 MiB'\n"))
 	b.look()
 	e := b.entry("a")
-	if e.State != release.StateRefused || b.live("a") != first || !strings.Contains(e.Err, "limits.memory = '128 MiB' (a.toml grants nothing)") {
+	if e.State != release.StateRefused || b.live("a") != first || !strings.Contains(e.Err, "limits.memory = '128 MiB' (a.toml says nothing of it, and the default is less)") {
 		t.Errorf("%+v", e)
 	}
 	if want := "to grant it write into a.toml beside it: under [limits], memory = '128 MiB'"; e.Hint != want {

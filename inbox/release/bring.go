@@ -63,7 +63,7 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm
 	case record.Pinned != "" && record.PinnedOff == id:
 		id, c.entry.State = record.Pinned, StatePinned
 	case record.Pinned != "":
-		if err := s.opt.Keep.Unpin(ctx, name); err != nil {
+		if err := s.opt.Unpin(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -135,7 +135,7 @@ func (s *Shelf) start(ctx context.Context) {
 	s.jobs = s.jobs[1:]
 	s.compiling = true
 	go func() {
-		if j.err = s.opt.Keep.Watch(ctx, j.live.Release.Plugin, j.live.Release.ID); j.err == nil {
+		if j.err = s.opt.Watch.Watch(ctx, j.live.Release.Plugin, j.live.Release.ID); j.err == nil {
 			j.live.Program, j.err = s.opt.Host.Compile(ctx, j.wasm, &j.live.Manifest)
 		}
 		if j.err == nil {

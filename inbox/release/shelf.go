@@ -25,8 +25,6 @@ type Keeper interface {
 	SaveRelease(ctx context.Context, r inbox.Release) error
 	SetLive(ctx context.Context, plugin, release string) error
 	Releases(ctx context.Context, plugin string) ([]inbox.Release, error) // newest first
-	Unpin(ctx context.Context, plugin string) error
-	Watcher
 }
 
 // Options configure a Shelf.
@@ -35,11 +33,13 @@ type Options struct {
 	Kept     string // the folder of releases, made 0700
 	Host     *host.Host
 	Keep     Keeper
+	Watch    Watcher
 	OnChange func(Change) // told of every change, from Run's goroutine
 	Log      *slog.Logger
 	Parallel int              // default of a manifest's concurrency
 	Tick     <-chan time.Time // looks at the folder; default: every 100 ms
 	Now      func() time.Time // default time.Now
+	Unpin    func(ctx context.Context, plugin string) error
 }
 
 // Live is a release that runs.

@@ -85,7 +85,7 @@ func (t *Tally) survived(now time.Time) bool {
 
 // reckon learns, once, what the end before this start says of the releases.
 func (s *Shelf) reckon(ctx context.Context) {
-	list, err := s.opt.Keep.Reckon(ctx)
+	list, err := s.opt.Watch.Reckon(ctx)
 	if err != nil {
 		if ctx.Err() == nil && s.unreadable != err.Error() {
 			s.opt.Log.Error("cannot find out how the program ended before; plugins wait", "error", err)
@@ -149,7 +149,7 @@ func (b *book) turnOver(now time.Time) bool {
 
 // spare forgets a release that survived, or that cannot run. It is tried again when it fails.
 func (s *Shelf) spare(ctx context.Context, r *inbox.Release) bool {
-	err := s.opt.Keep.Spare(ctx, r.Plugin, r.ID)
+	err := s.opt.Watch.Spare(ctx, r.Plugin, r.ID)
 	if err != nil && ctx.Err() == nil {
 		s.opt.Log.Warn("cannot record that a release survived", "plugin", r.Plugin, "error", err)
 	}
@@ -160,7 +160,7 @@ func (s *Shelf) spare(ctx context.Context, r *inbox.Release) bool {
 func (s *Shelf) endCleanly(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endBound)
 	defer cancel()
-	if err := s.opt.Keep.EndCleanly(ctx); err != nil {
+	if err := s.opt.Watch.EndCleanly(ctx); err != nil {
 		s.opt.Log.Warn("cannot record that the program ended as it should", "error", err)
 	}
 }
@@ -168,7 +168,7 @@ func (s *Shelf) endCleanly(ctx context.Context) {
 // known returns what is known of a plugin's releases. What was set aside is forgotten unless it is the one that is wanted:
 // then the file has changed.
 func (s *Shelf) known(ctx context.Context, plugin, wanted string) (map[string]inbox.Suspect, error) {
-	all, err := s.opt.Keep.Suspects(ctx)
+	all, err := s.opt.Watch.Suspects(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (s *Shelf) known(ctx context.Context, plugin, wanted string) (map[string]in
 		known[one.Release] = one
 	}
 	if old {
-		err = s.opt.Keep.Forget(ctx, plugin, wanted)
+		err = s.opt.Watch.Forget(ctx, plugin, wanted)
 	}
 	return known, err
 }

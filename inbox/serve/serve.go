@@ -122,8 +122,8 @@ func (h *house) build() {
 		},
 	})
 	h.shelf = release.New(release.Options{
-		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Log: h.log,
-		Parallel: runtime.GOMAXPROCS(0), OnChange: h.change,
+		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Watch: h.store, Log: h.log,
+		Parallel: runtime.GOMAXPROCS(0), Unpin: h.store.Unpin, OnChange: h.change,
 	})
 }
 

@@ -23,7 +23,7 @@ var allowed = map[string][]string{
 	"inbox/inbox/store":     {"inbox/inbox"},
 	"inbox/inbox/dispatch":  {"inbox/inbox"},
 	"inbox/inbox/host":      {"inbox/inbox", "inbox/inbox/rawjson", "inbox/sdk/abi"},
-	"inbox/inbox/release":   {"inbox/inbox", "inbox/inbox/host"},
+	"inbox/inbox/release":   {"inbox/inbox", "inbox/inbox/host", "inbox/sdk/abi"},
 	"inbox/inbox/config":    {"inbox/inbox", "inbox/inbox/qoreid", "inbox/inbox/intake"},
 	"inbox/inbox/api":       {"inbox/inbox", "inbox/inbox/store"},
 	"inbox/inbox/bench":     {"inbox/inbox", "inbox/inbox/qoreid", "inbox/inbox/intake", "inbox/inbox/store", "inbox/inbox/dispatch", "inbox/inbox/host", "inbox/plugins/demo", "inbox/sdk/abi"},

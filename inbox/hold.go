@@ -27,9 +27,10 @@ const (
 // Hold decides whether a plugin is sick as a whole, after an attempt on lane that came to o: the only place that
 // does. It is pure. A success ends the streak or the hold. A reject says something about the event and changes
 // nothing. Any other outcome lengthens the streak; when it holds HoldAfter failures over at least HoldKeys lanes, or
-// the attempt was denied something, the plugin goes on hold, and only probes run: one at a time, five seconds
-// apart at first, twice as long after each, five minutes at most. A plugin whose lanes are all one (order =
-// "global") cannot fail over several keys and is never held; its own retries already pace it.
+// the attempt was denied something or the guest did not come as far as an event, the plugin goes on hold, and only
+// probes run: one at a time, five seconds apart at first, twice as long after each, five minutes at most. A plugin
+// whose lanes are all one (order = "global") cannot fail over several keys and is held for none of its failures; its own
+// retries already pace it.
 func Hold(h Health, seq int64, lane LaneID, o Outcome, p Policy, now time.Time) Health {
 	switch {
 	case o.Interrupted || o.Result == Reject || o.Result == Unreadable:
@@ -49,7 +50,7 @@ func Hold(h Health, seq int64, lane LaneID, o Outcome, p Policy, now time.Time) 
 	if keep := 4 * max(p.HoldAfter, 1); len(h.Streak) > keep {
 		h.Streak = h.Streak[len(h.Streak)-keep:]
 	}
-	if o.Result == Denied || (len(h.Streak) >= p.HoldAfter && lanesOf(h.Streak) >= p.HoldKeys) {
+	if o.Result == Denied || o.AtStart || (len(h.Streak) >= p.HoldAfter && lanesOf(h.Streak) >= p.HoldKeys) {
 		h.OnHold, h.Since, h.Reason = true, now, o.describe()
 		h.ProbeAt = now.Add(firstProbe)
 	}

@@ -97,17 +97,30 @@ func or[T comparable](v *T, fallback T) {
 
 // Wants reports whether the event passes the filters that need no body. An event named unknown, or one that a
 // plugin emitted, must be asked for by name.
-func (m *Manifest) Wants(e *Event) bool {
-	if len(m.Events) == 0 {
-		if e.View.Event == UnknownEvent || e.Origin == FromEmission {
-			return false
-		}
-	} else if !matchAny(m.Events, e.View.Event) {
-		return false
+func (m *Manifest) Wants(e *Event) bool { return m.leftOutBy(e) == "" }
+
+// LeftOutBy returns the filter that keeps an event from the plugin, by its name in NAME.toml; empty when it is wanted.
+// at returns the scalar at a JSON pointer of the event's body, as text.
+func (m *Manifest) LeftOutBy(e *Event, at func(pointer string) (string, bool)) string {
+	if by := m.leftOutBy(e); by != "" || m.Holds(at) {
+		return by
 	}
-	return (len(m.EventTypes) == 0 || matchAny(m.EventTypes, e.View.EventType)) &&
-		(len(m.Sources) == 0 || matchAny(m.Sources, e.Source)) &&
-		(len(m.Modes) == 0 || contains(m.Modes, e.Mode))
+	return "where"
+}
+
+func (m *Manifest) leftOutBy(e *Event) string {
+	unnamed := len(m.Events) == 0 && (e.View.Event == UnknownEvent || e.Origin == FromEmission)
+	switch {
+	case unnamed, len(m.Events) > 0 && !matchAny(m.Events, e.View.Event):
+		return "events"
+	case len(m.EventTypes) > 0 && !matchAny(m.EventTypes, e.View.EventType):
+		return "event_types"
+	case len(m.Sources) > 0 && !matchAny(m.Sources, e.Source):
+		return "sources"
+	case len(m.Modes) > 0 && !contains(m.Modes, e.Mode):
+		return "modes"
+	}
+	return ""
 }
 
 // NeedsBody reports whether the filters or the lane of the manifest's plugin look into the body.

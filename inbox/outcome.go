@@ -46,5 +46,6 @@ type Outcome struct {
 	Release     string        // the release that ran
 	Log         []byte        // the guest's stderr (and stdout, in session mode), cut at the limit
 	LogCut      bool
+	AtStart     bool // the guest failed before it asked for its first event: the release's fault, not the event's
 	Interrupted bool // our own shutdown ended it: not an attempt, nothing is recorded
 }

@@ -76,6 +76,10 @@ type Settlement struct {
 	Health   *Health
 	Uncount  []Failure // take one try back from each lane in retry whose next event is the failure's seq
 	Keying   string    // what the plugin's lanes are made by from now on; empty leaves it
+	Running  string    // this release is about to make its first attempt in this life of the program
+	Proven   string    // this release has settled its first event since it went live
+	Aside    *Aside    // set the live release aside, if there is one to go back to
+	Filtered int64     // events, passed for good with this settlement, that the plugin's filters left out
 	Chain    *Chain    // settlements of one chain commit in their order, and none after one that failed; nil: alone
 }
 

@@ -89,6 +89,9 @@ type PluginRecord struct {
 	Live      string // id of the release that runs or ran last
 	Pinned    string // id of the release that a rollback chose
 	PinnedOff string // wasm+manifest id of the folder's files the pin turned down: it ends when they change
+	Proven    bool   // the live release has settled an event since it went live
+	Previous  string // id of the release to go back to when the live one fails at once; empty for none
+	Filtered  int64  // events that its filters left out
 	Keying    string // what its lanes are made by, as set by a Settlement
 	Health    Health
 	Behind    int64     // events of the log above the cursor

@@ -27,6 +27,8 @@ type house struct {
 	changed []string
 	resumed bool
 	notes   []string
+
+	manifest *inbox.Manifest
 }
 
 func (h *house) Files(context.Context) ([]api.File, error) {
@@ -47,6 +49,12 @@ func (h *house) Changed(plugin string) {
 	defer h.mu.Unlock()
 	h.changed = append(h.changed, plugin)
 }
+
+func (h *house) Terms(context.Context, string, string) ([]api.Term, error) {
+	return []api.Term{{Key: "limits.memory", Asks: "\"1 GiB\"", Missing: true, How: "under [limits], memory = \"1 GiB\""}}, nil
+}
+
+func (h *house) Manifest(context.Context, string) (*inbox.Manifest, error) { return h.manifest, nil }
 
 func (h *house) Resume() { h.resumed = true }
 

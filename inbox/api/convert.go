@@ -54,6 +54,12 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 			out.Behind = head.ID
 		}
 		switch one.State {
+		case inbox.StateFiltered:
+			note, err := s.leftOut(ctx, one.Plugin, &tr.Event)
+			if err != nil {
+				return d, err
+			}
+			out.Note = note
 		case inbox.StatePending, inbox.StateWaiting, inbox.StateRetrying:
 			out.Note = standing[one.Plugin]
 		}
@@ -63,6 +69,27 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 		d.Deliveries = append(d.Deliveries, out)
 	}
 	return d, nil
+}
+
+// leftOut says why a plugin was not led an event, as far as can be known: no row is kept of it. The filters of today's
+// release may be others than those that left it out.
+func (s *server) leftOut(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
+	m, err := s.House.Manifest(ctx, plugin)
+	if m == nil || err != nil {
+		return "", err
+	}
+	var body []byte
+	if len(m.Where) > 0 {
+		p, err := s.Store.Payload(ctx, e.Seq)
+		if err != nil && inbox.KindOf(err) == inbox.Unavailable {
+			return "", err
+		}
+		body = p.Body // one that is purged or damaged has no values
+	}
+	if by := m.LeftOutBy(e, inbox.Scalars(body)); by != "" {
+		return "by its filter " + by, nil
+	}
+	return "by the release that ran then; the one that runs now would take it", nil
 }
 
 func attemptOf(a *inbox.Attempt, reveal bool) Attempt {

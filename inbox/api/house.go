@@ -14,6 +14,11 @@ type House interface {
 	Files(ctx context.Context) ([]File, error)
 	// Inspect describes the module of a plugin's release. It is NotFound when there is no such module.
 	Inspect(ctx context.Context, plugin, release string) (*Module, error)
+	// Terms returns what a plugin asks for beside what it is granted: by its file, or, with an id, in that release. It is
+	// NotFound when there is no such file.
+	Terms(ctx context.Context, plugin, release string) ([]Term, error)
+	// Manifest returns what is in force for the release of a plugin that runs; nil when none does.
+	Manifest(ctx context.Context, plugin string) (*inbox.Manifest, error)
 	// Changed says that an operator changed something in the store about the plugin, or about any with an empty name:
 	// paused or resumed it, released a lane, made or cancelled a replay, pinned a release.
 	Changed(plugin string)
@@ -32,6 +37,8 @@ const (
 	FileCompiling FileState = "compiling" // it is being made a release
 	FileRefused   FileState = "refused"   // it cannot become a release
 	FilePinned    FileState = "pinned"    // a rollback chose another release until it changes
+	FileAside     FileState = "set_aside" // it failed at once, or ended the program; the one before it runs, if there is one
+	FileSuspect   FileState = "suspect"   // it may have ended the program; it waits until it can run without other suspects
 	FileAbsent    FileState = "absent"    // there is none; the plugin keeps its place
 	FileStopped   FileState = "stopped"   // no server runs
 )
@@ -48,6 +55,15 @@ type File struct {
 	Running int    // attempts under way
 	Engine  string // of the live release; empty for none
 	Note    string // why it does not run as one would expect
+}
+
+// Term is one key of a manifest: what the plugin asks for beside what it is granted. Values are as in TOML, empty for none.
+type Term struct {
+	Key     string `json:"key"`
+	Asks    string `json:"asks"`
+	Grants  string `json:"grants"`
+	Missing bool   `json:"missing"`       // more is asked for than is granted: it does not go live
+	How     string `json:"how,omitempty"` // what to write into NAME.toml to grant it
 }
 
 // Sources are the configured sources, as far as refused requests need them. *config.Settings is one.

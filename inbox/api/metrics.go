@@ -114,6 +114,9 @@ func figures(w io.Writer, version string, st *inbox.StoreStats, plugins []Plugin
 		{"inbox_running_attempts", func(p *Plugin) float64 { return float64(p.Running) }},
 		{"inbox_on_hold", func(p *Plugin) float64 { return truth(p.OnHold) }},
 		{"inbox_paused", func(p *Plugin) float64 { return truth(p.Paused) }},
+		{"inbox_set_aside", func(p *Plugin) float64 { return truth(p.SetAside != "") }},
+		{"inbox_suspect", func(p *Plugin) float64 { return truth(p.State == FileSuspect) }},
+		{"inbox_filtered_events", func(p *Plugin) float64 { return float64(p.Filtered) }},
 		{"inbox_file_refused", func(p *Plugin) float64 { return truth(p.State == FileRefused) }},
 	}
 	for _, one := range perPlugin {

@@ -35,6 +35,19 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 		}
 		list[at].add(&files[i])
 	}
+	suspects, err := s.Store.Suspects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range suspects {
+		at := slices.IndexFunc(list, func(p Plugin) bool { return p.Name == one.Plugin })
+		if at >= 0 && !one.AsideAt.IsZero() {
+			list[at].SetAside = one.Release
+			if list[at].Error == "" {
+				list[at].Error = "release " + one.Release + " is set aside: " + one.Why
+			}
+		}
+	}
 	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
 }
@@ -44,7 +57,7 @@ func (s *server) pluginOf(r *inbox.PluginRecord) Plugin {
 	p := Plugin{
 		Name: r.Name, State: FileAbsent, Live: r.Live, Pinned: r.Pinned, Paused: r.Paused, OnHold: r.Health.OnHold,
 		HoldReason: r.Health.Reason, HeldAt: r.Health.Since, ProbeAt: r.Health.ProbeAt, Cursor: r.Cursor, Behind: r.Behind,
-		Retrying: r.Retrying, Ready: r.Ready, Parked: r.Parked, Dead: r.Dead, CreatedAt: r.CreatedAt,
+		Retrying: r.Retrying, Ready: r.Ready, Parked: r.Parked, Dead: r.Dead, Filtered: r.Filtered, CreatedAt: r.CreatedAt,
 	}
 	if !p.OnHold {
 		p.HoldReason, p.ProbeAt = "", time.Time{}
@@ -113,7 +126,12 @@ func (s *server) showPlugin(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*PluginDetail, error) {
-	d := &PluginDetail{Plugin: *p, Releases: []Release{}}
+	d := &PluginDetail{Plugin: *p, Releases: []Release{}, Terms: []Term{}}
+	if release == "" {
+		if err := s.terms(ctx, d, ""); err != nil {
+			return nil, err
+		}
+	}
 	if p.CreatedAt.IsZero() {
 		return d, nil // no release of it ever ran
 	}
@@ -127,17 +145,32 @@ func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*
 	}
 	for i := range releases {
 		r := &releases[i]
-		d.Releases = append(d.Releases, Release{ID: r.ID, SHA256: r.Wasm, Size: r.Size, Live: r.ID == p.Live, CreatedAt: r.CreatedAt})
+		d.Releases = append(d.Releases, Release{ID: r.ID, SHA256: r.Wasm, Size: r.Size, Live: r.ID == p.Live, CreatedAt: r.CreatedAt, Actor: r.Actor})
 	}
 	if chosen == nil {
 		return d, nil
 	}
 	d.Release, d.Manifest = chosen.ID, string(chosen.Manifest)
+	if release != "" {
+		if err := s.terms(ctx, d, chosen.ID); err != nil {
+			return nil, err
+		}
+	}
 	d.Module, err = s.House.Inspect(ctx, p.Name, chosen.ID)
 	if err != nil && inbox.KindOf(err) != inbox.NotFound {
 		return nil, err
 	}
 	return d, nil
+}
+
+// terms adds what the plugin asks for and is granted. What cannot be read was refused, which is said elsewhere.
+func (s *server) terms(ctx context.Context, d *PluginDetail, release string) error {
+	terms, err := s.House.Terms(ctx, d.Name, release)
+	if kind := inbox.KindOf(err); err != nil && kind != inbox.NotFound && kind != inbox.Invalid {
+		return err
+	}
+	d.Terms = append(d.Terms, terms...)
+	return nil
 }
 
 // pick returns the release whose id begins with a text, the live one for an empty text. nil means there is none.
@@ -175,7 +208,7 @@ func (s *server) act(w http.ResponseWriter, r *http.Request, do func(p *Plugin) 
 	if err != nil {
 		return err
 	}
-	if p.CreatedAt.IsZero() {
+	if p.CreatedAt.IsZero() && p.SetAside == "" {
 		return p.neverRan()
 	}
 	if err := do(p); err != nil {
@@ -198,13 +231,18 @@ func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// resumePlugin ends a pause and a hold.
+// resumePlugin ends a pause and a hold, and brings back what was set aside.
 func (s *server) resumePlugin(w http.ResponseWriter, r *http.Request) error {
 	var req Deed
 	if err := read(w, r, &req); err != nil {
 		return err
 	}
 	return s.act(w, r, func(p *Plugin) error {
+		if p.SetAside != "" {
+			if err := s.Store.BringBack(r.Context(), actor(r, req.Reason), p.Name); err != nil || !(p.OnHold || p.Paused) {
+				return err
+			}
+		}
 		if p.OnHold {
 			return s.Store.ResumeHold(r.Context(), actor(r, req.Reason), p.Name)
 		}
@@ -235,6 +273,11 @@ func (s *server) rollbackPlugin(w http.ResponseWriter, r *http.Request) error {
 		if to.ID == p.File {
 			if err := s.Store.Audit(r.Context(), who, "rollback", p.Name+" to its file"); err != nil {
 				return err
+			}
+			if p.SetAside != "" {
+				if err := s.Store.BringBack(r.Context(), who, p.Name); err != nil {
+					return err
+				}
 			}
 			return s.Store.Unpin(r.Context(), p.Name)
 		}

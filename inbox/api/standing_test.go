@@ -78,3 +78,29 @@ func TestTheMetricsThatTheManualWatchesAreServed(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatLeftAnEventOutIsSaidByTodaysManifest(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.plugin("p")
+	e := r.accept(1, 1)[0]
+	r.settle(&inbox.Settlement{Plugin: "p", Cursor: 1, Filtered: 1})
+	for want, m := range map[string]*inbox.Manifest{
+		"by its filter events":      {Events: []string{"other"}},
+		"by its filter event_types": {EventTypes: []string{"other"}},
+		"by its filter sources":     {Sources: []string{"other"}},
+		"by its filter modes":       {Modes: []inbox.Mode{inbox.Test}},
+		"by its filter where":       {Where: []inbox.Condition{{Pointer: "/nowhere", Values: []string{"x"}}}},
+		"by the release that ran then; the one that runs now would take it": {},
+		"": nil,
+	} {
+		r.house.manifest = m
+		d, err := r.client.Event(t.Context(), e.ID, api.Reveal{})
+		if err != nil || len(d.Deliveries) != 1 || d.Deliveries[0].State != inbox.StateFiltered || d.Deliveries[0].Note != want {
+			t.Errorf("%+v, %v; want %q", d.Deliveries, err, want)
+		}
+	}
+	if p, err := r.client.Plugins(t.Context()); err != nil || len(p) != 1 || p[0].Filtered != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}

@@ -88,6 +88,12 @@ func (p *Plugin) reasons() []Reason {
 	if p.State == FileRefused {
 		add("refused_file", p.Hint, "its file was refused: %s", p.Error)
 	}
+	if p.SetAside != "" {
+		add("set_aside", "mend it and drop it in again; or `inbox plugin resume "+p.Name+"` brings it back", "%s", p.Error)
+	}
+	if p.State == FileSuspect {
+		add("suspect", "wait: within seconds it has its turn", "%s", p.Error)
+	}
 	if p.State == FileAbsent && p.Behind > 0 {
 		add("absent", "put its .wasm file back into the plugins folder", "its file is gone and %s", plural(p.Behind, "event waits", "events wait"))
 	}

@@ -62,7 +62,7 @@ type Delivery struct {
 	State    inbox.DeliveryState `json:"state"`
 	Behind   string              `json:"behind,omitempty"` // id of the event it waits behind
 	DueAt    time.Time           `json:"due_at,omitzero"`
-	Note     string              `json:"note,omitempty"` // why its plugin starts nothing at the moment
+	Note     string              `json:"note,omitempty"` // why its plugin starts nothing at the moment, or what left it out
 	Attempts []Attempt           `json:"attempts"`
 }
 
@@ -162,14 +162,15 @@ type Failure struct {
 type Plugin struct {
 	Name       string    `json:"name"`
 	State      FileState `json:"state"`
-	Live       string    `json:"live"`             // release that runs, or, without a server, ran last
-	File       string    `json:"file"`             // release that the file in the plugins folder is
-	Pinned     string    `json:"pinned,omitempty"` // release a rollback chose
-	Error      string    `json:"error,omitempty"`  // why its file was refused
-	Hint       string    `json:"hint,omitempty"`   // what to do about it
-	Note       string    `json:"note,omitempty"`   // why it does not run as one would expect
-	Paused     bool      `json:"paused"`           // by an operator
-	OnHold     bool      `json:"on_hold"`          // sick: only probes run
+	Live       string    `json:"live"`                // release that runs, or, without a server, ran last
+	File       string    `json:"file"`                // release that the file in the plugins folder is
+	Pinned     string    `json:"pinned,omitempty"`    // release a rollback chose
+	SetAside   string    `json:"set_aside,omitempty"` // release that failed at once, or ended the program; it does not run until the file changes
+	Error      string    `json:"error,omitempty"`     // why its file was refused or set aside, or waits
+	Hint       string    `json:"hint,omitempty"`      // what to do about it
+	Note       string    `json:"note,omitempty"`      // why it does not run as one would expect
+	Paused     bool      `json:"paused"`              // by an operator
+	OnHold     bool      `json:"on_hold"`             // sick: only probes run
 	HoldReason string    `json:"hold_reason,omitempty"`
 	HeldAt     time.Time `json:"held_at,omitzero"`
 	ProbeAt    time.Time `json:"probe_at,omitzero"`
@@ -179,6 +180,7 @@ type Plugin struct {
 	Ready      int64     `json:"ready"`    // lanes that catch up
 	Parked     int64     `json:"parked"`   // lanes that wait behind a dead delivery
 	Dead       int64     `json:"dead"`
+	Filtered   int64     `json:"filtered"`         // events that its filters left out
 	Running    int       `json:"running"`          // attempts under way
 	Engine     string    `json:"engine,omitempty"` // of the live release: "compiler" or "interpreter"
 	LagSeconds float64   `json:"lag_seconds"`
@@ -191,6 +193,7 @@ type PluginDetail struct {
 	Module   *Module   `json:"module"` // of the release asked for, else of the live one; null when it is gone
 	Release  string    `json:"release"`
 	Manifest string    `json:"manifest"` // of that release
+	Terms    []Term    `json:"terms"`    // what it asks for beside what it is granted: of the release asked for, else of its file
 	Releases []Release `json:"releases"` // newest first
 }
 
@@ -201,6 +204,7 @@ type Release struct {
 	Size      int64     `json:"size"`
 	Live      bool      `json:"live"`
 	CreatedAt time.Time `json:"created_at"`
+	Actor     string    `json:"actor"` // who brought it
 }
 
 // Rollback asks to run an earlier release; empty means the one before the live one.

@@ -17,6 +17,7 @@ import (
 	"inbox/inbox/config"
 	"inbox/inbox/host"
 	"inbox/inbox/release"
+	"inbox/inbox/serve"
 	"inbox/inbox/store"
 )
 
@@ -137,7 +138,10 @@ func readPlugin(path string) (inbox.Release, error) {
 		return inbox.Release{}, inbox.Errorf(inbox.Unavailable, "read the manifest", "%w", err)
 	}
 	rel := release.Describe(name, wasm, text)
-	_, err = release.ParseManifest(text)
+	a, err := release.Agree(name, wasm, text, 1)
+	if err == nil {
+		err = a.Err(name)
+	}
 	return rel, err
 }
 
@@ -155,22 +159,29 @@ func (o *offline) Inspect(ctx context.Context, plugin, id string) (*api.Module, 
 	if err != nil {
 		return nil, inbox.Errorf(inbox.NotFound, "read the release", "%w", err)
 	}
-	return inspect(ctx, wasm, releases[i].Manifest)
-}
-
-// inspect compiles a module to look at it.
-func inspect(ctx context.Context, wasm, manifest []byte) (*api.Module, error) {
-	m, err := release.ParseManifest(manifest)
+	a, err := release.Agree(plugin, wasm, releases[i].Manifest, 1)
 	if err != nil {
 		return nil, err
 	}
-	m = m.WithDefaults(1)
+	return inspect(ctx, wasm, &a.Manifest)
+}
+
+// Manifest returns none: no release runs.
+func (o *offline) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
+
+// Terms returns what a plugin asks for and is granted: by its file, or in a release.
+func (o *offline) Terms(ctx context.Context, plugin, id string) ([]api.Term, error) {
+	return serve.Terms(ctx, o.store, o.settings, plugin, id)
+}
+
+// inspect compiles a module to look at it.
+func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*api.Module, error) {
 	h, err := host.New(ctx, host.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer h.Close(context.WithoutCancel(ctx))
-	program, err := h.Compile(ctx, wasm, &m)
+	program, err := h.Compile(ctx, wasm, m)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/release"
 )
 
 func (p *program) pluginCommand() *cli.Command {
@@ -20,7 +21,7 @@ func (p *program) pluginCommand() *cli.Command {
 		})
 	}
 	resume := p.leaf(spec{
-		name: "resume", usage: "let a plugin go on that is paused or on hold, or everything after `serve --paused`", args: "NAME", max: 1, remote: true,
+		name: "resume", usage: "let a plugin go on that is paused, on hold or set aside, or everything after `serve --paused`", args: "NAME", max: 1, remote: true,
 		formats: listFormats(), flags: []cli.Flag{reasonFlag(), flag("all", "everything that 'serve --paused' paused")}, run: p.pluginResume,
 	})
 	commands := []*cli.Command{
@@ -37,6 +38,7 @@ func (p *program) pluginCommand() *cli.Command {
 			remote: true, formats: showFormats(), flags: []cli.Flag{&cli.StringFlag{Name: "release", Usage: "of this `RELEASE` instead of the live one"}}, run: p.pluginInspect,
 		}),
 	}
+	commands = append(commands, p.embedCommand())
 	commands = append(commands, later(map[string]string{
 		"logs":    "`inbox event show ID` and `inbox entity show KEY` show each attempt's log",
 		"install": "put NAME.wasm, and NAME.toml if it has one, into the plugins folder: it is live within seconds",
@@ -65,6 +67,7 @@ func (p *program) pluginRows() *lister[api.Plugin] {
 		column[api.Plugin]{"RETRYING", number(func(x api.Plugin) int64 { return x.Retrying })},
 		column[api.Plugin]{"PARKED", number(func(x api.Plugin) int64 { return x.Parked })},
 		column[api.Plugin]{"DEAD", number(func(x api.Plugin) int64 { return x.Dead })},
+		column[api.Plugin]{"FILTERED", number(func(x api.Plugin) int64 { return x.Filtered })},
 		column[api.Plugin]{"LAG", func(x api.Plugin) string { return lagText(x.LagSeconds) }},
 		column[api.Plugin]{"NOTE", pluginNote},
 	)
@@ -218,6 +221,9 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 	if err := p.printModule(d.Module); err != nil {
 		return err
 	}
+	if err := p.printTerms(d.Terms); err != nil {
+		return err
+	}
 	if d.Manifest != "" {
 		if err := p.print("\nmanifest\n%s", manyLines(d.Manifest, "  ")); err != nil {
 			return err
@@ -231,7 +237,7 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 		if r.Live {
 			mark = "*"
 		}
-		if err := p.print("%s %s  %s  %s  sha256 %s\n", mark, r.ID, p.stamp(r.CreatedAt), bytesText(r.Size), r.SHA256); err != nil {
+		if err := p.print("%s %s  %s  by %s  %s  sha256 %s\n", mark, r.ID, p.stamp(r.CreatedAt), r.Actor, bytesText(r.Size), r.SHA256); err != nil {
 			return err
 		}
 	}
@@ -240,15 +246,20 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 
 // inspectFile looks into a file that need not be a plugin yet.
 func (p *program) inspectFile(path string) error {
-	rel, err := readPlugin(path)
-	if err != nil {
-		return err
-	}
+	rel, _ := readPlugin(path) // what is wrong with it shows below
 	wasm, err := os.ReadFile(path)
 	if err != nil {
 		return inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
 	}
-	m, err := inspect(p.ctx, wasm, rel.Manifest)
+	a, err := release.Agree(rel.Plugin, wasm, rel.Manifest, 1)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	terms := make([]api.Term, len(a.Terms))
+	for i, t := range a.Terms {
+		terms[i] = api.Term(t)
+	}
+	m, err := inspect(p.ctx, wasm, &a.Manifest)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -256,12 +267,32 @@ func (p *program) inspectFile(path string) error {
 		return p.document(struct {
 			Release string      `json:"release"`
 			Module  *api.Module `json:"module"`
-		}{rel.ID, m})
+			Terms   []api.Term  `json:"terms"`
+		}{rel.ID, m, terms})
 	}
 	if err := p.pairs("file", path, "release", rel.ID); err != nil {
 		return err
 	}
-	return p.printModule(m)
+	if err := p.printModule(m); err != nil {
+		return err
+	}
+	return p.printTerms(terms)
+}
+
+// printTerms writes what a plugin asks for beside what it is granted.
+func (p *program) printTerms(terms []api.Term) error {
+	if len(terms) == 0 {
+		return nil
+	}
+	if err := p.print("\nasked for and granted\n"); err != nil {
+		return err
+	}
+	return list(p, func(t api.Term) string { return t.Key },
+		column[api.Term]{"KEY", func(t api.Term) string { return t.Key }},
+		column[api.Term]{"ASKS", func(t api.Term) string { return orDash(t.Asks) }},
+		column[api.Term]{"GRANTS", func(t api.Term) string { return orDash(t.Grants) }},
+		column[api.Term]{"TO GRANT IT", func(t api.Term) string { return orDash(t.How) }},
+	).all(terms)
 }
 
 func (p *program) printModule(m *api.Module) error {

@@ -271,3 +271,7 @@ func TestAFailedCheckOfTheStoreExits5(t *testing.T) {
 		t.Errorf("%d %q %q", code, out, errs)
 	}
 }
+
+func (quiet) Terms(context.Context, string, string) ([]api.Term, error) { return nil, nil }
+
+func (quiet) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }

@@ -68,6 +68,7 @@ type Live struct {
 	Release  string
 	Manifest inbox.Manifest // with defaults
 	Run      Runner
+	Yields   bool // it is set aside when it puts the plugin on hold at once: the release before it is the better one
 }
 
 // Options configure a Dispatcher.
@@ -78,6 +79,7 @@ type Options struct {
 	Low     func() bool                        // reports that the disk is nearly full: nothing new is started; nil: never
 	Busy    func() bool                        // reports that many events are coming in: they go first; nil: never
 	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was handed to the store; nil: nobody
+	Aside   func(plugin string)                // told that the live release was set aside, once that is stored; nil: nobody
 	Roll    func() float64                     // jitter; default math/rand
 	Paused  bool                               // start nothing until Resume
 	Now     func() time.Time                   // default time.Now
@@ -111,6 +113,9 @@ func New(o Options) *Dispatcher {
 	}
 	if o.Observe == nil {
 		o.Observe = func(*inbox.Event, *inbox.Attempt) {}
+	}
+	if o.Aside == nil {
+		o.Aside = func(string) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -96,6 +96,9 @@ func (p *pump) see(ctx context.Context, e *inbox.Event) error {
 		return err
 	}
 	p.scanned = e.Seq
+	if !wanted {
+		p.skipped = append(p.skipped, e.Seq)
+	}
 	if !wanted || e.Seq <= p.passed[id] {
 		return nil
 	}
@@ -125,9 +128,12 @@ func (p *pump) stillWanted(l *lane) (bool, error) {
 	l.queue = l.queue[1:]
 	if l.row == nil {
 		p.open.settle(seq)
+		at, _ := slices.BinarySearch(p.skipped, seq)
+		p.skipped = slices.Insert(p.skipped, at, seq)
 	} else if err := p.advance(p.d.stop, l, seq+1, s); err != nil {
 		return false, err
 	} else {
+		s.Filtered = 1
 		p.moveCursor(s)
 		p.settle(s)
 	}

@@ -22,6 +22,9 @@ func (p *pump) probe(now time.Time) {
 		p.health.ProbeAt = now.Add(time.Second) // nothing to probe with yet
 		return
 	}
+	if !p.onWatch() {
+		return
+	}
 	p.turn++
 	l.probed = p.turn
 	if l.row != nil && l.row.State == inbox.LaneRetry {

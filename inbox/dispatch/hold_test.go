@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/dispatch"
 	"inbox/inbox/inboxtest"
 )
 
@@ -67,4 +68,73 @@ func TestProbesReachLanesThatWereNotReadYet(t *testing.T) {
 		r.dispatch.Wake(plugin)
 		return r.record().Cursor == 23
 	})
+}
+
+func TestOnlyAReleaseThatNeverDidAnythingWellIsSetAside(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
+	for name, c := range map[string]struct {
+		yields, first bool // first: its first event goes well
+		before        string
+		aside         int
+	}{
+		"at once, with one before it": {true, false, "r0", 1},
+		"at once, and none before it": {true, false, "", 0},
+		"after a success":             {true, true, "r0", 0},
+		"what a rollback chose":       {false, false, "r0", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t, m, func(m made) inbox.Result {
+				if c.first && m.seq == 1 {
+					return inbox.OK
+				}
+				return inbox.Trap
+			})
+			for _, id := range []string{c.before, "r2"} {
+				if id == "" {
+					continue
+				}
+				if err := r.store.SetLive(ctx, plugin, id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.dispatch.SetLive(plugin, &dispatch.Live{Release: "r2", Manifest: r.manifest, Run: r.run, Yields: c.yields})
+			r.send(9, 9, 0)
+			inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
+			aside := 0
+			list, err := r.store.Suspects(ctx)
+			for _, one := range list {
+				if !one.AsideAt.IsZero() && one.Release == "r2" {
+					aside++
+				}
+			}
+			if err != nil || aside != c.aside || r.record().Proven != c.first {
+				t.Errorf("%+v, %v; proven %t", list, err, r.record().Proven)
+			}
+		})
+	}
+}
+
+func TestWhatAReleaseOfBeforeComesToIsNotHeldAgainstTheNext(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 1, HoldKeys: 1}, Concurrency: 1}
+	began, goOn := make(chan struct{}, 1), make(chan struct{})
+	r := newRoom(t, m, func(m made) inbox.Result {
+		if m.attempt > 1 {
+			return inbox.OK
+		}
+		began <- struct{}{}
+		<-goOn
+		return inbox.Trap
+	})
+	r.send(1, 1, 0)
+	<-began
+	r.live("r2")
+	r.looked()
+	close(goOn)
+	r.settled()
+	if got := r.attempts(); len(got) != 2 || r.record().Health.OnHold {
+		t.Errorf("%v, %+v", got, r.record())
+	}
 }

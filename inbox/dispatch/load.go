@@ -32,10 +32,14 @@ func (p *pump) tryLoad(ctx context.Context, now time.Time) error {
 	}
 	p.chain, p.open, p.jobs, p.due = &inbox.Chain{}, newWindow(), nil, nil
 	p.lanes, p.known, p.lined, p.rows, p.ahead = map[inbox.LaneID]*lane{}, map[runKey]bool{}, [2][]*lane{}, 0, nil
-	p.revived = map[runKey]int{}
+	p.revived, p.skipped = map[runKey]int{}, nil
 	p.cursor, p.scanned, p.more, p.moved = record.Cursor, record.Cursor, true, now
 	p.paused, p.health, p.anyDead = record.Paused, record.Health, record.Dead > 0
 	p.health.ProbeAt = p.health.Due(now)
+	p.proven = record.Proven && record.Live == p.release
+	if !p.watching.Load() { // the store was told in vain
+		p.watched = ""
+	}
 	p.wanted = inbox.Keying{Order: p.manifest.Order, By: p.manifest.KeyBy}
 	p.keying = inbox.ParseKeying(record.Keying)
 	if record.Keying == "" {
@@ -183,7 +187,9 @@ func (p *pump) swap(live *Live) {
 		return
 	}
 	changed := p.release != "" && p.release != live.Release
-	p.release = live.Release
+	if p.release = live.Release; changed {
+		p.proven, p.health.Streak = false, nil
+	}
 	p.manifest = &live.Manifest
 	p.wanted = inbox.Keying{Order: live.Manifest.Order, By: live.Manifest.KeyBy}
 	if changed && p.loaded && p.health.OnHold {

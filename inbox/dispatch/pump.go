@@ -36,9 +36,12 @@ type pump struct {
 	signal   chan struct{} // look again: a settlement failed, or all that were handed in are durable
 	gone     chan struct{} // the pump ended
 	inFlight atomic.Int64  // settlements handed in that are not durable yet
+	watching atomic.Bool   // it is stored that release watched runs
 
 	live     *Live           // nil: the plugin has no release that runs
 	release  string          // the one that runs or ran last
+	proven   bool            // it has settled an event since it went live
+	watched  string          // the release of which the store was told that it runs
 	crew     *crew           // of live
 	manifest *inbox.Manifest // of the release that runs or ran last
 	paused   bool            // by the operator
@@ -55,6 +58,7 @@ type pump struct {
 	scanned int64 // newest seq looked at
 	cursor  int64 // as handed to the store
 	moved   time.Time
+	skipped []int64 // seqs above the cursor that the plugin does not want
 	open    *window
 	settled map[int64]bool         // seqs above the stored cursor that a former process settled
 	passed  map[inbox.LaneID]int64 // and the newest of them per lane
@@ -261,6 +265,9 @@ func (p *pump) line(l *lane) {
 // start makes attempts while there are lanes that may start and room for them. First runs go before others: a
 // replay yields to live traffic.
 func (p *pump) start() {
+	if len(p.lined[0])+len(p.lined[1]) > 0 && !p.onWatch() {
+		return
+	}
 	for i := range p.lined {
 		for p.loaded && len(p.lined[i]) > 0 && p.spare() {
 			l := p.lined[i][0]

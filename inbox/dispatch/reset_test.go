@@ -46,7 +46,7 @@ func (f *faulty) Settle(ctx context.Context, s *inbox.Settlement, done func(erro
 			return err
 		}
 	}
-	if !f.hold {
+	if !f.hold || s.Attempt == nil { // nothing begins before it is stored that it does
 		return f.Store.Settle(ctx, s, done)
 	}
 	f.held = append(f.held, func() {

@@ -26,7 +26,9 @@ func (p *pump) ended(r result) {
 	now := p.now()
 	s := &inbox.Settlement{}
 	before := p.health
-	p.health = inbox.Hold(before, it.event.Seq, l.id, r.outcome, p.manifest.Policy, now)
+	if r.outcome.Release == p.release { // what an earlier one came to says nothing of this one
+		p.health = inbox.Hold(before, it.event.Seq, l.id, r.outcome, p.manifest.Policy, now)
+	}
 	d := inbox.Delivery{Plugin: p.name, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Tries: it.tries, Lane: l.id}
 	decision := inbox.Next(d, r.outcome, p.manifest.Policy, p.health.OnHold, p.d.opt.Roll(), now)
 	s.Attempt = record(d, r, decision)
@@ -49,6 +51,7 @@ func (p *pump) ended(r result) {
 		return
 	}
 	p.noteHealth(before, s)
+	p.judge(before, &r.outcome, s)
 	p.moveCursor(s)
 	p.settle(s)
 	p.d.opt.Observe(it.event, s.Attempt)
@@ -218,8 +221,14 @@ func (p *pump) settle(s *inbox.Settlement) {
 	p.inFlight.Add(1)
 	chain := p.chain
 	done := func(err error) {
-		if err != nil {
+		switch {
+		case err != nil:
 			chain.Break()
+		case s.Running != "":
+			p.watching.Store(true)
+			p.again()
+		case s.Aside != nil:
+			p.d.opt.Aside(p.name)
 		}
 		if p.inFlight.Add(-1) == 0 || err != nil {
 			p.again()
@@ -245,6 +254,9 @@ func (p *pump) moveCursor(s *inbox.Settlement) bool {
 		return false
 	}
 	p.cursor, s.Cursor, p.moved = c, c, p.now()
+	for len(p.skipped) > 0 && p.skipped[0] <= c { // the cursor does not pass them twice, so they are counted once
+		p.skipped, s.Filtered = p.skipped[1:], s.Filtered+1
+	}
 	return true
 }
 

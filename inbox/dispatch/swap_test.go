@@ -231,3 +231,52 @@ func TestNothingStartsWhileTheDiskIsNearlyFull(t *testing.T) {
 	r.skew.Add(int64(2 * time.Second))
 	r.settled()
 }
+
+// What filters leave out has no row anywhere: the count goes with the cursor, in one transaction. So it is the number of
+// events that are shown as left out, whatever fails and however often the plugin begins again.
+func TestWhatFiltersLeaveOutIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{
+		Where:  []inbox.Condition{{Pointer: "/data/customerReference", Values: []string{"ref-0", "ref-3"}}},
+		Policy: inbox.Policy{HoldAfter: 1000},
+	}
+	var calls atomic.Int64
+	r, f := newFaultyRoom(t, m, func(made) inbox.Result {
+		if calls.Add(1)%5 == 0 {
+			return inbox.Trap
+		}
+		return inbox.OK
+	})
+	var settled atomic.Int64
+	f.settle = func(s *inbox.Settlement) error {
+		if s.Attempt != nil && settled.Add(1)%40 == 0 {
+			return errDisk
+		}
+		return nil
+	}
+	for round := range 4 {
+		r.start("r1")
+		r.send(60, 20, round*60)
+		inboxtest.Eventually(t, "it has begun", func() bool { r.later(time.Second); return r.record().Cursor > int64(round*60) })
+		r.stop()
+	}
+	r.start("r1")
+	inboxtest.Eventually(t, "everything is settled", func() bool {
+		r.later(time.Second)
+		rec := r.record()
+		return rec.Cursor == r.store.Head() && rec.Retrying+rec.Ready == 0
+	})
+	var left int64
+	for seq := range r.store.Head() {
+		tr, err := r.store.Trace(ctx, seq+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tr.Deliveries[0].State == inbox.StateFiltered {
+			left++
+		}
+	}
+	if got := r.record().Filtered; got != left || left < 100 || f.lost == 0 {
+		t.Errorf("%d events are counted as left out, and %d are; %d settlements failed", got, left, f.lost)
+	}
+}

@@ -192,6 +192,7 @@ func (p *Program) runSession(ctx context.Context, c Call) inbox.Outcome {
 	default:
 		var out inbox.Outcome
 		if in, out = p.begin(ctx); in == nil {
+			out.AtStart = !out.Interrupted && out.Result != inbox.HostError
 			return out
 		}
 	}

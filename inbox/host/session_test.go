@@ -124,6 +124,32 @@ func testASessionThatDoesNotStartFailsTheReleaseNotTheEvent(t *testing.T, engine
 	}
 }
 
+// One that did start, and then does not any more, is told apart from a session that fails its event.
+func TestASessionThatDoesNotComeToItsEventSaysThatItWasTheStart(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	p, err := h.Compile(context.Background(), session(spin(200_000_000), nil, nil), limits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(context.Background())
+	host.SetStartBudget(h, time.Millisecond)                                // of some hundred that it takes
+	if out := p.Run(context.Background(), call()); out.Result != inbox.OK { // by the session that was started for the trial
+		t.Errorf("%+v", out)
+	}
+	if out := p.Run(context.Background(), call()); out.Result != inbox.Timeout || !out.AtStart {
+		t.Errorf("%+v", out)
+	}
+	failing, err := newHost(t).Compile(context.Background(), session(nil, []byte{0x00}, nil), limits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer failing.Close(context.Background())
+	if out := failing.Run(context.Background(), call()); out.Result.Settled() || out.AtStart {
+		t.Errorf("an event that fails: %+v", out)
+	}
+}
+
 // A start may take longer than an event may.
 func TestTheTimeLimitRunsFromTheEventToItsResult(t *testing.T) {
 	onEachEngine(t, testTheTimeLimitRunsFromTheEventToItsResult)

@@ -47,7 +47,7 @@ func (b *bench) start(kept string) (stop func()) {
 	}
 	b.tick, b.last = make(chan time.Time), map[string]*release.Live{}
 	b.shelf = release.New(release.Options{
-		Dir: b.dir, Kept: kept, Host: h, Keep: b.store, Log: slog.New(slog.DiscardHandler), Parallel: 2, Tick: b.tick, Unpin: b.store.Unpin,
+		Dir: b.dir, Kept: kept, Host: h, Keep: b.store, Watch: b.store, Log: slog.New(slog.DiscardHandler), Parallel: 2, Tick: b.tick, Unpin: b.store.Unpin,
 		OnChange: func(c release.Change) { b.mu.Lock(); defer b.mu.Unlock(); b.last[c.Plugin] = c.Live },
 	})
 	run, cancel := context.WithCancel(ctx)

@@ -22,22 +22,19 @@ type job struct {
 
 // bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
 func (s *Shelf) bring(ctx context.Context, name string, b *book) {
+	b.waits = false
 	file, wasm, err := s.readFiles(name)
-	entry := Entry{Plugin: name, State: StateLive, File: file.Release.ID}
-	var j *job
+	c := &choice{entry: Entry{Plugin: name, State: StateLive, File: file.Release.ID}}
 	if err == nil {
-		j, err = s.choose(ctx, b, file, wasm)
+		err = s.choose(ctx, b, c, file, wasm)
 	}
-	switch {
+	switch j := c.job; {
 	case err != nil:
-		s.refused(ctx, b, entry, err)
-	case j == nil: // it runs already
-		s.set(b, entry)
+		s.refused(ctx, b, c.entry, err)
+	case j == nil: // it runs already, or must not
+		s.set(b, c.entry)
 	default:
-		if j.live != file {
-			entry.State = StatePinned
-		}
-		j.entry = entry
+		j.entry = c.entry
 		if file.Release.ID != b.entry.File { // what is only looked at again goes on as it is
 			s.set(b, Entry{Plugin: name, State: StateCompiling})
 		}
@@ -45,36 +42,60 @@ func (s *Shelf) bring(ctx context.Context, name string, b *book) {
 	}
 }
 
-// choose returns what shall be compiled, the file or the release it was rolled back to; nil when that runs.
-func (s *Shelf) choose(ctx context.Context, b *book, file *Live, wasm []byte) (*job, error) {
+// choice is what shall run of a plugin, and what is said of its file.
+type choice struct {
+	entry Entry
+	job   *job // nil: nothing is to be compiled
+}
+
+// choose finds what shall run: the file, the release it was rolled back to, or the one before what was set aside.
+func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm []byte) error {
 	name := file.Release.Plugin
 	record, _, err := s.opt.Keep.Load(ctx, name)
 	if inbox.KindOf(err) == inbox.NotFound {
 		record, err = &inbox.PluginRecord{}, nil // it has never run
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if record.Pinned != "" && record.PinnedOff == file.Release.ID {
-		return s.keptJob(ctx, b, name, record.Pinned)
-	}
-	if record.Pinned != "" {
+	id := file.Release.ID
+	switch {
+	case record.Pinned != "" && record.PinnedOff == id:
+		id, c.entry.State = record.Pinned, StatePinned
+	case record.Pinned != "":
 		if err := s.opt.Unpin(ctx, name); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if b.live != nil && b.live.Release.ID == file.Release.ID {
-		return nil, nil
+	known, err := s.known(ctx, name, id)
+	if err != nil {
+		return err
 	}
-	return &job{book: b, live: file, wasm: wasm}, nil
+	if aside, is := known[id]; is && !aside.AsideAt.IsZero() {
+		id = before(record, known, id)
+		c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, id)
+		c.entry.Hint = "`inbox plugin resume " + name + "` brings it back; so does a changed file"
+	}
+	if id == "" || (b.live != nil && b.live.Release.ID == id) {
+		return nil
+	}
+	if suspect := known[id]; suspect.Suspected() && s.turn != name {
+		b.waits = true
+		c.entry.State, c.entry.Err = StateSuspect, suspectText(&suspect)
+		return nil
+	}
+	if id == file.Release.ID {
+		file.Yields = true
+		c.job = &job{book: b, live: file, wasm: wasm}
+		return nil
+	}
+	c.job, err = s.keptJob(ctx, b, name, id)
+	return err
 }
 
-// keptJob has a release of the past compiled; it is nil when that runs.
+// keptJob has a release of the past compiled.
 func (s *Shelf) keptJob(ctx context.Context, b *book, plugin, id string) (*job, error) {
-	live := &Live{Release: inbox.Release{ID: id, Plugin: plugin}}
-	if b.live != nil && b.live.Release.ID == id {
-		return nil, nil
-	}
+	live := &Live{}
 	releases, err := s.opt.Keep.Releases(ctx, plugin)
 	if err != nil {
 		return nil, err
@@ -85,15 +106,18 @@ func (s *Shelf) keptJob(ctx context.Context, b *book, plugin, id string) (*job, 
 			WithHint("`inbox plugin inspect " + plugin + "` lists them")
 	}
 	live.Release = releases[i]
-	m, err := ParseManifest(releases[i].Manifest)
-	if err != nil {
-		return nil, fmt.Errorf("release %s: %w", id, err)
-	}
-	live.Manifest = m.WithDefaults(s.opt.Parallel)
 	wasm, err := s.load(live.Release)
 	if err != nil {
 		return nil, err
 	}
+	a, err := Agree(plugin, wasm, live.Release.Manifest, s.opt.Parallel)
+	if err == nil {
+		err = a.Err(plugin)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("release %s: %w", id, err)
+	}
+	live.Manifest = a.Manifest
 	return &job{book: b, live: live, wasm: wasm}, nil
 }
 
@@ -111,7 +135,9 @@ func (s *Shelf) start(ctx context.Context) {
 	s.jobs = s.jobs[1:]
 	s.compiling = true
 	go func() {
-		j.live.Program, j.err = s.opt.Host.Compile(ctx, j.wasm, &j.live.Manifest)
+		if j.err = s.opt.Watch.Watch(ctx, j.live.Release.Plugin, j.live.Release.ID); j.err == nil {
+			j.live.Program, j.err = s.opt.Host.Compile(ctx, j.wasm, &j.live.Manifest)
+		}
 		if j.err == nil {
 			j.err = s.save(j.live.Release.ID, j.wasm)
 		}
@@ -144,15 +170,20 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 	switch {
 	case j.err == nil:
 		s.replace(j.book, name, j.live)
+		if j.entry.State == StateAside {
+			s.opt.Log.Error("a plugin's release is set aside; the one before it runs until its file changes", "plugin", name, "set_aside", j.entry.File, "reason", j.entry.Err)
+		}
 		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size)
 		s.set(j.book, j.entry)
 	case ctx.Err() != nil:
 		j.drop(ctx)
 	case j.spare:
 		j.drop(ctx)
+		s.spare(ctx, &j.live.Release)
 		s.opt.Log.Error("the release that ran last cannot run either", "plugin", name, "release", j.live.Release.ID, "error", j.err)
 	default:
 		j.drop(ctx)
+		s.spare(ctx, &j.live.Release)
 		s.refused(ctx, j.book, j.entry, j.err)
 	}
 }
@@ -196,13 +227,34 @@ func (s *Shelf) refused(ctx context.Context, b *book, entry Entry, err error) {
 	if b.live != nil {
 		return
 	}
+	s.standIn(ctx, b, entry)
+}
+
+// standIn has what ran last run in place of a file that was refused, or, if that is the file itself and has never done
+// anything, what ran before it.
+func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
 	record, _, err := s.opt.Keep.Load(ctx, entry.Plugin)
-	if err != nil || record.Live == "" || record.Live == entry.File {
+	if err != nil {
+		return // it has never run, or the store will say so again
+	}
+	id := record.Live
+	if id == entry.File {
+		if id = record.Previous; record.Proven {
+			id = ""
+		}
+	}
+	known, err := s.known(ctx, entry.Plugin, id)
+	one := known[id]
+	if err != nil || id == "" || !one.AsideAt.IsZero() {
 		return
 	}
-	j, err := s.keptJob(ctx, b, entry.Plugin, record.Live)
+	if one.Suspected() && s.turn != entry.Plugin {
+		b.waits = true
+		return
+	}
+	j, err := s.keptJob(ctx, b, entry.Plugin, id)
 	if err != nil {
-		s.opt.Log.Error("the release that ran last cannot run either", "plugin", entry.Plugin, "release", record.Live, "error", err)
+		s.opt.Log.Error("the release that ran last cannot run either", "plugin", entry.Plugin, "release", id, "error", err)
 		return
 	}
 	j.entry, j.spare = entry, true
@@ -218,7 +270,9 @@ func (s *Shelf) takeAway(name string, b *book) {
 // replace makes another release run. The one before it ends with its running attempts.
 func (s *Shelf) replace(b *book, plugin string, live *Live) {
 	old := b.live
-	b.live = live
+	if b.live = live; live != nil {
+		live.since = s.opt.Now()
+	}
 	s.opt.OnChange(Change{Plugin: plugin, Live: live})
 	if old != nil {
 		s.closing.Go(func() { old.Program.Close(context.Background()) })

@@ -35,6 +35,7 @@ func (s *Shelf) look(ctx context.Context, first bool) {
 	}
 	s.unreadable = ""
 	s.open(stamps)
+	s.patrol(ctx)
 	for _, name := range slices.Sorted(maps.Keys(s.books)) {
 		b, stamp := s.books[name], stamps[name]
 		stable := first || stamp == b.seen
@@ -96,9 +97,13 @@ func stampsOf(dir string) (map[string]string, error) {
 		if !isWasm || strings.HasPrefix(name, ".") {
 			continue
 		}
-		stamps[name] = stampOf(filepath.Join(dir, f.Name())) + "|" + stampOf(filepath.Join(dir, name+".toml"))
+		stamps[name] = stampOfPlugin(dir, name)
 	}
 	return stamps, nil
+}
+
+func stampOfPlugin(dir, name string) string {
+	return stampOf(filepath.Join(dir, name+".wasm")) + "|" + stampOf(filepath.Join(dir, name+".toml"))
 }
 
 // stampOf follows links, so that a folder of links to a mounted configuration works.
@@ -126,11 +131,14 @@ func (s *Shelf) readFiles(name string) (*Live, []byte, error) {
 		return live, nil, err
 	}
 	live.Release = Describe(name, wasm, text)
-	m, err := ParseManifest(text)
-	if err != nil {
-		return live, nil, fmt.Errorf("%s.toml: %w", name, err)
+	a, err := Agree(name, wasm, text, s.opt.Parallel)
+	if err == nil {
+		err = a.Err(name)
 	}
-	live.Manifest = m.WithDefaults(s.opt.Parallel)
+	if err != nil {
+		return live, nil, err
+	}
+	live.Manifest = a.Manifest
 	return live, wasm, nil
 }
 

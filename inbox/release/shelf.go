@@ -33,10 +33,12 @@ type Options struct {
 	Kept     string // the folder of releases, made 0700
 	Host     *host.Host
 	Keep     Keeper
+	Watch    Watcher
 	OnChange func(Change) // told of every change, from Run's goroutine
 	Log      *slog.Logger
 	Parallel int              // default of a manifest's concurrency
 	Tick     <-chan time.Time // looks at the folder; default: every 100 ms
+	Now      func() time.Time // default time.Now
 	Unpin    func(ctx context.Context, plugin string) error
 }
 
@@ -45,6 +47,10 @@ type Live struct {
 	Release  inbox.Release
 	Manifest inbox.Manifest // with its defaults
 	Program  *host.Program
+	Yields   bool  // it is the file's own: it is set aside when it puts its plugin on hold at once
+	Tally    Tally // told of every attempt
+	since    time.Time
+	spared   bool
 }
 
 // Change is a plugin's new release, or none.
@@ -62,6 +68,8 @@ const (
 	StateCompiling State = "compiling" // the file is being made a release
 	StateRefused   State = "refused"   // the file cannot become a release; the one before it goes on, if there is one
 	StatePinned    State = "pinned"    // a rollback chose another release until the file changes
+	StateAside     State = "set_aside" // it failed at once, or ended the program; the one before it runs, if there is one
+	StateSuspect   State = "suspect"   // it may have ended the program; it waits until it can run without other suspects
 	StateAbsent    State = "absent"    // there is no file; the plugin keeps its place
 )
 
@@ -75,6 +83,8 @@ type Entry struct {
 	Hint   string
 	Since  time.Time  // when it came to this
 	Info   *host.Info // of the release that runs
+
+	Manifest *inbox.Manifest // of the release that runs
 }
 
 // Shelf watches the folder. Make it with New, then call Run.
@@ -91,6 +101,9 @@ type Shelf struct {
 	compiled   chan *job // hands it back
 	unreadable string    // why the folder cannot be read, as last said
 	closing    sync.WaitGroup
+	reckoned   bool      // what the end before says of the releases is known
+	turn       string    // plugin whose suspect release runs without other suspects; empty for none
+	calm       time.Time // no suspect runs before: if the program ends even so, it is none of them
 }
 
 // book is one plugin. Its fields but entry belong to Run's goroutine.
@@ -98,6 +111,7 @@ type book struct {
 	seen, read string // stamps of the files: at the last look, and when they were read
 	busy       bool   // a job of it waits or is compiled
 	live       *Live
+	waits      bool  // its release is a suspect whose turn has not come
 	tries      int   // since something that passes, such as a full disk, kept the file from being a release
 	wait       int   // looks until it is tried again; zero: it is not
 	entry      Entry // guarded by Shelf.mu
@@ -108,6 +122,9 @@ const pollEvery = 100 * time.Millisecond
 
 // New returns a Shelf.
 func New(o Options) *Shelf {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Shelf{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), compiled: make(chan *job)}
 }
 
@@ -119,6 +136,12 @@ func (s *Shelf) Run(ctx context.Context) error {
 		t := time.NewTicker(pollEvery)
 		defer t.Stop()
 		tick = t.C
+	}
+	for s.reckon(ctx); !s.reckoned && ctx.Err() == nil; s.reckon(ctx) {
+		select {
+		case <-tick:
+		case <-ctx.Done():
+		}
 	}
 	s.look(ctx, true)
 	for ctx.Err() == nil {
@@ -140,6 +163,7 @@ func (s *Shelf) Run(ctx context.Context) error {
 		}
 	}
 	s.closing.Wait()
+	s.endCleanly(ctx)
 	return nil
 }
 
@@ -182,7 +206,7 @@ func (s *Shelf) set(b *book, e Entry) {
 	if b.live != nil {
 		e.Live = b.live.Release.ID
 		info := b.live.Program.Info()
-		e.Info = &info
+		e.Info, e.Manifest = &info, &b.live.Manifest
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,9 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/config"
 	"inbox/inbox/release"
+	"inbox/inbox/store"
 )
 
 // Files returns what is known of the plugins' files, with what their pumps say.
@@ -52,18 +54,64 @@ func (h *house) Inspect(ctx context.Context, plugin, id string) (*api.Module, er
 	if err != nil {
 		return nil, inbox.Errorf(inbox.NotFound, "read the release", "%w", err)
 	}
-	manifest, err := release.ParseManifest(releases[i].Manifest)
+	a, err := release.Agree(plugin, wasm, releases[i].Manifest, 1)
 	if err != nil {
 		return nil, err
 	}
-	manifest = manifest.WithDefaults(1)
-	program, err := h.host.Compile(ctx, wasm, &manifest)
+	program, err := h.host.Compile(ctx, wasm, &a.Manifest)
 	if err != nil {
 		return nil, err
 	}
 	defer program.Close(context.WithoutCancel(ctx))
 	m := api.Module(program.Info())
 	return &m, nil
+}
+
+// Manifest returns what is in force for the release of a plugin that runs; nil when none does.
+func (h *house) Manifest(_ context.Context, plugin string) (*inbox.Manifest, error) {
+	for _, e := range h.shelf.List() {
+		if e.Plugin == plugin {
+			return e.Manifest, nil
+		}
+	}
+	return nil, nil
+}
+
+// Terms returns what a plugin asks for and is granted: by its file, or in a release.
+func (h *house) Terms(ctx context.Context, plugin, id string) ([]api.Term, error) {
+	return Terms(ctx, h.store, h.settings, plugin, id)
+}
+
+// Terms reads what a plugin asks for and is granted: by its files in the plugins folder, or in a release that is kept, with
+// a server or without. There are none when it has neither.
+func Terms(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) ([]api.Term, error) {
+	dir, name := s.Plugins, plugin
+	var text []byte
+	if id != "" {
+		dir, name = filepath.Join(s.Data, "releases"), id
+		releases, err := st.Releases(ctx, plugin)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == id }); i >= 0 {
+			text = releases[i].Manifest
+		}
+	} else if b, err := os.ReadFile(filepath.Join(dir, name+".toml")); err == nil {
+		text = b
+	}
+	wasm, err := os.ReadFile(filepath.Join(dir, name+".wasm"))
+	if err != nil {
+		return nil, inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
+	}
+	a, err := release.Agree(plugin, wasm, text, 1)
+	if err != nil {
+		return nil, err
+	}
+	terms := make([]api.Term, len(a.Terms))
+	for i, t := range a.Terms {
+		terms[i] = api.Term(t)
+	}
+	return terms, nil
 }
 
 // Changed has the plugin's pump look at the store, and its file read again, in case its pin changed.

@@ -116,7 +116,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 func (h *house) build() {
 	h.dispatch = dispatch.New(dispatch.Options{
 		Store: h.opt.Harm.queue(h.store), Log: h.log, Grace: attemptGrace, Low: h.store.Low, Busy: h.store.Busy, Paused: h.opt.Paused,
-		Now: h.opt.Harm.Now,
+		Now: h.opt.Harm.Now, Aside: func(plugin string) { h.shelf.Reload(plugin) },
 		Observe: func(e *inbox.Event, a *inbox.Attempt) {
 			h.metrics.CountAttempt(a)
 			for _, fn := range h.observe {
@@ -125,7 +125,7 @@ func (h *house) build() {
 		},
 	})
 	h.shelf = release.New(release.Options{
-		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Log: h.log,
+		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Watch: h.store, Log: h.log,
 		Parallel: parallel(), Unpin: h.store.Unpin, OnChange: h.change,
 	})
 }
@@ -146,8 +146,17 @@ func (h *house) change(c release.Change) {
 		return
 	}
 	h.dispatch.SetLive(c.Plugin, &dispatch.Live{
-		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Run: h.opt.Harm.run(c.Live.Program.Attempt),
+		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Yields: c.Live.Yields,
+		Run: tallied(&c.Live.Tally, h.opt.Harm.run(c.Live.Program.Attempt)),
 	})
+}
+
+// tallied tells a tally of every attempt.
+func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
+	return func(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+		defer t.Begin(time.Now())()
+		return run(ctx, e, payload, d, now)
+	}
 }
 
 // door is the handler that webhooks come to.

@@ -17,7 +17,7 @@ func TestEveryConnectionIsAsDurableAsTheFirst(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	for pragma, want := range map[string]string{
 		"synchronous": "2", "journal_mode": "wal", "busy_timeout": "5000", "trusted_schema": "0", "cell_size_check": "1", "mmap_size": "0",
-		"auto_vacuum": "2", "temp_store": "2", "foreign_keys": "0", "application_id": "1768841848", "user_version": "2",
+		"auto_vacuum": "2", "temp_store": "2", "foreign_keys": "0", "application_id": "1768841848", "user_version": "3",
 	} {
 		got := store.Pragmas(t, s, pragma, 4)
 		if len(got) != 5 {

@@ -40,9 +40,9 @@ func (s *Store) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, [
 	r := inbox.PluginRecord{Name: plugin}
 	var created, probe int64
 	var held sql.NullInt64
-	err = s.readers.QueryRowContext(ctx, `SELECT created_at, started_at, cursor, paused, live, pinned, pinned_off, keying, held_at,
+	err = s.readers.QueryRowContext(ctx, `SELECT created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, keying, held_at,
 		hold_reason, probe_at, probes, (SELECT count(*) FROM dead WHERE plugin = plugins.id AND resolution = '') FROM plugins WHERE id = ?`, p).
-		Scan(&created, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Keying, &held,
+		Scan(&created, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.Keying, &held,
 			&r.Health.Reason, &probe, &r.Health.Probes, &r.Dead)
 	if err != nil {
 		return nil, nil, readError(err)

@@ -99,13 +99,6 @@ func (s *Store) setPlugin(ctx context.Context, who Actor, action, plugin, set st
 	})
 }
 
-// SetLive records which release of a plugin runs. Another one than before ends a hold: it was the one before that was sick.
-func (s *Store) SetLive(ctx context.Context, plugin, release string) error {
-	return s.setPlugin(ctx, Actor{}, "", plugin, `live = ?1, held_at = CASE live WHEN ?1 THEN held_at END,
-		hold_reason = CASE live WHEN ?1 THEN hold_reason ELSE '' END, probe_at = CASE live WHEN ?1 THEN probe_at ELSE 0 END,
-		probes = CASE live WHEN ?1 THEN probes ELSE 0 END`, release)
-}
-
 // SetPaused pauses a plugin, or lets it go on. Nothing is dropped meanwhile.
 func (s *Store) SetPaused(ctx context.Context, who Actor, plugin string, paused bool) error {
 	action := "resume"
@@ -133,7 +126,7 @@ func (s *Store) Unpin(ctx context.Context, plugin string) error {
 // Plugins returns all plugins the store knows, by name, with what waits in them.
 func (s *Store) Plugins(ctx context.Context) ([]inbox.PluginRecord, error) {
 	var list []inbox.PluginRecord
-	err := s.each(ctx, `SELECT name, created_at, started_at, cursor, paused, live, pinned, pinned_off, keying, held_at, hold_reason, probe_at, probes,
+	err := s.each(ctx, `SELECT name, created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, keying, held_at, hold_reason, probe_at, probes,
 			(SELECT count(*) FROM dead d WHERE d.plugin = p.id AND d.resolution = ''),
 			(SELECT count(*) FROM lanes l WHERE l.plugin = p.id AND l.state = 'retry'),
 			(SELECT count(*) FROM lanes l WHERE l.plugin = p.id AND l.state = 'ready'),
@@ -143,7 +136,7 @@ func (s *Store) Plugins(ctx context.Context) ([]inbox.PluginRecord, error) {
 		var r inbox.PluginRecord
 		var created, probe, oldest int64
 		var held sql.NullInt64
-		if err := row.Scan(&r.Name, &created, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Keying, &held,
+		if err := row.Scan(&r.Name, &created, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.Keying, &held,
 			&r.Health.Reason, &probe, &r.Health.Probes, &r.Dead, &r.Retrying, &r.Ready, &r.Parked, &oldest); err != nil {
 			return err
 		}

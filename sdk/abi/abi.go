@@ -93,6 +93,9 @@ type Withheld struct {
 	Size    int    `json:"size"` // bytes of the text
 }
 
+// ManifestSection is the custom section in which a module may carry what it asks for, as TOML like NAME.toml.
+const ManifestSection = "inbox.manifest"
+
 // Result is what a plugin answers: on standard output, or through done. No answer at all means ok; one without an outcome
 // is none.
 type Result struct {

@@ -171,7 +171,7 @@ CREATE TABLE plugins (
 	hold_reason TEXT    NOT NULL DEFAULT '',
 	probe_at    INTEGER NOT NULL DEFAULT 0,
 	probes      INTEGER NOT NULL DEFAULT 0
-) STRICT;
+, proven INTEGER NOT NULL DEFAULT 0 CHECK (proven IN (0, 1)), previous TEXT NOT NULL DEFAULT '', filtered INTEGER NOT NULL DEFAULT 0 CHECK (filtered >= 0)) STRICT;
 
 CREATE TABLE refused (
 	id          INTEGER NOT NULL PRIMARY KEY,
@@ -211,6 +211,16 @@ CREATE TABLE runs (
 	attempt INTEGER NOT NULL CHECK (attempt >= 0),
 	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
 	PRIMARY KEY (plugin, seq, run)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE suspects (
+	plugin   TEXT    NOT NULL,
+	release  TEXT    NOT NULL,
+	running  INTEGER NOT NULL CHECK (running IN (0, 1)),
+	ends     INTEGER NOT NULL CHECK (ends >= 0), -- unclean ends in a row with it running
+	aside_at INTEGER CHECK (aside_at IS NULL OR running = 0), -- NULL: not set aside
+	why      TEXT    NOT NULL,
+	PRIMARY KEY (plugin, release)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX dead_open ON dead (plugin, seq) WHERE resolution = '';

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+	"inbox/inbox/release"
+	"inbox/sdk/abi"
+)
+
+func (p *program) embedCommand() *cli.Command {
+	return p.leaf(spec{
+		name: "embed", usage: "write what a plugin asks for into its .wasm file", args: "FILE.wasm", min: 1, max: 1, flags: []cli.Flag{
+			&cli.StringFlag{Name: "asks", Required: true, Usage: "`FILE` of the same form as NAME.toml"},
+		},
+		about: "For authors: it becomes the module's custom section " + abi.ManifestSection + ", in place of one that it has.\n" +
+			"Whoever runs the plugin decides by NAME.toml what of it is granted: 'inbox plugin inspect' shows both.",
+		run: p.embed,
+	})
+}
+
+// embed writes the module anew with the section, whole or not at all.
+func (p *program) embed(c *cli.Context) error {
+	path, asks := c.Args().First(), c.String("asks")
+	text, err := os.ReadFile(asks)
+	if err != nil {
+		return inbox.Errorf(inbox.NotFound, "read what it asks for", "%w", err)
+	}
+	if _, err := release.ParseManifest(text); err != nil {
+		return fmt.Errorf("%s: %w", asks, err)
+	}
+	if len(text) > release.MaxSection {
+		return inbox.Errorf(inbox.Invalid, "", "%s has %d bytes, more than %d", asks, len(text), release.MaxSection)
+	}
+	wasm, err := os.ReadFile(path)
+	if err != nil {
+		return inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
+	}
+	out, err := host.WithCustom(wasm, abi.ManifestSection, text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := replaceFile(path, out); err != nil {
+		return inbox.Errorf(inbox.Unavailable, "write the plugin", "%w", err)
+	}
+	p.say("%s asks for what is in %s", path, asks)
+	return nil
+}
+
+// replaceFile writes a file beside its place and renames it, so that whoever looks sees the one or the other.
+func replaceFile(path string, b []byte) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".embed-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already when all went well
+	_, err = f.Write(b)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Chmod(f.Name(), info.Mode().Perm())
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	return err
+}

@@ -1,0 +1,206 @@
+package release
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+	"inbox/sdk/abi"
+)
+
+// MaxSection bounds what a module may carry in its section inbox.manifest, in bytes.
+const MaxSection = 64 << 10
+
+// Term is one key of a manifest: what the plugin asks for beside what it is granted. Values are as they are written in
+// TOML, empty for none.
+type Term struct {
+	Key     string
+	Asks    string // in the module's section inbox.manifest
+	Grants  string // in the operator's NAME.toml
+	Missing bool   // more is asked for than is granted: it must not run
+	How     string // what to write to grant it
+}
+
+// Agreement is what a module asks for and what it is granted, taken together.
+type Agreement struct {
+	Manifest inbox.Manifest // what is in force, with defaults
+	Terms    []Term         // every key that one of them has, in the order of their names
+}
+
+// Agree takes what a module asks for and what the operator's NAME.toml grants together: text is that file, empty when
+// there is none; parallel is the default of concurrency. A key of the file decides. Where the file is silent, what the
+// section says is the plugin's own default, unless it is more than any plugin has without a file. The error is Invalid;
+// what is missing is none, see [Agreement.Err].
+func Agree(plugin string, wasm, text []byte, parallel int) (*Agreement, error) {
+	section, err := host.Custom(wasm, abi.ManifestSection, MaxSection)
+	if err != nil {
+		return nil, err
+	}
+	asks, err := ParseManifest(section)
+	if err != nil {
+		return nil, fmt.Errorf("its section %s: %w", abi.ManifestSection, err)
+	}
+	grants, err := ParseManifest(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s.toml: %w", plugin, err)
+	}
+	asked, granted := flat(section), flat(text)
+	a := &Agreement{Manifest: together(asks, grants, granted, parallel)}
+	more := beyond(&asks, &grants, asked, granted)
+	both := maps.Clone(asked)
+	maps.Copy(both, granted)
+	for _, key := range slices.Sorted(maps.Keys(both)) {
+		t := Term{Key: key, Asks: asked[key], Grants: granted[key], Missing: more[key]}
+		if t.Missing {
+			t.How = how(key, t.Asks)
+		}
+		a.Terms = append(a.Terms, t)
+	}
+	return a, nil
+}
+
+// Err says what is asked for and not granted, and how to grant it; nil when nothing is missing. The error is Invalid.
+func (a *Agreement) Err(plugin string) error {
+	var missing, lines []string
+	for _, t := range a.Terms {
+		if !t.Missing {
+			continue
+		}
+		has := "says nothing of it, and the default is less"
+		if t.Grants != "" {
+			has = "grants " + t.Grants
+		}
+		missing = append(missing, fmt.Sprintf("%s = %s (%s.toml %s)", t.Key, t.Asks, plugin, has))
+		lines = append(lines, t.How)
+	}
+	if missing == nil {
+		return nil
+	}
+	return inbox.Errorf(inbox.Invalid, "", "it asks for more than it is granted: %s", strings.Join(missing, ", ")).
+		WithHint("to grant it write into " + plugin + ".toml beside it: " + strings.Join(lines, "; "))
+}
+
+// together is what is in force, provided that nothing is missing.
+func together(asks, grants inbox.Manifest, granted map[string]string, parallel int) inbox.Manifest {
+	m := grants
+	m.Events, m.EventTypes = either(grants.Events, asks.Events), either(grants.EventTypes, asks.EventTypes)
+	m.Sources, m.Modes, m.Where = either(grants.Sources, asks.Sources), either(grants.Modes, asks.Modes), either(grants.Where, asks.Where)
+	fill(&m.KeyBy, asks.KeyBy)
+	fill(&m.Order, asks.Order)
+	fill(&m.Reuse, asks.Reuse)
+	fill(&m.Policy.MaxAttempts, asks.Policy.MaxAttempts)
+	fill(&m.Policy.OnFailure, asks.Policy.OnFailure)
+	if granted["retry.base"] == "" && granted["retry.max"] == "" { // each bounds the other
+		m.Policy.Base, m.Policy.Max = asks.Policy.Base, asks.Policy.Max
+	}
+	if asks.Concurrency > 0 {
+		fill(&m.Concurrency, min(asks.Concurrency, max(parallel, 1))) // how many is the machine's to say, not the plugin's
+	}
+	fill(&m.Limits.Time, asks.Limits.Time)
+	fill(&m.Limits.Memory, asks.Limits.Memory)
+	fill(&m.Limits.Output, asks.Limits.Output)
+	fill(&m.Limits.Log, asks.Limits.Log)
+	fill(&m.Limits.Fuel, asks.Limits.Fuel)
+	fill(&m.Data.InlineMax, asks.Data.InlineMax)
+	if m.Data.Fields == nil {
+		m.Data.Fields = asks.Data.Fields
+	}
+	for key, value := range asks.Config {
+		if _, set := m.Config[key]; !set {
+			m.Config = maps.Clone(m.Config)
+			if m.Config == nil {
+				m.Config = map[string]string{}
+			}
+			m.Config[key] = value
+		}
+	}
+	return m.WithDefaults(parallel)
+}
+
+// beyond returns the keys that ask for more than is granted, or, where the file is silent, for more than any plugin has.
+// Filters never do: which events a plugin is led is the operator's to narrow.
+func beyond(asks, grants *inbox.Manifest, asked, granted map[string]string) map[string]bool {
+	has := grants.WithDefaults(1)
+	more := map[string]bool{
+		"limits.time":     asks.Limits.Time > has.Limits.Time,
+		"limits.memory":   asks.Limits.Memory > has.Limits.Memory,
+		"limits.output":   asks.Limits.Output > has.Limits.Output,
+		"limits.log":      asks.Limits.Log > has.Limits.Log,
+		"limits.fuel":     has.Limits.Fuel > 0 && asks.Limits.Fuel > has.Limits.Fuel,
+		"data.inline_max": asks.Data.InlineMax > has.Data.InlineMax,
+		"data.fields":     has.Data.Fields != nil && !within(asks.Data.Fields, has.Data.Fields),
+		// Unknown and emitted events are led to nobody who was not granted them by name, and what is long past neither.
+		"events":     granted["events"] == "" && slices.ContainsFunc(asks.Events, special),
+		"start_from": asked["start_from"] != "" && granted["start_from"] == "" && asks.StartFrom != (inbox.StartFrom{}),
+	}
+	return more
+}
+
+// special reports whether a name or pattern lets through events that must be asked for by name.
+func special(pattern string) bool {
+	stem, open := strings.CutSuffix(pattern, "*")
+	return pattern == inbox.UnknownEvent || (open && strings.HasPrefix(inbox.UnknownEvent, stem)) || strings.Contains(pattern, ".")
+}
+
+// within reports whether every pointer names something at or below one of those granted.
+func within(asked, granted []string) bool {
+	return !slices.ContainsFunc(asked, func(a string) bool {
+		return !slices.ContainsFunc(granted, func(g string) bool { return a == g || strings.HasPrefix(a, g+"/") })
+	})
+}
+
+func either[T any](first, second []T) []T {
+	if len(first) > 0 {
+		return first
+	}
+	return second
+}
+
+func fill[T comparable](v *T, other T) {
+	var zero T
+	if *v == zero {
+		*v = other
+	}
+}
+
+// how says where to write a value to grant it.
+func how(key, value string) string {
+	table, name, nested := strings.Cut(key, ".")
+	if !nested {
+		return "above its first table, " + key + " = " + value
+	}
+	return "under [" + table + "], " + name + " = " + value
+}
+
+// flat returns every value of a manifest that was read already, by its dotted key.
+func flat(text []byte) map[string]string {
+	var doc map[string]any
+	_ = toml.Unmarshal(text, &doc) // it was read before
+	out := map[string]string{}
+	for key, v := range doc {
+		table, isTable := v.(map[string]any)
+		if !isTable {
+			out[key] = literal(v)
+			continue
+		}
+		for name, one := range table {
+			out[key+"."+name] = literal(one)
+		}
+	}
+	return out
+}
+
+// literal writes a value as TOML does.
+func literal(v any) string {
+	text, err := toml.Marshal(map[string]any{"v": v})
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	one := strings.TrimSuffix(strings.TrimPrefix(string(text), "v = "), "\n")
+	return strings.ReplaceAll(one, "\n", " ")
+}

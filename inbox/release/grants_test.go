@@ -1,0 +1,155 @@
+package release_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+	"inbox/inbox/release"
+	"inbox/sdk/abi"
+)
+
+// asking is a module that asks for something.
+func asking(t *testing.T, name, asks string) string {
+	t.Helper()
+	wasm, err := host.WithCustom([]byte(guest(t, name)), abi.ManifestSection, []byte(asks))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(wasm)
+}
+
+func TestWhatIsAskedForMustBeGrantedWhereItIsMoreThanAnyPluginHas(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		asks, grants string
+		missing      string // the key
+	}{
+		"nothing":                                {"", "", ""},
+		"less than the default":                  {"limits.memory = '1 MiB'\nlimits.time = '1s'", "", ""},
+		"as much as the default":                 {"limits.memory = '64 MiB'", "", ""},
+		"more memory":                            {"limits.memory = '65 MiB'", "", "limits.memory"},
+		"more memory, granted":                   {"limits.memory = '65 MiB'", "limits.memory = '65 MiB'", ""},
+		"more memory, granted in part":           {"limits.memory = '65 MiB'", "limits.memory = '64 MiB'", "limits.memory"},
+		"the default, granted less":              {"limits.memory = '64 MiB'", "limits.memory = '1 MiB'", "limits.memory"},
+		"more time":                              {"limits.time = '6s'", "", "limits.time"},
+		"more output":                            {"limits.output = '2 MiB'", "", "limits.output"},
+		"more log":                               {"limits.log = '1 MiB'", "", "limits.log"},
+		"fuel, of which there is no bound":       {"limits.fuel = 5", "", ""},
+		"more fuel than granted":                 {"limits.fuel = 5", "limits.fuel = 4", "limits.fuel"},
+		"longer texts":                           {"data.inline_max = '1 MiB'", "", "data.inline_max"},
+		"fields, when all are shown":             {"data.fields = ['/data/id']", "", ""},
+		"fields below those granted":             {"data.fields = ['/data/id']", "data.fields = ['/data']", ""},
+		"fields beside those granted":            {"data.fields = ['/data/idx']", "data.fields = ['/data/id']", "data.fields"},
+		"fields, and is granted none":            {"data.fields = ['/data']", "data.fields = []", "data.fields"},
+		"the whole, and is granted a part":       {"data.fields = ['']", "data.fields = ['/data']", "data.fields"},
+		"events that the operator narrows":       {"events = ['a', 'b']", "events = ['a']", ""},
+		"modes that the operator narrows":        {"modes = ['live', 'test']", "modes = ['test']", ""},
+		"unknown events":                         {"events = ['unknown']", "", "events"},
+		"a pattern that takes unknown ones in":   {"events = ['*']", "", "events"},
+		"unknown events, decided by the file":    {"events = ['unknown']", "events = ['a']", ""},
+		"what is past":                           {"start_from = 'start'", "", "start_from"},
+		"what is past, decided by the file":      {"start_from = 'start'", "start_from = 'now'", ""},
+		"more attempts at a time than there are": {"concurrency = 64", "", ""},
+	} {
+		a, err := release.Agree("p", []byte(asking(t, "ok", c.asks)), []byte(c.grants), 2)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var missing []string
+		for _, term := range a.Terms {
+			if term.Missing {
+				missing = append(missing, term.Key)
+			}
+		}
+		if got := strings.Join(missing, " "); got != c.missing {
+			t.Errorf("%s: missing %q, want %q", name, got, c.missing)
+		}
+		if err := a.Err("p"); (err != nil) != (c.missing != "") || (err != nil && !strings.Contains(inbox.HintOf(err), "p.toml")) {
+			t.Errorf("%s: %v (%s)", name, err, inbox.HintOf(err))
+		}
+	}
+}
+
+// What the operator's file says is in force; where it is silent, the plugin's own settings are, and then the defaults.
+func TestTheFileDecidesAndTheSectionIsThePluginsDefault(t *testing.T) {
+	t.Parallel()
+	asks := "events = ['a']\nsources = ['s']\nkey_by = 'customer_reference'\norder = 'none'\non_failure = 'continue'\nconcurrency = 64\nreuse = 9\n" +
+		"config = {a = 1, b = 2}\nretry.base = '2s'\nretry.max = '3s'\nretry.max_attempts = 4\nlimits.time = '1s'\ndata.fields = ['/data/id']\nwhere = {'/x' = 1}\n"
+	grants := "events = ['b']\norder = 'global'\nconfig = {b = 3}\nretry.max_attempts = 5\nlimits.time = '2s'\ndata.fields = ['/data']\n"
+	a, err := release.Agree("p", []byte(asking(t, "ok", asks)), []byte(grants), 4)
+	if err != nil || a.Err("p") != nil {
+		t.Fatal(err, a.Err("p"))
+	}
+	want := inbox.Manifest{
+		Events: []string{"b"}, Sources: []string{"s"}, Where: []inbox.Condition{{Pointer: "/x", Values: []string{"1"}}}, KeyBy: "customer_reference",
+		Order: inbox.Global, Concurrency: 4, Reuse: 9, Config: map[string]string{"a": "1", "b": "3"},
+		Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 5, Base: 2 * time.Second, Max: 3 * time.Second},
+		Limits: inbox.Limits{Time: 2 * time.Second}, Data: inbox.Data{Fields: []string{"/data"}},
+	}.WithDefaults(4)
+	if diff := cmp.Diff(want, a.Manifest); diff != "" {
+		t.Error(diff)
+	}
+	i := slices.IndexFunc(a.Terms, func(t release.Term) bool { return t.Key == "limits.time" })
+	if i < 0 || !cmp.Equal(a.Terms[i], release.Term{Key: "limits.time", Asks: "'1s'", Grants: "'2s'"}) {
+		t.Errorf("%+v", a.Terms)
+	}
+}
+
+func TestASectionIsReadAsStrictlyAsTheFile(t *testing.T) {
+	t.Parallel()
+	wasm := asking(t, "ok", "")
+	for name, c := range map[string]struct{ wasm, says string }{
+		"a wrong key":     {asking(t, "ok", "\nlimts.time = '1s'"), `its section inbox.manifest: read the manifest: line 2: unknown key "limts.time"; did you mean "limits.time"?`},
+		"a later key":     {asking(t, "ok", "[http]\nallow = []"), `"http" is not in this version`},
+		"two of them":     {wasm + wasm[len(wasm)-17:], "several sections inbox.manifest"},
+		"a huge one":      {asking(t, "ok", "#"+strings.Repeat("x", release.MaxSection)), "65537 bytes, more than 65536"},
+		"one that is cut": {wasm[:len(wasm)-1], "cut off"},
+	} {
+		if _, err := release.Agree("p", []byte(c.wasm), nil, 1); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := release.Agree("p", []byte(wasm), []byte("x = 1"), 1); err == nil || !strings.HasPrefix(err.Error(), "p.toml: ") {
+		t.Errorf("what is wrong with the file: %v", err)
+	}
+	other := asking(t, "ok", "events = ['a']")
+	if again, err := host.WithCustom([]byte(wasm), abi.ManifestSection, []byte("events = ['a']")); err != nil || string(again) != other {
+		t.Errorf("it does not take the place of the one before: %q, %v", again, err)
+	}
+	if release.Describe("p", []byte(wasm), nil).ID == release.Describe("p", []byte(other), nil).ID {
+		t.Error("what a module asks for is no part of its release")
+	}
+}
+
+// A new version that asks for more than the one before has does not go live; the one before goes on until it is granted.
+func TestANewVersionThatAsksForMoreWaitsUntilItIsGranted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.write("a.wasm", asking(t, "ok", "events = ['a']"))
+	b.look()
+	first := b.live("a")
+	if first == nil || !slices.Equal(first.Manifest.Events, []string{"a"}) {
+		t.Fatalf("%+v", b.entry("a"))
+	}
+	b.write("a.wasm", asking(t, "session_ok", "[limits]\nmemory = '128 MiB'\n"))
+	b.look()
+	e := b.entry("a")
+	if e.State != release.StateRefused || b.live("a") != first || !strings.Contains(e.Err, "limits.memory = '128 MiB' (a.toml says nothing of it, and the default is less)") {
+		t.Errorf("%+v", e)
+	}
+	if want := "to grant it write into a.toml beside it: under [limits], memory = '128 MiB'"; e.Hint != want {
+		t.Errorf("%q, want %q", e.Hint, want)
+	}
+	b.write("a.toml", "[limits]\nmemory = '128 MiB'\n")
+	b.look()
+	if live := b.live("a"); live == first || live.Manifest.Limits.Memory != 128<<20 {
+		t.Errorf("%+v", b.entry("a"))
+	}
+}

@@ -1,0 +1,214 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"inbox/inbox"
+)
+
+// Watcher keeps what is known of releases that have not survived yet, see [inbox.Suspect].
+type Watcher interface {
+	Reckon(ctx context.Context) ([]inbox.Suspect, error)
+	Suspects(ctx context.Context) ([]inbox.Suspect, error)
+	Watch(ctx context.Context, plugin, release string) error
+	Spare(ctx context.Context, plugin, release string) error
+	Forget(ctx context.Context, plugin, but string) error
+	EndCleanly(ctx context.Context) error
+}
+
+// A release has survived, in one life of the program, when so many of its attempts have ended, or when so much time has
+// passed since the first one began and all that began in that time have ended. What ends a program does so with the event
+// it met before, which is among the first: all that was settled before is not run again.
+const (
+	surviveAttempts = 1000
+	surviveFor      = 5 * time.Second
+)
+
+// calmFor is how long no suspect runs after a start. If the program ends even then, it is none of them that ends it.
+const calmFor = 2 * time.Second
+
+// endBound bounds the last write of a program that stops.
+const endBound = time.Second
+
+// Tally counts the attempts of a release until it has survived. The zero value is ready.
+type Tally struct {
+	over  atomic.Bool
+	mu    sync.Mutex
+	first time.Time // when the first attempt began
+	begun int       // attempts that began within surviveFor of it
+	ended int       // of which ended
+}
+
+// Begin counts an attempt in. The returned function counts it out.
+func (t *Tally) Begin(now time.Time) (end func()) {
+	if t.over.Load() {
+		return func() {}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.first.IsZero() {
+		t.first = now
+	}
+	if now.Sub(t.first) > surviveFor {
+		return func() {}
+	}
+	t.begun++
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.ended++
+	}
+}
+
+// idle reports whether no attempt has begun.
+func (t *Tally) idle() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.first.IsZero()
+}
+
+// survived reports whether the release has survived at a time.
+func (t *Tally) survived(now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended >= surviveAttempts || (!t.first.IsZero() && now.Sub(t.first) > surviveFor && t.ended == t.begun) {
+		t.over.Store(true)
+	}
+	return t.over.Load()
+}
+
+// reckon learns, once, what the end before this start says of the releases.
+func (s *Shelf) reckon(ctx context.Context) {
+	list, err := s.opt.Watch.Reckon(ctx)
+	if err != nil {
+		if ctx.Err() == nil && s.unreadable != err.Error() {
+			s.opt.Log.Error("cannot find out how the program ended before; plugins wait", "error", err)
+			s.unreadable = err.Error()
+		}
+		return
+	}
+	s.reckoned, s.unreadable = true, ""
+	var suspects []string
+	for i := range list {
+		switch one := &list[i]; {
+		case !one.AsideAt.IsZero():
+			s.opt.Log.Error("a release is set aside", "plugin", one.Plugin, "release", one.Release, "reason", one.Why)
+		case one.Suspected():
+			suspects = append(suspects, one.Plugin)
+		}
+	}
+	if len(suspects) > 0 {
+		s.calm = s.opt.Now().Add(calmFor)
+		s.opt.Log.Error("the program ended several times in a row, each time while these plugins ran; they run one at a time until the culprit is known",
+			"plugins", suspects)
+	}
+}
+
+// patrol spares what has survived, and gives suspects their turn, one at a time, in the order of their names.
+func (s *Shelf) patrol(ctx context.Context) {
+	now := s.opt.Now()
+	for _, b := range s.books {
+		if l := b.live; l != nil && !l.spared && l.Tally.survived(now) {
+			l.spared = s.spare(ctx, &l.Release)
+		}
+	}
+	if b := s.books[s.turn]; b != nil && !b.turnOver(now) {
+		return
+	}
+	s.turn = ""
+	if now.Before(s.calm) {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.books)) {
+		if b := s.books[name]; b.waits {
+			s.opt.Log.Info("a suspect runs without the others now", "plugin", name)
+			s.turn, b.waits, b.read = name, false, "to be read again"
+			b.seen = stampOfPlugin(s.opt.Dir, name) // it has waited long enough
+			return
+		}
+	}
+}
+
+// turnOver reports whether the turn of a suspect is over: it has survived, or does not run, or has nothing to do. What has
+// nothing to do is no less a suspect.
+func (b *book) turnOver(now time.Time) bool {
+	switch {
+	case b.busy || b.read == "to be read again":
+		return false
+	case b.live == nil:
+		return true
+	}
+	return b.live.spared || (b.live.Tally.idle() && now.Sub(b.live.since) > surviveFor)
+}
+
+// spare forgets a release that survived, or that cannot run. It is tried again when it fails.
+func (s *Shelf) spare(ctx context.Context, r *inbox.Release) bool {
+	err := s.opt.Watch.Spare(ctx, r.Plugin, r.ID)
+	if err != nil && ctx.Err() == nil {
+		s.opt.Log.Warn("cannot record that a release survived", "plugin", r.Plugin, "error", err)
+	}
+	return err == nil
+}
+
+// endCleanly records that nothing that ran is to blame for the end.
+func (s *Shelf) endCleanly(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endBound)
+	defer cancel()
+	if err := s.opt.Watch.EndCleanly(ctx); err != nil {
+		s.opt.Log.Warn("cannot record that the program ended as it should", "error", err)
+	}
+}
+
+// known returns what is known of a plugin's releases. What was set aside is forgotten unless it is the one that is wanted:
+// then the file has changed.
+func (s *Shelf) known(ctx context.Context, plugin, wanted string) (map[string]inbox.Suspect, error) {
+	all, err := s.opt.Watch.Suspects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known, old := map[string]inbox.Suspect{}, false
+	for _, one := range all {
+		if one.Plugin != plugin {
+			continue
+		}
+		if one.Release != wanted && !one.AsideAt.IsZero() {
+			old = true
+			continue
+		}
+		known[one.Release] = one
+	}
+	if old {
+		err = s.opt.Watch.Forget(ctx, plugin, wanted)
+	}
+	return known, err
+}
+
+// before returns the release to run in place of one that was set aside; empty for none.
+func before(r *inbox.PluginRecord, known map[string]inbox.Suspect, aside string) string {
+	id := r.Live
+	if id == aside {
+		id = r.Previous
+	}
+	if one := known[id]; !one.AsideAt.IsZero() {
+		return ""
+	}
+	return id
+}
+
+func setAsideText(one *inbox.Suspect, instead string) string {
+	text := fmt.Sprintf("release %s is set aside: %s; ", one.Release, one.Why)
+	if instead == "" {
+		return text + "there is none before it to run in its place"
+	}
+	return text + "release " + instead + " runs in its place"
+}
+
+func suspectText(one *inbox.Suspect) string {
+	return fmt.Sprintf("the program ended %d times in a row while release %s ran; it waits until it can run without other suspects", one.Ends, one.Release)
+}

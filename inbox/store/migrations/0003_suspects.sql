@@ -1,0 +1,16 @@
+-- What is known of the live release, and what the plugin's filters left out.
+ALTER TABLE plugins ADD COLUMN proven INTEGER NOT NULL DEFAULT 0 CHECK (proven IN (0, 1)); -- it has settled an event since it went live
+ALTER TABLE plugins ADD COLUMN previous TEXT NOT NULL DEFAULT ''; -- the release to go back to when it fails at once
+ALTER TABLE plugins ADD COLUMN filtered INTEGER NOT NULL DEFAULT 0 CHECK (filtered >= 0);
+
+-- Releases that are being started or run and have not survived it yet, written before they are: what is here after an end
+-- that was not clean may have caused it. And releases that were set aside. By name: it may never have been live.
+CREATE TABLE suspects (
+	plugin   TEXT    NOT NULL,
+	release  TEXT    NOT NULL,
+	running  INTEGER NOT NULL CHECK (running IN (0, 1)),
+	ends     INTEGER NOT NULL CHECK (ends >= 0), -- unclean ends in a row with it running
+	aside_at INTEGER CHECK (aside_at IS NULL OR running = 0), -- NULL: not set aside
+	why      TEXT    NOT NULL,
+	PRIMARY KEY (plugin, release)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,75 @@
+package inbox
+
+import "time"
+
+// Suspect is a release of a plugin that is being started or run and has not yet survived it, or that was set aside. It is
+// stored before the release is started, and before its first attempt in a life of the program, so that the next start
+// knows what ran when the program died.
+type Suspect struct {
+	Plugin  string
+	Release string
+	Running bool      // it was started, or makes attempts, and has not survived that yet
+	Ends    int       // unclean ends of the program in a row with it running
+	AsideAt time.Time // since when it is set aside; zero: it is not
+	Why     string    // why it is set aside
+}
+
+// SuspectAfter is how many unclean ends in a row make a release that ran in all of them a suspect.
+const SuspectAfter = 3
+
+// Suspected reports whether the release may only run while no other suspect does.
+func (s *Suspect) Suspected() bool { return s.AsideAt.IsZero() && s.Ends >= SuspectAfter }
+
+// Reckon decides, at a start, what an unclean end says about the releases of list: the only place that does. It is pure.
+// It returns those that are still to be known; after a clean end there are only ones that were set aside, which it leaves.
+//
+//   - A suspect that alone of the suspects was running is the culprit: it is set aside. The other suspects have yet to
+//     have their turn.
+//   - When suspects were known and none of them was running, something else ends the program: suspicion is over.
+//   - Otherwise each that was running has one more end in a row; the row of each that was not is broken.
+func Reckon(list []Suspect, now time.Time) []Suspect {
+	tried := 0
+	for i := range list {
+		if list[i].Suspected() && list[i].Running {
+			tried++
+		}
+	}
+	var known []Suspect
+	for _, s := range list {
+		switch {
+		case !s.AsideAt.IsZero():
+		case tried == 1 && s.Suspected() && s.Running:
+			s.AsideAt, s.Why = now, "the program ended while it was the only suspect that ran"
+		case tried == 1 && s.Suspected(): // has yet to have its turn
+		case tried == 1 || !s.Running:
+			continue
+		default:
+			s.Ends++
+		}
+		s.Running = false
+		known = append(known, s)
+	}
+	return known
+}
+
+// Aside sets the live release of a plugin aside: the one before it runs in its place until its file changes.
+type Aside struct {
+	Release string
+	Why     string
+}
+
+// Predecessor returns the release to go back to from one that takes the place of what r runs; empty for none. What has done
+// something well is preferred to what had no occasion, and what is sick, or was set aside, is nothing to go back to.
+func (r *PluginRecord) Predecessor(next string, aside bool) string {
+	back := r.Live
+	switch {
+	case r.Health.OnHold || aside:
+		return ""
+	case !r.Proven && r.Previous != "":
+		back = r.Previous
+	}
+	if back == next {
+		return ""
+	}
+	return back
+}

@@ -114,3 +114,18 @@ func behaves(t *testing.T, h *host.Host, m *inbox.Manifest, what string, wasm []
 		t.Errorf("%s: %+v", what, out)
 	}
 }
+
+// Where wazero cannot compile, what asks for the compiler is interpreted, and says so.
+func TestWithoutACompilerEverythingIsInterpreted(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	host.WithoutCompiler(h)
+	p, err := h.Compile(context.Background(), fixture(t, "hostile/recursion_ten_thousand"), limitsOn(inbox.Compiler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(context.Background())
+	if out := p.Run(context.Background(), call()); p.Info().Engine != string(inbox.Interpreter) || out.Result != inbox.Trap {
+		t.Errorf("it is run by the %s, and came to %s", p.Info().Engine, out.Result)
+	}
+}

@@ -16,10 +16,10 @@ import (
 	"inbox/plugins/demo"
 )
 
-// once loads a guest into a host of its own, runs it once, and returns everything that it came to, but for how long it took.
-func once(t *testing.T, wasm []byte, m *inbox.Manifest, c host.Call) string {
+// once loads a guest, runs it once, and returns everything that it came to, but for how long it took.
+func once(t *testing.T, h *host.Host, wasm []byte, m *inbox.Manifest, c host.Call) string {
 	t.Helper()
-	p, err := newHost(t).Compile(context.Background(), wasm, m)
+	p, err := h.Compile(context.Background(), wasm, m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,16 +28,16 @@ func once(t *testing.T, wasm []byte, m *inbox.Manifest, c host.Call) string {
 	return fmt.Sprintf("%s (%s) after %s, log %q cut %v, fuel %d", out.Result, out.Reason, out.RetryAfter, out.Log, out.LogCut, out.Fuel)
 }
 
-// sameEverywhere runs a guest twice on each engine. What it comes to, says and spends is the same, but where the stack ends:
+// sameEverywhere runs a guest on each engine of two hosts. What it comes to, says and spends is the same, but where the stack ends:
 // that depends on the engine.
-func sameEverywhere(t *testing.T, wasm []byte, m *inbox.Manifest, c host.Call) {
+func sameEverywhere(t *testing.T, hosts [2]*host.Host, wasm []byte, m *inbox.Manifest, c host.Call) {
 	t.Helper()
 	said := map[inbox.Engine]string{}
 	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Interpreter} {
 		on := *m
 		on.Engine = engine
-		said[engine] = once(t, wasm, &on, c)
-		if again := once(t, wasm, &on, c); again != said[engine] {
+		said[engine] = once(t, hosts[0], wasm, &on, c)
+		if again := once(t, hosts[1], wasm, &on, c); again != said[engine] {
 			t.Errorf("%s: first %.500s, then %.500s", engine, said[engine], again)
 		}
 	}
@@ -52,16 +52,18 @@ func sameEverywhere(t *testing.T, wasm []byte, m *inbox.Manifest, c host.Call) {
 
 func TestEveryGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
 	t.Parallel()
+	hosts := [2]*host.Host{newHost(t), newHost(t)}
 	for _, g := range corpus(t) {
 		if g.Outcome == inboxtest.Refused || g.Outcome == inbox.Timeout || len(g.Wasm) > 100_000 {
 			continue // what never ends is ended by fuel in TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction
 		}
-		t.Run(g.Name, func(t *testing.T) { sameEverywhere(t, g.Wasm, corpusLimits(g, ""), call()) })
+		t.Run(g.Name, func(t *testing.T) { sameEverywhere(t, hosts, g.Wasm, corpusLimits(g, ""), call()) })
 	}
 }
 
 func TestEveryHonestGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
 	t.Parallel()
+	hosts := [2]*host.Host{newHost(t), newHost(t)}
 	c := filepath.Join(t.TempDir(), "c.wasm")
 	guests := map[string]func(t *testing.T) []byte{
 		"demo": func(*testing.T) []byte { return demo.Wasm() },
@@ -80,7 +82,7 @@ func TestEveryHonestGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := inbox.Manifest{Limits: inbox.Limits{Time: time.Minute}}.WithDefaults(1)
-			sameEverywhere(t, wasm(t), &m, host.Call{Doc: document(t), Seed: name + "/7", ReceivedAt: call().ReceivedAt})
+			sameEverywhere(t, hosts, wasm(t), &m, host.Call{Doc: document(t), Seed: name + "/7", ReceivedAt: call().ReceivedAt})
 		})
 	}
 }

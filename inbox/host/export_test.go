@@ -8,6 +8,9 @@ import (
 // SetStartBudget gives modules of h so much time to start, so that tests need not wait for the real budget.
 func SetStartBudget(h *Host, d time.Duration) { h.startBudget = d }
 
+// WithoutCompiler makes h one on a machine where nothing can be compiled.
+func WithoutCompiler(h *Host) { h.native = false }
+
 // Paused reads a module and has it pause, without compiling it.
 func Paused(wasm []byte) ([]byte, error) {
 	m, err := inspect(wasm)

@@ -113,14 +113,16 @@ func (in *instance) fuel() int64 {
 
 // limit gives the guest so much time from now on; the timer of a former limit is stopped.
 func (in *instance) limit(d time.Duration) {
-	if in.timer != nil {
-		in.timer.Stop()
-	}
+	in.inTime()
+	in.time = d
+	in.timer = time.AfterFunc(d, func() { in.cancel(errTimeout) })
+}
+
+// inTime lets the guest have all the time there is, and reports whether it is in time: if not, it is being ended.
+func (in *instance) inTime() bool {
+	ok := in.timer == nil || in.timer.Stop()
 	in.timer = nil
-	if d > 0 {
-		in.time = d
-		in.timer = time.AfterFunc(d, func() { in.cancel(errTimeout) })
-	}
+	return ok
 }
 
 // end ends the guest and waits for it.
@@ -128,7 +130,7 @@ func (in *instance) end() {
 	in.leave.Store(true)
 	in.cancel(errLeave)
 	<-in.ended
-	in.limit(0)
+	in.inTime()
 }
 
 // runCommand makes one attempt with a WASI command: the document on its standard input, the result on its output.
@@ -142,7 +144,7 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	in.limit(p.manifest.Limits.Time)
 	start := time.Now()
 	in.run(in.config())
-	in.limit(0)
+	in.inTime()
 	out := in.outcome(ctx, in.output.bytes())
 	out.Duration, out.Fuel = time.Since(start), in.fuel()
 	out.Log, out.LogCut = in.log.take()
@@ -157,24 +159,26 @@ func (p *Program) begin(ctx context.Context) (*instance, inbox.Outcome) {
 	go in.run(in.config())
 	select {
 	case <-in.asked:
-		in.limit(0)
-		return in, inbox.Outcome{}
-	case <-in.ended:
-		defer in.cancel(nil)
-		out := in.startFailure(ctx)
-		if out.Result.Settled() {
-			out.Result, out.Reason = inbox.BadResult, "it ended without asking for an event"
+		if in.inTime() {
+			return in, inbox.Outcome{}
 		}
-		return nil, out
+		<-in.ended // it asked when its time was up
+	case <-in.ended:
 	case <-ctx.Done():
 		in.end()
 		return nil, inbox.Outcome{Interrupted: true}
 	}
+	defer in.cancel(nil)
+	out := in.startFailure(ctx)
+	if out.Result.Settled() {
+		out.Result, out.Reason = inbox.BadResult, "it ended without asking for an event"
+	}
+	return nil, out
 }
 
 // startFailure is the outcome of a guest that ended before it had an event.
 func (in *instance) startFailure(ctx context.Context) inbox.Outcome {
-	in.limit(0)
+	in.inTime()
 	out := in.outcome(ctx, nil)
 	out.Log, out.LogCut = in.log.take()
 	return out
@@ -220,8 +224,7 @@ func (in *instance) settle(ctx context.Context) bool {
 	in.limit(afterResult)
 	select {
 	case <-in.asked:
-		in.limit(0)
-		return true
+		return in.inTime()
 	case <-in.ended:
 	case <-ctx.Done():
 		in.end()

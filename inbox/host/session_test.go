@@ -10,6 +10,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/host"
+	"inbox/inbox/inboxtest"
 )
 
 // Calls of inbox_v1 by a guest that imports them in this order.
@@ -160,7 +161,11 @@ func testTheTimeLimitRunsFromTheEventToItsResult(t *testing.T, engine inbox.Engi
 	h := newHost(t)
 	m := limitsOn(engine)
 	m.Limits.Time = 500 * time.Millisecond
-	p, err := h.Compile(context.Background(), session(spin(3_000_000), nil, nil), m)
+	long := int64(3_000_000)
+	if engine == inbox.Interpreter {
+		long /= 100
+	}
+	p, err := h.Compile(context.Background(), session(spin(long), nil, nil), m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,4 +253,27 @@ func testAHostMayBeClosedWhileItCompiles(t *testing.T, engine inbox.Engine) {
 			t.Errorf("%v", err)
 		}
 	}
+}
+
+// A session whose time was up in the moment in which it asked for its event, or for the next one, is not kept for one.
+func TestASessionThatAsksInTheLastMomentFailsToStartAndInterruptsNothing(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	wasm := fixture(t, "session_ok")
+	came := map[inbox.Result]int{}
+	for i := range 3000 {
+		host.SetStartBudget(h, time.Duration(1+i%100)*2*time.Microsecond)
+		p, err := h.Compile(context.Background(), wasm, limits())
+		if err != nil {
+			came[inboxtest.Refused]++
+			continue
+		}
+		out := p.Run(context.Background(), call())
+		if out.Interrupted {
+			t.Fatalf("budget %d: %+v", i%100, out)
+		}
+		came[out.Result]++
+		p.Close(context.Background())
+	}
+	t.Logf("%v", came) // with some of each the last moment was met
 }

@@ -274,3 +274,16 @@ func TestAPluginThatComesBackKeepsItsPlace(t *testing.T) {
 		t.Errorf("%+v, %v", again, err)
 	}
 }
+
+func TestAnotherEngineIsAnotherRelease(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.write("a.wasm", guest(t, "ok"))
+	b.look()
+	first := b.running("a")
+	b.write("a.toml", "engine = \"interpreter\"\n")
+	b.look()
+	if e := b.entry("a"); e.Live == first || e.Info == nil || e.Info.Engine != "interpreter" {
+		t.Errorf("before %s, now %+v", first, e)
+	}
+}

@@ -148,6 +148,20 @@ func Exec(t testing.TB, dir, statement string) {
 	}
 }
 
+// Figure asks the file of a closed store for one number.
+func Figure(t testing.TB, dir, query string) (n int64) {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, fileName)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(query).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // Schema returns the file's schema as text.
 func Schema(t testing.TB, s *Store) string {
 	t.Helper()

@@ -28,8 +28,12 @@ func TestTheModuleIsWhatItsSourceSays(t *testing.T) {
 		t.Skip("clang 14 is not installed (Debian 12: clang lld wasi-libc libclang-rt-14-dev-wasm32): the module was not built again")
 	}
 	out := filepath.Join(t.TempDir(), "demo.wasm")
+	linker, err := exec.LookPath("wasm-ld-14")
+	if err != nil {
+		t.Fatalf("clang's linker for WebAssembly is not installed (Debian 12: lld): %v", err)
+	}
 	build := exec.Command("clang", "--target=wasm32-wasi", "-Oz", "-s", "-Wl,--strip-all", "-o", out, "src/demo.c")
-	build.Env = append(os.Environ(), "PATH=") // clang has a wasm-opt that it finds there change the module
+	build.Env = append(os.Environ(), "PATH="+filepath.Dir(linker)) // clang has a wasm-opt that it finds change the module
 	text, err := build.CombinedOutput()
 	if err != nil {
 		t.Fatalf("build: %v: %s", err, text)

@@ -26,4 +26,5 @@ const (
 	allEffort   = 3_000_000_000 // of compiling all functions; Go programs come to fifty millions a megabyte
 
 	maxInterpreted = 5_000_000 // instructions of all functions that the interpreter keeps, some 60 bytes each
+	maxFrame       = 1000      // values of one call that the interpreter keeps: 2000 calls of them take 72 MB while their stack grows
 )

@@ -4,12 +4,16 @@ import "slices"
 
 // Opcodes (WebAssembly core specification 2.0, section 5.4) that are more to us than their immediates.
 const (
+	opUnreachable  = 0x00
 	opBlock        = 0x02
 	opLoop         = 0x03
 	opIf           = 0x04
+	opElse         = 0x05
 	opEnd          = 0x0b
+	opBr           = 0x0c
 	opBrIf         = 0x0d
 	opBrTable      = 0x0e
+	opReturn       = 0x0f
 	opCall         = 0x10
 	opCallIndirect = 0x11
 	opLocalGet     = 0x20
@@ -55,8 +59,10 @@ const immediates = "" +
 // instruction is one instruction, as far as it means something to us.
 type instruction struct {
 	op    byte
+	sub   byte   // what follows opBulk and opVector
 	index uint64 // what it names: a function, a variable, or a type
 	typed bool   // of a block: its type is the index of a function's
+	one   bool   // of a block: its type is that of one result
 	bulk  bool   // its time grows with its last operand
 }
 
@@ -66,6 +72,7 @@ func (r *reader) instruction() instruction {
 	switch immediates[one.op] {
 	case '.':
 	case 'b':
+		one.one = len(r.b) > 0 && r.b[0] != 0x40
 		one.index, one.typed = r.blockType()
 	case 'i':
 		one.index = r.u32()
@@ -84,9 +91,9 @@ func (r *reader) instruction() instruction {
 	case 'r':
 		r.only(typeFunc, typeExtern)
 	case 'B':
-		one.bulk = r.bulkInstruction()
+		one.sub, one.bulk = r.bulkInstruction()
 	case 'V':
-		r.vectorInstruction()
+		one.sub = r.vectorInstruction()
 	default:
 		r.unknown(one.op)
 	}
@@ -115,30 +122,30 @@ func (r *reader) immediate(op byte) {
 }
 
 // bulkInstruction skips what follows 0xfc.
-func (r *reader) bulkInstruction() (bulk bool) {
-	switch op := r.byte(); op {
+func (r *reader) bulkInstruction() (op byte, bulk bool) {
+	switch op = r.byte(); op {
 	case 0, 1, 2, 3, 4, 5, 6, 7: // conversions that saturate
-		return false
+		return op, false
 	case 8, 10, 12, 14: // memory.init, memory.copy, table.init, table.copy
 		r.u32()
 		r.u32()
-		return true
+		return op, true
 	case 9, 13, 16: // data.drop, elem.drop, table.size
 		r.u32()
-		return false
+		return op, false
 	case 11, 15, 17: // memory.fill, table.grow, table.fill
 		r.u32()
-		return true
+		return op, true
 	default:
 		r.unknown(opBulk, op)
-		return false
+		return op, false
 	}
 }
 
 // vectorInstruction skips what follows 0xfd. wazero reads one byte of the number; of those that need two the second is
 // always 1, which it takes for a nop.
-func (r *reader) vectorInstruction() {
-	switch op := r.byte(); {
+func (r *reader) vectorInstruction() (op byte) {
+	switch op = r.byte(); {
 	case op <= 11, op == 92, op == 93: // load, store
 		r.u32()
 		r.u32()
@@ -153,6 +160,7 @@ func (r *reader) vectorInstruction() {
 	case op >= 0x80:
 		r.only(1)
 	}
+	return op
 }
 
 // Types of values (section 5.3).

@@ -84,9 +84,8 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	if box.engine == inbox.Interpreter && mod.length > maxInterpreted {
-		return nil, refuse(`take engine = "interpreter" out of its NAME.toml, or make it smaller`,
-			"the interpreter would take too much memory: the module has %d instructions, more than %d", mod.length, maxInterpreted)
+	if err := box.keeps(mod); err != nil {
+		return nil, err
 	}
 	compiled, err := h.compileOne(ctx, box, rewritten)
 	if err != nil {
@@ -102,6 +101,21 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 		return nil, err
 	}
 	return p, nil
+}
+
+// keeps refuses a module of which the interpreter would keep too much in Go's heap: its instructions, and what a guest that
+// recurses has on its stack, which it bounds by the number of calls alone.
+func (s *sandbox) keeps(m *module) error {
+	switch {
+	case s.engine != inbox.Interpreter:
+	case m.length > maxInterpreted:
+		return refuse(`take engine = "interpreter" out of its NAME.toml, or make it smaller`,
+			"the interpreter would take too much memory: the module has %d instructions, more than %d", m.length, maxInterpreted)
+	case m.frame > maxFrame:
+		return refuse(`take engine = "interpreter" out of its NAME.toml, or split the function, or build with optimisation`,
+			"the interpreter would take too much memory: a function has %d parameters, local variables and operands, more than %d", m.frame, maxFrame)
+	}
+	return nil
 }
 
 // bound rewrites a module so that it can be stopped, and returns the sandbox that it is for. One that would be too

@@ -23,10 +23,13 @@ type module struct {
 	functions int
 	largest   int // bytes of the largest function body
 	length    int // instructions, with those that the metering adds
+	frame     int // values that a call has at most: parameters, local variables and operands, with those of the metering
 
 	// What the indexes in it may name. All imports are functions, and their indexes come first.
 	params  []uint8  // how many parameters each type of a function has
-	typeOf  []uint64 // the type of each function that is not imported
+	results []uint8  // and how many results
+	typesIn []uint64 // the type of each function that is imported
+	typeOf  []uint64 // and of each that is not
 	globals uint64
 
 	sections [sectionDataCount + 1][]byte // without custom ones; nil for what is not there
@@ -112,6 +115,14 @@ func checkHeader(wasm []byte) error {
 		return refuse("build it for wasip1", "the module has the unknown version %d", binary.LittleEndian.Uint32(wasm[4:8]))
 	}
 	return nil
+}
+
+// typeAt returns the type of a function.
+func (m *module) typeAt(i uint64) uint64 {
+	if i < uint64(len(m.typesIn)) {
+		return m.typesIn[i]
+	}
+	return m.typeOf[i-uint64(len(m.typesIn))]
 }
 
 // isSession reports whether the module asks for its events itself.

@@ -118,13 +118,17 @@ func (r *reader) name() string {
 
 func (r *reader) functionType() {
 	r.only(0x60)
-	params := uint8(0) // there is room for maxParams
+	params, results := uint8(0), uint8(0) // there is room for maxParams
 	r.many(maxParams, "parameters in one function", func() {
 		r.valueType()
 		params++
 	})
 	r.m.params = append(r.m.params, params)
-	r.many(maxResults, "results in one function", r.valueType)
+	r.many(maxResults, "results in one function", func() {
+		r.valueType()
+		results++
+	})
+	r.m.results = append(r.m.results, results)
 }
 
 func (r *reader) global() {
@@ -224,7 +228,7 @@ func (m *module) readImports(r *reader) (err error) {
 			err = refuse("build it as a program of its own, without shared memory or dynamic linking",
 				"the module imports the %s %s; only functions can be had", kinds[kind], f)
 		default:
-			r.index(uint64(len(m.params)), "type")
+			m.typesIn = append(m.typesIn, r.index(uint64(len(m.params)), "type"))
 			m.imports = append(m.imports, f)
 		}
 	})

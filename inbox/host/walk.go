@@ -7,6 +7,7 @@ type body struct {
 	locals []byte // their declarations, without the count of them
 	groups uint64 // how many declarations
 	code   []byte // the instructions
+	typ    uint64 // of the function
 	params uint64
 	vars   uint64 // parameters and local variables
 	spots  []spot
@@ -14,6 +15,7 @@ type body struct {
 	length int      // instructions
 	leads  bool     // nothing but the first loop comes after the function's beginning
 	shape  shape
+	height height // of its operands
 }
 
 // spot is a place in the code where something changes: the code from at to end is replaced.
@@ -51,7 +53,7 @@ func (m *module) bodies(each func(b *body) error) error {
 	var locals uint64
 	var err error
 	n := 0
-	m.length = 0
+	m.length, m.frame = 0, 0
 	r.many(maxFunctions, "functions", func() {
 		code := r.bytes(r.u32())
 		if r.err != nil || err != nil {
@@ -70,6 +72,7 @@ func (m *module) bodies(each func(b *body) error) error {
 		}
 		n++
 		m.length += b.length + ofCharge*b.charges()
+		m.frame = max(m.frame, int(b.vars)+b.height.most+ofMeter)
 		err = each(&b)
 	})
 	if err == nil && r.done() != nil {
@@ -91,7 +94,7 @@ func (m *module) body(b *body, typ uint64, code []byte) error {
 	}
 	b.shape = shape{}
 	b.groups = uint64((&reader{b: code}).count())
-	b.params = uint64(m.params[typ])
+	b.typ, b.params = typ, uint64(m.params[typ])
 	b.shape.locals = r.locals()
 	if r.err == nil && b.shape.locals > maxLocals {
 		r.refuse("a function has %d local variables, more than %d", b.shape.locals, maxLocals)
@@ -125,6 +128,7 @@ func (b *body) walk(r *reader) error {
 	b.spots, b.counts = b.spots[:0], append(b.counts[:0], 0)
 	open := make([]int, 1, 16) // the blocks around, each by its place in counts
 	b.leads, b.length = false, 0
+	b.height.begin(r.m, r.m.results[b.typ])
 	straight := true // from the beginning to here
 	for len(r.b) > 0 {
 		at := r.at()
@@ -140,6 +144,7 @@ func (b *body) walk(r *reader) error {
 		b.counts[open[len(open)-1]] += cost(one)
 		b.length++
 		b.note(r, one, at)
+		b.height.follow(one)
 		if one.op == opLoop && len(b.counts) == 1 {
 			b.leads = straight
 		}
@@ -174,6 +179,9 @@ func simple(one instruction) bool {
 
 // ofCharge is how many instructions a charge has at most, see [metering.bulk].
 const ofCharge = 15
+
+// ofMeter is how many values the metering adds to a call at most: two local variables, and the operands of a charge.
+const ofMeter = 6
 
 // charges is how often the function is charged when it is metered.
 func (b *body) charges() int {

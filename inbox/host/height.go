@@ -1,0 +1,140 @@
+package host
+
+import "slices"
+
+// height follows how many operands a function has on its stack. The interpreter keeps all of them, in Go's heap and without
+// a bound of its own. In a module that is not valid it means nothing.
+type height struct {
+	m    *module
+	now  int
+	most int
+	open []level // the function and the blocks around
+	dead bool    // what comes until the end of the block is not reached
+	odd  bool    // a block ended with more or less than its results
+}
+
+// level is a block.
+type level struct {
+	base    int // operands below it
+	params  int
+	results int
+}
+
+// begin begins a function with so many results.
+func (h *height) begin(m *module, results uint8) {
+	*h = height{m: m, open: append(h.open[:0], level{results: int(results)})}
+}
+
+// follow takes one instruction.
+func (h *height) follow(one instruction) {
+	switch one.op {
+	case opBlock, opLoop, opIf:
+		h.enter(one)
+	case opElse, opEnd:
+		h.leave(one.op == opElse)
+	case opCall:
+		typ := h.m.typeAt(one.index)
+		h.add(int(h.m.results[typ]) - int(h.m.params[typ]))
+	case opCallIndirect:
+		h.add(int(h.m.results[one.index]) - int(h.m.params[one.index]) - 1)
+	case opUnreachable, opBr, opBrTable, opReturn:
+		h.now, h.dead = h.open[len(h.open)-1].base, true
+	case opBulk:
+		h.add(bulkEffect(one.sub))
+	case opVector:
+		h.add(vectorEffect(one.sub))
+	default:
+		h.add(int(effects[one.op]) - '4')
+	}
+}
+
+func (h *height) add(n int) {
+	h.now += n
+	if base := h.open[len(h.open)-1].base; h.now < base {
+		h.odd = h.odd || !h.dead
+		h.now = base // where nothing is reached, there is whatever is taken
+	}
+	h.most = max(h.most, h.now)
+}
+
+func (h *height) enter(one instruction) {
+	if one.op == opIf {
+		h.add(-1)
+	}
+	l := level{}
+	switch {
+	case one.typed:
+		l.params, l.results = int(h.m.params[one.index]), int(h.m.results[one.index])
+	case one.one:
+		l.results = 1
+	}
+	l.base = max(h.now-l.params, h.open[len(h.open)-1].base)
+	h.now = l.base + l.params
+	h.most = max(h.most, h.now)
+	h.open = append(h.open, l)
+}
+
+func (h *height) leave(other bool) {
+	l := h.open[len(h.open)-1]
+	h.odd = h.odd || !h.dead && h.now != l.base+l.results
+	h.dead = false
+	if other {
+		h.now = l.base + l.params
+		return
+	}
+	h.now = l.base + l.results
+	h.most = max(h.most, h.now)
+	if len(h.open) > 1 { // what follows the function's end is refused
+		h.open = h.open[:len(h.open)-1]
+	}
+}
+
+// effects says for each first byte of an instruction how many operands there are more after it than before, from 4 on.
+const effects = "" +
+	"4444344444444344" + // 00
+	"4444444444322444" + // 10
+	"5345342444444444" + // 20
+	"4444442222222225" + // 30
+	"4555543333333333" + // 40
+	"4333333333333333" + // 50
+	"3333333444333333" + // 60
+	"3333333334443333" + // 70
+	"3333333333344444" + // 80
+	"4433333334444444" + // 90
+	"3333333444444444" + // a0
+	"4444444444444444" + // b0
+	"4444444444444444" + // c0
+	"5454444444444444" + // d0
+	"4444444444444444" + // e0
+	"4444444444444444" //   f0
+
+func bulkEffect(op byte) int {
+	switch op {
+	case 8, 10, 11, 12, 14, 17: // init, copy, fill
+		return -3
+	case 15: // table.grow
+		return -1
+	case 16: // table.size
+		return 1
+	}
+	return 0
+}
+
+func vectorEffect(op byte) int {
+	switch {
+	case op == 12: // v128.const
+		return 1
+	case op == 11, op == 82, op >= 88 && op <= 91: // store, bitselect, store of lanes
+		return -2
+	case op <= 10, op >= 15 && op <= 20, op == 77, op == 83, op >= 92 && op <= 95, slices.Contains(unary, op):
+		return 0
+	}
+	return -1
+}
+
+// unary are the instructions of vectors that take one and give one, besides those that stand together.
+var unary = []byte{
+	21, 22, 24, 25, 27, 29, 31, 33, 96, 97, 98, 99, 100, 103, 104, 105, 106, 116, 117, 122, 124, 125, 126, 127, 128, 129, 131, 132,
+	135, 136, 137, 138, 148, 160, 161, 163, 164, 167, 168, 169, 170, 192, 193, 195, 196, 199, 200, 201, 202, 224, 225, 227, 236, 237,
+	239, 248, 249, 250, 251, 252, 253, 254, 255,
+}

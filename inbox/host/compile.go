@@ -95,7 +95,7 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 		return nil, errors.Join(err, compiled.Close(ctx))
 	}
 	p := newProgram(h, box, compiled, mod, wasm, m)
-	p.need = mod.needs(int64(len(wasm)), m)
+	p.need = mod.needs(int64(len(wasm)), m, box.engine)
 	if err := p.trial(ctx); err != nil {
 		p.Close(context.WithoutCancel(ctx))
 		return nil, err

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"context"
+
 	"inbox/inbox"
 	"inbox/sdk/abi"
 )
@@ -11,7 +13,7 @@ type Need struct {
 	Memories  int64 // their linear memories
 	Stacks    int64 // of guests that recurse until the runtime ends them
 	Rest      int64 // results, logs, documents, tables and globals
-	Code      int64 // the compiled module, once
+	Code      int64 // the module, compiled or as the interpreter keeps it, once
 	Mapped    int64 // how much of all this is mapped, and not in Go's heap
 }
 
@@ -23,7 +25,8 @@ const (
 	// stackMost is what the stack of one guest takes: it doubles from 10 KiB as long as it is below 50 MB, which makes
 	// 84 MB, and the one before it is still there while it is copied.
 	stackMost = 126_000_000
-	codeSize  = 8 // bytes of a compiled module for a byte of it
+	codeSize  = 8  // bytes of a compiled module for a byte of it
+	stepSize  = 60 // bytes of an instruction that the interpreter keeps
 	itemSize  = 24
 )
 
@@ -34,20 +37,34 @@ func Needs(wasm []byte, m *inbox.Manifest, document int64) (Need, error) {
 	if err != nil {
 		return Need{}, err
 	}
-	return mod.needs(int64(len(wasm)), m).with(document, m), nil
+	engine := m.Engine
+	if !native(context.Background()) {
+		engine = inbox.Interpreter
+	}
+	if engine == inbox.Interpreter {
+		if _, err := mod.metered(); err != nil { // it is too tangled for that, and as long as may be for all we know
+			mod.length = maxInterpreted
+		}
+	}
+	return mod.needs(int64(len(wasm)), m, engine).with(document, m), nil
 }
 
 // needs is what it may take without its documents.
-func (m *module) needs(size int64, man *inbox.Manifest) Need {
+func (m *module) needs(size int64, man *inbox.Manifest, engine inbox.Engine) Need {
 	n := Need{Instances: man.Concurrency, Code: codeSize * size}
+	n.Mapped = n.Code
+	if engine == inbox.Interpreter { // which keeps it in Go's heap
+		n.Code, n.Mapped = stepSize*int64(m.length), 0
+	}
 	if m.isSession(function{abi.Module, abi.Next}) {
 		n.Instances *= 2
 	}
 	each := int64(n.Instances)
 	n.Memories = each * (man.Limits.Memory / pageSize * pageSize)
-	n.Mapped = n.Code + n.Memories
-	if !fixed { // they are copied when they grow, in Go's heap
-		n.Memories, n.Mapped = 2*n.Memories, n.Code
+	if fixed {
+		n.Mapped += n.Memories
+	} else { // they are copied when they grow, in Go's heap
+		n.Memories *= 2
 	}
 	n.Stacks = each * stackMost
 	tables := (&reader{b: m.sections[sectionTable]}).u32() // how many; they grow by being copied

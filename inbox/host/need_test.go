@@ -9,9 +9,13 @@ import (
 )
 
 func TestWhatAPluginMayTakeIsSaidBeforeAndAfterItIsCompiled(t *testing.T) {
+	onEachEngine(t, testWhatAPluginMayTakeIsSaidBeforeAndAfterItIsCompiled)
+}
+
+func testWhatAPluginMayTakeIsSaidBeforeAndAfterItIsCompiled(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
-	m := inbox.Manifest{Concurrency: 3, Limits: inbox.Limits{Memory: 1<<20 + 1, Output: 1 << 10, Log: 1 << 10}}.WithDefaults(1)
+	m := inbox.Manifest{Engine: engine, Concurrency: 3, Limits: inbox.Limits{Memory: 1<<20 + 1, Output: 1 << 10, Log: 1 << 10}}.WithDefaults(1)
 	for name, want := range map[string]int{"session_ok": 6, "ok": 3} { // a session has as many that wait
 		n, err := host.Needs(fixture(t, name), &m, 1000)
 		if err != nil {
@@ -28,6 +32,10 @@ func TestWhatAPluginMayTakeIsSaidBeforeAndAfterItIsCompiled(t *testing.T) {
 			t.Errorf("%s: compiled %+v, before %+v", name, got, n)
 		}
 		p.Close(context.Background())
+	}
+	n, err := host.Needs(fixture(t, "ok"), &m, 0)
+	if err != nil || (n.Mapped == n.Memories) != (engine == inbox.Interpreter) { // what the interpreter keeps is in Go's heap
+		t.Errorf("%+v, %v", n, err)
 	}
 	if _, err := host.Needs([]byte("no module"), &m, 0); inbox.KindOf(err) != inbox.Invalid {
 		t.Errorf("%v", err)

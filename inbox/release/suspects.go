@@ -165,28 +165,34 @@ func (s *Shelf) endCleanly(ctx context.Context) {
 	}
 }
 
-// known returns what is known of a plugin's releases. What was set aside is forgotten unless it is the one that is wanted:
-// then the file has changed.
-func (s *Shelf) known(ctx context.Context, plugin, wanted string) (map[string]inbox.Suspect, error) {
+// known returns what is known of a plugin's releases.
+func (s *Shelf) known(ctx context.Context, plugin string) (map[string]inbox.Suspect, error) {
 	all, err := s.opt.Watch.Suspects(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known, old := map[string]inbox.Suspect{}, false
+	known := map[string]inbox.Suspect{}
 	for _, one := range all {
-		if one.Plugin != plugin {
-			continue
+		if one.Plugin == plugin {
+			known[one.Release] = one
 		}
-		if one.Release != wanted && !one.AsideAt.IsZero() {
-			old = true
-			continue
+	}
+	return known, nil
+}
+
+// forget forgets what was set aside of a plugin whose own release runs now: its file has changed, or an operator chose
+// another. Not sooner: what runs in its place, or did before it, may have been set aside too, and must not run either.
+func (s *Shelf) forget(ctx context.Context, r *inbox.Release) {
+	known, err := s.known(ctx, r.Plugin)
+	for _, one := range known {
+		if err == nil && !one.AsideAt.IsZero() && one.Release != r.ID {
+			err = s.opt.Watch.Forget(ctx, r.Plugin, r.ID)
+			break
 		}
-		known[one.Release] = one
 	}
-	if old {
-		err = s.opt.Watch.Forget(ctx, plugin, wanted)
+	if err != nil && ctx.Err() == nil {
+		s.opt.Log.Warn("cannot forget what was set aside before; it is tried again when the plugin's file is read", "plugin", r.Plugin, "error", err)
 	}
-	return known, err
 }
 
 // before returns the release to run in place of one that was set aside; empty for none.

@@ -22,9 +22,9 @@ type Watcher interface {
 	EndCleanly(ctx context.Context) error
 }
 
-// A release has survived, in one life of the program, when so many of its attempts have ended, or when so much time has
-// passed since the first one began and all that began in that time have ended. What ends a program does so with the event
-// it met before, which is among the first: all that was settled before is not run again.
+// A release has survived, in one life of the program, when so many of its attempts have begun, or when so much time has
+// passed since the first one did, and all those have ended. What ends a program does so with the event it met before, which
+// is among the first, since all that was settled before is not run again; but it may take its time, while others end.
 const (
 	surviveAttempts = 1000
 	surviveFor      = 5 * time.Second
@@ -41,7 +41,7 @@ type Tally struct {
 	over  atomic.Bool
 	mu    sync.Mutex
 	first time.Time // when the first attempt began
-	begun int       // attempts that began within surviveFor of it
+	begun int       // attempts that began within surviveFor of it; surviveAttempts at most
 	ended int       // of which ended
 }
 
@@ -55,7 +55,7 @@ func (t *Tally) Begin(now time.Time) (end func()) {
 	if t.first.IsZero() {
 		t.first = now
 	}
-	if now.Sub(t.first) > surviveFor {
+	if t.full(now) {
 		return func() {}
 	}
 	t.begun++
@@ -64,6 +64,11 @@ func (t *Tally) Begin(now time.Time) (end func()) {
 		defer t.mu.Unlock()
 		t.ended++
 	}
+}
+
+// full reports whether those that count have begun.
+func (t *Tally) full(now time.Time) bool {
+	return t.begun == surviveAttempts || now.Sub(t.first) > surviveFor
 }
 
 // idle reports whether no attempt has begun.
@@ -77,7 +82,7 @@ func (t *Tally) idle() bool {
 func (t *Tally) survived(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended >= surviveAttempts || (!t.first.IsZero() && now.Sub(t.first) > surviveFor && t.ended == t.begun) {
+	if !t.first.IsZero() && t.full(now) && t.ended == t.begun {
 		t.over.Store(true)
 	}
 	return t.over.Load()

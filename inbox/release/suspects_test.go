@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
@@ -203,4 +204,33 @@ func TestWhatEndedTheProgramIsNothingToGoBackTo(t *testing.T) {
 	if err != nil || record.Live != second || record.Previous != "" || b.aside("a", first) {
 		t.Errorf("%+v, %v", record, err)
 	}
+}
+
+// What ends the program may take its time for it, while other attempts of the same plugin end by the thousand.
+func TestAReleaseHasNotSurvivedBeforeItsFirstAttemptsHaveEnded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.write("a.wasm", guest(t, "ok"))
+	b.look()
+	live := b.live("a")
+	if err := b.store.Watch(ctx, "a", live.Release.ID); err != nil {
+		t.Fatal(err)
+	}
+	watched := func() bool {
+		list, err := b.store.Suspects(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list) > 0
+	}
+	end := live.Tally.Begin(time.Now())
+	for range 2000 {
+		live.Tally.Begin(time.Now())()
+	}
+	b.look()
+	if !watched() {
+		t.Error("it is spared while its first attempt is under way")
+	}
+	end()
+	b.until("it is spared", func() bool { return !watched() })
 }

@@ -16,6 +16,7 @@ type job struct {
 	live  *Live
 	wasm  []byte
 	entry Entry // what is known of the file when the release is live
+	own   bool  // it is what the plugin shall run: its file, or what a rollback chose
 	spare bool  // it runs in place of a file that was refused
 	err   error
 }
@@ -67,16 +68,20 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm
 			return err
 		}
 	}
-	known, err := s.known(ctx, name, id)
+	known, err := s.known(ctx, name)
 	if err != nil {
 		return err
 	}
+	own := id
 	if aside, is := known[id]; is && !aside.AsideAt.IsZero() {
 		id = before(record, known, id)
 		c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, id)
 		c.entry.Hint = "`inbox plugin resume " + name + "` brings it back; so does a changed file"
 	}
 	if id == "" || (b.live != nil && b.live.Release.ID == id) {
+		if id == own {
+			s.forget(ctx, &b.live.Release)
+		}
 		return nil
 	}
 	if suspect := known[id]; suspect.Suspected() && s.turn != name {
@@ -86,10 +91,12 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm
 	}
 	if id == file.Release.ID {
 		file.Yields = true
-		c.job = &job{book: b, live: file, wasm: wasm}
+		c.job = &job{book: b, live: file, wasm: wasm, own: true}
 		return nil
 	}
-	c.job, err = s.keptJob(ctx, b, name, id)
+	if c.job, err = s.keptJob(ctx, b, name, id); err == nil {
+		c.job.own = id == own
+	}
 	return err
 }
 
@@ -170,6 +177,9 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 	switch {
 	case j.err == nil:
 		s.replace(j.book, name, j.live)
+		if j.own {
+			s.forget(ctx, &j.live.Release)
+		}
 		if j.entry.State == StateAside {
 			s.opt.Log.Error("a plugin's release is set aside; the one before it runs until its file changes", "plugin", name, "set_aside", j.entry.File, "reason", j.entry.Err)
 		}
@@ -178,6 +188,7 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 	case ctx.Err() != nil:
 		j.drop(ctx)
 	case j.spare:
+		j.book.mayPass(j.err)
 		j.drop(ctx)
 		s.spare(ctx, &j.live.Release)
 		s.opt.Log.Error("the release that ran last cannot run either", "plugin", name, "release", j.live.Release.ID, "error", j.err)
@@ -216,9 +227,7 @@ func (s *Shelf) refused(ctx context.Context, b *book, entry Entry, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	if kind := inbox.KindOf(err); kind == inbox.Unavailable || kind == inbox.Internal {
-		b.postpone()
-	}
+	b.mayPass(err)
 	entry.State, entry.Err, entry.Hint = StateRefused, err.Error(), inbox.HintOf(err)
 	if b.entry.State != StateRefused || b.entry.Err != entry.Err {
 		s.opt.Log.Error("the plugin's file was refused", "plugin", entry.Plugin, "error", err, "hint", entry.Hint)
@@ -231,21 +240,28 @@ func (s *Shelf) refused(ctx context.Context, b *book, entry Entry, err error) {
 }
 
 // standIn has what ran last run in place of a file that was refused, or, if that is the file itself and has never done
-// anything, what ran before it.
+// anything, or was set aside, what ran before it.
 func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
 	record, _, err := s.opt.Keep.Load(ctx, entry.Plugin)
+	var known map[string]inbox.Suspect
+	if err == nil {
+		known, err = s.known(ctx, entry.Plugin)
+	}
 	if err != nil {
-		return // it has never run, or the store will say so again
+		b.mayPass(err) // else it has never run
+		return
 	}
-	id := record.Live
-	if id == entry.File {
-		if id = record.Previous; record.Proven {
-			id = ""
-		}
+	id, last := record.Live, known[record.Live]
+	switch {
+	case !last.AsideAt.IsZero():
+		id = record.Previous
+	case id == entry.File && record.Proven:
+		id = ""
+	case id == entry.File:
+		id = record.Previous
 	}
-	known, err := s.known(ctx, entry.Plugin, id)
 	one := known[id]
-	if err != nil || id == "" || !one.AsideAt.IsZero() {
+	if id == "" || !one.AsideAt.IsZero() {
 		return
 	}
 	if one.Suspected() && s.turn != entry.Plugin {
@@ -254,6 +270,7 @@ func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
 	}
 	j, err := s.keptJob(ctx, b, entry.Plugin, id)
 	if err != nil {
+		b.mayPass(err)
 		s.opt.Log.Error("the release that ran last cannot run either", "plugin", entry.Plugin, "release", id, "error", err)
 		return
 	}

@@ -79,6 +79,13 @@ func (b *book) due() bool {
 	return b.wait == 0
 }
 
+// mayPass has a file tried again after an error that passes by itself, such as a full disk.
+func (b *book) mayPass(err error) {
+	if kind := inbox.KindOf(err); kind == inbox.Unavailable || kind == inbox.Internal {
+		b.postpone()
+	}
+}
+
 // postpone has a file tried again after some looks, twice as many each time: about a second to a minute.
 func (b *book) postpone() {
 	b.wait = 10 << min(b.tries, 6)

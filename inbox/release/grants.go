@@ -123,7 +123,7 @@ func together(asks, grants inbox.Manifest, granted map[string]string, parallel i
 }
 
 // beyond returns the keys that ask for more than is granted, or, where the file is silent, for more than any plugin has.
-// Filters never do: which events a plugin is led is the operator's to narrow.
+// Filters do not, unless they look at what the plugin may not see: which events it is led is the operator's to narrow.
 func beyond(asks, grants *inbox.Manifest, asked, granted map[string]string) map[string]bool {
 	has := grants.WithDefaults(1)
 	more := map[string]bool{
@@ -137,6 +137,20 @@ func beyond(asks, grants *inbox.Manifest, asked, granted map[string]string) map[
 		// Unknown and emitted events are led to nobody who was not granted them by name, and what is long past neither.
 		"events":     granted["events"] == "" && slices.ContainsFunc(asks.Events, special),
 		"start_from": asked["start_from"] != "" && granted["start_from"] == "" && asks.StartFrom != (inbox.StartFrom{}),
+		// Interpreting takes many times the processor's time, of all plugins. One that asks for it does not work without.
+		"engine": asks.Engine == inbox.Interpreter && granted["engine"] == "",
+	}
+	// Which events it is led tells a plugin of what it is not shown, if it may choose what decides that.
+	hidden := func(pointer string) bool {
+		return has.Data.Fields != nil && !within([]string{pointer}, has.Data.Fields)
+	}
+	if grants.Where == nil {
+		for _, c := range asks.Where {
+			more["where."+c.Pointer] = hidden(c.Pointer)
+		}
+	}
+	if pointer, is := asks.KeyBy.Pointer(); is && grants.KeyBy == "" {
+		more["key_by"] = hidden(pointer)
 	}
 	return more
 }
@@ -174,7 +188,15 @@ func how(key, value string) string {
 	if !nested {
 		return "above its first table, " + key + " = " + value
 	}
+	if strings.ContainsFunc(name, func(r rune) bool { return !bare(r) }) {
+		name = fmt.Sprintf("%q", name)
+	}
 	return "under [" + table + "], " + name + " = " + value
+}
+
+// bare reports whether a key of TOML may have the letter without quotes.
+func bare(r rune) bool {
+	return r == '_' || r == '-' || (r >= '0' && r <= '9') || (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z')
 }
 
 // flat returns every value of a manifest that was read already, by its dotted key.

@@ -55,6 +55,17 @@ func TestWhatIsAskedForMustBeGrantedWhereItIsMoreThanAnyPluginHas(t *testing.T) 
 		"unknown events, decided by the file":    {"events = ['unknown']", "events = ['a']", ""},
 		"what is past":                           {"start_from = 'start'", "", "start_from"},
 		"what is past, decided by the file":      {"start_from = 'start'", "start_from = 'now'", ""},
+		"the interpreter":                        {"engine = 'interpreter'", "", "engine"},
+		"the interpreter, granted":               {"engine = 'interpreter'", "engine = 'interpreter'", ""},
+		"the interpreter, decided by the file":   {"engine = 'interpreter'", "engine = 'compiler'", ""},
+		"the engine that any plugin has":         {"engine = 'compiler'", "", ""},
+		"a condition on what it is not shown":    {"where = {'/data/sex' = ['m', 'f']}", "data.fields = ['/data/id']", "where./data/sex"},
+		"a condition on what it is shown":        {"where = {'/data/id/x' = 1}", "data.fields = ['/data/id']", ""},
+		"a condition, when all is shown":         {"where = {'/data/sex' = 'm'}", "", ""},
+		"a condition, decided by the file":       {"where = {'/data/sex' = 'm'}", "data.fields = []\nwhere = {'/data/sex' = 'f'}", ""},
+		"to be ordered by what it is not shown":  {"key_by = '/data/name'", "data.fields = ['/data/id']", "key_by"},
+		"to be ordered by it, granted":           {"key_by = '/data/name'", "key_by = '/data/name'\ndata.fields = ['/data/id']", ""},
+		"to be ordered by the reference":         {"key_by = 'customer_reference'", "data.fields = ['/data/id']", ""},
 		"more attempts at a time than there are": {"concurrency = 64", "", ""},
 	} {
 		a, err := release.Agree("p", []byte(asking(t, "ok", c.asks)), []byte(c.grants), 2)
@@ -77,18 +88,33 @@ func TestWhatIsAskedForMustBeGrantedWhereItIsMoreThanAnyPluginHas(t *testing.T) 
 	}
 }
 
+// A key that is no bare one is quoted in what is to be written.
+func TestWhatIsToBeWrittenToGrantACondition(t *testing.T) {
+	t.Parallel()
+	a, err := release.Agree("p", []byte(asking(t, "ok", "where = {'/data/a.b' = 'x'}")), []byte("data.fields = []"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := inbox.HintOf(a.Err("p")), `under [where], "/data/a.b" = 'x'`; !strings.HasSuffix(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if again, err := release.Agree("p", []byte(asking(t, "ok", "where = {'/data/a.b' = 'x'}")), []byte("data.fields = []\n[where]\n\"/data/a.b\" = 'x'\n"), 1); err != nil || again.Err("p") != nil {
+		t.Errorf("written, %v, %v", err, again.Err("p"))
+	}
+}
+
 // What the operator's file says is in force; where it is silent, the plugin's own settings are, and then the defaults.
 func TestTheFileDecidesAndTheSectionIsThePluginsDefault(t *testing.T) {
 	t.Parallel()
 	asks := "events = ['a']\nsources = ['s']\nkey_by = 'customer_reference'\norder = 'none'\non_failure = 'continue'\nconcurrency = 64\nreuse = 9\n" +
-		"config = {a = 1, b = 2}\nretry.base = '2s'\nretry.max = '3s'\nretry.max_attempts = 4\nlimits.time = '1s'\ndata.fields = ['/data/id']\nwhere = {'/x' = 1}\n"
+		"config = {a = 1, b = 2}\nretry.base = '2s'\nretry.max = '3s'\nretry.max_attempts = 4\nlimits.time = '1s'\ndata.fields = ['/data/id']\nwhere = {'/data/x' = 1}\n"
 	grants := "events = ['b']\norder = 'global'\nconfig = {b = 3}\nretry.max_attempts = 5\nlimits.time = '2s'\ndata.fields = ['/data']\n"
 	a, err := release.Agree("p", []byte(asking(t, "ok", asks)), []byte(grants), 4)
 	if err != nil || a.Err("p") != nil {
 		t.Fatal(err, a.Err("p"))
 	}
 	want := inbox.Manifest{
-		Events: []string{"b"}, Sources: []string{"s"}, Where: []inbox.Condition{{Pointer: "/x", Values: []string{"1"}}}, KeyBy: "customer_reference",
+		Events: []string{"b"}, Sources: []string{"s"}, Where: []inbox.Condition{{Pointer: "/data/x", Values: []string{"1"}}}, KeyBy: "customer_reference",
 		Order: inbox.Global, Concurrency: 4, Reuse: 9, Config: map[string]string{"a": "1", "b": "3"},
 		Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 5, Base: 2 * time.Second, Max: 3 * time.Second},
 		Limits: inbox.Limits{Time: 2 * time.Second}, Data: inbox.Data{Fields: []string{"/data"}},

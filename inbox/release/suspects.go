@@ -22,9 +22,9 @@ type Watcher interface {
 	EndCleanly(ctx context.Context) error
 }
 
-// A release has survived, in one life of the program, when so many of its attempts have ended, or when so much time has
-// passed since the first one began and all that began in that time have ended. What ends a program does so with the event
-// it met before, which is among the first: all that was settled before is not run again.
+// A release has survived, in one life of the program, when so many of its attempts have begun, or when so much time has
+// passed since the first one did, and all those have ended. What ends a program does so with the event it met before, which
+// is among the first, since all that was settled before is not run again; but it may take its time, while others end.
 const (
 	surviveAttempts = 1000
 	surviveFor      = 5 * time.Second
@@ -41,7 +41,7 @@ type Tally struct {
 	over  atomic.Bool
 	mu    sync.Mutex
 	first time.Time // when the first attempt began
-	begun int       // attempts that began within surviveFor of it
+	begun int       // attempts that began within surviveFor of it; surviveAttempts at most
 	ended int       // of which ended
 }
 
@@ -55,7 +55,7 @@ func (t *Tally) Begin(now time.Time) (end func()) {
 	if t.first.IsZero() {
 		t.first = now
 	}
-	if now.Sub(t.first) > surviveFor {
+	if t.full(now) {
 		return func() {}
 	}
 	t.begun++
@@ -64,6 +64,11 @@ func (t *Tally) Begin(now time.Time) (end func()) {
 		defer t.mu.Unlock()
 		t.ended++
 	}
+}
+
+// full reports whether those that count have begun.
+func (t *Tally) full(now time.Time) bool {
+	return t.begun == surviveAttempts || now.Sub(t.first) > surviveFor
 }
 
 // idle reports whether no attempt has begun.
@@ -77,7 +82,7 @@ func (t *Tally) idle() bool {
 func (t *Tally) survived(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended >= surviveAttempts || (!t.first.IsZero() && now.Sub(t.first) > surviveFor && t.ended == t.begun) {
+	if !t.first.IsZero() && t.full(now) && t.ended == t.begun {
 		t.over.Store(true)
 	}
 	return t.over.Load()
@@ -165,28 +170,34 @@ func (s *Shelf) endCleanly(ctx context.Context) {
 	}
 }
 
-// known returns what is known of a plugin's releases. What was set aside is forgotten unless it is the one that is wanted:
-// then the file has changed.
-func (s *Shelf) known(ctx context.Context, plugin, wanted string) (map[string]inbox.Suspect, error) {
+// known returns what is known of a plugin's releases.
+func (s *Shelf) known(ctx context.Context, plugin string) (map[string]inbox.Suspect, error) {
 	all, err := s.opt.Watch.Suspects(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known, old := map[string]inbox.Suspect{}, false
+	known := map[string]inbox.Suspect{}
 	for _, one := range all {
-		if one.Plugin != plugin {
-			continue
+		if one.Plugin == plugin {
+			known[one.Release] = one
 		}
-		if one.Release != wanted && !one.AsideAt.IsZero() {
-			old = true
-			continue
+	}
+	return known, nil
+}
+
+// forget forgets what was set aside of a plugin whose own release runs now: its file has changed, or an operator chose
+// another. Not sooner: what runs in its place, or did before it, may have been set aside too, and must not run either.
+func (s *Shelf) forget(ctx context.Context, r *inbox.Release) {
+	known, err := s.known(ctx, r.Plugin)
+	for _, one := range known {
+		if err == nil && !one.AsideAt.IsZero() && one.Release != r.ID {
+			err = s.opt.Watch.Forget(ctx, r.Plugin, r.ID)
+			break
 		}
-		known[one.Release] = one
 	}
-	if old {
-		err = s.opt.Watch.Forget(ctx, plugin, wanted)
+	if err != nil && ctx.Err() == nil {
+		s.opt.Log.Warn("cannot forget what was set aside before; it is tried again when the plugin's file is read", "plugin", r.Plugin, "error", err)
 	}
-	return known, err
 }
 
 // before returns the release to run in place of one that was set aside; empty for none.

@@ -1,8 +1,12 @@
 package release_test
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
@@ -84,4 +88,149 @@ func TestWhatEndsTheProgramWhileItIsCompiledIsSetAsideUntilItChanges(t *testing.
 	if list, err := b.store.Suspects(ctx); err != nil || len(list) > 0 {
 		t.Errorf("%+v, %v", list, err)
 	}
+}
+
+// ends has the program end so often while a release runs that the next start sets it aside.
+func (b *bench) ends(plugin, release string) {
+	b.t.Helper()
+	for range inbox.SuspectAfter + 1 {
+		if err := b.store.Watch(ctx, plugin, release); err != nil {
+			b.t.Fatal(err)
+		}
+		if _, err := b.store.Reckon(ctx); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if !b.aside(plugin, release) {
+		b.t.Fatalf("%s is not set aside", release)
+	}
+}
+
+func (b *bench) aside(plugin, release string) bool {
+	b.t.Helper()
+	list, err := b.store.Suspects(ctx)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return slices.ContainsFunc(list, func(s inbox.Suspect) bool { return s.Plugin == plugin && s.Release == release && !s.AsideAt.IsZero() })
+}
+
+// What runs in place of a release may end the program just as well. It must stay set aside for as long as nothing else has
+// taken its place, whatever becomes of the file: else the program ends for ever.
+func TestWhatRunsInPlaceOfAnotherAndEndsTheProgramStaysSetAside(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string]string{"the file is set aside too": guest(t, "session_ok"), "the file is refused": "garbage", "the file does not start": guest(t, "session_never_asks")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
+			kept := t.TempDir()
+			stop := b.start(kept)
+			b.write("a.wasm", guest(t, "ok"))
+			b.look()
+			first := b.running("a")
+			b.write("a.wasm", second)
+			b.look()
+			stop()
+			if file := release.Describe("a", []byte(second), nil).ID; name == "the file is set aside too" {
+				b.ends("a", file)
+				stop = b.start(kept)
+				b.look()
+				if got := b.running("a"); got != first {
+					t.Fatalf("%s runs, want %s", got, first)
+				}
+				stop()
+			}
+			b.ends("a", first)
+			for range 2 {
+				stop = b.start(kept)
+				b.look()
+				if live := b.live("a"); live != nil || !b.aside("a", first) {
+					t.Errorf("it runs again, or is forgotten: %+v", b.entry("a"))
+				}
+				stop()
+			}
+		})
+	}
+}
+
+// A file that cannot be read for a moment is not another file.
+func TestWhatIsSetAsideStaysSoWhileItsFileCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
+	kept := t.TempDir()
+	stop := b.start(kept)
+	b.write("a.wasm", guest(t, "ok"))
+	b.look()
+	first := b.running("a")
+	b.write("a.wasm", guest(t, "session_ok"))
+	b.look()
+	second := b.running("a")
+	stop()
+	b.ends("a", second)
+	b.write("a.toml", "events = [")
+	stop = b.start(kept)
+	b.until("what ran before runs", func() bool { return b.live("a") != nil })
+	if e := b.entry("a"); e.State != release.StateRefused || e.Live != first {
+		t.Errorf("%+v", e)
+	}
+	stop()
+	if err := os.Remove(filepath.Join(b.dir, "a.toml")); err != nil {
+		t.Fatal(err)
+	}
+	b.start(kept)
+	b.look()
+	b.until("what ran before runs", func() bool { return b.live("a") != nil })
+	if e := b.entry("a"); e.State != release.StateAside || e.Live != first {
+		t.Errorf("%+v", e)
+	}
+}
+
+// Nothing goes back to what ended the program.
+func TestWhatEndedTheProgramIsNothingToGoBackTo(t *testing.T) {
+	t.Parallel()
+	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
+	kept := t.TempDir()
+	stop := b.start(kept)
+	b.write("a.wasm", guest(t, "ok"))
+	b.look()
+	first := b.running("a")
+	stop()
+	b.ends("a", first)
+	b.start(kept)
+	b.write("a.wasm", guest(t, "session_ok"))
+	b.look()
+	second := b.running("a")
+	record, _, err := b.store.Load(ctx, "a")
+	if err != nil || record.Live != second || record.Previous != "" || b.aside("a", first) {
+		t.Errorf("%+v, %v", record, err)
+	}
+}
+
+// What ends the program may take its time for it, while other attempts of the same plugin end by the thousand.
+func TestAReleaseHasNotSurvivedBeforeItsFirstAttemptsHaveEnded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.write("a.wasm", guest(t, "ok"))
+	b.look()
+	live := b.live("a")
+	if err := b.store.Watch(ctx, "a", live.Release.ID); err != nil {
+		t.Fatal(err)
+	}
+	watched := func() bool {
+		list, err := b.store.Suspects(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list) > 0
+	}
+	end := live.Tally.Begin(time.Now())
+	for range 2000 {
+		live.Tally.Begin(time.Now())()
+	}
+	b.look()
+	if !watched() {
+		t.Error("it is spared while its first attempt is under way")
+	}
+	end()
+	b.until("it is spared", func() bool { return !watched() })
 }

@@ -41,11 +41,11 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 	}
 	for _, one := range suspects {
 		at := slices.IndexFunc(list, func(p Plugin) bool { return p.Name == one.Plugin })
-		if at >= 0 && !one.AsideAt.IsZero() {
-			list[at].SetAside = one.Release
-			if list[at].Error == "" {
-				list[at].Error = "release " + one.Release + " is set aside: " + one.Why
-			}
+		if at < 0 || one.AsideAt.IsZero() || (list[at].SetAside != "" && one.Release != list[at].File) {
+			continue // of several the file's own is named
+		}
+		if list[at].SetAside = one.Release; list[at].Error == "" {
+			list[at].Error = "release " + one.Release + " is set aside: " + one.Why
 		}
 	}
 	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })

@@ -104,3 +104,31 @@ func TestWhatLeftAnEventOutIsSaidByTodaysManifest(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
+
+// What is set aside is named also when the plugin's file is now another, which was refused: of several the file's own.
+func TestWhatIsSetAsideIsNamedBesideAFileThatWasRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.plugin("p")
+	aside := func(release string) {
+		for range inbox.SuspectAfter + 1 {
+			if err := r.store.Watch(t.Context(), "p", release); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.store.Reckon(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	aside("rel1")
+	aside("rel2")
+	f := &r.house.files[0]
+	f.State, f.Err = api.FileRefused, "it is garbage"
+	st, err := r.client.Status(t.Context())
+	if err != nil || !slices.ContainsFunc(st.Reasons, func(x api.Reason) bool { return x.Code == "set_aside" && strings.Contains(x.Message, "rel1") }) {
+		t.Errorf("%+v, %v", st.Reasons, err)
+	}
+	if p, err := r.client.Plugins(t.Context()); err != nil || p[0].SetAside != "rel1" {
+		t.Errorf("%+v, %v", p, err)
+	}
+}

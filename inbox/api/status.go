@@ -89,7 +89,11 @@ func (p *Plugin) reasons() []Reason {
 		add("refused_file", p.Hint, "its file was refused: %s", p.Error)
 	}
 	if p.SetAside != "" {
-		add("set_aside", "mend it and drop it in again; or `inbox plugin resume "+p.Name+"` brings it back", "%s", p.Error)
+		why := p.Error
+		if !strings.Contains(why, p.SetAside) { // it says why another was refused
+			why = "release " + p.SetAside + " is set aside"
+		}
+		add("set_aside", "mend it and drop it in again; or `inbox plugin resume "+p.Name+"` brings it back", "%s", why)
 	}
 	if p.State == FileSuspect {
 		add("suspect", "wait: within seconds it has its turn", "%s", p.Error)

@@ -246,7 +246,10 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 
 // inspectFile looks into a file that need not be a plugin yet.
 func (p *program) inspectFile(path string) error {
-	rel, _ := readPlugin(path) // what is wrong with it shows below
+	rel, err := readPlugin(path) // what is wrong with what it says shows below
+	if rel.ID == "" {
+		return err
+	}
 	wasm, err := os.ReadFile(path)
 	if err != nil {
 		return inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)

@@ -51,6 +51,7 @@ type Live struct {
 	Tally    Tally // told of every attempt
 	since    time.Time
 	spared   bool
+	again    time.Time // before it, sparing is not tried again
 }
 
 // Change is a plugin's new release, or none.

@@ -33,6 +33,9 @@ const (
 // calmFor is how long no suspect runs after a start. If the program ends even then, it is none of them that ends it.
 const calmFor = 2 * time.Second
 
+// spareAgain is how long it takes until what could not be recorded is tried again: a full disk stays full for a while.
+const spareAgain = 10 * time.Second
+
 // endBound bounds the last write of a program that stops.
 const endBound = time.Second
 
@@ -119,8 +122,8 @@ func (s *Shelf) reckon(ctx context.Context) {
 func (s *Shelf) patrol(ctx context.Context) {
 	now := s.opt.Now()
 	for _, b := range s.books {
-		if l := b.live; l != nil && !l.spared && l.Tally.survived(now) {
-			l.spared = s.spare(ctx, &l.Release)
+		if l := b.live; l != nil && !l.spared && !now.Before(l.again) && l.Tally.survived(now) {
+			l.spared, l.again = s.spare(ctx, &l.Release), now.Add(spareAgain)
 		}
 	}
 	if b := s.books[s.turn]; b != nil && !b.turnOver(now) {

@@ -10,11 +10,11 @@ import (
 // Bounds of the payloads that are kept in memory. Several plugins ask for each event soon after it came, and those that
 // are behind ask for one after the other: reading them one by one was measured at two thirds of what a delivery cost.
 const (
-	cacheBytes   = 8 << 20
-	cachedSize   = 16 << 10 // larger ones are read when they are needed
-	cacheAhead   = 64       // payloads read at a time when they are asked for one after the other
-	cacheNear    = 2 * cacheAhead
-	cacheMinimum = 256 // bytes that one counts for at least
+	cacheBytes = 8 << 20
+	cachedSize = 16 << 10 // larger ones are read when they are needed
+	cacheAhead = 64       // payloads read at a time when they are asked for one after the other
+	cacheNear  = 2 * cacheAhead
+	cacheEntry = 512 // bytes that one takes beside its body and headers
 )
 
 // cache keeps the payloads that were stored or read last, up to so many bytes, the oldest going first.
@@ -34,12 +34,15 @@ type placed struct {
 
 func newCache() *cache { return &cache{bodies: map[int64]inbox.Payload{}} }
 
+// weight is about what a payload takes of memory: beside its body, its headers as they are, packed with the body, and as
+// the part of a request that they were cut from, and what the maps and slices around it need. Counting bodies alone let
+// small ones take five times the bound.
 func weight(p *inbox.Payload) int {
-	n := len(p.Body)
+	headers := 0
 	for _, h := range p.Headers {
-		n += len(h.Name) + len(h.Value)
+		headers += len(h.Name) + len(h.Value)
 	}
-	return max(n, cacheMinimum)
+	return len(p.Body) + 3*headers + cacheEntry
 }
 
 func (c *cache) get(seq int64) (inbox.Payload, bool) {
@@ -52,7 +55,7 @@ func (c *cache) get(seq int64) (inbox.Payload, bool) {
 // put keeps a payload, whose bytes nobody may change any more.
 func (c *cache) put(seq int64, p inbox.Payload) {
 	n := weight(&p)
-	if n > cachedSize {
+	if len(p.Body) > cachedSize {
 		return
 	}
 	c.mu.Lock()

@@ -59,20 +59,15 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm
 	if err != nil {
 		return err
 	}
-	id := file.Release.ID
-	switch {
-	case record.Pinned != "" && record.PinnedOff == id:
-		id, c.entry.State = record.Pinned, StatePinned
-	case record.Pinned != "":
-		if err := s.opt.Unpin(ctx, name); err != nil {
-			return err
-		}
+	own, err := s.own(ctx, record, c)
+	if err != nil {
+		return err
 	}
 	known, err := s.known(ctx, name)
 	if err != nil {
 		return err
 	}
-	own := id
+	id := own
 	if aside, is := known[id]; is && !aside.AsideAt.IsZero() {
 		id = before(record, known, id)
 		c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, id)
@@ -98,6 +93,19 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm
 		c.job.own = id == own
 	}
 	return err
+}
+
+// own returns the plugin's own release: its file's, or the one it was rolled back to until the file changes.
+func (s *Shelf) own(ctx context.Context, record *inbox.PluginRecord, c *choice) (string, error) {
+	switch id := c.entry.File; {
+	case record.Pinned == "":
+		return id, nil
+	case record.PinnedOff == id:
+		c.entry.State = StatePinned
+		return record.Pinned, nil
+	default:
+		return id, s.opt.Unpin(ctx, c.entry.Plugin)
+	}
 }
 
 // keptJob has a release of the past compiled.

@@ -184,7 +184,7 @@ func (s *Shelf) reread() {
 	defer s.mu.Unlock()
 	for _, name := range s.again {
 		if b := s.books[name]; b != nil && b.read != "" {
-			b.read = "to be read again"
+			b.read = readAgain
 		}
 	}
 	s.again = nil

@@ -36,6 +36,9 @@ const calmFor = 2 * time.Second
 // spareAgain is how long it takes until what could not be recorded is tried again: a full disk stays full for a while.
 const spareAgain = 10 * time.Second
 
+// readAgain stands in place of what was read of a plugin's files: they are to be read again though they have not changed.
+const readAgain = "to be read again"
+
 // endBound bounds the last write of a program that stops.
 const endBound = time.Second
 
@@ -136,7 +139,7 @@ func (s *Shelf) patrol(ctx context.Context) {
 	for _, name := range slices.Sorted(maps.Keys(s.books)) {
 		if b := s.books[name]; b.waits {
 			s.opt.Log.Info("a suspect runs without the others now", "plugin", name)
-			s.turn, b.waits, b.read = name, false, "to be read again"
+			s.turn, b.waits, b.read = name, false, readAgain
 			b.seen = stampOfPlugin(s.opt.Dir, name) // it has waited long enough
 			return
 		}
@@ -147,7 +150,7 @@ func (s *Shelf) patrol(ctx context.Context) {
 // nothing to do is no less a suspect.
 func (b *book) turnOver(now time.Time) bool {
 	switch {
-	case b.busy || b.read == "to be read again":
+	case b.busy || b.read == readAgain:
 		return false
 	case b.live == nil:
 		return true

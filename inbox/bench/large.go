@@ -34,16 +34,13 @@ func largeLog(_ context.Context, l *lab) (arms, error) {
 		for _, claim := range base {
 			l.add("claim.10k", claim*1e6)
 		}
-		for _, stage := range []struct {
-			from, to int
-			name     string
-		}{{small, million, "claim.1m.vs_10k"}, {million, million10, "claim.10m.vs_10k"}} {
+		for _, stage := range l.stages() {
 			claims, err := l.grow(ctx, dir, stage.from, stage.to)
 			if err != nil {
 				return err
 			}
 			for _, claim := range claims {
-				l.add(stage.name, claim/median(base))
+				l.add(stage.claim, claim/median(base))
 			}
 			if err := l.startOn(ctx, dir, stage.to); err != nil {
 				return err
@@ -51,6 +48,28 @@ func largeLog(_ context.Context, l *lab) (arms, error) {
 		}
 		return nil
 	}}, nil
+}
+
+// stage is a size that the log grows to, and what is measured there.
+type stage struct {
+	from, to int
+	claim    string
+	yields   []string
+}
+
+// stages returns the sizes the log grows to: not beyond what is asked for.
+func (l *lab) stages() []stage {
+	list := []stage{
+		{small, million, "claim.1m.vs_10k", []string{"claim.1m.vs_10k", "start.1m"}},
+		{million, million10, "claim.10m.vs_10k", []string{"claim.10m.vs_10k", "start.10m", "memory.10m"}},
+	}
+	asked := func(s stage) bool {
+		return slices.ContainsFunc(s.yields, func(name string) bool { return wanted(l.opt, name) })
+	}
+	for len(list) > 0 && !asked(list[len(list)-1]) {
+		list = list[:len(list)-1]
+	}
+	return list
 }
 
 // claims is how often the time of a claim is measured, one after another: while a log is young, what it does beside the
@@ -67,11 +86,10 @@ func (l *lab) grow(ctx context.Context, dir string, from, to int) (found []float
 	const step = 50_000
 	for at := from; at < to; at += step {
 		n := min(step, to-at)
-		list := unsigned(at, n)
-		if err := r.fill(ctx, list, 512); err != nil {
+		if err := r.fillWith(ctx, n, 512, func(i int) *inbox.Arrival { return unsigned(at + i) }); err != nil {
 			return nil, err
 		}
-		l.say(fmt.Sprintf("%d events of %d", at+n, million10))
+		l.say(fmt.Sprintf("%d events of %d", at+n, to))
 	}
 	for range claims {
 		claim, err := claimTime(ctx, r, to)
@@ -84,29 +102,26 @@ func (l *lab) grow(ctx context.Context, dir string, from, to int) (found []float
 	return found, nil
 }
 
-// unsigned returns n small arrivals, beginning with the first-th, that were vouched for elsewhere: signing ten million would
-// take longer than what is measured.
-func unsigned(first, n int) []*inbox.Arrival {
-	list, now := make([]*inbox.Arrival, n), time.Now()
-	for i := range list {
-		k := first + i
-		list[i] = &inbox.Arrival{
-			Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook, SecretName: "bench", ReceivedAt: now, FirstSeen: now,
-			Payload: inbox.Payload{Body: body(k/perKey, k, smallBody)},
-		}
-		list[i].View = qoreid.Read(list[i].Payload.Body, qoreid.Rules{})
+// unsigned returns the k-th of the small arrivals, vouched for elsewhere: signing ten million would take longer than what
+// is measured.
+func unsigned(k int) *inbox.Arrival {
+	now := time.Now()
+	a := &inbox.Arrival{
+		Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook, SecretName: "bench", ReceivedAt: now, FirstSeen: now,
+		Payload: inbox.Payload{Body: body(k/perKey, k, smallBody)},
 	}
-	return list
+	a.View = qoreid.Read(a.Payload.Body, qoreid.Rules{})
+	return a
 }
 
 // claimTime is the median time to find the next work behind a backlog: the log's next events behind a cursor, and the next
 // events of one lane. Cursors and lanes are spread over the whole log.
 func claimTime(ctx context.Context, r *room, events int) (float64, error) {
-	const times, batch = 2000, 256
+	const times, batch = 500, 256
 	took := make([]float64, 0, times)
 	for i := range times {
 		at := int64(uint64(i) * 2654435761 % uint64(max(events-batch, 1)))
-		key := unsigned(int(at), 1)[0].View.Key
+		key := unsigned(int(at)).View.Key
 		began := time.Now()
 		next, err := r.EventsAfter(ctx, at, batch)
 		if err != nil {

@@ -54,13 +54,18 @@ func (r *room) remove() error { return errors.Join(r.close(), os.RemoveAll(r.dir
 
 // fill has producers accept arrivals, and returns when all are durable.
 func (r *room) fill(ctx context.Context, list []*inbox.Arrival, producers int) error {
+	return r.fillWith(ctx, len(list), producers, func(i int) *inbox.Arrival { return list[i] })
+}
+
+// fillWith is fill with arrivals that are made by the producers, beside the writer.
+func (r *room) fillWith(ctx context.Context, n, producers int, arrival func(i int) *inbox.Arrival) error {
 	errs := make([]error, producers)
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for p := range producers {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(list) && errs[p] == nil; i = int(next.Add(1)) - 1 {
-				_, errs[p] = r.Accept(ctx, list[i])
+			for i := int(next.Add(1)) - 1; i < n && errs[p] == nil; i = int(next.Add(1)) - 1 {
+				_, errs[p] = r.Accept(ctx, arrival(i))
 			}
 		})
 	}

@@ -123,3 +123,21 @@ func TestLateEventsAndLikelyDuplicatesAreMarked(t *testing.T) {
 		t.Error("a test event is late for a live one")
 	}
 }
+
+func TestAnEqualEventIsLookedForAmongTheNewest32OfAKey(t *testing.T) {
+	t.Parallel()
+	for between, want := range map[int]bool{31: true, 32: false} {
+		s := inboxtest.Store(t, store.Options{})
+		body := func(status string, n int) string {
+			return fmt.Sprintf(`{"event":"address","event_type":"verification_completed","data":{"id":9,"status":{"status":%q},"n":%d}}`, status, n)
+		}
+		inboxtest.Accept(t, s, body("VERIFIED", 0))
+		for i := range between {
+			inboxtest.Accept(t, s, body(fmt.Sprint("other ", i), 0))
+		}
+		e, err := s.Event(ctx, inboxtest.Accept(t, s, body("VERIFIED", 1)).Seq)
+		if err != nil || e.DuplicateHint != want {
+			t.Errorf("with %d others between: duplicate %v, %v", between, e.DuplicateHint, err)
+		}
+	}
+}

@@ -125,8 +125,9 @@ func (r *round) untilStruck() {
 	r.s.struck = r.s.wait(3 * time.Second)
 }
 
-// replay has everything replayed, or the newest, through two plugins.
-func (r *round) replay() {
+// replay has everything replayed, or the newest, through two plugins, and reports whether it was begun. A server that has
+// just started may not know the plugins yet: it is asked again.
+func (r *round) replay() bool {
 	args := []string{"replay", "-y", "--detach", "--plugin", "goes-on,takes-all"}
 	for _, name := range sources { // all but what was stored before
 		args = append(args, "--source", name)
@@ -134,18 +135,28 @@ func (r *round) replay() {
 	if r.chance.IntN(2) == 0 {
 		args = append(args, "--rate", "300")
 	}
-	if _, err := r.t.run(r.ctx, args...); err == nil {
-		r.t.world.mu.Lock()
-		r.t.world.replays++
-		r.t.world.mu.Unlock()
+	_, err := r.t.run(r.ctx, args...)
+	for until := time.Now().Add(r.t.opt.Drain); err != nil && r.s.alive() && r.ctx.Err() == nil; _, err = r.t.run(r.ctx, args...) {
+		if time.Now().After(until) {
+			r.t.report.broke("law 4: a replay cannot be begun: %v", err)
+			return false
+		}
+		rest(r.ctx, 50*time.Millisecond)
 	}
+	if err != nil {
+		return false
+	}
+	r.t.world.mu.Lock()
+	defer r.t.world.mu.Unlock()
+	r.t.world.replays++
+	return true
 }
 
 func (r *round) replaying() {
 	r.moments(50*time.Millisecond, 200*time.Millisecond)
-	r.replay()
+	begun := r.replay()
 	r.moments(10*time.Millisecond, 400*time.Millisecond)
-	r.s.struck = r.s.alive()
+	r.s.struck = begun && r.s.alive()
 	r.s.kill()
 }
 

@@ -38,7 +38,7 @@ func oneProducer(_ context.Context, l *lab) (arms, error) {
 
 // theDoor compares the whole door with doors that do less, and with the one that people write.
 func theDoor(_ context.Context, l *lab) (arms, error) {
-	n := l.scale(50_000)
+	n := l.scale(30_000)
 	list := requests(0, n)
 	return arms{round: func(ctx context.Context) error {
 		stored := func(normal bool) (float64, error) {

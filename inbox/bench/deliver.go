@@ -143,7 +143,7 @@ func deliveries(keys int) func(context.Context, *lab) (arms, error) {
 		if err != nil {
 			return arms{}, err
 		}
-		return l.compared(g, fmt.Sprintf("deliver.keys%d", keys), keys, l.scale(100_000), l.scale(2_000_000), keys > 1000)
+		return l.compared(g, fmt.Sprintf("deliver.keys%d", keys), keys, l.scale(50_000), l.scale(1_000_000), keys > 1000)
 	}
 }
 
@@ -195,7 +195,7 @@ func busyPlugins(ctx context.Context, l *lab) (arms, error) {
 	if err != nil {
 		return arms{}, err
 	}
-	list := requests(0, l.scale(50_000))
+	list := requests(0, l.scale(30_000))
 	return arms{end: g.close, round: func(ctx context.Context) error {
 		idle, err := l.doorWith(ctx, g, 0, list)
 		if err != nil {

@@ -73,7 +73,7 @@ func theDoor(_ context.Context, l *lab) (arms, error) {
 
 // answerTimes looks at how long a webhook waits for its answer at a tenth of the full rate.
 func answerTimes(_ context.Context, l *lab) (arms, error) {
-	n := l.scale(30_000)
+	n := l.scale(16_000)
 	list := requests(0, n)
 	return arms{round: func(ctx context.Context) error {
 		took, _, err := l.flushes(ctx, l.scale(3000))

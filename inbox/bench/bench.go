@@ -18,12 +18,12 @@ import (
 
 // Options configure a run. The zero value of a field means the default in its comment.
 type Options struct {
-	Dir   string   // on whose file system it measures; default: the system's directory for temporary files
-	Quick bool     // one short round of each, and none of what needs millions of events
-	Only  []string // names of figures, or beginnings of names; default: all
-	Self  string   // this program, to be started as a server
-	Peers string   // the program of inbox/bench/peers; empty: built if its source and Go are there
-	Say   func(done, total int64, what string)
+	Dir   string                               // on whose file system it measures; default: the system's directory for temporary files
+	Quick bool                                 // one short round of each, and none of what needs millions of events
+	Only  []string                             // names of figures, or beginnings of names; default: all
+	Self  string                               // this program, to be started as a server
+	Peers string                               // the program of inbox/bench/peers; empty: built if its source and Go are there
+	Say   func(done, total int64, what string) // in milliseconds, as the run is expected to take them
 }
 
 // Figure is one result.
@@ -65,16 +65,15 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	defer os.RemoveAll(dir)
 	l := &lab{opt: o, dir: dir, found: map[string][]float64{}}
 	r := &Report{Machine: describe(dir)}
-	total := int64(0)
 	for _, t := range chosen {
-		total += int64(l.rounds(t))
+		l.total += l.takes(t)
 	}
 	var failed error
 	for _, t := range chosen {
 		if ctx.Err() != nil {
 			break
 		}
-		l.total, l.now = total, t.name
+		l.now = t
 		if err := l.measure(ctx, t); err != nil && ctx.Err() == nil {
 			failed = errors.Join(failed, fmt.Errorf("measure %s: %w", t.name, err))
 		}
@@ -116,7 +115,8 @@ type trial struct {
 	name   string
 	yields []string
 	rounds int
-	large  bool // needs millions of events; left out of quick runs
+	takes  float64 // seconds that a round takes on a machine like that of docs/BENCHMARKS.md: only progress is told by it
+	large  bool    // needs millions of events; left out of quick runs
 	begin  func(ctx context.Context, l *lab) (arms, error)
 }
 

@@ -15,9 +15,9 @@ type lab struct {
 	made  int // directories
 	found map[string][]float64
 	left  []Left
-	done  int64 // rounds
-	total int64
-	now   string // trial under way
+	done  float64 // seconds that the rounds made were expected to take
+	total float64
+	now   trial // under way
 }
 
 func (l *lab) rounds(t trial) int {
@@ -27,12 +27,25 @@ func (l *lab) rounds(t trial) int {
 	return 1
 }
 
+// takes is how long a trial is expected to take, in seconds.
+func (l *lab) takes(t trial) float64 {
+	if !l.opt.Quick {
+		return float64(t.rounds) * t.takes
+	}
+	if t.large {
+		return 0
+	}
+	return t.takes / 5
+}
+
 // measure makes the rounds of a trial.
 func (l *lab) measure(ctx context.Context, t trial) (err error) {
 	if t.large && l.opt.Quick {
 		return l.leave(t, "it takes minutes: run without --quick")
 	}
-	l.say("")
+	l.say(0, "")
+	before := l.done
+	defer func() { l.done = before + l.takes(t) }()
 	a, err := t.begin(ctx, l)
 	var why errLeft
 	if errors.As(err, &why) {
@@ -50,8 +63,8 @@ func (l *lab) measure(ctx context.Context, t trial) (err error) {
 		} else if err != nil {
 			return err
 		}
-		l.done++
-		l.say("")
+		l.done += l.takes(t) / float64(l.rounds(t))
+		l.say(0, "")
 	}
 	return nil
 }
@@ -63,20 +76,20 @@ func (l *lab) leave(t trial, why string) error {
 			l.left = append(l.left, Left{Name: name, Why: why})
 		}
 	}
-	l.done += int64(l.rounds(t))
 	return nil
 }
 
-// say tells how far the run has come, and what takes long in it.
-func (l *lab) say(remark string) {
+// say tells how far the run has come, which part of the round under way is done, and what takes long in it.
+func (l *lab) say(part float64, remark string) {
 	if l.opt.Say == nil {
 		return
 	}
-	what := l.now
+	what := l.now.name
 	if remark != "" {
 		what += ": " + remark
 	}
-	l.opt.Say(l.done, l.total, what)
+	const millis = 1e3
+	l.opt.Say(int64(millis*(l.done+part*l.now.takes)), int64(millis*l.total), what)
 }
 
 // add notes what a round found.

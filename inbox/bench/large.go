@@ -17,7 +17,7 @@ const (
 	million   = 1_000_000
 	million10 = 10_000_000
 	smallBody = 200
-	perKey    = 20
+	perKey    = 8
 )
 
 // largeLog fills one log up to ten million events, and measures on the way.
@@ -89,7 +89,7 @@ func (l *lab) grow(ctx context.Context, dir string, from, to int) (found []float
 		if err := r.fillWith(ctx, n, 512, func(i int) *inbox.Arrival { return unsigned(at + i) }); err != nil {
 			return nil, err
 		}
-		l.say(fmt.Sprintf("%d events of %d", at+n, to))
+		l.say(float64(at+n)/million10, fmt.Sprintf("%d events of %d", at+n, to))
 	}
 	for range claims {
 		claim, err := claimTime(ctx, r, to)

@@ -26,7 +26,7 @@ func peers(ctx context.Context, l *lab) (arms, error) {
 	if err != nil {
 		return arms{}, err
 	}
-	n := l.scale(50_000)
+	n := l.scale(30_000)
 	list, err := arrivals(n, 10_000, bodySize)
 	if err != nil {
 		return arms{}, errors.Join(err, g.close())
@@ -41,7 +41,7 @@ func peers(ctx context.Context, l *lab) (arms, error) {
 			return err
 		}
 		for name, figure := range map[string]string{"goqite": "peer.goqite", "river": "peer.river_sqlite"} {
-			theirs, err := l.peerRate(ctx, program, name, l.scale(10_000))
+			theirs, err := l.peerRate(ctx, program, name, l.scale(5000))
 			if err != nil {
 				return err
 			}

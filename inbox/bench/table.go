@@ -62,23 +62,23 @@ var table = []goal{
 
 // trials yield the figures.
 var trials = []trial{
-	{name: "one producer", yields: []string{"disk.fsync", "accept.one", "accept.one.vs_fsync"}, rounds: 5, begin: oneProducer},
+	{name: "one producer", yields: []string{"disk.fsync", "accept.one", "accept.one.vs_fsync"}, rounds: 5, takes: 3, begin: oneProducer},
 	{name: "the door", yields: []string{
 		"accept.http64", "accept.http64.vs_nostore", "accept.http64.vs_plain", "accept.http64.vs_naive", "accept.full.vs_normal",
-	}, rounds: 5, begin: theDoor},
-	{name: "answer times", yields: []string{"accept.paced.p50.vs_fsync", "accept.paced.p99.vs_fsync"}, rounds: 3, begin: answerTimes},
-	{name: "busy plugins", yields: []string{"accept.busy.vs_idle"}, rounds: 5, begin: busyPlugins},
+	}, rounds: 5, takes: 5, begin: theDoor},
+	{name: "answer times", yields: []string{"accept.paced.p50.vs_fsync", "accept.paced.p99.vs_fsync"}, rounds: 3, takes: 5, begin: answerTimes},
+	{name: "busy plugins", yields: []string{"accept.busy.vs_idle"}, rounds: 5, takes: 4, begin: busyPlugins},
 	{name: "deliveries, 10,000 keys", yields: []string{"deliver.keys10000", "deliver.keys10000.vs_call", "replay", "replay.vs_live"},
-		rounds: 5, begin: deliveries(10_000)},
-	{name: "deliveries, 100 keys", yields: []string{"deliver.keys100", "deliver.keys100.vs_call"}, rounds: 5, begin: deliveries(100)},
-	{name: "deliveries in Go", yields: []string{"deliver.go", "deliver.go.vs_call"}, rounds: 3, begin: goDeliveries},
-	{name: "one key", yields: []string{"deliver.onekey", "deliver.onekey.vs_fsync"}, rounds: 5, begin: oneKey},
-	{name: "guests", yields: []string{"guest.c.fresh", "guest.overhead", "guest.metered.vs_unguarded"}, rounds: 5, begin: nativeGuests},
-	{name: "a guest in Go", yields: []string{"guest.go.reuse", "guest.go.bare", "guest.go.metered.vs_unguarded"}, rounds: 5, begin: goGuest},
-	{name: "bytes written", yields: []string{"write.per_event", "write.per_delivery"}, rounds: 3, begin: bytesWritten},
-	{name: "memory under load", yields: []string{"memory.load"}, rounds: 3, begin: memoryUnderLoad},
-	{name: "peers", yields: []string{"peer.goqite", "peer.river_sqlite"}, rounds: 3, begin: peers},
+		rounds: 5, takes: 4, begin: deliveries(10_000)},
+	{name: "deliveries, 100 keys", yields: []string{"deliver.keys100", "deliver.keys100.vs_call"}, rounds: 5, takes: 3, begin: deliveries(100)},
+	{name: "deliveries in Go", yields: []string{"deliver.go", "deliver.go.vs_call"}, rounds: 3, takes: 7, begin: goDeliveries},
+	{name: "one key", yields: []string{"deliver.onekey", "deliver.onekey.vs_fsync"}, rounds: 5, takes: 3, begin: oneKey},
+	{name: "guests", yields: []string{"guest.c.fresh", "guest.overhead", "guest.metered.vs_unguarded"}, rounds: 5, takes: 1, begin: nativeGuests},
+	{name: "a guest in Go", yields: []string{"guest.go.reuse", "guest.go.bare", "guest.go.metered.vs_unguarded"}, rounds: 5, takes: 4, begin: goGuest},
+	{name: "bytes written", yields: []string{"write.per_event", "write.per_delivery"}, rounds: 3, takes: 5, begin: bytesWritten},
+	{name: "memory under load", yields: []string{"memory.load"}, rounds: 3, takes: 6, begin: memoryUnderLoad},
+	{name: "peers", yields: []string{"peer.goqite", "peer.river_sqlite"}, rounds: 3, takes: 9, begin: peers},
 	{name: "a large log", yields: []string{
 		"claim.10k", "claim.1m.vs_10k", "claim.10m.vs_10k", "start.1m", "start.10m", "memory.10m",
-	}, rounds: 1, large: true, begin: largeLog},
+	}, rounds: 1, large: true, takes: 300, begin: largeLog},
 }

@@ -18,6 +18,7 @@ type progress struct {
 	began time.Time
 	shown time.Time
 	drawn bool
+	share bool // what is counted is only an estimate: a share of the whole is shown
 }
 
 func (p *program) newProgress() *progress { return &progress{p: p, began: p.now()} }
@@ -34,6 +35,9 @@ func (g *progress) show(done, total int64, remark string) {
 	}
 	g.shown = now
 	text := progressText(done, total, now.Sub(g.began), remark)
+	if g.share {
+		text = shareText(done, total, now.Sub(g.began), remark)
+	}
 	if g.p.errTerminal {
 		fmt.Fprintf(g.p.err, "\r\x1b[K%s", text)
 		g.drawn = true
@@ -51,18 +55,30 @@ func (g *progress) end() {
 
 // progressText writes a bar, the numbers, the rate, and the time that is left if it goes on like this.
 func progressText(done, total int64, took time.Duration, remark string) string {
+	text := fmt.Sprintf("%s %d/%d", bar(done, total), done, total)
+	if took > 0 && done > 0 {
+		text += fmt.Sprintf(" · %.0f/s", float64(done)/took.Seconds())
+	}
+	return text + ahead(done, total, took, remark)
+}
+
+// shareText writes a bar, which share is done, and the time that is left if it goes on like this.
+func shareText(done, total int64, took time.Duration, remark string) string {
+	return fmt.Sprintf("%s %d %%", bar(done, total), min(done, total)*100/max(total, 1)) + ahead(done, total, took, remark)
+}
+
+func bar(done, total int64) string {
 	const width = 24
 	filled := 0
 	if total > 0 {
 		filled = int(min(done, total) * width / total)
 	}
-	text := fmt.Sprintf("[%s%s] %d/%d", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done, total)
-	if took > 0 && done > 0 {
-		rate := float64(done) / took.Seconds()
-		text += fmt.Sprintf(" · %.0f/s", rate)
-		if left := total - done; left > 0 {
-			text += " · eta " + short(time.Duration(float64(left)/rate*float64(time.Second)))
-		}
+	return "[" + strings.Repeat("#", filled) + strings.Repeat(".", width-filled) + "]"
+}
+
+func ahead(done, total int64, took time.Duration, remark string) (text string) {
+	if took > 0 && done > 0 && done < total {
+		text = " · eta " + short(time.Duration(float64(took)/float64(done)*float64(total-done)))
 	}
 	if remark != "" {
 		text += " · " + remark

@@ -208,6 +208,12 @@ func TestProgressIsDrawnOnATerminalAndALineElsewhere(t *testing.T) {
 	if got := progressText(50, 200, 10*time.Second, "1 failed"); got != "[######..................] 50/200 · 5/s · eta 30s · 1 failed" {
 		t.Errorf("%q", got)
 	}
+	if got := shareText(50, 200, 10*time.Second, "one key"); got != "[######..................] 25 % · eta 30s · one key" {
+		t.Errorf("%q", got)
+	}
+	if got := shareText(0, 0, 0, ""); got != "[........................] 0 %" {
+		t.Errorf("%q", got)
+	}
 	if got := progressText(0, 0, 0, ""); got != "[........................] 0/0" {
 		t.Errorf("%q", got)
 	}

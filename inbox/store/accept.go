@@ -153,12 +153,13 @@ func (t *tx) before(mode inbox.Mode, v *inbox.View) (top int, like bool, err err
 	return top, false, rows.Err()
 }
 
-// beforeQuery yields the newest of a key's events, and of the newest likeThis those that may be equal, with their status.
-// It compares inside SQLite: a row handed out costs as much as two that are passed over.
+// beforeQuery yields the newest of a key's events, and of its newest 32 those that may be equal, with their status; the
+// newest first. It compares inside SQLite: a row handed out costs as much as two that are passed over.
 const beforeQuery = `SELECT top_rank, same FROM (
 		SELECT seq, top_rank, CASE WHEN event = ?3 AND event_type = ?4 AND external_id = ?5 THEN status END AS same
 		FROM events WHERE mode = ?1 AND key = ?2 ORDER BY seq DESC LIMIT 32)
-	WHERE same IS NOT NULL OR seq = (SELECT max(seq) FROM events WHERE mode = ?1 AND key = ?2)`
+	WHERE same IS NOT NULL OR seq = (SELECT max(seq) FROM events WHERE mode = ?1 AND key = ?2)
+	ORDER BY seq DESC`
 
 // find returns the seq of the event with this digest, 0 when there is none.
 func (t *tx) find(digest [sha256.Size]byte) (int64, error) {

@@ -113,6 +113,10 @@ func (s *server) hear(from io.Reader, w *world) {
 			w.mu.Lock()
 			w.holds[line.Plugin]++
 			w.mu.Unlock()
+		case line.Msg == "a release is set aside":
+			w.mu.Lock()
+			w.aside[line.Plugin] = true
+			w.mu.Unlock()
 		}
 	}
 	_, _ = io.Copy(io.Discard, from) // a line longer than the scanner takes

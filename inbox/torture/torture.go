@@ -143,11 +143,15 @@ func (t *tormentor) chance(what uint64) *rand.Rand {
 func (t *tormentor) oneRound(ctx context.Context) error {
 	h, chance := t.pick(), t.chance(0)
 	t.world.round = t.round
-	s, err := t.start(ctx, h.arms(chance))
+	arms := h.arms(chance)
+	s, err := t.start(ctx, arms)
 	if err != nil {
 		return err
 	}
 	if s.ready() {
+		if !arms.armed && !arms.ill {
+			t.acquit(ctx)
+		}
 		t.accepts(ctx, s, h)
 		traffic := t.send(ctx, s)
 		h.act(&round{t: t, ctx: ctx, s: s, chance: chance})

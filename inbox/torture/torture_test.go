@@ -2,6 +2,8 @@ package torture_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"inbox/inbox"
+	"inbox/inbox/store"
 	"inbox/inbox/torture"
 )
 
@@ -72,6 +76,62 @@ func TestWhatWasStoredBeforeOutlivesTorture(t *testing.T) {
 	if r := tortured(t, o); !strings.Contains(strings.Join(r.Broken, "; "), "from the start to the first accept") {
 		t.Errorf("a slow start was not seen: %q", r.Broken)
 	}
+}
+
+// Who kills the server over and over makes it set a plugin aside that ran alone meanwhile. That is no broken law.
+func TestWhatIsBlamedForBeingKilledIsBroughtBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a real server")
+	}
+	ctx := context.Background()
+	o := options(t, "none")
+	o.Drain = time.Minute
+	r, err := torture.Ended(ctx, o, func(data string) error { return blame(ctx, data, "takes-all") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range r.Broken {
+		t.Error(text)
+	}
+	if r.Acquitted != 1 {
+		t.Errorf("%d plugins were acquitted", r.Acquitted)
+	}
+}
+
+// blame has a plugin's live release run in as many unclean ends as it takes to be set aside.
+func blame(ctx context.Context, data, plugin string) (err error) {
+	s, err := store.Open(ctx, store.Options{Dir: data, Server: true})
+	if err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(ctx)
+	end := make(chan error, 1)
+	go func() { end <- s.Run(running) }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-end, s.Close())
+	}()
+	all, err := s.Plugins(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(p inbox.PluginRecord) bool { return p.Name == plugin })
+	if i < 0 || all[i].Live == "" {
+		return fmt.Errorf("%s has not run: %+v", plugin, all)
+	}
+	var known []inbox.Suspect
+	for range inbox.SuspectAfter + 1 {
+		if err := s.Watch(ctx, plugin, all[i].Live); err != nil {
+			return err
+		}
+		if known, err = s.Reckon(ctx); err != nil {
+			return err
+		}
+	}
+	if len(known) != 1 || known[0].AsideAt.IsZero() {
+		return fmt.Errorf("nothing was set aside: %+v", known)
+	}
+	return nil
 }
 
 func TestTortureFindsAPlantedFault(t *testing.T) {

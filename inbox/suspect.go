@@ -14,6 +14,9 @@ type Suspect struct {
 	Why     string    // why it is set aside
 }
 
+// WhyBlamed is why a release is set aside of which it is concluded that it ends the program.
+const WhyBlamed = "the program ended while it was the only suspect that ran"
+
 // SuspectAfter is how many unclean ends in a row make a release that ran in all of them a suspect.
 const SuspectAfter = 3
 
@@ -39,7 +42,7 @@ func Reckon(list []Suspect, now time.Time) []Suspect {
 		switch {
 		case !s.AsideAt.IsZero():
 		case tried == 1 && s.Suspected() && s.Running:
-			s.AsideAt, s.Why = now, "the program ended while it was the only suspect that ran"
+			s.AsideAt, s.Why = now, WhyBlamed
 		case tried == 1 && s.Suspected(): // has yet to have its turn
 		case tried == 1 || !s.Running:
 			continue

@@ -77,6 +77,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		if err := l.measure(ctx, t); err != nil && ctx.Err() == nil {
 			failed = errors.Join(failed, fmt.Errorf("measure %s: %w", t.name, err))
 		}
+		l.say(0, "")
 	}
 	r.Figures, r.Left = l.figures(), l.left
 	return r, errors.Join(failed, ctx.Err())

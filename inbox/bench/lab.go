@@ -29,13 +29,15 @@ func (l *lab) rounds(t trial) int {
 
 // takes is how long a trial is expected to take, in seconds.
 func (l *lab) takes(t trial) float64 {
-	if !l.opt.Quick {
-		return float64(t.rounds) * t.takes
-	}
-	if t.large {
+	switch {
+	case l.opt.Quick && t.large:
 		return 0
+	case l.opt.Quick:
+		return t.takes / 5
+	case t.large:
+		return t.takes * float64(l.largest()) / million10
 	}
-	return t.takes / 5
+	return float64(t.rounds) * t.takes
 }
 
 // measure makes the rounds of a trial.
@@ -89,7 +91,7 @@ func (l *lab) say(part float64, remark string) {
 		what += ": " + remark
 	}
 	const millis = 1e3
-	l.opt.Say(int64(millis*(l.done+part*l.now.takes)), int64(millis*l.total), what)
+	l.opt.Say(int64(millis*(l.done+part*l.takes(l.now)/float64(l.rounds(l.now)))), int64(millis*l.total), what)
 }
 
 // add notes what a round found.

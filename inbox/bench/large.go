@@ -72,6 +72,14 @@ func (l *lab) stages() []stage {
 	return list
 }
 
+// largest is how many events the log grows to.
+func (l *lab) largest() int {
+	if list := l.stages(); len(list) > 0 {
+		return list[len(list)-1].to
+	}
+	return small
+}
+
 // claims is how often the time of a claim is measured, one after another: while a log is young, what it does beside the
 // line may still be at work.
 const claims = 5
@@ -89,7 +97,8 @@ func (l *lab) grow(ctx context.Context, dir string, from, to int) (found []float
 		if err := r.fillWith(ctx, n, 512, func(i int) *inbox.Arrival { return unsigned(at + i) }); err != nil {
 			return nil, err
 		}
-		l.say(float64(at+n)/million10, fmt.Sprintf("%d events of %d", at+n, to))
+		const most = 0.97 // the rest is for what follows
+		l.say(most*float64(at+n)/float64(l.largest()), fmt.Sprintf("%d events of %d", at+n, to))
 	}
 	for range claims {
 		claim, err := claimTime(ctx, r, to)

@@ -16,7 +16,7 @@ func (p *program) benchCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "bench", usage: "measure this machine's disk and processor, and how close the program comes to them", formats: showFormats(),
 		about: "Every figure that counts is a ratio of two things measured side by side in one run; docs/BENCHMARKS.md explains them. It works in\n" +
-			"a temporary directory that it removes, takes some eight minutes, more than half of them for ten million events, and keeps the\n" +
+			"a temporary directory that it removes, takes nine or ten minutes, more than half of them for ten million events, and keeps the\n" +
 			"processor and the disk busy. It exits with 5 when a target is missed, or when the directory is not on a disk.",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Usage: "measure on the file system of `DIR`, not on that of temporary files"},

@@ -10,33 +10,58 @@ import (
 // program is the actor of what the program does by itself.
 const program = "inbox"
 
+const suspectsQuery = `SELECT plugin, release, running, ends, aside_at, why FROM suspects ORDER BY plugin, release`
+
 // Suspects returns the releases that have not survived yet, and those that were set aside, by plugin.
 func (s *Store) Suspects(ctx context.Context) ([]inbox.Suspect, error) {
 	var list []inbox.Suspect
-	err := s.each(ctx, `SELECT plugin, release, running, ends, aside_at, why FROM suspects ORDER BY plugin, release`, nil, func(row scanner) error {
-		var one inbox.Suspect
-		var aside sql.NullInt64
-		if err := row.Scan(&one.Plugin, &one.Release, &one.Running, &one.Ends, &aside, &one.Why); err != nil {
-			return err
-		}
-		if aside.Valid {
-			one.AsideAt = fromMillis(aside.Int64)
-		}
-		list = append(list, one)
-		return nil
+	err := s.each(ctx, suspectsQuery, nil, func(row scanner) (err error) {
+		list, err = appendSuspect(list, row)
+		return err
 	})
 	return list, err
 }
 
-// Reckon takes over, once at the start of a server, what [inbox.Reckon] makes of the end before it, and returns what is
-// known of releases from now on. Nothing is written when the end was clean.
-func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
-	was, err := s.Suspects(ctx)
-	if err != nil || len(was) == 0 {
+func (t *tx) suspects() (list []inbox.Suspect, err error) {
+	rows, err := t.query(suspectsQuery)
+	if err != nil {
 		return nil, err
 	}
-	now := inbox.Reckon(was, s.opt.Now())
-	return now, s.write(ctx, func(t *tx) error {
+	defer rows.Close()
+	for rows.Next() {
+		if list, err = appendSuspect(list, rows); err != nil {
+			return nil, err
+		}
+	}
+	return list, rows.Err()
+}
+
+// appendSuspect reads a row of suspectsQuery.
+func appendSuspect(list []inbox.Suspect, row scanner) ([]inbox.Suspect, error) {
+	var one inbox.Suspect
+	var aside sql.NullInt64
+	if err := row.Scan(&one.Plugin, &one.Release, &one.Running, &one.Ends, &aside, &one.Why); err != nil {
+		return nil, err
+	}
+	if aside.Valid {
+		one.AsideAt = fromMillis(aside.Int64)
+	}
+	return append(list, one), nil
+}
+
+// Reckon takes over, once at the start of a server, what [inbox.Reckon] makes of the end before it, and returns what is
+// known of releases from now on. Nothing is written when the end was clean. It may be at work while an operator brings
+// back what was set aside.
+func (s *Store) Reckon(ctx context.Context) (now []inbox.Suspect, err error) {
+	if was, err := s.Suspects(ctx); err != nil || len(was) == 0 {
+		return nil, err
+	}
+	err = s.write(ctx, func(t *tx) error {
+		was, err := t.suspects()
+		if err != nil {
+			return err
+		}
+		now = inbox.Reckon(was, fromMillis(t.now))
 		if _, err := t.exec(`DELETE FROM suspects`); err != nil {
 			return err
 		}
@@ -47,6 +72,7 @@ func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 		}
 		return t.auditAsides(was, now)
 	})
+	return now, err
 }
 
 // auditAsides records which releases were set aside just now.

@@ -19,6 +19,7 @@ func Ended(ctx context.Context, o Options, do func(data string) error) (*Report,
 		return nil, err
 	}
 	for life := range 2 {
+		t.round = life // or both would send the same body
 		s, err := t.start(ctx, arms{})
 		if err != nil {
 			return nil, err
@@ -33,6 +34,7 @@ func Ended(ctx context.Context, o Options, do func(data string) error) (*Report,
 			if err := do(t.data); err != nil {
 				return nil, err
 			}
+			t.clean = false
 		}
 	}
 	err := t.end(ctx)

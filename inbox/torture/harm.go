@@ -142,6 +142,9 @@ func (r *round) replay() bool {
 			return false
 		}
 		rest(r.ctx, 50*time.Millisecond)
+		if !r.s.armed {
+			r.t.acquit(r.ctx)
+		}
 	}
 	if err != nil {
 		return false

@@ -69,6 +69,7 @@ type tormentor struct {
 	round  int
 	well   bool // send only what does well
 	drains int  // how often that was done
+	clean  bool // the server before was told to stop, and did
 }
 
 // Run tortures, and returns what was done and found. The error is of a run that could not go on; broken laws are in the
@@ -149,7 +150,7 @@ func (t *tormentor) oneRound(ctx context.Context) error {
 		return err
 	}
 	if s.ready() {
-		if !arms.armed && !arms.ill {
+		if !arms.armed && !arms.ill { // others may not live long enough, or find no disk to write it to
 			t.acquit(ctx)
 		}
 		t.accepts(ctx, s, h)

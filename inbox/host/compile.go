@@ -98,6 +98,9 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 	p.need = mod.needs(int64(len(wasm)), m, box.engine)
 	if err := p.trial(ctx); err != nil {
 		p.Close(context.WithoutCancel(ctx))
+		if h.closed.Load() { // under the trial, which says nothing against the module then
+			return nil, closed()
+		}
 		return nil, err
 	}
 	return p, nil

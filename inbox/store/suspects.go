@@ -52,11 +52,12 @@ func appendSuspect(list []inbox.Suspect, row scanner) ([]inbox.Suspect, error) {
 // Reckon takes over, once at the start of a server, what [inbox.Reckon] makes of the end before it, and returns what is
 // known of releases from now on. Nothing is written when the end was clean. It may be at work while an operator brings
 // back what was set aside.
-func (s *Store) Reckon(ctx context.Context) (now []inbox.Suspect, err error) {
+func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 	if was, err := s.Suspects(ctx); err != nil || len(was) == 0 {
 		return nil, err
 	}
-	err = s.write(ctx, func(t *tx) error {
+	var now []inbox.Suspect // the writer's, until it is done: when ctx ends it may still be at work
+	err := s.write(ctx, func(t *tx) error {
 		was, err := t.suspects()
 		if err != nil {
 			return err
@@ -72,7 +73,10 @@ func (s *Store) Reckon(ctx context.Context) (now []inbox.Suspect, err error) {
 		}
 		return t.auditAsides(was, now)
 	})
-	return now, err
+	if err != nil {
+		return nil, err
+	}
+	return now, nil
 }
 
 // auditAsides records which releases were set aside just now.

@@ -34,7 +34,6 @@ func Ended(ctx context.Context, o Options, do func(data string) error) (*Report,
 			if err := do(t.data); err != nil {
 				return nil, err
 			}
-			t.clean = false
 		}
 	}
 	err := t.end(ctx)

@@ -39,8 +39,6 @@ type server struct {
 	mu  sync.Mutex
 	log []string // its last lines
 	bad []string // lines that must not be
-
-	clean bool // the one before it was told to stop, and did
 }
 
 // arms is how a server is started so that harm can be done to it.
@@ -63,7 +61,7 @@ func (t *tormentor) start(ctx context.Context, a arms) (*server, error) {
 	}
 	args = append(args, t.opt.Exe, command, "--data", t.data, "--config", filepath.Join(t.data, "torture.toml"),
 		"--listen", "127.0.0.1:0", "--admin", a.admin, "--min-free", "1 KiB", "--log-format", "json")
-	s := &server{cmd: exec.Command(args[0], args[1:]...), up: make(chan struct{}), gone: make(chan struct{}), armed: a.armed, clean: t.clean}
+	s := &server{cmd: exec.Command(args[0], args[1:]...), up: make(chan struct{}), gone: make(chan struct{}), armed: a.armed}
 	s.cmd.Env = append(os.Environ(), append(append(t.opt.Env, a.env...), "INBOX_QOREID_SECRET="+secret, "INBOX_TORTURE_SECRET="+secret)...)
 	lines, err := s.cmd.StderrPipe()
 	if err != nil {
@@ -116,26 +114,15 @@ func (s *server) hear(from io.Reader, w *world) {
 			w.holds[line.Plugin]++
 			w.mu.Unlock()
 		case line.Msg == "a release is set aside" && line.Reason == inbox.WhyBlamed:
-			s.blames(line.Plugin, text, w)
+			w.mu.Lock()
+			w.aside[line.Plugin] = true
+			w.mu.Unlock()
 		}
 	}
 	_, _ = io.Copy(io.Discard, from) // a line longer than the scanner takes
 	s.err = s.cmd.Wait()
 	close(s.gone)
 	up()
-}
-
-// blames notes that the server has set a plugin aside, for an end that was not its plugins' doing.
-func (s *server) blames(plugin, text string, w *world) {
-	w.mu.Lock()
-	before := w.aside[plugin]
-	w.aside[plugin] = true
-	w.mu.Unlock()
-	if s.clean && !before {
-		s.mu.Lock()
-		s.bad = append(s.bad, "after an end that was clean: "+text)
-		s.mu.Unlock()
-	}
 }
 
 func (s *server) ready() bool { return s.webhooks != "" }
@@ -181,7 +168,6 @@ func (s *server) finish(t *tormentor) {
 		s.kill()
 	}
 	<-s.gone
-	t.clean = s.meant == "stopped" && s.err == nil
 	if s.meant == "stopped" && s.err != nil {
 		t.report.broke("law 5: a server that was told to stop ended with %v: %s", s.err, s.last())
 	}

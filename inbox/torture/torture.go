@@ -69,7 +69,6 @@ type tormentor struct {
 	round  int
 	well   bool // send only what does well
 	drains int  // how often that was done
-	clean  bool // the server before was told to stop, and did
 }
 
 // Run tortures, and returns what was done and found. The error is of a run that could not go on; broken laws are in the

@@ -18,12 +18,13 @@ import (
 
 // Options configure a run. The zero value of a field means the default in its comment.
 type Options struct {
-	Dir   string                               // on whose file system it measures; default: the system's directory for temporary files
-	Quick bool                                 // one short round of each, and none of what needs millions of events
-	Only  []string                             // names of figures, or beginnings of names; default: all
-	Self  string                               // this program, to be started as a server
-	Peers string                               // the program of inbox/bench/peers; empty: built if its source and Go are there
-	Say   func(done, total int64, what string) // in milliseconds, as the run is expected to take them
+	Dir   string   // on whose file system it measures; default: the system's directory for temporary files
+	Quick bool     // one short round of each, and none of what needs millions of events
+	Only  []string // names of figures, or beginnings of names; default: all
+	Self  string   // this program, to be started as a server
+	Peers string   // the program of inbox/bench/peers; empty: built if its source and Go are there
+	// Say is told how far the run is, in milliseconds as it is expected to take them; default: nobody is.
+	Say func(done, total int64, what string)
 }
 
 // Figure is one result.
@@ -77,6 +78,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		if err := l.measure(ctx, t); err != nil && ctx.Err() == nil {
 			failed = errors.Join(failed, fmt.Errorf("measure %s: %w", t.name, err))
 		}
+		l.done += l.takes(t)
 		l.say(0, "")
 	}
 	r.Figures, r.Left = l.figures(), l.left

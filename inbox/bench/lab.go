@@ -15,7 +15,7 @@ type lab struct {
 	made  int // directories
 	found map[string][]float64
 	left  []Left
-	done  float64 // seconds that the rounds made were expected to take
+	done  float64 // seconds that the trials made were expected to take
 	total float64
 	now   trial // under way
 }
@@ -33,7 +33,7 @@ func (l *lab) takes(t trial) float64 {
 	case l.opt.Quick && t.large:
 		return 0
 	case l.opt.Quick:
-		return t.takes / 5
+		return t.takes / quicker
 	case t.large:
 		return t.takes * float64(l.largest()) / million10
 	}
@@ -46,8 +46,6 @@ func (l *lab) measure(ctx context.Context, t trial) (err error) {
 		return l.leave(t, "it takes minutes: run without --quick")
 	}
 	l.say(0, "")
-	before := l.done
-	defer func() { l.done = before + l.takes(t) }()
 	a, err := t.begin(ctx, l)
 	var why errLeft
 	if errors.As(err, &why) {
@@ -59,14 +57,14 @@ func (l *lab) measure(ctx context.Context, t trial) (err error) {
 	if a.end != nil {
 		defer func() { err = errors.Join(err, a.end()) }()
 	}
-	for range l.rounds(t) {
+	rounds := l.rounds(t)
+	for made := range rounds {
 		if err := a.round(ctx); errors.As(err, &why) {
 			return l.leave(t, why.Error())
 		} else if err != nil {
 			return err
 		}
-		l.done += l.takes(t) / float64(l.rounds(t))
-		l.say(0, "")
+		l.say(float64(made+1)/float64(rounds), "")
 	}
 	return nil
 }
@@ -81,7 +79,7 @@ func (l *lab) leave(t trial, why string) error {
 	return nil
 }
 
-// say tells how far the run has come, which part of the round under way is done, and what takes long in it.
+// say tells how far the run has come, with a part of the trial under way, and what takes long in it.
 func (l *lab) say(part float64, remark string) {
 	if l.opt.Say == nil {
 		return
@@ -91,16 +89,19 @@ func (l *lab) say(part float64, remark string) {
 		what += ": " + remark
 	}
 	const millis = 1e3
-	l.opt.Say(int64(millis*(l.done+part*l.takes(l.now)/float64(l.rounds(l.now)))), int64(millis*l.total), what)
+	l.opt.Say(int64(millis*(l.done+part*l.takes(l.now))), int64(millis*l.total), what)
 }
 
 // add notes what a round found.
 func (l *lab) add(name string, value float64) { l.found[name] = append(l.found[name], value) }
 
+// quicker is how many times less a round of a quick run does.
+const quicker = 5
+
 // scale is a number of things to do in a round, fewer in a quick run.
 func (l *lab) scale(n int) int {
 	if l.opt.Quick {
-		return max(n/5, 1)
+		return max(n/quicker, 1)
 	}
 	return n
 }

@@ -34,10 +34,11 @@ func (g *progress) show(done, total int64, remark string) {
 		return
 	}
 	g.shown = now
-	text := progressText(done, total, now.Sub(g.began), remark)
+	write := progressText
 	if g.share {
-		text = shareText(done, total, now.Sub(g.began), remark)
+		write = shareText
 	}
+	text := write(done, total, now.Sub(g.began), remark)
 	if g.p.errTerminal {
 		fmt.Fprintf(g.p.err, "\r\x1b[K%s", text)
 		g.drawn = true

@@ -135,24 +135,23 @@ func (r *round) replay() bool {
 	if r.chance.IntN(2) == 0 {
 		args = append(args, "--rate", "300")
 	}
-	_, err := r.t.run(r.ctx, args...)
-	for until := time.Now().Add(r.t.opt.Drain); err != nil && r.s.alive() && r.ctx.Err() == nil; _, err = r.t.run(r.ctx, args...) {
-		if time.Now().After(until) {
+	for until := time.Now().Add(r.t.opt.Drain); ; rest(r.ctx, 50*time.Millisecond) {
+		_, err := r.t.run(r.ctx, args...)
+		switch {
+		case err == nil:
+			r.t.world.mu.Lock()
+			defer r.t.world.mu.Unlock()
+			r.t.world.replays++
+			return true
+		case !r.s.alive() || r.ctx.Err() != nil:
+			return false
+		case time.Now().After(until):
 			r.t.report.broke("law 4: a replay cannot be begun: %v", err)
 			return false
-		}
-		rest(r.ctx, 50*time.Millisecond)
-		if !r.s.armed {
-			r.t.acquit(r.ctx)
+		case !r.s.armed:
+			r.t.acquit(r.ctx) // what was set aside before it ever ran is not known, either
 		}
 	}
-	if err != nil {
-		return false
-	}
-	r.t.world.mu.Lock()
-	defer r.t.world.mu.Unlock()
-	r.t.world.replays++
-	return true
 }
 
 func (r *round) replaying() {

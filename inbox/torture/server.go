@@ -94,7 +94,7 @@ func (s *server) hear(from io.Reader, w *world) {
 	lines.Buffer(nil, 1<<20)
 	up := sync.OnceFunc(func() { close(s.up) })
 	for lines.Scan() {
-		var line struct{ Msg, Webhooks, Admin, Plugin, Reason string }
+		var line struct{ Msg, Webhooks, Admin, Plugin string }
 		text := lines.Text()
 		known := json.Unmarshal(lines.Bytes(), &line) == nil
 		s.mu.Lock()
@@ -112,10 +112,6 @@ func (s *server) hear(from io.Reader, w *world) {
 		case strings.HasPrefix(line.Msg, "plugin is on hold"):
 			w.mu.Lock()
 			w.holds[line.Plugin]++
-			w.mu.Unlock()
-		case line.Msg == "a release is set aside" && line.Reason == inbox.WhyBlamed:
-			w.mu.Lock()
-			w.aside[line.Plugin] = true
 			w.mu.Unlock()
 		}
 	}

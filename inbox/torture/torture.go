@@ -149,10 +149,10 @@ func (t *tormentor) oneRound(ctx context.Context) error {
 		return err
 	}
 	if s.ready() {
+		t.accepts(ctx, s, h)
 		if !arms.armed && !arms.ill { // others may not live long enough, or find no disk to write it to
 			t.acquit(ctx)
 		}
-		t.accepts(ctx, s, h)
 		traffic := t.send(ctx, s)
 		h.act(&round{t: t, ctx: ctx, s: s, chance: chance})
 		s.finish(t)

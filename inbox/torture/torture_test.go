@@ -2,7 +2,6 @@ package torture_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 	"inbox/inbox/torture"
 )
@@ -83,10 +83,9 @@ func TestWhatIsBlamedForBeingKilledIsBroughtBack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a real server")
 	}
-	ctx := context.Background()
 	o := options(t, "none")
 	o.Drain = time.Minute
-	r, err := torture.Ended(ctx, o, func(data string) error { return blame(ctx, data, "takes-all") })
+	r, err := torture.Ended(context.Background(), o, func(data string) error { return blame(t, data, "takes-all") })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,18 +98,18 @@ func TestWhatIsBlamedForBeingKilledIsBroughtBack(t *testing.T) {
 }
 
 // blame has a plugin's live release run in as many unclean ends as it takes to be set aside.
-func blame(ctx context.Context, data, plugin string) (err error) {
+func blame(t *testing.T, data, plugin string) error {
+	ctx := context.Background()
 	s, err := store.Open(ctx, store.Options{Dir: data, Server: true})
 	if err != nil {
 		return err
 	}
-	running, stop := context.WithCancel(ctx)
-	end := make(chan error, 1)
-	go func() { end <- s.Run(running) }()
 	defer func() {
-		stop()
-		err = errors.Join(err, <-end, s.Close())
+		if err := s.Close(); err != nil {
+			t.Errorf("close the store: %v", err)
+		}
 	}()
+	defer inboxtest.Run(t, s)()
 	all, err := s.Plugins(ctx)
 	if err != nil {
 		return err

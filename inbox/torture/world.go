@@ -37,16 +37,15 @@ type world struct {
 	list    []*sent
 	acks    []answered
 	highest int64
-	holds   map[string]int  // by plugin, as the server's log said
-	aside   map[string]bool // plugins that are blamed for what was done to the server, as its log said
-	strange []string        // answers that should not have been given
+	holds   map[string]int // by plugin, as the server's log said
+	strange []string       // answers that should not have been given
 	refused int64
 	count   int64
 	replays int64
 }
 
 func newWorld() *world {
-	return &world{bodies: map[string]*sent{}, holds: map[string]int{}, aside: map[string]bool{}}
+	return &world{bodies: map[string]*sent{}, holds: map[string]int{}}
 }
 
 func (w *world) sends() int64 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -48,18 +49,28 @@ func (p *program) torture(c *cli.Context) error {
 	if report == nil {
 		return err
 	}
+	return p.tortured(report, err)
+}
+
+// tortured writes the report of a run that ended with err, and returns what the command ends with: broken laws first,
+// then the failure or interruption of the run, then what went wrong with the output.
+func (p *program) tortured(report *torture.Report, err error) error {
+	var write error
 	if p.format == "json" {
-		err = p.document(report)
+		write = p.document(report)
 	} else {
-		err = report.Table(p.out)
+		write = report.Table(p.out)
 	}
 	if len(report.Broken) == 0 {
-		return err
+		return errors.Join(err, write)
 	}
 	for _, text := range report.Broken {
 		p.say("%s", text)
 	}
-	return &exit{code: exitSome, err: inbox.Errorf(inbox.Internal, "", "%s, with --seed %d; the store stands in %s",
+	if err != nil {
+		p.say("the run did not end: %v", err)
+	}
+	return &exit{code: exitSome, err: inbox.Errorf(inbox.Internal, "", "%s, with --seed %d; the store is kept in %s",
 		plural(len(report.Broken), "law was broken", "laws were broken"), report.Seed, report.Kept)}
 }
 

@@ -46,7 +46,8 @@ var operator = store.Actor{Name: "test"}
 //  2. the attempts of a run are numbered without a gap, and none is recorded after a final one but when it was retried;
 //  3. first runs of a lane settle in the order of arrival, unless the plugin goes on after a failure: no later event ends
 //     before an earlier one of its key, also while the plugin begins to be led by something else;
-//  4. every replay that was not cancelled ends, and its counts add up to what it matched;
+//  4. every replay that was not cancelled ends, and its counts add up to what it matched; those of a replay of failed or
+//     missing events add up to less when some of them settled before the replay reached them;
 //  5. the store keeps its own laws.
 func TestAnyStoryEndsWithEveryEventSettledOnceAndInOrder(t *testing.T) {
 	t.Parallel()
@@ -258,7 +259,10 @@ func (s *story) verify() {
 		if s.cancelled[j.ID] {
 			continue
 		}
-		if sum := c.OK + c.Dead + c.Pending + c.Revived + c.Filtered; j.State != inbox.JobDone || c.Waiting != 0 || sum > j.Matched {
+		sum := c.OK + c.Dead + c.Pending + c.Revived + c.Filtered
+		// What was failed or missing when the replay was asked for may have settled by itself before the replay reached it.
+		adds := sum == j.Matched || j.Only != inbox.OnlyAll && sum < j.Matched
+		if j.State != inbox.JobDone || c.Waiting != 0 || !adds {
 			s.rt.Errorf("replay %d of %d events is %s with %+v", j.ID, j.Matched, j.State, c)
 		}
 	}

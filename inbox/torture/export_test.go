@@ -2,7 +2,14 @@ package torture
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
 	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/qoreid"
+	"inbox/inbox/store"
 )
 
 // Judge holds the samples of a soak against each other.
@@ -38,4 +45,39 @@ func Ended(ctx context.Context, o Options, do func(data string) error) (*Report,
 	}
 	err := t.end(ctx)
 	return t.report, err
+}
+
+// Passed returns what the oracle finds in a store of one event that all plugins want and the named plugin passed over
+// without an attempt.
+func Passed(ctx context.Context, dir, plugin string) ([]string, error) {
+	s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(ctx)
+	end := make(chan error, 1)
+	go func() { end <- s.Run(running) }()
+	w := newWorld()
+	body := `{"event":"workflow","event_type":"verification_completed","data":{"id":1}}`
+	what, _, _ := w.sending(sent{source: "qoreid", mode: inbox.Live, body: body, known: true, entity: "1"})
+	_, err = s.Accept(ctx, &inbox.Arrival{
+		Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook, ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte(body)},
+		View: qoreid.Read([]byte(body), qoreid.Rules{}),
+	})
+	stop()
+	if err = errors.Join(err, <-end, s.Close()); err != nil {
+		return nil, err
+	}
+	w.answer(answered{what: what, seq: 1, stored: true, first: true})
+	db, err := sql.Open("sqlite", filepath.Join(dir, "inbox.db"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.ExecContext(ctx, `INSERT INTO plugins (name, created_at, started_at, cursor) VALUES (?, 0, 0, 1)`, plugin)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	r := newReport(1)
+	err = w.check(ctx, dir, r)
+	return r.Broken, err
 }

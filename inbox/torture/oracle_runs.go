@@ -47,8 +47,11 @@ func (l *looker) plugins(ctx context.Context) error {
 		p := &standing{actor: a, first: map[int64][]attempt{}, letters: map[int64][]letter{}, lanes: map[laneName]lane{}, runs: map[int64]bool{}}
 		err := l.db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0), coalesce(max(started_at), 0), coalesce(max(cursor), 0) FROM plugins WHERE name = ?`, a.name).
 			Scan(&p.id, &p.started, &p.cursor)
-		if err != nil || p.id == 0 {
-			return err // not known yet: it was never live
+		if err != nil {
+			return err
+		}
+		if p.id == 0 {
+			continue // it was never live; the plugins after it may have been
 		}
 		if err := l.read(ctx, p); err != nil {
 			return err

@@ -2,7 +2,6 @@ package torture
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -43,12 +42,11 @@ func Soak(ctx context.Context, o Options) (*Report, error) {
 		return nil, inbox.Errorf(inbox.Invalid, "make a directory to soak in", "%w", err).WithHint("name one that can be written with --dir")
 	}
 	t := &tormentor{opt: o, dir: dir, data: filepath.Join(dir, "store"), report: newReport(o.Seed), began: time.Now()}
-	if err := t.soak(ctx); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+	err = t.soak(ctx)
+	if t.world != nil {
+		t.sum()
 	}
-	t.report.Took = time.Since(t.began)
-	t.sum()
-	return t.report, os.RemoveAll(dir)
+	return t.finish(err)
 }
 
 func (t *tormentor) soak(ctx context.Context) error {

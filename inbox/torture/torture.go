@@ -94,12 +94,19 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err == nil {
 		err = t.rounds(ctx)
 	}
+	return t.finish(err)
+}
+
+// finish returns the report of a run that ended with err. It keeps the stores of a run that broke a law or failed, and
+// deletes those of a run that was well or was interrupted.
+func (t *tormentor) finish(err error) (*Report, error) {
 	t.report.Took = time.Since(t.began)
-	if len(t.report.Broken) > 0 || err != nil {
-		t.report.Kept = dir
+	interrupted := errors.Is(err, context.Canceled)
+	if len(t.report.Broken) > 0 || err != nil && !interrupted {
+		t.report.Kept = t.dir
 		return t.report, err
 	}
-	return t.report, os.RemoveAll(dir)
+	return t.report, errors.Join(err, os.RemoveAll(t.dir))
 }
 
 // rounds makes epochs of rounds: each has a store of its own, so that a round's check stays cheap.

@@ -180,6 +180,19 @@ func TestASoakSeesWhatGrows(t *testing.T) {
 	}
 }
 
+// A plugin is known once it was live. The oracle must look at the others also while one is not.
+func TestTheOracleLooksAtEveryPluginThatIsKnown(t *testing.T) {
+	for _, plugin := range []string{"parks", "goes-on", "takes-all"} {
+		broken, err := torture.Passed(context.Background(), t.TempDir(), plugin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(broken, "; "); !strings.Contains(text, "law 3: plugin "+plugin+" passed event 1 over") {
+			t.Errorf("%s passed an event over, and the oracle found %q", plugin, text)
+		}
+	}
+}
+
 func TestAHarmThatDoesNotExistIsRefused(t *testing.T) {
 	o := options(t, "none")
 	o.Only = []string{"a gentle breeze"}

@@ -57,6 +57,8 @@ func allHarms() []harm {
 		{point: "under load", what: "plugin files replaced, then kill -9", do: (*round).replaced},
 		{point: "replay under way", what: "kill -9", do: (*round).replaying},
 		{point: "backup under way", what: "kill -9", do: (*round).backedUp},
+		{point: "hostile plugins beside the honest ones", what: "kill -9", do: (*round).besieged},
+		{point: "strangers at the handler", what: "kill -9", do: (*round).strangers, cannot: noLoopback},
 	}
 	for _, p := range []struct {
 		point, where string

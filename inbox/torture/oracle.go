@@ -23,6 +23,8 @@ import (
 //  4. The file passes SQLite's integrity_check and the store's own laws; a replay has run, or left out and counted, each
 //     event of its set exactly once.
 //  5. The server comes back by itself, and stops when it is told to.
+//  6. Whoever is not trusted hurts only himself: with hostile plugins the honest ones go on, and with strangers at the
+//     handler honest bodies are accepted, and the quarantine keeps what a mistyped secret signed.
 
 // event is one row of the log, joined with what is known of its body.
 type event struct {

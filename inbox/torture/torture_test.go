@@ -224,7 +224,7 @@ func TestTheGuestsAreWhatTheirTextSays(t *testing.T) {
 		}
 		t.Skip("wat2wasm is needed")
 	}
-	for _, name := range []string{"session", "command"} {
+	for _, name := range []string{"session", "command", "hostile"} {
 		out := filepath.Join(t.TempDir(), name+".wasm")
 		if text, err := exec.Command(wat2wasm, "guests/"+name+".wat", "-o", out).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, text)

@@ -99,6 +99,13 @@ func (w *world) odd(text string) {
 	}
 }
 
+// accepted returns how many answers were 200.
+func (w *world) accepted() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return int64(len(w.acks))
+}
+
 func (w *world) refusals() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()

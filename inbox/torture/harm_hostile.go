@@ -1,0 +1,99 @@
+package torture
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// The hostile guest spins, takes memory, floods its log, recurses, polls, traps or answers too much: see guests/hostile.wat.
+//
+//go:embed guests/hostile.wasm
+var hostileGuest []byte
+
+// hostileNames are the plugins that run the hostile guest, each by another policy.
+var hostileNames = strings.Fields("hostile-continues hostile-blocks hostile-reuses")
+
+// containedBound is how long the honest plugins may take, beside the hostile ones, to settle some events. It is wide,
+// because machines are busy: without containment they settle nothing at all.
+const containedBound = 30 * time.Second
+
+// besieged runs hostile plugins beside the honest ones until each honest one has settled events, and kills the server.
+func (r *round) besieged() {
+	before := map[string]int64{}
+	for _, a := range actors() {
+		before[a.name] = r.settled(a.name)
+	}
+	if err := r.t.layHostile(); err != nil {
+		r.t.report.broke("cannot lay out the hostile plugins: %v", err)
+	}
+	defer r.t.removeHostile()
+	until := time.Now().Add(containedBound)
+	for !r.tried() || !r.honest(before) {
+		if !r.s.alive() {
+			r.t.report.broke("law 6: the server ended beside hostile plugins: %s", r.s.last())
+			return
+		}
+		if r.ctx.Err() != nil {
+			break
+		}
+		if time.Now().After(until) {
+			r.t.report.broke("law 6: beside hostile plugins, within %s: hostile attempts %v, every honest plugin settled events %v: %s",
+				containedBound, r.tried(), r.honest(before), r.t.where(r.ctx))
+			break
+		}
+		rest(r.ctx, 50*time.Millisecond)
+	}
+	r.s.struck = r.s.alive() && r.tried()
+	r.s.kill()
+}
+
+// settled returns how many attempts of a plugin are recorded.
+func (r *round) settled(plugin string) int64 {
+	return r.t.figure(r.ctx, `SELECT count(*) FROM attempts WHERE plugin = (SELECT id FROM plugins WHERE name = ?)`, plugin)
+}
+
+// honest reports whether each honest plugin has settled twenty attempts more than before.
+func (r *round) honest(before map[string]int64) bool {
+	for name, n := range before {
+		if r.settled(name) < n+20 {
+			return false
+		}
+	}
+	return true
+}
+
+// tried reports whether a hostile plugin has made attempts.
+func (r *round) tried() bool {
+	return r.t.figure(r.ctx, `SELECT count(*) FROM attempts WHERE plugin IN (SELECT id FROM plugins WHERE name LIKE 'hostile-%')`) > 3
+}
+
+// layHostile puts the hostile plugins into the plugins folder.
+func (t *tormentor) layHostile() error {
+	dir := filepath.Join(t.data, "plugins")
+	for i, name := range hostileNames {
+		policy := []string{"on_failure = \"continue\"\n", "on_failure = \"block\"\n", "on_failure = \"continue\"\nreuse = 100\n"}[i]
+		manifest := policy + "concurrency = 2\n[limits]\ntime = \"200ms\"\nmemory = \"16 MiB\"\n[retry]\nmax_attempts = 1\nbase = \"100ms\"\nmax = \"1s\"\n"
+		if err := lay(dir, name+".toml", []byte(manifest)); err != nil {
+			return err
+		}
+		if err := lay(dir, name+".wasm", marked(hostileGuest, fmt.Sprint(t.round))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeHostile takes the hostile plugins out of the folder, so that the store can settle the rest.
+func (t *tormentor) removeHostile() {
+	for _, name := range hostileNames {
+		for _, ext := range []string{".wasm", ".toml"} {
+			if err := os.Remove(filepath.Join(t.data, "plugins", name+ext)); err != nil && !os.IsNotExist(err) {
+				t.report.broke("cannot remove a hostile plugin: %v", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package torture
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"inbox/inbox/qoreid"
+)
+
+// Strangers come from other loopback addresses than the honest senders, so that shares per address can be told apart.
+const (
+	strangerAddresses = 5
+	stalled           = 80 // connections that stop one byte short
+	genuine           = 20 // requests signed with a secret that the server does not have: a mistyped secret at the sender
+	marker            = "of-a-mistyped-secret"
+	acceptedAmong     = 25 // honest bodies that must be accepted during the attack
+	strangersBound    = 30 * time.Second
+)
+
+// noLoopback says why strangers cannot have addresses of their own.
+func noLoopback() string {
+	if runtime.GOOS != "linux" {
+		return "only Linux routes all of 127.0.0.0/8"
+	}
+	return ""
+}
+
+// strangers attack the handler while honest senders go on: they hold connections, and fill the quarantine. The honest
+// bodies must be accepted, and what a mistyped secret signed must stay in the quarantine.
+func (r *round) strangers() {
+	ctx, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	r.mistyped(ctx)
+	kept := r.t.figure(ctx, `SELECT count(*) FROM refused WHERE why = 'mismatch'`)
+	var attack sync.WaitGroup
+	for n := range strangerAddresses {
+		client := from(n)
+		attack.Go(func() { r.posts(ctx, client, n) })
+	}
+	attack.Go(func() { r.stalls(ctx) })
+	before := r.t.world.accepted()
+	until := time.Now().Add(strangersBound)
+	for r.t.world.accepted() < before+acceptedAmong && r.s.alive() && ctx.Err() == nil {
+		if time.Now().After(until) {
+			r.t.report.broke("law 6: with strangers at the handler, %d honest bodies were accepted within %s", r.t.world.accepted()-before, strangersBound)
+			break
+		}
+		rest(ctx, 20*time.Millisecond)
+	}
+	r.moments(200*time.Millisecond, 900*time.Millisecond)
+	cancel()
+	attack.Wait()
+	if !r.s.alive() {
+		r.t.report.broke("law 6: the server ended with strangers at the handler: %s", r.s.last())
+		return
+	}
+	still := r.t.figure(r.ctx, `SELECT count(*) FROM refused f JOIN contents c ON c.id = f.content_id WHERE instr(c.bytes, CAST(? AS BLOB)) > 0`,
+		fmt.Sprintf("%s-%d-", marker, r.t.round))
+	if still < min(genuine, kept) {
+		r.t.report.broke("law 6: of %d requests that a mistyped secret signed, strangers left %d in the quarantine", genuine, still)
+	}
+	r.s.struck = true
+	r.s.kill()
+}
+
+// mistyped sends what QoreID sends while the server's secret is mistyped. Every one is answered 401.
+func (r *round) mistyped(ctx context.Context) {
+	c := r.t.connection(r.s, 98)
+	defer c.client.CloseIdleConnections()
+	for n := range genuine {
+		body := fmt.Sprintf(`{"event":"workflow","event_type":"verification_completed","data":{"id":%d,"n":"%s-%d-%d"}}`, n, marker, r.t.round, n)
+		code, text, err := c.post(ctx, "qoreid", body, "the secret that was meant")
+		if err == nil && code != http.StatusUnauthorized && code != http.StatusServiceUnavailable {
+			r.t.world.odd(fmt.Sprintf("a body of another secret was answered %d %s", code, text))
+		}
+	}
+}
+
+// from returns a client with an address of its own.
+func from(n int) *http.Client {
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+n))}}
+	return &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 1}, Timeout: 20 * time.Second}
+}
+
+// posts sends what no secret of the server admits, of every shape and size, until ctx is done.
+func (r *round) posts(ctx context.Context, client *http.Client, address int) {
+	defer client.CloseIdleConnections()
+	chance := r.t.chance(uint64(200 + address))
+	for n := 0; ctx.Err() == nil; n++ {
+		size := []int{10, 1000, 100_000, 1 << 20, 9 << 20}[chance.IntN(5)]
+		body := fmt.Sprintf(`{"event":"workflow","stranger":"%d/%d/%d","fill":"%s"}`, r.t.round, address, n, strings.Repeat("x", size))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.s.webhooks+"/webhooks/qoreid", strings.NewReader(body))
+		if err != nil {
+			return
+		}
+		switch chance.IntN(3) {
+		case 0: // a signature that another secret could have made
+			req.Header.Set(qoreid.DefaultHeader, qoreid.Sign(qoreid.DefaultAlgorithm, []byte("a stranger's"), []byte(body)))
+		case 1:
+			req.Header.Set(qoreid.DefaultHeader, "malformed")
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			rest(ctx, 10*time.Millisecond) // the server may close the connection of a sender whose body it does not read
+			continue
+		}
+		if resp.StatusCode == http.StatusOK {
+			r.t.world.odd("a stranger's body was answered 200")
+		}
+		_, _ = io.Copy(io.Discard, resp.Body) // only the status counts
+		resp.Body.Close()
+	}
+}
+
+// stalls opens connections that announce a body and stop one byte short, and holds them until ctx is done.
+func (r *round) stalls(ctx context.Context) {
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, 200)}}
+	const size = 4 << 20
+	almost := []byte(strings.Repeat("x", size-1))
+	var all sync.WaitGroup
+	for range stalled {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				conn, err := dialer.DialContext(ctx, "tcp", r.s.webhooks)
+				if err != nil {
+					rest(ctx, 50*time.Millisecond)
+					continue
+				}
+				stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+				_, err = fmt.Fprintf(conn, "POST /webhooks/qoreid HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size)
+				if err == nil {
+					_, err = conn.Write(almost)
+				}
+				if err == nil {
+					_, _ = io.Copy(io.Discard, conn) // until the server gives up, or the attack ends
+				}
+				stop()
+				_ = conn.Close()
+				rest(ctx, 50*time.Millisecond)
+			}
+		})
+	}
+	all.Wait()
+}

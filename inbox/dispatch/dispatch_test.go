@@ -34,10 +34,11 @@ type room struct {
 	dispatch *dispatch.Dispatcher
 	stop     func()
 	manifest inbox.Manifest
-	skew     atomic.Int64   // of the dispatcher's clock
-	queue    dispatch.Store // between the dispatcher and the store, from the next start
-	paused   bool           // from the next start
-	low      atomic.Bool    // the disk is nearly full
+	skew     atomic.Int64    // of the dispatcher's clock
+	queue    dispatch.Store  // between the dispatcher and the store, from the next start
+	paused   bool            // from the next start
+	runner   dispatch.Runner // in place of run, from the next release that goes live
+	low      atomic.Bool     // the disk is nearly full
 
 	mu     sync.Mutex
 	made   []made
@@ -87,7 +88,11 @@ func (r *room) start(release string) {
 }
 
 func (r *room) live(release string) {
-	r.dispatch.SetLive(plugin, &dispatch.Live{Release: release, Manifest: r.manifest, Run: r.run})
+	run := r.run
+	if r.runner != nil {
+		run = r.runner
+	}
+	r.dispatch.SetLive(plugin, &dispatch.Live{Release: release, Manifest: r.manifest, Run: run})
 }
 
 // run is the plugin. It fails the test when two attempts of a lane run at once.

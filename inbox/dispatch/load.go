@@ -201,9 +201,10 @@ func (p *pump) swap(live *Live) {
 }
 
 // rekey changes what lanes are made by, once no lane made the old way has anything left to run. Until then the old
-// way goes on: an event must not stand in two lanes.
+// way goes on: an event must not stand in two lanes. After a start, that includes what lies before the events that a
+// former process settled above the cursor: the next start knows by the lanes they were settled in which events they passed.
 func (p *pump) rekey() {
-	if p.keying == p.wanted || p.rows > 0 || p.open.size() > 0 || len(p.lanes) > 0 {
+	if p.keying == p.wanted || p.rows > 0 || p.open.size() > 0 || len(p.lanes) > 0 || len(p.settled) > 0 {
 		return
 	}
 	p.keying = p.wanted
@@ -211,4 +212,4 @@ func (p *pump) rekey() {
 }
 
 // draining reports whether nothing new may be read, so that rekey gets its moment.
-func (p *pump) draining() bool { return p.keying != p.wanted && p.rows == 0 }
+func (p *pump) draining() bool { return p.keying != p.wanted && p.rows == 0 && len(p.settled) == 0 }

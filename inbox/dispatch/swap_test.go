@@ -280,3 +280,39 @@ func TestWhatFiltersLeaveOutIsCountedOnce(t *testing.T) {
 		t.Errorf("%d events are counted as left out, and %d are; %d settlements failed", got, left, f.lost)
 	}
 }
+
+// What a start finds settled above the cursor was settled in lanes of the old keying. If the lanes change before the events
+// between were settled, the next start takes these for overtaken, and they never run.
+func TestLanesDoNotChangeWhileEventsBeforeASettledOneAreOpen(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, inbox.Manifest{Concurrency: 4}, nil)
+	r.stop()
+	began := make(chan struct{}, 1)
+	// The first event's attempt lasts until the server stops, which interrupts it.
+	r.runner = func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+		if e.Seq == 1 {
+			began <- struct{}{}
+			<-ctx.Done()
+		}
+		return r.run(ctx, e, p, d, now)
+	}
+	r.start("r1")
+	r.send(3, 3, 0) // each in a lane of its own
+	<-began
+	inboxtest.Eventually(t, "the events behind the first are settled", func() bool {
+		seqs, err := r.store.SettledAbove(ctx, plugin, 0, 0)
+		return err == nil && len(seqs) == 2
+	})
+	r.stop()
+	r.manifest.Order = inbox.Global
+	r.start("r1")
+	<-began
+	r.stop()
+	r.runner = nil
+	r.start("r1")
+	r.settled()
+	if tr, err := r.store.Trace(ctx, 1); err != nil || len(tr.Deliveries[0].Attempts) != 1 {
+		t.Errorf("event 1 was interrupted twice and never ran: %+v, %v", tr, err)
+	}
+	inboxtest.Eventually(t, "the lanes have changed", func() bool { return r.record().Keying == "global key" })
+}

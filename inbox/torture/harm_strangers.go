@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inbox/inbox/qoreid"
@@ -17,10 +18,11 @@ import (
 // Strangers come from other loopback addresses than the honest senders, so that shares per address can be told apart.
 const (
 	strangerAddresses = 5
-	stalled           = 80 // connections that stop one byte short
-	genuine           = 20 // requests signed with a secret that the server does not have: a mistyped secret at the sender
+	stalled           = 160 // connections that stop one byte short
+	genuine           = 20  // requests signed with a secret that the server does not have: a mistyped secret at the sender
 	marker            = "of-a-mistyped-secret"
-	acceptedAmong     = 25 // honest bodies that must be accepted during the attack
+	answered401       = 300 // stranger's posts that make an attack
+	acceptedAmong     = 25  // honest bodies that must be accepted once the attack is under way
 	strangersBound    = 30 * time.Second
 )
 
@@ -39,24 +41,20 @@ func (r *round) strangers() {
 	defer cancel()
 	r.mistyped(ctx)
 	kept := r.t.figure(ctx, `SELECT count(*) FROM refused WHERE why = 'mismatch'`)
-	var attack sync.WaitGroup
+	a := &attack{}
+	var all sync.WaitGroup
 	for n := range strangerAddresses {
 		client := from(n)
-		attack.Go(func() { r.posts(ctx, client, n) })
+		all.Go(func() { a.posts(ctx, r, client, n) })
 	}
-	attack.Go(func() { r.stalls(ctx) })
+	all.Go(func() { a.stalls(ctx, r) })
+	under := r.until(ctx, func() bool { return a.held.Load() >= stalled*3/4 && a.answered.Load() >= answered401 })
 	before := r.t.world.accepted()
-	until := time.Now().Add(strangersBound)
-	for r.t.world.accepted() < before+acceptedAmong && r.s.alive() && ctx.Err() == nil {
-		if time.Now().After(until) {
-			r.t.report.broke("law 6: with strangers at the handler, %d honest bodies were accepted within %s", r.t.world.accepted()-before, strangersBound)
-			break
-		}
-		rest(ctx, 20*time.Millisecond)
+	if !r.until(ctx, func() bool { return r.t.world.accepted() >= before+acceptedAmong }) && r.s.alive() && ctx.Err() == nil {
+		r.t.report.broke("law 6: with strangers at the handler, %d honest bodies were accepted within %s", r.t.world.accepted()-before, strangersBound)
 	}
-	r.moments(200*time.Millisecond, 900*time.Millisecond)
 	cancel()
-	attack.Wait()
+	all.Wait()
 	if !r.s.alive() {
 		r.t.report.broke("law 6: the server ended with strangers at the handler: %s", r.s.last())
 		return
@@ -66,9 +64,23 @@ func (r *round) strangers() {
 	if still < min(genuine, kept) {
 		r.t.report.broke("law 6: of %d requests that a mistyped secret signed, strangers left %d in the quarantine", genuine, still)
 	}
-	r.s.struck = true
+	r.s.struck = under
 	r.s.kill()
 }
+
+// until waits until it is so, at most strangersBound, and reports whether it is.
+func (r *round) until(ctx context.Context, so func() bool) bool {
+	for end := time.Now().Add(strangersBound); ctx.Err() == nil && r.s.alive() && time.Now().Before(end); rest(ctx, 20*time.Millisecond) {
+		if so() {
+			return true
+		}
+	}
+	return false
+}
+
+// attack counts what strangers have done: connections that have stopped one byte short, also those that the server cut
+// since, and posts that were answered.
+type attack struct{ held, answered atomic.Int64 }
 
 // mistyped sends what QoreID sends while the server's secret is mistyped. Every one is answered 401.
 func (r *round) mistyped(ctx context.Context) {
@@ -90,7 +102,7 @@ func from(n int) *http.Client {
 }
 
 // posts sends what no secret of the server admits, of every shape and size, until ctx is done.
-func (r *round) posts(ctx context.Context, client *http.Client, address int) {
+func (a *attack) posts(ctx context.Context, r *round, client *http.Client, address int) {
 	defer client.CloseIdleConnections()
 	chance := r.t.chance(uint64(200 + address))
 	for n := 0; ctx.Err() == nil; n++ {
@@ -111,6 +123,7 @@ func (r *round) posts(ctx context.Context, client *http.Client, address int) {
 			rest(ctx, 10*time.Millisecond) // the server may close the connection of a sender whose body it does not read
 			continue
 		}
+		a.answered.Add(1)
 		if resp.StatusCode == http.StatusOK {
 			r.t.world.odd("a stranger's body was answered 200")
 		}
@@ -120,12 +133,12 @@ func (r *round) posts(ctx context.Context, client *http.Client, address int) {
 }
 
 // stalls opens connections that announce a body and stop one byte short, and holds them until ctx is done.
-func (r *round) stalls(ctx context.Context) {
+func (a *attack) stalls(ctx context.Context, r *round) {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, 200)}}
-	const size = 4 << 20
-	almost := []byte(strings.Repeat("x", size-1))
+	almost := []byte(strings.Repeat("x", 4<<20))
 	var all sync.WaitGroup
-	for range stalled {
+	for n := range stalled {
+		size := []int{4 << 20, 4 << 20, 1 << 20, 32 << 10}[n%4] // the small ones take what room the large ones leave
 		all.Go(func() {
 			for ctx.Err() == nil {
 				conn, err := dialer.DialContext(ctx, "tcp", r.s.webhooks)
@@ -136,8 +149,9 @@ func (r *round) stalls(ctx context.Context) {
 				stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 				_, err = fmt.Fprintf(conn, "POST /webhooks/qoreid HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size)
 				if err == nil {
-					_, err = conn.Write(almost)
+					_, err = conn.Write(almost[:size-1])
 				}
+				a.held.Add(1)
 				if err == nil {
 					_, _ = io.Copy(io.Discard, conn) // until the server gives up, or the attack ends
 				}

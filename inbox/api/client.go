@@ -72,6 +72,9 @@ func unreachable(ctx context.Context, base string, err error) error {
 
 // problem reads the body of an answer that is not a success.
 func problem(resp *http.Response) error {
+	if to := resp.Header.Get("Location"); resp.StatusCode/100 == 3 && to != "" {
+		return inbox.Errorf(inbox.Unavailable, "", "the server answered %s and redirects to %s", resp.Status, to).WithHint("redirects are not followed; give the address itself")
+	}
 	var p Problem
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if json.Unmarshal(text, &p) != nil || p.Error.Code == "" {

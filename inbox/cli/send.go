@@ -99,9 +99,9 @@ func (p *program) sendAll(s *sending, count int, out *lister[sent]) (refused int
 		if err != nil {
 			return refused, err
 		}
-		if one.Code != http.StatusOK {
+		if !one.taken() {
 			refused++
-			p.say("%s answered %d: %s", s.url, one.Code, one.Error)
+			p.say("%s answered %d: %s", s.url, one.Code, inbox.Printable(shortened(one.Error)))
 		}
 		if p.format == "ids" && one.ID == "" {
 			continue
@@ -259,7 +259,7 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set(s.source.Header, qoreid.Sign(s.source.Algorithm, s.key, body))
-	client := &http.Client{Timeout: 30 * time.Second}
+	client := &http.Client{Timeout: 30 * time.Second, CheckRedirect: noRedirect}
 	resp, err := client.Do(r)
 	if err != nil {
 		if p.ctx.Err() != nil {
@@ -281,8 +281,20 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 	if json.Unmarshal(answer, &reply) == nil {
 		one.ID, one.Seq, one.Status, one.Error = reply.ID, reply.Seq, reply.Status, reply.Error.Message
 	}
-	if one.Status == "" {
+	switch to := resp.Header.Get("Location"); {
+	case resp.StatusCode/100 == 3 && to != "":
+		one.Status = "redirected"
+		one.Error = "it redirects to " + to + "; a sender that follows this may lose the body, so give QoreID the address itself"
+	case one.Status == "" && resp.StatusCode == http.StatusOK:
+		one.Status = "not stored"
+		one.Error = "it does not answer as inbox does, so nothing says that the event was stored"
+	case one.Status == "":
 		one.Status = strings.ToLower(http.StatusText(resp.StatusCode))
 	}
 	return one, nil
+}
+
+// taken reports whether the receiver said that it has the event.
+func (x *sent) taken() bool {
+	return x.Code == http.StatusOK && x.Error == ""
 }

@@ -37,17 +37,18 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // program is one run of the command line: the streams it talks on, and what its flags said.
 type program struct {
-	in       io.Reader
-	out      *output
-	err      io.Writer
-	logs     *logWriter // of a server; what err is then
-	getenv   func(string) string
-	now      func() time.Time
-	zone     *time.Location
+	in     io.Reader
+	out    *output
+	err    io.Writer
+	logs   *logWriter // of a server; what err is then
+	getenv func(string) string
+	now    func() time.Time
+	zone   *time.Location
 
 	inTerminal, outTerminal, errTerminal bool
 
 	format  string // of the output: table, json, jsonl or ids
+	wide    bool   // tables on a terminal are not made to fit it
 	quiet   bool
 	verbose bool
 	closers []func() error

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -251,8 +252,13 @@ func (p *program) eventTail(c *cli.Context) error {
 	if p.format == "json" {
 		p.format = "jsonl" // a stream has no end that could close a list
 	}
-	out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
-	out.rows = nil
+	out := list(p, func(e api.Event) string { return e.ID }, p.tailColumns()...)
+	if err := out.stream(usualEvent(p.now())); err != nil {
+		return err
+	}
+	if p.outTerminal || p.errTerminal {
+		p.say("waiting for events; Ctrl-C ends")
+	}
 	show := func(e api.Event) error {
 		if err := p.tailRow(out, e); err != nil {
 			return err
@@ -263,6 +269,23 @@ func (p *program) eventTail(c *cli.Context) error {
 		return nil
 	}
 	return p.follow(client, f, show)
+}
+
+// tailColumns are those of a list, but on a terminal without the source, which begins the key.
+func (p *program) tailColumns() []column[api.Event] {
+	columns := eventColumns(p)
+	if p.terminalWidth() > 0 {
+		columns = slices.DeleteFunc(columns, func(c column[api.Event]) bool { return c.head == "SOURCE" })
+	}
+	return columns
+}
+
+// usualEvent is as wide as most events.
+func usualEvent(now time.Time) api.Event {
+	return api.Event{
+		ID: inbox.EventID(1, make([]byte, 5)), StoredAt: now, Source: "qoreid", Mode: inbox.Live, Event: "workflow", EventType: "verification_completed",
+		Key: "qoreid/workflow/1234567890123", Verdict: inbox.Unknown, Origin: inbox.FromWebhook,
+	}
 }
 
 var errEnough = errors.New("as many as were asked for")

@@ -66,7 +66,8 @@ func (p *program) commonFlags(s spec) []cli.Flag {
 	if len(s.formats) > 0 {
 		flags = append(flags,
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: " + strings.Join(s.formats, ", ")},
-			flag("json", "the same as -o json"))
+			flag("json", "the same as -o json"),
+			flag("wide", "leave nothing out of a table on a terminal"))
 	}
 	return append(flags,
 		flag("quiet", "say nothing on standard error but errors", "q"),
@@ -100,7 +101,7 @@ func (p *program) checkCall(c *cli.Context, s spec) error {
 		return err
 	}
 	p.quiet, p.verbose = c.Bool("quiet"), c.Bool("verbose")
-	p.format = "table"
+	p.format, p.wide = "table", c.Bool("wide")
 	if len(s.formats) == 0 {
 		return nil
 	}

@@ -52,11 +52,11 @@ func (p *program) printStatus(st *api.Status) error {
 	}
 	text := "\nto be looked at\n"
 	for _, r := range st.Reasons {
-		line := "  ! " + r.Message
+		line := r.Message
 		if r.Hint != "" {
 			line += " (" + r.Hint + ")"
 		}
-		text += oneLine(line) + "\n"
+		text += p.hanging("  ! ", line)
 	}
 	return p.print("%s", text)
 }

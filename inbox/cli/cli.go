@@ -94,6 +94,10 @@ func (p *program) execute(ctx context.Context, args []string) error {
 		defer stop()
 	}
 	p.ctx = ctx
+	if asksHelp(args) {
+		args = onlyHelp(app.Commands, args)
+		p.wrapsHelp(app)
+	}
 	return app.RunContext(ctx, append([]string{"inbox"}, args...))
 }
 
@@ -137,6 +141,7 @@ func (p *program) group(c *cli.Context) error {
 	if c.Args().Present() {
 		return unknownCommand(prefix, c.Args().First(), commands)
 	}
+	p.wrapsHelp(c.App)
 	c.App.Writer = p.err
 	if prefix == "" {
 		_ = cli.ShowAppHelp(c)

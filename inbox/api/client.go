@@ -183,9 +183,18 @@ func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) erro
 	}
 	defer resp.Body.Close()
 	after = f.After
+	at := after
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 16<<20) // more than the largest body, of which an event holds parts
 	for lines.Scan() {
+		if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+			if at, err = strconv.ParseInt(id, 10, 64); err != nil {
+				return after, brokenOff(ctx, err)
+			}
+		}
+		if lines.Text() == "" {
+			after = max(after, at)
+		}
 		data, ok := strings.CutPrefix(lines.Text(), "data: ")
 		if !ok {
 			continue

@@ -19,12 +19,12 @@ func (p *program) eventCommand() *cli.Command {
 	plugin := &cli.StringFlag{Name: "plugin", Usage: "events that this plugin `NAME` attempted"}
 	commands := []*cli.Command{
 		p.leaf(spec{
-			name: "list", aliases: []string{"ls"}, usage: "list events, the newest first", args: "[ID…|-]", max: -1, remote: true, formats: listFormats(),
+			name: "list", aliases: []string{"ls"}, usage: "list events, the newest first", args: "[ID…|SEQ…|-]", max: -1, remote: true, formats: listFormats(),
 			about: "A table on a terminal ends after the newest 100 unless --limit says otherwise; any other output has no limit.",
 			flags: append(filterFlags(), plugin, flag("reverse", "the oldest first")), run: p.eventList,
 		}),
 		p.leaf(spec{
-			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID", min: 1, max: 1, remote: true,
+			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID|SEQ|-", min: 1, max: 1, remote: true,
 			formats: showFormats(), run: p.eventShow,
 			flags: []cli.Flag{revealFlag(), reasonFlag(), flag("raw", "write the bytes that were received, and nothing else; this reveals them")},
 		}),
@@ -104,11 +104,14 @@ func (p *program) eventList(c *cli.Context) error {
 }
 
 func (p *program) eventShow(c *cli.Context) error {
+	id, err := p.oneID(c)
+	if err != nil {
+		return err
+	}
 	client, err := p.client(c)
 	if err != nil {
 		return err
 	}
-	id := c.Args().First()
 	if c.Bool("raw") {
 		body, err := client.Raw(p.ctx, id, c.String("reason"))
 		if err != nil {
@@ -315,7 +318,11 @@ func (p *program) follow(client *api.Client, f inbox.Filter, show func(api.Event
 			lost = p.now()
 			p.say("the server ended the stream; waiting for it to come back")
 		}
-		f.After, f.Since = after, time.Time{}
+		if f.After = after; after > 0 {
+			f.Since = time.Time{}
+		} else if f.Since.IsZero() {
+			f.Since = time.Unix(0, 0) // the log was empty: from its beginning, and not from now
+		}
 		if err := pause(p.ctx, time.Second); err != nil {
 			return err
 		}

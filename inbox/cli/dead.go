@@ -20,7 +20,7 @@ func (p *program) deadCommand() *cli.Command {
 			flags: flags(flag("resolved", "also those that were retried or discarded"), revealFlag(), reasonFlag()),
 		}),
 		p.leaf(spec{
-			name: "show", aliases: []string{"get"}, usage: "show a dead event and its attempts", args: "ID|SEQ|-", min: 1, max: 1, remote: true,
+			name: "show", aliases: []string{"get"}, usage: "show a dead event and its attempts", args: "ID|SEQ", min: 1, max: 1, remote: true,
 			formats: showFormats(), flags: []cli.Flag{plugin, revealFlag(), reasonFlag()}, run: p.deadShow,
 		}),
 		p.leaf(spec{

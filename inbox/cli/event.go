@@ -24,7 +24,8 @@ func (p *program) eventCommand() *cli.Command {
 			flags: append(filterFlags(), plugin, flag("reverse", "the oldest first")), run: p.eventList,
 		}),
 		p.leaf(spec{
-			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID|SEQ|-", min: 1, max: 1, remote: true,
+			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID|SEQ", min: 1, max: 1, remote: true,
+			about:   "With - the id is read from standard input, as after `inbox send -o ids`.",
 			formats: showFormats(), run: p.eventShow,
 			flags: []cli.Flag{revealFlag(), reasonFlag(), flag("raw", "write the bytes that were received, and nothing else; this reveals them")},
 		}),

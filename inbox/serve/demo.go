@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,18 +112,37 @@ func layDemo(dir string) error {
 	return nil
 }
 
+// demoKinds returns every kind: first the lives, each from started to completed, and then the other layouts, which are
+// about verifications of their own. The first comes twice.
+func demoKinds() []qoreid.Kind {
+	kinds := qoreid.Kinds()
+	slices.SortStableFunc(kinds, func(a, b qoreid.Kind) int {
+		switch {
+		case a.InLife() == b.InLife():
+			return 0
+		case a.InLife():
+			return -1
+		}
+		return 1
+	})
+	return append(kinds[:1:1], kinds...)
+}
+
 // send sends a sample of every kind, and the first of them twice, each while it is its turn to talk.
 func send(ctx context.Context, url string, secret []byte, every time.Duration, turn *sync.Mutex, say func(string, ...any)) {
-	kinds := qoreid.Kinds()
-	kinds = append(kinds[:1:1], kinds...)
+	kinds := demoKinds()
 	ids := map[string]int64{}
 	pace := time.NewTicker(every)
 	defer pace.Stop()
 	for n, k := range kinds {
-		id, known := ids[k.Event]
+		about := k.Event
+		if !k.InLife() {
+			about = k.String()
+		}
+		id, known := ids[about]
 		if !known {
 			id = 1_000_000 + int64(n)
-			ids[k.Event] = id
+			ids[about] = id
 		}
 		body, err := qoreid.Sample(k, id, fmt.Sprintf("customer-%d", id))
 		if err != nil {

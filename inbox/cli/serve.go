@@ -30,7 +30,7 @@ func (p *program) serveCommand() *cli.Command {
 		flag("demo", "show the whole line: a store for the moment, a plugin, and sample events"),
 		flag("paused", "start no plugin until 'inbox plugin resume --all'"),
 		flag("no-secret", "begin without webhook secrets: answer probes and keep the rest aside"),
-		flag("dev", "log everything, for reading: for those who write a plugin"),
+		flag("dev", "for those who write a plugin: log everything, for reading, with each attempt's log and reason, which may hold personal data"),
 	)
 	return p.leaf(spec{
 		name: "serve", usage: "receive webhooks, keep them, and lead them through plugins", flags: flags, run: p.serve,
@@ -68,7 +68,7 @@ func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 	defer hungUp()
 	defer hangUps(p.hungUp(log, hungUp))()
 	return serve.Run(ctx, s, serve.Options{
-		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Stdout: p.out.to, Log: log,
+		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Dev: c.Bool("dev"), Stdout: p.out.to, Log: log,
 		Version: version(), Command: command(os.Args[0]), LimitHeap: p.limitHeap, Harm: harm,
 	})
 }

@@ -72,7 +72,7 @@ func (p *program) printFigures(st *api.Status) error {
 	}
 	return p.pairs(
 		"server", server, "version", st.Version, "events", fmt.Sprintf("%d, the last at %s", st.Events, p.stamp(st.LastAt)),
-		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, log %s, %s free", bytesText(st.FileBytes), bytesText(st.WALBytes), bytesText(int64(st.FreeBytes))),
+		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, WAL %s, %s free", bytesText(st.FileBytes), bytesText(st.WALBytes), bytesText(int64(st.FreeBytes))),
 		"quarantine", quarantine,
 	)
 }

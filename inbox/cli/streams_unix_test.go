@@ -40,14 +40,20 @@ type server struct {
 	cmd   *exec.Cmd
 	ended chan error
 	url   string // of its webhooks
+	admin string // the address of its API
+	dir   string
 }
 
 // serveWith starts the program, which has its streams from set, and waits until it listens.
 func serveWith(t *testing.T, set func(*exec.Cmd), wrap ...string) *server {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
-	args := append(wrap, binary(t), "serve", "--data", dir, "--listen", "127.0.0.1:0", "--admin", "", "--log-level", "debug")
-	s := &server{T: t, cmd: exec.Command(args[0], args[1:]...), ended: make(chan error, 1)}
+	admin, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append(wrap, binary(t), "serve", "--data", dir, "--listen", "127.0.0.1:0", "--admin", admin, "--log-level", "debug")
+	s := &server{T: t, cmd: exec.Command(args[0], args[1:]...), ended: make(chan error, 1), admin: admin, dir: dir}
 	s.cmd.Env = append(os.Environ(), "INBOX_QOREID_SECRET=whsec_inbox_test_1", "INBOX_MIN_FREE=1")
 	set(s.cmd)
 	if err := s.cmd.Start(); err != nil {

@@ -5,10 +5,13 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"inbox/inbox/api"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -192,6 +196,45 @@ func TestEveryCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
 		if code := p.run(t.Context(), call); code != exitFailed || !strings.Contains(errs.String(), "no space left on device") {
 			t.Errorf("inbox %s exits with %d and says %q", strings.Join(call, " "), code, errs)
 		}
+	}
+}
+
+// TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten runs each in each of its formats.
+func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("there is no /dev/full here")
+	}
+	defer full.Close()
+	s := inboxtest.Store(t, store.Options{})
+	ids := keepMarked(t, s)
+	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
+	defer front.Close()
+	run := func(to io.Writer, call []string) (code int, said string) {
+		p, _, errs := talker("")
+		p.out = &output{to: to}
+		p.getenv = func(name string) string {
+			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
+		}
+		code = p.run(t.Context(), call)
+		return code, errs.String()
+	}
+	failed := 0
+	for _, call := range reading(ids) {
+		for _, format := range []string{"table", "json", "jsonl", "ids"} {
+			call := append(slices.Clone(call), "-o", format)
+			var whole bytes.Buffer
+			if code, _ := run(&whole, call); code == exitUsage || whole.Len() == 0 {
+				continue // it has no such format, or nothing to write
+			}
+			failed++
+			if code, said := run(full, call); code != exitFailed || !strings.Contains(said, "no space left on device") {
+				t.Errorf("inbox %s exits with %d: %s", strings.Join(call, " "), code, said)
+			}
+		}
+	}
+	if failed < 30 {
+		t.Errorf("only %d calls were looked at", failed)
 	}
 }
 

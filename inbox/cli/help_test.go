@@ -3,7 +3,23 @@ package cli
 import (
 	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 )
+
+// leafPaths returns the words of every command that does something.
+func leafPaths(commands []*cli.Command, before ...string) (paths [][]string) {
+	for _, c := range commands {
+		path := append(append([]string(nil), before...), c.Name)
+		switch {
+		case len(c.Subcommands) > 0:
+			paths = append(paths, leafPaths(c.Subcommands, path...)...)
+		case !c.SkipFlagParsing:
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
 
 func TestNoHelpIsWiderThan80ColumnsAndEveryFlagIsInIt(t *testing.T) {
 	t.Parallel()

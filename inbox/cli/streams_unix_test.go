@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"inbox/inbox/api"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
@@ -157,20 +155,6 @@ func TestSIGHUPChangesNothingWithoutATerminal(t *testing.T) {
 	if said := readText(t, path); !strings.Contains(said, `"msg":"stopped"`) {
 		t.Errorf("it did not stop cleanly:\n%s", said)
 	}
-}
-
-// leafPaths returns the words of every command that does something.
-func leafPaths(commands []*cli.Command, before ...string) (paths [][]string) {
-	for _, c := range commands {
-		path := append(append([]string(nil), before...), c.Name)
-		switch {
-		case len(c.Subcommands) > 0:
-			paths = append(paths, leafPaths(c.Subcommands, path...)...)
-		case !c.SkipFlagParsing:
-			paths = append(paths, path)
-		}
-	}
-	return paths
 }
 
 // TestEveryCommandWhoseOutputCannotBeWrittenFails runs the help of every command, and those that write without a store,

@@ -63,7 +63,7 @@ type grid struct {
 
 // newGrid makes the grid of a table whose first row is its head.
 func newGrid(rows [][]string) *grid {
-	g := &grid{heads: rows[0], rows: rows[1:]}
+	g := &grid{heads: rows[0], rows: slices.Clone(rows[1:])} // which are made shorter in place
 	for i := range g.heads {
 		g.shown = append(g.shown, i)
 	}
@@ -309,40 +309,6 @@ func (l *lister[T]) stream(usual T) error {
 	return l.p.print("%s\n", g.line(g.heads))
 }
 
-// pairs writes names and values. Pairs without a value are left out.
-func (p *program) pairs(pairs ...string) error {
-	var rows [][]string
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			rows = append(rows, []string{pairs[i], oneLine(pairs[i+1])})
-		}
-	}
-	return p.align(rows)
-}
-
-// align writes rows without a head. On a terminal the last cell of a row goes on under its beginning.
-func (p *program) align(rows [][]string) error {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row[:len(row)-1] {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], textWidth(cell))
-		}
-	}
-	for _, row := range rows {
-		before := ""
-		for i, cell := range row[:len(row)-1] {
-			before += cell + strings.Repeat(" ", widths[i]-textWidth(cell)+2)
-		}
-		if err := p.print("%s", p.hanging(before, row[len(row)-1])); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // table writes rows, of which the first is their head; on a terminal made to fit it.
 func (p *program) table(rows [][]string) error {
 	g, width := newGrid(rows), p.terminalWidth()
@@ -354,18 +320,4 @@ func (p *program) table(rows [][]string) error {
 	}
 	p.say("in every row: %s; --wide shows all columns", strings.Join(g.same, ", "))
 	return nil
-}
-
-// hanging returns a text after what stands before it; on a terminal it goes on under its beginning.
-func (p *program) hanging(before, text string) string {
-	width := p.terminalWidth()
-	if width > 0 {
-		width = max(width-textWidth(before), narrowest)
-	}
-	var b strings.Builder
-	for _, line := range wrapText(oneLine(text), width) {
-		b.WriteString(strings.TrimRight(before+line, " ") + "\n")
-		before = strings.Repeat(" ", textWidth(before))
-	}
-	return b.String()
 }

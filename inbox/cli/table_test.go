@@ -114,13 +114,16 @@ func TestNoTableIsWiderThanItsTerminal(t *testing.T) {
 		}
 		for _, row := range rows[1:] {
 			for i, cell := range row {
-				if h := head[i]; says(h, cell) && alike(h) && len(cell) < 5 && !strings.Contains(out.String()+errs.String(), strings.TrimSpace(cell)) {
+				if h := head[i]; says(h, cell) && alike(h) && len(cell) < 5 && !strings.Contains(dense(out.String()+errs.String()), dense(cell)) {
 					t.Fatalf("%s %q stands nowhere:\n%s%s", h, cell, out, errs)
 				}
 			}
 		}
 	})
 }
+
+// dense leaves the spaces out of a text, at which it may have been wrapped.
+func dense(text string) string { return strings.Join(strings.Fields(text), "") }
 
 func TestWhatIsPipedOnIsNeverCut(t *testing.T) {
 	p, out, _ := on(40)

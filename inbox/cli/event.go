@@ -195,7 +195,7 @@ func (p *program) printDeliveries(d *api.EventDetail, indent string) error {
 		if del.Note != "" {
 			line += " (" + del.Note + ")"
 		}
-		if err := p.print("%s\n", line); err != nil {
+		if err := p.print("%s", p.hanging(indent, strings.TrimPrefix(line, indent))); err != nil {
 			return err
 		}
 		for i := range del.Attempts {
@@ -232,7 +232,7 @@ func (p *program) printAttempt(a *api.Attempt, indent string) error {
 	if a.Reason != "" {
 		line += "  " + a.Reason
 	}
-	text := indent + oneLine(line) + "\n"
+	text := p.hanging(indent, line)
 	if a.Log != "" {
 		text += manyLines(a.Log, indent+"  | ")
 	}

@@ -47,13 +47,17 @@ func runDemo(ctx context.Context, o Options) error {
 		return err
 	}
 	var turn sync.Mutex // what was received is said before what became of it
-	say := func(format string, args ...any) { fmt.Fprintf(o.Stdout, format+"\n", args...) }
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	say := func(format string, args ...any) {
+		if _, err := fmt.Fprintf(o.Stdout, format+"\n", args...); err != nil {
+			stop() // nobody looks any more
+		}
+	}
 	say("inbox demo: a store, a plugin and sample events, all in %s until you stop it with Ctrl-C.", dir)
 	say("")
 	ready := make(chan Addresses, 1)
 	o.Ready = func(a Addresses) { ready <- a }
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)

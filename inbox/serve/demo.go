@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -47,7 +48,8 @@ func runDemo(ctx context.Context, o Options) error {
 		return err
 	}
 	var turn sync.Mutex // what was received is said before what became of it
-	ctx, stop := context.WithCancel(ctx)
+	outer := ctx
+	ctx, stop := context.WithCancel(outer)
 	defer stop()
 	say := func(format string, args ...any) {
 		if _, err := fmt.Fprintf(o.Stdout, format+"\n", args...); err != nil {
@@ -85,6 +87,9 @@ func runDemo(ctx context.Context, o Options) error {
 	})
 	stop()
 	<-sent
+	if outer.Err() == nil && errors.Is(err, context.Canceled) {
+		return nil // it had not begun when nobody looked any more
+	}
 	return err
 }
 

@@ -22,10 +22,10 @@ import (
 func (p *program) sendCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "send", aliases: []string{"trigger"}, usage: "send signed sample events", args: "[EVENT[/TYPE]]", max: 1, formats: listFormats(),
-		about: "EVENT is one of those QoreID documents; without a TYPE the last of its life is sent. Each has a fresh id, but that\n" +
-			"with --life all events of a verification have one. The\n" +
-			"signature is made with the first secret of a test source, or, if there is none, of the first source. Events are\n" +
-			"made up: one for a live source elsewhere than on this machine is refused without --live.",
+		about: "EVENT is one of those QoreID documents; without a TYPE the last of its life is sent. Each has a fresh id;\n" +
+			"with --life the events of a verification share one. The signature is made with the first secret of a test source, or, if\n" +
+			"there is none, of the first source. Events are made up: one for a live source elsewhere than on this machine is refused\n" +
+			"without --live.",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "data", Usage: "send this `BODY` instead of a sample: JSON, @FILE, or @- for standard input"},
 			&cli.StringSliceFlag{Name: "set", Usage: "set `POINTER=VALUE` in the body, as in /data/status/status=FAILED; it is signed afterwards"},

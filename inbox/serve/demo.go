@@ -70,12 +70,7 @@ func runDemo(ctx context.Context, o Options) error {
 			turn.Lock()
 			defer turn.Unlock()
 			if ctx.Err() == nil {
-				say("")
-				say("That was one of every kind. In another terminal, look at what is kept:")
-				for _, command := range []string{"event list", "entity list", "plugin list", "replay --event workflow", "status"} {
-					say("  %s %s --data %s", o.Command, command, s.Data)
-				}
-				say("Start your own with `%s serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.", o.Command)
+				sayWhatNext(say, o.Command, s.Data)
 			}
 		case <-ctx.Done():
 		}
@@ -91,6 +86,16 @@ func runDemo(ctx context.Context, o Options) error {
 		return nil // it had not begun when nobody looked any more
 	}
 	return err
+}
+
+// sayWhatNext says what can be done with what the demo stored.
+func sayWhatNext(say func(string, ...any), program, data string) {
+	say("")
+	say("That was one of every kind. In another terminal, look at what is kept:")
+	for _, command := range []string{"event list", "entity list", "plugin list", "replay --event workflow", "status"} {
+		say("  %s %s --data %s", program, command, data)
+	}
+	say("Start your own with `%s serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.", program)
 }
 
 // demoSettings are those of a server that has nothing but what lies in dir, whatever is set outside.

@@ -3,6 +3,7 @@ package inbox
 import (
 	"encoding/base32"
 	"encoding/binary"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +24,12 @@ func EventID(seq int64, digest []byte) string {
 	copy(raw[:5], wide[3:])
 	copy(raw[5:], digest[:5])
 	return idPrefix + crockford.EncodeToString(raw[:])
+}
+
+// ParseSeq reads the seq of an event in digits, as in 17, and reports whether it is one.
+func ParseSeq(text string) (int64, bool) {
+	seq, err := strconv.ParseInt(text, 10, 64)
+	return seq, err == nil && seq > 0 && text[0] != '+'
 }
 
 // EventSeq returns the seq inside an event id, and whether id has the form of one. Whether the event exists, and

@@ -22,6 +22,9 @@ type actorKey struct{}
 var errNoActor = inbox.Errorf(inbox.Unauthorized, "", "the operator's API needs the token").
 	WithHint("it is in the file api.token of the data directory: send it as Authorization: Bearer …, or with --token")
 
+var errWrongToken = inbox.Errorf(inbox.Unauthorized, "", "the token is wrong").
+	WithHint("the server's is in the file api.token of its data directory; --token @FILE reads it from there")
+
 // WithActor names who acts in a context: the name stands in the audit log.
 func WithActor(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, actorKey{}, name)
@@ -48,11 +51,19 @@ func RequireToken(token string, next http.Handler) http.Handler {
 		got := sha256.Sum256([]byte(strings.TrimSpace(shown)))
 		if !ok || token == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="inbox"`)
-			writeProblem(w, inbox.Unauthorized, errNoActor)
+			writeProblem(w, inbox.Unauthorized, tokenProblem(strings.TrimSpace(shown)))
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(WithActor(r.Context(), "token")))
 	})
+}
+
+// tokenProblem is what is said to who shows no token, or another one.
+func tokenProblem(shown string) error {
+	if shown == "" {
+		return errNoActor
+	}
+	return errWrongToken
 }
 
 // PeerActor names, for a connection of the socket in the data directory, the user at its other end. It fits

@@ -72,6 +72,9 @@ func unreachable(ctx context.Context, base string, err error) error {
 
 // problem reads the body of an answer that is not a success.
 func problem(resp *http.Response) error {
+	if to := resp.Header.Get("Location"); resp.StatusCode/100 == 3 && to != "" {
+		return inbox.Errorf(inbox.Unavailable, "", "the server answered %s and redirects to %s", resp.Status, to).WithHint("redirects are not followed; give the address itself")
+	}
 	var p Problem
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if json.Unmarshal(text, &p) != nil || p.Error.Code == "" {
@@ -180,9 +183,18 @@ func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) erro
 	}
 	defer resp.Body.Close()
 	after = f.After
+	at := after
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 16<<20) // more than the largest body, of which an event holds parts
 	for lines.Scan() {
+		if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+			if at, err = strconv.ParseInt(id, 10, 64); err != nil {
+				return after, brokenOff(ctx, err)
+			}
+		}
+		if lines.Text() == "" {
+			after = max(after, at)
+		}
 		data, ok := strings.CutPrefix(lines.Text(), "data: ")
 		if !ok {
 			continue

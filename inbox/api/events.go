@@ -89,7 +89,7 @@ func (o *eventWriter) fail(err error) error {
 
 func (s *server) showEvent(w http.ResponseWriter, r *http.Request) error {
 	ctx, reveal := r.Context(), yes(r, "reveal")
-	e, err := s.Store.EventByID(ctx, r.PathValue("id"))
+	e, err := s.named(ctx, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (s *server) revealed(r *http.Request, e *inbox.Event) error {
 
 // rawEvent answers with the bytes that were received. That reveals them.
 func (s *server) rawEvent(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.Store.EventByID(r.Context(), r.PathValue("id"))
+	e, err := s.named(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}

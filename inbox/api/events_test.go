@@ -1,10 +1,13 @@
 package api_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,29 +215,88 @@ func TestAStreamShowsWhatComesAndBeginsAgainWhereItWas(t *testing.T) {
 	}
 }
 
-func TestAStreamGoesOnAfterLastEventID(t *testing.T) {
-	t.Parallel()
-	r := newRig(t)
-	r.accept(1, 3)
+// opening returns the lines that a stream begins with, up to the first event or the answer's end.
+func opening(t *testing.T, opt api.Options, query, last string) (status int, lines []string) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", "http://x/v1/events/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://x/v1/events/stream"+query, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Last-Event-ID", "2")
-	resp, err := api.Local{Handler: api.New(r.opt)}.RoundTrip(req)
+	if last != "" {
+		req.Header.Set("Last-Event-ID", last)
+	}
+	resp, err := api.Local{Handler: api.New(opt)}.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	text := make([]byte, 6)
-	if _, err := resp.Body.Read(text); err != nil || string(text) != "id: 3\n" || resp.Header.Get("Content-Type") != "text/event-stream" {
-		t.Errorf("got %q, %v", text, err)
+	for s := bufio.NewScanner(resp.Body); s.Scan(); {
+		if lines = append(lines, s.Text()); s.Text() == "event: event" || len(lines) == 3 && query == "" && last == "" {
+			break
+		}
 	}
-	req.Header.Set("Last-Event-ID", "two")
-	if resp, err := (api.Local{Handler: api.New(r.opt)}).RoundTrip(req); err != nil || resp.StatusCode != http.StatusBadRequest {
-		t.Errorf("got %v, %v", resp, err)
+	return resp.StatusCode, lines
+}
+
+func TestAStreamBeginsWhereItIsAskedTo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.accept(1, 3)
+	for _, c := range []struct {
+		query, last string
+		where, id   string
+	}{
+		{"", "2", "id: 2", "id: 3"}, {"?after=1", "", "id: 1", "id: 2"}, {"?after=0", "", "id: 0", "id: 1"}, {"", "0", "id: 0", "id: 1"},
+		{"?after=0", "2", "id: 2", "id: 3"}, {"", "", "id: 3", ""}, {"?since=2020-01-01T00:00:00Z", "", "id: 0", "id: 1"},
+	} {
+		want := []string{": alive", c.where, ""}
+		if c.id != "" {
+			want = append(want, c.id, "event: event")
+		}
+		if status, lines := opening(t, r.opt, c.query, c.last); status != http.StatusOK || !slices.Equal(lines, want) {
+			t.Errorf("%+v: %d %q, want %q", c, status, lines, want)
+		}
+	}
+	if status, _ := opening(t, r.opt, "?after=0", "two"); status != http.StatusBadRequest {
+		t.Errorf("an id that is none is answered %d", status)
+	}
+}
+
+func TestAClientOfAStreamWithoutEventsKnowsWhereItWas(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.accept(1, 3)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(": alive\nid: 3\n\n: alive\nid: 5\n\nid: 6\nda"))
+	}))
+	defer front.Close()
+	client := &api.Client{HTTP: front.Client(), Base: front.URL}
+	if after, err := client.Stream(t.Context(), inbox.Filter{}, nil); after != 5 || err != nil {
+		t.Errorf("after %d, %v", after, err)
+	}
+}
+
+func TestAnEventIsNamedByItsIDOrItsSeq(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.accept(1, 3)
+	for _, name := range []string{"2", "02"} {
+		d, err := r.client.Event(t.Context(), name, api.Reveal{})
+		if err != nil || d.Seq != 2 {
+			t.Errorf("%s is %d, %v", name, d.Seq, err)
+		}
+	}
+	for name, kind := range map[string]inbox.Kind{"4": inbox.NotFound, "0": inbox.Invalid, "-1": inbox.Invalid, "+2": inbox.Invalid, "2x": inbox.Invalid, "99999999999999999999": inbox.Invalid} {
+		if _, err := r.client.Event(t.Context(), name, api.Reveal{}); inbox.KindOf(err) != kind {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var got []int64
+	err := r.client.Events(t.Context(), inbox.Filter{}, []string{"3", "1"}, func(e api.Event) error { got = append(got, e.Seq); return nil })
+	if err != nil || !slices.Equal(got, []int64{1, 3}) {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 

@@ -99,7 +99,7 @@ func parseFilter(q url.Values, also ...string) (f inbox.Filter, ids []string, er
 // addIDs adds the events that ids name to a filter. Each must exist.
 func (s *server) addIDs(ctx context.Context, f *inbox.Filter, ids []string) error {
 	for _, id := range ids {
-		e, err := s.Store.EventByID(ctx, id)
+		e, err := s.named(ctx, id)
 		if err != nil {
 			return err
 		}

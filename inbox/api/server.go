@@ -155,25 +155,3 @@ func (s *server) openAPI(w http.ResponseWriter, _ *http.Request) error {
 	_, _ = w.Write(OpenAPI)
 	return nil
 }
-
-func (s *server) audit(w http.ResponseWriter, r *http.Request) error {
-	p := parameters{q: r.URL.Query()}
-	f := inbox.AuditFilter{
-		Action: p.one("action"), Actor: p.one("actor"), Since: p.time("since"), Until: p.time("until"), Limit: int(p.number("limit")),
-	}
-	for name := range p.q {
-		p.wrong("there is no parameter %q here", name)
-	}
-	if p.err != nil {
-		return p.err
-	}
-	entries, err := s.Store.AuditLog(r.Context(), f)
-	if err != nil {
-		return err
-	}
-	list := make([]AuditEntry, 0, len(entries))
-	for _, e := range entries {
-		list = append(list, AuditEntry(e))
-	}
-	return reply(w, list)
-}

@@ -19,7 +19,8 @@ const (
 
 // streamEvents sends the events of a filter as they are stored, as server-sent events (https://html.spec.whatwg.org
 // /multipage/server-sent-events.html) whose id is the seq. It begins after Last-Event-ID, else where after, since or
-// seq say, else with what comes now. It ends when the request's context does.
+// seq say, else with what comes now. At once, and then every fifteen seconds, it sends an id without data: where it is,
+// so that a client that has got no event begins again there. It ends when the request's context does.
 func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	f, err := s.streamFilter(r)
 	if err != nil {
@@ -35,6 +36,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	look, alive := time.NewTicker(lookEvery), time.NewTicker(aliveEvery)
 	defer look.Stop()
 	defer alive.Stop()
+	sayWhere(w, f.After)
 	for {
 		if f.After, err = s.sendNew(ctx, w, f); err != nil || out.Flush() != nil {
 			return nil // too late to answer otherwise; the client begins again after the last id it has
@@ -45,9 +47,15 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		case <-wake:
 		case <-look.C:
 		case <-alive.C:
-			_, _ = w.Write([]byte(": alive\n\n"))
+			sayWhere(w, f.After)
 		}
 	}
+}
+
+// sayWhere sends the seq up to which a stream has looked. An id without data is no event to a client, which only keeps
+// it as its last one.
+func sayWhere(w http.ResponseWriter, seq int64) {
+	_, _ = fmt.Fprintf(w, ": alive\nid: %d\n\n", seq) // when the client is gone, the flush says so
 }
 
 // streamFilter is the filter of a stream, with where it begins.
@@ -63,7 +71,7 @@ func (s *server) streamFilter(r *http.Request) (f inbox.Filter, err error) {
 		if f.After, err = strconv.ParseInt(last, 10, 64); err != nil {
 			return f, inbox.Errorf(inbox.Invalid, "", "Last-Event-ID is %q, not a seq", last)
 		}
-	case f.After == 0 && f.Since.IsZero():
+	case f.Since.IsZero() && !r.URL.Query().Has("after"):
 		f.After, err = s.newest(r.Context())
 	}
 	return f, err

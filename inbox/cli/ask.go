@@ -32,7 +32,7 @@ func (p *program) ask(c *cli.Context, format string, args ...any) error {
 	if c.Bool("yes") {
 		return nil
 	}
-	question := fmt.Sprintf(format, args...)
+	question := inbox.Printable(fmt.Sprintf(format, args...))
 	if !p.inTerminal || !p.errTerminal {
 		err := inbox.Errorf(inbox.Invalid, "", "%s There is nobody to ask", question).WithHint("say --yes (-y) to do it without being asked, or --dry-run to look first")
 		return &exit{code: exitDeclined, err: err}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox"
@@ -15,8 +17,8 @@ func (p *program) auditCommand() *cli.Command {
 			"the socket, or token) and the reason that was given. A table on a terminal ends after the newest 100 unless\n" +
 			"--limit says otherwise.",
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "action", Usage: "only this `ACTION`: reveal, backup, replay, cancel, retry, discard, recheck, pause, resume, rollback"},
-			&cli.StringFlag{Name: "actor", Usage: "only what `WHO` did: token, or a user as in uid:1000"},
+			&cli.StringFlag{Name: "action", Usage: "only this `ACTION`: " + strings.Join(api.AuditActions(), ", ")},
+			&cli.StringFlag{Name: "actor", Usage: "only what `WHO` did: token, a user as in uid:1000, or inbox for the program itself"},
 			&cli.StringFlag{Name: "since", Usage: "at or after `WHEN`: 2h, 3d, 2026-11-20, \"2026-11-20 14:05\", today, or RFC 3339"},
 			&cli.StringFlag{Name: "until", Usage: "before `WHEN`"},
 			&cli.IntFlag{Name: "limit", DefaultText: "no limit", Usage: "at most `N`"},

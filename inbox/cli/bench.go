@@ -98,7 +98,7 @@ func (p *program) benchReport(r *bench.Report) error {
 	if err := p.print("\n"); err != nil {
 		return err
 	}
-	if err := align(p, rows); err != nil {
+	if err := p.table(rows); err != nil {
 		return err
 	}
 	for _, l := range r.Left {

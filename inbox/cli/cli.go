@@ -27,7 +27,7 @@ import (
 // Main runs the program with the arguments, streams and environment of the process, and returns its exit code.
 func Main() int {
 	p := &program{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now, zone: time.Local,
+		in: os.Stdin, out: &output{to: os.Stdout}, err: os.Stderr, getenv: os.Getenv, now: time.Now, zone: time.Local,
 		inTerminal: isTerminal(os.Stdin), outTerminal: isTerminal(os.Stdout), errTerminal: isTerminal(os.Stderr),
 	}
 	return p.run(context.Background(), os.Args[1:])
@@ -37,15 +37,18 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // program is one run of the command line: the streams it talks on, and what its flags said.
 type program struct {
-	in       io.Reader
-	out, err io.Writer
-	getenv   func(string) string
-	now      func() time.Time
-	zone     *time.Location
+	in     io.Reader
+	out    *output
+	err    io.Writer
+	logs   *logWriter // of a server; what err is then
+	getenv func(string) string
+	now    func() time.Time
+	zone   *time.Location
 
 	inTerminal, outTerminal, errTerminal bool
 
 	format  string // of the output: table, json, jsonl or ids
+	wide    bool   // tables on a terminal are not made to fit it
 	quiet   bool
 	verbose bool
 	closers []func() error
@@ -59,7 +62,14 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if cerr := p.close(); err == nil {
 		err = cerr
 	}
-	return p.report(err)
+	if err == nil && p.out.err != nil {
+		err = outputGone(p.out.err)
+	}
+	code := p.report(err)
+	if p.logs != nil {
+		p.logs.close()
+	}
+	return code
 }
 
 // close closes what the command opened.
@@ -84,6 +94,10 @@ func (p *program) execute(ctx context.Context, args []string) error {
 		defer stop()
 	}
 	p.ctx = ctx
+	if asksHelp(args) {
+		args = onlyHelp(app.Commands, args)
+		p.wrapsHelp(app)
+	}
 	return app.RunContext(ctx, append([]string{"inbox"}, args...))
 }
 
@@ -127,6 +141,7 @@ func (p *program) group(c *cli.Context) error {
 	if c.Args().Present() {
 		return unknownCommand(prefix, c.Args().First(), commands)
 	}
+	p.wrapsHelp(c.App)
 	c.App.Writer = p.err
 	if prefix == "" {
 		_ = cli.ShowAppHelp(c)
@@ -210,7 +225,7 @@ func (p *program) load(c *cli.Context, flags map[string]string) (*config.Setting
 // say talks to the person at the terminal, unless asked to be quiet.
 func (p *program) say(format string, args ...any) {
 	if !p.quiet {
-		fmt.Fprintf(p.err, "inbox: "+format+"\n", args...)
+		fmt.Fprintf(p.err, "inbox: %s\n", printableLines(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -222,10 +237,26 @@ func (p *program) print(format string, args ...any) error {
 	return nil
 }
 
+// output is standard output. It keeps the first error of it, so that what is written by a library that does not look
+// at errors, as help is, still fails the command.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+// Write writes to standard output.
+func (o *output) Write(text []byte) (int, error) {
+	n, err := o.to.Write(text)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 // outputGone is what becomes of an error of standard output. That its reader had enough is none.
 func outputGone(err error) error {
 	if errors.Is(err, io.ErrClosedPipe) || isBrokenPipe(err) {
 		return &exit{code: exitDone}
 	}
-	return inbox.Errorf(inbox.Unavailable, "write the output", "%w", err)
+	return &exit{code: exitFailed, err: inbox.Errorf(inbox.Unavailable, "write the output", "%w", err).WithHint("what was written is not whole")}
 }

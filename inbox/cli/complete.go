@@ -102,6 +102,10 @@ func (p *program) values(leaf *cli.Command, flag string, line []string) []string
 		}
 		slices.Sort(list)
 		return slices.Compact(list)
+	case "action":
+		return api.AuditActions()
+	case "actor":
+		return []string{"token", "inbox", api.Self()}
 	case "log-format":
 		return []string{"auto", "text", "json"}
 	case "log-level":

@@ -33,7 +33,7 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 			address = "http://" + address
 		}
 		p.note("using %s", address)
-		return &api.Client{HTTP: &http.Client{}, Base: address, Token: token}, nil
+		return &api.Client{HTTP: &http.Client{CheckRedirect: noRedirect}, Base: address, Token: token}, nil
 	}
 	s, err := p.settings(c)
 	if err != nil {
@@ -45,6 +45,9 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 	}
 	return p.offlineClient(s)
 }
+
+// noRedirect has a client return a redirect as it was answered. Following one turns a POST into a GET without a body.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (p *program) note(format string, args ...any) {
 	if p.verbose {

@@ -15,20 +15,20 @@ func (p *program) deadCommand() *cli.Command {
 	resolve := []cli.Flag{flag("all", "all dead letters"), dryRunFlag(), yesFlag(), reasonFlag()}
 	return p.parent("dead", nil, "look after deliveries that are not tried again by themselves",
 		p.leaf(spec{
-			name: "list", aliases: []string{"ls"}, usage: "list dead letters, the newest deaths first", args: "[ID…|-]", max: -1, remote: true,
+			name: "list", aliases: []string{"ls"}, usage: "list dead letters, the newest deaths first", args: "[ID…|SEQ…|-]", max: -1, remote: true,
 			formats: listFormats(), run: p.deadList,
 			flags: flags(flag("resolved", "also those that were retried or discarded"), revealFlag(), reasonFlag()),
 		}),
 		p.leaf(spec{
-			name: "show", aliases: []string{"get"}, usage: "show a dead event and its attempts", args: "ID", min: 1, max: 1, remote: true,
+			name: "show", aliases: []string{"get"}, usage: "show a dead event and its attempts", args: "ID|SEQ", min: 1, max: 1, remote: true,
 			formats: showFormats(), flags: []cli.Flag{plugin, revealFlag(), reasonFlag()}, run: p.deadShow,
 		}),
 		p.leaf(spec{
-			name: "retry", usage: "let dead deliveries go on; a parked lane's whole sequence follows in order", args: "[ID…|-]", max: -1, remote: true,
+			name: "retry", usage: "let dead deliveries go on; a parked lane's whole sequence follows in order", args: "[ID…|SEQ…|-]", max: -1, remote: true,
 			formats: listFormats(), flags: flags(resolve...), run: func(c *cli.Context) error { return p.resolve(c, "retry") },
 		}),
 		p.leaf(spec{
-			name: "discard", usage: "give dead deliveries up; a parked lane goes on after them", args: "[ID…|-]", max: -1, remote: true,
+			name: "discard", usage: "give dead deliveries up; a parked lane goes on after them", args: "[ID…|SEQ…|-]", max: -1, remote: true,
 			formats: listFormats(), flags: flags(resolve...), run: func(c *cli.Context) error { return p.resolve(c, "discard") },
 		}))
 }
@@ -81,18 +81,18 @@ func (p *program) deadShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ids, err := p.ids(c)
+	id, err := p.oneID(c)
 	if err != nil {
 		return err
 	}
 	plugin := c.String("plugin")
 	v := api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")}
-	letters, err := client.Dead(p.ctx, inbox.Filter{Plugin: plugin}, ids, true, api.Reveal{})
+	letters, err := client.Dead(p.ctx, inbox.Filter{Plugin: plugin}, []string{id}, true, api.Reveal{})
 	if err != nil {
 		return err
 	}
 	if len(letters) == 0 {
-		return inbox.Errorf(inbox.NotFound, "", "event %s is not dead", c.Args().First()).WithHint("`inbox event show " + c.Args().First() + "` shows what became of it")
+		return inbox.Errorf(inbox.NotFound, "", "event %s is not dead", id).WithHint("`inbox event show " + id + "` shows what became of it")
 	}
 	d, err := client.Event(p.ctx, letters[0].ID, v)
 	if err != nil {

@@ -92,7 +92,7 @@ func (p *program) diagnosis(found []finding) error {
 				rows = append(rows, []string{"", "", "→ " + oneLine(f.Hint)})
 			}
 		}
-		err = align(p, rows)
+		err = p.align(rows)
 	}
 	n := 0
 	for _, f := range found {

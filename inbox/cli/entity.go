@@ -145,7 +145,7 @@ func (p *program) printTimeline(t *api.Timeline) error {
 		if n := d.Copies.Count; n > 0 {
 			line += fmt.Sprintf("  came again %s until %s", plural(n, "time", "times"), p.stamp(d.Copies.LastAt))
 		}
-		if err := p.print("%s\n", oneLine(line)); err != nil {
+		if err := p.print("%s", p.hanging("", line)); err != nil {
 			return err
 		}
 		if err := p.printDeliveries(d, "    "); err != nil {

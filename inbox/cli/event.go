@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,12 +19,13 @@ func (p *program) eventCommand() *cli.Command {
 	plugin := &cli.StringFlag{Name: "plugin", Usage: "events that this plugin `NAME` attempted"}
 	commands := []*cli.Command{
 		p.leaf(spec{
-			name: "list", aliases: []string{"ls"}, usage: "list events, the newest first", args: "[ID…|-]", max: -1, remote: true, formats: listFormats(),
+			name: "list", aliases: []string{"ls"}, usage: "list events, the newest first", args: "[ID…|SEQ…|-]", max: -1, remote: true, formats: listFormats(),
 			about: "A table on a terminal ends after the newest 100 unless --limit says otherwise; any other output has no limit.",
 			flags: append(filterFlags(), plugin, flag("reverse", "the oldest first")), run: p.eventList,
 		}),
 		p.leaf(spec{
-			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID", min: 1, max: 1, remote: true,
+			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID|SEQ", min: 1, max: 1, remote: true,
+			about:   "With - the id is read from standard input, as after `inbox send -o ids`.",
 			formats: showFormats(), run: p.eventShow,
 			flags: []cli.Flag{revealFlag(), reasonFlag(), flag("raw", "write the bytes that were received, and nothing else; this reveals them")},
 		}),
@@ -103,11 +105,14 @@ func (p *program) eventList(c *cli.Context) error {
 }
 
 func (p *program) eventShow(c *cli.Context) error {
+	id, err := p.oneID(c)
+	if err != nil {
+		return err
+	}
 	client, err := p.client(c)
 	if err != nil {
 		return err
 	}
-	id := c.Args().First()
 	if c.Bool("raw") {
 		body, err := client.Raw(p.ctx, id, c.String("reason"))
 		if err != nil {
@@ -190,7 +195,7 @@ func (p *program) printDeliveries(d *api.EventDetail, indent string) error {
 		if del.Note != "" {
 			line += " (" + del.Note + ")"
 		}
-		if err := p.print("%s\n", line); err != nil {
+		if err := p.print("%s", p.hanging(indent, strings.TrimPrefix(line, indent))); err != nil {
 			return err
 		}
 		for i := range del.Attempts {
@@ -227,7 +232,7 @@ func (p *program) printAttempt(a *api.Attempt, indent string) error {
 	if a.Reason != "" {
 		line += "  " + a.Reason
 	}
-	text := indent + oneLine(line) + "\n"
+	text := p.hanging(indent, line)
 	if a.Log != "" {
 		text += manyLines(a.Log, indent+"  | ")
 	}
@@ -251,8 +256,13 @@ func (p *program) eventTail(c *cli.Context) error {
 	if p.format == "json" {
 		p.format = "jsonl" // a stream has no end that could close a list
 	}
-	out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
-	out.rows = nil
+	out := list(p, func(e api.Event) string { return e.ID }, p.tailColumns()...)
+	if err := out.stream(usualEvent(p.now())); err != nil {
+		return err
+	}
+	if p.outTerminal || p.errTerminal {
+		p.say("waiting for events; Ctrl-C ends")
+	}
 	show := func(e api.Event) error {
 		if err := p.tailRow(out, e); err != nil {
 			return err
@@ -263,6 +273,23 @@ func (p *program) eventTail(c *cli.Context) error {
 		return nil
 	}
 	return p.follow(client, f, show)
+}
+
+// tailColumns are those of a list, but on a terminal without the source, which begins the key.
+func (p *program) tailColumns() []column[api.Event] {
+	columns := eventColumns(p)
+	if p.terminalWidth() > 0 {
+		columns = slices.DeleteFunc(columns, func(c column[api.Event]) bool { return c.head == "SOURCE" })
+	}
+	return columns
+}
+
+// usualEvent is as wide as most events.
+func usualEvent(now time.Time) api.Event {
+	return api.Event{
+		ID: inbox.EventID(1, make([]byte, 5)), StoredAt: now, Source: "qoreid", Mode: inbox.Live, Event: "workflow", EventType: "verification_completed",
+		Key: "qoreid/workflow/1234567890123", Verdict: inbox.Unknown, Origin: inbox.FromWebhook,
+	}
 }
 
 var errEnough = errors.New("as many as were asked for")
@@ -292,7 +319,11 @@ func (p *program) follow(client *api.Client, f inbox.Filter, show func(api.Event
 			lost = p.now()
 			p.say("the server ended the stream; waiting for it to come back")
 		}
-		f.After, f.Since = after, time.Time{}
+		if f.After = after; after > 0 {
+			f.Since = time.Time{}
+		} else if f.Since.IsZero() {
+			f.Since = time.Unix(0, 0) // the log was empty: from its beginning, and not from now
+		}
 		if err := pause(p.ctx, time.Second); err != nil {
 			return err
 		}

@@ -75,19 +75,38 @@ func (p *program) report(err error) int {
 	if code == exitInterrupted {
 		err = errors.New("interrupted")
 	}
-	hint := inbox.HintOf(err)
+	message, hint := shortened(err.Error()), inbox.Printable(shortened(inbox.HintOf(err)))
 	if p.format == "json" || p.format == "jsonl" {
-		body := api.Problem{Error: api.ProblemBody{Code: wordOf(code, err), Message: err.Error(), Hint: hint}}
+		body := api.Problem{Error: api.ProblemBody{Code: wordOf(code, err), Message: printableLines(message), Hint: hint}}
 		_ = json.NewEncoder(p.err).Encode(body) // there is nowhere else to say it
 		return code
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	for line := range strings.SplitSeq(printableLines(message), "\n") {
 		fmt.Fprintf(p.err, "inbox: %s\n", line)
 	}
 	if hint != "" {
 		fmt.Fprintf(p.err, "inbox: %s\n", hint)
 	}
 	return code
+}
+
+// printableLines makes each line of a text safe to show: an error may quote what was typed, or what a file holds.
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = inbox.Printable(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// shortened leaves the middle out of a text that is far longer than a message should be, because what it quotes is.
+func shortened(text string) string {
+	const most, head, tail = 1200, 600, 300
+	runes := []rune(text)
+	if len(runes) <= most {
+		return text
+	}
+	return fmt.Sprintf("%s … (%d characters) … %s", string(runes[:head]), len(runes)-head-tail, string(runes[len(runes)-tail:]))
 }
 
 // wordOf is the code of an error in JSON: its kind, or, where the exit code says more than that, a word for this.

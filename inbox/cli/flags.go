@@ -66,7 +66,8 @@ func (p *program) commonFlags(s spec) []cli.Flag {
 	if len(s.formats) > 0 {
 		flags = append(flags,
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: " + strings.Join(s.formats, ", ")},
-			flag("json", "the same as -o json"))
+			flag("json", "the same as -o json"),
+			flag("wide", "leave nothing out of a table on a terminal"))
 	}
 	return append(flags,
 		flag("quiet", "say nothing on standard error but errors", "q"),
@@ -100,7 +101,7 @@ func (p *program) checkCall(c *cli.Context, s spec) error {
 		return err
 	}
 	p.quiet, p.verbose = c.Bool("quiet"), c.Bool("verbose")
-	p.format = "table"
+	p.format, p.wide = "table", c.Bool("wide")
 	if len(s.formats) == 0 {
 		return nil
 	}
@@ -212,6 +213,20 @@ func words(c *cli.Context, name string) []string {
 	return list
 }
 
+// oneID returns the one event that the arguments name, also by "-".
+func (p *program) oneID(c *cli.Context) (string, error) {
+	list, err := p.ids(c)
+	switch {
+	case err != nil:
+		return "", err
+	case len(list) == 0:
+		return "", usage("standard input names no event")
+	case len(list) > 1:
+		return "", usage("standard input names %d events, and one is shown at a time", len(list))
+	}
+	return list[0], nil
+}
+
 // ids returns the arguments, with those of standard input, one a line, in the place of "-".
 func (p *program) ids(c *cli.Context) ([]string, error) {
 	var list []string
@@ -231,8 +246,9 @@ func (p *program) ids(c *cli.Context) ([]string, error) {
 		}
 	}
 	for _, id := range list {
-		if _, ok := inbox.EventSeq(id); !ok {
-			return nil, usage("%q is not the id of an event", id).WithHint("they begin with evt_; `inbox event list` shows them")
+		_, isID := inbox.EventSeq(id)
+		if _, isSeq := inbox.ParseSeq(id); !isID && !isSeq {
+			return nil, usage("%q is not the id of an event, nor its seq", id).WithHint("ids begin with evt_; `inbox event list` shows them; a seq is a number, as in 17")
 		}
 	}
 	return list, nil

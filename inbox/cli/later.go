@@ -29,6 +29,8 @@ func later(instead map[string]string) []*cli.Command {
 func (p *program) helpCommand() *cli.Command {
 	return p.leaf(spec{name: "help", usage: "show the help of a command", args: "[COMMAND…]", max: -1, run: func(c *cli.Context) error {
 		args := append([]string{"inbox"}, c.Args().Slice()...)
-		return p.app().RunContext(p.ctx, append(args, "--help"))
+		app := p.app()
+		p.wrapsHelp(app)
+		return app.RunContext(p.ctx, append(args, "--help"))
 	}})
 }

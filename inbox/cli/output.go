@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // column is one column of a table of Ts.
@@ -21,6 +20,7 @@ type lister[T any] struct {
 	columns []column[T]
 	id      func(item T) string // nil: there are no ids
 	rows    [][]string
+	fixed   *grid // of a stream on a terminal
 	n       int
 }
 
@@ -81,20 +81,6 @@ func (l *lister[T]) end() error {
 	return nil
 }
 
-func (l *lister[T]) flush() error {
-	rows := l.rows
-	l.rows = nil
-	if !l.p.outTerminal {
-		for _, row := range rows {
-			if err := l.p.print("%s\n", strings.Join(row, "\t")); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return align(l.p, rows)
-}
-
 // all writes a whole list.
 func (l *lister[T]) all(items []T) error {
 	for _, item := range items {
@@ -103,32 +89,6 @@ func (l *lister[T]) all(items []T) error {
 		}
 	}
 	return l.end()
-}
-
-// align writes rows with two spaces between their columns.
-func align(p *program, rows [][]string) error {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, row := range rows {
-		var b strings.Builder
-		for i, cell := range row {
-			b.WriteString(cell)
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
-			}
-		}
-		if err := p.print("%s\n", strings.TrimRight(b.String(), " ")); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // oneLine makes a cell of a text: control characters, which could also move the cursor of a terminal, become spaces.
@@ -160,23 +120,12 @@ func (p *program) document(v any) error {
 	return nil
 }
 
-// pairs writes names and values, aligned on a terminal. Pairs without a value are left out.
-func (p *program) pairs(pairs ...string) error {
-	var rows [][]string
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			rows = append(rows, []string{pairs[i], oneLine(pairs[i+1])})
-		}
-	}
-	return align(p, rows)
-}
-
 // stamp writes a time in local time with its offset, "-" for none.
 func (p *program) stamp(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.In(p.zone).Format("2006-01-02 15:04:05 -07:00")
+	return t.In(p.zone).Format(stampLayout)
 }
 
 func orDash(text string) string {

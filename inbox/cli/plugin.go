@@ -41,13 +41,13 @@ func (p *program) pluginCommand() *cli.Command {
 	commands = append(commands, p.embedCommand())
 	commands = append(commands, later(map[string]string{
 		"logs":    "`inbox event show ID` and `inbox entity show KEY` show each attempt's log",
-		"install": "put NAME.wasm, and NAME.toml if it has one, into the plugins folder: it is live within seconds",
+		"install": "put NAME.wasm, and NAME.toml if it has one, into the plugins folder: it is live once it is compiled",
 		"remove":  "take NAME.wasm out of the plugins folder: the plugin stops, and keeps its place",
 		"new":     "examples/ has a plugin for each language to begin with",
 		"build":   "build it with its own compiler, as in GOOS=wasip1 GOARCH=wasm go build -o NAME.wasm",
 		"run":     "put it into the plugins folder of `inbox serve --dev`, and `inbox send` it an event",
 		"test":    "`inbox plugin inspect FILE.wasm` looks into a file; examples/hello-go is tested by go test without a server",
-		"reload":  "a changed file in the plugins folder is live within seconds",
+		"reload":  "a changed file in the plugins folder is live once it is compiled",
 		"sign":    "", "verify": "", "plan": "",
 	})...)
 	return p.parent("plugin", []string{"plugins"}, "look after plugins", commands...)

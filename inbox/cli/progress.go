@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"inbox/inbox"
 )
 
 // How often progress is shown: redrawn on a terminal, a line of its own elsewhere.
@@ -38,7 +40,7 @@ func (g *progress) show(done, total int64, remark string) {
 	if g.share {
 		write = shareText
 	}
-	text := write(done, total, now.Sub(g.began), remark)
+	text := write(done, total, now.Sub(g.began), inbox.Printable(remark))
 	if g.p.errTerminal {
 		fmt.Fprintf(g.p.err, "\r\x1b[K%s", text)
 		g.drawn = true

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"bufio"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +43,9 @@ func TestTheREADMEWorksAsPasted(t *testing.T) {
 		default:
 			sh.must(line)
 		}
+	}
+	if bin, err := elf.Open(filepath.Join(sh.dir, "dist", "inbox")); runtime.GOOS == "linux" && (err != nil || slices.ContainsFunc(bin.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })) {
+		t.Errorf("the program that the README builds is not static: %v", err)
 	}
 	inboxtest.Eventually(t, "the plugin that was built is live", func() bool {
 		return strings.Contains(sh.must("inbox plugin list"), "hello\tlive")

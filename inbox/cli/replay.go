@@ -15,7 +15,7 @@ import (
 
 func (p *program) replayCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "replay", usage: "run stored events through plugins again", args: "[ID…|-]", max: -1, remote: true, formats: listFormats(),
+		name: "replay", usage: "run stored events through plugins again", args: "[ID…|SEQ…|-]", max: -1, remote: true, formats: listFormats(),
 		about: "Runs are new ones, marked as replays; the old ones are kept. Events go in the order of the log. There is no default\n" +
 			"limit. Interrupting only stops looking on: the replay goes on in the server, and after a restart where it was.\n" +
 			"With -o ids the ids of what died are written, so that they can be piped on.",

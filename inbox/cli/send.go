@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -23,9 +22,10 @@ import (
 func (p *program) sendCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "send", aliases: []string{"trigger"}, usage: "send signed sample events", args: "[EVENT[/TYPE]]", max: 1, formats: listFormats(),
-		about: "EVENT is one of those QoreID documents; without a TYPE the last of its life is sent. Each has a fresh id. The\n" +
-			"signature is made with the first secret of a test source, or, if there is none, of the first source. Events are\n" +
-			"made up: one for a live source elsewhere than on this machine is refused without --live.",
+		about: "EVENT is one of those QoreID documents; without a TYPE the last of its life is sent. Each has a fresh id;\n" +
+			"with --life the events of a verification share one. The signature is made with the first secret of a test source, or, if\n" +
+			"there is none, of the first source. Events are made up: one for a live source elsewhere than on this machine is refused\n" +
+			"without --live.",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "data", Usage: "send this `BODY` instead of a sample: JSON, @FILE, or @- for standard input"},
 			&cli.StringSliceFlag{Name: "set", Usage: "set `POINTER=VALUE` in the body, as in /data/status/status=FAILED; it is signed afterwards"},
@@ -34,6 +34,8 @@ func (p *program) sendCommand() *cli.Command {
 			&cli.StringFlag{Name: "source", Usage: "sign and send as this source `NAME`"},
 			&cli.StringFlag{Name: "to", Usage: "send to this `URL` instead of the configured address"},
 			flag("live", "send to a live source"),
+			flag("life", "send every event of a verification's life, from started to completed, with one id"),
+			flag("all", "send every kind of event there is a sample of: the lives, and the other layouts"),
 			flag("list", "list the kinds of events there are samples of"),
 		},
 		run: p.send,
@@ -46,7 +48,8 @@ type sending struct {
 	key    []byte
 	url    string
 	kind   qoreid.Kind
-	data   []byte // instead of a sample
+	kinds  []qoreid.Kind // all that are sent, --count times
+	data   []byte        // instead of a sample
 	sets   []string
 	same   bool
 }
@@ -77,8 +80,10 @@ func (p *program) send(c *cli.Context) error {
 		column[sent]{"EVENT", func(x sent) string { return x.Event }},
 	)
 	refused, err := p.sendAll(s, c.Int("count"), out)
-	if err == nil {
-		err = out.end()
+	if err == nil || out.n > 0 { // what was sent before it failed is shown, and its list is closed
+		if eerr := out.end(); err == nil {
+			err = eerr
+		}
 	}
 	if err == nil && refused > 0 {
 		err = some("%s not taken", plural(refused, "event was", "events were"))
@@ -86,28 +91,30 @@ func (p *program) send(c *cli.Context) error {
 	return err
 }
 
-// sendAll sends so many events and returns how many were not taken.
+// sendAll sends everything so many times and returns how many events were not taken.
 func (p *program) sendAll(s *sending, count int, out *lister[sent]) (refused int, err error) {
-	var body []byte
+	var bodies [][]byte
 	for i := range count {
 		if i == 0 || !s.same {
-			if body, err = s.body(count > 1); err != nil {
+			if bodies, err = s.bodies(count > 1); err != nil {
 				return refused, err
 			}
 		}
-		one, err := p.post(s, body)
-		if err != nil {
-			return refused, err
-		}
-		if one.Code != http.StatusOK {
-			refused++
-			p.say("%s answered %d: %s", s.url, one.Code, one.Error)
-		}
-		if p.format == "ids" && one.ID == "" {
-			continue
-		}
-		if err := out.add(one); err != nil {
-			return refused, err
+		for _, body := range bodies {
+			one, err := p.post(s, body)
+			if err != nil {
+				return refused, err
+			}
+			if !one.taken() {
+				refused++
+				p.say("%s answered %d: %s", s.url, one.Code, shortened(one.Error))
+			}
+			if p.format == "ids" && one.ID == "" {
+				continue
+			}
+			if err := out.add(one); err != nil {
+				return refused, err
+			}
 		}
 	}
 	return refused, nil
@@ -119,17 +126,17 @@ func (p *program) sending(c *cli.Context) (*sending, error) {
 		return nil, err
 	}
 	s := &sending{sets: c.StringSlice("set"), same: c.Bool("same")}
-	s.kind.Event, s.kind.EventType, _ = strings.Cut(c.Args().First(), "/")
+	s.kind = qoreid.ParseKind(c.Args().First())
 	if c.IsSet("data") {
 		if s.data, err = p.dataFlag(c.String("data")); err != nil {
 			return nil, err
 		}
 	}
-	switch {
-	case c.Int("count") < 1:
+	if c.Int("count") < 1 {
 		return nil, usage("--count is %d", c.Int("count"))
-	case s.kind.Event == "" && s.data == nil:
-		return nil, usage("say which event to send").WithHint("`inbox send --list` shows them, or give a body with --data")
+	}
+	if s.kinds, err = kindsToSend(c, s.kind, s.data != nil); err != nil {
+		return nil, err
 	}
 	if s.source, err = sourceToSend(settings, c); err != nil {
 		return nil, err
@@ -217,40 +224,6 @@ func (p *program) dataFlag(text string) ([]byte, error) {
 	return []byte(text), nil
 }
 
-// body makes the next body: a sample with a fresh id, or the one that was given, changed as asked for. A given body of
-// which several are sent gets a fresh id too, so that they are not duplicates; a single one is sent byte for byte.
-func (s *sending) body(several bool) ([]byte, error) {
-	id := 1_000_000_000 + rand.Int64N(8_000_000_000_000)
-	body, sets := s.data, []string{}
-	if body == nil {
-		var err error
-		if body, err = qoreid.Sample(s.kind, id, fmt.Sprintf("sample-%d", id)); err != nil {
-			return nil, err
-		}
-	} else {
-		if several && !s.same {
-			sets = append(sets, fmt.Sprintf("/data/id=%d", id))
-		}
-		if s.kind.Event != "" {
-			sets = append(sets, "/event="+s.kind.Event)
-		}
-		if s.kind.EventType != "" {
-			sets = append(sets, "/event_type="+s.kind.EventType)
-		}
-	}
-	for _, set := range append(sets, s.sets...) {
-		pointer, value, ok := strings.Cut(set, "=")
-		if !ok {
-			return nil, usage("--set is %q, not a JSON pointer and a value, as in /data/status/status=FAILED", set)
-		}
-		var err error
-		if body, err = qoreid.Set(body, pointer, value); err != nil {
-			return nil, err
-		}
-	}
-	return body, nil
-}
-
 // post signs a body and sends it.
 func (p *program) post(s *sending, body []byte) (sent, error) {
 	r, err := http.NewRequestWithContext(p.ctx, http.MethodPost, s.url, bytes.NewReader(body))
@@ -259,7 +232,7 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set(s.source.Header, qoreid.Sign(s.source.Algorithm, s.key, body))
-	client := &http.Client{Timeout: 30 * time.Second}
+	client := &http.Client{Timeout: 30 * time.Second, CheckRedirect: noRedirect}
 	resp, err := client.Do(r)
 	if err != nil {
 		if p.ctx.Err() != nil {
@@ -269,7 +242,7 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 	}
 	defer resp.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // a cut answer is shown as far as it came
-	one := sent{Code: resp.StatusCode, Event: eventName(s.kind.Event, s.kind.EventType)}
+	one := sent{Code: resp.StatusCode, Event: eventOf(s, body)}
 	var reply struct {
 		ID     string `json:"id"`
 		Seq    int64  `json:"seq"`
@@ -281,8 +254,20 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 	if json.Unmarshal(answer, &reply) == nil {
 		one.ID, one.Seq, one.Status, one.Error = reply.ID, reply.Seq, reply.Status, reply.Error.Message
 	}
-	if one.Status == "" {
+	switch to := resp.Header.Get("Location"); {
+	case resp.StatusCode/100 == 3 && to != "":
+		one.Status = "redirected"
+		one.Error = "it redirects to " + to + "; a sender that follows this may lose the body, so give QoreID the address itself"
+	case one.Status == "" && resp.StatusCode == http.StatusOK:
+		one.Status = "not stored"
+		one.Error = "it does not answer as inbox does, so nothing says that the event was stored"
+	case one.Status == "":
 		one.Status = strings.ToLower(http.StatusText(resp.StatusCode))
 	}
 	return one, nil
+}
+
+// taken reports whether the receiver said that it has the event.
+func (x *sent) taken() bool {
+	return x.Code == http.StatusOK && x.Error == ""
 }

@@ -30,7 +30,7 @@ func (p *program) serveCommand() *cli.Command {
 		flag("demo", "show the whole line: a store for the moment, a plugin, and sample events"),
 		flag("paused", "start no plugin until 'inbox plugin resume --all'"),
 		flag("no-secret", "begin without webhook secrets: answer probes and keep the rest aside"),
-		flag("dev", "log everything, for reading: for those who write a plugin"),
+		flag("dev", "for those who write a plugin: log everything, for reading, with each attempt's log and reason, which may hold personal data"),
 	)
 	return p.leaf(spec{
 		name: "serve", usage: "receive webhooks, keep them, and lead them through plugins", flags: flags, run: p.serve,
@@ -38,7 +38,11 @@ func (p *program) serveCommand() *cli.Command {
 	})
 }
 
-func (p *program) serve(c *cli.Context) error { return p.serveWith(c, serve.Harm{}) }
+// serve serves, whatever becomes of the readers of its streams: a pipe that is closed ends other programs.
+func (p *program) serve(c *cli.Context) error {
+	signal.Ignore(syscall.SIGPIPE)
+	return p.serveWith(c, serve.Harm{})
+}
 
 func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 	flags := map[string]string{}
@@ -54,14 +58,17 @@ func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 	if c.Bool("dev") {
 		s.LogFormat, s.LogLevel = "text", slog.LevelDebug
 	}
-	log := p.logger(s, c.Bool("demo"))
+	log := p.serverLog(s, c.Bool("demo"))
 	for _, n := range s.Notes {
 		log.Warn(n)
 	}
 	ctx, stop := untilSignal(p.ctx, func() { os.Exit(exitInterrupted) })
 	defer stop()
+	ctx, hungUp := context.WithCancel(ctx)
+	defer hungUp()
+	defer hangUps(p.hungUp(log, hungUp))()
 	return serve.Run(ctx, s, serve.Options{
-		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Stdout: p.out, Log: log,
+		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Dev: c.Bool("dev"), Stdout: p.out.to, Log: log,
 		Version: version(), Command: command(os.Args[0]), LimitHeap: p.limitHeap, Harm: harm,
 	})
 }
@@ -103,6 +110,50 @@ func untilSignal(ctx context.Context, now func()) (context.Context, func()) {
 		close(ended)
 		cancel()
 	}
+}
+
+// hangUps calls then at every SIGHUP until end is called. Under nohup, which has it ignored, it stays ignored.
+func hangUps(then func()) (end func()) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return func() {}
+	}
+	signals, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-signals:
+				then()
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(ended)
+	}
+}
+
+// hungUp is what a server does at SIGHUP. On a terminal the signal says that the terminal was closed: the server stops
+// cleanly. Elsewhere it is a supervisor's "reload" or the rotation of a log, for which there is nothing to do.
+func (p *program) hungUp(log *slog.Logger, stop func()) func() {
+	if p.inTerminal || p.errTerminal {
+		return stop
+	}
+	return func() {
+		log.Info("SIGHUP changes nothing: plugins and secrets are read again when they change, other settings at a start")
+	}
+}
+
+// serverLog is the logger of a server: what becomes of its reader does not become of the server.
+func (p *program) serverLog(s *config.Settings, demo bool) *slog.Logger {
+	direct := p.logger(s, demo)
+	p.logs = newLogWriter(p.err, func(lost int64) {
+		direct.Warn("log lines were lost: their reader was gone or too slow", "lines", lost)
+	})
+	p.err = p.logs
+	return p.logger(s, demo)
 }
 
 // logger writes lines for people on a terminal, and JSON elsewhere.

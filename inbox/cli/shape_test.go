@@ -114,7 +114,7 @@ func TestACompletionNeverFailsAndOnlyCompletes(t *testing.T) {
 		line := rapid.SliceOfN(rapid.SampledFrom(words), 0, 5).Draw(t, "line")
 		out, errs := &bytes.Buffer{}, &bytes.Buffer{}
 		p := &program{
-			in: strings.NewReader(""), out: out, err: errs, now: time.Now, zone: time.UTC,
+			in: strings.NewReader(""), out: &output{to: out}, err: errs, now: time.Now, zone: time.UTC,
 			getenv: func(name string) string { return map[string]string{"INBOX_DATA": "/dev/null/nowhere"}[name] },
 		}
 		if code := p.run(t.Context(), append([]string{"__complete", "--"}, line...)); code != 0 || errs.Len() > 0 {

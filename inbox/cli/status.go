@@ -52,11 +52,11 @@ func (p *program) printStatus(st *api.Status) error {
 	}
 	text := "\nto be looked at\n"
 	for _, r := range st.Reasons {
-		line := "  ! " + r.Message
+		line := r.Message
 		if r.Hint != "" {
 			line += " (" + r.Hint + ")"
 		}
-		text += oneLine(line) + "\n"
+		text += p.hanging("  ! ", line)
 	}
 	return p.print("%s", text)
 }
@@ -72,7 +72,7 @@ func (p *program) printFigures(st *api.Status) error {
 	}
 	return p.pairs(
 		"server", server, "version", st.Version, "events", fmt.Sprintf("%d, the last at %s", st.Events, p.stamp(st.LastAt)),
-		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, log %s, %s free", bytesText(st.FileBytes), bytesText(st.WALBytes), bytesText(int64(st.FreeBytes))),
+		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, WAL %s, %s free", bytesText(st.FileBytes), bytesText(st.WALBytes), bytesText(int64(st.FreeBytes))),
 		"quarantine", quarantine,
 	)
 }

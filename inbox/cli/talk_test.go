@@ -24,7 +24,7 @@ func talker(input string) (p *program, out, errs *bytes.Buffer) {
 	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
 	now := time.Date(2026, 11, 20, 14, 5, 0, 0, time.UTC)
 	p = &program{
-		in: strings.NewReader(input), out: out, err: errs, getenv: func(string) string { return "" }, now: func() time.Time { return now },
+		in: strings.NewReader(input), out: &output{to: out}, err: errs, getenv: func(string) string { return "" }, now: func() time.Time { return now },
 		zone: time.FixedZone("WAT", 3600), format: "table", ctx: context.Background(),
 	}
 	return p, out, errs
@@ -162,9 +162,9 @@ func TestAReaderThatHadEnoughIsNoError(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want int
-	}{{syscall.EPIPE, 0}, {io.ErrClosedPipe, 0}, {syscall.ENOSPC, 7}} {
+	}{{syscall.EPIPE, 0}, {io.ErrClosedPipe, 0}, {syscall.ENOSPC, 1}} {
 		p, _, _ := talker("")
-		p.out = broken{c.err}
+		p.out = &output{to: broken{c.err}}
 		if got := codeOf(p.print("x")); got != c.want {
 			t.Errorf("%v exits with %d", c.err, got)
 		}

@@ -10,9 +10,9 @@ import (
 	"inbox/inbox/torture"
 )
 
-// tortureCommand is for those who work on inbox, and so stands on no screen of help but its own.
+// tortureCommand is for those who work on inbox, and for those who want to know whether their disk keeps what it says.
 func (p *program) tortureCommand() *cli.Command {
-	c := p.leaf(spec{
+	return p.leaf(spec{
 		name: "torture", usage: "do harm to a server of its own, and look whether it keeps its promises", formats: showFormats(), run: p.torture,
 		about: "Starts this program as a child, sends to it, kills it and takes its disk away, and checks after every death that\n" +
 			"nothing answered was lost, doubled or led out of order. Exit code 5 when a law was broken; the seed repeats the decisions.",
@@ -26,8 +26,6 @@ func (p *program) tortureCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "only", Usage: "harms whose name has `TEXT` in it"},
 		},
 	})
-	c.Hidden = true
-	return c
 }
 
 func (p *program) torture(c *cli.Context) error {

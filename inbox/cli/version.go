@@ -13,6 +13,12 @@ func version() string {
 	if !ok {
 		return "unknown"
 	}
+	return versionOf(info)
+}
+
+// versionOf returns the version in what a build knows about itself: "devel" alone means that it was built outside of a
+// repository, or with -buildvcs=false.
+func versionOf(info *debug.BuildInfo) string {
 	v := info.Main.Version
 	if v == "" || v == "(devel)" {
 		v = "devel"

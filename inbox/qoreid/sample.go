@@ -35,7 +35,10 @@ const (
 
 // Kind is an event and event type that QoreID documents, such as workflow/verification_started. Its EventType may also
 // be Flat or Legacy.
-type Kind struct{ Event, EventType string }
+type Kind struct {
+	Event     string `json:"event"`
+	EventType string `json:"event_type"`
+}
 
 // String returns EVENT/TYPE, or EVENT alone.
 func (k Kind) String() string {
@@ -44,6 +47,10 @@ func (k Kind) String() string {
 	}
 	return k.Event + "/" + k.EventType
 }
+
+// InLife reports whether an event of the kind is a step of a verification's life, from started to completed. Those of the
+// other layouts are not: they come instead of one.
+func (k Kind) InLife() bool { return rank(k.EventType) >= 0 }
 
 // ParseKind reads EVENT or EVENT/TYPE.
 func ParseKind(s string) Kind {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,13 +48,18 @@ func runDemo(ctx context.Context, o Options) error {
 		return err
 	}
 	var turn sync.Mutex // what was received is said before what became of it
-	say := func(format string, args ...any) { fmt.Fprintf(o.Stdout, format+"\n", args...) }
+	outer := ctx
+	ctx, stop := context.WithCancel(outer)
+	defer stop()
+	say := func(format string, args ...any) {
+		if _, err := fmt.Fprintf(o.Stdout, format+"\n", args...); err != nil {
+			stop() // nobody looks any more
+		}
+	}
 	say("inbox demo: a store, a plugin and sample events, all in %s until you stop it with Ctrl-C.", dir)
 	say("")
 	ready := make(chan Addresses, 1)
 	o.Ready = func(a Addresses) { ready <- a }
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -63,12 +70,7 @@ func runDemo(ctx context.Context, o Options) error {
 			turn.Lock()
 			defer turn.Unlock()
 			if ctx.Err() == nil {
-				say("")
-				say("That was one of every kind. In another terminal, look at what is kept:")
-				for _, command := range []string{"event list", "entity list", "plugin list", "replay --event workflow", "status"} {
-					say("  %s %s --data %s", o.Command, command, s.Data)
-				}
-				say("Start your own with `%s serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.", o.Command)
+				sayWhatNext(say, o.Command, s.Data)
 			}
 		case <-ctx.Done():
 		}
@@ -80,7 +82,20 @@ func runDemo(ctx context.Context, o Options) error {
 	})
 	stop()
 	<-sent
+	if outer.Err() == nil && errors.Is(err, context.Canceled) {
+		return nil // it had not begun when nobody looked any more
+	}
 	return err
+}
+
+// sayWhatNext says what can be done with what the demo stored.
+func sayWhatNext(say func(string, ...any), program, data string) {
+	say("")
+	say("That was one of every kind. In another terminal, look at what is kept:")
+	for _, command := range []string{"event list", "entity list", "plugin list", "replay --event workflow", "status"} {
+		say("  %s %s --data %s", program, command, data)
+	}
+	say("Start your own with `%s serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.", program)
 }
 
 // demoSettings are those of a server that has nothing but what lies in dir, whatever is set outside.
@@ -111,18 +126,37 @@ func layDemo(dir string) error {
 	return nil
 }
 
+// demoKinds returns every kind: first the lives, each from started to completed, and then the other layouts, which are
+// about verifications of their own. The first comes twice.
+func demoKinds() []qoreid.Kind {
+	kinds := qoreid.Kinds()
+	slices.SortStableFunc(kinds, func(a, b qoreid.Kind) int {
+		switch {
+		case a.InLife() == b.InLife():
+			return 0
+		case a.InLife():
+			return -1
+		}
+		return 1
+	})
+	return append(kinds[:1:1], kinds...)
+}
+
 // send sends a sample of every kind, and the first of them twice, each while it is its turn to talk.
 func send(ctx context.Context, url string, secret []byte, every time.Duration, turn *sync.Mutex, say func(string, ...any)) {
-	kinds := qoreid.Kinds()
-	kinds = append(kinds[:1:1], kinds...)
+	kinds := demoKinds()
 	ids := map[string]int64{}
 	pace := time.NewTicker(every)
 	defer pace.Stop()
 	for n, k := range kinds {
-		id, known := ids[k.Event]
+		about := k.Event
+		if !k.InLife() {
+			about = k.String()
+		}
+		id, known := ids[about]
 		if !known {
 			id = 1_000_000 + int64(n)
-			ids[k.Event] = id
+			ids[about] = id
 		}
 		body, err := qoreid.Sample(k, id, fmt.Sprintf("customer-%d", id))
 		if err != nil {

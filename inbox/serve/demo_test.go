@@ -3,6 +3,7 @@ package serve_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -66,5 +67,17 @@ func TestTheDemoShowsTheWholeLine(t *testing.T) {
 		if !strings.Contains(text, "received "+k.String()) {
 			t.Errorf("no %s was sent", k)
 		}
+	}
+}
+
+type gone struct{}
+
+func (gone) Write([]byte) (int, error) { return 0, errors.New("gone") }
+
+func TestTheDemoEndsWhenNobodyLooks(t *testing.T) {
+	t.Parallel()
+	err := serve.Run(t.Context(), nil, serve.Options{Demo: true, Stdout: gone{}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Errorf("the demo ends with %v", err)
 	}
 }

@@ -33,6 +33,7 @@ type Options struct {
 	Demo     bool          // show the whole line with samples; the settings give way to the demo's
 	NoSecret bool          // begin without webhook secrets
 	Paused   bool          // start no plugin
+	Dev      bool          // show each attempt's log and reason in the log: for those who write a plugin
 	DemoPace time.Duration // between two events of the demo; default 1.5 s
 	Command  string        // how this program is called, for what the demo shows to type; default "inbox"
 	Closed   bool          // open no door for webhooks: only what is stored is worked on
@@ -88,6 +89,9 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
+	if o.Dev {
+		watch = append(watch, showAttempts(o.Log))
+	}
 	h := &house{opt: o, settings: s, log: o.Log, metrics: api.NewMetrics(), observe: watch, needs: running{}}
 	if h.store, err = store.Open(ctx, store.Options{
 		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Harm.Fault, Now: o.Harm.Now,

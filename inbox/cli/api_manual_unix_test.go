@@ -1,0 +1,102 @@
+//go:build unix
+
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"inbox/inbox/api"
+)
+
+// calls returns the lines of the manual of the API that are typed into a shell.
+func calls(t *testing.T) (lines []string) {
+	t.Helper()
+	for line := range strings.Lines(readText(t, "../../docs/API.md")) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, "TOKEN=") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// TestTheCallsInTheManualOfTheAPIWork types them into a shell beside a real server that has one event.
+func TestTheCallsInTheManualOfTheAPIWork(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("there is no curl here")
+	}
+	s := serveWith(t, func(*exec.Cmd) {})
+	send := exec.Command(binary(t), "send", "workflow", "--to", s.url)
+	send.Env = s.cmd.Env
+	if out, err := send.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	here := strings.NewReplacer("127.0.0.1:8081", s.admin, "inbox-data", s.dir)
+	token, tried := "", 0
+	for _, line := range calls(t) {
+		if strings.HasPrefix(line, "TOKEN=") {
+			token = here.Replace(line) + "\n"
+			continue
+		}
+		tried++
+		if strings.Contains(line, "/stream") {
+			s.streams(token + "exec " + here.Replace(line))
+			continue
+		}
+		out, err := exec.Command("sh", "-ec", token+here.Replace(line)).CombinedOutput()
+		if err != nil || !json.Valid(out) {
+			t.Errorf("%s: %v\n%s", line, err, out)
+		}
+	}
+	if tried < 5 {
+		t.Errorf("only %d calls were found", tried)
+	}
+	s.stops(15)
+}
+
+// streams runs a call that does not end, until the first event came.
+func (s *server) streams(line string) {
+	s.Helper()
+	cmd := exec.Command("sh", "-ec", line)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	var got []string
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if got = append(got, lines.Text()); strings.HasPrefix(lines.Text(), "data: {") {
+			break
+		}
+	}
+	if len(got) != 6 || got[1] != "id: 0" || got[3] != "id: 1" || got[4] != "event: event" {
+		s.Errorf("%s: %q", line, got)
+	}
+	_ = cmd.Process.Kill()
+	_, _ = io.Copy(io.Discard, out)
+	_ = cmd.Wait()
+}
+
+func TestTheManualOfTheAPINamesOnlyCallsThatThereAre(t *testing.T) {
+	t.Parallel()
+	described := string(api.OpenAPI)
+	found := regexp.MustCompile("`(GET|POST) (/v1/[^`?]*)`").FindAllStringSubmatch(readText(t, "../../docs/API.md"), -1)
+	for _, m := range found {
+		_, operations, ok := strings.Cut(described, "\n  "+m[2]+":\n")
+		operations, _, _ = strings.Cut(operations, "\n  /")
+		if !ok || !strings.Contains(operations, "    "+strings.ToLower(m[1])+":") {
+			t.Errorf("there is no %s %s", m[1], m[2])
+		}
+	}
+	if len(found) < 20 {
+		t.Errorf("only %d calls were found", len(found))
+	}
+}

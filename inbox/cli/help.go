@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// How help is laid out: 80 columns where the terminal does not say, 100 at most, since longer lines are hard to read.
+const (
+	helpWidth    = 80
+	helpWidest   = 100
+	helpIndent   = "   "
+	helpColumn   = 31 // where the text of a flag or command begins, at most
+	longLine     = 90 // a line of a description that is longer goes on in the next
+	mayBeRepeat  = "; may be given several times"
+	helpFlagText = "show this help"
+)
+
+// wrapsHelp gives every command its help as a text that is wrapped at words. The library's own has lines of 160 columns.
+func (p *program) wrapsHelp(app *cli.App) {
+	width := p.terminalWidth()
+	if width == 0 {
+		width = helpWidth
+	}
+	h := helper{width: min(width, helpWidest)}
+	app.CustomAppHelpTemplate = literal(h.command(app.Name, app.Usage, "COMMAND [flags] [arguments]", app.Description, app.Commands, app.Flags))
+	h.each(app.Name, app.Commands)
+}
+
+// literal makes a template that yields a text.
+func literal(text string) string { return strings.ReplaceAll(text, "{{", `{{"{{"}}`) }
+
+// asksHelp reports whether a command line may end in a help.
+func asksHelp(args []string) bool {
+	return slices.ContainsFunc(args, func(a string) bool {
+		name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		return name == "help" || name == "h"
+	})
+}
+
+// onlyHelp leaves of a command that is asked for its help the command and that flag. The library takes an argument of it
+// for the name of a topic otherwise.
+func onlyHelp(commands []*cli.Command, args []string) []string {
+	n := 0
+	for n < len(args) {
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(args[n]) })
+		if i < 0 {
+			break
+		}
+		if commands[i].SkipFlagParsing {
+			return args
+		}
+		commands, n = commands[i].Subcommands, n+1
+	}
+	if n == 0 || len(commands) > 0 {
+		return args
+	}
+	for _, word := range args[n:] {
+		switch word {
+		case "--":
+			return args
+		case "-h", "--help", "-help":
+			return append(slices.Clone(args[:n]), "--help")
+		}
+	}
+	return args
+}
+
+// helper writes help for lines of some columns.
+type helper struct {
+	b     strings.Builder
+	width int
+}
+
+func (h *helper) each(path string, commands []*cli.Command) {
+	for _, c := range commands {
+		full := path + " " + c.Name
+		args := strings.TrimSpace("[flags] " + c.ArgsUsage)
+		if len(c.Subcommands) > 0 {
+			args = "COMMAND [flags] [arguments]"
+		}
+		c.CustomHelpTemplate = literal(h.command(full, c.Usage, args, c.Description, c.Subcommands, c.Flags))
+		h.each(full, c.Subcommands)
+	}
+}
+
+// command returns the help of one command.
+func (h *helper) command(full, usage, args, about string, commands []*cli.Command, flags []cli.Flag) string {
+	h.b.Reset()
+	h.section("NAME", full+" - "+usage)
+	h.section("USAGE", full+" "+args)
+	if about != "" {
+		h.section("DESCRIPTION", paragraphs(about)...)
+	}
+	var rows [][2]string
+	for _, c := range commands {
+		if !c.Hidden {
+			rows = append(rows, [2]string{strings.Join(c.Names(), ", "), c.Usage})
+		}
+	}
+	h.list("COMMANDS", rows)
+	rows = nil
+	for _, f := range flags {
+		if f.Names()[0] != "help" {
+			rows = append(rows, flagHelp(f))
+		}
+	}
+	h.list("OPTIONS", append(rows, [2]string{"--help, -h", helpFlagText}))
+	return h.b.String()
+}
+
+// paragraphs joins those lines of a description that are one sentence or text.
+func paragraphs(text string) (list []string) {
+	var whole []string
+	for line := range strings.SplitSeq(text, "\n") {
+		whole = append(whole, line)
+		if len(line) < longLine {
+			list = append(list, strings.Join(whole, " "))
+			whole = nil
+		}
+	}
+	if whole != nil {
+		list = append(list, strings.Join(whole, " "))
+	}
+	return list
+}
+
+func (h *helper) section(head string, paragraphs ...string) {
+	if h.b.Len() > 0 {
+		h.b.WriteString("\n")
+	}
+	h.b.WriteString(head + ":\n")
+	for _, text := range paragraphs {
+		for _, line := range wrapText(text, h.width-len(helpIndent)) {
+			h.b.WriteString(helpIndent + line + "\n")
+		}
+	}
+}
+
+// list writes names with their texts beside them, or under a name that is too long for that.
+func (h *helper) list(head string, rows [][2]string) {
+	if len(rows) == 0 {
+		return
+	}
+	h.section(head)
+	column := 0
+	for _, row := range rows {
+		if n := len(helpIndent) + textWidth(row[0]) + 2; n <= helpColumn {
+			column = max(column, n)
+		}
+	}
+	column = max(column, len(helpIndent)+8)
+	for _, row := range rows {
+		before := helpIndent + row[0]
+		if textWidth(before)+2 > column {
+			h.b.WriteString(before + "\n")
+			before = ""
+		}
+		for _, line := range wrapText(row[1], max(h.width-column, narrowest)) {
+			h.b.WriteString(strings.TrimRight(before+strings.Repeat(" ", column-textWidth(before))+line, " ") + "\n")
+			before = ""
+		}
+	}
+}
+
+// flagHelp returns how a flag is written, and what it is for.
+func flagHelp(f cli.Flag) [2]string {
+	var names []string
+	for _, name := range f.Names() {
+		names = append(names, dashed(name))
+	}
+	doc, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return [2]string{strings.Join(names, ", "), ""}
+	}
+	usage, value := doc.GetUsage(), "VALUE"
+	if before, rest, found := strings.Cut(usage, "`"); found {
+		name, after, _ := strings.Cut(rest, "`")
+		usage, value = before+name+after, name
+	}
+	if !doc.TakesValue() {
+		return [2]string{strings.Join(names, ", "), usage}
+	}
+	if s, is := f.(cli.DocGenerationSliceFlag); is && s.IsSliceFlag() {
+		usage += mayBeRepeat
+	}
+	if text := doc.GetDefaultText(); text != "" && text != "0" {
+		usage += " (default: " + strings.Trim(text, `"`) + ")"
+	}
+	return [2]string{strings.Join(names, ", ") + " " + value, usage}
+}

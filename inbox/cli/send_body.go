@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox/qoreid"
+)
+
+// kindsToSend returns the kinds that a call of send means, one after another: that of its argument, all of a life, or all
+// there are. With a body of its own there is one, which may be empty.
+func kindsToSend(c *cli.Context, named qoreid.Kind, hasBody bool) ([]qoreid.Kind, error) {
+	life, all := c.Bool("life"), c.Bool("all")
+	switch {
+	case life && all, (life || all) && hasBody, all && named.Event != "":
+		return nil, usage("--all, --life and --data are ways to say what to send: give one, and no EVENT with --all")
+	case life && named.EventType != "":
+		return nil, usage("--life sends every type of %s", named.Event).WithHint("inbox send " + named.Event + " --life")
+	case all:
+		return qoreid.Kinds(), nil
+	case named.Event == "" && hasBody:
+		return []qoreid.Kind{named}, nil
+	case named.Event == "":
+		return nil, usage("say which event to send").WithHint("`inbox send --list` shows them, or give a body with --data")
+	case !life:
+		return []qoreid.Kind{named}, nil
+	}
+	if _, err := qoreid.Sample(named, 1, ""); err != nil { // it says which there are
+		return nil, err
+	}
+	return slices.DeleteFunc(qoreid.Kinds(), func(k qoreid.Kind) bool { return k.Event != named.Event || !k.InLife() }), nil
+}
+
+// bodies makes the next bodies: samples with fresh ids, or the one that was given, changed as asked for. The events of a
+// life have one id. A given body of which several are sent gets a fresh id too, so that they are not duplicates; a
+// single one is sent byte for byte.
+func (s *sending) bodies(several bool) ([][]byte, error) {
+	type subject struct {
+		id        int64
+		reference string
+	}
+	subjects := map[string]subject{}
+	var list [][]byte
+	for _, k := range s.kinds {
+		of := k.Event
+		if !k.InLife() {
+			of = k.String() // it comes instead of a life, and is about another verification
+		}
+		if _, known := subjects[of]; !known {
+			id, reference := qoreid.Fresh()
+			subjects[of] = subject{id, reference}
+		}
+		body, err := s.body(k, subjects[of].id, subjects[of].reference, several)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, body)
+	}
+	return list, nil
+}
+
+// body makes one body.
+func (s *sending) body(k qoreid.Kind, id int64, reference string, several bool) (body []byte, err error) {
+	sets := s.sets
+	if body = s.data; body == nil {
+		if body, err = qoreid.Sample(k, id, reference); err != nil {
+			return nil, err
+		}
+	} else {
+		sets = slices.Concat(s.ownSets(id, several), s.sets)
+	}
+	for _, set := range sets {
+		pointer, value, ok := strings.Cut(set, "=")
+		if !ok {
+			return nil, usage("--set is %q, not a JSON pointer and a value, as in /data/status/status=FAILED", set)
+		}
+		if body, err = qoreid.Set(body, pointer, value); err != nil {
+			return nil, err
+		}
+	}
+	return body, nil
+}
+
+// ownSets are the changes of a given body that nobody asked for by --set.
+func (s *sending) ownSets(id int64, several bool) (sets []string) {
+	if several && !s.same {
+		sets = append(sets, fmt.Sprintf("/data/id=%d", id))
+	}
+	if s.kind.Event != "" {
+		sets = append(sets, "/event="+s.kind.Event)
+	}
+	if s.kind.EventType != "" {
+		sets = append(sets, "/event_type="+s.kind.EventType)
+	}
+	return sets
+}
+
+// eventOf returns the event and type that the receiver finds in a body.
+func eventOf(s *sending, body []byte) string {
+	v := qoreid.Read(body, qoreid.Rules{Source: s.source.Name, KeyBy: s.source.KeyBy, Maps: s.source.Maps})
+	return eventName(v.Event, v.EventType)
+}

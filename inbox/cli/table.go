@@ -1,0 +1,323 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// stampLayout is how tables write a time: local, with its offset.
+const stampLayout = "2006-01-02 15:04:05 -07:00"
+
+// cutTo is the width below which a column is not cut: other columns leave before.
+func cutTo(head string) int {
+	switch head {
+	case "EVENT":
+		return len("workflow/…completed") - len("…") + 1
+	case "KEY":
+		return len("…1234567890123") - len("…") + 1
+	}
+	return 12
+}
+
+// prose reports whether a column holds sentences, which are read well on a line of their own.
+func prose(head string) bool {
+	return slices.Contains([]string{"NOTE", "REASON", "EXPLAINED", "TO GRANT IT", "WHAT"}, head)
+}
+
+// alike reports whether a column may be left out when all its cells are equal.
+func alike(head string) bool {
+	return slices.Contains([]string{"SOURCE", "MODE", "ENGINE"}, head)
+}
+
+// says reports whether a cell says anything: not a number of nothing, nor the mode that is meant without one.
+func says(head, cell string) bool {
+	return !slices.Contains([]string{"", "-", "0"}, cell) && !(head == "MODE" && cell == "live")
+}
+
+// minor are the columns that leave a narrow table first.
+func minor() []string {
+	return []string{"ENGINE", "COPIES", "LATE", "ATTEMPTS", "LIVE", "CREATED", "FILTERED", "CURSOR", "MODE", "MARKS", "OUTCOME", "CODE"}
+}
+
+// kept is the part of a cell that says most: a key ends in the id, an event's name and type begin and end it.
+func kept(head string) keep {
+	switch head {
+	case "KEY", "REFERENCE":
+		return keepTail
+	case "EVENT":
+		return keepBoth
+	}
+	return keepHead
+}
+
+// grid is a table for a terminal: which columns stand beside each other, and which on a line under their row.
+type grid struct {
+	heads  []string
+	rows   [][]string
+	shown  []int
+	below  []int
+	widths []int
+	same   []string // what is left out because every row says it
+}
+
+// newGrid makes the grid of a table whose first row is its head.
+func newGrid(rows [][]string) *grid {
+	g := &grid{heads: rows[0], rows: slices.Clone(rows[1:])} // which are made shorter in place
+	for i := range g.heads {
+		g.shown = append(g.shown, i)
+	}
+	g.measure()
+	return g
+}
+
+func (g *grid) measure() {
+	g.widths = make([]int, len(g.heads))
+	for i, head := range g.heads {
+		g.widths[i] = textWidth(head)
+		for _, row := range g.rows {
+			g.widths[i] = max(g.widths[i], textWidth(row[i]))
+		}
+	}
+}
+
+// over returns by how much the columns beside each other are wider than width.
+func (g *grid) over(width int) int {
+	n := -width
+	for i, col := range g.shown {
+		if i > 0 {
+			n += 2
+		}
+		n += g.widths[col]
+	}
+	return n
+}
+
+// fit makes the grid fit a terminal, and no narrower than it must be: what says least goes first.
+func (g *grid) fit(width int, now time.Time) {
+	for _, step := range []func(){
+		g.proseBelow, func() { g.shorten(now) }, g.dropDull, func() { g.cut(width) }, func() { g.move(width) },
+		func() { g.widths[g.shown[0]] -= g.over(width) },
+	} {
+		if g.over(width) <= 0 {
+			return
+		}
+		step()
+	}
+}
+
+// hide takes columns out of those beside each other, but never the first.
+func (g *grid) hide(which func(col int) bool) {
+	first := g.shown[0]
+	g.shown = slices.DeleteFunc(g.shown, func(col int) bool { return col != first && which(col) })
+}
+
+func (g *grid) proseBelow() {
+	g.hide(func(col int) bool {
+		if prose(g.heads[col]) {
+			g.below = append(g.below, col)
+			return true
+		}
+		return false
+	})
+}
+
+// shorten writes a time of today without its date and another without its seconds, and leaves out the word that most
+// types of events begin with.
+func (g *grid) shorten(now time.Time) {
+	for i, row := range g.rows {
+		g.rows[i] = slices.Clone(row)
+		for col, cell := range row {
+			if t, err := time.Parse(stampLayout, cell); err == nil {
+				g.rows[i][col] = shortTime(t, now)
+			}
+			if g.heads[col] == "EVENT" {
+				g.rows[i][col] = strings.Replace(cell, "/verification_", "/…", 1)
+			}
+		}
+	}
+	g.measure()
+}
+
+// shortTime writes a time with as much of it as tells it from others near now.
+func shortTime(t, now time.Time) string {
+	now = now.In(t.Location())
+	switch {
+	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
+		return t.Format(time.TimeOnly)
+	case t.Year() == now.Year():
+		return t.Format("01-02 15:04")
+	}
+	return t.Format(time.DateOnly)
+}
+
+// dropDull leaves out what is the same in every row and says nothing there.
+func (g *grid) dropDull() {
+	if len(g.rows) == 0 {
+		return
+	}
+	g.hide(func(col int) bool {
+		first := g.rows[0][col]
+		same := !slices.ContainsFunc(g.rows, func(row []string) bool { return row[col] != first })
+		if same && alike(g.heads[col]) && says(g.heads[col], first) {
+			g.same = append(g.same, strings.ToLower(g.heads[col])+" "+first)
+		}
+		return same && (alike(g.heads[col]) || !says(g.heads[col], first))
+	})
+}
+
+// cut narrows the widest columns but the first, which is what commands take as an argument.
+func (g *grid) cut(width int) {
+	for over := g.over(width); over > 0; over-- {
+		room := func(col int) int {
+			if col == g.shown[0] {
+				return 0
+			}
+			return g.widths[col] - cutTo(g.heads[col])
+		}
+		widest := slices.MaxFunc(g.shown, func(a, b int) int { return room(a) - room(b) })
+		if room(widest) <= 0 {
+			return
+		}
+		g.widths[widest]--
+	}
+}
+
+// move puts columns under their rows until the others fit.
+func (g *grid) move(width int) {
+	order := minor()
+	for i := range g.heads {
+		order = append(order, g.heads[len(g.heads)-1-i])
+	}
+	var moved []int
+	for _, head := range order {
+		if g.over(width) <= 0 {
+			break
+		}
+		g.hide(func(col int) bool {
+			if g.heads[col] != head {
+				return false
+			}
+			moved = append(moved, col)
+			return true
+		})
+	}
+	slices.Sort(moved)
+	g.below = append(moved, g.below...)
+	g.measure() // less may have to be cut now
+	g.cut(width)
+}
+
+// line returns the cells that stand beside each other.
+func (g *grid) line(row []string) string {
+	var b strings.Builder
+	for i, col := range g.shown {
+		if i > 0 {
+			b.WriteString("  ")
+		}
+		cell := cutText(row[col], g.widths[col], kept(g.heads[col]))
+		b.WriteString(cell)
+		b.WriteString(strings.Repeat(" ", max(g.widths[col]-textWidth(cell), 0)))
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// under returns the lines that stand under a row.
+func (g *grid) under(row []string, width int) (lines []string) {
+	const indent = "    "
+	var details []string
+	for _, col := range g.below {
+		switch cell := row[col]; {
+		case !says(g.heads[col], cell):
+		case prose(g.heads[col]):
+			lines = append(lines, wrapText(cell, width-len(indent))...)
+		default:
+			details = append(details, strings.ToLower(g.heads[col])+" "+cell)
+		}
+	}
+	if len(details) > 0 {
+		lines = append(wrapText(strings.Join(details, " · "), width-len(indent)), lines...)
+	}
+	for i, line := range lines {
+		lines[i] = indent + line
+	}
+	return lines
+}
+
+// text returns rows with all that belongs to them, after a head unless it is nil.
+func (g *grid) text(head []string, rows [][]string, width int) string {
+	var b strings.Builder
+	if head != nil {
+		b.WriteString(g.line(head) + "\n")
+	}
+	for _, row := range rows {
+		b.WriteString(strings.Join(append([]string{g.line(row)}, g.under(row, width)...), "\n") + "\n")
+	}
+	return b.String()
+}
+
+// flush writes the rows so far: with tabs between their cells, or, on a terminal, made to fit it.
+func (l *lister[T]) flush() error {
+	rows := l.rows
+	l.rows = nil
+	if !l.p.outTerminal {
+		for _, row := range rows {
+			if err := l.p.print("%s\n", strings.Join(row, "\t")); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if l.fixed == nil {
+		return l.p.table(rows)
+	}
+	width := l.p.terminalWidth()
+	return l.p.print("%s", l.fixed.text(nil, l.fixed.like(rows, l.p.now(), width), width))
+}
+
+// like returns rows that come after the grid was laid out, with their times as short as its own.
+func (g *grid) like(rows [][]string, now time.Time, width int) [][]string {
+	if width == 0 {
+		return rows
+	}
+	later := grid{heads: g.heads, rows: rows}
+	later.shorten(now)
+	return later.rows
+}
+
+// stream begins a list whose items are written as they come. On a terminal its columns have the widths that a usual
+// item needs, and what is wider is cut.
+func (l *lister[T]) stream(usual T) error {
+	if l.p.format != "table" {
+		return nil
+	}
+	if !l.p.outTerminal {
+		l.rows = nil
+		return nil
+	}
+	row := make([]string, 0, len(l.columns))
+	for _, c := range l.columns {
+		row = append(row, oneLine(c.cell(usual)))
+	}
+	g := newGrid(append(l.rows, row))
+	if width := l.p.terminalWidth(); width > 0 {
+		g.shorten(l.p.now())
+		g.cut(width)
+		g.move(width)
+	}
+	l.rows, l.fixed = nil, g
+	return l.p.print("%s\n", g.line(g.heads))
+}
+
+// table writes rows, of which the first is their head; on a terminal made to fit it.
+func (p *program) table(rows [][]string) error {
+	g, width := newGrid(rows), p.terminalWidth()
+	if width > 0 {
+		g.fit(width, p.now())
+	}
+	if err := p.print("%s", g.text(g.heads, g.rows, width)); err != nil || len(g.same) == 0 {
+		return err
+	}
+	p.say("in every row: %s; --wide shows all columns", strings.Join(g.same, ", "))
+	return nil
+}

@@ -113,7 +113,7 @@ func (b *body) fill(from io.Reader, length, limit int64) error {
 	}
 }
 
-// nothing reports whether a body is empty, blank or an empty object: a probe, signed or not.
+// nothing reports whether a body is empty, blank or an empty object: a probe, unless it has the signature of another body.
 func nothing(body []byte) bool {
 	text := bytes.TrimSpace(body)
 	if len(text) < 2 {

@@ -3,7 +3,8 @@
 // A body is read whole, within bounds, before anything is decided: the signature is over its bytes. What is signed is
 // stored before it is answered 200, however strange it is; what is not signed is answered 401 and kept for a while, in
 // case it was our secret that was wrong. A request of nothing is a probe, such as QoreID sends when the address is
-// saved. The sender may try again later: 503 with Retry-After means that nothing is known to be stored, and a second
+// saved, if it has no signature or a right one. With another signature it is a webhook that lost its body on the way:
+// HTTP/1.0 without a length, or a redirect that made a GET of the POST. The sender may try again later: 503 with Retry-After means that nothing is known to be stored, and a second
 // copy does no harm.
 //
 // The answers, all of them JSON:
@@ -127,12 +128,11 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a = failure(http.StatusNotFound, "not_found", "webhooks come to this address; the operator's API is at the admin address")
 	case !ok:
 		a = failure(http.StatusNotFound, "not_found", "nothing is received here: check the address in QoreID's dashboard")
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		a = d.probe(r.Context())
-	case r.Method != http.MethodPost:
+	case r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		a = failure(http.StatusMethodNotAllowed, "method", "webhooks are sent by POST")
 	default:
+		lengthless(w, r)
 		a = d.receive(w, r, s, start)
 	}
 	d.opt.Observe(Answer{

@@ -31,22 +31,24 @@ func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time
 
 // decide answers a POST whose body is read.
 func (d *door) decide(b *body, r *http.Request, s Source, at time.Time) answer {
-	if nothing(b.bytes) {
-		return d.probe(r.Context())
-	}
 	headers := keptHeaders(r.Header, s.Header)
-	if encoded(headers) && !b.reserve(s.MaxBody) {
+	secret, why := s.verify(b.bytes, headers)
+	switch {
+	case why == qoreid.Missing && nothing(b.bytes):
+		return d.probe(r.Context())
+	case why != "":
+		return d.refuse(r, s, b.bytes, headers, why, at)
+	case encoded(headers) && !b.reserve(s.MaxBody):
 		return busy()
 	}
-	arrival, why, err := s.Vouch(b.bytes, headers, inbox.FromWebhook, at, time.Time{})
+	arrival, err := s.arrival(secret, b.bytes, headers)
 	switch {
 	case err != nil:
 		return tooLarge()
-	case why != "":
-		return d.refuse(r, s, b.bytes, headers, why, at)
 	case nothing(arrival.Payload.Body):
 		return d.probe(r.Context())
 	}
+	arrival.Origin, arrival.ReceivedAt = inbox.FromWebhook, at
 	ctx, cancel := d.wait(r)
 	defer cancel()
 	receipt, err := d.opt.Keep.Accept(ctx, arrival)
@@ -116,4 +118,12 @@ func (d *door) unavailable(what string, err error) answer {
 		d.opt.Log.Error(what, "error", err)
 	}
 	return failure(http.StatusServiceUnavailable, "unavailable", "the event could not be stored; send it again")
+}
+
+// lengthless ends the connection after a request in HTTP/1.0 that states no length. Its body, in chunks that this version
+// does not have, would be read as the next request (RFC 9112, section 6.1).
+func lengthless(w http.ResponseWriter, r *http.Request) {
+	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
+		w.Header().Set("Connection", "close")
+	}
 }

@@ -11,6 +11,9 @@ import (
 // retryAfter is when a sender is asked to try again, in seconds.
 const retryAfter = "5"
 
+// statusUnavailable is the status of what the store could not take.
+const statusUnavailable = "unavailable"
+
 // answer is what a request is answered.
 type answer struct {
 	code    int
@@ -27,11 +30,11 @@ func failure(code int, status, message string) answer {
 }
 
 func busy() answer {
-	return failure(http.StatusServiceUnavailable, "busy", "too many bodies are being received at once; send it again")
+	return failure(http.StatusServiceUnavailable, inbox.RefusedBusy, "too many bodies are being received at once; send it again")
 }
 
 func tooLarge() answer {
-	return failure(http.StatusRequestEntityTooLarge, "too_large", errTooLarge.Error())
+	return failure(http.StatusRequestEntityTooLarge, inbox.RefusedTooLarge, errTooLarge.Error())
 }
 
 // text returns the body of the answer.

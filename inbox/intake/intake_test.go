@@ -388,7 +388,7 @@ func TestOnlyWebhooksAreReceived(t *testing.T) {
 	for range 4 {
 		d.answer(t)
 	}
-	for _, elsewhere := range []string{"/", "/webhooks", "/webhooks/qoreid/more", "/WEBHOOKS/qoreid"} {
+	for _, elsewhere := range []string{"/", "/webhooks", "/webhooks/qoreid/more", "/webhooks/qore", "/webhooksqoreid"} {
 		if r := d.do(t, d.request(t, http.MethodPost, elsewhere, body, signed(body)...)); r.code != 404 {
 			t.Errorf("%s: %+v", elsewhere, r)
 		}

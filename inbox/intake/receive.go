@@ -74,15 +74,15 @@ func unread(err error) answer {
 	case errors.As(err, &limit), errors.Is(err, errTooLarge):
 		return tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return failure(http.StatusRequestTimeout, "slow", "the body did not come in time; send it again")
+		return failure(http.StatusRequestTimeout, inbox.RefusedSlow, "the body did not come in time; send it again")
 	}
-	return failure(http.StatusBadRequest, "incomplete", "the body ended before it was complete")
+	return failure(http.StatusBadRequest, inbox.RefusedIncomplete, "the body ended before it was complete")
 }
 
 // probe answers a request of nothing: whether events could be stored.
 func (d *door) probe(ctx context.Context) answer {
 	if err := d.opt.Keep.Ready(ctx); err != nil {
-		return failure(http.StatusServiceUnavailable, "unavailable", "the store cannot take events at the moment")
+		return failure(http.StatusServiceUnavailable, statusUnavailable, "the store cannot take events at the moment")
 	}
 	return answer{code: http.StatusOK, status: statusProbe}
 }
@@ -117,7 +117,7 @@ func (d *door) unavailable(what string, err error) answer {
 	if inbox.KindOf(err) != inbox.Unavailable { // the store says itself when it is down
 		d.opt.Log.Error(what, "error", err)
 	}
-	return failure(http.StatusServiceUnavailable, "unavailable", "the event could not be stored; send it again")
+	return failure(http.StatusServiceUnavailable, statusUnavailable, "the event could not be stored; send it again")
 }
 
 // lengthless ends the connection after a request in HTTP/1.0 that states no length. Its body, in chunks that this version

@@ -34,6 +34,7 @@ func (h *house) listen(ctx context.Context) (*doors, error) {
 	d := &doors{streams: cancel}
 	options := api.Options{
 		Store: h.store, House: h, Sources: h.settings, Version: h.opt.Version, Serving: true, Log: h.log,
+		Refused: h.refusals.Unstored,
 	}
 	health := api.Health(options, h.metrics)
 	operator := api.New(options)

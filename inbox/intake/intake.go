@@ -69,8 +69,9 @@ type Options struct {
 	Log         *slog.Logger     // default: discard
 	Refusals    *Refusals        // counts what is refused; default: counters that nobody reads
 	Proxies     []netip.Prefix   // whose X-Forwarded-For is believed; default: nobody's
-	InFlight    int64            // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, and never less than three times the largest MaxBody
-	ReadTimeout time.Duration    // for a whole body; default 1 min. It takes the place of the server's, if that has one
+	InFlight    int64            // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, see RoomSize
+	Bodies      int              // that are read at a time; default DefaultBodies
+	ReadTimeout time.Duration    // for each 256 KiB of a body; default 20 s. It takes the place of the server's, if that has one
 	WaitTimeout time.Duration    // for the store; default 30 s. An event that is stored later is a duplicate when it comes again
 	Now         func() time.Time // default time.Now
 }
@@ -89,8 +90,11 @@ func (o Options) withDefaults() Options {
 	if o.InFlight == 0 {
 		o.InFlight = DefaultInFlight
 	}
+	if o.Bodies == 0 {
+		o.Bodies = DefaultBodies
+	}
 	if o.ReadTimeout == 0 {
-		o.ReadTimeout = time.Minute
+		o.ReadTimeout = 20 * time.Second
 	}
 	if o.WaitTimeout == 0 {
 		o.WaitTimeout = 30 * time.Second
@@ -113,19 +117,20 @@ type door struct {
 func New(o Options) http.Handler {
 	o = o.withDefaults()
 	d := &door{strikes: newStrikes()}
-	size := o.InFlight
 	o.Sources = slices.Clone(o.Sources)
 	for i, s := range o.Sources {
 		o.Sources[i] = s.withDefaults()
-		size = max(size, 3*o.Sources[i].MaxBody) // one that grows, or is decoded, stands in memory twice
 	}
-	d.opt, d.sources, d.room = o, newPaths(o.Sources), newRoom(size)
+	d.opt, d.sources, d.room = o, newPaths(o.Sources), newRoom(o.Sources, o.InFlight, o.Bodies)
 	return d
 }
 
 // ServeHTTP answers one request.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.opt.Now()
+	if r.ContentLength != 0 { // net/http reads the rest of a body that nobody reads, and would wait for it without end
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(d.opt.ReadTimeout))
+	}
 	s, ok := d.sources.find(r.URL.Path)
 	var a answer
 	switch {

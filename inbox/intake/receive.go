@@ -16,9 +16,9 @@ const statusProbe = "probe"
 
 // receive takes one POST.
 func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time.Time) answer {
-	b := &body{room: d.room}
+	b := d.newBody(w, r)
 	defer b.release()
-	err := d.read(b, w, r, s.MaxBody)
+	err := b.read(w, r, s.MaxBody)
 	var a answer
 	if err != nil {
 		a = unread(err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -47,29 +48,51 @@ func (c *counter) CountRefusals(_ context.Context, counts []inbox.Refusal) error
 	return nil
 }
 
+// stored returns what was stored, and in how many writes.
+func (c *counter) stored() (sums map[string]int64, writes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.sums), c.writes
+}
+
 // line is one line of the log.
 type line struct {
 	Level, Msg, Source, Why, Addresses, Hint, Path string
 	Count                                          int64
 }
 
-func lines(t *testing.T, log *bytes.Buffer) (list []line) {
+// written is what was logged.
+type written struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+// lines returns what was logged since the last call.
+func lines(t *testing.T, log *written) (list []line) {
 	t.Helper()
-	for text := range strings.Lines(log.String()) {
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	for text := range strings.Lines(log.text.String()) {
 		var l line
 		if err := json.Unmarshal([]byte(text), &l); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 		list = append(list, l)
 	}
-	log.Reset()
+	log.text.Reset()
 	return list
 }
 
 func TestRefusedRequestsAreLoggedAtOnceAndThenOnceAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer // synctest.Wait orders what is written and what is read
+		var log written
 		keep := &counter{}
 		r := intake.NewRefusals(slog.New(slog.NewJSONHandler(&log, nil)), keep)
 		ctx, cancel := context.WithCancel(context.Background())
@@ -91,19 +114,20 @@ func TestRefusedRequestsAreLoggedAtOnceAndThenOnceAMinute(t *testing.T) {
 		note(2, 1, inbox.RefusedTooLarge, true)
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
-		if got := lines(t, &log); len(got) != 0 || keep.writes != 1 {
-			t.Errorf("within the minute: %+v, %d writes", got, keep.writes)
+		if _, writes := keep.stored(); len(lines(t, &log)) != 0 || writes != 1 {
+			t.Errorf("within the minute there are %d writes", writes)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		got = lines(t, &log)
-		if len(got) != 2 || got[0].Why != "missing" || got[0].Count != 1000 || !strings.HasSuffix(got[0].Addresses, ", others (970)") || got[1].Count != 2 || keep.writes != 2 {
-			t.Errorf("after the minute: %+v, %d writes", got, keep.writes)
+		_, writes := keep.stored()
+		if len(got) != 2 || got[0].Why != "missing" || got[0].Count != 1000 || !strings.HasSuffix(got[0].Addresses, ", others (970)") || got[1].Count != 2 || writes != 2 {
+			t.Errorf("after the minute: %+v, %d writes", got, writes)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if got := lines(t, &log); len(got) != 0 || keep.writes != 2 {
-			t.Errorf("in a quiet hour: %+v, %d writes", got, keep.writes)
+		if _, writes := keep.stored(); len(lines(t, &log)) != 0 || writes != 2 {
+			t.Errorf("in a quiet hour there are %d writes", writes)
 		}
 		note(1, 1, qoreid.Mismatch, false)
 		synctest.Wait()
@@ -134,16 +158,18 @@ func TestWhatCannotBeStoredIsStoredLater(t *testing.T) {
 			time.Sleep(61 * time.Second)
 		}
 		synctest.Wait()
-		if got := r.Unstored(); len(got) != 1 || got[0].Count != 3 || len(keep.sums) != 0 {
-			t.Errorf("not stored: %+v, stored %v", got, keep.sums)
+		sums, _ := keep.stored()
+		if got := r.Unstored(); len(got) != 1 || got[0].Count != 3 || len(sums) != 0 {
+			t.Errorf("not stored: %+v, stored %v", got, sums)
 		}
 		keep.mu.Lock()
 		keep.fail = nil
 		keep.mu.Unlock()
 		r.Note("qoreid", inbox.RefusedBusy, true, netip.Addr{}, "", time.Now())
 		synctest.Wait()
-		if got := r.Unstored(); len(got) != 0 || keep.sums["busy true"] != 4 {
-			t.Errorf("not stored: %+v, stored %v", got, keep.sums)
+		sums, _ = keep.stored()
+		if got := r.Unstored(); len(got) != 0 || sums["busy true"] != 4 {
+			t.Errorf("not stored: %+v, stored %v", got, sums)
 		}
 		cancel()
 		<-ended
@@ -153,7 +179,7 @@ func TestWhatCannotBeStoredIsStoredLater(t *testing.T) {
 func TestTheLogNamesThePathWithoutWhatMovesATerminal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log written
 		r := intake.NewRefusals(slog.New(slog.NewJSONHandler(&log, nil)), nil)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()

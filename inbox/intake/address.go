@@ -46,8 +46,11 @@ func parseAddress(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), err == nil
 }
 
-func (d *door) trusted(a netip.Addr) bool {
-	return slices.ContainsFunc(d.opt.Proxies, func(p netip.Prefix) bool { return p.Contains(a) })
+func (d *door) trusted(a netip.Addr) bool { return d.opt.Trusts(a) }
+
+// Trusts reports whether an address is that of a proxy whose X-Forwarded-For is believed.
+func (o *Options) Trusts(a netip.Addr) bool {
+	return slices.ContainsFunc(o.Proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // said is an address as it is kept and logged; empty when there is none.

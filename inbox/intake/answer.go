@@ -21,12 +21,20 @@ type answer struct {
 	secret  string
 	size    int
 	unkept  bool
+	unread  bool // the body was not read to its end
 	receipt *inbox.Receipt
 	message string // of a failure
 }
 
 func failure(code int, status, message string) answer {
 	return answer{code: code, status: status, message: message}
+}
+
+// untaken is the failure of a request whose body was not read to its end.
+func untaken(code int, status, message string) answer {
+	a := failure(code, status, message)
+	a.unread = true
+	return a
 }
 
 func busy() answer {

@@ -128,22 +128,22 @@ func New(o Options) http.Handler {
 // ServeHTTP answers one request.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.opt.Now()
-	if r.ContentLength != 0 { // net/http reads the rest of a body that nobody reads, and would wait for it without end
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(d.opt.ReadTimeout))
-	}
 	s, ok := d.sources.find(r.URL.Path)
 	var a answer
 	switch {
 	case !ok && strings.HasPrefix(r.URL.Path, "/v1/"):
-		a = failure(http.StatusNotFound, inbox.RefusedPath, "webhooks come to this address; the operator's API is at the admin address")
+		a = untaken(http.StatusNotFound, inbox.RefusedPath, "webhooks come to this address; the operator's API is at the admin address")
 	case !ok:
-		a = failure(http.StatusNotFound, inbox.RefusedPath, "nothing is received here: check the address in QoreID's dashboard")
+		a = untaken(http.StatusNotFound, inbox.RefusedPath, "nothing is received here: check the address in QoreID's dashboard")
 	case r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		a = failure(http.StatusMethodNotAllowed, inbox.RefusedMethod, "webhooks are sent by POST")
+		a = untaken(http.StatusMethodNotAllowed, inbox.RefusedMethod, "webhooks are sent by POST")
 	default:
 		lengthless(w, r)
 		a = d.receive(w, r, s, start)
+	}
+	if a.unread {
+		giveUp(w, r)
 	}
 	lost := d.note(r, s, a, start)
 	d.opt.Observe(Answer{

@@ -22,6 +22,7 @@ func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time
 	var a answer
 	if err != nil {
 		a = unread(err)
+		a.unread = true
 	} else {
 		a = d.decide(b, r, s, at)
 	}
@@ -126,4 +127,18 @@ func lengthless(w http.ResponseWriter, r *http.Request) {
 	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
 		w.Header().Set("Connection", "close")
 	}
+}
+
+// linger is how long the rest of a body is read that nobody wants. Without it many senders would not see the answer: a
+// connection that is closed with something unread is reset.
+const linger = 250 * time.Millisecond
+
+// giveUp ends the connection of a request whose body was not read. net/http reads the rest before it closes, and would wait
+// for it without end.
+func giveUp(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
+	}
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(linger))
 }

@@ -15,12 +15,14 @@ const (
 	smallBody = 128 << 10
 	// piece is how much of a body has to come within Options.ReadTimeout: a minimum rate, and a deadline that moves.
 	piece = 256 << 10
-	// slowAfter is how long a piece may take before its body gives way to another of the same address.
-	slowAfter = 500 * time.Millisecond
+	// How long a piece may take before its body gives way to another of the same address that needs bytes, or only its turn
+	// to be read. A small body comes with its head and is read in no time, so that it needs no patience.
+	slowForBytes = time.Second
+	slowForTurn  = 100 * time.Millisecond
 )
 
 // DefaultBodies is how many bodies are read at a time, unless Options say otherwise.
-const DefaultBodies = 512
+const DefaultBodies = 128
 
 // room bounds the bytes of bodies in memory, and how many bodies are read at a time. A part of the bytes is kept for small
 // bodies, and an address has at most a share of the rest. When a body needs room that others have, the slowest body of the
@@ -65,9 +67,9 @@ func (r *room) enter(b *body) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.join(b)
-	count := func(h *holder) int64 { return h.reading }
+	turn := need{n: 1, has: func(h *holder) int64 { return h.reading }, patience: slowForTurn}
 	for len(r.reading) >= r.bodies {
-		if !r.makeWay(b, 1, count, false) {
+		if !r.makeWay(b, turn) {
 			return false
 		}
 	}
@@ -114,13 +116,14 @@ func (r *room) take(b *body, n int64) bool {
 		return false
 	}
 	r.join(b)
-	bytes := func(h *holder) int64 { return h.bytes }
+	bytes := need{n: n, has: func(h *holder) int64 { return h.bytes }, patience: slowForBytes}
 	for {
 		fits, ownShare := r.fits(b, n)
 		if fits {
 			break
 		}
-		if !r.makeWay(b, n, bytes, ownShare) {
+		bytes.own = ownShare
+		if !r.makeWay(b, bytes) {
 			return false
 		}
 	}
@@ -167,17 +170,24 @@ func (r *room) release(b *body) {
 	b.of = nil
 }
 
-// makeWay ends the reading of another body for one that needs n of what measure counts, and reports whether it found one. Its
-// bytes count as free at once; its goroutine lets go of them as soon as it sees that its connection's time is up.
-func (r *room) makeWay(b *body, n int64, measure func(*holder) int64, own bool) bool {
-	now := time.Now()
+// need is what a body needs.
+type need struct {
+	n        int64
+	has      func(*holder) int64 // how much of it an address has
+	own      bool                // only bodies of the same address may give way
+	patience time.Duration       // with a piece of a body of the same address
+}
+
+// makeWay ends the reading of another body for one that needs something, and reports whether it found one. Its bytes count as
+// free at once; its goroutine lets go of them as soon as it sees that its connection's time is up.
+func (r *room) makeWay(b *body, want need) bool {
+	slow := time.Now().Add(-want.patience)
 	var last *body
 	for v := range r.reading {
-		slow := now.Sub(v.mark) > slowAfter
 		switch {
-		case v == b, own && v.of != b.of:
-		case !slow && (v.of == b.of || measure(v.of) <= measure(b.of)+n):
-		case last == nil || r.goesBefore(v, last, now, measure):
+		case v == b, want.own && v.of != b.of:
+		case !v.mark.Before(slow) && (v.of == b.of || want.has(v.of) <= want.has(b.of)+want.n):
+		case last == nil || goesBefore(v, last, slow, want.has):
 			last = v
 		}
 	}
@@ -193,11 +203,11 @@ func (r *room) makeWay(b *body, n int64, measure func(*holder) int64, own bool) 
 
 // goesBefore reports whether v rather than w gives way: a slow one first, then one of the address that has more, then the one
 // whose piece takes longer.
-func (r *room) goesBefore(v, w *body, now time.Time, measure func(*holder) int64) bool {
-	if a, b := now.Sub(v.mark) > slowAfter, now.Sub(w.mark) > slowAfter; a != b {
+func goesBefore(v, w *body, slow time.Time, has func(*holder) int64) bool {
+	if a, b := v.mark.Before(slow), w.mark.Before(slow); a != b {
 		return a
 	}
-	if a, b := measure(v.of), measure(w.of); a != b {
+	if a, b := has(v.of), has(w.of); a != b {
 		return a > b
 	}
 	return v.mark.Before(w.mark)

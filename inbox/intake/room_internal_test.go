@@ -47,13 +47,13 @@ func TestTheSlowestOfTheAddressThatHasMostGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
 		few := h.enter(1, 2*mega) // slow too, and older, but of an address that has less
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 		slowest := h.enter(2, 2*mega)
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 		second, third := h.enter(2, 2*mega), h.enter(2, 2*mega)
 		complete := h.enter(2, 2*mega)
 		h.room.leave(complete)
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 		fresh := h.enter(3, 4*mega)
 		h.enter(4, 1*mega)
 		h.gaveWay(true, slowest)
@@ -96,14 +96,14 @@ func TestOneAddressHasAShareOfTheRoomAndItsOwnSlowBodiesGiveWayFirst(t *testing.
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
 		other := h.enter(2, 2*mega)
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 		own := h.enter(1, 4*mega)
 		h.enter(1, 4*mega)
 		late := h.body(1)
 		if !h.room.enter(late) || h.room.take(late, mega) {
 			t.Error("an address gets more than its share from one that moves")
 		}
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 		if !h.room.take(late, mega) {
 			t.Error("a slow body of the same address does not give way")
 		}
@@ -149,7 +149,7 @@ func TestBodiesThatAreReadAreBoundedByNumberToo(t *testing.T) {
 			t.Errorf("%d are read", n)
 		}
 		h.gaveWay(false, other)
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 		h.enter(1, 10)
 		gone := 0
 		for _, b := range []*body{first, second, third} {

@@ -172,7 +172,7 @@ func TestABodyThatNobodyWantsIsNotWaitedForWithoutEnd(t *testing.T) {
 			began := time.Now()
 			fmt.Fprintf(conn, "%s\r\nHost: x%s\r\n\r\n5", head, length)
 			code := answered(conn)
-			if took := time.Since(began); code < 400 || took > 21*time.Second {
+			if took := time.Since(began); code < 400 || took > time.Second {
 				t.Errorf("%s: answered %d after %s", name, code, took)
 			}
 		})

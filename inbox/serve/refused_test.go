@@ -45,3 +45,26 @@ func TestLostWebhooksAreToldByTheStatusAlsoAfterARestart(t *testing.T) {
 	stop()
 	inboxtest.Check(t, look(t, dir))
 }
+
+// A web page whose name is made to point at the loopback address reads nothing of the operator's.
+func TestTheOperatorsLoopbackAddressesAnswerOnlyByALoopbackName(t *testing.T) {
+	at, _, stop := operate(t, serve.Options{}, map[string]string{"data": t.TempDir(), "health": "127.0.0.1:0"}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	defer stop()
+	for _, url := range []string{at.Admin + "/readyz", at.Admin + "/metrics", at.Admin + "/v1/status", at.Health + "/readyz", at.Health + "/metrics"} {
+		for host, refused := range map[string]bool{"": false, "localhost:1": false, "rebound.example": true} {
+			r, err := http.NewRequest(http.MethodGet, "http://"+url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = host
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if (resp.StatusCode == http.StatusForbidden) != refused {
+				t.Errorf("%s as %q is answered %s", url, host, resp.Status)
+			}
+		}
+	}
+}

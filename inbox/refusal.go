@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -28,36 +29,46 @@ type Refusal struct {
 
 // Says tells what happened, and hint what to do about it.
 func (r *Refusal) Says() (text, hint string) {
-	signed, of := "requests", ""
-	if r.Lost {
-		signed = "signed webhooks"
+	what, were := "requests", "were"
+	switch {
+	case r.Why == RefusedConnections:
+		what = "connections"
+	case r.Lost:
+		what = "signed webhooks"
 	}
+	if r.Count == 1 {
+		what, were = strings.TrimSuffix(what, "s"), "was"
+	}
+	text = strconv.FormatInt(r.Count, 10) + " " + what
 	if r.Source != "" {
-		of = " of source " + r.Source
+		text += " of source " + r.Source
 	}
-	count := strconv.FormatInt(r.Count, 10) + " " + signed + of
-	const again = "the sender was asked to send them again"
+	does, hint := r.did(were)
+	return text + " " + does, hint
+}
+
+// did says what requests did and what became of them.
+func (r *Refusal) did(were string) (text, hint string) {
+	const again = "; the sender was asked to send again"
 	switch r.Why {
 	case RefusedTooLarge:
-		return count + " were larger than max_body and not received (413); the signature of a body that is not read cannot be checked",
+		return were + " larger than max_body and not received (413); the signature of a body that is not read cannot be checked",
 			"raise max_body of the source, and have them sent again"
 	case RefusedPath:
-		return count + " came to a path that no source has (404)",
-			"compare the address in QoreID's dashboard with the path of the source; the log names the path"
+		return "came to a path that no source has (404)", "compare the address in QoreID's dashboard with the path of the source; the log names the path"
 	case RefusedMethod:
-		return count + " came with another method than POST (405)", "look for a redirect or a proxy that changes the method"
+		return "came with another method than POST (405)", "look for a redirect or a proxy that changes the method"
 	case RefusedBusy:
-		return count + " were answered 503, because too many bodies were being received; " + again, "the log names the addresses: bound them in the proxy"
+		return were + " answered 503, because too many bodies were being received" + again, "the log names the addresses: bound them in the proxy"
 	case RefusedSlow:
-		return count + " came too slowly and were given up (408); " + again, "look at the network and at the proxy before inbox"
+		return "came too slowly and " + were + " given up (408)" + again, "look at the network and at the proxy before inbox"
 	case RefusedIncomplete:
-		return count + " ended before their bodies were complete (400)", "look at the time limits of the proxy before inbox"
+		return "ended before the body was complete (400)", "look at the time limits of the proxy before inbox"
 	case RefusedConnections:
-		return strconv.FormatInt(r.Count, 10) + " connections were closed, because too many were open",
-			"the log names the addresses: bound them in the proxy, and name the proxy in trusted_proxies"
+		return were + " closed, because too many were open", "the log names the addresses: bound them in the proxy, and name the proxy in trusted_proxies"
 	}
 	if r.Lost {
-		return count + " did not pass (" + r.Why + ") and were not kept: their addresses send too many", "`inbox secret check` says why"
+		return "did not pass (" + r.Why + ") and " + were + " not kept: the address sends too many", "`inbox secret check` says why"
 	}
-	return count + " did not pass (" + r.Why + ")", "`inbox secret check` says why"
+	return "did not pass (" + r.Why + ")", "`inbox secret check` says why"
 }

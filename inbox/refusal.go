@@ -15,6 +15,7 @@ const (
 	RefusedSlow        = "slow"        // the body came too slowly
 	RefusedIncomplete  = "incomplete"  // the body ended before it was complete
 	RefusedConnections = "connections" // too many connections were open
+	RefusedUnreadable  = "unreadable"  // what came was not a request in HTTP, or its head was too large or not complete in time
 )
 
 // Refusal counts requests that were refused for one reason within an hour.
@@ -64,6 +65,9 @@ func (r *Refusal) did(were string) (text, hint string) {
 		return "came too slowly and " + were + " given up (408)" + again, "look at the network and at the proxy before inbox"
 	case RefusedIncomplete:
 		return "ended before the body was complete (400)", "look at the time limits of the proxy before inbox"
+	case RefusedUnreadable:
+		return "could not be read as HTTP: not HTTP at all, a head of more than 32 KiB, or one that did not come in 5 s",
+			"the log names the addresses: where one is your proxy's, look at the headers it adds"
 	case RefusedConnections:
 		return were + " closed, because too many were open", "the log names the addresses: bound them in the proxy, and name the proxy in trusted_proxies"
 	}

@@ -15,6 +15,7 @@ func TestARefusalIsToldWithItsNumberAndWhatToDo(t *testing.T) {
 		{Refusal{Source: "qoreid", Why: RefusedTooLarge, Count: 2}, "2 requests of source qoreid were larger than max_body"},
 		{Refusal{Why: RefusedPath, Lost: true, Count: 20}, "20 signed webhooks came to a path that no source has"},
 		{Refusal{Why: RefusedConnections, Count: 1}, "1 connection was closed"},
+		{Refusal{Why: RefusedUnreadable, Count: 2}, "2 requests could not be read as HTTP"},
 		{Refusal{Source: "q", Why: RefusedMethod, Lost: true, Count: 2}, "2 signed webhooks of source q came with another method"},
 		{Refusal{Source: "q", Why: RefusedBusy, Lost: true, Count: 2}, "2 signed webhooks of source q were answered 503"},
 		{Refusal{Source: "q", Why: RefusedSlow, Lost: true, Count: 1}, "1 signed webhook of source q came too slowly and was given up"},

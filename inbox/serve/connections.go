@@ -1,12 +1,14 @@
 package serve
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
 	"time"
 
+	"inbox/inbox"
 	"inbox/inbox/intake"
 )
 
@@ -32,8 +34,8 @@ func connectionBounds(files uint64) (most, each, bodies int) {
 type connections struct {
 	net.Listener
 	most, each int
-	trusted    func(netip.Addr) bool // proxies, which have no bound of their own
-	told       func(netip.Addr)      // of every connection that was closed for a bound
+	trusted    func(netip.Addr) bool             // proxies, which have no bound of their own
+	told       func(from netip.Addr, why string) // of every connection that was closed for a bound, and of what no handler saw
 
 	mu      sync.Mutex
 	changed *sync.Cond // a connection was closed or is idle, or the listener is closed
@@ -50,11 +52,12 @@ type connection struct {
 	proxy bool
 
 	// guarded by list.mu
-	busy  bool // a handler has it
-	since time.Time
+	busy   bool // a handler has a request of it
+	unseen bool // a request came, and no handler has seen it
+	since  time.Time
 }
 
-func newConnections(l net.Listener, most, each int, trusted func(netip.Addr) bool, told func(netip.Addr)) *connections {
+func newConnections(l net.Listener, most, each int, trusted func(netip.Addr) bool, told func(netip.Addr, string)) *connections {
 	c := &connections{
 		Listener: l, most: most, each: each, trusted: trusted, told: told, open: map[*connection]struct{}{}, of: map[netip.Addr]int{},
 	}
@@ -89,7 +92,7 @@ func (l *connections) admit(tcp *net.TCPConn) *connection {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !c.proxy && l.of[c.from] >= l.each && !l.makeWay(func(v *connection) bool { return v.from == c.from }) {
-		l.told(c.from)
+		l.told(c.from, inbox.RefusedConnections)
 		_ = tcp.Close()
 		return nil
 	}
@@ -119,7 +122,7 @@ func (l *connections) makeWay(may func(*connection) bool) bool {
 	if last == nil {
 		return false
 	}
-	l.told(last.from)
+	l.told(last.from, inbox.RefusedConnections)
 	l.forget(last)
 	_ = last.TCPConn.Close()
 	return true
@@ -163,7 +166,7 @@ func (c *connection) Close() error {
 	return c.TCPConn.Close()
 }
 
-// state notes whether a handler has a connection. It fits [http.Server.ConnState].
+// state notes when a connection is idle again, and whether what came on it was seen. It fits [http.Server.ConnState].
 func (l *connections) state(conn net.Conn, state http.ConnState) {
 	c, ok := conn.(*connection)
 	if !ok {
@@ -171,8 +174,35 @@ func (l *connections) state(conn net.Conn, state http.ConnState) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.busy = state == http.StateActive; state == http.StateIdle {
-		c.since = time.Now()
+	switch state {
+	case http.StateActive: // net/http says so of the first request only, where a later one comes in one piece
+		c.unseen = true
+	case http.StateIdle:
+		c.busy, c.since = false, time.Now()
 		l.changed.Broadcast()
+	case http.StateClosed:
+		if c.unseen {
+			l.told(c.from, inbox.RefusedUnreadable)
+		}
 	}
+}
+
+// connectionKey is the connection in the context of a request.
+type connectionKey struct{}
+
+// context adds a connection to the contexts of its requests. It fits [http.Server.ConnContext].
+func (l *connections) context(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, conn)
+}
+
+// seen notes that a handler has a request. What net/http answers itself, such as 400 and 431, no handler sees.
+func (l *connections) seen(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+			l.mu.Lock()
+			c.busy, c.unseen = true, false
+			l.mu.Unlock()
+		}
+		next.ServeHTTP(w, r)
+	})
 }

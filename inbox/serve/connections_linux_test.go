@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"inbox/inbox"
 	"inbox/inbox/inboxtest"
 )
 
@@ -26,8 +29,9 @@ type bounded struct {
 	letGo   chan struct{}
 	waiting int // in the handler
 
-	mu     sync.Mutex
-	closed []netip.Addr
+	mu         sync.Mutex
+	closed     []netip.Addr
+	unreadable int
 }
 
 func newBounded(t *testing.T, most, each int) *bounded {
@@ -37,17 +41,24 @@ func newBounded(t *testing.T, most, each int) *bounded {
 		t.Fatal(err)
 	}
 	b := &bounded{T: t, address: l.Addr().String(), entered: make(chan struct{}, 100), letGo: make(chan struct{})}
-	b.list = newConnections(l, most, each, func(a netip.Addr) bool { return a == netip.MustParseAddr("127.0.0.9") }, func(a netip.Addr) {
+	b.list = newConnections(l, most, each, func(a netip.Addr) bool { return a == netip.MustParseAddr("127.0.0.9") }, func(a netip.Addr, why string) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		if why == inbox.RefusedUnreadable {
+			b.unreadable++
+			return
+		}
 		b.closed = append(b.closed, a)
 	})
-	s := &http.Server{ConnState: b.list.state, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/wait" {
-			b.entered <- struct{}{}
-			<-b.letGo
-		}
-	})}
+	s := &http.Server{
+		ConnState: b.list.state, ConnContext: b.list.context, MaxHeaderBytes: 4 << 10, ErrorLog: newServerLog(slog.New(slog.DiscardHandler), ""),
+		Handler: b.list.seen(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/wait" {
+				b.entered <- struct{}{}
+				<-b.letGo
+			}
+		})),
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(b.list) }()
 	t.Cleanup(func() {
@@ -72,7 +83,7 @@ func (b *bounded) told(from string) (n int) {
 }
 
 type peer struct {
-	net.Conn
+	*net.TCPConn
 	b  *bounded
 	in *bufio.Reader
 }
@@ -87,7 +98,7 @@ func (b *bounded) dial(from string) *peer {
 	}
 	b.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-	return &peer{c, b, bufio.NewReader(c)}
+	return &peer{c.(*net.TCPConn), b, bufio.NewReader(c)}
 }
 
 func (p *peer) ask(path string) { fmt.Fprintf(p, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path) }
@@ -155,7 +166,10 @@ func TestAnAddressHasABoundAndItsOldestIdleConnectionMakesWay(t *testing.T) {
 	if !first.works() || !fourth.works() || !other.works() || b.told("127.0.0.1") != 1 {
 		t.Errorf("others were closed: %v", b.closed)
 	}
-	busy := []*peer{third, b.busy("127.0.0.1"), b.busy("127.0.0.1")} // the idle ones make way
+	fourth.ask("/wait") // a later request on a connection is as busy as a first one
+	<-b.entered
+	b.waiting++
+	busy := []*peer{third, fourth, b.busy("127.0.0.1")} // the idle one makes way
 	if late := b.dial("127.0.0.1"); late.works() {
 		t.Error("a connection beyond the bound is taken while none is idle")
 	}
@@ -220,6 +234,37 @@ func TestAListenerThatWaitsForAPlaceCanBeClosed(t *testing.T) {
 	close(b.letGo)
 	if late.answered() {
 		t.Error("a connection is taken after the end")
+	}
+}
+
+// net/http answers them itself, or not at all.
+func TestRequestsThatNoHandlerSeesAreCounted(t *testing.T) {
+	b := newBounded(t, 100, 100)
+	b.idle("127.0.0.1")
+	silent := b.dial("127.0.0.1")
+	if err := silent.CloseWrite(); err != nil { // says nothing, as a health check does
+		t.Fatal(err)
+	}
+	silent.answered()
+	for i, text := range []string{
+		"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 10<<10) + "\r\n\r\n",
+		"POST / HTTP/1.1\r\nHo",
+	} {
+		p := b.dial("127.0.0.1")
+		_, _ = io.WriteString(p, text)
+		_ = p.CloseWrite()
+		if p.answered() {
+			t.Errorf("%q is answered 200", text)
+		}
+		inboxtest.Eventually(t, "it is counted", func() bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.unreadable == i+1
+		})
+	}
+	if len(b.closed) > 0 {
+		t.Errorf("closed %v", b.closed)
 	}
 }
 

@@ -84,11 +84,11 @@ func (d *doors) openWebhooks(base context.Context, h *house) (string, error) {
 			"hint", "raise the limit of open files (ulimit -n, LimitNOFILE=) to 2048")
 	}
 	options.Bodies = bodies
-	bounded := newConnections(l, most, each, options.Trusts, func(from netip.Addr) {
-		h.refusals.Note("", inbox.RefusedConnections, false, from, "", time.Now())
+	bounded := newConnections(l, most, each, options.Trusts, func(from netip.Addr, why string) {
+		h.refusals.Note("", why, false, from, "", time.Now())
 	})
-	s := d.add("webhooks", bounded, base, intake.New(options))
-	s.ConnState, s.MaxHeaderBytes = bounded.state, 32<<10
+	s := d.add("webhooks", bounded, base, bounded.seen(intake.New(options)))
+	s.ConnState, s.ConnContext, s.MaxHeaderBytes = bounded.state, bounded.context, 32<<10
 	return l.Addr().String(), nil
 }
 

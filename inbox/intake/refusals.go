@@ -157,7 +157,11 @@ func (r *Refusals) sumUp(ctx context.Context) {
 	if r.keep == nil || len(store) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	patience := refusalsEvery / 2
+	if ctx.Err() != nil { // the program stops
+		patience = time.Second
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if err := r.keep.CountRefusals(ctx, store); err != nil {
 		r.log.Debug("the counts of refused requests are stored later", "error", err)

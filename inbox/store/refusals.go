@@ -10,10 +10,9 @@ import (
 // keptRefusals is how long counts of refused requests are kept. Whoever looks asks for the last day.
 const keptRefusals = 48 * time.Hour
 
-// CountRefusals adds to the counts of refused requests, and deletes those that are too old. An Unavailable error means that
-// nothing was counted: events and settlements go first.
+// CountRefusals adds to the counts of refused requests, and deletes those that are too old. ctx bounds only the wait.
 func (s *Store) CountRefusals(ctx context.Context, counts []inbox.Refusal) error {
-	return s.writeSized(ctx, 128*len(counts), leftover, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`DELETE FROM refusals WHERE hour < ?`, t.now-keptRefusals.Milliseconds()); err != nil {
 			return err
 		}

@@ -4,8 +4,8 @@
 // stored before it is answered 200, however strange it is; what is not signed is answered 401 and kept for a while, in
 // case it was our secret that was wrong. A request of nothing is a probe, such as QoreID sends when the address is
 // saved, if it has no signature or a right one. With another signature it is a webhook that lost its body on the way:
-// HTTP/1.0 without a length, or a redirect that made a GET of the POST. The sender may try again later: 503 with Retry-After means that nothing is known to be stored, and a second
-// copy does no harm.
+// HTTP/1.0 without a length, or a redirect that made a GET of the POST. The sender may try again later: 503 with
+// Retry-After means that nothing is known to be stored, and a second copy does no harm.
 //
 // The answers, all of them JSON:
 //

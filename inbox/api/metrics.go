@@ -26,11 +26,15 @@ type Webhook struct {
 	Secret   string // name of the secret that matched
 	Size     int
 	Duration time.Duration
+	Lost     bool // refused with a signature that could be right, and nothing of it was kept
 }
 
 // CountWebhook counts a webhook request.
 func (m *Metrics) CountWebhook(w Webhook) {
 	m.count("inbox_webhook_answers_total", "code", strconv.Itoa(w.Code))
+	if w.Lost {
+		m.count("inbox_lost_webhooks_total", "source", w.Source, "reason", w.Status)
+	}
 	if w.Source == "" {
 		return
 	}

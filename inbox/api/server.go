@@ -25,9 +25,10 @@ type Options struct {
 	House   House
 	Sources Sources
 	Version string
-	Serving bool             // a server runs, and this is it
-	Log     *slog.Logger     // default: discard
-	Now     func() time.Time // default: time.Now
+	Serving bool                   // a server runs, and this is it
+	Refused func() []inbox.Refusal // what was refused and is not stored yet; nil: nothing
+	Log     *slog.Logger           // default: discard
+	Now     func() time.Time       // default: time.Now
 }
 
 type server struct{ Options }

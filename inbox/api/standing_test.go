@@ -67,6 +67,7 @@ func TestTheMetricsThatTheManualWatchesAreServed(t *testing.T) {
 	r.plugin("crm")
 	m := api.NewMetrics()
 	m.CountWebhook(api.Webhook{Source: "qoreid", Code: 200, Status: "stored", Secret: "new"})
+	m.CountWebhook(api.Webhook{Source: "qoreid", Code: 413, Status: "too_large", Lost: true})
 	_, served := probe(api.Health(r.opt, m), "/metrics")
 	names := regexp.MustCompile("`(inbox_[a-z_]+)`").FindAllStringSubmatch(string(manual), -1)
 	if len(names) < 6 {

@@ -39,6 +39,9 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 			out.Replays = append(out.Replays, replayOf(&jobs[i]))
 		}
 	}
+	if out.Refused, err = s.refusedSince(ctx); err != nil {
+		return err
+	}
 	out.Reasons = s.reasons(ctx, &out)
 	return reply(w, out)
 }
@@ -58,6 +61,7 @@ func (s *server) reasons(ctx context.Context, st *Status) []Reason {
 	if n := st.Quarantine.Count; n > 0 {
 		add("quarantine", "", "`inbox secret check` says why", "%s in the quarantine", plural(n, "request is", "requests are"))
 	}
+	list = append(list, lostReasons(st.Refused)...)
 	for i := range st.Plugins {
 		list = append(list, st.Plugins[i].reasons()...)
 	}

@@ -51,6 +51,16 @@ type Status struct {
 	Plugins    []Plugin   `json:"plugins"`
 	Replays    []Replay   `json:"replays"` // that run
 	Reasons    []Reason   `json:"reasons"` // to look at something; empty when all is well
+	Refused    []Refusal  `json:"refused"` // in the last day, by source and reason
+}
+
+// Refusal counts requests that were refused.
+type Refusal struct {
+	Source string    `json:"source"` // empty when none has the path, and for connections
+	Why    string    `json:"why"`
+	Lost   bool      `json:"lost"` // they had a signature that could be right, and nothing of them was kept
+	Count  int64     `json:"count"`
+	LastAt time.Time `json:"last_at"`
 }
 
 // Quarantine sums up what was refused.

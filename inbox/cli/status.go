@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -12,7 +13,7 @@ func (p *program) statusCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "status", usage: "show the state of everything and what wants to be looked at", remote: true, formats: showFormats(),
 		about: "With --check it exits 5 when anything wants to be looked at: parked lanes, dead deliveries, plugins on hold or\n" +
-			"refused, requests in the quarantine, a full disk, lag.",
+			"refused, requests in the quarantine, signed webhooks that were refused and not kept, a full disk, lag.",
 		flags: []cli.Flag{flag("check", "exit 5 when anything wants to be looked at")}, run: p.status,
 	})
 }
@@ -73,8 +74,24 @@ func (p *program) printFigures(st *api.Status) error {
 	return p.pairs(
 		"server", server, "version", st.Version, "events", fmt.Sprintf("%d, the last at %s", st.Events, p.stamp(st.LastAt)),
 		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, WAL %s, %s free", bytesText(st.FileBytes), bytesText(st.WALBytes), bytesText(int64(st.FreeBytes))),
-		"quarantine", quarantine,
+		"quarantine", quarantine, "refused since yesterday", refusedText(st.Refused),
 	)
+}
+
+// refusedText sums up what was refused, by reason.
+func refusedText(refused []api.Refusal) string {
+	parts := make([]string, 0, len(refused))
+	for _, r := range refused {
+		text := fmt.Sprintf("%d %s", r.Count, r.Why)
+		if r.Lost {
+			text += " (signed, not kept)"
+		}
+		if r.Source != "" {
+			text += " by " + r.Source
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // section writes a list under an empty line, if there is anything in it.

@@ -316,3 +316,14 @@ key = "/data/k"
 		t.Errorf("source after reading back: %+v", again.Sources[1])
 	}
 }
+
+// The handler compares paths without slashes that are too many, so two that differ only in them are one.
+func TestTwoSourcesCannotHaveOnePath(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/in/", "//in", "/x/../in", "/in"} {
+		text := "[[source]]\nname = \"a\"\npath = \"/in\"\n[[source]]\nname = \"b\"\npath = \"" + path + "\"\n"
+		if _, err := load(t, text, nil, nil); err == nil || !strings.Contains(err.Error(), "which source a has") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -129,11 +129,5 @@ func (s *Settings) Explain(r *inbox.Refused) string {
 		return "source " + r.Source + " is not configured any more"
 	}
 	door := src.Door()
-	signature := ""
-	for _, h := range r.Payload.Headers {
-		if strings.EqualFold(h.Name, door.SignatureHeader()) {
-			signature = h.Value
-		}
-	}
-	return door.Explain(r.Payload.Body, signature)
+	return door.Explain(r.Payload.Body, door.Signature(r.Payload.Headers))
 }

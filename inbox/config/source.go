@@ -30,16 +30,16 @@ var (
 // sources reads the [[source]] blocks. The default source exists beside them, unless a block has its name, or it has
 // no secret while others are configured, which is noted.
 func (s *Settings) sources(root *table, getenv func(string) string, r *reader) {
-	places := map[string]string{} // path → source
+	places := map[string]string{} // path, folded → source
 	for _, t := range root.tables("source") {
 		src := readSource(t, getenv)
 		t.done()
 		if s.Source(src.Name) != nil {
 			t.wrong("name", "is %q, which another source has", src.Name)
-		} else if other := places[src.Path]; other != "" {
+		} else if other := places[intake.FoldPath(src.Path)]; other != "" {
 			t.wrong("path", "is %s, which source %s has", src.Path, other)
 		}
-		places[src.Path] = src.Name
+		places[intake.FoldPath(src.Path)] = src.Name
 		s.Sources = append(s.Sources, src)
 	}
 	if s.Source(defaultSource) != nil {

@@ -44,7 +44,7 @@ func document(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manife
 		doc.Config = map[string]string{}
 	}
 	for _, h := range p.Headers {
-		doc.Event.Headers[h.Name] = h.Value
+		doc.Event.Headers[h.Name] = inbox.JoinValues(doc.Event.Headers[h.Name], h.Value)
 	}
 	body, left := show(&doc.Event, p.Body, g, cmp.Or(m.Data.InlineMax, inbox.DefaultInlineMax))
 	for _, w := range left {

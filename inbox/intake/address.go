@@ -27,6 +27,16 @@ func (d *door) address(r *http.Request) netip.Addr {
 	return addr
 }
 
+// HolderOf returns the address in whose name room and connections are counted: an IPv6 sender has a whole /64, so that its
+// addresses count as one (RFC 6177).
+func HolderOf(a netip.Addr) netip.Addr {
+	if a = a.Unmap().WithZone(""); !a.Is6() {
+		return a
+	}
+	prefix, _ := a.Prefix(64) // of an IPv6 address there is one
+	return prefix.Addr()
+}
+
 // parseAddress reads an address with or without a port.
 func parseAddress(s string) (netip.Addr, bool) {
 	if both, err := netip.ParseAddrPort(s); err == nil {
@@ -36,8 +46,11 @@ func parseAddress(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), err == nil
 }
 
-func (d *door) trusted(a netip.Addr) bool {
-	return slices.ContainsFunc(d.opt.Proxies, func(p netip.Prefix) bool { return p.Contains(a) })
+func (d *door) trusted(a netip.Addr) bool { return d.opt.Trusts(a) }
+
+// Trusts reports whether an address is that of a proxy whose X-Forwarded-For is believed.
+func (o *Options) Trusts(a netip.Addr) bool {
+	return slices.ContainsFunc(o.Proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // said is an address as it is kept and logged; empty when there is none.

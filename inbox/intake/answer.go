@@ -11,6 +11,9 @@ import (
 // retryAfter is when a sender is asked to try again, in seconds.
 const retryAfter = "5"
 
+// statusUnavailable is the status of what the store could not take.
+const statusUnavailable = "unavailable"
+
 // answer is what a request is answered.
 type answer struct {
 	code    int
@@ -18,6 +21,7 @@ type answer struct {
 	secret  string
 	size    int
 	unkept  bool
+	unread  bool // the body was not read to its end
 	receipt *inbox.Receipt
 	message string // of a failure
 }
@@ -26,12 +30,19 @@ func failure(code int, status, message string) answer {
 	return answer{code: code, status: status, message: message}
 }
 
+// untaken is the failure of a request whose body was not read to its end.
+func untaken(code int, status, message string) answer {
+	a := failure(code, status, message)
+	a.unread = true
+	return a
+}
+
 func busy() answer {
-	return failure(http.StatusServiceUnavailable, "busy", "too many bodies are being received at once; send it again")
+	return failure(http.StatusServiceUnavailable, inbox.RefusedBusy, "too many bodies are being received at once; send it again")
 }
 
 func tooLarge() answer {
-	return failure(http.StatusRequestEntityTooLarge, "too_large", errTooLarge.Error())
+	return failure(http.StatusRequestEntityTooLarge, inbox.RefusedTooLarge, errTooLarge.Error())
 }
 
 // text returns the body of the answer.

@@ -5,53 +5,38 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync/atomic"
+	"net/netip"
 	"time"
 )
 
-// firstRead is how much is made ready for a body before any of it has come. A sender who only announces a large body
-// takes no more room than this.
-const firstRead = 32 << 10
-
-// room bounds the bytes of bodies in memory.
-type room struct{ left atomic.Int64 }
-
-func newRoom(size int64) *room {
-	r := &room{}
-	r.left.Store(size)
-	return r
-}
-
-// take takes n bytes, or nothing when there are not so many.
-func (r *room) take(n int64) bool {
-	if r.left.Add(-n) < 0 {
-		r.left.Add(n)
-		return false
-	}
-	return true
-}
-
 // body is one request's body, and the room it takes.
 type body struct {
-	bytes []byte
-	held  int64
-	room  *room
+	bytes    []byte
+	room     *room
+	from     netip.Addr // see HolderOf
+	timeout  time.Duration
+	deadline func(time.Time) error // of reading from the connection
+	marked   int                   // len(bytes) at mark
+
+	// guarded by room.mu
+	of      *holder
+	held    int64
+	mark    time.Time // when its last piece was complete
+	gaveWay bool
+}
+
+// newBody returns the body of a request, empty yet.
+func (d *door) newBody(w http.ResponseWriter, r *http.Request) *body {
+	return &body{
+		room: d.room, from: HolderOf(d.address(r)), timeout: d.opt.ReadTimeout, deadline: http.NewResponseController(w).SetReadDeadline,
+	}
 }
 
 // reserve takes room for n bytes more.
-func (b *body) reserve(n int64) bool {
-	if !b.room.take(n) {
-		return false
-	}
-	b.held += n
-	return true
-}
+func (b *body) reserve(n int64) bool { return b.room.take(b, n) }
 
 // release gives all room back. The bytes must not be used any more.
-func (b *body) release() {
-	b.room.left.Add(b.held)
-	b.held = 0
-}
+func (b *body) release() { b.room.release(b) }
 
 // grow makes place for size bytes in all.
 func (b *body) grow(size int64) bool {
@@ -60,8 +45,7 @@ func (b *body) grow(size int64) bool {
 	}
 	old := int64(cap(b.bytes))
 	b.bytes = append(make([]byte, 0, size), b.bytes...)
-	b.held -= old
-	b.room.left.Add(old)
+	b.room.give(b, old)
 	return true
 }
 
@@ -70,20 +54,24 @@ var errBusy = errors.New("too many bodies in memory")
 
 // read reads a body of at most limit bytes. The errors are errBusy, errTooLarge, *http.MaxBytesError, and what comes
 // from the connection.
-func (d *door) read(b *body, w http.ResponseWriter, r *http.Request, limit int64) error {
+func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	if r.ContentLength > limit {
 		return errTooLarge
 	}
 	if r.ContentLength == 0 {
 		return nil
 	}
-	// A server that cannot set deadlines (a test's recorder) does without.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(d.opt.ReadTimeout))
-	if err := b.fill(http.MaxBytesReader(w, r.Body, limit), r.ContentLength, limit); err != nil {
+	if !b.room.enter(b) {
+		return errBusy
+	}
+	err := b.fill(http.MaxBytesReader(w, r.Body, limit), r.ContentLength, limit)
+	switch gaveWay := b.room.leave(b); {
+	case gaveWay:
+		return errBusy
+	case err != nil:
 		return err
 	}
-	_ = control.SetReadDeadline(time.Time{})
+	_ = b.deadline(time.Time{})
 	return nil
 }
 
@@ -106,6 +94,7 @@ func (b *body) fill(from io.Reader, length, limit int64) error {
 			case err != nil:
 				return err
 			}
+			b.room.moved(b)
 		}
 		if size == most {
 			return nil
@@ -113,7 +102,7 @@ func (b *body) fill(from io.Reader, length, limit int64) error {
 	}
 }
 
-// nothing reports whether a body is empty, blank or an empty object: a probe, signed or not.
+// nothing reports whether a body is empty, blank or an empty object: a probe, unless it has the signature of another body.
 func nothing(body []byte) bool {
 	text := bytes.TrimSpace(body)
 	if len(text) < 2 {

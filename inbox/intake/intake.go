@@ -3,8 +3,9 @@
 // A body is read whole, within bounds, before anything is decided: the signature is over its bytes. What is signed is
 // stored before it is answered 200, however strange it is; what is not signed is answered 401 and kept for a while, in
 // case it was our secret that was wrong. A request of nothing is a probe, such as QoreID sends when the address is
-// saved. The sender may try again later: 503 with Retry-After means that nothing is known to be stored, and a second
-// copy does no harm.
+// saved, if it has no signature or a right one. With another signature it is a webhook that lost its body on the way:
+// HTTP/1.0 without a length, or a redirect that made a GET of the POST. The sender may try again later: 503 with
+// Retry-After means that nothing is known to be stored, and a second copy does no harm.
 //
 // The answers, all of them JSON:
 //
@@ -23,10 +24,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/qoreid"
 )
 
 // Keeper is what the door needs of a store.
@@ -48,6 +51,7 @@ type Answer struct {
 	Secret   string        // name of the secret that matched
 	Size     int           // bytes of the body as received, as far as it was read
 	Unkept   bool          // refused for its signature, and not even quarantined: its address sends too many
+	Lost     bool          // refused with a signature that could be right, and nothing of it was kept
 	Duration time.Duration // from the request's headers to the answer
 }
 
@@ -63,9 +67,11 @@ type Options struct {
 	Keep        Keeper           // required
 	Observe     Observer         // default: nobody
 	Log         *slog.Logger     // default: discard
+	Refusals    *Refusals        // counts what is refused; default: counters that nobody reads
 	Proxies     []netip.Prefix   // whose X-Forwarded-For is believed; default: nobody's
-	InFlight    int64            // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, and never less than three times the largest MaxBody
-	ReadTimeout time.Duration    // for a whole body; default 1 min. It takes the place of the server's, if that has one
+	InFlight    int64            // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, see RoomSize
+	Bodies      int              // that are read at a time; default DefaultBodies
+	ReadTimeout time.Duration    // for each 256 KiB of a body; default 20 s. It takes the place of the server's, if that has one
 	WaitTimeout time.Duration    // for the store; default 30 s. An event that is stored later is a duplicate when it comes again
 	Now         func() time.Time // default time.Now
 }
@@ -78,11 +84,17 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Refusals == nil {
+		o.Refusals = NewRefusals(o.Log, nil)
+	}
 	if o.InFlight == 0 {
 		o.InFlight = DefaultInFlight
 	}
+	if o.Bodies == 0 {
+		o.Bodies = DefaultBodies
+	}
 	if o.ReadTimeout == 0 {
-		o.ReadTimeout = time.Minute
+		o.ReadTimeout = 20 * time.Second
 	}
 	if o.WaitTimeout == 0 {
 		o.WaitTimeout = 30 * time.Second
@@ -95,48 +107,79 @@ func (o Options) withDefaults() Options {
 
 type door struct {
 	opt     Options
-	sources map[string]Source // by path
+	sources paths
 	room    *room
 	strikes *strikes
 }
 
-// New returns the door. It serves the paths of its sources, with or without a slash at their end, and answers 404 to
-// any other.
+// New returns the door. It serves the paths of its sources, see [FoldPath], and answers 404 to any other. It never redirects:
+// the sender would send a GET without the body.
 func New(o Options) http.Handler {
 	o = o.withDefaults()
-	d := &door{opt: o, sources: map[string]Source{}, strikes: newStrikes()}
-	size := o.InFlight
-	for _, s := range o.Sources {
-		s = s.withDefaults()
-		d.sources[trimPath(s.Path)] = s
-		size = max(size, 3*s.MaxBody) // one that grows, or is decoded, stands in memory twice
+	d := &door{strikes: newStrikes()}
+	o.Sources = slices.Clone(o.Sources)
+	for i, s := range o.Sources {
+		o.Sources[i] = s.withDefaults()
 	}
-	d.room = newRoom(size)
+	d.opt, d.sources, d.room = o, newPaths(o.Sources), newRoom(o.Sources, o.InFlight, o.Bodies)
 	return d
 }
-
-func trimPath(path string) string { return strings.TrimSuffix(path, "/") }
 
 // ServeHTTP answers one request.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.opt.Now()
-	s, ok := d.sources[trimPath(r.URL.Path)]
+	s, ok := d.sources.find(r.URL.Path)
 	var a answer
 	switch {
 	case !ok && strings.HasPrefix(r.URL.Path, "/v1/"):
-		a = failure(http.StatusNotFound, "not_found", "webhooks come to this address; the operator's API is at the admin address")
+		a = untaken(http.StatusNotFound, inbox.RefusedPath, "webhooks come to this address; the operator's API is at the admin address")
 	case !ok:
-		a = failure(http.StatusNotFound, "not_found", "nothing is received here: check the address in QoreID's dashboard")
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		a = d.probe(r.Context())
-	case r.Method != http.MethodPost:
+		a = untaken(http.StatusNotFound, inbox.RefusedPath, "nothing is received here: check the address in QoreID's dashboard")
+	case r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		a = failure(http.StatusMethodNotAllowed, "method", "webhooks are sent by POST")
+		a = untaken(http.StatusMethodNotAllowed, inbox.RefusedMethod, "webhooks are sent by POST")
 	default:
+		lengthless(w, r)
 		a = d.receive(w, r, s, start)
 	}
+	if a.unread {
+		giveUp(w, r)
+	}
+	lost := d.note(r, s, a, start)
 	d.opt.Observe(Answer{
-		Source: s.Name, Code: a.code, Status: a.status, Secret: a.secret, Size: a.size, Unkept: a.unkept, Duration: d.opt.Now().Sub(start),
+		Source: s.Name, Code: a.code, Status: a.status, Secret: a.secret, Size: a.size, Unkept: a.unkept, Lost: lost,
+		Duration: d.opt.Now().Sub(start),
 	})
 	a.write(w)
+}
+
+// note counts a request that was refused, and reports whether a webhook may be lost by it. What the store could not take is
+// not counted: the store says itself when it is down. Neither are unsigned requests to paths that no source has.
+func (d *door) note(r *http.Request, s Source, a answer, at time.Time) (lost bool) {
+	if a.code < http.StatusBadRequest || a.status == statusUnavailable {
+		return false
+	}
+	lost = d.signed(r, s)
+	path := ""
+	switch {
+	case a.code == http.StatusUnauthorized:
+		lost = lost && a.unkept
+	case a.code == http.StatusNotFound && !lost:
+		return false
+	case a.code == http.StatusNotFound:
+		path = r.URL.Path
+	}
+	d.opt.Refusals.Note(s.Name, a.status, lost, d.address(r), path, at)
+	return lost
+}
+
+// signed reports whether a request has a signature that could be right, for its source or, without one, for any.
+func (d *door) signed(r *http.Request, s Source) bool {
+	could := func(s Source) bool {
+		return slices.ContainsFunc(r.Header.Values(s.Header), func(v string) bool { return qoreid.WellFormed(s.Algorithm, v) })
+	}
+	if s.Name != "" {
+		return could(s)
+	}
+	return slices.ContainsFunc(d.opt.Sources, could)
 }

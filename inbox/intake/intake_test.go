@@ -248,7 +248,8 @@ func TestAProbeIsAnsweredAndNeverStored(t *testing.T) {
 		"spaces":       d.request(t, http.MethodPost, path, " \r\n"),
 		"{} in spaces": d.request(t, http.MethodPost, path, " {\n"+strings.Repeat(" ", 500)+"}\t\n"),
 		"signed {}":    d.request(t, http.MethodPost, path, "{}", signed("{}")...),
-		"badly signed": d.request(t, http.MethodPost, path, "{}", qoreid.DefaultHeader, "nonsense"),
+		"blank sign.":  d.request(t, http.MethodPost, path, "{}", qoreid.DefaultHeader, " ", qoreid.DefaultHeader, ""),
+		"signed GET":   d.request(t, http.MethodGet, path, "", signed("")...),
 		"zipped {}":    d.request(t, http.MethodPost, path, zipped(t, "{ }"), append(signed(zipped(t, "{ }")), "Content-Encoding", "gzip")...),
 	}
 	for name, req := range probes {
@@ -387,7 +388,7 @@ func TestOnlyWebhooksAreReceived(t *testing.T) {
 	for range 4 {
 		d.answer(t)
 	}
-	for _, elsewhere := range []string{"/", "/webhooks", "/webhooks/qoreid/more", "/WEBHOOKS/qoreid"} {
+	for _, elsewhere := range []string{"/", "/webhooks", "/webhooks/qoreid/more", "/webhooks/qore", "/webhooksqoreid"} {
 		if r := d.do(t, d.request(t, http.MethodPost, elsewhere, body, signed(body)...)); r.code != 404 {
 			t.Errorf("%s: %+v", elsewhere, r)
 		}

@@ -16,12 +16,13 @@ const statusProbe = "probe"
 
 // receive takes one POST.
 func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time.Time) answer {
-	b := &body{room: d.room}
+	b := d.newBody(w, r)
 	defer b.release()
-	err := d.read(b, w, r, s.MaxBody)
+	err := b.read(w, r, s.MaxBody)
 	var a answer
 	if err != nil {
 		a = unread(err)
+		a.unread = true
 	} else {
 		a = d.decide(b, r, s, at)
 	}
@@ -31,22 +32,24 @@ func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time
 
 // decide answers a POST whose body is read.
 func (d *door) decide(b *body, r *http.Request, s Source, at time.Time) answer {
-	if nothing(b.bytes) {
-		return d.probe(r.Context())
-	}
 	headers := keptHeaders(r.Header, s.Header)
-	if encoded(headers) && !b.reserve(s.MaxBody) {
+	secret, why := s.verify(b.bytes, headers)
+	switch {
+	case why == qoreid.Missing && nothing(b.bytes):
+		return d.probe(r.Context())
+	case why != "":
+		return d.refuse(r, s, b.bytes, headers, why, at)
+	case encoded(headers) && !b.reserve(s.MaxBody):
 		return busy()
 	}
-	arrival, why, err := s.Vouch(b.bytes, headers, inbox.FromWebhook, at, time.Time{})
+	arrival, err := s.arrival(secret, b.bytes, headers)
 	switch {
 	case err != nil:
 		return tooLarge()
-	case why != "":
-		return d.refuse(r, s, b.bytes, headers, why, at)
 	case nothing(arrival.Payload.Body):
 		return d.probe(r.Context())
 	}
+	arrival.Origin, arrival.ReceivedAt = inbox.FromWebhook, at
 	ctx, cancel := d.wait(r)
 	defer cancel()
 	receipt, err := d.opt.Keep.Accept(ctx, arrival)
@@ -72,15 +75,15 @@ func unread(err error) answer {
 	case errors.As(err, &limit), errors.Is(err, errTooLarge):
 		return tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return failure(http.StatusRequestTimeout, "slow", "the body did not come in time; send it again")
+		return failure(http.StatusRequestTimeout, inbox.RefusedSlow, "the body did not come in time; send it again")
 	}
-	return failure(http.StatusBadRequest, "incomplete", "the body ended before it was complete")
+	return failure(http.StatusBadRequest, inbox.RefusedIncomplete, "the body ended before it was complete")
 }
 
 // probe answers a request of nothing: whether events could be stored.
 func (d *door) probe(ctx context.Context) answer {
 	if err := d.opt.Keep.Ready(ctx); err != nil {
-		return failure(http.StatusServiceUnavailable, "unavailable", "the store cannot take events at the moment")
+		return failure(http.StatusServiceUnavailable, statusUnavailable, "the store cannot take events at the moment")
 	}
 	return answer{code: http.StatusOK, status: statusProbe}
 }
@@ -115,5 +118,27 @@ func (d *door) unavailable(what string, err error) answer {
 	if inbox.KindOf(err) != inbox.Unavailable { // the store says itself when it is down
 		d.opt.Log.Error(what, "error", err)
 	}
-	return failure(http.StatusServiceUnavailable, "unavailable", "the event could not be stored; send it again")
+	return failure(http.StatusServiceUnavailable, statusUnavailable, "the event could not be stored; send it again")
+}
+
+// lengthless ends the connection after a request in HTTP/1.0 that states no length. Its body, in chunks that this version
+// does not have, would be read as the next request (RFC 9112, section 6.1).
+func lengthless(w http.ResponseWriter, r *http.Request) {
+	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// linger is how long the rest of a body is read that nobody wants. Without it many senders would not see the answer: a
+// connection that is closed with something unread is reset.
+const linger = 250 * time.Millisecond
+
+// giveUp ends the connection of a request whose body was not read. net/http reads the rest before it closes, and would wait
+// for it without end.
+func giveUp(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
+	}
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(linger))
 }

@@ -57,25 +57,49 @@ var errTooLarge = inbox.Errorf(inbox.TooLarge, "", "the body is larger than this
 // headers are as the quarantine keeps them.
 func (s Source) Vouch(raw []byte, headers []inbox.Header, origin inbox.Origin, receivedAt, firstSeen time.Time) (a *inbox.Arrival, why string, err error) {
 	s = s.withDefaults()
-	secret, why := qoreid.Verify(s.Algorithm, s.Secrets(), value(headers, s.Header), raw)
+	secret, why := s.verify(raw, headers)
 	if why != "" {
 		return nil, why, nil
 	}
-	body, headers, err := decode(raw, headers, s.MaxBody)
+	a, err = s.arrival(secret, raw, headers)
 	if err != nil {
 		return nil, "", err
 	}
-	return &inbox.Arrival{
-		Source: s.Name, Mode: s.Mode, Origin: origin, SecretName: secret, ReceivedAt: receivedAt, FirstSeen: firstSeen,
-		NoDedup: s.NoDedup,
-		View:    qoreid.Read(body, qoreid.Rules{Source: s.Name, KeyBy: s.KeyBy, Maps: s.Maps}),
-		Payload: inbox.Payload{Headers: headers, Body: body},
-	}, "", nil
+	a.Origin, a.ReceivedAt, a.FirstSeen = origin, receivedAt, firstSeen
+	return a, "", nil
 }
 
-// Explain says in words why a signature does not pass, empty when it does.
+// verify checks the signature of a body, with the source's defaults filled in. It is the only place that does.
+func (s Source) verify(raw []byte, headers []inbox.Header) (secret, why string) {
+	return qoreid.Verify(s.Algorithm, s.Secrets(), s.Signature(headers), raw)
+}
+
+// arrival makes an arrival of a body whose signature passes. The error is TooLarge when the decoded body is.
+func (s Source) arrival(secret string, raw []byte, headers []inbox.Header) (*inbox.Arrival, error) {
+	body, headers, err := decode(raw, headers, s.MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	return &inbox.Arrival{
+		Source: s.Name, Mode: s.Mode, SecretName: secret, NoDedup: s.NoDedup,
+		View:    qoreid.Read(body, qoreid.Rules{Source: s.Name, KeyBy: s.KeyBy, Maps: s.Maps}),
+		Payload: inbox.Payload{Headers: headers, Body: body},
+	}, nil
+}
+
+// Signature returns what the headers of a request have as its signature: all lines of the signature's header, joined by
+// commas. It is empty when there is none.
+func (s Source) Signature(headers []inbox.Header) string {
+	return inbox.HeaderValue(headers, s.SignatureHeader())
+}
+
+// Explain says in words why a signature does not pass, empty when it does. The signature is as [Source.Signature] returns it.
 func (s Source) Explain(raw []byte, signature string) string {
 	s = s.withDefaults()
+	if _, why := qoreid.Verify(s.Algorithm, s.Secrets(), signature, raw); why == qoreid.Mismatch && nothing(raw) {
+		return "the body was lost on the way, and the signature is that of another one: a proxy dropped the body (HTTP/1.0 without a " +
+			"length), or a redirect turned the POST into a GET"
+	}
 	return qoreid.Explain(s.Algorithm, s.Secrets(), signature, raw)
 }
 
@@ -84,7 +108,7 @@ func (s Source) SignatureHeader() string { return s.withDefaults().Header }
 
 // encoded reports whether a body is to be decoded.
 func encoded(headers []inbox.Header) bool {
-	switch strings.ToLower(strings.TrimSpace(value(headers, contentEncoding))) {
+	switch strings.ToLower(strings.TrimSpace(inbox.HeaderValue(headers, contentEncoding))) {
 	case "gzip", "x-gzip":
 		return true
 	}

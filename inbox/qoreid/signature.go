@@ -92,13 +92,15 @@ func Sign(a Algorithm, key, body []byte) string {
 // nothing else. Otherwise why says what is wrong: Missing, Malformed, NoSecret or Mismatch, in this order of
 // precedence. Every secret is tried, and compared in constant time. A secret with an empty key counts as none: anybody
 // could sign with it, and a secret file is empty for a moment while it is being rewritten.
+//
+// A header that came several times is a list with commas (RFC 9110, section 5.3): a proxy may add an empty or an old value.
+// The signature passes when one of the list does. Whoever can make one holds the secret, whatever stands beside it.
 func Verify(a Algorithm, secrets []Secret, signature string, body []byte) (name, why string) {
-	signature = strings.TrimSpace(signature)
-	if signature == "" {
+	given, some := signatures(a, signature)
+	switch {
+	case !some:
 		return "", Missing
-	}
-	got, err := hex.DecodeString(signature)
-	if err != nil || len(got) != a.size() {
+	case len(given) == 0:
 		return "", Malformed
 	}
 	why = NoSecret
@@ -108,7 +110,7 @@ func Verify(a Algorithm, secrets []Secret, signature string, body []byte) (name,
 		}
 		mac := hmac.New(a.new(), secrets[i].Key)
 		mac.Write(body)
-		same := hmac.Equal(mac.Sum(nil), got)
+		same := among(given, mac.Sum(nil))
 		switch {
 		case why == "": // found already; the others are tried all the same
 		case same:
@@ -118,4 +120,31 @@ func Verify(a Algorithm, secrets []Secret, signature string, body []byte) (name,
 		}
 	}
 	return name, why
+}
+
+// signatures returns the well-formed signatures of a list with commas. some reports whether the list has a member at all.
+func signatures(a Algorithm, list string) (given [][]byte, some bool) {
+	for member := range strings.SplitSeq(list, ",") {
+		member = strings.TrimSpace(member)
+		some = some || member != ""
+		if sum, err := hex.DecodeString(member); err == nil && len(sum) > 0 && len(sum) == a.size() {
+			given = append(given, sum)
+		}
+	}
+	return given, some
+}
+
+// among reports whether a sum is one of those given. It compares with each, in constant time.
+func among(given [][]byte, sum []byte) bool {
+	found := false
+	for _, g := range given {
+		found = hmac.Equal(sum, g) || found
+	}
+	return found
+}
+
+// WellFormed reports whether a list with commas has a signature that some secret could have made.
+func WellFormed(a Algorithm, list string) bool {
+	given, _ := signatures(a, list)
+	return len(given) > 0
 }

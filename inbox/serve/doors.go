@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +22,7 @@ import (
 
 // doors are the addresses a server listens on.
 type doors struct {
+	log     *slog.Logger
 	at      Addresses
 	servers []*http.Server
 	nets    []net.Listener
@@ -31,21 +34,22 @@ type doors struct {
 // listen opens every address, or none.
 func (h *house) listen(ctx context.Context) (*doors, error) {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	d := &doors{streams: cancel}
+	d := &doors{streams: cancel, log: h.log}
 	options := api.Options{
 		Store: h.store, House: h, Sources: h.settings, Version: h.opt.Version, Serving: true, Log: h.log,
+		Refused: h.refusals.Unstored,
 	}
 	health := api.Health(options, h.metrics)
 	operator := api.New(options)
 	token, err := api.Token(h.settings.Data)
 	if err == nil && !h.opt.Closed {
-		d.at.Webhooks, err = d.open("listen", h.settings.Listen, base, intake.New(h.door()))
+		d.at.Webhooks, err = d.openWebhooks(base, h)
 	}
 	if err == nil && h.settings.Admin != "" {
-		d.at.Admin, err = d.open("admin", h.settings.Admin, base, admin(health, api.RequireToken(token, operator)))
+		d.at.Admin, err = d.openOwn("admin", h.settings.Admin, base, admin(health, api.RequireToken(token, operator)))
 	}
 	if err == nil && h.settings.Health != "" {
-		d.at.Health, err = d.open("health", h.settings.Health, base, health)
+		d.at.Health, err = d.openOwn("health", h.settings.Health, base, health)
 	}
 	if err == nil {
 		err = d.openSocket(h.settings.Data, base, operator)
@@ -67,23 +71,58 @@ func admin(health, operator http.Handler) http.Handler {
 	return mux
 }
 
-// open listens on an address.
-func (d *doors) open(flag, address string, base context.Context, handler http.Handler) (string, error) {
+// openWebhooks listens for webhooks, within bounds of the connections that senders may have.
+func (d *doors) openWebhooks(base context.Context, h *house) (string, error) {
+	l, err := listen("listen", h.settings.Listen)
+	if err != nil {
+		return "", err
+	}
+	options := h.door()
+	most, each, bodies := connectionBounds(openFiles())
+	if most < mostConnections {
+		h.log.Warn("few files may be open at a time, so fewer connections are taken", "connections", most, "files", openFiles(),
+			"hint", "raise the limit of open files (ulimit -n, LimitNOFILE=) to 2048")
+	}
+	options.Bodies = bodies
+	bounded := newConnections(l, most, each, options.Trusts, func(from netip.Addr, why string) {
+		h.refusals.Note("", why, false, from, "", time.Now())
+	})
+	s := d.add("webhooks", bounded, base, bounded.seen(intake.New(options)))
+	s.ConnState, s.ConnContext, s.MaxHeaderBytes = bounded.state, bounded.context, 32<<10
+	return l.Addr().String(), nil
+}
+
+// openOwn listens for the operator. On a loopback address it answers only by a loopback name.
+func (d *doors) openOwn(flag, address string, base context.Context, handler http.Handler) (string, error) {
+	l, err := listen(flag, address)
+	if err != nil {
+		return "", err
+	}
+	if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() {
+		name, _, _ := net.SplitHostPort(address) // it was listened on
+		handler = api.LoopbackNames(name, handler)
+	}
+	d.add(flag, l, base, handler)
+	return l.Addr().String(), nil
+}
+
+// listen opens an address.
+func listen(flag, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		hint := "give another address with --" + flag
 		if errors.Is(err, syscall.EADDRINUSE) {
 			hint = "another program listens there: stop it, or " + hint
 		}
-		return "", inbox.Errorf(inbox.Unavailable, "listen on "+address, "%w", errors.Unwrap(err)).WithHint(hint)
+		return nil, inbox.Errorf(inbox.Unavailable, "listen on "+address, "%w", errors.Unwrap(err)).WithHint(hint)
 	}
-	d.add(l, base, handler)
-	return l.Addr().String(), nil
+	return l, nil
 }
 
-func (d *doors) add(l net.Listener, base context.Context, handler http.Handler) *http.Server {
+func (d *doors) add(name string, l net.Listener, base context.Context, handler http.Handler) *http.Server {
 	s := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: newServerLog(d.log, name),
+		Handler:  handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return base },
 	}
 	d.servers = append(d.servers, s)
@@ -119,7 +158,7 @@ func (d *doors) openSocket(data string, base context.Context, operator http.Hand
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "listen on "+path, "%w", err)
 	}
-	d.add(l, base, operator).ConnContext = api.PeerActor
+	d.add("socket", l, base, operator).ConnContext = api.PeerActor
 	d.at.Socket = path
 	return nil
 }

@@ -38,11 +38,11 @@ type memory struct {
 // newMemory begins with what the program takes without plugins.
 func newMemory(s *config.Settings, events int64) *memory {
 	m := &memory{}
-	room := int64(intake.DefaultInFlight)
-	for _, door := range s.Doors() {
-		m.document = max(m.document, door.MaxBody)
-		room = max(room, 3*door.MaxBody)
+	sources := s.Doors()
+	for _, source := range sources {
+		m.document = max(m.document, source.MaxBody)
 	}
+	room := intake.RoomSize(sources, intake.DefaultInFlight)
 	m.fixed = []MemoryPart{
 		{Name: "the program and its store", Bytes: baseBytes + eventBytes*events, mapped: baseMapped},
 		{Name: "webhooks that are being received and stored", Bytes: room + store.DefaultQueueBytes},

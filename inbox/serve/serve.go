@@ -61,6 +61,7 @@ type house struct {
 	metrics  *api.Metrics
 	observe  []func(*inbox.Event, *inbox.Attempt)
 	needs    running // belongs to the shelf's goroutine
+	refusals *intake.Refusals
 }
 
 // Run serves until ctx is done, then stops cleanly and returns nil. It returns an error of a kind when it cannot begin,
@@ -99,6 +100,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 		return err
 	}
 	defer func() { err = errors.Join(err, h.store.Close()) }()
+	h.refusals = intake.NewRefusals(o.Log, h.store)
 	if h.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, "cache"), Log: o.Log}); err != nil {
 		return err
 	}
@@ -167,9 +169,10 @@ func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
 func (h *house) door() intake.Options {
 	return intake.Options{
 		Sources: h.settings.Doors(), Keep: h.opt.Harm.keep(h.store), Log: h.log, Proxies: h.settings.Proxies, Now: h.opt.Harm.Now,
+		Refusals: h.refusals,
 		Observe: func(a intake.Answer) {
 			h.metrics.CountWebhook(api.Webhook{
-				Source: a.Source, Code: a.Code, Status: a.Status, Secret: a.Secret, Size: a.Size, Duration: a.Duration,
+				Source: a.Source, Code: a.Code, Status: a.Status, Secret: a.Secret, Size: a.Size, Duration: a.Duration, Lost: a.Lost,
 			})
 		},
 	}
@@ -183,6 +186,7 @@ func (h *house) live(ctx context.Context, doors *doors) error {
 	storeEnd := h.start(whole, fall, "the store", h.store.Run)
 	dispatchEnd := h.start(whole, fall, "the dispatcher", h.dispatch.Run)
 	shelfEnd := h.start(whole, fall, "the plugins folder", h.shelf.Run)
+	refusalsEnd := h.start(whole, fall, "the counts of what was refused", h.refusals.Run)
 	doors.serve(fall)
 	h.log.Info("ready", "webhooks", doors.at.Webhooks, "admin", doors.at.Admin, "data", h.settings.Data, "version", h.opt.Version)
 	if h.opt.Ready != nil {
@@ -194,6 +198,7 @@ func (h *house) live(ctx context.Context, doors *doors) error {
 	doors.shutdown(doorGrace)
 	dispatchEnd()
 	shelfEnd()
+	refusalsEnd()
 	storeEnd()
 	h.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
 	if cause := context.Cause(whole); ctx.Err() == nil && cause != nil {

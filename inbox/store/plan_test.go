@@ -113,6 +113,7 @@ func everything(t *testing.T, w *world) {
 		"refused": s.EachRefused(ctx, "q", func(*inbox.Refused) error { return nil }),
 		"backup":  s.Backup(ctx, operator, t.TempDir()+"/copy.db"),
 		"ready":   s.Ready(ctx),
+		"counts":  s.CountRefusals(ctx, []inbox.Refusal{{Source: "q", Why: "too_large", Hour: now.Truncate(time.Hour), Count: 1, LastAt: now}}),
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -189,6 +190,7 @@ func reads(t *testing.T, w *world, id inbox.LaneID) {
 		"stats":      func() (any, error) { return s.Stats(ctx) },
 		"audit":      func() (any, error) { return s.AuditLog(ctx, inbox.AuditFilter{Limit: 5}) },
 		"refused":    func() (any, error) { return s.RefusedList(ctx, "q", 5) },
+		"refusals":   func() (any, error) { return s.Refusals(ctx, time.Now()) },
 	} {
 		_, err := read()
 		must(t, name, err)

@@ -54,12 +54,7 @@ func (s *Store) Refuse(ctx context.Context, r *inbox.Refused) error {
 
 // signatureOf tells two requests with the same body apart: the second may carry the right signature.
 func signatureOf(r *inbox.Refused) string {
-	for _, h := range r.Payload.Headers {
-		if h.Name == r.SignatureHeader {
-			return h.Value
-		}
-	}
-	return ""
+	return inbox.HeaderValue(r.Payload.Headers, r.SignatureHeader)
 }
 
 // evict drops what exceeds the bounds.

@@ -99,6 +99,17 @@ CREATE TABLE refused (
 	UNIQUE (source, digest)
 ) STRICT;
 
+-- How many requests were refused, by hour. The words of why grow, so no CHECK lists them.
+CREATE TABLE refusals (
+	hour    INTEGER NOT NULL, -- its beginning
+	source  TEXT    NOT NULL, -- empty: none had the path
+	why     TEXT    NOT NULL,
+	lost    INTEGER NOT NULL CHECK (lost IN (0, 1)), -- signed, and nothing was kept
+	count   INTEGER NOT NULL CHECK (count > 0),
+	last_at INTEGER NOT NULL,
+	PRIMARY KEY (hour, source, why, lost)
+) STRICT, WITHOUT ROWID;
+
 -- A plugin is its name; position and state survive its file.
 CREATE TABLE plugins (
 	id          INTEGER NOT NULL PRIMARY KEY,

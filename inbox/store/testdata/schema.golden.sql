@@ -173,6 +173,16 @@ CREATE TABLE plugins (
 	probes      INTEGER NOT NULL DEFAULT 0
 , proven INTEGER NOT NULL DEFAULT 0 CHECK (proven IN (0, 1)), previous TEXT NOT NULL DEFAULT '', filtered INTEGER NOT NULL DEFAULT 0 CHECK (filtered >= 0)) STRICT;
 
+CREATE TABLE refusals (
+	hour    INTEGER NOT NULL, -- its beginning
+	source  TEXT    NOT NULL, -- empty: none had the path
+	why     TEXT    NOT NULL,
+	lost    INTEGER NOT NULL CHECK (lost IN (0, 1)), -- signed, and nothing was kept
+	count   INTEGER NOT NULL CHECK (count > 0),
+	last_at INTEGER NOT NULL,
+	PRIMARY KEY (hour, source, why, lost)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE refused (
 	id          INTEGER NOT NULL PRIMARY KEY,
 	source      TEXT    NOT NULL,

@@ -1,0 +1,283 @@
+package serve
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+)
+
+// bounded is a server with few connections, whose handler waits at /wait until it is let go. Linux has all of 127.0.0.0/8 as
+// addresses to come from.
+type bounded struct {
+	*testing.T
+	list    *connections
+	address string
+	entered chan struct{}
+	letGo   chan struct{}
+	waiting int // in the handler
+
+	mu         sync.Mutex
+	closed     []netip.Addr
+	unreadable int
+}
+
+func newBounded(t *testing.T, most, each int) *bounded {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bounded{T: t, address: l.Addr().String(), entered: make(chan struct{}, 100), letGo: make(chan struct{})}
+	b.list = newConnections(l, most, each, func(a netip.Addr) bool { return a == netip.MustParseAddr("127.0.0.9") }, func(a netip.Addr, why string) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if why == inbox.RefusedUnreadable {
+			b.unreadable++
+			return
+		}
+		b.closed = append(b.closed, a)
+	})
+	s := &http.Server{
+		ConnState: b.list.state, ConnContext: b.list.context, MaxHeaderBytes: 4 << 10, ErrorLog: newServerLog(slog.New(slog.DiscardHandler), ""),
+		Handler: b.list.seen(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/wait" {
+				b.entered <- struct{}{}
+				<-b.letGo
+			}
+		})),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(b.list) }()
+	t.Cleanup(func() {
+		_ = s.Close()
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// told returns how many connections of an address were closed for a bound.
+func (b *bounded) told(from string) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range b.closed {
+		if a.String() == from {
+			n++
+		}
+	}
+	return n
+}
+
+type peer struct {
+	*net.TCPConn
+	b  *bounded
+	in *bufio.Reader
+}
+
+// dial opens a connection from an address.
+func (b *bounded) dial(from string) *peer {
+	b.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.DialContext(context.Background(), "tcp", b.address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	return &peer{c.(*net.TCPConn), b, bufio.NewReader(c)}
+}
+
+func (p *peer) ask(path string) { fmt.Fprintf(p, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path) }
+
+// answered reports whether an answer comes.
+func (p *peer) answered() bool {
+	resp, err := http.ReadResponse(p.in, nil)
+	if err != nil {
+		return false
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode == http.StatusOK
+}
+
+// works reports whether the connection takes a request. One that was closed does not. The server notes that a connection is
+// idle after it has answered, which is waited for.
+func (p *peer) works() bool {
+	p.ask("/")
+	ok := p.answered()
+	inboxtest.Eventually(p.b, "only those in the handler are busy", func() bool {
+		p.b.list.mu.Lock()
+		defer p.b.list.mu.Unlock()
+		n := 0
+		for c := range p.b.list.open {
+			if c.busy {
+				n++
+			}
+		}
+		return n <= p.b.waiting
+	})
+	return ok
+}
+
+// idle opens a connection and has one request answered on it.
+func (b *bounded) idle(from string) *peer {
+	b.Helper()
+	p := b.dial(from)
+	if !p.works() {
+		b.Fatal("a connection within the bounds is not answered")
+	}
+	return p
+}
+
+// busy opens a connection and has a handler wait on it.
+func (b *bounded) busy(from string) *peer {
+	b.Helper()
+	p := b.dial(from)
+	p.ask("/wait")
+	<-b.entered
+	b.waiting++
+	return p
+}
+
+func TestAnAddressHasABoundAndItsOldestIdleConnectionMakesWay(t *testing.T) {
+	b := newBounded(t, 100, 3)
+	first, second, third := b.idle("127.0.0.1"), b.idle("127.0.0.1"), b.busy("127.0.0.1")
+	if !first.works() { // so that the second is idle longer
+		t.Error("the first does not go on")
+	}
+	other := b.idle("127.0.0.2")
+	fourth := b.idle("127.0.0.1")
+	if second.works() {
+		t.Error("the one that was idle longest goes on beyond the bound")
+	}
+	if !first.works() || !fourth.works() || !other.works() || b.told("127.0.0.1") != 1 {
+		t.Errorf("others were closed: %v", b.closed)
+	}
+	fourth.ask("/wait") // a later request on a connection is as busy as a first one
+	<-b.entered
+	b.waiting++
+	busy := []*peer{third, fourth, b.busy("127.0.0.1")} // the idle one makes way
+	if late := b.dial("127.0.0.1"); late.works() {
+		t.Error("a connection beyond the bound is taken while none is idle")
+	}
+	if !other.works() || b.told("127.0.0.2") != 0 {
+		t.Error("another address has to make way")
+	}
+	close(b.letGo)
+	for i, p := range busy {
+		if !p.answered() {
+			t.Errorf("busy connection %d was closed", i)
+		}
+	}
+}
+
+func TestWhenAllConnectionsAreTakenTheAddressWithMostMakesWay(t *testing.T) {
+	b := newBounded(t, 6, 100)
+	proxy := []*peer{b.idle("127.0.0.9"), b.idle("127.0.0.9"), b.idle("127.0.0.9")}
+	few := b.idle("127.0.0.2")
+	many := []*peer{b.idle("127.0.0.1"), b.idle("127.0.0.1")}
+	fresh := b.idle("127.0.0.3")
+	if many[0].works() || !many[1].works() || !few.works() || !fresh.works() {
+		t.Errorf("closed were %v", b.closed)
+	}
+	for _, p := range proxy {
+		if !p.works() {
+			t.Error("a trusted proxy makes way before others")
+		}
+	}
+}
+
+func TestATrustedProxyHasNoBoundOfItsOwn(t *testing.T) {
+	b := newBounded(t, 20, 2)
+	for range 15 {
+		b.busy("127.0.0.9")
+	}
+	if !b.dial("127.0.0.9").works() || len(b.closed) > 0 {
+		t.Error("a trusted proxy is bounded")
+	}
+	close(b.letGo)
+}
+
+func TestAConnectionWaitsWhileAllAreBusy(t *testing.T) {
+	b := newBounded(t, 2, 100)
+	one := b.busy("127.0.0.1")
+	b.busy("127.0.0.2")
+	late := b.dial("127.0.0.3")
+	late.ask("/")
+	_ = one.Close()
+	b.letGo <- struct{}{} // net/http sees that a connection is gone when its handler returns
+	if !late.answered() {
+		t.Error("it is not answered when there is place again")
+	}
+	close(b.letGo)
+}
+
+func TestAListenerThatWaitsForAPlaceCanBeClosed(t *testing.T) {
+	b := newBounded(t, 1, 100)
+	b.busy("127.0.0.1")
+	late := b.dial("127.0.0.2")
+	late.ask("/")
+	_ = b.list.Close()
+	close(b.letGo)
+	if late.answered() {
+		t.Error("a connection is taken after the end")
+	}
+}
+
+// net/http answers them itself, or not at all.
+func TestRequestsThatNoHandlerSeesAreCounted(t *testing.T) {
+	b := newBounded(t, 100, 100)
+	b.idle("127.0.0.1")
+	silent := b.dial("127.0.0.1")
+	if err := silent.CloseWrite(); err != nil { // says nothing, as a health check does
+		t.Fatal(err)
+	}
+	silent.answered()
+	for i, text := range []string{
+		"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 10<<10) + "\r\n\r\n",
+		"POST / HTTP/1.1\r\nHo",
+	} {
+		p := b.dial("127.0.0.1")
+		_, _ = io.WriteString(p, text)
+		_ = p.CloseWrite()
+		if p.answered() {
+			t.Errorf("%q is answered 200", text)
+		}
+		inboxtest.Eventually(t, "it is counted", func() bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.unreadable == i+1
+		})
+	}
+	if len(b.closed) > 0 {
+		t.Errorf("closed %v", b.closed)
+	}
+}
+
+func TestTheBoundsLeaveFilesForTheRest(t *testing.T) {
+	for _, c := range []struct {
+		files              uint64
+		most, each, bodies int
+	}{{0, 1024, 256, 128}, {1 << 20, 1024, 256, 128}, {1024, 512, 128, 64}, {128, 64, 16, 8}, {10, 16, 4, 2}} {
+		if most, each, bodies := connectionBounds(c.files); most != c.most || each != c.each || bodies != c.bodies {
+			t.Errorf("%d files: %d, %d, %d", c.files, most, each, bodies)
+		}
+	}
+	if openFiles() == 0 {
+		t.Error("the limit of open files is not known")
+	}
+}

@@ -1,0 +1,36 @@
+package serve
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"strings"
+
+	"inbox/inbox"
+)
+
+// serverLog writes the lines that net/http logs itself (panics, failed accepts, handshakes) to the program's log, each as
+// one line.
+type serverLog struct {
+	log      *slog.Logger
+	listener string
+}
+
+// newServerLog returns a log for [http.Server.ErrorLog].
+func newServerLog(to *slog.Logger, listener string) *log.Logger {
+	return log.New(serverLog{to, listener}, "", 0)
+}
+
+// Write takes one line. A panic is an error; what a client did wrong is of use only to who looks for it.
+func (s serverLog) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	level := slog.LevelWarn
+	switch {
+	case strings.HasPrefix(text, "http: panic"):
+		level = slog.LevelError
+	case strings.HasPrefix(text, "http: TLS handshake error"), strings.HasPrefix(text, "http: URL query contains semicolon"):
+		level = slog.LevelDebug
+	}
+	s.log.Log(context.Background(), level, "the HTTP server reports a problem", "listener", s.listener, "problem", inbox.Printable(text))
+	return len(line), nil
+}

@@ -131,19 +131,19 @@ func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	if p, ok := s.cache.get(seq); ok {
 		return p, nil
 	}
-	var bytes []byte
-	var sum, content sql.NullInt64
-	err := s.readers.QueryRowContext(ctx, `SELECT e.content_id, c.bytes, c.checksum FROM events e LEFT JOIN contents c ON c.id = e.content_id WHERE e.seq = ?`, seq).
-		Scan(&content, &bytes, &sum)
+	var id sql.NullInt64
+	var c content
+	err := s.readers.QueryRowContext(ctx, `SELECT e.content_id, `+contentColumns("c")+` FROM events e LEFT JOIN contents c ON c.id = e.content_id WHERE e.seq = ?`, seq).
+		Scan(append([]any{&id}, c.into()...)...)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return inbox.Payload{}, inbox.Errorf(inbox.NotFound, "", "no event with seq %d", seq)
 	case err != nil:
 		return inbox.Payload{}, readError(fmt.Errorf("read the payload of event %d: %w", seq, err))
-	case !content.Valid:
+	case !id.Valid:
 		return inbox.Payload{}, inbox.Errorf(inbox.NotFound, "", "the payload of event %d was purged", seq)
 	}
-	p, err := unpackPayload(bytes, sum.Int64) // of nothing, when the content is gone though nobody purged it
+	p, err := c.payload()
 	if err != nil {
 		return p, inbox.Errorf(inbox.Internal, fmt.Sprintf("read the payload of event %d", seq), "%w", err).
 			WithHint("restore a backup, or run `inbox db check` to see how much is damaged")

@@ -32,6 +32,7 @@ type tx struct {
 	now      int64
 	head     int64            // newest seq
 	stored   int64            // stored_at of it
+	contents contentIDs       // given to contents
 	fresh    map[uint64]int64 // digests of the batch: first 64 bits → seq
 	payloads []placed         // of the batch, to be kept in memory
 	after    []func()         // changes of memory that follow a commit
@@ -42,10 +43,11 @@ type writer struct {
 	s    *Store
 	conn *conn // nil when the file could not be opened anew
 
-	head   int64
-	stored int64
-	known  digests
-	stale  bool // memory may differ from the file: a commit failed, and the file says whether it happened
+	head     int64
+	stored   int64
+	contents contentIDs
+	known    digests
+	stale    bool // memory may differ from the file: a commit failed, and the file says whether it happened
 }
 
 // Points at which Options.Fault is asked.
@@ -181,7 +183,7 @@ func (w *writer) try(batch []*op) error {
 	if err := w.step(pointBegin, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	t := &tx{w: w, now: w.s.now(), head: w.head, stored: w.stored}
+	t := &tx{w: w, now: w.s.now(), head: w.head, stored: w.stored, contents: w.contents}
 	for _, o := range batch {
 		if err := w.applySafely(o, t); err != nil {
 			w.rollback()
@@ -253,7 +255,7 @@ func (w *writer) applySafely(o *op, t *tx) (err error) {
 // committed takes over in memory what is now durable.
 func (w *writer) committed(t *tx) {
 	appended := t.head > w.head
-	w.head, w.stored = t.head, t.stored
+	w.head, w.stored, w.contents = t.head, t.stored, t.contents
 	for hash, seq := range t.fresh {
 		w.known.add(hash, seq)
 	}

@@ -214,5 +214,5 @@ func assign(dest any, v driver.Value) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("a %T does not fit a %s", v, to.Type())
+	return &unsound{fmt.Errorf("a %T stands where a %s belongs", v, to.Type())}
 }

@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -87,4 +89,41 @@ func TestAPowerCutLosesEventsWithoutTheFlushOfEveryCommit(t *testing.T) {
 		t.Errorf("%d cuts lost nothing of %d acknowledged with synchronous=NORMAL: the simulation cannot tell", cuts, acked)
 	}
 	t.Logf("NORMAL: %d of %d cuts lost something of %d acknowledged", losing, cuts, acked)
+}
+
+// A program that is killed between a write and its flush leaves frames that only the kernel has. Whoever starts next must
+// not act on them before the disk has them.
+func TestAPowerCutLosesNothingThatTheStartAfterAKillHasSeen(t *testing.T) {
+	dir := crashed(t, 40)
+	d := newDisk()
+	for _, name := range []string{"inbox.db", "store.key", "inbox.db-wal"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "inbox.db-wal" {
+			d.step(call{what: "write", file: name, data: b})
+			continue
+		}
+		d.kept[name] = b
+	}
+	t.Setenv(childEnv+"_LOOK", "1")
+	calls := recordIn(t, dir, "look", time.Minute)
+	for i, c := range calls {
+		if d.step(c); c.what == "flushed" && c.file == "inbox.db-wal" {
+			break
+		}
+		if c.what == "write" || c.what == "ack" {
+			t.Fatalf("call %d of %d is a %s of %s: the log was not flushed before it", i, len(calls), c.what, c.file)
+		}
+	}
+	for _, c := range calls {
+		if c.what == "ack" {
+			d.step(c)
+		}
+	}
+	lost, err := lostAt(t, d, "nothing", rand.New(rand.NewPCG(1, 1)), true)
+	if err != nil || lost > 0 || len(d.acks) != 40 {
+		t.Errorf("%d of %d events that it saw are lost, %v", lost, len(d.acks), err)
+	}
 }

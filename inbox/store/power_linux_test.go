@@ -43,11 +43,17 @@ type call struct {
 // record runs the program under strace for a while and returns what it did up to its closing the files.
 func record(t *testing.T, salt string, life time.Duration) []call {
 	t.Helper()
+	return recordIn(t, t.TempDir(), salt, life)
+}
+
+// recordIn is record in a directory that may have a store.
+func recordIn(t *testing.T, dir, salt string, life time.Duration) []call {
+	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		missing(t, "strace")
 	}
-	dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
+	trace := filepath.Join(t.TempDir(), "trace")
 	cmd, in, out := spawn(t, dir, salt, strace, "-f", "-y", "-xx", "-s", "200000", "-qq", "-o", trace,
 		"-e", "trace=pwrite64,write,fsync,fdatasync,ftruncate,unlink,unlinkat", "-e", "signal=none")
 	stop := time.AfterFunc(life, func() { in.Close() })
@@ -165,7 +171,7 @@ func begun(name string, a args, dir string) []call {
 }
 
 // fileOf returns the name of a file in the data directory, "." for the directory. The store's key is written under
-// another name first.
+// another name first, and so is a new database.
 func fileOf(path, dir string) (string, bool) {
 	if strings.HasPrefix(path, `\x`) {
 		path = unhex(path)
@@ -176,6 +182,9 @@ func fileOf(path, dir string) (string, bool) {
 	}
 	if strings.HasPrefix(name, "store.key") {
 		name = "store.key"
+	}
+	if name == "inbox.db.new" { // under which it is made
+		name = "inbox.db"
 	}
 	return name, true
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -142,4 +143,41 @@ func CopyClosed(t testing.TB, dir string) string {
 		t.Fatal(err)
 	}
 	return to
+}
+
+// CopyOpen copies the directory of a store that is open and at rest, as a crash would leave it.
+func CopyOpen(t testing.TB, dir string) string {
+	t.Helper()
+	return CopyClosed(t, dir)
+}
+
+// RaiseInLog returns a copy of a store that crashed after a server had raised its mark so many times.
+func RaiseInLog(t testing.TB, dir string, times int) string {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, fileName), "wal_autocheckpoint(0)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	defer db.Close()
+	for range times {
+		var now int
+		_, err := db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+		if err == nil {
+			err = db.QueryRow("PRAGMA user_version").Scan(&now)
+		}
+		if err == nil {
+			_, err = db.Exec(userVersion(markOf(now)+1, versionOf(now)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return CopyOpen(t, dir)
+}
+
+// Exists reports whether there is a file.
+func Exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -41,6 +41,10 @@ func (w *writer) reload() error {
 		w.s.subs.wake()
 	}
 	w.wakeUpkeep()
+	if w.anew {
+		w.anew = false
+		return w.watch.watchLog()
+	}
 	return nil
 }
 

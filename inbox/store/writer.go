@@ -47,7 +47,10 @@ type writer struct {
 	stored   int64
 	contents contentIDs
 	known    digests
-	stale    bool // memory may differ from the file: a commit failed, and the file says whether it happened
+	watch    *fileWatch // of a server's store
+	gone     *displaced // a file was found not to be at its place
+	anew     bool       // the connection was opened after watch began
+	stale    bool       // memory may differ from the file: a commit failed, and the file says whether it happened
 }
 
 // Points at which Options.Fault is asked.
@@ -79,7 +82,29 @@ func openWriter(ctx context.Context, s *Store) (*writer, error) {
 	return w, nil
 }
 
+// settleIn readies the file for a server: its mark is raised, and its place is watched from now on.
+func (w *writer) settleIn() error {
+	mark, err := w.renew()
+	if err != nil {
+		return err
+	}
+	w.watch, err = watchFiles(w.s.path, mark)
+	return err
+}
+
+// look makes sure that the files are at their places.
+func (w *writer) look() error {
+	err := w.watch.check()
+	if d, ok := isDisplaced(err); ok && w.gone == nil {
+		w.gone = d
+	}
+	return err
+}
+
 func (w *writer) connect(ctx context.Context) error {
+	if err := w.watch.checkFile(); err != nil {
+		return err
+	}
 	c, err := writerConnector(w.s.path, w.s.opt.Relaxed)
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
@@ -89,6 +114,7 @@ func (w *writer) connect(ctx context.Context) error {
 		return openError(w.s.path, err)
 	}
 	w.conn, err = newConn(raw)
+	w.anew = w.watch != nil
 	return err
 }
 
@@ -132,7 +158,10 @@ func (w *writer) commit(batch []*op) error {
 		return nil
 	}
 	err := w.try(batch)
+	gone, lost := isDisplaced(err)
 	switch {
+	case lost:
+		return w.giveUp(batch, gone)
 	case err == nil:
 		for _, o := range batch {
 			o.done(nil)
@@ -169,6 +198,16 @@ func refused(batch []*op) []*op {
 	})
 }
 
+// giveUp tells a batch that the files are not at their places, and returns what ends the program.
+func (w *writer) giveUp(batch []*op, why *displaced) error {
+	fatal := inbox.Errorf(inbox.Unavailable, "", "%w: nothing more is taken", why).
+		WithHint("the log says what was saved, and where; put the right files in place and start again")
+	w.gone = why
+	w.s.fallIll(fatal)
+	fail(batch, fatal)
+	return fatal
+}
+
 func fail(batch []*op, err error) {
 	for _, o := range batch {
 		o.done(err)
@@ -178,6 +217,9 @@ func fail(batch []*op, err error) {
 // try runs a batch as one transaction.
 func (w *writer) try(batch []*op) error {
 	if err := w.ready(); err != nil {
+		return err
+	}
+	if err := w.look(); err != nil {
 		return err
 	}
 	if err := w.step(pointBegin, "BEGIN IMMEDIATE"); err != nil {
@@ -193,6 +235,9 @@ func (w *writer) try(batch []*op) error {
 	err := w.step(pointCommit, "COMMIT")
 	if err == nil {
 		err = w.s.opt.Fault(pointCommitted)
+	}
+	if err == nil {
+		err = w.look() // else it was committed to a file that no start will read
 	}
 	if err != nil {
 		w.stale = true
@@ -285,7 +330,17 @@ func (w *writer) wakeUpkeep() {
 // opens again by itself.
 func (w *writer) idle() error {
 	w.s.checkDisk()
-	if w.s.sick.Load() == nil {
+	putBack, err := w.watch.checkRest(w.s.digest.key)
+	if putBack {
+		w.s.opt.Log.Error("the store's key was moved or removed while the server ran: it was put back", "file", keyName)
+	}
+	if err == nil {
+		err = w.look()
+	}
+	if gone, lost := isDisplaced(err); lost {
+		return w.giveUp(nil, gone)
+	}
+	if err == nil && w.s.sick.Load() == nil {
 		return nil
 	}
 	return w.commit([]*op{{done: func(error) {}, apply: func(t *tx) error {

@@ -27,7 +27,7 @@ import (
 // Main runs the program with the arguments, streams and environment of the process, and returns its exit code.
 func Main() int {
 	p := &program{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now, zone: time.Local,
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, now: time.Now, zone: time.Local, zoneNote: zoneProblem(os.Getenv("TZ")),
 		inTerminal: isTerminal(os.Stdin), outTerminal: isTerminal(os.Stdout), errTerminal: isTerminal(os.Stderr),
 	}
 	return p.run(context.Background(), os.Args[1:])
@@ -42,6 +42,7 @@ type program struct {
 	getenv   func(string) string
 	now      func() time.Time
 	zone     *time.Location
+	zoneNote string // what is wrong with TZ, until it was said
 
 	inTerminal, outTerminal, errTerminal bool
 

@@ -176,7 +176,7 @@ func (p *program) stamp(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.In(p.zone).Format("2006-01-02 15:04:05 -07:00")
+	return t.In(p.local()).Format("2006-01-02 15:04:05 -07:00")
 }
 
 func orDash(text string) string {

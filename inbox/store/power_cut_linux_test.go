@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 )
 
 // cutPower cuts the power at so many places of a record, and returns at how many something acknowledged was lost.
@@ -58,7 +57,7 @@ func TestAPowerCutLosesNothingThatWasAcknowledged(t *testing.T) {
 	if testing.Short() || stride > 1 {
 		t.Skip("cuts the power 900 times")
 	}
-	calls := record(t, "power", 2500*time.Millisecond)
+	calls := record(t, "power", 3000)
 	cuts, losing, acked := cutPower(t, calls, 900)
 	if losing > 0 || cuts < 800 || acked < 100 {
 		t.Errorf("%d cuts, of which %d lost something; %d acknowledged", cuts, losing, acked)
@@ -83,7 +82,7 @@ func TestAPowerCutLosesEventsWithoutTheFlushOfEveryCommit(t *testing.T) {
 		t.Skip("cuts the power 300 times")
 	}
 	t.Setenv(childEnv+"_NORMAL", "1")
-	calls := record(t, "power", 1500*time.Millisecond)
+	calls := record(t, "power", 2000)
 	cuts, losing, acked := cutPower(t, calls, 300)
 	if losing == 0 {
 		t.Errorf("%d cuts lost nothing of %d acknowledged with synchronous=NORMAL: the simulation cannot tell", cuts, acked)
@@ -108,7 +107,7 @@ func TestAPowerCutLosesNothingThatTheStartAfterAKillHasSeen(t *testing.T) {
 		d.kept[name] = b
 	}
 	t.Setenv(childEnv+"_LOOK", "1")
-	calls := recordIn(t, dir, "look", time.Minute)
+	calls := recordIn(t, dir, "look", 0)
 	for i, c := range calls {
 		if d.step(c); c.what == "flushed" && c.file == "inbox.db-wal" {
 			break

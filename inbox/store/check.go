@@ -19,7 +19,7 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) ([]
 		}
 	}
 	found := func(err error) error { // what cannot be read for damage is a finding
-		if err == nil || ctx.Err() != nil || (!isUnsound(err) && primary(err) != 0) {
+		if !isUnsound(err) {
 			return err
 		}
 		note("the file: %s", err)

@@ -88,6 +88,9 @@ func find(ctx context.Context, o *Options, path string) error {
 			WithHint("choose a directory that can be written with --data or INBOX_DATA")
 	}
 	o.Log.Info("a new store was made", "file", path)
+	if kept, err := os.ReadDir(filepath.Join(o.Dir, "releases")); err == nil && len(kept) > 0 {
+		o.Log.Warn("a new store was made, but the directory has releases that another one kept: if a store was here, stop and restore it", "file", path)
+	}
 	return nil
 }
 

@@ -53,11 +53,24 @@ func (s *Store) each(ctx context.Context, query string, args []any, fn func(row 
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := fn(rows); err != nil {
+		if err := fn(checkedRows{rows}); err != nil {
 			return readError(err)
 		}
 	}
 	return readError(rows.Err())
+}
+
+// checkedRows are rows whose values must fit where they are read to: the tables are STRICT, so what does not was not
+// written by us.
+type checkedRows struct{ *sql.Rows }
+
+// Scan copies the row's columns.
+func (r checkedRows) Scan(dest ...any) error {
+	err := r.Rows.Scan(dest...)
+	if err != nil && r.Err() == nil {
+		return &unsound{err}
+	}
+	return err
 }
 
 // readError gives a failed read its kind.

@@ -181,3 +181,6 @@ func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
+
+// Look makes sure that the files of a server's store at rest are at their places.
+func Look(s *Store) error { return s.w.look() }

@@ -34,7 +34,7 @@ func (s *Store) leave() error {
 // is. A file that was replaced but has a name elsewhere is left alone, and so is one whose directory is another.
 func (s *Store) rescue() (inPlace bool) {
 	p := s.w.watch
-	if sameFile(filepath.Dir(p.path), p.dir) != nil {
+	if _, err := sameFile(filepath.Dir(p.path), p.dir); err != nil {
 		return false
 	}
 	to := p.path

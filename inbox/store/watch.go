@@ -14,7 +14,7 @@ import (
 
 // fileWatch knows which files a server's store has open. A file that is moved,
 // removed or replaced goes on to exist for who has it open, and what is written to it is in no file that a start will
-// read. So the writer looks, before and after every commit, whether the files at their names are those that it has open.
+// read. So the writer looks with every commit whether the files at their names are those that it has open.
 // It asks nothing where the system does not let an open file be replaced (Windows).
 type fileWatch struct {
 	path string
@@ -45,8 +45,12 @@ func isDisplaced(err error) (*displaced, bool) {
 	return d, ok
 }
 
-// watchFiles begins to watch the files of an open store.
+// watchFiles begins to watch the files of an open store; nil where there is nothing to watch for. A nil fileWatch finds
+// nothing.
 func watchFiles(path string, mark int) (*fileWatch, error) {
+	if !watched {
+		return nil, nil
+	}
 	p := &fileWatch{path: path, mark: mark}
 	dir := filepath.Dir(path)
 	for _, one := range []struct {
@@ -71,6 +75,9 @@ func watchFiles(path string, mark int) (*fileWatch, error) {
 
 // watchLog takes the log that is there for the store's. It is called after the connection that writes was opened.
 func (p *fileWatch) watchLog() error {
+	if p == nil {
+		return nil
+	}
 	if p.log != nil {
 		if err := p.log.Close(); err != nil {
 			return err
@@ -88,6 +95,9 @@ func (p *fileWatch) watchLog() error {
 
 // close closes what it has open itself. SQLite's connections must be closed before.
 func (p *fileWatch) close() error {
+	if p == nil {
+		return nil
+	}
 	var err error
 	for _, f := range []*os.File{p.log, p.file} {
 		if f != nil {
@@ -99,7 +109,7 @@ func (p *fileWatch) close() error {
 
 // check returns a [displaced] error when the database or its log is not the file at its name. It takes some microseconds.
 func (p *fileWatch) check() error {
-	if !watched || p == nil {
+	if p == nil {
 		return nil
 	}
 	if err := p.checkFile(); err != nil {
@@ -110,10 +120,10 @@ func (p *fileWatch) check() error {
 
 // checkFile is check for the database alone; it may be called by several goroutines.
 func (p *fileWatch) checkFile() error {
-	if !watched || p == nil {
+	if p == nil {
 		return nil
 	}
-	if err := sameFile(p.path, p.db); err != nil {
+	if _, err := sameFile(p.path, p.db); err != nil {
 		return err
 	}
 	var now [4]byte
@@ -127,18 +137,26 @@ func (p *fileWatch) checkFile() error {
 	return nil
 }
 
+// checkSize is the part of check that must be done before a commit: once the log was written to, its size no longer tells
+// that it was cut.
+func (p *fileWatch) checkSize() error {
+	if p == nil {
+		return nil
+	}
+	if st, err := statFile(p.path + "-wal"); err != nil || st.id != p.logID || st.size >= p.logSize {
+		return nil // what else is wrong, check finds afterwards
+	}
+	return p.checkLog()
+}
+
 // checkLog looks whether the log is the file that was opened, and has not been cut: a log that is written to after it was
 // cut has a hole, and nothing of it can be read.
 func (p *fileWatch) checkLog() error {
 	path := p.path + "-wal"
-	st, err := statFile(path)
+	st, err := sameFile(path, p.logID)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return &displaced{what: path + " was moved or removed while the server ran"}
 	case err != nil:
-		return inbox.Errorf(inbox.Unavailable, "look at "+path, "%w", err)
-	case st.id != p.logID:
-		return &displaced{what: path + " was replaced while the server ran"}
+		return err
 	case st.size == 0: // moved into the file
 		p.logSize, p.salts = 0, [8]byte{}
 		return nil
@@ -159,15 +177,15 @@ func (p *fileWatch) checkLog() error {
 // checkRest is check for what is looked at every second: the directory, the lock and the key. A key that was removed is put
 // back, because a store without its key is worth nothing and this may be the last copy.
 func (p *fileWatch) checkRest(key []byte) (putBack bool, err error) {
-	if !watched || p == nil {
+	if p == nil {
 		return false, nil
 	}
 	dir := filepath.Dir(p.path)
-	if err := sameFile(dir, p.dir); err != nil {
+	if _, err := sameFile(dir, p.dir); err != nil {
 		return false, err
 	}
 	if p.lock != (fileID{}) {
-		if err := sameFile(filepath.Join(dir, lockName), p.lock); err != nil {
+		if _, err := sameFile(filepath.Join(dir, lockName), p.lock); err != nil {
 			return false, err
 		}
 	}
@@ -196,15 +214,15 @@ func (p *fileWatch) checkKey(path string, key []byte) (putBack bool, err error) 
 }
 
 // sameFile returns a [displaced] error when another file, or none, has a name.
-func sameFile(path string, id fileID) error {
+func sameFile(path string, id fileID) (fileStat, error) {
 	st, err := statFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &displaced{what: path + " was moved or removed while the server ran"}
+		err = &displaced{what: path + " was moved or removed while the server ran"}
 	case err != nil:
-		return inbox.Errorf(inbox.Unavailable, "look at "+path, "%w", err)
+		err = inbox.Errorf(inbox.Unavailable, "look at "+path, "%w", err)
 	case st.id != id:
-		return &displaced{what: path + " was replaced while the server ran"}
+		err = &displaced{what: path + " was replaced while the server ran"}
 	}
-	return nil
+	return st, err
 }

@@ -219,7 +219,7 @@ func (w *writer) try(batch []*op) error {
 	if err := w.ready(); err != nil {
 		return err
 	}
-	if err := w.look(); err != nil {
+	if err := w.watch.checkSize(); err != nil {
 		return err
 	}
 	if err := w.step(pointBegin, "BEGIN IMMEDIATE"); err != nil {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -124,9 +122,6 @@ func (d *doors) close() {
 		for i, l := range d.nets {
 			_ = d.servers[i].Close()
 			_ = l.Close() // closed already when its server was
-		}
-		if d.at.Socket != "" && !strings.HasPrefix(d.at.Socket, "@") {
-			_ = os.Remove(d.at.Socket)
 		}
 		for _, fn := range d.cleanup {
 			fn()

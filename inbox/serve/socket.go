@@ -28,18 +28,28 @@ func (h *house) openSocket(d *doors, base context.Context, operator http.Handler
 	if err != nil {
 		return inbox.Errorf(inbox.Internal, "find the socket's place", "%w", err)
 	}
+	made := func() {} // removes what was made for it
 	if len(path) > longestSocket {
 		dir, err := h.socketDir()
 		if err != nil {
 			return err
 		}
-		d.cleanup = append(d.cleanup, func() { _ = os.Remove(dir) })
+		made = func() { _ = os.Remove(dir) }
 		path = filepath.Join(dir, socketName)
 	}
 	l, err := listenPrivately(path)
 	if err != nil {
+		made()
 		return inbox.Errorf(inbox.Unavailable, "listen on "+path, "%w", err)
 	}
+	ours, _ := os.Lstat(path) // it is just made
+	d.cleanup = append(d.cleanup, func() {
+		// Where the directory was replaced, it may be another server's.
+		if now, err := os.Lstat(path); err == nil && (runtime.GOOS == "windows" || os.SameFile(ours, now)) {
+			_ = os.Remove(path)
+		}
+		made()
+	})
 	d.add(l, base, operator).ConnContext = api.PeerActor
 	d.at.Socket = path
 	return nil

@@ -174,16 +174,13 @@ func (p *fileWatch) checkLog() error {
 	return nil
 }
 
-// checkRest is check for what is looked at every second: the directory, the lock and the key. A key that was removed is put
+// checkRest is check for what is looked at every second: the lock and the key. A key that was removed is put
 // back, because a store without its key is worth nothing and this may be the last copy.
 func (p *fileWatch) checkRest(key []byte) (putBack bool, err error) {
 	if p == nil {
 		return false, nil
 	}
 	dir := filepath.Dir(p.path)
-	if _, err := sameFile(dir, p.dir); err != nil {
-		return false, err
-	}
 	if p.lock != (fileID{}) {
 		if _, err := sameFile(filepath.Join(dir, lockName), p.lock); err != nil {
 			return false, err

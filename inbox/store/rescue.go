@@ -14,7 +14,8 @@ func (s *Store) leave() error {
 	w := s.w
 	_ = w.look() // what it finds is kept in gone
 	if w.gone != nil && w.gone.harmed {
-		return nil // closing would move pages between files that do not belong together; the end of the program closes them
+		// Closing would move pages between files that do not belong together; the end of the program closes them.
+		return s.setLogAside()
 	}
 	w.checkpoint()
 	saved := w.gone != nil && w.conn != nil && s.rescue()
@@ -27,6 +28,29 @@ func (s *Store) leave() error {
 		}
 	}
 	return err
+}
+
+// setLogAside renames the log of a database that was written over, so that a start does not meet it beside the one that was
+// put there. It is kept: it may have the last of what the old one held.
+func (s *Store) setLogAside() error {
+	log := s.path + "-wal"
+	if st, err := statFile(log); !s.w.gone.another || err != nil || st.id != s.w.watch.logID || st.size == 0 {
+		return nil
+	}
+	to := s.aside(log)
+	if err := os.Rename(log, to); err != nil {
+		return fmt.Errorf("set the log aside: %w", err)
+	}
+	s.opt.Log.Error("the store's file was written over: its log, which has what was stored last, was set aside", "file", to)
+	if err := os.Remove(s.path + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("set the log aside: %w", err)
+	}
+	return nil
+}
+
+// aside is the name that something of a store gets whose place another has taken.
+func (s *Store) aside(path string) string {
+	return fmt.Sprintf("%s.replaced-%s", path, s.opt.Now().UTC().Format("20060102T150405Z"))
 }
 
 // rescue saves what a store holds whose file is not at its place: the program ends, and a file that was removed is gone with
@@ -46,7 +70,7 @@ func (s *Store) rescue() (inPlace bool) {
 		if info, err := p.file.Stat(); err != nil || links(info) > 0 {
 			return false
 		}
-		to = fmt.Sprintf("%s.replaced-%s", p.path, s.opt.Now().UTC().Format("20060102T150405Z"))
+		to = s.aside(p.path)
 	}
 	if err := s.w.copyTo(to); err != nil {
 		s.opt.Log.Error("cannot save what the store held", "file", to, "error", err)

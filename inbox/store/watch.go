@@ -33,8 +33,9 @@ type fileWatch struct {
 
 // displaced is the error of a file that is not at its place any more. The program must end.
 type displaced struct {
-	what   string
-	harmed bool // the file or its log was written to by others: nothing may be moved from one to the other any more
+	what    string
+	harmed  bool // the file or its log was written to by others: nothing may be moved from one to the other any more
+	another bool // the file has become another database, which the log does not belong to
 }
 
 func (d *displaced) Error() string { return d.what }
@@ -126,22 +127,30 @@ func (p *fileWatch) checkFile() error {
 	if _, err := sameFile(p.path, p.db); err != nil {
 		return err
 	}
+	return p.checkMark()
+}
+
+// checkMark looks whether the file was written over, as `cp` does: it is the same file then.
+func (p *fileWatch) checkMark() error {
 	var now [4]byte
 	if _, err := p.file.ReadAt(now[:], versionAt); err != nil && !errors.Is(err, io.EOF) {
 		return inbox.Errorf(inbox.Unavailable, "look at "+p.path, "%w", err)
 	}
 	// The last raises may be in the log only.
 	if raised(p.mark, markOf(int(binary.BigEndian.Uint32(now[:])))) > 2 {
-		return &displaced{what: p.path + " was overwritten while the server ran", harmed: true}
+		return &displaced{what: p.path + " was overwritten while the server ran", harmed: true, another: true}
 	}
 	return nil
 }
 
-// checkSize is the part of check that must be done before a commit: once the log was written to, its size no longer tells
-// that it was cut.
-func (p *fileWatch) checkSize() error {
+// checkBefore is the part of check that must be done before a commit. A commit may move the log into the file, which may be
+// another database by now, and once the log was written to, its size no longer tells that it was cut.
+func (p *fileWatch) checkBefore() error {
 	if p == nil {
 		return nil
+	}
+	if err := p.checkMark(); err != nil {
+		return err
 	}
 	if st, err := statFile(p.path + "-wal"); err != nil || st.id != p.logID || st.size >= p.logSize {
 		return nil // what else is wrong, check finds afterwards

@@ -219,7 +219,7 @@ func (w *writer) try(batch []*op) error {
 	if err := w.ready(); err != nil {
 		return err
 	}
-	if err := w.watch.checkSize(); err != nil {
+	if err := w.watch.checkBefore(); err != nil {
 		return err
 	}
 	if err := w.step(pointBegin, "BEGIN IMMEDIATE"); err != nil {

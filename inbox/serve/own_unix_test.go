@@ -21,8 +21,8 @@ import (
 
 const another = 65534 // a user who is nobody here
 
-// startIn runs a server on a directory until it is ready and returns its error and its log.
-func startIn(t *testing.T, dir string, then func(at serve.Addresses)) (error, string) {
+// startIn runs a server on a directory until it is ready and returns its log and its error.
+func startIn(t *testing.T, dir string, then func(at serve.Addresses)) (string, error) {
 	t.Helper()
 	flags := map[string]string{"data": dir, "listen": "127.0.0.1:0", "admin": "", "min-free": "1 KiB"}
 	s, err := config.Load(config.Inputs{File: os.DevNull, Flags: flags, Getenv: func(string) string { return "" }})
@@ -39,7 +39,7 @@ func startIn(t *testing.T, dir string, then func(at serve.Addresses)) (error, st
 			cancel()
 		},
 	})
-	return err, log.String()
+	return log.String(), err
 }
 
 func nothing(serve.Addresses) {}
@@ -78,7 +78,7 @@ func TestADirectoryThatAnotherUserCanChangeIsPutRightOrRefused(t *testing.T) {
 				t.Skip("only root can give files away")
 			}
 			dir := filepath.Join(t.TempDir(), "data")
-			if err, log := startIn(t, dir, nothing); err != nil || strings.Contains(log, "this user alone") {
+			if log, err := startIn(t, dir, nothing); err != nil || strings.Contains(log, "this user alone") {
 				t.Fatalf("%v\n%s", err, log)
 			}
 			for _, sub := range []string{"releases", "cache"} {
@@ -90,7 +90,7 @@ func TestADirectoryThatAnotherUserCanChangeIsPutRightOrRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.spoil(t, dir)
-			err, log := startIn(t, dir, nothing)
+			log, err := startIn(t, dir, nothing)
 			if c.says != "" {
 				if inbox.KindOf(err) != inbox.Forbidden || !strings.Contains(err.Error(), c.says) || !strings.Contains(inbox.HintOf(err), "chown") {
 					t.Errorf("%v (%s)", err, inbox.HintOf(err))
@@ -170,7 +170,7 @@ func TestTheSocketOfALongPathFindsAPlace(t *testing.T) {
 				t.Setenv("TMPDIR", c.temp)
 			}
 			var at string
-			err, log := startIn(t, long, func(a serve.Addresses) {
+			log, err := startIn(t, long, func(a serve.Addresses) {
 				at = a.Socket
 				info, err := os.Stat(at)
 				if err != nil || info.Mode() != fs.ModeSocket|0o600 {
@@ -200,7 +200,7 @@ func TestTheSocketOfALongPathFindsAPlace(t *testing.T) {
 func TestTheSocketIsMadeWhereNobodyElseCanReachIt(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	err, _ := startIn(t, dir, func(at serve.Addresses) {
+	_, err := startIn(t, dir, func(at serve.Addresses) {
 		if at.Socket != filepath.Join(dir, "inbox.sock") {
 			t.Errorf("at %s", at.Socket)
 		}

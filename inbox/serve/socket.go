@@ -16,10 +16,19 @@ import (
 const (
 	socketName = "inbox.sock"
 
-	// longestSocket is how long the path of a socket may be on every system: 108 bytes on Linux, 104 on macOS (unix(7),
-	// unix(4)), one of them zero, and it is made under a name that is up to three bytes longer.
+	// longestSocket is how long the path of a socket in the data directory may be: what every system takes, less three bytes
+	// for the longer name under which it is made.
 	longestSocket = 100
 )
+
+// longestPath is how long the path of a socket may be on this system: 108 bytes on Linux and Windows, 104 elsewhere, one of them
+// zero (unix(7), unix(4)).
+func longestPath() int {
+	if runtime.GOOS == "linux" || runtime.GOOS == "windows" {
+		return 107
+	}
+	return 103
+}
 
 // openSocket listens for the operator on a socket that only this user can reach. Where the path in the data directory is
 // too long for a socket, it lies in a directory of its own elsewhere; the lock says where.
@@ -28,16 +37,16 @@ func (h *house) openSocket(d *doors, base context.Context, operator http.Handler
 	if err != nil {
 		return inbox.Errorf(inbox.Internal, "find the socket's place", "%w", err)
 	}
-	made := func() {} // removes what was made for it
+	listen, made := listenPrivately, func() {} // made removes what was made for it
 	if len(path) > longestSocket {
 		dir, err := h.socketDir()
 		if err != nil {
 			return err
 		}
-		made = func() { _ = os.Remove(dir) }
+		listen, made = listenIn, func() { _ = os.Remove(dir) } // it is private already
 		path = filepath.Join(dir, socketName)
 	}
-	l, err := listenPrivately(path)
+	l, err := listen(path)
 	if err != nil {
 		made()
 		return inbox.Errorf(inbox.Unavailable, "listen on "+path, "%w", err)
@@ -79,7 +88,7 @@ func privateDir(in string) (string, error) {
 	switch {
 	case !filepath.IsAbs(in):
 		return "", errors.New("the path is not absolute")
-	case len(in)+len("/inbox-0123456789/"+socketName) > longestSocket:
+	case len(in)+len("/inbox-0123456789/"+socketName) > longestPath():
 		return "", errors.New("the path is too long for a socket")
 	}
 	return os.MkdirTemp(in, "inbox-")
@@ -93,7 +102,7 @@ func listenPrivately(path string) (net.Listener, error) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
-		return net.Listen("unix", path)
+		return listenIn(path)
 	}
 	private, err := os.MkdirTemp(filepath.Dir(path), "s")
 	if err != nil {
@@ -101,16 +110,25 @@ func listenPrivately(path string) (net.Listener, error) {
 	}
 	defer os.Remove(private)
 	made := filepath.Join(private, "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
+	l, err := listenIn(made)
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // it has another name then
-	if err = os.Chmod(made, 0o600); err == nil {
-		err = os.Rename(made, path) // over one that is left over: the lock is ours
-	}
-	if err != nil {
+	if err := os.Rename(made, path); err != nil { // over one that is left over: the lock is ours
 		return nil, errors.Join(err, l.Close(), os.Remove(made))
+	}
+	return l, nil
+}
+
+// listenIn makes a socket in a directory that is this user's alone.
+func listenIn(path string) (net.Listener, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // it may have another name by then
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close(), os.Remove(path))
 	}
 	return l, nil
 }

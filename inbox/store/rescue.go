@@ -7,7 +7,38 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"inbox/inbox"
 )
+
+// settleIn readies the file for a server: its mark is raised, and its place is watched from now on.
+func (w *writer) settleIn() error {
+	mark, err := w.renew()
+	if err != nil {
+		return err
+	}
+	w.watch, err = watchFiles(w.s.path, mark)
+	return err
+}
+
+// look makes sure that the files are at their places.
+func (w *writer) look() error {
+	err := w.watch.check()
+	if d, ok := isDisplaced(err); ok && w.gone == nil {
+		w.gone = d
+	}
+	return err
+}
+
+// giveUp tells a batch that the files are not at their places, and returns what ends the program.
+func (w *writer) giveUp(batch []*op, why *displaced) error {
+	fatal := inbox.Errorf(inbox.Unavailable, "", "%w: nothing more is taken", why).
+		WithHint("the log says what was saved, and where; put the right files in place and start again")
+	w.gone = why
+	w.s.fallIll(fatal)
+	fail(batch, fatal)
+	return fatal
+}
 
 // leave gives up the files at the end of a server, and saves what is not at its place any more.
 func (s *Store) leave() error {

@@ -82,25 +82,6 @@ func openWriter(ctx context.Context, s *Store) (*writer, error) {
 	return w, nil
 }
 
-// settleIn readies the file for a server: its mark is raised, and its place is watched from now on.
-func (w *writer) settleIn() error {
-	mark, err := w.renew()
-	if err != nil {
-		return err
-	}
-	w.watch, err = watchFiles(w.s.path, mark)
-	return err
-}
-
-// look makes sure that the files are at their places.
-func (w *writer) look() error {
-	err := w.watch.check()
-	if d, ok := isDisplaced(err); ok && w.gone == nil {
-		w.gone = d
-	}
-	return err
-}
-
 func (w *writer) connect(ctx context.Context) error {
 	if err := w.watch.checkFile(); err != nil {
 		return err
@@ -196,16 +177,6 @@ func refused(batch []*op) []*op {
 		}
 		return err != nil
 	})
-}
-
-// giveUp tells a batch that the files are not at their places, and returns what ends the program.
-func (w *writer) giveUp(batch []*op, why *displaced) error {
-	fatal := inbox.Errorf(inbox.Unavailable, "", "%w: nothing more is taken", why).
-		WithHint("the log says what was saved, and where; put the right files in place and start again")
-	w.gone = why
-	w.s.fallIll(fatal)
-	fail(batch, fatal)
-	return fatal
 }
 
 func fail(batch []*op, err error) {

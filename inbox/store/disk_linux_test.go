@@ -74,6 +74,11 @@ func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
 			t.Errorf("event %d: %v", r.Seq, err)
 		}
 	}
+	if again, err := store.Open(ctx, store.Options{Dir: dir, Server: true, MinFree: 1}); err != nil {
+		t.Errorf("a start while the disk is full: %v", err)
+	} else if err := again.Close(); err != nil {
+		t.Error(err)
+	}
 	makeRoom()
 	inboxtest.Eventually(t, "the store is ready again", func() bool { return s.Ready(ctx) == nil })
 	for i := range 50 {

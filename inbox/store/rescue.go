@@ -11,11 +11,15 @@ import (
 	"inbox/inbox"
 )
 
-// settleIn readies the file for a server: its mark is raised, and its place is watched from now on.
+// settleIn readies the file for a server: its mark is raised, and its place is watched from now on. A disk that is full or
+// cannot be written now does not keep a server from starting: it answers 503 until it can. One that does not flush does.
 func (w *writer) settleIn() error {
 	mark, err := w.renew()
-	if err != nil {
+	if flushFailed(err) || (err != nil && !diskFailed(err)) {
 		return err
+	}
+	if err != nil {
+		w.s.opt.Log.Warn("cannot write to the store at the start; going on without raising its mark", "error", err)
 	}
 	w.watch, err = watchFiles(w.s.path, mark)
 	return err

@@ -12,10 +12,9 @@ import (
 	"inbox/inbox"
 )
 
-// fileWatch knows which files a server's store has open. A file that is moved,
-// removed or replaced goes on to exist for who has it open, and what is written to it is in no file that a start will
-// read. So the writer looks with every commit whether the files at their names are those that it has open.
-// It asks nothing where the system does not let an open file be replaced (Windows).
+// fileWatch knows which files a server's store has open. A file that is moved, removed or replaced goes on to exist while it
+// is open. What is written to it is in no file that the next start reads. So the writer looks with every commit whether the
+// files at their names are those that it has open. Where an open file cannot be replaced (Windows), there is no watch.
 type fileWatch struct {
 	path string
 	dir  fileID
@@ -136,8 +135,9 @@ func (p *fileWatch) checkMark() error {
 	if _, err := p.file.ReadAt(now[:], versionAt); err != nil && !errors.Is(err, io.EOF) {
 		return inbox.Errorf(inbox.Unavailable, "look at "+p.path, "%w", err)
 	}
-	// The last raises may be in the log only.
-	if raised(p.mark, markOf(int(binary.BigEndian.Uint32(now[:])))) > 2 {
+	// The last raises may be in the log only, or be in the file though the commit seemed to fail.
+	mark := markOf(int(binary.BigEndian.Uint32(now[:])))
+	if min(raised(p.mark, mark), raised(mark, p.mark)) > 2 {
 		return &displaced{what: p.path + " was overwritten while the server ran", harmed: true, another: true}
 	}
 	return nil

@@ -39,8 +39,30 @@ func ownCache(dir string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	dir, err = filepath.EvalSymlinks(dir) // the operator may have put it on another disk
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !open {
+		open, err = strange(dir)
+	}
+	if err == nil && open {
+		err = empty(dir)
+	}
+	if err != nil {
+		return inbox.Errorf(inbox.Unavailable, "empty the cache", "%w", err).WithHint("remove " + dir + ": it is made anew")
+	}
+	if !open {
+		return nil
+	}
+	log.Warn("the cache of machine code was emptied: others could write to it", "directory", dir)
+	return nil
+}
+
+// strange reports whether something in a directory is, or may be, another user's: a link leads to what was not looked at.
+func strange(dir string) (found bool, err error) {
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+		if err != nil || path == dir {
 			return err
 		}
 		info, err := d.Info()
@@ -48,21 +70,20 @@ func ownCache(dir string, log *slog.Logger) error {
 			return err
 		}
 		if !trusted(info) || info.Mode().Perm()&0o022 != 0 || info.Mode()&fs.ModeSymlink != 0 {
-			open = true
+			found = true
+			return fs.SkipAll
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return inbox.Errorf(inbox.Unavailable, "look at the cache", "%w", err).WithHint("remove " + dir + ": it is made anew")
+	return found, err
+}
+
+func empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
 	}
-	if !open {
-		return nil
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return inbox.Errorf(inbox.Unavailable, "empty the cache", "%w", err).WithHint("remove " + dir + ": it is made anew")
-	}
-	log.Warn("the cache of machine code was emptied: others could write to it", "directory", dir)
-	return nil
+	return err
 }
 
 // own makes sure that a file or directory, if there is one, can be changed by this user and root alone, and reports whether

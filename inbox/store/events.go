@@ -68,7 +68,7 @@ type checkedRows struct{ *sql.Rows }
 func (r checkedRows) Scan(dest ...any) error {
 	err := r.Rows.Scan(dest...)
 	if err != nil && r.Err() == nil {
-		return &unsound{err}
+		return &unsound{fmt.Errorf("a stored value is not of its column's type: %w", err)}
 	}
 	return err
 }

@@ -111,3 +111,30 @@ func TestACrashedStoreKnowsItsOwnLog(t *testing.T) {
 	}
 	inboxtest.Check(t, s)
 }
+
+// What a log of another database leaves, where no mark tells, is values that the schema cannot hold.
+func TestWhatTheSchemaCannotHoldIsDamageAndNotAFaultOfOurs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))
+	inboxtest.Fill(t, s, 40)
+	inboxtest.Eventually(t, "digests are sealed", func() bool { _, runs := store.Digests(s); return runs > 0 })
+	done()
+	unopened := store.CopyClosed(t, dir)
+	store.Spoil(t, unopened, "digest_filters", `UPDATE digest_filters SET bits = 'a text'`)
+	if s, err := store.Open(ctx, store.Options{Dir: unopened}); err == nil {
+		s.Close()
+		t.Error("it was opened")
+	} else if !errors.Is(err, store.ErrDamaged) || inbox.KindOf(err) != inbox.Invalid || !strings.Contains(inbox.HintOf(err), "restore a backup") || strings.Contains(err.Error(), "uint8") {
+		t.Errorf("%v (%s)", err, inbox.HintOf(err))
+	}
+	store.Spoil(t, dir, "contents", `UPDATE contents SET checksum = 'a text' WHERE id = (SELECT min(id) FROM contents)`)
+	s, err := store.Open(ctx, store.Options{Dir: dir, MinFree: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if problems, err := s.Check(ctx, nil); err != nil || len(problems) == 0 {
+		t.Errorf("a check finds %q, %v", problems, err)
+	}
+}

@@ -184,3 +184,22 @@ func Exists(path string) bool {
 
 // Look makes sure that the files of a server's store at rest are at their places.
 func Look(s *Store) error { return s.w.look() }
+
+// Spoil runs a statement on a table of a closed store that takes values of any type, as damage would leave it.
+func Spoil(t testing.TB, dir, table, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for _, text := range []string{
+		"PRAGMA writable_schema = 1", "UPDATE sqlite_schema SET sql = replace(sql, 'STRICT', '') WHERE name = '" + table + "'",
+		"PRAGMA writable_schema = RESET", "PRAGMA ignore_check_constraints = 1", statement,
+	} {
+		if _, err := db.Exec(text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"inbox/inbox"
 )
@@ -68,7 +69,9 @@ type checkedRows struct{ *sql.Rows }
 func (r checkedRows) Scan(dest ...any) error {
 	err := r.Rows.Scan(dest...)
 	if err != nil && r.Err() == nil {
-		return &unsound{fmt.Errorf("a stored value is not of its column's type: %w", err)}
+		// Of the error only the column: the rest speaks of Go's types.
+		column, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sql: Scan error on "), ": ")
+		return &unsound{fmt.Errorf("a stored value is not of its type (%s)", column)}
 	}
 	return err
 }

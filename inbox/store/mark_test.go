@@ -134,7 +134,7 @@ func TestWhatTheSchemaCannotHoldIsDamageAndNotAFaultOfOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if problems, err := s.Check(ctx, nil); err != nil || len(problems) == 0 {
+	if problems, err := s.Check(ctx, nil); err != nil || len(problems) == 0 || strings.Contains(strings.Join(problems, " "), "uint8") {
 		t.Errorf("a check finds %q, %v", problems, err)
 	}
 }

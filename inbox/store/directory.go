@@ -108,6 +108,22 @@ func create(ctx context.Context, o *Options, path string) error {
 		return err
 	}
 	part := path + newSuffix
+	err := beginFile(part)
+	if err == nil {
+		err = fillFile(ctx, *o, part)
+	}
+	if err == nil {
+		err = os.Rename(part, path)
+	}
+	if err == nil {
+		err = syncDir(o.Dir)
+	}
+	return err
+}
+
+// beginFile makes the empty file of a new database, without what an earlier start left. Its name is on the disk before the
+// key's.
+func beginFile(part string) error {
 	for _, left := range []string{part, part + "-wal", part + "-shm", part + "-journal"} {
 		if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -116,16 +132,17 @@ func create(ctx context.Context, o *Options, path string) error {
 	if err := writeSynced(part, nil); err != nil { // with its mode, so that no umask makes it readable by others
 		return err
 	}
-	if err := syncDir(o.Dir); err != nil {
-		return err
-	}
+	return syncDir(filepath.Dir(part))
+}
+
+// fillFile makes the key and the tables, and brings them to the disk.
+func fillFile(ctx context.Context, o Options, part string) error {
 	key, err := ensureKey(filepath.Join(o.Dir, keyName))
 	if err != nil {
 		return err
 	}
-	inner := *o
-	inner.Server = true // the lock is held
-	w, err := openWriter(ctx, &Store{opt: inner, path: part, digest: digester{key: key}})
+	o.Server = true // the lock is held
+	w, err := openWriter(ctx, &Store{opt: o, path: part, digest: digester{key: key}})
 	if err != nil {
 		return err
 	}
@@ -133,11 +150,5 @@ func create(ctx context.Context, o *Options, path string) error {
 	if err == nil {
 		_, err = w.moveLog("TRUNCATE")
 	}
-	if err = joinClose(err, w.close); err != nil {
-		return err
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	return syncDir(o.Dir)
+	return joinClose(err, w.close)
 }

@@ -140,18 +140,12 @@ func markInLog(path string) (mark int, ok bool, err error) {
 	if _, err := io.ReadFull(r, head); err != nil {
 		return 0, false, err
 	}
+	sum, size := readWALHeader(head)
+	if size == 0 {
+		return 0, false, nil
+	}
 	word := binary.BigEndian.Uint32
-	if word(head)&^1 != walMagic || word(head[8:]) < 512 || word(head[8:]) > 65536 {
-		return 0, false, nil
-	}
-	sum := walSum{order: binary.LittleEndian}
-	if word(head)&1 == 1 {
-		sum.order = binary.BigEndian
-	}
-	if sum.add(head[:24]); !sum.is(head[24:]) {
-		return 0, false, nil
-	}
-	frame := make([]byte, walFrameHeader+int(word(head[8:])))
+	frame := make([]byte, walFrameHeader+size)
 	pending, seen := 0, false
 	for {
 		if _, err := io.ReadFull(r, frame); err != nil {
@@ -169,6 +163,21 @@ func markInLog(path string) (mark int, ok bool, err error) {
 			mark, ok = pending, true
 		}
 	}
+}
+
+// readWALHeader returns the checksum so far and the size of a page, 0 when SQLite would not read the log.
+func readWALHeader(head []byte) (sum walSum, size int) {
+	word := binary.BigEndian.Uint32
+	sum.order = binary.LittleEndian
+	if word(head)&1 == 1 {
+		sum.order = binary.BigEndian
+	}
+	sum.add(head[:24])
+	page := word(head[8:])
+	if word(head)&^1 != walMagic || page < 512 || page > 65536 || !sum.is(head[24:]) {
+		return sum, 0
+	}
+	return sum, int(page)
 }
 
 // walSum is the running checksum of a log.

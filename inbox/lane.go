@@ -56,8 +56,9 @@ func (k KeyBy) Pointer() (string, bool) {
 	return string(k), k != "" && k != KeyByKey && k != KeyByReference
 }
 
-// LaneOf returns the lane of an event. at returns the scalar at a JSON pointer of the event's body as text; it is
-// called only when key_by is a pointer. An event without the wanted value falls back to its key.
+// LaneOf returns the lane of an event. at returns the scalar at a JSON pointer of the event's body as text, or what is
+// stored of it (see [Digested]); it is called only when key_by is a pointer. An event without the wanted value falls back
+// to its key.
 func LaneOf(e *Event, order Order, by KeyBy, at func(pointer string) (string, bool)) LaneID {
 	id := LaneID{Mode: e.Mode, Key: e.View.Key}
 	switch ptr, isPtr := by.Pointer(); {
@@ -73,6 +74,18 @@ func LaneOf(e *Event, order Order, by KeyBy, at func(pointer string) (string, bo
 		}
 	}
 	return id
+}
+
+// Digested returns at with every scalar replaced by its digest. The key of a lane is stored: a scalar of a body may be long,
+// and it may be personal.
+func Digested(at func(pointer string) (string, bool), digest func(value string) string) func(pointer string) (string, bool) {
+	return func(pointer string) (string, bool) {
+		v, ok := at(pointer)
+		if !ok {
+			return "", false
+		}
+		return digest(v), true
+	}
 }
 
 // Keying is what the lanes of a plugin are made by. It is stored with the plugin, since lanes that lag must be found

@@ -67,13 +67,24 @@ func tokenProblem(shown string) error {
 }
 
 // PeerActor names, for a connection of the socket in the data directory, the user at its other end. It fits
-// [http.Server.ConnContext]. The socket's mode lets in its owner only, so the connection needs no token.
+// [http.Server.ConnContext]. The connection needs no token: the socket's mode lets in its owner only, and of other users than
+// root and the one that the server runs as every request is refused, whatever the mode became.
 func PeerActor(ctx context.Context, c net.Conn) context.Context {
-	if uid, ok := peerUID(c); ok {
+	uid, known, err := peerUID(c)
+	switch {
+	case err != nil, known && uid != 0 && uid != uint32(os.Geteuid()):
+		return context.WithValue(ctx, strangerKey{}, true)
+	case known:
 		return WithActor(ctx, "uid:"+strconv.FormatUint(uint64(uid), 10))
 	}
 	return WithActor(ctx, "socket")
 }
+
+// strangerKey marks the requests of a user whom the socket is not for.
+type strangerKey struct{}
+
+var errStranger = inbox.Errorf(inbox.Forbidden, "", "this socket is for root and for the user that the server runs as").
+	WithHint("run the command as that user, or with --url and the token")
 
 // tokenName is the file in the data directory that holds the token.
 const tokenName = "api.token"

@@ -63,6 +63,9 @@ func unreachable(ctx context.Context, base string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if fault, ok := ourFault(err); ok {
+		return fault
+	}
 	var uerr *url.Error
 	if errors.As(err, &uerr) {
 		err = uerr.Err
@@ -100,7 +103,17 @@ func brokenOff(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if fault, ok := ourFault(err); ok {
+		return fault
+	}
 	return inbox.Errorf(inbox.Unavailable, "read the answer", "%w", err)
+}
+
+// ourFault returns the panic of a handler in the same process: trying again would not help.
+func ourFault(err error) (*inbox.Error, bool) {
+	var fault *inbox.Error
+	ok := errors.As(err, &fault) && fault.Kind == inbox.Internal
+	return fault, ok
 }
 
 // Reveal asks for payloads, reasons and logs as they are, which is recorded with the reason.

@@ -3,16 +3,22 @@ package api
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"sync"
+
+	"inbox/inbox"
 )
 
 // Local is a transport that hands requests to a handler in the same process, as the actor of this process. Answers
 // stream.
 type Local struct{ Handler http.Handler }
 
-// RoundTrip serves one request. It returns when the handler has begun to answer.
+// RoundTrip serves one request. It returns when the handler has begun to answer, or with an error that has the stack when
+// the handler panics before that. A panic afterwards is the error of reading the body.
 func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
 	in := r.Clone(WithActor(r.Context(), Self()))
 	if in.Body == nil {
@@ -23,9 +29,8 @@ func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := &pipeWriter{header: http.Header{}, pipe: pw, begun: make(chan struct{})}
 	go func() {
 		defer func() {
-			if p := recover(); p != nil { // http.ErrAbortHandler: what was sent is not all
-				w.WriteHeader(http.StatusInternalServerError)
-				_ = pw.CloseWithError(errAborted)
+			if p := recover(); p != nil {
+				w.breakOff(panicked(p))
 			}
 		}()
 		l.Handler.ServeHTTP(w, in)
@@ -34,6 +39,9 @@ func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = pw.Close()
 	}()
 	<-w.begun
+	if w.broken != nil {
+		return nil, w.broken
+	}
 	return &http.Response{
 		Status: http.StatusText(w.code), StatusCode: w.code, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: w.sent, Body: pr, ContentLength: -1, Request: r,
@@ -41,6 +49,21 @@ func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 var errAborted = errors.New("the answer was broken off")
+
+// panicked turns what a handler panicked with into an error: that it broke its answer off on purpose, or a fault of ours. A
+// value that is not an error of the runtime's may hold a payload, so only its type is told.
+func panicked(p any) error {
+	if p == http.ErrAbortHandler {
+		return errAborted
+	}
+	what := fmt.Sprintf("%T", p)
+	var of runtime.Error
+	if err, ok := p.(error); ok && errors.As(err, &of) {
+		what = of.Error()
+	}
+	return inbox.Errorf(inbox.Internal, "", "the operator's API panicked: %s\n%s", what, debug.Stack()).
+		WithHint("please report this, with the lines above")
+}
 
 // pipeWriter is the response writer of a request in the same process. What is written waits in a buffer until it is
 // large or flushed, as in a server.
@@ -51,7 +74,17 @@ type pipeWriter struct {
 	begun  chan struct{}
 	once   sync.Once
 	code   int
+	broken error // a panic before the answer began
 	buffer bytes.Buffer
+}
+
+// breakOff ends the answer with an error, at its beginning if it has not begun.
+func (w *pipeWriter) breakOff(err error) {
+	w.once.Do(func() {
+		w.broken = err
+		close(w.begun)
+	})
+	_ = w.pipe.CloseWithError(err) // never fails
 }
 
 // Header returns the headers of the answer, which count until it begins.

@@ -7,22 +7,13 @@ import (
 )
 
 // peerUID returns the user at the other end of a unix socket.
-func peerUID(c net.Conn) (uint32, bool) {
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		return 0, false
-	}
-	raw, err := u.SyscallConn()
-	if err != nil {
-		return 0, false
-	}
-	var cred *unix.Ucred
-	var cerr error
-	err = raw.Control(func(fd uintptr) {
-		cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+func peerUID(c net.Conn) (uid uint32, known bool, err error) {
+	err = ofSocket(c, func(fd int) error {
+		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if err == nil {
+			uid = cred.Uid
+		}
+		return err
 	})
-	if err != nil || cerr != nil {
-		return 0, false
-	}
-	return cred.Uid, true
+	return uid, err == nil, err
 }

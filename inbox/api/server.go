@@ -94,6 +94,10 @@ func New(o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if r.Context().Value(strangerKey{}) != nil {
+			s.fail(w, r, errStranger)
+			return
+		}
 		if actorName(r.Context()) == "" {
 			s.fail(w, r, errNoActor)
 			return

@@ -27,7 +27,7 @@ import (
 // Main runs the program with the arguments, streams and environment of the process, and returns its exit code.
 func Main() int {
 	p := &program{
-		in: os.Stdin, out: &output{to: os.Stdout}, err: os.Stderr, getenv: os.Getenv, now: time.Now, zone: time.Local,
+		in: os.Stdin, out: &output{to: os.Stdout}, err: os.Stderr, getenv: os.Getenv, now: time.Now, zone: time.Local, zoneNote: zoneProblem(os.Getenv("TZ")),
 		inTerminal: isTerminal(os.Stdin), outTerminal: isTerminal(os.Stdout), errTerminal: isTerminal(os.Stderr),
 	}
 	return p.run(context.Background(), os.Args[1:])
@@ -37,13 +37,14 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // program is one run of the command line: the streams it talks on, and what its flags said.
 type program struct {
-	in     io.Reader
-	out    *output
-	err    io.Writer
-	logs   *logWriter // of a server; what err is then
-	getenv func(string) string
-	now    func() time.Time
-	zone   *time.Location
+	in       io.Reader
+	out      *output
+	err      io.Writer
+	logs     *logWriter // of a server; what err is then
+	getenv   func(string) string
+	now      func() time.Time
+	zone     *time.Location
+	zoneNote string // what is wrong with TZ, until it was said
 
 	inTerminal, outTerminal, errTerminal bool
 

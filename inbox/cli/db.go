@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"errors"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/store"
 )
 
 func (p *program) dbCommand() *cli.Command {
@@ -26,12 +28,11 @@ func (p *program) dbCommand() *cli.Command {
 }
 
 func (p *program) dbCheck(c *cli.Context) error {
-	client, err := p.client(c)
-	if err != nil {
-		return err
-	}
-	check, err := client.CheckStore(p.ctx)
-	if err != nil {
+	hint := "keep the file, and restore the last backup that `inbox db check` finds nothing in"
+	check, err := p.checkStore(c)
+	if errors.Is(err, store.ErrDamaged) { // it cannot even be opened
+		check, hint = api.Check{Problems: []string{err.Error()}}, inbox.HintOf(err)
+	} else if err != nil {
 		return err
 	}
 	if p.format == "json" {
@@ -45,12 +46,20 @@ func (p *program) dbCheck(c *cli.Context) error {
 	}
 	if n := len(check.Problems); err == nil && n > 0 {
 		return &exit{code: exitSome, err: inbox.Errorf(inbox.Internal, "", "%s", plural(n, "problem was found", "problems were found")).
-			WithHint("keep the file, and restore the last backup that `inbox db check` finds nothing in")}
+			WithHint(hint)}
 	}
 	if err == nil {
 		p.say("nothing is wrong with the store")
 	}
 	return err
+}
+
+func (p *program) checkStore(c *cli.Context) (api.Check, error) {
+	client, err := p.client(c)
+	if err != nil {
+		return api.Check{}, err
+	}
+	return client.CheckStore(p.ctx)
 }
 
 func (p *program) dbBackup(c *cli.Context) error {

@@ -125,7 +125,7 @@ func (p *program) stamp(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.In(p.zone).Format(stampLayout)
+	return t.In(p.local()).Format(stampLayout)
 }
 
 func orDash(text string) string {

@@ -62,6 +62,9 @@ func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 	for _, n := range s.Notes {
 		log.Warn(n)
 	}
+	if p.zoneNote != "" {
+		log.Warn(p.zoneNote)
+	}
 	ctx, stop := untilSignal(p.ctx, func() { os.Exit(exitInterrupted) })
 	defer stop()
 	ctx, hungUp := context.WithCancel(ctx)

@@ -2,9 +2,15 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
+
+	"inbox/inbox"
 )
 
 var agoPattern = regexp.MustCompile(`^([0-9]{1,6})(d|w)$`)
@@ -12,8 +18,9 @@ var agoPattern = regexp.MustCompile(`^([0-9]{1,6})(d|w)$`)
 // when reads a point in time: a duration before now (90s, 2h, 3d, 1w), a day or a minute in local time, today,
 // yesterday, or RFC 3339.
 func (p *program) when(text string) (time.Time, error) {
-	now := p.now().In(p.zone)
-	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, p.zone)
+	zone := p.local()
+	now := p.now().In(zone)
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, zone)
 	switch text {
 	case "today":
 		return midnight, nil
@@ -24,7 +31,7 @@ func (p *program) when(text string) (time.Time, error) {
 		return now.Add(-d), nil
 	}
 	for _, layout := range []string{"2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if t, err := time.ParseInLocation(layout, text, p.zone); err == nil {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
 			return t, nil
 		}
 	}
@@ -32,6 +39,47 @@ func (p *program) when(text string) (time.Time, error) {
 		return t, nil
 	}
 	return time.Time{}, fmt.Errorf("%q is not a time; write 2h, 3d, 2026-11-20, \"2026-11-20 14:05\", today, yesterday, or RFC 3339", text)
+}
+
+// local returns the zone that times are read and shown in. When TZ names none it says so, once.
+func (p *program) local() *time.Location {
+	if p.zoneNote != "" {
+		p.say("%s", p.zoneNote)
+		p.zoneNote = ""
+	}
+	return p.zone
+}
+
+// zoneProblem says what is wrong with TZ, empty when nothing is. Package time takes UTC for a zone it cannot find, without a
+// word (https://pkg.go.dev/time#Location).
+func zoneProblem(tz string) string {
+	name := strings.TrimPrefix(tz, ":")
+	var err error
+	switch {
+	case name == "":
+	case filepath.IsAbs(name):
+		err = zoneFile(name)
+	default:
+		_, err = time.LoadLocation(name)
+	}
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf("TZ=%s is not a time zone of this machine; times are in UTC (write a name such as Africa/Lagos)", inbox.Printable(tz))
+}
+
+func zoneFile(path string) error {
+	const longest = 1 << 20
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, longest))
+	if err == nil {
+		_, err = time.LoadLocationFromTZData(path, data)
+	}
+	return err
 }
 
 // span reads a duration, also in days and weeks. It is not negative.

@@ -31,6 +31,8 @@ type Log interface {
 	ReferenceEvents(ctx context.Context, mode inbox.Mode, ref string, from, upto int64, limit int) ([]inbox.Event, error)
 	// Payload returns the payload of an event; damaged and purged ones are errors that [Options.Lost] recognises.
 	Payload(ctx context.Context, seq int64) (inbox.Payload, error)
+	// LaneDigest returns what is stored of a value of a body that makes a lane.
+	LaneDigest(value string) string
 	// Subscribe returns a channel that wakes after events were appended, and a function that ends it.
 	Subscribe() (<-chan struct{}, func())
 }

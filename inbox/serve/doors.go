@@ -8,9 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -52,7 +49,7 @@ func (h *house) listen(ctx context.Context) (*doors, error) {
 		d.at.Health, err = d.openOwn("health", h.settings.Health, base, health)
 	}
 	if err == nil {
-		err = d.openSocket(h.settings.Data, base, operator)
+		err = h.openSocket(d, base, operator)
 	}
 	if err != nil {
 		d.close()
@@ -130,39 +127,6 @@ func (d *doors) add(name string, l net.Listener, base context.Context, handler h
 	return s
 }
 
-// longestSocket is how long the path of a socket may be on every system (108 bytes on Linux, 104 on macOS).
-const longestSocket = 100
-
-// openSocket listens for the operator on a socket that only this user can reach. Where the path in the data directory
-// is too long for a socket, it lies in the user's runtime directory; the lock says where.
-func (d *doors) openSocket(data string, base context.Context, operator http.Handler) error {
-	path, err := filepath.Abs(filepath.Join(data, "inbox.sock"))
-	if err != nil {
-		return inbox.Errorf(inbox.Internal, "find the socket's place", "%w", err)
-	}
-	if len(path) > longestSocket {
-		dir, err := os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "inbox-")
-		if err != nil {
-			return inbox.Errorf(inbox.Unavailable, "make a directory for the socket", "%w", err)
-		}
-		d.cleanup = append(d.cleanup, func() { _ = os.Remove(dir) })
-		path = filepath.Join(dir, "inbox.sock")
-	}
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) { // the lock is ours: it is left over
-		return inbox.Errorf(inbox.Unavailable, "remove an old socket", "%w", err)
-	}
-	l, err := net.Listen("unix", path)
-	if err == nil {
-		err = os.Chmod(path, 0o600)
-	}
-	if err != nil {
-		return inbox.Errorf(inbox.Unavailable, "listen on "+path, "%w", err)
-	}
-	d.add("socket", l, base, operator).ConnContext = api.PeerActor
-	d.at.Socket = path
-	return nil
-}
-
 // serve answers on every address until close. A listener that fails stops the program.
 func (d *doors) serve(fall context.CancelCauseFunc) {
 	for i, s := range d.servers {
@@ -197,9 +161,6 @@ func (d *doors) close() {
 		for i, l := range d.nets {
 			_ = d.servers[i].Close()
 			_ = l.Close() // closed already when its server was
-		}
-		if d.at.Socket != "" && !strings.HasPrefix(d.at.Socket, "@") {
-			_ = os.Remove(d.at.Socket)
 		}
 		for _, fn := range d.cleanup {
 			fn()

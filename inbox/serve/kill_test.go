@@ -58,8 +58,8 @@ func TestKillingTheServerLosesNothingThatWasAnswered(t *testing.T) {
 		for w := range 8 {
 			senders.Go(func() { o.flood(ctx, at, round, w) })
 		}
-		life := time.NewTimer(time.Duration(20+rnd.IntN(300)) * time.Millisecond)
-		<-life.C
+		enough := o.answered() + 10 + rnd.IntN(150)
+		inboxtest.Eventually(t, "bodies are answered", func() bool { return o.answered() >= enough })
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -115,6 +115,13 @@ func spawn(t *testing.T, bin, dir string) (string, *exec.Cmd) {
 	}
 	t.Fatalf("the server did not begin: %s", strings.Join(heard, "\n"))
 	return "", nil
+}
+
+// answered returns how many bodies were answered with 200.
+func (o *oracle) answered() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.acked)
 }
 
 // flood sends bodies, some of them twice, until ctx is done or the server is gone.

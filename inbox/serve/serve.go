@@ -85,6 +85,9 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 				WithHint("choose a directory that this user can write with --data or INBOX_DATA")
 		}
 	}
+	if err := ownData(s.Data, o.Log); err != nil {
+		return err
+	}
 	lock, err := store.WaitLock(ctx, s.Data, 5*time.Second)
 	if err != nil {
 		return err

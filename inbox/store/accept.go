@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -40,6 +41,13 @@ func (d *digester) sum(parts ...[]byte) [sha256.Size]byte {
 	mac.Sum(out[:0])
 	d.pool.Put(mac)
 	return out
+}
+
+// LaneDigest returns what is stored of a value of a body that makes a lane: 32 hexadecimal digits under the store's key. The
+// value may be long, and personal.
+func (s *Store) LaneDigest(value string) string {
+	sum := s.digest.sum([]byte("@lane"), []byte(value)) // no source has this name: it is not the digest of an event
+	return hex.EncodeToString(sum[:16])
 }
 
 // Accept stores an arrival, or finds that it is stored already, and returns when that is on disk. An Unavailable
@@ -85,11 +93,15 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 		binary.BigEndian.PutUint64(place[:], uint64(seq))
 		digest = t.w.s.digest.sum(digest[:], place[:])
 	}
-	content, err := t.put(contentEvent, encodingBody, seq, packed)
+	view := a.View
+	if view.Key == "" {
+		view.Key = fmt.Sprintf("@seq/%d", seq)
+	}
+	content, err := t.putFor(subject(a.Mode, view.Key), contentEvent, encodingBody, seq, packed)
 	if err != nil {
 		return inbox.Receipt{}, err
 	}
-	if err := t.insertEvent(seq, content, a, digest, received); err != nil {
+	if err := t.insertEvent(seq, content, a, view, digest); err != nil {
 		return inbox.Receipt{}, err
 	}
 	if t.fresh == nil {
@@ -104,15 +116,12 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 }
 
 // insertEvent writes the row of the log, with what only the place in the log can tell.
-func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, digest [sha256.Size]byte, received int64) error {
-	v := a.View
-	if v.Key == "" {
-		v.Key = fmt.Sprintf("@seq/%d", seq)
-	}
+func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, v inbox.View, digest [sha256.Size]byte) error {
 	top, like, err := t.before(a.Mode, &v)
 	if err != nil {
 		return err
 	}
+	received := millis(a.ReceivedAt)
 	first := received
 	if !a.FirstSeen.IsZero() {
 		first = millis(a.FirstSeen)

@@ -94,6 +94,23 @@ func vacuumInto(ctx context.Context, from, to string) error {
 		return readError(err)
 	}
 	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, to)
+	if err = joinClose(readError(err), db.Close); err != nil {
+		return err
+	}
+	return remark(ctx, to)
+}
+
+// remark gives a copy a mark of its own, so that the log of the store it came from is not taken for the copy's.
+func remark(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", dsn(path))
+	if err != nil {
+		return readError(err)
+	}
+	var now int
+	err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&now)
+	if err == nil {
+		_, err = db.ExecContext(ctx, userVersion(randomMark(), versionOf(now)))
+	}
 	return joinClose(readError(err), db.Close)
 }
 

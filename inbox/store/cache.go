@@ -88,15 +88,14 @@ func (s *Store) readAhead(ctx context.Context, seq int64) error {
 	if !s.cache.runs(seq) {
 		return nil
 	}
-	return s.each(ctx, `SELECT e.seq, c.bytes, c.checksum FROM events e JOIN contents c ON c.id = e.content_id
+	return s.each(ctx, `SELECT e.seq, `+contentColumns("c")+` FROM events e JOIN contents c ON c.id = e.content_id
 		WHERE e.seq >= ? AND e.seq < ? AND e.size <= ?`, []any{seq, seq + cacheAhead, cachedSize}, func(row scanner) error {
 		var at int64
-		var packed []byte
-		var sum int64
-		if err := row.Scan(&at, &packed, &sum); err != nil {
+		var c content
+		if err := row.Scan(append([]any{&at}, c.into()...)...); err != nil {
 			return err
 		}
-		if p, err := unpackPayload(packed, sum); err == nil {
+		if p, err := c.payload(); err == nil {
 			s.cache.put(at, p)
 		}
 		return nil

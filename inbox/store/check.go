@@ -19,7 +19,7 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) ([]
 		}
 	}
 	found := func(err error) error { // what cannot be read for damage is a finding
-		if code := primary(err); code != codeCorrupt && code != codeNotADB {
+		if !isUnsound(err) {
 			return err
 		}
 		note("the file: %s", err)
@@ -65,13 +65,13 @@ func (s *Store) checkContents(ctx context.Context, note func(string, ...any), pr
 	}
 	for {
 		n := 0
-		err := s.each(ctx, `SELECT id, coalesce(root_seq, 0), bytes, checksum FROM contents WHERE id > ? ORDER BY id LIMIT ?`, []any{last, checkChunk}, func(row scanner) error {
-			var id, root, sum int64
-			var bytes []byte
-			if err := row.Scan(&id, &root, &bytes, &sum); err != nil {
+		err := s.each(ctx, `SELECT c.id, coalesce(c.root_seq, 0), `+contentColumns("c")+` FROM contents c WHERE c.id > ? ORDER BY c.id LIMIT ?`, []any{last, checkChunk}, func(row scanner) error {
+			var id, root int64
+			var c content
+			if err := row.Scan(append([]any{&id, &root}, c.into()...)...); err != nil {
 				return err
 			}
-			if checksum(bytes) != sum {
+			if checksum(c.bytes) != c.sum.Int64 {
 				note("content %d of event %d is damaged: its bytes are not those that were written", id, root)
 			}
 			last = id

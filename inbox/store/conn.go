@@ -214,5 +214,21 @@ func assign(dest any, v driver.Value) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("a %T does not fit a %s", v, to.Type())
+	return &unsound{fmt.Errorf("%s stands where %s belongs", sqlName(reflect.TypeOf(v)), sqlName(to.Type()))}
+}
+
+// sqlName is what SQL calls the values of a type.
+func sqlName(t reflect.Type) string {
+	if t == nil {
+		return "NULL"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Slice:
+		return "a blob"
+	case reflect.Float64:
+		return "a fraction"
+	}
+	return "an integer"
 }

@@ -17,7 +17,7 @@ func TestEveryConnectionIsAsDurableAsTheFirst(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	for pragma, want := range map[string]string{
 		"synchronous": "2", "journal_mode": "wal", "busy_timeout": "5000", "trusted_schema": "0", "cell_size_check": "1", "mmap_size": "0",
-		"auto_vacuum": "2", "temp_store": "2", "foreign_keys": "0", "application_id": "1768841848", "user_version": "3",
+		"auto_vacuum": "2", "temp_store": "2", "foreign_keys": "0", "application_id": "1768841848",
 	} {
 		got := store.Pragmas(t, s, pragma, 4)
 		if len(got) != 5 {
@@ -44,14 +44,23 @@ func TestAConnectionThatWouldNotFlushIsRefused(t *testing.T) {
 		"normal":             {"journal_mode(WAL)", "synchronous(NORMAL)"},
 		"a rollback journal": {"journal_mode(DELETE)", "synchronous(FULL)"},
 	} {
-		err := store.Connect(filepath.Join(t.TempDir(), "x.db"), pragmas...)
+		err := store.Connect(emptyFile(t), pragmas...)
 		if inbox.KindOf(err) != inbox.Unavailable || inbox.HintOf(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := store.Connect(filepath.Join(t.TempDir(), "x.db"), "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
+	if err := store.Connect(emptyFile(t), "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
 		t.Errorf("a good one: %v", err)
 	}
+}
+
+func emptyFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.db")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func TestOnlyItsUserCanReadAStore(t *testing.T) {
@@ -87,26 +96,6 @@ func TestADirectoryMayHaveAnyName(t *testing.T) {
 	}
 }
 
-func TestAStartThatWasCutOffIsBegunAgain(t *testing.T) {
-	t.Parallel()
-	for name, left := range map[string][]string{"an empty file": {"inbox.db"}, "half a key": {"inbox.db", "store.key.new"}} {
-		dir := t.TempDir()
-		for _, f := range left {
-			if err := os.WriteFile(filepath.Join(dir, f), nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		s, err := store.Open(ctx, store.Options{Dir: dir, Create: true})
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -121,7 +110,7 @@ func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 	if _, err := store.Open(ctx, store.Options{Dir: dir, Create: true}); inbox.KindOf(err) != inbox.Unavailable {
 		t.Errorf("a command that would migrate beside a server: %v", err)
 	}
-	if s, err := store.Open(ctx, store.Options{Dir: dir, Server: true}); err != nil {
+	if s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true}); err != nil {
 		t.Errorf("the server: %v", err)
 	} else if err := s.Close(); err != nil {
 		t.Error(err)

@@ -3,12 +3,16 @@ package store_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"inbox/inbox"
+	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
 
@@ -55,4 +59,84 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("%+v became %+v, %v", p, q, err)
 		}
 	})
+}
+
+// The rows of the quarantine come and go; what was erased, or stands in a backup, must not be taken for a newer row.
+func TestNoIDOfAContentIsEverGivenTwice(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	bounds := store.DefaultQuarantine()
+	bounds.Count = 2
+	newest := int64(0)
+	for life := range 3 {
+		s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1, Bounds: bounds})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := inboxtest.Run(t, s)
+		for i := range 5 {
+			r := &inbox.Refused{
+				Source: "qoreid", Address: fmt.Sprint("192.0.2.", i), Why: "mismatch", ReceivedAt: time.Now(),
+				Payload: inbox.Payload{Body: fmt.Append(nil, "refused ", life, i)},
+			}
+			if err := s.Refuse(ctx, r); err != nil {
+				t.Fatal(err)
+			}
+			id := store.Number(t, s, `SELECT max(id) FROM contents`)
+			if id <= newest {
+				t.Errorf("life %d: id %d after %d", life, id, newest)
+			}
+			newest = id
+			if err := store.Write(s, `DELETE FROM contents WHERE id = (SELECT content_id FROM refused ORDER BY id DESC LIMIT 1)`); err != nil {
+				t.Fatal(err)
+			}
+			if err := store.Write(s, `DELETE FROM refused WHERE id = (SELECT max(id) FROM refused)`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// A change that fails takes its ids back, and a whole reserve of them is passed.
+		for i := range 40 {
+			inboxtest.Accept(t, s, inboxtest.Body(life, i))
+		}
+		inboxtest.Check(t, s)
+		newest = store.Number(t, s, `SELECT max(id) FROM contents`)
+		stop()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestContentsNameTheEntityThatTheyAreAbout(t *testing.T) {
+	t.Parallel()
+	s := ready(t, 1)
+	a := attempt(1, 1, inbox.Trap, inbox.Again)
+	a.Reason, a.Log = "wrong", []byte("a line")
+	mustSettle(t, s, &inbox.Settlement{Attempt: a, Lane: &inbox.Lane{ID: lane(), Next: 1, State: inbox.LaneRetry, DueAt: at(2), Attempt: 1, Tries: 1, Since: at(1)}})
+	if err := s.Refuse(ctx, &inbox.Refused{Source: "qoreid", Why: "missing", ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte("x")}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := store.Number(t, s, `SELECT count(*) FROM contents WHERE subject = 'live/qoreid/workflow/1' AND kind IN (1, 3, 4)`); n != 3 {
+		t.Errorf("%d of 3 contents of the event have its subject", n)
+	}
+	if n := store.Number(t, s, `SELECT count(*) FROM contents WHERE subject IS NULL AND kind = 2`); n != 1 {
+		t.Errorf("%d refused requests have no subject, not 1", n)
+	}
+}
+
+func TestAValueOfABodyStandsInALaneAsItsDigest(t *testing.T) {
+	t.Parallel()
+	s, other := inboxtest.Store(t, store.Options{}), inboxtest.Store(t, store.Options{})
+	value := strings.Repeat("passport A1234567 ", 12_000)
+	id := inbox.Keying{Order: inbox.ByKey, By: "/data/user"}.Lane(&inbox.Event{Mode: inbox.Live}, inbox.Digested(
+		func(string) (string, bool) { return value, true }, s.LaneDigest))
+	if len(id.Key) != len("@ptr/")+32 || strings.Contains(id.Key, "passport") {
+		t.Errorf("the lane's key is %q", id.Key)
+	}
+	if same := s.LaneDigest(value); "@ptr/"+same != id.Key || same == s.LaneDigest(value+"x") {
+		t.Error("the digest does not tell values apart")
+	}
+	if s.LaneDigest(value) == other.LaneDigest(value) {
+		t.Error("the digest can be guessed without the store's key")
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
@@ -75,6 +74,11 @@ func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
 			t.Errorf("event %d: %v", r.Seq, err)
 		}
 	}
+	if again, err := store.Open(ctx, store.Options{Dir: dir, Server: true, MinFree: 1}); err != nil {
+		t.Errorf("a start while the disk is full: %v", err)
+	} else if err := again.Close(); err != nil {
+		t.Error(err)
+	}
 	makeRoom()
 	inboxtest.Eventually(t, "the store is ready again", func() bool { return s.Ready(ctx) == nil })
 	for i := range 50 {
@@ -120,7 +124,8 @@ func TestAFileThatMayNotGrowIsAFullDisk(t *testing.T) {
 	})
 }
 
-// traced runs a child whose flushes of the write-ahead log fail as when says (see strace(1)), for a while.
+// traced runs a child whose flushes of the write-ahead log fail as when says (see strace(1)), until it ends or has gone on
+// long enough after a failure.
 func traced(t *testing.T, when string) (*oracle, string, error) {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
@@ -130,10 +135,14 @@ func traced(t *testing.T, when string) (*oracle, string, error) {
 	dir := t.TempDir()
 	cmd, in, out := spawn(t, dir, "traced", strace, "-f", "-qq", "-o", "/dev/null", "-P", filepath.Join(dir, "inbox.db-wal"),
 		"-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when="+when)
-	stop := time.AfterFunc(1500*time.Millisecond, func() { in.Close() })
-	defer stop.Stop()
+	const longest = 5000 // acknowledged without a failure
 	o := &oracle{acked: map[string]inbox.Receipt{}}
-	o.hear(t, out)
+	wentOn := after(200, func() { in.Close() })
+	o.hear(t, out, func() {
+		if o.refused > 0 || len(o.acked) > longest {
+			wentOn()
+		}
+	})
 	err = cmd.Wait()
 	if len(o.acked) == 0 && err != nil && !o.fatal {
 		t.Skipf("strace cannot trace here: %v", err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"inbox/inbox"
 )
@@ -53,11 +54,26 @@ func (s *Store) each(ctx context.Context, query string, args []any, fn func(row 
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := fn(rows); err != nil {
+		if err := fn(checkedRows{rows}); err != nil {
 			return readError(err)
 		}
 	}
 	return readError(rows.Err())
+}
+
+// checkedRows are rows whose values must fit where they are read to: the tables are STRICT, so what does not was not
+// written by us.
+type checkedRows struct{ *sql.Rows }
+
+// Scan copies the row's columns.
+func (r checkedRows) Scan(dest ...any) error {
+	err := r.Rows.Scan(dest...)
+	if err != nil && r.Err() == nil {
+		// Of the error only the column: the rest speaks of Go's types.
+		column, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sql: Scan error on "), ": ")
+		return &unsound{fmt.Errorf("a stored value is not of its type (%s)", column)}
+	}
+	return err
 }
 
 // readError gives a failed read its kind.
@@ -131,19 +147,19 @@ func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	if p, ok := s.cache.get(seq); ok {
 		return p, nil
 	}
-	var bytes []byte
-	var sum, content sql.NullInt64
-	err := s.readers.QueryRowContext(ctx, `SELECT e.content_id, c.bytes, c.checksum FROM events e LEFT JOIN contents c ON c.id = e.content_id WHERE e.seq = ?`, seq).
-		Scan(&content, &bytes, &sum)
+	var id sql.NullInt64
+	var c content
+	err := s.readers.QueryRowContext(ctx, `SELECT e.content_id, `+contentColumns("c")+` FROM events e LEFT JOIN contents c ON c.id = e.content_id WHERE e.seq = ?`, seq).
+		Scan(append([]any{&id}, c.into()...)...)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return inbox.Payload{}, inbox.Errorf(inbox.NotFound, "", "no event with seq %d", seq)
 	case err != nil:
 		return inbox.Payload{}, readError(fmt.Errorf("read the payload of event %d: %w", seq, err))
-	case !content.Valid:
+	case !id.Valid:
 		return inbox.Payload{}, inbox.Errorf(inbox.NotFound, "", "the payload of event %d was purged", seq)
 	}
-	p, err := unpackPayload(bytes, sum.Int64) // of nothing, when the content is gone though nobody purged it
+	p, err := c.payload()
 	if err != nil {
 		return p, inbox.Errorf(inbox.Internal, fmt.Sprintf("read the payload of event %d", seq), "%w", err).
 			WithHint("restore a backup, or run `inbox db check` to see how much is damaged")

@@ -237,7 +237,12 @@ func Opcodes(t testing.TB, s *Store, statement, opcode string) int {
 
 // Payloads as they stand in the table contents.
 var (
-	Unpack   = unpackPayload
+	Unpack = func(b []byte, sum int64) (inbox.Payload, error) {
+		c := content{
+			encoding: sql.NullInt64{Int64: encodingBody, Valid: true}, sum: sql.NullInt64{Int64: sum, Valid: true}, bytes: b,
+		}
+		return c.payload()
+	}
 	Checksum = checksum
 )
 
@@ -248,4 +253,13 @@ func Pack(t interface{ Fatal(...any) }, p inbox.Payload) ([]byte, int64) {
 		t.Fatal(err)
 	}
 	return packed, checksum(packed)
+}
+
+// Number asks an open store for one number.
+func Number(t testing.TB, s *Store, query string) (n int64) {
+	t.Helper()
+	if err := s.readers.QueryRowContext(context.Background(), query).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -18,13 +18,9 @@ import (
 
 const keyLength = 32
 
-// loadKey reads the store's key, which makes digests that tell nothing to who has only the database. A new store gets
-// a new key; an old one without its key is refused, because every duplicate would be taken for new.
-func loadKey(keyPath, dbPath string) ([]byte, error) {
-	info, err := os.Stat(dbPath)
-	if err != nil {
-		return nil, inbox.Errorf(inbox.Unavailable, "open store", "%w", err)
-	}
+// readKey reads the store's key, which makes digests that tell nothing to who has only the database. A store without its
+// key is refused, because every duplicate would be taken for new.
+func readKey(keyPath, dbPath string) ([]byte, error) {
 	key, err := os.ReadFile(keyPath)
 	switch {
 	case err == nil && len(key) == keyLength:
@@ -34,15 +30,28 @@ func loadKey(keyPath, dbPath string) ([]byte, error) {
 			WithHint("restore it from the backup that the database came from")
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, inbox.Errorf(inbox.Unavailable, "read the store's key", "%w", err).WithHint("it must be readable by this user")
-	case info.Size() > 0:
-		return nil, inbox.Errorf(inbox.Invalid, "open store "+dbPath, "its key %s is missing", keyPath).
-			WithHint("restore it from the backup that the database came from; without it duplicates cannot be recognised")
+	}
+	return nil, inbox.Errorf(inbox.Invalid, "open store "+dbPath, "its key %s is missing", keyPath).
+		WithHint("restore it from the backup that the database came from; without it duplicates cannot be recognised")
+}
+
+// ensureKey makes the key of a new store, or reads the one that a start made which was cut off.
+func ensureKey(path string) ([]byte, error) {
+	key, err := os.ReadFile(path)
+	if err == nil && len(key) == keyLength {
+		return key, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, inbox.Errorf(inbox.Unavailable, "read the store's key", "%w", err).WithHint("it must be readable by this user")
+	}
+	if err == nil {
+		return readKey(path, "") // says what is wrong with it
 	}
 	key = make([]byte, keyLength)
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("make the store's key: %w", err)
 	}
-	if err := putKey(keyPath, key); err != nil {
+	if err := putKey(path, key); err != nil {
 		return nil, inbox.Errorf(inbox.Unavailable, "write the store's key", "%w", err)
 	}
 	return key, nil

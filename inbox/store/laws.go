@@ -33,6 +33,9 @@ func contentLaws() []law {
 		{"every attempt's reason and log are there", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run || ' attempt ' || a.attempt FROM attempts a JOIN plugins p ON p.id = a.plugin
 			WHERE (a.reason_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM contents WHERE id = a.reason_id AND kind = 4 AND root_seq = a.seq))
 				OR (a.log_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM contents WHERE id = a.log_id AND kind = 3 AND root_seq = a.seq))`},
+		{"every content of an event has the event's subject", `SELECT 'content ' || c.id FROM contents c JOIN events e ON e.seq = c.root_seq WHERE c.subject IS NOT e.mode || '/' || e.key`},
+		{"no id of a content was given beyond the mark", `SELECT 'content ' || id FROM (SELECT max(id) AS id FROM contents)
+			WHERE id > coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'contents_reserved'), 0)`},
 		{"every content belongs to something", `SELECT 'content ' || c.id FROM contents c WHERE CASE c.kind
 			WHEN 1 THEN NOT EXISTS (SELECT 1 FROM events WHERE seq = c.root_seq AND content_id = c.id)
 			WHEN 2 THEN NOT EXISTS (SELECT 1 FROM refused WHERE content_id = c.id)

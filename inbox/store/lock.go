@@ -47,10 +47,14 @@ func WaitLock(ctx context.Context, dir string, patience time.Duration) (*Lock, e
 		if err != nil {
 			return nil, inbox.Errorf(inbox.Unavailable, "lock "+path, "%w", err).WithHint("the data directory must be writable by this user")
 		}
-		if got {
+		if got && named(file) {
 			return &Lock{file: file}, nil
 		}
-		if h, ok := readNote(dir); ok && alive(h.PID) {
+		if got { // the lock of a file that was removed meanwhile holds nobody off
+			if err := file.Unlock(); err != nil {
+				return nil, fmt.Errorf("release the lock: %w", err)
+			}
+		} else if h, ok := readNote(dir); ok && alive(h.PID) {
 			return nil, inbox.Errorf(inbox.Unavailable, "", "a server (process %d) is running on %s", h.PID, dir).
 				WithHint("stop it first, or give this one another directory with --data")
 		}
@@ -60,6 +64,19 @@ func WaitLock(ctx context.Context, dir string, patience time.Duration) (*Lock, e
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// named reports whether a locked file is the one at its name.
+func named(file *flock.Flock) bool {
+	if !watched {
+		return true
+	}
+	held, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Stat(file.Path())
+	return err == nil && os.SameFile(held, now)
 }
 
 // Announce writes beside the lock who holds it, so that commands find the server.
@@ -75,9 +92,9 @@ func (l *Lock) Announce(dir string, h Holding) error {
 	return nil
 }
 
-// Release gives the lock back.
+// Release gives the lock back. The note stays where the directory is another one by now: it may be another server's.
 func (l *Lock) Release() error {
-	if l.path != "" {
+	if l.path != "" && named(l.file) {
 		if err := os.Remove(l.path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("remove %s: %w", l.path, err)
 		}

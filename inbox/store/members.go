@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"strings"
 
 	"inbox/inbox"
@@ -53,19 +52,4 @@ func (s *Store) firstMember(ctx context.Context, id inbox.LaneID, from, before i
 	err := s.readers.QueryRowContext(ctx, `SELECT coalesce(min(e.seq), 0) FROM events e WHERE e.seq >= ? AND e.seq < ? AND `+where,
 		append([]any{from, before}, args...)...).Scan(&seq)
 	return seq, readError(err)
-}
-
-// text is a stored text as it was read. A missing one is empty.
-type text struct {
-	bytes []byte
-	sum   sql.NullInt64
-}
-
-// read returns the text, or, when its bytes are not those that were written, says so in its place: what else is known
-// of an attempt is still worth showing.
-func (t *text) read() []byte {
-	if t.sum.Valid && checksum(t.bytes) != t.sum.Int64 {
-		return []byte("(the stored text is damaged)")
-	}
-	return t.bytes
 }

@@ -47,6 +47,7 @@ func inspect(c *conn, path string, newest int) (int, error) {
 	if err := row.Scan(&sqlite, &version, &app, &tables); err != nil {
 		return 0, openError(path, err)
 	}
+	version = versionOf(version)
 	switch {
 	case olderVersion(sqlite, oldestSQLite):
 		return 0, inbox.Errorf(inbox.Internal, "open store", "SQLite %s is older than %s", sqlite, oldestSQLite)
@@ -69,10 +70,10 @@ func (w *writer) migrateStep(name string, from int) error {
 	if err := c.script("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	var version int
-	err = c.get("PRAGMA user_version").Scan(&version)
-	if err == nil && version == from {
-		err = c.script(fmt.Sprintf("%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;", text, applicationID, from+1))
+	var now int
+	err = c.get("PRAGMA user_version").Scan(&now)
+	if err == nil && versionOf(now) == from {
+		err = c.script(fmt.Sprintf("%s\nPRAGMA application_id = %d;\n%s;", text, applicationID, userVersion(markOf(now), from+1)))
 	}
 	if err == nil {
 		err = w.s.opt.Fault(pointMigrate)

@@ -32,6 +32,7 @@ func dsn(path string, pragmas ...string) string {
 	}, pragmas...) {
 		q.Add("_pragma", p)
 	}
+	q.Set("mode", "rw") // a file that is gone must not come back as an empty one
 	q.Set("_txlock", "immediate")
 	q.Set("_dqs", "0")
 	q.Set("_defensive", "1")
@@ -55,11 +56,14 @@ func durable(normal bool) []string {
 	return pragmas
 }
 
-func openReaders(path string, normal bool) (*sql.DB, error) {
+// openReaders makes the pool that reads. Its connections are opened when they are needed, so each makes sure that the file
+// is still the one the writer has open.
+func openReaders(path string, normal bool, at *fileWatch) (*sql.DB, error) {
 	c, err := connector(path, normal, append(durable(normal), "query_only(1)", "cache_size(-4000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open store for reading: %w", err)
 	}
+	c.check = at.checkFile
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(maxReaders)
 	db.SetMaxIdleConns(maxReaders)
@@ -75,7 +79,7 @@ func writerConnector(path string, normal bool) (driver.Connector, error) {
 }
 
 // connector makes connections that are all proven: what durability rests on is read back from each.
-func connector(path string, normal bool, pragmas []string) (driver.Connector, error) {
+func connector(path string, normal bool, pragmas []string) (*proven, error) {
 	c, err := sqlite.NewConnector(dsn(path, pragmas...))
 	if err != nil {
 		return nil, err
@@ -84,7 +88,7 @@ func connector(path string, normal bool, pragmas []string) (driver.Connector, er
 	if normal {
 		sync = "1"
 	}
-	return &proven{Connector: c, path: path, sync: sync}, nil
+	return &proven{Connector: c, path: path, sync: sync, check: func() error { return nil }}, nil
 }
 
 // proven is a connector that hands out no connection that would not flush, or whose file is not in WAL mode: some file
@@ -92,10 +96,14 @@ func connector(path string, normal bool, pragmas []string) (driver.Connector, er
 type proven struct {
 	driver.Connector
 	path, sync string
+	check      func() error // says whether the file is the right one
 }
 
 // Connect opens a connection and reads its pragmas back.
 func (p *proven) Connect(ctx context.Context) (driver.Conn, error) {
+	if err := p.inPlace(); err != nil {
+		return nil, err
+	}
 	conn, err := p.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -110,7 +118,18 @@ func (p *proven) Connect(ctx context.Context) (driver.Conn, error) {
 			return nil, joinClose(err, conn.Close)
 		}
 	}
+	if err := p.inPlace(); err != nil { // it may have opened another one
+		return nil, joinClose(err, conn.Close)
+	}
 	return conn, nil
+}
+
+// inPlace makes sure that the file at the path is the right one.
+func (p *proven) inPlace() error {
+	if err := p.check(); err != nil {
+		return inbox.Errorf(inbox.Unavailable, "open store", "%w", err)
+	}
+	return nil
 }
 
 func readPragma(ctx context.Context, conn driver.Conn, name string) (string, error) {
@@ -136,10 +155,11 @@ func openError(path string, err error) error {
 		return err
 	}
 	e := inbox.Errorf(inbox.Unavailable, "open store "+path, "%w", err)
+	if isUnsound(err) {
+		e = inbox.Errorf(inbox.Invalid, "open store "+path, "it is damaged, or the log "+fileName+"-wal beside it is of another database: %w", &unsound{err})
+		return e.WithHint("stop the server and restore a backup into an empty directory, as docs/OPERATIONS.md says; keep this one until that runs")
+	}
 	switch primary(err) {
-	case codeNotADB, codeCorrupt:
-		e.Kind = inbox.Invalid
-		return e.WithHint("the file is damaged or not a store; restore a backup, or `inbox db check` a copy of it")
 	case codeCantOpen, codeReadOnly:
 		return e.WithHint("the file must be readable and writable by this user, on a local file system")
 	}

@@ -35,7 +35,7 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 		"an empty file": {func(t *testing.T, dir string) {
 			store.Exec(t, dir, "PRAGMA wal_checkpoint(TRUNCATE)")
 			os.WriteFile(filepath.Join(dir, "inbox.db"), nil, 0o600)
-		}, inbox.NotFound, "no store at"},
+		}, inbox.NotFound, "is empty"},
 		"no key": {func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "store.key")) }, inbox.Invalid, "key"},
 		"another key": {func(t *testing.T, dir string) {
 			os.WriteFile(filepath.Join(dir, "store.key"), bytes.Repeat([]byte{1}, 32), 0o600)

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
@@ -40,20 +39,24 @@ type call struct {
 	id   string
 }
 
-// record runs the program under strace for a while and returns what it did up to its closing the files.
-func record(t *testing.T, salt string, life time.Duration) []call {
+// record runs the program under strace until it has said so many lines, and returns what it did up to its closing the files.
+func record(t *testing.T, salt string, lines int) []call {
+	t.Helper()
+	return recordIn(t, t.TempDir(), salt, lines)
+}
+
+// recordIn is record in a directory that may have a store.
+func recordIn(t *testing.T, dir, salt string, lines int) []call {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		missing(t, "strace")
 	}
-	dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
+	trace := filepath.Join(t.TempDir(), "trace")
 	cmd, in, out := spawn(t, dir, salt, strace, "-f", "-y", "-xx", "-s", "200000", "-qq", "-o", trace,
 		"-e", "trace=pwrite64,write,fsync,fdatasync,ftruncate,unlink,unlinkat", "-e", "signal=none")
-	stop := time.AfterFunc(life, func() { in.Close() })
-	defer stop.Stop()
 	o := &oracle{acked: map[string]inbox.Receipt{}}
-	o.hear(t, out)
+	o.hear(t, out, after(lines, func() { in.Close() }))
 	if err := cmd.Wait(); err != nil && len(o.acked) == 0 {
 		t.Skipf("strace cannot trace here: %v", err)
 	}
@@ -165,7 +168,7 @@ func begun(name string, a args, dir string) []call {
 }
 
 // fileOf returns the name of a file in the data directory, "." for the directory. The store's key is written under
-// another name first.
+// another name first, and so is a new database.
 func fileOf(path, dir string) (string, bool) {
 	if strings.HasPrefix(path, `\x`) {
 		path = unhex(path)
@@ -176,6 +179,9 @@ func fileOf(path, dir string) (string, bool) {
 	}
 	if strings.HasPrefix(name, "store.key") {
 		name = "store.key"
+	}
+	if name == "inbox.db.new" { // under which it is made
+		name = "inbox.db"
 	}
 	return name, true
 }

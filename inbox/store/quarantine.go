@@ -109,7 +109,7 @@ func (t *tx) dropRefused(where string, args ...any) error {
 	return err
 }
 
-const refusedColumns = `id, source, address, why, received_at, last_at, count, size`
+const refusedColumns = `refused.id, source, address, why, received_at, last_at, count, size`
 
 func scanRefused(row scanner, r *inbox.Refused, more ...any) error {
 	var received, last int64
@@ -145,18 +145,17 @@ func (s *Store) EachRefused(ctx context.Context, source string, fn func(*inbox.R
 	}
 	for _, id := range ids {
 		var r inbox.Refused
-		var bytes []byte
-		var sum int64
-		row := s.readers.QueryRowContext(ctx, `SELECT `+refusedColumns+`, (SELECT bytes FROM contents WHERE id = content_id),
-			(SELECT checksum FROM contents WHERE id = content_id) FROM refused WHERE id = ?`, id)
-		err := scanRefused(row, &r, &bytes, &sum)
+		var c content
+		row := s.readers.QueryRowContext(ctx, `SELECT `+refusedColumns+`, `+contentColumns("c")+`
+			FROM refused LEFT JOIN contents c ON c.id = content_id WHERE refused.id = ?`, id)
+		err := scanRefused(row, &r, c.into()...)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue // dropped meanwhile
 		}
 		if err != nil {
 			return readError(err)
 		}
-		if r.Payload, err = unpackPayload(bytes, sum); err != nil {
+		if r.Payload, err = c.payload(); err != nil {
 			return inbox.Errorf(inbox.Internal, "read a refused request", "%w", err)
 		}
 		if err := fn(&r); err != nil {

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -142,4 +143,63 @@ func CopyClosed(t testing.TB, dir string) string {
 		t.Fatal(err)
 	}
 	return to
+}
+
+// CopyOpen copies the directory of a store that is open and at rest, as a crash would leave it.
+func CopyOpen(t testing.TB, dir string) string {
+	t.Helper()
+	return CopyClosed(t, dir)
+}
+
+// RaiseInLog returns a copy of a store that crashed after a server had raised its mark so many times.
+func RaiseInLog(t testing.TB, dir string, times int) string {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, fileName), "wal_autocheckpoint(0)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	defer db.Close()
+	for range times {
+		var now int
+		_, err := db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+		if err == nil {
+			err = db.QueryRow("PRAGMA user_version").Scan(&now)
+		}
+		if err == nil {
+			_, err = db.Exec(userVersion(markOf(now)+1, versionOf(now)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return CopyOpen(t, dir)
+}
+
+// Exists reports whether there is a file.
+func Exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Look makes sure that the files of a server's store at rest are at their places.
+func Look(s *Store) error { return s.w.look() }
+
+// Spoil runs a statement on a table of a closed store that takes values of any type, as damage would leave it.
+func Spoil(t testing.TB, dir, table, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for _, text := range []string{
+		"PRAGMA writable_schema = 1", "UPDATE sqlite_schema SET sql = replace(sql, 'STRICT', '') WHERE name = '" + table + "'",
+		"PRAGMA writable_schema = RESET", "PRAGMA ignore_check_constraints = 1", statement,
+	} {
+		if _, err := db.Exec(text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
 }

@@ -30,13 +30,21 @@ func (w *writer) reload() error {
 			return err
 		}
 	}
+	contents, err := loadContentIDs(w.conn)
+	if err != nil {
+		return fmt.Errorf("read the mark of the contents' ids: %w", err)
+	}
 	appended := head > w.head
-	w.head, w.stored, w.stale = head, stored, false
+	w.head, w.stored, w.contents, w.stale = head, stored, contents, false
 	w.s.head.Store(head)
 	if appended {
 		w.s.subs.wake()
 	}
 	w.wakeUpkeep()
+	if w.anew {
+		w.anew = false
+		return w.watch.watchLog()
+	}
 	return nil
 }
 

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 
 	"inbox/inbox"
 )
@@ -80,10 +82,34 @@ func newest(st *inbox.Settlement) int64 {
 	return seq
 }
 
-func (t *tx) settleAttempt(p int64, a *inbox.Attempt) error {
-	if a == nil {
+// Bounds of what is recorded of one attempt. The host keeps to smaller ones.
+const (
+	longestReason = 64 << 10
+	longestLog    = 16 << 20
+)
+
+// recordable returns an attempt that the schema takes, whatever was measured of it: clocks step back, counters overflow. An
+// attempt that could not be recorded would be made again and again, without a trace.
+func recordable(a inbox.Attempt) inbox.Attempt {
+	a.Duration = max(a.Duration, 0)
+	if a.Fuel < 0 { // it counted beyond what the type holds
+		a.Fuel = math.MaxInt64
+	}
+	a.Result = cmp.Or(a.Result, inbox.HostError)
+	if len(a.Reason) > longestReason {
+		a.Reason = a.Reason[:longestReason]
+	}
+	if len(a.Log) > longestLog {
+		a.Log, a.LogCut = a.Log[:longestLog], true
+	}
+	return a
+}
+
+func (t *tx) settleAttempt(p int64, made *inbox.Attempt) error {
+	if made == nil {
 		return nil
 	}
+	a := recordable(*made)
 	reason, err := t.putText(contentReason, a.Seq, []byte(a.Reason))
 	if err != nil {
 		return err
@@ -179,7 +205,7 @@ func (t *tx) settleDead(p int64, d *inbox.DeadLetter) error {
 	}
 	_, err := t.exec(`INSERT INTO dead (plugin, seq, run, attempt, mode, key, parks, result, died_at, resolution, resolved_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', NULL)`,
-		p, d.Seq, d.Run, d.Attempt, d.Lane.Mode, d.Lane.Key, d.Parks, d.Result, millis(d.DiedAt))
+		p, d.Seq, d.Run, d.Attempt, d.Lane.Mode, d.Lane.Key, d.Parks, cmp.Or(d.Result, inbox.HostError), millis(d.DiedAt))
 	return err
 }
 

@@ -16,7 +16,6 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -83,17 +82,26 @@ type Store struct {
 	cache *cache
 }
 
-// Open opens the store in a directory. It returns a NotFound error when there is none and Create is not set, an
-// Invalid one when the file is of a newer program or not a store, and never changes an existing file but to migrate
-// it, which needs the lock to be free.
+// Open opens the store in a directory. It returns a NotFound error when there is none and Create is not set, or when one was
+// there and its database is gone; an Invalid one when the file is of a newer program, damaged (then it wraps ErrDamaged) or
+// not a store. It never changes an existing file but to migrate it, which needs the lock to be free, and for a server to
+// raise its mark.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o.fill()
 	path := filepath.Join(o.Dir, fileName)
-	if err := prepareDir(path, o.Create); err != nil {
+	if err := find(ctx, &o, path); err != nil {
 		return nil, err
 	}
-	key, err := loadKey(filepath.Join(o.Dir, keyName), path)
+	key, err := readKey(filepath.Join(o.Dir, keyName), path)
 	if err != nil {
+		return nil, err
+	}
+	if o.Server {
+		if err := flushLog(path); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkLog(ctx, path); err != nil {
 		return nil, err
 	}
 	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength), settling: make(chan struct{}, queueLength/4), sealable: make(chan struct{}, 1), cache: newCache()}
@@ -101,7 +109,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.w, err = openWriter(ctx, s); err != nil {
 		return nil, err
 	}
-	if s.readers, err = openReaders(path, o.Relaxed); err != nil {
+	if o.Server {
+		if err := s.w.settleIn(); err != nil {
+			return nil, joinClose(openError(path, err), s.w.close)
+		}
+	}
+	if s.readers, err = openReaders(path, o.Relaxed, s.w.watch); err != nil {
 		return nil, joinClose(err, s.w.close)
 	}
 	s.head.Store(s.w.head)
@@ -133,38 +146,14 @@ func (o *Options) fill() {
 	}
 }
 
-// prepareDir makes the directory and the empty file with modes of their own, so that no umask makes them readable by
-// others, or reports that there is no store.
-func prepareDir(path string, create bool) error {
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && (create || info.Size() > 0):
-		return nil
-	case err != nil && !os.IsNotExist(err):
-		return inbox.Errorf(inbox.Unavailable, "open store", "%w", err)
-	case !create: // also when the file is empty, as a start that was cut off leaves it
-		return inbox.Errorf(inbox.NotFound, "", "no store at %s", path).
-			WithHint("name its directory with --data or INBOX_DATA; `inbox serve` makes a new one")
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return inbox.Errorf(inbox.Unavailable, "make the data directory", "%w", err).
-			WithHint("choose a directory that can be written with --data or INBOX_DATA")
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return inbox.Errorf(inbox.Unavailable, "make the store", "%w", err).
-			WithHint("choose a directory that can be written with --data or INBOX_DATA")
-	}
-	return f.Close()
-}
-
-// Close closes the store, after Run has ended. It moves the write-ahead log into the file.
+// Close closes the store, after Run has ended. It moves the write-ahead log into the file. What a server's store holds whose
+// file was moved, removed or replaced meanwhile is saved; see docs/OPERATIONS.md.
 func (s *Store) Close() error {
 	s.direct.Lock()
 	defer s.direct.Unlock()
 	err := s.readers.Close()
 	if s.opt.Server {
-		s.w.checkpoint()
+		return joinClose(err, s.leave)
 	}
 	return joinClose(err, s.w.close)
 }

@@ -157,7 +157,7 @@ func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.Lan
 		}
 		return inbox.Scalars(payload.Body)(pointer)
 	}
-	return p.keying.Lane(e, at), failed
+	return p.keying.Lane(e, inbox.Digested(at, s.LaneDigest)), failed
 }
 
 // traceInLane says where an event stands that a lane row is about.
@@ -213,20 +213,20 @@ func (at *standing) settled(seq int64) inbox.DeliveryState {
 func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTrace) error {
 	d.Attempts = []inbox.Attempt{}
 	return s.each(ctx, `SELECT a.run, a.attempt, a.result, a.fate, a.counted, a.started_at, a.duration, coalesce(a.fuel, 0), coalesce(r.id, ''), a.log_cut,
-			why.bytes, why.checksum, log.bytes, log.checksum
+			`+contentColumns("why")+`, `+contentColumns("log")+`
 		FROM attempts a LEFT JOIN releases r ON r.num = a.release
 		LEFT JOIN contents why ON why.id = a.reason_id LEFT JOIN contents log ON log.id = a.log_id
 		WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
 		[]any{p, seq}, func(row scanner) error {
 			a := inbox.Attempt{Plugin: d.Plugin, Seq: seq}
 			var started, micros int64
-			var why, log text
-			if err := row.Scan(&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Fuel, &a.Release, &a.LogCut,
-				&why.bytes, &why.sum, &log.bytes, &log.sum); err != nil {
+			var why, log content
+			dest := []any{&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Fuel, &a.Release, &a.LogCut}
+			if err := row.Scan(append(append(dest, why.into()...), log.into()...)...); err != nil {
 				return err
 			}
 			a.StartedAt, a.Duration = fromMillis(started), time.Duration(micros)*time.Microsecond
-			a.Reason, a.Log = string(why.read()), log.read()
+			a.Reason, a.Log = string(why.text()), log.text()
 			d.Attempts = append(d.Attempts, a)
 			return nil
 		})

@@ -32,6 +32,7 @@ type tx struct {
 	now      int64
 	head     int64            // newest seq
 	stored   int64            // stored_at of it
+	contents contentIDs       // given to contents
 	fresh    map[uint64]int64 // digests of the batch: first 64 bits → seq
 	payloads []placed         // of the batch, to be kept in memory
 	after    []func()         // changes of memory that follow a commit
@@ -42,10 +43,14 @@ type writer struct {
 	s    *Store
 	conn *conn // nil when the file could not be opened anew
 
-	head   int64
-	stored int64
-	known  digests
-	stale  bool // memory may differ from the file: a commit failed, and the file says whether it happened
+	head     int64
+	stored   int64
+	contents contentIDs
+	known    digests
+	watch    *fileWatch // of a server's store
+	gone     *displaced // a file was found not to be at its place
+	anew     bool       // the connection was opened after watch began
+	stale    bool       // memory may differ from the file: a commit failed, and the file says whether it happened
 }
 
 // Points at which Options.Fault is asked.
@@ -78,6 +83,9 @@ func openWriter(ctx context.Context, s *Store) (*writer, error) {
 }
 
 func (w *writer) connect(ctx context.Context) error {
+	if err := w.watch.checkFile(); err != nil {
+		return err
+	}
 	c, err := writerConnector(w.s.path, w.s.opt.Relaxed)
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
@@ -87,6 +95,7 @@ func (w *writer) connect(ctx context.Context) error {
 		return openError(w.s.path, err)
 	}
 	w.conn, err = newConn(raw)
+	w.anew = w.watch != nil
 	return err
 }
 
@@ -130,7 +139,10 @@ func (w *writer) commit(batch []*op) error {
 		return nil
 	}
 	err := w.try(batch)
+	gone, lost := isDisplaced(err)
 	switch {
+	case lost:
+		return w.giveUp(batch, gone)
 	case err == nil:
 		for _, o := range batch {
 			o.done(nil)
@@ -178,10 +190,13 @@ func (w *writer) try(batch []*op) error {
 	if err := w.ready(); err != nil {
 		return err
 	}
+	if err := w.watch.checkBefore(); err != nil {
+		return err
+	}
 	if err := w.step(pointBegin, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	t := &tx{w: w, now: w.s.now(), head: w.head, stored: w.stored}
+	t := &tx{w: w, now: w.s.now(), head: w.head, stored: w.stored, contents: w.contents}
 	for _, o := range batch {
 		if err := w.applySafely(o, t); err != nil {
 			w.rollback()
@@ -191,6 +206,9 @@ func (w *writer) try(batch []*op) error {
 	err := w.step(pointCommit, "COMMIT")
 	if err == nil {
 		err = w.s.opt.Fault(pointCommitted)
+	}
+	if err == nil {
+		err = w.look() // else it was committed to a file that no start will read
 	}
 	if err != nil {
 		w.stale = true
@@ -253,7 +271,7 @@ func (w *writer) applySafely(o *op, t *tx) (err error) {
 // committed takes over in memory what is now durable.
 func (w *writer) committed(t *tx) {
 	appended := t.head > w.head
-	w.head, w.stored = t.head, t.stored
+	w.head, w.stored, w.contents = t.head, t.stored, t.contents
 	for hash, seq := range t.fresh {
 		w.known.add(hash, seq)
 	}
@@ -283,7 +301,17 @@ func (w *writer) wakeUpkeep() {
 // opens again by itself.
 func (w *writer) idle() error {
 	w.s.checkDisk()
-	if w.s.sick.Load() == nil {
+	putBack, err := w.watch.checkRest(w.s.digest.key)
+	if putBack {
+		w.s.opt.Log.Error("the store's key was moved or removed while the server ran: it was put back", "file", keyName)
+	}
+	if err == nil {
+		err = w.look()
+	}
+	if gone, lost := isDisplaced(err); lost {
+		return w.giveUp(nil, gone)
+	}
+	if err == nil && w.s.sick.Load() == nil {
 		return nil
 	}
 	return w.commit([]*op{{done: func(error) {}, apply: func(t *tx) error {

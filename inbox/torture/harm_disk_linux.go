@@ -26,7 +26,7 @@ func diskHarms() []harm {
 		list = append(list, harm{
 			point: "disk", what: d.what + ", then kill -9", slow: true, cannot: noStrace, do: (*round).failing,
 			arm: func(chance *rand.Rand) arms {
-				when := fmt.Sprintf("%d+%d", 5+chance.IntN(40), 20+chance.IntN(80)) // of each thread
+				when := fmt.Sprintf("%d+%d", 12+chance.IntN(40), 20+chance.IntN(80)) // of each thread; a start makes some ten flushes itself
 				return arms{armed: d.ends, ill: true, under: []string{
 					"strace", "-D", "-f", "-qq", "-o", "TRACE", "-P", "DATA/inbox.db-wal", "-P", "DATA/inbox.db",
 					"-e", "trace=" + d.calls, "-e", "inject=" + d.calls + ":" + d.with + ":when=" + when,

@@ -1,6 +1,7 @@
 -- The line: the log, what it was read as, and where every plugin stands in it.
 -- Times are integer milliseconds since 1970, UTC, from the program's clock. The CHECKs repeat the state machine. Lists
 -- of more than two words are spelled as CASE: for IN (...) SQLite would make a temporary table for every row written.
+-- A list that will grow (kinds, encodings, results, reasons) is not in a CHECK: changing one copies the table.
 
 CREATE TABLE meta (
 	name  TEXT NOT NULL PRIMARY KEY,
@@ -10,11 +11,11 @@ CREATE TABLE meta (
 -- Everything that may hold personal data, apart from the log, so that it can be encrypted, purged by age and erased
 -- by subject without touching the log.
 CREATE TABLE contents (
-	id       INTEGER NOT NULL PRIMARY KEY,
-	kind     INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 4), -- 1 event (headers and body), 2 refused request, 3 attempt log, 4 attempt reason
-	subject  TEXT,                                          -- whose it is, once erasing by subject needs it
-	root_seq INTEGER,                                       -- the event it came from; NULL for a refused request
-	encoding INTEGER NOT NULL CHECK (encoding BETWEEN 1 AND 2), -- 1 the bytes as they are, 2 length of the headers (uvarint), headers as JSON, body
+	id       INTEGER NOT NULL PRIMARY KEY,            -- given by the writer, never twice: meta.contents_reserved is the highest it may give
+	kind     INTEGER NOT NULL CHECK (kind > 0),       -- 1 event (headers and body), 2 refused request, 3 attempt log, 4 attempt reason
+	subject  TEXT CHECK (root_seq IS NULL OR subject IS NOT NULL), -- MODE/KEY of the event it came from; NULL for a refused request
+	root_seq INTEGER,                                 -- the event it came from; NULL for a refused request
+	encoding INTEGER NOT NULL CHECK (encoding > 0),   -- 1 the bytes as they are, 2 length of the headers (uvarint), headers as JSON, body
 	key_id   INTEGER,                                       -- the key that encrypts it; NULL: none
 	bytes    BLOB    NOT NULL,
 	checksum INTEGER NOT NULL                               -- CRC-32C of bytes
@@ -90,7 +91,7 @@ CREATE TABLE refused (
 	source      TEXT    NOT NULL,
 	digest      BLOB    NOT NULL CHECK (length(digest) = 32),
 	address     TEXT    NOT NULL,
-	why         TEXT    NOT NULL CHECK (CASE why WHEN 'missing' THEN 1 WHEN 'malformed' THEN 1 WHEN 'mismatch' THEN 1 WHEN 'no_secret' THEN 1 ELSE 0 END),
+	why         TEXT    NOT NULL CHECK (why <> ''),
 	received_at INTEGER NOT NULL,
 	last_at     INTEGER NOT NULL,
 	count       INTEGER NOT NULL CHECK (count > 0),
@@ -160,7 +161,7 @@ CREATE TABLE attempts (
 	seq        INTEGER NOT NULL,
 	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay job
 	attempt    INTEGER NOT NULL CHECK (attempt > 0),
-	result     TEXT    NOT NULL CHECK (CASE result WHEN 'ok' THEN 1 WHEN 'skip' THEN 1 WHEN 'retry' THEN 1 WHEN 'reject' THEN 1 WHEN 'trap' THEN 1 WHEN 'exit' THEN 1 WHEN 'timeout' THEN 1 WHEN 'fuel' THEN 1 WHEN 'memory' THEN 1 WHEN 'output' THEN 1 WHEN 'bad_result' THEN 1 WHEN 'denied' THEN 1 WHEN 'unreadable' THEN 1 WHEN 'host_error' THEN 1 ELSE 0 END),
+	result     TEXT    NOT NULL CHECK (result <> ''),
 	fate       TEXT    NOT NULL CHECK (CASE fate WHEN 'done' THEN 1 WHEN 'again' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
 	counted    INTEGER NOT NULL CHECK (counted IN (0, 1)),
 	started_at INTEGER NOT NULL,

@@ -3,7 +3,7 @@ CREATE TABLE attempts (
 	seq        INTEGER NOT NULL,
 	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay job
 	attempt    INTEGER NOT NULL CHECK (attempt > 0),
-	result     TEXT    NOT NULL CHECK (CASE result WHEN 'ok' THEN 1 WHEN 'skip' THEN 1 WHEN 'retry' THEN 1 WHEN 'reject' THEN 1 WHEN 'trap' THEN 1 WHEN 'exit' THEN 1 WHEN 'timeout' THEN 1 WHEN 'fuel' THEN 1 WHEN 'memory' THEN 1 WHEN 'output' THEN 1 WHEN 'bad_result' THEN 1 WHEN 'denied' THEN 1 WHEN 'unreadable' THEN 1 WHEN 'host_error' THEN 1 ELSE 0 END),
+	result     TEXT    NOT NULL CHECK (result <> ''),
 	fate       TEXT    NOT NULL CHECK (CASE fate WHEN 'done' THEN 1 WHEN 'again' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
 	counted    INTEGER NOT NULL CHECK (counted IN (0, 1)),
 	started_at INTEGER NOT NULL,
@@ -26,11 +26,11 @@ CREATE TABLE audit (
 ) STRICT;
 
 CREATE TABLE contents (
-	id       INTEGER NOT NULL PRIMARY KEY,
-	kind     INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 4), -- 1 event (headers and body), 2 refused request, 3 attempt log, 4 attempt reason
-	subject  TEXT,                                          -- whose it is, once erasing by subject needs it
-	root_seq INTEGER,                                       -- the event it came from; NULL for a refused request
-	encoding INTEGER NOT NULL CHECK (encoding BETWEEN 1 AND 2), -- 1 the bytes as they are, 2 length of the headers (uvarint), headers as JSON, body
+	id       INTEGER NOT NULL PRIMARY KEY,            -- given by the writer, never twice: meta.contents_reserved is the highest it may give
+	kind     INTEGER NOT NULL CHECK (kind > 0),       -- 1 event (headers and body), 2 refused request, 3 attempt log, 4 attempt reason
+	subject  TEXT CHECK (root_seq IS NULL OR subject IS NOT NULL), -- MODE/KEY of the event it came from; NULL for a refused request
+	root_seq INTEGER,                                 -- the event it came from; NULL for a refused request
+	encoding INTEGER NOT NULL CHECK (encoding > 0),   -- 1 the bytes as they are, 2 length of the headers (uvarint), headers as JSON, body
 	key_id   INTEGER,                                       -- the key that encrypts it; NULL: none
 	bytes    BLOB    NOT NULL,
 	checksum INTEGER NOT NULL                               -- CRC-32C of bytes
@@ -188,7 +188,7 @@ CREATE TABLE refused (
 	source      TEXT    NOT NULL,
 	digest      BLOB    NOT NULL CHECK (length(digest) = 32),
 	address     TEXT    NOT NULL,
-	why         TEXT    NOT NULL CHECK (CASE why WHEN 'missing' THEN 1 WHEN 'malformed' THEN 1 WHEN 'mismatch' THEN 1 WHEN 'no_secret' THEN 1 ELSE 0 END),
+	why         TEXT    NOT NULL CHECK (why <> ''),
 	received_at INTEGER NOT NULL,
 	last_at     INTEGER NOT NULL,
 	count       INTEGER NOT NULL CHECK (count > 0),

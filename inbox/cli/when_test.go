@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAnUnknownTimeZoneIsNamed(t *testing.T) {
+	t.Parallel()
+	bad := filepath.Join(t.TempDir(), "zone")
+	if err := os.WriteFile(bad, []byte("not a zone"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for tz, unknown := range map[string]bool{
+		"": false, "UTC": false, ":UTC": false, "Africa/Lagos": false,
+		"Mars/Olympus": true, ":Mars": true, "WAT-1": true, "../etc/passwd": true, "/no/such/file": true, bad: true,
+	} {
+		if _, err := time.LoadLocation("Africa/Lagos"); err != nil && tz == "Africa/Lagos" {
+			continue // this machine knows no zones
+		}
+		if got := zoneProblem(tz); (got != "") != unknown || unknown && !strings.Contains(got, "TZ="+tz) {
+			t.Errorf("TZ=%s: %q", tz, got)
+		}
+	}
+	if got := zoneProblem("a\x1b[2Jb"); strings.Contains(got, "\x1b") {
+		t.Errorf("%q reaches the terminal", got)
+	}
+}
+
+func TestAnUnknownTimeZoneIsSaidOnceAndOnlyWhereTimesAreShown(t *testing.T) {
+	t.Parallel()
+	var out, err bytes.Buffer
+	p := &program{out: &out, err: &err, getenv: func(string) string { return "" }, now: time.Now, zone: time.UTC, zoneNote: zoneProblem("Mars/Olympus")}
+	if p.run(t.Context(), []string{"version"}); err.Len() > 0 {
+		t.Errorf("a command without times says %s", &err)
+	}
+	for range 2 {
+		p.stamp(time.Now())
+	}
+	if got := strings.Count(err.String(), "Mars/Olympus"); got != 1 {
+		t.Errorf("it is said %d times: %s", got, &err)
+	}
+}

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"inbox/inbox"
+)
+
+// fileWatch knows which files a server's store has open. A file that is moved, removed or replaced goes on to exist while it
+// is open. What is written to it is in no file that the next start reads. So the writer looks with every commit whether the
+// files at their names are those that it has open. Where an open file cannot be replaced (Windows), there is no watch.
+type fileWatch struct {
+	path string
+	dir  fileID
+	db   fileID
+	key  fileID
+	lock fileID
+	mark int      // newest of the database
+	file *os.File // the database, for its header; closed after SQLite's connections, whose locks closing it would drop
+
+	log     *os.File // the write-ahead log: SQLite has no locks on it
+	logID   fileID
+	logSize int64
+	salts   [8]byte // of the log: they change when it begins anew
+}
+
+// displaced is the error of a file that is not at its place any more. The program must end.
+type displaced struct {
+	what    string
+	harmed  bool // the file or its log was written to by others: nothing may be moved from one to the other any more
+	another bool // the file has become another database, which the log does not belong to
+}
+
+func (d *displaced) Error() string { return d.what }
+
+func isDisplaced(err error) (*displaced, bool) {
+	var d *displaced
+	ok := errors.As(err, &d)
+	return d, ok
+}
+
+// watchFiles begins to watch the files of an open store; nil where there is nothing to watch for. A nil fileWatch finds
+// nothing.
+func watchFiles(path string, mark int) (*fileWatch, error) {
+	if !watched {
+		return nil, nil
+	}
+	p := &fileWatch{path: path, mark: mark}
+	dir := filepath.Dir(path)
+	for _, one := range []struct {
+		path string
+		id   *fileID
+	}{{dir, &p.dir}, {path, &p.db}, {filepath.Join(dir, keyName), &p.key}, {filepath.Join(dir, lockName), &p.lock}} {
+		st, err := statFile(one.path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a test may open a store without its lock
+			return nil, err
+		}
+		*one.id = st.id
+	}
+	var err error
+	if p.file, err = os.Open(path); err != nil {
+		return nil, err
+	}
+	if err := p.watchLog(); err != nil {
+		return nil, errors.Join(err, p.file.Close())
+	}
+	return p, nil
+}
+
+// watchLog takes the log that is there for the store's. It is called after the connection that writes was opened.
+func (p *fileWatch) watchLog() error {
+	if p == nil {
+		return nil
+	}
+	if p.log != nil {
+		if err := p.log.Close(); err != nil {
+			return err
+		}
+		p.log = nil
+	}
+	st, err := statFile(p.path + "-wal")
+	if err != nil {
+		return err
+	}
+	p.logID, p.logSize, p.salts = st.id, 0, [8]byte{}
+	p.log, err = os.Open(p.path + "-wal")
+	return err
+}
+
+// close closes what it has open itself. SQLite's connections must be closed before.
+func (p *fileWatch) close() error {
+	if p == nil {
+		return nil
+	}
+	var err error
+	for _, f := range []*os.File{p.log, p.file} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	return err
+}
+
+// check returns a [displaced] error when the database or its log is not the file at its name. It takes some microseconds.
+func (p *fileWatch) check() error {
+	if p == nil {
+		return nil
+	}
+	if err := p.checkFile(); err != nil {
+		return err
+	}
+	return p.checkLog()
+}
+
+// checkFile is check for the database alone; it may be called by several goroutines.
+func (p *fileWatch) checkFile() error {
+	if p == nil {
+		return nil
+	}
+	if _, err := sameFile(p.path, p.db); err != nil {
+		return err
+	}
+	return p.checkMark()
+}
+
+// checkMark looks whether the file was written over, as `cp` does: it is the same file then.
+func (p *fileWatch) checkMark() error {
+	var now [4]byte
+	if _, err := p.file.ReadAt(now[:], versionAt); err != nil && !errors.Is(err, io.EOF) {
+		return inbox.Errorf(inbox.Unavailable, "look at "+p.path, "%w", err)
+	}
+	// The last raises may be in the log only, or be in the file though the commit seemed to fail.
+	mark := markOf(int(binary.BigEndian.Uint32(now[:])))
+	if min(raised(p.mark, mark), raised(mark, p.mark)) > 2 {
+		return &displaced{what: p.path + " was overwritten while the server ran", harmed: true, another: true}
+	}
+	return nil
+}
+
+// checkBefore is the part of check that must be done before a commit. A commit may move the log into the file, which may be
+// another database by now, and once the log was written to, its size no longer tells that it was cut.
+func (p *fileWatch) checkBefore() error {
+	if p == nil {
+		return nil
+	}
+	if err := p.checkMark(); err != nil {
+		return err
+	}
+	if st, err := statFile(p.path + "-wal"); err != nil || st.id != p.logID || st.size >= p.logSize {
+		return nil // what else is wrong, check finds afterwards
+	}
+	return p.checkLog()
+}
+
+// checkLog looks whether the log is the file that was opened, and has not been cut: a log that is written to after it was
+// cut has a hole, and nothing of it can be read.
+func (p *fileWatch) checkLog() error {
+	path := p.path + "-wal"
+	st, err := sameFile(path, p.logID)
+	switch {
+	case err != nil:
+		return err
+	case st.size == 0: // moved into the file
+		p.logSize, p.salts = 0, [8]byte{}
+		return nil
+	}
+	var head [walHeader]byte
+	if _, err := p.log.ReadAt(head[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return inbox.Errorf(inbox.Unavailable, "look at "+path, "%w", err)
+	}
+	same := bytes.Equal(head[16:24], p.salts[:])
+	if binary.BigEndian.Uint32(head[:])&^1 != walMagic || (same && st.size < p.logSize) {
+		return &displaced{what: path + " was cut or overwritten while the server ran", harmed: true}
+	}
+	p.logSize = st.size
+	copy(p.salts[:], head[16:24])
+	return nil
+}
+
+// checkRest is check for what is looked at every second: the lock and the key. A key that was removed is put
+// back, because a store without its key is worth nothing and this may be the last copy.
+func (p *fileWatch) checkRest(key []byte) (putBack bool, err error) {
+	if p == nil {
+		return false, nil
+	}
+	dir := filepath.Dir(p.path)
+	if p.lock != (fileID{}) {
+		if _, err := sameFile(filepath.Join(dir, lockName), p.lock); err != nil {
+			return false, err
+		}
+	}
+	return p.checkKey(filepath.Join(dir, keyName), key)
+}
+
+func (p *fileWatch) checkKey(path string, key []byte) (putBack bool, err error) {
+	st, err := statFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := putKey(path, key); err != nil {
+			return false, inbox.Errorf(inbox.Unavailable, "put the store's key back", "%w", err)
+		}
+		putBack = true
+		st, err = statFile(path)
+	case err == nil && st.id != p.key:
+		if now, rerr := os.ReadFile(path); rerr == nil && !bytes.Equal(now, key) {
+			return false, &displaced{what: path + " was replaced by another key while the server ran"}
+		}
+	}
+	if err != nil {
+		return putBack, inbox.Errorf(inbox.Unavailable, "look at "+path, "%w", err)
+	}
+	p.key = st.id
+	return putBack, nil
+}
+
+// sameFile returns a [displaced] error when another file, or none, has a name.
+func sameFile(path string, id fileID) (fileStat, error) {
+	st, err := statFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = &displaced{what: path + " was moved or removed while the server ran"}
+	case err != nil:
+		err = inbox.Errorf(inbox.Unavailable, "look at "+path, "%w", err)
+	case st.id != id:
+		err = &displaced{what: path + " was replaced while the server ran"}
+	}
+	return st, err
+}

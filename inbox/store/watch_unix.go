@@ -1,0 +1,43 @@
+//go:build unix
+
+package store
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// watched: a file that is open can be moved, removed and replaced.
+const watched = true
+
+// fileID tells files apart.
+type fileID struct{ dev, ino uint64 }
+
+type fileStat struct {
+	id   fileID
+	size int64
+}
+
+func statFile(path string) (fileStat, error) {
+	var st unix.Stat_t
+	for {
+		err := unix.Stat(path, &st)
+		if err == nil {
+			return fileStat{fileID{uint64(st.Dev), uint64(st.Ino)}, st.Size}, nil
+		}
+		if err != unix.EINTR {
+			return fileStat{}, &os.PathError{Op: "stat", Path: path, Err: err}
+		}
+	}
+}
+
+// links returns how many names a file has.
+func links(info os.FileInfo) uint64 {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 1
+	}
+	return uint64(st.Nlink)
+}

@@ -1,0 +1,231 @@
+//go:build unix
+
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// displacement takes a file away from under a running store. dir is its directory, backup a copy made before the last event.
+type displacement struct {
+	harm    func(t *testing.T, dir, backup string)
+	says    string
+	saved   string // pattern of the file in which everything acknowledged is afterwards; empty: in none
+	restart string // what a start says; empty: it works, with everything acknowledged if saved is inbox.db
+	later   bool   // it is noticed within a second, not before the next answer
+}
+
+func do(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func displacements() map[string]displacement {
+	db := func(dir string) string { return filepath.Join(dir, "inbox.db") }
+	return map[string]displacement{
+		"the database is moved": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Rename(db(dir), filepath.Join(dir, "old.db")))
+		}, says: "inbox.db was moved or removed", saved: "inbox.db"},
+		"the database is removed": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Remove(db(dir)))
+		}, says: "inbox.db was moved or removed", saved: "inbox.db"},
+		"all of the database is removed": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Remove(db(dir)), os.Remove(db(dir)+"-wal"), os.Remove(db(dir)+"-shm"))
+		}, says: "inbox.db was moved or removed", saved: "inbox.db"},
+		"a backup is renamed over the database": {harm: func(t *testing.T, dir, backup string) {
+			copyFile(t, backup, filepath.Join(dir, "t"))
+			do(t, os.Rename(filepath.Join(dir, "t"), db(dir)))
+		}, says: "inbox.db was replaced", saved: "inbox.db.replaced-*"},
+		"the database is moved and a backup put in its place": {harm: func(t *testing.T, dir, backup string) {
+			do(t, os.Rename(db(dir), filepath.Join(dir, "old.db")))
+			copyFile(t, backup, db(dir))
+		}, says: "inbox.db was replaced", saved: "old.db"},
+		"a backup is written over the database": {harm: func(t *testing.T, dir, backup string) {
+			copyFile(t, backup, db(dir))
+		}, says: "inbox.db was overwritten"},
+		"the database is emptied": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Truncate(db(dir), 0))
+		}, says: "inbox.db was overwritten", restart: "inbox.db is empty"},
+		"the directory is renamed": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Rename(dir, dir+"-elsewhere"))
+		}, says: "inbox.db was moved or removed", saved: "../data-elsewhere/inbox.db"},
+		"the directory is replaced": {harm: func(t *testing.T, dir, backup string) {
+			do(t, os.Rename(dir, dir+"-elsewhere"), os.Mkdir(dir, 0o700))
+			copyFile(t, backup, db(dir))
+			copyFile(t, backup+".key", filepath.Join(dir, "store.key"))
+		}, says: "inbox.db was replaced", saved: "../data-elsewhere/inbox.db"},
+		"the log is removed": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Remove(db(dir)+"-wal"))
+		}, says: "inbox.db-wal was moved or removed", saved: "inbox.db"},
+		"the log is replaced": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Remove(db(dir)+"-wal"), os.WriteFile(db(dir)+"-wal", nil, 0o600))
+		}, says: "inbox.db-wal was replaced", saved: "inbox.db"},
+		"the log is emptied": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Truncate(db(dir)+"-wal", 0))
+		}, says: "inbox.db-wal was cut"},
+		"the log is cut": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Truncate(db(dir)+"-wal", 6000))
+		}, says: "inbox.db-wal was cut"},
+		"the lock is removed": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Remove(filepath.Join(dir, "inbox.lock")))
+		}, says: "inbox.lock was moved or removed", saved: "inbox.db", later: true},
+		"the key is replaced": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.WriteFile(filepath.Join(dir, "t"), bytes.Repeat([]byte{7}, 32), 0o600), os.Rename(filepath.Join(dir, "t"), filepath.Join(dir, "store.key")))
+		}, says: "store.key was replaced by another key", restart: "not the key", saved: "inbox.db", later: true},
+	}
+}
+
+func TestNothingIsAcknowledgedOnceTheFilesAreNotAtTheirPlaces(t *testing.T) {
+	t.Parallel()
+	for name, c := range displacements() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "data")
+			do(t, os.Mkdir(dir, 0o700))
+			lock, err := store.TryLock(dir)
+			do(t, err)
+			defer lock.Release()
+			s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
+			do(t, err)
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(context.Background()) }()
+			acked := map[string]inbox.Receipt{}
+			for i := range 20 {
+				acked[inboxtest.Body(i, 0)] = inboxtest.Accept(t, s, inboxtest.Body(i, 0))
+			}
+			backup := filepath.Join(t.TempDir(), "backup.db")
+			do(t, s.Backup(ctx, operator, backup))
+			acked["last"] = inboxtest.Accept(t, s, "last")
+
+			c.harm(t, dir, backup)
+			if !c.later {
+				if r, err := s.Accept(ctx, inboxtest.Arrival("after")); inbox.KindOf(err) != inbox.Unavailable {
+					t.Errorf("acknowledged: %+v, %v", r, err)
+				}
+				if r, err := s.Accept(ctx, inboxtest.Arrival("last")); err == nil {
+					t.Errorf("a duplicate is acknowledged: %+v", r)
+				}
+			}
+			if err := <-ended; err == nil || !strings.Contains(err.Error(), c.says) || inbox.KindOf(err) != inbox.Internal || inbox.HintOf(err) == "" {
+				t.Errorf("it ends with %v (%s)", err, inbox.HintOf(err))
+			}
+			if s.Ready(ctx) == nil {
+				t.Error("it is ready")
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+			verifyRestart(t, dir, c)
+			if c.saved != "" {
+				verifySaved(t, dir, c.saved, backup+".key", acked)
+			}
+		})
+	}
+}
+
+// verifyRestart looks at what a start makes of what was left.
+func verifyRestart(t *testing.T, dir string, c displacement) {
+	t.Helper()
+	if strings.Contains(c.saved, "elsewhere") {
+		return
+	}
+	// A copy, because a store whose files were harmed keeps them open to the end of its process.
+	s, err := store.Open(ctx, store.Options{Dir: store.CopyClosed(t, dir), MinFree: 1})
+	if err == nil {
+		defer s.Close()
+		inboxtest.Check(t, s)
+		if strings.Contains(c.says, "overwritten") && s.Head() != 20 {
+			t.Errorf("a start has %d events, not the 20 of the backup", s.Head())
+		}
+	}
+	if (err == nil) != (c.restart == "") || err != nil && !strings.Contains(err.Error(), c.restart) {
+		t.Errorf("a start says %v", err)
+	}
+}
+
+// verifySaved looks for everything that was acknowledged in the file that has it.
+func verifySaved(t *testing.T, dir, pattern, key string, acked map[string]inbox.Receipt) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("saved in %q, %v", found, err)
+	}
+	at := t.TempDir()
+	copyFile(t, found[0], filepath.Join(at, "inbox.db"))
+	if log := found[0] + "-wal"; strings.Contains(pattern, "elsewhere") && store.Exists(log) {
+		copyFile(t, log, filepath.Join(at, "inbox.db-wal"))
+	}
+	copyFile(t, key, filepath.Join(at, "store.key"))
+	s, err := store.Open(ctx, store.Options{Dir: at, MinFree: 1})
+	if err != nil {
+		t.Fatalf("%s: %v", found[0], err)
+	}
+	defer s.Close()
+	inboxtest.Check(t, s)
+	inboxtest.CheckAcked(t, s, acked)
+}
+
+func TestAKeyThatIsRemovedUnderAServerIsPutBack(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, done := serve(t, store.Options{Dir: dir})
+	path := filepath.Join(dir, "store.key")
+	want, err := os.ReadFile(path)
+	do(t, err, os.Remove(path))
+	inboxtest.Eventually(t, "the key is back", func() bool {
+		got, err := os.ReadFile(path)
+		return err == nil && bytes.Equal(got, want)
+	})
+	inboxtest.Accept(t, s, "a")
+	do(t, os.WriteFile(path+".copy", want, 0o600), os.Rename(path+".copy", path)) // the same one in another file is as good
+	done()
+	again, done := serve(t, store.Options{Dir: dir})
+	defer done()
+	if r := inboxtest.Accept(t, again, "a"); r.Status != inbox.Duplicate {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestACheckpointByAnotherProgramIsNotTakenForHarm(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, done := serve(t, store.Options{Dir: dir})
+	defer done()
+	for i := range 30 {
+		inboxtest.Accept(t, s, inboxtest.Body(i, 0))
+		if i%10 == 9 {
+			store.Exec(t, dir, "PRAGMA wal_checkpoint(TRUNCATE)") // as Litestream does
+		}
+	}
+}
+
+func TestALockWhoseFileWasRemovedHoldsNobodyOffAndLeavesNothingOfAnothers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old, err := store.WaitLock(ctx, dir, time.Second)
+	do(t, err, old.Announce(dir, store.Holding{PID: os.Getpid(), Socket: "/old.sock"}), os.Remove(filepath.Join(dir, "inbox.lock")))
+	next, err := store.WaitLock(ctx, dir, time.Minute)
+	do(t, err, next.Announce(dir, store.Holding{PID: os.Getpid(), Socket: "/next.sock"}))
+	do(t, old.Release())
+	if h, running := store.Holder(dir); !running || h.Socket != "/next.sock" {
+		t.Errorf("the holder is %+v, %v", h, running)
+	}
+	do(t, next.Release())
+	if _, running := store.Holder(dir); running || store.Exists(filepath.Join(dir, "inbox.server")) {
+		t.Error("the note of the next one is left over")
+	}
+}

@@ -68,6 +68,14 @@ type Letter struct {
 	Waiting int64  // later events of its lane that wait behind it (0 unless it parks)
 }
 
+// OftenTried is a run that has been tried very often and will be tried again.
+type OftenTried struct {
+	Plugin   string
+	ID       string // of the event
+	Run      int64
+	Attempts int
+}
+
 // Release is one version of a plugin: its bytes, manifest and config, content-addressed.
 type Release struct {
 	ID        string // first 16 hex digits of SHA-256 over wasm, manifest and config

@@ -96,7 +96,10 @@ func (t *tx) settleAttempt(p int64, a *inbox.Attempt) error {
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT num FROM releases WHERE plugin = ?1 AND id = ?10), ?11, ?12, ?13, nullif(?14, 0))`,
 		p, a.Seq, a.Run, a.Number, a.Result, a.Fate, a.Counted, millis(a.StartedAt), a.Duration.Microseconds(), a.Release,
 		reason, logID, a.LogCut, a.Fuel)
-	return err
+	if err != nil {
+		return err
+	}
+	return t.thin(p, a)
 }
 
 func (t *tx) settlePlugin(p int64, st *inbox.Settlement) error {

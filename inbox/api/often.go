@@ -1,0 +1,31 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"inbox/inbox"
+)
+
+const (
+	oftenFrom = 100 // attempts from which a run that goes on is a reason to look
+	oftenMost = 10  // of them are named
+)
+
+// oftenTried returns a reason for every run that was tried very often and goes on: its plugin will hardly ever take it, and
+// its verification waits.
+func (s *server) oftenTried(ctx context.Context) []Reason {
+	runs, err := s.Store.OftenTried(ctx, oftenFrom, oftenMost)
+	if err != nil {
+		return []Reason{{Code: "store", Message: "what is tried very often cannot be read: " + err.Error(), Hint: inbox.HintOf(err)}}
+	}
+	var list []Reason
+	for _, r := range runs {
+		list = append(list, Reason{
+			Code: "many_attempts", Plugin: r.Plugin,
+			Message: fmt.Sprintf("plugin %s: event %s was tried %d times and goes on; later events of its verification wait", r.Plugin, r.ID, r.Attempts),
+			Hint:    fmt.Sprintf("`inbox event show %s` says why; mend the plugin, or set on_failure = \"park\" in %s.toml", r.ID, r.Plugin),
+		})
+	}
+	return list
+}

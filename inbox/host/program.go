@@ -169,7 +169,7 @@ func (p *Program) Attempt(ctx context.Context, e *inbox.Event, payload inbox.Pay
 	if err != nil {
 		return inbox.Outcome{Result: inbox.HostError, Reason: err.Error()}
 	}
-	return p.Run(ctx, Call{Doc: doc, Seed: DeliveryID(d), ReceivedAt: e.ReceivedAt, left: left})
+	return p.Run(ctx, Call{Doc: doc, Seed: DeliveryID(d.Plugin, e), ReceivedAt: e.ReceivedAt, left: left})
 }
 
 // Run makes one attempt within the limits of the manifest. It never fails: what goes wrong is an outcome. When ctx ends

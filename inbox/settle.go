@@ -19,6 +19,7 @@ type Attempt struct {
 	Fuel      int64 // zero when it was not counted
 	Release   string
 	Reason    string // kept beside the payloads
+	HostWords int    // bytes at its start that are the host's own words
 	Log       []byte // kept beside the payloads
 	LogCut    bool
 }

@@ -66,6 +66,8 @@ type Letter struct {
 	Event   Event
 	Reason  string // may hold personal data
 	Waiting int64  // later events of its lane that wait behind it (0 unless it parks)
+
+	HostWords int // bytes at the start of Reason that are the host's own words
 }
 
 // OftenTried is a run that has been tried very often and will be tried again.

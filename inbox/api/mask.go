@@ -170,15 +170,13 @@ func maskHeaders(headers []inbox.Header) []inbox.Header {
 	return out
 }
 
-// maskReason is what is shown of an attempt's reason. When the host gave the outcome, the reason is in its words; what
-// a plugin said, or what it wrote instead of a result, may hold anything.
-func maskReason(result inbox.Result, reason string) string {
-	switch result {
-	case inbox.Trap, inbox.Exit, inbox.Timeout, inbox.Fuel, inbox.Memory, inbox.Output, inbox.Denied, inbox.Unreadable, inbox.HostError:
-		return reason
+// maskReason is what is shown of an attempt's reason: what the host says of it. What follows the host's words is what a plugin
+// said, or what it wrote instead of a result, and may hold anything.
+func maskReason(reason string, hostWords int) string {
+	hostWords = min(max(hostWords, 0), len(reason))
+	own, said := reason[:hostWords], maskText(strings.TrimPrefix(reason[hostWords:], ": "))
+	if own != "" && said != "" {
+		return own + ": " + said
 	}
-	if strings.HasPrefix(reason, "exit code ") && len(reason) < 16 {
-		return reason
-	}
-	return maskText(reason)
+	return own + said
 }

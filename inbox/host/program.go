@@ -167,7 +167,7 @@ type Call struct {
 func (p *Program) Attempt(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
 	doc, left, err := document(e, payload, d, p.manifest, p.grant, now)
 	if err != nil {
-		return inbox.Outcome{Result: inbox.HostError, Reason: err.Error()}
+		return failure(inbox.HostError, "%v", err)
 	}
 	return p.Run(ctx, Call{Doc: doc, Seed: DeliveryID(d.Plugin, e), ReceivedAt: e.ReceivedAt, left: left})
 }

@@ -92,10 +92,10 @@ func (t *tx) settleAttempt(p int64, a *inbox.Attempt) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO attempts (plugin, seq, run, attempt, result, fate, counted, started_at, duration, release, reason_id, log_id, log_cut, fuel)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT num FROM releases WHERE plugin = ?1 AND id = ?10), ?11, ?12, ?13, nullif(?14, 0))`,
+	_, err = t.exec(`INSERT INTO attempts (plugin, seq, run, attempt, result, fate, counted, started_at, duration, release, reason_id, host_words, log_id, log_cut, fuel)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT num FROM releases WHERE plugin = ?1 AND id = ?10), ?11, ?12, ?13, ?14, nullif(?15, 0))`,
 		p, a.Seq, a.Run, a.Number, a.Result, a.Fate, a.Counted, millis(a.StartedAt), a.Duration.Microseconds(), a.Release,
-		reason, logID, a.LogCut, a.Fuel)
+		reason, a.HostWords, logID, a.LogCut, a.Fuel)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (t *tx) dropTexts(p int64, a *inbox.Attempt, number int) error {
 		p, a.Seq, a.Run, number); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE attempts SET reason_id = NULL, log_id = NULL, log_cut = 1
+	_, err := t.exec(`UPDATE attempts SET reason_id = NULL, host_words = 0, log_id = NULL, log_cut = 1
 		WHERE plugin = ? AND seq = ? AND run = ? AND attempt = ? AND fate = 'again' AND coalesce(reason_id, log_id) IS NOT NULL`,
 		p, a.Seq, a.Run, number)
 	return err

@@ -213,7 +213,7 @@ func (at *standing) settled(seq int64) inbox.DeliveryState {
 func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTrace) error {
 	d.Attempts = []inbox.Attempt{}
 	return s.each(ctx, `SELECT a.run, a.attempt, a.result, a.fate, a.counted, a.started_at, a.duration, coalesce(a.fuel, 0), coalesce(r.id, ''), a.log_cut,
-			why.bytes, why.checksum, log.bytes, log.checksum
+			a.host_words, why.bytes, why.checksum, log.bytes, log.checksum
 		FROM attempts a LEFT JOIN releases r ON r.num = a.release
 		LEFT JOIN contents why ON why.id = a.reason_id LEFT JOIN contents log ON log.id = a.log_id
 		WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
@@ -222,7 +222,7 @@ func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTra
 			var started, micros int64
 			var why, log text
 			if err := row.Scan(&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Fuel, &a.Release, &a.LogCut,
-				&why.bytes, &why.sum, &log.bytes, &log.sum); err != nil {
+				&a.HostWords, &why.bytes, &why.sum, &log.bytes, &log.sum); err != nil {
 				return err
 			}
 			a.StartedAt, a.Duration = fromMillis(started), time.Duration(micros)*time.Microsecond

@@ -171,12 +171,13 @@ func maskHeaders(headers []inbox.Header) []inbox.Header {
 }
 
 // maskReason is what is shown of an attempt's reason: what the host says of it. What follows the host's words is what a plugin
-// said, or what it wrote instead of a result, and may hold anything.
+// said, or what it wrote instead of a result, and may hold anything: three dots stand for it.
 func maskReason(reason string, hostWords int) string {
-	hostWords = min(max(hostWords, 0), len(reason))
-	own, said := reason[:hostWords], maskText(strings.TrimPrefix(reason[hostWords:], ": "))
-	if own != "" && said != "" {
-		return own + ": " + said
+	switch hostWords = min(max(hostWords, 0), len(reason)); {
+	case hostWords == 0:
+		return maskText(reason)
+	case hostWords < len(reason):
+		return reason[:hostWords] + ": …"
 	}
-	return own + said
+	return reason
 }

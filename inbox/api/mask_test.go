@@ -50,7 +50,7 @@ func TestOfAReasonTheHostsWordsAreShownAndWhatThePluginSaidIsNot(t *testing.T) {
 		{"", 0, ""},
 		{"Ada was here", 0, "[string:12]"},
 		{"exit code 65", 12, "exit code 65"},
-		{`its result has an unknown outcome: "Ada"`, 33, `its result has an unknown outcome: [string:5]`},
+		{`its result has an unknown outcome: "Ada"`, 33, `its result has an unknown outcome: …`},
 		{"short", 99, "short"}, // it was purged, or damaged, and other words stand for it
 		{"short", -1, "[string:5]"},
 	} {

@@ -170,7 +170,7 @@ func (p *Program) begin(ctx context.Context) (*instance, inbox.Outcome) {
 	}
 	defer in.cancel(nil)
 	began := in.startFailure(ctx)
-	out := withoutResult(began, "before it asked for its first event")
+	out := withoutResult(began, "without asking for an event (call next)")
 	out.Log, out.LogCut = began.Log, began.LogCut
 	return nil, out
 }
@@ -240,7 +240,7 @@ func (in *instance) unfinished(ctx context.Context, d *delivery) inbox.Outcome {
 		return out
 	default:
 	}
-	out := withoutResult(in.outcome(ctx, nil), "without giving a result for its event")
+	out := withoutResult(in.outcome(ctx, nil), "without giving a result for its event (call done)")
 	out.Fuel = in.fuel()
 	return out
 }

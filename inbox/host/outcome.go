@@ -26,9 +26,9 @@ func failure(result inbox.Result, format string, args ...any) inbox.Outcome {
 func withoutResult(out inbox.Outcome, when string) inbox.Outcome {
 	switch out.Result {
 	case inbox.Retry, inbox.Reject:
-		return failure(inbox.Exit, "%s %s; in a session an exit code means nothing, done gives the result", out.Reason, when)
+		return failure(inbox.BadResult, "it ended %s: in a session %s means nothing", when, out.Reason)
 	case inbox.OK, inbox.Skip:
-		return failure(inbox.BadResult, "it ended %s (call done)", when)
+		return failure(inbox.BadResult, "it ended %s", when)
 	}
 	return out
 }

@@ -15,12 +15,11 @@ import (
 )
 
 // conclude reads a result. Nothing at all, or nothing but the white space of JSON, means ok. Whatever is not a result of the
-// contract is a failure: a bug must not acknowledge. A byte order mark before the result is passed over.
+// contract is a failure: a bug must not acknowledge.
 func conclude(output []byte) inbox.Outcome {
 	const space = " \t\r\n" // RFC 8259, section 2; what Unicode counts as space besides is output
-	text, marked := bytes.CutPrefix(output, []byte("\xef\xbb\xbf"))
-	text = bytes.Trim(text, space)
-	if len(text) == 0 && !marked {
+	text := bytes.Trim(output, space)
+	if len(text) == 0 {
 		return inbox.Outcome{Result: inbox.OK}
 	}
 	if why := notAnObject(text); why != "" {
@@ -34,7 +33,7 @@ func conclude(output []byte) inbox.Outcome {
 	if rest := bytes.Trim(text[dec.InputOffset():], space); len(rest) > 0 {
 		why := "its output goes on after the result (a log belongs on standard error)"
 		if rest[0] == '{' {
-			why = "its output is several results; an event has one (a log belongs on standard error)"
+			why = "its output goes on after the result with another; an event has one (a log belongs on standard error)"
 		}
 		return quoted(failure(inbox.BadResult, "%s", why), rest)
 	}
@@ -49,10 +48,10 @@ func conclude(output []byte) inbox.Outcome {
 func notAnObject(text []byte) string {
 	const onStderr = " (a log belongs on standard error)"
 	switch {
-	case len(text) == 0:
-		return "its output is a byte order mark and no result" + onStderr
+	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
+		return "its output begins with a byte order mark, so that it is not a result; write UTF-8 without the mark"
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")), bytes.HasPrefix(text, []byte("{\x00")), bytes.HasPrefix(text, []byte("\x00{")):
-		return "its output is UTF-16; a result is a JSON object in UTF-8" + onStderr
+		return "its output is UTF-16, so that it is not a result; write UTF-8"
 	case text[0] == '{':
 		return ""
 	case json.Valid(text):
@@ -84,11 +83,11 @@ func notJSON(err error) string {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "its result ends in the middle of the JSON object " + onStderr
+		return "its output is not a result: the JSON object ends in the middle " + onStderr
 	case errors.As(err, &syntax):
-		return fmt.Sprintf("its result is not JSON: byte %d does not belong there %s", syntax.Offset, onStderr)
+		return fmt.Sprintf("its output is not a result: in JSON its byte %d does not belong there %s", syntax.Offset, onStderr)
 	}
-	return "its result is not JSON " + onStderr
+	return "its output is not a result: it is not JSON " + onStderr
 }
 
 // quoted adds what a plugin wrote to a reason, which is about it: what follows the host's own words is the plugin's.

@@ -2,6 +2,7 @@ package inboxtest
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 )
 
@@ -80,4 +81,12 @@ var proposals = map[string]func() []byte{
 	"program_of_this_machine":  func() []byte { return []byte("\x7fELF\x02\x01\x01\x00\x00") },
 	"bitcode":                  func() []byte { return []byte("BC\xc0\xde\x35\x14\x00\x00") },
 	"instruction_that_is_none": func() []byte { return one(bytes.Repeat([]byte{0x01}, 3), []byte{0x27}) },
+}
+
+// Proposals are the names for [Made] of the modules that have more than WebAssembly 2.0.
+func Proposals() []string {
+	names := slices.Sorted(maps.Keys(proposals))
+	return slices.DeleteFunc(names, func(name string) bool {
+		return slices.Contains([]string{"gzip", "wat", "program_of_this_machine", "bitcode", "instruction_that_is_none"}, name)
+	})
 }

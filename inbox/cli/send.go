@@ -28,7 +28,7 @@ func (p *program) sendCommand() *cli.Command {
 			"made up: one for a live source elsewhere than on this machine is refused without --live.",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "data", Usage: "send this `BODY` instead of a sample: JSON, @FILE, or @- for standard input"},
-			&cli.StringSliceFlag{Name: "set", Usage: "set `POINTER=VALUE` in the body, as in /data/status/status=FAILED; it is signed afterwards"},
+			&cli.StringSliceFlag{Name: "set", Usage: "set `POINTER=VALUE` in the body, as in /data/status/status=NOT_VERIFIED; it is signed afterwards"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` events"},
 			flag("same", "send the same body every time"),
 			&cli.StringFlag{Name: "source", Usage: "sign and send as this source `NAME`"},
@@ -241,7 +241,7 @@ func (s *sending) body(several bool) ([]byte, error) {
 	for _, set := range append(sets, s.sets...) {
 		pointer, value, ok := strings.Cut(set, "=")
 		if !ok {
-			return nil, usage("--set is %q, not a JSON pointer and a value, as in /data/status/status=FAILED", set)
+			return nil, usage("--set is %q, not a JSON pointer and a value, as in /data/status/status=NOT_VERIFIED", set)
 		}
 		var err error
 		if body, err = qoreid.Set(body, pointer, value); err != nil {

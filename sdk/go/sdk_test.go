@@ -23,7 +23,7 @@ func TestADocumentBecomesAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Event.Event != "workflow" || e.EventType != nil || *e.CustomerReference != "ada" || !e.Late || e.Delivery.Attempt != 2 || e.Config["limit"] != "5" {
+	if e.Name() != "workflow" || e.EventType != nil || *e.CustomerReference != "ada" || !e.Late || e.Delivery.Attempt != 2 || e.Config["limit"] != "5" {
 		t.Errorf("%+v", e)
 	}
 	var body struct{ Data struct{ ID json.Number } }

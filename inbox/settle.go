@@ -24,6 +24,9 @@ type Attempt struct {
 	LogCut    bool
 }
 
+// Why is what the host says of the attempt: the part of its reason that may be logged and shown.
+func (a *Attempt) Why() string { return a.Reason[:min(a.HostWords, len(a.Reason))] }
+
 // Run is a run that is neither its event's first one nor under way in a job's window: a replay that waits for its
 // next attempt or behind a lane that lags, or a dead delivery that was asked to go on.
 type Run struct {

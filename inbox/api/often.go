@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	oftenFrom = 100 // attempts from which a run that goes on is a reason to look
-	oftenMost = 10  // of them are named
+	oftenFrom = 30 // attempts from which a run that goes on is a reason to look
+	oftenMost = 10 // of them are named
 )
 
 // oftenTried returns a reason for every run that was tried very often and goes on: its plugin will hardly ever take it, and

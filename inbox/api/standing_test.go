@@ -151,18 +151,18 @@ func TestTheStatusNamesWhatWasTriedVeryOften(t *testing.T) {
 		}
 		return slices.DeleteFunc(st.Reasons, func(x api.Reason) bool { return x.Code != "many_attempts" })
 	}
-	for n := 1; n <= 100; n++ {
+	for n := 1; n <= 30; n++ {
 		at := time.Now()
 		r.settle(&inbox.Settlement{
 			Plugin: "p", Cursor: 1,
 			Attempt: &inbox.Attempt{Plugin: "p", Seq: 1, Number: n, Result: inbox.Retry, Fate: inbox.Again, Counted: true, StartedAt: at, Release: "rel1"},
 			Lane:    &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneRetry, DueAt: at.Add(time.Minute), Attempt: n, Tries: n, Since: at},
 		})
-		if n == 99 && len(named()) > 0 {
+		if n == 29 && len(named()) > 0 {
 			t.Errorf("named too early: %+v", named())
 		}
 	}
-	if got := named(); len(got) != 1 || got[0].Plugin != "p" || !strings.Contains(got[0].Message, list[0].ID+" was tried 100 times") || !strings.Contains(got[0].Hint, "p.toml") {
+	if got := named(); len(got) != 1 || got[0].Plugin != "p" || !strings.Contains(got[0].Message, list[0].ID+" was tried 30 times") || !strings.Contains(got[0].Hint, "p.toml") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -83,46 +83,60 @@ func stringReferences() *proposal {
 	return &proposal{name: "string references (stringref)", without: "build without them: no --enable-strings for wasm-opt"}
 }
 
-// proposalOfInstruction is what an instruction belongs to that begins with these bytes; nil when nothing is known of them.
-func proposalOfInstruction(code ...byte) *proposal {
-	switch op := code[0]; {
-	case op >= 0x06 && op <= 0x0a, op == 0x18, op == 0x19, op == 0x1f: // try, catch, throw, rethrow, throw_ref, delegate, catch_all, try_table
-		return exceptions()
-	case op == 0x12, op == 0x13: // return_call, return_call_indirect
-		return tailCalls()
-	case op == 0x14, op == 0x15, op >= 0xd4 && op <= 0xd6: // call_ref, return_call_ref, ref.as_non_null, br_on_null, br_on_non_null
-		return functionReferences()
-	case op == 0xd3, op == 0xfb: // ref.eq; struct, array, i31 and casts
-		return collection()
-	case op >= 0xe0 && op <= 0xe6: // cont.new, cont.bind, suspend, resume, …
-		return stackSwitching()
-	case op == 0xfe:
-		return threads()
-	case op == opBulk && len(code) > 1 && code[1] >= 0x13 && code[1] <= 0x16: // i64.add128, sub128, mul_wide_s, mul_wide_u
-		return wideArithmetic()
-	case op == opVector && len(code) > 2 && code[1] >= 0x80 && code[2] == 2: // from 0x100 on
-		return relaxedSIMD()
+// codes is the bytes from one to another, and what they belong to.
+type codes struct {
+	from, to byte
+	is       func() *proposal
+}
+
+func find(list []codes, b byte) *proposal {
+	for _, s := range list {
+		if b >= s.from && b <= s.to {
+			return s.is()
+		}
 	}
 	return nil
 }
 
+// proposalOfInstruction is what an instruction belongs to that begins with these bytes; nil when nothing is known of them.
+func proposalOfInstruction(code ...byte) *proposal {
+	switch {
+	case code[0] == opBulk && len(code) > 1:
+		return find([]codes{{0x13, 0x16, wideArithmetic}}, code[1]) // i64.add128, sub128, mul_wide_s, mul_wide_u
+	case code[0] == opVector && len(code) > 2:
+		return find([]codes{{2, 2, relaxedSIMD}}, code[2]) // a number from 0x100 on
+	}
+	return find([]codes{
+		{0x06, 0x0a, exceptions},         // try, catch, throw, rethrow, throw_ref
+		{0x12, 0x13, tailCalls},          // return_call, return_call_indirect
+		{0x14, 0x15, functionReferences}, // call_ref, return_call_ref
+		{0x18, 0x19, exceptions},         // delegate, catch_all
+		{0x1f, 0x1f, exceptions},         // try_table
+		{0xd3, 0xd3, collection},         // ref.eq
+		{0xd4, 0xd6, functionReferences}, // ref.as_non_null, br_on_null, br_on_non_null
+		{0xe0, 0xe6, stackSwitching},     // cont.new, cont.bind, suspend, resume, …
+		{0xfb, 0xfb, collection},         // of structs, arrays, i31 and casts
+		{0xfe, 0xfe, threads},            // all atomic ones
+	}, code[0])
+}
+
 // proposalOfType is what a byte belongs to that stands where a type does.
 func proposalOfType(b byte) *proposal {
-	switch {
-	case b == 0x69, b == 0x74: // exnref, nullexnref
-		return exceptions()
-	case b == 0x68, b == 0x75, b == 0x5d: // contref, nullcontref, cont
-		return stackSwitching()
-	case b == 0x63, b == 0x64: // (ref null …), (ref …)
-		return functionReferences()
-	case b == 0x67, b == 0x66, b == 0x62, b == 0x61: // stringref and its views
-		return stringReferences()
-	case b >= 0x4d && b <= 0x50, b == 0x5e, b == 0x5f: // exact and shared types, rec, sub; array, struct
-		return collection()
-	case b >= 0x6a && b <= 0x6e, b >= 0x71 && b <= 0x73, b == 0x77, b == 0x78: // references to objects, and packed numbers
-		return collection()
-	}
-	return nil
+	return find([]codes{
+		{0x4d, 0x50, collection},         // rec, sub and their kin
+		{0x5d, 0x5d, stackSwitching},     // cont
+		{0x5e, 0x5f, collection},         // array, struct
+		{0x61, 0x62, stringReferences},   // views of a stringref
+		{0x63, 0x64, functionReferences}, // (ref null …), (ref …)
+		{0x66, 0x67, stringReferences},   // a view of a stringref, stringref
+		{0x68, 0x68, stackSwitching},     // contref
+		{0x69, 0x69, exceptions},         // exnref
+		{0x6a, 0x6e, collection},         // arrayref, structref, i31ref, eqref, anyref
+		{0x71, 0x73, collection},         // nullref, nullexternref, nullfuncref
+		{0x74, 0x74, exceptions},         // nullexnref
+		{0x75, 0x75, stackSwitching},     // nullcontref
+		{0x77, 0x78, collection},         // i16, i8
+	}, b)
 }
 
 // proposalOfLimits is what the flags of a memory's or table's limits belong to, besides whether there is a maximum.

@@ -146,21 +146,17 @@ func strange(key string) inbox.Outcome {
 // said turns the members of a result into an outcome.
 func said(fields map[string]json.RawMessage) inbox.Outcome {
 	for _, name := range []string{"state", "emit", "http"} {
-		if value, asks := fields[name]; asks && string(value) != "null" {
+		if isSet(fields[name]) {
 			// Not a bad result: the next attempt would ask for the same, and so would every other event.
 			return failure(inbox.Denied, "its result asks for %q, which this version of inbox does not have (docs/PLUGIN-ABI.md says what to do instead)", name)
 		}
 	}
-	word, reason, wait := "", "", ""
+	var word, reason, wait string
 	for _, one := range []struct {
 		key, example string
 		to           *string
 	}{{"outcome", `"ok"`, &word}, {"reason", `"no such client"`, &reason}, {"retry_after", `"30s"`, &wait}} {
-		value := fields[one.key]
-		if len(value) == 0 || string(value) == "null" {
-			continue
-		}
-		if value[0] != '"' || json.Unmarshal(value, one.to) != nil {
+		if value := fields[one.key]; isSet(value) && json.Unmarshal(value, one.to) != nil {
 			return quoted(failure(inbox.BadResult, "its %s is %s and not a text such as %s", one.key, kindOf(value), one.example), value)
 		}
 	}
@@ -182,6 +178,9 @@ func said(fields map[string]json.RawMessage) inbox.Outcome {
 	out.RetryAfter = after
 	return out
 }
+
+// isSet reports whether a member is there and not null.
+func isSet(value json.RawMessage) bool { return len(value) > 0 && string(value) != "null" }
 
 // outcomeOf is the result that an outcome of the contract names, or what it is when it names none.
 func outcomeOf(word string) (inbox.Result, *inbox.Outcome) {

@@ -137,7 +137,7 @@ func strange(key string) inbox.Outcome {
 		}
 	}
 	meant := fmt.Sprintf("a result has %s", strings.Join(resultKeys[:3], ", "))
-	if near := inbox.Nearest(strings.ToLower(key), resultKeys); near != "" {
+	if near := nearest(key, resultKeys); near != "" {
 		meant = fmt.Sprintf("did you mean %q?", near)
 	}
 	return quoted(failure(inbox.BadResult, "its result has a key that the contract does not have; %s", meant), []byte(key))
@@ -196,10 +196,19 @@ func outcomeOf(word string) (inbox.Result, *inbox.Outcome) {
 		bad = failure(inbox.BadResult, "its result has the outcome %q, which is written in small letters", word)
 	default:
 		meant := "it is one of " + all
-		if near := inbox.Nearest(strings.ToLower(word), words); near != "" {
+		if near := nearest(word, words); near != "" {
 			meant = fmt.Sprintf("did you mean %q?", near)
 		}
 		bad = quoted(failure(inbox.BadResult, "its result has an unknown outcome; %s", meant), []byte(word))
 	}
 	return "", &bad
+}
+
+// nearest is the word that a plugin probably meant. A long one is not looked at: comparing takes time by its length, which the
+// plugin does not pay for.
+func nearest(word string, words []string) string {
+	if len(word) > 32 {
+		return ""
+	}
+	return inbox.Nearest(strings.ToLower(word), words)
 }

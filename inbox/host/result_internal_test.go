@@ -93,6 +93,9 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		`{"outcome":"Skip"}`:                         {inbox.BadResult, `written in small letters`},
 		`{"outcome":" ok"}`:                          {inbox.BadResult, `" ok"`},
 		`{"outcome":"ok","reason":"a","reason":"b"}`: {inbox.BadResult, `"reason" twice`},
+		// What is long is not compared, which would take time by its length.
+		`{"` + strings.Repeat("x", 1<<20) + `":1}`:         {inbox.BadResult, `a result has outcome, reason, retry_after: "xxx`},
+		`{"outcome":"` + strings.Repeat("x", 1<<20) + `"}`: {inbox.BadResult, `it is one of ok, skip, retry, reject: "xxx`},
 		// Where it breaks is named.
 		`{"outcome":"ok",}`:                          {inbox.BadResult, "its byte 17 does not belong there"},
 		`{'outcome':'ok'}`:                           {inbox.BadResult, "its byte 2 does not belong there"},

@@ -23,7 +23,7 @@ const (
 	Memory     Result = "memory"     // it asked for more memory than it may have
 	Output     Result = "output"     // it wrote more than it may
 	BadResult  Result = "bad_result" // its result is not what the contract says
-	Denied     Result = "denied"     // it asked for something it was not granted
+	Denied     Result = "denied"     // it asked for something it was not granted, or that this version does not have
 	Unreadable Result = "unreadable" // the stored payload is damaged; the plugin was not asked
 	HostError  Result = "host_error" // the host could not run it; the plugin was not asked
 )

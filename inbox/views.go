@@ -63,11 +63,11 @@ type Entity struct {
 // Letter is a dead letter with its event.
 type Letter struct {
 	DeadLetter
+	HostWords int // bytes at the start of Reason that are the host's own words
+
 	Event   Event
 	Reason  string // may hold personal data
 	Waiting int64  // later events of its lane that wait behind it (0 unless it parks)
-
-	HostWords int // bytes at the start of Reason that are the host's own words
 }
 
 // OftenTried is a run that has been tried very often and will be tried again.

@@ -241,7 +241,7 @@ func (s *sending) body(several bool) ([]byte, error) {
 	for _, set := range append(sets, s.sets...) {
 		pointer, value, ok := strings.Cut(set, "=")
 		if !ok {
-			return nil, usage("--set is %q, not a JSON pointer and a value, as in /data/status/status=NOT_VERIFIED", set)
+			return nil, usage("--set is %q, not a JSON pointer and a value, as in /data/status/status=FAILED", set)
 		}
 		var err error
 		if body, err = qoreid.Set(body, pointer, value); err != nil {

@@ -89,9 +89,9 @@ func MinWait(n int) time.Duration {
 	return time.Duration(min(max(n, 1), int(longestStep/waitStep))) * waitStep
 }
 
-// Due returns when a wait that was to end at due really ends, seen at now: a clock that was set back must not
-// stretch a wait beyond the policy's maximum, or beyond the longest MinWait where that is longer. The answer goes by the
+// Due returns when a wait after so many attempts that was to end at due really ends, seen at now: a clock that was set back
+// must not stretch a wait beyond the policy's maximum, or beyond MinWait where that is longer. The answer goes by the
 // monotonic clock of now, so that one that is set back later stretches nothing.
-func (p Policy) Due(due, now time.Time) time.Time {
-	return now.Add(min(due.Sub(now), max(p.Max, longestStep)))
+func (p Policy) Due(due, now time.Time, attempts int) time.Time {
+	return now.Add(min(due.Sub(now), max(p.Max, MinWait(attempts))))
 }

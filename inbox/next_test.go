@@ -169,18 +169,20 @@ func TestTheDefaultPolicyTriesForAboutADay(t *testing.T) {
 func TestAStoredWaitIsNotCutBelowTheShortestWait(t *testing.T) {
 	t.Parallel()
 	p := inbox.Policy{Base: time.Second, Max: time.Second}
-	if got := p.Due(noon.Add(inbox.MinWait(1000)), noon); !got.Equal(noon.Add(100 * time.Second)) {
-		t.Errorf("due at %s", got)
+	for attempts, want := range map[int]time.Duration{1: time.Second, 10: time.Second, 20: 2 * time.Second, 1000: 100 * time.Second} {
+		if got := p.Due(noon.Add(time.Hour), noon, attempts); !got.Equal(noon.Add(want)) {
+			t.Errorf("after %d attempts: due at %s, want %s", attempts, got, want)
+		}
 	}
 }
 
 func TestAClockSetBackDoesNotStretchAWait(t *testing.T) {
 	t.Parallel()
 	p := inbox.DefaultPolicy()
-	if got := p.Due(noon.Add(100*24*time.Hour), noon); !got.Equal(noon.Add(p.Max)) {
+	if got := p.Due(noon.Add(100*24*time.Hour), noon, 3); !got.Equal(noon.Add(p.Max)) {
 		t.Errorf("due at %s", got)
 	}
-	if got := p.Due(noon.Add(time.Minute), noon); !got.Equal(noon.Add(time.Minute)) {
+	if got := p.Due(noon.Add(time.Minute), noon, 3); !got.Equal(noon.Add(time.Minute)) {
 		t.Errorf("due at %s", got)
 	}
 }
@@ -191,7 +193,7 @@ func TestAWaitThatWasStoredGoesByTheMonotonicClockOnceItIsRead(t *testing.T) {
 	now := time.Now()
 	stored := now.Add(time.Minute).Round(0)
 	h := inbox.Health{OnHold: true, ProbeAt: stored, Probes: 6}
-	for name, due := range map[string]time.Time{"a retry": inbox.DefaultPolicy().Due(stored, now), "a probe": h.Due(now)} {
+	for name, due := range map[string]time.Time{"a retry": inbox.DefaultPolicy().Due(stored, now, 3), "a probe": h.Due(now)} {
 		if !due.Equal(stored) || !strings.Contains(due.String(), " m=") {
 			t.Errorf("%s that is due at %s is due at %s", name, stored, due)
 		}

@@ -81,5 +81,10 @@ func lanesOf(streak []Failure) int {
 	return len(seen)
 }
 
-// describe names the outcome without its reason, which may hold personal data.
-func (o Outcome) describe() string { return string(o.Result) }
+// describe names the outcome, and says why in the host's own words: what the plugin said may hold personal data.
+func (o Outcome) describe() string {
+	if o.HostWords == 0 {
+		return string(o.Result)
+	}
+	return string(o.Result) + ": " + o.Reason[:o.HostWords]
+}

@@ -126,3 +126,16 @@ func TestAFailureBeforeTheFirstEventIsTheReleasesAndHoldsAtOnce(t *testing.T) {
 		t.Errorf("held %t; %+v", h.OnHold, d)
 	}
 }
+
+// The reason of a hold is shown everywhere and written to the log, so it has the host's words only.
+func TestAHoldSaysWhyInTheHostsWords(t *testing.T) {
+	t.Parallel()
+	for want, o := range map[string]inbox.Outcome{
+		"denied":                           {Result: inbox.Denied, Reason: "Ada"},
+		"denied: its result asks for more": {Result: inbox.Denied, Reason: `its result asks for more: "Ada"`, HostWords: len("its result asks for more")},
+	} {
+		if h := inbox.Hold(inbox.Health{}, 1, inbox.LaneID{Key: "a"}, o, inbox.DefaultPolicy(), noon); !h.OnHold || h.Reason != want {
+			t.Errorf("%+v, want %q", h, want)
+		}
+	}
+}

@@ -37,7 +37,8 @@ type Decision struct {
 // says that the plugin was sick as a whole when the attempt ended, so that it is recorded but not counted. roll is a
 // random number in [0,1): the wait is roll × the policy's bound (full jitter, "Exponential Backoff And Jitter", AWS
 // Architecture Blog 2015), but never less than a hundredth of it, so that a roll of zero is not a busy loop. A
-// plugin's own retry_after is honoured up to the policy's maximum and not jittered.
+// plugin's own retry_after replaces that wait: it is not jittered, at least MinRetryAfter, and at most the policy's maximum.
+// No wait is shorter than MinWait, whatever the policy and the plugin say.
 //
 //   - ok, skip: done.
 //   - reject: dead at once; it parks the lane unless the policy continues (block parks: trying for ever what the
@@ -60,19 +61,37 @@ func Next(d Delivery, o Outcome, p Policy, onHold bool, roll float64, now time.T
 	if tries >= p.MaxAttempts && !onHold && !endless {
 		return Decision{Fate: Dead, Tries: tries, Parks: parks}
 	}
-	return Decision{Fate: Again, Tries: tries, DueAt: now.Add(wait(o, p, max(tries, 1), roll))}
+	return Decision{Fate: Again, Tries: tries, DueAt: now.Add(max(wait(o, p, max(tries, 1), roll), MinWait(d.Attempt)))}
 }
 
 // wait returns how long to wait after the n-th counted attempt.
 func wait(o Outcome, p Policy, n int, roll float64) time.Duration {
 	if o.RetryAfter > 0 {
-		return min(o.RetryAfter, p.Max)
+		return min(max(o.RetryAfter, MinRetryAfter), p.Max)
 	}
 	bound := p.Bound(n)
 	return max(time.Duration(roll*float64(bound)), bound/100)
 }
 
-// Due returns when a wait that was to end at due really ends, seen at now: a clock that was set back must not
-// stretch a wait beyond the policy's maximum. The answer goes by the monotonic clock of now, so that one that is set back
-// later stretches nothing.
-func (p Policy) Due(due, now time.Time) time.Time { return now.Add(min(due.Sub(now), p.Max)) }
+// MinRetryAfter is the shortest wait that a plugin can ask for with retry_after. A shorter one is a busy loop, which keeps
+// the processor and the disk from everybody else.
+const MinRetryAfter = time.Second
+
+// The bounds of MinWait.
+const (
+	waitStep    = 100 * time.Millisecond
+	longestStep = 5 * time.Minute
+)
+
+// MinWait returns the shortest wait after the n-th attempt of a run, counted or not: 100 ms for each attempt, at most five
+// minutes. So a run that is tried again for ever makes some 1,300 attempts on its first day and 288 a day in the end.
+func MinWait(n int) time.Duration {
+	return time.Duration(min(max(n, 1), int(longestStep/waitStep))) * waitStep
+}
+
+// Due returns when a wait after so many attempts that was to end at due really ends, seen at now: a clock that was set back
+// must not stretch a wait beyond the policy's maximum, or beyond MinWait where that is longer. The answer goes by the
+// monotonic clock of now, so that one that is set back later stretches nothing.
+func (p Policy) Due(due, now time.Time, attempts int) time.Time {
+	return now.Add(min(due.Sub(now), max(p.Max, MinWait(attempts))))
+}

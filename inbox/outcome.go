@@ -23,7 +23,7 @@ const (
 	Memory     Result = "memory"     // it asked for more memory than it may have
 	Output     Result = "output"     // it wrote more than it may
 	BadResult  Result = "bad_result" // its result is not what the contract says
-	Denied     Result = "denied"     // it asked for something it was not granted
+	Denied     Result = "denied"     // it asked for something it was not granted, or that this version does not have
 	Unreadable Result = "unreadable" // the stored payload is damaged; the plugin was not asked
 	HostError  Result = "host_error" // the host could not run it; the plugin was not asked
 )
@@ -40,6 +40,7 @@ func (r Result) Settled() bool { return r == OK || r == Skip }
 type Outcome struct {
 	Result      Result
 	Reason      string        // in words; may hold personal data, so it is stored beside the payloads
+	HostWords   int           // bytes at the start of Reason that are the host's own words; the rest the plugin said or wrote
 	RetryAfter  time.Duration // the plugin's wish with Retry; zero means none
 	Duration    time.Duration // from handing over the event to its result
 	Fuel        int64         // instructions it took, and bytes moved for it; zero when they were not counted

@@ -19,9 +19,13 @@ type Attempt struct {
 	Fuel      int64 // zero when it was not counted
 	Release   string
 	Reason    string // kept beside the payloads
+	HostWords int    // bytes at its start that are the host's own words
 	Log       []byte // kept beside the payloads
 	LogCut    bool
 }
+
+// Why is what the host says of the attempt: the part of its reason that may be logged and shown.
+func (a *Attempt) Why() string { return a.Reason[:min(a.HostWords, len(a.Reason))] }
 
 // Run is a run that is neither its event's first one nor under way in a job's window: a replay that waits for its
 // next attempt or behind a lane that lags, or a dead delivery that was asked to go on.

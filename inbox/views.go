@@ -63,9 +63,19 @@ type Entity struct {
 // Letter is a dead letter with its event.
 type Letter struct {
 	DeadLetter
+	HostWords int // bytes at the start of Reason that are the host's own words
+
 	Event   Event
 	Reason  string // may hold personal data
 	Waiting int64  // later events of its lane that wait behind it (0 unless it parks)
+}
+
+// OftenTried is a run that has been tried very often and will be tried again.
+type OftenTried struct {
+	Plugin   string
+	ID       string // of the event
+	Run      int64
+	Attempts int
 }
 
 // Release is one version of a plugin: its bytes, manifest and config, content-addressed.

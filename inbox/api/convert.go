@@ -98,7 +98,7 @@ func attemptOf(a *inbox.Attempt, reveal bool) Attempt {
 		Millis: float64(a.Duration) / float64(time.Millisecond), Fuel: a.Fuel, Release: a.Release, Reason: a.Reason, Log: string(a.Log), LogCut: a.LogCut,
 	}
 	if !reveal {
-		out.Reason, out.Log = maskReason(a.Result, a.Reason), maskText(out.Log)
+		out.Reason, out.Log = maskReason(a.Reason, a.HostWords), maskText(out.Log)
 	}
 	return out
 }
@@ -106,7 +106,7 @@ func attemptOf(a *inbox.Attempt, reveal bool) Attempt {
 func letterOf(l *inbox.Letter, reveal bool) Letter {
 	reason := l.Reason
 	if !reveal {
-		reason = maskReason(l.Result, reason)
+		reason = maskReason(reason, l.HostWords)
 	}
 	return Letter{
 		Plugin: l.Plugin, ID: l.Event.ID, Seq: l.Seq, Run: l.Run, Attempt: l.Attempt, Outcome: l.Result, Reason: reason, Parks: l.Parks,

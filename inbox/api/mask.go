@@ -170,15 +170,14 @@ func maskHeaders(headers []inbox.Header) []inbox.Header {
 	return out
 }
 
-// maskReason is what is shown of an attempt's reason. When the host gave the outcome, the reason is in its words; what
-// a plugin said, or what it wrote instead of a result, may hold anything.
-func maskReason(result inbox.Result, reason string) string {
-	switch result {
-	case inbox.Trap, inbox.Exit, inbox.Timeout, inbox.Fuel, inbox.Memory, inbox.Output, inbox.Denied, inbox.Unreadable, inbox.HostError:
-		return reason
+// maskReason is what is shown of an attempt's reason: what the host says of it. What follows the host's words is what a plugin
+// said, or what it wrote instead of a result, and may hold anything: three dots stand for it.
+func maskReason(reason string, hostWords int) string {
+	switch hostWords = min(max(hostWords, 0), len(reason)); {
+	case hostWords == 0:
+		return maskText(reason)
+	case hostWords < len(reason):
+		return reason[:hostWords] + ": …"
 	}
-	if strings.HasPrefix(reason, "exit code ") && len(reason) < 16 {
-		return reason
-	}
-	return maskText(reason)
+	return reason
 }

@@ -133,3 +133,37 @@ func TestWhatIsSetAsideIsNamedBesideAFileThatWasRefused(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
+
+// A lane that is tried for ever is not dead and not parked, so that nothing else would name it.
+func TestTheStatusNamesWhatWasTriedVeryOften(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.plugin("p")
+	list := r.accept(1, 1)
+	e, err := r.store.Event(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lane := inbox.LaneID{Mode: e.Mode, Key: e.View.Key}
+	named := func() (found []api.Reason) {
+		st, err := r.client.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.DeleteFunc(st.Reasons, func(x api.Reason) bool { return x.Code != "many_attempts" })
+	}
+	for n := 1; n <= 30; n++ {
+		at := time.Now()
+		r.settle(&inbox.Settlement{
+			Plugin: "p", Cursor: 1,
+			Attempt: &inbox.Attempt{Plugin: "p", Seq: 1, Number: n, Result: inbox.Retry, Fate: inbox.Again, Counted: true, StartedAt: at, Release: "rel1"},
+			Lane:    &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneRetry, DueAt: at.Add(time.Minute), Attempt: n, Tries: n, Since: at},
+		})
+		if n == 29 && len(named()) > 0 {
+			t.Errorf("named too early: %+v", named())
+		}
+	}
+	if got := named(); len(got) != 1 || got[0].Plugin != "p" || !strings.Contains(got[0].Message, list[0].ID+" was tried 30 times") || !strings.Contains(got[0].Hint, "p.toml") {
+		t.Errorf("%+v", got)
+	}
+}

@@ -65,6 +65,7 @@ func (s *server) reasons(ctx context.Context, st *Status) []Reason {
 	for i := range st.Plugins {
 		list = append(list, st.Plugins[i].reasons()...)
 	}
+	list = append(list, s.oftenTried(ctx)...)
 	for _, note := range s.House.Notes(ctx) {
 		add("note", "", "", "%s", note)
 	}

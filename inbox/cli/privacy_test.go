@@ -157,7 +157,7 @@ func keepMarked(t *testing.T, s *store.Store) (ids []string) {
 		Plugin: "crm", Cursor: 1,
 		Attempt: &inbox.Attempt{
 			Plugin: "crm", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: at, Release: "rel1",
-			Reason: mark + " is not welcome", Log: []byte("saw " + mark + "\n"),
+			Reason: "it says: " + mark + " is not welcome", HostWords: len("it says"), Log: []byte("saw " + mark + "\n"),
 		},
 		Lane: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: at},
 		Dead: &inbox.DeadLetter{Plugin: "crm", Seq: 1, Attempt: 1, Lane: lane, Parks: true, Result: inbox.Reject, DiedAt: at},

@@ -28,7 +28,7 @@ func (p *program) sendCommand() *cli.Command {
 			"without --live.",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "data", Usage: "send this `BODY` instead of a sample: JSON, @FILE, or @- for standard input"},
-			&cli.StringSliceFlag{Name: "set", Usage: "set `POINTER=VALUE` in the body, as in /data/status/status=FAILED; it is signed afterwards"},
+			&cli.StringSliceFlag{Name: "set", Usage: "set `POINTER=VALUE` in the body, as in /data/status/status=NOT_VERIFIED; it is signed afterwards"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` events"},
 			flag("same", "send the same body every time"),
 			&cli.StringFlag{Name: "source", Usage: "sign and send as this source `NAME`"},

@@ -34,7 +34,7 @@ func TestAnUnknownTimeZoneIsNamed(t *testing.T) {
 func TestAnUnknownTimeZoneIsSaidOnceAndOnlyWhereTimesAreShown(t *testing.T) {
 	t.Parallel()
 	var out, err bytes.Buffer
-	p := &program{out: &out, err: &err, getenv: func(string) string { return "" }, now: time.Now, zone: time.UTC, zoneNote: zoneProblem("Mars/Olympus")}
+	p := &program{out: &output{to: &out}, err: &err, getenv: func(string) string { return "" }, now: time.Now, zone: time.UTC, zoneNote: zoneProblem("Mars/Olympus")}
 	if p.run(t.Context(), []string{"version"}); err.Len() > 0 {
 		t.Errorf("a command without times says %s", &err)
 	}

@@ -162,7 +162,7 @@ func (c *crew) attempt(e *inbox.Event, d inbox.Delivery) result {
 	case kind == inbox.Unavailable || c.stop.Err() != nil:
 		r.err = err
 	default:
-		r.outcome = inbox.Outcome{Result: inbox.Unreadable, Release: c.live.Release, Reason: err.Error()}
+		r.outcome = inbox.Outcome{Result: inbox.Unreadable, Release: c.live.Release, Reason: err.Error(), HostWords: len(err.Error())}
 	}
 	return r
 }

@@ -20,11 +20,14 @@ func newFailureLog(log *slog.Logger, plugin string) *failureLog {
 	return &failureLog{log: log, plugin: plugin, more: map[inbox.Result]int{}}
 }
 
-// attempt logs an attempt. Reasons are left out: they may hold personal data.
+// attempt logs an attempt, with why it failed in the host's words. What the plugin said is left out: it may hold personal data.
 func (f *failureLog) attempt(e *inbox.Event, a *inbox.Attempt, dead *inbox.DeadLetter) {
 	args := []any{
 		"plugin", f.plugin, "event", e.ID, "run", a.Run, "attempt", a.Number, "result", a.Result,
 		"duration", a.Duration, "fuel", a.Fuel, "release", a.Release,
+	}
+	if why := a.Why(); why != "" {
+		args = append(args, "why", why)
 	}
 	switch {
 	case dead != nil && dead.Parks:

@@ -117,3 +117,15 @@ func TestEveryFailureIsSaidOrSummedOnce(t *testing.T) {
 		}
 	})
 }
+
+// Without why it failed the line only says that somebody must look.
+func TestAFailureIsLoggedWithWhyInTheHostsWords(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	f := newFailureLog(slog.New(slog.NewTextHandler(&text, nil)), "crm")
+	const host = "its output is not a result"
+	f.attempt(&inbox.Event{ID: "evt_1"}, &inbox.Attempt{Result: inbox.BadResult, StartedAt: time.Unix(1, 0), Reason: host + `: "Ada"`, HostWords: len(host)}, nil)
+	if out := text.String(); !strings.Contains(out, `why="`+host+`"`) || strings.Contains(out, "Ada") {
+		t.Error(out)
+	}
+}

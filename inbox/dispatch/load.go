@@ -63,7 +63,7 @@ func (p *pump) restore(row *inbox.Lane, now time.Time) {
 	l := p.lane(row.ID)
 	l.hadWait = true
 	if row.State == inbox.LaneRetry {
-		row.DueAt = p.manifest.Policy.Due(row.DueAt, now)
+		row.DueAt = p.manifest.Policy.Due(row.DueAt, now, row.Attempt)
 	}
 	p.setRow(l, *row)
 	p.line(l)
@@ -129,7 +129,7 @@ func (p *pump) adopt(ctx context.Context, r *inbox.Run, now time.Time) error {
 		it.job = j
 		j.retrying++
 	}
-	p.wait(p.lane(r.Lane), &it, p.manifest.Policy.Due(r.DueAt, now))
+	p.wait(p.lane(r.Lane), &it, p.manifest.Policy.Due(r.DueAt, now, r.Attempt))
 	return nil
 }
 

@@ -72,7 +72,7 @@ func record(d inbox.Delivery, r result, decision inbox.Decision) *inbox.Attempt 
 	return &inbox.Attempt{
 		Plugin: d.Plugin, Seq: d.Seq, Run: d.Run, Number: d.Attempt, Result: o.Result, Fate: decision.Fate,
 		Counted: decision.Tries > d.Tries, StartedAt: r.started, Duration: o.Duration, Fuel: o.Fuel, Release: o.Release,
-		Reason: o.Reason, Log: o.Log, LogCut: o.LogCut,
+		Reason: o.Reason, HostWords: o.HostWords, Log: o.Log, LogCut: o.LogCut,
 	}
 }
 

@@ -44,7 +44,7 @@ func BenchmarkCall(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if out := p.Run(context.Background(), host.Call{Doc: doc, Seed: "p/5", ReceivedAt: e.ReceivedAt}); out.Result != inbox.OK {
+				if out := p.Run(context.Background(), host.Call{Doc: doc, Seed: "p/evt_5", ReceivedAt: e.ReceivedAt}); out.Result != inbox.OK {
 					b.Fatal(out)
 				}
 			}

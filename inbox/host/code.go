@@ -1,6 +1,9 @@
 package host
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Opcodes (WebAssembly core specification 2.0, section 5.4) that are more to us than their immediates.
 const (
@@ -89,13 +92,13 @@ func (r *reader) instruction() instruction {
 	case 'c':
 		r.immediate(one.op)
 	case 'r':
-		r.only(typeFunc, typeExtern)
+		r.onlyType(typeFunc, typeExtern)
 	case 'B':
 		one.sub, one.bulk = r.bulkInstruction()
 	case 'V':
 		one.sub = r.vectorInstruction()
 	default:
-		r.unknown(one.op)
+		r.lacks(proposalOfInstruction(one.op), one.op)
 	}
 	return one
 }
@@ -137,7 +140,7 @@ func (r *reader) bulkInstruction() (op byte, bulk bool) {
 		r.u32()
 		return op, true
 	default:
-		r.unknown(opBulk, op)
+		r.lacks(proposalOfInstruction(opBulk, op), opBulk, op)
 		return op, false
 	}
 }
@@ -158,7 +161,9 @@ func (r *reader) vectorInstruction() (op byte) {
 		r.u32()
 		r.byte()
 	case op >= 0x80:
-		r.only(1)
+		if next := r.byte(); next != 1 && r.err == nil {
+			r.lacks(proposalOfInstruction(opVector, op, next), opVector, op, next)
+		}
 	}
 	return op
 }
@@ -170,7 +175,7 @@ const (
 )
 
 // valueType skips the type of a value: a number, a vector, or one of the two references of WebAssembly 2.0.
-func (r *reader) valueType() { r.only(0x7f, 0x7e, 0x7d, 0x7c, 0x7b, typeFunc, typeExtern) }
+func (r *reader) valueType() { r.onlyType(0x7f, 0x7e, 0x7d, 0x7c, 0x7b, typeFunc, typeExtern) }
 
 // blockType reads nothing (0x40), the type of a value, or the index of a function's type, which is a signed number.
 func (r *reader) blockType() (index uint64, typed bool) {
@@ -197,12 +202,13 @@ func (r *reader) blockType() (index uint64, typed bool) {
 // only reads one byte, which must be one of these.
 func (r *reader) only(may ...byte) byte {
 	b := r.byte()
-	if !slices.Contains(may, b) {
+	if !slices.Contains(may, b) && r.err == nil {
 		r.unknown(b)
 	}
 	return b
 }
 
+// unknown stops at bytes that were read and mean nothing.
 func (r *reader) unknown(code ...byte) {
-	r.refuse("the module is damaged, or needs more than WebAssembly 2.0: % x in its code", code)
+	r.stop(&damage{what: fmt.Sprintf("the module is damaged, or needs more than WebAssembly 2.0: % x in its code", code), left: len(r.b) + len(code)})
 }

@@ -82,7 +82,7 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 	}
 	box, rewritten, err := h.bound(ctx, mod, box, m.Limits.Fuel)
 	if err != nil {
-		return nil, err
+		return nil, mod.locateInCode(err)
 	}
 	if err := box.keeps(mod); err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func translate(ctx context.Context, r wazero.Runtime, wasm []byte) (compiled waz
 
 // valid reports whether a module is, without the compiler and its cache.
 func valid(ctx context.Context, wasm []byte) bool {
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
+	r := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(inbox.Interpreter))
 	defer r.Close(ctx)
 	_, err := translate(ctx, r, wasm)
 	return err == nil

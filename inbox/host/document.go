@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -29,7 +28,7 @@ func document(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manife
 	doc := abi.Document{
 		V: abi.Version,
 		Delivery: abi.Delivery{
-			ID: DeliveryID(d), Seq: e.Seq, Run: d.Run, Attempt: d.Attempt, Replay: d.Replay(), Now: now.UTC().Format(timeFormat),
+			ID: DeliveryID(d.Plugin, e), Seq: e.Seq, Run: d.Run, Attempt: d.Attempt, Replay: d.Replay(), Now: now.UTC().Format(timeFormat),
 		},
 		Event: abi.Event{
 			ID: e.ID, Seq: e.Seq, Source: e.Source, Mode: string(e.Mode), Origin: string(e.Origin), Event: v.Event,
@@ -71,8 +70,10 @@ func show(to *abi.Event, body []byte, g *grant, most int64) (shown []byte, left 
 	return nil, left
 }
 
-// DeliveryID is the same for every attempt of every run of an event in a plugin: an idempotency key.
-func DeliveryID(d inbox.Delivery) string { return d.Plugin + "/" + strconv.FormatInt(d.Seq, 10) }
+// DeliveryID is the same for every attempt of every run of an event in a plugin: an idempotency key. It is made from the
+// event's id, which has a part of the body's digest, and not from its seq: after a restore from a backup, or in another
+// store, the same seq is another event's.
+func DeliveryID(plugin string, e *inbox.Event) string { return plugin + "/" + e.ID }
 
 // known is null for what is unknown.
 func known(s string) *string {

@@ -4,9 +4,31 @@ import (
 	"context"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 
 	"inbox/inbox"
 )
+
+// features are the parts of WebAssembly beyond its first version that modules may use: those of version 2.0, each by its name,
+// and nothing by default, so that a new version of the runtime does not widen what a guest reaches. What is experimental in
+// the runtime stays out: its exception handling, for one, has a use after free that a guest can reach
+// (https://github.com/wazero/wazero/issues/2522).
+const features = api.CoreFeatureBulkMemoryOperations |
+	api.CoreFeatureMultiValue |
+	api.CoreFeatureMutableGlobal |
+	api.CoreFeatureNonTrappingFloatToIntConversion |
+	api.CoreFeatureReferenceTypes |
+	api.CoreFeatureSignExtensionOps |
+	api.CoreFeatureSIMD
+
+// runtimeConfig is what every runtime begins with: where to run modules, or only to look whether one is valid.
+func runtimeConfig(engine inbox.Engine) wazero.RuntimeConfig {
+	config := wazero.NewRuntimeConfigCompiler()
+	if engine == inbox.Interpreter {
+		config = wazero.NewRuntimeConfigInterpreter()
+	}
+	return config.WithCoreFeatures(features)
+}
 
 // kind is which modules a sandbox is for.
 type kind struct {
@@ -44,6 +66,6 @@ func closed() error {
 // made. It says so only by a panic.
 func native(ctx context.Context) (can bool) {
 	defer func() { can = recover() == nil }()
-	_ = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler()).Close(ctx) // it has nothing that could fail to close
+	_ = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(inbox.Compiler)).Close(ctx) // it has nothing that could fail to close
 	return true
 }

@@ -3,6 +3,10 @@ package host
 import (
 	"errors"
 	"time"
+
+	"github.com/tetratelabs/wazero"
+
+	"inbox/inbox"
 )
 
 // SetStartBudget gives modules of h so much time to start, so that tests need not wait for the real budget.
@@ -25,3 +29,9 @@ func IsTangled(err error) bool {
 	var t *tangled
 	return errors.As(err, &t)
 }
+
+// RuntimeConfig is what every runtime begins with.
+func RuntimeConfig(engine inbox.Engine) wazero.RuntimeConfig { return runtimeConfig(engine) }
+
+// Features are the parts of WebAssembly that modules may use.
+const Features = features

@@ -72,7 +72,7 @@ func testAGoPluginRunsAsASessionWithAndWithoutReuse(t *testing.T, engine inbox.E
 			if err != nil {
 				t.Fatal(err)
 			}
-			out := p.Run(context.Background(), host.Call{Doc: doc, Seed: "hello/5", ReceivedAt: e.ReceivedAt})
+			out := p.Run(context.Background(), host.Call{Doc: doc, Seed: "hello/evt_5", ReceivedAt: e.ReceivedAt})
 			if out.Result != want || (want == inbox.OK && !strings.Contains(string(out.Log), "hello, qoreid/address/1 passed")) {
 				t.Errorf("reuse %d, event %d: %s (%s), log %q", reuse, i, out.Result, out.Reason, out.Log)
 			}
@@ -110,7 +110,7 @@ func TestADocumentHoldsTheBodyByteForByte(t *testing.T) {
 			t.Errorf("%s: %.80q", name, got)
 		}
 		d := doc.Delivery
-		if d.ID != "p/5" || d.Run != 2 || d.Attempt != 3 || !d.Replay || doc.Config["k"] != "v" || doc.Event.Status != nil || doc.Event.Headers["content-type"] == "" {
+		if d.ID != "p/"+e.ID || d.Run != 2 || d.Attempt != 3 || !d.Replay || doc.Config["k"] != "v" || doc.Event.Status != nil || doc.Event.Headers["content-type"] == "" {
 			t.Errorf("%s: %+v", name, doc)
 		}
 	}

@@ -92,12 +92,11 @@ func New(ctx context.Context, o Options) (*Host, error) {
 // newSandbox makes a runtime with a cache in a directory, if one is named and the engine has use for it.
 func newSandbox(ctx context.Context, k kind, dir string) (*sandbox, error) {
 	s := &sandbox{kind: k, offered: map[function]api.FunctionDefinition{}}
-	config := wazero.NewRuntimeConfig()
 	if k.engine == inbox.Interpreter {
-		config, dir = wazero.NewRuntimeConfigInterpreter(), ""
+		dir = ""
 	}
 	// Without debug information: it would be read from the module, which is not to be trusted, and is not shown.
-	config = config.WithDebugInfoEnabled(false).WithCloseOnContextDone(!k.metered)
+	config := runtimeConfig(k.engine).WithDebugInfoEnabled(false).WithCloseOnContextDone(!k.metered)
 	if dir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(dir)
 		if err != nil {

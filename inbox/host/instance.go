@@ -169,10 +169,9 @@ func (p *Program) begin(ctx context.Context) (*instance, inbox.Outcome) {
 		return nil, inbox.Outcome{Interrupted: true}
 	}
 	defer in.cancel(nil)
-	out := in.startFailure(ctx)
-	if out.Result.Settled() {
-		out.Result, out.Reason = inbox.BadResult, "it ended without asking for an event"
-	}
+	began := in.startFailure(ctx)
+	out := withoutResult(began, "without asking for an event (call next)")
+	out.Log, out.LogCut = began.Log, began.LogCut
 	return nil, out
 }
 
@@ -241,10 +240,7 @@ func (in *instance) unfinished(ctx context.Context, d *delivery) inbox.Outcome {
 		return out
 	default:
 	}
-	out := in.outcome(ctx, nil)
-	if out.Result.Settled() || out.Result == inbox.Retry || out.Result == inbox.Reject {
-		out = inbox.Outcome{Result: inbox.BadResult, Reason: "it ended without giving a result for its event (call done)"}
-	}
+	out := withoutResult(in.outcome(ctx, nil), "without giving a result for its event (call done)")
 	out.Fuel = in.fuel()
 	return out
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"strconv"
 
 	"inbox/inbox"
@@ -32,6 +33,7 @@ type module struct {
 	typeOf  []uint64 // and of each that is not
 	globals uint64
 
+	codeEnd  int64                        // where in the file the section of code ends
 	sections [sectionDataCount + 1][]byte // without custom ones; nil for what is not there
 	refs     [sectionDataCount + 1][]ref  // where they name functions
 	last     int                          // the place of the last section read, see order
@@ -61,13 +63,17 @@ func inspect(wasm []byte) (*module, error) {
 		id := r.byte()
 		body := r.bytes(r.u32())
 		if r.err != nil {
-			return nil, damaged(r.err)
+			return nil, locate(damaged(r.err), int64(len(wasm)))
 		}
 		if id == sectionCustom {
 			continue
 		}
+		end := int64(len(wasm) - len(r.b))
 		if err := m.section(id, body); err != nil {
-			return nil, err
+			return nil, locate(err, end)
+		}
+		if id == sectionCode {
+			m.codeEnd = end
 		}
 	}
 	return m, nil
@@ -96,8 +102,29 @@ func assemble(sections *[sectionDataCount + 1][]byte) []byte {
 	return out
 }
 
+// damaged refuses what cannot be read: a proposal by its name, and anything else as damaged.
 func damaged(err error) error {
-	return refuse("copy the file again: write it beside and rename it; build for wasip1", "%w", err)
+	if p := (*proposal)(nil); errors.As(err, &p) {
+		return refuse(p.without, "%w", p)
+	}
+	// Not by a format, which would take down the text before it is known where in the file it is.
+	return (&inbox.Error{Kind: inbox.Invalid, Err: err}).WithHint("copy the file again: write it beside and rename it; build for wasip1")
+}
+
+// locateInCode completes an error of reading the code. Nothing has changed it then.
+func (m *module) locateInCode(err error) error {
+	if d := (*damage)(nil); !errors.As(err, &d) || d.at > 0 {
+		return err
+	}
+	r := &reader{b: m.sections[sectionCode]}
+	r.u32()
+	for n := 0; n < len(m.typeOf) && len(r.b) > 0; n++ {
+		code := r.bytes(r.u32())
+		if r.err == nil && m.body(&body{}, m.typeOf[n], code) != nil {
+			return locate(err, m.codeEnd-int64(len(r.b)))
+		}
+	}
+	return locate(err, m.codeEnd)
 }
 
 func checkHeader(wasm []byte) error {
@@ -107,7 +134,7 @@ func checkHeader(wasm []byte) error {
 	case len(wasm) > MaxModule:
 		return refuse("strip it (-ldflags=-s -w, wasm-opt -Oz)", "the module has %d bytes, more than %d", len(wasm), MaxModule)
 	case len(wasm) < 8 || !bytes.Equal(wasm[:4], []byte("\x00asm")):
-		return refuse("build it for wasip1", "the file is not a WebAssembly module")
+		return notWasm(wasm)
 	case bytes.Equal(wasm[4:8], []byte{0x0d, 0, 1, 0}):
 		return refuse("build it for wasip1 (wasm32-wasip1, GOOS=wasip1), not for wasip2 or as a component",
 			"the file is a WebAssembly component, not a module")
@@ -115,6 +142,23 @@ func checkHeader(wasm []byte) error {
 		return refuse("build it for wasip1", "the module has the unknown version %d", binary.LittleEndian.Uint32(wasm[4:8]))
 	}
 	return nil
+}
+
+// notWasm names what was dropped in by mistake.
+func notWasm(file []byte) error {
+	const what = "the file is not a WebAssembly module"
+	is := func(magic string) bool { return bytes.HasPrefix(file, []byte(magic)) }
+	switch {
+	case is("\x1f\x8b"), is("PK\x03\x04"), is("\x28\xb5\x2f\xfd"), is("\xfd7zXZ"):
+		return refuse("unpack it", what+": it is compressed")
+	case is("\x7fELF"), is("MZ"), is("\xcf\xfa\xed\xfe"), is("\xca\xfe\xba\xbe"):
+		return refuse("build it for wasip1 (GOOS=wasip1 GOARCH=wasm, wasm32-wasip1)", what+": it is a program for another machine")
+	case is("BC\xc0\xde"):
+		return refuse("build without -emit-llvm and -c, as a program", what+": it is LLVM bitcode")
+	case bytes.Contains(file[:min(len(file), 4096)], []byte("(module")):
+		return refuse("build it with wat2wasm", what+": it is WebAssembly as text")
+	}
+	return refuse("build it for wasip1", what)
 }
 
 // typeAt returns the type of a function.

@@ -1,14 +1,10 @@
 package host
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"time"
 
 	"github.com/tetratelabs/wazero/sys"
 
@@ -17,6 +13,25 @@ import (
 )
 
 var errAbort = errors.New("the guest called abort")
+
+// failure is an outcome with a reason in the host's own words, which everybody may be shown: nothing that the plugin wrote or
+// was given may be in it.
+func failure(result inbox.Result, format string, args ...any) inbox.Outcome {
+	reason := fmt.Sprintf(format, args...)
+	return inbox.Outcome{Result: result, Reason: reason, HostWords: len(reason)}
+}
+
+// withoutResult is what an end of a session means that had no result before it. Exit codes mean something in a command
+// only: a session says what became of its event by done, so that any end before it is a failure.
+func withoutResult(out inbox.Outcome, when string) inbox.Outcome {
+	switch out.Result {
+	case inbox.Retry, inbox.Reject:
+		return failure(inbox.BadResult, "it ended %s: in a session %s means nothing", when, out.Reason)
+	case inbox.OK, inbox.Skip:
+		return failure(inbox.BadResult, "it ended %s", when)
+	}
+	return out
+}
 
 // outcome is what became of a guest that has ended: the bound it ran into, the way it broke, or what its exit code and
 // output say. output is what it wrote as its result.
@@ -27,15 +42,15 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 	l := in.p.manifest.Limits
 	switch {
 	case errors.Is(cause, errTimeout):
-		return inbox.Outcome{Result: inbox.Timeout, Reason: fmt.Sprintf("it used up its time of %s", in.time)}
+		return failure(inbox.Timeout, "it used up its time of %s", in.time)
 	case errors.Is(cause, errFuel):
-		return inbox.Outcome{Result: inbox.Fuel, Reason: fmt.Sprintf("it used up its fuel of %d", in.meter.limit)}
+		return failure(inbox.Fuel, "it used up its fuel of %d", in.meter.limit)
 	case errors.Is(cause, errOutput):
-		return inbox.Outcome{Result: inbox.Output, Reason: fmt.Sprintf("it wrote more than its %d bytes of result", l.Output)}
+		return failure(inbox.Output, "it wrote more than its %d bytes of result", l.Output)
 	case parent.Err() != nil || cause != nil:
 		return inbox.Outcome{Interrupted: true}
 	case in.broken != nil:
-		return inbox.Outcome{Result: inbox.HostError, Reason: fmt.Sprintf("the system has no memory for it, or the runtime broke: %v", in.broken)}
+		return failure(inbox.HostError, "the system has no memory for it, or the runtime broke: %v", in.broken)
 	case in.err == nil:
 		return conclude(output)
 	case exited:
@@ -43,7 +58,7 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 	case in.memory.refused.Load():
 		return in.starved()
 	}
-	return inbox.Outcome{Result: inbox.Trap, Reason: trapText(in.err)}
+	return failure(inbox.Trap, "%s", trapText(in.err))
 }
 
 // exited is what an exit code means. Only those of the contract mean something.
@@ -52,19 +67,17 @@ func (in *instance) exited(code uint32, output []byte) inbox.Outcome {
 	case code == abi.ExitOK:
 		return conclude(output)
 	case code == abi.ExitRetry:
-		return inbox.Outcome{Result: inbox.Retry, Reason: "exit code 75"}
+		return failure(inbox.Retry, "exit code 75")
 	case code == abi.ExitReject:
-		return inbox.Outcome{Result: inbox.Reject, Reason: "exit code 65"}
+		return failure(inbox.Reject, "exit code 65")
 	case in.memory.refused.Load():
 		return in.starved()
 	}
-	return inbox.Outcome{Result: inbox.Exit, Reason: fmt.Sprintf("exit code %d", code)}
+	return failure(inbox.Exit, "exit code %d", code)
 }
 
 func (in *instance) starved() inbox.Outcome {
-	return inbox.Outcome{
-		Result: inbox.Memory, Reason: fmt.Sprintf("it asked for more than its %d bytes of memory, and broke", in.p.manifest.Limits.Memory),
-	}
+	return failure(inbox.Memory, "it asked for more than its %d bytes of memory, and broke", in.p.manifest.Limits.Memory)
 }
 
 // trapText is the first line of wazero's message: what happened, without the stack of addresses under it.
@@ -75,93 +88,6 @@ func trapText(err error) string {
 	}
 	text, _, _ = strings.Cut(text, "\n")
 	return text
-}
-
-// conclude reads a result. Nothing at all means ok. Whatever is not a result of the contract is a failure: a bug must
-// not acknowledge.
-func conclude(result []byte) inbox.Outcome {
-	result = bytes.TrimSpace(result)
-	if len(result) == 0 {
-		return inbox.Outcome{Result: inbox.OK}
-	}
-	bad := func(format string, args ...any) inbox.Outcome {
-		return inbox.Outcome{Result: inbox.BadResult, Reason: fmt.Sprintf(format, args...)}
-	}
-	var r abi.Result
-	dec := json.NewDecoder(bytes.NewReader(result))
-	dec.DisallowUnknownFields()
-	if result[0] != '{' {
-		return bad("its output is not a result, which is a JSON object (a log belongs on standard error)")
-	}
-	if err := dec.Decode(&r); err != nil {
-		return bad("its output is not a result: %v (a log belongs on standard error)", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return bad("its output goes on after the result (a log belongs on standard error)")
-	}
-	if key, why := oddKey(result); why != "" {
-		return bad("its result has %q %s", clip(key), why)
-	}
-	for name, effect := range map[string]json.RawMessage{"state": r.State, "emit": r.Emit, "http": r.HTTP} {
-		if len(effect) > 0 && string(effect) != "null" {
-			return bad("its result asks for %q, which this version of inbox does not have", name)
-		}
-	}
-	return said(r, bad)
-}
-
-// oddKey returns a key of a well-formed result that encoding/json lets pass and another reader would not understand so: one
-// that is there twice, of which it takes the last, or one in other letters than the contract's, which are a to z and _.
-func oddKey(result []byte) (key, why string) {
-	dec := json.NewDecoder(bytes.NewReader(result))
-	_, err := dec.Token() // {
-	seen := map[string]bool{}
-	for err == nil && dec.More() {
-		var token json.Token
-		token, err = dec.Token()
-		key, _ = token.(string)
-		switch {
-		case seen[key]:
-			return key, "twice"
-		case strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_") != "":
-			return key, "in other letters than the contract has"
-		}
-		seen[key] = true
-		var value json.RawMessage
-		err = errors.Join(err, dec.Decode(&value))
-	}
-	return "", ""
-}
-
-// said turns a decoded result into an outcome.
-func said(r abi.Result, bad func(string, ...any) inbox.Outcome) inbox.Outcome {
-	out := inbox.Outcome{Reason: clip(r.Reason)}
-	switch r.Outcome {
-	case abi.OutcomeOK:
-		out.Result = inbox.OK
-	case abi.OutcomeSkip:
-		out.Result = inbox.Skip
-	case abi.OutcomeRetry:
-		out.Result = inbox.Retry
-	case abi.OutcomeReject:
-		out.Result = inbox.Reject
-	case "":
-		return bad("its result has no outcome")
-	default:
-		return bad("its result has the unknown outcome %q", clip(r.Outcome))
-	}
-	if r.RetryAfter == "" {
-		return out
-	}
-	wait, err := time.ParseDuration(r.RetryAfter)
-	if err != nil || wait < 0 {
-		return bad("its retry_after %q is not a duration such as \"30s\"", clip(r.RetryAfter))
-	}
-	if out.Result != inbox.Retry {
-		return bad("its result has a retry_after with the outcome %q", r.Outcome)
-	}
-	out.RetryAfter = wait
-	return out
 }
 
 // maxReason bounds a reason, in bytes: it stands in every list.

@@ -167,9 +167,9 @@ type Call struct {
 func (p *Program) Attempt(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
 	doc, left, err := document(e, payload, d, p.manifest, p.grant, now)
 	if err != nil {
-		return inbox.Outcome{Result: inbox.HostError, Reason: err.Error()}
+		return failure(inbox.HostError, "%v", err)
 	}
-	return p.Run(ctx, Call{Doc: doc, Seed: DeliveryID(d), ReceivedAt: e.ReceivedAt, left: left})
+	return p.Run(ctx, Call{Doc: doc, Seed: DeliveryID(d.Plugin, e), ReceivedAt: e.ReceivedAt, left: left})
 }
 
 // Run makes one attempt within the limits of the manifest. It never fails: what goes wrong is an outcome. When ctx ends

@@ -2,12 +2,9 @@ package host
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 )
-
-var errTruncated = errors.New("the module is cut off or damaged")
 
 // reader reads the binary format (WebAssembly core specification 2.0, chapter 5). After a failure it yields zeros, and
 // nothing is left to read.
@@ -29,7 +26,7 @@ type ref struct {
 // at is how far b was read.
 func (r *reader) at() int { return r.size - len(r.b) }
 
-func (r *reader) fail() { r.stop(errTruncated) }
+func (r *reader) fail() { r.stop(&damage{what: cutOff, left: len(r.b)}) }
 
 // refuse ends the reading for a reason.
 func (r *reader) refuse(format string, args ...any) { r.stop(fmt.Errorf(format, args...)) }

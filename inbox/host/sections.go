@@ -25,14 +25,19 @@ const (
 // Kinds of imports and exports (section 5.5.5) that are more to us than a number.
 const (
 	kindFunction = 0
+	kindMemory   = 2
 	kindGlobal   = 3
+	kindTag      = 4 // of the proposal for exceptions
 )
 
 // section reads one section to its end and keeps it.
 func (m *module) section(id byte, body []byte) error {
 	place := bytes.IndexByte(order, id)
+	if p := proposalOfSection(id); p != nil {
+		return damaged(p)
+	}
 	if place <= m.last {
-		return damaged(errTruncated) // unknown, twice, or out of order
+		return damaged(&damage{what: cutOff, left: len(body)}) // unknown, twice, or out of order
 	}
 	m.last = place
 	r := &reader{b: body, size: len(body), m: m}
@@ -65,8 +70,11 @@ func (m *module) read(id byte, r *reader) {
 	case sectionFunction:
 		r.many(maxFunctions, "functions", func() { m.typeOf = append(m.typeOf, r.index(uint64(len(m.params)), "type")) })
 	case sectionMemory:
+		if n := (&reader{b: r.b}).count(); n > 1 {
+			r.stop(multiMemory())
+		}
 		r.many(1, "memories", func() {
-			_, low, _ := r.limits()
+			_, low, _ := r.plainLimits()
 			m.memoryMin = low * pageSize
 			m.memories++
 		})
@@ -117,7 +125,7 @@ func (r *reader) name() string {
 }
 
 func (r *reader) functionType() {
-	r.only(0x60)
+	r.onlyType(0x60)
 	params, results := uint8(0), uint8(0) // there is room for maxParams
 	r.many(maxParams, "parameters in one function", func() {
 		r.valueType()
@@ -141,6 +149,9 @@ func (r *reader) global() {
 // export reads the name and the place of what is exported.
 func (r *reader) export() {
 	r.m.exports = append(r.m.exports, r.name())
+	if len(r.b) > 0 && r.b[0] == kindTag {
+		r.stop(exceptions())
+	}
 	switch kind := r.only(0, 1, 2, 3); kind {
 	case kindFunction:
 		r.function()
@@ -164,12 +175,35 @@ func (r *reader) constant() {
 			r.refer(one.index)
 		case opGlobalGet:
 			r.within(one.index, r.m.globals, "global")
+			r.stop(extendedConst()) // no global is imported, and before the proposal only those could be named
 		case opI32Const, opI64Const, opF32Const, opF64Const, opRefNull:
 		default:
 			r.unknown(one.op)
 		}
 	}
-	r.only(0x0b)
+	r.endOfConstant()
+}
+
+// endOfConstant reads the end of an expression that makes a constant. What else stands there is arithmetic, of which
+// WebAssembly 2.0 has none.
+func (r *reader) endOfConstant() {
+	switch b := r.byte(); b {
+	case opEnd:
+	case opI32Const, opI64Const, opGlobalGet, 0x6a, 0x6b, 0x6c, 0x7c, opI64Sub, 0x7e:
+		r.stop(extendedConst())
+	default:
+		if r.err == nil {
+			r.lacks(proposalOfInstruction(b), b)
+		}
+	}
+}
+
+// plainLimits reads limits that WebAssembly 2.0 has.
+func (r *reader) plainLimits() (flags byte, low, high uint64) {
+	if len(r.b) > 0 && r.b[0] > 1 {
+		r.lacks(proposalOfLimits(r.b[0]), r.b[0])
+	}
+	return r.limits()
 }
 
 // elements skips a segment of elements. Its first number says by three bits what it has: 1 that it is not put into a
@@ -190,7 +224,7 @@ func (r *reader) elements() {
 		if flags&4 == 0 {
 			r.only(0) // functions
 		} else {
-			r.only(typeFunc, typeExtern)
+			r.onlyType(typeFunc, typeExtern)
 		}
 	}
 	one := r.function
@@ -217,13 +251,17 @@ func (r *reader) data() {
 
 // readImports names what the module imports. Only functions can be had.
 func (m *module) readImports(r *reader) (err error) {
-	kinds := []string{"function", "table", "memory", "global"}
+	kinds := []string{"function", "table", "memory", "global", "tag"}
 	r.many(maxImports, "imports", func() {
 		f := function{r.name(), r.name()}
 		switch kind := int(r.byte()); {
 		case r.err != nil || err != nil:
 		case kind >= len(kinds):
 			r.fail()
+		case kind == kindTag:
+			r.stop(exceptions())
+		case kind == kindMemory && len(r.b) > 0 && r.b[0]&2 != 0:
+			r.stop(threads())
 		case kind > 0:
 			err = refuse("build it as a program of its own, without shared memory or dynamic linking",
 				"the module imports the %s %s; only functions can be had", kinds[kind], f)
@@ -240,11 +278,11 @@ func clampTables(r *reader) ([]byte, error) {
 	out := binary.AppendUvarint(nil, uint64((&reader{b: r.b}).count()))
 	var all uint64
 	r.many(maxTables, "tables", func() {
-		kind := r.only(typeFunc, typeExtern)
-		flag, low, high := r.limits()
-		if flag > 1 {
-			r.fail()
+		if len(r.b) > 0 && r.b[0] == 0x40 { // a table with an initial element
+			r.stop(functionReferences())
 		}
+		kind := r.onlyType(typeFunc, typeExtern)
+		_, low, high := r.plainLimits()
 		if all += low; all > maxTable {
 			r.refuse("the module asks for tables of %d elements, more than %d", all, maxTable)
 		}

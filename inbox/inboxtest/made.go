@@ -12,6 +12,9 @@ import (
 func Made(name string) ([]byte, error) {
 	make, ok := made[name]
 	if !ok {
+		make, ok = proposals[name]
+	}
+	if !ok {
 		return nil, fmt.Errorf("nothing makes the module %q", name)
 	}
 	return make(), nil

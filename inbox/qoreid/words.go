@@ -33,19 +33,21 @@ func rank(eventType string) int {
 	return -1
 }
 
-// verdict sums up what a verification came to. Complete is not passed, and what is not known is not failed.
+// verdicts is what the words of a status mean, folded; docs/PLUGIN-ABI.md lists the same.
+var verdicts = map[string]inbox.Verdict{
+	"verified": inbox.Passed, "id_verified": inbox.Passed, "exact_match": inbox.Passed,
+	"unverified": inbox.Failed, "not_verified": inbox.Failed, "no_match": inbox.Failed, "wrong_address": inbox.Failed, "invalid_address": inbox.Failed,
+	"in_progress": inbox.Pending, "pending": inbox.Pending,
+}
+
+// verdict sums up what a verification came to. Complete is not passed, passed is so only in a complete state, and what is not
+// known is not failed.
 func verdict(status, state string) inbox.Verdict {
-	switch inbox.Fold(status) {
-	case "verified", "id_verified", "exact_match":
-		if s := inbox.Fold(state); s == "complete" || s == "completed" {
-			return inbox.Passed
-		}
-	case "unverified", "not_verified", "no_match", "wrong_address", "invalid_address":
-		return inbox.Failed
-	case "in_progress", "pending":
-		return inbox.Pending
+	v, known := verdicts[inbox.Fold(status)]
+	if s := inbox.Fold(state); !known || (v == inbox.Passed && s != "complete" && s != "completed") {
+		return inbox.Unknown
 	}
-	return inbox.Unknown
+	return v
 }
 
 // isState reports whether a word is a state. A "state" beside an address is a part of the country.

@@ -137,6 +137,8 @@ func beyond(asks, grants *inbox.Manifest, asked, granted map[string]string) map[
 		// Unknown and emitted events are led to nobody who was not granted them by name, and what is long past neither.
 		"events":     granted["events"] == "" && slices.ContainsFunc(asks.Events, special),
 		"start_from": asked["start_from"] != "" && granted["start_from"] == "" && asks.StartFrom != (inbox.StartFrom{}),
+		// Trying for ever takes the disk and the processor for ever, and the verification waits as long.
+		"on_failure": asks.Policy.OnFailure == inbox.Block && granted["on_failure"] == "",
 		// Interpreting takes many times the processor's time, of all plugins. One that asks for it does not work without.
 		"engine": asks.Engine == inbox.Interpreter && granted["engine"] == "",
 	}

@@ -28,14 +28,14 @@ var breaks = map[string]string{
 	"no cursor is beyond the log":                       `UPDATE plugins SET cursor = 9999`,
 	"no lane is beyond the log":                         `UPDATE lanes SET next = 9999 WHERE state = 'ready'`,
 	"a lane tried its next event as often as it says":   `UPDATE lanes SET attempt = attempt + 1 WHERE state = 'retry'`,
-	"nothing overtakes in a lane": `INSERT INTO attempts SELECT l.plugin, e.seq, 0, 1, 'ok', 'done', 1, 1, 1, NULL, NULL, NULL, 0, NULL
+	"nothing overtakes in a lane": `INSERT INTO attempts SELECT l.plugin, e.seq, 0, 1, 'ok', 'done', 1, 1, 1, NULL, NULL, 0, NULL, 0, NULL
 		FROM lanes l JOIN events e ON e.mode = l.mode AND e.key = l.key AND e.seq > l.next WHERE l.state = 'parked' LIMIT 1`,
 	"a parked lane has its dead letter":                  `UPDATE dead SET resolution = 'discarded', resolved_at = 1 WHERE parks = 1 AND resolution = ''`,
 	"what is kept of a plugin is of one that is known":   `INSERT INTO releases VALUES (NULL, 99, 'x', 'x', 1, x'', 1, '')`,
 	"attempts are of events and releases that are there": `UPDATE attempts SET release = 77 WHERE seq = 1`,
 	"attempts are numbered without a gap":                `UPDATE attempts SET attempt = 7 WHERE seq = 1 AND run = 0`,
 	"a plugin has no first run from before its start":    `UPDATE plugins SET started_at = cursor`,
-	"a run is done once, and last":                       `INSERT INTO attempts VALUES (1, 1, 0, 2, 'ok', 'done', 1, 1, 1, NULL, NULL, NULL, 0, NULL)`,
+	"a run is done once, and last":                       `INSERT INTO attempts VALUES (1, 1, 0, 2, 'ok', 'done', 1, 1, 1, NULL, NULL, 0, NULL, 0, NULL)`,
 	"a dead run goes on only when it was retried":        `UPDATE dead SET resolution = 'discarded' WHERE resolution = 'retried'`,
 	"what failed and is not waiting is dead":             `DELETE FROM lanes WHERE state = 'retry'`,
 	"a dead letter has its attempt":                      `UPDATE dead SET result = 'trap' WHERE resolution = ''`,

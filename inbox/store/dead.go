@@ -68,7 +68,7 @@ func (s *Store) findLetters(ctx context.Context, f *LetterFilter) ([]inbox.Lette
 	}
 	var list []inbox.Letter
 	err = s.each(ctx, `SELECT `+eventColumns+`, p.name, d.run, d.attempt, d.mode, d.key, d.parks, d.result, d.died_at, d.resolution,
-			coalesce(d.resolved_at, 0), `+contentColumns("c")+`
+			coalesce(d.resolved_at, 0), coalesce(a.host_words, 0), `+contentColumns("c")+`
 		FROM dead d JOIN events e ON e.seq = d.seq JOIN plugins p ON p.id = d.plugin
 		LEFT JOIN attempts a ON a.plugin = d.plugin AND a.seq = d.seq AND a.run = d.run AND a.attempt = d.attempt
 		LEFT JOIN contents c ON c.id = a.reason_id
@@ -78,7 +78,7 @@ func (s *Store) findLetters(ctx context.Context, f *LetterFilter) ([]inbox.Lette
 			var died, resolved int64
 			var reason content
 			if err := scanEvent(row, &l.Event, append([]any{&l.Plugin, &l.Run, &l.Attempt, &l.Lane.Mode, &l.Lane.Key, &l.Parks, &l.Result, &died,
-				&l.Resolution, &resolved}, reason.into()...)...); err != nil {
+				&l.Resolution, &resolved, &l.HostWords}, reason.into()...)...); err != nil {
 				return err
 			}
 			l.Seq, l.Reason, l.DiedAt, l.ResolvedAt = l.Event.Seq, string(reason.text()), fromMillis(died), fromMillis(resolved)

@@ -147,7 +147,7 @@ func TestLettersAreChosenByTheirEventsAndCountWhatWaits(t *testing.T) {
 			t.Errorf("%s: %v, want %v, %v", name, got, c.want, err)
 		}
 		for i := range list {
-			if want := map[int64]int64{1: 3}[list[i].Seq]; list[i].Waiting != want || list[i].Reason != "because of reject" {
+			if want := map[int64]int64{1: 3}[list[i].Seq]; list[i].Waiting != want || list[i].Reason != "because of reject" || list[i].HostWords != 7 {
 				t.Errorf("%s: letter %+v", name, list[i])
 			}
 		}

@@ -99,6 +99,7 @@ func recordable(a inbox.Attempt) inbox.Attempt {
 	if len(a.Reason) > longestReason {
 		a.Reason = a.Reason[:longestReason]
 	}
+	a.HostWords = max(0, min(a.HostWords, len(a.Reason)))
 	if len(a.Log) > longestLog {
 		a.Log, a.LogCut = a.Log[:longestLog], true
 	}
@@ -118,11 +119,14 @@ func (t *tx) settleAttempt(p int64, made *inbox.Attempt) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO attempts (plugin, seq, run, attempt, result, fate, counted, started_at, duration, release, reason_id, log_id, log_cut, fuel)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT num FROM releases WHERE plugin = ?1 AND id = ?10), ?11, ?12, ?13, nullif(?14, 0))`,
+	_, err = t.exec(`INSERT INTO attempts (plugin, seq, run, attempt, result, fate, counted, started_at, duration, release, reason_id, host_words, log_id, log_cut, fuel)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT num FROM releases WHERE plugin = ?1 AND id = ?10), ?11, ?12, ?13, ?14, nullif(?15, 0))`,
 		p, a.Seq, a.Run, a.Number, a.Result, a.Fate, a.Counted, millis(a.StartedAt), a.Duration.Microseconds(), a.Release,
-		reason, logID, a.LogCut, a.Fuel)
-	return err
+		reason, a.HostWords, logID, a.LogCut, a.Fuel)
+	if err != nil {
+		return err
+	}
+	return t.thin(p, &a)
 }
 
 func (t *tx) settlePlugin(p int64, st *inbox.Settlement) error {

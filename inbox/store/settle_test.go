@@ -63,7 +63,7 @@ func TestAnAttemptIsKeptWithItsReasonAndLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := attempt(1, 1, inbox.OK, inbox.Done)
-	a.Release, a.Reason, a.Log, a.LogCut, a.Fuel = "r1", "it went well", []byte("line\nline"), true, 1<<40
+	a.Release, a.Reason, a.HostWords, a.Log, a.LogCut, a.Fuel = "r1", "it went well", 7, []byte("line\nline"), true, 1<<40
 	mustSettle(t, s, &inbox.Settlement{Attempt: a, Cursor: 1})
 	tr, err := s.Trace(ctx, 1)
 	if err != nil {

@@ -123,7 +123,7 @@ func (w *world) attempt(d *delivery, run int64, fate inbox.Fate) *inbox.Settleme
 	}
 	st := &inbox.Settlement{Attempt: &inbox.Attempt{
 		Plugin: "p", Seq: d.seq, Run: run, Number: d.tried[run], Result: result, Fate: fate, Counted: true, StartedAt: w.now,
-		Duration: time.Millisecond, Reason: "because of " + string(result), Log: []byte("log"),
+		Duration: time.Millisecond, Reason: "because of " + string(result), HostWords: 7, Log: []byte("log"),
 	}}
 	if fate == inbox.Dead {
 		st.Dead = &inbox.DeadLetter{

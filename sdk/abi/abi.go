@@ -54,7 +54,7 @@ type Document struct {
 
 // Delivery tells which try this is.
 type Delivery struct {
-	ID      string `json:"id"`  // the same for every attempt of every run of this event in this plugin
+	ID      string `json:"id"`  // the plugin's name and the event's id: the same for every attempt and every replay of this event in this plugin, and never another's
 	Seq     int64  `json:"seq"` // place of the event in the log
 	Run     int64  `json:"run"` // 0 for the first run
 	Attempt int    `json:"attempt"`

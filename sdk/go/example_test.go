@@ -19,11 +19,11 @@ func invoice(e *sdk.Event) sdk.Answer {
 	}
 	switch err := e.Decode(&body); {
 	case err != nil:
-		return sdk.Reject(err.Error())
+		return sdk.Reject("its body is not that of an invoice") // for somebody to look at: later events of the verification wait
 	case e.Verdict != sdk.Passed:
 		return sdk.Skip("only what passed is paid for")
-	case !body.Data.Ready:
-		return sdk.RetryAfter(10*time.Minute, "the amount is not known yet")
+	case !body.Data.Ready: // not a retry: the event will be the same next time
+		return sdk.Skip("the amount is not known yet; the next event has it")
 	}
 	sdk.Logf("%s: %.2f", e.Key, body.Data.Amount)
 	return sdk.Done()
@@ -47,7 +47,7 @@ func Example() {
 	}
 	// Output:
 	// a/1 ok 0s
-	// a/2 retry 10m0s
+	// a/2 skip 0s
 	// a/3 skip 0s
 	// a/4 reject 0s
 }

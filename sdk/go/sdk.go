@@ -10,6 +10,10 @@
 //		})
 //	}
 //
+// inbox has no public address yet. A module of your own finds the SDK in your clone of it after
+//
+//	go mod edit -require inbox@v0.0.0 -replace inbox=/path/to/inbox
+//
 // Build it with
 //
 //	GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags "-s -w" -o hello.wasm
@@ -43,6 +47,10 @@ type Event struct {
 
 	over bool // it was answered: the host has nothing of it any more
 }
+
+// Name returns the QoreID event's name, such as workflow: the embedded [abi.Event] has the name Event, so that the field itself
+// is e.Event.Event.
+func (e *Event) Name() string { return e.Event.Event }
 
 // Parse reads a document as a plugin gets it, for tests: `inbox` hands [Handle]'s function what Parse makes of one.
 func Parse(document []byte) (*Event, error) {
@@ -79,13 +87,14 @@ func Skip(reason string) Answer {
 	return Answer{abi.Result{Outcome: abi.OutcomeSkip, Reason: reason}}
 }
 
-// Retry says "not now": the event comes again, when the plugin's policy says.
+// Retry says "not now": the event comes again, when the plugin's policy says. It will be the same event, and every later one
+// of its verification waits for it: retry what can change until then, and skip what cannot.
 func Retry(reason string) Answer {
 	return Answer{abi.Result{Outcome: abi.OutcomeRetry, Reason: reason}}
 }
 
-// RetryAfter is Retry with a wish for when: not before wait has passed, and at most the policy's maximum. A wait that is not
-// above zero leaves it to the policy.
+// RetryAfter is Retry with a wait of its own in place of the policy's: at least a second, at most the policy's maximum. A wait
+// that is not above zero leaves it to the policy. The attempts count as any others.
 func RetryAfter(wait time.Duration, reason string) Answer {
 	a := Retry(reason)
 	if wait > 0 {
@@ -94,7 +103,8 @@ func RetryAfter(wait time.Duration, reason string) Answer {
 	return a
 }
 
-// Reject says that the plugin will never take this event: it goes to the dead letters at once.
+// Reject says that the plugin will never take this event: it goes to the dead letters at once, and later events of its
+// verification wait until somebody retries or discards it. A verification that failed is no reason for it.
 func Reject(reason string) Answer {
 	return Answer{abi.Result{Outcome: abi.OutcomeReject, Reason: reason}}
 }

@@ -11,7 +11,7 @@ import (
 	"inbox/sdk/abi"
 )
 
-const document = `{"v":1,"delivery":{"id":"p/7","seq":7,"run":0,"attempt":2,"replay":false,"now":"2026-11-24T12:00:00.000Z"},
+const document = `{"v":1,"delivery":{"id":"p/evt_0000001arhfpemxb","seq":7,"run":0,"attempt":2,"replay":false,"now":"2026-11-24T12:00:00.000Z"},
 "event":{"id":"evt_1","seq":7,"source":"qoreid","mode":"live","origin":"webhook","event":"workflow","event_type":null,
 "received_at":"2026-11-24T12:00:00.000Z","key":"qoreid/workflow/9","customer_reference":"ada","verdict":"passed","status":null,
 "state":null,"sub_status":null,"late":true,"duplicate_hint":false,"headers":{"content-type":"application/json"},
@@ -23,7 +23,7 @@ func TestADocumentBecomesAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Event.Event != "workflow" || e.EventType != nil || *e.CustomerReference != "ada" || !e.Late || e.Delivery.Attempt != 2 || e.Config["limit"] != "5" {
+	if e.Name() != "workflow" || e.EventType != nil || *e.CustomerReference != "ada" || !e.Late || e.Delivery.Attempt != 2 || e.Config["limit"] != "5" {
 		t.Errorf("%+v", e)
 	}
 	var body struct{ Data struct{ ID json.Number } }

@@ -168,6 +168,7 @@ CREATE TABLE attempts (
 	duration   INTEGER NOT NULL CHECK (duration >= 0), -- microseconds
 	release    INTEGER, -- releases.num
 	reason_id  INTEGER, -- contents
+	host_words INTEGER NOT NULL CHECK (host_words >= 0), -- bytes at the start of the reason that are the host's, and not the plugin's
 	log_id     INTEGER, -- contents
 	log_cut    INTEGER NOT NULL CHECK (log_cut IN (0, 1)),
 	PRIMARY KEY (plugin, seq, run, attempt),

@@ -1,0 +1,53 @@
+package host_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+	"inbox/inbox/qoreid"
+)
+
+// The document in the manual is what somebody tests a plugin with, so it is one that a plugin really gets.
+func TestTheManualShowsADocumentAsPluginsGetIt(t *testing.T) {
+	t.Parallel()
+	body, err := qoreid.Sample(qoreid.Kind{Event: "workflow", EventType: "verification_completed"}, 4711, "customer-42")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, body); err != nil {
+		t.Fatal(err)
+	}
+	received := time.Date(2026, 11, 24, 12, 0, 0, 250_000_000, time.UTC)
+	e := &inbox.Event{
+		Seq: 42, ID: inbox.EventID(42, []byte("digest of the body")), Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook,
+		View: qoreid.Read(body, qoreid.Rules{Source: "qoreid"}), ReceivedAt: received,
+	}
+	payload := inbox.Payload{Headers: []inbox.Header{{Name: "content-type", Value: "application/json"}, {Name: "user-agent", Value: "QoreID"}}, Body: compact.Bytes()}
+	m := &inbox.Manifest{Config: map[string]string{"team": "onboarding"}}
+	doc, err := host.Document(e, payload, inbox.Delivery{Plugin: "crm", Seq: 42, Attempt: 1}, m, received.Add(30*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	if err := json.Indent(&want, doc, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	manual, err := os.ReadFile("../../docs/PLUGIN-ABI.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(manual), "```json\n")
+	shown, _, _ = strings.Cut(shown, "\n```")
+	if diff := cmp.Diff(want.String(), shown); diff != "" {
+		t.Errorf("the manual shows another document (-what a plugin gets +the manual):\n%s\nwhole:\n%s", diff, want.String())
+	}
+}

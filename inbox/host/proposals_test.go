@@ -1,0 +1,137 @@
+package host_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"inbox/inbox"
+	"inbox/inbox/host"
+	"inbox/inbox/inboxtest"
+)
+
+// What a guest can reach in the runtime is decided here and not by the runtime's next version.
+func TestTheFeaturesOfTheEngineAreThoseThatAreNamed(t *testing.T) {
+	t.Parallel()
+	want := "bulk-memory-operations|multi-value|mutable-global|nontrapping-float-to-int-conversion|reference-types|sign-extension-ops|simd"
+	got := strings.Split(host.Features.String(), "|")
+	slices.Sort(got)
+	if strings.Join(got, "|") != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if host.Features != api.CoreFeaturesV2 {
+		t.Errorf("the runtime's version 2.0 is %s by now: decide what of it plugins may use, and whether the metering knows it", api.CoreFeaturesV2)
+	}
+}
+
+// A runtime that is made by the way has the features that are the runtime's default.
+func TestEveryRuntimeIsMadeWithTheFeaturesThatAreNamed(t *testing.T) {
+	t.Parallel()
+	made, found := regexp.MustCompile(`wazero\.NewRuntime(Config\w*)?\(`), 0
+	for _, path := range append(glob(t, "*.go"), glob(t, "../*/*.go")...) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(path, "_test.go") || filepath.Base(filepath.Dir(path)) == "bench" { // which run their own guests
+			continue
+		}
+		n := len(made.FindAll(text, -1))
+		if found += n; n > 0 && filepath.Base(path) != "engine.go" {
+			t.Errorf("%s makes a runtime's configuration of its own", path)
+		}
+	}
+	if found == 0 {
+		t.Error("none is made at all")
+	}
+}
+
+// The engine refuses by itself what is not named, also where the reader that comes before it would let it pass: every
+// instruction, and tags. Some types it takes whatever its features are (wazero 1.12), and of relaxed SIMD it knows nothing and
+// takes it for an instruction that does nothing: these only the reader refuses.
+func TestTheEngineItselfRefusesWhatIsNotNamed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Interpreter} {
+		r := wazero.NewRuntimeWithConfig(ctx, host.RuntimeConfig(engine))
+		defer r.Close(ctx)
+		for _, name := range inboxtest.Proposals() {
+			if slices.Contains([]string{"relaxed_swizzle", "relaxed_dot", "exnref", "local_exnref", "recursive_types", "ref_to_a_type", "table_with_element"}, name) {
+				continue
+			}
+			wasm, err := inboxtest.Made(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if compiled, err := r.CompileModule(ctx, wasm); err == nil {
+				compiled.Close(ctx)
+				t.Errorf("%s: the %s takes it", name, engine)
+			}
+		}
+	}
+}
+
+func TestARefusalNamesTheProposalAndWhatToBuildWithout(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for _, name := range inboxtest.Proposals() {
+		wasm, err := inboxtest.Made(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.Compile(context.Background(), wasm, limits())
+		if inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), "the module uses WebAssembly ") || strings.Contains(err.Error(), "damaged") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if hint := inbox.HintOf(err); !strings.HasPrefix(hint, "build ") || strings.Contains(hint, "copy the file again") {
+			t.Errorf("%s: %q", name, hint)
+		}
+	}
+}
+
+// A file that was cut off or has changed stays damaged, and where is said: a compiler does not make it so.
+func TestWhereAModuleIsDamagedIsSaid(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	refused := func(wasm []byte) string {
+		t.Helper()
+		p, err := h.Compile(context.Background(), wasm, limits())
+		if err == nil {
+			p.Close(context.Background())
+			return ""
+		}
+		if strings.Contains(err.Error(), "damaged") && !strings.HasPrefix(inbox.HintOf(err), "copy the file again") {
+			t.Errorf("%v: %q", err, inbox.HintOf(err))
+		}
+		return err.Error()
+	}
+	whole, err := inboxtest.Made("instruction_that_is_none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.IndexByte(whole, 0x27)
+	if says, want := refused(whole), fmt.Sprintf("27 in its code at byte %d", at); !strings.Contains(says, want) {
+		t.Errorf("%q, want %q", says, want)
+	}
+	ok := fixture(t, "says_retry")
+	for n := 9; n < len(ok); n++ {
+		says := refused(ok[:n])
+		if _, place, found := strings.Cut(says, "the module is cut off or damaged at byte "); found {
+			if at, err := strconv.Atoi(place); err != nil || at < 8 || at > n {
+				t.Errorf("the first %d bytes: %q", n, says)
+			}
+		} else if strings.Contains(says, "cut off") {
+			t.Errorf("the first %d bytes: where is not said: %q", n, says)
+		}
+	}
+}

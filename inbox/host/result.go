@@ -1,0 +1,214 @@
+package host
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"inbox/inbox"
+	"inbox/sdk/abi"
+)
+
+// conclude reads a result. Nothing at all, or nothing but the white space of JSON, means ok. Whatever is not a result of the
+// contract is a failure: a bug must not acknowledge.
+func conclude(output []byte) inbox.Outcome {
+	const space = " \t\r\n" // RFC 8259, section 2; what Unicode counts as space besides is output
+	text := bytes.Trim(output, space)
+	if len(text) == 0 {
+		return inbox.Outcome{Result: inbox.OK}
+	}
+	if why := notAnObject(text); why != "" {
+		return quoted(failure(inbox.BadResult, "%s", why), text)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	var object json.RawMessage
+	if err := dec.Decode(&object); err != nil {
+		return quoted(failure(inbox.BadResult, "%s", notJSON(err)), text)
+	}
+	if rest := bytes.Trim(text[dec.InputOffset():], space); len(rest) > 0 {
+		why := "its output goes on after the result (a log belongs on standard error)"
+		if rest[0] == '{' {
+			why = "its output goes on after the result with another; an event has one (a log belongs on standard error)"
+		}
+		return quoted(failure(inbox.BadResult, "%s", why), rest)
+	}
+	fields, bad := members(object)
+	if bad != nil {
+		return *bad
+	}
+	return said(fields)
+}
+
+// notAnObject says what output is that does not begin with an object, in the manual's words.
+func notAnObject(text []byte) string {
+	const onStderr = " (a log belongs on standard error)"
+	switch {
+	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
+		return "its output begins with a byte order mark, so that it is not a result; write UTF-8 without the mark"
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")), bytes.HasPrefix(text, []byte("{\x00")), bytes.HasPrefix(text, []byte("\x00{")):
+		return "its output is UTF-16, so that it is not a result; write UTF-8"
+	case text[0] == '{':
+		return ""
+	case json.Valid(text):
+		return "its output is " + kindOf(text) + ` and not a result, which is a JSON object such as {"outcome":"ok"}` + onStderr
+	case text[0] == 0:
+		return "its output begins with a byte of zero and is not a result, which is a JSON object" + onStderr
+	}
+	return "its output is not a result, which is a JSON object" + onStderr
+}
+
+// kindOf names a JSON value.
+func kindOf(value []byte) string {
+	switch value[0] {
+	case '"':
+		return "a text"
+	case '[':
+		return "a list"
+	case '{':
+		return "an object"
+	case 't', 'f', 'n':
+		return string(value)
+	}
+	return "a number"
+}
+
+// notJSON says what is wrong with an object that is not JSON.
+func notJSON(err error) string {
+	const onStderr = "(a log belongs on standard error)"
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "its output is not a result: the JSON object ends in the middle " + onStderr
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("its output is not a result: in JSON its byte %d does not belong there %s", syntax.Offset, onStderr)
+	}
+	return "its output is not a result: it is not JSON " + onStderr
+}
+
+// quoted adds what a plugin wrote to a reason, which is about it: what follows the host's own words is the plugin's.
+func quoted(out inbox.Outcome, text []byte) inbox.Outcome {
+	const most = 100 // bytes: enough to know it again
+	tail := ""
+	if len(text) > most {
+		text, tail = text[:most], "…"
+	}
+	out.Reason += fmt.Sprintf(": %q", text) + tail
+	return out
+}
+
+// resultKeys are the keys of a result.
+var resultKeys = []string{"outcome", "reason", "retry_after", "state", "emit", "http"}
+
+// members returns the members of a well-formed object that is a result, or what it is when it is none: one with a key that
+// the contract does not have, or that is there twice, of which readers take one or the other.
+func members(object []byte) (map[string]json.RawMessage, *inbox.Outcome) {
+	fields := map[string]json.RawMessage{}
+	dec := json.NewDecoder(bytes.NewReader(object))
+	_, err := dec.Token() // {
+	for err == nil && dec.More() {
+		var token json.Token
+		token, err = dec.Token()
+		key, _ := token.(string)
+		if _, twice := fields[key]; twice {
+			out := failure(inbox.BadResult, "its result has %q twice", key)
+			return nil, &out
+		}
+		if !slices.Contains(resultKeys, key) {
+			out := strange(key)
+			return nil, &out
+		}
+		var value json.RawMessage
+		err = errors.Join(err, dec.Decode(&value))
+		fields[key] = value
+	}
+	return fields, nil
+}
+
+// strange is what a result is with a key that the contract does not have.
+func strange(key string) inbox.Outcome {
+	for _, known := range resultKeys {
+		if strings.EqualFold(key, known) {
+			return failure(inbox.BadResult, "its result has %q in other letters than the contract has, which is %q", key, known)
+		}
+	}
+	meant := fmt.Sprintf("a result has %s", strings.Join(resultKeys[:3], ", "))
+	if near := nearest(key, resultKeys); near != "" {
+		meant = fmt.Sprintf("did you mean %q?", near)
+	}
+	return quoted(failure(inbox.BadResult, "its result has a key that the contract does not have; %s", meant), []byte(key))
+}
+
+// said turns the members of a result into an outcome.
+func said(fields map[string]json.RawMessage) inbox.Outcome {
+	for _, name := range []string{"state", "emit", "http"} {
+		if isSet(fields[name]) {
+			// Not a bad result: the next attempt would ask for the same, and so would every other event.
+			return failure(inbox.Denied, "its result asks for %q, which this version of inbox does not have (docs/PLUGIN-ABI.md says what to do instead)", name)
+		}
+	}
+	var word, reason, wait string
+	for _, one := range []struct {
+		key, example string
+		to           *string
+	}{{"outcome", `"ok"`, &word}, {"reason", `"no such client"`, &reason}, {"retry_after", `"30s"`, &wait}} {
+		if value := fields[one.key]; isSet(value) && json.Unmarshal(value, one.to) != nil {
+			return quoted(failure(inbox.BadResult, "its %s is %s and not a text such as %s", one.key, kindOf(value), one.example), value)
+		}
+	}
+	result, bad := outcomeOf(word)
+	if bad != nil {
+		return *bad
+	}
+	out := inbox.Outcome{Result: result, Reason: clip(reason)}
+	if wait == "" {
+		return out
+	}
+	after, err := time.ParseDuration(wait)
+	switch {
+	case err != nil || after < 0:
+		return quoted(failure(inbox.BadResult, `its retry_after is not a duration such as "30s", "10m" or "1h30m"`), []byte(wait))
+	case result != inbox.Retry:
+		return failure(inbox.BadResult, "its result has a retry_after with the outcome %q; only retry has one", result)
+	}
+	out.RetryAfter = after
+	return out
+}
+
+// isSet reports whether a member is there and not null.
+func isSet(value json.RawMessage) bool { return len(value) > 0 && string(value) != "null" }
+
+// outcomeOf is the result that an outcome of the contract names, or what it is when it names none.
+func outcomeOf(word string) (inbox.Result, *inbox.Outcome) {
+	words := []string{abi.OutcomeOK, abi.OutcomeSkip, abi.OutcomeRetry, abi.OutcomeReject}
+	all := strings.Join(words, ", ")
+	var bad inbox.Outcome
+	switch {
+	case slices.Contains(words, word):
+		return inbox.Result(word), nil
+	case word == "":
+		bad = failure(inbox.BadResult, "its result has no outcome, which is one of %s", all)
+	case slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, word) }):
+		bad = failure(inbox.BadResult, "its result has the outcome %q, which is written in small letters", word)
+	default:
+		meant := "it is one of " + all
+		if near := nearest(word, words); near != "" {
+			meant = fmt.Sprintf("did you mean %q?", near)
+		}
+		bad = quoted(failure(inbox.BadResult, "its result has an unknown outcome; %s", meant), []byte(word))
+	}
+	return "", &bad
+}
+
+// nearest is the word that a plugin probably meant. A long one is not looked at: comparing takes time by its length, which the
+// plugin does not pay for.
+func nearest(word string, words []string) string {
+	if len(word) > 32 {
+		return ""
+	}
+	return inbox.Nearest(strings.ToLower(word), words)
+}

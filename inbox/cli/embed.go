@@ -34,8 +34,8 @@ func (p *program) embed(c *cli.Context) error {
 	if _, err := release.ParseManifest(text); err != nil {
 		return fmt.Errorf("%s: %w", asks, err)
 	}
-	if len(text) > release.MaxSection {
-		return inbox.Errorf(inbox.Invalid, "", "%s has %d bytes, more than %d", asks, len(text), release.MaxSection)
+	if len(text) > release.MaxManifest {
+		return inbox.Errorf(inbox.Invalid, "", "%s has %d bytes, more than %d", asks, len(text), release.MaxManifest)
 	}
 	wasm, err := os.ReadFile(path)
 	if err != nil {

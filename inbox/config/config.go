@@ -7,6 +7,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"strings"
 
 	"inbox/inbox"
+	"inbox/inbox/files"
 	"inbox/inbox/intake"
 	"inbox/inbox/qoreid"
 )
@@ -110,16 +113,23 @@ func (s *Settings) readFile(in Inputs, r *reader) *table {
 	if path == "" {
 		path, named = fileName, false
 	}
-	text, err := os.ReadFile(path)
+	raw, err := files.Read(path, maxFile)
 	switch {
 	case err == nil:
 		s.File = path
-	case os.IsNotExist(err) && !named:
+	case errors.Is(err, fs.ErrNotExist) && !named:
 	default:
 		r.wrong(path, "cannot be read: %s", cause(err))
 	}
-	return r.parse(path, text)
+	text, err := inbox.FileText(raw)
+	if err != nil {
+		r.wrong(path, "cannot be read: %s; %s", err, inbox.HintOf(err))
+	}
+	return r.parse(path, []byte(text))
 }
+
+// maxFile bounds the file of the settings, in bytes.
+const maxFile = 256 << 10
 
 // cause is an error of the file system without the path, which stands before it anyway.
 func cause(err error) error {

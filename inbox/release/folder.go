@@ -17,9 +17,6 @@ import (
 	"inbox/inbox/host"
 )
 
-// maxManifest bounds a manifest, in bytes.
-const maxManifest = 1 << 20
-
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
 // look compares the folder with what is known. A file must be the same in two looks, so that one that is still being
@@ -133,7 +130,7 @@ func (s *Shelf) readFiles(name string) (*Live, []byte, error) {
 	if err != nil {
 		return live, nil, err
 	}
-	text, err := readFile(filepath.Join(s.opt.Dir, name+".toml"), maxManifest)
+	text, err := readFile(filepath.Join(s.opt.Dir, name+".toml"), MaxManifest)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return live, nil, err
 	}

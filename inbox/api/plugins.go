@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -71,7 +72,7 @@ func (s *server) pluginOf(r *inbox.PluginRecord) Plugin {
 // add adds what is known of its file.
 func (p *Plugin) add(f *File) {
 	p.State, p.File, p.Error, p.Hint, p.Note, p.Running, p.Engine = f.State, f.Release, f.Err, f.Hint, f.Note, f.Running, f.Engine
-	if f.Live != "" {
+	if p.Runs = f.Live != ""; p.Runs {
 		p.Live = f.Live
 	}
 }
@@ -127,13 +128,13 @@ func (s *server) showPlugin(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*PluginDetail, error) {
 	d := &PluginDetail{Plugin: *p, Releases: []Release{}, Terms: []Term{}}
-	if release == "" {
-		if err := s.terms(ctx, d, ""); err != nil {
-			return nil, err
-		}
+	if p.State == FileStray {
+		return d, nil
 	}
-	if p.CreatedAt.IsZero() {
-		return d, nil // no release of it ever ran
+	if p.CreatedAt.IsZero() { // no release of it ever ran
+		terms, err := s.terms(ctx, p.Name, "")
+		d.Terms = append(d.Terms, terms...)
+		return d, err
 	}
 	releases, err := s.Store.Releases(ctx, p.Name)
 	if err != nil {
@@ -151,26 +152,40 @@ func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*
 		return d, nil
 	}
 	d.Release, d.Manifest = chosen.ID, string(chosen.Manifest)
-	if release != "" {
-		if err := s.terms(ctx, d, chosen.ID); err != nil {
-			return nil, err
-		}
-	}
-	d.Module, err = s.House.Inspect(ctx, p.Name, chosen.ID)
-	if err != nil && inbox.KindOf(err) != inbox.NotFound {
+	if d.Module, err = moduleOf(chosen); err != nil {
 		return nil, err
 	}
-	return d, nil
-}
-
-// terms adds what the plugin asks for and is granted. What cannot be read was refused, which is said elsewhere.
-func (s *server) terms(ctx context.Context, d *PluginDetail, release string) error {
-	terms, err := s.House.Terms(ctx, d.Name, release)
-	if kind := inbox.KindOf(err); err != nil && kind != inbox.NotFound && kind != inbox.Invalid {
-		return err
+	terms, err := s.terms(ctx, p.Name, chosen.ID)
+	if err != nil {
+		return nil, err
 	}
 	d.Terms = append(d.Terms, terms...)
-	return nil
+	if release == "" && p.File != chosen.ID && p.State != FileAbsent { // what is shown is in force, and the file is something else
+		d.FileTerms, err = s.terms(ctx, p.Name, "")
+	}
+	return d, err
+}
+
+// moduleOf is what was found out about a release's module when it was tried; nil when it never was. To look at it anew it
+// would have to be compiled and started.
+func moduleOf(r *inbox.Release) (*Module, error) {
+	if len(r.Module) == 0 {
+		return nil, nil
+	}
+	var m Module
+	if err := json.Unmarshal(r.Module, &m); err != nil {
+		return nil, inbox.Errorf(inbox.Internal, "read what is known of release "+r.ID, "%w", err)
+	}
+	return &m, nil
+}
+
+// terms returns what a plugin asks for and is granted. What cannot be read was refused, which is said elsewhere.
+func (s *server) terms(ctx context.Context, plugin, release string) ([]Term, error) {
+	terms, err := s.House.Terms(ctx, plugin, release)
+	if kind := inbox.KindOf(err); err != nil && kind != inbox.NotFound && kind != inbox.Invalid && kind != inbox.Unavailable {
+		return nil, err
+	}
+	return terms, nil
 }
 
 // pick returns the release whose id begins with a text, the live one for an empty text. nil means there is none.

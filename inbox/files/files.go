@@ -13,7 +13,7 @@ import (
 )
 
 // ErrKind says that a path names something that is not a regular file, such as a pipe, a device or a directory.
-var ErrKind = errors.New("not a regular file")
+var ErrKind = errors.New("not a file")
 
 // ErrSize says that a file has more bytes than its reader takes.
 var ErrSize = errors.New("too large")
@@ -65,13 +65,13 @@ func dangling(path string, err error) error {
 	if _, lerr := os.Lstat(path); lerr != nil {
 		return err
 	}
-	return fmt.Errorf("%s is a link to what is not there: %w", filepath.Base(path), ErrKind)
+	return fmt.Errorf("%s is %w but a link to what is not there", filepath.Base(path), ErrKind)
 }
 
 func fits(path string, info fs.FileInfo, most int64) error {
 	switch {
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is %s: %w", filepath.Base(path), kind(info.Mode()), ErrKind)
+		return fmt.Errorf("%s is %w but %s", filepath.Base(path), ErrKind, kind(info.Mode()))
 	case info.Size() > most:
 		return fmt.Errorf("%s has %d bytes, more than %d: %w", filepath.Base(path), info.Size(), most, ErrSize)
 	}

@@ -30,8 +30,8 @@ func TestWhatIsNoRegularFileIsNamedAndNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, says := range map[string]string{
-		"/dev/zero": "zero is a device", link("/dev/zero"): "is a device", pipe: "pipe is a pipe", link(pipe): "is a pipe",
-		dir: "a directory", link(filepath.Join(dir, "nothing")): "is a link to what is not there",
+		"/dev/zero": "zero is not a file but a device", link("/dev/zero"): "but a device", pipe: "pipe is not a file but a pipe", link(pipe): "but a pipe",
+		dir: "a directory", link(filepath.Join(dir, "nothing")): "but a link to what is not there",
 	} {
 		if _, err := files.Read(path, 10); !errors.Is(err, files.ErrKind) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", path, err)

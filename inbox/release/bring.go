@@ -2,10 +2,10 @@ package release
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 
 	"inbox/inbox"
 )
@@ -22,12 +22,13 @@ type job struct {
 }
 
 // bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
-func (s *Shelf) bring(ctx context.Context, name string, b *book) {
+func (s *Shelf) bring(ctx context.Context, name string, b *book, blocked string) {
 	b.waits = false
-	file, wasm, err := s.readFiles(name)
-	c := &choice{entry: Entry{Plugin: name, State: StateLive, File: file.Release.ID}}
+	file := s.find(b, name, blocked)
+	c := &choice{entry: Entry{Plugin: shown(name), State: StateLive, File: file.release.ID}}
+	err := file.err
 	if err == nil {
-		err = s.choose(ctx, b, c, file, wasm)
+		err = s.choose(ctx, b, c, file)
 	}
 	switch j := c.job; {
 	case err != nil:
@@ -36,7 +37,7 @@ func (s *Shelf) bring(ctx context.Context, name string, b *book) {
 		s.set(b, c.entry)
 	default:
 		j.entry = c.entry
-		if file.Release.ID != b.entry.File { // what is only looked at again goes on as it is
+		if file.release.ID != b.entry.File { // what is only looked at again goes on as it is
 			s.set(b, Entry{Plugin: name, State: StateCompiling})
 		}
 		s.queue(j)
@@ -50,13 +51,16 @@ type choice struct {
 }
 
 // choose finds what shall run: the file, the release it was rolled back to, or the one before what was set aside.
-func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm []byte) error {
-	name := file.Release.Plugin
+func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) error {
+	name := file.release.Plugin
 	record, _, err := s.opt.Keep.Load(ctx, name)
 	if inbox.KindOf(err) == inbox.NotFound {
 		record, err = &inbox.PluginRecord{}, nil // it has never run
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.widens(ctx, record, file); err != nil {
 		return err
 	}
 	own, err := s.own(ctx, record, c)
@@ -84,15 +88,57 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm
 		c.entry.State, c.entry.Err = StateSuspect, suspectText(&suspect)
 		return nil
 	}
-	if id == file.Release.ID {
-		file.Yields = true
-		c.job = &job{book: b, live: file, wasm: wasm, own: true}
-		return nil
+	if id == file.release.ID {
+		c.job, err = s.fileJob(b, name, file)
+		return err
 	}
 	if c.job, err = s.keptJob(ctx, b, name, id); err == nil {
 		c.job.own = id == own
 	}
 	return err
+}
+
+// fileJob has a plugin's files compiled.
+func (s *Shelf) fileJob(b *book, name string, file *found) (*job, error) {
+	if file.wasm == nil { // it was not needed since it was read
+		again := s.readFiles(name, "", true)
+		if again.err != nil {
+			return nil, again.err
+		}
+		if again.release.ID != file.release.ID {
+			b.found = nil
+			return nil, inbox.Errorf(inbox.Unavailable, "", "its files are changing")
+		}
+		file = again
+	}
+	live := &Live{Release: file.release, Manifest: file.manifest, Yields: true}
+	return &job{book: b, live: live, wasm: file.wasm, own: true}, nil
+}
+
+// widens refuses a plugin whose NAME.toml is gone when it is that file which narrowed what the plugin is shown: a file that is
+// misnamed, or put down late, must not widen it in silence. A file that is there and empty says that it is meant.
+func (s *Shelf) widens(ctx context.Context, record *inbox.PluginRecord, file *found) error {
+	was := record.Live
+	if record.Pinned != "" {
+		was = record.PinnedOff
+	}
+	if !file.bare || was == "" || was == file.release.ID {
+		return nil
+	}
+	releases, err := s.opt.Keep.Releases(ctx, record.Name)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == was })
+	if i < 0 {
+		return nil
+	}
+	keys := narrows(releases[i].Manifest)
+	if len(keys) == 0 {
+		return nil
+	}
+	return inbox.Errorf(inbox.Invalid, "", "its %s.toml is gone, which narrowed what the plugin is shown (%s)", record.Name, strings.Join(keys, ", ")).
+		WithHint("put " + record.Name + ".toml back; an empty one has the plugin run with the defaults")
 }
 
 // own returns the plugin's own release: its file's, or the one it was rolled back to until the file changes.
@@ -125,7 +171,7 @@ func (s *Shelf) keptJob(ctx context.Context, b *book, plugin, id string) (*job, 
 	if err != nil {
 		return nil, err
 	}
-	a, err := Agree(plugin, wasm, live.Release.Manifest, s.opt.Parallel)
+	a, err := AgreeWith(plugin, live.Release.Asks, live.Release.Manifest, s.opt.Parallel)
 	if err == nil {
 		err = a.Err(plugin)
 	}
@@ -175,12 +221,12 @@ func (j *job) drop(ctx context.Context) {
 func (s *Shelf) finish(ctx context.Context, j *job) {
 	s.compiling, j.book.busy = false, false
 	name := j.live.Release.Plugin
-	if j.err == nil && ctx.Err() == nil && s.gone(name) {
-		j.drop(ctx) // the next look takes it away
+	if j.err == nil && ctx.Err() == nil && (s.gone(name) || s.changed(j)) {
+		j.drop(ctx) // the next look sees to it
 		return
 	}
 	if j.err == nil {
-		j.err = s.record(ctx, j.live)
+		j.err = s.record(ctx, j.live, j.book.start)
 	}
 	switch {
 	case j.err == nil:
@@ -207,17 +253,29 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 	}
 }
 
-// gone reports whether a plugin's module was taken away.
-func (s *Shelf) gone(name string) bool {
-	_, err := os.Stat(filepath.Join(s.opt.Dir, name+".wasm"))
-	return os.IsNotExist(err)
+// changed reports whether a plugin's files are others than those that were compiled: its manifest may have come meanwhile.
+func (s *Shelf) changed(j *job) bool {
+	if !j.live.Yields || j.book.read == readAgain {
+		return false
+	}
+	l, err := listOf(s.opt.Dir)
+	return err == nil && l.stamps[j.live.Release.Plugin] != j.book.read
 }
 
 // record keeps that a release runs. Only now is the plugin known: one that never ran has no place in the log to fall
-// behind from.
-func (s *Shelf) record(ctx context.Context, live *Live) error {
-	r := live.Release
-	err := s.opt.Keep.Register(ctx, r.Plugin, live.Manifest.StartFrom)
+// behind from. A new plugin begins after start, unless its manifest says where: it misses nothing that comes while it is
+// compiled.
+func (s *Shelf) record(ctx context.Context, live *Live, start int64) error {
+	r, from := live.Release, live.Manifest.StartFrom
+	if from == (inbox.StartFrom{}) {
+		from.Seq = start + 1
+	}
+	module, err := json.Marshal(live.Program.Info())
+	if err != nil {
+		return fmt.Errorf("describe release %s: %w", r.ID, err)
+	}
+	r.Module = module
+	err = s.opt.Keep.Register(ctx, r.Plugin, from)
 	if err == nil {
 		err = s.opt.Keep.SaveRelease(ctx, r)
 	}
@@ -287,9 +345,10 @@ func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
 }
 
 func (s *Shelf) takeAway(name string, b *book) {
-	s.opt.Log.Info("the plugin's file is gone; it pauses and keeps its place", "plugin", name)
+	s.opt.Log.Info("the plugin's file is gone; it pauses and keeps its place", "plugin", shown(name))
+	b.found = nil
 	s.replace(b, name, nil)
-	s.set(b, Entry{Plugin: name, State: StateAbsent})
+	s.set(b, Entry{Plugin: shown(name), State: StateAbsent})
 }
 
 // replace makes another release run. The one before it ends with its running attempts.

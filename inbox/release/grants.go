@@ -170,6 +170,23 @@ func within(asked, granted []string) bool {
 	})
 }
 
+// narrows returns the keys of a manifest that narrow what its plugin is shown.
+func narrows(text []byte) []string {
+	_, o, err := parseManifest(text)
+	if err != nil {
+		return nil
+	}
+	var keys []string
+	for key := range o.values {
+		switch table, _, _ := strings.Cut(key, "."); table {
+		case "data", "where", "events", "event_types", "sources", "modes":
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 func either[T any](first, second []T) []T {
 	if len(first) > 0 {
 		return first

@@ -179,6 +179,7 @@ func (s *Shelf) find(b *book, name, blocked string) *found {
 
 // readFiles reads a plugin's module and manifest. mend mends their modes where they are ours.
 func (s *Shelf) readFiles(name, blocked string, mend bool) *found {
+	s.reads.Add(1)
 	f := &found{}
 	f.err = s.readInto(f, name, blocked, mend)
 	return f

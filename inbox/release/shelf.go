@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inbox/inbox"
@@ -101,7 +102,8 @@ type Shelf struct {
 	again   []string         // plugins to be read again
 	wake    chan struct{}
 	calls   chan func()
-	began   int64 // newest seq when it was made
+	began   int64        // newest seq when it was made
+	reads   atomic.Int64 // how often the files of a plugin were read
 
 	// The rest belongs to Run's goroutine.
 	jobs      []*job    // to be compiled, in order

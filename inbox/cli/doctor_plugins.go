@@ -28,7 +28,7 @@ func (x *exam) plugins(s *config.Settings) {
 	if err != nil {
 		x.wrong("plugins folder", err)
 	}
-	if len(x.list) == before {
+	if len(x.list) == before && n > 0 {
 		x.ok("plugins folder", "%s, %s", s.Plugins, plural(n, "plugin", "plugins"))
 	}
 }

@@ -114,6 +114,9 @@ func (s *Settings) readFile(in Inputs, r *reader) *table {
 		path, named = fileName, false
 	}
 	raw, err := files.Read(path, maxFile)
+	if path == os.DevNull { // the customary way to say that there is none
+		raw, err = nil, nil
+	}
 	switch {
 	case err == nil:
 		s.File = path

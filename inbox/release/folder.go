@@ -219,6 +219,10 @@ func (s *Shelf) readInto(f *found, name, blocked string, mend bool) error {
 // readFile reads a file of the folder, if nobody else could have changed it.
 func (s *Shelf) readFile(name string, most int64, mend bool) ([]byte, error) {
 	path := filepath.Join(s.opt.Dir, name)
+	b, err := readFile(path, most)
+	if err != nil {
+		return nil, err
+	}
 	mended, err := guard(path, name, mend)
 	if err != nil {
 		return nil, err
@@ -226,7 +230,7 @@ func (s *Shelf) readFile(name string, most int64, mend bool) ([]byte, error) {
 	if mended != "" {
 		s.opt.Log.Warn(mended)
 	}
-	return readFile(path, most)
+	return b, nil
 }
 
 // readFile is [files.Read] with errors of a kind: what is no file, or too large, stays so until it changes.

@@ -5,38 +5,37 @@ import (
 	"unicode/utf8"
 )
 
-// FileText returns the text of a file that somebody wrote: settings, a manifest, a secret. A UTF-8 byte order mark, which
-// editors on Windows put first, is left out. UTF-16 and anything else that is not UTF-8 is an error of the kind Invalid that
-// names the encoding as far as it can be told, with a hint.
-func FileText(b []byte) (string, error) {
-	const hint = "save it as UTF-8"
-	for _, mark := range []struct{ bytes, name string }{
-		{"\xff\xfe\x00\x00", "UTF-32"}, {"\x00\x00\xfe\xff", "UTF-32"}, {"\xff\xfe", "UTF-16"}, {"\xfe\xff", "UTF-16"},
-	} {
-		if bytes.HasPrefix(b, []byte(mark.bytes)) {
-			return "", Errorf(Invalid, "", "it is written in %s, not in UTF-8", mark.name).WithHint(hint)
-		}
-	}
-	text := bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
-	if wide(text) {
-		return "", Errorf(Invalid, "", "it is written in UTF-16 without a byte order mark, not in UTF-8").WithHint(hint)
-	}
-	if !utf8.Valid(text) {
-		return "", Errorf(Invalid, "", "it is not written in UTF-8").WithHint(hint)
+// FileText returns the text of a file that an operator wrote: settings, a manifest or a secret. A UTF-8 byte order mark
+// at its beginning, which some editors write, is left out. Text in UTF-16 or UTF-32, and bytes that are no text, are
+// Invalid errors that name what the file is (byte order marks: https://www.unicode.org/faq/utf_bom.html).
+func FileText(file []byte) (string, error) {
+	const again = "save it again as UTF-8; in Windows Notepad that is the choice beside the name, in PowerShell `Set-Content -Encoding utf8NoBOM`"
+	text, _ := bytes.CutPrefix(file, []byte("\xef\xbb\xbf"))
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe\x00\x00")), bytes.HasPrefix(text, []byte("\x00\x00\xfe\xff")):
+		return "", Errorf(Invalid, "", "the file is UTF-32, not UTF-8 (it begins with a byte order mark)").WithHint(again)
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return "", Errorf(Invalid, "", "the file is UTF-16, not UTF-8 (it begins with a byte order mark)").WithHint(again)
+	case everySecondIsZero(text):
+		return "", Errorf(Invalid, "", "the file is UTF-16, not UTF-8 (every second byte is zero)").WithHint(again)
+	case bytes.IndexByte(text, 0) >= 0:
+		return "", Errorf(Invalid, "", "the file is no text: it has a zero byte").WithHint(again)
+	case !utf8.Valid(text):
+		return "", Errorf(Invalid, "", "the file is not UTF-8").WithHint(again)
 	}
 	return string(text), nil
 }
 
-// wide reports whether every second byte of the beginning is zero, as in UTF-16 of a text in Latin letters.
-func wide(b []byte) bool {
-	if len(b) < 4 || len(b)%2 != 0 {
+// everySecondIsZero reports whether a text looks like ASCII in UTF-16 without a byte order mark.
+func everySecondIsZero(text []byte) bool {
+	if len(text) < 4 || len(text)%2 != 0 {
 		return false
 	}
-	head, zero := b[:min(len(b), 64)], [2]int{}
-	for i, c := range head {
-		if c == 0 {
-			zero[i%2]++
+	var zeros [2]int
+	for i, b := range text {
+		if b == 0 {
+			zeros[i%2]++
 		}
 	}
-	return zero[0] == 0 && zero[1] == len(head)/2 || zero[1] == 0 && zero[0] == len(head)/2
+	return max(zeros[0], zeros[1]) > len(text)/4 && min(zeros[0], zeros[1]) == 0
 }

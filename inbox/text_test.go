@@ -1,25 +1,42 @@
 package inbox_test
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"inbox/inbox"
 )
 
-func TestTheTextOfAFileIsUTF8WithOrWithoutAMark(t *testing.T) {
+func TestTheTextOfAFileIsReadWithoutAByteOrderMarkAndOtherEncodingsAreNamed(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{"": "", "a = 1": "a = 1", "\xef\xbb\xbfa = 1": "a = 1", "\xef\xbb\xbf": "", "é": "é"} {
-		if got, err := inbox.FileText([]byte(in)); err != nil || got != want {
-			t.Errorf("%q: %q, %v", in, got, err)
+	sixteen := func(order binary.AppendByteOrder, text string) string {
+		var out []byte
+		for _, unit := range utf16.Encode([]rune(text)) {
+			out = order.AppendUint16(out, unit)
 		}
+		return string(out)
 	}
-	for in, says := range map[string]string{
-		"\xff\xfea\x00=\x00": "UTF-16", "\xfe\xff\x00a\x00=": "UTF-16", "a\x00 \x00=\x00": "UTF-16", "\x00a\x00 \x00=": "UTF-16",
-		"\xff\xfe\x00\x00a\x00\x00\x00": "UTF-32", "caf\xe9": "not written in UTF-8", "\xff\xfe": "UTF-16",
+	for name, c := range map[string]struct{ file, text, says string }{
+		"plain":                    {"listen = 1\r\n", "listen = 1\r\n", ""},
+		"empty":                    {"", "", ""},
+		"UTF-8 with a mark":        {"\ufefflisten", "listen", ""},
+		"only a mark":              {"\ufeff", "", ""},
+		"other letters":            {"naïve 世界", "naïve 世界", ""},
+		"UTF-16, little end first": {"\xff\xfe" + sixteen(binary.LittleEndian, "listen"), "", "UTF-16"},
+		"UTF-16, big end first":    {"\xfe\xff" + sixteen(binary.BigEndian, "listen"), "", "UTF-16"},
+		"UTF-16 without a mark":    {sixteen(binary.LittleEndian, "listen"), "", "UTF-16"},
+		"UTF-32":                   {"\xff\xfe\x00\x00l\x00\x00\x00", "", "UTF-32"},
+		"a zero byte":              {"listen\x00", "", "no text"},
+		"Latin-1":                  {"na\xefve", "", "not UTF-8"},
 	} {
-		if _, err := inbox.FileText([]byte(in)); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), says) || inbox.HintOf(err) == "" {
-			t.Errorf("%q: %v", in, err)
+		text, err := inbox.FileText([]byte(c.file))
+		if c.says == "" && (err != nil || text != c.text) {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+		if c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says) || inbox.KindOf(err) != inbox.Invalid || inbox.HintOf(err) == "") {
+			t.Errorf("%s: %v, hint %q", name, err, inbox.HintOf(err))
 		}
 	}
 }

@@ -116,7 +116,7 @@ func TestAManifestInAnotherEncodingIsNamed(t *testing.T) {
 	for _, u := range utf16.Encode([]rune("\ufeff[data]\nfields = ['/data/id']\n")) {
 		wide = append(wide, byte(u), byte(u>>8))
 	}
-	for name, text := range map[string][]byte{"UTF-16": wide, "UTF-16 without": wide[2:], "not written in UTF-8": []byte("a = 'caf\xe9'")} {
+	for name, text := range map[string][]byte{"UTF-16": wide, "every second byte": wide[2:], "not UTF-8": []byte("a = 'caf\xe9'")} {
 		if _, err := release.ParseManifest(text); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), name) || inbox.HintOf(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}

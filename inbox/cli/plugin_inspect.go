@@ -20,7 +20,7 @@ func (p *program) printForce(d *api.PluginDetail) error {
 		return err
 	}
 	if d.Manifest != "" {
-		if err := p.print("\nmanifest of release %s\n%s", d.Release, manyLines(d.Manifest, "  ")); err != nil {
+		if err := p.print("\nmanifest\n%s", manyLines(d.Manifest, "  ")); err != nil {
 			return err
 		}
 	}

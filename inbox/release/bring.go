@@ -116,7 +116,7 @@ func (s *Shelf) fileJob(b *book, name string, file *found) (*job, error) {
 }
 
 // widens refuses a plugin whose NAME.toml is gone when it is that file which narrowed what the plugin is shown: a file that is
-// misnamed, or put down late, must not widen it in silence. A file that is there and empty says that it is meant.
+// misnamed, put down late or cut off must not widen it in silence. A file with a comment in it says that it is meant.
 func (s *Shelf) widens(ctx context.Context, record *inbox.PluginRecord, file *found) error {
 	was := record.Live
 	if record.Pinned != "" {
@@ -137,8 +137,8 @@ func (s *Shelf) widens(ctx context.Context, record *inbox.PluginRecord, file *fo
 	if len(keys) == 0 {
 		return nil
 	}
-	return inbox.Errorf(inbox.Invalid, "", "its %s.toml is gone, which narrowed what the plugin is shown (%s)", record.Name, strings.Join(keys, ", ")).
-		WithHint("put " + record.Name + ".toml back; an empty one has the plugin run with the defaults")
+	return inbox.Errorf(inbox.Invalid, "", "its %s.toml is gone or empty, which narrowed what the plugin is shown (%s)", record.Name, strings.Join(keys, ", ")).
+		WithHint("put " + record.Name + ".toml back; one that holds but a comment has the plugin run with the defaults")
 }
 
 // own returns the plugin's own release: its file's, or the one it was rolled back to until the file changes.
@@ -237,7 +237,8 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 		if j.entry.State == StateAside {
 			s.opt.Log.Error("a plugin's release is set aside; the one before it runs until its file changes", "plugin", name, "set_aside", j.entry.File, "reason", j.entry.Err)
 		}
-		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size)
+		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size,
+			"shown", shownOf(&j.live.Manifest))
 		s.set(j.book, j.entry)
 	case ctx.Err() != nil:
 		j.drop(ctx)
@@ -253,13 +254,26 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 	}
 }
 
+// shownOf says in a word what a plugin is shown of bodies, for the log.
+func shownOf(m *inbox.Manifest) string {
+	if m.Data.Fields == nil {
+		return "whole bodies"
+	}
+	return fmt.Sprintf("%d fields", len(m.Data.Fields))
+}
+
 // changed reports whether a plugin's files are others than those that were compiled: its manifest may have come meanwhile.
 func (s *Shelf) changed(j *job) bool {
 	if !j.live.Yields || j.book.read == readAgain {
 		return false
 	}
+	name := j.live.Release.Plugin
 	l, err := listOf(s.opt.Dir)
-	return err == nil && l.stamps[j.live.Release.Plugin] != j.book.read
+	if err != nil || l.stamps[name] == j.book.read {
+		return false
+	}
+	now := s.readFiles(name, l.blocks[name], true)
+	return now.err != nil || now.release.ID != j.live.Release.ID
 }
 
 // record keeps that a release runs. Only now is the plugin known: one that never ran has no place in the log to fall

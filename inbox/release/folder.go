@@ -1,6 +1,7 @@
 package release
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -156,7 +157,7 @@ type found struct {
 	release  inbox.Release  // with its id even when the manifest is wrong
 	manifest inbox.Manifest // with its defaults
 	wasm     []byte         // nil once it is known what it is
-	bare     bool           // there is no NAME.toml
+	bare     bool           // there is no NAME.toml, or nothing in it: a full disk leaves such files
 	stamp    string         // of the files it was read from
 	err      error          // why they are no release
 }
@@ -195,9 +196,10 @@ func (s *Shelf) readInto(f *found, name, blocked string, mend bool) error {
 		return err
 	}
 	text, err := s.readFile(name+".toml", MaxManifest, mend)
-	if f.bare = errors.Is(err, fs.ErrNotExist); err != nil && !f.bare {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	f.bare = len(bytes.TrimSpace(text)) == 0
 	f.release, f.wasm = Describe(name, wasm, text), wasm
 	if f.bare && blocked != "" {
 		return inbox.Errorf(inbox.Invalid, "", "its manifest seems to be %q, which is not read", shown(blocked)).

@@ -109,7 +109,7 @@ func TestAManifestThatIsGoneDoesNotWidenWhatAPluginIsShown(t *testing.T) {
 		t.Helper()
 		b.until("it is refused", func() bool { return b.entry("crm").State == release.StateRefused && b.live("crm") != nil })
 		e := b.entry("crm")
-		if !strings.Contains(e.Err, "its crm.toml is gone") || !strings.Contains(e.Err, "data.fields") || e.Live != first || b.running("crm") != first {
+		if !strings.Contains(e.Err, "its crm.toml is gone or empty") || !strings.Contains(e.Err, "data.fields") || e.Live != first || b.running("crm") != first {
 			t.Errorf("%s: %+v", when, e)
 		}
 	}
@@ -120,8 +120,11 @@ func TestAManifestThatIsGoneDoesNotWidenWhatAPluginIsShown(t *testing.T) {
 	b.write("crm.wasm", guest(t, "session_ok"))
 	b.look()
 	narrow("with another module")
-	b.write("crm.toml", "")
-	b.until("an empty file says that it is meant", func() bool { return b.entry("crm").State == release.StateLive })
+	b.write("crm.toml", "\n")
+	b.look()
+	narrow("with an empty file, as a full disk leaves it")
+	b.write("crm.toml", "# the defaults\n")
+	b.until("a comment says that it is meant", func() bool { return b.entry("crm").State == release.StateLive })
 	if m := b.live("crm").Manifest; m.Data.Fields != nil {
 		t.Errorf("%+v", m)
 	}

@@ -88,7 +88,8 @@ func (t *tx) removePlugin(who Actor, plugin string) (unused []string, err error)
 
 // onlyOf returns the ids of releases that no other plugin has.
 func (t *tx) onlyOf(p int64) (ids []string, err error) {
-	rows, err := t.query(`SELECT id FROM releases r WHERE plugin = ?1 AND NOT EXISTS (SELECT 1 FROM releases o WHERE o.id = r.id AND o.plugin <> ?1)`, p)
+	rows, err := t.query(`SELECT id FROM releases r WHERE plugin = ?1 AND NOT EXISTS (
+		SELECT 1 FROM plugins p CROSS JOIN releases o ON o.plugin = p.id AND o.id = r.id WHERE p.id <> ?1)`, p)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,6 +113,9 @@ func (p *program) pluginList(c *cli.Context) error {
 	plugins, err := client.Plugins(p.ctx)
 	if err != nil {
 		return err
+	}
+	if p.format == "ids" { // for other commands, which take plugins
+		plugins = slices.DeleteFunc(plugins, func(x api.Plugin) bool { return x.State == api.FileStray })
 	}
 	if err := p.pluginRows().all(plugins); err != nil {
 		return err

@@ -20,10 +20,22 @@ func open(path string) (*os.File, error) {
 // othersWrite are the mode bits that let others than its owner write.
 const othersWrite = 0o022
 
-// Unsafe says why somebody else could change what is at a path, "" when nobody can: it belongs to another user than ours and
-// root, or its mode lets a group or everybody write. A file system that is mounted read-only is safe: such a mounted
-// configuration has whatever owner and mode it has. ours reports that it belongs to us, so that [Protect] mends it.
-func Unsafe(path string) (why string, ours bool, err error) {
+// Owner returns the number of the user that a path belongs to, -1 when it is not known.
+func Owner(path string) int {
+	info, err := os.Stat(path)
+	if err != nil {
+		return -1
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return -1
+}
+
+// Unsafe says why somebody else could change what is at a path, "" when nobody can: it belongs to another user than ours, root
+// and a trusted one (-1: none), or its mode lets a group or everybody write. A file system that is mounted read-only is safe:
+// such a mounted configuration has whatever owner and mode it has. ours reports that it belongs to us, so that [Protect] mends it.
+func Unsafe(path string, trusted int) (why string, ours bool, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", false, err
@@ -34,7 +46,7 @@ func Unsafe(path string) (why string, ours bool, err error) {
 	}
 	ours = int(st.Uid) == os.Geteuid()
 	switch {
-	case !ours && st.Uid != 0:
+	case !ours && st.Uid != 0 && int(st.Uid) != trusted:
 		why = fmt.Sprintf("belongs to user %d", st.Uid)
 	case info.Mode().Perm()&othersWrite != 0:
 		why = fmt.Sprintf("can be written by others (mode %04o)", info.Mode().Perm())

@@ -48,20 +48,20 @@ func TestWhatIsNoRegularFileIsNamedAndNotRead(t *testing.T) {
 func TestWhatOthersMayWriteIsNamedAndMendedWhenItIsOurs(t *testing.T) {
 	t.Parallel()
 	path := write(t, filepath.Join(t.TempDir(), "a"), "x")
-	if why, ours, err := files.Unsafe(path); why != "" || !ours || err != nil {
+	if why, ours, err := files.Unsafe(path, -1); why != "" || !ours || err != nil {
 		t.Error(why, ours, err)
 	}
 	for _, mode := range []fs.FileMode{0o620, 0o602, 0o666} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if why, ours, err := files.Unsafe(path); !strings.Contains(why, "can be written by others") || !ours || err != nil {
+		if why, ours, err := files.Unsafe(path, -1); !strings.Contains(why, "can be written by others") || !ours || err != nil {
 			t.Error(mode, why, ours, err)
 		}
 		if err := files.Protect(path); err != nil {
 			t.Fatal(err)
 		}
-		if why, _, err := files.Unsafe(path); why != "" || err != nil {
+		if why, _, err := files.Unsafe(path, -1); why != "" || err != nil {
 			t.Error(mode, why, err)
 		}
 	}
@@ -71,7 +71,10 @@ func TestWhatOthersMayWriteIsNamedAndMendedWhenItIsOurs(t *testing.T) {
 	if err := os.Chown(path, 65534, 65534); err != nil {
 		t.Skip(err)
 	}
-	if why, ours, err := files.Unsafe(path); why != "belongs to user 65534" || ours || err != nil {
+	if why, ours, err := files.Unsafe(path, -1); why != "belongs to user 65534" || ours || err != nil {
 		t.Error(why, ours, err)
+	}
+	if why, _, err := files.Unsafe(path, files.Owner(path)); why != "" || err != nil {
+		t.Error(why, err)
 	}
 }

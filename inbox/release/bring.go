@@ -284,7 +284,9 @@ func (s *Shelf) record(ctx context.Context, live *Live, start int64) error {
 	if from == (inbox.StartFrom{}) {
 		from.Seq = start + 1
 	}
-	module, err := json.Marshal(live.Program.Info())
+	info := live.Program.Info()
+	info.Imports = slices.Compact(slices.Sorted(slices.Values(info.Imports)))
+	module, err := json.Marshal(info)
 	if err != nil {
 		return fmt.Errorf("describe release %s: %w", r.ID, err)
 	}

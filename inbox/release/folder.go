@@ -225,7 +225,7 @@ func (s *Shelf) readFile(name string, most int64, mend bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	mended, err := guard(path, name, mend)
+	mended, err := guard(s.opt.Dir, path, name, mend)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,9 @@ type stray struct {
 	blocks    string // plugin whose manifest it seems to be, and that has no other
 }
 
+// maxStrays bounds how many files that belong to no plugin are named.
+const maxStrays = 50
+
 // listOf reads a folder. What begins with a dot is being written, and left alone.
 func listOf(dir string) (*listing, error) {
 	entries, err := os.ReadDir(dir)
@@ -44,13 +47,23 @@ func listOf(dir string) (*listing, error) {
 			rest = append(rest, f.Name())
 		}
 	}
+	more := 0
 	for _, file := range rest {
-		if one, is := l.strayOf(dir, file); is {
-			l.strays[file] = one
-			if one.blocks != "" {
-				l.blocks[one.blocks] = file
-			}
+		one, is := l.strayOf(dir, file)
+		if !is {
+			continue
 		}
+		if one.blocks != "" {
+			l.blocks[one.blocks] = file
+		}
+		if len(l.strays) == maxStrays {
+			more++
+			continue
+		}
+		l.strays[file] = one
+	}
+	if more > 0 {
+		l.strays["…"] = stray{why: fmt.Sprintf("%d more files belong to no plugin", more), hint: "remove what is no plugin's"}
 	}
 	for name := range l.stamps {
 		l.stamps[name] = stampOfPlugin(dir, name) + "|" + l.blocks[name]
@@ -148,12 +161,21 @@ func shown(name string) string {
 // Guard reports why a plugins folder must not be used: somebody else could change what lies in it, and so what plugins are
 // shown. The error is Invalid. mend takes others' right to write away where the folder is ours, and says so.
 func Guard(dir string, mend bool) (mended string, err error) {
-	return guard(dir, "the plugins folder "+dir, mend)
+	return guard(dir, dir, "the plugins folder "+dir, mend)
+}
+
+// trusted is who may own what lies in a folder beside us and root. Whoever only looks on as root looks with the eyes of the
+// folder's owner, who is the user of the server.
+func trusted(dir string, mend bool) int {
+	if mend || os.Geteuid() != 0 {
+		return -1
+	}
+	return files.Owner(dir)
 }
 
 // guard is Guard for a file or folder that is called what.
-func guard(path, what string, mend bool) (mended string, err error) {
-	why, ours, err := files.Unsafe(path)
+func guard(dir, path, what string, mend bool) (mended string, err error) {
+	why, ours, err := files.Unsafe(path, trusted(dir, mend))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil // whoever reads it says so

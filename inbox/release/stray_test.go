@@ -2,6 +2,7 @@ package release_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -222,6 +223,21 @@ func TestANameThatIsNoPluginsIsShownSafely(t *testing.T) {
 	stop()
 	if text := log.String(); strings.ContainsAny(text, "\x1b\u202e") || strings.Contains(text, "\nfake=1") {
 		t.Errorf("the log: %q", text)
+	}
+}
+
+func TestManyFilesThatBelongToNoPluginAreCountedAfterTheFirst(t *testing.T) {
+	t.Parallel()
+	b := &bench{t: t, dir: t.TempDir()}
+	for i := range 60 {
+		b.write(fmt.Sprintf("lost%02d.toml", i), "")
+	}
+	var said []string
+	if err := release.Survey(b.dir, 1, func(f release.Found) { said = append(said, f.Err.Error()) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(said) != 51 || said[50] != "10 more files belong to no plugin" {
+		t.Errorf("%d: %q", len(said), said)
 	}
 }
 

@@ -151,7 +151,7 @@ func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*
 	if chosen == nil {
 		return d, nil
 	}
-	d.Release, d.Manifest = chosen.ID, string(chosen.Manifest)
+	d.Release, d.Manifest = chosen.ID, strings.TrimPrefix(string(chosen.Manifest), "\ufeff")
 	if d.Module, err = moduleOf(chosen); err != nil {
 		return nil, err
 	}

@@ -204,7 +204,7 @@ func (x *exam) store(c *cli.Context, running bool) (events int64) {
 		if err == nil {
 			x.ok("store", "%s, %s", plural(st.Events, "event", "events"), bytesText(st.FileBytes))
 			for _, r := range st.Reasons {
-				if (running || r.Code != "note") && r.Code != strayCode {
+				if (running || r.Code != "note") && !aboutFiles(r.Code) {
 					x.warn("state", r.Hint, "%s", r.Message)
 				}
 			}

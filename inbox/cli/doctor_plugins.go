@@ -6,8 +6,8 @@ import (
 	"inbox/inbox/release"
 )
 
-// strayCode is the code of the reason that a file in the plugins folder belongs to no plugin: doctor looks itself.
-const strayCode = "stray_file"
+// aboutFiles reports whether a reason is about a file in the plugins folder, at which doctor looks itself.
+func aboutFiles(code string) bool { return code == "stray_file" || code == "refused_file" }
 
 // plugins looks at the plugins folder: who may write to it, and what lies in it that belongs to no plugin.
 func (x *exam) plugins(s *config.Settings) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"inbox/inbox"
 )
@@ -22,10 +21,10 @@ type job struct {
 }
 
 // bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
-func (s *Shelf) bring(ctx context.Context, name string, b *book, blocked string) {
+func (s *Shelf) bring(ctx context.Context, name string, b *book, l *listing) {
 	b.waits = false
-	file := s.find(b, name, blocked)
-	c := &choice{entry: Entry{Plugin: shown(name), State: StateLive, File: file.release.ID}}
+	file := s.find(b, name, l.blocks[name])
+	c := &choice{near: l.near[name], entry: Entry{Plugin: shown(name), State: StateLive, File: file.release.ID}}
 	err := file.err
 	if err == nil {
 		err = s.choose(ctx, b, c, file)
@@ -47,20 +46,15 @@ func (s *Shelf) bring(ctx context.Context, name string, b *book, blocked string)
 // choice is what shall run of a plugin, and what is said of its file.
 type choice struct {
 	entry Entry
-	job   *job // nil: nothing is to be compiled
+	job   *job   // nil: nothing is to be compiled
+	near  string // a manifest without a module that may be meant for it
 }
 
 // choose finds what shall run: the file, the release it was rolled back to, or the one before what was set aside.
 func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) error {
 	name := file.release.Plugin
-	record, _, err := s.opt.Keep.Load(ctx, name)
-	if inbox.KindOf(err) == inbox.NotFound {
-		record, err = &inbox.PluginRecord{}, nil // it has never run
-	}
+	record, err := s.may(ctx, file, c.near)
 	if err != nil {
-		return err
-	}
-	if err := s.widens(ctx, record, file); err != nil {
 		return err
 	}
 	own, err := s.own(ctx, record, c)
@@ -113,32 +107,6 @@ func (s *Shelf) fileJob(b *book, name string, file *found) (*job, error) {
 	}
 	live := &Live{Release: file.release, Manifest: file.manifest, Yields: true}
 	return &job{book: b, live: live, wasm: file.wasm, own: true}, nil
-}
-
-// widens refuses a plugin whose NAME.toml is gone when it is that file which narrowed what the plugin is shown: a file that is
-// misnamed, put down late or cut off must not widen it in silence. A file with a comment in it says that it is meant.
-func (s *Shelf) widens(ctx context.Context, record *inbox.PluginRecord, file *found) error {
-	was := record.Live
-	if record.Pinned != "" {
-		was = record.PinnedOff
-	}
-	if !file.bare || was == "" || was == file.release.ID {
-		return nil
-	}
-	releases, err := s.opt.Keep.Releases(ctx, record.Name)
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == was })
-	if i < 0 {
-		return nil
-	}
-	keys := narrows(releases[i].Manifest)
-	if len(keys) == 0 {
-		return nil
-	}
-	return inbox.Errorf(inbox.Invalid, "", "its %s.toml is gone or empty, which narrowed what the plugin is shown (%s)", record.Name, strings.Join(keys, ", ")).
-		WithHint("put " + record.Name + ".toml back; one that holds but a comment has the plugin run with the defaults")
 }
 
 // own returns the plugin's own release: its file's, or the one it was rolled back to until the file changes.
@@ -252,28 +220,6 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 		s.spare(ctx, &j.live.Release)
 		s.refused(ctx, j.book, j.entry, j.err)
 	}
-}
-
-// shownOf says in a word what a plugin is shown of bodies, for the log.
-func shownOf(m *inbox.Manifest) string {
-	if m.Data.Fields == nil {
-		return "whole bodies"
-	}
-	return fmt.Sprintf("%d fields", len(m.Data.Fields))
-}
-
-// changed reports whether a plugin's files are others than those that were compiled: its manifest may have come meanwhile.
-func (s *Shelf) changed(j *job) bool {
-	if !j.live.Yields || j.book.read == readAgain {
-		return false
-	}
-	name := j.live.Release.Plugin
-	l, err := listOf(s.opt.Dir)
-	if err != nil || l.stamps[name] == j.book.read {
-		return false
-	}
-	now := s.readFiles(name, l.blocks[name], true)
-	return now.err != nil || now.release.ID != j.live.Release.ID
 }
 
 // record keeps that a release runs. Only now is the plugin known: one that never ran has no place in the log to fall

@@ -35,7 +35,7 @@ func (s *Shelf) look(ctx context.Context, first bool) {
 		}
 		b.seen = stamp
 		if stable && !b.busy && ctx.Err() == nil && (stamp != b.read || b.due()) {
-			s.read(ctx, name, b, stamp, l.blocks[name])
+			s.read(ctx, name, b, l)
 		}
 	}
 }
@@ -119,14 +119,15 @@ func (s *Shelf) head(first bool) int64 {
 }
 
 // read takes a plugin's files as they are now.
-func (s *Shelf) read(ctx context.Context, name string, b *book, stamp, blocked string) {
+func (s *Shelf) read(ctx context.Context, name string, b *book, l *listing) {
+	stamp := l.stamps[name]
 	if stamp != b.read {
 		b.tries, b.wait = 0, 0
 	}
 	if b.read = stamp; stamp == "" {
 		s.takeAway(name, b)
 	} else {
-		s.bring(ctx, name, b, blocked)
+		s.bring(ctx, name, b, l)
 	}
 }
 
@@ -241,7 +242,9 @@ func readFile(path string, most int64) ([]byte, error) {
 	switch {
 	case err == nil:
 		return b, nil
-	case errors.Is(err, files.ErrKind), errors.Is(err, files.ErrSize):
+	case errors.Is(err, files.ErrKind):
+		return nil, inbox.Errorf(inbox.Invalid, "", "%w", err).WithHint("put a file in its place, or a link to one")
+	case errors.Is(err, files.ErrSize):
 		return nil, inbox.Errorf(inbox.Invalid, "", "%w", err)
 	}
 	return nil, inbox.Errorf(inbox.Unavailable, "", "%w", err)

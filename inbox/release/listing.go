@@ -18,13 +18,15 @@ import (
 type listing struct {
 	stamps map[string]string // by the name of each module: what changes when its files do
 	strays map[string]stray  // by the name of the file
-	blocks map[string]string // by the name of a module: the file that seems to be its manifest under another name
+	blocks map[string]string // by the name of a module: the file that seems to be its manifest under another spelling
+	near   map[string]string // by the name of a module: a manifest without a module whose name is most like it
 }
 
 // stray is a file that looks like a manifest or a module and is neither.
 type stray struct {
 	why, hint string
 	blocks    string // plugin whose manifest it seems to be, and that has no other
+	near      string // plugin whose name is most like that of a manifest without a module
 }
 
 // maxStrays bounds how many files that belong to no plugin are named.
@@ -36,7 +38,7 @@ func listOf(dir string) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{stamps: map[string]string{}, strays: map[string]stray{}, blocks: map[string]string{}}
+	l := &listing{stamps: map[string]string{}, strays: map[string]stray{}, blocks: map[string]string{}, near: map[string]string{}}
 	var rest []string
 	for _, f := range entries {
 		switch name, isModule := strings.CutSuffix(f.Name(), ".wasm"); {
@@ -56,6 +58,9 @@ func listOf(dir string) (*listing, error) {
 		if one.blocks != "" {
 			l.blocks[one.blocks] = file
 		}
+		if one.near != "" {
+			l.near[one.near] = file
+		}
 		if len(l.strays) == maxStrays {
 			more++
 			continue
@@ -66,7 +71,7 @@ func listOf(dir string) (*listing, error) {
 		l.strays["…"] = stray{why: fmt.Sprintf("%d more files belong to no plugin", more), hint: "remove what is no plugin's"}
 	}
 	for name := range l.stamps {
-		l.stamps[name] = stampOfPlugin(dir, name) + "|" + l.blocks[name]
+		l.stamps[name] = stampOfPlugin(dir, name) + "|" + l.blocks[name] + "|" + l.near[name]
 	}
 	return l, nil
 }
@@ -126,8 +131,8 @@ func (l *listing) orphan(file, base string) stray {
 		why:  fmt.Sprintf("%q is a manifest without a module: nothing that it says is in force", shown(file)),
 		hint: "remove it, or put " + shown(base) + ".wasm beside it",
 	}
-	if near := l.nearest(base); near != "" {
-		one.hint = "did you mean " + near + ".toml? Rename it; or remove it"
+	if one.near = l.nearest(base); one.near != "" {
+		one.hint = "did you mean " + shown(one.near) + ".toml? Rename it; or remove it"
 	}
 	return one
 }
@@ -137,13 +142,10 @@ func (l *listing) nearest(base string) string {
 	names := slices.Sorted(maps.Keys(l.stamps))
 	for _, name := range names {
 		if strings.EqualFold(strings.TrimSpace(name), base) {
-			return shown(name)
+			return name
 		}
 	}
-	if near := inbox.Nearest(base, names); near != "" {
-		return shown(near)
-	}
-	return ""
+	return inbox.Nearest(base, names)
 }
 
 // maxShown bounds how much of a file's name is shown, in runes: no name of a plugin is longer.

@@ -164,18 +164,7 @@ func (s *Shelf) Run(ctx context.Context) error {
 	s.look(ctx, true)
 	for ctx.Err() == nil {
 		s.start(ctx)
-		select {
-		case <-tick:
-			s.look(ctx, false)
-		case <-s.wake:
-			s.reread()
-			s.look(ctx, false)
-		case j := <-s.compiled:
-			s.finish(ctx, j)
-		case call := <-s.calls:
-			call()
-		case <-ctx.Done():
-		}
+		s.await(ctx, tick)
 	}
 	for _, b := range s.books {
 		if b.live != nil {
@@ -185,6 +174,22 @@ func (s *Shelf) Run(ctx context.Context) error {
 	s.closing.Wait()
 	s.endCleanly(ctx)
 	return nil
+}
+
+// await does what is to be done next.
+func (s *Shelf) await(ctx context.Context, tick <-chan time.Time) {
+	select {
+	case <-tick:
+		s.look(ctx, false)
+	case <-s.wake:
+		s.reread()
+		s.look(ctx, false)
+	case j := <-s.compiled:
+		s.finish(ctx, j)
+	case call := <-s.calls:
+		call()
+	case <-ctx.Done():
+	}
 }
 
 // Reload has a plugin's file read again, although it did not change: after its pin did.

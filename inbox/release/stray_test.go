@@ -78,6 +78,33 @@ func TestAPluginWhoseManifestIsMisspeltDoesNotRunWithoutIt(t *testing.T) {
 	}
 }
 
+// One that runs without a manifest is let alone by a stranger's; one that is new waits until it is clear whose it is.
+func TestANewPluginDoesNotBeginBesideAManifestThatMayBeMeantForIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.write("billing.wasm", guest(t, "ok"))
+	b.look()
+	b.write("biling.toml", "")
+	b.write("crrm.toml", "[data]\nfields = ['/data/id']\n")
+	b.write("crm.wasm", guest(t, "ok"))
+	b.look()
+	b.until("it is refused", func() bool { return b.entry("crm").State == release.StateRefused })
+	if e := b.entry("crm"); !strings.Contains(e.Err, `"crrm.toml", which has no module, may be meant for it`) || b.live("crm") != nil {
+		t.Errorf("%+v", e)
+	}
+	b.look()
+	if e := b.entry("billing"); e.State != release.StateLive {
+		t.Errorf("one that runs: %+v", e)
+	}
+	if err := os.Rename(filepath.Join(b.dir, "crrm.toml"), filepath.Join(b.dir, "crm.toml")); err != nil {
+		t.Fatal(err)
+	}
+	b.until("it runs", func() bool { return b.live("crm") != nil })
+	if got := b.live("crm").Manifest.Data.Fields; !slices.Equal(got, []string{"/data/id"}) {
+		t.Errorf("it is shown %v", got)
+	}
+}
+
 func TestAModuleUnderAnotherSpellingIsNamed(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -36,9 +36,18 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 		}
 		list[at].add(&files[i])
 	}
+	if err := s.addAsides(ctx, list); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// addAsides says which releases were set aside.
+func (s *server) addAsides(ctx context.Context, list []Plugin) error {
 	suspects, err := s.Store.Suspects(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, one := range suspects {
 		at := slices.IndexFunc(list, func(p Plugin) bool { return p.Name == one.Plugin })
@@ -49,8 +58,7 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 			list[at].Error = "release " + one.Release + " is set aside: " + one.Why
 		}
 	}
-	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return nil
 }
 
 // pluginOf is what the store knows of a plugin. Whether it has a file is not known yet.

@@ -65,12 +65,7 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) err
 	if err != nil {
 		return err
 	}
-	id := own
-	if aside, is := known[id]; is && !aside.AsideAt.IsZero() {
-		id = before(record, known, id)
-		c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, id)
-		c.entry.Hint = "`inbox plugin resume " + name + "` brings it back; so does a changed file"
-	}
+	id := c.instead(record, known, own)
 	if id == "" || (b.live != nil && b.live.Release.ID == id) {
 		if id == own {
 			s.forget(ctx, &b.live.Release)
@@ -90,6 +85,18 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) err
 		c.job.own = id == own
 	}
 	return err
+}
+
+// instead returns the release to run in place of the plugin's own when that was set aside, and says so.
+func (c *choice) instead(record *inbox.PluginRecord, known map[string]inbox.Suspect, own string) string {
+	aside := known[own]
+	if aside.AsideAt.IsZero() {
+		return own
+	}
+	id := before(record, known, own)
+	c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, id)
+	c.entry.Hint = "`inbox plugin resume " + c.entry.Plugin + "` brings it back; so does a changed file"
+	return id
 }
 
 // fileJob has a plugin's files compiled.

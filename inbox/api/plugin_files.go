@@ -18,7 +18,7 @@ func (p *Plugin) fileReasons() []Reason {
 	}
 	switch p.State {
 	case FileStray:
-		add("stray_file", p.Hint, "the plugins folder: "+p.Error)
+		list = append(list, Reason{Code: "stray_file", Message: "the plugins folder: " + p.Error, Hint: p.Hint}) // it is no plugin
 	case FileRefused:
 		add("refused_file", p.Hint, subject+"its file was refused: "+p.Error)
 	case FileSuspect:

@@ -54,7 +54,7 @@ func TestLanesFollowOrderAndKeyBy(t *testing.T) {
 		{e, inbox.Global, inbox.KeyByKey, "@global"},
 		{e, inbox.Unsorted, inbox.KeyByKey, "@seq/7"},
 	} {
-		if got := inbox.LaneOf(c.event, c.order, c.by, at); got.Key != c.want || got.Mode != c.event.Mode {
+		if got := inbox.LaneOf(c.event, c.order, c.by, at.Text); got.Key != c.want || got.Mode != c.event.Mode {
 			t.Errorf("%s by %s: %+v, want %s", c.order, c.by, got, c.want)
 		}
 	}
@@ -77,6 +77,10 @@ func TestAManifestWantsWhatItsFiltersLetThrough(t *testing.T) {
 		{"no filter leaves unknown ones out", inbox.Manifest{}, event("unknown", ""), false},
 		{"unknown ones can be asked for", inbox.Manifest{Events: []string{"unknown"}}, event("unknown", ""), true},
 		{"no filter leaves emitted ones out", inbox.Manifest{}, emitted, false},
+		{"no pattern lets unknown ones in", inbox.Manifest{Events: []string{"*", "unk*", "unknown*"}}, event("unknown", ""), false},
+		{"a pattern beside the name does", inbox.Manifest{Events: []string{"*", "unknown"}}, event("unknown", ""), true},
+		{"a star takes every event of QoreID's", inbox.Manifest{Events: []string{"*"}}, event("address", ""), true},
+		{"no star lets emitted ones in", inbox.Manifest{Events: []string{"*", "customer*"}}, emitted, false},
 		{"emitted ones can be asked for", inbox.Manifest{Events: []string{"customer.*"}}, emitted, true},
 		{"another event", inbox.Manifest{Events: []string{"address"}}, event("workflow", ""), false},
 		{"a pattern of types", inbox.Manifest{EventTypes: []string{"step_*"}}, event("workflow", "step_verification_started"), true},
@@ -88,8 +92,10 @@ func TestAManifestWantsWhatItsFiltersLetThrough(t *testing.T) {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
-	m := inbox.Manifest{Where: []inbox.Condition{{Pointer: "/a/b", Values: []string{"1", "true"}}}}
-	for body, want := range map[string]bool{`{"a":{"b":1}}`: true, `{"a":{"b":"1"}}`: true, `{"a":{"b":true}}`: true, `{"a":{"b":2}}`: false, `{"a":{}}`: false, `{"a":{"b":{}}}`: false, `no`: false} {
+	m := inbox.Manifest{Where: []inbox.Condition{{Pointer: "/a/b", Values: []string{"1", "true", "0.50", "x"}}}}
+	for body, want := range map[string]bool{`{"a":{"b":1}}`: true, `{"a":{"b":1.0}}`: true, `{"a":{"b":10e-1}}`: true, `{"a":{"b":"1.0"}}`: false, `{"a":{"b":0.5}}`: true, `{"a":{"b":"0.50"}}`: true,
+		`{"a":{"b":"0.5"}}`: false, `{"a":{"b":1.5}}`: false, `{"a":{"b":"true"}}`: true, `{"a":{"b":"X"}}`: false,
+		`{"a":{"b":"1"}}`: true, `{"a":{"b":true}}`: true, `{"a":{"b":2}}`: false, `{"a":{}}`: false, `{"a":{"b":{}}}`: false, `no`: false} {
 		if got := m.Holds(inbox.Scalars([]byte(body))); got != want {
 			t.Errorf("where over %s: %v", body, got)
 		}
@@ -100,12 +106,12 @@ func TestPointersFollowRFC6901(t *testing.T) {
 	t.Parallel()
 	at := inbox.Scalars([]byte("\xef\xbb\xbf" + `{"a/b":1,"m~n":2,"":3,"l":["x",1.0,12345678901234567890,null,false]}`))
 	for ptr, want := range map[string]string{"/a~1b": "1", "/m~0n": "2", "/": "3", "/l/0": "x", "/l/1": "1.0", "/l/2": "12345678901234567890", "/l/4": "false"} {
-		if got, ok := at(ptr); !ok || got != want {
+		if got, ok := at.Text(ptr); !ok || got != want {
 			t.Errorf("%s: %q, %v", ptr, got, ok)
 		}
 	}
 	for _, ptr := range []string{"", "a", "/l", "/l/3", "/l/-", "/l/00", "/l/9", "/l/0/x", "/none"} {
-		if got, ok := at(ptr); ok {
+		if got, ok := at.Text(ptr); ok {
 			t.Errorf("%s: %q", ptr, got)
 		}
 	}

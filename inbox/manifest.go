@@ -1,11 +1,15 @@
 package inbox
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Manifest is what a plugin asks for and what the operator grants it: NAME.toml beside NAME.wasm. The zero value
 // of a field means its default, which [Manifest.WithDefaults] fills in. Package release reads and checks it.
 type Manifest struct {
-	Events      []string // QoreID events it gets; empty means all but unknown and emitted ones; "*" at the end of a name matches any rest
+	Events      []string // QoreID events it gets; empty means all but unknown and emitted ones, which also "*" leaves out; "*" at the end of a name matches any rest
 	EventTypes  []string
 	Sources     []string
 	Modes       []Mode
@@ -22,7 +26,8 @@ type Manifest struct {
 	Config      map[string]string // handed to the plugin as it is
 }
 
-// Condition is "the scalar at this JSON pointer of the body is one of these texts".
+// Condition is "the scalar at this JSON pointer of the body is one of these". A number in the body is compared by its value
+// with those that spell a number: 1.0 is 1 and 1e0. A text, true and false are compared letter by letter.
 type Condition struct {
 	Pointer string   `json:"pointer"`
 	Values  []string `json:"values"`
@@ -96,12 +101,20 @@ func or[T comparable](v *T, fallback T) {
 }
 
 // Wants reports whether the event passes the filters that need no body. An event named unknown, or one that a
-// plugin emitted, must be asked for by name.
+// plugin emitted, must be asked for by name, see [AsksForUnknown] and [AsksForEmitted].
 func (m *Manifest) Wants(e *Event) bool { return m.leftOutBy(e) == "" }
 
+// AsksForUnknown reports whether an entry of events lets events named unknown through: only that very name does. A pattern
+// such as "*" is written with QoreID's events in mind, of which these are not known to be any.
+func AsksForUnknown(pattern string) bool { return pattern == UnknownEvent }
+
+// AsksForEmitted reports whether an entry of events lets events through that plugins emit: a name or pattern with a dot, which
+// QoreID's names do not have.
+func AsksForEmitted(pattern string) bool { return strings.Contains(pattern, ".") }
+
 // LeftOutBy returns the filter that keeps an event from the plugin, by its name in NAME.toml; empty when it is wanted.
-// at returns the scalar at a JSON pointer of the event's body, as text.
-func (m *Manifest) LeftOutBy(e *Event, at func(pointer string) (string, bool)) string {
+// at looks into the event's body.
+func (m *Manifest) LeftOutBy(e *Event, at Lookup) string {
 	if by := m.leftOutBy(e); by != "" || m.Holds(at) {
 		return by
 	}
@@ -109,9 +122,8 @@ func (m *Manifest) LeftOutBy(e *Event, at func(pointer string) (string, bool)) s
 }
 
 func (m *Manifest) leftOutBy(e *Event) string {
-	unnamed := len(m.Events) == 0 && (e.View.Event == UnknownEvent || e.Origin == FromEmission)
 	switch {
-	case unnamed, len(m.Events) > 0 && !matchAny(m.Events, e.View.Event):
+	case !m.wantsName(e):
 		return "events"
 	case len(m.EventTypes) > 0 && !matchAny(m.EventTypes, e.View.EventType):
 		return "event_types"
@@ -123,19 +135,41 @@ func (m *Manifest) leftOutBy(e *Event) string {
 	return ""
 }
 
+// wantsName reports whether the filter events lets an event through.
+func (m *Manifest) wantsName(e *Event) bool {
+	asks := func(string) bool { return true }
+	switch {
+	case e.View.Event == UnknownEvent:
+		asks = AsksForUnknown
+	case e.Origin == FromEmission:
+		asks = AsksForEmitted
+	case len(m.Events) == 0:
+		return true
+	}
+	return slices.ContainsFunc(m.Events, func(pattern string) bool {
+		return asks(pattern) && matchAny([]string{pattern}, e.View.Event)
+	})
+}
+
 // NeedsBody reports whether the filters or the lane of the manifest's plugin look into the body.
 func (m *Manifest) NeedsBody() bool {
 	_, ptr := m.KeyBy.Pointer()
 	return len(m.Where) > 0 || (ptr && m.Order == ByKey)
 }
 
-// Holds reports whether every condition of m holds for a body whose scalar at a pointer is at(pointer).
-func (m *Manifest) Holds(at func(pointer string) (string, bool)) bool {
+// Holds reports whether every condition of m holds for a body.
+func (m *Manifest) Holds(at Lookup) bool {
 	for _, c := range m.Where {
 		v, ok := at(c.Pointer)
-		if !ok || !contains(c.Values, v) {
+		if !ok || !c.meets(v) {
 			return false
 		}
 	}
 	return true
+}
+
+func (c *Condition) meets(v Scalar) bool {
+	return slices.ContainsFunc(c.Values, func(want string) bool {
+		return want == v.Text || (v.Number && SameNumber(want, v.Text))
+	})
 }

@@ -50,7 +50,7 @@ func FuzzScalars(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte, pointer string) {
-		got, ok := inbox.Scalars(body)(pointer)
+		got, ok := inbox.Scalars(body).Text(pointer)
 		text := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 		if !json.Valid(text) {
 			if ok {
@@ -79,7 +79,7 @@ func BenchmarkScalars(b *testing.B) {
 			body := []byte(`{"data":{"photo":"` + strings.Repeat("A", photo) + `","status":{"status":"VERIFIED"}}}`)
 			b.ReportAllocs()
 			for b.Loop() {
-				if got, ok := inbox.Scalars(body)("/data/status/status"); !ok || got != "VERIFIED" {
+				if got, ok := inbox.Scalars(body).Text("/data/status/status"); !ok || got != "VERIFIED" {
 					b.Fatal(got)
 				}
 			}

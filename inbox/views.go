@@ -87,6 +87,8 @@ type Release struct {
 	Manifest  []byte // the file as it was; empty when there was none
 	CreatedAt time.Time
 	Actor     string
+	Asks      []byte // the module's section inbox.manifest; empty when it has none
+	Module    []byte // what was found out about the module when it was tried, as JSON; empty when it never was
 }
 
 // PluginRecord is what the store knows of a plugin.

@@ -29,6 +29,7 @@ type house struct {
 	notes   []string
 
 	manifest *inbox.Manifest
+	unused   []string // releases whose modules are to be deleted
 }
 
 func (h *house) Files(context.Context) ([]api.File, error) {
@@ -37,11 +38,10 @@ func (h *house) Files(context.Context) ([]api.File, error) {
 	return slices.Clone(h.files), nil
 }
 
-func (h *house) Inspect(_ context.Context, plugin, release string) (*api.Module, error) {
-	if release == "gone" {
-		return nil, inbox.Errorf(inbox.NotFound, "", "no such module")
-	}
-	return &api.Module{Kind: "session", SHA256: plugin + "/" + release}, nil
+func (h *house) Remove(_ context.Context, _ string, do func() ([]string, error)) error {
+	unused, err := do()
+	h.unused = append(h.unused, unused...)
+	return err
 }
 
 func (h *house) Changed(plugin string) {
@@ -146,7 +146,11 @@ func (r *rig) plugin(name string) {
 
 func (r *rig) release(plugin, id string) {
 	r.Helper()
-	err := r.store.SaveRelease(r.Context(), inbox.Release{ID: id, Plugin: plugin, Wasm: "sha-" + id, Size: 7, Manifest: []byte("# " + id), CreatedAt: time.Now()})
+	one := inbox.Release{ID: id, Plugin: plugin, Wasm: "sha-" + id, Size: 7, Manifest: []byte("# " + id), CreatedAt: time.Now()}
+	if id != "gone" {
+		one.Module = fmt.Appendf(nil, `{"kind":"session","sha256":"%s/%s"}`, plugin, id)
+	}
+	err := r.store.SaveRelease(r.Context(), one)
 	if err == nil {
 		err = r.store.SetLive(r.Context(), plugin, id)
 	}

@@ -304,6 +304,11 @@ func (c *Client) Rollback(ctx context.Context, name string, req Rollback) (out P
 	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/rollback", nil, req, &out)
 }
 
+// Remove forgets a plugin that has no file.
+func (c *Client) Remove(ctx context.Context, name string, req Deed) (out Removed, err error) {
+	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/remove", nil, req, &out)
+}
+
 // Quarantine returns the newest refused requests, if asked for with an explanation each.
 func (c *Client) Quarantine(ctx context.Context, source string, limit int, explain bool) (out []Refused, err error) {
 	q := url.Values{"limit": {strconv.Itoa(limit)}}

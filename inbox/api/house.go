@@ -12,13 +12,14 @@ import (
 type House interface {
 	// Files returns what is known of the files in the plugins folder, by name.
 	Files(ctx context.Context) ([]File, error)
-	// Inspect describes the module of a plugin's release. It is NotFound when there is no such module.
-	Inspect(ctx context.Context, plugin, release string) (*Module, error)
-	// Terms returns what a plugin asks for beside what it is granted: by its file, or, with an id, in that release. It is
-	// NotFound when there is no such file.
+	// Terms returns what a plugin asks for beside what it is granted: by its file as it is now, or, with an id, in that release.
+	// It is NotFound when there is no such file.
 	Terms(ctx context.Context, plugin, release string) ([]Term, error)
 	// Manifest returns what is in force for the release of a plugin that runs; nil when none does.
 	Manifest(ctx context.Context, plugin string) (*inbox.Manifest, error)
+	// Remove has a plugin forgotten by do, while nothing of it runs and it has no file, and deletes the kept modules of the releases
+	// that do returns. It is a Conflict when the plugin has a file.
+	Remove(ctx context.Context, plugin string, do func() (releases []string, err error)) error
 	// Changed says that an operator changed something in the store about the plugin, or about any with an empty name:
 	// paused or resumed it, released a lane, made or cancelled a replay, pinned a release.
 	Changed(plugin string)
@@ -41,6 +42,7 @@ const (
 	FileSuspect   FileState = "suspect"   // it may have ended the program; it waits until it can run without other suspects
 	FileAbsent    FileState = "absent"    // there is none; the plugin keeps its place
 	FileStopped   FileState = "stopped"   // no server runs
+	FileStray     FileState = "stray"     // a file that belongs to no plugin, such as a manifest without a module
 )
 
 // File is what is known of a plugin's file, and of its release that runs.

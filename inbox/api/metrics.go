@@ -106,6 +106,8 @@ func figures(w io.Writer, version string, st *inbox.StoreStats, plugins []Plugin
 	gauge(float64(st.Quarantine.Count), "inbox_quarantine_requests")
 	gauge(float64(st.Quarantine.Bytes), "inbox_quarantine_bytes")
 	gauge(float64(st.Quarantine.Dropped), "inbox_quarantine_dropped")
+	plugins, refused, stray := labelled(plugins)
+	fileFigures(w, refused, stray)
 	perPlugin := []struct {
 		metric string
 		value  func(p *Plugin) float64

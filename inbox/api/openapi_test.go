@@ -72,7 +72,7 @@ func TestTheDescriptionListsTheFieldsOfWhatGoesOverTheWire(t *testing.T) {
 	wire := []any{
 		Event{}, EventDetail{}, Copies{}, Delivery{}, Attempt{}, Entity{}, Letter{}, LetterRef{}, Resolve{}, Resolved{}, Failure{}, Plugin{},
 		PluginDetail{}, Term{}, Module{}, Release{}, ReplayRequest{}, Replay{}, ReplayPart{}, Refused{}, Rechecked{}, Status{}, Refusal{}, Quarantine{}, Reason{},
-		AuditEntry{}, Problem{}, ProblemBody{}, inbox.Filter{}, inbox.Condition{}, inbox.Header{},
+		AuditEntry{}, Problem{}, ProblemBody{}, inbox.Filter{}, inbox.Condition{}, inbox.Header{}, Removed{},
 	}
 	for _, v := range wire {
 		typ := reflect.TypeOf(v)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,9 +36,18 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 		}
 		list[at].add(&files[i])
 	}
+	if err := s.addAsides(ctx, list); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// addAsides says which releases were set aside.
+func (s *server) addAsides(ctx context.Context, list []Plugin) error {
 	suspects, err := s.Store.Suspects(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, one := range suspects {
 		at := slices.IndexFunc(list, func(p Plugin) bool { return p.Name == one.Plugin })
@@ -48,8 +58,7 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 			list[at].Error = "release " + one.Release + " is set aside: " + one.Why
 		}
 	}
-	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return nil
 }
 
 // pluginOf is what the store knows of a plugin. Whether it has a file is not known yet.
@@ -71,7 +80,7 @@ func (s *server) pluginOf(r *inbox.PluginRecord) Plugin {
 // add adds what is known of its file.
 func (p *Plugin) add(f *File) {
 	p.State, p.File, p.Error, p.Hint, p.Note, p.Running, p.Engine = f.State, f.Release, f.Err, f.Hint, f.Note, f.Running, f.Engine
-	if f.Live != "" {
+	if p.Runs = f.Live != ""; p.Runs {
 		p.Live = f.Live
 	}
 }
@@ -127,13 +136,13 @@ func (s *server) showPlugin(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*PluginDetail, error) {
 	d := &PluginDetail{Plugin: *p, Releases: []Release{}, Terms: []Term{}}
-	if release == "" {
-		if err := s.terms(ctx, d, ""); err != nil {
-			return nil, err
-		}
+	if p.State == FileStray {
+		return d, nil
 	}
-	if p.CreatedAt.IsZero() {
-		return d, nil // no release of it ever ran
+	if p.CreatedAt.IsZero() { // no release of it ever ran
+		terms, err := s.terms(ctx, p.Name, "")
+		d.Terms = append(d.Terms, terms...)
+		return d, err
 	}
 	releases, err := s.Store.Releases(ctx, p.Name)
 	if err != nil {
@@ -150,27 +159,41 @@ func (s *server) pluginDetail(ctx context.Context, p *Plugin, release string) (*
 	if chosen == nil {
 		return d, nil
 	}
-	d.Release, d.Manifest = chosen.ID, string(chosen.Manifest)
-	if release != "" {
-		if err := s.terms(ctx, d, chosen.ID); err != nil {
-			return nil, err
-		}
-	}
-	d.Module, err = s.House.Inspect(ctx, p.Name, chosen.ID)
-	if err != nil && inbox.KindOf(err) != inbox.NotFound {
+	d.Release, d.Manifest = chosen.ID, strings.TrimPrefix(string(chosen.Manifest), "\ufeff")
+	if d.Module, err = moduleOf(chosen); err != nil {
 		return nil, err
 	}
-	return d, nil
-}
-
-// terms adds what the plugin asks for and is granted. What cannot be read was refused, which is said elsewhere.
-func (s *server) terms(ctx context.Context, d *PluginDetail, release string) error {
-	terms, err := s.House.Terms(ctx, d.Name, release)
-	if kind := inbox.KindOf(err); err != nil && kind != inbox.NotFound && kind != inbox.Invalid {
-		return err
+	terms, err := s.terms(ctx, p.Name, chosen.ID)
+	if err != nil {
+		return nil, err
 	}
 	d.Terms = append(d.Terms, terms...)
-	return nil
+	if release == "" && p.File != chosen.ID && p.State != FileAbsent { // what is shown is in force, and the file is something else
+		d.FileTerms, err = s.terms(ctx, p.Name, "")
+	}
+	return d, err
+}
+
+// moduleOf is what was found out about a release's module when it was tried; nil when it never was. To look at it anew it
+// would have to be compiled and started.
+func moduleOf(r *inbox.Release) (*Module, error) {
+	if len(r.Module) == 0 {
+		return nil, nil
+	}
+	var m Module
+	if err := json.Unmarshal(r.Module, &m); err != nil {
+		return nil, inbox.Errorf(inbox.Internal, "read what is known of release "+r.ID, "%w", err)
+	}
+	return &m, nil
+}
+
+// terms returns what a plugin asks for and is granted. What cannot be read was refused, which is said elsewhere.
+func (s *server) terms(ctx context.Context, plugin, release string) ([]Term, error) {
+	terms, err := s.House.Terms(ctx, plugin, release)
+	if kind := inbox.KindOf(err); err != nil && kind != inbox.NotFound && kind != inbox.Invalid && kind != inbox.Unavailable {
+		return nil, err
+	}
+	return terms, nil
 }
 
 // pick returns the release whose id begins with a text, the live one for an empty text. nil means there is none.

@@ -63,6 +63,7 @@ func routes() []route {
 		{"POST", "/v1/plugins/{name}/pause", (*server).pausePlugin},
 		{"POST", "/v1/plugins/{name}/resume", (*server).resumePlugin},
 		{"POST", "/v1/plugins/{name}/rollback", (*server).rollbackPlugin},
+		{"POST", "/v1/plugins/{name}/remove", (*server).removePlugin},
 		{"GET", "/v1/quarantine", (*server).listQuarantine},
 		{"POST", "/v1/quarantine/recheck", (*server).recheck},
 		{"POST", "/v1/db/check", (*server).checkStore},

@@ -90,22 +90,7 @@ func (p *Plugin) reasons() []Reason {
 	if p.Paused {
 		add("paused", "`inbox plugin resume "+p.Name+"`", "paused by an operator")
 	}
-	if p.State == FileRefused {
-		add("refused_file", p.Hint, "its file was refused: %s", p.Error)
-	}
-	if p.SetAside != "" {
-		why := p.Error
-		if !strings.Contains(why, p.SetAside) { // it says why another was refused
-			why = "release " + p.SetAside + " is set aside"
-		}
-		add("set_aside", "mend it and drop it in again; or `inbox plugin resume "+p.Name+"` brings it back", "%s", why)
-	}
-	if p.State == FileSuspect {
-		add("suspect", "wait: within seconds it has its turn", "%s", p.Error)
-	}
-	if p.State == FileAbsent && p.Behind > 0 {
-		add("absent", "put its .wasm file back into the plugins folder", "its file is gone and %s", plural(p.Behind, "event waits", "events wait"))
-	}
+	list = append(list, p.fileReasons()...)
 	if lag := time.Duration(p.LagSeconds * float64(time.Second)); lag > lateAfter {
 		add("lag", "`inbox plugin list`", "its oldest waiting event is %s old", lag.Round(time.Second))
 	}

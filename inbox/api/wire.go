@@ -185,6 +185,7 @@ type Plugin struct {
 	Engine     string    `json:"engine,omitempty"` // of the live release: "compiler" or "interpreter"
 	LagSeconds float64   `json:"lag_seconds"`
 	CreatedAt  time.Time `json:"created_at,omitzero"`
+	Runs       bool      `json:"runs"` // a release of it runs now
 }
 
 // PluginDetail is a plugin with its module and its releases.
@@ -193,8 +194,16 @@ type PluginDetail struct {
 	Module   *Module   `json:"module"` // of the release asked for, else of the live one; null when it is gone
 	Release  string    `json:"release"`
 	Manifest string    `json:"manifest"` // of that release
-	Terms    []Term    `json:"terms"`    // what it asks for beside what it is granted: of the release asked for, else of its file
+	Terms    []Term    `json:"terms"`    // what it asks for beside what it is granted: of the release asked for, else of the live one, else of its file
 	Releases []Release `json:"releases"` // newest first
+
+	FileTerms []Term `json:"file_terms,omitempty"` // the same of its file as it is now, when that is not what is in force
+}
+
+// Removed says what was forgotten.
+type Removed struct {
+	Plugin   string `json:"plugin"`
+	Releases int    `json:"releases"` // whose kept modules were deleted
 }
 
 // Release is one version of a plugin.

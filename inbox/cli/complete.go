@@ -178,7 +178,9 @@ func pluginNames(ctx context.Context, client *api.Client) []string {
 	plugins, _ := client.Plugins(ctx)
 	var names []string
 	for _, x := range plugins {
-		names = append(names, x.Name)
+		if inbox.IsPluginName(x.Name) { // a shell gets no names that anybody may have given a file
+			names = append(names, x.Name)
+		}
 	}
 	return names
 }

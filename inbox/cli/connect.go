@@ -5,8 +5,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -108,65 +106,18 @@ type offline struct {
 // Files returns the files in the plugins folder. Whether a module runs is only known once it was compiled, which a
 // list does not wait for.
 func (o *offline) Files(context.Context) ([]api.File, error) {
-	paths, err := filepath.Glob(filepath.Join(o.settings.Plugins, "*.wasm"))
-	if err != nil {
-		return nil, inbox.Errorf(inbox.Internal, "read the plugins folder", "%w", err)
-	}
-	var files []api.File
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".wasm")
-		if strings.HasPrefix(name, ".") {
-			continue
+	var list []api.File
+	err := release.Survey(o.settings.Plugins, 1, func(f release.Found) {
+		one := api.File{Plugin: f.Plugin, State: api.FileStopped, Release: f.Release.ID}
+		if f.Err != nil {
+			one.State, one.Err, one.Hint = api.FileRefused, f.Err.Error(), inbox.HintOf(f.Err)
 		}
-		f := api.File{Plugin: name, State: api.FileStopped}
-		rel, err := readPlugin(path)
-		if err != nil {
-			f.State, f.Err, f.Hint = api.FileRefused, err.Error(), inbox.HintOf(err)
+		if f.Stray {
+			one.State = api.FileStray
 		}
-		f.Release = rel.ID
-		files = append(files, f)
-	}
-	return files, nil
-}
-
-// readPlugin reads a module and its manifest, and gives them the id they will have as a release.
-func readPlugin(path string) (inbox.Release, error) {
-	wasm, err := os.ReadFile(path)
-	if err != nil {
-		return inbox.Release{}, inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
-	}
-	name := strings.TrimSuffix(filepath.Base(path), ".wasm")
-	text, err := os.ReadFile(strings.TrimSuffix(path, ".wasm") + ".toml")
-	if err != nil && !os.IsNotExist(err) {
-		return inbox.Release{}, inbox.Errorf(inbox.Unavailable, "read the manifest", "%w", err)
-	}
-	rel := release.Describe(name, wasm, text)
-	a, err := release.Agree(name, wasm, text, 1)
-	if err == nil {
-		err = a.Err(name)
-	}
-	return rel, err
-}
-
-// Inspect compiles a kept release to look at it.
-func (o *offline) Inspect(ctx context.Context, plugin, id string) (*api.Module, error) {
-	releases, err := o.store.Releases(ctx, plugin)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == id })
-	if i < 0 {
-		return nil, inbox.Errorf(inbox.NotFound, "", "plugin %s has no release %s", plugin, id)
-	}
-	wasm, err := os.ReadFile(filepath.Join(o.settings.Data, "releases", id+".wasm"))
-	if err != nil {
-		return nil, inbox.Errorf(inbox.NotFound, "read the release", "%w", err)
-	}
-	a, err := release.Agree(plugin, wasm, releases[i].Manifest, 1)
-	if err != nil {
-		return nil, err
-	}
-	return inspect(ctx, wasm, &a.Manifest)
+		list = append(list, one)
+	})
+	return list, err
 }
 
 // Manifest returns none: no release runs.
@@ -175,6 +126,15 @@ func (o *offline) Manifest(context.Context, string) (*inbox.Manifest, error) { r
 // Terms returns what a plugin asks for and is granted: by its file, or in a release.
 func (o *offline) Terms(ctx context.Context, plugin, id string) ([]api.Term, error) {
 	return serve.Terms(ctx, o.store, o.settings, plugin, id)
+}
+
+// Remove has a plugin forgotten that has no file.
+func (o *offline) Remove(_ context.Context, plugin string, do func() ([]string, error)) error {
+	unused, err := do()
+	if err != nil {
+		return err
+	}
+	return serve.RemoveKept(o.settings, unused)
 }
 
 // inspect compiles a module to look at it.
@@ -201,5 +161,9 @@ func (o *offline) Resume() {}
 
 // Notes says that nothing runs.
 func (o *offline) Notes(context.Context) []string {
-	return append([]string{"no server runs: nothing is received and no plugin runs"}, o.settings.Notes...)
+	notes := []string{"no server runs: nothing is received and no plugin runs"}
+	if _, err := release.Guard(o.settings.Plugins, false); err != nil {
+		notes = append(notes, err.Error()+"; "+inbox.HintOf(err))
+	}
+	return append(notes, o.settings.Notes...)
 }

@@ -82,5 +82,6 @@ func (p *program) dbBackup(c *cli.Context) error {
 	if p.format == "json" {
 		return p.document(b)
 	}
+	p.say("the copy holds no modules: keep a copy of the plugins folder too")
 	return p.print("%s\n%s.key\n", b.Path, b.Path)
 }

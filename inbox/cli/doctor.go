@@ -70,6 +70,7 @@ func (p *program) doctor(c *cli.Context) error {
 		x.settings(s)
 		_, running := store.Holder(s.Data)
 		x.directory(s)
+		x.plugins(s)
 		x.addresses(s, running)
 		x.memory(s, x.store(c, running))
 	}
@@ -203,7 +204,7 @@ func (x *exam) store(c *cli.Context, running bool) (events int64) {
 		if err == nil {
 			x.ok("store", "%s, %s", plural(st.Events, "event", "events"), bytesText(st.FileBytes))
 			for _, r := range st.Reasons {
-				if running || r.Code != "note" {
+				if (running || r.Code != "note") && !aboutFiles(r.Code) {
 					x.warn("state", r.Hint, "%s", r.Message)
 				}
 			}

@@ -27,19 +27,13 @@ func (p *program) embedCommand() *cli.Command {
 // embed writes the module anew with the section, whole or not at all.
 func (p *program) embed(c *cli.Context) error {
 	path, asks := c.Args().First(), c.String("asks")
-	text, err := os.ReadFile(asks)
+	text, err := release.ReadManifest(asks)
 	if err != nil {
-		return inbox.Errorf(inbox.NotFound, "read what it asks for", "%w", err)
+		return err
 	}
-	if _, err := release.ParseManifest(text); err != nil {
-		return fmt.Errorf("%s: %w", asks, err)
-	}
-	if len(text) > release.MaxSection {
-		return inbox.Errorf(inbox.Invalid, "", "%s has %d bytes, more than %d", asks, len(text), release.MaxSection)
-	}
-	wasm, err := os.ReadFile(path)
+	wasm, err := release.ReadModule(path)
 	if err != nil {
-		return inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
+		return err
 	}
 	out, err := host.WithCustom(wasm, abi.ManifestSection, text)
 	if err != nil {

@@ -2,7 +2,7 @@ package cli
 
 import (
 	"fmt"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,11 +38,10 @@ func (p *program) pluginCommand() *cli.Command {
 			remote: true, formats: showFormats(), flags: []cli.Flag{&cli.StringFlag{Name: "release", Usage: "of this `RELEASE` instead of the live one"}}, run: p.pluginInspect,
 		}),
 	}
-	commands = append(commands, p.embedCommand())
+	commands = append(commands, p.embedCommand(), p.removeCommand())
 	commands = append(commands, later(map[string]string{
 		"logs":    "`inbox event show ID` and `inbox entity show KEY` show each attempt's log",
-		"install": "put NAME.wasm, and NAME.toml if it has one, into the plugins folder: it is live once it is compiled",
-		"remove":  "take NAME.wasm out of the plugins folder: the plugin stops, and keeps its place",
+		"install": "put NAME.toml, if it has one, into the plugins folder, and then NAME.wasm: it is live once it is compiled",
 		"new":     "examples/ has a plugin for each language to begin with",
 		"build":   "build it with its own compiler, as in GOOS=wasip1 GOARCH=wasm go build -o NAME.wasm",
 		"run":     "put it into the plugins folder of `inbox serve --dev`, and `inbox send` it an event",
@@ -75,6 +74,9 @@ func (p *program) pluginRows() *lister[api.Plugin] {
 
 func pluginState(x api.Plugin) string {
 	words := []string{string(x.State)}
+	if x.Runs && x.State == api.FileRefused { // what runs is what matters
+		words[0] = "live (file refused)"
+	}
 	if x.Paused {
 		words = append(words, "paused")
 	}
@@ -111,6 +113,9 @@ func (p *program) pluginList(c *cli.Context) error {
 	plugins, err := client.Plugins(p.ctx)
 	if err != nil {
 		return err
+	}
+	if p.format == "ids" { // for other commands, which take plugins
+		plugins = slices.DeleteFunc(plugins, func(x api.Plugin) bool { return x.State == api.FileStray })
 	}
 	if err := p.pluginRows().all(plugins); err != nil {
 		return err
@@ -221,13 +226,8 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 	if err := p.printModule(d.Module); err != nil {
 		return err
 	}
-	if err := p.printTerms(d.Terms); err != nil {
+	if err := p.printForce(d); err != nil {
 		return err
-	}
-	if d.Manifest != "" {
-		if err := p.print("\nmanifest\n%s", manyLines(d.Manifest, "  ")); err != nil {
-			return err
-		}
 	}
 	if err := p.print("\nreleases\n"); err != nil {
 		return err
@@ -246,23 +246,16 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 
 // inspectFile looks into a file that need not be a plugin yet.
 func (p *program) inspectFile(path string) error {
-	rel, err := readPlugin(path) // what is wrong with what it says shows below
-	if rel.ID == "" {
-		return err
-	}
-	wasm, err := os.ReadFile(path)
-	if err != nil {
-		return inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
-	}
-	a, err := release.Agree(rel.Plugin, wasm, rel.Manifest, 1)
+	c, err := release.ReadCandidate(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	terms := make([]api.Term, len(a.Terms))
-	for i, t := range a.Terms {
+	rel := c.Release
+	terms := make([]api.Term, len(c.Agreement.Terms))
+	for i, t := range c.Agreement.Terms {
 		terms[i] = api.Term(t)
 	}
-	m, err := inspect(p.ctx, wasm, &a.Manifest)
+	m, err := inspect(p.ctx, c.Wasm, &c.Agreement.Manifest)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -279,15 +272,15 @@ func (p *program) inspectFile(path string) error {
 	if err := p.printModule(m); err != nil {
 		return err
 	}
-	return p.printTerms(terms)
+	return p.printTerms("asked for and granted", terms)
 }
 
 // printTerms writes what a plugin asks for beside what it is granted.
-func (p *program) printTerms(terms []api.Term) error {
+func (p *program) printTerms(heading string, terms []api.Term) error {
 	if len(terms) == 0 {
 		return nil
 	}
-	if err := p.print("\nasked for and granted\n"); err != nil {
+	if err := p.print("\n%s\n", heading); err != nil {
 		return err
 	}
 	return list(p, func(t api.Term) string { return t.Key },
@@ -308,5 +301,5 @@ func (p *program) printModule(m *api.Module) error {
 	}
 	return p.pairs("sha256", m.SHA256, "size", bytesText(int64(m.Size)), "kind", m.Kind, "memory at least", bytesText(int64(m.MemoryMin)),
 		"functions", fmt.Sprintf("%d, the largest of %s", m.Functions, bytesText(int64(m.Largest))), "metered", metered, "engine", m.Engine,
-		"imports", strings.Join(m.Imports, ", "), "exports", strings.Join(m.Exports, ", "))
+		"imports", importsText(m.Imports), "exports", strings.Join(m.Exports, ", "))
 }

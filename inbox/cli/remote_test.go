@@ -22,7 +22,7 @@ type quiet struct{}
 
 func (quiet) Files(context.Context) ([]api.File, error) { return nil, nil }
 
-func (quiet) Inspect(context.Context, string, string) (*api.Module, error) { return nil, nil }
+func (quiet) Remove(context.Context, string, func() ([]string, error)) error { return nil }
 
 func (quiet) Changed(string) {}
 

@@ -7,6 +7,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"strings"
 
 	"inbox/inbox"
+	"inbox/inbox/files"
 	"inbox/inbox/intake"
 	"inbox/inbox/qoreid"
 )
@@ -110,16 +113,34 @@ func (s *Settings) readFile(in Inputs, r *reader) *table {
 	if path == "" {
 		path, named = fileName, false
 	}
-	text, err := os.ReadFile(path)
+	text, err := readBounded(path)
 	switch {
 	case err == nil:
 		s.File = path
-	case os.IsNotExist(err) && !named:
+	case errors.Is(err, fs.ErrNotExist) && !named:
 	default:
 		r.wrong(path, "cannot be read: %s", cause(err))
 	}
-	return r.parse(path, text)
+	readable, err := inbox.FileText(text)
+	if err != nil {
+		r.wrong(path, "cannot be read: %s; %s", err, inbox.HintOf(err))
+	}
+	return r.parse(path, []byte(readable))
 }
+
+// maxFile bounds the file of the settings and that of a secret, in bytes.
+const maxFile = 256 << 10
+
+// readBounded reads a file, unless it is none, or does not end. The null device is the customary way to say that there is none.
+func readBounded(path string) ([]byte, error) {
+	if path == os.DevNull {
+		return nil, nil
+	}
+	return files.Read(path, maxFile)
+}
+
+// stampOf changes whenever a file does, also when it is written in place and given its old time.
+func stampOf(path string) string { return files.Stamp(path) }
 
 // cause is an error of the file system without the path, which stands before it anyway.
 func cause(err error) error {

@@ -153,11 +153,11 @@ func (r *Ring) read(f ref) {
 			r.broken[f.place], r.stamps[f.place] = cause(err), ""
 			return
 		}
-		stamp := fmt.Sprint(info.Size(), info.ModTime().UnixNano())
+		stamp := fmt.Sprint(info.Size(), stampOf(rest))
 		if stamp == r.stamps[f.place] {
 			return
 		}
-		raw, err := os.ReadFile(rest)
+		raw, err := readBounded(rest)
 		if err != nil {
 			r.broken[f.place] = cause(err)
 			return

@@ -225,6 +225,26 @@ func (d *Dispatcher) Status(ctx context.Context, plugin string) (Status, bool) {
 	return Status{}, false
 }
 
+// Forget drops what is in memory of a plugin that has no release that runs, so that the store may forget it too. It is false
+// while an attempt or a settlement of the plugin is still under way.
+func (d *Dispatcher) Forget(ctx context.Context, plugin string) bool {
+	d.mu.Lock()
+	p := d.pumps[plugin]
+	d.mu.Unlock()
+	if p == nil {
+		return true
+	}
+	answer := make(chan bool, 1)
+	p.ask(func() { answer <- p.forget() })
+	select {
+	case ok := <-answer:
+		return ok
+	case <-ctx.Done():
+	case <-p.gone:
+	}
+	return false
+}
+
 func (d *Dispatcher) each() []*pump {
 	d.mu.Lock()
 	defer d.mu.Unlock()

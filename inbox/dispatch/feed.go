@@ -161,7 +161,7 @@ func (p *pump) sort(ctx context.Context, e *inbox.Event) (bool, inbox.LaneID, er
 		return true, p.keying.Lane(e, nowhere), nil
 	}
 	at := inbox.Scalars(payload.Body)
-	return m.Holds(at), p.keying.Lane(e, inbox.Digested(at, p.d.opt.Store.LaneDigest)), nil
+	return m.Holds(at), p.keying.Lane(e, inbox.Digested(at.Text, p.d.opt.Store.LaneDigest)), nil
 }
 
 // lane returns the lane of that name, made if need be.

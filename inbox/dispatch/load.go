@@ -180,6 +180,16 @@ func (p *pump) tryReread(ctx context.Context, now time.Time) error {
 // refresh is asked for when an operator changed something in the store.
 func (p *pump) refresh() { p.stale = true }
 
+// forget has everything made from the store anew when the plugin comes back, as of a plugin that is new. It reports whether
+// nothing of it was under way.
+func (p *pump) forget() bool {
+	if p.live != nil || p.running > 0 || p.inFlight.Load() > 0 {
+		return false
+	}
+	p.loaded, p.stale, p.release, p.watched, p.proven = false, false, "", "", false
+	return true
+}
+
 // swap changes the release that runs.
 func (p *pump) swap(live *Live) {
 	p.hire(live)

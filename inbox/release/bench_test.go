@@ -29,6 +29,9 @@ type bench struct {
 	tick  chan time.Time
 	mu    sync.Mutex
 	last  map[string]*release.Live
+	all   map[string][]*release.Live // that ran, in order
+	log   *slog.Logger               // nil: none
+	head  func() int64
 }
 
 func newBench(t *testing.T) *bench {
@@ -45,10 +48,19 @@ func (b *bench) start(kept string) (stop func()) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.tick, b.last = make(chan time.Time), map[string]*release.Live{}
+	b.tick, b.last, b.all = make(chan time.Time), map[string]*release.Live{}, map[string][]*release.Live{}
+	log := b.log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	b.shelf = release.New(release.Options{
-		Dir: b.dir, Kept: kept, Host: h, Keep: b.store, Watch: b.store, Log: slog.New(slog.DiscardHandler), Parallel: 2, Tick: b.tick, Unpin: b.store.Unpin,
-		OnChange: func(c release.Change) { b.mu.Lock(); defer b.mu.Unlock(); b.last[c.Plugin] = c.Live },
+		Dir: b.dir, Kept: kept, Host: h, Keep: b.store, Watch: b.store, Log: log, Parallel: 2, Head: b.head, Tick: b.tick, Unpin: b.store.Unpin,
+		OnChange: func(c release.Change) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.last[c.Plugin] = c.Live
+			b.all[c.Plugin] = append(b.all[c.Plugin], c.Live)
+		},
 	})
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
@@ -121,6 +133,13 @@ func (b *bench) live(name string) *release.Live {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.last[name]
+}
+
+// ran is how many releases of a plugin ran.
+func (b *bench) ran(name string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.all[name])
 }
 
 // slow is a module whose only function has twelve thousand branches.

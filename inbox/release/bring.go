@@ -2,9 +2,8 @@ package release
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"inbox/inbox"
@@ -22,12 +21,13 @@ type job struct {
 }
 
 // bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
-func (s *Shelf) bring(ctx context.Context, name string, b *book) {
+func (s *Shelf) bring(ctx context.Context, name string, b *book, l *listing) {
 	b.waits = false
-	file, wasm, err := s.readFiles(name)
-	c := &choice{entry: Entry{Plugin: name, State: StateLive, File: file.Release.ID}}
+	file := s.find(b, name, l.blocks[name])
+	c := &choice{near: l.near[name], entry: Entry{Plugin: shown(name), State: StateLive, File: file.release.ID}}
+	err := file.err
 	if err == nil {
-		err = s.choose(ctx, b, c, file, wasm)
+		err = s.choose(ctx, b, c, file)
 	}
 	switch j := c.job; {
 	case err != nil:
@@ -36,7 +36,7 @@ func (s *Shelf) bring(ctx context.Context, name string, b *book) {
 		s.set(b, c.entry)
 	default:
 		j.entry = c.entry
-		if file.Release.ID != b.entry.File { // what is only looked at again goes on as it is
+		if file.release.ID != b.entry.File { // what is only looked at again goes on as it is
 			s.set(b, Entry{Plugin: name, State: StateCompiling})
 		}
 		s.queue(j)
@@ -46,16 +46,14 @@ func (s *Shelf) bring(ctx context.Context, name string, b *book) {
 // choice is what shall run of a plugin, and what is said of its file.
 type choice struct {
 	entry Entry
-	job   *job // nil: nothing is to be compiled
+	job   *job   // nil: nothing is to be compiled
+	near  string // a manifest without a module that may be meant for it
 }
 
 // choose finds what shall run: the file, the release it was rolled back to, or the one before what was set aside.
-func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm []byte) error {
-	name := file.Release.Plugin
-	record, _, err := s.opt.Keep.Load(ctx, name)
-	if inbox.KindOf(err) == inbox.NotFound {
-		record, err = &inbox.PluginRecord{}, nil // it has never run
-	}
+func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) error {
+	name := file.release.Plugin
+	record, err := s.may(ctx, file, c.near)
 	if err != nil {
 		return err
 	}
@@ -67,12 +65,7 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm
 	if err != nil {
 		return err
 	}
-	id := own
-	if aside, is := known[id]; is && !aside.AsideAt.IsZero() {
-		id = before(record, known, id)
-		c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, id)
-		c.entry.Hint = "`inbox plugin resume " + name + "` brings it back; so does a changed file"
-	}
+	id := c.instead(record, known, own)
 	if id == "" || (b.live != nil && b.live.Release.ID == id) {
 		if id == own {
 			s.forget(ctx, &b.live.Release)
@@ -84,15 +77,43 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm
 		c.entry.State, c.entry.Err = StateSuspect, suspectText(&suspect)
 		return nil
 	}
-	if id == file.Release.ID {
-		file.Yields = true
-		c.job = &job{book: b, live: file, wasm: wasm, own: true}
-		return nil
+	if id == file.release.ID {
+		c.job, err = s.fileJob(b, name, file)
+		return err
 	}
 	if c.job, err = s.keptJob(ctx, b, name, id); err == nil {
 		c.job.own = id == own
 	}
 	return err
+}
+
+// instead returns the release to run in place of the plugin's own when that was set aside, and says so.
+func (c *choice) instead(record *inbox.PluginRecord, known map[string]inbox.Suspect, own string) string {
+	aside := known[own]
+	if aside.AsideAt.IsZero() {
+		return own
+	}
+	id := before(record, known, own)
+	c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, id)
+	c.entry.Hint = "`inbox plugin resume " + c.entry.Plugin + "` brings it back; so does a changed file"
+	return id
+}
+
+// fileJob has a plugin's files compiled.
+func (s *Shelf) fileJob(b *book, name string, file *found) (*job, error) {
+	if file.wasm == nil { // it was not needed since it was read
+		again := s.readFiles(name, "", true)
+		if again.err != nil {
+			return nil, again.err
+		}
+		if again.release.ID != file.release.ID {
+			b.found = nil
+			return nil, inbox.Errorf(inbox.Unavailable, "", "its files are changing")
+		}
+		file = again
+	}
+	live := &Live{Release: file.release, Manifest: file.manifest, Yields: true}
+	return &job{book: b, live: live, wasm: file.wasm, own: true}, nil
 }
 
 // own returns the plugin's own release: its file's, or the one it was rolled back to until the file changes.
@@ -125,7 +146,7 @@ func (s *Shelf) keptJob(ctx context.Context, b *book, plugin, id string) (*job, 
 	if err != nil {
 		return nil, err
 	}
-	a, err := Agree(plugin, wasm, live.Release.Manifest, s.opt.Parallel)
+	a, err := AgreeWith(plugin, live.Release.Asks, live.Release.Manifest, s.opt.Parallel)
 	if err == nil {
 		err = a.Err(plugin)
 	}
@@ -175,12 +196,12 @@ func (j *job) drop(ctx context.Context) {
 func (s *Shelf) finish(ctx context.Context, j *job) {
 	s.compiling, j.book.busy = false, false
 	name := j.live.Release.Plugin
-	if j.err == nil && ctx.Err() == nil && s.gone(name) {
-		j.drop(ctx) // the next look takes it away
+	if j.err == nil && ctx.Err() == nil && (s.gone(name) || s.changed(j)) {
+		j.drop(ctx) // the next look sees to it
 		return
 	}
 	if j.err == nil {
-		j.err = s.record(ctx, j.live)
+		j.err = s.record(ctx, j.live, j.book.start)
 	}
 	switch {
 	case j.err == nil:
@@ -191,7 +212,8 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 		if j.entry.State == StateAside {
 			s.opt.Log.Error("a plugin's release is set aside; the one before it runs until its file changes", "plugin", name, "set_aside", j.entry.File, "reason", j.entry.Err)
 		}
-		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size)
+		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size,
+			"shown", shownOf(&j.live.Manifest))
 		s.set(j.book, j.entry)
 	case ctx.Err() != nil:
 		j.drop(ctx)
@@ -207,17 +229,22 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 	}
 }
 
-// gone reports whether a plugin's module was taken away.
-func (s *Shelf) gone(name string) bool {
-	_, err := os.Stat(filepath.Join(s.opt.Dir, name+".wasm"))
-	return os.IsNotExist(err)
-}
-
 // record keeps that a release runs. Only now is the plugin known: one that never ran has no place in the log to fall
-// behind from.
-func (s *Shelf) record(ctx context.Context, live *Live) error {
-	r := live.Release
-	err := s.opt.Keep.Register(ctx, r.Plugin, live.Manifest.StartFrom)
+// behind from. A new plugin begins after start, unless its manifest says where: it misses nothing that comes while it is
+// compiled.
+func (s *Shelf) record(ctx context.Context, live *Live, start int64) error {
+	r, from := live.Release, live.Manifest.StartFrom
+	if from == (inbox.StartFrom{}) {
+		from.Seq = start + 1
+	}
+	info := live.Program.Info()
+	info.Imports = slices.Compact(slices.Sorted(slices.Values(info.Imports)))
+	module, err := json.Marshal(info)
+	if err != nil {
+		return fmt.Errorf("describe release %s: %w", r.ID, err)
+	}
+	r.Module = module
+	err = s.opt.Keep.Register(ctx, r.Plugin, from)
 	if err == nil {
 		err = s.opt.Keep.SaveRelease(ctx, r)
 	}
@@ -287,9 +314,10 @@ func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
 }
 
 func (s *Shelf) takeAway(name string, b *book) {
-	s.opt.Log.Info("the plugin's file is gone; it pauses and keeps its place", "plugin", name)
+	s.opt.Log.Info("the plugin's file is gone; it pauses and keeps its place", "plugin", shown(name))
+	b.found = nil
 	s.replace(b, name, nil)
-	s.set(b, Entry{Plugin: name, State: StateAbsent})
+	s.set(b, Entry{Plugin: shown(name), State: StateAbsent})
 }
 
 // replace makes another release run. The one before it ends with its running attempts.

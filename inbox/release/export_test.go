@@ -2,5 +2,8 @@ package release
 
 import "context"
 
+// Reads is how often the files of plugins were read.
+func Reads(s *Shelf) int64 { return s.reads.Load() }
+
 // Look has a shelf that does not run look at the folder once.
 func (s *Shelf) Look() { s.look(context.Background(), false) }

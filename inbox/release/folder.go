@@ -1,72 +1,133 @@
 package release
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 
 	"inbox/inbox"
+	"inbox/inbox/files"
 	"inbox/inbox/host"
 )
-
-// maxManifest bounds a manifest, in bytes.
-const maxManifest = 1 << 20
-
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
 // look compares the folder with what is known. A file must be the same in two looks, so that one that is still being
 // copied is left alone; but what is there when the program begins is taken at once, so that a new plugin misses little.
 func (s *Shelf) look(ctx context.Context, first bool) {
-	stamps, err := stampsOf(s.opt.Dir)
+	l, err := s.list()
 	if err != nil {
-		if s.unreadable != err.Error() {
-			s.opt.Log.Warn("cannot read the plugins folder; what runs goes on", "error", err)
-		}
-		s.unreadable = err.Error()
+		s.unreadable(err)
 		return
 	}
-	s.unreadable = ""
-	s.open(stamps)
-	s.patrol(ctx)
+	s.unreadable(nil)
+	s.gather(l, first)
+	s.open(l.stamps)
+	s.patrol(ctx, l.stamps)
 	for _, name := range slices.Sorted(maps.Keys(s.books)) {
-		b, stamp := s.books[name], stamps[name]
+		b, stamp := s.books[name], l.stamps[name]
 		stable := first || stamp == b.seen
+		if stamp != b.seen && (b.seen == "" || b.entry.State == StateRefused) {
+			b.start = s.head(first) // what it is now is new
+		}
 		b.seen = stamp
 		if stable && !b.busy && ctx.Err() == nil && (stamp != b.read || b.due()) {
-			s.read(ctx, name, b, stamp)
+			s.read(ctx, name, b, l)
 		}
 	}
+}
+
+// list reads the folder, if nobody else could have changed it.
+func (s *Shelf) list() (*listing, error) {
+	mended, err := Guard(s.opt.Dir, true)
+	if err != nil {
+		return nil, err
+	}
+	if mended != "" {
+		s.opt.Log.Warn(mended)
+	}
+	return listOf(s.opt.Dir)
+}
+
+// unreadable says why the folder cannot be read, once; nil ends that.
+func (s *Shelf) unreadable(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	s.mu.Lock()
+	was := s.trouble
+	s.trouble = text
+	s.mu.Unlock()
+	if err != nil && was != text {
+		s.opt.Log.Warn("cannot read the plugins folder; what runs goes on", "error", err, "hint", inbox.HintOf(err))
+	}
+}
+
+// Trouble says why the folder cannot be read, "" when it can.
+func (s *Shelf) Trouble() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trouble
+}
+
+// strayLooks is in how many looks a stray file must be seen before it is named: a manifest is put down before its module.
+const strayLooks = 5
+
+// gather notes the files that belong to nothing.
+func (s *Shelf) gather(l *listing, first bool) {
+	now := map[string]*book{}
+	for _, file := range slices.Sorted(maps.Keys(l.strays)) {
+		one, b := l.strays[file], s.strays[file]
+		if b == nil || b.entry.Err != one.why {
+			b = &book{entry: Entry{Plugin: shown(file), State: StateStray, Err: one.why, Hint: one.hint, Since: s.opt.Now()}}
+		}
+		now[file] = b
+		if b.tries++; b.tries == strayLooks || (first && b.tries == 1) {
+			b.tries = strayLooks
+			s.opt.Log.Warn("a file in the plugins folder belongs to no plugin", "file", b.entry.Plugin, "reason", one.why, "hint", one.hint)
+		}
+	}
+	s.mu.Lock()
+	s.strays = now
+	s.mu.Unlock()
 }
 
 // open makes the books of plugins that are new.
 func (s *Shelf) open(stamps map[string]string) {
 	for name := range stamps {
 		if s.books[name] == nil {
+			b := &book{entry: Entry{Plugin: shown(name)}}
 			s.mu.Lock()
-			s.books[name] = &book{entry: Entry{Plugin: name}}
+			s.books[name] = b
 			s.mu.Unlock()
-			s.set(s.books[name], Entry{Plugin: name, State: StateCompiling})
+			s.set(b, Entry{Plugin: shown(name), State: StateCompiling})
 		}
 	}
 }
 
+// head is the seq after which a plugin begins that is first seen now; or, at the first look, that was there when the program
+// began, before it took any event.
+func (s *Shelf) head(first bool) int64 {
+	if first || s.opt.Head == nil {
+		return s.began
+	}
+	return s.opt.Head()
+}
+
 // read takes a plugin's files as they are now.
-func (s *Shelf) read(ctx context.Context, name string, b *book, stamp string) {
+func (s *Shelf) read(ctx context.Context, name string, b *book, l *listing) {
+	stamp := l.stamps[name]
 	if stamp != b.read {
 		b.tries, b.wait = 0, 0
 	}
 	if b.read = stamp; stamp == "" {
 		s.takeAway(name, b)
 	} else {
-		s.bring(ctx, name, b)
+		s.bring(ctx, name, b, l)
 	}
 }
 
@@ -92,82 +153,105 @@ func (b *book) postpone() {
 	b.tries++
 }
 
-// stampsOf returns, for every plugin in the folder, what changes when its files do.
-func stampsOf(dir string) (map[string]string, error) {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	stamps := map[string]string{}
-	for _, f := range files {
-		name, isWasm := strings.CutSuffix(f.Name(), ".wasm")
-		if !isWasm || strings.HasPrefix(name, ".") {
-			continue
-		}
-		stamps[name] = stampOfPlugin(dir, name)
-	}
-	return stamps, nil
+// found is what a plugin's files are.
+type found struct {
+	release  inbox.Release  // with its id even when the manifest is wrong
+	manifest inbox.Manifest // with its defaults
+	wasm     []byte         // nil once it is known what it is
+	bare     bool           // there is no NAME.toml, or nothing in it: a full disk leaves such files
+	stamp    string         // of the files it was read from
+	err      error          // why they are no release
 }
 
-func stampOfPlugin(dir, name string) string {
-	return stampOf(filepath.Join(dir, name+".wasm")) + "|" + stampOf(filepath.Join(dir, name+".toml"))
-}
-
-// stampOf follows links, so that a folder of links to a mounted configuration works.
-func stampOf(path string) string {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "-"
+// find reads a plugin's files, unless they are those that were read before: a module may have 32 MiB.
+func (s *Shelf) find(b *book, name, blocked string) *found {
+	if f := b.found; f != nil && f.stamp == b.read {
+		return f
 	}
-	return fmt.Sprint(info.Size(), info.ModTime().UnixNano(), inode(info))
+	f := s.readFiles(name, blocked, true)
+	f.stamp = b.read
+	b.found = nil
+	if kind := inbox.KindOf(f.err); f.err == nil || kind == inbox.Invalid {
+		known := *f
+		known.wasm = nil
+		b.found = &known
+	}
+	return f
 }
 
-// readFiles reads a plugin's module and manifest. The release has its id even when the manifest is wrong.
-func (s *Shelf) readFiles(name string) (*Live, []byte, error) {
-	live := &Live{}
-	if !namePattern.MatchString(name) {
-		return live, nil, inbox.Errorf(inbox.Invalid, "", "%q is not a name for a plugin", name).
+// readFiles reads a plugin's module and manifest. mend mends their modes where they are ours.
+func (s *Shelf) readFiles(name, blocked string, mend bool) *found {
+	s.reads.Add(1)
+	f := &found{}
+	f.err = s.readInto(f, name, blocked, mend)
+	return f
+}
+
+func (s *Shelf) readInto(f *found, name, blocked string, mend bool) error {
+	if !inbox.IsPluginName(name) {
+		return inbox.Errorf(inbox.Invalid, "", "%q is not a name for a plugin", shown(name)).
 			WithHint("use lower-case letters, digits, - and _, at most 64")
 	}
-	wasm, err := readFile(filepath.Join(s.opt.Dir, name+".wasm"), host.MaxModule)
+	wasm, err := s.readFile(name+".wasm", host.MaxModule, mend)
 	if err != nil {
-		return live, nil, err
+		return err
 	}
-	text, err := readFile(filepath.Join(s.opt.Dir, name+".toml"), maxManifest)
+	text, err := s.readFile(name+".toml", MaxManifest, mend)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return live, nil, err
+		return err
 	}
-	live.Release = Describe(name, wasm, text)
-	a, err := Agree(name, wasm, text, s.opt.Parallel)
+	f.bare = len(bytes.TrimSpace(text)) == 0
+	f.release, f.wasm = Describe(name, wasm, text), wasm
+	if f.bare && blocked != "" {
+		return inbox.Errorf(inbox.Invalid, "", "its manifest seems to be %q, which is not read", shown(blocked)).
+			WithHint("rename it to " + name + ".toml; or remove it")
+	}
+	if f.release.Asks, err = Asks(wasm); err != nil {
+		return err
+	}
+	a, err := AgreeWith(name, f.release.Asks, text, s.opt.Parallel)
 	if err == nil {
 		err = a.Err(name)
 	}
-	if err != nil {
-		return live, nil, err
+	if err == nil {
+		f.manifest = a.Manifest
 	}
-	live.Manifest = a.Manifest
-	return live, wasm, nil
+	return err
 }
 
-// readFile reads a file of at most so many bytes. Anything but a file, such as a pipe, could keep its reader for ever.
-func readFile(path string, most int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, inbox.Errorf(inbox.Unavailable, "", "%w", err)
-	case !info.Mode().IsRegular():
-		return nil, inbox.Errorf(inbox.Invalid, "", "%s is not a file", filepath.Base(path))
-	case info.Size() > most:
-		return nil, inbox.Errorf(inbox.Invalid, "", "%s has %d bytes, more than %d", filepath.Base(path), info.Size(), most)
-	}
-	f, err := os.Open(path)
+// readFile reads a file of the folder, if nobody else could have changed it.
+func (s *Shelf) readFile(name string, most int64, mend bool) ([]byte, error) {
+	path := filepath.Join(s.opt.Dir, name)
+	b, err := readFile(path, most)
 	if err != nil {
-		return nil, inbox.Errorf(inbox.Unavailable, "", "%w", err)
+		return nil, err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, most))
+	mended, err := guard(s.opt.Dir, path, name, mend)
 	if err != nil {
-		return nil, inbox.Errorf(inbox.Unavailable, "", "%w", err)
+		return nil, err
+	}
+	if mended != "" {
+		s.opt.Log.Warn(mended)
 	}
 	return b, nil
+}
+
+// readFile is [files.Read] with errors of a kind: what is no file, or too large, stays so until it changes.
+func readFile(path string, most int64) ([]byte, error) {
+	b, err := files.Read(path, most)
+	switch {
+	case err == nil:
+		return b, nil
+	case errors.Is(err, files.ErrKind):
+		return nil, inbox.Errorf(inbox.Invalid, "", "%w", err).WithHint("put a file in its place, or a link to one")
+	case errors.Is(err, files.ErrSize):
+		return nil, inbox.Errorf(inbox.Invalid, "", "%w", err)
+	}
+	return nil, inbox.Errorf(inbox.Unavailable, "", "%w", err)
+}
+
+// gone reports whether a plugin's module was taken away.
+func (s *Shelf) gone(name string) bool {
+	_, err := os.Lstat(filepath.Join(s.opt.Dir, name+".wasm"))
+	return errors.Is(err, fs.ErrNotExist)
 }

@@ -6,15 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"inbox/inbox"
 	"inbox/inbox/host"
 	"inbox/sdk/abi"
 )
-
-// MaxSection bounds what a module may carry in its section inbox.manifest, in bytes.
-const MaxSection = 64 << 10
 
 // Term is one key of a manifest: what the plugin asks for beside what it is granted. Values are as they are written in
 // TOML, empty for none.
@@ -37,19 +32,27 @@ type Agreement struct {
 // section says is the plugin's own default, unless it is more than any plugin has without a file. The error is Invalid;
 // what is missing is none, see [Agreement.Err].
 func Agree(plugin string, wasm, text []byte, parallel int) (*Agreement, error) {
-	section, err := host.Custom(wasm, abi.ManifestSection, MaxSection)
+	section, err := Asks(wasm)
 	if err != nil {
 		return nil, err
 	}
-	asks, err := ParseManifest(section)
+	return AgreeWith(plugin, section, text, parallel)
+}
+
+// Asks returns a module's section inbox.manifest, nil when it has none.
+func Asks(wasm []byte) ([]byte, error) { return host.Custom(wasm, abi.ManifestSection, MaxManifest) }
+
+// AgreeWith is Agree with the section of a module, as by [Asks], in place of the module.
+func AgreeWith(plugin string, section, text []byte, parallel int) (*Agreement, error) {
+	asks, asking, err := parseManifest(section)
 	if err != nil {
 		return nil, fmt.Errorf("its section %s: %w", abi.ManifestSection, err)
 	}
-	grants, err := ParseManifest(text)
+	grants, granting, err := parseManifest(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s.toml: %w", plugin, err)
 	}
-	asked, granted := flat(section), flat(text)
+	asked, granted := asking.literals(), granting.literals()
 	a := &Agreement{Manifest: together(asks, grants, granted, parallel)}
 	more := beyond(&asks, &grants, asked, granted)
 	both := maps.Clone(asked)
@@ -159,8 +162,7 @@ func beyond(asks, grants *inbox.Manifest, asked, granted map[string]string) map[
 
 // special reports whether a name or pattern lets through events that must be asked for by name.
 func special(pattern string) bool {
-	stem, open := strings.CutSuffix(pattern, "*")
-	return pattern == inbox.UnknownEvent || (open && strings.HasPrefix(inbox.UnknownEvent, stem)) || strings.Contains(pattern, ".")
+	return inbox.AsksForUnknown(pattern) || inbox.AsksForEmitted(pattern)
 }
 
 // within reports whether every pointer names something at or below one of those granted.
@@ -168,6 +170,23 @@ func within(asked, granted []string) bool {
 	return !slices.ContainsFunc(asked, func(a string) bool {
 		return !slices.ContainsFunc(granted, func(g string) bool { return a == g || strings.HasPrefix(a, g+"/") })
 	})
+}
+
+// narrows returns the keys of a manifest that narrow what its plugin is shown.
+func narrows(text []byte) []string {
+	_, o, err := parseManifest(text)
+	if err != nil {
+		return nil
+	}
+	var keys []string
+	for key := range o.values {
+		switch table, _, _ := strings.Cut(key, "."); table {
+		case "data", "where", "events", "event_types", "sources", "modes":
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 func either[T any](first, second []T) []T {
@@ -199,32 +218,4 @@ func how(key, value string) string {
 // bare reports whether a key of TOML may have the letter without quotes.
 func bare(r rune) bool {
 	return r == '_' || r == '-' || (r >= '0' && r <= '9') || (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z')
-}
-
-// flat returns every value of a manifest that was read already, by its dotted key.
-func flat(text []byte) map[string]string {
-	var doc map[string]any
-	_ = toml.Unmarshal(text, &doc) // it was read before
-	out := map[string]string{}
-	for key, v := range doc {
-		table, isTable := v.(map[string]any)
-		if !isTable {
-			out[key] = literal(v)
-			continue
-		}
-		for name, one := range table {
-			out[key+"."+name] = literal(one)
-		}
-	}
-	return out
-}
-
-// literal writes a value as TOML does.
-func literal(v any) string {
-	text, err := toml.Marshal(map[string]any{"v": v})
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	one := strings.TrimSuffix(strings.TrimPrefix(string(text), "v = "), "\n")
-	return strings.ReplaceAll(one, "\n", " ")
 }

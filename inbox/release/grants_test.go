@@ -51,7 +51,8 @@ func TestWhatIsAskedForMustBeGrantedWhereItIsMoreThanAnyPluginHas(t *testing.T) 
 		"events that the operator narrows":       {"events = ['a', 'b']", "events = ['a']", ""},
 		"modes that the operator narrows":        {"modes = ['live', 'test']", "modes = ['test']", ""},
 		"unknown events":                         {"events = ['unknown']", "", "events"},
-		"a pattern that takes unknown ones in":   {"events = ['*']", "", "events"},
+		"a pattern, for which none is unknown":   {"events = ['*']", "", ""},
+		"emitted events":                         {"events = ['customer.*']", "", "events"},
 		"unknown events, decided by the file":    {"events = ['unknown']", "events = ['a']", ""},
 		"what is past":                           {"start_from = 'start'", "", "start_from"},
 		"what is past, decided by the file":      {"start_from = 'start'", "start_from = 'now'", ""},
@@ -139,7 +140,7 @@ func TestASectionIsReadAsStrictlyAsTheFile(t *testing.T) {
 		"a wrong key":     {asking(t, "ok", "\nlimts.time = '1s'"), `its section inbox.manifest: read the manifest: line 2: unknown key "limts.time"; did you mean "limits.time"?`},
 		"a later key":     {asking(t, "ok", "[http]\nallow = []"), `"http" is not in this version`},
 		"two of them":     {wasm + wasm[len(wasm)-17:], "several sections inbox.manifest"},
-		"a huge one":      {asking(t, "ok", "#"+strings.Repeat("x", release.MaxSection)), "65537 bytes, more than 65536"},
+		"a huge one":      {asking(t, "ok", "#"+strings.Repeat("x", release.MaxManifest)), "65537 bytes, more than 65536"},
 		"one that is cut": {wasm[:len(wasm)-1], "cut off"},
 	} {
 		if _, err := release.Agree("p", []byte(c.wasm), nil, 1); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), c.says) {

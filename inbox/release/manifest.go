@@ -1,7 +1,6 @@
 package release
 
 import (
-	"bytes"
 	"errors"
 	"strings"
 	"time"
@@ -11,21 +10,20 @@ import (
 	"inbox/inbox"
 )
 
-// file is NAME.toml as it is written. Pointers tell what is not there from what is zero.
+// file is NAME.toml without its tables where and config, whose values are taken as they are written. Pointers tell what is not
+// there from what is zero.
 type file struct {
-	Events      *[]string      `toml:"events"`
-	EventTypes  *[]string      `toml:"event_types"`
-	Sources     *[]string      `toml:"sources"`
-	Modes       *[]string      `toml:"modes"`
-	Where       map[string]any `toml:"where"`
-	KeyBy       *string        `toml:"key_by"`
-	Order       *string        `toml:"order"`
-	OnFailure   *string        `toml:"on_failure"`
-	Concurrency *int64         `toml:"concurrency"`
-	Reuse       *int64         `toml:"reuse"`
-	StartFrom   any            `toml:"start_from"`
-	Engine      *string        `toml:"engine"`
-	Config      map[string]any `toml:"config"`
+	Events      *[]string `toml:"events"`
+	EventTypes  *[]string `toml:"event_types"`
+	Sources     *[]string `toml:"sources"`
+	Modes       *[]string `toml:"modes"`
+	KeyBy       *string   `toml:"key_by"`
+	Order       *string   `toml:"order"`
+	OnFailure   *string   `toml:"on_failure"`
+	Concurrency *int64    `toml:"concurrency"`
+	Reuse       *int64    `toml:"reuse"`
+	StartFrom   any       `toml:"start_from"`
+	Engine      *string   `toml:"engine"`
 	Retry       struct {
 		MaxAttempts *int64  `toml:"max_attempts"`
 		Base        *string `toml:"base"`
@@ -55,25 +53,51 @@ var keys = []string{
 var laterKeys = []string{"http", "emit", "secrets"}
 
 // ParseManifest reads NAME.toml. It reports everything that is wrong at once, with lines; the error is Invalid. Fields
-// that are not there are zero: [inbox.Manifest.WithDefaults] fills them in.
+// that are not there are zero: [inbox.Manifest.WithDefaults] fills them in. A byte order mark is passed over.
 func ParseManifest(text []byte) (inbox.Manifest, error) {
-	p := parser{lines: linesOf(text)}
+	m, _, err := parseManifest(text)
+	return m, err
+}
+
+// parseManifest is ParseManifest that also returns what is written.
+func parseManifest(raw []byte) (inbox.Manifest, *outline, error) {
+	if len(raw) > MaxManifest {
+		return inbox.Manifest{}, nil, inbox.Errorf(inbox.Invalid, "read the manifest", "it has %d bytes, more than %d", len(raw), MaxManifest)
+	}
+	text, err := inbox.FileText(raw)
+	if err != nil {
+		return inbox.Manifest{}, nil, inbox.Errorf(inbox.Invalid, "read the manifest", "%w", err)
+	}
+	o := outlineOf([]byte(text))
+	if o.err != nil {
+		return inbox.Manifest{}, nil, o.err
+	}
+	p := parser{outline: o}
+	m, ok := p.manifest(text)
+	if err := p.err(); err != nil || !ok {
+		return inbox.Manifest{}, nil, err
+	}
+	return m, o, nil
+}
+
+// manifest reads the values. It reports whether they could be read; what is wrong with them the parser has collected.
+func (p *parser) manifest(text string) (inbox.Manifest, bool) {
 	var f file
-	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil && !p.unknown(err) {
-		return inbox.Manifest{}, p.err()
+	if err := toml.NewDecoder(strings.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil && !p.unknown(err) {
+		return inbox.Manifest{}, false
 	}
 	m := inbox.Manifest{
 		Events: p.patterns("events", f.Events), EventTypes: p.patterns("event_types", f.EventTypes),
-		Sources: p.patterns("sources", f.Sources), Modes: p.modes(f.Modes), Where: p.where(f.Where),
-		KeyBy: p.keyBy(f.KeyBy), Order: oneOf(&p, "order", f.Order, inbox.ByKey, inbox.Global, inbox.Unsorted),
+		Sources: p.patterns("sources", f.Sources), Modes: p.modes(f.Modes), Where: p.where(),
+		KeyBy: p.keyBy(f.KeyBy), Order: oneOf(p, "order", f.Order, inbox.ByKey, inbox.Global, inbox.Unsorted),
 		Concurrency: p.within("concurrency", f.Concurrency, 1, 64), Reuse: p.within("reuse", f.Reuse, 1, 1_000_000),
-		StartFrom: p.startFrom(f.StartFrom), Config: p.config(f.Config),
-		Engine: oneOf(&p, "engine", f.Engine, inbox.Compiler, inbox.Interpreter),
+		StartFrom: p.startFrom(f.StartFrom), Config: p.config(),
+		Engine: oneOf(p, "engine", f.Engine, inbox.Compiler, inbox.Interpreter),
 		Policy: inbox.Policy{
 			MaxAttempts: p.within("retry.max_attempts", f.Retry.MaxAttempts, 1, 1000),
 			Base:        p.duration("retry.base", f.Retry.Base, 100*time.Millisecond, 24*time.Hour),
 			Max:         p.duration("retry.max", f.Retry.Max, 100*time.Millisecond, 30*24*time.Hour),
-			OnFailure:   oneOf(&p, "on_failure", f.OnFailure, inbox.Park, inbox.Continue, inbox.Block),
+			OnFailure:   oneOf(p, "on_failure", f.OnFailure, inbox.Park, inbox.Continue, inbox.Block),
 		},
 		Limits: inbox.Limits{
 			Time:   p.duration("limits.time", f.Limits.Time, time.Millisecond, 10*time.Minute),
@@ -94,10 +118,7 @@ func ParseManifest(text []byte) (inbox.Manifest, error) {
 		}
 		p.wrong(key, "makes the first wait, %s, longer than the longest, %s", d.Base, d.Max)
 	}
-	if err := p.err(); err != nil {
-		return inbox.Manifest{}, err
-	}
-	return m, nil
+	return m, true
 }
 
 // unknown takes over what the TOML reader found wrong. It reports whether the rest can be read: keys that it does not
@@ -108,6 +129,9 @@ func (p *parser) unknown(err error) (goOn bool) {
 	switch {
 	case errors.As(err, &missing):
 		for _, e := range missing.Errors {
+			if table := e.Key()[0]; table == "where" || table == "config" {
+				continue // they are read by their outline
+			}
 			row, _ := e.Position()
 			p.say(row, unknownKey(strings.Join(e.Key(), ".")))
 		}

@@ -9,9 +9,11 @@ package release
 import (
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inbox/inbox"
@@ -40,6 +42,7 @@ type Options struct {
 	Tick     <-chan time.Time // looks at the folder; default: every 100 ms
 	Now      func() time.Time // default time.Now
 	Unpin    func(ctx context.Context, plugin string) error
+	Head     func() int64 // newest seq of the log; nil: a new plugin begins after what is stored when it goes live
 }
 
 // Live is a release that runs.
@@ -72,6 +75,7 @@ const (
 	StateAside     State = "set_aside" // it failed at once, or ended the program; the one before it runs, if there is one
 	StateSuspect   State = "suspect"   // it may have ended the program; it waits until it can run without other suspects
 	StateAbsent    State = "absent"    // there is no file; the plugin keeps its place
+	StateStray     State = "stray"     // a file that belongs to no plugin, though somebody seems to have meant it to
 )
 
 // Entry is what is known of a plugin's file.
@@ -90,21 +94,26 @@ type Entry struct {
 
 // Shelf watches the folder. Make it with New, then call Run.
 type Shelf struct {
-	opt   Options
-	mu    sync.Mutex // guards books as a map, the entry of each, and again
-	books map[string]*book
-	again []string // plugins to be read again
-	wake  chan struct{}
+	opt     Options
+	mu      sync.Mutex // guards books and strays as maps, the entry of each book, again and trouble
+	books   map[string]*book
+	strays  map[string]*book // by the names of files
+	trouble string           // why the folder cannot be read; empty when it can
+	again   []string         // plugins to be read again
+	wake    chan struct{}
+	calls   chan func()
+	began   int64        // newest seq when it was made
+	reads   atomic.Int64 // how often the files of a plugin were read
 
 	// The rest belongs to Run's goroutine.
-	jobs       []*job    // to be compiled, in order
-	compiling  bool      // one of them is: compiling takes a core and much memory
-	compiled   chan *job // hands it back
-	unreadable string    // why the folder cannot be read, as last said
-	closing    sync.WaitGroup
-	reckoned   bool      // what the end before says of the releases is known
-	turn       string    // plugin whose suspect release runs without other suspects; empty for none
-	calm       time.Time // no suspect runs before: if the program ends even so, it is none of them
+	jobs      []*job    // to be compiled, in order
+	compiling bool      // one of them is: compiling takes a core and much memory
+	compiled  chan *job // hands it back
+	unsure    string    // why it is not known how the program ended before, as last said
+	closing   sync.WaitGroup
+	reckoned  bool      // what the end before says of the releases is known
+	turn      string    // plugin whose suspect release runs without other suspects; empty for none
+	calm      time.Time // no suspect runs before: if the program ends even so, it is none of them
 }
 
 // book is one plugin. Its fields but entry belong to Run's goroutine.
@@ -115,18 +124,26 @@ type book struct {
 	waits      bool  // its release is a suspect whose turn has not come
 	tries      int   // since something that passes, such as a full disk, kept the file from being a release
 	wait       int   // looks until it is tried again; zero: it is not
+	start      int64 // seq after which the plugin begins if it is new
+	found      *found
 	entry      Entry // guarded by Shelf.mu
 }
 
 // pollEvery is how often the folder is looked at: a look costs well under a millisecond.
 const pollEvery = 100 * time.Millisecond
 
-// New returns a Shelf.
+// New returns a Shelf. A plugin whose files are there already, and that is new, begins after what is stored now.
 func New(o Options) *Shelf {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Shelf{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), compiled: make(chan *job)}
+	s := &Shelf{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), calls: make(chan func()), compiled: make(chan *job)}
+	if o.Head != nil {
+		s.began = o.Head()
+	} else {
+		s.began = math.MaxInt64 - 1 // the store takes its newest
+	}
+	return s
 }
 
 // Run watches until ctx is done, then ends every program after its running attempts. A module that is being compiled then,
@@ -147,16 +164,7 @@ func (s *Shelf) Run(ctx context.Context) error {
 	s.look(ctx, true)
 	for ctx.Err() == nil {
 		s.start(ctx)
-		select {
-		case <-tick:
-			s.look(ctx, false)
-		case <-s.wake:
-			s.reread()
-			s.look(ctx, false)
-		case j := <-s.compiled:
-			s.finish(ctx, j)
-		case <-ctx.Done():
-		}
+		s.await(ctx, tick)
 	}
 	for _, b := range s.books {
 		if b.live != nil {
@@ -166,6 +174,22 @@ func (s *Shelf) Run(ctx context.Context) error {
 	s.closing.Wait()
 	s.endCleanly(ctx)
 	return nil
+}
+
+// await does what is to be done next.
+func (s *Shelf) await(ctx context.Context, tick <-chan time.Time) {
+	select {
+	case <-tick:
+		s.look(ctx, false)
+	case <-s.wake:
+		s.reread()
+		s.look(ctx, false)
+	case j := <-s.compiled:
+		s.finish(ctx, j)
+	case call := <-s.calls:
+		call()
+	case <-ctx.Done():
+	}
 }
 
 // Reload has a plugin's file read again, although it did not change: after its pin did.
@@ -190,13 +214,44 @@ func (s *Shelf) reread() {
 	s.again = nil
 }
 
-// List returns all plugins that have or had a file, by name.
+// Forget has something done while no release of a plugin runs or is being made one, and forgets what is known of its files.
+// It is a Conflict when it has files.
+func (s *Shelf) Forget(ctx context.Context, plugin string, do func() error) error {
+	done := make(chan error, 1)
+	call := func() {
+		if b := s.books[plugin]; !s.gone(plugin) || (b != nil && (b.live != nil || b.busy)) {
+			done <- inbox.Errorf(inbox.Conflict, "", "plugin %s has its file in the plugins folder, or runs", plugin).
+				WithHint("take " + plugin + ".wasm and " + plugin + ".toml out of the plugins folder first")
+			return
+		}
+		err := do()
+		if err == nil {
+			s.mu.Lock()
+			delete(s.books, plugin)
+			s.mu.Unlock()
+		}
+		done <- err
+	}
+	select {
+	case s.calls <- call:
+		return <-done
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// List returns all plugins that have or had a file, and the files that belong to none, by name.
 func (s *Shelf) List() []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []Entry
 	for _, b := range s.books {
 		list = append(list, b.entry)
+	}
+	for _, b := range s.strays {
+		if b.tries >= strayLooks {
+			list = append(list, b.entry)
+		}
 	}
 	slices.SortFunc(list, func(a, b Entry) int { return strings.Compare(a.Plugin, b.Plugin) })
 	return list

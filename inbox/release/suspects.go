@@ -98,13 +98,13 @@ func (t *Tally) survived(now time.Time) bool {
 func (s *Shelf) reckon(ctx context.Context) {
 	list, err := s.opt.Watch.Reckon(ctx)
 	if err != nil {
-		if ctx.Err() == nil && s.unreadable != err.Error() {
+		if ctx.Err() == nil && s.unsure != err.Error() {
 			s.opt.Log.Error("cannot find out how the program ended before; plugins wait", "error", err)
-			s.unreadable = err.Error()
+			s.unsure = err.Error()
 		}
 		return
 	}
-	s.reckoned, s.unreadable = true, ""
+	s.reckoned = true
 	var suspects []string
 	for i := range list {
 		switch one := &list[i]; {
@@ -122,7 +122,7 @@ func (s *Shelf) reckon(ctx context.Context) {
 }
 
 // patrol spares what has survived, and gives suspects their turn, one at a time, in the order of their names.
-func (s *Shelf) patrol(ctx context.Context) {
+func (s *Shelf) patrol(ctx context.Context, stamps map[string]string) {
 	now := s.opt.Now()
 	for _, b := range s.books {
 		if l := b.live; l != nil && !l.spared && !now.Before(l.again) && l.Tally.survived(now) {
@@ -140,7 +140,7 @@ func (s *Shelf) patrol(ctx context.Context) {
 		if b := s.books[name]; b.waits {
 			s.opt.Log.Info("a suspect runs without the others now", "plugin", name)
 			s.turn, b.waits, b.read = name, false, readAgain
-			b.seen = stampOfPlugin(s.opt.Dir, name) // it has waited long enough
+			b.seen = stamps[name] // it has waited long enough
 			return
 		}
 	}

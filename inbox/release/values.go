@@ -15,43 +15,13 @@ import (
 
 // parser collects what is wrong with a manifest.
 type parser struct {
-	lines    map[string]int // of every key, by its dotted path
+	*outline
 	problems []problem
 }
 
 type problem struct {
 	line int
 	text string
-}
-
-// linesOf finds the line of every key, so that also a value that only we know to be wrong can be found. What is not well
-// formed is reported by the reader of the values.
-func linesOf(text []byte) map[string]int {
-	lines := map[string]int{}
-	var p unstable.Parser
-	p.Reset(text)
-	table := ""
-	for p.NextExpression() {
-		e := p.Expression()
-		path, line := "", 0
-		if e.Kind == unstable.KeyValue {
-			path = table
-		}
-		for key := e.Key(); key.Next(); {
-			if path != "" {
-				path += "."
-			}
-			path += string(key.Node().Data)
-			line = p.Shape(key.Node().Raw).Start.Line
-		}
-		if e.Kind == unstable.Table {
-			table = path
-		}
-		if lines[path] == 0 {
-			lines[path] = line
-		}
-	}
-	return lines
 }
 
 func (p *parser) say(line int, text string) { p.problems = append(p.problems, problem{line, text}) }
@@ -68,7 +38,14 @@ func (p *parser) err() error {
 	}
 	slices.SortStableFunc(p.problems, func(a, b problem) int { return a.line - b.line })
 	var texts []string
-	for _, one := range p.problems {
+	for i, one := range p.problems {
+		if i == maxProblems {
+			texts = append(texts, fmt.Sprintf("and %d more", len(p.problems)-i))
+			break
+		}
+		if len(one.text) > maxProblem {
+			one.text = strings.ToValidUTF8(one.text[:maxProblem], "") + " …"
+		}
 		if one.line > 0 {
 			one.text = fmt.Sprintf("line %d: %s", one.line, one.text)
 		}
@@ -76,6 +53,12 @@ func (p *parser) err() error {
 	}
 	return inbox.Errorf(inbox.Invalid, "read the manifest", "%s", strings.Join(texts, "; ")).WithHint("docs/PLUGIN-ABI.md lists the keys")
 }
+
+// Bounds of what is said of a manifest: it stands in logs and tables.
+const (
+	maxProblems = 20
+	maxProblem  = 300 // bytes
+)
 
 func unknownKey(key string) string {
 	for _, later := range laterKeys {
@@ -187,6 +170,12 @@ const (
 	maxPointer  = 1000 // bytes
 )
 
+// Bounds of the conditions of where: each event's body is looked through once for each of them.
+const (
+	maxConditions = 64
+	maxValues     = 1000
+)
+
 // pointers returns JSON pointers, of which "" is the whole. No list is nil, a list of none is not.
 func (p *parser) pointers(key string, list *[]string) []string {
 	if list == nil {
@@ -212,7 +201,7 @@ func (p *parser) keyBy(v *string) inbox.KeyBy {
 		return ""
 	}
 	k := inbox.KeyBy(*v)
-	if ptr, ok := k.Pointer(); *v == "" || (ok && !pointerPattern.MatchString(ptr)) {
+	if ptr, ok := k.Pointer(); *v == "" || len(*v) > maxPointer || (ok && !pointerPattern.MatchString(ptr)) {
 		p.wrong("key_by", "is %q, not \"key\", \"customer_reference\" or a JSON pointer such as \"/data/id\"", *v)
 	}
 	return k
@@ -238,53 +227,71 @@ func (p *parser) startFrom(v any) inbox.StartFrom {
 	return inbox.StartFrom{}
 }
 
+// table returns the values of a table of texts, numbers and such, in the order of their names.
+func (p *parser) table(name string, each func(key string, v value)) {
+	values, ok := p.members(name)
+	if !ok {
+		p.wrong(name, "is not a table: write [%s] over its keys", name)
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if v := values[key]; v.depth != 2 {
+			p.wrong(name+"."+key, "is neither a text, a number, true nor false: a key with dots needs quotation marks")
+		} else {
+			each(key, v)
+		}
+	}
+}
+
 // where reads conditions: a JSON pointer to a value or a list of values.
-func (p *parser) where(v map[string]any) []inbox.Condition {
+func (p *parser) where() []inbox.Condition {
 	var list []inbox.Condition
-	for _, pointer := range slices.Sorted(maps.Keys(v)) {
+	p.table("where", func(pointer string, v value) {
 		key := "where." + pointer
 		if !pointerPattern.MatchString(pointer) {
 			p.wrong(key, "is not a JSON pointer such as \"/data/status/status\"")
 		}
-		values, ok := v[pointer].([]any)
-		if !ok {
-			values = []any{v[pointer]}
+		values := []value{v}
+		if v.kind == unstable.Array {
+			values = v.list
 		}
 		if len(values) == 0 {
 			p.wrong(key, "is empty, which lets nothing through")
 		}
+		if len(pointer) > maxPointer {
+			p.wrong(key[:20]+"…", "has a pointer of %d bytes, more than %d", len(pointer), maxPointer)
+		}
+		if len(values) > maxValues {
+			p.wrong(key, "has %d values, more than %d", len(values), maxValues)
+			return
+		}
 		c := inbox.Condition{Pointer: pointer}
 		for _, x := range values {
-			text, ok := scalar(x)
+			text, ok := x.json()
 			if !ok {
-				p.wrong(key, "is neither a text, a number, true nor false, nor a list of them")
+				p.wrong(key, "is neither a text, a number that JSON has, true nor false, nor a list of them")
 			}
 			c.Values = append(c.Values, text)
 		}
 		list = append(list, c)
+	})
+	if len(list) > maxConditions {
+		p.wrong("where", "has %d conditions, more than %d", len(list), maxConditions)
 	}
 	return list
 }
 
-func (p *parser) config(v map[string]any) map[string]string {
-	if len(v) == 0 {
-		return nil
-	}
-	out := make(map[string]string, len(v))
-	for _, key := range slices.Sorted(maps.Keys(v)) {
-		text, ok := scalar(v[key])
+// config reads what is handed to the plugin: a value is the text that is written, so 1.10 stays 1.10.
+func (p *parser) config() map[string]string {
+	out := map[string]string{}
+	p.table("config", func(key string, v value) {
+		text, ok := v.scalar()
 		if !ok {
-			p.wrong("config."+key, "is neither a text, a number, true nor false")
+			p.wrong("config."+key, "is neither a text, a number, a date, true nor false")
 		}
 		out[key] = text
+	})
+	if len(out) == 0 {
+		return nil
 	}
 	return out
-}
-
-func scalar(v any) (string, bool) {
-	switch v.(type) {
-	case string, int64, float64, bool:
-		return fmt.Sprint(v), true
-	}
-	return "", false
 }

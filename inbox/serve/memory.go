@@ -79,6 +79,9 @@ func (m *memory) parts() []MemoryPart {
 func Memory(s *config.Settings, events int64) (parts []MemoryPart, skipped []string, err error) {
 	m := newMemory(s, events)
 	err = release.Survey(s.Plugins, parallel(), func(f release.Found) {
+		if f.Stray {
+			return
+		}
 		n, bad := host.Needs(f.Wasm, &f.Manifest, m.document)
 		if f.Err != nil || bad != nil {
 			skipped = append(skipped, f.Plugin)

@@ -2,6 +2,8 @@ package serve
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,39 +36,6 @@ func (h *house) Files(ctx context.Context) ([]api.File, error) {
 	return files, nil
 }
 
-// Inspect describes the module of a release: the one that runs, or one that is kept.
-func (h *house) Inspect(ctx context.Context, plugin, id string) (*api.Module, error) {
-	for _, e := range h.shelf.List() {
-		if e.Plugin == plugin && e.Live == id && e.Info != nil {
-			m := api.Module(*e.Info)
-			return &m, nil
-		}
-	}
-	releases, err := h.store.Releases(ctx, plugin)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == id })
-	if i < 0 {
-		return nil, inbox.Errorf(inbox.NotFound, "", "plugin %s has no release %s", plugin, id)
-	}
-	wasm, err := os.ReadFile(filepath.Join(h.settings.Data, "releases", id+".wasm"))
-	if err != nil {
-		return nil, inbox.Errorf(inbox.NotFound, "read the release", "%w", err)
-	}
-	a, err := release.Agree(plugin, wasm, releases[i].Manifest, 1)
-	if err != nil {
-		return nil, err
-	}
-	program, err := h.host.Compile(ctx, wasm, &a.Manifest)
-	if err != nil {
-		return nil, err
-	}
-	defer program.Close(context.WithoutCancel(ctx))
-	m := api.Module(program.Info())
-	return &m, nil
-}
-
 // Manifest returns what is in force for the release of a plugin that runs; nil when none does.
 func (h *house) Manifest(_ context.Context, plugin string) (*inbox.Manifest, error) {
 	for _, e := range h.shelf.List() {
@@ -82,28 +51,10 @@ func (h *house) Terms(ctx context.Context, plugin, id string) ([]api.Term, error
 	return Terms(ctx, h.store, h.settings, plugin, id)
 }
 
-// Terms reads what a plugin asks for and is granted: by its files in the plugins folder, or in a release that is kept, with
-// a server or without. There are none when it has neither.
+// Terms returns what a plugin asks for and is granted: by its files in the plugins folder, or in a release that is kept, with
+// a server or without. It is NotFound when there is no such module.
 func Terms(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) ([]api.Term, error) {
-	dir, name := s.Plugins, plugin
-	var text []byte
-	if id != "" {
-		dir, name = filepath.Join(s.Data, "releases"), id
-		releases, err := st.Releases(ctx, plugin)
-		if err != nil {
-			return nil, err
-		}
-		if i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == id }); i >= 0 {
-			text = releases[i].Manifest
-		}
-	} else if b, err := os.ReadFile(filepath.Join(dir, name+".toml")); err == nil {
-		text = b
-	}
-	wasm, err := os.ReadFile(filepath.Join(dir, name+".wasm"))
-	if err != nil {
-		return nil, inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
-	}
-	a, err := release.Agree(plugin, wasm, text, 1)
+	a, err := agreement(ctx, st, s, plugin, id)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +63,49 @@ func Terms(ctx context.Context, st *store.Store, s *config.Settings, plugin, id 
 		terms[i] = api.Term(t)
 	}
 	return terms, nil
+}
+
+func agreement(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) (*release.Agreement, error) {
+	if id == "" {
+		c, err := release.ReadCandidate(filepath.Join(s.Plugins, plugin+".wasm"))
+		if err != nil {
+			return nil, err
+		}
+		return c.Agreement, nil
+	}
+	releases, err := st.Releases(ctx, plugin)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == id })
+	if i < 0 {
+		return nil, inbox.Errorf(inbox.NotFound, "", "plugin %s has no release %s", plugin, id)
+	}
+	return release.AgreeWith(plugin, releases[i].Asks, releases[i].Manifest, 1)
+}
+
+// Remove has a plugin forgotten that has no file, once nothing of it is under way.
+func (h *house) Remove(ctx context.Context, plugin string, do func() ([]string, error)) error {
+	return h.shelf.Forget(ctx, plugin, func() error {
+		if !h.dispatch.Forget(ctx, plugin) {
+			return inbox.Errorf(inbox.Conflict, "", "attempts of plugin %s are still ending", plugin).WithHint("try again in some seconds")
+		}
+		unused, err := do()
+		if err != nil {
+			return err
+		}
+		return RemoveKept(h.settings, unused)
+	})
+}
+
+// RemoveKept deletes the kept modules of releases.
+func RemoveKept(s *config.Settings, releases []string) error {
+	for _, id := range releases {
+		if err := os.Remove(filepath.Join(s.Data, "releases", id+".wasm")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return inbox.Errorf(inbox.Unavailable, "delete a kept module", "%w", err).WithHint("the plugin is forgotten; the file may be deleted")
+		}
+	}
+	return nil
 }
 
 // Changed has the plugin's pump look at the store, and its file read again, in case its pin changed.
@@ -128,6 +122,9 @@ func (h *house) Resume() { h.dispatch.Resume() }
 // Notes returns what else an operator should know.
 func (h *house) Notes(context.Context) []string {
 	notes := slices.Clone(h.settings.Notes)
+	if trouble := h.shelf.Trouble(); trouble != "" {
+		notes = append(notes, "the plugins folder cannot be read, and what runs goes on: "+trouble)
+	}
 	if h.dispatch.Paused() {
 		notes = append(notes, "everything is paused: the server began with --paused")
 	}

@@ -123,13 +123,6 @@ func mode(t *testing.T, path string, mode fs.FileMode) {
 	}
 }
 
-func give(t *testing.T, path string) {
-	t.Helper()
-	if err := os.Chown(path, another, another); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // alone fails the test if others can use anything in a directory.
 func alone(t *testing.T, dir string) {
 	t.Helper()

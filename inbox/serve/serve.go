@@ -88,6 +88,9 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	if err := ownData(s.Data, o.Log); err != nil {
 		return err
 	}
+	if err := guardPlugins(s.Plugins, o.Log); err != nil {
+		return err
+	}
 	lock, err := store.WaitLock(ctx, s.Data, 5*time.Second)
 	if err != nil {
 		return err
@@ -121,6 +124,15 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	return h.live(ctx, doors)
 }
 
+// guardPlugins refuses a plugins folder that somebody else could change, unless it is ours to mend.
+func guardPlugins(dir string, log *slog.Logger) error {
+	mended, err := release.Guard(dir, true)
+	if mended != "" {
+		log.Warn(mended)
+	}
+	return err
+}
+
 // build joins the rooms.
 func (h *house) build() {
 	h.dispatch = dispatch.New(dispatch.Options{
@@ -135,7 +147,7 @@ func (h *house) build() {
 	})
 	h.shelf = release.New(release.Options{
 		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Watch: h.store, Log: h.log,
-		Parallel: parallel(), Unpin: h.store.Unpin, OnChange: h.change,
+		Parallel: parallel(), Unpin: h.store.Unpin, OnChange: h.change, Head: h.store.Head,
 	})
 }
 

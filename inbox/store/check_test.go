@@ -31,7 +31,7 @@ var breaks = map[string]string{
 	"nothing overtakes in a lane": `INSERT INTO attempts SELECT l.plugin, e.seq, 0, 1, 'ok', 'done', 1, 1, 1, NULL, NULL, 0, NULL, 0, NULL
 		FROM lanes l JOIN events e ON e.mode = l.mode AND e.key = l.key AND e.seq > l.next WHERE l.state = 'parked' LIMIT 1`,
 	"a parked lane has its dead letter":                  `UPDATE dead SET resolution = 'discarded', resolved_at = 1 WHERE parks = 1 AND resolution = ''`,
-	"what is kept of a plugin is of one that is known":   `INSERT INTO releases VALUES (NULL, 99, 'x', 'x', 1, x'', 1, '')`,
+	"what is kept of a plugin is of one that is known":   `INSERT INTO releases VALUES (NULL, 99, 'x', 'x', 1, x'', 1, '', x'', x'')`,
 	"attempts are of events and releases that are there": `UPDATE attempts SET release = 77 WHERE seq = 1`,
 	"attempts are numbered without a gap":                `UPDATE attempts SET attempt = 7 WHERE seq = 1 AND run = 0`,
 	"a plugin has no first run from before its start":    `UPDATE plugins SET started_at = cursor`,

@@ -9,10 +9,11 @@ import (
 	"inbox/inbox"
 )
 
-// nameCache remembers the numbers of plugins: they never change.
+// nameCache remembers the numbers of plugins: they do not change until a plugin is removed.
 type nameCache struct {
-	mu  sync.RWMutex
-	ids map[string]int64
+	mu    sync.RWMutex
+	ids   map[string]int64
+	drops int // plugins that were removed: what was read before the last of them is not remembered
 }
 
 func (c *nameCache) get(name string) (int64, bool) {
@@ -22,13 +23,29 @@ func (c *nameCache) get(name string) (int64, bool) {
 	return id, ok
 }
 
-func (c *nameCache) put(name string, id int64) {
+func (c *nameCache) put(name string, id int64, drops int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if drops != c.drops {
+		return
+	}
 	if c.ids == nil {
 		c.ids = map[string]int64{}
 	}
 	c.ids[name] = id
+}
+
+func (c *nameCache) dropped() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.drops
+}
+
+func (c *nameCache) drop(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.ids, name)
+	c.drops++
 }
 
 // plugin returns the number of a plugin inside a transaction.
@@ -50,6 +67,7 @@ func (s *Store) pluginID(ctx context.Context, name string) (int64, error) {
 		return id, nil
 	}
 	var id int64
+	drops := s.ids.dropped()
 	err := s.readers.QueryRowContext(ctx, `SELECT id FROM plugins WHERE name = ?`, name).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, noPlugin(name)
@@ -57,7 +75,7 @@ func (s *Store) pluginID(ctx context.Context, name string) (int64, error) {
 	if err != nil {
 		return 0, readError(err)
 	}
-	s.ids.put(name, id)
+	s.ids.put(name, id, drops)
 	return id, nil
 }
 

@@ -109,6 +109,7 @@ func everything(t *testing.T, w *world) {
 		"resume":  s.ResumeHold(ctx, operator, "p"),
 		"pin":     s.SetPin(ctx, operator, "p", "r", "x"),
 		"unpin":   s.Unpin(ctx, "p"),
+		"remove":  removed(s),
 		"audit":   s.Audit(ctx, operator, "reveal", "event 1"),
 		"refused": s.EachRefused(ctx, "q", func(*inbox.Refused) error { return nil }),
 		"backup":  s.Backup(ctx, operator, t.TempDir()+"/copy.db"),
@@ -148,6 +149,15 @@ func free(t *testing.T, w *world) {
 }
 
 // otherLanes parks and readies lanes that are not made by the key of events, and asks about them.
+// removed has a plugin forgotten that was only just made known.
+func removed(s *store.Store) error {
+	if err := s.Register(ctx, "gone", inbox.StartFrom{}); err != nil {
+		return err
+	}
+	_, err := s.RemovePlugin(ctx, operator, "gone")
+	return err
+}
+
 func otherLanes(t *testing.T, w *world) {
 	t.Helper()
 	for plugin, keying := range map[string]string{"g": "global key", "r": "key customer_reference", "n": "none key"} {

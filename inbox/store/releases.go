@@ -48,19 +48,17 @@ func (s *Store) AuditLog(ctx context.Context, f inbox.AuditFilter) ([]inbox.Audi
 	return list, err
 }
 
-// SaveRelease records a release, once.
+// SaveRelease records a release, once. What was found out about its module is replaced.
 func (s *Store) SaveRelease(ctx context.Context, r inbox.Release) error {
 	return s.write(ctx, func(t *tx) error {
 		p, err := t.plugin(r.Plugin)
 		if err != nil {
 			return err
 		}
-		manifest := r.Manifest
-		if manifest == nil {
-			manifest = []byte{}
-		}
-		_, err = t.exec(`INSERT INTO releases (plugin, id, wasm, size, manifest, created_at, actor) VALUES (?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (plugin, id) DO NOTHING`, p, r.ID, r.Wasm, r.Size, manifest, millis(r.CreatedAt), r.Actor)
+		blob := func(b []byte) []byte { return append([]byte{}, b...) } // nil would be NULL
+		_, err = t.exec(`INSERT INTO releases (plugin, id, wasm, size, manifest, created_at, actor, asks, module) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (plugin, id) DO UPDATE SET module = excluded.module WHERE length(excluded.module) > 0`,
+			p, r.ID, r.Wasm, r.Size, blob(r.Manifest), millis(r.CreatedAt), r.Actor, blob(r.Asks), blob(r.Module))
 		return err
 	})
 }
@@ -72,10 +70,10 @@ func (s *Store) Releases(ctx context.Context, plugin string) ([]inbox.Release, e
 		return nil, err
 	}
 	var list []inbox.Release
-	err = s.each(ctx, `SELECT id, wasm, size, manifest, created_at, actor FROM releases WHERE plugin = ? ORDER BY num DESC`, []any{p}, func(row scanner) error {
+	err = s.each(ctx, `SELECT id, wasm, size, manifest, created_at, actor, asks, module FROM releases WHERE plugin = ? ORDER BY num DESC`, []any{p}, func(row scanner) error {
 		r := inbox.Release{Plugin: plugin}
 		var created int64
-		if err := row.Scan(&r.ID, &r.Wasm, &r.Size, &r.Manifest, &created, &r.Actor); err != nil {
+		if err := row.Scan(&r.ID, &r.Wasm, &r.Size, &r.Manifest, &created, &r.Actor, &r.Asks, &r.Module); err != nil {
 			return err
 		}
 		r.CreatedAt = fromMillis(created)

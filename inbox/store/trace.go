@@ -155,7 +155,7 @@ func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.Lan
 		if err != nil && inbox.KindOf(err) != inbox.NotFound && !errors.Is(err, ErrDamaged) {
 			failed = err
 		}
-		return inbox.Scalars(payload.Body)(pointer)
+		return inbox.Scalars(payload.Body).Text(pointer)
 	}
 	return p.keying.Lane(e, inbox.Digested(at, s.LaneDigest)), failed
 }

@@ -41,7 +41,7 @@ func actors() []actor {
 			wants:    func(s *sent) bool { return s.known && s.mode == inbox.Live },
 		}, {
 			name: "takes-all", wasm: sessionGuest, attempts: 3, leaves: inbox.BadResult,
-			settings: "events = [\"*\"]\nreuse = 8\non_failure = \"continue\"\n" + common + "max_attempts = 3\n",
+			settings: "events = [\"*\", \"unknown\"]\nreuse = 8\non_failure = \"continue\"\n" + common + "max_attempts = 3\n",
 			wants:    func(*sent) bool { return true },
 		},
 	}

@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"inbox/inbox"
+	"inbox/inbox/config"
+	"inbox/inbox/release"
+)
+
+// aboutFiles reports whether a reason is about a file in the plugins folder, at which doctor looks itself.
+func aboutFiles(code string) bool { return code == "stray_file" || code == "refused_file" }
+
+// plugins looks at the plugins folder: who may write to it, and what lies in it that belongs to no plugin.
+func (x *exam) plugins(s *config.Settings) {
+	before, n := len(x.list), 0
+	if _, err := release.Guard(s.Plugins, false); err != nil {
+		x.wrong("plugins folder", err)
+	}
+	err := release.Survey(s.Plugins, 1, func(f release.Found) {
+		switch {
+		case f.Stray:
+			x.warn("plugins folder", inbox.HintOf(f.Err), "%s", f.Err)
+		case f.Err != nil:
+			x.warn("plugins folder", inbox.HintOf(f.Err), "%s: %s", f.Plugin, f.Err)
+		default:
+			n++
+		}
+	})
+	if err != nil {
+		x.wrong("plugins folder", err)
+	}
+	if len(x.list) == before && n > 0 {
+		x.ok("plugins folder", "%s, %s", s.Plugins, plural(n, "plugin", "plugins"))
+	}
+}

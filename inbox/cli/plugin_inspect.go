@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"inbox/inbox/api"
+)
+
+// printForce writes what is in force for a plugin, and, apart from it, what its file says when that is something else.
+func (p *program) printForce(d *api.PluginDetail) error {
+	heading := "asked for and granted"
+	if d.Release == "" {
+		heading += " by its file, which is not in force"
+	} else if len(d.FileTerms) > 0 || d.File != d.Release {
+		heading += " in release " + d.Release
+	}
+	if err := p.printTerms(heading, d.Terms); err != nil {
+		return err
+	}
+	if d.Manifest != "" {
+		if err := p.print("\nmanifest\n%s", manyLines(d.Manifest, "  ")); err != nil {
+			return err
+		}
+	}
+	if len(d.FileTerms) == 0 {
+		return nil
+	}
+	return p.printTerms("asked for and granted by its file as it is now, which is not in force", d.FileTerms)
+}
+
+// importsText writes the imports of a module, each once, by the module that they come from.
+func importsText(imports []string) string {
+	names := map[string][]string{}
+	for _, one := range imports {
+		module, name := "", one
+		if i := strings.IndexByte(one, '.'); i >= 0 {
+			module, name = one[:i], one[i+1:]
+		}
+		names[module] = append(names[module], name)
+	}
+	var list []string
+	for _, module := range slices.Sorted(maps.Keys(names)) {
+		sorted := names[module]
+		slices.Sort(sorted)
+		list = append(list, strings.TrimSpace(module+": ")+" "+strings.Join(slices.Compact(sorted), " "))
+	}
+	return strings.Join(list, "; ")
+}

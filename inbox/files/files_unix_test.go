@@ -1,0 +1,80 @@
+//go:build unix
+
+package files_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"inbox/inbox/files"
+)
+
+// Each of these would fill the memory or hold its reader for ever, if it were read.
+func TestWhatIsNoRegularFileIsNamedAndNotRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	link := func(to string) string {
+		path := filepath.Join(dir, "link-"+filepath.Base(to))
+		if err := os.Symlink(to, path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, says := range map[string]string{
+		"/dev/zero": "zero is not a file but a device", link("/dev/zero"): "but a device", pipe: "pipe is not a file but a pipe", link(pipe): "but a pipe",
+		dir: "a directory", link(filepath.Join(dir, "nothing")): "but a link to what is not there",
+	} {
+		if _, err := files.Read(path, 10); !errors.Is(err, files.ErrKind) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if got := files.Stamp(link(filepath.Join(dir, "gone"))); !strings.HasPrefix(got, "!") {
+		t.Errorf("a link to nothing has the stamp of no file: %s", got)
+	}
+	if b, err := files.Read(link(write(t, filepath.Join(dir, "a"), "x")), 1); err != nil || string(b) != "x" {
+		t.Errorf("a link to a file: %q, %v", b, err)
+	}
+}
+
+func TestWhatOthersMayWriteIsNamedAndMendedWhenItIsOurs(t *testing.T) {
+	t.Parallel()
+	path := write(t, filepath.Join(t.TempDir(), "a"), "x")
+	if why, ours, err := files.Unsafe(path, -1); why != "" || !ours || err != nil {
+		t.Error(why, ours, err)
+	}
+	for _, mode := range []fs.FileMode{0o620, 0o602, 0o666} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if why, ours, err := files.Unsafe(path, -1); !strings.Contains(why, "can be written by others") || !ours || err != nil {
+			t.Error(mode, why, ours, err)
+		}
+		if err := files.Protect(path); err != nil {
+			t.Fatal(err)
+		}
+		if why, _, err := files.Unsafe(path, -1); why != "" || err != nil {
+			t.Error(mode, why, err)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chown(path, 65534, 65534); err != nil {
+		t.Skip(err)
+	}
+	if why, ours, err := files.Unsafe(path, -1); why != "belongs to user 65534" || ours || err != nil {
+		t.Error(why, ours, err)
+	}
+	if why, _, err := files.Unsafe(path, files.Owner(path)); why != "" || err != nil {
+		t.Error(why, err)
+	}
+}

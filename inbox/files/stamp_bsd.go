@@ -1,0 +1,17 @@
+//go:build darwin || freebsd || netbsd
+
+package files
+
+import (
+	"fmt"
+	"io/fs"
+	"syscall"
+)
+
+// inode is what the system alone sets.
+func inode(info fs.FileInfo) string {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return fmt.Sprint(st.Dev, " ", st.Ino, " ", st.Ctimespec.Sec, " ", st.Ctimespec.Nsec, " ", st.Uid)
+	}
+	return ""
+}

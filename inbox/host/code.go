@@ -80,7 +80,7 @@ func (r *reader) instruction() instruction {
 		one.index = r.u32()
 		r.u32()
 	case 't':
-		r.labels()
+		r.table()
 	case 's':
 		r.only(1)
 		r.valueType()
@@ -100,10 +100,11 @@ func (r *reader) instruction() instruction {
 	return one
 }
 
-// labels skips a table of labels, and the one for all other values.
-func (r *reader) labels() {
+// table reads a table of labels, and the one for all other values.
+func (r *reader) table() {
+	r.labels = r.labels[:0]
 	for range r.count() + 1 {
-		r.u32()
+		r.labels = append(r.labels, uint32(r.u32()))
 	}
 }
 

@@ -117,7 +117,7 @@ func (s *sandbox) offer(ctx context.Context) error {
 	if err := offerMeter(ctx, s.runtime); err != nil {
 		return err
 	}
-	tolled := experimental.WithFunctionListenerFactory(ctx, tolls{})
+	tolled := experimental.WithFunctionListenerFactory(ctx, takeTolls{})
 	if _, err := wasi_snapshot_preview1.Instantiate(tolled, s.runtime); err != nil {
 		return err
 	}
@@ -129,7 +129,11 @@ func (s *sandbox) offer(ctx context.Context) error {
 	}
 	for _, module := range []string{wasi_snapshot_preview1.ModuleName, abi.Module, "env"} {
 		for name, def := range s.runtime.Module(module).ExportedFunctionDefinitions() {
-			s.offered[function{module, name}] = def
+			f := function{module, name}
+			if tolls[f] == nil {
+				return fmt.Errorf("%s has no price", f)
+			}
+			s.offered[f] = def
 		}
 	}
 	return nil

@@ -7,15 +7,14 @@ type body struct {
 	locals []byte // their declarations, without the count of them
 	groups uint64 // how many declarations
 	code   []byte // the instructions
-	typ    uint64 // of the function
-	params uint64
 	vars   uint64 // parameters and local variables
 	spots  []spot
-	counts []uint64 // instructions: of the function outside of loops, then directly in each loop, in their order
+	counts []uint64 // the price: of the function outside of loops, then of what is directly in each loop, in their order
 	length int      // instructions
-	leads  bool     // nothing but the first loop comes after the function's beginning
+	leads  int      // instructions outside of loops, if nothing but the first loop comes after the function's beginning; else -1
 	shape  shape
 	height height // of its operands
+	merges merges
 }
 
 // spot is a place in the code where something changes: the code from at to end is replaced.
@@ -32,15 +31,6 @@ const (
 	atBulk                     // a bulk instruction follows
 	atFunction                 // the index of a function
 )
-
-// shape is how tangled a function is.
-type shape struct{ locals, branches, targets uint64 }
-
-// effort is what compiling the function takes, in some tens of nanoseconds: measured, it grows with the square of the
-// branches, and with the ways between them times the variables that may differ on each.
-func (s shape) effort() uint64 {
-	return s.branches*s.branches + 25*(s.branches+s.targets)*(s.locals+30)
-}
 
 // bodies calls each for the functions of the module, one after the other; the body is valid until the next. It refuses
 // what may not be, but for what wazero will.
@@ -71,7 +61,7 @@ func (m *module) bodies(each func(b *body) error) error {
 			return
 		}
 		n++
-		m.length += b.length + ofCharge*b.charges()
+		m.length += b.length + ofCharge*b.charges() + int(b.shape.locals+b.shape.targets) // each is an instruction of its own
 		m.frame = max(m.frame, int(b.vars)+b.height.most+ofMeter)
 		err = each(&b)
 	})
@@ -94,7 +84,6 @@ func (m *module) body(b *body, typ uint64, code []byte) error {
 	}
 	b.shape = shape{}
 	b.groups = uint64((&reader{b: code}).count())
-	b.typ, b.params = typ, uint64(m.params[typ])
 	b.shape.locals = r.locals()
 	if r.err == nil && b.shape.locals > maxLocals {
 		r.refuse("a function has %d local variables, more than %d", b.shape.locals, maxLocals)
@@ -102,13 +91,15 @@ func (m *module) body(b *body, typ uint64, code []byte) error {
 	if r.err != nil {
 		return damaged(r.err)
 	}
-	b.vars = b.params + b.shape.locals
+	b.vars = uint64(m.params[typ]) + b.shape.locals
 	head := &reader{b: code[:len(code)-len(r.b)]}
 	head.u32()
 	b.locals, b.code = head.b, r.b
-	if err := b.walk(r); err != nil {
+	if err := b.walk(r, m.results[typ]); err != nil {
 		return damaged(err)
 	}
+	b.shape.vars, b.shape.height = b.vars, uint64(b.height.most)
+	b.shape.length, b.shape.places, b.shape.carried = uint64(b.length), b.merges.places, b.merges.carried
 	return nil
 }
 
@@ -123,13 +114,15 @@ func (r *reader) locals() (n uint64) {
 
 // walk goes through the instructions. Each belongs to the innermost loop around it, or to the function: it runs at most
 // once for every time that the loop, or the function, begins, as nothing but a loop leads back.
-func (b *body) walk(r *reader) error {
+func (b *body) walk(r *reader, results uint8) error {
 	r.size = len(r.b)
-	b.spots, b.counts = b.spots[:0], append(b.counts[:0], 0)
+	b.spots, b.counts = b.spots[:0], append(b.counts[:0], entry(b.vars))
 	open := make([]int, 1, 16) // the blocks around, each by its place in counts
-	b.leads, b.length = false, 0
-	b.height.begin(r.m, r.m.results[b.typ])
+	b.leads, b.length = -1, 0
+	b.height.begin(r.m, results)
+	b.merges.begin(b.vars, results)
 	straight := true // from the beginning to here
+	outside := 0
 	for len(r.b) > 0 {
 		at := r.at()
 		one := r.instruction()
@@ -141,20 +134,38 @@ func (b *body) walk(r *reader) error {
 			r.fail() // something follows the function's end
 			return r.err
 		}
-		b.counts[open[len(open)-1]] += cost(one)
+		in := open[len(open)-1]
+		b.counts[in] += r.m.cost(one)
 		b.length++
+		if in == 0 {
+			outside++
+		}
 		b.note(r, one, at)
 		b.height.follow(one)
-		if one.op == opLoop && len(b.counts) == 1 {
-			b.leads = straight
+		if one.op == opLoop && len(b.counts) == 1 && straight {
+			b.leads = 0
 		}
 		straight = straight && (one.op == opBlock || simple(one))
 		open = b.nest(open, one, r.at())
+		b.meet(open, in, one, r.labels)
 	}
 	if len(open) > 0 {
 		r.fail()
 	}
+	if b.leads == 0 {
+		b.leads = outside
+	}
 	return r.err
+}
+
+// meet charges what is moved where paths meet: at a loop's beginning each time that it begins, at the end of another block
+// with what is around it.
+func (b *body) meet(open []int, in int, one instruction, labels []uint32) {
+	moves, loop := b.merges.follow(b.height.m, one, labels)
+	if !loop && len(open) > 0 {
+		in = open[len(open)-1]
+	}
+	b.counts[in] += (moves + perMove - 1) / perMove
 }
 
 // nest follows an instruction that ends at a place into a block, or out of one.
@@ -194,17 +205,6 @@ func (b *body) charges() int {
 	return n
 }
 
-// callOut is what an instruction costs for which wazero leaves the compiled code, in instructions.
-const callOut = 100
-
-// cost is what an instruction costs, without what grows with its length.
-func cost(one instruction) uint64 {
-	if one.op == opMemoryGrow || one.bulk {
-		return callOut
-	}
-	return 1
-}
-
 // check refuses an instruction that names what is not there, but that what is added to the module would be.
 func (b *body) check(r *reader, one instruction) {
 	switch one.op {
@@ -232,7 +232,12 @@ func (b *body) note(r *reader, one instruction, at int) {
 		b.shape.branches++
 	case opBrTable:
 		b.shape.branches++
-		b.shape.targets += uint64(r.at() - at) // a byte each, mostly
+		b.shape.targets += uint64(len(r.labels))
+	case opCallIndirect:
+		b.shape.handed += r.m.handedOver(one.index) + 2
+	}
+	if one.op == opCall {
+		b.shape.handed += r.m.handedOver(r.m.typeAt(one.index)) + 2
 	}
 	if one.bulk {
 		b.shape.branches++ // wazero makes loops of them

@@ -85,22 +85,22 @@ func polled(_ *instance, _ api.Module, params []uint64) int64 {
 	return 48 * int64(uint32(params[2]))
 }
 
-// written is the price of a list of buffers and of all that is in them. Buffers after the first maxBuffers are left.
+// written is the price of a list of buffers and of all that is in them. Buffers after the first maxBuffers are left. A list
+// that is not all in the memory is made one that is nowhere, which is EFAULT: wazero would find the end of some in it.
 func written(_ *instance, mod api.Module, params []uint64) int64 {
 	const each = 8 // address and length
-	params[2] = min(uint64(uint32(params[2])), maxBuffers)
-	list, n := uint32(params[1]), uint32(params[2])
+	list, n := uint64(uint32(params[1])), uint64(uint32(params[2]))
+	if list+each*n > uint64(mod.Memory().Size()) {
+		params[1], params[2] = math.MaxUint32, 1
+		return 0
+	}
+	n = min(n, maxBuffers)
+	params[2] = n
 	price := each * int64(n)
-	for i := range n {
-		at := uint64(list) + each*uint64(i) + 4
-		if at > math.MaxUint32 {
-			break
-		}
-		size, ok := mod.Memory().ReadUint32Le(uint32(at))
-		if !ok {
-			break // the call will be refused
-		}
+	for at := list + 4; n > 0; at += each {
+		size, _ := mod.Memory().ReadUint32Le(uint32(at))
 		price += int64(size)
+		n--
 	}
 	return price
 }

@@ -49,9 +49,10 @@ type Host struct {
 	mu    sync.Mutex // guards boxes
 	boxes map[kind]*sandbox
 
-	compile sync.Mutex  // compiling takes a core and much memory: one at a time
-	closed  atomic.Bool // no module is compiled any more
-	shut    sync.Once
+	light  sync.Mutex  // compiling takes a core and much memory: one at a time
+	heavy  sync.Mutex  // but one that takes long does not keep the others waiting
+	closed atomic.Bool // no module is compiled any more
+	shut   sync.Once
 
 	startBudget time.Duration
 }
@@ -156,10 +157,14 @@ func (h *Host) Close(ctx context.Context) error {
 
 // closeIdle closes the runtime once, unless a module is being compiled.
 func (h *Host) closeIdle(ctx context.Context) (err error) {
-	if !h.compile.TryLock() {
+	if !h.light.TryLock() {
 		return nil
 	}
-	defer h.compile.Unlock()
+	defer h.light.Unlock()
+	if !h.heavy.TryLock() {
+		return nil
+	}
+	defer h.heavy.Unlock()
 	h.shut.Do(func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()

@@ -1,6 +1,9 @@
 package host
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // merges counts what a function moves where paths meet: at the end of a block that a branch leaves early, and at the
 // beginning of a loop that a branch repeats. The compiler keeps a variable in another place on every path that sets it, and
@@ -8,10 +11,20 @@ import "sort"
 // them. A variable that nothing sets in a block is in the same place on all paths through it.
 type merges struct {
 	open    []merge
-	last    []uint64 // of each variable, when it was last set
-	now     uint64   // how many times a variable was set
-	places  uint64   // where a value is moved to: the sum of what all merges move
-	carried uint64   // the same for every path into a merge
+	vars    []variable
+	now     uint64 // how many times a variable was set
+	used    uint64 // variables that an instruction names
+	paths   uint64 // into all merges
+	places  uint64 // where a value is moved to: the sum of what all merges move
+	carried uint64 // the same for every path into a merge
+	depth   uint64 // loops in each other at most
+	loops   uint64 // open ones
+}
+
+// variable is what is known of a parameter or local variable.
+type variable struct {
+	set  uint64 // when it was last set
+	used bool
 }
 
 // merge is the function, or a block in it, that is still open.
@@ -26,12 +39,9 @@ type merge struct {
 // begin begins a function with so many variables and results.
 func (f *merges) begin(vars uint64, results uint8) {
 	f.open = append(f.open[:0], merge{arity: int(results)})
-	if uint64(cap(f.last)) < vars {
-		f.last = make([]uint64, vars)
-	}
-	f.last = f.last[:vars]
-	clear(f.last)
-	f.now, f.places, f.carried = 0, 0, 0
+	f.vars = slices.Grow(f.vars[:0], int(vars))[:vars]
+	clear(f.vars)
+	*f = merges{open: f.open, vars: f.vars}
 }
 
 // follow takes one instruction, with the labels of a table of branches. At the end of a block it returns how many values
@@ -44,8 +54,14 @@ func (f *merges) follow(m *module, one instruction, labels []uint32) (moves uint
 			next.edges = 1 // the path of the else, whether there is one or not
 		}
 		f.open = append(f.open, next)
+		if next.loop {
+			f.loops++
+			f.depth = max(f.depth, f.loops)
+		}
+	case opLocalGet:
+		f.use(&f.vars[one.index])
 	case opLocalSet, opLocalTee:
-		f.set(one.index)
+		f.set(&f.vars[one.index])
 	case opBr, opBrIf:
 		f.branch(one.index)
 	case opBrTable:
@@ -71,12 +87,20 @@ func arity(m *module, one instruction) int {
 	return 0
 }
 
+func (f *merges) use(v *variable) {
+	if !v.used {
+		v.used = true
+		f.used++
+	}
+}
+
 // set counts a variable in all open blocks that began after it was last set: they are the innermost ones, as a block
 // begins after those around it.
-func (f *merges) set(variable uint64) {
-	before := f.last[variable]
+func (f *merges) set(v *variable) {
+	f.use(v)
+	before := v.set
 	f.now++
-	f.last[variable] = f.now
+	v.set = f.now
 	k := sort.Search(len(f.open), func(i int) bool { return f.open[i].since >= before })
 	if k == len(f.open) {
 		return
@@ -99,6 +123,9 @@ func (f *merges) end() (moves uint64, loop bool) {
 	last := len(f.open) - 1
 	m := f.open[last]
 	f.open = f.open[:last]
+	if m.loop {
+		f.loops--
+	}
 	values := uint64(m.arity)
 	if last > 0 { // what the function's variables are is forgotten at its end
 		f.open[last-1].sets += m.sets
@@ -107,7 +134,8 @@ func (f *merges) end() (moves uint64, loop bool) {
 	if m.edges == 0 {
 		return 0, m.loop
 	}
+	f.paths += m.edges + 1 // control also falls into it
 	f.places += values
-	f.carried += (m.edges + 1) * values // control also falls into it
+	f.carried += (m.edges + 1) * values
 	return values, m.loop
 }

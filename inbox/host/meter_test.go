@@ -236,7 +236,7 @@ func testNeitherTheMeterNorItsCounterIsAGuests(t *testing.T, engine inbox.Engine
 
 // tangledGuest is what the compiler takes just so, but not with its instructions counted.
 func tangledGuest(code []byte) guest {
-	return guest{code: slices.Concat(bytes.Repeat([]byte{0x03, 0x40, 0x0b}, 5_800), code)}
+	return guest{code: slices.Concat(bytes.Repeat([]byte{0x03, 0x40, 0x0b}, 9_000), code)}
 }
 
 func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.T) {

@@ -82,6 +82,6 @@ func (n Need) with(document int64, m *inbox.Manifest) Need {
 // Need is what the instances of p may take when a document has at most so many bytes.
 func (p *Program) Need(document int64) Need { return p.need.with(document, p.manifest) }
 
-// CompileNeed is what compiling one module of so many bytes may take: one is compiled at a time. A program in Go takes 25
-// bytes for each of its own; modules made to be hard take more, and are bounded by what they may be made of.
-func CompileNeed(size int64) int64 { return 256<<20 + 24*size }
+// CompileNeed is what compiling modules of so many bytes at most may take: one at a time, and beside it one that takes long. A
+// module takes what its largest function does, which is bounded, and its code twice over until it is done.
+func CompileNeed(size int64) int64 { return maxCompiling + lightMemory + 2*(64<<20+24*size) }

@@ -72,8 +72,10 @@ type metering struct {
 // may differ after it.
 func (metering) shape(b *body) shape {
 	s := b.shape
-	s.branches += 2 * uint64(b.charges())
-	s.locals, s.vars = s.locals+2, s.vars+2
+	n := uint64(b.charges())
+	s.branches, s.paths = s.branches+2*n, s.paths+2*n
+	s.vars += 2
+	s.work.add(n, work{ofCharge * anyWork.time, ofCharge * anyWork.memory})
 	return s
 }
 

@@ -98,8 +98,9 @@ func (m *module) body(b *body, typ uint64, code []byte) error {
 	if err := b.walk(r, m.results[typ]); err != nil {
 		return damaged(err)
 	}
-	b.shape.vars, b.shape.height = b.vars, uint64(b.height.most)
-	b.shape.length, b.shape.places, b.shape.carried = uint64(b.length), b.merges.places, b.merges.carried
+	f := &b.merges
+	b.shape.height, b.shape.vars, b.shape.depth = uint64(b.height.most), f.used, f.depth
+	b.shape.paths, b.shape.places, b.shape.carried = f.paths, f.places, f.carried
 	return nil
 }
 
@@ -233,12 +234,8 @@ func (b *body) note(r *reader, one instruction, at int) {
 	case opBrTable:
 		b.shape.branches++
 		b.shape.targets += uint64(len(r.labels))
-	case opCallIndirect:
-		b.shape.handed += r.m.handedOver(one.index) + 2
 	}
-	if one.op == opCall {
-		b.shape.handed += r.m.handedOver(r.m.typeAt(one.index)) + 2
-	}
+	b.shape.work.add(1, r.m.compileWork(one))
 	if one.bulk {
 		b.shape.branches++ // wazero makes loops of them
 		b.spots = append(b.spots, spot{at, at, atBulk, 0})
@@ -251,12 +248,10 @@ func (m *module) rewritten(how rewriter) ([]byte, error) {
 	code := m.sections[sectionCode]
 	out := binary.AppendUvarint(make([]byte, 0, len(code)+len(code)/4+64), uint64((&reader{b: code}).count()))
 	var one []byte
-	var all uint64
+	m.effort = work{}
 	err := m.bodies(func(b *body) error {
-		s := how.shape(b)
-		effort := s.effort()
-		if all += effort; effort > maxEffort || all > allEffort {
-			return &tangled{s}
+		if err := m.take(how.shape(b)); err != nil {
+			return err
 		}
 		one = how.head(one[:0], b)
 		copied := 0

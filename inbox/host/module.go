@@ -24,6 +24,7 @@ type module struct {
 	largest   int  // bytes of the largest function body
 	length    int  // instructions, with those that the metering adds
 	frame     int  // values that a call has at most: parameters, local variables and operands, with those of the metering
+	values    int  // that a compiled function keeps at most: variables, results of instructions, and what merges move to
 	effort    work // of compiling it as it was last rewritten
 
 	// What the indexes in it may name. All imports are functions, and their indexes come first.

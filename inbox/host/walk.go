@@ -43,7 +43,7 @@ func (m *module) bodies(each func(b *body) error) error {
 	var locals uint64
 	var err error
 	n := 0
-	m.length, m.frame = 0, 0
+	m.length, m.frame, m.values = 0, 0, 0
 	r.many(maxFunctions, "functions", func() {
 		code := r.bytes(r.u32())
 		if r.err != nil || err != nil {
@@ -63,6 +63,7 @@ func (m *module) bodies(each func(b *body) error) error {
 		n++
 		m.length += b.length + ofCharge*b.charges() + int(b.shape.locals+b.shape.targets) // each is an instruction of its own
 		m.frame = max(m.frame, int(b.vars)+b.height.most+ofMeter)
+		m.values = max(m.values, b.length+int(b.vars+b.shape.places))
 		err = each(&b)
 	})
 	if err == nil && r.done() != nil {

@@ -5,6 +5,11 @@ import (
 	"slices"
 )
 
+// muchMemory takes much memory to compile and little time: a function of 12,000 calls by a table.
+func muchMemory() []byte {
+	return guest{tables: [][]byte{table(1)}, code: bytes.Repeat([]byte{0x41, 0, 0x11, 0, 0}, 12_000)}.wasm()
+}
+
 // bombs are modules that take long to compile, each by something else, and are just let through or far below.
 func bombs() map[string][]byte {
 	again := func(n int, code ...byte) []byte { return bytes.Repeat(code, n) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -114,6 +115,45 @@ func behaves(t *testing.T, h *host.Host, m *inbox.Manifest, what string, wasm []
 	defer p.Close(context.Background())
 	if out := p.Run(context.Background(), call()); out.Interrupted || out.Result == inbox.HostError {
 		t.Errorf("%s: %+v", what, out)
+	}
+}
+
+func TestAModuleThatTakesLongToCompileIsCompiledBesideTheOthers(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	free := sync.OnceFunc(host.BlockLong(h))
+	t.Cleanup(free)
+	for name, c := range map[string]struct {
+		wasm []byte
+		long bool
+	}{"ok": {fixture(t, "ok"), false}, "garbage": {[]byte("x"), false}, "bombs": {muchMemory(), true}} {
+		if d, isLong := host.Effort(c.wasm); isLong != c.long {
+			t.Errorf("%s: it takes %s, which is long: %v", name, d, isLong)
+		}
+	}
+	over := make(chan error, 1)
+	go func() {
+		p, err := h.Compile(context.Background(), muchMemory(), limits())
+		if err == nil {
+			p.Close(context.Background())
+		}
+		over <- err
+	}()
+	for _, name := range []string{"ok", "session_ok", "trap"} {
+		p, err := h.Compile(context.Background(), fixture(t, name), limits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Close(context.Background())
+	}
+	select {
+	case err := <-over:
+		t.Errorf("it did not wait: %v", err)
+	default:
+	}
+	free()
+	if err := <-over; err != nil {
+		t.Error(err)
 	}
 }
 

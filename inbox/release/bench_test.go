@@ -29,6 +29,7 @@ type bench struct {
 	tick  chan time.Time
 	mu    sync.Mutex
 	last  map[string]*release.Live
+	order []string // of all changes
 }
 
 func newBench(t *testing.T) *bench {
@@ -48,7 +49,12 @@ func (b *bench) start(kept string) (stop func()) {
 	b.tick, b.last = make(chan time.Time), map[string]*release.Live{}
 	b.shelf = release.New(release.Options{
 		Dir: b.dir, Kept: kept, Host: h, Keep: b.store, Watch: b.store, Log: slog.New(slog.DiscardHandler), Parallel: 2, Tick: b.tick, Unpin: b.store.Unpin,
-		OnChange: func(c release.Change) { b.mu.Lock(); defer b.mu.Unlock(); b.last[c.Plugin] = c.Live },
+		OnChange: func(c release.Change) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.last[c.Plugin] = c.Live
+			b.order = append(b.order, c.Plugin)
+		},
 	})
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)

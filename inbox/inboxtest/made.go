@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Made makes a module that would be a large file, or that is none. One that is loaded does nothing in _start, the last of
+// Made makes a module that would be a large file, or that is none. One that is loaded does nothing in _start, or does it for ever; _start is the last of
 // its functions, and has the memory "memory".
 func Made(name string) ([]byte, error) {
 	make, ok := made[name]

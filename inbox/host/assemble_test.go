@@ -9,20 +9,21 @@ import (
 // guest is a module with one function, written by hand where a text format would not allow the lie, or would take a page
 // of repetition. The types it has: 0 is () -> (), 1 is (i32) -> (), 2 is (i32, i32) -> i32.
 type guest struct {
-	imports  [][]byte // see imported
-	tables   [][]byte // see table
-	pages    uint64   // of memory; 1 when zero
-	globals  [][]byte
-	exports  [][]byte // "_start" and "memory" when nil
-	start    bool     // the function is also the start function
-	elements [][]byte
-	locals   []byte // declarations with their count; none when nil
-	code     []byte // without the end
-	data     [][]byte
-	typ      byte     // of the function
-	extra    [][]byte // types after those
-	more     [][]byte // the code of functions after the first, all of type 0
-	twice    bool     // the section of functions is there twice
+	imports    [][]byte // see imported
+	tables     [][]byte // see table
+	pages      uint64   // of memory; 1 when zero
+	globals    [][]byte
+	exports    [][]byte // "_start" and "memory" when nil
+	start      bool     // the function is also the start function
+	elements   [][]byte
+	locals     []byte // declarations with their count; none when nil
+	code       []byte // without the end
+	data       [][]byte
+	typ        byte     // of the function
+	extra      [][]byte // types after those
+	more       [][]byte // the code of functions after the first
+	typeOfMore byte     // their type
+	twice      bool     // the section of functions is there twice
 }
 
 // wasm assembles the module.
@@ -37,7 +38,7 @@ func (g guest) wasm() []byte {
 	}
 	add(1, slices.Concat([][]byte{[]byte("\x60\x00\x00"), []byte("\x60\x01\x7f\x00"), []byte("\x60\x02\x7f\x7f\x01\x7f")}, g.extra)...)
 	add(2, g.imports...)
-	types := slices.Concat([][]byte{{g.typ}}, slices.Repeat([][]byte{{0}}, len(g.more)))
+	types := slices.Concat([][]byte{{g.typ}}, slices.Repeat([][]byte{{g.typeOfMore}}, len(g.more)))
 	add(3, types...)
 	if g.twice {
 		add(3, types...)

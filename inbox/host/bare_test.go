@@ -72,7 +72,7 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm
 	}
 	tolled := ctx
 	if guard != Unguarded {
-		tolled = experimental.WithFunctionListenerFactory(ctx, tolls{})
+		tolled = experimental.WithFunctionListenerFactory(ctx, takeTolls{})
 	}
 	if _, err := wasi_snapshot_preview1.Instantiate(tolled, b.runtime); err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm
 func (b *Bare) offerSession(ctx context.Context) error {
 	i32 := api.ValueTypeI32
 	add := func(builder wazero.HostModuleBuilder, name string, fn func(ctx context.Context, mod api.Module, ptr, size uint32) int32) wazero.HostModuleBuilder {
-		toll := toll{bytes: lengths[name]}
+		toll := tollOf(abi.Module, name)
 		return builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
 			if b.guard != Unguarded {
 				toll.take(ctx, mod, stack)

@@ -19,11 +19,14 @@ const (
 
 // Bounds of the code.
 const (
-	maxFunction = 512 << 10     // bytes of one function body
-	maxLocals   = 10_000        // of one function
-	allLocals   = 4_000_000     // of all functions
-	maxEffort   = 300_000_000   // of compiling one function, see shape: up to twenty seconds
-	allEffort   = 3_000_000_000 // of compiling all functions; Go programs come to fifty millions a megabyte
+	maxFunction  = 512 << 10      // bytes of one function body
+	maxLocals    = 10_000         // of one function
+	allLocals    = 4_000_000      // of all functions
+	maxEffort    = 6_000_000_000  // nanoseconds of compiling one function, as [shape.effort] has it
+	allEffort    = 40_000_000_000 // of compiling all functions; Go programs take a second a megabyte
+	maxCompiling = 400_000_000    // bytes that compiling one function takes
+	lightEffort  = 6_000_000_000  // nanoseconds of compiling a module that does not wait for those that take longer
+	lightMemory  = 128_000_000    // bytes of the same
 
 	maxInterpreted = 5_000_000 // instructions of all functions that the interpreter keeps, some 60 bytes each
 	maxFrame       = 1000      // values of one call that the interpreter keeps: 2000 calls of them take 72 MB while their stack grows

@@ -24,6 +24,8 @@ const (
 	opLocalTee     = 0x22
 	opGlobalGet    = 0x23
 	opGlobalSet    = 0x24
+	opTableGet     = 0x25
+	opTableSet     = 0x26
 	opMemoryGrow   = 0x40
 	opI32Const     = 0x41
 	opI64Const     = 0x42
@@ -83,7 +85,7 @@ func (r *reader) instruction() instruction {
 		one.index = r.u32()
 		r.u32()
 	case 't':
-		r.labels()
+		r.table()
 	case 's':
 		r.only(1)
 		r.valueType()
@@ -103,10 +105,11 @@ func (r *reader) instruction() instruction {
 	return one
 }
 
-// labels skips a table of labels, and the one for all other values.
-func (r *reader) labels() {
+// table reads a table of labels, and the one for all other values.
+func (r *reader) table() {
+	r.labels = r.labels[:0]
 	for range r.count() + 1 {
-		r.u32()
+		r.labels = append(r.labels, uint32(r.u32()))
 	}
 }
 

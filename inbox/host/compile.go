@@ -87,7 +87,7 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 	if err := box.keeps(mod); err != nil {
 		return nil, err
 	}
-	compiled, err := h.compileOne(ctx, box, rewritten)
+	compiled, err := h.compileOne(ctx, box, rewritten, mod.effort)
 	if err != nil {
 		return nil, err
 	}
@@ -142,18 +142,22 @@ func (h *Host) bound(ctx context.Context, m *module, box *sandbox, fuel int64) (
 	return apart, wasm, err
 }
 
-// compileOne compiles a module, one at a time.
-func (h *Host) compileOne(ctx context.Context, s *sandbox, wasm []byte) (wazero.CompiledModule, error) {
-	h.compile.Lock()
+// compileOne compiles a module, one at a time, and beside it one that takes long. The interpreter takes long for none.
+func (h *Host) compileOne(ctx context.Context, s *sandbox, wasm []byte, effort work) (wazero.CompiledModule, error) {
+	one := &h.light
+	if s.engine != inbox.Interpreter && !effort.light() {
+		one = &h.heavy
+	}
+	one.Lock()
 	compiled, err := h.compileLocked(ctx, s, wasm)
-	h.compile.Unlock()
+	one.Unlock()
 	if h.closed.Load() {
 		err = errors.Join(closed(), h.closeIdle(ctx))
 	}
 	return compiled, err
 }
 
-// compileLocked compiles a module while nothing else is compiled. A cache that does not give back what it was given,
+// compileLocked compiles a module while nothing else of its kind is compiled. A cache that does not give back what it was given,
 // or takes no more, says nothing against the module: then the cache is emptied, and it is tried again.
 func (h *Host) compileLocked(ctx context.Context, s *sandbox, wasm []byte) (wazero.CompiledModule, error) {
 	if h.closed.Load() {

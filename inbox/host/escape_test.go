@@ -34,7 +34,9 @@ func testNoGuestOutlivesItsTimeOrFreezesTheProcess(t *testing.T, engine inbox.En
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := h.Compile(context.Background(), g.wasm(), limitsOn(engine))
+			m := limitsOn(engine)
+			m.Limits.Time = 300 * time.Millisecond
+			p, err := h.Compile(context.Background(), g.wasm(), m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,10 +47,10 @@ func testNoGuestOutlivesItsTimeOrFreezesTheProcess(t *testing.T, engine inbox.En
 			for {
 				select {
 				case out := <-over:
-					if out.Result != inbox.Timeout || out.Duration > 2*time.Second {
+					if out.Result != inbox.Timeout || out.Duration > 30*time.Second {
 						t.Errorf("%s (%s) after %s", out.Result, out.Reason, out.Duration)
 					}
-					if longest > time.Second {
+					if longest > 4*time.Second { // some tens of milliseconds on a machine that is not busy
 						t.Errorf("the world took %s to stop", longest)
 					}
 					return
@@ -64,11 +66,24 @@ func TestModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T) {
 	onEachEngine(t, testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun)
 }
 
+// everyVariable sets each variable to zero (0x21), or reads it by setting it to itself (0x22).
+func everyVariable(op byte, n uint64) (out []byte) {
+	for i := range n {
+		if op == 0x22 {
+			out = append(append(append(append(out, 0x20), number(i)...), 0x21), number(i)...)
+			continue
+		}
+		out = append(append(out, 0x41, 0, 0x21), number(i)...)
+	}
+	return out
+}
+
 func testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	host.SetStartBudget(h, 200*time.Millisecond)
 	branch := []byte{0x02, 0x40, 0x41, 0, 0x0d, 0, 0x0b} // block, br_if, end
+	table200k := slices.Concat([]byte{0x0e}, number(200_000), make([]byte, 200_001))
 	for name, c := range map[string]struct {
 		g    guest
 		says string
@@ -84,7 +99,11 @@ func testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T, engine
 		"many globals":           {guest{globals: slices.Repeat([][]byte{{0x7f, 0, 0x41, 0, 0x0b}}, 1<<18)}, "globals"},
 		"a huge function":        {guest{code: bytes.Repeat([]byte{0x01}, 1<<19)}, "524290 bytes"},
 		"a tangled function":     {guest{code: bytes.Repeat(branch, 20_000)}, "too long"},
-		"branches and variables": {guest{locals: slices.Concat([]byte{1}, number(9_000), []byte{0x7f}), code: bytes.Repeat(branch, 2_000)}, "too long"},
+		"branches and variables": {guest{locals: slices.Concat([]byte{1}, number(9_000), []byte{0x7f}), code: slices.Concat(everyVariable(0x21, 9_000), bytes.Repeat(branch, 200), everyVariable(0x22, 9_000))}, "too long"},
+		"branches and operands":  {guest{extra: [][]byte{slices.Concat([]byte{0x60}, number(128), bytes.Repeat([]byte{0x7f}, 128), []byte{0})}, code: slices.Concat(bytes.Repeat(i32(0), 128), []byte{0x03, 3, 0x41, 0}, table200k, []byte{0x0b})}, "too long"},
+		"calls of many values":   {guest{extra: [][]byte{slices.Concat([]byte{0x60, 16}, bytes.Repeat([]byte{0x7f}, 16), []byte{16}, bytes.Repeat([]byte{0x7f}, 16))}, typeOfMore: 3, more: [][]byte{bytes.Repeat(i32(0), 16)}, code: slices.Concat(bytes.Repeat(i32(0), 16), bytes.Repeat([]byte{0x10, 1}, 200_000), bytes.Repeat([]byte{0x1a}, 16))}, "too much memory"},
+		"calls by a table":       {guest{tables: [][]byte{table(1)}, code: bytes.Repeat([]byte{0x41, 0, 0x11, 0, 0}, 90_000)}, "too much memory"},
+		"loops and variables":    {guest{locals: []byte{1, 0x90, 3, 0x7f}, code: slices.Concat(bytes.Repeat([]byte{0x03, 0x40}, 300), everyVariable(0x22, 400), bytes.Repeat([]byte{0x41, 0, 0x0d, 0, 0x0b}, 300))}, "too long"},
 		"an imported memory":     {guest{imports: [][]byte{imported("env", "memory", 2, 0, 1)}}, "the memory env.memory"},
 		"an imported table":      {guest{imports: [][]byte{imported("env", "t", 1, 0x70, 0, 1)}}, "the table env.t"},
 		"an imported global":     {guest{imports: [][]byte{imported("env", "g", 3, 0x7f, 0)}}, "the global env.g"},
@@ -116,7 +135,7 @@ func testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T, engine
 			if !strings.Contains(err.Error(), c.says) || inbox.KindOf(err) != inbox.Invalid {
 				t.Errorf("refused as %s: %v; want …%s…", inbox.KindOf(err), err, c.says)
 			}
-			if d := time.Since(began); d > 5*time.Second {
+			if d := time.Since(began); d > time.Minute {
 				t.Errorf("after %s", d)
 			}
 		})

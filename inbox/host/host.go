@@ -49,9 +49,10 @@ type Host struct {
 	mu    sync.Mutex // guards boxes
 	boxes map[kind]*sandbox
 
-	compile sync.Mutex  // compiling takes a core and much memory: one at a time
-	closed  atomic.Bool // no module is compiled any more
-	shut    sync.Once
+	light  sync.Mutex  // compiling takes a core and much memory: one at a time
+	heavy  sync.Mutex  // but one that takes long does not keep the others waiting
+	closed atomic.Bool // no module is compiled any more
+	shut   sync.Once
 
 	startBudget time.Duration
 }
@@ -116,7 +117,7 @@ func (s *sandbox) offer(ctx context.Context) error {
 	if err := offerMeter(ctx, s.runtime); err != nil {
 		return err
 	}
-	tolled := experimental.WithFunctionListenerFactory(ctx, tolls{})
+	tolled := experimental.WithFunctionListenerFactory(ctx, takeTolls{})
 	if _, err := wasi_snapshot_preview1.Instantiate(tolled, s.runtime); err != nil {
 		return err
 	}
@@ -128,7 +129,11 @@ func (s *sandbox) offer(ctx context.Context) error {
 	}
 	for _, module := range []string{wasi_snapshot_preview1.ModuleName, abi.Module, "env"} {
 		for name, def := range s.runtime.Module(module).ExportedFunctionDefinitions() {
-			s.offered[function{module, name}] = def
+			f := function{module, name}
+			if tolls[f] == nil {
+				return fmt.Errorf("%s has no price", f)
+			}
+			s.offered[f] = def
 		}
 	}
 	return nil
@@ -151,10 +156,14 @@ func (h *Host) Close(ctx context.Context) error {
 
 // closeIdle closes the runtime once, unless a module is being compiled.
 func (h *Host) closeIdle(ctx context.Context) (err error) {
-	if !h.compile.TryLock() {
+	if !h.light.TryLock() {
 		return nil
 	}
-	defer h.compile.Unlock()
+	defer h.light.Unlock()
+	if !h.heavy.TryLock() {
+		return nil
+	}
+	defer h.heavy.Unlock()
 	h.shut.Do(func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()

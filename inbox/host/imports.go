@@ -32,7 +32,7 @@ func offerSession(ctx context.Context, r wazero.Runtime) error {
 
 // offerFunction adds a function that takes so many i32 and gives one. Its toll is taken first.
 func offerFunction(b wazero.HostModuleBuilder, name string, params int, fn func(*instance, context.Context, api.Memory, []uint64) int32) wazero.HostModuleBuilder {
-	toll := toll{bytes: lengths[name]}
+	toll := tollOf(abi.Module, name)
 	return b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
 		toll.take(ctx, mod, stack)
 		in, ok := ctx.Value(instanceKey{}).(*instance)

@@ -32,6 +32,24 @@ func heapPeak(fn func()) int64 {
 	}
 }
 
+// The compiler doubles a stack and adds the call that did not fit.
+func TestAStackOfTheCompilerStaysWithinWhatIsStated(t *testing.T) {
+	h := newHost(t)
+	for _, n := range []int{0, 1000, 60_000} { // values over each call
+		code := slices.Concat(bytes.Repeat([]byte{0x23, 0}, n), []byte{0x10, 0}, bytes.Repeat([]byte{0x24, 0}, n))
+		p, err := h.Compile(context.Background(), guest{globals: [][]byte{{0x7e, 1, 0x42, 0, 0x0b}}, code: code}.wasm(), limits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out inbox.Outcome
+		peak := heapPeak(func() { out = p.Run(context.Background(), call()) })
+		if need := p.Need(0); out.Result != inbox.Trap || peak > need.Stacks {
+			t.Errorf("%d values: %s: the heap grew by %d bytes, %d are stated", n, out.Result, peak, need.Stacks)
+		}
+		p.Close(context.Background())
+	}
+}
+
 // The interpreter bounds how many calls a guest may be in, and not what each has on the stack, which is in Go's heap.
 func TestAStackOfTheInterpreterStaysWithinWhatIsStated(t *testing.T) {
 	h := newHost(t)

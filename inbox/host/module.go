@@ -22,9 +22,11 @@ type module struct {
 	memories  int    // that it has, 0 or 1
 	memoryMin uint64 // bytes
 	functions int
-	largest   int // bytes of the largest function body
-	length    int // instructions, with those that the metering adds
-	frame     int // values that a call has at most: parameters, local variables and operands, with those of the metering
+	largest   int  // bytes of the largest function body
+	length    int  // instructions, with those that the metering adds
+	frame     int  // values that a call has at most: parameters, local variables and operands, with those of the metering
+	values    int  // that a compiled function keeps at most: variables, results of instructions, and what merges move to
+	effort    work // of compiling it as it was last rewritten
 
 	// What the indexes in it may name. All imports are functions, and their indexes come first.
 	params  []uint8  // how many parameters each type of a function has

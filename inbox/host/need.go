@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 
 	"inbox/inbox"
 	"inbox/sdk/abi"
@@ -22,12 +23,16 @@ func (n Need) Total() int64 { return n.Memories + n.Stacks + n.Rest + n.Code }
 
 // What the runtime takes, measured with wazero v1.12.
 const (
-	// stackMost is what the stack of one guest takes: it doubles from 10 KiB as long as it is below 50 MB, which makes
-	// 84 MB, and the one before it is still there while it is copied.
-	stackMost = 126_000_000
-	codeSize  = 8  // bytes of a compiled module for a byte of it
-	stepSize  = 60 // bytes of an instruction that the interpreter keeps
-	itemSize  = 24
+	// stackMost is how long the stack of one compiled guest becomes: twice as long each time, and longer by the call that did
+	// not fit, as long as it is not longer than 50 MB. Those before it, which are as long together, are there until the
+	// collector runs.
+	stackMost = 100_000_000
+	// framesMost is what the calls of one interpreted guest take: 2000 of maxFrame values, while their stack grows.
+	framesMost = 126_000_000
+	valueSize  = 16 // bytes of a value that a compiled function keeps on its stack
+	codeSize   = 8  // bytes of a compiled module for a byte of it
+	stepSize   = 60 // bytes of an instruction that the interpreter keeps
+	itemSize   = 24
 )
 
 // Needs tells what a module may take under a manifest whose defaults are filled in, when a document has at most so many
@@ -41,10 +46,15 @@ func Needs(wasm []byte, m *inbox.Manifest, document int64) (Need, error) {
 	if !native(context.Background()) {
 		engine = inbox.Interpreter
 	}
-	if engine == inbox.Interpreter {
-		if _, err := mod.metered(); err != nil { // it is too tangled for that, and as long as may be for all we know
-			mod.length = maxInterpreted
+	if mod.weigh(metering{}) != nil { // it is too tangled for that, and as long as may be for all we know
+		err := mod.weigh(pauses{})
+		if t := (*tangled)(nil); errors.As(err, &t) {
+			err = refuse("", "%w", t)
 		}
+		if err != nil {
+			return Need{}, err
+		}
+		mod.length = maxInterpreted
 	}
 	return mod.needs(int64(len(wasm)), m, engine).with(document, m), nil
 }
@@ -66,7 +76,10 @@ func (m *module) needs(size int64, man *inbox.Manifest, engine inbox.Engine) Nee
 	} else { // they are copied when they grow, in Go's heap
 		n.Memories *= 2
 	}
-	n.Stacks = each * stackMost
+	n.Stacks = each * framesMost
+	if engine != inbox.Interpreter {
+		n.Stacks = each * 2 * (stackMost + valueSize*int64(m.values))
+	}
 	tables := (&reader{b: m.sections[sectionTable]}).u32() // how many; they grow by being copied
 	held := itemSize * (int64(tables)*maxTable + int64(len(m.sections[sectionGlobal])+len(m.sections[sectionElement])))
 	n.Rest = each * (held + 3*(man.Limits.Output+man.Limits.Log)) // buffers double, and are handed on as a copy
@@ -82,6 +95,6 @@ func (n Need) with(document int64, m *inbox.Manifest) Need {
 // Need is what the instances of p may take when a document has at most so many bytes.
 func (p *Program) Need(document int64) Need { return p.need.with(document, p.manifest) }
 
-// CompileNeed is what compiling one module of so many bytes may take: one is compiled at a time. A program in Go takes 25
-// bytes for each of its own; modules made to be hard take more, and are bounded by what they may be made of.
-func CompileNeed(size int64) int64 { return 256<<20 + 24*size }
+// CompileNeed is what compiling modules of so many bytes at most may take: one at a time, and beside it one that takes long. A
+// module takes what its largest function does, which is bounded, and its code twice over until it is done.
+func CompileNeed(size int64) int64 { return maxCompiling + lightMemory + 2*(64<<20+24*size) }

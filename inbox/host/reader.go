@@ -9,12 +9,13 @@ import (
 // reader reads the binary format (WebAssembly core specification 2.0, chapter 5). After a failure it yields zeros, and
 // nothing is left to read.
 type reader struct {
-	b     []byte
-	err   error
-	size  int     // of b at the beginning, if at is asked
-	m     *module // whose indexes are read, if any are
-	refs  []ref   // where functions are named
-	width int     // of the last number of u32, in bytes
+	b      []byte
+	err    error
+	size   int      // of b at the beginning, if at is asked
+	m      *module  // whose indexes are read, if any are
+	refs   []ref    // where functions are named
+	width  int      // of the last number of u32, in bytes
+	labels []uint32 // of the last table of branches
 }
 
 // ref is a place where a function is named by its index.

@@ -3,7 +3,6 @@ package host
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 )
 
@@ -12,15 +11,6 @@ type rewriter interface {
 	shape(b *body) shape                         // of the function when it is rewritten
 	head(out []byte, b *body) []byte             // its local variables, and what comes before the first instruction
 	spot(out []byte, b *body, where spot) []byte // what comes there
-}
-
-// tangled says that compiling the rewritten module would take too long.
-type tangled struct{ shape }
-
-// Error names the function's figures.
-func (t *tangled) Error() string {
-	return fmt.Sprintf("compiling would take too long: a function has %d branches to %d places and %d local variables",
-		t.branches, t.branches+t.targets, t.locals)
 }
 
 // pauses has every function pause where it could otherwise go on for long: at its beginning, because a tree of calls
@@ -82,8 +72,10 @@ type metering struct {
 // may differ after it.
 func (metering) shape(b *body) shape {
 	s := b.shape
-	s.branches += 2 * uint64(b.charges())
-	s.locals += 2
+	n := uint64(b.charges())
+	s.branches, s.paths = s.branches+2*n, s.paths+2*n
+	s.vars += 2
+	s.work.add(n, work{ofCharge * anyWork.time, ofCharge * anyWork.memory})
 	return s
 }
 
@@ -99,10 +91,15 @@ func (w metering) head(out []byte, b *body) []byte {
 
 // together reports whether the first loop charges for the function too: it always comes to the loop, and has little
 // outside. Go gives most of its functions this form.
-func (metering) together(b *body) bool { return b.leads && b.counts[0] <= maxOutside }
+func (metering) together(b *body) bool {
+	return b.leads >= 0 && b.leads <= maxOutside && b.counts[0] <= maxOutsidePrice
+}
 
-// maxOutside is how many instructions a loop may be charged too many at each turn.
-const maxOutside = 16
+// How much a loop may be charged too much at each turn.
+const (
+	maxOutside      = 16 // instructions
+	maxOutsidePrice = 100
+)
 
 func (w metering) spot(out []byte, b *body, where spot) []byte {
 	switch where.kind {

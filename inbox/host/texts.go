@@ -48,6 +48,9 @@ func (t *texts) text(i int, pay func(int64)) []byte {
 	return t.plain[i]
 }
 
+// perText is what listing one text that was left out costs.
+const perText = 32
+
 // eventRead copies a text that was left out of the guest's document, from an offset on and as far as it fits, and
 // returns the length of all of it. What is not there, not granted, or stands in the document is not to be read.
 func (in *instance) eventRead(mem api.Memory, pointer, pointerSize, offset, buf, room uint32) int32 {
@@ -57,6 +60,9 @@ func (in *instance) eventRead(mem api.Memory, pointer, pointerSize, offset, buf,
 	view, ok := mem.Read(pointer, pointerSize)
 	if !ok {
 		return abi.ErrPointer
+	}
+	if in.texts.at == nil { // they are listed first
+		in.pay(perText * int64(len(in.texts.left)))
 	}
 	i, ok := in.texts.find(view)
 	if !ok {

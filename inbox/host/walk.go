@@ -7,15 +7,14 @@ type body struct {
 	locals []byte // their declarations, without the count of them
 	groups uint64 // how many declarations
 	code   []byte // the instructions
-	typ    uint64 // of the function
-	params uint64
 	vars   uint64 // parameters and local variables
 	spots  []spot
-	counts []uint64 // instructions: of the function outside of loops, then directly in each loop, in their order
+	counts []uint64 // the price: of the function outside of loops, then of what is directly in each loop, in their order
 	length int      // instructions
-	leads  bool     // nothing but the first loop comes after the function's beginning
+	leads  int      // instructions outside of loops, if nothing but the first loop comes after the function's beginning; else -1
 	shape  shape
 	height height // of its operands
+	merges merges
 }
 
 // spot is a place in the code where something changes: the code from at to end is replaced.
@@ -33,15 +32,6 @@ const (
 	atFunction                 // the index of a function
 )
 
-// shape is how tangled a function is.
-type shape struct{ locals, branches, targets uint64 }
-
-// effort is what compiling the function takes, in some tens of nanoseconds: measured, it grows with the square of the
-// branches, and with the ways between them times the variables that may differ on each.
-func (s shape) effort() uint64 {
-	return s.branches*s.branches + 25*(s.branches+s.targets)*(s.locals+30)
-}
-
 // bodies calls each for the functions of the module, one after the other; the body is valid until the next. It refuses
 // what may not be, but for what wazero will.
 func (m *module) bodies(each func(b *body) error) error {
@@ -53,7 +43,7 @@ func (m *module) bodies(each func(b *body) error) error {
 	var locals uint64
 	var err error
 	n := 0
-	m.length, m.frame = 0, 0
+	m.length, m.frame, m.values = 0, 0, 0
 	r.many(maxFunctions, "functions", func() {
 		code := r.bytes(r.u32())
 		if r.err != nil || err != nil {
@@ -71,8 +61,9 @@ func (m *module) bodies(each func(b *body) error) error {
 			return
 		}
 		n++
-		m.length += b.length + ofCharge*b.charges()
+		m.length += b.length + ofCharge*b.charges() + int(b.shape.locals+b.shape.targets) // each is an instruction of its own
 		m.frame = max(m.frame, int(b.vars)+b.height.most+ofMeter)
+		m.values = max(m.values, b.length+int(b.vars+b.shape.places))
 		err = each(&b)
 	})
 	if err == nil && r.done() != nil {
@@ -94,7 +85,6 @@ func (m *module) body(b *body, typ uint64, code []byte) error {
 	}
 	b.shape = shape{}
 	b.groups = uint64((&reader{b: code}).count())
-	b.typ, b.params = typ, uint64(m.params[typ])
 	b.shape.locals = r.locals()
 	if r.err == nil && b.shape.locals > maxLocals {
 		r.refuse("a function has %d local variables, more than %d", b.shape.locals, maxLocals)
@@ -102,13 +92,16 @@ func (m *module) body(b *body, typ uint64, code []byte) error {
 	if r.err != nil {
 		return damaged(r.err)
 	}
-	b.vars = b.params + b.shape.locals
+	b.vars = uint64(m.params[typ]) + b.shape.locals
 	head := &reader{b: code[:len(code)-len(r.b)]}
 	head.u32()
 	b.locals, b.code = head.b, r.b
-	if err := b.walk(r); err != nil {
+	if err := b.walk(r, m.results[typ]); err != nil {
 		return damaged(err)
 	}
+	f := &b.merges
+	b.shape.height, b.shape.vars, b.shape.depth = uint64(b.height.most), f.used, f.depth
+	b.shape.paths, b.shape.places, b.shape.carried = f.paths, f.places, f.carried
 	return nil
 }
 
@@ -123,13 +116,15 @@ func (r *reader) locals() (n uint64) {
 
 // walk goes through the instructions. Each belongs to the innermost loop around it, or to the function: it runs at most
 // once for every time that the loop, or the function, begins, as nothing but a loop leads back.
-func (b *body) walk(r *reader) error {
+func (b *body) walk(r *reader, results uint8) error {
 	r.size = len(r.b)
-	b.spots, b.counts = b.spots[:0], append(b.counts[:0], 0)
+	b.spots, b.counts = b.spots[:0], append(b.counts[:0], entry(b.vars))
 	open := make([]int, 1, 16) // the blocks around, each by its place in counts
-	b.leads, b.length = false, 0
-	b.height.begin(r.m, r.m.results[b.typ])
+	b.leads, b.length = -1, 0
+	b.height.begin(r.m, results)
+	b.merges.begin(b.vars, results)
 	straight := true // from the beginning to here
+	outside := 0
 	for len(r.b) > 0 {
 		at := r.at()
 		one := r.instruction()
@@ -141,20 +136,38 @@ func (b *body) walk(r *reader) error {
 			r.fail() // something follows the function's end
 			return r.err
 		}
-		b.counts[open[len(open)-1]] += cost(one)
+		in := open[len(open)-1]
+		b.counts[in] += r.m.cost(one)
 		b.length++
+		if in == 0 {
+			outside++
+		}
 		b.note(r, one, at)
 		b.height.follow(one)
-		if one.op == opLoop && len(b.counts) == 1 {
-			b.leads = straight
+		if one.op == opLoop && len(b.counts) == 1 && straight {
+			b.leads = 0
 		}
 		straight = straight && (one.op == opBlock || simple(one))
 		open = b.nest(open, one, r.at())
+		b.meet(open, in, one, r.labels)
 	}
 	if len(open) > 0 {
 		r.fail()
 	}
+	if b.leads == 0 {
+		b.leads = outside
+	}
 	return r.err
+}
+
+// meet charges what is moved where paths meet: at a loop's beginning each time that it begins, at the end of another block
+// with what is around it.
+func (b *body) meet(open []int, in int, one instruction, labels []uint32) {
+	moves, loop := b.merges.follow(b.height.m, one, labels)
+	if !loop && len(open) > 0 {
+		in = open[len(open)-1]
+	}
+	b.counts[in] += (moves + perMove - 1) / perMove
 }
 
 // nest follows an instruction that ends at a place into a block, or out of one.
@@ -194,17 +207,6 @@ func (b *body) charges() int {
 	return n
 }
 
-// callOut is what an instruction costs for which wazero leaves the compiled code, in instructions.
-const callOut = 100
-
-// cost is what an instruction costs, without what grows with its length.
-func cost(one instruction) uint64 {
-	if one.op == opMemoryGrow || one.bulk {
-		return callOut
-	}
-	return 1
-}
-
 // check refuses an instruction that names what is not there, but that what is added to the module would be.
 func (b *body) check(r *reader, one instruction) {
 	switch one.op {
@@ -232,8 +234,9 @@ func (b *body) note(r *reader, one instruction, at int) {
 		b.shape.branches++
 	case opBrTable:
 		b.shape.branches++
-		b.shape.targets += uint64(r.at() - at) // a byte each, mostly
+		b.shape.targets += uint64(len(r.labels))
 	}
+	b.shape.work.add(1, r.m.compileWork(one))
 	if one.bulk {
 		b.shape.branches++ // wazero makes loops of them
 		b.spots = append(b.spots, spot{at, at, atBulk, 0})
@@ -246,12 +249,10 @@ func (m *module) rewritten(how rewriter) ([]byte, error) {
 	code := m.sections[sectionCode]
 	out := binary.AppendUvarint(make([]byte, 0, len(code)+len(code)/4+64), uint64((&reader{b: code}).count()))
 	var one []byte
-	var all uint64
+	m.effort = work{}
 	err := m.bodies(func(b *body) error {
-		s := how.shape(b)
-		effort := s.effort()
-		if all += effort; effort > maxEffort || all > allEffort {
-			return &tangled{s}
+		if err := m.take(how.shape(b)); err != nil {
+			return err
 		}
 		one = how.head(one[:0], b)
 		copied := 0

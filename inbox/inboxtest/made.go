@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Made makes a module that would be a large file, or that is none. One that is loaded does nothing in _start, the last of
+// Made makes a module that would be a large file, or that is none. One that is loaded does nothing in _start, or does it for ever; _start is the last of
 // its functions, and has the memory "memory".
 func Made(name string) ([]byte, error) {
 	make, ok := made[name]
@@ -25,6 +25,7 @@ var (
 	nothing  = []byte{0x60, 0, 0} // the type () -> ()
 	onePage  = []byte{0, 1}       // limits of a memory
 	zero     = []byte{0x7f, 0, 0x41, 0, 0x0b}
+	changing = []byte{0x7f, 1, 0x41, 0, 0x0b} // the same, that may change
 	block    = []byte{0x02, 0x40}
 	loop     = []byte{0x03, 0x40}
 	end      = []byte{0x0b}
@@ -95,6 +96,42 @@ func brTable(n int) []byte {
 	return slices.Concat(block, []byte{0x41, 0, 0x0e}, number(n), make([]byte, n+1), end)
 }
 
+// meeting goes round a loop for ever, in which some blocks within each other are left at every end. Variables are set in
+// the innermost, so that at every end of a block, or at every beginning of a loop, all of them are moved.
+func meeting(blocks, variables int, loops bool) []byte {
+	counter := func(code ...byte) []byte { return slices.Concat([]byte{0x23, 0}, code) } // the global 0, and code
+	set, sum := []byte{}, []byte{}
+	for i := range variables {
+		set = slices.Concat(set, counter(0x21), number(i))
+		sum = slices.Concat(sum, []byte{0x20}, number(i), []byte{0x6a})
+	}
+	targets := []byte{0x0e}
+	targets = append(targets, number(blocks-1)...)
+	for i := range blocks {
+		targets = append(targets, number(i)...)
+	}
+	first := bytes.Repeat(block, blocks)
+	leave := slices.Concat(counter(0x41, 7, 0x71, 0x45, 0x0d, 0), set, counter(), targets) // one time in eight before they are set
+	rest := bytes.Repeat(end, blocks)
+	if loops { // each is begun again once
+		first = bytes.Repeat(loop, blocks)
+		leave = set
+		rest = bytes.Repeat(slices.Concat(step, counter(0x41, 1, 0x71, 0x0d, 0), end), blocks)
+	}
+	code := slices.Concat(loop, first, leave, rest, step, counter(), sum, []byte{0x24, 1, 0x0c, 0}, end)
+	return program{globals: [][]byte{changing, changing}, bodies: [][]byte{body(ints(variables), code)}}.wasm()
+}
+
+// step adds one to the global 0.
+var step = []byte{0x23, 0, 0x41, 1, 0x6a, 0x24, 0}
+
+// tables goes round a loop of 128 parameters for ever, by a table of branches.
+func tables() []byte {
+	params := slices.Concat([]byte{0x60}, number(128), bytes.Repeat([]byte{0x7f}, 128), []byte{0})
+	turn := slices.Concat(bytes.Repeat([]byte{0x23, 0}, 128), []byte{0x03, 1}, step, []byte{0x23, 0, 0x41, 3, 0x71, 0x0e, 3, 0, 0, 0, 0}, end)
+	return program{types: [][]byte{nothing, params}, globals: [][]byte{changing}, bodies: [][]byte{body(nil, turn)}}.wasm()
+}
+
 func names(n int) (list [][]byte) {
 	for i := range n {
 		list = append(list, exported(fmt.Sprint("e", i), 0, 0))
@@ -135,6 +172,10 @@ var made = map[string]func() []byte{
 	"too_many_locals":     func() []byte { return program{bodies: slices.Repeat([][]byte{body(ints(10_000), nil)}, 401)}.wasm() },
 	"many_parameters":     func() []byte { return program{types: [][]byte{nothing, function(128)}}.wasm() },
 	"too_many_parameters": func() []byte { return program{types: [][]byte{nothing, function(129)}}.wasm() },
+
+	"paths_that_meet":          func() []byte { return meeting(400, 200, false) },
+	"paths_that_meet_in_loops": func() []byte { return meeting(100, 300, true) },
+	"tables_that_meet":         tables,
 
 	"long_constant": func() []byte { // a number of 20 bytes
 		return program{globals: [][]byte{slices.Concat([]byte{0x7f, 0, 0x41}, bytes.Repeat([]byte{0x80}, 20), []byte{0, 0x0b})}}.wasm()

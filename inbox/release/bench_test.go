@@ -32,6 +32,7 @@ type bench struct {
 	all   map[string][]*release.Live // that ran, in order
 	log   *slog.Logger               // nil: none
 	head  func() int64
+	order []string // of all changes
 }
 
 func newBench(t *testing.T) *bench {
@@ -60,6 +61,7 @@ func (b *bench) start(kept string) (stop func()) {
 			defer b.mu.Unlock()
 			b.last[c.Plugin] = c.Live
 			b.all[c.Plugin] = append(b.all[c.Plugin], c.Live)
+			b.order = append(b.order, c.Plugin)
 		},
 	})
 	run, cancel := context.WithCancel(ctx)

@@ -1,12 +1,15 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/host"
 )
 
 // job is a release to be compiled and made live.
@@ -18,6 +21,9 @@ type job struct {
 	own   bool  // it is what the plugin shall run: its file, or what a rollback chose
 	spare bool  // it runs in place of a file that was refused
 	err   error
+
+	effort time.Duration // of compiling it
+	long   bool          // that is so long that the others do not wait for it
 }
 
 // bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
@@ -159,17 +165,28 @@ func (s *Shelf) keptJob(ctx context.Context, b *book, plugin, id string) (*job, 
 
 func (s *Shelf) queue(j *job) {
 	j.book.busy = true
+	j.effort, j.long = host.Effort(j.wasm)
 	s.jobs = append(s.jobs, j)
 }
 
-// start has the next job compiled, one at a time.
+// start has the next jobs compiled: of those that take long and of the others one each, so that none of the others waits for
+// one that takes long. What takes least is first.
 func (s *Shelf) start(ctx context.Context) {
-	if s.compiling || len(s.jobs) == 0 || ctx.Err() != nil {
-		return
+	slices.SortStableFunc(s.jobs, func(a, b *job) int { return cmp.Compare(a.effort, b.effort) })
+	for _, long := range []bool{false, true} {
+		i := slices.IndexFunc(s.jobs, func(j *job) bool { return j.long == long })
+		if s.compiling[long] || i < 0 || ctx.Err() != nil {
+			continue
+		}
+		j := s.jobs[i]
+		s.jobs = slices.Delete(s.jobs, i, i+1)
+		s.compiling[long] = true
+		s.compile(ctx, j)
 	}
-	j := s.jobs[0]
-	s.jobs = s.jobs[1:]
-	s.compiling = true
+}
+
+// compile compiles a job aside.
+func (s *Shelf) compile(ctx context.Context, j *job) {
 	go func() {
 		if j.err = s.opt.Watch.Watch(ctx, j.live.Release.Plugin, j.live.Release.ID); j.err == nil {
 			j.live.Program, j.err = s.opt.Host.Compile(ctx, j.wasm, &j.live.Manifest)
@@ -194,7 +211,7 @@ func (j *job) drop(ctx context.Context) {
 
 // finish makes live what was compiled.
 func (s *Shelf) finish(ctx context.Context, j *job) {
-	s.compiling, j.book.busy = false, false
+	s.compiling[j.long], j.book.busy = false, false
 	name := j.live.Release.Plugin
 	if j.err == nil && ctx.Err() == nil && (s.gone(name) || s.changed(j)) {
 		j.drop(ctx) // the next look sees to it

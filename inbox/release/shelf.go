@@ -106,10 +106,10 @@ type Shelf struct {
 	reads   atomic.Int64 // how often the files of a plugin were read
 
 	// The rest belongs to Run's goroutine.
-	jobs      []*job    // to be compiled, in order
-	compiling bool      // one of them is: compiling takes a core and much memory
-	compiled  chan *job // hands it back
-	unsure    string    // why it is not known how the program ended before, as last said
+	jobs      []*job        // to be compiled, in order
+	compiling map[bool]bool // one of those that take long is, or of the others: compiling takes a core and much memory
+	compiled  chan *job     // hands it back
+	unsure    string        // why it is not known how the program ended before, as last said
 	closing   sync.WaitGroup
 	reckoned  bool      // what the end before says of the releases is known
 	turn      string    // plugin whose suspect release runs without other suspects; empty for none
@@ -137,7 +137,7 @@ func New(o Options) *Shelf {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Shelf{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), calls: make(chan func()), compiled: make(chan *job)}
+	s := &Shelf{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), calls: make(chan func()), compiled: make(chan *job), compiling: map[bool]bool{}}
 	if o.Head != nil {
 		s.began = o.Head()
 	} else {

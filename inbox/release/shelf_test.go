@@ -16,6 +16,30 @@ import (
 	"inbox/inbox/store"
 )
 
+// What takes long to compile keeps nothing waiting that does not: what takes least is first, and goes live first.
+func TestAModuleThatTakesLongToCompileKeepsNoOtherFromGoingLive(t *testing.T) {
+	t.Parallel()
+	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
+	for _, name := range []string{"nested_blocks", "long_function"} {
+		wasm, err := inboxtest.Made(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.write("a_"+name+".wasm", string(wasm))
+	}
+	b.write("b.wasm", guest(t, "ok"))
+	b.write("c.wasm", guest(t, "session_ok"))
+	b.start(t.TempDir())
+	b.until("all of them are live", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.order) == 4
+	})
+	if order := b.order; order[0] != "b" && order[0] != "c" || order[1] != "b" && order[1] != "c" {
+		t.Errorf("they went live as %v", order)
+	}
+}
+
 func TestAFileThatIsDroppedInBecomesARelease(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

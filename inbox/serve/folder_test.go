@@ -122,7 +122,7 @@ func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
 func TestFilesThatWereRefusedAreNoLabelsOfMetricsAndStraysAreReasons(t *testing.T) {
 	t.Parallel()
 	_, at, c := operated(t, map[string]string{
-		"crm.wasm": guest(t, "ok"), "crrm.toml": "", "Bad\x1bName.wasm": "x", "broken.wasm": "x",
+		"crm.wasm": guest(t, "ok"), "payroll.toml": "", "Bad\x1bName.wasm": "x", "broken.wasm": "x",
 	})
 	isLive(t, c, "crm")
 	inboxtest.Eventually(t, "the others are refused", func() bool {
@@ -130,7 +130,7 @@ func TestFilesThatWereRefusedAreNoLabelsOfMetricsAndStraysAreReasons(t *testing.
 		return err == nil && len(all) == 4 && !slices.ContainsFunc(all, func(p api.Plugin) bool { return p.State == api.FileCompiling })
 	})
 	text := fetch(t, "http://"+at.Admin+"/metrics")
-	for _, name := range []string{"crrm", "Bad", "broken"} {
+	for _, name := range []string{"payroll", "Bad", "broken"} {
 		if strings.Contains(text, name) {
 			t.Errorf("%s is a label", name)
 		}
@@ -141,7 +141,7 @@ func TestFilesThatWereRefusedAreNoLabelsOfMetricsAndStraysAreReasons(t *testing.
 		}
 	}
 	got := fmt.Sprint(reasons(t, c))
-	for _, want := range []string{`"crrm.toml" is a manifest without a module`, "plugin broken: its file was refused", `"Bad Name" is not a name`} {
+	for _, want := range []string{`"payroll.toml" is a manifest without a module`, "plugin broken: its file was refused", `"Bad Name" is not a name`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s is not among %s", want, got)
 		}

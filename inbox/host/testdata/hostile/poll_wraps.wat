@@ -1,6 +1,6 @@
-;; So many to wait for that their length in bytes is small again.
+;; So many to wait for that their length in bytes is small again: it is an error.
 (module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
   (func (export "_start")
-    (drop (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 0x10000001) (i32.const 128)))))
+    (if (i32.eqz (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 0x10000001) (i32.const 128))) (then unreachable))))

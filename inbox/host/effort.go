@@ -1,0 +1,129 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// shape is what the time and the memory of compiling a function grow with.
+type shape struct {
+	vars     uint64 // parameters and local variables that an instruction names
+	locals   uint64 // local variables, named or not
+	height   uint64 // operands on the stack at most
+	branches uint64
+	targets  uint64 // of tables of branches
+	paths    uint64 // into places where paths meet, see [merges]
+	places   uint64 // values that are moved there
+	carried  uint64 // the same for each of the paths
+	depth    uint64 // loops in each other at most
+	work     work   // of the instructions by themselves
+}
+
+// work is what compiling takes.
+type work struct{ time, memory uint64 } // nanoseconds; bytes
+
+func (w *work) add(n uint64, each work) {
+	w.time += n * each.time
+	w.memory += n * each.memory
+}
+
+// What the instructions take by themselves, measured with wazero v1.12 on one core. What may trap has an exit of its own.
+var (
+	anyWork      = work{400, 300}
+	branchWork   = work{5000, 7500}
+	targetWork   = work{12_000, 2200}
+	bulkWork     = work{10_000, 45_000}
+	callWork     = work{3000, 1500}
+	indirectWork = work{30_000, 14_000}
+	valueWork    = work{900, 400} // a value that a call hands over
+	memoryWork   = work{6000, 4500}
+	divideWork   = work{4500, 5000}
+	truncateWork = work{7500, 7500}
+	tableWork    = work{11_000, 5000}
+	outWork      = work{3000, 2500}
+)
+
+// compileWork is what an instruction takes by itself.
+func (m *module) compileWork(one instruction) (w work) {
+	w.add(1, anyWork)
+	switch op := one.op; {
+	case op == opCall:
+		w.add(1, callWork)
+		w.add(m.handedOver(m.typeAt(one.index)), valueWork)
+	case op == opCallIndirect:
+		w.add(1, indirectWork)
+		w.add(m.handedOver(one.index), valueWork)
+	case one.bulk:
+		w.add(1, bulkWork)
+	case op >= 0x28 && op <= 0x3e, op == opVector && touchesMemory(one.sub):
+		w.add(1, memoryWork)
+	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // div, rem
+		w.add(1, divideWork)
+	case op >= 0xa8 && op <= 0xb1: // trunc
+		w.add(1, truncateWork)
+	case op == opTableGet, op == opTableSet:
+		w.add(1, tableWork)
+	case op == opMemoryGrow, op == opRefFunc:
+		w.add(1, outWork)
+	}
+	return w
+}
+
+// effort is what compiling the function takes. Measured, its time grows with the square of the branches; with the paths into
+// places where they meet times the square of the variables, once more for each loop around; and with what is carried along
+// the paths.
+func (s shape) effort() work {
+	w := s.work
+	w.add(s.branches, branchWork)
+	w.add(s.targets, targetWork)
+	w.time += 16*s.branches*s.branches + s.paths*(s.vars*s.vars*(1+s.depth)/2+100*s.vars+s.height)
+	w.memory += 60 * s.paths * s.vars
+	w.add(s.carried, work{700, 250})
+	return w
+}
+
+// light reports whether compiling it is not to wait for what takes long.
+func (w work) light() bool { return w.time <= lightEffort && w.memory <= lightMemory }
+
+// Effort estimates how long compiling a module takes, and whether that is so long, or takes so much memory, that [Host.Compile]
+// has other modules compiled beside it. It is zero for a module that would be refused at once.
+func Effort(wasm []byte) (d time.Duration, long bool) {
+	m, err := inspect(wasm)
+	if err == nil {
+		err = m.weigh(metering{})
+	}
+	if t := (*tangled)(nil); errors.As(err, &t) {
+		err = m.weigh(pauses{})
+	}
+	if err != nil {
+		return 0, false
+	}
+	return time.Duration(m.effort.time), !m.effort.light()
+}
+
+// weigh estimates what compiling the module takes when it is rewritten so.
+func (m *module) weigh(how rewriter) error {
+	m.effort = work{}
+	return m.bodies(func(b *body) error { return m.take(how.shape(b)) })
+}
+
+// take adds what compiling a function takes. One that takes too much, or that is one too many, is [tangled].
+func (m *module) take(s shape) error {
+	one := s.effort()
+	m.effort.time += one.time
+	m.effort.memory = max(m.effort.memory, one.memory) // which the next function uses again
+	if one.time > maxEffort || one.memory > maxCompiling || m.effort.time > allEffort {
+		return &tangled{s}
+	}
+	return nil
+}
+
+// tangled says that compiling the rewritten module would take too long, or too much memory.
+type tangled struct{ shape }
+
+// Error names the function's figures.
+func (t *tangled) Error() string {
+	return fmt.Sprintf("compiling would take too long or too much memory: a function has %d branches to %d places, %d local variables and up to %d operands; it would take %s and %d MB",
+		t.branches, t.branches+t.targets, t.locals, t.height, time.Duration(t.effort().time).Round(time.Millisecond), t.effort().memory>>20)
+}

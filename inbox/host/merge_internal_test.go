@@ -1,0 +1,101 @@
+package host
+
+import (
+	"math"
+	"testing"
+)
+
+// follows takes the instructions of a function and returns what is moved at its ends of blocks, in their order.
+func follows(vars uint64, code ...instruction) (moves []uint64, f *merges) {
+	f = &merges{}
+	f.begin(vars, 0)
+	m := &module{params: []uint8{3}, results: []uint8{2}}
+	for _, one := range code {
+		n, _ := f.follow(m, one, []uint32{0, 1, 1, 9})
+		if one.op == opEnd {
+			moves = append(moves, n)
+		}
+	}
+	return moves, f
+}
+
+func TestWhatIsMovedWherePathsMeetIsEachVariableThatIsSetInTheBlock(t *testing.T) {
+	t.Parallel()
+	block, loop, when, end := instruction{op: opBlock}, instruction{op: opLoop}, instruction{op: opIf}, instruction{op: opEnd}
+	set := func(i uint64) instruction { return instruction{op: opLocalSet, index: i} }
+	tee := func(i uint64) instruction { return instruction{op: opLocalTee, index: i} }
+	br := func(l uint64) instruction { return instruction{op: opBrIf, index: l} }
+	table := instruction{op: opBrTable}
+	typed := instruction{op: opBlock, typed: true}
+	for name, c := range map[string]struct {
+		code []instruction
+		want []uint64
+	}{
+		"nothing":                      {[]instruction{end}, []uint64{0}},
+		"a block that nothing leaves":  {[]instruction{block, set(0), end, end}, []uint64{0, 0}},
+		"one that a branch leaves":     {[]instruction{block, br(0), set(0), set(1), tee(0), end, end}, []uint64{2, 0}},
+		"what is set before it":        {[]instruction{set(0), set(1), block, br(0), set(1), end, end}, []uint64{1, 0}},
+		"what is set after it":         {[]instruction{block, br(0), end, set(1), end}, []uint64{0, 0}},
+		"in a block in it":             {[]instruction{block, block, br(1), set(0), end, set(0), set(2), end, end}, []uint64{0, 2, 0}},
+		"in both, each left":           {[]instruction{block, set(1), block, br(0), br(1), set(0), end, set(0), end, end}, []uint64{1, 2, 0}},
+		"a loop that is repeated":      {[]instruction{loop, set(0), set(2), br(0), end, end}, []uint64{2, 0}},
+		"a loop that is not":           {[]instruction{loop, set(0), end, end}, []uint64{0, 0}},
+		"an if, without a branch":      {[]instruction{when, set(0), {op: opElse}, set(1), end, end}, []uint64{2, 0}},
+		"a table":                      {[]instruction{block, block, set(0), table, end, set(1), end, end}, []uint64{1, 2, 0}},
+		"results of a block":           {[]instruction{typed, br(0), end, end}, []uint64{2, 0}},
+		"a block after another":        {[]instruction{block, br(0), set(0), end, block, br(0), set(0), end, end}, []uint64{1, 1, 0}},
+		"a branch to nothing":          {[]instruction{block, br(7), set(0), end, end}, []uint64{0, 0}},
+		"the function, left by values": {[]instruction{set(0), br(0), end}, []uint64{0}},
+	} {
+		got, f := follows(3, c.code...)
+		for i := range c.want {
+			if i >= len(got) || got[i] != c.want[i] {
+				t.Errorf("%s: %v are moved, not %v", name, got, c.want)
+				break
+			}
+		}
+		if f.carried < f.places {
+			t.Errorf("%s: %d are carried to %d places", name, f.carried, f.places)
+		}
+	}
+	if _, f := follows(3, loop, loop, set(0), end, end, loop, tee(1), end, end); f.depth != 2 || f.used != 2 {
+		t.Errorf("%d loops in each other, %d variables are used", f.depth, f.used)
+	}
+}
+
+func TestWhatIsSpentDoesNotOverflow(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int64{noLimit, 1000} {
+		m := meter{on: true}
+		m.begin(limit)
+		for range 10 {
+			if ok := m.pay(math.MaxInt64 / 2); ok != (limit == noLimit) {
+				t.Errorf("limit %d: it may go on: %v", limit, ok)
+			}
+			if got := m.total(); got <= 0 || got > mostSpent {
+				t.Errorf("limit %d: %d were spent", limit, got)
+			}
+		}
+	}
+}
+
+func TestEveryFunctionOfTheHostHasAPriceAndEveryPriceAFunction(t *testing.T) {
+	t.Parallel()
+	h, err := New(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(t.Context())
+	for _, box := range h.boxes {
+		for f := range box.offered {
+			if tolls[f] == nil {
+				t.Errorf("%s has no price", f)
+			}
+		}
+		for f := range tolls {
+			if box.offered[f] == nil {
+				t.Errorf("%s is not there", f)
+			}
+		}
+	}
+}

@@ -198,5 +198,6 @@ func (o *offline) Resume() {}
 
 // Notes says that nothing runs.
 func (o *offline) Notes(context.Context) []string {
-	return append([]string{"no server runs: nothing is received and no plugin runs"}, o.settings.Notes...)
+	notes := append([]string{"no server runs: nothing is received and no plugin runs"}, o.settings.Notes...)
+	return append(notes, o.settings.SecretNotes()...)
 }

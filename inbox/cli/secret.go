@@ -95,9 +95,12 @@ func (p *program) checkPlaces(c *cli.Context) error {
 
 func (p *program) sayPlaces(src *config.Source) {
 	for _, place := range src.Secrets.Places() {
-		if place.Err != nil {
+		switch {
+		case place.Err != nil:
 			p.say("source %s: secret %s is missing: %s: %s", src.Name, place.Name, place.From, place.Err)
-		} else {
+		case place.Note != "":
+			p.say("source %s: secret %s is set (%s), but %s", src.Name, place.Name, place.From, place.Note)
+		default:
 			p.say("source %s: secret %s is set (%s)", src.Name, place.Name, place.From)
 		}
 	}
@@ -130,6 +133,13 @@ func (p *program) checkSignature(c *cli.Context) error {
 	body, err := p.readInput(c.String("body-file"))
 	if err != nil {
 		return err
+	}
+	if len(src.Secrets.Secrets()) == 0 {
+		only := *s
+		only.Sources = []config.Source{*src}
+		if err := only.CheckSecrets(); err != nil {
+			return &exit{code: exitSome, err: err}
+		}
 	}
 	why := src.Door().Explain(body, c.String("signature"))
 	if p.format == "json" {

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -55,7 +56,7 @@ func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 		s.LogFormat, s.LogLevel = "text", slog.LevelDebug
 	}
 	log := p.logger(s, c.Bool("demo"))
-	for _, n := range s.Notes {
+	for _, n := range append(slices.Clone(s.Notes), s.SecretNotes()...) {
 		log.Warn(n)
 	}
 	ctx, stop := untilSignal(p.ctx, func() { os.Exit(exitInterrupted) })

@@ -118,7 +118,11 @@ func (s *Settings) readFile(in Inputs, r *reader) *table {
 	default:
 		r.wrong(path, "cannot be read: %s", cause(err))
 	}
-	return r.parse(path, text)
+	readable, err := inbox.FileText(text)
+	if err != nil {
+		r.wrong(path, "cannot be read: %s; %s", err, inbox.HintOf(err))
+	}
+	return r.parse(path, []byte(readable))
 }
 
 // cause is an error of the file system without the path, which stands before it anyway.

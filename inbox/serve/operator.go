@@ -127,7 +127,7 @@ func (h *house) Resume() { h.dispatch.Resume() }
 
 // Notes returns what else an operator should know.
 func (h *house) Notes(context.Context) []string {
-	notes := slices.Clone(h.settings.Notes)
+	notes := append(slices.Clone(h.settings.Notes), h.settings.SecretNotes()...)
 	if h.dispatch.Paused() {
 		notes = append(notes, "everything is paused: the server began with --paused")
 	}

@@ -33,6 +33,7 @@ func (p *program) secretCommand() *cli.Command {
 			name: "recheck", usage: "check the quarantine with today's secrets and let in what passes, in its order", remote: true, formats: showFormats(),
 			flags: []cli.Flag{source, dryRunFlag(), yesFlag(), reasonFlag()}, run: p.secretRecheck,
 		}),
+		p.leaf(discardSpec(p, source)),
 		later(map[string]string{"rotate": "name the new secret beside the old one in inbox.toml, and take the old one out once `inbox_secret_matches_total` stands still"})[0],
 	)
 }

@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strings"
 	"time"
 
@@ -59,15 +60,16 @@ const DefaultInFlight = 256 << 20
 
 // Options configure the door. The zero value of a field means the default in its comment.
 type Options struct {
-	Sources     []Source         // with distinct paths
-	Keep        Keeper           // required
-	Observe     Observer         // default: nobody
-	Log         *slog.Logger     // default: discard
-	Proxies     []netip.Prefix   // whose X-Forwarded-For is believed; default: nobody's
-	InFlight    int64            // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, and never less than three times the largest MaxBody
-	ReadTimeout time.Duration    // for a whole body; default 1 min. It takes the place of the server's, if that has one
-	WaitTimeout time.Duration    // for the store; default 30 s. An event that is stored later is a duplicate when it comes again
-	Now         func() time.Time // default time.Now
+	Sources     []Source              // with distinct paths
+	Keep        Keeper                // required
+	Observe     Observer              // default: nobody
+	Log         *slog.Logger          // default: discard
+	Proxies     []netip.Prefix        // whose X-Forwarded-For is believed; default: nobody's
+	Forwarded   func(peer netip.Addr) // told once of a peer that speaks for others and is no trusted proxy; default: nobody
+	InFlight    int64                 // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, and never less than three times the largest MaxBody
+	ReadTimeout time.Duration         // for a whole body; default 1 min. It takes the place of the server's, if that has one
+	WaitTimeout time.Duration         // for the store; default 30 s. An event that is stored later is a duplicate when it comes again
+	Now         func() time.Time      // default time.Now
 }
 
 // withDefaults fills in what is not set.
@@ -77,6 +79,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Forwarded == nil {
+		o.Forwarded = func(netip.Addr) {}
 	}
 	if o.InFlight == 0 {
 		o.InFlight = DefaultInFlight
@@ -98,13 +103,16 @@ type door struct {
 	sources map[string]Source // by path
 	room    *room
 	strikes *strikes
+
+	forwarding forwarding
+	large      chan struct{} // holds as many as large bodies are checked at once
 }
 
 // New returns the door. It serves the paths of its sources, with or without a slash at their end, and answers 404 to
 // any other.
 func New(o Options) http.Handler {
 	o = o.withDefaults()
-	d := &door{opt: o, sources: map[string]Source{}, strikes: newStrikes()}
+	d := &door{opt: o, sources: map[string]Source{}, strikes: newStrikes(), large: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	size := o.InFlight
 	for _, s := range o.Sources {
 		s = s.withDefaults()

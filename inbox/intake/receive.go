@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/qoreid"
 )
 
 // statusProbe is the status of an answered probe.
@@ -18,7 +18,8 @@ const statusProbe = "probe"
 func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time.Time) answer {
 	b := &body{room: d.room}
 	defer b.release()
-	err := d.read(b, w, r, s.MaxBody)
+	d.noticeForwarding(r)
+	err := d.readAsNeeded(b, w, r, s)
 	var a answer
 	if err != nil {
 		a = unread(err)
@@ -27,6 +28,24 @@ func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time
 	}
 	a.size = len(b.bytes)
 	return a
+}
+
+// readAsNeeded reads a body, or, when no secret could have made the signature, no more of it than may be kept. The rest is
+// not taken in, and the connection is closed after the answer.
+func (d *door) readAsNeeded(b *body, w http.ResponseWriter, r *http.Request, s Source) error {
+	signed := slices.ContainsFunc(r.Header.Values(s.Header), func(v string) bool { return wellFormed(s.Algorithm, v) })
+	const enough = unsignedWhole + 1
+	if signed || s.MaxBody <= enough || r.ContentLength > s.MaxBody || 0 <= r.ContentLength && r.ContentLength <= enough {
+		return d.read(b, w, r, s.MaxBody)
+	}
+	part := *r
+	part.ContentLength = -1
+	err := d.read(b, w, &part, enough)
+	var limit *http.MaxBytesError
+	if errors.As(err, &limit) {
+		return nil
+	}
+	return err
 }
 
 // decide answers a POST whose body is read.
@@ -38,7 +57,9 @@ func (d *door) decide(b *body, r *http.Request, s Source, at time.Time) answer {
 	if encoded(headers) && !b.reserve(s.MaxBody) {
 		return busy()
 	}
+	end := d.turn(len(b.bytes))
 	arrival, why, err := s.Vouch(b.bytes, headers, inbox.FromWebhook, at, time.Time{})
+	end()
 	switch {
 	case err != nil:
 		return tooLarge()
@@ -90,15 +111,17 @@ func (d *door) probe(ctx context.Context) answer {
 func (d *door) refuse(r *http.Request, s Source, body []byte, headers []inbox.Header, why string, at time.Time) answer {
 	a := failure(http.StatusUnauthorized, why, "the signature in "+s.Header+" does not pass: "+why)
 	address := d.address(r)
-	if !d.strikes.allow(address, couldPass(why), len(body), at) {
+	kept, whole := keptOf(why, body, r.ContentLength)
+	if !d.strikes.allow(address, r.UserAgent(), why, len(kept), at) {
 		a.unkept = true
 		return a
 	}
+	known := inbox.CouldPass(why) && s.known(body, headers)
 	ctx, cancel := d.wait(r)
 	defer cancel()
 	err := d.opt.Keep.Refuse(ctx, &inbox.Refused{
-		Source: s.Name, Address: said(address), Why: why, ReceivedAt: at, Size: len(body), SignatureHeader: headerName(s.Header),
-		Payload: inbox.Payload{Headers: headers, Body: body},
+		Source: s.Name, Address: said(address), Why: why, ReceivedAt: at, Size: len(kept), SignatureHeader: headerName(s.Header),
+		BodySize: whole, Known: known, Payload: inbox.Payload{Headers: headers, Body: kept},
 	})
 	if err != nil {
 		return d.unavailable("keep a refused webhook", err)
@@ -106,9 +129,6 @@ func (d *door) refuse(r *http.Request, s Source, body []byte, headers []inbox.He
 	d.opt.Log.Debug("refused", "source", s.Name, "why", why, "address", said(address))
 	return a
 }
-
-// couldPass reports whether another secret could make a request pass that was refused.
-func couldPass(why string) bool { return why == qoreid.Mismatch || why == qoreid.NoSecret }
 
 // unavailable answers that nothing is known to be stored.
 func (d *door) unavailable(what string, err error) answer {

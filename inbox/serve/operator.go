@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,6 +129,9 @@ func (h *house) Resume() { h.dispatch.Resume() }
 // Notes returns what else an operator should know.
 func (h *house) Notes(context.Context) []string {
 	notes := append(slices.Clone(h.settings.Notes), h.settings.SecretNotes()...)
+	if peer := h.forwarder.Load(); peer != nil {
+		notes = append(notes, fmt.Sprintf("%s says for whom it speaks (X-Forwarded-For) and is not believed: if it is your proxy, name it in trusted_proxies; until then all senders behind it count as one address", peer))
+	}
 	if h.dispatch.Paused() {
 		notes = append(notes, "everything is paused: the server began with --paused")
 	}

@@ -18,12 +18,26 @@ func (w *writer) run(stop <-chan struct{}) error {
 	defer probe.Stop()
 	patience := time.NewTimer(lingerFor)
 	defer patience.Stop()
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	var refusals <-chan *op // nil while refused requests have had their part of the time
 	batch := make([]*op, 0, batchOps)
 	for {
 		batch = batch[:0]
 		select {
 		case o := <-w.s.queue:
 			batch = w.take(batch, o)
+		case <-rest.C:
+			refusals = w.s.refusedQueue.queue
+			continue
+		case o := <-refusals:
+			took, err := w.commitRefusals(o)
+			if err != nil {
+				return err
+			}
+			refusals = nil
+			rest.Reset(took)
+			continue
 		case <-probe.C:
 			if err := w.idle(); err != nil {
 				return err
@@ -33,6 +47,11 @@ func (w *writer) run(stop <-chan struct{}) error {
 			select {
 			case o := <-w.s.queue:
 				batch = w.take(batch, o)
+			case o := <-w.s.refusedQueue.queue:
+				if _, err := w.commitRefusals(o); err != nil {
+					return err
+				}
+				continue
 			default:
 				return nil
 			}

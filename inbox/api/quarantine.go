@@ -28,7 +28,7 @@ func (q *Quarantine) reasons() []Reason {
 		return nil
 	}
 	return []Reason{{
-		Code: "quarantine", Message: plural(q.CouldPass, "request that another secret could let in is", "requests that another secret could let in are") + " in the quarantine",
+		Code: "quarantine", Message: plural(q.CouldPass, "request is", "requests are") + " in the quarantine that another secret could let in",
 		Hint: "`inbox secret check` says why; `inbox secret recheck` lets in what passes, `inbox secret discard` deletes the rest",
 	}}
 }
@@ -116,6 +116,9 @@ func (s *server) explain(ctx context.Context, refused []inbox.Refused) (map[int6
 		}
 		if explained[one.ID] = s.Sources.Explain(one); explained[one.ID] == "" {
 			explained[one.ID] = "it passes now: `inbox secret recheck` lets it in"
+		}
+		if kept := len(one.Payload.Body); kept < one.BodySize {
+			explained[one.ID] += fmt.Sprintf("; of its %d bytes the first %d are kept", one.BodySize, kept)
 		}
 	}
 	return explained, nil

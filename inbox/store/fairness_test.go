@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,5 +208,42 @@ func TestTheQuarantineIsDiscardedByFaultAndBySource(t *testing.T) {
 	}
 	if st, err := s.Stats(ctx); err != nil || st.Quarantine.Count != 0 || st.Quarantine.Dropped != 0 {
 		t.Errorf("%+v, %v", st.Quarantine, err)
+	}
+}
+
+func TestAnEventDoesNotWaitForAllRefusedRequestsBeforeIt(t *testing.T) {
+	t.Parallel()
+	var commits atomic.Int64
+	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
+		if point == store.PointCommit {
+			commits.Add(1)
+		}
+		return nil
+	}))
+	release := store.Hold(s)
+	large := crowd{name: "large", size: 500 << 10} // three are a batch
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() {
+			if err := s.Refuse(ctx, large.request(i, time.Now())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	inboxtest.Eventually(t, "they wait", func() bool { return store.Waiting(s) >= 30 })
+	accepted := make(chan int64, 1)
+	go func() {
+		inboxtest.Accept(t, s, "signed")
+		accepted <- commits.Load()
+	}()
+	inboxtest.Eventually(t, "the event waits too", func() bool { return store.Waiting(s) >= 31 })
+	before := commits.Load()
+	release()
+	if n := <-accepted - before; n > 5 { // its own, a batch of theirs, upkeep's; a slow machine may let a second in
+		t.Errorf("the event was answered after %d commits", n)
+	}
+	wg.Wait()
+	if n := commits.Load() - before; n < 10 {
+		t.Errorf("all took %d commits only: the test shows nothing", n)
 	}
 }

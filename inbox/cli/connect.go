@@ -47,8 +47,8 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 }
 
 func (p *program) note(format string, args ...any) {
-	if p.verbose {
-		p.say(format, args...)
+	if p.verbose && !p.quiet { // who asks for it gets it beside JSON too
+		p.talk(format, args...)
 	}
 }
 

@@ -66,7 +66,8 @@ func codeOf(err error) int {
 	return codes()[inbox.KindOf(err)]
 }
 
-// report says an error and returns its code: in words, or as JSON when the output is JSON.
+// report says an error and returns its code: in words, or as JSON when the output is JSON. That a check found something, or
+// that some items failed, stands in a JSON document that was written to its end, and is not said again.
 func (p *program) report(err error) int {
 	code := codeOf(err)
 	if err == nil || err.Error() == "" {
@@ -76,16 +77,19 @@ func (p *program) report(err error) int {
 		err = errors.New("interrupted")
 	}
 	hint := inbox.HintOf(err)
-	if p.format == "json" || p.format == "jsonl" {
+	if p.format == "json" && p.whole && code == exitSome {
+		return code // the document says it; a second one behind it would not parse with it
+	}
+	if p.inJSON() {
 		body := api.Problem{Error: api.ProblemBody{Code: wordOf(code, err), Message: err.Error(), Hint: hint}}
-		_ = json.NewEncoder(p.err).Encode(body) // there is nowhere else to say it
+		_ = json.NewEncoder(printableJSON{p.err}).Encode(body) // there is nowhere else to say it
 		return code
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(p.err, "inbox: %s\n", line)
+		fmt.Fprintf(p.err, "inbox: %s\n", inbox.Printable(line))
 	}
 	if hint != "" {
-		fmt.Fprintf(p.err, "inbox: %s\n", hint)
+		fmt.Fprintf(p.err, "inbox: %s\n", inbox.Printable(hint))
 	}
 	return code
 }

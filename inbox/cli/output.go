@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"inbox/inbox"
 )
 
 // column is one column of a table of Ts.
@@ -48,6 +50,7 @@ func (l *lister[T]) add(item T) error {
 		if err != nil {
 			return fmt.Errorf("write an item: %w", err)
 		}
+		text = inbox.PrintableJSON(text)
 		if l.p.format == "jsonl" {
 			return l.p.print("%s\n", text)
 		}
@@ -70,6 +73,7 @@ func (l *lister[T]) add(item T) error {
 
 // end ends the list.
 func (l *lister[T]) end() error {
+	l.p.whole = true
 	switch {
 	case l.p.format == "json" && l.n == 0:
 		return l.p.print("[]\n")
@@ -131,15 +135,8 @@ func align(p *program, rows [][]string) error {
 	return nil
 }
 
-// oneLine makes a cell of a text: control characters, which could also move the cursor of a terminal, become spaces.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, text)
-}
+// oneLine makes a cell of a text.
+func oneLine(text string) string { return inbox.Printable(text) }
 
 // manyLines is oneLine for a text of several lines.
 func manyLines(text, indent string) string {
@@ -152,12 +149,12 @@ func manyLines(text, indent string) string {
 
 // document writes one value as JSON with indentation.
 func (p *program) document(v any) error {
-	enc := json.NewEncoder(p.out)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
-		return outputGone(err)
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the output: %w", err)
 	}
-	return nil
+	p.whole = true
+	return p.print("%s\n", inbox.PrintableJSON(text))
 }
 
 // pairs writes names and values, aligned on a terminal. Pairs without a value are left out.

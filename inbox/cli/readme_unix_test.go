@@ -38,7 +38,7 @@ func TestTheREADMEWorksAsPasted(t *testing.T) {
 				return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 			})
 		default:
-			sh.must(line)
+			sh.must(strings.Replace(line, "'paste it here'", "whsec_inbox_test_1", 1))
 		}
 	}
 	inboxtest.Eventually(t, "the plugin that was built is live", func() bool {

@@ -114,9 +114,9 @@ func (p *program) logger(s *config.Settings, demo bool) *slog.Logger {
 	}
 	text := s.LogFormat == "text" || s.LogFormat == "auto" && p.errTerminal
 	if text {
-		return slog.New(tint.NewTextHandler(p.err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()}))
+		return slog.New(printableLog{tint.NewTextHandler(p.err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()})})
 	}
-	return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: spans}))
+	return slog.New(slog.NewJSONHandler(printableJSON{p.err}, &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: spans}))
 }
 
 // spans gives durations the unit they have in the API, duration_ms; slog would write nanoseconds without saying so.

@@ -44,15 +44,7 @@ func (w *writer) run(stop <-chan struct{}) error {
 			}
 			continue
 		case <-stop:
-			select {
-			case o := <-w.s.queue:
-				batch = w.take(batch, o)
-			case o := <-w.s.refusedQueue.queue:
-				if _, err := w.commitRefusals(o); err != nil {
-					return err
-				}
-				continue
-			default:
+			if batch = w.leftOver(batch); len(batch) == 0 {
 				return nil
 			}
 		}
@@ -61,6 +53,18 @@ func (w *writer) run(stop <-chan struct{}) error {
 		if err := w.commit(batch); err != nil {
 			return err
 		}
+	}
+}
+
+// leftOver takes an op of either queue if there is one.
+func (w *writer) leftOver(batch []*op) []*op {
+	select {
+	case o := <-w.s.queue:
+		return w.take(batch, o)
+	case o := <-w.s.refusedQueue.queue:
+		return w.take(batch, o)
+	default:
+		return batch
 	}
 }
 

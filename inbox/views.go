@@ -127,14 +127,29 @@ type Refused struct {
 	Payload    Payload // empty in lists
 
 	SignatureHeader string // name of the header that should hold the signature; not stored
+	BodySize        int    // bytes of the body as received; more than Payload has where only its beginning is kept
+	Known           bool   // the body reads as an event that QoreID documents; not stored
 }
+
+// SignatureFaults returns what can be wrong with a signature, as in the Why of a [Refused].
+func SignatureFaults() []string { return []string{"missing", "malformed", "mismatch", "no_secret"} }
+
+// CouldPass reports whether another secret could make a request pass that was refused for why.
+func CouldPass(why string) bool { return why == "mismatch" || why == "no_secret" }
 
 // QuarantineStats sums up the quarantine.
 type QuarantineStats struct {
 	Count   int64
 	Bytes   int64
 	Oldest  time.Time
-	Dropped int64 // evicted by its bounds since the store was made
+	Dropped int64 // not kept, or not any more, since the store was made
+
+	CouldPass        int64            // of Count: what another secret could make pass
+	DroppedCouldPass int64            // of Dropped
+	DroppedBy        map[string]int64 // Dropped by cause: count, bytes, age, too_large, queue, rate
+	MaxCount         int64            // the bounds
+	MaxBytes         int64
+	MaxAge           time.Duration
 }
 
 // AuditEntry is one recorded deed of an operator.

@@ -326,6 +326,11 @@ func (c *Client) Recheck(ctx context.Context, req RecheckRequest) (out Rechecked
 	return out, c.do(ctx, "POST", "/v1/quarantine/recheck", nil, req, &out)
 }
 
+// Discard deletes requests from the quarantine.
+func (c *Client) Discard(ctx context.Context, req DiscardRequest) (out Discarded, err error) {
+	return out, c.do(ctx, "POST", "/v1/quarantine/discard", nil, req, &out)
+}
+
 // CheckStore looks for damage in the store.
 func (c *Client) CheckStore(ctx context.Context) (out Check, err error) {
 	return out, c.do(ctx, "POST", "/v1/db/check", nil, struct{}{}, &out)

@@ -143,6 +143,6 @@ func replayOf(j *inbox.Job) Replay {
 func refusedOf(r *inbox.Refused, explained string) Refused {
 	return Refused{
 		ID: r.ID, Source: r.Source, Address: r.Address, Why: r.Why, Explained: explained, Count: r.Count, Size: r.Size,
-		ReceivedAt: r.ReceivedAt, LastAt: r.LastAt,
+		ReceivedAt: r.ReceivedAt, LastAt: r.LastAt, BodySize: r.BodySize,
 	}
 }

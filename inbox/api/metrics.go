@@ -105,7 +105,9 @@ func figures(w io.Writer, version string, st *inbox.StoreStats, plugins []Plugin
 	gauge(float64(st.FreeBytes), "inbox_disk_free_bytes")
 	gauge(float64(st.Quarantine.Count), "inbox_quarantine_requests")
 	gauge(float64(st.Quarantine.Bytes), "inbox_quarantine_bytes")
+	gauge(float64(st.Quarantine.CouldPass), "inbox_quarantine_could_pass")
 	gauge(float64(st.Quarantine.Dropped), "inbox_quarantine_dropped")
+	gauge(float64(st.Quarantine.DroppedCouldPass), "inbox_quarantine_dropped_could_pass")
 	plugins, refused, stray := labelled(plugins)
 	fileFigures(w, refused, stray)
 	perPlugin := []struct {

@@ -66,6 +66,7 @@ func routes() []route {
 		{"POST", "/v1/plugins/{name}/remove", (*server).removePlugin},
 		{"GET", "/v1/quarantine", (*server).listQuarantine},
 		{"POST", "/v1/quarantine/recheck", (*server).recheck},
+		{"POST", "/v1/quarantine/discard", (*server).discardRefused},
 		{"POST", "/v1/db/check", (*server).checkStore},
 		{"POST", "/v1/db/backup", (*server).backUp},
 	}

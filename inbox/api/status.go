@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"inbox/inbox"
@@ -23,7 +21,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	out := Status{
 		Version: s.Version, Serving: s.Serving, Events: st.Events, LastAt: st.LastAt, Copies: st.Copies, FileBytes: st.FileBytes,
 		WALBytes: st.WALBytes, FreeBytes: st.FreeBytes, Plugins: []Plugin{}, Replays: []Replay{},
-		Quarantine: Quarantine{Count: st.Quarantine.Count, Bytes: st.Quarantine.Bytes, Dropped: st.Quarantine.Dropped, Oldest: st.Quarantine.Oldest},
+		Quarantine: quarantineOf(&st.Quarantine),
 	}
 	plugins, err := s.plugins(ctx)
 	if err != nil {
@@ -58,9 +56,7 @@ func (s *server) reasons(ctx context.Context, st *Status) []Reason {
 	if s.Store.Low() {
 		add("disk", "", "free some space, or lower min_free", "little disk space is left, %.1f GiB: plugins, replays and backups wait; webhooks are still taken", float64(st.FreeBytes)/(1<<30))
 	}
-	if n := st.Quarantine.Count; n > 0 {
-		add("quarantine", "", "`inbox secret check` says why", "%s in the quarantine", plural(n, "request is", "requests are"))
-	}
+	list = append(list, st.Quarantine.reasons()...)
 	list = append(list, lostReasons(st.Refused)...)
 	for i := range st.Plugins {
 		list = append(list, st.Plugins[i].reasons()...)
@@ -117,85 +113,6 @@ func (s *server) resumeAll(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.House.Resume()
 	return s.status(w, r)
-}
-
-func (s *server) listQuarantine(w http.ResponseWriter, r *http.Request) error {
-	limit, err := number(r, "limit", 100)
-	if err != nil {
-		return err
-	}
-	ctx, source := r.Context(), r.URL.Query().Get("source")
-	refused, err := s.Store.RefusedList(ctx, source, limit)
-	if err != nil {
-		return err
-	}
-	explained := map[int64]string{}
-	if yes(r, "explain") {
-		err := s.Store.EachRefused(ctx, source, func(one *inbox.Refused) error {
-			if slices.ContainsFunc(refused, func(x inbox.Refused) bool { return x.ID == one.ID }) {
-				explained[one.ID] = s.Sources.Explain(one)
-				if explained[one.ID] == "" {
-					explained[one.ID] = "it passes now: `inbox secret recheck` lets it in"
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	list := make([]Refused, 0, len(refused))
-	for i := range refused {
-		list = append(list, refusedOf(&refused[i], explained[refused[i].ID]))
-	}
-	return reply(w, list)
-}
-
-// recheck checks the quarantine again, in the order it came, and lets in what passes now.
-func (s *server) recheck(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
-	var req RecheckRequest
-	if err := read(w, r, &req); err != nil {
-		return err
-	}
-	out := Rechecked{DryRun: req.DryRun, Kept: map[string]int64{}, IDs: []string{}, Failed: []Failure{}}
-	if !req.DryRun {
-		if err := s.Store.Audit(ctx, actor(r, req.Reason), "recheck", strings.TrimSpace("quarantine "+req.Source)); err != nil {
-			return err
-		}
-	}
-	err := s.Store.EachRefused(ctx, req.Source, func(one *inbox.Refused) error {
-		out.Checked++
-		a, why, err := s.Sources.Vouch(one)
-		switch {
-		case err != nil:
-			out.Failed = append(out.Failed, Failure{ID: fmt.Sprint(one.ID), Error: err.Error()})
-		case why != "":
-			out.Kept[why]++
-		case req.DryRun:
-			out.Admitted++
-		default:
-			s.readmit(ctx, one.ID, a, &out)
-		}
-		return ctx.Err()
-	})
-	if err != nil {
-		return err
-	}
-	return reply(w, out)
-}
-
-func (s *server) readmit(ctx context.Context, id int64, a *inbox.Arrival, out *Rechecked) {
-	receipt, err := s.Store.Readmit(ctx, id, a)
-	switch {
-	case err != nil:
-		out.Failed = append(out.Failed, Failure{ID: fmt.Sprint(id), Error: err.Error()})
-	case receipt.Status == inbox.Duplicate:
-		out.Duplicates++
-	default:
-		out.Admitted++
-		out.IDs = append(out.IDs, receipt.ID)
-	}
 }
 
 func (s *server) checkStore(w http.ResponseWriter, r *http.Request) error {

@@ -17,6 +17,7 @@ type Refused struct {
 	Size       int       `json:"size"`
 	ReceivedAt time.Time `json:"received_at"`
 	LastAt     time.Time `json:"last_at"`
+	BodySize   int       `json:"body_size"` // as received; more than is kept where the body was cut
 }
 
 // RecheckRequest asks to check the quarantine again with today's secrets.
@@ -67,8 +68,28 @@ type Refusal struct {
 type Quarantine struct {
 	Count   int64     `json:"count"`
 	Bytes   int64     `json:"bytes"`
-	Dropped int64     `json:"dropped"`
+	Dropped int64     `json:"dropped"` // not kept, or not any more, since the store was made
 	Oldest  time.Time `json:"oldest,omitzero"`
+
+	CouldPass        int64            `json:"could_pass"`         // of count: what another secret could make pass
+	DroppedCouldPass int64            `json:"dropped_could_pass"` // of dropped
+	DroppedBy        map[string]int64 `json:"dropped_by"`         // dropped by cause: count, bytes, age, too_large, queue, rate
+	MaxCount         int64            `json:"max_count"`
+	MaxBytes         int64            `json:"max_bytes"`
+	MaxAgeSeconds    int64            `json:"max_age_seconds"`
+	OldestExpires    time.Time        `json:"oldest_expires,omitzero"`
+}
+
+// DiscardRequest asks to delete refused requests.
+type DiscardRequest struct {
+	Source string   `json:"source,omitempty"`
+	Why    []string `json:"why,omitempty"` // missing, malformed, mismatch, no_secret; empty: all
+	Reason string   `json:"reason,omitempty"`
+}
+
+// Discarded says how many requests were deleted.
+type Discarded struct {
+	Discarded int64 `json:"discarded"`
 }
 
 // Reason is one thing that wants to be looked at.

@@ -102,7 +102,7 @@ func (p *program) benchReport(r *bench.Report) error {
 		return err
 	}
 	for _, l := range r.Left {
-		fmt.Fprintf(p.err, "inbox: %s was left out: %s\n", l.Name, l.Why)
+		p.say("%s was left out: %s", l.Name, l.Why)
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ type program struct {
 
 	format  string // of the output: table, json, jsonl or ids
 	wide    bool   // tables on a terminal are not made to fit it
+	whole   bool   // the output has been written to its end
 	quiet   bool
 	verbose bool
 	closers []func() error
@@ -223,16 +224,26 @@ func (p *program) load(c *cli.Context, flags map[string]string) (*config.Setting
 	return s, nil
 }
 
-// say talks to the person at the terminal, unless asked to be quiet.
+// inJSON reports whether the output is JSON. Then standard error has nothing but an error, as one JSON object, so that a
+// reader of both streams at once can parse what it gets.
+func (p *program) inJSON() bool { return p.format == "json" || p.format == "jsonl" }
+
+// say talks to the person at the terminal, unless asked to be quiet or for JSON.
 func (p *program) say(format string, args ...any) {
-	if !p.quiet {
-		fmt.Fprintf(p.err, "inbox: %s\n", printableLines(fmt.Sprintf(format, args...)))
+	if !p.quiet && !p.inJSON() {
+		p.talk(format, args...)
 	}
 }
 
-// print writes data. What cannot be written ends the command.
+// talk is say without the conditions.
+func (p *program) talk(format string, args ...any) {
+	fmt.Fprintf(p.err, "inbox: %s\n", inbox.PrintableText(fmt.Sprintf(format, args...)))
+}
+
+// print writes data, made safe for terminals whatever it came from: JSON is escaped before, so that its values stay exact.
+// What cannot be written ends the command.
 func (p *program) print(format string, args ...any) error {
-	if _, err := fmt.Fprintf(p.out, format, args...); err != nil {
+	if _, err := io.WriteString(p.out, inbox.PrintableText(fmt.Sprintf(format, args...))); err != nil {
 		return outputGone(err)
 	}
 	return nil

@@ -48,8 +48,8 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (p *program) note(format string, args ...any) {
-	if p.verbose {
-		p.say(format, args...)
+	if p.verbose && !p.quiet { // who asks for it gets it beside JSON too
+		p.talk(format, args...)
 	}
 }
 
@@ -165,5 +165,6 @@ func (o *offline) Notes(context.Context) []string {
 	if _, err := release.Guard(o.settings.Plugins, false); err != nil {
 		notes = append(notes, err.Error()+"; "+inbox.HintOf(err))
 	}
-	return append(notes, o.settings.Notes...)
+	notes = append(notes, o.settings.Notes...)
+	return append(notes, o.settings.SecretNotes()...)
 }

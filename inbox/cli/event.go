@@ -27,7 +27,7 @@ func (p *program) eventCommand() *cli.Command {
 			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID|SEQ", min: 1, max: 1, remote: true,
 			about:   "With - the id is read from standard input, as after `inbox send -o ids`.",
 			formats: showFormats(), run: p.eventShow,
-			flags: []cli.Flag{revealFlag(), reasonFlag(), flag("raw", "write the bytes that were received, and nothing else; this reveals them")},
+			flags: []cli.Flag{revealFlag(), reasonFlag(), flag("raw", "write the bytes that were received, and nothing else; this reveals them. A terminal gets them without what would control it")},
 		}),
 		p.leaf(spec{
 			name: "tail", usage: "show events as they come", remote: true, formats: listFormats(),
@@ -118,6 +118,9 @@ func (p *program) eventShow(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		if p.outTerminal {
+			return p.print("%s", body)
+		}
 		if _, err := p.out.Write(body); err != nil {
 			return outputGone(err)
 		}
@@ -172,7 +175,7 @@ func (p *program) printPayload(d *api.EventDetail) error {
 		var body any
 		if json.Unmarshal(d.Body, &body) == nil {
 			if pretty, err := json.MarshalIndent(d.Body, "  ", "  "); err == nil {
-				text += "\nbody\n  " + string(pretty) + "\n"
+				text += "\nbody\n  " + string(inbox.PrintableJSON(pretty)) + "\n"
 			}
 		}
 	}

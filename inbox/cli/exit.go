@@ -66,7 +66,8 @@ func codeOf(err error) int {
 	return codes()[inbox.KindOf(err)]
 }
 
-// report says an error and returns its code: in words, or as JSON when the output is JSON.
+// report says an error and returns its code: in words, or as JSON when the output is JSON. That a check found something, or
+// that some items failed, stands in a JSON document that was written to its end, and is not said again.
 func (p *program) report(err error) int {
 	code := codeOf(err)
 	if err == nil || err.Error() == "" {
@@ -75,17 +76,20 @@ func (p *program) report(err error) int {
 	if code == exitInterrupted {
 		err = errors.New("interrupted")
 	}
-	message, hint := shortened(err.Error()), inbox.Printable(shortened(inbox.HintOf(err)))
-	if p.format == "json" || p.format == "jsonl" {
-		body := api.Problem{Error: api.ProblemBody{Code: wordOf(code, err), Message: printableLines(message), Hint: hint}}
-		_ = json.NewEncoder(p.err).Encode(body) // there is nowhere else to say it
+	message, hint := inbox.PrintableText(shortened(err.Error())), inbox.Printable(shortened(inbox.HintOf(err)))
+	if p.format == "json" && p.whole && code == exitSome {
+		return code // the document says it; a second one behind it would not parse with it
+	}
+	if p.inJSON() {
+		body := api.Problem{Error: api.ProblemBody{Code: wordOf(code, err), Message: message, Hint: hint}}
+		_ = json.NewEncoder(printableJSON{p.err}).Encode(body) // there is nowhere else to say it
 		return code
 	}
-	for line := range strings.SplitSeq(printableLines(message), "\n") {
+	for line := range strings.SplitSeq(message, "\n") {
 		fmt.Fprintf(p.err, "inbox: %s\n", line)
 	}
 	if hint != "" {
-		fmt.Fprintf(p.err, "inbox: %s\n", hint)
+		fmt.Fprintf(p.err, "inbox: %s\n", inbox.Printable(hint))
 	}
 	return code
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"inbox/inbox"
 )
 
 // column is one column of a table of Ts.
@@ -48,6 +50,7 @@ func (l *lister[T]) add(item T) error {
 		if err != nil {
 			return fmt.Errorf("write an item: %w", err)
 		}
+		text = inbox.PrintableJSON(text)
 		if l.p.format == "jsonl" {
 			return l.p.print("%s\n", text)
 		}
@@ -70,6 +73,7 @@ func (l *lister[T]) add(item T) error {
 
 // end ends the list.
 func (l *lister[T]) end() error {
+	l.p.whole = true
 	switch {
 	case l.p.format == "json" && l.n == 0:
 		return l.p.print("[]\n")
@@ -91,15 +95,8 @@ func (l *lister[T]) all(items []T) error {
 	return l.end()
 }
 
-// oneLine makes a cell of a text: control characters, which could also move the cursor of a terminal, become spaces.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, text)
-}
+// oneLine makes a cell of a text.
+func oneLine(text string) string { return inbox.Printable(text) }
 
 // manyLines is oneLine for a text of several lines.
 func manyLines(text, indent string) string {
@@ -112,12 +109,12 @@ func manyLines(text, indent string) string {
 
 // document writes one value as JSON with indentation.
 func (p *program) document(v any) error {
-	enc := json.NewEncoder(p.out)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
-		return outputGone(err)
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the output: %w", err)
 	}
-	return nil
+	p.whole = true
+	return p.print("%s\n", inbox.PrintableJSON(text))
 }
 
 // stamp writes a time in local time with its offset, "-" for none.

@@ -32,7 +32,7 @@ func (g *progress) show(done, total int64, remark string) {
 	if g.p.errTerminal {
 		every = drawEvery
 	}
-	if g.p.quiet || now.Sub(g.began) < 500*time.Millisecond || now.Sub(g.shown) < every {
+	if g.p.quiet || g.p.inJSON() || now.Sub(g.began) < 500*time.Millisecond || now.Sub(g.shown) < every {
 		return
 	}
 	g.shown = now

@@ -20,8 +20,9 @@ func (p *program) secretCommand() *cli.Command {
 	return p.parent("secret", []string{"secrets"}, "find out why signatures do not pass, and let in what was refused",
 		p.leaf(spec{
 			name: "check", usage: "check that sources have secrets, and explain refused requests or one signature", remote: true, formats: listFormats(),
-			about: "Without --signature it explains the newest requests of the quarantine. With it, it checks the signature of a body\n" +
-				"against the source's secrets. The right signature is never printed.",
+			about: "Without --signature it explains the newest requests of the quarantine, with the secrets of the server that runs\n" +
+				"and with those of this shell. With it, it checks the signature of a body against this shell's secrets.\n" +
+				"The right signature is never printed.",
 			flags: []cli.Flag{
 				source, &cli.StringFlag{Name: "signature", Usage: "`HEX` from the signature's header"},
 				&cli.StringFlag{Name: "body-file", Usage: "`FILE` with the body as it was received; - is standard input"},
@@ -33,84 +34,8 @@ func (p *program) secretCommand() *cli.Command {
 			name: "recheck", usage: "check the quarantine with today's secrets and let in what passes, in its order", remote: true, formats: showFormats(),
 			flags: []cli.Flag{source, dryRunFlag(), yesFlag(), reasonFlag()}, run: p.secretRecheck,
 		}),
+		p.leaf(discardSpec(p, source)),
 		later(map[string]string{"rotate": "name the new secret beside the old one in inbox.toml, and take the old one out once `inbox_secret_matches_total` stands still"})[0],
-	)
-}
-
-func (p *program) secretCheck(c *cli.Context) error {
-	if c.IsSet("signature") || c.IsSet("body-file") {
-		return p.checkSignature(c)
-	}
-	if c.Int("last") < 1 {
-		return usage("--last is %d", c.Int("last"))
-	}
-	here := p.flagOrEnv(c, "url", "INBOX_URL") == ""
-	if here {
-		if err := p.checkPlaces(c); err != nil {
-			return err
-		}
-	}
-	client, err := p.client(c)
-	if here && inbox.KindOf(err) == inbox.NotFound {
-		p.say("there is no store yet, so nothing was refused")
-		return p.refusedRows().end()
-	}
-	if err != nil {
-		return err
-	}
-	refused, err := client.Quarantine(p.ctx, c.String("source"), c.Int("last"), true)
-	if err != nil {
-		return err
-	}
-	if err := p.refusedRows().all(refused); err != nil {
-		return err
-	}
-	if len(refused) > 0 {
-		return some("%s in the quarantine", plural(len(refused), "refused request is", "refused requests are"))
-	}
-	return nil
-}
-
-// checkPlaces says where every source's secrets are, or those of the one that is asked for, and fails if one has none.
-func (p *program) checkPlaces(c *cli.Context) error {
-	s, err := p.settings(c)
-	if err != nil {
-		return err
-	}
-	if name := c.String("source"); name != "" {
-		src, err := chooseSource(s, name)
-		if err != nil {
-			return err
-		}
-		s.Sources = []config.Source{*src}
-	}
-	for i := range s.Sources {
-		p.sayPlaces(&s.Sources[i])
-	}
-	if err := s.CheckSecrets(); err != nil {
-		return &exit{code: exitSome, err: err}
-	}
-	return nil
-}
-
-func (p *program) sayPlaces(src *config.Source) {
-	for _, place := range src.Secrets.Places() {
-		if place.Err != nil {
-			p.say("source %s: secret %s is missing: %s: %s", src.Name, place.Name, place.From, place.Err)
-		} else {
-			p.say("source %s: secret %s is set (%s)", src.Name, place.Name, place.From)
-		}
-	}
-}
-
-func (p *program) refusedRows() *lister[api.Refused] {
-	return list(p, func(r api.Refused) string { return fmt.Sprint(r.ID) },
-		column[api.Refused]{"LAST", func(r api.Refused) string { return p.stamp(r.LastAt) }},
-		column[api.Refused]{"SOURCE", func(r api.Refused) string { return r.Source }},
-		column[api.Refused]{"FROM", func(r api.Refused) string { return r.Address }},
-		column[api.Refused]{"COUNT", func(r api.Refused) string { return fmt.Sprint(r.Count) }},
-		column[api.Refused]{"WHY", func(r api.Refused) string { return r.Why }},
-		column[api.Refused]{"EXPLAINED", func(r api.Refused) string { return orDash(r.Explained) }},
 	)
 }
 
@@ -130,6 +55,13 @@ func (p *program) checkSignature(c *cli.Context) error {
 	body, err := p.readInput(c.String("body-file"))
 	if err != nil {
 		return err
+	}
+	if len(src.Secrets.Secrets()) == 0 {
+		only := *s
+		only.Sources = []config.Source{*src}
+		if err := only.CheckSecrets(); err != nil {
+			return &exit{code: exitSome, err: err}
+		}
 	}
 	why := src.Door().Explain(body, c.String("signature"))
 	if p.format == "json" {

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -59,7 +60,7 @@ func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 		s.LogFormat, s.LogLevel = "text", slog.LevelDebug
 	}
 	log := p.serverLog(s, c.Bool("demo"))
-	for _, n := range s.Notes {
+	for _, n := range append(slices.Clone(s.Notes), s.SecretNotes()...) {
 		log.Warn(n)
 	}
 	if p.zoneNote != "" {
@@ -167,9 +168,9 @@ func (p *program) logger(s *config.Settings, demo bool) *slog.Logger {
 	}
 	text := s.LogFormat == "text" || s.LogFormat == "auto" && p.errTerminal
 	if text {
-		return slog.New(tint.NewTextHandler(p.err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()}))
+		return slog.New(printableLog{tint.NewTextHandler(p.err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()})})
 	}
-	return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: spans}))
+	return slog.New(slog.NewJSONHandler(printableJSON{p.err}, &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: spans}))
 }
 
 // spans gives durations the unit they have in the API, duration_ms; slog would write nanoseconds without saying so.

@@ -67,14 +67,11 @@ func (p *program) printFigures(st *api.Status) error {
 	if !st.Serving {
 		server = "does not run"
 	}
-	quarantine := ""
-	if st.Quarantine.Count > 0 || st.Quarantine.Dropped > 0 {
-		quarantine = fmt.Sprintf("%s, %s, %d dropped", plural(st.Quarantine.Count, "request", "requests"), bytesText(st.Quarantine.Bytes), st.Quarantine.Dropped)
-	}
 	return p.pairs(
 		"server", server, "version", st.Version, "events", fmt.Sprintf("%d, the last at %s", st.Events, p.stamp(st.LastAt)),
 		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, WAL %s, %s free", bytesText(st.FileBytes), bytesText(st.WALBytes), bytesText(int64(st.FreeBytes))),
-		"quarantine", quarantine, "refused since yesterday", refusedText(st.Refused),
+		"quarantine", quarantineText(&st.Quarantine), "dropped of it", droppedText(&st.Quarantine), "expires", p.expiryText(&st.Quarantine),
+		"refused since yesterday", refusedText(st.Refused),
 	)
 }
 

@@ -133,7 +133,7 @@ func TestAListIsWrittenInEachFormat(t *testing.T) {
 		"table": "A\tN\nlong  [31mname\t1\né\t22\n",
 		"json":  `[{"a":"long \u001b[31mname","n":1},` + "\n" + `{"a":"é","n":22}]` + "\n",
 		"jsonl": `{"a":"long \u001b[31mname","n":1}` + "\n" + `{"a":"é","n":22}` + "\n",
-		"ids":   "long \x1b[31mname\né\n",
+		"ids":   "long  [31mname\né\n",
 	} {
 		p, out, _ := talker("")
 		p.format = format

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"inbox/inbox"
 	"inbox/inbox/qoreid"
 )
 
@@ -28,6 +28,7 @@ type Ring struct {
 	stamps  map[string]string
 	secrets map[string]qoreid.Secret // by place
 	broken  map[string]error         // by place: why it gives no secret now
+	notes   map[string]string        // by place: what looks like a mistake in a secret that is used
 }
 
 // ref names a secret and says where it is: "env:NAME" or "file:PATH".
@@ -39,7 +40,7 @@ var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 const lookEvery = time.Second
 
 func newRing(refs []ref, getenv func(string) string) *Ring {
-	return &Ring{refs: refs, getenv: getenv, now: time.Now, stamps: map[string]string{}, secrets: map[string]qoreid.Secret{}, broken: map[string]error{}}
+	return &Ring{refs: refs, getenv: getenv, now: time.Now, stamps: map[string]string{}, secrets: map[string]qoreid.Secret{}, broken: map[string]error{}, notes: map[string]string{}}
 }
 
 // defaultRing is the ring of the source that is not configured.
@@ -162,14 +163,19 @@ func (r *Ring) read(f ref) {
 			r.broken[f.place] = cause(err)
 			return
 		}
-		r.stamps[f.place], text = stamp, string(raw)
+		r.stamps[f.place] = stamp
+		if text, err = inbox.FileText(raw); err != nil {
+			r.broken[f.place] = fmt.Errorf("%w; %s", err, inbox.HintOf(err))
+			return
+		}
 	}
-	text = strings.TrimRight(text, "\r\n") // editors and echo end a file with a newline; no dashboard gives one
-	if text == "" {
-		r.broken[f.place] = errors.New("it is empty")
+	text, note, err := secretText(text)
+	if err != nil {
+		r.broken[f.place] = err
 		return
 	}
 	delete(r.broken, f.place)
+	r.notes[f.place] = note
 	r.secrets[f.place] = qoreid.Secret{Name: f.name, Key: []byte(text)}
 }
 
@@ -178,6 +184,7 @@ type Place struct {
 	Name string // as it is said in logs, events and counts
 	From string // "env:NAME" or "file:PATH"
 	Err  error  // why there is no secret now; nil when there is
+	Note string // what looks like a mistake in the secret, which is used as it is; empty for nothing
 }
 
 // Places returns where the secrets are and whether they are there.
@@ -187,9 +194,27 @@ func (r *Ring) Places() []Place {
 	r.refresh()
 	list := make([]Place, 0, len(r.refs))
 	for _, f := range r.refs {
-		list = append(list, Place{Name: f.name, From: f.place, Err: r.broken[f.place]})
+		list = append(list, Place{Name: f.name, From: f.place, Err: r.broken[f.place], Note: r.notes[f.place]})
 	}
 	return list
+}
+
+// SecretNotes returns what an operator should know of the secrets, a sentence for each: a place that gives none, and a
+// secret that looks as if something went wrong when it was stored. No sentence holds a part of a secret.
+func (s *Settings) SecretNotes() []string {
+	var notes []string
+	for i := range s.Sources {
+		for _, p := range s.Sources[i].Secrets.Places() {
+			what := p.Note
+			if p.Err != nil {
+				what = "it gives no secret: " + p.Err.Error()
+			}
+			if what != "" {
+				notes = append(notes, fmt.Sprintf("source %s: secret %s (%s): %s", s.Sources[i].Name, p.Name, p.From, what))
+			}
+		}
+	}
+	return notes
 }
 
 // String returns the places, never the secrets.

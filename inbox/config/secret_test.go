@@ -160,3 +160,76 @@ func TestARefusedRequestIsVouchedForWithTodaysSecrets(t *testing.T) {
 		t.Errorf("explained as %q", text)
 	}
 }
+
+func TestWhatStandsInPlaceOfASecretIsNamedAndNeverShown(t *testing.T) {
+	t.Parallel()
+	const secret = "whsec_hunter2"
+	for name, c := range map[string]struct {
+		file string
+		uses string // the secret that is used; empty: none
+		says string // in what is said; empty: nothing is
+	}{
+		"as it should be":        {secret + "\n", secret, ""},
+		"a byte order mark":      {"\ufeff" + secret + "\r\n", secret, ""},
+		"base64":                 {"QUJD=\n", "QUJD=", ""},
+		"base64 with two":        {"QUJDRA==", "QUJDRA==", ""},
+		"lower case with =":      {"abc=def", "abc=def", ""},
+		"UTF-16":                 {"\xff\xfew\x00h\x00", "", "UTF-16"},
+		"UTF-16 without a mark":  {"w\x00h\x00s\x00e\x00", "", "UTF-16"},
+		"a zero byte":            {secret + "\x00", "", "zero byte"},
+		"an environment file":    {"INBOX_QOREID_SECRET=" + secret + "\n", "", "INBOX_QOREID_SECRET="},
+		"a line of a shell":      {"export INBOX_QOREID_SECRET='" + secret + "'\n", "", "INBOX_QOREID_SECRET="},
+		"two lines":              {secret + "\nold\n", "", "2 lines"},
+		"a name and two lines":   {"A=1\nB=2", "", "2 lines"},
+		"only dots":              {"...\n", "", "placeholder"},
+		"an ellipsis":            {"…", "", "placeholder"},
+		"README's words":         {"paste it here", "", "placeholder"},
+		"README's words, quoted": {"'paste it here'", "", "placeholder"},
+		"angle brackets":         {"<your secret>", "", "placeholder"},
+		"blank":                  {"  \n", "", "blank"},
+		"quotation marks":        {`"` + secret + `"`, `"` + secret + `"`, "quotation marks"},
+		"typographic ones":       {"“" + secret + "”", "“" + secret + "”", "quotation marks"},
+		"a space at the end":     {secret + " \n", secret + " ", "space"},
+		"a space that hides":     {secret + "\u00a0", secret + "\u00a0", "U+00A0"},
+		"no width at all":        {"whsec_\u200bhunter2", "whsec_\u200bhunter2", "U+200B"},
+		"a tab":                  {"\t" + secret, "\t" + secret, "U+0009"},
+	} {
+		path := filepath.Join(t.TempDir(), "secret")
+		write(t, path, c.file)
+		s := mustLoad(t, "", map[string]string{"INBOX_QOREID_SECRET_FILE": path}, nil)
+		var used string
+		if list := s.Sources[0].Secrets.Secrets(); len(list) == 1 {
+			used = string(list[0].Key)
+		}
+		said := strings.Join(s.SecretNotes(), "\n")
+		if err := s.CheckSecrets(); err != nil {
+			said += err.Error() + inbox.HintOf(err)
+		}
+		if used != c.uses || (c.says == "") != (said == "") || !strings.Contains(said, c.says) {
+			t.Errorf("%s: uses %q, says %q", name, used, said)
+		}
+		if strings.Contains(said, "hunter2") {
+			t.Errorf("%s: tells the secret: %q", name, said)
+		}
+	}
+}
+
+func TestAVariableThatWasCopiedAsItStandsInTheManualIsNoSecret(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"...", "paste it here", "<secret>"} {
+		err := mustLoad(t, "", map[string]string{"INBOX_QOREID_SECRET": text}, nil).CheckSecrets()
+		if err == nil || !strings.Contains(err.Error(), "placeholder") || !strings.Contains(inbox.HintOf(err), "Webhook Secret Key") {
+			t.Errorf("%s: %v, hint %q", text, err, inbox.HintOf(err))
+		}
+	}
+}
+
+func TestASettingsFileMayBeginWithAByteOrderMarkAndUTF16IsNamed(t *testing.T) {
+	t.Parallel()
+	if s := mustLoad(t, "\ufefflisten = \"127.0.0.1:1\"\r\n", nil, nil); s.Listen != "127.0.0.1:1" {
+		t.Errorf("listen is %s", s.Listen)
+	}
+	if _, err := load(t, "\xff\xfel\x00i\x00", nil, nil); err == nil || !strings.Contains(err.Error(), "UTF-16") || !strings.Contains(err.Error(), "save it again as UTF-8") {
+		t.Errorf("UTF-16: %v", err)
+	}
+}

@@ -4,10 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"inbox/inbox/intake"
 	"inbox/inbox/qoreid"
@@ -55,81 +53,5 @@ func TestTheClientsAddressIsTakenFromTrustedProxiesOnly(t *testing.T) {
 		if got := keep.refused[0].Address; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
-	}
-}
-
-func TestOneAddressCannotFillTheQuarantine(t *testing.T) {
-	t.Parallel()
-	now := time.Unix(1_000_000, 0)
-	unkept := 0
-	keep := &memory{}
-	h := intake.New(intake.Options{
-		Sources: []intake.Source{source()}, Keep: keep, Now: func() time.Time { return now },
-		Observe: func(a intake.Answer) {
-			if a.Unkept {
-				unkept++
-			}
-		},
-	})
-	send := func(times int, remote, body, sig string, want int) {
-		t.Helper()
-		keep.refused = nil
-		unkept = 0
-		for range times {
-			if code := from(h, remote, body, sig); code != 401 {
-				t.Fatalf("answered %d", code)
-			}
-		}
-		if len(keep.refused) != want || unkept != times-want {
-			t.Errorf("of %d from %s %d are kept and %d counted as not kept, want %d kept", times, remote, len(keep.refused), unkept, want)
-		}
-	}
-	forged := qoreid.Sign("", []byte("other"), []byte(body))
-	send(150, "192.0.2.1:1", body, "", 100)
-	send(10, "192.0.2.1:2", body, "nonsense", 0)
-	send(150, "192.0.2.2:1", body, "", 100)
-	send(2100, "192.0.2.1:1", body, forged, 2000) // a mistyped secret looks like this: far more is kept
-	send(100, "[2001:db8::1]:1", body, "", 100)
-	send(10, "[2001:db8::2]:1", body, "", 0)    // the same network
-	send(10, "[2001:db8:1::1]:1", body, "", 10) // another
-	now = now.Add(7 * time.Second)
-	send(10, "192.0.2.1:1", body, "", 7)
-	send(10, "192.0.2.3:1", `"`+strings.Repeat("x", 1<<20)+`"`, "", 5) // a large one counts for many
-	for range 3 {
-		send(1, "192.0.2.4:1", `"`+strings.Repeat("x", 8<<20)+`"`, "", 1) // but never for more than all
-		now = now.Add(100 * time.Second)
-	}
-	if code := from(h, "192.0.2.1:1", body, signed(body)[1]); code != 200 {
-		t.Errorf("a signed body of the same address is answered %d", code)
-	}
-}
-
-func TestStrangersAreForgottenButNotAtOnce(t *testing.T) {
-	t.Parallel()
-	now := time.Unix(1_000_000, 0)
-	keep := &memory{}
-	h := intake.New(intake.Options{Sources: []intake.Source{source()}, Keep: keep, Now: func() time.Time { return now }})
-	address := func(i int) string { return "198.18." + strconv.Itoa(i>>8) + "." + strconv.Itoa(i&255) + ":1" }
-	exhaust := func() int {
-		keep.refused = nil
-		for range 110 {
-			from(h, "192.0.2.1:1", body, "")
-		}
-		return len(keep.refused)
-	}
-	if got := exhaust(); got != 100 {
-		t.Fatalf("kept %d", got)
-	}
-	for i := range 5000 {
-		from(h, address(i), body, "")
-	}
-	if got := exhaust(); got != 0 {
-		t.Errorf("after 5000 others %d are kept", got)
-	}
-	for i := range 10_000 {
-		from(h, address(i), body, "")
-	}
-	if got := exhaust(); got != 100 {
-		t.Errorf("after 10000 others %d are kept", got)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -63,17 +64,18 @@ const DefaultInFlight = 256 << 20
 
 // Options configure the door. The zero value of a field means the default in its comment.
 type Options struct {
-	Sources     []Source         // with distinct paths
-	Keep        Keeper           // required
-	Observe     Observer         // default: nobody
-	Log         *slog.Logger     // default: discard
-	Refusals    *Refusals        // counts what is refused; default: counters that nobody reads
-	Proxies     []netip.Prefix   // whose X-Forwarded-For is believed; default: nobody's
-	InFlight    int64            // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, see RoomSize
-	Bodies      int              // that are read at a time; default DefaultBodies
-	ReadTimeout time.Duration    // for each 256 KiB of a body; default 20 s. It takes the place of the server's, if that has one
-	WaitTimeout time.Duration    // for the store; default 30 s. An event that is stored later is a duplicate when it comes again
-	Now         func() time.Time // default time.Now
+	Sources     []Source              // with distinct paths
+	Keep        Keeper                // required
+	Observe     Observer              // default: nobody
+	Log         *slog.Logger          // default: discard
+	Refusals    *Refusals             // counts what is refused; default: counters that nobody reads
+	Proxies     []netip.Prefix        // whose X-Forwarded-For is believed; default: nobody's
+	Forwarded   func(peer netip.Addr) // told once of a peer that speaks for others and is no trusted proxy; default: nobody
+	InFlight    int64                 // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, see RoomSize
+	Bodies      int                   // that are read at a time; default DefaultBodies
+	ReadTimeout time.Duration         // for each 256 KiB of a body; default 20 s. It takes the place of the server's, if that has one
+	WaitTimeout time.Duration         // for the store; default 30 s. An event that is stored later is a duplicate when it comes again
+	Now         func() time.Time      // default time.Now
 }
 
 // withDefaults fills in what is not set.
@@ -86,6 +88,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Refusals == nil {
 		o.Refusals = NewRefusals(o.Log, nil)
+	}
+	if o.Forwarded == nil {
+		o.Forwarded = func(netip.Addr) {}
 	}
 	if o.InFlight == 0 {
 		o.InFlight = DefaultInFlight
@@ -110,13 +115,16 @@ type door struct {
 	sources paths
 	room    *room
 	strikes *strikes
+
+	forwarding forwarding
+	large      chan struct{} // holds as many as large bodies are checked at once
 }
 
 // New returns the door. It serves the paths of its sources, see [FoldPath], and answers 404 to any other. It never redirects:
 // the sender would send a GET without the body.
 func New(o Options) http.Handler {
 	o = o.withDefaults()
-	d := &door{strikes: newStrikes()}
+	d := &door{strikes: newStrikes(), large: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	o.Sources = slices.Clone(o.Sources)
 	for i, s := range o.Sources {
 		o.Sources[i] = s.withDefaults()

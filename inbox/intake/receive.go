@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"inbox/inbox"
@@ -18,22 +19,43 @@ const statusProbe = "probe"
 func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time.Time) answer {
 	b := d.newBody(w, r)
 	defer b.release()
-	err := b.read(w, r, s.MaxBody)
+	d.noticeForwarding(r)
+	whole, err := b.readAsNeeded(w, r, s)
 	var a answer
 	if err != nil {
 		a = unread(err)
-		a.unread = true
 	} else {
 		a = d.decide(b, r, s, at)
 	}
+	a.unread = err != nil || !whole
 	a.size = len(b.bytes)
 	return a
+}
+
+// readAsNeeded reads a body, or, when no secret could have made the signature, no more of it than may be kept. Then whole is
+// false: the rest is not taken in, and the connection is closed after the answer.
+func (b *body) readAsNeeded(w http.ResponseWriter, r *http.Request, s Source) (whole bool, err error) {
+	signed := slices.ContainsFunc(r.Header.Values(s.Header), func(v string) bool { return qoreid.WellFormed(s.Algorithm, v) })
+	const enough = unsignedWhole + 1
+	if signed || s.MaxBody <= enough || r.ContentLength > s.MaxBody || 0 <= r.ContentLength && r.ContentLength <= enough {
+		return true, b.read(w, r, s.MaxBody)
+	}
+	part := *r
+	part.ContentLength = -1
+	err = b.read(w, &part, enough)
+	var limit *http.MaxBytesError
+	if errors.As(err, &limit) {
+		return false, nil
+	}
+	return true, err
 }
 
 // decide answers a POST whose body is read.
 func (d *door) decide(b *body, r *http.Request, s Source, at time.Time) answer {
 	headers := keptHeaders(r.Header, s.Header)
+	end := d.turn(len(b.bytes))
 	secret, why := s.verify(b.bytes, headers)
+	end()
 	switch {
 	case why == qoreid.Missing && nothing(b.bytes):
 		return d.probe(r.Context())
@@ -93,15 +115,17 @@ func (d *door) probe(ctx context.Context) answer {
 func (d *door) refuse(r *http.Request, s Source, body []byte, headers []inbox.Header, why string, at time.Time) answer {
 	a := failure(http.StatusUnauthorized, why, "the signature in "+s.Header+" does not pass: "+why)
 	address := d.address(r)
-	if !d.strikes.allow(address, couldPass(why), len(body), at) {
+	kept, whole := keptOf(why, body, r.ContentLength)
+	if !d.strikes.allow(address, r.UserAgent(), why, len(kept), at) {
 		a.unkept = true
 		return a
 	}
+	known := inbox.CouldPass(why) && s.known(body, headers)
 	ctx, cancel := d.wait(r)
 	defer cancel()
 	err := d.opt.Keep.Refuse(ctx, &inbox.Refused{
-		Source: s.Name, Address: said(address), Why: why, ReceivedAt: at, Size: len(body), SignatureHeader: headerName(s.Header),
-		Payload: inbox.Payload{Headers: headers, Body: body},
+		Source: s.Name, Address: said(address), Why: why, ReceivedAt: at, Size: len(kept), SignatureHeader: headerName(s.Header),
+		BodySize: whole, Known: known, Payload: inbox.Payload{Headers: headers, Body: kept},
 	})
 	if err != nil {
 		return d.unavailable("keep a refused webhook", err)
@@ -109,9 +133,6 @@ func (d *door) refuse(r *http.Request, s Source, body []byte, headers []inbox.He
 	d.opt.Log.Debug("refused", "source", s.Name, "why", why, "address", said(address))
 	return a
 }
-
-// couldPass reports whether another secret could make a request pass that was refused.
-func couldPass(why string) bool { return why == qoreid.Mismatch || why == qoreid.NoSecret }
 
 // unavailable answers that nothing is known to be stored.
 func (d *door) unavailable(what string, err error) answer {

@@ -103,6 +103,11 @@ func (s Source) Explain(raw []byte, signature string) string {
 	return qoreid.Explain(s.Algorithm, s.Secrets(), signature, raw)
 }
 
+// known reports whether a body reads as an event that QoreID documents. What is encoded is not decoded for a stranger.
+func (s Source) known(raw []byte, headers []inbox.Header) bool {
+	return !encoded(headers) && qoreid.Read(raw, qoreid.Rules{Source: s.Name}).Rank >= 0
+}
+
 // SignatureHeader is the name of the header that holds the signature.
 func (s Source) SignatureHeader() string { return s.withDefaults().Header }
 

@@ -1,59 +1,133 @@
 package intake
 
 import (
+	"hash/maphash"
+	"math"
 	"net/netip"
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
+	"inbox/inbox"
 )
 
-// How much of what one address fails to sign is kept: a burst and then a trickle, counted in pieces of 64 KiB. What
-// another secret could admit is given far more room than what none ever will: with a mistyped secret it is everything
-// that QoreID sends.
+// Bounds of what of a request without a well-formed signature is read and kept. No secret will ever admit it; it is kept to
+// find out what is wrong, and, where it is whole, for the case that the name of the header or the algorithm is set wrong.
 const (
-	strikePiece  = 64 << 10
-	strikeMemory = 4096 // addresses remembered for sure; up to twice as many are
+	unsignedWhole  = 64 << 10 // larger bodies are not kept whole
+	unsignedPrefix = 4 << 10  // what is kept of them
 )
 
-// strikes limits how many failed signatures of one address are written to the disk. It never limits what is signed.
+// largeBody is the size from which refused bodies have a budget of their own, so that they take none from small ones.
+const largeBody = 64 << 10
+
+const (
+	strikeCost   = 1 << 10 // bytes that a request costs beside its body
+	strikeMemory = 4096    // addresses and senders remembered for sure; up to twice as many are
+	strikeFactor = 4       // an address may have so many times what is left; alone it gets 4/5 of a budget
+)
+
+// strikes bound how many bytes of refused requests are written to the disk. They never limit what is signed. Each budget is
+// shared like the buffer of a switch with dynamic thresholds (Choudhury and Hahne, "Dynamic Queue Length Thresholds for
+// Shared-Memory Packet Switches", 1998): an address may use what is left several times over, so a single one gets nearly
+// all, several the same each, and one that comes later finds something left. Within an address the same holds for its
+// senders, told apart by their User-Agent.
 type strikes struct {
-	mu       sync.Mutex
-	now, old map[strikeKey]*rate.Limiter // old is what now was before it was full
+	mu      sync.Mutex
+	seed    maphash.Seed
+	budgets [3]*budget // see budgetOf
+}
+
+// budget is what may be written in bursts. What was written is forgotten over its time.
+type budget struct {
+	bytes    float64
+	forget   time.Duration // after which 1/e of what was written still counts
+	used     gauge
+	now, old map[strikeKey]*gauge // old is what now was before it was full
 }
 
 type strikeKey struct {
-	address   netip.Addr
-	couldPass bool
+	address netip.Addr
+	agent   uint64 // zero: all of the address
 }
 
-func newStrikes() *strikes { return &strikes{now: map[strikeKey]*rate.Limiter{}} }
+// gauge is an amount that fades.
+type gauge struct {
+	amount float64
+	at     time.Time
+}
 
-// allow reports whether a refused body of that size is to be kept.
-func (s *strikes) allow(address netip.Addr, couldPass bool, size int, at time.Time) bool {
+func newStrikes() *strikes {
+	made := func(bytes float64, forget time.Duration) *budget {
+		return &budget{bytes: bytes, forget: forget, now: map[strikeKey]*gauge{}}
+	}
+	return &strikes{seed: maphash.MakeSeed(), budgets: [3]*budget{
+		made(16<<20, time.Minute), made(128<<20, time.Minute), made(112<<20, 4*time.Minute), // of the last two one sender alone gets the bytes of a whole quarantine
+	}}
+}
+
+// budgetOf chooses the budget of a request: unsigned, signed and small, signed and large.
+func (s *strikes) budgetOf(why string, size int) *budget {
+	switch {
+	case !inbox.CouldPass(why):
+		return s.budgets[0]
+	case size <= largeBody:
+		return s.budgets[1]
+	}
+	return s.budgets[2]
+}
+
+// allow reports whether a refused body of that size is to be kept, and if so counts it.
+func (s *strikes) allow(address netip.Addr, agent, why string, size int, at time.Time) bool {
 	if address.Is6() { // whoever has one address has a whole /64
 		prefix, _ := address.Prefix(64) // of an IPv6 address there is one
 		address = prefix.Addr()
 	}
-	l := s.limiter(strikeKey{address, couldPass})
-	return l.AllowN(at, min(1+size/strikePiece, l.Burst()))
-}
-
-func (s *strikes) limiter(key strikeKey) *rate.Limiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.now[key]
-	if l != nil {
-		return l
+	b := s.budgetOf(why, size)
+	cost := min(float64(strikeCost+size), b.bytes/8)
+	whole, sender := b.gauge(strikeKey{address: address}), b.gauge(strikeKey{address, maphash.String(s.seed, agent) | 1})
+	const alone = strikeFactor / (strikeFactor + 1.0)
+	used, ofAddress := b.used.fade(at, b.forget), whole.fade(at, b.forget)
+	if used+cost > b.bytes || ofAddress+cost > strikeFactor*(b.bytes-used) ||
+		sender.fade(at, b.forget)+cost > strikeFactor*(b.bytes*alone-ofAddress) {
+		return false
 	}
-	if l = s.old[key]; l == nil {
-		if l = rate.NewLimiter(1, 100); key.couldPass {
-			l = rate.NewLimiter(20, 2000)
-		}
+	for _, g := range []*gauge{&b.used, whole, sender} {
+		g.amount += cost
 	}
-	if len(s.now) >= strikeMemory {
-		s.now, s.old = map[strikeKey]*rate.Limiter{}, s.now
+	return true
+}
+
+// fade brings a gauge up to a time and returns its amount.
+func (g *gauge) fade(at time.Time, forget time.Duration) float64 {
+	if passed := at.Sub(g.at); passed > 0 {
+		g.amount *= math.Exp(-passed.Seconds() / forget.Seconds())
+		g.at = at
 	}
-	s.now[key] = l
-	return l
+	return g.amount
+}
+
+func (b *budget) gauge(key strikeKey) *gauge {
+	g := b.now[key]
+	if g != nil {
+		return g
+	}
+	if g = b.old[key]; g == nil {
+		g = &gauge{}
+	}
+	if len(b.now) >= strikeMemory {
+		b.now, b.old = map[strikeKey]*gauge{}, b.now
+	}
+	b.now[key] = g
+	return g
+}
+
+// keptOf returns what is kept of a refused body, and how large the whole is: as announced where it was not read to its end.
+func keptOf(why string, body []byte, announced int64) (kept []byte, whole int) {
+	whole = max(len(body), int(min(announced, math.MaxInt32)))
+	if inbox.CouldPass(why) || whole <= unsignedWhole {
+		return body, whole
+	}
+	return body[:min(len(body), unsignedPrefix)], whole
 }

@@ -14,6 +14,8 @@ import (
 	"hash"
 	"log/slog"
 	"strings"
+
+	"inbox/inbox"
 )
 
 // What QoreID documents; both can be set otherwise per source. The header still has the service's old name.
@@ -109,7 +111,7 @@ func Verify(a Algorithm, secrets []Secret, signature string, body []byte) (name,
 			continue
 		}
 		mac := hmac.New(a.new(), secrets[i].Key)
-		mac.Write(body)
+		inbox.Feed(mac, body)
 		same := among(given, mac.Sum(nil))
 		switch {
 		case why == "": // found already; the others are tried all the same

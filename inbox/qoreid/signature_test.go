@@ -2,6 +2,7 @@ package qoreid_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"inbox/inbox"
 	"inbox/inbox/qoreid"
 )
 
@@ -60,7 +62,7 @@ func TestWhatDoesNotPassSaysWhy(t *testing.T) {
 		"spaces":                  {"  ", []string{secret}, qoreid.Missing, "no signature"},
 		"too short":               {good[:126], []string{secret}, qoreid.Malformed, "not hexadecimal"},
 		"not hex":                 {"z" + good[1:], []string{secret}, qoreid.Malformed, "not hexadecimal"},
-		"a prefix":                {"sha512=" + good, []string{secret}, qoreid.Malformed, "not hexadecimal"},
+		"a prefix":                {"sha512=" + good, []string{secret}, qoreid.Malformed, "has \"sha512=\" beside"},
 		"the length of sha256":    {good[:64], []string{secret}, qoreid.Malformed, "length of sha256"},
 		"another secret":          {good, []string{"other"}, qoreid.Mismatch, "the secret is another one"},
 		"no secret":               {good, nil, qoreid.NoSecret, "no secret"},
@@ -153,22 +155,72 @@ func TestASecretDoesNotTellItsKey(t *testing.T) {
 
 func TestTheUsualMistakesAreExplained(t *testing.T) {
 	t.Parallel()
-	body := []byte(`{"a": 1}`)
-	right := qoreid.Sign("", []byte(secret), body)
+	body := []byte(`{"a": 1,"data":{"é":"a/b<😀>","b":2}}`)
+	sign := func(key, body string) string { return qoreid.Sign("", []byte(key), []byte(body)) }
+	right, short := sign(secret, string(body)), qoreid.Sign(qoreid.SHA256, []byte(secret), body)
 	raw, err := hex.DecodeString(right)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]struct{ key, sig, want string }{
-		"quotes around the secret": {`"` + secret + `"`, right, "quotation marks"},
-		"a space before it":        {" " + secret, right, "a space or a newline"},
-		"a newline it needs":       {secret, qoreid.Sign("", []byte(secret+"\n"), body), "a space or a newline"},
-		"a reformatted body":       {secret, qoreid.Sign("", []byte(secret), []byte(`{"a":1}`)), "reformatted"},
-		"base64":                   {secret, base64.StdEncoding.EncodeToString(raw), "base64"},
+	var zip bytes.Buffer
+	z := gzip.NewWriter(&zip)
+	_, _ = z.Write(body)
+	_ = z.Close()
+	const passes = "apart from that it passes"
+	for name, c := range map[string]struct {
+		key, sig string
+		want     []string
+		body     string // empty: the body above
+	}{
+		"quotes around the secret":   {`"` + secret + `"`, right, []string{"quotation marks"}, ""},
+		"typographic quotes":         {"“" + secret + "”", right, []string{"quotation marks"}, ""},
+		"a space before it":          {" " + secret, right, []string{"a space or a newline"}, ""},
+		"a newline it needs":         {secret, sign(secret+"\n", string(body)), []string{"a space or a newline"}, ""},
+		"a zero-width space in it":   {secret[:3] + "\u200b" + secret[3:], right, []string{"invisible"}, ""},
+		"a name before it":           {"SECRET=" + secret, right, []string{"name and ="}, ""},
+		"letter case":                {strings.ToUpper(secret), right, []string{"letter case"}, ""},
+		"a hexadecimal secret":       {hex.EncodeToString([]byte(secret)), right, []string{"is hexadecimal"}, ""},
+		"a base64 secret":            {base64.StdEncoding.EncodeToString([]byte(secret)), right, []string{"is base64"}, ""},
+		"upper case and a prefix":    {secret, "sha512=" + strings.ToUpper(right), []string{`"sha512="`, passes}, ""},
+		"a prefix, another secret":   {"other", "sha512=" + right, []string{`"sha512="`, "does not pass either"}, ""},
+		"a time stamp beside it":     {secret, "t=1700000000;v1=" + right, []string{`"t=1700000000;v1="`, passes}, ""},
+		"quotes around it":           {secret, `"` + right + `"`, []string{"beside its hexadecimal digits", passes}, ""},
+		"sha256":                     {secret, short, []string{"the length of sha256", "set the source's algorithm", passes}, ""},
+		"sha256 and a prefix":        {secret, "sha256=" + short, []string{`"sha256="`, "the length of sha256", passes}, ""},
+		"sha256 of another secret":   {"other", short, []string{"the length of sha256", "does not pass either"}, ""},
+		"base64":                     {secret, base64.StdEncoding.EncodeToString(raw), []string{"base64", passes}, ""},
+		"base64 for addresses":       {secret, base64.RawURLEncoding.EncodeToString(raw), []string{"base64", passes}, ""},
+		"base64 of another secret":   {"other", base64.StdEncoding.EncodeToString(raw), []string{"base64", "does not pass either"}, ""},
+		"compressed afterwards":      {secret, right, []string{"compressed after it was signed"}, zip.String()},
+		"compressed, and a prefix":   {secret, "sha512=" + right, []string{`"sha512="`, "compressed after it was signed"}, zip.String()},
+		"lines end otherwise":        {secret, sign(secret, "{\n}"), []string{"ends of the body's lines"}, "{\r\n}"},
+		"a byte order mark":          {secret, right, []string{"byte order mark"}, "\ufeff" + string(body)},
+		"a reformatted body":         {secret, sign(secret, `{"a":1,"data":{"é":"a/b<😀>","b":2}}`), []string{"without the spaces"}, ""},
+		"as PHP writes it":           {secret, sign(secret, `{"a":1,"data":{"\u00e9":"a\/b<\ud83d\ude00>","b":2}}`), []string{"as PHP writes"}, ""},
+		"as Python writes it":        {secret, sign(secret, `{"a": 1, "data": {"\u00e9": "a/b<\ud83d\ude00>", "b": 2}}`), []string{"as Python writes"}, ""},
+		"as Go writes it":            {secret, sign(secret, `{"a":1,"data":{"é":"a/b\u003c😀\u003e","b":2}}`), []string{"as Go writes"}, ""},
+		"as JavaScript writes it":    {secret, sign(secret, `{"a":"/é"}`), []string{"as JavaScript writes"}, `{"a":"\/\u00e9"}`},
+		"indented":                   {secret, sign(secret, "{\n  \"a\": 1\n}"), []string{"indents by two"}, `{"a":1}`},
+		"sorted":                     {secret, sign(secret, `{"a":1,"data":{"b":2,"é":"a/b<😀>"}}`), []string{"sorts names"}, ""},
+		"only data":                  {secret, sign(secret, `{"é":"a/b<😀>","b":2}`), []string{"only the member data"}, ""},
+		"hostile text beside it":     {secret, "\x1b[31m\u202e=" + right, []string{"beside its hexadecimal digits"}, ""},
+		"far too much text there":    {secret, strings.Repeat("y", 9999) + "=" + right, []string{"y…"}, ""},
+		"nothing of all that":        {"other", right, []string{"the secret is another one"}, ""},
+		"nothing of that either":     {secret, "\x1b" + right[1:], []string{"not hexadecimal"}, ""},
+		"one letter in it, no space": {secret + "x", right, []string{"the secret is another one"}, ""},
 	} {
-		got := qoreid.Explain("", secrets(c.key), c.sig, body)
-		if !strings.Contains(got, c.want) || strings.Contains(got, right) || strings.Contains(got, secret) {
-			t.Errorf("%s: %q, want …%s…", name, got, c.want)
+		of := body
+		if c.body != "" {
+			of = []byte(c.body)
+		}
+		got := qoreid.Explain("", secrets(c.key), c.sig, of)
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: %q, want …%s…", name, got, want)
+			}
+		}
+		if strings.Contains(strings.ToLower(got), right) || strings.Contains(got, secret) || len(got) > 400 || strings.ContainsFunc(got, inbox.Unprintable) {
+			t.Errorf("%s: %q tells too much", name, got)
 		}
 	}
 }

@@ -71,11 +71,11 @@ func first(texts ...string) string {
 // longest is how many bytes of a text from a body are kept outside of it.
 const longest = 200
 
-// short bounds a text. What is cut keeps a digest, so that two long texts stay two. Control characters have no business
-// in a key, and would play with terminals.
+// short bounds a text. What is cut keeps a digest, so that two long texts stay two. Characters that must not reach a
+// terminal have no business in a key.
 func short(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if inbox.Unprintable(r) {
 			return unicode.ReplacementChar
 		}
 		return r

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -121,9 +122,12 @@ func (h *house) Resume() { h.dispatch.Resume() }
 
 // Notes returns what else an operator should know.
 func (h *house) Notes(context.Context) []string {
-	notes := slices.Clone(h.settings.Notes)
+	notes := append(slices.Clone(h.settings.Notes), h.settings.SecretNotes()...)
 	if trouble := h.shelf.Trouble(); trouble != "" {
 		notes = append(notes, "the plugins folder cannot be read, and what runs goes on: "+trouble)
+	}
+	if peer := h.forwarder.Load(); peer != nil {
+		notes = append(notes, fmt.Sprintf("%s says for whom it speaks (X-Forwarded-For) and is not believed: if it is your proxy, name it in trusted_proxies; until then all senders behind it count as one address", peer))
 	}
 	if h.dispatch.Paused() {
 		notes = append(notes, "everything is paused: the server began with --paused")

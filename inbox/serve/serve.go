@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"inbox/inbox"
@@ -62,6 +64,8 @@ type house struct {
 	observe  []func(*inbox.Event, *inbox.Attempt)
 	needs    running // belongs to the shelf's goroutine
 	refusals *intake.Refusals
+
+	forwarder atomic.Pointer[netip.Addr] // a peer nearby that speaks for others and is no trusted proxy; nil: none
 }
 
 // Run serves until ctx is done, then stops cleanly and returns nil. It returns an error of a kind when it cannot begin,
@@ -185,7 +189,15 @@ func (h *house) door() intake.Options {
 	return intake.Options{
 		Sources: h.settings.Doors(), Keep: h.opt.Harm.keep(h.store), Log: h.log, Proxies: h.settings.Proxies, Now: h.opt.Harm.Now,
 		Refusals: h.refusals,
+		Forwarded: func(peer netip.Addr) {
+			if intake.Near(peer) {
+				h.forwarder.Store(&peer)
+			}
+		},
 		Observe: func(a intake.Answer) {
+			if a.Unkept {
+				h.store.CountUnkept(a.Status)
+			}
 			h.metrics.CountWebhook(api.Webhook{
 				Source: a.Source, Code: a.Code, Status: a.Status, Secret: a.Secret, Size: a.Size, Duration: a.Duration, Lost: a.Lost,
 			})

@@ -20,6 +20,8 @@ var breaks = map[string]string{
 	"copies are of events":                              `INSERT INTO copies VALUES (9999, 1, 1, 1)`,
 	"no digest stands twice":                            `UPDATE events SET digest = (SELECT digest FROM events WHERE seq = 1) WHERE seq = 2`,
 	"every payload of an event is there":                `DELETE FROM contents WHERE kind = 1 AND root_seq = 2`,
+	"every refused request counts in a slot":            `UPDATE refused SET share = 4711`,
+	"a share holds what is in it":                       `UPDATE refused_shares SET bytes = bytes + 1`,
 	"every refused request has its payload":             `DELETE FROM contents WHERE kind = 2`,
 	"every attempt's reason and log are there":          `DELETE FROM contents WHERE id = (SELECT min(id) FROM contents WHERE kind = 3)`,
 	"every content of an event has the event's subject": `UPDATE contents SET subject = 'live/other' WHERE kind = 1 AND root_seq = 2`,

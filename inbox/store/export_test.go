@@ -78,7 +78,7 @@ func Hold(s *Store) (release func()) {
 }
 
 // Waiting returns how many ops wait for the writer.
-func Waiting(s *Store) int { return len(s.queue) }
+func Waiting(s *Store) int { return len(s.queue) + len(s.refusedQueue.queue) }
 
 // WaitingBytes returns how many bytes wait for the writer.
 func WaitingBytes(s *Store) int64 { return s.waiting.Load() }

@@ -14,7 +14,7 @@ type law struct {
 // laws are the invariants that the schema's CHECKs cannot say. Each is one statement, so it sees one moment and may be
 // looked at while a server writes.
 func laws() []law {
-	return slices.Concat(logLaws(), contentLaws(), laneLaws(), attemptLaws(), deadLaws(), replayLaws(), digestLaws())
+	return slices.Concat(logLaws(), contentLaws(), refusedLaws(), laneLaws(), attemptLaws(), deadLaws(), replayLaws(), digestLaws())
 }
 
 func logLaws() []law {
@@ -44,6 +44,15 @@ func contentLaws() []law {
 			WHEN 2 THEN NOT EXISTS (SELECT 1 FROM refused WHERE content_id = c.id)
 			WHEN 3 THEN NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.log_id = c.id)
 			ELSE NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.reason_id = c.id) END`},
+	}
+}
+
+func refusedLaws() []law {
+	return []law{
+		{"every refused request counts in a slot", `SELECT 'refused ' || id FROM refused WHERE share NOT IN (SELECT id FROM refused_shares)`},
+		{"a share holds what is in it", `SELECT 'share ' || s.id FROM refused_shares s WHERE s.count = 0
+			OR s.count <> (SELECT count(*) FROM refused WHERE share = s.id) + (SELECT coalesce(sum(count), 0) FROM refused_shares WHERE parent = s.id)
+			OR s.bytes <> (SELECT coalesce(sum(size), 0) FROM refused WHERE share = s.id) + (SELECT coalesce(sum(bytes), 0) FROM refused_shares WHERE parent = s.id)`},
 	}
 }
 

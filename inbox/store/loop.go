@@ -18,22 +18,33 @@ func (w *writer) run(stop <-chan struct{}) error {
 	defer probe.Stop()
 	patience := time.NewTimer(lingerFor)
 	defer patience.Stop()
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	var refusals <-chan *op // nil while refused requests have had their part of the time
 	batch := make([]*op, 0, batchOps)
 	for {
 		batch = batch[:0]
 		select {
 		case o := <-w.s.queue:
 			batch = w.take(batch, o)
+		case <-rest.C:
+			refusals = w.s.refusedQueue.queue
+			continue
+		case o := <-refusals:
+			took, err := w.commitRefusals(o)
+			if err != nil {
+				return err
+			}
+			refusals = nil
+			rest.Reset(took)
+			continue
 		case <-probe.C:
 			if err := w.idle(); err != nil {
 				return err
 			}
 			continue
 		case <-stop:
-			select {
-			case o := <-w.s.queue:
-				batch = w.take(batch, o)
-			default:
+			if batch = w.leftOver(batch); len(batch) == 0 {
 				return nil
 			}
 		}
@@ -42,6 +53,18 @@ func (w *writer) run(stop <-chan struct{}) error {
 		if err := w.commit(batch); err != nil {
 			return err
 		}
+	}
+}
+
+// leftOver takes an op of either queue if there is one.
+func (w *writer) leftOver(batch []*op) []*op {
+	select {
+	case o := <-w.s.queue:
+		return w.take(batch, o)
+	case o := <-w.s.refusedQueue.queue:
+		return w.take(batch, o)
+	default:
+		return batch
 	}
 }
 

@@ -2,8 +2,12 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"slices"
+	"strconv"
 	"time"
 
 	"inbox/inbox"
@@ -11,45 +15,70 @@ import (
 
 // QuarantineBounds bound what strangers can make the store keep.
 type QuarantineBounds struct {
-	Count      int64
-	Bytes      int64
-	Age        time.Duration
-	PerAddress int64
+	Count int64         // requests
+	Bytes int64         // of headers and bodies
+	Age   time.Duration // since a request came first
 }
 
-// DefaultQuarantine keeps a thousand requests or 64 MiB for a week, a hundred of one address.
+// DefaultQuarantine keeps ten thousand requests or 64 MiB for a week.
 func DefaultQuarantine() QuarantineBounds {
-	return QuarantineBounds{Count: 1000, Bytes: 64 << 20, Age: 7 * 24 * time.Hour, PerAddress: 100}
+	return QuarantineBounds{Count: 10_000, Bytes: 64 << 20, Age: 7 * 24 * time.Hour}
 }
 
 // Refuse keeps a request whose signature did not pass, once however often it comes, so that a mistyped secret loses
-// nothing. What exceeds the bounds is dropped, and counted: first what carried no signature at all or a malformed
-// one, which no secret will ever admit, then the oldest.
+// nothing. What exceeds the bounds is dropped, and counted with its cause: see shareLevels for what makes room. A request
+// that has more than a quarter of the bytes is never kept. An Unavailable error says that the request was not kept because
+// too many wait for the disk, or the store takes nothing.
 func (s *Store) Refuse(ctx context.Context, r *inbox.Refused) error {
 	packed, err := packPayload(&r.Payload)
 	if err != nil {
 		return err
 	}
-	digest := s.digest.sum([]byte("refused"), []byte(r.Source), []byte(signatureOf(r)), r.Payload.Body)
-	return s.writeSized(ctx, len(packed)+512, leftover, func(t *tx) error {
-		at := millis(r.ReceivedAt)
-		res, err := t.exec(`UPDATE refused SET count = count + 1, last_at = ? WHERE source = ? AND digest = ?`, at, r.Source, digest[:])
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); n > 0 || err != nil {
-			return err
-		}
-		content, err := t.put(contentRefused, encodingBody, 0, packed)
-		if err != nil {
-			return err
-		}
-		if _, err := t.exec(`INSERT INTO refused (source, digest, address, why, received_at, last_at, count, size, content_id)
-			VALUES (?, ?, ?, ?, ?5, ?5, 1, ?6, ?7)`, r.Source, digest[:], r.Address, r.Why, at, len(packed), content); err != nil {
-			return err
-		}
-		return t.evict(r.Address, s.opt.Bounds)
-	})
+	if int64(len(packed)) > s.opt.Bounds.Bytes/4 {
+		s.refusedQueue.unkept.add(dropped{droppedTooLarge, r.Why})
+		return nil
+	}
+	whole := max(r.BodySize, len(r.Payload.Body))
+	digest := s.digest.sum([]byte("refused"), []byte(r.Source), []byte(signatureOf(r)), []byte(strconv.Itoa(whole)), r.Payload.Body)
+	path := sharePath(r, len(packed))
+	err = s.writeOp(ctx, &op{size: len(packed) + 512, apart: true, apply: func(t *tx) error {
+		return t.refuse(r, digest, packed, whole, path)
+	}}, patient)
+	if errors.Is(err, errFull) {
+		s.refusedQueue.unkept.add(dropped{droppedQueue, r.Why})
+	}
+	return err
+}
+
+// refuse is Refuse inside a transaction.
+func (t *tx) refuse(r *inbox.Refused, digest [sha256.Size]byte, packed []byte, whole int, path [shareLevels]string) error {
+	if err := t.writeUnkept(); err != nil {
+		return err
+	}
+	at := millis(r.ReceivedAt)
+	res, err := t.exec(`UPDATE refused SET count = count + 1, last_at = ? WHERE source = ? AND digest = ?`, at, r.Source, digest[:])
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); n > 0 || err != nil {
+		return err
+	}
+	slot, err := t.takeShare(path, len(packed))
+	if err != nil {
+		return err
+	}
+	content, err := t.put(contentRefused, encodingBody, 0, packed)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(`INSERT INTO refused (source, digest, address, why, received_at, last_at, count, size, body_size, share, content_id)
+		VALUES (?, ?, ?, ?, ?5, ?5, 1, ?6, ?7, ?8, ?9)`, r.Source, digest[:], r.Address, r.Why, at, len(packed), whole, slot, content); err != nil {
+		return err
+	}
+	if _, err := t.expire(t.w.s.opt.Bounds); err != nil {
+		return err
+	}
+	return t.makeRoom(t.w.s.opt.Bounds)
 }
 
 // signatureOf tells two requests with the same body apart: the second may carry the right signature.
@@ -57,63 +86,74 @@ func signatureOf(r *inbox.Refused) string {
 	return inbox.HeaderValue(r.Payload.Headers, r.SignatureHeader)
 }
 
-// evict drops what exceeds the bounds.
-func (t *tx) evict(address string, b QuarantineBounds) error {
-	const worstFirst = ` ORDER BY why IN ('mismatch', 'no_secret'), received_at, id LIMIT 1`
-	if err := t.expire(b); err != nil {
-		return err
-	}
-	for {
-		var count, bytes, own int64
-		err := t.get(`SELECT count(*), coalesce(sum(size), 0), count(*) FILTER (WHERE address = ?) FROM refused`, address).Scan(&count, &bytes, &own)
-		switch {
-		case err != nil:
+// expireRefused drops what is too old, also when nothing new comes, and writes what was counted meanwhile.
+func (s *Store) expireRefused(ctx context.Context) error {
+	for more := true; more; {
+		err := s.write(ctx, func(t *tx) (err error) {
+			if err := t.writeUnkept(); err != nil {
+				return err
+			}
+			more, err = t.expire(s.opt.Bounds)
 			return err
-		case own > b.PerAddress:
-			err = t.dropRefused(`WHERE id = (SELECT id FROM refused WHERE address = ?`+worstFirst+`)`, address)
-		case count > b.Count || (bytes > b.Bytes && count > 1):
-			err = t.dropRefused(`WHERE id = (SELECT id FROM refused` + worstFirst + `)`)
-		default:
-			return nil
-		}
+		})
 		if err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-// expireRefused drops what is too old, also when nothing new comes.
-func (s *Store) expireRefused(ctx context.Context) error {
-	return s.write(ctx, func(t *tx) error { return t.expire(s.opt.Bounds) })
-}
+// discardAtOnce is how many requests one change of [Store.DiscardRefused] deletes.
+const discardAtOnce = 256
 
-func (t *tx) expire(b QuarantineBounds) error {
-	return t.dropRefused(`WHERE received_at < ?`, t.now-b.Age.Milliseconds())
-}
-
-// dropRefused deletes refused requests with their contents and counts them.
-func (t *tx) dropRefused(where string, args ...any) error {
-	if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT content_id FROM refused `+where+`)`, args...); err != nil {
-		return err
-	}
-	res, err := t.exec(`DELETE FROM refused `+where, args...)
+// DiscardRefused deletes the refused requests of a source, or of all with an empty one: those whose signature has one of
+// these faults, or all without any. It returns how many it deleted. What comes meanwhile stays.
+func (s *Store) DiscardRefused(ctx context.Context, source string, why []string) (deleted int64, err error) {
+	faults, err := json.Marshal(why)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	n, err := res.RowsAffected()
-	if err != nil || n == 0 {
-		return err
+	var ids []int64
+	err = s.each(ctx, `SELECT id FROM refused WHERE ?1 IN ('', source) AND (?2 OR why IN (SELECT value FROM json_each(?3)))`,
+		[]any{source, len(why) == 0, string(faults)}, func(row scanner) error {
+			ids = append(ids, 0)
+			return row.Scan(&ids[len(ids)-1])
+		})
+	if err != nil {
+		return 0, err
 	}
-	_, err = t.exec(`INSERT INTO meta (name, value) VALUES ('refused_dropped', CAST(?1 AS TEXT))
-		ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + ?1 AS TEXT)`, n)
-	return err
+	for some := range slices.Chunk(ids, discardAtOnce) {
+		n := int64(0)
+		err := s.write(ctx, func(t *tx) (err error) {
+			n, err = t.discardRefused(some)
+			return err
+		})
+		if err != nil {
+			return deleted, err
+		}
+		deleted += n
+	}
+	return deleted, nil
 }
 
-const refusedColumns = `refused.id, source, address, why, received_at, last_at, count, size`
+func (t *tx) discardRefused(ids []int64) (deleted int64, err error) {
+	for _, id := range ids {
+		_, err := t.deleteRefused(id)
+		switch {
+		case err == nil:
+			deleted++
+		case !errors.Is(err, sql.ErrNoRows):
+			return deleted, err
+		}
+	}
+	return deleted, nil
+}
+
+const refusedColumns = `refused.id, source, address, why, received_at, last_at, count, size, body_size`
 
 func scanRefused(row scanner, r *inbox.Refused, more ...any) error {
 	var received, last int64
-	dest := append([]any{&r.ID, &r.Source, &r.Address, &r.Why, &received, &last, &r.Count, &r.Size}, more...)
+	dest := append([]any{&r.ID, &r.Source, &r.Address, &r.Why, &received, &last, &r.Count, &r.Size, &r.BodySize}, more...)
 	if err := row.Scan(dest...); err != nil {
 		return err
 	}
@@ -144,25 +184,41 @@ func (s *Store) EachRefused(ctx context.Context, source string, fn func(*inbox.R
 		return err
 	}
 	for _, id := range ids {
-		var r inbox.Refused
-		var c content
-		row := s.readers.QueryRowContext(ctx, `SELECT `+refusedColumns+`, `+contentColumns("c")+`
-			FROM refused LEFT JOIN contents c ON c.id = content_id WHERE refused.id = ?`, id)
-		err := scanRefused(row, &r, c.into()...)
-		if errors.Is(err, sql.ErrNoRows) {
+		r, err := s.RefusedOne(ctx, id)
+		if inbox.KindOf(err) == inbox.NotFound {
 			continue // dropped meanwhile
 		}
 		if err != nil {
-			return readError(err)
+			return err
 		}
-		if r.Payload, err = c.payload(); err != nil {
-			return inbox.Errorf(inbox.Internal, "read a refused request", "%w", err)
-		}
-		if err := fn(&r); err != nil {
+		if err := fn(r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// RefusedOne returns a refused request with its payload. It is NotFound when it is not kept any more.
+func (s *Store) RefusedOne(ctx context.Context, id int64) (*inbox.Refused, error) {
+	var r inbox.Refused
+	var c content
+	row := s.readers.QueryRowContext(ctx, `SELECT `+refusedColumns+`, `+contentColumns("c")+`
+		FROM refused LEFT JOIN contents c ON c.id = content_id WHERE refused.id = ?`, id)
+	err := scanRefused(row, &r, c.into()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, refusedGone(id)
+	}
+	if err != nil {
+		return nil, readError(err)
+	}
+	if r.Payload, err = c.payload(); err != nil {
+		return nil, inbox.Errorf(inbox.Internal, "read a refused request", "%w", err)
+	}
+	return &r, nil
+}
+
+func refusedGone(id int64) error {
+	return inbox.Errorf(inbox.NotFound, "", "refused request %d is gone", id)
 }
 
 // Readmit stores a request that was refused and passes now, and takes it out of the quarantine, in one commit.
@@ -174,15 +230,12 @@ func (s *Store) Readmit(ctx context.Context, id int64, a *inbox.Arrival) (inbox.
 	digest := s.digest.sum([]byte(a.Source), a.Payload.Body)
 	var receipt inbox.Receipt
 	err = s.write(ctx, func(t *tx) error {
-		if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT content_id FROM refused WHERE id = ?)`, id); err != nil {
-			return err
+		_, err := t.deleteRefused(id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return refusedGone(id)
 		}
-		res, err := t.exec(`DELETE FROM refused WHERE id = ?`, id)
 		if err != nil {
 			return err
-		}
-		if n, err := res.RowsAffected(); n == 0 && err == nil {
-			return inbox.Errorf(inbox.NotFound, "", "refused request %d is gone", id)
 		}
 		receipt, err = t.accept(a, digest, packed)
 		return err

@@ -164,17 +164,18 @@ func (s *Store) newest(ctx context.Context) int64 {
 // Stats returns figures about the store as a whole.
 func (s *Store) Stats(ctx context.Context) (inbox.StoreStats, error) {
 	var st inbox.StoreStats
-	var first, last, oldest int64
-	var dropped sql.NullInt64
+	var first, last int64
 	err := s.readers.QueryRowContext(ctx, `SELECT coalesce((SELECT max(seq) FROM events), 0),
 			coalesce((SELECT stored_at FROM events ORDER BY seq LIMIT 1), 0), coalesce((SELECT stored_at FROM events ORDER BY seq DESC LIMIT 1), 0),
-			(SELECT coalesce(sum(count), 0) FROM copies), (SELECT count(*) FROM refused), (SELECT coalesce(sum(size), 0) FROM refused),
-			coalesce((SELECT min(received_at) FROM refused), 0), (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'refused_dropped')`).
-		Scan(&st.Events, &first, &last, &st.Copies, &st.Quarantine.Count, &st.Quarantine.Bytes, &oldest, &dropped)
+			(SELECT coalesce(sum(count), 0) FROM copies)`).
+		Scan(&st.Events, &first, &last, &st.Copies)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return st, readError(err)
 	}
-	st.FirstAt, st.LastAt, st.Quarantine.Oldest, st.Quarantine.Dropped = fromMillis(first), fromMillis(last), fromMillis(oldest), dropped.Int64
+	st.FirstAt, st.LastAt = fromMillis(first), fromMillis(last)
+	if st.Quarantine, err = s.quarantineStats(ctx); err != nil {
+		return st, err
+	}
 	st.FileBytes, st.WALBytes = fileSize(s.path), fileSize(s.path+"-wal")
 	if st.FreeBytes, err = freeBytes(s.opt.Dir); err != nil {
 		return st, inbox.Errorf(inbox.Unavailable, "measure the free disk space", "%w", err)

@@ -41,6 +41,10 @@ func (s *Store) Run(ctx context.Context) error {
 // shut refuses what comes from now on and what still waits. After a fatal error somebody may be waiting for room in the
 // queue, so it is emptied until everyone has noticed.
 func (s *Store) shut() {
+	turnDown := func(o *op) {
+		s.taken(o)
+		o.done(errStopping)
+	}
 	closed := make(chan struct{})
 	go func() {
 		s.state.Lock()
@@ -51,14 +55,16 @@ func (s *Store) shut() {
 	for {
 		select {
 		case o := <-s.queue:
-			s.taken(o)
-			o.done(errStopping)
+			turnDown(o)
+		case o := <-s.refusedQueue.queue:
+			turnDown(o)
 		case <-closed:
 			for {
 				select {
 				case o := <-s.queue:
-					s.taken(o)
-					o.done(errStopping)
+					turnDown(o)
+				case o := <-s.refusedQueue.queue:
+					turnDown(o)
 				default:
 					return
 				}
@@ -69,6 +75,10 @@ func (s *Store) shut() {
 
 // taken gives back the room that an op had in the queue.
 func (s *Store) taken(o *op) {
+	if o.apart {
+		s.refusedQueue.waiting.Add(-int64(o.size))
+		return
+	}
 	s.waiting.Add(-int64(o.size))
 	if o.lazy {
 		<-s.settling
@@ -79,9 +89,8 @@ func (s *Store) taken(o *op) {
 type urgency int
 
 const (
-	patient  urgency = iota // waits: settlements and operators' deeds
-	at503                   // is refused: accepts
-	leftover                // is refused already when the queue is a quarter full: strangers must not crowd out signed events
+	patient urgency = iota // waits: settlements and operators' deeds
+	at503                  // is refused: accepts
 )
 
 // submit queues an op.
@@ -93,15 +102,17 @@ func (s *Store) submit(ctx context.Context, o *op, u urgency) error {
 		return errStopping
 	case !s.opt.Server:
 		return s.writeDirect(o)
+	case o.apart:
+		return s.offerRefusal(o)
 	case u == patient:
 		return s.enqueue(ctx, o)
 	}
-	return s.offer(o, u)
+	return s.offer(o)
 }
 
 // offer queues an op if there is room now.
-func (s *Store) offer(o *op, u urgency) error {
-	if !s.room(o.size, u) {
+func (s *Store) offer(o *op) error {
+	if !s.room(o.size) {
 		return errFull
 	}
 	s.waiting.Add(int64(o.size))
@@ -134,12 +145,8 @@ func (s *Store) enqueue(ctx context.Context, o *op) error {
 }
 
 // room reports whether the queue has room for so many bytes. An op of any size finds room in a queue that is half empty.
-func (s *Store) room(size int, u urgency) bool {
-	bytes, ops := s.opt.QueueBytes, queueLength
-	if u == leftover {
-		bytes, ops = bytes/4, ops/4
-	}
-	return len(s.queue) < ops && s.waiting.Load()+min(int64(size), bytes/2) <= bytes
+func (s *Store) room(size int) bool {
+	return len(s.queue) < queueLength && s.waiting.Load()+min(int64(size), s.opt.QueueBytes/2) <= s.opt.QueueBytes
 }
 
 // errFull answers an accept that the queue has no room for.
@@ -164,8 +171,13 @@ func (s *Store) write(ctx context.Context, apply func(t *tx) error) error {
 }
 
 func (s *Store) writeSized(ctx context.Context, size int, u urgency, apply func(t *tx) error) error {
+	return s.writeOp(ctx, &op{size: size, apply: apply}, u)
+}
+
+// writeOp hands in an op and returns when it is durable. ctx bounds only the wait.
+func (s *Store) writeOp(ctx context.Context, o *op, u urgency) error {
 	answer := make(chan error, 1)
-	o := &op{size: size, apply: apply, done: func(err error) { answer <- err }}
+	o.done = func(err error) { answer <- err }
 	if err := s.submit(ctx, o, u); err != nil {
 		return err
 	}

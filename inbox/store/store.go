@@ -62,14 +62,15 @@ type Store struct {
 	readers *sql.DB
 	w       *writer // belongs to the writing goroutine, or to whoever holds direct
 
-	queue    chan *op
-	settling chan struct{} // holds as many as settlements wait in the queue: they must not crowd out events
-	waiting  atomic.Int64  // bytes in the queue
-	accepts  atomic.Int64  // events that wait for the disk
-	state    sync.RWMutex  // guards closed; held shared while something is put into the queue
-	closed   bool          // Run has ended
-	direct   sync.Mutex    // serialises the writes of a store without Run
-	begun    atomic.Bool   // Run was called
+	queue        chan *op
+	settling     chan struct{} // holds as many as settlements wait in the queue: they must not crowd out events
+	waiting      atomic.Int64  // bytes in the queue
+	refusedQueue refusedQueue  // requests that were refused, in a queue of their own
+	accepts      atomic.Int64  // events that wait for the disk
+	state        sync.RWMutex  // guards closed; held shared while something is put into the queue
+	closed       bool          // Run has ended
+	direct       sync.Mutex    // serialises the writes of a store without Run
+	begun        atomic.Bool   // Run was called
 
 	sealable chan struct{} // wakes upkeep when there are digests to seal
 
@@ -104,7 +105,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := checkLog(ctx, path); err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength), settling: make(chan struct{}, queueLength/4), sealable: make(chan struct{}, 1), cache: newCache()}
+	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength), refusedQueue: newRefusedQueue(), settling: make(chan struct{}, queueLength/4), sealable: make(chan struct{}, 1), cache: newCache()}
 	s.subs.list = map[chan struct{}]bool{}
 	if s.w, err = openWriter(ctx, s); err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ const (
 // op is one change, whole or not at all.
 type op struct {
 	lazy   bool               // nobody waits for it to be durable
+	apart  bool               // of a refused request: it waits in a queue of its own
 	size   int                // bytes it writes, roughly
 	refuse func() error       // says why it must not be tried any more; nil: always tried
 	apply  func(tx *tx) error // may run more than once; changes nothing but the transaction
@@ -36,6 +37,7 @@ type tx struct {
 	fresh    map[uint64]int64 // digests of the batch: first 64 bits → seq
 	payloads []placed         // of the batch, to be kept in memory
 	after    []func()         // changes of memory that follow a commit
+	unkept   bool             // the counts of what was never kept are in it
 }
 
 // writer owns the connection that writes.

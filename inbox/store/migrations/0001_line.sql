@@ -95,7 +95,9 @@ CREATE TABLE refused (
 	received_at INTEGER NOT NULL,
 	last_at     INTEGER NOT NULL,
 	count       INTEGER NOT NULL CHECK (count > 0),
-	size        INTEGER NOT NULL,
+	size        INTEGER NOT NULL, -- bytes kept, headers included
+	body_size   INTEGER NOT NULL, -- bytes of the body as received; more than are kept where it was cut
+	share       INTEGER NOT NULL, -- refused_shares: the slot it counts in
 	content_id  INTEGER NOT NULL,
 	UNIQUE (source, digest)
 ) STRICT;
@@ -109,6 +111,31 @@ CREATE TABLE refusals (
 	count   INTEGER NOT NULL CHECK (count > 0),
 	last_at INTEGER NOT NULL,
 	PRIMARY KEY (hour, source, why, lost)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX refused_by_share ON refused (share, digest);
+CREATE INDEX refused_by_age ON refused (received_at);
+
+-- What each part of the quarantine holds: a tree of class, network, address, sender and slot of time, whose sums say
+-- where room is made. A share without a request has no row.
+CREATE TABLE refused_shares (
+	id     INTEGER NOT NULL PRIMARY KEY,
+	parent INTEGER NOT NULL, -- refused_shares; 0 for a class
+	name   TEXT    NOT NULL,
+	count  INTEGER NOT NULL CHECK (count >= 0),
+	bytes  INTEGER NOT NULL CHECK (bytes >= 0),
+	UNIQUE (parent, name)
+) STRICT;
+
+CREATE INDEX refused_shares_by_count ON refused_shares (parent, count);
+CREATE INDEX refused_shares_by_bytes ON refused_shares (parent, bytes);
+
+-- How many refused requests are not kept any more, or never were, and for what cause.
+CREATE TABLE refused_dropped (
+	cause TEXT    NOT NULL,
+	why   TEXT    NOT NULL, -- as in refused
+	count INTEGER NOT NULL CHECK (count > 0),
+	PRIMARY KEY (cause, why)
 ) STRICT, WITHOUT ROWID;
 
 -- A plugin is its name; position and state survive its file.

@@ -193,9 +193,27 @@ CREATE TABLE refused (
 	received_at INTEGER NOT NULL,
 	last_at     INTEGER NOT NULL,
 	count       INTEGER NOT NULL CHECK (count > 0),
-	size        INTEGER NOT NULL,
+	size        INTEGER NOT NULL, -- bytes kept, headers included
+	body_size   INTEGER NOT NULL, -- bytes of the body as received; more than are kept where it was cut
+	share       INTEGER NOT NULL, -- refused_shares: the slot it counts in
 	content_id  INTEGER NOT NULL,
 	UNIQUE (source, digest)
+) STRICT;
+
+CREATE TABLE refused_dropped (
+	cause TEXT    NOT NULL,
+	why   TEXT    NOT NULL, -- as in refused
+	count INTEGER NOT NULL CHECK (count > 0),
+	PRIMARY KEY (cause, why)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE refused_shares (
+	id     INTEGER NOT NULL PRIMARY KEY,
+	parent INTEGER NOT NULL, -- refused_shares; 0 for a class
+	name   TEXT    NOT NULL,
+	count  INTEGER NOT NULL CHECK (count >= 0),
+	bytes  INTEGER NOT NULL CHECK (bytes >= 0),
+	UNIQUE (parent, name)
 ) STRICT;
 
 CREATE TABLE releases (
@@ -239,6 +257,14 @@ CREATE TABLE suspects (
 CREATE INDEX dead_open ON dead (plugin, seq) WHERE resolution = '';
 
 CREATE INDEX events_by_key ON events (mode, key, seq);
+
+CREATE INDEX refused_by_age ON refused (received_at);
+
+CREATE INDEX refused_by_share ON refused (share, digest);
+
+CREATE INDEX refused_shares_by_bytes ON refused_shares (parent, bytes);
+
+CREATE INDEX refused_shares_by_count ON refused_shares (parent, count);
 
 CREATE INDEX runs_waiting ON runs (plugin, mode, key, job, seq) WHERE waits = 1;
 

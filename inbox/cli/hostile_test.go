@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/qoreid"
+	"inbox/inbox/store"
+)
+
+// hostile is a text with what may move a cursor, hide, turn the direction of text, or is not UTF-8.
+const hostile = "evil\x1b[2J\x1b]0;t\x07\r\u009b31m\x7f\u202e\u2066\u200b\ufeff\u2028\U000e0041\ue000\xffend"
+
+// unprintable returns the first character that must not be shown; a text of several lines has line feeds and tabs.
+func unprintable(text string) string {
+	for i, r := range text {
+		if r != '\n' && r != '\t' && inbox.Unprintable(r) || strings.HasPrefix(text[i:], "\xff") {
+			return text[max(0, i-20):min(len(text), i+20)]
+		}
+	}
+	return ""
+}
+
+// besieged is a house in which everything is named by somebody hostile.
+type besieged struct{ quiet }
+
+func (besieged) Files(context.Context) ([]api.File, error) {
+	return []api.File{
+		{Plugin: "crm", State: api.FileLive, Live: "rel1", Release: "rel1", Note: hostile, Engine: hostile},
+		{Plugin: hostile, State: api.FileRefused, Err: hostile, Hint: hostile},
+	}, nil
+}
+
+func (besieged) Inspect(context.Context, string, string) (*api.Module, error) {
+	return &api.Module{SHA256: hostile, Kind: hostile, Imports: []string{hostile}, Exports: []string{hostile}, Engine: hostile}, nil
+}
+
+func (besieged) Terms(context.Context, string, string) ([]api.Term, error) {
+	return []api.Term{{Key: hostile, Asks: hostile, Grants: hostile, Missing: true, How: hostile}}, nil
+}
+
+func (besieged) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
+
+func (besieged) Notes(context.Context) []string { return []string{hostile} }
+
+// besiegers explains refused requests in hostile words.
+type besiegers struct{}
+
+func (besiegers) Vouch(*inbox.Refused) (*inbox.Arrival, string, error) {
+	return nil, hostile, nil
+}
+
+func (besiegers) Explain(*inbox.Refused) string { return hostile }
+
+// keepHostile stores an event that failed and died, and a refused request, of which every text is hostile.
+func keepHostile(t *testing.T, s *store.Store) (id string) {
+	t.Helper()
+	body := `{"event":"x","data":{"a":"` + "\u009b\u202e\u200b\x7f\U000e0041\xff" + `"}}`
+	a := inboxtest.Arrival(body)
+	a.Source, a.SecretName = hostile, hostile
+	a.View.Event, a.View.EventType, a.View.ExternalID, a.View.Key, a.View.CustomerReference = hostile, hostile, hostile, hostile, hostile
+	a.View.Status, a.View.State, a.View.SubStatus = hostile, hostile, hostile
+	a.Payload.Headers = append(a.Payload.Headers, inbox.Header{Name: hostile, Value: hostile})
+	r, err := s.Accept(t.Context(), a)
+	if err == nil {
+		err = s.Register(t.Context(), "crm", inbox.StartFrom{Start: true})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	inboxtest.Accept(t, s, hostile) // not JSON
+	inboxtest.Accept(t, s, "third") // event tail ends with it
+	lane, at := inbox.LaneID{Mode: a.Mode, Key: hostile}, time.Now()
+	settled := make(chan error, 1)
+	err = s.Settle(t.Context(), &inbox.Settlement{
+		Plugin: "crm", Cursor: 1,
+		Attempt: &inbox.Attempt{
+			Plugin: "crm", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: at, Release: "rel1",
+			Reason: hostile, Log: []byte("one\n" + hostile + "\n"),
+		},
+		Lane: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: at},
+		Dead: &inbox.DeadLetter{Plugin: "crm", Seq: 1, Attempt: 1, Lane: lane, Parks: true, Result: inbox.Reject, DiedAt: at},
+	}, func(err error) { settled <- err })
+	if err == nil {
+		err = <-settled
+	}
+	if err == nil {
+		err = s.Refuse(t.Context(), &inbox.Refused{
+			Source: hostile, Address: hostile, Why: qoreid.Mismatch, ReceivedAt: at, Payload: inbox.Payload{Body: []byte(hostile)},
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.ID
+}
+
+// TestNothingThatIsPrintedMayControlATerminal stores hostile text wherever text from outside may stand, and looks for it in
+// what every command writes, in each of its formats, on a terminal and elsewhere.
+func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
+	s := inboxtest.Store(t, store.Options{})
+	id := keepHostile(t, s)
+	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: besieged{}, Sources: besiegers{}, Serving: true})))
+	defer front.Close()
+	run := func(terminal bool, args ...string) (string, string) {
+		p, out, errs := talker("")
+		p.outTerminal = terminal
+		p.getenv = func(name string) string {
+			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
+		}
+		p.run(t.Context(), args)
+		return out.String(), errs.String()
+	}
+	reveal := []string{"--reveal", "--reason", hostile}
+	calls := append(reading([]string{id}),
+		append([]string{"event", "show", id}, reveal...), append([]string{"dead", "list"}, reveal...), append([]string{"dead", "show", id}, reveal...),
+		append([]string{"entity", "show", hostile}, reveal...), []string{"plugin", "inspect", hostile}, []string{"event", "show", hostile},
+		[]string{"secret", "recheck"}, []string{"secret", "recheck", "--dry-run"}, []string{"secret", "discard", "--why", hostile}, []string{"audit"},
+		[]string{hostile}, []string{"event", hostile}, []string{"event", "list", "--" + hostile}, []string{"event", "list", "--since", hostile},
+		[]string{"event", "list", "--key", hostile}, []string{"send", hostile}, []string{"secret", "check", "--config", hostile, "--source", hostile},
+		[]string{"dead", "retry", hostile, "-y"}, []string{"plugin", "pause", hostile, "-y"}, []string{"plugin", "install", hostile},
+	)
+	looked := 0
+	for _, call := range calls {
+		for _, format := range []string{"", "table", "json", "jsonl", "ids"} {
+			for _, terminal := range []bool{false, true} {
+				args := slices.Clone(call)
+				if format != "" {
+					args = append(args, "-o", format)
+				}
+				out, errs := run(terminal, args...)
+				for stream, text := range map[string]string{"output": out, "messages": errs} {
+					if looked++; unprintable(text) != "" {
+						t.Errorf("inbox %q, terminal %v: the %s have %q", args, terminal, stream, unprintable(text))
+					}
+				}
+				if format == "json" {
+					parses(t, args, out+errs)
+				}
+			}
+		}
+	}
+	if looked < 400 {
+		t.Errorf("only %d outputs were looked at", looked)
+	}
+	if out, _ := run(true, "event", "show", id, "--raw", "--reason", "x"); unprintable(out) != "" {
+		t.Errorf("--raw on a terminal: %q", out)
+	}
+	if out, _ := run(false, "event", "show", id, "--raw", "--reason", "x"); !strings.Contains(out, "\u202e\u200b\x7f\U000e0041\xff") {
+		t.Errorf("--raw elsewhere is not what was received: %q", out)
+	}
+	var events []api.Event
+	out, _ := run(false, "event", "list", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &events); err != nil || events[2].Event != strings.ToValidUTF8(hostile, "\ufffd") {
+		t.Errorf("values are not exact in JSON: %v, %q", err, out)
+	}
+}
+
+// parses checks that what came on both streams is one JSON value, for a reader who merges them.
+func parses(t *testing.T, args []string, both string) {
+	t.Helper()
+	if len(args) > 2 && args[0] == "event" && args[1] == "tail" {
+		return // a stream is a value for each line
+	}
+	if strings.TrimSpace(both) != "" && !json.Valid([]byte(both)) {
+		t.Errorf("inbox %q writes what is not one JSON value: %s", args, both)
+	}
+}
+
+func TestNothingThatIsLoggedMayControlATerminal(t *testing.T) {
+	for _, format := range []string{"text", "json"} {
+		for _, terminal := range []bool{false, true} {
+			p, _, errs := talker("")
+			p.errTerminal = terminal
+			s, err := p.settingsFor(t, format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := p.logger(s, false).With("with", hostile, hostile, 1).WithGroup(hostile)
+			log.Info(hostile, "text", hostile, "error", errors.New(hostile), hostile, 1, slog.Group("g", "x", hostile), "list", []string{hostile},
+				"secret", qoreid.Secret{Name: hostile})
+			text := errs.String()
+			if format == "text" && terminal { // its own colours
+				for strings.Contains(text, "\x1b[") {
+					from := strings.Index(text, "\x1b[")
+					text = text[:from] + text[from+strings.IndexByte(text[from:], 'm')+1:]
+				}
+			}
+			if strings.Count(text, "\n") != 1 || unprintable(text) != "" || strings.Contains(text, "\x1b") {
+				t.Errorf("%s, terminal %v: %q", format, terminal, text)
+			}
+			var line map[string]any
+			if format == "json" && (json.Unmarshal(errs.Bytes(), &line) != nil || line["msg"] != strings.ToValidUTF8(hostile, "\ufffd")) {
+				t.Errorf("the JSON log is not exact: %s", errs)
+			}
+		}
+	}
+}
+
+func TestMetricsHaveNothingThatControlsATerminal(t *testing.T) {
+	m := api.NewMetrics()
+	m.CountWebhook(api.Webhook{Source: hostile, Code: 401, Status: hostile, Secret: hostile})
+	m.CountAttempt(&inbox.Attempt{Plugin: hostile, Result: inbox.Outcome{}.Result})
+	s := inboxtest.Store(t, store.Options{})
+	front := httptest.NewServer(api.Health(api.Options{Store: s, House: besieged{}, Version: hostile}, m))
+	defer front.Close()
+	resp, err := front.Client().Get(front.URL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(resp.Body); err != nil || unprintable(text.String()) != "" || !strings.Contains(text.String(), "evil") {
+		t.Errorf("%v: %q", err, unprintable(text.String()))
+	}
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+)
+
+// quarantineText says what the quarantine holds and may hold; empty when nothing ever came into it.
+func quarantineText(q *api.Quarantine) string {
+	if q.Count == 0 && q.Dropped == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%d of %s, %s of %s", q.Count, plural(q.MaxCount, "request", "requests"), bytesText(q.Bytes), bytesText(q.MaxBytes))
+	if rest := q.Count - q.CouldPass; rest > 0 {
+		text += fmt.Sprintf("; %d without a well-formed signature", rest)
+	}
+	return text
+}
+
+// droppedText says how many requests were not kept and why; empty when none were dropped.
+func droppedText(q *api.Quarantine) string {
+	if q.Dropped == 0 {
+		return ""
+	}
+	var causes []string
+	for _, cause := range slices.Sorted(maps.Keys(q.DroppedBy)) {
+		causes = append(causes, fmt.Sprintf("%s %d", cause, q.DroppedBy[cause]))
+	}
+	return fmt.Sprintf("%d (%s), %d of them with a well-formed signature", q.Dropped, strings.Join(causes, ", "), q.DroppedCouldPass)
+}
+
+// expiryText says when the oldest request of the quarantine is dropped.
+func (p *program) expiryText(q *api.Quarantine) string {
+	if q.OldestExpires.IsZero() {
+		return ""
+	}
+	age := time.Duration(q.MaxAgeSeconds) * time.Second
+	return fmt.Sprintf("the oldest at %s; each is kept for %s", p.stamp(q.OldestExpires), short(age))
+}
+
+func discardSpec(p *program, source cli.Flag) spec {
+	return spec{
+		name: "discard", usage: "delete refused requests from the quarantine", remote: true, formats: showFormats(),
+		about: "What is deleted cannot be let in any more: look with 'inbox secret check' and let in what passes with\n" +
+			"'inbox secret recheck' first. --why missing,malformed deletes only what no secret would let in.",
+		flags: []cli.Flag{
+			source, &cli.StringFlag{Name: "why", Usage: "only with these `FAULTS` of the signature: " + strings.Join(inbox.SignatureFaults(), ", ")},
+			yesFlag(), reasonFlag(),
+		},
+		run: p.secretDiscard,
+	}
+}
+
+func (p *program) secretDiscard(c *cli.Context) error {
+	req := api.DiscardRequest{Source: c.String("source"), Reason: c.String("reason")}
+	for word := range strings.SplitSeq(c.String("why"), ",") {
+		if word = strings.TrimSpace(word); word == "" {
+			continue
+		}
+		if !slices.Contains(inbox.SignatureFaults(), word) {
+			return usage("--why has %q", word).WithHint("it takes " + strings.Join(inbox.SignatureFaults(), ", "))
+		}
+		req.Why = append(req.Why, word)
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	what := "the quarantine"
+	if len(req.Why) > 0 {
+		what = "what is " + strings.Join(req.Why, " or ") + " in the quarantine"
+	}
+	if req.Source != "" {
+		what += " of source " + req.Source
+	}
+	st, err := client.Status(p.ctx)
+	if err != nil {
+		return err
+	}
+	if st.Quarantine.Count > 0 {
+		if err := p.ask(c, "Delete %s (%s in all)?", what, plural(st.Quarantine.Count, "request", "requests")); err != nil {
+			return err
+		}
+	}
+	did, err := client.Discard(p.ctx, req)
+	if err != nil {
+		return err
+	}
+	if p.format == "json" {
+		return p.document(did)
+	}
+	return p.pairs("deleted", fmt.Sprint(did.Discarded))
+}

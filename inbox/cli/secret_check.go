@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/config"
+	"inbox/inbox/store"
+)
+
+func (p *program) secretCheck(c *cli.Context) error {
+	if c.IsSet("signature") || c.IsSet("body-file") {
+		return p.checkSignature(c)
+	}
+	if c.Int("last") < 1 {
+		return usage("--last is %d", c.Int("last"))
+	}
+	var shell *config.Settings // nil: the server is elsewhere
+	running := false
+	if p.flagOrEnv(c, "url", "INBOX_URL") == "" {
+		var err error
+		if shell, running, err = p.checkPlaces(c); err != nil {
+			return err
+		}
+	}
+	client, err := p.client(c)
+	if shell != nil && inbox.KindOf(err) == inbox.NotFound {
+		p.say("there is no store yet, so nothing was refused")
+		return p.refusedRows().end()
+	}
+	if err != nil {
+		return err
+	}
+	refused, err := client.Quarantine(p.ctx, c.String("source"), c.Int("last"), true)
+	if err != nil {
+		return err
+	}
+	if running {
+		p.lookHere(shell, refused)
+	}
+	if err := p.printRefused(refused); err != nil {
+		return err
+	}
+	return p.howMany(c, client, len(refused))
+}
+
+// howMany says how many refused requests there are in all, which is an error when there are any.
+func (p *program) howMany(c *cli.Context, client *api.Client, shown int) error {
+	total := shown
+	if shown == c.Int("last") {
+		all, err := client.Quarantine(p.ctx, c.String("source"), math.MaxInt32, false)
+		if err != nil {
+			return err
+		}
+		total = max(shown, len(all))
+	}
+	if total > shown {
+		p.say("the newest %d of %d are explained; --last %d explains all", shown, total, total)
+	}
+	if total > 0 {
+		return some("%s in the quarantine", plural(total, "refused request is", "refused requests are"))
+	}
+	return nil
+}
+
+// checkPlaces says where every source's secrets are in the settings of this shell, or those of the one that is asked for. It
+// fails if one has none, unless a server runs, which has read its own.
+func (p *program) checkPlaces(c *cli.Context) (s *config.Settings, running bool, err error) {
+	if s, err = p.settings(c); err != nil {
+		return nil, false, err
+	}
+	_, running = store.Holder(s.Data)
+	asked := *s
+	if name := c.String("source"); name != "" {
+		src, err := chooseSource(s, name)
+		if err != nil {
+			return nil, false, err
+		}
+		asked.Sources = []config.Source{*src}
+	}
+	for i := range asked.Sources {
+		p.sayPlaces(&asked.Sources[i])
+	}
+	err = asked.CheckSecrets()
+	switch {
+	case err != nil && !running:
+		return nil, false, &exit{code: exitSome, err: err}
+	case err != nil:
+		p.say("in this shell %s; the server that runs has its own secrets", err)
+	}
+	return s, running, nil
+}
+
+func (p *program) sayPlaces(src *config.Source) {
+	for _, place := range src.Secrets.Places() {
+		switch {
+		case place.Err != nil:
+			p.say("source %s: secret %s is missing: %s: %s", src.Name, place.Name, place.From, place.Err)
+		case place.Note != "":
+			p.say("source %s: secret %s is set (%s), but %s", src.Name, place.Name, place.From, place.Note)
+		default:
+			p.say("source %s: secret %s is set (%s)", src.Name, place.Name, place.From)
+		}
+	}
+}
+
+// passesNow begins the explanation of a request that passes.
+const passesNow = "it passes now"
+
+// lookHere looks at refused requests with the secrets of this shell too, and adds what differs from the server's answer: a
+// secret that was changed where the server did not read it again explains most quarantines. The bodies are read from the
+// store of the data directory, so that no secret goes to the server.
+func (p *program) lookHere(shell *config.Settings, refused []api.Refused) {
+	st, err := store.Open(p.ctx, store.Options{Dir: shell.Data, MinFree: shell.MinFree})
+	if err != nil {
+		p.note("the secrets of this shell were not looked with: %s", err)
+		return
+	}
+	p.closers = append(p.closers, st.Close)
+	serverOnly := false
+	for i := range refused {
+		r := &refused[i]
+		src := shell.Source(r.Source)
+		one, err := st.RefusedOne(p.ctx, r.ID)
+		if err != nil || src == nil || len(src.Secrets.Secrets()) == 0 {
+			continue
+		}
+		here, passes := shell.Explain(one), strings.HasPrefix(r.Explained, passesNow)
+		switch {
+		case here == "" && !passes:
+			r.Explained = "your shell's secret passes, the server has another: start the server with it, then `inbox secret recheck` lets it in"
+		case here != "" && passes:
+			serverOnly = true
+		case here != "" && !strings.HasPrefix(r.Explained, here):
+			r.Explained += "; with your shell's secret: " + here
+		}
+	}
+	if serverOnly {
+		p.say("some pass with the server's secret and not with your shell's, which is another")
+	}
+}
+
+// printRefused writes refused requests. On a terminal the explanations, which are long and repeat, stand under the rows.
+func (p *program) printRefused(refused []api.Refused) error {
+	if err := p.refusedRows().all(refused); err != nil || p.format != "table" || !p.outTerminal {
+		return err
+	}
+	var order []string
+	count := map[string]int{}
+	for _, r := range refused {
+		text := r.Why + ": " + r.Explained
+		if count[text]++; count[text] == 1 {
+			order = append(order, text)
+		}
+	}
+	for _, text := range order {
+		if err := p.print("\n%s", wrapped(fmt.Sprintf("%d %s", count[text], text), 78)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wrapped breaks a text into lines of at most so many characters, between words.
+func wrapped(text string, width int) string {
+	var b strings.Builder
+	column := 0
+	for _, word := range strings.Fields(inbox.Printable(text)) {
+		n := len([]rune(word))
+		switch {
+		case column == 0:
+		case column+1+n > width:
+			b.WriteByte('\n')
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String() + "\n"
+}
+
+func (p *program) refusedRows() *lister[api.Refused] {
+	columns := []column[api.Refused]{
+		{"LAST", func(r api.Refused) string { return p.stamp(r.LastAt) }},
+		{"SOURCE", func(r api.Refused) string { return r.Source }},
+		{"FROM", func(r api.Refused) string { return r.Address }},
+		{"COUNT", func(r api.Refused) string { return fmt.Sprint(r.Count) }},
+		{"WHY", func(r api.Refused) string { return r.Why }},
+	}
+	if !p.outTerminal {
+		columns = append(columns, column[api.Refused]{"EXPLAINED", func(r api.Refused) string { return orDash(r.Explained) }})
+	}
+	return list(p, func(r api.Refused) string { return fmt.Sprint(r.ID) }, columns...)
+}

@@ -260,7 +260,7 @@ func TestContinueLetsTheLaneGoOnAndARetryJoinsItsTail(t *testing.T) {
 		t.Errorf("retried as %+v", last)
 	}
 	inboxtest.Eventually(t, "its row is gone", func() bool {
-		runs, err := r.store.Runs(ctx, plugin)
+		runs, err := r.store.Runs(ctx, plugin, 0)
 		return err == nil && len(runs) == 0
 	})
 }
@@ -488,7 +488,7 @@ func release(t *testing.T, r *room) {
 		}
 		rec := r.record()
 		jobs, err := r.store.Jobs(ctx, plugin)
-		runs, rerr := r.store.Runs(ctx, plugin)
+		runs, rerr := r.store.Runs(ctx, plugin, 0)
 		return err == nil && rerr == nil && len(runs) == 0 && rec.Cursor == r.store.Head() && rec.Parked+rec.Retrying+rec.Ready == 0 && len(jobs) == 0
 	})
 }

@@ -2,7 +2,9 @@ package dispatch
 
 import (
 	"container/heap"
+	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +19,7 @@ const (
 	lazyMoves  = 4096    // seqs the cursor may move over filtered events without being stored …
 	lazyFlush  = time.Second
 	resetPause = time.Second // before beginning again after a settlement failed
+	runPage    = 4096        // runs with a row that are taken over at a time
 )
 
 // errChain says that a settlement of the pump's chain failed; the store logged why.
@@ -31,6 +34,7 @@ type pump struct {
 	d    *Dispatcher
 	log  *failureLog
 
+	wishes   wishes
 	asks     chan func()
 	results  chan result
 	signal   chan struct{} // look again: a settlement failed, or all that were handed in are durable
@@ -74,6 +78,12 @@ type pump struct {
 	turn    int // of probing
 	jobs    []*job
 	known   map[runKey]bool // other runs in memory
+	unread  bool            // the store holds runs that are not in memory …
+	horizon time.Time       // … which are due at this time or later
+	asleep  sleepers        // lanes that are not in memory
+	handed  int64           // settlements handed in since the pump was loaded
+	stored  atomic.Int64    // of which so many are durable
+	quiet   []chan struct{} // to be closed when nothing runs
 	revived map[runKey]int  // last attempts of dead runs that were let go on by settlements still on their way
 	anyDead bool            // the store may hold unresolved letters of this plugin
 }
@@ -90,12 +100,65 @@ func newPump(d *Dispatcher, name string) *pump {
 // now is the time by the dispatcher's clock.
 func (p *pump) now() time.Time { return p.d.opt.Now() }
 
-// ask has fn called by the pump's goroutine.
-func (p *pump) ask(fn func()) {
+// ask has fn called by the pump's goroutine. It reports false when the pump does not take it before ctx is done.
+func (p *pump) ask(ctx context.Context, fn func()) bool {
 	select {
 	case p.asks <- fn:
+		return true
+	case <-ctx.Done():
 	case <-p.gone:
 	}
+	return false
+}
+
+// wishes are what others want of a pump. They are left for it, so that nobody waits for one that waits for the disk; of two
+// of a kind the newer counts.
+type wishes struct {
+	mu   sync.Mutex
+	swap bool
+	live *Live // for swap
+	look bool  // at the store again
+}
+
+// wish leaves a wish.
+func (p *pump) wish(add func(w *wishes)) {
+	p.wishes.mu.Lock()
+	add(&p.wishes)
+	p.wishes.mu.Unlock()
+	p.again()
+}
+
+// heed does what was wished for, and reports whether anything was.
+func (p *pump) heed() bool {
+	w := &p.wishes
+	w.mu.Lock()
+	swap, live, look := w.swap, w.live, w.look
+	w.swap, w.live, w.look = false, nil, false
+	w.mu.Unlock()
+	if swap {
+		p.swap(live)
+	}
+	p.stale = p.stale || look
+	return swap || look
+}
+
+// halt makes the plugin paused: nothing begins from now on. What the store says is read again, in case somebody resumed the
+// plugin meanwhile. quiet is closed when nothing runs any more.
+func (p *pump) halt(quiet chan struct{}) {
+	p.paused, p.stale = true, true
+	p.withdraw()
+	p.quiet = append(p.quiet, quiet)
+}
+
+// hush tells whoever waits for it that nothing runs.
+func (p *pump) hush() {
+	if p.running > 0 {
+		return
+	}
+	for _, q := range p.quiet {
+		close(q)
+	}
+	p.quiet = nil
 }
 
 // run is the pump's life.
@@ -110,6 +173,9 @@ func (p *pump) run() {
 		alarm.Reset(p.nextAlarm())
 		select {
 		case fn := <-p.asks:
+			if p.heed() {
+				p.step() // what was wished for before comes first
+			}
 			fn()
 		case r := <-p.results:
 			p.ended(r)
@@ -139,6 +205,8 @@ func (p *pump) endedToo() {
 
 // step does all that can be done now.
 func (p *pump) step() {
+	p.heed()
+	p.hush()
 	p.log.flush(p.now())
 	if p.loaded && p.chain.Broken() {
 		p.reset(errChain)
@@ -146,6 +214,7 @@ func (p *pump) step() {
 	if p.live == nil || (!p.loaded && !p.load()) {
 		return
 	}
+	p.stale = p.stale || p.wantsMore(p.now())
 	if p.stale && !p.reread() {
 		return
 	}
@@ -208,6 +277,8 @@ func (p *pump) nextStart() time.Time {
 		return p.health.ProbeAt
 	case !p.health.OnHold && len(p.due) > 0:
 		return p.due[0].at
+	case !p.health.OnHold && p.unread:
+		return p.horizon
 	}
 	return time.Time{}
 }
@@ -228,9 +299,10 @@ func (p *pump) ring(now time.Time) {
 		case t.run != nil && t.lane.state() == inbox.LaneParked:
 			t.lane.waits--
 			p.park(t.lane, t.run)
+			p.doze(t.lane, p.handed)
 		case t.run != nil:
 			t.lane.waits--
-			t.lane.tail = append(t.lane.tail, *t.run)
+			t.lane.join(t.run)
 		case t.lane.state() == inbox.LaneRetry && !t.lane.row.DueAt.After(now):
 			t.lane.row.State = inbox.LaneReady
 		}
@@ -263,13 +335,16 @@ func (p *pump) line(l *lane) {
 }
 
 // start makes attempts while there are lanes that may start and room for them. First runs go before others: a
-// replay yields to live traffic.
+// replay yields to live traffic. Nothing starts before runs that were freed are taken over: they may have to go first.
 func (p *pump) start() {
+	if p.stale {
+		return
+	}
 	if len(p.lined[0])+len(p.lined[1]) > 0 && !p.onWatch() {
 		return
 	}
 	for i := range p.lined {
-		for p.loaded && len(p.lined[i]) > 0 && p.spare() {
+		for p.loaded && !p.stale && len(p.lined[i]) > 0 && p.spare() {
 			l := p.lined[i][0]
 			p.lined[i] = p.lined[i][1:]
 			l.lined = false

@@ -121,8 +121,12 @@ func (p *pump) settleOther(l *lane, it *item, decision inbox.Decision, s *inbox.
 	switch decision.Fate {
 	case inbox.Again:
 		it.stored = true
-		p.known[key] = true
 		s.Run = run
+		if p.unread && decision.DueAt.After(p.horizon) {
+			delete(p.known, key) // others that are due before it are still to be read, and it with them
+			break
+		}
+		p.known[key] = true
 		p.wait(l, it, decision.DueAt)
 	case inbox.Dead:
 		step.Add.Dead = 1
@@ -218,6 +222,7 @@ func without(list []inbox.Failure, id inbox.LaneID) []inbox.Failure {
 // the store's own life.
 func (p *pump) settle(s *inbox.Settlement) {
 	s.Plugin, s.Chain = p.name, p.chain
+	p.handed++
 	p.inFlight.Add(1)
 	chain := p.chain
 	done := func(err error) {
@@ -229,6 +234,9 @@ func (p *pump) settle(s *inbox.Settlement) {
 			p.again()
 		case s.Aside != nil:
 			p.d.opt.Aside(p.name)
+		}
+		if err == nil {
+			p.stored.Add(1)
 		}
 		if p.inFlight.Add(-1) == 0 || err != nil {
 			p.again()

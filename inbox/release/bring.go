@@ -52,7 +52,7 @@ type choice struct {
 // choose finds what shall run: the file, the release it was rolled back to, or the one before what was set aside.
 func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *Live, wasm []byte) error {
 	name := file.Release.Plugin
-	record, _, err := s.opt.Keep.Load(ctx, name)
+	record, err := s.opt.Keep.Record(ctx, name)
 	if inbox.KindOf(err) == inbox.NotFound {
 		record, err = &inbox.PluginRecord{}, nil // it has never run
 	}
@@ -250,7 +250,7 @@ func (s *Shelf) refused(ctx context.Context, b *book, entry Entry, err error) {
 // standIn has what ran last run in place of a file that was refused, or, if that is the file itself and has never done
 // anything, or was set aside, what ran before it.
 func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
-	record, _, err := s.opt.Keep.Load(ctx, entry.Plugin)
+	record, err := s.opt.Keep.Record(ctx, entry.Plugin)
 	var known map[string]inbox.Suspect
 	if err == nil {
 		known, err = s.known(ctx, entry.Plugin)

@@ -179,7 +179,7 @@ func reads(t *testing.T, w *world, id inbox.LaneID) {
 		"payload":    func() (any, error) { return s.Payload(ctx, 2) },
 		"settled":    func() (any, error) { return s.SettledAbove(ctx, "p", 0, 0) },
 		"replayed":   func() (any, error) { return s.SettledAbove(ctx, "p", 1, 0) },
-		"runs":       func() (any, error) { return s.Runs(ctx, "p") },
+		"runs":       func() (any, error) { return s.Runs(ctx, "p", 0) },
 		"jobs":       func() (any, error) { return s.Jobs(ctx, "p") },
 		"all jobs":   func() (any, error) { return s.Jobs(ctx, "") },
 		"dead":       func() (any, error) { return s.Dead(ctx, "p", 2) },

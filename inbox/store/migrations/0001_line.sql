@@ -143,6 +143,8 @@ CREATE TABLE lanes (
 	PRIMARY KEY (plugin, mode, key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX lanes_by_state ON lanes (plugin, state, next);
+
 -- One row per attempt, written once, in the commit that settles it.
 CREATE TABLE attempts (
 	plugin     INTEGER NOT NULL,
@@ -196,6 +198,8 @@ CREATE TABLE runs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX runs_waiting ON runs (plugin, mode, key, job, seq) WHERE waits = 1;
+CREATE INDEX runs_due ON runs (plugin, due_at, run, seq) WHERE waits = 0;
+CREATE INDEX runs_of_job ON runs (plugin, job) WHERE waits = 0;
 
 CREATE TABLE jobs (
 	id          INTEGER NOT NULL PRIMARY KEY,

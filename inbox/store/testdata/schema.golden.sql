@@ -227,5 +227,11 @@ CREATE INDEX dead_open ON dead (plugin, seq) WHERE resolution = '';
 
 CREATE INDEX events_by_key ON events (mode, key, seq);
 
+CREATE INDEX lanes_by_state ON lanes (plugin, state, next);
+
+CREATE INDEX runs_due ON runs (plugin, due_at, run, seq) WHERE waits = 0;
+
+CREATE INDEX runs_of_job ON runs (plugin, job) WHERE waits = 0;
+
 CREATE INDEX runs_waiting ON runs (plugin, mode, key, job, seq) WHERE waits = 1;
 

@@ -77,7 +77,7 @@ func (p *pump) loadLanes(ctx context.Context, now time.Time) error {
 		row := &retrying[i]
 		row.DueAt = p.manifest.Policy.Due(row.DueAt, now)
 		l := p.awake(row.ID)
-		l.hadWait = true
+		l.hadWait = row.Waits
 		p.setRow(l, *row)
 	}
 	return p.takeUp(ctx)
@@ -164,7 +164,7 @@ func (p *pump) lags(ctx context.Context, id inbox.LaneID) (bool, error) {
 func (p *pump) rouse(row *inbox.Lane) *lane {
 	p.asleep.remove(row.ID)
 	l := p.awake(row.ID)
-	l.row, l.hadWait = row, true
+	l.row, l.hadWait = row, row.Waits
 	if row.State == inbox.LaneParked {
 		p.doze(l, p.handed)
 	}

@@ -106,12 +106,13 @@ func (s *Store) lanes(ctx context.Context, where string, args ...any) ([]inbox.L
 	return lanes, err
 }
 
-const laneColumns = `mode, key, next, state, due_at, attempt, tries, since`
+const laneColumns = `mode, key, next, state, due_at, attempt, tries, since,
+	EXISTS (SELECT 1 FROM runs r WHERE r.plugin = lanes.plugin AND r.mode = lanes.mode AND r.key = lanes.key AND r.waits = 1)`
 
 func scanLane(row scanner, l *inbox.Lane) error {
 	var due sql.NullInt64
 	var since int64
-	if err := row.Scan(&l.ID.Mode, &l.ID.Key, &l.Next, &l.State, &due, &l.Attempt, &l.Tries, &since); err != nil {
+	if err := row.Scan(&l.ID.Mode, &l.ID.Key, &l.Next, &l.State, &due, &l.Attempt, &l.Tries, &since, &l.Waits); err != nil {
 		return err
 	}
 	l.DueAt, l.Since = fromMillis(due.Int64), fromMillis(since)

@@ -126,6 +126,9 @@ func (s *server) resumeAll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.House.Resume()
+	if err := s.resumePaused(r, req.Reason); err != nil {
+		return err
+	}
 	return s.status(w, r)
 }
 

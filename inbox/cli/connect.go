@@ -193,6 +193,9 @@ func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*api.Module, 
 // Changed does nothing: the next server reads the store.
 func (o *offline) Changed(string) {}
 
+// Halt does nothing: nothing runs.
+func (o *offline) Halt(context.Context, string) {}
+
 // Resume does nothing: nothing is paused that does not run.
 func (o *offline) Resume() {}
 

@@ -222,7 +222,7 @@ func (p *program) printAttempt(a *api.Attempt, indent string) error {
 		line += fmt.Sprintf("  replay %d", a.Run)
 	}
 	if !a.Counted && a.Fate == inbox.Again {
-		line += "  not counted"
+		line += "  (not counted)"
 	}
 	if a.Reason != "" {
 		line += "  " + a.Reason

@@ -26,6 +26,8 @@ func (quiet) Inspect(context.Context, string, string) (*api.Module, error) { ret
 
 func (quiet) Changed(string) {}
 
+func (quiet) Halt(context.Context, string) {}
+
 func (quiet) Resume() {}
 
 func (quiet) Notes(context.Context) []string { return nil }

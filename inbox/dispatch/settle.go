@@ -203,19 +203,8 @@ func (p *pump) uncount(streak []inbox.Failure, s *inbox.Settlement) {
 	if s.Lane != nil { // the lane of this very attempt may have been part of the streak before
 		if l := p.lanes[s.Lane.ID]; l != nil && l.row != nil {
 			s.Lane.Tries = l.row.Tries
-			s.Uncount = without(s.Uncount, s.Lane.ID)
 		}
 	}
-}
-
-func without(list []inbox.Failure, id inbox.LaneID) []inbox.Failure {
-	kept := list[:0]
-	for _, f := range list {
-		if f.Lane != id {
-			kept = append(kept, f)
-		}
-	}
-	return kept
 }
 
 // settle hands a settlement to the store. Recording goes on while the program stops, so it ends with no context but

@@ -122,6 +122,9 @@ func (h *house) Changed(plugin string) {
 	}
 }
 
+// Halt has the plugin's pump start nothing more, and waits for what is under way, at most until ctx is done.
+func (h *house) Halt(ctx context.Context, plugin string) { h.dispatch.Pause(ctx, plugin) }
+
 // Resume ends the pause that the server began with.
 func (h *house) Resume() { h.dispatch.Resume() }
 

@@ -65,7 +65,8 @@ type Letter struct {
 	DeadLetter
 	Event   Event
 	Reason  string // may hold personal data
-	Waiting int64  // later events of its lane that wait behind it (0 unless it parks)
+	Waiting int64  // later events of its lane that its plugin wants and that wait behind it (0 unless it parks)
+	AtLeast bool   // there may be more of them: they were not counted to the end
 }
 
 // Release is one version of a plugin: its bytes, manifest and config, content-addressed.

@@ -53,6 +53,15 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 			}
 			out.Behind = head.ID
 		}
+		if one.State == inbox.StatePending || one.State == inbox.StateWaiting {
+			by, err := s.leftOutBy(ctx, one.Plugin, &tr.Event)
+			if err != nil {
+				return d, err
+			}
+			if by != "" && len(one.Attempts) == 0 { // its turn will not come: it is passed
+				one.State, out.State, out.Behind = inbox.StateFiltered, inbox.StateFiltered, ""
+			}
+		}
 		switch one.State {
 		case inbox.StateFiltered:
 			note, err := s.leftOut(ctx, one.Plugin, &tr.Event)
@@ -74,7 +83,23 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 // leftOut says why a plugin was not led an event, as far as can be known: no row is kept of it. The filters of today's
 // release may be others than those that left it out.
 func (s *server) leftOut(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
-	m, err := s.House.Manifest(ctx, plugin)
+	m, err := s.manifests(ctx)(plugin)
+	if m == nil || err != nil {
+		return "", err
+	}
+	switch by, err := s.leftOutBy(ctx, plugin, e); {
+	case err != nil:
+		return "", err
+	case by != "":
+		return "by its filter " + by, nil
+	}
+	return "by the release that ran then; the one that runs now would take it", nil
+}
+
+// leftOutBy returns the filter of what is in force for a plugin that keeps an event from it, empty when it wants the event or
+// nothing is known of it.
+func (s *server) leftOutBy(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
+	m, err := s.manifests(ctx)(plugin)
 	if m == nil || err != nil {
 		return "", err
 	}
@@ -86,10 +111,7 @@ func (s *server) leftOut(ctx context.Context, plugin string, e *inbox.Event) (st
 		}
 		body = p.Body // one that is purged or damaged has no values
 	}
-	if by := m.LeftOutBy(e, inbox.Scalars(body)); by != "" {
-		return "by its filter " + by, nil
-	}
-	return "by the release that ran then; the one that runs now would take it", nil
+	return m.LeftOutBy(e, inbox.Scalars(body)), nil
 }
 
 func attemptOf(a *inbox.Attempt, reveal bool) Attempt {
@@ -111,7 +133,7 @@ func letterOf(l *inbox.Letter, reveal bool) Letter {
 	return Letter{
 		Plugin: l.Plugin, ID: l.Event.ID, Seq: l.Seq, Run: l.Run, Attempt: l.Attempt, Outcome: l.Result, Reason: reason, Parks: l.Parks,
 		Waiting: l.Waiting, Mode: l.Event.Mode, Key: l.Event.View.Key, Event: l.Event.View.Event, EventType: l.Event.View.EventType,
-		DiedAt: l.DiedAt, Resolution: l.Resolution, ResolvedAt: l.ResolvedAt,
+		DiedAt: l.DiedAt, Resolution: l.Resolution, ResolvedAt: l.ResolvedAt, AtLeast: l.AtLeast,
 	}
 }
 

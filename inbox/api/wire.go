@@ -125,6 +125,7 @@ type Letter struct {
 	DiedAt     time.Time        `json:"died_at"`
 	Resolution inbox.Resolution `json:"resolution"` // empty, retried or discarded
 	ResolvedAt time.Time        `json:"resolved_at,omitzero"`
+	AtLeast    bool             `json:"waiting_at_least,omitempty"` // there may be more that wait: they were not counted to the end
 }
 
 // LetterRef names a dead letter.
@@ -142,6 +143,9 @@ type Resolve struct {
 	All     bool         `json:"all,omitempty"` // without letters and filter: really all
 	Reason  string       `json:"reason,omitempty"`
 	DryRun  bool         `json:"dry_run,omitempty"`
+
+	Brief      bool      `json:"brief,omitempty"`      // answer with counts only, without the letters
+	DiedBefore time.Time `json:"died_before,omitzero"` // with a filter: leave out what died later
 }
 
 // Resolved says what became of a [Resolve].
@@ -149,6 +153,11 @@ type Resolved struct {
 	DryRun  bool      `json:"dry_run"`
 	Letters []Letter  `json:"letters"` // retried or discarded, or, in a dry run, those that would be
 	Failed  []Failure `json:"failed"`
+	Count   int64     `json:"count"`                      // of the letters
+	Parked  int64     `json:"parked"`                     // of them park their lanes
+	Waiting int64     `json:"waiting"`                    // dry run only: later events that follow them
+	AtLeast bool      `json:"waiting_at_least,omitempty"` // they were not counted to the end
+	AsOf    time.Time `json:"as_of,omitzero"`             // all open letters died before it when the server began
 }
 
 // Failure is one thing of several that did not work.

@@ -166,8 +166,30 @@ func (o *offline) Inspect(ctx context.Context, plugin, id string) (*api.Module, 
 	return inspect(ctx, wasm, &a.Manifest)
 }
 
-// Manifest returns none: no release runs.
-func (o *offline) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
+// Manifest returns what was in force for the release that ran last; nil when none did.
+func (o *offline) Manifest(ctx context.Context, plugin string) (*inbox.Manifest, error) {
+	record, err := o.store.Record(ctx, plugin)
+	if err != nil || record.Live == "" {
+		return nil, err
+	}
+	releases, err := o.store.Releases(ctx, plugin)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(releases, func(r inbox.Release) bool { return r.ID == record.Live })
+	if i < 0 {
+		return nil, nil
+	}
+	wasm, err := os.ReadFile(filepath.Join(o.settings.Data, "releases", record.Live+".wasm"))
+	if err != nil {
+		return nil, inbox.Errorf(inbox.NotFound, "read the release", "%w", err)
+	}
+	a, err := release.Agree(plugin, wasm, releases[i].Manifest, 1)
+	if err != nil {
+		return nil, err
+	}
+	return &a.Manifest, nil
+}
 
 // Terms returns what a plugin asks for and is granted: by its file, or in a release.
 func (o *offline) Terms(ctx context.Context, plugin, id string) ([]api.Term, error) {

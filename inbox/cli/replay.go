@@ -249,12 +249,11 @@ func (p *program) replayEnd(client *api.Client, r *api.Replay) error {
 		waiting += part.Waiting
 	}
 	if p.format == "ids" {
-		letters, err := client.Dead(p.ctx, inbox.Filter{}, nil, true, api.Reveal{})
-		if err != nil {
+		out := p.letterList()
+		if err := client.EachDead(p.ctx, api.DeadQuery{Resolved: true, Replay: r.ID}, out.add); err != nil {
 			return err
 		}
-		letters = slices.DeleteFunc(letters, func(l api.Letter) bool { return l.Run != r.ID })
-		if err := p.letterList().all(letters); err != nil {
+		if err := out.end(); err != nil {
 			return err
 		}
 	} else if err := p.replayRows().all([]api.Replay{*r}); err != nil {

@@ -77,9 +77,16 @@ func (d *doors) open(flag, address string, base context.Context, handler http.Ha
 		}
 		return "", inbox.Errorf(inbox.Unavailable, "listen on "+address, "%w", errors.Unwrap(err)).WithHint(hint)
 	}
-	d.add(l, base, handler)
+	s := d.add(l, base, handler)
+	if flag == "admin" {
+		s.MaxHeaderBytes = maxQuestion
+	}
 	return l.Addr().String(), nil
 }
+
+// maxQuestion is how many bytes of headers, the address among them, an operator may send: a question may name thousands of
+// values. Anybody else may send 64 KiB.
+const maxQuestion = 1 << 20
 
 func (d *doors) add(l net.Listener, base context.Context, handler http.Handler) *http.Server {
 	s := &http.Server{
@@ -119,7 +126,8 @@ func (d *doors) openSocket(data string, base context.Context, operator http.Hand
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "listen on "+path, "%w", err)
 	}
-	d.add(l, base, operator).ConnContext = api.PeerActor
+	s := d.add(l, base, operator)
+	s.ConnContext, s.MaxHeaderBytes = api.PeerActor, maxQuestion
 	d.at.Socket = path
 	return nil
 }

@@ -180,7 +180,10 @@ CREATE TABLE dead (
 	CHECK (parks = 0 OR run = 0)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX dead_open ON dead (plugin, seq) WHERE resolution = '';
+CREATE INDEX dead_open ON dead (plugin, seq, run) WHERE resolution = '';
+CREATE INDEX dead_open_by_death ON dead (died_at, seq, plugin, run, attempt) WHERE resolution = '';
+CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
+CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run > 0;
 
 -- Runs that are neither first runs nor in a job's window.
 CREATE TABLE runs (

@@ -223,7 +223,13 @@ CREATE TABLE suspects (
 	PRIMARY KEY (plugin, release)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX dead_open ON dead (plugin, seq) WHERE resolution = '';
+CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
+
+CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run > 0;
+
+CREATE INDEX dead_open ON dead (plugin, seq, run) WHERE resolution = '';
+
+CREATE INDEX dead_open_by_death ON dead (died_at, seq, plugin, run, attempt) WHERE resolution = '';
 
 CREATE INDEX events_by_key ON events (mode, key, seq);
 

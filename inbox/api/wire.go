@@ -257,6 +257,7 @@ type Replay struct {
 	CreatedAt  time.Time      `json:"created_at,omitzero"`
 	FinishedAt time.Time      `json:"finished_at,omitzero"`
 	Parts      []ReplayPart   `json:"parts,omitempty"`
+	Note       string         `json:"note,omitempty"` // dry run only: why it has no parts
 }
 
 // ReplayPart is how far a replay has come in one plugin.
@@ -270,4 +271,5 @@ type ReplayPart struct {
 	Filtered int64  `json:"filtered"` // left out: the plugin does not want it
 	Waiting  int64  `json:"waiting"`  // behind a parked lane
 	Done     bool   `json:"done"`
+	Runs     int64  `json:"runs,omitempty"` // dry run only: would run
 }

@@ -226,6 +226,18 @@ func (c *Client) Timeline(ctx context.Context, mode inbox.Mode, key string, v Re
 	return out, c.do(ctx, "GET", "/v1/entities/timeline", v.add(q), nil, &out)
 }
 
+// Deliveries calls fn for every delivery whose events a filter selects, and that has one of the outcomes, as they come in.
+func (c *Client) Deliveries(ctx context.Context, f inbox.Filter, ids, outcomes []string, fn func(DeliveryLine) error) error {
+	return c.parts(ctx, inOrder(ids, f.Newest), f.Limit, func(ids []string, limit int) (int, error) {
+		f.Limit = limit
+		q := Query(f, ids)
+		for _, word := range outcomes {
+			q.Add("outcome", word)
+		}
+		return each(ctx, c, "/v1/deliveries", q, fn)
+	})
+}
+
 // DeadQuery selects dead letters.
 type DeadQuery struct {
 	inbox.Filter

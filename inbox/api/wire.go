@@ -49,6 +49,24 @@ type EventDetail struct {
 	Revealed   bool            `json:"revealed"`
 }
 
+// DeliveryLine is one event in one plugin, as a list of deliveries shows it.
+type DeliveryLine struct {
+	ID        string              `json:"id"` // of the event
+	Seq       int64               `json:"seq"`
+	Plugin    string              `json:"plugin"`
+	State     inbox.DeliveryState `json:"state"`
+	Outcome   inbox.Result        `json:"outcome,omitempty"` // of the newest attempt
+	Attempts  int                 `json:"attempts"`
+	DueAt     time.Time           `json:"due_at,omitzero"`
+	Behind    string              `json:"behind,omitempty"` // id of the event it waits behind
+	Note      string              `json:"note,omitempty"`   // why its plugin starts nothing at the moment
+	Mode      inbox.Mode          `json:"mode"`
+	Key       string              `json:"key"`
+	Event     string              `json:"event"`
+	EventType string              `json:"event_type"`
+	StoredAt  time.Time           `json:"stored_at"`
+}
+
 // Copies counts how often an event came again.
 type Copies struct {
 	Count   int64     `json:"count"`

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/store"
 )
 
 func (p *program) eventCommand() *cli.Command {
@@ -20,7 +22,9 @@ func (p *program) eventCommand() *cli.Command {
 		p.leaf(spec{
 			name: "list", aliases: []string{"ls"}, usage: "list events, the newest first", args: "[ID…|-]", max: -1, remote: true, formats: listFormats(),
 			about: "A table on a terminal ends after the newest 100 unless --limit says otherwise; any other output has no limit.",
-			flags: append(filterFlags(), plugin, flag("reverse", "the oldest first")), run: p.eventList,
+			flags: append(filterFlags(), plugin, flag("reverse", "the oldest first"), &cli.StringSliceFlag{
+				Name: "outcome", Usage: "list deliveries, event by plugin, that are `WORD`: retry, waiting, pending, held, dead, discarded, or what the newest attempt came to",
+			}), run: p.eventList,
 		}),
 		p.leaf(spec{
 			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID", min: 1, max: 1, remote: true,
@@ -89,17 +93,57 @@ func (p *program) eventList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
-	if err := client.Events(p.ctx, f, ids, out.add); err != nil {
+	var n int
+	if outcomes := words(c, "outcome"); len(outcomes) > 0 {
+		n, err = p.deliveryList(client, f, ids, outcomes)
+	} else {
+		out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
+		if err = client.Events(p.ctx, f, ids, out.add); err == nil {
+			err = out.end()
+		}
+		n = out.n
+	}
+	if err != nil {
 		return err
 	}
-	if err := out.end(); err != nil {
-		return err
-	}
-	if cut && out.n == tableLimit {
+	if cut && n == tableLimit {
 		p.say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}
 	return nil
+}
+
+// deliveryList lists events by what became of them in plugins, and returns how many.
+func (p *program) deliveryList(client *api.Client, f inbox.Filter, ids, outcomes []string) (int, error) {
+	if known := store.Outcomes(); slices.ContainsFunc(outcomes, func(w string) bool { return !slices.Contains(known, w) }) {
+		return 0, usage("--outcome is %q, not one or several of %s", strings.Join(outcomes, ","), strings.Join(known, ", "))
+	}
+	type line = api.DeliveryLine
+	out := list(p, func(d line) string { return d.ID },
+		column[line]{"ID", func(d line) string { return d.ID }},
+		column[line]{"STORED", func(d line) string { return p.stamp(d.StoredAt) }},
+		column[line]{"EVENT", func(d line) string { return eventName(d.Event, d.EventType) }},
+		column[line]{"KEY", func(d line) string { return d.Key }},
+		column[line]{"PLUGIN", func(d line) string { return d.Plugin }},
+		column[line]{"STATE", func(d line) string { return deliveryState(d) }},
+		column[line]{"OUTCOME", func(d line) string { return orDash(string(d.Outcome)) }},
+		column[line]{"ATTEMPTS", func(d line) string { return fmt.Sprint(d.Attempts) }},
+		column[line]{"DUE", func(d line) string { return orDash(p.stamp(d.DueAt)) }},
+	)
+	if err := client.Deliveries(p.ctx, f, ids, outcomes, out.add); err != nil {
+		return out.n, err
+	}
+	return out.n, out.end()
+}
+
+func deliveryState(d api.DeliveryLine) string {
+	text := string(d.State)
+	if d.Behind != "" {
+		text += " behind " + d.Behind
+	}
+	if d.Note != "" {
+		text += " (" + d.Note + ")"
+	}
+	return text
 }
 
 func (p *program) eventShow(c *cli.Context) error {

@@ -15,7 +15,7 @@ import (
 
 // small are the tables that do not grow with the log, and those that are read as a whole on purpose: copies for its sum,
 // audit from its newest row on.
-var small = []string{"plugins", "p", "jobs", "job_parts", "refused", "copies", "digest_runs", "releases", "audit", "json_each", "j", "sqlite_master"}
+var small = []string{"plugins", "p", "jobs", "job_parts", "refused", "copies", "digest_runs", "releases", "audit", "json_each", "j", "x", "sqlite_master"}
 
 // TestNoQueryReadsAWholeTable runs everything the store can do and looks at the plan of every statement that was run. The
 // laws of Check are not among them: they read everything.
@@ -139,6 +139,12 @@ func everything(t *testing.T, w *world) {
 		must(t, "letters", err)
 		_, err = s.Letters(ctx, store.LetterFilter{Filter: f, Run: 1, Resolved: true})
 		must(t, "letters", err)
+		for _, words := range [][]string{{"retry"}, {"waiting", "pending"}, {"dead"}, {"held"}, {"ok", "discarded"}} {
+			err = s.EachDelivery(ctx, store.DeliveryFilter{Filter: f, Outcomes: words}, func(*store.Delivery) error { return nil })
+			must(t, "deliveries", err)
+		}
+		_, _, err = s.Forecast(ctx, &inbox.Job{Filter: f, Upto: 40}, "p", nil)
+		must(t, "forecast", err)
 		err = s.OpenLetters(ctx, store.LetterFilter{Filter: f}, func([]inbox.Letter) error { return nil })
 		must(t, "letters", err)
 		_, err = s.Entities(ctx, store.EntityFilter{Filter: f, Open: true, OlderThan: 1})

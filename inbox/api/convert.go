@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"inbox/inbox"
@@ -144,10 +145,17 @@ func entityOf(e *inbox.Entity) Entity {
 	}
 }
 
+// maxNamed is how many of the events that a replay's filter names are given with it: whoever looks on asks many times.
+const maxNamed = 100
+
 func replayOf(j *inbox.Job) Replay {
 	out := Replay{
 		ID: j.ID, State: j.State, Matched: j.Matched, Plugins: j.Plugins, Only: j.Only, Filter: j.Filter, Rate: j.Rate, Upto: j.Upto,
 		Actor: j.Actor, Reason: j.Reason, CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt,
+	}
+	if n := len(j.Filter.Seqs); n > maxNamed {
+		out.Filter.Seqs = out.Filter.Seqs[:maxNamed]
+		out.Note = fmt.Sprintf("its filter names %d events, of which the first %d are given", n, maxNamed)
 	}
 	named := len(out.Plugins) > 0
 	for _, p := range j.Parts {

@@ -30,14 +30,12 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out.Plugins = append(out.Plugins, plugins...)
-	jobs, err := s.Store.Jobs(ctx, "")
+	jobs, err := s.Store.RunningJobs(ctx)
 	if err != nil {
 		return err
 	}
 	for i := range jobs {
-		if jobs[i].State == inbox.JobRunning {
-			out.Replays = append(out.Replays, replayOf(&jobs[i]))
-		}
+		out.Replays = append(out.Replays, replayOf(&jobs[i]))
 	}
 	out.Reasons = s.reasons(ctx, &out)
 	return reply(w, out)

@@ -275,7 +275,7 @@ type Replay struct {
 	CreatedAt  time.Time      `json:"created_at,omitzero"`
 	FinishedAt time.Time      `json:"finished_at,omitzero"`
 	Parts      []ReplayPart   `json:"parts,omitempty"`
-	Note       string         `json:"note,omitempty"` // dry run only: why it has no parts
+	Note       string         `json:"note,omitempty"` // what is left out of this answer, and why
 }
 
 // ReplayPart is how far a replay has come in one plugin.

@@ -112,7 +112,7 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 		would.First.ID, p.stamp(would.First.StoredAt), would.Last.ID, p.stamp(would.Last.StoredAt))
 	if c.Bool("dry-run") {
 		p.say("would replay %s", what)
-		if would.Note != "" {
+		if len(would.Parts) == 0 {
 			p.say("%s", would.Note)
 		}
 		return p.dryRun(client, req, would)
@@ -285,7 +285,7 @@ func (p *program) replayList(client *api.Client) error {
 func (p *program) replayRows() *lister[api.Replay] {
 	sum := func(get func(api.ReplayPart) int64) func(api.Replay) string {
 		return func(r api.Replay) string {
-			if r.Note != "" {
+			if r.DryRun && len(r.Parts) == 0 && r.Matched > 0 {
 				return "-"
 			}
 			var n int64

@@ -199,6 +199,11 @@ func (s *Store) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
 	return s.jobs(ctx, `WHERE state = 'running' AND id IN (SELECT job FROM job_parts WHERE plugin = ?) ORDER BY id`, p)
 }
 
+// RunningJobs returns the replays that are running, newest first.
+func (s *Store) RunningJobs(ctx context.Context) ([]inbox.Job, error) {
+	return s.jobs(ctx, `WHERE state = 'running' ORDER BY id DESC`)
+}
+
 // Job returns one replay, a NotFound error when there is none.
 func (s *Store) Job(ctx context.Context, id int64) (*inbox.Job, error) {
 	list, err := s.jobs(ctx, `WHERE id = ?`, id)

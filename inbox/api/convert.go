@@ -54,16 +54,13 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 			}
 			out.Behind = head.ID
 		}
-		if one.State == inbox.StatePending || one.State == inbox.StateWaiting {
-			by, err := s.leftOutBy(ctx, one.Plugin, &tr.Event)
-			if err != nil {
-				return d, err
-			}
-			if by != "" && len(one.Attempts) == 0 { // its turn will not come: it is passed
-				one.State, out.State, out.Behind = inbox.StateFiltered, inbox.StateFiltered, ""
-			}
+		switch passed, err := s.willBePassed(ctx, &one, &tr.Event); {
+		case err != nil:
+			return d, err
+		case passed:
+			out.State, out.Behind = inbox.StateFiltered, ""
 		}
-		switch one.State {
+		switch out.State {
 		case inbox.StateFiltered:
 			note, err := s.leftOut(ctx, one.Plugin, &tr.Event)
 			if err != nil {
@@ -79,6 +76,15 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 		d.Deliveries = append(d.Deliveries, out)
 	}
 	return d, nil
+}
+
+// willBePassed reports whether a plugin does not want an event whose turn has not come.
+func (s *server) willBePassed(ctx context.Context, d *inbox.DeliveryTrace, e *inbox.Event) (bool, error) {
+	if d.State != inbox.StatePending && d.State != inbox.StateWaiting || len(d.Attempts) > 0 {
+		return false, nil
+	}
+	by, err := s.leftOutBy(ctx, d.Plugin, e)
+	return by != "", err
 }
 
 // leftOut says why a plugin was not led an event, as far as can be known: no row is kept of it. The filters of today's

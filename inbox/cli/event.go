@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
-	"inbox/inbox/store"
 )
 
 func (p *program) eventCommand() *cli.Command {
@@ -93,16 +91,17 @@ func (p *program) eventList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var n int
-	if outcomes := words(c, "outcome"); len(outcomes) > 0 {
-		n, err = p.deliveryList(client, f, ids, outcomes)
-	} else {
+	listed := func() (int, error) {
 		out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
-		if err = client.Events(p.ctx, f, ids, out.add); err == nil {
-			err = out.end()
+		if err := client.Events(p.ctx, f, ids, out.add); err != nil {
+			return out.n, err
 		}
-		n = out.n
+		return out.n, out.end()
 	}
+	if outcomes := words(c, "outcome"); len(outcomes) > 0 {
+		listed = func() (int, error) { return p.deliveryList(client, f, ids, outcomes) }
+	}
+	n, err := listed()
 	if err != nil {
 		return err
 	}
@@ -110,40 +109,6 @@ func (p *program) eventList(c *cli.Context) error {
 		p.say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}
 	return nil
-}
-
-// deliveryList lists events by what became of them in plugins, and returns how many.
-func (p *program) deliveryList(client *api.Client, f inbox.Filter, ids, outcomes []string) (int, error) {
-	if known := store.Outcomes(); slices.ContainsFunc(outcomes, func(w string) bool { return !slices.Contains(known, w) }) {
-		return 0, usage("--outcome is %q, not one or several of %s", strings.Join(outcomes, ","), strings.Join(known, ", "))
-	}
-	type line = api.DeliveryLine
-	out := list(p, func(d line) string { return d.ID },
-		column[line]{"ID", func(d line) string { return d.ID }},
-		column[line]{"STORED", func(d line) string { return p.stamp(d.StoredAt) }},
-		column[line]{"EVENT", func(d line) string { return eventName(d.Event, d.EventType) }},
-		column[line]{"KEY", func(d line) string { return d.Key }},
-		column[line]{"PLUGIN", func(d line) string { return d.Plugin }},
-		column[line]{"STATE", func(d line) string { return deliveryState(d) }},
-		column[line]{"OUTCOME", func(d line) string { return orDash(string(d.Outcome)) }},
-		column[line]{"ATTEMPTS", func(d line) string { return fmt.Sprint(d.Attempts) }},
-		column[line]{"DUE", func(d line) string { return orDash(p.stamp(d.DueAt)) }},
-	)
-	if err := client.Deliveries(p.ctx, f, ids, outcomes, out.add); err != nil {
-		return out.n, err
-	}
-	return out.n, out.end()
-}
-
-func deliveryState(d api.DeliveryLine) string {
-	text := string(d.State)
-	if d.Behind != "" {
-		text += " behind " + d.Behind
-	}
-	if d.Note != "" {
-		text += " (" + d.Note + ")"
-	}
-	return text
 }
 
 func (p *program) eventShow(c *cli.Context) error {

@@ -103,6 +103,11 @@ func (p *pump) admit(ctx context.Context, j *job, e *inbox.Event) error {
 		j.uncounted = append(j.uncounted, tally{e.Seq, inbox.JobCount{Pending: 1}})
 		return nil
 	}
+	return p.runAgain(ctx, j, l, e)
+}
+
+// runAgain lets the event go on where it died, or has it run at its lane's tail.
+func (p *pump) runAgain(ctx context.Context, j *job, l *lane, e *inbox.Event) error {
 	switch letter, err := p.letter(ctx, e.Seq); {
 	case err != nil:
 		return err

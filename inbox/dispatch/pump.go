@@ -2,9 +2,7 @@ package dispatch
 
 import (
 	"container/heap"
-	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -100,67 +98,6 @@ func newPump(d *Dispatcher, name string) *pump {
 // now is the time by the dispatcher's clock.
 func (p *pump) now() time.Time { return p.d.opt.Now() }
 
-// ask has fn called by the pump's goroutine. It reports false when the pump does not take it before ctx is done.
-func (p *pump) ask(ctx context.Context, fn func()) bool {
-	select {
-	case p.asks <- fn:
-		return true
-	case <-ctx.Done():
-	case <-p.gone:
-	}
-	return false
-}
-
-// wishes are what others want of a pump. They are left for it, so that nobody waits for one that waits for the disk; of two
-// of a kind the newer counts.
-type wishes struct {
-	mu   sync.Mutex
-	swap bool
-	live *Live // for swap
-	look bool  // at the store again
-}
-
-// wish leaves a wish.
-func (p *pump) wish(add func(w *wishes)) {
-	p.wishes.mu.Lock()
-	add(&p.wishes)
-	p.wishes.mu.Unlock()
-	p.again()
-}
-
-// heed does what was wished for, and reports whether anything was.
-func (p *pump) heed() bool {
-	w := &p.wishes
-	w.mu.Lock()
-	swap, live, look := w.swap, w.live, w.look
-	w.swap, w.live, w.look = false, nil, false
-	w.mu.Unlock()
-	if swap {
-		p.swap(live)
-	}
-	p.stale = p.stale || look
-	return swap || look
-}
-
-// halt makes the plugin paused: nothing begins from now on. What the store says is read again, in case somebody resumed the
-// plugin meanwhile. quiet is closed when nothing runs any more.
-func (p *pump) halt(quiet chan struct{}) {
-	p.paused, p.stale = true, true
-	p.withdraw()
-	p.quiet = append(p.quiet, quiet)
-}
-
-// hush tells whoever waits for it that nothing runs.
-func (p *pump) hush() {
-	if p.running > 0 {
-		return
-	}
-	for _, q := range p.quiet {
-		close(q)
-	}
-	p.quiet = nil
-}
-
 // run is the pump's life.
 func (p *pump) run() {
 	defer close(p.gone)
@@ -214,7 +151,7 @@ func (p *pump) step() {
 	if p.live == nil || (!p.loaded && !p.load()) {
 		return
 	}
-	p.stale = p.stale || p.wantsMore(p.now())
+	p.wantMore(p.now())
 	if p.stale && !p.reread() {
 		return
 	}
@@ -238,6 +175,9 @@ func (p *pump) step() {
 	}
 	p.flush()
 }
+
+// steady reports whether what is in memory is what is stored, so that attempts may begin.
+func (p *pump) steady() bool { return p.loaded && !p.stale }
 
 // idle reports whether nothing may be started.
 func (p *pump) idle() bool {
@@ -275,9 +215,18 @@ func (p *pump) nextStart() time.Time {
 		return time.Time{}
 	case p.health.OnHold && p.running == 0:
 		return p.health.ProbeAt
-	case !p.health.OnHold && len(p.due) > 0:
+	case !p.health.OnHold:
+		return p.nextDue()
+	}
+	return time.Time{}
+}
+
+// nextDue returns when the first lane or run is due; zero: none will be.
+func (p *pump) nextDue() time.Time {
+	switch {
+	case len(p.due) > 0:
 		return p.due[0].at
-	case !p.health.OnHold && p.unread:
+	case p.unread:
 		return p.horizon
 	}
 	return time.Time{}
@@ -337,14 +286,14 @@ func (p *pump) line(l *lane) {
 // start makes attempts while there are lanes that may start and room for them. First runs go before others: a
 // replay yields to live traffic. Nothing starts before runs that were freed are taken over: they may have to go first.
 func (p *pump) start() {
-	if p.stale {
+	if !p.steady() {
 		return
 	}
 	if len(p.lined[0])+len(p.lined[1]) > 0 && !p.onWatch() {
 		return
 	}
 	for i := range p.lined {
-		for p.loaded && !p.stale && len(p.lined[i]) > 0 && p.spare() {
+		for p.steady() && len(p.lined[i]) > 0 && p.spare() {
 			l := p.lined[i][0]
 			p.lined[i] = p.lined[i][1:]
 			l.lined = false

@@ -107,11 +107,11 @@ func (p *pump) takeUp(ctx context.Context) error {
 	return nil
 }
 
-// wantsMore reports whether there is room for lanes or runs that only the store holds.
-func (p *pump) wantsMore(now time.Time) bool {
+// wantMore has the pump look at the store again when there is room for lanes or runs that only the store holds.
+func (p *pump) wantMore(now time.Time) {
 	lanes := p.asleep.more && len(p.lined[0]) < lanePage/2
 	runs := p.unread && !p.horizon.After(now) && len(p.known) <= runPage/2
-	return lanes || runs
+	p.stale = p.stale || lanes || runs
 }
 
 // awake returns the lane of that name, which does not sleep, made if need be.

@@ -72,10 +72,8 @@ func (s *Store) eachLetter(ctx context.Context, f *LetterFilter, order letterOrd
 		if f.Limit > 0 {
 			page = page[:min(len(page), f.Limit-n)]
 		}
-		if waits != nil {
-			if err := waits.count(ctx, page); err != nil {
-				return err
-			}
+		if err := waits.count(ctx, page); err != nil {
+			return err
 		}
 		for i := range page {
 			if err := fn(&page[i]); err != nil {

@@ -51,13 +51,8 @@ type DeliveryFilter struct {
 // EachDelivery calls fn for the deliveries that a filter selects, in the order of the log or newest first. An unknown outcome is
 // Invalid.
 func (s *Store) EachDelivery(ctx context.Context, f DeliveryFilter, fn func(*Delivery) error) error {
-	if len(f.Outcomes) == 0 {
-		return inbox.Errorf(inbox.Invalid, "", "a list of deliveries needs an outcome").WithHint("such as " + OutcomeRetry)
-	}
-	for _, word := range f.Outcomes {
-		if !slices.Contains(Outcomes(), word) {
-			return inbox.Errorf(inbox.Invalid, "", "%q is no outcome", word).WithHint("they are " + strings.Join(Outcomes(), ", "))
-		}
+	if err := checkOutcomes(f.Outcomes); err != nil {
+		return err
 	}
 	q := deliveries{s: s, f: &f, waits: s.newWaitCounter(f.Manifest)}
 	sel, err := q.choose(ctx)
@@ -83,6 +78,18 @@ func (s *Store) EachDelivery(ctx context.Context, f DeliveryFilter, fn func(*Del
 		return failed
 	}
 	return err
+}
+
+func checkOutcomes(words []string) error {
+	if len(words) == 0 {
+		return inbox.Errorf(inbox.Invalid, "", "a list of deliveries needs an outcome").WithHint("such as " + OutcomeRetry)
+	}
+	for _, word := range words {
+		if !slices.Contains(Outcomes(), word) {
+			return inbox.Errorf(inbox.Invalid, "", "%q is not an outcome", word).WithHint("they are " + strings.Join(Outcomes(), ", "))
+		}
+	}
+	return nil
 }
 
 // deliveries is one question for deliveries.

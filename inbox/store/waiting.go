@@ -33,6 +33,9 @@ func (s *Store) newWaitCounter(manifest func(plugin string) (*inbox.Manifest, er
 // count fills in what waits behind the letters. Lanes that are keys are found by the index of keys; others by one walk over
 // the log for all letters of a plugin.
 func (c *waitCounter) count(ctx context.Context, letters []inbox.Letter) error {
+	if c == nil {
+		return nil // nobody wants to know
+	}
 	var byKey []*inbox.Letter
 	others := map[string]map[inbox.LaneID]*inbox.Letter{}
 	for i := range letters {
@@ -125,7 +128,6 @@ func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.Le
 	for _, l := range lanes {
 		plugin, after = l.Plugin, min(after, l.Seq)
 	}
-	m, keying := c.manifests[plugin], c.keyings[plugin]
 	for c.rows > 0 && c.bodies > 0 {
 		events, err := c.s.EventsAfter(ctx, after, min(scanRows, c.rows))
 		if err != nil || len(events) == 0 {
@@ -133,15 +135,12 @@ func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.Le
 		}
 		c.rows -= len(events)
 		for i := range events {
-			e := &events[i]
-			if after = e.Seq; m != nil && !m.Wants(e) {
-				continue
-			}
-			at, err := c.scalars(ctx, e, keying, m)
+			after = events[i].Seq
+			id, wanted, err := c.lane(ctx, plugin, &events[i])
 			if err != nil {
 				return err
 			}
-			if l := lanes[keying.Lane(e, at)]; l != nil && e.Seq > l.Seq && (m == nil || m.Holds(at)) {
+			if l := lanes[id]; wanted && l != nil && after > l.Seq {
 				l.Waiting++
 			}
 		}
@@ -152,18 +151,27 @@ func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.Le
 	return nil
 }
 
+// lane returns in which lane of a plugin an event stands, and whether the plugin wants it.
+func (c *waitCounter) lane(ctx context.Context, plugin string, e *inbox.Event) (id inbox.LaneID, wanted bool, err error) {
+	m, keying := c.manifests[plugin], c.keyings[plugin]
+	if m != nil && !m.Wants(e) {
+		return id, false, nil
+	}
+	at, err := c.scalars(ctx, e, keying, m)
+	if err != nil {
+		return id, false, err
+	}
+	return keying.Lane(e, at), m == nil || m.Holds(at), nil
+}
+
 // add counts one later event of a letter's lane, if the plugin wants it.
 func (c *waitCounter) add(ctx context.Context, l *inbox.Letter, e *inbox.Event) error {
-	m, keying := c.manifests[l.Plugin], c.keyings[l.Plugin]
-	if m != nil && !m.Wants(e) {
-		return nil
-	}
-	if c.bodies <= 0 && needsBody(keying, m) {
+	if c.bodies <= 0 && needsBody(c.keyings[l.Plugin], c.manifests[l.Plugin]) {
 		l.AtLeast = true
 		return nil
 	}
-	at, err := c.scalars(ctx, e, keying, m)
-	if err == nil && keying.Lane(e, at) == l.Lane && (m == nil || m.Holds(at)) {
+	id, wanted, err := c.lane(ctx, l.Plugin, e)
+	if wanted && id == l.Lane {
 		l.Waiting++
 	}
 	return err

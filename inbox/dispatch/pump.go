@@ -216,20 +216,21 @@ func (p *pump) nextStart() time.Time {
 	case p.health.OnHold && p.running == 0:
 		return p.health.ProbeAt
 	case !p.health.OnHold:
-		return p.nextDue()
+		return p.nextDue(p.now())
 	}
 	return time.Time{}
 }
 
-// nextDue returns when the first lane or run is due; zero: none will be.
-func (p *pump) nextDue() time.Time {
-	switch {
-	case len(p.due) > 0:
-		return p.due[0].at
-	case p.unread:
-		return p.horizon
+// nextDue returns when the first lane or run is due, in memory or in the store; zero: none will be. Where those in the store
+// are due already, it is the end of an attempt that makes room for them.
+func (p *pump) nextDue(now time.Time) (at time.Time) {
+	if len(p.due) > 0 {
+		at = p.due[0].at
 	}
-	return time.Time{}
+	if p.unread && p.horizon.After(now) && (at.IsZero() || p.horizon.Before(at)) {
+		at = p.horizon
+	}
+	return at
 }
 
 // nextFlush returns when a cursor that moved is to be stored; zero: it did not.

@@ -99,7 +99,13 @@ func (p *pump) admit(ctx context.Context, j *job, e *inbox.Event) error {
 		}
 		return nil
 	}
-	if p.pending(l, e.Seq) {
+	goesOn := false
+	if p.unread { // it may be among the runs that only the store holds
+		if goesOn, err = p.d.opt.Store.GoesOn(ctx, p.name, e.Seq); err != nil {
+			return err
+		}
+	}
+	if goesOn || p.pending(l, e.Seq) {
 		j.uncounted = append(j.uncounted, tally{e.Seq, inbox.JobCount{Pending: 1}})
 		return nil
 	}

@@ -59,6 +59,8 @@ type Lanes interface {
 type Replays interface {
 	// Runs returns up to limit runs that do not wait behind a lane, by due time, run and seq.
 	Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run, error)
+	// GoesOn reports whether the first run of an event has a row: it died, and was told to go on.
+	GoesOn(ctx context.Context, plugin string, seq int64) (bool, error)
 	// JobRuns returns how many of them a replay counts.
 	JobRuns(ctx context.Context, plugin string, job int64) (int, error)
 	Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) // running, with a part in plugin

@@ -161,6 +161,16 @@ func (s *Store) Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run
 	return s.runs(ctx, plugin, `INDEXED BY runs_due WHERE plugin = ? AND waits = 0 ORDER BY due_at, run, seq LIMIT ?`, p, limit)
 }
 
+// GoesOn reports whether the first run of an event in a plugin has a row: it died, its lane went on, and it was retried.
+func (s *Store) GoesOn(ctx context.Context, plugin string, seq int64) (yes bool, err error) {
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return false, err
+	}
+	err = s.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM runs WHERE plugin = ? AND seq = ? AND run = 0)`, p, seq).Scan(&yes)
+	return yes, readError(err)
+}
+
 // JobRuns returns how many runs of a replay in a plugin are to be made that have a row and do not wait behind a lane.
 func (s *Store) JobRuns(ctx context.Context, plugin string, job int64) (n int, err error) {
 	p, err := s.pluginID(ctx, plugin)

@@ -204,6 +204,7 @@ func reads(t *testing.T, w *world, id inbox.LaneID) {
 		"releases":   func() (any, error) { return s.Releases(ctx, "p") },
 		"letters of": func() (any, error) { return s.LettersOf(ctx, []inbox.DeadLetter{{Plugin: "p", Seq: 2}}) },
 		"ready":      func() (any, error) { return s.Lanes(ctx, "p", inbox.LaneReady, 5) },
+		"goes on":    func() (any, error) { return s.GoesOn(ctx, "p", 3) },
 		"of a job":   func() (any, error) { return s.JobRuns(ctx, "p", 1) },
 		"each lane":  func() (any, error) { return nil, s.EachLane(ctx, "p", func(inbox.LaneID, inbox.LaneState) {}) },
 		"stats":      func() (any, error) { return s.Stats(ctx) },

@@ -225,8 +225,8 @@ func (s *Store) selected(ctx context.Context, f *inbox.Filter, e *inbox.Event) (
 	}) {
 		return false, nil
 	}
-	if len(f.Where) == 0 {
-		return true, nil
+	if len(f.Where) == 0 || e.Purged {
+		return len(f.Where) == 0, nil
 	}
 	p, err := s.Payload(ctx, e.Seq)
 	switch {

@@ -146,7 +146,7 @@ func TestAttemptsOfTheStreakThatLedToAHoldAreShownAsNotCounted(t *testing.T) {
 	r.send(3, 3, 0)
 	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
 	r.stop()
-	tried := 0
+	tried := 0 // also of lanes whose next attempt was due or under way when the hold began
 	for seq := int64(1); seq <= 3; seq++ {
 		tr, err := r.store.Trace(ctx, seq)
 		if err != nil {

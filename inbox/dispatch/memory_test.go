@@ -120,6 +120,9 @@ func TestManyRunsThatAreRetriedAtOnceAreTakenOverAFewAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.start("r1")
+	for some := 0; some < n; some += 500 { // each may take its time
+		inboxtest.Eventually(t, "more ran", func() bool { return len(r.attempts()) >= some })
+	}
 	inboxtest.Eventually(t, "all ran", func() bool {
 		runs, err := r.store.Runs(ctx, plugin, 1)
 		return err == nil && len(runs) == 0

@@ -195,8 +195,11 @@ func (p *pump) noteHealth(before inbox.Health, s *inbox.Settlement) {
 func (p *pump) uncount(streak []inbox.Failure, s *inbox.Settlement) {
 	for _, f := range streak[:len(streak)-1] {
 		l := p.lanes[f.Lane]
-		if l != nil && l.state() == inbox.LaneRetry && l.row.Next == f.Seq && l.row.Tries > 0 {
+		if l != nil && l.row != nil && l.row.State != inbox.LaneParked && l.row.Next == f.Seq && l.row.Tries > 0 {
 			l.row.Tries--
+			if l.busy != nil && l.busy.first() { // its next attempt is under way already
+				l.busy.tries = l.row.Tries
+			}
 			s.Uncount = append(s.Uncount, f)
 		}
 	}

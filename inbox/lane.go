@@ -32,6 +32,7 @@ type Lane struct {
 	Attempt int       // attempts already made of the event at Next, in this run
 	Tries   int       // of which count towards MaxAttempts
 	Since   time.Time // when it began to lag
+	Waits   bool      // as read: runs other than first ones wait behind it
 }
 
 // Lane keys made by us begin with "@", which no source name does, so they never meet an event's key.

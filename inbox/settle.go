@@ -78,7 +78,7 @@ type Settlement struct {
 	RunGone  *Run        // delete the row of this (plugin, seq, run)
 	Job      *JobStep
 	Health   *Health
-	Uncount  []Failure // take one try back from each lane in retry whose next event is the failure's seq
+	Uncount  []Failure // take one try back from each lane in retry whose next event is the failure's seq, and from its newest counted attempt
 	Keying   string    // what the plugin's lanes are made by from now on; empty leaves it
 	Running  string    // this release is about to make its first attempt in this life of the program
 	Proven   string    // this release has settled its first event since it went live

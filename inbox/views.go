@@ -67,7 +67,8 @@ type Letter struct {
 
 	Event   Event
 	Reason  string // may hold personal data
-	Waiting int64  // later events of its lane that wait behind it (0 unless it parks)
+	Waiting int64  // later events of its lane that its plugin wants and that wait behind it (0 unless it parks)
+	AtLeast bool   // there may be more of them: they were not counted to the end
 }
 
 // OftenTried is a run that has been tried very often and will be tried again.

@@ -25,6 +25,7 @@ type house struct {
 	mu      sync.Mutex
 	files   []api.File
 	changed []string
+	halted  []string
 	resumed bool
 	notes   []string
 
@@ -48,6 +49,12 @@ func (h *house) Changed(plugin string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.changed = append(h.changed, plugin)
+}
+
+func (h *house) Halt(_ context.Context, plugin string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.halted = append(h.halted, plugin)
 }
 
 func (h *house) Terms(context.Context, string, string) ([]api.Term, error) {

@@ -28,7 +28,12 @@ type Client struct {
 func (c *Client) call(ctx context.Context, method, path string, q url.Values, body any) (*http.Response, error) {
 	target := strings.TrimSuffix(c.Base, "/") + path
 	if len(q) > 0 {
-		target += "?" + q.Encode()
+		query := q.Encode()
+		if len(query) > maxQuery {
+			return nil, inbox.Errorf(inbox.Invalid, "", "these filters are too many: %d bytes, and at most %d go into one question", len(query), maxQuery).
+				WithHint("give fewer values, or the ids of the events")
+		}
+		target += "?" + query
 	}
 	var in io.Reader
 	if body != nil {
@@ -144,28 +149,10 @@ func (c *Client) ResumeAll(ctx context.Context, d Deed) (out Status, err error) 
 
 // Events calls fn for every event of a filter, as they come in.
 func (c *Client) Events(ctx context.Context, f inbox.Filter, ids []string, fn func(Event) error) error {
-	resp, err := c.call(ctx, "GET", "/v1/events", Query(f, ids), nil)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	dec := json.NewDecoder(resp.Body)
-	if _, err := dec.Token(); err != nil {
-		return brokenOff(ctx, err)
-	}
-	for dec.More() {
-		var e Event
-		if err := dec.Decode(&e); err != nil {
-			return brokenOff(ctx, err)
-		}
-		if err := fn(e); err != nil {
-			return err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return brokenOff(ctx, err)
-	}
-	return nil
+	return c.parts(ctx, inOrder(ids, f.Newest), f.Limit, func(ids []string, limit int) (int, error) {
+		f.Limit = limit
+		return each(ctx, c, "/v1/events", Query(f, ids), fn)
+	})
 }
 
 // Event returns one event with what became of it.
@@ -244,20 +231,6 @@ func (c *Client) Entities(ctx context.Context, f inbox.Filter, open bool, olderT
 func (c *Client) Timeline(ctx context.Context, mode inbox.Mode, key string, v Reveal) (out Timeline, err error) {
 	q := url.Values{"mode": {string(mode)}, "key": {key}}
 	return out, c.do(ctx, "GET", "/v1/entities/timeline", v.add(q), nil, &out)
-}
-
-// Dead returns dead letters; resolved adds those that were dealt with.
-func (c *Client) Dead(ctx context.Context, f inbox.Filter, ids []string, resolved bool, v Reveal) (out []Letter, err error) {
-	q := v.add(Query(f, ids))
-	if resolved {
-		q.Set("resolved", "true")
-	}
-	return out, c.do(ctx, "GET", "/v1/dead", q, nil, &out)
-}
-
-// Resolve retries or discards dead letters: verb is "retry" or "discard".
-func (c *Client) Resolve(ctx context.Context, verb string, req Resolve) (out Resolved, err error) {
-	return out, c.do(ctx, "POST", "/v1/dead/"+verb, nil, req, &out)
 }
 
 // Replays returns all replays, newest first.

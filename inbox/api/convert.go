@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"inbox/inbox"
@@ -53,7 +54,13 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 			}
 			out.Behind = head.ID
 		}
-		switch one.State {
+		switch passed, err := s.willBePassed(ctx, &one, &tr.Event); {
+		case err != nil:
+			return d, err
+		case passed:
+			out.State, out.Behind = inbox.StateFiltered, ""
+		}
+		switch out.State {
 		case inbox.StateFiltered:
 			note, err := s.leftOut(ctx, one.Plugin, &tr.Event)
 			if err != nil {
@@ -71,10 +78,35 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 	return d, nil
 }
 
+// willBePassed reports whether a plugin does not want an event whose turn has not come.
+func (s *server) willBePassed(ctx context.Context, d *inbox.DeliveryTrace, e *inbox.Event) (bool, error) {
+	if d.State != inbox.StatePending && d.State != inbox.StateWaiting || len(d.Attempts) > 0 {
+		return false, nil
+	}
+	by, err := s.leftOutBy(ctx, d.Plugin, e)
+	return by != "", err
+}
+
 // leftOut says why a plugin was not led an event, as far as can be known: no row is kept of it. The filters of today's
 // release may be others than those that left it out.
 func (s *server) leftOut(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
-	m, err := s.House.Manifest(ctx, plugin)
+	m, err := s.manifests(ctx)(plugin)
+	if m == nil || err != nil {
+		return "", err
+	}
+	switch by, err := s.leftOutBy(ctx, plugin, e); {
+	case err != nil:
+		return "", err
+	case by != "":
+		return "by its filter " + by, nil
+	}
+	return "by the release that ran then; the one that runs now would take it", nil
+}
+
+// leftOutBy returns the filter of what is in force for a plugin that keeps an event from it, empty when it wants the event or
+// nothing is known of it.
+func (s *server) leftOutBy(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
+	m, err := s.manifests(ctx)(plugin)
 	if m == nil || err != nil {
 		return "", err
 	}
@@ -86,10 +118,7 @@ func (s *server) leftOut(ctx context.Context, plugin string, e *inbox.Event) (st
 		}
 		body = p.Body // one that is purged or damaged has no values
 	}
-	if by := m.LeftOutBy(e, inbox.Scalars(body)); by != "" {
-		return "by its filter " + by, nil
-	}
-	return "by the release that ran then; the one that runs now would take it", nil
+	return m.LeftOutBy(e, inbox.Scalars(body)), nil
 }
 
 func attemptOf(a *inbox.Attempt, reveal bool) Attempt {
@@ -111,7 +140,7 @@ func letterOf(l *inbox.Letter, reveal bool) Letter {
 	return Letter{
 		Plugin: l.Plugin, ID: l.Event.ID, Seq: l.Seq, Run: l.Run, Attempt: l.Attempt, Outcome: l.Result, Reason: reason, Parks: l.Parks,
 		Waiting: l.Waiting, Mode: l.Event.Mode, Key: l.Event.View.Key, Event: l.Event.View.Event, EventType: l.Event.View.EventType,
-		DiedAt: l.DiedAt, Resolution: l.Resolution, ResolvedAt: l.ResolvedAt,
+		DiedAt: l.DiedAt, Resolution: l.Resolution, ResolvedAt: l.ResolvedAt, AtLeast: l.AtLeast,
 	}
 }
 
@@ -122,10 +151,17 @@ func entityOf(e *inbox.Entity) Entity {
 	}
 }
 
+// maxNamed is how many of the events that a replay's filter names are given with it: whoever looks on asks many times.
+const maxNamed = 100
+
 func replayOf(j *inbox.Job) Replay {
 	out := Replay{
 		ID: j.ID, State: j.State, Matched: j.Matched, Plugins: j.Plugins, Only: j.Only, Filter: j.Filter, Rate: j.Rate, Upto: j.Upto,
 		Actor: j.Actor, Reason: j.Reason, CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt,
+	}
+	if n := len(j.Filter.Seqs); n > maxNamed {
+		out.Filter.Seqs = out.Filter.Seqs[:maxNamed]
+		out.Note = fmt.Sprintf("its filter names %d events, of which the first %d are given", n, maxNamed)
 	}
 	named := len(out.Plugins) > 0
 	for _, p := range j.Parts {

@@ -2,15 +2,72 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
-	"slices"
 
 	"inbox/inbox"
 	"inbox/inbox/store"
 )
 
+// manifests returns what is in force for a plugin, for as long as one request takes.
+func (s *server) manifests(ctx context.Context) func(plugin string) (*inbox.Manifest, error) {
+	return func(plugin string) (*inbox.Manifest, error) {
+		m, err := s.House.Manifest(ctx, plugin)
+		if kind := inbox.KindOf(err); err != nil && (kind == inbox.NotFound || kind == inbox.Invalid) {
+			return nil, nil // its release is gone: what it wants cannot be known
+		}
+		return m, err
+	}
+}
+
+// rows writes a list within an answer, item by item, so that it may be of any length.
+type rows struct {
+	w      http.ResponseWriter
+	before string // of the list
+	begun  bool
+	n      int
+}
+
+func (o *rows) begin() {
+	if !o.begun {
+		o.begun = true
+		o.w.Header().Set("Content-Type", "application/json")
+		_, _ = o.w.Write([]byte(o.before + "["))
+	}
+}
+
+// add writes one item. The error says that nobody reads it.
+func (o *rows) add(v any) error {
+	o.begin()
+	if o.n++; o.n > 1 {
+		if _, err := o.w.Write([]byte(",")); err != nil {
+			return err
+		}
+	}
+	return json.NewEncoder(o.w).Encode(v)
+}
+
+// end ends the list, and the answer with what follows the list.
+func (o *rows) end(after string) error {
+	o.begin()
+	_, _ = o.w.Write([]byte("]" + after + "\n"))
+	return nil
+}
+
+// fail answers with an error, or breaks the answer off when a part of it is out: half of a list must not look like a whole.
+func (o *rows) fail(err error) error {
+	if o.begun {
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}
+
 func (s *server) listDead(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.filter(r, "resolved", "reveal", "reason")
+	run, err := number(r, "replay", 0)
+	if err != nil {
+		return err
+	}
+	f, err := s.filter(r, "resolved", "reveal", "reason", "replay")
 	if err != nil {
 		return err
 	}
@@ -20,95 +77,147 @@ func (s *server) listDead(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	letters, err := s.Store.Letters(r.Context(), store.LetterFilter{Filter: f, Resolved: yes(r, "resolved")})
+	lf := store.LetterFilter{Filter: f, Resolved: yes(r, "resolved"), Run: int64(run), Manifest: s.manifests(r.Context())}
+	out := rows{w: w}
+	err = s.Store.EachLetter(r.Context(), lf, func(l *inbox.Letter) error { return out.add(letterOf(l, reveal)) })
 	if err != nil {
-		return err
+		return out.fail(err)
 	}
-	list := make([]Letter, 0, len(letters))
-	for i := range letters {
-		list = append(list, letterOf(&letters[i], reveal))
-	}
-	return reply(w, list)
+	return out.end("")
 }
 
 func (s *server) retryDead(w http.ResponseWriter, r *http.Request) error {
-	return s.resolve(w, r, s.Store.Retry)
+	return s.resolve(w, r, inbox.Retried)
 }
 
 func (s *server) discardDead(w http.ResponseWriter, r *http.Request) error {
-	return s.resolve(w, r, s.Store.Discard)
+	return s.resolve(w, r, inbox.Discarded)
 }
 
-// resolve does something to dead letters, in the order of their events, and goes on when one fails.
-func (s *server) resolve(w http.ResponseWriter, r *http.Request, do func(context.Context, store.Actor, string, int64, int64) error) error {
+// resolving is a request to retry or discard, as far as it has come.
+type resolving struct {
+	*server
+	req  *Resolve
+	who  store.Actor
+	how  inbox.Resolution
+	rows rows
+	out  Resolved
+	done map[string]bool // plugins of which letters were dealt with
+}
+
+// resolve does something to dead letters, in the order of their events, and goes on when one fails. The letters are written
+// as they are dealt with.
+func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resolution) error {
 	var req Resolve
 	if err := read(w, r, &req); err != nil {
 		return err
 	}
-	out := Resolved{DryRun: req.DryRun, Letters: []Letter{}, Failed: []Failure{}}
-	letters, err := s.chosen(r.Context(), &req, &out)
+	x := resolving{
+		server: s, req: &req, who: actor(r, req.Reason), how: how, done: map[string]bool{}, rows: rows{w: w, before: `{"letters":`},
+		out: Resolved{DryRun: req.DryRun, Letters: []Letter{}, Failed: []Failure{}},
+	}
+	var err error
+	if x.out.AsOf, err = s.Store.NewestDeath(r.Context()); err != nil {
+		return err
+	}
+	err = x.all(r.Context())
+	for plugin := range x.done {
+		s.House.Changed(plugin)
+	}
+	if err != nil {
+		return x.rows.fail(err)
+	}
+	after, err := json.Marshal(struct {
+		Resolved
+		Letters *struct{} `json:"letters,omitempty"` // they are out
+	}{Resolved: x.out})
+	if err != nil {
+		return x.rows.fail(err)
+	}
+	return x.rows.end("," + string(after[1:]))
+}
+
+// all deals with the unresolved letters that the request means.
+func (x *resolving) all(ctx context.Context) error {
+	f := x.req.Filter
+	if len(x.req.Letters) > 0 {
+		return x.named(ctx)
+	}
+	if err := x.addIDs(ctx, &f, x.req.IDs); err != nil {
+		return err
+	}
+	if !f.Narrow() && !x.req.All {
+		return inbox.Errorf(inbox.Invalid, "", "nothing says which dead letters are meant").WithHint("name events, give a filter, or say --all")
+	}
+	lf := store.LetterFilter{Filter: f, DiedBefore: x.req.DiedBefore}
+	if x.req.DryRun {
+		lf.Manifest = x.manifests(ctx)
+	}
+	return x.Store.OpenLetters(ctx, lf, func(page []inbox.Letter) error { return x.deal(ctx, page) })
+}
+
+// named deals with the letters that the request names one by one. Those that are not dead are failures.
+func (x *resolving) named(ctx context.Context) error {
+	refs := make([]inbox.DeadLetter, 0, len(x.req.Letters))
+	for _, ref := range x.req.Letters {
+		refs = append(refs, inbox.DeadLetter{Plugin: ref.Plugin, Seq: ref.Seq, Run: ref.Run})
+	}
+	letters, err := x.Store.LettersOf(ctx, refs)
 	if err != nil {
 		return err
 	}
-	touched := map[string]bool{}
+	open := make(map[LetterRef]bool, len(letters))
+	for i := range letters {
+		open[LetterRef{letters[i].Plugin, letters[i].Seq, letters[i].Run}] = true
+	}
+	for _, ref := range x.req.Letters {
+		if open[ref] {
+			continue
+		}
+		id := ""
+		if e, err := x.Store.Event(ctx, ref.Seq); err == nil {
+			id = e.ID
+		}
+		x.out.Failed = append(x.out.Failed, Failure{ID: id, Plugin: ref.Plugin, Error: "it is not dead any more"})
+	}
+	return x.deal(ctx, letters)
+}
+
+// deal deals with some letters and writes those that could be.
+func (x *resolving) deal(ctx context.Context, letters []inbox.Letter) error {
+	failed := make([]error, len(letters))
+	if !x.req.DryRun {
+		refs := make([]inbox.DeadLetter, 0, len(letters))
+		for i := range letters {
+			refs = append(refs, letters[i].DeadLetter)
+		}
+		why, err := x.Store.ResolveDead(ctx, x.who, x.how, refs)
+		for i := range why {
+			x.done[letters[i].Plugin] = true
+		}
+		if err != nil {
+			return err
+		}
+		failed = why
+	}
 	for i := range letters {
 		l := &letters[i]
-		if !req.DryRun {
-			if err := do(r.Context(), actor(r, req.Reason), l.Plugin, l.Seq, l.Run); err != nil {
-				out.Failed = append(out.Failed, Failure{ID: l.Event.ID, Plugin: l.Plugin, Error: err.Error()})
-				continue
-			}
-			touched[l.Plugin] = true
+		if failed[i] != nil {
+			x.out.Failed = append(x.out.Failed, Failure{ID: l.Event.ID, Plugin: l.Plugin, Error: failed[i].Error()})
+			continue
 		}
-		out.Letters = append(out.Letters, letterOf(l, false))
-	}
-	for plugin := range touched {
-		s.House.Changed(plugin)
-	}
-	return reply(w, out)
-}
-
-// chosen returns the unresolved letters that a request means, in the order of the log. Those that it names and that
-// are not dead are failures.
-func (s *server) chosen(ctx context.Context, req *Resolve, out *Resolved) ([]inbox.Letter, error) {
-	f := req.Filter
-	if len(req.Letters) == 0 {
-		if err := s.addIDs(ctx, &f, req.IDs); err != nil {
-			return nil, err
+		x.out.Count++
+		if l.Parks {
+			x.out.Parked++
+			x.out.Waiting += l.Waiting
+			x.out.AtLeast = x.out.AtLeast || l.AtLeast
 		}
-		if !f.Narrow() && !req.All {
-			return nil, inbox.Errorf(inbox.Invalid, "", "nothing says which dead letters are meant").WithHint("name events, give a filter, or say --all")
+		if x.req.Brief {
+			continue
 		}
-		return s.letters(ctx, f)
-	}
-	var found []inbox.Letter
-	for part := range slices.Chunk(req.Letters, 500) {
-		seqs := make([]int64, 0, len(part))
-		for _, ref := range part {
-			seqs = append(seqs, ref.Seq)
-		}
-		letters, err := s.letters(ctx, inbox.Filter{Seqs: seqs})
-		if err != nil {
-			return nil, err
-		}
-		for _, ref := range part {
-			i := slices.IndexFunc(letters, func(l inbox.Letter) bool { return LetterRef{l.Plugin, l.Seq, l.Run} == ref })
-			if i < 0 {
-				id := ""
-				if e, err := s.Store.Event(ctx, ref.Seq); err == nil {
-					id = e.ID
-				}
-				out.Failed = append(out.Failed, Failure{ID: id, Plugin: ref.Plugin, Error: "it is not dead any more"})
-				continue
-			}
-			found = append(found, letters[i])
+		if err := x.rows.add(letterOf(l, false)); err != nil {
+			return err
 		}
 	}
-	return found, nil
-}
-
-func (s *server) letters(ctx context.Context, f inbox.Filter) ([]inbox.Letter, error) {
-	letters, err := s.Store.Letters(ctx, store.LetterFilter{Filter: f})
-	slices.SortFunc(letters, func(a, b inbox.Letter) int { return int(a.Seq - b.Seq) })
-	return letters, err
+	return nil
 }

@@ -23,6 +23,9 @@ type House interface {
 	// Changed says that an operator changed something in the store about the plugin, or about any with an empty name:
 	// paused or resumed it, released a lane, made or cancelled a replay, pinned a release.
 	Changed(plugin string)
+	// Halt makes the pause of a plugin that the store holds take effect: when it returns, no attempt begins until somebody
+	// resumes the plugin. It waits until the attempts under way have ended, or ctx is done.
+	Halt(ctx context.Context, plugin string)
 	// Resume ends the pause of everything that `inbox serve --paused` began with.
 	Resume()
 	// Notes returns what else the operator should know, a sentence each: why nothing runs, what is left out.

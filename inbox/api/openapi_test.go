@@ -70,7 +70,7 @@ func TestTheDescriptionListsTheFieldsOfWhatGoesOverTheWire(t *testing.T) {
 		}
 	}
 	wire := []any{
-		Event{}, EventDetail{}, Copies{}, Delivery{}, Attempt{}, Entity{}, Letter{}, LetterRef{}, Resolve{}, Resolved{}, Failure{}, Plugin{},
+		Event{}, EventDetail{}, DeliveryLine{}, Copies{}, Delivery{}, Attempt{}, Entity{}, Letter{}, LetterRef{}, Resolve{}, Resolved{}, Failure{}, Plugin{},
 		PluginDetail{}, Term{}, Module{}, Release{}, ReplayRequest{}, Replay{}, ReplayPart{}, Refused{}, Rechecked{}, Status{}, Refusal{}, Quarantine{}, Reason{},
 		AuditEntry{}, Problem{}, ProblemBody{}, inbox.Filter{}, inbox.Condition{}, inbox.Header{}, Removed{},
 	}

@@ -244,14 +244,42 @@ func (s *server) act(w http.ResponseWriter, r *http.Request, do func(p *Plugin) 
 	return reply(w, p)
 }
 
+// pauseWait is how long a pause waits for the attempts that are under way. By default an attempt takes five seconds at most.
+const pauseWait = 10 * time.Second
+
+// pausePlugin pauses a plugin. When it answers, no attempt begins any more; how many still run stands in the answer.
 func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
 	var req Deed
 	if err := read(w, r, &req); err != nil {
 		return err
 	}
 	return s.act(w, r, func(p *Plugin) error {
-		return s.Store.SetPaused(r.Context(), actor(r, req.Reason), p.Name, true)
+		if err := s.Store.SetPaused(r.Context(), actor(r, req.Reason), p.Name, true); err != nil {
+			return err
+		}
+		wait, cancel := context.WithTimeout(r.Context(), pauseWait)
+		defer cancel()
+		s.House.Halt(wait, p.Name)
+		return nil
 	})
+}
+
+// resumePaused ends the pause of every plugin that an operator paused.
+func (s *server) resumePaused(r *http.Request, reason string) error {
+	records, err := s.Store.Plugins(r.Context())
+	if err != nil {
+		return err
+	}
+	for i := range records {
+		if !records[i].Paused {
+			continue
+		}
+		if err := s.Store.SetPaused(r.Context(), actor(r, reason), records[i].Name, false); err != nil {
+			return err
+		}
+		s.House.Changed(records[i].Name)
+	}
+	return nil
 }
 
 // resumePlugin ends a pause and a hold, and brings back what was set aside.

@@ -76,12 +76,40 @@ func (s *server) dryReplay(w http.ResponseWriter, r *http.Request, req *ReplayRe
 	if err != nil {
 		return err
 	}
-	out := Replay{DryRun: true, Matched: matched, Plugins: plugins, Only: req.Only, Filter: req.Filter, Rate: req.Rate}
+	out := replayOf(&inbox.Job{Matched: matched, Plugins: plugins, Only: req.Only, Filter: req.Filter, Rate: req.Rate})
+	out.DryRun = true
 	if first != nil {
 		f, l := eventOf(first), eventOf(last)
 		out.First, out.Last = &f, &l
+		if err := s.forecast(r.Context(), &out, req.Filter, last.Seq); err != nil {
+			return err
+		}
 	}
 	return reply(w, out)
+}
+
+// forecast adds to a dry run what each plugin would make of the events.
+func (s *server) forecast(ctx context.Context, out *Replay, f inbox.Filter, upto int64) error {
+	manifest := s.manifests(ctx)
+	for _, name := range out.Plugins {
+		m, err := manifest(name)
+		if err != nil {
+			return err
+		}
+		job := inbox.Job{Filter: f, Only: out.Only, Upto: upto}
+		c, known, err := s.Store.Forecast(ctx, &job, name, m)
+		if err != nil {
+			return err
+		}
+		if !known {
+			out.Parts, out.Note = nil, "they are too many to say beforehand what would be left out, go on where it died, or wait"
+			return nil
+		}
+		out.Parts = append(out.Parts, ReplayPart{
+			Plugin: name, Runs: c.OK, Pending: c.Pending, Revived: c.Revived, Filtered: c.Filtered, Waiting: c.Waiting,
+		})
+	}
+	return nil
 }
 
 // replayPlugins returns the plugins a replay goes through: those named, each of which must exist, else all that have

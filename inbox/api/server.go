@@ -51,6 +51,7 @@ func routes() []route {
 		{"GET", "/v1/events/{id}/raw", (*server).rawEvent},
 		{"GET", "/v1/entities", (*server).listEntities},
 		{"GET", "/v1/entities/timeline", (*server).showTimeline},
+		{"GET", "/v1/deliveries", (*server).listDeliveries},
 		{"GET", "/v1/dead", (*server).listDead},
 		{"POST", "/v1/dead/retry", (*server).retryDead},
 		{"POST", "/v1/dead/discard", (*server).discardDead},

@@ -28,14 +28,12 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out.Plugins = append(out.Plugins, plugins...)
-	jobs, err := s.Store.Jobs(ctx, "")
+	jobs, err := s.Store.RunningJobs(ctx)
 	if err != nil {
 		return err
 	}
 	for i := range jobs {
-		if jobs[i].State == inbox.JobRunning {
-			out.Replays = append(out.Replays, replayOf(&jobs[i]))
-		}
+		out.Replays = append(out.Replays, replayOf(&jobs[i]))
 	}
 	if out.Refused, err = s.refusedSince(ctx); err != nil {
 		return err
@@ -112,6 +110,9 @@ func (s *server) resumeAll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.House.Resume()
+	if err := s.resumePaused(r, req.Reason); err != nil {
+		return err
+	}
 	return s.status(w, r)
 }
 

@@ -49,6 +49,24 @@ type EventDetail struct {
 	Revealed   bool            `json:"revealed"`
 }
 
+// DeliveryLine is one event in one plugin, as a list of deliveries shows it.
+type DeliveryLine struct {
+	ID        string              `json:"id"` // of the event
+	Seq       int64               `json:"seq"`
+	Plugin    string              `json:"plugin"`
+	State     inbox.DeliveryState `json:"state"`
+	Outcome   inbox.Result        `json:"outcome,omitempty"` // of the newest attempt
+	Attempts  int                 `json:"attempts"`
+	DueAt     time.Time           `json:"due_at,omitzero"`
+	Behind    string              `json:"behind,omitempty"` // id of the event it waits behind
+	Note      string              `json:"note,omitempty"`   // why its plugin starts nothing at the moment
+	Mode      inbox.Mode          `json:"mode"`
+	Key       string              `json:"key"`
+	Event     string              `json:"event"`
+	EventType string              `json:"event_type"`
+	StoredAt  time.Time           `json:"stored_at"`
+}
+
 // Copies counts how often an event came again.
 type Copies struct {
 	Count   int64     `json:"count"`
@@ -125,6 +143,7 @@ type Letter struct {
 	DiedAt     time.Time        `json:"died_at"`
 	Resolution inbox.Resolution `json:"resolution"` // empty, retried or discarded
 	ResolvedAt time.Time        `json:"resolved_at,omitzero"`
+	AtLeast    bool             `json:"waiting_at_least,omitempty"` // there may be more that wait: they were not counted to the end
 }
 
 // LetterRef names a dead letter.
@@ -142,6 +161,9 @@ type Resolve struct {
 	All     bool         `json:"all,omitempty"` // without letters and filter: really all
 	Reason  string       `json:"reason,omitempty"`
 	DryRun  bool         `json:"dry_run,omitempty"`
+
+	Brief      bool      `json:"brief,omitempty"`      // answer with counts only, without the letters
+	DiedBefore time.Time `json:"died_before,omitzero"` // with a filter: leave out what died later
 }
 
 // Resolved says what became of a [Resolve].
@@ -149,6 +171,11 @@ type Resolved struct {
 	DryRun  bool      `json:"dry_run"`
 	Letters []Letter  `json:"letters"` // retried or discarded, or, in a dry run, those that would be
 	Failed  []Failure `json:"failed"`
+	Count   int64     `json:"count"`                      // of the letters
+	Parked  int64     `json:"parked"`                     // of them park their lanes
+	Waiting int64     `json:"waiting"`                    // dry run only: later events that follow them
+	AtLeast bool      `json:"waiting_at_least,omitempty"` // they were not counted to the end
+	AsOf    time.Time `json:"as_of,omitzero"`             // all open letters died before it when the server began
 }
 
 // Failure is one thing of several that did not work.
@@ -257,6 +284,7 @@ type Replay struct {
 	CreatedAt  time.Time      `json:"created_at,omitzero"`
 	FinishedAt time.Time      `json:"finished_at,omitzero"`
 	Parts      []ReplayPart   `json:"parts,omitempty"`
+	Note       string         `json:"note,omitempty"` // what is left out of this answer, and why
 }
 
 // ReplayPart is how far a replay has come in one plugin.
@@ -270,4 +298,5 @@ type ReplayPart struct {
 	Filtered int64  `json:"filtered"` // left out: the plugin does not want it
 	Waiting  int64  `json:"waiting"`  // behind a parked lane
 	Done     bool   `json:"done"`
+	Runs     int64  `json:"runs,omitempty"` // dry run only: would run
 }

@@ -120,8 +120,14 @@ func (o *offline) Files(context.Context) ([]api.File, error) {
 	return list, err
 }
 
-// Manifest returns none: no release runs.
-func (o *offline) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
+// Manifest returns what was in force for the release that ran last; nil when none did.
+func (o *offline) Manifest(ctx context.Context, plugin string) (*inbox.Manifest, error) {
+	record, err := o.store.Record(ctx, plugin)
+	if err != nil || record.Live == "" {
+		return nil, err
+	}
+	return serve.Manifest(ctx, o.store, o.settings, plugin, record.Live)
+}
 
 // Terms returns what a plugin asks for and is granted: by its file, or in a release.
 func (o *offline) Terms(ctx context.Context, plugin, id string) ([]api.Term, error) {
@@ -155,6 +161,9 @@ func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*api.Module, 
 
 // Changed does nothing: the next server reads the store.
 func (o *offline) Changed(string) {}
+
+// Halt does nothing: nothing runs.
+func (o *offline) Halt(context.Context, string) {}
 
 // Resume does nothing: nothing is paused that does not run.
 func (o *offline) Resume() {}

@@ -52,11 +52,23 @@ func letterState(l api.Letter) string {
 	case l.Resolution != "":
 		return string(l.Resolution)
 	case l.Parks:
-		return fmt.Sprintf("parks %d", l.Waiting)
+		return "lane parked, " + waitText(l.Waiting, l.AtLeast)
 	case l.Run != 0:
 		return fmt.Sprintf("dead in replay %d", l.Run)
 	}
 	return "dead"
+}
+
+// waitText says how many events wait behind a parked lane.
+func waitText(n int64, atLeast bool) string {
+	text := "1 waits"
+	if n != 1 {
+		text = fmt.Sprintf("%d wait", n)
+	}
+	if atLeast {
+		return "at least " + text
+	}
+	return text
 }
 
 func (p *program) deadList(c *cli.Context) error {
@@ -65,15 +77,28 @@ func (p *program) deadList(c *cli.Context) error {
 		return err
 	}
 	f.Plugin = c.String("plugin")
+	cut := !c.IsSet("limit") && p.format == "table" && p.outTerminal
+	if cut {
+		f.Limit = tableLimit
+	}
 	client, err := p.client(c)
 	if err != nil {
 		return err
 	}
-	letters, err := client.Dead(p.ctx, f, ids, c.Bool("resolved"), api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")})
+	out := p.letterList()
+	err = client.EachDead(p.ctx, api.DeadQuery{
+		Filter: f, IDs: ids, Resolved: c.Bool("resolved"), Reveal: api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")},
+	}, out.add)
 	if err != nil {
 		return err
 	}
-	return p.letterList().all(letters)
+	if err := out.end(); err != nil {
+		return err
+	}
+	if cut && out.n == tableLimit {
+		p.say("there may be more than these %d: --limit 0 shows all", tableLimit)
+	}
+	return nil
 }
 
 func (p *program) deadShow(c *cli.Context) error {
@@ -123,35 +148,29 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 	if err != nil {
 		return err
 	}
-	would, err := client.Resolve(p.ctx, verb, req)
+	req.Brief = !c.Bool("dry-run")
+	out := p.letterList()
+	would, err := client.EachResolved(p.ctx, verb, req, out.add)
 	switch {
 	case err != nil:
 		return err
-	case len(would.Letters) == 0:
+	case would.Count == 0:
 		return p.noneDead(len(req.IDs) > 0)
 	case c.Bool("dry-run"):
-		p.say("%s would be %s", plural(len(would.Letters), "delivery", "deliveries"), past(verb))
-		return p.letterList().all(would.Letters)
+		p.say("%s would be %s", plural(would.Count, "delivery", "deliveries"), past(verb))
+		return out.end()
 	}
 	if len(req.IDs) == 0 || verb == "discard" { // one that is named is retried without being asked
-		if err := p.ask(c, "%s %s?%s", verbTitle(verb), plural(len(would.Letters), "dead delivery", "dead deliveries"), consequence(verb, would.Letters)); err != nil {
+		if err := p.ask(c, "%s %s?%s", verbTitle(verb), plural(would.Count, "dead delivery", "dead deliveries"), consequence(verb, &would)); err != nil {
 			return err
 		}
 	}
-	return p.resolveThese(client, verb, req.Reason, would.Letters)
-}
-
-// resolveThese retries or discards exactly the letters that were shown.
-func (p *program) resolveThese(client *api.Client, verb, reason string, letters []api.Letter) error {
-	exactly := api.Resolve{Reason: reason}
-	for _, l := range letters {
-		exactly.Letters = append(exactly.Letters, api.LetterRef{Plugin: l.Plugin, Seq: l.Seq, Run: l.Run})
-	}
-	did, err := client.Resolve(p.ctx, verb, exactly)
+	req.DryRun, req.Brief, req.DiedBefore = false, false, would.AsOf // what died since was not asked about
+	did, err := client.EachResolved(p.ctx, verb, req, out.add)
 	if err != nil {
 		return err
 	}
-	return p.resolved(verb, &did)
+	return p.resolved(verb, out, &did)
 }
 
 // resolveRequest reads what is meant, as a dry run.
@@ -176,11 +195,11 @@ func (p *program) noneDead(named bool) error {
 	return p.letterList().end()
 }
 
-func (p *program) resolved(verb string, did *api.Resolved) error {
-	if err := p.letterList().all(did.Letters); err != nil {
+func (p *program) resolved(verb string, out *lister[api.Letter], did *api.Resolved) error {
+	if err := out.end(); err != nil {
 		return err
 	}
-	p.say("%s %s", plural(len(did.Letters), "delivery was", "deliveries were"), past(verb))
+	p.say("%s %s", plural(did.Count, "delivery was", "deliveries were"), past(verb))
 	if len(did.Failed) == 0 {
 		return nil
 	}
@@ -199,17 +218,15 @@ func past(verb string) string {
 }
 
 // consequence says what else a yes sets going.
-func consequence(verb string, letters []api.Letter) string {
-	var waiting, parked int64
-	for _, l := range letters {
-		if l.Parks {
-			parked++
-			waiting += l.Waiting
-		}
-	}
+func consequence(verb string, would *api.Resolved) string {
 	text := ""
-	if parked > 0 {
-		text = fmt.Sprintf(" %s parked behind them, and %s.", plural(parked, "lane is", "lanes are"), plural(waiting, "later event will follow", "later events will follow"))
+	if would.Parked > 0 {
+		least := ""
+		if would.AtLeast {
+			least = "at least "
+		}
+		text = fmt.Sprintf(" %s parked behind them, and %s%s.", plural(would.Parked, "lane is", "lanes are"), least,
+			plural(would.Waiting, "later event will follow", "later events will follow"))
 	}
 	if verb == "discard" {
 		text += " They will not be tried again."

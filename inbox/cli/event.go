@@ -21,7 +21,9 @@ func (p *program) eventCommand() *cli.Command {
 		p.leaf(spec{
 			name: "list", aliases: []string{"ls"}, usage: "list events, the newest first", args: "[ID…|SEQ…|-]", max: -1, remote: true, formats: listFormats(),
 			about: "A table on a terminal ends after the newest 100 unless --limit says otherwise; any other output has no limit.",
-			flags: append(filterFlags(), plugin, flag("reverse", "the oldest first")), run: p.eventList,
+			flags: append(filterFlags(), plugin, flag("reverse", "the oldest first"), &cli.StringSliceFlag{
+				Name: "outcome", Usage: "list deliveries, event by plugin, that are `WORD`: retry, waiting, pending, held, dead, discarded, or what the newest attempt came to",
+			}), run: p.eventList,
 		}),
 		p.leaf(spec{
 			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID|SEQ", min: 1, max: 1, remote: true,
@@ -91,14 +93,21 @@ func (p *program) eventList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
-	if err := client.Events(p.ctx, f, ids, out.add); err != nil {
+	listed := func() (int, error) {
+		out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
+		if err := client.Events(p.ctx, f, ids, out.add); err != nil {
+			return out.n, err
+		}
+		return out.n, out.end()
+	}
+	if outcomes := words(c, "outcome"); len(outcomes) > 0 {
+		listed = func() (int, error) { return p.deliveryList(client, f, ids, outcomes) }
+	}
+	n, err := listed()
+	if err != nil {
 		return err
 	}
-	if err := out.end(); err != nil {
-		return err
-	}
-	if cut && out.n == tableLimit {
+	if cut && n == tableLimit {
 		p.say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}
 	return nil
@@ -230,7 +239,7 @@ func (p *program) printAttempt(a *api.Attempt, indent string) error {
 		line += fmt.Sprintf("  replay %d", a.Run)
 	}
 	if !a.Counted && a.Fate == inbox.Again {
-		line += "  not counted"
+		line += "  (not counted)"
 	}
 	if a.Reason != "" {
 		line += "  " + a.Reason

@@ -14,19 +14,19 @@ import (
 )
 
 func (p *program) pluginCommand() *cli.Command {
-	act := func(verb, usage string) *cli.Command {
-		return p.leaf(spec{
-			name: verb, usage: usage, args: "NAME", min: 1, max: 1, remote: true, formats: listFormats(), flags: []cli.Flag{reasonFlag()},
-			run: func(c *cli.Context) error { return p.pluginAct(c, verb) },
-		})
-	}
+	pause := p.leaf(spec{
+		name: "pause", usage: "let plugins start nothing more; what comes for them waits", args: "NAME…", max: -1, remote: true, formats: listFormats(),
+		about: "When the command ends, no attempt begins any more. It waits up to ten seconds for those that are under way,\n" +
+			"and says how many still run after that.",
+		flags: []cli.Flag{reasonFlag(), flag("all", "every plugin")}, run: p.pluginPause,
+	})
 	resume := p.leaf(spec{
-		name: "resume", usage: "let a plugin go on that is paused, on hold or set aside, or everything after `serve --paused`", args: "NAME", max: 1, remote: true,
-		formats: listFormats(), flags: []cli.Flag{reasonFlag(), flag("all", "everything that 'serve --paused' paused")}, run: p.pluginResume,
+		name: "resume", usage: "let plugins go on that are paused, on hold or set aside, or everything after `serve --paused`", args: "NAME…", max: -1, remote: true,
+		formats: listFormats(), flags: []cli.Flag{reasonFlag(), flag("all", "every plugin that is paused, and everything after 'serve --paused'")}, run: p.pluginResume,
 	})
 	commands := []*cli.Command{
 		p.leaf(spec{name: "list", aliases: []string{"ls"}, usage: "list plugins and what waits in them", remote: true, formats: listFormats(), run: p.pluginList}),
-		act("pause", "let a plugin start nothing more; what comes for it waits"),
+		pause,
 		resume,
 		p.leaf(spec{
 			name: "rollback", usage: "run an earlier release until the plugin's file changes", args: "NAME", min: 1, max: 1, remote: true, formats: listFormats(),
@@ -68,7 +68,7 @@ func (p *program) pluginRows() *lister[api.Plugin] {
 		column[api.Plugin]{"DEAD", number(func(x api.Plugin) int64 { return x.Dead })},
 		column[api.Plugin]{"FILTERED", number(func(x api.Plugin) int64 { return x.Filtered })},
 		column[api.Plugin]{"LAG", func(x api.Plugin) string { return lagText(x.LagSeconds) }},
-		column[api.Plugin]{"NOTE", pluginNote},
+		column[api.Plugin]{"NOTE", p.pluginNote},
 	)
 }
 
@@ -86,12 +86,20 @@ func pluginState(x api.Plugin) string {
 	return strings.Join(words, ", ")
 }
 
-func pluginNote(x api.Plugin) string {
+// nextProbe says when a plugin on hold is tried again.
+func nextProbe(at, now time.Time) string {
+	if wait := at.Sub(now).Round(time.Second); wait > 0 {
+		return "next probe in " + wait.String()
+	}
+	return "next probe now"
+}
+
+func (p *program) pluginNote(x api.Plugin) string {
 	switch {
 	case x.Error != "":
 		return x.Error
 	case x.OnHold:
-		return "on hold: " + x.HoldReason
+		return "on hold: " + x.HoldReason + "; " + nextProbe(x.ProbeAt, p.now())
 	case x.Pinned != "":
 		return "pinned by a rollback until its file changes"
 	}
@@ -124,36 +132,6 @@ func (p *program) pluginList(c *cli.Context) error {
 		p.say("there is no plugin; put a .wasm file into the plugins folder")
 	}
 	return nil
-}
-
-func (p *program) pluginAct(c *cli.Context, verb string) error {
-	client, err := p.client(c)
-	if err != nil {
-		return err
-	}
-	x, err := client.Act(p.ctx, c.Args().First(), verb, api.Deed{Reason: c.String("reason")})
-	if err != nil {
-		return err
-	}
-	return p.pluginRows().all([]api.Plugin{x})
-}
-
-func (p *program) pluginResume(c *cli.Context) error {
-	if c.Bool("all") == c.Args().Present() {
-		return usage("say which plugin, or --all for what `inbox serve --paused` paused").WithHint("usage: inbox plugin resume NAME")
-	}
-	if c.Args().Present() {
-		return p.pluginAct(c, "resume")
-	}
-	client, err := p.client(c)
-	if err != nil {
-		return err
-	}
-	st, err := client.ResumeAll(p.ctx, api.Deed{Reason: c.String("reason")})
-	if err != nil {
-		return err
-	}
-	return p.pluginRows().all(st.Plugins)
 }
 
 // pluginRollback rolls back and, when a server runs, waits until the release runs.
@@ -219,7 +197,7 @@ func (p *program) pluginInspect(c *cli.Context) error {
 }
 
 func (p *program) printPlugin(d *api.PluginDetail) error {
-	err := p.pairs("name", d.Name, "state", pluginState(d.Plugin), "note", pluginNote(d.Plugin), "what to do", d.Hint, "release", d.Release)
+	err := p.pairs("name", d.Name, "state", pluginState(d.Plugin), "note", p.pluginNote(d.Plugin), "what to do", d.Hint, "release", d.Release)
 	if err != nil {
 		return err
 	}

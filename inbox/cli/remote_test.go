@@ -26,6 +26,8 @@ func (quiet) Remove(context.Context, string, func() ([]string, error)) error { r
 
 func (quiet) Changed(string) {}
 
+func (quiet) Halt(context.Context, string) {}
+
 func (quiet) Resume() {}
 
 func (quiet) Notes(context.Context) []string { return nil }

@@ -106,12 +106,15 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 		return err
 	}
 	if would.Matched == 0 {
-		return p.nothingMatches(would)
+		return p.nothingMatches(c, would)
 	}
 	what := fmt.Sprintf("%s through %s, from %s (%s) to %s (%s)", plural(would.Matched, "event", "events"), strings.Join(would.Plugins, ", "),
 		would.First.ID, p.stamp(would.First.StoredAt), would.Last.ID, p.stamp(would.Last.StoredAt))
 	if c.Bool("dry-run") {
 		p.say("would replay %s", what)
+		if len(would.Parts) == 0 {
+			p.say("%s", would.Note)
+		}
 		return p.dryRun(client, req, would)
 	}
 	if err := p.ask(c, "Replay %s? What these plugins do, they will do again.", what); err != nil {
@@ -124,10 +127,11 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 	return p.replayStored(c, client, req)
 }
 
-func (p *program) nothingMatches(would api.Replay) error {
+// nothingMatches says so; a dry run is still answered.
+func (p *program) nothingMatches(c *cli.Context, would api.Replay) error {
 	p.say("no event matches")
-	if p.format == "ids" {
-		return nil
+	if p.format == "ids" || !c.Bool("dry-run") {
+		return p.replayRows().end()
 	}
 	return p.replayRows().all([]api.Replay{would})
 }
@@ -249,12 +253,11 @@ func (p *program) replayEnd(client *api.Client, r *api.Replay) error {
 		waiting += part.Waiting
 	}
 	if p.format == "ids" {
-		letters, err := client.Dead(p.ctx, inbox.Filter{}, nil, true, api.Reveal{})
-		if err != nil {
+		out := p.letterList()
+		if err := client.EachDead(p.ctx, api.DeadQuery{Resolved: true, Replay: r.ID}, out.add); err != nil {
 			return err
 		}
-		letters = slices.DeleteFunc(letters, func(l api.Letter) bool { return l.Run != r.ID })
-		if err := p.letterList().all(letters); err != nil {
+		if err := out.end(); err != nil {
 			return err
 		}
 	} else if err := p.replayRows().all([]api.Replay{*r}); err != nil {
@@ -282,6 +285,9 @@ func (p *program) replayList(client *api.Client) error {
 func (p *program) replayRows() *lister[api.Replay] {
 	sum := func(get func(api.ReplayPart) int64) func(api.Replay) string {
 		return func(r api.Replay) string {
+			if r.DryRun && len(r.Parts) == 0 && r.Matched > 0 {
+				return "-"
+			}
 			var n int64
 			for _, part := range r.Parts {
 				n += get(part)

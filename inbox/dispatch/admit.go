@@ -13,6 +13,9 @@ func (p *pump) feedJobs(now time.Time) {
 	if p.inFlight.Load() == 0 {
 		clear(p.revived) // the store knows
 	}
+	if p.unread && !p.horizon.After(now) {
+		return // runs that were admitted before wait in the store
+	}
 	for _, j := range p.jobs {
 		if err := p.feedJob(j, now); err != nil {
 			p.reset(err)
@@ -85,7 +88,10 @@ func (p *pump) admit(ctx context.Context, j *job, e *inbox.Event) error {
 		j.uncounted = append(j.uncounted, tally{e.Seq, inbox.JobCount{Filtered: 1}})
 		return nil
 	}
-	l := p.lane(id)
+	l, err := p.lane(ctx, id)
+	if err != nil {
+		return err
+	}
 	defer p.line(l)
 	if l.state() == inbox.LaneParked && l.row.Next == e.Seq {
 		if !j.stand(e.Seq) {
@@ -93,10 +99,21 @@ func (p *pump) admit(ctx context.Context, j *job, e *inbox.Event) error {
 		}
 		return nil
 	}
-	if p.pending(l, e.Seq) {
+	goesOn := false
+	if p.unread { // it may be among the runs that only the store holds
+		if goesOn, err = p.d.opt.Store.GoesOn(ctx, p.name, e.Seq); err != nil {
+			return err
+		}
+	}
+	if goesOn || p.pending(l, e.Seq) {
 		j.uncounted = append(j.uncounted, tally{e.Seq, inbox.JobCount{Pending: 1}})
 		return nil
 	}
+	return p.runAgain(ctx, j, l, e)
+}
+
+// runAgain lets the event go on where it died, or has it run at its lane's tail.
+func (p *pump) runAgain(ctx context.Context, j *job, l *lane, e *inbox.Event) error {
 	switch letter, err := p.letter(ctx, e.Seq); {
 	case err != nil:
 		return err
@@ -134,7 +151,7 @@ func (p *pump) join(j *job, l *lane, e *inbox.Event) {
 		return
 	}
 	p.known[runKey{e.Seq, j.ID}] = true
-	l.tail = append(l.tail, it)
+	l.join(&it)
 }
 
 // stand moves the replay to a dead event that is to go on; or it has the replay stand before it, and says so, while

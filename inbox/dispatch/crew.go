@@ -2,7 +2,7 @@ package dispatch
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"inbox/inbox"
@@ -19,7 +19,23 @@ type crew struct {
 	calls chan call
 	to    chan<- result
 
-	recalls atomic.Int64 // counts the times when what has not begun was taken back
+	mu      sync.Mutex
+	recalls int64 // counts the times when what has not begun was taken back; the pump's to change
+}
+
+// begin returns when an attempt begins, and false when it was taken back before: then it must not. Both are decided in one
+// step: what the pump takes back does not begin afterwards.
+func (c *crew) begin(recalls int64) (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now(), c.recalls == recalls
+}
+
+// recall takes back all that was handed to the crew and has not begun.
+func (c *crew) recall() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recalls++
 }
 
 // giveWay is how long an attempt waits, at most, for events that are coming in: they cannot be had again, and a plugin
@@ -38,6 +54,7 @@ type call struct {
 	item     *item
 	delivery inbox.Delivery
 	behind   []*inbox.Event
+	recalls  int64 // of the crew, when it was handed over
 }
 
 // result is an attempt that ended.
@@ -80,7 +97,7 @@ func (p *pump) withdraw() {
 			c.lane.putBack(c.item)
 			p.line(c.lane)
 		default:
-			p.crew.recalls.Add(1)
+			p.crew.recall()
 			return
 		}
 	}
@@ -89,7 +106,7 @@ func (p *pump) withdraw() {
 // hand hands a lane's head to the crew, with what stands behind it.
 func (p *pump) hand(l *lane) {
 	it := l.take()
-	c := call{lane: l, item: it, delivery: inbox.Delivery{
+	c := call{lane: l, item: it, recalls: p.crew.recalls, delivery: inbox.Delivery{
 		Plugin: p.name, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Tries: it.tries, Lane: l.id,
 	}}
 	if it.first() && !p.health.OnHold {
@@ -119,18 +136,24 @@ func (c *crew) work() {
 	}
 }
 
-// lead makes attempts in a lane, one after the other, until one does not end well, or something else is to be done.
+// lead makes attempts in a lane, one after the other, until one does not end well, or something else is to be done. What was
+// taken back before it began is answered as interrupted.
 func (c *crew) lead(call call) {
-	recalls, began := c.recalls.Load(), time.Now()
+	began := time.Now()
 	event, d := call.item.event, call.delivery
 	for {
 		if c.busy() {
 			c.wait()
 		}
-		r := c.attempt(event, d)
+		started, ok := c.begin(call.recalls)
+		if !ok {
+			c.to <- result{lane: call.lane, outcome: inbox.Outcome{Interrupted: true}}
+			return
+		}
+		r := c.attempt(event, d, started)
 		r.lane = call.lane
 		well := r.err == nil && !r.outcome.Interrupted && r.outcome.Result.Settled()
-		if well && len(call.behind) > 0 && c.recalls.Load() == recalls && time.Since(began) < runTime && c.stop.Err() == nil {
+		if well && len(call.behind) > 0 && time.Since(began) < runTime && c.stop.Err() == nil {
 			event, call.behind = call.behind[0], call.behind[1:]
 			r.next = event.Seq
 		}
@@ -152,8 +175,8 @@ func (c *crew) wait() {
 }
 
 // attempt makes one attempt. A payload that is damaged or gone is an outcome; one that cannot be read for now is not.
-func (c *crew) attempt(e *inbox.Event, d inbox.Delivery) result {
-	r := result{started: c.now()}
+func (c *crew) attempt(e *inbox.Event, d inbox.Delivery, started time.Time) result {
+	r := result{started: started}
 	payload, err := c.store.Payload(c.stop, e.Seq)
 	switch kind := inbox.KindOf(err); {
 	case err == nil:

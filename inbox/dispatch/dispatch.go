@@ -39,25 +39,42 @@ type Log interface {
 
 // Ledger is where the outcome of the work is kept.
 type Ledger interface {
-	Load(ctx context.Context, plugin string) (*inbox.PluginRecord, []inbox.Lane, error)
+	// Record returns where a plugin stands.
+	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)
 	// SettledAbove returns the seqs above seq that have an attempt of the run whose fate is done or dead, ascending.
 	SettledAbove(ctx context.Context, plugin string, run int64, seq int64) ([]int64, error)
 	// Settle queues a settlement and returns; done is called once it is durable or has failed.
 	Settle(ctx context.Context, s *inbox.Settlement, done func(error)) error
 }
 
+// Lanes is where the lanes that lag are kept. There may be more of them than belong in memory.
+type Lanes interface {
+	// EachLane calls fn for every lane of a plugin that lags.
+	EachLane(ctx context.Context, plugin string, fn func(inbox.LaneID, inbox.LaneState)) error
+	// Lanes returns up to limit lanes in a state, those with the oldest next event first; a limit of 0 is none.
+	Lanes(ctx context.Context, plugin string, state inbox.LaneState, limit int) ([]inbox.Lane, error)
+	// Lane returns one lane, nil when it does not lag.
+	Lane(ctx context.Context, plugin string, id inbox.LaneID) (*inbox.Lane, error)
+}
+
 // Replays is where runs other than the first come from.
 type Replays interface {
-	Runs(ctx context.Context, plugin string) ([]inbox.Run, error) // the due ones
+	// Runs returns up to limit runs that do not wait behind a lane, by due time, run and seq.
+	Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run, error)
+	// GoesOn reports whether the first run of an event has a row: it died, and was told to go on.
+	GoesOn(ctx context.Context, plugin string, seq int64) (bool, error)
+	// JobRuns returns how many of them a replay counts.
+	JobRuns(ctx context.Context, plugin string, job int64) (int, error)
 	Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) // running, with a part in plugin
 	Match(ctx context.Context, job *inbox.Job, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
 	Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) // unresolved
 }
 
-// Store is the three together.
+// Store is the four together.
 type Store interface {
 	Log
 	Ledger
+	Lanes
 	Replays
 }
 
@@ -90,12 +107,13 @@ type Options struct {
 // Dispatcher leads all plugins. Make it with New, then call Run.
 type Dispatcher struct {
 	opt    Options
-	starts chan *pump
+	starts chan struct{}   // some of fresh are to be started
 	stop   context.Context // done when the grace is over
 	cut    context.CancelFunc
 	quit   chan struct{} // closed when Run's ctx is done
 	mu     sync.Mutex
 	pumps  map[string]*pump
+	fresh  []*pump // not started yet
 	paused bool
 }
 
@@ -127,7 +145,7 @@ func New(o Options) *Dispatcher {
 	}
 	stop, cut := context.WithCancel(context.Background())
 	return &Dispatcher{
-		opt: o, starts: make(chan *pump, 1), stop: stop, cut: cut, quit: make(chan struct{}),
+		opt: o, starts: make(chan struct{}, 1), stop: stop, cut: cut, quit: make(chan struct{}),
 		pumps: map[string]*pump{}, paused: o.Paused,
 	}
 }
@@ -139,8 +157,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	var pumps sync.WaitGroup
 	for {
 		select {
-		case p := <-d.starts:
-			pumps.Go(p.run)
+		case <-d.starts:
+			for _, p := range d.takeFresh() {
+				pumps.Go(p.run)
+			}
 		case <-ctx.Done():
 			close(d.quit)
 			grace := time.AfterFunc(d.opt.Grace, d.cut)
@@ -152,34 +172,63 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 }
 
 // SetLive makes live the release of the plugin: its attempts from now on are made by it. nil takes the plugin out:
-// it starts nothing more and keeps its place. The plugin must be registered in the store.
+// it starts nothing more and keeps its place. The plugin must be registered in the store. It returns at once, also when
+// the plugin's pump waits for the disk: the newest release counts once the pump goes on.
 func (d *Dispatcher) SetLive(plugin string, live *Live) {
 	d.mu.Lock()
 	p, ok := d.pumps[plugin]
 	if !ok && live != nil {
 		p = newPump(d, plugin)
 		d.pumps[plugin] = p
+		d.fresh = append(d.fresh, p)
 	}
 	d.mu.Unlock()
 	if p == nil {
 		return
 	}
-	p.ask(func() { p.swap(live) })
-	if !ok {
-		select {
-		case d.starts <- p:
-		case <-d.quit:
+	p.wish(func(w *wishes) { w.swap, w.live = true, live })
+	select {
+	case d.starts <- struct{}{}:
+	default: // Run was told, and looks at all that are fresh
+	}
+}
+
+func (d *Dispatcher) takeFresh() []*pump {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fresh := d.fresh
+	d.fresh = nil
+	return fresh
+}
+
+// Wake makes the plugin's pump look at the store again, after an operator changed something there: paused or
+// resumed it, released a parked lane, made or cancelled a job. Empty wakes all. It returns at once.
+func (d *Dispatcher) Wake(plugin string) {
+	for _, p := range d.each() {
+		if plugin == "" || p.name == plugin {
+			p.wish(func(w *wishes) { w.look = true })
 		}
 	}
 }
 
-// Wake makes the plugin's pump look at the store again, after an operator changed something there: paused or
-// resumed it, released a parked lane, made or cancelled a job. Empty wakes all.
-func (d *Dispatcher) Wake(plugin string) {
-	for _, p := range d.each() {
-		if plugin == "" || p.name == plugin {
-			p.ask(p.refresh)
-		}
+// Pause makes the pause of a plugin that the store holds take effect: when it returns, no attempt begins until somebody
+// resumes the plugin. It waits until the attempts under way have ended, or ctx is done; then [Dispatcher.Status] says how
+// many go on.
+func (d *Dispatcher) Pause(ctx context.Context, plugin string) {
+	d.mu.Lock()
+	p := d.pumps[plugin]
+	d.mu.Unlock()
+	if p == nil {
+		return
+	}
+	quiet := make(chan struct{})
+	if !p.ask(ctx, func() { p.halt(quiet) }) {
+		return
+	}
+	select {
+	case <-quiet:
+	case <-ctx.Done():
+	case <-p.gone:
 	}
 }
 
@@ -206,7 +255,7 @@ type Status struct {
 	Note    string // why it does not run as one would expect; empty when all is well
 }
 
-// Status returns the plugin's status, and false when it has no pump or is stopping.
+// Status returns the plugin's status, and false when it has no pump, is stopping, or does not answer before ctx is done.
 func (d *Dispatcher) Status(ctx context.Context, plugin string) (Status, bool) {
 	d.mu.Lock()
 	p := d.pumps[plugin]
@@ -215,7 +264,9 @@ func (d *Dispatcher) Status(ctx context.Context, plugin string) (Status, bool) {
 		return Status{}, false
 	}
 	answer := make(chan Status, 1)
-	p.ask(func() { answer <- p.status() })
+	if !p.ask(ctx, func() { answer <- p.status() }) {
+		return Status{}, false
+	}
 	select {
 	case s := <-answer:
 		return s, true
@@ -235,7 +286,9 @@ func (d *Dispatcher) Forget(ctx context.Context, plugin string) bool {
 		return true
 	}
 	answer := make(chan bool, 1)
-	p.ask(func() { answer <- p.forget() })
+	if !p.ask(ctx, func() { answer <- p.forget() }) {
+		return false
+	}
 	select {
 	case ok := <-answer:
 		return ok

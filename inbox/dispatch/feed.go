@@ -102,10 +102,13 @@ func (p *pump) see(ctx context.Context, e *inbox.Event) error {
 	if !wanted || e.Seq <= p.passed[id] {
 		return nil
 	}
-	if l := p.lanes[id]; l != nil && l.row != nil {
+	switch lags, err := p.lags(ctx, id); {
+	case err != nil:
+		return err
+	case lags:
 		return nil // behind the lane's next event, or passed by it
 	}
-	l := p.lane(id)
+	l := p.awake(id)
 	p.open.open(e.Seq)
 	l.queue = append(l.queue, item{event: e, sorted: p.manifest})
 	p.line(l)
@@ -164,24 +167,17 @@ func (p *pump) sort(ctx context.Context, e *inbox.Event) (bool, inbox.LaneID, er
 	return m.Holds(at), p.keying.Lane(e, inbox.Digested(at.Text, p.d.opt.Store.LaneDigest)), nil
 }
 
-// lane returns the lane of that name, made if need be.
-func (p *pump) lane(id inbox.LaneID) *lane {
-	l := p.lanes[id]
-	if l == nil {
-		l = &lane{id: id}
-		p.lanes[id] = l
-	}
-	return l
-}
-
 // setRow gives the lane a row, in memory.
 func (p *pump) setRow(l *lane, row inbox.Lane) {
 	if l.row == nil {
 		p.rows++
 	}
 	l.row = &row
-	if row.State == inbox.LaneRetry {
+	switch row.State {
+	case inbox.LaneRetry:
 		heap.Push(&p.due, timer{at: row.DueAt, lane: l})
+	case inbox.LaneParked:
+		p.doze(l, p.handed+1+int64(len(l.tail))) // the settlement with the row follows those that store its tail
 	}
 }
 

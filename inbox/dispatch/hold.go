@@ -14,7 +14,7 @@ func (p *pump) probe(now time.Time) {
 		return
 	}
 	p.feed() // lanes that were not read yet may be well
-	if !p.loaded {
+	if !p.steady() {
 		return
 	}
 	l := p.patient()

@@ -138,3 +138,27 @@ func TestWhatAReleaseOfBeforeComesToIsNotHeldAgainstTheNext(t *testing.T) {
 		t.Errorf("%v, %+v", got, r.record())
 	}
 }
+
+func TestAttemptsOfTheStreakThatLedToAHoldAreShownAsNotCounted(t *testing.T) {
+	t.Parallel()
+	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 6, HoldKeys: 3}, Concurrency: 1}
+	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r.send(3, 3, 0)
+	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
+	r.stop()
+	tried := 0 // also of lanes whose next attempt was due or under way when the hold began
+	for seq := int64(1); seq <= 3; seq++ {
+		tr, err := r.store.Trace(ctx, seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range tr.Deliveries[0].Attempts {
+			if tried++; a.Counted {
+				t.Errorf("counted: event %d, attempt %d", seq, a.Number)
+			}
+		}
+	}
+	if tried < 6 {
+		t.Errorf("%d attempts", tried)
+	}
+}

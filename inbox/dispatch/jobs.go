@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"container/heap"
 	"context"
 	"slices"
 	"time"
@@ -21,7 +22,7 @@ type job struct {
 	open      *window
 	settled   map[int64]bool // seqs above the stored position that need no run any more
 	uncounted []tally        // what was left out above the position
-	retrying  int            // runs that have a row and are due again
+	retrying  int            // runs that have a row and are due again, in memory or not
 	notBefore time.Time      // pace: when the next run may be admitted
 	stands    bool           // before a dead event, until nothing before it is open
 	done      bool
@@ -129,12 +130,18 @@ func (p *pump) drop(j *job) {
 	for _, l := range p.lanes {
 		l.tail = slices.DeleteFunc(l.tail, gone)
 	}
-	for i := range p.due {
-		if t := &p.due[i]; t.run != nil && t.run.job == j {
-			gone(*t.run)
-			t.lane.waits--
-			t.run = nil // rings for the lane itself, which does no harm
+	var idle []*lane
+	p.due = slices.DeleteFunc(p.due, func(t timer) bool {
+		if t.run == nil || !gone(*t.run) {
+			return false
 		}
+		t.lane.waits--
+		idle = append(idle, t.lane)
+		return true
+	})
+	heap.Init(&p.due)
+	for _, l := range idle {
+		p.line(l) // it may be forgotten
 	}
 }
 

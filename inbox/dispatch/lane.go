@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"inbox/inbox"
@@ -21,17 +23,23 @@ type item struct {
 // first reports whether the item is its event's first run, as against a replay or a revived one.
 func (it *item) first() bool { return it.run == 0 && !it.stored }
 
+// before compares two runs by the order in which they go when both may: by run, then in the order of the log.
+func (it *item) before(other *item) int {
+	return cmp.Or(cmp.Compare(it.run, other.run), cmp.Compare(it.event.Seq, other.event.Seq))
+}
+
 // lane is what a pump knows of one lane. It exists while something of it is in memory or it has a row.
 type lane struct {
 	id      inbox.LaneID
 	row     *inbox.Lane // nil while the lane does not lag
 	queue   []item      // first runs, in order. Without a row: all that are open. With one: those read ahead
-	tail    []item      // other runs: they go when no first run is left
+	tail    []item      // other runs, by run and seq: they go when no first run is left
 	busy    *item       // the attempt under way
 	lined   bool        // stands in a line of lanes that may start
 	waits   int         // runs of it that stand among the timers
 	hadWait bool        // runs may wait behind it in the store
 	probed  int         // when it was last probed, in turns
+	dozing  bool        // parked, and among those that are forgotten when there are many
 }
 
 // state returns the state of a lane: one without a row is ready.
@@ -80,8 +88,15 @@ func (l *lane) putBack(it *item) {
 	if it.first() {
 		l.queue = append([]item{*it}, l.queue...)
 	} else {
-		l.tail = append([]item{*it}, l.tail...)
+		l.join(it)
 	}
+}
+
+// join puts a run that is not a first one into the lane. Its place does not depend on when it came: runs that waited come
+// back from the store in any order, and beside those that a replay has just admitted.
+func (l *lane) join(it *item) {
+	at, _ := slices.BinarySearchFunc(l.tail, it, func(a item, b *item) int { return a.before(b) })
+	l.tail = slices.Insert(l.tail, at, *it)
 }
 
 // oldest returns the seq of the oldest first run in memory; there must be one.
@@ -140,14 +155,23 @@ type timer struct {
 	run  *item // nil: the lane's own next event
 }
 
-// timers is a heap of timers by time.
+// timers is a heap of timers by time; of those of one time by run, then in the order of the log.
 type timers []timer
 
 // Len is how many timers there are.
 func (t timers) Len() int { return len(t) }
 
 // Less reports whether timer i rings before timer j.
-func (t timers) Less(i, j int) bool { return t[i].at.Before(t[j].at) }
+func (t timers) Less(i, j int) bool {
+	a, b := &t[i], &t[j]
+	switch c := a.at.Compare(b.at); {
+	case c != 0:
+		return c < 0
+	case a.run == nil || b.run == nil:
+		return a.run == nil && b.run != nil
+	}
+	return a.run.before(b.run) < 0
+}
 
 // Swap exchanges two timers.
 func (t timers) Swap(i, j int) { t[i], t[j] = t[j], t[i] }

@@ -25,14 +25,15 @@ func (p *pump) load() bool {
 }
 
 func (p *pump) tryLoad(ctx context.Context, now time.Time) error {
-	store := p.d.opt.Store
-	record, rows, err := store.Load(ctx, p.name)
+	record, err := p.d.opt.Store.Record(ctx, p.name)
 	if err != nil {
 		return err
 	}
 	p.chain, p.open, p.jobs, p.due = &inbox.Chain{}, newWindow(), nil, nil
 	p.lanes, p.known, p.lined, p.rows, p.ahead = map[inbox.LaneID]*lane{}, map[runKey]bool{}, [2][]*lane{}, 0, nil
-	p.revived, p.skipped = map[runKey]int{}, nil
+	p.revived, p.skipped, p.unread = map[runKey]int{}, nil, false
+	p.handed = 0
+	p.stored.Store(0) // nothing is on its way that could count
 	p.cursor, p.scanned, p.more, p.moved = record.Cursor, record.Cursor, true, now
 	p.paused, p.health, p.anyDead = record.Paused, record.Health, record.Dead > 0
 	p.health.ProbeAt = p.health.Due(now)
@@ -46,8 +47,8 @@ func (p *pump) tryLoad(ctx context.Context, now time.Time) error {
 		p.keying = p.wanted
 		p.settle(&inbox.Settlement{Keying: p.keying.String()})
 	}
-	for i := range rows {
-		p.restore(&rows[i], now)
+	if err := p.loadLanes(ctx, now); err != nil {
+		return err
 	}
 	if err := p.loadSettled(ctx); err != nil {
 		return err
@@ -56,17 +57,6 @@ func (p *pump) tryLoad(ctx context.Context, now time.Time) error {
 		return err
 	}
 	return p.loadRuns(ctx, now)
-}
-
-// restore takes over a stored lane row.
-func (p *pump) restore(row *inbox.Lane, now time.Time) {
-	l := p.lane(row.ID)
-	l.hadWait = true
-	if row.State == inbox.LaneRetry {
-		row.DueAt = p.manifest.Policy.Due(row.DueAt, now, row.Attempt)
-	}
-	p.setRow(l, *row)
-	p.line(l)
 }
 
 // loadSettled learns which events above the cursor need no run: those that have a final attempt, and those that a
@@ -100,10 +90,20 @@ func (p *pump) loadSettled(ctx context.Context) error {
 	return nil
 }
 
+// loadRuns takes over the runs that are due first. Of the others it takes more when these have been made.
 func (p *pump) loadRuns(ctx context.Context, now time.Time) error {
-	runs, err := p.d.opt.Store.Runs(ctx, p.name)
+	limit := len(p.known) + runPage
+	runs, err := p.d.opt.Store.Runs(ctx, p.name, limit)
 	if err != nil {
 		return err
+	}
+	if p.unread = len(runs) == limit; p.unread {
+		p.horizon = p.manifest.Policy.Due(runs[limit-1].DueAt, now, runs[limit-1].Attempt)
+	}
+	for _, j := range p.jobs {
+		if j.retrying, err = p.d.opt.Store.JobRuns(ctx, p.name, j.ID); err != nil {
+			return err
+		}
 	}
 	for i := range runs {
 		if err := p.adopt(ctx, &runs[i], now); err != nil {
@@ -127,9 +127,16 @@ func (p *pump) adopt(ctx context.Context, r *inbox.Run, now time.Time) error {
 	it := item{event: &events[0], run: r.Run, jobID: r.Job, stored: true, attempt: r.Attempt, tries: r.Tries}
 	if j := p.job(r.Job); j != nil {
 		it.job = j
-		j.retrying++
 	}
-	p.wait(p.lane(r.Lane), &it, p.manifest.Policy.Due(r.DueAt, now, r.Attempt))
+	l, err := p.lane(ctx, r.Lane)
+	if err != nil {
+		return err
+	}
+	due := now // what was never tried has nothing to wait for, whatever the clock was when it was freed
+	if r.Attempt > 0 {
+		due = p.manifest.Policy.Due(r.DueAt, now, r.Attempt)
+	}
+	p.wait(l, &it, due)
 	return nil
 }
 
@@ -155,7 +162,7 @@ func (p *pump) reread() bool {
 }
 
 func (p *pump) tryReread(ctx context.Context, now time.Time) error {
-	record, rows, err := p.d.opt.Store.Load(ctx, p.name)
+	record, err := p.d.opt.Store.Record(ctx, p.name)
 	if err != nil {
 		return err
 	}
@@ -164,21 +171,14 @@ func (p *pump) tryReread(ctx context.Context, now time.Time) error {
 		p.health = inbox.Health{}
 		p.hurry()
 	}
-	for i := range rows {
-		l := p.lanes[rows[i].ID]
-		if l != nil && l.state() == inbox.LaneParked && rows[i].State == inbox.LaneReady {
-			p.setRow(l, rows[i])
-			p.line(l)
-		}
+	if err := p.takeUp(ctx); err != nil {
+		return err
 	}
 	if err := p.rereadJobs(ctx); err != nil {
 		return err
 	}
 	return p.loadRuns(ctx, now)
 }
-
-// refresh is asked for when an operator changed something in the store.
-func (p *pump) refresh() { p.stale = true }
 
 // forget has everything made from the store anew when the plugin comes back, as of a plugin that is new. It reports whether
 // nothing of it was under way.

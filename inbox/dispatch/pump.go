@@ -17,6 +17,7 @@ const (
 	lazyMoves  = 4096    // seqs the cursor may move over filtered events without being stored …
 	lazyFlush  = time.Second
 	resetPause = time.Second // before beginning again after a settlement failed
+	runPage    = 4096        // runs with a row that are taken over at a time
 )
 
 // errChain says that a settlement of the pump's chain failed; the store logged why.
@@ -31,6 +32,7 @@ type pump struct {
 	d    *Dispatcher
 	log  *failureLog
 
+	wishes   wishes
 	asks     chan func()
 	results  chan result
 	signal   chan struct{} // look again: a settlement failed, or all that were handed in are durable
@@ -74,6 +76,12 @@ type pump struct {
 	turn    int // of probing
 	jobs    []*job
 	known   map[runKey]bool // other runs in memory
+	unread  bool            // the store holds runs that are not in memory …
+	horizon time.Time       // … which are due at this time or later
+	asleep  sleepers        // lanes that are not in memory
+	handed  int64           // settlements handed in since the pump was loaded
+	stored  atomic.Int64    // of which so many are durable
+	quiet   []chan struct{} // to be closed when nothing runs
 	revived map[runKey]int  // last attempts of dead runs that were let go on by settlements still on their way
 	anyDead bool            // the store may hold unresolved letters of this plugin
 }
@@ -90,14 +98,6 @@ func newPump(d *Dispatcher, name string) *pump {
 // now is the time by the dispatcher's clock.
 func (p *pump) now() time.Time { return p.d.opt.Now() }
 
-// ask has fn called by the pump's goroutine.
-func (p *pump) ask(fn func()) {
-	select {
-	case p.asks <- fn:
-	case <-p.gone:
-	}
-}
-
 // run is the pump's life.
 func (p *pump) run() {
 	defer close(p.gone)
@@ -110,6 +110,9 @@ func (p *pump) run() {
 		alarm.Reset(p.nextAlarm())
 		select {
 		case fn := <-p.asks:
+			if p.heed() {
+				p.step() // what was wished for before comes first
+			}
 			fn()
 		case r := <-p.results:
 			p.ended(r)
@@ -139,6 +142,8 @@ func (p *pump) endedToo() {
 
 // step does all that can be done now.
 func (p *pump) step() {
+	p.heed()
+	p.hush()
 	p.log.flush(p.now())
 	if p.loaded && p.chain.Broken() {
 		p.reset(errChain)
@@ -146,6 +151,7 @@ func (p *pump) step() {
 	if p.live == nil || (!p.loaded && !p.load()) {
 		return
 	}
+	p.wantMore(p.now())
 	if p.stale && !p.reread() {
 		return
 	}
@@ -169,6 +175,9 @@ func (p *pump) step() {
 	}
 	p.flush()
 }
+
+// steady reports whether what is in memory is what is stored, so that attempts may begin.
+func (p *pump) steady() bool { return p.loaded && !p.stale }
 
 // idle reports whether nothing may be started.
 func (p *pump) idle() bool {
@@ -206,10 +215,22 @@ func (p *pump) nextStart() time.Time {
 		return time.Time{}
 	case p.health.OnHold && p.running == 0:
 		return p.health.ProbeAt
-	case !p.health.OnHold && len(p.due) > 0:
-		return p.due[0].at
+	case !p.health.OnHold:
+		return p.nextDue(p.now())
 	}
 	return time.Time{}
+}
+
+// nextDue returns when the first lane or run is due, in memory or in the store; zero: none will be. Where those in the store
+// are due already, it is the end of an attempt that makes room for them.
+func (p *pump) nextDue(now time.Time) (at time.Time) {
+	if len(p.due) > 0 {
+		at = p.due[0].at
+	}
+	if p.unread && p.horizon.After(now) && (at.IsZero() || p.horizon.Before(at)) {
+		at = p.horizon
+	}
+	return at
 }
 
 // nextFlush returns when a cursor that moved is to be stored; zero: it did not.
@@ -228,9 +249,10 @@ func (p *pump) ring(now time.Time) {
 		case t.run != nil && t.lane.state() == inbox.LaneParked:
 			t.lane.waits--
 			p.park(t.lane, t.run)
+			p.doze(t.lane, p.handed)
 		case t.run != nil:
 			t.lane.waits--
-			t.lane.tail = append(t.lane.tail, *t.run)
+			t.lane.join(t.run)
 		case t.lane.state() == inbox.LaneRetry && !t.lane.row.DueAt.After(now):
 			t.lane.row.State = inbox.LaneReady
 		}
@@ -263,13 +285,16 @@ func (p *pump) line(l *lane) {
 }
 
 // start makes attempts while there are lanes that may start and room for them. First runs go before others: a
-// replay yields to live traffic.
+// replay yields to live traffic. Nothing starts before runs that were freed are taken over: they may have to go first.
 func (p *pump) start() {
+	if !p.steady() {
+		return
+	}
 	if len(p.lined[0])+len(p.lined[1]) > 0 && !p.onWatch() {
 		return
 	}
 	for i := range p.lined {
-		for p.loaded && len(p.lined[i]) > 0 && p.spare() {
+		for p.steady() && len(p.lined[i]) > 0 && p.spare() {
 			l := p.lined[i][0]
 			p.lined[i] = p.lined[i][1:]
 			l.lined = false

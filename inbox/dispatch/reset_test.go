@@ -225,11 +225,11 @@ type unreadable struct {
 	fails int
 }
 
-func (u *unreadable) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, []inbox.Lane, error) {
+func (u *unreadable) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fails--; u.fails >= 0 {
-		return nil, nil, errors.New("the file cannot be read")
+		return nil, errors.New("the file cannot be read")
 	}
-	return u.Store.Load(ctx, plugin)
+	return u.Store.Record(ctx, plugin)
 }

@@ -121,8 +121,12 @@ func (p *pump) settleOther(l *lane, it *item, decision inbox.Decision, s *inbox.
 	switch decision.Fate {
 	case inbox.Again:
 		it.stored = true
-		p.known[key] = true
 		s.Run = run
+		if p.unread && decision.DueAt.After(p.horizon) {
+			delete(p.known, key) // others that are due before it are still to be read, and it with them
+			break
+		}
+		p.known[key] = true
 		p.wait(l, it, decision.DueAt)
 	case inbox.Dead:
 		step.Add.Dead = 1
@@ -191,33 +195,26 @@ func (p *pump) noteHealth(before inbox.Health, s *inbox.Settlement) {
 func (p *pump) uncount(streak []inbox.Failure, s *inbox.Settlement) {
 	for _, f := range streak[:len(streak)-1] {
 		l := p.lanes[f.Lane]
-		if l != nil && l.state() == inbox.LaneRetry && l.row.Next == f.Seq && l.row.Tries > 0 {
+		if l != nil && l.row != nil && l.row.State != inbox.LaneParked && l.row.Next == f.Seq && l.row.Tries > 0 {
 			l.row.Tries--
+			if l.busy != nil && l.busy.first() { // its next attempt is under way already
+				l.busy.tries = l.row.Tries
+			}
 			s.Uncount = append(s.Uncount, f)
 		}
 	}
 	if s.Lane != nil { // the lane of this very attempt may have been part of the streak before
 		if l := p.lanes[s.Lane.ID]; l != nil && l.row != nil {
 			s.Lane.Tries = l.row.Tries
-			s.Uncount = without(s.Uncount, s.Lane.ID)
 		}
 	}
-}
-
-func without(list []inbox.Failure, id inbox.LaneID) []inbox.Failure {
-	kept := list[:0]
-	for _, f := range list {
-		if f.Lane != id {
-			kept = append(kept, f)
-		}
-	}
-	return kept
 }
 
 // settle hands a settlement to the store. Recording goes on while the program stops, so it ends with no context but
 // the store's own life.
 func (p *pump) settle(s *inbox.Settlement) {
 	s.Plugin, s.Chain = p.name, p.chain
+	p.handed++
 	p.inFlight.Add(1)
 	chain := p.chain
 	done := func(err error) {
@@ -229,6 +226,9 @@ func (p *pump) settle(s *inbox.Settlement) {
 			p.again()
 		case s.Aside != nil:
 			p.d.opt.Aside(p.name)
+		}
+		if err == nil {
+			p.stored.Add(1)
 		}
 		if p.inFlight.Add(-1) == 0 || err != nil {
 			p.again()

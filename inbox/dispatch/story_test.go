@@ -218,7 +218,7 @@ func (s *story) heal() {
 		}
 		jobs, err := s.store.Jobs(ctx, plugin)
 		s.must(err)
-		runs, err := s.store.Runs(ctx, plugin)
+		runs, err := s.store.Runs(ctx, plugin, 0)
 		s.must(err)
 		rec := s.record()
 		return len(letters)+len(jobs)+len(runs) == 0 && rec.Cursor == s.store.Head() && rec.Parked+rec.Retrying+rec.Ready == 0

@@ -47,11 +47,39 @@ func (s *nth) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	return s.Store.Payload(ctx, seq)
 }
 
-func (s *nth) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, []inbox.Lane, error) {
+func (s *nth) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {
 	if err := s.fails(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return s.Store.Load(ctx, plugin)
+	return s.Store.Record(ctx, plugin)
+}
+
+func (s *nth) EachLane(ctx context.Context, plugin string, fn func(inbox.LaneID, inbox.LaneState)) error {
+	if err := s.fails(); err != nil {
+		return err
+	}
+	return s.Store.EachLane(ctx, plugin, fn)
+}
+
+func (s *nth) Lanes(ctx context.Context, plugin string, state inbox.LaneState, limit int) ([]inbox.Lane, error) {
+	if err := s.fails(); err != nil {
+		return nil, err
+	}
+	return s.Store.Lanes(ctx, plugin, state, limit)
+}
+
+func (s *nth) Lane(ctx context.Context, plugin string, id inbox.LaneID) (*inbox.Lane, error) {
+	if err := s.fails(); err != nil {
+		return nil, err
+	}
+	return s.Store.Lane(ctx, plugin, id)
+}
+
+func (s *nth) JobRuns(ctx context.Context, plugin string, job int64) (int, error) {
+	if err := s.fails(); err != nil {
+		return 0, err
+	}
+	return s.Store.JobRuns(ctx, plugin, job)
 }
 
 func (s *nth) SettledAbove(ctx context.Context, plugin string, run, seq int64) ([]int64, error) {
@@ -68,11 +96,11 @@ func (s *nth) Settle(ctx context.Context, st *inbox.Settlement, done func(error)
 	return s.Store.Settle(ctx, st, done)
 }
 
-func (s *nth) Runs(ctx context.Context, plugin string) ([]inbox.Run, error) {
+func (s *nth) Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run, error) {
 	if err := s.fails(); err != nil {
 		return nil, err
 	}
-	return s.Store.Runs(ctx, plugin)
+	return s.Store.Runs(ctx, plugin, limit)
 }
 
 func (s *nth) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
@@ -153,7 +181,7 @@ func sweep(t *testing.T, m inbox.Manifest, n int64) (missed bool) {
 	inboxtest.Eventually(t, "all is settled", func() bool {
 		r.later(2 * time.Second)
 		rec := r.record()
-		runs, err := r.store.Runs(ctx, plugin)
+		runs, err := r.store.Runs(ctx, plugin, 0)
 		return err == nil && len(runs) == 0 && rec.Cursor == 9 && rec.Retrying+rec.Ready == 0
 	})
 	for seq := int64(1); seq <= 9; seq++ {

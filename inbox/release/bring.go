@@ -294,7 +294,7 @@ func (s *Shelf) refused(ctx context.Context, b *book, entry Entry, err error) {
 // standIn has what ran last run in place of a file that was refused, or, if that is the file itself and has never done
 // anything, or was set aside, what ran before it.
 func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
-	record, _, err := s.opt.Keep.Load(ctx, entry.Plugin)
+	record, err := s.opt.Keep.Record(ctx, entry.Plugin)
 	var known map[string]inbox.Suspect
 	if err == nil {
 		known, err = s.known(ctx, entry.Plugin)

@@ -23,7 +23,7 @@ import (
 // Keeper is what is kept of releases.
 type Keeper interface {
 	Register(ctx context.Context, plugin string, from inbox.StartFrom) error
-	Load(ctx context.Context, plugin string) (*inbox.PluginRecord, []inbox.Lane, error)
+	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)
 	SaveRelease(ctx context.Context, r inbox.Release) error
 	SetLive(ctx context.Context, plugin, release string) error
 	Releases(ctx context.Context, plugin string) ([]inbox.Release, error) // newest first

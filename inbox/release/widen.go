@@ -11,7 +11,7 @@ import (
 
 // may returns what is known of a plugin, unless its files would show it more than its operator may have meant.
 func (s *Shelf) may(ctx context.Context, file *found, near string) (*inbox.PluginRecord, error) {
-	record, _, err := s.opt.Keep.Load(ctx, file.release.Plugin)
+	record, err := s.opt.Keep.Record(ctx, file.release.Plugin)
 	if inbox.KindOf(err) == inbox.NotFound { // it has never run
 		return &inbox.PluginRecord{}, orphaned(file, near)
 	}

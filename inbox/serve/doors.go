@@ -99,7 +99,10 @@ func (d *doors) openOwn(flag, address string, base context.Context, handler http
 		name, _, _ := net.SplitHostPort(address) // it was listened on
 		handler = api.LoopbackNames(name, handler)
 	}
-	d.add(flag, l, base, handler)
+	s := d.add(flag, l, base, handler)
+	if flag == "admin" {
+		s.MaxHeaderBytes = maxQuestion
+	}
 	return l.Addr().String(), nil
 }
 
@@ -115,6 +118,10 @@ func listen(flag, address string) (net.Listener, error) {
 	}
 	return l, nil
 }
+
+// maxQuestion is how many bytes of headers, the address among them, an operator may send: a question may name thousands of
+// values. Anybody else may send 64 KiB.
+const maxQuestion = 1 << 20
 
 func (d *doors) add(name string, l net.Listener, base context.Context, handler http.Handler) *http.Server {
 	s := &http.Server{

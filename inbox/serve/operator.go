@@ -66,6 +66,15 @@ func Terms(ctx context.Context, st *store.Store, s *config.Settings, plugin, id 
 	return terms, nil
 }
 
+// Manifest returns the manifest of a release of a plugin, as it was agreed on when the release was made.
+func Manifest(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) (*inbox.Manifest, error) {
+	a, err := agreement(ctx, st, s, plugin, id)
+	if err != nil {
+		return nil, err
+	}
+	return &a.Manifest, nil
+}
+
 func agreement(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) (*release.Agreement, error) {
 	if id == "" {
 		c, err := release.ReadCandidate(filepath.Join(s.Plugins, plugin+".wasm"))
@@ -116,6 +125,9 @@ func (h *house) Changed(plugin string) {
 		h.shelf.Reload(plugin)
 	}
 }
+
+// Halt has the plugin's pump start nothing more, and waits for what is under way, at most until ctx is done.
+func (h *house) Halt(ctx context.Context, plugin string) { h.dispatch.Pause(ctx, plugin) }
 
 // Resume ends the pause that the server began with.
 func (h *house) Resume() { h.dispatch.Resume() }

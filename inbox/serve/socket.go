@@ -59,7 +59,8 @@ func (h *house) openSocket(d *doors, base context.Context, operator http.Handler
 		}
 		made()
 	})
-	d.add("socket", l, base, operator).ConnContext = api.PeerActor
+	s := d.add("socket", l, base, operator)
+	s.ConnContext, s.MaxHeaderBytes = api.PeerActor, maxQuestion
 	d.at.Socket = path
 	return nil
 }

@@ -2,9 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
 
 	"inbox/inbox"
 )
@@ -12,46 +13,119 @@ import (
 // LetterFilter selects dead letters by their events. Its Plugin is the one in which they died.
 type LetterFilter struct {
 	inbox.Filter
-	Resolved bool // also those that were dealt with
+	Resolved   bool      // also those that were dealt with
+	Run        int64     // those of this replay; 0: whatever the run
+	DiedBefore time.Time // zero: whenever they died
+
+	// Manifest returns what is in force for a plugin: what it does not want does not wait behind a parked lane. Without one
+	// every event of the lane counts.
+	Manifest func(plugin string) (*inbox.Manifest, error)
 }
+
+// Bounds of one look at the letters.
+const (
+	letterPage = 500
+	letterSeqs = 1000 // seqs by which letters are looked up; of more the letters are looked through
+)
 
 // Letters returns dead letters with their events, the newest deaths first. The reason of the attempt they died of is
 // among them and may hold personal data.
 func (s *Store) Letters(ctx context.Context, f LetterFilter) ([]inbox.Letter, error) {
-	found, err := s.findLetters(ctx, &f)
-	if err != nil {
-		return nil, err
-	}
 	list := []inbox.Letter{}
-	for i := range found {
-		l := &found[i]
-		ok, err := s.selected(ctx, &f.Filter, &l.Event)
+	err := s.EachLetter(ctx, f, func(l *inbox.Letter) error {
+		list = append(list, *l)
+		return nil
+	})
+	return list, err
+}
+
+// EachLetter calls fn for the letters of [Store.Letters], which are read page by page.
+func (s *Store) EachLetter(ctx context.Context, f LetterFilter, fn func(*inbox.Letter) error) error {
+	return s.eachLetter(ctx, &f, byDeath, s.newWaitCounter(f.Manifest), fn)
+}
+
+// letterOrder is in which order letters are read.
+type letterOrder int
+
+const (
+	byDeath letterOrder = iota // the newest deaths first
+	byEvent                    // plugin by plugin in the order of the log; only open ones
+)
+
+// letterMark is the place of a letter in both orders.
+type letterMark struct{ died, seq, plugin, run, attempt int64 }
+
+func (s *Store) eachLetter(ctx context.Context, f *LetterFilter, order letterOrder, waits *waitCounter, fn func(*inbox.Letter) error) error {
+	q, err := s.lettersQuery(ctx, f, order)
+	if err != nil {
+		return err
+	}
+	for n := 0; ; {
+		page, err := q.page(ctx, s)
+		if err != nil {
+			return err
+		}
+		last := len(page) < letterPage || q.whole
+		if page, err = s.selectLetters(ctx, f, page); err != nil {
+			return err
+		}
+		if f.Limit > 0 {
+			page = page[:min(len(page), f.Limit-n)]
+		}
+		if err := waits.count(ctx, page); err != nil {
+			return err
+		}
+		for i := range page {
+			if err := fn(&page[i]); err != nil {
+				return err
+			}
+		}
+		if n += len(page); last || f.Limit > 0 && n == f.Limit {
+			return ctx.Err()
+		}
+	}
+}
+
+// selectLetters keeps what only the program can tell.
+func (s *Store) selectLetters(ctx context.Context, f *LetterFilter, page []inbox.Letter) ([]inbox.Letter, error) {
+	kept := page[:0]
+	for i := range page {
+		if len(f.Seqs) > letterSeqs {
+			if _, ok := slices.BinarySearch(f.Seqs, page[i].Seq); !ok {
+				continue
+			}
+		}
+		ok, err := s.selected(ctx, &f.Filter, &page[i].Event)
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
-			continue
-		}
-		if l.Parks && l.Resolution == inbox.Unresolved {
-			if l.Waiting, err = s.waitingBehind(ctx, l.Lane, l.Seq); err != nil {
-				return nil, err
-			}
-		}
-		if list = append(list, *l); len(list) == f.Limit {
-			break
+		if ok {
+			kept = append(kept, page[i])
 		}
 	}
-	return list, nil
+	return kept, nil
 }
 
-// findLetters returns the letters that the columns select.
-func (s *Store) findLetters(ctx context.Context, f *LetterFilter) ([]inbox.Letter, error) {
+// lettersQuery is what the columns can tell of a filter, and how far its letters were read.
+type lettersQuery struct {
+	text  string
+	args  []any
+	order letterOrder
+	mark  letterMark
+	whole bool // so few can match that they are read at once
+}
+
+func (s *Store) lettersQuery(ctx context.Context, f *LetterFilter, order letterOrder) (*lettersQuery, error) {
 	events := f.Filter
 	events.Plugin = "" // here it names whose letters, not who attempted the event
+	if slices.Sort(f.Seqs); len(f.Seqs) > letterSeqs {
+		events.Seqs, events.After, events.Before = nil, max(events.After, f.Seqs[0]-1), f.Seqs[len(f.Seqs)-1]+1
+	}
 	sel, err := s.choose(ctx, &events)
 	if err != nil {
 		return nil, err
 	}
+	sel.named()
 	if f.Plugin != "" {
 		p, err := s.pluginID(ctx, f.Plugin)
 		if err != nil {
@@ -62,98 +136,138 @@ func (s *Store) findLetters(ctx context.Context, f *LetterFilter) ([]inbox.Lette
 	if !f.Resolved {
 		sel.and("d.resolution = ''")
 	}
-	limit := -1
-	if sel.plain() && f.Limit > 0 {
-		limit = f.Limit
+	if f.Run != 0 {
+		sel.and("d.run = ? AND d.run > 0", f.Run)
 	}
-	var list []inbox.Letter
-	err = s.each(ctx, `SELECT `+eventColumns+`, p.name, d.run, d.attempt, d.mode, d.key, d.parks, d.result, d.died_at, d.resolution,
-			coalesce(d.resolved_at, 0), coalesce(a.host_words, 0), `+contentColumns("c")+`
-		FROM dead d JOIN events e ON e.seq = d.seq JOIN plugins p ON p.id = d.plugin
+	if !f.DiedBefore.IsZero() {
+		sel.and("d.died_at < ?", millis(f.DiedBefore))
+	}
+	q := &lettersQuery{order: order, mark: letterMark{died: math.MaxInt64}, whole: sel.narrow, args: append([]any{sel.low, sel.high}, sel.args...)}
+	from := "dead d INDEXED BY " + f.index() + " CROSS JOIN events e ON e.seq = d.seq"
+	after := "(d.died_at, d.seq, d.plugin, d.run, d.attempt) < (?, ?, ?, ?, ?)"
+	sorted := "d.died_at DESC, d.seq DESC, d.plugin DESC, d.run DESC, d.attempt DESC LIMIT ?"
+	switch {
+	case order == byEvent:
+		from = "dead d INDEXED BY dead_open CROSS JOIN events e ON e.seq = d.seq"
+		after, sorted = "(d.plugin, d.seq, d.run) > (?, ?, ?)", "d.plugin, d.seq, d.run LIMIT ?"
+		q.mark, q.whole = letterMark{}, false
+	case sel.byKey:
+		from = "events e INDEXED BY events_by_key CROSS JOIN dead d ON d.plugin IN (SELECT id FROM plugins) AND d.seq = e.seq"
+	case sel.narrow:
+		from = "events e CROSS JOIN dead d ON d.plugin IN (SELECT id FROM plugins) AND d.seq = e.seq"
+	}
+	q.text = `SELECT ` + eventColumns + `, p.name, d.plugin, d.run, d.attempt, d.mode, d.key, d.parks, d.result, d.died_at, d.resolution,
+			coalesce(d.resolved_at, 0), coalesce(a.host_words, 0), ` + contentColumns("c") + `
+		FROM ` + from + ` JOIN plugins p ON p.id = d.plugin
 		LEFT JOIN attempts a ON a.plugin = d.plugin AND a.seq = d.seq AND a.run = d.run AND a.attempt = d.attempt
 		LEFT JOIN contents c ON c.id = a.reason_id
-		WHERE d.seq > ? AND d.seq <= ?`+sel.where+` ORDER BY d.died_at DESC, d.seq DESC, d.plugin, d.run DESC, d.attempt DESC LIMIT ?`,
-		append(append([]any{sel.low, sel.high}, sel.args...), limit), func(row scanner) error {
-			var l inbox.Letter
-			var died, resolved int64
-			var reason content
-			if err := scanEvent(row, &l.Event, append([]any{&l.Plugin, &l.Run, &l.Attempt, &l.Lane.Mode, &l.Lane.Key, &l.Parks, &l.Result, &died,
-				&l.Resolution, &resolved, &l.HostWords}, reason.into()...)...); err != nil {
-				return err
-			}
-			l.Seq, l.Reason, l.DiedAt, l.ResolvedAt = l.Event.Seq, string(reason.text()), fromMillis(died), fromMillis(resolved)
-			list = append(list, l)
-			return nil
-		})
+		WHERE e.seq > ? AND e.seq <= ?` + sel.where + ` AND ` + after + ` ORDER BY ` + sorted
+	return q, nil
+}
+
+// index is the index that has the letters in the order of their deaths.
+func (f *LetterFilter) index() string {
+	switch {
+	case f.Run != 0:
+		return "dead_by_run"
+	case f.Resolved:
+		return "dead_by_death"
+	}
+	return "dead_open_by_death"
+}
+
+// page reads the next letters.
+func (q *lettersQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, error) {
+	m := &q.mark
+	args := append(slices.Clone(q.args), m.died, m.seq, m.plugin, m.run, m.attempt)
+	if q.order == byEvent {
+		args = append(slices.Clone(q.args), m.plugin, m.seq, m.run)
+	}
+	limit := letterPage
+	if q.whole {
+		limit = -1
+	}
+	var list []inbox.Letter
+	err := s.each(ctx, q.text, append(args, limit), func(row scanner) error {
+		var l inbox.Letter
+		var died, resolved int64
+		var reason content
+		if err := scanEvent(row, &l.Event, append([]any{&l.Plugin, &m.plugin, &l.Run, &l.Attempt, &l.Lane.Mode, &l.Lane.Key, &l.Parks, &l.Result, &died,
+			&l.Resolution, &resolved, &l.HostWords}, reason.into()...)...); err != nil {
+			return err
+		}
+		m.died, m.seq, m.run, m.attempt = died, l.Event.Seq, l.Run, int64(l.Attempt)
+		l.Seq, l.Reason, l.DiedAt, l.ResolvedAt = l.Event.Seq, string(reason.text()), fromMillis(died), fromMillis(resolved)
+		list = append(list, l)
+		return nil
+	})
 	return list, err
 }
 
-// Retry lets a dead delivery go on. When its lane is parked behind it, the lane's whole sequence goes on in order. When
-// the lane has gone on without it, it joins the lane's tail. It is a Conflict when the delivery is not dead.
-func (s *Store) Retry(ctx context.Context, who Actor, plugin string, seq, run int64) error {
-	return s.resolveDead(ctx, who, plugin, seq, run, inbox.Retried)
-}
-
-// Discard gives a dead delivery up. When its lane is parked behind it, the lane goes on with the next event. It is a
-// Conflict when the delivery is not dead.
-func (s *Store) Discard(ctx context.Context, who Actor, plugin string, seq, run int64) error {
-	return s.resolveDead(ctx, who, plugin, seq, run, inbox.Discarded)
-}
-
-func (s *Store) resolveDead(ctx context.Context, who Actor, plugin string, seq, run int64, how inbox.Resolution) error {
-	return s.write(ctx, func(t *tx) error {
-		p, err := t.plugin(plugin)
-		if err != nil {
-			return err
+// OpenLetters calls fn for the letters that nobody dealt with, page by page, plugin by plugin in the order of the log. fn may
+// deal with them. What waits behind them is counted if the filter has a manifest.
+func (s *Store) OpenLetters(ctx context.Context, f LetterFilter, fn func([]inbox.Letter) error) error {
+	f.Resolved = false
+	var waits *waitCounter
+	if f.Manifest != nil {
+		waits = s.newWaitCounter(f.Manifest)
+	}
+	var page []inbox.Letter
+	err := s.eachLetter(ctx, &f, byEvent, waits, func(l *inbox.Letter) error {
+		if page = append(page, *l); len(page) < letterPage {
+			return nil
 		}
-		var d inbox.DeadLetter
-		var digest []byte
-		err = t.get(`SELECT d.attempt, d.mode, d.key, d.parks, substr(e.digest, 1, 5) FROM dead d JOIN events e ON e.seq = d.seq
-			WHERE d.plugin = ? AND d.seq = ? AND d.run = ? AND d.resolution = ''`, p, seq, run).
-			Scan(&d.Attempt, &d.Lane.Mode, &d.Lane.Key, &d.Parks, &digest)
-		if errors.Is(err, sql.ErrNoRows) {
-			return inbox.Errorf(inbox.Conflict, "", "event %d is not dead in plugin %s", seq, plugin).WithHint("`inbox dead list` shows what is")
-		}
-		if err != nil {
-			return fmt.Errorf("read the dead letter of event %d: %w", seq, err)
-		}
-		if err := t.resolve(p, seq, run, how); err != nil {
-			return err
-		}
-		switch {
-		case d.Parks:
-			err = t.unpark(p, d.Lane, seq, how)
-		case how == inbox.Retried:
-			err = t.putRun(p, &inbox.Run{Seq: seq, Run: run, Lane: d.Lane, DueAt: fromMillis(t.now), Attempt: d.Attempt})
-		}
-		if err != nil {
-			return err
-		}
-		action := "retry"
-		if how == inbox.Discarded {
-			action = "discard"
-		}
-		return t.audit(who, action, fmt.Sprintf("event %s in plugin %s", inbox.EventID(seq, digest), plugin))
+		full := page
+		page = nil
+		return fn(full)
 	})
+	if err != nil || len(page) == 0 {
+		return err
+	}
+	return fn(page)
 }
 
-// unpark lets a parked lane go on: with its dead event, or after it.
-func (t *tx) unpark(p int64, id inbox.LaneID, seq int64, how inbox.Resolution) error {
-	set := `state = 'ready', tries = 0`
-	if how == inbox.Discarded {
-		set = `state = 'ready', next = next + 1, attempt = 0, tries = 0`
+// NewestDeath returns the first time after every death that nobody dealt with, zero when there is none.
+func (s *Store) NewestDeath(ctx context.Context) (time.Time, error) {
+	var died int64
+	err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(died_at), -1) FROM dead INDEXED BY dead_open_by_death WHERE resolution = ''`).Scan(&died)
+	if err != nil || died < 0 {
+		return time.Time{}, readError(err)
 	}
-	res, err := t.exec(`UPDATE lanes SET `+set+` WHERE plugin = ? AND mode = ? AND key = ? AND state = 'parked' AND next = ?`,
-		p, id.Mode, id.Key, seq)
-	if err != nil {
-		return err
+	return fromMillis(died + 1), nil
+}
+
+// LettersOf returns the open letters of runs, in the order of the log; those that are not dead are left out.
+func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox.Letter, error) {
+	type run struct {
+		plugin string
+		seq    int64
+		run    int64
 	}
-	n, err := res.RowsAffected()
-	if err != nil {
-		return err
+	asked := map[run]bool{}
+	seqs := make([]int64, 0, len(refs))
+	for i := range refs {
+		asked[run{refs[i].Plugin, refs[i].Seq, refs[i].Run}] = true
+		seqs = append(seqs, refs[i].Seq)
 	}
-	if n != 1 {
-		return inbox.Errorf(inbox.Internal, "", "lane %s of a parking dead letter is not parked", id.Key).WithHint("run `inbox db check`")
+	var list []inbox.Letter
+	for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(seqs))), letterSeqs) {
+		f := LetterFilter{Filter: inbox.Filter{Seqs: part}}
+		err := s.eachLetter(ctx, &f, byDeath, nil, func(l *inbox.Letter) error {
+			if asked[run{l.Plugin, l.Seq, l.Run}] {
+				list = append(list, *l)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	return nil
+	slices.SortFunc(list, func(a, b inbox.Letter) int {
+		if c := strings.Compare(a.Plugin, b.Plugin); c != 0 {
+			return c
+		}
+		return int(a.Seq - b.Seq)
+	})
+	return list, nil
 }

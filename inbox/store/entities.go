@@ -59,6 +59,7 @@ func (s *Store) chooseEntities(ctx context.Context, f *EntityFilter) (newest, ev
 	if events, err = s.choose(ctx, &inner); err != nil {
 		return nil, nil, err
 	}
+	events.named()
 	outer := inbox.Filter{Mode: f.Mode, Key: f.Key, After: f.After, Before: f.Before, Newest: true}
 	if events.plain() {
 		outer.Limit = f.Limit

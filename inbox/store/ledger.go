@@ -30,41 +30,89 @@ func (s *Store) Register(ctx context.Context, plugin string, from inbox.StartFro
 	})
 }
 
-// Load returns where a plugin stands, and its lanes that lag. The figures of the record that need counting are only
-// in Plugins.
+// Load returns where a plugin stands, as [Store.Record], and all its lanes that lag.
 func (s *Store) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, []inbox.Lane, error) {
+	r, err := s.Record(ctx, plugin)
+	if err != nil {
+		return nil, nil, err
+	}
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
 		return nil, nil, err
+	}
+	lanes, err := s.lanes(ctx, `WHERE plugin = ?`, p)
+	return r, lanes, err
+}
+
+// Record returns where a plugin stands, by a read that costs the same however much waits in it. The figures of the record
+// that need counting are only in Plugins; Dead is 1 when there is any.
+func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return nil, err
 	}
 	r := inbox.PluginRecord{Name: plugin}
 	var created, probe int64
 	var held sql.NullInt64
 	err = s.readers.QueryRowContext(ctx, `SELECT created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, keying, held_at,
-		hold_reason, probe_at, probes, (SELECT count(*) FROM dead WHERE plugin = plugins.id AND resolution = '') FROM plugins WHERE id = ?`, p).
+		hold_reason, probe_at, probes, EXISTS (SELECT 1 FROM dead WHERE plugin = plugins.id AND resolution = '') FROM plugins WHERE id = ?`, p).
 		Scan(&created, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.Keying, &held,
 			&r.Health.Reason, &probe, &r.Health.Probes, &r.Dead)
 	if err != nil {
-		return nil, nil, readError(err)
+		return nil, readError(err)
 	}
 	r.CreatedAt, r.Health.ProbeAt = fromMillis(created), fromMillis(probe)
 	if held.Valid {
 		r.Health.OnHold, r.Health.Since = true, fromMillis(held.Int64)
 	}
+	return &r, nil
+}
+
+// EachLane calls fn for every lane of a plugin that lags.
+func (s *Store) EachLane(ctx context.Context, plugin string, fn func(inbox.LaneID, inbox.LaneState)) error {
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return err
+	}
+	return s.each(ctx, `SELECT mode, key, state FROM lanes WHERE plugin = ?`, []any{p}, func(row scanner) error {
+		var id inbox.LaneID
+		var state inbox.LaneState
+		if err := row.Scan(&id.Mode, &id.Key, &state); err != nil {
+			return err
+		}
+		fn(id, state)
+		return nil
+	})
+}
+
+// Lanes returns up to limit lanes of a plugin in a state, those with the oldest next event first; a limit of 0 is none.
+func (s *Store) Lanes(ctx context.Context, plugin string, state inbox.LaneState, limit int) ([]inbox.Lane, error) {
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		limit = -1
+	}
+	return s.lanes(ctx, `INDEXED BY lanes_by_state WHERE plugin = ? AND state = ? ORDER BY next, mode, key LIMIT ?`, p, state, limit)
+}
+
+func (s *Store) lanes(ctx context.Context, where string, args ...any) ([]inbox.Lane, error) {
 	var lanes []inbox.Lane
-	err = s.each(ctx, `SELECT `+laneColumns+` FROM lanes WHERE plugin = ?`, []any{p}, func(row scanner) error {
+	err := s.each(ctx, `SELECT `+laneColumns+` FROM lanes `+where, args, func(row scanner) error {
 		lanes = append(lanes, inbox.Lane{})
 		return scanLane(row, &lanes[len(lanes)-1])
 	})
-	return &r, lanes, err
+	return lanes, err
 }
 
-const laneColumns = `mode, key, next, state, due_at, attempt, tries, since`
+const laneColumns = `mode, key, next, state, due_at, attempt, tries, since,
+	EXISTS (SELECT 1 FROM runs r WHERE r.plugin = lanes.plugin AND r.mode = lanes.mode AND r.key = lanes.key AND r.waits = 1)`
 
 func scanLane(row scanner, l *inbox.Lane) error {
 	var due sql.NullInt64
 	var since int64
-	if err := row.Scan(&l.ID.Mode, &l.ID.Key, &l.Next, &l.State, &due, &l.Attempt, &l.Tries, &since); err != nil {
+	if err := row.Scan(&l.ID.Mode, &l.ID.Key, &l.Next, &l.State, &due, &l.Attempt, &l.Tries, &since, &l.Waits); err != nil {
 		return err
 	}
 	l.DueAt, l.Since = fromMillis(due.Int64), fromMillis(since)
@@ -101,13 +149,36 @@ func (s *Store) SettledAbove(ctx context.Context, plugin string, run, seq int64)
 	return seqs, err
 }
 
-// Runs returns the runs of a plugin that are due at a time.
-func (s *Store) Runs(ctx context.Context, plugin string) ([]inbox.Run, error) {
+// Runs returns up to limit runs of a plugin that do not wait behind a lane, by due time, run and seq; a limit of 0 is none.
+func (s *Store) Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
 		return nil, err
 	}
-	return s.runs(ctx, plugin, `WHERE plugin = ? AND waits = 0 ORDER BY due_at, job, seq`, p)
+	if limit <= 0 {
+		limit = -1
+	}
+	return s.runs(ctx, plugin, `INDEXED BY runs_due WHERE plugin = ? AND waits = 0 ORDER BY due_at, run, seq LIMIT ?`, p, limit)
+}
+
+// GoesOn reports whether the first run of an event in a plugin has a row: it died, its lane went on, and it was retried.
+func (s *Store) GoesOn(ctx context.Context, plugin string, seq int64) (yes bool, err error) {
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return false, err
+	}
+	err = s.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM runs WHERE plugin = ? AND seq = ? AND run = 0)`, p, seq).Scan(&yes)
+	return yes, readError(err)
+}
+
+// JobRuns returns how many runs of a replay in a plugin are to be made that have a row and do not wait behind a lane.
+func (s *Store) JobRuns(ctx context.Context, plugin string, job int64) (n int, err error) {
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return 0, err
+	}
+	err = s.readers.QueryRowContext(ctx, `SELECT count(*) FROM runs INDEXED BY runs_of_job WHERE plugin = ? AND job = ? AND waits = 0`, p, job).Scan(&n)
+	return n, readError(err)
 }
 
 func (s *Store) runs(ctx context.Context, plugin, where string, args ...any) ([]inbox.Run, error) {
@@ -136,6 +207,11 @@ func (s *Store) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
 		return nil, err
 	}
 	return s.jobs(ctx, `WHERE state = 'running' AND id IN (SELECT job FROM job_parts WHERE plugin = ?) ORDER BY id`, p)
+}
+
+// RunningJobs returns the replays that are running, newest first.
+func (s *Store) RunningJobs(ctx context.Context) ([]inbox.Job, error) {
+	return s.jobs(ctx, `WHERE state = 'running' ORDER BY id DESC`)
 }
 
 // Job returns one replay, a NotFound error when there is none.

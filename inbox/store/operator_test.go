@@ -84,7 +84,7 @@ func TestARetriedDeliveryWhoseLaneWentOnIsDueAtOnce(t *testing.T) {
 	w.run(1, inbox.Dead, false)
 	w.run(1, inbox.Done, false)
 	w.resolve(w.events[0], 0, inbox.Retried)
-	runs, err := w.s.Runs(ctx, "p")
+	runs, err := w.s.Runs(ctx, "p", 0)
 	if err != nil || len(runs) != 1 || runs[0].Seq != first || runs[0].Run != 0 || runs[0].Job != 0 || runs[0].Attempt != 1 ||
 		runs[0].Tries != 0 || runs[0].DueAt.IsZero() {
 		t.Errorf("runs %+v, %v", runs, err)

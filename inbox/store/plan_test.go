@@ -15,7 +15,7 @@ import (
 
 // small are the tables that do not grow with the log, and those that are read as a whole on purpose: copies for its sum,
 // audit from its newest row on.
-var small = []string{"plugins", "p", "jobs", "job_parts", "refused", "refused_dropped", "copies", "digest_runs", "releases", "audit", "json_each", "sqlite_master"}
+var small = []string{"plugins", "p", "jobs", "job_parts", "refused", "refused_dropped", "copies", "digest_runs", "releases", "audit", "json_each", "j", "x", "sqlite_master"}
 
 // TestNoQueryReadsAWholeTable runs everything the store can do and looks at the plan of every statement that was run. The
 // laws of Check are not among them: they read everything.
@@ -43,19 +43,23 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",                  // the log, piece by piece
-		"SEARCH e USING INDEX events_by_key (mode=? AND key=? AND seq>? AND seq<?)", // a lane's events, an entity's
-		"SEARCH attempts USING PRIMARY KEY (plugin=? AND seq>?)",                    // what was settled above the cursor
-		"SEARCH lanes USING PRIMARY KEY (plugin=? AND mode=? AND key=?)",            // a lane
-		"SEARCH runs USING INDEX runs_waiting (plugin=? AND mode=? AND key=?)",      // what waits behind it
-		"SEARCH e USING INTEGER PRIMARY KEY (rowid=?)",                              // an event
-		"SEARCH events USING INDEX events_by_key (mode=? AND key=?)",                // what came before an arrival
-		"SEARCH n USING COVERING INDEX events_by_key (mode=? AND key=? AND seq>?)",  // the newest of a key
-		"SEARCH digest_entries USING PRIMARY KEY (run=? AND hash=?)",                // a sealed duplicate
-		"SEARCH json_each VIRTUAL TABLE INDEX 1:",                                   // many seqs as one value
-		"SEARCH d USING INDEX dead_open (plugin=? AND seq>? AND seq<?)",             // dead letters of a plugin
-		"SEARCH a USING PRIMARY KEY (plugin=? AND seq=?)",                           // an event's attempts
-		"SEARCH c USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",                    // a payload
+		"SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",                               // the log, piece by piece
+		"SEARCH e USING INDEX events_by_key (mode=? AND key=? AND seq>? AND seq<?)",              // a lane's events, an entity's
+		"SEARCH attempts USING PRIMARY KEY (plugin=? AND seq>?)",                                 // what was settled above the cursor
+		"SEARCH lanes USING PRIMARY KEY (plugin=? AND mode=? AND key=?)",                         // a lane
+		"SEARCH runs USING INDEX runs_waiting (plugin=? AND mode=? AND key=?)",                   // what waits behind it
+		"SEARCH e USING INTEGER PRIMARY KEY (rowid=?)",                                           // an event
+		"SEARCH events USING INDEX events_by_key (mode=? AND key=?)",                             // what came before an arrival
+		"SEARCH n USING COVERING INDEX events_by_key (mode=? AND key=? AND seq>?)",               // the newest of a key
+		"SEARCH digest_entries USING PRIMARY KEY (run=? AND hash=?)",                             // a sealed duplicate
+		"SEARCH json_each VIRTUAL TABLE INDEX 1:",                                                // many seqs as one value
+		"SEARCH d USING INDEX dead_open_by_death ((died_at,seq,plugin,run,attempt)<(?,?,?,?,?))", // dead letters, the newest first
+		"SEARCH d USING INDEX dead_by_run (run=? AND (died_at,seq,plugin)<(?,?,?))",              // those of a replay
+		"SEARCH d USING INDEX dead_open ((plugin,seq,run)>(?,?,?))",                              // open ones in the order of the log
+		"SEARCH lanes USING INDEX lanes_by_state (plugin=? AND state=?)",                         // lanes to go on with
+		"SEARCH runs USING INDEX runs_due (plugin=?)",                                            // runs to go on with
+		"SEARCH a USING PRIMARY KEY (plugin=? AND seq=?)",                                        // an event's attempts
+		"SEARCH c USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",                                 // a payload
 	} {
 		if !seen[want] && !strings.Contains(want, "json_each") {
 			t.Errorf("no statement has the step %q", want)
@@ -133,6 +137,18 @@ func everything(t *testing.T, w *world) {
 		must(t, "find", err)
 		_, err = s.Letters(ctx, store.LetterFilter{Filter: f})
 		must(t, "letters", err)
+		_, err = s.Letters(ctx, store.LetterFilter{Filter: f, Resolved: true})
+		must(t, "letters", err)
+		_, err = s.Letters(ctx, store.LetterFilter{Filter: f, Run: 1, Resolved: true})
+		must(t, "letters", err)
+		for _, words := range [][]string{{"retry"}, {"waiting", "pending"}, {"dead"}, {"held"}, {"ok", "discarded"}} {
+			err = s.EachDelivery(ctx, store.DeliveryFilter{Filter: f, Outcomes: words}, func(*store.Delivery) error { return nil })
+			must(t, "deliveries", err)
+		}
+		_, _, err = s.Forecast(ctx, &inbox.Job{Filter: f, Upto: 40}, "p", nil)
+		must(t, "forecast", err)
+		err = s.OpenLetters(ctx, store.LetterFilter{Filter: f}, func([]inbox.Letter) error { return nil })
+		must(t, "letters", err)
 		_, err = s.Entities(ctx, store.EntityFilter{Filter: f, Open: true, OlderThan: 1})
 		must(t, "entities", err)
 	}
@@ -190,13 +206,18 @@ func reads(t *testing.T, w *world, id inbox.LaneID) {
 		"payload":    func() (any, error) { return s.Payload(ctx, 2) },
 		"settled":    func() (any, error) { return s.SettledAbove(ctx, "p", 0, 0) },
 		"replayed":   func() (any, error) { return s.SettledAbove(ctx, "p", 1, 0) },
-		"runs":       func() (any, error) { return s.Runs(ctx, "p") },
+		"runs":       func() (any, error) { return s.Runs(ctx, "p", 0) },
 		"jobs":       func() (any, error) { return s.Jobs(ctx, "p") },
 		"all jobs":   func() (any, error) { return s.Jobs(ctx, "") },
 		"dead":       func() (any, error) { return s.Dead(ctx, "p", 2) },
 		"timeline":   func() (any, error) { return s.EntityTrace(ctx, id.Mode, id.Key) },
 		"plugins":    func() (any, error) { return s.Plugins(ctx) },
 		"releases":   func() (any, error) { return s.Releases(ctx, "p") },
+		"letters of": func() (any, error) { return s.LettersOf(ctx, []inbox.DeadLetter{{Plugin: "p", Seq: 2}}) },
+		"ready":      func() (any, error) { return s.Lanes(ctx, "p", inbox.LaneReady, 5) },
+		"goes on":    func() (any, error) { return s.GoesOn(ctx, "p", 3) },
+		"of a job":   func() (any, error) { return s.JobRuns(ctx, "p", 1) },
+		"each lane":  func() (any, error) { return nil, s.EachLane(ctx, "p", func(inbox.LaneID, inbox.LaneState) {}) },
 		"stats":      func() (any, error) { return s.Stats(ctx) },
 		"audit":      func() (any, error) { return s.AuditLog(ctx, inbox.AuditFilter{Limit: 5}) },
 		"refused":    func() (any, error) { return s.RefusedList(ctx, "q", 5) },

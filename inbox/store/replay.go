@@ -19,6 +19,9 @@ func (s *Store) CreateJob(ctx context.Context, who Actor, j *inbox.Job) error {
 		job.Only = inbox.OnlyAll
 	}
 	job.Plugins = slices.Compact(slices.Sorted(slices.Values(job.Plugins)))
+	if len(job.Filter.Seqs) > 0 { // it is searched by them often
+		job.Filter.Seqs = slices.Compact(slices.Sorted(slices.Values(job.Filter.Seqs)))
+	}
 	switch {
 	case len(job.Plugins) == 0:
 		return inbox.Errorf(inbox.Invalid, "", "a replay needs a plugin").WithHint("`inbox plugin list` shows them")

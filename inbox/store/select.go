@@ -17,6 +17,7 @@ import (
 const (
 	scanChunk = 5000 // seqs
 	scanRows  = 500  // events
+	scanSeqs  = 500  // seqs that a filter names
 )
 
 // ofMode is a condition on the mode of events e that keeps the planner from the index of keys: it would read half the log
@@ -27,7 +28,8 @@ const ofMode = "+e.mode = ?"
 // then what only the program can tell.
 type selection struct {
 	*inbox.Filter
-	low, high int64 // low < seq <= high
+	low, high int64   // low < seq <= high
+	seqs      []int64 // those that the filter names, ascending; nil: it names none
 	where     string
 	args      []any
 	byKey     bool // the index of keys finds the events
@@ -54,23 +56,19 @@ func (s *Store) choose(ctx context.Context, f *inbox.Filter) (*selection, error)
 		}
 		sel.high = min(sel.high, at-1)
 	}
-	if len(f.Seqs) > 0 {
-		sel.low, sel.high = max(sel.low, slices.Min(f.Seqs)-1), min(sel.high, slices.Max(f.Seqs))
+	if n := len(f.Seqs); n > 0 {
+		if sel.seqs = f.Seqs; !slices.IsSorted(sel.seqs) {
+			sel.seqs = slices.Sorted(slices.Values(f.Seqs))
+		}
+		sel.low, sel.high = max(sel.low, sel.seqs[0]-1), min(sel.high, sel.seqs[n-1])
 	}
-	sel.narrow = sel.byKey || len(f.Seqs) > 0
+	sel.narrow = sel.byKey || len(sel.seqs) > 0
 	return sel, s.conditions(ctx, sel)
 }
 
 // conditions fills in what the columns can answer.
 func (s *Store) conditions(ctx context.Context, sel *selection) error {
 	f := sel.Filter
-	if len(f.Seqs) > 0 { // as one value: a statement takes a bounded number of them
-		list, err := json.Marshal(f.Seqs)
-		if err != nil {
-			return fmt.Errorf("select by seq: %w", err)
-		}
-		sel.and("e.seq IN (SELECT value FROM json_each(?))", string(list))
-	}
 	switch {
 	case f.Mode == "" && sel.byKey: // the index begins with the mode
 		sel.and("e.mode IN (?, ?)", inbox.Live, inbox.Test)
@@ -85,9 +83,17 @@ func (s *Store) conditions(ctx context.Context, sel *selection) error {
 	if f.CustomerReference != "" {
 		sel.and("e.customer_reference = ?", f.CustomerReference)
 	}
-	sel.anyOf("e.event", f.Events)
-	sel.anyOf("e.event_type", f.EventTypes)
-	sel.anyOf("e.source", f.Sources)
+	if n := len(f.Where); n > maxPointers {
+		return inbox.Errorf(inbox.Invalid, "", "where has %d JSON pointers, which are too many: at most %d", n, maxPointers).WithHint("several values of one pointer are alternatives, and have no such bound")
+	}
+	for _, one := range []struct {
+		column string
+		values []string
+	}{{"e.event", f.Events}, {"e.event_type", f.EventTypes}, {"e.source", f.Sources}} {
+		if err := sel.anyOf(one.column, one.values); err != nil {
+			return err
+		}
+	}
 	if f.Plugin != "" {
 		p, err := s.pluginID(ctx, f.Plugin)
 		if err != nil {
@@ -104,23 +110,47 @@ func (sel *selection) and(condition string, args ...any) {
 	sel.args = append(sel.args, args...)
 }
 
-// anyOf adds the condition that a column is one of the values, or begins with one that ends in "*".
-func (sel *selection) anyOf(column string, values []string) {
+// Bounds of a filter. Every event that is looked at is held against each pattern and each pointer.
+const (
+	maxPatterns = 100 // names that end in "*", of one field
+	maxPointers = 100 // of --where; each may have any number of values
+)
+
+// anyOf adds the condition that a column is one of the values, or begins with one that ends in "*". The values are one
+// argument: SQLite bounds how many arguments a statement takes, and how deep a condition is.
+func (sel *selection) anyOf(column string, values []string) error {
 	if len(values) == 0 {
-		return
+		return nil
 	}
-	var alternatives []string
-	var args []any
+	whole, alternatives := []string{}, []string{column + " IN (SELECT value FROM json_each(?))"}
+	args := []any{""}
 	for _, v := range values {
 		if head, ok := strings.CutSuffix(v, "*"); ok {
 			alternatives = append(alternatives, "substr("+column+", 1, ?) = ?")
 			args = append(args, len([]rune(head)), head)
-			continue
+		} else {
+			whole = append(whole, v)
 		}
-		alternatives = append(alternatives, column+" = ?")
-		args = append(args, v)
 	}
+	if n := len(alternatives) - 1; n > maxPatterns {
+		return inbox.Errorf(inbox.Invalid, "", "%d patterns with * for one field are too many: at most %d", n, maxPatterns).WithHint("whole names have no such bound")
+	}
+	args[0] = listOf(whole)
 	sel.and("("+strings.Join(alternatives, " OR ")+")", args...)
+	return nil
+}
+
+// named adds the condition that the filter names the seq.
+func (sel *selection) named() {
+	if len(sel.seqs) > 0 {
+		sel.and("e.seq IN (SELECT value FROM json_each(?))", listOf(sel.seqs))
+	}
+}
+
+// listOf is many values as one. Texts and numbers can always be written.
+func listOf[T int64 | string | [3]any](values []T) string {
+	text, _ := json.Marshal(values)
+	return string(text)
 }
 
 // plain reports whether the columns tell all.
@@ -129,6 +159,8 @@ func (sel *selection) plain() bool { return len(sel.Statuses) == 0 && len(sel.Wh
 // piece returns the part of low < seq <= high to look at next.
 func (sel *selection) piece(low, high int64) (from, upto int64) {
 	switch {
+	case len(sel.seqs) > 0:
+		return sel.pieceOfSeqs(low, high)
 	case sel.narrow:
 		return low, high
 	case sel.Newest:
@@ -137,14 +169,33 @@ func (sel *selection) piece(low, high int64) (from, upto int64) {
 	return low, min(high, low+scanChunk)
 }
 
+// pieceOfSeqs is a piece that holds the next of the seqs that the filter names.
+func (sel *selection) pieceOfSeqs(low, high int64) (from, upto int64) {
+	first, _ := slices.BinarySearch(sel.seqs, low+1)
+	end, _ := slices.BinarySearch(sel.seqs, high+1)
+	switch {
+	case end-first <= scanSeqs:
+		return low, high
+	case sel.Newest:
+		return sel.seqs[end-scanSeqs] - 1, high
+	}
+	return low, sel.seqs[first+scanSeqs-1]
+}
+
 // query returns the query of columns over a piece of the log, and its arguments; more follows the conditions.
 func (sel *selection) query(columns string, from, upto int64, more string) (string, []any) {
 	table := "events e"
 	if sel.byKey { // without statistics the planner may take the bounds of seq for the better start
 		table += " INDEXED BY events_by_key"
 	}
-	return "SELECT " + columns + " FROM " + table + " WHERE e.seq > ? AND e.seq <= ?" + sel.where + more,
-		append([]any{from, upto}, sel.args...)
+	where, args := sel.where, append([]any{from, upto}, sel.args...)
+	if len(sel.seqs) > 0 {
+		first, _ := slices.BinarySearch(sel.seqs, from+1)
+		end, _ := slices.BinarySearch(sel.seqs, upto+1)
+		where += " AND e.seq IN (SELECT value FROM json_each(?))"
+		args = append(args, listOf(sel.seqs[first:max(first, end)]))
+	}
+	return "SELECT " + columns + " FROM " + table + " WHERE e.seq > ? AND e.seq <= ?" + where + more, args
 }
 
 // seqAt returns the first seq stored at or after a time, one beyond the log when there is none, by bisection.
@@ -174,8 +225,8 @@ func (s *Store) selected(ctx context.Context, f *inbox.Filter, e *inbox.Event) (
 	}) {
 		return false, nil
 	}
-	if len(f.Where) == 0 {
-		return true, nil
+	if len(f.Where) == 0 || e.Purged {
+		return len(f.Where) == 0, nil
 	}
 	p, err := s.Payload(ctx, e.Seq)
 	switch {

@@ -179,7 +179,7 @@ func TestRunsWaitBehindALaneAndAreFreedWithIt(t *testing.T) {
 			Run: run(seq, true), Job: &inbox.JobStep{Job: job.ID, Plugin: "p", Position: seq, Add: inbox.JobCount{Waiting: 1}},
 		})
 	}
-	if due, err := s.Runs(ctx, "p"); len(due) != 0 || err != nil {
+	if due, err := s.Runs(ctx, "p", 0); len(due) != 0 || err != nil {
 		t.Errorf("due while they wait: %+v, %v", due, err)
 	}
 	if seqs, err := s.SettledAbove(ctx, "p", job.ID, 1); err != nil || !cmp.Equal(seqs, []int64{2, 3}) {
@@ -190,7 +190,7 @@ func TestRunsWaitBehindALaneAndAreFreedWithIt(t *testing.T) {
 	}
 	gone := lane()
 	mustSettle(t, s, &inbox.Settlement{LaneGone: &gone, Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Discarded}})
-	due, err := s.Runs(ctx, "p")
+	due, err := s.Runs(ctx, "p", 0)
 	if err != nil || len(due) != 2 || due[0].Waits || time.Since(due[0].DueAt) > time.Minute {
 		t.Errorf("freed: %+v, %v", due, err)
 	}
@@ -202,7 +202,7 @@ func TestRunsWaitBehindALaneAndAreFreedWithIt(t *testing.T) {
 		Attempt: &inbox.Attempt{Seq: 2, Run: job.ID, Number: 1, Result: inbox.OK, Fate: inbox.Done}, RunGone: run(2, false),
 		Job: &inbox.JobStep{Job: job.ID, Plugin: "p", Add: inbox.JobCount{OK: 1}, Done: true},
 	})
-	if due, err = s.Runs(ctx, "p"); err != nil || len(due) != 1 || due[0].Seq != 3 {
+	if due, err = s.Runs(ctx, "p", 0); err != nil || len(due) != 1 || due[0].Seq != 3 {
 		t.Errorf("after one went: %+v, %v", due, err)
 	}
 	if jobs, err = s.Jobs(ctx, "p"); err != nil || len(jobs) != 0 {
@@ -300,7 +300,7 @@ func TestAPluginThatIsNotKnownIsRefusedByName(t *testing.T) {
 	for what, fn := range map[string]func() error{
 		"settle":  func() error { return settle(s, &inbox.Settlement{Plugin: "nobody", Cursor: 1}) },
 		"load":    func() error { _, _, err := s.Load(ctx, "nobody"); return err },
-		"runs":    func() error { _, err := s.Runs(ctx, "nobody"); return err },
+		"runs":    func() error { _, err := s.Runs(ctx, "nobody", 0); return err },
 		"lane":    func() error { _, err := s.Lane(ctx, "nobody", lane()); return err },
 		"dead":    func() error { _, err := s.Dead(ctx, "nobody", 1); return err },
 		"settled": func() error { _, err := s.SettledAbove(ctx, "nobody", 0, 0); return err },

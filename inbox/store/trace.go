@@ -147,6 +147,11 @@ func (s *Store) traceDelivery(ctx context.Context, p *place, e *inbox.Event, d *
 	return nil
 }
 
+// laneValues looks up values for the key of a lane: of each only a digest.
+func (s *Store) laneValues(at inbox.Lookup) func(pointer string) (string, bool) {
+	return inbox.Digested(at.Text, s.LaneDigest)
+}
+
 // laneOf returns the lane in which an event stands in a plugin.
 func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.LaneID, error) {
 	var failed error

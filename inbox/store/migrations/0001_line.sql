@@ -184,6 +184,8 @@ CREATE TABLE lanes (
 	PRIMARY KEY (plugin, mode, key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX lanes_by_state ON lanes (plugin, state, next);
+
 -- One row per attempt, written once, in the commit that settles it.
 CREATE TABLE attempts (
 	plugin     INTEGER NOT NULL,
@@ -220,7 +222,10 @@ CREATE TABLE dead (
 	CHECK (parks = 0 OR run = 0)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX dead_open ON dead (plugin, seq) WHERE resolution = '';
+CREATE INDEX dead_open ON dead (plugin, seq, run) WHERE resolution = '';
+CREATE INDEX dead_open_by_death ON dead (died_at, seq, plugin, run, attempt) WHERE resolution = '';
+CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
+CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run > 0;
 
 -- Runs that are neither first runs nor in a job's window.
 CREATE TABLE runs (
@@ -238,6 +243,8 @@ CREATE TABLE runs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX runs_waiting ON runs (plugin, mode, key, job, seq) WHERE waits = 1;
+CREATE INDEX runs_due ON runs (plugin, due_at, run, seq) WHERE waits = 0;
+CREATE INDEX runs_of_job ON runs (plugin, job) WHERE waits = 0;
 
 CREATE TABLE jobs (
 	id          INTEGER NOT NULL PRIMARY KEY,

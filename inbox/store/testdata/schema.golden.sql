@@ -254,9 +254,17 @@ CREATE TABLE suspects (
 	PRIMARY KEY (plugin, release)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX dead_open ON dead (plugin, seq) WHERE resolution = '';
+CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
+
+CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run > 0;
+
+CREATE INDEX dead_open ON dead (plugin, seq, run) WHERE resolution = '';
+
+CREATE INDEX dead_open_by_death ON dead (died_at, seq, plugin, run, attempt) WHERE resolution = '';
 
 CREATE INDEX events_by_key ON events (mode, key, seq);
+
+CREATE INDEX lanes_by_state ON lanes (plugin, state, next);
 
 CREATE INDEX refused_by_age ON refused (received_at);
 
@@ -265,6 +273,10 @@ CREATE INDEX refused_by_share ON refused (share, digest);
 CREATE INDEX refused_shares_by_bytes ON refused_shares (parent, bytes);
 
 CREATE INDEX refused_shares_by_count ON refused_shares (parent, count);
+
+CREATE INDEX runs_due ON runs (plugin, due_at, run, seq) WHERE waits = 0;
+
+CREATE INDEX runs_of_job ON runs (plugin, job) WHERE waits = 0;
 
 CREATE INDEX runs_waiting ON runs (plugin, mode, key, job, seq) WHERE waits = 1;
 

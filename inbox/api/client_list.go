@@ -1,0 +1,168 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"inbox/inbox"
+)
+
+// DeadQuery selects dead letters.
+type DeadQuery struct {
+	inbox.Filter
+	IDs      []string
+	Resolved bool  // also those that were dealt with
+	Replay   int64 // those of this replay; 0: whatever the run
+	Reveal   Reveal
+}
+
+// EachDead calls fn for every dead letter, the newest deaths first, as they come in.
+func (c *Client) EachDead(ctx context.Context, d DeadQuery, fn func(Letter) error) error {
+	return c.parts(ctx, d.IDs, d.Limit, func(ids []string, limit int) (int, error) {
+		f := d.Filter
+		f.Limit = limit
+		q := d.Reveal.add(Query(f, ids))
+		if d.Resolved {
+			q.Set("resolved", "true")
+		}
+		if d.Replay != 0 {
+			q.Set("replay", strconv.FormatInt(d.Replay, 10))
+		}
+		return each(ctx, c, "/v1/dead", q, fn)
+	})
+}
+
+// Dead returns dead letters; resolved adds those that were dealt with.
+func (c *Client) Dead(ctx context.Context, f inbox.Filter, ids []string, resolved bool, v Reveal) (out []Letter, err error) {
+	err = c.EachDead(ctx, DeadQuery{Filter: f, IDs: ids, Resolved: resolved, Reveal: v}, func(l Letter) error {
+		out = append(out, l)
+		return nil
+	})
+	return out, err
+}
+
+// Resolve retries or discards dead letters: verb is "retry" or "discard". The letters are in the answer.
+func (c *Client) Resolve(ctx context.Context, verb string, req Resolve) (out Resolved, err error) {
+	return out, c.do(ctx, "POST", "/v1/dead/"+verb, nil, req, &out)
+}
+
+// EachResolved is Resolve that calls fn for every letter as it is dealt with, and leaves the letters out of what it returns.
+func (c *Client) EachResolved(ctx context.Context, verb string, req Resolve, fn func(Letter) error) (out Resolved, err error) {
+	resp, err := c.call(ctx, "POST", "/v1/dead/"+verb, nil, req)
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	dec := json.NewDecoder(resp.Body)
+	for range 2 { // the list comes first: {"letters":
+		if _, err := dec.Token(); err != nil {
+			return out, brokenOff(ctx, err)
+		}
+	}
+	if err := items(ctx, dec, fn); err != nil {
+		return out, err
+	}
+	rest := io.MultiReader(dec.Buffered(), resp.Body) // ,"dry_run":…}
+	text, err := io.ReadAll(rest)
+	if err != nil {
+		return out, brokenOff(ctx, err)
+	}
+	if _, after, ok := bytes.Cut(text, []byte(",")); !ok || json.Unmarshal(append([]byte("{"), after...), &out) != nil {
+		return out, brokenOff(ctx, io.ErrUnexpectedEOF)
+	}
+	return out, nil
+}
+
+// items calls fn for every item of a list.
+func items[T any](ctx context.Context, dec *json.Decoder, fn func(T) error) error {
+	if _, err := dec.Token(); err != nil {
+		return brokenOff(ctx, err)
+	}
+	for dec.More() {
+		var item T
+		if err := dec.Decode(&item); err != nil {
+			return brokenOff(ctx, err)
+		}
+		if err := fn(item); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return brokenOff(ctx, err)
+	}
+	return nil
+}
+
+// each calls fn for every item of an answer that is a list, and returns how many there were.
+func each[T any](ctx context.Context, c *Client, path string, q url.Values, fn func(T) error) (n int, err error) {
+	resp, err := c.call(ctx, "GET", path, q, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	return n, items(ctx, json.NewDecoder(resp.Body), func(item T) error {
+		n++
+		return fn(item)
+	})
+}
+
+// maxIDs is how many ids go into one address, and maxQuery how long what is asked in one may be: a server reads 1 MiB.
+const (
+	maxIDs   = 1000
+	maxQuery = 900 << 10
+)
+
+// parts asks for ids a part at a time: there may be more of them than go into an address. ask returns how many it was
+// answered, which counts towards a limit.
+func (c *Client) parts(ctx context.Context, ids []string, limit int, ask func(ids []string, limit int) (int, error)) error {
+	if len(ids) <= maxIDs {
+		_, err := ask(ids, limit)
+		return err
+	}
+	for part := range slices.Chunk(ids, maxIDs) {
+		n, err := ask(part, limit)
+		if err != nil {
+			return err
+		}
+		if limit > 0 {
+			if limit -= n; limit <= 0 {
+				break
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// Deliveries calls fn for every delivery whose events a filter selects, and that has one of the outcomes, as they come in.
+func (c *Client) Deliveries(ctx context.Context, f inbox.Filter, ids, outcomes []string, fn func(DeliveryLine) error) error {
+	return c.parts(ctx, inOrder(ids, f.Newest), f.Limit, func(ids []string, limit int) (int, error) {
+		f.Limit = limit
+		q := Query(f, ids)
+		for _, word := range outcomes {
+			q.Add("outcome", word)
+		}
+		return each(ctx, c, "/v1/deliveries", q, fn)
+	})
+}
+
+// inOrder sorts ids of events as a list of the events is, so that they can be asked for a part at a time.
+func inOrder(ids []string, newest bool) []string {
+	if len(ids) <= maxIDs {
+		return ids
+	}
+	slices.SortFunc(ids, func(a, b string) int {
+		x, _ := inbox.EventSeq(a)
+		y, _ := inbox.EventSeq(b)
+		if newest {
+			x, y = y, x
+		}
+		return cmp.Compare(x, y)
+	})
+	return ids
+}

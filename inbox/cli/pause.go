@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox/api"
+)
+
+// pluginAct pauses or resumes plugins by name, and goes on with the next when one cannot be.
+func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, names []string) error {
+	rows, failed := p.pluginRows(), 0
+	for _, name := range names {
+		x, err := client.Act(p.ctx, name, verb, api.Deed{Reason: c.String("reason")})
+		switch {
+		case err != nil && (len(names) == 1 || p.ctx.Err() != nil):
+			return err
+		case err != nil:
+			failed++
+			p.say("%s: %s", name, err)
+			continue
+		}
+		if err := rows.add(x); err != nil {
+			return err
+		}
+		if verb == "pause" && x.Running > 0 {
+			p.say("plugin %s: %s that began before", name, plural(x.Running, "attempt still runs", "attempts still run"))
+		}
+	}
+	if err := rows.end(); err != nil {
+		return err
+	}
+	if failed > 0 {
+		return some("%s could not be %sd", plural(failed, "plugin", "plugins"), verb)
+	}
+	return nil
+}
+
+func (p *program) pluginPause(c *cli.Context) error {
+	if c.Bool("all") == c.Args().Present() {
+		return usage("say which plugins, or --all").WithHint("usage: inbox plugin pause NAME")
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	names := c.Args().Slice()
+	if c.Bool("all") {
+		plugins, err := client.Plugins(p.ctx)
+		if err != nil {
+			return err
+		}
+		for i := range plugins {
+			if !plugins[i].CreatedAt.IsZero() || plugins[i].SetAside != "" { // of others there is nothing to pause
+				names = append(names, plugins[i].Name)
+			}
+		}
+	}
+	return p.pluginAct(c, client, "pause", names)
+}
+
+func (p *program) pluginResume(c *cli.Context) error {
+	if c.Bool("all") == c.Args().Present() {
+		return usage("say which plugins, or --all for those that are paused and what `inbox serve --paused` paused").WithHint("usage: inbox plugin resume NAME")
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	if c.Args().Present() {
+		return p.pluginAct(c, client, "resume", c.Args().Slice())
+	}
+	st, err := client.ResumeAll(p.ctx, api.Deed{Reason: c.String("reason")})
+	if err != nil {
+		return err
+	}
+	return p.pluginRows().all(st.Plugins)
+}

@@ -1,0 +1,146 @@
+package dispatch_test
+
+import (
+	"runtime"
+	"testing"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// heap returns the bytes that are in use after a collection.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// A parked lane took some 700 bytes of a pump's memory; now it takes some 25 of a hash table.
+func TestParkedLanesTakeNoMemoryThatCounts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a store of many dead letters")
+	}
+	const n = 40_000
+	r := newRoom(t, inbox.Manifest{}, nil)
+	r.stop()
+	inboxtest.Dead(t, r.store, plugin, n, true)
+	before := heap()
+	r.start("r1")
+	r.looked()
+	inboxtest.Accept(t, r.store, inboxtest.Body(n+1, 1))
+	r.settled()
+	if grown := heap() - before; grown > 6<<20 {
+		t.Errorf("%d parked lanes took %d KiB", n, grown>>10)
+	} else {
+		t.Logf("%d parked lanes took %d KiB", n, grown>>10)
+	}
+	for i := range 2000 { // each of a parked lane: all wait
+		inboxtest.Accept(t, r.store, inboxtest.Body(i*20, 1))
+	}
+	rec := r.settled()
+	if made := len(r.attempts()); made != 1 || rec.Parked != n {
+		t.Errorf("%d attempts, %d lanes parked", made, rec.Parked)
+	}
+	if grown := heap() - before; grown > 8<<20 {
+		t.Errorf("after events of 2000 of them: %d KiB", grown>>10)
+	}
+	for seq := int64(1); seq <= 91; seq += 30 { // some of which later events wait behind
+		if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, seq, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.dispatch.Wake(plugin)
+	inboxtest.Eventually(t, "what was released ran", func() bool { return r.record().Parked == n-4 })
+	r.settled()
+	r.inOrder()
+	if made := len(r.attempts()); made < 5 {
+		t.Errorf("%d attempts", made)
+	}
+}
+
+// When all is retried at once, the lanes go on a few at a time.
+func TestManyLanesThatAreReleasedAtOnceGoOnAFewAtATime(t *testing.T) {
+	n := 3000
+	if testing.Short() {
+		n = 1500
+	}
+	begin, peak := make(chan struct{}), make(chan int64, 1)
+	r := newRoom(t, inbox.Manifest{}, func(made) inbox.Result {
+		<-begin
+		return inbox.OK
+	})
+	r.stop()
+	inboxtest.Dead(t, r.store, plugin, n, true)
+	for i := range 100 {
+		inboxtest.Accept(t, r.store, inboxtest.Body(i, 1)) // later events of some of them
+	}
+	for seq := range int64(n) {
+		if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, seq+1, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := heap()
+	r.start("r1")
+	r.looked()
+	peak <- heap() - before
+	close(begin)
+	if grown := <-peak; grown > 3<<20 {
+		t.Errorf("%d released lanes took %d KiB", n, grown>>10)
+	}
+	inboxtest.Eventually(t, "all ran", func() bool { return len(r.attempts()) == n+100 })
+	if rec := r.settled(); rec.Parked+rec.Ready != 0 {
+		t.Errorf("%+v", rec)
+	}
+	r.inOrder()
+}
+
+func TestManyRunsThatAreRetriedAtOnceAreTakenOverAFewAtATime(t *testing.T) {
+	n := 6000
+	if testing.Short() {
+		n = 5000 // more than are taken over at a time
+	}
+	r := newRoom(t, inbox.Manifest{Policy: inbox.Policy{OnFailure: inbox.Continue, HoldAfter: 1 << 30}}, func(m made) inbox.Result {
+		if m.attempt == 2 && m.seq%10 == 0 {
+			return inbox.Trap // and is due again, after others that are not in memory yet
+		}
+		return inbox.OK
+	})
+	r.stop()
+	inboxtest.Dead(t, r.store, plugin, n, false)
+	for seq := range int64(n) {
+		if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, seq+1, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 101}}
+	if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
+		t.Fatal(err)
+	}
+	r.start("r1")
+	for some := 0; some < n; some += 500 { // each may take its time
+		inboxtest.Eventually(t, "more ran", func() bool { return len(r.attempts()) >= some })
+	}
+	inboxtest.Eventually(t, "all ran", func() bool {
+		runs, err := r.store.Runs(ctx, plugin, 1)
+		return err == nil && len(runs) == 0
+	})
+	r.ended(job.ID)
+	seen := map[int64]int{}
+	for _, m := range r.attempts() {
+		if m.run == 0 {
+			seen[m.seq]++
+		}
+	}
+	for seq := range int64(n) {
+		want := 1
+		if (seq+1)%10 == 0 {
+			want = 2
+		}
+		if seen[seq+1] != want {
+			t.Fatalf("event %d was tried %d times, want %d", seq+1, seen[seq+1], want)
+		}
+	}
+}

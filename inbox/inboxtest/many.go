@@ -1,0 +1,76 @@
+package inboxtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/store"
+)
+
+// Dead stores n events about n verifications that are all dead in the plugin, which it registers. Each parks its lane, or
+// none does.
+func Dead(t testing.TB, s *store.Store, plugin string, n int, parks bool) {
+	t.Helper()
+	ctx := context.Background()
+	if err := s.Register(ctx, plugin, inbox.StartFrom{Start: true}); err != nil {
+		t.Fatal(err)
+	}
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range 512 { // as many as make full batches
+		wg.Go(func() {
+			for i := range next {
+				if _, err := s.Accept(ctx, Arrival(Body(i, 0))); err != nil {
+					t.Errorf("accept: %v", err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	events, err := s.EventsAfter(ctx, 0, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var failed error
+	for i := range events {
+		wg.Add(1)
+		err := s.Settle(ctx, died(plugin, &events[i], parks), func(err error) {
+			mu.Lock()
+			failed = errors.Join(failed, err)
+			mu.Unlock()
+			wg.Done()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+	if failed != nil {
+		t.Fatal(failed)
+	}
+}
+
+// died is the settlement of an event that was rejected at once.
+func died(plugin string, e *inbox.Event, parks bool) *inbox.Settlement {
+	id, now := inbox.LaneID{Mode: e.Mode, Key: e.View.Key}, time.Now()
+	st := &inbox.Settlement{
+		Plugin: plugin, Cursor: e.Seq, Keying: inbox.Keying{Order: inbox.ByKey, By: inbox.KeyByKey}.String(),
+		Attempt: &inbox.Attempt{
+			Plugin: plugin, Seq: e.Seq, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: now, Duration: time.Millisecond,
+		},
+		Dead: &inbox.DeadLetter{Plugin: plugin, Seq: e.Seq, Attempt: 1, Lane: id, Parks: parks, Result: inbox.Reject, DiedAt: now},
+	}
+	if parks {
+		st.Lane = &inbox.Lane{ID: id, Next: e.Seq, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: now}
+	}
+	return st
+}

@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"inbox/inbox"
+)
+
+// Outcomes that deliveries are listed by, beside the results of attempts: where a delivery stands.
+const (
+	OutcomeRetry     = "retry"     // its newest attempt failed, and it is due again
+	OutcomeWaiting   = "waiting"   // behind an earlier event of its lane
+	OutcomePending   = "pending"   // its turn has not come
+	OutcomeHeld      = "held"      // it retries, waits or is pending, and its plugin is on hold
+	OutcomeDead      = "dead"      // it will not be tried again by itself
+	OutcomeDiscarded = "discarded" // an operator gave it up
+)
+
+// Outcomes returns all words that deliveries can be listed by.
+func Outcomes() []string {
+	words := []string{OutcomeRetry, OutcomeWaiting, OutcomePending, OutcomeHeld, OutcomeDead, OutcomeDiscarded}
+	for _, r := range inbox.Results() {
+		if r != inbox.Retry {
+			words = append(words, string(r))
+		}
+	}
+	return words
+}
+
+// Delivery is one event in one plugin: where it stands, and what its newest attempt came to.
+type Delivery struct {
+	Event  inbox.Event
+	Plugin string
+	State  inbox.DeliveryState
+	Trace  inbox.DeliveryTrace // without attempts
+	Result inbox.Result        // of the newest attempt; empty: there was none
+	Tried  int                 // attempts of all runs
+}
+
+// DeliveryFilter selects deliveries by their events, and by what became of them.
+type DeliveryFilter struct {
+	inbox.Filter          // its Plugin is the one whose deliveries are meant; empty: all
+	Outcomes     []string // of Outcomes
+
+	// Manifest returns what is in force for a plugin: what it does not want neither waits nor is pending. Nil: all is wanted.
+	Manifest func(plugin string) (*inbox.Manifest, error)
+}
+
+// EachDelivery calls fn for the deliveries that a filter selects, in the order of the log or newest first. An unknown outcome is
+// Invalid.
+func (s *Store) EachDelivery(ctx context.Context, f DeliveryFilter, fn func(*Delivery) error) error {
+	if err := checkOutcomes(f.Outcomes); err != nil {
+		return err
+	}
+	q := deliveries{s: s, f: &f, waits: s.newWaitCounter(f.Manifest)}
+	sel, err := q.choose(ctx)
+	if err != nil || len(q.places) == 0 {
+		return err
+	}
+	var failed error
+	n := 0
+	err = s.walk(ctx, sel, func(e *inbox.Event) bool {
+		for i := range q.places {
+			d, err := q.one(ctx, &q.places[i], e)
+			if err == nil && d != nil {
+				n++
+				err = fn(d)
+			}
+			if failed = err; err != nil || f.Limit > 0 && n == f.Limit {
+				return false
+			}
+		}
+		return true
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+func checkOutcomes(words []string) error {
+	if len(words) == 0 {
+		return inbox.Errorf(inbox.Invalid, "", "a list of deliveries needs an outcome").WithHint("such as " + OutcomeRetry)
+	}
+	for _, word := range words {
+		if !slices.Contains(Outcomes(), word) {
+			return inbox.Errorf(inbox.Invalid, "", "%q is not an outcome", word).WithHint("they are " + strings.Join(Outcomes(), ", "))
+		}
+	}
+	return nil
+}
+
+// deliveries is one question for deliveries.
+type deliveries struct {
+	s      *Store
+	f      *DeliveryFilter
+	places []place
+	held   map[string]bool
+	waits  *waitCounter // for what it knows of plugins
+}
+
+func (q *deliveries) asks(words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(q.f.Outcomes, w) })
+}
+
+// choose returns the selection of events of which a delivery may be meant.
+func (q *deliveries) choose(ctx context.Context) (*selection, error) {
+	events := q.f.Filter
+	events.Plugin, events.Limit = "", 0
+	sel, err := q.s.choose(ctx, &events)
+	if err != nil {
+		return nil, err
+	}
+	places, err := q.s.places(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if q.f.Plugin != "" {
+		if _, err := q.s.pluginID(ctx, q.f.Plugin); err != nil {
+			return nil, err
+		}
+		places = slices.DeleteFunc(places, func(p place) bool { return p.name != q.f.Plugin })
+	}
+	q.places, q.held = places, map[string]bool{}
+	var alternatives []string
+	var args []any
+	oldest := sel.high
+	for i := range places {
+		r, err := q.s.Record(ctx, places[i].name)
+		if err != nil {
+			return nil, err
+		}
+		q.held[r.Name] = r.Health.OnHold
+		where, from, err := q.candidates(ctx, &places[i], r)
+		if err != nil {
+			return nil, err
+		}
+		oldest = min(oldest, from)
+		alternatives = append(alternatives, where)
+		args = append(args, places[i].id, listOf(q.f.Outcomes))
+	}
+	sel.low = max(sel.low, oldest)
+	sel.and("("+strings.Join(append(alternatives, "0"), " OR ")+")", args...)
+	return sel, nil
+}
+
+// candidates returns a condition on events e of which all deliveries in a plugin fulfil that may be meant, with the plugin and
+// the outcomes as its arguments, and the seq after which they lie.
+func (q *deliveries) candidates(ctx context.Context, p *place, r *inbox.PluginRecord) (where string, after int64, err error) {
+	sparse := []string{OutcomeRetry, OutcomeWaiting, OutcomePending, OutcomeHeld, OutcomeDead}
+	conditions := []string{"EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = x.p AND a.seq = e.seq AND a.result IN (SELECT value FROM json_each(x.o)))"}
+	if !slices.ContainsFunc(q.f.Outcomes, func(w string) bool { return !slices.Contains(sparse, w) }) {
+		conditions = nil
+		err = q.s.readers.QueryRowContext(ctx, `SELECT min(?2,
+				coalesce((SELECT min(next) FROM lanes WHERE plugin = ?1 AND state = 'retry'), ?2), coalesce((SELECT min(next) FROM lanes WHERE plugin = ?1 AND state = 'parked'), ?2),
+				coalesce((SELECT min(next) FROM lanes WHERE plugin = ?1 AND state = 'ready'), ?2), coalesce((SELECT min(seq) FROM runs WHERE plugin = ?1), ?2),
+				coalesce((SELECT min(seq) FROM dead WHERE plugin = ?1 AND resolution = ''), ?2))`, p.id, r.Cursor+1).Scan(&after)
+		if err != nil {
+			return "", 0, readError(err)
+		}
+		after--
+	}
+	if q.asks(OutcomeRetry, OutcomeHeld) {
+		conditions = append(conditions, "EXISTS (SELECT 1 FROM lanes l INDEXED BY lanes_by_state WHERE l.plugin = x.p AND l.state = 'retry' AND l.next = e.seq)",
+			"EXISTS (SELECT 1 FROM runs r WHERE r.plugin = x.p AND r.seq = e.seq)")
+	}
+	if q.asks(OutcomeWaiting, OutcomePending, OutcomeHeld) { // which lane an event stands in is not asked here
+		conditions = append(conditions, "NOT EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = x.p AND a.seq = e.seq)",
+			"EXISTS (SELECT 1 FROM runs r WHERE r.plugin = x.p AND r.seq = e.seq)",
+			"EXISTS (SELECT 1 FROM lanes l INDEXED BY lanes_by_state WHERE l.plugin = x.p AND l.state = 'ready' AND l.next = e.seq)")
+	}
+	if q.asks(OutcomeDead, OutcomeDiscarded) {
+		conditions = append(conditions, "EXISTS (SELECT 1 FROM dead d WHERE d.plugin = x.p AND d.seq = e.seq)")
+	}
+	return "EXISTS (SELECT 1 FROM (SELECT ? AS p, ? AS o) x WHERE " + strings.Join(conditions, " OR ") + ")", after, nil
+}
+
+// one returns the delivery of an event in a plugin, nil when it is not meant.
+func (q *deliveries) one(ctx context.Context, p *place, e *inbox.Event) (*Delivery, error) {
+	d := Delivery{Event: *e, Plugin: p.name, Trace: inbox.DeliveryTrace{Plugin: p.name}}
+	if err := q.s.traceDelivery(ctx, p, e, &d.Trace); err != nil {
+		return nil, err
+	}
+	err := q.s.readers.QueryRowContext(ctx, `SELECT coalesce((SELECT a.result FROM attempts a WHERE a.plugin = ?1 AND a.seq = ?2`+newestFirst+`), ''),
+			(SELECT count(*) FROM attempts WHERE plugin = ?1 AND seq = ?2)`, p.id, e.Seq).Scan(&d.Result, &d.Tried)
+	if err != nil {
+		return nil, readError(err)
+	}
+	d.State = d.Trace.State
+	if idle := d.State == inbox.StateWaiting || d.State == inbox.StatePending; idle && d.Tried == 0 {
+		switch wanted, err := q.wants(ctx, p.name, e); {
+		case err != nil:
+			return nil, err
+		case !wanted:
+			return nil, nil
+		}
+	}
+	if !q.means(&d) {
+		return nil, nil
+	}
+	return &d, nil
+}
+
+// wants reports whether a plugin wants an event, as far as is known.
+func (q *deliveries) wants(ctx context.Context, plugin string, e *inbox.Event) (bool, error) {
+	if err := q.waits.learn(ctx, plugin); err != nil {
+		return false, err
+	}
+	m := q.waits.manifests[plugin]
+	if m == nil || !m.Wants(e) {
+		return m == nil, nil
+	}
+	at, err := q.waits.scalars(ctx, e, q.waits.keyings[plugin], m)
+	return err == nil && m.Holds(at), err
+}
+
+// means reports whether a delivery has one of the outcomes.
+func (q *deliveries) means(d *Delivery) bool {
+	word := map[inbox.DeliveryState]string{
+		inbox.StateRetrying: OutcomeRetry, inbox.StateWaiting: OutcomeWaiting, inbox.StatePending: OutcomePending,
+		inbox.StateDead: OutcomeDead, inbox.StateDropped: OutcomeDiscarded,
+	}[d.State]
+	open := d.State == inbox.StateRetrying || d.State == inbox.StateWaiting || d.State == inbox.StatePending
+	result := string(d.Result)
+	return q.asks(word) || open && q.held[d.Plugin] && q.asks(OutcomeHeld) || result != OutcomeRetry && q.asks(result)
+}

@@ -1,0 +1,196 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"inbox/inbox"
+)
+
+// Bounds of what one question for letters may look at to count what waits behind them.
+const (
+	waitRows   = 200_000 // events
+	waitBodies = 20_000  // of which payloads are read
+)
+
+// waitCounter counts the events that wait behind parked lanes: later events of the lane that the plugin wants. What it looks
+// at is bounded over all its letters; those that it could not look at to the end have at least so many.
+type waitCounter struct {
+	s         *Store
+	manifest  func(plugin string) (*inbox.Manifest, error)
+	manifests map[string]*inbox.Manifest
+	keyings   map[string]inbox.Keying
+	rows      int // that may still be looked at
+	bodies    int // that may still be read
+}
+
+func (s *Store) newWaitCounter(manifest func(plugin string) (*inbox.Manifest, error)) *waitCounter {
+	return &waitCounter{
+		s: s, manifest: manifest, manifests: map[string]*inbox.Manifest{}, keyings: map[string]inbox.Keying{}, rows: waitRows, bodies: waitBodies,
+	}
+}
+
+// count fills in what waits behind the letters. Lanes that are keys are found by the index of keys; others by one walk over
+// the log for all letters of a plugin.
+func (c *waitCounter) count(ctx context.Context, letters []inbox.Letter) error {
+	if c == nil {
+		return nil // nobody wants to know
+	}
+	var byKey []*inbox.Letter
+	others := map[string]map[inbox.LaneID]*inbox.Letter{}
+	for i := range letters {
+		l := &letters[i]
+		switch {
+		case !l.Parks || l.Resolution != inbox.Unresolved || strings.HasPrefix(l.Lane.Key, "@seq/"):
+			continue // nothing waits behind it
+		case !strings.HasPrefix(l.Lane.Key, "@"):
+			byKey = append(byKey, l)
+		case others[l.Plugin] == nil:
+			others[l.Plugin] = map[inbox.LaneID]*inbox.Letter{l.Lane: l}
+		default:
+			others[l.Plugin][l.Lane] = l
+		}
+		if err := c.learn(ctx, l.Plugin); err != nil {
+			return err
+		}
+	}
+	if err := c.countKeys(ctx, byKey); err != nil {
+		return err
+	}
+	for _, lanes := range others {
+		if err := c.walk(ctx, lanes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learn reads what is to be known of a plugin.
+func (c *waitCounter) learn(ctx context.Context, plugin string) (err error) {
+	if _, known := c.keyings[plugin]; known {
+		return nil
+	}
+	if c.manifest != nil {
+		if c.manifests[plugin], err = c.manifest(plugin); err != nil {
+			return err
+		}
+	}
+	var keying string
+	err = c.s.readers.QueryRowContext(ctx, `SELECT keying FROM plugins WHERE name = ?`, plugin).Scan(&keying)
+	c.keyings[plugin] = inbox.ParseKeying(keying)
+	return readError(err)
+}
+
+// countKeys counts for lanes that are keys.
+func (c *waitCounter) countKeys(ctx context.Context, letters []*inbox.Letter) error {
+	if len(letters) == 0 {
+		return nil
+	}
+	lanes := make([][3]any, len(letters))
+	for i, l := range letters {
+		lanes[i] = [3]any{l.Lane.Mode, l.Lane.Key, l.Seq}
+	}
+	var later []inbox.Event // read before payloads are: a reader holds a connection
+	var of []int
+	limit := max(c.rows, 1)
+	err := c.s.each(ctx, `SELECT `+eventColumns+`, j.key FROM json_each(?) j CROSS JOIN events e INDEXED BY events_by_key
+		ON e.mode = json_extract(j.value, '$[0]') AND e.key = json_extract(j.value, '$[1]') AND e.seq > json_extract(j.value, '$[2]') LIMIT ?`,
+		[]any{listOf(lanes), min(limit, 20_000)}, func(row scanner) error {
+			var e inbox.Event
+			var at int
+			if err := scanEvent(row, &e, &at); err != nil {
+				return err
+			}
+			later, of = append(later, e), append(of, at)
+			return nil
+		})
+	if err != nil {
+		return err
+	}
+	c.rows -= len(later)
+	for i := range later {
+		if err := c.add(ctx, letters[of[i]], &later[i]); err != nil {
+			return err
+		}
+	}
+	if len(later) == min(limit, 20_000) {
+		for _, l := range letters[of[len(of)-1]:] {
+			l.AtLeast = true
+		}
+	}
+	return nil
+}
+
+// walk reads the log on from the first letter of a plugin and counts for the lanes of all.
+func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.Letter) error {
+	var plugin string
+	after := int64(1) << 62
+	for _, l := range lanes {
+		plugin, after = l.Plugin, min(after, l.Seq)
+	}
+	for c.rows > 0 && c.bodies > 0 {
+		events, err := c.s.EventsAfter(ctx, after, min(scanRows, c.rows))
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		c.rows -= len(events)
+		for i := range events {
+			after = events[i].Seq
+			id, wanted, err := c.lane(ctx, plugin, &events[i])
+			if err != nil {
+				return err
+			}
+			if l := lanes[id]; wanted && l != nil && after > l.Seq {
+				l.Waiting++
+			}
+		}
+	}
+	for _, l := range lanes {
+		l.AtLeast = true
+	}
+	return nil
+}
+
+// lane returns in which lane of a plugin an event stands, and whether the plugin wants it.
+func (c *waitCounter) lane(ctx context.Context, plugin string, e *inbox.Event) (id inbox.LaneID, wanted bool, err error) {
+	m, keying := c.manifests[plugin], c.keyings[plugin]
+	if m != nil && !m.Wants(e) {
+		return id, false, nil
+	}
+	at, err := c.scalars(ctx, e, keying, m)
+	if err != nil {
+		return id, false, err
+	}
+	return keying.Lane(e, c.s.laneValues(at)), m == nil || m.Holds(at), nil
+}
+
+// add counts one later event of a letter's lane, if the plugin wants it.
+func (c *waitCounter) add(ctx context.Context, l *inbox.Letter, e *inbox.Event) error {
+	if c.bodies <= 0 && needsBody(c.keyings[l.Plugin], c.manifests[l.Plugin]) {
+		l.AtLeast = true
+		return nil
+	}
+	id, wanted, err := c.lane(ctx, l.Plugin, e)
+	if wanted && id == l.Lane {
+		l.Waiting++
+	}
+	return err
+}
+
+func needsBody(keying inbox.Keying, m *inbox.Manifest) bool {
+	_, ptr := keying.By.Pointer()
+	return ptr && keying.Order == inbox.ByKey || m != nil && len(m.Where) > 0
+}
+
+// scalars returns what looks up values in an event's body. A body that is gone has none.
+func (c *waitCounter) scalars(ctx context.Context, e *inbox.Event, keying inbox.Keying, m *inbox.Manifest) (inbox.Lookup, error) {
+	if !needsBody(keying, m) {
+		return inbox.Scalars(nil), nil
+	}
+	c.bodies--
+	p, err := c.s.Payload(ctx, e.Seq)
+	if err != nil && inbox.KindOf(err) == inbox.Unavailable {
+		return nil, err
+	}
+	return inbox.Scalars(p.Body), nil
+}

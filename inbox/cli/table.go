@@ -260,6 +260,9 @@ func (g *grid) text(head []string, rows [][]string, width int) string {
 func (l *lister[T]) flush() error {
 	rows := l.rows
 	l.rows = nil
+	if len(rows) == 0 { // what is no table was written as it came
+		return nil
+	}
 	if !l.p.outTerminal {
 		for _, row := range rows {
 			if err := l.p.print("%s\n", strings.Join(row, "\t")); err != nil {

@@ -30,7 +30,6 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/qoreid"
 )
 
 // Keeper is what the door needs of a store.
@@ -183,11 +182,8 @@ func (d *door) note(r *http.Request, s Source, a answer, at time.Time) (lost boo
 
 // signed reports whether a request has a signature that could be right, for its source or, without one, for any.
 func (d *door) signed(r *http.Request, s Source) bool {
-	could := func(s Source) bool {
-		return slices.ContainsFunc(r.Header.Values(s.Header), func(v string) bool { return qoreid.WellFormed(s.Algorithm, v) })
-	}
 	if s.Name != "" {
-		return could(s)
+		return s.couldSign(r.Header)
 	}
-	return slices.ContainsFunc(d.opt.Sources, could)
+	return slices.ContainsFunc(d.opt.Sources, func(s Source) bool { return s.couldSign(r.Header) })
 }

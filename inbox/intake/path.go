@@ -32,6 +32,9 @@ func newPaths(sources []Source) paths {
 }
 
 func (p paths) find(requested string) (Source, bool) {
+	if s, ok := p.exact[requested]; ok { // as nearly always
+		return s, true
+	}
 	exact := FoldPath(requested)
 	if s, ok := p.exact[exact]; ok {
 		return s, true

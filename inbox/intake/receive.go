@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"slices"
 	"time"
 
 	"inbox/inbox"
@@ -35,9 +34,8 @@ func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time
 // readAsNeeded reads a body, or, when no secret could have made the signature, no more of it than may be kept. Then whole is
 // false: the rest is not taken in, and the connection is closed after the answer.
 func (b *body) readAsNeeded(w http.ResponseWriter, r *http.Request, s Source) (whole bool, err error) {
-	signed := slices.ContainsFunc(r.Header.Values(s.Header), func(v string) bool { return qoreid.WellFormed(s.Algorithm, v) })
 	const enough = unsignedWhole + 1
-	if signed || s.MaxBody <= enough || r.ContentLength > s.MaxBody || 0 <= r.ContentLength && r.ContentLength <= enough {
+	if s.couldSign(r.Header) || s.MaxBody <= enough || r.ContentLength > s.MaxBody || 0 <= r.ContentLength && r.ContentLength <= enough {
 		return true, b.read(w, r, s.MaxBody)
 	}
 	part := *r
@@ -113,7 +111,7 @@ func (d *door) probe(ctx context.Context) answer {
 // refuse answers a request whose signature does not pass, and keeps it, unless its address has sent so many that
 // keeping them would be what it wants.
 func (d *door) refuse(r *http.Request, s Source, body []byte, headers []inbox.Header, why string, at time.Time) answer {
-	a := failure(http.StatusUnauthorized, why, "the signature in "+s.Header+" does not pass: "+why)
+	a := failure(http.StatusUnauthorized, why, "the signature in "+headerName(s.Header)+" does not pass: "+why)
 	address := d.address(r)
 	kept, whole := keptOf(why, body, r.ContentLength)
 	if !d.strikes.allow(address, r.UserAgent(), why, len(kept), at) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ func (s Source) withDefaults() Source {
 	if s.Header == "" {
 		s.Header = qoreid.DefaultHeader
 	}
+	s.Header = http.CanonicalHeaderKey(s.Header) // as requests are looked up by
 	if s.MaxBody == 0 {
 		s.MaxBody = DefaultMaxBody
 	}
@@ -69,6 +71,11 @@ func (s Source) Vouch(raw []byte, headers []inbox.Header, origin inbox.Origin, r
 	return a, "", nil
 }
 
+// couldSign reports whether a request has a signature that some secret of the source could have made.
+func (s Source) couldSign(h http.Header) bool {
+	return slices.ContainsFunc(h.Values(s.Header), func(v string) bool { return qoreid.WellFormed(s.Algorithm, v) })
+}
+
 // verify checks the signature of a body, with the source's defaults filled in. It is the only place that does.
 func (s Source) verify(raw []byte, headers []inbox.Header) (secret, why string) {
 	return qoreid.Verify(s.Algorithm, s.Secrets(), s.Signature(headers), raw)
@@ -90,7 +97,7 @@ func (s Source) arrival(secret string, raw []byte, headers []inbox.Header) (*inb
 // Signature returns what the headers of a request have as its signature: all lines of the signature's header, joined by
 // commas. It is empty when there is none.
 func (s Source) Signature(headers []inbox.Header) string {
-	return inbox.HeaderValue(headers, s.SignatureHeader())
+	return inbox.HeaderValue(headers, s.withDefaults().Header)
 }
 
 // Explain says in words why a signature does not pass, empty when it does. The signature is as [Source.Signature] returns it.
@@ -108,8 +115,8 @@ func (s Source) known(raw []byte, headers []inbox.Header) bool {
 	return !encoded(headers) && qoreid.Read(raw, qoreid.Rules{Source: s.Name}).Rank >= 0
 }
 
-// SignatureHeader is the name of the header that holds the signature.
-func (s Source) SignatureHeader() string { return s.withDefaults().Header }
+// SignatureHeader is the name of the header that holds the signature, in lower case as headers are kept.
+func (s Source) SignatureHeader() string { return headerName(s.withDefaults().Header) }
 
 // encoded reports whether a body is to be decoded.
 func encoded(headers []inbox.Header) bool {

@@ -28,8 +28,8 @@ func manyDead(t *testing.T, n int) *store.Store {
 				state, sub_status, rank, top_rank, late, duplicate_hint, norm_version, size, content_id, received_at, first_seen_at, stored_at) ` + count + `
 			SELECT i, randomblob(32), 'qoreid', 'live', 'webhook', 'test', 'workflow', 'x', i, 'qoreid/workflow/' || i, '',
 				'unknown', '', '', '', 1, 1, 0, 0, 1, 2, NULL, 1000000 + i, 1000000 + i, 1000000 + i FROM n`,
-		`INSERT INTO attempts (plugin, seq, run, attempt, result, fate, counted, started_at, duration, log_cut) ` + count + `
-			SELECT 1, i, 0, 1, 'reject', 'dead', 1, 1000000 + i, 1, 0 FROM n`,
+		`INSERT INTO attempts (plugin, seq, run, attempt, result, fate, counted, started_at, duration, host_words, log_cut) ` + count + `
+			SELECT 1, i, 0, 1, 'reject', 'dead', 1, 1000000 + i, 1, 0, 0 FROM n`,
 		`INSERT INTO dead (plugin, seq, run, attempt, mode, key, parks, result, died_at, resolution) ` + count + `
 			SELECT 1, i, 0, 1, 'live', 'qoreid/workflow/' || i, 1, 'reject', 1000000 + i / 100, '' FROM n`,
 		`INSERT INTO lanes (plugin, mode, key, next, state, attempt, tries, since) ` + count + `

@@ -20,8 +20,6 @@ import (
 	"inbox/inbox/serve"
 )
 
-const another = 65534 // a user who is nobody here
-
 // startIn runs a server on a directory until it is ready and returns its log and its error.
 func startIn(t *testing.T, dir string, then func(at serve.Addresses)) (string, error) {
 	t.Helper()

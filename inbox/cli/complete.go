@@ -12,6 +12,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/qoreid"
+	"inbox/inbox/store"
 )
 
 // completeCommand is what the scripts of `inbox completion` call: its arguments are the words of the line so far, the
@@ -96,12 +97,7 @@ func (p *program) values(leaf *cli.Command, flag string, line []string) []string
 	case "since", "until":
 		return []string{"1h", "24h", "7d", "today", "yesterday"}
 	case "event", "event-type":
-		var list []string
-		for _, k := range qoreid.Kinds() {
-			list = append(list, map[string]string{"event": k.Event, "event-type": k.EventType}[flag])
-		}
-		slices.Sort(list)
-		return slices.Compact(list)
+		return eventWords(flag)
 	case "action":
 		return api.AuditActions()
 	case "actor":
@@ -110,10 +106,22 @@ func (p *program) values(leaf *cli.Command, flag string, line []string) []string
 		return []string{"auto", "text", "json"}
 	case "log-level":
 		return []string{"debug", "info", "warn", "error"}
+	case "outcome":
+		return store.Outcomes()
 	case "plugin":
 		return p.live(leaf, line, pluginNames)
 	}
 	return nil
+}
+
+// eventWords returns the names or the types of the events that there are samples of.
+func eventWords(flag string) []string {
+	var list []string
+	for _, k := range qoreid.Kinds() {
+		list = append(list, map[string]string{"event": k.Event, "event-type": k.EventType}[flag])
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // arguments returns what may be an argument of a command.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +194,21 @@ func TestAPairFitsANarrowTerminalUnderItsName(t *testing.T) {
 		}
 		if line, n := widest(out.String()); n > width || !strings.Contains(dense(out.String()), dense("1 mismatch by qoreid, 1 missing by qoreid")) {
 			t.Errorf("%d columns on a terminal of %d: %q\n%s", n, width, line, out)
+		}
+	}
+}
+
+func TestALongKeyLeavesTheTableItsColumnsAndStandsWholeUnderItsRow(t *testing.T) {
+	long, short := "qoreid/workflow/"+strings.Repeat("語", 60), "qoreid/workflow/520118270855"
+	for _, width := range []int{60, 80, 120} {
+		p, out, _ := on(width)
+		err := p.table([][]string{{"KEY", "REFERENCE", "VERDICT", "EVENTS"}, {long, "sample-1", "passed", "4"}, {short, "sample-2", "passed", "1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := out.String()
+		if line, n := widest(text); n > width || !strings.Contains(dense(text), long) || !regexp.MustCompile(`(?m)^`+short+` +sample-2 +passed`).MatchString(text) {
+			t.Errorf("%d columns on a terminal of %d: %q\n%s", n, width, line, text)
 		}
 	}
 }

@@ -94,15 +94,6 @@ func (p *program) report(err error) int {
 	return code
 }
 
-// printableLines makes each line of a text safe to show: an error may quote what was typed, or what a file holds.
-func printableLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		lines[i] = inbox.Printable(line)
-	}
-	return strings.Join(lines, "\n")
-}
-
 // shortened leaves the middle out of a text that is far longer than a message should be, because what it quotes is.
 func shortened(text string) string {
 	const most, head, tail = 1200, 600, 300

@@ -97,7 +97,10 @@ func (p *program) eventList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if cut && n == tableLimit {
+	switch {
+	case n == 0:
+		p.sayNone(&f, "event")
+	case cut && n == tableLimit:
 		p.say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}
 	return nil

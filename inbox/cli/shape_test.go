@@ -166,3 +166,18 @@ func TestNoIdsOnStandardInputAreAnEmptyList(t *testing.T) {
 		}
 	}
 }
+
+func TestAStatusThatNobodyKnowsIsNamedWhenNothingMatches(t *testing.T) {
+	for words, want := range map[string]string{
+		"vreified,Not Verified": `no event matches; "vreified" is no verdict, and no status that inbox knows`, "not-verified": "no event matches\n", "failed": "no event matches\n",
+	} {
+		p, out, errs, _, _ := remote(t, 1)
+		if code := p.run(t.Context(), []string{"event", "list", "--status", words}); code != 0 || !strings.Contains(errs.String(), want) || strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("--status %s: %d %q %q, want %q", words, code, out, errs, want)
+		}
+	}
+	p, _, errs, _, _ := remote(t, 0)
+	if code := p.run(t.Context(), []string{"event", "list"}); code != 0 || errs.Len() > 0 {
+		t.Errorf("an empty log: %d %q", code, errs)
+	}
+}

@@ -25,6 +25,16 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 	for i := range records {
 		list = append(list, s.pluginOf(&records[i]))
 	}
+	list = addFiles(list, files)
+	if err := s.addAsides(ctx, list); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// addFiles adds what is known of the files of the plugins folder, also of those that no plugin has.
+func addFiles(list []Plugin, files []File) []Plugin {
 	for i := range files {
 		at := slices.IndexFunc(list, func(p Plugin) bool { return p.Name == files[i].Plugin })
 		if at < 0 {
@@ -36,11 +46,7 @@ func (s *server) plugins(ctx context.Context) ([]Plugin, error) {
 		}
 		list[at].add(&files[i])
 	}
-	if err := s.addAsides(ctx, list); err != nil {
-		return nil, err
-	}
-	slices.SortFunc(list, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return list
 }
 
 // addAsides says which releases were set aside.

@@ -36,14 +36,21 @@ func (p *program) align(rows [][]string) error {
 	return nil
 }
 
-// hanging returns a text after what stands before it; on a terminal it goes on under its beginning.
+// hanging returns a text after what stands before it; on a terminal it goes on under its beginning, or, where that leaves
+// too little room, on lines of its own.
 func (p *program) hanging(before, text string) string {
+	const indent = "    "
 	width := p.terminalWidth()
-	if width > 0 {
-		width = max(width-textWidth(before), narrowest)
+	text = oneLine(text)
+	if width == 0 {
+		return strings.TrimRight(before+text, " ") + "\n"
 	}
 	var b strings.Builder
-	for _, line := range wrapText(oneLine(text), width) {
+	if room := width - textWidth(before); room < narrowest && textWidth(text) > room {
+		b.WriteString(cutText(strings.TrimRight(before, " "), width, keepHead) + "\n")
+		before = indent
+	}
+	for _, line := range wrapText(text, max(width-textWidth(before), 1)) {
 		b.WriteString(strings.TrimRight(before+line, " ") + "\n")
 		before = strings.Repeat(" ", textWidth(before))
 	}

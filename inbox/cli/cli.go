@@ -110,7 +110,7 @@ func serves(args []string) bool {
 // app builds the tree of commands.
 func (p *program) app() *cli.App {
 	app := cli.NewApp()
-	app.Name, app.Usage = "inbox", "receives every QoreID webhook, keeps it, and leads it through plugins"
+	app.Name, app.Usage = "inbox", "receives every QoreID webhook, stores it, and delivers it to plugins"
 	app.HideVersion, app.HideHelpCommand = true, true
 	app.Writer, app.ErrWriter = p.out, p.err
 	app.ExitErrHandler = func(*cli.Context, error) {}
@@ -124,8 +124,8 @@ func (p *program) app() *cli.App {
 	app.Commands = []*cli.Command{
 		p.serveCommand(), p.sendCommand(), p.eventCommand(), p.entityCommand(), p.deadCommand(), p.replayCommand(),
 		p.pluginCommand(), p.statusCommand(), p.doctorCommand(), p.secretCommand(), p.dbCommand(), p.configCommand(),
-		p.auditCommand(), p.benchCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(), p.completeCommand(),
-		p.tortureCommand(), p.torturedCommand(),
+		p.auditCommand(), p.benchCommand(), p.tortureCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
+		p.completeCommand(), p.torturedCommand(),
 	}
 	app.Commands = append(app.Commands, later(map[string]string{
 		"state": "plugins keep no state in this version",

@@ -12,6 +12,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/qoreid"
+	"inbox/inbox/store"
 )
 
 // completeCommand is what the scripts of `inbox completion` call: its arguments are the words of the line so far, the
@@ -87,33 +88,35 @@ func (p *program) values(leaf *cli.Command, flag string, line []string) []string
 	switch flag {
 	case "output", "o":
 		return listFormats()
-	case "mode":
-		return []string{string(inbox.Live), string(inbox.Test)}
-	case "only":
-		return []string{string(inbox.OnlyAll), string(inbox.OnlyFailed), string(inbox.OnlyMissing)}
-	case "status":
-		return []string{string(inbox.Passed), string(inbox.Failed), string(inbox.Pending), string(inbox.Unknown)}
-	case "since", "until":
-		return []string{"1h", "24h", "7d", "today", "yesterday"}
 	case "event", "event-type":
-		var list []string
-		for _, k := range qoreid.Kinds() {
-			list = append(list, map[string]string{"event": k.Event, "event-type": k.EventType}[flag])
-		}
-		slices.Sort(list)
-		return slices.Compact(list)
+		return eventWords(flag)
+	case "outcome":
+		return store.Outcomes()
 	case "action":
 		return api.AuditActions()
-	case "actor":
-		return []string{"token", "inbox", api.Self()}
-	case "log-format":
-		return []string{"auto", "text", "json"}
-	case "log-level":
-		return []string{"debug", "info", "warn", "error"}
 	case "plugin":
 		return p.live(leaf, line, pluginNames)
 	}
-	return nil
+	return map[string][]string{
+		"mode":       {string(inbox.Live), string(inbox.Test)},
+		"only":       {string(inbox.OnlyAll), string(inbox.OnlyFailed), string(inbox.OnlyMissing)},
+		"status":     {string(inbox.Passed), string(inbox.Failed), string(inbox.Pending), string(inbox.Unknown)},
+		"since":      {"1h", "24h", "7d", "today", "yesterday"},
+		"until":      {"1h", "24h", "7d", "today", "yesterday"},
+		"actor":      {"token", "inbox", api.Self()},
+		"log-format": {"auto", "text", "json"},
+		"log-level":  {"debug", "info", "warn", "error"},
+	}[flag]
+}
+
+// eventWords returns the names or the types of the events that there are samples of.
+func eventWords(flag string) []string {
+	var list []string
+	for _, k := range qoreid.Kinds() {
+		list = append(list, map[string]string{"event": k.Event, "event-type": k.EventType}[flag])
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // arguments returns what may be an argument of a command.

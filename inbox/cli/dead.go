@@ -73,8 +73,11 @@ func waitText(n int64, atLeast bool) string {
 
 func (p *program) deadList(c *cli.Context) error {
 	f, ids, err := p.selection(c)
-	if err != nil || c.NArg() > 0 && len(ids) == 0 {
+	switch {
+	case err != nil:
 		return err
+	case c.NArg() > 0 && len(ids) == 0:
+		return p.letterList().none()
 	}
 	f.Plugin = c.String("plugin")
 	cut := !c.IsSet("limit") && p.format == "table" && p.outTerminal
@@ -141,8 +144,11 @@ func (p *program) deadShow(c *cli.Context) error {
 // resolve retries or discards: it asks the server what is meant, says so, asks, and then names exactly those.
 func (p *program) resolve(c *cli.Context, verb string) error {
 	req, err := p.resolveRequest(c)
-	if err != nil || c.NArg() > 0 && len(req.IDs) == 0 {
+	switch {
+	case err != nil:
 		return err
+	case c.NArg() > 0 && len(req.IDs) == 0:
+		return p.letterList().none()
 	}
 	client, err := p.client(c)
 	if err != nil {
@@ -196,15 +202,17 @@ func (p *program) noneDead(named bool) error {
 }
 
 func (p *program) resolved(verb string, out *lister[api.Letter], did *api.Resolved) error {
+	for _, f := range did.Failed {
+		if err := out.fail(f, "%s in plugin %s: %s", f.ID, f.Plugin, f.Error); err != nil {
+			return err
+		}
+	}
 	if err := out.end(); err != nil {
 		return err
 	}
 	p.say("%s %s", plural(did.Count, "delivery was", "deliveries were"), past(verb))
 	if len(did.Failed) == 0 {
 		return nil
-	}
-	for _, f := range did.Failed {
-		p.say("%s in plugin %s: %s", f.ID, f.Plugin, f.Error)
 	}
 	return some("%s could not be %s", plural(len(did.Failed), "delivery", "deliveries"), past(verb))
 }

@@ -46,6 +46,9 @@ func (p *program) entityList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(entities) == 0 {
+		p.sayNone(&f, "verification")
+	}
 	return list(p, func(e api.Entity) string { return e.Key },
 		column[api.Entity]{"KEY", func(e api.Entity) string { return e.Key }},
 		column[api.Entity]{"MODE", func(e api.Entity) string { return string(e.Mode) }},

@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +78,7 @@ const tableLimit = 100
 
 func (p *program) eventList(c *cli.Context) error {
 	f, ids, err := p.selection(c)
-	if err != nil || c.NArg() > 0 && len(ids) == 0 {
+	if err != nil {
 		return err
 	}
 	f.Plugin, f.Newest = c.String("plugin"), !c.Bool("reverse")
@@ -93,24 +90,32 @@ func (p *program) eventList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	listed := func() (int, error) {
-		out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
-		if err := client.Events(p.ctx, f, ids, out.add); err != nil {
-			return out.n, err
-		}
-		return out.n, out.end()
+	if c.NArg() > 0 && len(ids) == 0 {
+		return list(p, nil, eventColumns(p)...).none()
 	}
-	if outcomes := words(c, "outcome"); len(outcomes) > 0 {
-		listed = func() (int, error) { return p.deliveryList(client, f, ids, outcomes) }
-	}
-	n, err := listed()
+	n, err := p.listEvents(client, f, ids, words(c, "outcome"))
 	if err != nil {
 		return err
 	}
-	if cut && n == tableLimit {
+	switch {
+	case n == 0:
+		p.sayNone(&f, "event")
+	case cut && n == tableLimit:
 		p.say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}
 	return nil
+}
+
+// listEvents writes a list of events, or, when outcomes are asked for, of their deliveries. It returns how many there were.
+func (p *program) listEvents(client *api.Client, f inbox.Filter, ids, outcomes []string) (int, error) {
+	if len(outcomes) > 0 {
+		return p.deliveryList(client, f, ids, outcomes)
+	}
+	out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
+	if err := client.Events(p.ctx, f, ids, out.add); err != nil {
+		return out.n, err
+	}
+	return out.n, out.end()
 }
 
 func (p *program) eventShow(c *cli.Context) error {
@@ -189,7 +194,7 @@ func (p *program) printPayload(d *api.EventDetail) error {
 		}
 	}
 	if !d.Revealed {
-		text += "\n[type:length] stands for what is not shown; --reveal shows it, and is recorded\n"
+		text += "\n" + p.hanging("", "[type:length] stands for what is not shown; --reveal shows it, and is recorded")
 	}
 	return p.print("%s", text)
 }
@@ -252,104 +257,4 @@ func (p *program) printAttempt(a *api.Attempt, indent string) error {
 		text += indent + "  | (cut)\n"
 	}
 	return p.print("%s", text)
-}
-
-func (p *program) eventTail(c *cli.Context) error {
-	f, err := p.filter(c)
-	if err != nil {
-		return err
-	}
-	left := f.Limit
-	f.Limit = 0
-	client, err := p.client(c)
-	if err != nil {
-		return err
-	}
-	if p.format == "json" {
-		p.format = "jsonl" // a stream has no end that could close a list
-	}
-	out := list(p, func(e api.Event) string { return e.ID }, p.tailColumns()...)
-	if err := out.stream(usualEvent(p.now())); err != nil {
-		return err
-	}
-	if p.outTerminal || p.errTerminal {
-		p.say("waiting for events; Ctrl-C ends")
-	}
-	show := func(e api.Event) error {
-		if err := p.tailRow(out, e); err != nil {
-			return err
-		}
-		if left--; left == 0 {
-			return errEnough
-		}
-		return nil
-	}
-	return p.follow(client, f, show)
-}
-
-// tailColumns are those of a list, but on a terminal without the source, which begins the key.
-func (p *program) tailColumns() []column[api.Event] {
-	columns := eventColumns(p)
-	if p.terminalWidth() > 0 {
-		columns = slices.DeleteFunc(columns, func(c column[api.Event]) bool { return c.head == "SOURCE" })
-	}
-	return columns
-}
-
-// usualEvent is as wide as most events.
-func usualEvent(now time.Time) api.Event {
-	return api.Event{
-		ID: inbox.EventID(1, make([]byte, 5)), StoredAt: now, Source: "qoreid", Mode: inbox.Live, Event: "workflow", EventType: "verification_completed",
-		Key: "qoreid/workflow/1234567890123", Verdict: inbox.Unknown, Origin: inbox.FromWebhook,
-	}
-}
-
-var errEnough = errors.New("as many as were asked for")
-
-// tailRow writes one event of a stream at once: what comes later cannot widen its columns.
-func (p *program) tailRow(out *lister[api.Event], e api.Event) error {
-	if err := out.add(e); err != nil {
-		return err
-	}
-	return out.flush()
-}
-
-// follow streams until interrupted, and begins again where it was when the server goes away and comes back.
-func (p *program) follow(client *api.Client, f inbox.Filter, show func(api.Event) error) error {
-	const patience = 30 * time.Second
-	var lost time.Time
-	for {
-		after, err := client.Stream(p.ctx, f, show)
-		switch {
-		case errors.Is(err, errEnough):
-			return nil
-		case p.ctx.Err() != nil:
-			return p.ctx.Err()
-		case err != nil && after == f.After && (lost.IsZero() || inbox.KindOf(err) != inbox.Unavailable || p.now().Sub(lost) > patience):
-			return err
-		case after > f.After || lost.IsZero():
-			lost = p.now()
-			p.say("the server ended the stream; waiting for it to come back")
-		}
-		if f.After = after; after > 0 {
-			f.Since = time.Time{}
-		} else if f.Since.IsZero() {
-			f.Since = time.Unix(0, 0) // the log was empty: from its beginning, and not from now
-		}
-		if err := pause(p.ctx, time.Second); err != nil {
-			return err
-		}
-	}
-}
-
-// pause waits, but not longer than ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

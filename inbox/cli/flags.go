@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/qoreid"
 )
 
 // spec is one command.
@@ -177,6 +179,21 @@ func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	}
 	f.Where, err = api.ParseWhere(c.StringSlice("where"))
 	return f, err
+}
+
+// sayNone says that nothing matches a filter, and which of its words may be misspelt. An empty list without a filter says
+// enough by itself.
+func (p *program) sayNone(f *inbox.Filter, what string) {
+	if !f.Narrow() {
+		return
+	}
+	text := "no " + what + " matches"
+	for _, word := range f.Statuses {
+		if !qoreid.KnowsStatus(word) {
+			text += fmt.Sprintf("; %q is no verdict, and no status that inbox knows", word)
+		}
+	}
+	p.say("%s", text)
 }
 
 // between reads --since and --until.

@@ -46,19 +46,7 @@ func (l *lister[T]) add(item T) error {
 	case "ids":
 		return l.p.print("%s\n", l.id(item))
 	case "json", "jsonl":
-		text, err := json.Marshal(item)
-		if err != nil {
-			return fmt.Errorf("write an item: %w", err)
-		}
-		text = inbox.PrintableJSON(text)
-		if l.p.format == "jsonl" {
-			return l.p.print("%s\n", text)
-		}
-		before := ",\n"
-		if l.n == 1 {
-			before = "["
-		}
-		return l.p.print("%s%s", before, text)
+		return l.addJSON(item)
 	}
 	row := make([]string, 0, len(l.columns))
 	for _, c := range l.columns {
@@ -69,6 +57,39 @@ func (l *lister[T]) add(item T) error {
 		return nil
 	}
 	return l.flush()
+}
+
+// addJSON writes one item, or what could not become one, as JSON.
+func (l *lister[T]) addJSON(item any) error {
+	text, err := json.Marshal(item)
+	if err != nil {
+		return fmt.Errorf("write an item: %w", err)
+	}
+	text = inbox.PrintableJSON(text)
+	if l.p.format == "jsonl" {
+		return l.p.print("%s\n", text)
+	}
+	before := ",\n"
+	if l.n == 1 {
+		before = "["
+	}
+	return l.p.print("%s%s", before, text)
+}
+
+// fail says that something could not become an item: as an element of the list in JSON, else on standard error.
+func (l *lister[T]) fail(item any, format string, args ...any) error {
+	if l.p.format != "json" && l.p.format != "jsonl" {
+		l.p.say(format, args...)
+		return nil
+	}
+	l.n++
+	return l.addJSON(item)
+}
+
+// none ends a list for which standard input named nothing.
+func (l *lister[T]) none() error {
+	l.p.say("standard input names no event")
+	return l.end()
 }
 
 // end ends the list.

@@ -6,6 +6,12 @@ import (
 	"inbox/inbox/api"
 )
 
+// notDone is a plugin to which nothing was done, in JSON.
+type notDone struct {
+	Name  string `json:"name"`
+	Error string `json:"error"`
+}
+
 // pluginAct pauses or resumes plugins by name, and goes on with the next when one cannot be.
 func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, names []string) error {
 	rows, failed := p.pluginRows(), 0
@@ -16,7 +22,9 @@ func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, nam
 			return err
 		case err != nil:
 			failed++
-			p.say("%s: %s", name, err)
+			if err := rows.fail(notDone{Name: name, Error: err.Error()}, "%s: %s", name, err); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := rows.add(x); err != nil {

@@ -215,7 +215,8 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 		if r.Live {
 			mark = "*"
 		}
-		if err := p.print("%s %s  %s  by %s  %s  sha256 %s\n", mark, r.ID, p.stamp(r.CreatedAt), r.Actor, bytesText(r.Size), r.SHA256); err != nil {
+		line := fmt.Sprintf("%s  %s  by %s  %s  sha256 %s", r.ID, p.stamp(r.CreatedAt), r.Actor, bytesText(r.Size), r.SHA256)
+		if err := p.print("%s", p.hanging(mark+" ", line)); err != nil {
 			return err
 		}
 	}

@@ -41,8 +41,7 @@ func (p *program) replay(c *cli.Context) error {
 		return err
 	}
 	if c.NArg() > 0 && len(req.IDs) == 0 {
-		p.say("standard input names no event")
-		return nil
+		return p.replayRows().none()
 	}
 	client, err := p.client(c)
 	if err != nil {

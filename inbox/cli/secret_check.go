@@ -130,19 +130,25 @@ func (p *program) lookHere(shell *config.Settings, refused []api.Refused) {
 		if err != nil || src == nil || len(src.Secrets.Secrets()) == 0 {
 			continue
 		}
-		here, passes := shell.Explain(one), strings.HasPrefix(r.Explained, passesNow)
-		switch {
-		case here == "" && !passes:
-			r.Explained = "your shell's secret passes, the server has another: start the server with it, then `inbox secret recheck` lets it in"
-		case here != "" && passes:
-			serverOnly = true
-		case here != "" && !strings.HasPrefix(r.Explained, here):
-			r.Explained += "; with your shell's secret: " + here
-		}
+		text, other := explainedHere(r.Explained, shell.Explain(one))
+		r.Explained, serverOnly = text, serverOnly || other
 	}
 	if serverOnly {
 		p.say("some pass with the server's secret and not with your shell's, which is another")
 	}
+}
+
+// explainedHere adds to the server's explanation of a request what this shell's secrets say, which is nothing when it
+// passes with them. It reports whether the request passes with the server's alone.
+func explainedHere(server, here string) (text string, serverOnly bool) {
+	passes := strings.HasPrefix(server, passesNow)
+	switch {
+	case here == "" && !passes:
+		return "your shell's secret passes, the server has another: start the server with it, then `inbox secret recheck` lets it in", false
+	case here != "" && !passes && !strings.HasPrefix(server, here):
+		return server + "; with your shell's secret: " + here, false
+	}
+	return server, here != "" && passes
 }
 
 // printRefused writes refused requests. On a terminal the explanations, which are long and repeat, stand under the rows.
@@ -159,32 +165,11 @@ func (p *program) printRefused(refused []api.Refused) error {
 		}
 	}
 	for _, text := range order {
-		if err := p.print("\n%s", wrapped(fmt.Sprintf("%d %s", count[text], text), 78)); err != nil {
+		if err := p.print("\n%s", p.hanging("", fmt.Sprintf("%d %s", count[text], text))); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// wrapped breaks a text into lines of at most so many characters, between words.
-func wrapped(text string, width int) string {
-	var b strings.Builder
-	column := 0
-	for _, word := range strings.Fields(inbox.Printable(text)) {
-		n := len([]rune(word))
-		switch {
-		case column == 0:
-		case column+1+n > width:
-			b.WriteByte('\n')
-			column = 0
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += n
-	}
-	return b.String() + "\n"
 }
 
 func (p *program) refusedRows() *lister[api.Refused] {

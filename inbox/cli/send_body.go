@@ -17,16 +17,20 @@ func kindsToSend(c *cli.Context, named qoreid.Kind, hasBody bool) ([]qoreid.Kind
 	switch {
 	case life && all, (life || all) && hasBody, all && named.Event != "":
 		return nil, usage("--all, --life and --data are ways to say what to send: give one, and no EVENT with --all")
-	case life && named.EventType != "":
-		return nil, usage("--life sends every type of %s", named.Event).WithHint("inbox send " + named.Event + " --life")
 	case all:
 		return qoreid.Kinds(), nil
-	case named.Event == "" && hasBody:
-		return []qoreid.Kind{named}, nil
-	case named.Event == "":
+	case named.Event == "" && !hasBody:
 		return nil, usage("say which event to send").WithHint("`inbox send --list` shows them, or give a body with --data")
-	case !life:
-		return []qoreid.Kind{named}, nil
+	case life:
+		return lifeOf(named)
+	}
+	return []qoreid.Kind{named}, nil
+}
+
+// lifeOf returns the kinds of a verification's life, from started to completed.
+func lifeOf(named qoreid.Kind) ([]qoreid.Kind, error) {
+	if named.EventType != "" {
+		return nil, usage("--life sends every type of %s", named.Event).WithHint("inbox send " + named.Event + " --life")
 	}
 	if _, err := qoreid.Sample(named, 1, ""); err != nil { // it says which there are
 		return nil, err

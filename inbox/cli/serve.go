@@ -34,7 +34,7 @@ func (p *program) serveCommand() *cli.Command {
 		flag("dev", "for those who write a plugin: log everything, for reading, with each attempt's log and reason, which may hold personal data"),
 	)
 	return p.leaf(spec{
-		name: "serve", usage: "receive webhooks, keep them, and lead them through plugins", flags: flags, run: p.serve,
+		name: "serve", usage: "receive webhooks, store them, and deliver them to plugins", flags: flags, run: p.serve,
 		about: "The first interrupt or SIGTERM stops it cleanly: what runs may end, what waits is kept. The second stops it at once.",
 	})
 }

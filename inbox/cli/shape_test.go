@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"regexp"
 	"slices"
@@ -130,4 +131,53 @@ func TestACompletionNeverFailsAndOnlyCompletes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWhatCouldNotBeDoneStandsInTheJSONList looks at commands of which one part failed: a program that reads their output
+// finds there which, and why.
+func TestWhatCouldNotBeDoneStandsInTheJSONList(t *testing.T) {
+	for _, format := range []string{"json", "jsonl"} {
+		p, out, errs := talker("")
+		p.format = format
+		l := rows(p)
+		if err := errors.Join(l.add(row{"a", 1}), l.fail(notDone{"b", "it is not there"}, "b: it is not there"), l.end()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), `{"name":"b","error":"it is not there"}`) || errs.Len() > 0 || format == "json" && !json.Valid(out.Bytes()) {
+			t.Errorf("%s: %s%s", format, out, errs)
+		}
+	}
+	p, out, errs := talker("")
+	l := rows(p)
+	if err := errors.Join(l.fail(notDone{}, "b: it is not there"), l.end()); err != nil || !strings.Contains(errs.String(), "b: it is not there") {
+		t.Errorf("as a table: %v %s%s", err, out, errs)
+	}
+}
+
+func TestNoIdsOnStandardInputAreAnEmptyList(t *testing.T) {
+	for _, call := range [][]string{
+		{"event", "list", "-"}, {"event", "list", "--outcome", "dead", "-"}, {"dead", "list", "-"}, {"dead", "retry", "-"}, {"dead", "discard", "-", "-y"},
+		{"replay", "-"}, {"replay", "--dry-run", "-"},
+	} {
+		p, out, errs, _, _ := remote(t, 1)
+		p.in = strings.NewReader("\n \n")
+		if code := p.run(t.Context(), append(call, "-o", "json")); code != 0 || out.String() != "[]\n" || errs.Len() > 0 {
+			t.Errorf("inbox %s: %d %q %s", strings.Join(call, " "), code, out, errs)
+		}
+	}
+}
+
+func TestAStatusThatNobodyKnowsIsNamedWhenNothingMatches(t *testing.T) {
+	for words, want := range map[string]string{
+		"vreified,Not Verified": `no event matches; "vreified" is no verdict, and no status that inbox knows`, "not-verified": "no event matches\n", "failed": "no event matches\n",
+	} {
+		p, out, errs, _, _ := remote(t, 1)
+		if code := p.run(t.Context(), []string{"event", "list", "--status", words}); code != 0 || !strings.Contains(errs.String(), want) || strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("--status %s: %d %q %q, want %q", words, code, out, errs, want)
+		}
+	}
+	p, _, errs, _, _ := remote(t, 0)
+	if code := p.run(t.Context(), []string{"event", "list"}); code != 0 || errs.Len() > 0 {
+		t.Errorf("an empty log: %d %q", code, errs)
+	}
 }

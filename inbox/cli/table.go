@@ -58,6 +58,7 @@ type grid struct {
 	shown  []int
 	below  []int
 	widths []int
+	most   int      // the width of a first column of keys is at most this; 0 is no bound
 	same   []string // what is left out because every row says it
 }
 
@@ -79,6 +80,17 @@ func (g *grid) measure() {
 			g.widths[i] = max(g.widths[i], textWidth(row[i]))
 		}
 	}
+	if g.most > 0 && g.heads[g.shown[0]] == "KEY" {
+		g.widths[g.shown[0]] = min(g.widths[g.shown[0]], g.most)
+	}
+}
+
+// bound keeps a few long keys, which a sender chooses, from pushing every other column out of the table. A key that is cut
+// stands whole under its row.
+func (g *grid) bound(width int) {
+	const usual = len("qoreid/workflow/1234567890123")
+	g.most = max(width*2/5, usual)
+	g.measure()
 }
 
 // over returns by how much the columns beside each other are wider than width.
@@ -96,7 +108,7 @@ func (g *grid) over(width int) int {
 // fit makes the grid fit a terminal, and no narrower than it must be: what says least goes first.
 func (g *grid) fit(width int, now time.Time) {
 	for _, step := range []func(){
-		g.proseBelow, func() { g.shorten(now) }, g.dropDull, func() { g.cut(width) }, func() { g.move(width) },
+		g.proseBelow, func() { g.shorten(now) }, g.dropDull, func() { g.bound(width) }, func() { g.cut(width) }, func() { g.move(width) },
 		func() { g.widths[g.shown[0]] -= g.over(width) },
 	} {
 		if g.over(width) <= 0 {
@@ -226,6 +238,9 @@ func (g *grid) line(row []string) string {
 func (g *grid) under(row []string, width int) (lines []string) {
 	const indent = "    "
 	var details []string
+	if first := g.shown[0]; g.most > 0 && g.heads[first] == "KEY" && textWidth(row[first]) > g.widths[first] {
+		details = append(details, row[first])
+	}
 	for _, col := range g.below {
 		switch cell := row[col]; {
 		case !says(g.heads[col], cell):

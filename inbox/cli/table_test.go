@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -140,7 +141,7 @@ func TestEveryListFitsATerminalOf80Columns(t *testing.T) {
 	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
 	defer front.Close()
 	looked := 0
-	for _, columns := range []int{80, 50} {
+	for _, columns := range []int{80, 50, 40} {
 		for _, call := range reading(ids) {
 			p, out, errs := on(columns)
 			p.getenv = func(name string) string {
@@ -157,7 +158,7 @@ func TestEveryListFitsATerminalOf80Columns(t *testing.T) {
 			}
 		}
 	}
-	if looked < 16 {
+	if looked < 24 {
 		t.Errorf("only %d tables were looked at", looked)
 	}
 }
@@ -182,5 +183,32 @@ func TestAStreamOnATerminalBeginsWithItsHeadAndFits(t *testing.T) {
 	}
 	if strings.Count(out.String(), "ID  ") != 1 || !strings.Contains(out.String(), "mode test") || !strings.Contains(out.String(), "late") {
 		t.Errorf("%s", out)
+	}
+}
+
+func TestAPairFitsANarrowTerminalUnderItsName(t *testing.T) {
+	for _, width := range []int{narrowest, 30, 40, 60} {
+		p, out, _ := on(width)
+		if err := p.pairs("refused since yesterday", "1 mismatch by qoreid, 1 missing by qoreid", "seq", "1"); err != nil {
+			t.Fatal(err)
+		}
+		if line, n := widest(out.String()); n > width || !strings.Contains(dense(out.String()), dense("1 mismatch by qoreid, 1 missing by qoreid")) {
+			t.Errorf("%d columns on a terminal of %d: %q\n%s", n, width, line, out)
+		}
+	}
+}
+
+func TestALongKeyLeavesTheTableItsColumnsAndStandsWholeUnderItsRow(t *testing.T) {
+	long, short := "qoreid/workflow/"+strings.Repeat("語", 60), "qoreid/workflow/520118270855"
+	for _, width := range []int{60, 80, 120} {
+		p, out, _ := on(width)
+		err := p.table([][]string{{"KEY", "REFERENCE", "VERDICT", "EVENTS"}, {long, "sample-1", "passed", "4"}, {short, "sample-2", "passed", "1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := out.String()
+		if line, n := widest(text); n > width || !strings.Contains(dense(text), long) || !regexp.MustCompile(`(?m)^`+short+` +sample-2 +passed`).MatchString(text) {
+			t.Errorf("%d columns on a terminal of %d: %q\n%s", n, width, line, text)
+		}
 	}
 }

@@ -36,3 +36,16 @@ func TestTheManualListsTheWordsThatMakeAVerdict(t *testing.T) {
 		t.Errorf("the manual has %v, the program %v", listed, verdicts)
 	}
 }
+
+func TestAStatusIsKnownWhenItMeansSomethingOrIsAVerdict(t *testing.T) {
+	for _, word := range []string{"passed", "Failed", "unknown", "NOT VERIFIED", "id-verified", "in_progress"} {
+		if !KnowsStatus(word) {
+			t.Errorf("%q is not known", word)
+		}
+	}
+	for _, word := range []string{"", "vreified", "passed!", "held"} {
+		if KnowsStatus(word) {
+			t.Errorf("%q is known", word)
+		}
+	}
+}

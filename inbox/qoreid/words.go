@@ -40,6 +40,16 @@ var verdicts = map[string]inbox.Verdict{
 	"in_progress": inbox.Pending, "pending": inbox.Pending,
 }
 
+// KnowsStatus reports whether a word is a status with a meaning, or a verdict. Payloads may have others, which mean nothing here.
+func KnowsStatus(word string) bool {
+	_, known := verdicts[inbox.Fold(word)]
+	switch v := inbox.Verdict(inbox.Fold(word)); v {
+	case inbox.Passed, inbox.Failed, inbox.Pending, inbox.Unknown:
+		known = true
+	}
+	return known
+}
+
 // verdict sums up what a verification came to. Complete is not passed, passed is so only in a complete state, and what is not
 // known is not failed.
 func verdict(status, state string) inbox.Verdict {

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+)
+
+func (p *program) eventTail(c *cli.Context) error {
+	f, err := p.filter(c)
+	if err != nil {
+		return err
+	}
+	left := f.Limit
+	f.Limit = 0
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	if p.format == "json" {
+		p.format = "jsonl" // a stream has no end that could close a list
+	}
+	out := list(p, func(e api.Event) string { return e.ID }, p.tailColumns()...)
+	if err := out.stream(usualEvent(p.now())); err != nil {
+		return err
+	}
+	if p.outTerminal || p.errTerminal {
+		p.say("waiting for events; Ctrl-C ends")
+	}
+	show := func(e api.Event) error {
+		if err := p.tailRow(out, e); err != nil {
+			return err
+		}
+		if left--; left == 0 {
+			return errEnough
+		}
+		return nil
+	}
+	return p.follow(client, f, show)
+}
+
+// tailColumns are those of a list, but on a terminal without the source, which begins the key.
+func (p *program) tailColumns() []column[api.Event] {
+	columns := eventColumns(p)
+	if p.terminalWidth() > 0 {
+		columns = slices.DeleteFunc(columns, func(c column[api.Event]) bool { return c.head == "SOURCE" })
+	}
+	return columns
+}
+
+// usualEvent is as wide as most events.
+func usualEvent(now time.Time) api.Event {
+	return api.Event{
+		ID: inbox.EventID(1, make([]byte, 5)), StoredAt: now, Source: "qoreid", Mode: inbox.Live, Event: "workflow", EventType: "verification_completed",
+		Key: "qoreid/workflow/1234567890123", Verdict: inbox.Unknown, Origin: inbox.FromWebhook,
+	}
+}
+
+var errEnough = errors.New("as many as were asked for")
+
+// tailRow writes one event of a stream at once: what comes later cannot widen its columns.
+func (p *program) tailRow(out *lister[api.Event], e api.Event) error {
+	if err := out.add(e); err != nil {
+		return err
+	}
+	return out.flush()
+}
+
+// follow streams until interrupted, and begins again where it was when the server goes away and comes back.
+func (p *program) follow(client *api.Client, f inbox.Filter, show func(api.Event) error) error {
+	var lost time.Time // when the server was missed first, since the last event
+	for {
+		after, err := client.Stream(p.ctx, f, show)
+		came := after > f.After
+		switch {
+		case errors.Is(err, errEnough):
+			return nil
+		case p.ctx.Err() != nil:
+			return p.ctx.Err()
+		case err != nil && !came && !p.mayComeBack(err, lost):
+			return err
+		case came || lost.IsZero():
+			lost = p.now()
+			p.say("the server ended the stream; waiting for it to come back")
+		}
+		f = goOn(f, after)
+		if err := pause(p.ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// mayComeBack reports whether an error, of a server that was there until lost, says only that it is away for a while.
+func (p *program) mayComeBack(err error, lost time.Time) bool {
+	const patience = 30 * time.Second
+	return !lost.IsZero() && inbox.KindOf(err) == inbox.Unavailable && p.now().Sub(lost) <= patience
+}
+
+// goOn returns a filter of what comes after a stream that ended.
+func goOn(f inbox.Filter, after int64) inbox.Filter {
+	if f.After = after; after > 0 {
+		f.Since = time.Time{}
+	} else if f.Since.IsZero() {
+		f.Since = time.Unix(0, 0) // the log was empty: from its beginning, and not from now
+	}
+	return f
+}
+
+// pause waits, but not longer than ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,6 +59,8 @@ func serveWith(t *testing.T, set func(*exec.Cmd), wrap ...string) *server {
 	s := &server{T: t, cmd: exec.Command(args[0], args[1:]...), ended: make(chan error, 1), admin: admin, dir: dir}
 	s.cmd.Env = append(os.Environ(), "INBOX_QOREID_SECRET=whsec_inbox_test_1", "INBOX_MIN_FREE=1")
 	set(s.cmd)
+	// A process that ignores SIGHUP, as one under nohup does, has its children ignore it too. Those of one that handles it do not.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"math"
+	"runtime"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -100,6 +101,7 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 	_, err := r.NewHostModuleBuilder(meterModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
 			in := ctx.Value(instanceKey{}).(*instance)
+			runtime.Gosched() // Go's own turn is 10 ms: with a dozen guests that work, a webhook would wait for many of them
 			if in.stop.Err() != nil {
 				panic(errOverdue)
 			}

@@ -50,6 +50,8 @@ func bombs() map[string][]byte {
 		"fills":                      one(0, again(1000, 0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 11, 0)),
 		"copies of elements":         one(0, again(1000, 0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 14, 0, 0)),
 		"fills of elements":          one(0, again(1000, 0x41, 0, 0xd0, 0x70, 0x41, 0, 0xfc, 17, 0)),
+		"elements that are dropped":  guest{elements: [][]byte{{1, 0, 1, 0}}, code: again(100_000, 0xfc, 13, 0)}.wasm(),
+		"types of many values":       guest{extra: slices.Repeat([][]byte{slices.Concat([]byte{0x60}, number(128), again(128, 0x7f), []byte{0})}, 7_000)}.wasm(),
 		"an ordinary long function":  one(0, again(100_000, 0x23, 0, 0x1a, 0x01)),
 		"paths that meet with moves": one(100, again(600, slices.Concat([]byte{0x02, 0x40, 0x23, 0, 0x0d, 0}, everyVariable(0x21, 100), []byte{0x0b})...), read(100)),
 	}

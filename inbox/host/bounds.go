@@ -6,6 +6,7 @@ const (
 	maxTypes     = 100_000
 	maxParams    = 128
 	maxResults   = 16
+	maxHanded    = 1_000_000 // parameters and results of all types
 	maxImports   = 1000
 	maxExports   = 10_000
 	maxFunctions = 200_000

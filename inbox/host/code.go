@@ -94,6 +94,9 @@ func (r *reader) instruction() instruction {
 	case 'c':
 		r.immediate(one.op)
 	case 'r':
+		if len(r.b) > 0 && (r.b[0] < 0x40 || r.b[0] >= 0x80) { // the index of a type
+			r.lacks(functionReferences(), one.op, r.b[0])
+		}
 		r.onlyType(typeFunc, typeExtern)
 	case 'B':
 		one.sub, one.bulk = r.bulkInstruction()

@@ -42,6 +42,9 @@ var (
 	truncateWork = work{7500, 7500}
 	tableWork    = work{11_000, 5000}
 	outWork      = work{3000, 2500}
+	dropWork     = work{6000, 3500}
+	typeWork     = work{2000, 500} // a function type, used or not: wazero compiles a way in and two ways out for each
+	handedWork   = work{400, 60}   // a value that it hands over
 )
 
 // compileWork is what an instruction takes by itself.
@@ -56,6 +59,8 @@ func (m *module) compileWork(one instruction) (w work) {
 		w.add(m.handedOver(one.index), valueWork)
 	case one.bulk:
 		w.add(1, bulkWork)
+	case op == opBulk && (one.sub == 9 || one.sub == 13): // data.drop, elem.drop
+		w.add(1, dropWork)
 	case op >= 0x28 && op <= 0x3e, op == opVector && touchesMemory(one.sub):
 		w.add(1, memoryWork)
 	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // div, rem
@@ -102,9 +107,16 @@ func Effort(wasm []byte) (d time.Duration, long bool) {
 	return time.Duration(m.effort.time), !m.effort.light()
 }
 
+// typesWork is what compiling the types of functions takes.
+func (m *module) typesWork() (w work) {
+	w.add(uint64(len(m.params)), typeWork)
+	w.add(m.handed, handedWork)
+	return w
+}
+
 // weigh estimates what compiling the module takes when it is rewritten so.
 func (m *module) weigh(how rewriter) error {
-	m.effort = work{}
+	m.effort = m.typesWork()
 	return m.bodies(func(b *body) error { return m.take(how.shape(b)) })
 }
 
@@ -112,7 +124,7 @@ func (m *module) weigh(how rewriter) error {
 func (m *module) take(s shape) error {
 	one := s.effort()
 	m.effort.time += one.time
-	m.effort.memory = max(m.effort.memory, one.memory) // which the next function uses again
+	m.effort.memory = max(m.effort.memory, m.typesWork().memory+one.memory) // what a function takes the next one uses again
 	if one.time > maxEffort || one.memory > maxCompiling || m.effort.time > allEffort {
 		return &tangled{s}
 	}

@@ -31,6 +31,7 @@ type module struct {
 	// What the indexes in it may name. All imports are functions, and their indexes come first.
 	params  []uint8  // how many parameters each type of a function has
 	results []uint8  // and how many results
+	handed  uint64   // the sum of both
 	typesIn []uint64 // the type of each function that is imported
 	typeOf  []uint64 // and of each that is not
 	globals uint64

@@ -87,6 +87,9 @@ func trapText(err error) string {
 		text = text[i+len("wasm error: "):]
 	}
 	text, _, _ = strings.Cut(text, "\n")
+	if i := strings.LastIndex(text, " failed: "); i >= 0 { // "module[] function[_start] failed: stack overflow" of the compiler
+		text = text[i+len(" failed: "):]
+	}
 	return text
 }
 

@@ -1,11 +1,15 @@
 package host
 
+import "slices"
+
 // The price of an instruction is what it takes in the time that an addition takes, roughly and as a whole number, so that a
 // slice and a limit on fuel bound the time. It is the same for both engines, or a limit would mean two things: where they
 // differ, it is nearer to the one that takes longer.
 const (
 	callOut     = 100 // an instruction for which wazero leaves the compiled code
+	byTable     = 32  // a call by a table, besides what a call costs: the table, the function and its code may be in no cache
 	vectorPrice = 4   // an instruction of vectors, many of which are made of several
+	slowVector  = 10  // a square root, division, conversion or shift of vectors that is made of many
 	memoryPrice = 8   // a load or a store: what is not in the processor's caches takes a hundred nanoseconds
 	satPrice    = 3   // a conversion that saturates
 	entryPrice  = 2   // a call, on the side of the function that is called
@@ -24,8 +28,8 @@ const prices = "" +
 	"1111111111111333" + // 60: i32.div and rem
 	"3111111111111114" + // 70: i64.div and rem
 	"4441111111111222" + // 80: i64.rem, f32
-	"2533352221122225" + // 90: f32, f64
-	"3335222133331133" + // a0: f64, conversions
+	"2833382221122228" + // 90: f32, f64
+	"3338222133331133" + // a0: f64, conversions
 	"3322223222231111" + // b0: conversions
 	"1111111111111111" + // c0
 	"1111111111111111" + // d0
@@ -39,6 +43,8 @@ func (m *module) cost(one instruction) uint64 {
 		return callOut
 	case one.op == opVector && touchesMemory(one.sub):
 		return vectorPrice + memoryPrice
+	case one.op == opVector && slices.Contains(slowVectors, one.sub):
+		return slowVector
 	case one.op == opVector:
 		return vectorPrice
 	case one.op == opBulk && one.sub < 8:
@@ -49,10 +55,13 @@ func (m *module) cost(one instruction) uint64 {
 	case opCall:
 		price += m.handedOver(m.typeAt(one.index))
 	case opCallIndirect:
-		price += m.handedOver(one.index)
+		price += byTable + m.handedOver(one.index)
 	}
 	return price
 }
+
+// slowVectors are i64x2.shr_s, f32x4.sqrt and div, f64x2.sqrt and div, and the conversions that saturate.
+var slowVectors = []byte{204, 227, 231, 239, 243, 248, 249, 252, 253}
 
 // handedOver is how many values a call of a function of a type takes there and back.
 func (m *module) handedOver(typ uint64) uint64 { return uint64(m.params[typ]) + uint64(m.results[typ]) }

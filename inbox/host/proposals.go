@@ -79,6 +79,14 @@ func wideArithmetic() *proposal {
 	return &proposal{name: "wide arithmetic", without: "build without it: -mno-wide-arithmetic (C, C++), -C target-feature=-wide-arithmetic (Rust)"}
 }
 
+func halfPrecision() *proposal {
+	return &proposal{name: "half precision (FP16)", without: "build without it: -mno-fp16 (C, C++)"}
+}
+
+func memoryControl() *proposal {
+	return &proposal{name: "memory control", without: "build without it: no memory.discard"}
+}
+
 func stringReferences() *proposal {
 	return &proposal{name: "string references (stringref)", without: "build without them: no --enable-strings for wasm-opt"}
 }
@@ -102,9 +110,16 @@ func find(list []codes, b byte) *proposal {
 func proposalOfInstruction(code ...byte) *proposal {
 	switch {
 	case code[0] == opBulk && len(code) > 1:
-		return find([]codes{{0x13, 0x16, wideArithmetic}}, code[1]) // i64.add128, sub128, mul_wide_s, mul_wide_u
-	case code[0] == opVector && len(code) > 2:
-		return find([]codes{{2, 2, relaxedSIMD}}, code[2]) // a number from 0x100 on
+		return find([]codes{
+			{0x12, 0x12, memoryControl},  // memory.discard
+			{0x13, 0x16, wideArithmetic}, // i64.add128, sub128, mul_wide_s, mul_wide_u
+			{0x30, 0x31, halfPrecision},  // f32.load_f16, f32.store_f16
+		}, code[1])
+	case code[0] == opVector && len(code) > 2 && code[2] == 2: // a number from 0x100 on
+		return find([]codes{
+			{0x80, 0x9f, relaxedSIMD},
+			{0xa0, 0xff, halfPrecision}, // f16x8.splat and its kin
+		}, code[1])
 	}
 	return find([]codes{
 		{0x06, 0x0a, exceptions},         // try, catch, throw, rethrow, throw_ref

@@ -84,6 +84,8 @@ func notJSON(err error) string {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "its output is not a result: the JSON object ends in the middle " + onStderr
+	case errors.As(err, &syntax) && strings.Contains(syntax.Error(), "max depth"):
+		return "its output is not a result: its lists and objects are nested more than 10000 deep " + onStderr
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("its output is not a result: in JSON its byte %d does not belong there %s", syntax.Offset, onStderr)
 	}

@@ -97,9 +97,10 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		`{"` + strings.Repeat("x", 1<<20) + `":1}`:         {inbox.BadResult, `a result has outcome, reason, retry_after: "xxx`},
 		`{"outcome":"` + strings.Repeat("x", 1<<20) + `"}`: {inbox.BadResult, `it is one of ok, skip, retry, reject: "xxx`},
 		// Where it breaks is named.
-		`{"outcome":"ok",}`:                          {inbox.BadResult, "its byte 17 does not belong there"},
-		`{'outcome':'ok'}`:                           {inbox.BadResult, "its byte 2 does not belong there"},
-		`{"outcome":"ok`:                             {inbox.BadResult, "ends in the middle"},
+		`{"outcome":"ok",}`: {inbox.BadResult, "its byte 17 does not belong there"},
+		`{'outcome':'ok'}`:  {inbox.BadResult, "its byte 2 does not belong there"},
+		`{"outcome":"ok","state":` + strings.Repeat("[", 10_001): {inbox.BadResult, "nested more than 10000 deep"},
+		`{"outcome":"ok`: {inbox.BadResult, "ends in the middle"},
 		"{\"outcome\":\"ok\"}\n{\"outcome\":\"ok\"}": {inbox.BadResult, "with another"},
 		strings.Repeat("[", 20_000):                  {inbox.BadResult, onStderr},
 		`{"state":` + strings.Repeat("[", 20_000):    {inbox.BadResult, onStderr},

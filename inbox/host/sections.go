@@ -137,6 +137,9 @@ func (r *reader) functionType() {
 		results++
 	})
 	r.m.results = append(r.m.results, results)
+	if r.m.handed += uint64(params) + uint64(results); r.m.handed > maxHanded {
+		r.refuse("the types of its functions have more than %d parameters and results", maxHanded)
+	}
 }
 
 func (r *reader) global() {
@@ -260,8 +263,8 @@ func (m *module) readImports(r *reader) (err error) {
 			r.fail()
 		case kind == kindTag:
 			r.stop(exceptions())
-		case kind == kindMemory && len(r.b) > 0 && r.b[0]&2 != 0:
-			r.stop(threads())
+		case kind == kindMemory && len(r.b) > 0 && proposalOfLimits(r.b[0]) != nil:
+			r.stop(proposalOfLimits(r.b[0]))
 		case kind > 0:
 			err = refuse("build it as a program of its own, without shared memory or dynamic linking",
 				"the module imports the %s %s; only functions can be had", kinds[kind], f)

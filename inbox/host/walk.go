@@ -249,7 +249,7 @@ func (m *module) rewritten(how rewriter) ([]byte, error) {
 	code := m.sections[sectionCode]
 	out := binary.AppendUvarint(make([]byte, 0, len(code)+len(code)/4+64), uint64((&reader{b: code}).count()))
 	var one []byte
-	m.effort = work{}
+	m.effort = m.typesWork()
 	err := m.bodies(func(b *body) error {
 		if err := m.take(how.shape(b)); err != nil {
 			return err

@@ -84,6 +84,7 @@ func TestNoGuestGetsMuchMoreForItsFuelThanAPlainLoop(t *testing.T) {
 		for seed := range uint64(24) {
 			guests = append(guests, inboxtest.Guest{Name: fmt.Sprint("generated ", seed), Wasm: worthless(numbersOf(seed))})
 		}
+		guests = append(guests, inboxtest.Guest{Name: "calls of everywhere", Wasm: callsEverywhere()})
 		worst, name, seen := 0.0, "", 0
 		for _, g := range guests {
 			r := rate(t, h, g.Wasm, engine, plain/mostWorth)

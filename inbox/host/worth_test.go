@@ -229,3 +229,26 @@ func worthless(numbers []byte) []byte {
 	}
 	return out
 }
+
+// callsEverywhere calls one of 32,768 functions by a table, another each time: neither the table nor the code is in the
+// processor's caches.
+func callsEverywhere() []byte {
+	const n = 1 << 15
+	element := slices.Concat([]byte{0}, i32(0), []byte{0x0b}, number(n))
+	for i := range uint64(n) {
+		element = append(element, number(1+i)...)
+	}
+	w := &worth{}
+	w.op(0x03, 0x40)
+	for range 20 {
+		w.dice()
+		w.code = append(w.code, i32(n-1)...)
+		w.op(0x71, 0x11, 0, 0)
+	}
+	w.op(0x0c, 0)
+	w.op(0x0b)
+	return guest{
+		globals: [][]byte{{0x7f, 1, 0x41, 1, 0x0b}}, tables: [][]byte{table(n)}, elements: [][]byte{element}, code: w.code,
+		more: slices.Repeat([][]byte{{0x01, 0x01, 0x01}}, n),
+	}.wasm()
+}

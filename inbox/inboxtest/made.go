@@ -184,8 +184,14 @@ var made = map[string]func() []byte{
 		sum := slices.Concat([]byte{0x7f, 0, 0x41, 0}, bytes.Repeat([]byte{0x41, 1, 0x6a}, 100_000), end)
 		return program{globals: [][]byte{sum}}.wasm()
 	},
-	"many_types":       func() []byte { return program{types: slices.Repeat([][]byte{nothing}, 99_999)}.wasm() },
-	"too_many_types":   func() []byte { return program{types: slices.Repeat([][]byte{nothing}, 100_001)}.wasm() },
+	"many_types":     func() []byte { return program{types: slices.Repeat([][]byte{nothing}, 99_999)}.wasm() },
+	"too_many_types": func() []byte { return program{types: slices.Repeat([][]byte{nothing}, 100_001)}.wasm() },
+	"types_of_many_values": func() []byte {
+		return program{types: slices.Concat([][]byte{nothing}, slices.Repeat([][]byte{function(128)}, 7_000))}.wasm()
+	},
+	"types_of_too_many_values": func() []byte {
+		return program{types: slices.Concat([][]byte{nothing}, slices.Repeat([][]byte{function(128)}, 9_000))}.wasm()
+	},
 	"too_many_exports": func() []byte { return program{exports: names(9_999)}.wasm() },
 	"many_globals":     func() []byte { return program{globals: slices.Repeat([][]byte{zero}, 200_000)}.wasm() },
 	"too_many_globals": func() []byte { return program{globals: slices.Repeat([][]byte{zero}, 300_000)}.wasm() },

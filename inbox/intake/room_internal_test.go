@@ -29,6 +29,8 @@ func (h *holdings) enter(address byte, n int64) *body {
 
 func (h *holdings) gaveWay(want bool, bodies ...*body) {
 	h.Helper()
+	h.room.mu.Lock()
+	defer h.room.mu.Unlock()
 	for i, b := range bodies {
 		if b.gaveWay != want {
 			h.Errorf("body %d of %s gave way: %v", i, b.from, b.gaveWay)

@@ -22,7 +22,7 @@ type crowd struct {
 	address func(i int) string // nil: one of its own
 	agent   string
 	agents  func(i int) string // nil: always agent
-	size    int // of a body; zero: a small one
+	size    int                // of a body; zero: a small one
 	why     string
 	other   bool // its bodies are no events of QoreID
 	every   time.Duration

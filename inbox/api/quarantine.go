@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"inbox/inbox"
 )
@@ -14,6 +15,7 @@ func quarantineOf(q *inbox.QuarantineStats) Quarantine {
 	out := Quarantine{
 		Count: q.Count, Bytes: q.Bytes, Dropped: q.Dropped, Oldest: q.Oldest, CouldPass: q.CouldPass, DroppedCouldPass: q.DroppedCouldPass,
 		DroppedBy: q.DroppedBy, MaxCount: q.MaxCount, MaxBytes: q.MaxBytes, MaxAgeSeconds: int64(q.MaxAge.Seconds()),
+		LastCouldPass: q.LastCouldPass,
 	}
 	if !q.Oldest.IsZero() {
 		out.OldestExpires = q.Oldest.Add(q.MaxAge)
@@ -21,10 +23,14 @@ func quarantineOf(q *inbox.QuarantineStats) Quarantine {
 	return out
 }
 
+// suspectFor is how long a request in the quarantine is a reason to look after a later webhook was accepted.
+const suspectFor = 24 * time.Hour
+
 // reasons returns what wants to be looked at. What carries no well-formed signature is no reason: anybody can post it, and
-// nothing is to be done about it.
-func (q *Quarantine) reasons() []Reason {
-	if q.CouldPass == 0 {
+// nothing is to be done about it. A stranger can make up a well-formed one too: when a webhook was accepted later, such a
+// request is a reason for a day only.
+func (q *Quarantine) reasons(now, accepted time.Time) []Reason {
+	if q.CouldPass == 0 || q.LastCouldPass.Before(accepted) && now.Sub(q.LastCouldPass) > suspectFor {
 		return nil
 	}
 	return []Reason{{

@@ -54,7 +54,7 @@ func (s *server) reasons(ctx context.Context, st *Status) []Reason {
 	if s.Store.Low() {
 		add("disk", "", "free some space, or lower min_free", "little disk space is left, %.1f GiB: plugins, replays and backups wait; webhooks are still taken", float64(st.FreeBytes)/(1<<30))
 	}
-	list = append(list, st.Quarantine.reasons()...)
+	list = append(list, st.Quarantine.reasons(s.Now(), st.LastAt)...)
 	list = append(list, lostReasons(st.Refused)...)
 	for i := range st.Plugins {
 		list = append(list, st.Plugins[i].reasons()...)

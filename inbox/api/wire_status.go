@@ -78,6 +78,7 @@ type Quarantine struct {
 	MaxBytes         int64            `json:"max_bytes"`
 	MaxAgeSeconds    int64            `json:"max_age_seconds"`
 	OldestExpires    time.Time        `json:"oldest_expires,omitzero"`
+	LastCouldPass    time.Time        `json:"last_could_pass,omitzero"` // when the last came that another secret could make pass
 }
 
 // DiscardRequest asks to delete refused requests.

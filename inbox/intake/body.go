@@ -21,7 +21,9 @@ type body struct {
 	// guarded by room.mu
 	of      *holder
 	held    int64
-	mark    time.Time // when its last piece was complete
+	mark    time.Time // when its last piece was complete, or it waited for room
+	wants   int64     // bytes that it waits for, 0 when it does not wait for bytes
+	since   time.Time // when it began to wait for them
 	gaveWay bool
 }
 
@@ -32,8 +34,18 @@ func (d *door) newBody(w http.ResponseWriter, r *http.Request) *body {
 	}
 }
 
-// reserve takes room for n bytes more.
-func (b *body) reserve(n int64) bool { return b.room.take(b, n) }
+// reserve takes room for n bytes more, and waits for it a while.
+func (b *body) reserve(n int64) bool { return b.await(func() bool { return b.room.take(b, n) }) }
+
+// await tries to get something of the room until it has it, has given way, or had to wait for too long.
+func (b *body) await(get func() bool) bool {
+	for end := time.Now().Add(min(roomPatience, b.timeout/2)); !get(); time.Sleep(roomStep) {
+		if !b.room.waits(b, end) {
+			return false
+		}
+	}
+	return true
+}
 
 // release gives all room back. The bytes must not be used any more.
 func (b *body) release() { b.room.release(b) }
@@ -61,7 +73,7 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	if r.ContentLength == 0 {
 		return nil
 	}
-	if !b.room.enter(b) {
+	if !b.await(func() bool { return b.room.enter(b) }) {
 		return errBusy
 	}
 	err := b.fill(http.MaxBytesReader(w, r.Body, limit), r.ContentLength, limit)
@@ -75,13 +87,15 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	return nil
 }
 
-// fill reads a body of the announced length, or of any up to the limit when it is negative, and takes room as it grows.
+// fill reads a body of the announced length, or of any up to the limit when it is negative, and takes room as it grows. All
+// room of an announced large body is taken at once, when its beginning has come: many that grow in steps could take all room
+// together, and none would ever be whole.
 func (b *body) fill(from io.Reader, length, limit int64) error {
 	most := limit + 1 // so that one byte too many is seen
 	if length >= 0 {
 		most = length
 	}
-	for size := min(most, firstRead); ; size = min(most, 2*size) {
+	for size := min(most, firstRead); ; size = nextSize(size, most, length) {
 		if !b.grow(size) {
 			return errBusy
 		}
@@ -100,6 +114,14 @@ func (b *body) fill(from io.Reader, length, limit int64) error {
 			return nil
 		}
 	}
+}
+
+// nextSize returns how much is made ready for a body after size bytes of it have come.
+func nextSize(size, most, length int64) int64 {
+	if length >= 0 && 2*size > smallBody/2 {
+		return most
+	}
+	return min(most, 2*size)
 }
 
 // nothing reports whether a body is empty, blank or an empty object: a probe, unless it has the signature of another body.

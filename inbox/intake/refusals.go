@@ -27,8 +27,8 @@ type RefusalKeeper interface {
 	CountRefusals(ctx context.Context, counts []inbox.Refusal) error
 }
 
-// Refusals counts requests that were refused. The first one after a quiet minute is logged at once, and from then on one
-// line a minute for each source and reason sums up what came. The counts are stored as often: strangers cannot make the
+// Refusals counts requests that were refused. The first one for a source and reason is logged at once, and from then on one
+// line a minute sums up what came for them. The counts are stored as often: strangers cannot make the
 // store write more than once a minute. It may be used by several goroutines.
 type Refusals struct {
 	log  *slog.Logger
@@ -36,7 +36,8 @@ type Refusals struct {
 	wake chan struct{}
 
 	mu       sync.Mutex
-	now      map[refusalKey]*refused // since the last summary
+	now      map[refusalKey]*refused // not logged yet
+	said     map[refusalKey]bool     // logged in this minute
 	unstored map[refusalKey]*refused // summed up, and not stored yet
 }
 
@@ -57,7 +58,7 @@ type refused struct {
 // NewRefusals returns counters at zero. Without a keeper they are not stored.
 func NewRefusals(log *slog.Logger, keep RefusalKeeper) *Refusals {
 	return &Refusals{
-		log: log, keep: keep, wake: make(chan struct{}, 1), now: map[refusalKey]*refused{}, unstored: map[refusalKey]*refused{},
+		log: log, keep: keep, wake: make(chan struct{}, 1), now: map[refusalKey]*refused{}, said: map[refusalKey]bool{}, unstored: map[refusalKey]*refused{},
 	}
 }
 
@@ -66,7 +67,8 @@ func NewRefusals(log *slog.Logger, keep RefusalKeeper) *Refusals {
 func (r *Refusals) Note(source, why string, lost bool, address netip.Addr, path string, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := entry(r.now, refusalKey{source, why, lost})
+	key := refusalKey{source, why, lost}
+	n := entry(r.now, key)
 	n.count++
 	n.last = at
 	if n.addresses == nil {
@@ -79,6 +81,9 @@ func (r *Refusals) Note(source, why string, lost bool, address netip.Addr, path 
 	}
 	if path != "" {
 		n.path = strings.Clone(path[:min(len(path), namedPath)])
+	}
+	if r.said[key] {
+		return // the next summary tells
 	}
 	select {
 	case r.wake <- struct{}{}:
@@ -119,41 +124,73 @@ func counts(of map[refusalKey]*refused) []inbox.Refusal {
 
 // Run logs and stores what is counted, until ctx is done.
 func (r *Refusals) Run(ctx context.Context) error {
+	var minute <-chan time.Time // nil after a quiet one
 	for {
 		select {
 		case <-ctx.Done():
 			r.sumUp(ctx)
 			return nil
 		case <-r.wake:
+			if minute != nil {
+				r.write(r.take(true))
+				continue
+			}
+		case <-minute:
 		}
-		r.sumUp(ctx)
-		pause := time.NewTimer(refusalsEvery)
-		select {
-		case <-ctx.Done():
-		case <-pause.C:
+		minute = nil
+		if r.sumUp(ctx) {
+			minute = time.After(refusalsEvery)
 		}
-		pause.Stop()
 	}
 }
 
-// sumUp logs what came since the last time, and stores it with what could not be stored then.
-func (r *Refusals) sumUp(ctx context.Context) {
+// take returns what came and is not logged yet: of all reasons, which begins a new minute, or of those not logged in this one.
+func (r *Refusals) take(unsaid bool) map[refusalKey]*refused {
 	r.mu.Lock()
-	now := r.now
-	r.now = map[refusalKey]*refused{}
-	for key, n := range now {
+	defer r.mu.Unlock()
+	if !unsaid {
+		clear(r.said)
+	}
+	taken := map[refusalKey]*refused{}
+	for key, n := range r.now {
+		if r.said[key] {
+			continue
+		}
 		sum := entry(r.unstored, key)
 		sum.count += n.count
 		sum.last = n.last
+		taken[key] = n
+		delete(r.now, key)
 	}
+	for key := range taken {
+		r.said[key] = true
+	}
+	return taken
+}
+
+// sumUp logs what came since the last time, and stores it with what is not stored yet. It reports whether there was anything.
+func (r *Refusals) sumUp(ctx context.Context) bool {
+	now := r.take(false)
+	r.mu.Lock()
 	store := counts(r.unstored)
 	r.mu.Unlock()
+	r.write(now)
+	r.store(ctx, store)
+	return len(now) > 0 || r.keep != nil && len(store) > 0
+}
+
+// write logs what came, one line for each source and reason.
+func (r *Refusals) write(now map[refusalKey]*refused) {
 	keys := slices.SortedFunc(maps.Keys(now), func(a, b refusalKey) int {
 		return cmp.Or(strings.Compare(a.source, b.source), strings.Compare(a.why, b.why))
 	})
 	for _, key := range keys {
-		r.write(key, now[key])
+		r.line(key, now[key])
 	}
+}
+
+// store stores counts. Those that cannot be stored are tried again in a minute.
+func (r *Refusals) store(ctx context.Context, store []inbox.Refusal) {
 	if r.keep == nil || len(store) == 0 {
 		return
 	}
@@ -169,11 +206,11 @@ func (r *Refusals) sumUp(ctx context.Context) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.unstored = map[refusalKey]*refused{}
+	r.unstored = map[refusalKey]*refused{} // nobody else moves counts there
 }
 
-// write logs what came for one reason.
-func (r *Refusals) write(key refusalKey, n *refused) {
+// line logs what came for one reason.
+func (r *Refusals) line(key refusalKey, n *refused) {
 	says, hint := (&inbox.Refusal{Source: key.source, Why: key.why, Lost: key.lost, Count: n.count}).Says()
 	args := []any{"source", key.source, "why", key.why, "count", n.count, "addresses", n.from(), "hint", hint}
 	if n.path != "" {

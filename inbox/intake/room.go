@@ -19,6 +19,10 @@ const (
 	// to be read. A small body comes with its head and is read in no time, so that it needs no patience.
 	slowForBytes = time.Second
 	slowForTurn  = 100 * time.Millisecond
+	// How long a body waits for room before its sender is asked to send it again, at most half of Options.ReadTimeout, and how
+	// often it looks for some.
+	roomPatience = 10 * time.Second
+	roomStep     = 20 * time.Millisecond
 )
 
 // DefaultBodies is how many bodies are read at a time, unless Options say otherwise.
@@ -26,13 +30,15 @@ const DefaultBodies = 128
 
 // room bounds the bytes of bodies in memory, and how many bodies are read at a time. A part of the bytes is kept for small
 // bodies, and an address has at most a share of the rest. When a body needs room that others have, the slowest body of the
-// address that has most gives way, so that senders who hold back the last byte cannot keep others out.
+// address that has most gives way, so that senders who hold back the last byte cannot keep others out. When none may give
+// way, it waits: of the bodies of one address the one that has waited longest for what it wants comes first.
 type room struct {
 	size, reserved, share int64
 	bodies                int
 
 	mu      sync.Mutex
 	used    int64
+	waiting map[*body]struct{} // for bytes
 	reading map[*body]struct{}
 	holders map[netip.Addr]*holder
 }
@@ -54,7 +60,7 @@ func RoomSize(sources []Source, inFlight int64) int64 {
 }
 
 func newRoom(sources []Source, inFlight int64, bodies int) *room {
-	r := &room{size: RoomSize(sources, inFlight), bodies: bodies, reading: map[*body]struct{}{}, holders: map[netip.Addr]*holder{}}
+	r := &room{size: RoomSize(sources, inFlight), bodies: bodies, reading: map[*body]struct{}{}, waiting: map[*body]struct{}{}, holders: map[netip.Addr]*holder{}}
 	r.reserved, r.share = r.size/8, r.size/2
 	for _, s := range sources {
 		r.share = max(r.share, 3*s.withDefaults().MaxBody)
@@ -67,8 +73,8 @@ func (r *room) enter(b *body) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.join(b)
-	turn := need{n: 1, has: func(h *holder) int64 { return h.reading }, patience: slowForTurn}
-	for len(r.reading) >= r.bodies {
+	turn := need{n: 1, has: func(h *holder) int64 { return h.reading }, patience: slowForTurn, turn: true}
+	for r.turns() >= r.bodies {
 		if !r.makeWay(b, turn) {
 			return false
 		}
@@ -78,6 +84,17 @@ func (r *room) enter(b *body) bool {
 	_ = b.deadline(b.mark.Add(b.timeout)) // a server that cannot set deadlines (a test's recorder) does without
 	r.reading[b] = struct{}{}
 	return true
+}
+
+// turns returns how many bodies are read, those that wait for bytes left out.
+func (r *room) turns() int {
+	n := len(r.reading)
+	for b := range r.waiting {
+		if _, reading := r.reading[b]; reading {
+			n--
+		}
+	}
+	return n
 }
 
 // join finds the holder of a body.
@@ -116,18 +133,74 @@ func (r *room) take(b *body, n int64) bool {
 		return false
 	}
 	r.join(b)
+	if !r.free(b, n) {
+		if b.wants == 0 {
+			b.since = time.Now()
+		}
+		b.wants = n
+		r.waiting[b] = struct{}{}
+		return false
+	}
+	r.waitsNoMore(b)
+	r.add(b, n)
+	return true
+}
+
+// free makes n bytes free for a body, and reports whether they are.
+func (r *room) free(b *body, n int64) bool {
+	if b.held+n > smallBody && r.isBehind(b, n) {
+		return false
+	}
 	bytes := need{n: n, has: func(h *holder) int64 { return h.bytes }, patience: slowForBytes}
 	for {
 		fits, ownShare := r.fits(b, n)
 		if fits {
-			break
+			return true
 		}
 		bytes.own = ownShare
 		if !r.makeWay(b, bytes) {
 			return false
 		}
 	}
-	r.add(b, n)
+}
+
+// isBehind reports whether another body of the same address comes first: the one that has waited longest for what it wants.
+func (r *room) isBehind(b *body, n int64) bool {
+	now := time.Now()
+	ratio := func(v *body, wants int64) float64 {
+		if v.wants == 0 {
+			return 0
+		}
+		return float64(now.Sub(v.since)) / float64(wants)
+	}
+	own := ratio(b, n)
+	for v := range r.waiting {
+		if v != b && v.of == b.of && ratio(v, v.wants) > own {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *room) waitsNoMore(b *body) {
+	b.wants = 0
+	delete(r.waiting, b)
+}
+
+// waits notes that it is not its sender for which a body does not come on. It is false when the body has given way, or its time
+// to wait is over.
+func (r *room) waits(b *body, end time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if b.gaveWay || !now.Before(end) {
+		r.waitsNoMore(b)
+		return false
+	}
+	if _, reading := r.reading[b]; reading {
+		b.mark = now
+		_ = b.deadline(now.Add(b.timeout))
+	}
 	return true
 }
 
@@ -163,6 +236,7 @@ func (r *room) release(b *body) {
 		return
 	}
 	r.stop(b)
+	r.waitsNoMore(b)
 	r.add(b, -b.held)
 	if b.of.all--; b.of.all == 0 {
 		delete(r.holders, b.from)
@@ -174,6 +248,7 @@ func (r *room) release(b *body) {
 type need struct {
 	n        int64
 	has      func(*holder) int64 // how much of it an address has
+	turn     bool                // a turn to be read, which a body that waits for bytes does not have
 	own      bool                // only bodies of the same address may give way
 	patience time.Duration       // with a piece of a body of the same address
 }
@@ -185,7 +260,7 @@ func (r *room) makeWay(b *body, want need) bool {
 	var last *body
 	for v := range r.reading {
 		switch {
-		case v == b, want.own && v.of != b.of:
+		case v == b, want.own && v.of != b.of, want.turn && v.wants > 0:
 		case !v.mark.Before(slow) && (v.of == b.of || want.has(v.of) <= want.has(b.of)+want.n):
 		case last == nil || goesBefore(v, last, slow, want.has):
 			last = v
@@ -195,6 +270,7 @@ func (r *room) makeWay(b *body, want need) bool {
 		return false
 	}
 	r.stop(last)
+	r.waitsNoMore(last)
 	r.add(last, -last.held)
 	last.gaveWay = true
 	_ = last.deadline(time.Unix(1, 0)) // ends its read

@@ -29,6 +29,8 @@ func (h *holdings) enter(address byte, n int64) *body {
 
 func (h *holdings) gaveWay(want bool, bodies ...*body) {
 	h.Helper()
+	h.room.mu.Lock()
+	defer h.room.mu.Unlock()
 	for i, b := range bodies {
 		if b.gaveWay != want {
 			h.Errorf("body %d of %s gave way: %v", i, b.from, b.gaveWay)
@@ -98,6 +100,7 @@ func TestOneAddressHasAShareOfTheRoomAndItsOwnSlowBodiesGiveWayFirst(t *testing.
 		other := h.enter(2, 2*mega)
 		time.Sleep(2 * time.Second)
 		own := h.enter(1, 4*mega)
+		time.Sleep(time.Millisecond) // of two that are as slow any may give way
 		h.enter(1, 4*mega)
 		late := h.body(1)
 		if !h.room.enter(late) || h.room.take(late, mega) {

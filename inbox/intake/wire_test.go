@@ -218,7 +218,7 @@ func TestBodiesInMemoryAreBounded(t *testing.T) {
 	s := source()
 	s.MaxBody = 256 << 10
 	keep := &memory{gate: make(chan struct{}), entered: make(chan struct{}, 8)}
-	d := open(t, intake.Options{Sources: []intake.Source{s}, Keep: keep, InFlight: 1}) // that is, three bodies
+	d := open(t, intake.Options{Sources: []intake.Source{s}, Keep: keep, InFlight: 1, ReadTimeout: 2 * time.Second}) // that is, three bodies
 	sizes := []int{240 << 10, 240 << 10, 60 << 10, 240 << 10}
 	large := func(i int) string { return fmt.Sprintf(`{"n":%d,"x":"%s"}`, i, strings.Repeat("x", sizes[i])) }
 	codes := make(chan int, 3)

@@ -54,6 +54,7 @@ type connection struct {
 	// guarded by list.mu
 	busy   bool // a handler has a request of it
 	unseen bool // a request came, and no handler has seen it
+	over   bool // the last answer is written, and what else the sender says is not read
 	since  time.Time
 }
 
@@ -91,17 +92,7 @@ func (l *connections) admit(tcp *net.TCPConn) *connection {
 	c := &connection{TCPConn: tcp, list: l, from: intake.HolderOf(from), proxy: l.trusted(from), since: time.Now()}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !c.proxy && l.of[c.from] >= l.each && !l.makeWay(func(v *connection) bool { return v.from == c.from }) {
-		l.told(c.from, inbox.RefusedConnections)
-		_ = tcp.Close()
-		return nil
-	}
-	for len(l.open) >= l.most && !l.closed {
-		if !l.makeWay(func(*connection) bool { return true }) {
-			l.changed.Wait()
-		}
-	}
-	if l.closed {
+	if !l.makeWay(c) {
 		_ = tcp.Close()
 		return nil
 	}
@@ -110,25 +101,56 @@ func (l *connections) admit(tcp *net.TCPConn) *connection {
 	return c
 }
 
-// makeWay closes the connection that has been idle longest of those that may be closed, of the address that has most of them,
-// and a proxy's last.
-func (l *connections) makeWay(may func(*connection) bool) bool {
+// makeWay makes place for a connection, and reports whether it did.
+func (l *connections) makeWay(c *connection) bool {
+	if !c.proxy && l.of[c.from] >= l.each {
+		own := l.idlest(func(v *connection) bool { return v.from == c.from })
+		if own == nil {
+			l.told(c.from, inbox.RefusedConnections)
+			return false
+		}
+		l.drop(own)
+	}
+	for len(l.open) >= l.most && !l.closed {
+		last := l.idlest(func(*connection) bool { return true })
+		switch {
+		case last == nil:
+			l.changed.Wait()
+		case !c.proxy && !last.over && l.of[last.from] < l.of[c.from]:
+			l.told(c.from, inbox.RefusedConnections)
+			return false
+		default:
+			l.drop(last)
+		}
+	}
+	return !l.closed
+}
+
+// idlest returns the connection that has been idle longest of those that may be closed, of the address that has most of them,
+// and a proxy's last; nil when all are busy.
+func (l *connections) idlest(may func(*connection) bool) *connection {
 	var last *connection
 	for c := range l.open {
 		if !c.busy && may(c) && (last == nil || l.goesBefore(c, last)) {
 			last = c
 		}
 	}
-	if last == nil {
-		return false
+	return last
+}
+
+// drop closes a connection. One that was answered loses nothing by it.
+func (l *connections) drop(c *connection) {
+	if !c.over {
+		l.told(c.from, inbox.RefusedConnections)
 	}
-	l.told(last.from, inbox.RefusedConnections)
-	l.forget(last)
-	_ = last.TCPConn.Close()
-	return true
+	l.forget(c)
+	_ = c.TCPConn.Close()
 }
 
 func (l *connections) goesBefore(c, than *connection) bool {
+	if c.over != than.over {
+		return c.over
+	}
 	if c.proxy != than.proxy {
 		return than.proxy
 	}
@@ -164,6 +186,16 @@ func (c *connection) Close() error {
 	c.list.forget(c)
 	c.list.mu.Unlock()
 	return c.TCPConn.Close()
+}
+
+// CloseWrite says that the last answer is written. net/http keeps the connection for half a second more, so that the sender
+// can read the answer while it sends what nobody reads.
+func (c *connection) CloseWrite() error {
+	c.list.mu.Lock()
+	c.busy, c.over, c.since = false, true, time.Now()
+	c.list.changed.Broadcast()
+	c.list.mu.Unlock()
+	return c.TCPConn.CloseWrite()
 }
 
 // state notes when a connection is idle again, and whether what came on it was seen. It fits [http.Server.ConnState].

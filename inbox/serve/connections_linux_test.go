@@ -200,6 +200,38 @@ func TestWhenAllConnectionsAreTakenTheAddressWithMostMakesWay(t *testing.T) {
 	}
 }
 
+// net/http keeps a connection for half a second after an answer to a request whose body it did not read.
+func TestConnectionsThatWereAnsweredMakeWayBeforeThoseThatWait(t *testing.T) {
+	b := newBounded(t, 4, 100)
+	honest := b.idle("127.0.0.2")
+	for range 3 {
+		p := b.dial("127.0.0.1")
+		fmt.Fprint(p, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n")
+		if !p.answered() {
+			t.Fatal("a request with a body that nobody reads is not answered")
+		}
+	}
+	fresh := b.idle("127.0.0.1")
+	if !honest.works() || !fresh.works() || len(b.closed) > 0 {
+		t.Errorf("closed were %v", b.closed)
+	}
+}
+
+func TestAnAddressDoesNotDisplaceOneThatHasFewer(t *testing.T) {
+	b := newBounded(t, 4, 100)
+	honest := b.idle("127.0.0.2")
+	for range 3 {
+		b.busy("127.0.0.1")
+	}
+	if b.dial("127.0.0.1").works() || b.told("127.0.0.1") != 1 || b.told("127.0.0.2") != 0 {
+		t.Errorf("closed were %v", b.closed)
+	}
+	if !honest.works() {
+		t.Error("the connection of the address that has fewest was closed")
+	}
+	close(b.letGo)
+}
+
 func TestATrustedProxyHasNoBoundOfItsOwn(t *testing.T) {
 	b := newBounded(t, 20, 2)
 	for range 15 {

@@ -21,7 +21,8 @@ type crowd struct {
 	n       int
 	address func(i int) string // nil: one of its own
 	agent   string
-	size    int // of a body; zero: a small one
+	agents  func(i int) string // nil: always agent
+	size    int                // of a body; zero: a small one
 	why     string
 	other   bool // its bodies are no events of QoreID
 	every   time.Duration
@@ -32,6 +33,10 @@ func (c crowd) request(i int, start time.Time) *inbox.Refused {
 	if c.address != nil {
 		address = c.address(i)
 	}
+	agent := c.agent
+	if c.agents != nil {
+		agent = c.agents(i)
+	}
 	body := fmt.Sprintf("%s %d ", c.name, i)
 	body += strings.Repeat("x", max(0, c.size-len(body)))
 	why := c.why
@@ -40,7 +45,7 @@ func (c crowd) request(i int, start time.Time) *inbox.Refused {
 	}
 	return &inbox.Refused{
 		Source: "q", Address: address, Why: why, ReceivedAt: start.Add(time.Duration(i) * c.every), Known: !c.other,
-		Payload: inbox.Payload{Headers: []inbox.Header{{Name: "user-agent", Value: c.agent}}, Body: []byte(body)},
+		Payload: inbox.Payload{Headers: []inbox.Header{{Name: "user-agent", Value: agent}}, Body: []byte(body)},
 	}
 }
 
@@ -114,6 +119,7 @@ func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
 		"no events, behind our proxy":       {n: 400, other: true},
 		"another program behind our proxy":  {n: 400, agent: "curl/8"},
 		"many programs behind our proxy":    {n: 400, agent: "axios/1.7", size: 200 << 10},
+		"a new program in every request":    {n: 400, agents: each("agent/%d"), size: 2000},
 		"one burst behind our proxy":        {n: 400, agent: "axios/1.7", size: 2000},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,13 +10,15 @@ import (
 func (s *Store) quarantineStats(ctx context.Context) (inbox.QuarantineStats, error) {
 	b := s.opt.Bounds
 	q := inbox.QuarantineStats{MaxCount: b.Count, MaxBytes: b.Bytes, MaxAge: b.Age, DroppedBy: map[string]int64{}}
-	var oldest int64
+	var oldest, last int64
 	err := s.readers.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(sum(bytes), 0), coalesce(sum(count) FILTER (WHERE name <> 'unsigned'), 0),
-			coalesce((SELECT min(received_at) FROM refused), 0) FROM refused_shares WHERE parent = 0`).Scan(&q.Count, &q.Bytes, &q.CouldPass, &oldest)
+			coalesce((SELECT min(received_at) FROM refused), 0),
+			coalesce((SELECT max(last_at) FROM refused WHERE why IN ('mismatch', 'no_secret')), 0)
+			FROM refused_shares WHERE parent = 0`).Scan(&q.Count, &q.Bytes, &q.CouldPass, &oldest, &last)
 	if err != nil {
 		return q, readError(err)
 	}
-	q.Oldest = fromMillis(oldest)
+	q.Oldest, q.LastCouldPass = fromMillis(oldest), fromMillis(last)
 	count := func(d dropped, n int64) {
 		q.Dropped += n
 		q.DroppedBy[d.cause] += n

@@ -3,7 +3,6 @@ package store
 import (
 	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"math/bits"
 	"net/netip"
@@ -18,7 +17,8 @@ import (
 //	class    what carries no well-formed signature goes first; then what exceeds its part, in the order of classes
 //	network  an IPv4 /24 or an IPv6 /48
 //	address  an IPv4 address or an IPv6 /64, which one customer of a provider has whole
-//	sender   User-Agent and order of size, so that fewer and smaller requests behind a proxy outlast many or large ones
+//	sender   one of eight groups of User-Agents, and order of size, so that fewer and smaller requests behind a proxy outlast
+//	         many or large ones; with a share for every User-Agent, a new one in each request would displace all others
 //	slot     ten seconds of arrival, so that a burst displaces itself
 //
 // Within a slot the requests with the lowest digests go. The digests are made with the store's key, so that what stays is
@@ -29,6 +29,9 @@ const shareLevels = 5
 // largeRefused is the size from which a refused request belongs to a class of large ones, so that a large one does not
 // displace many small ones. QoreID's bodies have up to 10 KB without photos.
 const largeRefused = 64 << 10
+
+// agentGroups is how many groups of User-Agents are told apart within an address.
+const agentGroups = 8
 
 // slotMillis is how long a slot of time is.
 const slotMillis = 10_000
@@ -64,7 +67,7 @@ func classOf(r *inbox.Refused, size int) string {
 func sharePath(r *inbox.Refused, size int) [shareLevels]string {
 	network, address := networkOf(r.Address)
 	agent := sha256.Sum256([]byte(inbox.HeaderValue(r.Payload.Headers, "user-agent")))
-	sender := hex.EncodeToString(agent[:8]) + "/" + strconv.Itoa(bits.Len(uint(size)>>10))
+	sender := strconv.Itoa(int(agent[0])%agentGroups) + "/" + strconv.Itoa(bits.Len(uint(size)>>10))
 	return [shareLevels]string{classOf(r, size), network, address, sender, strconv.FormatInt(millis(r.ReceivedAt)/slotMillis, 10)}
 }
 

@@ -1,0 +1,143 @@
+package intake
+
+import (
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// want starts a body of an address that wants n bytes, and returns it with whether it got them.
+func (h *holdings) want(address byte, n int64) (b *body, got chan bool) {
+	b, got = h.enter(address, 1), make(chan bool, 1)
+	go func() { got <- b.reserve(n) }()
+	synctest.Wait()
+	return b, got
+}
+
+func (h *holdings) waiting() int {
+	h.room.mu.Lock()
+	defer h.room.mu.Unlock()
+	return len(h.room.waiting)
+}
+
+func TestABodyWaitsUntilAStalledOneOfItsAddressMayGiveWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHoldings(t, 100)
+		stalled := []*body{h.enter(1, 2*mega), h.enter(1, 2*mega), h.enter(1, 2*mega)}
+		began := time.Now()
+		b, got := h.want(1, 3*mega)
+		h.gaveWay(false, stalled...)
+		if !<-got || time.Since(began) > 1100*time.Millisecond {
+			t.Errorf("it has no room after %s", time.Since(began))
+		}
+		if h.waiting() != 0 {
+			t.Error("it waits on")
+		}
+		h.gaveWay(false, b)
+	})
+}
+
+func TestWhatHasWaitedLongestForWhatItWantsComesFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHoldings(t, 100)
+		full := h.enter(1, 7*mega)
+		h.room.leave(full) // it is complete, so that it gives no way
+		_, much := h.want(1, 4*mega)
+		time.Sleep(5 * time.Second)
+		_, little := h.want(1, 2*mega)
+		_, late := h.want(1, 2*mega)
+		_, small := h.want(1, smallBody/2)
+		if !<-small {
+			t.Error("a small body waits for large ones")
+		}
+		time.Sleep(time.Second)
+		h.room.give(full, 2*mega) // enough for each of the two, but not for the first
+		time.Sleep(time.Second)
+		if len(much)+len(little)+len(late) != 0 {
+			t.Error("a later one goes before one that waits longer")
+		}
+		h.room.give(full, 2*mega)
+		if !<-much {
+			t.Error("the first has no room")
+		}
+		h.room.release(full)
+		if !<-little || !<-late {
+			t.Error("the others have no room")
+		}
+		if h.waiting() != 0 {
+			t.Error("somebody waits on")
+		}
+	})
+}
+
+func TestABodyThatWaitsForBytesKeepsNoOtherFromItsTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHoldings(t, 1)
+		full := h.enter(1, 7*mega)
+		h.room.leave(full)
+		b, got := h.want(1, 4*mega)
+		other := h.body(1)
+		if !h.room.enter(other) {
+			t.Error("another body has no turn")
+		}
+		time.Sleep(2 * time.Second)
+		h.gaveWay(false, b)
+		h.room.release(full)
+		if !<-got {
+			t.Error("it has no room when there is some")
+		}
+	})
+}
+
+func TestAWaitForRoomHasAnEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHoldings(t, 100)
+		full := h.enter(1, 7*mega)
+		h.room.leave(full)
+		began := time.Now()
+		if _, got := h.want(1, 4*mega); <-got || time.Since(began) != roomPatience {
+			t.Errorf("the wait ended after %s", time.Since(began))
+		}
+		if h.waiting() != 0 {
+			t.Error("it waits on")
+		}
+	})
+}
+
+func TestAnnouncedBodiesOfOneAddressDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHoldings(t, 100)
+		const size = 2 * mega
+		whole := make(chan error, 40)
+		for range cap(whole) { // ten times the share of their address
+			go func() {
+				b := h.body(1)
+				defer b.release()
+				if !b.await(func() bool { return h.room.enter(b) }) {
+					whole <- errBusy
+					return
+				}
+				whole <- b.fill(io.LimitReader(endless{}, size), size, size)
+			}()
+		}
+		for range cap(whole) {
+			if err := <-whole; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// endless is a sender that needs a moment for every piece.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	return min(len(p), piece), nil
+}

@@ -14,7 +14,7 @@ import (
 )
 
 // longestWait bounds how long a file may keep its reader waiting. One on a disk never does.
-const longestWait = 2 * time.Second
+const longestWait = time.Second
 
 // ErrKind says that a path names something that is not a regular file, such as a pipe, a device or a directory.
 var ErrKind = errors.New("not a file")

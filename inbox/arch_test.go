@@ -21,7 +21,7 @@ var allowed = map[string][]string{
 	"inbox/inbox/files":     {},
 	"inbox/inbox/qoreid":    {"inbox/inbox", "inbox/inbox/rawjson"},
 	"inbox/inbox/intake":    {"inbox/inbox", "inbox/inbox/qoreid"},
-	"inbox/inbox/store":     {"inbox/inbox"},
+	"inbox/inbox/store":     {"inbox/inbox", "inbox/inbox/files"},
 	"inbox/inbox/dispatch":  {"inbox/inbox"},
 	"inbox/inbox/host":      {"inbox/inbox", "inbox/inbox/rawjson", "inbox/sdk/abi"},
 	"inbox/inbox/release":   {"inbox/inbox", "inbox/inbox/files", "inbox/inbox/host", "inbox/sdk/abi"},

@@ -105,6 +105,7 @@ func (s *story) swap() {
 	s.release++
 	s.away = false
 	s.manifest.Order = rapid.SampledFrom([]inbox.Order{inbox.ByKey, inbox.Global}).Draw(s.rt, "order")
+	s.manifest.KeyBy = rapid.SampledFrom([]inbox.KeyBy{inbox.KeyByKey, inbox.KeyByReference, "/data/id", "/event"}).Draw(s.rt, "key by")
 	s.live(fmt.Sprint("r", s.release))
 }
 

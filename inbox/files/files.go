@@ -10,7 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
+
+// longestWait bounds how long a file may keep its reader waiting. One on a disk never does.
+const longestWait = time.Second
 
 // ErrKind says that a path names something that is not a regular file, such as a pipe, a device or a directory.
 var ErrKind = errors.New("not a file")
@@ -47,8 +51,15 @@ func ReadWith(path string, most int64) ([]byte, fs.FileInfo, error) {
 	if err := fits(path, info, most); err != nil {
 		return nil, nil, err
 	}
+	// Some files of the system call themselves regular and make their reader wait, such as /proc/kmsg. Others have no deadline.
+	if err := f.SetReadDeadline(time.Now().Add(longestWait)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+		return nil, nil, err
+	}
 	b, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, nil, fmt.Errorf("%s is %w but something that makes its reader wait", filepath.Base(path), ErrKind)
+	case err != nil:
 		return nil, nil, err
 	}
 	if int64(len(b)) > most { // it grew, or did not say its size

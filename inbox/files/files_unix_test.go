@@ -78,3 +78,16 @@ func TestWhatOthersMayWriteIsNamedAndMendedWhenItIsOurs(t *testing.T) {
 		t.Error(why, err)
 	}
 }
+
+// The kernel's log says that it is a regular file, and has its reader wait for the next message.
+func TestAFileThatKeepsItsReaderWaitingIsRefused(t *testing.T) {
+	t.Parallel()
+	if f, err := os.Open("/proc/kmsg"); err != nil {
+		t.Skip(err)
+	} else if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := files.Read("/proc/kmsg", 1<<20); !errors.Is(err, files.ErrKind) && !errors.Is(err, files.ErrSize) && !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}

@@ -200,7 +200,7 @@ func (s *Shelf) readInto(f *found, name, blocked string, mend bool) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f.bare = len(bytes.TrimSpace(text)) == 0
+	f.bare = len(bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))) == 0
 	f.release, f.wasm = Describe(name, wasm, text), wasm
 	if f.bare && blocked != "" {
 		return inbox.Errorf(inbox.Invalid, "", "its manifest seems to be %q, which is not read", shown(blocked)).

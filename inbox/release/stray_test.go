@@ -151,6 +151,9 @@ func TestAManifestThatIsGoneDoesNotWidenWhatAPluginIsShown(t *testing.T) {
 	b.write("crm.toml", "\n")
 	b.look()
 	narrow("with an empty file, as a full disk leaves it")
+	b.write("crm.toml", "\ufeff \r\n")
+	b.look()
+	narrow("with nothing but a byte order mark, as an editor leaves it")
 	b.write("crm.toml", "# the defaults\n")
 	b.until("a comment says that it is meant", func() bool { return b.entry("crm").State == release.StateLive })
 	if m := b.live("crm").Manifest; m.Data.Fields != nil {

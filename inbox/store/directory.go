@@ -27,7 +27,12 @@ func survey(path string) (found, error) {
 		{path, &f.db}, {path + "-wal", &f.log}, {filepath.Join(filepath.Dir(path), keyName), &f.key}, {path + newSuffix, &f.begun},
 	} {
 		info, err := os.Stat(one.path)
+		if one.path == path {
+			info, err = os.Lstat(path) // a link to nothing is not nothing
+		}
 		switch {
+		case err == nil && one.path == path && !info.Mode().IsRegular():
+			return f, notAFile(path, info.Mode())
 		case err == nil:
 			*one.size = info.Size()
 		case errors.Is(err, fs.ErrNotExist):
@@ -37,6 +42,17 @@ func survey(path string) (found, error) {
 		}
 	}
 	return f, nil
+}
+
+// notAFile refuses what has the database's name and is no file. SQLite would follow a link and keep the log beside what the
+// link names, where nothing here looks for it.
+func notAFile(path string, mode fs.FileMode) error {
+	if mode&fs.ModeSymlink != 0 {
+		return inbox.Errorf(inbox.Invalid, "open store "+path, "%s is a link; its log would lie beside the file that it names", fileName).
+			WithHint("put the file itself in its place, or make the whole directory a link")
+	}
+	return inbox.Errorf(inbox.Invalid, "open store "+path, "%s is not a file", fileName).
+		WithHint("move it away, and put the file back that was there")
 }
 
 // there reports whether there is a database.

@@ -14,20 +14,26 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
+	"inbox/inbox/files"
 )
 
 const keyLength = 32
 
+// maxKeyFile bounds what is read of a file in the key's place, in bytes.
+const maxKeyFile = 4096
+
 // readKey reads the store's key, which makes digests that tell nothing to who has only the database. A store without its
 // key is refused, because every duplicate would be taken for new.
 func readKey(keyPath, dbPath string) ([]byte, error) {
-	key, err := os.ReadFile(keyPath)
+	key, err := files.Read(keyPath, maxKeyFile)
 	switch {
 	case err == nil && len(key) == keyLength:
 		return key, nil
 	case err == nil:
 		return nil, inbox.Errorf(inbox.Invalid, "read "+keyPath, "the store's key has %d bytes, not %d", len(key), keyLength).
 			WithHint("restore it from the backup that the database came from")
+	case errors.Is(err, files.ErrKind), errors.Is(err, files.ErrSize):
+		return nil, inbox.Errorf(inbox.Invalid, "read "+keyPath, "%w", err).WithHint("restore it from the backup that the database came from")
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, inbox.Errorf(inbox.Unavailable, "read the store's key", "%w", err).WithHint("it must be readable by this user")
 	}
@@ -37,17 +43,10 @@ func readKey(keyPath, dbPath string) ([]byte, error) {
 
 // ensureKey makes the key of a new store, or reads the one that a start made which was cut off.
 func ensureKey(path string) ([]byte, error) {
-	key, err := os.ReadFile(path)
-	if err == nil && len(key) == keyLength {
-		return key, nil
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return readKey(path, "") // or says what is wrong with it
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, inbox.Errorf(inbox.Unavailable, "read the store's key", "%w", err).WithHint("it must be readable by this user")
-	}
-	if err == nil {
-		return readKey(path, "") // says what is wrong with it
-	}
-	key = make([]byte, keyLength)
+	key := make([]byte, keyLength)
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("make the store's key: %w", err)
 	}

@@ -53,6 +53,20 @@ func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
 			copyFile(t, filepath.Join(left, "inbox.db-wal"), filepath.Join(crashed, "inbox.db-wal"))
 			copyFile(t, rest, filepath.Join(crashed, "inbox.db"))
 		},
+		"a backup, over the log of a start that wrote little": func(t *testing.T, crashed string) {
+			backup := filepath.Join(t.TempDir(), "b.db")
+			s, done := serve(t, store.Options{Dir: crashed})
+			if err := s.Backup(ctx, operator, backup); err != nil {
+				t.Fatal(err)
+			}
+			done()
+			s, done = serve(t, store.Options{Dir: crashed})
+			inboxtest.Accept(t, s, inboxtest.Body(99, 0))
+			left := store.CopyOpen(t, crashed)
+			done()
+			copyFile(t, filepath.Join(left, "inbox.db-wal"), filepath.Join(crashed, "inbox.db-wal"))
+			copyFile(t, backup, filepath.Join(crashed, "inbox.db"))
+		},
 		"another store": func(t *testing.T, dir string) {
 			other := crashed(t, 40)
 			for _, f := range []string{"inbox.db", "store.key"} {

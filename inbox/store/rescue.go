@@ -48,6 +48,9 @@ func (w *writer) giveUp(batch []*op, why *displaced) error {
 func (s *Store) leave() error {
 	w := s.w
 	_ = w.look() // what it finds is kept in gone
+	if w.gone != nil {
+		s.saveKey()
+	}
 	if w.gone != nil && w.gone.harmed {
 		// Closing would move pages between files that do not belong together; the end of the program closes them.
 		return s.setLogAside()
@@ -63,6 +66,28 @@ func (s *Store) leave() error {
 		}
 	}
 	return err
+}
+
+// saveKey saves the key, of which the server may have the last copy: in its place when nothing is there, and beside it when
+// another key is. What the server leaves of its store cannot be opened without it.
+func (s *Store) saveKey() {
+	p := s.w.watch
+	dir := filepath.Dir(p.path)
+	if _, err := sameFile(statFile, dir, p.dir); err != nil {
+		return
+	}
+	path := filepath.Join(dir, keyName)
+	putBack, err := p.checkKey(path, s.digest.key)
+	if d, other := isDisplaced(err); other && d.key {
+		path = s.aside(path)
+		putBack, err = true, writeSynced(path, s.digest.key)
+	}
+	switch {
+	case err != nil:
+		s.opt.Log.Error("cannot save the store's key", "file", path, "error", err)
+	case putBack:
+		s.opt.Log.Error("the store's key was not at its place: it was saved", "file", path)
+	}
 }
 
 // setLogAside renames the log of a database that was written over, so that a start does not meet it beside the one that was
@@ -93,11 +118,11 @@ func (s *Store) aside(path string) string {
 // is. A file that was replaced but has a name elsewhere is left alone, and so is one whose directory is another.
 func (s *Store) rescue() (inPlace bool) {
 	p := s.w.watch
-	if _, err := sameFile(filepath.Dir(p.path), p.dir); err != nil {
+	if _, err := sameFile(statFile, filepath.Dir(p.path), p.dir); err != nil {
 		return false
 	}
 	to := p.path
-	switch st, err := statFile(p.path); {
+	switch st, err := lstatFile(p.path); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil || st.id == p.db:
 		return false

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
+	"inbox/inbox/files"
 )
 
 // fileWatch knows which files a server's store has open. A file that is moved, removed or replaced goes on to exist while it
@@ -22,6 +23,7 @@ type fileWatch struct {
 	key  fileID
 	lock fileID
 	mark int      // newest of the database
+	size int64    // of the database at the writer's last look, in bytes
 	file *os.File // the database, for its header; closed after SQLite's connections, whose locks closing it would drop
 
 	log     *os.File // the write-ahead log: SQLite has no locks on it
@@ -35,6 +37,7 @@ type displaced struct {
 	what    string
 	harmed  bool // the file or its log was written to by others: nothing may be moved from one to the other any more
 	another bool // the file has become another database, which the log does not belong to
+	key     bool // the store's key is another
 }
 
 func (d *displaced) Error() string { return d.what }
@@ -67,7 +70,10 @@ func watchFiles(path string, mark int) (*fileWatch, error) {
 	if p.file, err = os.Open(path); err != nil {
 		return nil, err
 	}
-	if err := p.watchLog(); err != nil {
+	if err = p.checkSize(); err == nil {
+		err = p.watchLog()
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.file.Close())
 	}
 	return p, nil
@@ -115,7 +121,36 @@ func (p *fileWatch) check() error {
 	if err := p.checkFile(); err != nil {
 		return err
 	}
+	if err := p.checkSize(); err != nil {
+		return err
+	}
 	return p.checkLog()
+}
+
+// checkSize looks whether the database was cut. SQLite makes it shorter too, and says so in its header before. It is called
+// by the writer alone: while the log is moved into the file, the header is ahead of the size.
+func (p *fileWatch) checkSize() error {
+	info, err := p.file.Stat()
+	if err != nil {
+		return inbox.Errorf(inbox.Unavailable, "look at "+p.path, "%w", err)
+	}
+	before := p.size
+	p.size = info.Size()
+	if p.size >= before {
+		return nil
+	}
+	var head [16]byte // the size of a page at 16, their number at 28
+	if _, err := p.file.ReadAt(head[:], 16); err != nil && !errors.Is(err, io.EOF) {
+		return inbox.Errorf(inbox.Unavailable, "look at "+p.path, "%w", err)
+	}
+	page := int64(binary.BigEndian.Uint16(head[:]))
+	if page == 1 {
+		page = 65536
+	}
+	if p.size < page*int64(binary.BigEndian.Uint32(head[12:])) {
+		return &displaced{what: p.path + " was cut while the server ran", harmed: true}
+	}
+	return nil
 }
 
 // checkFile is check for the database alone; it may be called by several goroutines.
@@ -123,7 +158,7 @@ func (p *fileWatch) checkFile() error {
 	if p == nil {
 		return nil
 	}
-	if _, err := sameFile(p.path, p.db); err != nil {
+	if _, err := sameFile(lstatFile, p.path, p.db); err != nil {
 		return err
 	}
 	return p.checkMark()
@@ -152,6 +187,9 @@ func (p *fileWatch) checkBefore() error {
 	if err := p.checkMark(); err != nil {
 		return err
 	}
+	if err := p.checkSize(); err != nil { // moving the log into the file would make it whole in size, and hide the hole
+		return err
+	}
 	if st, err := statFile(p.path + "-wal"); err != nil || st.id != p.logID || st.size >= p.logSize {
 		return nil // what else is wrong, check finds afterwards
 	}
@@ -162,7 +200,7 @@ func (p *fileWatch) checkBefore() error {
 // cut has a hole, and nothing of it can be read.
 func (p *fileWatch) checkLog() error {
 	path := p.path + "-wal"
-	st, err := sameFile(path, p.logID)
+	st, err := sameFile(lstatFile, path, p.logID)
 	switch {
 	case err != nil:
 		return err
@@ -191,7 +229,7 @@ func (p *fileWatch) checkRest(key []byte) (putBack bool, err error) {
 	}
 	dir := filepath.Dir(p.path)
 	if p.lock != (fileID{}) {
-		if _, err := sameFile(filepath.Join(dir, lockName), p.lock); err != nil {
+		if _, err := sameFile(statFile, filepath.Join(dir, lockName), p.lock); err != nil {
 			return false, err
 		}
 	}
@@ -208,8 +246,8 @@ func (p *fileWatch) checkKey(path string, key []byte) (putBack bool, err error) 
 		putBack = true
 		st, err = statFile(path)
 	case err == nil && st.id != p.key:
-		if now, rerr := os.ReadFile(path); rerr == nil && !bytes.Equal(now, key) {
-			return false, &displaced{what: path + " was replaced by another key while the server ran"}
+		if now, rerr := files.Read(path, maxKeyFile); !errors.Is(rerr, fs.ErrNotExist) && !bytes.Equal(now, key) {
+			return false, &displaced{what: path + " was replaced by another key while the server ran", key: true}
 		}
 	}
 	if err != nil {
@@ -220,8 +258,8 @@ func (p *fileWatch) checkKey(path string, key []byte) (putBack bool, err error) 
 }
 
 // sameFile returns a [displaced] error when another file, or none, has a name.
-func sameFile(path string, id fileID) (fileStat, error) {
-	st, err := statFile(path)
+func sameFile(stat func(string) (fileStat, error), path string, id fileID) (fileStat, error) {
+	st, err := stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = &displaced{what: path + " was moved or removed while the server ran"}

@@ -20,10 +20,15 @@ type fileStat struct {
 	size int64
 }
 
-func statFile(path string) (fileStat, error) {
+func statFile(path string) (fileStat, error) { return statWith(unix.Stat, path) }
+
+// lstatFile is statFile that does not follow links: for what was no link when it was opened.
+func lstatFile(path string) (fileStat, error) { return statWith(unix.Lstat, path) }
+
+func statWith(call func(string, *unix.Stat_t) error, path string) (fileStat, error) {
 	var st unix.Stat_t
 	for {
-		err := unix.Stat(path, &st)
+		err := call(path, &st)
 		if err == nil {
 			return fileStat{fileID{uint64(st.Dev), uint64(st.Ino)}, st.Size}, nil
 		}

@@ -22,6 +22,7 @@ type displacement struct {
 	says    string
 	saved   string // pattern of the file in which everything acknowledged is afterwards; empty: in none
 	restart string // what a start says; empty: it works, with everything acknowledged if saved is inbox.db
+	key     string // pattern of the file in which the key is afterwards; empty: it is not looked for
 	later   bool   // it is noticed within a second, not before the next answer
 }
 
@@ -60,6 +61,22 @@ func displacements() map[string]displacement {
 		"the database is emptied": {harm: func(t *testing.T, dir, _ string) {
 			do(t, os.Truncate(db(dir), 0))
 		}, says: "inbox.db was overwritten", restart: "inbox.db is empty"},
+		"the database is cut in half": {harm: func(t *testing.T, dir, _ string) {
+			info, err := os.Stat(db(dir))
+			do(t, err, os.Truncate(db(dir), info.Size()/2))
+		}, says: "inbox.db was cut", restart: "it is damaged"},
+		"the database is replaced by a link to itself": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Rename(db(dir), filepath.Join(dir, "real.db")), os.Symlink("real.db", db(dir)))
+		}, says: "inbox.db was replaced", saved: "real.db", restart: "inbox.db is a link"},
+		"the database is removed and a link to nothing is in its place": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Remove(db(dir)), os.Symlink("nothing", db(dir)))
+		}, says: "inbox.db was replaced", saved: "inbox.db.replaced-*", restart: "inbox.db is a link"},
+		"the database is moved and a directory is in its place": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Rename(db(dir), filepath.Join(dir, "old.db")), os.Mkdir(db(dir), 0o700))
+		}, says: "inbox.db was replaced", saved: "old.db", restart: "inbox.db is not a file"},
+		"the database and its key are removed": {harm: func(t *testing.T, dir, _ string) {
+			do(t, os.Remove(db(dir)), os.Remove(filepath.Join(dir, "store.key")))
+		}, says: "inbox.db was moved or removed", saved: "inbox.db", key: "store.key"},
 		"the directory is renamed": {harm: func(t *testing.T, dir, _ string) {
 			do(t, os.Rename(dir, dir+"-elsewhere"))
 		}, says: "inbox.db was moved or removed", saved: "../data-elsewhere/inbox.db"},
@@ -85,7 +102,7 @@ func displacements() map[string]displacement {
 		}, says: "inbox.lock was moved or removed", saved: "inbox.db", later: true},
 		"the key is replaced": {harm: func(t *testing.T, dir, _ string) {
 			do(t, os.WriteFile(filepath.Join(dir, "t"), bytes.Repeat([]byte{7}, 32), 0o600), os.Rename(filepath.Join(dir, "t"), filepath.Join(dir, "store.key")))
-		}, says: "store.key was replaced by another key", restart: "not the key", saved: "inbox.db", later: true},
+		}, says: "store.key was replaced by another key", restart: "not the key", saved: "inbox.db", key: "store.key.replaced-*", later: true},
 	}
 }
 
@@ -130,8 +147,16 @@ func TestNothingIsAcknowledgedOnceTheFilesAreNotAtTheirPlaces(t *testing.T) {
 				t.Errorf("close: %v", err)
 			}
 			verifyRestart(t, dir, c)
+			key := backup + ".key"
+			if c.key != "" {
+				found, err := filepath.Glob(filepath.Join(dir, c.key))
+				if err != nil || len(found) != 1 {
+					t.Fatalf("the key is in %q, %v", found, err)
+				}
+				key = found[0]
+			}
 			if c.saved != "" {
-				verifySaved(t, dir, c.saved, backup+".key", acked)
+				verifySaved(t, dir, c.saved, key, acked)
 			}
 		})
 	}

@@ -20,4 +20,6 @@ func statFile(path string) (fileStat, error) {
 	return fileStat{size: info.Size()}, nil
 }
 
+func lstatFile(path string) (fileStat, error) { return statFile(path) }
+
 func links(os.FileInfo) uint64 { return 1 }

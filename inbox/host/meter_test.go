@@ -116,7 +116,7 @@ func testFuelIsCountedByTheInstructionAndTheByte(t *testing.T, engine inbox.Engi
 		"a loop, ten times":   {guest{locals: []byte{1, 1, 0x7f}, code: spin(10)}, 10 * (6 + 1 + 6)}, // each turn, its variable, and the function with it
 		"a call":              {guest{code: []byte{0x10, 1}, more: [][]byte{{0x01}}}, 3 + 4 + 3 + 1},
 		"a call with values":  {guest{code: slices.Concat(i32(0), []byte{0x10, 1}), more: [][]byte{{}}, typeOfMore: 1}, 3 + 1 + 4 + 1 + 3},
-		"a call by a table":   {guest{tables: [][]byte{table(1)}, elements: [][]byte{slices.Concat([]byte{0}, i32(0), []byte{0x0b, 1, 1})}, code: slices.Concat(i32(0), []byte{0x11, 0, 0}), more: [][]byte{{0x01}}}, 3 + 1 + 6 + 32 + 3 + 1},
+		"a call by a table":   {guest{tables: [][]byte{table(1)}, elements: [][]byte{slices.Concat([]byte{0}, i32(0), []byte{0x0b, 1, 1})}, code: slices.Concat(i32(0), []byte{0x11, 0, 0}), more: [][]byte{{0x01}}}, 3 + 1 + 6 + 64 + 3 + 1},
 		"a square root":       {guest{code: []byte{0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0x9f, 0x1a}}, 3 + 1 + 8 + 1},
 		"a load":              {guest{code: slices.Concat(i32(0), []byte{0x28, 2, 0, 0x1a})}, 3 + 2 + 8},
 		"a division":          {guest{code: slices.Concat(i32(1, 1), []byte{0x6e, 0x1a})}, 3 + 3 + 3},

@@ -7,7 +7,7 @@ import "slices"
 // differ, it is nearer to the one that takes longer.
 const (
 	callOut     = 100 // an instruction for which wazero leaves the compiled code
-	byTable     = 32  // a call by a table, besides what a call costs: the table, the function and its code may be in no cache
+	byTable     = 64  // a call by a table, besides what a call costs: the table, the function and its code may be in no cache
 	vectorPrice = 4   // an instruction of vectors, many of which are made of several
 	slowVector  = 10  // a square root, division, conversion or shift of vectors that is made of many
 	memoryPrice = 8   // a load or a store: what is not in the processor's caches takes a hundred nanoseconds

@@ -143,6 +143,9 @@ func TestSearchForWhatGetsMostForItsFuel(t *testing.T) {
 			}
 		}
 		t.Logf("%s: the worst of %d is %.1f times a plain loop: %x", engine, n, worst, of)
+		if again := rate(t, h, worthless(of), engine, plain/mostWorth); worst > mostWorth && plain/again > mostWorth {
+			t.Errorf("%s: a program gets %.1f times as much for its fuel as a plain loop: %x", engine, plain/again, of)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ type Harm struct {
 	Keep  func(intake.Keeper) intake.Keeper     // between the door and the store
 	Queue func(dispatch.Store) dispatch.Store   // between the dispatcher and the store
 	Run   func(dispatch.Runner) dispatch.Runner // around every attempt
+	Grace time.Duration                         // of requests under way when the server stops; default requestGrace
 }
 
 func (h *Harm) keep(k intake.Keeper) intake.Keeper {

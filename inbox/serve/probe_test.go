@@ -24,8 +24,8 @@ import (
 // What a webhook may take beside hostile plugins on a machine that has nothing left, and how far an honest plugin may be
 // behind then. QoreID waits for ten seconds at least.
 const (
-	answered = 5 * time.Second
-	led      = 20 * time.Second
+	answered = 10 * time.Second
+	led      = time.Minute
 )
 
 // probe is a server beside whose hostile plugins an honest one runs.

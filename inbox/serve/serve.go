@@ -3,6 +3,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ import (
 
 // How long each part may take to stop. Together they stay under the eight seconds that a supervisor gives at least.
 const (
-	doorGrace    = 2 * time.Second // requests under way
+	requestGrace = 2 * time.Second // requests under way
 	attemptGrace = 4 * time.Second // attempts under way
 )
 
@@ -222,7 +223,7 @@ func (h *house) live(ctx context.Context, doors *doors) error {
 	<-whole.Done()
 	began := time.Now()
 	h.log.Info("stopping: what runs may end, what waits is kept")
-	doors.shutdown(doorGrace)
+	doors.shutdown(cmp.Or(h.opt.Harm.Grace, requestGrace))
 	dispatchEnd()
 	shelfEnd()
 	refusalsEnd()

@@ -23,7 +23,10 @@ func TestParkedLanesTakeNoMemoryThatCounts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a store of many dead letters")
 	}
-	const n = 40_000
+	n := 40_000
+	if inboxtest.Race {
+		n = 4000
+	}
 	r := newRoom(t, inbox.Manifest{}, nil)
 	r.stop()
 	inboxtest.Dead(t, r.store, plugin, n, true)
@@ -38,10 +41,10 @@ func TestParkedLanesTakeNoMemoryThatCounts(t *testing.T) {
 		t.Logf("%d parked lanes took %d KiB", n, grown>>10)
 	}
 	for i := range 2000 { // each of a parked lane: all wait
-		inboxtest.Accept(t, r.store, inboxtest.Body(i*20, 1))
+		inboxtest.Accept(t, r.store, inboxtest.Body(i*n/2000, 1))
 	}
 	rec := r.settled()
-	if made := len(r.attempts()); made != 1 || rec.Parked != n {
+	if made := len(r.attempts()); made != 1 || rec.Parked != int64(n) {
 		t.Errorf("%d attempts, %d lanes parked", made, rec.Parked)
 	}
 	if grown := heap() - before; grown > 8<<20 {
@@ -53,7 +56,7 @@ func TestParkedLanesTakeNoMemoryThatCounts(t *testing.T) {
 		}
 	}
 	r.dispatch.Wake(plugin)
-	inboxtest.Eventually(t, "what was released ran", func() bool { return r.record().Parked == n-4 })
+	inboxtest.Eventually(t, "what was released ran", func() bool { return r.record().Parked == int64(n)-4 })
 	r.settled()
 	r.inOrder()
 	if made := len(r.attempts()); made < 5 {
@@ -64,7 +67,7 @@ func TestParkedLanesTakeNoMemoryThatCounts(t *testing.T) {
 // When all is retried at once, the lanes go on a few at a time.
 func TestManyLanesThatAreReleasedAtOnceGoOnAFewAtATime(t *testing.T) {
 	n := 3000
-	if testing.Short() {
+	if testing.Short() || inboxtest.Race {
 		n = 1500
 	}
 	begin, peak := make(chan struct{}), make(chan int64, 1)
@@ -98,6 +101,9 @@ func TestManyLanesThatAreReleasedAtOnceGoOnAFewAtATime(t *testing.T) {
 }
 
 func TestManyRunsThatAreRetriedAtOnceAreTakenOverAFewAtATime(t *testing.T) {
+	if inboxtest.Race {
+		t.Skip("the race detector makes thousands of commits too slow; it is run without")
+	}
 	n := 6000
 	if testing.Short() {
 		n = 5000 // more than are taken over at a time

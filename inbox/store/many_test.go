@@ -53,7 +53,7 @@ func inUse() int64 {
 
 func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 	n := 200_000
-	if testing.Short() {
+	if testing.Short() || inboxtest.Race {
 		n = 5000
 	}
 	s := manyDead(t, n)
@@ -121,7 +121,7 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 
 func TestThousandsOfValuesInAFilterAreTakenAndTooManyAreRefused(t *testing.T) {
 	n := 20_000
-	if testing.Short() {
+	if testing.Short() || inboxtest.Race {
 		n = 4000
 	}
 	s := manyDead(t, n)

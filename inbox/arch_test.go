@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 var outside = []string{
 	"github.com/VictoriaMetrics/metrics", "github.com/gofrs/flock", "github.com/lmittmann/tint",
 	"github.com/pelletier/go-toml/v2", "github.com/tetratelabs/wazero", "github.com/urfave/cli/v2", "golang.org/x/sys",
-	"golang.org/x/term", "golang.org/x/time", "modernc.org/sqlite",
+	"golang.org/x/term", "modernc.org/sqlite",
 	// brought in by those
 	"github.com/cpuguy83/go-md2man/v2", "github.com/russross/blackfriday/v2", "github.com/xrash/smetrics",
 	"github.com/dustin/go-humanize", "github.com/google/uuid", "github.com/mattn/go-isatty", "github.com/ncruces/go-strftime",

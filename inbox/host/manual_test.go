@@ -41,7 +41,7 @@ func TestTheManualShowsADocumentAsPluginsGetIt(t *testing.T) {
 	if err := json.Indent(&want, doc, "", "  "); err != nil {
 		t.Fatal(err)
 	}
-	manual, err := os.ReadFile("../../docs/PLUGIN-ABI.md")
+	manual, err := os.ReadFile("../../docs/WRITING-PLUGINS.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 // Who writes a plugin tests its branches by the words of the manual.
 func TestTheManualListsTheWordsThatMakeAVerdict(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/PLUGIN-ABI.md")
+	text, err := os.ReadFile("../../docs/WRITING-PLUGINS.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,28 @@
+package release_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"inbox/inbox/release"
+)
+
+// TestTheManifestsOfTheGuideAreAccepted reads every TOML block of docs/WRITING-PLUGINS.md as a manifest.
+func TestTheManifestsOfTheGuideAreAccepted(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/WRITING-PLUGINS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```toml\n")[1:]
+	if len(blocks) != 3 {
+		t.Errorf("%d manifests, want 3", len(blocks))
+	}
+	for _, block := range blocks {
+		block, _, _ = strings.Cut(block, "```")
+		if _, err := release.ParseManifest([]byte(block)); err != nil {
+			t.Errorf("%v in\n%s", err, block)
+		}
+	}
+}

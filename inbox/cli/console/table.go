@@ -1,13 +1,10 @@
-package cli
+package console
 
 import (
 	"slices"
 	"strings"
 	"time"
 )
-
-// stampLayout is how tables write a time: local, with its offset.
-const stampLayout = "2006-01-02 15:04:05 -07:00"
 
 // cutTo is the width below which a column is not cut: other columns leave before.
 func cutTo(head string) int {
@@ -75,9 +72,9 @@ func newGrid(rows [][]string) *grid {
 func (g *grid) measure() {
 	g.widths = make([]int, len(g.heads))
 	for i, head := range g.heads {
-		g.widths[i] = textWidth(head)
+		g.widths[i] = TextWidth(head)
 		for _, row := range g.rows {
-			g.widths[i] = max(g.widths[i], textWidth(row[i]))
+			g.widths[i] = max(g.widths[i], TextWidth(row[i]))
 		}
 	}
 	if g.most > 0 && g.heads[g.shown[0]] == "KEY" {
@@ -229,7 +226,7 @@ func (g *grid) line(row []string) string {
 		}
 		cell := cutText(row[col], g.widths[col], kept(g.heads[col]))
 		b.WriteString(cell)
-		b.WriteString(strings.Repeat(" ", max(g.widths[col]-textWidth(cell), 0)))
+		b.WriteString(strings.Repeat(" ", max(g.widths[col]-TextWidth(cell), 0)))
 	}
 	return strings.TrimRight(b.String(), " ")
 }
@@ -238,20 +235,20 @@ func (g *grid) line(row []string) string {
 func (g *grid) under(row []string, width int) (lines []string) {
 	const indent = "    "
 	var details []string
-	if first := g.shown[0]; g.most > 0 && g.heads[first] == "KEY" && textWidth(row[first]) > g.widths[first] {
+	if first := g.shown[0]; g.most > 0 && g.heads[first] == "KEY" && TextWidth(row[first]) > g.widths[first] {
 		details = append(details, row[first])
 	}
 	for _, col := range g.below {
 		switch cell := row[col]; {
 		case !says(g.heads[col], cell):
 		case prose(g.heads[col]):
-			lines = append(lines, wrapText(cell, width-len(indent))...)
+			lines = append(lines, Wrap(cell, width-len(indent))...)
 		default:
 			details = append(details, strings.ToLower(g.heads[col])+" "+cell)
 		}
 	}
 	if len(details) > 0 {
-		lines = append(wrapText(strings.Join(details, " · "), width-len(indent)), lines...)
+		lines = append(Wrap(strings.Join(details, " · "), width-len(indent)), lines...)
 	}
 	for i, line := range lines {
 		lines[i] = indent + line
@@ -271,28 +268,6 @@ func (g *grid) text(head []string, rows [][]string, width int) string {
 	return b.String()
 }
 
-// flush writes the rows so far: with tabs between their cells, or, on a terminal, made to fit it.
-func (l *lister[T]) flush() error {
-	rows := l.rows
-	l.rows = nil
-	if len(rows) == 0 { // what is no table was written as it came
-		return nil
-	}
-	if !l.p.outTerminal {
-		for _, row := range rows {
-			if err := l.p.print("%s\n", strings.Join(row, "\t")); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if l.fixed == nil {
-		return l.p.table(rows)
-	}
-	width := l.p.terminalWidth()
-	return l.p.print("%s", l.fixed.text(nil, l.fixed.like(rows, l.p.now(), width), width))
-}
-
 // like returns rows that come after the grid was laid out, with their times as short as its own.
 func (g *grid) like(rows [][]string, now time.Time, width int) [][]string {
 	if width == 0 {
@@ -303,39 +278,15 @@ func (g *grid) like(rows [][]string, now time.Time, width int) [][]string {
 	return later.rows
 }
 
-// stream begins a list whose items are written as they come. On a terminal its columns have the widths that a usual
-// item needs, and what is wider is cut.
-func (l *lister[T]) stream(usual T) error {
-	if l.p.format != "table" {
-		return nil
-	}
-	if !l.p.outTerminal {
-		l.rows = nil
-		return nil
-	}
-	row := make([]string, 0, len(l.columns))
-	for _, c := range l.columns {
-		row = append(row, oneLine(c.cell(usual)))
-	}
-	g := newGrid(append(l.rows, row))
-	if width := l.p.terminalWidth(); width > 0 {
-		g.shorten(l.p.now())
-		g.cut(width)
-		g.move(width)
-	}
-	l.rows, l.fixed = nil, g
-	return l.p.print("%s\n", g.line(g.heads))
-}
-
-// table writes rows, of which the first is their head; on a terminal made to fit it.
-func (p *program) table(rows [][]string) error {
-	g, width := newGrid(rows), p.terminalWidth()
+// Table writes rows, of which the first is their head; on a terminal made to fit it.
+func (c *Console) Table(rows [][]string) error {
+	g, width := newGrid(rows), c.TerminalWidth()
 	if width > 0 {
-		g.fit(width, p.now())
+		g.fit(width, c.Now())
 	}
-	if err := p.print("%s", g.text(g.heads, g.rows, width)); err != nil || len(g.same) == 0 {
+	if err := c.Print("%s", g.text(g.heads, g.rows, width)); err != nil || len(g.same) == 0 {
 		return err
 	}
-	p.say("in every row: %s; --wide shows all columns", strings.Join(g.same, ", "))
+	c.Say("in every row: %s; --wide shows all columns", strings.Join(g.same, ", "))
 	return nil
 }

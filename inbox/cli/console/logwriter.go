@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"io"
@@ -14,9 +14,9 @@ const (
 	logLinger = 2 * time.Second
 )
 
-// logWriter takes the lines of a server's log. A reader that is gone, a full disk or a pipe that nobody empties costs
+// LogWriter takes the lines of a server's log. A reader that is gone, a full disk or a pipe that nobody empties costs
 // lines, which are counted, and neither ends nor holds up what writes them: a webhook does not depend on its log.
-type logWriter struct {
+type LogWriter struct {
 	to     io.Writer
 	lines  chan []byte
 	ended  chan struct{}
@@ -27,16 +27,16 @@ type logWriter struct {
 	closed bool
 }
 
-// newLogWriter writes to a reader until close is called. told is called from the writer's goroutine when lines are
+// NewLogWriter writes to a reader until Close is called. told is called from the writer's goroutine when lines are
 // written again after some were lost, with their number.
-func newLogWriter(to io.Writer, told func(lost int64)) *logWriter {
-	l := &logWriter{to: to, lines: make(chan []byte, logLines), ended: make(chan struct{}), told: told}
+func NewLogWriter(to io.Writer, told func(lost int64)) *LogWriter {
+	l := &LogWriter{to: to, lines: make(chan []byte, logLines), ended: make(chan struct{}), told: told}
 	go l.run()
 	return l
 }
 
-// Write takes a line and never fails. After close it writes at once.
-func (l *logWriter) Write(line []byte) (int, error) {
+// Write takes a line and never fails. After Close it writes at once.
+func (l *LogWriter) Write(line []byte) (int, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
@@ -55,7 +55,7 @@ func (l *logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func (l *logWriter) run() {
+func (l *LogWriter) run() {
 	defer close(l.ended)
 	for line := range l.lines {
 		l.bytes.Add(-int64(len(line)))
@@ -68,7 +68,7 @@ func (l *logWriter) run() {
 }
 
 // put writes a line and reports whether it could.
-func (l *logWriter) put(line []byte) bool {
+func (l *LogWriter) put(line []byte) bool {
 	if _, err := l.to.Write(line); err != nil {
 		l.lost.Add(1)
 		return false
@@ -76,8 +76,8 @@ func (l *logWriter) put(line []byte) bool {
 	return true
 }
 
-// close waits until what was taken is written, two seconds at most.
-func (l *logWriter) close() {
+// Close waits until what was taken is written, two seconds at most.
+func (l *LogWriter) Close() {
 	l.mu.Lock()
 	if !l.closed {
 		l.closed = true

@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"context"
@@ -8,6 +8,12 @@ import (
 
 	"inbox/inbox"
 )
+
+// SafeJSON returns a writer of whole JSON texts that makes them safe for terminals, with the same values.
+func SafeJSON(to io.Writer) io.Writer { return printableJSON{to} }
+
+// SafeLog returns a handler that makes messages and attributes safe for terminals before h writes them.
+func SafeLog(h slog.Handler) slog.Handler { return printableLog{h} }
 
 // printableJSON is a writer of whole JSON texts that makes them safe for terminals, with the same values.
 type printableJSON struct{ to io.Writer }

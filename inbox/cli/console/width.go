@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"os"
@@ -9,18 +9,18 @@ import (
 	"golang.org/x/term"
 )
 
-// narrowest is the fewest columns of a terminal that anything is made to fit into.
-const narrowest = 20
+// Narrowest is the fewest columns of a terminal that anything is made to fit into.
+const Narrowest = 20
 
-// terminalWidth returns how many columns a line of standard output may take: COLUMNS, else what the terminal says. Zero
+// TerminalWidth returns how many columns a line of standard output may take: COLUMNS, else what the terminal says. Zero
 // means that there is no bound: standard output is no terminal, says nothing, or --wide was given.
-func (p *program) terminalWidth() int {
-	if !p.outTerminal || p.wide {
+func (c *Console) TerminalWidth() int {
+	if !c.OutTerminal || c.Wide {
 		return 0
 	}
-	n, err := strconv.Atoi(p.getenv("COLUMNS"))
+	n, err := strconv.Atoi(c.Getenv("COLUMNS"))
 	if err != nil || n <= 0 {
-		f, isFile := p.out.to.(*os.File)
+		f, isFile := c.Out.To.(*os.File)
 		if !isFile {
 			return 0
 		}
@@ -28,7 +28,7 @@ func (p *program) terminalWidth() int {
 			return 0
 		}
 	}
-	return max(n, narrowest)
+	return max(n, Narrowest)
 }
 
 // wideRunes take two columns of a terminal: East Asian Width W and F (https://www.unicode.org/reports/tr11/), and emoji.
@@ -62,8 +62,8 @@ func runeWidth(r rune) int {
 	return 1
 }
 
-// textWidth returns how many columns of a terminal a text takes.
-func textWidth(text string) (n int) {
+// TextWidth returns how many columns of a terminal a text takes.
+func TextWidth(text string) (n int) {
 	for _, r := range text {
 		n += runeWidth(r)
 	}
@@ -83,7 +83,7 @@ func headOf(text string, width int) string {
 
 // tailOf returns the longest end of a text that takes at most width columns.
 func tailOf(text string, width int) string {
-	skip := textWidth(text) - width
+	skip := TextWidth(text) - width
 	if skip <= 0 {
 		return text
 	}
@@ -109,7 +109,7 @@ const (
 
 // cutText returns a text in at most width columns, with … where something is left out.
 func cutText(text string, width int, k keep) string {
-	if textWidth(text) <= width {
+	if TextWidth(text) <= width {
 		return text
 	}
 	room := max(width-1, 0)
@@ -122,10 +122,10 @@ func cutText(text string, width int, k keep) string {
 	return headOf(text, room) + "…"
 }
 
-// wrapText breaks a text into lines of at most width columns: at its last space, or, in a longer word, anywhere. A width
+// Wrap breaks a text into lines of at most width columns: at its last space, or, in a longer word, anywhere. A width
 // of zero is no bound.
-func wrapText(text string, width int) (lines []string) {
-	for width > 0 && textWidth(text) > width {
+func Wrap(text string, width int) (lines []string) {
+	for width > 0 && TextWidth(text) > width {
 		line := headOf(text, width)
 		if at := strings.LastIndexByte(text[:min(len(line)+1, len(text))], ' '); at > 0 && strings.TrimSpace(text[:at]) != "" {
 			line = text[:at]

@@ -189,6 +189,7 @@ func TestEveryCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
 
 // TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten runs each in each of its formats.
 func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip("there is no /dev/full here")

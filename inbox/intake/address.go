@@ -9,9 +9,9 @@ import (
 
 // address is the client's address: of the connection, or, when that is a trusted proxy, the last one in
 // X-Forwarded-For that is not. It is the zero address when the connection has none, as one over a Unix socket.
-func (d *door) address(r *http.Request) netip.Addr {
+func (h *handler) address(r *http.Request) netip.Addr {
 	addr, ok := parseAddress(r.RemoteAddr)
-	if !ok || !d.trusted(addr) {
+	if !ok || !h.trusted(addr) {
 		return addr
 	}
 	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -20,7 +20,7 @@ func (d *door) address(r *http.Request) netip.Addr {
 		if !ok {
 			break
 		}
-		if addr = next; !d.trusted(addr) {
+		if addr = next; !h.trusted(addr) {
 			break
 		}
 	}
@@ -46,7 +46,7 @@ func parseAddress(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), err == nil
 }
 
-func (d *door) trusted(a netip.Addr) bool { return d.opt.Trusts(a) }
+func (h *handler) trusted(a netip.Addr) bool { return h.opt.Trusts(a) }
 
 // Trusts reports whether an address is that of a proxy whose X-Forwarded-For is believed.
 func (o *Options) Trusts(a netip.Addr) bool {

@@ -31,7 +31,7 @@ func failure(code int, status, message string) answer {
 }
 
 // untaken is the failure of a request whose body was not read to its end.
-func untaken(code int, status, message string) answer {
+func unreadFailure(code int, status, message string) answer {
 	a := failure(code, status, message)
 	a.unread = true
 	return a

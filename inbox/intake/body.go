@@ -12,7 +12,7 @@ import (
 // body is one request's body, and the room it takes.
 type body struct {
 	bytes    []byte
-	room     *room
+	budget   *budget
 	from     netip.Addr // see HolderOf
 	timeout  time.Duration
 	deadline func(time.Time) error // of reading from the connection
@@ -24,23 +24,23 @@ type body struct {
 	mark    time.Time // when its last piece was complete, or it waited for room
 	wants   int64     // bytes that it waits for, 0 when it does not wait for bytes
 	since   time.Time // when it began to wait for them
-	gaveWay bool
+	evicted bool
 }
 
 // newBody returns the body of a request, empty yet.
-func (d *door) newBody(w http.ResponseWriter, r *http.Request) *body {
+func (h *handler) newBody(w http.ResponseWriter, r *http.Request) *body {
 	return &body{
-		room: d.room, from: HolderOf(d.address(r)), timeout: d.opt.ReadTimeout, deadline: http.NewResponseController(w).SetReadDeadline,
+		budget: h.budget, from: HolderOf(h.address(r)), timeout: h.opt.ReadTimeout, deadline: http.NewResponseController(w).SetReadDeadline,
 	}
 }
 
 // reserve takes room for n bytes more, and waits for it a while.
-func (b *body) reserve(n int64) bool { return b.await(func() bool { return b.room.take(b, n) }) }
+func (b *body) reserve(n int64) bool { return b.await(func() bool { return b.budget.reserve(b, n) }) }
 
 // await tries to get something of the room until it has it, has given way, or had to wait for too long.
 func (b *body) await(get func() bool) bool {
-	for end := time.Now().Add(min(roomPatience, b.timeout/2)); !get(); time.Sleep(roomStep) {
-		if !b.room.waits(b, end) {
+	for end := time.Now().Add(min(budgetPatience, b.timeout/2)); !get(); time.Sleep(budgetStep) {
+		if !b.budget.keepWaiting(b, end) {
 			return false
 		}
 	}
@@ -48,7 +48,7 @@ func (b *body) await(get func() bool) bool {
 }
 
 // release gives all room back. The bytes must not be used any more.
-func (b *body) release() { b.room.release(b) }
+func (b *body) release() { b.budget.release(b) }
 
 // grow makes place for size bytes in all.
 func (b *body) grow(size int64) bool {
@@ -57,7 +57,7 @@ func (b *body) grow(size int64) bool {
 	}
 	old := int64(cap(b.bytes))
 	b.bytes = append(make([]byte, 0, size), b.bytes...)
-	b.room.give(b, old)
+	b.budget.giveBack(b, old)
 	return true
 }
 
@@ -73,12 +73,12 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	if r.ContentLength == 0 {
 		return nil
 	}
-	if !b.await(func() bool { return b.room.enter(b) }) {
+	if !b.await(func() bool { return b.budget.startReading(b) }) {
 		return errBusy
 	}
 	err := b.fill(http.MaxBytesReader(w, r.Body, limit), r.ContentLength, limit)
-	switch gaveWay := b.room.leave(b); {
-	case gaveWay:
+	switch evicted := b.budget.stopReading(b); {
+	case evicted:
 		return errBusy
 	case err != nil:
 		return err
@@ -108,7 +108,7 @@ func (b *body) fill(from io.Reader, length, limit int64) error {
 			case err != nil:
 				return err
 			}
-			b.room.moved(b)
+			b.budget.progressed(b)
 		}
 		if size == most {
 			return nil

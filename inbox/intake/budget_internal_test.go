@@ -10,36 +10,36 @@ import (
 // holdings are bodies in a room, by the last byte of their address.
 type holdings struct {
 	*testing.T
-	room *room
+	budget *budget
 }
 
 func (h *holdings) body(address byte) *body {
-	return &body{room: h.room, from: netip.AddrFrom4([4]byte{192, 0, 2, address}), timeout: time.Minute, deadline: func(time.Time) error { return nil }}
+	return &body{budget: h.budget, from: netip.AddrFrom4([4]byte{192, 0, 2, address}), timeout: time.Minute, deadline: func(time.Time) error { return nil }}
 }
 
 // enter returns a body that is being read and has n bytes.
 func (h *holdings) enter(address byte, n int64) *body {
 	h.Helper()
 	b := h.body(address)
-	if !h.room.enter(b) || !h.room.take(b, n) {
+	if !h.budget.startReading(b) || !h.budget.reserve(b, n) {
 		h.Fatalf("there is no room for %d bytes of %d", n, address)
 	}
 	return b
 }
 
-func (h *holdings) gaveWay(want bool, bodies ...*body) {
+func (h *holdings) evicted(want bool, bodies ...*body) {
 	h.Helper()
-	h.room.mu.Lock()
-	defer h.room.mu.Unlock()
+	h.budget.mu.Lock()
+	defer h.budget.mu.Unlock()
 	for i, b := range bodies {
-		if b.gaveWay != want {
-			h.Errorf("body %d of %s gave way: %v", i, b.from, b.gaveWay)
+		if b.evicted != want {
+			h.Errorf("body %d of %s gave way: %v", i, b.from, b.evicted)
 		}
 	}
 }
 
 func newHoldings(t *testing.T, bodies int) *holdings {
-	return &holdings{t, newRoom([]Source{{MaxBody: 2 * mega}}, 16*mega, bodies)} // 14 for large ones, 8 for one address
+	return &holdings{t, newBudget([]Source{{MaxBody: 2 * mega}}, 16*mega, bodies)} // 14 for large ones, 8 for one address
 }
 
 const mega = 1 << 20
@@ -54,20 +54,20 @@ func TestTheSlowestOfTheAddressThatHasMostGivesWay(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		second, third := h.enter(2, 2*mega), h.enter(2, 2*mega)
 		complete := h.enter(2, 2*mega)
-		h.room.leave(complete)
+		h.budget.stopReading(complete)
 		time.Sleep(2 * time.Second)
 		fresh := h.enter(3, 4*mega)
 		h.enter(4, 1*mega)
-		h.gaveWay(true, slowest)
-		h.gaveWay(false, few, second, third, complete, fresh)
-		if h.room.take(slowest, 1) {
+		h.evicted(true, slowest)
+		h.evicted(false, few, second, third, complete, fresh)
+		if h.budget.reserve(slowest, 1) {
 			t.Error("what gave way gets room again")
 		}
 		h.enter(5, 2*mega)
-		if second.gaveWay == third.gaveWay {
+		if second.evicted == third.evicted {
 			t.Error("not one of the two that are as slow gave way")
 		}
-		h.gaveWay(false, few, complete, fresh)
+		h.evicted(false, few, complete, fresh)
 	})
 }
 
@@ -80,16 +80,16 @@ func TestABodyThatMovesGivesWayOnlyToAnAddressThatHasLess(t *testing.T) {
 		third := h.enter(3, 1*mega)
 		other := h.enter(2, 7*mega) // 14 of 14
 		more := h.body(1)
-		if !h.room.enter(more) || !h.room.take(more, mega/2) {
+		if !h.budget.startReading(more) || !h.budget.reserve(more, mega/2) {
 			t.Error("an address that would have less gets no room")
 		}
-		h.gaveWay(true, other)
-		h.gaveWay(false, first, second, third)
+		h.evicted(true, other)
+		h.evicted(false, first, second, third)
 		again := h.body(2)
-		if !h.room.enter(again) || h.room.take(again, 7*mega) { // 13.5 are free no more, and it would have more than anybody else
+		if !h.budget.startReading(again) || h.budget.reserve(again, 7*mega) { // 13.5 are free no more, and it would have more than anybody else
 			t.Error("an address that would have more than anybody else gets room")
 		}
-		h.gaveWay(false, first, second, third, more)
+		h.evicted(false, first, second, third, more)
 	})
 }
 
@@ -103,15 +103,15 @@ func TestOneAddressHasAShareOfTheRoomAndItsOwnSlowBodiesGiveWayFirst(t *testing.
 		time.Sleep(time.Millisecond) // of two that are as slow any may give way
 		h.enter(1, 4*mega)
 		late := h.body(1)
-		if !h.room.enter(late) || h.room.take(late, mega) {
+		if !h.budget.startReading(late) || h.budget.reserve(late, mega) {
 			t.Error("an address gets more than its share from one that moves")
 		}
 		time.Sleep(2 * time.Second)
-		if !h.room.take(late, mega) {
+		if !h.budget.reserve(late, mega) {
 			t.Error("a slow body of the same address does not give way")
 		}
-		h.gaveWay(true, own)
-		h.gaveWay(false, other)
+		h.evicted(true, own)
+		h.evicted(false, other)
 	})
 }
 
@@ -121,18 +121,18 @@ func TestRoomIsKeptForSmallBodies(t *testing.T) {
 		h := newHoldings(t, 100)
 		large := []*body{h.enter(1, 7*mega), h.enter(2, 7*mega)} // all that large ones may have
 		for _, b := range large {
-			h.room.leave(b) // and none of it gives way any more
+			h.budget.stopReading(b) // and none of it gives way any more
 		}
-		if b := h.body(3); h.room.take(b, mega) {
+		if b := h.body(3); h.budget.reserve(b, mega) {
 			t.Error("a large body gets what is kept for small ones")
 		}
 		for i := range 16 {
 			b := h.body(1) // also one of an address whose share is used up
-			if !h.room.take(b, smallBody) {
+			if !h.budget.reserve(b, smallBody) {
 				t.Errorf("small body %d gets no room", i)
 			}
 		}
-		if b := h.body(3); h.room.take(b, 1) {
+		if b := h.body(3); h.budget.reserve(b, 1) {
 			t.Error("there is more room than the whole")
 		}
 	})
@@ -144,19 +144,19 @@ func TestBodiesThatAreReadAreBoundedByNumberToo(t *testing.T) {
 		h := newHoldings(t, 3)
 		first := h.enter(1, 10)
 		second, third := h.enter(1, 10), h.enter(1, 10)
-		if h.room.enter(h.body(1)) {
+		if h.budget.startReading(h.body(1)) {
 			t.Error("a fourth of the same address is read beside three that move")
 		}
 		other := h.enter(2, 10)
-		if n := len(h.room.reading); n != 3 {
+		if n := len(h.budget.reading); n != 3 {
 			t.Errorf("%d are read", n)
 		}
-		h.gaveWay(false, other)
+		h.evicted(false, other)
 		time.Sleep(2 * time.Second)
 		h.enter(1, 10)
 		gone := 0
 		for _, b := range []*body{first, second, third} {
-			if b.gaveWay {
+			if b.evicted {
 				gone++
 			}
 		}
@@ -172,16 +172,16 @@ func TestTheRoomIsEmptyWhenAllHaveLeft(t *testing.T) {
 	var all []*body
 	for i := range byte(50) {
 		b := h.body(i % 7)
-		if h.room.enter(b) {
-			h.room.take(b, int64(i)*100_000)
+		if h.budget.startReading(b) {
+			h.budget.reserve(b, int64(i)*100_000)
 		}
 		all = append(all, b)
 	}
 	for _, b := range all {
-		h.room.leave(b)
-		h.room.release(b)
+		h.budget.stopReading(b)
+		h.budget.release(b)
 	}
-	if h.room.used != 0 || len(h.room.reading) != 0 || len(h.room.holders) != 0 {
-		t.Errorf("%d bytes, %d read, %d addresses", h.room.used, len(h.room.reading), len(h.room.holders))
+	if h.budget.used != 0 || len(h.budget.reading) != 0 || len(h.budget.holders) != 0 {
+		t.Errorf("%d bytes, %d read, %d addresses", h.budget.used, len(h.budget.reading), len(h.budget.holders))
 	}
 }

@@ -16,9 +16,9 @@ func (h *holdings) want(address byte, n int64) (b *body, got chan bool) {
 }
 
 func (h *holdings) waiting() int {
-	h.room.mu.Lock()
-	defer h.room.mu.Unlock()
-	return len(h.room.waiting)
+	h.budget.mu.Lock()
+	defer h.budget.mu.Unlock()
+	return len(h.budget.waiting)
 }
 
 func TestABodyWaitsUntilAStalledOneOfItsAddressMayGiveWay(t *testing.T) {
@@ -28,14 +28,14 @@ func TestABodyWaitsUntilAStalledOneOfItsAddressMayGiveWay(t *testing.T) {
 		stalled := []*body{h.enter(1, 2*mega), h.enter(1, 2*mega), h.enter(1, 2*mega)}
 		began := time.Now()
 		b, got := h.want(1, 3*mega)
-		h.gaveWay(false, stalled...)
+		h.evicted(false, stalled...)
 		if !<-got || time.Since(began) > 1100*time.Millisecond {
 			t.Errorf("it has no room after %s", time.Since(began))
 		}
 		if h.waiting() != 0 {
 			t.Error("it waits on")
 		}
-		h.gaveWay(false, b)
+		h.evicted(false, b)
 	})
 }
 
@@ -44,7 +44,7 @@ func TestWhatHasWaitedLongestForWhatItWantsComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
 		full := h.enter(1, 7*mega)
-		h.room.leave(full) // it is complete, so that it gives no way
+		h.budget.stopReading(full) // it is complete, so that it gives no way
 		_, much := h.want(1, 4*mega)
 		time.Sleep(5 * time.Second)
 		_, little := h.want(1, 2*mega)
@@ -54,16 +54,16 @@ func TestWhatHasWaitedLongestForWhatItWantsComesFirst(t *testing.T) {
 			t.Error("a small body waits for large ones")
 		}
 		time.Sleep(time.Second)
-		h.room.give(full, 2*mega) // enough for each of the two, but not for the first
+		h.budget.giveBack(full, 2*mega) // enough for each of the two, but not for the first
 		time.Sleep(time.Second)
 		if len(much)+len(little)+len(late) != 0 {
 			t.Error("a later one goes before one that waits longer")
 		}
-		h.room.give(full, 2*mega)
+		h.budget.giveBack(full, 2*mega)
 		if !<-much {
 			t.Error("the first has no room")
 		}
-		h.room.release(full)
+		h.budget.release(full)
 		if !<-little || !<-late {
 			t.Error("the others have no room")
 		}
@@ -78,15 +78,15 @@ func TestABodyThatWaitsForBytesKeepsNoOtherFromItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 1)
 		full := h.enter(1, 7*mega)
-		h.room.leave(full)
+		h.budget.stopReading(full)
 		b, got := h.want(1, 4*mega)
 		other := h.body(1)
-		if !h.room.enter(other) {
+		if !h.budget.startReading(other) {
 			t.Error("another body has no turn")
 		}
 		time.Sleep(2 * time.Second)
-		h.gaveWay(false, b)
-		h.room.release(full)
+		h.evicted(false, b)
+		h.budget.release(full)
 		if !<-got {
 			t.Error("it has no room when there is some")
 		}
@@ -98,9 +98,9 @@ func TestAWaitForRoomHasAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
 		full := h.enter(1, 7*mega)
-		h.room.leave(full)
+		h.budget.stopReading(full)
 		began := time.Now()
-		if _, got := h.want(1, 4*mega); <-got || time.Since(began) != roomPatience {
+		if _, got := h.want(1, 4*mega); <-got || time.Since(began) != budgetPatience {
 			t.Errorf("the wait ended after %s", time.Since(began))
 		}
 		if h.waiting() != 0 {
@@ -119,7 +119,7 @@ func TestAnnouncedBodiesOfOneAddressDoNotWaitForEachOther(t *testing.T) {
 			go func() {
 				b := h.body(1)
 				defer b.release()
-				if !b.await(func() bool { return h.room.enter(b) }) {
+				if !b.await(func() bool { return h.budget.startReading(b) }) {
 					whole <- errBusy
 					return
 				}

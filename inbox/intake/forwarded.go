@@ -17,21 +17,21 @@ func Near(a netip.Addr) bool {
 // noticeForwarding warns once when a peer that is no trusted proxy names the client it speaks for. It is not believed, so
 // that all clients behind it count as one address. Peers nearby and far away have a warning each: any stranger can send
 // the header.
-func (d *door) noticeForwarding(r *http.Request) {
+func (h *handler) noticeForwarding(r *http.Request) {
 	if r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == "" {
 		return
 	}
 	peer, ok := parseAddress(r.RemoteAddr)
-	if !ok || d.trusted(peer) {
+	if !ok || h.trusted(peer) {
 		return
 	}
-	flag := &d.forwarding.far
+	flag := &h.forwarding.far
 	if Near(peer) {
-		flag = &d.forwarding.near
+		flag = &h.forwarding.near
 	}
 	if flag.Swap(true) {
 		return
 	}
-	d.opt.Log.Warn("a peer that is not in trusted_proxies says for whom it speaks, and is not believed; if it is your proxy, name it there", "peer", said(peer))
-	d.opt.Forwarded(peer)
+	h.opt.Log.Warn("a peer that is not in trusted_proxies says for whom it speaks, and is not believed; if it is your proxy, name it there", "peer", said(peer))
+	h.opt.Forwarded(peer)
 }

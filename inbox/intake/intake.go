@@ -109,11 +109,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-type door struct {
+type handler struct {
 	opt     Options
 	sources paths
-	room    *room
-	strikes *strikes
+	budget  *budget
+	limiter *rateLimiter
 
 	forwarding forwarding
 	large      chan struct{} // holds as many as large bodies are checked at once
@@ -123,50 +123,50 @@ type door struct {
 // the sender would send a GET without the body.
 func New(o Options) http.Handler {
 	o = o.withDefaults()
-	d := &door{strikes: newStrikes(), large: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	h := &handler{limiter: newRateLimiter(), large: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	o.Sources = slices.Clone(o.Sources)
 	for i, s := range o.Sources {
 		o.Sources[i] = s.withDefaults()
 	}
-	d.opt, d.sources, d.room = o, newPaths(o.Sources), newRoom(o.Sources, o.InFlight, o.Bodies)
-	return d
+	h.opt, h.sources, h.budget = o, newPaths(o.Sources), newBudget(o.Sources, o.InFlight, o.Bodies)
+	return h
 }
 
 // ServeHTTP answers one request.
-func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	start := d.opt.Now()
-	s, ok := d.sources.find(r.URL.Path)
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := h.opt.Now()
+	s, ok := h.sources.find(r.URL.Path)
 	var a answer
 	switch {
 	case !ok && strings.HasPrefix(r.URL.Path, "/v1/"):
-		a = untaken(http.StatusNotFound, inbox.RefusedPath, "webhooks come to this address; the operator's API is at the admin address")
+		a = unreadFailure(http.StatusNotFound, inbox.RefusedPath, "webhooks come to this address; the operator's API is at the admin address")
 	case !ok:
-		a = untaken(http.StatusNotFound, inbox.RefusedPath, "nothing is received here: check the address in QoreID's dashboard")
+		a = unreadFailure(http.StatusNotFound, inbox.RefusedPath, "nothing is received here: check the address in QoreID's dashboard")
 	case r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		a = untaken(http.StatusMethodNotAllowed, inbox.RefusedMethod, "webhooks are sent by POST")
+		a = unreadFailure(http.StatusMethodNotAllowed, inbox.RefusedMethod, "webhooks are sent by POST")
 	default:
-		lengthless(w, r)
-		a = d.receive(w, r, s, start)
+		closeUnlessLength(w, r)
+		a = h.receive(w, r, s, start)
 	}
 	if a.unread {
-		giveUp(w, r)
+		closeUnread(w, r)
 	}
-	lost := d.note(r, s, a, start)
-	d.opt.Observe(Answer{
+	lost := h.note(r, s, a, start)
+	h.opt.Observe(Answer{
 		Source: s.Name, Code: a.code, Status: a.status, Secret: a.secret, Size: a.size, Unkept: a.unkept, Lost: lost,
-		Duration: d.opt.Now().Sub(start),
+		Duration: h.opt.Now().Sub(start),
 	})
 	a.write(w)
 }
 
 // note counts a request that was refused, and reports whether a webhook may be lost by it. What the store could not take is
 // not counted: the store says itself when it is down. Neither are unsigned requests to paths that no source has.
-func (d *door) note(r *http.Request, s Source, a answer, at time.Time) (lost bool) {
+func (h *handler) note(r *http.Request, s Source, a answer, at time.Time) (lost bool) {
 	if a.code < http.StatusBadRequest || a.status == statusUnavailable {
 		return false
 	}
-	lost = d.signed(r, s)
+	lost = h.signed(r, s)
 	path := ""
 	switch {
 	case a.code == http.StatusUnauthorized:
@@ -176,14 +176,14 @@ func (d *door) note(r *http.Request, s Source, a answer, at time.Time) (lost boo
 	case a.code == http.StatusNotFound:
 		path = r.URL.Path
 	}
-	d.opt.Refusals.Note(s.Name, a.status, lost, d.address(r), path, at)
+	h.opt.Refusals.Note(s.Name, a.status, lost, h.address(r), path, at)
 	return lost
 }
 
 // signed reports whether a request has a signature that could be right, for its source or, without one, for any.
-func (d *door) signed(r *http.Request, s Source) bool {
+func (h *handler) signed(r *http.Request, s Source) bool {
 	if s.Name != "" {
 		return s.couldSign(r.Header)
 	}
-	return slices.ContainsFunc(d.opt.Sources, func(s Source) bool { return s.couldSign(r.Header) })
+	return slices.ContainsFunc(h.opt.Sources, func(s Source) bool { return s.couldSign(r.Header) })
 }

@@ -83,7 +83,7 @@ func (m *memory) Ready(context.Context) error {
 }
 
 // door is a real server with the door in it.
-type door struct {
+type server struct {
 	*httptest.Server
 	keep    *memory
 	answers chan intake.Answer
@@ -100,9 +100,9 @@ func secrets(keys ...string) func() []qoreid.Secret {
 // source is the documented one; the tests change copies of it.
 func source() intake.Source { return intake.Source{Name: "qoreid", Path: path, Secrets: secrets(key)} }
 
-func open(t testing.TB, o intake.Options) *door {
+func open(t testing.TB, o intake.Options) *server {
 	t.Helper()
-	d := &door{keep: &memory{}, answers: make(chan intake.Answer, 10000)}
+	d := &server{keep: &memory{}, answers: make(chan intake.Answer, 10000)}
 	if o.Sources == nil {
 		o.Sources = []intake.Source{source()}
 	}
@@ -126,7 +126,7 @@ type reply struct {
 	Error  struct{ Code, Message string }
 }
 
-func (d *door) do(t testing.TB, req *http.Request) reply {
+func (d *server) do(t testing.TB, req *http.Request) reply {
 	t.Helper()
 	resp, err := d.Client().Do(req)
 	if err != nil {
@@ -150,7 +150,7 @@ func (d *door) do(t testing.TB, req *http.Request) reply {
 }
 
 // request makes a request with these headers, given as name, value, name, value.
-func (d *door) request(t testing.TB, method, path, body string, headers ...string) *http.Request {
+func (d *server) request(t testing.TB, method, path, body string, headers ...string) *http.Request {
 	t.Helper()
 	req, err := http.NewRequest(method, d.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -162,7 +162,7 @@ func (d *door) request(t testing.TB, method, path, body string, headers ...strin
 	return req
 }
 
-func (d *door) post(t testing.TB, body string, headers ...string) reply {
+func (d *server) post(t testing.TB, body string, headers ...string) reply {
 	t.Helper()
 	return d.do(t, d.request(t, http.MethodPost, path, body, headers...))
 }
@@ -174,7 +174,7 @@ func signedBy(key, body string) []string {
 }
 
 // answer waits for what the observer is told next.
-func (d *door) answer(t testing.TB) intake.Answer {
+func (d *server) answer(t testing.TB) intake.Answer {
 	t.Helper()
 	select {
 	case a := <-d.answers:

@@ -21,9 +21,9 @@ const (
 const largeBody = 64 << 10
 
 const (
-	strikeCost   = 1 << 10 // bytes that a request costs beside its body
-	strikeMemory = 4096    // addresses and senders remembered for sure; up to twice as many are
-	strikeFactor = 4       // an address may have so many times what is left; alone it gets 4/5 of a budget
+	requestCost   = 1 << 10 // bytes that a request costs beside its body
+	limiterMemory = 4096    // addresses and senders remembered for sure; up to twice as many are
+	shareFactor   = 4       // an address may have so many times what is left; alone it gets 4/5 of a budget
 )
 
 // strikes bound how many bytes of refused requests are written to the disk. They never limit what is signed. Each budget is
@@ -31,21 +31,21 @@ const (
 // Shared-Memory Packet Switches", 1998): an address may use what is left several times over, so a single one gets nearly
 // all, several the same each, and one that comes later finds something left. Within an address the same holds for its
 // senders, told apart by their User-Agent.
-type strikes struct {
-	mu      sync.Mutex
-	seed    maphash.Seed
-	budgets [3]*budget // see budgetOf
+type rateLimiter struct {
+	mu         sync.Mutex
+	seed       maphash.Seed
+	allowances [3]*allowance // see budgetOf
 }
 
 // budget is what may be written in bursts. What was written is forgotten over its time.
-type budget struct {
+type allowance struct {
 	bytes    float64
 	forget   time.Duration // after which 1/e of what was written still counts
 	used     gauge
-	now, old map[strikeKey]*gauge // old is what now was before it was full
+	now, old map[limitKey]*gauge // old is what now was before it was full
 }
 
-type strikeKey struct {
+type limitKey struct {
 	address netip.Addr
 	agent   uint64 // zero: all of the address
 }
@@ -56,41 +56,41 @@ type gauge struct {
 	at     time.Time
 }
 
-func newStrikes() *strikes {
-	made := func(bytes float64, forget time.Duration) *budget {
-		return &budget{bytes: bytes, forget: forget, now: map[strikeKey]*gauge{}}
+func newRateLimiter() *rateLimiter {
+	made := func(bytes float64, forget time.Duration) *allowance {
+		return &allowance{bytes: bytes, forget: forget, now: map[limitKey]*gauge{}}
 	}
-	return &strikes{seed: maphash.MakeSeed(), budgets: [3]*budget{
+	return &rateLimiter{seed: maphash.MakeSeed(), allowances: [3]*allowance{
 		made(16<<20, time.Minute), made(128<<20, time.Minute), made(112<<20, 4*time.Minute), // of the last two one sender alone gets the bytes of a whole quarantine
 	}}
 }
 
 // budgetOf chooses the budget of a request: unsigned, signed and small, signed and large.
-func (s *strikes) budgetOf(why string, size int) *budget {
+func (l *rateLimiter) allowanceOf(why string, size int) *allowance {
 	switch {
 	case !inbox.CouldPass(why):
-		return s.budgets[0]
+		return l.allowances[0]
 	case size <= largeBody:
-		return s.budgets[1]
+		return l.allowances[1]
 	}
-	return s.budgets[2]
+	return l.allowances[2]
 }
 
 // allow reports whether a refused body of that size is to be kept, and if so counts it.
-func (s *strikes) allow(address netip.Addr, agent, why string, size int, at time.Time) bool {
+func (l *rateLimiter) allow(address netip.Addr, agent, why string, size int, at time.Time) bool {
 	if address.Is6() { // whoever has one address has a whole /64
 		prefix, _ := address.Prefix(64) // of an IPv6 address there is one
 		address = prefix.Addr()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := s.budgetOf(why, size)
-	cost := min(float64(strikeCost+size), b.bytes/8)
-	whole, sender := b.gauge(strikeKey{address: address}), b.gauge(strikeKey{address, maphash.String(s.seed, agent) | 1})
-	const alone = strikeFactor / (strikeFactor + 1.0)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.allowanceOf(why, size)
+	cost := min(float64(requestCost+size), b.bytes/8)
+	whole, sender := b.gauge(limitKey{address: address}), b.gauge(limitKey{address, maphash.String(l.seed, agent) | 1})
+	const alone = shareFactor / (shareFactor + 1.0)
 	used, ofAddress := b.used.fade(at, b.forget), whole.fade(at, b.forget)
-	if used+cost > b.bytes || ofAddress+cost > strikeFactor*(b.bytes-used) ||
-		sender.fade(at, b.forget)+cost > strikeFactor*(b.bytes*alone-ofAddress) {
+	if used+cost > b.bytes || ofAddress+cost > shareFactor*(b.bytes-used) ||
+		sender.fade(at, b.forget)+cost > shareFactor*(b.bytes*alone-ofAddress) {
 		return false
 	}
 	for _, g := range []*gauge{&b.used, whole, sender} {
@@ -108,7 +108,7 @@ func (g *gauge) fade(at time.Time, forget time.Duration) float64 {
 	return g.amount
 }
 
-func (b *budget) gauge(key strikeKey) *gauge {
+func (b *allowance) gauge(key limitKey) *gauge {
 	g := b.now[key]
 	if g != nil {
 		return g
@@ -116,8 +116,8 @@ func (b *budget) gauge(key strikeKey) *gauge {
 	if g = b.old[key]; g == nil {
 		g = &gauge{}
 	}
-	if len(b.now) >= strikeMemory {
-		b.now, b.old = map[strikeKey]*gauge{}, b.now
+	if len(b.now) >= limiterMemory {
+		b.now, b.old = map[limitKey]*gauge{}, b.now
 	}
 	b.now[key] = g
 	return g

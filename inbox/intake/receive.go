@@ -15,16 +15,16 @@ import (
 const statusProbe = "probe"
 
 // receive takes one POST.
-func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time.Time) answer {
-	b := d.newBody(w, r)
+func (h *handler) receive(w http.ResponseWriter, r *http.Request, s Source, at time.Time) answer {
+	b := h.newBody(w, r)
 	defer b.release()
-	d.noticeForwarding(r)
+	h.noticeForwarding(r)
 	whole, err := b.readAsNeeded(w, r, s)
 	var a answer
 	if err != nil {
 		a = unread(err)
 	} else {
-		a = d.decide(b, r, s, at)
+		a = h.decide(b, r, s, at)
 	}
 	a.unread = err != nil || !whole
 	a.size = len(b.bytes)
@@ -49,16 +49,16 @@ func (b *body) readAsNeeded(w http.ResponseWriter, r *http.Request, s Source) (w
 }
 
 // decide answers a POST whose body is read.
-func (d *door) decide(b *body, r *http.Request, s Source, at time.Time) answer {
+func (h *handler) decide(b *body, r *http.Request, s Source, at time.Time) answer {
 	headers := keptHeaders(r.Header, s.Header)
-	end := d.turn(len(b.bytes))
+	end := h.startCheck(len(b.bytes))
 	secret, why := s.verify(b.bytes, headers)
 	end()
 	switch {
 	case why == qoreid.Missing && nothing(b.bytes):
-		return d.probe(r.Context())
+		return h.probe(r.Context())
 	case why != "":
-		return d.refuse(r, s, b.bytes, headers, why, at)
+		return h.refuse(r, s, b.bytes, headers, why, at)
 	case encoded(headers) && !b.reserve(s.MaxBody):
 		return busy()
 	}
@@ -67,23 +67,23 @@ func (d *door) decide(b *body, r *http.Request, s Source, at time.Time) answer {
 	case err != nil:
 		return tooLarge()
 	case nothing(arrival.Payload.Body):
-		return d.probe(r.Context())
+		return h.probe(r.Context())
 	}
 	arrival.Origin, arrival.ReceivedAt = inbox.FromWebhook, at
-	ctx, cancel := d.wait(r)
+	ctx, cancel := h.wait(r)
 	defer cancel()
-	receipt, err := d.opt.Keep.Accept(ctx, arrival)
+	receipt, err := h.opt.Keep.Accept(ctx, arrival)
 	if err != nil {
-		return d.unavailable("store a webhook", err)
+		return h.unavailable("store a webhook", err)
 	}
-	d.opt.Log.Debug("accepted", "source", s.Name, "event", receipt.ID, "status", receipt.Status, "secret", arrival.SecretName)
+	h.opt.Log.Debug("accepted", "source", s.Name, "event", receipt.ID, "status", receipt.Status, "secret", arrival.SecretName)
 	return answer{code: http.StatusOK, status: string(receipt.Status), secret: arrival.SecretName, receipt: &receipt}
 }
 
 // wait returns the context in which the store is waited for. It outlives the sender: what has been received and
 // vouched for is stored whether or not somebody still listens.
-func (d *door) wait(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(r.Context()), d.opt.WaitTimeout)
+func (h *handler) wait(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.Context()), h.opt.WaitTimeout)
 }
 
 // unread answers a request whose body did not come.
@@ -101,8 +101,8 @@ func unread(err error) answer {
 }
 
 // probe answers a request of nothing: whether events could be stored.
-func (d *door) probe(ctx context.Context) answer {
-	if err := d.opt.Keep.Ready(ctx); err != nil {
+func (h *handler) probe(ctx context.Context) answer {
+	if err := h.opt.Keep.Ready(ctx); err != nil {
 		return failure(http.StatusServiceUnavailable, statusUnavailable, "the store cannot take events at the moment")
 	}
 	return answer{code: http.StatusOK, status: statusProbe}
@@ -110,39 +110,39 @@ func (d *door) probe(ctx context.Context) answer {
 
 // refuse answers a request whose signature does not pass, and keeps it, unless its address has sent so many that
 // keeping them would be what it wants.
-func (d *door) refuse(r *http.Request, s Source, body []byte, headers []inbox.Header, why string, at time.Time) answer {
+func (h *handler) refuse(r *http.Request, s Source, body []byte, headers []inbox.Header, why string, at time.Time) answer {
 	a := failure(http.StatusUnauthorized, why, "the signature in "+headerName(s.Header)+" does not pass: "+why)
-	address := d.address(r)
+	address := h.address(r)
 	kept, whole := keptOf(why, body, r.ContentLength)
-	if !d.strikes.allow(address, r.UserAgent(), why, len(kept), at) {
+	if !h.limiter.allow(address, r.UserAgent(), why, len(kept), at) {
 		a.unkept = true
 		return a
 	}
 	known := inbox.CouldPass(why) && s.known(body, headers)
-	ctx, cancel := d.wait(r)
+	ctx, cancel := h.wait(r)
 	defer cancel()
-	err := d.opt.Keep.Refuse(ctx, &inbox.Refused{
+	err := h.opt.Keep.Refuse(ctx, &inbox.Refused{
 		Source: s.Name, Address: said(address), Why: why, ReceivedAt: at, Size: len(kept), SignatureHeader: headerName(s.Header),
 		BodySize: whole, Known: known, Payload: inbox.Payload{Headers: headers, Body: kept},
 	})
 	if err != nil {
-		return d.unavailable("keep a refused webhook", err)
+		return h.unavailable("keep a refused webhook", err)
 	}
-	d.opt.Log.Debug("refused", "source", s.Name, "why", why, "address", said(address))
+	h.opt.Log.Debug("refused", "source", s.Name, "why", why, "address", said(address))
 	return a
 }
 
 // unavailable answers that nothing is known to be stored.
-func (d *door) unavailable(what string, err error) answer {
+func (h *handler) unavailable(what string, err error) answer {
 	if inbox.KindOf(err) != inbox.Unavailable { // the store says itself when it is down
-		d.opt.Log.Error(what, "error", err)
+		h.opt.Log.Error(what, "error", err)
 	}
 	return failure(http.StatusServiceUnavailable, statusUnavailable, "the event could not be stored; send it again")
 }
 
 // lengthless ends the connection after a request in HTTP/1.0 that states no length. Its body, in chunks that this version
 // does not have, would be read as the next request (RFC 9112, section 6.1).
-func lengthless(w http.ResponseWriter, r *http.Request) {
+func closeUnlessLength(w http.ResponseWriter, r *http.Request) {
 	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
 		w.Header().Set("Connection", "close")
 	}
@@ -154,7 +154,7 @@ const linger = 250 * time.Millisecond
 
 // giveUp ends the connection of a request whose body was not read. net/http reads the rest before it closes, and would wait
 // for it without end.
-func giveUp(w http.ResponseWriter, r *http.Request) {
+func closeUnread(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 {
 		return
 	}

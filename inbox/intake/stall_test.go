@@ -19,7 +19,7 @@ import (
 )
 
 // stall opens connections that send all of a body but its last byte. Some may be answered that there is no room.
-func (d *door) stall(t *testing.T, n int, text string, headers ...string) {
+func (d *server) stall(t *testing.T, n int, text string, headers ...string) {
 	t.Helper()
 	for range n {
 		w := d.dial(t)

@@ -22,7 +22,7 @@ type wire struct {
 	in *bufio.Reader
 }
 
-func (d *door) dial(t *testing.T) *wire {
+func (d *server) dial(t *testing.T) *wire {
 	t.Helper()
 	c, err := net.Dial("tcp", d.Listener.Addr().String())
 	if err != nil {

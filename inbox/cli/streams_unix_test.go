@@ -260,7 +260,7 @@ func TestUnderNohupSIGHUPStaysIgnored(t *testing.T) {
 	s.stops(syscall.SIGTERM)
 }
 
-func TestAServerWhoseTerminalIsClosedStopsCleanly(t *testing.T) {
+func TestAServerStopsCleanlyWhenItReceivesSIGHUPOnATerminal(t *testing.T) {
 	p, _, _ := talker("")
 	p.InTerminal = true
 	stopped := 0

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// body is one request's body, and the room it takes.
+// body is one request's body, and its part of the budget.
 type body struct {
 	bytes    []byte
 	budget   *budget
@@ -18,26 +18,26 @@ type body struct {
 	deadline func(time.Time) error // of reading from the connection
 	marked   int                   // len(bytes) at mark
 
-	// guarded by room.mu
+	// guarded by budget.mu
 	of      *holder
 	held    int64
-	mark    time.Time // when its last piece was complete, or it waited for room
-	wants   int64     // bytes that it waits for, 0 when it does not wait for bytes
-	since   time.Time // when it began to wait for them
+	mark    time.Time // the time when its last piece was complete, or when it last waited for the budget
+	wants   int64     // bytes that it waits for; 0 when it waits for none
+	since   time.Time // the time when it began to wait for them
 	evicted bool
 }
 
-// newBody returns the body of a request, empty yet.
+// newBody returns the empty body of a request, before it is read.
 func (h *handler) newBody(w http.ResponseWriter, r *http.Request) *body {
 	return &body{
 		budget: h.budget, from: HolderOf(h.address(r)), timeout: h.opt.ReadTimeout, deadline: http.NewResponseController(w).SetReadDeadline,
 	}
 }
 
-// reserve takes room for n bytes more, and waits for it a while.
+// reserve reserves n more bytes of the budget, and waits for them for a while.
 func (b *body) reserve(n int64) bool { return b.await(func() bool { return b.budget.reserve(b, n) }) }
 
-// await tries to get something of the room until it has it, has given way, or had to wait for too long.
+// await repeats get until it returns true, the body is evicted, or its time to wait is over.
 func (b *body) await(get func() bool) bool {
 	for end := time.Now().Add(min(budgetPatience, b.timeout/2)); !get(); time.Sleep(budgetStep) {
 		if !b.budget.keepWaiting(b, end) {
@@ -47,10 +47,10 @@ func (b *body) await(get func() bool) bool {
 	return true
 }
 
-// release gives all room back. The bytes must not be used any more.
+// release returns all bytes to the budget. They must not be used afterwards.
 func (b *body) release() { b.budget.release(b) }
 
-// grow makes place for size bytes in all.
+// grow reserves and allocates size bytes in total.
 func (b *body) grow(size int64) bool {
 	if !b.reserve(size) {
 		return false
@@ -61,11 +61,11 @@ func (b *body) grow(size int64) bool {
 	return true
 }
 
-// errBusy says that there is no room for a body at the moment.
+// errBusy says that the budget has no bytes or slot for a body at the moment.
 var errBusy = errors.New("too many bodies in memory")
 
-// read reads a body of at most limit bytes. The errors are errBusy, errTooLarge, *http.MaxBytesError, and what comes
-// from the connection.
+// read reads a body of at most limit bytes. It returns errBusy, errTooLarge, *http.MaxBytesError, or an error of the
+// connection.
 func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	if r.ContentLength > limit {
 		return errTooLarge
@@ -87,11 +87,11 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	return nil
 }
 
-// fill reads a body of the announced length, or of any up to the limit when it is negative, and takes room as it grows. All
-// room of an announced large body is taken at once, when its beginning has come: many that grow in steps could take all room
-// together, and none would ever be whole.
+// fill reads a body of length bytes, or of up to limit bytes when length is negative, and reserves bytes as the body grows. For
+// an announced large body it reserves all bytes at once, after its beginning arrived. If many large bodies grew in steps,
+// together they could use up the budget before any of them is complete.
 func (b *body) fill(from io.Reader, length, limit int64) error {
-	most := limit + 1 // so that one byte too many is seen
+	most := limit + 1 // so that one byte too many is noticed
 	if length >= 0 {
 		most = length
 	}
@@ -116,7 +116,7 @@ func (b *body) fill(from io.Reader, length, limit int64) error {
 	}
 }
 
-// nextSize returns how much is made ready for a body after size bytes of it have come.
+// nextSize returns the number of bytes to allocate for a body after size bytes of it arrived.
 func nextSize(size, most, length int64) int64 {
 	if length >= 0 && 2*size > smallBody/2 {
 		return most
@@ -124,7 +124,8 @@ func nextSize(size, most, length int64) int64 {
 	return min(most, 2*size)
 }
 
-// nothing reports whether a body is empty, blank or an empty object: a probe, unless it has the signature of another body.
+// nothing reports whether a body is empty, blank or an empty object. Such a body is a probe, unless it has the signature of
+// another body.
 func nothing(body []byte) bool {
 	text := bytes.TrimSpace(body)
 	if len(text) < 2 {

@@ -7,31 +7,33 @@ import (
 )
 
 const (
-	// firstRead is how much is made ready for a body before any of it has come. A sender who only announces a large body
-	// takes no more room than this.
+	// firstRead is the number of bytes allocated for a body before its first byte arrives. A sender that only announces a
+	// large body takes no more than this.
 	firstRead = 32 << 10
-	// smallBody is how much a body may take of the room that is kept for small ones: one of 64 KiB, and what it was
-	// copied from while it grew.
+	// smallBody is the number of bytes that a body may take from the part reserved for small bodies: 64 KiB, and the buffer
+	// from which the body was copied while it grew.
 	smallBody = 128 << 10
-	// piece is how much of a body has to come within Options.ReadTimeout: a minimum rate, and a deadline that moves.
+	// piece is the number of bytes that must arrive within Options.ReadTimeout: a minimum rate, and a deadline that moves.
 	piece = 256 << 10
-	// How long a piece may take before its body gives way to another of the same address that needs bytes, or only its turn
-	// to be read. A small body comes with its head and is read in no time, so that it needs no patience.
+	// slowForBytes and slowForSlot are the time a piece may take before its body can be evicted for another body of the
+	// same address that needs bytes, or only a slot to be read. A small body arrives with its head and is read at once, so
+	// that its time may be short.
 	slowForBytes = time.Second
 	slowForSlot  = 100 * time.Millisecond
-	// How long a body waits for room before its sender is asked to send it again, at most half of Options.ReadTimeout, and how
-	// often it looks for some.
+	// A body waits for the budget for budgetPatience, at most half of Options.ReadTimeout, and tries every budgetStep. Then
+	// its sender is asked to send it again.
 	budgetPatience = 10 * time.Second
 	budgetStep     = 20 * time.Millisecond
 )
 
-// DefaultBodies is how many bodies are read at a time, unless Options say otherwise.
+// DefaultBodies is the default number of bodies that are read at a time.
 const DefaultBodies = 128
 
-// room bounds the bytes of bodies in memory, and how many bodies are read at a time. A part of the bytes is kept for small
-// bodies, and an address has at most a share of the rest. When a body needs room that others have, the slowest body of the
-// address that has most gives way, so that senders who hold back the last byte cannot keep others out. When none may give
-// way, it waits: of the bodies of one address the one that has waited longest for what it wants comes first.
+// budget bounds the bytes of bodies in memory, and the number of bodies that are read at a time. A part of the bytes is
+// reserved for small bodies, and each address gets at most a share of the rest. When a body needs bytes that others hold,
+// the slowest body of the address with the most bytes is evicted. So senders that hold back the last byte cannot keep others
+// out. When no body can be evicted, the new one waits. Among the bodies of one address, the body with the longest wait
+// per wanted byte is served first.
 type budget struct {
 	size, reserved, share int64
 	bodies                int
@@ -43,15 +45,16 @@ type budget struct {
 	holders map[netip.Addr]*holder
 }
 
-// holder is what the bodies of one address have.
+// holder is the use of the budget by the bodies of one address.
 type holder struct {
 	bytes   int64 // in memory
 	reading int64 // bodies that are being read
 	all     int64 // bodies
 }
 
-// RoomSize returns how many bytes of bodies are in memory at a time at most, when inFlight are asked for. It is never less than
-// four times the largest body of a source: one that grows or is decoded is in memory twice, and a part is kept for small ones.
+// RoomSize returns the largest number of bytes of bodies in memory at a time, for a setting of inFlight bytes. It is never
+// less than four times the largest body of a source: a body that grows or is decoded is in memory twice, and a part is
+// reserved for small bodies.
 func RoomSize(sources []Source, inFlight int64) int64 {
 	for _, s := range sources {
 		inFlight = max(inFlight, 4*s.withDefaults().MaxBody)
@@ -68,7 +71,7 @@ func newBudget(sources []Source, inFlight int64, bodies int) *budget {
 	return g
 }
 
-// enter makes a body one of those that are read, or returns false when there are too many.
+// startReading counts a body among those that are read. It returns false when too many are read and none can be evicted.
 func (g *budget) startReading(b *body) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -86,7 +89,7 @@ func (g *budget) startReading(b *body) bool {
 	return true
 }
 
-// turns returns how many bodies are read, those that wait for bytes left out.
+// readers returns the number of bodies that are read, without those that wait for bytes.
 func (g *budget) readers() int {
 	n := len(g.reading)
 	for b := range g.waiting {
@@ -97,7 +100,7 @@ func (g *budget) readers() int {
 	return n
 }
 
-// join finds the holder of a body.
+// join finds or creates the holder of a body.
 func (g *budget) join(b *body) {
 	if b.of != nil {
 		return
@@ -110,7 +113,7 @@ func (g *budget) join(b *body) {
 	b.of.all++
 }
 
-// leave takes a body out of those that are read. It reports whether it had to give way.
+// stopReading removes a body from those that are read. It reports whether the body was evicted.
 func (g *budget) stopReading(b *body) (evicted bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -125,7 +128,7 @@ func (g *budget) stop(b *body) {
 	}
 }
 
-// take takes n bytes for a body, or nothing when there are none left.
+// reserve reserves n bytes for a body. It returns false and reserves nothing when they are not free.
 func (g *budget) reserve(b *body, n int64) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -146,7 +149,7 @@ func (g *budget) reserve(b *body, n int64) bool {
 	return true
 }
 
-// free makes n bytes free for a body, and reports whether they are.
+// free evicts other bodies until n bytes are free for a body. It reports whether they are free.
 func (g *budget) free(b *body, n int64) bool {
 	if b.held+n > smallBody && g.isBehind(b, n) {
 		return false
@@ -164,7 +167,7 @@ func (g *budget) free(b *body, n int64) bool {
 	}
 }
 
-// isBehind reports whether another body of the same address comes first: the one that has waited longest for what it wants.
+// isBehind reports whether another body of the same address is served first: the body with the longest wait per wanted byte.
 func (g *budget) isBehind(b *body, n int64) bool {
 	now := time.Now()
 	ratio := func(v *body, wants int64) float64 {
@@ -187,8 +190,8 @@ func (g *budget) stopWaiting(b *body) {
 	delete(g.waiting, b)
 }
 
-// waits notes that it is not its sender for which a body does not come on. It is false when the body has given way, or its time
-// to wait is over.
+// keepWaiting moves the read deadline of a body that waits for the budget, since its sender is not the cause. It returns
+// false when the body was evicted or its time to wait is over.
 func (g *budget) keepWaiting(b *body, end time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -204,7 +207,7 @@ func (g *budget) keepWaiting(b *body, end time.Time) bool {
 	return true
 }
 
-// fits reports whether a body can have n bytes more, and if not, whether it is the share of its address that is used up.
+// fits reports whether a body can get n more bytes. If not, ownShare reports whether the share of its address is used up.
 func (g *budget) fits(b *body, n int64) (fits, ownShare bool) {
 	if b.held+n <= smallBody {
 		return g.used+n <= g.size, false
@@ -221,14 +224,14 @@ func (g *budget) add(b *body, n int64) {
 	b.of.bytes += n
 }
 
-// give gives n bytes of a body back.
+// giveBack returns n bytes of a body to the budget.
 func (g *budget) giveBack(b *body, n int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.add(b, -min(n, b.held))
 }
 
-// release gives back all that a body has.
+// release returns all bytes and the slot of a body to the budget.
 func (g *budget) release(b *body) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -244,17 +247,17 @@ func (g *budget) release(b *body) {
 	b.of = nil
 }
 
-// need is what a body needs.
+// need is a body's demand for bytes or for a slot.
 type need struct {
 	n        int64
-	has      func(*holder) int64 // how much of it an address has
-	slot     bool                // a turn to be read, which a body that waits for bytes does not have
-	own      bool                // only bodies of the same address may give way
-	patience time.Duration       // with a piece of a body of the same address
+	has      func(*holder) int64 // the amount that an address holds
+	slot     bool                // the demand is for a slot; a body that waits for bytes occupies none
+	own      bool                // only bodies of the same address may be evicted
+	patience time.Duration       // the time for a piece of a body of the same address
 }
 
-// makeWay ends the reading of another body for one that needs something, and reports whether it found one. Its bytes count as
-// free at once; its goroutine lets go of them as soon as it sees that its connection's time is up.
+// evict ends the reading of another body in favour of b, and reports whether it found one. The bytes of the evicted body count as
+// free at once. Its goroutine drops them when its read fails with a timeout.
 func (g *budget) evict(b *body, want need) bool {
 	slow := time.Now().Add(-want.patience)
 	var last *body
@@ -277,8 +280,8 @@ func (g *budget) evict(b *body, want need) bool {
 	return true
 }
 
-// goesBefore reports whether v rather than w gives way: a slow one first, then one of the address that has more, then the one
-// whose piece takes longer.
+// evictBefore reports whether v is evicted rather than w: first a slow body, then a body of the address that holds more, then
+// the body whose current piece takes longer.
 func evictBefore(v, w *body, slow time.Time, has func(*holder) int64) bool {
 	if a, b := v.mark.Before(slow), w.mark.Before(slow); a != b {
 		return a
@@ -289,7 +292,7 @@ func evictBefore(v, w *body, slow time.Time, has func(*holder) int64) bool {
 	return v.mark.Before(w.mark)
 }
 
-// moved gives a body time for its next piece, when one has come.
+// progressed moves the deadline of a body when a piece is complete.
 func (g *budget) progressed(b *body) {
 	if len(b.bytes)-b.marked < piece {
 		return

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// holdings are bodies in a room, by the last byte of their address.
+// holdings are bodies in a budget, by the last byte of their address.
 type holdings struct {
 	*testing.T
 	budget *budget
@@ -22,7 +22,7 @@ func (h *holdings) enter(address byte, n int64) *body {
 	h.Helper()
 	b := h.body(address)
 	if !h.budget.startReading(b) || !h.budget.reserve(b, n) {
-		h.Fatalf("there is no room for %d bytes of %d", n, address)
+		h.Fatalf("the budget has no %d bytes for address %d", n, address)
 	}
 	return b
 }
@@ -33,7 +33,7 @@ func (h *holdings) evicted(want bool, bodies ...*body) {
 	defer h.budget.mu.Unlock()
 	for i, b := range bodies {
 		if b.evicted != want {
-			h.Errorf("body %d of %s gave way: %v", i, b.from, b.evicted)
+			h.Errorf("body %d of %s was evicted: %v", i, b.from, b.evicted)
 		}
 	}
 }
@@ -44,11 +44,11 @@ func newHoldings(t *testing.T, bodies int) *holdings {
 
 const mega = 1 << 20
 
-func TestTheSlowestOfTheAddressThatHasMostGivesWay(t *testing.T) {
+func TestTheSlowestBodyOfTheAddressWithTheMostBytesIsEvicted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
-		few := h.enter(1, 2*mega) // slow too, and older, but of an address that has less
+		few := h.enter(1, 2*mega) // slow too, and older, but of an address with fewer bytes
 		time.Sleep(2 * time.Second)
 		slowest := h.enter(2, 2*mega)
 		time.Sleep(2 * time.Second)
@@ -61,17 +61,17 @@ func TestTheSlowestOfTheAddressThatHasMostGivesWay(t *testing.T) {
 		h.evicted(true, slowest)
 		h.evicted(false, few, second, third, complete, fresh)
 		if h.budget.reserve(slowest, 1) {
-			t.Error("what gave way gets room again")
+			t.Error("an evicted body gets bytes again")
 		}
 		h.enter(5, 2*mega)
 		if second.evicted == third.evicted {
-			t.Error("not one of the two that are as slow gave way")
+			t.Error("neither, or both, of two equally slow bodies were evicted")
 		}
 		h.evicted(false, few, complete, fresh)
 	})
 }
 
-func TestABodyThatMovesGivesWayOnlyToAnAddressThatHasLess(t *testing.T) {
+func TestAProgressingBodyIsEvictedOnlyForAnAddressWithFewerBytes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
@@ -81,71 +81,71 @@ func TestABodyThatMovesGivesWayOnlyToAnAddressThatHasLess(t *testing.T) {
 		other := h.enter(2, 7*mega) // 14 of 14
 		more := h.body(1)
 		if !h.budget.startReading(more) || !h.budget.reserve(more, mega/2) {
-			t.Error("an address that would have less gets no room")
+			t.Error("an address that would hold fewer bytes gets none")
 		}
 		h.evicted(true, other)
 		h.evicted(false, first, second, third)
 		again := h.body(2)
-		if !h.budget.startReading(again) || h.budget.reserve(again, 7*mega) { // 13.5 are free no more, and it would have more than anybody else
-			t.Error("an address that would have more than anybody else gets room")
+		if !h.budget.startReading(again) || h.budget.reserve(again, 7*mega) { // 13.5 are not free any more, and it would hold more than every other address
+			t.Error("an address that would hold more than every other gets bytes")
 		}
 		h.evicted(false, first, second, third, more)
 	})
 }
 
-func TestOneAddressHasAShareOfTheRoomAndItsOwnSlowBodiesGiveWayFirst(t *testing.T) {
+func TestAnAddressHasAShareOfTheBudgetAndItsOwnSlowBodiesAreEvictedFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
 		other := h.enter(2, 2*mega)
 		time.Sleep(2 * time.Second)
 		own := h.enter(1, 4*mega)
-		time.Sleep(time.Millisecond) // of two that are as slow any may give way
+		time.Sleep(time.Millisecond) // either of two equally slow bodies may be evicted
 		h.enter(1, 4*mega)
 		late := h.body(1)
 		if !h.budget.startReading(late) || h.budget.reserve(late, mega) {
-			t.Error("an address gets more than its share from one that moves")
+			t.Error("an address gets more than its share from a body that progresses")
 		}
 		time.Sleep(2 * time.Second)
 		if !h.budget.reserve(late, mega) {
-			t.Error("a slow body of the same address does not give way")
+			t.Error("a slow body of the same address is not evicted")
 		}
 		h.evicted(true, own)
 		h.evicted(false, other)
 	})
 }
 
-func TestRoomIsKeptForSmallBodies(t *testing.T) {
+func TestAPartOfTheBudgetIsReservedForSmallBodies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
-		large := []*body{h.enter(1, 7*mega), h.enter(2, 7*mega)} // all that large ones may have
+		large := []*body{h.enter(1, 7*mega), h.enter(2, 7*mega)} // all bytes that large ones may get
 		for _, b := range large {
-			h.budget.stopReading(b) // and none of it gives way any more
+			h.budget.stopReading(b) // now they cannot be evicted
 		}
 		if b := h.body(3); h.budget.reserve(b, mega) {
-			t.Error("a large body gets what is kept for small ones")
+			t.Error("a large body gets bytes that are reserved for small ones")
 		}
 		for i := range 16 {
 			b := h.body(1) // also one of an address whose share is used up
 			if !h.budget.reserve(b, smallBody) {
-				t.Errorf("small body %d gets no room", i)
+				t.Errorf("small body %d gets no bytes", i)
 			}
 		}
 		if b := h.body(3); h.budget.reserve(b, 1) {
-			t.Error("there is more room than the whole")
+			t.Error("more bytes are reserved than the budget has")
 		}
 	})
 }
 
-func TestBodiesThatAreReadAreBoundedByNumberToo(t *testing.T) {
+func TestTheNumberOfBodiesThatAreReadIsBoundedToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 3)
 		first := h.enter(1, 10)
 		second, third := h.enter(1, 10), h.enter(1, 10)
 		if h.budget.startReading(h.body(1)) {
-			t.Error("a fourth of the same address is read beside three that move")
+			t.Error("a fourth of the same address is read beside three that progress")
 		}
 		other := h.enter(2, 10)
 		if n := len(h.budget.reading); n != 3 {
@@ -161,12 +161,12 @@ func TestBodiesThatAreReadAreBoundedByNumberToo(t *testing.T) {
 			}
 		}
 		if gone != 2 {
-			t.Errorf("%d of the first gave way", gone)
+			t.Errorf("%d of the first were evicted", gone)
 		}
 	})
 }
 
-func TestTheRoomIsEmptyWhenAllHaveLeft(t *testing.T) {
+func TestTheBudgetIsFreeWhenAllBodiesAreReleased(t *testing.T) {
 	t.Parallel()
 	h := newHoldings(t, 100)
 	var all []*body

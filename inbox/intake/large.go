@@ -1,7 +1,7 @@
 package intake
 
-// turn waits until a body of that size may be checked, and returns what ends the turn. Small ones may at once. Large ones
-// take turns on half of the processors, so that strangers who send nothing else do not keep the others waiting.
+// startCheck waits until the signature of a body of size bytes may be checked. The caller must call end after the check. Small
+// bodies never wait. Large ones share half of the processors, so that strangers who send only large bodies do not delay others.
 func (h *handler) startCheck(size int) (end func()) {
 	if size <= largeBody {
 		return func() {}

@@ -10,39 +10,39 @@ import (
 	"inbox/inbox"
 )
 
-// Bounds of what of a request without a well-formed signature is read and kept. No secret will ever admit it; it is kept to
-// find out what is wrong, and, where it is whole, for the case that the name of the header or the algorithm is set wrong.
+// Bounds for reading and keeping a request without a well-formed signature. No secret will ever match it. It is kept so that
+// the operator can find the mistake. A whole one also serves the case that the header's name or the algorithm is set wrong.
 const (
 	unsignedWhole  = 64 << 10 // larger bodies are not kept whole
-	unsignedPrefix = 4 << 10  // what is kept of them
+	unsignedPrefix = 4 << 10  // the bytes of them that are kept
 )
 
-// largeBody is the size from which refused bodies have a budget of their own, so that they take none from small ones.
+// largeBody is the size above which refused bodies have an allowance of their own, so that they take nothing from small ones.
 const largeBody = 64 << 10
 
 const (
-	requestCost   = 1 << 10 // bytes that a request costs beside its body
-	limiterMemory = 4096    // addresses and senders remembered for sure; up to twice as many are
-	shareFactor   = 4       // an address may have so many times what is left; alone it gets 4/5 of a budget
+	requestCost   = 1 << 10 // bytes that a request costs in addition to its body
+	limiterMemory = 4096    // addresses and senders that are remembered at least; at most twice this number
+	shareFactor   = 4       // an address may use this multiple of the unused rest; alone it gets 4/5 of an allowance
 )
 
-// strikes bound how many bytes of refused requests are written to the disk. They never limit what is signed. Each budget is
-// shared like the buffer of a switch with dynamic thresholds (Choudhury and Hahne, "Dynamic Queue Length Thresholds for
-// Shared-Memory Packet Switches", 1998): an address may use what is left several times over, so a single one gets nearly
-// all, several the same each, and one that comes later finds something left. Within an address the same holds for its
-// senders, told apart by their User-Agent.
+// rateLimiter bounds the bytes of refused requests that are written to the disk. It never limits signed webhooks. Each
+// allowance is shared like the buffer of a switch with dynamic thresholds (Choudhury and Hahne, "Dynamic Queue Length
+// Thresholds for Shared-Memory Packet Switches", 1998): an address may use a multiple of the unused rest. So a single address
+// gets nearly everything, several addresses get equal parts, and a later one still finds an unused rest. Within an address
+// the same rule applies to its senders, which are told apart by their User-Agent.
 type rateLimiter struct {
 	mu         sync.Mutex
 	seed       maphash.Seed
-	allowances [3]*allowance // see budgetOf
+	allowances [3]*allowance // see allowanceOf
 }
 
-// budget is what may be written in bursts. What was written is forgotten over its time.
+// allowance is the number of bytes that may be written in a burst. Written bytes are forgotten over time.
 type allowance struct {
 	bytes    float64
-	forget   time.Duration // after which 1/e of what was written still counts
+	forget   time.Duration // after this time 1/e of the written bytes still counts
 	used     gauge
-	now, old map[limitKey]*gauge // old is what now was before it was full
+	now, old map[limitKey]*gauge // old holds the gauges of now from before it was full
 }
 
 type limitKey struct {
@@ -61,11 +61,11 @@ func newRateLimiter() *rateLimiter {
 		return &allowance{bytes: bytes, forget: forget, now: map[limitKey]*gauge{}}
 	}
 	return &rateLimiter{seed: maphash.MakeSeed(), allowances: [3]*allowance{
-		made(16<<20, time.Minute), made(128<<20, time.Minute), made(112<<20, 4*time.Minute), // of the last two one sender alone gets the bytes of a whole quarantine
+		made(16<<20, time.Minute), made(128<<20, time.Minute), made(112<<20, 4*time.Minute), // from the last two one sender alone gets the bytes of a whole quarantine
 	}}
 }
 
-// budgetOf chooses the budget of a request: unsigned, signed and small, signed and large.
+// allowanceOf returns the allowance for a request: unsigned, signed and small, or signed and large.
 func (l *rateLimiter) allowanceOf(why string, size int) *allowance {
 	switch {
 	case !inbox.CouldPass(why):
@@ -76,10 +76,10 @@ func (l *rateLimiter) allowanceOf(why string, size int) *allowance {
 	return l.allowances[2]
 }
 
-// allow reports whether a refused body of that size is to be kept, and if so counts it.
+// allow reports whether a refused body of size bytes may be kept, and if so counts it.
 func (l *rateLimiter) allow(address netip.Addr, agent, why string, size int, at time.Time) bool {
-	if address.Is6() { // whoever has one address has a whole /64
-		prefix, _ := address.Prefix(64) // of an IPv6 address there is one
+	if address.Is6() { // a sender with one address has a whole /64
+		prefix, _ := address.Prefix(64) // an IPv6 address always has one
 		address = prefix.Addr()
 	}
 	l.mu.Lock()
@@ -99,7 +99,7 @@ func (l *rateLimiter) allow(address netip.Addr, agent, why string, size int, at 
 	return true
 }
 
-// fade brings a gauge up to a time and returns its amount.
+// fade reduces a gauge to its amount at a time, and returns it.
 func (g *gauge) fade(at time.Time, forget time.Duration) float64 {
 	if passed := at.Sub(g.at); passed > 0 {
 		g.amount *= math.Exp(-passed.Seconds() / forget.Seconds())
@@ -123,7 +123,8 @@ func (b *allowance) gauge(key limitKey) *gauge {
 	return g
 }
 
-// keptOf returns what is kept of a refused body, and how large the whole is: as announced where it was not read to its end.
+// keptOf returns the part of a refused body that is kept, and the size of the whole body. The size is the announced one when the
+// body was not read to its end.
 func keptOf(why string, body []byte, announced int64) (kept []byte, whole int) {
 	whole = max(len(body), int(min(announced, math.MaxInt32)))
 	if inbox.CouldPass(why) || whole <= unsignedWhole {

@@ -27,7 +27,7 @@ func TestRatesAreReadPerSecond(t *testing.T) {
 	}
 }
 
-// asked runs a command that asks, where there is nobody to ask.
+// asked runs a command that asks, where there is no terminal to ask on.
 func asked(args ...string) (code int) {
 	p, _, _ := talker("")
 	c := p.leaf(spec{name: "do", flags: []cli.Flag{yesFlag()}, run: func(c *cli.Context) error { return p.Ask(c.Bool("yes"), "Do %d things?", 3) }})

@@ -2,7 +2,7 @@ package console
 
 import "strings"
 
-// Pairs writes names and values. Pairs without a value are left out.
+// Pairs writes names with their values, one pair a line. It omits pairs with an empty value.
 func (c *Console) Pairs(pairs ...string) error {
 	var rows [][]string
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -13,7 +13,7 @@ func (c *Console) Pairs(pairs ...string) error {
 	return c.Align(rows)
 }
 
-// Align writes rows without a head. On a terminal the last cell of a row goes on under its beginning.
+// Align writes rows in aligned columns, without a head. On a terminal a long last cell is wrapped under its beginning.
 func (c *Console) Align(rows [][]string) error {
 	var widths []int
 	for _, row := range rows {
@@ -36,8 +36,8 @@ func (c *Console) Align(rows [][]string) error {
 	return nil
 }
 
-// Hanging returns a text after what stands before it; on a terminal it goes on under its beginning, or, where that leaves
-// too little room, on lines of its own.
+// Hanging returns a text after the text before. On a terminal it is wrapped under its beginning, or, where that is too
+// narrow, on separate lines.
 func (c *Console) Hanging(before, text string) string {
 	const indent = "    "
 	width := c.TerminalWidth()

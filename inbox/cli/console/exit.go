@@ -14,21 +14,21 @@ import (
 
 // The exit codes.
 const (
-	ExitDone        = 0
-	ExitFailed      = 1
-	ExitUsage       = 2 // the command line or the configuration is wrong
-	ExitDeclined    = 3 // somebody said no, or nobody could be asked
-	ExitForbidden   = 4
-	ExitIncomplete  = 5 // done, and some items failed, or a check found something
-	ExitNotFound    = 6
-	ExitUnreachable = 7 // no answer, or locked
-	ExitInterrupted = 130
+	ExitDone        = 0   // the command did its work
+	ExitFailed      = 1   // the command failed
+	ExitUsage       = 2   // the command line or the configuration is wrong
+	ExitDeclined    = 3   // the operator declined, or could not be asked
+	ExitForbidden   = 4   // a token or a permission is missing
+	ExitIncomplete  = 5   // done, but some items failed, or a check found a problem
+	ExitNotFound    = 6   // the named thing does not exist
+	ExitUnreachable = 7   // no answer, or locked
+	ExitInterrupted = 130 // the command was interrupted
 )
 
-// ExitError is an error that knows its code.
+// ExitError is an error with the exit code of its command.
 type ExitError struct {
 	Code int
-	Err  error // nil: everything was said already
+	Err  error // nil: the messages were written already
 }
 
 // Error returns the text of the cause, empty when there is none.
@@ -42,7 +42,7 @@ func (e *ExitError) Error() string {
 // Unwrap returns the cause.
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// codes is the one table of what a kind of error exits with.
+// codes is the only table of exit codes by kind of error.
 func codes() map[inbox.Kind]int {
 	return map[inbox.Kind]int{
 		inbox.Internal: ExitFailed, inbox.Invalid: ExitUsage, inbox.Unauthorized: ExitForbidden, inbox.Forbidden: ExitForbidden,
@@ -59,7 +59,7 @@ func CodeOf(err error) int {
 		return e.Code
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
-	case errors.Is(err, fs.ErrPermission): // whatever could not be done for want of it
+	case errors.Is(err, fs.ErrPermission): // whichever operation it stopped
 		return ExitForbidden
 	}
 	return codes()[inbox.KindOf(err)]
@@ -74,8 +74,8 @@ type problem struct {
 	} `json:"error"`
 }
 
-// Report says an error and returns its code: in words, or as JSON when the output is JSON. That a check found something, or
-// that some items failed, stands in a JSON document that was written to its end, and is not said again.
+// Report writes an error to standard error and returns its exit code. It writes words, or JSON when the output is JSON. A
+// complete JSON document already contains the failed items and the problems found, so that Report adds nothing to it.
 func (c *Console) Report(err error) int {
 	code := CodeOf(err)
 	if err == nil || err.Error() == "" {
@@ -86,12 +86,12 @@ func (c *Console) Report(err error) int {
 	}
 	message, hint := inbox.PrintableText(Shorten(err.Error())), inbox.Printable(Shorten(inbox.HintOf(err)))
 	if c.Format == "json" && c.whole && code == ExitIncomplete {
-		return code // the document says it; a second one behind it would not parse with it
+		return code // the document says it; the two could not be parsed together
 	}
 	if c.InJSON() {
 		var body problem
 		body.Error.Code, body.Error.Message, body.Error.Hint = wordOf(code, err), message, hint
-		_ = json.NewEncoder(printableJSON{c.Err}).Encode(body) // there is nowhere else to say it
+		_ = json.NewEncoder(printableJSON{c.Err}).Encode(body) // no other stream could take the error
 		return code
 	}
 	for line := range strings.SplitSeq(message, "\n") {
@@ -103,7 +103,7 @@ func (c *Console) Report(err error) int {
 	return code
 }
 
-// Shorten leaves the middle out of a text that is far longer than a message should be, because what it quotes is.
+// Shorten removes the middle of a text over 1200 characters, as of an error that quotes a long text.
 func Shorten(text string) string {
 	const most, head, tail = 1200, 600, 300
 	runes := []rune(text)
@@ -113,7 +113,7 @@ func Shorten(text string) string {
 	return fmt.Sprintf("%s … (%d characters) … %s", string(runes[:head]), len(runes)-head-tail, string(runes[len(runes)-tail:]))
 }
 
-// wordOf is the code of an error in JSON: its kind, or, where the exit code says more than that, a word for this.
+// wordOf returns the code of an error in JSON: its kind, or a word for the exit code where that says more.
 func wordOf(code int, err error) inbox.Kind {
 	words := map[int]inbox.Kind{ExitDeclined: "declined", ExitIncomplete: "incomplete", ExitInterrupted: "interrupted"}
 	if word, ok := words[code]; ok {
@@ -122,7 +122,7 @@ func wordOf(code int, err error) inbox.Kind {
 	return inbox.KindOf(err)
 }
 
-// Incomplete says that part of what was asked failed, or that a check found something.
+// Incomplete returns the error of a command of which some items failed, or of a check that found a problem.
 func Incomplete(format string, args ...any) error {
 	return &ExitError{Code: ExitIncomplete, Err: fmt.Errorf(format, args...)}
 }

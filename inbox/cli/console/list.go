@@ -8,7 +8,7 @@ import (
 	"inbox/inbox"
 )
 
-// Column is one column of a table of Ts.
+// Column is one column of a table whose items are of type T. Col makes one.
 type Column[T any] struct {
 	Head string
 	Cell func(item T) string
@@ -19,14 +19,14 @@ func Col[T any](head string, cell func(item T) string) Column[T] {
 	return Column[T]{Head: head, Cell: cell}
 }
 
-// List writes a list in the chosen format, item by item. A table on a terminal is aligned, and so waits for its end;
-// a table that is piped on has tabs between its cells.
+// List writes a list in the chosen format, item by item. A table on a terminal is aligned, and so is written at its end. A
+// table that goes to another program has tabs between its cells.
 type List[T any] struct {
 	c       *Console
 	columns []Column[T]
-	id      func(item T) string // nil: there are no ids
+	id      func(item T) string // nil: items have no ids
 	rows    [][]string
-	fixed   *grid // of a stream on a terminal
+	fixed   *grid // the layout of a stream on a terminal
 	n       int
 }
 
@@ -66,7 +66,7 @@ func (l *List[T]) Add(item T) error {
 // Len returns the number of items written so far.
 func (l *List[T]) Len() int { return l.n }
 
-// addJSON writes one item, or what could not become one, as JSON.
+// addJSON writes one item, or the value of a failed one, as JSON.
 func (l *List[T]) addJSON(item any) error {
 	text, err := json.Marshal(item)
 	if err != nil {
@@ -83,7 +83,7 @@ func (l *List[T]) addJSON(item any) error {
 	return l.c.Print("%s%s", before, text)
 }
 
-// Fail says that something could not become an item: as an element of the list in JSON, else on standard error.
+// Fail reports an item that failed: in JSON it writes item as an element of the list, else a message to standard error.
 func (l *List[T]) Fail(item any, format string, args ...any) error {
 	if l.c.Format != "json" && l.c.Format != "jsonl" {
 		l.c.Say(format, args...)
@@ -93,7 +93,7 @@ func (l *List[T]) Fail(item any, format string, args ...any) error {
 	return l.addJSON(item)
 }
 
-// End ends the list.
+// End ends the list. It writes the rows of a table on a terminal.
 func (l *List[T]) End() error {
 	l.c.whole = true
 	switch {
@@ -107,7 +107,7 @@ func (l *List[T]) End() error {
 	return nil
 }
 
-// All writes a whole list.
+// All writes all items and ends the list.
 func (l *List[T]) All(items []T) error {
 	for _, item := range items {
 		if err := l.Add(item); err != nil {
@@ -117,11 +117,11 @@ func (l *List[T]) All(items []T) error {
 	return l.End()
 }
 
-// Flush writes the rows so far: with tabs between their cells, or, on a terminal, made to fit it.
+// Flush writes the rows added so far: with tabs between their cells, or, on a terminal, fitted to its width.
 func (l *List[T]) Flush() error {
 	rows := l.rows
 	l.rows = nil
-	if len(rows) == 0 { // what is no table was written as it came
+	if len(rows) == 0 { // other formats were written by Add
 		return nil
 	}
 	if !l.c.OutTerminal {
@@ -139,8 +139,8 @@ func (l *List[T]) Flush() error {
 	return l.c.Print("%s", l.fixed.text(nil, l.fixed.like(rows, l.c.Now(), width), width))
 }
 
-// Stream begins a list whose items are written as they come. On a terminal its columns have the widths that a usual
-// item needs, and what is wider is cut.
+// Stream begins a list whose items are written one by one. On a terminal its columns have the widths of a usual item, and
+// wider cells are cut.
 func (l *List[T]) Stream(usual T) error {
 	if l.c.Format != "table" {
 		return nil

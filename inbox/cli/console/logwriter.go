@@ -7,35 +7,35 @@ import (
 	"time"
 )
 
-// How much of a log waits for its reader, and how long the end of a program waits for it.
+// Bounds of the log that waits for its reader, and of the time for which Close waits.
 const (
 	logLines  = 4096
 	logBytes  = 4 << 20
 	logLinger = 2 * time.Second
 )
 
-// LogWriter takes the lines of a server's log. A reader that is gone, a full disk or a pipe that nobody empties costs
-// lines, which are counted, and neither ends nor holds up what writes them: a webhook does not depend on its log.
+// LogWriter takes the lines of a server's log. When the reader is gone, the disk is full or a pipe is not emptied, it drops and
+// counts lines. It never fails or blocks its callers: no webhook depends on the log.
 type LogWriter struct {
 	to     io.Writer
 	lines  chan []byte
 	ended  chan struct{}
 	bytes  atomic.Int64 // in lines
 	lost   atomic.Int64
-	told   func(lost int64) // writes to the same reader, once it reads again
+	told   func(lost int64) // called once the reader reads again
 	mu     sync.RWMutex     // guards closed and the closing of lines
 	closed bool
 }
 
-// NewLogWriter writes to a reader until Close is called. told is called from the writer's goroutine when lines are
-// written again after some were lost, with their number.
+// NewLogWriter returns a writer that writes to a reader until Close is called. told is called from the writer's goroutine with the
+// number of lost lines, when lines are written again after a loss.
 func NewLogWriter(to io.Writer, told func(lost int64)) *LogWriter {
 	l := &LogWriter{to: to, lines: make(chan []byte, logLines), ended: make(chan struct{}), told: told}
 	go l.run()
 	return l
 }
 
-// Write takes a line and never fails. After Close it writes at once.
+// Write queues a line and never fails. After Close it writes the line at once.
 func (l *LogWriter) Write(line []byte) (int, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -76,7 +76,7 @@ func (l *LogWriter) put(line []byte) bool {
 	return true
 }
 
-// Close waits until what was taken is written, two seconds at most.
+// Close waits until the queued lines are written, for at most two seconds.
 func (l *LogWriter) Close() {
 	l.mu.Lock()
 	if !l.closed {

@@ -26,8 +26,8 @@ func (w printableJSON) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// printableLog makes what is logged as text safe for terminals: the handler behind it writes messages and escape sequences
-// as they are, because it colours its own.
+// printableLog makes logged text safe for terminals. The handler behind it adds colours, and so writes escape sequences in
+// messages as they are.
 type printableLog struct{ slog.Handler }
 
 // Handle logs a record.

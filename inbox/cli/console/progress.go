@@ -8,24 +8,25 @@ import (
 	"inbox/inbox"
 )
 
-// How often progress is shown: redrawn on a terminal, a line of its own elsewhere.
+// Intervals at which progress is shown: on a terminal it is redrawn, elsewhere it is a new line.
 const (
 	drawEvery = 200 * time.Millisecond
 	lineEvery = 5 * time.Second
 )
 
-// Progress shows how far a long command has come, on standard error.
+// Progress shows the progress of a long command, on standard error.
 type Progress struct {
 	c     *Console
 	began time.Time
 	shown time.Time
 	drawn bool
-	Share bool // what is counted is only an estimate: a share of the whole is shown
+	Share bool // the counts are estimates: only the percentage is shown
 }
 
 func (c *Console) NewProgress() *Progress { return &Progress{c: c, began: c.Now()} }
 
-// Show shows that done of total are done, with a remark, if it is time to.
+// Show shows that done of total items are done, with a remark. It does nothing if the last call that showed something was just
+// before.
 func (g *Progress) Show(done, total int64, remark string) {
 	now := g.c.Now()
 	every := lineEvery
@@ -49,14 +50,14 @@ func (g *Progress) Show(done, total int64, remark string) {
 	fmt.Fprintf(g.c.Err, "inbox: %s\n", text)
 }
 
-// End removes what was drawn.
+// End removes the drawn progress.
 func (g *Progress) End() {
 	if g.drawn {
 		fmt.Fprint(g.c.Err, "\r\x1b[K")
 	}
 }
 
-// progressText writes a bar, the numbers, the rate, and the time that is left if it goes on like this.
+// progressText returns a bar, the numbers, the rate, and the time left at this rate.
 func progressText(done, total int64, took time.Duration, remark string) string {
 	text := fmt.Sprintf("%s %d/%d", bar(done, total), done, total)
 	if took > 0 && done > 0 {
@@ -65,7 +66,7 @@ func progressText(done, total int64, took time.Duration, remark string) string {
 	return text + ahead(done, total, took, remark)
 }
 
-// shareText writes a bar, which share is done, and the time that is left if it goes on like this.
+// shareText returns a bar, the percentage, and the time left at this rate.
 func shareText(done, total int64, took time.Duration, remark string) string {
 	return fmt.Sprintf("%s %d %%", bar(done, total), min(done, total)*100/max(total, 1)) + ahead(done, total, took, remark)
 }

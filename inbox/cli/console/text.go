@@ -11,7 +11,7 @@ import (
 // OneLine returns a text as one line that is safe for terminals.
 func OneLine(text string) string { return inbox.Printable(text) }
 
-// Lines is OneLine for each line of a text, with an indent before each.
+// Lines returns a text of several lines, each safe for terminals and indented.
 func Lines(text, indent string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -28,7 +28,7 @@ func OrDash(text string) string {
 	return text
 }
 
-// Duration writes a duration, rounded to the unit that matters.
+// Duration returns a duration as text, rounded to days and hours, seconds, milliseconds or microseconds.
 func Duration(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:
@@ -41,7 +41,7 @@ func Duration(d time.Duration) string {
 	return d.Round(time.Microsecond).String()
 }
 
-// Bytes writes a number of bytes in a unit that suits it.
+// Bytes returns a number of bytes as text, in the largest unit that fits.
 func Bytes(n int64) string {
 	const unit = 1024
 	value, names := float64(n), []string{"B", "KiB", "MiB", "GiB", "TiB"}
@@ -56,7 +56,7 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.1f %s", value, names[i])
 }
 
-// Plural writes a number and its noun.
+// Plural returns a number with its noun, as "1 event" or "2 events".
 func Plural[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one

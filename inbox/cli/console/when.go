@@ -13,12 +13,12 @@ import (
 	"inbox/inbox"
 )
 
-// stampLayout is how tables write a time: local, with its offset.
+// stampLayout is the layout of times in tables: local, with the offset.
 const stampLayout = "2006-01-02 15:04:05 -07:00"
 
 var agoPattern = regexp.MustCompile(`^([0-9]{1,6})(d|w)$`)
 
-// When reads a point in time: a duration before now (90s, 2h, 3d, 1w), a day or a minute in local time, today,
+// When parses a point in time: a duration before now (90s, 2h, 3d, 1w), a day or a minute in local time, today,
 // yesterday, or RFC 3339.
 func (c *Console) When(text string) (time.Time, error) {
 	zone := c.local()
@@ -44,7 +44,7 @@ func (c *Console) When(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is not a time; write 2h, 3d, 2026-11-20, \"2026-11-20 14:05\", today, yesterday, or RFC 3339", text)
 }
 
-// Stamp writes a time in local time with its offset, "-" for none.
+// Stamp returns a time as text, in local time with its offset; "-" for the zero time.
 func (c *Console) Stamp(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -52,7 +52,7 @@ func (c *Console) Stamp(t time.Time) string {
 	return t.In(c.local()).Format(stampLayout)
 }
 
-// local returns the zone that times are read and shown in. When TZ names none it says so, once.
+// local returns the zone in which times are read and shown. If TZ names no known zone, the first call writes the warning.
 func (c *Console) local() *time.Location {
 	if c.ZoneNote != "" {
 		c.Say("%s", c.ZoneNote)
@@ -61,8 +61,8 @@ func (c *Console) local() *time.Location {
 	return c.Zone
 }
 
-// ZoneProblem says what is wrong with TZ, empty when nothing is. Package time takes UTC for a zone it cannot find, without a
-// word (https://pkg.go.dev/time#Location).
+// ZoneProblem returns a warning if TZ names no known zone, else an empty string. Package time silently uses UTC for a zone that
+// it cannot find (https://pkg.go.dev/time#Location).
 func ZoneProblem(tz string) string {
 	name := strings.TrimPrefix(tz, ":")
 	var err error
@@ -93,7 +93,7 @@ func zoneFile(path string) error {
 	return err
 }
 
-// Span reads a duration, also in days and weeks. It is not negative.
+// Span parses a duration, also in days (3d) and weeks (1w). A negative duration is an error.
 func Span(text string) (time.Duration, error) {
 	if m := agoPattern.FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[1])

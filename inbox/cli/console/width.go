@@ -9,11 +9,11 @@ import (
 	"golang.org/x/term"
 )
 
-// Narrowest is the fewest columns of a terminal that anything is made to fit into.
+// Narrowest is the smallest width of a terminal to which output is fitted.
 const Narrowest = 20
 
-// TerminalWidth returns how many columns a line of standard output may take: COLUMNS, else what the terminal says. Zero
-// means that there is no bound: standard output is no terminal, says nothing, or --wide was given.
+// TerminalWidth returns the number of columns for a line of standard output: COLUMNS, else the width of the terminal. Zero means
+// unbounded: standard output is no terminal, its width is unknown, or --wide was given.
 func (c *Console) TerminalWidth() int {
 	if !c.OutTerminal || c.Wide {
 		return 0
@@ -49,7 +49,7 @@ var wideRunes = &unicode.RangeTable{
 	},
 }
 
-// runeWidth returns how many columns of a terminal a character takes: combining marks take none.
+// runeWidth returns the number of terminal columns of a character: zero for combining marks.
 func runeWidth(r rune) int {
 	switch {
 	case r < 0x300:
@@ -62,7 +62,7 @@ func runeWidth(r rune) int {
 	return 1
 }
 
-// TextWidth returns how many columns of a terminal a text takes.
+// TextWidth returns the number of terminal columns of a text.
 func TextWidth(text string) (n int) {
 	for _, r := range text {
 		n += runeWidth(r)
@@ -70,7 +70,7 @@ func TextWidth(text string) (n int) {
 	return n
 }
 
-// headOf returns the longest beginning of a text that takes at most width columns, marks with what they stand on.
+// headOf returns the longest beginning of a text that takes at most width columns. Marks stay with their characters.
 func headOf(text string, width int) string {
 	n := 0
 	for i, r := range text {
@@ -98,7 +98,7 @@ func tailOf(text string, width int) string {
 	return ""
 }
 
-// keep is which part of a text says most, and so stays when it is cut.
+// keep is the part of a text that remains when the text is cut.
 type keep int
 
 const (
@@ -107,7 +107,7 @@ const (
 	keepBoth
 )
 
-// cutText returns a text in at most width columns, with … where something is left out.
+// cutText cuts a text to at most width columns, and marks the cut with …
 func cutText(text string, width int, k keep) string {
 	if TextWidth(text) <= width {
 		return text
@@ -122,8 +122,8 @@ func cutText(text string, width int, k keep) string {
 	return headOf(text, room) + "…"
 }
 
-// Wrap breaks a text into lines of at most width columns: at its last space, or, in a longer word, anywhere. A width
-// of zero is no bound.
+// Wrap breaks a text into lines of at most width columns: at the last space, or, in a longer word, anywhere. A width of zero
+// means unbounded.
 func Wrap(text string, width int) (lines []string) {
 	for width > 0 && TextWidth(text) > width {
 		line := headOf(text, width)

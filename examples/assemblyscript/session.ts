@@ -1,5 +1,5 @@
-// A plugin in AssemblyScript without an SDK: a session, which asks for its events itself. It notes those that passed in
-// its log and says of all others that there is nothing to do.
+// A plugin in AssemblyScript without an SDK: a session, which asks for its events itself. It logs events that passed and
+// skips all others.
 //
 // Build: asc session.ts -O --exportStart _start -o session.wasm
 
@@ -13,19 +13,19 @@ let buffer = new ArrayBuffer(16 << 10);
 // receive returns the next document, null when there are no more.
 function receive(): string | null {
   let size = next(changetype<usize>(buffer), buffer.byteLength);
-  if (size > buffer.byteLength) { // nothing was consumed: ask again with room for it
+  if (size > buffer.byteLength) { // nothing was consumed: ask again with a larger buffer
     buffer = new ArrayBuffer(size);
     size = next(changetype<usize>(buffer), size);
   }
   return size < 0 ? null : String.UTF8.decodeUnsafe(changetype<usize>(buffer), size);
 }
 
-// verdict finds the event's own, which comes before its headers and body.
+// verdict returns the event's verdict, which comes before its headers and body.
 function verdict(doc: string): string {
   const mark = '"verdict":"';
   const event = doc.indexOf('"event":{');
   const from = doc.indexOf(mark, event);
-  assert(event >= 0 && from >= 0, "not a document of contract v1"); // ends in env.abort: the event fails
+  assert(event >= 0 && from >= 0, "not a document of contract v1"); // calls env.abort: the attempt fails
   return doc.substring(from + mark.length, doc.indexOf('"', from + mark.length));
 }
 

@@ -7,7 +7,7 @@ import (
 	sdk "inbox/sdk/go"
 )
 
-func TestHelloGreetsOnlyWhatPassed(t *testing.T) {
+func TestHelloGreetsOnlyPassedVerifications(t *testing.T) {
 	for verdict, want := range map[string]string{sdk.Passed: "ok", sdk.Failed: "skip", sdk.VerdictUnknown: "skip"} {
 		if got := hello(&sdk.Event{Event: abi.Event{Verdict: verdict}}).Outcome(); got != want {
 			t.Errorf("%s: %s, want %s", verdict, got, want)

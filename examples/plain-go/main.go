@@ -1,5 +1,5 @@
 // Plain is a plugin in Go without the SDK: a program that reads a JSON document on standard input, logs to standard
-// error, and exits. Its exit code says what became of the event: 0 done, 75 not now, 65 never, anything else a failure.
+// error, and exits. Its exit code is the outcome: 0 ok, 75 retry, 65 reject, any other a failure.
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// document is the part of the plugin's input that this plugin looks at.
+// document is the part of the input that this plugin reads.
 type document struct {
 	Event struct {
 		Event   string `json:"event"`

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestPlainLeavesLateEventsAlone(t *testing.T) {
+func TestPlainOnlyLogsLateEvents(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"event":{"key":"k","verdict":"passed"}}`:              "k: passed",
 		`{"event":{"key":"k","verdict":"pending","late":true}}`: "late",

@@ -1,8 +1,8 @@
-// A plugin in Rust without an SDK or crates: it skips events that have no verdict yet, logs the others, and asks for a retry of
-// what it cannot read, which a newer build of it may.
+// A plugin in Rust without an SDK or crates: it skips events without a verdict, logs the others, and asks for a retry of
+// documents that it cannot read, since a newer build may read them.
 //
-// A retry is for what can change until then. The event itself never does: one that is pending stays pending however often it
-// comes, and every later event of its verification, the verdict among them, waits behind it.
+// Retry only when something can change until the next attempt. The event itself never changes: a pending event stays pending,
+// and every later event of its verification, also the one with the verdict, waits behind it.
 //
 // Build: rustc --edition 2021 -O -C strip=symbols -C panic=abort -C lto --target wasm32-wasip1 retry.rs
 use std::io::Read;

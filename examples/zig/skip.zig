@@ -1,10 +1,10 @@
-// A plugin in Zig without an SDK: it reads the document with the JSON parser of Zig's standard library, and says of an
-// event without a verdict that there is nothing to do.
+// A plugin in Zig without an SDK: it reads the document with the JSON parser of Zig's standard library, and skips events
+// without a verdict.
 //
 // Build: zig build-exe skip.zig -target wasm32-wasi -O ReleaseSmall -fstrip
 const std = @import("std");
 
-/// What this plugin looks at; the parser passes over the rest.
+/// The fields that this plugin reads; the parser ignores the rest.
 const Document = struct {
     event: struct {
         key: []const u8,

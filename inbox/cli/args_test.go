@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -223,8 +222,7 @@ func FuzzArgs(f *testing.F) {
 		if dry < 0 || end >= 0 && end < dry {
 			return
 		}
-		var out, errs bytes.Buffer
-		p := &program{in: strings.NewReader(""), out: &output{to: &out}, err: &errs, getenv: func(string) string { return "" }}
+		p, _, _ := talker("")
 		flags, rest, err := split(p.replayCommand(), typed[1:])
 		if err == nil && !slices.Contains(flags, "--dry-run") {
 			t.Fatalf("%q lost its dry run: %q %q", line, flags, rest)

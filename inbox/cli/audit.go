@@ -7,6 +7,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 func (p *program) auditCommand() *cli.Command {
@@ -32,7 +33,7 @@ func (p *program) audit(c *cli.Context) error {
 	if f.Limit < 0 {
 		return usage("--limit is negative")
 	}
-	if !c.IsSet("limit") && p.format == "table" && p.outTerminal {
+	if !c.IsSet("limit") && p.Format == "table" && p.OutTerminal {
 		f.Limit = tableLimit
 	}
 	var err error
@@ -47,11 +48,11 @@ func (p *program) audit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return list(p, nil,
-		column[api.AuditEntry]{"AT", func(e api.AuditEntry) string { return p.stamp(e.At) }},
-		column[api.AuditEntry]{"ACTOR", func(e api.AuditEntry) string { return e.Actor }},
-		column[api.AuditEntry]{"ACTION", func(e api.AuditEntry) string { return e.Action }},
-		column[api.AuditEntry]{"TARGET", func(e api.AuditEntry) string { return e.Target }},
-		column[api.AuditEntry]{"REASON", func(e api.AuditEntry) string { return orDash(e.Reason) }},
-	).all(deeds)
+	return console.NewList(&p.Console, nil,
+		console.Col("AT", func(e api.AuditEntry) string { return p.Stamp(e.At) }),
+		console.Col("ACTOR", func(e api.AuditEntry) string { return e.Actor }),
+		console.Col("ACTION", func(e api.AuditEntry) string { return e.Action }),
+		console.Col("TARGET", func(e api.AuditEntry) string { return e.Target }),
+		console.Col("REASON", func(e api.AuditEntry) string { return console.OrDash(e.Reason) }),
+	).All(deeds)
 }

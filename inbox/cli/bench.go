@@ -10,6 +10,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/bench"
+	"inbox/inbox/cli/console"
 )
 
 func (p *program) benchCommand() *cli.Command {
@@ -45,13 +46,13 @@ func (p *program) bench(c *cli.Context) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	bar := p.newProgress()
-	bar.share = true
+	bar := p.NewProgress()
+	bar.Share = true
 	report, err := bench.Run(p.ctx, bench.Options{
 		Dir: c.String("dir"), Quick: c.Bool("quick"), Only: c.StringSlice("only"), Peers: c.String("peers"), Self: self,
-		Say: func(done, total int64, what string) { bar.show(done, total, what) },
+		Say: func(done, total int64, what string) { bar.Show(done, total, what) },
 	})
-	bar.end()
+	bar.End()
 	if report == nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (p *program) bench(c *cli.Context) error {
 // verdict is the exit code of a run that came to its end.
 func verdict(r *bench.Report) error {
 	if !r.Machine.Valid {
-		return &exit{code: exitSome, err: inbox.Errorf(inbox.Invalid, "", "these figures mean nothing: %s", r.Machine.Why)}
+		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Invalid, "", "these figures mean nothing: %s", r.Machine.Why)}
 	}
 	missed := 0
 	for _, f := range r.Figures {
@@ -76,18 +77,18 @@ func verdict(r *bench.Report) error {
 		}
 	}
 	if missed > 0 {
-		return &exit{code: exitSome, err: inbox.Errorf(inbox.Internal, "", "%d figures are not what they should be", missed).
+		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Internal, "", "%d figures are not what they should be", missed).
 			WithHint("docs/BENCHMARKS.md says what limits each; other work on the machine does, too")}
 	}
 	return nil
 }
 
 func (p *program) benchReport(r *bench.Report) error {
-	if p.format == "json" {
-		return p.document(r)
+	if p.Format == "json" {
+		return p.Document(r)
 	}
 	m := r.Machine
-	if err := p.pairs("cpu", fmt.Sprintf("%s, %d cores", m.CPU, m.Cores), "system", m.OS+" "+m.Kernel+", "+m.Go, "disk", m.FileSystem+" at "+m.Dir,
+	if err := p.Pairs("cpu", fmt.Sprintf("%s, %d cores", m.CPU, m.Cores), "system", m.OS+" "+m.Kernel+", "+m.Go, "disk", m.FileSystem+" at "+m.Dir,
 		"database", m.SQLite+", synchronous="+m.Synchronous, "bodies", strconv.Itoa(m.BodyBytes)+" B"); err != nil {
 		return err
 	}
@@ -95,14 +96,14 @@ func (p *program) benchReport(r *bench.Report) error {
 	for _, f := range r.Figures {
 		rows = append(rows, []string{f.Name, number(f.Value), f.Unit, number(f.Min), number(f.Max), f.Target, met(f.Met), f.What})
 	}
-	if err := p.print("\n"); err != nil {
+	if err := p.Print("\n"); err != nil {
 		return err
 	}
-	if err := p.table(rows); err != nil {
+	if err := p.Table(rows); err != nil {
 		return err
 	}
 	for _, l := range r.Left {
-		p.say("%s was left out: %s", l.Name, l.Why)
+		p.Say("%s was left out: %s", l.Name, l.Why)
 	}
 	return nil
 }

@@ -10,49 +10,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"inbox/inbox"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
 )
 
 // Main runs the program with the arguments, streams and environment of the process, and returns its exit code.
 func Main() int {
-	p := &program{
-		in: os.Stdin, out: &output{to: os.Stdout}, err: os.Stderr, getenv: os.Getenv, now: time.Now, zone: time.Local, zoneNote: zoneProblem(os.Getenv("TZ")),
-		inTerminal: isTerminal(os.Stdin), outTerminal: isTerminal(os.Stdout), errTerminal: isTerminal(os.Stderr),
-	}
+	p := &program{Console: console.Process()}
 	return p.run(context.Background(), os.Args[1:])
 }
 
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
-
-// program is one run of the command line: the streams it talks on, and what its flags said.
+// program is one run of the command line: its console, and what it opened.
 type program struct {
-	in       io.Reader
-	out      *output
-	err      io.Writer
-	logs     *logWriter // of a server; what err is then
-	getenv   func(string) string
-	now      func() time.Time
-	zone     *time.Location
-	zoneNote string // what is wrong with TZ, until it was said
-
-	inTerminal, outTerminal, errTerminal bool
-
-	format  string // of the output: table, json, jsonl or ids
-	wide    bool   // tables on a terminal are not made to fit it
-	whole   bool   // the output has been written to its end
-	quiet   bool
+	console.Console
+	logs    *console.LogWriter // of a server; what Err is then
 	verbose bool
 	closers []func() error
 	ctx     context.Context // for the command that runs; ends at the first interrupt
@@ -60,17 +40,17 @@ type program struct {
 
 // run runs a command line and returns its exit code.
 func (p *program) run(ctx context.Context, args []string) int {
-	p.format = formatOf(args)
+	p.Format = formatOf(args)
 	err := p.execute(ctx, args)
 	if cerr := p.close(); err == nil {
 		err = cerr
 	}
-	if err == nil && p.out.err != nil {
-		err = outputGone(p.out.err)
+	if err == nil {
+		err = p.OutputErr()
 	}
-	code := p.report(err)
+	code := p.Report(err)
 	if p.logs != nil {
-		p.logs.close()
+		p.logs.Close()
 	}
 	return code
 }
@@ -113,7 +93,7 @@ func (p *program) app() *cli.App {
 	app := cli.NewApp()
 	app.Name, app.Usage = "inbox", "receives every QoreID webhook, stores it, and delivers it to plugins"
 	app.HideVersion, app.HideHelpCommand = true, true
-	app.Writer, app.ErrWriter = p.out, p.err
+	app.Writer, app.ErrWriter = p.Out, p.Err
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.OnUsageError = usageError
 	app.DisableSliceFlagSeparator = true // a comma may stand in a value; words takes names apart where it does not
@@ -145,13 +125,13 @@ func (p *program) group(c *cli.Context) error {
 		return unknownCommand(prefix, c.Args().First(), commands)
 	}
 	p.wrapsHelp(c.App)
-	c.App.Writer = p.err
+	c.App.Writer = p.Err
 	if prefix == "" {
 		_ = cli.ShowAppHelp(c)
 	} else {
 		_ = cli.ShowSubcommandHelp(c)
 	}
-	return &exit{code: exitUsage}
+	return &console.ExitError{Code: console.ExitUsage}
 }
 
 func unknownCommand(prefix, name string, commands []*cli.Command) error {
@@ -218,58 +198,9 @@ func (p *program) settings(c *cli.Context) (*config.Settings, error) {
 
 // load reads the settings, with these flags.
 func (p *program) load(c *cli.Context, flags map[string]string) (*config.Settings, error) {
-	s, err := config.Load(config.Inputs{File: c.String("config"), Flags: flags, Getenv: p.getenv})
+	s, err := config.Load(config.Inputs{File: c.String("config"), Flags: flags, Getenv: p.Getenv})
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	return s, nil
-}
-
-// inJSON reports whether the output is JSON. Then standard error has nothing but an error, as one JSON object, so that a
-// reader of both streams at once can parse what it gets.
-func (p *program) inJSON() bool { return p.format == "json" || p.format == "jsonl" }
-
-// say talks to the person at the terminal, unless asked to be quiet or for JSON.
-func (p *program) say(format string, args ...any) {
-	if !p.quiet && !p.inJSON() {
-		p.talk(format, args...)
-	}
-}
-
-// talk is say without the conditions.
-func (p *program) talk(format string, args ...any) {
-	fmt.Fprintf(p.err, "inbox: %s\n", inbox.PrintableText(fmt.Sprintf(format, args...)))
-}
-
-// print writes data, made safe for terminals whatever it came from: JSON is escaped before, so that its values stay exact.
-// What cannot be written ends the command.
-func (p *program) print(format string, args ...any) error {
-	if _, err := io.WriteString(p.out, inbox.PrintableText(fmt.Sprintf(format, args...))); err != nil {
-		return outputGone(err)
-	}
-	return nil
-}
-
-// output is standard output. It keeps the first error of it, so that what is written by a library that does not look
-// at errors, as help is, still fails the command.
-type output struct {
-	to  io.Writer
-	err error
-}
-
-// Write writes to standard output.
-func (o *output) Write(text []byte) (int, error) {
-	n, err := o.to.Write(text)
-	if o.err == nil {
-		o.err = err
-	}
-	return n, err
-}
-
-// outputGone is what becomes of an error of standard output. That its reader had enough is none.
-func outputGone(err error) error {
-	if errors.Is(err, io.ErrClosedPipe) || isBrokenPipe(err) {
-		return &exit{code: exitDone}
-	}
-	return &exit{code: exitFailed, err: inbox.Errorf(inbox.Unavailable, "write the output", "%w", err).WithHint("what was written is not whole")}
 }

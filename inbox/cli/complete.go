@@ -29,11 +29,11 @@ func (p *program) completeCommand() *cli.Command {
 			if len(words) == 0 {
 				words = []string{""}
 			}
-			p.quiet = true
+			p.Quiet = true
 			last := words[len(words)-1]
 			for _, candidate := range p.candidates(c, words) {
 				if strings.HasPrefix(candidate, last) {
-					if err := p.print("%s\n", candidate); err != nil {
+					if err := p.Print("%s\n", candidate); err != nil {
 						return nil
 					}
 				}

@@ -21,7 +21,7 @@ func (p *program) completionCommand() *cli.Command {
 				}
 				return e.WithHint("there is one for " + strings.Join(shells(), ", "))
 			}
-			return p.print("%s", script)
+			return p.Print("%s", script)
 		},
 	})
 }

@@ -11,7 +11,7 @@ func (p *program) configCommand() *cli.Command {
 		p.leaf(spec{name: "check", usage: "read the settings and say everything that is wrong", formats: showFormats(), run: p.configCheck}),
 		p.leaf(spec{name: "print", usage: "print the settings in force and where each comes from, without secrets", formats: showFormats(), run: p.configPrint}),
 		p.leaf(spec{name: "example", usage: "print an inbox.toml with every setting and its default", run: func(*cli.Context) error {
-			return p.print("%s", config.Example)
+			return p.Print("%s", config.Example)
 		}}))
 }
 
@@ -25,15 +25,15 @@ func (p *program) configCheck(c *cli.Context) error {
 		from = "no file; the environment and defaults"
 	}
 	for _, n := range s.Notes {
-		p.say("%s", n)
+		p.Say("%s", n)
 	}
 	if err := s.CheckSecrets(); err != nil {
 		return err
 	}
-	if p.format == "json" {
-		return p.document(map[string]any{"right": true, "file": s.File, "notes": append([]string{}, s.Notes...)})
+	if p.Format == "json" {
+		return p.Document(map[string]any{"right": true, "file": s.File, "notes": append([]string{}, s.Notes...)})
 	}
-	return p.print("the settings are right (%s)\n", from)
+	return p.Print("the settings are right (%s)\n", from)
 }
 
 func (p *program) configPrint(c *cli.Context) error {
@@ -41,8 +41,8 @@ func (p *program) configPrint(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.format != "json" {
-		return p.print("%s", s.TOML())
+	if p.Format != "json" {
+		return p.Print("%s", s.TOML())
 	}
 	type secret struct {
 		Name string `json:"name"`
@@ -63,7 +63,7 @@ func (p *program) configPrint(c *cli.Context) error {
 		}
 		sources = append(sources, src)
 	}
-	return p.document(struct {
+	return p.Document(struct {
 		File     string         `json:"file"`
 		Settings []config.Value `json:"settings"`
 		Sources  []source       `json:"sources"`

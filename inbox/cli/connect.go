@@ -48,8 +48,8 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (p *program) note(format string, args ...any) {
-	if p.verbose && !p.quiet { // who asks for it gets it beside JSON too
-		p.talk(format, args...)
+	if p.verbose && !p.Quiet { // who asks for it gets it beside JSON too
+		p.Talk(format, args...)
 	}
 }
 
@@ -58,7 +58,7 @@ func (p *program) flagOrEnv(c *cli.Context, flag, env string) string {
 	if c.IsSet(flag) {
 		return c.String(flag)
 	}
-	return p.getenv(env)
+	return p.Getenv(env)
 }
 
 // token returns the token for --url.
@@ -92,7 +92,7 @@ func (p *program) offlineClient(s *config.Settings) (*api.Client, error) {
 	p.closers = append(p.closers, st.Close)
 	p.note("no server runs: using %s", s.Data)
 	handler := api.New(api.Options{
-		Store: st, House: &offline{settings: s, store: st}, Sources: s, Version: version(), Now: p.now,
+		Store: st, House: &offline{settings: s, store: st}, Sources: s, Version: version(), Now: p.Now,
 	})
 	return &api.Client{HTTP: &http.Client{Transport: api.Local{Handler: handler}}, Base: "http://in-process"}, nil
 }

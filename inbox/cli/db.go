@@ -8,6 +8,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/store"
 )
 
@@ -35,21 +36,21 @@ func (p *program) dbCheck(c *cli.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if p.format == "json" {
-		err = p.document(check)
+	if p.Format == "json" {
+		err = p.Document(check)
 	} else {
 		for _, problem := range check.Problems {
-			if err = p.print("%s\n", oneLine(problem)); err != nil {
+			if err = p.Print("%s\n", console.OneLine(problem)); err != nil {
 				return err
 			}
 		}
 	}
 	if n := len(check.Problems); err == nil && n > 0 {
-		return &exit{code: exitSome, err: inbox.Errorf(inbox.Internal, "", "%s", plural(n, "problem was found", "problems were found")).
+		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Internal, "", "%s", console.Plural(n, "problem was found", "problems were found")).
 			WithHint(hint)}
 	}
 	if err == nil {
-		p.say("nothing is wrong with the store")
+		p.Say("nothing is wrong with the store")
 	}
 	return err
 }
@@ -79,9 +80,9 @@ func (p *program) dbBackup(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.format == "json" {
-		return p.document(b)
+	if p.Format == "json" {
+		return p.Document(b)
 	}
-	p.say("the copy holds no modules: keep a copy of the plugins folder too")
-	return p.print("%s\n%s.key\n", b.Path, b.Path)
+	p.Say("the copy holds no modules: keep a copy of the plugins folder too")
+	return p.Print("%s\n%s.key\n", b.Path, b.Path)
 }

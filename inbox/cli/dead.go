@@ -7,6 +7,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 func (p *program) deadCommand() *cli.Command {
@@ -33,17 +34,17 @@ func (p *program) deadCommand() *cli.Command {
 		}))
 }
 
-func (p *program) letterList() *lister[api.Letter] {
-	return list(p, func(l api.Letter) string { return l.ID },
-		column[api.Letter]{"ID", func(l api.Letter) string { return l.ID }},
-		column[api.Letter]{"PLUGIN", func(l api.Letter) string { return l.Plugin }},
-		column[api.Letter]{"DIED", func(l api.Letter) string { return p.stamp(l.DiedAt) }},
-		column[api.Letter]{"EVENT", func(l api.Letter) string { return eventName(l.Event, l.EventType) }},
-		column[api.Letter]{"KEY", func(l api.Letter) string { return l.Key }},
-		column[api.Letter]{"ATTEMPTS", func(l api.Letter) string { return fmt.Sprint(l.Attempt) }},
-		column[api.Letter]{"OUTCOME", func(l api.Letter) string { return string(l.Outcome) }},
-		column[api.Letter]{"STATE", letterState},
-		column[api.Letter]{"REASON", func(l api.Letter) string { return orDash(l.Reason) }},
+func (p *program) letterList() *console.List[api.Letter] {
+	return console.NewList(&p.Console, func(l api.Letter) string { return l.ID },
+		console.Col("ID", func(l api.Letter) string { return l.ID }),
+		console.Col("PLUGIN", func(l api.Letter) string { return l.Plugin }),
+		console.Col("DIED", func(l api.Letter) string { return p.Stamp(l.DiedAt) }),
+		console.Col("EVENT", func(l api.Letter) string { return eventName(l.Event, l.EventType) }),
+		console.Col("KEY", func(l api.Letter) string { return l.Key }),
+		console.Col("ATTEMPTS", func(l api.Letter) string { return fmt.Sprint(l.Attempt) }),
+		console.Col("OUTCOME", func(l api.Letter) string { return string(l.Outcome) }),
+		console.Col("STATE", letterState),
+		console.Col("REASON", func(l api.Letter) string { return console.OrDash(l.Reason) }),
 	)
 }
 
@@ -77,10 +78,10 @@ func (p *program) deadList(c *cli.Context) error {
 	case err != nil:
 		return err
 	case c.NArg() > 0 && len(ids) == 0:
-		return p.letterList().none()
+		return noIDs(p, p.letterList())
 	}
 	f.Plugin = c.String("plugin")
-	cut := !c.IsSet("limit") && p.format == "table" && p.outTerminal
+	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
 	if cut {
 		f.Limit = tableLimit
 	}
@@ -91,15 +92,15 @@ func (p *program) deadList(c *cli.Context) error {
 	out := p.letterList()
 	err = client.EachDead(p.ctx, api.DeadQuery{
 		Filter: f, IDs: ids, Resolved: c.Bool("resolved"), Reveal: api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")},
-	}, out.add)
+	}, out.Add)
 	if err != nil {
 		return err
 	}
-	if err := out.end(); err != nil {
+	if err := out.End(); err != nil {
 		return err
 	}
-	if cut && out.n == tableLimit {
-		p.say("there may be more than these %d: --limit 0 shows all", tableLimit)
+	if cut && out.Len() == tableLimit {
+		p.Say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}
 	return nil
 }
@@ -126,16 +127,16 @@ func (p *program) deadShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.format == "json" {
-		return p.document(struct {
+	if p.Format == "json" {
+		return p.Document(struct {
 			Letters []api.Letter    `json:"letters"`
 			Event   api.EventDetail `json:"event"`
 		}{letters, d})
 	}
-	if err := p.letterList().all(letters); err != nil {
+	if err := p.letterList().All(letters); err != nil {
 		return err
 	}
-	if err := p.print("\n"); err != nil {
+	if err := p.Print("\n"); err != nil {
 		return err
 	}
 	return p.printEvent(&d)
@@ -148,7 +149,7 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 	case err != nil:
 		return err
 	case c.NArg() > 0 && len(req.IDs) == 0:
-		return p.letterList().none()
+		return noIDs(p, p.letterList())
 	}
 	client, err := p.client(c)
 	if err != nil {
@@ -156,23 +157,23 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 	}
 	req.Brief = !c.Bool("dry-run")
 	out := p.letterList()
-	would, err := client.EachResolved(p.ctx, verb, req, out.add)
+	would, err := client.EachResolved(p.ctx, verb, req, out.Add)
 	switch {
 	case err != nil:
 		return err
 	case would.Count == 0:
 		return p.noneDead(len(req.IDs) > 0)
 	case c.Bool("dry-run"):
-		p.say("%s would be %s", plural(would.Count, "delivery", "deliveries"), past(verb))
-		return out.end()
+		p.Say("%s would be %s", console.Plural(would.Count, "delivery", "deliveries"), past(verb))
+		return out.End()
 	}
 	if len(req.IDs) == 0 || verb == "discard" { // one that is named is retried without being asked
-		if err := p.ask(c, "%s %s?%s", verbTitle(verb), plural(would.Count, "dead delivery", "dead deliveries"), consequence(verb, &would)); err != nil {
+		if err := p.Ask(c.Bool("yes"), "%s %s?%s", verbTitle(verb), console.Plural(would.Count, "dead delivery", "dead deliveries"), consequence(verb, &would)); err != nil {
 			return err
 		}
 	}
 	req.DryRun, req.Brief, req.DiedBefore = false, false, would.AsOf // what died since was not asked about
-	did, err := client.EachResolved(p.ctx, verb, req, out.add)
+	did, err := client.EachResolved(p.ctx, verb, req, out.Add)
 	if err != nil {
 		return err
 	}
@@ -197,24 +198,24 @@ func (p *program) noneDead(named bool) error {
 	if named {
 		return inbox.Errorf(inbox.NotFound, "", "none of these is dead").WithHint("`inbox dead list` shows what is")
 	}
-	p.say("nothing is dead that matches")
-	return p.letterList().end()
+	p.Say("nothing is dead that matches")
+	return p.letterList().End()
 }
 
-func (p *program) resolved(verb string, out *lister[api.Letter], did *api.Resolved) error {
+func (p *program) resolved(verb string, out *console.List[api.Letter], did *api.Resolved) error {
 	for _, f := range did.Failed {
-		if err := out.fail(f, "%s in plugin %s: %s", f.ID, f.Plugin, f.Error); err != nil {
+		if err := out.Fail(f, "%s in plugin %s: %s", f.ID, f.Plugin, f.Error); err != nil {
 			return err
 		}
 	}
-	if err := out.end(); err != nil {
+	if err := out.End(); err != nil {
 		return err
 	}
-	p.say("%s %s", plural(did.Count, "delivery was", "deliveries were"), past(verb))
+	p.Say("%s %s", console.Plural(did.Count, "delivery was", "deliveries were"), past(verb))
 	if len(did.Failed) == 0 {
 		return nil
 	}
-	return some("%s could not be %s", plural(len(did.Failed), "delivery", "deliveries"), past(verb))
+	return console.Incomplete("%s could not be %s", console.Plural(len(did.Failed), "delivery", "deliveries"), past(verb))
 }
 
 func verbTitle(verb string) string {
@@ -233,8 +234,8 @@ func consequence(verb string, would *api.Resolved) string {
 		if would.AtLeast {
 			least = "at least "
 		}
-		text = fmt.Sprintf(" %s parked behind them, and %s%s.", plural(would.Parked, "lane is", "lanes are"), least,
-			plural(would.Waiting, "later event will follow", "later events will follow"))
+		text = fmt.Sprintf(" %s parked behind them, and %s%s.", console.Plural(would.Parked, "lane is", "lanes are"), least,
+			console.Plural(would.Waiting, "later event will follow", "later events will follow"))
 	}
 	if verb == "discard" {
 		text += " They will not be tried again."

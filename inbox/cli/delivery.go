@@ -7,6 +7,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/store"
 )
 
@@ -16,21 +17,21 @@ func (p *program) deliveryList(client *api.Client, f inbox.Filter, ids, outcomes
 		return 0, usage("--outcome is %q, not one or several of %s", strings.Join(outcomes, ","), strings.Join(known, ", "))
 	}
 	type line = api.DeliveryLine
-	out := list(p, func(d line) string { return d.ID },
-		column[line]{"ID", func(d line) string { return d.ID }},
-		column[line]{"STORED", func(d line) string { return p.stamp(d.StoredAt) }},
-		column[line]{"EVENT", func(d line) string { return eventName(d.Event, d.EventType) }},
-		column[line]{"KEY", func(d line) string { return d.Key }},
-		column[line]{"PLUGIN", func(d line) string { return d.Plugin }},
-		column[line]{"STATE", func(d line) string { return deliveryState(d) }},
-		column[line]{"OUTCOME", func(d line) string { return orDash(string(d.Outcome)) }},
-		column[line]{"ATTEMPTS", func(d line) string { return fmt.Sprint(d.Attempts) }},
-		column[line]{"DUE", func(d line) string { return orDash(p.stamp(d.DueAt)) }},
+	out := console.NewList(&p.Console, func(d line) string { return d.ID },
+		console.Col("ID", func(d line) string { return d.ID }),
+		console.Col("STORED", func(d line) string { return p.Stamp(d.StoredAt) }),
+		console.Col("EVENT", func(d line) string { return eventName(d.Event, d.EventType) }),
+		console.Col("KEY", func(d line) string { return d.Key }),
+		console.Col("PLUGIN", func(d line) string { return d.Plugin }),
+		console.Col("STATE", func(d line) string { return deliveryState(d) }),
+		console.Col("OUTCOME", func(d line) string { return console.OrDash(string(d.Outcome)) }),
+		console.Col("ATTEMPTS", func(d line) string { return fmt.Sprint(d.Attempts) }),
+		console.Col("DUE", func(d line) string { return console.OrDash(p.Stamp(d.DueAt)) }),
 	)
-	if err := client.Deliveries(p.ctx, f, ids, outcomes, out.add); err != nil {
-		return out.n, err
+	if err := client.Deliveries(p.ctx, f, ids, outcomes, out.Add); err != nil {
+		return out.Len(), err
 	}
-	return out.n, out.end()
+	return out.Len(), out.End()
 }
 
 func deliveryState(d api.DeliveryLine) string {

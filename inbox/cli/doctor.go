@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
 	"inbox/inbox/serve"
 	"inbox/inbox/store"
@@ -79,21 +80,21 @@ func (p *program) doctor(c *cli.Context) error {
 
 func (p *program) diagnosis(found []finding) error {
 	var err error
-	if p.format == "json" {
-		err = p.document(found)
+	if p.Format == "json" {
+		err = p.Document(found)
 	} else {
 		var rows [][]string
 		for _, f := range found {
 			mark := map[string]string{stateOK: "ok", stateWarning: "!", stateWrong: "x"}[f.State]
-			rows = append(rows, []string{mark, f.Check, oneLine(f.Detail)})
+			rows = append(rows, []string{mark, f.Check, console.OneLine(f.Detail)})
 			for _, part := range f.Parts {
-				rows = append(rows, []string{"", "", fmt.Sprintf("%9s  %s", bytesText(part.Bytes), oneLine(part.Name))})
+				rows = append(rows, []string{"", "", fmt.Sprintf("%9s  %s", console.Bytes(part.Bytes), console.OneLine(part.Name))})
 			}
 			if f.Hint != "" {
-				rows = append(rows, []string{"", "", "→ " + oneLine(f.Hint)})
+				rows = append(rows, []string{"", "", "→ " + console.OneLine(f.Hint)})
 			}
 		}
-		err = p.align(rows)
+		err = p.Align(rows)
 	}
 	n := 0
 	for _, f := range found {
@@ -102,7 +103,7 @@ func (p *program) diagnosis(found []finding) error {
 		}
 	}
 	if err == nil && n > 0 {
-		return some("%s wrong", plural(n, "thing is", "things are"))
+		return console.Incomplete("%s wrong", console.Plural(n, "thing is", "things are"))
 	}
 	return err
 }
@@ -121,8 +122,8 @@ func (x *exam) settings(s *config.Settings) {
 	} else {
 		x.ok("secrets", "every source has one")
 	}
-	if now := x.p.now(); now.Year() < 2026 {
-		x.warn("clock", "set the clock; what is stored carries its time", "it is said to be %s", x.p.stamp(now))
+	if now := x.p.Now(); now.Year() < 2026 {
+		x.warn("clock", "set the clock; what is stored carries its time", "it is said to be %s", x.p.Stamp(now))
 	}
 }
 
@@ -146,9 +147,9 @@ func (x *exam) directory(s *config.Settings) {
 	case err != nil:
 		x.wrong("disk", inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("the data directory must be writable by this user"))
 	case took > 50*time.Millisecond:
-		x.warn("disk", "events are answered after a flush: a faster disk answers sooner", "a flush takes %s", short(took))
+		x.warn("disk", "events are answered after a flush: a faster disk answers sooner", "a flush takes %s", console.Duration(took))
 	default:
-		x.ok("disk", "a flush takes %s", short(took))
+		x.ok("disk", "a flush takes %s", console.Duration(took))
 	}
 }
 
@@ -202,14 +203,14 @@ func (x *exam) store(c *cli.Context, running bool) (events int64) {
 		st, serr := client.Status(x.p.ctx)
 		err = serr
 		if err == nil {
-			x.ok("store", "%s, %s", plural(st.Events, "event", "events"), bytesText(st.FileBytes))
+			x.ok("store", "%s, %s", console.Plural(st.Events, "event", "events"), console.Bytes(st.FileBytes))
 			for _, r := range st.Reasons {
 				if (running || r.Code != "note") && !aboutFiles(r.Code) {
 					x.warn("state", r.Hint, "%s", r.Message)
 				}
 			}
-			if st.LastAt.After(x.p.now().Add(time.Minute)) {
-				x.warn("clock", "", "the newest event was stored at %s, which is to come", x.p.stamp(st.LastAt))
+			if st.LastAt.After(x.p.Now().Add(time.Minute)) {
+				x.warn("clock", "", "the newest event was stored at %s, which is to come", x.p.Stamp(st.LastAt))
 			}
 			return st.Events
 		}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
 	"inbox/inbox/serve"
 )
@@ -22,7 +23,7 @@ func (x *exam) memory(s *config.Settings, events int64) {
 	for _, p := range parts {
 		total += p.Bytes
 	}
-	most := bytesText(total) + " at most"
+	most := console.Bytes(total) + " at most"
 	if len(skipped) > 0 {
 		most += ", without plugins that cannot be read (" + strings.Join(skipped, ", ") + ")"
 	}
@@ -32,9 +33,9 @@ func (x *exam) memory(s *config.Settings, events int64) {
 		x.ok("memory", "%s; how much the machine has is not known", most)
 	case total > has:
 		x.warn("memory", "it comes to that only when every plugin takes all it may: lower concurrency or limits.memory in a NAME.toml, or give it more",
-			"%s, more than the %s of %s", most, bytesText(has), where)
+			"%s, more than the %s of %s", most, console.Bytes(has), where)
 	default:
-		x.ok("memory", "%s, of the %s of %s", most, bytesText(has), where)
+		x.ok("memory", "%s, of the %s of %s", most, console.Bytes(has), where)
 	}
 	x.list[len(x.list)-1].Parts = parts
 }

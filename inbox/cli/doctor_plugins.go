@@ -2,6 +2,7 @@ package cli
 
 import (
 	"inbox/inbox"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
 	"inbox/inbox/release"
 )
@@ -29,6 +30,6 @@ func (x *exam) plugins(s *config.Settings) {
 		x.wrong("plugins folder", err)
 	}
 	if len(x.list) == before && n > 0 {
-		x.ok("plugins folder", "%s, %s", s.Plugins, plural(n, "plugin", "plugins"))
+		x.ok("plugins folder", "%s, %s", s.Plugins, console.Plural(n, "plugin", "plugins"))
 	}
 }

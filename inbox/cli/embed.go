@@ -42,7 +42,7 @@ func (p *program) embed(c *cli.Context) error {
 	if err := replaceFile(path, out); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "write the plugin", "%w", err)
 	}
-	p.say("%s asks for what is in %s", path, asks)
+	p.Say("%s asks for what is in %s", path, asks)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 func (p *program) entityCommand() *cli.Command {
@@ -34,7 +35,7 @@ func (p *program) entityList(c *cli.Context) error {
 	}
 	var age time.Duration
 	if text := c.String("older-than"); text != "" {
-		if age, err = span(text); err != nil {
+		if age, err = console.Span(text); err != nil {
 			return usage("--older-than: %w", err)
 		}
 	}
@@ -49,17 +50,17 @@ func (p *program) entityList(c *cli.Context) error {
 	if len(entities) == 0 {
 		p.sayNone(&f, "verification")
 	}
-	return list(p, func(e api.Entity) string { return e.Key },
-		column[api.Entity]{"KEY", func(e api.Entity) string { return e.Key }},
-		column[api.Entity]{"MODE", func(e api.Entity) string { return string(e.Mode) }},
-		column[api.Entity]{"REFERENCE", func(e api.Entity) string { return orDash(e.CustomerReference) }},
-		column[api.Entity]{"VERDICT", func(e api.Entity) string { return string(e.Verdict) }},
-		column[api.Entity]{"OPEN", func(e api.Entity) string { return yesNo(e.Open) }},
-		column[api.Entity]{"EVENTS", func(e api.Entity) string { return fmt.Sprint(e.Events) }},
-		column[api.Entity]{"LATE", func(e api.Entity) string { return fmt.Sprint(e.Late) }},
-		column[api.Entity]{"COPIES", func(e api.Entity) string { return fmt.Sprint(e.Copies) }},
-		column[api.Entity]{"LAST", func(e api.Entity) string { return p.stamp(e.LastAt) }},
-	).all(entities)
+	return console.NewList(&p.Console, func(e api.Entity) string { return e.Key },
+		console.Col("KEY", func(e api.Entity) string { return e.Key }),
+		console.Col("MODE", func(e api.Entity) string { return string(e.Mode) }),
+		console.Col("REFERENCE", func(e api.Entity) string { return console.OrDash(e.CustomerReference) }),
+		console.Col("VERDICT", func(e api.Entity) string { return string(e.Verdict) }),
+		console.Col("OPEN", func(e api.Entity) string { return yesNo(e.Open) }),
+		console.Col("EVENTS", func(e api.Entity) string { return fmt.Sprint(e.Events) }),
+		console.Col("LATE", func(e api.Entity) string { return fmt.Sprint(e.Late) }),
+		console.Col("COPIES", func(e api.Entity) string { return fmt.Sprint(e.Copies) }),
+		console.Col("LAST", func(e api.Entity) string { return p.Stamp(e.LastAt) }),
+	).All(entities)
 }
 
 func yesNo(b bool) string {
@@ -85,12 +86,12 @@ func (p *program) entityShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.format == "json" {
-		return p.document(timelines)
+	if p.Format == "json" {
+		return p.Document(timelines)
 	}
 	for i := range timelines {
 		if i > 0 {
-			if err := p.print("\n"); err != nil {
+			if err := p.Print("\n"); err != nil {
 				return err
 			}
 		}
@@ -136,19 +137,19 @@ func (p *program) timelines(client *api.Client, modes []inbox.Mode, key string, 
 }
 
 func (p *program) printTimeline(t *api.Timeline) error {
-	if err := p.print("%s (%s)\n", oneLine(t.Key), t.Mode); err != nil {
+	if err := p.Print("%s (%s)\n", console.OneLine(t.Key), t.Mode); err != nil {
 		return err
 	}
 	for i := range t.Events {
 		d := &t.Events[i]
-		line := fmt.Sprintf("%s  %s  %s  %s", p.stamp(d.ReceivedAt), d.ID, eventName(d.Event.Event, d.EventType), d.Verdict)
+		line := fmt.Sprintf("%s  %s  %s  %s", p.Stamp(d.ReceivedAt), d.ID, eventName(d.Event.Event, d.EventType), d.Verdict)
 		if m := marks(d.Event); m != "-" {
 			line += "  " + m
 		}
 		if n := d.Copies.Count; n > 0 {
-			line += fmt.Sprintf("  came again %s until %s", plural(n, "time", "times"), p.stamp(d.Copies.LastAt))
+			line += fmt.Sprintf("  came again %s until %s", console.Plural(n, "time", "times"), p.Stamp(d.Copies.LastAt))
 		}
-		if err := p.print("%s", p.hanging("", line)); err != nil {
+		if err := p.Print("%s", p.Hanging("", line)); err != nil {
 			return err
 		}
 		if err := p.printDeliveries(d, "    "); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 func (p *program) eventCommand() *cli.Command {
@@ -39,16 +40,16 @@ func (p *program) eventCommand() *cli.Command {
 	})...)...)
 }
 
-func eventColumns(p *program) []column[api.Event] {
-	return []column[api.Event]{
-		{"ID", func(e api.Event) string { return e.ID }},
-		{"STORED", func(e api.Event) string { return p.stamp(e.StoredAt) }},
-		{"SOURCE", func(e api.Event) string { return e.Source }},
-		{"MODE", func(e api.Event) string { return string(e.Mode) }},
-		{"EVENT", func(e api.Event) string { return eventName(e.Event, e.EventType) }},
-		{"KEY", func(e api.Event) string { return e.Key }},
-		{"VERDICT", func(e api.Event) string { return string(e.Verdict) }},
-		{"MARKS", marks},
+func eventColumns(p *program) []console.Column[api.Event] {
+	return []console.Column[api.Event]{
+		console.Col("ID", func(e api.Event) string { return e.ID }),
+		console.Col("STORED", func(e api.Event) string { return p.Stamp(e.StoredAt) }),
+		console.Col("SOURCE", func(e api.Event) string { return e.Source }),
+		console.Col("MODE", func(e api.Event) string { return string(e.Mode) }),
+		console.Col("EVENT", func(e api.Event) string { return eventName(e.Event, e.EventType) }),
+		console.Col("KEY", func(e api.Event) string { return e.Key }),
+		console.Col("VERDICT", func(e api.Event) string { return string(e.Verdict) }),
+		console.Col("MARKS", marks),
 	}
 }
 
@@ -70,7 +71,7 @@ func marks(e api.Event) string {
 			list = append(list, m.word)
 		}
 	}
-	return orDash(strings.Join(list, ","))
+	return console.OrDash(strings.Join(list, ","))
 }
 
 // tableLimit is how many rows a table on a terminal has without --limit.
@@ -82,7 +83,7 @@ func (p *program) eventList(c *cli.Context) error {
 		return err
 	}
 	f.Plugin, f.Newest = c.String("plugin"), !c.Bool("reverse")
-	cut := !c.IsSet("limit") && p.format == "table" && p.outTerminal
+	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
 	if cut {
 		f.Limit = tableLimit
 	}
@@ -91,7 +92,7 @@ func (p *program) eventList(c *cli.Context) error {
 		return err
 	}
 	if c.NArg() > 0 && len(ids) == 0 {
-		return list(p, nil, eventColumns(p)...).none()
+		return noIDs(p, console.NewList(&p.Console, nil, eventColumns(p)...))
 	}
 	n, err := p.listEvents(client, f, ids, words(c, "outcome"))
 	if err != nil {
@@ -101,7 +102,7 @@ func (p *program) eventList(c *cli.Context) error {
 	case n == 0:
 		p.sayNone(&f, "event")
 	case cut && n == tableLimit:
-		p.say("there may be more than these %d: --limit 0 shows all", tableLimit)
+		p.Say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}
 	return nil
 }
@@ -111,11 +112,11 @@ func (p *program) listEvents(client *api.Client, f inbox.Filter, ids, outcomes [
 	if len(outcomes) > 0 {
 		return p.deliveryList(client, f, ids, outcomes)
 	}
-	out := list(p, func(e api.Event) string { return e.ID }, eventColumns(p)...)
-	if err := client.Events(p.ctx, f, ids, out.add); err != nil {
-		return out.n, err
+	out := console.NewList(&p.Console, func(e api.Event) string { return e.ID }, eventColumns(p)...)
+	if err := client.Events(p.ctx, f, ids, out.Add); err != nil {
+		return out.Len(), err
 	}
-	return out.n, out.end()
+	return out.Len(), out.End()
 }
 
 func (p *program) eventShow(c *cli.Context) error {
@@ -132,20 +133,17 @@ func (p *program) eventShow(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if p.outTerminal {
-			return p.print("%s", body)
+		if p.OutTerminal {
+			return p.Print("%s", body)
 		}
-		if _, err := p.out.Write(body); err != nil {
-			return outputGone(err)
-		}
-		return nil
+		return p.Raw(body)
 	}
 	d, err := client.Event(p.ctx, id, api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")})
 	if err != nil {
 		return err
 	}
-	if p.format == "json" {
-		return p.document(d)
+	if p.Format == "json" {
+		return p.Document(d)
 	}
 	return p.printEvent(&d)
 }
@@ -153,17 +151,17 @@ func (p *program) eventShow(c *cli.Context) error {
 func (p *program) printEvent(d *api.EventDetail) error {
 	copies := ""
 	if d.Copies.Count > 0 {
-		copies = fmt.Sprintf("%s, the last at %s", plural(d.Copies.Count, "time", "times"), p.stamp(d.Copies.LastAt))
+		copies = fmt.Sprintf("%s, the last at %s", console.Plural(d.Copies.Count, "time", "times"), p.Stamp(d.Copies.LastAt))
 	}
 	firstSeen := ""
 	if !d.FirstSeenAt.Equal(d.ReceivedAt) {
-		firstSeen = p.stamp(d.FirstSeenAt)
+		firstSeen = p.Stamp(d.FirstSeenAt)
 	}
-	err := p.pairs(
+	err := p.Pairs(
 		"id", d.ID, "seq", fmt.Sprint(d.Seq), "event", eventName(d.Event.Event, d.EventType), "source", d.Source+" ("+string(d.Mode)+")",
 		"secret", d.Secret, "key", d.Key, "customer reference", d.CustomerReference, "verdict", string(d.Verdict), "status", d.Status,
-		"state", d.State, "sub-status", d.SubStatus, "marks", marks(d.Event), "received", p.stamp(d.ReceivedAt), "first seen", firstSeen,
-		"stored", p.stamp(d.StoredAt), "came again", copies, "size", bytesText(int64(d.Size)), "payload", d.Note,
+		"state", d.State, "sub-status", d.SubStatus, "marks", marks(d.Event), "received", p.Stamp(d.ReceivedAt), "first seen", firstSeen,
+		"stored", p.Stamp(d.StoredAt), "came again", copies, "size", console.Bytes(int64(d.Size)), "payload", d.Note,
 	)
 	if err != nil {
 		return err
@@ -180,11 +178,11 @@ func (p *program) printPayload(d *api.EventDetail) error {
 	}
 	text := "\nheaders\n"
 	for _, h := range d.Headers {
-		text += "  " + oneLine(h.Name+": "+h.Value) + "\n"
+		text += "  " + console.OneLine(h.Name+": "+h.Value) + "\n"
 	}
 	switch {
 	case d.BodyBase64 != nil:
-		text += "\nbody (not JSON; --raw writes its bytes)\n" + manyLines(string(d.BodyBase64), "  ")
+		text += "\nbody (not JSON; --raw writes its bytes)\n" + console.Lines(string(d.BodyBase64), "  ")
 	default:
 		var body any
 		if json.Unmarshal(d.Body, &body) == nil {
@@ -194,9 +192,9 @@ func (p *program) printPayload(d *api.EventDetail) error {
 		}
 	}
 	if !d.Revealed {
-		text += "\n" + p.hanging("", "[type:length] stands for what is not shown; --reveal shows it, and is recorded")
+		text += "\n" + p.Hanging("", "[type:length] stands for what is not shown; --reveal shows it, and is recorded")
 	}
-	return p.print("%s", text)
+	return p.Print("%s", text)
 }
 
 // printDeliveries writes each plugin's attempts under the plugin's state.
@@ -207,12 +205,12 @@ func (p *program) printDeliveries(d *api.EventDetail, indent string) error {
 			line += " behind " + del.Behind
 		}
 		if !del.DueAt.IsZero() {
-			line += ", due " + p.stamp(del.DueAt)
+			line += ", due " + p.Stamp(del.DueAt)
 		}
 		if del.Note != "" {
 			line += " (" + del.Note + ")"
 		}
-		if err := p.print("%s", p.hanging(indent, strings.TrimPrefix(line, indent))); err != nil {
+		if err := p.Print("%s", p.Hanging(indent, strings.TrimPrefix(line, indent))); err != nil {
 			return err
 		}
 		for i := range del.Attempts {
@@ -236,7 +234,7 @@ func stateText(s inbox.DeliveryState) string {
 }
 
 func (p *program) printAttempt(a *api.Attempt, indent string) error {
-	line := fmt.Sprintf("%s  attempt %d  %s  %s", p.stamp(a.StartedAt), a.Attempt, a.Outcome, short(time.Duration(a.Millis*float64(time.Millisecond))))
+	line := fmt.Sprintf("%s  attempt %d  %s  %s", p.Stamp(a.StartedAt), a.Attempt, a.Outcome, console.Duration(time.Duration(a.Millis*float64(time.Millisecond))))
 	if a.Fuel > 0 {
 		line += fmt.Sprintf("  fuel %d", a.Fuel)
 	}
@@ -249,12 +247,12 @@ func (p *program) printAttempt(a *api.Attempt, indent string) error {
 	if a.Reason != "" {
 		line += "  " + a.Reason
 	}
-	text := p.hanging(indent, line)
+	text := p.Hanging(indent, line)
 	if a.Log != "" {
-		text += manyLines(a.Log, indent+"  | ")
+		text += console.Lines(a.Log, indent+"  | ")
 	}
 	if a.LogCut {
 		text += indent + "  | (cut)\n"
 	}
-	return p.print("%s", text)
+	return p.Print("%s", text)
 }

@@ -10,6 +10,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 func (p *program) eventTail(c *cli.Context) error {
@@ -23,15 +24,15 @@ func (p *program) eventTail(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.format == "json" {
-		p.format = "jsonl" // a stream has no end that could close a list
+	if p.Format == "json" {
+		p.Format = "jsonl" // a stream has no end that could close a list
 	}
-	out := list(p, func(e api.Event) string { return e.ID }, p.tailColumns()...)
-	if err := out.stream(usualEvent(p.now())); err != nil {
+	out := console.NewList(&p.Console, func(e api.Event) string { return e.ID }, p.tailColumns()...)
+	if err := out.Stream(usualEvent(p.Now())); err != nil {
 		return err
 	}
-	if p.outTerminal || p.errTerminal {
-		p.say("waiting for events; Ctrl-C ends")
+	if p.OutTerminal || p.ErrTerminal {
+		p.Say("waiting for events; Ctrl-C ends")
 	}
 	show := func(e api.Event) error {
 		if err := p.tailRow(out, e); err != nil {
@@ -46,10 +47,10 @@ func (p *program) eventTail(c *cli.Context) error {
 }
 
 // tailColumns are those of a list, but on a terminal without the source, which begins the key.
-func (p *program) tailColumns() []column[api.Event] {
+func (p *program) tailColumns() []console.Column[api.Event] {
 	columns := eventColumns(p)
-	if p.terminalWidth() > 0 {
-		columns = slices.DeleteFunc(columns, func(c column[api.Event]) bool { return c.head == "SOURCE" })
+	if p.TerminalWidth() > 0 {
+		columns = slices.DeleteFunc(columns, func(c console.Column[api.Event]) bool { return c.Head == "SOURCE" })
 	}
 	return columns
 }
@@ -65,11 +66,11 @@ func usualEvent(now time.Time) api.Event {
 var errEnough = errors.New("as many as were asked for")
 
 // tailRow writes one event of a stream at once: what comes later cannot widen its columns.
-func (p *program) tailRow(out *lister[api.Event], e api.Event) error {
-	if err := out.add(e); err != nil {
+func (p *program) tailRow(out *console.List[api.Event], e api.Event) error {
+	if err := out.Add(e); err != nil {
 		return err
 	}
-	return out.flush()
+	return out.Flush()
 }
 
 // follow streams until interrupted, and begins again where it was when the server goes away and comes back.
@@ -86,8 +87,8 @@ func (p *program) follow(client *api.Client, f inbox.Filter, show func(api.Event
 		case err != nil && !came && !p.mayComeBack(err, lost):
 			return err
 		case came || lost.IsZero():
-			lost = p.now()
-			p.say("the server ended the stream; waiting for it to come back")
+			lost = p.Now()
+			p.Say("the server ended the stream; waiting for it to come back")
 		}
 		f = goOn(f, after)
 		if err := pause(p.ctx, time.Second); err != nil {
@@ -99,7 +100,7 @@ func (p *program) follow(client *api.Client, f inbox.Filter, show func(api.Event
 // mayComeBack reports whether an error, of a server that was there until lost, says only that it is away for a while.
 func (p *program) mayComeBack(err error, lost time.Time) bool {
 	const patience = 30 * time.Second
-	return !lost.IsZero() && inbox.KindOf(err) == inbox.Unavailable && p.now().Sub(lost) <= patience
+	return !lost.IsZero() && inbox.KindOf(err) == inbox.Unavailable && p.Now().Sub(lost) <= patience
 }
 
 // goOn returns a filter of what comes after a stream that ended.

@@ -11,6 +11,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/qoreid"
 )
 
@@ -81,6 +82,22 @@ func flag(name, usage string, aliases ...string) cli.Flag {
 	return &cli.BoolFlag{Name: name, Aliases: aliases, Usage: usage, DisableDefaultText: true}
 }
 
+func yesFlag() cli.Flag {
+	return flag("yes", "do not ask", "y")
+}
+
+func reasonFlag() cli.Flag {
+	return &cli.StringFlag{Name: "reason", Usage: "`WHY`; it stands in the audit log"}
+}
+
+func revealFlag() cli.Flag {
+	return flag("reveal", "show payloads, reasons and logs as they are; this is recorded")
+}
+
+func dryRunFlag() cli.Flag {
+	return flag("dry-run", "say what would be done, and change nothing")
+}
+
 // Formats of output.
 func listFormats() []string { return []string{"table", "json", "jsonl", "ids"} }
 func showFormats() []string { return []string{"table", "json"} }
@@ -102,18 +119,18 @@ func (p *program) checkCall(c *cli.Context, s spec) error {
 	if err := checkEmpty(c); err != nil {
 		return err
 	}
-	p.quiet, p.verbose = c.Bool("quiet"), c.Bool("verbose")
-	p.format, p.wide = "table", c.Bool("wide")
+	p.Quiet, p.verbose = c.Bool("quiet"), c.Bool("verbose")
+	p.Format, p.Wide = "table", c.Bool("wide")
 	if len(s.formats) == 0 {
 		return nil
 	}
-	p.format = c.String("output")
+	p.Format = c.String("output")
 	if c.Bool("json") {
-		p.format = "json"
+		p.Format = "json"
 	}
-	if !slices.Contains(s.formats, p.format) {
-		bad := p.format
-		p.format = "table"
+	if !slices.Contains(s.formats, p.Format) {
+		bad := p.Format
+		p.Format = "table"
 		return usage("the output format is %q, not one of %s", bad, strings.Join(s.formats, ", "))
 	}
 	return nil
@@ -193,14 +210,14 @@ func (p *program) sayNone(f *inbox.Filter, what string) {
 			text += fmt.Sprintf("; %q is no verdict, and no status that inbox knows", word)
 		}
 	}
-	p.say("%s", text)
+	p.Say("%s", text)
 }
 
 // between reads --since and --until.
 func (p *program) between(c *cli.Context) (since, until time.Time, err error) {
 	for name, to := range map[string]*time.Time{"since": &since, "until": &until} {
 		if text := c.String(name); text != "" {
-			if *to, err = p.when(text); err != nil {
+			if *to, err = p.When(text); err != nil {
 				return since, until, usage("--%s: %w", name, err)
 			}
 		}
@@ -252,7 +269,7 @@ func (p *program) ids(c *cli.Context) ([]string, error) {
 			list = append(list, a)
 			continue
 		}
-		lines := bufio.NewScanner(p.in)
+		lines := bufio.NewScanner(p.In)
 		for lines.Scan() {
 			if id := strings.TrimSpace(lines.Text()); id != "" {
 				list = append(list, id)
@@ -269,4 +286,10 @@ func (p *program) ids(c *cli.Context) ([]string, error) {
 		}
 	}
 	return list, nil
+}
+
+// noIDs ends a list for which standard input named nothing.
+func noIDs[T any](p *program, l *console.List[T]) error {
+	p.Say("standard input names no event")
+	return l.End()
 }

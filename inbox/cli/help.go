@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"inbox/inbox/cli/console"
 )
 
 // How help is laid out: 80 columns where the terminal does not say, 100 at most, since longer lines are hard to read.
@@ -20,7 +22,7 @@ const (
 
 // wrapsHelp gives every command its help as a text that is wrapped at words. The library's own has lines of 160 columns.
 func (p *program) wrapsHelp(app *cli.App) {
-	width := p.terminalWidth()
+	width := p.TerminalWidth()
 	if width == 0 {
 		width = helpWidth
 	}
@@ -133,7 +135,7 @@ func (h *helper) section(head string, paragraphs ...string) {
 	}
 	h.b.WriteString(head + ":\n")
 	for _, text := range paragraphs {
-		for _, line := range wrapText(text, h.width-len(helpIndent)) {
+		for _, line := range console.Wrap(text, h.width-len(helpIndent)) {
 			h.b.WriteString(helpIndent + line + "\n")
 		}
 	}
@@ -147,19 +149,19 @@ func (h *helper) list(head string, rows [][2]string) {
 	h.section(head)
 	column := 0
 	for _, row := range rows {
-		if n := len(helpIndent) + textWidth(row[0]) + 2; n <= helpColumn {
+		if n := len(helpIndent) + console.TextWidth(row[0]) + 2; n <= helpColumn {
 			column = max(column, n)
 		}
 	}
 	column = max(column, len(helpIndent)+8)
 	for _, row := range rows {
 		before := helpIndent + row[0]
-		if textWidth(before)+2 > column {
+		if console.TextWidth(before)+2 > column {
 			h.b.WriteString(before + "\n")
 			before = ""
 		}
-		for _, line := range wrapText(row[1], max(h.width-column, narrowest)) {
-			h.b.WriteString(strings.TrimRight(before+strings.Repeat(" ", column-textWidth(before))+line, " ") + "\n")
+		for _, line := range console.Wrap(row[1], max(h.width-column, console.Narrowest)) {
+			h.b.WriteString(strings.TrimRight(before+strings.Repeat(" ", column-console.TextWidth(before))+line, " ") + "\n")
 			before = ""
 		}
 	}

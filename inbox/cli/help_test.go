@@ -23,7 +23,7 @@ func leafPaths(commands []*cli.Command, before ...string) (paths [][]string) {
 
 func TestNoHelpIsWiderThan80ColumnsAndEveryFlagIsInIt(t *testing.T) {
 	t.Parallel()
-	app := (&program{out: &output{}}).app()
+	app := (&program{}).app()
 	looked := 0
 	for _, path := range append(leafPaths(app.Commands), nil, []string{"event"}, []string{"plugin"}, []string{"db"}) {
 		for _, columns := range []int{0, 50, 80, 300} {

@@ -1,10 +1,48 @@
 package cli
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
+	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
 )
+
+// talker returns a program on streams of its own.
+func talker(input string) (p *program, out, errs *bytes.Buffer) {
+	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
+	now := time.Date(2026, 11, 20, 14, 5, 0, 0, time.UTC)
+	p = &program{
+		Console: console.Console{
+			Streams: console.Streams{In: strings.NewReader(input), Out: &console.Output{To: out}, Err: errs}, Style: console.Style{Format: "table"},
+			Getenv: func(string) string { return "" }, Now: func() time.Time { return now }, Zone: time.FixedZone("WAT", 3600),
+		},
+		ctx: context.Background(),
+	}
+	return p, out, errs
+}
+
+// on returns a program whose standard output is a terminal of so many columns.
+func on(columns int) (p *program, out, errs *bytes.Buffer) {
+	p, out, errs = talker("")
+	p.OutTerminal = true
+	p.Getenv = func(name string) string { return map[string]string{"COLUMNS": fmt.Sprint(columns)}[name] }
+	return p, out, errs
+}
+
+// widest returns the longest line of a text, and its columns.
+func widest(text string) (longest string, columns int) {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSuffix(line, "\n"); console.TextWidth(line) > columns {
+			longest, columns = line, console.TextWidth(line)
+		}
+	}
+	return longest, columns
+}
 
 // settingsFor loads settings without a file, with this format of the log.
 func (p *program) settingsFor(t *testing.T, format ...string) (*config.Settings, error) {
@@ -13,5 +51,5 @@ func (p *program) settingsFor(t *testing.T, format ...string) (*config.Settings,
 	for _, f := range format {
 		flags["log-format"] = f
 	}
-	return config.Load(config.Inputs{Flags: flags, Getenv: p.getenv})
+	return config.Load(config.Inputs{Flags: flags, Getenv: p.Getenv})
 }

@@ -115,8 +115,8 @@ func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
 	defer front.Close()
 	run := func(terminal bool, args ...string) (string, string) {
 		p, out, errs := talker("")
-		p.outTerminal = terminal
-		p.getenv = func(name string) string {
+		p.OutTerminal = terminal
+		p.Getenv = func(name string) string {
 			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
 		}
 		p.run(t.Context(), args)
@@ -182,7 +182,7 @@ func TestNothingThatIsLoggedMayControlATerminal(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		for _, terminal := range []bool{false, true} {
 			p, _, errs := talker("")
-			p.errTerminal = terminal
+			p.ErrTerminal = terminal
 			s, err := p.settingsFor(t, format)
 			if err != nil {
 				t.Fatal(err)

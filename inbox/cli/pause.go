@@ -4,6 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 // notDone is a plugin to which nothing was done, in JSON.
@@ -22,23 +23,23 @@ func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, nam
 			return err
 		case err != nil:
 			failed++
-			if err := rows.fail(notDone{Name: name, Error: err.Error()}, "%s: %s", name, err); err != nil {
+			if err := rows.Fail(notDone{Name: name, Error: err.Error()}, "%s: %s", name, err); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := rows.add(x); err != nil {
+		if err := rows.Add(x); err != nil {
 			return err
 		}
 		if verb == "pause" && x.Running > 0 {
-			p.say("plugin %s: %s that began before", name, plural(x.Running, "attempt still runs", "attempts still run"))
+			p.Say("plugin %s: %s that began before", name, console.Plural(x.Running, "attempt still runs", "attempts still run"))
 		}
 	}
-	if err := rows.end(); err != nil {
+	if err := rows.End(); err != nil {
 		return err
 	}
 	if failed > 0 {
-		return some("%s could not be %sd", plural(failed, "plugin", "plugins"), verb)
+		return console.Incomplete("%s could not be %sd", console.Plural(failed, "plugin", "plugins"), verb)
 	}
 	return nil
 }
@@ -81,5 +82,5 @@ func (p *program) pluginResume(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.pluginRows().all(st.Plugins)
+	return p.pluginRows().All(st.Plugins)
 }

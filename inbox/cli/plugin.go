@@ -10,6 +10,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/release"
 )
 
@@ -52,23 +53,23 @@ func (p *program) pluginCommand() *cli.Command {
 	return p.parent("plugin", []string{"plugins"}, "look after plugins", commands...)
 }
 
-func (p *program) pluginRows() *lister[api.Plugin] {
+func (p *program) pluginRows() *console.List[api.Plugin] {
 	number := func(get func(api.Plugin) int64) func(api.Plugin) string {
 		return func(x api.Plugin) string { return fmt.Sprint(get(x)) }
 	}
-	return list(p, func(x api.Plugin) string { return x.Name },
-		column[api.Plugin]{"NAME", func(x api.Plugin) string { return x.Name }},
-		column[api.Plugin]{"STATE", pluginState},
-		column[api.Plugin]{"LIVE", func(x api.Plugin) string { return orDash(x.Live) }},
-		column[api.Plugin]{"ENGINE", func(x api.Plugin) string { return orDash(x.Engine) }},
-		column[api.Plugin]{"CURSOR", number(func(x api.Plugin) int64 { return x.Cursor })},
-		column[api.Plugin]{"BEHIND", number(func(x api.Plugin) int64 { return x.Behind })},
-		column[api.Plugin]{"RETRYING", number(func(x api.Plugin) int64 { return x.Retrying })},
-		column[api.Plugin]{"PARKED", number(func(x api.Plugin) int64 { return x.Parked })},
-		column[api.Plugin]{"DEAD", number(func(x api.Plugin) int64 { return x.Dead })},
-		column[api.Plugin]{"FILTERED", number(func(x api.Plugin) int64 { return x.Filtered })},
-		column[api.Plugin]{"LAG", func(x api.Plugin) string { return lagText(x.LagSeconds) }},
-		column[api.Plugin]{"NOTE", p.pluginNote},
+	return console.NewList(&p.Console, func(x api.Plugin) string { return x.Name },
+		console.Col("NAME", func(x api.Plugin) string { return x.Name }),
+		console.Col("STATE", pluginState),
+		console.Col("LIVE", func(x api.Plugin) string { return console.OrDash(x.Live) }),
+		console.Col("ENGINE", func(x api.Plugin) string { return console.OrDash(x.Engine) }),
+		console.Col("CURSOR", number(func(x api.Plugin) int64 { return x.Cursor })),
+		console.Col("BEHIND", number(func(x api.Plugin) int64 { return x.Behind })),
+		console.Col("RETRYING", number(func(x api.Plugin) int64 { return x.Retrying })),
+		console.Col("PARKED", number(func(x api.Plugin) int64 { return x.Parked })),
+		console.Col("DEAD", number(func(x api.Plugin) int64 { return x.Dead })),
+		console.Col("FILTERED", number(func(x api.Plugin) int64 { return x.Filtered })),
+		console.Col("LAG", func(x api.Plugin) string { return lagText(x.LagSeconds) }),
+		console.Col("NOTE", p.pluginNote),
 	)
 }
 
@@ -99,18 +100,18 @@ func (p *program) pluginNote(x api.Plugin) string {
 	case x.Error != "":
 		return x.Error
 	case x.OnHold:
-		return "on hold: " + x.HoldReason + "; " + nextProbe(x.ProbeAt, p.now())
+		return "on hold: " + x.HoldReason + "; " + nextProbe(x.ProbeAt, p.Now())
 	case x.Pinned != "":
 		return "pinned by a rollback until its file changes"
 	}
-	return orDash(x.Note)
+	return console.OrDash(x.Note)
 }
 
 func lagText(seconds float64) string {
 	if seconds <= 0 {
 		return "-"
 	}
-	return short(time.Duration(seconds * float64(time.Second)))
+	return console.Duration(time.Duration(seconds * float64(time.Second)))
 }
 
 func (p *program) pluginList(c *cli.Context) error {
@@ -122,14 +123,14 @@ func (p *program) pluginList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.format == "ids" { // for other commands, which take plugins
+	if p.Format == "ids" { // for other commands, which take plugins
 		plugins = slices.DeleteFunc(plugins, func(x api.Plugin) bool { return x.State == api.FileStray })
 	}
-	if err := p.pluginRows().all(plugins); err != nil {
+	if err := p.pluginRows().All(plugins); err != nil {
 		return err
 	}
 	if len(plugins) == 0 {
-		p.say("there is no plugin; put a .wasm file into the plugins folder")
+		p.Say("there is no plugin; put a .wasm file into the plugins folder")
 	}
 	return nil
 }
@@ -149,8 +150,8 @@ func (p *program) pluginRollback(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	for deadline := p.now().Add(15 * time.Second); st.Serving && rolling(&x); {
-		if p.now().After(deadline) {
+	for deadline := p.Now().Add(15 * time.Second); st.Serving && rolling(&x); {
+		if p.Now().After(deadline) {
 			return inbox.Errorf(inbox.Unavailable, "", "plugin %s does not run the release yet", name).WithHint("`inbox plugin list` says why")
 		}
 		if err := pause(p.ctx, 100*time.Millisecond); err != nil {
@@ -163,9 +164,9 @@ func (p *program) pluginRollback(c *cli.Context) error {
 		x = d.Plugin
 	}
 	if !st.Serving {
-		p.say("the release will run when `inbox serve` does")
+		p.Say("the release will run when `inbox serve` does")
 	}
-	return p.pluginRows().all([]api.Plugin{x})
+	return p.pluginRows().All([]api.Plugin{x})
 }
 
 // rolling reports whether another release than the chosen one runs still.
@@ -190,14 +191,14 @@ func (p *program) pluginInspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.format == "json" {
-		return p.document(d)
+	if p.Format == "json" {
+		return p.Document(d)
 	}
 	return p.printPlugin(&d)
 }
 
 func (p *program) printPlugin(d *api.PluginDetail) error {
-	err := p.pairs("name", d.Name, "state", pluginState(d.Plugin), "note", p.pluginNote(d.Plugin), "what to do", d.Hint, "release", d.Release)
+	err := p.Pairs("name", d.Name, "state", pluginState(d.Plugin), "note", p.pluginNote(d.Plugin), "what to do", d.Hint, "release", d.Release)
 	if err != nil {
 		return err
 	}
@@ -207,7 +208,7 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 	if err := p.printForce(d); err != nil {
 		return err
 	}
-	if err := p.print("\nreleases\n"); err != nil {
+	if err := p.Print("\nreleases\n"); err != nil {
 		return err
 	}
 	for _, r := range d.Releases {
@@ -215,8 +216,8 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 		if r.Live {
 			mark = "*"
 		}
-		line := fmt.Sprintf("%s  %s  by %s  %s  sha256 %s", r.ID, p.stamp(r.CreatedAt), r.Actor, bytesText(r.Size), r.SHA256)
-		if err := p.print("%s", p.hanging(mark+" ", line)); err != nil {
+		line := fmt.Sprintf("%s  %s  by %s  %s  sha256 %s", r.ID, p.Stamp(r.CreatedAt), r.Actor, console.Bytes(r.Size), r.SHA256)
+		if err := p.Print("%s", p.Hanging(mark+" ", line)); err != nil {
 			return err
 		}
 	}
@@ -238,14 +239,14 @@ func (p *program) inspectFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if p.format == "json" {
-		return p.document(struct {
+	if p.Format == "json" {
+		return p.Document(struct {
 			Release string      `json:"release"`
 			Module  *api.Module `json:"module"`
 			Terms   []api.Term  `json:"terms"`
 		}{rel.ID, m, terms})
 	}
-	if err := p.pairs("file", path, "release", rel.ID); err != nil {
+	if err := p.Pairs("file", path, "release", rel.ID); err != nil {
 		return err
 	}
 	if err := p.printModule(m); err != nil {
@@ -259,15 +260,15 @@ func (p *program) printTerms(heading string, terms []api.Term) error {
 	if len(terms) == 0 {
 		return nil
 	}
-	if err := p.print("\n%s\n", heading); err != nil {
+	if err := p.Print("\n%s\n", heading); err != nil {
 		return err
 	}
-	return list(p, func(t api.Term) string { return t.Key },
-		column[api.Term]{"KEY", func(t api.Term) string { return t.Key }},
-		column[api.Term]{"ASKS", func(t api.Term) string { return orDash(t.Asks) }},
-		column[api.Term]{"GRANTS", func(t api.Term) string { return orDash(t.Grants) }},
-		column[api.Term]{"TO GRANT IT", func(t api.Term) string { return orDash(t.How) }},
-	).all(terms)
+	return console.NewList(&p.Console, func(t api.Term) string { return t.Key },
+		console.Col("KEY", func(t api.Term) string { return t.Key }),
+		console.Col("ASKS", func(t api.Term) string { return console.OrDash(t.Asks) }),
+		console.Col("GRANTS", func(t api.Term) string { return console.OrDash(t.Grants) }),
+		console.Col("TO GRANT IT", func(t api.Term) string { return console.OrDash(t.How) }),
+	).All(terms)
 }
 
 func (p *program) printModule(m *api.Module) error {
@@ -278,7 +279,7 @@ func (p *program) printModule(m *api.Module) error {
 	if !m.Metered {
 		metered = "no: its functions are too tangled; the runtime's own check stops it, which is slower"
 	}
-	return p.pairs("sha256", m.SHA256, "size", bytesText(int64(m.Size)), "kind", m.Kind, "memory at least", bytesText(int64(m.MemoryMin)),
-		"functions", fmt.Sprintf("%d, the largest of %s", m.Functions, bytesText(int64(m.Largest))), "metered", metered, "engine", m.Engine,
+	return p.Pairs("sha256", m.SHA256, "size", console.Bytes(int64(m.Size)), "kind", m.Kind, "memory at least", console.Bytes(int64(m.MemoryMin)),
+		"functions", fmt.Sprintf("%d, the largest of %s", m.Functions, console.Bytes(int64(m.Largest))), "metered", metered, "engine", m.Engine,
 		"imports", importsText(m.Imports), "exports", strings.Join(m.Exports, ", "))
 }

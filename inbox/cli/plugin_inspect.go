@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 // printForce writes what is in force for a plugin, and, apart from it, what its file says when that is something else.
@@ -20,7 +21,7 @@ func (p *program) printForce(d *api.PluginDetail) error {
 		return err
 	}
 	if d.Manifest != "" {
-		if err := p.print("\nmanifest\n%s", manyLines(d.Manifest, "  ")); err != nil {
+		if err := p.Print("\nmanifest\n%s", console.Lines(d.Manifest, "  ")); err != nil {
 			return err
 		}
 	}

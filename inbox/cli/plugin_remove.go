@@ -4,6 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 func (p *program) removeCommand() *cli.Command {
@@ -26,8 +27,8 @@ func (p *program) pluginRemove(c *cli.Context) error {
 		return err
 	}
 	if d.State == api.FileAbsent { // else the server says why not
-		err := p.ask(c, "This forgets plugin %s for good: its place in the log (%d), %s, %s and all its attempts.",
-			d.Name, d.Cursor, plural(d.Dead, "dead letter", "dead letters"), plural(len(d.Releases), "release", "releases"))
+		err := p.Ask(c.Bool("yes"), "This forgets plugin %s for good: its place in the log (%d), %s, %s and all its attempts.",
+			d.Name, d.Cursor, console.Plural(d.Dead, "dead letter", "dead letters"), console.Plural(len(d.Releases), "release", "releases"))
 		if err != nil {
 			return err
 		}
@@ -36,8 +37,8 @@ func (p *program) pluginRemove(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.format == "json" {
-		return p.document(gone)
+	if p.Format == "json" {
+		return p.Document(gone)
 	}
-	return p.pairs("forgotten", gone.Plugin, "modules deleted", plural(gone.Releases, "module", "modules"))
+	return p.Pairs("forgotten", gone.Plugin, "modules deleted", console.Plural(gone.Releases, "module", "modules"))
 }

@@ -12,6 +12,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/qoreid"
 	"inbox/inbox/store"
@@ -79,11 +80,11 @@ func TestNothingPersonalIsShownButByRevealAndThatIsRecorded(t *testing.T) {
 	defer front.Close()
 	run := func(args ...string) string {
 		p, out, errs := talker("")
-		p.getenv = func(name string) string {
+		p.Getenv = func(name string) string {
 			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
 		}
 		code := p.run(t.Context(), args)
-		if noFormat := strings.Contains(errs.String(), "the output format is"); code != exitDone && code != exitSome && !noFormat {
+		if noFormat := strings.Contains(errs.String(), "the output format is"); code != console.ExitDone && code != console.ExitIncomplete && !noFormat {
 			t.Fatalf("%q exits with %d: %s", args, code, errs)
 		}
 		return out.String() + errs.String()

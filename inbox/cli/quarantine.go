@@ -11,6 +11,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 // quarantineText says what the quarantine holds and may hold; empty when nothing ever came into it.
@@ -18,7 +19,7 @@ func quarantineText(q *api.Quarantine) string {
 	if q.Count == 0 && q.Dropped == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%d of %s, %s of %s", q.Count, plural(q.MaxCount, "request", "requests"), bytesText(q.Bytes), bytesText(q.MaxBytes))
+	text := fmt.Sprintf("%d of %s, %s of %s", q.Count, console.Plural(q.MaxCount, "request", "requests"), console.Bytes(q.Bytes), console.Bytes(q.MaxBytes))
 	if rest := q.Count - q.CouldPass; rest > 0 {
 		text += fmt.Sprintf("; %d without a well-formed signature", rest)
 	}
@@ -43,7 +44,7 @@ func (p *program) expiryText(q *api.Quarantine) string {
 		return ""
 	}
 	age := time.Duration(q.MaxAgeSeconds) * time.Second
-	return fmt.Sprintf("the oldest at %s; each is kept for %s", p.stamp(q.OldestExpires), short(age))
+	return fmt.Sprintf("the oldest at %s; each is kept for %s", p.Stamp(q.OldestExpires), console.Duration(age))
 }
 
 func discardSpec(p *program, source cli.Flag) spec {
@@ -86,7 +87,7 @@ func (p *program) secretDiscard(c *cli.Context) error {
 		return err
 	}
 	if st.Quarantine.Count > 0 {
-		if err := p.ask(c, "Delete %s (%s in all)?", what, plural(st.Quarantine.Count, "request", "requests")); err != nil {
+		if err := p.Ask(c.Bool("yes"), "Delete %s (%s in all)?", what, console.Plural(st.Quarantine.Count, "request", "requests")); err != nil {
 			return err
 		}
 	}
@@ -94,8 +95,8 @@ func (p *program) secretDiscard(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.format == "json" {
-		return p.document(did)
+	if p.Format == "json" {
+		return p.Document(did)
 	}
-	return p.pairs("deleted", fmt.Sprint(did.Discarded))
+	return p.Pairs("deleted", fmt.Sprint(did.Discarded))
 }

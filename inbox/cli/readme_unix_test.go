@@ -25,9 +25,7 @@ import (
 // TestTheREADMEWorksAsPasted runs the shell blocks of the README in a copy of the project, line by line in one shell, as
 // somebody does who pastes them. Only the addresses are others, since those in the README may be taken.
 func TestTheREADMEWorksAsPasted(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds the program")
-	}
+	inboxtest.Long(t) // it builds the program several times
 	t.Parallel()
 	sh := newShell(t)
 	for _, line := range pasted(readText(t, "../../README.md")) {

@@ -13,6 +13,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -42,7 +43,7 @@ func remote(t *testing.T, n int) (p *program, out, errs *bytes.Buffer, front *ht
 	front = httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: quiet{}, Serving: true})))
 	t.Cleanup(front.Close)
 	p, out, errs = talker("")
-	p.getenv = func(name string) string {
+	p.Getenv = func(name string) string {
 		return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
 	}
 	return p, out, errs, front, s
@@ -50,7 +51,7 @@ func remote(t *testing.T, n int) (p *program, out, errs *bytes.Buffer, front *ht
 
 func TestATableOnATerminalEndsAfterAHundredRowsAndSaysSo(t *testing.T) {
 	p, out, errs, _, _ := remote(t, 103)
-	p.outTerminal = true
+	p.OutTerminal = true
 	if code := p.run(t.Context(), []string{"event", "list"}); code != 0 {
 		t.Fatal(code, errs)
 	}
@@ -64,7 +65,7 @@ func TestATableOnATerminalEndsAfterAHundredRowsAndSaysSo(t *testing.T) {
 			t.Errorf("%q: %d, %d rows, %q", args, code, strings.Count(out.String(), "evt_"), errs)
 		}
 	}
-	p.outTerminal = false
+	p.OutTerminal = false
 	out.Reset()
 	if code := p.run(t.Context(), []string{"event", "list"}); code != 0 || strings.Count(out.String(), "evt_") != 103 {
 		t.Errorf("a table that is piped on is cut: %d rows", strings.Count(out.String(), "evt_"))
@@ -104,6 +105,7 @@ func (c *cutting) Write(b []byte) (int, error) {
 func (c *cutting) FlushError() error { return http.NewResponseController(c.ResponseWriter).Flush() }
 
 func TestATailGoesOnWhereItWasWhenTheServerComesBack(t *testing.T) {
+	t.Parallel()
 	p, out, errs, _, s := remote(t, 2)
 	cut := &cutter{next: api.RequireToken("sesame", api.New(api.Options{Store: s, House: quiet{}}))}
 	front := httptest.NewServer(cut)
@@ -131,7 +133,7 @@ func TestATailGoesOnWhereItWasWhenTheServerComesBack(t *testing.T) {
 func TestATailOfNoServerEnds(t *testing.T) {
 	p, _, errs, front, _ := remote(t, 0)
 	front.Close()
-	if code := p.run(t.Context(), []string{"event", "tail"}); code != exitUnreachable {
+	if code := p.run(t.Context(), []string{"event", "tail"}); code != console.ExitUnreachable {
 		t.Errorf("exit code %d: %s", code, errs)
 	}
 }
@@ -140,20 +142,20 @@ func TestACommandThatIsInterruptedExits130(t *testing.T) {
 	p, _, _, _, _ := remote(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if code := p.run(ctx, []string{"event", "list"}); code != exitInterrupted {
+	if code := p.run(ctx, []string{"event", "list"}); code != console.ExitInterrupted {
 		t.Errorf("exit code %d", code)
 	}
 }
 
 func TestTheTokenMayStandInAFile(t *testing.T) {
 	p, _, errs, _, _ := remote(t, 1)
-	if code := p.run(t.Context(), []string{"status", "--token", "@/nowhere"}); code != exitUsage || !strings.Contains(errs.String(), "read the token") {
+	if code := p.run(t.Context(), []string{"status", "--token", "@/nowhere"}); code != console.ExitUsage || !strings.Contains(errs.String(), "read the token") {
 		t.Errorf("%d %q", code, errs)
 	}
-	if code := p.run(t.Context(), []string{"status", "--token", "wrong"}); code != exitForbidden {
+	if code := p.run(t.Context(), []string{"status", "--token", "wrong"}); code != console.ExitForbidden {
 		t.Errorf("%d %q", code, errs)
 	}
-	if code := p.run(t.Context(), []string{"status", "--url", "ht tp://x"}); code != exitUsage && code != exitUnreachable {
+	if code := p.run(t.Context(), []string{"status", "--url", "ht tp://x"}); code != console.ExitUsage && code != console.ExitUnreachable {
 		t.Errorf("%d %q", code, errs)
 	}
 }
@@ -178,7 +180,7 @@ func TestAReplayIsSeenToItsEndWithABarOnATerminal(t *testing.T) {
 		{api.Replay{ID: 1, State: inbox.JobDone, Parts: []api.ReplayPart{{Waiting: 2}}}, 5},
 		{api.Replay{ID: 1, State: inbox.JobCancelled, Parts: []api.ReplayPart{{Dead: 1}}}, 0},
 	} {
-		if code := codeOf(p.replayEnd(nil, &c.replay)); code != c.code {
+		if code := console.CodeOf(p.replayEnd(nil, &c.replay)); code != c.code {
 			t.Errorf("%+v exits with %d", c.replay, code)
 		}
 	}
@@ -203,6 +205,7 @@ func (w *until) Write(b []byte) (int, error) {
 }
 
 func TestAReplayThatDoesNotGoOnSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
 	for what, paused := range map[string]bool{
 		"plugin crm: paused by an operator": true, "plugin crm has no file in the plugins folder": false,
 	} {
@@ -221,11 +224,11 @@ func TestAReplayThatDoesNotGoOnSaysWhatItWaitsFor(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		said := &until{text: "[........................] 0/3 · " + what + "\n", seen: cancel}
-		p.err = said
-		now := p.now()
-		p.now = func() time.Time { now = now.Add(time.Second); return now }
+		p.Err = said
+		now := p.Now()
+		p.Now = func() time.Time { now = now.Add(time.Second); return now }
 		code := p.run(ctx, []string{"replay", "--attach", fmt.Sprint(job.ID)})
-		if code != exitInterrupted || !strings.Contains(said.String(), "--cancel 1 ends it") {
+		if code != console.ExitInterrupted || !strings.Contains(said.String(), "--cancel 1 ends it") {
 			t.Errorf("%d: %s", code, said)
 		}
 		cancel()
@@ -235,7 +238,7 @@ func TestAReplayThatDoesNotGoOnSaysWhatItWaitsFor(t *testing.T) {
 func TestMadeUpEventsGoToATestSourceAndToALiveOneElsewhereOnlyWhenToldTo(t *testing.T) {
 	p, _, errs := talker("")
 	env := map[string]string{"INBOX_QOREID_SECRET": "x"}
-	p.getenv = func(name string) string { return env[name] }
+	p.Getenv = func(name string) string { return env[name] }
 	for _, c := range []struct {
 		to   []string
 		code int
@@ -268,7 +271,7 @@ func TestAFailedCheckOfTheStoreExits5(t *testing.T) {
 	}))
 	defer front.Close()
 	p, out, errs := talker("")
-	if code := p.run(t.Context(), []string{"db", "check", "--url", front.URL}); code != exitSome || !strings.Contains(out.String(), "seq 3") ||
+	if code := p.run(t.Context(), []string{"db", "check", "--url", front.URL}); code != console.ExitIncomplete || !strings.Contains(out.String(), "seq 3") ||
 		!strings.Contains(errs.String(), "1 problem was found") {
 		t.Errorf("%d %q %q", code, out, errs)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 func (p *program) replayCommand() *cli.Command {
@@ -41,7 +42,7 @@ func (p *program) replay(c *cli.Context) error {
 		return err
 	}
 	if c.NArg() > 0 && len(req.IDs) == 0 {
-		return p.replayRows().none()
+		return noIDs(p, p.replayRows())
 	}
 	client, err := p.client(c)
 	if err != nil {
@@ -55,7 +56,7 @@ func (p *program) replay(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return p.replayRows().all([]api.Replay{r})
+		return p.replayRows().All([]api.Replay{r})
 	case c.IsSet("attach"):
 		r, err := client.Replay(p.ctx, c.Int64("attach"))
 		if err != nil {
@@ -107,20 +108,20 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 	if would.Matched == 0 {
 		return p.nothingMatches(c, would)
 	}
-	what := fmt.Sprintf("%s through %s, from %s (%s) to %s (%s)", plural(would.Matched, "event", "events"), strings.Join(would.Plugins, ", "),
-		would.First.ID, p.stamp(would.First.StoredAt), would.Last.ID, p.stamp(would.Last.StoredAt))
+	what := fmt.Sprintf("%s through %s, from %s (%s) to %s (%s)", console.Plural(would.Matched, "event", "events"), strings.Join(would.Plugins, ", "),
+		would.First.ID, p.Stamp(would.First.StoredAt), would.Last.ID, p.Stamp(would.Last.StoredAt))
 	if c.Bool("dry-run") {
-		p.say("would replay %s", what)
+		p.Say("would replay %s", what)
 		if len(would.Parts) == 0 {
-			p.say("%s", would.Note)
+			p.Say("%s", would.Note)
 		}
 		return p.dryRun(client, req, would)
 	}
-	if err := p.ask(c, "Replay %s? What these plugins do, they will do again.", what); err != nil {
+	if err := p.Ask(c.Bool("yes"), "Replay %s? What these plugins do, they will do again.", what); err != nil {
 		return err
 	}
 	if c.Bool("yes") {
-		p.say("replaying %s", what)
+		p.Say("replaying %s", what)
 	}
 	req.DryRun = false
 	return p.replayStored(c, client, req)
@@ -128,11 +129,11 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 
 // nothingMatches says so; a dry run is still answered.
 func (p *program) nothingMatches(c *cli.Context, would api.Replay) error {
-	p.say("no event matches")
-	if p.format == "ids" || !c.Bool("dry-run") {
-		return p.replayRows().end()
+	p.Say("no event matches")
+	if p.Format == "ids" || !c.Bool("dry-run") {
+		return p.replayRows().End()
 	}
-	return p.replayRows().all([]api.Replay{would})
+	return p.replayRows().All([]api.Replay{would})
 }
 
 // replayStored stores a replay and looks on, unless nothing carries it out now.
@@ -148,10 +149,10 @@ func (p *program) replayStored(c *cli.Context, client *api.Client, req api.Repla
 	case !st.Serving && c.Bool("now"):
 		return p.replayHere(c, r.ID)
 	case !st.Serving:
-		p.say("replay %d is stored; it runs when `inbox serve` does", r.ID)
+		p.Say("replay %d is stored; it runs when `inbox serve` does", r.ID)
 		return p.replayEnd(client, &r)
 	case c.Bool("detach"):
-		p.say("replay %d runs; `inbox replay --attach %d` looks on", r.ID, r.ID)
+		p.Say("replay %d runs; `inbox replay --attach %d` looks on", r.ID, r.ID)
 		return p.replayEnd(client, &r)
 	}
 	return p.attach(client, &r)
@@ -159,42 +160,42 @@ func (p *program) replayStored(c *cli.Context, client *api.Client, req api.Repla
 
 // dryRun writes what would be replayed: the events with -o ids, else the replay that would be.
 func (p *program) dryRun(client *api.Client, req api.ReplayRequest, would api.Replay) error {
-	if p.format != "ids" || req.Only != inbox.OnlyAll {
-		if p.format == "ids" {
+	if p.Format != "ids" || req.Only != inbox.OnlyAll {
+		if p.Format == "ids" {
 			return usage("--dry-run -o ids goes with --only all: which events the plugins failed is decided as the replay goes")
 		}
-		return p.replayRows().all([]api.Replay{would})
+		return p.replayRows().All([]api.Replay{would})
 	}
-	return client.Events(p.ctx, req.Filter, req.IDs, func(e api.Event) error { return p.print("%s\n", e.ID) })
+	return client.Events(p.ctx, req.Filter, req.IDs, func(e api.Event) error { return p.Print("%s\n", e.ID) })
 }
 
 // attach looks on until a replay ends.
 func (p *program) attach(client *api.Client, r *api.Replay) error {
-	bar := p.newProgress()
-	defer bar.end()
+	bar := p.NewProgress()
+	defer bar.End()
 	var last int64
 	var why string
-	moved := p.now()
+	moved := p.Now()
 	for r.State == inbox.JobRunning {
 		done, total, remark := replayProgress(r)
-		if now := p.now(); done != last {
+		if now := p.Now(); done != last {
 			last, moved, why = done, now, ""
 		} else if now.Sub(moved) > 2*time.Second {
 			why, moved = " · "+p.holdsUp(client, r), now.Add(-time.Second) // and look again in a second
 		}
-		bar.show(done, total, strings.TrimPrefix(remark+why, " · "))
+		bar.Show(done, total, strings.TrimPrefix(remark+why, " · "))
 		err := pause(p.ctx, 200*time.Millisecond)
 		var next api.Replay
 		if err == nil {
 			next, err = client.Replay(p.ctx, r.ID)
 		}
 		if err != nil {
-			bar.end()
+			bar.End()
 			return p.goesOn(r.ID, err)
 		}
 		r = &next
 	}
-	bar.end()
+	bar.End()
 	return p.replayEnd(client, r)
 }
 
@@ -222,7 +223,7 @@ func (p *program) holdsUp(client *api.Client, r *api.Replay) string {
 // goesOn says, when an interrupt ended the looking on, that it did not end the replay.
 func (p *program) goesOn(id int64, err error) error {
 	if p.ctx.Err() != nil {
-		p.say("replay %d goes on; `inbox replay --attach %d` looks on, --cancel %d ends it", id, id, id)
+		p.Say("replay %d goes on; `inbox replay --attach %d` looks on, --cancel %d ends it", id, id, id)
 	}
 	return err
 }
@@ -251,24 +252,24 @@ func (p *program) replayEnd(client *api.Client, r *api.Replay) error {
 		dead += part.Dead
 		waiting += part.Waiting
 	}
-	if p.format == "ids" {
+	if p.Format == "ids" {
 		out := p.letterList()
-		if err := client.EachDead(p.ctx, api.DeadQuery{Resolved: true, Replay: r.ID}, out.add); err != nil {
+		if err := client.EachDead(p.ctx, api.DeadQuery{Resolved: true, Replay: r.ID}, out.Add); err != nil {
 			return err
 		}
-		if err := out.end(); err != nil {
+		if err := out.End(); err != nil {
 			return err
 		}
-	} else if err := p.replayRows().all([]api.Replay{*r}); err != nil {
+	} else if err := p.replayRows().All([]api.Replay{*r}); err != nil {
 		return err
 	}
 	switch {
 	case r.State != inbox.JobDone:
 		return nil
 	case dead > 0:
-		return some("%s in replay %d", plural(dead, "run died", "runs died"), r.ID)
+		return console.Incomplete("%s in replay %d", console.Plural(dead, "run died", "runs died"), r.ID)
 	case waiting > 0:
-		return some("%s behind parked lanes; `inbox dead list` shows them", plural(waiting, "run waits", "runs wait"))
+		return console.Incomplete("%s behind parked lanes; `inbox dead list` shows them", console.Plural(waiting, "run waits", "runs wait"))
 	}
 	return nil
 }
@@ -278,10 +279,10 @@ func (p *program) replayList(client *api.Client) error {
 	if err != nil {
 		return err
 	}
-	return p.replayRows().all(replays)
+	return p.replayRows().All(replays)
 }
 
-func (p *program) replayRows() *lister[api.Replay] {
+func (p *program) replayRows() *console.List[api.Replay] {
 	sum := func(get func(api.ReplayPart) int64) func(api.Replay) string {
 		return func(r api.Replay) string {
 			if r.DryRun && len(r.Parts) == 0 && r.Matched > 0 {
@@ -294,21 +295,21 @@ func (p *program) replayRows() *lister[api.Replay] {
 			return fmt.Sprint(n)
 		}
 	}
-	return list(p, func(r api.Replay) string { return fmt.Sprint(r.ID) },
-		column[api.Replay]{"REPLAY", func(r api.Replay) string {
+	return console.NewList(&p.Console, func(r api.Replay) string { return fmt.Sprint(r.ID) },
+		console.Col("REPLAY", func(r api.Replay) string {
 			if r.ID == 0 {
 				return "dry run"
 			}
 			return fmt.Sprint(r.ID)
-		}},
-		column[api.Replay]{"STATE", func(r api.Replay) string { return orDash(string(r.State)) }},
-		column[api.Replay]{"MATCHED", func(r api.Replay) string { return fmt.Sprint(r.Matched) }},
-		column[api.Replay]{"PLUGINS", func(r api.Replay) string { return strings.Join(r.Plugins, ",") }},
-		column[api.Replay]{"OK", sum(func(x api.ReplayPart) int64 { return x.OK })},
-		column[api.Replay]{"DEAD", sum(func(x api.ReplayPart) int64 { return x.Dead })},
-		column[api.Replay]{"LEFT OUT", sum(func(x api.ReplayPart) int64 { return x.Pending + x.Filtered })},
-		column[api.Replay]{"REVIVED", sum(func(x api.ReplayPart) int64 { return x.Revived })},
-		column[api.Replay]{"WAITING", sum(func(x api.ReplayPart) int64 { return x.Waiting })},
-		column[api.Replay]{"CREATED", func(r api.Replay) string { return p.stamp(r.CreatedAt) }},
+		}),
+		console.Col("STATE", func(r api.Replay) string { return console.OrDash(string(r.State)) }),
+		console.Col("MATCHED", func(r api.Replay) string { return fmt.Sprint(r.Matched) }),
+		console.Col("PLUGINS", func(r api.Replay) string { return strings.Join(r.Plugins, ",") }),
+		console.Col("OK", sum(func(x api.ReplayPart) int64 { return x.OK })),
+		console.Col("DEAD", sum(func(x api.ReplayPart) int64 { return x.Dead })),
+		console.Col("LEFT OUT", sum(func(x api.ReplayPart) int64 { return x.Pending + x.Filtered })),
+		console.Col("REVIVED", sum(func(x api.ReplayPart) int64 { return x.Revived })),
+		console.Col("WAITING", sum(func(x api.ReplayPart) int64 { return x.Waiting })),
+		console.Col("CREATED", func(r api.Replay) string { return p.Stamp(r.CreatedAt) }),
 	)
 }

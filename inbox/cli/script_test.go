@@ -45,6 +45,12 @@ func TestScripts(t *testing.T) {
 			}
 			return os.MkdirAll(filepath.Join(e.WorkDir, "inbox-data", "plugins"), 0o700)
 		},
+		Condition: func(cond string) (bool, error) { // [long] holds where inboxtest.Long does not skip
+			if cond != "long" {
+				return false, fmt.Errorf("there is no condition %q", cond)
+			}
+			return os.Getenv("INBOX_LONG") != "", nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "eventually": eventually, "save": save, "get": get, "post": post, "appears": appears, "damage": damage, "exits": exits},
 	})
 }

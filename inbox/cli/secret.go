@@ -12,6 +12,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
 )
 
@@ -60,19 +61,19 @@ func (p *program) checkSignature(c *cli.Context) error {
 		only := *s
 		only.Sources = []config.Source{*src}
 		if err := only.CheckSecrets(); err != nil {
-			return &exit{code: exitSome, err: err}
+			return &console.ExitError{Code: console.ExitIncomplete, Err: err}
 		}
 	}
 	why := src.Door().Explain(body, c.String("signature"))
-	if p.format == "json" {
-		err = p.document(map[string]any{"source": src.Name, "passes": why == "", "explained": why})
+	if p.Format == "json" {
+		err = p.Document(map[string]any{"source": src.Name, "passes": why == "", "explained": why})
 	} else if why == "" {
-		err = p.print("the signature passes in source %s\n", src.Name)
+		err = p.Print("the signature passes in source %s\n", src.Name)
 	} else {
-		err = p.print("%s\n", why)
+		err = p.Print("%s\n", why)
 	}
 	if err == nil && why != "" {
-		return some("the signature does not pass in source %s", src.Name)
+		return console.Incomplete("the signature does not pass in source %s", src.Name)
 	}
 	return err
 }
@@ -97,7 +98,7 @@ func (p *program) readInput(path string) ([]byte, error) {
 	var body []byte
 	var err error
 	if path == "-" {
-		body, err = io.ReadAll(p.in)
+		body, err = io.ReadAll(p.In)
 	} else {
 		body, err = os.ReadFile(path)
 	}
@@ -125,7 +126,7 @@ func (p *program) secretRecheck(c *cli.Context) error {
 		would.DryRun = false
 		return p.rechecked(&would)
 	}
-	if err := p.ask(c, "Let in %s that pass now? Plugins will get them.", plural(would.Admitted, "request", "requests")); err != nil {
+	if err := p.Ask(c.Bool("yes"), "Let in %s that pass now? Plugins will get them.", console.Plural(would.Admitted, "request", "requests")); err != nil {
 		return err
 	}
 	req.DryRun = false
@@ -139,16 +140,16 @@ func (p *program) secretRecheck(c *cli.Context) error {
 // nothingPasses says why a recheck lets nothing in.
 func (p *program) nothingPasses(r *api.Rechecked) {
 	if r.Checked == 0 {
-		p.say("the quarantine is empty")
+		p.Say("the quarantine is empty")
 		return
 	}
-	p.say("nothing in the quarantine passes with the server's secrets; `inbox secret check` says why")
+	p.Say("nothing in the quarantine passes with the server's secrets; `inbox secret check` says why")
 }
 
 func (p *program) rechecked(r *api.Rechecked) error {
 	var err error
-	if p.format == "json" {
-		err = p.document(r)
+	if p.Format == "json" {
+		err = p.Document(r)
 	} else {
 		admitted := "admitted"
 		if r.DryRun {
@@ -158,13 +159,13 @@ func (p *program) rechecked(r *api.Rechecked) error {
 		for _, why := range slices.Sorted(maps.Keys(r.Kept)) {
 			pairs = append(pairs, "kept: "+why, fmt.Sprint(r.Kept[why]))
 		}
-		err = p.pairs(pairs...)
+		err = p.Pairs(pairs...)
 	}
 	if err != nil || len(r.Failed) == 0 {
 		return err
 	}
 	for _, f := range r.Failed {
-		p.say("request %s: %s", f.ID, f.Error)
+		p.Say("request %s: %s", f.ID, f.Error)
 	}
-	return some("%s could not be let in", plural(len(r.Failed), "request", "requests"))
+	return console.Incomplete("%s could not be let in", console.Plural(len(r.Failed), "request", "requests"))
 }

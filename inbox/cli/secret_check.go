@@ -9,6 +9,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
 	"inbox/inbox/store"
 )
@@ -30,8 +31,8 @@ func (p *program) secretCheck(c *cli.Context) error {
 	}
 	client, err := p.client(c)
 	if shell != nil && inbox.KindOf(err) == inbox.NotFound {
-		p.say("there is no store yet, so nothing was refused")
-		return p.refusedRows().end()
+		p.Say("there is no store yet, so nothing was refused")
+		return p.refusedRows().End()
 	}
 	if err != nil {
 		return err
@@ -60,10 +61,10 @@ func (p *program) howMany(c *cli.Context, client *api.Client, shown int) error {
 		total = max(shown, len(all))
 	}
 	if total > shown {
-		p.say("the newest %d of %d are explained; --last %d explains all", shown, total, total)
+		p.Say("the newest %d of %d are explained; --last %d explains all", shown, total, total)
 	}
 	if total > 0 {
-		return some("%s in the quarantine", plural(total, "refused request is", "refused requests are"))
+		return console.Incomplete("%s in the quarantine", console.Plural(total, "refused request is", "refused requests are"))
 	}
 	return nil
 }
@@ -89,9 +90,9 @@ func (p *program) checkPlaces(c *cli.Context) (s *config.Settings, running bool,
 	err = asked.CheckSecrets()
 	switch {
 	case err != nil && !running:
-		return nil, false, &exit{code: exitSome, err: err}
+		return nil, false, &console.ExitError{Code: console.ExitIncomplete, Err: err}
 	case err != nil:
-		p.say("in this shell %s; the server that runs has its own secrets", err)
+		p.Say("in this shell %s; the server that runs has its own secrets", err)
 	}
 	return s, running, nil
 }
@@ -100,11 +101,11 @@ func (p *program) sayPlaces(src *config.Source) {
 	for _, place := range src.Secrets.Places() {
 		switch {
 		case place.Err != nil:
-			p.say("source %s: secret %s is missing: %s: %s", src.Name, place.Name, place.From, place.Err)
+			p.Say("source %s: secret %s is missing: %s: %s", src.Name, place.Name, place.From, place.Err)
 		case place.Note != "":
-			p.say("source %s: secret %s is set (%s), but %s", src.Name, place.Name, place.From, place.Note)
+			p.Say("source %s: secret %s is set (%s), but %s", src.Name, place.Name, place.From, place.Note)
 		default:
-			p.say("source %s: secret %s is set (%s)", src.Name, place.Name, place.From)
+			p.Say("source %s: secret %s is set (%s)", src.Name, place.Name, place.From)
 		}
 	}
 }
@@ -134,7 +135,7 @@ func (p *program) lookHere(shell *config.Settings, refused []api.Refused) {
 		r.Explained, serverOnly = text, serverOnly || other
 	}
 	if serverOnly {
-		p.say("some pass with the server's secret and not with your shell's, which is another")
+		p.Say("some pass with the server's secret and not with your shell's, which is another")
 	}
 }
 
@@ -153,7 +154,7 @@ func explainedHere(server, here string) (text string, serverOnly bool) {
 
 // printRefused writes refused requests. On a terminal the explanations, which are long and repeat, stand under the rows.
 func (p *program) printRefused(refused []api.Refused) error {
-	if err := p.refusedRows().all(refused); err != nil || p.format != "table" || !p.outTerminal {
+	if err := p.refusedRows().All(refused); err != nil || p.Format != "table" || !p.OutTerminal {
 		return err
 	}
 	var order []string
@@ -165,23 +166,23 @@ func (p *program) printRefused(refused []api.Refused) error {
 		}
 	}
 	for _, text := range order {
-		if err := p.print("\n%s", p.hanging("", fmt.Sprintf("%d %s", count[text], text))); err != nil {
+		if err := p.Print("\n%s", p.Hanging("", fmt.Sprintf("%d %s", count[text], text))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *program) refusedRows() *lister[api.Refused] {
-	columns := []column[api.Refused]{
-		{"LAST", func(r api.Refused) string { return p.stamp(r.LastAt) }},
-		{"SOURCE", func(r api.Refused) string { return r.Source }},
-		{"FROM", func(r api.Refused) string { return r.Address }},
-		{"COUNT", func(r api.Refused) string { return fmt.Sprint(r.Count) }},
-		{"WHY", func(r api.Refused) string { return r.Why }},
+func (p *program) refusedRows() *console.List[api.Refused] {
+	columns := []console.Column[api.Refused]{
+		console.Col("LAST", func(r api.Refused) string { return p.Stamp(r.LastAt) }),
+		console.Col("SOURCE", func(r api.Refused) string { return r.Source }),
+		console.Col("FROM", func(r api.Refused) string { return r.Address }),
+		console.Col("COUNT", func(r api.Refused) string { return fmt.Sprint(r.Count) }),
+		console.Col("WHY", func(r api.Refused) string { return r.Why }),
 	}
-	if !p.outTerminal {
-		columns = append(columns, column[api.Refused]{"EXPLAINED", func(r api.Refused) string { return orDash(r.Explained) }})
+	if !p.OutTerminal {
+		columns = append(columns, console.Col("EXPLAINED", func(r api.Refused) string { return console.OrDash(r.Explained) }))
 	}
-	return list(p, func(r api.Refused) string { return fmt.Sprint(r.ID) }, columns...)
+	return console.NewList(&p.Console, func(r api.Refused) string { return fmt.Sprint(r.ID) }, columns...)
 }

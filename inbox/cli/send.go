@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
 	"inbox/inbox/qoreid"
 	"inbox/inbox/store"
@@ -66,33 +67,33 @@ type sent struct {
 
 func (p *program) send(c *cli.Context) error {
 	if c.Bool("list") {
-		return list(p, qoreid.Kind.String, column[qoreid.Kind]{"EVENT/TYPE", qoreid.Kind.String}).all(qoreid.Kinds())
+		return console.NewList(&p.Console, qoreid.Kind.String, console.Col("EVENT/TYPE", qoreid.Kind.String)).All(qoreid.Kinds())
 	}
 	s, err := p.sending(c)
 	if err != nil {
 		return err
 	}
-	out := list(p, func(x sent) string { return x.ID },
-		column[sent]{"ID", func(x sent) string { return orDash(x.ID) }},
-		column[sent]{"SEQ", func(x sent) string { return fmt.Sprint(x.Seq) }},
-		column[sent]{"STATUS", func(x sent) string { return x.Status }},
-		column[sent]{"CODE", func(x sent) string { return fmt.Sprint(x.Code) }},
-		column[sent]{"EVENT", func(x sent) string { return x.Event }},
+	out := console.NewList(&p.Console, func(x sent) string { return x.ID },
+		console.Col("ID", func(x sent) string { return console.OrDash(x.ID) }),
+		console.Col("SEQ", func(x sent) string { return fmt.Sprint(x.Seq) }),
+		console.Col("STATUS", func(x sent) string { return x.Status }),
+		console.Col("CODE", func(x sent) string { return fmt.Sprint(x.Code) }),
+		console.Col("EVENT", func(x sent) string { return x.Event }),
 	)
 	refused, err := p.sendAll(s, c.Int("count"), out)
-	if err == nil || out.n > 0 { // what was sent before it failed is shown, and its list is closed
-		if eerr := out.end(); err == nil {
+	if err == nil || out.Len() > 0 { // what was sent before it failed is shown, and its list is closed
+		if eerr := out.End(); err == nil {
 			err = eerr
 		}
 	}
 	if err == nil && refused > 0 {
-		err = some("%s not taken", plural(refused, "event was", "events were"))
+		err = console.Incomplete("%s not taken", console.Plural(refused, "event was", "events were"))
 	}
 	return err
 }
 
 // sendAll sends everything so many times and returns how many events were not taken.
-func (p *program) sendAll(s *sending, count int, out *lister[sent]) (refused int, err error) {
+func (p *program) sendAll(s *sending, count int, out *console.List[sent]) (refused int, err error) {
 	var bodies [][]byte
 	for i := range count {
 		if i == 0 || !s.same {
@@ -107,12 +108,12 @@ func (p *program) sendAll(s *sending, count int, out *lister[sent]) (refused int
 			}
 			if !one.taken() {
 				refused++
-				p.say("%s answered %d: %s", s.url, one.Code, shortened(one.Error))
+				p.Say("%s answered %d: %s", s.url, one.Code, console.Shorten(one.Error))
 			}
-			if p.format == "ids" && one.ID == "" {
+			if p.Format == "ids" && one.ID == "" {
 				continue
 			}
-			if err := out.add(one); err != nil {
+			if err := out.Add(one); err != nil {
 				return refused, err
 			}
 		}
@@ -209,11 +210,11 @@ func (p *program) guardLive(c *cli.Context, s *sending) error {
 		return usage("%q is not a URL: %w", s.url, err)
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
-		p.say("source %s is live: plugins take what is sent for real", s.source.Name)
+		p.Say("source %s is live: plugins take what is sent for real", s.source.Name)
 		return nil
 	}
 	err = inbox.Errorf(inbox.Invalid, "", "source %s at %s is live, and this event is made up", s.source.Name, u.Host).WithHint("say --live if it shall be sent all the same")
-	return &exit{code: exitDeclined, err: err}
+	return &console.ExitError{Code: console.ExitDeclined, Err: err}
 }
 
 // dataFlag reads a body: from a file, from standard input, or as it stands.

@@ -14,6 +14,7 @@ import (
 	"github.com/lmittmann/tint"
 	"github.com/urfave/cli/v2"
 
+	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
 	"inbox/inbox/serve"
 )
@@ -63,16 +64,16 @@ func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 	for _, n := range append(slices.Clone(s.Notes), s.SecretNotes()...) {
 		log.Warn(n)
 	}
-	if p.zoneNote != "" {
-		log.Warn(p.zoneNote)
+	if p.ZoneNote != "" {
+		log.Warn(p.ZoneNote)
 	}
-	ctx, stop := untilSignal(p.ctx, func() { os.Exit(exitInterrupted) })
+	ctx, stop := untilSignal(p.ctx, func() { os.Exit(console.ExitInterrupted) })
 	defer stop()
 	ctx, hungUp := context.WithCancel(ctx)
 	defer hungUp()
 	defer hangUps(p.hungUp(log, hungUp))()
 	return serve.Run(ctx, s, serve.Options{
-		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Dev: c.Bool("dev"), Stdout: p.out.to, Log: log,
+		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Dev: c.Bool("dev"), Stdout: p.Out.To, Log: log,
 		Version: version(), Command: command(os.Args[0]), LimitHeap: p.limitHeap, Harm: harm,
 	})
 }
@@ -80,7 +81,7 @@ func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 // limitHeap has Go's collector work harder before the heap exceeds what it need not, rather than let garbage double it. An
 // operator's own limit stands.
 func (p *program) limitHeap(bytes int64) {
-	if p.getenv("GOMEMLIMIT") == "" {
+	if p.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(bytes)
 	}
 }
@@ -142,7 +143,7 @@ func hangUps(then func()) (end func()) {
 // hungUp is what a server does at SIGHUP. On a terminal the signal says that the terminal was closed: the server stops
 // cleanly. Elsewhere it is a supervisor's "reload" or the rotation of a log, for which there is nothing to do.
 func (p *program) hungUp(log *slog.Logger, stop func()) func() {
-	if p.inTerminal || p.errTerminal {
+	if p.InTerminal || p.ErrTerminal {
 		return stop
 	}
 	return func() {
@@ -153,10 +154,10 @@ func (p *program) hungUp(log *slog.Logger, stop func()) func() {
 // serverLog is the logger of a server: what becomes of its reader does not become of the server.
 func (p *program) serverLog(s *config.Settings, demo bool) *slog.Logger {
 	direct := p.logger(s, demo)
-	p.logs = newLogWriter(p.err, func(lost int64) {
+	p.logs = console.NewLogWriter(p.Err, func(lost int64) {
 		direct.Warn("log lines were lost: their reader was gone or too slow", "lines", lost)
 	})
-	p.err = p.logs
+	p.Err = p.logs
 	return p.logger(s, demo)
 }
 
@@ -166,11 +167,11 @@ func (p *program) logger(s *config.Settings, demo bool) *slog.Logger {
 	if demo {
 		s.LogFormat, s.LogLevel = "text", max(s.LogLevel, slog.LevelError)
 	}
-	text := s.LogFormat == "text" || s.LogFormat == "auto" && p.errTerminal
+	text := s.LogFormat == "text" || s.LogFormat == "auto" && p.ErrTerminal
 	if text {
-		return slog.New(printableLog{tint.NewTextHandler(p.err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()})})
+		return slog.New(console.SafeLog(tint.NewTextHandler(p.Err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()})))
 	}
-	return slog.New(slog.NewJSONHandler(printableJSON{p.err}, &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: spans}))
+	return slog.New(slog.NewJSONHandler(console.SafeJSON(p.Err), &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: spans}))
 }
 
 // spans gives durations the unit they have in the API, duration_ms; slog would write nanoseconds without saying so.
@@ -183,5 +184,5 @@ func spans(_ []string, a slog.Attr) slog.Attr {
 
 // colourful reports whether standard error takes colours (https://no-color.org).
 func (p *program) colourful() bool {
-	return p.errTerminal && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
+	return p.ErrTerminal && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http/httptest"
 	"regexp"
 	"slices"
@@ -56,7 +54,7 @@ func TestWhatIsWrittenForProgramsHasOneShape(t *testing.T) {
 	defer front.Close()
 	run := func(call []string, format string) string {
 		p, out, _ := talker("")
-		p.getenv = func(name string) string {
+		p.Getenv = func(name string) string {
 			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
 		}
 		p.run(t.Context(), append(slices.Clone(call), "-o", format))
@@ -113,11 +111,8 @@ func TestACompletionNeverFailsAndOnlyCompletes(t *testing.T) {
 	names((&program{}).app().Commands)
 	rapid.Check(t, func(t *rapid.T) {
 		line := rapid.SliceOfN(rapid.SampledFrom(words), 0, 5).Draw(t, "line")
-		out, errs := &bytes.Buffer{}, &bytes.Buffer{}
-		p := &program{
-			in: strings.NewReader(""), out: &output{to: out}, err: errs, now: time.Now, zone: time.UTC,
-			getenv: func(name string) string { return map[string]string{"INBOX_DATA": "/dev/null/nowhere"}[name] },
-		}
+		p, out, errs := talker("")
+		p.Getenv = func(name string) string { return map[string]string{"INBOX_DATA": "/dev/null/nowhere"}[name] }
 		if code := p.run(t.Context(), append([]string{"__complete", "--"}, line...)); code != 0 || errs.Len() > 0 {
 			t.Fatalf("%q exits with %d: %s", line, code, errs)
 		}
@@ -133,34 +128,14 @@ func TestACompletionNeverFailsAndOnlyCompletes(t *testing.T) {
 	})
 }
 
-// TestWhatCouldNotBeDoneStandsInTheJSONList looks at commands of which one part failed: a program that reads their output
-// finds there which, and why.
-func TestWhatCouldNotBeDoneStandsInTheJSONList(t *testing.T) {
-	for _, format := range []string{"json", "jsonl"} {
-		p, out, errs := talker("")
-		p.format = format
-		l := rows(p)
-		if err := errors.Join(l.add(row{"a", 1}), l.fail(notDone{"b", "it is not there"}, "b: it is not there"), l.end()); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(out.String(), `{"name":"b","error":"it is not there"}`) || errs.Len() > 0 || format == "json" && !json.Valid(out.Bytes()) {
-			t.Errorf("%s: %s%s", format, out, errs)
-		}
-	}
-	p, out, errs := talker("")
-	l := rows(p)
-	if err := errors.Join(l.fail(notDone{}, "b: it is not there"), l.end()); err != nil || !strings.Contains(errs.String(), "b: it is not there") {
-		t.Errorf("as a table: %v %s%s", err, out, errs)
-	}
-}
-
 func TestNoIdsOnStandardInputAreAnEmptyList(t *testing.T) {
+	t.Parallel()
 	for _, call := range [][]string{
 		{"event", "list", "-"}, {"event", "list", "--outcome", "dead", "-"}, {"dead", "list", "-"}, {"dead", "retry", "-"}, {"dead", "discard", "-", "-y"},
 		{"replay", "-"}, {"replay", "--dry-run", "-"},
 	} {
 		p, out, errs, _, _ := remote(t, 1)
-		p.in = strings.NewReader("\n \n")
+		p.In = strings.NewReader("\n \n")
 		if code := p.run(t.Context(), append(call, "-o", "json")); code != 0 || out.String() != "[]\n" || errs.Len() > 0 {
 			t.Errorf("inbox %s: %d %q %s", strings.Join(call, " "), code, out, errs)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 )
 
 func (p *program) statusCommand() *cli.Command {
@@ -27,13 +28,13 @@ func (p *program) status(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.format == "json" {
-		err = p.document(st)
+	if p.Format == "json" {
+		err = p.Document(st)
 	} else {
 		err = p.printStatus(&st)
 	}
 	if err == nil && c.Bool("check") && len(st.Reasons) > 0 {
-		return some("%s to be looked at", plural(len(st.Reasons), "thing wants", "things want"))
+		return console.Incomplete("%s to be looked at", console.Plural(len(st.Reasons), "thing wants", "things want"))
 	}
 	return err
 }
@@ -57,9 +58,9 @@ func (p *program) printStatus(st *api.Status) error {
 		if r.Hint != "" {
 			line += " (" + r.Hint + ")"
 		}
-		text += p.hanging("  ! ", line)
+		text += p.Hanging("  ! ", line)
 	}
-	return p.print("%s", text)
+	return p.Print("%s", text)
 }
 
 func (p *program) printFigures(st *api.Status) error {
@@ -67,9 +68,9 @@ func (p *program) printFigures(st *api.Status) error {
 	if !st.Serving {
 		server = "does not run"
 	}
-	return p.pairs(
-		"server", server, "version", st.Version, "events", fmt.Sprintf("%d, the last at %s", st.Events, p.stamp(st.LastAt)),
-		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, WAL %s, %s free", bytesText(st.FileBytes), bytesText(st.WALBytes), bytesText(int64(st.FreeBytes))),
+	return p.Pairs(
+		"server", server, "version", st.Version, "events", fmt.Sprintf("%d, the last at %s", st.Events, p.Stamp(st.LastAt)),
+		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, WAL %s, %s free", console.Bytes(st.FileBytes), console.Bytes(st.WALBytes), console.Bytes(int64(st.FreeBytes))),
 		"quarantine", quarantineText(&st.Quarantine), "dropped of it", droppedText(&st.Quarantine), "expires", p.expiryText(&st.Quarantine),
 		"refused since yesterday", refusedText(st.Refused),
 	)
@@ -92,12 +93,12 @@ func refusedText(refused []api.Refusal) string {
 }
 
 // section writes a list under an empty line, if there is anything in it.
-func section[T any](p *program, l *lister[T], items []T) error {
+func section[T any](p *program, l *console.List[T], items []T) error {
 	if len(items) == 0 {
 		return nil
 	}
-	if err := p.print("\n"); err != nil {
+	if err := p.Print("\n"); err != nil {
 		return err
 	}
-	return l.all(items)
+	return l.All(items)
 }

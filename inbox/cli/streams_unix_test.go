@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -171,7 +172,7 @@ func TestEveryCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
 	defer full.Close()
 	calls := [][]string{{"--help"}, {"help"}, {"help", "event"}, {"version"}, {"version", "-o", "json"}, {"--version"}, {"config", "example"}, {"completion", "bash"}, {"send", "--list"},
 		{"send", "--list", "-o", "json"}, {"send", "--list", "-o", "ids"}, {"event", "--help"}}
-	for _, path := range leafPaths((&program{out: &output{}}).app().Commands) {
+	for _, path := range leafPaths((&program{}).app().Commands) {
 		calls = append(calls, append(path, "--help"))
 	}
 	if len(calls) < 40 {
@@ -179,8 +180,8 @@ func TestEveryCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
 	}
 	for _, call := range calls {
 		p, _, errs := talker("")
-		p.out = &output{to: full}
-		if code := p.run(t.Context(), call); code != exitFailed || !strings.Contains(errs.String(), "no space left on device") {
+		p.Out = &console.Output{To: full}
+		if code := p.run(t.Context(), call); code != console.ExitFailed || !strings.Contains(errs.String(), "no space left on device") {
 			t.Errorf("inbox %s exits with %d and says %q", strings.Join(call, " "), code, errs)
 		}
 	}
@@ -188,6 +189,7 @@ func TestEveryCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
 
 // TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten runs each in each of its formats.
 func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip("there is no /dev/full here")
@@ -199,8 +201,8 @@ func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testi
 	defer front.Close()
 	run := func(to io.Writer, call []string) (code int, said string) {
 		p, _, errs := talker("")
-		p.out = &output{to: to}
-		p.getenv = func(name string) string {
+		p.Out = &console.Output{To: to}
+		p.Getenv = func(name string) string {
 			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
 		}
 		code = p.run(t.Context(), call)
@@ -211,11 +213,11 @@ func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testi
 		for _, format := range []string{"table", "json", "jsonl", "ids"} {
 			call := append(slices.Clone(call), "-o", format)
 			var whole bytes.Buffer
-			if code, _ := run(&whole, call); code == exitUsage || whole.Len() == 0 {
+			if code, _ := run(&whole, call); code == console.ExitUsage || whole.Len() == 0 {
 				continue // it has no such format, or nothing to write
 			}
 			failed++
-			if code, said := run(full, call); code != exitFailed || !strings.Contains(said, "no space left on device") {
+			if code, said := run(full, call); code != console.ExitFailed || !strings.Contains(said, "no space left on device") {
 				t.Errorf("inbox %s exits with %d: %s", strings.Join(call, " "), code, said)
 			}
 		}
@@ -258,9 +260,9 @@ func TestUnderNohupSIGHUPStaysIgnored(t *testing.T) {
 	s.stops(syscall.SIGTERM)
 }
 
-func TestAServerWhoseTerminalIsClosedStopsCleanly(t *testing.T) {
+func TestAServerStopsCleanlyWhenItReceivesSIGHUPOnATerminal(t *testing.T) {
 	p, _, _ := talker("")
-	p.inTerminal = true
+	p.InTerminal = true
 	stopped := 0
 	p.hungUp(nil, func() { stopped++ })()
 	if stopped != 1 {

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox"
+	"inbox/inbox/cli/console"
 	"inbox/inbox/torture"
 )
 
@@ -31,7 +32,7 @@ func (p *program) tortureCommand() *cli.Command {
 func (p *program) torture(c *cli.Context) error {
 	o := torture.Options{
 		Seed: c.Uint64("seed"), Rounds: c.Int("rounds"), For: c.Duration("for"), Dir: c.String("dir"), Only: c.StringSlice("only"), Stored: c.Int("stored"),
-		Say: p.say,
+		Say: p.Say,
 	}
 	if !c.IsSet("seed") {
 		o.Seed = uint64(time.Now().UnixNano()) % 1_000_000
@@ -54,22 +55,22 @@ func (p *program) torture(c *cli.Context) error {
 // then the failure or interruption of the run, then what went wrong with the output.
 func (p *program) tortured(report *torture.Report, err error) error {
 	var write error
-	if p.format == "json" {
-		write = p.document(report)
+	if p.Format == "json" {
+		write = p.Document(report)
 	} else {
-		write = report.Table(p.out)
+		write = report.Table(p.Out)
 	}
 	if len(report.Broken) == 0 {
 		return errors.Join(err, write)
 	}
 	for _, text := range report.Broken {
-		p.say("%s", text)
+		p.Say("%s", text)
 	}
 	if err != nil {
-		p.say("the run did not end: %v", err)
+		p.Say("the run did not end: %v", err)
 	}
-	return &exit{code: exitSome, err: inbox.Errorf(inbox.Internal, "", "%s, with --seed %d; the store is kept in %s",
-		plural(len(report.Broken), "law was broken", "laws were broken"), report.Seed, report.Kept)}
+	return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Internal, "", "%s, with --seed %d; the store is kept in %s",
+		console.Plural(len(report.Broken), "law was broken", "laws were broken"), report.Seed, report.Kept)}
 }
 
 // torturedCommand is `inbox serve` with harm between its rooms; see package torture.
@@ -77,7 +78,7 @@ func (p *program) torturedCommand() *cli.Command {
 	c := p.serveCommand()
 	c.Name, c.Hidden = "__tortured", true
 	c.Action = func(c *cli.Context) error {
-		harm, err := torture.Harmed(p.getenv)
+		harm, err := torture.Harmed(p.Getenv)
 		if err != nil {
 			return err
 		}

@@ -33,9 +33,9 @@ func versionOf(info *debug.BuildInfo) string {
 
 func (p *program) versionCommand() *cli.Command {
 	return p.leaf(spec{name: "version", usage: "print the version", formats: showFormats(), run: func(*cli.Context) error {
-		if p.format != "json" {
-			return p.print("inbox %s (%s %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		if p.Format != "json" {
+			return p.Print("inbox %s (%s %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		}
-		return p.document(map[string]string{"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+		return p.Document(map[string]string{"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
 	}})
 }

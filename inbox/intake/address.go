@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// address is the client's address: of the connection, or, when that is a trusted proxy, the last one in
-// X-Forwarded-For that is not. It is the zero address when the connection has none, as one over a Unix socket.
-func (d *door) address(r *http.Request) netip.Addr {
+// address returns the client's address: that of the connection, or, behind a trusted proxy, the last address in
+// X-Forwarded-For that is no trusted proxy. It is the zero address for a connection without one, as over a Unix socket.
+func (h *handler) address(r *http.Request) netip.Addr {
 	addr, ok := parseAddress(r.RemoteAddr)
-	if !ok || !d.trusted(addr) {
+	if !ok || !h.trusted(addr) {
 		return addr
 	}
 	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -20,20 +20,20 @@ func (d *door) address(r *http.Request) netip.Addr {
 		if !ok {
 			break
 		}
-		if addr = next; !d.trusted(addr) {
+		if addr = next; !h.trusted(addr) {
 			break
 		}
 	}
 	return addr
 }
 
-// HolderOf returns the address in whose name room and connections are counted: an IPv6 sender has a whole /64, so that its
+// HolderOf returns the address under which bytes and connections are counted. An IPv6 sender has a whole /64, so that its
 // addresses count as one (RFC 6177).
 func HolderOf(a netip.Addr) netip.Addr {
 	if a = a.Unmap().WithZone(""); !a.Is6() {
 		return a
 	}
-	prefix, _ := a.Prefix(64) // of an IPv6 address there is one
+	prefix, _ := a.Prefix(64) // an IPv6 address always has one
 	return prefix.Addr()
 }
 
@@ -46,14 +46,14 @@ func parseAddress(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), err == nil
 }
 
-func (d *door) trusted(a netip.Addr) bool { return d.opt.Trusts(a) }
+func (h *handler) trusted(a netip.Addr) bool { return h.opt.Trusts(a) }
 
-// Trusts reports whether an address is that of a proxy whose X-Forwarded-For is believed.
+// Trusts reports whether an address belongs to a proxy whose X-Forwarded-For is trusted.
 func (o *Options) Trusts(a netip.Addr) bool {
 	return slices.ContainsFunc(o.Proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// said is an address as it is kept and logged; empty when there is none.
+// said returns an address as it is stored and logged; empty for the zero address.
 func said(a netip.Addr) string {
 	if !a.IsValid() {
 		return ""

@@ -8,13 +8,13 @@ import (
 	"inbox/inbox"
 )
 
-// retryAfter is when a sender is asked to try again, in seconds.
+// retryAfter is the number of seconds after which a sender is asked to try again.
 const retryAfter = "5"
 
-// statusUnavailable is the status of what the store could not take.
+// statusUnavailable is the status of a request that the store could not store.
 const statusUnavailable = "unavailable"
 
-// answer is what a request is answered.
+// answer is the answer to a request.
 type answer struct {
 	code    int
 	status  string
@@ -30,8 +30,8 @@ func failure(code int, status, message string) answer {
 	return answer{code: code, status: status, message: message}
 }
 
-// untaken is the failure of a request whose body was not read to its end.
-func untaken(code int, status, message string) answer {
+// unreadFailure is the failure of a request whose body was not read to its end.
+func unreadFailure(code int, status, message string) answer {
 	a := failure(code, status, message)
 	a.unread = true
 	return a
@@ -60,7 +60,7 @@ func (a answer) text() []byte {
 	default:
 		v = map[string]map[string]string{"error": {"code": a.status, "message": a.message}}
 	}
-	text, _ := json.Marshal(v) // strings and numbers: nothing to go wrong
+	text, _ := json.Marshal(v) // strings and numbers cannot fail
 	return append(text, '\n')
 }
 
@@ -72,5 +72,5 @@ func (a answer) write(w http.ResponseWriter) {
 		h.Set("Retry-After", retryAfter)
 	}
 	w.WriteHeader(a.code)
-	_, _ = w.Write(text) // the sender may be gone; what is stored is stored
+	_, _ = w.Write(text) // the sender may have closed the connection; the event is stored all the same
 }

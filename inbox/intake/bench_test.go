@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// nowhere takes everything and keeps nothing.
+// nowhere accepts everything and stores nothing.
 type nowhere struct{}
 
 func (nowhere) Accept(context.Context, *inbox.Arrival) (inbox.Receipt, error) {
@@ -21,7 +21,7 @@ func (nowhere) Accept(context.Context, *inbox.Arrival) (inbox.Receipt, error) {
 func (nowhere) Refuse(context.Context, *inbox.Refused) error { return nil }
 func (nowhere) Ready(context.Context) error                  { return nil }
 
-// discard is a response nobody reads.
+// discard is a response that is thrown away.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }

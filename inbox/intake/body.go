@@ -9,63 +9,63 @@ import (
 	"time"
 )
 
-// body is one request's body, and the room it takes.
+// body is one request's body, and its part of the budget.
 type body struct {
 	bytes    []byte
-	room     *room
+	budget   *budget
 	from     netip.Addr // see HolderOf
 	timeout  time.Duration
 	deadline func(time.Time) error // of reading from the connection
 	marked   int                   // len(bytes) at mark
 
-	// guarded by room.mu
+	// guarded by budget.mu
 	of      *holder
 	held    int64
-	mark    time.Time // when its last piece was complete, or it waited for room
-	wants   int64     // bytes that it waits for, 0 when it does not wait for bytes
-	since   time.Time // when it began to wait for them
-	gaveWay bool
+	mark    time.Time // the time when its last piece was complete, or when it last waited for the budget
+	wants   int64     // bytes that it waits for; 0 when it waits for none
+	since   time.Time // the time when it began to wait for them
+	evicted bool
 }
 
-// newBody returns the body of a request, empty yet.
-func (d *door) newBody(w http.ResponseWriter, r *http.Request) *body {
+// newBody returns the empty body of a request, before it is read.
+func (h *handler) newBody(w http.ResponseWriter, r *http.Request) *body {
 	return &body{
-		room: d.room, from: HolderOf(d.address(r)), timeout: d.opt.ReadTimeout, deadline: http.NewResponseController(w).SetReadDeadline,
+		budget: h.budget, from: HolderOf(h.address(r)), timeout: h.opt.ReadTimeout, deadline: http.NewResponseController(w).SetReadDeadline,
 	}
 }
 
-// reserve takes room for n bytes more, and waits for it a while.
-func (b *body) reserve(n int64) bool { return b.await(func() bool { return b.room.take(b, n) }) }
+// reserve reserves n more bytes of the budget, and waits for them for a while.
+func (b *body) reserve(n int64) bool { return b.await(func() bool { return b.budget.reserve(b, n) }) }
 
-// await tries to get something of the room until it has it, has given way, or had to wait for too long.
+// await repeats get until it returns true, the body is evicted, or its time to wait is over.
 func (b *body) await(get func() bool) bool {
-	for end := time.Now().Add(min(roomPatience, b.timeout/2)); !get(); time.Sleep(roomStep) {
-		if !b.room.waits(b, end) {
+	for end := time.Now().Add(min(budgetPatience, b.timeout/2)); !get(); time.Sleep(budgetStep) {
+		if !b.budget.keepWaiting(b, end) {
 			return false
 		}
 	}
 	return true
 }
 
-// release gives all room back. The bytes must not be used any more.
-func (b *body) release() { b.room.release(b) }
+// release returns all bytes to the budget. They must not be used afterwards.
+func (b *body) release() { b.budget.release(b) }
 
-// grow makes place for size bytes in all.
+// grow reserves and allocates size bytes in total.
 func (b *body) grow(size int64) bool {
 	if !b.reserve(size) {
 		return false
 	}
 	old := int64(cap(b.bytes))
 	b.bytes = append(make([]byte, 0, size), b.bytes...)
-	b.room.give(b, old)
+	b.budget.giveBack(b, old)
 	return true
 }
 
-// errBusy says that there is no room for a body at the moment.
+// errBusy says that the budget has no bytes or slot for a body at the moment.
 var errBusy = errors.New("too many bodies in memory")
 
-// read reads a body of at most limit bytes. The errors are errBusy, errTooLarge, *http.MaxBytesError, and what comes
-// from the connection.
+// read reads a body of at most limit bytes. It returns errBusy, errTooLarge, *http.MaxBytesError, or an error of the
+// connection.
 func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	if r.ContentLength > limit {
 		return errTooLarge
@@ -73,12 +73,12 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	if r.ContentLength == 0 {
 		return nil
 	}
-	if !b.await(func() bool { return b.room.enter(b) }) {
+	if !b.await(func() bool { return b.budget.startReading(b) }) {
 		return errBusy
 	}
 	err := b.fill(http.MaxBytesReader(w, r.Body, limit), r.ContentLength, limit)
-	switch gaveWay := b.room.leave(b); {
-	case gaveWay:
+	switch evicted := b.budget.stopReading(b); {
+	case evicted:
 		return errBusy
 	case err != nil:
 		return err
@@ -87,11 +87,11 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	return nil
 }
 
-// fill reads a body of the announced length, or of any up to the limit when it is negative, and takes room as it grows. All
-// room of an announced large body is taken at once, when its beginning has come: many that grow in steps could take all room
-// together, and none would ever be whole.
+// fill reads a body of length bytes, or of up to limit bytes when length is negative, and reserves bytes as the body grows. For
+// an announced large body it reserves all bytes at once, after its beginning arrived. If many large bodies grew in steps,
+// together they could use up the budget before any of them is complete.
 func (b *body) fill(from io.Reader, length, limit int64) error {
-	most := limit + 1 // so that one byte too many is seen
+	most := limit + 1 // so that one byte too many is noticed
 	if length >= 0 {
 		most = length
 	}
@@ -108,7 +108,7 @@ func (b *body) fill(from io.Reader, length, limit int64) error {
 			case err != nil:
 				return err
 			}
-			b.room.moved(b)
+			b.budget.progressed(b)
 		}
 		if size == most {
 			return nil
@@ -116,7 +116,7 @@ func (b *body) fill(from io.Reader, length, limit int64) error {
 	}
 }
 
-// nextSize returns how much is made ready for a body after size bytes of it have come.
+// nextSize returns the number of bytes to allocate for a body after size bytes of it arrived.
 func nextSize(size, most, length int64) int64 {
 	if length >= 0 && 2*size > smallBody/2 {
 		return most
@@ -124,7 +124,8 @@ func nextSize(size, most, length int64) int64 {
 	return min(most, 2*size)
 }
 
-// nothing reports whether a body is empty, blank or an empty object: a probe, unless it has the signature of another body.
+// nothing reports whether a body is empty, blank or an empty object. Such a body is a probe, unless it has the signature of
+// another body.
 func nothing(body []byte) bool {
 	text := bytes.TrimSpace(body)
 	if len(text) < 2 {

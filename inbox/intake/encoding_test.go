@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/intake"
 )
 
-func TestAZippedBodyIsCheckedAsItCameAndStoredAsItWas(t *testing.T) {
+func TestAZippedBodyIsVerifiedAsReceivedAndStoredDecoded(t *testing.T) {
 	t.Parallel()
 	d := open(t, intake.Options{})
 	zip := zipped(t, body)
@@ -47,7 +47,7 @@ func encodingOf(headers []inbox.Header) string {
 	return ""
 }
 
-func TestASignedBodyThatDoesNotDecodeIsKeptAsItCame(t *testing.T) {
+func TestASignedBodyThatCannotBeDecodedIsStoredAsReceived(t *testing.T) {
 	t.Parallel()
 	d := open(t, intake.Options{})
 	zip := zipped(t, body)
@@ -70,7 +70,7 @@ func TestASignedBodyThatDoesNotDecodeIsKeptAsItCame(t *testing.T) {
 	}
 }
 
-func TestWhatIsTooLargeWhenDecodedIsRefusedForItsSize(t *testing.T) {
+func TestABodyThatIsTooLargeWhenDecodedIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ size, limit, code int }{{1000, 1000, 200}, {1001, 1000, 413}, {10 << 20, 1 << 20, 413}} {
 		s := source()
@@ -97,7 +97,7 @@ func TestASourceExplainsItself(t *testing.T) {
 	}
 }
 
-func TestTheSignatureIsKeptHoweverManyHeadersThereAre(t *testing.T) {
+func TestTheSignatureIsKeptAmongAnyNumberOfHeaders(t *testing.T) {
 	t.Parallel()
 	d := open(t, intake.Options{})
 	headers := append(signed(body), "Content-Type", "application/json", "Aa", strings.Repeat("v", 4<<10), "A-Long", strings.Repeat("w", 20<<10))

@@ -8,17 +8,17 @@ import (
 	"inbox/inbox"
 )
 
-// Bounds of what is kept of a request's headers.
+// Bounds of the headers that are kept of a request.
 const (
 	maxHeaders     = 100
 	maxHeaderBytes = 16 << 10 // names and values
 	maxSignature   = 4 << 10  // of one line of the signature's header: thirty signatures
 )
 
-// keptHeaders returns the headers within bounds: first what a body is checked and read by, then the others by name, all
-// in lower case. What exceeds the bounds is left out. Credentials are taken out: they are not QoreID's, and would
-// outlive the request. The signature is kept, so that it can be checked again, even where a source has it in a header
-// that otherwise holds credentials.
+// keptHeaders returns the headers that are kept, within the bounds: first those needed to verify and read the body, then the
+// others by name, all in lower case. Headers beyond the bounds are dropped. Credentials are removed: QoreID sends none, and
+// they would outlive the request. The signature is kept, so that it can be verified again, even when its header is one that
+// usually holds credentials.
 func keptHeaders(h http.Header, signature string) []inbox.Header {
 	signature = http.CanonicalHeaderKey(signature)
 	first := []string{signature, "Content-Encoding", "Content-Type"}
@@ -36,7 +36,7 @@ func keptHeaders(h http.Header, signature string) []inbox.Header {
 			if name != signature && secretHeader(name) {
 				v = "(removed)"
 			}
-			if name == signature { // cut rather than left out: a request with a signature must not look like one without
+			if name == signature { // cut rather than dropped: a request with a signature must not look like a request without one
 				v = v[:min(len(v), maxSignature)]
 			}
 			if left -= len(name) + len(v); left < 0 || len(kept) == maxHeaders {
@@ -48,7 +48,7 @@ func keptHeaders(h http.Header, signature string) []inbox.Header {
 	return kept
 }
 
-// order returns the place of a name in the list, or the list's end.
+// order returns the index of a name in the list, or the length of the list.
 func order(list []string, name string) int {
 	if i := slices.Index(list, name); i >= 0 {
 		return i
@@ -56,7 +56,7 @@ func order(list []string, name string) int {
 	return len(list)
 }
 
-// headerName is how a header's name is kept.
+// headerName returns a header's name as it is kept.
 func headerName(name string) string { return strings.ToLower(name) }
 
 func secretHeader(name string) bool {

@@ -25,14 +25,14 @@ const (
 	body = `{"event":"address","event_type":"verification_completed","data":{"id":1,"customerReference":"ref-1"}}`
 )
 
-// memory keeps what it is given, fails when told to, and can be made to wait.
+// memory is a store in memory that can be told to fail or to wait.
 type memory struct {
 	mu       sync.Mutex
 	accepted []*inbox.Arrival
 	refused  []*inbox.Refused
 	fail     error
 	gate     chan struct{} // when set, Accept and Refuse wait until it is closed
-	entered  chan struct{} // when set, told before they wait
+	entered  chan struct{} // when set, receives before they wait
 }
 
 func (m *memory) wait(ctx context.Context) error {
@@ -82,8 +82,8 @@ func (m *memory) Ready(context.Context) error {
 	return m.fail
 }
 
-// door is a real server with the door in it.
-type door struct {
+// server is a real HTTP server with the handler.
+type server struct {
 	*httptest.Server
 	keep    *memory
 	answers chan intake.Answer
@@ -97,12 +97,12 @@ func secrets(keys ...string) func() []qoreid.Secret {
 	return func() []qoreid.Secret { return list }
 }
 
-// source is the documented one; the tests change copies of it.
+// source returns the source of the documentation; tests change copies of it.
 func source() intake.Source { return intake.Source{Name: "qoreid", Path: path, Secrets: secrets(key)} }
 
-func open(t testing.TB, o intake.Options) *door {
+func open(t testing.TB, o intake.Options) *server {
 	t.Helper()
-	d := &door{keep: &memory{}, answers: make(chan intake.Answer, 10000)}
+	d := &server{keep: &memory{}, answers: make(chan intake.Answer, 10000)}
 	if o.Sources == nil {
 		o.Sources = []intake.Source{source()}
 	}
@@ -116,7 +116,7 @@ func open(t testing.TB, o intake.Options) *door {
 	return d
 }
 
-// reply is what came back.
+// reply is the answer that the client received.
 type reply struct {
 	code   int
 	header http.Header
@@ -126,7 +126,7 @@ type reply struct {
 	Error  struct{ Code, Message string }
 }
 
-func (d *door) do(t testing.TB, req *http.Request) reply {
+func (d *server) do(t testing.TB, req *http.Request) reply {
 	t.Helper()
 	resp, err := d.Client().Do(req)
 	if err != nil {
@@ -150,7 +150,7 @@ func (d *door) do(t testing.TB, req *http.Request) reply {
 }
 
 // request makes a request with these headers, given as name, value, name, value.
-func (d *door) request(t testing.TB, method, path, body string, headers ...string) *http.Request {
+func (d *server) request(t testing.TB, method, path, body string, headers ...string) *http.Request {
 	t.Helper()
 	req, err := http.NewRequest(method, d.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -162,7 +162,7 @@ func (d *door) request(t testing.TB, method, path, body string, headers ...strin
 	return req
 }
 
-func (d *door) post(t testing.TB, body string, headers ...string) reply {
+func (d *server) post(t testing.TB, body string, headers ...string) reply {
 	t.Helper()
 	return d.do(t, d.request(t, http.MethodPost, path, body, headers...))
 }
@@ -173,8 +173,8 @@ func signedBy(key, body string) []string {
 	return []string{qoreid.DefaultHeader, qoreid.Sign("", []byte(key), []byte(body))}
 }
 
-// answer waits for what the observer is told next.
-func (d *door) answer(t testing.TB) intake.Answer {
+// answer waits for the next call of the observer.
+func (d *server) answer(t testing.TB) intake.Answer {
 	t.Helper()
 	select {
 	case a := <-d.answers:
@@ -272,7 +272,7 @@ func TestAProbeIsAnsweredAndNeverStored(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotSignedIsRefusedAndKept(t *testing.T) {
+func TestABodyWithoutAValidSignatureIsRefusedAndKept(t *testing.T) {
 	t.Parallel()
 	d := open(t, intake.Options{})
 	good := signed(body)[1]
@@ -348,7 +348,7 @@ func TestTheSecretThatMatchedIsNamedAndSecretsCanChange(t *testing.T) {
 	}
 }
 
-func TestEverySourceHasItsOwnDoor(t *testing.T) {
+func TestEverySourceHasItsOwnPathSecretsAndMode(t *testing.T) {
 	t.Parallel()
 	d := open(t, intake.Options{Sources: []intake.Source{
 		source(),
@@ -369,7 +369,7 @@ func TestEverySourceHasItsOwnDoor(t *testing.T) {
 		t.Errorf("stored %+v", a)
 	}
 	if r := d.post(t, text, "Authorization", sig); r.code != 401 || r.Error.Code != qoreid.Missing {
-		t.Errorf("at the other door: %+v", r)
+		t.Errorf("at the other source: %+v", r)
 	}
 	long := `{"a":"` + strings.Repeat("x", 200) + `"}`
 	if r := d.do(t, d.request(t, http.MethodPost, "/in/sandbox", long)); r.code != 413 {
@@ -397,14 +397,14 @@ func TestOnlyWebhooksAreReceived(t *testing.T) {
 		}
 	}
 	if r := d.do(t, d.request(t, http.MethodGet, "/v1/status", "")); r.code != 404 || !strings.Contains(r.Error.Message, "admin address") {
-		t.Errorf("an operator at the wrong door: %+v", r)
+		t.Errorf("an operator at the webhook address: %+v", r)
 	}
 	if r := d.do(t, d.request(t, http.MethodPost, path+"?from=dashboard", body, signed(body)...)); r.code != 200 {
 		t.Errorf("with a query: %+v", r)
 	}
 }
 
-func TestWhenTheStoreFailsTheSenderIsToldToTryAgain(t *testing.T) {
+func TestTheSenderIsAskedToTryAgainWhenTheStoreFails(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]error{
 		"full": inbox.Errorf(inbox.Unavailable, "", "the queue is full"), "broken": io.ErrShortWrite,
@@ -419,7 +419,7 @@ func TestWhenTheStoreFailsTheSenderIsToldToTryAgain(t *testing.T) {
 	}
 }
 
-func TestTheStoreIsNotWaitedForForEver(t *testing.T) {
+func TestTheWaitForTheStoreEnds(t *testing.T) {
 	t.Parallel()
 	d := open(t, intake.Options{Keep: &memory{gate: make(chan struct{})}, WaitTimeout: time.Millisecond})
 	if r := d.post(t, body, signed(body)...); r.code != 503 || r.header.Get("Retry-After") == "" {

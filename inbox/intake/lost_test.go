@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// A request that has a signature and lost its body is a webhook, not a probe: it is refused, counted and kept.
+// A request with a signature and without a body is a webhook, not a probe: it is refused, counted and kept.
 func TestAWebhookThatLostItsBodyIsRefusedAndKept(t *testing.T) {
 	t.Parallel()
 	sig := signature(body)
@@ -65,7 +65,7 @@ func TestChunksThatHTTP10DoesNotHaveAreNotReadAsTheNextRequest(t *testing.T) {
 	if rest, err := w.in.ReadByte(); err == nil {
 		t.Errorf("the connection goes on with %q", rest)
 	}
-	w = d.dial(t) // with a length it goes on
+	w = d.dial(t) // with a length the connection stays open
 	for range 2 {
 		w.say("POST %s HTTP/1.0\r\nConnection: keep-alive\r\n%s\r\nContent-Length: %d\r\n\r\n%s", path, signature(body), len(body), body)
 		if code, got := w.hear(); code != 200 {
@@ -74,8 +74,8 @@ func TestChunksThatHTTP10DoesNotHaveAreNotReadAsTheNextRequest(t *testing.T) {
 	}
 }
 
-// The handler, the quarantine, a recheck and `inbox secret check` read the signature with one function.
-func TestOneOfSeveralSignaturesIsEnoughForEverybodyAlike(t *testing.T) {
+// The handler, the quarantine, a recheck and `inbox secret check` read the signature by the same function.
+func TestOneRightSignatureOfSeveralIsEnoughEverywhere(t *testing.T) {
 	t.Parallel()
 	right, old := signed(body)[1], strings.Repeat("0", 128)
 	for name, c := range map[string]struct {

@@ -6,11 +6,11 @@ import (
 )
 
 // FoldPath returns the form in which the paths of sources and requests are compared: repeated slashes, dot segments, and
-// slashes and blanks at the end are folded. The address that is entered at a provider often has such a slip (a base
-// address with a slash, and a path with one), and a webhook must not be lost for it.
+// slashes and blanks at the end are folded. Addresses entered at a provider often have such a mistake, as when both the base
+// address and the path have a slash, and no webhook may be lost for it.
 func FoldPath(p string) string { return path.Clean("/" + strings.TrimRight(p, "/ \t\r\n")) }
 
-// paths finds sources by path. A path in another case than a source's finds it when no second source could be meant.
+// paths finds sources by path. A path in another case finds a source too, unless it could mean a second source.
 type paths struct{ exact, folded map[string]Source }
 
 func newPaths(sources []Source) paths {
@@ -32,7 +32,7 @@ func newPaths(sources []Source) paths {
 }
 
 func (p paths) find(requested string) (Source, bool) {
-	if s, ok := p.exact[requested]; ok { // as nearly always
+	if s, ok := p.exact[requested]; ok { // the usual case
 		return s, true
 	}
 	exact := FoldPath(requested)

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/intake"
 )
 
-// A redirect would lose the body, and a 404 the webhook: a slip in the address that was entered is folded.
+// A redirect would lose the body, and a 404 the webhook. So small mistakes in an entered address are folded.
 func TestASignedWebhookAtNearlyTheRightPathIsStored(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{

@@ -14,25 +14,25 @@ import (
 // statusProbe is the status of an answered probe.
 const statusProbe = "probe"
 
-// receive takes one POST.
-func (d *door) receive(w http.ResponseWriter, r *http.Request, s Source, at time.Time) answer {
-	b := d.newBody(w, r)
+// receive reads one request and returns its answer.
+func (h *handler) receive(w http.ResponseWriter, r *http.Request, s Source, at time.Time) answer {
+	b := h.newBody(w, r)
 	defer b.release()
-	d.noticeForwarding(r)
+	h.noticeForwarding(r)
 	whole, err := b.readAsNeeded(w, r, s)
 	var a answer
 	if err != nil {
 		a = unread(err)
 	} else {
-		a = d.decide(b, r, s, at)
+		a = h.decide(b, r, s, at)
 	}
 	a.unread = err != nil || !whole
 	a.size = len(b.bytes)
 	return a
 }
 
-// readAsNeeded reads a body, or, when no secret could have made the signature, no more of it than may be kept. Then whole is
-// false: the rest is not taken in, and the connection is closed after the answer.
+// readAsNeeded reads a body. When no secret could have made the signature, it reads only the part that may be kept. Then whole
+// is false, and the connection is closed after the answer.
 func (b *body) readAsNeeded(w http.ResponseWriter, r *http.Request, s Source) (whole bool, err error) {
 	const enough = unsignedWhole + 1
 	if s.couldSign(r.Header) || s.MaxBody <= enough || r.ContentLength > s.MaxBody || 0 <= r.ContentLength && r.ContentLength <= enough {
@@ -48,17 +48,17 @@ func (b *body) readAsNeeded(w http.ResponseWriter, r *http.Request, s Source) (w
 	return true, err
 }
 
-// decide answers a POST whose body is read.
-func (d *door) decide(b *body, r *http.Request, s Source, at time.Time) answer {
+// decide returns the answer for a request whose body was read.
+func (h *handler) decide(b *body, r *http.Request, s Source, at time.Time) answer {
 	headers := keptHeaders(r.Header, s.Header)
-	end := d.turn(len(b.bytes))
+	end := h.startCheck(len(b.bytes))
 	secret, why := s.verify(b.bytes, headers)
 	end()
 	switch {
 	case why == qoreid.Missing && nothing(b.bytes):
-		return d.probe(r.Context())
+		return h.probe(r.Context())
 	case why != "":
-		return d.refuse(r, s, b.bytes, headers, why, at)
+		return h.refuse(r, s, b.bytes, headers, why, at)
 	case encoded(headers) && !b.reserve(s.MaxBody):
 		return busy()
 	}
@@ -67,26 +67,26 @@ func (d *door) decide(b *body, r *http.Request, s Source, at time.Time) answer {
 	case err != nil:
 		return tooLarge()
 	case nothing(arrival.Payload.Body):
-		return d.probe(r.Context())
+		return h.probe(r.Context())
 	}
 	arrival.Origin, arrival.ReceivedAt = inbox.FromWebhook, at
-	ctx, cancel := d.wait(r)
+	ctx, cancel := h.wait(r)
 	defer cancel()
-	receipt, err := d.opt.Keep.Accept(ctx, arrival)
+	receipt, err := h.opt.Keep.Accept(ctx, arrival)
 	if err != nil {
-		return d.unavailable("store a webhook", err)
+		return h.unavailable("store a webhook", err)
 	}
-	d.opt.Log.Debug("accepted", "source", s.Name, "event", receipt.ID, "status", receipt.Status, "secret", arrival.SecretName)
+	h.opt.Log.Debug("accepted", "source", s.Name, "event", receipt.ID, "status", receipt.Status, "secret", arrival.SecretName)
 	return answer{code: http.StatusOK, status: string(receipt.Status), secret: arrival.SecretName, receipt: &receipt}
 }
 
-// wait returns the context in which the store is waited for. It outlives the sender: what has been received and
-// vouched for is stored whether or not somebody still listens.
-func (d *door) wait(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(r.Context()), d.opt.WaitTimeout)
+// wait returns the context for a call of the store. It outlives the sender: a verified webhook is stored even when its sender
+// has closed the connection.
+func (h *handler) wait(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.Context()), h.opt.WaitTimeout)
 }
 
-// unread answers a request whose body did not come.
+// unread returns the answer for a request whose body could not be read.
 func unread(err error) answer {
 	var limit *http.MaxBytesError
 	switch {
@@ -95,66 +95,66 @@ func unread(err error) answer {
 	case errors.As(err, &limit), errors.Is(err, errTooLarge):
 		return tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return failure(http.StatusRequestTimeout, inbox.RefusedSlow, "the body did not come in time; send it again")
+		return failure(http.StatusRequestTimeout, inbox.RefusedSlow, "the body did not arrive in time; send it again")
 	}
 	return failure(http.StatusBadRequest, inbox.RefusedIncomplete, "the body ended before it was complete")
 }
 
-// probe answers a request of nothing: whether events could be stored.
-func (d *door) probe(ctx context.Context) answer {
-	if err := d.opt.Keep.Ready(ctx); err != nil {
-		return failure(http.StatusServiceUnavailable, statusUnavailable, "the store cannot take events at the moment")
+// probe returns the answer for an empty request: whether events can be stored.
+func (h *handler) probe(ctx context.Context) answer {
+	if err := h.opt.Keep.Ready(ctx); err != nil {
+		return failure(http.StatusServiceUnavailable, statusUnavailable, "the store cannot store events at the moment")
 	}
 	return answer{code: http.StatusOK, status: statusProbe}
 }
 
-// refuse answers a request whose signature does not pass, and keeps it, unless its address has sent so many that
-// keeping them would be what it wants.
-func (d *door) refuse(r *http.Request, s Source, body []byte, headers []inbox.Header, why string, at time.Time) answer {
+// refuse returns the answer for a request whose signature does not pass, and keeps the request, unless the rate limiter says that
+// its address sends too many.
+func (h *handler) refuse(r *http.Request, s Source, body []byte, headers []inbox.Header, why string, at time.Time) answer {
 	a := failure(http.StatusUnauthorized, why, "the signature in "+headerName(s.Header)+" does not pass: "+why)
-	address := d.address(r)
+	address := h.address(r)
 	kept, whole := keptOf(why, body, r.ContentLength)
-	if !d.strikes.allow(address, r.UserAgent(), why, len(kept), at) {
+	if !h.limiter.allow(address, r.UserAgent(), why, len(kept), at) {
 		a.unkept = true
 		return a
 	}
 	known := inbox.CouldPass(why) && s.known(body, headers)
-	ctx, cancel := d.wait(r)
+	ctx, cancel := h.wait(r)
 	defer cancel()
-	err := d.opt.Keep.Refuse(ctx, &inbox.Refused{
+	err := h.opt.Keep.Refuse(ctx, &inbox.Refused{
 		Source: s.Name, Address: said(address), Why: why, ReceivedAt: at, Size: len(kept), SignatureHeader: headerName(s.Header),
 		BodySize: whole, Known: known, Payload: inbox.Payload{Headers: headers, Body: kept},
 	})
 	if err != nil {
-		return d.unavailable("keep a refused webhook", err)
+		return h.unavailable("keep a refused webhook", err)
 	}
-	d.opt.Log.Debug("refused", "source", s.Name, "why", why, "address", said(address))
+	h.opt.Log.Debug("refused", "source", s.Name, "why", why, "address", said(address))
 	return a
 }
 
-// unavailable answers that nothing is known to be stored.
-func (d *door) unavailable(what string, err error) answer {
-	if inbox.KindOf(err) != inbox.Unavailable { // the store says itself when it is down
-		d.opt.Log.Error(what, "error", err)
+// unavailable returns the answer for a request that may not be stored.
+func (h *handler) unavailable(what string, err error) answer {
+	if inbox.KindOf(err) != inbox.Unavailable { // the store reports its own failures
+		h.opt.Log.Error(what, "error", err)
 	}
 	return failure(http.StatusServiceUnavailable, statusUnavailable, "the event could not be stored; send it again")
 }
 
-// lengthless ends the connection after a request in HTTP/1.0 that states no length. Its body, in chunks that this version
-// does not have, would be read as the next request (RFC 9112, section 6.1).
-func lengthless(w http.ResponseWriter, r *http.Request) {
+// closeUnlessLength closes the connection after an HTTP/1.0 request without a length. HTTP/1.0 has no chunks: a chunked body
+// would be read as the next request (RFC 9112, section 6.1).
+func closeUnlessLength(w http.ResponseWriter, r *http.Request) {
 	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
 		w.Header().Set("Connection", "close")
 	}
 }
 
-// linger is how long the rest of a body is read that nobody wants. Without it many senders would not see the answer: a
-// connection that is closed with something unread is reset.
+// linger is the time for which the rest of an unread body is read. Without it many senders would not see the answer, since a
+// connection that is closed with unread bytes is reset.
 const linger = 250 * time.Millisecond
 
-// giveUp ends the connection of a request whose body was not read. net/http reads the rest before it closes, and would wait
-// for it without end.
-func giveUp(w http.ResponseWriter, r *http.Request) {
+// closeUnread closes the connection of a request whose body was not read. net/http reads the rest before it closes the
+// connection, and would wait for it forever.
+func closeUnread(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 {
 		return
 	}

@@ -17,22 +17,22 @@ import (
 
 const (
 	refusalsEvery    = time.Minute // between two summaries, and between two writes
-	refusalAddresses = 64          // told apart in one summary
+	refusalAddresses = 64          // counted separately in one summary
 	namedAddresses   = 3           // named in one summary
 	namedPath        = 100         // bytes of a path that a summary shows
 )
 
-// RefusalKeeper is what keeps the counts of refused requests.
+// RefusalKeeper stores the counts of refused requests.
 type RefusalKeeper interface {
 	CountRefusals(ctx context.Context, counts []inbox.Refusal) error
 }
 
-// Refusals counts requests that were refused. The first one for a source and reason is logged at once, and from then on one
-// line a minute sums up what came for them. The counts are stored as often: strangers cannot make the
-// store write more than once a minute. It may be used by several goroutines.
+// Refusals counts refused requests. The first request for a source and reason is logged at once. From then on one line a
+// minute sums up the later ones. The counts are stored once a minute too, so that strangers cannot make the store write more
+// often. Refusals is safe for concurrent use.
 type Refusals struct {
 	log  *slog.Logger
-	keep RefusalKeeper // nil: nobody
+	keep RefusalKeeper // nil: counts are not stored
 	wake chan struct{}
 
 	mu       sync.Mutex
@@ -46,13 +46,13 @@ type refusalKey struct {
 	lost        bool
 }
 
-// refused is what came for one reason.
+// refused is the count of requests that were refused for one reason.
 type refused struct {
 	count     int64
 	last      time.Time
 	addresses map[netip.Addr]int64
-	others    int64  // of addresses that are not told apart any more
-	path      string // of the last one, when no source has it
+	others    int64  // requests of further addresses
+	path      string // of the last request, when no source has it
 }
 
 // NewRefusals returns counters at zero. Without a keeper they are not stored.
@@ -62,8 +62,8 @@ func NewRefusals(log *slog.Logger, keep RefusalKeeper) *Refusals {
 	}
 }
 
-// Note counts one refused request, or, with why RefusedConnections, one connection that was closed. path is where a request
-// came for which there is no source.
+// Note counts one refused request, or, with why RefusedConnections, one connection that was closed. path is the path of a
+// request for which no source exists, else empty.
 func (r *Refusals) Note(source, why string, lost bool, address netip.Addr, path string, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,11 +83,11 @@ func (r *Refusals) Note(source, why string, lost bool, address netip.Addr, path 
 		n.path = strings.Clone(path[:min(len(path), namedPath)])
 	}
 	if r.said[key] {
-		return // the next summary tells
+		return // the next summary includes it
 	}
 	select {
 	case r.wake <- struct{}{}:
-	default: // it is awake
+	default: // Run is awake already
 	}
 }
 
@@ -98,7 +98,7 @@ func entry(in map[refusalKey]*refused, key refusalKey) *refused {
 	return in[key]
 }
 
-// Unstored returns what was counted and is not stored yet.
+// Unstored returns the counts that are not stored yet.
 func (r *Refusals) Unstored() []inbox.Refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -122,9 +122,9 @@ func counts(of map[refusalKey]*refused) []inbox.Refusal {
 	return list
 }
 
-// Run logs and stores what is counted, until ctx is done.
+// Run logs and stores the counts until ctx is done.
 func (r *Refusals) Run(ctx context.Context) error {
-	var minute <-chan time.Time // nil after a quiet one
+	var minute <-chan time.Time // nil after a minute without refusals
 	for {
 		select {
 		case <-ctx.Done():
@@ -144,7 +144,8 @@ func (r *Refusals) Run(ctx context.Context) error {
 	}
 }
 
-// take returns what came and is not logged yet: of all reasons, which begins a new minute, or of those not logged in this one.
+// take returns the counts that are not logged yet. With unsaid it returns only reasons that were not logged in this minute. Else
+// it returns all reasons and begins a new minute.
 func (r *Refusals) take(unsaid bool) map[refusalKey]*refused {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -168,7 +169,7 @@ func (r *Refusals) take(unsaid bool) map[refusalKey]*refused {
 	return taken
 }
 
-// sumUp logs what came since the last time, and stores it with what is not stored yet. It reports whether there was anything.
+// sumUp logs the counts since the last summary, and stores all counts that are not stored yet. It reports whether it had any.
 func (r *Refusals) sumUp(ctx context.Context) bool {
 	now := r.take(false)
 	r.mu.Lock()
@@ -179,7 +180,7 @@ func (r *Refusals) sumUp(ctx context.Context) bool {
 	return len(now) > 0 || r.keep != nil && len(store) > 0
 }
 
-// write logs what came, one line for each source and reason.
+// write logs one line for each source and reason.
 func (r *Refusals) write(now map[refusalKey]*refused) {
 	keys := slices.SortedFunc(maps.Keys(now), func(a, b refusalKey) int {
 		return cmp.Or(strings.Compare(a.source, b.source), strings.Compare(a.why, b.why))
@@ -189,7 +190,7 @@ func (r *Refusals) write(now map[refusalKey]*refused) {
 	}
 }
 
-// store stores counts. Those that cannot be stored are tried again in a minute.
+// store stores counts. After an error it tries again in a minute.
 func (r *Refusals) store(ctx context.Context, store []inbox.Refusal) {
 	if r.keep == nil || len(store) == 0 {
 		return
@@ -206,10 +207,10 @@ func (r *Refusals) store(ctx context.Context, store []inbox.Refusal) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.unstored = map[refusalKey]*refused{} // nobody else moves counts there
+	r.unstored = map[refusalKey]*refused{} // only this goroutine adds counts to it
 }
 
-// line logs what came for one reason.
+// line logs the count of one reason.
 func (r *Refusals) line(key refusalKey, n *refused) {
 	says, hint := (&inbox.Refusal{Source: key.source, Why: key.why, Lost: key.lost, Count: n.count}).Says()
 	args := []any{"source", key.source, "why", key.why, "count", n.count, "addresses", n.from(), "hint", hint}
@@ -219,7 +220,7 @@ func (r *Refusals) line(key refusalKey, n *refused) {
 	r.log.Warn(says, args...)
 }
 
-// from names the addresses from which most came.
+// from names the addresses that sent the most requests.
 func (n *refused) from() string {
 	list := slices.SortedFunc(maps.Keys(n.addresses), func(a, b netip.Addr) int {
 		return cmp.Or(cmp.Compare(n.addresses[b], n.addresses[a]), a.Compare(b))

@@ -24,7 +24,7 @@ import (
 
 func nothingLogged() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// counter keeps counts, and fails when told to.
+// counter stores counts in memory, and can be told to fail.
 type counter struct {
 	mu     sync.Mutex
 	writes int
@@ -48,7 +48,7 @@ func (c *counter) CountRefusals(_ context.Context, counts []inbox.Refusal) error
 	return nil
 }
 
-// stored returns what was stored, and in how many writes.
+// stored returns the stored counts, and the number of writes.
 func (c *counter) stored() (sums map[string]int64, writes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,7 +61,7 @@ type line struct {
 	Count                                          int64
 }
 
-// written is what was logged.
+// written is the log.
 type written struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -73,7 +73,7 @@ func (w *written) Write(p []byte) (int, error) {
 	return w.text.Write(p)
 }
 
-// lines returns what was logged since the last call.
+// lines returns the lines that were logged since the last call.
 func lines(t *testing.T, log *written) (list []line) {
 	t.Helper()
 	log.mu.Lock()
@@ -137,7 +137,7 @@ func TestRefusedRequestsAreLoggedAtOnceAndThenOnceAMinute(t *testing.T) {
 		note(1, 1, qoreid.Mismatch, false)
 		synctest.Wait()
 		note(1, 1, qoreid.Mismatch, false)
-		cancel() // what came last is not lost by a stop
+		cancel() // a stop does not lose the last counts
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
@@ -150,7 +150,7 @@ func TestRefusedRequestsAreLoggedAtOnceAndThenOnceAMinute(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeStoredIsStoredLater(t *testing.T) {
+func TestCountsThatCannotBeStoredAreStoredLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		keep := &counter{fail: errors.New("no disk")}
@@ -182,7 +182,7 @@ func TestWhatCannotBeStoredIsStoredLater(t *testing.T) {
 	})
 }
 
-func TestTheLogNamesThePathWithoutWhatMovesATerminal(t *testing.T) {
+func TestTheLogNamesThePathWithoutControlCharacters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log written
@@ -200,8 +200,8 @@ func TestTheLogNamesThePathWithoutWhatMovesATerminal(t *testing.T) {
 	})
 }
 
-// Every kind of refusal is counted, as lost when a signature came that could be right and nothing of it was kept.
-func TestWhatIsRefusedIsCountedByReason(t *testing.T) {
+// Every kind of refusal is counted. It counts as lost when its signature could be right and it was not kept.
+func TestRefusedRequestsAreCountedByReason(t *testing.T) {
 	t.Parallel()
 	counts := intake.NewRefusals(nothingLogged(), nil)
 	s := source()

@@ -18,8 +18,8 @@ import (
 	"inbox/inbox/intake"
 )
 
-// stall opens connections that send all of a body but its last byte. Some may be answered that there is no room.
-func (d *door) stall(t *testing.T, n int, text string, headers ...string) {
+// stall opens n connections that send a body except its last byte. Some may be answered that the budget is used up.
+func (d *server) stall(t *testing.T, n int, text string, headers ...string) {
 	t.Helper()
 	for range n {
 		w := d.dial(t)
@@ -28,7 +28,7 @@ func (d *door) stall(t *testing.T, n int, text string, headers ...string) {
 	}
 }
 
-func TestSendersWhoHoldBackTheLastByteKeepNobodyOut(t *testing.T) {
+func TestSendersThatHoldBackTheLastByteDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	s := source()
 	s.MaxBody = 1 << 20
@@ -37,7 +37,7 @@ func TestSendersWhoHoldBackTheLastByteKeepNobodyOut(t *testing.T) {
 	})
 	text := `"` + strings.Repeat("x", 1<<20-2) + `"`
 	d.stall(t, 65, text, "X-Forwarded-For: 198.51.100.1")
-	for range 30 { // that there is no room left is seen when one is told so
+	for range 30 { // the budget is used up when one of them is answered 503
 		if a := d.answer(t); a.Code != 503 || a.Status != "busy" {
 			t.Fatalf("a stalled one is answered %+v", a)
 		}
@@ -114,7 +114,7 @@ func answered(c net.Conn) int {
 	return resp.StatusCode
 }
 
-func TestABodyHasTimeAsLongAsItMoves(t *testing.T) {
+func TestABodyHasTimeAsLongAsItsPiecesArrive(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name        string
@@ -155,8 +155,8 @@ func TestABodyHasTimeAsLongAsItMoves(t *testing.T) {
 	}
 }
 
-// net/http reads what is left of a small body before it answers.
-func TestABodyThatNobodyWantsIsNotWaitedForWithoutEnd(t *testing.T) {
+// net/http reads the rest of a small body before it answers.
+func TestTheWaitForAnUnreadBodyEnds(t *testing.T) {
 	t.Parallel()
 	for name, head := range map[string]string{
 		"an unknown path": "POST /nowhere HTTP/1.1", "another method": "PUT " + path + " HTTP/1.1", "an unknown path in chunks": "POST /nowhere HTTP/1.1\r\nTransfer-Encoding: chunked",
@@ -179,7 +179,7 @@ func TestABodyThatNobodyWantsIsNotWaitedForWithoutEnd(t *testing.T) {
 	}
 }
 
-// The store is waited for after the body has come, with the time of the body over.
+// The handler waits for the store after it has read the body, and longer than the body's time.
 func TestTheTimeOfABodyEndsWithIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

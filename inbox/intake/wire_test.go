@@ -15,14 +15,14 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// wire is a connection spoken to by hand.
+// wire is a connection on which a test writes the bytes of HTTP itself.
 type wire struct {
 	net.Conn
 	t  *testing.T
 	in *bufio.Reader
 }
 
-func (d *door) dial(t *testing.T) *wire {
+func (d *server) dial(t *testing.T) *wire {
 	t.Helper()
 	c, err := net.Dial("tcp", d.Listener.Addr().String())
 	if err != nil {
@@ -42,7 +42,7 @@ func (w *wire) say(format string, args ...any) {
 	}
 }
 
-// head says the head of a POST, with these lines in it.
+// head writes the head of a POST, with these lines in it.
 func (w *wire) head(lines ...string) {
 	w.t.Helper()
 	w.say("POST %s HTTP/1.1\r\nHost: inbox\r\n%s\r\n\r\n", path, strings.Join(lines, "\r\n"))
@@ -67,7 +67,7 @@ func signature(body string) string {
 	return qoreid.DefaultHeader + ": " + qoreid.Sign("", []byte(key), []byte(body))
 }
 
-func TestAChunkedBodyIsReceivedInWhateverPiecesItComes(t *testing.T) {
+func TestAChunkedBodyIsReceivedInPiecesOfAnySize(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{2, 100, 32<<10 - 1, 32 << 10, 32<<10 + 1, 64 << 10, 1<<20 - 1, 1 << 20} {
 		text := `"` + strings.Repeat("x", size-2) + `"`
@@ -128,7 +128,7 @@ func TestASlowBodyIsWaitedForAndThenStored(t *testing.T) {
 	}
 }
 
-func TestABodyThatDoesNotComeInTimeIsGivenUp(t *testing.T) {
+func TestABodyThatDoesNotArriveInTimeIsAnswered408(t *testing.T) {
 	t.Parallel()
 	d := open(t, intake.Options{ReadTimeout: 30 * time.Millisecond})
 	for _, length := range []string{"Content-Length: 100", "Transfer-Encoding: chunked"} {
@@ -142,7 +142,7 @@ func TestABodyThatDoesNotComeInTimeIsGivenUp(t *testing.T) {
 			t.Errorf("%s: observed %+v", length, a)
 		}
 	}
-	// The time is for the body alone: a connection that rests between two webhooks goes on.
+	// The time applies only to the body: a connection may be idle between two webhooks.
 	w := d.dial(t)
 	for range 2 {
 		w.say("POST %s HTTP/1.1\r\nHost: inbox\r\n%s\r\nContent-Length: %d\r\n\r\n%s", path, signature(body), len(body), body) // in one packet
@@ -154,7 +154,7 @@ func TestABodyThatDoesNotComeInTimeIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestASenderThatAsksFirstIsToldToGoOn(t *testing.T) {
+func TestASenderThatExpects100IsAnsweredContinue(t *testing.T) {
 	t.Parallel()
 	d := open(t, intake.Options{})
 	w := d.dial(t)
@@ -171,7 +171,7 @@ func TestASenderThatAsksFirstIsToldToGoOn(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsCutIsNotStored(t *testing.T) {
+func TestAnIncompleteBodyIsNotStored(t *testing.T) {
 	t.Parallel()
 	d := open(t, intake.Options{})
 	for _, c := range []struct{ line, part string }{
@@ -192,7 +192,7 @@ func TestABodyThatIsCutIsNotStored(t *testing.T) {
 	}
 }
 
-func TestWhatIsReceivedIsStoredThoughTheSenderGoesAway(t *testing.T) {
+func TestAReceivedBodyIsStoredAlthoughItsSenderIsGone(t *testing.T) {
 	t.Parallel()
 	keep := &memory{gate: make(chan struct{}), entered: make(chan struct{}, 2)}
 	d := open(t, intake.Options{Keep: keep})
@@ -241,7 +241,7 @@ func TestBodiesInMemoryAreBounded(t *testing.T) {
 	if r := d.post(t, zip, append(signed(zip), "Content-Encoding", "gzip")...); r.code != 503 || r.Error.Code != "busy" {
 		t.Errorf("one that is to be decoded is answered %+v", r)
 	}
-	// Those who only announce large bodies take next to nothing.
+	// Senders that only announce large bodies use next to none of the budget.
 	for range 4 {
 		w := d.dial(t)
 		w.head(fmt.Sprint("Content-Length: ", 256<<10), "Expect: 100-continue")
@@ -256,7 +256,7 @@ func TestBodiesInMemoryAreBounded(t *testing.T) {
 		}
 	}
 	if r := d.post(t, large(3), signed(large(3))...); r.code != 200 {
-		t.Errorf("when there is room again: %+v", r)
+		t.Errorf("when the budget is free again: %+v", r)
 	}
 }
 

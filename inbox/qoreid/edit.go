@@ -11,9 +11,9 @@ import (
 	"inbox/inbox/rawjson"
 )
 
-// Set puts a value at a JSON pointer (RFC 6901) into a body, making objects on the way; "-" adds to the end of an array.
-// A value that is JSON goes in as it is, any other text as a string. Everything else stays byte for byte as it was: the
-// order of members, the way numbers are written, spaces. An empty pointer is the whole body. Errors are Invalid.
+// Set sets the value at a JSON pointer (RFC 6901) of a body, and creates missing objects; "-" appends to an array. A value that
+// is JSON is inserted as it is, any other text as a string. All other bytes stay the same: the order of members, the
+// spelling of numbers, spaces. An empty pointer means the whole body. Errors are Invalid.
 func Set(body []byte, pointer, value string) ([]byte, error) {
 	fail := func(cause error) ([]byte, error) {
 		return nil, inbox.Errorf(inbox.Invalid, "set "+strconv.Quote(pointer), "%w", cause)
@@ -46,8 +46,8 @@ func Set(body []byte, pointer, value string) ([]byte, error) {
 	return slices.Concat(body[:at.From], leaf, body[at.To:]), nil
 }
 
-// insertion returns what is added to the end of an object or array so that the leaf is at the path, or says why
-// nothing can be.
+// insertion returns the text that is appended to an object or array so that the leaf is at the path. The error says why the
+// leaf cannot be added.
 func insertion(into []byte, path []string, leaf []byte) ([]byte, error) {
 	token := path[0]
 	comma := ""

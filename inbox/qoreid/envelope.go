@@ -7,10 +7,10 @@ import (
 	"inbox/inbox/rawjson"
 )
 
-// NormVersion is the number of this way of reading bodies. It grows when the same body would be read otherwise.
+// NormVersion is the version of the rules by which bodies are read. It grows when the same body would be read differently.
 const NormVersion = 1
 
-// KeyBy says what orders the events of a source.
+// KeyBy is the choice of the ordering key for the events of a source.
 type KeyBy string
 
 // The choices.
@@ -19,27 +19,27 @@ const (
 	ByReference KeyBy = "customer_reference" // the customer, when the payload names one; else the verification
 )
 
-// Rules are what a source says about the reading of its bodies.
+// Rules are a source's settings for reading its bodies.
 type Rules struct {
 	Source string
 	KeyBy  KeyBy
 	Maps   []Map
 }
 
-// Map tells, for the events that Event matches (see [inbox.Match]; empty: all), where things stand in bodies that are
-// not as documented: JSON pointers from the root to a string, number or boolean. An empty pointer, or one to nothing,
-// leaves the usual reading. What Key points to takes the place of data.id in the ordering key. Of several maps that
-// match, the last with a value counts.
+// Map gives the position of fields in bodies that differ from the documentation, for the events that Event matches (see
+// [inbox.Match]; empty: all). Fields are JSON pointers from the root to a string, number or boolean. With an empty pointer, or
+// a pointer without a value, the field is read as usual. The value at Key replaces data.id in the ordering key. Of several
+// matching maps, the last one with a value counts.
 type Map struct {
 	Event, Key, Status, State, CustomerReference string
 }
 
 // Read reads a body: QoreID's present envelope (event, event_type, data), the flat one (no data) and the legacy one
 // (type, data; sent on completion only). It never fails: a body that is not JSON, or names no event, is the event
-// "unknown". A leading byte order mark is ignored, and invalid UTF-8 read as U+FFFD.
+// "unknown". A leading byte order mark is ignored, and invalid UTF-8 is read as U+FFFD.
 //
 // Of duplicate names the last counts, as in JavaScript, in encoding/json and therefore in [inbox.Scalars]; names are
-// told apart by case. Texts are cut at 200 bytes, with a digest of the whole.
+// case-sensitive. Texts are cut at 200 bytes, with a digest of the whole text.
 func Read(body []byte, rules Rules) inbox.View {
 	v := inbox.View{Event: inbox.UnknownEvent, Verdict: inbox.Unknown, Rank: -1, NormVersion: NormVersion}
 	doc := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
@@ -69,14 +69,14 @@ func Read(body []byte, rules Rules) inbox.View {
 	return v
 }
 
-// fields are the members of one object that are looked at, as they stand in the body; nil where there is none.
+// fields are the members of one object that are read, undecoded; nil for missing ones.
 type fields struct {
 	event, eventType, typ, data                                  []byte
 	id, customerReference, reference, status, state, isDuplicate []byte
 	product                                                      []byte // the member named as the event
 }
 
-// read takes the fields out of an object. Anything else has none.
+// read returns the fields of an object. Other values have no fields.
 func read(text []byte, product string) fields {
 	var f fields
 	for name, at := range rawjson.Members(text) {
@@ -117,7 +117,7 @@ func (f *fields) named(name string) *[]byte {
 
 func object(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' }
 
-// name returns what a body calls itself.
+// name returns the event and the event type that a body names.
 func name(root *fields) (event, eventType string) {
 	eventType = text(root.eventType)
 	if event = text(root.event); event != "" {
@@ -132,8 +132,8 @@ func name(root *fields) (event, eventType string) {
 	return event, eventType
 }
 
-// readStatus returns the status that an object holds: an object itself, in the present or the legacy words, or a plain
-// text with the state beside it.
+// readStatus returns the status that an object holds: an object with the present or the legacy names, or a plain text with
+// the state beside it.
 func (f *fields) readStatus() (status, state, sub string) {
 	if !object(f.status) {
 		status = word(f.status)
@@ -178,8 +178,8 @@ func (w *statusWords) named(name string) *string {
 	return nil
 }
 
-// legacy returns the code or the label of a legacy status, whichever speaks our words: which of them does is not
-// documented.
+// legacy returns the code or the label of a legacy status: the one that is a known word. QoreID does not document which of
+// them that is.
 func (w *statusWords) legacy() (status, state string) {
 	status, state = first(w.code, w.label), first(w.stateCode, w.stateLabel)
 	if verdict(w.label, "complete") != inbox.Unknown {
@@ -191,7 +191,7 @@ func (w *statusWords) legacy() (status, state string) {
 	return status, state
 }
 
-// override applies the source's maps, and returns the text that takes the place of the id.
+// override applies the source's maps, and returns the text that replaces the id.
 func override(v *inbox.View, doc []byte, maps []Map) (id string) {
 	set := func(field *string, pointer string) {
 		if pointer == "" {
@@ -213,8 +213,8 @@ func override(v *inbox.View, doc []byte, maps []Map) (id string) {
 	return id
 }
 
-// key makes the ordering key: of the verification, or, when the source wants it, of the customer over all events.
-// Empty means that nothing orders the event. The words before a colon keep an id and a reference apart that look alike.
+// key returns the ordering key: of the verification, or, if the source chose it, of the customer over all events. An empty key
+// means that the event has no order. The words before a colon separate an id from an equal reference.
 func key(v *inbox.View, rules Rules, id, reference, productID string) string {
 	own := rules.Source + "/" + v.Event + "/"
 	switch {

@@ -86,7 +86,7 @@ func TestBodiesAreReadByTheRules(t *testing.T) {
 	}
 }
 
-func TestTheVerdictIsFoldedAndNeverGuessed(t *testing.T) {
+func TestStatusWordsAreFoldedAndUnknownOnesHaveNoVerdict(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		status, state string
@@ -123,7 +123,7 @@ func TestTheVerdictIsFoldedAndNeverGuessed(t *testing.T) {
 	}
 }
 
-func TestTypesAreRankedByTheirPlaceInAVerification(t *testing.T) {
+func TestTypesAreRankedByTheirPositionInAVerification(t *testing.T) {
 	t.Parallel()
 	for i, typ := range []string{"verification_started", "step_verification_started", "step_verification_completed", "verification_completed"} {
 		if got := qoreid.Read([]byte(`{"event":"workflow","event_type":"`+typ+`"}`), qoreid.Rules{}).Rank; got != i {
@@ -132,7 +132,7 @@ func TestTypesAreRankedByTheirPlaceInAVerification(t *testing.T) {
 	}
 }
 
-func TestALongTextIsCutButStaysItself(t *testing.T) {
+func TestALongTextIsCutAndStaysDifferentFromOthers(t *testing.T) {
 	t.Parallel()
 	read := func(id string) string {
 		return qoreid.Read([]byte(`{"event":"x","data":{"id":"`+id+`"}}`), qoreid.Rules{Source: "q"}).Key
@@ -143,7 +143,7 @@ func TestALongTextIsCutButStaysItself(t *testing.T) {
 	}
 }
 
-func TestASourceCanSayWhereThingsStand(t *testing.T) {
+func TestASourceCanMapFieldsToOtherPositions(t *testing.T) {
 	t.Parallel()
 	body := []byte("\xef\xbb\xbf" + `{"event":"tenancy","data":{"id":5,"ref":{"no":"T-1"},"outcome":["NO_MATCH","EXACT_MATCH"],"phase":"complete","client":"c9","none":null}}`)
 	maps := []qoreid.Map{

@@ -10,8 +10,9 @@ import (
 	"inbox/inbox"
 )
 
-// Explain says why a signature does not pass, in words for the person who set up the secret, and never tells the right
-// signature or a part of the secret. It recognises the usual mistakes by trying them. Empty means that it passes.
+// Explain returns why a signature does not pass, in words for the person that set up the secret. It never contains the right
+// signature or a part of the secret. It recognises the usual mistakes by trying them. It returns an empty string for a
+// signature that passes.
 func Explain(a Algorithm, secrets []Secret, signature string, body []byte) string {
 	if a == "" {
 		a = DefaultAlgorithm
@@ -30,7 +31,7 @@ func Explain(a Algorithm, secrets []Secret, signature string, body []byte) strin
 	if says := mistaken(a, secrets, signature, body); says != "" {
 		return says
 	}
-	return "no secret of the source made this signature: the secret is another one, or the body is not byte for byte what was signed"
+	return "no secret of the source made this signature: the secret is another one, or the body differs from the signed one"
 }
 
 // malformed explains a signature that no secret could have made.
@@ -65,8 +66,7 @@ func malformed(a Algorithm, secrets []Secret, signature string, body []byte) str
 	return "the signature is not hexadecimal digits of the right number"
 }
 
-// digits returns the hexadecimal digits of a signature, if there are as many in a row as the algorithm gives, and what
-// stands beside them.
+// digits returns the hexadecimal digits of a signature, if it has a row of the algorithm's length, and the text around them.
 func digits(a Algorithm, signature string) (core, around string) {
 	const longest = 40
 	isHex := func(r rune) bool { return strings.ContainsRune("0123456789abcdefABCDEF", r) }
@@ -89,7 +89,7 @@ func digits(a Algorithm, signature string) (core, around string) {
 	return "", ""
 }
 
-// unbase64 decodes either alphabet, with or without padding; nil when it is neither.
+// unbase64 decodes both base64 alphabets, with or without padding. It returns nil for other texts.
 func unbase64(text string) []byte {
 	_, after, listed := strings.Cut(text, ",") // "v1,BASE64"
 	if !listed {
@@ -103,7 +103,7 @@ func unbase64(text string) []byte {
 	return raw
 }
 
-// asSuch says whether what a signature comes down to would pass.
+// asSuch returns whether the decoded signature would pass, in words.
 func asSuch(a Algorithm, secrets []Secret, core string, body []byte) string {
 	_, why := Verify(a, secrets, core, body)
 	switch {
@@ -115,7 +115,8 @@ func asSuch(a Algorithm, secrets []Secret, core string, body []byte) string {
 	return "apart from that it does not pass either"
 }
 
-// mistaken tries the usual mistakes, first those with the secrets and then those with the body; empty when none is it.
+// mistaken tries the usual mistakes, first those with the secrets and then those with the body. It returns an empty string when
+// none of them explains the signature.
 func mistaken(a Algorithm, secrets []Secret, signature string, body []byte) string {
 	passes := func(key, body []byte) bool {
 		_, why := Verify(a, []Secret{{Key: key}}, signature, body)

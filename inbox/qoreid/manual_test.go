@@ -11,7 +11,7 @@ import (
 	"inbox/inbox"
 )
 
-// Who writes a plugin tests its branches by the words of the manual.
+// Authors test the branches of a plugin with the words in the manual.
 func TestTheManualListsTheWordsThatMakeAVerdict(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/WRITING-PLUGINS.md")
@@ -37,7 +37,7 @@ func TestTheManualListsTheWordsThatMakeAVerdict(t *testing.T) {
 	}
 }
 
-func TestAStatusIsKnownWhenItMeansSomethingOrIsAVerdict(t *testing.T) {
+func TestAStatusIsKnownWhenItHasAMeaningOrIsAVerdict(t *testing.T) {
 	for _, word := range []string{"passed", "Failed", "unknown", "NOT VERIFIED", "id-verified", "in_progress"} {
 		if !KnowsStatus(word) {
 			t.Errorf("%q is not known", word)

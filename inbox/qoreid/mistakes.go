@@ -14,11 +14,11 @@ import (
 	"inbox/inbox/rawjson"
 )
 
-// mistake is a way in which a secret or a body may differ from what was signed with or over. read undoes it; nil means
-// that the mistake cannot have been made.
+// mistake is a way in which a secret or a body may differ from the signer's. read undoes it; it returns nil when the mistake
+// is impossible.
 type mistake struct {
 	says string
-	most int // bytes of a body up to which it is tried
+	most int // the size of the largest body for which it is tried
 	read func(b []byte) []byte
 }
 
@@ -57,7 +57,7 @@ func misreadSecrets() []mistake {
 	}
 }
 
-// visible is a text without what cannot be seen.
+// visible returns a text without invisible characters.
 func visible(b []byte) []byte {
 	var out []byte
 	for _, r := range string(b) {
@@ -78,7 +78,7 @@ func orNil(b []byte, err error) []byte {
 // Sizes of bodies up to which mistakes are tried.
 const (
 	anySize   = math.MaxInt
-	smallSize = 256 << 10 // what spells a body anew
+	smallSize = 256 << 10 // for those that encode a body again
 	unzipped  = 16 << 20
 )
 
@@ -138,7 +138,7 @@ func indented(by string) func([]byte) []byte {
 
 func orNilBuffer(out *bytes.Buffer, err error) []byte { return orNil(out.Bytes(), err) }
 
-// sorted writes a body as encoding/json does after it read it into a map.
+// sorted encodes a body as encoding/json does after decoding it into a map.
 func sorted(b []byte) []byte {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(b))
@@ -153,9 +153,9 @@ func sorted(b []byte) []byte {
 	return orNil(bytes.TrimSuffix(out.Bytes(), []byte("\n")), err)
 }
 
-// spelling says how a library writes JSON.
+// spelling is the way in which a library writes JSON.
 type spelling struct {
-	ascii   bool // what is not ASCII as \uXXXX
+	ascii   bool // other characters than ASCII as \uXXXX
 	slashes bool // "/" as "\/"
 	spaces  bool // one space after colons and commas
 	html    bool // <, > and & as \uXXXX

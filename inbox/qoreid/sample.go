@@ -14,20 +14,20 @@ import (
 	"inbox/inbox"
 )
 
-// samples holds one body for every kind, named EVENT.TYPE.json. The people in them do not exist, and no number in them
-// is anybody's.
+// samples holds one body for every kind, named EVENT.TYPE.json. The people in them do not exist, and the numbers belong to
+// nobody.
 //
 //go:embed samples/*.json
 var samples embed.FS
 
-// What stands in the files for what is filled in.
+// The placeholders in the files.
 const (
 	sampleID        = "4711000"
 	sampleReference = "sample-ref"
 	sampleName      = "Sampleson"
 )
 
-// The layouts that QoreID also sends besides its present envelope; in a Kind they stand in the place of the type.
+// The layouts that QoreID sends besides its present envelope. In a Kind they replace the event type.
 const (
 	Flat   = "flat"   // without data; the type is verification_completed
 	Legacy = "legacy" // type and data; on completion only
@@ -48,8 +48,8 @@ func (k Kind) String() string {
 	return k.Event + "/" + k.EventType
 }
 
-// InLife reports whether an event of the kind is a step of a verification's life, from started to completed. Those of the
-// other layouts are not: they come instead of one.
+// InLife reports whether an event of the kind is a step of a verification's life, from started to completed. Events of the
+// other layouts are not: they replace a step.
 func (k Kind) InLife() bool { return rank(k.EventType) >= 0 }
 
 // ParseKind reads EVENT or EVENT/TYPE.
@@ -62,7 +62,7 @@ func ParseKind(s string) Kind {
 // the other layouts first.
 func Kinds() []Kind {
 	var kinds []Kind
-	files, _ := samples.ReadDir("samples") // embedded: it is there
+	files, _ := samples.ReadDir("samples") // embedded: cannot fail
 	for _, f := range files {
 		event, typ, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".json"), ".")
 		kinds = append(kinds, Kind{event, typ})
@@ -76,9 +76,9 @@ func Kinds() []Kind {
 	return kinds
 }
 
-// Sample returns the body of an event of a kind, as QoreID documents it and byte for byte as it would come, about the
-// verification with the id: two calls with the same arguments give the same body. An empty event type means the last
-// one of the event's life. The error is Invalid, with a hint that names the kinds there are.
+// Sample returns the body of an event of a kind about the verification with the id, as QoreID documents and would send it. Two
+// calls with the same arguments return the same body. An empty event type means the last step of the event's life. The
+// error is Invalid, with a hint that lists the kinds.
 func Sample(k Kind, id int64, reference string) ([]byte, error) {
 	var found *Kind
 	kinds := Kinds()
@@ -98,22 +98,22 @@ func Sample(k Kind, id int64, reference string) ([]byte, error) {
 		}
 		return nil, err.WithHint("there are: " + strings.Join(known, ", "))
 	}
-	text, _ := samples.ReadFile("samples/" + found.Event + "." + found.EventType + ".json") // listed: it is there
+	text, _ := samples.ReadFile("samples/" + found.Event + "." + found.EventType + ".json") // listed: cannot fail
 	var body bytes.Buffer
-	_ = json.Compact(&body, text) // JSON: the tests read every one
+	_ = json.Compact(&body, text) // valid: a test reads every sample
 	quoted := quote(reference)
 	return []byte(strings.NewReplacer(
 		sampleID, strconv.FormatInt(id, 10), sampleReference, string(quoted[1:len(quoted)-1]), sampleName, invented(id),
 	).Replace(body.String())), nil
 }
 
-// invented returns a first name that tells verifications apart at a glance.
+// invented returns a first name, so that a reader can tell verifications apart.
 func invented(id int64) string {
 	names := []string{"Testina", "Mockson", "Dummara", "Fakunle", "Examplia", "Placeholda", "Specimena"}
 	return names[uint64(id)%uint64(len(names))]
 }
 
-// Fresh returns an id of twelve digits and a customer reference that no verification has had yet, in all likelihood.
+// Fresh returns a random id of twelve digits and a customer reference, which very likely no verification has had yet.
 func Fresh() (id int64, reference string) {
 	const least, ids = 1e11, 9e11
 	var b [12]byte
@@ -126,6 +126,6 @@ func quote(s string) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s) // a string: nothing to go wrong
+	_ = enc.Encode(s) // a string cannot fail
 	return bytes.TrimSpace(b.Bytes())
 }

@@ -86,7 +86,7 @@ func TestAnEventWithoutATypeIsTheLastOfItsLife(t *testing.T) {
 	}
 }
 
-func TestAKindWithoutASampleIsToldWhatThereIs(t *testing.T) {
+func TestTheErrorForAKindWithoutASampleListsTheKinds(t *testing.T) {
 	t.Parallel()
 	_, err := qoreid.Sample(qoreid.Kind{Event: "nonsense"}, 1, "r")
 	if inbox.KindOf(err) != inbox.Invalid || !strings.Contains(inbox.HintOf(err), "workflow/verification_started") {
@@ -110,7 +110,7 @@ func TestFreshIdsAreFresh(t *testing.T) {
 	}
 }
 
-func TestSetEditsABodyAndLeavesTheRestAsItIs(t *testing.T) {
+func TestSetChangesOneValueAndKeepsAllOtherBytes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ body, ptr, value, want string }{
 		{`{"a":1}`, "/a", "2", `{"a":2}`},

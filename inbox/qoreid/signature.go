@@ -1,9 +1,9 @@
-// Package qoreid knows what QoreID sends: how it signs, in which envelopes, and what the fields mean
-// (https://docs.qoreid.com/docs/webhook-configuration and webhook-payload-structure). It vouches for a body and reads
-// the few things out of it that the program works with; the body itself is kept as it came.
+// Package qoreid knows QoreID's webhooks: their signatures, envelopes and fields
+// (https://docs.qoreid.com/docs/webhook-configuration and webhook-payload-structure). Package intake calls it to verify a body
+// and to read the ten short fields that the program needs. It leaves the body unchanged, and does no I/O.
 //
-// Nothing here fails on a strange body, and nothing here costs more than one pass over a large one: bodies carry
-// photos of several megabytes, and what is wanted of them are ten short words. The package does no I/O.
+// No function fails on a strange body. None needs more than one pass over a large body, since photos make bodies several
+// megabytes large.
 package qoreid
 
 import (
@@ -18,13 +18,13 @@ import (
 	"inbox/inbox"
 )
 
-// What QoreID documents; both can be set otherwise per source. The header still has the service's old name.
+// The defaults that QoreID documents; a source can set others. The header still has the service's old name.
 const (
 	DefaultHeader    = "x-verifyme-signature"
 	DefaultAlgorithm = SHA512
 )
 
-// Algorithm is a hash that a signature is made with. The zero value is the documented one.
+// Algorithm is the hash of a signature. The zero value is the documented one.
 type Algorithm string
 
 // The algorithms.
@@ -58,31 +58,31 @@ func (a Algorithm) size() int {
 	return 0
 }
 
-// Secret is one of a source's webhook secret keys. Printed or logged it shows its name only.
+// Secret is one of a source's webhook secret keys. When it is printed or logged, only its name appears.
 type Secret struct {
-	Name string // said where a secret is named: in logs, in events, in counts
-	Key  []byte `json:"-"` // never said; an empty one signs nothing and passes nothing
+	Name string // appears in logs, events and counts
+	Key  []byte `json:"-"` // never printed; an empty key signs nothing and matches nothing
 }
 
 // String returns the name.
 func (s Secret) String() string { return s.Name }
 
-// GoString returns the name too, so that %#v does not tell the key.
+// GoString returns the name too, so that %#v does not print the key.
 func (s Secret) GoString() string { return "qoreid.Secret(" + s.Name + ")" }
 
 // LogValue returns the name.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.Name) }
 
-// Why a signature does not pass; the words the quarantine keeps.
+// The reasons for which a signature does not pass, as the quarantine keeps them.
 const (
-	Missing   = "missing"   // no signature at all
-	Malformed = "malformed" // not as many hex digits as the algorithm gives
+	Missing   = "missing"   // no signature
+	Malformed = "malformed" // not hex digits of the algorithm's length
 	Mismatch  = "mismatch"  // no secret of the source made it
 	NoSecret  = "no_secret" // the source has no secret to check with
 )
 
-// Sign returns the signature of a body: HMAC over the raw bytes, in lower-case hex (RFC 2104). An algorithm that is
-// not Valid signs nothing: the result is empty, and passes nowhere.
+// Sign returns the signature of a body: HMAC over the raw bytes, in lower-case hex (RFC 2104). For an algorithm that is not
+// Valid it returns an empty string, which never passes.
 func Sign(a Algorithm, key, body []byte) string {
 	if !a.Valid() {
 		return ""
@@ -92,14 +92,14 @@ func Sign(a Algorithm, key, body []byte) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// Verify checks a signature against the raw bytes of a body, and returns the name of the secret that made it; of two
-// secrets with the same key the first is named. Either case of the hex digits and spaces around them are accepted,
-// nothing else. Otherwise why says what is wrong: Missing, Malformed, NoSecret or Mismatch, in this order of
-// precedence. Every secret is tried, and compared in constant time. A secret with an empty key counts as none: anybody
-// could sign with it, and a secret file is empty for a moment while it is being rewritten.
+// Verify checks a signature against the raw bytes of a body, and returns the name of the secret that made it. Of two secrets
+// with the same key it returns the first. Hex digits of either case pass, and spaces around them. If no secret matches, why
+// is Missing, Malformed, NoSecret or Mismatch, in this order of precedence. Every secret is tried, and compared in constant
+// time. A secret with an empty key is ignored: anybody could sign with it, and a secret file is empty for a moment while it is
+// being rewritten.
 //
-// A header that came several times is a list with commas (RFC 9110, section 5.3): a proxy may add an empty or an old value.
-// The signature passes when one of the list does. Whoever can make one holds the secret, whatever stands beside it.
+// A header that occurs several times is a list with commas (RFC 9110, section 5.3): a proxy may add an empty or an old value.
+// The signature passes when one member of the list passes, since only a holder of the secret can make it.
 func Verify(a Algorithm, secrets []Secret, signature string, body []byte) (name, why string) {
 	given, some := signatures(a, signature)
 	switch {
@@ -117,7 +117,7 @@ func Verify(a Algorithm, secrets []Secret, signature string, body []byte) (name,
 		inbox.Feed(mac, body)
 		same := among(given, mac.Sum(nil))
 		switch {
-		case why == "": // found already; the others are tried all the same
+		case why == "": // found already; the others are still tried
 		case same:
 			name, why = secrets[i].Name, ""
 		default:
@@ -127,20 +127,20 @@ func Verify(a Algorithm, secrets []Secret, signature string, body []byte) (name,
 	return name, why
 }
 
-// signatures returns the well-formed signatures of a list with commas. some reports whether the list has a member at all.
+// signatures returns the well-formed signatures of a list with commas. some reports whether the list has any member.
 func signatures(a Algorithm, list string) (given [][]byte, some bool) {
 	for member := range strings.SplitSeq(list, ",") {
 		member = strings.TrimSpace(member)
 		some = some || member != ""
 		if a.formed(member) {
-			sum, _ := hex.DecodeString(member) // it has hex digits alone
+			sum, _ := hex.DecodeString(member) // it consists of hex digits
 			given = append(given, sum)
 		}
 	}
 	return given, some
 }
 
-// among reports whether a sum is one of those given. It compares with each, in constant time.
+// among reports whether a sum is in a list. It compares with every element, in constant time.
 func among(given [][]byte, sum []byte) bool {
 	found := false
 	for _, g := range given {
@@ -159,7 +159,7 @@ func WellFormed(a Algorithm, list string) bool {
 	return false
 }
 
-// formed reports whether a text has as many hex digits as the algorithm gives, and nothing else.
+// formed reports whether a text consists of hex digits of the algorithm's length.
 func (a Algorithm) formed(text string) bool {
 	if a.size() == 0 || len(text) != hex.EncodedLen(a.size()) {
 		return false

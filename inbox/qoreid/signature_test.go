@@ -48,7 +48,7 @@ func TestTheGoldenVectorsPass(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotPassSaysWhy(t *testing.T) {
+func TestVerifyReturnsWhyASignatureDoesNotPass(t *testing.T) {
 	t.Parallel()
 	body := []byte("{}")
 	good := golden["{}"]
@@ -84,7 +84,7 @@ func TestWhatDoesNotPassSaysWhy(t *testing.T) {
 	}
 }
 
-func TestAnEmptySecretPassesNothing(t *testing.T) {
+func TestAnEmptySecretMatchesNoSignature(t *testing.T) {
 	t.Parallel()
 	body := []byte(`{"event":"address"}`)
 	forged := qoreid.Sign("", nil, body)
@@ -126,7 +126,7 @@ func TestASourceCanBeSignedWithSHA256(t *testing.T) {
 	}
 }
 
-func TestAnUnknownAlgorithmPassesNothing(t *testing.T) {
+func TestAnUnknownAlgorithmMatchesNoSignature(t *testing.T) {
 	t.Parallel()
 	if got := qoreid.Sign("md5", []byte("k"), nil); got != "" {
 		t.Errorf("signs as %q", got)
@@ -136,7 +136,7 @@ func TestAnUnknownAlgorithmPassesNothing(t *testing.T) {
 	}
 }
 
-func TestASecretDoesNotTellItsKey(t *testing.T) {
+func TestAPrintedSecretDoesNotShowItsKey(t *testing.T) {
 	t.Parallel()
 	s := qoreid.Secret{Name: "current", Key: []byte("s3cr3t")}
 	var log bytes.Buffer
@@ -145,7 +145,7 @@ func TestASecretDoesNotTellItsKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// fmt is not told the method: what it prints of a struct must not tell the key either.
+	// fmt prints some structs without their methods; the key must not appear there either.
 	for _, said := range []string{fmt.Sprint(s), fmt.Sprintf("%+v", s), fmt.Sprintf("%#v", s), string(asJSON), log.String()} {
 		if strings.Contains(said, "s3cr3t") || strings.Contains(said, hex.EncodeToString(s.Key)) || !strings.Contains(said, "current") {
 			t.Errorf("says %s", said)

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/rawjson"
 )
 
-// What QoreID calls the steps in the life of a verification.
+// QoreID's names for the steps in the life of a verification.
 const (
 	started       = "verification_started"
 	stepStarted   = "step_verification_started"
@@ -18,7 +18,7 @@ const (
 	completed     = "verification_completed"
 )
 
-// rank returns the place of an event type in the life of a verification, -1 for an unknown one.
+// rank returns the position of an event type in the life of a verification, -1 for an unknown type.
 func rank(eventType string) int {
 	switch inbox.Fold(eventType) {
 	case started:
@@ -33,14 +33,14 @@ func rank(eventType string) int {
 	return -1
 }
 
-// verdicts is what the words of a status mean, folded; docs/PLUGIN-ABI.md lists the same.
+// verdicts maps the folded words of a status to their verdicts; docs/PLUGIN-ABI.md lists the same.
 var verdicts = map[string]inbox.Verdict{
 	"verified": inbox.Passed, "id_verified": inbox.Passed, "exact_match": inbox.Passed,
 	"unverified": inbox.Failed, "not_verified": inbox.Failed, "no_match": inbox.Failed, "wrong_address": inbox.Failed, "invalid_address": inbox.Failed,
 	"in_progress": inbox.Pending, "pending": inbox.Pending,
 }
 
-// KnowsStatus reports whether a word is a status with a meaning, or a verdict. Payloads may have others, which mean nothing here.
+// KnowsStatus reports whether a word is a known status or a verdict. Payloads may have others, which have no meaning here.
 func KnowsStatus(word string) bool {
 	_, known := verdicts[inbox.Fold(word)]
 	switch v := inbox.Verdict(inbox.Fold(word)); v {
@@ -50,8 +50,8 @@ func KnowsStatus(word string) bool {
 	return known
 }
 
-// verdict sums up what a verification came to. Complete is not passed, passed is so only in a complete state, and what is not
-// known is not failed.
+// verdict returns the verdict of a status and state. A complete state alone is not passed, a status passes only in a complete
+// state, and an unknown status is not failed.
 func verdict(status, state string) inbox.Verdict {
 	v, known := verdicts[inbox.Fold(status)]
 	if s := inbox.Fold(state); !known || (v == inbox.Passed && s != "complete" && s != "completed") {
@@ -78,11 +78,11 @@ func first(texts ...string) string {
 	return ""
 }
 
-// longest is how many bytes of a text from a body are kept outside of it.
+// longest is the number of bytes to which a text from a body is cut.
 const longest = 200
 
-// short bounds a text. What is cut keeps a digest, so that two long texts stay two. Characters that must not reach a
-// terminal have no business in a key.
+// short cuts a text. A cut text gets a digest, so that two long texts stay different. Characters that must not reach a
+// terminal are replaced.
 func short(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if inbox.Unprintable(r) {
@@ -97,7 +97,7 @@ func short(s string) string {
 	return strings.ToValidUTF8(s[:longest], "") + "~" + hex.EncodeToString(sum[:8])
 }
 
-// word returns a string or number as text, true and false as such, and "" for null, an object, an array and nothing.
+// word returns a string, number or boolean as text, and "" for null, an object, an array and a missing value.
 func word(raw []byte) string {
 	if len(raw) == 0 {
 		return ""
@@ -111,7 +111,7 @@ func word(raw []byte) string {
 	return short(string(raw))
 }
 
-// text returns what a string says, and "" for anything else.
+// text returns the decoded text of a string, and "" for other values.
 func text(raw []byte) string {
 	if len(raw) == 0 || raw[0] != '"' {
 		return ""

@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/rawjson"
 )
 
-// A body of photos, by what looks at all of it.
+// The functions that read a whole body, measured on a body of photos.
 func BenchmarkValid(b *testing.B) {
 	body := []byte(`{"data":{"id":1,"photos":["` + strings.Repeat(strings.Repeat("A", 1<<20)+`","`, 5) + `"]}}`)
 	for name, valid := range map[string]func([]byte) bool{"rawjson": rawjson.Valid, "encoding/json": json.Valid, "unicode/utf8": utf8.Valid} {

@@ -1,7 +1,7 @@
-// Package rawjson walks over JSON as it stands in a text, without decoding it. A body may hold megabytes of photos, of
-// which most of the program wants nothing: strings are skipped, and values are places in the text. All of it but [Valid]
-// is for texts that Valid has accepted; on any other it ends, and what it says means nothing. It knows none of the
-// program's rooms.
+// Package rawjson walks over a JSON text without decoding it. A body may hold megabytes of photos, which most of the program
+// does not need: strings are skipped, and values are spans of the text. Every function except [Valid] expects a text that Valid
+// accepted. On any other text it still returns, and its result is meaningless. The package imports none of the program's
+// packages; qoreid, host and inbox use it.
 package rawjson
 
 import (
@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// Span is where a value stands in a text.
+// Span is the position of a value in a text.
 type Span struct{ From, To int }
 
-// Of returns the value. It is the text's memory.
+// Of returns the value. It shares the memory of the text.
 func (s Span) Of(text []byte) []byte { return text[s.From:s.To:s.To] }
 
-// Members yields the names and places of an object's members in their order, duplicates included, and nothing for any
-// other value. A name is decoded; it is good until the next one is asked for.
+// Members yields the names and spans of an object's members in order, with duplicates. It yields nothing for any other value.
+// Names are decoded; a name is valid until the next iteration.
 func Members(text []byte) iter.Seq2[[]byte, Span] {
 	return func(yield func([]byte, Span) bool) {
 		s := Scan{Text: text}
@@ -30,7 +30,7 @@ func Members(text []byte) iter.Seq2[[]byte, Span] {
 	}
 }
 
-// Elements yields the places of an array's elements, and nothing for any other value.
+// Elements yields the spans of an array's elements, and nothing for any other value.
 func Elements(text []byte) iter.Seq2[int, Span] {
 	return func(yield func(int, Span) bool) {
 		s, n := Scan{Text: text}, 0
@@ -43,7 +43,7 @@ func Elements(text []byte) iter.Seq2[int, Span] {
 	}
 }
 
-// Find returns where the value at a JSON pointer (RFC 6901) stands. Of duplicate members the last counts.
+// Find returns the span of the value at a JSON pointer (RFC 6901). Of duplicate members it takes the last.
 func Find(text []byte, pointer string) (at Span, ok bool) {
 	at = Whole(text)
 	list, ok := Tokens(pointer)
@@ -55,14 +55,14 @@ func Find(text []byte, pointer string) (at Span, ok bool) {
 	return at, ok
 }
 
-// Whole returns the place of a document without the spaces around it.
+// Whole returns the span of a document without the spaces around it.
 func Whole(text []byte) Span {
 	s := Scan{Text: text}
 	s.Space()
 	return s.Value()
 }
 
-// Child returns the place of a member or element of the value at a place.
+// Child returns the span of a member or element of the value at a span.
 func Child(text []byte, at Span, token string) (in Span, ok bool) {
 	inner := at.Of(text)
 	for name, m := range Members(inner) {
@@ -78,7 +78,7 @@ func Child(text []byte, at Span, token string) (in Span, ok bool) {
 	return in, ok
 }
 
-// Tokens splits a JSON pointer; false when it is none.
+// Tokens splits a JSON pointer. It returns false for a text that is not a pointer.
 func Tokens(pointer string) ([]string, bool) {
 	if pointer == "" {
 		return nil, true
@@ -99,7 +99,7 @@ var unescape = strings.NewReplacer("~1", "/", "~0", "~")
 // Scan walks over a text value by value.
 type Scan struct {
 	Text []byte
-	At   int // how far it has come
+	At   int // the current position
 }
 
 // Peek returns the next byte, zero at the end.
@@ -119,7 +119,7 @@ func (s *Scan) Space() {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
-// Enter steps into an object or array and reports whether there is something in it.
+// Enter steps into an object or array and reports whether it has a member or element.
 func (s *Scan) Enter(open byte) bool {
 	s.Space()
 	if s.Peek() != open {
@@ -130,7 +130,7 @@ func (s *Scan) Enter(open byte) bool {
 	return s.Peek() != '}' && s.Peek() != ']'
 }
 
-// Next steps to the next member or element and reports whether there is one.
+// Next steps to the next member or element and reports whether one follows.
 func (s *Scan) Next() bool {
 	s.Space()
 	if s.Peek() != ',' {
@@ -141,7 +141,7 @@ func (s *Scan) Next() bool {
 	return true
 }
 
-// Name skips the name of a member and its colon, up to the value, and returns the name's place.
+// Name skips the name of a member and its colon, up to the value, and returns the name's span.
 func (s *Scan) Name() Span {
 	name := s.Value()
 	s.Space()
@@ -150,7 +150,7 @@ func (s *Scan) Name() Span {
 	return name
 }
 
-// Value skips one value and returns its place.
+// Value skips one value and returns its span.
 func (s *Scan) Value() Span {
 	from := s.At
 	switch s.Peek() {
@@ -158,7 +158,7 @@ func (s *Scan) Value() Span {
 		s.text()
 	case '{', '[':
 		s.nested()
-	default: // a number or a literal ends where something else begins
+	default: // a number or a literal ends before the next other character
 		for s.At < len(s.Text) && s.Text[s.At] != ',' && s.Text[s.At] != '}' && s.Text[s.At] != ']' && !isSpace(s.Text[s.At]) {
 			s.At++
 		}
@@ -166,7 +166,7 @@ func (s *Scan) Value() Span {
 	return Span{from, s.At}
 }
 
-// nested skips an object or array with all that is in it.
+// nested skips an object or array with its content.
 func (s *Scan) nested() {
 	for depth := 0; s.At < len(s.Text); {
 		switch s.Text[s.At] {

@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/rawjson"
 )
 
-// texts are JSON and what only looks like it.
+// texts are JSON, and texts that only look like it.
 var texts = []string{
 	``, ` `, `{}`, `[]`, `""`, `0`, `-0`, `1.5e+3`, `1E-2`, `true`, `false`, `null`, ` { "a" : [ 1 , 2 ] } `, `{"a":{"b":[{}]}}`,
 	`"\u00e9\ud83d\ude00\\\"\/\b\f\n\r\t"`, "\"\xff\xfe\"", "\"a\tb\"", "\"\x00\"", `"\x"`, `"\u12g4"`, `"\u123"`, `"\uD800"`, `"\u00"`, `"\`, `"abc`,
@@ -21,7 +21,7 @@ var texts = []string{
 	strings.Repeat(`{"a":`, 10001) + `1` + strings.Repeat("}", 10001),
 }
 
-func TestJSONIsToldFromWhatIsNotAsEncodingJSONDoes(t *testing.T) {
+func TestValidAgreesWithEncodingJSON(t *testing.T) {
 	t.Parallel()
 	for _, text := range texts {
 		if got, want := rawjson.Valid([]byte(text)), json.Valid([]byte(text)); got != want {
@@ -30,8 +30,8 @@ func TestJSONIsToldFromWhatIsNotAsEncodingJSONDoes(t *testing.T) {
 	}
 }
 
-// Strings are gone over many bytes at a time: what ends one must be seen wherever it is.
-func TestWhatIsNotPlainIsSeenAtEveryPlace(t *testing.T) {
+// Strings are read many bytes at a time. The end of a string must be found at every position.
+func TestASpecialCharacterIsFoundAtEveryPosition(t *testing.T) {
 	t.Parallel()
 	for _, special := range []string{`"`, `"x`, `\n`, `\x`, "\x1f", "\x00", "\x20", "\x21", "\x23", "\x5b", "\x5d", "\x7f", "\x80", "\xa2", "\xdc", "\xff"} {
 		for before := range 80 {
@@ -80,7 +80,7 @@ func TestAValueIsFoundAtItsPointer(t *testing.T) {
 	}
 }
 
-func TestMembersComeInTheirOrderUntilNobodyWantsMore(t *testing.T) {
+func TestMembersAreYieldedInOrderUntilTheLoopBreaks(t *testing.T) {
 	t.Parallel()
 	var got []string
 	text := []byte(`{"a" : 1, "\u0062":[2] ,"a":"3","z":0}`)

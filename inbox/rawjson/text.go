@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// Unquote returns what a JSON string says, without copying where nothing is escaped. In a string with escapes what is
-// not UTF-8 becomes U+FFFD.
+// Unquote returns the decoded text of a JSON string, without a copy when nothing is escaped. In a string with escapes,
+// invalid UTF-8 becomes U+FFFD.
 func Unquote(quoted []byte) []byte {
 	if len(quoted) < len(`""`) {
-		return nil // of a text that is not JSON
+		return nil // the text is not JSON
 	}
 	rest := quoted[1 : len(quoted)-1]
 	switch {
@@ -19,7 +19,7 @@ func Unquote(quoted []byte) []byte {
 		return rest
 	case !utf8.Valid(rest):
 		var s string
-		_ = json.Unmarshal(quoted, &s) // valid: nothing to go wrong
+		_ = json.Unmarshal(quoted, &s) // valid JSON cannot fail
 		return []byte(s)
 	}
 	out := make([]byte, 0, TextSize(quoted))
@@ -34,7 +34,7 @@ func Unquote(quoted []byte) []byte {
 	}
 }
 
-// TextSize returns how many bytes Unquote makes of a JSON string in UTF-8.
+// TextSize returns the number of bytes of the text that Unquote returns, in UTF-8.
 func TextSize(quoted []byte) int {
 	rest := quoted[1 : len(quoted)-1]
 	for size := 0; ; {
@@ -48,12 +48,12 @@ func TextSize(quoted []byte) int {
 	}
 }
 
-// escape returns the length of the escape that a text begins with, and the character it stands for. Half a pair of
-// surrogates stands for U+FFFD.
+// escape returns the length of the escape at the beginning of a text, and its character. Half a pair of surrogates is
+// U+FFFD.
 func escape(b []byte) (length int, character rune) {
 	const short, pair = 6, 12
 	if len(b) < 2 || b[1] == 'u' && len(b) < short {
-		return len(b), utf8.RuneError // of a text that is not JSON
+		return len(b), utf8.RuneError // the text is not JSON
 	}
 	switch b[1] {
 	case 'b':

@@ -5,13 +5,12 @@ import (
 	"math/bits"
 )
 
-// maxDepth is how deeply a body may be nested: as deep as encoding/json goes, which reads bodies elsewhere in the
-// program. A deeper one is not JSON to us, and is the event "unknown".
+// maxDepth is the depth to which a body may be nested. It equals the limit of encoding/json, which reads bodies elsewhere in
+// the program. A deeper body is not valid JSON here, and becomes the event "unknown".
 const maxDepth = 10000
 
 // Valid reports whether a text is one JSON value (RFC 8259), by the same rules as [encoding/json.Valid]: strings may
-// hold invalid UTF-8, names may repeat. It is here because it is several times as fast over the photos that make bodies
-// large.
+// hold invalid UTF-8, names may repeat. It exists because it is several times as fast on the photos that make bodies large.
 func Valid(text []byte) bool {
 	v := validator{Scan{Text: text}}
 	v.Space()
@@ -40,9 +39,9 @@ func (v *validator) value(depth int) bool {
 	return v.number()
 }
 
-// container takes an object or an array.
+// container reads an object or an array.
 func (v *validator) container(open byte, depth int) bool {
-	end := open + 2 // '}' and ']' stand two after their openings
+	end := open + 2 // '}' and ']' are two characters after '{' and '['
 	v.At++
 	v.Space()
 	if v.Peek() == end {
@@ -69,7 +68,7 @@ func (v *validator) container(open byte, depth int) bool {
 	}
 }
 
-// name takes a member's name and the colon.
+// name reads a member's name and the colon.
 func (v *validator) name() bool {
 	if v.Peek() != '"' || !v.text() {
 		return false
@@ -116,7 +115,7 @@ func (v *validator) number() bool {
 	return true
 }
 
-// digits takes one digit or more.
+// digits reads one digit or more.
 func (v *validator) digits() bool {
 	from := v.At
 	for v.At < len(v.Text) && v.Text[v.At]-'0' <= 9 {
@@ -125,7 +124,7 @@ func (v *validator) digits() bool {
 	return v.At > from
 }
 
-// text takes a string. Every step goes over plain characters to the next that is not.
+// text reads a string. Every step skips plain characters up to the next character that is not plain.
 func (v *validator) text() bool {
 	for v.At++; ; {
 		v.At += plain(v.Text[v.At:])
@@ -139,7 +138,7 @@ func (v *validator) text() bool {
 	}
 }
 
-// escape takes a backslash and what belongs to it.
+// escape reads a backslash and the characters of its escape.
 func (v *validator) escape() bool {
 	v.At++
 	c := v.Peek()
@@ -160,7 +159,7 @@ func (v *validator) escape() bool {
 	return false
 }
 
-// plain returns how many of the first bytes are neither quotation marks, nor backslashes, nor control characters: 32 at a
+// plain returns the number of bytes before the first quotation mark, backslash or control character. It reads 32 bytes at a
 // time, and then eight.
 func plain(b []byte) int {
 	i := 0

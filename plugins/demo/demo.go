@@ -9,5 +9,5 @@ import (
 //go:embed demo.wasm
 var module []byte
 
-// Wasm returns the module. The caller may change what it gets.
+// Wasm returns a copy of the module. The caller may change it.
 func Wasm() []byte { return bytes.Clone(module) }

@@ -18,7 +18,7 @@ func TestTheModuleIsSmall(t *testing.T) {
 	}
 }
 
-func TestTheModuleIsWhatItsSourceSays(t *testing.T) {
+func TestTheModuleIsBuiltFromItsSource(t *testing.T) {
 	t.Parallel()
 	version, err := exec.Command("clang", "--version").Output()
 	if err != nil || !strings.Contains(string(version), "version 14.") {
@@ -33,7 +33,7 @@ func TestTheModuleIsWhatItsSourceSays(t *testing.T) {
 		t.Fatalf("clang's linker for WebAssembly is not installed (Debian 12: lld): %v", err)
 	}
 	build := exec.Command("clang", "--target=wasm32-wasi", "-Oz", "-s", "-Wl,--strip-all", "-o", out, "src/demo.c")
-	build.Env = append(os.Environ(), "PATH="+filepath.Dir(linker)) // clang has a wasm-opt that it finds change the module
+	build.Env = append(os.Environ(), "PATH="+filepath.Dir(linker)) // clang would run a wasm-opt on the PATH, which changes the module
 	text, err := build.CombinedOutput()
 	if err != nil {
 		t.Fatalf("build: %v: %s", err, text)

@@ -1,4 +1,4 @@
-// Package abi says the plugin contract once: the names and wire types that the host and every guest share (ABI v1,
+// Package abi holds the names and wire types of the plugin contract, which the host and every guest share (ABI v1,
 // docs/PLUGIN-ABI.md). It imports the standard library only and builds for wasip1.
 package abi
 
@@ -11,31 +11,31 @@ const Version = 1
 const (
 	Module = "inbox_v1"
 	Next   = "next" // (buf, len) -> i32: the next document; its full length when buf is too small; NoMore at the end
-	Done   = "done" // (ptr, len) -> i32: the one result of the event that next handed over; 0 bytes mean ok
+	Done   = "done" // (ptr, len) -> i32: the one result of the event that next returned; 0 bytes mean ok
 	Log    = "log"  // (ptr, len) -> i32: a log line; 0
 
-	// EventRead gives a text that Withheld names: (ptr, ptr_len, off, buf, len) -> i32. ptr is its JSON pointer, off where in
-	// the text to begin. It copies what fits and answers with the length of the whole text; None when no such text was left out.
+	// EventRead copies a text that Withheld lists: (ptr, ptr_len, off, buf, len) -> i32. ptr is its JSON pointer, off the offset
+	// in the text. It copies up to len bytes and returns the length of the whole text, or None when no such text was withheld.
 	EventRead = "event_read"
 )
 
-// Answers of imports that are not lengths.
+// Results of imports that are not lengths.
 const (
-	NoMore      int32 = -1 // next: no more events, leave
-	None        int32 = -1 // event_read: nothing to be read there
-	ErrState    int32 = -2 // called out of turn: done without next, next without done, event_read without an event
+	NoMore      int32 = -1 // next: no more events; the guest should return
+	None        int32 = -1 // event_read: no withheld text has this pointer
+	ErrState    int32 = -2 // called in the wrong order: done without next, next without done, event_read without an event
 	ErrPointer  int32 = -3 // the buffer is not inside the guest's memory
 	ErrTooLarge int32 = -4 // more than the limit
 )
 
-// Exit codes of a command that mean something (sysexits.h of BSD: EX_TEMPFAIL, EX_DATAERR).
+// Exit codes of a command that have a meaning (sysexits.h of BSD: EX_TEMPFAIL, EX_DATAERR).
 const (
 	ExitOK     = 0
 	ExitRetry  = 75
 	ExitReject = 65
 )
 
-// Outcomes a plugin may say. Nothing at all means OutcomeOK.
+// Outcomes that a plugin may return. An empty output means OutcomeOK.
 const (
 	OutcomeOK     = "ok"
 	OutcomeSkip   = "skip"
@@ -43,7 +43,7 @@ const (
 	OutcomeReject = "reject"
 )
 
-// Document is what a plugin gets: on standard input, or from next. Ids are strings; what is unknown is null.
+// Document is the input of a plugin, on standard input or from next. Ids are strings; unknown values are null.
 type Document struct {
 	V        int               `json:"v"`
 	Delivery Delivery          `json:"delivery"`
@@ -52,10 +52,10 @@ type Document struct {
 	State    json.RawMessage   `json:"state"` // null until plugins can keep state
 }
 
-// Delivery tells which try this is.
+// Delivery says which attempt of which run this is.
 type Delivery struct {
-	ID      string `json:"id"`  // the plugin's name and the event's id: the same for every attempt and every replay of this event in this plugin, and never another's
-	Seq     int64  `json:"seq"` // place of the event in the log
+	ID      string `json:"id"`  // the plugin's name and the event's id: unique, and the same for every attempt and every replay of this event in this plugin
+	Seq     int64  `json:"seq"` // position of the event in the log
 	Run     int64  `json:"run"` // 0 for the first run
 	Attempt int    `json:"attempt"`
 	Replay  bool   `json:"replay"`
@@ -81,23 +81,23 @@ type Event struct {
 	Late              bool              `json:"late"`
 	DuplicateHint     bool              `json:"duplicate_hint"`
 	Headers           map[string]string `json:"headers"`
-	Body              json.RawMessage   `json:"body,omitempty"`        // as much of the event's JSON as is granted, byte for byte without a byte order mark
-	BodyBase64        []byte            `json:"body_base64,omitempty"` // instead of Body when it is not valid UTF-8 JSON, and all of it is granted
+	Body              json.RawMessage   `json:"body,omitempty"`        // the granted part of the event's JSON, with its bytes unchanged, without a byte order mark
+	BodyBase64        []byte            `json:"body_base64,omitempty"` // in place of Body when the body is not valid UTF-8 JSON, and the whole body is granted
 	Withheld          []Withheld        `json:"withheld"`
 }
 
-// Withheld names a text that was left out of Body because it is long, where null stands for it; the empty pointer without
-// a Body is what is not JSON.
+// Withheld lists a long text that was removed from Body; null replaces it there. An empty pointer, without a Body, means a whole
+// body that is not JSON.
 type Withheld struct {
 	Pointer string `json:"ptr"`
 	Size    int    `json:"size"` // bytes of the text
 }
 
-// ManifestSection is the custom section in which a module may carry what it asks for, as TOML like NAME.toml.
+// ManifestSection is the custom section in which a module may ask for grants, as TOML like NAME.toml.
 const ManifestSection = "inbox.manifest"
 
-// Result is what a plugin answers: on standard output, or through done. No answer at all means ok; one without an outcome
-// is none.
+// Result is the output of a plugin, on standard output or through done. An empty output means ok; a result without an outcome
+// is invalid.
 type Result struct {
 	Outcome    string          `json:"outcome"`
 	Reason     string          `json:"reason,omitempty"`

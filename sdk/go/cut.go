@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// fromHost reads a document as the host wrote it. The body, which the host has found valid, is cut out and put in as it is,
-// not decoded: that takes a third off a document of a kilobyte, and nearly all off a large one. A document of any other
-// form is read by Parse.
+// fromHost reads a document in the form in which the host writes it. The body, which the host has validated, is cut out and
+// inserted undecoded: that saves a third of the time for a document of a kilobyte, and nearly all for a large one. A document
+// of any other form is read by Parse.
 func fromHost(document []byte) (*Event, error) {
 	rest, body, ok := cutBody(document)
 	if !ok {
@@ -21,8 +21,8 @@ func fromHost(document []byte) (*Event, error) {
 	return e, nil
 }
 
-// cutBody returns a copy of the document without its body, and one of the body. The body follows the headers, which nothing
-// but numbers and texts comes before; and in a text no quote stands without a backslash.
+// cutBody returns a copy of the document without its body, and a copy of the body. The body follows the headers, and only
+// numbers and texts come before them. Every quote in a text has a backslash before it.
 func cutBody(document []byte) (rest, body []byte, ok bool) {
 	const headers, name = `,"headers":`, `,"body":`
 	from := bytes.Index(document, []byte(headers))
@@ -44,7 +44,7 @@ func cutBody(document []byte) (rest, body []byte, ok bool) {
 	return slices.Concat(document[:from], tail), bytes.Clone(body), true
 }
 
-// valueEnd is where the JSON value ends that b begins with; at the end of b when it does not.
+// valueEnd returns the end of the JSON value at the beginning of b, or len(b) when the value does not end.
 func valueEnd(b []byte) int {
 	depth := 0
 	for i := 0; i < len(b); i++ {
@@ -59,7 +59,7 @@ func valueEnd(b []byte) int {
 			if depth--; depth == 0 {
 				return i + 1
 			}
-			if depth < 0 { // of what the value, a number or a word, stands in
+			if depth < 0 { // the end of the object or array around a number or a word
 				return i
 			}
 		case ',':
@@ -71,7 +71,7 @@ func valueEnd(b []byte) int {
 	return len(b)
 }
 
-// textEnd is where the quoted text ends that b begins with.
+// textEnd returns the end of the quoted text at the beginning of b.
 func textEnd(b []byte) int {
 	for i := 1; ; i++ {
 		n := bytes.IndexByte(b[i:], '"')

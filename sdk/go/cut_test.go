@@ -9,7 +9,7 @@ import (
 	"inbox/sdk/abi"
 )
 
-// hostDocument is a document with a body put in as it is, as the host does it.
+// hostDocument returns a document with an undecoded body, as the host writes it.
 func hostDocument(t testing.TB, header, text, body string) []byte {
 	t.Helper()
 	d := abi.Document{
@@ -26,7 +26,7 @@ func hostDocument(t testing.TB, header, text, body string) []byte {
 	return []byte(strings.Replace(string(b), `"body":-0e-0`, `"body":`+body, 1))
 }
 
-// same fails unless a document of the host is read as Parse reads it.
+// same fails the test unless fromHost and Parse read a document alike.
 func same(t *testing.T, document []byte) {
 	t.Helper()
 	want, werr := Parse(document)
@@ -39,7 +39,7 @@ func same(t *testing.T, document []byte) {
 	}
 }
 
-func TestADocumentOfTheHostIsReadAsAnyOther(t *testing.T) {
+func TestADocumentOfTheHostIsReadAsByParse(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
 		`{}`, `[]`, `""`, `7`, `-1.5e3`, `true`, `null`, ` { "a" : [ 1 , "x" ] } `, `"\""`, `"\\"`, `"a\\\"]},\"withheld\":["`,
@@ -64,7 +64,7 @@ func FuzzADocumentOfTheHostIsReadAsAnyOther(f *testing.F) {
 	f.Add("a", "b", `{"a":["\"",{}]}`)
 	f.Add(`,"headers":`, `,"body":`, `12`)
 	f.Fuzz(func(t *testing.T, header, text, body string) {
-		_, _, _ = cutBody([]byte(body)) // whatever it is, it is no reason to panic
+		_, _, _ = cutBody([]byte(body)) // it must not panic on any text
 		if json.Valid([]byte(body)) {
 			same(t, hostDocument(t, header, text, body))
 		}

@@ -7,7 +7,7 @@ import (
 	"inbox/sdk/go"
 )
 
-// invoice is a plugin's logic, apart from its main function, which is
+// invoice is the logic of a plugin whose main function is
 //
 //	func main() { sdk.Handle(invoice) }
 func invoice(e *sdk.Event) sdk.Answer {
@@ -19,9 +19,9 @@ func invoice(e *sdk.Event) sdk.Answer {
 	}
 	switch err := e.Decode(&body); {
 	case err != nil:
-		return sdk.Reject("its body is not that of an invoice") // for somebody to look at: later events of the verification wait
+		return sdk.Reject("the body is no invoice") // a person must look at it: later events of the verification wait
 	case e.Verdict != sdk.Passed:
-		return sdk.Skip("only what passed is paid for")
+		return sdk.Skip("only passed verifications are paid for")
 	case !body.Data.Ready: // not a retry: the event will be the same next time
 		return sdk.Skip("the amount is not known yet; the next event has it")
 	}
@@ -29,7 +29,7 @@ func invoice(e *sdk.Event) sdk.Answer {
 	return sdk.Done()
 }
 
-// A plugin is tested like any function, with documents such as `inbox` hands over.
+// A plugin is tested like any function, with documents as `inbox` writes them.
 func Example() {
 	for _, event := range []string{
 		`{"key":"a/1","verdict":"passed","body":{"data":{"amount":12.5,"ready":true}}}`,
@@ -67,7 +67,7 @@ func ExampleEvent_Decode() {
 	// Output: <nil> 42
 }
 
-// A photo is long, and left out of the document until the plugin asks for it.
+// A photo is long. It is withheld from the document, and the plugin can ask for it.
 func ExampleEvent_Read() {
 	e, err := sdk.Parse([]byte(`{"v":1,"event":{"id":"evt_1","body":{"data":{"photo":"/9j/4AAQSkZJRg=="}},"withheld":[]}}`))
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Whoever writes a plugin does it in a module of their own, with the lines of the README.
+// Authors write a plugin in a module of their own, with the lines of the README.
 func TestAPluginIsBuiltInAModuleOfItsOwnAsTheREADMEsSay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds a plugin")
@@ -31,7 +31,7 @@ func TestAPluginIsBuiltInAModuleOfItsOwnAsTheREADMEsSay(t *testing.T) {
 			t.Errorf("%s does not say %q", name, edit)
 		}
 	}
-	_, rest, _ := strings.Cut(text("examples/hello-go/README.md"), "In a module of your own")
+	_, rest, _ := strings.Cut(text("examples/hello-go/README.md"), "A module of your own")
 	_, rest, _ = strings.Cut(rest, "```sh\n")
 	lines, _, found := strings.Cut(rest, "```")
 	if !found || !strings.Contains(lines, edit) {

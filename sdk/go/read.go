@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Read returns the text at a JSON pointer of the body, such as /data/photo, whether it stands in the body or was left out
-// of it because it is long. The empty pointer is the whole, also of a body that is not JSON. It is an error when there is
-// no text, when the plugin's [data] fields do not show it, and when the event was answered already.
+// Read returns the text at a JSON pointer of the body, such as /data/photo, whether it is in the body or was withheld because it
+// is long. The empty pointer means the whole body, also when it is not JSON. Read returns an error when the pointer has no
+// text, when the plugin's [data] fields do not show it, and when the event was answered already.
 func (e *Event) Read(pointer string) ([]byte, error) {
 	text, err := e.read(pointer)
 	if err != nil {
@@ -60,7 +60,7 @@ func find(raw json.RawMessage, pointer string) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// child returns a member or element, nil when there is none.
+// child returns a member or element, nil when it is missing.
 func child(raw json.RawMessage, token string) json.RawMessage {
 	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("[")) {
 		var list []json.RawMessage

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestATextIsReadWhereverItStands(t *testing.T) {
+func TestATextIsReadFromTheBodyOrFromTheHost(t *testing.T) {
 	t.Parallel()
 	e, err := Parse([]byte(`{"v":1,"event":{"id":"evt_1","body": {"data":{"photo":"\u00e9","list":[ ["x"],{"a/b~":"y"}],"n":1,"none":null,"gone":null}},
 		"withheld":[{"ptr":"/data/gone","size":70000}]}}`))
@@ -19,7 +19,7 @@ func TestATextIsReadWhereverItStands(t *testing.T) {
 	}
 	for pointer, says := range map[string]string{
 		"": "no text", "data": "begins with a slash", "/data": "no text", "/data/n": "no text", "/data/none": "no text", "/x": "no text",
-		"/data/list/2": "no text", "/data/list/00": "no text", "/data/photo/x": "no text", "/data/gone": "its 70000 bytes were left out",
+		"/data/list/2": "no text", "/data/list/00": "no text", "/data/photo/x": "no text", "/data/gone": "its 70000 bytes are withheld",
 	} {
 		if got, err := e.Read(pointer); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "evt_1") {
 			t.Errorf("%s: %q, %v; want …%s…", pointer, got, err, says)

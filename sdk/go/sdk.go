@@ -1,4 +1,4 @@
-// Package sdk is for authors of inbox plugins in Go. A plugin is a main function that hands over one function:
+// Package sdk is for authors of inbox plugins in Go. A plugin is a main function that passes one function to Handle:
 //
 //	func main() {
 //		sdk.Handle(func(e *sdk.Event) sdk.Answer {
@@ -10,7 +10,7 @@
 //		})
 //	}
 //
-// inbox has no public address yet. A module of your own finds the SDK in your clone of it after
+// inbox has no public address yet. A module of your own finds the SDK in your clone of inbox after
 //
 //	go mod edit -require inbox@v0.0.0 -replace inbox=/path/to/inbox
 //
@@ -18,9 +18,9 @@
 //
 //	GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags "-s -w" -o hello.wasm
 //
-// and drop the file into the plugins folder of the inbox. Keep what the plugin decides in a function of its own, and
-// test that with plain `go test`: this package builds everywhere. A plugin needs no SDK at all; docs/PLUGIN-ABI.md has
-// the contract. The package imports the standard library only.
+// and move the file into the plugins folder of inbox. Keep the plugin's decisions in a function of their own, and test that
+// function with plain `go test`: this package builds on every platform. A plugin needs no SDK; docs/PLUGIN-ABI.md has the
+// contract. The package imports the standard library only.
 package sdk
 
 import (
@@ -31,7 +31,7 @@ import (
 	"inbox/sdk/abi"
 )
 
-// Verdicts: what a verification came to. Anything not in QoreID's vocabulary is VerdictUnknown, never Failed.
+// Verdicts of a verification. A status that is not in QoreID's vocabulary is VerdictUnknown, never Failed.
 const (
 	Passed         = "passed"
 	Failed         = "failed"
@@ -39,20 +39,20 @@ const (
 	VerdictUnknown = "unknown"
 )
 
-// Event is what the plugin was handed: the event's fields, with the delivery it is part of.
+// Event is the input of the plugin: the event's fields, and its delivery.
 type Event struct {
 	abi.Event
 	Delivery abi.Delivery
 	Config   map[string]string // [config] of the plugin's NAME.toml
 
-	over bool // it was answered: the host has nothing of it any more
+	over bool // it was answered: the host does not hold it any more
 }
 
-// Name returns the QoreID event's name, such as workflow: the embedded [abi.Event] has the name Event, so that the field itself
-// is e.Event.Event.
+// Name returns the name of the QoreID event, such as workflow. The field itself is e.Event.Event, since the embedded struct is
+// called Event too.
 func (e *Event) Name() string { return e.Event.Event }
 
-// Parse reads a document as a plugin gets it, for tests: `inbox` hands [Handle]'s function what Parse makes of one.
+// Parse reads a document, for tests: the function passed to [Handle] gets events as Parse returns them.
 func Parse(document []byte) (*Event, error) {
 	var d abi.Document
 	if err := json.Unmarshal(document, &d); err != nil {
@@ -64,7 +64,8 @@ func Parse(document []byte) (*Event, error) {
 	return &Event{Event: d.Event, Delivery: d.Delivery, Config: d.Config}, nil
 }
 
-// Decode reads the event's body into v, which is a pointer as for [json.Unmarshal]. A body that is not JSON is an error.
+// Decode decodes the event's body into v, which is a pointer as for [json.Unmarshal]. It returns an error for a body that is not
+// JSON.
 func (e *Event) Decode(v any) error {
 	if e.Body == nil {
 		return fmt.Errorf("event %s has no JSON body", e.ID)
@@ -75,26 +76,26 @@ func (e *Event) Decode(v any) error {
 	return nil
 }
 
-// Answer is what the plugin says of an event: made by [Done], [Skip], [Retry], [RetryAfter] or [Reject]. The zero value is
+// Answer is the plugin's result for an event, made by [Done], [Skip], [Retry], [RetryAfter] or [Reject]. The zero value is
 // Done.
 type Answer struct{ result abi.Result }
 
 // Done says that the event was handled.
 func Done() Answer { return Answer{} }
 
-// Skip says that there was nothing to do.
+// Skip says that the event needed no action.
 func Skip(reason string) Answer {
 	return Answer{abi.Result{Outcome: abi.OutcomeSkip, Reason: reason}}
 }
 
-// Retry says "not now": the event comes again, when the plugin's policy says. It will be the same event, and every later one
-// of its verification waits for it: retry what can change until then, and skip what cannot.
+// Retry asks for another attempt, at the time that the plugin's policy gives. The event will be the same, and every later event
+// of its verification waits for it: retry only if the plugin's answer can change until then, else skip.
 func Retry(reason string) Answer {
 	return Answer{abi.Result{Outcome: abi.OutcomeRetry, Reason: reason}}
 }
 
-// RetryAfter is Retry with a wait of its own in place of the policy's: at least a second, at most the policy's maximum. A wait
-// that is not above zero leaves it to the policy. The attempts count as any others.
+// RetryAfter is Retry with a wait that replaces the policy's: at least a second, at most the policy's maximum. With a wait of
+// zero or less the policy decides. Its attempts count like any others.
 func RetryAfter(wait time.Duration, reason string) Answer {
 	a := Retry(reason)
 	if wait > 0 {
@@ -103,8 +104,8 @@ func RetryAfter(wait time.Duration, reason string) Answer {
 	return a
 }
 
-// Reject says that the plugin will never take this event: it goes to the dead letters at once, and later events of its
-// verification wait until somebody retries or discards it. A verification that failed is no reason for it.
+// Reject says that the plugin can never handle this event. It becomes a dead letter at once, and later events of its verification
+// wait until an operator retries or discards it. Do not reject an event because its verification failed.
 func Reject(reason string) Answer {
 	return Answer{abi.Result{Outcome: abi.OutcomeReject, Reason: reason}}
 }
@@ -117,7 +118,7 @@ func (a Answer) Outcome() string {
 	return a.result.Outcome
 }
 
-// Wait returns the wish of RetryAfter, zero for none, for tests.
+// Wait returns the wait given to RetryAfter, else zero, for tests.
 func (a Answer) Wait() time.Duration {
 	wait, _ := time.ParseDuration(a.result.RetryAfter) // made by RetryAfter, or empty
 	return wait
@@ -129,8 +130,8 @@ func (a Answer) Reason() string { return a.result.Reason }
 // Logf writes a line to the log of the attempt.
 func Logf(format string, args ...any) { logLine(fmt.Sprintf(format, args...)) }
 
-// Handle runs the plugin: it calls fn for every event and returns when there is no more. A panic of fn fails the
-// attempt, which is made again by the plugin's policy.
+// Handle runs the plugin: it calls fn for every event and returns after the last one. A panic of fn fails the attempt, which is
+// retried by the plugin's policy.
 func Handle(fn func(*Event) Answer) {
 	for h := newHost(); ; {
 		doc, ok := h.next()
@@ -141,7 +142,7 @@ func Handle(fn func(*Event) Answer) {
 	}
 }
 
-// handleOne takes one document to the result to give. It returns nil for a plain ok.
+// handleOne returns the result for one document. It returns nil for a plain ok.
 func handleOne(doc []byte, fn func(*Event) Answer) []byte {
 	e, err := fromHost(doc)
 	if err != nil {
@@ -155,7 +156,7 @@ func handleOne(doc []byte, fn func(*Event) Answer) []byte {
 	return encode(a.result)
 }
 
-// encode writes a result. One that cannot be written is none, and a plugin must not acknowledge by that: it is a retry.
+// encode encodes a result. A result that cannot be encoded becomes a retry, since an empty output would acknowledge the event.
 func encode(r abi.Result) []byte {
 	b, err := json.Marshal(r)
 	if err != nil {

@@ -61,8 +61,8 @@ func TestEachAnswerIsAResultOfTheContract(t *testing.T) {
 	}
 }
 
-// A plugin that cannot read what it gets must not acknowledge it.
-func TestADocumentThatCannotBeReadIsAskedForAgain(t *testing.T) {
+// A plugin must not acknowledge a document that it cannot read.
+func TestADocumentThatCannotBeReadIsRetried(t *testing.T) {
 	t.Parallel()
 	for _, doc := range []string{"", "{", `{"v":2}`, `{}`} {
 		called := false
@@ -73,7 +73,7 @@ func TestADocumentThatCannotBeReadIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// Built natively, a plugin is a program that reads a document and writes a result. The test runs itself as one.
+// A plugin that is built natively reads a document and writes a result. The test runs itself as such a program.
 func TestAPluginRunsNatively(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("SDK_TEST_PLUGIN") != "" {

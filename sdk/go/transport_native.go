@@ -10,7 +10,7 @@ import (
 	"inbox/sdk/abi"
 )
 
-// host stands in for the inbox: a plugin built natively runs once, as a WASI command would.
+// host replaces the host of inbox: a plugin that is built natively runs once, like a WASI command.
 type host struct{ served bool }
 
 func newHost() *host { return &host{} }
@@ -30,9 +30,9 @@ func (h *host) next() ([]byte, bool) {
 
 func (h *host) done(result []byte) { fmt.Printf("%s", result) }
 
-// readWithheld fails: what was left out of a document only the host has.
+// readWithheld returns an error: only the real host has the withheld texts.
 func readWithheld(w abi.Withheld) ([]byte, error) {
-	return nil, fmt.Errorf("its %d bytes were left out of the document, and there is no host to ask; put it into the body for a test", w.Size)
+	return nil, fmt.Errorf("its %d bytes are withheld from the document, and no host can be asked; put the text into the body for a test", w.Size)
 }
 
 func logLine(line string) { fmt.Fprintln(os.Stderr, line) }

@@ -22,12 +22,12 @@ func hostLog(ptr unsafe.Pointer, size uint32) int32
 //go:wasmimport inbox_v1 event_read
 func hostEventRead(ptr unsafe.Pointer, ptrSize, off uint32, buf unsafe.Pointer, size uint32) int32
 
-// host is the inbox that runs the plugin.
+// host calls the imports of the host that runs the plugin.
 type host struct{}
 
 func newHost() host { return host{} }
 
-// next asks for the next document, and once more with a larger buffer when it did not fit.
+// next asks for the next document. When the buffer is too small, it asks once more with a larger one.
 func (host) next() ([]byte, bool) {
 	buf := make([]byte, 64<<10)
 	for {
@@ -50,7 +50,7 @@ func (host) done(result []byte) {
 	}
 }
 
-// readWithheld asks for a text that was left out of the document.
+// readWithheld asks for a text that was withheld from the document.
 func readWithheld(w abi.Withheld) ([]byte, error) {
 	text := make([]byte, w.Size)
 	n := hostEventRead(unsafe.Pointer(unsafe.StringData(w.Pointer)), uint32(len(w.Pointer)), 0, unsafe.Pointer(unsafe.SliceData(text)), uint32(len(text)))
@@ -60,8 +60,7 @@ func readWithheld(w abi.Withheld) ([]byte, error) {
 	return text, nil
 }
 
-// fail ends the plugin: the host does not keep its side of the contract, or this package does not. The event counts as
-// failed and is tried again.
+// fail exits the plugin after the host, or this package, broke the contract. The attempt fails and is retried.
 func fail(call string, code int32) {
 	logLine(fmt.Sprintf("inbox_v1.%s answered %d, which this SDK does not expect", call, code))
 	os.Exit(1)

@@ -1,14 +1,14 @@
 // The demo plugin: a plain WASI command in C, without an SDK. It reads the document on standard input, writes one line
-// about the event to its log (standard error), and answers on standard output. It asks for the first attempt of an
-// employment event to be made again, so that a newcomer sees a retry.
+// about the event to its log (standard error), and answers on standard output. It asks for a retry of the first attempt of
+// an employment event, so that a newcomer sees a retry.
 //
 // Build: clang --target=wasm32-wasi -Oz -s -Wl,--strip-all -o ../demo.wasm demo.c
 #include <stdio.h>
 #include <string.h>
 
-static char doc[1 << 20]; // what is longer is body, which it does not look at
+static char doc[1 << 20]; // the rest of a longer document is body, which the plugin does not read
 
-// Copies the string that follows `name` (as in "\"key\":") behind `from` into out; "-" when it is null or not there.
+// Copies the string that follows `name` (as in "\"key\":") after `from` into out; "-" when it is null or missing.
 static const char *text(const char *from, const char *name, char *out, size_t size) {
 	const char *p = strstr(from, name);
 	size_t n = 0;

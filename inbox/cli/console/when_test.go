@@ -1,7 +1,6 @@
-package cli
+package console
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,26 +21,26 @@ func TestAnUnknownTimeZoneIsNamed(t *testing.T) {
 		if _, err := time.LoadLocation("Africa/Lagos"); err != nil && tz == "Africa/Lagos" {
 			continue // this machine knows no zones
 		}
-		if got := zoneProblem(tz); (got != "") != unknown || unknown && !strings.Contains(got, "TZ="+tz) {
+		if got := ZoneProblem(tz); (got != "") != unknown || unknown && !strings.Contains(got, "TZ="+tz) {
 			t.Errorf("TZ=%s: %q", tz, got)
 		}
 	}
-	if got := zoneProblem("a\x1b[2Jb"); strings.Contains(got, "\x1b") {
+	if got := ZoneProblem("a\x1b[2Jb"); strings.Contains(got, "\x1b") {
 		t.Errorf("%q reaches the terminal", got)
 	}
 }
 
 func TestAnUnknownTimeZoneIsSaidOnceAndOnlyWhereTimesAreShown(t *testing.T) {
 	t.Parallel()
-	var out, err bytes.Buffer
-	p := &program{out: &output{to: &out}, err: &err, getenv: func(string) string { return "" }, now: time.Now, zone: time.UTC, zoneNote: zoneProblem("Mars/Olympus")}
-	if p.run(t.Context(), []string{"version"}); err.Len() > 0 {
-		t.Errorf("a command without times says %s", &err)
+	c, _, err := talker("")
+	c.ZoneNote = ZoneProblem("Mars/Olympus")
+	if e := c.Print("no time"); e != nil || err.Len() > 0 {
+		t.Errorf("a command without times says %s, %v", err, e)
 	}
 	for range 2 {
-		p.stamp(time.Now())
+		c.Stamp(time.Now())
 	}
 	if got := strings.Count(err.String(), "Mars/Olympus"); got != 1 {
-		t.Errorf("it is said %d times: %s", got, &err)
+		t.Errorf("it is said %d times: %s", got, err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// crowd sends refused requests to a handler without a network, at a time of its own.
+// crowd sends refused requests to a handler without a network, with a clock of its own.
 type crowd struct {
 	t    *testing.T
 	keep *memory
@@ -30,7 +30,7 @@ func newCrowd(t *testing.T) *crowd {
 	return c
 }
 
-// send sends so many requests of that size and returns how many were kept. Every one is answered 401.
+// send sends a number of requests with bodies of size bytes, and returns the number of kept ones. Each is answered 401.
 func (c *crowd) send(times int, remote, agent, sig string, size int) int {
 	c.t.Helper()
 	before := len(c.keep.refused)
@@ -67,7 +67,7 @@ func TestGenuineRequestsOfOneAddressAreAllKept(t *testing.T) {
 	}
 }
 
-func TestWhoSendsTooMuchIsLimitedAndLeavesRoomForOthers(t *testing.T) {
+func TestASenderOfTooManyRequestsIsLimitedAndOthersAreNot(t *testing.T) {
 	t.Parallel()
 	for name, x := range map[string]struct {
 		sig         string
@@ -101,7 +101,7 @@ func TestWhoSendsTooMuchIsLimitedAndLeavesRoomForOthers(t *testing.T) {
 	}
 }
 
-func TestTenAddressesLeaveRoomForAnEleventh(t *testing.T) {
+func TestTenAddressesLeaveAnAllowanceForAnEleventh(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)
 	for range 6 {
@@ -110,14 +110,14 @@ func TestTenAddressesLeaveRoomForAnEleventh(t *testing.T) {
 		}
 	}
 	if got := c.send(20, "198.51.100.1:1", "axios", forged(), 60_000); got != 20 {
-		t.Errorf("%d small ones: large ones take their room", got)
+		t.Errorf("%d small ones: large ones use up their allowance", got)
 	}
 	if got := c.send(2, "198.51.100.1:1", "axios", forged(), 300<<10); got != 2 {
 		t.Errorf("%d large ones", got)
 	}
 }
 
-func TestOfABodyThatNoSecretAdmitsOnlyAPartIsReadAndKept(t *testing.T) {
+func TestABodyThatNoSecretCanMatchIsReadAndKeptOnlyInPart(t *testing.T) {
 	t.Parallel()
 	d := open(t, intake.Options{})
 	w := d.dial(t)
@@ -162,7 +162,7 @@ func TestARefusedRequestSaysWhetherItReadsAsAnEventOfQoreID(t *testing.T) {
 	}
 }
 
-func TestAPeerThatSpeaksForOthersAndIsNotTrustedIsNamedOnce(t *testing.T) {
+func TestAnUntrustedPeerThatNamesItsClientsIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	var told []netip.Addr

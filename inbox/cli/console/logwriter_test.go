@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"bytes"
@@ -39,7 +39,7 @@ func (r *reader) leave(gone bool) {
 func TestALogThatLostItsReaderSaysHowManyLinesWereLostWhenItIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, told := &reader{}, int64(0)
-		l := newLogWriter(r, func(n int64) { told += n })
+		l := NewLogWriter(r, func(n int64) { told += n })
 		write := func(text string) {
 			if n, err := l.Write([]byte(text)); n != len(text) || err != nil {
 				t.Errorf("%q: %d, %v", text, n, err)
@@ -52,7 +52,7 @@ func TestALogThatLostItsReaderSaysHowManyLinesWereLostWhenItIsReadAgain(t *testi
 		write("c\n")
 		r.leave(false)
 		write("d\n")
-		l.close()
+		l.Close()
 		if r.got.String() != "a\nd\n" || told != 2 {
 			t.Errorf("%q, %d lines lost", &r.got, told)
 		}
@@ -65,7 +65,7 @@ func TestALogThatLostItsReaderSaysHowManyLinesWereLostWhenItIsReadAgain(t *testi
 func TestALogWhoseReaderIsStuckHoldsNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, told := &reader{stuck: make(chan struct{})}, int64(0)
-		l := newLogWriter(r, func(n int64) { told += n })
+		l := NewLogWriter(r, func(n int64) { told += n })
 		line := []byte(strings.Repeat("x", 99) + "\n")
 		for range 3 * logLines {
 			if _, err := l.Write(line); err != nil {
@@ -77,7 +77,7 @@ func TestALogWhoseReaderIsStuckHoldsNothingUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		if l.close(); time.Since(began) > logLinger {
+		if l.Close(); time.Since(began) > logLinger {
 			t.Errorf("the end waits for %s", time.Since(began))
 		}
 		close(r.stuck)

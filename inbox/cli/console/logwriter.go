@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"io"
@@ -7,36 +7,36 @@ import (
 	"time"
 )
 
-// How much of a log waits for its reader, and how long the end of a program waits for it.
+// Bounds of the log that waits for its reader, and of the time for which Close waits.
 const (
 	logLines  = 4096
 	logBytes  = 4 << 20
 	logLinger = 2 * time.Second
 )
 
-// logWriter takes the lines of a server's log. A reader that is gone, a full disk or a pipe that nobody empties costs
-// lines, which are counted, and neither ends nor holds up what writes them: a webhook does not depend on its log.
-type logWriter struct {
+// LogWriter takes the lines of a server's log. When the reader is gone, the disk is full or a pipe is not emptied, it drops and
+// counts lines. It never fails or blocks its callers: no webhook depends on the log.
+type LogWriter struct {
 	to     io.Writer
 	lines  chan []byte
 	ended  chan struct{}
 	bytes  atomic.Int64 // in lines
 	lost   atomic.Int64
-	told   func(lost int64) // writes to the same reader, once it reads again
+	told   func(lost int64) // called once the reader reads again
 	mu     sync.RWMutex     // guards closed and the closing of lines
 	closed bool
 }
 
-// newLogWriter writes to a reader until close is called. told is called from the writer's goroutine when lines are
-// written again after some were lost, with their number.
-func newLogWriter(to io.Writer, told func(lost int64)) *logWriter {
-	l := &logWriter{to: to, lines: make(chan []byte, logLines), ended: make(chan struct{}), told: told}
+// NewLogWriter returns a writer that writes to a reader until Close is called. told is called from the writer's goroutine with the
+// number of lost lines, when lines are written again after a loss.
+func NewLogWriter(to io.Writer, told func(lost int64)) *LogWriter {
+	l := &LogWriter{to: to, lines: make(chan []byte, logLines), ended: make(chan struct{}), told: told}
 	go l.run()
 	return l
 }
 
-// Write takes a line and never fails. After close it writes at once.
-func (l *logWriter) Write(line []byte) (int, error) {
+// Write queues a line and never fails. After Close it writes the line at once.
+func (l *LogWriter) Write(line []byte) (int, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
@@ -55,7 +55,7 @@ func (l *logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func (l *logWriter) run() {
+func (l *LogWriter) run() {
 	defer close(l.ended)
 	for line := range l.lines {
 		l.bytes.Add(-int64(len(line)))
@@ -68,7 +68,7 @@ func (l *logWriter) run() {
 }
 
 // put writes a line and reports whether it could.
-func (l *logWriter) put(line []byte) bool {
+func (l *LogWriter) put(line []byte) bool {
 	if _, err := l.to.Write(line); err != nil {
 		l.lost.Add(1)
 		return false
@@ -76,8 +76,8 @@ func (l *logWriter) put(line []byte) bool {
 	return true
 }
 
-// close waits until what was taken is written, two seconds at most.
-func (l *logWriter) close() {
+// Close waits until the queued lines are written, for at most two seconds.
+func (l *LogWriter) Close() {
 	l.mu.Lock()
 	if !l.closed {
 		l.closed = true

@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"fmt"
@@ -8,55 +8,56 @@ import (
 	"inbox/inbox"
 )
 
-// How often progress is shown: redrawn on a terminal, a line of its own elsewhere.
+// Intervals at which progress is shown: on a terminal it is redrawn, elsewhere it is a new line.
 const (
 	drawEvery = 200 * time.Millisecond
 	lineEvery = 5 * time.Second
 )
 
-// progress shows how far a long command has come, on standard error.
-type progress struct {
-	p     *program
+// Progress shows the progress of a long command, on standard error.
+type Progress struct {
+	c     *Console
 	began time.Time
 	shown time.Time
 	drawn bool
-	share bool // what is counted is only an estimate: a share of the whole is shown
+	Share bool // the counts are estimates: only the percentage is shown
 }
 
-func (p *program) newProgress() *progress { return &progress{p: p, began: p.now()} }
+func (c *Console) NewProgress() *Progress { return &Progress{c: c, began: c.Now()} }
 
-// show shows that done of total are done, with a remark, if it is time to.
-func (g *progress) show(done, total int64, remark string) {
-	now := g.p.now()
+// Show shows that done of total items are done, with a remark. It does nothing if the last call that showed something was just
+// before.
+func (g *Progress) Show(done, total int64, remark string) {
+	now := g.c.Now()
 	every := lineEvery
-	if g.p.errTerminal {
+	if g.c.ErrTerminal {
 		every = drawEvery
 	}
-	if g.p.quiet || g.p.inJSON() || now.Sub(g.began) < 500*time.Millisecond || now.Sub(g.shown) < every {
+	if g.c.Quiet || g.c.InJSON() || now.Sub(g.began) < 500*time.Millisecond || now.Sub(g.shown) < every {
 		return
 	}
 	g.shown = now
 	write := progressText
-	if g.share {
+	if g.Share {
 		write = shareText
 	}
 	text := write(done, total, now.Sub(g.began), inbox.Printable(remark))
-	if g.p.errTerminal {
-		fmt.Fprintf(g.p.err, "\r\x1b[K%s", text)
+	if g.c.ErrTerminal {
+		fmt.Fprintf(g.c.Err, "\r\x1b[K%s", text)
 		g.drawn = true
 		return
 	}
-	fmt.Fprintf(g.p.err, "inbox: %s\n", text)
+	fmt.Fprintf(g.c.Err, "inbox: %s\n", text)
 }
 
-// end removes what was drawn.
-func (g *progress) end() {
+// End removes the drawn progress.
+func (g *Progress) End() {
 	if g.drawn {
-		fmt.Fprint(g.p.err, "\r\x1b[K")
+		fmt.Fprint(g.c.Err, "\r\x1b[K")
 	}
 }
 
-// progressText writes a bar, the numbers, the rate, and the time that is left if it goes on like this.
+// progressText returns a bar, the numbers, the rate, and the time left at this rate.
 func progressText(done, total int64, took time.Duration, remark string) string {
 	text := fmt.Sprintf("%s %d/%d", bar(done, total), done, total)
 	if took > 0 && done > 0 {
@@ -65,7 +66,7 @@ func progressText(done, total int64, took time.Duration, remark string) string {
 	return text + ahead(done, total, took, remark)
 }
 
-// shareText writes a bar, which share is done, and the time that is left if it goes on like this.
+// shareText returns a bar, the percentage, and the time left at this rate.
 func shareText(done, total int64, took time.Duration, remark string) string {
 	return fmt.Sprintf("%s %d %%", bar(done, total), min(done, total)*100/max(total, 1)) + ahead(done, total, took, remark)
 }
@@ -81,7 +82,7 @@ func bar(done, total int64) string {
 
 func ahead(done, total int64, took time.Duration, remark string) (text string) {
 	if took > 0 && done > 0 && done < total {
-		text = " · eta " + short(time.Duration(float64(took)/float64(done)*float64(total-done)))
+		text = " · eta " + Duration(time.Duration(float64(took)/float64(done)*float64(total-done)))
 	}
 	if remark != "" {
 		text += " · " + remark

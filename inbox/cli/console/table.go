@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"slices"
@@ -6,10 +6,7 @@ import (
 	"time"
 )
 
-// stampLayout is how tables write a time: local, with its offset.
-const stampLayout = "2006-01-02 15:04:05 -07:00"
-
-// cutTo is the width below which a column is not cut: other columns leave before.
+// cutTo returns the width to which a column may be cut. To save more, whole columns are moved under their rows.
 func cutTo(head string) int {
 	switch head {
 	case "EVENT":
@@ -20,27 +17,28 @@ func cutTo(head string) int {
 	return 12
 }
 
-// prose reports whether a column holds sentences, which are read well on a line of their own.
+// prose reports whether a column holds sentences, which may go on a separate line.
 func prose(head string) bool {
 	return slices.Contains([]string{"NOTE", "REASON", "EXPLAINED", "TO GRANT IT", "WHAT"}, head)
 }
 
-// alike reports whether a column may be left out when all its cells are equal.
+// alike reports whether a column may be dropped when all its cells are equal.
 func alike(head string) bool {
 	return slices.Contains([]string{"SOURCE", "MODE", "ENGINE"}, head)
 }
 
-// says reports whether a cell says anything: not a number of nothing, nor the mode that is meant without one.
+// says reports whether a cell carries information: it is not empty, "-", zero or the default mode.
 func says(head, cell string) bool {
 	return !slices.Contains([]string{"", "-", "0"}, cell) && !(head == "MODE" && cell == "live")
 }
 
-// minor are the columns that leave a narrow table first.
+// minor lists the columns that are moved first, from left to right, when a table is too narrow.
 func minor() []string {
 	return []string{"ENGINE", "COPIES", "LATE", "ATTEMPTS", "LIVE", "CREATED", "FILTERED", "CURSOR", "MODE", "MARKS", "OUTCOME", "CODE"}
 }
 
-// kept is the part of a cell that says most: a key ends in the id, an event's name and type begin and end it.
+// kept returns the part of a cell that remains when it is cut. A key keeps its end, which is the id. An event keeps both ends,
+// which are its name and its type.
 func kept(head string) keep {
 	switch head {
 	case "KEY", "REFERENCE":
@@ -51,7 +49,7 @@ func kept(head string) keep {
 	return keepHead
 }
 
-// grid is a table for a terminal: which columns stand beside each other, and which on a line under their row.
+// grid is the layout of a table for a terminal: the columns beside each other, and those on a line under their row.
 type grid struct {
 	heads  []string
 	rows   [][]string
@@ -59,12 +57,12 @@ type grid struct {
 	below  []int
 	widths []int
 	most   int      // the width of a first column of keys is at most this; 0 is no bound
-	same   []string // what is left out because every row says it
+	same   []string // the dropped cells that are equal in every row
 }
 
-// newGrid makes the grid of a table whose first row is its head.
+// newGrid returns the layout of a table whose first row is its head.
 func newGrid(rows [][]string) *grid {
-	g := &grid{heads: rows[0], rows: slices.Clone(rows[1:])} // which are made shorter in place
+	g := &grid{heads: rows[0], rows: slices.Clone(rows[1:])} // shorten replaces rows in place
 	for i := range g.heads {
 		g.shown = append(g.shown, i)
 	}
@@ -75,9 +73,9 @@ func newGrid(rows [][]string) *grid {
 func (g *grid) measure() {
 	g.widths = make([]int, len(g.heads))
 	for i, head := range g.heads {
-		g.widths[i] = textWidth(head)
+		g.widths[i] = TextWidth(head)
 		for _, row := range g.rows {
-			g.widths[i] = max(g.widths[i], textWidth(row[i]))
+			g.widths[i] = max(g.widths[i], TextWidth(row[i]))
 		}
 	}
 	if g.most > 0 && g.heads[g.shown[0]] == "KEY" {
@@ -85,15 +83,15 @@ func (g *grid) measure() {
 	}
 }
 
-// bound keeps a few long keys, which a sender chooses, from pushing every other column out of the table. A key that is cut
-// stands whole under its row.
+// bound limits the width of the key column, so that a few long keys, which senders choose, cannot push out every other column. A
+// cut key is repeated whole under its row.
 func (g *grid) bound(width int) {
 	const usual = len("qoreid/workflow/1234567890123")
 	g.most = max(width*2/5, usual)
 	g.measure()
 }
 
-// over returns by how much the columns beside each other are wider than width.
+// over returns the number of terminal columns by which the table is wider than width.
 func (g *grid) over(width int) int {
 	n := -width
 	for i, col := range g.shown {
@@ -105,7 +103,7 @@ func (g *grid) over(width int) int {
 	return n
 }
 
-// fit makes the grid fit a terminal, and no narrower than it must be: what says least goes first.
+// fit narrows the grid to the width of a terminal, and no further. It begins with the steps that lose the least information.
 func (g *grid) fit(width int, now time.Time) {
 	for _, step := range []func(){
 		g.proseBelow, func() { g.shorten(now) }, g.dropDull, func() { g.bound(width) }, func() { g.cut(width) }, func() { g.move(width) },
@@ -118,7 +116,7 @@ func (g *grid) fit(width int, now time.Time) {
 	}
 }
 
-// hide takes columns out of those beside each other, but never the first.
+// hide removes columns from those beside each other, but never the first.
 func (g *grid) hide(which func(col int) bool) {
 	first := g.shown[0]
 	g.shown = slices.DeleteFunc(g.shown, func(col int) bool { return col != first && which(col) })
@@ -134,8 +132,8 @@ func (g *grid) proseBelow() {
 	})
 }
 
-// shorten writes a time of today without its date and another without its seconds, and leaves out the word that most
-// types of events begin with.
+// shorten writes times of today without their date and other times without their seconds, and removes the prefix that most
+// event types have.
 func (g *grid) shorten(now time.Time) {
 	for i, row := range g.rows {
 		g.rows[i] = slices.Clone(row)
@@ -151,7 +149,7 @@ func (g *grid) shorten(now time.Time) {
 	g.measure()
 }
 
-// shortTime writes a time with as much of it as tells it from others near now.
+// shortTime writes a time with the parts that differ from now.
 func shortTime(t, now time.Time) string {
 	now = now.In(t.Location())
 	switch {
@@ -163,7 +161,7 @@ func shortTime(t, now time.Time) string {
 	return t.Format(time.DateOnly)
 }
 
-// dropDull leaves out what is the same in every row and says nothing there.
+// dropDull removes columns that are equal in every row and carry no information.
 func (g *grid) dropDull() {
 	if len(g.rows) == 0 {
 		return
@@ -178,7 +176,7 @@ func (g *grid) dropDull() {
 	})
 }
 
-// cut narrows the widest columns but the first, which is what commands take as an argument.
+// cut narrows the widest columns except the first, whose cells are arguments of other commands.
 func (g *grid) cut(width int) {
 	for over := g.over(width); over > 0; over-- {
 		room := func(col int) int {
@@ -216,11 +214,11 @@ func (g *grid) move(width int) {
 	}
 	slices.Sort(moved)
 	g.below = append(moved, g.below...)
-	g.measure() // less may have to be cut now
+	g.measure() // the remaining columns may need less cutting now
 	g.cut(width)
 }
 
-// line returns the cells that stand beside each other.
+// line returns the cells of a row that are beside each other.
 func (g *grid) line(row []string) string {
 	var b strings.Builder
 	for i, col := range g.shown {
@@ -229,29 +227,29 @@ func (g *grid) line(row []string) string {
 		}
 		cell := cutText(row[col], g.widths[col], kept(g.heads[col]))
 		b.WriteString(cell)
-		b.WriteString(strings.Repeat(" ", max(g.widths[col]-textWidth(cell), 0)))
+		b.WriteString(strings.Repeat(" ", max(g.widths[col]-TextWidth(cell), 0)))
 	}
 	return strings.TrimRight(b.String(), " ")
 }
 
-// under returns the lines that stand under a row.
+// under returns the lines under a row.
 func (g *grid) under(row []string, width int) (lines []string) {
 	const indent = "    "
 	var details []string
-	if first := g.shown[0]; g.most > 0 && g.heads[first] == "KEY" && textWidth(row[first]) > g.widths[first] {
+	if first := g.shown[0]; g.most > 0 && g.heads[first] == "KEY" && TextWidth(row[first]) > g.widths[first] {
 		details = append(details, row[first])
 	}
 	for _, col := range g.below {
 		switch cell := row[col]; {
 		case !says(g.heads[col], cell):
 		case prose(g.heads[col]):
-			lines = append(lines, wrapText(cell, width-len(indent))...)
+			lines = append(lines, Wrap(cell, width-len(indent))...)
 		default:
 			details = append(details, strings.ToLower(g.heads[col])+" "+cell)
 		}
 	}
 	if len(details) > 0 {
-		lines = append(wrapText(strings.Join(details, " · "), width-len(indent)), lines...)
+		lines = append(Wrap(strings.Join(details, " · "), width-len(indent)), lines...)
 	}
 	for i, line := range lines {
 		lines[i] = indent + line
@@ -259,7 +257,7 @@ func (g *grid) under(row []string, width int) (lines []string) {
 	return lines
 }
 
-// text returns rows with all that belongs to them, after a head unless it is nil.
+// text returns rows with the lines under them, after the head unless it is nil.
 func (g *grid) text(head []string, rows [][]string, width int) string {
 	var b strings.Builder
 	if head != nil {
@@ -271,29 +269,7 @@ func (g *grid) text(head []string, rows [][]string, width int) string {
 	return b.String()
 }
 
-// flush writes the rows so far: with tabs between their cells, or, on a terminal, made to fit it.
-func (l *lister[T]) flush() error {
-	rows := l.rows
-	l.rows = nil
-	if len(rows) == 0 { // what is no table was written as it came
-		return nil
-	}
-	if !l.p.outTerminal {
-		for _, row := range rows {
-			if err := l.p.print("%s\n", strings.Join(row, "\t")); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if l.fixed == nil {
-		return l.p.table(rows)
-	}
-	width := l.p.terminalWidth()
-	return l.p.print("%s", l.fixed.text(nil, l.fixed.like(rows, l.p.now(), width), width))
-}
-
-// like returns rows that come after the grid was laid out, with their times as short as its own.
+// like returns later rows with times in the short form that the layout uses.
 func (g *grid) like(rows [][]string, now time.Time, width int) [][]string {
 	if width == 0 {
 		return rows
@@ -303,39 +279,15 @@ func (g *grid) like(rows [][]string, now time.Time, width int) [][]string {
 	return later.rows
 }
 
-// stream begins a list whose items are written as they come. On a terminal its columns have the widths that a usual
-// item needs, and what is wider is cut.
-func (l *lister[T]) stream(usual T) error {
-	if l.p.format != "table" {
-		return nil
-	}
-	if !l.p.outTerminal {
-		l.rows = nil
-		return nil
-	}
-	row := make([]string, 0, len(l.columns))
-	for _, c := range l.columns {
-		row = append(row, oneLine(c.cell(usual)))
-	}
-	g := newGrid(append(l.rows, row))
-	if width := l.p.terminalWidth(); width > 0 {
-		g.shorten(l.p.now())
-		g.cut(width)
-		g.move(width)
-	}
-	l.rows, l.fixed = nil, g
-	return l.p.print("%s\n", g.line(g.heads))
-}
-
-// table writes rows, of which the first is their head; on a terminal made to fit it.
-func (p *program) table(rows [][]string) error {
-	g, width := newGrid(rows), p.terminalWidth()
+// Table writes rows, of which the first is their head. On a terminal it fits them to the width.
+func (c *Console) Table(rows [][]string) error {
+	g, width := newGrid(rows), c.TerminalWidth()
 	if width > 0 {
-		g.fit(width, p.now())
+		g.fit(width, c.Now())
 	}
-	if err := p.print("%s", g.text(g.heads, g.rows, width)); err != nil || len(g.same) == 0 {
+	if err := c.Print("%s", g.text(g.heads, g.rows, width)); err != nil || len(g.same) == 0 {
 		return err
 	}
-	p.say("in every row: %s; --wide shows all columns", strings.Join(g.same, ", "))
+	c.Say("in every row: %s; --wide shows all columns", strings.Join(g.same, ", "))
 	return nil
 }

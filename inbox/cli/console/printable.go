@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"context"
@@ -8,6 +8,12 @@ import (
 
 	"inbox/inbox"
 )
+
+// SafeJSON returns a writer of whole JSON texts that makes them safe for terminals, with the same values.
+func SafeJSON(to io.Writer) io.Writer { return printableJSON{to} }
+
+// SafeLog returns a handler that makes messages and attributes safe for terminals before h writes them.
+func SafeLog(h slog.Handler) slog.Handler { return printableLog{h} }
 
 // printableJSON is a writer of whole JSON texts that makes them safe for terminals, with the same values.
 type printableJSON struct{ to io.Writer }
@@ -20,8 +26,8 @@ func (w printableJSON) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// printableLog makes what is logged as text safe for terminals: the handler behind it writes messages and escape sequences
-// as they are, because it colours its own.
+// printableLog makes logged text safe for terminals. The handler behind it adds colours, and so writes escape sequences in
+// messages as they are.
 type printableLog struct{ slog.Handler }
 
 // Handle logs a record.

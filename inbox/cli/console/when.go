@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"fmt"
@@ -13,13 +13,16 @@ import (
 	"inbox/inbox"
 )
 
+// stampLayout is the layout of times in tables: local, with the offset.
+const stampLayout = "2006-01-02 15:04:05 -07:00"
+
 var agoPattern = regexp.MustCompile(`^([0-9]{1,6})(d|w)$`)
 
-// when reads a point in time: a duration before now (90s, 2h, 3d, 1w), a day or a minute in local time, today,
+// When parses a point in time: a duration before now (90s, 2h, 3d, 1w), a day or a minute in local time, today,
 // yesterday, or RFC 3339.
-func (p *program) when(text string) (time.Time, error) {
-	zone := p.local()
-	now := p.now().In(zone)
+func (c *Console) When(text string) (time.Time, error) {
+	zone := c.local()
+	now := c.Now().In(zone)
 	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, zone)
 	switch text {
 	case "today":
@@ -27,7 +30,7 @@ func (p *program) when(text string) (time.Time, error) {
 	case "yesterday":
 		return midnight.AddDate(0, 0, -1), nil
 	}
-	if d, err := span(text); err == nil {
+	if d, err := Span(text); err == nil {
 		return now.Add(-d), nil
 	}
 	for _, layout := range []string{"2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
@@ -41,18 +44,26 @@ func (p *program) when(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is not a time; write 2h, 3d, 2026-11-20, \"2026-11-20 14:05\", today, yesterday, or RFC 3339", text)
 }
 
-// local returns the zone that times are read and shown in. When TZ names none it says so, once.
-func (p *program) local() *time.Location {
-	if p.zoneNote != "" {
-		p.say("%s", p.zoneNote)
-		p.zoneNote = ""
+// Stamp returns a time as text, in local time with its offset; "-" for the zero time.
+func (c *Console) Stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
 	}
-	return p.zone
+	return t.In(c.local()).Format(stampLayout)
 }
 
-// zoneProblem says what is wrong with TZ, empty when nothing is. Package time takes UTC for a zone it cannot find, without a
-// word (https://pkg.go.dev/time#Location).
-func zoneProblem(tz string) string {
+// local returns the zone in which times are read and shown. If TZ names no known zone, the first call writes the warning.
+func (c *Console) local() *time.Location {
+	if c.ZoneNote != "" {
+		c.Say("%s", c.ZoneNote)
+		c.ZoneNote = ""
+	}
+	return c.Zone
+}
+
+// ZoneProblem returns a warning if TZ names no known zone, else an empty string. Package time silently uses UTC for a zone that
+// it cannot find (https://pkg.go.dev/time#Location).
+func ZoneProblem(tz string) string {
 	name := strings.TrimPrefix(tz, ":")
 	var err error
 	switch {
@@ -82,8 +93,8 @@ func zoneFile(path string) error {
 	return err
 }
 
-// span reads a duration, also in days and weeks. It is not negative.
-func span(text string) (time.Duration, error) {
+// Span parses a duration, also in days (3d) and weeks (1w). A negative duration is an error.
+func Span(text string) (time.Duration, error) {
 	if m := agoPattern.FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[1])
 		if err != nil {

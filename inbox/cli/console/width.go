@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"os"
@@ -9,18 +9,18 @@ import (
 	"golang.org/x/term"
 )
 
-// narrowest is the fewest columns of a terminal that anything is made to fit into.
-const narrowest = 20
+// Narrowest is the smallest width of a terminal to which output is fitted.
+const Narrowest = 20
 
-// terminalWidth returns how many columns a line of standard output may take: COLUMNS, else what the terminal says. Zero
-// means that there is no bound: standard output is no terminal, says nothing, or --wide was given.
-func (p *program) terminalWidth() int {
-	if !p.outTerminal || p.wide {
+// TerminalWidth returns the number of columns for a line of standard output: COLUMNS, else the width of the terminal. Zero means
+// unbounded: standard output is no terminal, its width is unknown, or --wide was given.
+func (c *Console) TerminalWidth() int {
+	if !c.OutTerminal || c.Wide {
 		return 0
 	}
-	n, err := strconv.Atoi(p.getenv("COLUMNS"))
+	n, err := strconv.Atoi(c.Getenv("COLUMNS"))
 	if err != nil || n <= 0 {
-		f, isFile := p.out.to.(*os.File)
+		f, isFile := c.Out.To.(*os.File)
 		if !isFile {
 			return 0
 		}
@@ -28,7 +28,7 @@ func (p *program) terminalWidth() int {
 			return 0
 		}
 	}
-	return max(n, narrowest)
+	return max(n, Narrowest)
 }
 
 // wideRunes take two columns of a terminal: East Asian Width W and F (https://www.unicode.org/reports/tr11/), and emoji.
@@ -49,7 +49,7 @@ var wideRunes = &unicode.RangeTable{
 	},
 }
 
-// runeWidth returns how many columns of a terminal a character takes: combining marks take none.
+// runeWidth returns the number of terminal columns of a character: zero for combining marks.
 func runeWidth(r rune) int {
 	switch {
 	case r < 0x300:
@@ -62,15 +62,15 @@ func runeWidth(r rune) int {
 	return 1
 }
 
-// textWidth returns how many columns of a terminal a text takes.
-func textWidth(text string) (n int) {
+// TextWidth returns the number of terminal columns of a text.
+func TextWidth(text string) (n int) {
 	for _, r := range text {
 		n += runeWidth(r)
 	}
 	return n
 }
 
-// headOf returns the longest beginning of a text that takes at most width columns, marks with what they stand on.
+// headOf returns the longest beginning of a text that takes at most width columns. Marks stay with their characters.
 func headOf(text string, width int) string {
 	n := 0
 	for i, r := range text {
@@ -83,7 +83,7 @@ func headOf(text string, width int) string {
 
 // tailOf returns the longest end of a text that takes at most width columns.
 func tailOf(text string, width int) string {
-	skip := textWidth(text) - width
+	skip := TextWidth(text) - width
 	if skip <= 0 {
 		return text
 	}
@@ -98,7 +98,7 @@ func tailOf(text string, width int) string {
 	return ""
 }
 
-// keep is which part of a text says most, and so stays when it is cut.
+// keep is the part of a text that remains when the text is cut.
 type keep int
 
 const (
@@ -107,9 +107,9 @@ const (
 	keepBoth
 )
 
-// cutText returns a text in at most width columns, with … where something is left out.
+// cutText cuts a text to at most width columns, and marks the cut with …
 func cutText(text string, width int, k keep) string {
-	if textWidth(text) <= width {
+	if TextWidth(text) <= width {
 		return text
 	}
 	room := max(width-1, 0)
@@ -122,10 +122,10 @@ func cutText(text string, width int, k keep) string {
 	return headOf(text, room) + "…"
 }
 
-// wrapText breaks a text into lines of at most width columns: at its last space, or, in a longer word, anywhere. A width
-// of zero is no bound.
-func wrapText(text string, width int) (lines []string) {
-	for width > 0 && textWidth(text) > width {
+// Wrap breaks a text into lines of at most width columns: at the last space, or, in a longer word, anywhere. A width of zero
+// means unbounded.
+func Wrap(text string, width int) (lines []string) {
+	for width > 0 && TextWidth(text) > width {
 		line := headOf(text, width)
 		if at := strings.LastIndexByte(text[:min(len(line)+1, len(text))], ' '); at > 0 && strings.TrimSpace(text[:at]) != "" {
 			line = text[:at]

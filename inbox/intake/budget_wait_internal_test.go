@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// want starts a body of an address that wants n bytes, and returns it with whether it got them.
+// want starts a body of an address that reserves n bytes. It returns the body, and a channel that reports whether it got them.
 func (h *holdings) want(address byte, n int64) (b *body, got chan bool) {
 	b, got = h.enter(address, 1), make(chan bool, 1)
 	go func() { got <- b.reserve(n) }()
@@ -16,35 +16,35 @@ func (h *holdings) want(address byte, n int64) (b *body, got chan bool) {
 }
 
 func (h *holdings) waiting() int {
-	h.room.mu.Lock()
-	defer h.room.mu.Unlock()
-	return len(h.room.waiting)
+	h.budget.mu.Lock()
+	defer h.budget.mu.Unlock()
+	return len(h.budget.waiting)
 }
 
-func TestABodyWaitsUntilAStalledOneOfItsAddressMayGiveWay(t *testing.T) {
+func TestABodyWaitsUntilAStalledBodyOfItsAddressCanBeEvicted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
 		stalled := []*body{h.enter(1, 2*mega), h.enter(1, 2*mega), h.enter(1, 2*mega)}
 		began := time.Now()
 		b, got := h.want(1, 3*mega)
-		h.gaveWay(false, stalled...)
+		h.evicted(false, stalled...)
 		if !<-got || time.Since(began) > 1100*time.Millisecond {
-			t.Errorf("it has no room after %s", time.Since(began))
+			t.Errorf("it has no bytes after %s", time.Since(began))
 		}
 		if h.waiting() != 0 {
-			t.Error("it waits on")
+			t.Error("it still waits")
 		}
-		h.gaveWay(false, b)
+		h.evicted(false, b)
 	})
 }
 
-func TestWhatHasWaitedLongestForWhatItWantsComesFirst(t *testing.T) {
+func TestTheBodyWithTheLongestWaitPerWantedByteIsServedFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
 		full := h.enter(1, 7*mega)
-		h.room.leave(full) // it is complete, so that it gives no way
+		h.budget.stopReading(full) // it is complete, so that it cannot be evicted
 		_, much := h.want(1, 4*mega)
 		time.Sleep(5 * time.Second)
 		_, little := h.want(1, 2*mega)
@@ -54,57 +54,57 @@ func TestWhatHasWaitedLongestForWhatItWantsComesFirst(t *testing.T) {
 			t.Error("a small body waits for large ones")
 		}
 		time.Sleep(time.Second)
-		h.room.give(full, 2*mega) // enough for each of the two, but not for the first
+		h.budget.giveBack(full, 2*mega) // enough for each of the two, but not for the first
 		time.Sleep(time.Second)
 		if len(much)+len(little)+len(late) != 0 {
-			t.Error("a later one goes before one that waits longer")
+			t.Error("a later body is served before one that waits longer")
 		}
-		h.room.give(full, 2*mega)
+		h.budget.giveBack(full, 2*mega)
 		if !<-much {
-			t.Error("the first has no room")
+			t.Error("the first has no bytes")
 		}
-		h.room.release(full)
+		h.budget.release(full)
 		if !<-little || !<-late {
-			t.Error("the others have no room")
+			t.Error("the others have no bytes")
 		}
 		if h.waiting() != 0 {
-			t.Error("somebody waits on")
+			t.Error("a body still waits")
 		}
 	})
 }
 
-func TestABodyThatWaitsForBytesKeepsNoOtherFromItsTurn(t *testing.T) {
+func TestABodyThatWaitsForBytesOccupiesNoSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 1)
 		full := h.enter(1, 7*mega)
-		h.room.leave(full)
+		h.budget.stopReading(full)
 		b, got := h.want(1, 4*mega)
 		other := h.body(1)
-		if !h.room.enter(other) {
-			t.Error("another body has no turn")
+		if !h.budget.startReading(other) {
+			t.Error("another body gets no slot")
 		}
 		time.Sleep(2 * time.Second)
-		h.gaveWay(false, b)
-		h.room.release(full)
+		h.evicted(false, b)
+		h.budget.release(full)
 		if !<-got {
-			t.Error("it has no room when there is some")
+			t.Error("it gets no bytes although some are free")
 		}
 	})
 }
 
-func TestAWaitForRoomHasAnEnd(t *testing.T) {
+func TestTheWaitForTheBudgetEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHoldings(t, 100)
 		full := h.enter(1, 7*mega)
-		h.room.leave(full)
+		h.budget.stopReading(full)
 		began := time.Now()
-		if _, got := h.want(1, 4*mega); <-got || time.Since(began) != roomPatience {
+		if _, got := h.want(1, 4*mega); <-got || time.Since(began) != budgetPatience {
 			t.Errorf("the wait ended after %s", time.Since(began))
 		}
 		if h.waiting() != 0 {
-			t.Error("it waits on")
+			t.Error("it still waits")
 		}
 	})
 }
@@ -119,7 +119,7 @@ func TestAnnouncedBodiesOfOneAddressDoNotWaitForEachOther(t *testing.T) {
 			go func() {
 				b := h.body(1)
 				defer b.release()
-				if !b.await(func() bool { return h.room.enter(b) }) {
+				if !b.await(func() bool { return h.budget.startReading(b) }) {
 					whole <- errBusy
 					return
 				}
@@ -134,7 +134,7 @@ func TestAnnouncedBodiesOfOneAddressDoNotWaitForEachOther(t *testing.T) {
 	})
 }
 
-// endless is a sender that needs a moment for every piece.
+// endless is a sender that takes a millisecond for every piece.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) {

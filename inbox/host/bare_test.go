@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
 
+	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
 
@@ -44,20 +45,20 @@ type Bare struct {
 }
 
 // NewBare compiles a module with a guard, for the engine of config.
-func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm []byte) (*Bare, error) {
+func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, file []byte) (*Bare, error) {
 	b := &Bare{guard: guard, memory: newPool()}
-	m, err := inspect(wasm)
+	m, err := wasm.Read(file)
 	if err != nil {
 		return nil, err
 	}
-	b.session = m.isSession(function{abi.Module, abi.Next})
+	b.session = isSession(m)
 	switch guard {
 	case Unguarded:
-		wasm = assemble(&m.sections) // as it is, but for the bounds of its tables
+		file = m.Bytes() // as it is, but for the bounds of its tables
 	case ByMeter:
-		wasm, err = m.metered()
+		file, err = m.Metered()
 	case ByContext:
-		wasm, err = m.paused()
+		file, err = m.Paused()
 		config = config.WithCloseOnContextDone(true)
 	}
 	if err != nil {
@@ -80,7 +81,7 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm
 	if err := b.offerSession(ctx); err != nil {
 		return nil, err
 	}
-	b.compiled, err = b.runtime.CompileModule(ctx, wasm)
+	b.compiled, err = b.runtime.CompileModule(ctx, file)
 	return b, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/host"
 	"inbox/inbox/inboxtest"
+	"inbox/inbox/wasm"
 )
 
 // corpus are the guests that are broken or hostile.
@@ -127,7 +128,7 @@ func TestAModuleThatTakesLongToCompileIsCompiledBesideTheOthers(t *testing.T) {
 		wasm []byte
 		long bool
 	}{"ok": {fixture(t, "ok"), false}, "garbage": {[]byte("x"), false}, "bombs": {muchMemory(), true}} {
-		if d, isLong := host.Effort(c.wasm); isLong != c.long {
+		if d, isLong := wasm.Effort(c.wasm); isLong != c.long {
 			t.Errorf("%s: it takes %s, which is long: %v", name, d, isLong)
 		}
 	}

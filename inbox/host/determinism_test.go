@@ -82,7 +82,7 @@ func TestEveryHonestGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := inbox.Manifest{Limits: inbox.Limits{Time: time.Minute}}.WithDefaults(1)
-			sameEverywhere(t, hosts, wasm(t), &m, host.Call{Doc: document(t), Seed: name + "/7", ReceivedAt: call().ReceivedAt})
+			sameEverywhere(t, hosts, wasm(t), &m, host.Call{Doc: sampleDocument(t), Seed: name + "/7", ReceivedAt: call().ReceivedAt})
 		})
 	}
 }

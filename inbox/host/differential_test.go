@@ -38,7 +38,7 @@ func bare(t testing.TB, config wazero.RuntimeConfig, guard host.Guard, wasm []by
 // and what it leaves in its memory. On both engines that is the same, and so is what it spends when it is metered.
 func sameUnderEveryGuard(t *testing.T, wasm []byte) {
 	t.Helper()
-	ctx, doc := context.Background(), document(t)
+	ctx, doc := context.Background(), sampleDocument(t)
 	fuel, said := map[int64]bool{}, map[string]bool{}
 	deep := false // it came to the end of the stack, which is elsewhere on each engine
 	for engine, config := range engines() {

@@ -3,14 +3,10 @@ package host_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/tetratelabs/wazero"
 
 	"inbox/inbox"
 	"inbox/inbox/host"
@@ -179,57 +175,4 @@ func testEveryKindOfInstructionIsReadToItsEnd(t *testing.T, engine inbox.Engine)
 			}
 		})
 	}
-}
-
-// A rewritten module is as valid as the one it was made of: nothing becomes runnable by it, nothing is broken by it.
-func FuzzRewrite(f *testing.F) {
-	for _, name := range []string{"ok", "call_tree", "table_bomb", "memory_bomb", "session_bad_pointer", "later_import", "log_flood"} {
-		f.Add(fixture(f, name))
-	}
-	f.Add(guest{pages: 2, tables: [][]byte{table(3)}, code: slices.Concat(i32(0, 1, 9), []byte{0xfc, 11, 0})}.wasm())
-	r := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfigInterpreter()) // validates alike, compiles at once
-	f.Fuzz(func(t *testing.T, wasm []byte) {
-		for _, rewrite := range []func([]byte) ([]byte, error){host.Metered, host.Paused} {
-			rewritten, err := rewrite(wasm)
-			if err != nil {
-				if inbox.KindOf(err) != inbox.Invalid && !host.IsTangled(err) {
-					t.Errorf("refused as %s: %v", inbox.KindOf(err), err)
-				}
-				return
-			}
-			if hasCustom(wasm) {
-				return // it was left out, and may be what is not valid
-			}
-			before, after := compiles(r, wasm), compiles(r, rewritten)
-			if (before == nil) != (after == nil) {
-				t.Errorf("before: %v; after: %v", before, after)
-			}
-		}
-	})
-}
-
-// hasCustom reports whether a module, whose sections are known to be whole, has a custom one.
-func hasCustom(wasm []byte) bool {
-	for b := wasm[8:]; len(b) > 0; {
-		if b[0] == 0 {
-			return true
-		}
-		size, n := binary.Uvarint(b[1:])
-		b = b[1+n+int(size):]
-	}
-	return false
-}
-
-// compiles reports why a module does not compile. wazero panics at some that are not valid.
-func compiles(r wazero.Runtime, wasm []byte) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%v", p)
-		}
-	}()
-	m, err := r.CompileModule(context.Background(), wasm)
-	if err == nil {
-		err = m.Close(context.Background())
-	}
-	return err
 }

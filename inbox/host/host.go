@@ -27,6 +27,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"inbox/inbox"
+	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
 
@@ -63,7 +64,7 @@ type sandbox struct {
 	kind
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
-	offered map[function]api.FunctionDefinition
+	offered map[wasm.Import]api.FunctionDefinition
 }
 
 // New returns a Host. Close it when no program runs any more.
@@ -92,7 +93,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 
 // newSandbox makes a runtime with a cache in a directory, if one is named and the engine has use for it.
 func newSandbox(ctx context.Context, k kind, dir string) (*sandbox, error) {
-	s := &sandbox{kind: k, offered: map[function]api.FunctionDefinition{}}
+	s := &sandbox{kind: k, offered: map[wasm.Import]api.FunctionDefinition{}}
 	if k.engine == inbox.Interpreter {
 		dir = ""
 	}
@@ -129,7 +130,7 @@ func (s *sandbox) offer(ctx context.Context) error {
 	}
 	for _, module := range []string{wasi_snapshot_preview1.ModuleName, abi.Module, "env"} {
 		for name, def := range s.runtime.Module(module).ExportedFunctionDefinitions() {
-			f := function{module, name}
+			f := wasm.Import{Module: module, Name: name}
 			if tolls[f] == nil {
 				return fmt.Errorf("%s has no price", f)
 			}

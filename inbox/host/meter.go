@@ -8,6 +8,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"inbox/inbox/wasm"
 )
 
 // slice is how much a guest may spend until it calls the host, which looks then whether it should go on; Go's scheduler
@@ -112,7 +114,7 @@ func (in *instance) exhausted() {
 // offerMeter makes the function that a metered guest calls when its slice is used up. A guest may not import it: what
 // it passes is trusted.
 func offerMeter(ctx context.Context, r wazero.Runtime) error {
-	_, err := r.NewHostModuleBuilder(meterModule).NewFunctionBuilder().
+	_, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
 			in := ctx.Value(instanceKey{}).(*instance)
 			in.meter.giveWay()
@@ -120,7 +122,7 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 				panic(errOverdue)
 			}
 			if in.meter.left == nil {
-				in.meter.left = mod.ExportedGlobal(meterName).(api.MutableGlobal)
+				in.meter.left = mod.ExportedGlobal(wasm.MeterGlobal).(api.MutableGlobal)
 			}
 			next, ok := in.meter.refill(int64(stack[0]))
 			if !ok {
@@ -128,6 +130,6 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 				in.exhausted()
 			}
 			stack[0] = uint64(next)
-		}), []api.ValueType{api.ValueTypeI64}, []api.ValueType{api.ValueTypeI64}).Export(meterCharge).Instantiate(ctx)
+		}), []api.ValueType{api.ValueTypeI64}, []api.ValueType{api.ValueTypeI64}).Export(wasm.MeterCharge).Instantiate(ctx)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
+	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
 
@@ -24,18 +25,18 @@ const (
 	perSubscription = 200
 )
 
-// price tells what a call of the host costs besides [callOut], in bytes that it is about, and lowers the parameters that ask
+// price tells what a call of the host costs besides [wasm.CallOut], in bytes that it is about, and lowers the parameters that ask
 // for more than a call may.
 type price func(in *instance, mod api.Module, params []uint64) int64
 
 // tolls are the prices of all functions of the host. One without a price cannot be offered.
 var tolls = makeTolls()
 
-func makeTolls() map[function]price {
-	all := map[function]price{{"env", "abort"}: few}
+func makeTolls() map[wasm.Import]price {
+	all := map[wasm.Import]price{{Module: "env", Name: "abort"}: few}
 	wasi := func(p price, names ...string) {
 		for _, name := range names {
-			all[function{wasi_snapshot_preview1.ModuleName, name}] = p
+			all[wasm.Import{Module: wasi_snapshot_preview1.ModuleName, Name: name}] = p
 		}
 	}
 	wasi(few, "args_get", "args_sizes_get", "environ_get", "environ_sizes_get", "clock_res_get", "clock_time_get",
@@ -56,9 +57,9 @@ func makeTolls() map[function]price {
 		return paths(2)(in, mod, params) + sized(4)(in, mod, params)
 	}, "path_readlink")
 	// The document that next hands over, and what event_read copies, are paid for when they are.
-	all[function{abi.Module, abi.Next}] = few
+	all[wasm.Import{Module: abi.Module, Name: abi.Next}] = few
 	for _, name := range []string{abi.Done, abi.Log, abi.EventRead} {
-		all[function{abi.Module, name}] = sized(1)
+		all[wasm.Import{Module: abi.Module, Name: name}] = sized(1)
 	}
 	return all
 }
@@ -122,7 +123,7 @@ func reading(in *instance, mod api.Module, params []uint64) int64 {
 type toll struct{ price price }
 
 // tollOf returns the toll of a function, which must have a price.
-func tollOf(module, name string) toll { return toll{tolls[function{module, name}]} }
+func tollOf(module, name string) toll { return toll{tolls[wasm.Import{Module: module, Name: name}]} }
 
 // takeTolls makes the toll of each function of WASI.
 type takeTolls struct{}
@@ -146,7 +147,7 @@ func (t toll) take(ctx context.Context, mod api.Module, params []uint64) {
 	if in.stop.Err() != nil {
 		panic(errOverdue)
 	}
-	in.pay(callOut + t.price(in, mod, params)) // also where nothing is paid, for the bounds
+	in.pay(wasm.CallOut + t.price(in, mod, params)) // also where nothing is paid, for the bounds
 }
 
 // After does nothing.

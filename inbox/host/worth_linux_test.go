@@ -16,6 +16,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/host"
 	"inbox/inbox/inboxtest"
+	"inbox/inbox/wasm"
 )
 
 // The most by which what a guest gets for its fuel may differ from what a plain loop gets.
@@ -154,14 +155,14 @@ func TestCompilingTakesNoLongerThanEstimated(t *testing.T) {
 	if inboxtest.Race {
 		t.Skip("the race detector slows the compiler")
 	}
-	for name, wasm := range bombs() {
-		estimate, _ := host.Effort(wasm)
+	for name, file := range bombs() {
+		estimate, _ := wasm.Effort(file)
 		if estimate < 50*time.Millisecond {
 			t.Errorf("%s: an estimate of %s shows nothing", name, estimate)
 		}
 		took := time.Duration(1 << 62)
 		for try := 0; try < 3 && took > 4*estimate; try++ {
-			took = min(took, compiling(t, wasm))
+			took = min(took, compiling(t, file))
 		}
 		if t.Logf("%s: estimated %s, took %s", name, estimate, took); took > 4*estimate {
 			t.Errorf("%s: estimated %s, took %s of the processor", name, estimate, took)

@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"errors"
@@ -48,7 +48,7 @@ var (
 )
 
 // compileWork is what an instruction takes by itself.
-func (m *module) compileWork(one instruction) (w work) {
+func (m *Module) compileWork(one instruction) (w work) {
 	w.add(1, anyWork)
 	switch op := one.op; {
 	case op == opCall:
@@ -89,50 +89,90 @@ func (s shape) effort() work {
 }
 
 // light reports whether compiling it is not to wait for what takes long.
-func (w work) light() bool { return w.time <= lightEffort && w.memory <= lightMemory }
+func (w work) light() bool { return w.time <= lightEffort && w.memory <= LightCompileMemory }
 
-// Effort estimates how long compiling a module takes, and whether that is so long, or takes so much memory, that [Host.Compile]
+// Effort estimates how long compiling a module takes, and whether that is so long, or takes so much memory, that the host
 // has other modules compiled beside it. It is zero for a module that would be refused at once.
 func Effort(wasm []byte) (d time.Duration, long bool) {
-	m, err := inspect(wasm)
+	m, err := Read(wasm)
 	if err == nil {
-		err = m.weigh(metering{})
-	}
-	if t := (*tangled)(nil); errors.As(err, &t) {
-		err = m.weigh(pauses{})
+		_, err = m.Weigh()
 	}
 	if err != nil {
 		return 0, false
 	}
-	return time.Duration(m.effort.time), !m.effort.light()
+	return time.Duration(m.effort.time), !m.Light()
+}
+
+// Light reports whether compiling the module as it was last rewritten or weighed is not to wait for what takes long.
+func (m *Module) Light() bool { return m.effort.light() }
+
+// Weigh reads the code and estimates what compiling and running the module takes, without rewriting it: [Module.Figures] and
+// [Module.Light] tell it afterwards. It reports whether the module can be metered. The error is Invalid for code that
+// cannot be read, or that takes too long to compile either way.
+func (m *Module) Weigh() (metered bool, err error) {
+	if err = m.weigh(metering{}); !errors.Is(err, ErrTooComplex) {
+		return err == nil, err
+	}
+	if err = m.weigh(pauses{}); errors.Is(err, ErrTooComplex) {
+		err = refuse("", "%w", err)
+	}
+	return false, err
+}
+
+// Figures are the sizes of a module that decide how much memory a runtime takes for it. They include what the metering adds.
+type Figures struct {
+	Functions     int // with a body
+	Largest       int // bytes of the largest body of a function
+	Instructions  int // of all functions
+	Frame         int // values of one call at most: parameters, local variables and operands
+	Values        int // that a compiled function keeps at most
+	TableElements int // that all tables may come to have
+	Declared      int // bytes of the sections that declare globals and elements
+}
+
+// Figures returns the figures of the module as it was last rewritten or weighed. Before that those of its code are zero.
+func (m *Module) Figures() Figures {
+	tables := (&reader{b: m.sections[sectionTable]}).u32() // how many
+	return Figures{
+		Functions: m.functions, Largest: m.largest, Instructions: m.length, Frame: m.frame, Values: m.values,
+		TableElements: int(tables) * maxTable, Declared: len(m.sections[sectionGlobal]) + len(m.sections[sectionElement]),
+	}
 }
 
 // typesWork is what compiling the types of functions takes.
-func (m *module) typesWork() (w work) {
+func (m *Module) typesWork() (w work) {
 	w.add(uint64(len(m.params)), typeWork)
 	w.add(m.handed, handedWork)
 	return w
 }
 
 // weigh estimates what compiling the module takes when it is rewritten so.
-func (m *module) weigh(how rewriter) error {
+func (m *Module) weigh(how rewriter) error {
 	m.effort = m.typesWork()
 	return m.bodies(func(b *body) error { return m.take(how.shape(b)) })
 }
 
 // take adds what compiling a function takes. One that takes too much, or that is one too many, is [tangled].
-func (m *module) take(s shape) error {
+func (m *Module) take(s shape) error {
 	one := s.effort()
 	m.effort.time += one.time
 	m.effort.memory = max(m.effort.memory, m.typesWork().memory+one.memory) // what a function takes the next one uses again
-	if one.time > maxEffort || one.memory > maxCompiling || m.effort.time > allEffort {
+	if one.time > maxEffort || one.memory > MaxCompileMemory || m.effort.time > allEffort {
 		return &tangled{s}
 	}
 	return nil
 }
 
-// tangled says that compiling the rewritten module would take too long, or too much memory.
+// ErrTooComplex is what an error of [Module.Metered], [Module.Paused] or [Module.Weigh] is when compiling the rewritten module
+// would take too long, or too much memory. A module that cannot be metered for this reason may still be paused.
+var ErrTooComplex = errors.New("too complex to compile")
+
+// tangled names the function for which compiling the rewritten module would take too long, or too much memory.
 type tangled struct{ shape }
+
+// Is reports whether it is ErrTooComplex.
+func (t *tangled) Is(target error) bool { return target == ErrTooComplex }
 
 // Error names the function's figures.
 func (t *tangled) Error() string {

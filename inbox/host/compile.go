@@ -53,7 +53,7 @@ func (s *sandbox) check(m *wasm.Module, limit int64) error {
 // wantsMemory returns an import that has no use without a memory, as all have but a few: wazero would follow a pointer to none.
 func wantsMemory(m *wasm.Module) (f wasm.Import, asks bool) {
 	for _, f := range m.Imports() {
-		if f.Module != "env" && f.Name != "proc_exit" && f.Name != "sched_yield" {
+		if f.Module != envModule && f.Name != "proc_exit" && f.Name != "sched_yield" {
 			return f, true
 		}
 	}

@@ -23,7 +23,6 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"inbox/inbox"
@@ -118,20 +117,20 @@ func (s *sandbox) offer(ctx context.Context) error {
 	if err := offerMeter(ctx, s.runtime); err != nil {
 		return err
 	}
-	tolled := experimental.WithFunctionListenerFactory(ctx, takeTolls{})
-	if _, err := wasi_snapshot_preview1.Instantiate(tolled, s.runtime); err != nil {
+	if err := offerWASI(ctx, s.runtime); err != nil {
 		return err
 	}
-	if err := offerSession(ctx, s.runtime); err != nil {
+	if err := offerFunctions(ctx, s.runtime, abi.Module, sessionFunctions()); err != nil {
 		return err
 	}
-	if err := offerAbort(ctx, s.runtime); err != nil {
+	if err := offerFunctions(ctx, s.runtime, envModule, envFunctions()); err != nil {
 		return err
 	}
-	for _, module := range []string{wasi_snapshot_preview1.ModuleName, abi.Module, "env"} {
+	prices := wasiPrices()
+	for _, module := range []string{wasi_snapshot_preview1.ModuleName, abi.Module, envModule} {
 		for name, def := range s.runtime.Module(module).ExportedFunctionDefinitions() {
 			f := wasm.Import{Module: module, Name: name}
-			if tolls[f] == nil {
+			if _, ok := prices[name]; !ok && module == wasi_snapshot_preview1.ModuleName {
 				return fmt.Errorf("%s has no price", f)
 			}
 			s.offered[f] = def

@@ -104,11 +104,10 @@ func (in *instance) pay(price int64) {
 	}
 }
 
-// exhausted ends a guest that has spent more than it may. The panic does not come back from the guest: it unwinds it,
-// and wazero frees what it held.
+// exhausted ends a guest that has spent more than it may, and does not return.
 func (in *instance) exhausted() {
 	in.cancel(errFuel)
-	panic(errOverdue)
+	unwind(errOverdue)
 }
 
 // offerMeter makes the function that a metered guest calls when its slice is used up. A guest may not import it: what
@@ -119,7 +118,7 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 			in := ctx.Value(instanceKey{}).(*instance)
 			in.meter.giveWay()
 			if in.stop.Err() != nil {
-				panic(errOverdue)
+				unwind(errOverdue)
 			}
 			if in.meter.left == nil {
 				in.meter.left = mod.ExportedGlobal(wasm.MeterGlobal).(api.MutableGlobal)

@@ -51,8 +51,7 @@ func TextSize(quoted []byte) int {
 // escape returns the length of the escape that a text begins with, and the character it stands for. Half a pair of
 // surrogates stands for U+FFFD.
 func escape(b []byte) (length int, character rune) {
-	const short, pair = 6, 12
-	if len(b) < 2 || b[1] == 'u' && len(b) < short {
+	if len(b) < 2 {
 		return len(b), utf8.RuneError // of a text that is not JSON
 	}
 	switch b[1] {
@@ -68,6 +67,15 @@ func escape(b []byte) (length int, character rune) {
 		return 2, '\t'
 	case '"', '\\', '/':
 		return 2, rune(b[1])
+	}
+	return hexEscape(b)
+}
+
+// hexEscape is escape for those of hexadecimal digits: \u and four of them, or a pair of such.
+func hexEscape(b []byte) (length int, character rune) {
+	const short, pair = 6, 12
+	if len(b) < short {
+		return len(b), utf8.RuneError // of a text that is not JSON
 	}
 	character = hex(b[2:short])
 	if !utf16.IsSurrogate(character) {

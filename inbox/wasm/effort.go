@@ -47,32 +47,64 @@ var (
 	handedWork   = work{400, 60}   // a value that it hands over
 )
 
+// workKinds says for each first byte of an instruction what it takes besides anyWork: nothing (.), what a call takes (c) or one by
+// a table (i), a load or store (m), a division (d), a truncation (t), a table's element (e), or leaving the compiled code (o).
+// What follows opBulk and opVector decides of those.
+const workKinds = "" +
+	"................" + // 00
+	"ci.............." + // 10
+	".....ee.mmmmmmmm" + // 20
+	"mmmmmmmmmmmmmmm." + // 30
+	"o..............." + // 40
+	"................" + // 50
+	".............ddd" + // 60
+	"d..............d" + // 70
+	"ddd............." + // 80
+	"................" + // 90
+	"........tttttttt" + // a0
+	"tt.............." + // b0
+	"................" + // c0
+	"..o............." + // d0
+	"................" + // e0
+	"................" //   f0
+
 // compileWork is what an instruction takes by itself.
 func (m *Module) compileWork(one instruction) (w work) {
 	w.add(1, anyWork)
-	switch op := one.op; {
-	case op == opCall:
+	switch workKinds[one.op] {
+	case 'c':
 		w.add(1, callWork)
 		w.add(m.handedOver(m.typeAt(one.index)), valueWork)
-	case op == opCallIndirect:
+	case 'i':
 		w.add(1, indirectWork)
 		w.add(m.handedOver(one.index), valueWork)
-	case one.bulk:
-		w.add(1, bulkWork)
-	case op == opBulk && (one.sub == 9 || one.sub == 13): // data.drop, elem.drop
-		w.add(1, dropWork)
-	case op >= 0x28 && op <= 0x3e, op == opVector && touchesMemory(one.sub):
+	case 'm':
 		w.add(1, memoryWork)
-	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // div, rem
+	case 'd':
 		w.add(1, divideWork)
-	case op >= 0xa8 && op <= 0xb1: // trunc
+	case 't':
 		w.add(1, truncateWork)
-	case op == opTableGet, op == opTableSet:
+	case 'e':
 		w.add(1, tableWork)
-	case op == opMemoryGrow, op == opRefFunc:
+	case 'o':
 		w.add(1, outWork)
+	default:
+		w.add(1, prefixedWork(one))
 	}
 	return w
+}
+
+// prefixedWork is what an instruction takes besides anyWork that has a second number.
+func prefixedWork(one instruction) work {
+	switch {
+	case one.bulk:
+		return bulkWork
+	case one.op == opBulk && (one.sub == 9 || one.sub == 13): // data.drop, elem.drop
+		return dropWork
+	case one.op == opVector && touchesMemory(one.sub):
+		return memoryWork
+	}
+	return work{}
 }
 
 // effort is what compiling the function takes. Measured, its time grows with the square of the branches; with the paths into

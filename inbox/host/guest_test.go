@@ -17,6 +17,11 @@ import (
 // buildGo builds a Go plugin with the toolchain that runs the test.
 func buildGo(t testing.TB, pkg string) []byte {
 	t.Helper()
+	return cachedBuild(pkg, func() []byte { return buildGoOnce(t, pkg) })
+}
+
+func buildGoOnce(t testing.TB, pkg string) []byte {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), "plugin.wasm")
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")

@@ -75,6 +75,7 @@ func rate(t testing.TB, h *host.Host, wasm []byte, engine inbox.Engine, enough f
 // A slice, a limit on fuel and the time that a guest is not looked at rest on it. Loads and stores that miss all caches are an
 // exception: docs/SANDBOX.md has it.
 func TestNoGuestGetsMuchMoreForItsFuelThanAPlainLoop(t *testing.T) {
+	inboxtest.Long(t)
 	if inboxtest.Race {
 		t.Skip("the race detector slows the interpreter, and not the guests")
 	}
@@ -120,6 +121,7 @@ func numbersOf(seed uint64) []byte {
 // Looks for what gets most for its fuel: INBOX_SEARCH=300 go test -run SearchFor -v looks at so many programs of each length, and
 // changes the best ones further.
 func TestSearchForWhatGetsMostForItsFuel(t *testing.T) {
+	inboxtest.Long(t)
 	n, err := strconv.Atoi(os.Getenv("INBOX_SEARCH"))
 	if err != nil {
 		t.Skip("INBOX_SEARCH does not say how many programs to look at")
@@ -152,6 +154,7 @@ func TestSearchForWhatGetsMostForItsFuel(t *testing.T) {
 
 // The bounds of compiling rest on an estimate, which must not be far below what it takes.
 func TestCompilingTakesNoLongerThanEstimated(t *testing.T) {
+	inboxtest.Long(t)
 	if inboxtest.Race {
 		t.Skip("the race detector slows the compiler")
 	}

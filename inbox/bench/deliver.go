@@ -9,7 +9,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/dispatch"
-	"inbox/inbox/host"
+	"inbox/inbox/document"
 )
 
 // filled opens a room with events about so many entities.
@@ -98,7 +98,7 @@ func (g *guest) replay(ctx context.Context, r *room, n int) (float64, error) {
 // document is what the guest is handed for an event.
 func (g *guest) document(a *inbox.Arrival) ([]byte, error) {
 	e := &inbox.Event{Source: a.Source, Mode: a.Mode, Seq: 1, ID: "evt_1", ReceivedAt: a.ReceivedAt, View: a.View}
-	return host.Document(e, a.Payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, &g.man, a.ReceivedAt)
+	return document.New(e, a.Payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, &g.man, a.ReceivedAt)
 }
 
 // compared measures deliveries over a log against bare calls of the guest.

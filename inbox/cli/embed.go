@@ -8,8 +8,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
 	"inbox/inbox/release"
+	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
 
@@ -31,11 +31,11 @@ func (p *program) embed(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	wasm, err := release.ReadModule(path)
+	file, err := release.ReadModule(path)
 	if err != nil {
 		return err
 	}
-	out, err := host.WithCustom(wasm, abi.ManifestSection, text)
+	out, err := wasm.WithCustom(file, abi.ManifestSection, text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

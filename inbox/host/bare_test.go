@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
 
+	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
 
@@ -44,20 +45,20 @@ type Bare struct {
 }
 
 // NewBare compiles a module with a guard, for the engine of config.
-func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm []byte) (*Bare, error) {
+func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, file []byte) (*Bare, error) {
 	b := &Bare{guard: guard, memory: newPool()}
-	m, err := inspect(wasm)
+	m, err := wasm.Read(file)
 	if err != nil {
 		return nil, err
 	}
-	b.session = m.isSession(function{abi.Module, abi.Next})
+	b.session = isSession(m)
 	switch guard {
 	case Unguarded:
-		wasm = assemble(&m.sections) // as it is, but for the bounds of its tables
+		file = m.Bytes() // as it is, but for the bounds of its tables
 	case ByMeter:
-		wasm, err = m.metered()
+		file, err = m.Metered()
 	case ByContext:
-		wasm, err = m.paused()
+		file, err = m.Paused()
 		config = config.WithCloseOnContextDone(true)
 	}
 	if err != nil {
@@ -67,12 +68,12 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm
 	if err := offerMeter(ctx, b.runtime); err != nil {
 		return nil, err
 	}
-	if err := offerAbort(ctx, b.runtime); err != nil {
+	if err := offerFunctions(ctx, b.runtime, envModule, envFunctions()); err != nil {
 		return nil, err
 	}
 	tolled := ctx
 	if guard != Unguarded {
-		tolled = experimental.WithFunctionListenerFactory(ctx, takeTolls{})
+		tolled = withTolls(ctx, wasiPrices())
 	}
 	if _, err := wasi_snapshot_preview1.Instantiate(tolled, b.runtime); err != nil {
 		return nil, err
@@ -80,49 +81,46 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, wasm
 	if err := b.offerSession(ctx); err != nil {
 		return nil, err
 	}
-	b.compiled, err = b.runtime.CompileModule(ctx, wasm)
+	b.compiled, err = b.runtime.CompileModule(ctx, file)
 	return b, err
 }
 
-// offerSession makes an inbox_v1 that never waits.
+// offerSession makes an inbox_v1 that never waits. Its functions cost what they cost in a sandbox.
 func (b *Bare) offerSession(ctx context.Context) error {
-	i32 := api.ValueTypeI32
-	add := func(builder wazero.HostModuleBuilder, name string, fn func(ctx context.Context, mod api.Module, ptr, size uint32) int32) wazero.HostModuleBuilder {
-		toll := tollOf(abi.Module, name)
-		return builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
-			if b.guard != Unguarded {
-				toll.take(ctx, mod, stack)
+	calls := map[string]hostCall{
+		abi.Next: func(ctx context.Context, _ *instance, mem api.Memory, p []uint64) int32 {
+			if b.began.IsZero() {
+				b.began = time.Now()
 			}
-			stack[0] = api.EncodeI32(fn(ctx, mod, uint32(stack[0]), uint32(stack[1])))
-		}), []api.ValueType{i32, i32}, []api.ValueType{i32}).Export(name)
-	}
-	builder := add(b.runtime.NewHostModuleBuilder(abi.Module), abi.Next, func(ctx context.Context, mod api.Module, ptr, size uint32) int32 {
-		if b.began.IsZero() {
-			b.began = time.Now()
-		}
-		doc := ctx.Value(docKey{}).([]byte)
-		if int(size) < len(doc) {
+			doc := ctx.Value(docKey{}).([]byte)
+			if int(uint32(p[1])) < len(doc) {
+				return int32(len(doc))
+			}
+			if b.left--; b.left < 0 {
+				return abi.NoMore
+			}
+			mem.Write(uint32(p[0]), doc)
 			return int32(len(doc))
+		},
+		abi.Done: b.says, abi.Log: b.says,
+		abi.EventRead: func(context.Context, *instance, api.Memory, []uint64) int32 { return abi.None },
+	}
+	functions := sessionFunctions()
+	for i, f := range functions {
+		price := f.price
+		if b.guard == Unguarded {
+			price = free()
 		}
-		if b.left--; b.left < 0 {
-			return abi.NoMore
-		}
-		mod.Memory().Write(ptr, doc)
-		return int32(len(doc))
-	})
-	builder = add(builder, abi.Done, func(_ context.Context, mod api.Module, ptr, size uint32) int32 {
-		view, _ := mod.Memory().Read(ptr, size)
-		b.Output.Write(view)
-		return 0
-	})
-	builder = add(builder, abi.Log, func(_ context.Context, mod api.Module, ptr, size uint32) int32 {
-		view, _ := mod.Memory().Read(ptr, size)
-		b.Output.Write(view)
-		return 0
-	})
-	builder = offerFunction(builder, abi.EventRead, 5, func(*instance, context.Context, api.Memory, []uint64) int32 { return abi.None })
-	_, err := builder.Instantiate(ctx)
-	return err
+		functions[i] = define(f.name, f.params, f.results, price, calls[f.name])
+	}
+	return offerFunctions(ctx, b.runtime, abi.Module, functions)
+}
+
+// says keeps what the guest wrote.
+func (b *Bare) says(_ context.Context, _ *instance, mem api.Memory, p []uint64) int32 {
+	view, _ := mem.Read(uint32(p[0]), uint32(p[1]))
+	b.Output.Write(view)
+	return 0
 }
 
 type docKey struct{}

@@ -2,11 +2,11 @@ package host_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/document"
 	"inbox/inbox/host"
 	"inbox/plugins/demo"
 )
@@ -38,7 +38,7 @@ func BenchmarkCall(b *testing.B) {
 			}
 			defer p.Close(context.Background())
 			e, payload := event(inbox.Passed, `{"event":"address","data":{"id":1,"status":{"status":"verified"}}}`)
-			doc, err := host.Document(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt)
+			doc, err := document.New(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -46,22 +46,6 @@ func BenchmarkCall(b *testing.B) {
 			for b.Loop() {
 				if out := p.Run(context.Background(), host.Call{Doc: doc, Seed: "p/evt_5", ReceivedAt: e.ReceivedAt}); out.Result != inbox.OK {
 					b.Fatal(out)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkDocument(b *testing.B) {
-	for name, size := range map[string]int{"1KB": 1 << 10, "1MB": 1 << 20, "10MB": 10 << 20} {
-		b.Run(name, func(b *testing.B) {
-			e, payload := event(inbox.Passed, `{"photo":"`+strings.Repeat("A", size)+`"}`)
-			var m inbox.Manifest
-			b.SetBytes(int64(len(payload.Body)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := host.Document(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt); err != nil {
-					b.Fatal(err)
 				}
 			}
 		})

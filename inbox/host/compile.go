@@ -12,17 +12,23 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"inbox/inbox"
+	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
 
 // later are imports of contract v1 that this version does not have.
 var later = []string{"config_get", "secret_get", "kv_get", "kv_list", "kv_set", "kv_delete", "emit", "http_fetch", "result"}
 
+// refuse says why a module cannot become a release.
+func refuse(hint, format string, args ...any) error {
+	return inbox.Errorf(inbox.Invalid, "", format, args...).WithHint(hint)
+}
+
 // check refuses modules that ask for what is not there, naming all of it.
-func (s *sandbox) check(m *module, limit int64) error {
+func (s *sandbox) check(m *wasm.Module, limit int64) error {
 	var missing []string
 	hint := "plugins may import WASI preview 1 and " + abi.Module + " (docs/PLUGIN-ABI.md)"
-	for _, f := range m.imports {
+	for _, f := range m.Imports() {
 		if s.offered[f] != nil || slices.Contains(missing, f.String()) {
 			continue
 		}
@@ -34,14 +40,24 @@ func (s *sandbox) check(m *module, limit int64) error {
 	if len(missing) > 0 {
 		return refuse(hint, "the module imports what is not there: [%s]", clip(strings.Join(missing, " ")))
 	}
-	if f, asks := m.wantsMemory(); asks && m.memories == 0 {
+	if f, asks := wantsMemory(m); asks && !m.HasMemory() {
 		return refuse("build it as a WASI command, which exports its memory", "the module has no memory, where %s reads and writes", f)
 	}
-	if m.memoryMin > uint64(limit) {
+	if m.MemoryMin() > uint64(limit) {
 		return refuse("raise [limits] memory in its NAME.toml",
-			"the module needs %d bytes of memory from the start, more than its limit of %d", m.memoryMin, limit)
+			"the module needs %d bytes of memory from the start, more than its limit of %d", m.MemoryMin(), limit)
 	}
 	return nil
+}
+
+// wantsMemory returns an import that has no use without a memory, as all have but a few: wazero would follow a pointer to none.
+func wantsMemory(m *wasm.Module) (f wasm.Import, asks bool) {
+	for _, f := range m.Imports() {
+		if f.Module != envModule && f.Name != "proc_exit" && f.Name != "sched_yield" {
+			return f, true
+		}
+	}
+	return wasm.Import{}, false
 }
 
 // fit refuses a valid module whose functions are not of the types they must have: it would fail at every event, or,
@@ -54,8 +70,8 @@ func (s *sandbox) fit(c wazero.CompiledModule) error {
 	}
 	for _, def := range c.ImportedFunctions() {
 		module, name, _ := def.Import()
-		want := s.offered[function{module, name}]
-		if module == meterModule {
+		want := s.offered[wasm.Import{Module: module, Name: name}]
+		if module == wasm.MeterModule {
 			continue // ours
 		}
 		if want == nil || !slices.Equal(def.ParamTypes(), want.ParamTypes()) || !slices.Equal(def.ResultTypes(), want.ResultTypes()) {
@@ -68,8 +84,8 @@ func (s *sandbox) fit(c wazero.CompiledModule) error {
 // Compile checks, rewrites and compiles a module and starts it once. An Invalid error says why it cannot become a
 // release; nothing that runs is touched. Compiling may take seconds and cannot be interrupted; ctx ends only the trial
 // start. m is kept, with its defaults filled in, and must not change.
-func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Program, error) {
-	mod, err := inspect(wasm)
+func (h *Host) Compile(ctx context.Context, file []byte, m *inbox.Manifest) (*Program, error) {
+	mod, err := wasm.Read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -82,20 +98,20 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 	}
 	box, rewritten, err := h.bound(ctx, mod, box, m.Limits.Fuel)
 	if err != nil {
-		return nil, mod.locateInCode(err)
+		return nil, err
 	}
 	if err := box.keeps(mod); err != nil {
 		return nil, err
 	}
-	compiled, err := h.compileOne(ctx, box, rewritten, mod.effort)
+	compiled, err := h.compileOne(ctx, box, rewritten, mod.Light())
 	if err != nil {
 		return nil, err
 	}
 	if err := box.fit(compiled); err != nil {
 		return nil, errors.Join(err, compiled.Close(ctx))
 	}
-	p := newProgram(h, box, compiled, mod, wasm, m)
-	p.need = mod.needs(int64(len(wasm)), m, box.engine)
+	p := newProgram(h, box, compiled, mod, file, m)
+	p.need = needs(mod.Figures(), isSession(mod), int64(len(file)), m, box.engine)
 	if err := p.trial(ctx); err != nil {
 		p.Close(context.WithoutCancel(ctx))
 		if h.closed.Load() { // under the trial, which says nothing against the module then
@@ -106,17 +122,23 @@ func (h *Host) Compile(ctx context.Context, wasm []byte, m *inbox.Manifest) (*Pr
 	return p, nil
 }
 
+// Bounds of what the interpreter keeps.
+const (
+	maxInterpreted = 5_000_000 // instructions of all functions, some 60 bytes each
+	maxFrame       = 1000      // values of one call: 2000 calls of them take 72 MB while their stack grows
+)
+
 // keeps refuses a module of which the interpreter would keep too much in Go's heap: its instructions, and what a guest that
 // recurses has on its stack, which it bounds by the number of calls alone.
-func (s *sandbox) keeps(m *module) error {
-	switch {
+func (s *sandbox) keeps(m *wasm.Module) error {
+	switch f := m.Figures(); {
 	case s.engine != inbox.Interpreter:
-	case m.length > maxInterpreted:
+	case f.Instructions > maxInterpreted:
 		return refuse(`take engine = "interpreter" out of its NAME.toml, or make it smaller`,
-			"the interpreter would take too much memory: the module has %d instructions, more than %d", m.length, maxInterpreted)
-	case m.frame > maxFrame:
+			"the interpreter would take too much memory: the module has %d instructions, more than %d", f.Instructions, maxInterpreted)
+	case f.Frame > maxFrame:
 		return refuse(`take engine = "interpreter" out of its NAME.toml, or split the function, or build with optimisation`,
-			"the interpreter would take too much memory: a function has %d parameters, local variables and operands, more than %d", m.frame, maxFrame)
+			"the interpreter would take too much memory: a function has %d parameters, local variables and operands, more than %d", f.Frame, maxFrame)
 	}
 	return nil
 }
@@ -124,28 +146,28 @@ func (s *sandbox) keeps(m *module) error {
 // bound rewrites a module so that it can be stopped, and returns the sandbox that it is for. One that would be too
 // tangled for the compiler with its instructions counted runs apart, where wazero's own check stops it; then it cannot
 // have a limit on them. It is no different for the interpreter: another engine shall not mean other limits.
-func (h *Host) bound(ctx context.Context, m *module, box *sandbox, fuel int64) (*sandbox, []byte, error) {
-	wasm, err := m.metered()
-	var t *tangled
-	if !errors.As(err, &t) {
-		return box, wasm, err
+func (h *Host) bound(ctx context.Context, m *wasm.Module, box *sandbox, fuel int64) (*sandbox, []byte, error) {
+	rewritten, why := m.Metered()
+	if !errors.Is(why, wasm.ErrTooComplex) {
+		return box, rewritten, why
 	}
-	if wasm, err = m.paused(); err != nil {
+	rewritten, err := m.Paused()
+	if err != nil {
 		return nil, nil, err
 	}
 	if fuel > 0 {
 		return nil, nil, refuse("take limits.fuel out of its NAME.toml, or split its functions",
-			"its instructions cannot be counted, so that limits.fuel cannot hold: %w", t)
+			"its instructions cannot be counted, so that limits.fuel cannot hold: %w", why)
 	}
-	h.log.Warn("a plugin's instructions cannot be counted; it runs slower, under the runtime's own check", "reason", t)
+	h.log.Warn("a plugin's instructions cannot be counted; it runs slower, under the runtime's own check", "reason", why)
 	apart, err := h.box(ctx, box.engine, false)
-	return apart, wasm, err
+	return apart, rewritten, err
 }
 
 // compileOne compiles a module, one at a time, and beside it one that takes long. The interpreter takes long for none.
-func (h *Host) compileOne(ctx context.Context, s *sandbox, wasm []byte, effort work) (wazero.CompiledModule, error) {
+func (h *Host) compileOne(ctx context.Context, s *sandbox, wasm []byte, light bool) (wazero.CompiledModule, error) {
 	one := &h.light
-	if s.engine != inbox.Interpreter && !effort.light() {
+	if s.engine != inbox.Interpreter && !light {
 		one = &h.heavy
 	}
 	one.Lock()

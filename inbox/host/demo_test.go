@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/document"
 	"inbox/inbox/host"
 	"inbox/plugins/demo"
 )
@@ -39,7 +40,7 @@ func testTheDemoPluginLogsALineAndHasOneKindOfEventTriedTwice(t *testing.T, engi
 		e, payload := event(inbox.Passed, tricky)
 		e.View.Event = c.event
 		c.d.Plugin, c.d.Seq = "demo", e.Seq
-		doc, err := host.Document(e, payload, c.d, &m, time.Now())
+		doc, err := document.New(e, payload, c.d, &m, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,7 +52,7 @@ func sameEverywhere(t *testing.T, hosts [2]*host.Host, wasm []byte, m *inbox.Man
 func TestEveryGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
 	t.Parallel()
 	hosts := [2]*host.Host{newHost(t), newHost(t)}
-	for _, g := range corpus(t) {
+	for _, g := range long(corpus(t)) {
 		if g.On(inbox.Interpreter) == inboxtest.Refused || g.Outcome == inboxtest.Refused || g.Outcome == inbox.Timeout || len(g.Wasm) > 100_000 {
 			continue // what never ends is ended by fuel in TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction
 		}
@@ -64,16 +63,15 @@ func TestEveryGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
 func TestEveryHonestGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
 	t.Parallel()
 	hosts := [2]*host.Host{newHost(t), newHost(t)}
-	c := filepath.Join(t.TempDir(), "c.wasm")
 	guests := map[string]func(t *testing.T) []byte{
 		"demo": func(*testing.T) []byte { return demo.Wasm() },
 		"noop": func(t *testing.T) []byte { return read(t, "../bench/noop.wasm") },
-		"rust": func(t *testing.T) []byte { return buildRust(t) },
-		"c": func(t *testing.T) []byte {
-			return build(t, c, "clang", "--target=wasm32-wasi", "-O2", "-s", "-o", c, "../../examples/c/reject.c")
-		},
+		"c":    func(t *testing.T) []byte { return buildC(t) },
 	}
-	if large {
+	if inboxtest.LongRun() {
+		guests["rust"] = func(t *testing.T) []byte { return buildRust(t) }
+	}
+	if large && inboxtest.LongRun() {
 		guests["go"] = func(t *testing.T) []byte { return buildGo(t, "inbox/examples/plain-go") }
 		guests["go session"] = func(t *testing.T) []byte { return buildGo(t, "inbox/examples/hello-go") }
 		guests["dice"] = func(t *testing.T) []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") }
@@ -82,7 +80,7 @@ func TestEveryHonestGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := inbox.Manifest{Limits: inbox.Limits{Time: time.Minute}}.WithDefaults(1)
-			sameEverywhere(t, hosts, wasm(t), &m, host.Call{Doc: document(t), Seed: name + "/7", ReceivedAt: call().ReceivedAt})
+			sameEverywhere(t, hosts, wasm(t), &m, host.Call{Doc: sampleDocument(t), Seed: name + "/7", ReceivedAt: call().ReceivedAt})
 		})
 	}
 }

@@ -38,7 +38,7 @@ func bare(t testing.TB, config wazero.RuntimeConfig, guard host.Guard, wasm []by
 // and what it leaves in its memory. On both engines that is the same, and so is what it spends when it is metered.
 func sameUnderEveryGuard(t *testing.T, wasm []byte) {
 	t.Helper()
-	ctx, doc := context.Background(), document(t)
+	ctx, doc := context.Background(), sampleDocument(t)
 	fuel, said := map[int64]bool{}, map[string]bool{}
 	deep := false // it came to the end of the stack, which is elsewhere on each engine
 	for engine, config := range engines() {
@@ -67,16 +67,18 @@ func TestEveryGuestDoesTheSameMeteredAndUnmetered(t *testing.T) {
 	t.Parallel()
 	guests := map[string]func(testing.TB) []byte{
 		"demo": func(testing.TB) []byte { return demo.Wasm() }, "tight": func(testing.TB) []byte { return tight() },
-		"noop": func(t testing.TB) []byte { return read(t, "../bench/noop.wasm") },
-		"c":    buildC, "rust": buildRust, "zig": buildZig, "assemblyscript": buildAssemblyScript,
+		"noop": func(t testing.TB) []byte { return read(t, "../bench/noop.wasm") }, "c": buildC,
 	}
-	if large {
+	if inboxtest.LongRun() {
+		guests["rust"], guests["zig"], guests["assemblyscript"] = buildRust, buildZig, buildAssemblyScript
+	}
+	if large && inboxtest.LongRun() {
 		guests["go"] = func(t testing.TB) []byte { return buildGo(t, "inbox/examples/plain-go") }
 		guests["go session"] = func(t testing.TB) []byte { return buildGo(t, "inbox/examples/hello-go") }
 		guests["dice"] = func(t testing.TB) []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") }
 	}
 	bounded := regexp.MustCompile(`/(poll_too_many|poll_wraps|buffers_too_many|list_wraps)$`) // by the toll, which no guard is without
-	for _, g := range corpus(t) {
+	for _, g := range long(corpus(t)) {
 		if !bounded.MatchString(g.Name) && g.Outcome != inbox.Timeout && g.Outcome != inbox.Output && g.Outcome != inboxtest.Refused && len(g.Wasm) < 100_000 {
 			guests[g.Name] = func(testing.TB) []byte { return g.Wasm }
 		}
@@ -124,7 +126,7 @@ func checkGenerated(t *testing.T, config wazero.RuntimeConfig, numbers []byte) (
 func TestAProgramIsChargedAtLeastWhatItExecutes(t *testing.T) {
 	t.Parallel()
 	n := uint64(400)
-	if testing.Short() || !large {
+	if !large || !inboxtest.LongRun() {
 		n = 50
 	}
 	var charged, executed int64

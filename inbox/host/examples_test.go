@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/document"
 	"inbox/inbox/host"
 	"inbox/inbox/qoreid"
 )
@@ -40,7 +41,7 @@ func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
 			for verdict, want := range one.want {
 				// A verdict that is not the event's, and more than a first buffer holds.
 				e, payload := event(verdict, `{"event":"address","data":{"verdict":"failed","photo":"`+strings.Repeat("A", 40_000)+`"}}`)
-				doc, err := host.Document(e, payload, inbox.Delivery{Plugin: name, Seq: 5, Attempt: 1}, &m, time.Now())
+				doc, err := document.New(e, payload, inbox.Delivery{Plugin: name, Seq: 5, Attempt: 1}, &m, time.Now())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -105,7 +106,7 @@ func TestTheExamplesRejectAndRetryWhatTheySay(t *testing.T) {
 	}
 	e, payload := event(inbox.Unknown, `{"a":1}`)
 	e.View.Event = inbox.UnknownEvent
-	doc, err := host.Document(e, payload, inbox.Delivery{Plugin: "c", Seq: 5, Attempt: 1}, &inbox.Manifest{}, e.ReceivedAt)
+	doc, err := document.New(e, payload, inbox.Delivery{Plugin: "c", Seq: 5, Attempt: 1}, &inbox.Manifest{}, e.ReceivedAt)
 	if err != nil {
 		t.Fatal(err)
 	}

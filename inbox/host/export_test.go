@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -20,21 +19,6 @@ func BlockLong(h *Host) (release func()) {
 
 // WithoutCompiler makes h one on a machine where nothing can be compiled.
 func WithoutCompiler(h *Host) { h.native = false }
-
-// Paused reads a module and has it pause, without compiling it.
-func Paused(wasm []byte) ([]byte, error) {
-	m, err := inspect(wasm)
-	if err != nil {
-		return nil, err
-	}
-	return m.paused()
-}
-
-// IsTangled reports whether a module was refused because compiling it would take too long.
-func IsTangled(err error) bool {
-	var t *tangled
-	return errors.As(err, &t)
-}
 
 // RuntimeConfig is what every runtime begins with.
 func RuntimeConfig(engine inbox.Engine) wazero.RuntimeConfig { return runtimeConfig(engine) }

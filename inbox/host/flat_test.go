@@ -85,10 +85,11 @@ func deliver(t *testing.T, p, trap *host.Program, n, trapping int) {
 }
 
 // A hundred thousand deliveries of each kind leave nothing behind. What a delivery leaves, a hundred thousand would show:
-// the heap may not have grown by ten bytes for each. Under the race detector there are fewer.
+// the heap may not have grown by ten bytes for each. In an ordinary run and under the race detector
+// there are fewer.
 func TestManyDeliveriesLeaveNothingBehind(t *testing.T) {
 	n := 100_000
-	if !large || testing.Short() {
+	if !large || !inboxtest.LongRun() {
 		n = 5000
 	}
 	before := runtime.NumGoroutine()

@@ -2,7 +2,6 @@ package host_test
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,12 +10,17 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/document"
 	"inbox/inbox/host"
-	"inbox/sdk/abi"
 )
 
 // buildGo builds a Go plugin with the toolchain that runs the test.
 func buildGo(t testing.TB, pkg string) []byte {
+	t.Helper()
+	return cachedBuild(pkg, func() []byte { return buildGoOnce(t, pkg) })
+}
+
+func buildGoOnce(t testing.TB, pkg string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "plugin.wasm")
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
@@ -68,7 +72,7 @@ func testAGoPluginRunsAsASessionWithAndWithoutReuse(t *testing.T, engine inbox.E
 				verdict, want = inbox.Failed, inbox.Skip
 			}
 			e, payload := event(verdict, `{"event":"address","data":{"id":1}}`)
-			doc, err := host.Document(e, payload, inbox.Delivery{Plugin: "hello", Seq: 5, Attempt: 1}, &m, time.Now())
+			doc, err := document.New(e, payload, inbox.Delivery{Plugin: "hello", Seq: 5, Attempt: 1}, &m, time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,41 +82,6 @@ func testAGoPluginRunsAsASessionWithAndWithoutReuse(t *testing.T, engine inbox.E
 			}
 		}
 		p.Close(context.Background())
-	}
-}
-
-func TestADocumentHoldsTheBodyByteForByte(t *testing.T) {
-	t.Parallel()
-	for name, body := range map[string]string{
-		"spaces and order":       `{ "b" : 1.0, "a" : 12345678901234567890, "a" : "\u00e9\/" }`,
-		"a tricky string":        `{"x":"\"body\":\u0000body"}`,
-		"a byte order mark":      "\xef\xbb\xbf{}",
-		"not JSON":               `{"event"`,
-		"invalid UTF-8":          "{\"a\":\"\xff\"}",
-		"empty":                  "",
-		"a megabyte of a string": `{"photo":"` + strings.Repeat("A", 1<<20) + `"}`,
-	} {
-		e, payload := event(inbox.Unknown, body)
-		m := inbox.Manifest{Config: map[string]string{"k": "v"}, Data: inbox.Data{InlineMax: 2 << 20}}
-		text, err := host.Document(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Run: 2, Attempt: 3}, &m, e.ReceivedAt)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		var doc abi.Document
-		if err := json.Unmarshal(text, &doc); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		got := string(doc.Event.Body)
-		if doc.Event.Body == nil {
-			got = string(doc.Event.BodyBase64)
-		}
-		if want := strings.TrimPrefix(body, "\xef\xbb\xbf"); got != want && got != body {
-			t.Errorf("%s: %.80q", name, got)
-		}
-		d := doc.Delivery
-		if d.ID != "p/"+e.ID || d.Run != 2 || d.Attempt != 3 || !d.Replay || doc.Config["k"] != "v" || doc.Event.Status != nil || doc.Event.Headers["content-type"] == "" {
-			t.Errorf("%s: %+v", name, doc)
-		}
 	}
 }
 

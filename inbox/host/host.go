@@ -23,10 +23,10 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"inbox/inbox"
+	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
 
@@ -63,7 +63,7 @@ type sandbox struct {
 	kind
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
-	offered map[function]api.FunctionDefinition
+	offered map[wasm.Import]api.FunctionDefinition
 }
 
 // New returns a Host. Close it when no program runs any more.
@@ -92,7 +92,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 
 // newSandbox makes a runtime with a cache in a directory, if one is named and the engine has use for it.
 func newSandbox(ctx context.Context, k kind, dir string) (*sandbox, error) {
-	s := &sandbox{kind: k, offered: map[function]api.FunctionDefinition{}}
+	s := &sandbox{kind: k, offered: map[wasm.Import]api.FunctionDefinition{}}
 	if k.engine == inbox.Interpreter {
 		dir = ""
 	}
@@ -117,20 +117,20 @@ func (s *sandbox) offer(ctx context.Context) error {
 	if err := offerMeter(ctx, s.runtime); err != nil {
 		return err
 	}
-	tolled := experimental.WithFunctionListenerFactory(ctx, takeTolls{})
-	if _, err := wasi_snapshot_preview1.Instantiate(tolled, s.runtime); err != nil {
+	if err := offerWASI(ctx, s.runtime); err != nil {
 		return err
 	}
-	if err := offerSession(ctx, s.runtime); err != nil {
+	if err := offerFunctions(ctx, s.runtime, abi.Module, sessionFunctions()); err != nil {
 		return err
 	}
-	if err := offerAbort(ctx, s.runtime); err != nil {
+	if err := offerFunctions(ctx, s.runtime, envModule, envFunctions()); err != nil {
 		return err
 	}
-	for _, module := range []string{wasi_snapshot_preview1.ModuleName, abi.Module, "env"} {
+	prices := wasiPrices()
+	for _, module := range []string{wasi_snapshot_preview1.ModuleName, abi.Module, envModule} {
 		for name, def := range s.runtime.Module(module).ExportedFunctionDefinitions() {
-			f := function{module, name}
-			if tolls[f] == nil {
+			f := wasm.Import{Module: module, Name: name}
+			if _, ok := prices[name]; !ok && module == wasi_snapshot_preview1.ModuleName {
 				return fmt.Errorf("%s has no price", f)
 			}
 			s.offered[f] = def

@@ -6,120 +6,111 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"inbox/sdk/abi"
 )
 
-// offerSession makes the module inbox_v1. Its functions find their instance in the context that the guest was started
-// with. Buffers belong to the guest; every one is checked against its memory before it is touched.
-func offerSession(ctx context.Context, r wazero.Runtime) error {
-	b := r.NewHostModuleBuilder(abi.Module)
-	b = offerFunction(b, abi.Next, 2, func(in *instance, ctx context.Context, mem api.Memory, p []uint64) int32 {
-		return in.next(ctx, mem, uint32(p[0]), uint32(p[1]))
-	})
-	b = offerFunction(b, abi.Done, 2, func(in *instance, _ context.Context, mem api.Memory, p []uint64) int32 {
-		return in.done(mem, uint32(p[0]), uint32(p[1]))
-	})
-	b = offerFunction(b, abi.Log, 2, func(in *instance, _ context.Context, mem api.Memory, p []uint64) int32 {
-		return in.logLine(mem, uint32(p[0]), uint32(p[1]))
-	})
-	b = offerFunction(b, abi.EventRead, 5, func(in *instance, _ context.Context, mem api.Memory, p []uint64) int32 {
-		return in.eventRead(mem, uint32(p[0]), uint32(p[1]), uint32(p[2]), uint32(p[3]), uint32(p[4]))
-	})
+// hostFunction is a function that modules may import. It is made by [define], which takes its price: a function without a
+// price does not compile.
+type hostFunction struct {
+	name    string
+	params  int // of i32
+	results int // of i32
+	price   price
+	call    hostCall
+}
+
+// hostCall does what a function does. in and mem are nil when a module calls it while it has no instance or no memory.
+// stack has the parameters.
+type hostCall func(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int32
+
+// define defines a function with its numbers of parameters and results, all of i32, and its price.
+func define(name string, params, results int, p price, call hostCall) hostFunction {
+	return hostFunction{name, params, results, p, call}
+}
+
+// sessionFunctions are those of the module inbox_v1. Buffers belong to the guest; every one is checked against its memory
+// before it is touched. The document that next copies, and what event_read copies, are paid for when they are.
+func sessionFunctions() []hostFunction {
+	return []hostFunction{
+		define(abi.Next, 2, 1, few(), session(func(ctx context.Context, in *instance, mem api.Memory, p []uint64) int32 {
+			return in.next(ctx, mem, uint32(p[0]), uint32(p[1]))
+		})),
+		define(abi.Done, 2, 1, sized(1), session(func(_ context.Context, in *instance, mem api.Memory, p []uint64) int32 {
+			return in.done(mem, uint32(p[0]), uint32(p[1]))
+		})),
+		define(abi.Log, 2, 1, sized(1), session(func(_ context.Context, in *instance, mem api.Memory, p []uint64) int32 {
+			return in.logLine(mem, uint32(p[0]), uint32(p[1]))
+		})),
+		define(abi.EventRead, 5, 1, sized(1), session(func(_ context.Context, in *instance, mem api.Memory, p []uint64) int32 {
+			return in.eventRead(mem, uint32(p[0]), uint32(p[1]), uint32(p[2]), uint32(p[3]), uint32(p[4]))
+		})),
+	}
+}
+
+// session refuses a call by a module that has no instance or no memory.
+func session(call hostCall) hostCall {
+	return func(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int32 {
+		if in == nil || mem == nil {
+			return abi.ErrPointer
+		}
+		return call(ctx, in, mem, stack)
+	}
+}
+
+// envModule is where AssemblyScript looks for abort.
+const envModule = "env"
+
+// envFunctions are those of the module env: AssemblyScript calls abort instead of trapping.
+func envFunctions() []hostFunction {
+	return []hostFunction{
+		define("abort", 4, 0, free(), func(context.Context, *instance, api.Memory, []uint64) int32 {
+			unwind(errAbort)
+			return 0
+		}),
+	}
+}
+
+// wasiPrices are the prices of the functions of WASI preview 1, which wazero defines. A sandbox cannot be set up when wazero
+// has one that is not here.
+func wasiPrices() map[string]price {
+	return map[string]price{
+		"args_get": few(), "args_sizes_get": few(), "environ_get": few(), "environ_sizes_get": few(),
+		"clock_res_get": few(), "clock_time_get": few(), "random_get": sized(1),
+		"fd_advise": few(), "fd_allocate": few(), "fd_close": few(), "fd_datasync": few(), "fd_fdstat_get": few(),
+		"fd_fdstat_set_flags": few(), "fd_fdstat_set_rights": few(), "fd_filestat_get": few(), "fd_filestat_set_size": few(),
+		"fd_filestat_set_times": few(), "fd_prestat_get": few(), "fd_renumber": few(), "fd_seek": few(), "fd_sync": few(), "fd_tell": few(),
+		"fd_prestat_dir_name": sized(2), "fd_readdir": sized(2),
+		"fd_read": reading(), "fd_pread": reading(), "sock_recv": reading(),
+		"fd_write": written(), "fd_pwrite": written(), "sock_send": written(),
+		"path_create_directory": paths(2), "path_remove_directory": paths(2), "path_unlink_file": paths(2),
+		"path_filestat_get": paths(3), "path_filestat_set_times": paths(3), "path_open": paths(3),
+		"path_link": paths(3, 6), "path_rename": paths(2, 5), "path_symlink": paths(1, 4), "path_readlink": both(paths(2), sized(4)),
+		"poll_oneoff": polled(), "proc_exit": few(), "proc_raise": few(), "sched_yield": few(), "sock_accept": few(), "sock_shutdown": few(),
+	}
+}
+
+// offerFunctions makes a module of functions in a runtime. Each takes its toll before it does anything.
+func offerFunctions(ctx context.Context, r wazero.Runtime, module string, functions []hostFunction) error {
+	b := r.NewHostModuleBuilder(module)
+	for _, f := range functions {
+		toll := toll{f.price}
+		b = b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
+			result := f.call(ctx, toll.take(ctx, mod, stack), mod.Memory(), stack)
+			if f.results > 0 {
+				stack[0] = api.EncodeI32(result)
+			}
+		}), i32s(f.params), i32s(f.results)).Export(f.name)
+	}
 	_, err := b.Instantiate(ctx)
 	return err
 }
 
-// offerFunction adds a function that takes so many i32 and gives one. Its toll is taken first.
-func offerFunction(b wazero.HostModuleBuilder, name string, params int, fn func(*instance, context.Context, api.Memory, []uint64) int32) wazero.HostModuleBuilder {
-	toll := tollOf(abi.Module, name)
-	return b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
-		toll.take(ctx, mod, stack)
-		in, ok := ctx.Value(instanceKey{}).(*instance)
-		if !ok || mod.Memory() == nil {
-			stack[0] = api.EncodeI32(abi.ErrPointer)
-			return
-		}
-		stack[0] = api.EncodeI32(fn(in, ctx, mod.Memory(), stack))
-	}), slices.Repeat([]api.ValueType{api.ValueTypeI32}, params), []api.ValueType{api.ValueTypeI32}).Export(name)
-}
+func i32s(n int) []api.ValueType { return slices.Repeat([]api.ValueType{api.ValueTypeI32}, n) }
 
-// offerAbort makes env.abort, which AssemblyScript calls instead of trapping.
-func offerAbort(ctx context.Context, r wazero.Runtime) error {
-	i32 := api.ValueTypeI32
-	_, err := r.NewHostModuleBuilder("env").NewFunctionBuilder().
-		WithGoModuleFunction(api.GoModuleFunc(func(context.Context, api.Module, []uint64) { panic(errAbort) }),
-			[]api.ValueType{i32, i32, i32, i32}, nil).Export("abort").Instantiate(ctx)
+// offerWASI makes the functions of WASI, each with its toll.
+func offerWASI(ctx context.Context, r wazero.Runtime) error {
+	_, err := wasi_snapshot_preview1.Instantiate(withTolls(ctx, wasiPrices()), r)
 	return err
-}
-
-// next hands the guest its next document, and waits for one. A document that does not fit the buffer stays; its
-// length is the answer. Asking again without a result for the last event ends the session: the event fails.
-func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) int32 {
-	if in.busy != nil && in.busy.taken {
-		return abi.NoMore
-	}
-	if in.busy == nil {
-		if in.ready && in.leave.Load() {
-			return abi.NoMore
-		}
-		in.ready = true
-		in.asked <- struct{}{}
-		select {
-		case in.busy = <-in.docs:
-			in.turn(in.busy.call)
-			in.meter.begin(in.p.fuel())
-		case <-ctx.Done():
-			return abi.NoMore
-		}
-	}
-	doc := in.busy.call.Doc
-	if uint64(size) < uint64(len(doc)) {
-		if len(doc) > maxDocument {
-			return abi.ErrTooLarge
-		}
-		return int32(len(doc))
-	}
-	if !mem.Write(ptr, doc) {
-		return abi.ErrPointer
-	}
-	in.pay(int64(len(doc)))
-	in.busy.taken, in.texts.open = true, true
-	return int32(len(doc))
-}
-
-// maxDocument is the longest document whose length an i32 can tell.
-const maxDocument = 1<<31 - 1
-
-// done takes the one result of the event that the guest has.
-func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
-	if in.busy == nil || !in.busy.taken {
-		return abi.ErrState
-	}
-	if int64(size) > in.p.manifest.Limits.Output {
-		in.cancel(errOutput)
-		return abi.ErrTooLarge
-	}
-	view, ok := mem.Read(ptr, size)
-	if !ok {
-		return abi.ErrPointer
-	}
-	d := in.busy
-	in.busy, in.texts = nil, texts{}
-	// The view is the guest's memory, which it goes on to change.
-	d.result <- result{append([]byte(nil), view...), in.fuel()}
-	in.meter.begin(noLimit) // until it asks for the next event; its time is bounded
-	return 0
-}
-
-// logLine adds a line to the attempt's log.
-func (in *instance) logLine(mem api.Memory, ptr, size uint32) int32 {
-	size = min(size, uint32(min(in.p.manifest.Limits.Log, maxDocument)))
-	view, ok := mem.Read(ptr, size)
-	if !ok {
-		return abi.ErrPointer
-	}
-	_, _ = in.log.Write(view) // a full log is cut, which is no error
-	_, _ = in.log.Write([]byte{'\n'})
-	return 0
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"inbox/inbox"
+	"inbox/inbox/wasm"
 )
 
 // Why we end a guest. wazero reports our ends as exit codes that a guest can forge, so the cause is asked instead.
@@ -69,7 +70,7 @@ func (p *Program) instantiate(parent context.Context) *instance {
 	l := p.manifest.Limits
 	in := &instance{
 		p: p, ended: make(chan struct{}), asked: make(chan struct{}, 1), docs: make(chan *delivery),
-		memory: memory{pool: p.host.pool, limit: uint64(l.Memory) / pageSize * pageSize},
+		memory: memory{pool: p.host.pool, limit: uint64(l.Memory) / wasm.PageSize * wasm.PageSize},
 	}
 	ctx, cancel := context.WithCancelCause(parent)
 	in.stop, in.cancel = ctx, cancel
@@ -99,7 +100,7 @@ func (in *instance) run(config wazero.ModuleConfig) {
 // turn makes the instance that of a delivery.
 func (in *instance) turn(c Call) {
 	in.world.turn(c)
-	in.texts = texts{left: c.left}
+	in.texts = texts{Texts: c.texts}
 	in.memory.refused.Store(false)
 }
 

@@ -5,11 +5,38 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
+// built are the modules that were built before, by their sources.
+var built struct {
+	sync.Mutex
+	by map[string][]byte
+}
+
+// cachedBuild builds a module once for all tests. One that fails, or skips its test, is built again.
+func cachedBuild(source string, build func() []byte) []byte {
+	built.Lock()
+	defer built.Unlock()
+	if file, ok := built.by[source]; ok {
+		return file
+	}
+	file := build()
+	if built.by == nil {
+		built.by = map[string][]byte{}
+	}
+	built.by[source] = file
+	return file
+}
+
 // build runs a compiler and returns the module it made. A compiler that is not there skips the test, but not in CI.
-func build(t testing.TB, out string, argv ...string) []byte {
+func build(t testing.TB, source, out string, argv ...string) []byte {
+	t.Helper()
+	return cachedBuild(source, func() []byte { return buildOnce(t, out, argv...) })
+}
+
+func buildOnce(t testing.TB, out string, argv ...string) []byte {
 	t.Helper()
 	if text, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
 		if os.Getenv("INBOX_NO_SKIP") != "" {
@@ -40,24 +67,24 @@ func rustc() (path, target string) {
 
 func buildC(t testing.TB) []byte {
 	out := filepath.Join(t.TempDir(), "c.wasm")
-	return build(t, out, "clang", "--target=wasm32-wasi", "-O2", "-s", "-o", out, "../../examples/c/reject.c")
+	return build(t, "c", out, "clang", "--target=wasm32-wasi", "-O2", "-s", "-o", out, "../../examples/c/reject.c")
 }
 
 func buildRust(t testing.TB) []byte {
 	out := filepath.Join(t.TempDir(), "rust.wasm")
 	path, target := rustc()
-	return build(t, out, path, "--edition", "2021", "-O", "-C", "strip=symbols", "-C", "panic=abort", "-C", "lto",
+	return build(t, "rust", out, path, "--edition", "2021", "-O", "-C", "strip=symbols", "-C", "panic=abort", "-C", "lto",
 		"--target", target, "-o", out, "../../examples/rust/retry.rs")
 }
 
 func buildZig(t testing.TB) []byte {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "zig.wasm")
-	return build(t, out, "zig", "build-exe", "../../examples/zig/skip.zig", "-target", "wasm32-wasi", "-O", "ReleaseSmall", "-fstrip",
+	return build(t, "zig", out, "zig", "build-exe", "../../examples/zig/skip.zig", "-target", "wasm32-wasi", "-O", "ReleaseSmall", "-fstrip",
 		"--cache-dir", filepath.Join(dir, "own"), "--global-cache-dir", filepath.Join(dir, "all"), "-femit-bin="+out)
 }
 
 func buildAssemblyScript(t testing.TB) []byte {
 	out := filepath.Join(t.TempDir(), "as.wasm")
-	return build(t, out, "asc", "../../examples/assemblyscript/session.ts", "-O", "--exportStart", "_start", "-o", out)
+	return build(t, "assemblyscript", out, "asc", "../../examples/assemblyscript/session.ts", "-O", "--exportStart", "_start", "-o", out)
 }

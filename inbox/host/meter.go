@@ -8,6 +8,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"inbox/inbox/wasm"
 )
 
 // slice is how much a guest may spend until it calls the host, which looks then whether it should go on; Go's scheduler
@@ -102,25 +104,24 @@ func (in *instance) pay(price int64) {
 	}
 }
 
-// exhausted ends a guest that has spent more than it may. The panic does not come back from the guest: it unwinds it,
-// and wazero frees what it held.
+// exhausted ends a guest that has spent more than it may, and does not return.
 func (in *instance) exhausted() {
 	in.cancel(errFuel)
-	panic(errOverdue)
+	unwind(errOverdue)
 }
 
 // offerMeter makes the function that a metered guest calls when its slice is used up. A guest may not import it: what
 // it passes is trusted.
 func offerMeter(ctx context.Context, r wazero.Runtime) error {
-	_, err := r.NewHostModuleBuilder(meterModule).NewFunctionBuilder().
+	_, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
 			in := ctx.Value(instanceKey{}).(*instance)
 			in.meter.giveWay()
 			if in.stop.Err() != nil {
-				panic(errOverdue)
+				unwind(errOverdue)
 			}
 			if in.meter.left == nil {
-				in.meter.left = mod.ExportedGlobal(meterName).(api.MutableGlobal)
+				in.meter.left = mod.ExportedGlobal(wasm.MeterGlobal).(api.MutableGlobal)
 			}
 			next, ok := in.meter.refill(int64(stack[0]))
 			if !ok {
@@ -128,6 +129,6 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 				in.exhausted()
 			}
 			stack[0] = uint64(next)
-		}), []api.ValueType{api.ValueTypeI64}, []api.ValueType{api.ValueTypeI64}).Export(meterCharge).Instantiate(ctx)
+		}), []api.ValueType{api.ValueTypeI64}, []api.ValueType{api.ValueTypeI64}).Export(wasm.MeterCharge).Instantiate(ctx)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"inbox/inbox"
+	"inbox/inbox/document"
 	"inbox/inbox/host"
 )
 
@@ -48,7 +49,7 @@ func BenchmarkMetering(b *testing.B) {
 	for _, one := range measured() {
 		b.Run(one.name, func(b *testing.B) {
 			ctx := context.Background()
-			wasm, doc := one.wasm(b), document(b)
+			wasm, doc := one.wasm(b), sampleDocument(b)
 			var bare []*host.Bare
 			for _, guard := range guards {
 				g, err := host.NewBare(ctx, wazero.NewRuntimeConfig(), guard, wasm)
@@ -120,12 +121,12 @@ func read(tb testing.TB, path string) []byte {
 	return b
 }
 
-// document is one of an event of a kilobyte.
-func document(tb testing.TB) []byte {
+// sampleDocument is one of an event of a kilobyte.
+func sampleDocument(tb testing.TB) []byte {
 	tb.Helper()
 	m := inbox.Manifest{}.WithDefaults(1)
 	e, payload := event(inbox.Passed, `{"event":"address","data":{"id":1,"status":{"state":"complete","status":"verified"},"applicant":{"firstname":"Ada","lastname":"Obi","address":"12 Marina, Lagos Island, Lagos"}}}`)
-	doc, err := host.Document(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt)
+	doc, err := document.New(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"math"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -19,5 +20,21 @@ func TestAGuestGivesWayWhenItHadItsTurn(t *testing.T) {
 	}
 	if time.Since(m.turn) > time.Minute {
 		t.Error("its next turn does not begin then")
+	}
+}
+
+func TestWhatIsSpentDoesNotOverflow(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int64{noLimit, 1000} {
+		m := meter{on: true}
+		m.begin(limit)
+		for range 10 {
+			if ok := m.pay(math.MaxInt64 / 2); ok != (limit == noLimit) {
+				t.Errorf("limit %d: it may go on: %v", limit, ok)
+			}
+			if got := m.total(); got <= 0 || got > mostSpent {
+				t.Errorf("limit %d: %d were spent", limit, got)
+			}
+		}
 	}
 }

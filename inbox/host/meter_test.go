@@ -26,6 +26,7 @@ func stopTheWorld() time.Duration {
 }
 
 func TestEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T) {
+	inboxtest.Long(t)
 	onEachEngine(t, testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn)
 }
 

@@ -2,10 +2,9 @@ package host
 
 import (
 	"context"
-	"errors"
 
 	"inbox/inbox"
-	"inbox/sdk/abi"
+	"inbox/inbox/wasm"
 )
 
 // Need is what the instances of one plugin may take of the process's memory at most, in bytes.
@@ -37,8 +36,8 @@ const (
 
 // Needs tells what a module may take under a manifest whose defaults are filled in, when a document has at most so many
 // bytes. The error is Invalid for what is not a module that could become a release.
-func Needs(wasm []byte, m *inbox.Manifest, document int64) (Need, error) {
-	mod, err := inspect(wasm)
+func Needs(file []byte, m *inbox.Manifest, document int64) (Need, error) {
+	mod, err := wasm.Read(file)
 	if err != nil {
 		return Need{}, err
 	}
@@ -46,31 +45,29 @@ func Needs(wasm []byte, m *inbox.Manifest, document int64) (Need, error) {
 	if !native(context.Background()) {
 		engine = inbox.Interpreter
 	}
-	if mod.weigh(metering{}) != nil { // it is too tangled for that, and as long as may be for all we know
-		err := mod.weigh(pauses{})
-		if t := (*tangled)(nil); errors.As(err, &t) {
-			err = refuse("", "%w", t)
-		}
-		if err != nil {
-			return Need{}, err
-		}
-		mod.length = maxInterpreted
+	metered, err := mod.Weigh()
+	if err != nil {
+		return Need{}, err
 	}
-	return mod.needs(int64(len(wasm)), m, engine).with(document, m), nil
+	f := mod.Figures()
+	if !metered {
+		f.Instructions = maxInterpreted // as long as may be for all we know
+	}
+	return needs(f, isSession(mod), int64(len(file)), m, engine).with(document, m), nil
 }
 
-// needs is what it may take without its documents.
-func (m *module) needs(size int64, man *inbox.Manifest, engine inbox.Engine) Need {
-	n := Need{Instances: man.Concurrency, Code: codeSize * size}
+// needs is what a module may take without its documents.
+func needs(f wasm.Figures, session bool, size int64, m *inbox.Manifest, engine inbox.Engine) Need {
+	n := Need{Instances: m.Concurrency, Code: codeSize * size}
 	n.Mapped = n.Code
 	if engine == inbox.Interpreter { // which keeps it in Go's heap
-		n.Code, n.Mapped = stepSize*int64(m.length), 0
+		n.Code, n.Mapped = stepSize*int64(f.Instructions), 0
 	}
-	if m.isSession(function{abi.Module, abi.Next}) {
+	if session {
 		n.Instances *= 2
 	}
 	each := int64(n.Instances)
-	n.Memories = each * (man.Limits.Memory / pageSize * pageSize)
+	n.Memories = each * (m.Limits.Memory / wasm.PageSize * wasm.PageSize)
 	if fixed {
 		n.Mapped += n.Memories
 	} else { // they are copied when they grow, in Go's heap
@@ -78,11 +75,10 @@ func (m *module) needs(size int64, man *inbox.Manifest, engine inbox.Engine) Nee
 	}
 	n.Stacks = each * framesMost
 	if engine != inbox.Interpreter {
-		n.Stacks = each * 2 * (stackMost + valueSize*int64(m.values))
+		n.Stacks = each * 2 * (stackMost + valueSize*int64(f.Values))
 	}
-	tables := (&reader{b: m.sections[sectionTable]}).u32() // how many; they grow by being copied
-	held := itemSize * (int64(tables)*maxTable + int64(len(m.sections[sectionGlobal])+len(m.sections[sectionElement])))
-	n.Rest = each * (held + 3*(man.Limits.Output+man.Limits.Log)) // buffers double, and are handed on as a copy
+	held := itemSize * int64(f.TableElements+f.Declared)      // tables grow by being copied
+	n.Rest = each * (held + 3*(m.Limits.Output+m.Limits.Log)) // buffers double, and are handed on as a copy
 	return n
 }
 
@@ -97,4 +93,6 @@ func (p *Program) Need(document int64) Need { return p.need.with(document, p.man
 
 // CompileNeed is what compiling modules of so many bytes at most may take: one at a time, and beside it one that takes long. A
 // module takes what its largest function does, which is bounded, and its code twice over until it is done.
-func CompileNeed(size int64) int64 { return maxCompiling + lightMemory + 2*(64<<20+24*size) }
+func CompileNeed(size int64) int64 {
+	return wasm.MaxCompileMemory + wasm.LightCompileMemory + 2*(64<<20+24*size)
+}

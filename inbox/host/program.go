@@ -5,31 +5,34 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 
 	"inbox/inbox"
+	"inbox/inbox/document"
+	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
 
 // Program is a compiled module that may run. It is safe for concurrent use.
 type Program struct {
-	host     *Host
-	sandbox  *sandbox
-	compiled wazero.CompiledModule
-	manifest *inbox.Manifest
-	grant    *grant // what the plugin is shown of a body
-	info     Info
-	parked   chan *instance  // sessions that wait in next
-	calls    sync.WaitGroup  // attempts, and sessions being started ahead
-	closing  context.Context // ends when the program is being closed: no session is started ahead any more
-	close    context.CancelFunc
-	need     Need
-	mu       sync.Mutex // guards closed against calls.Add and parking; and starting
-	closed   bool
-	starting int // sessions being started ahead: each has its place in parked
+	host      *Host
+	sandbox   *sandbox
+	compiled  wazero.CompiledModule
+	manifest  *inbox.Manifest
+	documents *document.Builder
+	info      Info
+	parked    chan *instance  // sessions that wait in next
+	calls     sync.WaitGroup  // attempts, and sessions being started ahead
+	closing   context.Context // ends when the program is being closed: no session is started ahead any more
+	close     context.CancelFunc
+	need      Need
+	mu        sync.Mutex // guards closed against calls.Add and parking; and starting
+	closed    bool
+	starting  int // sessions being started ahead: each has its place in parked
 }
 
 // Info describes a module.
@@ -52,21 +55,27 @@ const (
 	Command = "command"
 )
 
-func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *module, wasm []byte, manifest *inbox.Manifest) *Program {
-	sum := sha256.Sum256(wasm)
+// isSession reports whether the module asks for its events itself.
+func isSession(m *wasm.Module) bool {
+	return slices.Contains(m.Imports(), wasm.Import{Module: abi.Module, Name: abi.Next})
+}
+
+func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *wasm.Module, file []byte, manifest *inbox.Manifest) *Program {
+	sum := sha256.Sum256(file)
+	figures := m.Figures()
 	info := Info{
-		SHA256: hex.EncodeToString(sum[:]), Size: len(wasm), Kind: Command, Imports: []string{}, Exports: m.exports,
-		Functions: m.functions, Largest: m.largest, MemoryMin: m.memoryMin, Metered: s.metered, Engine: string(s.engine),
+		SHA256: hex.EncodeToString(sum[:]), Size: len(file), Kind: Command, Imports: []string{}, Exports: m.Exports(),
+		Functions: figures.Functions, Largest: figures.Largest, MemoryMin: m.MemoryMin(), Metered: s.metered, Engine: string(s.engine),
 	}
-	for _, f := range m.imports {
+	for _, f := range m.Imports() {
 		info.Imports = append(info.Imports, f.String())
 	}
-	if m.isSession(function{abi.Module, abi.Next}) {
+	if isSession(m) {
 		info.Kind = Session
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Program{
-		host: h, sandbox: s, compiled: compiled, manifest: manifest, grant: granted(manifest.Data.Fields), info: info,
+		host: h, sandbox: s, compiled: compiled, manifest: manifest, documents: document.For(manifest), info: info,
 		parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
 	}
 }
@@ -159,17 +168,17 @@ type Call struct {
 	Seed       string    // seeds the guest's random numbers: the same for every attempt of a delivery
 	ReceivedAt time.Time // the guest's clock
 
-	left []withheld // what was left out of Doc and may be read
+	texts document.Texts // what was left out of Doc and may be read
 }
 
 // Attempt makes one attempt with an event: it builds what the plugin is shown of it, and runs the plugin. Nothing may
 // change the payload meanwhile.
 func (p *Program) Attempt(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
-	doc, left, err := document(e, payload, d, p.manifest, p.grant, now)
+	doc, texts, err := p.documents.Build(e, payload, d, now)
 	if err != nil {
 		return failure(inbox.HostError, "%v", err)
 	}
-	return p.Run(ctx, Call{Doc: doc, Seed: DeliveryID(d.Plugin, e), ReceivedAt: e.ReceivedAt, left: left})
+	return p.Run(ctx, Call{Doc: doc, Seed: document.DeliveryID(d.Plugin, e), ReceivedAt: e.ReceivedAt, texts: texts})
 }
 
 // Run makes one attempt within the limits of the manifest. It never fails: what goes wrong is an outcome. When ctx ends

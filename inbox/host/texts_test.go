@@ -108,29 +108,9 @@ func TestReadingIsPaidForByTheByteAndEndsInTime(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsNotJSONIsShownAsAWholeOrNotAtAll(t *testing.T) {
+func TestAGuestReadsABodyThatIsNotJSON(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	for name, c := range map[string]struct {
-		data inbox.Data
-		body string
-		want string
-	}{
-		"all, and short":       {inbox.Data{InlineMax: 10}, "\xff\x00", `"headers":{"content-type":"application/json"},"body_base64":"/wA=","withheld":[]`},
-		"all, and long":        {inbox.Data{InlineMax: 10}, "not JSON, and long", `"headers":{"content-type":"application/json"},"withheld":[{"ptr":"","size":18}]`},
-		"some":                 {inbox.Data{Fields: []string{"/data"}, InlineMax: 10}, "{\"data\":1", `"headers":{"content-type":"application/json"},"withheld":[]`},
-		"some, of bad UTF-8":   {inbox.Data{Fields: []string{"/data"}, InlineMax: 10}, "{\"data\":\"\xff\"}", `"headers":{"content-type":"application/json"},"withheld":[]`},
-		"none":                 {inbox.Data{Fields: []string{}, InlineMax: 10}, "secret", `"headers":{"content-type":"application/json"},"withheld":[]`},
-		"the whole as a field": {inbox.Data{Fields: []string{""}, InlineMax: 10}, "x", `"body_base64":"eA==","withheld":[]`},
-		"JSON":                 {inbox.Data{Fields: []string{}, InlineMax: 10}, "\xef\xbb\xbf{\"a\":1}", `"body":{},"withheld":[]`},
-	} {
-		e, payload := event(inbox.Unknown, c.body)
-		m := inbox.Manifest{Data: c.data}
-		doc, err := host.Document(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt)
-		if err != nil || !strings.Contains(string(doc), c.want+"}") {
-			t.Errorf("%s: %s, %v; want …%s…", name, doc, err, c.want)
-		}
-	}
 	wasm := strings.Replace(string(fixture(t, "read")), "/data/photo", "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 1)
 	wasm = strings.Replace(wasm, "\x41\x00\x41\x0b\x41\x00", "\x41\x00\x41\x00\x41\x00", 1) // a pointer of no bytes
 	m := limits()

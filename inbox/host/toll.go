@@ -6,9 +6,8 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
-	"inbox/sdk/abi"
+	"inbox/inbox/wasm"
 )
 
 // Bounds of what one call of the host may be asked. wazero takes memory for each of them before it looks further.
@@ -24,76 +23,72 @@ const (
 	perSubscription = 200
 )
 
-// price tells what a call of the host costs besides [callOut], in bytes that it is about, and lowers the parameters that ask
-// for more than a call may.
-type price func(in *instance, mod api.Module, params []uint64) int64
-
-// tolls are the prices of all functions of the host. One without a price cannot be offered.
-var tolls = makeTolls()
-
-func makeTolls() map[function]price {
-	all := map[function]price{{"env", "abort"}: few}
-	wasi := func(p price, names ...string) {
-		for _, name := range names {
-			all[function{wasi_snapshot_preview1.ModuleName, name}] = p
-		}
-	}
-	wasi(few, "args_get", "args_sizes_get", "environ_get", "environ_sizes_get", "clock_res_get", "clock_time_get",
-		"fd_advise", "fd_allocate", "fd_close", "fd_datasync", "fd_fdstat_get", "fd_fdstat_set_flags", "fd_fdstat_set_rights",
-		"fd_filestat_get", "fd_filestat_set_size", "fd_filestat_set_times", "fd_prestat_get", "fd_renumber", "fd_seek", "fd_sync",
-		"fd_tell", "proc_exit", "proc_raise", "sched_yield", "sock_accept", "sock_shutdown")
-	wasi(sized(1), "random_get")
-	wasi(sized(2), "fd_readdir", "fd_prestat_dir_name")
-	wasi(written, "fd_write", "fd_pwrite", "sock_send")
-	wasi(reading, "fd_read", "fd_pread", "sock_recv")
-	wasi(polled, "poll_oneoff")
-	wasi(paths(2), "path_create_directory", "path_remove_directory", "path_unlink_file")
-	wasi(paths(3), "path_filestat_get", "path_filestat_set_times", "path_open")
-	wasi(paths(3, 6), "path_link")
-	wasi(paths(2, 5), "path_rename")
-	wasi(paths(1, 4), "path_symlink")
-	wasi(func(in *instance, mod api.Module, params []uint64) int64 {
-		return paths(2)(in, mod, params) + sized(4)(in, mod, params)
-	}, "path_readlink")
-	// The document that next hands over, and what event_read copies, are paid for when they are.
-	all[function{abi.Module, abi.Next}] = few
-	for _, name := range []string{abi.Done, abi.Log, abi.EventRead} {
-		all[function{abi.Module, name}] = sized(1)
-	}
-	return all
+// price is what a call of the host costs besides [wasm.CallOut].
+type price struct {
+	// of returns the price in bytes that the call is about, and lowers the parameters that ask for more than a call may.
+	of func(in *instance, mod api.Module, params []uint64) int64
 }
 
 // few is the price of a function that is about few bytes.
-func few(*instance, api.Module, []uint64) int64 { return 0 }
+func few() price {
+	return price{func(*instance, api.Module, []uint64) int64 { return 0 }}
+}
+
+// free is the price of a function that ends the guest: nothing, not even the call.
+func free() price {
+	return price{func(*instance, api.Module, []uint64) int64 { return -wasm.CallOut }}
+}
+
+// both is the price of a function that costs what two prices say.
+func both(a, b price) price {
+	return price{func(in *instance, mod api.Module, params []uint64) int64 {
+		return a.of(in, mod, params) + b.of(in, mod, params)
+	}}
+}
 
 // sized is the price of a function whose parameter i is a number of bytes.
 func sized(i int) price {
-	return func(_ *instance, _ api.Module, params []uint64) int64 { return int64(uint32(params[i])) }
+	return price{func(_ *instance, _ api.Module, params []uint64) int64 { return int64(uint32(params[i])) }}
 }
 
 // paths is the price of a function whose parameters at these places are the lengths of paths.
 func paths(at ...int) price {
-	return func(_ *instance, _ api.Module, params []uint64) (bytes int64) {
+	return price{func(_ *instance, _ api.Module, params []uint64) (bytes int64) {
 		for _, i := range at {
 			params[i] = min(uint64(uint32(params[i])), maxPath)
 			bytes += int64(params[i])
 		}
 		return bytes
-	}
+	}}
 }
 
 // polled is the price of a list of subscriptions. A list that is too long is made one of none, which is
 // EINVAL.
-func polled(_ *instance, _ api.Module, params []uint64) int64 {
-	if uint32(params[2]) > maxSubscriptions {
-		params[2] = 0
-	}
-	return perSubscription * int64(uint32(params[2]))
+func polled() price {
+	return price{func(_ *instance, _ api.Module, params []uint64) int64 {
+		if uint32(params[2]) > maxSubscriptions {
+			params[2] = 0
+		}
+		return perSubscription * int64(uint32(params[2]))
+	}}
 }
 
 // written is the price of a list of buffers and of all that is in them. Buffers after the first maxBuffers are left. A list
 // that is not all in the memory is made one that is nowhere, which is EFAULT: wazero would find the end of some in it.
-func written(_ *instance, mod api.Module, params []uint64) int64 {
+func written() price {
+	return price{func(_ *instance, mod api.Module, params []uint64) int64 { return buffers(mod, params) }}
+}
+
+// reading is the same for what is filled: no more than is left to be read.
+func reading() price {
+	return price{func(in *instance, mod api.Module, params []uint64) int64 {
+		price := buffers(mod, params)
+		return min(price, int64(len(in.stdin.data))+perBuffer*int64(params[2]))
+	}}
+}
+
+// buffers is the price of the list of buffers that the parameters 1 and 2 are, see [written].
+func buffers(mod api.Module, params []uint64) int64 {
 	const each = 8 // address and length
 	list, n := uint64(uint32(params[1])), uint64(uint32(params[2]))
 	if list+each*n > uint64(mod.Memory().Size()) {
@@ -111,25 +106,20 @@ func written(_ *instance, mod api.Module, params []uint64) int64 {
 	return price
 }
 
-// reading is the same for what is filled: no more than is left to be read.
-func reading(in *instance, mod api.Module, params []uint64) int64 {
-	price := written(in, mod, params)
-	return min(price, int64(len(in.stdin.data))+perBuffer*int64(params[2]))
-}
-
 // toll is taken before every function of the host: a guest that should have ended ends, and the call is paid for, with
 // the bytes that it is about.
 type toll struct{ price price }
 
-// tollOf returns the toll of a function, which must have a price.
-func tollOf(module, name string) toll { return toll{tolls[function{module, name}]} }
-
-// takeTolls makes the toll of each function of WASI.
-type takeTolls struct{}
-
-// NewFunctionListener returns the toll of a function.
-func (takeTolls) NewFunctionListener(def api.FunctionDefinition) experimental.FunctionListener {
-	return tollOf(def.ModuleName(), def.Name())
+// withTolls has every function of the host that is made with the context take its toll. One without a price takes none; it
+// must not be offered.
+func withTolls(ctx context.Context, prices map[string]price) context.Context {
+	return experimental.WithFunctionListenerFactory(ctx, experimental.FunctionListenerFactoryFunc(
+		func(def api.FunctionDefinition) experimental.FunctionListener {
+			if p, ok := prices[def.Name()]; ok {
+				return toll{p}
+			}
+			return nil
+		}))
 }
 
 // Before is called before every function of WASI. params are those that the function is called with next: what is changed in
@@ -138,16 +128,22 @@ func (t toll) Before(ctx context.Context, mod api.Module, _ api.FunctionDefiniti
 	t.take(ctx, mod, params)
 }
 
-func (t toll) take(ctx context.Context, mod api.Module, params []uint64) {
-	in, ok := ctx.Value(instanceKey{}).(*instance)
-	if !ok {
-		return
+// take takes the toll of the instance that calls, which it returns; nil when there is none.
+func (t toll) take(ctx context.Context, mod api.Module, params []uint64) *instance {
+	in, _ := ctx.Value(instanceKey{}).(*instance)
+	if in == nil {
+		return nil
 	}
 	if in.stop.Err() != nil {
-		panic(errOverdue)
+		unwind(errOverdue)
 	}
-	in.pay(callOut + t.price(in, mod, params)) // also where nothing is paid, for the bounds
+	in.pay(wasm.CallOut + t.price.of(in, mod, params)) // also where nothing is paid, for the bounds
+	return in
 }
+
+// unwind ends the guest's call from within a function of the host, and does not return. wazero has no other way than to
+// panic, as its own proc_exit does: it recovers, frees what the guest held, and returns the cause as the error of the call.
+func unwind(cause error) { panic(cause) }
 
 // After does nothing.
 func (toll) After(context.Context, api.Module, api.FunctionDefinition, []uint64) {}

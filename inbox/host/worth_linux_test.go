@@ -16,6 +16,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/host"
 	"inbox/inbox/inboxtest"
+	"inbox/inbox/wasm"
 )
 
 // The most by which what a guest gets for its fuel may differ from what a plain loop gets.
@@ -74,6 +75,7 @@ func rate(t testing.TB, h *host.Host, wasm []byte, engine inbox.Engine, enough f
 // A slice, a limit on fuel and the time that a guest is not looked at rest on it. Loads and stores that miss all caches are an
 // exception: docs/SANDBOX.md has it.
 func TestNoGuestGetsMuchMoreForItsFuelThanAPlainLoop(t *testing.T) {
+	inboxtest.Long(t)
 	if inboxtest.Race {
 		t.Skip("the race detector slows the interpreter, and not the guests")
 	}
@@ -119,6 +121,7 @@ func numbersOf(seed uint64) []byte {
 // Looks for what gets most for its fuel: INBOX_SEARCH=300 go test -run SearchFor -v looks at so many programs of each length, and
 // changes the best ones further.
 func TestSearchForWhatGetsMostForItsFuel(t *testing.T) {
+	inboxtest.Long(t)
 	n, err := strconv.Atoi(os.Getenv("INBOX_SEARCH"))
 	if err != nil {
 		t.Skip("INBOX_SEARCH does not say how many programs to look at")
@@ -151,17 +154,18 @@ func TestSearchForWhatGetsMostForItsFuel(t *testing.T) {
 
 // The bounds of compiling rest on an estimate, which must not be far below what it takes.
 func TestCompilingTakesNoLongerThanEstimated(t *testing.T) {
+	inboxtest.Long(t)
 	if inboxtest.Race {
 		t.Skip("the race detector slows the compiler")
 	}
-	for name, wasm := range bombs() {
-		estimate, _ := host.Effort(wasm)
+	for name, file := range bombs() {
+		estimate, _ := wasm.Effort(file)
 		if estimate < 50*time.Millisecond {
 			t.Errorf("%s: an estimate of %s shows nothing", name, estimate)
 		}
 		took := time.Duration(1 << 62)
 		for try := 0; try < 3 && took > 4*estimate; try++ {
-			took = min(took, compiling(t, wasm))
+			took = min(took, compiling(t, file))
 		}
 		if t.Logf("%s: estimated %s, took %s", name, estimate, took); took > 4*estimate {
 			t.Errorf("%s: estimated %s, took %s of the processor", name, estimate, took)

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Unquote returns the decoded text of a JSON string, without a copy when nothing is escaped. In a string with escapes,
-// invalid UTF-8 becomes U+FFFD.
+// Unquote returns what a JSON string says, without copying where nothing is escaped. In a string with escapes what is
+// not UTF-8 becomes U+FFFD.
 func Unquote(quoted []byte) []byte {
 	if len(quoted) < len(`""`) {
 		return nil // the text is not JSON
@@ -19,7 +19,7 @@ func Unquote(quoted []byte) []byte {
 		return rest
 	case !utf8.Valid(rest):
 		var s string
-		_ = json.Unmarshal(quoted, &s) // valid JSON cannot fail
+		_ = json.Unmarshal(quoted, &s) // valid: nothing to go wrong
 		return []byte(s)
 	}
 	out := make([]byte, 0, TextSize(quoted))
@@ -34,7 +34,7 @@ func Unquote(quoted []byte) []byte {
 	}
 }
 
-// TextSize returns the number of bytes of the text that Unquote returns, in UTF-8.
+// TextSize returns how many bytes Unquote makes of a JSON string in UTF-8.
 func TextSize(quoted []byte) int {
 	rest := quoted[1 : len(quoted)-1]
 	for size := 0; ; {
@@ -51,8 +51,7 @@ func TextSize(quoted []byte) int {
 // escape returns the length of the escape at the beginning of a text, and its character. Half a pair of surrogates is
 // U+FFFD.
 func escape(b []byte) (length int, character rune) {
-	const short, pair = 6, 12
-	if len(b) < 2 || b[1] == 'u' && len(b) < short {
+	if len(b) < 2 {
 		return len(b), utf8.RuneError // the text is not JSON
 	}
 	switch b[1] {
@@ -68,6 +67,15 @@ func escape(b []byte) (length int, character rune) {
 		return 2, '\t'
 	case '"', '\\', '/':
 		return 2, rune(b[1])
+	}
+	return hexEscape(b)
+}
+
+// hexEscape is escape for those of hexadecimal digits: \u and four of them, or a pair of such.
+func hexEscape(b []byte) (length int, character rune) {
+	const short, pair = 6, 12
+	if len(b) < short {
+		return len(b), utf8.RuneError // the text is not JSON
 	}
 	character = hex(b[2:short])
 	if !utf16.IsSurrogate(character) {

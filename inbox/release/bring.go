@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
+	"inbox/inbox/wasm"
 )
 
 // job is a release to be compiled and made live.
@@ -165,7 +165,7 @@ func (s *Shelf) keptJob(ctx context.Context, b *book, plugin, id string) (*job, 
 
 func (s *Shelf) queue(j *job) {
 	j.book.busy = true
-	j.effort, j.long = host.Effort(j.wasm)
+	j.effort, j.long = wasm.Effort(j.wasm)
 	s.jobs = append(s.jobs, j)
 }
 

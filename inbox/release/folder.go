@@ -12,7 +12,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/files"
-	"inbox/inbox/host"
+	"inbox/inbox/wasm"
 )
 
 // look compares the folder with what is known. A file must be the same in two looks, so that one that is still being
@@ -192,7 +192,7 @@ func (s *Shelf) readInto(f *found, name, blocked string, mend bool) error {
 		return inbox.Errorf(inbox.Invalid, "", "%q is not a name for a plugin", shown(name)).
 			WithHint("use lower-case letters, digits, - and _, at most 64")
 	}
-	wasm, err := s.readFile(name+".wasm", host.MaxModule, mend)
+	wasm, err := s.readFile(name+".wasm", wasm.MaxModule, mend)
 	if err != nil {
 		return err
 	}

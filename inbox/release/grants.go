@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
+	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
 
@@ -40,7 +40,7 @@ func Agree(plugin string, wasm, text []byte, parallel int) (*Agreement, error) {
 }
 
 // Asks returns a module's section inbox.manifest, nil when it has none.
-func Asks(wasm []byte) ([]byte, error) { return host.Custom(wasm, abi.ManifestSection, MaxManifest) }
+func Asks(file []byte) ([]byte, error) { return wasm.Custom(file, abi.ManifestSection, MaxManifest) }
 
 // AgreeWith is Agree with the section of a module, as by [Asks], in place of the module.
 func AgreeWith(plugin string, section, text []byte, parallel int) (*Agreement, error) {

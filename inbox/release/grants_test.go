@@ -9,19 +9,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
 	"inbox/inbox/release"
+	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
 
 // asking is a module that asks for something.
 func asking(t *testing.T, name, asks string) string {
 	t.Helper()
-	wasm, err := host.WithCustom([]byte(guest(t, name)), abi.ManifestSection, []byte(asks))
+	file, err := wasm.WithCustom([]byte(guest(t, name)), abi.ManifestSection, []byte(asks))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(wasm)
+	return string(file)
 }
 
 func TestWhatIsAskedForMustBeGrantedWhereItIsMoreThanAnyPluginHas(t *testing.T) {
@@ -135,26 +135,26 @@ func TestTheFileDecidesAndTheSectionIsThePluginsDefault(t *testing.T) {
 
 func TestASectionIsReadAsStrictlyAsTheFile(t *testing.T) {
 	t.Parallel()
-	wasm := asking(t, "ok", "")
+	file := asking(t, "ok", "")
 	for name, c := range map[string]struct{ wasm, says string }{
 		"a wrong key":     {asking(t, "ok", "\nlimts.time = '1s'"), `its section inbox.manifest: read the manifest: line 2: unknown key "limts.time"; did you mean "limits.time"?`},
 		"a later key":     {asking(t, "ok", "[http]\nallow = []"), `"http" is not in this version`},
-		"two of them":     {wasm + wasm[len(wasm)-17:], "several sections inbox.manifest"},
+		"two of them":     {file + file[len(file)-17:], "several sections inbox.manifest"},
 		"a huge one":      {asking(t, "ok", "#"+strings.Repeat("x", release.MaxManifest)), "65537 bytes, more than 65536"},
-		"one that is cut": {wasm[:len(wasm)-1], "cut off"},
+		"one that is cut": {file[:len(file)-1], "cut off"},
 	} {
 		if _, err := release.Agree("p", []byte(c.wasm), nil, 1); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := release.Agree("p", []byte(wasm), []byte("x = 1"), 1); err == nil || !strings.HasPrefix(err.Error(), "p.toml: ") {
+	if _, err := release.Agree("p", []byte(file), []byte("x = 1"), 1); err == nil || !strings.HasPrefix(err.Error(), "p.toml: ") {
 		t.Errorf("what is wrong with the file: %v", err)
 	}
 	other := asking(t, "ok", "events = ['a']")
-	if again, err := host.WithCustom([]byte(wasm), abi.ManifestSection, []byte("events = ['a']")); err != nil || string(again) != other {
+	if again, err := wasm.WithCustom([]byte(file), abi.ManifestSection, []byte("events = ['a']")); err != nil || string(again) != other {
 		t.Errorf("it does not take the place of the one before: %q, %v", again, err)
 	}
-	if release.Describe("p", []byte(wasm), nil).ID == release.Describe("p", []byte(other), nil).ID {
+	if release.Describe("p", []byte(file), nil).ID == release.Describe("p", []byte(other), nil).ID {
 		t.Error("what a module asks for is no part of its release")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
+	"inbox/inbox/wasm"
 )
 
 // Describe returns the release that a module and its manifest are, with its id: content-addressed, so the same
@@ -28,7 +28,7 @@ func (s *Shelf) kept(id string) string { return filepath.Join(s.opt.Kept, id+".w
 
 // load reads a kept module. One that is not what it was is not run.
 func (s *Shelf) load(r inbox.Release) ([]byte, error) {
-	wasm, err := readFile(s.kept(r.ID), host.MaxModule)
+	wasm, err := readFile(s.kept(r.ID), wasm.MaxModule)
 	if err != nil {
 		return nil, err
 	}
@@ -40,14 +40,14 @@ func (s *Shelf) load(r inbox.Release) ([]byte, error) {
 }
 
 // save keeps a module under its release's id, whole or not at all.
-func (s *Shelf) save(id string, wasm []byte) error {
-	sum := sha256.Sum256(wasm)
-	if kept, err := readFile(s.kept(id), host.MaxModule); err == nil && sha256.Sum256(kept) == sum {
+func (s *Shelf) save(id string, file []byte) error {
+	sum := sha256.Sum256(file)
+	if kept, err := readFile(s.kept(id), wasm.MaxModule); err == nil && sha256.Sum256(kept) == sum {
 		return nil
 	}
 	err := os.MkdirAll(s.opt.Kept, 0o700)
 	if err == nil {
-		err = write(s.opt.Kept, s.kept(id), wasm)
+		err = write(s.opt.Kept, s.kept(id), file)
 	}
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "keep the release", "%w", err)

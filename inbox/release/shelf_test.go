@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/release"
 	"inbox/inbox/store"
+	"inbox/inbox/wasm"
 )
 
 // What takes long to compile keeps nothing waiting that does not: what takes least is first, and goes live first.
@@ -218,7 +218,7 @@ func TestAFileThatIsNoneIsRefused(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(b.dir, "dir.wasm"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(b.write("big.wasm", "x"), host.MaxModule+1); err != nil {
+	if err := os.Truncate(b.write("big.wasm", "x"), wasm.MaxModule+1); err != nil {
 		t.Fatal(err)
 	}
 	b.write("Bad Name.wasm", guest(t, "ok"))

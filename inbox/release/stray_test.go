@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/release"
 	"inbox/inbox/store"
+	"inbox/inbox/wasm"
 )
 
 // strays are the files that are said to belong to no plugin.
@@ -287,7 +287,7 @@ func TestAFolderOfStraysAndRefusedFilesIsSurveyedWithinBounds(t *testing.T) {
 	b := &bench{t: t, dir: t.TempDir()}
 	b.write("good.wasm", guest(t, "ok"))
 	b.write("lost.toml", "")
-	if err := os.Truncate(b.write("big.wasm", "x"), host.MaxModule+1); err != nil {
+	if err := os.Truncate(b.write("big.wasm", "x"), wasm.MaxModule+1); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(b.write("good.toml", ""), release.MaxManifest+1); err != nil {

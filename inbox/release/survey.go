@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
+	"inbox/inbox/wasm"
 )
 
 // Found is a plugin of a folder.
@@ -59,7 +59,7 @@ type Candidate struct {
 func ReadCandidate(path string) (*Candidate, error) {
 	stem := strings.TrimSuffix(path, ".wasm")
 	name := filepath.Base(stem)
-	wasm, err := readFile(path, host.MaxModule)
+	wasm, err := readFile(path, wasm.MaxModule)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
 	}
@@ -95,7 +95,7 @@ func ReadManifest(path string) ([]byte, error) {
 
 // ReadModule reads FILE.wasm within the bounds of a module.
 func ReadModule(path string) ([]byte, error) {
-	wasm, err := readFile(path, host.MaxModule)
+	wasm, err := readFile(path, wasm.MaxModule)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, inbox.Errorf(inbox.NotFound, "read the plugin", "%w", err)
 	}

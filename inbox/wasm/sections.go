@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"bytes"
@@ -31,7 +31,7 @@ const (
 )
 
 // section reads one section to its end and keeps it.
-func (m *module) section(id byte, body []byte) error {
+func (m *Module) section(id byte, body []byte) error {
 	place := bytes.IndexByte(order, id)
 	if p := proposalOfSection(id); p != nil {
 		return damaged(p)
@@ -63,7 +63,7 @@ func (m *module) section(id byte, body []byte) error {
 }
 
 // read reads a section that stays as it is but for the indexes of functions in it.
-func (m *module) read(id byte, r *reader) {
+func (m *Module) read(id byte, r *reader) {
 	switch id {
 	case sectionType:
 		r.many(maxTypes, "types", r.functionType)
@@ -75,7 +75,7 @@ func (m *module) read(id byte, r *reader) {
 		}
 		r.many(1, "memories", func() {
 			_, low, _ := r.plainLimits()
-			m.memoryMin = low * pageSize
+			m.memoryMin = low * PageSize
 			m.memories++
 		})
 	case sectionGlobal:
@@ -253,10 +253,10 @@ func (r *reader) data() {
 }
 
 // readImports names what the module imports. Only functions can be had.
-func (m *module) readImports(r *reader) (err error) {
+func (m *Module) readImports(r *reader) (err error) {
 	kinds := []string{"function", "table", "memory", "global", "tag"}
 	r.many(maxImports, "imports", func() {
-		f := function{r.name(), r.name()}
+		f := Import{r.name(), r.name()}
 		switch kind := int(r.byte()); {
 		case r.err != nil || err != nil:
 		case kind >= len(kinds):

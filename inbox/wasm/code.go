@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"fmt"
@@ -77,8 +77,7 @@ func (r *reader) instruction() instruction {
 	switch immediates[one.op] {
 	case '.':
 	case 'b':
-		one.one = len(r.b) > 0 && r.b[0] != 0x40
-		one.index, one.typed = r.blockType()
+		one.index, one.typed, one.one = r.blockType()
 	case 'i':
 		one.index = r.u32()
 	case 'I':
@@ -94,10 +93,7 @@ func (r *reader) instruction() instruction {
 	case 'c':
 		r.immediate(one.op)
 	case 'r':
-		if len(r.b) > 0 && (r.b[0] < 0x40 || r.b[0] >= 0x80) { // the index of a type
-			r.lacks(functionReferences(), one.op, r.b[0])
-		}
-		r.onlyType(typeFunc, typeExtern)
+		r.referenceType(one.op)
 	case 'B':
 		one.sub, one.bulk = r.bulkInstruction()
 	case 'V':
@@ -106,6 +102,14 @@ func (r *reader) instruction() instruction {
 		r.lacks(proposalOfInstruction(one.op), one.op)
 	}
 	return one
+}
+
+// referenceType skips the type of a null reference.
+func (r *reader) referenceType(op byte) {
+	if len(r.b) > 0 && (r.b[0] < 0x40 || r.b[0] >= 0x80) { // the index of a type
+		r.lacks(functionReferences(), op, r.b[0])
+	}
+	r.onlyType(typeFunc, typeExtern)
 }
 
 // table reads a table of labels, and the one for all other values.
@@ -183,11 +187,12 @@ const (
 // valueType skips the type of a value: a number, a vector, or one of the two references of WebAssembly 2.0.
 func (r *reader) valueType() { r.onlyType(0x7f, 0x7e, 0x7d, 0x7c, 0x7b, typeFunc, typeExtern) }
 
-// blockType reads nothing (0x40), the type of a value, or the index of a function's type, which is a signed number.
-func (r *reader) blockType() (index uint64, typed bool) {
+// blockType reads nothing (0x40), the type of a value, or the index of a function's type, which is a signed number. one reports
+// whether it is not nothing.
+func (r *reader) blockType() (index uint64, typed, one bool) {
 	if len(r.b) == 0 {
 		r.fail()
-		return 0, false
+		return 0, false, false
 	}
 	first := r.b[0]
 	switch {
@@ -202,7 +207,7 @@ func (r *reader) blockType() (index uint64, typed bool) {
 			r.fail() // negative
 		}
 	}
-	return index, typed
+	return index, typed, first != 0x40
 }
 
 // only reads one byte, which must be one of these.

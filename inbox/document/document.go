@@ -1,4 +1,4 @@
-package host
+package document
 
 import (
 	"bytes"
@@ -16,14 +16,31 @@ import (
 // timeFormat is RFC 3339 in UTC with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// Document builds what a plugin gets for an attempt, with as much of the body as the manifest's [data] lets it see.
-func Document(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manifest, now time.Time) ([]byte, error) {
-	doc, _, err := document(e, p, d, m, granted(m.Data.Fields), now)
+// Builder builds the documents of one plugin. It is safe for concurrent use.
+type Builder struct {
+	grant  *grant
+	inline int64 // the longest text that stays in a document, in bytes
+	config map[string]string
+}
+
+// For returns a Builder for a manifest, which must not change.
+func For(m *inbox.Manifest) *Builder {
+	b := &Builder{grant: granted(m.Data.Fields), inline: cmp.Or(m.Data.InlineMax, inbox.DefaultInlineMax), config: m.Config}
+	if b.config == nil {
+		b.config = map[string]string{}
+	}
+	return b
+}
+
+// New builds the document of one attempt under a manifest. A plugin that gets many has a [Builder].
+func New(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manifest, now time.Time) ([]byte, error) {
+	doc, _, err := For(m).Build(e, p, d, now)
 	return doc, err
 }
 
-// document builds the document, and returns with it what was left out of it because it is long.
-func document(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manifest, g *grant, now time.Time) ([]byte, []withheld, error) {
+// Build builds what a plugin gets for an attempt, with as much of the body as the manifest's [data] lets it see, and returns
+// with it what was left out of it because it is long. Those texts are parts of p.
+func (b *Builder) Build(e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) ([]byte, Texts, error) {
 	v := &e.View
 	doc := abi.Document{
 		V: abi.Version,
@@ -37,20 +54,17 @@ func document(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manife
 			State: known(v.State), SubStatus: known(v.SubStatus), Late: e.Late, DuplicateHint: e.DuplicateHint,
 			Headers: make(map[string]string, len(p.Headers)), Withheld: []abi.Withheld{},
 		},
-		Config: m.Config,
-	}
-	if doc.Config == nil {
-		doc.Config = map[string]string{}
+		Config: b.config,
 	}
 	for _, h := range p.Headers {
 		doc.Event.Headers[h.Name] = inbox.JoinValues(doc.Event.Headers[h.Name], h.Value)
 	}
-	body, left := show(&doc.Event, p.Body, g, cmp.Or(m.Data.InlineMax, inbox.DefaultInlineMax))
+	body, left := show(&doc.Event, p.Body, b.grant, b.inline)
 	for _, w := range left {
 		doc.Event.Withheld = append(doc.Event.Withheld, abi.Withheld{Pointer: w.pointer, Size: w.size})
 	}
 	text, err := splice(&doc, body)
-	return text, left, err
+	return text, Texts{left: left}, err
 }
 
 // show returns as much of a body as is granted, nil when it is not JSON in UTF-8. Then nothing can be told apart in it:

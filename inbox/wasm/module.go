@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"bytes"
@@ -12,12 +12,12 @@ import (
 // MaxModule bounds a module, in bytes.
 const MaxModule = 32 << 20
 
-// function names something a module imports.
-type function struct{ Module, Name string }
+// Import names a function that a module imports.
+type Import struct{ Module, Name string }
 
-// module is what is read out of a binary before it is rewritten and compiled.
-type module struct {
-	imports   []function
+// Module is what is read out of a binary before it is rewritten and compiled.
+type Module struct {
+	imports   []Import
 	exports   []string
 	memories  int    // that it has, 0 or 1
 	memoryMin uint64 // bytes
@@ -51,17 +51,17 @@ func refuse(hint, format string, args ...any) error {
 	return e
 }
 
-// inspect reads a module up to its code, bounds its tables, which nothing else does, and leaves out sections that mean
+// Read reads a module up to its code, bounds its tables, which nothing else does, and leaves out sections that mean
 // nothing to running it.
 //
 // wazero validates the module when it compiles what the module is rewritten to. What is checked here is what it trusts
 // before, as it takes room for as many elements as a module says it has; and whether every index names something of the
 // module, because what the rewriting adds would make an index valid that was not.
-func inspect(wasm []byte) (*module, error) {
+func Read(wasm []byte) (*Module, error) {
 	if err := checkHeader(wasm); err != nil {
 		return nil, err
 	}
-	m := &module{last: -1}
+	m := &Module{last: -1}
 	for r := (&reader{b: wasm[8:]}); len(r.b) > 0; {
 		id := r.byte()
 		body := r.bytes(r.u32())
@@ -87,6 +87,9 @@ var order = []byte{
 	sectionType, sectionImport, sectionFunction, sectionTable, sectionMemory, sectionGlobal, sectionExport, sectionStart,
 	sectionElement, sectionDataCount, sectionCode, sectionData,
 }
+
+// Bytes returns the module as it was read, with its tables bounded and without its custom sections.
+func (m *Module) Bytes() []byte { return assemble(&m.sections) }
 
 // assemble puts a module together from its sections.
 func assemble(sections *[sectionDataCount + 1][]byte) []byte {
@@ -115,7 +118,7 @@ func damaged(err error) error {
 }
 
 // locateInCode completes an error of reading the code. Nothing has changed it then.
-func (m *module) locateInCode(err error) error {
+func (m *Module) locateInCode(err error) error {
 	if d := (*damage)(nil); !errors.As(err, &d) || d.at > 0 {
 		return err
 	}
@@ -165,35 +168,27 @@ func notWasm(file []byte) error {
 }
 
 // typeAt returns the type of a function.
-func (m *module) typeAt(i uint64) uint64 {
+func (m *Module) typeAt(i uint64) uint64 {
 	if i < uint64(len(m.typesIn)) {
 		return m.typesIn[i]
 	}
 	return m.typeOf[i-uint64(len(m.typesIn))]
 }
 
-// isSession reports whether the module asks for its events itself.
-func (m *module) isSession(next function) bool {
-	for _, f := range m.imports {
-		if f == next {
-			return true
-		}
-	}
-	return false
-}
+// Imports returns the functions that the module imports, in their order. The caller must not change the list.
+func (m *Module) Imports() []Import { return m.imports }
 
-// wantsMemory returns an import that has no use without a memory, as all have but a few: wazero would follow a pointer to none.
-func (m *module) wantsMemory() (f function, asks bool) {
-	for _, f := range m.imports {
-		if f.Module != "env" && f.Name != "proc_exit" && f.Name != "sched_yield" {
-			return f, true
-		}
-	}
-	return function{}, false
-}
+// Exports returns the names of what the module exports, in their order. The caller must not change the list.
+func (m *Module) Exports() []string { return m.exports }
+
+// HasMemory reports whether the module has a memory of its own.
+func (m *Module) HasMemory() bool { return m.memories > 0 }
+
+// MemoryMin returns how many bytes of memory an instance has from the start.
+func (m *Module) MemoryMin() uint64 { return m.memoryMin }
 
 // String returns MODULE.NAME, quoted when a name has more than plain letters.
-func (f function) String() string {
+func (f Import) String() string {
 	name := f.Module + "." + f.Name
 	if strconv.Quote(name) != `"`+name+`"` {
 		return strconv.Quote(name)

@@ -1,4 +1,4 @@
-package host_test
+package document_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
+	"inbox/inbox/document"
 )
 
 func TestAHeaderThatCameTwiceReachesThePluginWhole(t *testing.T) {
@@ -15,7 +15,7 @@ func TestAHeaderThatCameTwiceReachesThePluginWhole(t *testing.T) {
 		{Name: "via", Value: "1.1 a"}, {Name: "x-forwarded-for", Value: "198.51.100.1"}, {Name: "x-empty", Value: ""}, {Name: "via", Value: ""},
 		{Name: "via", Value: "1.1 b, 1.1 c"}, {Name: "x-forwarded-for", Value: "198.51.100.2"}, {Name: "x-one", Value: "1"},
 	}}
-	text, err := host.Document(&inbox.Event{}, payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, &inbox.Manifest{}, time.Now())
+	text, err := document.New(&inbox.Event{}, payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, &inbox.Manifest{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"encoding/binary"
@@ -12,7 +12,7 @@ type reader struct {
 	b      []byte
 	err    error
 	size   int      // of b at the beginning, if at is asked
-	m      *module  // whose indexes are read, if any are
+	m      *Module  // whose indexes are read, if any are
 	refs   []ref    // where functions are named
 	width  int      // of the last number of u32, in bytes
 	labels []uint32 // of the last table of branches

@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import "encoding/binary"
 
@@ -34,7 +34,7 @@ const (
 
 // bodies calls each for the functions of the module, one after the other; the body is valid until the next. It refuses
 // what may not be, but for what wazero will.
-func (m *module) bodies(each func(b *body) error) error {
+func (m *Module) bodies(each func(b *body) error) error {
 	if m.sections[sectionCode] == nil {
 		return nil // it has none
 	}
@@ -77,7 +77,7 @@ func (m *module) bodies(each func(b *body) error) error {
 //
 // Instructions are read more strictly than wazero reads them: where the two could differ on where one ends, a module
 // could hide instructions in what we take for an immediate.
-func (m *module) body(b *body, typ uint64, code []byte) error {
+func (m *Module) body(b *body, typ uint64, code []byte) error {
 	m.largest = max(m.largest, len(code))
 	r := &reader{b: code, m: m}
 	if r.small(maxFunction, "largest function"); r.err != nil {
@@ -245,7 +245,7 @@ func (b *body) note(r *reader, one instruction, at int) {
 
 // rewritten rewrites all functions. One for which that makes too much work for the compiler, or that is one too many, is
 // [tangled].
-func (m *module) rewritten(how rewriter) ([]byte, error) {
+func (m *Module) rewritten(how rewriter) ([]byte, error) {
 	code := m.sections[sectionCode]
 	out := binary.AppendUvarint(make([]byte, 0, len(code)+len(code)/4+64), uint64((&reader{b: code}).count()))
 	var one []byte

@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"encoding/binary"
@@ -35,15 +35,14 @@ func (pauses) spot(out []byte, b *body, where spot) []byte {
 	return append(out, b.code[where.at:where.end]...)
 }
 
-// paused returns the module so that wazero's own check of contexts can stop it.
-func (m *module) paused() ([]byte, error) {
+// Paused returns the module so that wazero's own check of contexts can stop it.
+func (m *Module) Paused() ([]byte, error) {
 	code, err := m.rewritten(pauses{})
-	var t *tangled
-	if errors.As(err, &t) {
+	if errors.Is(err, ErrTooComplex) {
 		return nil, refuse("split it, or build without inlining", "%w", err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, m.locateInCode(err)
 	}
 	sections := m.sections
 	if sections[sectionCode] != nil {
@@ -52,11 +51,12 @@ func (m *module) paused() ([]byte, error) {
 	return assemble(&sections), nil
 }
 
-// What a metered module has besides its own: an import, which no other module may have, and an export.
+// What a metered module has besides its own: an import, which no other module may have, and an export. The import has the type
+// (i64) -> (i64).
 const (
-	meterModule = "inbox_meter"
-	meterCharge = "charge"
-	meterName   = "inbox_meter.left" // the exported counter
+	MeterModule = "inbox_meter"
+	MeterCharge = "charge"
+	MeterGlobal = "inbox_meter.left" // the exported counter
 )
 
 // metering has every function count its instructions: at its beginning and at every loop the counter is lowered by the
@@ -147,14 +147,14 @@ func (w metering) pay(out []byte, b *body) []byte {
 	return append(out, opEnd)
 }
 
-// metered returns the module so that it counts its instructions. The counter begins at zero: the first thing that the
+// Metered returns the module so that it counts its instructions. The counter begins at zero: the first thing that the
 // guest does, in a start function too, is to call the host.
-func (m *module) metered() ([]byte, error) {
-	if slices.Contains(m.exports, meterName) {
-		return nil, refuse("", "the module exports %s, which inbox adds to it", meterName)
+func (m *Module) Metered() ([]byte, error) {
+	if slices.Contains(m.exports, MeterGlobal) {
+		return nil, refuse("", "the module exports %s, which inbox adds to it", MeterGlobal)
 	}
 	for _, f := range m.imports {
-		if f.Module == meterModule {
+		if f.Module == MeterModule {
 			return nil, refuse("", "the module imports %s, which only inbox may", f)
 		}
 	}
@@ -162,7 +162,7 @@ func (m *module) metered() ([]byte, error) {
 	w := metering{imported: imported, global: binary.AppendUvarint(nil, m.globals), charge: binary.AppendUvarint(nil, imported)}
 	code, err := m.rewritten(w)
 	if err != nil {
-		return nil, err
+		return nil, m.locateInCode(err)
 	}
 	sections := m.sections
 	if sections[sectionCode] != nil {
@@ -173,9 +173,9 @@ func (m *module) metered() ([]byte, error) {
 	}
 	typ := binary.AppendUvarint(nil, uint64(len(m.params)))
 	sections[sectionType] = added(sections[sectionType], []byte{0x60, 1, 0x7e, 1, 0x7e}) // (i64) -> (i64)
-	sections[sectionImport] = added(sections[sectionImport], slices.Concat(text(meterModule), text(meterCharge), []byte{kindFunction}, typ))
+	sections[sectionImport] = added(sections[sectionImport], slices.Concat(text(MeterModule), text(MeterCharge), []byte{kindFunction}, typ))
 	sections[sectionGlobal] = added(sections[sectionGlobal], []byte{0x7e, 1, opI64Const, 0, opEnd})
-	sections[sectionExport] = added(sections[sectionExport], slices.Concat(text(meterName), []byte{kindGlobal}, w.global))
+	sections[sectionExport] = added(sections[sectionExport], slices.Concat(text(MeterGlobal), []byte{kindGlobal}, w.global))
 	return assemble(&sections), nil
 }
 

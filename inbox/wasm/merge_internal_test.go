@@ -1,15 +1,12 @@
-package host
+package wasm
 
-import (
-	"math"
-	"testing"
-)
+import "testing"
 
 // follows takes the instructions of a function and returns what is moved at its ends of blocks, in their order.
 func follows(vars uint64, code ...instruction) (moves []uint64, f *merges) {
 	f = &merges{}
 	f.begin(vars, 0)
-	m := &module{params: []uint8{3}, results: []uint8{2}}
+	m := &Module{params: []uint8{3}, results: []uint8{2}}
 	for _, one := range code {
 		n, _ := f.follow(m, one, []uint32{0, 1, 1, 9})
 		if one.op == opEnd {
@@ -60,42 +57,5 @@ func TestWhatIsMovedWherePathsMeetIsEachVariableThatIsSetInTheBlock(t *testing.T
 	}
 	if _, f := follows(3, loop, loop, set(0), end, end, loop, tee(1), end, end); f.depth != 2 || f.used != 2 {
 		t.Errorf("%d loops in each other, %d variables are used", f.depth, f.used)
-	}
-}
-
-func TestWhatIsSpentDoesNotOverflow(t *testing.T) {
-	t.Parallel()
-	for _, limit := range []int64{noLimit, 1000} {
-		m := meter{on: true}
-		m.begin(limit)
-		for range 10 {
-			if ok := m.pay(math.MaxInt64 / 2); ok != (limit == noLimit) {
-				t.Errorf("limit %d: it may go on: %v", limit, ok)
-			}
-			if got := m.total(); got <= 0 || got > mostSpent {
-				t.Errorf("limit %d: %d were spent", limit, got)
-			}
-		}
-	}
-}
-
-func TestEveryFunctionOfTheHostHasAPriceAndEveryPriceAFunction(t *testing.T) {
-	t.Parallel()
-	h, err := New(t.Context(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close(t.Context())
-	for _, box := range h.boxes {
-		for f := range box.offered {
-			if tolls[f] == nil {
-				t.Errorf("%s has no price", f)
-			}
-		}
-		for f := range tolls {
-			if box.offered[f] == nil {
-				t.Errorf("%s is not there", f)
-			}
-		}
 	}
 }

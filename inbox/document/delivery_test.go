@@ -1,4 +1,4 @@
-package host_test
+package document_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
+	"inbox/inbox/document"
 	"inbox/sdk/abi"
 )
 
@@ -18,7 +18,7 @@ func TestADeliverysIDIsTheSameForEveryRunAndNeverAnotherEvents(t *testing.T) {
 		e, payload := event(inbox.Passed, `{}`)
 		e.ID = inbox.EventID(e.Seq, []byte(digest))
 		d.Plugin, d.Seq = plugin, e.Seq
-		text, err := host.Document(e, payload, d, limits(), e.ReceivedAt)
+		text, err := document.New(e, payload, d, &inbox.Manifest{}, e.ReceivedAt)
 		if err != nil {
 			t.Fatal(err)
 		}

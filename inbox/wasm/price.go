@@ -1,20 +1,22 @@
-package host
+package wasm
 
 import "slices"
+
+// CallOut is the price of leaving the compiled code: of an instruction for which wazero does, and of a call of the host.
+const CallOut = 100
 
 // The price of an instruction is what it takes in the time that an addition takes, roughly and as a whole number, so that a
 // slice and a limit on fuel bound the time. It is the same for both engines, or a limit would mean two things: where they
 // differ, it is nearer to the one that takes longer.
 const (
-	callOut     = 100 // an instruction for which wazero leaves the compiled code
-	byTable     = 64  // a call by a table, besides what a call costs: the table, the function and its code may be in no cache
-	vectorPrice = 4   // an instruction of vectors, many of which are made of several
-	slowVector  = 10  // a square root, division, conversion or shift of vectors that is made of many
-	memoryPrice = 8   // a load or a store: what is not in the processor's caches takes a hundred nanoseconds
-	satPrice    = 3   // a conversion that saturates
-	entryPrice  = 2   // a call, on the side of the function that is called
-	perMove     = 2   // values moved for one
-	perVariable = 4   // variables that the interpreter sets to zero for one
+	byTable     = 64 // a call by a table, besides what a call costs: the table, the function and its code may be in no cache
+	vectorPrice = 4  // an instruction of vectors, many of which are made of several
+	slowVector  = 10 // a square root, division, conversion or shift of vectors that is made of many
+	memoryPrice = 8  // a load or a store: what is not in the processor's caches takes a hundred nanoseconds
+	satPrice    = 3  // a conversion that saturates
+	entryPrice  = 2  // a call, on the side of the function that is called
+	perMove     = 2  // values moved for one
+	perVariable = 4  // variables that the interpreter sets to zero for one
 )
 
 // prices are those of the instructions by their first byte, where they are less than ten and need no more than that byte.
@@ -37,10 +39,10 @@ const prices = "" +
 	"1111111111111111" //   f0
 
 // cost is what an instruction costs, without what grows with its length, and with what a call hands over.
-func (m *module) cost(one instruction) uint64 {
+func (m *Module) cost(one instruction) uint64 {
 	switch {
 	case one.op == opMemoryGrow, one.op == opRefFunc, one.bulk:
-		return callOut
+		return CallOut
 	case one.op == opVector && touchesMemory(one.sub):
 		return vectorPrice + memoryPrice
 	case one.op == opVector && slices.Contains(slowVectors, one.sub):
@@ -64,7 +66,7 @@ func (m *module) cost(one instruction) uint64 {
 var slowVectors = []byte{204, 227, 231, 239, 243, 248, 249, 252, 253}
 
 // handedOver is how many values a call of a function of a type takes there and back.
-func (m *module) handedOver(typ uint64) uint64 { return uint64(m.params[typ]) + uint64(m.results[typ]) }
+func (m *Module) handedOver(typ uint64) uint64 { return uint64(m.params[typ]) + uint64(m.results[typ]) }
 
 // touchesMemory reports whether an instruction of vectors loads or stores.
 func touchesMemory(sub byte) bool { return sub <= 11 || sub >= 84 && sub <= 93 }

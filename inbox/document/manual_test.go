@@ -1,4 +1,4 @@
-package host_test
+package document_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"inbox/inbox"
-	"inbox/inbox/host"
+	"inbox/inbox/document"
 	"inbox/inbox/qoreid"
 )
 
@@ -33,7 +33,7 @@ func TestTheManualShowsADocumentAsPluginsGetIt(t *testing.T) {
 	}
 	payload := inbox.Payload{Headers: []inbox.Header{{Name: "content-type", Value: "application/json"}, {Name: "user-agent", Value: "QoreID"}}, Body: compact.Bytes()}
 	m := &inbox.Manifest{Config: map[string]string{"team": "onboarding"}}
-	doc, err := host.Document(e, payload, inbox.Delivery{Plugin: "crm", Seq: 42, Attempt: 1}, m, received.Add(30*time.Millisecond))
+	doc, err := document.New(e, payload, inbox.Delivery{Plugin: "crm", Seq: 42, Attempt: 1}, m, received.Add(30*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package host
+package wasm
 
 import (
 	"slices"
@@ -46,7 +46,7 @@ func (f *merges) begin(vars uint64, results uint8) {
 
 // follow takes one instruction, with the labels of a table of branches. At the end of a block it returns how many values
 // are moved each time that control passes there, and whether that is a loop's beginning.
-func (f *merges) follow(m *module, one instruction, labels []uint32) (moves uint64, loop bool) {
+func (f *merges) follow(m *Module, one instruction, labels []uint32) (moves uint64, loop bool) {
 	switch one.op {
 	case opBlock, opLoop, opIf:
 		next := merge{since: f.now, arity: arity(m, one), loop: one.op == opLoop}
@@ -75,7 +75,7 @@ func (f *merges) follow(m *module, one instruction, labels []uint32) (moves uint
 }
 
 // arity is how many operands a branch to a block takes along.
-func arity(m *module, one instruction) int {
+func arity(m *Module, one instruction) int {
 	switch {
 	case one.typed && one.op == opLoop:
 		return int(m.params[one.index])

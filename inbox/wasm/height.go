@@ -1,11 +1,11 @@
-package host
+package wasm
 
 import "slices"
 
 // height follows how many operands a function has on its stack. The interpreter keeps all of them, in Go's heap and without
 // a bound of its own. In a module that is not valid it means nothing.
 type height struct {
-	m    *module
+	m    *Module
 	now  int
 	most int
 	open []level // the function and the blocks around
@@ -21,7 +21,7 @@ type level struct {
 }
 
 // begin begins a function with so many results.
-func (h *height) begin(m *module, results uint8) {
+func (h *height) begin(m *Module, results uint8) {
 	*h = height{m: m, open: append(h.open[:0], level{results: int(results)})}
 }
 

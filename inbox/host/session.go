@@ -1,0 +1,80 @@
+package host
+
+import (
+	"context"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"inbox/sdk/abi"
+)
+
+// next hands the guest its next document, and waits for one. A document that does not fit the buffer stays; its
+// length is the answer. Asking again without a result for the last event ends the session: the event fails.
+func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) int32 {
+	if in.busy != nil && in.busy.taken {
+		return abi.NoMore
+	}
+	if in.busy == nil {
+		if in.ready && in.leave.Load() {
+			return abi.NoMore
+		}
+		in.ready = true
+		in.asked <- struct{}{}
+		select {
+		case in.busy = <-in.docs:
+			in.turn(in.busy.call)
+			in.meter.begin(in.p.fuel())
+		case <-ctx.Done():
+			return abi.NoMore
+		}
+	}
+	doc := in.busy.call.Doc
+	if uint64(size) < uint64(len(doc)) {
+		if len(doc) > maxDocument {
+			return abi.ErrTooLarge
+		}
+		return int32(len(doc))
+	}
+	if !mem.Write(ptr, doc) {
+		return abi.ErrPointer
+	}
+	in.pay(int64(len(doc)))
+	in.busy.taken, in.texts.open = true, true
+	return int32(len(doc))
+}
+
+// maxDocument is the longest document whose length an i32 can tell.
+const maxDocument = 1<<31 - 1
+
+// done takes the one result of the event that the guest has.
+func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
+	if in.busy == nil || !in.busy.taken {
+		return abi.ErrState
+	}
+	if int64(size) > in.p.manifest.Limits.Output {
+		in.cancel(errOutput)
+		return abi.ErrTooLarge
+	}
+	view, ok := mem.Read(ptr, size)
+	if !ok {
+		return abi.ErrPointer
+	}
+	d := in.busy
+	in.busy, in.texts = nil, texts{}
+	// The view is the guest's memory, which it goes on to change.
+	d.result <- result{append([]byte(nil), view...), in.fuel()}
+	in.meter.begin(noLimit) // until it asks for the next event; its time is bounded
+	return 0
+}
+
+// logLine adds a line to the attempt's log.
+func (in *instance) logLine(mem api.Memory, ptr, size uint32) int32 {
+	size = min(size, uint32(min(in.p.manifest.Limits.Log, maxDocument)))
+	view, ok := mem.Read(ptr, size)
+	if !ok {
+		return abi.ErrPointer
+	}
+	_, _ = in.log.Write(view) // a full log is cut, which is no error
+	_, _ = in.log.Write([]byte{'\n'})
+	return 0
+}

@@ -1,0 +1,26 @@
+package host
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+)
+
+// Functions of our own have their price by [define]. Those of WASI are the runtime's.
+func TestEveryFunctionOfWASIHasAPriceAndEveryPriceAFunction(t *testing.T) {
+	t.Parallel()
+	h, err := New(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(t.Context())
+	for _, box := range h.boxes {
+		offered := box.runtime.Module(wasi_snapshot_preview1.ModuleName).ExportedFunctionDefinitions()
+		got, want := slices.Sorted(maps.Keys(offered)), slices.Sorted(maps.Keys(wasiPrices()))
+		if !slices.Equal(got, want) {
+			t.Errorf("the runtime has %q; these have prices: %q", got, want)
+		}
+	}
+}

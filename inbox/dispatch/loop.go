@@ -1,107 +1,48 @@
 package dispatch
 
 import (
-	"container/heap"
 	"errors"
-	"sync/atomic"
+	"fmt"
 	"time"
 
 	"inbox/inbox"
 )
 
-// Bounds of a pump's memory and of what a start has to look at again.
-const (
-	readAhead  = 256     // events read from the log, or of a lane, at a time
-	maxOpen    = 1024    // events in memory that are not settled
-	maxSpan    = 1 << 16 // seqs between the cursor and the newest seq looked at
-	lazyMoves  = 4096    // seqs the cursor may move over filtered events without being stored …
-	lazyFlush  = time.Second
-	resetPause = time.Second // before beginning again after a settlement failed
-	runPage    = 4096        // runs with a row that are taken over at a time
-)
+// resetPause is the time before a loop begins again after a settlement or a read failed.
+const resetPause = time.Second
 
-// errChain says that a settlement of the pump's chain failed; the store logged why.
+// errChain says that a settlement of the chain failed; the store logged why.
 var errChain = errors.New("a settlement failed")
 
-// errAstray says that the crew tried another event than its lane's next, which cannot be; nothing is lost by beginning again.
-var errAstray = errors.New("an attempt went astray")
-
-// pump leads one plugin. All its fields but the channels belong to its goroutine.
-type pump struct {
-	name string
-	d    *Dispatcher
-	log  *failureLog
-
-	wishes   wishes
-	asks     chan func()
-	results  chan result
-	signal   chan struct{} // look again: a settlement failed, or all that were handed in are durable
-	gone     chan struct{} // the pump ended
-	inFlight atomic.Int64  // settlements handed in that are not durable yet
-	watching atomic.Bool   // it is stored that release watched runs
-
-	live     *Live           // nil: the plugin has no release that runs
-	release  string          // the one that runs or ran last
-	proven   bool            // it has settled an event since it went live
-	watched  string          // the release of which the store was told that it runs
-	crew     *crew           // of live
-	manifest *inbox.Manifest // of the release that runs or ran last
-	paused   bool            // by the operator
-	health   inbox.Health
-	keying   inbox.Keying // what the lanes are made by
-	wanted   inbox.Keying // what the live release's manifest wants them to be made by
-
-	loaded  bool
-	retryAt time.Time // when to load again after a failure
-	why     string    // the failure
-	chain   *inbox.Chain
-	stale   bool // an operator changed something in the store
-
-	scanned int64 // newest seq looked at
-	cursor  int64 // as handed to the store
-	moved   time.Time
-	skipped []int64 // seqs above the cursor that the plugin does not want
-	open    *window
-	settled map[int64]bool         // seqs above the stored cursor that a former process settled
-	passed  map[inbox.LaneID]int64 // and the newest of them per lane
-	more    bool                   // the log may hold events above scanned
-	next    <-chan fetched         // what follows in it, being read; nil: nothing is
-
-	lanes   map[inbox.LaneID]*lane
-	lined   [2][]*lane // lanes that may start: with a first run at their head, and with another
-	rows    int        // lanes that have a row
-	ahead   []*lane    // lanes whose next event was not looked at yet
-	due     timers
-	running int // attempts handed to the crew that have not ended
-	turn    int // of probing
-	jobs    []*job
-	known   map[runKey]bool // other runs in memory
-	unread  bool            // the store holds runs that are not in memory …
-	horizon time.Time       // … which are due at this time or later
-	asleep  sleepers        // lanes that are not in memory
-	handed  int64           // settlements handed in since the pump was loaded
-	stored  atomic.Int64    // of which so many are durable
-	quiet   []chan struct{} // to be closed when nothing runs
-	revived map[runKey]int  // last attempts of dead runs that were let go on by settlements still on their way
-	anyDead bool            // the store may hold unresolved letters of this plugin
+// loop delivers the events of one plugin. Its goroutine owns all its parts, so that they need no locks.
+type loop struct {
+	name     string
+	paused   func() bool   // the whole dispatcher is
+	quit     chan struct{} // closed when the program stops
+	log      *failureLog
+	link     *link
+	release  *release
+	workers  *workers
+	requests requests
+	halted   bool      // an operator paused the plugin
+	mem      *memory   // what was made from the store; nil: not loaded
+	retryAt  time.Time // when to load again after a failure
+	why      string    // the failure
 }
 
-type runKey struct{ seq, run int64 }
-
-func newPump(d *Dispatcher, name string) *pump {
-	return &pump{
-		name: name, d: d, log: newFailureLog(d.opt.Log, name),
-		asks: make(chan func(), 16), results: make(chan result, 64), signal: make(chan struct{}, 1), gone: make(chan struct{}),
+func newLoop(d *Dispatcher, name string) *loop {
+	k := newLink(d.stop, &d.opt, name)
+	return &loop{
+		name: name, paused: d.Paused, quit: d.quit, log: newFailureLog(d.opt.Log, name), link: k,
+		release: &release{link: k, log: d.opt.Log}, workers: newWorkers(k),
+		requests: requests{asks: make(chan func(), 16), gone: make(chan struct{})},
 	}
 }
 
-// now is the time by the dispatcher's clock.
-func (p *pump) now() time.Time { return p.d.opt.Now() }
-
-// run is the pump's life.
-func (p *pump) run() {
-	defer close(p.gone)
-	appended, unsubscribe := p.d.opt.Store.Subscribe()
+// run is the loop.
+func (p *loop) run() {
+	defer close(p.requests.gone)
+	appended, unsubscribe := p.link.store.Subscribe()
 	defer unsubscribe()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
@@ -109,31 +50,34 @@ func (p *pump) run() {
 		p.step()
 		alarm.Reset(p.nextAlarm())
 		select {
-		case fn := <-p.asks:
-			if p.heed() {
-				p.step() // what was wished for before comes first
+		case fn := <-p.requests.asks:
+			if p.takeRequests() {
+				p.step() // requests of before come first
 			}
 			fn()
-		case r := <-p.results:
-			p.ended(r)
-			p.endedToo()
-		case <-p.signal:
+		case r := <-p.workers.results:
+			p.settleAll(r)
+		case <-p.link.wake:
 		case <-appended:
-			p.more = true
+			if p.mem != nil {
+				p.mem.reader.more = true
+			}
 		case <-alarm.C:
-		case <-p.d.quit:
+		case <-p.quit:
 			p.drain()
 			return
 		}
 	}
 }
 
-// endedToo takes what else has ended, so that a busy crew does not cost a look around for each.
-func (p *pump) endedToo() {
-	for range cap(p.results) {
+// settleAll settles a result, and those that have arrived meanwhile, so that busy workers do not cost a step each.
+func (p *loop) settleAll(r result) {
+	for range cap(p.workers.results) + 1 {
+		if err := p.settle(r); err != nil {
+			p.reset(err)
+		}
 		select {
-		case r := <-p.results:
-			p.ended(r)
+		case r = <-p.workers.results:
 		default:
 			return
 		}
@@ -141,173 +85,223 @@ func (p *pump) endedToo() {
 }
 
 // step does all that can be done now.
-func (p *pump) step() {
-	p.heed()
-	p.hush()
-	p.log.flush(p.now())
-	if p.loaded && p.chain.Broken() {
+func (p *loop) step() {
+	p.takeRequests()
+	if p.workers.running == 0 {
+		p.requests.tellQuiet()
+	}
+	p.log.flush(p.link.now())
+	if p.mem != nil && p.link.broken() {
 		p.reset(errChain)
 	}
-	if p.live == nil || (!p.loaded && !p.load()) {
+	if p.release.live == nil || (p.mem == nil && !p.load()) {
 		return
 	}
-	p.wantMore(p.now())
-	if p.stale && !p.reread() {
-		return
+	if err := p.deliver(p.mem); err != nil {
+		p.reset(err)
 	}
-	if p.idle() {
-		p.withdraw()
-		p.flush()
-		return
-	}
-	p.rekey()
-	p.ring(p.now())
-	if p.health.OnHold {
-		p.probe(p.now())
-	} else {
-		for {
-			p.feed()
-			p.start()
-			if !p.spill() {
-				break
-			}
-		}
-	}
-	p.flush()
 }
 
-// steady reports whether what is in memory is what is stored, so that attempts may begin.
-func (p *pump) steady() bool { return p.loaded && !p.stale }
+// deliver reads the log and starts attempts, as far as memory, workers and the plugin's health allow.
+func (p *loop) deliver(m *memory) error {
+	if m.wantsMore(p.link.now()) {
+		p.link.stale = true
+	}
+	if p.link.stale {
+		if !p.link.quiet() {
+			return nil
+		}
+		if err := p.reread(m); err != nil {
+			return err
+		}
+	}
+	if p.idle() {
+		m.starter.recall()
+		m.flush()
+		return nil
+	}
+	m.reader.changeRule()
+	m.runs.ring(p.link.now())
+	if p.release.health.OnHold {
+		if m.starter.probeDue(p.link.now()) {
+			if err := m.read(); err != nil { // lanes that were not read yet may be well
+				return err
+			}
+			m.starter.probe(p.link.now())
+		}
+		m.flush()
+		return nil
+	}
+	for more := true; more; more = m.starter.evict() {
+		if err := m.read(); err != nil {
+			return err
+		}
+		if err := m.starter.start(); err != nil {
+			return err
+		}
+	}
+	m.flush()
+	return nil
+}
 
 // idle reports whether nothing may be started.
-func (p *pump) idle() bool {
-	return p.paused || p.d.Paused() || p.d.opt.Low()
+func (p *loop) idle() bool {
+	return p.halted || p.paused() || p.link.opt.Low()
 }
 
 // nextAlarm returns how long to sleep when nothing happens.
-func (p *pump) nextAlarm() time.Duration {
-	at := p.now().Add(time.Minute)
-	for _, t := range [...]time.Time{p.nextStart(), p.nextFlush(), p.log.next()} {
+func (p *loop) nextAlarm() time.Duration {
+	now := p.link.now()
+	at := now.Add(time.Minute)
+	earlier := func(t time.Time) {
 		if !t.IsZero() && t.Before(at) {
 			at = t
 		}
 	}
-	for _, j := range p.jobs {
-		if j.notBefore.After(p.now()) && j.notBefore.Before(at) {
-			at = j.notBefore
+	earlier(p.nextStart(now))
+	earlier(p.log.next())
+	if p.mem != nil {
+		earlier(p.mem.cursor.nextFlush())
+		for _, j := range p.mem.runs.replays {
+			if j.notBefore.After(now) {
+				earlier(j.notBefore)
+			}
 		}
 	}
-	return max(at.Sub(p.now()), time.Millisecond)
+	return max(at.Sub(now), time.Millisecond)
 }
 
-// nextStart returns when something may be started that may not now; zero: something else will say so.
-func (p *pump) nextStart() time.Time {
+// nextStart returns when something may be started that may not now; zero: another event will say so.
+func (p *loop) nextStart(now time.Time) time.Time {
 	switch {
-	case p.live == nil:
+	case p.release.live == nil:
 		return time.Time{}
-	case !p.loaded && p.inFlight.Load() > 0:
+	case p.mem == nil && !p.link.quiet():
 		return time.Time{}
-	case !p.loaded:
+	case p.mem == nil:
 		return p.retryAt
-	case p.d.opt.Low():
-		return p.now().Add(time.Second) // nobody says when the disk has room again
+	case p.link.opt.Low():
+		return now.Add(time.Second) // nobody says when the disk has room again
 	case p.idle():
 		return time.Time{}
-	case p.health.OnHold && p.running == 0:
-		return p.health.ProbeAt
-	case !p.health.OnHold:
-		return p.nextDue(p.now())
+	case p.release.health.OnHold && p.workers.running == 0:
+		return p.release.health.ProbeAt
+	case !p.release.health.OnHold:
+		return p.mem.runs.nextDue(now)
 	}
 	return time.Time{}
 }
 
-// nextDue returns when the first lane or run is due, in memory or in the store; zero: none will be. Where those in the store
-// are due already, it is the end of an attempt that makes room for them.
-func (p *pump) nextDue(now time.Time) (at time.Time) {
-	if len(p.due) > 0 {
-		at = p.due[0].at
+// takeRequests does what other goroutines asked for, and reports whether they asked for anything.
+func (p *loop) takeRequests() bool {
+	swap, live, look := p.requests.take()
+	if swap {
+		p.swap(live)
 	}
-	if p.unread && p.horizon.After(now) && (at.IsZero() || p.horizon.Before(at)) {
-		at = p.horizon
-	}
-	return at
+	p.link.stale = p.link.stale || look
+	return swap || look
 }
 
-// nextFlush returns when a cursor that moved is to be stored; zero: it did not.
-func (p *pump) nextFlush() time.Time {
-	if p.loaded && p.open.low(p.scanned) > p.cursor {
-		return p.moved.Add(lazyFlush)
+// swap changes the release that runs.
+func (p *loop) swap(live *Live) {
+	p.recall()
+	p.workers.start(live)
+	if p.release.live = live; live == nil {
+		return
 	}
-	return time.Time{}
-}
-
-// ring lets the lanes and runs that are due go on.
-func (p *pump) ring(now time.Time) {
-	for len(p.due) > 0 && !p.due[0].at.After(now) {
-		t := heap.Pop(&p.due).(timer)
-		switch {
-		case t.run != nil && t.lane.state() == inbox.LaneParked:
-			t.lane.waits--
-			p.park(t.lane, t.run)
-			p.doze(t.lane, p.handed)
-		case t.run != nil:
-			t.lane.waits--
-			t.lane.join(t.run)
-		case t.lane.state() == inbox.LaneRetry && !t.lane.row.DueAt.After(now):
-			t.lane.row.State = inbox.LaneReady
-		}
-		p.line(t.lane)
+	if p.release.replace(live) && p.mem != nil && p.release.health.OnHold {
+		p.release.endHold()
+		p.mem.lanes.hurry()
 	}
 }
 
-// line puts a lane that can start something into its line.
-func (p *pump) line(l *lane) {
-	if l.lined || l.busy != nil {
-		return
+// recall takes back the attempts that have not begun. Without memory there are none.
+func (p *loop) recall() {
+	if p.mem != nil {
+		p.mem.starter.recall()
 	}
-	if l.row != nil && l.row.State == inbox.LaneReady && len(l.queue) == 0 {
-		if !p.catchUp(l) {
-			return
-		}
-	}
-	if l.head() == nil {
-		if l.empty() && p.lanes[l.id] == l {
-			delete(p.lanes, l.id)
-		}
-		return
-	}
-	l.lined = true
-	which := 1
-	if l.first() {
-		which = 0
-	}
-	p.lined[which] = append(p.lined[which], l)
 }
 
-// start makes attempts while there are lanes that may start and room for them. First runs go before others: a
-// replay yields to live traffic. Nothing starts before runs that were freed are taken over: they may have to go first.
-func (p *pump) start() {
-	if !p.steady() {
+// pause starts nothing from now on. The loop reads the store again, in case an operator resumed the plugin meanwhile. It closes
+// quiet when nothing runs any more.
+func (p *loop) pause(quiet chan struct{}) {
+	p.halted, p.link.stale = true, true
+	p.recall()
+	p.requests.quiet = append(p.requests.quiet, quiet)
+}
+
+// forget drops the plugin's memory and its release, so that it is loaded as a new one if it comes back. It reports false while
+// an attempt or a settlement is under way.
+func (p *loop) forget() bool {
+	if p.release.live != nil || p.workers.running > 0 || !p.link.quiet() {
+		return false
+	}
+	p.unload()
+	p.release.forget()
+	return true
+}
+
+func (p *loop) unload() {
+	if p.mem != nil {
+		p.mem.reader.close()
+	}
+	p.mem, p.link.stale = nil, false
+}
+
+// reset forgets everything after a settlement or a read failed, and waits before it begins again. It waits for the attempts
+// under way and does not record them: they rest on settlements that were not made.
+func (p *loop) reset(err error) {
+	if p.mem == nil {
 		return
 	}
-	if len(p.lined[0])+len(p.lined[1]) > 0 && !p.onWatch() {
-		return
-	}
-	for i := range p.lined {
-		for p.steady() && len(p.lined[i]) > 0 && p.spare() {
-			l := p.lined[i][0]
-			p.lined[i] = p.lined[i][1:]
-			l.lined = false
-			if l.head() == nil {
-				p.line(l) // what it stood in line with was dropped: it may be forgotten
-				continue
-			}
-			switch wanted, err := p.stillWanted(l); {
-			case err != nil:
+	p.link.opt.Log.Error("the store did not take a settlement or a read failed; beginning again from the stored state",
+		"plugin", p.name, "error", err)
+	p.recall()
+	p.workers.wait()
+	p.unload()
+	p.why = fmt.Sprintf("waits for the store: %v", err)
+	p.retryAt = p.link.now().Add(resetPause)
+}
+
+// drain ends the loop: running attempts end or are interrupted, and their outcomes are settled.
+func (p *loop) drain() {
+	p.recall()
+	defer p.workers.start(nil)
+	for p.workers.running > 0 {
+		select {
+		case r := <-p.workers.results:
+			if err := p.settle(r); err != nil {
 				p.reset(err)
-			case wanted:
-				p.hand(l)
 			}
+		case fn := <-p.requests.asks:
+			fn()
 		}
 	}
+	if p.mem != nil {
+		p.mem.reader.close() // nothing reads the store any more
+		if s := (&inbox.Settlement{}); !p.link.broken() && p.mem.cursor.move(s, p.link.now()) {
+			p.link.submit(s)
+		}
+	}
+	for !p.link.quiet() { // the store answers every settlement, if only with an error
+		<-p.link.wake
+	}
+}
+
+// status describes the loop.
+func (p *loop) status() Status {
+	handed := p.workers.waiting()
+	s := Status{Running: p.workers.running - handed, Handed: handed}
+	if p.mem == nil {
+		s.Note = p.why
+		return s
+	}
+	s.Open = p.mem.cursor.window.size()
+	switch r := p.release; {
+	case p.link.opt.Low():
+		s.Note = "waits for disk space"
+	case r.rule != r.wanted && r.live != nil:
+		s.Note = fmt.Sprintf("keeps its lanes by %q until those that lag are settled, then by %q", r.rule, r.wanted)
+	}
+	return s
 }

@@ -1,8 +1,6 @@
 package dispatch
 
 import (
-	"container/heap"
-	"context"
 	"slices"
 	"time"
 
@@ -10,36 +8,45 @@ import (
 )
 
 const (
-	jobOpen  = 256 // bound of the runs of one replay in memory
-	jobTurns = 4   // searches of the log per step
+	replayOpen  = 256 // bound of the runs of one replay in memory
+	replayTurns = 4   // searches of the log per step
 )
 
-// job is one replay, as far as it concerns one plugin.
-type job struct {
+// replay is one stored replay, as far as it concerns one plugin.
+type replay struct {
 	inbox.Job
 	scanned   int64 // the log was searched up to here
-	position  int64 // as handed to the store
-	open      *window
+	position  int64 // as submitted
+	window    *window
 	settled   map[int64]bool // seqs above the stored position that need no run any more
-	uncounted []tally        // what was left out above the position
+	uncounted []tally        // events above the position that are not replayed
 	retrying  int            // runs that have a row and are due again, in memory or not
 	notBefore time.Time      // pace: when the next run may be admitted
-	stands    bool           // before a dead event, until nothing before it is open
+	held      bool           // before a dead event, until nothing before it is open
 	done      bool
 }
 
-// tally is an event that was left out. It is counted in the settlement that moves the position over it, so that a
-// crash does not count it twice.
+// tally is an event that is not replayed. It is counted in the settlement that moves the position over it, so that a crash
+// does not count it twice.
 type tally struct {
 	seq int64
 	add inbox.JobCount
 }
 
-// left notes that a run of the job ended, or went on to a row of its own, and adds the new position to step.
-func (j *job) left(it *item, wasStored bool, fate inbox.Fate, step *inbox.JobStep) {
+// newReplay returns a replay that goes on after its stored position. settled are the seqs above it that need no run.
+func newReplay(stored *inbox.Job, position int64, settled []int64) *replay {
+	j := &replay{Job: *stored, scanned: position, position: position, window: newWindow(), settled: map[int64]bool{}}
+	for _, seq := range settled {
+		j.settled[seq] = true
+	}
+	return j
+}
+
+// left notes that a run of the replay ended, or went on to a row of its own, and adds the new position to step.
+func (j *replay) left(it *item, wasStored bool, fate inbox.Fate, step *inbox.JobStep) {
 	switch {
 	case !wasStored:
-		j.open.settle(it.event.Seq)
+		j.window.settle(it.event.Seq)
 		if fate == inbox.Again {
 			j.retrying++
 		}
@@ -49,9 +56,9 @@ func (j *job) left(it *item, wasStored bool, fate inbox.Fate, step *inbox.JobSte
 	j.move(step)
 }
 
-// move adds the job's position to step, if it moved, and the counts of what it moved over.
-func (j *job) move(step *inbox.JobStep) bool {
-	at := j.open.low(j.scanned)
+// move adds the replay's position to step, if it moved, and the counts of the events it moved over.
+func (j *replay) move(step *inbox.JobStep) bool {
+	at := j.window.low(j.scanned)
 	if at <= j.position {
 		return false
 	}
@@ -66,87 +73,28 @@ func (j *job) move(step *inbox.JobStep) bool {
 	return true
 }
 
-func (p *pump) job(id int64) *job {
-	for _, j := range p.jobs {
-		if j.ID == id {
-			return j
-		}
-	}
-	return nil
+// skip notes an event that is not replayed.
+func (j *replay) skip(seq int64, add inbox.JobCount) {
+	j.uncounted = append(j.uncounted, tally{seq, add})
 }
 
-// loadJobs takes over the replays that are running.
-func (p *pump) loadJobs(ctx context.Context) error {
-	jobs, err := p.d.opt.Store.Jobs(ctx, p.name)
-	if err != nil {
-		return err
-	}
-	for i := range jobs {
-		part := slices.IndexFunc(jobs[i].Parts, func(x inbox.JobPart) bool { return x.Plugin == p.name })
-		if part < 0 || jobs[i].Parts[part].Done || p.job(jobs[i].ID) != nil {
-			continue
-		}
-		at := jobs[i].Parts[part].Position
-		seqs, err := p.d.opt.Store.SettledAbove(ctx, p.name, jobs[i].ID, at)
-		if err != nil {
-			return err
-		}
-		j := &job{Job: jobs[i], scanned: at, position: at, open: newWindow(), settled: map[int64]bool{}}
-		for _, seq := range seqs {
-			j.settled[seq] = true
-		}
-		p.jobs = append(p.jobs, j)
-	}
-	return nil
+// searching reports whether the replay may look at more of the log now.
+func (j *replay) searching() bool {
+	return j.scanned < j.Upto && j.window.size() < replayOpen && !j.held
 }
 
-// rereadJobs takes over new replays and drops those that were cancelled.
-func (p *pump) rereadJobs(ctx context.Context) error {
-	jobs, err := p.d.opt.Store.Jobs(ctx, p.name)
-	if err != nil {
-		return err
+// hold moves the replay to a dead event that is to be retried. While an earlier event is open, it holds the replay before the
+// event instead, and reports true. A retried event goes on as the run that it was. Nothing else tells a replay that begins
+// again that it has dealt with the event, so the retry must be one commit with the position that passes the event.
+func (j *replay) hold(seq int64) bool {
+	if j.held = j.window.size() > 0; !j.held {
+		j.scanned = seq
 	}
-	runs := func(id int64) bool {
-		return slices.ContainsFunc(jobs, func(j inbox.Job) bool { return j.ID == id })
-	}
-	for _, j := range p.jobs {
-		if !j.done && !runs(j.ID) {
-			j.done = true
-			p.drop(j)
-		}
-	}
-	p.jobs = slices.DeleteFunc(p.jobs, func(j *job) bool { return j.done })
-	return p.loadJobs(ctx)
-}
-
-// drop forgets the runs of a cancelled replay that are not under way. Those under way are recorded as any other.
-func (p *pump) drop(j *job) {
-	gone := func(it item) bool {
-		if it.job == j {
-			delete(p.known, runKey{it.event.Seq, it.run})
-		}
-		return it.job == j
-	}
-	for _, l := range p.lanes {
-		l.tail = slices.DeleteFunc(l.tail, gone)
-	}
-	var idle []*lane
-	p.due = slices.DeleteFunc(p.due, func(t timer) bool {
-		if t.run == nil || !gone(*t.run) {
-			return false
-		}
-		t.lane.waits--
-		idle = append(idle, t.lane)
-		return true
-	})
-	heap.Init(&p.due)
-	for _, l := range idle {
-		p.line(l) // it may be forgotten
-	}
+	return j.held
 }
 
 // allowed returns how many runs may be admitted now.
-func (j *job) allowed(now time.Time) int {
+func (j *replay) allowed(now time.Time) int {
 	if j.Rate <= 0 {
 		return readAhead
 	}
@@ -156,24 +104,12 @@ func (j *job) allowed(now time.Time) int {
 	return max(1, min(readAhead, int(j.share()/10)))
 }
 
-// share is the rate that falls to one plugin, in runs per second.
-func (j *job) share() float64 { return j.Rate / float64(max(len(j.Plugins), 1)) }
+// share returns the part of the rate that falls to one plugin, in runs per second.
+func (j *replay) share() float64 { return j.Rate / float64(max(len(j.Plugins), 1)) }
 
-// pace remembers when the next run may be admitted after n were.
-func (j *job) pace(now time.Time, n int) {
+// pace sets when the next run may be admitted after n were.
+func (j *replay) pace(now time.Time, n int) {
 	if j.Rate > 0 && n > 0 {
 		j.notBefore = now.Add(time.Duration(float64(n) / j.share() * float64(time.Second)))
-	}
-}
-
-// closeJob stores how far the replay is when no run will do so, and that it has ended when it has.
-func (p *pump) closeJob(j *job) {
-	step := &inbox.JobStep{Job: j.ID, Plugin: p.name}
-	moved := j.move(step)
-	if j.scanned >= j.Upto && j.open.size() == 0 && j.retrying == 0 && !p.stale {
-		step.Done, j.done = true, true
-	}
-	if moved || step.Done {
-		p.settle(&inbox.Settlement{Job: step})
 	}
 }

@@ -1,68 +1,119 @@
 package dispatch
 
 import (
-	"context"
 	"slices"
 	"time"
 
 	"inbox/inbox"
 )
 
-// feedJobs admits the next runs of every replay to their lanes.
-func (p *pump) feedJobs(now time.Time) {
-	if p.inFlight.Load() == 0 {
-		clear(p.revived) // the store knows
-	}
-	if p.unread && !p.horizon.After(now) {
-		return // runs that were admitted before wait in the store
-	}
-	for _, j := range p.jobs {
-		if err := p.feedJob(j, now); err != nil {
-			p.reset(err)
-			return
-		}
-	}
-	p.jobs = slices.DeleteFunc(p.jobs, func(j *job) bool { return j.done })
+// replays searches the log for the events of running replays and admits them to their lanes.
+type replays struct {
+	link    *link
+	release *release
+	cursor  *cursor
+	lanes   *lanes
+	runs    *runs
+	retried map[runKey]int // last attempts of dead runs that settlements in flight retry
+	anyDead bool           // the store may hold unresolved dead letters of the plugin
 }
 
-func (p *pump) feedJob(j *job, now time.Time) error {
-	j.stands = j.stands && j.open.size() > 0
+// load takes over the replays that run and are not in memory.
+func (rs *replays) load() error {
+	stored, err := rs.link.store.Jobs(rs.link.stop, rs.link.plugin)
+	if err != nil {
+		return err
+	}
+	return rs.adopt(stored)
+}
+
+func (rs *replays) adopt(stored []inbox.Job) error {
+	for i := range stored {
+		part := slices.IndexFunc(stored[i].Parts, func(x inbox.JobPart) bool { return x.Plugin == rs.link.plugin })
+		if part < 0 || stored[i].Parts[part].Done || rs.runs.replay(stored[i].ID) != nil {
+			continue
+		}
+		at := stored[i].Parts[part].Position
+		seqs, err := rs.link.store.SettledAbove(rs.link.stop, rs.link.plugin, stored[i].ID, at)
+		if err != nil {
+			return err
+		}
+		rs.runs.replays = append(rs.runs.replays, newReplay(&stored[i], at, seqs))
+	}
+	return nil
+}
+
+// reread takes over new replays and drops those that were cancelled.
+func (rs *replays) reread() error {
+	stored, err := rs.link.store.Jobs(rs.link.stop, rs.link.plugin)
+	if err != nil {
+		return err
+	}
+	for _, j := range rs.runs.replays {
+		runs := slices.ContainsFunc(stored, func(s inbox.Job) bool { return s.ID == j.ID })
+		if !j.done && !runs {
+			j.done = true
+			rs.runs.drop(j)
+		}
+	}
+	rs.forgetDone()
+	return rs.load()
+}
+
+func (rs *replays) forgetDone() {
+	rs.runs.replays = slices.DeleteFunc(rs.runs.replays, func(j *replay) bool { return j.done })
+}
+
+// admit admits the next runs of every replay to their lanes.
+func (rs *replays) admit(now time.Time) error {
+	if rs.link.quiet() {
+		clear(rs.retried) // the store knows
+	}
+	if rs.runs.overdue(now) {
+		return nil // runs that were admitted before wait in the store
+	}
+	for _, j := range rs.runs.replays {
+		if err := rs.admitFor(j, now); err != nil {
+			return err
+		}
+	}
+	rs.forgetDone()
+	return nil
+}
+
+func (rs *replays) admitFor(j *replay, now time.Time) error {
+	j.held = j.held && j.window.size() > 0
 	for turns := 0; j.searching(); turns++ {
 		limit := j.allowed(now)
 		if limit == 0 {
 			break
 		}
-		if turns == jobTurns { // live events and other replays have a right to the pump too
-			p.again()
+		if turns == replayTurns { // live events and other replays need the loop too
+			rs.link.again()
 			break
 		}
-		n, err := p.search(j, limit)
+		n, err := rs.search(j, limit)
 		if err != nil {
 			return err
 		}
 		j.pace(now, n)
 	}
-	p.closeJob(j)
+	rs.finish(j)
 	return nil
 }
 
-// searching reports whether the replay may look at more of the log now.
-func (j *job) searching() bool {
-	return j.scanned < j.Upto && j.open.size() < jobOpen && !j.stands
-}
-
-// search looks for the next events of a replay, admits them, and returns how many.
-func (p *pump) search(j *job, limit int) (int, error) {
+// search finds the next events of a replay, admits them, and returns their number.
+func (rs *replays) search(j *replay, limit int) (int, error) {
 	before := j.scanned
-	events, upto, err := p.d.opt.Store.Match(p.d.stop, &j.Job, p.name, before, limit)
+	events, upto, err := rs.link.store.Match(rs.link.stop, &j.Job, rs.link.plugin, before, limit)
 	if err != nil {
 		return 0, err
 	}
 	for i := range events {
-		if err := p.admit(p.d.stop, j, &events[i]); err != nil {
+		if err := rs.admitEvent(j, &events[i]); err != nil {
 			return 0, err
 		}
-		if j.stands {
+		if j.held {
 			j.scanned = events[i].Seq - 1
 			return i, nil
 		}
@@ -74,132 +125,135 @@ func (p *pump) search(j *job, limit int) (int, error) {
 	return len(events), nil
 }
 
-// admit decides what becomes of the next event of a replay: it is left out, or goes on where it died, or waits, or
-// joins its lane's tail.
-func (p *pump) admit(ctx context.Context, j *job, e *inbox.Event) error {
-	if j.settled[e.Seq] || p.known[runKey{e.Seq, j.ID}] {
+// admitEvent decides about the next event of a replay. The event is filtered, is retried where it died, waits, or joins its
+// lane's tail.
+func (rs *replays) admitEvent(j *replay, e *inbox.Event) error {
+	if j.settled[e.Seq] || rs.runs.known[runKey{e.Seq, j.ID}] {
 		return nil
 	}
-	wanted, id, err := p.sort(ctx, e)
+	wanted, id, err := rs.release.route(e)
+	switch {
+	case err != nil:
+		return err
+	case !wanted:
+		j.skip(e.Seq, inbox.JobCount{Filtered: 1})
+		return nil
+	}
+	l, err := rs.lanes.find(id)
 	if err != nil {
 		return err
 	}
-	if !wanted {
-		j.uncounted = append(j.uncounted, tally{e.Seq, inbox.JobCount{Filtered: 1}})
+	defer rs.lanes.enqueue(l)
+	if l.state == parked && l.row.Next == e.Seq {
+		if !j.hold(e.Seq) {
+			rs.retryHead(j, l)
+		}
 		return nil
 	}
-	l, err := p.lane(ctx, id)
-	if err != nil {
+	switch pending, err := rs.pending(l, e.Seq); {
+	case err != nil:
 		return err
-	}
-	defer p.line(l)
-	if l.state() == inbox.LaneParked && l.row.Next == e.Seq {
-		if !j.stand(e.Seq) {
-			p.revive(j, l)
-		}
+	case pending:
+		j.skip(e.Seq, inbox.JobCount{Pending: 1})
 		return nil
 	}
-	goesOn := false
-	if p.unread { // it may be among the runs that only the store holds
-		if goesOn, err = p.d.opt.Store.GoesOn(ctx, p.name, e.Seq); err != nil {
-			return err
-		}
-	}
-	if goesOn || p.pending(l, e.Seq) {
-		j.uncounted = append(j.uncounted, tally{e.Seq, inbox.JobCount{Pending: 1}})
-		return nil
-	}
-	return p.runAgain(ctx, j, l, e)
+	return rs.run(j, l, e)
 }
 
-// runAgain lets the event go on where it died, or has it run at its lane's tail.
-func (p *pump) runAgain(ctx context.Context, j *job, l *lane, e *inbox.Event) error {
-	switch letter, err := p.letter(ctx, e.Seq); {
+// pending reports whether an event's first run, or its retried one, is still to come or under way.
+func (rs *replays) pending(l *lane, seq int64) (bool, error) {
+	if rs.runs.unloaded { // it may be among the runs that only the store holds
+		if goesOn, err := rs.link.store.GoesOn(rs.link.stop, rs.link.plugin, seq); goesOn || err != nil {
+			return goesOn, err
+		}
+	}
+	return seq > rs.cursor.scanned || rs.runs.known[runKey{seq, 0}] || (l.row != nil && l.row.Next <= seq) ||
+		rs.cursor.window.holds(seq), nil
+}
+
+// run retries the event where it died, or runs it at its lane's tail.
+func (rs *replays) run(j *replay, l *lane, e *inbox.Event) error {
+	switch letter, err := rs.deadLetter(e.Seq); {
 	case err != nil:
 		return err
 	case letter == nil:
-		p.join(j, l, e)
-	case !j.stand(e.Seq):
-		p.reviveRun(j, l, e, letter)
+		rs.join(j, l, e)
+	case !j.hold(e.Seq):
+		rs.retryRun(j, l, e, letter)
 	}
 	return nil
 }
 
-// letter returns the dead letter of an event that no settlement on its way has resolved; nil: it has none.
-func (p *pump) letter(ctx context.Context, seq int64) (*inbox.DeadLetter, error) {
-	if !p.anyDead {
+// deadLetter returns the dead letter of an event that no settlement in flight has resolved; nil: it has no such dead letter.
+func (rs *replays) deadLetter(seq int64) (*inbox.DeadLetter, error) {
+	if !rs.anyDead {
 		return nil, nil
 	}
-	letter, err := p.d.opt.Store.Dead(ctx, p.name, seq)
+	letter, err := rs.link.store.Dead(rs.link.stop, rs.link.plugin, seq)
 	switch {
 	case inbox.KindOf(err) == inbox.NotFound:
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case p.revived[runKey{seq, letter.Run}] >= letter.Attempt:
+	case rs.retried[runKey{seq, letter.Run}] >= letter.Attempt:
 		return nil, nil
 	}
 	return letter, nil
 }
 
-// join has the replay run the event at its lane's tail, or behind the lane if that is parked.
-func (p *pump) join(j *job, l *lane, e *inbox.Event) {
-	it := item{event: e, run: j.ID, job: j, jobID: j.ID}
-	j.open.open(e.Seq)
-	if l.state() == inbox.LaneParked {
-		p.park(l, &it)
+// join runs the event at its lane's tail. If the lane is parked, the run waits behind it.
+func (rs *replays) join(j *replay, l *lane, e *inbox.Event) {
+	it := item{event: e, run: j.ID, replay: j, replayID: j.ID}
+	j.window.open(e.Seq)
+	if l.state == parked {
+		rs.runs.park(l, &it)
 		return
 	}
-	p.known[runKey{e.Seq, j.ID}] = true
+	rs.runs.known[it.key()] = true
 	l.join(&it)
 }
 
-// stand moves the replay to a dead event that is to go on; or it has the replay stand before it, and says so, while
-// something before it is open. What was dead goes on as the run that it was, and leaves nothing behind by which a replay that begins again
-// could know that it has dealt with it: so that must be one commit with the position that passes the event.
-func (j *job) stand(seq int64) bool {
-	if j.stands = j.open.size() > 0; !j.stands {
-		j.scanned = seq
-	}
-	return j.stands
-}
-
-// pending reports whether an event's first run, or its revived one, is still to come or under way.
-func (p *pump) pending(l *lane, seq int64) bool {
-	if seq > p.scanned || p.known[runKey{seq, 0}] || (l.row != nil && l.row.Next <= seq) {
-		return true
-	}
-	_, open := slices.BinarySearch(p.open.seqs, seq)
-	return open && !p.open.done[seq]
-}
-
-// revive lets a parked lane go on with its dead event.
-func (p *pump) revive(j *job, l *lane) {
-	step := &inbox.JobStep{Job: j.ID, Plugin: p.name, Add: inbox.JobCount{Revived: 1}}
-	j.move(step)
+// retryHead lets a parked lane go on with its dead event.
+func (rs *replays) retryHead(j *replay, l *lane) {
 	row := *l.row
 	row.State, row.Tries = inbox.LaneReady, 0
-	p.setRow(l, row)
-	p.settle(&inbox.Settlement{
-		Lane: &row,
-		Dead: &inbox.DeadLetter{Plugin: p.name, Seq: row.Next, Lane: l.id, Resolution: inbox.Retried, ResolvedAt: p.now()},
-		Job:  step,
-	})
+	rs.lanes.setRow(l, row)
+	s := rs.retry(j, l, row.Next, 0)
+	s.Lane = &row
+	rs.link.submit(s)
 }
 
-// reviveRun lets a dead run go on whose lane has gone on without it.
-func (p *pump) reviveRun(j *job, l *lane, e *inbox.Event, letter *inbox.DeadLetter) {
-	step := &inbox.JobStep{Job: j.ID, Plugin: p.name, Add: inbox.JobCount{Revived: 1}}
-	j.move(step)
-	now := p.now()
+// retryRun lets a dead run go on whose lane has gone on without it.
+func (rs *replays) retryRun(j *replay, l *lane, e *inbox.Event, letter *inbox.DeadLetter) {
 	it := item{event: e, run: letter.Run, stored: true, attempt: letter.Attempt}
-	p.known[runKey{e.Seq, it.run}], p.revived[runKey{e.Seq, it.run}] = true, letter.Attempt
-	p.wait(l, &it, now)
-	p.settle(&inbox.Settlement{
-		Run: &inbox.Run{Plugin: p.name, Seq: e.Seq, Run: it.run, Lane: l.id, DueAt: now, Attempt: it.attempt},
+	rs.runs.known[it.key()], rs.retried[it.key()] = true, letter.Attempt
+	s := rs.retry(j, l, e.Seq, it.run)
+	s.Run = rs.runs.row(l, &it)
+	s.Run.DueAt = s.Dead.ResolvedAt
+	rs.runs.wait(l, &it, s.Run.DueAt)
+	rs.link.submit(s)
+}
+
+// retry returns a settlement that resolves a dead letter and moves the replay over its event.
+func (rs *replays) retry(j *replay, l *lane, seq, run int64) *inbox.Settlement {
+	step := &inbox.JobStep{Job: j.ID, Plugin: rs.link.plugin, Add: inbox.JobCount{Revived: 1}}
+	j.move(step)
+	return &inbox.Settlement{
 		Dead: &inbox.DeadLetter{
-			Plugin: p.name, Seq: e.Seq, Run: it.run, Lane: l.id, Resolution: inbox.Retried, ResolvedAt: now,
+			Plugin: rs.link.plugin, Seq: seq, Run: run, Lane: l.id, Resolution: inbox.Retried, ResolvedAt: rs.link.now(),
 		},
 		Job: step,
-	})
+	}
+}
+
+// finish stores the replay's position when no run will do so, and that it has ended when it has.
+func (rs *replays) finish(j *replay) {
+	step := &inbox.JobStep{Job: j.ID, Plugin: rs.link.plugin}
+	moved := j.move(step)
+	if j.scanned >= j.Upto && j.window.size() == 0 && j.retrying == 0 && !rs.link.stale {
+		step.Done, j.done = true, true
+	}
+	if moved || step.Done {
+		rs.link.submit(&inbox.Settlement{Job: step})
+	}
 }

@@ -5,63 +5,57 @@ import (
 	"sync"
 )
 
-// ask has fn called by the pump's goroutine. It reports false when the pump does not take it before ctx is done.
-func (p *pump) ask(ctx context.Context, fn func()) bool {
-	select {
-	case p.asks <- fn:
-		return true
-	case <-ctx.Done():
-	case <-p.gone:
-	}
-	return false
-}
+// requests holds what other goroutines want of a loop. A change of the release and a look at the store are left here, so that
+// nobody waits for a loop that waits for the disk; a newer one replaces an older one. Questions wait for an answer.
+type requests struct {
+	asks  chan func()     // functions for the loop's goroutine
+	gone  chan struct{}   // closed when the loop has ended
+	quiet []chan struct{} // the loop closes them when nothing runs
 
-// wishes are what others want of a pump. They are left for it, so that nobody waits for one that waits for the disk; of two
-// of a kind the newer counts.
-type wishes struct {
 	mu   sync.Mutex
 	swap bool
 	live *Live // for swap
 	look bool  // at the store again
 }
 
-// wish leaves a wish.
-func (p *pump) wish(add func(w *wishes)) {
-	p.wishes.mu.Lock()
-	add(&p.wishes)
-	p.wishes.mu.Unlock()
-	p.again()
+// ask has the loop's goroutine call fn. It reports false when the loop does not take fn before ctx is done.
+func (q *requests) ask(ctx context.Context, fn func()) bool {
+	select {
+	case q.asks <- fn:
+		return true
+	case <-ctx.Done():
+	case <-q.gone:
+	}
+	return false
 }
 
-// heed does what was wished for, and reports whether anything was.
-func (p *pump) heed() bool {
-	w := &p.wishes
-	w.mu.Lock()
-	swap, live, look := w.swap, w.live, w.look
-	w.swap, w.live, w.look = false, nil, false
-	w.mu.Unlock()
-	if swap {
-		p.swap(live)
-	}
-	p.stale = p.stale || look
-	return swap || look
+// setLive asks for another live release.
+func (q *requests) setLive(live *Live) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.swap, q.live = true, live
 }
 
-// halt makes the plugin paused: nothing begins from now on. What the store says is read again, in case somebody resumed the
-// plugin meanwhile. quiet is closed when nothing runs any more.
-func (p *pump) halt(quiet chan struct{}) {
-	p.paused, p.stale = true, true
-	p.withdraw()
-	p.quiet = append(p.quiet, quiet)
+// lookAgain asks for a look at the store.
+func (q *requests) lookAgain() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.look = true
 }
 
-// hush tells whoever waits for it that nothing runs.
-func (p *pump) hush() {
-	if p.running > 0 {
-		return
+// take returns what was asked for since it was last called.
+func (q *requests) take() (swap bool, live *Live, look bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	swap, live, look = q.swap, q.live, q.look
+	q.swap, q.live, q.look = false, nil, false
+	return swap, live, look
+}
+
+// tellQuiet tells those who wait for it that nothing runs.
+func (q *requests) tellQuiet() {
+	for _, c := range q.quiet {
+		close(c)
 	}
-	for _, q := range p.quiet {
-		close(q)
-	}
-	p.quiet = nil
+	q.quiet = nil
 }

@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"context"
 	"hash/maphash"
 	"time"
 
@@ -11,184 +10,140 @@ import (
 // Bounds of the lanes with a row that are in memory.
 const (
 	maxParked = 512 // parked ones
-	lanePage  = 128 // ready ones that are taken up at a time: twice the highest concurrency
+	lanePage  = 128 // ready ones that are loaded at a time: twice the highest concurrency
 )
 
-// sleepers are the lanes of which nothing is in memory but a hash of their names: most parked ones, and, after many were
-// retried at once, ready ones whose turn has not come. What is to be known of one is looked up in the store, which holds its
-// row. Hashes may collide; the store then says that the lane does not lag.
-type sleepers struct {
+// unloadedLanes holds hashes of the names of lanes in state unloaded: most parked lanes, and, after many were retried at
+// once, ready lanes whose turn has not come. The store holds their rows. Hashes may collide; the store then answers that the
+// lane does not lag.
+type unloadedLanes struct {
 	seed   maphash.Seed
-	hashes map[uint64]int32 // how many lanes have the hash
+	hashes map[uint64]int32 // number of lanes with the hash
 	count  int
-	more   bool     // some of them may be ready
-	queue  []parked // parked lanes in memory, the one that was parked first in front
+	more   bool         // some of them may be ready
+	queue  []parkedLane // parked lanes in memory, in the order in which they were parked
 }
 
-// parked is a lane in memory that may be forgotten once the settlement with its row is durable.
-type parked struct {
+// parkedLane is a lane in memory that may be unloaded once the settlement with its row is durable.
+type parkedLane struct {
 	lane *lane
 	mark int64 // number of that settlement
 }
 
-func newSleepers() sleepers {
-	return sleepers{seed: maphash.MakeSeed(), hashes: map[uint64]int32{}}
+func newUnloadedLanes() unloadedLanes {
+	return unloadedLanes{seed: maphash.MakeSeed(), hashes: map[uint64]int32{}}
 }
 
-func (s *sleepers) hash(id inbox.LaneID) uint64 {
-	return maphash.Comparable(s.seed, id)
+func (u *unloadedLanes) hash(id inbox.LaneID) uint64 { return maphash.Comparable(u.seed, id) }
+
+func (u *unloadedLanes) add(id inbox.LaneID) {
+	u.hashes[u.hash(id)]++
+	u.count++
 }
 
-func (s *sleepers) add(id inbox.LaneID) {
-	s.hashes[s.hash(id)]++
-	s.count++
-}
-
-func (s *sleepers) remove(id inbox.LaneID) {
-	h := s.hash(id)
-	if s.hashes[h]--; s.hashes[h] <= 0 {
-		delete(s.hashes, h)
+func (u *unloadedLanes) remove(id inbox.LaneID) {
+	h := u.hash(id)
+	if u.hashes[h]--; u.hashes[h] <= 0 {
+		delete(u.hashes, h)
 	}
-	s.count--
+	u.count--
 }
 
 // may reports whether a lane may be one of them.
-func (s *sleepers) may(id inbox.LaneID) bool {
-	return s.count > 0 && s.hashes[s.hash(id)] > 0
+func (u *unloadedLanes) may(id inbox.LaneID) bool {
+	return u.count > 0 && u.hashes[u.hash(id)] > 0
 }
 
-// loadLanes learns which lanes lag. Those that retry are taken over; the others sleep, but for the first ready ones.
-func (p *pump) loadLanes(ctx context.Context, now time.Time) error {
-	p.asleep = newSleepers()
-	err := p.d.opt.Store.EachLane(ctx, p.name, func(id inbox.LaneID, state inbox.LaneState) {
+// loadAll reads which lanes lag. It loads those in retry and the first ready ones; the others stay unloaded.
+func (ls *lanes) loadAll(now time.Time) error {
+	ls.unloaded = newUnloadedLanes()
+	err := ls.link.store.EachLane(ls.link.stop, ls.link.plugin, func(id inbox.LaneID, state inbox.LaneState) {
 		if state != inbox.LaneRetry {
-			p.asleep.add(id)
-			p.rows++
+			if ls.moved != nil {
+				ls.moved(absent, unloaded)
+			}
+			ls.unloaded.add(id)
+			ls.rows++
 		}
 	})
 	if err != nil {
 		return err
 	}
-	retrying, err := p.d.opt.Store.Lanes(ctx, p.name, inbox.LaneRetry, 0)
+	inRetry, err := ls.link.store.Lanes(ls.link.stop, ls.link.plugin, inbox.LaneRetry, 0)
 	if err != nil {
 		return err
 	}
-	for i := range retrying {
-		row := &retrying[i]
-		row.DueAt = p.manifest.Policy.Due(row.DueAt, now, row.Attempt)
-		l := p.awake(row.ID)
+	for i := range inRetry {
+		row := &inRetry[i]
+		row.DueAt = ls.release.manifest.Policy.Due(row.DueAt, now, row.Attempt)
+		l := ls.get(row.ID)
 		l.hadWait = row.Waits
-		p.setRow(l, *row)
+		ls.setRow(l, *row)
 	}
-	return p.takeUp(ctx)
+	return ls.loadReady()
 }
 
-// takeUp lets lanes go on that are ready in the store: those that an operator released, and those whose turn had not come.
-// Nothing may be on its way to the store.
-func (p *pump) takeUp(ctx context.Context) error {
-	limit := p.rows - p.asleep.count + lanePage
-	rows, err := p.d.opt.Store.Lanes(ctx, p.name, inbox.LaneReady, limit)
+// loadReady lets lanes go on that are ready in the store: those that an operator released, and those whose turn had not come.
+// No settlement may be in flight.
+func (ls *lanes) loadReady() error {
+	limit := ls.rows - ls.unloaded.count + lanePage
+	rows, err := ls.link.store.Lanes(ls.link.stop, ls.link.plugin, inbox.LaneReady, limit)
 	if err != nil {
 		return err
 	}
-	p.asleep.more = len(rows) == limit
+	ls.unloaded.more = len(rows) == limit
 	for i := range rows {
-		l := p.lanes[rows[i].ID]
+		l := ls.byID[rows[i].ID]
 		switch {
-		case l == nil && p.asleep.may(rows[i].ID):
-			l = p.rouse(&rows[i])
-		case l != nil && l.state() == inbox.LaneParked:
-			p.setRow(l, rows[i])
+		case l == nil && ls.unloaded.may(rows[i].ID):
+			l = ls.load(&rows[i])
+		case l != nil && l.state == parked:
+			ls.setRow(l, rows[i])
 		default:
 			continue // it goes on already
 		}
-		p.line(l)
+		ls.enqueue(l)
 	}
 	return nil
 }
 
-// wantMore has the pump look at the store again when there is room for lanes or runs that only the store holds.
-func (p *pump) wantMore(now time.Time) {
-	lanes := p.asleep.more && len(p.lined[0]) < lanePage/2
-	runs := p.unread && !p.horizon.After(now) && len(p.known) <= runPage/2
-	p.stale = p.stale || lanes || runs
+// wantsMore reports whether the ready queue has room for ready lanes that only the store holds.
+func (ls *lanes) wantsMore() bool {
+	return ls.unloaded.more && len(ls.ready.first) < lanePage/2
 }
 
-// awake returns the lane of that name, which does not sleep, made if need be.
-func (p *pump) awake(id inbox.LaneID) *lane {
-	l := p.lanes[id]
-	if l == nil {
-		l = &lane{id: id}
-		p.lanes[id] = l
-	}
-	return l
-}
-
-// lane returns the lane of that name, made or roused if need be.
-func (p *pump) lane(ctx context.Context, id inbox.LaneID) (*lane, error) {
-	if p.lanes[id] != nil || !p.asleep.may(id) {
-		return p.awake(id), nil
-	}
-	row, err := p.d.opt.Store.Lane(ctx, p.name, id)
-	switch {
-	case err != nil:
-		return nil, err
-	case row == nil:
-		return p.awake(id), nil
-	}
-	l := p.rouse(row)
-	p.line(l) // an operator may have released it just now
-	return l, nil
-}
-
-// lags reports whether a lane has a row. A parked one that is asked for is held in memory for a while: the next event may be
-// its own too.
-func (p *pump) lags(ctx context.Context, id inbox.LaneID) (bool, error) {
-	if l := p.lanes[id]; l != nil {
-		return l.row != nil, nil
-	}
-	if !p.asleep.may(id) {
-		return false, nil
-	}
-	row, err := p.d.opt.Store.Lane(ctx, p.name, id)
-	if err != nil || row == nil {
-		return false, err
-	}
-	if row.State == inbox.LaneParked {
-		p.rouse(row)
-	}
-	return true, nil
-}
-
-// rouse takes a sleeping lane into memory, by its row in the store.
-func (p *pump) rouse(row *inbox.Lane) *lane {
-	p.asleep.remove(row.ID)
-	l := p.awake(row.ID)
+// load takes an unloaded lane into memory, by its row in the store.
+func (ls *lanes) load(row *inbox.Lane) *lane {
+	ls.unloaded.remove(row.ID)
+	l := ls.add(row.ID, unloaded)
 	l.row, l.hadWait = row, row.Waits
-	if row.State == inbox.LaneParked {
-		p.doze(l, p.handed)
+	if row.State != inbox.LaneParked {
+		l.move(idle)
+		return l
 	}
+	l.move(parked)
+	ls.mayUnload(l, ls.link.submitted)
 	return l
 }
 
-// doze notes that a lane is parked by the settlement of that number, and forgets those that were parked first, if there are
-// many. What has not reached the store yet, or has something else to run, stays.
-func (p *pump) doze(l *lane, mark int64) {
-	if l.dozing || l.state() != inbox.LaneParked {
+// mayUnload notes that the settlement of that number parks a lane. It unloads the lanes that were parked first if there are
+// too many. A lane stays while its row is not durable, or while it has another run in memory.
+func (ls *lanes) mayUnload(l *lane, mark int64) {
+	if l.listed || l.state != parked {
 		return
 	}
-	l.dozing = true
-	s := &p.asleep
-	s.queue = append(s.queue, parked{l, mark})
-	for len(s.queue) > maxParked && p.stored.Load() >= s.queue[0].mark {
-		old := s.queue[0].lane
-		s.queue[0] = parked{}
-		s.queue = s.queue[1:]
-		old.dozing = false
-		idle := old != l && old.busy == nil && old.waits == 0 && len(old.queue)+len(old.tail) == 0
-		if idle && old.state() == inbox.LaneParked && p.lanes[old.id] == old {
-			delete(p.lanes, old.id)
-			s.add(old.id)
+	l.listed = true
+	u := &ls.unloaded
+	u.queue = append(u.queue, parkedLane{l, mark})
+	for len(u.queue) > ls.bound && ls.link.durable(u.queue[0].mark) {
+		old := u.queue[0].lane
+		u.queue[0] = parkedLane{}
+		u.queue = u.queue[1:]
+		old.listed = false
+		if old != l && old.state == parked && old.unused() && ls.byID[old.id] == old {
+			old.move(unloaded)
+			delete(ls.byID, old.id)
+			u.add(old.id)
 		}
 	}
 }

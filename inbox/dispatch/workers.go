@@ -1,163 +1,169 @@
 package dispatch
 
 import (
-	"context"
 	"sync"
 	"time"
 
 	"inbox/inbox"
 )
 
-// crew makes the attempts of one release, as many at a time as it may. It is handed a few more than that, each of another
-// lane, so that whoever ends one attempt begins the next without asking the pump; what has not begun can be taken back.
-type crew struct {
-	store Store
-	stop  context.Context
-	busy  func() bool
-	now   func() time.Time
-	live  *Live
-	calls chan call
-	to    chan<- result
-
-	mu      sync.Mutex
-	recalls int64 // counts the times when what has not begun was taken back; the pump's to change
-}
-
-// begin returns when an attempt begins, and false when it was taken back before: then it must not. Both are decided in one
-// step: what the pump takes back does not begin afterwards.
-func (c *crew) begin(recalls int64) (time.Time, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now(), c.recalls == recalls
-}
-
-// recall takes back all that was handed to the crew and has not begun.
-func (c *crew) recall() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.recalls++
-}
-
-// giveWay is how long an attempt waits, at most, for events that are coming in: they cannot be had again, and a plugin
-// can make up for a millisecond later.
-const giveWay = time.Millisecond
-
-// Bounds of how long one lane may keep what makes its attempts to itself, while others wait for it.
+// Bounds of how long one lane may keep a worker to itself while other lanes wait.
 const (
 	runLength = 64
 	runTime   = 5 * time.Millisecond
 )
 
-// call is an attempt to make, and the lane's events behind it: as long as each ends well, the next may be tried at once.
+// giveWay is how long an attempt waits, at most, for events that are coming in: they cannot be had again, and a plugin
+// can make up for a millisecond later.
+const giveWay = time.Millisecond
+
+// call is an attempt to make, and the lane's events behind it. While each attempt succeeds, the worker makes the next one
+// at once. Workers carry the lane and never look into it: it belongs to the loop.
 type call struct {
 	lane     *lane
-	item     *item
+	event    *inbox.Event
 	delivery inbox.Delivery
 	behind   []*inbox.Event
-	recalls  int64 // of the crew, when it was handed over
+	recalls  int64 // of the pool, when the call was passed to it
 }
 
 // result is an attempt that ended.
 type result struct {
 	lane    *lane
-	next    int64 // the lane's next event, which is being tried already; 0: none is
+	next    int64 // seq of the lane's next event, whose attempt is under way already; 0: there is no such attempt
 	started time.Time
 	outcome inbox.Outcome
 	err     error // the payload could not be read for now: not an attempt
 }
 
-// hire lets live make the attempts from now on; nil: nobody. What was handed to the crew before and has not begun is
-// taken back; what has begun is ended by that crew.
-func (p *pump) hire(live *Live) {
-	if p.crew != nil {
-		p.withdraw()
-		close(p.crew.calls)
+// workers is the loop's side of the worker pools: the pool of the live release, and the attempts under way in any pool.
+type workers struct {
+	link    *link
+	results chan result
+	running int   // attempts passed to a pool that have not ended
+	pool    *pool // of the live release; nil without one
+}
+
+func newWorkers(k *link) *workers { return &workers{link: k, results: make(chan result, 64)} }
+
+// start lets live make the attempts from now on; nil: nobody. The pool of before ends the attempts that it has begun. All its
+// other calls must have been recalled.
+func (w *workers) start(live *Live) {
+	if w.pool != nil {
+		close(w.pool.calls)
 	}
-	p.live, p.crew = live, nil
-	if live == nil {
+	if w.pool = nil; live == nil {
 		return
 	}
-	p.crew = &crew{
-		store: p.d.opt.Store, stop: p.d.stop, busy: p.d.opt.Busy, now: p.now, live: live, calls: make(chan call, live.Manifest.Concurrency), to: p.results,
-	}
+	w.pool = &pool{link: w.link, live: live, calls: make(chan call, live.Manifest.Concurrency), to: w.results}
 	for range live.Manifest.Concurrency {
-		go p.crew.work()
+		go w.pool.work()
 	}
 }
 
-// spare reports whether the crew may be handed one more.
-func (p *pump) spare() bool { return p.running < 2*p.live.Manifest.Concurrency }
+// free reports whether the pool may be passed one more call. A few more than it has workers may wait, each of another lane, so
+// that a worker that ends one attempt starts the next without asking the loop.
+func (w *workers) free() bool { return w.running < 2*w.pool.live.Manifest.Concurrency }
 
-// withdraw takes back what was handed to the crew and has not begun.
-func (p *pump) withdraw() {
-	for p.crew != nil {
+// pass passes a call to the pool. The pool has room: the loop asked free, or nothing runs.
+func (w *workers) pass(c call) {
+	c.recalls = w.pool.recalls
+	w.running++
+	w.pool.calls <- c
+}
+
+// recall takes back the calls that have not begun, and returns their lanes. A worker that has received a call and has not
+// begun answers it as interrupted.
+func (w *workers) recall() (lanes []*lane) {
+	for w.pool != nil {
 		select {
-		case c := <-p.crew.calls:
-			p.running--
-			c.lane.putBack(c.item)
-			p.line(c.lane)
+		case c := <-w.pool.calls:
+			w.running--
+			lanes = append(lanes, c.lane)
 		default:
-			p.crew.recall()
-			return
+			w.pool.recall()
+			return lanes
 		}
 	}
+	return nil
 }
 
-// hand hands a lane's head to the crew, with what stands behind it.
-func (p *pump) hand(l *lane) {
-	it := l.take()
-	c := call{lane: l, item: it, recalls: p.crew.recalls, delivery: inbox.Delivery{
-		Plugin: p.name, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Tries: it.tries, Lane: l.id,
-	}}
-	if it.first() && !p.health.OnHold {
-		for i := range l.queue[:min(len(l.queue), runLength-1)] {
-			if l.queue[i].sorted != p.manifest {
-				break // queued for another release: it is asked first whether this one wants it
-			}
-			c.behind = append(c.behind, l.queue[i].event)
-		}
-	}
-	p.running++
-	p.crew.calls <- c // it has room: spare was asked, or nothing runs
-}
-
-// goesOn takes the head of a lane that the crew is trying already.
-func (p *pump) goesOn(l *lane, seq int64) {
-	if h := l.head(); h == nil || !l.first() || h.event.Seq != seq {
-		p.reset(errAstray)
-		return
-	}
-	l.take()
-}
-
-func (c *crew) work() {
-	for call := range c.calls {
-		c.lead(call)
+// ended counts a result that the loop has received.
+func (w *workers) ended(r result) {
+	if r.next == 0 {
+		w.running--
 	}
 }
 
-// lead makes attempts in a lane, one after the other, until one does not end well, or something else is to be done. What was
-// taken back before it began is answered as interrupted.
-func (c *crew) lead(call call) {
+// wait waits for all attempts under way and drops their results.
+func (w *workers) wait() {
+	for w.running > 0 {
+		w.ended(<-w.results)
+	}
+}
+
+// waiting returns the number of calls that no worker has received.
+func (w *workers) waiting() int {
+	if w.pool == nil {
+		return 0
+	}
+	return len(w.pool.calls)
+}
+
+// pool makes the attempts of one release, on as many goroutines as the release may use.
+type pool struct {
+	link  *link
+	live  *Live
+	calls chan call
+	to    chan<- result
+
+	mu      sync.Mutex
+	recalls int64 // number of recalls; the loop changes it
+}
+
+// begin returns when an attempt begins, and false when it was recalled before: then it must not begin. One lock covers both, so
+// that a recalled attempt does not begin afterwards.
+func (p *pool) begin(recalls int64) (time.Time, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.link.now(), p.recalls == recalls
+}
+
+// recall makes all calls that have not begun invalid.
+func (p *pool) recall() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.recalls++
+}
+
+func (p *pool) work() {
+	for c := range p.calls {
+		p.run(c)
+	}
+}
+
+// run makes attempts in a lane, one after the other, until one does not succeed or its turn is over. A call that was recalled
+// before it began is answered as interrupted.
+func (p *pool) run(c call) {
 	began := time.Now()
-	event, d := call.item.event, call.delivery
+	event, d := c.event, c.delivery
 	for {
-		if c.busy() {
-			c.wait()
+		if p.link.opt.Busy() {
+			p.giveWay()
 		}
-		started, ok := c.begin(call.recalls)
+		started, ok := p.begin(c.recalls)
 		if !ok {
-			c.to <- result{lane: call.lane, outcome: inbox.Outcome{Interrupted: true}}
+			p.to <- result{lane: c.lane, outcome: inbox.Outcome{Interrupted: true}}
 			return
 		}
-		r := c.attempt(event, d, started)
-		r.lane = call.lane
+		r := p.attempt(event, d, started)
+		r.lane = c.lane
 		well := r.err == nil && !r.outcome.Interrupted && r.outcome.Result.Settled()
-		if well && len(call.behind) > 0 && time.Since(began) < runTime && c.stop.Err() == nil {
-			event, call.behind = call.behind[0], call.behind[1:]
+		if well && len(c.behind) > 0 && time.Since(began) < runTime && p.link.stop.Err() == nil {
+			event, c.behind = c.behind[0], c.behind[1:]
 			r.next = event.Seq
 		}
-		c.to <- r
+		p.to <- r
 		if r.next == 0 {
 			return
 		}
@@ -165,27 +171,27 @@ func (c *crew) lead(call call) {
 	}
 }
 
-func (c *crew) wait() {
+func (p *pool) giveWay() {
 	timer := time.NewTimer(giveWay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-c.stop.Done():
+	case <-p.link.stop.Done():
 	}
 }
 
 // attempt makes one attempt. A payload that is damaged or gone is an outcome; one that cannot be read for now is not.
-func (c *crew) attempt(e *inbox.Event, d inbox.Delivery, started time.Time) result {
+func (p *pool) attempt(e *inbox.Event, d inbox.Delivery, started time.Time) result {
 	r := result{started: started}
-	payload, err := c.store.Payload(c.stop, e.Seq)
-	switch kind := inbox.KindOf(err); {
+	payload, err := p.link.payload(e.Seq)
+	switch {
 	case err == nil:
-		r.outcome = c.live.Run(c.stop, e, payload, d, r.started)
-		r.outcome.Release = c.live.Release
-	case kind == inbox.Unavailable || c.stop.Err() != nil:
+		r.outcome = p.live.Run(p.link.stop, e, payload, d, r.started)
+		r.outcome.Release = p.live.Release
+	case p.link.unavailable(err):
 		r.err = err
 	default:
-		r.outcome = inbox.Outcome{Result: inbox.Unreadable, Release: c.live.Release, Reason: err.Error(), HostWords: len(err.Error())}
+		r.outcome = inbox.Outcome{Result: inbox.Unreadable, Release: p.live.Release, Reason: err.Error(), HostWords: len(err.Error())}
 	}
 	return r
 }

@@ -8,6 +8,9 @@ func (o *Options) WatchMoves(fn func(from, to string)) {
 // KeepParked changes how many parked lanes stay in memory.
 func (o *Options) KeepParked(n int) { o.parked = n }
 
+// States is the number of states.
+const States = states
+
 // Move is a legal move of a lane.
 type Move struct{ From, To, When string }
 

@@ -101,7 +101,7 @@ func (r *release) observe(seq int64, l inbox.LaneID, o inbox.Outcome, now time.T
 }
 
 // note adds to s what the outcome says of the release. Its first success proves it. A release that puts its plugin on hold
-// before any success is disabled if there is one before it. A changed health is stored and logged.
+// before any success is disabled if there is one before it.
 func (r *release) note(before inbox.Health, o *inbox.Outcome, s *inbox.Settlement) {
 	switch {
 	case o.Release != r.id || r.proven:
@@ -110,14 +110,18 @@ func (r *release) note(before inbox.Health, o *inbox.Outcome, s *inbox.Settlemen
 	case r.health.OnHold && !before.OnHold && r.live != nil && r.live.Yields:
 		s.Aside = &inbox.Aside{Release: r.id, Why: "it put the plugin on hold at once: " + r.health.Reason}
 	}
-	h := r.health
-	if !before.OnHold && !h.OnHold {
-		return // a streak is not stored: it starts again after a restart
+	if before.OnHold || r.health.OnHold { // a streak is not stored: it starts again after a restart
+		r.noteHealth(before, s)
 	}
+}
+
+// noteHealth adds the health to s, and logs the begin and the end of a hold.
+func (r *release) noteHealth(before inbox.Health, s *inbox.Settlement) {
+	h := r.health
 	s.Health = &h
 	switch {
 	case h.OnHold && !before.OnHold:
-		r.log.Error("plugin is on hold: it, or what it depends on, is sick; only probes run until one succeeds",
+		r.log.Error("plugin is on hold: it, or a service it needs, fails; only probes run until one succeeds",
 			"plugin", r.link.plugin, "result", h.Reason, "failures", len(h.Streak), "next_probe", h.ProbeAt)
 	case !h.OnHold:
 		r.log.Info("plugin is no longer on hold", "plugin", r.link.plugin, "probes", before.Probes)

@@ -43,7 +43,7 @@ func moves() []move {
 		{ready, running, "a worker is free"},
 		{ready, idle, "its head was filtered or cancelled, or a probe takes it out of the queue"},
 		{running, idle, "the attempt settled, was a replay's, was interrupted or was taken back"},
-		{running, retrying, "the attempt failed and counts as one of several"},
+		{running, retrying, "the attempt failed and will be made again"},
 		{running, parked, "the attempt was the last one and the policy parks"},
 		{retrying, idle, "the retry is due, a hold ended, or a probe starts it"},
 		{parked, idle, "an operator or a replay retries or discards the dead event"},

@@ -67,12 +67,22 @@ type Replays interface {
 	Match(ctx context.Context, job *inbox.Job, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
 }
 
-// Store is all that dispatch asks of the store.
-type Store interface {
+// Events is the log with its payloads.
+type Events interface {
 	Log
 	Payloads
-	Ledger
-	Lanes
+}
+
+// Reruns is where runs other than first ones come from.
+type Reruns interface {
 	Runs
 	Replays
+}
+
+// Store is all that dispatch asks of the store.
+type Store interface {
+	Events
+	Ledger
+	Lanes
+	Reruns
 }

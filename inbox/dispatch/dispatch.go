@@ -34,7 +34,9 @@ package dispatch
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,12 +47,12 @@ import (
 // Interrupted outcome. It is safe for concurrent use.
 type Runner func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome
 
-// Live is the release of a plugin that runs.
+// Live is the release of a plugin that makes its attempts.
 type Live struct {
 	Release  string
 	Manifest inbox.Manifest // with defaults
 	Run      Runner
-	Yields   bool // it is set aside when it puts the plugin on hold at once: the release before it is the better one
+	Yields   bool // it is disabled when it puts the plugin on hold before any success: the release before it is the better one
 }
 
 // Options configure a Dispatcher.
@@ -60,8 +62,8 @@ type Options struct {
 	Grace   time.Duration                      // how long running attempts may go on after Run's ctx is done; default 5 s
 	Low     func() bool                        // reports that the disk is nearly full: nothing new is started; nil: never
 	Busy    func() bool                        // reports that many events are coming in: they go first; nil: never
-	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was handed to the store; nil: nobody
-	Aside   func(plugin string)                // told that the live release was set aside, once that is stored; nil: nobody
+	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was submitted to the store; nil: nobody
+	Aside   func(plugin string)                // told that the live release was disabled, once that is stored; nil: nobody
 	Roll    func() float64                     // jitter; default math/rand
 	Paused  bool                               // start nothing until Resume
 	Now     func() time.Time                   // default time.Now
@@ -70,10 +72,10 @@ type Options struct {
 	moved  func(from, to state) // told of every move of a lane; nil outside tests
 }
 
-// Dispatcher leads all plugins. Make it with New, then call Run.
+// Dispatcher runs a loop for every plugin. Make it with New, then call Run. Its methods are safe for concurrent use.
 type Dispatcher struct {
 	opt    Options
-	starts chan struct{}   // some of fresh are to be started
+	starts chan struct{}   // there are loops to start
 	stop   context.Context // done when the grace is over
 	cut    context.CancelFunc
 	quit   chan struct{} // closed when Run's ctx is done
@@ -119,8 +121,9 @@ func New(o Options) *Dispatcher {
 	}
 }
 
-// Run leads until ctx is done, then starts nothing more, gives the running attempts the grace to end, interrupts the
-// rest, and returns when the last settlements are stored. An attempt that was interrupted does not count and is made again.
+// Run delivers events until ctx is done. Then it starts nothing more, waits for the running attempts up to the grace,
+// interrupts the rest, and returns when the last settlements are stored. An interrupted attempt does not count and is made
+// again.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	defer d.cut()
 	var loops sync.WaitGroup
@@ -140,9 +143,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 }
 
-// SetLive makes live the release of the plugin: its attempts from now on are made by it. nil takes the plugin out:
-// it starts nothing more and keeps its place. The plugin must be registered in the store. It returns at once, also when
-// the plugin's pump waits for the disk: the newest release counts once the pump goes on.
+// SetLive makes live the release that makes the plugin's attempts from now on. With nil the plugin starts nothing more and
+// keeps its place in the log. The plugin must be registered in the store. SetLive returns at once, also while the plugin's
+// loop waits for the disk. The loop then uses the newest release.
 func (d *Dispatcher) SetLive(plugin string, live *Live) {
 	d.mu.Lock()
 	p, ok := d.loops[plugin]
@@ -159,7 +162,7 @@ func (d *Dispatcher) SetLive(plugin string, live *Live) {
 	p.link.again()
 	select {
 	case d.starts <- struct{}{}:
-	default: // Run was told, and looks at all that are fresh
+	default: // Run was told, and starts all that are fresh
 	}
 }
 
@@ -171,8 +174,8 @@ func (d *Dispatcher) takeFresh() []*loop {
 	return fresh
 }
 
-// Wake makes the plugin's pump look at the store again, after an operator changed something there: paused or
-// resumed it, released a parked lane, made or cancelled a job. Empty wakes all. It returns at once.
+// Wake makes the plugin's loop read the store again, after an operator changed something there: paused or resumed the
+// plugin, retried or discarded a dead letter, made or cancelled a replay. An empty name wakes all loops. Wake returns at once.
 func (d *Dispatcher) Wake(plugin string) {
 	for _, p := range d.each() {
 		if plugin == "" || p.name == plugin {
@@ -182,13 +185,10 @@ func (d *Dispatcher) Wake(plugin string) {
 	}
 }
 
-// Pause makes the pause of a plugin that the store holds take effect: when it returns, no attempt begins until somebody
-// resumes the plugin. It waits until the attempts under way have ended, or ctx is done; then [Dispatcher.Status] says how
-// many go on.
+// Pause makes the loop obey a pause that the store holds. When it returns, no attempt begins until an operator resumes the
+// plugin. It waits until the attempts under way have ended or ctx is done; then [Dispatcher.Status] says how many still run.
 func (d *Dispatcher) Pause(ctx context.Context, plugin string) {
-	d.mu.Lock()
-	p := d.loops[plugin]
-	d.mu.Unlock()
+	p := d.loop(plugin)
 	if p == nil {
 		return
 	}
@@ -218,63 +218,44 @@ func (d *Dispatcher) Paused() bool {
 	return d.paused
 }
 
-// Status is what a pump can tell of itself.
+// Status describes a plugin's loop.
 type Status struct {
 	Running int    // attempts under way
 	Handed  int    // attempts that begin as soon as one of those ends
 	Open    int    // events in memory that are not settled
-	Note    string // why it does not run as one would expect; empty when all is well
+	Note    string // the reason why the plugin does not run as expected; empty when all is well
 }
 
-// Status returns the plugin's status, and false when it has no pump, is stopping, or does not answer before ctx is done.
+// Status returns the plugin's status. It returns false when the plugin has no loop, or when the loop is stopping or does not
+// answer before ctx is done.
 func (d *Dispatcher) Status(ctx context.Context, plugin string) (Status, bool) {
-	d.mu.Lock()
-	p := d.loops[plugin]
-	d.mu.Unlock()
+	p := d.loop(plugin)
 	if p == nil {
 		return Status{}, false
 	}
-	answer := make(chan Status, 1)
-	if !p.requests.ask(ctx, func() { answer <- p.status() }) {
-		return Status{}, false
-	}
-	select {
-	case s := <-answer:
-		return s, true
-	case <-ctx.Done():
-	case <-p.requests.gone:
-	}
-	return Status{}, false
+	return answer(ctx, &p.requests, p.status)
 }
 
-// Forget drops what is in memory of a plugin that has no release that runs, so that the store may forget it too. It is false
-// while an attempt or a settlement of the plugin is still under way.
+// Forget drops what is in memory of a plugin without a live release, so that the store may forget it too. It returns false
+// while an attempt or a settlement of the plugin is under way.
 func (d *Dispatcher) Forget(ctx context.Context, plugin string) bool {
-	d.mu.Lock()
-	p := d.loops[plugin]
-	d.mu.Unlock()
+	p := d.loop(plugin)
 	if p == nil {
 		return true
 	}
-	answer := make(chan bool, 1)
-	if !p.requests.ask(ctx, func() { answer <- p.forget() }) {
-		return false
-	}
-	select {
-	case ok := <-answer:
-		return ok
-	case <-ctx.Done():
-	case <-p.requests.gone:
-	}
-	return false
+	forgotten, _ := answer(ctx, &p.requests, p.forget)
+	return forgotten
+}
+
+// loop returns the loop of a plugin, nil if it has no loop.
+func (d *Dispatcher) loop(plugin string) *loop {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.loops[plugin]
 }
 
 func (d *Dispatcher) each() []*loop {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := make([]*loop, 0, len(d.loops))
-	for _, p := range d.loops {
-		all = append(all, p)
-	}
-	return all
+	return slices.Collect(maps.Values(d.loops))
 }

@@ -29,6 +29,23 @@ func (q *requests) ask(ctx context.Context, fn func()) bool {
 	return false
 }
 
+// answer has the loop's goroutine call fn and returns the result. It returns false when the loop is stopping or does not answer
+// before ctx is done.
+func answer[T any](ctx context.Context, q *requests, fn func() T) (T, bool) {
+	got := make(chan T, 1)
+	var none T
+	if !q.ask(ctx, func() { got <- fn() }) {
+		return none, false
+	}
+	select {
+	case v := <-got:
+		return v, true
+	case <-ctx.Done():
+	case <-q.gone:
+	}
+	return none, false
+}
+
 // setLive asks for another live release.
 func (q *requests) setLive(live *Live) {
 	q.mu.Lock()

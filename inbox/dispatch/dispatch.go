@@ -1,93 +1,58 @@
-// Package dispatch leads events to plugins: per plugin and lane one at a time and in order, other lanes in parallel.
+// Package dispatch delivers the events of the log to plugins: one at a time and in order per lane, in parallel over lanes.
+// It stands between the store, which keeps events and outcomes, and the host, which runs plugins. It promises that no event is
+// lost or overtaken in its lane. Retries, holds and their times it leaves to [inbox.Next] and [inbox.Hold].
 //
-// Every plugin has a pump, one goroutine that owns all that is in memory of the plugin's lanes. It reads the log
-// behind its cursor, queues each event in its lane, starts an attempt at the head of every lane that may run, asks
-// [inbox.Next] and [inbox.Hold] what the outcome means, and hands the answer to the store as one settlement. A lane
-// that cannot go on gets a row; the cursor then passes its events, and the lane's own events come from the
-// log's index when it goes on. So the memory of a pump is bounded however long its backlog is.
+// Every plugin has a loop, one goroutine that owns all parts below, so that they need no locks. The loop reads the log
+// behind its cursor, enqueues each event in its lane, starts an attempt at the head of every lane that may run, and takes
+// each outcome to one settlement (settle.go). A lane that cannot go on gets a row in the store. The cursor then passes its
+// events, and the lane reads them from the log's index when it goes on. So the memory of a loop is bounded however long its
+// backlog is.
 //
-// What is in memory can always be made anew from the store. That is what happens at start, and whenever a
-// settlement fails: the pump lets the running attempts end, forgets everything, and begins from what is stored. An
-// attempt whose record was lost that way is made again.
+// What is in memory can always be made again from the store (load.go). That happens at start, and whenever a settlement
+// fails: the loop waits for the running attempts, forgets everything, and loads what is stored. An attempt whose record was
+// lost that way is made again.
+//
+// The parts from high to low; a part calls those below it:
+//
+//	dispatch.go  the dispatcher: a loop per plugin, and the questions of other goroutines (requests.go)
+//	loop.go      the loop: when to load, read, start, settle, stop. settle.go: outcome to settlement
+//	load.go      memory: the parts below, made from the store
+//	start.go     starter: passes the heads of lanes to the workers; probes
+//	replays.go   replays: searches the log and admits events (replay.go: one replay)
+//	runs.go      runs other than first ones
+//	reader.go    reader: the log, read behind the cursor
+//	lanes.go     lanes: rows, states (lane.go, state.go), ready queue and timers (ready.go), unloaded lanes
+//	cursor.go    cursor, and the window of open events (window.go)
+//	workers.go   workers: pools of goroutines that make attempts
+//	release.go   the running release: what it wants, its health
+//	link.go      the way to the store: settlements and payloads
+//
+// Two kinds of arrow point upwards. Items of a lane carry their replay, and calls and results carry their lane: both are
+// carried only. The link and the workers wake the loop through channels.
 package dispatch
 
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"inbox/inbox"
 )
 
-// Log is what dispatch reads of the events.
-type Log interface {
-	// EventsAfter returns up to limit events with seqs above after, in order.
-	EventsAfter(ctx context.Context, after int64, limit int) ([]inbox.Event, error)
-	// LaneEvents returns up to limit events of an event key with from <= seq <= upto, in order.
-	LaneEvents(ctx context.Context, mode inbox.Mode, key string, from, upto int64, limit int) ([]inbox.Event, error)
-	// ReferenceEvents is LaneEvents for a customer reference.
-	ReferenceEvents(ctx context.Context, mode inbox.Mode, ref string, from, upto int64, limit int) ([]inbox.Event, error)
-	// Payload returns the payload of an event; damaged and purged ones are errors that [Options.Lost] recognises.
-	Payload(ctx context.Context, seq int64) (inbox.Payload, error)
-	// LaneDigest returns what is stored of a value of a body that makes a lane.
-	LaneDigest(value string) string
-	// Subscribe returns a channel that wakes after events were appended, and a function that ends it.
-	Subscribe() (<-chan struct{}, func())
-}
-
-// Ledger is where the outcome of the work is kept.
-type Ledger interface {
-	// Record returns where a plugin stands.
-	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)
-	// SettledAbove returns the seqs above seq that have an attempt of the run whose fate is done or dead, ascending.
-	SettledAbove(ctx context.Context, plugin string, run int64, seq int64) ([]int64, error)
-	// Settle queues a settlement and returns; done is called once it is durable or has failed.
-	Settle(ctx context.Context, s *inbox.Settlement, done func(error)) error
-}
-
-// Lanes is where the lanes that lag are kept. There may be more of them than belong in memory.
-type Lanes interface {
-	// EachLane calls fn for every lane of a plugin that lags.
-	EachLane(ctx context.Context, plugin string, fn func(inbox.LaneID, inbox.LaneState)) error
-	// Lanes returns up to limit lanes in a state, those with the oldest next event first; a limit of 0 is none.
-	Lanes(ctx context.Context, plugin string, state inbox.LaneState, limit int) ([]inbox.Lane, error)
-	// Lane returns one lane, nil when it does not lag.
-	Lane(ctx context.Context, plugin string, id inbox.LaneID) (*inbox.Lane, error)
-}
-
-// Replays is where runs other than the first come from.
-type Replays interface {
-	// Runs returns up to limit runs that do not wait behind a lane, by due time, run and seq.
-	Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run, error)
-	// GoesOn reports whether the first run of an event has a row: it died, and was told to go on.
-	GoesOn(ctx context.Context, plugin string, seq int64) (bool, error)
-	// JobRuns returns how many of them a replay counts.
-	JobRuns(ctx context.Context, plugin string, job int64) (int, error)
-	Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) // running, with a part in plugin
-	Match(ctx context.Context, job *inbox.Job, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
-	Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) // unresolved
-}
-
-// Store is the four together.
-type Store interface {
-	Log
-	Ledger
-	Lanes
-	Replays
-}
-
 // Runner makes one attempt. It honours the release's limits by itself; when ctx is done it gives up and returns an
 // Interrupted outcome. It is safe for concurrent use.
 type Runner func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome
 
-// Live is the release of a plugin that runs.
+// Live is the release of a plugin that makes its attempts.
 type Live struct {
 	Release  string
 	Manifest inbox.Manifest // with defaults
 	Run      Runner
-	Yields   bool // it is set aside when it puts the plugin on hold at once: the release before it is the better one
+	Yields   bool // it is disabled when it puts the plugin on hold before any success: the release before it is the better one
 }
 
 // Options configure a Dispatcher.
@@ -97,23 +62,26 @@ type Options struct {
 	Grace   time.Duration                      // how long running attempts may go on after Run's ctx is done; default 5 s
 	Low     func() bool                        // reports that the disk is nearly full: nothing new is started; nil: never
 	Busy    func() bool                        // reports that many events are coming in: they go first; nil: never
-	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was handed to the store; nil: nobody
-	Aside   func(plugin string)                // told that the live release was set aside, once that is stored; nil: nobody
+	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was submitted to the store; nil: nobody
+	Aside   func(plugin string)                // told that the live release was disabled, once that is stored; nil: nobody
 	Roll    func() float64                     // jitter; default math/rand
 	Paused  bool                               // start nothing until Resume
 	Now     func() time.Time                   // default time.Now
+
+	parked int                  // parked lanes in memory; default maxParked; tests lower it
+	moved  func(from, to state) // told of every move of a lane; nil outside tests
 }
 
-// Dispatcher leads all plugins. Make it with New, then call Run.
+// Dispatcher runs a loop for every plugin. Make it with New, then call Run. Its methods are safe for concurrent use.
 type Dispatcher struct {
 	opt    Options
-	starts chan struct{}   // some of fresh are to be started
+	starts chan struct{}   // there are loops to start
 	stop   context.Context // done when the grace is over
 	cut    context.CancelFunc
 	quit   chan struct{} // closed when Run's ctx is done
 	mu     sync.Mutex
-	pumps  map[string]*pump
-	fresh  []*pump // not started yet
+	loops  map[string]*loop
+	fresh  []*loop // not started yet
 	paused bool
 }
 
@@ -140,60 +108,65 @@ func New(o Options) *Dispatcher {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.parked == 0 {
+		o.parked = maxParked
+	}
 	if o.Roll == nil {
 		o.Roll = rand.Float64
 	}
 	stop, cut := context.WithCancel(context.Background())
 	return &Dispatcher{
 		opt: o, starts: make(chan struct{}, 1), stop: stop, cut: cut, quit: make(chan struct{}),
-		pumps: map[string]*pump{}, paused: o.Paused,
+		loops: map[string]*loop{}, paused: o.Paused,
 	}
 }
 
-// Run leads until ctx is done, then starts nothing more, gives the running attempts the grace to end, interrupts the
-// rest, and returns when the last settlements are stored. An attempt that was interrupted does not count and is made again.
+// Run delivers events until ctx is done. Then it starts nothing more, waits for the running attempts up to the grace,
+// interrupts the rest, and returns when the last settlements are stored. An interrupted attempt does not count and is made
+// again.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	defer d.cut()
-	var pumps sync.WaitGroup
+	var loops sync.WaitGroup
 	for {
 		select {
 		case <-d.starts:
 			for _, p := range d.takeFresh() {
-				pumps.Go(p.run)
+				loops.Go(p.run)
 			}
 		case <-ctx.Done():
 			close(d.quit)
 			grace := time.AfterFunc(d.opt.Grace, d.cut)
 			defer grace.Stop()
-			pumps.Wait()
+			loops.Wait()
 			return nil
 		}
 	}
 }
 
-// SetLive makes live the release of the plugin: its attempts from now on are made by it. nil takes the plugin out:
-// it starts nothing more and keeps its place. The plugin must be registered in the store. It returns at once, also when
-// the plugin's pump waits for the disk: the newest release counts once the pump goes on.
+// SetLive makes live the release that makes the plugin's attempts from now on. With nil the plugin starts nothing more and
+// keeps its place in the log. The plugin must be registered in the store. SetLive returns at once, also while the plugin's
+// loop waits for the disk. The loop then uses the newest release.
 func (d *Dispatcher) SetLive(plugin string, live *Live) {
 	d.mu.Lock()
-	p, ok := d.pumps[plugin]
+	p, ok := d.loops[plugin]
 	if !ok && live != nil {
-		p = newPump(d, plugin)
-		d.pumps[plugin] = p
+		p = newLoop(d, plugin)
+		d.loops[plugin] = p
 		d.fresh = append(d.fresh, p)
 	}
 	d.mu.Unlock()
 	if p == nil {
 		return
 	}
-	p.wish(func(w *wishes) { w.swap, w.live = true, live })
+	p.requests.setLive(live)
+	p.link.again()
 	select {
 	case d.starts <- struct{}{}:
-	default: // Run was told, and looks at all that are fresh
+	default: // Run was told, and starts all that are fresh
 	}
 }
 
-func (d *Dispatcher) takeFresh() []*pump {
+func (d *Dispatcher) takeFresh() []*loop {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	fresh := d.fresh
@@ -201,34 +174,32 @@ func (d *Dispatcher) takeFresh() []*pump {
 	return fresh
 }
 
-// Wake makes the plugin's pump look at the store again, after an operator changed something there: paused or
-// resumed it, released a parked lane, made or cancelled a job. Empty wakes all. It returns at once.
+// Wake makes the plugin's loop read the store again, after an operator changed something there: paused or resumed the
+// plugin, retried or discarded a dead letter, made or cancelled a replay. An empty name wakes all loops. Wake returns at once.
 func (d *Dispatcher) Wake(plugin string) {
 	for _, p := range d.each() {
 		if plugin == "" || p.name == plugin {
-			p.wish(func(w *wishes) { w.look = true })
+			p.requests.lookAgain()
+			p.link.again()
 		}
 	}
 }
 
-// Pause makes the pause of a plugin that the store holds take effect: when it returns, no attempt begins until somebody
-// resumes the plugin. It waits until the attempts under way have ended, or ctx is done; then [Dispatcher.Status] says how
-// many go on.
+// Pause makes the loop obey a pause that the store holds. When it returns, no attempt begins until an operator resumes the
+// plugin. It waits until the attempts under way have ended or ctx is done; then [Dispatcher.Status] says how many still run.
 func (d *Dispatcher) Pause(ctx context.Context, plugin string) {
-	d.mu.Lock()
-	p := d.pumps[plugin]
-	d.mu.Unlock()
+	p := d.loop(plugin)
 	if p == nil {
 		return
 	}
 	quiet := make(chan struct{})
-	if !p.ask(ctx, func() { p.halt(quiet) }) {
+	if !p.requests.ask(ctx, func() { p.pause(quiet) }) {
 		return
 	}
 	select {
 	case <-quiet:
 	case <-ctx.Done():
-	case <-p.gone:
+	case <-p.requests.gone:
 	}
 }
 
@@ -247,63 +218,44 @@ func (d *Dispatcher) Paused() bool {
 	return d.paused
 }
 
-// Status is what a pump can tell of itself.
+// Status describes a plugin's loop.
 type Status struct {
 	Running int    // attempts under way
 	Handed  int    // attempts that begin as soon as one of those ends
 	Open    int    // events in memory that are not settled
-	Note    string // why it does not run as one would expect; empty when all is well
+	Note    string // the reason why the plugin does not run as expected; empty when all is well
 }
 
-// Status returns the plugin's status, and false when it has no pump, is stopping, or does not answer before ctx is done.
+// Status returns the plugin's status. It returns false when the plugin has no loop, or when the loop is stopping or does not
+// answer before ctx is done.
 func (d *Dispatcher) Status(ctx context.Context, plugin string) (Status, bool) {
-	d.mu.Lock()
-	p := d.pumps[plugin]
-	d.mu.Unlock()
+	p := d.loop(plugin)
 	if p == nil {
 		return Status{}, false
 	}
-	answer := make(chan Status, 1)
-	if !p.ask(ctx, func() { answer <- p.status() }) {
-		return Status{}, false
-	}
-	select {
-	case s := <-answer:
-		return s, true
-	case <-ctx.Done():
-	case <-p.gone:
-	}
-	return Status{}, false
+	return answer(ctx, &p.requests, p.status)
 }
 
-// Forget drops what is in memory of a plugin that has no release that runs, so that the store may forget it too. It is false
-// while an attempt or a settlement of the plugin is still under way.
+// Forget drops what is in memory of a plugin without a live release, so that the store may forget it too. It returns false
+// while an attempt or a settlement of the plugin is under way.
 func (d *Dispatcher) Forget(ctx context.Context, plugin string) bool {
-	d.mu.Lock()
-	p := d.pumps[plugin]
-	d.mu.Unlock()
+	p := d.loop(plugin)
 	if p == nil {
 		return true
 	}
-	answer := make(chan bool, 1)
-	if !p.ask(ctx, func() { answer <- p.forget() }) {
-		return false
-	}
-	select {
-	case ok := <-answer:
-		return ok
-	case <-ctx.Done():
-	case <-p.gone:
-	}
-	return false
+	forgotten, _ := answer(ctx, &p.requests, p.forget)
+	return forgotten
 }
 
-func (d *Dispatcher) each() []*pump {
+// loop returns the loop of a plugin, nil if it has no loop.
+func (d *Dispatcher) loop(plugin string) *loop {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := make([]*pump, 0, len(d.pumps))
-	for _, p := range d.pumps {
-		all = append(all, p)
-	}
-	return all
+	return d.loops[plugin]
+}
+
+func (d *Dispatcher) each() []*loop {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.loops))
 }

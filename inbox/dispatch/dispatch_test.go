@@ -40,6 +40,7 @@ type room struct {
 	paused   bool            // from the next start
 	runner   dispatch.Runner // in place of run, from the next release that goes live
 	low      atomic.Bool     // the disk is nearly full
+	parked   int             // parked lanes that stay in memory, from the next start; 0: the default
 
 	mu     sync.Mutex
 	made   []made
@@ -47,6 +48,8 @@ type room struct {
 	script func(made) inbox.Result
 
 	noteResets bool // among the attempts
+
+	moves map[[2]string]int // of lanes, by the states before and after
 }
 
 const plugin = "p"
@@ -74,10 +77,13 @@ func (r *room) start(release string) {
 	if r.queue != nil {
 		queue = r.queue
 	}
-	r.dispatch = dispatch.New(dispatch.Options{
+	o := dispatch.Options{
 		Store: queue, Log: slog.New(resets{slog.DiscardHandler, r}), Grace: 50 * time.Millisecond, Paused: r.paused, Low: r.low.Load,
 		Now: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
-	})
+	}
+	o.KeepParked(r.parked)
+	o.WatchMoves(r.sawMove)
+	r.dispatch = dispatch.New(o)
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -104,7 +110,7 @@ func (h resets) Enabled(context.Context, slog.Level) bool { return true }
 func (h resets) Handle(_ context.Context, rec slog.Record) error {
 	h.r.mu.Lock()
 	defer h.r.mu.Unlock()
-	if strings.HasPrefix(rec.Message, "the store did not take") && h.r.noteResets {
+	if strings.Contains(rec.Message, "beginning again from the stored state") && h.r.noteResets {
 		h.r.made = append(h.r.made, again)
 	}
 	return nil

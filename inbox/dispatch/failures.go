@@ -7,12 +7,12 @@ import (
 	"inbox/inbox"
 )
 
-// failureLog writes one line per failed attempt, but not more than one per minute and result: the rest of the
-// minute is summed up in one line at its end. Dead letters always get their line.
+// failureLog logs failed attempts: the first of a minute and result in a line of its own, the others of the minute as a count
+// at its end. Every dead letter is logged in a line of its own.
 type failureLog struct {
 	log    *slog.Logger
 	plugin string
-	since  time.Time // when the minute began; zero: no failure in it
+	since  time.Time // begin of the minute; zero: no failure yet
 	more   map[inbox.Result]int
 }
 
@@ -20,7 +20,8 @@ func newFailureLog(log *slog.Logger, plugin string) *failureLog {
 	return &failureLog{log: log, plugin: plugin, more: map[inbox.Result]int{}}
 }
 
-// attempt logs an attempt, with why it failed in the host's words. What the plugin said is left out: it may hold personal data.
+// attempt logs an attempt, with the reason of a failure in the host's words. The plugin's words may hold personal data and are
+// not logged.
 func (f *failureLog) attempt(e *inbox.Event, a *inbox.Attempt, dead *inbox.DeadLetter) {
 	args := []any{
 		"plugin", f.plugin, "event", e.ID, "run", a.Run, "attempt", a.Number, "result", a.Result,
@@ -50,7 +51,7 @@ func (f *failureLog) attempt(e *inbox.Event, a *inbox.Attempt, dead *inbox.DeadL
 	}
 }
 
-// next returns when flush has something to do, zero when never.
+// next returns the time when flush has counts to log, zero without counts.
 func (f *failureLog) next() time.Time {
 	if f.since.IsZero() {
 		return time.Time{}
@@ -58,7 +59,7 @@ func (f *failureLog) next() time.Time {
 	return f.since.Add(time.Minute)
 }
 
-// flush writes the sums of a minute that is over.
+// flush logs the counts of a minute that is over.
 func (f *failureLog) flush(now time.Time) {
 	if f.since.IsZero() || now.Sub(f.since) < time.Minute {
 		return

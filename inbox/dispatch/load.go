@@ -1,225 +1,116 @@
 package dispatch
 
 import (
-	"container/heap"
-	"context"
 	"time"
 
 	"inbox/inbox"
 )
 
-// load makes everything in memory from what is stored. Loading twice, or after any crash, comes to the same. What was
-// handed in before is waited for: it may be stored yet, and what is read now would not hold it.
-func (p *pump) load() bool {
-	now := p.now()
-	if now.Before(p.retryAt) || p.inFlight.Load() > 0 {
+// memory is all that a loop holds of its plugin's lanes, runs and replays. load makes it from the store, at the start and
+// whenever a settlement failed.
+type memory struct {
+	cursor  *cursor
+	lanes   *lanes
+	reader  *reader
+	runs    *runs
+	replays *replays
+	starter *starter
+}
+
+// newMemory returns the parts, empty, at a place in the log.
+func newMemory(k *link, r *release, w *workers, at int64) *memory {
+	c := newCursor(at, k.now())
+	ls := &lanes{
+		link: k, release: r, cursor: c, log: laneLog{k, r, c}, byID: map[inbox.LaneID]*lane{}, bound: k.opt.parked, moved: k.opt.moved,
+	}
+	rd := &reader{link: k, release: r, cursor: c, lanes: ls, more: true}
+	rs := &runs{link: k, release: r, lanes: ls, known: map[runKey]bool{}}
+	return &memory{
+		cursor: c, lanes: ls, reader: rd, runs: rs,
+		replays: &replays{link: k, release: r, cursor: c, lanes: ls, runs: rs, retried: map[runKey]int{}},
+		starter: &starter{link: k, release: r, workers: w, lanes: ls, reader: rd},
+	}
+}
+
+// load makes the memory from the store. Loading twice, or after any crash, gives the same memory. Settlements in flight are
+// waited for: they may become durable yet, and what is read now would lack them.
+func (p *loop) load() bool {
+	now := p.link.now()
+	if now.Before(p.retryAt) || !p.link.quiet() {
 		return false
 	}
-	if err := p.tryLoad(p.d.stop, now); err != nil {
-		p.d.opt.Log.Error("cannot read where the plugin stands; trying again", "plugin", p.name, "error", err)
+	m, err := p.tryLoad(now)
+	if err != nil {
+		p.link.opt.Log.Error("cannot read where the plugin stands; trying again", "plugin", p.name, "error", err)
 		p.why, p.retryAt = "waits for the store: "+err.Error(), now.Add(resetPause)
 		return false
 	}
-	p.loaded, p.stale = true, false
+	p.mem = m
 	return true
 }
 
-func (p *pump) tryLoad(ctx context.Context, now time.Time) error {
-	record, err := p.d.opt.Store.Record(ctx, p.name)
+func (p *loop) tryLoad(now time.Time) (*memory, error) {
+	rec, err := p.link.store.Record(p.link.stop, p.name)
+	if err != nil {
+		return nil, err
+	}
+	p.link.begin()
+	p.halted = rec.Paused
+	p.release.load(rec, now)
+	m := newMemory(p.link, p.release, p.workers, rec.Cursor)
+	m.replays.anyDead = rec.Dead > 0
+	for _, load := range []func() error{
+		func() error { return m.lanes.loadAll(now) }, m.reader.load, m.replays.load, func() error { return m.runs.load(now) },
+	} {
+		if err := load(); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// reread takes over what an operator changed in the store, once no settlement is in flight: then the store holds what is in
+// memory and that change. Nothing is started meanwhile. The loop itself asks for it when runs that waited behind a lane were
+// freed.
+func (p *loop) reread(m *memory) error {
+	p.link.stale = false
+	rec, err := p.link.store.Record(p.link.stop, p.name)
 	if err != nil {
 		return err
 	}
-	p.chain, p.open, p.jobs, p.due = &inbox.Chain{}, newWindow(), nil, nil
-	p.lanes, p.known, p.lined, p.rows, p.ahead = map[inbox.LaneID]*lane{}, map[runKey]bool{}, [2][]*lane{}, 0, nil
-	p.revived, p.skipped, p.unread = map[runKey]int{}, nil, false
-	p.handed = 0
-	p.stored.Store(0) // nothing is on its way that could count
-	p.cursor, p.scanned, p.more, p.moved = record.Cursor, record.Cursor, true, now
-	p.paused, p.health, p.anyDead = record.Paused, record.Health, record.Dead > 0
-	p.health.ProbeAt = p.health.Due(now)
-	p.proven = record.Proven && record.Live == p.release
-	if !p.watching.Load() { // the store was told in vain
-		p.watched = ""
+	p.halted, m.replays.anyDead = rec.Paused, rec.Dead > 0
+	if p.release.health.OnHold && !rec.Health.OnHold {
+		p.release.health = inbox.Health{}
+		m.lanes.hurry()
 	}
-	p.wanted = inbox.Keying{Order: p.manifest.Order, By: p.manifest.KeyBy}
-	p.keying = inbox.ParseKeying(record.Keying)
-	if record.Keying == "" {
-		p.keying = p.wanted
-		p.settle(&inbox.Settlement{Keying: p.keying.String()})
-	}
-	if err := p.loadLanes(ctx, now); err != nil {
+	if err := m.lanes.loadReady(); err != nil {
 		return err
 	}
-	if err := p.loadSettled(ctx); err != nil {
+	if err := m.replays.reread(); err != nil {
 		return err
 	}
-	if err := p.loadJobs(ctx); err != nil {
-		return err
-	}
-	return p.loadRuns(ctx, now)
+	return m.runs.load(p.link.now())
 }
 
-// loadSettled learns which events above the cursor need no run: those that have a final attempt, and those that a
-// later event of their lane has overtaken, which only happens when the plugin did not want them at the time.
-func (p *pump) loadSettled(ctx context.Context) error {
-	seqs, err := p.d.opt.Store.SettledAbove(ctx, p.name, 0, p.cursor)
-	if err != nil {
+// wantsMore reports whether there is room for lanes or runs that only the store holds.
+func (m *memory) wantsMore(now time.Time) bool { return m.lanes.wantsMore() || m.runs.wantsMore(now) }
+
+// read reads the log on and admits the events of replays, unless the lanes are about to be made by another rule.
+func (m *memory) read() error {
+	if err := m.reader.readLog(); err != nil {
 		return err
 	}
-	p.settled, p.passed = make(map[int64]bool, len(seqs)), map[inbox.LaneID]int64{}
-	for _, seq := range seqs {
-		p.settled[seq] = true
-	}
-	for at, left := p.cursor, len(seqs); left > 0; {
-		events, err := p.d.opt.Store.EventsAfter(ctx, at, readAhead)
-		if err != nil || len(events) == 0 {
-			return err
-		}
-		for i := range events {
-			e := &events[i]
-			if at = e.Seq; p.settled[e.Seq] {
-				_, id, err := p.sort(ctx, e)
-				if err != nil {
-					return err
-				}
-				p.passed[id] = e.Seq
-				left--
-			}
-		}
-	}
-	return nil
-}
-
-// loadRuns takes over the runs that are due first. Of the others it takes more when these have been made.
-func (p *pump) loadRuns(ctx context.Context, now time.Time) error {
-	limit := len(p.known) + runPage
-	runs, err := p.d.opt.Store.Runs(ctx, p.name, limit)
-	if err != nil {
-		return err
-	}
-	if p.unread = len(runs) == limit; p.unread {
-		p.horizon = p.manifest.Policy.Due(runs[limit-1].DueAt, now, runs[limit-1].Attempt)
-	}
-	for _, j := range p.jobs {
-		if j.retrying, err = p.d.opt.Store.JobRuns(ctx, p.name, j.ID); err != nil {
-			return err
-		}
-	}
-	for i := range runs {
-		if err := p.adopt(ctx, &runs[i], now); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// adopt takes over a stored run, if it is not in memory yet.
-func (p *pump) adopt(ctx context.Context, r *inbox.Run, now time.Time) error {
-	key := runKey{r.Seq, r.Run}
-	if p.known[key] {
+	if m.reader.draining() {
 		return nil
 	}
-	events, err := p.d.opt.Store.EventsAfter(ctx, r.Seq-1, 1)
-	if err != nil || len(events) == 0 {
-		return err
-	}
-	p.known[key] = true
-	it := item{event: &events[0], run: r.Run, jobID: r.Job, stored: true, attempt: r.Attempt, tries: r.Tries}
-	if j := p.job(r.Job); j != nil {
-		it.job = j
-	}
-	l, err := p.lane(ctx, r.Lane)
-	if err != nil {
-		return err
-	}
-	due := now // what was never tried has nothing to wait for, whatever the clock was when it was freed
-	if r.Attempt > 0 {
-		due = p.manifest.Policy.Due(r.DueAt, now, r.Attempt)
-	}
-	p.wait(l, &it, due)
-	return nil
+	return m.replays.admit(m.lanes.link.now())
 }
 
-// wait lets a run that has a row go on at due.
-func (p *pump) wait(l *lane, it *item, due time.Time) {
-	l.waits++
-	heap.Push(&p.due, timer{at: due, lane: l, run: it})
-}
-
-// reread takes over what an operator changed in the store, once nothing handed in is on its way, so that what is
-// stored is what is in memory but for that change. Nothing is started meanwhile. The pump itself asks for it when runs
-// that waited behind a lane were freed.
-func (p *pump) reread() bool {
-	if p.inFlight.Load() > 0 {
-		return false
-	}
-	p.stale = false
-	if err := p.tryReread(p.d.stop, p.now()); err != nil {
-		p.reset(err)
-		return false
-	}
-	return true
-}
-
-func (p *pump) tryReread(ctx context.Context, now time.Time) error {
-	record, err := p.d.opt.Store.Record(ctx, p.name)
-	if err != nil {
-		return err
-	}
-	p.paused, p.anyDead = record.Paused, record.Dead > 0
-	if p.health.OnHold && !record.Health.OnHold {
-		p.health = inbox.Health{}
-		p.hurry()
-	}
-	if err := p.takeUp(ctx); err != nil {
-		return err
-	}
-	if err := p.rereadJobs(ctx); err != nil {
-		return err
-	}
-	return p.loadRuns(ctx, now)
-}
-
-// forget has everything made from the store anew when the plugin comes back, as of a plugin that is new. It reports whether
-// nothing of it was under way.
-func (p *pump) forget() bool {
-	if p.live != nil || p.running > 0 || p.inFlight.Load() > 0 {
-		return false
-	}
-	p.loaded, p.stale, p.release, p.watched, p.proven = false, false, "", "", false
-	return true
-}
-
-// swap changes the release that runs.
-func (p *pump) swap(live *Live) {
-	p.hire(live)
-	if live == nil {
-		return
-	}
-	changed := p.release != "" && p.release != live.Release
-	if p.release = live.Release; changed {
-		p.proven, p.health.Streak = false, nil
-	}
-	p.manifest = &live.Manifest
-	p.wanted = inbox.Keying{Order: live.Manifest.Order, By: live.Manifest.KeyBy}
-	if changed && p.loaded && p.health.OnHold {
-		p.d.opt.Log.Info("a new release is live; the plugin is no longer on hold", "plugin", p.name, "release", live.Release)
-		p.health = inbox.Health{}
-		p.settle(&inbox.Settlement{Health: &inbox.Health{}})
-		p.hurry()
+// flush stores a cursor that moved over filtered events, from time to time.
+func (m *memory) flush() {
+	if now := m.lanes.link.now(); m.cursor.flushDue(now) {
+		s := &inbox.Settlement{}
+		m.cursor.move(s, now)
+		m.lanes.link.submit(s)
 	}
 }
-
-// rekey changes what lanes are made by, once no lane made the old way has anything left to run. Until then the old
-// way goes on: an event must not stand in two lanes. After a start, that includes what lies before the events that a
-// former process settled above the cursor: the next start knows by the lanes they were settled in which events they passed.
-func (p *pump) rekey() {
-	if p.keying == p.wanted || p.rows > 0 || p.open.size() > 0 || len(p.lanes) > 0 || len(p.settled) > 0 {
-		return
-	}
-	p.keying = p.wanted
-	p.settle(&inbox.Settlement{Keying: p.keying.String()})
-}
-
-// draining reports whether nothing new may be read, so that rekey gets its moment.
-func (p *pump) draining() bool { return p.keying != p.wanted && p.rows == 0 && len(p.settled) == 0 }

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Unquote returns what a JSON string says, without copying where nothing is escaped. In a string with escapes what is
-// not UTF-8 becomes U+FFFD.
+// Unquote returns the decoded text of a JSON string, without a copy when nothing is escaped. In a string with escapes,
+// invalid UTF-8 becomes U+FFFD.
 func Unquote(quoted []byte) []byte {
 	if len(quoted) < len(`""`) {
 		return nil // the text is not JSON
@@ -19,7 +19,7 @@ func Unquote(quoted []byte) []byte {
 		return rest
 	case !utf8.Valid(rest):
 		var s string
-		_ = json.Unmarshal(quoted, &s) // valid: nothing to go wrong
+		_ = json.Unmarshal(quoted, &s) // valid JSON cannot fail
 		return []byte(s)
 	}
 	out := make([]byte, 0, TextSize(quoted))
@@ -34,7 +34,7 @@ func Unquote(quoted []byte) []byte {
 	}
 }
 
-// TextSize returns how many bytes Unquote makes of a JSON string in UTF-8.
+// TextSize returns the number of bytes of the text that Unquote returns, in UTF-8.
 func TextSize(quoted []byte) int {
 	rest := quoted[1 : len(quoted)-1]
 	for size := 0; ; {

@@ -144,7 +144,7 @@ func TestNoIdsOnStandardInputAreAnEmptyList(t *testing.T) {
 
 func TestAStatusThatNobodyKnowsIsNamedWhenNothingMatches(t *testing.T) {
 	for words, want := range map[string]string{
-		"vreified,Not Verified": `no event matches; "vreified" is no verdict, and no status that inbox knows`, "not-verified": "no event matches\n", "failed": "no event matches\n",
+		"vreified,Not Verified": `no event matches; "vreified" is neither a verdict nor a known status`, "not-verified": "no event matches\n", "failed": "no event matches\n",
 	} {
 		p, out, errs, _, _ := remote(t, 1)
 		if code := p.run(t.Context(), []string{"event", "list", "--status", words}); code != 0 || !strings.Contains(errs.String(), want) || strings.Count(out.String(), "\n") != 1 {

@@ -36,7 +36,7 @@ func asked(args ...string) (code int) {
 	return console.CodeOf(app.Run(append([]string{"inbox", "do"}, args...)))
 }
 
-func TestAYesCanBeSaidOnTheCommandLine(t *testing.T) {
+func TestAYesCanBeGivenOnTheCommandLine(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want int
@@ -47,7 +47,7 @@ func TestAYesCanBeSaidOnTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestACommandWithoutTimesSaysNothingAboutTheirZone(t *testing.T) {
+func TestACommandWithoutTimesDoesNotWarnAboutTheZone(t *testing.T) {
 	p, _, errs := talker("")
 	p.ZoneNote = console.ZoneProblem("Mars/Olympus")
 	if code := p.run(t.Context(), []string{"version"}); code != 0 || errs.Len() > 0 {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"inbox/inbox"
+	"inbox/inbox/api"
 	"inbox/inbox/cli/console"
 )
 
@@ -44,6 +46,16 @@ func TestAYesCanBeGivenOnTheCommandLine(t *testing.T) {
 		if code := asked(c.args...); code != c.want {
 			t.Errorf("%q exits with %d, want %d", c.args, code, c.want)
 		}
+	}
+}
+
+func TestAnErrorInJSONIsThatOfTheAPI(t *testing.T) {
+	p, _, errs := talker("")
+	p.Format = "json"
+	p.Report(inbox.Errorf(inbox.NotFound, "", "no event").WithHint("look elsewhere"))
+	want, err := json.Marshal(api.Problem{Error: api.ProblemBody{Code: inbox.NotFound, Message: "no event", Hint: "look elsewhere"}})
+	if err != nil || errs.String() != string(want)+"\n" {
+		t.Errorf("%s, want %s, %v", errs, want, err)
 	}
 }
 

@@ -185,7 +185,7 @@ func TestAReplayIsFollowedToItsEndWithABarOnATerminal(t *testing.T) {
 		}
 	}
 	if out.Len() == 0 {
-		t.Error("what a replay came to is not shown")
+		t.Error("the result of a replay is not shown")
 	}
 }
 

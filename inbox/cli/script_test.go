@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"inbox/inbox/inboxtest"
 )
 
 // TestMain lets this test binary be the program, for the scripts.
@@ -45,11 +47,11 @@ func TestScripts(t *testing.T) {
 			}
 			return os.MkdirAll(filepath.Join(e.WorkDir, "inbox-data", "plugins"), 0o700)
 		},
-		Condition: func(cond string) (bool, error) { // [long] holds where inboxtest.Long does not skip
+		Condition: func(cond string) (bool, error) { // [long] holds in the long run
 			if cond != "long" {
 				return false, fmt.Errorf("there is no condition %q", cond)
 			}
-			return os.Getenv("INBOX_LONG") != "", nil
+			return inboxtest.LongRun(), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "eventually": eventually, "save": save, "get": get, "post": post, "appears": appears, "damage": damage, "exits": exits},
 	})

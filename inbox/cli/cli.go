@@ -28,7 +28,8 @@ func Main() int {
 	return p.run(context.Background(), os.Args[1:])
 }
 
-// program is one run of the command line: its console, and what it opened.
+// program is one run of the command line: its console, and the stores that it opened. Every action of a command is a method of it,
+// in the file of the command, so that it has more methods than other types.
 type program struct {
 	console.Console
 	logs    *console.LogWriter // of a server, where it replaces Err

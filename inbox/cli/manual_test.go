@@ -61,7 +61,7 @@ func TestTheManualsNameOnlyFlagsThatExist(t *testing.T) {
 	}
 	for _, manual := range append(manuals, "../../README.md", "../../CHANGELOG.md") {
 		for _, span := range flag.FindAllString(readText(t, manual), -1) {
-			if strings.Contains(span, "curl ") { // curl has flags of its own
+			if strings.Contains(span, "curl ") { // which has flags of its own
 				continue
 			}
 			for word := range strings.FieldsSeq(strings.Trim(span, "`")) {

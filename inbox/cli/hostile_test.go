@@ -208,7 +208,7 @@ func TestNothingThatIsLoggedMayControlATerminal(t *testing.T) {
 	}
 }
 
-func TestMetricsHaveNoCharactersThatControlATerminal(t *testing.T) {
+func TestMetricsHaveNothingThatControlsATerminal(t *testing.T) {
 	m := api.NewMetrics()
 	m.CountWebhook(api.Webhook{Source: hostile, Code: 401, Status: hostile, Secret: hostile})
 	m.CountAttempt(&inbox.Attempt{Plugin: hostile, Result: inbox.Outcome{}.Result})

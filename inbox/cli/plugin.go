@@ -75,7 +75,7 @@ func (p *program) pluginRows() *console.List[api.Plugin] {
 
 func pluginState(x api.Plugin) string {
 	words := []string{string(x.State)}
-	if x.Runs && x.State == api.FileRefused { // the running release matters more than the file
+	if x.Runs && x.State == api.FileRefused { // what runs is what matters
 		words[0] = "live (file refused)"
 	}
 	if x.Paused {
@@ -255,7 +255,7 @@ func (p *program) inspectFile(path string) error {
 	return p.printTerms("asked for and granted", terms)
 }
 
-// printTerms writes the requests of a plugin beside its grants.
+// printTerms writes what a plugin asks for beside what it is granted.
 func (p *program) printTerms(heading string, terms []api.Term) error {
 	if len(terms) == 0 {
 		return nil

@@ -87,7 +87,7 @@ func yesFlag() cli.Flag {
 }
 
 func reasonFlag() cli.Flag {
-	return &cli.StringFlag{Name: "reason", Usage: "`REASON`, for the audit log"}
+	return &cli.StringFlag{Name: "reason", Usage: "`REASON` for the audit log"}
 }
 
 func revealFlag() cli.Flag {

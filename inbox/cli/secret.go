@@ -17,7 +17,7 @@ import (
 )
 
 func (p *program) secretCommand() *cli.Command {
-	source := &cli.StringFlag{Name: "source", Usage: "of this source `NAME`"}
+	source := &cli.StringFlag{Name: "source", Usage: "only source `NAME`"}
 	return p.parent("secret", []string{"secrets"}, "explain why signatures do not pass, and admit refused requests",
 		p.leaf(spec{
 			name: "check", usage: "check that sources have secrets, and explain refused requests or one signature", remote: true, formats: listFormats(),

@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/api"
 )
 
-// calls returns the lines of the manual of the API that are typed into a shell.
+// calls returns the shell lines of the manual of the API.
 func calls(t *testing.T) (lines []string) {
 	t.Helper()
 	for line := range strings.Lines(readText(t, "../../docs/API.md")) {
@@ -25,7 +25,7 @@ func calls(t *testing.T) (lines []string) {
 	return lines
 }
 
-// TestTheCallsInTheManualOfTheAPIWork types them into a shell beside a real server that has one event.
+// TestTheCallsInTheManualOfTheAPIWork runs them in a shell beside a real server that has one event.
 func TestTheCallsInTheManualOfTheAPIWork(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -60,7 +60,7 @@ func TestTheCallsInTheManualOfTheAPIWork(t *testing.T) {
 	s.stops(15)
 }
 
-// streams runs a call that does not end, until the first event came.
+// streams runs a call that does not end until the first event arrived.
 func (s *server) streams(line string) {
 	s.Helper()
 	cmd := exec.Command("sh", "-ec", line)
@@ -85,7 +85,7 @@ func (s *server) streams(line string) {
 	_ = cmd.Wait()
 }
 
-func TestTheManualOfTheAPINamesOnlyCallsThatThereAre(t *testing.T) {
+func TestTheManualOfTheAPINamesOnlyCallsThatExist(t *testing.T) {
 	t.Parallel()
 	described := string(api.OpenAPI)
 	found := regexp.MustCompile("`(GET|POST) (/v1/[^`?]*)`").FindAllStringSubmatch(readText(t, "../../docs/API.md"), -1)

@@ -7,12 +7,12 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// normalise puts the flags of a command before its arguments. urfave/cli stops reading flags at the first argument, so
-// that without this `inbox replay ID --dry-run` would replay for real. It also refuses a flag whose value is another
-// flag: in `--event --dry-run` the value is what was forgotten.
+// normalise moves the flags of a command before its arguments. urfave/cli stops reading flags at the first argument, so
+// that without this `inbox replay ID --dry-run` would replay for real. It also rejects a flag whose value is another flag:
+// in `--event --dry-run` the value was forgotten.
 //
-// What it does not know it moves too, so that it is reported as an unknown flag and not taken for an argument. After
-// "--" everything is an argument.
+// It moves unknown flags too, so that they are reported as such and not taken for arguments. After "--" every word is an
+// argument.
 func normalise(commands []*cli.Command, args []string) ([]string, error) {
 	var path []string
 	var leaf *cli.Command
@@ -37,7 +37,7 @@ func normalise(commands []*cli.Command, args []string) ([]string, error) {
 	return slices.Concat(path, flags, rest), nil
 }
 
-// split sorts a command's words into flags with their values, and arguments.
+// split separates a command's words into flags with their values, and arguments.
 func split(c *cli.Command, args []string) (flags, rest []string, err error) {
 	for i := 0; i < len(args); i++ {
 		word := args[i]
@@ -56,7 +56,7 @@ func split(c *cli.Command, args []string) (flags, rest []string, err error) {
 		i++
 		value := args[i]
 		if inner, _, _ := strings.Cut(strings.TrimLeft(value, "-"), "="); isFlag(value) && (findFlag(c, inner) != nil || value == "--") {
-			return nil, nil, usage("%s needs a value, and %s is none", word, value).WithHint("write " + word + "=" + value + " if it really is the value")
+			return nil, nil, usage("%s needs a value, and %s is a flag", word, value).WithHint("write " + word + "=" + value + " if that is the value")
 		}
 		flags = append(flags, value)
 	}
@@ -84,7 +84,7 @@ func takesValue(c *cli.Command, name string) bool {
 	return !isBool
 }
 
-// formatOf finds the output format before the flags are read, so that a mistake among them is reported in it.
+// formatOf finds the output format before the flags are read, so that a mistake in them is reported in that format.
 func formatOf(args []string) string {
 	format := "table"
 	for i, word := range args {

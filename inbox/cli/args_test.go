@@ -14,7 +14,7 @@ import (
 	"inbox/inbox"
 )
 
-func TestFlagsComeBeforeArgumentsWhereverTheyWereTyped(t *testing.T) {
+func TestFlagsAreMovedBeforeArguments(t *testing.T) {
 	t.Parallel()
 	commands := (&program{}).app().Commands
 	for typed, want := range map[string]string{
@@ -49,7 +49,7 @@ func TestFlagsComeBeforeArgumentsWhereverTheyWereTyped(t *testing.T) {
 	}
 }
 
-// TestTheHelpNamesValuesInOneWord guards against backticks in a usage, which the library takes for the value's name.
+// TestTheHelpNamesValuesInOneWord finds backticks in a usage, in which the library looks for the value's name.
 func TestTheHelpNamesValuesInOneWord(t *testing.T) {
 	t.Parallel()
 	name := regexp.MustCompile(`^([A-Z]+(=[A-Z]+)?)?$`)
@@ -78,7 +78,7 @@ func TestEveryCommandIsRunByAScript(t *testing.T) {
 		for _, c := range commands {
 			full := strings.TrimSpace(path + " " + c.Name)
 			walk(full, c.Subcommands)
-			if len(c.Subcommands) > 0 || c.Hidden || full == "torture" { // which takes minutes, and has tests of its own
+			if len(c.Subcommands) > 0 || c.Hidden || full == "torture" { // torture takes minutes, and has tests of its own
 				continue
 			}
 			if run[full] == nil {
@@ -94,20 +94,20 @@ func TestEveryCommandIsRunByAScript(t *testing.T) {
 	walk("", (&program{}).app().Commands)
 }
 
-// leaves returns the commands that do something, of all depths.
+// leaves returns the commands of all depths that are not groups.
 func leaves(commands []*cli.Command) []*cli.Command {
 	var list []*cli.Command
 	for _, c := range commands {
 		if len(c.Subcommands) > 0 {
 			list = append(list, leaves(c.Subcommands)...)
-		} else if !c.Hidden || len(c.Flags) > 0 { // those without flags are refused by name
+		} else if !c.Hidden || len(c.Flags) > 0 { // those without flags are refused by their names
 			list = append(list, c)
 		}
 	}
 	return list
 }
 
-// common reports whether a flag is one that every command has, or one of the filter, which every list has.
+// common reports whether every command has a flag, or every list, as those of the filter.
 func common(name string) bool {
 	p := &program{}
 	for _, f := range slices.Concat(p.commonFlags(spec{remote: true, formats: listFormats()}), filterFlags(), []cli.Flag{cli.HelpFlag}) {
@@ -118,7 +118,7 @@ func common(name string) bool {
 	return false
 }
 
-// scriptCommands returns, for every command that a script runs, the flags it is run with.
+// scriptCommands returns, for every command that a script runs, its flags there.
 func scriptCommands(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	run := map[string]map[string]bool{}
@@ -148,7 +148,7 @@ func scriptCommands(t *testing.T) map[string]map[string]bool {
 	return run
 }
 
-// named returns the path of the command that words call, by its main names, and the names of the flags among them.
+// named returns the path of the command in a line of words, by its main names, and the names of the flags in the line.
 func named(words []string) (path string, flags []string) {
 	commands := (&program{}).app().Commands
 	for len(words) > 0 {
@@ -192,8 +192,8 @@ func TestTheFormatIsKnownBeforeTheFlagsAreRead(t *testing.T) {
 	}
 }
 
-// FuzzArgs checks the law of the normaliser: it only moves words, flags to the front, and each side keeps its order;
-// so a dry run is never lost.
+// FuzzArgs checks the law of normalise: it only moves flags to the front, and flags and arguments keep their order. So a dry
+// run is never lost.
 func FuzzArgs(f *testing.F) {
 	for _, seed := range []string{"replay evt_1 --dry-run", "replay --event a -- -x", "dead retry -y a --all", "x --dry-run", "event list -o json - a"} {
 		f.Add(seed)

@@ -14,12 +14,11 @@ func (p *program) auditCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "audit", usage: "show who revealed, replayed, retried, discarded or changed what, the newest first", remote: true,
 		formats: []string{"table", "json", "jsonl"},
-		about: "Every deed that shows personal data or changes what plugins get is recorded with its time, who did it (the user of\n" +
-			"the socket, or token) and the reason that was given. A table on a terminal ends after the newest 100 unless\n" +
-			"--limit says otherwise.",
+		about: "Every action that shows personal data or changes what plugins get is recorded with its time, its actor (the user of\n" +
+			"the socket, or token) and the given reason. A table on a terminal ends after the newest 100 without --limit.",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "action", Usage: "only this `ACTION`: " + strings.Join(api.AuditActions(), ", ")},
-			&cli.StringFlag{Name: "actor", Usage: "only what `WHO` did: token, a user as in uid:1000, or inbox for the program itself"},
+			&cli.StringFlag{Name: "actor", Usage: "only actions of `ACTOR`: token, a user as in uid:1000, or inbox for the program itself"},
 			&cli.StringFlag{Name: "since", Usage: "at or after `WHEN`: 2h, 3d, 2026-11-20, \"2026-11-20 14:05\", today, or RFC 3339"},
 			&cli.StringFlag{Name: "until", Usage: "before `WHEN`"},
 			&cli.IntFlag{Name: "limit", DefaultText: "no limit", Usage: "at most `N`"},

@@ -15,13 +15,13 @@ import (
 
 func (p *program) benchCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "bench", usage: "measure this machine's disk and processor, and how close the program comes to them", formats: showFormats(),
-		about: "Every figure that counts is a ratio of two things measured side by side in one run; docs/BENCHMARKS.md explains them. It works in\n" +
+		name: "bench", usage: "measure this machine's disk and processor, and how near the program gets to their limits", formats: showFormats(),
+		about: "Every figure with a target is a ratio of two things measured side by side in one run; docs/BENCHMARKS.md explains them. It works in\n" +
 			"a temporary directory that it removes, takes nine or ten minutes, more than half of them for ten million events, and keeps the\n" +
 			"processor and the disk busy. It exits with 5 when a target is missed, or when the directory is not on a disk.",
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Usage: "measure on the file system of `DIR`, not on that of temporary files"},
-			&cli.BoolFlag{Name: "quick", Usage: "take less than half a minute: one short round of each, none with millions of events"},
+			&cli.StringFlag{Name: "dir", Usage: "measure on the file system of `DIR` instead of that of temporary files"},
+			&cli.BoolFlag{Name: "quick", Usage: "take less than half a minute: one short round of each figure, none with millions of events"},
 			&cli.StringSliceFlag{Name: "only", Usage: "measure only figures whose names begin with `NAME`"},
 			&cli.StringFlag{Name: "profile", Usage: "write a profile of the processor's time to `FILE`, for go tool pprof"},
 			&cli.StringFlag{Name: "peers", Usage: "`PROGRAM` built from inbox/bench/peers, to compare with other queues"},
@@ -65,10 +65,10 @@ func (p *program) bench(c *cli.Context) error {
 	return verdict(report)
 }
 
-// verdict is the exit code of a run that came to its end.
+// verdict returns the error, with its exit code, of a run that finished.
 func verdict(r *bench.Report) error {
 	if !r.Machine.Valid {
-		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Invalid, "", "these figures mean nothing: %s", r.Machine.Why)}
+		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Invalid, "", "these figures are not valid: %s", r.Machine.Why)}
 	}
 	missed := 0
 	for _, f := range r.Figures {
@@ -77,8 +77,8 @@ func verdict(r *bench.Report) error {
 		}
 	}
 	if missed > 0 {
-		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Internal, "", "%d figures are not what they should be", missed).
-			WithHint("docs/BENCHMARKS.md says what limits each; other work on the machine does, too")}
+		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Internal, "", "%d figures miss their targets", missed).
+			WithHint("docs/BENCHMARKS.md says what limits each figure; so does other work on the machine")}
 	}
 	return nil
 }
@@ -108,7 +108,7 @@ func (p *program) benchReport(r *bench.Report) error {
 	return nil
 }
 
-// number writes a figure with three digits that count.
+// number returns a figure with three significant digits.
 func number(v float64) string {
 	if v >= 100 {
 		return strconv.FormatFloat(v, 'f', 0, 64)

@@ -1,9 +1,8 @@
-// Package cli is the command line: one file per command, all of them clients of the operator's API but for those that
-// need no store. It reaches the API of a server elsewhere by --url, of the server on the data directory by its socket,
-// or, when none runs, by a handler over the store in this process.
+// Package cli is the command line, with one file per command. Commands that need the store are clients of the operator's
+// API. They reach the API of a distant server by --url, of the server on the data directory by its socket, and, when no
+// server runs, by a handler over the store in this process.
 //
-// Standard output is data, standard error is talk. Talk begins with "inbox:", in lower case, without a full stop, and
-// an error is followed by what to do next. What each exit code means stands in exit.go.
+// Package console writes the output and the messages of commands, and holds the exit codes.
 package cli
 
 import (
@@ -29,13 +28,14 @@ func Main() int {
 	return p.run(context.Background(), os.Args[1:])
 }
 
-// program is one run of the command line: its console, and what it opened.
+// program is one run of the command line: its console, and the stores that it opened. Every action of a command is a method of it,
+// in the file of the command, so that it has more methods than other types.
 type program struct {
 	console.Console
-	logs    *console.LogWriter // of a server; what Err is then
+	logs    *console.LogWriter // of a server, where it replaces Err
 	verbose bool
 	closers []func() error
-	ctx     context.Context // for the command that runs; ends at the first interrupt
+	ctx     context.Context // of the running command; ends at the first interrupt
 }
 
 // run runs a command line and returns its exit code.
@@ -55,7 +55,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return code
 }
 
-// close closes what the command opened.
+// close closes the stores that the command opened.
 func (p *program) close() error {
 	var err error
 	for _, c := range slices.Backward(p.closers) {
@@ -71,7 +71,7 @@ func (p *program) execute(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if !serves(args) { // serve waits for its own signals; whoever has a server of its own, such as torture, must end it
+	if !serves(args) { // serve handles signals itself; commands that start a server, such as torture, must end it
 		var stop func()
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -88,7 +88,7 @@ func serves(args []string) bool {
 	return len(args) > 0 && (args[0] == "serve" || args[0] == "__tortured")
 }
 
-// app builds the tree of commands.
+// app returns the tree of commands.
 func (p *program) app() *cli.App {
 	app := cli.NewApp()
 	app.Name, app.Usage = "inbox", "receives every QoreID webhook, stores it, and delivers it to plugins"
@@ -96,12 +96,12 @@ func (p *program) app() *cli.App {
 	app.Writer, app.ErrWriter = p.Out, p.Err
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.OnUsageError = usageError
-	app.DisableSliceFlagSeparator = true // a comma may stand in a value; words takes names apart where it does not
+	app.DisableSliceFlagSeparator = true // values may contain commas; words splits lists of names
 	app.Action = p.group
 	app.Flags = []cli.Flag{cli.HelpFlag}
 	app.UsageText = "inbox COMMAND [flags] [arguments]"
 	app.Description = "Exit codes: 0 done, 1 failed, 2 the command line or the settings are wrong, 3 declined or nobody to ask, 4 not allowed,\n" +
-		"5 done but some items failed, or a check found something, 6 not found, 7 unreachable or locked, 130 interrupted."
+		"5 done but some items failed, or a check found a problem, 6 not found, 7 unreachable or locked, 130 interrupted."
 	app.Commands = []*cli.Command{
 		p.serveCommand(), p.sendCommand(), p.eventCommand(), p.entityCommand(), p.deadCommand(), p.replayCommand(),
 		p.pluginCommand(), p.statusCommand(), p.doctorCommand(), p.secretCommand(), p.dbCommand(), p.configCommand(),
@@ -114,7 +114,7 @@ func (p *program) app() *cli.App {
 	return app
 }
 
-// group is the action of a command that only has commands in it.
+// group is the action of a command that only groups other commands.
 func (p *program) group(c *cli.Context) error {
 	prefix := strings.TrimSpace(strings.TrimPrefix(c.Command.FullName(), "inbox"))
 	commands := c.App.Commands
@@ -149,12 +149,12 @@ func unknownCommand(prefix, name string, commands []*cli.Command) error {
 	return e.WithHint(full + " --help lists the commands")
 }
 
-// usage is a mistake on the command line.
+// usage returns the error for a mistake on the command line.
 func usage(format string, args ...any) *inbox.Error {
 	return inbox.Errorf(inbox.Invalid, "", format, args...)
 }
 
-// usageError turns what the flag reader says into one line and a hint.
+// usageError turns an error of the flag parser into one line and a hint.
 func usageError(c *cli.Context, err error, _ bool) error {
 	full := c.App.Name
 	if c.Command.HelpName != "" {
@@ -196,7 +196,7 @@ func (p *program) settings(c *cli.Context) (*config.Settings, error) {
 	return p.load(c, flags)
 }
 
-// load reads the settings, with these flags.
+// load reads the settings, with the values of these flags.
 func (p *program) load(c *cli.Context, flags map[string]string) (*config.Settings, error) {
 	s, err := config.Load(config.Inputs{File: c.String("config"), Flags: flags, Getenv: p.Getenv})
 	if err != nil {

@@ -15,9 +15,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// completeCommand is what the scripts of `inbox completion` call: its arguments are the words of the line so far, the
-// last of which is to be completed. It writes the candidates, one a line, and never fails: what cannot be found out is
-// not completed.
+// completeCommand is the command that the scripts of `inbox completion` call. Its arguments are the words of the line so far, of
+// which it completes the last. It writes the candidates, one a line, and never fails: after an error it writes none.
 func (p *program) completeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "__complete", Hidden: true, SkipFlagParsing: true, HideHelp: true,
@@ -43,7 +42,7 @@ func (p *program) completeCommand() *cli.Command {
 	}
 }
 
-// candidates returns what may stand in the place of the last word.
+// candidates returns the completions of the last word.
 func (p *program) candidates(c *cli.Context, words []string) []string {
 	commands := c.App.Commands
 	var leaf *cli.Command
@@ -109,7 +108,7 @@ func (p *program) values(leaf *cli.Command, flag string, line []string) []string
 	}[flag]
 }
 
-// eventWords returns the names or the types of the events that there are samples of.
+// eventWords returns the names or the types of the events that have samples.
 func eventWords(flag string) []string {
 	var list []string
 	for _, k := range qoreid.Kinds() {
@@ -119,7 +118,7 @@ func eventWords(flag string) []string {
 	return slices.Compact(list)
 }
 
-// arguments returns what may be an argument of a command.
+// arguments returns the possible arguments of a command.
 func (p *program) arguments(leaf *cli.Command, line []string) []string {
 	switch {
 	case leaf.HasName("send"):
@@ -142,7 +141,7 @@ func (p *program) arguments(leaf *cli.Command, line []string) []string {
 
 type source func(ctx context.Context, client *api.Client) []string
 
-// live asks the store, for a moment only: nobody waits long for a completion.
+// live asks the store, with a short timeout, since a completion must be fast.
 func (p *program) live(leaf *cli.Command, line []string, ask source) []string {
 	ctx, cancel := context.WithTimeout(p.ctx, 2*time.Second)
 	defer cancel()
@@ -157,11 +156,11 @@ func (p *program) live(leaf *cli.Command, line []string, ask source) []string {
 	app := cli.NewApp()
 	app.Writer, app.ErrWriter, app.ExitErrHandler = io.Discard, io.Discard, func(*cli.Context, error) {}
 	app.Commands = []*cli.Command{probe}
-	_ = app.RunContext(ctx, slices.Concat([]string{"inbox", "probe"}, whereFlags(leaf, line))) // then nothing is completed
+	_ = app.RunContext(ctx, slices.Concat([]string{"inbox", "probe"}, whereFlags(leaf, line))) // after an error nothing is completed
 	return found
 }
 
-// whereFlags returns those flags of an unfinished line that say where the store is.
+// whereFlags returns the flags of an unfinished line that locate the store.
 func whereFlags(leaf *cli.Command, line []string) []string {
 	var kept []string
 	for i, word := range line {
@@ -181,7 +180,7 @@ func pluginNames(ctx context.Context, client *api.Client) []string {
 	plugins, _ := client.Plugins(ctx)
 	var names []string
 	for _, x := range plugins {
-		if inbox.IsPluginName(x.Name) { // a shell gets no names that anybody may have given a file
+		if inbox.IsPluginName(x.Name) { // other names come from files and may be anything; a shell must not get them
 			names = append(names, x.Name)
 		}
 	}

@@ -28,7 +28,7 @@ func (p *program) completionCommand() *cli.Command {
 
 func shells() []string { return []string{"bash", "zsh", "fish"} }
 
-// scripts hand the words of the line to `inbox __complete`, which knows the rest.
+// scripts returns the scripts, which pass the words of the line to `inbox __complete`.
 func scripts() map[string]string {
 	return map[string]string{
 		"bash": `_inbox() {

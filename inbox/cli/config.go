@@ -8,7 +8,7 @@ import (
 
 func (p *program) configCommand() *cli.Command {
 	return p.parent("config", nil, "check and show the settings",
-		p.leaf(spec{name: "check", usage: "read the settings and say everything that is wrong", formats: showFormats(), run: p.configCheck}),
+		p.leaf(spec{name: "check", usage: "read the settings and list every mistake", formats: showFormats(), run: p.configCheck}),
 		p.leaf(spec{name: "print", usage: "print the settings in force and where each comes from, without secrets", formats: showFormats(), run: p.configPrint}),
 		p.leaf(spec{name: "example", usage: "print an inbox.toml with every setting and its default", run: func(*cli.Context) error {
 			return p.Print("%s", config.Example)

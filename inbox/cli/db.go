@@ -24,12 +24,12 @@ func (p *program) dbCommand() *cli.Command {
 	}
 	return p.parent("db", nil, "check and back up the store", append(commands, later(map[string]string{
 		"restore": "stop the server, put the copy into an empty data directory as inbox.db and its key as store.key, with modes 0600, and start",
-		"prune":   "nothing is removed by its age in this version",
+		"prune":   "this version removes nothing by age",
 	})...)...)
 }
 
 func (p *program) dbCheck(c *cli.Context) error {
-	hint := "keep the file, and restore the last backup that `inbox db check` finds nothing in"
+	hint := "keep the file, and restore the last backup in which `inbox db check` finds no problem"
 	check, err := p.checkStore(c)
 	if errors.Is(err, store.ErrDamaged) { // it cannot even be opened
 		check, hint = api.Check{Problems: []string{err.Error()}}, inbox.HintOf(err)
@@ -50,7 +50,7 @@ func (p *program) dbCheck(c *cli.Context) error {
 			WithHint(hint)}
 	}
 	if err == nil {
-		p.Say("nothing is wrong with the store")
+		p.Say("the store has no problem")
 	}
 	return err
 }

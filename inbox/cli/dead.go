@@ -14,7 +14,7 @@ func (p *program) deadCommand() *cli.Command {
 	plugin := &cli.StringFlag{Name: "plugin", Usage: "dead letters of this plugin `NAME`"}
 	flags := func(more ...cli.Flag) []cli.Flag { return append(append(filterFlags(), plugin), more...) }
 	resolve := []cli.Flag{flag("all", "all dead letters"), dryRunFlag(), yesFlag(), reasonFlag()}
-	return p.parent("dead", nil, "look after deliveries that are not tried again by themselves",
+	return p.parent("dead", nil, "list, retry and discard dead deliveries",
 		p.leaf(spec{
 			name: "list", aliases: []string{"ls"}, usage: "list dead letters, the newest deaths first", args: "[ID…|SEQ…|-]", max: -1, remote: true,
 			formats: listFormats(), run: p.deadList,
@@ -25,11 +25,11 @@ func (p *program) deadCommand() *cli.Command {
 			formats: showFormats(), flags: []cli.Flag{plugin, revealFlag(), reasonFlag()}, run: p.deadShow,
 		}),
 		p.leaf(spec{
-			name: "retry", usage: "let dead deliveries go on; a parked lane's whole sequence follows in order", args: "[ID…|SEQ…|-]", max: -1, remote: true,
+			name: "retry", usage: "retry dead deliveries; the waiting events of a parked lane follow in order", args: "[ID…|SEQ…|-]", max: -1, remote: true,
 			formats: listFormats(), flags: flags(resolve...), run: func(c *cli.Context) error { return p.resolve(c, "retry") },
 		}),
 		p.leaf(spec{
-			name: "discard", usage: "give dead deliveries up; a parked lane goes on after them", args: "[ID…|SEQ…|-]", max: -1, remote: true,
+			name: "discard", usage: "discard dead deliveries; a parked lane goes on with its next event", args: "[ID…|SEQ…|-]", max: -1, remote: true,
 			formats: listFormats(), flags: flags(resolve...), run: func(c *cli.Context) error { return p.resolve(c, "discard") },
 		}))
 }
@@ -60,7 +60,7 @@ func letterState(l api.Letter) string {
 	return "dead"
 }
 
-// waitText says how many events wait behind a parked lane.
+// waitText returns the number of events that wait behind a parked lane, in words.
 func waitText(n int64, atLeast bool) string {
 	text := "1 waits"
 	if n != 1 {
@@ -121,7 +121,7 @@ func (p *program) deadShow(c *cli.Context) error {
 		return err
 	}
 	if len(letters) == 0 {
-		return inbox.Errorf(inbox.NotFound, "", "event %s is not dead", id).WithHint("`inbox event show " + id + "` shows what became of it")
+		return inbox.Errorf(inbox.NotFound, "", "event %s is not dead", id).WithHint("`inbox event show " + id + "` shows its deliveries")
 	}
 	d, err := client.Event(p.ctx, letters[0].ID, v)
 	if err != nil {
@@ -142,7 +142,7 @@ func (p *program) deadShow(c *cli.Context) error {
 	return p.printEvent(&d)
 }
 
-// resolve retries or discards: it asks the server what is meant, says so, asks, and then names exactly those.
+// resolve retries or discards dead letters. It asks the server which ones match, asks the operator, and then names exactly those.
 func (p *program) resolve(c *cli.Context, verb string) error {
 	req, err := p.resolveRequest(c)
 	switch {
@@ -167,12 +167,12 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 		p.Say("%s would be %s", console.Plural(would.Count, "delivery", "deliveries"), past(verb))
 		return out.End()
 	}
-	if len(req.IDs) == 0 || verb == "discard" { // one that is named is retried without being asked
+	if len(req.IDs) == 0 || verb == "discard" { // a retry of named events needs no question
 		if err := p.Ask(c.Bool("yes"), "%s %s?%s", verbTitle(verb), console.Plural(would.Count, "dead delivery", "dead deliveries"), consequence(verb, &would)); err != nil {
 			return err
 		}
 	}
-	req.DryRun, req.Brief, req.DiedBefore = false, false, would.AsOf // what died since was not asked about
+	req.DryRun, req.Brief, req.DiedBefore = false, false, would.AsOf // the question did not include later deaths
 	did, err := client.EachResolved(p.ctx, verb, req, out.Add)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 	return p.resolved(verb, out, &did)
 }
 
-// resolveRequest reads what is meant, as a dry run.
+// resolveRequest reads the selection from the flags and arguments, as a dry run.
 func (p *program) resolveRequest(c *cli.Context) (req api.Resolve, err error) {
 	req = api.Resolve{All: c.Bool("all"), Reason: c.String("reason"), DryRun: true}
 	if req.Filter, req.IDs, err = p.selection(c); err != nil {
@@ -188,17 +188,17 @@ func (p *program) resolveRequest(c *cli.Context) (req api.Resolve, err error) {
 	}
 	req.Filter.Plugin = c.String("plugin")
 	if c.NArg() == 0 && !req.Filter.Narrow() && !req.All {
-		return req, usage("nothing says which dead letters are meant").WithHint("name events, give a filter such as --plugin NAME, or say --all")
+		return req, usage("no dead letters are selected").WithHint("name events, give a filter such as --plugin NAME, or --all")
 	}
 	return req, nil
 }
 
-// noneDead is what is said when nothing that was meant is dead: an error only if it was named.
+// noneDead reports that no selected delivery is dead. It is an error only if ids were named.
 func (p *program) noneDead(named bool) error {
 	if named {
-		return inbox.Errorf(inbox.NotFound, "", "none of these is dead").WithHint("`inbox dead list` shows what is")
+		return inbox.Errorf(inbox.NotFound, "", "none of these is dead").WithHint("`inbox dead list` shows the dead ones")
 	}
-	p.Say("nothing is dead that matches")
+	p.Say("no dead delivery matches")
 	return p.letterList().End()
 }
 
@@ -226,7 +226,7 @@ func past(verb string) string {
 	return map[string]string{"retry": "retried", "discard": "discarded"}[verb]
 }
 
-// consequence says what else a yes sets going.
+// consequence returns the further effects of a yes, in words.
 func consequence(verb string, would *api.Resolved) string {
 	text := ""
 	if would.Parked > 0 {
@@ -238,7 +238,7 @@ func consequence(verb string, would *api.Resolved) string {
 			console.Plural(would.Waiting, "later event will follow", "later events will follow"))
 	}
 	if verb == "discard" {
-		text += " They will not be tried again."
+		text += " They will not be retried."
 	}
 	return text
 }

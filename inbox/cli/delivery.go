@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// deliveryList lists events by what became of them in plugins, and returns how many.
+// deliveryList lists deliveries by their outcomes, and returns their number.
 func (p *program) deliveryList(client *api.Client, f inbox.Filter, ids, outcomes []string) (int, error) {
 	if known := store.Outcomes(); slices.ContainsFunc(outcomes, func(w string) bool { return !slices.Contains(known, w) }) {
 		return 0, usage("--outcome is %q, not one or several of %s", strings.Join(outcomes, ","), strings.Join(known, ", "))

@@ -20,13 +20,13 @@ import (
 
 func (p *program) doctorCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "doctor", usage: "look for what keeps the program from working here", formats: showFormats(), run: p.doctor,
-		about: "It looks at the settings, secrets, the data directory and its disk, the addresses, the state of the\n" +
-			"store, and whether the machine has the memory that the program and its plugins may take at most.",
+		name: "doctor", usage: "find the reasons why the program does not work here", formats: showFormats(), run: p.doctor,
+		about: "It checks the settings, secrets, the data directory and its disk, the addresses, the state of the\n" +
+			"store, and whether the machine has the memory that the program and its plugins may use at most.",
 	})
 }
 
-// finding is what doctor found out about one thing.
+// finding is the result of one check.
 type finding struct {
 	Check  string `json:"check"`
 	State  string `json:"state"` // ok, warning or wrong
@@ -43,7 +43,7 @@ const (
 	stateWrong   = "wrong"
 )
 
-// exam collects findings.
+// exam collects the findings.
 type exam struct {
 	p    *program
 	list []finding
@@ -123,16 +123,16 @@ func (x *exam) settings(s *config.Settings) {
 		x.ok("secrets", "every source has one")
 	}
 	if now := x.p.Now(); now.Year() < 2026 {
-		x.warn("clock", "set the clock; what is stored carries its time", "it is said to be %s", x.p.Stamp(now))
+		x.warn("clock", "set the clock; events are stored with its time", "the clock says %s", x.p.Stamp(now))
 	}
 }
 
-// directory looks at the data directory: who may read it, and how long its disk takes to keep something.
+// directory checks the data directory: its permissions, and the time of a flush on its disk.
 func (x *exam) directory(s *config.Settings) {
 	info, err := os.Stat(s.Data)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		x.warn("data directory", "`inbox serve` makes it", "%s does not exist yet", s.Data)
+		x.warn("data directory", "`inbox serve` creates it", "%s does not exist yet", s.Data)
 		return
 	case err != nil:
 		x.wrong("data directory", inbox.Errorf(inbox.Unavailable, "", "%w", err))
@@ -153,7 +153,7 @@ func (x *exam) directory(s *config.Settings) {
 	}
 }
 
-// flushTime is the median time of a small write and its flush in a directory.
+// flushTime returns the median time of a small write and its flush in a directory.
 func flushTime(dir string) (time.Duration, error) {
 	f, err := os.CreateTemp(dir, ".doctor-*")
 	if err != nil {
@@ -176,7 +176,7 @@ func flushTime(dir string) (time.Duration, error) {
 	return times[len(times)/2], nil
 }
 
-// addresses looks whether the addresses are free, when no server runs here that has them.
+// addresses checks that the addresses are free, unless a server runs here and uses them.
 func (x *exam) addresses(s *config.Settings, running bool) {
 	if running {
 		x.ok("addresses", "a server runs here")
@@ -191,12 +191,12 @@ func (x *exam) addresses(s *config.Settings, running bool) {
 			x.wrong(name, inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("choose another with --"+name))
 			continue
 		}
-		_ = l.Close() // it was only tried
+		_ = l.Close() // only a test
 		x.ok(name, "%s is free", address)
 	}
 }
 
-// store looks at the store, over the API, and returns how many events it has.
+// store checks the store, over the API, and returns the number of its events.
 func (x *exam) store(c *cli.Context, running bool) (events int64) {
 	client, err := x.p.client(c)
 	if err == nil {
@@ -210,7 +210,7 @@ func (x *exam) store(c *cli.Context, running bool) (events int64) {
 				}
 			}
 			if st.LastAt.After(x.p.Now().Add(time.Minute)) {
-				x.warn("clock", "", "the newest event was stored at %s, which is to come", x.p.Stamp(st.LastAt))
+				x.warn("clock", "", "the newest event was stored at %s, which is in the future", x.p.Stamp(st.LastAt))
 			}
 			return st.Events
 		}

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/serve"
 )
 
-// memory compares what the program and its plugins may take at most with what the machine has.
+// memory compares the most memory that the program and its plugins may use with the memory of the machine.
 func (x *exam) memory(s *config.Settings, events int64) {
 	parts, skipped, err := serve.Memory(s, events)
 	if err != nil {
@@ -30,9 +30,9 @@ func (x *exam) memory(s *config.Settings, events int64) {
 	has, where := machineMemory("/")
 	switch {
 	case has == 0:
-		x.ok("memory", "%s; how much the machine has is not known", most)
+		x.ok("memory", "%s; the memory of the machine is not known", most)
 	case total > has:
-		x.warn("memory", "it comes to that only when every plugin takes all it may: lower concurrency or limits.memory in a NAME.toml, or give it more",
+		x.warn("memory", "it needs that only if every plugin uses all its memory: lower concurrency or limits.memory in a NAME.toml, or add memory",
 			"%s, more than the %s of %s", most, console.Bytes(has), where)
 	default:
 		x.ok("memory", "%s, of the %s of %s", most, console.Bytes(has), where)
@@ -40,11 +40,11 @@ func (x *exam) memory(s *config.Settings, events int64) {
 	x.list[len(x.list)-1].Parts = parts
 }
 
-// machineMemory is what Linux says that this process may use, and whose limit that is: the machine's, or that of a
-// control group, which is how containers are bounded. Zero: it does not say.
+// machineMemory returns the bytes of memory that Linux lets this process use, and the source of the limit: the machine, or a
+// control group, as for containers. It returns zero when the limit is unknown.
 func machineMemory(root string) (bytes int64, where string) {
 	bytes, where = math.MaxInt64, "the machine"
-	info, _ := os.ReadFile(filepath.Join(root, "proc/meminfo")) // elsewhere it is not there
+	info, _ := os.ReadFile(filepath.Join(root, "proc/meminfo")) // other systems do not have it
 	for line := range strings.Lines(string(info)) {
 		if f := strings.Fields(line); len(f) == 3 && f[0] == "MemTotal:" {
 			if n, err := strconv.ParseInt(f[1], 10, 54); err == nil {
@@ -68,7 +68,7 @@ func machineMemory(root string) (bytes int64, where string) {
 	return bytes, where
 }
 
-// groupLimits are the files that may hold limits of the process's control groups: its own, and those above it.
+// groupLimits returns the files that may hold limits of the process's control groups: its own, and those above it.
 func groupLimits(root string) (files []string) {
 	text, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	for line := range strings.Lines(string(text)) {

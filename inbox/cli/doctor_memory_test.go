@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestTheMemoryOfAMachineIsThatOfItsTightestControlGroup(t *testing.T) {
+func TestTheMemoryOfAMachineIsTheSmallestLimitOfItsControlGroups(t *testing.T) {
 	t.Parallel()
 	const total = "MemTotal:        2048 kB\nMemFree:  1 kB\n"
 	for name, c := range map[string]struct {

@@ -15,16 +15,16 @@ import (
 
 func (p *program) embedCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "embed", usage: "write what a plugin asks for into its .wasm file", args: "FILE.wasm", min: 1, max: 1, flags: []cli.Flag{
+		name: "embed", usage: "write the manifest that a plugin asks for into its .wasm file", args: "FILE.wasm", min: 1, max: 1, flags: []cli.Flag{
 			&cli.StringFlag{Name: "asks", Required: true, Usage: "`FILE` of the same form as NAME.toml"},
 		},
-		about: "For authors: it becomes the module's custom section " + abi.ManifestSection + ", in place of one that it has.\n" +
-			"Whoever runs the plugin decides by NAME.toml what of it is granted: 'inbox plugin inspect' shows both.",
+		about: "For authors: the file becomes the module's custom section " + abi.ManifestSection + ", and replaces an earlier one.\n" +
+			"The operator decides by NAME.toml what is granted: 'inbox plugin inspect' shows both.",
 		run: p.embed,
 	})
 }
 
-// embed writes the module anew with the section, whole or not at all.
+// embed replaces the file by the module with the section, atomically.
 func (p *program) embed(c *cli.Context) error {
 	path, asks := c.Args().First(), c.String("asks")
 	text, err := release.ReadManifest(asks)
@@ -46,7 +46,7 @@ func (p *program) embed(c *cli.Context) error {
 	return nil
 }
 
-// replaceFile writes a file beside its place and renames it, so that whoever looks sees the one or the other.
+// replaceFile writes a new file beside the old one and renames it, so that readers see either the old or the new one.
 func replaceFile(path string, b []byte) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -56,7 +56,7 @@ func replaceFile(path string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone already when all went well
+	defer os.Remove(f.Name()) // fails after success, when the file was renamed
 	_, err = f.Write(b)
 	if cerr := f.Close(); err == nil {
 		err = cerr

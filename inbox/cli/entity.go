@@ -102,7 +102,7 @@ func (p *program) entityShow(c *cli.Context) error {
 	return nil
 }
 
-// timelines returns the timelines of a key, or, when it is none, of all keys of that customer reference.
+// timelines returns the timelines of a key, or, if no event has that key, of all keys with that customer reference.
 func (p *program) timelines(client *api.Client, modes []inbox.Mode, key string, v api.Reveal) ([]api.Timeline, error) {
 	var found []api.Timeline
 	var first error
@@ -131,7 +131,7 @@ func (p *program) timelines(client *api.Client, modes []inbox.Mode, key string, 
 		}
 	}
 	if len(found) == 0 {
-		return nil, inbox.Errorf(inbox.NotFound, "", "there is no event of %q", key).WithHint("`inbox entity list` shows the keys there are")
+		return nil, inbox.Errorf(inbox.NotFound, "", "no event has the key or reference %q", key).WithHint("`inbox entity list` shows all keys")
 	}
 	return found, nil
 }

@@ -18,19 +18,19 @@ func (p *program) eventCommand() *cli.Command {
 	commands := []*cli.Command{
 		p.leaf(spec{
 			name: "list", aliases: []string{"ls"}, usage: "list events, the newest first", args: "[ID…|SEQ…|-]", max: -1, remote: true, formats: listFormats(),
-			about: "A table on a terminal ends after the newest 100 unless --limit says otherwise; any other output has no limit.",
+			about: "A table on a terminal ends after the newest 100 without --limit; any other output has no limit.",
 			flags: append(filterFlags(), plugin, flag("reverse", "the oldest first"), &cli.StringSliceFlag{
-				Name: "outcome", Usage: "list deliveries, event by plugin, that are `WORD`: retry, waiting, pending, held, dead, discarded, or what the newest attempt came to",
+				Name: "outcome", Usage: "list deliveries, event by plugin, that are `WORD`: retry, waiting, pending, held, dead, discarded, or the outcome of the newest attempt",
 			}), run: p.eventList,
 		}),
 		p.leaf(spec{
-			name: "show", aliases: []string{"get"}, usage: "show an event, its payload, and what became of it", args: "ID|SEQ", min: 1, max: 1, remote: true,
+			name: "show", aliases: []string{"get"}, usage: "show an event, its payload and its deliveries", args: "ID|SEQ", min: 1, max: 1, remote: true,
 			about:   "With - the id is read from standard input, as after `inbox send -o ids`.",
 			formats: showFormats(), run: p.eventShow,
-			flags: []cli.Flag{revealFlag(), reasonFlag(), flag("raw", "write the bytes that were received, and nothing else; this reveals them. A terminal gets them without what would control it")},
+			flags: []cli.Flag{revealFlag(), reasonFlag(), flag("raw", "write only the bytes that were received; this reveals them. For a terminal, control characters are removed")},
 		}),
 		p.leaf(spec{
-			name: "tail", usage: "show events as they come", remote: true, formats: listFormats(),
+			name: "tail", usage: "show events as they arrive", remote: true, formats: listFormats(),
 			flags: filterFlags(), run: p.eventTail,
 		}),
 	}
@@ -60,7 +60,7 @@ func eventName(event, typ string) string {
 	return event + "/" + typ
 }
 
-// marks are what is unusual about an event.
+// marks returns the unusual properties of an event.
 func marks(e api.Event) string {
 	var list []string
 	for _, m := range []struct {
@@ -74,7 +74,7 @@ func marks(e api.Event) string {
 	return console.OrDash(strings.Join(list, ","))
 }
 
-// tableLimit is how many rows a table on a terminal has without --limit.
+// tableLimit is the number of rows of a table on a terminal without --limit.
 const tableLimit = 100
 
 func (p *program) eventList(c *cli.Context) error {
@@ -107,7 +107,7 @@ func (p *program) eventList(c *cli.Context) error {
 	return nil
 }
 
-// listEvents writes a list of events, or, when outcomes are asked for, of their deliveries. It returns how many there were.
+// listEvents writes a list of events, or, with --outcome, of their deliveries. It returns the number of items.
 func (p *program) listEvents(client *api.Client, f inbox.Filter, ids, outcomes []string) (int, error) {
 	if len(outcomes) > 0 {
 		return p.deliveryList(client, f, ids, outcomes)
@@ -192,7 +192,7 @@ func (p *program) printPayload(d *api.EventDetail) error {
 		}
 	}
 	if !d.Revealed {
-		text += "\n" + p.Hanging("", "[type:length] stands for what is not shown; --reveal shows it, and is recorded")
+		text += "\n" + p.Hanging("", "[type:length] replaces hidden values; --reveal shows them, and is recorded")
 	}
 	return p.Print("%s", text)
 }
@@ -222,7 +222,7 @@ func (p *program) printDeliveries(d *api.EventDetail, indent string) error {
 	return nil
 }
 
-// stateText is a state, with what it means where the word alone does not say.
+// stateText returns a state, with its meaning where the word is not enough.
 func stateText(s inbox.DeliveryState) string {
 	switch s {
 	case inbox.StateBefore:

@@ -25,7 +25,7 @@ func (p *program) eventTail(c *cli.Context) error {
 		return err
 	}
 	if p.Format == "json" {
-		p.Format = "jsonl" // a stream has no end that could close a list
+		p.Format = "jsonl" // a stream has no end at which a list could be closed
 	}
 	out := console.NewList(&p.Console, func(e api.Event) string { return e.ID }, p.tailColumns()...)
 	if err := out.Stream(usualEvent(p.Now())); err != nil {
@@ -46,7 +46,7 @@ func (p *program) eventTail(c *cli.Context) error {
 	return p.follow(client, f, show)
 }
 
-// tailColumns are those of a list, but on a terminal without the source, which begins the key.
+// tailColumns returns the columns of the event list, on a terminal without the source, with which the key begins.
 func (p *program) tailColumns() []console.Column[api.Event] {
 	columns := eventColumns(p)
 	if p.TerminalWidth() > 0 {
@@ -55,7 +55,7 @@ func (p *program) tailColumns() []console.Column[api.Event] {
 	return columns
 }
 
-// usualEvent is as wide as most events.
+// usualEvent returns an event of the usual width.
 func usualEvent(now time.Time) api.Event {
 	return api.Event{
 		ID: inbox.EventID(1, make([]byte, 5)), StoredAt: now, Source: "qoreid", Mode: inbox.Live, Event: "workflow", EventType: "verification_completed",
@@ -63,9 +63,9 @@ func usualEvent(now time.Time) api.Event {
 	}
 }
 
-var errEnough = errors.New("as many as were asked for")
+var errEnough = errors.New("the limit is reached")
 
-// tailRow writes one event of a stream at once: what comes later cannot widen its columns.
+// tailRow writes one event of a stream at once: later events cannot widen its columns.
 func (p *program) tailRow(out *console.List[api.Event], e api.Event) error {
 	if err := out.Add(e); err != nil {
 		return err
@@ -73,9 +73,9 @@ func (p *program) tailRow(out *console.List[api.Event], e api.Event) error {
 	return out.Flush()
 }
 
-// follow streams until interrupted, and begins again where it was when the server goes away and comes back.
+// follow streams until it is interrupted. When the server stops and starts again, it continues after the last event.
 func (p *program) follow(client *api.Client, f inbox.Filter, show func(api.Event) error) error {
-	var lost time.Time // when the server was missed first, since the last event
+	var lost time.Time // time of the first error since the last event
 	for {
 		after, err := client.Stream(p.ctx, f, show)
 		came := after > f.After
@@ -97,23 +97,23 @@ func (p *program) follow(client *api.Client, f inbox.Filter, show func(api.Event
 	}
 }
 
-// mayComeBack reports whether an error, of a server that was there until lost, says only that it is away for a while.
+// mayComeBack reports whether an error means that the server, which answered until lost, may only be away for a while.
 func (p *program) mayComeBack(err error, lost time.Time) bool {
 	const patience = 30 * time.Second
 	return !lost.IsZero() && inbox.KindOf(err) == inbox.Unavailable && p.Now().Sub(lost) <= patience
 }
 
-// goOn returns a filter of what comes after a stream that ended.
+// goOn returns a filter of the events after a stream that ended.
 func goOn(f inbox.Filter, after int64) inbox.Filter {
 	if f.After = after; after > 0 {
 		f.Since = time.Time{}
 	} else if f.Since.IsZero() {
-		f.Since = time.Unix(0, 0) // the log was empty: from its beginning, and not from now
+		f.Since = time.Unix(0, 0) // the log was empty: begin at its start, not now
 	}
 	return f
 }
 
-// pause waits, but not longer than ctx.
+// pause waits for a duration, or until ctx is done.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

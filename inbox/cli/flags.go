@@ -20,8 +20,8 @@ type spec struct {
 	name    string
 	aliases []string
 	usage   string
-	args    string // how its arguments are written; empty: it takes none
-	max     int    // arguments at most; -1: any number
+	args    string // the form of its arguments; empty: it takes none
+	max     int    // the largest number of arguments; -1: any number
 	min     int
 	about   string // more help
 	flags   []cli.Flag
@@ -30,8 +30,8 @@ type spec struct {
 	run     func(c *cli.Context) error
 }
 
-// leaf makes the command: with the flags that every command has, its mistakes reported in one way, and arguments that
-// look like flags refused.
+// leaf returns the command, with the flags that every command has. Mistakes are reported in one form, and arguments that
+// look like flags are rejected.
 func (p *program) leaf(s spec) *cli.Command {
 	flags := slices.Concat(s.flags, p.commonFlags(s))
 	return &cli.Command{
@@ -46,7 +46,7 @@ func (p *program) leaf(s spec) *cli.Command {
 	}
 }
 
-// parent makes a command that only has commands in it.
+// parent returns a command that only groups other commands.
 func (p *program) parent(name string, aliases []string, usage string, commands ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: usage, Subcommands: commands, HideHelpCommand: true, OnUsageError: usageError,
@@ -70,14 +70,14 @@ func (p *program) commonFlags(s spec) []cli.Flag {
 		flags = append(flags,
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: " + strings.Join(s.formats, ", ")},
 			flag("json", "the same as -o json"),
-			flag("wide", "leave nothing out of a table on a terminal"))
+			flag("wide", "show all columns of a table on a terminal"))
 	}
 	return append(flags,
-		flag("quiet", "say nothing on standard error but errors", "q"),
-		flag("verbose", "say how the store is reached", "v"))
+		flag("quiet", "write only errors to standard error", "q"),
+		flag("verbose", "show how the store is reached", "v"))
 }
 
-// flag is a flag without a value.
+// flag returns a flag without a value.
 func flag(name, usage string, aliases ...string) cli.Flag {
 	return &cli.BoolFlag{Name: name, Aliases: aliases, Usage: usage, DisableDefaultText: true}
 }
@@ -87,7 +87,7 @@ func yesFlag() cli.Flag {
 }
 
 func reasonFlag() cli.Flag {
-	return &cli.StringFlag{Name: "reason", Usage: "`WHY`; it stands in the audit log"}
+	return &cli.StringFlag{Name: "reason", Usage: "`REASON` for the audit log"}
 }
 
 func revealFlag() cli.Flag {
@@ -95,19 +95,19 @@ func revealFlag() cli.Flag {
 }
 
 func dryRunFlag() cli.Flag {
-	return flag("dry-run", "say what would be done, and change nothing")
+	return flag("dry-run", "show what would be done, and change nothing")
 }
 
 // Formats of output.
 func listFormats() []string { return []string{"table", "json", "jsonl", "ids"} }
 func showFormats() []string { return []string{"table", "json"} }
 
-// checkCall checks what every command's call must fulfil.
+// checkCall checks the arguments and flags that every command has, and sets the style of output.
 func (p *program) checkCall(c *cli.Context, s spec) error {
 	args := c.Args().Slice()
 	for _, a := range args {
 		if isFlag(a) {
-			return usage("%q is no argument", a).WithHint("flags are spelled as " + c.Command.HelpName + " --help shows them")
+			return usage("%q is not an argument", a).WithHint(c.Command.HelpName + " --help shows the spelling of flags")
 		}
 	}
 	if s.max >= 0 && len(args) > s.max {
@@ -136,8 +136,8 @@ func (p *program) checkCall(c *cli.Context, s spec) error {
 	return nil
 }
 
-// checkEmpty refuses a flag with an empty value where that says nothing: `--plugin "$NAME"` with a variable that is not
-// set would mean every plugin.
+// checkEmpty rejects a flag with an empty value where an empty value has no meaning: `--plugin "$NAME"` with an unset variable
+// would mean every plugin.
 func checkEmpty(c *cli.Context) error {
 	says := []string{"url", "token", "reason", "admin", "health", "plugins", "trusted-proxies", "data", "config"}
 	for _, f := range c.Command.Flags {
@@ -159,7 +159,7 @@ func checkEmpty(c *cli.Context) error {
 	return nil
 }
 
-// filterFlags are the same wherever events are selected.
+// filterFlags returns the flags that select events, the same for every command.
 func filterFlags() []cli.Flag {
 	list := func(name, usage string, aliases ...string) cli.Flag {
 		return &cli.StringSliceFlag{Name: name, Aliases: aliases, Usage: usage}
@@ -179,7 +179,7 @@ func filterFlags() []cli.Flag {
 	}
 }
 
-// filter reads the filter flags. Several values may stand with commas between, but for --where.
+// filter reads the filter flags. Several values may be joined by commas, except for --where.
 func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	f = inbox.Filter{
 		Events: words(c, "event"), EventTypes: words(c, "event-type"), Sources: words(c, "source"), Statuses: words(c, "status"),
@@ -198,8 +198,8 @@ func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	return f, err
 }
 
-// sayNone says that nothing matches a filter, and which of its words may be misspelt. An empty list without a filter says
-// enough by itself.
+// sayNone reports that nothing matches a filter, and names words of it that may be misspelt. Without a filter the empty list
+// says enough.
 func (p *program) sayNone(f *inbox.Filter, what string) {
 	if !f.Narrow() {
 		return
@@ -207,7 +207,7 @@ func (p *program) sayNone(f *inbox.Filter, what string) {
 	text := "no " + what + " matches"
 	for _, word := range f.Statuses {
 		if !qoreid.KnowsStatus(word) {
-			text += fmt.Sprintf("; %q is no verdict, and no status that inbox knows", word)
+			text += fmt.Sprintf("; %q is neither a verdict nor a known status", word)
 		}
 	}
 	p.Say("%s", text)
@@ -234,7 +234,7 @@ func (p *program) selection(c *cli.Context) (f inbox.Filter, ids []string, err e
 	return f, ids, err
 }
 
-// words returns the values of a flag that may be repeated or hold several with commas between.
+// words returns the values of a flag that may be repeated, or hold several values joined by commas.
 func words(c *cli.Context, name string) []string {
 	var list []string
 	for _, v := range c.StringSlice(name) {
@@ -247,7 +247,7 @@ func words(c *cli.Context, name string) []string {
 	return list
 }
 
-// oneID returns the one event that the arguments name, also by "-".
+// oneID returns the id of the one event in the arguments, or, for "-", on standard input.
 func (p *program) oneID(c *cli.Context) (string, error) {
 	list, err := p.ids(c)
 	switch {
@@ -261,7 +261,7 @@ func (p *program) oneID(c *cli.Context) (string, error) {
 	return list[0], nil
 }
 
-// ids returns the arguments, with those of standard input, one a line, in the place of "-".
+// ids returns the arguments. It replaces "-" by the lines of standard input.
 func (p *program) ids(c *cli.Context) ([]string, error) {
 	var list []string
 	for _, a := range c.Args().Slice() {
@@ -288,7 +288,7 @@ func (p *program) ids(c *cli.Context) ([]string, error) {
 	return list, nil
 }
 
-// noIDs ends a list for which standard input named nothing.
+// noIDs ends a list for which standard input named no event.
 func noIDs[T any](p *program, l *console.List[T]) error {
 	p.Say("standard input names no event")
 	return l.End()

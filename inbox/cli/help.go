@@ -9,18 +9,18 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// How help is laid out: 80 columns where the terminal does not say, 100 at most, since longer lines are hard to read.
+// The layout of help: 80 columns where the width of the terminal is unknown, 100 at most, since longer lines are hard to read.
 const (
 	helpWidth    = 80
 	helpWidest   = 100
 	helpIndent   = "   "
-	helpColumn   = 31 // where the text of a flag or command begins, at most
-	longLine     = 90 // a line of a description that is longer goes on in the next
+	helpColumn   = 31 // the largest column at which the text of a flag or command begins
+	longLine     = 90 // a longer line of a description continues in the next line
 	mayBeRepeat  = "; may be given several times"
 	helpFlagText = "show this help"
 )
 
-// wrapsHelp gives every command its help as a text that is wrapped at words. The library's own has lines of 160 columns.
+// wrapsHelp sets the help text of every command, wrapped at words. The library's own help has lines of 160 columns.
 func (p *program) wrapsHelp(app *cli.App) {
 	width := p.TerminalWidth()
 	if width == 0 {
@@ -31,10 +31,10 @@ func (p *program) wrapsHelp(app *cli.App) {
 	h.each(app.Name, app.Commands)
 }
 
-// literal makes a template that yields a text.
+// literal returns a template that yields a text.
 func literal(text string) string { return strings.ReplaceAll(text, "{{", `{{"{{"}}`) }
 
-// asksHelp reports whether a command line may end in a help.
+// asksHelp reports whether a command line may ask for help.
 func asksHelp(args []string) bool {
 	return slices.ContainsFunc(args, func(a string) bool {
 		name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
@@ -42,8 +42,8 @@ func asksHelp(args []string) bool {
 	})
 }
 
-// onlyHelp leaves of a command that is asked for its help the command and that flag. The library takes an argument of it
-// for the name of a topic otherwise.
+// onlyHelp reduces a command line that asks for help to the command and --help. Otherwise the library would take an argument for
+// the name of a topic.
 func onlyHelp(commands []*cli.Command, args []string) []string {
 	n := 0
 	for n < len(args) {
@@ -70,7 +70,7 @@ func onlyHelp(commands []*cli.Command, args []string) []string {
 	return args
 }
 
-// helper writes help for lines of some columns.
+// helper writes help texts for a line width.
 type helper struct {
 	b     strings.Builder
 	width int
@@ -113,7 +113,7 @@ func (h *helper) command(full, usage, args, about string, commands []*cli.Comman
 	return h.b.String()
 }
 
-// paragraphs joins those lines of a description that are one sentence or text.
+// paragraphs joins the lines of each paragraph of a description.
 func paragraphs(text string) (list []string) {
 	var whole []string
 	for line := range strings.SplitSeq(text, "\n") {
@@ -141,7 +141,7 @@ func (h *helper) section(head string, paragraphs ...string) {
 	}
 }
 
-// list writes names with their texts beside them, or under a name that is too long for that.
+// list writes names with their texts beside them, or below a name that is too long.
 func (h *helper) list(head string, rows [][2]string) {
 	if len(rows) == 0 {
 		return
@@ -167,7 +167,7 @@ func (h *helper) list(head string, rows [][2]string) {
 	}
 }
 
-// flagHelp returns how a flag is written, and what it is for.
+// flagHelp returns the form of a flag, and its description.
 func flagHelp(f cli.Flag) [2]string {
 	var names []string
 	for _, name := range f.Names() {

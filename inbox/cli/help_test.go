@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// leafPaths returns the words of every command that does something.
+// leafPaths returns the words of every command that is not a group.
 func leafPaths(commands []*cli.Command, before ...string) (paths [][]string) {
 	for _, c := range commands {
 		path := append(append([]string(nil), before...), c.Name)
@@ -59,7 +59,7 @@ func TestNoHelpIsWiderThan80ColumnsAndEveryFlagIsInIt(t *testing.T) {
 	}
 }
 
-func TestAHelpIsTheCommandsWhateverElseWasTyped(t *testing.T) {
+func TestHelpShowsTheCommandWithAnyFurtherWords(t *testing.T) {
 	for _, typed := range []string{"event show x --help", "event show -h x y", "help event show", "event get x -h"} {
 		p, out, errs := talker("")
 		if code := p.run(t.Context(), strings.Fields(typed)); code != 0 || !strings.Contains(out.String(), "inbox event show") {

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/config"
 )
 
-// talker returns a program on streams of its own.
+// talker returns a program whose streams are buffers.
 func talker(input string) (p *program, out, errs *bytes.Buffer) {
 	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
 	now := time.Date(2026, 11, 20, 14, 5, 0, 0, time.UTC)
@@ -26,7 +26,7 @@ func talker(input string) (p *program, out, errs *bytes.Buffer) {
 	return p, out, errs
 }
 
-// on returns a program whose standard output is a terminal of so many columns.
+// on returns a program whose standard output is a terminal with a number of columns.
 func on(columns int) (p *program, out, errs *bytes.Buffer) {
 	p, out, errs = talker("")
 	p.OutTerminal = true
@@ -34,7 +34,7 @@ func on(columns int) (p *program, out, errs *bytes.Buffer) {
 	return p, out, errs
 }
 
-// widest returns the longest line of a text, and its columns.
+// widest returns the widest line of a text, and its columns.
 func widest(text string) (longest string, columns int) {
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSuffix(line, "\n"); console.TextWidth(line) > columns {
@@ -44,7 +44,7 @@ func widest(text string) (longest string, columns int) {
 	return longest, columns
 }
 
-// settingsFor loads settings without a file, with this format of the log.
+// settingsFor loads settings without a file, with the given format of the log.
 func (p *program) settingsFor(t *testing.T, format ...string) (*config.Settings, error) {
 	t.Helper()
 	flags := map[string]string{"data": t.TempDir()}

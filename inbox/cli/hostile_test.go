@@ -19,7 +19,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// hostile is a text with what may move a cursor, hide, turn the direction of text, or is not UTF-8.
+// hostile is a text with characters that move the cursor, hide text or turn its direction, and with invalid UTF-8.
 const hostile = "evil\x1b[2J\x1b]0;t\x07\r\u009b31m\x7f\u202e\u2066\u200b\ufeff\u2028\U000e0041\ue000\xffend"
 
 // unprintable returns the first character that must not be shown; a text of several lines has line feeds and tabs.
@@ -32,7 +32,7 @@ func unprintable(text string) string {
 	return ""
 }
 
-// besieged is a house in which everything is named by somebody hostile.
+// besieged is a server in which every name is hostile.
 type besieged struct{ quiet }
 
 func (besieged) Files(context.Context) ([]api.File, error) {
@@ -54,7 +54,7 @@ func (besieged) Manifest(context.Context, string) (*inbox.Manifest, error) { ret
 
 func (besieged) Notes(context.Context) []string { return []string{hostile} }
 
-// besiegers explains refused requests in hostile words.
+// besiegers explains refused requests with hostile text.
 type besiegers struct{}
 
 func (besiegers) Vouch(*inbox.Refused) (*inbox.Arrival, string, error) {
@@ -63,7 +63,7 @@ func (besiegers) Vouch(*inbox.Refused) (*inbox.Arrival, string, error) {
 
 func (besiegers) Explain(*inbox.Refused) string { return hostile }
 
-// keepHostile stores an event that failed and died, and a refused request, of which every text is hostile.
+// keepHostile stores an event with a dead delivery, and a refused request. Every text in them is hostile.
 func keepHostile(t *testing.T, s *store.Store) (id string) {
 	t.Helper()
 	body := `{"event":"x","data":{"a":"` + "\u009b\u202e\u200b\x7f\U000e0041\xff" + `"}}`
@@ -106,8 +106,8 @@ func keepHostile(t *testing.T, s *store.Store) (id string) {
 	return r.ID
 }
 
-// TestNothingThatIsPrintedMayControlATerminal stores hostile text wherever text from outside may stand, and looks for it in
-// what every command writes, in each of its formats, on a terminal and elsewhere.
+// TestNothingThatIsPrintedMayControlATerminal stores hostile text in every field that takes text from outside. It searches the
+// output of every command for it, in each format, on a terminal and elsewhere.
 func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	id := keepHostile(t, s)
@@ -167,7 +167,7 @@ func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
 	}
 }
 
-// parses checks that what came on both streams is one JSON value, for a reader who merges them.
+// parses checks that both streams together are one JSON value, for a reader that merges them.
 func parses(t *testing.T, args []string, both string) {
 	t.Helper()
 	if len(args) > 2 && args[0] == "event" && args[1] == "tail" {
@@ -191,7 +191,7 @@ func TestNothingThatIsLoggedMayControlATerminal(t *testing.T) {
 			log.Info(hostile, "text", hostile, "error", errors.New(hostile), hostile, 1, slog.Group("g", "x", hostile), "list", []string{hostile},
 				"secret", qoreid.Secret{Name: hostile})
 			text := errs.String()
-			if format == "text" && terminal { // its own colours
+			if format == "text" && terminal { // the colours of the log
 				for strings.Contains(text, "\x1b[") {
 					from := strings.Index(text, "\x1b[")
 					text = text[:from] + text[from+strings.IndexByte(text[from:], 'm')+1:]

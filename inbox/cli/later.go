@@ -7,8 +7,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// later are commands that the design names and this version does not have, each with what to use instead: they are
-// refused by name, so that nobody takes them for a typing mistake.
+// later returns hidden commands for the names in instead, which are planned and not in this version. Each fails with a hint
+// at a replacement, so that operators do not take the name for a typing mistake.
 func later(instead map[string]string) []*cli.Command {
 	var commands []*cli.Command
 	for _, name := range slices.Sorted(maps.Keys(instead)) {
@@ -17,7 +17,7 @@ func later(instead map[string]string) []*cli.Command {
 			Action: func(c *cli.Context) error {
 				hint := instead[name]
 				if hint == "" {
-					hint = "inbox --help lists the commands there are"
+					hint = "inbox --help lists the commands"
 				}
 				return usage("%s is not in this version of inbox", c.Command.HelpName).WithHint(hint)
 			},

@@ -42,7 +42,7 @@ func TestEveryListFitsATerminalOf80Columns(t *testing.T) {
 	}
 }
 
-func TestAStreamOnATerminalBeginsWithItsHeadAndFits(t *testing.T) {
+func TestAStreamOnATerminalStartsWithItsHeadAndFits(t *testing.T) {
 	p, out, _ := on(80)
 	l := console.NewList(&p.Console, func(e api.Event) string { return e.ID }, p.tailColumns()...)
 	usual := usualEvent(p.Now())

@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-// inSentence finds the commands that stand in a sentence or table of a manual.
+// inSentence finds the commands in the sentences and tables of a manual.
 var inSentence = regexp.MustCompile("`(inbox [^`]+)`")
 
-// placeholder is what stands in a manual for what the reader knows.
+// placeholder finds the words of a manual that the reader replaces.
 var placeholder = regexp.MustCompile(`\b(ID|KEY|NAME|FILE)\b|…`)
 
-// long finds the commands that take minutes: scripts and tests of their own run them with less to do.
+// long finds the commands that take minutes: other scripts and tests run them with less work.
 var long = regexp.MustCompile(`^inbox (bench|torture|__tortured)\b`)
 
-func TestEveryCommandInTheManualsIsRunInTheStoryOfManual(t *testing.T) {
+func TestEveryCommandInTheManualsIsRunInManualTxt(t *testing.T) {
 	t.Parallel()
 	story := readText(t, "testdata/script/manual.txt")
 	manuals, err := filepath.Glob("../../docs/*.md")
@@ -33,7 +33,7 @@ func TestEveryCommandInTheManualsIsRunInTheStoryOfManual(t *testing.T) {
 				continue
 			}
 			typed := placeholder.ReplaceAllString(regexp.QuoteMeta(m[1]), ".+")
-			// What asks is answered -y; what stands for a check finds something in the story.
+			// Commands that ask get -y, and checks find a problem in the story.
 			if line := regexp.MustCompile(`(?m)^(exec|exits 5) ` + typed + `( -y)?( &\w+&)?$`); !line.MatchString(story) {
 				t.Errorf("%s says %s, and manual.txt has no line like it", filepath.Base(manual), m[1])
 			}
@@ -44,7 +44,7 @@ func TestEveryCommandInTheManualsIsRunInTheStoryOfManual(t *testing.T) {
 	}
 }
 
-func TestTheManualsNameOnlyFlagsThatThereAre(t *testing.T) {
+func TestTheManualsNameOnlyFlagsThatExist(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
 	for _, c := range leaves((&program{}).app().Commands) {

@@ -7,13 +7,13 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// notDone is a plugin to which nothing was done, in JSON.
+// notDone is a plugin for which an action failed, in JSON.
 type notDone struct {
 	Name  string `json:"name"`
 	Error string `json:"error"`
 }
 
-// pluginAct pauses or resumes plugins by name, and goes on with the next when one cannot be.
+// pluginAct pauses or resumes plugins by name. After an error it continues with the next plugin.
 func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, names []string) error {
 	rows, failed := p.pluginRows(), 0
 	for _, name := range names {
@@ -46,7 +46,7 @@ func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, nam
 
 func (p *program) pluginPause(c *cli.Context) error {
 	if c.Bool("all") == c.Args().Present() {
-		return usage("say which plugins, or --all").WithHint("usage: inbox plugin pause NAME")
+		return usage("name plugins, or give --all").WithHint("usage: inbox plugin pause NAME")
 	}
 	client, err := p.client(c)
 	if err != nil {
@@ -59,7 +59,7 @@ func (p *program) pluginPause(c *cli.Context) error {
 			return err
 		}
 		for i := range plugins {
-			if !plugins[i].CreatedAt.IsZero() || plugins[i].SetAside != "" { // of others there is nothing to pause
+			if !plugins[i].CreatedAt.IsZero() || plugins[i].SetAside != "" { // other files are no plugins yet
 				names = append(names, plugins[i].Name)
 			}
 		}
@@ -69,7 +69,7 @@ func (p *program) pluginPause(c *cli.Context) error {
 
 func (p *program) pluginResume(c *cli.Context) error {
 	if c.Bool("all") == c.Args().Present() {
-		return usage("say which plugins, or --all for those that are paused and what `inbox serve --paused` paused").WithHint("usage: inbox plugin resume NAME")
+		return usage("name plugins, or give --all for all that are paused, also by `inbox serve --paused`").WithHint("usage: inbox plugin resume NAME")
 	}
 	client, err := p.client(c)
 	if err != nil {

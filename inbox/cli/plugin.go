@@ -16,17 +16,17 @@ import (
 
 func (p *program) pluginCommand() *cli.Command {
 	pause := p.leaf(spec{
-		name: "pause", usage: "let plugins start nothing more; what comes for them waits", args: "NAME…", max: -1, remote: true, formats: listFormats(),
-		about: "When the command ends, no attempt begins any more. It waits up to ten seconds for those that are under way,\n" +
-			"and says how many still run after that.",
+		name: "pause", usage: "stop plugins from starting attempts; their events wait", args: "NAME…", max: -1, remote: true, formats: listFormats(),
+		about: "When the command ends, no further attempt begins. It waits up to ten seconds for running attempts, and then\n" +
+			"shows how many still run.",
 		flags: []cli.Flag{reasonFlag(), flag("all", "every plugin")}, run: p.pluginPause,
 	})
 	resume := p.leaf(spec{
-		name: "resume", usage: "let plugins go on that are paused, on hold or set aside, or everything after `serve --paused`", args: "NAME…", max: -1, remote: true,
+		name: "resume", usage: "resume plugins that are paused, on hold or disabled, or everything after `serve --paused`", args: "NAME…", max: -1, remote: true,
 		formats: listFormats(), flags: []cli.Flag{reasonFlag(), flag("all", "every plugin that is paused, and everything after 'serve --paused'")}, run: p.pluginResume,
 	})
 	commands := []*cli.Command{
-		p.leaf(spec{name: "list", aliases: []string{"ls"}, usage: "list plugins and what waits in them", remote: true, formats: listFormats(), run: p.pluginList}),
+		p.leaf(spec{name: "list", aliases: []string{"ls"}, usage: "list plugins, their state and their backlog", remote: true, formats: listFormats(), run: p.pluginList}),
 		pause,
 		resume,
 		p.leaf(spec{
@@ -35,7 +35,7 @@ func (p *program) pluginCommand() *cli.Command {
 			run:   p.pluginRollback,
 		}),
 		p.leaf(spec{
-			name: "inspect", aliases: []string{"show", "get"}, usage: "show a plugin's module and releases, or look into a .wasm file", args: "NAME|FILE.wasm", min: 1, max: 1,
+			name: "inspect", aliases: []string{"show", "get"}, usage: "show a plugin's module and releases, or the module in a .wasm file", args: "NAME|FILE.wasm", min: 1, max: 1,
 			remote: true, formats: showFormats(), flags: []cli.Flag{&cli.StringFlag{Name: "release", Usage: "of this `RELEASE` instead of the live one"}}, run: p.pluginInspect,
 		}),
 	}
@@ -43,14 +43,14 @@ func (p *program) pluginCommand() *cli.Command {
 	commands = append(commands, later(map[string]string{
 		"logs":    "`inbox event show ID` and `inbox entity show KEY` show each attempt's log",
 		"install": "put NAME.toml, if it has one, into the plugins folder, and then NAME.wasm: it is live once it is compiled",
-		"new":     "examples/ has a plugin for each language to begin with",
+		"new":     "examples/ has a first plugin for each language",
 		"build":   "build it with its own compiler, as in GOOS=wasip1 GOARCH=wasm go build -o NAME.wasm",
 		"run":     "put it into the plugins folder of `inbox serve --dev`, and `inbox send` it an event",
-		"test":    "`inbox plugin inspect FILE.wasm` looks into a file; examples/hello-go is tested by go test without a server",
+		"test":    "`inbox plugin inspect FILE.wasm` checks a file; examples/hello-go is tested by go test without a server",
 		"reload":  "a changed file in the plugins folder is live once it is compiled",
 		"sign":    "", "verify": "", "plan": "",
 	})...)
-	return p.parent("plugin", []string{"plugins"}, "look after plugins", commands...)
+	return p.parent("plugin", []string{"plugins"}, "list, inspect, pause and roll back plugins", commands...)
 }
 
 func (p *program) pluginRows() *console.List[api.Plugin] {
@@ -87,7 +87,7 @@ func pluginState(x api.Plugin) string {
 	return strings.Join(words, ", ")
 }
 
-// nextProbe says when a plugin on hold is tried again.
+// nextProbe returns the time until the next probe of a plugin on hold, in words.
 func nextProbe(at, now time.Time) string {
 	if wait := at.Sub(now).Round(time.Second); wait > 0 {
 		return "next probe in " + wait.String()
@@ -123,7 +123,7 @@ func (p *program) pluginList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.Format == "ids" { // for other commands, which take plugins
+	if p.Format == "ids" { // other commands take names of plugins
 		plugins = slices.DeleteFunc(plugins, func(x api.Plugin) bool { return x.State == api.FileStray })
 	}
 	if err := p.pluginRows().All(plugins); err != nil {
@@ -169,7 +169,7 @@ func (p *program) pluginRollback(c *cli.Context) error {
 	return p.pluginRows().All([]api.Plugin{x})
 }
 
-// rolling reports whether another release than the chosen one runs still.
+// rolling reports whether a release other than the chosen one still runs.
 func rolling(x *api.Plugin) bool {
 	want := x.Pinned
 	if want == "" {
@@ -224,7 +224,7 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 	return nil
 }
 
-// inspectFile looks into a file that need not be a plugin yet.
+// inspectFile shows a file, which need not be a plugin yet.
 func (p *program) inspectFile(path string) error {
 	c, err := release.ReadCandidate(path)
 	if err != nil {
@@ -277,7 +277,7 @@ func (p *program) printModule(m *api.Module) error {
 	}
 	metered := "yes"
 	if !m.Metered {
-		metered = "no: its functions are too tangled; the runtime's own check stops it, which is slower"
+		metered = "no: its functions are too complex; the runtime's own check stops it, which is slower"
 	}
 	return p.Pairs("sha256", m.SHA256, "size", console.Bytes(int64(m.Size)), "kind", m.Kind, "memory at least", console.Bytes(int64(m.MemoryMin)),
 		"functions", fmt.Sprintf("%d, the largest of %s", m.Functions, console.Bytes(int64(m.Largest))), "metered", metered, "engine", m.Engine,

@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// printForce writes what is in force for a plugin, and, apart from it, what its file says when that is something else.
+// printForce writes the terms in force for a plugin. If its file has others, it writes them separately.
 func (p *program) printForce(d *api.PluginDetail) error {
 	heading := "asked for and granted"
 	if d.Release == "" {
@@ -31,7 +31,7 @@ func (p *program) printForce(d *api.PluginDetail) error {
 	return p.printTerms("asked for and granted by its file as it is now, which is not in force", d.FileTerms)
 }
 
-// importsText writes the imports of a module, each once, by the module that they come from.
+// importsText returns the imports of a module, each once, grouped by the imported module.
 func importsText(imports []string) string {
 	names := map[string][]string{}
 	for _, one := range imports {

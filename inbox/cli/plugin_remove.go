@@ -9,10 +9,10 @@ import (
 
 func (p *program) removeCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "remove", aliases: []string{"rm", "forget"}, usage: "forget a plugin whose file was taken away", args: "NAME", min: 1, max: 1, remote: true,
+		name: "remove", aliases: []string{"rm", "forget"}, usage: "forget a plugin whose file was removed", args: "NAME", min: 1, max: 1, remote: true,
 		formats: showFormats(), flags: []cli.Flag{yesFlag(), reasonFlag()}, run: p.pluginRemove,
-		about: "It deletes the plugin's place in the log, its lanes, attempts, logs, dead letters and releases. A file of that name\n" +
-			"is a new plugin after it. Without it a plugin whose file is gone keeps its place for the day it comes back.",
+		about: "It deletes the plugin's position in the log, its lanes, attempts, logs, dead letters and releases. Afterwards a file of\n" +
+			"that name is a new plugin. Without this command, a plugin whose file is gone keeps its position until the file returns.",
 	})
 }
 
@@ -26,8 +26,8 @@ func (p *program) pluginRemove(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.State == api.FileAbsent { // else the server says why not
-		err := p.Ask(c.Bool("yes"), "This forgets plugin %s for good: its place in the log (%d), %s, %s and all its attempts.",
+	if d.State == api.FileAbsent { // else the server returns the reason
+		err := p.Ask(c.Bool("yes"), "This deletes plugin %s for good: its position in the log (%d), %s, %s and all its attempts.",
 			d.Name, d.Cursor, console.Plural(d.Dead, "dead letter", "dead letters"), console.Plural(len(d.Releases), "release", "releases"))
 		if err != nil {
 			return err

@@ -18,10 +18,10 @@ import (
 	"inbox/inbox/store"
 )
 
-// mark stands in every text of a payload, reason and log that may hold personal data.
+// mark is in every text of a payload, reason and log that may hold personal data.
 const mark = "Adaeze Okonkwo"
 
-// marked is a sample of a kind of which every text that is not in the keep-list has the mark in it.
+// marked returns a sample of a kind in which every text that is not in the keep-list contains the mark.
 func marked(t *testing.T, k qoreid.Kind, id int64) []byte {
 	t.Helper()
 	body, err := qoreid.Sample(k, id, "ref-1")
@@ -64,16 +64,16 @@ func (strangers) Vouch(*inbox.Refused) (*inbox.Arrival, string, error) { return 
 
 func (strangers) Explain(*inbox.Refused) string { return "no secret made it" }
 
-// furnished is a house in which the plugin crm runs.
+// furnished is a server in which the plugin crm runs.
 type furnished struct{ quiet }
 
 func (furnished) Files(context.Context) ([]api.File, error) {
 	return []api.File{{Plugin: "crm", State: api.FileLive, Live: "rel1", Release: "rel1"}}, nil
 }
 
-// TestNothingPersonalIsShownButByRevealAndThatIsRecorded stores the mark wherever a payload, reason or log may carry
-// it, and looks for it in what every command writes, in each of its formats.
-func TestNothingPersonalIsShownButByRevealAndThatIsRecorded(t *testing.T) {
+// TestPersonalDataIsShownOnlyByRevealWhichIsRecorded stores the mark in every text of a payload, reason and log. It searches
+// the output of every command for it, in each format.
+func TestPersonalDataIsShownOnlyByRevealWhichIsRecorded(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	ids := keepMarked(t, s)
 	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
@@ -123,7 +123,7 @@ func TestNothingPersonalIsShownButByRevealAndThatIsRecorded(t *testing.T) {
 	}
 }
 
-// reading returns calls of every command that shows something of a store; the event of the first id is dead.
+// reading returns calls of every command that shows data of a store; the event of the first id is dead.
 func reading(ids []string) (calls [][]string) {
 	calls = [][]string{
 		{"event", "list"}, {"entity", "list"}, {"dead", "list", "--resolved"}, {"plugin", "list"}, {"plugin", "inspect", "crm"}, {"status"}, {"secret", "check"},
@@ -137,8 +137,8 @@ func reading(ids []string) (calls [][]string) {
 	return calls
 }
 
-// keepMarked stores one event of every kind, a body that is not JSON, a delivery that failed with a reason and a log
-// and died, and a refused request, and returns the ids of the events. The first one is dead.
+// keepMarked stores one event of every kind, a body that is not JSON, a dead delivery with a reason and a log, and a refused
+// request. It returns the ids of the events. The first one is dead.
 func keepMarked(t *testing.T, s *store.Store) (ids []string) {
 	t.Helper()
 	for i, k := range qoreid.Kinds() {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"inbox/inbox"
+	"inbox/inbox/api"
 	"inbox/inbox/cli/console"
 )
 
@@ -36,7 +38,7 @@ func asked(args ...string) (code int) {
 	return console.CodeOf(app.Run(append([]string{"inbox", "do"}, args...)))
 }
 
-func TestAYesCanBeSaidOnTheCommandLine(t *testing.T) {
+func TestAYesCanBeGivenOnTheCommandLine(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want int
@@ -47,7 +49,17 @@ func TestAYesCanBeSaidOnTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestACommandWithoutTimesSaysNothingAboutTheirZone(t *testing.T) {
+func TestAnErrorInJSONIsThatOfTheAPI(t *testing.T) {
+	p, _, errs := talker("")
+	p.Format = "json"
+	p.Report(inbox.Errorf(inbox.NotFound, "", "no event").WithHint("look elsewhere"))
+	want, err := json.Marshal(api.Problem{Error: api.ProblemBody{Code: inbox.NotFound, Message: "no event", Hint: "look elsewhere"}})
+	if err != nil || errs.String() != string(want)+"\n" {
+		t.Errorf("%s, want %s, %v", errs, want, err)
+	}
+}
+
+func TestACommandWithoutTimesDoesNotWarnAboutTheZone(t *testing.T) {
 	p, _, errs := talker("")
 	p.ZoneNote = console.ZoneProblem("Mars/Olympus")
 	if code := p.run(t.Context(), []string{"version"}); code != 0 || errs.Len() > 0 {

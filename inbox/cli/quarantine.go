@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// quarantineText says what the quarantine holds and may hold; empty when nothing ever came into it.
+// quarantineText returns the content and the bounds of the quarantine, in words; empty if it was never used.
 func quarantineText(q *api.Quarantine) string {
 	if q.Count == 0 && q.Dropped == 0 {
 		return ""
@@ -26,7 +26,7 @@ func quarantineText(q *api.Quarantine) string {
 	return text
 }
 
-// droppedText says how many requests were not kept and why; empty when none were dropped.
+// droppedText returns the number of dropped requests and the reasons; empty if none were dropped.
 func droppedText(q *api.Quarantine) string {
 	if q.Dropped == 0 {
 		return ""
@@ -38,7 +38,7 @@ func droppedText(q *api.Quarantine) string {
 	return fmt.Sprintf("%d (%s), %d of them with a well-formed signature", q.Dropped, strings.Join(causes, ", "), q.DroppedCouldPass)
 }
 
-// expiryText says when the oldest request of the quarantine is dropped.
+// expiryText returns when the oldest request of the quarantine is dropped, in words.
 func (p *program) expiryText(q *api.Quarantine) string {
 	if q.OldestExpires.IsZero() {
 		return ""
@@ -50,8 +50,8 @@ func (p *program) expiryText(q *api.Quarantine) string {
 func discardSpec(p *program, source cli.Flag) spec {
 	return spec{
 		name: "discard", usage: "delete refused requests from the quarantine", remote: true, formats: showFormats(),
-		about: "What is deleted cannot be let in any more: look with 'inbox secret check' and let in what passes with\n" +
-			"'inbox secret recheck' first. --why missing,malformed deletes only what no secret would let in.",
+		about: "Deleted requests cannot be admitted any more. First look with 'inbox secret check', and admit requests that pass\n" +
+			"with 'inbox secret recheck'. --why missing,malformed deletes only requests that no secret could match.",
 		flags: []cli.Flag{
 			source, &cli.StringFlag{Name: "why", Usage: "only with these `FAULTS` of the signature: " + strings.Join(inbox.SignatureFaults(), ", ")},
 			yesFlag(), reasonFlag(),

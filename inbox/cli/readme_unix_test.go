@@ -22,8 +22,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// TestTheREADMEWorksAsPasted runs the shell blocks of the README in a copy of the project, line by line in one shell, as
-// somebody does who pastes them. Only the addresses are others, since those in the README may be taken.
+// TestTheREADMEWorksAsPasted runs the shell blocks of the README in a copy of the project, line by line in one shell, like a
+// reader that pastes them. Only the addresses differ, since those in the README may be in use.
 func TestTheREADMEWorksAsPasted(t *testing.T) {
 	inboxtest.Long(t) // it builds the program several times
 	t.Parallel()
@@ -82,7 +82,7 @@ func newShell(t *testing.T) *shell {
 	if sh.admin, err = freeAddress(); err != nil {
 		t.Fatal(err)
 	}
-	// Paths are left out of what is built, so that it comes out of the cache wherever the copy lies.
+	// Builds contain no paths, so that they come from the cache wherever the copy is.
 	sh.env = append(os.Environ(), "INBOX_LISTEN="+listen, "INBOX_ADMIN="+sh.admin, "INBOX_MIN_FREE=1", "GOFLAGS=-trimpath -buildvcs=false")
 	cmd := exec.Command("sh")
 	cmd.Dir, cmd.Env = sh.dir, sh.env

@@ -18,7 +18,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// quiet is a house in which nothing happens.
+// quiet is a server in which nothing runs.
 type quiet struct{}
 
 func (quiet) Files(context.Context) ([]api.File, error) { return nil, nil }
@@ -33,7 +33,7 @@ func (quiet) Resume() {}
 
 func (quiet) Notes(context.Context) []string { return nil }
 
-// remote serves the API of a store with n events, and returns a program that has its address from the environment.
+// remote serves the API of a store with n events, and returns a program that reads its address from the environment.
 func remote(t *testing.T, n int) (p *program, out, errs *bytes.Buffer, front *httptest.Server, s *store.Store) {
 	t.Helper()
 	s = inboxtest.Store(t, store.Options{})
@@ -72,7 +72,7 @@ func TestATableOnATerminalEndsAfterAHundredRowsAndSaysSo(t *testing.T) {
 	}
 }
 
-// cutter lets a connection break after every event that is sent.
+// cutter breaks a connection after every event that is sent.
 type cutter struct {
 	next    http.Handler
 	streams atomic.Int64
@@ -104,7 +104,7 @@ func (c *cutting) Write(b []byte) (int, error) {
 
 func (c *cutting) FlushError() error { return http.NewResponseController(c.ResponseWriter).Flush() }
 
-func TestATailGoesOnWhereItWasWhenTheServerComesBack(t *testing.T) {
+func TestATailContinuesAfterTheLastEventWhenTheServerRestarts(t *testing.T) {
 	t.Parallel()
 	p, out, errs, _, s := remote(t, 2)
 	cut := &cutter{next: api.RequireToken("sesame", api.New(api.Options{Store: s, House: quiet{}}))}
@@ -130,7 +130,7 @@ func TestATailGoesOnWhereItWasWhenTheServerComesBack(t *testing.T) {
 	}
 }
 
-func TestATailOfNoServerEnds(t *testing.T) {
+func TestATailWithoutAServerEnds(t *testing.T) {
 	p, _, errs, front, _ := remote(t, 0)
 	front.Close()
 	if code := p.run(t.Context(), []string{"event", "tail"}); code != console.ExitUnreachable {
@@ -147,7 +147,7 @@ func TestACommandThatIsInterruptedExits130(t *testing.T) {
 	}
 }
 
-func TestTheTokenMayStandInAFile(t *testing.T) {
+func TestTheTokenMayBeInAFile(t *testing.T) {
 	p, _, errs, _, _ := remote(t, 1)
 	if code := p.run(t.Context(), []string{"status", "--token", "@/nowhere"}); code != console.ExitUsage || !strings.Contains(errs.String(), "read the token") {
 		t.Errorf("%d %q", code, errs)
@@ -160,7 +160,7 @@ func TestTheTokenMayStandInAFile(t *testing.T) {
 	}
 }
 
-func TestAReplayIsSeenToItsEndWithABarOnATerminal(t *testing.T) {
+func TestAReplayIsFollowedToItsEndWithABarOnATerminal(t *testing.T) {
 	r := api.Replay{Matched: 10, Parts: []api.ReplayPart{{OK: 3, Dead: 1, Pending: 1}, {OK: 2, Done: true}}}
 	done, total, remark := replayProgress(&r)
 	if done != 15 || total != 20 || remark != "1 failed" {
@@ -185,11 +185,11 @@ func TestAReplayIsSeenToItsEndWithABarOnATerminal(t *testing.T) {
 		}
 	}
 	if out.Len() == 0 {
-		t.Error("what a replay came to is not shown")
+		t.Error("the result of a replay is not shown")
 	}
 }
 
-// until is a writer that calls seen once what was written has a text in it.
+// until is a writer that calls seen once the written text contains text.
 type until struct {
 	bytes.Buffer
 	text string
@@ -204,7 +204,7 @@ func (w *until) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func TestAReplayThatDoesNotGoOnSaysWhatItWaitsFor(t *testing.T) {
+func TestAReplayWithoutProgressNamesTheReason(t *testing.T) {
 	t.Parallel()
 	for what, paused := range map[string]bool{
 		"plugin crm: paused by an operator": true, "plugin crm has no file in the plugins folder": false,
@@ -235,7 +235,7 @@ func TestAReplayThatDoesNotGoOnSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
-func TestMadeUpEventsGoToATestSourceAndToALiveOneElsewhereOnlyWhenToldTo(t *testing.T) {
+func TestMadeUpEventsGoToATestSourceAndToADistantLiveOneOnlyWithLive(t *testing.T) {
 	p, _, errs := talker("")
 	env := map[string]string{"INBOX_QOREID_SECRET": "x"}
 	p.Getenv = func(name string) string { return env[name] }

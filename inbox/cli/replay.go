@@ -17,9 +17,9 @@ import (
 func (p *program) replayCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "replay", usage: "run stored events through plugins again", args: "[ID…|SEQ…|-]", max: -1, remote: true, formats: listFormats(),
-		about: "Runs are new ones, marked as replays; the old ones are kept. Events go in the order of the log. There is no default\n" +
-			"limit. Interrupting only stops looking on: the replay goes on in the server, and after a restart where it was.\n" +
-			"With -o ids the ids of what died are written, so that they can be piped on.",
+		about: "Each event gets a new run, marked as a replay; the old runs are kept. Events are replayed in the order of the log, without a\n" +
+			"default limit. An interrupt only ends this command: the server continues the replay, also after a restart.\n" +
+			"With -o ids the ids of dead events are written, for use by other commands.",
 		flags: append(filterFlags(),
 			&cli.StringSliceFlag{Name: "plugin", Usage: "through plugin `NAME`; default: all that have a file"},
 			&cli.StringFlag{Name: "only", Value: string(inbox.OnlyAll), Usage: "failed, missing (the plugin never attempted it) or all"},
@@ -29,7 +29,7 @@ func (p *program) replayCommand() *cli.Command {
 			flag("detach", "do not wait for the end"),
 			flag("now", "when no server runs, run it in this command instead of with the next server"),
 			flag("list", "list all replays"),
-			&cli.Int64Flag{Name: "attach", Usage: "look on at replay `NUMBER`"},
+			&cli.Int64Flag{Name: "attach", Usage: "follow replay `NUMBER`"},
 			&cli.Int64Flag{Name: "cancel", Usage: "end replay `NUMBER`"},
 		),
 		run: p.replay,
@@ -80,12 +80,12 @@ func (p *program) replayRequest(c *cli.Context) (req api.ReplayRequest, err erro
 	}
 	other := c.Bool("list") || c.IsSet("attach") || c.IsSet("cancel")
 	if c.NArg() == 0 && !req.Filter.Narrow() && !req.All && !other {
-		return req, usage("nothing says which events are meant").WithHint("name events, give a filter such as --event workflow, or say --all")
+		return req, usage("no events are selected").WithHint("name events, give a filter such as --event workflow, or --all")
 	}
 	return req, nil
 }
 
-// rate reads runs per second: "50", "50/s", "100/m".
+// rate parses a number of runs per second: "50", "50/s", "100/m".
 func rate(text string) (float64, error) {
 	if text == "" {
 		return 0, nil
@@ -117,7 +117,7 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 		}
 		return p.dryRun(client, req, would)
 	}
-	if err := p.Ask(c.Bool("yes"), "Replay %s? What these plugins do, they will do again.", what); err != nil {
+	if err := p.Ask(c.Bool("yes"), "Replay %s? These plugins will repeat their actions.", what); err != nil {
 		return err
 	}
 	if c.Bool("yes") {
@@ -127,7 +127,7 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 	return p.replayStored(c, client, req)
 }
 
-// nothingMatches says so; a dry run is still answered.
+// nothingMatches reports that no event matches. A dry run still writes its result.
 func (p *program) nothingMatches(c *cli.Context, would api.Replay) error {
 	p.Say("no event matches")
 	if p.Format == "ids" || !c.Bool("dry-run") {
@@ -136,7 +136,7 @@ func (p *program) nothingMatches(c *cli.Context, would api.Replay) error {
 	return p.replayRows().All([]api.Replay{would})
 }
 
-// replayStored stores a replay and looks on, unless nothing carries it out now.
+// replayStored stores a replay and follows it, unless no server runs it now.
 func (p *program) replayStored(c *cli.Context, client *api.Client, req api.ReplayRequest) error {
 	r, err := client.CreateReplay(p.ctx, req)
 	if err != nil {
@@ -152,24 +152,24 @@ func (p *program) replayStored(c *cli.Context, client *api.Client, req api.Repla
 		p.Say("replay %d is stored; it runs when `inbox serve` does", r.ID)
 		return p.replayEnd(client, &r)
 	case c.Bool("detach"):
-		p.Say("replay %d runs; `inbox replay --attach %d` looks on", r.ID, r.ID)
+		p.Say("replay %d runs; `inbox replay --attach %d` follows it", r.ID, r.ID)
 		return p.replayEnd(client, &r)
 	}
 	return p.attach(client, &r)
 }
 
-// dryRun writes what would be replayed: the events with -o ids, else the replay that would be.
+// dryRun writes what would be replayed: with -o ids the events, else the replay.
 func (p *program) dryRun(client *api.Client, req api.ReplayRequest, would api.Replay) error {
 	if p.Format != "ids" || req.Only != inbox.OnlyAll {
 		if p.Format == "ids" {
-			return usage("--dry-run -o ids goes with --only all: which events the plugins failed is decided as the replay goes")
+			return usage("--dry-run -o ids needs --only all: the failed or missing events are only found during the replay")
 		}
 		return p.replayRows().All([]api.Replay{would})
 	}
 	return client.Events(p.ctx, req.Filter, req.IDs, func(e api.Event) error { return p.Print("%s\n", e.ID) })
 }
 
-// attach looks on until a replay ends.
+// attach follows a replay until it ends.
 func (p *program) attach(client *api.Client, r *api.Replay) error {
 	bar := p.NewProgress()
 	defer bar.End()
@@ -181,7 +181,7 @@ func (p *program) attach(client *api.Client, r *api.Replay) error {
 		if now := p.Now(); done != last {
 			last, moved, why = done, now, ""
 		} else if now.Sub(moved) > 2*time.Second {
-			why, moved = " · "+p.holdsUp(client, r), now.Add(-time.Second) // and look again in a second
+			why, moved = " · "+p.holdsUp(client, r), now.Add(-time.Second) // and ask again in a second
 		}
 		bar.Show(done, total, strings.TrimPrefix(remark+why, " · "))
 		err := pause(p.ctx, 200*time.Millisecond)
@@ -199,7 +199,7 @@ func (p *program) attach(client *api.Client, r *api.Replay) error {
 	return p.replayEnd(client, r)
 }
 
-// holdsUp says what a replay that does not go on waits for, as far as that can be found out.
+// holdsUp returns the reason why a replay makes no progress, as far as it is known.
 func (p *program) holdsUp(client *api.Client, r *api.Replay) string {
 	st, err := client.Status(p.ctx)
 	if err != nil {
@@ -220,10 +220,10 @@ func (p *program) holdsUp(client *api.Client, r *api.Replay) string {
 	return "waits for its plugins"
 }
 
-// goesOn says, when an interrupt ended the looking on, that it did not end the replay.
+// goesOn tells the operator, after an interrupt, that the replay itself continues.
 func (p *program) goesOn(id int64, err error) error {
 	if p.ctx.Err() != nil {
-		p.Say("replay %d goes on; `inbox replay --attach %d` looks on, --cancel %d ends it", id, id, id)
+		p.Say("replay %d continues; `inbox replay --attach %d` follows it, --cancel %d ends it", id, id, id)
 	}
 	return err
 }
@@ -245,7 +245,7 @@ func replayProgress(r *api.Replay) (done, total int64, remark string) {
 	return done, r.Matched * int64(max(len(r.Parts), 1)), remark
 }
 
-// replayEnd writes what a replay came to.
+// replayEnd writes the result of a replay.
 func (p *program) replayEnd(client *api.Client, r *api.Replay) error {
 	var dead, waiting int64
 	for _, part := range r.Parts {

@@ -9,14 +9,14 @@ import (
 	"inbox/inbox/serve"
 )
 
-// replayHere carries a stored replay out in this process: it serves without a door for webhooks until the replay has
-// ended. Interrupted, the replay goes on with the next server.
+// replayHere runs a stored replay in this process: it serves, without receiving webhooks, until the replay ends. After an
+// interrupt the next server continues the replay.
 func (p *program) replayHere(c *cli.Context, id int64) error {
 	s, err := p.settings(c)
 	if err != nil {
 		return err
 	}
-	if err := p.close(); err != nil { // the store is opened again, to be served
+	if err := p.close(); err != nil { // serve opens the store again
 		return err
 	}
 	s.Admin, s.Health = "", ""

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"inbox/inbox/inboxtest"
 )
 
 // TestMain lets this test binary be the program, for the scripts.
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the scripts of testdata/script against the real program: every command is in one of them, and many
-// have a server running. $GUESTS holds hand-written plugins, one for every way to end.
+// have a running server. $GUESTS holds hand-written plugins, one for every outcome.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	guests, err := filepath.Abs("../host/testdata")
@@ -45,18 +47,18 @@ func TestScripts(t *testing.T) {
 			}
 			return os.MkdirAll(filepath.Join(e.WorkDir, "inbox-data", "plugins"), 0o700)
 		},
-		Condition: func(cond string) (bool, error) { // [long] holds where inboxtest.Long does not skip
+		Condition: func(cond string) (bool, error) { // [long] holds in the long run
 			if cond != "long" {
 				return false, fmt.Errorf("there is no condition %q", cond)
 			}
-			return os.Getenv("INBOX_LONG") != "", nil
+			return inboxtest.LongRun(), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "eventually": eventually, "save": save, "get": get, "post": post, "appears": appears, "damage": damage, "exits": exits},
 	})
 }
 
-// ports are handed out one by one, below those that systems give to connections: a port that was free and is not
-// listened on yet may be given to one at any moment.
+// ports counts the ports that were given out. They are below those that systems give to connections: a free port without a
+// listener may be given to a connection at any moment.
 var ports atomic.Int64
 
 func freeAddress() (string, error) {
@@ -80,7 +82,7 @@ func poll(ts *testscript.TestScript, what string, ok func() bool) {
 	}
 }
 
-// ready waits until the server of the script takes events.
+// ready waits until the server of the script accepts events.
 func ready(ts *testscript.TestScript, _ bool, _ []string) {
 	url := "http://" + ts.Getenv("INBOX_ADMIN") + "/readyz"
 	poll(ts, "a server is ready", func() bool {
@@ -129,8 +131,8 @@ func save(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(lines[n-1]))
 }
 
-// get fetches a path of the admin address, or a URL, and fails unless it is answered as said. The answer goes to a file,
-// if one is named: `get 200 /readyz answer`.
+// get fetches a path of the admin address, or a URL, and fails unless the answer has the given status. It writes the answer to a
+// file, if one is named: `get 200 /readyz answer`.
 func get(ts *testscript.TestScript, _ bool, args []string) {
 	url := args[1]
 	if strings.HasPrefix(url, "/") {
@@ -149,7 +151,7 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// post sends a file as a body, signed with nothing, and with the headers that follow: `post 401 URL body name=value`.
+// post sends a file as an unsigned body, with the headers that follow: `post 401 URL body name=value`.
 func post(ts *testscript.TestScript, _ bool, args []string) {
 	body, err := os.Open(ts.MkAbs(args[2]))
 	ts.Check(err)
@@ -168,7 +170,7 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// appears waits until there is a file that matches a pattern.
+// appears waits until a file matches a pattern.
 func appears(ts *testscript.TestScript, _ bool, args []string) {
 	poll(ts, "there is "+args[0], func() bool {
 		found, err := filepath.Glob(ts.MkAbs(args[0]))

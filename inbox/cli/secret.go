@@ -17,13 +17,13 @@ import (
 )
 
 func (p *program) secretCommand() *cli.Command {
-	source := &cli.StringFlag{Name: "source", Usage: "of this source `NAME`"}
-	return p.parent("secret", []string{"secrets"}, "find out why signatures do not pass, and let in what was refused",
+	source := &cli.StringFlag{Name: "source", Usage: "only source `NAME`"}
+	return p.parent("secret", []string{"secrets"}, "explain why signatures do not pass, and admit refused requests",
 		p.leaf(spec{
 			name: "check", usage: "check that sources have secrets, and explain refused requests or one signature", remote: true, formats: listFormats(),
-			about: "Without --signature it explains the newest requests of the quarantine, with the secrets of the server that runs\n" +
-				"and with those of this shell. With it, it checks the signature of a body against this shell's secrets.\n" +
-				"The right signature is never printed.",
+			about: "Without --signature it explains the newest requests of the quarantine, with the secrets of the running server\n" +
+				"and with those of this shell. With --signature it checks the signature of a body against this shell's secrets.\n" +
+				"It never prints the right signature.",
 			flags: []cli.Flag{
 				source, &cli.StringFlag{Name: "signature", Usage: "`HEX` from the signature's header"},
 				&cli.StringFlag{Name: "body-file", Usage: "`FILE` with the body as it was received; - is standard input"},
@@ -32,18 +32,18 @@ func (p *program) secretCommand() *cli.Command {
 			run: p.secretCheck,
 		}),
 		p.leaf(spec{
-			name: "recheck", usage: "check the quarantine with today's secrets and let in what passes, in its order", remote: true, formats: showFormats(),
+			name: "recheck", usage: "verify the quarantine with the present secrets, and admit requests that pass, in their order", remote: true, formats: showFormats(),
 			flags: []cli.Flag{source, dryRunFlag(), yesFlag(), reasonFlag()}, run: p.secretRecheck,
 		}),
 		p.leaf(discardSpec(p, source)),
-		later(map[string]string{"rotate": "name the new secret beside the old one in inbox.toml, and take the old one out once `inbox_secret_matches_total` stands still"})[0],
+		later(map[string]string{"rotate": "add the new secret beside the old one in inbox.toml, and remove the old one once `inbox_secret_matches_total` stops growing"})[0],
 	)
 }
 
 // checkSignature checks one signature, without a store.
 func (p *program) checkSignature(c *cli.Context) error {
 	if !c.IsSet("signature") || !c.IsSet("body-file") {
-		return usage("--signature and --body-file go together")
+		return usage("--signature and --body-file need each other")
 	}
 	s, err := p.settings(c)
 	if err != nil {
@@ -126,7 +126,7 @@ func (p *program) secretRecheck(c *cli.Context) error {
 		would.DryRun = false
 		return p.rechecked(&would)
 	}
-	if err := p.Ask(c.Bool("yes"), "Let in %s that pass now? Plugins will get them.", console.Plural(would.Admitted, "request", "requests")); err != nil {
+	if err := p.Ask(c.Bool("yes"), "Admit %s that pass now? Plugins will get them.", console.Plural(would.Admitted, "request", "requests")); err != nil {
 		return err
 	}
 	req.DryRun = false
@@ -137,7 +137,7 @@ func (p *program) secretRecheck(c *cli.Context) error {
 	return p.rechecked(&did)
 }
 
-// nothingPasses says why a recheck lets nothing in.
+// nothingPasses reports why a recheck admits no request.
 func (p *program) nothingPasses(r *api.Rechecked) {
 	if r.Checked == 0 {
 		p.Say("the quarantine is empty")
@@ -167,5 +167,5 @@ func (p *program) rechecked(r *api.Rechecked) error {
 	for _, f := range r.Failed {
 		p.Say("request %s: %s", f.ID, f.Error)
 	}
-	return console.Incomplete("%s could not be let in", console.Plural(len(r.Failed), "request", "requests"))
+	return console.Incomplete("%s could not be admitted", console.Plural(len(r.Failed), "request", "requests"))
 }

@@ -50,7 +50,7 @@ func (p *program) secretCheck(c *cli.Context) error {
 	return p.howMany(c, client, len(refused))
 }
 
-// howMany says how many refused requests there are in all, which is an error when there are any.
+// howMany reports the number of all refused requests. It returns an error if there are any.
 func (p *program) howMany(c *cli.Context, client *api.Client, shown int) error {
 	total := shown
 	if shown == c.Int("last") {
@@ -69,8 +69,8 @@ func (p *program) howMany(c *cli.Context, client *api.Client, shown int) error {
 	return nil
 }
 
-// checkPlaces says where every source's secrets are in the settings of this shell, or those of the one that is asked for. It
-// fails if one has none, unless a server runs, which has read its own.
+// checkPlaces lists where the secrets of every source, or of the selected one, are in the settings of this shell. It fails if a
+// source has none, unless a server runs, which has read its own.
 func (p *program) checkPlaces(c *cli.Context) (s *config.Settings, running bool, err error) {
 	if s, err = p.settings(c); err != nil {
 		return nil, false, err
@@ -113,13 +113,13 @@ func (p *program) sayPlaces(src *config.Source) {
 // passesNow begins the explanation of a request that passes.
 const passesNow = "it passes now"
 
-// lookHere looks at refused requests with the secrets of this shell too, and adds what differs from the server's answer: a
-// secret that was changed where the server did not read it again explains most quarantines. The bodies are read from the
-// store of the data directory, so that no secret goes to the server.
+// lookHere verifies refused requests with the secrets of this shell too, and adds explanations that differ from the server's.
+// Most quarantines come from a secret that was changed in a place that the server did not read again. The bodies are read from
+// the store of the data directory, so that no secret goes to the server.
 func (p *program) lookHere(shell *config.Settings, refused []api.Refused) {
 	st, err := store.Open(p.ctx, store.Options{Dir: shell.Data, MinFree: shell.MinFree})
 	if err != nil {
-		p.note("the secrets of this shell were not looked with: %s", err)
+		p.note("the secrets of this shell were not tried: %s", err)
 		return
 	}
 	p.closers = append(p.closers, st.Close)
@@ -135,24 +135,24 @@ func (p *program) lookHere(shell *config.Settings, refused []api.Refused) {
 		r.Explained, serverOnly = text, serverOnly || other
 	}
 	if serverOnly {
-		p.Say("some pass with the server's secret and not with your shell's, which is another")
+		p.Say("some pass with the server's secret and not with your shell's, which differs")
 	}
 }
 
-// explainedHere adds to the server's explanation of a request what this shell's secrets say, which is nothing when it
-// passes with them. It reports whether the request passes with the server's alone.
+// explainedHere adds the result of this shell's secrets to the server's explanation of a request. It adds nothing if both pass. It
+// reports whether the request passes only with the server's secrets.
 func explainedHere(server, here string) (text string, serverOnly bool) {
 	passes := strings.HasPrefix(server, passesNow)
 	switch {
 	case here == "" && !passes:
-		return "your shell's secret passes, the server has another: start the server with it, then `inbox secret recheck` lets it in", false
+		return "your shell's secret passes, the server has another: start the server with it, then `inbox secret recheck` admits it", false
 	case here != "" && !passes && !strings.HasPrefix(server, here):
 		return server + "; with your shell's secret: " + here, false
 	}
 	return server, here != "" && passes
 }
 
-// printRefused writes refused requests. On a terminal the explanations, which are long and repeat, stand under the rows.
+// printRefused writes refused requests. On a terminal the explanations, which are long and repeat, follow the rows.
 func (p *program) printRefused(refused []api.Refused) error {
 	if err := p.refusedRows().All(refused); err != nil || p.Format != "table" || !p.OutTerminal {
 		return err

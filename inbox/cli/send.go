@@ -23,7 +23,7 @@ import (
 func (p *program) sendCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "send", aliases: []string{"trigger"}, usage: "send signed sample events", args: "[EVENT[/TYPE]]", max: 1, formats: listFormats(),
-		about: "EVENT is one of those QoreID documents; without a TYPE the last of its life is sent. Each has a fresh id;\n" +
+		about: "EVENT is one that QoreID documents; without a TYPE the last step of its life is sent. Each has a fresh id;\n" +
 			"with --life the events of a verification share one. The signature is made with the first secret of a test source, or, if\n" +
 			"there is none, of the first source. Events are made up: one for a live source elsewhere than on this machine is refused\n" +
 			"without --live.",
@@ -36,14 +36,14 @@ func (p *program) sendCommand() *cli.Command {
 			&cli.StringFlag{Name: "to", Usage: "send to this `URL` instead of the configured address"},
 			flag("live", "send to a live source"),
 			flag("life", "send every event of a verification's life, from started to completed, with one id"),
-			flag("all", "send every kind of event there is a sample of: the lives, and the other layouts"),
-			flag("list", "list the kinds of events there are samples of"),
+			flag("all", "send every kind of event that has a sample: the lives, and the other layouts"),
+			flag("list", "list the kinds of events that have samples"),
 		},
 		run: p.send,
 	})
 }
 
-// sending is what send was asked to do.
+// sending is one call of send, with its options.
 type sending struct {
 	source *config.Source
 	key    []byte
@@ -55,7 +55,7 @@ type sending struct {
 	same   bool
 }
 
-// sent is what became of one event that was sent.
+// sent is the result of sending one event.
 type sent struct {
 	ID     string `json:"id"`
 	Seq    int64  `json:"seq"`
@@ -81,7 +81,7 @@ func (p *program) send(c *cli.Context) error {
 		console.Col("EVENT", func(x sent) string { return x.Event }),
 	)
 	refused, err := p.sendAll(s, c.Int("count"), out)
-	if err == nil || out.Len() > 0 { // what was sent before it failed is shown, and its list is closed
+	if err == nil || out.Len() > 0 { // the events sent before an error are shown, and their list is closed
 		if eerr := out.End(); err == nil {
 			err = eerr
 		}
@@ -92,7 +92,7 @@ func (p *program) send(c *cli.Context) error {
 	return err
 }
 
-// sendAll sends everything so many times and returns how many events were not taken.
+// sendAll sends all events count times, and returns the number of events that were not accepted.
 func (p *program) sendAll(s *sending, count int, out *console.List[sent]) (refused int, err error) {
 	var bodies [][]byte
 	for i := range count {
@@ -153,7 +153,7 @@ func (p *program) sending(c *cli.Context) (*sending, error) {
 	return s, p.guardLive(c, s)
 }
 
-// sourceToSend chooses the source: by name, by the path of --to, a test source, or the first.
+// sourceToSend returns the source: by name, by the path of --to, a test source, or the first.
 func sourceToSend(settings *config.Settings, c *cli.Context) (*config.Source, error) {
 	if name := c.String("source"); name != "" {
 		return chooseSource(settings, name)
@@ -173,8 +173,8 @@ func sourceToSend(settings *config.Settings, c *cli.Context) (*config.Source, er
 	return &settings.Sources[0], nil
 }
 
-// target is where to send to: the source's path at the address that a running server listens on, else at the one in the
-// settings, unless to says otherwise.
+// target returns the URL to send to: to, if it is set, else the source's path at the address on which a server listens, else at
+// the address in the settings.
 func target(settings *config.Settings, src *config.Source, to string) (string, error) {
 	if to == "" {
 		listen := settings.Listen
@@ -200,7 +200,7 @@ func target(settings *config.Settings, src *config.Source, to string) (string, e
 	return u.String(), nil
 }
 
-// guardLive refuses to send made-up events to a live source elsewhere, and says so for one here.
+// guardLive rejects made-up events for a live source on another machine, and warns about a live source on this one.
 func (p *program) guardLive(c *cli.Context, s *sending) error {
 	if s.source.Mode != inbox.Live || c.Bool("live") {
 		return nil
@@ -210,14 +210,14 @@ func (p *program) guardLive(c *cli.Context, s *sending) error {
 		return usage("%q is not a URL: %w", s.url, err)
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
-		p.Say("source %s is live: plugins take what is sent for real", s.source.Name)
+		p.Say("source %s is live: plugins take these events for real ones", s.source.Name)
 		return nil
 	}
-	err = inbox.Errorf(inbox.Invalid, "", "source %s at %s is live, and this event is made up", s.source.Name, u.Host).WithHint("say --live if it shall be sent all the same")
+	err = inbox.Errorf(inbox.Invalid, "", "source %s at %s is live, and this event is made up", s.source.Name, u.Host).WithHint("add --live to send it all the same")
 	return &console.ExitError{Code: console.ExitDeclined, Err: err}
 }
 
-// dataFlag reads a body: from a file, from standard input, or as it stands.
+// dataFlag returns the body of --data: from a file, from standard input, or the value itself.
 func (p *program) dataFlag(text string) ([]byte, error) {
 	if path, ok := strings.CutPrefix(text, "@"); ok {
 		return p.readInput(path)
@@ -242,7 +242,7 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 		return sent{}, inbox.Errorf(inbox.Unavailable, "send to "+s.url, "%w", err).WithHint("is `inbox serve` running there?")
 	}
 	defer resp.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // a cut answer is shown as far as it came
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // an incomplete answer is shown as far as it was received
 	one := sent{Code: resp.StatusCode, Event: eventOf(s, body)}
 	var reply struct {
 		ID     string `json:"id"`
@@ -258,17 +258,17 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 	switch to := resp.Header.Get("Location"); {
 	case resp.StatusCode/100 == 3 && to != "":
 		one.Status = "redirected"
-		one.Error = "it redirects to " + to + "; a sender that follows this may lose the body, so give QoreID the address itself"
+		one.Error = "it redirects to " + to + "; a sender that follows the redirect may lose the body, so give QoreID that address"
 	case one.Status == "" && resp.StatusCode == http.StatusOK:
 		one.Status = "not stored"
-		one.Error = "it does not answer as inbox does, so nothing says that the event was stored"
+		one.Error = "the answer is not one of inbox, so the event may not be stored"
 	case one.Status == "":
 		one.Status = strings.ToLower(http.StatusText(resp.StatusCode))
 	}
 	return one, nil
 }
 
-// taken reports whether the receiver said that it has the event.
+// taken reports whether the receiver confirmed that it has the event.
 func (x *sent) taken() bool {
 	return x.Code == http.StatusOK && x.Error == ""
 }

@@ -10,17 +10,17 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// kindsToSend returns the kinds that a call of send means, one after another: that of its argument, all of a life, or all
-// there are. With a body of its own there is one, which may be empty.
+// kindsToSend returns the kinds to send, in order: that of the argument, all of a life, or all. With --data it returns one kind,
+// which may be empty.
 func kindsToSend(c *cli.Context, named qoreid.Kind, hasBody bool) ([]qoreid.Kind, error) {
 	life, all := c.Bool("life"), c.Bool("all")
 	switch {
 	case life && all, (life || all) && hasBody, all && named.Event != "":
-		return nil, usage("--all, --life and --data are ways to say what to send: give one, and no EVENT with --all")
+		return nil, usage("--all, --life and --data exclude each other, and --all takes no EVENT")
 	case all:
 		return qoreid.Kinds(), nil
 	case named.Event == "" && !hasBody:
-		return nil, usage("say which event to send").WithHint("`inbox send --list` shows them, or give a body with --data")
+		return nil, usage("no event is named").WithHint("`inbox send --list` shows them, or give a body with --data")
 	case life:
 		return lifeOf(named)
 	}
@@ -32,15 +32,15 @@ func lifeOf(named qoreid.Kind) ([]qoreid.Kind, error) {
 	if named.EventType != "" {
 		return nil, usage("--life sends every type of %s", named.Event).WithHint("inbox send " + named.Event + " --life")
 	}
-	if _, err := qoreid.Sample(named, 1, ""); err != nil { // it says which there are
+	if _, err := qoreid.Sample(named, 1, ""); err != nil { // the error lists the kinds
 		return nil, err
 	}
 	return slices.DeleteFunc(qoreid.Kinds(), func(k qoreid.Kind) bool { return k.Event != named.Event || !k.InLife() }), nil
 }
 
-// bodies makes the next bodies: samples with fresh ids, or the one that was given, changed as asked for. The events of a
-// life have one id. A given body of which several are sent gets a fresh id too, so that they are not duplicates; a
-// single one is sent byte for byte.
+// bodies returns the next bodies: samples with fresh ids, or the given body, with the values of --set. The events of a life share
+// one id. A given body that is sent several times gets fresh ids too, so that it is not a duplicate. A single one is sent
+// unchanged.
 func (s *sending) bodies(several bool) ([][]byte, error) {
 	type subject struct {
 		id        int64
@@ -51,7 +51,7 @@ func (s *sending) bodies(several bool) ([][]byte, error) {
 	for _, k := range s.kinds {
 		of := k.Event
 		if !k.InLife() {
-			of = k.String() // it comes instead of a life, and is about another verification
+			of = k.String() // it replaces a life, and is about another verification
 		}
 		if _, known := subjects[of]; !known {
 			id, reference := qoreid.Fresh()
@@ -66,7 +66,7 @@ func (s *sending) bodies(several bool) ([][]byte, error) {
 	return list, nil
 }
 
-// body makes one body.
+// body returns one body.
 func (s *sending) body(k qoreid.Kind, id int64, reference string, several bool) (body []byte, err error) {
 	sets := s.sets
 	if body = s.data; body == nil {
@@ -88,7 +88,7 @@ func (s *sending) body(k qoreid.Kind, id int64, reference string, several bool) 
 	return body, nil
 }
 
-// ownSets are the changes of a given body that nobody asked for by --set.
+// ownSets returns the changes of a given body that --set does not make.
 func (s *sending) ownSets(id int64, several bool) (sets []string) {
 	if several && !s.same {
 		sets = append(sets, fmt.Sprintf("/data/id=%d", id))
@@ -102,7 +102,7 @@ func (s *sending) ownSets(id int64, several bool) (sets []string) {
 	return sets
 }
 
-// eventOf returns the event and type that the receiver finds in a body.
+// eventOf returns the event and type that the receiver will read from a body.
 func eventOf(s *sending, body []byte) string {
 	v := qoreid.Read(body, qoreid.Rules{Source: s.source.Name, KeyBy: s.source.KeyBy, Maps: s.source.Maps})
 	return eventName(v.Event, v.EventType)

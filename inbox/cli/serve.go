@@ -22,25 +22,25 @@ import (
 func (p *program) serveCommand() *cli.Command {
 	var flags []cli.Flag
 	for _, one := range config.All() {
-		usage := strings.ReplaceAll(one.Usage, "`", "'") + " (" + one.Env // in backticks it would be taken for the name of the value
+		usage := strings.ReplaceAll(one.Usage, "`", "'") + " (" + one.Env // the library takes a word in backticks for the name of the value
 		if one.Default != "" {
 			usage += "; default " + one.Default
 		}
 		flags = append(flags, &cli.StringFlag{Name: one.Flag, Usage: usage + ")"})
 	}
 	flags = append(flags,
-		flag("demo", "show the whole line: a store for the moment, a plugin, and sample events"),
+		flag("demo", "run a demonstration: a temporary store, a plugin, and sample events"),
 		flag("paused", "start no plugin until 'inbox plugin resume --all'"),
-		flag("no-secret", "begin without webhook secrets: answer probes and keep the rest aside"),
-		flag("dev", "for those who write a plugin: log everything, for reading, with each attempt's log and reason, which may hold personal data"),
+		flag("no-secret", "start without webhook secrets: answer probes and quarantine all webhooks"),
+		flag("dev", "for authors of plugins: log everything as text, with each attempt's log and reason, which may hold personal data"),
 	)
 	return p.leaf(spec{
 		name: "serve", usage: "receive webhooks, store them, and deliver them to plugins", flags: flags, run: p.serve,
-		about: "The first interrupt or SIGTERM stops it cleanly: what runs may end, what waits is kept. The second stops it at once.",
+		about: "The first interrupt or SIGTERM stops it cleanly: running attempts may end, waiting events are kept. The second stops it at once.",
 	})
 }
 
-// serve serves, whatever becomes of the readers of its streams: a pipe that is closed ends other programs.
+// serve runs the server. It ignores SIGPIPE, since a closed pipe must not end a server as it ends other programs.
 func (p *program) serve(c *cli.Context) error {
 	signal.Ignore(syscall.SIGPIPE)
 	return p.serveWith(c, serve.Harm{})
@@ -78,15 +78,16 @@ func (p *program) serveWith(c *cli.Context, harm serve.Harm) error {
 	})
 }
 
-// limitHeap has Go's collector work harder before the heap exceeds what it need not, rather than let garbage double it. An
-// operator's own limit stands.
+// limitHeap makes Go's collector work harder near this heap size, so that garbage does not double the heap. A limit in
+// GOMEMLIMIT is kept.
 func (p *program) limitHeap(bytes int64) {
 	if p.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(bytes)
 	}
 }
 
-// command is how the program was called. What `go run` builds is gone with it, and cannot be called again.
+// command returns the command by which the program was called. A binary built by `go run` is deleted afterwards, so that it
+// cannot be called again.
 func command(name string) string {
 	if strings.Contains(filepath.ToSlash(name), "/go-build") {
 		return "go run ."
@@ -117,7 +118,7 @@ func untilSignal(ctx context.Context, now func()) (context.Context, func()) {
 	}
 }
 
-// hangUps calls then at every SIGHUP until end is called. Under nohup, which has it ignored, it stays ignored.
+// hangUps calls then at every SIGHUP until end is called. If SIGHUP is ignored, as under nohup, it stays ignored.
 func hangUps(then func()) (end func()) {
 	if signal.Ignored(syscall.SIGHUP) {
 		return func() {}
@@ -140,8 +141,8 @@ func hangUps(then func()) (end func()) {
 	}
 }
 
-// hungUp is what a server does at SIGHUP. On a terminal the signal says that the terminal was closed: the server stops
-// cleanly. Elsewhere it is a supervisor's "reload" or the rotation of a log, for which there is nothing to do.
+// hungUp returns the action of a server at SIGHUP. On a terminal the signal means that the terminal was closed: the server stops
+// cleanly. Elsewhere it is a supervisor's "reload" or the rotation of a log, which need no action.
 func (p *program) hungUp(log *slog.Logger, stop func()) func() {
 	if p.InTerminal || p.ErrTerminal {
 		return stop
@@ -151,7 +152,7 @@ func (p *program) hungUp(log *slog.Logger, stop func()) func() {
 	}
 }
 
-// serverLog is the logger of a server: what becomes of its reader does not become of the server.
+// serverLog returns the logger of a server. It never blocks or fails the server, whatever the reader of the log does.
 func (p *program) serverLog(s *config.Settings, demo bool) *slog.Logger {
 	direct := p.logger(s, demo)
 	p.logs = console.NewLogWriter(p.Err, func(lost int64) {
@@ -161,8 +162,8 @@ func (p *program) serverLog(s *config.Settings, demo bool) *slog.Logger {
 	return p.logger(s, demo)
 }
 
-// logger writes lines for people on a terminal, and JSON elsewhere.
-// The demo tells its story on standard output; of its log only what is wrong is of use.
+// logger returns a logger that writes text on a terminal, and JSON elsewhere. The demo writes to standard output, and logs only
+// errors.
 func (p *program) logger(s *config.Settings, demo bool) *slog.Logger {
 	if demo {
 		s.LogFormat, s.LogLevel = "text", max(s.LogLevel, slog.LevelError)
@@ -174,7 +175,7 @@ func (p *program) logger(s *config.Settings, demo bool) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(console.SafeJSON(p.Err), &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: spans}))
 }
 
-// spans gives durations the unit they have in the API, duration_ms; slog would write nanoseconds without saying so.
+// spans writes durations in the unit of the API, as duration_ms; slog would write nanoseconds without a unit.
 func spans(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		return slog.Float64(a.Key+"_ms", float64(a.Value.Duration().Microseconds())/1000)

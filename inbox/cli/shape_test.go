@@ -19,8 +19,8 @@ import (
 
 var snake = regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*$`)
 
-// ill returns what is wrong with a JSON value of ours: a name that is not snake_case, or a time that is not in UTC. It
-// does not look into bodies, whose names are the sender's, and headers.
+// ill returns the mistakes in a JSON value of ours: a name that is not snake_case, or a time that is not in UTC. It skips
+// headers, and bodies, whose names are the sender's.
 func ill(v any, at string) (wrong []string) {
 	switch v := v.(type) {
 	case []any:
@@ -45,9 +45,9 @@ func ill(v any, at string) (wrong []string) {
 	return wrong
 }
 
-// TestWhatIsWrittenForProgramsHasOneShape runs every command that shows something in its formats for programs: a list
-// is an array, or an object a line; names are snake_case and times RFC 3339 in UTC; and standard output has nothing else.
-func TestWhatIsWrittenForProgramsHasOneShape(t *testing.T) {
+// TestOutputForProgramsHasOneShape runs every command that shows data in its formats for programs. A list is an array, or
+// one object a line. Names are snake_case and times RFC 3339 in UTC. Standard output holds nothing else.
+func TestOutputForProgramsHasOneShape(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	ids := keepMarked(t, s)
 	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
@@ -98,7 +98,7 @@ func TestWhatIsWrittenForProgramsHasOneShape(t *testing.T) {
 	}
 }
 
-// TestACompletionNeverFailsAndOnlyCompletes draws lines of words that are commands, flags and neither.
+// TestACompletionNeverFailsAndOnlyCompletes draws lines of commands, flags and other words.
 func TestACompletionNeverFailsAndOnlyCompletes(t *testing.T) {
 	words := []string{"", "-", "--", "---", "--event", "--plugin", "--nonsense", "-o", "--event=work", "x", "evt_", "pl", "re", "--da", "inbox", "@"}
 	var names func(commands []*cli.Command)
@@ -142,9 +142,9 @@ func TestNoIdsOnStandardInputAreAnEmptyList(t *testing.T) {
 	}
 }
 
-func TestAStatusThatNobodyKnowsIsNamedWhenNothingMatches(t *testing.T) {
+func TestAnUnknownStatusIsNamedWhenNothingMatches(t *testing.T) {
 	for words, want := range map[string]string{
-		"vreified,Not Verified": `no event matches; "vreified" is no verdict, and no status that inbox knows`, "not-verified": "no event matches\n", "failed": "no event matches\n",
+		"vreified,Not Verified": `no event matches; "vreified" is neither a verdict nor a known status`, "not-verified": "no event matches\n", "failed": "no event matches\n",
 	} {
 		p, out, errs, _, _ := remote(t, 1)
 		if code := p.run(t.Context(), []string{"event", "list", "--status", words}); code != 0 || !strings.Contains(errs.String(), want) || strings.Count(out.String(), "\n") != 1 {

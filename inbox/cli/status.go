@@ -12,10 +12,10 @@ import (
 
 func (p *program) statusCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "status", usage: "show the state of everything and what wants to be looked at", remote: true, formats: showFormats(),
-		about: "With --check it exits 5 when anything wants to be looked at: parked lanes, dead deliveries, plugins on hold or\n" +
+		name: "status", usage: "show the state of everything, and all that needs attention", remote: true, formats: showFormats(),
+		about: "With --check it exits 5 when anything needs attention: parked lanes, dead deliveries, plugins on hold or\n" +
 			"refused, requests in the quarantine, signed webhooks that were refused and not kept, a full disk, lag.",
-		flags: []cli.Flag{flag("check", "exit 5 when anything wants to be looked at")}, run: p.status,
+		flags: []cli.Flag{flag("check", "exit 5 when anything needs attention")}, run: p.status,
 	})
 }
 
@@ -34,7 +34,7 @@ func (p *program) status(c *cli.Context) error {
 		err = p.printStatus(&st)
 	}
 	if err == nil && c.Bool("check") && len(st.Reasons) > 0 {
-		return console.Incomplete("%s to be looked at", console.Plural(len(st.Reasons), "thing wants", "things want"))
+		return console.Incomplete("%s attention", console.Plural(len(st.Reasons), "thing needs", "things need"))
 	}
 	return err
 }
@@ -52,7 +52,7 @@ func (p *program) printStatus(st *api.Status) error {
 	if len(st.Reasons) == 0 {
 		return nil
 	}
-	text := "\nto be looked at\n"
+	text := "\nneeds attention\n"
 	for _, r := range st.Reasons {
 		line := r.Message
 		if r.Hint != "" {
@@ -76,7 +76,7 @@ func (p *program) printFigures(st *api.Status) error {
 	)
 }
 
-// refusedText sums up what was refused, by reason.
+// refusedText returns the numbers of refused requests by reason.
 func refusedText(refused []api.Refusal) string {
 	parts := make([]string, 0, len(refused))
 	for _, r := range refused {
@@ -92,7 +92,7 @@ func refusedText(refused []api.Refusal) string {
 	return strings.Join(parts, ", ")
 }
 
-// section writes a list under an empty line, if there is anything in it.
+// section writes a list after an empty line, unless it is empty.
 func section[T any](p *program, l *console.List[T], items []T) error {
 	if len(items) == 0 {
 		return nil

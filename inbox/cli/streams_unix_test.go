@@ -24,7 +24,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// binary returns a path at which this test binary is the program.
+// binary returns a path under which this test binary runs as the program.
 func binary(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -48,7 +48,7 @@ type server struct {
 	dir   string
 }
 
-// serveWith starts the program, which has its streams from set, and waits until it listens.
+// serveWith starts the program with the streams that set sets, and waits until it listens.
 func serveWith(t *testing.T, set func(*exec.Cmd), wrap ...string) *server {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -60,7 +60,7 @@ func serveWith(t *testing.T, set func(*exec.Cmd), wrap ...string) *server {
 	s := &server{T: t, cmd: exec.Command(args[0], args[1:]...), ended: make(chan error, 1), admin: admin, dir: dir}
 	s.cmd.Env = append(os.Environ(), "INBOX_QOREID_SECRET=whsec_inbox_test_1", "INBOX_MIN_FREE=1")
 	set(s.cmd)
-	// A process that ignores SIGHUP, as one under nohup does, has its children ignore it too. Those of one that handles it do not.
+	// Children inherit an ignored SIGHUP, as under nohup. They do not inherit a handler.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func serveWith(t *testing.T, set func(*exec.Cmd), wrap ...string) *server {
 	return s
 }
 
-// answers fails the test unless a probe is answered, and a request without a signature, which is logged, is refused.
+// answers fails the test unless a probe is answered 200 and an unsigned request, which is logged, 401.
 func (s *server) answers(when string) {
 	s.Helper()
 	for body, want := range map[string]int{"": http.StatusOK, "{\"a\":1}": http.StatusUnauthorized} {
@@ -105,7 +105,7 @@ func (s *server) stops(sig syscall.Signal) {
 	}
 }
 
-func TestAServerGoesOnWhenTheReaderOfItsLogGoesAwayOrIsStuck(t *testing.T) {
+func TestAServerContinuesWhenTheReaderOfItsLogIsGoneOrStuck(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(*os.File) error{"gone": (*os.File).Close, "stuck": func(*os.File) error { return nil }} {
 		t.Run(name, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestAServerGoesOnWhenTheReaderOfItsLogGoesAwayOrIsStuck(t *testing.T) {
 	}
 }
 
-func TestAServerGoesOnWhenTheDiskOfItsLogIsFull(t *testing.T) {
+func TestAServerContinuesWhenTheDiskOfItsLogIsFull(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -227,7 +227,7 @@ func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testi
 	}
 }
 
-func TestAReaderThatHadEnoughOfADataCommandEndsItQuietly(t *testing.T) {
+func TestAClosedPipeEndsADataCommandQuietly(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {

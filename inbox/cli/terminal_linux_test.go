@@ -39,7 +39,7 @@ func openTerminal(t *testing.T) (ours, theirs *os.File) {
 	return ours, theirs
 }
 
-// typed runs a command on a terminal and returns what stands there afterwards.
+// typed runs a command on a terminal and returns the text on it.
 func (s *server) typed(args ...string) string {
 	s.Helper()
 	ours, theirs := openTerminal(s.T)
@@ -59,7 +59,7 @@ func (s *server) typed(args ...string) string {
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
-func TestOnARealTerminalTablesFitAndCanBeSeenWhole(t *testing.T) {
+func TestOnARealTerminalTablesFitAndWideShowsThemWhole(t *testing.T) {
 	t.Parallel()
 	s := serveWith(t, func(*exec.Cmd) {})
 	send := exec.Command(binary(t), "send", "workflow", "--life", "--to", s.url)

@@ -11,20 +11,20 @@ import (
 	"inbox/inbox/torture"
 )
 
-// tortureCommand is for those who work on inbox, and for those who want to know whether their disk keeps what it says.
+// tortureCommand is for developers of inbox, and for operators that want to know whether their disk keeps flushed data.
 func (p *program) tortureCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "torture", usage: "do harm to a server of its own, and look whether it keeps its promises", formats: showFormats(), run: p.torture,
-		about: "Starts this program as a child, sends to it, kills it and takes its disk away, and checks after every death that\n" +
-			"nothing answered was lost, doubled or led out of order. Exit code 5 when a law was broken; the seed repeats the decisions.",
+		name: "torture", usage: "test the promises of a server under kills and faults of the disk", formats: showFormats(), run: p.torture,
+		about: "Starts this program as a child, sends events to it, kills it and takes its disk away. After every death it checks that no\n" +
+			"answered event was lost, doubled or run out of order. Exit code 5 when a law was broken; the seed repeats the decisions.",
 		flags: []cli.Flag{
 			&cli.Uint64Flag{Name: "seed", DefaultText: "of the clock", Usage: "`N`, from which all decisions come"},
 			&cli.IntFlag{Name: "rounds", DefaultText: "50, or what fits into --for", Usage: "`N` lives of the server"},
 			&cli.DurationFlag{Name: "for", Usage: "begin no round after `DURATION`"},
 			&cli.IntFlag{Name: "stored", Usage: "begin with stores of `N` events; a start must then take less than a second"},
-			flag("soak", "do no harm: send an hour's worth of events, and look at what the server takes of the machine"),
-			&cli.StringFlag{Name: "dir", Usage: "make the stores in `DIR`, on the file system to be tried"},
-			&cli.StringSliceFlag{Name: "only", Usage: "harms whose name has `TEXT` in it"},
+			flag("soak", "inject no faults: send the events of an hour, and measure the server's use of the machine"),
+			&cli.StringFlag{Name: "dir", Usage: "create the stores in `DIR`, on the file system under test"},
+			&cli.StringSliceFlag{Name: "only", Usage: "only faults whose name contains `TEXT`"},
 		},
 	})
 }
@@ -51,8 +51,8 @@ func (p *program) torture(c *cli.Context) error {
 	return p.tortured(report, err)
 }
 
-// tortured writes the report of a run that ended with err, and returns what the command ends with: broken laws first,
-// then the failure or interruption of the run, then what went wrong with the output.
+// tortured writes the report of a run that ended with err, and returns the command's error: broken laws first, then the failure
+// or interruption of the run, then errors of the output.
 func (p *program) tortured(report *torture.Report, err error) error {
 	var write error
 	if p.Format == "json" {
@@ -67,13 +67,13 @@ func (p *program) tortured(report *torture.Report, err error) error {
 		p.Say("%s", text)
 	}
 	if err != nil {
-		p.Say("the run did not end: %v", err)
+		p.Say("the run did not finish: %v", err)
 	}
 	return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Internal, "", "%s, with --seed %d; the store is kept in %s",
 		console.Plural(len(report.Broken), "law was broken", "laws were broken"), report.Seed, report.Kept)}
 }
 
-// torturedCommand is `inbox serve` with harm between its rooms; see package torture.
+// torturedCommand is `inbox serve` with faults between its packages; see package torture.
 func (p *program) torturedCommand() *cli.Command {
 	c := p.serveCommand()
 	c.Name, c.Hidden = "__tortured", true

@@ -46,7 +46,7 @@ func (c *Console) Hanging(before, text string) string {
 		return strings.TrimRight(before+text, " ") + "\n"
 	}
 	var b strings.Builder
-	if room := width - TextWidth(before); room < Narrowest && TextWidth(text) > room {
+	if spare := width - TextWidth(before); spare < Narrowest && TextWidth(text) > spare {
 		b.WriteString(cutText(strings.TrimRight(before, " "), width, keepHead) + "\n")
 		before = indent
 	}

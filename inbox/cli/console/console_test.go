@@ -16,7 +16,7 @@ import (
 	"inbox/inbox"
 )
 
-// talker returns a console on streams of its own.
+// talker returns a console whose streams are buffers.
 func talker(input string) (c *Console, out, errs *bytes.Buffer) {
 	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
 	now := time.Date(2026, 11, 20, 14, 5, 0, 0, time.UTC)
@@ -27,7 +27,7 @@ func talker(input string) (c *Console, out, errs *bytes.Buffer) {
 	return c, out, errs
 }
 
-func TestTimesAreReadAsPeopleWriteThem(t *testing.T) {
+func TestTimesAreParsedAsOperatorsWriteThem(t *testing.T) {
 	c, _, _ := talker("")
 	for text, want := range map[string]string{
 		"90s": "2026-11-20T14:03:30Z", "2h": "2026-11-20T12:05:00Z", "3d": "2026-11-17T14:05:00Z", "1w": "2026-11-13T14:05:00Z",
@@ -73,7 +73,7 @@ func TestEveryKindOfErrorHasItsExitCode(t *testing.T) {
 	}
 }
 
-func TestAnErrorIsSaidInLinesWithItsHintOrAsJSON(t *testing.T) {
+func TestAnErrorIsWrittenInLinesWithItsHintOrAsJSON(t *testing.T) {
 	err := inbox.Errorf(inbox.Invalid, "", "first\nsecond").WithHint("do this")
 	c, _, errs := talker("")
 	if code := c.Report(err); code != 2 || errs.String() != "inbox: first\ninbox: second\ninbox: do this\n" {
@@ -142,7 +142,7 @@ type broken struct{ err error }
 
 func (b broken) Write([]byte) (int, error) { return 0, b.err }
 
-func TestAReaderThatHadEnoughIsNoError(t *testing.T) {
+func TestAClosedPipeIsNoError(t *testing.T) {
 	for _, one := range []struct {
 		err  error
 		want int
@@ -158,7 +158,7 @@ func TestAReaderThatHadEnoughIsNoError(t *testing.T) {
 	}
 }
 
-// asked asks on a terminal with an answer, or with a yes that was said before.
+// asked asks a question, with an answer on standard input, or with a yes given before.
 func asked(answer string, terminal, yes bool) (code int, talk string) {
 	c, _, errs := talker(answer)
 	c.InTerminal, c.ErrTerminal = terminal, terminal
@@ -234,9 +234,9 @@ type fault struct {
 	Error string `json:"error"`
 }
 
-// TestWhatCouldNotBeDoneStandsInTheJSONList looks at commands of which one part failed: a program that reads their output
-// finds there which, and why.
-func TestWhatCouldNotBeDoneStandsInTheJSONList(t *testing.T) {
+// TestAFailedItemIsInTheJSONList checks lists of which one item failed: a program that reads the output finds the item
+// and the reason in it.
+func TestAFailedItemIsInTheJSONList(t *testing.T) {
 	for _, format := range []string{"json", "jsonl"} {
 		c, out, errs := talker("")
 		c.Format = format

@@ -31,7 +31,7 @@ type ExitError struct {
 	Err  error // nil: the messages were written already
 }
 
-// Error returns the text of the cause, empty when there is none.
+// Error returns the text of the cause, or an empty string without one.
 func (e *ExitError) Error() string {
 	if e.Err == nil {
 		return ""

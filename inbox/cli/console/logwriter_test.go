@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// reader is the reader of a log: it fails while it is gone, and holds up who writes while it is stuck.
+// reader is the reader of a log. While it is gone, writes fail; while it is stuck, writes block.
 type reader struct {
 	mu    sync.Mutex
 	gone  bool
@@ -36,7 +36,7 @@ func (r *reader) leave(gone bool) {
 	r.gone = gone
 }
 
-func TestALogThatLostItsReaderSaysHowManyLinesWereLostWhenItIsReadAgain(t *testing.T) {
+func TestALogReportsTheNumberOfLostLinesWhenItsReaderIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, told := &reader{}, int64(0)
 		l := NewLogWriter(r, func(n int64) { told += n })
@@ -62,7 +62,7 @@ func TestALogThatLostItsReaderSaysHowManyLinesWereLostWhenItIsReadAgain(t *testi
 	})
 }
 
-func TestALogWhoseReaderIsStuckHoldsNothingUp(t *testing.T) {
+func TestALogWithAStuckReaderBlocksNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, told := &reader{stuck: make(chan struct{})}, int64(0)
 		l := NewLogWriter(r, func(n int64) { told += n })

@@ -179,14 +179,14 @@ func (g *grid) dropDull() {
 // cut narrows the widest columns except the first, whose cells are arguments of other commands.
 func (g *grid) cut(width int) {
 	for over := g.over(width); over > 0; over-- {
-		room := func(col int) int {
+		spare := func(col int) int {
 			if col == g.shown[0] {
 				return 0
 			}
 			return g.widths[col] - cutTo(g.heads[col])
 		}
-		widest := slices.MaxFunc(g.shown, func(a, b int) int { return room(a) - room(b) })
-		if room(widest) <= 0 {
+		widest := slices.MaxFunc(g.shown, func(a, b int) int { return spare(a) - spare(b) })
+		if spare(widest) <= 0 {
 			return
 		}
 		g.widths[widest]--

@@ -30,7 +30,7 @@ func widest(text string) (longest string, columns int) {
 	return longest, columns
 }
 
-func TestATextTakesTheColumnsThatATerminalGivesIt(t *testing.T) {
+func TestTheWidthOfATextIsThatOnATerminal(t *testing.T) {
 	for text, want := range map[string]int{
 		"": 0, "abc": 3, "é": 1, "e\u0301": 1, "日本語": 6, "한글": 4, "ｱ": 1, "Ａ": 2, "👍": 2, "…": 1, "─►": 2, "กำ": 2, "नि": 2, "\u200b": 0,
 	} {
@@ -66,7 +66,7 @@ func TestATextTakesTheColumnsThatATerminalGivesIt(t *testing.T) {
 	}
 }
 
-func TestTimesInANarrowTableAreAsLongAsTheyMust(t *testing.T) {
+func TestTimesInANarrowTableShowOnlyThePartsThatDifferFromNow(t *testing.T) {
 	zone := time.FixedZone("WAT", 3600)
 	now := time.Date(2026, 11, 20, 14, 5, 0, 0, time.UTC)
 	for want, at := range map[string]time.Time{
@@ -79,8 +79,8 @@ func TestTimesInANarrowTableAreAsLongAsTheyMust(t *testing.T) {
 	}
 }
 
-// TestNoTableIsWiderThanItsTerminal draws tables under the heads that there are. What fits is not changed, nothing of a
-// first column that fits is cut, and what says something stands somewhere.
+// TestNoTableIsWiderThanItsTerminal draws tables with the real heads. A table that fits is not changed, and a cell that carries
+// information is shown somewhere.
 func TestNoTableIsWiderThanItsTerminal(t *testing.T) {
 	heads := []string{"ID", "STORED", "SOURCE", "MODE", "EVENT", "KEY", "VERDICT", "MARKS", "PLUGIN", "STATE", "LIVE", "ENGINE", "CURSOR", "NOTE", "REASON", "ATTEMPTS"}
 	cells := rapid.OneOf(rapid.SampledFrom([]string{"-", "0", "live", "test", "", "qoreid", "2026-11-20 15:04:05 +01:00", "2026-11-19 15:04:05 +01:00", "address/verification_completed"}),
@@ -117,10 +117,10 @@ func TestNoTableIsWiderThanItsTerminal(t *testing.T) {
 	})
 }
 
-// dense leaves the spaces out of a text, at which it may have been wrapped.
+// dense removes the spaces of a text, at which it may have been wrapped.
 func dense(text string) string { return strings.Join(strings.Fields(text), "") }
 
-func TestWhatIsPipedOnIsNeverCut(t *testing.T) {
+func TestATableForAnotherProgramIsNeverCut(t *testing.T) {
 	c, out, _ := on(40)
 	c.OutTerminal = false
 	long := strings.Repeat("long ", 40)
@@ -141,7 +141,7 @@ func TestAPairFitsANarrowTerminalUnderItsName(t *testing.T) {
 	}
 }
 
-func TestALongKeyLeavesTheTableItsColumnsAndStandsWholeUnderItsRow(t *testing.T) {
+func TestALongKeyIsCutInTheTableAndRepeatedWholeUnderItsRow(t *testing.T) {
 	long, short := "qoreid/workflow/"+strings.Repeat("語", 60), "qoreid/workflow/520118270855"
 	for _, width := range []int{60, 80, 120} {
 		c, out, _ := on(width)

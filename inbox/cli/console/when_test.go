@@ -30,7 +30,7 @@ func TestAnUnknownTimeZoneIsNamed(t *testing.T) {
 	}
 }
 
-func TestAnUnknownTimeZoneIsSaidOnceAndOnlyWhereTimesAreShown(t *testing.T) {
+func TestAnUnknownTimeZoneIsReportedOnceAndOnlyWhereTimesAreShown(t *testing.T) {
 	t.Parallel()
 	c, _, err := talker("")
 	c.ZoneNote = ZoneProblem("Mars/Olympus")

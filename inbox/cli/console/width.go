@@ -112,14 +112,14 @@ func cutText(text string, width int, k keep) string {
 	if TextWidth(text) <= width {
 		return text
 	}
-	room := max(width-1, 0)
+	spare := max(width-1, 0)
 	switch k {
 	case keepTail:
-		return "…" + tailOf(text, room)
+		return "…" + tailOf(text, spare)
 	case keepBoth:
-		return headOf(text, room-room/2) + "…" + tailOf(text, room/2)
+		return headOf(text, spare-spare/2) + "…" + tailOf(text, spare/2)
 	}
-	return headOf(text, room) + "…"
+	return headOf(text, spare) + "…"
 }
 
 // Wrap breaks a text into lines of at most width columns: at the last space, or, in a longer word, anywhere. A width of zero

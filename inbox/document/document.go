@@ -25,7 +25,7 @@ type Builder struct {
 
 // For returns a Builder for a manifest, which must not change.
 func For(m *inbox.Manifest) *Builder {
-	b := &Builder{grant: granted(m.Data.Fields), inline: cmp.Or(m.Data.InlineMax, inbox.DefaultInlineMax), config: m.Config}
+	b := &Builder{grant: newGrant(m.Data.Fields), inline: cmp.Or(m.Data.InlineMax, inbox.DefaultInlineMax), config: m.Config}
 	if b.config == nil {
 		b.config = map[string]string{}
 	}
@@ -49,9 +49,9 @@ func (b *Builder) Build(e *inbox.Event, p inbox.Payload, d inbox.Delivery, now t
 		},
 		Event: abi.Event{
 			ID: e.ID, Seq: e.Seq, Source: e.Source, Mode: string(e.Mode), Origin: string(e.Origin), Event: v.Event,
-			EventType: known(v.EventType), ReceivedAt: e.ReceivedAt.UTC().Format(timeFormat), Key: v.Key,
-			CustomerReference: known(v.CustomerReference), Verdict: string(v.Verdict), Status: known(v.Status),
-			State: known(v.State), SubStatus: known(v.SubStatus), Late: e.Late, DuplicateHint: e.DuplicateHint,
+			EventType: nullable(v.EventType), ReceivedAt: e.ReceivedAt.UTC().Format(timeFormat), Key: v.Key,
+			CustomerReference: nullable(v.CustomerReference), Verdict: string(v.Verdict), Status: nullable(v.Status),
+			State: nullable(v.State), SubStatus: nullable(v.SubStatus), Late: e.Late, DuplicateHint: e.DuplicateHint,
 			Headers: make(map[string]string, len(p.Headers)), Withheld: []abi.Withheld{},
 		},
 		Config: b.config,
@@ -59,18 +59,18 @@ func (b *Builder) Build(e *inbox.Event, p inbox.Payload, d inbox.Delivery, now t
 	for _, h := range p.Headers {
 		doc.Event.Headers[h.Name] = inbox.JoinValues(doc.Event.Headers[h.Name], h.Value)
 	}
-	body, left := show(&doc.Event, p.Body, b.grant, b.inline)
+	body, left := narrowBody(&doc.Event, p.Body, b.grant, b.inline)
 	for _, w := range left {
 		doc.Event.Withheld = append(doc.Event.Withheld, abi.Withheld{Pointer: w.pointer, Size: w.size})
 	}
 	text, err := splice(&doc, body)
-	return text, Texts{left: left}, err
+	return text, Texts{withheld: left}, err
 }
 
 // show returns as much of a body as is granted, nil when it is not JSON in UTF-8. Then nothing can be told apart in it:
 // it is the event's BodyBase64 if all is granted, and nothing is shown of it if less is. Texts of more than most bytes
 // are left out, and so is what is not JSON.
-func show(to *abi.Event, body []byte, g *grant, most int64) (shown []byte, left []withheld) {
+func narrowBody(to *abi.Event, body []byte, g *grant, most int64) (shown []byte, left []withheld) {
 	if text := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")); utf8.Valid(text) && rawjson.Valid(text) {
 		return narrow(text, g, most)
 	}
@@ -90,7 +90,7 @@ func show(to *abi.Event, body []byte, g *grant, most int64) (shown []byte, left 
 func DeliveryID(plugin string, e *inbox.Event) string { return plugin + "/" + e.ID }
 
 // known is null for what is unknown.
-func known(s string) *string {
+func nullable(s string) *string {
 	if s == "" {
 		return nil
 	}

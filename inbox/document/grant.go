@@ -12,7 +12,7 @@ var everything = &grant{all: true}
 
 // granted makes a grant of JSON pointers. No list is everything, a list of none is nothing; where one pointer leads into
 // what another grants, the wider one holds. What is not a pointer grants nothing.
-func granted(pointers []string) *grant {
+func newGrant(pointers []string) *grant {
 	if pointers == nil {
 		return everything
 	}

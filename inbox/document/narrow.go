@@ -44,13 +44,13 @@ func narrow(body []byte, g *grant, most int64) (shown []byte, left []withheld) {
 
 type narrower struct {
 	rawjson.Scan
-	most int64
-	out  []byte // what stays of the body before from
-	from int    // where what stays goes on, in what is granted as a whole
-	path []step // where in the body it is
-	left []withheld
-	dead []span // of left: their place was taken by a later member
-	room []byte // to write pointers in
+	most     int64
+	out      []byte // what stays of the body before from
+	from     int    // where what stays goes on, in what is granted as a whole
+	path     []step // where in the body it is
+	withheld []withheld
+	replaced []span // of left: their place was taken by a later member
+	buf      []byte // to write pointers in
 }
 
 // step is one token of a pointer: a name as it stands in the body, or an index.
@@ -76,7 +76,7 @@ func (n *narrower) part(g *grant) {
 }
 
 func (n *narrower) partOfObject(g *grant) {
-	sep, same := byte('{'), names{}
+	sep, same := byte('{'), members{}
 	for more := n.Enter('{'); more; more = n.Next() {
 		name := n.Name()
 		in := g.in[string(rawjson.Unquote(name.Of(n.Text)))]
@@ -140,7 +140,7 @@ func (n *narrower) inner(g *grant) {
 func (n *narrower) whole() {
 	switch n.Peek() {
 	case '{':
-		var same names
+		var same members
 		for more := n.Enter('{'); more; more = n.Next() {
 			name := n.Name()
 			before := n.enter(step{name: name})
@@ -177,15 +177,15 @@ func (n *narrower) text() {
 	if !ok {
 		return
 	}
-	n.left = append(n.left, withheld{pointer: pointer, size: size, raw: raw})
+	n.withheld = append(n.withheld, withheld{pointer: pointer, size: size, raw: raw})
 	n.out = append(append(n.out, n.Text[n.from:at.From]...), "null"...)
 	n.from = at.To
 }
 
 // pointer returns the pointer of where n is, unless it is longer than so many bytes.
 func (n *narrower) pointer(most int) (string, bool) {
-	b := n.room[:0]
-	defer func() { n.room = b }()
+	b := n.buf[:0]
+	defer func() { n.buf = b }()
 	for _, s := range n.path {
 		b = append(b, '/')
 		switch quoted := s.name.Of(n.Text); {
@@ -194,7 +194,7 @@ func (n *narrower) pointer(most int) (string, bool) {
 		case len(quoted) > len(`""`)+longestEscape*most:
 			return "", false
 		default:
-			b = append(b, escapeToken(rawjson.Unquote(quoted))...)
+			b = append(b, escapeName(rawjson.Unquote(quoted))...)
 		}
 		if len(b) > most {
 			return "", false
@@ -207,7 +207,7 @@ func (n *narrower) pointer(most int) (string, bool) {
 const longestEscape = len(`\u0000`)
 
 // escapeToken writes a name as it stands in a JSON pointer.
-func escapeToken(name []byte) []byte {
+func escapeName(name []byte) []byte {
 	if bytes.IndexByte(name, '~') >= 0 {
 		name = bytes.ReplaceAll(name, []byte("~"), []byte("~0"))
 	}
@@ -220,43 +220,43 @@ func escapeToken(name []byte) []byte {
 // enter steps into a member or element, and returns how much was left out before it.
 func (n *narrower) enter(s step) int {
 	n.path = append(n.path, s)
-	return len(n.left)
+	return len(n.withheld)
 }
 
 // leave steps out of a member. What was left out of an earlier one with its name has lost its place.
-func (n *narrower) leave(of *names, name rawjson.Span, before int) {
+func (n *narrower) leave(of *members, name rawjson.Span, before int) {
 	n.path = n.path[:len(n.path)-1]
-	if of.seen == nil && len(n.left) == before {
+	if of.seen == nil && len(n.withheld) == before {
 		return
 	}
 	text := string(rawjson.Unquote(name.Of(n.Text)))
 	if old, ok := of.seen[text]; ok {
-		n.dead = append(n.dead, old)
+		n.replaced = append(n.replaced, old)
 		delete(of.seen, text)
 	}
-	if len(n.left) > before {
+	if len(n.withheld) > before {
 		if of.seen == nil {
 			of.seen = map[string]span{}
 		}
-		of.seen[text] = span{before, len(n.left)}
+		of.seen[text] = span{before, len(n.withheld)}
 	}
 }
 
 // names tells what was left out of the members of one object, by their names.
-type names struct{ seen map[string]span }
+type members struct{ seen map[string]span }
 
 // listed returns what was left out and has not lost its place.
 func (n *narrower) listed() []withheld {
-	if len(n.dead) == 0 {
-		return n.left
+	if len(n.replaced) == 0 {
+		return n.withheld
 	}
-	edge := make([]int, len(n.left)+1) // how many of the dead begin here, less those that end
-	for _, d := range n.dead {
+	edge := make([]int, len(n.withheld)+1) // how many of the dead begin here, less those that end
+	for _, d := range n.replaced {
 		edge[d.from]++
 		edge[d.to]--
 	}
-	list, depth := n.left[:0], 0
-	for i, w := range n.left {
+	list, depth := n.withheld[:0], 0
+	for i, w := range n.withheld {
 		if depth += edge[i]; depth == 0 {
 			list = append(list, w)
 		}

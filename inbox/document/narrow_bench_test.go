@@ -37,7 +37,7 @@ func BenchmarkNarrow(b *testing.B) {
 		{"hostile/names that come again", `{` + twins.String() + `"z":0}`, nil, 128},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			body, g := []byte(c.body), granted(c.fields)
+			body, g := []byte(c.body), newGrant(c.fields)
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -73,7 +73,7 @@ func TestWhatAPluginIsShownOfABody(t *testing.T) {
 		"a list in a list":                 {`[[1,[2,"` + long + `"]],3]`, "/0/1", `[[null,[2,null]]]`, "/0/1/1"},
 		"what is not a pointer is nothing": {`{"id":1}`, "id", `{}`, ""},
 	} {
-		shown, left := narrow([]byte(c.body), granted(list(c.fields)), most)
+		shown, left := narrow([]byte(c.body), newGrant(list(c.fields)), most)
 		if string(shown) != c.want {
 			t.Errorf("%s: %.200s, want %.200s", name, shown, c.want)
 		}
@@ -194,7 +194,7 @@ func FuzzNarrow(f *testing.F) {
 			}
 		}
 		before := bytes.Clone(body)
-		shown, left := narrow(body, granted(pointers), int64(most))
+		shown, left := narrow(body, newGrant(pointers), int64(most))
 		if !bytes.Equal(body, before) {
 			t.Fatal("it changed the body")
 		}

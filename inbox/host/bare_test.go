@@ -73,7 +73,7 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, file
 	}
 	tolled := ctx
 	if guard != Unguarded {
-		tolled = withTolls(ctx, wasiPrices())
+		tolled = withPrices(ctx, wasiPrices())
 	}
 	if _, err := wasi_snapshot_preview1.Instantiate(tolled, b.runtime); err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func (b *Bare) once(parent context.Context, doc []byte) error {
 		WithNanosleep(in.world.sleep).WithRandSource(in.world.rand))
 	b.Fuel, b.Counted = in.fuel(), 0
 	if b.digest {
-		b.Memory = sha256.Sum256(in.memory.room[:in.memory.used])
+		b.Memory = sha256.Sum256(in.memory.buf[:in.memory.used])
 	}
 	if mod != nil {
 		if g := mod.ExportedGlobal("n"); g != nil {

@@ -25,7 +25,7 @@ func refuse(hint, format string, args ...any) error {
 }
 
 // check refuses modules that ask for what is not there, naming all of it.
-func (s *sandbox) check(m *wasm.Module, limit int64) error {
+func (s *sandbox) checkImports(m *wasm.Module, limit int64) error {
 	var missing []string
 	hint := "plugins may import WASI preview 1 and " + abi.Module + " (docs/PLUGIN-ABI.md)"
 	for _, f := range m.Imports() {
@@ -62,7 +62,7 @@ func wantsMemory(m *wasm.Module) (f wasm.Import, asks bool) {
 
 // fit refuses a valid module whose functions are not of the types they must have: it would fail at every event, or,
 // without a function to run, settle every event unseen.
-func (s *sandbox) fit(c wazero.CompiledModule) error {
+func (s *sandbox) checkTypes(c wazero.CompiledModule) error {
 	start, ok := c.ExportedFunctions()["_start"]
 	if !ok || len(start.ParamTypes())+len(start.ResultTypes()) > 0 {
 		return refuse("build it as a WASI command: a program with a main function, not a library or reactor",
@@ -89,25 +89,25 @@ func (h *Host) Compile(ctx context.Context, file []byte, m *inbox.Manifest) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	box, err := h.box(ctx, m.Engine, true)
+	box, err := h.sandboxFor(ctx, m.Engine, true)
 	if err != nil {
 		return nil, err
 	}
-	if err := box.check(mod, m.Limits.Memory); err != nil {
+	if err := box.checkImports(mod, m.Limits.Memory); err != nil {
 		return nil, err
 	}
-	box, rewritten, err := h.bound(ctx, mod, box, m.Limits.Fuel)
+	box, rewritten, err := h.rewrite(ctx, mod, box, m.Limits.Fuel)
 	if err != nil {
 		return nil, err
 	}
-	if err := box.keeps(mod); err != nil {
+	if err := box.checkInterpreted(mod); err != nil {
 		return nil, err
 	}
 	compiled, err := h.compileOne(ctx, box, rewritten, mod.Light())
 	if err != nil {
 		return nil, err
 	}
-	if err := box.fit(compiled); err != nil {
+	if err := box.checkTypes(compiled); err != nil {
 		return nil, errors.Join(err, compiled.Close(ctx))
 	}
 	p := newProgram(h, box, compiled, mod, file, m)
@@ -130,7 +130,7 @@ const (
 
 // keeps refuses a module of which the interpreter would keep too much in Go's heap: its instructions, and what a guest that
 // recurses has on its stack, which it bounds by the number of calls alone.
-func (s *sandbox) keeps(m *wasm.Module) error {
+func (s *sandbox) checkInterpreted(m *wasm.Module) error {
 	switch f := m.Figures(); {
 	case s.engine != inbox.Interpreter:
 	case f.Instructions > maxInterpreted:
@@ -146,7 +146,7 @@ func (s *sandbox) keeps(m *wasm.Module) error {
 // bound rewrites a module so that it can be stopped, and returns the sandbox that it is for. One that would be too
 // tangled for the compiler with its instructions counted runs apart, where wazero's own check stops it; then it cannot
 // have a limit on them. It is no different for the interpreter: another engine shall not mean other limits.
-func (h *Host) bound(ctx context.Context, m *wasm.Module, box *sandbox, fuel int64) (*sandbox, []byte, error) {
+func (h *Host) rewrite(ctx context.Context, m *wasm.Module, box *sandbox, fuel int64) (*sandbox, []byte, error) {
 	rewritten, why := m.Metered()
 	if !errors.Is(why, wasm.ErrTooComplex) {
 		return box, rewritten, why
@@ -160,7 +160,7 @@ func (h *Host) bound(ctx context.Context, m *wasm.Module, box *sandbox, fuel int
 			"its instructions cannot be counted, so that limits.fuel cannot hold: %w", why)
 	}
 	h.log.Warn("a plugin's instructions cannot be counted; it runs slower, under the runtime's own check", "reason", why)
-	apart, err := h.box(ctx, box.engine, false)
+	apart, err := h.sandboxFor(ctx, box.engine, false)
 	return apart, rewritten, err
 }
 

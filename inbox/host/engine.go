@@ -31,14 +31,14 @@ func runtimeConfig(engine inbox.Engine) wazero.RuntimeConfig {
 }
 
 // kind is which modules a sandbox is for.
-type kind struct {
+type sandboxKind struct {
 	engine  inbox.Engine
 	metered bool // they count their instructions; else wazero's check of contexts stops them
 }
 
 // box returns the sandbox for an engine, where it is to be had, and a way to stop guests. It is made when the first module
 // needs it.
-func (h *Host) box(ctx context.Context, engine inbox.Engine, metered bool) (*sandbox, error) {
+func (h *Host) sandboxFor(ctx context.Context, engine inbox.Engine, metered bool) (*sandbox, error) {
 	if !h.native {
 		engine = inbox.Interpreter
 	}
@@ -47,15 +47,15 @@ func (h *Host) box(ctx context.Context, engine inbox.Engine, metered bool) (*san
 	if h.closed.Load() {
 		return nil, closed()
 	}
-	k := kind{engine, metered}
-	if h.boxes[k] == nil {
+	k := sandboxKind{engine, metered}
+	if h.sandboxes[k] == nil {
 		s, err := newSandbox(ctx, k, h.dir)
 		if err != nil {
 			return nil, err
 		}
-		h.boxes[k] = s
+		h.sandboxes[k] = s
 	}
-	return h.boxes[k], nil
+	return h.sandboxes[k], nil
 }
 
 func closed() error {

@@ -46,8 +46,8 @@ type Host struct {
 	native bool   // wazero can compile here
 	pool   *pool
 
-	mu    sync.Mutex // guards boxes
-	boxes map[kind]*sandbox
+	mu        sync.Mutex // guards boxes
+	sandboxes map[sandboxKind]*sandbox
 
 	light  sync.Mutex  // compiling takes a core and much memory: one at a time
 	heavy  sync.Mutex  // but one that takes long does not keep the others waiting
@@ -60,7 +60,7 @@ type Host struct {
 // sandbox is a runtime with what modules may import. Each has a cache of its own on the same files, because runtimes
 // that share one mix up the types of their functions.
 type sandbox struct {
-	kind
+	sandboxKind
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
 	offered map[wasm.Import]api.FunctionDefinition
@@ -69,7 +69,7 @@ type sandbox struct {
 // New returns a Host. Close it when no program runs any more.
 func New(ctx context.Context, o Options) (*Host, error) {
 	h := &Host{
-		log: o.Log, dir: o.CacheDir, native: native(ctx), startBudget: startBudget, pool: newPool(), boxes: map[kind]*sandbox{},
+		log: o.Log, dir: o.CacheDir, native: native(ctx), startBudget: startBudget, pool: newPool(), sandboxes: map[sandboxKind]*sandbox{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -86,13 +86,13 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if !h.native {
 		h.log.Warn("plugins cannot be compiled on this machine; they are interpreted, which is many times slower")
 	}
-	_, err := h.box(ctx, inbox.Compiler, true)
+	_, err := h.sandboxFor(ctx, inbox.Compiler, true)
 	return h, err
 }
 
 // newSandbox makes a runtime with a cache in a directory, if one is named and the engine has use for it.
-func newSandbox(ctx context.Context, k kind, dir string) (*sandbox, error) {
-	s := &sandbox{kind: k, offered: map[wasm.Import]api.FunctionDefinition{}}
+func newSandbox(ctx context.Context, k sandboxKind, dir string) (*sandbox, error) {
+	s := &sandbox{sandboxKind: k, offered: map[wasm.Import]api.FunctionDefinition{}}
 	if k.engine == inbox.Interpreter {
 		dir = ""
 	}
@@ -167,7 +167,7 @@ func (h *Host) closeIdle(ctx context.Context) (err error) {
 	h.shut.Do(func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		for _, s := range h.boxes {
+		for _, s := range h.sandboxes {
 			err = errors.Join(err, s.close(ctx))
 		}
 		h.pool.close()

@@ -95,9 +95,9 @@ func wasiPrices() map[string]price {
 func offerFunctions(ctx context.Context, r wazero.Runtime, module string, functions []hostFunction) error {
 	b := r.NewHostModuleBuilder(module)
 	for _, f := range functions {
-		toll := toll{f.price}
+		toll := charge{f.price}
 		b = b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
-			result := f.call(ctx, toll.take(ctx, mod, stack), mod.Memory(), stack)
+			result := f.call(ctx, toll.before(ctx, mod, stack), mod.Memory(), stack)
 			if f.results > 0 {
 				stack[0] = api.EncodeI32(result)
 			}
@@ -111,6 +111,6 @@ func i32s(n int) []api.ValueType { return slices.Repeat([]api.ValueType{api.Valu
 
 // offerWASI makes the functions of WASI, each with its toll.
 func offerWASI(ctx context.Context, r wazero.Runtime) error {
-	_, err := wasi_snapshot_preview1.Instantiate(withTolls(ctx, wasiPrices()), r)
+	_, err := wasi_snapshot_preview1.Instantiate(withPrices(ctx, wasiPrices()), r)
 	return err
 }

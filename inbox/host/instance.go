@@ -42,19 +42,19 @@ type instance struct {
 	broken any // what the runtime panicked with
 
 	// of sessions
-	asked  chan struct{}  // the guest is in next and has nothing
-	docs   chan *delivery // what next hands over
-	busy   *delivery      // the event the guest has; belongs to the guest's goroutine
-	ready  bool           // it asked for its first event
-	served int            // events handed over; belongs to whoever has the instance
-	leave  atomic.Bool    // next shall say that there is no more
+	asked   chan struct{}      // the guest is in next and has nothing
+	docs    chan *sessionEvent // what next hands over
+	current *sessionEvent      // the event the guest has; belongs to the guest's goroutine
+	ready   bool               // it asked for its first event
+	served  int                // events handed over; belongs to whoever has the instance
+	leave   atomic.Bool        // next shall say that there is no more
 }
 
 // delivery is one event in a session.
-type delivery struct {
-	call   Call
-	taken  bool        // handed over in full
-	result chan result // takes the one result
+type sessionEvent struct {
+	call      Call
+	delivered bool        // handed over in full
+	result    chan result // takes the one result
 }
 
 // result is what a session says of its event.
@@ -69,7 +69,7 @@ type instanceKey struct{}
 func (p *Program) instantiate(parent context.Context) *instance {
 	l := p.manifest.Limits
 	in := &instance{
-		p: p, ended: make(chan struct{}), asked: make(chan struct{}, 1), docs: make(chan *delivery),
+		p: p, ended: make(chan struct{}), asked: make(chan struct{}, 1), docs: make(chan *sessionEvent),
 		memory: memory{pool: p.host.pool, limit: uint64(l.Memory) / wasm.PageSize * wasm.PageSize},
 	}
 	ctx, cancel := context.WithCancelCause(parent)
@@ -98,8 +98,8 @@ func (in *instance) run(config wazero.ModuleConfig) {
 }
 
 // turn makes the instance that of a delivery.
-func (in *instance) turn(c Call) {
-	in.world.turn(c)
+func (in *instance) startEvent(c Call) {
+	in.world.startEvent(c)
 	in.texts = texts{Texts: c.texts}
 	in.memory.refused.Store(false)
 }
@@ -139,7 +139,7 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	in := p.instantiate(ctx)
 	defer in.cancel(nil)
 	in.stdin.data = c.Doc
-	in.turn(c)
+	in.startEvent(c)
 	in.texts.open = true
 	in.meter.begin(p.fuel())
 	in.limit(p.manifest.Limits.Time)
@@ -154,7 +154,7 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 
 // begin starts a session and returns it once it waits for its first event. Without one, the outcome says why. The
 // session outlives ctx, which bounds only the start.
-func (p *Program) begin(ctx context.Context) (*instance, inbox.Outcome) {
+func (p *Program) startSession(ctx context.Context) (*instance, inbox.Outcome) {
 	in := p.instantiate(context.Background())
 	in.limit(p.host.startBudget)
 	go in.run(in.config())
@@ -185,9 +185,9 @@ func (in *instance) startFailure(ctx context.Context) inbox.Outcome {
 }
 
 // serve hands one event to a session that waits, and returns what it came to and whether the session waits again.
-func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
+func (in *instance) runEvent(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	start := time.Now()
-	d := &delivery{call: c, result: make(chan result, 1)}
+	d := &sessionEvent{call: c, result: make(chan result, 1)}
 	if in.served++; in.served >= in.p.manifest.Reuse {
 		in.leave.Store(true) // next has no more after this one
 	}
@@ -201,9 +201,9 @@ func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	alive := false
 	select {
 	case result := <-d.result:
-		out = conclude(result.text)
+		out = parseResult(result.text)
 		out.Duration, out.Fuel = time.Since(start), result.fuel
-		alive = in.settle(ctx)
+		alive = in.awaitNext(ctx)
 	case <-in.ended:
 		out = in.unfinished(ctx, d)
 		out.Duration = time.Since(start)
@@ -220,7 +220,7 @@ const afterResult = 250 * time.Millisecond
 
 // settle waits until the guest is back in next, so that what it still logs belongs to its event. A guest that does not
 // come back is ended: its result stands.
-func (in *instance) settle(ctx context.Context) bool {
+func (in *instance) awaitNext(ctx context.Context) bool {
 	in.limit(afterResult)
 	select {
 	case <-in.asked:
@@ -233,10 +233,10 @@ func (in *instance) settle(ctx context.Context) bool {
 }
 
 // unfinished is the outcome of a session that ended while it had an event.
-func (in *instance) unfinished(ctx context.Context, d *delivery) inbox.Outcome {
+func (in *instance) unfinished(ctx context.Context, d *sessionEvent) inbox.Outcome {
 	select {
 	case result := <-d.result: // it gave its result and ended at once
-		out := conclude(result.text)
+		out := parseResult(result.text)
 		out.Fuel = result.fuel
 		return out
 	default:

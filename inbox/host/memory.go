@@ -12,7 +12,7 @@ import (
 type memory struct {
 	pool    *pool
 	limit   uint64
-	room    []byte      // nil until the guest has memory
+	buf     []byte      // nil until the guest has memory
 	used    uint64      // how much of it the guest has
 	refused atomic.Bool // the guest asked for more than the limit
 }
@@ -26,23 +26,23 @@ func (m *memory) Reallocate(size uint64) []byte {
 		m.refused.Store(true)
 		return nil
 	}
-	if size > uint64(len(m.room)) && !m.grow(size) {
+	if size > uint64(len(m.buf)) && !m.grow(size) {
 		return nil
 	}
 	m.used = max(m.used, size)
-	return m.room[:size:size]
+	return m.buf[:size:size]
 }
 
 // grow makes the room at least so large.
 func (m *memory) grow(size uint64) bool {
 	if fixed {
-		m.room = m.pool.take(m.limit)
-		return m.room != nil
+		m.buf = m.pool.get(m.limit)
+		return m.buf != nil
 	}
 	// Doubling, so that a guest that grows page by page does not copy its memory each time.
-	room := reserve(min(max(size, 2*uint64(len(m.room))), m.limit))
-	copy(room, m.room)
-	m.room = room
+	room := reserve(min(max(size, 2*uint64(len(m.buf))), m.limit))
+	copy(room, m.buf)
+	m.buf = room
 	return room != nil
 }
 
@@ -51,10 +51,10 @@ func (m *memory) Free() {}
 
 // release gives the memory back. The guest must have ended.
 func (m *memory) release() {
-	if m.room != nil {
-		m.pool.give(m.room, m.used)
+	if m.buf != nil {
+		m.pool.put(m.buf, m.used)
 	}
-	m.room, m.used = nil, 0
+	m.buf, m.used = nil, 0
 }
 
 // pool keeps memories for the instances to come, where they have their full length from the start: making one takes
@@ -72,7 +72,7 @@ const mostFree = 32
 func newPool() *pool { return &pool{free: map[uint64][][]byte{}} }
 
 // take returns a memory full of zeros, nil when the system has none.
-func (p *pool) take(size uint64) []byte {
+func (p *pool) get(size uint64) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := p.free[size]
@@ -85,7 +85,7 @@ func (p *pool) take(size uint64) []byte {
 }
 
 // give takes a memory back of which so many bytes were used.
-func (p *pool) give(room []byte, used uint64) {
+func (p *pool) put(room []byte, used uint64) {
 	clean := wipe(room[:used])
 	p.mu.Lock()
 	defer p.mu.Unlock()

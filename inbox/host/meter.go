@@ -29,12 +29,12 @@ const mostSpent = math.MaxInt64 / 2
 // meter counts what one guest spends: an instruction has its price, and a byte that a bulk instruction or a function of the
 // host moves is one. What the guest has of its slice stands in a global of the guest. It belongs to the guest's goroutine.
 type meter struct {
-	on    bool
-	left  api.MutableGlobal // in the guest; nil until it calls the host for the first time, when its slice is empty
-	slice int64             // what left was last set to
-	spent int64             // without what is gone of the slice
-	limit int64
-	turn  time.Time // when the guest last gave way
+	on        bool
+	left      api.MutableGlobal // in the guest; nil until it calls the host for the first time, when its slice is empty
+	slice     int64             // what left was last set to
+	spent     int64             // without what is gone of the slice
+	limit     int64
+	turnBegan time.Time // when the guest last gave way
 }
 
 // begin counts from zero up to a limit.
@@ -68,7 +68,7 @@ func (m *meter) refill(left int64) (next int64, ok bool) {
 }
 
 // pay spends so much.
-func (m *meter) pay(price int64) (ok bool) {
+func (m *meter) spend(price int64) (ok bool) {
 	left := -price
 	if m.left != nil {
 		left += int64(m.left.Get())
@@ -87,25 +87,25 @@ func (m *meter) pay(price int64) (ok bool) {
 
 // turn is how long a guest works until everything else of the process that can go on does. Go's own turn is 10 ms: with a dozen
 // guests that work, a webhook would wait for many of them. Giving way takes some microseconds.
-const turn = time.Millisecond
+const longestTurn = time.Millisecond
 
 // giveWay lets others go on when the guest had its turn.
-func (m *meter) giveWay() {
-	if now := time.Now(); now.Sub(m.turn) >= turn {
+func (m *meter) yield() {
+	if now := time.Now(); now.Sub(m.turnBegan) >= longestTurn {
 		runtime.Gosched()
-		m.turn = time.Now()
+		m.turnBegan = time.Now()
 	}
 }
 
 // pay has a metered guest spend so much, or ends it.
-func (in *instance) pay(price int64) {
-	if in.meter.on && !in.meter.pay(price) {
-		in.exhausted()
+func (in *instance) spend(price int64) {
+	if in.meter.on && !in.meter.spend(price) {
+		in.outOfFuel()
 	}
 }
 
 // exhausted ends a guest that has spent more than it may, and does not return.
-func (in *instance) exhausted() {
+func (in *instance) outOfFuel() {
 	in.cancel(errFuel)
 	unwind(errOverdue)
 }
@@ -116,7 +116,7 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 	_, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
 			in := ctx.Value(instanceKey{}).(*instance)
-			in.meter.giveWay()
+			in.meter.yield()
 			if in.stop.Err() != nil {
 				unwind(errOverdue)
 			}
@@ -126,7 +126,7 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 			next, ok := in.meter.refill(int64(stack[0]))
 			if !ok {
 				in.meter.left.Set(0)
-				in.exhausted()
+				in.outOfFuel()
 			}
 			stack[0] = uint64(next)
 		}), []api.ValueType{api.ValueTypeI64}, []api.ValueType{api.ValueTypeI64}).Export(wasm.MeterCharge).Instantiate(ctx)

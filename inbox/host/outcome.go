@@ -52,11 +52,11 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 	case in.broken != nil:
 		return failure(inbox.HostError, "the system has no memory for it, or the runtime broke: %v", in.broken)
 	case in.err == nil:
-		return conclude(output)
+		return parseResult(output)
 	case exited:
 		return in.exited(exit.ExitCode(), output)
 	case in.memory.refused.Load():
-		return in.starved()
+		return in.outOfMemory()
 	}
 	return failure(inbox.Trap, "%s", trapText(in.err))
 }
@@ -65,18 +65,18 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 func (in *instance) exited(code uint32, output []byte) inbox.Outcome {
 	switch {
 	case code == abi.ExitOK:
-		return conclude(output)
+		return parseResult(output)
 	case code == abi.ExitRetry:
 		return failure(inbox.Retry, "exit code 75")
 	case code == abi.ExitReject:
 		return failure(inbox.Reject, "exit code 65")
 	case in.memory.refused.Load():
-		return in.starved()
+		return in.outOfMemory()
 	}
 	return failure(inbox.Exit, "exit code %d", code)
 }
 
-func (in *instance) starved() inbox.Outcome {
+func (in *instance) outOfMemory() inbox.Outcome {
 	return failure(inbox.Memory, "it asked for more than its %d bytes of memory, and broke", in.p.manifest.Limits.Memory)
 }
 

@@ -25,7 +25,7 @@ type Program struct {
 	manifest  *inbox.Manifest
 	documents *document.Builder
 	info      Info
-	parked    chan *instance  // sessions that wait in next
+	idle      chan *instance  // sessions that wait in next
 	calls     sync.WaitGroup  // attempts, and sessions being started ahead
 	closing   context.Context // ends when the program is being closed: no session is started ahead any more
 	close     context.CancelFunc
@@ -76,7 +76,7 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *wasm.Mod
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Program{
 		host: h, sandbox: s, compiled: compiled, manifest: manifest, documents: document.For(manifest), info: info,
-		parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
+		idle: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
 	}
 }
 
@@ -112,7 +112,7 @@ func (p *Program) Close(ctx context.Context) {
 	p.calls.Wait()
 	for {
 		select {
-		case in := <-p.parked:
+		case in := <-p.idle:
 			in.end()
 		default:
 			if err := p.compiled.Close(ctx); err != nil {
@@ -133,11 +133,11 @@ func (p *Program) trial(ctx context.Context) error {
 		in.run(in.config().WithStartFunctions())
 		return p.failed(ctx, in.startFailure(ctx), "the plugin cannot be set up")
 	}
-	in, out := p.begin(ctx)
+	in, out := p.startSession(ctx)
 	if in == nil {
 		return p.failed(ctx, out, "the plugin ended before it asked for its first event")
 	}
-	p.park(in)
+	p.keepIdle(in)
 	return nil
 }
 
@@ -197,17 +197,17 @@ func (p *Program) Run(ctx context.Context, c Call) inbox.Outcome {
 func (p *Program) runSession(ctx context.Context, c Call) inbox.Outcome {
 	var in *instance
 	select {
-	case in = <-p.parked:
+	case in = <-p.idle:
 	default:
 		var out inbox.Outcome
-		if in, out = p.begin(ctx); in == nil {
+		if in, out = p.startSession(ctx); in == nil {
 			out.AtStart = !out.Interrupted && out.Result != inbox.HostError
 			return out
 		}
 	}
-	out, alive := in.serve(ctx, c)
+	out, alive := in.runEvent(ctx, c)
 	if alive {
-		p.park(in)
+		p.keepIdle(in)
 	} else {
 		in.end()
 		p.startAhead()
@@ -220,36 +220,36 @@ func (p *Program) runSession(ctx context.Context, c Call) inbox.Outcome {
 func (p *Program) startAhead() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.parked) > 0 || p.starting == cap(p.parked) {
+	if p.closed || len(p.idle) > 0 || p.starting == cap(p.idle) {
 		return
 	}
 	p.calls.Add(1)
 	p.starting++
 	go func() {
 		defer p.calls.Done()
-		in, _ := p.begin(p.closing) // if it does not start now, the next attempt will say why
-		if !p.keep(in, 1) && in != nil {
+		in, _ := p.startSession(p.closing) // if it does not start now, the next attempt will say why
+		if !p.addIdle(in, 1) && in != nil {
 			in.end()
 		}
 	}()
 }
 
 // park keeps a session that waits in next, or ends it when there are enough or the program is being closed.
-func (p *Program) park(in *instance) {
-	if !p.keep(in, 0) {
+func (p *Program) keepIdle(in *instance) {
+	if !p.addIdle(in, 0) {
 		in.end()
 	}
 }
 
 // keep parks a session if there is a place for it. started is 1 for one that had its place since it was begun; it may
 // be nil.
-func (p *Program) keep(in *instance, started int) bool {
+func (p *Program) addIdle(in *instance, started int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.starting -= started
-	if in == nil || p.closed || len(p.parked)+p.starting == cap(p.parked) {
+	if in == nil || p.closed || len(p.idle)+p.starting == cap(p.idle) {
 		return false
 	}
-	p.parked <- in
+	p.idle <- in
 	return true
 }

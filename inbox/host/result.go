@@ -16,7 +16,7 @@ import (
 
 // conclude reads a result. Nothing at all, or nothing but the white space of JSON, means ok. Whatever is not a result of the
 // contract is a failure: a bug must not acknowledge.
-func conclude(output []byte) inbox.Outcome {
+func parseResult(output []byte) inbox.Outcome {
 	const space = " \t\r\n" // RFC 8259, section 2; what Unicode counts as space besides is output
 	text := bytes.Trim(output, space)
 	if len(text) == 0 {
@@ -41,7 +41,7 @@ func conclude(output []byte) inbox.Outcome {
 	if bad != nil {
 		return *bad
 	}
-	return said(fields)
+	return outcomeOfMembers(fields)
 }
 
 // notAnObject says what output is that does not begin with an object, in the manual's words.
@@ -121,7 +121,7 @@ func members(object []byte) (map[string]json.RawMessage, *inbox.Outcome) {
 			return nil, &out
 		}
 		if !slices.Contains(resultKeys, key) {
-			out := strange(key)
+			out := unknownKey(key)
 			return nil, &out
 		}
 		var value json.RawMessage
@@ -132,7 +132,7 @@ func members(object []byte) (map[string]json.RawMessage, *inbox.Outcome) {
 }
 
 // strange is what a result is with a key that the contract does not have.
-func strange(key string) inbox.Outcome {
+func unknownKey(key string) inbox.Outcome {
 	for _, known := range resultKeys {
 		if strings.EqualFold(key, known) {
 			return failure(inbox.BadResult, "its result has %q in other letters than the contract has, which is %q", key, known)
@@ -146,7 +146,7 @@ func strange(key string) inbox.Outcome {
 }
 
 // said turns the members of a result into an outcome.
-func said(fields map[string]json.RawMessage) inbox.Outcome {
+func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
 	for _, name := range []string{"state", "emit", "http"} {
 		if isSet(fields[name]) {
 			// Not a bad result: the next attempt would ask for the same, and so would every other event.

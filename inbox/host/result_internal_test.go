@@ -105,7 +105,7 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		strings.Repeat("[", 20_000):                  {inbox.BadResult, onStderr},
 		`{"state":` + strings.Repeat("[", 20_000):    {inbox.BadResult, onStderr},
 	} {
-		out := conclude([]byte(text))
+		out := parseResult([]byte(text))
 		if out.Result != want.result || !strings.Contains(out.Reason, want.says) {
 			t.Errorf("%.100q: %s (%s), want %s (…%s…)", text, out.Result, out.Reason, want.result, want.says)
 		}
@@ -115,14 +115,14 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 			}
 		}
 	}
-	if out := conclude([]byte(`{"outcome":"retry","retry_after":"1m30s"}`)); out.RetryAfter != 90*time.Second {
+	if out := parseResult([]byte(`{"outcome":"retry","retry_after":"1m30s"}`)); out.RetryAfter != 90*time.Second {
 		t.Errorf("comes again after %s", out.RetryAfter)
 	}
 	long, err := json.Marshal(map[string]string{"outcome": "skip", "reason": strings.Repeat("é", 5000)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out := conclude(long); len(out.Reason) > maxReason+len("…") || strings.ContainsRune(out.Reason, '\ufffd') {
+	if out := parseResult(long); len(out.Reason) > maxReason+len("…") || strings.ContainsRune(out.Reason, '\ufffd') {
 		t.Errorf("a reason of %d bytes", len(out.Reason))
 	}
 }
@@ -136,7 +136,7 @@ func TestWhatThePluginWroteIsNotAmongTheHostsWords(t *testing.T) {
 		`{"outcome":"ok"} ` + name, `{"outcome":"ok"}{"outcome":"` + name + `"}`, `{"outcome":"ok" "` + name, `"` + name + `"`, `{"reason":{"a":"` + name + `"}}`,
 		`{"outcome":"ok","reason":"` + name + `","reason":"` + name + `"}`, `{"outcome":"skip","reason":"` + name + `"}`,
 	} {
-		if out := conclude([]byte(text)); strings.Contains(out.Reason[:out.HostWords], "Ada") {
+		if out := parseResult([]byte(text)); strings.Contains(out.Reason[:out.HostWords], "Ada") {
 			t.Errorf("%s: %q", text, out.Reason[:out.HostWords])
 		}
 	}
@@ -148,7 +148,7 @@ func FuzzResult(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		out := conclude(text)
+		out := parseResult(text)
 		switch out.Result {
 		case inbox.OK, inbox.Skip, inbox.Retry, inbox.Reject:
 			var said map[string]any

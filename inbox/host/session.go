@@ -11,24 +11,24 @@ import (
 // next hands the guest its next document, and waits for one. A document that does not fit the buffer stays; its
 // length is the answer. Asking again without a result for the last event ends the session: the event fails.
 func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) int32 {
-	if in.busy != nil && in.busy.taken {
+	if in.current != nil && in.current.delivered {
 		return abi.NoMore
 	}
-	if in.busy == nil {
+	if in.current == nil {
 		if in.ready && in.leave.Load() {
 			return abi.NoMore
 		}
 		in.ready = true
 		in.asked <- struct{}{}
 		select {
-		case in.busy = <-in.docs:
-			in.turn(in.busy.call)
+		case in.current = <-in.docs:
+			in.startEvent(in.current.call)
 			in.meter.begin(in.p.fuel())
 		case <-ctx.Done():
 			return abi.NoMore
 		}
 	}
-	doc := in.busy.call.Doc
+	doc := in.current.call.Doc
 	if uint64(size) < uint64(len(doc)) {
 		if len(doc) > maxDocument {
 			return abi.ErrTooLarge
@@ -38,8 +38,8 @@ func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) 
 	if !mem.Write(ptr, doc) {
 		return abi.ErrPointer
 	}
-	in.pay(int64(len(doc)))
-	in.busy.taken, in.texts.open = true, true
+	in.spend(int64(len(doc)))
+	in.current.delivered, in.texts.open = true, true
 	return int32(len(doc))
 }
 
@@ -48,7 +48,7 @@ const maxDocument = 1<<31 - 1
 
 // done takes the one result of the event that the guest has.
 func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
-	if in.busy == nil || !in.busy.taken {
+	if in.current == nil || !in.current.delivered {
 		return abi.ErrState
 	}
 	if int64(size) > in.p.manifest.Limits.Output {
@@ -59,8 +59,8 @@ func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
 	if !ok {
 		return abi.ErrPointer
 	}
-	d := in.busy
-	in.busy, in.texts = nil, texts{}
+	d := in.current
+	in.current, in.texts = nil, texts{}
 	// The view is the guest's memory, which it goes on to change.
 	d.result <- result{append([]byte(nil), view...), in.fuel()}
 	in.meter.begin(noLimit) // until it asks for the next event; its time is bounded

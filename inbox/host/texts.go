@@ -28,19 +28,19 @@ func (in *instance) eventRead(mem api.Memory, pointer, pointerSize, offset, buf,
 		return abi.ErrPointer
 	}
 	if !in.texts.Listed() {
-		in.pay(perText * int64(in.texts.Len()))
+		in.spend(perText * int64(in.texts.Len()))
 	}
 	i, ok := in.texts.Find(view)
 	if !ok {
 		return abi.None
 	}
-	text := in.texts.Text(i, in.pay)
+	text := in.texts.Text(i, in.spend)
 	if len(text) > maxDocument {
 		return abi.ErrTooLarge
 	}
 	if rest := text[min(uint64(offset), uint64(len(text))):]; len(rest) > 0 && room > 0 {
 		rest = rest[:min(uint64(room), uint64(len(rest)))]
-		in.pay(int64(len(rest)))
+		in.spend(int64(len(rest)))
 		if !mem.Write(buf, rest) {
 			return abi.ErrPointer
 		}

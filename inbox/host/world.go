@@ -29,7 +29,7 @@ func newWorld(release string) world {
 }
 
 // turn makes the world that of a delivery.
-func (w *world) turn(c Call) {
+func (w *world) startEvent(c Call) {
 	w.start, w.since = c.ReceivedAt, 0
 	w.rand.Seed(sha256.Sum256([]byte("delivery " + c.Seed)))
 }

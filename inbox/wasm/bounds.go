@@ -3,18 +3,18 @@ package wasm
 // Bounds of what a module may have. Real programs stay far below; a crafted one takes memory and time by the declaration
 // alone, of the compiler or of every instance.
 const (
-	maxTypes     = 100_000
-	maxParams    = 128
-	maxResults   = 16
-	maxHanded    = 1_000_000 // parameters and results of all types
-	maxImports   = 1000
-	maxExports   = 10_000
-	maxFunctions = 200_000
-	maxName      = 1000 // bytes
-	maxTables    = 16
-	maxTable     = 1 << 16 // elements of all tables from the start; of one table ever: larger maxima are clamped
-	maxSegments  = 100_000
-	maxSection   = 1 << 20 // bytes of the globals, and of the elements: every instance holds them several times as large
+	maxTypes           = 100_000
+	maxParams          = 128
+	maxResults         = 16
+	maxSignatureValues = 1_000_000 // parameters and results of all types
+	maxImports         = 1000
+	maxExports         = 10_000
+	maxFunctions       = 200_000
+	maxName            = 1000 // bytes
+	maxTables          = 16
+	maxTable           = 1 << 16 // elements of all tables from the start; of one table ever: larger maxima are clamped
+	maxSegments        = 100_000
+	maxSection         = 1 << 20 // bytes of the globals, and of the elements: every instance holds them several times as large
 )
 
 // PageSize is the unit of a memory's size, in bytes.

@@ -86,10 +86,10 @@ func (r *reader) instruction() instruction {
 	case 't':
 		r.table()
 	case 's':
-		r.only(1)
+		r.oneOf(1)
 		r.valueType()
 	case 'z':
-		r.only(0)
+		r.oneOf(0)
 	case 'c':
 		r.immediate(one.op)
 	case 'r':
@@ -99,7 +99,7 @@ func (r *reader) instruction() instruction {
 	case 'V':
 		one.sub = r.vectorInstruction()
 	default:
-		r.lacks(proposalOfInstruction(one.op), one.op)
+		r.unsupported(proposalOfInstruction(one.op), one.op)
 	}
 	return one
 }
@@ -107,9 +107,9 @@ func (r *reader) instruction() instruction {
 // referenceType skips the type of a null reference.
 func (r *reader) referenceType(op byte) {
 	if len(r.b) > 0 && (r.b[0] < 0x40 || r.b[0] >= 0x80) { // the index of a type
-		r.lacks(functionReferences(), op, r.b[0])
+		r.unsupported(functionReferences(), op, r.b[0])
 	}
-	r.onlyType(typeFunc, typeExtern)
+	r.typeByte(typeFunc, typeExtern)
 }
 
 // table reads a table of labels, and the one for all other values.
@@ -124,9 +124,9 @@ func (r *reader) table() {
 func (r *reader) immediate(op byte) {
 	switch op {
 	case opI32Const:
-		r.leb(5)
+		r.skipLEB(5)
 	case opI64Const:
-		r.leb(10)
+		r.skipLEB(10)
 	case opF32Const:
 		r.bytes(4)
 	case opF64Const:
@@ -150,7 +150,7 @@ func (r *reader) bulkInstruction() (op byte, bulk bool) {
 		r.u32()
 		return op, true
 	default:
-		r.lacks(proposalOfInstruction(opBulk, op), opBulk, op)
+		r.unsupported(proposalOfInstruction(opBulk, op), opBulk, op)
 		return op, false
 	}
 }
@@ -172,7 +172,7 @@ func (r *reader) vectorInstruction() (op byte) {
 		r.byte()
 	case op >= 0x80:
 		if next := r.byte(); next != 1 && r.err == nil {
-			r.lacks(proposalOfInstruction(opVector, op, next), opVector, op, next)
+			r.unsupported(proposalOfInstruction(opVector, op, next), opVector, op, next)
 		}
 	}
 	return op
@@ -185,7 +185,7 @@ const (
 )
 
 // valueType skips the type of a value: a number, a vector, or one of the two references of WebAssembly 2.0.
-func (r *reader) valueType() { r.onlyType(0x7f, 0x7e, 0x7d, 0x7c, 0x7b, typeFunc, typeExtern) }
+func (r *reader) valueType() { r.typeByte(0x7f, 0x7e, 0x7d, 0x7c, 0x7b, typeFunc, typeExtern) }
 
 // blockType reads nothing (0x40), the type of a value, or the index of a function's type, which is a signed number. one reports
 // whether it is not nothing.
@@ -211,7 +211,7 @@ func (r *reader) blockType() (index uint64, typed, one bool) {
 }
 
 // only reads one byte, which must be one of these.
-func (r *reader) only(may ...byte) byte {
+func (r *reader) oneOf(may ...byte) byte {
 	b := r.byte()
 	if !slices.Contains(may, b) && r.err == nil {
 		r.unknown(b)

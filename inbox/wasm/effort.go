@@ -30,21 +30,21 @@ func (w *work) add(n uint64, each work) {
 
 // What the instructions take by themselves, measured with wazero v1.12 on one core. What may trap has an exit of its own.
 var (
-	anyWork      = work{400, 300}
-	branchWork   = work{5000, 7500}
-	targetWork   = work{12_000, 2200}
-	bulkWork     = work{10_000, 45_000}
-	callWork     = work{3000, 1500}
-	indirectWork = work{30_000, 14_000}
-	valueWork    = work{900, 400} // a value that a call hands over
-	memoryWork   = work{6000, 4500}
-	divideWork   = work{4500, 5000}
-	truncateWork = work{7500, 7500}
-	tableWork    = work{11_000, 5000}
-	outWork      = work{3000, 2500}
-	dropWork     = work{6000, 3500}
-	typeWork     = work{2000, 500} // a function type, used or not: wazero compiles a way in and two ways out for each
-	handedWork   = work{400, 60}   // a value that it hands over
+	anyWork       = work{400, 300}
+	branchWork    = work{5000, 7500}
+	targetWork    = work{12_000, 2200}
+	bulkWork      = work{10_000, 45_000}
+	callWork      = work{3000, 1500}
+	indirectWork  = work{30_000, 14_000}
+	valueWork     = work{900, 400} // a value that a call hands over
+	memoryWork    = work{6000, 4500}
+	divideWork    = work{4500, 5000}
+	truncateWork  = work{7500, 7500}
+	tableWork     = work{11_000, 5000}
+	outWork       = work{3000, 2500}
+	dropWork      = work{6000, 3500}
+	typeWork      = work{2000, 500} // a function type, used or not: wazero compiles a way in and two ways out for each
+	signatureWork = work{400, 60}   // a value that it hands over
 )
 
 // workKinds says for each first byte of an instruction what it takes besides anyWork: nothing (.), what a call takes (c) or one by
@@ -74,10 +74,10 @@ func (m *Module) compileWork(one instruction) (w work) {
 	switch workKinds[one.op] {
 	case 'c':
 		w.add(1, callWork)
-		w.add(m.handedOver(m.typeAt(one.index)), valueWork)
+		w.add(m.callValues(m.typeAt(one.index)), valueWork)
 	case 'i':
 		w.add(1, indirectWork)
-		w.add(m.handedOver(one.index), valueWork)
+		w.add(m.callValues(one.index), valueWork)
 	case 'm':
 		w.add(1, memoryWork)
 	case 'd':
@@ -146,7 +146,7 @@ func (m *Module) Weigh() (metered bool, err error) {
 	if err = m.weigh(metering{}); !errors.Is(err, ErrTooComplex) {
 		return err == nil, err
 	}
-	if err = m.weigh(pauses{}); errors.Is(err, ErrTooComplex) {
+	if err = m.weigh(pausing{}); errors.Is(err, ErrTooComplex) {
 		err = refuse("", "%w", err)
 	}
 	return false, err
@@ -175,23 +175,23 @@ func (m *Module) Figures() Figures {
 // typesWork is what compiling the types of functions takes.
 func (m *Module) typesWork() (w work) {
 	w.add(uint64(len(m.params)), typeWork)
-	w.add(m.handed, handedWork)
+	w.add(m.signatureValues, signatureWork)
 	return w
 }
 
 // weigh estimates what compiling the module takes when it is rewritten so.
 func (m *Module) weigh(how rewriter) error {
 	m.effort = m.typesWork()
-	return m.bodies(func(b *body) error { return m.take(how.shape(b)) })
+	return m.bodies(func(b *body) error { return m.addEffort(how.shape(b)) })
 }
 
 // take adds what compiling a function takes. One that takes too much, or that is one too many, is [tangled].
-func (m *Module) take(s shape) error {
+func (m *Module) addEffort(s shape) error {
 	one := s.effort()
 	m.effort.time += one.time
 	m.effort.memory = max(m.effort.memory, m.typesWork().memory+one.memory) // what a function takes the next one uses again
 	if one.time > maxEffort || one.memory > MaxCompileMemory || m.effort.time > allEffort {
-		return &tangled{s}
+		return &tooComplex{s}
 	}
 	return nil
 }
@@ -201,13 +201,13 @@ func (m *Module) take(s shape) error {
 var ErrTooComplex = errors.New("too complex to compile")
 
 // tangled names the function for which compiling the rewritten module would take too long, or too much memory.
-type tangled struct{ shape }
+type tooComplex struct{ shape }
 
 // Is reports whether it is ErrTooComplex.
-func (t *tangled) Is(target error) bool { return target == ErrTooComplex }
+func (t *tooComplex) Is(target error) bool { return target == ErrTooComplex }
 
 // Error names the function's figures.
-func (t *tangled) Error() string {
+func (t *tooComplex) Error() string {
 	return fmt.Sprintf("compiling would take too long or too much memory: a function has %d branches to %d places, %d local variables and up to %d operands; it would take %s and %d MB",
 		t.branches, t.branches+t.targets, t.locals, t.height, time.Duration(t.effort().time).Round(time.Millisecond), t.effort().memory>>20)
 }

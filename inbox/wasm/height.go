@@ -5,12 +5,12 @@ import "slices"
 // height follows how many operands a function has on its stack. The interpreter keeps all of them, in Go's heap and without
 // a bound of its own. In a module that is not valid it means nothing.
 type height struct {
-	m    *Module
-	now  int
-	most int
-	open []level // the function and the blocks around
-	dead bool    // what comes until the end of the block is not reached
-	odd  bool    // a block ended with more or less than its results
+	m           *Module
+	now         int
+	most        int
+	open        []level // the function and the blocks around
+	unreachable bool    // what comes until the end of the block is not reached
+	unbalanced  bool    // a block ended with more or less than its results
 }
 
 // level is a block.
@@ -38,7 +38,7 @@ func (h *height) follow(one instruction) {
 	case opCallIndirect:
 		h.add(int(h.m.results[one.index]) - int(h.m.params[one.index]) - 1)
 	case opUnreachable, opBr, opBrTable, opReturn:
-		h.now, h.dead = h.open[len(h.open)-1].base, true
+		h.now, h.unreachable = h.open[len(h.open)-1].base, true
 	case opBulk:
 		h.add(bulkEffect(one.sub))
 	case opVector:
@@ -51,7 +51,7 @@ func (h *height) follow(one instruction) {
 func (h *height) add(n int) {
 	h.now += n
 	if base := h.open[len(h.open)-1].base; h.now < base {
-		h.odd = h.odd || !h.dead
+		h.unbalanced = h.unbalanced || !h.unreachable
 		h.now = base // where nothing is reached, there is whatever is taken
 	}
 	h.most = max(h.most, h.now)
@@ -76,8 +76,8 @@ func (h *height) enter(one instruction) {
 
 func (h *height) leave(other bool) {
 	l := h.open[len(h.open)-1]
-	h.odd = h.odd || !h.dead && h.now != l.base+l.results
-	h.dead = false
+	h.unbalanced = h.unbalanced || !h.unreachable && h.now != l.base+l.results
+	h.unreachable = false
 	if other {
 		h.now = l.base + l.params
 		return

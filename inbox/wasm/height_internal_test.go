@@ -30,7 +30,7 @@ func TestTheHeightOfAStackIsFollowed(t *testing.T) {
 		seen++
 		n := 0
 		if err := m.bodies(func(b *body) error {
-			if b.height.odd {
+			if b.height.unbalanced {
 				t.Errorf("%s: function %d ends with another height", path, n)
 			}
 			n++

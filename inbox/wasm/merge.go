@@ -13,7 +13,7 @@ type merges struct {
 	open    []merge
 	vars    []variable
 	now     uint64 // how many times a variable was set
-	used    uint64 // variables that an instruction names
+	named   uint64 // variables that an instruction names
 	paths   uint64 // into all merges
 	places  uint64 // where a value is moved to: the sum of what all merges move
 	carried uint64 // the same for every path into a merge
@@ -90,7 +90,7 @@ func arity(m *Module, one instruction) int {
 func (f *merges) use(v *variable) {
 	if !v.used {
 		v.used = true
-		f.used++
+		f.named++
 	}
 }
 

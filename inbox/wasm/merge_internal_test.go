@@ -55,7 +55,7 @@ func TestWhatIsMovedWherePathsMeetIsEachVariableThatIsSetInTheBlock(t *testing.T
 			t.Errorf("%s: %d are carried to %d places", name, f.carried, f.places)
 		}
 	}
-	if _, f := follows(3, loop, loop, set(0), end, end, loop, tee(1), end, end); f.depth != 2 || f.used != 2 {
-		t.Errorf("%d loops in each other, %d variables are used", f.depth, f.used)
+	if _, f := follows(3, loop, loop, set(0), end, end, loop, tee(1), end, end); f.depth != 2 || f.named != 2 {
+		t.Errorf("%d loops in each other, %d variables are used", f.depth, f.named)
 	}
 }

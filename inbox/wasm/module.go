@@ -29,12 +29,12 @@ type Module struct {
 	effort    work // of compiling it as it was last rewritten
 
 	// What the indexes in it may name. All imports are functions, and their indexes come first.
-	params  []uint8  // how many parameters each type of a function has
-	results []uint8  // and how many results
-	handed  uint64   // the sum of both
-	typesIn []uint64 // the type of each function that is imported
-	typeOf  []uint64 // and of each that is not
-	globals uint64
+	params          []uint8  // how many parameters each type of a function has
+	results         []uint8  // and how many results
+	signatureValues uint64   // the sum of both
+	typesIn         []uint64 // the type of each function that is imported
+	typeOf          []uint64 // and of each that is not
+	globals         uint64
 
 	codeEnd  int64                        // where in the file the section of code ends
 	sections [sectionDataCount + 1][]byte // without custom ones; nil for what is not there

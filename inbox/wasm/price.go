@@ -55,9 +55,9 @@ func (m *Module) cost(one instruction) uint64 {
 	price := uint64(prices[one.op] - '0')
 	switch one.op {
 	case opCall:
-		price += m.handedOver(m.typeAt(one.index))
+		price += m.callValues(m.typeAt(one.index))
 	case opCallIndirect:
-		price += byTable + m.handedOver(one.index)
+		price += byTable + m.callValues(one.index)
 	}
 	return price
 }
@@ -66,10 +66,10 @@ func (m *Module) cost(one instruction) uint64 {
 var slowVectors = []byte{204, 227, 231, 239, 243, 248, 249, 252, 253}
 
 // handedOver is how many values a call of a function of a type takes there and back.
-func (m *Module) handedOver(typ uint64) uint64 { return uint64(m.params[typ]) + uint64(m.results[typ]) }
+func (m *Module) callValues(typ uint64) uint64 { return uint64(m.params[typ]) + uint64(m.results[typ]) }
 
 // touchesMemory reports whether an instruction of vectors loads or stores.
 func touchesMemory(sub byte) bool { return sub <= 11 || sub >= 84 && sub <= 93 }
 
 // entry is what a function with so many variables costs before its first instruction.
-func entry(vars uint64) uint64 { return entryPrice + vars/perVariable }
+func entryCost(vars uint64) uint64 { return entryPrice + vars/perVariable }

@@ -181,7 +181,7 @@ func proposalOfSection(id byte) *proposal {
 }
 
 // lacks stops at a proposal, if there is one, and else at bytes that mean nothing.
-func (r *reader) lacks(p *proposal, code ...byte) {
+func (r *reader) unsupported(p *proposal, code ...byte) {
 	if p == nil {
 		r.unknown(code...)
 		return
@@ -191,7 +191,7 @@ func (r *reader) lacks(p *proposal, code ...byte) {
 }
 
 // onlyType reads one byte where a type stands, which must be one of these.
-func (r *reader) onlyType(may ...byte) byte {
+func (r *reader) typeByte(may ...byte) byte {
 	b := r.byte()
 	for _, one := range may {
 		if b == one {
@@ -199,7 +199,7 @@ func (r *reader) onlyType(may ...byte) byte {
 		}
 	}
 	if r.err == nil {
-		r.lacks(proposalOfType(b), b)
+		r.unsupported(proposalOfType(b), b)
 	}
 	return b
 }

@@ -74,29 +74,29 @@ func (r *reader) u32() uint64 {
 // index reads an index into so many things of a kind.
 func (r *reader) index(many uint64, kind string) uint64 {
 	i := r.u32()
-	r.within(i, many, kind)
+	r.checkIndex(i, many, kind)
 	return i
 }
 
 // within refuses an index of something that is not there.
-func (r *reader) within(i, many uint64, kind string) {
+func (r *reader) checkIndex(i, many uint64, kind string) {
 	if r.err == nil && i >= many {
 		r.refuse("the module is damaged: it names the %s %d and has %d", kind, i, many)
 	}
 }
 
 // function reads the index of a function.
-func (r *reader) function() { r.refer(r.u32()) }
+func (r *reader) function() { r.reference(r.u32()) }
 
 // refer keeps where a function was named, just before.
-func (r *reader) refer(i uint64) {
-	r.within(i, uint64(len(r.m.imports)+len(r.m.typeOf)), "function")
+func (r *reader) reference(i uint64) {
+	r.checkIndex(i, uint64(len(r.m.imports)+len(r.m.typeOf)), "function")
 	end := r.at()
 	r.refs = append(r.refs, ref{end - r.width, end, i})
 }
 
 // leb skips a signed LEB128 number of at most so many bytes. Whether it fits its type is for the validation to say.
-func (r *reader) leb(most int) {
+func (r *reader) skipLEB(most int) {
 	for range most {
 		if r.byte() < 0x80 {
 			return

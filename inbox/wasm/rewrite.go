@@ -8,27 +8,27 @@ import (
 
 // rewriter is a way to rewrite the functions of a module, so that it can be stopped.
 type rewriter interface {
-	shape(b *body) shape                         // of the function when it is rewritten
-	head(out []byte, b *body) []byte             // its local variables, and what comes before the first instruction
-	spot(out []byte, b *body, where spot) []byte // what comes there
+	shape(b *body) shape                           // of the function when it is rewritten
+	prologue(out []byte, b *body) []byte           // its local variables, and what comes before the first instruction
+	patch(out []byte, b *body, where patch) []byte // what comes there
 }
 
 // pauses has every function pause where it could otherwise go on for long: at its beginning, because a tree of calls
 // needs no loop, and before every bulk instruction, because a row of them over the whole memory needs none either.
-type pauses struct{}
+type pausing struct{}
 
 // pause is an empty loop. wazero, when asked to, looks whether a guest should stop at loops and nowhere else; without a
 // look the guest can neither be stopped nor let Go's collector stop the world.
 var pause = []byte{opLoop, 0x40, opEnd}
 
-func (pauses) shape(b *body) shape { return b.shape }
+func (pausing) shape(b *body) shape { return b.shape }
 
-func (pauses) head(out []byte, b *body) []byte {
+func (pausing) prologue(out []byte, b *body) []byte {
 	out = binary.AppendUvarint(out, b.groups)
 	return append(append(out, b.locals...), pause...)
 }
 
-func (pauses) spot(out []byte, b *body, where spot) []byte {
+func (pausing) patch(out []byte, b *body, where patch) []byte {
 	if where.kind == atBulk {
 		return append(out, pause...)
 	}
@@ -37,7 +37,7 @@ func (pauses) spot(out []byte, b *body, where spot) []byte {
 
 // Paused returns the module so that wazero's own check of contexts can stop it.
 func (m *Module) Paused() ([]byte, error) {
-	code, err := m.rewritten(pauses{})
+	code, err := m.rewrite(pausing{})
 	if errors.Is(err, ErrTooComplex) {
 		return nil, refuse("split it, or build without inlining", "%w", err)
 	}
@@ -65,7 +65,7 @@ const (
 type metering struct {
 	imported uint64 // functions; the one called follows them
 	global   []byte // the index of the counter, encoded
-	charge   []byte // the index of the function, encoded
+	function []byte // the index of the function, encoded
 }
 
 // shape counts for every charge its branch, and the branches that wazero makes of a call: what it knows of the memory
@@ -75,24 +75,24 @@ func (metering) shape(b *body) shape {
 	n := uint64(b.charges())
 	s.branches, s.paths = s.branches+2*n, s.paths+2*n
 	s.vars += 2
-	s.work.add(n, work{ofCharge * anyWork.time, ofCharge * anyWork.memory})
+	s.work.add(n, work{instructionsPerCharge * anyWork.time, instructionsPerCharge * anyWork.memory})
 	return s
 }
 
-func (w metering) head(out []byte, b *body) []byte {
+func (w metering) prologue(out []byte, b *body) []byte {
 	out = binary.AppendUvarint(out, b.groups+2)
 	out = append(out, b.locals...)
 	out = append(out, 1, 0x7e, 1, 0x7f) // what is left after a charge, an i64; the length of a bulk instruction, an i32
-	if w.together(b) {
+	if w.chargesTogether(b) {
 		return out
 	}
-	return w.fixed(out, b, b.counts[0])
+	return w.chargeFixed(out, b, b.counts[0])
 }
 
 // together reports whether the first loop charges for the function too: it always comes to the loop, and has little
 // outside. Go gives most of its functions this form.
-func (metering) together(b *body) bool {
-	return b.leads >= 0 && b.leads <= maxOutside && b.counts[0] <= maxOutsidePrice
+func (metering) chargesTogether(b *body) bool {
+	return b.untilLoop >= 0 && b.untilLoop <= maxOutside && b.counts[0] <= maxOutsidePrice
 }
 
 // How much a loop may be charged too much at each turn.
@@ -101,16 +101,16 @@ const (
 	maxOutsidePrice = 100
 )
 
-func (w metering) spot(out []byte, b *body, where spot) []byte {
+func (w metering) patch(out []byte, b *body, where patch) []byte {
 	switch where.kind {
 	case atLoop:
 		n := b.counts[where.value]
-		if where.value == 1 && w.together(b) {
+		if where.value == 1 && w.chargesTogether(b) {
 			n += b.counts[0]
 		}
-		return w.fixed(out, b, n)
+		return w.chargeFixed(out, b, n)
 	case atBulk:
-		return w.bulk(out, b)
+		return w.chargeLength(out, b)
 	}
 	if where.value >= w.imported {
 		where.value++
@@ -119,30 +119,30 @@ func (w metering) spot(out []byte, b *body, where spot) []byte {
 }
 
 // fixed charges so many instructions.
-func (w metering) fixed(out []byte, b *body, n uint64) []byte {
+func (w metering) chargeFixed(out []byte, b *body, n uint64) []byte {
 	out = append(append(out, opGlobalGet), w.global...)
 	out = appendSigned(append(out, opI64Const), int64(n))
-	return w.pay(out, b)
+	return w.charge(out, b)
 }
 
 // bulk charges the operand on top of the stack, and leaves it there.
-func (w metering) bulk(out []byte, b *body) []byte {
+func (w metering) chargeLength(out []byte, b *body) []byte {
 	length := binary.AppendUvarint(nil, b.vars+1)
 	out = append(append(out, opLocalTee), length...)
 	out = append(append(out, opGlobalGet), w.global...)
 	out = append(append(out, opLocalGet), length...)
-	return w.pay(append(out, opI64ExtendU), b)
+	return w.charge(append(out, opI64ExtendU), b)
 }
 
 // pay lowers the counter and calls the host when nothing is left. The counter and the price are on the stack.
-func (w metering) pay(out []byte, b *body) []byte {
+func (w metering) charge(out []byte, b *body) []byte {
 	left := binary.AppendUvarint(nil, b.vars)
 	out = append(append(append(out, opI64Sub), opLocalTee), left...)
 	out = append(append(out, opGlobalSet), w.global...)
 	out = append(append(out, opLocalGet), left...)
 	out = append(out, opI64Const, 0, opI64LtS, opIf, 0x40)
 	out = append(append(out, opLocalGet), left...)
-	out = append(append(out, opCall), w.charge...)
+	out = append(append(out, opCall), w.function...)
 	out = append(append(out, opGlobalSet), w.global...)
 	return append(out, opEnd)
 }
@@ -159,8 +159,8 @@ func (m *Module) Metered() ([]byte, error) {
 		}
 	}
 	imported := uint64(len(m.imports))
-	w := metering{imported: imported, global: binary.AppendUvarint(nil, m.globals), charge: binary.AppendUvarint(nil, imported)}
-	code, err := m.rewritten(w)
+	w := metering{imported: imported, global: binary.AppendUvarint(nil, m.globals), function: binary.AppendUvarint(nil, imported)}
+	code, err := m.rewrite(w)
 	if err != nil {
 		return nil, m.locateInCode(err)
 	}
@@ -169,18 +169,18 @@ func (m *Module) Metered() ([]byte, error) {
 		sections[sectionCode] = code
 	}
 	for _, id := range []byte{sectionGlobal, sectionExport, sectionStart, sectionElement} {
-		sections[id] = shifted(sections[id], m.refs[id], imported)
+		sections[id] = shiftFunctions(sections[id], m.refs[id], imported)
 	}
 	typ := binary.AppendUvarint(nil, uint64(len(m.params)))
-	sections[sectionType] = added(sections[sectionType], []byte{0x60, 1, 0x7e, 1, 0x7e}) // (i64) -> (i64)
-	sections[sectionImport] = added(sections[sectionImport], slices.Concat(text(MeterModule), text(MeterCharge), []byte{kindFunction}, typ))
-	sections[sectionGlobal] = added(sections[sectionGlobal], []byte{0x7e, 1, opI64Const, 0, opEnd})
-	sections[sectionExport] = added(sections[sectionExport], slices.Concat(text(MeterGlobal), []byte{kindGlobal}, w.global))
+	sections[sectionType] = appendElement(sections[sectionType], []byte{0x60, 1, 0x7e, 1, 0x7e}) // (i64) -> (i64)
+	sections[sectionImport] = appendElement(sections[sectionImport], slices.Concat(text(MeterModule), text(MeterCharge), []byte{kindFunction}, typ))
+	sections[sectionGlobal] = appendElement(sections[sectionGlobal], []byte{0x7e, 1, opI64Const, 0, opEnd})
+	sections[sectionExport] = appendElement(sections[sectionExport], slices.Concat(text(MeterGlobal), []byte{kindGlobal}, w.global))
 	return assemble(&sections), nil
 }
 
 // shifted makes room for one more imported function in the indexes of a section.
-func shifted(body []byte, refs []ref, imported uint64) []byte {
+func shiftFunctions(body []byte, refs []ref, imported uint64) []byte {
 	if len(refs) == 0 {
 		return body
 	}
@@ -198,7 +198,7 @@ func shifted(body []byte, refs []ref, imported uint64) []byte {
 }
 
 // added adds one element to a section that is a vector.
-func added(body, element []byte) []byte {
+func appendElement(body, element []byte) []byte {
 	r := &reader{b: body}
 	n := uint64(0)
 	if body != nil {

@@ -66,37 +66,37 @@ func (m *Module) section(id byte, body []byte) error {
 func (m *Module) read(id byte, r *reader) {
 	switch id {
 	case sectionType:
-		r.many(maxTypes, "types", r.functionType)
+		r.vector(maxTypes, "types", r.functionType)
 	case sectionFunction:
-		r.many(maxFunctions, "functions", func() { m.typeOf = append(m.typeOf, r.index(uint64(len(m.params)), "type")) })
+		r.vector(maxFunctions, "functions", func() { m.typeOf = append(m.typeOf, r.index(uint64(len(m.params)), "type")) })
 	case sectionMemory:
 		if n := (&reader{b: r.b}).count(); n > 1 {
 			r.stop(multiMemory())
 		}
-		r.many(1, "memories", func() {
+		r.vector(1, "memories", func() {
 			_, low, _ := r.plainLimits()
 			m.memoryMin = low * PageSize
 			m.memories++
 		})
 	case sectionGlobal:
-		r.small(maxSection, "globals")
-		r.many(maxSection, "globals", r.global)
+		r.limitSize(maxSection, "globals")
+		r.vector(maxSection, "globals", r.global)
 	case sectionExport:
-		r.many(maxExports, "exports", r.export)
+		r.vector(maxExports, "exports", r.export)
 	case sectionStart:
 		r.function()
 	case sectionDataCount:
 		r.u32()
 	case sectionElement:
-		r.small(maxSection, "elements")
-		r.many(maxSegments, "segments of elements", r.elements)
+		r.limitSize(maxSection, "elements")
+		r.vector(maxSegments, "segments of elements", r.elements)
 	case sectionData:
-		r.many(maxSegments, "segments of data", r.data)
+		r.vector(maxSegments, "segments of data", r.data)
 	}
 }
 
 // many reads a vector of at most so many elements.
-func (r *reader) many(most int, what string, read func()) {
+func (r *reader) vector(most int, what string, read func()) {
 	n := r.count()
 	if n > most {
 		r.refuse("the module has %d %s, more than %d", n, what, most)
@@ -110,7 +110,7 @@ func (r *reader) many(most int, what string, read func()) {
 }
 
 // small refuses a section of more bytes.
-func (r *reader) small(most int, what string) {
+func (r *reader) limitSize(most int, what string) {
 	if len(r.b) > most {
 		r.refuse("the module's %s take %d bytes, more than %d", what, len(r.b), most)
 	}
@@ -125,26 +125,26 @@ func (r *reader) name() string {
 }
 
 func (r *reader) functionType() {
-	r.onlyType(0x60)
+	r.typeByte(0x60)
 	params, results := uint8(0), uint8(0) // there is room for maxParams
-	r.many(maxParams, "parameters in one function", func() {
+	r.vector(maxParams, "parameters in one function", func() {
 		r.valueType()
 		params++
 	})
 	r.m.params = append(r.m.params, params)
-	r.many(maxResults, "results in one function", func() {
+	r.vector(maxResults, "results in one function", func() {
 		r.valueType()
 		results++
 	})
 	r.m.results = append(r.m.results, results)
-	if r.m.handed += uint64(params) + uint64(results); r.m.handed > maxHanded {
-		r.refuse("the types of its functions have more than %d parameters and results", maxHanded)
+	if r.m.signatureValues += uint64(params) + uint64(results); r.m.signatureValues > maxSignatureValues {
+		r.refuse("the types of its functions have more than %d parameters and results", maxSignatureValues)
 	}
 }
 
 func (r *reader) global() {
 	r.valueType()
-	r.only(0, 1) // whether it may change
+	r.oneOf(0, 1) // whether it may change
 	r.constant()
 	r.m.globals++
 }
@@ -155,7 +155,7 @@ func (r *reader) export() {
 	if len(r.b) > 0 && r.b[0] == kindTag {
 		r.stop(exceptions())
 	}
-	switch kind := r.only(0, 1, 2, 3); kind {
+	switch kind := r.oneOf(0, 1, 2, 3); kind {
 	case kindFunction:
 		r.function()
 	case kindGlobal:
@@ -170,14 +170,14 @@ func (r *reader) constant() {
 	switch at := r.b; {
 	case len(at) > 1 && at[0] == opVector:
 		r.byte()
-		r.only(12) // v128.const
+		r.oneOf(12) // v128.const
 		r.bytes(16)
 	default:
 		switch one := r.instruction(); one.op {
 		case opRefFunc:
-			r.refer(one.index)
+			r.reference(one.index)
 		case opGlobalGet:
-			r.within(one.index, r.m.globals, "global")
+			r.checkIndex(one.index, r.m.globals, "global")
 			r.stop(extendedConst()) // no global is imported, and before the proposal only those could be named
 		case opI32Const, opI64Const, opF32Const, opF64Const, opRefNull:
 		default:
@@ -196,7 +196,7 @@ func (r *reader) endOfConstant() {
 		r.stop(extendedConst())
 	default:
 		if r.err == nil {
-			r.lacks(proposalOfInstruction(b), b)
+			r.unsupported(proposalOfInstruction(b), b)
 		}
 	}
 }
@@ -204,7 +204,7 @@ func (r *reader) endOfConstant() {
 // plainLimits reads limits that WebAssembly 2.0 has.
 func (r *reader) plainLimits() (flags byte, low, high uint64) {
 	if len(r.b) > 0 && r.b[0] > 1 {
-		r.lacks(proposalOfLimits(r.b[0]), r.b[0])
+		r.unsupported(proposalOfLimits(r.b[0]), r.b[0])
 	}
 	return r.limits()
 }
@@ -225,16 +225,16 @@ func (r *reader) elements() {
 	}
 	if flags&3 != 0 {
 		if flags&4 == 0 {
-			r.only(0) // functions
+			r.oneOf(0) // functions
 		} else {
-			r.onlyType(typeFunc, typeExtern)
+			r.typeByte(typeFunc, typeExtern)
 		}
 	}
 	one := r.function
 	if flags&4 != 0 {
 		one = r.constant
 	}
-	r.many(maxSection, "elements in a segment", one)
+	r.vector(maxSection, "elements in a segment", one)
 }
 
 // data skips a segment of data. Its first number is 1 if it is not copied at the start, 2 if it names a memory.
@@ -255,7 +255,7 @@ func (r *reader) data() {
 // readImports names what the module imports. Only functions can be had.
 func (m *Module) readImports(r *reader) (err error) {
 	kinds := []string{"function", "table", "memory", "global", "tag"}
-	r.many(maxImports, "imports", func() {
+	r.vector(maxImports, "imports", func() {
 		f := Import{r.name(), r.name()}
 		switch kind := int(r.byte()); {
 		case r.err != nil || err != nil:
@@ -280,11 +280,11 @@ func (m *Module) readImports(r *reader) (err error) {
 func clampTables(r *reader) ([]byte, error) {
 	out := binary.AppendUvarint(nil, uint64((&reader{b: r.b}).count()))
 	var all uint64
-	r.many(maxTables, "tables", func() {
+	r.vector(maxTables, "tables", func() {
 		if len(r.b) > 0 && r.b[0] == 0x40 { // a table with an initial element
 			r.stop(functionReferences())
 		}
-		kind := r.onlyType(typeFunc, typeExtern)
+		kind := r.typeByte(typeFunc, typeExtern)
 		_, low, high := r.plainLimits()
 		if all += low; all > maxTable {
 			r.refuse("the module asks for tables of %d elements, more than %d", all, maxTable)

@@ -76,19 +76,19 @@ func polled() price {
 // written is the price of a list of buffers and of all that is in them. Buffers after the first maxBuffers are left. A list
 // that is not all in the memory is made one that is nowhere, which is EFAULT: wazero would find the end of some in it.
 func written() price {
-	return price{func(_ *instance, mod api.Module, params []uint64) int64 { return buffers(mod, params) }}
+	return price{func(_ *instance, mod api.Module, params []uint64) int64 { return bufferList(mod, params) }}
 }
 
 // reading is the same for what is filled: no more than is left to be read.
 func reading() price {
 	return price{func(in *instance, mod api.Module, params []uint64) int64 {
-		price := buffers(mod, params)
+		price := bufferList(mod, params)
 		return min(price, int64(len(in.stdin.data))+perBuffer*int64(params[2]))
 	}}
 }
 
 // buffers is the price of the list of buffers that the parameters 1 and 2 are, see [written].
-func buffers(mod api.Module, params []uint64) int64 {
+func bufferList(mod api.Module, params []uint64) int64 {
 	const each = 8 // address and length
 	list, n := uint64(uint32(params[1])), uint64(uint32(params[2]))
 	if list+each*n > uint64(mod.Memory().Size()) {
@@ -108,15 +108,15 @@ func buffers(mod api.Module, params []uint64) int64 {
 
 // toll is taken before every function of the host: a guest that should have ended ends, and the call is paid for, with
 // the bytes that it is about.
-type toll struct{ price price }
+type charge struct{ price price }
 
 // withTolls has every function of the host that is made with the context take its toll. One without a price takes none; it
 // must not be offered.
-func withTolls(ctx context.Context, prices map[string]price) context.Context {
+func withPrices(ctx context.Context, prices map[string]price) context.Context {
 	return experimental.WithFunctionListenerFactory(ctx, experimental.FunctionListenerFactoryFunc(
 		func(def api.FunctionDefinition) experimental.FunctionListener {
 			if p, ok := prices[def.Name()]; ok {
-				return toll{p}
+				return charge{p}
 			}
 			return nil
 		}))
@@ -124,12 +124,12 @@ func withTolls(ctx context.Context, prices map[string]price) context.Context {
 
 // Before is called before every function of WASI. params are those that the function is called with next: what is changed in
 // them is what it sees, on both engines.
-func (t toll) Before(ctx context.Context, mod api.Module, _ api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
-	t.take(ctx, mod, params)
+func (t charge) Before(ctx context.Context, mod api.Module, _ api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
+	t.before(ctx, mod, params)
 }
 
 // take takes the toll of the instance that calls, which it returns; nil when there is none.
-func (t toll) take(ctx context.Context, mod api.Module, params []uint64) *instance {
+func (t charge) before(ctx context.Context, mod api.Module, params []uint64) *instance {
 	in, _ := ctx.Value(instanceKey{}).(*instance)
 	if in == nil {
 		return nil
@@ -137,7 +137,7 @@ func (t toll) take(ctx context.Context, mod api.Module, params []uint64) *instan
 	if in.stop.Err() != nil {
 		unwind(errOverdue)
 	}
-	in.pay(wasm.CallOut + t.price.of(in, mod, params)) // also where nothing is paid, for the bounds
+	in.spend(wasm.CallOut + t.price.of(in, mod, params)) // also where nothing is paid, for the bounds
 	return in
 }
 
@@ -146,7 +146,7 @@ func (t toll) take(ctx context.Context, mod api.Module, params []uint64) *instan
 func unwind(cause error) { panic(cause) }
 
 // After does nothing.
-func (toll) After(context.Context, api.Module, api.FunctionDefinition, []uint64) {}
+func (charge) After(context.Context, api.Module, api.FunctionDefinition, []uint64) {}
 
 // Abort does nothing.
-func (toll) Abort(context.Context, api.Module, api.FunctionDefinition, error) {}
+func (charge) Abort(context.Context, api.Module, api.FunctionDefinition, error) {}

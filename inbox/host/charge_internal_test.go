@@ -16,7 +16,7 @@ func TestEveryFunctionOfWASIHasAPriceAndEveryPriceAFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close(t.Context())
-	for _, box := range h.boxes {
+	for _, box := range h.sandboxes {
 		offered := box.runtime.Module(wasi_snapshot_preview1.ModuleName).ExportedFunctionDefinitions()
 		got, want := slices.Sorted(maps.Keys(offered)), slices.Sorted(maps.Keys(wasiPrices()))
 		if !slices.Equal(got, want) {

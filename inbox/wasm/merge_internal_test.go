@@ -2,7 +2,7 @@ package wasm
 
 import "testing"
 
-// follows takes the instructions of a function and returns what is moved at its ends of blocks, in their order.
+// follows applies the instructions of a function. It returns the number of values moved at each end of a block, in order.
 func follows(vars uint64, code ...instruction) (moves []uint64, f *merges) {
 	f = &merges{}
 	f.begin(vars, 0)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What narrowing costs: nothing to leave out, photos to leave out, and bodies made to be slow.
+// The cost of narrowing: with nothing to leave out, with photos to leave out, and for bodies crafted to be slow.
 func BenchmarkNarrow(b *testing.B) {
 	const size = 5 << 20
 	photo := strings.Repeat("A", 1<<20)

@@ -10,36 +10,37 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// Bounds of what one call of the host may be asked. wazero takes memory for each of them before it looks further.
+// Bounds of a single call of the host. wazero allocates memory for each of these before it checks further.
 const (
-	maxBuffers       = 1024 // of one read or write, as IOV_MAX of Linux; more are left, as a short read or write leaves them
-	maxSubscriptions = 1024 // of one poll_oneoff; more are EINVAL
-	maxPath          = 4096 // bytes, as PATH_MAX of Linux; what follows is not looked at, as there are no files
+	maxBuffers       = 1024 // of one read or write, as IOV_MAX of Linux; further buffers are ignored, like in a short read or write
+	maxSubscriptions = 1024 // of one poll_oneoff; more return EINVAL
+	maxPath          = 4096 // bytes, as PATH_MAX of Linux; the rest is ignored, because there are no files
 )
 
-// What one entry of a list costs, besides the bytes in it.
+// The price of one entry of a list, besides its bytes.
 const (
 	perBuffer       = 40
 	perSubscription = 200
 )
 
-// price is what a call of the host costs besides [wasm.CallOut].
+// price is the price of a call of the host, besides [wasm.CallOut].
 type price struct {
-	// of returns the price in bytes that the call is about, and lowers the parameters that ask for more than a call may.
+	// of returns the price: one unit of fuel per byte that the call handles. It also lowers parameters that exceed a call's
+	// bounds.
 	of func(in *instance, mod api.Module, params []uint64) int64
 }
 
-// few is the price of a function that is about few bytes.
+// few is the price of a function that handles few bytes: zero.
 func few() price {
 	return price{func(*instance, api.Module, []uint64) int64 { return 0 }}
 }
 
-// free is the price of a function that ends the guest: nothing, not even the call.
+// free is the price of a function that ends the guest: it cancels wasm.CallOut too.
 func free() price {
 	return price{func(*instance, api.Module, []uint64) int64 { return -wasm.CallOut }}
 }
 
-// both is the price of a function that costs what two prices say.
+// both is the sum of two prices.
 func both(a, b price) price {
 	return price{func(in *instance, mod api.Module, params []uint64) int64 {
 		return a.of(in, mod, params) + b.of(in, mod, params)
@@ -51,7 +52,7 @@ func sized(i int) price {
 	return price{func(_ *instance, _ api.Module, params []uint64) int64 { return int64(uint32(params[i])) }}
 }
 
-// paths is the price of a function whose parameters at these places are the lengths of paths.
+// paths is the price of a function with the lengths of paths in the parameters at.
 func paths(at ...int) price {
 	return price{func(_ *instance, _ api.Module, params []uint64) (bytes int64) {
 		for _, i := range at {
@@ -62,8 +63,7 @@ func paths(at ...int) price {
 	}}
 }
 
-// polled is the price of a list of subscriptions. A list that is too long is made one of none, which is
-// EINVAL.
+// polled is the price of a list of subscriptions. A list over the bound becomes empty, for which wazero returns EINVAL.
 func polled() price {
 	return price{func(_ *instance, _ api.Module, params []uint64) int64 {
 		if uint32(params[2]) > maxSubscriptions {
@@ -73,13 +73,14 @@ func polled() price {
 	}}
 }
 
-// written is the price of a list of buffers and of all that is in them. Buffers after the first maxBuffers are left. A list
-// that is not all in the memory is made one that is nowhere, which is EFAULT: wazero would find the end of some in it.
+// written is the price of a list of buffers and their bytes. Buffers after the first maxBuffers are ignored. A list that
+// reaches beyond the memory is replaced by an address that is always invalid, for which wazero returns EFAULT: wazero would
+// otherwise read the last entries partly.
 func written() price {
 	return price{func(_ *instance, mod api.Module, params []uint64) int64 { return bufferList(mod, params) }}
 }
 
-// reading is the same for what is filled: no more than is left to be read.
+// reading is the price of buffers to be filled: as written, but at most the bytes that standard input still has.
 func reading() price {
 	return price{func(in *instance, mod api.Module, params []uint64) int64 {
 		price := bufferList(mod, params)
@@ -87,7 +88,7 @@ func reading() price {
 	}}
 }
 
-// buffers is the price of the list of buffers that the parameters 1 and 2 are, see [written].
+// bufferList returns the price of the buffers in parameters 1 and 2, see [written].
 func bufferList(mod api.Module, params []uint64) int64 {
 	const each = 8 // address and length
 	list, n := uint64(uint32(params[1])), uint64(uint32(params[2]))
@@ -106,12 +107,11 @@ func bufferList(mod api.Module, params []uint64) int64 {
 	return price
 }
 
-// toll is taken before every function of the host: a guest that should have ended ends, and the call is paid for, with
-// the bytes that it is about.
+// charge runs before a function of the host. It ends a guest that is over its time, and charges the call's price.
 type charge struct{ price price }
 
-// withTolls has every function of the host that is made with the context take its toll. One without a price takes none; it
-// must not be offered.
+// withPrices makes every host function that is defined with the returned context charge its price. A function without a price
+// charges nothing; it must not be offered.
 func withPrices(ctx context.Context, prices map[string]price) context.Context {
 	return experimental.WithFunctionListenerFactory(ctx, experimental.FunctionListenerFactoryFunc(
 		func(def api.FunctionDefinition) experimental.FunctionListener {
@@ -122,13 +122,12 @@ func withPrices(ctx context.Context, prices map[string]price) context.Context {
 		}))
 }
 
-// Before is called before every function of WASI. params are those that the function is called with next: what is changed in
-// them is what it sees, on both engines.
+// Before runs before every function of WASI. The function sees the changes of params, on both engines.
 func (t charge) Before(ctx context.Context, mod api.Module, _ api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
 	t.before(ctx, mod, params)
 }
 
-// take takes the toll of the instance that calls, which it returns; nil when there is none.
+// before charges the instance that calls and returns it, nil if the caller is not an instance.
 func (t charge) before(ctx context.Context, mod api.Module, params []uint64) *instance {
 	in, _ := ctx.Value(instanceKey{}).(*instance)
 	if in == nil {
@@ -137,12 +136,12 @@ func (t charge) before(ctx context.Context, mod api.Module, params []uint64) *in
 	if in.stop.Err() != nil {
 		unwind(errOverdue)
 	}
-	in.spend(wasm.CallOut + t.price.of(in, mod, params)) // also where nothing is paid, for the bounds
+	in.spend(wasm.CallOut + t.price.of(in, mod, params)) // price.of also bounds the parameters, so it runs for unmetered guests too
 	return in
 }
 
-// unwind ends the guest's call from within a function of the host, and does not return. wazero has no other way than to
-// panic, as its own proc_exit does: it recovers, frees what the guest held, and returns the cause as the error of the call.
+// unwind ends the guest's call from within a host function, and does not return. wazero offers no other way than a panic; its
+// own proc_exit panics too. wazero recovers, frees what the guest holds, and returns the cause as the error of the call.
 func unwind(cause error) { panic(cause) }
 
 // After does nothing.

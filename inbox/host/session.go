@@ -8,8 +8,9 @@ import (
 	"inbox/sdk/abi"
 )
 
-// next hands the guest its next document, and waits for one. A document that does not fit the buffer stays; its
-// length is the answer. Asking again without a result for the last event ends the session: the event fails.
+// next copies the next document into the guest's buffer, and waits until there is one. If the document does not fit, next
+// returns its length and keeps it for the next call. Asking again without a result for the last event returns NoMore: the
+// session ends, and its event fails.
 func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) int32 {
 	if in.current != nil && in.current.delivered {
 		return abi.NoMore
@@ -43,10 +44,10 @@ func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) 
 	return int32(len(doc))
 }
 
-// maxDocument is the longest document whose length an i32 can tell.
+// maxDocument is the longest document whose length fits an i32.
 const maxDocument = 1<<31 - 1
 
-// done takes the one result of the event that the guest has.
+// done takes the one result of the current event.
 func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
 	if in.current == nil || !in.current.delivered {
 		return abi.ErrState
@@ -61,9 +62,9 @@ func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
 	}
 	d := in.current
 	in.current, in.texts = nil, texts{}
-	// The view is the guest's memory, which it goes on to change.
+	// view points into the guest's memory, which the guest goes on to change.
 	d.result <- result{append([]byte(nil), view...), in.fuel()}
-	in.meter.begin(noLimit) // until it asks for the next event; its time is bounded
+	in.meter.begin(noLimit) // until the next event; the guest's time is bounded
 	return 0
 }
 
@@ -74,7 +75,7 @@ func (in *instance) logLine(mem api.Memory, ptr, size uint32) int32 {
 	if !ok {
 		return abi.ErrPointer
 	}
-	_, _ = in.log.Write(view) // a full log is cut, which is no error
+	_, _ = in.log.Write(view) // a full log drops the rest without an error
 	_, _ = in.log.Write([]byte{'\n'})
 	return 0
 }

@@ -29,7 +29,7 @@ func list(pointers string) []string {
 	return append([]string{}, list...)
 }
 
-func TestWhatAPluginIsShownOfABody(t *testing.T) {
+func TestADocumentShowsTheGrantedPartOfABody(t *testing.T) {
 	t.Parallel()
 	long, longer := strings.Repeat("A", 20), strings.Repeat("B", 30)
 	const most = 10

@@ -8,7 +8,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 )
 
-// Functions of our own have their price by [define]. Those of WASI are the runtime's.
+// [define] requires the price of our own functions. The runtime defines those of WASI.
 func TestEveryFunctionOfWASIHasAPriceAndEveryPriceAFunction(t *testing.T) {
 	t.Parallel()
 	h, err := New(t.Context(), Options{})

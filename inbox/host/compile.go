@@ -39,7 +39,7 @@ func (s *sandbox) checkImports(m *wasm.Module, limit int64) error {
 		}
 	}
 	if len(missing) > 0 {
-		return refuse(hint, "the module imports what is not there: [%s]", clip(strings.Join(missing, " ")))
+		return refuse(hint, "the module imports functions that do not exist: [%s]", clip(strings.Join(missing, " ")))
 	}
 	if f, asks := wantsMemory(m); asks && !m.HasMemory() {
 		return refuse("build it as a WASI command, which exports its memory", "the module has no memory, where %s reads and writes", f)

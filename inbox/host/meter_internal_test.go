@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Go itself lets a goroutine work for 10 ms, and a webhook would wait for all guests that work.
-func TestAGuestGivesWayWhenItHadItsTurn(t *testing.T) {
+// Go itself preempts a goroutine only after 10 ms, and a webhook would wait for all busy guests.
+func TestAGuestYieldsAfterItsTurn(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	m := meter{turnBegan: time.Now().Add(-longestTurn)}
 	var others atomic.Bool
@@ -23,7 +23,7 @@ func TestAGuestGivesWayWhenItHadItsTurn(t *testing.T) {
 	}
 }
 
-func TestWhatIsSpentDoesNotOverflow(t *testing.T) {
+func TestTheCountOfFuelDoesNotOverflow(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int64{noLimit, 1000} {
 		m := meter{on: true}

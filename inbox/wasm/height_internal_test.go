@@ -10,7 +10,7 @@ import (
 )
 
 // In a valid module every block ends with exactly its results on the stack, if the effects of all instructions are right.
-func TestTheHeightOfAStackIsFollowed(t *testing.T) {
+func TestTheHeightOfTheStackIsTracked(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("../host/testdata/*.wasm")
 	more, _ := filepath.Glob("../host/testdata/*/*.wasm")

@@ -16,7 +16,7 @@ func follows(vars uint64, code ...instruction) (moves []uint64, f *merges) {
 	return moves, f
 }
 
-func TestWhatIsMovedWherePathsMeetIsEachVariableThatIsSetInTheBlock(t *testing.T) {
+func TestTheVariablesSetInABlockAreMovedWherePathsMeet(t *testing.T) {
 	t.Parallel()
 	block, loop, when, end := instruction{op: opBlock}, instruction{op: opLoop}, instruction{op: opIf}, instruction{op: opEnd}
 	set := func(i uint64) instruction { return instruction{op: opLocalSet, index: i} }

@@ -30,7 +30,7 @@ func TestARefusalNamesTheProposalAndWhatToBuildWithout(t *testing.T) {
 }
 
 // A file that was cut off or changed is reported as damaged, with the offset: no compiler produces it.
-func TestWhereAModuleIsDamagedIsSaid(t *testing.T) {
+func TestADamagedModuleIsRefusedWithTheOffset(t *testing.T) {
 	t.Parallel()
 	refused := func(file []byte) string {
 		t.Helper()

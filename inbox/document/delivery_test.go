@@ -10,7 +10,7 @@ import (
 	"inbox/sdk/abi"
 )
 
-// After a restore from a backup a seq is given to another event. A service that drops what it has seen must not drop that.
+// After a restore from a backup, a seq belongs to another event. A service that drops ids it has seen must not drop that event.
 func TestADeliverysIDIsTheSameForEveryRunAndNeverAnotherEvents(t *testing.T) {
 	t.Parallel()
 	idOf := func(plugin, digest string, d inbox.Delivery) string {

@@ -1,7 +1,6 @@
-// Package document builds the document that a plugin gets for an attempt: event, payload and grants go in, JSON comes out. It
-// is pure: it reads no clock and does no I/O.
+// Package document builds the JSON document that a plugin gets for an attempt, from the event, its payload and the plugin's
+// grants. It is pure: it reads no clock and does no I/O.
 //
-// The document is that of docs/PLUGIN-ABI.md, whose names and types are in package abi. A plugin sees of the body what its
-// manifest's [data] grants. A long text is left out of the document and kept as [Texts], which package host lets the plugin
-// read.
+// docs/PLUGIN-ABI.md describes the document, and package abi has its names and types. A document shows as much of the body as
+// the manifest's [data] grants. It leaves long texts out; [Texts] holds them, and package host lets the plugin read them.
 package document

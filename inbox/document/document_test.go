@@ -11,7 +11,7 @@ import (
 	"inbox/sdk/abi"
 )
 
-// event is a stored event with a verdict, and its payload.
+// event returns a stored event with a verdict, and its payload.
 func event(verdict inbox.Verdict, body string) (*inbox.Event, inbox.Payload) {
 	e := &inbox.Event{
 		Seq: 5, ID: "evt_0000000500000000", Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook,

@@ -2,7 +2,7 @@ package document
 
 import "inbox/inbox/rawjson"
 
-// grant is what may be seen of a value: all of it, or some of what is in it, by name or index.
+// grant is the visible part of a value: all of it, or members and elements by name or index.
 type grant struct {
 	all bool
 	in  map[string]*grant
@@ -10,9 +10,9 @@ type grant struct {
 
 var everything = &grant{all: true}
 
-// granted makes a grant of JSON pointers. No list is everything, a list of none is nothing; where one pointer leads into
-// what another grants, the wider one holds. What is not a pointer grants nothing.
-func granted(pointers []string) *grant {
+// newGrant makes a grant of JSON pointers. nil grants everything, an empty list nothing. Where one pointer leads into the value
+// of another, the wider one holds. A string that is not a pointer grants nothing.
+func newGrant(pointers []string) *grant {
 	if pointers == nil {
 		return everything
 	}

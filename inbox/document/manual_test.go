@@ -15,7 +15,7 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// The document in the manual is what somebody tests a plugin with, so it is one that a plugin really gets.
+// Authors test plugins with the manual's document, so it must be a real one.
 func TestTheManualShowsADocumentAsPluginsGetIt(t *testing.T) {
 	t.Parallel()
 	body, err := qoreid.Sample(qoreid.Kind{Event: "workflow", EventType: "verification_completed"}, 4711, "customer-42")

@@ -7,29 +7,29 @@ import (
 	"inbox/inbox/rawjson"
 )
 
-// withheld is a text that was left out of a document, to be read by itself.
+// withheld is a text that was left out of a document. The guest can read it separately.
 type withheld struct {
 	pointer string
-	size    int    // bytes of the text
-	raw     []byte // where it stands in the payload: a JSON string, or what is not JSON at all
-	text    bool   // raw is what is read, and not a JSON string
+	size    int    // length of the text, in bytes
+	raw     []byte // the text in the payload: a JSON string, or a body that is not JSON
+	text    bool   // raw is the text itself and not a JSON string
 }
 
-// narrow returns of a JSON body what is granted, and which texts in that were left out because they have more than most
-// bytes. It is one pass, without decoding: what stays is byte for byte what came, and is the body itself when that is
-// all of it.
+// narrow returns the granted part of a JSON body, and the granted texts of more than limit bytes, which it leaves out. It makes
+// one pass and decodes nothing: the parts that stay are the original bytes, and the result is the body itself when nothing is
+// left out.
 //
-// What stays has the pointer it had. A text that was left out is null. Of an object or array on the way to something
-// granted, what is not granted is not there, or null where an element after it is; anything else on the way is null. A
-// text stays whose pointer is longer than itself, so that all pointers together are never longer than what was left out.
-// Of members with the same name the last counts, and nothing left out of those before it is listed.
+// Every value that stays keeps its pointer. A text that was left out becomes null. An object or array that contains a granted
+// value loses its other members; other elements become null where an element after them stays. Any other value on the way to a
+// granted one becomes null. A text stays if its pointer is longer than the text, so that all pointers together are never longer
+// than the texts left out. Of members with the same name the last counts; texts left out of the earlier ones are not listed.
 //
 // The body must be JSON in UTF-8.
-func narrow(body []byte, g *grant, most int64) (shown []byte, left []withheld) {
-	if g.all && int64(len(body)) <= most {
+func narrow(body []byte, g *grant, limit int64) (shown []byte, left []withheld) {
+	if g.all && int64(len(body)) <= limit {
 		return body, nil
 	}
-	n := narrower{Scan: rawjson.Scan{Text: body}, most: most}
+	n := narrower{Scan: rawjson.Scan{Text: body}, limit: limit}
 	n.Space()
 	if !g.all {
 		n.part(g)
@@ -44,25 +44,25 @@ func narrow(body []byte, g *grant, most int64) (shown []byte, left []withheld) {
 
 type narrower struct {
 	rawjson.Scan
-	most int64
-	out  []byte // what stays of the body before from
-	from int    // where what stays goes on, in what is granted as a whole
-	path []step // where in the body it is
-	left []withheld
-	dead []span // of left: their place was taken by a later member
-	room []byte // to write pointers in
+	limit    int64
+	out      []byte // the output for the body before from
+	from     int    // where copying goes on in a value that is granted as a whole
+	path     []step // to the current value
+	withheld []withheld
+	replaced []span // parts of withheld whose member a later member replaced
+	buf      []byte // buffer for pointers
 }
 
-// step is one token of a pointer: a name as it stands in the body, or an index.
+// step is one token of a pointer: a name as it is written in the body, or an index.
 type step struct {
-	name  rawjson.Span // of an index: empty
+	name  rawjson.Span // empty for an index
 	index int
 }
 
-// span is a part of what was left out: from an index up to another.
+// span is a half-open range of indexes of withheld texts.
 type span struct{ from, to int }
 
-// part goes over a value that is on the way to something granted.
+// part reads a value that contains granted values.
 func (n *narrower) part(g *grant) {
 	switch n.Peek() {
 	case '{':
@@ -76,7 +76,7 @@ func (n *narrower) part(g *grant) {
 }
 
 func (n *narrower) partOfObject(g *grant) {
-	sep, same := byte('{'), names{}
+	sep, same := byte('{'), members{}
 	for more := n.Enter('{'); more; more = n.Next() {
 		name := n.Name()
 		in := g.in[string(rawjson.Unquote(name.Of(n.Text)))]
@@ -116,7 +116,7 @@ func (n *narrower) partOfArray(g *grant) {
 	n.end(sep == '[', '[', ']')
 }
 
-// end takes the end of an object or array on the way.
+// end reads the end of an object or array that contains granted values.
 func (n *narrower) end(empty bool, open, end byte) {
 	n.At++
 	if empty {
@@ -125,7 +125,7 @@ func (n *narrower) end(empty bool, open, end byte) {
 	n.out = append(n.out, end)
 }
 
-// inner goes over a member or element of which something is granted.
+// inner reads a member or element that is granted in part or as a whole.
 func (n *narrower) inner(g *grant) {
 	if !g.all {
 		n.part(g)
@@ -136,11 +136,11 @@ func (n *narrower) inner(g *grant) {
 	n.out = append(n.out, n.Text[n.from:n.At]...)
 }
 
-// whole goes over a value that is granted as a whole.
+// whole reads a value that is granted as a whole.
 func (n *narrower) whole() {
 	switch n.Peek() {
 	case '{':
-		var same names
+		var same members
 		for more := n.Enter('{'); more; more = n.Next() {
 			name := n.Name()
 			before := n.enter(step{name: name})
@@ -162,52 +162,52 @@ func (n *narrower) whole() {
 	}
 }
 
-// text leaves a text out that is too long.
+// text reads a text and leaves it out if it is too long.
 func (n *narrower) text() {
 	at := n.Value()
 	raw := at.Of(n.Text)
-	if int64(len(raw)) <= n.most+int64(len(`""`)) {
+	if int64(len(raw)) <= n.limit+int64(len(`""`)) {
 		return
 	}
 	size := rawjson.TextSize(raw)
-	if int64(size) <= n.most {
+	if int64(size) <= n.limit {
 		return
 	}
 	pointer, ok := n.pointer(size)
 	if !ok {
 		return
 	}
-	n.left = append(n.left, withheld{pointer: pointer, size: size, raw: raw})
+	n.withheld = append(n.withheld, withheld{pointer: pointer, size: size, raw: raw})
 	n.out = append(append(n.out, n.Text[n.from:at.From]...), "null"...)
 	n.from = at.To
 }
 
-// pointer returns the pointer of where n is, unless it is longer than so many bytes.
-func (n *narrower) pointer(most int) (string, bool) {
-	b := n.room[:0]
-	defer func() { n.room = b }()
+// pointer returns the pointer to the current value; ok is false if it is longer than limit bytes.
+func (n *narrower) pointer(limit int) (string, bool) {
+	b := n.buf[:0]
+	defer func() { n.buf = b }()
 	for _, s := range n.path {
 		b = append(b, '/')
 		switch quoted := s.name.Of(n.Text); {
 		case len(quoted) == 0:
 			b = strconv.AppendInt(b, int64(s.index), 10)
-		case len(quoted) > len(`""`)+longestEscape*most:
+		case len(quoted) > len(`""`)+longestEscape*limit:
 			return "", false
 		default:
-			b = append(b, escapeToken(rawjson.Unquote(quoted))...)
+			b = append(b, escapeName(rawjson.Unquote(quoted))...)
 		}
-		if len(b) > most {
+		if len(b) > limit {
 			return "", false
 		}
 	}
 	return string(b), true
 }
 
-// longestEscape is how many bytes of a JSON string one byte of its text may take.
+// longestEscape is the limit bytes of a JSON string that stand for one byte of its text.
 const longestEscape = len(`\u0000`)
 
-// escapeToken writes a name as it stands in a JSON pointer.
-func escapeToken(name []byte) []byte {
+// escapeName escapes a name for a JSON pointer.
+func escapeName(name []byte) []byte {
 	if bytes.IndexByte(name, '~') >= 0 {
 		name = bytes.ReplaceAll(name, []byte("~"), []byte("~0"))
 	}
@@ -217,46 +217,46 @@ func escapeToken(name []byte) []byte {
 	return name
 }
 
-// enter steps into a member or element, and returns how much was left out before it.
+// enter steps into a member or element, and returns the number of texts left out before it.
 func (n *narrower) enter(s step) int {
 	n.path = append(n.path, s)
-	return len(n.left)
+	return len(n.withheld)
 }
 
-// leave steps out of a member. What was left out of an earlier one with its name has lost its place.
-func (n *narrower) leave(of *names, name rawjson.Span, before int) {
+// leave steps out of a member. It marks the texts left out of an earlier member of the same name as replaced.
+func (n *narrower) leave(of *members, name rawjson.Span, before int) {
 	n.path = n.path[:len(n.path)-1]
-	if of.seen == nil && len(n.left) == before {
+	if of.seen == nil && len(n.withheld) == before {
 		return
 	}
 	text := string(rawjson.Unquote(name.Of(n.Text)))
 	if old, ok := of.seen[text]; ok {
-		n.dead = append(n.dead, old)
+		n.replaced = append(n.replaced, old)
 		delete(of.seen, text)
 	}
-	if len(n.left) > before {
+	if len(n.withheld) > before {
 		if of.seen == nil {
 			of.seen = map[string]span{}
 		}
-		of.seen[text] = span{before, len(n.left)}
+		of.seen[text] = span{before, len(n.withheld)}
 	}
 }
 
-// names tells what was left out of the members of one object, by their names.
-type names struct{ seen map[string]span }
+// members records, by name, the texts left out of the members of one object.
+type members struct{ seen map[string]span }
 
-// listed returns what was left out and has not lost its place.
+// listed returns the withheld texts that were not replaced.
 func (n *narrower) listed() []withheld {
-	if len(n.dead) == 0 {
-		return n.left
+	if len(n.replaced) == 0 {
+		return n.withheld
 	}
-	edge := make([]int, len(n.left)+1) // how many of the dead begin here, less those that end
-	for _, d := range n.dead {
+	edge := make([]int, len(n.withheld)+1) // number of replaced spans that begin at an index, minus those that end
+	for _, d := range n.replaced {
 		edge[d.from]++
 		edge[d.to]--
 	}
-	list, depth := n.left[:0], 0
-	for i, w := range n.left {
+	list, depth := n.withheld[:0], 0
+	for i, w := range n.withheld {
 		if depth += edge[i]; depth == 0 {
 			list = append(list, w)
 		}

@@ -15,7 +15,7 @@ import (
 	"inbox/inbox/rawjson"
 )
 
-// list reads pointers as a test names them: "root" is the empty one, and "all" no list at all.
+// list reads pointers as the tests write them: "root" is the empty pointer, and "all" is nil.
 func list(pointers string) []string {
 	if pointers == "all" {
 		return nil
@@ -29,7 +29,7 @@ func list(pointers string) []string {
 	return append([]string{}, list...)
 }
 
-func TestWhatAPluginIsShownOfABody(t *testing.T) {
+func TestADocumentShowsTheGrantedPartOfABody(t *testing.T) {
 	t.Parallel()
 	long, longer := strings.Repeat("A", 20), strings.Repeat("B", 30)
 	const most = 10
@@ -73,7 +73,7 @@ func TestWhatAPluginIsShownOfABody(t *testing.T) {
 		"a list in a list":                 {`[[1,[2,"` + long + `"]],3]`, "/0/1", `[[null,[2,null]]]`, "/0/1/1"},
 		"what is not a pointer is nothing": {`{"id":1}`, "id", `{}`, ""},
 	} {
-		shown, left := narrow([]byte(c.body), granted(list(c.fields)), most)
+		shown, left := narrow([]byte(c.body), newGrant(list(c.fields)), most)
 		if string(shown) != c.want {
 			t.Errorf("%s: %.200s, want %.200s", name, shown, c.want)
 		}
@@ -90,8 +90,8 @@ func TestWhatAPluginIsShownOfABody(t *testing.T) {
 	}
 }
 
-// seen is a slow model of narrow: it makes of a decoded body what a plugin must find in the shown one, by comparing
-// whole pointers, and collects the texts that must be read by themselves.
+// seen is a slow model of narrow. From a decoded body it makes the value that a plugin must find in the document, by comparing
+// whole pointers, and collects the texts that must be left out.
 type seen struct {
 	fields [][]string
 	all    bool
@@ -99,7 +99,7 @@ type seen struct {
 	texts  map[string]string
 }
 
-// on says whether a place is granted, or on the way to one that is.
+// on reports whether a place is granted, or contains or lies in a granted one.
 func (s *seen) on(path []string) (all, way bool) {
 	for _, f := range s.fields {
 		n := min(len(f), len(path))
@@ -194,7 +194,7 @@ func FuzzNarrow(f *testing.F) {
 			}
 		}
 		before := bytes.Clone(body)
-		shown, left := narrow(body, granted(pointers), int64(most))
+		shown, left := narrow(body, newGrant(pointers), int64(most))
 		if !bytes.Equal(body, before) {
 			t.Fatal("it changed the body")
 		}

@@ -2,48 +2,48 @@ package document
 
 import "inbox/inbox/rawjson"
 
-// Texts are what a guest may read of its event beside the document: the texts that were left out of it. They are parts
-// of the payload and are copied into the guest alone, but for those that have escapes. It belongs to the guest's
-// goroutine.
+// Texts are the texts that were left out of a document, which the guest may read. They point into the payload; only texts with
+// escapes are copied. The zero value is empty. Texts is not safe for concurrent use.
 type Texts struct {
-	left  []withheld
-	at    map[string]int // of left, by pointers; made when the guest first asks
-	plain map[int][]byte // of left, what had to be decoded
+	withheld []withheld
+	index    map[string]int // of withheld, by pointer; made by the first Find
+	decoded  map[int][]byte // texts with escapes, by index of withheld
 }
 
 // Len returns how many texts were left out.
-func (t *Texts) Len() int { return len(t.left) }
+func (t *Texts) Len() int { return len(t.withheld) }
 
-// Listed reports whether Find was called before: its first call takes time by [Texts.Len].
-func (t *Texts) Listed() bool { return t.at != nil }
+// Listed reports whether Find was called before. The first call of Find takes time in proportion to [Texts.Len].
+func (t *Texts) Listed() bool { return t.index != nil }
 
-// Find returns what was left out at a pointer.
+// Find returns the index of the text at a JSON pointer. ok is false for a pointer to anything else.
 func (t *Texts) Find(pointer []byte) (i int, ok bool) {
-	if t.at == nil {
-		t.at = make(map[string]int, len(t.left))
-		for i := range t.left {
-			t.at[t.left[i].pointer] = i
+	if t.index == nil {
+		t.index = make(map[string]int, len(t.withheld))
+		for i := range t.withheld {
+			t.index[t.withheld[i].pointer] = i
 		}
 	}
-	i, ok = t.at[string(pointer)]
+	i, ok = t.index[string(pointer)]
 	return i, ok
 }
 
-// Text returns what was left out. One with escapes is decoded once, which is paid for.
+// Text returns the text with an index that Find returned. A text with escapes is decoded once; pay is called before that with
+// its length in bytes.
 func (t *Texts) Text(i int, pay func(int64)) []byte {
-	w := &t.left[i]
+	w := &t.withheld[i]
 	switch {
 	case w.text:
 		return w.raw
 	case w.size == len(w.raw)-len(`""`):
 		return w.raw[1 : len(w.raw)-1]
 	}
-	if t.plain[i] == nil {
+	if t.decoded[i] == nil {
 		pay(int64(len(w.raw)))
-		if t.plain == nil {
-			t.plain = map[int][]byte{}
+		if t.decoded == nil {
+			t.decoded = map[int][]byte{}
 		}
-		t.plain[i] = rawjson.Unquote(w.raw)
+		t.decoded[i] = rawjson.Unquote(w.raw)
 	}
-	return t.plain[i]
+	return t.decoded[i]
 }

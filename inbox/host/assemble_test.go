@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// guest is a module with one function, written by hand where a text format would not allow the lie, or would take a page
-// of repetition. The types it has: 0 is () -> (), 1 is (i32) -> (), 2 is (i32, i32) -> i32.
+// guest is a module with one function, assembled by hand where the text format does not allow a lie or would take a page of
+// repetition. Its types: 0 is () -> (), 1 is (i32) -> (), 2 is (i32, i32) -> i32.
 type guest struct {
 	imports    [][]byte // see imported
 	tables     [][]byte // see table
@@ -23,10 +23,10 @@ type guest struct {
 	extra      [][]byte // types after those
 	more       [][]byte // the code of functions after the first
 	typeOfMore byte     // their type
-	twice      bool     // the section of functions is there twice
+	twice      bool     // the function section occurs twice
 }
 
-// wasm assembles the module.
+// wasm returns the module.
 func (g guest) wasm() []byte {
 	n := uint64(len(g.imports)) // index of the function
 	out := []byte("\x00asm\x01\x00\x00\x00")
@@ -68,7 +68,7 @@ func (g guest) wasm() []byte {
 
 func number(n uint64) []byte { return binary.AppendUvarint(nil, n) }
 
-// signed is a constant of i32 or i64.
+// signed encodes a signed LEB128 number.
 func signed(n int64) (out []byte) {
 	for {
 		b := byte(n & 0x7f)
@@ -86,7 +86,7 @@ func vector(items ...[]byte) []byte {
 	return append(number(uint64(len(items))), bytes.Join(items, nil)...)
 }
 
-// imported is the import of a function (kind 0, then its type) or of something else.
+// imported encodes the import of a function (kind 0, then its type) or of another kind.
 func imported(module, name string, kind ...byte) []byte {
 	return slices.Concat(sized([]byte(module)), sized([]byte(name)), kind)
 }
@@ -95,10 +95,10 @@ func exported(name string, kind byte, index uint64) []byte {
 	return slices.Concat(sized([]byte(name)), []byte{kind}, number(index))
 }
 
-// table is a table of functions with a size and no bound.
+// table encodes a table of functions with an initial size and no maximum.
 func table(size uint64) []byte { return append([]byte{0x70, 0}, number(size)...) }
 
-// i32 puts numbers on the stack.
+// i32 pushes constants.
 func i32(values ...int64) (out []byte) {
 	for _, v := range values {
 		out = append(append(out, 0x41), signed(v)...)
@@ -106,7 +106,7 @@ func i32(values ...int64) (out []byte) {
 	return out
 }
 
-// spin goes round a loop so often. It needs one local variable.
+// spin runs a loop a number of times. It needs one local variable.
 func spin(times int64) []byte {
 	return slices.Concat(i32(times), []byte{0x21, 0, 0x03, 0x40, 0x20, 0}, i32(1), []byte{0x6b, 0x22, 0, 0x0d, 0, 0x0b})
 }

@@ -18,28 +18,28 @@ import (
 	"inbox/sdk/abi"
 )
 
-// Guard is what stops a guest.
+// Guard is the way a guest is stopped.
 type Guard string
 
-// The guards, and none.
+// The guards; Unguarded stops nothing.
 const (
 	Unguarded Guard = "unguarded"
 	ByMeter   Guard = "metered"
 	ByContext Guard = "checked"
 )
 
-// Bare runs a guest over the runtime and little else, so that what a guard costs can be seen.
+// Bare runs a guest directly on the runtime, so that the cost of a guard can be measured.
 type Bare struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	guard    Guard
 	session  bool
 	memory   *pool
-	left     int       // events that a session is still to get
-	began    time.Time // when it got the first
+	left     int       // events that a session has not had yet
+	began    time.Time // when it got the first event
 	Output   bytes.Buffer
 	Fuel     int64    // of the last instance
-	Memory   [32]byte // of the last instance, a digest of what it left there; by Says only
+	Memory   [32]byte // of the last instance, a digest of its memory; set by Says
 	digest   bool
 	Counted  int64 // of the last instance, its exported global n
 }
@@ -54,7 +54,7 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, file
 	b.session = isSession(m)
 	switch guard {
 	case Unguarded:
-		file = m.Bytes() // as it is, but for the bounds of its tables
+		file = m.Bytes() // the original, with clamped tables
 	case ByMeter:
 		file, err = m.Metered()
 	case ByContext:
@@ -73,7 +73,7 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, file
 	}
 	tolled := ctx
 	if guard != Unguarded {
-		tolled = withTolls(ctx, wasiPrices())
+		tolled = withPrices(ctx, wasiPrices())
 	}
 	if _, err := wasi_snapshot_preview1.Instantiate(tolled, b.runtime); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func NewBare(ctx context.Context, config wazero.RuntimeConfig, guard Guard, file
 	return b, err
 }
 
-// offerSession makes an inbox_v1 that never waits. Its functions cost what they cost in a sandbox.
+// offerSession defines an inbox_v1 that never waits. Its functions have the prices of a sandbox.
 func (b *Bare) offerSession(ctx context.Context) error {
 	calls := map[string]hostCall{
 		abi.Next: func(ctx context.Context, _ *instance, mem api.Memory, p []uint64) int32 {
@@ -116,7 +116,7 @@ func (b *Bare) offerSession(ctx context.Context) error {
 	return offerFunctions(ctx, b.runtime, abi.Module, functions)
 }
 
-// says keeps what the guest wrote.
+// says keeps the guest's output.
 func (b *Bare) says(_ context.Context, _ *instance, mem api.Memory, p []uint64) int32 {
 	view, _ := mem.Read(uint32(p[0]), uint32(p[1]))
 	b.Output.Write(view)
@@ -125,7 +125,7 @@ func (b *Bare) says(_ context.Context, _ *instance, mem api.Memory, p []uint64) 
 
 type docKey struct{}
 
-// Call has the guest take the document n times, and returns how long that took.
+// Call passes the document to the guest n times, and returns how long that took.
 func (b *Bare) Call(ctx context.Context, doc []byte, n int) (time.Duration, error) {
 	b.left, b.began = n, time.Time{}
 	b.Output.Reset()
@@ -160,7 +160,7 @@ func (b *Bare) once(parent context.Context, doc []byte) error {
 		WithNanosleep(in.world.sleep).WithRandSource(in.world.rand))
 	b.Fuel, b.Counted = in.fuel(), 0
 	if b.digest {
-		b.Memory = sha256.Sum256(in.memory.room[:in.memory.used])
+		b.Memory = sha256.Sum256(in.memory.buf[:in.memory.used])
 	}
 	if mod != nil {
 		if g := mod.ExportedGlobal("n"); g != nil {
@@ -176,7 +176,7 @@ func (b *Bare) once(parent context.Context, doc []byte) error {
 	return err
 }
 
-// Says is what the guest said and how it ended: with an exit code, a trap, or well.
+// Says returns the guest's output and the way it ended: an exit code, a trap, or normally.
 func (b *Bare) Says(ctx context.Context, doc []byte) string {
 	b.digest = true
 	_, err := b.Call(ctx, doc, 1)
@@ -186,7 +186,7 @@ func (b *Bare) Says(ctx context.Context, doc []byte) string {
 	return b.Output.String() + "|" + trapText(err)
 }
 
-// Close frees what b has.
+// Close frees the runtime.
 func (b *Bare) Close(ctx context.Context) {
 	_ = b.runtime.Close(ctx)
 	b.memory.close()

@@ -11,7 +11,7 @@ import (
 	"inbox/plugins/demo"
 )
 
-// What a call costs: a session that does nothing, fresh for each event and reused; a small command; Go.
+// The cost of a call: of an empty session, fresh for each event and reused; of a small command; of Go.
 func BenchmarkCall(b *testing.B) {
 	h, err := host.New(context.Background(), host.Options{CacheDir: b.TempDir()})
 	if err != nil {

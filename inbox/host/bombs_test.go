@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// muchMemory takes much memory to compile and little time: a function of 12,000 calls by a table.
+// muchMemory takes much memory and little time to compile: a function with 12,000 indirect calls.
 func muchMemory() []byte {
 	return guest{tables: [][]byte{table(1)}, code: bytes.Repeat([]byte{0x41, 0, 0x11, 0, 0}, 12_000)}.wasm()
 }
 
-// bombs are modules that take long to compile, each by something else, and are just let through or far below.
+// bombs are modules that take long to compile, each for another reason. They are just below the bound, or far below.
 func bombs() map[string][]byte {
 	again := func(n int, code ...byte) []byte { return bytes.Repeat(code, n) }
 	variables := func(n uint64) []byte { return slices.Concat([]byte{1}, number(n), []byte{0x7f}) }

@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/host"
 )
 
-// A file of the cache is native code: nobody else may write there, and what is damaged is not run but made again.
+// A file of the cache is native code: nobody else may write there, and a damaged file is made again instead of run.
 func TestTheCacheIsItsOwnersAndADamagedFileIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "cache")
@@ -60,7 +60,7 @@ func TestTheCacheIsItsOwnersAndADamagedFileIsMadeAgain(t *testing.T) {
 	}
 }
 
-// cached returns the largest file in the cache: the module, beside those of the host's own functions.
+// cached returns the largest file in the cache, which is the module's. The others are those of the host's own functions.
 func cached(t *testing.T, dir string) (path string, b []byte) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {

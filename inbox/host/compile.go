@@ -16,16 +16,17 @@ import (
 	"inbox/sdk/abi"
 )
 
-// later are imports of contract v1 that this version does not have.
+// later are the imports of contract v1 that this version does not implement.
 var later = []string{"config_get", "secret_get", "kv_get", "kv_list", "kv_set", "kv_delete", "emit", "http_fetch", "result"}
 
-// refuse says why a module cannot become a release.
+// refuse returns an Invalid error: the reason why a module cannot become a release.
 func refuse(hint, format string, args ...any) error {
 	return inbox.Errorf(inbox.Invalid, "", format, args...).WithHint(hint)
 }
 
-// check refuses modules that ask for what is not there, naming all of it.
-func (s *sandbox) check(m *wasm.Module, limit int64) error {
+// checkImports refuses a module with unknown imports, and names all of them. It also refuses one whose memory does not fit its
+// imports or its limit.
+func (s *sandbox) checkImports(m *wasm.Module, limit int64) error {
 	var missing []string
 	hint := "plugins may import WASI preview 1 and " + abi.Module + " (docs/PLUGIN-ABI.md)"
 	for _, f := range m.Imports() {
@@ -38,7 +39,7 @@ func (s *sandbox) check(m *wasm.Module, limit int64) error {
 		}
 	}
 	if len(missing) > 0 {
-		return refuse(hint, "the module imports what is not there: [%s]", clip(strings.Join(missing, " ")))
+		return refuse(hint, "the module imports functions that do not exist: [%s]", clip(strings.Join(missing, " ")))
 	}
 	if f, asks := wantsMemory(m); asks && !m.HasMemory() {
 		return refuse("build it as a WASI command, which exports its memory", "the module has no memory, where %s reads and writes", f)
@@ -50,7 +51,8 @@ func (s *sandbox) check(m *wasm.Module, limit int64) error {
 	return nil
 }
 
-// wantsMemory returns an import that has no use without a memory, as all have but a few: wazero would follow a pointer to none.
+// wantsMemory returns an import that needs the module to have a memory. All but a few do: without one wazero would dereference
+// nil.
 func wantsMemory(m *wasm.Module) (f wasm.Import, asks bool) {
 	for _, f := range m.Imports() {
 		if f.Module != envModule && f.Name != "proc_exit" && f.Name != "sched_yield" {
@@ -60,9 +62,9 @@ func wantsMemory(m *wasm.Module) (f wasm.Import, asks bool) {
 	return wasm.Import{}, false
 }
 
-// fit refuses a valid module whose functions are not of the types they must have: it would fail at every event, or,
-// without a function to run, settle every event unseen.
-func (s *sandbox) fit(c wazero.CompiledModule) error {
+// checkTypes refuses a valid module if an import or _start has another type than the host expects. Such a module would fail at
+// every event, or, without a _start to run, acknowledge every event unseen.
+func (s *sandbox) checkTypes(c wazero.CompiledModule) error {
 	start, ok := c.ExportedFunctions()["_start"]
 	if !ok || len(start.ParamTypes())+len(start.ResultTypes()) > 0 {
 		return refuse("build it as a WASI command: a program with a main function, not a library or reactor",
@@ -72,7 +74,7 @@ func (s *sandbox) fit(c wazero.CompiledModule) error {
 		module, name, _ := def.Import()
 		want := s.offered[wasm.Import{Module: module, Name: name}]
 		if module == wasm.MeterModule {
-			continue // ours
+			continue // added by the rewriting
 		}
 		if want == nil || !slices.Equal(def.ParamTypes(), want.ParamTypes()) || !slices.Equal(def.ResultTypes(), want.ResultTypes()) {
 			return refuse("docs/PLUGIN-ABI.md has the types", "the module imports %s.%s with other parameters or results than it has", module, name)
@@ -81,40 +83,40 @@ func (s *sandbox) fit(c wazero.CompiledModule) error {
 	return nil
 }
 
-// Compile checks, rewrites and compiles a module and starts it once. An Invalid error says why it cannot become a
-// release; nothing that runs is touched. Compiling may take seconds and cannot be interrupted; ctx ends only the trial
-// start. m is kept, with its defaults filled in, and must not change.
+// Compile checks, rewrites and compiles a module, and starts it once. An Invalid error says why it cannot become a release;
+// running programs are not affected. Compiling may take seconds and cannot be interrupted; ctx bounds only the trial start.
+// Compile keeps m, whose defaults must be filled in, and m must not change.
 func (h *Host) Compile(ctx context.Context, file []byte, m *inbox.Manifest) (*Program, error) {
 	mod, err := wasm.Read(file)
 	if err != nil {
 		return nil, err
 	}
-	box, err := h.box(ctx, m.Engine, true)
+	box, err := h.sandboxFor(ctx, m.Engine, true)
 	if err != nil {
 		return nil, err
 	}
-	if err := box.check(mod, m.Limits.Memory); err != nil {
+	if err := box.checkImports(mod, m.Limits.Memory); err != nil {
 		return nil, err
 	}
-	box, rewritten, err := h.bound(ctx, mod, box, m.Limits.Fuel)
+	box, rewritten, err := h.rewrite(ctx, mod, box, m.Limits.Fuel)
 	if err != nil {
 		return nil, err
 	}
-	if err := box.keeps(mod); err != nil {
+	if err := box.checkInterpreted(mod); err != nil {
 		return nil, err
 	}
 	compiled, err := h.compileOne(ctx, box, rewritten, mod.Light())
 	if err != nil {
 		return nil, err
 	}
-	if err := box.fit(compiled); err != nil {
+	if err := box.checkTypes(compiled); err != nil {
 		return nil, errors.Join(err, compiled.Close(ctx))
 	}
 	p := newProgram(h, box, compiled, mod, file, m)
 	p.need = needs(mod.Figures(), isSession(mod), int64(len(file)), m, box.engine)
 	if err := p.trial(ctx); err != nil {
 		p.Close(context.WithoutCancel(ctx))
-		if h.closed.Load() { // under the trial, which says nothing against the module then
+		if h.closed.Load() { // closed during the trial, which is not the module's fault
 			return nil, closed()
 		}
 		return nil, err
@@ -122,15 +124,15 @@ func (h *Host) Compile(ctx context.Context, file []byte, m *inbox.Manifest) (*Pr
 	return p, nil
 }
 
-// Bounds of what the interpreter keeps.
+// Bounds of what the interpreter keeps in Go's heap.
 const (
-	maxInterpreted = 5_000_000 // instructions of all functions, some 60 bytes each
-	maxFrame       = 1000      // values of one call: 2000 calls of them take 72 MB while their stack grows
+	maxInterpreted = 5_000_000 // instructions of all functions, about 60 bytes each
+	maxFrame       = 1000      // values of one call: 2000 such calls take 72 MB while their stack grows
 )
 
-// keeps refuses a module of which the interpreter would keep too much in Go's heap: its instructions, and what a guest that
-// recurses has on its stack, which it bounds by the number of calls alone.
-func (s *sandbox) keeps(m *wasm.Module) error {
+// checkInterpreted refuses a module of which the interpreter would keep too much in Go's heap: its instructions, or the stack
+// of a guest that recurses. The interpreter bounds only the number of calls.
+func (s *sandbox) checkInterpreted(m *wasm.Module) error {
 	switch f := m.Figures(); {
 	case s.engine != inbox.Interpreter:
 	case f.Instructions > maxInterpreted:
@@ -143,10 +145,10 @@ func (s *sandbox) keeps(m *wasm.Module) error {
 	return nil
 }
 
-// bound rewrites a module so that it can be stopped, and returns the sandbox that it is for. One that would be too
-// tangled for the compiler with its instructions counted runs apart, where wazero's own check stops it; then it cannot
-// have a limit on them. It is no different for the interpreter: another engine shall not mean other limits.
-func (h *Host) bound(ctx context.Context, m *wasm.Module, box *sandbox, fuel int64) (*sandbox, []byte, error) {
+// rewrite rewrites a module so that it can be stopped, and returns the sandbox for it. A module that is too complex to be
+// metered goes to a sandbox where wazero's context check stops it; it cannot have a fuel limit. The interpreter has the same
+// rule, so that the engine does not change which limits hold.
+func (h *Host) rewrite(ctx context.Context, m *wasm.Module, box *sandbox, fuel int64) (*sandbox, []byte, error) {
 	rewritten, why := m.Metered()
 	if !errors.Is(why, wasm.ErrTooComplex) {
 		return box, rewritten, why
@@ -160,11 +162,12 @@ func (h *Host) bound(ctx context.Context, m *wasm.Module, box *sandbox, fuel int
 			"its instructions cannot be counted, so that limits.fuel cannot hold: %w", why)
 	}
 	h.log.Warn("a plugin's instructions cannot be counted; it runs slower, under the runtime's own check", "reason", why)
-	apart, err := h.box(ctx, box.engine, false)
+	apart, err := h.sandboxFor(ctx, box.engine, false)
 	return apart, rewritten, err
 }
 
-// compileOne compiles a module, one at a time, and beside it one that takes long. The interpreter takes long for none.
+// compileOne compiles one light module at a time, and beside it one that takes long. The interpreter treats all modules as
+// light.
 func (h *Host) compileOne(ctx context.Context, s *sandbox, wasm []byte, light bool) (wazero.CompiledModule, error) {
 	one := &h.light
 	if s.engine != inbox.Interpreter && !light {
@@ -179,8 +182,8 @@ func (h *Host) compileOne(ctx context.Context, s *sandbox, wasm []byte, light bo
 	return compiled, err
 }
 
-// compileLocked compiles a module while nothing else of its kind is compiled. A cache that does not give back what it was given,
-// or takes no more, says nothing against the module: then the cache is emptied, and it is tried again.
+// compileLocked compiles a module under its lock. If compiling fails through a damaged or full cache, which is not the module's
+// fault, it empties the cache and tries again.
 func (h *Host) compileLocked(ctx context.Context, s *sandbox, wasm []byte) (wazero.CompiledModule, error) {
 	if h.closed.Load() {
 		return nil, nil
@@ -199,7 +202,7 @@ func (h *Host) compileLocked(ctx context.Context, s *sandbox, wasm []byte) (waze
 	return compiled, nil
 }
 
-// translate turns a panic of the compiler, which a crafted module might cause, into a refusal.
+// translate compiles a module. It turns a panic of the compiler, which a crafted module may cause, into a refusal.
 func translate(ctx context.Context, r wazero.Runtime, wasm []byte) (compiled wazero.CompiledModule, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -213,7 +216,8 @@ func translate(ctx context.Context, r wazero.Runtime, wasm []byte) (compiled waz
 	return compiled, nil
 }
 
-// valid reports whether a module is, without the compiler and its cache.
+// valid reports whether a module is valid. It uses the interpreter, so neither the compiler nor the cache can affect the
+// answer.
 func valid(ctx context.Context, wasm []byte) bool {
 	r := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(inbox.Interpreter))
 	defer r.Close(ctx)
@@ -221,7 +225,7 @@ func valid(ctx context.Context, wasm []byte) bool {
 	return err == nil
 }
 
-// emptyCache removes the files of the cache and leaves its directories, which wazero made when it began.
+// emptyCache removes the files of the cache. It keeps the directories, which wazero creates only when it starts.
 func (h *Host) emptyCache() error {
 	return filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

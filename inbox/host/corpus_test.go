@@ -16,10 +16,10 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// corpus are the guests that are broken or hostile.
+// corpus returns the broken and hostile guests.
 func corpus(t testing.TB) []inboxtest.Guest { return inboxtest.Corpus(t, "testdata") }
 
-// long are all guests in a long run, and none of an ordinary one: there each runs once, in
+// long returns the guests in a long run, else nil: an ordinary run covers each once, in
 // [TestEveryHostileGuestYieldsItsOwnOutcome].
 func long(guests []inboxtest.Guest) []inboxtest.Guest {
 	if inboxtest.LongRun() {
@@ -28,19 +28,19 @@ func long(guests []inboxtest.Guest) []inboxtest.Guest {
 	return nil
 }
 
-// endless are those that never end by themselves.
+// endless returns the guests that never end by themselves.
 func endless(t testing.TB) []inboxtest.Guest {
 	return slices.DeleteFunc(corpus(t), func(g inboxtest.Guest) bool { return g.Outcome != inbox.Timeout })
 }
 
-// corpusLimits are those that outcomes.txt names.
+// corpusLimits returns the limits that outcomes.txt names.
 func corpusLimits(g inboxtest.Guest, engine inbox.Engine) *inbox.Manifest {
 	m := limitsOn(engine)
 	m.Limits.Time = g.Time()
 	return m
 }
 
-// An ordinary run has the interpreter run those alone that end otherwise there.
+// In an ordinary run, the interpreter runs only guests whose outcome differs there.
 func TestEveryHostileGuestYieldsItsOwnOutcome(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, engine inbox.Engine) {
 		t.Parallel()
@@ -51,7 +51,7 @@ func TestEveryHostileGuestYieldsItsOwnOutcome(t *testing.T) {
 				continue
 			}
 			t.Run(g.Name, func(t *testing.T) {
-				if g.Outcome == inboxtest.Refused && strings.Contains(g.Says, "time") { // the others start however long that takes
+				if g.Outcome == inboxtest.Refused && strings.Contains(g.Says, "time") { // the others must not fail on a busy machine
 					yields(t, hasty, g, engine)
 					return
 				}
@@ -61,7 +61,7 @@ func TestEveryHostileGuestYieldsItsOwnOutcome(t *testing.T) {
 	})
 }
 
-// yields checks what becomes of a guest.
+// yields checks the outcome of a guest.
 func yields(t *testing.T, h *host.Host, g inboxtest.Guest, engine inbox.Engine) {
 	want, m := g.On(engine), corpusLimits(g, engine)
 	p, err := h.Compile(context.Background(), g.Wasm, m)
@@ -75,7 +75,7 @@ func yields(t *testing.T, h *host.Host, g inboxtest.Guest, engine inbox.Engine) 
 	if info := p.Info(); info.Engine != string(engine) || !info.Metered {
 		t.Errorf("it runs by the %s, metered: %v", info.Engine, info.Metered)
 	}
-	twice := 2 // a second event must meet the same
+	twice := 2 // a second event must have the same outcome
 	if want == inbox.Timeout {
 		twice = 1
 	}
@@ -93,7 +93,7 @@ func yields(t *testing.T, h *host.Host, g inboxtest.Guest, engine inbox.Engine) 
 	}
 }
 
-// What is cut off anywhere, or has any one bit changed, is refused or does something else; it does not break the host.
+// A module that is cut off anywhere, or has any one bit flipped, is refused or behaves differently; it does not break the host.
 func TestADamagedModuleIsRefusedOrBehaves(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, engine inbox.Engine) {
 		t.Parallel()
@@ -104,7 +104,7 @@ func TestADamagedModuleIsRefusedOrBehaves(t *testing.T) {
 		for _, name := range []string{"ok", "session_ok", "says_retry", "table_bomb"} {
 			whole := fixture(t, name)
 			for n := range whole {
-				behaves(t, h, m, fmt.Sprintf("%s, the first %d bytes", name, n), whole[:n]) // whole sections may be left out
+				behaves(t, h, m, fmt.Sprintf("%s, the first %d bytes", name, n), whole[:n]) // the cut may leave out whole sections
 			}
 			for at := range whole {
 				for bit := range 8 {
@@ -117,7 +117,7 @@ func TestADamagedModuleIsRefusedOrBehaves(t *testing.T) {
 	})
 }
 
-// behaves loads a module that may be damaged and, if that goes, runs it.
+// behaves compiles a module that may be damaged, and runs it if that succeeds.
 func behaves(t *testing.T, h *host.Host, m *inbox.Manifest, what string, wasm []byte) {
 	p, err := h.Compile(context.Background(), wasm, m)
 	if err != nil {
@@ -171,7 +171,7 @@ func TestAModuleThatTakesLongToCompileIsCompiledBesideTheOthers(t *testing.T) {
 	}
 }
 
-// Where wazero cannot compile, what asks for the compiler is interpreted, and says so.
+// Where wazero cannot compile, plugins that ask for the compiler are interpreted, and Info says so.
 func TestWithoutACompilerEverythingIsInterpreted(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

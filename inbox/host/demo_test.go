@@ -25,7 +25,7 @@ func testTheDemoPluginLogsALineAndHasOneKindOfEventTriedTwice(t *testing.T, engi
 		t.Fatal(err)
 	}
 	defer p.Close(context.Background())
-	// A body may hold what the plugin looks for.
+	// A body may contain the text that the plugin looks for.
 	const tricky = `{"event":"employment","attempt":1,"x":[{"attempt":1,"replay":false}]}`
 	for name, c := range map[string]struct {
 		event string

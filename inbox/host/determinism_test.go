@@ -15,7 +15,7 @@ import (
 	"inbox/plugins/demo"
 )
 
-// once loads a guest, runs it once, and returns everything that it came to, but for how long it took.
+// once compiles a guest, runs it once, and returns its whole outcome without the duration.
 func once(t *testing.T, h *host.Host, wasm []byte, m *inbox.Manifest, c host.Call) string {
 	t.Helper()
 	p, err := h.Compile(context.Background(), wasm, m)
@@ -27,7 +27,7 @@ func once(t *testing.T, h *host.Host, wasm []byte, m *inbox.Manifest, c host.Cal
 	return fmt.Sprintf("%s (%s) after %s, log %q cut %v, fuel %d", out.Result, out.Reason, out.RetryAfter, out.Log, out.LogCut, out.Fuel)
 }
 
-// sameEverywhere runs a guest on each engine of two hosts. What it comes to, says and spends is the same, but where the stack ends:
+// sameEverywhere runs a guest on each engine of two hosts. Its outcome, log and fuel are the same, except where the stack ends:
 // that depends on the engine.
 func sameEverywhere(t *testing.T, hosts [2]*host.Host, wasm []byte, m *inbox.Manifest, c host.Call) {
 	t.Helper()
@@ -49,18 +49,18 @@ func sameEverywhere(t *testing.T, hosts [2]*host.Host, wasm []byte, m *inbox.Man
 	}
 }
 
-func TestEveryGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
+func TestEveryGuestHasTheSameOutcomeEveryTimeAndOnEveryEngine(t *testing.T) {
 	t.Parallel()
 	hosts := [2]*host.Host{newHost(t), newHost(t)}
 	for _, g := range long(corpus(t)) {
 		if g.On(inbox.Interpreter) == inboxtest.Refused || g.Outcome == inboxtest.Refused || g.Outcome == inbox.Timeout || len(g.Wasm) > 100_000 {
-			continue // what never ends is ended by fuel in TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction
+			continue // TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction covers endless guests
 		}
 		t.Run(g.Name, func(t *testing.T) { sameEverywhere(t, hosts, g.Wasm, corpusLimits(g, ""), call()) })
 	}
 }
 
-func TestEveryHonestGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
+func TestEveryHonestGuestHasTheSameOutcomeEveryTimeAndOnEveryEngine(t *testing.T) {
 	t.Parallel()
 	hosts := [2]*host.Host{newHost(t), newHost(t)}
 	guests := map[string]func(t *testing.T) []byte{
@@ -85,12 +85,12 @@ func TestEveryHonestGuestComesToTheSameEveryTimeAndOnEveryEngine(t *testing.T) {
 	}
 }
 
-// Before its first event a guest sees a fixed clock and random numbers of its release; with it, the clock is that of the
-// event and the random numbers are those of the delivery. It has one argument, no environment, and no directory.
+// Before its first event a guest sees a fixed clock and random numbers of its release. With the event it sees the event's clock
+// and the delivery's random numbers. It has one argument, no environment, and no directory.
 func TestTheWorldOfAGuestIsMadeOfItsReleaseAndThenOfItsDelivery(t *testing.T) {
 	t.Parallel()
 	release := fixture(t, "world")
-	another := append(slices.Clone(release), 0, 2, 1, 'x') // the same but for a custom section
+	another := append(slices.Clone(release), 0, 2, 1, 'x') // the same except for a custom section
 	one := host.Call{Doc: []byte(`{"v":1}`), Seed: "p/1", ReceivedAt: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
 	later := host.Call{Doc: []byte(`{"v":1}`), Seed: "p/2", ReceivedAt: one.ReceivedAt.Add(-time.Hour)}
 	type view struct {

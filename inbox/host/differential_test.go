@@ -18,7 +18,7 @@ import (
 	"inbox/plugins/demo"
 )
 
-// engines are the two of wazero.
+// engines are the two engines of wazero.
 func engines() map[string]wazero.RuntimeConfig {
 	return map[string]wazero.RuntimeConfig{"compiler": wazero.NewRuntimeConfig(), "interpreter": wazero.NewRuntimeConfigInterpreter()}
 }
@@ -34,13 +34,13 @@ func bare(t testing.TB, config wazero.RuntimeConfig, guard host.Guard, wasm []by
 	return g
 }
 
-// sameUnderEveryGuard runs a guest on each engine as it is, metered and paused, and compares what it says, how it ends,
-// and what it leaves in its memory. On both engines that is the same, and so is what it spends when it is metered.
+// sameUnderEveryGuard runs a guest on each engine as it is, metered and paused. It compares the guest's output, its end, and
+// its memory. They are the same on both engines, and so is the fuel when it is metered.
 func sameUnderEveryGuard(t *testing.T, wasm []byte) {
 	t.Helper()
 	ctx, doc := context.Background(), sampleDocument(t)
 	fuel, said := map[int64]bool{}, map[string]bool{}
-	deep := false // it came to the end of the stack, which is elsewhere on each engine
+	deep := false // the stack overflowed, at a depth that depends on the engine
 	for engine, config := range engines() {
 		plain := bare(t, config, host.Unguarded, wasm)
 		want := plain.Says(ctx, doc)
@@ -77,7 +77,7 @@ func TestEveryGuestDoesTheSameMeteredAndUnmetered(t *testing.T) {
 		guests["go session"] = func(t testing.TB) []byte { return buildGo(t, "inbox/examples/hello-go") }
 		guests["dice"] = func(t testing.TB) []byte { return buildGo(t, "inbox/inbox/host/testdata/dice") }
 	}
-	bounded := regexp.MustCompile(`/(poll_too_many|poll_wraps|buffers_too_many|list_wraps)$`) // by the toll, which no guard is without
+	bounded := regexp.MustCompile(`/(poll_too_many|poll_wraps|buffers_too_many|list_wraps)$`) // bounded by prices, which every guard but Unguarded has
 	for _, g := range long(corpus(t)) {
 		if !bounded.MatchString(g.Name) && g.Outcome != inbox.Timeout && g.Outcome != inbox.Output && g.Outcome != inboxtest.Refused && len(g.Wasm) < 100_000 {
 			guests[g.Name] = func(testing.TB) []byte { return g.Wasm }
@@ -91,7 +91,7 @@ func TestEveryGuestDoesTheSameMeteredAndUnmetered(t *testing.T) {
 	}
 }
 
-// numbers are some that make a program.
+// numbers returns the numbers from which a program is generated.
 func numbers(seed uint64) []byte {
 	r := rand.New(rand.NewPCG(seed, 1))
 	b := make([]byte, 40+r.IntN(400))
@@ -101,8 +101,8 @@ func numbers(seed uint64) []byte {
 	return b
 }
 
-// checkGenerated runs a generated program as it is, metered, and counting for itself. Metered it does the same, and
-// is charged at least what it executed.
+// checkGenerated runs a generated program as it is, metered, and counting its own instructions. Metered it behaves the same,
+// and is charged at least the instructions that it executed.
 func checkGenerated(t *testing.T, config wazero.RuntimeConfig, numbers []byte) (charged, executed int64) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
@@ -114,7 +114,7 @@ func checkGenerated(t *testing.T, config wazero.RuntimeConfig, numbers []byte) (
 	if got != want || count != want || metered.Memory != plain.Memory || counted.Memory != plain.Memory {
 		t.Fatalf("%x: plain %q, metered %q, counting %q", numbers, want, got, count)
 	}
-	if want != "|" { // it trapped, and took its count with it
+	if want != "|" { // it trapped, and its count is lost
 		return 0, 0
 	}
 	if metered.Fuel < counted.Counted || counted.Counted == 0 {
@@ -142,7 +142,7 @@ func TestAProgramIsChargedAtLeastWhatItExecutes(t *testing.T) {
 			long++
 		}
 	}
-	if long < int(n)/20 { // else the test shows little
+	if long < int(n)/20 { // otherwise the test proves little
 		t.Errorf("only %d of %d programs went on for a thousand instructions", long, n)
 	}
 	t.Logf("%d instructions executed, %d charged; %d of %d programs executed more than a thousand", executed, charged, long, n)
@@ -160,8 +160,8 @@ func FuzzMeterGenerated(f *testing.F) {
 	})
 }
 
-// A module that was changed at random does the same metered and under the context check, unless one of them is ended,
-// or comes to the end of the stack, which is elsewhere.
+// A randomly changed module behaves the same metered and under the context check, unless a guard ends it or its stack
+// overflows, at a depth that differs.
 func FuzzMeterMutated(f *testing.F) {
 	for _, name := range []string{"ok", "memory_bomb", "table_bomb", "output_flood", "says_retry", "session_ok", "session_bad_pointer", "recursion"} {
 		f.Add(fixture(f, name))
@@ -182,7 +182,7 @@ func FuzzMeterMutated(f *testing.F) {
 			if ctx.Err() != nil || strings.Contains(text, "stack overflow") {
 				return
 			}
-			// It names any one of what is not there.
+			// The error names any one of the missing functions.
 			if strings.Contains(text, "not instantiated") || strings.Contains(text, "is not exported in module") {
 				text = "refused"
 			}
@@ -194,7 +194,7 @@ func FuzzMeterMutated(f *testing.F) {
 	})
 }
 
-// compileBare compiles a guest that may not be valid: wazero panics at some that are not.
+// compileBare compiles a guest that may be invalid: wazero panics at some invalid modules.
 func compileBare(ctx context.Context, guard host.Guard, wasm []byte) (g *host.Bare, err error) {
 	defer func() {
 		if p := recover(); p != nil {

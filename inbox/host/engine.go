@@ -9,9 +9,9 @@ import (
 	"inbox/inbox"
 )
 
-// features are the parts of WebAssembly beyond its first version that modules may use: those of version 2.0, each by its name,
-// and nothing by default, so that a new version of the runtime does not widen what a guest reaches. What is experimental in
-// the runtime stays out: its exception handling, for one, has a use after free that a guest can reach
+// features are the parts of WebAssembly that modules may use beyond version 1. They are those of version 2.0, each by its name,
+// so that a new version of the runtime does not widen what a guest can reach. Experimental features of the runtime are not
+// among them: its exception handling, for one, has a use after free that a guest can reach
 // (https://github.com/wazero/wazero/issues/2522).
 const features = api.CoreFeatureBulkMemoryOperations |
 	api.CoreFeatureMultiValue |
@@ -21,7 +21,7 @@ const features = api.CoreFeatureBulkMemoryOperations |
 	api.CoreFeatureSignExtensionOps |
 	api.CoreFeatureSIMD
 
-// runtimeConfig is what every runtime begins with: where to run modules, or only to look whether one is valid.
+// runtimeConfig is the base configuration of every runtime, also of one that only validates a module.
 func runtimeConfig(engine inbox.Engine) wazero.RuntimeConfig {
 	config := wazero.NewRuntimeConfigCompiler()
 	if engine == inbox.Interpreter {
@@ -30,15 +30,15 @@ func runtimeConfig(engine inbox.Engine) wazero.RuntimeConfig {
 	return config.WithCoreFeatures(features)
 }
 
-// kind is which modules a sandbox is for.
-type kind struct {
+// sandboxKind selects a sandbox for a module.
+type sandboxKind struct {
 	engine  inbox.Engine
-	metered bool // they count their instructions; else wazero's check of contexts stops them
+	metered bool // modules count their instructions; else wazero's context check stops them
 }
 
-// box returns the sandbox for an engine, where it is to be had, and a way to stop guests. It is made when the first module
-// needs it.
-func (h *Host) box(ctx context.Context, engine inbox.Engine, metered bool) (*sandbox, error) {
+// sandboxFor returns the sandbox for an engine and a way to stop guests, and makes it on first use. Without a compiler on this
+// machine it returns that of the interpreter.
+func (h *Host) sandboxFor(ctx context.Context, engine inbox.Engine, metered bool) (*sandbox, error) {
 	if !h.native {
 		engine = inbox.Interpreter
 	}
@@ -47,25 +47,25 @@ func (h *Host) box(ctx context.Context, engine inbox.Engine, metered bool) (*san
 	if h.closed.Load() {
 		return nil, closed()
 	}
-	k := kind{engine, metered}
-	if h.boxes[k] == nil {
+	k := sandboxKind{engine, metered}
+	if h.sandboxes[k] == nil {
 		s, err := newSandbox(ctx, k, h.dir)
 		if err != nil {
 			return nil, err
 		}
-		h.boxes[k] = s
+		h.sandboxes[k] = s
 	}
-	return h.boxes[k], nil
+	return h.sandboxes[k], nil
 }
 
 func closed() error {
 	return inbox.Errorf(inbox.Unavailable, "compile the plugin", "the host is closed")
 }
 
-// native reports whether wazero can compile for this processor and run what it compiled: some systems allow no code to be
-// made. It says so only by a panic.
+// native reports whether wazero can compile for this processor and run the code: some systems forbid generated code. wazero
+// reports that only by a panic.
 func native(ctx context.Context) (can bool) {
 	defer func() { can = recover() == nil }()
-	_ = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(inbox.Compiler)).Close(ctx) // it has nothing that could fail to close
+	_ = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(inbox.Compiler)).Close(ctx) // an empty runtime has nothing that fails to close
 	return true
 }

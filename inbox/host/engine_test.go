@@ -17,8 +17,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// What a guest can reach in the runtime is decided here and not by the runtime's next version.
-func TestTheFeaturesOfTheEngineAreThoseThatAreNamed(t *testing.T) {
+// This program decides what a guest can reach in the runtime, and not the runtime's next version.
+func TestTheEngineHasExactlyTheNamedFeatures(t *testing.T) {
 	t.Parallel()
 	want := "bulk-memory-operations|multi-value|mutable-global|nontrapping-float-to-int-conversion|reference-types|sign-extension-ops|simd"
 	got := strings.Split(host.Features.String(), "|")
@@ -31,8 +31,8 @@ func TestTheFeaturesOfTheEngineAreThoseThatAreNamed(t *testing.T) {
 	}
 }
 
-// A runtime that is made by the way has the features that are the runtime's default.
-func TestEveryRuntimeIsMadeWithTheFeaturesThatAreNamed(t *testing.T) {
+// A runtime with its own configuration has the runtime's default features.
+func TestEveryRuntimeHasTheNamedFeatures(t *testing.T) {
 	t.Parallel()
 	made, found := regexp.MustCompile(`wazero\.NewRuntime(Config\w*)?\(`), 0
 	for _, path := range append(glob(t, "*.go"), glob(t, "../*/*.go")...) {
@@ -40,7 +40,7 @@ func TestEveryRuntimeIsMadeWithTheFeaturesThatAreNamed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.HasSuffix(path, "_test.go") || filepath.Base(filepath.Dir(path)) == "bench" { // which run their own guests
+		if strings.HasSuffix(path, "_test.go") || filepath.Base(filepath.Dir(path)) == "bench" { // they run their own guests
 			continue
 		}
 		n := len(made.FindAll(text, -1))
@@ -53,10 +53,10 @@ func TestEveryRuntimeIsMadeWithTheFeaturesThatAreNamed(t *testing.T) {
 	}
 }
 
-// The engine refuses by itself what is not named, also where the reader that comes before it would let it pass: every
-// instruction, and tags. Some types it takes whatever its features are (wazero 1.12), and of relaxed SIMD it knows nothing and
-// takes it for an instruction that does nothing: these only the reader refuses.
-func TestTheEngineItselfRefusesWhatIsNotNamed(t *testing.T) {
+// The engine refuses unnamed features by itself, also where package wasm would let them pass: every instruction, and tags.
+// There are exceptions that only package wasm refuses: wazero 1.12 accepts some types whatever its features are, and takes
+// relaxed SIMD for instructions that do nothing.
+func TestTheEngineItselfRefusesOtherFeatures(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Interpreter} {

@@ -13,8 +13,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// What follows needs no loop and no call of a function to go on for seconds: wazero would not look whether it should
-// stop, and while it does not, Go's collector cannot stop the world and nothing else in the process runs.
+// These guests run for seconds without a loop and without a call. wazero would not check whether they must stop. Without such a
+// check Go's collector cannot stop the world, and nothing else in the process runs.
 func TestNoGuestOutlivesItsTimeOrFreezesTheProcess(t *testing.T) {
 	inboxtest.Long(t)
 	onEachEngine(t, testNoGuestOutlivesItsTimeOrFreezesTheProcess)
@@ -48,7 +48,7 @@ func testNoGuestOutlivesItsTimeOrFreezesTheProcess(t *testing.T, engine inbox.En
 					if out.Result != inbox.Timeout || out.Duration > 30*time.Second {
 						t.Errorf("%s (%s) after %s", out.Result, out.Reason, out.Duration)
 					}
-					if longest > 4*time.Second { // some tens of milliseconds on a machine that is not busy
+					if longest > 4*time.Second { // some tens of milliseconds on an idle machine
 						t.Errorf("the world took %s to stop", longest)
 					}
 					return
@@ -110,7 +110,7 @@ func testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T, engine
 		"a _start with a wish":   {guest{typ: 1}, "no function _start"},
 		"data out of bounds":     {guest{data: [][]byte{slices.Concat([]byte{0}, i32(1<<20), []byte{0x0b, 1, 'x'})}}, "cannot be set up"},
 		"an endless start":       {guest{start: true, code: []byte{0x03, 0x40, 0x0c, 0, 0x0b}}, "time of 200ms"},
-		// WebAssembly 2.0 has none of these. wazero takes some of them for longer, or shorter, than they are.
+		// WebAssembly 2.0 has none of these. wazero reads some of them as longer or shorter than they are.
 		"a select of another type": {guest{code: []byte{0xd0, 0x70, 0xd0, 0x70, 0x41, 0, 0x1c, 1, 0x63, 0x70, 0x1a}}, "63 in its code"},
 		"a block of another type":  {guest{code: []byte{0x02, 0x63, 0x70, 0xd0, 0x70, 0x0b, 0x1a}}, "63 in its code"},
 		"a negative block type":    {guest{code: []byte{0x02, 0xe3, 0x7f, 0x70, 0x0b}}, "cut off or damaged"},
@@ -125,7 +125,7 @@ func testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T, engine
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			on := h
-			if strings.Contains(c.says, "time of") { // the others are refused however long that takes
+			if strings.Contains(c.says, "time of") { // the others must not fail on a busy machine
 				on = hasty
 			}
 			p, err := on.Compile(context.Background(), c.g.wasm(), limitsOn(engine))
@@ -140,7 +140,7 @@ func testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T, engine
 	}
 }
 
-// Everything WebAssembly 2.0 has is understood: a function is rewritten only where it must pause.
+// Package wasm reads all of WebAssembly 2.0, and rewrites a function only where it must pause.
 func TestEveryKindOfInstructionIsReadToItsEnd(t *testing.T) {
 	onEachEngine(t, testEveryKindOfInstructionIsReadToItsEnd)
 }

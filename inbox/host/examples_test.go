@@ -39,7 +39,7 @@ func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
 			}
 			defer p.Close(context.Background())
 			for verdict, want := range one.want {
-				// A verdict that is not the event's, and more than a first buffer holds.
+				// The body contains another verdict, and more bytes than a first buffer holds.
 				e, payload := event(verdict, `{"event":"address","data":{"verdict":"failed","photo":"`+strings.Repeat("A", 40_000)+`"}}`)
 				doc, err := document.New(e, payload, inbox.Delivery{Plugin: name, Seq: 5, Attempt: 1}, &m, time.Now())
 				if err != nil {
@@ -57,7 +57,8 @@ func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
 	}
 }
 
-// An example is copied. One that rejects or retries what a verification usually sends keeps its later events waiting, for ever.
+// People copy examples. An example that rejects or retries a usual event of a verification would keep its later events waiting
+// forever.
 func TestNoExampleKeepsAVerificationWaiting(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

@@ -8,19 +8,19 @@ import (
 	"inbox/inbox"
 )
 
-// SetStartBudget gives modules of h so much time to start, so that tests need not wait for the real budget.
+// SetStartBudget sets the start budget of h, so that tests need not wait for the real one.
 func SetStartBudget(h *Host, d time.Duration) { h.startBudget = d }
 
-// BlockLong has modules that take long to compile wait until it is called again.
+// BlockLong holds up modules that take long to compile, until release is called.
 func BlockLong(h *Host) (release func()) {
 	h.heavy.Lock()
 	return h.heavy.Unlock
 }
 
-// WithoutCompiler makes h one on a machine where nothing can be compiled.
+// WithoutCompiler makes h behave as on a machine that cannot compile.
 func WithoutCompiler(h *Host) { h.native = false }
 
-// RuntimeConfig is what every runtime begins with.
+// RuntimeConfig is the base configuration of every runtime.
 func RuntimeConfig(engine inbox.Engine) wazero.RuntimeConfig { return runtimeConfig(engine) }
 
 // Features are the parts of WebAssembly that modules may use.

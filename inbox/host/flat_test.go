@@ -18,11 +18,11 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// footprint is what the process holds.
+// footprint is the memory and other resources of the process.
 type footprint struct {
 	goroutines  int
-	heap        int64 // bytes of what is reachable
-	descriptors int   // on Linux, as the rest
+	heap        int64 // bytes of reachable objects
+	descriptors int   // this and the following on Linux only
 	mappings    int
 	resident    int64 // bytes
 }
@@ -33,8 +33,8 @@ func (f footprint) String() string {
 
 func holds(t *testing.T) footprint {
 	t.Helper()
-	runtime.GC()         // finds what has a finaliser
-	debug.FreeOSMemory() // frees it, and gives the system what is free
+	runtime.GC()         // queues finalisers
+	debug.FreeOSMemory() // frees their objects, and returns free memory to the system
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	f := footprint{goroutines: runtime.NumGoroutine(), heap: int64(m.HeapAlloc)}
@@ -55,14 +55,14 @@ func holds(t *testing.T) footprint {
 	return f
 }
 
-// obedient is a session that takes events as long as there are some, and traps at one that begins with an exclamation mark.
+// obedient is a session that takes events until there are no more, and traps at an event that begins with an exclamation mark.
 func obedient() []byte {
-	next := slices.Concat(i32(0, 4096), []byte{0x10, 0}, i32(0), []byte{0x48, 0x0d, 1}) // leave when there is no more
+	next := slices.Concat(i32(0, 4096), []byte{0x10, 0}, i32(0), []byte{0x48, 0x0d, 1}) // leave when there are no more
 	trap := slices.Concat(i32(0), []byte{0x2d, 0, 0}, i32('!'), []byte{0x46, 0x04, 0x40, 0x00, 0x0b})
 	return guest{imports: sessionImports, code: slices.Concat([]byte{0x03, 0x40}, next, trap, callDone, []byte{0x0c, 0, 0x0b})}.wasm()
 }
 
-// deliver makes n attempts, two at a time; of those whose number is a multiple of trapping each must trap, and no other.
+// deliver makes n attempts, two at a time. Attempts whose number is a multiple of trapping must trap; the others must not.
 func deliver(t *testing.T, p, trap *host.Program, n, trapping int) {
 	t.Helper()
 	var made atomic.Int64
@@ -84,9 +84,8 @@ func deliver(t *testing.T, p, trap *host.Program, n, trapping int) {
 	all.Wait()
 }
 
-// A hundred thousand deliveries of each kind leave nothing behind. What a delivery leaves, a hundred thousand would show:
-// the heap may not have grown by ten bytes for each. In an ordinary run and under the race detector
-// there are fewer.
+// A hundred thousand deliveries of each kind leave nothing behind: the heap must not grow by ten bytes for each. An ordinary
+// run, and the race detector, make fewer deliveries.
 func TestManyDeliveriesLeaveNothingBehind(t *testing.T) {
 	n := 100_000
 	if !large || !inboxtest.LongRun() {
@@ -99,9 +98,9 @@ func TestManyDeliveriesLeaveNothingBehind(t *testing.T) {
 	}
 	for _, one := range []struct {
 		name     string
-		p, trap  []byte // the guest, and what traps
+		p, trap  []byte // the guest, and the guest that traps
 		reuse    int
-		trapping int // every so many
+		trapping int // every how many deliveries one traps
 	}{
 		{"a fresh session each", obedient(), nil, 1, n + 1},
 		{"fresh sessions of which every third traps", obedient(), nil, 1, 3},
@@ -129,10 +128,10 @@ func TestManyDeliveriesLeaveNothingBehind(t *testing.T) {
 			was := holds(t)
 			deliver(t, p, trap, n, one.trapping)
 			var is footprint
-			// A session is started ahead after each delivery, and may still be about to.
+			// A session is started ahead after each delivery; that start may still be running.
 			inboxtest.Eventually(t, "as few goroutines as before", func() bool {
 				is = holds(t)
-				return is.goroutines <= was.goroutines+2 // the two that may be parked by now
+				return is.goroutines <= was.goroutines+2 // two idle sessions
 			})
 			t.Logf("before: %s; after %d deliveries: %s", was, n, is)
 			if is.heap > was.heap+max(10*int64(n), 1<<20) || is.descriptors > was.descriptors || is.mappings > was.mappings+16 || (large && is.resident > was.resident+16<<20) {

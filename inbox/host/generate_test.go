@@ -4,29 +4,28 @@ import (
 	"slices"
 )
 
-// generator makes a program out of numbers: functions of blocks, loops, branches of every kind, calls and bulk
-// instructions, as tangled as the numbers say. Every program ends, as a branch back takes from a budget, and functions
-// call only later ones.
+// generator generates a program from numbers: functions of blocks, loops, branches of every kind, calls and bulk instructions.
+// Every program ends: a branch back takes from a budget, and functions call only later ones.
 type generator struct {
 	numbers []byte
-	counts  bool // the program counts its own instructions, one by one, in its global n
-	self    int  // the function that is made
+	counts  bool // the program counts its own instructions in its global n
+	self    int  // index of the current function
 	code    []byte
-	labels  []label // of the blocks around, the function's first
-	left    int     // how many statements there may be
+	labels  []label // of the open blocks, the function's first
+	left    int     // remaining statements
 }
 
-// label is what a branch leads to.
+// label is the target of a branch.
 type label int
 
 const (
 	forward  label = iota // the end of a block
 	back                  // the beginning of a loop
-	nowhere               // what a branch would need a value for
+	nowhere               // a target that would need a value
 	maxDepth = 6
 )
 
-// generated is how many functions a program has.
+// generated is the number of functions of a program.
 const generated = 5
 
 // Globals of a generated program: the budget, and n.
@@ -35,7 +34,7 @@ var (
 	counts = []byte{0x7e, 1, 0x42, 0, 0x0b}
 )
 
-// number is the next, below n; zero when there is none left.
+// number returns the next number modulo n, zero when no number is left.
 func (g *generator) number(n int) int {
 	if len(g.numbers) == 0 {
 		return 0
@@ -53,7 +52,7 @@ func (g *generator) op(code ...byte) {
 	g.code = append(g.code, code...)
 }
 
-// value puts a small number on the stack.
+// value pushes a small number.
 func (g *generator) value() {
 	if g.number(2) == 0 {
 		g.op(0x41, byte(g.number(60)))
@@ -62,7 +61,7 @@ func (g *generator) value() {
 	g.op(0x20, byte(g.number(3)))
 }
 
-// may puts on the stack whether the budget allows another branch back.
+// may pushes whether the budget allows another branch back.
 func (g *generator) may() {
 	g.op(0x23, 0)
 	g.op(0x41, 1)
@@ -73,7 +72,7 @@ func (g *generator) may() {
 	g.op(0x4a)
 }
 
-// within makes statements in a block.
+// within generates statements in a block.
 func (g *generator) within(to label) {
 	g.labels = append(g.labels, to)
 	for range 1 + g.number(4) {
@@ -82,7 +81,7 @@ func (g *generator) within(to label) {
 	g.labels = g.labels[:len(g.labels)-1]
 }
 
-// statement leaves the stack as it was.
+// statement leaves the height of the stack unchanged.
 func (g *generator) statement() {
 	if g.left--; g.left < 0 {
 		return
@@ -105,7 +104,7 @@ func (g *generator) statement() {
 		g.op(0x0b)
 	case kind == 10:
 		g.value()
-		g.op(0x03, 1) // a loop that takes a number and leaves one
+		g.op(0x03, 1) // a loop with a parameter and a result
 		g.within(nowhere)
 		g.op(0x0b)
 		g.op(0x21, 1)
@@ -129,7 +128,7 @@ func (g *generator) statement() {
 	}
 }
 
-// branch goes to one of the blocks around.
+// branch generates a branch to one of the open blocks.
 func (g *generator) branch() {
 	depth := g.number(len(g.labels))
 	switch g.labels[len(g.labels)-1-depth] {
@@ -148,12 +147,12 @@ func (g *generator) branch() {
 	}
 }
 
-// table goes to several of the blocks around by a table.
+// table generates a br_table to several of the open blocks.
 func (g *generator) table() {
 	var to []byte
 	for i, l := range slices.Backward(g.labels) {
 		if l != nowhere {
-			to = append(to, byte(len(g.labels)-i)) // one further, as it is in an if
+			to = append(to, byte(len(g.labels)-i)) // one more, for the if around it
 		}
 	}
 	g.may()
@@ -163,7 +162,7 @@ func (g *generator) table() {
 	g.op(0x0b)
 }
 
-// call calls a later function, by its index or through the table.
+// call generates a call of a later function, by its index or through the table.
 func (g *generator) call() {
 	if g.self == generated-1 {
 		return
@@ -181,7 +180,7 @@ func (g *generator) call() {
 	}
 }
 
-// work is some instructions without a branch.
+// work generates some instructions without a branch.
 func (g *generator) work() {
 	switch g.number(6) {
 	case 0:
@@ -216,7 +215,7 @@ func (g *generator) work() {
 	}
 }
 
-// body makes a function.
+// body generates a function.
 func (g *generator) body() []byte {
 	g.code = []byte{1, 3, 0x7f}
 	g.labels, g.left = []label{forward}, 25
@@ -227,7 +226,7 @@ func (g *generator) body() []byte {
 	return sized(g.code)
 }
 
-// generate makes the program.
+// generate returns the program of the numbers.
 func generate(numbers []byte, counting bool) []byte {
 	g := &generator{numbers: numbers, counts: counting}
 	var bodies [][]byte

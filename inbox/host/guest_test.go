@@ -35,7 +35,7 @@ func buildGoOnce(t testing.TB, pkg string) []byte {
 	return wasm
 }
 
-// event is a stored event with a verdict, and its payload.
+// event returns a stored event with a verdict, and its payload.
 func event(verdict inbox.Verdict, body string) (*inbox.Event, inbox.Payload) {
 	e := &inbox.Event{
 		Seq: 5, ID: "evt_0000000500000000", Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook,

@@ -1,14 +1,15 @@
 // Package host runs plugins: WebAssembly modules in a sandbox, one attempt at a time.
 //
-// A module becomes a [Program]: it is checked and rewritten (module.go), compiled with a cache on disk, and started
-// once to see that it starts. [Program.Run] makes one attempt and turns whatever happens into an [inbox.Outcome]: what the
-// plugin said, or the bound it ran into, or the way it broke. A plugin can hurt only itself: it gets no files, no
-// network, no environment, a clock and random numbers that are made for it, and bounded time, memory and output.
+// [Host.Compile] makes a [Program] of a module: package wasm reads and rewrites it, wazero compiles it with a cache on disk,
+// and a trial start shows that it starts. [Program.Run] makes one attempt and turns every end into an [inbox.Outcome]: the
+// plugin's result, the limit that it hit, or the way it failed. A plugin can hurt only itself: it gets no files, no network and
+// no environment, a synthetic clock and random numbers, and bounded time, memory and output.
 //
-// The runtime is wazero (https://wazero.io). Modules are rewritten to count their instructions (rewrite.go), which is what
-// stops a guest (meter.go); it is also what lets Go's collector stop the world while guests run. A module for which that
-// cannot be done runs apart, under wazero's check of contexts at loops, with a loop that every function is given. So does
-// one whose manifest asks for the interpreter.
+// The runtime is wazero (https://wazero.io). Modules are rewritten to count their instructions, which lets the host stop a
+// guest (meter.go) and lets Go's collector stop the world while guests run. A module that cannot be metered runs in a sandbox
+// of its own kind, under wazero's context check at loops; the rewriting adds a loop to every function. A module whose manifest
+// asks for the interpreter has a sandbox of its own kind too. imports.go defines the functions that modules may import, each
+// with its price.
 package host
 
 import (
@@ -30,46 +31,46 @@ import (
 	"inbox/sdk/abi"
 )
 
-// startBudget bounds what a module may do before it asks for its first event.
+// startBudget is the time that a module has before it asks for its first event.
 const startBudget = 10 * time.Second
 
 // Options configure a Host.
 type Options struct {
-	CacheDir string // for compiled code, made 0700; empty: no cache. A crafted file in it is native code.
+	CacheDir string // of compiled code, created with mode 0700; empty: no cache. A crafted file in it would run as native code.
 	Log      *slog.Logger
 }
 
-// Host runs all plugins, each in the sandbox of its kind.
+// Host runs all plugins, each in a sandbox for its engine and its way of being stopped.
 type Host struct {
 	log    *slog.Logger
-	dir    string // of the cache; empty for none
-	native bool   // wazero can compile here
+	dir    string // cache directory; empty for none
+	native bool   // wazero can compile on this machine
 	pool   *pool
 
-	mu    sync.Mutex // guards boxes
-	boxes map[kind]*sandbox
+	mu        sync.Mutex // guards sandboxes
+	sandboxes map[sandboxKind]*sandbox
 
-	light  sync.Mutex  // compiling takes a core and much memory: one at a time
-	heavy  sync.Mutex  // but one that takes long does not keep the others waiting
+	light  sync.Mutex  // held while a module is compiled: compiling takes a core and much memory
+	heavy  sync.Mutex  // the same for a module that takes long, so that others do not wait for it
 	closed atomic.Bool // no module is compiled any more
 	shut   sync.Once
 
 	startBudget time.Duration
 }
 
-// sandbox is a runtime with what modules may import. Each has a cache of its own on the same files, because runtimes
-// that share one mix up the types of their functions.
+// sandbox is a runtime with the functions that modules may import. Every sandbox has a cache of its own over the same files,
+// because runtimes that share a cache mix up their function types.
 type sandbox struct {
-	kind
+	sandboxKind
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
 	offered map[wasm.Import]api.FunctionDefinition
 }
 
-// New returns a Host. Close it when no program runs any more.
+// New returns a Host. Close it when no program runs any more. The error is Unavailable when the cache directory cannot be used.
 func New(ctx context.Context, o Options) (*Host, error) {
 	h := &Host{
-		log: o.Log, dir: o.CacheDir, native: native(ctx), startBudget: startBudget, pool: newPool(), boxes: map[kind]*sandbox{},
+		log: o.Log, dir: o.CacheDir, native: native(ctx), startBudget: startBudget, pool: newPool(), sandboxes: map[sandboxKind]*sandbox{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -77,7 +78,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if h.dir != "" {
 		err := os.MkdirAll(h.dir, 0o700)
 		if err == nil {
-			err = os.Chmod(h.dir, 0o700) // it may have been there
+			err = os.Chmod(h.dir, 0o700) // it may have existed
 		}
 		if err != nil {
 			return nil, inbox.Errorf(inbox.Unavailable, "make the cache directory", "%w", err)
@@ -86,17 +87,17 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if !h.native {
 		h.log.Warn("plugins cannot be compiled on this machine; they are interpreted, which is many times slower")
 	}
-	_, err := h.box(ctx, inbox.Compiler, true)
+	_, err := h.sandboxFor(ctx, inbox.Compiler, true)
 	return h, err
 }
 
-// newSandbox makes a runtime with a cache in a directory, if one is named and the engine has use for it.
-func newSandbox(ctx context.Context, k kind, dir string) (*sandbox, error) {
-	s := &sandbox{kind: k, offered: map[wasm.Import]api.FunctionDefinition{}}
+// newSandbox makes a runtime. It has a cache in dir, unless dir is empty or the engine is the interpreter.
+func newSandbox(ctx context.Context, k sandboxKind, dir string) (*sandbox, error) {
+	s := &sandbox{sandboxKind: k, offered: map[wasm.Import]api.FunctionDefinition{}}
 	if k.engine == inbox.Interpreter {
 		dir = ""
 	}
-	// Without debug information: it would be read from the module, which is not to be trusted, and is not shown.
+	// Without debug information: wazero would read it from the untrusted module, and nothing shows it.
 	config := runtimeConfig(k.engine).WithDebugInfoEnabled(false).WithCloseOnContextDone(!k.metered)
 	if dir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(dir)
@@ -112,7 +113,7 @@ func newSandbox(ctx context.Context, k kind, dir string) (*sandbox, error) {
 	return s, nil
 }
 
-// offer makes the functions that modules may import, and the one that is imported for them.
+// offer defines the functions that modules may import, and the function that the metering imports.
 func (s *sandbox) offer(ctx context.Context) error {
 	if err := offerMeter(ctx, s.runtime); err != nil {
 		return err
@@ -147,8 +148,8 @@ func (s *sandbox) close(ctx context.Context) error {
 	return err
 }
 
-// Close ends the runtime and everything in it. A module that is being compiled cannot be stopped: then the runtime is
-// closed when that is done, and Close does not wait for it.
+// Close ends the runtime and everything in it. A module that is being compiled cannot be stopped: the runtime is closed
+// afterwards, and Close does not wait for that.
 func (h *Host) Close(ctx context.Context) error {
 	h.closed.Store(true)
 	return h.closeIdle(ctx)
@@ -167,7 +168,7 @@ func (h *Host) closeIdle(ctx context.Context) (err error) {
 	h.shut.Do(func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		for _, s := range h.boxes {
+		for _, s := range h.sandboxes {
 			err = errors.Join(err, s.close(ctx))
 		}
 		h.pool.close()

@@ -18,8 +18,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// limits of the hostile guests: small, so that they run into them at once, but for the time: only what runs for ever runs into
-// it, however busy the machine is.
+// limits are the limits of the hostile guests. They are small, so that guests reach them at once. The time limit is long: only
+// endless guests reach it, however busy the machine is.
 func limits() *inbox.Manifest {
 	m := inbox.Manifest{
 		Concurrency: 1,
@@ -28,14 +28,14 @@ func limits() *inbox.Manifest {
 	return &m
 }
 
-// limitsOn are those, for an engine.
+// limitsOn returns those limits for an engine.
 func limitsOn(engine inbox.Engine) *inbox.Manifest {
 	m := limits()
 	m.Engine = engine
 	return m
 }
 
-// onEachEngine runs a test on both. What is not said to differ is the same on both.
+// onEachEngine runs a test on both engines. Results are the same on both, unless a test says otherwise.
 func onEachEngine(t *testing.T, test func(*testing.T, inbox.Engine)) {
 	t.Helper()
 	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Interpreter} {
@@ -70,8 +70,8 @@ func call() host.Call {
 	return host.Call{Doc: []byte(`{"v":1}`), Seed: "p/1", ReceivedAt: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
 }
 
-// A guest that does not come to a loop must still let the collector stop the world, or nothing in the process runs: no
-// webhook would be answered again.
+// A guest that never reaches a loop must still let the collector stop the world. Otherwise nothing in the process runs, and no
+// webhook is answered.
 func TestACallTreeWithoutLoopsDoesNotFreezeTheProcess(t *testing.T) {
 	onEachEngine(t, testACallTreeWithoutLoopsDoesNotFreezeTheProcess)
 }
@@ -91,7 +91,7 @@ func testACallTreeWithoutLoopsDoesNotFreezeTheProcess(t *testing.T, engine inbox
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go func() { over <- p.Run(ctx, call()) }()
-	for range 20 { // while it runs, or it would not be interrupted then
+	for range 20 { // while it runs; afterwards it could not be interrupted
 		stopTheWorld()
 		resp, err := http.Get(web.URL)
 		if err != nil {
@@ -164,7 +164,7 @@ func testThousandsOfTrapsLeaveNoGoroutineBehind(t *testing.T, engine inbox.Engin
 	}
 }
 
-// glob returns the files of a pattern, of which there are some.
+// glob returns the files of a pattern, of which there must be at least one.
 func glob(t testing.TB, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)
@@ -174,7 +174,7 @@ func glob(t testing.TB, pattern string) []string {
 	return paths
 }
 
-func TestFixturesAreWhatTheirSourcesSay(t *testing.T) {
+func TestFixturesMatchTheirSources(t *testing.T) {
 	t.Parallel()
 	tool, err := exec.LookPath("wat2wasm")
 	if err != nil {

@@ -11,27 +11,27 @@ import (
 	"inbox/sdk/abi"
 )
 
-// hostFunction is a function that modules may import. It is made by [define], which takes its price: a function without a
-// price does not compile.
+// hostFunction is a function that modules may import. Make it with [define], whose price parameter is required: a function
+// without a price does not compile.
 type hostFunction struct {
 	name    string
-	params  int // of i32
-	results int // of i32
+	params  int // number of i32 parameters
+	results int // number of i32 results, 0 or 1
 	price   price
 	call    hostCall
 }
 
-// hostCall does what a function does. in and mem are nil when a module calls it while it has no instance or no memory.
-// stack has the parameters.
+// hostCall implements a host function. in is nil if the caller is not an instance, mem if it has no memory. stack holds the
+// parameters.
 type hostCall func(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int32
 
-// define defines a function with its numbers of parameters and results, all of i32, and its price.
+// define returns a function with a number of i32 parameters and i32 results, its price and its implementation.
 func define(name string, params, results int, p price, call hostCall) hostFunction {
 	return hostFunction{name, params, results, p, call}
 }
 
-// sessionFunctions are those of the module inbox_v1. Buffers belong to the guest; every one is checked against its memory
-// before it is touched. The document that next copies, and what event_read copies, are paid for when they are.
+// sessionFunctions returns the functions of module inbox_v1. The guest owns all buffers; every buffer is checked against the
+// guest's memory before use. next and event_read charge the bytes that they copy when they copy them.
 func sessionFunctions() []hostFunction {
 	return []hostFunction{
 		define(abi.Next, 2, 1, few(), session(func(ctx context.Context, in *instance, mem api.Memory, p []uint64) int32 {
@@ -49,7 +49,7 @@ func sessionFunctions() []hostFunction {
 	}
 }
 
-// session refuses a call by a module that has no instance or no memory.
+// session returns ErrPointer for a caller without an instance or a memory.
 func session(call hostCall) hostCall {
 	return func(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int32 {
 		if in == nil || mem == nil {
@@ -59,10 +59,10 @@ func session(call hostCall) hostCall {
 	}
 }
 
-// envModule is where AssemblyScript looks for abort.
+// envModule is the module from which AssemblyScript imports abort.
 const envModule = "env"
 
-// envFunctions are those of the module env: AssemblyScript calls abort instead of trapping.
+// envFunctions returns the functions of module env. AssemblyScript calls abort in place of a trap.
 func envFunctions() []hostFunction {
 	return []hostFunction{
 		define("abort", 4, 0, free(), func(context.Context, *instance, api.Memory, []uint64) int32 {
@@ -72,8 +72,8 @@ func envFunctions() []hostFunction {
 	}
 }
 
-// wasiPrices are the prices of the functions of WASI preview 1, which wazero defines. A sandbox cannot be set up when wazero
-// has one that is not here.
+// wasiPrices returns the prices of the functions of WASI preview 1. wazero defines those functions; setting up a sandbox fails
+// if one of them has no price here.
 func wasiPrices() map[string]price {
 	return map[string]price{
 		"args_get": few(), "args_sizes_get": few(), "environ_get": few(), "environ_sizes_get": few(),
@@ -91,13 +91,13 @@ func wasiPrices() map[string]price {
 	}
 }
 
-// offerFunctions makes a module of functions in a runtime. Each takes its toll before it does anything.
+// offerFunctions defines a module of functions in a runtime. Each call is charged before it runs.
 func offerFunctions(ctx context.Context, r wazero.Runtime, module string, functions []hostFunction) error {
 	b := r.NewHostModuleBuilder(module)
 	for _, f := range functions {
-		toll := toll{f.price}
+		toll := charge{f.price}
 		b = b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
-			result := f.call(ctx, toll.take(ctx, mod, stack), mod.Memory(), stack)
+			result := f.call(ctx, toll.before(ctx, mod, stack), mod.Memory(), stack)
 			if f.results > 0 {
 				stack[0] = api.EncodeI32(result)
 			}
@@ -109,8 +109,8 @@ func offerFunctions(ctx context.Context, r wazero.Runtime, module string, functi
 
 func i32s(n int) []api.ValueType { return slices.Repeat([]api.ValueType{api.ValueTypeI32}, n) }
 
-// offerWASI makes the functions of WASI, each with its toll.
+// offerWASI defines the functions of WASI. Each call is charged before it runs.
 func offerWASI(ctx context.Context, r wazero.Runtime) error {
-	_, err := wasi_snapshot_preview1.Instantiate(withTolls(ctx, wasiPrices()), r)
+	_, err := wasi_snapshot_preview1.Instantiate(withPrices(ctx, wasiPrices()), r)
 	return err
 }

@@ -13,54 +13,55 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// Why we end a guest. wazero reports our ends as exit codes that a guest can forge, so the cause is asked instead.
+// The causes with which the host ends a guest. wazero reports such ends as exit codes, which a guest can forge, so the
+// context's cause is used instead.
 var (
 	errTimeout = errors.New("used up its time")
 	errOutput  = errors.New("wrote more than it may")
 	errFuel    = errors.New("used up its fuel")
 	errLeave   = errors.New("not needed any more")
-	errOverdue = errors.New("called the host, which ended it") // what a guest is ended with; the cause says why
+	errOverdue = errors.New("called the host, which ended it") // unwinds the guest; the cause says why
 )
 
-// instance is one guest. It runs in a goroutine of its own; serve and the imports of a session meet over channels.
+// instance is one guest. It runs in a goroutine of its own. runEvent and the imports of a session communicate over channels.
 type instance struct {
 	p      *Program
 	ctx    context.Context
-	stop   context.Context // the same without its values: it is asked often whether it ended
+	stop   context.Context // ctx without its values, for frequent checks
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
-	time   time.Duration // what the timer was last set to
+	time   time.Duration // the timer's last duration
 	memory memory
 	meter  meter
 	stdin  stdin
 	output capped // standard output of a command
-	log    capped // standard error, the log import, and standard output of a session
+	log    capped // standard error, the log import, and a session's standard output
 	world  world
 	texts  texts
-	ended  chan struct{} // closed when the guest has ended; err and broken are set then
+	ended  chan struct{} // closed after err and broken are set
 	err    error
-	broken any // what the runtime panicked with
+	broken any // value of a panic of the runtime
 
-	// of sessions
-	asked  chan struct{}  // the guest is in next and has nothing
-	docs   chan *delivery // what next hands over
-	busy   *delivery      // the event the guest has; belongs to the guest's goroutine
-	ready  bool           // it asked for its first event
-	served int            // events handed over; belongs to whoever has the instance
-	leave  atomic.Bool    // next shall say that there is no more
+	// Fields of sessions.
+	asked   chan struct{}      // the guest waits in next
+	docs    chan *sessionEvent // events for next
+	current *sessionEvent      // the guest's event; belongs to the guest's goroutine
+	ready   bool               // it asked for its first event
+	served  int                // events passed to the guest; belongs to the holder of the instance
+	leave   atomic.Bool        // next must return NoMore
 }
 
-// delivery is one event in a session.
-type delivery struct {
-	call   Call
-	taken  bool        // handed over in full
-	result chan result // takes the one result
+// sessionEvent is one event of a session.
+type sessionEvent struct {
+	call      Call
+	delivered bool        // the guest has the whole document
+	result    chan result // receives the one result
 }
 
-// result is what a session says of its event.
+// result is the result of a session's event.
 type result struct {
 	text []byte
-	fuel int64 // that it took
+	fuel int64 // spent on the event
 }
 
 type instanceKey struct{}
@@ -69,7 +70,7 @@ type instanceKey struct{}
 func (p *Program) instantiate(parent context.Context) *instance {
 	l := p.manifest.Limits
 	in := &instance{
-		p: p, ended: make(chan struct{}), asked: make(chan struct{}, 1), docs: make(chan *delivery),
+		p: p, ended: make(chan struct{}), asked: make(chan struct{}, 1), docs: make(chan *sessionEvent),
 		memory: memory{pool: p.host.pool, limit: uint64(l.Memory) / wasm.PageSize * wasm.PageSize},
 	}
 	ctx, cancel := context.WithCancelCause(parent)
@@ -83,11 +84,11 @@ func (p *Program) instantiate(parent context.Context) *instance {
 	return in
 }
 
-// run runs the guest until it ends.
+// run runs the guest to its end.
 func (in *instance) run(config wazero.ModuleConfig) {
 	defer close(in.ended)
 	defer in.memory.release()
-	defer func() { in.broken = recover() }() // wazero panics when there is no memory to begin with
+	defer func() { in.broken = recover() }() // wazero panics when the initial memory cannot be allocated
 	mod, err := in.p.sandbox.runtime.InstantiateModule(in.ctx, in.p.compiled, config)
 	if mod != nil {
 		if cerr := mod.Close(context.Background()); err == nil {
@@ -97,14 +98,14 @@ func (in *instance) run(config wazero.ModuleConfig) {
 	in.err = err
 }
 
-// turn makes the instance that of a delivery.
-func (in *instance) turn(c Call) {
-	in.world.turn(c)
+// startEvent gives the instance the clock, random numbers and texts of an event.
+func (in *instance) startEvent(c Call) {
+	in.world.startEvent(c)
 	in.texts = texts{Texts: c.texts}
 	in.memory.refused.Store(false)
 }
 
-// fuel is what the guest spent on its event, or since it began; zero when it is not metered.
+// fuel returns the fuel spent on the current event, or since the start; zero when the guest is not metered.
 func (in *instance) fuel() int64 {
 	if !in.meter.on {
 		return 0
@@ -112,14 +113,14 @@ func (in *instance) fuel() int64 {
 	return in.meter.total()
 }
 
-// limit gives the guest so much time from now on; the timer of a former limit is stopped.
+// limit ends the guest after d, and stops the timer of an earlier limit.
 func (in *instance) limit(d time.Duration) {
 	in.inTime()
 	in.time = d
 	in.timer = time.AfterFunc(d, func() { in.cancel(errTimeout) })
 }
 
-// inTime lets the guest have all the time there is, and reports whether it is in time: if not, it is being ended.
+// inTime stops the timer. It returns false if the timer has fired: then the guest is being ended.
 func (in *instance) inTime() bool {
 	ok := in.timer == nil || in.timer.Stop()
 	in.timer = nil
@@ -134,12 +135,13 @@ func (in *instance) end() {
 	in.inTime()
 }
 
-// runCommand makes one attempt with a WASI command: the document on its standard input, the result on its output.
+// runCommand makes one attempt with a WASI command, which reads the document from standard input and writes its result to
+// standard output.
 func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	in := p.instantiate(ctx)
 	defer in.cancel(nil)
 	in.stdin.data = c.Doc
-	in.turn(c)
+	in.startEvent(c)
 	in.texts.open = true
 	in.meter.begin(p.fuel())
 	in.limit(p.manifest.Limits.Time)
@@ -152,9 +154,9 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	return out
 }
 
-// begin starts a session and returns it once it waits for its first event. Without one, the outcome says why. The
-// session outlives ctx, which bounds only the start.
-func (p *Program) begin(ctx context.Context) (*instance, inbox.Outcome) {
+// startSession starts a session and returns it when it waits for its first event. On failure it returns nil and the outcome.
+// ctx bounds only the start; the session outlives it.
+func (p *Program) startSession(ctx context.Context) (*instance, inbox.Outcome) {
 	in := p.instantiate(context.Background())
 	in.limit(p.host.startBudget)
 	go in.run(in.config())
@@ -163,7 +165,7 @@ func (p *Program) begin(ctx context.Context) (*instance, inbox.Outcome) {
 		if in.inTime() {
 			return in, inbox.Outcome{}
 		}
-		<-in.ended // it asked when its time was up
+		<-in.ended // it asked when its time was over
 	case <-in.ended:
 	case <-ctx.Done():
 		in.end()
@@ -176,7 +178,7 @@ func (p *Program) begin(ctx context.Context) (*instance, inbox.Outcome) {
 	return nil, out
 }
 
-// startFailure is the outcome of a guest that ended before it had an event.
+// startFailure returns the outcome of a guest that ended before it had an event.
 func (in *instance) startFailure(ctx context.Context) inbox.Outcome {
 	in.inTime()
 	out := in.outcome(ctx, nil)
@@ -184,26 +186,26 @@ func (in *instance) startFailure(ctx context.Context) inbox.Outcome {
 	return out
 }
 
-// serve hands one event to a session that waits, and returns what it came to and whether the session waits again.
-func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
+// runEvent passes one event to a waiting session. It returns the outcome, and whether the session waits again.
+func (in *instance) runEvent(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	start := time.Now()
-	d := &delivery{call: c, result: make(chan result, 1)}
+	d := &sessionEvent{call: c, result: make(chan result, 1)}
 	if in.served++; in.served >= in.p.manifest.Reuse {
-		in.leave.Store(true) // next has no more after this one
+		in.leave.Store(true) // next returns NoMore after this event
 	}
 	in.limit(in.p.manifest.Limits.Time)
 	select {
 	case in.docs <- d:
-	case <-in.ended: // it was ended while it waited, which only the end of the host does
+	case <-in.ended: // only closing the host ends a waiting session
 		return inbox.Outcome{Interrupted: true}, false
 	}
 	var out inbox.Outcome
 	alive := false
 	select {
 	case result := <-d.result:
-		out = conclude(result.text)
+		out = parseResult(result.text)
 		out.Duration, out.Fuel = time.Since(start), result.fuel
-		alive = in.settle(ctx)
+		alive = in.awaitNext(ctx)
 	case <-in.ended:
 		out = in.unfinished(ctx, d)
 		out.Duration = time.Since(start)
@@ -215,12 +217,12 @@ func (in *instance) serve(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	return out, alive
 }
 
-// afterResult is how long a guest may go on after its result, until it asks for the next event or ends.
+// afterResult is how long a guest may go on after its result before it asks for the next event or ends.
 const afterResult = 250 * time.Millisecond
 
-// settle waits until the guest is back in next, so that what it still logs belongs to its event. A guest that does not
-// come back is ended: its result stands.
-func (in *instance) settle(ctx context.Context) bool {
+// awaitNext waits until the guest is in next again, so that its log lines belong to the right event. A guest that takes too
+// long is ended; its result counts.
+func (in *instance) awaitNext(ctx context.Context) bool {
 	in.limit(afterResult)
 	select {
 	case <-in.asked:
@@ -232,11 +234,11 @@ func (in *instance) settle(ctx context.Context) bool {
 	return false
 }
 
-// unfinished is the outcome of a session that ended while it had an event.
-func (in *instance) unfinished(ctx context.Context, d *delivery) inbox.Outcome {
+// unfinished returns the outcome of a session that ended while it had an event.
+func (in *instance) unfinished(ctx context.Context, d *sessionEvent) inbox.Outcome {
 	select {
 	case result := <-d.result: // it gave its result and ended at once
-		out := conclude(result.text)
+		out := parseResult(result.text)
 		out.Fuel = result.fuel
 		return out
 	default:

@@ -13,7 +13,7 @@ import (
 	"inbox/inbox"
 )
 
-// heapPeak runs fn and returns the most that Go's heap came to hold above what it held.
+// heapPeak runs fn and returns the largest growth of Go's heap meanwhile.
 func heapPeak(fn func()) int64 {
 	runtime.GC()
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
@@ -35,7 +35,7 @@ func heapPeak(fn func()) int64 {
 // The compiler doubles a stack and adds the call that did not fit.
 func TestAStackOfTheCompilerStaysWithinWhatIsStated(t *testing.T) {
 	h := newHost(t)
-	for _, n := range []int{0, 1000, 60_000} { // values over each call
+	for _, n := range []int{0, 1000, 60_000} { // values on the stack of each call
 		code := slices.Concat(bytes.Repeat([]byte{0x23, 0}, n), []byte{0x10, 0}, bytes.Repeat([]byte{0x24, 0}, n))
 		p, err := h.Compile(context.Background(), guest{globals: [][]byte{{0x7e, 1, 0x42, 0, 0x0b}}, code: code}.wasm(), limits())
 		if err != nil {
@@ -50,7 +50,7 @@ func TestAStackOfTheCompilerStaysWithinWhatIsStated(t *testing.T) {
 	}
 }
 
-// The interpreter bounds how many calls a guest may be in, and not what each has on the stack, which is in Go's heap.
+// The interpreter bounds the depth of calls, but not the stack of each, which is in Go's heap.
 func TestAStackOfTheInterpreterStaysWithinWhatIsStated(t *testing.T) {
 	h := newHost(t)
 	m := limitsOn(inbox.Interpreter)

@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// built are the modules that were built before, by their sources.
+// built holds the modules that were already built, by their source.
 var built struct {
 	sync.Mutex
 	by map[string][]byte
 }
 
-// cachedBuild builds a module once for all tests. One that fails, or skips its test, is built again.
+// cachedBuild builds a module once for all tests. A build that fails or skips its test is repeated.
 func cachedBuild(source string, build func() []byte) []byte {
 	built.Lock()
 	defer built.Unlock()
@@ -30,7 +30,7 @@ func cachedBuild(source string, build func() []byte) []byte {
 	return file
 }
 
-// build runs a compiler and returns the module it made. A compiler that is not there skips the test, but not in CI.
+// build runs a compiler and returns the module. A missing compiler skips the test; with INBOX_NO_SKIP it fails the test.
 func build(t testing.TB, source, out string, argv ...string) []byte {
 	t.Helper()
 	return cachedBuild(source, func() []byte { return buildOnce(t, out, argv...) })
@@ -47,7 +47,7 @@ func buildOnce(t testing.TB, out string, argv ...string) []byte {
 	return read(t, out)
 }
 
-// rustc returns a compiler that has the standard library for WASI, and the target's name there.
+// rustc returns a compiler that has the standard library for WASI, and the target's name for it.
 func rustc() (path, target string) {
 	for _, path := range []string{"rustc", "/usr/bin/rustc"} {
 		for _, target := range []string{"wasm32-wasip1", "wasm32-wasi"} {

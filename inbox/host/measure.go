@@ -9,8 +9,8 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// Metered returns a module with its instructions counted, as Compile makes it, for measuring what that costs. The error
-// is Invalid for a module that Compile would refuse, or that cannot be metered.
+// Metered returns a module as Compile rewrites it, so that benchmarks can measure the cost of metering. The error is Invalid
+// for a module that Compile refuses, or that cannot be metered.
 func Metered(file []byte) ([]byte, error) {
 	m, err := wasm.Read(file)
 	if err != nil {
@@ -19,7 +19,7 @@ func Metered(file []byte) ([]byte, error) {
 	return m.Metered()
 }
 
-// OfferUnlimited makes what a module of Metered imports, in a runtime of the caller's: a meter that is never used up.
+// OfferUnlimited defines the import of a metered module in the caller's runtime: a meter without a limit.
 func OfferUnlimited(ctx context.Context, r wazero.Runtime) error {
 	_, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) { stack[0] = slice }),

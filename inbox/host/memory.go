@@ -7,58 +7,57 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 )
 
-// memory is the linear memory of one instance, bounded. wazero's own bound is one for a whole runtime, and does not
-// tell that a guest ran into it.
+// memory is the bounded linear memory of one instance. wazero's own bound applies to a whole runtime, and does not tell that a
+// guest reached it.
 type memory struct {
 	pool    *pool
 	limit   uint64
-	room    []byte      // nil until the guest has memory
-	used    uint64      // how much of it the guest has
+	buf     []byte      // nil until the guest has memory
+	used    uint64      // the size that the guest has reached
 	refused atomic.Bool // the guest asked for more than the limit
 }
 
-// Allocate returns the memory itself: an instance has one.
+// Allocate returns the memory itself, because an instance has only one.
 func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
 
-// Reallocate returns the memory with the new size, nil when that is more than the limit or than the system has.
+// Reallocate returns the memory at a new size, nil if the size exceeds the limit or the system has no memory.
 func (m *memory) Reallocate(size uint64) []byte {
 	if size > m.limit {
 		m.refused.Store(true)
 		return nil
 	}
-	if size > uint64(len(m.room)) && !m.grow(size) {
+	if size > uint64(len(m.buf)) && !m.grow(size) {
 		return nil
 	}
 	m.used = max(m.used, size)
-	return m.room[:size:size]
+	return m.buf[:size:size]
 }
 
-// grow makes the room at least so large.
+// grow makes the buffer at least size bytes long.
 func (m *memory) grow(size uint64) bool {
 	if fixed {
-		m.room = m.pool.take(m.limit)
-		return m.room != nil
+		m.buf = m.pool.get(m.limit)
+		return m.buf != nil
 	}
-	// Doubling, so that a guest that grows page by page does not copy its memory each time.
-	room := reserve(min(max(size, 2*uint64(len(m.room))), m.limit))
-	copy(room, m.room)
-	m.room = room
+	// Doubling avoids a copy at every step of a guest that grows page by page.
+	room := reserve(min(max(size, 2*uint64(len(m.buf))), m.limit))
+	copy(room, m.buf)
+	m.buf = room
 	return room != nil
 }
 
-// Free does nothing: wazero may call it while the guest's last call is still to return, or not at all.
+// Free does nothing: wazero may call it before the guest's last call has returned, or never.
 func (m *memory) Free() {}
 
-// release gives the memory back. The guest must have ended.
+// release returns the memory to the pool. The guest must have ended.
 func (m *memory) release() {
-	if m.room != nil {
-		m.pool.give(m.room, m.used)
+	if m.buf != nil {
+		m.pool.put(m.buf, m.used)
 	}
-	m.room, m.used = nil, 0
+	m.buf, m.used = nil, 0
 }
 
-// pool keeps memories for the instances to come, where they have their full length from the start: making one takes
-// longer than many a guest runs.
+// pool keeps memories of full length for later instances: mapping one takes longer than many guests run.
 type pool struct {
 	mu     sync.Mutex
 	free   map[uint64][][]byte // by length
@@ -66,13 +65,13 @@ type pool struct {
 	closed bool
 }
 
-// mostFree bounds the memories that are kept. They are empty: what they take is a place in the address space.
+// mostFree is the largest number of kept memories. They are empty and take only address space.
 const mostFree = 32
 
 func newPool() *pool { return &pool{free: map[uint64][][]byte{}} }
 
-// take returns a memory full of zeros, nil when the system has none.
-func (p *pool) take(size uint64) []byte {
+// get returns a zeroed memory, nil when the system has none.
+func (p *pool) get(size uint64) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := p.free[size]
@@ -84,8 +83,8 @@ func (p *pool) take(size uint64) []byte {
 	return list[len(list)-1]
 }
 
-// give takes a memory back of which so many bytes were used.
-func (p *pool) give(room []byte, used uint64) {
+// put takes back a memory whose first used bytes were written.
+func (p *pool) put(room []byte, used uint64) {
 	clean := wipe(room[:used])
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +97,7 @@ func (p *pool) give(room []byte, used uint64) {
 	p.count++
 }
 
-// close gives back what is free, and what is given from now on.
+// close releases the kept memories. Later ones are released at once.
 func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,7 +2,7 @@
 
 package host
 
-// fixed says that a memory grows, and moves when it does.
+// fixed is false: a memory grows, and moves when it does.
 const fixed = false
 
 // reserve returns zeroed memory.
@@ -13,7 +13,7 @@ func reserve(size uint64) []byte {
 	return make([]byte, size)
 }
 
-// wipe reports that memory is not to be used again: Go's collector has it.
+// wipe returns false: the memory must not be used again, and Go's collector frees it.
 func wipe([]byte) bool { return false }
 
 func unreserve([]byte) {}

@@ -10,8 +10,7 @@ import (
 	"inbox/inbox"
 )
 
-// Memories are used again. A guest must never see what another left there, neither where its memory begins nor where it
-// grows to.
+// Memories are reused. A guest must never see another guest's data, neither in its initial memory nor where it grows.
 func TestAGuestFindsZerosWhereverItLooks(t *testing.T) {
 	onEachEngine(t, testAGuestFindsZerosWhereverItLooks)
 }
@@ -20,10 +19,10 @@ func testAGuestFindsZerosWhereverItLooks(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	var look []byte
-	for _, at := range []int64{0, 40_000, 100_000, 1 << 20, 16<<20 - 4} { // trap unless zero, then leave something
+	for _, at := range []int64{0, 40_000, 100_000, 1 << 20, 16<<20 - 4} { // trap unless the memory is zero, then write
 		look = slices.Concat(look, i32(at), []byte{0x28, 2, 0, 0x04, 0x40, 0x00, 0x0b}, i32(at, -1), []byte{0x36, 2, 0})
 	}
-	g := guest{pages: 2, code: slices.Concat(i32(254), []byte{0x40, 0, 0x1a}, look)} // grown to 256 pages
+	g := guest{pages: 2, code: slices.Concat(i32(254), []byte{0x40, 0, 0x1a}, look)} // after growing to 256 pages
 	m := limitsOn(engine)
 	m.Limits.Time = time.Minute
 	p, err := h.Compile(context.Background(), g.wasm(), m)
@@ -66,11 +65,11 @@ func testALimitThatIsNoWholePageIsNeverExceeded(t *testing.T, engine inbox.Engin
 	}
 }
 
-func TestWithoutMemoryTheHostSaysSoAndGoesOn(t *testing.T) {
-	onEachEngine(t, testWithoutMemoryTheHostSaysSoAndGoesOn)
+func TestWithoutMemoryTheHostReportsItAndGoesOn(t *testing.T) {
+	onEachEngine(t, testWithoutMemoryTheHostReportsItAndGoesOn)
 }
 
-func testWithoutMemoryTheHostSaysSoAndGoesOn(t *testing.T, engine inbox.Engine) {
+func testWithoutMemoryTheHostReportsItAndGoesOn(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	m := limitsOn(engine)

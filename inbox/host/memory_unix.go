@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fixed says that a memory has its full length from the start, which costs nothing until it is touched.
+// fixed means that a memory has its full length from the start. Pages cost nothing until they are touched.
 const fixed = true
 
 // reserve returns zeroed memory, nil when the system has no room for it.
@@ -23,10 +23,10 @@ func reserve(size uint64) []byte {
 	return room
 }
 
-// wipe zeroes memory by handing it back to the system, which is quick however much was used. It reports whether it did:
-// only Linux promises zeros.
+// wipe zeroes memory by returning its pages to the system, which is quick for any size. It reports success: only Linux promises
+// zeros.
 func wipe(used []byte) bool {
 	return len(used) == 0 || (runtime.GOOS == "linux" && unix.Madvise(used, unix.MADV_DONTNEED) == nil)
 }
 
-func unreserve(room []byte) { _ = unix.Munmap(room) } // fails only for what was not reserved
+func unreserve(room []byte) { _ = unix.Munmap(room) } // fails only for memory that was not reserved

@@ -12,32 +12,32 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// slice is how much a guest may spend until it calls the host, which looks then whether it should go on; Go's scheduler
-// and collector get their turn. It is a tenth of a millisecond of arithmetic, and a few milliseconds of what takes longest
-// for its price; the call is nothing beside it.
+// slice is the fuel that a guest may spend before it calls the host. The host then checks whether the guest may go on, and lets
+// Go's scheduler and collector run. A slice takes a tenth of a millisecond of arithmetic, and a few milliseconds of the
+// instructions that are slowest for their price. The call itself is negligible.
 const slice = 1 << 18
 
-// startFuel bounds what a module may spend before it asks for its first event. Time bounds it too, and mostly before.
+// startFuel is the fuel that a module may spend before it asks for its first event. The start's time limit mostly ends earlier.
 const startFuel = 1 << 36
 
-// noLimit is fuel without end.
+// noLimit means no fuel limit.
 const noLimit = math.MaxInt64
 
-// mostSpent is where counting ends: what is spent beyond it is not counted. A sum of it and one more price does not overflow.
+// mostSpent is the largest count: fuel beyond it is not counted. Adding one more price to it does not overflow.
 const mostSpent = math.MaxInt64 / 2
 
-// meter counts what one guest spends: an instruction has its price, and a byte that a bulk instruction or a function of the
-// host moves is one. What the guest has of its slice stands in a global of the guest. It belongs to the guest's goroutine.
+// meter counts the fuel of one guest. An instruction costs its price; a byte that a bulk instruction or a host function moves
+// costs 1. A global of the guest holds the rest of the current slice. The meter belongs to the guest's goroutine.
 type meter struct {
-	on    bool
-	left  api.MutableGlobal // in the guest; nil until it calls the host for the first time, when its slice is empty
-	slice int64             // what left was last set to
-	spent int64             // without what is gone of the slice
-	limit int64
-	turn  time.Time // when the guest last gave way
+	on        bool
+	left      api.MutableGlobal // the guest's counter; nil until its first call of the host, when its slice is empty
+	slice     int64             // the last value set in left
+	spent     int64             // without the used part of the slice
+	limit     int64
+	turnBegan time.Time // when the guest last yielded
 }
 
-// begin counts from zero up to a limit.
+// begin resets the count and sets the limit.
 func (m *meter) begin(limit int64) {
 	m.spent, m.limit = 0, limit
 	m.slice = 0
@@ -47,7 +47,7 @@ func (m *meter) begin(limit int64) {
 	}
 }
 
-// total is what was spent since begin.
+// total returns the fuel spent since begin.
 func (m *meter) total() int64 {
 	if m.left == nil {
 		return m.spent
@@ -55,8 +55,7 @@ func (m *meter) total() int64 {
 	return min(m.spent+m.slice-int64(m.left.Get()), mostSpent)
 }
 
-// refill takes what is left of a slice, less than nothing mostly, and returns the next slice. It is not ok when more
-// was spent than the limit.
+// refill takes the rest of a slice, usually negative, and returns the next slice. ok is false when the limit is exceeded.
 func (m *meter) refill(left int64) (next int64, ok bool) {
 	m.spent = min(m.spent+m.slice-left, mostSpent)
 	m.slice = min(slice, m.limit-m.spent)
@@ -67,8 +66,8 @@ func (m *meter) refill(left int64) (next int64, ok bool) {
 	return m.slice, true
 }
 
-// pay spends so much.
-func (m *meter) pay(price int64) (ok bool) {
+// spend counts a price. ok is false when the limit is exceeded.
+func (m *meter) spend(price int64) (ok bool) {
 	left := -price
 	if m.left != nil {
 		left += int64(m.left.Get())
@@ -85,38 +84,38 @@ func (m *meter) pay(price int64) (ok bool) {
 	return ok
 }
 
-// turn is how long a guest works until everything else of the process that can go on does. Go's own turn is 10 ms: with a dozen
-// guests that work, a webhook would wait for many of them. Giving way takes some microseconds.
-const turn = time.Millisecond
+// longestTurn is how long a guest runs before it yields to other goroutines. Go preempts only after 10 ms: with a dozen busy
+// guests a webhook would wait for many such turns. Yielding takes some microseconds.
+const longestTurn = time.Millisecond
 
-// giveWay lets others go on when the guest had its turn.
-func (m *meter) giveWay() {
-	if now := time.Now(); now.Sub(m.turn) >= turn {
+// yield lets other goroutines run when the guest's turn is over.
+func (m *meter) yield() {
+	if now := time.Now(); now.Sub(m.turnBegan) >= longestTurn {
 		runtime.Gosched()
-		m.turn = time.Now()
+		m.turnBegan = time.Now()
 	}
 }
 
-// pay has a metered guest spend so much, or ends it.
-func (in *instance) pay(price int64) {
-	if in.meter.on && !in.meter.pay(price) {
-		in.exhausted()
+// spend charges a metered guest, and ends it if its fuel is used up.
+func (in *instance) spend(price int64) {
+	if in.meter.on && !in.meter.spend(price) {
+		in.outOfFuel()
 	}
 }
 
-// exhausted ends a guest that has spent more than it may, and does not return.
-func (in *instance) exhausted() {
+// outOfFuel ends a guest that exceeded its fuel, and does not return.
+func (in *instance) outOfFuel() {
 	in.cancel(errFuel)
 	unwind(errOverdue)
 }
 
-// offerMeter makes the function that a metered guest calls when its slice is used up. A guest may not import it: what
-// it passes is trusted.
+// offerMeter defines the function that a metered guest calls when its slice is used up. Guests must not import it, because its
+// parameter is trusted.
 func offerMeter(ctx context.Context, r wazero.Runtime) error {
 	_, err := r.NewHostModuleBuilder(wasm.MeterModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
 			in := ctx.Value(instanceKey{}).(*instance)
-			in.meter.giveWay()
+			in.meter.yield()
 			if in.stop.Err() != nil {
 				unwind(errOverdue)
 			}
@@ -126,7 +125,7 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 			next, ok := in.meter.refill(int64(stack[0]))
 			if !ok {
 				in.meter.left.Set(0)
-				in.exhausted()
+				in.outOfFuel()
 			}
 			stack[0] = uint64(next)
 		}), []api.ValueType{api.ValueTypeI64}, []api.ValueType{api.ValueTypeI64}).Export(wasm.MeterCharge).Instantiate(ctx)

@@ -14,13 +14,13 @@ import (
 	"inbox/inbox/host"
 )
 
-// tight is a command that goes round a loop of arithmetic a million times for each event, and round nothing else.
+// tight is a command that runs a loop of arithmetic a million times per event.
 func tight() []byte {
 	return guest{locals: []byte{1, 1, 0x7f}, code: spin(1_000_000)}.wasm()
 }
 
-// measuredGuest is a guest to measure, and how many calls of it make one turn. The mean is that of one guest in each of the
-// five languages.
+// measuredGuest is a guest to measure, and the number of calls per turn. The mean covers one guest in each of the five
+// languages.
 type measuredGuest struct {
 	name   string
 	wasm   func(testing.TB) []byte
@@ -41,8 +41,8 @@ func measured() []measuredGuest {
 	}
 }
 
-// What a guard costs: whole calls of the same guest, turn by turn, without a guard, metered, and under the runtime's
-// check of contexts.
+// The cost of a guard: whole calls of the same guest, in turns, without a guard, metered, and under the runtime's context
+// check.
 func BenchmarkMetering(b *testing.B) {
 	guards := []host.Guard{host.Unguarded, host.ByMeter, host.ByContext}
 	means := map[host.Guard][]float64{}
@@ -85,7 +85,7 @@ func BenchmarkMetering(b *testing.B) {
 		if n := len(means[host.ByMeter]); n != 5 {
 			b.Skipf("of the five languages only %d could be built here", n)
 		}
-		for b.Loop() { // there is nothing to measure any more
+		for b.Loop() { // everything was measured before
 		}
 		for _, guard := range guards[1:] {
 			b.ReportMetric(mean(means[guard]), string(guard)+"-x")
@@ -93,7 +93,7 @@ func BenchmarkMetering(b *testing.B) {
 	})
 }
 
-// mean is the geometric one.
+// mean returns the geometric mean.
 func mean(all []float64) float64 {
 	sum := 0.0
 	for _, x := range all {
@@ -102,7 +102,7 @@ func mean(all []float64) float64 {
 	return math.Exp(sum / float64(len(all)))
 }
 
-// ratio is the median of the ratios of what was measured beside each other.
+// ratio returns the median ratio of measurements taken side by side.
 func ratio(a, b []float64) float64 {
 	var all []float64
 	for i := range a {
@@ -121,7 +121,7 @@ func read(tb testing.TB, path string) []byte {
 	return b
 }
 
-// sampleDocument is one of an event of a kilobyte.
+// sampleDocument returns the document of an event of a kilobyte.
 func sampleDocument(tb testing.TB) []byte {
 	tb.Helper()
 	m := inbox.Manifest{}.WithDefaults(1)

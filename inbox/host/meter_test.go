@@ -16,8 +16,7 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// stopTheWorld stops the world, as the collector does, and no more, and returns how long that took: as long as a guest
-// does not let it.
+// stopTheWorld stops the world as the collector does, and returns how long that took. It waits for guests that do not let it.
 func stopTheWorld() time.Duration {
 	var stats runtime.MemStats
 	began := time.Now()
@@ -40,7 +39,7 @@ func testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T, engin
 			over := make(chan string, 1)
 			go func() {
 				p, err := h.Compile(context.Background(), g.Wasm, corpusLimits(g, engine))
-				if err != nil { // a start function fails the release
+				if err != nil { // an endless start function fails the release
 					over <- err.Error()
 					return
 				}
@@ -57,7 +56,7 @@ func testEveryEndlessGuestEndsByItsTimeAndLetsTheProcessGoOn(t *testing.T, engin
 					if !strings.Contains(says, "timeout: it used up its time of 100ms") {
 						t.Errorf("%s", says)
 					}
-					if longest > 4*time.Second { // some tens of milliseconds on a machine that is not busy
+					if longest > 4*time.Second { // some tens of milliseconds on an idle machine
 						t.Errorf("the world took %s to stop", longest)
 					}
 					return
@@ -96,7 +95,7 @@ func TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction(t *testing.T) {
 	}
 }
 
-// The price of everything is fixed: an operator's limit must not mean something else after an update.
+// All prices are fixed: an operator's limit must not change its meaning with an update.
 func TestFuelIsCountedByTheInstructionAndTheByte(t *testing.T) {
 	onEachEngine(t, testFuelIsCountedByTheInstructionAndTheByte)
 }
@@ -109,19 +108,19 @@ func testFuelIsCountedByTheInstructionAndTheByte(t *testing.T, engine inbox.Engi
 		g    guest
 		want int64
 	}{
-		"nothing":             {guest{}, 2 + 1}, // the function, and its end
+		"nothing":             {guest{}, 2 + 1}, // the function and its end
 		"some":                {guest{code: []byte{0x01, 0x01, 0x01}}, 3 + 3},
 		"what is not reached": {guest{code: []byte{0x0f, 0x01, 0x01}}, 3 + 3},
 		"variables":           {guest{locals: []byte{1, 40, 0x7f}}, 3 + 40/4},
 		"an if":               {guest{code: slices.Concat(i32(0), []byte{0x04, 0x40, 0x01, 0x05, 0x01, 0x0b})}, 3 + 6},
-		"a loop, ten times":   {guest{locals: []byte{1, 1, 0x7f}, code: spin(10)}, 10 * (6 + 1 + 6)}, // each turn, its variable, and the function with it
+		"a loop, ten times":   {guest{locals: []byte{1, 1, 0x7f}, code: spin(10)}, 10 * (6 + 1 + 6)}, // each turn, its variable, and the function's code with it
 		"a call":              {guest{code: []byte{0x10, 1}, more: [][]byte{{0x01}}}, 3 + 4 + 3 + 1},
 		"a call with values":  {guest{code: slices.Concat(i32(0), []byte{0x10, 1}), more: [][]byte{{}}, typeOfMore: 1}, 3 + 1 + 4 + 1 + 3},
 		"a call by a table":   {guest{tables: [][]byte{table(1)}, elements: [][]byte{slices.Concat([]byte{0}, i32(0), []byte{0x0b, 1, 1})}, code: slices.Concat(i32(0), []byte{0x11, 0, 0}), more: [][]byte{{0x01}}}, 3 + 1 + 6 + 64 + 3 + 1},
 		"a square root":       {guest{code: []byte{0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0x9f, 0x1a}}, 3 + 1 + 8 + 1},
 		"a load":              {guest{code: slices.Concat(i32(0), []byte{0x28, 2, 0, 0x1a})}, 3 + 2 + 8},
 		"a division":          {guest{code: slices.Concat(i32(1, 1), []byte{0x6e, 0x1a})}, 3 + 3 + 3},
-		"paths that meet": { // with four variables that one of them sets
+		"paths that meet": { // one path sets four variables
 			guest{locals: []byte{1, 4, 0x7f}, code: slices.Concat([]byte{0x02, 0x40}, i32(0), []byte{0x0d, 0},
 				i32(1), []byte{0x21, 0}, i32(1), []byte{0x21, 1}, i32(1), []byte{0x21, 2}, i32(1), []byte{0x21, 3}, []byte{0x0b})}, 3 + 1 + 12 + 2,
 		},
@@ -143,7 +142,7 @@ func testFuelIsCountedByTheInstructionAndTheByte(t *testing.T, engine inbox.Engi
 	}
 }
 
-// What a session spends before it has its event, and after its result, is not the event's.
+// The fuel that a session spends before its event, and after its result, is not the event's.
 func TestASessionsFuelIsThatOfItsEvent(t *testing.T) {
 	onEachEngine(t, testASessionsFuelIsThatOfItsEvent)
 }
@@ -201,11 +200,11 @@ func testAReusedSessionSpendsTheSameOnEveryEvent(t *testing.T, engine inbox.Engi
 	}
 }
 
-func TestNeitherTheMeterNorItsCounterIsAGuests(t *testing.T) {
-	onEachEngine(t, testNeitherTheMeterNorItsCounterIsAGuests)
+func TestAGuestReachesNeitherTheMeterNorItsCounter(t *testing.T) {
+	onEachEngine(t, testAGuestReachesNeitherTheMeterNorItsCounter)
 }
 
-func testNeitherTheMeterNorItsCounterIsAGuests(t *testing.T, engine inbox.Engine) {
+func testAGuestReachesNeitherTheMeterNorItsCounter(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	left := "inbox_meter.left"
@@ -237,8 +236,8 @@ func testNeitherTheMeterNorItsCounterIsAGuests(t *testing.T, engine inbox.Engine
 	}
 }
 
-// tangledGuest is what the compiler takes just so, but not with its instructions counted.
-func tangledGuest(code []byte) guest {
+// complexGuest is a guest that the compiler accepts paused, but not metered.
+func complexGuest(code []byte) guest {
 	return guest{code: slices.Concat(bytes.Repeat([]byte{0x03, 0x40, 0x0b}, 9_000), code)}
 }
 
@@ -256,7 +255,7 @@ func testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.
 	defer h.Close(context.Background())
 	soon := limitsOn(engine)
 	soon.Limits.Time = 300 * time.Millisecond
-	apart, err := h.Compile(context.Background(), tangledGuest(forEver).wasm(), soon)
+	apart, err := h.Compile(context.Background(), complexGuest(forEver).wasm(), soon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +268,7 @@ func testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.
 	}
 	m := limitsOn(engine)
 	m.Limits.Fuel = 1000
-	if _, err := h.Compile(context.Background(), tangledGuest(nil).wasm(), m); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), "limits.fuel cannot hold") {
+	if _, err := h.Compile(context.Background(), complexGuest(nil).wasm(), m); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), "limits.fuel cannot hold") {
 		t.Errorf("with a limit on its fuel: %v", err)
 	}
 	p, err := h.Compile(context.Background(), guest{}.wasm(), m)

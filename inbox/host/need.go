@@ -7,35 +7,34 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// Need is what the instances of one plugin may take of the process's memory at most, in bytes.
+// Need is an upper bound of the process memory that the instances of one plugin take, in bytes.
 type Need struct {
-	Instances int   // as many as attempts at a time, and of a session as many again that wait for an event
-	Memories  int64 // their linear memories
-	Stacks    int64 // of guests that recurse until the runtime ends them
+	Instances int   // one per concurrent attempt; a session has as many again that wait for an event
+	Memories  int64 // linear memories
+	Stacks    int64 // stacks of guests that recurse until the runtime ends them
 	Rest      int64 // results, logs, documents, tables and globals
-	Code      int64 // the module, compiled or as the interpreter keeps it, once
-	Mapped    int64 // how much of all this is mapped, and not in Go's heap
+	Code      int64 // the module once, compiled or as the interpreter keeps it
+	Mapped    int64 // the part of all this that is mapped, outside Go's heap
 }
 
-// Total is all of it.
+// Total returns the sum of all parts.
 func (n Need) Total() int64 { return n.Memories + n.Stacks + n.Rest + n.Code }
 
-// What the runtime takes, measured with wazero v1.12.
+// What wazero v1.12 takes, by measurement.
 const (
-	// stackMost is how long the stack of one compiled guest becomes: twice as long each time, and longer by the call that did
-	// not fit, as long as it is not longer than 50 MB. Those before it, which are as long together, are there until the
-	// collector runs.
+	// stackMost is the largest stack of one compiled guest. A stack doubles, plus the call that did not fit, while it is not
+	// longer than 50 MB. The stacks before it, which together are as long, stay until the collector runs.
 	stackMost = 100_000_000
-	// framesMost is what the calls of one interpreted guest take: 2000 of maxFrame values, while their stack grows.
+	// framesMost is the memory of the calls of one interpreted guest: 2000 calls of maxFrame values, while their stack grows.
 	framesMost = 126_000_000
-	valueSize  = 16 // bytes of a value that a compiled function keeps on its stack
-	codeSize   = 8  // bytes of a compiled module for a byte of it
-	stepSize   = 60 // bytes of an instruction that the interpreter keeps
+	valueSize  = 16 // bytes per value on the stack of a compiled function
+	codeSize   = 8  // bytes of compiled code per byte of the module
+	stepSize   = 60 // bytes per instruction that the interpreter keeps
 	itemSize   = 24
 )
 
-// Needs tells what a module may take under a manifest whose defaults are filled in, when a document has at most so many
-// bytes. The error is Invalid for what is not a module that could become a release.
+// Needs returns the need of a module under a manifest, whose defaults must be filled in, when a document has at most document
+// bytes. The error is Invalid for a file that cannot become a release.
 func Needs(file []byte, m *inbox.Manifest, document int64) (Need, error) {
 	mod, err := wasm.Read(file)
 	if err != nil {
@@ -51,16 +50,16 @@ func Needs(file []byte, m *inbox.Manifest, document int64) (Need, error) {
 	}
 	f := mod.Figures()
 	if !metered {
-		f.Instructions = maxInterpreted // as long as may be for all we know
+		f.Instructions = maxInterpreted // the bound, because the exact number is not known
 	}
 	return needs(f, isSession(mod), int64(len(file)), m, engine).with(document, m), nil
 }
 
-// needs is what a module may take without its documents.
+// needs returns the need of a module without its documents.
 func needs(f wasm.Figures, session bool, size int64, m *inbox.Manifest, engine inbox.Engine) Need {
 	n := Need{Instances: m.Concurrency, Code: codeSize * size}
 	n.Mapped = n.Code
-	if engine == inbox.Interpreter { // which keeps it in Go's heap
+	if engine == inbox.Interpreter { // the interpreter keeps the module in Go's heap
 		n.Code, n.Mapped = stepSize*int64(f.Instructions), 0
 	}
 	if session {
@@ -70,29 +69,29 @@ func needs(f wasm.Figures, session bool, size int64, m *inbox.Manifest, engine i
 	n.Memories = each * (m.Limits.Memory / wasm.PageSize * wasm.PageSize)
 	if fixed {
 		n.Mapped += n.Memories
-	} else { // they are copied when they grow, in Go's heap
+	} else { // memories are in Go's heap, and growing copies them
 		n.Memories *= 2
 	}
 	n.Stacks = each * framesMost
 	if engine != inbox.Interpreter {
 		n.Stacks = each * 2 * (stackMost + valueSize*int64(f.Values))
 	}
-	held := itemSize * int64(f.TableElements+f.Declared)      // tables grow by being copied
-	n.Rest = each * (held + 3*(m.Limits.Output+m.Limits.Log)) // buffers double, and are handed on as a copy
+	held := itemSize * int64(f.TableElements+f.Declared)      // growing a table copies it
+	n.Rest = each * (held + 3*(m.Limits.Output+m.Limits.Log)) // buffers double, and the result is copied
 	return n
 }
 
-// with adds the documents of running attempts. A body that is not JSON is encoded, and the text built by doubling.
+// with adds the documents of the running attempts. A body that is not JSON is encoded, in a buffer that doubles.
 func (n Need) with(document int64, m *inbox.Manifest) Need {
 	n.Rest += 5 * document * int64(m.Concurrency)
 	return n
 }
 
-// Need is what the instances of p may take when a document has at most so many bytes.
+// Need returns the need of p when a document has at most document bytes.
 func (p *Program) Need(document int64) Need { return p.need.with(document, p.manifest) }
 
-// CompileNeed is what compiling modules of so many bytes at most may take: one at a time, and beside it one that takes long. A
-// module takes what its largest function does, which is bounded, and its code twice over until it is done.
+// CompileNeed returns the memory to compile modules of at most size bytes: one light module and one that takes long. A module
+// takes the memory of its largest function, which is bounded, and twice its code until it is compiled.
 func CompileNeed(size int64) int64 {
 	return wasm.MaxCompileMemory + wasm.LightCompileMemory + 2*(64<<20+24*size)
 }

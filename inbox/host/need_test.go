@@ -8,15 +8,15 @@ import (
 	"inbox/inbox/host"
 )
 
-func TestWhatAPluginMayTakeIsSaidBeforeAndAfterItIsCompiled(t *testing.T) {
-	onEachEngine(t, testWhatAPluginMayTakeIsSaidBeforeAndAfterItIsCompiled)
+func TestTheNeedOfAPluginIsTheSameBeforeAndAfterCompiling(t *testing.T) {
+	onEachEngine(t, testTheNeedOfAPluginIsTheSameBeforeAndAfterCompiling)
 }
 
-func testWhatAPluginMayTakeIsSaidBeforeAndAfterItIsCompiled(t *testing.T, engine inbox.Engine) {
+func testTheNeedOfAPluginIsTheSameBeforeAndAfterCompiling(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	m := inbox.Manifest{Engine: engine, Concurrency: 3, Limits: inbox.Limits{Memory: 1<<20 + 1, Output: 1 << 10, Log: 1 << 10}}.WithDefaults(1)
-	for name, want := range map[string]int{"session_ok": 6, "ok": 3} { // a session has as many that wait
+	for name, want := range map[string]int{"session_ok": 6, "ok": 3} { // a session has as many idle ones
 		n, err := host.Needs(fixture(t, name), &m, 1000)
 		if err != nil {
 			t.Fatal(err)
@@ -34,7 +34,7 @@ func testWhatAPluginMayTakeIsSaidBeforeAndAfterItIsCompiled(t *testing.T, engine
 		p.Close(context.Background())
 	}
 	n, err := host.Needs(fixture(t, "ok"), &m, 0)
-	if err != nil || (n.Mapped == n.Memories) != (engine == inbox.Interpreter) { // what the interpreter keeps is in Go's heap
+	if err != nil || (n.Mapped == n.Memories) != (engine == inbox.Interpreter) { // the interpreter keeps the module in Go's heap
 		t.Errorf("%+v, %v", n, err)
 	}
 	if _, err := host.Needs([]byte("no module"), &m, 0); inbox.KindOf(err) != inbox.Invalid {

@@ -14,15 +14,15 @@ import (
 
 var errAbort = errors.New("the guest called abort")
 
-// failure is an outcome with a reason in the host's own words, which everybody may be shown: nothing that the plugin wrote or
-// was given may be in it.
+// failure returns an outcome with a reason in the host's own words. Everybody may see those words, so args must not contain
+// anything that the plugin wrote or was given.
 func failure(result inbox.Result, format string, args ...any) inbox.Outcome {
 	reason := fmt.Sprintf(format, args...)
 	return inbox.Outcome{Result: result, Reason: reason, HostWords: len(reason)}
 }
 
-// withoutResult is what an end of a session means that had no result before it. Exit codes mean something in a command
-// only: a session says what became of its event by done, so that any end before it is a failure.
+// withoutResult turns the end of a session that gave no result into a failure. Exit codes have a meaning in a command only; a
+// session gives its result with done.
 func withoutResult(out inbox.Outcome, when string) inbox.Outcome {
 	switch out.Result {
 	case inbox.Retry, inbox.Reject:
@@ -33,8 +33,8 @@ func withoutResult(out inbox.Outcome, when string) inbox.Outcome {
 	return out
 }
 
-// outcome is what became of a guest that has ended: the bound it ran into, the way it broke, or what its exit code and
-// output say. output is what it wrote as its result.
+// outcome returns the outcome of a guest that has ended: the limit that it hit, the way it failed, or its exit code and output.
+// output is the result that it wrote. parent is the context of the attempt.
 func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome {
 	cause := context.Cause(in.ctx)
 	var exit *sys.ExitError
@@ -52,35 +52,35 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 	case in.broken != nil:
 		return failure(inbox.HostError, "the system has no memory for it, or the runtime broke: %v", in.broken)
 	case in.err == nil:
-		return conclude(output)
+		return parseResult(output)
 	case exited:
 		return in.exited(exit.ExitCode(), output)
 	case in.memory.refused.Load():
-		return in.starved()
+		return in.outOfMemory()
 	}
 	return failure(inbox.Trap, "%s", trapText(in.err))
 }
 
-// exited is what an exit code means. Only those of the contract mean something.
+// exited returns the outcome of an exit code. Codes outside the contract are failures.
 func (in *instance) exited(code uint32, output []byte) inbox.Outcome {
 	switch {
 	case code == abi.ExitOK:
-		return conclude(output)
+		return parseResult(output)
 	case code == abi.ExitRetry:
 		return failure(inbox.Retry, "exit code 75")
 	case code == abi.ExitReject:
 		return failure(inbox.Reject, "exit code 65")
 	case in.memory.refused.Load():
-		return in.starved()
+		return in.outOfMemory()
 	}
 	return failure(inbox.Exit, "exit code %d", code)
 }
 
-func (in *instance) starved() inbox.Outcome {
+func (in *instance) outOfMemory() inbox.Outcome {
 	return failure(inbox.Memory, "it asked for more than its %d bytes of memory, and broke", in.p.manifest.Limits.Memory)
 }
 
-// trapText is the first line of wazero's message: what happened, without the stack of addresses under it.
+// trapText returns the reason in wazero's message, without the stack trace under it.
 func trapText(err error) string {
 	text := err.Error()
 	if i := strings.Index(text, "wasm error: "); i >= 0 {
@@ -93,10 +93,10 @@ func trapText(err error) string {
 	return text
 }
 
-// maxReason bounds a reason, in bytes: it stands in every list.
+// maxReason is the longest reason, in bytes: lists show it.
 const maxReason = 1000
 
-// clip cuts what a plugin says to maxReason, between two characters.
+// clip cuts a plugin's text to maxReason bytes, between two characters.
 func clip(s string) string {
 	if len(s) <= maxReason {
 		return s

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/host"
 )
 
-// photos is a body of five megabytes: five photos, with some of their slashes escaped, as PHP does.
+// photos returns a body of five megabytes: five photos, with some of their slashes escaped, as PHP does.
 func photos() (body, first string) {
 	first = strings.Repeat(strings.Repeat("A", 63)+`/`, 16<<10)
 	escaped := strings.ReplaceAll(first, "/", `\/`)
@@ -20,7 +20,7 @@ func photos() (body, first string) {
 		strings.Repeat(first+`","`, 3) + first + `"],"hidden":"secret"}}`, first
 }
 
-// photoReader compiles the Go plugin that reads a photo or not.
+// photoReader compiles the Go plugin that may read a photo.
 func photoReader(t testing.TB, config map[string]string, data inbox.Data) *host.Program {
 	t.Helper()
 	h, err := host.New(context.Background(), host.Options{})
@@ -58,8 +58,8 @@ read "/data/hidden" of event evt_0000000500000000: there is no text, or it is no
 	}
 }
 
-// What it costs to lead five megabytes of photos to a Go plugin with reuse: all of the body but its long texts, two
-// fields of it, one photo read, and all of it in the document, as if there were no inline_max.
+// The cost of delivering five megabytes of photos to a Go plugin with reuse: the body without its long texts, two fields of it,
+// one photo read, and the whole body in the document, as if there were no inline_max.
 func BenchmarkPhotos(b *testing.B) {
 	body, _ := photos()
 	for _, c := range []struct {

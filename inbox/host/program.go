@@ -17,7 +17,7 @@ import (
 	"inbox/sdk/abi"
 )
 
-// Program is a compiled module that may run. It is safe for concurrent use.
+// Program is a compiled module. It is safe for concurrent use.
 type Program struct {
 	host      *Host
 	sandbox   *sandbox
@@ -25,14 +25,14 @@ type Program struct {
 	manifest  *inbox.Manifest
 	documents *document.Builder
 	info      Info
-	parked    chan *instance  // sessions that wait in next
-	calls     sync.WaitGroup  // attempts, and sessions being started ahead
-	closing   context.Context // ends when the program is being closed: no session is started ahead any more
+	idle      chan *instance  // sessions that wait in next
+	calls     sync.WaitGroup  // running attempts, and sessions being started ahead
+	closing   context.Context // ends when Close begins: no session is started ahead any more
 	close     context.CancelFunc
 	need      Need
-	mu        sync.Mutex // guards closed against calls.Add and parking; and starting
+	mu        sync.Mutex // guards closed (against calls.Add and adding to idle) and starting
 	closed    bool
-	starting  int // sessions being started ahead: each has its place in parked
+	starting  int // sessions being started ahead; each has a reserved place in idle
 }
 
 // Info describes a module.
@@ -45,8 +45,8 @@ type Info struct {
 	Functions int      `json:"functions"`
 	Largest   int      `json:"largest_function"` // bytes
 	MemoryMin uint64   `json:"memory_min"`       // bytes
-	Metered   bool     `json:"metered"`          // it counts its instructions; else wazero's check of contexts stops it
-	Engine    string   `json:"engine"`           // "compiler" or "interpreter": what runs it
+	Metered   bool     `json:"metered"`          // instructions are counted; else wazero's context check stops it
+	Engine    string   `json:"engine"`           // "compiler" or "interpreter"
 }
 
 // Kinds of programs.
@@ -76,14 +76,14 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *wasm.Mod
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Program{
 		host: h, sandbox: s, compiled: compiled, manifest: manifest, documents: document.For(manifest), info: info,
-		parked: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
+		idle: make(chan *instance, max(manifest.Concurrency, 1)), closing: ctx, close: cancel,
 	}
 }
 
-// Info describes the module of p.
+// Info returns the description of p's module.
 func (p *Program) Info() Info { return p.info }
 
-// fuel is what an event may spend.
+// fuel returns the fuel limit of an event.
 func (p *Program) fuel() int64 {
 	if p.manifest.Limits.Fuel > 0 {
 		return p.manifest.Limits.Fuel
@@ -91,7 +91,7 @@ func (p *Program) fuel() int64 {
 	return noLimit
 }
 
-// enter counts a call in, unless the program is closed.
+// enter counts a call in. It returns false if the program is closed.
 func (p *Program) enter() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,7 +102,7 @@ func (p *Program) enter() bool {
 	return true
 }
 
-// Close waits until the running attempts have ended by themselves or by their contexts, ends the sessions that wait, and
+// Close waits for the running attempts, which end by themselves or by their contexts. Then it ends the waiting sessions and
 // frees the program.
 func (p *Program) Close(ctx context.Context) {
 	p.mu.Lock()
@@ -112,7 +112,7 @@ func (p *Program) Close(ctx context.Context) {
 	p.calls.Wait()
 	for {
 		select {
-		case in := <-p.parked:
+		case in := <-p.idle:
 			in.end()
 		default:
 			if err := p.compiled.Close(ctx); err != nil {
@@ -123,8 +123,8 @@ func (p *Program) Close(ctx context.Context) {
 	}
 }
 
-// trial starts the program once: a session must come as far as asking for its first event, and is kept. A command does
-// its work while it starts, so it is only set up: its imports are linked and its memory filled.
+// trial starts the program once. A session must ask for its first event, and is kept for it. A command does its work while it
+// starts, so it is only instantiated: its imports are linked and its memory is filled.
 func (p *Program) trial(ctx context.Context) error {
 	if p.info.Kind == Command {
 		in := p.instantiate(ctx)
@@ -133,15 +133,16 @@ func (p *Program) trial(ctx context.Context) error {
 		in.run(in.config().WithStartFunctions())
 		return p.failed(ctx, in.startFailure(ctx), "the plugin cannot be set up")
 	}
-	in, out := p.begin(ctx)
+	in, out := p.startSession(ctx)
 	if in == nil {
 		return p.failed(ctx, out, "the plugin ended before it asked for its first event")
 	}
-	p.park(in)
+	p.keepIdle(in)
 	return nil
 }
 
-// failed says why a trial failed, with the end of what the plugin logged: it has not seen any event yet.
+// failed returns the reason of a failed trial, with the end of the plugin's log. The log is safe to show, because the plugin
+// has not seen an event.
 func (p *Program) failed(ctx context.Context, out inbox.Outcome, what string) error {
 	if out.Interrupted {
 		return inbox.Errorf(inbox.Unavailable, "start the plugin", "%w", context.Cause(ctx))
@@ -159,20 +160,19 @@ func (p *Program) failed(ctx context.Context, out inbox.Outcome, what string) er
 	return refuse("a plugin has no files, network, environment or arguments (docs/PLUGIN-ABI.md)", "%s", what)
 }
 
-// maxTail is how much of the log of a plugin that does not start is shown, in bytes.
+// maxTail is the largest part of that log, in bytes.
 const maxTail = 500
 
-// Call is one attempt to make.
+// Call is the input of one attempt.
 type Call struct {
-	Doc        []byte    // the document, as by Document
-	Seed       string    // seeds the guest's random numbers: the same for every attempt of a delivery
+	Doc        []byte    // the document, see package document
+	Seed       string    // seed of the guest's random numbers; the same for every attempt of a delivery
 	ReceivedAt time.Time // the guest's clock
 
-	texts document.Texts // what was left out of Doc and may be read
+	texts document.Texts // texts that were left out of Doc, for event_read
 }
 
-// Attempt makes one attempt with an event: it builds what the plugin is shown of it, and runs the plugin. Nothing may
-// change the payload meanwhile.
+// Attempt makes one attempt with an event: it builds the document and runs the plugin. The payload must not change meanwhile.
 func (p *Program) Attempt(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
 	doc, texts, err := p.documents.Build(e, payload, d, now)
 	if err != nil {
@@ -181,8 +181,8 @@ func (p *Program) Attempt(ctx context.Context, e *inbox.Event, payload inbox.Pay
 	return p.Run(ctx, Call{Doc: doc, Seed: document.DeliveryID(d.Plugin, e), ReceivedAt: e.ReceivedAt, texts: texts})
 }
 
-// Run makes one attempt within the limits of the manifest. It never fails: what goes wrong is an outcome. When ctx ends
-// first, or the program is being closed, the outcome is Interrupted.
+// Run makes one attempt within the limits of the manifest. Every failure is an outcome. The outcome is Interrupted if ctx ends
+// first or the program is being closed.
 func (p *Program) Run(ctx context.Context, c Call) inbox.Outcome {
 	if !p.enter() {
 		return inbox.Outcome{Interrupted: true}
@@ -197,17 +197,17 @@ func (p *Program) Run(ctx context.Context, c Call) inbox.Outcome {
 func (p *Program) runSession(ctx context.Context, c Call) inbox.Outcome {
 	var in *instance
 	select {
-	case in = <-p.parked:
+	case in = <-p.idle:
 	default:
 		var out inbox.Outcome
-		if in, out = p.begin(ctx); in == nil {
+		if in, out = p.startSession(ctx); in == nil {
 			out.AtStart = !out.Interrupted && out.Result != inbox.HostError
 			return out
 		}
 	}
-	out, alive := in.serve(ctx, c)
+	out, alive := in.runEvent(ctx, c)
 	if alive {
-		p.park(in)
+		p.keepIdle(in)
 	} else {
 		in.end()
 		p.startAhead()
@@ -215,41 +215,41 @@ func (p *Program) runSession(ctx context.Context, c Call) inbox.Outcome {
 	return out
 }
 
-// startAhead starts a session for the next event, so that it need not wait for it. No more than the plugin's concurrency
-// wait or are being started, so that it can be said how much memory all of them take.
+// startAhead starts a session for the next event, so that the event need not wait for the start. At most as many sessions as
+// the plugin's concurrency wait or are being started; the memory bound of [Need] counts them.
 func (p *Program) startAhead() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.parked) > 0 || p.starting == cap(p.parked) {
+	if p.closed || len(p.idle) > 0 || p.starting == cap(p.idle) {
 		return
 	}
 	p.calls.Add(1)
 	p.starting++
 	go func() {
 		defer p.calls.Done()
-		in, _ := p.begin(p.closing) // if it does not start now, the next attempt will say why
-		if !p.keep(in, 1) && in != nil {
+		in, _ := p.startSession(p.closing) // if this start fails, the next attempt's start fails with the reason
+		if !p.addIdle(in, 1) && in != nil {
 			in.end()
 		}
 	}()
 }
 
-// park keeps a session that waits in next, or ends it when there are enough or the program is being closed.
-func (p *Program) park(in *instance) {
-	if !p.keep(in, 0) {
+// keepIdle keeps a session that waits in next. It ends the session if enough wait or the program is being closed.
+func (p *Program) keepIdle(in *instance) {
+	if !p.addIdle(in, 0) {
 		in.end()
 	}
 }
 
-// keep parks a session if there is a place for it. started is 1 for one that had its place since it was begun; it may
-// be nil.
-func (p *Program) keep(in *instance, started int) bool {
+// addIdle adds a session to idle if it has a place, and reports whether it did. started is 1 for a session started ahead, whose
+// reserved place is released; in may be nil.
+func (p *Program) addIdle(in *instance, started int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.starting -= started
-	if in == nil || p.closed || len(p.parked)+p.starting == cap(p.parked) {
+	if in == nil || p.closed || len(p.idle)+p.starting == cap(p.idle) {
 		return false
 	}
-	p.parked <- in
+	p.idle <- in
 	return true
 }

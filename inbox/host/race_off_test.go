@@ -2,5 +2,5 @@
 
 package host_test
 
-// large guests, which are those in Go, are compiled for both engines.
+// large guests, those in Go, are compiled for both engines.
 const large = true

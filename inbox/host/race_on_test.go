@@ -2,5 +2,5 @@
 
 package host_test
 
-// The race detector makes the compiler, which is Go here, ten times slower: it is spared the guests in Go.
+// The race detector makes wazero's compiler, which is Go, ten times slower, so large guests are left out.
 const large = false

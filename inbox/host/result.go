@@ -14,10 +14,10 @@ import (
 	"inbox/sdk/abi"
 )
 
-// conclude reads a result. Nothing at all, or nothing but the white space of JSON, means ok. Whatever is not a result of the
-// contract is a failure: a bug must not acknowledge.
-func conclude(output []byte) inbox.Outcome {
-	const space = " \t\r\n" // RFC 8259, section 2; what Unicode counts as space besides is output
+// parseResult parses the output of an attempt. Empty output, or output of JSON white space only, means ok. Output that is not a
+// result of the contract is a failure: a bug must not acknowledge an event.
+func parseResult(output []byte) inbox.Outcome {
+	const space = " \t\r\n" // RFC 8259, section 2; other Unicode white space counts as output
 	text := bytes.Trim(output, space)
 	if len(text) == 0 {
 		return inbox.Outcome{Result: inbox.OK}
@@ -41,10 +41,10 @@ func conclude(output []byte) inbox.Outcome {
 	if bad != nil {
 		return *bad
 	}
-	return said(fields)
+	return outcomeOfMembers(fields)
 }
 
-// notAnObject says what output is that does not begin with an object, in the manual's words.
+// notAnObject returns the reason, in the manual's words, if output does not begin with an object; else "".
 func notAnObject(text []byte) string {
 	const onStderr = " (a log belongs on standard error)"
 	switch {
@@ -77,7 +77,7 @@ func kindOf(value []byte) string {
 	return "a number"
 }
 
-// notJSON says what is wrong with an object that is not JSON.
+// notJSON returns the reason why an object is not JSON.
 func notJSON(err error) string {
 	const onStderr = "(a log belongs on standard error)"
 	var syntax *json.SyntaxError
@@ -92,9 +92,9 @@ func notJSON(err error) string {
 	return "its output is not a result: it is not JSON " + onStderr
 }
 
-// quoted adds what a plugin wrote to a reason, which is about it: what follows the host's own words is the plugin's.
+// quoted appends output of the plugin to the reason, after the host's own words.
 func quoted(out inbox.Outcome, text []byte) inbox.Outcome {
-	const most = 100 // bytes: enough to know it again
+	const most = 100 // bytes: enough to recognise it
 	tail := ""
 	if len(text) > most {
 		text, tail = text[:most], "…"
@@ -106,8 +106,8 @@ func quoted(out inbox.Outcome, text []byte) inbox.Outcome {
 // resultKeys are the keys of a result.
 var resultKeys = []string{"outcome", "reason", "retry_after", "state", "emit", "http"}
 
-// members returns the members of a well-formed object that is a result, or what it is when it is none: one with a key that
-// the contract does not have, or that is there twice, of which readers take one or the other.
+// members returns the members of a JSON object, or a failure for an unknown or repeated key. Readers disagree which of two
+// equal keys counts.
 func members(object []byte) (map[string]json.RawMessage, *inbox.Outcome) {
 	fields := map[string]json.RawMessage{}
 	dec := json.NewDecoder(bytes.NewReader(object))
@@ -121,7 +121,7 @@ func members(object []byte) (map[string]json.RawMessage, *inbox.Outcome) {
 			return nil, &out
 		}
 		if !slices.Contains(resultKeys, key) {
-			out := strange(key)
+			out := unknownKey(key)
 			return nil, &out
 		}
 		var value json.RawMessage
@@ -131,8 +131,8 @@ func members(object []byte) (map[string]json.RawMessage, *inbox.Outcome) {
 	return fields, nil
 }
 
-// strange is what a result is with a key that the contract does not have.
-func strange(key string) inbox.Outcome {
+// unknownKey returns the failure for a key that the contract does not have.
+func unknownKey(key string) inbox.Outcome {
 	for _, known := range resultKeys {
 		if strings.EqualFold(key, known) {
 			return failure(inbox.BadResult, "its result has %q in other letters than the contract has, which is %q", key, known)
@@ -145,11 +145,11 @@ func strange(key string) inbox.Outcome {
 	return quoted(failure(inbox.BadResult, "its result has a key that the contract does not have; %s", meant), []byte(key))
 }
 
-// said turns the members of a result into an outcome.
-func said(fields map[string]json.RawMessage) inbox.Outcome {
+// outcomeOfMembers turns the members of a result into an outcome.
+func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
 	for _, name := range []string{"state", "emit", "http"} {
 		if isSet(fields[name]) {
-			// Not a bad result: the next attempt would ask for the same, and so would every other event.
+			// This is no bad result: the next attempt, and every other event, would ask for the same.
 			return failure(inbox.Denied, "its result asks for %q, which this version of inbox does not have (docs/PLUGIN-ABI.md says what to do instead)", name)
 		}
 	}
@@ -181,10 +181,10 @@ func said(fields map[string]json.RawMessage) inbox.Outcome {
 	return out
 }
 
-// isSet reports whether a member is there and not null.
+// isSet reports whether a member exists and is not null.
 func isSet(value json.RawMessage) bool { return len(value) > 0 && string(value) != "null" }
 
-// outcomeOf is the result that an outcome of the contract names, or what it is when it names none.
+// outcomeOf returns the result for an outcome word of the contract, or a failure for another word.
 func outcomeOf(word string) (inbox.Result, *inbox.Outcome) {
 	words := []string{abi.OutcomeOK, abi.OutcomeSkip, abi.OutcomeRetry, abi.OutcomeReject}
 	all := strings.Join(words, ", ")
@@ -206,8 +206,8 @@ func outcomeOf(word string) (inbox.Result, *inbox.Outcome) {
 	return "", &bad
 }
 
-// nearest is the word that a plugin probably meant. A long one is not looked at: comparing takes time by its length, which the
-// plugin does not pay for.
+// nearest returns the word that a plugin probably meant. It skips long words: the comparison takes time by their length, which
+// the plugin does not pay for.
 func nearest(word string, words []string) string {
 	if len(word) > 32 {
 		return ""

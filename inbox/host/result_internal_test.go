@@ -46,7 +46,7 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		`{"outcome":"ok"} done`:                              {inbox.BadResult, onStderr},
 		`{"outcome":"ok"}{"outcome":"ok"}`:                   {inbox.BadResult, onStderr},
 		`[{"outcome":"ok"}]`:                                 {inbox.BadResult, onStderr},
-		// Nothing but white space of JSON acknowledges without a word.
+		// Only JSON white space acknowledges without a word.
 		"\r\n":                       {inbox.OK, ""},
 		"\u00a0":                     {inbox.BadResult, onStderr},
 		"\f":                         {inbox.BadResult, onStderr},
@@ -59,7 +59,7 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		"{\"outcome\":\"ok\"}\x00":   {inbox.BadResult, "goes on after the result"},
 		"{\"outcome\":\"ok\"}\f":     {inbox.BadResult, "goes on after the result"},
 		"\u00a0{\"outcome\":\"ok\"}": {inbox.BadResult, onStderr},
-		// A byte order mark is named: it cannot be seen.
+		// The reason names a byte order mark, because it is invisible.
 		"\ufeff{\"outcome\":\"skip\"}":       {inbox.BadResult, "begins with a byte order mark"},
 		"\ufeff":                             {inbox.BadResult, "begins with a byte order mark"},
 		"\ufeff\n":                           {inbox.BadResult, "begins with a byte order mark"},
@@ -67,7 +67,7 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		"\xff\xfe{\x00}\x00":                 {inbox.BadResult, "UTF-16"},
 		"\xfe\xff\x00{\x00}":                 {inbox.BadResult, "UTF-16"},
 		"{\x00\"\x00":                        {inbox.BadResult, "UTF-16"},
-		// What is of another type is named in the words of the manual.
+		// The reason names another type in the words of the manual.
 		`{"outcome":"retry","retry_after":30}`:             {inbox.BadResult, `its retry_after is a number and not a text such as "30s"`},
 		`{"outcome":"retry","retry_after":1e999}`:          {inbox.BadResult, `its retry_after is a number and not a text such as "30s"`},
 		`{"outcome":"retry","retry_after":["30s"]}`:        {inbox.BadResult, `its retry_after is a list and not a text`},
@@ -82,7 +82,7 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		`{"outcome":"skip","reason":404}`:                  {inbox.BadResult, `its reason is a number and not a text`},
 		`42`:                                               {inbox.BadResult, "its output is a number and not a result"},
 		`true`:                                             {inbox.BadResult, "its output is true and not a result"},
-		// What was meant is named.
+		// The reason names the word that was probably meant.
 		`{"outcome":"ok","retryAfter":"1s"}`:         {inbox.BadResult, `did you mean "retry_after"?`},
 		`{"outcome":"ok","reson":"x"}`:               {inbox.BadResult, `did you mean "reason"?`},
 		`{"outcome":"ok","Retry_After":"1s"}`:        {inbox.BadResult, `"Retry_After" in other letters than the contract has, which is "retry_after"`},
@@ -93,10 +93,10 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		`{"outcome":"Skip"}`:                         {inbox.BadResult, `written in small letters`},
 		`{"outcome":" ok"}`:                          {inbox.BadResult, `" ok"`},
 		`{"outcome":"ok","reason":"a","reason":"b"}`: {inbox.BadResult, `"reason" twice`},
-		// What is long is not compared, which would take time by its length.
+		// Long words are not compared, because that takes time by their length.
 		`{"` + strings.Repeat("x", 1<<20) + `":1}`:         {inbox.BadResult, `a result has outcome, reason, retry_after: "xxx`},
 		`{"outcome":"` + strings.Repeat("x", 1<<20) + `"}`: {inbox.BadResult, `it is one of ok, skip, retry, reject: "xxx`},
-		// Where it breaks is named.
+		// The reason names the place of the error.
 		`{"outcome":"ok",}`: {inbox.BadResult, "its byte 17 does not belong there"},
 		`{'outcome':'ok'}`:  {inbox.BadResult, "its byte 2 does not belong there"},
 		`{"outcome":"ok","state":` + strings.Repeat("[", 10_001): {inbox.BadResult, "nested more than 10000 deep"},
@@ -105,7 +105,7 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		strings.Repeat("[", 20_000):                  {inbox.BadResult, onStderr},
 		`{"state":` + strings.Repeat("[", 20_000):    {inbox.BadResult, onStderr},
 	} {
-		out := conclude([]byte(text))
+		out := parseResult([]byte(text))
 		if out.Result != want.result || !strings.Contains(out.Reason, want.says) {
 			t.Errorf("%.100q: %s (%s), want %s (…%s…)", text, out.Result, out.Reason, want.result, want.says)
 		}
@@ -115,20 +115,20 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 			}
 		}
 	}
-	if out := conclude([]byte(`{"outcome":"retry","retry_after":"1m30s"}`)); out.RetryAfter != 90*time.Second {
+	if out := parseResult([]byte(`{"outcome":"retry","retry_after":"1m30s"}`)); out.RetryAfter != 90*time.Second {
 		t.Errorf("comes again after %s", out.RetryAfter)
 	}
 	long, err := json.Marshal(map[string]string{"outcome": "skip", "reason": strings.Repeat("é", 5000)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out := conclude(long); len(out.Reason) > maxReason+len("…") || strings.ContainsRune(out.Reason, '\ufffd') {
+	if out := parseResult(long); len(out.Reason) > maxReason+len("…") || strings.ContainsRune(out.Reason, '\ufffd') {
 		t.Errorf("a reason of %d bytes", len(out.Reason))
 	}
 }
 
-// What the host says of a result is shown to everybody, so nothing of what the plugin wrote may be in it.
-func TestWhatThePluginWroteIsNotAmongTheHostsWords(t *testing.T) {
+// Everybody may see the host's words about a result, so they must not contain the plugin's.
+func TestTheHostsWordsContainNothingThatThePluginWrote(t *testing.T) {
 	t.Parallel()
 	const name = "Ada Lovelace"
 	for _, text := range []string{
@@ -136,19 +136,19 @@ func TestWhatThePluginWroteIsNotAmongTheHostsWords(t *testing.T) {
 		`{"outcome":"ok"} ` + name, `{"outcome":"ok"}{"outcome":"` + name + `"}`, `{"outcome":"ok" "` + name, `"` + name + `"`, `{"reason":{"a":"` + name + `"}}`,
 		`{"outcome":"ok","reason":"` + name + `","reason":"` + name + `"}`, `{"outcome":"skip","reason":"` + name + `"}`,
 	} {
-		if out := conclude([]byte(text)); strings.Contains(out.Reason[:out.HostWords], "Ada") {
+		if out := parseResult([]byte(text)); strings.Contains(out.Reason[:out.HostWords], "Ada") {
 			t.Errorf("%s: %q", text, out.Reason[:out.HostWords])
 		}
 	}
 }
 
-// Whatever a guest writes, it acknowledges an event only with nothing at all, or with one object that says so.
+// Whatever a guest writes, it acknowledges an event only with empty output, or with one object that says so.
 func FuzzResult(f *testing.F) {
 	for _, text := range []string{"", `{"outcome":"ok"}`, `{"outcome":"retry","retry_after":"30s"}`, `{"outcome":"ok"} x`, `{"state":1}`, `{"outcome":"ok","OUTCOME":"skip"}`, "null"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		out := conclude(text)
+		out := parseResult(text)
 		switch out.Result {
 		case inbox.OK, inbox.Skip, inbox.Retry, inbox.Reject:
 			var said map[string]any

@@ -8,27 +8,28 @@ import (
 	"inbox/sdk/abi"
 )
 
-// next hands the guest its next document, and waits for one. A document that does not fit the buffer stays; its
-// length is the answer. Asking again without a result for the last event ends the session: the event fails.
+// next copies the next document into the guest's buffer, and waits until there is one. If the document does not fit, next
+// returns its length and keeps it for the next call. Asking again without a result for the last event returns NoMore: the
+// session ends, and its event fails.
 func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) int32 {
-	if in.busy != nil && in.busy.taken {
+	if in.current != nil && in.current.delivered {
 		return abi.NoMore
 	}
-	if in.busy == nil {
+	if in.current == nil {
 		if in.ready && in.leave.Load() {
 			return abi.NoMore
 		}
 		in.ready = true
 		in.asked <- struct{}{}
 		select {
-		case in.busy = <-in.docs:
-			in.turn(in.busy.call)
+		case in.current = <-in.docs:
+			in.startEvent(in.current.call)
 			in.meter.begin(in.p.fuel())
 		case <-ctx.Done():
 			return abi.NoMore
 		}
 	}
-	doc := in.busy.call.Doc
+	doc := in.current.call.Doc
 	if uint64(size) < uint64(len(doc)) {
 		if len(doc) > maxDocument {
 			return abi.ErrTooLarge
@@ -38,17 +39,17 @@ func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) 
 	if !mem.Write(ptr, doc) {
 		return abi.ErrPointer
 	}
-	in.pay(int64(len(doc)))
-	in.busy.taken, in.texts.open = true, true
+	in.spend(int64(len(doc)))
+	in.current.delivered, in.texts.open = true, true
 	return int32(len(doc))
 }
 
-// maxDocument is the longest document whose length an i32 can tell.
+// maxDocument is the longest document whose length fits an i32.
 const maxDocument = 1<<31 - 1
 
-// done takes the one result of the event that the guest has.
+// done takes the one result of the current event.
 func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
-	if in.busy == nil || !in.busy.taken {
+	if in.current == nil || !in.current.delivered {
 		return abi.ErrState
 	}
 	if int64(size) > in.p.manifest.Limits.Output {
@@ -59,11 +60,11 @@ func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
 	if !ok {
 		return abi.ErrPointer
 	}
-	d := in.busy
-	in.busy, in.texts = nil, texts{}
-	// The view is the guest's memory, which it goes on to change.
+	d := in.current
+	in.current, in.texts = nil, texts{}
+	// view points into the guest's memory, which the guest goes on to change.
 	d.result <- result{append([]byte(nil), view...), in.fuel()}
-	in.meter.begin(noLimit) // until it asks for the next event; its time is bounded
+	in.meter.begin(noLimit) // until the next event; the guest's time is bounded
 	return 0
 }
 
@@ -74,7 +75,7 @@ func (in *instance) logLine(mem api.Memory, ptr, size uint32) int32 {
 	if !ok {
 		return abi.ErrPointer
 	}
-	_, _ = in.log.Write(view) // a full log is cut, which is no error
+	_, _ = in.log.Write(view) // a full log drops the rest without an error
 	_, _ = in.log.Write([]byte{'\n'})
 	return 0
 }

@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// Calls of inbox_v1 by a guest that imports them in this order.
+// Calls of inbox_v1 by a guest that imports its functions in this order.
 var (
 	sessionImports = [][]byte{imported("inbox_v1", "next", 0, 2), imported("inbox_v1", "done", 0, 2)}
 	callNext       = slices.Concat(i32(0, 4096), []byte{0x10, 0, 0x1a})
@@ -21,7 +21,7 @@ var (
 	forEver        = []byte{0x03, 0x40, 0x0c, 0, 0x0b}
 )
 
-// session is a guest that asks for one event, does something, and says ok.
+// session is a guest that asks for one event, runs code, and returns ok.
 func session(before, during, after []byte) []byte {
 	return guest{
 		imports: sessionImports, locals: []byte{1, 1, 0x7f},
@@ -29,7 +29,7 @@ func session(before, during, after []byte) []byte {
 	}.wasm()
 }
 
-// under is a context that tells when somebody waits for its end: the host does so once a guest has its event.
+// under is a context that reports when somebody waits for its end. The host waits once a guest has its event.
 type under struct {
 	context.Context
 	once *sync.Once
@@ -82,7 +82,7 @@ func testASessionThatLingersAfterItsResultIsEndedAndTheResultStands(t *testing.T
 	t.Parallel()
 	h := newHost(t)
 	m := limitsOn(engine)
-	m.Limits.Time = time.Hour // this test ends long before
+	m.Limits.Time = time.Hour // the test would time out first
 	p, err := h.Compile(context.Background(), session(nil, nil, forEver), m)
 	if err != nil {
 		t.Fatal(err)
@@ -122,8 +122,8 @@ func testASessionThatDoesNotStartFailsTheReleaseNotTheEvent(t *testing.T, engine
 	}
 }
 
-// One that did start, and then does not any more, is told apart from a session that fails its event.
-func TestASessionThatDoesNotComeToItsEventSaysThatItWasTheStart(t *testing.T) {
+// A session that started once and then does not start is told apart from a session that fails its event.
+func TestASessionThatFailsBeforeItsEventSaysThatItFailedAtStart(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	p, err := h.Compile(context.Background(), session(spin(200_000_000), nil, nil), limits())
@@ -131,8 +131,8 @@ func TestASessionThatDoesNotComeToItsEventSaysThatItWasTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close(context.Background())
-	host.SetStartBudget(h, time.Millisecond)                                // of some hundred that it takes
-	if out := p.Run(context.Background(), call()); out.Result != inbox.OK { // by the session that was started for the trial
+	host.SetStartBudget(h, time.Millisecond)                                // it takes some hundred milliseconds
+	if out := p.Run(context.Background(), call()); out.Result != inbox.OK { // by the session that the trial started
 		t.Errorf("%+v", out)
 	}
 	if out := p.Run(context.Background(), call()); out.Result != inbox.Timeout || !out.AtStart {
@@ -148,7 +148,7 @@ func TestASessionThatDoesNotComeToItsEventSaysThatItWasTheStart(t *testing.T) {
 	}
 }
 
-// A start may take longer than an event may.
+// A start may take longer than the time limit of an event.
 func TestTheTimeLimitRunsFromTheEventToItsResult(t *testing.T) {
 	inboxtest.Long(t)
 	onEachEngine(t, testTheTimeLimitRunsFromTheEventToItsResult)
@@ -216,8 +216,8 @@ func testAHostThatIsClosedCompilesNothing(t *testing.T, engine inbox.Engine) {
 	}
 }
 
-// Closing must not wait for a compilation, which cannot be stopped, nor pull the runtime from under it. Which of the two
-// comes first is left to chance: both are right.
+// Closing must not wait for a compilation, which cannot be stopped, and must not close the runtime under it. Chance decides
+// which comes first; both orders are correct.
 func TestAHostMayBeClosedWhileItCompiles(t *testing.T) {
 	onEachEngine(t, testAHostMayBeClosedWhileItCompiles)
 }
@@ -245,7 +245,7 @@ func testAHostMayBeClosedWhileItCompiles(t *testing.T, engine inbox.Engine) {
 		}
 		err = <-ended
 		if engine == inbox.Interpreter && err == nil {
-			continue // it has little to do, and was done before
+			continue // a short compilation, finished before
 		}
 		if inbox.KindOf(err) != inbox.Unavailable {
 			t.Errorf("%v", err)
@@ -253,7 +253,7 @@ func testAHostMayBeClosedWhileItCompiles(t *testing.T, engine inbox.Engine) {
 	}
 }
 
-// A session whose time was up in the moment in which it asked for its event, or for the next one, is not kept for one.
+// A session whose time ends at the moment when it asks for its first or next event is not kept.
 func TestASessionThatAsksInTheLastMomentFailsToStartAndInterruptsNothing(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
@@ -277,5 +277,5 @@ func TestASessionThatAsksInTheLastMomentFailsToStartAndInterruptsNothing(t *test
 		came[out.Result]++
 		p.Close(context.Background())
 	}
-	t.Logf("%v", came) // with some of each the last moment was met
+	t.Logf("%v", came) // with some of each, the moment was hit
 }

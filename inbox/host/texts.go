@@ -7,18 +7,17 @@ import (
 	"inbox/sdk/abi"
 )
 
-// texts are what a guest may read of its event beside the document: the texts that were left out of it. It belongs to the
-// guest's goroutine.
+// texts are the texts that were left out of the guest's document. They belong to the guest's goroutine.
 type texts struct {
 	document.Texts
 	open bool // the guest has its event
 }
 
-// perText is what listing one text that was left out costs.
+// perText is the price of indexing one text.
 const perText = 32
 
-// eventRead copies a text that was left out of the guest's document, from an offset on and as far as it fits, and
-// returns the length of all of it. What is not there, not granted, or stands in the document is not to be read.
+// eventRead copies a text that was left out of the document, from an offset on and as far as it fits, and returns its full
+// length. Other pointers return None: those to missing values, to values that are not granted, and to values in the document.
 func (in *instance) eventRead(mem api.Memory, pointer, pointerSize, offset, buf, room uint32) int32 {
 	if !in.texts.open {
 		return abi.ErrState
@@ -28,19 +27,19 @@ func (in *instance) eventRead(mem api.Memory, pointer, pointerSize, offset, buf,
 		return abi.ErrPointer
 	}
 	if !in.texts.Listed() {
-		in.pay(perText * int64(in.texts.Len()))
+		in.spend(perText * int64(in.texts.Len()))
 	}
 	i, ok := in.texts.Find(view)
 	if !ok {
 		return abi.None
 	}
-	text := in.texts.Text(i, in.pay)
+	text := in.texts.Text(i, in.spend)
 	if len(text) > maxDocument {
 		return abi.ErrTooLarge
 	}
 	if rest := text[min(uint64(offset), uint64(len(text))):]; len(rest) > 0 && room > 0 {
 		rest = rest[:min(uint64(room), uint64(len(rest)))]
-		in.pay(int64(len(rest)))
+		in.spend(int64(len(rest)))
 		if !mem.Write(buf, rest) {
 			return abi.ErrPointer
 		}

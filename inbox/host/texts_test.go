@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/host"
 )
 
-// shown compiles a guest that is shown /data/photo and /data/id alone, and texts of up to 10 bytes.
+// shown compiles a guest that sees only /data/photo and /data/id, and texts of up to 10 bytes.
 func shown(t *testing.T, h *host.Host, wasm []byte, reuse int, limit time.Duration) (*host.Program, *inbox.Manifest) {
 	t.Helper()
 	m := limits()
@@ -25,13 +25,13 @@ func shown(t *testing.T, h *host.Host, wasm []byte, reuse int, limit time.Durati
 	return p, m
 }
 
-// attempt makes an attempt with an event of a body.
+// attempt makes an attempt with an event that has a body.
 func attempt(p *host.Program, body string) inbox.Outcome {
 	e, payload := event(inbox.Passed, body)
 	return p.Attempt(context.Background(), e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, e.ReceivedAt)
 }
 
-func TestAGuestReadsWhatWasLeftOutAndNothingElse(t *testing.T) {
+func TestAGuestReadsTextsThatWereLeftOutAndNothingElse(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	for name, c := range map[string]struct {
@@ -56,14 +56,14 @@ func TestAGuestReadsWhatWasLeftOutAndNothingElse(t *testing.T) {
 				}
 				fuel = out.Fuel
 			}
-			if name == "session_read_bad" && fuel < 2*(1<<32-1) { // two of its pointers claim 4 GiB
+			if name == "session_read_bad" && fuel < 2*(1<<32-1) { // two of its lengths claim 4 GiB
 				t.Errorf("it spent %d", fuel)
 			}
 		})
 	}
 }
 
-// What a session read of one event must not be there for the next.
+// The texts of one event must not be visible in the next.
 func TestAReusedSessionReadsItsOwnEvent(t *testing.T) {
 	t.Parallel()
 	p, _ := shown(t, newHost(t), fixture(t, "session_read"), 100, 20*time.Second)
@@ -73,12 +73,12 @@ func TestAReusedSessionReadsItsOwnEvent(t *testing.T) {
 			t.Errorf("%s (%s): it read %q, want %q", out.Result, out.Reason, out.Log, want)
 		}
 	}
-	if out := attempt(p, `{"data":{"photo":"short"}}`); out.Result != inbox.Trap { // the guest's, at the answer that nothing was left out
+	if out := attempt(p, `{"data":{"photo":"short"}}`); out.Result != inbox.Trap { // the guest traps when it learns that there is no text
 		t.Errorf("%s (%s): it read %q", out.Result, out.Reason, out.Log)
 	}
 }
 
-func TestReadingIsPaidForByTheByteAndEndsInTime(t *testing.T) {
+func TestReadingIsChargedByTheByteAndEndsInTime(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	photo := strings.Repeat("a", 60_000)
@@ -112,7 +112,7 @@ func TestAGuestReadsABodyThatIsNotJSON(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	wasm := strings.Replace(string(fixture(t, "read")), "/data/photo", "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 1)
-	wasm = strings.Replace(wasm, "\x41\x00\x41\x0b\x41\x00", "\x41\x00\x41\x00\x41\x00", 1) // a pointer of no bytes
+	wasm = strings.Replace(wasm, "\x41\x00\x41\x0b\x41\x00", "\x41\x00\x41\x00\x41\x00", 1) // an empty pointer
 	m := limits()
 	m.Limits.Time, m.Data.InlineMax = 20*time.Second, 10
 	p, err := h.Compile(context.Background(), []byte(wasm), m)
@@ -125,9 +125,8 @@ func TestAGuestReadsABodyThatIsNotJSON(t *testing.T) {
 	}
 }
 
-// Memory is bounded by the payloads of the attempts under way, because what is left out of a document, and read, is not
-// copied on our side.
-func TestNothingOfWhatIsLeftOutIsCopied(t *testing.T) {
+// The payloads of the running attempts bound the memory, because the host does not copy texts that were left out or read.
+func TestTextsThatAreLeftOutAreNotCopied(t *testing.T) {
 	h := newHost(t)
 	const size = 10 << 20
 	body := `{"data":{"photo":"` + strings.Repeat("a", 60_000) + `","id":1,"x":"` + strings.Repeat("b", size) + `"}}`

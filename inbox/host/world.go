@@ -11,25 +11,25 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 )
 
-// world is what a guest sees of the world: a clock that stands still but for a step per look and for its own sleeps,
-// and random numbers. Both are made from the release before the first event and from the delivery after it, so that
-// the same document gives the same result whenever and wherever it runs. It belongs to the guest's goroutine.
+// world is the guest's clock and its random numbers. The clock moves only by a step per reading and by the guest's sleeps.
+// Before the first event both are made from the release, and afterwards from the delivery, so that the same document gives the
+// same result at any time on any machine. It belongs to the guest's goroutine.
 type world struct {
 	start  time.Time
-	since  time.Duration // since start
-	uptime time.Duration // since the instance began: it never goes back, as start does from one event to an older one
+	since  time.Duration // time since start
+	uptime time.Duration // time since the instance began: it never goes back, while start does when an older event follows
 	rand   *rand.ChaCha8
 }
 
-// tick is how far the clock goes on at each look, so that a guest that waits for it to move does not wait for ever.
+// tick is the step of the clock per reading, so that a guest that waits for the clock to move does not wait forever.
 const tick = time.Microsecond
 
 func newWorld(release string) world {
 	return world{start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), rand: rand.NewChaCha8(sha256.Sum256([]byte("release " + release)))}
 }
 
-// turn makes the world that of a delivery.
-func (w *world) turn(c Call) {
+// startEvent sets the clock and the random numbers to those of a delivery.
+func (w *world) startEvent(c Call) {
 	w.start, w.since = c.ReceivedAt, 0
 	w.rand.Seed(sha256.Sum256([]byte("delivery " + c.Seed)))
 }
@@ -45,23 +45,23 @@ func (w *world) wall() (int64, int32) {
 	return now.Unix(), int32(now.Nanosecond())
 }
 
-// steady is the monotonic clock.
+// steady returns the monotonic clock.
 func (w *world) steady() int64 {
 	w.pass(tick)
 	return int64(w.uptime)
 }
 
-// sleep costs no time: the clock is set forward.
+// sleep takes no time: it sets the clock forward.
 func (w *world) sleep(ns int64) {
 	if ns > 0 {
 		w.pass(min(time.Duration(ns), longSleep))
 	}
 }
 
-// longSleep bounds one sleep, so that a few of them do not take the clock past its end.
+// longSleep bounds one sleep, so that a few sleeps do not overflow the clock.
 const longSleep = 365 * 24 * time.Hour
 
-// config is how the instance's module is set up.
+// config returns the configuration of the instance's module.
 func (in *instance) config() wazero.ModuleConfig {
 	out := io.Writer(&in.output)
 	if in.p.info.Kind == Session {
@@ -75,10 +75,10 @@ func (in *instance) config() wazero.ModuleConfig {
 		WithRandSource(in.world.rand)
 }
 
-// stdin is a document to be read once.
+// stdin is a document that can be read once.
 type stdin struct{ data []byte }
 
-// Read gives the rest of the document.
+// Read returns the next part of the document.
 func (s *stdin) Read(b []byte) (int, error) {
 	if len(s.data) == 0 {
 		return 0, io.EOF
@@ -88,7 +88,7 @@ func (s *stdin) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// capped keeps what is written to it up to a limit. What exceeds it is dropped; over, if set, is called then.
+// capped buffers at most limit bytes. It drops the rest and then calls over, if that is set.
 type capped struct {
 	limit int64
 	over  func()
@@ -114,7 +114,7 @@ func (c *capped) Write(b []byte) (int, error) {
 
 func (c *capped) bytes() []byte { return c.buf.Bytes() }
 
-// take returns what was written and whether some was dropped, and begins anew.
+// take returns the buffer and whether bytes were dropped, and resets both.
 func (c *capped) take() ([]byte, bool) {
 	b, cut := bytes.Clone(c.buf.Bytes()), c.cut
 	c.buf.Reset()

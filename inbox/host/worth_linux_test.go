@@ -19,10 +19,10 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// The most by which what a guest gets for its fuel may differ from what a plain loop gets.
+// mostWorth is the largest allowed ratio of the work that a guest and a plain loop get for the same fuel.
 const mostWorth = 20
 
-// threadTime is how long the processor worked for this thread: other work on the machine does not add to it.
+// threadTime returns the processor time of this thread, so that other work on the machine does not count.
 func threadTime(t testing.TB) time.Duration {
 	t.Helper()
 	var at unix.Timespec // getrusage(2) is only as exact as the kernel's tick
@@ -32,13 +32,13 @@ func threadTime(t testing.TB) time.Duration {
 	return time.Duration(at.Nano())
 }
 
-// plainLoop counts for ever.
+// plainLoop is a guest that counts forever.
 func plainLoop() []byte {
 	return guest{locals: []byte{1, 1, 0x7f}, code: []byte{0x03, 0x40, 0x20, 0, 0x41, 1, 0x6a, 0x21, 0, 0x0c, 0, 0x0b}}.wasm()
 }
 
-// rate is the fuel that a guest which goes on for ever spends in a nanosecond of the processor, the highest of some tries. It
-// is zero for one that does not spend its fuel, or is a session, which runs in a thread of its own.
+// rate returns the fuel that an endless guest spends per nanosecond of processor time, the highest of several runs. It is zero
+// for a guest that does not use up its fuel, and for a session, which runs in another thread.
 func rate(t testing.TB, h *host.Host, wasm []byte, engine inbox.Engine, enough float64) (best float64) {
 	t.Helper()
 	m := limitsOn(engine)
@@ -59,7 +59,7 @@ func rate(t testing.TB, h *host.Host, wasm []byte, engine inbox.Engine, enough f
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for range 8 { // another thread may have taken the caches away
+	for range 8 { // another thread may have evicted the caches
 		began := threadTime(t)
 		out := p.Run(context.Background(), call())
 		if out.Result != inbox.Fuel {
@@ -72,8 +72,8 @@ func rate(t testing.TB, h *host.Host, wasm []byte, engine inbox.Engine, enough f
 	return best
 }
 
-// A slice, a limit on fuel and the time that a guest is not looked at rest on it. Loads and stores that miss all caches are an
-// exception: docs/SANDBOX.md has it.
+// The slice, fuel limits and the time between two checks of a guest rest on this. Loads and stores that miss all caches are an
+// exception, see docs/SANDBOX.md.
 func TestNoGuestGetsMuchMoreForItsFuelThanAPlainLoop(t *testing.T) {
 	inboxtest.Long(t)
 	if inboxtest.Race {
@@ -108,7 +108,7 @@ func TestNoGuestGetsMuchMoreForItsFuelThanAPlainLoop(t *testing.T) {
 	}
 }
 
-// numbersOf are some that make a program.
+// numbersOf returns the numbers from which a program is generated.
 func numbersOf(seed uint64) []byte {
 	r := rand.New(rand.NewPCG(seed, 7))
 	b := make([]byte, 20+r.IntN(600))
@@ -118,8 +118,8 @@ func numbersOf(seed uint64) []byte {
 	return b
 }
 
-// Looks for what gets most for its fuel: INBOX_SEARCH=300 go test -run SearchFor -v looks at so many programs of each length, and
-// changes the best ones further.
+// This searches for programs that get most for their fuel. INBOX_SEARCH=300 INBOX_LONG=1 go test -run SearchFor -v tries 300
+// programs per engine, and changes the best ones further.
 func TestSearchForWhatGetsMostForItsFuel(t *testing.T) {
 	inboxtest.Long(t)
 	n, err := strconv.Atoi(os.Getenv("INBOX_SEARCH"))
@@ -133,7 +133,7 @@ func TestSearchForWhatGetsMostForItsFuel(t *testing.T) {
 		worst, of := 0.0, []byte(nil)
 		for i := range n {
 			numbers := numbersOf(r.Uint64())
-			if i > n/4 { // change the worst so far
+			if i > n/4 { // change the worst program so far
 				numbers = append([]byte{}, of...)
 				for range 1 + r.IntN(8) {
 					numbers[r.IntN(len(numbers))] = byte(r.Uint32())
@@ -152,7 +152,7 @@ func TestSearchForWhatGetsMostForItsFuel(t *testing.T) {
 	}
 }
 
-// The bounds of compiling rest on an estimate, which must not be far below what it takes.
+// The bounds of compiling rest on an estimate. Compiling must not take much longer than estimated.
 func TestCompilingTakesNoLongerThanEstimated(t *testing.T) {
 	inboxtest.Long(t)
 	if inboxtest.Race {
@@ -173,7 +173,7 @@ func TestCompilingTakesNoLongerThanEstimated(t *testing.T) {
 	}
 }
 
-// compiling is how long a thread worked to compile a module.
+// compiling returns the processor time that a thread takes to compile a module.
 func compiling(t testing.TB, wasm []byte) time.Duration {
 	t.Helper()
 	h := newHost(t)

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// worth makes programs that try to do much for little fuel, out of numbers. They go round a loop for ever, in a nest of blocks
-// that are left at random, with snippets in between that set variables. The variables are of i32 (from 0 on), i64, f64 and
-// v128, so many of each.
+// worth generates programs from numbers that try to do much work for little fuel. They loop forever in nested blocks that are
+// left at random, with snippets in between that set variables. Each program has the same number of variables of i32 (from 0
+// on), i64, f64 and v128.
 type worth struct {
 	numbers []byte
 	each    uint64 // variables of each type
@@ -27,7 +27,7 @@ func (w *worth) number(n uint64) uint64 {
 
 func (w *worth) op(code ...byte) { w.code = append(w.code, code...) }
 
-// one names a variable of a kind: 0 i32, 1 i64, 2 f64, 3 v128.
+// one appends an instruction on a variable of a kind: 0 i32, 1 i64, 2 f64, 3 v128.
 func (w *worth) one(op byte, kind uint64) { w.variable(op, kind, w.number(min(w.each, 256))) }
 
 func (w *worth) variable(op byte, kind, i uint64) {
@@ -35,7 +35,7 @@ func (w *worth) variable(op byte, kind, i uint64) {
 	w.code = append(w.code, number(kind*w.each+i)...)
 }
 
-// dice puts another number on the stack each time: the next of a sequence in the global 0.
+// dice pushes a different number each time: the next of a sequence in global 0.
 func (w *worth) dice() {
 	w.op(0x23, 0)
 	w.code = append(w.code, i32(1103515245)...)
@@ -44,7 +44,7 @@ func (w *worth) dice() {
 	w.op(0x6a, 0x24, 0, 0x23, 0, 0x41, 16, 0x76)
 }
 
-// Instructions that take one or two operands of a kind and give one of it.
+// Instructions with one or two operands of a kind and one result of the same kind.
 var (
 	takesOne = [][][]byte{
 		{{0x67}, {0x69}, {0xc0}}, {{0x79}, {0x7b}, {0xc4}},
@@ -58,7 +58,7 @@ var (
 	}
 )
 
-// snippet leaves the stack as it was.
+// snippet leaves the height of the stack unchanged.
 func (w *worth) snippet() {
 	kind := w.number(4)
 	pick := func(of [][]byte) { w.op(of[w.number(uint64(len(of)))]...) }
@@ -109,7 +109,7 @@ func (w *worth) snippet() {
 		w.dice()
 		w.op(0x1b)
 		w.one(0x21, kind)
-	default: // all variables of a kind, as far as they are few enough
+	default: // all variables of a kind, if there are few enough
 		for i := range min(w.each, 400) {
 			w.variable(0x20, kind, (i+1)%w.each)
 			w.variable(0x21, kind, i)
@@ -141,7 +141,7 @@ func (w *worth) call() {
 	}
 }
 
-// within makes snippets and blocks in a number of blocks, that may be left.
+// within generates snippets and blocks inside a number of blocks that may be left.
 func (w *worth) within(depth int) {
 	for range 1 + w.number(6) {
 		if w.left--; w.left < 0 {
@@ -173,7 +173,7 @@ func (w *worth) within(depth int) {
 	}
 }
 
-// nest is a nest of blocks that a table of branches leaves.
+// nest generates nested blocks that a br_table leaves.
 func (w *worth) nest() {
 	n := 1 + w.number(120)
 	for range n {
@@ -193,14 +193,14 @@ func (w *worth) nest() {
 	}
 }
 
-// worthless makes the program of the numbers.
+// worthless generates the program of the numbers.
 func worthless(numbers []byte) []byte {
 	w := &worth{numbers: numbers, left: 60}
 	w.each = []uint64{2, 16, 100, 300}[w.number(4)]
 	many := func(n uint64, typ byte) []byte { return append(number(n), typ) }
 	i64s := func(n int) []byte { return append(number(uint64(n)), slices.Repeat([]byte{0x7e}, n)...) }
 	w.op(slices.Concat([]byte{4}, many(w.each, 0x7f), many(w.each, 0x7e), many(w.each, 0x7c), many(w.each, 0x7b))...)
-	w.op(0x44) // a number so small that the processor takes long for it
+	w.op(0x44) // a subnormal number, which is slow for the processor
 	w.code = binary.LittleEndian.AppendUint64(w.code, math.Float64bits(3e-310))
 	w.variable(0x22, 2, 0)
 	w.variable(0x21, 2, 1)
@@ -230,8 +230,8 @@ func worthless(numbers []byte) []byte {
 	return out
 }
 
-// callsEverywhere calls one of 32,768 functions by a table, another each time: neither the table nor the code is in the
-// processor's caches.
+// callsEverywhere calls 32,768 functions through a table, a different one each time, so that neither the table nor the code is
+// in the processor's caches.
 func callsEverywhere() []byte {
 	const n = 1 << 15
 	element := slices.Concat([]byte{0}, i32(0), []byte{0x0b}, number(n))

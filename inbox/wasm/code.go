@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Opcodes (WebAssembly core specification 2.0, section 5.4) that are more to us than their immediates.
+// Opcodes that this package treats specially (WebAssembly core specification 2.0, section 5.4).
 const (
 	opUnreachable  = 0x00
 	opBlock        = 0x02
@@ -40,9 +40,9 @@ const (
 	opVector       = 0xfd
 )
 
-// immediates says what follows each first byte of an instruction: nothing (.), a block's type (b), an index (i), two (I), a
-// table of labels (t), the type of a select (s), a zero (z), a number (c), a kind of reference (r), what bulk instructions
-// (B) and vectors (V) have, or that there is no such instruction (?).
+// immediates gives the kind of the immediates for each first byte of an instruction: none (.), a block type (b), an index (i),
+// two indexes (I), a table of labels (t), the type of a select (s), a zero byte (z), a constant (c), a reference type (r), the
+// second opcode of bulk instructions (B) or vectors (V), or no such instruction (?).
 const immediates = "" +
 	"..bbb.?????.iit." + // 00
 	"iI????????..s???" + // 10
@@ -61,14 +61,14 @@ const immediates = "" +
 	"????????????????" + // e0
 	"????????????BV??" // f0
 
-// instruction is one instruction, as far as it means something to us.
+// instruction is one decoded instruction, with the parts that this package uses.
 type instruction struct {
 	op    byte
-	sub   byte   // what follows opBulk and opVector
-	index uint64 // what it names: a function, a variable, or a type
-	typed bool   // of a block: its type is the index of a function's
-	one   bool   // of a block: its type is that of one result
-	bulk  bool   // its time grows with its last operand
+	sub   byte   // second opcode after opBulk and opVector
+	index uint64 // of a function, variable, label or type
+	typed bool   // of a block: its type is a function type's index
+	one   bool   // of a block: it has no parameters and one result
+	bulk  bool   // its run time grows with its last operand
 }
 
 // instruction reads one instruction.
@@ -86,10 +86,10 @@ func (r *reader) instruction() instruction {
 	case 't':
 		r.table()
 	case 's':
-		r.only(1)
+		r.oneOf(1)
 		r.valueType()
 	case 'z':
-		r.only(0)
+		r.oneOf(0)
 	case 'c':
 		r.immediate(one.op)
 	case 'r':
@@ -99,20 +99,20 @@ func (r *reader) instruction() instruction {
 	case 'V':
 		one.sub = r.vectorInstruction()
 	default:
-		r.lacks(proposalOfInstruction(one.op), one.op)
+		r.unsupported(proposalOfInstruction(one.op), one.op)
 	}
 	return one
 }
 
 // referenceType skips the type of a null reference.
 func (r *reader) referenceType(op byte) {
-	if len(r.b) > 0 && (r.b[0] < 0x40 || r.b[0] >= 0x80) { // the index of a type
-		r.lacks(functionReferences(), op, r.b[0])
+	if len(r.b) > 0 && (r.b[0] < 0x40 || r.b[0] >= 0x80) { // a type index
+		r.unsupported(functionReferences(), op, r.b[0])
 	}
-	r.onlyType(typeFunc, typeExtern)
+	r.typeByte(typeFunc, typeExtern)
 }
 
-// table reads a table of labels, and the one for all other values.
+// table reads the labels of a br_table, including the default label.
 func (r *reader) table() {
 	r.labels = r.labels[:0]
 	for range r.count() + 1 {
@@ -120,13 +120,13 @@ func (r *reader) table() {
 	}
 }
 
-// immediate skips the number of a constant.
+// immediate skips the value of a constant.
 func (r *reader) immediate(op byte) {
 	switch op {
 	case opI32Const:
-		r.leb(5)
+		r.skipLEB(5)
 	case opI64Const:
-		r.leb(10)
+		r.skipLEB(10)
 	case opF32Const:
 		r.bytes(4)
 	case opF64Const:
@@ -134,10 +134,10 @@ func (r *reader) immediate(op byte) {
 	}
 }
 
-// bulkInstruction skips what follows 0xfc.
+// bulkInstruction skips the rest of an instruction that begins with 0xfc.
 func (r *reader) bulkInstruction() (op byte, bulk bool) {
 	switch op = r.byte(); op {
-	case 0, 1, 2, 3, 4, 5, 6, 7: // conversions that saturate
+	case 0, 1, 2, 3, 4, 5, 6, 7: // saturating conversions
 		return op, false
 	case 8, 10, 12, 14: // memory.init, memory.copy, table.init, table.copy
 		r.u32()
@@ -150,13 +150,13 @@ func (r *reader) bulkInstruction() (op byte, bulk bool) {
 		r.u32()
 		return op, true
 	default:
-		r.lacks(proposalOfInstruction(opBulk, op), opBulk, op)
+		r.unsupported(proposalOfInstruction(opBulk, op), opBulk, op)
 		return op, false
 	}
 }
 
-// vectorInstruction skips what follows 0xfd. wazero reads one byte of the number; of those that need two the second is
-// always 1, which it takes for a nop.
+// vectorInstruction skips the rest of an instruction that begins with 0xfd. wazero reads one byte of the second opcode.
+// Two-byte opcodes have 1 as their second byte, which wazero takes for a nop.
 func (r *reader) vectorInstruction() (op byte) {
 	switch op = r.byte(); {
 	case op <= 11, op == 92, op == 93: // load, store
@@ -164,31 +164,31 @@ func (r *reader) vectorInstruction() (op byte) {
 		r.u32()
 	case op == 12, op == 13: // v128.const, shuffle
 		r.bytes(16)
-	case op >= 21 && op <= 34: // lanes
+	case op >= 21 && op <= 34: // extract_lane, replace_lane
 		r.byte()
-	case op >= 84 && op <= 91: // load and store of lanes
+	case op >= 84 && op <= 91: // load_lane, store_lane
 		r.u32()
 		r.u32()
 		r.byte()
 	case op >= 0x80:
 		if next := r.byte(); next != 1 && r.err == nil {
-			r.lacks(proposalOfInstruction(opVector, op, next), opVector, op, next)
+			r.unsupported(proposalOfInstruction(opVector, op, next), opVector, op, next)
 		}
 	}
 	return op
 }
 
-// Types of values (section 5.3).
+// Reference types (section 5.3).
 const (
 	typeFunc   = 0x70
 	typeExtern = 0x6f
 )
 
-// valueType skips the type of a value: a number, a vector, or one of the two references of WebAssembly 2.0.
-func (r *reader) valueType() { r.onlyType(0x7f, 0x7e, 0x7d, 0x7c, 0x7b, typeFunc, typeExtern) }
+// valueType skips a value type: a number, a vector, or one of the two references of WebAssembly 2.0.
+func (r *reader) valueType() { r.typeByte(0x7f, 0x7e, 0x7d, 0x7c, 0x7b, typeFunc, typeExtern) }
 
-// blockType reads nothing (0x40), the type of a value, or the index of a function's type, which is a signed number. one reports
-// whether it is not nothing.
+// blockType reads a block type: empty (0x40), a value type, or the index of a function type, which is a signed number. one is
+// false for an empty type.
 func (r *reader) blockType() (index uint64, typed, one bool) {
 	if len(r.b) == 0 {
 		r.fail()
@@ -210,8 +210,8 @@ func (r *reader) blockType() (index uint64, typed, one bool) {
 	return index, typed, first != 0x40
 }
 
-// only reads one byte, which must be one of these.
-func (r *reader) only(may ...byte) byte {
+// oneOf reads one byte and stops unless it is one of may.
+func (r *reader) oneOf(may ...byte) byte {
 	b := r.byte()
 	if !slices.Contains(may, b) && r.err == nil {
 		r.unknown(b)
@@ -219,7 +219,7 @@ func (r *reader) only(may ...byte) byte {
 	return b
 }
 
-// unknown stops at bytes that were read and mean nothing.
+// unknown stops at bytes that have no meaning and were already read.
 func (r *reader) unknown(code ...byte) {
 	r.stop(&damage{what: fmt.Sprintf("the module is damaged, or needs more than WebAssembly 2.0: % x in its code", code), left: len(r.b) + len(code)})
 }

@@ -5,17 +5,18 @@ import (
 	"slices"
 )
 
-// Custom returns what the custom section of that name holds; nil when the module has none. Several are refused: which of
-// them counts would be anybody's guess. So is one of more than most bytes. Only the module's framing is read.
-func Custom(wasm []byte, name string, most int) ([]byte, error) {
+// Custom returns the content of the custom section with a name, nil when the module has none. Several sections of that name are
+// an error, because it would be unclear which counts. A section of more than limit bytes is an error too. Custom reads only the
+// framing of the module.
+func Custom(file []byte, name string, limit int) ([]byte, error) {
 	var found []byte
-	err := sections(wasm, func(title string, body, _ []byte) error {
+	err := sections(file, func(title string, body, _ []byte) error {
 		switch {
 		case title != name:
 		case found != nil:
 			return refuse("leave one", "the module has several sections %s", name)
-		case len(body) > most:
-			return refuse("make it shorter", "the section %s has %d bytes, more than %d", name, len(body), most)
+		case len(body) > limit:
+			return refuse("make it shorter", "the section %s has %d bytes, more than %d", name, len(body), limit)
 		default:
 			found = append([]byte{}, body...)
 		}
@@ -24,10 +25,10 @@ func Custom(wasm []byte, name string, most int) ([]byte, error) {
 	return found, err
 }
 
-// WithCustom returns the module with a custom section of that name at its end, in place of those it had.
-func WithCustom(wasm []byte, name string, body []byte) ([]byte, error) {
-	out := slices.Clone(wasm[:min(len(wasm), 8)])
-	err := sections(wasm, func(title string, _, whole []byte) error {
+// WithCustom returns the module with a custom section of a name at its end. It replaces the sections of that name.
+func WithCustom(file []byte, name string, body []byte) ([]byte, error) {
+	out := slices.Clone(file[:min(len(file), 8)])
+	err := sections(file, func(title string, _, whole []byte) error {
 		if title != name {
 			out = append(out, whole...)
 		}
@@ -42,12 +43,12 @@ func WithCustom(wasm []byte, name string, body []byte) ([]byte, error) {
 	return append(out, content...), nil
 }
 
-// sections calls fn with every section of a module: for a custom one its name and what it holds, and the whole of each.
-func sections(wasm []byte, fn func(custom string, body, whole []byte) error) error {
-	if err := checkHeader(wasm); err != nil {
+// sections calls fn for every section of a module: with the name and content of a custom section, and with the whole section.
+func sections(file []byte, fn func(custom string, body, whole []byte) error) error {
+	if err := checkHeader(file); err != nil {
 		return err
 	}
-	for r := (&reader{b: wasm[8:]}); len(r.b) > 0; {
+	for r := (&reader{b: file[8:]}); len(r.b) > 0; {
 		rest := r.b
 		id := r.byte()
 		body := r.bytes(r.u32())

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// shape is what the time and the memory of compiling a function grow with.
+// shape holds the figures that the time and memory of compiling a function grow with.
 type shape struct {
 	vars     uint64 // parameters and local variables that an instruction names
-	locals   uint64 // local variables, named or not
-	height   uint64 // operands on the stack at most
+	locals   uint64 // all local variables
+	height   uint64 // the largest number of operands on the stack
 	branches uint64
-	targets  uint64 // of tables of branches
-	paths    uint64 // into places where paths meet, see [merges]
-	places   uint64 // values that are moved there
-	carried  uint64 // the same for each of the paths
-	depth    uint64 // loops in each other at most
+	targets  uint64 // of all br_table instructions
+	paths    uint64 // that meet, see [merges]
+	places   uint64 // values that are moved where paths meet
+	carried  uint64 // the same, counted for every path
+	depth    uint64 // the deepest nesting of loops
 	work     work   // of the instructions by themselves
 }
 
-// work is what compiling takes.
+// work is the time and memory that compiling takes.
 type work struct{ time, memory uint64 } // nanoseconds; bytes
 
 func (w *work) add(n uint64, each work) {
@@ -28,28 +28,28 @@ func (w *work) add(n uint64, each work) {
 	w.memory += n * each.memory
 }
 
-// What the instructions take by themselves, measured with wazero v1.12 on one core. What may trap has an exit of its own.
+// The work of single instructions, measured with wazero v1.12 on one core. An instruction that may trap has an exit of its own.
 var (
-	anyWork      = work{400, 300}
-	branchWork   = work{5000, 7500}
-	targetWork   = work{12_000, 2200}
-	bulkWork     = work{10_000, 45_000}
-	callWork     = work{3000, 1500}
-	indirectWork = work{30_000, 14_000}
-	valueWork    = work{900, 400} // a value that a call hands over
-	memoryWork   = work{6000, 4500}
-	divideWork   = work{4500, 5000}
-	truncateWork = work{7500, 7500}
-	tableWork    = work{11_000, 5000}
-	outWork      = work{3000, 2500}
-	dropWork     = work{6000, 3500}
-	typeWork     = work{2000, 500} // a function type, used or not: wazero compiles a way in and two ways out for each
-	handedWork   = work{400, 60}   // a value that it hands over
+	anyWork       = work{400, 300}
+	branchWork    = work{5000, 7500}
+	targetWork    = work{12_000, 2200}
+	bulkWork      = work{10_000, 45_000}
+	callWork      = work{3000, 1500}
+	indirectWork  = work{30_000, 14_000}
+	valueWork     = work{900, 400} // a parameter or result of a call
+	memoryWork    = work{6000, 4500}
+	divideWork    = work{4500, 5000}
+	truncateWork  = work{7500, 7500}
+	tableWork     = work{11_000, 5000}
+	outWork       = work{3000, 2500}
+	dropWork      = work{6000, 3500}
+	typeWork      = work{2000, 500} // a function type, used or not: wazero compiles one entry and two exits for each
+	signatureWork = work{400, 60}   // a parameter or result of a function type
 )
 
-// workKinds says for each first byte of an instruction what it takes besides anyWork: nothing (.), what a call takes (c) or one by
-// a table (i), a load or store (m), a division (d), a truncation (t), a table's element (e), or leaving the compiled code (o).
-// What follows opBulk and opVector decides of those.
+// workKinds gives, for each first byte of an instruction, its work besides anyWork: none (.), a call (c), an indirect call (i),
+// a load or store (m), a division (d), a truncation (t), a table access (e), or leaving the compiled code (o). For opBulk and
+// opVector the second opcode decides.
 const workKinds = "" +
 	"................" + // 00
 	"ci.............." + // 10
@@ -68,16 +68,16 @@ const workKinds = "" +
 	"................" + // e0
 	"................" //   f0
 
-// compileWork is what an instruction takes by itself.
+// compileWork returns the work of one instruction.
 func (m *Module) compileWork(one instruction) (w work) {
 	w.add(1, anyWork)
 	switch workKinds[one.op] {
 	case 'c':
 		w.add(1, callWork)
-		w.add(m.handedOver(m.typeAt(one.index)), valueWork)
+		w.add(m.callValues(m.typeAt(one.index)), valueWork)
 	case 'i':
 		w.add(1, indirectWork)
-		w.add(m.handedOver(one.index), valueWork)
+		w.add(m.callValues(one.index), valueWork)
 	case 'm':
 		w.add(1, memoryWork)
 	case 'd':
@@ -94,7 +94,7 @@ func (m *Module) compileWork(one instruction) (w work) {
 	return w
 }
 
-// prefixedWork is what an instruction takes besides anyWork that has a second number.
+// prefixedWork returns the work, besides anyWork, of an instruction with a second opcode.
 func prefixedWork(one instruction) work {
 	switch {
 	case one.bulk:
@@ -107,9 +107,8 @@ func prefixedWork(one instruction) work {
 	return work{}
 }
 
-// effort is what compiling the function takes. Measured, its time grows with the square of the branches; with the paths into
-// places where they meet times the square of the variables, once more for each loop around; and with what is carried along
-// the paths.
+// effort returns the work of compiling the function. By measurement the time grows with the square of the branches; with the
+// paths that meet times the square of the variables, and with the depth of loops; and with the values carried along the paths.
 func (s shape) effort() work {
 	w := s.work
 	w.add(s.branches, branchWork)
@@ -120,13 +119,13 @@ func (s shape) effort() work {
 	return w
 }
 
-// light reports whether compiling it is not to wait for what takes long.
+// light reports whether the work is so small that it need not wait for long compilations.
 func (w work) light() bool { return w.time <= lightEffort && w.memory <= LightCompileMemory }
 
-// Effort estimates how long compiling a module takes, and whether that is so long, or takes so much memory, that the host
-// has other modules compiled beside it. It is zero for a module that would be refused at once.
-func Effort(wasm []byte) (d time.Duration, long bool) {
-	m, err := Read(wasm)
+// Effort estimates the time to compile a module. long reports whether it takes so much time or memory that the host compiles
+// other modules beside it. Both are zero for a module that Read or Weigh refuses.
+func Effort(file []byte) (d time.Duration, long bool) {
+	m, err := Read(file)
 	if err == nil {
 		_, err = m.Weigh()
 	}
@@ -136,78 +135,81 @@ func Effort(wasm []byte) (d time.Duration, long bool) {
 	return time.Duration(m.effort.time), !m.Light()
 }
 
-// Light reports whether compiling the module as it was last rewritten or weighed is not to wait for what takes long.
+// Light reports whether compiling the module, as it was last rewritten or weighed, takes so little that it need not wait for
+// long compilations.
 func (m *Module) Light() bool { return m.effort.light() }
 
-// Weigh reads the code and estimates what compiling and running the module takes, without rewriting it: [Module.Figures] and
-// [Module.Light] tell it afterwards. It reports whether the module can be metered. The error is Invalid for code that
-// cannot be read, or that takes too long to compile either way.
+// Weigh reads the code and estimates what compiling and running the module takes, without rewriting it. [Module.Figures] and
+// [Module.Light] return the result. metered reports whether the module can be metered. The error is Invalid for code that is
+// damaged, or that takes too long to compile metered and paused.
 func (m *Module) Weigh() (metered bool, err error) {
 	if err = m.weigh(metering{}); !errors.Is(err, ErrTooComplex) {
 		return err == nil, err
 	}
-	if err = m.weigh(pauses{}); errors.Is(err, ErrTooComplex) {
+	if err = m.weigh(pausing{}); errors.Is(err, ErrTooComplex) {
 		err = refuse("", "%w", err)
 	}
 	return false, err
 }
 
-// Figures are the sizes of a module that decide how much memory a runtime takes for it. They include what the metering adds.
+// Figures are the sizes of a module from which the host computes how much memory a runtime takes for it. They include the
+// additions of metering.
 type Figures struct {
-	Functions     int // with a body
-	Largest       int // bytes of the largest body of a function
+	Functions     int // functions with a body
+	Largest       int // bytes of the largest function body
 	Instructions  int // of all functions
-	Frame         int // values of one call at most: parameters, local variables and operands
-	Values        int // that a compiled function keeps at most
-	TableElements int // that all tables may come to have
+	Frame         int // the largest number of values in one call: parameters, local variables and operands
+	Values        int // the largest number of values that a compiled function keeps
+	TableElements int // the most that all tables can grow to
 	Declared      int // bytes of the sections that declare globals and elements
 }
 
-// Figures returns the figures of the module as it was last rewritten or weighed. Before that those of its code are zero.
+// Figures returns the figures of the module as it was last rewritten or weighed. Before that, the figures of its code are zero.
 func (m *Module) Figures() Figures {
-	tables := (&reader{b: m.sections[sectionTable]}).u32() // how many
+	tables := (&reader{b: m.sections[sectionTable]}).u32() // number of tables
 	return Figures{
 		Functions: m.functions, Largest: m.largest, Instructions: m.length, Frame: m.frame, Values: m.values,
 		TableElements: int(tables) * maxTable, Declared: len(m.sections[sectionGlobal]) + len(m.sections[sectionElement]),
 	}
 }
 
-// typesWork is what compiling the types of functions takes.
+// typesWork returns the work of compiling the function types.
 func (m *Module) typesWork() (w work) {
 	w.add(uint64(len(m.params)), typeWork)
-	w.add(m.handed, handedWork)
+	w.add(m.signatureValues, signatureWork)
 	return w
 }
 
-// weigh estimates what compiling the module takes when it is rewritten so.
+// weigh estimates the work of compiling the module after a rewriting.
 func (m *Module) weigh(how rewriter) error {
 	m.effort = m.typesWork()
-	return m.bodies(func(b *body) error { return m.take(how.shape(b)) })
+	return m.bodies(func(b *body) error { return m.addEffort(how.shape(b)) })
 }
 
-// take adds what compiling a function takes. One that takes too much, or that is one too many, is [tangled].
-func (m *Module) take(s shape) error {
+// addEffort adds the work of one function. The error is [tooComplex] when that function, or all functions together, take too
+// much.
+func (m *Module) addEffort(s shape) error {
 	one := s.effort()
 	m.effort.time += one.time
-	m.effort.memory = max(m.effort.memory, m.typesWork().memory+one.memory) // what a function takes the next one uses again
+	m.effort.memory = max(m.effort.memory, m.typesWork().memory+one.memory) // the next function uses the same memory again
 	if one.time > maxEffort || one.memory > MaxCompileMemory || m.effort.time > allEffort {
-		return &tangled{s}
+		return &tooComplex{s}
 	}
 	return nil
 }
 
-// ErrTooComplex is what an error of [Module.Metered], [Module.Paused] or [Module.Weigh] is when compiling the rewritten module
-// would take too long, or too much memory. A module that cannot be metered for this reason may still be paused.
+// ErrTooComplex is in the chain of an error of [Module.Metered] and [Module.Paused], when compiling the rewritten module would
+// take too much time or memory. A module that is too complex to be metered may still be paused.
 var ErrTooComplex = errors.New("too complex to compile")
 
-// tangled names the function for which compiling the rewritten module would take too long, or too much memory.
-type tangled struct{ shape }
+// tooComplex holds the figures of the function that would take too much time or memory to compile.
+type tooComplex struct{ shape }
 
-// Is reports whether it is ErrTooComplex.
-func (t *tangled) Is(target error) bool { return target == ErrTooComplex }
+// Is makes errors.Is find ErrTooComplex.
+func (t *tooComplex) Is(target error) bool { return target == ErrTooComplex }
 
 // Error names the function's figures.
-func (t *tangled) Error() string {
+func (t *tooComplex) Error() string {
 	return fmt.Sprintf("compiling would take too long or too much memory: a function has %d branches to %d places, %d local variables and up to %d operands; it would take %s and %d MB",
 		t.branches, t.branches+t.targets, t.locals, t.height, time.Duration(t.effort().time).Round(time.Millisecond), t.effort().memory>>20)
 }

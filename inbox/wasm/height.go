@@ -2,30 +2,30 @@ package wasm
 
 import "slices"
 
-// height follows how many operands a function has on its stack. The interpreter keeps all of them, in Go's heap and without
-// a bound of its own. In a module that is not valid it means nothing.
+// height tracks the number of operands on a function's stack. The interpreter keeps all of them in Go's heap, without a bound
+// of its own. For an invalid module the numbers mean nothing.
 type height struct {
-	m    *Module
-	now  int
-	most int
-	open []level // the function and the blocks around
-	dead bool    // what comes until the end of the block is not reached
-	odd  bool    // a block ended with more or less than its results
+	m           *Module
+	now         int
+	most        int
+	open        []level // the function and the blocks that are open
+	unreachable bool    // the rest of the block cannot be reached
+	unbalanced  bool    // a block ended with another number of operands than its results
 }
 
-// level is a block.
+// level is an open block.
 type level struct {
-	base    int // operands below it
+	base    int // operands below the block
 	params  int
 	results int
 }
 
-// begin begins a function with so many results.
+// begin begins a function with a number of results.
 func (h *height) begin(m *Module, results uint8) {
 	*h = height{m: m, open: append(h.open[:0], level{results: int(results)})}
 }
 
-// follow takes one instruction.
+// follow applies one instruction.
 func (h *height) follow(one instruction) {
 	switch one.op {
 	case opBlock, opLoop, opIf:
@@ -38,7 +38,7 @@ func (h *height) follow(one instruction) {
 	case opCallIndirect:
 		h.add(int(h.m.results[one.index]) - int(h.m.params[one.index]) - 1)
 	case opUnreachable, opBr, opBrTable, opReturn:
-		h.now, h.dead = h.open[len(h.open)-1].base, true
+		h.now, h.unreachable = h.open[len(h.open)-1].base, true
 	case opBulk:
 		h.add(bulkEffect(one.sub))
 	case opVector:
@@ -51,8 +51,8 @@ func (h *height) follow(one instruction) {
 func (h *height) add(n int) {
 	h.now += n
 	if base := h.open[len(h.open)-1].base; h.now < base {
-		h.odd = h.odd || !h.dead
-		h.now = base // where nothing is reached, there is whatever is taken
+		h.unbalanced = h.unbalanced || !h.unreachable
+		h.now = base // unreachable code may take any operands
 	}
 	h.most = max(h.most, h.now)
 }
@@ -76,20 +76,20 @@ func (h *height) enter(one instruction) {
 
 func (h *height) leave(other bool) {
 	l := h.open[len(h.open)-1]
-	h.odd = h.odd || !h.dead && h.now != l.base+l.results
-	h.dead = false
+	h.unbalanced = h.unbalanced || !h.unreachable && h.now != l.base+l.results
+	h.unreachable = false
 	if other {
 		h.now = l.base + l.params
 		return
 	}
 	h.now = l.base + l.results
 	h.most = max(h.most, h.now)
-	if len(h.open) > 1 { // what follows the function's end is refused
+	if len(h.open) > 1 { // body refuses instructions after the function's end
 		h.open = h.open[:len(h.open)-1]
 	}
 }
 
-// effects says for each first byte of an instruction how many operands there are more after it than before, from 4 on.
+// effects gives, for each first byte of an instruction, the change of the stack's height plus 4.
 const effects = "" +
 	"4444344444444344" + // 00
 	"4444444444322444" + // 10
@@ -132,7 +132,7 @@ func vectorEffect(op byte) int {
 	return -1
 }
 
-// unary are the instructions of vectors that take one and give one, besides those that stand together.
+// unary are the vector instructions with one operand and one result that vectorEffect does not list by range.
 var unary = []byte{
 	21, 22, 24, 25, 27, 29, 31, 33, 96, 97, 98, 99, 100, 103, 104, 105, 106, 116, 117, 122, 124, 125, 126, 127, 128, 129, 131, 132,
 	135, 136, 137, 138, 148, 160, 161, 163, 164, 167, 168, 169, 170, 192, 193, 195, 196, 199, 200, 201, 202, 224, 225, 227, 236, 237,

@@ -9,8 +9,8 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// In a module that is valid every block ends with its results and no more, if the effects of all instructions are known.
-func TestTheHeightOfAStackIsFollowed(t *testing.T) {
+// In a valid module every block ends with exactly its results on the stack, if the effects of all instructions are right.
+func TestTheHeightOfTheStackIsTracked(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("../host/testdata/*.wasm")
 	more, _ := filepath.Glob("../host/testdata/*/*.wasm")
@@ -25,12 +25,12 @@ func TestTheHeightOfAStackIsFollowed(t *testing.T) {
 		}
 		m, err := Read(file)
 		if err != nil || !valid(file) {
-			continue // one that is damaged
+			continue // a damaged module
 		}
 		seen++
 		n := 0
 		if err := m.bodies(func(b *body) error {
-			if b.height.odd {
+			if b.height.unbalanced {
 				t.Errorf("%s: function %d ends with another height", path, n)
 			}
 			n++
@@ -44,7 +44,7 @@ func TestTheHeightOfAStackIsFollowed(t *testing.T) {
 	}
 }
 
-// valid reports whether a module is. wazero panics at some that are not.
+// valid reports whether a module is valid. wazero panics at some invalid modules.
 func valid(file []byte) (ok bool) {
 	defer func() { ok = recover() == nil && ok }()
 	r := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfigInterpreter())

@@ -2,7 +2,7 @@ package wasm
 
 import "testing"
 
-// follows takes the instructions of a function and returns what is moved at its ends of blocks, in their order.
+// follows applies the instructions of a function. It returns the number of values moved at each end of a block, in order.
 func follows(vars uint64, code ...instruction) (moves []uint64, f *merges) {
 	f = &merges{}
 	f.begin(vars, 0)
@@ -16,7 +16,7 @@ func follows(vars uint64, code ...instruction) (moves []uint64, f *merges) {
 	return moves, f
 }
 
-func TestWhatIsMovedWherePathsMeetIsEachVariableThatIsSetInTheBlock(t *testing.T) {
+func TestTheVariablesSetInABlockAreMovedWherePathsMeet(t *testing.T) {
 	t.Parallel()
 	block, loop, when, end := instruction{op: opBlock}, instruction{op: opLoop}, instruction{op: opIf}, instruction{op: opEnd}
 	set := func(i uint64) instruction { return instruction{op: opLocalSet, index: i} }
@@ -55,7 +55,7 @@ func TestWhatIsMovedWherePathsMeetIsEachVariableThatIsSetInTheBlock(t *testing.T
 			t.Errorf("%s: %d are carried to %d places", name, f.carried, f.places)
 		}
 	}
-	if _, f := follows(3, loop, loop, set(0), end, end, loop, tee(1), end, end); f.depth != 2 || f.used != 2 {
-		t.Errorf("%d loops in each other, %d variables are used", f.depth, f.used)
+	if _, f := follows(3, loop, loop, set(0), end, end, loop, tee(1), end, end); f.depth != 2 || f.named != 2 {
+		t.Errorf("%d loops in each other, %d variables are used", f.depth, f.named)
 	}
 }

@@ -9,40 +9,40 @@ import (
 	"inbox/inbox"
 )
 
-// MaxModule bounds a module, in bytes.
+// MaxModule is the largest size of a module, in bytes.
 const MaxModule = 32 << 20
 
 // Import names a function that a module imports.
 type Import struct{ Module, Name string }
 
-// Module is what is read out of a binary before it is rewritten and compiled.
+// Module holds what was parsed out of a binary before the binary is rewritten and compiled. It is not safe for concurrent use.
 type Module struct {
 	imports   []Import
 	exports   []string
-	memories  int    // that it has, 0 or 1
+	memories  int    // number of memories, 0 or 1
 	memoryMin uint64 // bytes
 	functions int
 	largest   int  // bytes of the largest function body
-	length    int  // instructions, with those that the metering adds
-	frame     int  // values that a call has at most: parameters, local variables and operands, with those of the metering
-	values    int  // that a compiled function keeps at most: variables, results of instructions, and what merges move to
-	effort    work // of compiling it as it was last rewritten
+	length    int  // instructions, including those that metering adds
+	frame     int  // the largest number of values in one call: parameters, local variables and operands, including those of metering
+	values    int  // the largest number of values that a compiled function keeps: variables, results of instructions, targets of merges
+	effort    work // of compiling the module as it was last rewritten or weighed
 
-	// What the indexes in it may name. All imports are functions, and their indexes come first.
-	params  []uint8  // how many parameters each type of a function has
-	results []uint8  // and how many results
-	handed  uint64   // the sum of both
-	typesIn []uint64 // the type of each function that is imported
-	typeOf  []uint64 // and of each that is not
-	globals uint64
+	// Index spaces. All imports are functions, and their indexes come first.
+	params          []uint8  // number of parameters per function type
+	results         []uint8  // number of results per function type
+	signatureValues uint64   // the sum of params and results
+	typesIn         []uint64 // type of each imported function
+	typeOf          []uint64 // type of each function with a body
+	globals         uint64
 
-	codeEnd  int64                        // where in the file the section of code ends
-	sections [sectionDataCount + 1][]byte // without custom ones; nil for what is not there
-	refs     [sectionDataCount + 1][]ref  // where they name functions
-	last     int                          // the place of the last section read, see order
+	codeEnd  int64                        // offset in the file where the code section ends
+	sections [sectionDataCount + 1][]byte // without custom sections; nil for a missing section
+	refs     [sectionDataCount + 1][]ref  // the places in each section that name functions
+	last     int                          // position in order of the last section that was read
 }
 
-// refuse says why a module cannot become a release.
+// refuse returns an Invalid error: the reason why a module cannot become a release.
 func refuse(hint, format string, args ...any) error {
 	e := inbox.Errorf(inbox.Invalid, "", format, args...)
 	if hint != "" {
@@ -51,27 +51,27 @@ func refuse(hint, format string, args ...any) error {
 	return e
 }
 
-// Read reads a module up to its code, bounds its tables, which nothing else does, and leaves out sections that mean
-// nothing to running it.
+// Read parses a module up to its code, clamps the maximum size of its tables, which nothing else bounds, and drops custom
+// sections. The error is Invalid and names the byte where the file is damaged.
 //
-// wazero validates the module when it compiles what the module is rewritten to. What is checked here is what it trusts
-// before, as it takes room for as many elements as a module says it has; and whether every index names something of the
-// module, because what the rewriting adds would make an index valid that was not.
-func Read(wasm []byte) (*Module, error) {
-	if err := checkHeader(wasm); err != nil {
+// wazero validates the rewritten module when it compiles it. Read checks what wazero trusts before its validation: wazero
+// allocates as many elements as a module claims to have. Read also checks that every index names something of the module
+// itself. The rewriting adds functions, globals and types, so an invalid index of the original could become valid.
+func Read(file []byte) (*Module, error) {
+	if err := checkHeader(file); err != nil {
 		return nil, err
 	}
 	m := &Module{last: -1}
-	for r := (&reader{b: wasm[8:]}); len(r.b) > 0; {
+	for r := (&reader{b: file[8:]}); len(r.b) > 0; {
 		id := r.byte()
 		body := r.bytes(r.u32())
 		if r.err != nil {
-			return nil, locate(damaged(r.err), int64(len(wasm)))
+			return nil, locate(damaged(r.err), int64(len(file)))
 		}
 		if id == sectionCustom {
 			continue
 		}
-		end := int64(len(wasm) - len(r.b))
+		end := int64(len(file) - len(r.b))
 		if err := m.section(id, body); err != nil {
 			return nil, locate(err, end)
 		}
@@ -82,16 +82,16 @@ func Read(wasm []byte) (*Module, error) {
 	return m, nil
 }
 
-// order is the order of the sections, of which there is one each.
+// order is the order of the sections. Each occurs at most once.
 var order = []byte{
 	sectionType, sectionImport, sectionFunction, sectionTable, sectionMemory, sectionGlobal, sectionExport, sectionStart,
 	sectionElement, sectionDataCount, sectionCode, sectionData,
 }
 
-// Bytes returns the module as it was read, with its tables bounded and without its custom sections.
+// Bytes returns the module as it was read, with clamped tables and without custom sections.
 func (m *Module) Bytes() []byte { return assemble(&m.sections) }
 
-// assemble puts a module together from its sections.
+// assemble encodes a module from its sections.
 func assemble(sections *[sectionDataCount + 1][]byte) []byte {
 	size := 8
 	for _, body := range sections {
@@ -108,16 +108,16 @@ func assemble(sections *[sectionDataCount + 1][]byte) []byte {
 	return out
 }
 
-// damaged refuses what cannot be read: a proposal by its name, and anything else as damaged.
+// damaged turns an error of the reader into an Invalid error with a hint: by name for a proposal, else as damage.
 func damaged(err error) error {
 	if p := (*proposal)(nil); errors.As(err, &p) {
 		return refuse(p.without, "%w", p)
 	}
-	// Not by a format, which would take down the text before it is known where in the file it is.
+	// Errorf would format the text now. The offset in the file is added to it later.
 	return (&inbox.Error{Kind: inbox.Invalid, Err: err}).WithHint("copy the file again: write it beside and rename it; build for wasip1")
 }
 
-// locateInCode completes an error of reading the code. Nothing has changed it then.
+// locateInCode adds the offset in the file to an error of reading the code. The code must not have been changed.
 func (m *Module) locateInCode(err error) error {
 	if d := (*damage)(nil); !errors.As(err, &d) || d.at > 0 {
 		return err
@@ -133,24 +133,24 @@ func (m *Module) locateInCode(err error) error {
 	return locate(err, m.codeEnd)
 }
 
-func checkHeader(wasm []byte) error {
+func checkHeader(file []byte) error {
 	switch {
-	case len(wasm) == 0:
+	case len(file) == 0:
 		return refuse("copy the file again", "the file is empty")
-	case len(wasm) > MaxModule:
-		return refuse("strip it (-ldflags=-s -w, wasm-opt -Oz)", "the module has %d bytes, more than %d", len(wasm), MaxModule)
-	case len(wasm) < 8 || !bytes.Equal(wasm[:4], []byte("\x00asm")):
-		return notWasm(wasm)
-	case bytes.Equal(wasm[4:8], []byte{0x0d, 0, 1, 0}):
+	case len(file) > MaxModule:
+		return refuse("strip it (-ldflags=-s -w, wasm-opt -Oz)", "the module has %d bytes, more than %d", len(file), MaxModule)
+	case len(file) < 8 || !bytes.Equal(file[:4], []byte("\x00asm")):
+		return notWasm(file)
+	case bytes.Equal(file[4:8], []byte{0x0d, 0, 1, 0}):
 		return refuse("build it for wasip1 (wasm32-wasip1, GOOS=wasip1), not for wasip2 or as a component",
 			"the file is a WebAssembly component, not a module")
-	case !bytes.Equal(wasm[4:8], []byte{1, 0, 0, 0}):
-		return refuse("build it for wasip1", "the module has the unknown version %d", binary.LittleEndian.Uint32(wasm[4:8]))
+	case !bytes.Equal(file[4:8], []byte{1, 0, 0, 0}):
+		return refuse("build it for wasip1", "the module has the unknown version %d", binary.LittleEndian.Uint32(file[4:8]))
 	}
 	return nil
 }
 
-// notWasm names what was dropped in by mistake.
+// notWasm refuses a file that is no module, and names common mistakes.
 func notWasm(file []byte) error {
 	const what = "the file is not a WebAssembly module"
 	is := func(magic string) bool { return bytes.HasPrefix(file, []byte(magic)) }
@@ -167,7 +167,7 @@ func notWasm(file []byte) error {
 	return refuse("build it for wasip1", what)
 }
 
-// typeAt returns the type of a function.
+// typeAt returns the type index of a function.
 func (m *Module) typeAt(i uint64) uint64 {
 	if i < uint64(len(m.typesIn)) {
 		return m.typesIn[i]
@@ -175,19 +175,19 @@ func (m *Module) typeAt(i uint64) uint64 {
 	return m.typeOf[i-uint64(len(m.typesIn))]
 }
 
-// Imports returns the functions that the module imports, in their order. The caller must not change the list.
+// Imports returns the imported functions in the module's order. The caller must not change the slice.
 func (m *Module) Imports() []Import { return m.imports }
 
-// Exports returns the names of what the module exports, in their order. The caller must not change the list.
+// Exports returns the names of the exports in the module's order. The caller must not change the slice.
 func (m *Module) Exports() []string { return m.exports }
 
-// HasMemory reports whether the module has a memory of its own.
+// HasMemory reports whether the module defines a memory.
 func (m *Module) HasMemory() bool { return m.memories > 0 }
 
-// MemoryMin returns how many bytes of memory an instance has from the start.
+// MemoryMin returns the initial size of an instance's memory, in bytes.
 func (m *Module) MemoryMin() uint64 { return m.memoryMin }
 
-// String returns MODULE.NAME, quoted when a name has more than plain letters.
+// String returns MODULE.NAME. A name that needs quoting is returned quoted.
 func (f Import) String() string {
 	name := f.Module + "." + f.Name
 	if strconv.Quote(name) != `"`+name+`"` {

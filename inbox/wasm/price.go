@@ -2,24 +2,25 @@ package wasm
 
 import "slices"
 
-// CallOut is the price of leaving the compiled code: of an instruction for which wazero does, and of a call of the host.
+// CallOut is the price, in fuel, of leaving the compiled code: for instructions that make wazero leave it, and for calls of the
+// host.
 const CallOut = 100
 
-// The price of an instruction is what it takes in the time that an addition takes, roughly and as a whole number, so that a
-// slice and a limit on fuel bound the time. It is the same for both engines, or a limit would mean two things: where they
-// differ, it is nearer to the one that takes longer.
+// The price of an instruction is its run time in units of an addition, rounded to a whole number, so that a slice and a fuel
+// limit bound the time. Both engines use the same prices, or a limit would have two meanings. Where the engines differ, the
+// price is close to the slower one.
 const (
-	byTable     = 64 // a call by a table, besides what a call costs: the table, the function and its code may be in no cache
-	vectorPrice = 4  // an instruction of vectors, many of which are made of several
-	slowVector  = 10 // a square root, division, conversion or shift of vectors that is made of many
-	memoryPrice = 8  // a load or a store: what is not in the processor's caches takes a hundred nanoseconds
-	satPrice    = 3  // a conversion that saturates
-	entryPrice  = 2  // a call, on the side of the function that is called
-	perMove     = 2  // values moved for one
-	perVariable = 4  // variables that the interpreter sets to zero for one
+	byTable     = 64 // an indirect call, besides a call: the table, the function and its code may be in no cache
+	vectorPrice = 4  // a vector instruction; many compile to several instructions
+	slowVector  = 10 // a square root, division, conversion or shift of vectors that compiles to many instructions
+	memoryPrice = 8  // a load or store: a miss of all caches takes a hundred nanoseconds
+	satPrice    = 3  // a saturating conversion
+	entryPrice  = 2  // a call, on the side of the callee
+	perMove     = 2  // moved values per unit
+	perVariable = 4  // variables that the interpreter clears per unit
 )
 
-// prices are those of the instructions by their first byte, where they are less than ten and need no more than that byte.
+// prices gives the price of an instruction by its first byte, where it is below ten and depends on that byte only.
 const prices = "" +
 	"1111111111111111" + // 00
 	"4611111111111111" + // 10: call, call_indirect
@@ -38,7 +39,8 @@ const prices = "" +
 	"1111111111111111" + // e0
 	"1111111111111111" //   f0
 
-// cost is what an instruction costs, without what grows with its length, and with what a call hands over.
+// cost returns the price of an instruction, with the values that a call passes. The length of a bulk instruction is charged
+// separately.
 func (m *Module) cost(one instruction) uint64 {
 	switch {
 	case one.op == opMemoryGrow, one.op == opRefFunc, one.bulk:
@@ -55,21 +57,21 @@ func (m *Module) cost(one instruction) uint64 {
 	price := uint64(prices[one.op] - '0')
 	switch one.op {
 	case opCall:
-		price += m.handedOver(m.typeAt(one.index))
+		price += m.callValues(m.typeAt(one.index))
 	case opCallIndirect:
-		price += byTable + m.handedOver(one.index)
+		price += byTable + m.callValues(one.index)
 	}
 	return price
 }
 
-// slowVectors are i64x2.shr_s, f32x4.sqrt and div, f64x2.sqrt and div, and the conversions that saturate.
+// slowVectors are i64x2.shr_s, f32x4.sqrt and div, f64x2.sqrt and div, and the saturating conversions.
 var slowVectors = []byte{204, 227, 231, 239, 243, 248, 249, 252, 253}
 
-// handedOver is how many values a call of a function of a type takes there and back.
-func (m *Module) handedOver(typ uint64) uint64 { return uint64(m.params[typ]) + uint64(m.results[typ]) }
+// callValues returns how many values a call of a function type passes: its parameters and results.
+func (m *Module) callValues(typ uint64) uint64 { return uint64(m.params[typ]) + uint64(m.results[typ]) }
 
-// touchesMemory reports whether an instruction of vectors loads or stores.
+// touchesMemory reports whether a vector instruction loads or stores.
 func touchesMemory(sub byte) bool { return sub <= 11 || sub >= 84 && sub <= 93 }
 
-// entry is what a function with so many variables costs before its first instruction.
-func entry(vars uint64) uint64 { return entryPrice + vars/perVariable }
+// entryCost returns the price of a function with vars variables before its first instruction.
+func entryCost(vars uint64) uint64 { return entryPrice + vars/perVariable }

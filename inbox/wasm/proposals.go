@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// proposal is an extension of WebAssembly that modules may have and plugins cannot: whoever built one that has it needs its
-// name, and what to build without. Bytes are those of the WebAssembly core specification 3.0 (chapter 5) and of the
-// proposals at https://github.com/WebAssembly/proposals.
+// proposal is an extension of WebAssembly that inbox does not run. Its name and a hint how to build without it go into the
+// error. Codes are those of the WebAssembly core specification 3.0 (chapter 5) and of the proposals at
+// https://github.com/WebAssembly/proposals.
 type proposal struct {
 	name, without string
-	code          []byte // where it shows; nil for a section
+	code          []byte // the bytes where it was found; nil for a section
 }
 
-// Error makes a reader stop at it.
+// Error names the proposal and the bytes where it was found.
 func (p *proposal) Error() string {
 	text := "the module uses WebAssembly " + p.name + ", which inbox does not run"
 	if p.code != nil {
@@ -91,7 +91,7 @@ func stringReferences() *proposal {
 	return &proposal{name: "string references (stringref)", without: "build without them: no --enable-strings for wasm-opt"}
 }
 
-// codes is the bytes from one to another, and what they belong to.
+// codes is a range of bytes and the proposal that they belong to.
 type codes struct {
 	from, to byte
 	is       func() *proposal
@@ -106,7 +106,7 @@ func find(list []codes, b byte) *proposal {
 	return nil
 }
 
-// proposalOfInstruction is what an instruction belongs to that begins with these bytes; nil when nothing is known of them.
+// proposalOfInstruction returns the proposal of an instruction that begins with code, nil when none is known.
 func proposalOfInstruction(code ...byte) *proposal {
 	switch {
 	case code[0] == opBulk && len(code) > 1:
@@ -115,10 +115,10 @@ func proposalOfInstruction(code ...byte) *proposal {
 			{0x13, 0x16, wideArithmetic}, // i64.add128, sub128, mul_wide_s, mul_wide_u
 			{0x30, 0x31, halfPrecision},  // f32.load_f16, f32.store_f16
 		}, code[1])
-	case code[0] == opVector && len(code) > 2 && code[2] == 2: // a number from 0x100 on
+	case code[0] == opVector && len(code) > 2 && code[2] == 2: // a second opcode from 0x100 on
 		return find([]codes{
 			{0x80, 0x9f, relaxedSIMD},
-			{0xa0, 0xff, halfPrecision}, // f16x8.splat and its kin
+			{0xa0, 0xff, halfPrecision}, // f16x8.splat and others
 		}, code[1])
 	}
 	return find([]codes{
@@ -130,15 +130,15 @@ func proposalOfInstruction(code ...byte) *proposal {
 		{0xd3, 0xd3, collection},         // ref.eq
 		{0xd4, 0xd6, functionReferences}, // ref.as_non_null, br_on_null, br_on_non_null
 		{0xe0, 0xe6, stackSwitching},     // cont.new, cont.bind, suspend, resume, …
-		{0xfb, 0xfb, collection},         // of structs, arrays, i31 and casts
-		{0xfe, 0xfe, threads},            // all atomic ones
+		{0xfb, 0xfb, collection},         // structs, arrays, i31 and casts
+		{0xfe, 0xfe, threads},            // all atomic instructions
 	}, code[0])
 }
 
-// proposalOfType is what a byte belongs to that stands where a type does.
+// proposalOfType returns the proposal of a byte in the place of a type, nil when none is known.
 func proposalOfType(b byte) *proposal {
 	return find([]codes{
-		{0x4d, 0x50, collection},         // rec, sub and their kin
+		{0x4d, 0x50, collection},         // rec, sub and others
 		{0x5d, 0x5d, stackSwitching},     // cont
 		{0x5e, 0x5f, collection},         // array, struct
 		{0x61, 0x62, stringReferences},   // views of a stringref
@@ -154,7 +154,8 @@ func proposalOfType(b byte) *proposal {
 	}, b)
 }
 
-// proposalOfLimits is what the flags of a memory's or table's limits belong to, besides whether there is a maximum.
+// proposalOfLimits returns the proposal of the flags of a memory's or table's limits. Bit 0, which says that there is a
+// maximum, is ignored.
 func proposalOfLimits(flags byte) *proposal {
 	switch {
 	case flags > 15:
@@ -169,7 +170,7 @@ func proposalOfLimits(flags byte) *proposal {
 	return nil
 }
 
-// proposalOfSection is what a section belongs to that WebAssembly 2.0 does not have.
+// proposalOfSection returns the proposal of a section that WebAssembly 2.0 does not have.
 func proposalOfSection(id byte) *proposal {
 	switch id {
 	case 13: // tags
@@ -180,8 +181,8 @@ func proposalOfSection(id byte) *proposal {
 	return nil
 }
 
-// lacks stops at a proposal, if there is one, and else at bytes that mean nothing.
-func (r *reader) lacks(p *proposal, code ...byte) {
+// unsupported stops with a proposal, or at unknown bytes when p is nil.
+func (r *reader) unsupported(p *proposal, code ...byte) {
 	if p == nil {
 		r.unknown(code...)
 		return
@@ -190,8 +191,8 @@ func (r *reader) lacks(p *proposal, code ...byte) {
 	r.stop(p)
 }
 
-// onlyType reads one byte where a type stands, which must be one of these.
-func (r *reader) onlyType(may ...byte) byte {
+// typeByte reads one byte in the place of a type and stops unless it is one of may.
+func (r *reader) typeByte(may ...byte) byte {
 	b := r.byte()
 	for _, one := range may {
 		if b == one {
@@ -199,22 +200,22 @@ func (r *reader) onlyType(may ...byte) byte {
 		}
 	}
 	if r.err == nil {
-		r.lacks(proposalOfType(b), b)
+		r.unsupported(proposalOfType(b), b)
 	}
 	return b
 }
 
-// cutOff is what is wrong with most damaged modules.
+// cutOff is the text for most damaged modules.
 const cutOff = "the module is cut off or damaged"
 
-// damage is what is wrong with a module that no compiler makes so.
+// damage is an error in a module that no compiler produces.
 type damage struct {
 	what string
-	left int   // bytes from there to the end of what was read
-	at   int64 // in the file; 0 where it is not known
+	left int   // bytes from the error to the end of the part that was read
+	at   int64 // offset in the file; 0 when unknown
 }
 
-// Error says where it is, if that is known.
+// Error includes the offset in the file, if it is known.
 func (d *damage) Error() string {
 	if d.at > 0 {
 		return fmt.Sprintf("%s at byte %d", d.what, d.at)
@@ -222,7 +223,7 @@ func (d *damage) Error() string {
 	return d.what
 }
 
-// locate completes an error of reading a part of the file that ends at a place.
+// locate adds the offset in the file to an error. end is the offset where the part that was read ends.
 func locate(err error, end int64) error {
 	if d := (*damage)(nil); errors.As(err, &d) && d.at == 0 {
 		d.at = end - int64(d.left)

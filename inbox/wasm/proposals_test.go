@@ -29,8 +29,8 @@ func TestARefusalNamesTheProposalAndWhatToBuildWithout(t *testing.T) {
 	}
 }
 
-// A file that was cut off or has changed stays damaged, and where is said: a compiler does not make it so.
-func TestWhereAModuleIsDamagedIsSaid(t *testing.T) {
+// A file that was cut off or changed is reported as damaged, with the offset: no compiler produces it.
+func TestADamagedModuleIsRefusedWithTheOffset(t *testing.T) {
 	t.Parallel()
 	refused := func(file []byte) string {
 		t.Helper()

@@ -6,16 +6,16 @@ import (
 	"math"
 )
 
-// reader reads the binary format (WebAssembly core specification 2.0, chapter 5). After a failure it yields zeros, and
-// nothing is left to read.
+// reader reads the binary format (WebAssembly core specification 2.0, chapter 5). After an error it returns zeros and has no
+// bytes left.
 type reader struct {
 	b      []byte
 	err    error
-	size   int      // of b at the beginning, if at is asked
-	m      *Module  // whose indexes are read, if any are
-	refs   []ref    // where functions are named
-	width  int      // of the last number of u32, in bytes
-	labels []uint32 // of the last table of branches
+	size   int      // length of b at the beginning; set where at is used
+	m      *Module  // the module whose indexes are read; may be nil
+	refs   []ref    // places that name functions
+	width  int      // length of the last number that u32 read, in bytes
+	labels []uint32 // of the last br_table
 }
 
 // ref is a place where a function is named by its index.
@@ -24,15 +24,15 @@ type ref struct {
 	index   uint64
 }
 
-// at is how far b was read.
+// at returns how many bytes of b were read.
 func (r *reader) at() int { return r.size - len(r.b) }
 
 func (r *reader) fail() { r.stop(&damage{what: cutOff, left: len(r.b)}) }
 
-// refuse ends the reading for a reason.
+// refuse stops reading with a reason.
 func (r *reader) refuse(format string, args ...any) { r.stop(fmt.Errorf(format, args...)) }
 
-// stop keeps the first failure.
+// stop keeps the first error and drops the remaining bytes.
 func (r *reader) stop(err error) {
 	if r.err == nil {
 		r.err = err
@@ -60,7 +60,7 @@ func (r *reader) bytes(n uint64) []byte {
 	return b
 }
 
-// u32 reads an unsigned LEB128 number of 32 bits.
+// u32 reads an unsigned 32-bit LEB128 number.
 func (r *reader) u32() uint64 {
 	v, n := binary.Uvarint(r.b)
 	if n <= 0 || n > 5 || v > math.MaxUint32 {
@@ -71,33 +71,33 @@ func (r *reader) u32() uint64 {
 	return v
 }
 
-// index reads an index into so many things of a kind.
-func (r *reader) index(many uint64, kind string) uint64 {
+// index reads an index into a space of n entries of a kind.
+func (r *reader) index(n uint64, kind string) uint64 {
 	i := r.u32()
-	r.within(i, many, kind)
+	r.checkIndex(i, n, kind)
 	return i
 }
 
-// within refuses an index of something that is not there.
-func (r *reader) within(i, many uint64, kind string) {
-	if r.err == nil && i >= many {
-		r.refuse("the module is damaged: it names the %s %d and has %d", kind, i, many)
+// checkIndex refuses an index that is not below n.
+func (r *reader) checkIndex(i, n uint64, kind string) {
+	if r.err == nil && i >= n {
+		r.refuse("the module is damaged: it names the %s %d and has %d", kind, i, n)
 	}
 }
 
-// function reads the index of a function.
-func (r *reader) function() { r.refer(r.u32()) }
+// function reads a function index.
+func (r *reader) function() { r.reference(r.u32()) }
 
-// refer keeps where a function was named, just before.
-func (r *reader) refer(i uint64) {
-	r.within(i, uint64(len(r.m.imports)+len(r.m.typeOf)), "function")
+// reference records the place of the function index that was read last.
+func (r *reader) reference(i uint64) {
+	r.checkIndex(i, uint64(len(r.m.imports)+len(r.m.typeOf)), "function")
 	end := r.at()
 	r.refs = append(r.refs, ref{end - r.width, end, i})
 }
 
-// leb skips a signed LEB128 number of at most so many bytes. Whether it fits its type is for the validation to say.
-func (r *reader) leb(most int) {
-	for range most {
+// skipLEB skips a signed LEB128 number of at limit limit bytes. The validation checks whether it fits its type.
+func (r *reader) skipLEB(limit int) {
+	for range limit {
 		if r.byte() < 0x80 {
 			return
 		}
@@ -105,7 +105,8 @@ func (r *reader) leb(most int) {
 	r.fail()
 }
 
-// count reads the length of a vector. Every element takes a byte at least, so that a lie about it ends here.
+// count reads the length of a vector. Every element takes at least one byte, so a length beyond the remaining bytes is an
+// error.
 func (r *reader) count() int {
 	n := r.u32()
 	if n > uint64(len(r.b)) {
@@ -115,7 +116,7 @@ func (r *reader) count() int {
 	return int(n)
 }
 
-// limits reads the limits of a table or memory; without a maximum it is the largest number.
+// limits reads the limits of a table or memory. Without a maximum, high is the largest 32-bit number.
 func (r *reader) limits() (flag byte, low, high uint64) {
 	flag = r.byte()
 	low, high = r.u32(), math.MaxUint32
@@ -125,7 +126,7 @@ func (r *reader) limits() (flag byte, low, high uint64) {
 	return flag, low, high
 }
 
-// done returns the failure, or that something is left where nothing should be.
+// done returns the error. Remaining bytes are an error too.
 func (r *reader) done() error {
 	if r.err == nil && len(r.b) > 0 {
 		r.fail()

@@ -6,38 +6,39 @@ import (
 	"slices"
 )
 
-// rewriter is a way to rewrite the functions of a module, so that it can be stopped.
+// rewriter changes the functions of a module so that a guest can be stopped.
 type rewriter interface {
-	shape(b *body) shape                         // of the function when it is rewritten
-	head(out []byte, b *body) []byte             // its local variables, and what comes before the first instruction
-	spot(out []byte, b *body, where spot) []byte // what comes there
+	shape(b *body) shape                           // the function's shape after the rewriting
+	prologue(out []byte, b *body) []byte           // appends the local variables and the code before the first instruction
+	patch(out []byte, b *body, where patch) []byte // appends the replacement of a patch
 }
 
-// pauses has every function pause where it could otherwise go on for long: at its beginning, because a tree of calls
-// needs no loop, and before every bulk instruction, because a row of them over the whole memory needs none either.
-type pauses struct{}
+// pausing inserts a pause wherever a function could run long without one: at its beginning, because a tree of calls needs no
+// loop, and before every bulk instruction, because a row of those over the whole memory needs no loop either.
+type pausing struct{}
 
-// pause is an empty loop. wazero, when asked to, looks whether a guest should stop at loops and nowhere else; without a
-// look the guest can neither be stopped nor let Go's collector stop the world.
+// pause is an empty loop. With its context check on, wazero checks at loops, and nowhere else, whether a guest must stop.
+// Without such a check a guest cannot be stopped, and Go's collector cannot stop the world.
 var pause = []byte{opLoop, 0x40, opEnd}
 
-func (pauses) shape(b *body) shape { return b.shape }
+func (pausing) shape(b *body) shape { return b.shape }
 
-func (pauses) head(out []byte, b *body) []byte {
+func (pausing) prologue(out []byte, b *body) []byte {
 	out = binary.AppendUvarint(out, b.groups)
 	return append(append(out, b.locals...), pause...)
 }
 
-func (pauses) spot(out []byte, b *body, where spot) []byte {
+func (pausing) patch(out []byte, b *body, where patch) []byte {
 	if where.kind == atBulk {
 		return append(out, pause...)
 	}
 	return append(out, b.code[where.at:where.end]...)
 }
 
-// Paused returns the module so that wazero's own check of contexts can stop it.
+// Paused returns the module rewritten so that wazero's context check can stop it. The error is Invalid; it wraps
+// [ErrTooComplex] if the module would take too much to compile.
 func (m *Module) Paused() ([]byte, error) {
-	code, err := m.rewritten(pauses{})
+	code, err := m.rewrite(pausing{})
 	if errors.Is(err, ErrTooComplex) {
 		return nil, refuse("split it, or build without inlining", "%w", err)
 	}
@@ -51,66 +52,66 @@ func (m *Module) Paused() ([]byte, error) {
 	return assemble(&sections), nil
 }
 
-// What a metered module has besides its own: an import, which no other module may have, and an export. The import has the type
-// (i64) -> (i64).
+// A metered module has an import and an export of its own. No other module may have them. The import has the type (i64) ->
+// (i64).
 const (
 	MeterModule = "inbox_meter"
 	MeterCharge = "charge"
 	MeterGlobal = "inbox_meter.left" // the exported counter
 )
 
-// metering has every function count its instructions: at its beginning and at every loop the counter is lowered by the
-// number of instructions to come, and before a bulk instruction by its length. When the counter falls below zero the
-// host is called, which gives the next slice or ends the guest.
+// metering makes every function count its instructions. At its beginning and at every loop the counter is lowered by the price
+// of the instructions that follow, and before a bulk instruction by its length. When the counter falls below zero the guest
+// calls the host, which returns the next slice or ends the guest.
 type metering struct {
-	imported uint64 // functions; the one called follows them
-	global   []byte // the index of the counter, encoded
-	charge   []byte // the index of the function, encoded
+	imported uint64 // number of imported functions; the charge function follows them
+	global   []byte // encoded index of the counter
+	function []byte // encoded index of the charge function
 }
 
-// shape counts for every charge its branch, and the branches that wazero makes of a call: what it knows of the memory
-// may differ after it.
+// shape adds for every charge its branch, and the branches that wazero makes of a call: after a call it reloads what it knows
+// of the memory.
 func (metering) shape(b *body) shape {
 	s := b.shape
 	n := uint64(b.charges())
 	s.branches, s.paths = s.branches+2*n, s.paths+2*n
 	s.vars += 2
-	s.work.add(n, work{ofCharge * anyWork.time, ofCharge * anyWork.memory})
+	s.work.add(n, work{instructionsPerCharge * anyWork.time, instructionsPerCharge * anyWork.memory})
 	return s
 }
 
-func (w metering) head(out []byte, b *body) []byte {
+func (w metering) prologue(out []byte, b *body) []byte {
 	out = binary.AppendUvarint(out, b.groups+2)
 	out = append(out, b.locals...)
-	out = append(out, 1, 0x7e, 1, 0x7f) // what is left after a charge, an i64; the length of a bulk instruction, an i32
-	if w.together(b) {
+	out = append(out, 1, 0x7e, 1, 0x7f) // two variables: the rest after a charge, an i64; the length of a bulk instruction, an i32
+	if w.chargesTogether(b) {
 		return out
 	}
-	return w.fixed(out, b, b.counts[0])
+	return w.chargeFixed(out, b, b.counts[0])
 }
 
-// together reports whether the first loop charges for the function too: it always comes to the loop, and has little
-// outside. Go gives most of its functions this form.
-func (metering) together(b *body) bool {
-	return b.leads >= 0 && b.leads <= maxOutside && b.counts[0] <= maxOutsidePrice
+// chargesTogether reports whether the first loop also charges for the code outside of loops: the function always reaches that
+// loop and has little code outside. Go gives most of its functions this form.
+func (metering) chargesTogether(b *body) bool {
+	return b.untilLoop >= 0 && b.untilLoop <= maxOutside && b.counts[0] <= maxOutsidePrice
 }
 
-// How much a loop may be charged too much at each turn.
+// Bounds of what a loop may be overcharged at each turn.
 const (
 	maxOutside      = 16 // instructions
 	maxOutsidePrice = 100
 )
 
-func (w metering) spot(out []byte, b *body, where spot) []byte {
+func (w metering) patch(out []byte, b *body, where patch) []byte {
 	switch where.kind {
 	case atLoop:
 		n := b.counts[where.value]
-		if where.value == 1 && w.together(b) {
+		if where.value == 1 && w.chargesTogether(b) {
 			n += b.counts[0]
 		}
-		return w.fixed(out, b, n)
+		return w.chargeFixed(out, b, n)
 	case atBulk:
-		return w.bulk(out, b)
+		return w.chargeLength(out, b)
 	}
 	if where.value >= w.imported {
 		where.value++
@@ -118,37 +119,38 @@ func (w metering) spot(out []byte, b *body, where spot) []byte {
 	return binary.AppendUvarint(out, where.value)
 }
 
-// fixed charges so many instructions.
-func (w metering) fixed(out []byte, b *body, n uint64) []byte {
+// chargeFixed charges n instructions.
+func (w metering) chargeFixed(out []byte, b *body, n uint64) []byte {
 	out = append(append(out, opGlobalGet), w.global...)
 	out = appendSigned(append(out, opI64Const), int64(n))
-	return w.pay(out, b)
+	return w.charge(out, b)
 }
 
-// bulk charges the operand on top of the stack, and leaves it there.
-func (w metering) bulk(out []byte, b *body) []byte {
+// chargeLength charges the operand on top of the stack and leaves it there.
+func (w metering) chargeLength(out []byte, b *body) []byte {
 	length := binary.AppendUvarint(nil, b.vars+1)
 	out = append(append(out, opLocalTee), length...)
 	out = append(append(out, opGlobalGet), w.global...)
 	out = append(append(out, opLocalGet), length...)
-	return w.pay(append(out, opI64ExtendU), b)
+	return w.charge(append(out, opI64ExtendU), b)
 }
 
-// pay lowers the counter and calls the host when nothing is left. The counter and the price are on the stack.
-func (w metering) pay(out []byte, b *body) []byte {
+// charge lowers the counter and calls the host when the counter is below zero. The counter and the price are on the stack.
+func (w metering) charge(out []byte, b *body) []byte {
 	left := binary.AppendUvarint(nil, b.vars)
 	out = append(append(append(out, opI64Sub), opLocalTee), left...)
 	out = append(append(out, opGlobalSet), w.global...)
 	out = append(append(out, opLocalGet), left...)
 	out = append(out, opI64Const, 0, opI64LtS, opIf, 0x40)
 	out = append(append(out, opLocalGet), left...)
-	out = append(append(out, opCall), w.charge...)
+	out = append(append(out, opCall), w.function...)
 	out = append(append(out, opGlobalSet), w.global...)
 	return append(out, opEnd)
 }
 
-// Metered returns the module so that it counts its instructions. The counter begins at zero: the first thing that the
-// guest does, in a start function too, is to call the host.
+// Metered returns the module rewritten so that it counts its instructions. It imports MeterModule.MeterCharge and exports the
+// counter as MeterGlobal. The counter is zero at first, so the guest's first action, also in a start function, is to call the
+// host. The error is Invalid, or [ErrTooComplex] for a module that [Module.Paused] may still accept.
 func (m *Module) Metered() ([]byte, error) {
 	if slices.Contains(m.exports, MeterGlobal) {
 		return nil, refuse("", "the module exports %s, which inbox adds to it", MeterGlobal)
@@ -159,8 +161,8 @@ func (m *Module) Metered() ([]byte, error) {
 		}
 	}
 	imported := uint64(len(m.imports))
-	w := metering{imported: imported, global: binary.AppendUvarint(nil, m.globals), charge: binary.AppendUvarint(nil, imported)}
-	code, err := m.rewritten(w)
+	w := metering{imported: imported, global: binary.AppendUvarint(nil, m.globals), function: binary.AppendUvarint(nil, imported)}
+	code, err := m.rewrite(w)
 	if err != nil {
 		return nil, m.locateInCode(err)
 	}
@@ -169,18 +171,18 @@ func (m *Module) Metered() ([]byte, error) {
 		sections[sectionCode] = code
 	}
 	for _, id := range []byte{sectionGlobal, sectionExport, sectionStart, sectionElement} {
-		sections[id] = shifted(sections[id], m.refs[id], imported)
+		sections[id] = shiftFunctions(sections[id], m.refs[id], imported)
 	}
 	typ := binary.AppendUvarint(nil, uint64(len(m.params)))
-	sections[sectionType] = added(sections[sectionType], []byte{0x60, 1, 0x7e, 1, 0x7e}) // (i64) -> (i64)
-	sections[sectionImport] = added(sections[sectionImport], slices.Concat(text(MeterModule), text(MeterCharge), []byte{kindFunction}, typ))
-	sections[sectionGlobal] = added(sections[sectionGlobal], []byte{0x7e, 1, opI64Const, 0, opEnd})
-	sections[sectionExport] = added(sections[sectionExport], slices.Concat(text(MeterGlobal), []byte{kindGlobal}, w.global))
+	sections[sectionType] = appendElement(sections[sectionType], []byte{0x60, 1, 0x7e, 1, 0x7e}) // (i64) -> (i64)
+	sections[sectionImport] = appendElement(sections[sectionImport], slices.Concat(text(MeterModule), text(MeterCharge), []byte{kindFunction}, typ))
+	sections[sectionGlobal] = appendElement(sections[sectionGlobal], []byte{0x7e, 1, opI64Const, 0, opEnd})
+	sections[sectionExport] = appendElement(sections[sectionExport], slices.Concat(text(MeterGlobal), []byte{kindGlobal}, w.global))
 	return assemble(&sections), nil
 }
 
-// shifted makes room for one more imported function in the indexes of a section.
-func shifted(body []byte, refs []ref, imported uint64) []byte {
+// shiftFunctions adds one to the function indexes of a section that are not below imported.
+func shiftFunctions(body []byte, refs []ref, imported uint64) []byte {
 	if len(refs) == 0 {
 		return body
 	}
@@ -197,8 +199,8 @@ func shifted(body []byte, refs []ref, imported uint64) []byte {
 	return append(out, body[copied:]...)
 }
 
-// added adds one element to a section that is a vector.
-func added(body, element []byte) []byte {
+// appendElement appends one element to a section that is a vector.
+func appendElement(body, element []byte) []byte {
 	r := &reader{b: body}
 	n := uint64(0)
 	if body != nil {

@@ -15,7 +15,7 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// fixtures is where the hostile guests are, which package host runs.
+// fixtures is the directory of the hostile guests, which package host runs.
 const fixtures = "../host/testdata"
 
 func fixture(t testing.TB, name string) []byte {
@@ -27,7 +27,7 @@ func fixture(t testing.TB, name string) []byte {
 	return file
 }
 
-// fill is a command with a table and a memory that fills nine bytes.
+// fill is a command with a table and a memory; it fills nine bytes.
 var fill = []byte("\x00asm\x01\x00\x00\x00" +
 	"\x01\x04\x01\x60\x00\x00" + // one type, () -> ()
 	"\x03\x02\x01\x00" + // one function
@@ -36,9 +36,9 @@ var fill = []byte("\x00asm\x01\x00\x00\x00" +
 	"\x07\x13\x02\x06_start\x00\x00\x06memory\x02\x00" +
 	"\x0a\x0d\x01\x0b\x00\x41\x00\x41\x01\x41\x09\xfc\x0b\x00\x0b")
 
-// A rewritten module is as valid as the one it was made of: nothing becomes runnable by it, nothing is broken by it.
+// A rewritten module is valid if and only if its original is.
 //
-// wazero's interpreter tells whether a module is valid: it validates like the compiler, and is quicker to begin.
+// wazero's interpreter is the judge: it validates like the compiler and starts faster.
 func FuzzRewrite(f *testing.F) {
 	for _, name := range []string{"ok", "call_tree", "table_bomb", "memory_bomb", "session_bad_pointer", "later_import", "log_flood"} {
 		f.Add(fixture(f, name))
@@ -55,7 +55,7 @@ func FuzzRewrite(f *testing.F) {
 				return
 			}
 			if hasCustom(file) {
-				return // it was left out, and may be what is not valid
+				return // the rewriting dropped it, and it may be the invalid part
 			}
 			before, after := compiles(r, file), compiles(r, rewritten)
 			if (before == nil) != (after == nil) {
@@ -74,7 +74,7 @@ func rewrites(file []byte, rewrite func(*wasm.Module) ([]byte, error)) ([]byte, 
 	return rewrite(m)
 }
 
-// hasCustom reports whether a module, whose sections are known to be whole, has a custom one.
+// hasCustom reports whether a module has a custom section. The framing of its sections must be valid.
 func hasCustom(file []byte) bool {
 	for b := file[8:]; len(b) > 0; {
 		if b[0] == 0 {
@@ -86,7 +86,7 @@ func hasCustom(file []byte) bool {
 	return false
 }
 
-// compiles reports why a module does not compile. wazero panics at some that are not valid.
+// compiles returns why a module does not compile. wazero panics at some invalid modules.
 func compiles(r wazero.Runtime, file []byte) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -22,12 +22,12 @@ const (
 	sectionDataCount = 12
 )
 
-// Kinds of imports and exports (section 5.5.5) that are more to us than a number.
+// Kinds of imports and exports that this package treats specially (section 5.5.5).
 const (
 	kindFunction = 0
 	kindMemory   = 2
 	kindGlobal   = 3
-	kindTag      = 4 // of the proposal for exceptions
+	kindTag      = 4 // exception handling proposal
 )
 
 // section reads one section to its end and keeps it.
@@ -37,7 +37,7 @@ func (m *Module) section(id byte, body []byte) error {
 		return damaged(p)
 	}
 	if place <= m.last {
-		return damaged(&damage{what: cutOff, left: len(body)}) // unknown, twice, or out of order
+		return damaged(&damage{what: cutOff, left: len(body)}) // an unknown section, a second one, or one out of order
 	}
 	m.last = place
 	r := &reader{b: body, size: len(body), m: m}
@@ -48,7 +48,7 @@ func (m *Module) section(id byte, body []byte) error {
 	case sectionTable:
 		body, err = clampTables(r)
 	case sectionCode:
-		r.b = nil // it is read when it is rewritten
+		r.b = nil // bodies reads it later
 	default:
 		m.read(id, r)
 	}
@@ -62,44 +62,44 @@ func (m *Module) section(id byte, body []byte) error {
 	return nil
 }
 
-// read reads a section that stays as it is but for the indexes of functions in it.
+// read reads a section of which only the function indexes change.
 func (m *Module) read(id byte, r *reader) {
 	switch id {
 	case sectionType:
-		r.many(maxTypes, "types", r.functionType)
+		r.vector(maxTypes, "types", r.functionType)
 	case sectionFunction:
-		r.many(maxFunctions, "functions", func() { m.typeOf = append(m.typeOf, r.index(uint64(len(m.params)), "type")) })
+		r.vector(maxFunctions, "functions", func() { m.typeOf = append(m.typeOf, r.index(uint64(len(m.params)), "type")) })
 	case sectionMemory:
 		if n := (&reader{b: r.b}).count(); n > 1 {
 			r.stop(multiMemory())
 		}
-		r.many(1, "memories", func() {
+		r.vector(1, "memories", func() {
 			_, low, _ := r.plainLimits()
 			m.memoryMin = low * PageSize
 			m.memories++
 		})
 	case sectionGlobal:
-		r.small(maxSection, "globals")
-		r.many(maxSection, "globals", r.global)
+		r.limitSize(maxSection, "globals")
+		r.vector(maxSection, "globals", r.global)
 	case sectionExport:
-		r.many(maxExports, "exports", r.export)
+		r.vector(maxExports, "exports", r.export)
 	case sectionStart:
 		r.function()
 	case sectionDataCount:
 		r.u32()
 	case sectionElement:
-		r.small(maxSection, "elements")
-		r.many(maxSegments, "segments of elements", r.elements)
+		r.limitSize(maxSection, "elements")
+		r.vector(maxSegments, "segments of elements", r.elements)
 	case sectionData:
-		r.many(maxSegments, "segments of data", r.data)
+		r.vector(maxSegments, "segments of data", r.data)
 	}
 }
 
-// many reads a vector of at most so many elements.
-func (r *reader) many(most int, what string, read func()) {
+// vector reads a vector of at most limit elements.
+func (r *reader) vector(limit int, what string, read func()) {
 	n := r.count()
-	if n > most {
-		r.refuse("the module has %d %s, more than %d", n, what, most)
+	if n > limit {
+		r.refuse("the module has %d %s, more than %d", n, what, limit)
 	}
 	for range n {
 		if r.err != nil {
@@ -109,10 +109,10 @@ func (r *reader) many(most int, what string, read func()) {
 	}
 }
 
-// small refuses a section of more bytes.
-func (r *reader) small(most int, what string) {
-	if len(r.b) > most {
-		r.refuse("the module's %s take %d bytes, more than %d", what, len(r.b), most)
+// limitSize refuses a section of more than limit bytes.
+func (r *reader) limitSize(limit int, what string) {
+	if len(r.b) > limit {
+		r.refuse("the module's %s take %d bytes, more than %d", what, len(r.b), limit)
 	}
 }
 
@@ -125,37 +125,37 @@ func (r *reader) name() string {
 }
 
 func (r *reader) functionType() {
-	r.onlyType(0x60)
-	params, results := uint8(0), uint8(0) // there is room for maxParams
-	r.many(maxParams, "parameters in one function", func() {
+	r.typeByte(0x60)
+	params, results := uint8(0), uint8(0) // maxParams and maxResults fit
+	r.vector(maxParams, "parameters in one function", func() {
 		r.valueType()
 		params++
 	})
 	r.m.params = append(r.m.params, params)
-	r.many(maxResults, "results in one function", func() {
+	r.vector(maxResults, "results in one function", func() {
 		r.valueType()
 		results++
 	})
 	r.m.results = append(r.m.results, results)
-	if r.m.handed += uint64(params) + uint64(results); r.m.handed > maxHanded {
-		r.refuse("the types of its functions have more than %d parameters and results", maxHanded)
+	if r.m.signatureValues += uint64(params) + uint64(results); r.m.signatureValues > maxSignatureValues {
+		r.refuse("the types of its functions have more than %d parameters and results", maxSignatureValues)
 	}
 }
 
 func (r *reader) global() {
 	r.valueType()
-	r.only(0, 1) // whether it may change
+	r.oneOf(0, 1) // mutability
 	r.constant()
 	r.m.globals++
 }
 
-// export reads the name and the place of what is exported.
+// export reads the name and the index of an export.
 func (r *reader) export() {
 	r.m.exports = append(r.m.exports, r.name())
 	if len(r.b) > 0 && r.b[0] == kindTag {
 		r.stop(exceptions())
 	}
-	switch kind := r.only(0, 1, 2, 3); kind {
+	switch kind := r.oneOf(0, 1, 2, 3); kind {
 	case kindFunction:
 		r.function()
 	case kindGlobal:
@@ -165,20 +165,20 @@ func (r *reader) export() {
 	}
 }
 
-// constant skips an expression that makes a constant: one instruction and the end.
+// constant skips a constant expression: one instruction and the end.
 func (r *reader) constant() {
 	switch at := r.b; {
 	case len(at) > 1 && at[0] == opVector:
 		r.byte()
-		r.only(12) // v128.const
+		r.oneOf(12) // v128.const
 		r.bytes(16)
 	default:
 		switch one := r.instruction(); one.op {
 		case opRefFunc:
-			r.refer(one.index)
+			r.reference(one.index)
 		case opGlobalGet:
-			r.within(one.index, r.m.globals, "global")
-			r.stop(extendedConst()) // no global is imported, and before the proposal only those could be named
+			r.checkIndex(one.index, r.m.globals, "global")
+			r.stop(extendedConst()) // Modules import no globals, and without the proposal only imported globals are allowed here.
 		case opI32Const, opI64Const, opF32Const, opF64Const, opRefNull:
 		default:
 			r.unknown(one.op)
@@ -187,8 +187,8 @@ func (r *reader) constant() {
 	r.endOfConstant()
 }
 
-// endOfConstant reads the end of an expression that makes a constant. What else stands there is arithmetic, of which
-// WebAssembly 2.0 has none.
+// endOfConstant reads the end of a constant expression. Other instructions there are arithmetic, which WebAssembly 2.0 does not
+// allow.
 func (r *reader) endOfConstant() {
 	switch b := r.byte(); b {
 	case opEnd:
@@ -196,48 +196,47 @@ func (r *reader) endOfConstant() {
 		r.stop(extendedConst())
 	default:
 		if r.err == nil {
-			r.lacks(proposalOfInstruction(b), b)
+			r.unsupported(proposalOfInstruction(b), b)
 		}
 	}
 }
 
-// plainLimits reads limits that WebAssembly 2.0 has.
+// plainLimits reads limits as WebAssembly 2.0 defines them.
 func (r *reader) plainLimits() (flags byte, low, high uint64) {
 	if len(r.b) > 0 && r.b[0] > 1 {
-		r.lacks(proposalOfLimits(r.b[0]), r.b[0])
+		r.unsupported(proposalOfLimits(r.b[0]), r.b[0])
 	}
 	return r.limits()
 }
 
-// elements skips a segment of elements. Its first number says by three bits what it has: 1 that it is not put into a
-// table at the start, 2 that it names a table, or with 1 that it is only declared, 4 that it has expressions and not
-// the indexes of functions.
+// elements skips an element segment. Its first number has three flags: 1 means that it is passive or declarative, 2 that it
+// names a table, or with 1 that it is declarative, and 4 that its elements are expressions instead of function indexes.
 func (r *reader) elements() {
 	flags := r.u32()
 	if flags > 7 {
 		r.fail()
 	}
 	if flags&3 == 2 {
-		r.u32() // table
+		r.u32() // table index
 	}
 	if flags&1 == 0 {
-		r.constant() // where
+		r.constant() // offset
 	}
 	if flags&3 != 0 {
 		if flags&4 == 0 {
-			r.only(0) // functions
+			r.oneOf(0) // element kind: functions
 		} else {
-			r.onlyType(typeFunc, typeExtern)
+			r.typeByte(typeFunc, typeExtern)
 		}
 	}
 	one := r.function
 	if flags&4 != 0 {
 		one = r.constant
 	}
-	r.many(maxSection, "elements in a segment", one)
+	r.vector(maxSection, "elements in a segment", one)
 }
 
-// data skips a segment of data. Its first number is 1 if it is not copied at the start, 2 if it names a memory.
+// data skips a data segment. Its first number is 1 for a passive segment and 2 for one that names a memory.
 func (r *reader) data() {
 	flags := r.u32()
 	if flags > 2 {
@@ -252,10 +251,10 @@ func (r *reader) data() {
 	r.bytes(r.u32())
 }
 
-// readImports names what the module imports. Only functions can be had.
+// readImports reads the imports. It refuses all kinds but functions.
 func (m *Module) readImports(r *reader) (err error) {
 	kinds := []string{"function", "table", "memory", "global", "tag"}
-	r.many(maxImports, "imports", func() {
+	r.vector(maxImports, "imports", func() {
 		f := Import{r.name(), r.name()}
 		switch kind := int(r.byte()); {
 		case r.err != nil || err != nil:
@@ -276,15 +275,15 @@ func (m *Module) readImports(r *reader) (err error) {
 	return err
 }
 
-// clampTables bounds every table.
+// clampTables encodes the tables again, each with a maximum of at most maxTable elements.
 func clampTables(r *reader) ([]byte, error) {
 	out := binary.AppendUvarint(nil, uint64((&reader{b: r.b}).count()))
 	var all uint64
-	r.many(maxTables, "tables", func() {
+	r.vector(maxTables, "tables", func() {
 		if len(r.b) > 0 && r.b[0] == 0x40 { // a table with an initial element
 			r.stop(functionReferences())
 		}
-		kind := r.onlyType(typeFunc, typeExtern)
+		kind := r.typeByte(typeFunc, typeExtern)
 		_, low, high := r.plainLimits()
 		if all += low; all > maxTable {
 			r.refuse("the module asks for tables of %d elements, more than %d", all, maxTable)

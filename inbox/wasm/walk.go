@@ -2,41 +2,41 @@ package wasm
 
 import "encoding/binary"
 
-// body is what is read out of a function's code.
+// body holds what was read of one function's code.
 type body struct {
-	locals []byte // their declarations, without the count of them
-	groups uint64 // how many declarations
-	code   []byte // the instructions
-	vars   uint64 // parameters and local variables
-	spots  []spot
-	counts []uint64 // the price: of the function outside of loops, then of what is directly in each loop, in their order
-	length int      // instructions
-	leads  int      // instructions outside of loops, if nothing but the first loop comes after the function's beginning; else -1
-	shape  shape
-	height height // of its operands
-	merges merges
+	locals    []byte // declarations of local variables, without their count
+	groups    uint64 // number of declarations
+	code      []byte // the instructions
+	vars      uint64 // parameters and local variables
+	patches   []patch
+	counts    []uint64 // prices: of the function outside of loops, then of each loop without its inner loops, in their order
+	length    int      // instructions
+	untilLoop int      // instructions outside of loops, if the function always reaches its first loop; else -1
+	shape     shape
+	height    height // of the operand stack
+	merges    merges
 }
 
-// spot is a place in the code where something changes: the code from at to end is replaced.
-type spot struct {
+// patch is a place in the code that the rewriting changes: it replaces the code from at to end.
+type patch struct {
 	at, end int
-	kind    spotKind
-	value   uint64 // of loops, their place in counts; of functions, the index
+	kind    patchKind
+	value   uint64 // of a loop, its index in counts; of a function, its index
 }
 
-type spotKind uint8
+type patchKind uint8
 
 const (
-	atLoop     spotKind = iota // a loop begins here
-	atBulk                     // a bulk instruction follows
-	atFunction                 // the index of a function
+	atLoop     patchKind = iota // a loop begins here
+	atBulk                      // a bulk instruction follows
+	atFunction                  // the index of a function
 )
 
-// bodies calls each for the functions of the module, one after the other; the body is valid until the next. It refuses
-// what may not be, but for what wazero will.
+// bodies calls each for every function of the module, in order. The body is valid until the next call. It refuses code that is
+// over a bound or names something that does not exist; wazero refuses other invalid code.
 func (m *Module) bodies(each func(b *body) error) error {
 	if m.sections[sectionCode] == nil {
-		return nil // it has none
+		return nil // the module has no code
 	}
 	r := &reader{b: m.sections[sectionCode]}
 	var b body
@@ -44,7 +44,7 @@ func (m *Module) bodies(each func(b *body) error) error {
 	var err error
 	n := 0
 	m.length, m.frame, m.values = 0, 0, 0
-	r.many(maxFunctions, "functions", func() {
+	r.vector(maxFunctions, "functions", func() {
 		code := r.bytes(r.u32())
 		if r.err != nil || err != nil {
 			return
@@ -61,8 +61,8 @@ func (m *Module) bodies(each func(b *body) error) error {
 			return
 		}
 		n++
-		m.length += b.length + ofCharge*b.charges() + int(b.shape.locals+b.shape.targets) // each is an instruction of its own
-		m.frame = max(m.frame, int(b.vars)+b.height.most+ofMeter)
+		m.length += b.length + instructionsPerCharge*b.charges() + int(b.shape.locals+b.shape.targets) // each becomes an instruction of its own
+		m.frame = max(m.frame, int(b.vars)+b.height.most+meterValues)
 		m.values = max(m.values, b.length+int(b.vars+b.shape.places))
 		err = each(&b)
 	})
@@ -73,14 +73,14 @@ func (m *Module) bodies(each func(b *body) error) error {
 	return err
 }
 
-// body reads the code of a function.
+// body reads the code of one function.
 //
-// Instructions are read more strictly than wazero reads them: where the two could differ on where one ends, a module
-// could hide instructions in what we take for an immediate.
+// It reads instructions more strictly than wazero does. If the two disagreed where an instruction ends, a module could hide
+// instructions in what this package takes for an immediate.
 func (m *Module) body(b *body, typ uint64, code []byte) error {
 	m.largest = max(m.largest, len(code))
 	r := &reader{b: code, m: m}
-	if r.small(maxFunction, "largest function"); r.err != nil {
+	if r.limitSize(maxFunction, "largest function"); r.err != nil {
 		return damaged(r.err)
 	}
 	b.shape = shape{}
@@ -100,30 +100,30 @@ func (m *Module) body(b *body, typ uint64, code []byte) error {
 		return damaged(err)
 	}
 	f := &b.merges
-	b.shape.height, b.shape.vars, b.shape.depth = uint64(b.height.most), f.used, f.depth
+	b.shape.height, b.shape.vars, b.shape.depth = uint64(b.height.most), f.named, f.depth
 	b.shape.paths, b.shape.places, b.shape.carried = f.paths, f.places, f.carried
 	return nil
 }
 
-// locals skips the declarations of a function's local variables and returns how many there are.
+// locals skips the declarations of local variables and returns the number of variables.
 func (r *reader) locals() (n uint64) {
-	r.many(maxLocals, "declarations of local variables", func() {
+	r.vector(maxLocals, "declarations of local variables", func() {
 		n += r.u32()
 		r.valueType()
 	})
 	return n
 }
 
-// walk goes through the instructions. Each belongs to the innermost loop around it, or to the function: it runs at most
-// once for every time that the loop, or the function, begins, as nothing but a loop leads back.
+// walk reads the instructions. Each is counted in the innermost loop around it, or in the function. It runs at most once for
+// every time that this loop, or the function, begins, because only a loop branches back.
 func (b *body) walk(r *reader, results uint8) error {
 	r.size = len(r.b)
-	b.spots, b.counts = b.spots[:0], append(b.counts[:0], entry(b.vars))
-	open := make([]int, 1, 16) // the blocks around, each by its place in counts
-	b.leads, b.length = -1, 0
+	b.patches, b.counts = b.patches[:0], append(b.counts[:0], entryCost(b.vars))
+	open := make([]int, 1, 16) // the open blocks, each by its index in counts
+	b.untilLoop, b.length = -1, 0
 	b.height.begin(r.m, results)
 	b.merges.begin(b.vars, results)
-	straight := true // from the beginning to here
+	straight := true // no branch from the beginning to here
 	outside := 0
 	for len(r.b) > 0 {
 		at := r.at()
@@ -133,7 +133,7 @@ func (b *body) walk(r *reader, results uint8) error {
 			return r.err
 		}
 		if len(open) == 0 {
-			r.fail() // something follows the function's end
+			r.fail() // instructions after the function's end
 			return r.err
 		}
 		in := open[len(open)-1]
@@ -142,27 +142,27 @@ func (b *body) walk(r *reader, results uint8) error {
 		if in == 0 {
 			outside++
 		}
-		b.note(r, one, at)
+		b.record(r, one, at)
 		b.height.follow(one)
 		if one.op == opLoop && len(b.counts) == 1 && straight {
-			b.leads = 0
+			b.untilLoop = 0
 		}
-		straight = straight && (one.op == opBlock || simple(one))
-		open = b.nest(open, one, r.at())
-		b.meet(open, in, one, r.labels)
+		straight = straight && (one.op == opBlock || fallsThrough(one))
+		open = b.follow(open, one, r.at())
+		b.chargeMerge(open, in, one, r.labels)
 	}
 	if len(open) > 0 {
 		r.fail()
 	}
-	if b.leads == 0 {
-		b.leads = outside
+	if b.untilLoop == 0 {
+		b.untilLoop = outside
 	}
 	return r.err
 }
 
-// meet charges what is moved where paths meet: at a loop's beginning each time that it begins, at the end of another block
-// with what is around it.
-func (b *body) meet(open []int, in int, one instruction, labels []uint32) {
+// chargeMerge charges the values that are moved where paths meet. At the beginning of a loop they are charged each time that
+// the loop begins, at the end of another block with the code around it.
+func (b *body) chargeMerge(open []int, in int, one instruction, labels []uint32) {
 	moves, loop := b.merges.follow(b.height.m, one, labels)
 	if !loop && len(open) > 0 {
 		in = open[len(open)-1]
@@ -170,14 +170,14 @@ func (b *body) meet(open []int, in int, one instruction, labels []uint32) {
 	b.counts[in] += (moves + perMove - 1) / perMove
 }
 
-// nest follows an instruction that ends at a place into a block, or out of one.
-func (b *body) nest(open []int, one instruction, at int) []int {
+// follow opens or closes a block after an instruction that ends at offset at.
+func (b *body) follow(open []int, one instruction, at int) []int {
 	switch one.op {
 	case opBlock, opIf:
 		return append(open, open[len(open)-1])
 	case opLoop:
 		b.counts = append(b.counts, 0)
-		b.spots = append(b.spots, spot{at, at, atLoop, uint64(len(b.counts) - 1)})
+		b.patches = append(b.patches, patch{at, at, atLoop, uint64(len(b.counts) - 1)})
 		return append(open, len(b.counts)-1)
 	case opEnd:
 		return open[:len(open)-1]
@@ -185,21 +185,21 @@ func (b *body) nest(open []int, one instruction, at int) []int {
 	return open
 }
 
-// simple reports whether nothing but the next instruction comes after this one, and no other function before.
-func simple(one instruction) bool {
+// fallsThrough reports whether the next instruction always follows this one directly, without a call in between.
+func fallsThrough(one instruction) bool {
 	return one.op >= opLocalGet && one.op != opMemoryGrow && !one.bulk
 }
 
-// ofCharge is how many instructions a charge has at most, see [metering.bulk].
-const ofCharge = 15
+// instructionsPerCharge is the largest number of instructions of one charge, see [metering.chargeLength].
+const instructionsPerCharge = 15
 
-// ofMeter is how many values the metering adds to a call at most: two local variables, and the operands of a charge.
-const ofMeter = 6
+// meterValues is the largest number of values that metering adds to a call: two local variables, and the operands of a charge.
+const meterValues = 6
 
-// charges is how often the function is charged when it is metered.
+// charges returns how many charges metering adds to the function.
 func (b *body) charges() int {
 	n := 1
-	for _, where := range b.spots {
+	for _, where := range b.patches {
 		if where.kind != atFunction {
 			n++
 		}
@@ -207,29 +207,29 @@ func (b *body) charges() int {
 	return n
 }
 
-// check refuses an instruction that names what is not there, but that what is added to the module would be.
+// check refuses an index that does not exist in the original module. The additions of the rewriting could make it valid.
 func (b *body) check(r *reader, one instruction) {
 	switch one.op {
 	case opLocalGet, opLocalSet, opLocalTee:
-		r.within(one.index, b.vars, "local variable")
+		r.checkIndex(one.index, b.vars, "local variable")
 	case opGlobalGet, opGlobalSet:
-		r.within(one.index, r.m.globals, "global")
+		r.checkIndex(one.index, r.m.globals, "global")
 	case opCall, opRefFunc:
-		r.within(one.index, uint64(len(r.m.imports)+len(r.m.typeOf)), "function")
+		r.checkIndex(one.index, uint64(len(r.m.imports)+len(r.m.typeOf)), "function")
 	case opCallIndirect:
-		r.within(one.index, uint64(len(r.m.params)), "type")
+		r.checkIndex(one.index, uint64(len(r.m.params)), "type")
 	case opBlock, opLoop, opIf:
 		if one.typed {
-			r.within(one.index, uint64(len(r.m.params)), "type")
+			r.checkIndex(one.index, uint64(len(r.m.params)), "type")
 		}
 	}
 }
 
-// note keeps where something will change, and counts what the time of compiling grows faster than.
-func (b *body) note(r *reader, one instruction, at int) {
+// record records the places that the rewriting changes, and counts what the compile time grows with.
+func (b *body) record(r *reader, one instruction, at int) {
 	switch one.op {
 	case opCall, opRefFunc:
-		b.spots = append(b.spots, spot{at + 1, r.at(), atFunction, one.index})
+		b.patches = append(b.patches, patch{at + 1, r.at(), atFunction, one.index})
 	case opBlock, opLoop, opIf, opBrIf:
 		b.shape.branches++
 	case opBrTable:
@@ -238,27 +238,27 @@ func (b *body) note(r *reader, one instruction, at int) {
 	}
 	b.shape.work.add(1, r.m.compileWork(one))
 	if one.bulk {
-		b.shape.branches++ // wazero makes loops of them
-		b.spots = append(b.spots, spot{at, at, atBulk, 0})
+		b.shape.branches++ // wazero compiles them to loops
+		b.patches = append(b.patches, patch{at, at, atBulk, 0})
 	}
 }
 
-// rewritten rewrites all functions. One for which that makes too much work for the compiler, or that is one too many, is
-// [tangled].
-func (m *Module) rewritten(how rewriter) ([]byte, error) {
+// rewrite rewrites all functions. The error is [tooComplex] when a function, or all functions together, would take too much to
+// compile.
+func (m *Module) rewrite(how rewriter) ([]byte, error) {
 	code := m.sections[sectionCode]
 	out := binary.AppendUvarint(make([]byte, 0, len(code)+len(code)/4+64), uint64((&reader{b: code}).count()))
 	var one []byte
 	m.effort = m.typesWork()
 	err := m.bodies(func(b *body) error {
-		if err := m.take(how.shape(b)); err != nil {
+		if err := m.addEffort(how.shape(b)); err != nil {
 			return err
 		}
-		one = how.head(one[:0], b)
+		one = how.prologue(one[:0], b)
 		copied := 0
-		for _, sp := range b.spots {
+		for _, sp := range b.patches {
 			one = append(one, b.code[copied:sp.at]...)
-			one = how.spot(one, b, sp)
+			one = how.patch(one, b, sp)
 			copied = sp.end
 		}
 		one = append(one, b.code[copied:]...)

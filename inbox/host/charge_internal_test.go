@@ -8,7 +8,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 )
 
-// Functions of our own have their price by [define]. Those of WASI are the runtime's.
+// [define] requires the price of our own functions. The runtime defines those of WASI.
 func TestEveryFunctionOfWASIHasAPriceAndEveryPriceAFunction(t *testing.T) {
 	t.Parallel()
 	h, err := New(t.Context(), Options{})
@@ -16,7 +16,7 @@ func TestEveryFunctionOfWASIHasAPriceAndEveryPriceAFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close(t.Context())
-	for _, box := range h.boxes {
+	for _, box := range h.sandboxes {
 		offered := box.runtime.Module(wasi_snapshot_preview1.ModuleName).ExportedFunctionDefinitions()
 		got, want := slices.Sorted(maps.Keys(offered)), slices.Sorted(maps.Keys(wasiPrices()))
 		if !slices.Equal(got, want) {

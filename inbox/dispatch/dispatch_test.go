@@ -28,8 +28,8 @@ type made struct {
 	lane    inbox.LaneID
 }
 
-// room is a store, a dispatcher on it, and a plugin whose attempts go as script says.
-type room struct {
+// fixture is a store, a dispatcher on it, and a plugin whose attempts end as script says.
+type fixture struct {
 	t        *testing.T
 	store    *store.Store
 	dispatch *dispatch.Dispatcher
@@ -41,6 +41,7 @@ type room struct {
 	runner   dispatch.Runner // in place of run, from the next release that goes live
 	low      atomic.Bool     // the disk is nearly full
 	parked   int             // parked lanes that stay in memory, from the next start; 0: the default
+	runPage  int             // runs that are loaded at a time, from the next start; 0: the default
 
 	mu     sync.Mutex
 	made   []made
@@ -54,15 +55,15 @@ type room struct {
 
 const plugin = "p"
 
-// newRoom starts a room. A nil script means ok.
-func newRoom(t *testing.T, m inbox.Manifest, script func(made) inbox.Result) *room {
+// newFixture starts a fixture. A nil script means ok.
+func newFixture(t *testing.T, m inbox.Manifest, script func(made) inbox.Result) *fixture {
 	t.Helper()
 	m.StartFrom.Start = true
 	m = m.WithDefaults(4)
 	if m.Policy.Base == time.Minute {
 		m.Policy.Base, m.Policy.Max = time.Millisecond, 20*time.Millisecond
 	}
-	r := &room{t: t, store: inboxtest.Store(t, store.Options{}), manifest: m, script: script, active: map[inbox.LaneID]bool{}}
+	r := &fixture{t: t, store: inboxtest.Store(t, store.Options{}), manifest: m, script: script, active: map[inbox.LaneID]bool{}}
 	if err := r.store.Register(ctx, plugin, m.StartFrom); err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +72,8 @@ func newRoom(t *testing.T, m inbox.Manifest, script func(made) inbox.Result) *ro
 	return r
 }
 
-// start starts a dispatcher on the room's store; stop ends it.
-func (r *room) start(release string) {
+// start starts a dispatcher on the store of the fixture; stop ends it.
+func (r *fixture) start(release string) {
 	queue := dispatch.Store(r.store)
 	if r.queue != nil {
 		queue = r.queue
@@ -81,7 +82,7 @@ func (r *room) start(release string) {
 		Store: queue, Log: slog.New(resets{slog.DiscardHandler, r}), Grace: 50 * time.Millisecond, Paused: r.paused, Low: r.low.Load,
 		Now: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
 	}
-	o.KeepParked(r.parked)
+	o.Bound(r.parked, r.runPage)
 	o.WatchMoves(r.sawMove)
 	r.dispatch = dispatch.New(o)
 	run, cancel := context.WithCancel(ctx)
@@ -96,13 +97,13 @@ func (r *room) start(release string) {
 	r.live(release)
 }
 
-// again stands among the attempts for a pump that began again from what is stored.
+// again marks, among the attempts, that the loop began again from the store.
 var again = made{seq: -1}
 
-// resets is a log that notes when a pump begins again: what was on its way to the store is then tried again.
+// resets is a log that notes when a loop begins again: settlements in flight may be lost, and their attempts are made again.
 type resets struct {
 	slog.Handler
-	r *room
+	r *fixture
 }
 
 func (h resets) Enabled(context.Context, slog.Level) bool { return true }
@@ -116,7 +117,7 @@ func (h resets) Handle(_ context.Context, rec slog.Record) error {
 	return nil
 }
 
-func (r *room) live(release string) {
+func (r *fixture) live(release string) {
 	run := r.run
 	if r.runner != nil {
 		run = r.runner
@@ -125,7 +126,7 @@ func (r *room) live(release string) {
 }
 
 // run is the plugin. It fails the test when two attempts of a lane run at once.
-func (r *room) run(ctx context.Context, e *inbox.Event, _ inbox.Payload, d inbox.Delivery, _ time.Time) inbox.Outcome {
+func (r *fixture) run(ctx context.Context, e *inbox.Event, _ inbox.Payload, d inbox.Delivery, _ time.Time) inbox.Outcome {
 	m := made{e.Seq, d.Run, d.Attempt, d.Lane}
 	r.mu.Lock()
 	if r.active[d.Lane] {
@@ -148,20 +149,20 @@ func (r *room) run(ctx context.Context, e *inbox.Event, _ inbox.Payload, d inbox
 	return out
 }
 
-func (r *room) say(script func(made) inbox.Result) {
+func (r *fixture) say(script func(made) inbox.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.script = script
 }
 
-func (r *room) attempts() []made {
+func (r *fixture) attempts() []made {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.made)
 }
 
 // send stores n events over keys of verifications.
-func (r *room) send(n, keys, from int) {
+func (r *fixture) send(n, keys, from int) {
 	r.t.Helper()
 	for i := range n {
 		inboxtest.Accept(r.t, r.store, inboxtest.Body((from+i)%keys, from+i))
@@ -169,7 +170,7 @@ func (r *room) send(n, keys, from int) {
 }
 
 // record returns where the plugin stands.
-func (r *room) record() inbox.PluginRecord {
+func (r *fixture) record() inbox.PluginRecord {
 	r.t.Helper()
 	all, err := r.store.Plugins(ctx)
 	if err != nil || len(all) != 1 {
@@ -179,7 +180,7 @@ func (r *room) record() inbox.PluginRecord {
 }
 
 // settled waits until nothing is behind the cursor and no lane lags but parked ones.
-func (r *room) settled() inbox.PluginRecord {
+func (r *fixture) settled() inbox.PluginRecord {
 	r.t.Helper()
 	inboxtest.Eventually(r.t, "everything is settled", func() bool {
 		rec := r.record()
@@ -190,7 +191,7 @@ func (r *room) settled() inbox.PluginRecord {
 
 // inOrder fails the test unless the first runs of every lane were first attempted in the order of their seqs, and none
 // before its predecessor's last attempt.
-func (r *room) inOrder() {
+func (r *fixture) inOrder() {
 	r.t.Helper()
 	newest := map[inbox.LaneID]int64{}
 	for _, m := range r.attempts() {
@@ -209,7 +210,7 @@ func (r *room) inOrder() {
 
 func TestEveryEventRunsOnceAndEveryLaneInOrder(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, nil)
+	r := newFixture(t, inbox.Manifest{}, nil)
 	r.send(600, 37, 0)
 	r.settled()
 	r.inOrder()
@@ -220,7 +221,7 @@ func TestEveryEventRunsOnceAndEveryLaneInOrder(t *testing.T) {
 
 func TestFailuresRetryInPlaceWhileOtherLanesGoOn(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 50, HoldAfter: 1000}}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 50, HoldAfter: 1000}}, func(m made) inbox.Result {
 		if m.seq%5 == 0 && m.attempt < 4 {
 			return []inbox.Result{inbox.Trap, inbox.Retry, inbox.Timeout}[m.attempt-1]
 		}
@@ -236,7 +237,7 @@ func TestFailuresRetryInPlaceWhileOtherLanesGoOn(t *testing.T) {
 
 func TestADeadHeadParksItsLaneUntilItIsRetriedOrDiscarded(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{}, func(m made) inbox.Result {
 		if m.seq == 1 || m.seq == 2 {
 			return inbox.Reject
 		}
@@ -260,7 +261,7 @@ func TestADeadHeadParksItsLaneUntilItIsRetriedOrDiscarded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := r.store.Retry(ctx, who, plugin, 2, 0); inbox.KindOf(err) != inbox.Conflict {
-		t.Errorf("retry of what was discarded: %v", err)
+		t.Errorf("retry of a discarded event: %v", err)
 	}
 	r.dispatch.Wake(plugin)
 	inboxtest.Eventually(t, "both lanes are through", func() bool { return r.record().Parked == 0 && len(r.attempts()) == 41 })
@@ -276,7 +277,7 @@ func TestADeadHeadParksItsLaneUntilItIsRetriedOrDiscarded(t *testing.T) {
 
 func TestContinueLetsTheLaneGoOnAndARetryJoinsItsTail(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 2, HoldAfter: 1000}}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 2, HoldAfter: 1000}}, func(m made) inbox.Result {
 		if m.seq == 1 {
 			return inbox.Trap
 		}
@@ -305,7 +306,7 @@ func TestContinueLetsTheLaneGoOnAndARetryJoinsItsTail(t *testing.T) {
 func TestASickPluginIsHeldAndResumesByItselfWithoutCounting(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
-	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r := newFixture(t, m, func(made) inbox.Result { return inbox.Trap })
 	r.send(20, 10, 0)
 	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
 	if rec := r.record(); rec.Dead != 0 || rec.Cursor == r.store.Head() {
@@ -326,7 +327,7 @@ func TestASickPluginIsHeldAndResumesByItselfWithoutCounting(t *testing.T) {
 
 func TestPauseHoldsEverythingAndLosesNothing(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, nil)
+	r := newFixture(t, inbox.Manifest{}, nil)
 	r.send(5, 5, 0)
 	r.settled()
 	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, true); err != nil {
@@ -359,7 +360,7 @@ func TestEveryOrderKeepsItsPromise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m.Policy.HoldAfter = 1000
-			r := newRoom(t, m, func(m made) inbox.Result {
+			r := newFixture(t, m, func(m made) inbox.Result {
 				if m.seq%7 == 3 && m.attempt < 3 {
 					return inbox.Trap
 				}
@@ -378,7 +379,7 @@ func TestEveryOrderKeepsItsPromise(t *testing.T) {
 func TestAHotLaneDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	block := make(chan struct{})
-	r := newRoom(t, inbox.Manifest{Concurrency: 2}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{Concurrency: 2}, func(m made) inbox.Result {
 		if m.seq == 1 {
 			<-block
 		}
@@ -386,7 +387,7 @@ func TestAHotLaneDoesNotStopTheOthers(t *testing.T) {
 	})
 	inboxtest.Accept(t, r.store, inboxtest.Body(0, 0))
 	var wg sync.WaitGroup
-	for w := range 15 { // more than a pump holds in memory, all behind the first
+	for w := range 15 { // more than a loop holds in memory, all after the first
 		wg.Go(func() {
 			for i := range 100 {
 				inboxtest.Accept(t, r.store, inboxtest.Body(0, 1+w*100+i))
@@ -409,7 +410,7 @@ func TestAHotLaneDoesNotStopTheOthers(t *testing.T) {
 
 func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{}, func(m made) inbox.Result {
 		if m.seq == 2 {
 			return inbox.Reject
 		}
@@ -431,7 +432,7 @@ func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
 	if err != nil || j.Matched != 200 {
 		t.Fatalf("%+v, %v", j, err)
 	}
-	// the parked head is revived, the events behind it are still to come and so left out
+	// the parked head is retried; the events behind it are pending and so not replayed
 	if c := j.Parts[0].JobCount; c.OK != 100 || c.Revived != 1 || c.Pending != 99 || c.Dead+c.Waiting+c.Filtered != 0 {
 		t.Errorf("counts %+v", c)
 	}
@@ -447,7 +448,7 @@ func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
 	}
 	missing := &inbox.Job{Plugins: []string{plugin}, Only: inbox.OnlyMissing}
 	if err := r.store.CreateJob(ctx, store.Actor{}, missing); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("a replay of what is missing, when nothing is: %v", err)
+		t.Errorf("a replay of missing events, when no event is missing: %v", err)
 	}
 }
 
@@ -465,7 +466,7 @@ func TestRestartsAtAnyMomentKeepTheLaws(t *testing.T) {
 			var mu sync.Mutex
 			roll := func(n int) int { mu.Lock(); defer mu.Unlock(); return rnd.IntN(n) }
 			onFailure := []inbox.OnFailure{inbox.Park, inbox.Continue}[seed%2]
-			r := newRoom(t, inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 4, OnFailure: onFailure, HoldAfter: 1000}}, func(m made) inbox.Result {
+			r := newFixture(t, inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 4, OnFailure: onFailure, HoldAfter: 1000}}, func(m made) inbox.Result {
 				switch n := roll(100); {
 				case n < 3:
 					return inbox.Reject
@@ -506,8 +507,8 @@ func TestRestartsAtAnyMomentKeepTheLaws(t *testing.T) {
 	}
 }
 
-// release retries every dead letter until nothing waits any more.
-func release(t *testing.T, r *room) {
+// release retries dead letters until nothing waits any more.
+func release(t *testing.T, r *fixture) {
 	t.Helper()
 	inboxtest.Eventually(t, "nothing waits and nothing is dead", func() bool {
 		letters, err := r.store.Letters(ctx, store.LetterFilter{})
@@ -530,14 +531,14 @@ func release(t *testing.T, r *room) {
 	})
 }
 
-func TestWhatWaitsIsShownAsWaitingWhateverTheLanesAreMadeBy(t *testing.T) {
+func TestWaitingEventsAreShownAsWaitingUnderEveryLaneRule(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]inbox.Manifest{
 		"by key": {}, "global": {Order: inbox.Global}, "by reference": {KeyBy: inbox.KeyByReference}, "by pointer": {KeyBy: "/data/customerReference"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRoom(t, m, func(m made) inbox.Result {
+			r := newFixture(t, m, func(m made) inbox.Result {
 				if m.seq == 1 {
 					return inbox.Reject
 				}

@@ -185,7 +185,7 @@ func (ls *lanes) setRow(l *lane, row inbox.Lane) {
 	}
 }
 
-// settleFirst moves the lane of a first run by what was decided, and adds the change to s.
+// settleFirst changes the lane of a first run by the decision, and adds the change to s.
 func (ls *lanes) settleFirst(l *lane, it *item, d inbox.Decision, now time.Time, s *inbox.Settlement) error {
 	seq := it.event.Seq
 	switch {

@@ -14,7 +14,7 @@ type reader struct {
 	next    <-chan page            // the next events, while they are being read; nil: no read is under way
 }
 
-// page is what the log holds after a seq. It is read while the loop works on what comes before.
+// page holds the events of the log after a seq. It is read while the loop works on the events before.
 type page struct {
 	after  int64
 	events []inbox.Event
@@ -128,7 +128,7 @@ func (r *reader) enqueue(e *inbox.Event) error {
 	case err != nil:
 		return err
 	case lags:
-		return nil // it comes after the lane's next event, or was passed by that
+		return nil // the lane reads it through its row, or has passed it
 	}
 	l := r.lanes.get(id)
 	r.cursor.window.open(e.Seq)

@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// stale is a store that gains events right after what follows a seq was read from it.
+// stale is a store that gains events right after the events behind one seq were read.
 type stale struct {
 	*store.Store
 	after int64
@@ -54,10 +54,10 @@ func TestEventsThatComeRightAfterTheLogWasReadOnAreNotMissed(t *testing.T) {
 	}
 }
 
-func TestWhatWasHandedOutAndHasNotBegunIsTakenBackByAPause(t *testing.T) {
+func TestAPauseRecallsAttemptsThatHaveNotBegun(t *testing.T) {
 	t.Parallel()
 	began, goOn := make(chan int64, 10), make(chan struct{})
-	r := newRoom(t, inbox.Manifest{Concurrency: 1}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{Concurrency: 1}, func(m made) inbox.Result {
 		began <- m.seq
 		<-goOn
 		return inbox.OK
@@ -66,7 +66,7 @@ func TestWhatWasHandedOutAndHasNotBegunIsTakenBackByAPause(t *testing.T) {
 	if seq := <-began; seq != 1 {
 		t.Fatalf("event %d began first", seq)
 	}
-	inboxtest.Eventually(t, "the second is handed out", func() bool {
+	inboxtest.Eventually(t, "the second is with the workers", func() bool {
 		st, ok := r.dispatch.Status(ctx, plugin)
 		return ok && st.Handed == 1
 	})
@@ -95,7 +95,7 @@ func TestWhatWasHandedOutAndHasNotBegunIsTakenBackByAPause(t *testing.T) {
 	r.inOrder()
 }
 
-func TestABusyDoorSlowsPluginsAndDoesNotStopThem(t *testing.T) {
+func TestManyIncomingEventsSlowPluginsAndDoNotStopThem(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Fill(t, s, 20)

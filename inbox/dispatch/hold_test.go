@@ -42,9 +42,9 @@ func TestAHoldIsNotStretchedByAClockThatWasSetBack(t *testing.T) {
 	r.say(nil)
 	r.skew.Store(int64(6 * time.Second))
 	r.start("r1")
-	r.skew.Add(int64(6 * time.Second))
-	r.dispatch.Wake(plugin)
-	r.settled()
+	r.looked()
+	r.later(6 * time.Second)
+	r.settledInTime()
 }
 
 // Also found there: after a restart only the lanes with a row are in memory, and those failed. If only they were probed,

@@ -25,24 +25,27 @@ func TestAReplayThatBeginsAgainDoesNotRunTheEventsItRetried(t *testing.T) {
 	})
 	r.send(6, 6, 0)
 	r.settled()
-	stopped := make(chan struct{})
-	r.say(func(m made) inbox.Result {
-		if m.run > 0 && m.seq == 1 {
-			<-stopped // the replay's first run is under way until the dispatcher stops
+	r.stop()
+	r.say(nil)
+	began := make(chan struct{}, 1)
+	r.runner = func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+		if d.Run > 0 && e.Seq == 1 { // the replay's first run is under way until the dispatcher stops
+			began <- struct{}{}
+			<-ctx.Done()
 		}
-		return inbox.OK
-	})
+		return r.run(ctx, e, p, d, now)
+	}
+	r.start("r1")
 	job := &inbox.Job{Plugins: []string{plugin}}
 	if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
-	inboxtest.Eventually(t, "the replay has begun", func() bool { return len(r.attempts()) > 6 })
+	<-began
 	some := time.NewTimer(100 * time.Millisecond) // in which the dead events would be retried and run
 	<-some.C
-	cut := time.AfterFunc(100*time.Millisecond, func() { close(stopped) }) // after the grace: it is interrupted
-	defer cut.Stop()
 	r.stop()
+	r.runner = nil
 	r.start("r1")
 	inboxtest.Eventually(t, "the replay has ended", func() bool {
 		j, err := r.store.Job(ctx, job.ID)

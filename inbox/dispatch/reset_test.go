@@ -180,28 +180,29 @@ func TestAFailedSettlementMakesThePluginBeginAgainFromTheStore(t *testing.T) {
 // A start finds events above the stored cursor that ran already: the cursor is before the oldest event that did not.
 func TestAStartDoesNotRepeatEventsSettledAboveTheCursor(t *testing.T) {
 	t.Parallel()
-	first, goOn := make(chan struct{}), make(chan struct{})
-	r := newFixture(t, inbox.Manifest{Concurrency: 2}, func(m made) inbox.Result {
-		if m.seq == 1 {
+	r := newFixture(t, inbox.Manifest{Concurrency: 2}, nil)
+	r.stop()
+	first := make(chan struct{})
+	r.runner = func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+		if e.Seq == 1 {
 			close(first)
-			<-goOn
+			<-ctx.Done() // until the dispatcher stops, which interrupts it
 		}
-		return inbox.OK
-	})
+		return r.run(ctx, e, p, d, now)
+	}
+	r.start("r1")
 	r.send(600, 600, 0)
 	<-first
-	inboxtest.Eventually(t, "all others ran", func() bool { return len(r.attempts()) == 600 })
-	r.say(nil)
-	cut := time.AfterFunc(100*time.Millisecond, func() { close(goOn) }) // after the grace: it is interrupted
-	defer cut.Stop()
+	inboxtest.Eventually(t, "all others ran", func() bool { return len(r.attempts()) == 599 })
 	r.stop()
 	if rec := r.record(); rec.Cursor != 0 {
 		t.Fatalf("the cursor passed an event that was interrupted: %+v", rec)
 	}
+	r.runner = nil
 	r.start("r1")
 	r.settled()
 	if got := r.attempts(); len(got) != 601 || got[600].seq != 1 || got[600].attempt != 1 {
-		t.Errorf("%d attempts, the last %+v; want 601, the last the one that was interrupted", len(got), got[len(got)-1])
+		t.Errorf("%d attempts, the last %+v; want 601, the last of the event that was interrupted", len(got), got[len(got)-1])
 	}
 }
 

@@ -15,10 +15,12 @@ import (
 	"inbox/inbox/store"
 )
 
+// TestMain runs fewer stories than rapid's default, since a story takes a while, and more tests at once than there are
+// processors, since tests wait for the disk and for timers.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue { // a story takes a while
-		if flag.Set(checks.Name, "12") != nil {
+	for name, value := range map[string]string{"rapid.checks": "12", "test.parallel": "8"} {
+		if f := flag.Lookup(name); f.Value.String() == f.DefValue && flag.Set(name, value) != nil {
 			os.Exit(2)
 		}
 	}

@@ -70,11 +70,15 @@ func (p *loop) run() {
 	}
 }
 
-// settleAll settles a result, and those that have arrived meanwhile, so that busy workers do not cost a step each.
+// settleAll settles a result, and those that have arrived meanwhile, so that busy workers do not cost a step each. The others
+// are bounded: requests and timers need the loop too.
 func (p *loop) settleAll(r result) {
-	for range cap(p.workers.results) + 1 {
+	for others := cap(p.workers.results); ; others-- {
 		if err := p.settle(r); err != nil {
 			p.reset(err)
+		}
+		if others == 0 {
+			return
 		}
 		select {
 		case r = <-p.workers.results:

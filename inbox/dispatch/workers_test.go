@@ -123,3 +123,25 @@ func TestManyIncomingEventsSlowPluginsAndDoNotStopThem(t *testing.T) {
 		t.Errorf("ran %v", seqs)
 	}
 }
+
+// While the loop waits for the disk, workers fill its queue of results and wait with more. It settles a bounded number of them
+// at a time, and must not lose the next one.
+func TestNoResultIsLostWhenManyArriveAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t, inbox.Manifest{Concurrency: 32}, nil)
+	r.stop()
+	s := &stuck{Store: r.store, in: make(chan struct{}), free: make(chan struct{})}
+	free := sync.OnceFunc(func() { close(s.free) })
+	t.Cleanup(free)
+	r.queue = s
+	r.send(512, 64, 0)
+	r.start("r1")
+	<-s.in
+	inboxtest.Eventually(t, "the queue of 64 results is full, and all 32 workers wait", func() bool { return len(r.attempts()) >= 97 })
+	free()
+	r.settled()
+	r.inOrder()
+	if got := r.looked(); got.Running+got.Handed != 0 || len(r.attempts()) != 512 {
+		t.Errorf("%+v after %d attempts of 512 events", got, len(r.attempts()))
+	}
+}

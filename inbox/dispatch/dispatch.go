@@ -1,5 +1,5 @@
 // Package dispatch delivers the events of the log to plugins: one at a time and in order per lane, in parallel over lanes.
-// It stands between the store, which keeps events and outcomes, and the host, which runs plugins. It promises that no event is
+// It works between the store, which keeps events and outcomes, and the host, which runs plugins. It promises that no event is
 // lost or overtaken in its lane. Retries, holds and their times it leaves to [inbox.Next] and [inbox.Hold].
 //
 // Every plugin has a loop, one goroutine that owns all parts below, so that they need no locks. The loop reads the log
@@ -62,8 +62,8 @@ type Options struct {
 	Grace   time.Duration                      // how long running attempts may go on after Run's ctx is done; default 5 s
 	Low     func() bool                        // reports that the disk is nearly full: nothing new is started; nil: never
 	Busy    func() bool                        // reports that many events are coming in: they go first; nil: never
-	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was submitted to the store; nil: nobody
-	Aside   func(plugin string)                // told that the live release was disabled, once that is stored; nil: nobody
+	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was submitted to the store; nil: not used
+	Aside   func(plugin string)                // told that the live release was disabled, once that is stored; nil: not used
 	Roll    func() float64                     // jitter; default math/rand
 	Paused  bool                               // start nothing until Resume
 	Now     func() time.Time                   // default time.Now

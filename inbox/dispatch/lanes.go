@@ -219,7 +219,7 @@ func (ls *lanes) block(l *lane, it *item, state inbox.LaneState, due, now time.T
 	s.Lane = &row
 }
 
-// uncover settles in the window the events that a lane's new row stands for, and keeps up to keep of them in memory.
+// uncover settles in the window the events that a lane's new row covers, and keeps up to keep of them in memory.
 func (ls *lanes) uncover(l *lane, keep int) {
 	if l.busy != nil && l.busy.first() {
 		ls.cursor.window.settle(l.busy.event.Seq)

@@ -41,7 +41,7 @@ func (p *loop) load() bool {
 	}
 	m, err := p.tryLoad(now)
 	if err != nil {
-		p.link.opt.Log.Error("cannot read where the plugin stands; trying again", "plugin", p.name, "error", err)
+		p.link.opt.Log.Error("cannot load the state of a plugin; trying again", "plugin", p.name, "error", err)
 		p.why, p.retryAt = "waits for the store: "+err.Error(), now.Add(resetPause)
 		return false
 	}

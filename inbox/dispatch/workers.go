@@ -46,7 +46,7 @@ type workers struct {
 
 func newWorkers(k *link) *workers { return &workers{link: k, results: make(chan result, 64)} }
 
-// start makes a pool for live, or none for nil. The pool of before ends the attempts that it has begun. Its other calls must
+// start makes a pool for live, and no pool for nil. The pool of before ends the attempts that it has begun. Its other calls must
 // have been recalled.
 func (w *workers) start(live *Live) {
 	if w.pool != nil {

@@ -12,11 +12,11 @@ import (
 	"inbox/inbox/store"
 )
 
-// A lane whose head was discarded and that has no later event is not left behind: what waits behind it, such as a
-// replay, would wait until the next event of anybody.
+// A lane whose head was discarded and that has no later event loses its row. Else a replay that waits behind it would wait
+// until the next event of any lane.
 func TestAfterItsNewestEventWasDiscardedALaneDoesNotLag(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{}, func(m made) inbox.Result {
 		if m.run == 0 {
 			return inbox.Reject
 		}
@@ -48,7 +48,7 @@ func TestAfterItsNewestEventWasDiscardedALaneDoesNotLag(t *testing.T) {
 	}
 }
 
-// meddler is a store in which somebody does something right before replays are read.
+// meddler is a store that calls meddle right after replays are read.
 type meddler struct {
 	dispatch.Store
 	once   sync.Once
@@ -63,14 +63,14 @@ func (m *meddler) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) 
 	return jobs, err
 }
 
-// What a replay would let go on, and an operator discards at the same moment, stays discarded.
-func TestAReplayDoesNotRunWhatWasDiscardedMeanwhile(t *testing.T) {
+// An event that a replay would retry, and that an operator discards at the same moment, stays discarded.
+func TestAReplayDoesNotRunAnEventThatWasDiscardedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for _, onFailure := range []inbox.OnFailure{inbox.Park, inbox.Continue} {
 		t.Run(string(onFailure), func(t *testing.T) {
 			t.Parallel()
 			m := inbox.Manifest{Policy: inbox.Policy{OnFailure: onFailure}}
-			r := newRoom(t, m, func(m made) inbox.Result {
+			r := newFixture(t, m, func(m made) inbox.Result {
 				if m.seq == 1 {
 					return inbox.Reject
 				}

@@ -1,5 +1,5 @@
 // Package dispatch delivers the events of the log to plugins: one at a time and in order per lane, in parallel over lanes.
-// It stands between the store, which keeps events and outcomes, and the host, which runs plugins. It promises that no event is
+// It works between the store, which keeps events and outcomes, and the host, which runs plugins. It promises that no event is
 // lost or overtaken in its lane. Retries, holds and their times it leaves to [inbox.Next] and [inbox.Hold].
 //
 // Every plugin has a loop, one goroutine that owns all parts below, so that they need no locks. The loop reads the log
@@ -8,9 +8,9 @@
 // events, and the lane reads them from the log's index when it goes on. So the memory of a loop is bounded however long its
 // backlog is.
 //
-// What is in memory can always be made again from the store (load.go). That happens at start, and whenever a settlement
-// fails: the loop waits for the running attempts, forgets everything, and loads what is stored. An attempt whose record was
-// lost that way is made again.
+// A loop's memory can always be made again from the store (load.go). That happens at start, and whenever a settlement fails:
+// the loop waits for the running attempts, forgets everything, and loads the stored state. An attempt whose record was lost
+// that way is made again.
 //
 // The parts from high to low; a part calls those below it:
 //
@@ -24,7 +24,7 @@
 //	lanes.go     lanes: rows, states (lane.go, state.go), ready queue and timers (ready.go), unloaded lanes
 //	cursor.go    cursor, and the window of open events (window.go)
 //	workers.go   workers: pools of goroutines that make attempts
-//	release.go   the running release: what it wants, its health
+//	release.go   the running release: its filters, lane rule and health
 //	link.go      the way to the store: settlements and payloads
 //
 // Two kinds of arrow point upwards. Items of a lane carry their replay, and calls and results carry their lane: both are
@@ -62,13 +62,13 @@ type Options struct {
 	Grace   time.Duration                      // how long running attempts may go on after Run's ctx is done; default 5 s
 	Low     func() bool                        // reports that the disk is nearly full: nothing new is started; nil: never
 	Busy    func() bool                        // reports that many events are coming in: they go first; nil: never
-	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was submitted to the store; nil: nobody
-	Aside   func(plugin string)                // told that the live release was disabled, once that is stored; nil: nobody
+	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was submitted to the store; nil: not used
+	Aside   func(plugin string)                // told that the live release was disabled, once that is stored; nil: not used
 	Roll    func() float64                     // jitter; default math/rand
 	Paused  bool                               // start nothing until Resume
 	Now     func() time.Time                   // default time.Now
 
-	parked int                  // parked lanes in memory; default maxParked; tests lower it
+	bounds bounds               // on lanes and runs in memory; tests lower them
 	moved  func(from, to state) // told of every move of a lane; nil outside tests
 }
 
@@ -108,8 +108,8 @@ func New(o Options) *Dispatcher {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.parked == 0 {
-		o.parked = maxParked
+	if o.bounds == (bounds{}) {
+		o.bounds = bounds{parked: maxParked, runs: runPage}
 	}
 	if o.Roll == nil {
 		o.Roll = rand.Float64
@@ -236,7 +236,7 @@ func (d *Dispatcher) Status(ctx context.Context, plugin string) (Status, bool) {
 	return answer(ctx, &p.requests, p.status)
 }
 
-// Forget drops what is in memory of a plugin without a live release, so that the store may forget it too. It returns false
+// Forget drops the memory of a plugin without a live release, so that the store may forget the plugin too. It returns false
 // while an attempt or a settlement of the plugin is under way.
 func (d *Dispatcher) Forget(ctx context.Context, plugin string) bool {
 	p := d.loop(plugin)

@@ -1,215 +1,21 @@
 package dispatch_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/dispatch"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
 
-var ctx = context.Background()
-
-// made is one attempt as the runner saw it.
-type made struct {
-	seq     int64
-	run     int64
-	attempt int
-	lane    inbox.LaneID
-}
-
-// room is a store, a dispatcher on it, and a plugin whose attempts go as script says.
-type room struct {
-	t        *testing.T
-	store    *store.Store
-	dispatch *dispatch.Dispatcher
-	stop     func()
-	manifest inbox.Manifest
-	skew     atomic.Int64    // of the dispatcher's clock
-	queue    dispatch.Store  // between the dispatcher and the store, from the next start
-	paused   bool            // from the next start
-	runner   dispatch.Runner // in place of run, from the next release that goes live
-	low      atomic.Bool     // the disk is nearly full
-	parked   int             // parked lanes that stay in memory, from the next start; 0: the default
-
-	mu     sync.Mutex
-	made   []made
-	active map[inbox.LaneID]bool
-	script func(made) inbox.Result
-
-	noteResets bool // among the attempts
-
-	moves map[[2]string]int // of lanes, by the states before and after
-}
-
-const plugin = "p"
-
-// newRoom starts a room. A nil script means ok.
-func newRoom(t *testing.T, m inbox.Manifest, script func(made) inbox.Result) *room {
-	t.Helper()
-	m.StartFrom.Start = true
-	m = m.WithDefaults(4)
-	if m.Policy.Base == time.Minute {
-		m.Policy.Base, m.Policy.Max = time.Millisecond, 20*time.Millisecond
-	}
-	r := &room{t: t, store: inboxtest.Store(t, store.Options{}), manifest: m, script: script, active: map[inbox.LaneID]bool{}}
-	if err := r.store.Register(ctx, plugin, m.StartFrom); err != nil {
-		t.Fatal(err)
-	}
-	r.start("r1")
-	t.Cleanup(func() { r.stop() })
-	return r
-}
-
-// start starts a dispatcher on the room's store; stop ends it.
-func (r *room) start(release string) {
-	queue := dispatch.Store(r.store)
-	if r.queue != nil {
-		queue = r.queue
-	}
-	o := dispatch.Options{
-		Store: queue, Log: slog.New(resets{slog.DiscardHandler, r}), Grace: 50 * time.Millisecond, Paused: r.paused, Low: r.low.Load,
-		Now: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
-	}
-	o.KeepParked(r.parked)
-	o.WatchMoves(r.sawMove)
-	r.dispatch = dispatch.New(o)
-	run, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := r.dispatch.Run(run); err != nil {
-			r.t.Error(err)
-		}
-	}()
-	r.stop = sync.OnceFunc(func() { cancel(); <-ended })
-	r.live(release)
-}
-
-// again stands among the attempts for a pump that began again from what is stored.
-var again = made{seq: -1}
-
-// resets is a log that notes when a pump begins again: what was on its way to the store is then tried again.
-type resets struct {
-	slog.Handler
-	r *room
-}
-
-func (h resets) Enabled(context.Context, slog.Level) bool { return true }
-
-func (h resets) Handle(_ context.Context, rec slog.Record) error {
-	h.r.mu.Lock()
-	defer h.r.mu.Unlock()
-	if strings.Contains(rec.Message, "beginning again from the stored state") && h.r.noteResets {
-		h.r.made = append(h.r.made, again)
-	}
-	return nil
-}
-
-func (r *room) live(release string) {
-	run := r.run
-	if r.runner != nil {
-		run = r.runner
-	}
-	r.dispatch.SetLive(plugin, &dispatch.Live{Release: release, Manifest: r.manifest, Run: run})
-}
-
-// run is the plugin. It fails the test when two attempts of a lane run at once.
-func (r *room) run(ctx context.Context, e *inbox.Event, _ inbox.Payload, d inbox.Delivery, _ time.Time) inbox.Outcome {
-	m := made{e.Seq, d.Run, d.Attempt, d.Lane}
-	r.mu.Lock()
-	if r.active[d.Lane] {
-		r.t.Errorf("two attempts of lane %v at once", d.Lane)
-	}
-	r.active[d.Lane] = true
-	r.made = append(r.made, m)
-	script := r.script
-	r.mu.Unlock()
-	out := inbox.Outcome{Result: inbox.OK}
-	if script != nil {
-		out.Result = script(m)
-	}
-	r.mu.Lock()
-	r.active[d.Lane] = false
-	r.mu.Unlock()
-	if ctx.Err() != nil {
-		return inbox.Outcome{Interrupted: true}
-	}
-	return out
-}
-
-func (r *room) say(script func(made) inbox.Result) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.script = script
-}
-
-func (r *room) attempts() []made {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.made)
-}
-
-// send stores n events over keys of verifications.
-func (r *room) send(n, keys, from int) {
-	r.t.Helper()
-	for i := range n {
-		inboxtest.Accept(r.t, r.store, inboxtest.Body((from+i)%keys, from+i))
-	}
-}
-
-// record returns where the plugin stands.
-func (r *room) record() inbox.PluginRecord {
-	r.t.Helper()
-	all, err := r.store.Plugins(ctx)
-	if err != nil || len(all) != 1 {
-		r.t.Fatalf("plugins %+v, %v", all, err)
-	}
-	return all[0]
-}
-
-// settled waits until nothing is behind the cursor and no lane lags but parked ones.
-func (r *room) settled() inbox.PluginRecord {
-	r.t.Helper()
-	inboxtest.Eventually(r.t, "everything is settled", func() bool {
-		rec := r.record()
-		return rec.Cursor == r.store.Head() && rec.Retrying == 0 && rec.Ready == 0
-	})
-	return r.record()
-}
-
-// inOrder fails the test unless the first runs of every lane were first attempted in the order of their seqs, and none
-// before its predecessor's last attempt.
-func (r *room) inOrder() {
-	r.t.Helper()
-	newest := map[inbox.LaneID]int64{}
-	for _, m := range r.attempts() {
-		if m == again {
-			clear(newest)
-		}
-		if m.run != 0 || m == again {
-			continue
-		}
-		if m.seq < newest[m.lane] {
-			r.t.Errorf("lane %v: %d after %d", m.lane, m.seq, newest[m.lane])
-		}
-		newest[m.lane] = m.seq
-	}
-}
-
 func TestEveryEventRunsOnceAndEveryLaneInOrder(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, nil)
+	r := newFixture(t, inbox.Manifest{}, nil)
 	r.send(600, 37, 0)
 	r.settled()
 	r.inOrder()
@@ -220,14 +26,14 @@ func TestEveryEventRunsOnceAndEveryLaneInOrder(t *testing.T) {
 
 func TestFailuresRetryInPlaceWhileOtherLanesGoOn(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 50, HoldAfter: 1000}}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 50, HoldAfter: 1000}}, func(m made) inbox.Result {
 		if m.seq%5 == 0 && m.attempt < 4 {
 			return []inbox.Result{inbox.Trap, inbox.Retry, inbox.Timeout}[m.attempt-1]
 		}
 		return inbox.OK
 	})
 	r.send(300, 11, 0)
-	r.settled()
+	r.settledInTime()
 	r.inOrder()
 	if got, want := len(r.attempts()), 300+60*3; got != want {
 		t.Errorf("%d attempts, want %d", got, want)
@@ -236,7 +42,7 @@ func TestFailuresRetryInPlaceWhileOtherLanesGoOn(t *testing.T) {
 
 func TestADeadHeadParksItsLaneUntilItIsRetriedOrDiscarded(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{}, func(m made) inbox.Result {
 		if m.seq == 1 || m.seq == 2 {
 			return inbox.Reject
 		}
@@ -260,7 +66,7 @@ func TestADeadHeadParksItsLaneUntilItIsRetriedOrDiscarded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := r.store.Retry(ctx, who, plugin, 2, 0); inbox.KindOf(err) != inbox.Conflict {
-		t.Errorf("retry of what was discarded: %v", err)
+		t.Errorf("retry of a discarded event: %v", err)
 	}
 	r.dispatch.Wake(plugin)
 	inboxtest.Eventually(t, "both lanes are through", func() bool { return r.record().Parked == 0 && len(r.attempts()) == 41 })
@@ -276,7 +82,7 @@ func TestADeadHeadParksItsLaneUntilItIsRetriedOrDiscarded(t *testing.T) {
 
 func TestContinueLetsTheLaneGoOnAndARetryJoinsItsTail(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 2, HoldAfter: 1000}}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 2, HoldAfter: 1000}}, func(m made) inbox.Result {
 		if m.seq == 1 {
 			return inbox.Trap
 		}
@@ -305,7 +111,7 @@ func TestContinueLetsTheLaneGoOnAndARetryJoinsItsTail(t *testing.T) {
 func TestASickPluginIsHeldAndResumesByItselfWithoutCounting(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
-	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r := newFixture(t, m, func(made) inbox.Result { return inbox.Trap })
 	r.send(20, 10, 0)
 	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
 	if rec := r.record(); rec.Dead != 0 || rec.Cursor == r.store.Head() {
@@ -326,7 +132,7 @@ func TestASickPluginIsHeldAndResumesByItselfWithoutCounting(t *testing.T) {
 
 func TestPauseHoldsEverythingAndLosesNothing(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, nil)
+	r := newFixture(t, inbox.Manifest{}, nil)
 	r.send(5, 5, 0)
 	r.settled()
 	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, true); err != nil {
@@ -359,14 +165,14 @@ func TestEveryOrderKeepsItsPromise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m.Policy.HoldAfter = 1000
-			r := newRoom(t, m, func(m made) inbox.Result {
+			r := newFixture(t, m, func(m made) inbox.Result {
 				if m.seq%7 == 3 && m.attempt < 3 {
 					return inbox.Trap
 				}
 				return inbox.OK
 			})
 			r.send(120, 9, 0)
-			r.settled()
+			r.settledInTime()
 			r.inOrder()
 			if got, want := len(r.attempts()), 120+2*17; got != want {
 				t.Errorf("%d attempts, want %d", got, want)
@@ -378,7 +184,7 @@ func TestEveryOrderKeepsItsPromise(t *testing.T) {
 func TestAHotLaneDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	block := make(chan struct{})
-	r := newRoom(t, inbox.Manifest{Concurrency: 2}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{Concurrency: 2}, func(m made) inbox.Result {
 		if m.seq == 1 {
 			<-block
 		}
@@ -386,7 +192,7 @@ func TestAHotLaneDoesNotStopTheOthers(t *testing.T) {
 	})
 	inboxtest.Accept(t, r.store, inboxtest.Body(0, 0))
 	var wg sync.WaitGroup
-	for w := range 15 { // more than a pump holds in memory, all behind the first
+	for w := range 15 { // more than a loop holds in memory, all after the first
 		wg.Go(func() {
 			for i := range 100 {
 				inboxtest.Accept(t, r.store, inboxtest.Body(0, 1+w*100+i))
@@ -409,7 +215,7 @@ func TestAHotLaneDoesNotStopTheOthers(t *testing.T) {
 
 func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{}, func(m made) inbox.Result {
 		if m.seq == 2 {
 			return inbox.Reject
 		}
@@ -431,7 +237,7 @@ func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
 	if err != nil || j.Matched != 200 {
 		t.Fatalf("%+v, %v", j, err)
 	}
-	// the parked head is revived, the events behind it are still to come and so left out
+	// the parked head is retried; the events behind it are pending and so not replayed
 	if c := j.Parts[0].JobCount; c.OK != 100 || c.Revived != 1 || c.Pending != 99 || c.Dead+c.Waiting+c.Filtered != 0 {
 		t.Errorf("counts %+v", c)
 	}
@@ -447,7 +253,7 @@ func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
 	}
 	missing := &inbox.Job{Plugins: []string{plugin}, Only: inbox.OnlyMissing}
 	if err := r.store.CreateJob(ctx, store.Actor{}, missing); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("a replay of what is missing, when nothing is: %v", err)
+		t.Errorf("a replay of missing events, when no event is missing: %v", err)
 	}
 }
 
@@ -465,7 +271,7 @@ func TestRestartsAtAnyMomentKeepTheLaws(t *testing.T) {
 			var mu sync.Mutex
 			roll := func(n int) int { mu.Lock(); defer mu.Unlock(); return rnd.IntN(n) }
 			onFailure := []inbox.OnFailure{inbox.Park, inbox.Continue}[seed%2]
-			r := newRoom(t, inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 4, OnFailure: onFailure, HoldAfter: 1000}}, func(m made) inbox.Result {
+			r := newFixture(t, inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 4, OnFailure: onFailure, HoldAfter: 1000}}, func(m made) inbox.Result {
 				switch n := roll(100); {
 				case n < 3:
 					return inbox.Reject
@@ -506,38 +312,14 @@ func TestRestartsAtAnyMomentKeepTheLaws(t *testing.T) {
 	}
 }
 
-// release retries every dead letter until nothing waits any more.
-func release(t *testing.T, r *room) {
-	t.Helper()
-	inboxtest.Eventually(t, "nothing waits and nothing is dead", func() bool {
-		letters, err := r.store.Letters(ctx, store.LetterFilter{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, l := range letters {
-			if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, l.Seq, l.Run); err != nil && inbox.KindOf(err) != inbox.Conflict {
-				t.Fatal(err)
-			}
-		}
-		if len(letters) > 0 {
-			r.dispatch.Wake(plugin)
-			return false
-		}
-		rec := r.record()
-		jobs, err := r.store.Jobs(ctx, plugin)
-		runs, rerr := r.store.Runs(ctx, plugin, 0)
-		return err == nil && rerr == nil && len(runs) == 0 && rec.Cursor == r.store.Head() && rec.Parked+rec.Retrying+rec.Ready == 0 && len(jobs) == 0
-	})
-}
-
-func TestWhatWaitsIsShownAsWaitingWhateverTheLanesAreMadeBy(t *testing.T) {
+func TestWaitingEventsAreShownAsWaitingUnderEveryLaneRule(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]inbox.Manifest{
 		"by key": {}, "global": {Order: inbox.Global}, "by reference": {KeyBy: inbox.KeyByReference}, "by pointer": {KeyBy: "/data/customerReference"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRoom(t, m, func(m made) inbox.Result {
+			r := newFixture(t, m, func(m made) inbox.Result {
 				if m.seq == 1 {
 					return inbox.Reject
 				}

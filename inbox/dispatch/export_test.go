@@ -1,12 +1,18 @@
 package dispatch
 
+import "cmp"
+
 // WatchMoves has fn called for every move of a lane, by the loops' goroutines, with the names of the states.
 func (o *Options) WatchMoves(fn func(from, to string)) {
 	o.moved = func(from, to state) { fn(from.String(), to.String()) }
 }
 
-// KeepParked changes how many parked lanes stay in memory.
-func (o *Options) KeepParked(n int) { o.parked = n }
+// Bound changes how many parked lanes stay in memory, and how many runs are loaded at a time. Zeros mean the defaults.
+func (o *Options) Bound(parked, runs int) {
+	if parked != 0 || runs != 0 {
+		o.bounds = bounds{parked: cmp.Or(parked, maxParked), runs: cmp.Or(runs, runPage)}
+	}
+}
 
 // States is the number of states.
 const States = states

@@ -14,7 +14,7 @@ import (
 	"inbox/inbox"
 )
 
-// said is a log of which only level, message, result and count are kept.
+// said is a log that keeps level, message, result and count.
 type said struct{ strings.Builder }
 
 func newSaid() (*said, *slog.Logger) {
@@ -30,11 +30,11 @@ func newSaid() (*said, *slog.Logger) {
 func (s *said) lines() []string {
 	list := strings.Split(strings.TrimSpace(s.String()), "\n")
 	s.Reset()
-	slices.Sort(list) // the sums of a minute come in no order
+	slices.Sort(list) // the counts of a minute are in random order
 	return list
 }
 
-func TestOfFailuresTheFirstOfEachKindIsSaidAndTheRestOfTheMinuteSummed(t *testing.T) {
+func TestTheFirstFailureOfAKindIsLoggedAndTheRestOfTheMinuteCounted(t *testing.T) {
 	t.Parallel()
 	out, log := newSaid()
 	f := newFailureLog(log, "crm")
@@ -74,9 +74,9 @@ func TestOfFailuresTheFirstOfEachKindIsSaidAndTheRestOfTheMinuteSummed(t *testin
 	}
 }
 
-// TestEveryFailureIsSaidOrSummedOnce draws minutes full of failures: nothing is lost between the lines, no minute has
-// more than two of a kind, and nothing of a reason or log is in one.
-func TestEveryFailureIsSaidOrSummedOnce(t *testing.T) {
+// TestEveryFailureIsLoggedOrCountedOnce draws minutes full of failures. No failure is lost between the lines, and no line holds
+// a reason or a log.
+func TestEveryFailureIsLoggedOrCountedOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		out, log := newSaid()
@@ -110,7 +110,7 @@ func TestEveryFailureIsSaidOrSummedOnce(t *testing.T) {
 			counted[r] += n
 		}
 		if diff := cmp.Diff(failed, counted); diff != "" {
-			t.Fatalf("failures and what is said of them:\n%s\n%s", diff, text)
+			t.Fatalf("failures and log lines:\n%s\n%s", diff, text)
 		}
 		if strings.Contains(text, "Ada") {
 			t.Fatalf("a reason or a log is said: %s", text)
@@ -118,7 +118,7 @@ func TestEveryFailureIsSaidOrSummedOnce(t *testing.T) {
 	})
 }
 
-// Without why it failed the line only says that somebody must look.
+// Without the reason the line only tells the operator to look elsewhere.
 func TestAFailureIsLoggedWithWhyInTheHostsWords(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder

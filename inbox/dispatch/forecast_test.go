@@ -10,8 +10,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// What a dry run says is what the replay then does: left out, gone on where it died, waiting, and run.
-func TestAForecastSaysWhatTheReplayThenDoes(t *testing.T) {
+// A dry run counts what the replay then does: events filtered, pending, retried, waiting and run.
+func TestAForecastMatchesTheReplay(t *testing.T) {
 	t.Parallel()
 	for _, by := range []inbox.KeyBy{inbox.KeyByKey, "/data/id"} {
 		for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
@@ -30,7 +30,7 @@ func forecasted(t *testing.T, by inbox.KeyBy, only inbox.Only) {
 		Policy: inbox.Policy{Base: time.Hour, Max: time.Hour, HoldAfter: 1000},
 	}
 	fails := map[int64]inbox.Result{4: inbox.Reject, 8: inbox.Trap, 17: inbox.Reject, 25: inbox.Reject}
-	r := newRoom(t, m, func(m made) inbox.Result {
+	r := newFixture(t, m, func(m made) inbox.Result {
 		if result := fails[m.seq]; result != "" && m.run == 0 {
 			return result
 		}
@@ -67,7 +67,7 @@ func forecasted(t *testing.T, by inbox.KeyBy, only inbox.Only) {
 	did.OK += did.Dead
 	did.Dead = 0
 	if did != would {
-		t.Errorf("forecast %+v, and it came to %+v", would, did)
+		t.Errorf("forecast %+v, and the replay did %+v", would, did)
 	}
 	if only == inbox.OnlyAll && (would.Filtered == 0 || would.Pending == 0 || would.Revived == 0 || would.Waiting == 0 || would.OK == 0) {
 		t.Errorf("a case is missing: %+v", would)

@@ -9,12 +9,12 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// A lane whose wait ended during the hold stands in line already when it is probed. Found by `inbox torture`: its next
-// wait then ended with nothing read ahead, and it stood still until a restart.
+// A lane whose retry became due during the hold is in the ready queue when it is probed. Found by `inbox torture`: its next
+// retry was due with nothing read ahead, and the lane did not go on until a restart.
 func TestALaneThatWasProbedInVainGoesOnAfterTheHold(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
-	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r := newFixture(t, m, func(made) inbox.Result { return inbox.Trap })
 	r.send(20, 10, 0)
 	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
 	n := len(r.attempts())
@@ -34,7 +34,7 @@ func TestALaneThatWasProbedInVainGoesOnAfterTheHold(t *testing.T) {
 func TestAHoldIsNotStretchedByAClockThatWasSetBack(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
-	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r := newFixture(t, m, func(made) inbox.Result { return inbox.Trap })
 	r.skew.Store(int64(720 * time.Hour))
 	r.send(20, 10, 0)
 	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
@@ -42,17 +42,17 @@ func TestAHoldIsNotStretchedByAClockThatWasSetBack(t *testing.T) {
 	r.say(nil)
 	r.skew.Store(int64(6 * time.Second))
 	r.start("r1")
-	r.skew.Add(int64(6 * time.Second))
-	r.dispatch.Wake(plugin)
-	r.settled()
+	r.looked()
+	r.later(6 * time.Second)
+	r.settledInTime()
 }
 
-// And this: after a restart only the lanes with a row are in memory, which are those that failed. If probes went to
-// them alone, three bad events could hold a plugin for ever.
+// Also found there: after a restart only the lanes with a row are in memory, and those failed. If only they were probed,
+// three bad events could hold a plugin for ever.
 func TestProbesReachLanesThatWereNotReadYet(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
-	r := newRoom(t, m, func(m made) inbox.Result {
+	r := newFixture(t, m, func(m made) inbox.Result {
 		if m.seq <= 3 {
 			return inbox.Trap
 		}
@@ -63,14 +63,14 @@ func TestProbesReachLanesThatWereNotReadYet(t *testing.T) {
 	r.stop()
 	r.send(20, 20, 103)
 	r.start("r1")
-	inboxtest.Eventually(t, "the lanes that are well have run", func() bool {
+	inboxtest.Eventually(t, "the healthy lanes have run", func() bool {
 		r.skew.Add(int64(5 * time.Minute))
 		r.dispatch.Wake(plugin)
 		return r.record().Cursor == 23
 	})
 }
 
-func TestOnlyAReleaseThatNeverDidAnythingWellIsSetAside(t *testing.T) {
+func TestOnlyAReleaseWithoutASuccessIsDisabled(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
 	for name, c := range map[string]struct {
@@ -78,14 +78,14 @@ func TestOnlyAReleaseThatNeverDidAnythingWellIsSetAside(t *testing.T) {
 		before        string
 		aside         int
 	}{
-		"at once, with one before it": {true, false, "r0", 1},
-		"at once, and none before it": {true, false, "", 0},
-		"after a success":             {true, true, "r0", 0},
-		"what a rollback chose":       {false, false, "r0", 0},
+		"at once, with a release before it":    {true, false, "r0", 1},
+		"at once, without a release before it": {true, false, "", 0},
+		"after a success":                      {true, true, "r0", 0},
+		"a release that a rollback chose":      {false, false, "r0", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRoom(t, m, func(m made) inbox.Result {
+			r := newFixture(t, m, func(m made) inbox.Result {
 				if c.first && m.seq == 1 {
 					return inbox.OK
 				}
@@ -116,11 +116,11 @@ func TestOnlyAReleaseThatNeverDidAnythingWellIsSetAside(t *testing.T) {
 	}
 }
 
-func TestWhatAReleaseOfBeforeComesToIsNotHeldAgainstTheNext(t *testing.T) {
+func TestOutcomesOfAnEarlierReleaseDoNotPutTheNextOnHold(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 1, HoldKeys: 1}, Concurrency: 1}
 	began, goOn := make(chan struct{}, 1), make(chan struct{})
-	r := newRoom(t, m, func(m made) inbox.Result {
+	r := newFixture(t, m, func(m made) inbox.Result {
 		if m.attempt > 1 {
 			return inbox.OK
 		}
@@ -142,7 +142,7 @@ func TestWhatAReleaseOfBeforeComesToIsNotHeldAgainstTheNext(t *testing.T) {
 func TestAttemptsOfTheStreakThatLedToAHoldAreShownAsNotCounted(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 6, HoldKeys: 3}, Concurrency: 1}
-	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r := newFixture(t, m, func(made) inbox.Result { return inbox.Trap })
 	r.send(3, 3, 0)
 	inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
 	r.stop()

@@ -113,8 +113,8 @@ func (l *lane) putBack() {
 	}
 }
 
-// join adds a run that is not a first one. Its place does not depend on when it came: waiting runs return from the store
-// in any order, and a replay may have just admitted others.
+// join adds a run that is not a first one. Its place does not depend on the time: waiting runs return from the store in any
+// order, and a replay may have just admitted others.
 func (l *lane) join(it *item) {
 	at, _ := slices.BinarySearchFunc(l.tail, it, func(a item, b *item) int { return a.before(b) })
 	l.tail = slices.Insert(l.tail, at, *it)

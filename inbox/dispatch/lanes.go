@@ -185,7 +185,7 @@ func (ls *lanes) setRow(l *lane, row inbox.Lane) {
 	}
 }
 
-// settleFirst moves the lane of a first run by what was decided, and adds the change to s.
+// settleFirst changes the lane of a first run by the decision, and adds the change to s.
 func (ls *lanes) settleFirst(l *lane, it *item, d inbox.Decision, now time.Time, s *inbox.Settlement) error {
 	seq := it.event.Seq
 	switch {
@@ -219,7 +219,7 @@ func (ls *lanes) block(l *lane, it *item, state inbox.LaneState, due, now time.T
 	s.Lane = &row
 }
 
-// uncover settles in the window the events that a lane's new row stands for, and keeps up to keep of them in memory.
+// uncover settles in the window the events that a lane's new row covers, and keeps up to keep of them in memory.
 func (ls *lanes) uncover(l *lane, keep int) {
 	if l.busy != nil && l.busy.first() {
 		ls.cursor.window.settle(l.busy.event.Seq)

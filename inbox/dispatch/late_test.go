@@ -13,11 +13,11 @@ import (
 	"inbox/inbox/store"
 )
 
-// Late is a fact of the log: an event has it in its first run, in a replay, and in a run that goes on after its lane did.
+// Late is a fact of the log: it is the same in the first run, in a replay, and in a run that is retried after its lane went on.
 func TestLateIsTheSameInEveryRun(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 1, HoldAfter: 1000}}
-	r := newRoom(t, m, nil)
+	r := newFixture(t, m, nil)
 	r.stop()
 	var mu sync.Mutex
 	seen := map[bool]map[int64][]bool{false: {}, true: {}} // by replay and seq

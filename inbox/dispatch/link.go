@@ -9,7 +9,7 @@ import (
 )
 
 // link connects one plugin's loop with the store. Every settlement leaves through submit, and every payload arrives through
-// payload. It counts what was submitted and what is durable, so that the loop knows whether memory and store agree.
+// payload. It counts submitted and durable settlements, so that the loop knows whether memory and store agree.
 //
 // The fields of type atomic are shared with the store's goroutines, which report the end of a settlement. All others belong
 // to the loop's goroutine.

@@ -6,7 +6,7 @@ import (
 	"inbox/inbox"
 )
 
-// memory is all that a loop holds of its plugin's lanes, runs and replays. load makes it from the store, at the start and
+// memory holds the lanes, runs and replays of one plugin. load makes it from the store, at the start and
 // whenever a settlement failed.
 type memory struct {
 	cursor  *cursor
@@ -21,7 +21,7 @@ type memory struct {
 func newMemory(k *link, r *release, w *workers, at int64) *memory {
 	c := newCursor(at, k.now())
 	ls := &lanes{
-		link: k, release: r, cursor: c, log: laneLog{k, r, c}, byID: map[inbox.LaneID]*lane{}, bound: k.opt.parked, moved: k.opt.moved,
+		link: k, release: r, cursor: c, log: laneLog{k, r, c}, byID: map[inbox.LaneID]*lane{}, bound: k.opt.bounds.parked, moved: k.opt.moved,
 	}
 	rd := &reader{link: k, release: r, cursor: c, lanes: ls, more: true}
 	rs := &runs{link: k, release: r, lanes: ls, known: map[runKey]bool{}}
@@ -32,8 +32,8 @@ func newMemory(k *link, r *release, w *workers, at int64) *memory {
 	}
 }
 
-// load makes the memory from the store. Loading twice, or after any crash, gives the same memory. Settlements in flight are
-// waited for: they may become durable yet, and what is read now would lack them.
+// load makes the memory from the store. Loading twice, or after any crash, gives the same memory. It does nothing while
+// settlements are in flight: they may become durable after the read, and the memory would lack them.
 func (p *loop) load() bool {
 	now := p.link.now()
 	if now.Before(p.retryAt) || !p.link.quiet() {
@@ -41,7 +41,7 @@ func (p *loop) load() bool {
 	}
 	m, err := p.tryLoad(now)
 	if err != nil {
-		p.link.opt.Log.Error("cannot read where the plugin stands; trying again", "plugin", p.name, "error", err)
+		p.link.opt.Log.Error("cannot load the state of a plugin; trying again", "plugin", p.name, "error", err)
 		p.why, p.retryAt = "waits for the store: "+err.Error(), now.Add(resetPause)
 		return false
 	}
@@ -69,8 +69,8 @@ func (p *loop) tryLoad(now time.Time) (*memory, error) {
 	return m, nil
 }
 
-// reread takes over what an operator changed in the store, once no settlement is in flight: then the store holds what is in
-// memory and that change. Nothing is started meanwhile. The loop itself asks for it when runs that waited behind a lane were
+// reread takes over an operator's changes from the store, once no settlement is in flight: then the store holds the memory
+// and those changes. Nothing is started meanwhile. The loop itself asks for it when runs that waited behind a lane were
 // freed.
 func (p *loop) reread(m *memory) error {
 	p.link.stale = false

@@ -25,7 +25,7 @@ type loop struct {
 	workers  *workers
 	requests requests
 	halted   bool      // an operator paused the plugin
-	mem      *memory   // what was made from the store; nil: not loaded
+	mem      *memory   // made from the store; nil: not loaded
 	retryAt  time.Time // when to load again after a failure
 	why      string    // the failure
 }
@@ -70,11 +70,15 @@ func (p *loop) run() {
 	}
 }
 
-// settleAll settles a result, and those that have arrived meanwhile, so that busy workers do not cost a step each.
+// settleAll settles a result, and those that have arrived meanwhile, so that busy workers do not cost a step each. The others
+// are bounded: requests and timers need the loop too.
 func (p *loop) settleAll(r result) {
-	for range cap(p.workers.results) + 1 {
+	for others := cap(p.workers.results); ; others-- {
 		if err := p.settle(r); err != nil {
 			p.reset(err)
+		}
+		if others == 0 {
+			return
 		}
 		select {
 		case r = <-p.workers.results:
@@ -171,7 +175,7 @@ func (p *loop) nextAlarm() time.Duration {
 	return max(at.Sub(now), time.Millisecond)
 }
 
-// nextStart returns when something may be started that may not now; zero: another event will say so.
+// nextStart returns the time when an attempt may start that may not start now; zero: another event will wake the loop.
 func (p *loop) nextStart(now time.Time) time.Time {
 	switch {
 	case p.release.live == nil:
@@ -181,7 +185,7 @@ func (p *loop) nextStart(now time.Time) time.Time {
 	case p.mem == nil:
 		return p.retryAt
 	case p.link.opt.Low():
-		return now.Add(time.Second) // nobody says when the disk has room again
+		return now.Add(time.Second) // no event reports that the disk has room again
 	case p.idle():
 		return time.Time{}
 	case p.release.health.OnHold && p.workers.running == 0:
@@ -192,7 +196,7 @@ func (p *loop) nextStart(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// takeRequests does what other goroutines asked for, and reports whether they asked for anything.
+// takeRequests carries out the requests of other goroutines, and reports whether there were any.
 func (p *loop) takeRequests() bool {
 	swap, live, look := p.requests.take()
 	if swap {

@@ -11,7 +11,7 @@ import (
 )
 
 // runsInOrder fails the test unless the runs of every replay were first attempted, lane by lane, in the order of their seqs.
-func (r *room) runsInOrder() {
+func (r *fixture) runsInOrder() {
 	r.t.Helper()
 	type part struct {
 		lane inbox.LaneID
@@ -33,8 +33,8 @@ func (r *room) runsInOrder() {
 	}
 }
 
-// heads returns the events of which lanes are parked behind.
-func (r *room) heads() []int64 {
+// heads returns the dead events behind which lanes are parked.
+func (r *fixture) heads() []int64 {
 	r.t.Helper()
 	lanes, err := r.store.Lanes(ctx, plugin, inbox.LaneParked, 0)
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *room) heads() []int64 {
 
 func TestRunsThatWaitedBehindAParkedLaneGoInTheOrderOfTheLog(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{}, func(m made) inbox.Result {
 		if m.seq == 40 && m.run == 0 {
 			return inbox.Reject
 		}
@@ -72,7 +72,7 @@ func TestRunsThatWaitedBehindAParkedLaneGoInTheOrderOfTheLog(t *testing.T) {
 }
 
 // ended waits until a replay has ended.
-func (r *room) ended(job int64) {
+func (r *fixture) ended(job int64) {
 	r.t.Helper()
 	inboxtest.Eventually(r.t, "the replay has ended", func() bool {
 		j, err := r.store.Job(ctx, job)
@@ -80,9 +80,9 @@ func (r *room) ended(job int64) {
 	})
 }
 
-// Whatever frees runs that wait, a retry, a discard, a restart, a resume, they go in the order of the log within their lane
-// and replay, also beside those that the replay admits only then.
-func TestWhateverFreesRunsTheyGoInTheOrderOfTheLog(t *testing.T) {
+// A retry, a discard, a restart or a resume frees runs that wait. They start in the order of the log within their lane and
+// replay, also beside runs that the replay admits only then.
+func TestFreedRunsStartInTheOrderOfTheLog(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -98,7 +98,7 @@ func freely(t *testing.T, dice *rand.Rand) {
 	if dice.IntN(2) == 0 {
 		m.Order = inbox.Global
 	}
-	r := newRoom(t, m, func(m made) inbox.Result {
+	r := newFixture(t, m, func(m made) inbox.Result {
 		switch {
 		case m.run == 0 && m.seq%17 == 0 && m.attempt == 1:
 			return inbox.Reject
@@ -108,7 +108,7 @@ func freely(t *testing.T, dice *rand.Rand) {
 		return inbox.OK
 	})
 	r.mu.Lock()
-	r.noteResets = true // an operator and a replay may let the same event go on
+	r.noteResets = true // an operator and a replay may retry the same event
 	r.mu.Unlock()
 	who, jobs := store.Actor{Name: "test"}, []int64{}
 	step := func() {
@@ -138,14 +138,14 @@ func freely(t *testing.T, dice *rand.Rand) {
 		step()
 		n := len(r.attempts())
 		for tries := 0; tries < 50 && len(r.attempts()) < n+dice.IntN(20); tries++ {
-			r.looked() // the pump has gone a step further
+			r.looked() // the loop has gone a step further
 		}
 	}
 	if err := r.store.SetPaused(ctx, who, plugin, false); err != nil {
 		t.Error(err)
 	}
 	r.dispatch.Wake(plugin)
-	inboxtest.Eventually(t, "all is through", func() bool {
+	inboxtest.Eventually(t, "nothing waits", func() bool {
 		for _, seq := range r.heads() {
 			r.release(seq, false)
 		}
@@ -163,8 +163,8 @@ func freely(t *testing.T, dice *rand.Rand) {
 	r.runsInOrder()
 }
 
-// release retries or discards the event of which a lane is parked behind. The lane may have been released by a replay.
-func (r *room) release(seq int64, retry bool) {
+// release retries or discards the dead event of a parked lane. A replay may have retried it before.
+func (r *fixture) release(seq int64, retry bool) {
 	r.t.Helper()
 	do := r.store.Discard
 	if retry {

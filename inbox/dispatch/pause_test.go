@@ -14,7 +14,7 @@ import (
 
 func TestNoAttemptBeginsAfterThePauseReturned(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{Concurrency: 8}, nil)
+	r := newFixture(t, inbox.Manifest{Concurrency: 8}, nil)
 	who := store.Actor{Name: "test"}
 	stop := make(chan struct{})
 	var sending sync.WaitGroup
@@ -60,7 +60,7 @@ func TestNoAttemptBeginsAfterThePauseReturned(t *testing.T) {
 func TestAPauseDoesNotWaitForeverForAnAttempt(t *testing.T) {
 	t.Parallel()
 	begun, end := make(chan struct{}), make(chan struct{})
-	r := newRoom(t, inbox.Manifest{}, func(made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{}, func(made) inbox.Result {
 		close(begun)
 		<-end
 		return inbox.OK
@@ -84,12 +84,12 @@ func TestAPauseDoesNotWaitForeverForAnAttempt(t *testing.T) {
 	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, false); err != nil {
 		t.Fatal(err)
 	}
-	r.dispatch.Pause(ctx, plugin) // somebody resumed it meanwhile: what the store says counts
+	r.dispatch.Pause(ctx, plugin) // an operator resumed it meanwhile: the store's word counts
 	r.send(0, 1, 0)
 	inboxtest.Eventually(t, "it is settled", func() bool { return r.record().Cursor == 1 })
 }
 
-// stuck is a store in which settlements wait until it is freed, as when the disk hangs.
+// stuck is a store whose settlements wait until the test frees it, as when the disk hangs.
 type stuck struct {
 	dispatch.Store
 	once sync.Once
@@ -105,9 +105,9 @@ func (s *stuck) Settle(ctx context.Context, st *inbox.Settlement, done func(erro
 	return s.Store.Settle(ctx, st, done)
 }
 
-func TestNobodyWaitsForAPumpThatWaitsForTheDisk(t *testing.T) {
+func TestNoCallWaitsForALoopThatWaitsForTheDisk(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, nil)
+	r := newFixture(t, inbox.Manifest{}, nil)
 	r.stop()
 	s := &stuck{Store: r.store, in: make(chan struct{}), free: make(chan struct{})}
 	free := sync.OnceFunc(func() { close(s.free) })
@@ -122,7 +122,7 @@ func TestNobodyWaitsForAPumpThatWaitsForTheDisk(t *testing.T) {
 		r.dispatch.Wake(plugin)
 		r.live("r2")
 		if st, ok := r.dispatch.Status(bounded, plugin); ok {
-			t.Errorf("a pump that waits answered %+v", st)
+			t.Errorf("a loop that waits answered %+v", st)
 		}
 		r.dispatch.Pause(bounded, plugin)
 	}

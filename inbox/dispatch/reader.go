@@ -4,17 +4,17 @@ import "inbox/inbox"
 
 // reader reads the log behind the cursor and enqueues the events that the plugin wants.
 type reader struct {
-	link    *link
-	release *release
-	cursor  *cursor
-	lanes   *lanes
-	settled map[int64]bool         // seqs above the stored cursor that a former process settled
-	passed  map[inbox.LaneID]int64 // and the newest of them per lane
-	more    bool                   // the log may hold events above those read
-	next    <-chan page            // the next events, while they are being read; nil: no read is under way
+	link      *link
+	release   *release
+	cursor    *cursor
+	lanes     *lanes
+	settled   map[int64]bool         // seqs above the stored cursor that a former process settled
+	overtaken map[inbox.LaneID]int64 // the newest of them per lane: earlier events of the lane are overtaken
+	more      bool                   // the log may hold events above those read
+	next      <-chan page            // the next events, while they are being read; nil: no read is under way
 }
 
-// page is what the log holds after a seq. It is read while the loop works on what comes before.
+// page holds the events of the log after a seq. It is read while the loop works on the events before.
 type page struct {
 	after  int64
 	events []inbox.Event
@@ -28,7 +28,7 @@ func (r *reader) load() error {
 	if err != nil {
 		return err
 	}
-	r.settled, r.passed = make(map[int64]bool, len(seqs)), map[inbox.LaneID]int64{}
+	r.settled, r.overtaken = make(map[int64]bool, len(seqs)), map[inbox.LaneID]int64{}
 	for _, seq := range seqs {
 		r.settled[seq] = true
 	}
@@ -44,7 +44,7 @@ func (r *reader) load() error {
 				if err != nil {
 					return err
 				}
-				r.passed[id] = e.Seq
+				r.overtaken[id] = e.Seq
 				left--
 			}
 		}
@@ -121,14 +121,14 @@ func (r *reader) enqueue(e *inbox.Event) error {
 	if !wanted {
 		r.cursor.filtered = append(r.cursor.filtered, e.Seq)
 	}
-	if !wanted || e.Seq <= r.passed[id] {
+	if !wanted || e.Seq <= r.overtaken[id] {
 		return nil
 	}
 	switch lags, err := r.lanes.lags(id); {
 	case err != nil:
 		return err
 	case lags:
-		return nil // it comes after the lane's next event, or was passed by that
+		return nil // the lane reads it through its row, or has passed it
 	}
 	l := r.lanes.get(id)
 	r.cursor.window.open(e.Seq)

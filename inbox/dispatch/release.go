@@ -22,7 +22,7 @@ type release struct {
 	wanted   inbox.Keying // the rule of the manifest
 }
 
-// load takes over what the store holds of the plugin. A plugin without a stored rule gets that of its manifest.
+// load takes over the plugin's record. A plugin without a stored rule gets that of its manifest.
 func (r *release) load(record *inbox.PluginRecord, now time.Time) {
 	r.health = record.Health
 	r.health.ProbeAt = r.health.Due(now)
@@ -47,7 +47,7 @@ func (r *release) replace(live *Live) bool {
 	return changed
 }
 
-// forget drops what is known of the release.
+// forget makes the release unknown.
 func (r *release) forget() { r.id, r.recorded, r.proven = "", "", false }
 
 // useWantedRule makes the lanes by the manifest's rule from now on.
@@ -100,7 +100,7 @@ func (r *release) observe(seq int64, l inbox.LaneID, o inbox.Outcome, now time.T
 	return before
 }
 
-// note adds to s what the outcome says of the release. Its first success proves it. A release that puts its plugin on hold
+// note adds to s the facts that the outcome proves about the release. Its first success proves it. A release that puts its plugin on hold
 // before any success is disabled if there is one before it.
 func (r *release) note(before inbox.Health, o *inbox.Outcome, s *inbox.Settlement) {
 	switch {

@@ -12,12 +12,12 @@ import (
 	"inbox/inbox/store"
 )
 
-// Found by `inbox torture`: a replay that was interrupted after it had let a dead event go on met that event again, settled
-// by then, and ran and counted it a second time.
-func TestAReplayThatBeginsAgainDoesNotRunWhatItRevived(t *testing.T) {
+// Found by `inbox torture`: a replay was interrupted after it had retried a dead event. It found the event again, settled by
+// then, and ran and counted it a second time.
+func TestAReplayThatBeginsAgainDoesNotRunTheEventsItRetried(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 1, HoldAfter: 1000}, Concurrency: 4}
-	r := newRoom(t, m, func(m made) inbox.Result {
+	r := newFixture(t, m, func(m made) inbox.Result {
 		if m.seq%2 == 0 {
 			return inbox.Reject
 		}
@@ -25,24 +25,27 @@ func TestAReplayThatBeginsAgainDoesNotRunWhatItRevived(t *testing.T) {
 	})
 	r.send(6, 6, 0)
 	r.settled()
-	stopped := make(chan struct{})
-	r.say(func(m made) inbox.Result {
-		if m.run > 0 && m.seq == 1 {
-			<-stopped // the replay's first run is under way until the dispatcher stops
+	r.stop()
+	r.say(nil)
+	began := make(chan struct{}, 1)
+	r.runner = func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+		if d.Run > 0 && e.Seq == 1 { // the replay's first run is under way until the dispatcher stops
+			began <- struct{}{}
+			<-ctx.Done()
 		}
-		return inbox.OK
-	})
+		return r.run(ctx, e, p, d, now)
+	}
+	r.start("r1")
 	job := &inbox.Job{Plugins: []string{plugin}}
 	if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
-	inboxtest.Eventually(t, "the replay has begun", func() bool { return len(r.attempts()) > 6 })
-	some := time.NewTimer(100 * time.Millisecond) // in which what is dead would be revived and run
+	<-began
+	some := time.NewTimer(100 * time.Millisecond) // in which the dead events would be retried and run
 	<-some.C
-	cut := time.AfterFunc(100*time.Millisecond, func() { close(stopped) }) // after the grace: it is interrupted
-	defer cut.Stop()
 	r.stop()
+	r.runner = nil
 	r.start("r1")
 	inboxtest.Eventually(t, "the replay has ended", func() bool {
 		j, err := r.store.Job(ctx, job.ID)
@@ -55,12 +58,12 @@ func TestAReplayThatBeginsAgainDoesNotRunWhatItRevived(t *testing.T) {
 	}
 	for _, m := range r.attempts() {
 		if m.seq%2 == 0 && m.run > 0 {
-			t.Errorf("event %d was revived and also ran as %+v", m.seq, m)
+			t.Errorf("event %d was retried and also ran as %+v", m.seq, m)
 		}
 	}
 }
 
-// slow is a store that keeps settlements waiting from the first that lets something dead go on.
+// slow is a store that delays settlements from the first that retries a dead event.
 type slow struct {
 	dispatch.Store
 	mu      sync.Mutex
@@ -94,12 +97,12 @@ func (s *slow) release() {
 }
 
 // Found by `inbox torture` on a slow disk: the second of two replays read that an event was still dead while the settlement
-// by which the first had let it go on was on its way. It let it go on again, as an attempt that was made already, and the
-// plugin began again from what is stored for ever.
-func TestTwoReplaysDoNotBothReviveADeadEvent(t *testing.T) {
+// of its retry by the first was in flight. It retried the event again, as an attempt that was made already, and the plugin
+// began again from the store for ever.
+func TestTwoReplaysDoNotBothRetryADeadEvent(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 1, HoldAfter: 1000}, Concurrency: 4}
-	r := newRoom(t, m, func(m made) inbox.Result {
+	r := newFixture(t, m, func(m made) inbox.Result {
 		if m.seq == 2 {
 			return inbox.Reject
 		}
@@ -110,7 +113,7 @@ func TestTwoReplaysDoNotBothReviveADeadEvent(t *testing.T) {
 	r.stop()
 	r.say(nil)
 	fast := &inbox.Job{Plugins: []string{plugin}}
-	paced := &inbox.Job{Plugins: []string{plugin}, Rate: 1} // comes to the second event a second after the first
+	paced := &inbox.Job{Plugins: []string{plugin}, Rate: 1} // reaches the second event a second after the first
 	for _, j := range []*inbox.Job{fast, paced} {
 		if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, j); err != nil {
 			t.Fatal(err)
@@ -118,10 +121,10 @@ func TestTwoReplaysDoNotBothReviveADeadEvent(t *testing.T) {
 	}
 	s := &slow{Store: r.store}
 	r.queue = s
-	t.Cleanup(s.release) // or a dispatcher that stops would wait for what is held
+	t.Cleanup(s.release) // or a dispatcher that stops would wait for the delayed settlements
 	r.start("r1")
-	began := time.Now() // on a slow machine the event may still be under way, and is left out
-	inboxtest.Eventually(t, "the paced replay has come to the event too", func() bool {
+	began := time.Now() // on a slow machine the event may still be under way, and is pending
+	inboxtest.Eventually(t, "the paced replay has reached the event too", func() bool {
 		return len(r.attempts()) >= 6 || time.Since(began) > 5*time.Second
 	})
 	s.release()
@@ -137,6 +140,6 @@ func TestTwoReplaysDoNotBothReviveADeadEvent(t *testing.T) {
 		}
 	}
 	if first != 2 {
-		t.Errorf("the first run of the dead event was tried %d times, want 2", first)
+		t.Errorf("the first run of the dead event was attempted %d times, want 2", first)
 	}
 }

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// requests holds what other goroutines want of a loop. A change of the release and a look at the store are left here, so that
-// nobody waits for a loop that waits for the disk; a newer one replaces an older one. Questions wait for an answer.
+// requests holds the requests of other goroutines to a loop. Requests for another release and for a look at the store are
+// stored here, and a newer one replaces an older one. So no caller waits while the loop waits for the disk. Questions wait for
+// an answer.
 type requests struct {
 	asks  chan func()     // functions for the loop's goroutine
 	gone  chan struct{}   // closed when the loop has ended
@@ -60,7 +61,7 @@ func (q *requests) lookAgain() {
 	q.look = true
 }
 
-// take returns what was asked for since it was last called.
+// take returns and clears the stored requests.
 func (q *requests) take() (swap bool, live *Live, look bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -69,7 +70,7 @@ func (q *requests) take() (swap bool, live *Live, look bool) {
 	return swap, live, look
 }
 
-// tellQuiet tells those who wait for it that nothing runs.
+// tellQuiet closes the channels that wait until nothing runs.
 func (q *requests) tellQuiet() {
 	for _, c := range q.quiet {
 		close(c)

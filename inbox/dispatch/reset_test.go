@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// faulty is a store whose answers a test may turn into failures, or keep back.
+// faulty is a store whose answers a test may replace by failures, or delay.
 type faulty struct {
 	dispatch.Store
 	mu      sync.Mutex
@@ -57,7 +57,7 @@ func (f *faulty) Settle(ctx context.Context, s *inbox.Settlement, done func(erro
 	return nil
 }
 
-// release hands on what was kept back.
+// release passes on the settlements that were delayed.
 func (f *faulty) release() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,10 +67,10 @@ func (f *faulty) release() {
 	f.held, f.hold = nil, false
 }
 
-// newFaultyRoom is newRoom with a faulty store between, and nothing under way yet.
-func newFaultyRoom(t *testing.T, m inbox.Manifest, script func(made) inbox.Result) (*room, *faulty) {
+// newFaultyFixture is newFixture with a faulty store between, and with the dispatcher stopped.
+func newFaultyFixture(t *testing.T, m inbox.Manifest, script func(made) inbox.Result) (*fixture, *faulty) {
 	t.Helper()
-	r := newRoom(t, m, script)
+	r := newFixture(t, m, script)
 	r.stop()
 	f := &faulty{Store: r.store}
 	r.queue = f
@@ -79,28 +79,28 @@ func newFaultyRoom(t *testing.T, m inbox.Manifest, script func(made) inbox.Resul
 
 var errDisk = inbox.Errorf(inbox.Unavailable, "", "the disk is slow")
 
-// later sets the clock on and has the pump look around.
-func (r *room) later(d time.Duration) {
+// later advances the clock and wakes the loop.
+func (r *fixture) later(d time.Duration) {
 	r.skew.Add(int64(d))
 	r.dispatch.Wake(plugin)
 }
 
-// looked returns the pump's status after it has done all that can be done now: what is asked of it is answered in turn.
-func (r *room) looked() dispatch.Status {
+// looked returns the loop's status after the loop has done all that it can do now: it answers questions in their order.
+func (r *fixture) looked() dispatch.Status {
 	r.t.Helper()
 	r.dispatch.Wake(plugin)
 	s, ok := r.dispatch.Status(ctx, plugin)
 	if !ok {
-		r.t.Fatal("no pump")
+		r.t.Fatal("the loop does not answer")
 	}
 	return s
 }
 
-// What was handed to the store before a read failed may still become durable: what is loaded meanwhile would not know of
-// it, and run it again as an attempt that is recorded already.
-func TestAPumpThatBeginsAgainWaitsForWhatItHandedIn(t *testing.T) {
+// Settlements that were submitted before a read failed may still become durable. A load in between would lack them, and make
+// an attempt again that is recorded already.
+func TestALoopThatBeginsAgainWaitsForItsSettlementsInFlight(t *testing.T) {
 	t.Parallel()
-	r, f := newFaultyRoom(t, inbox.Manifest{Concurrency: 1}, nil)
+	r, f := newFaultyFixture(t, inbox.Manifest{Concurrency: 1}, nil)
 	var once sync.Once
 	f.hold = true
 	f.payload = func(seq int64) (err error) {
@@ -116,7 +116,7 @@ func TestAPumpThatBeginsAgainWaitsForWhatItHandedIn(t *testing.T) {
 	})
 	r.later(2 * time.Second)
 	if s := r.looked(); s.Note == "" {
-		t.Errorf("it began again while what it came to was on its way: %+v", s)
+		t.Errorf("it began again while a settlement was in flight: %+v", s)
 	}
 	f.release()
 	r.settled()
@@ -127,17 +127,17 @@ func TestAPumpThatBeginsAgainWaitsForWhatItHandedIn(t *testing.T) {
 	}
 }
 
-func TestASettlementThatFailsHasThePluginBeginAgainFromWhatIsStored(t *testing.T) {
+func TestAFailedSettlementMakesThePluginBeginAgainFromTheStore(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]func(*inbox.Settlement) bool{
-		"of an attempt that went well": func(s *inbox.Settlement) bool { return s.Attempt != nil && s.Attempt.Seq == 4 },
-		"of one to be made again":      func(s *inbox.Settlement) bool { return s.Attempt != nil && s.Attempt.Fate == inbox.Again },
-		"of one that parks its lane":   func(s *inbox.Settlement) bool { return s.Dead != nil },
+		"of an attempt that went well":      func(s *inbox.Settlement) bool { return s.Attempt != nil && s.Attempt.Seq == 4 },
+		"of an attempt to be made again":    func(s *inbox.Settlement) bool { return s.Attempt != nil && s.Attempt.Fate == inbox.Again },
+		"of an attempt that parks its lane": func(s *inbox.Settlement) bool { return s.Dead != nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 3, HoldAfter: 1000}}
-			r, f := newFaultyRoom(t, m, func(m made) inbox.Result {
+			r, f := newFaultyFixture(t, m, func(m made) inbox.Result {
 				switch {
 				case m.seq == 1:
 					return inbox.Reject
@@ -177,48 +177,49 @@ func TestASettlementThatFailsHasThePluginBeginAgainFromWhatIsStored(t *testing.T
 	}
 }
 
-// A start finds events above the stored cursor that ran already, since the cursor stands before the oldest that did not.
-func TestAStartDoesNotRunAgainWhatWasSettledAboveTheCursor(t *testing.T) {
+// A start finds events above the stored cursor that ran already: the cursor is before the oldest event that did not.
+func TestAStartDoesNotRepeatEventsSettledAboveTheCursor(t *testing.T) {
 	t.Parallel()
-	first, goOn := make(chan struct{}), make(chan struct{})
-	r := newRoom(t, inbox.Manifest{Concurrency: 2}, func(m made) inbox.Result {
-		if m.seq == 1 {
+	r := newFixture(t, inbox.Manifest{Concurrency: 2}, nil)
+	r.stop()
+	first := make(chan struct{})
+	r.runner = func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+		if e.Seq == 1 {
 			close(first)
-			<-goOn
+			<-ctx.Done() // until the dispatcher stops, which interrupts it
 		}
-		return inbox.OK
-	})
+		return r.run(ctx, e, p, d, now)
+	}
+	r.start("r1")
 	r.send(600, 600, 0)
 	<-first
-	inboxtest.Eventually(t, "all others ran", func() bool { return len(r.attempts()) == 600 })
-	r.say(nil)
-	cut := time.AfterFunc(100*time.Millisecond, func() { close(goOn) }) // after the grace: it is interrupted
-	defer cut.Stop()
+	inboxtest.Eventually(t, "all others ran", func() bool { return len(r.attempts()) == 599 })
 	r.stop()
 	if rec := r.record(); rec.Cursor != 0 {
 		t.Fatalf("the cursor passed an event that was interrupted: %+v", rec)
 	}
+	r.runner = nil
 	r.start("r1")
 	r.settled()
 	if got := r.attempts(); len(got) != 601 || got[600].seq != 1 || got[600].attempt != 1 {
-		t.Errorf("%d attempts, the last %+v; want 601, the last the one that was interrupted", len(got), got[len(got)-1])
+		t.Errorf("%d attempts, the last %+v; want 601, the last of the event that was interrupted", len(got), got[len(got)-1])
 	}
 }
 
 func TestAStoreThatCannotBeReadIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, nil)
+	r := newFixture(t, inbox.Manifest{}, nil)
 	r.stop()
 	broken := &unreadable{Store: r.store, fails: 2}
 	r.queue = broken
 	r.send(3, 3, 0)
 	r.start("r1")
-	inboxtest.Eventually(t, "it says so", func() bool { return strings.Contains(r.looked().Note, "cannot be read") })
+	inboxtest.Eventually(t, "the status says so", func() bool { return strings.Contains(r.looked().Note, "cannot be read") })
 	inboxtest.Eventually(t, "all ran", func() bool { r.later(time.Second); return len(r.attempts()) == 3 })
 	r.settled()
 }
 
-// unreadable is a store that cannot be loaded from a number of times.
+// unreadable is a store whose first reads of the record fail.
 type unreadable struct {
 	*store.Store
 	mu    sync.Mutex

@@ -36,7 +36,7 @@ func (rs *runs) replay(id int64) *replay {
 
 // load takes over the runs that are due first. It takes more of the others when these have run.
 func (rs *runs) load(now time.Time) error {
-	limit := len(rs.known) + runPage
+	limit := len(rs.known) + rs.link.opt.bounds.runs
 	stored, err := rs.link.store.Runs(rs.link.stop, rs.link.plugin, limit)
 	if err != nil {
 		return err
@@ -127,9 +127,11 @@ func (rs *runs) nextDue(now time.Time) time.Time {
 func (rs *runs) overdue(now time.Time) bool { return rs.unloaded && !rs.horizon.After(now) }
 
 // wantsMore reports whether there is room for such runs.
-func (rs *runs) wantsMore(now time.Time) bool { return rs.overdue(now) && len(rs.known) <= runPage/2 }
+func (rs *runs) wantsMore(now time.Time) bool {
+	return rs.overdue(now) && len(rs.known) <= rs.link.opt.bounds.runs/2
+}
 
-// settle adds to s what an outcome changes for a run that is not a first one. It never changes the lane's row.
+// settle adds to s the changes of a run that is not a first one. It never changes the lane's row.
 func (rs *runs) settle(l *lane, it *item, d inbox.Decision, s *inbox.Settlement) {
 	l.move(idle)
 	step := &inbox.JobStep{Job: it.replayID, Plugin: rs.link.plugin}

@@ -5,7 +5,7 @@ import "inbox/inbox"
 // settle takes one result to its settlement:
 //
 //	outcome → inbox.Hold (is the plugin sick?) and inbox.Next (done, again or dead?)
-//	        → the lane or the run moves, and one inbox.Settlement says so
+//	        → the lane or the run changes, and one inbox.Settlement holds the changes
 //	        → link.submit
 //
 // An attempt that was interrupted, or whose payload cannot be read now, leaves no record: its run returns to its lane. On an
@@ -27,7 +27,7 @@ func (p *loop) settle(r result) error {
 	health := &p.release.health
 	decision := inbox.Next(d, r.outcome, p.release.manifest.Policy, health.OnHold, p.link.opt.Roll(), now)
 
-	// Say what changes, in memory and in one settlement.
+	// Change memory, and collect the changes in one settlement.
 	s := &inbox.Settlement{Attempt: record(d, r, decision)}
 	it.attempt, it.counted = d.Attempt, decision.Tries
 	if decision.Fate == inbox.Dead {

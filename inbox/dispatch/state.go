@@ -6,7 +6,7 @@ type state uint8
 // The states of a lane.
 const (
 	absent   state = iota // nothing of the lane is left to run, and the loop holds nothing of it
-	idle                  // in memory with nothing to start: its runs are due later, or the loop decides right now what it does next
+	idle                  // in memory with nothing to start: its runs are due later, or the loop is deciding right now
 	ready                 // in the ready queue
 	running               // one attempt of it is with the workers
 	retrying              // its next event failed; it is due again at the DueAt of the lane's row

@@ -25,9 +25,9 @@ func legal() map[[2]string]bool {
 	return set
 }
 
-// sawMove counts a move of a lane. It fails the test when the move is not in the table. Every room of the package's tests
+// sawMove counts a move of a lane. It fails the test when the move is not in the table. Every fixture of the package's tests
 // watches its lanes this way.
-func (r *room) sawMove(from, to string) {
+func (r *fixture) sawMove(from, to string) {
 	m := [2]string{from, to}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -39,8 +39,8 @@ func (r *room) sawMove(from, to string) {
 	}
 }
 
-// has reports whether a lane of the room has made a move.
-func (r *room) has(from, to string) bool {
+// has reports whether a lane of the fixture has made a move.
+func (r *fixture) has(from, to string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.moves[[2]string{from, to}] > 0
@@ -49,7 +49,7 @@ func (r *room) has(from, to string) bool {
 func TestLanesMakeEveryMoveOfTheTable(t *testing.T) {
 	t.Parallel()
 	seen := map[[2]string]int{}
-	for _, walk := range []func(*testing.T) *room{walkParkedLanes, walkARestart, walkAHold} {
+	for _, walk := range []func(*testing.T) *fixture{walkParkedLanes, walkARestart, walkAHold} {
 		r := walk(t)
 		r.stop()
 		maps.Copy(seen, r.moves)
@@ -66,9 +66,9 @@ func TestLanesMakeEveryMoveOfTheTable(t *testing.T) {
 }
 
 // walkParkedLanes parks lanes with room for one in memory, and retries all.
-func walkParkedLanes(t *testing.T) *room {
+func walkParkedLanes(t *testing.T) *fixture {
 	t.Helper()
-	r := newRoom(t, inbox.Manifest{}, func(made) inbox.Result { return inbox.Reject })
+	r := newFixture(t, inbox.Manifest{}, func(made) inbox.Result { return inbox.Reject })
 	r.stop()
 	r.parked = 1
 	r.start("r1")
@@ -87,9 +87,9 @@ func walkParkedLanes(t *testing.T) *room {
 }
 
 // walkARestart stops while one lane holds the cursor, one lags beyond the cursor, one waits for a retry, and one is parked.
-func walkARestart(t *testing.T) *room {
+func walkARestart(t *testing.T) *fixture {
 	t.Helper()
-	r := newRoom(t, inbox.Manifest{Concurrency: 4, Policy: inbox.Policy{HoldAfter: 1000, MaxAttempts: 1000}}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{Concurrency: 4, Policy: inbox.Policy{HoldAfter: 1000, MaxAttempts: 1000}}, func(m made) inbox.Result {
 		switch {
 		case m.seq == 2 && m.attempt == 1, m.seq == 3:
 			return inbox.Trap
@@ -122,10 +122,10 @@ func walkARestart(t *testing.T) *room {
 }
 
 // walkAHold lets a plugin fail until it is on hold, and probes it.
-func walkAHold(t *testing.T) *room {
+func walkAHold(t *testing.T) *fixture {
 	t.Helper()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
-	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r := newFixture(t, m, func(made) inbox.Result { return inbox.Trap })
 	r.send(20, 10, 0)
 	inboxtest.Eventually(t, "a lane was taken out of the ready queue and probed", func() bool {
 		r.later(5 * time.Minute)

@@ -29,7 +29,7 @@ type Payloads interface {
 
 // Ledger holds the outcomes.
 type Ledger interface {
-	// Record returns where a plugin stands.
+	// Record returns the record of a plugin: cursor, health, lane rule, counts.
 	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)
 	// SettledAbove returns the seqs above seq that have an attempt of the run whose fate is done or dead, ascending.
 	SettledAbove(ctx context.Context, plugin string, run int64, seq int64) ([]int64, error)

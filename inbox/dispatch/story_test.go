@@ -15,19 +15,21 @@ import (
 	"inbox/inbox/store"
 )
 
+// TestMain runs fewer stories than rapid's default, since a story takes a while, and more tests at once than there are
+// processors, since tests wait for the disk and for timers.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue { // a story takes a while
-		if flag.Set(checks.Name, "12") != nil {
+	for name, value := range map[string]string{"rapid.checks": "12", "test.parallel": "8"} {
+		if f := flag.Lookup(name); f.Value.String() == f.DefValue && flag.Set(name, value) != nil {
 			os.Exit(2)
 		}
 	}
 	os.Exit(m.Run())
 }
 
-// story is a room in which things happen, and what a small model knows of it.
+// story is a fixture with a small model of the steps taken.
 type story struct {
-	*room
+	*fixture
 	rt        *rapid.T
 	faulty    *faulty
 	sent      int
@@ -36,7 +38,7 @@ type story struct {
 	held      bool // by the operator
 	jobs      []*inbox.Job
 	cancelled map[int64]bool
-	discarded map[int64]bool // first runs that were given up
+	discarded map[int64]bool // first runs that were discarded
 }
 
 var operator = store.Actor{Name: "test"}
@@ -44,8 +46,8 @@ var operator = store.Actor{Name: "test"}
 // The laws of a plugin, whatever it says, whatever an operator does, and whenever it is stopped or the disk fails:
 //  1. at the end the first run of every event is settled by exactly one attempt, or was discarded;
 //  2. the attempts of a run are numbered without a gap, and none is recorded after a final one but when it was retried;
-//  3. first runs of a lane settle in the order of arrival, unless the plugin goes on after a failure: no later event ends
-//     before an earlier one of its key, also while the plugin begins to be led by something else;
+//  3. first runs of a lane settle in the order of arrival, unless the plugin continues after a failure: no later event ends
+//     before an earlier one of its key, also while the plugin changes its lane rule;
 //  4. every replay that was not cancelled ends, and the counts of a replay of all events add up to what it matched;
 //  5. the store keeps its own laws.
 func TestAnyStoryEndsWithEveryEventSettledOnceAndInOrder(t *testing.T) {
@@ -56,7 +58,7 @@ func TestAnyStoryEndsWithEveryEventSettledOnceAndInOrder(t *testing.T) {
 		m.Policy.OnFailure = rapid.SampledFrom([]inbox.OnFailure{inbox.Park, inbox.Block, inbox.Continue}).Draw(rt, "on failure")
 		s := &story{rt: rt, cancelled: map[int64]bool{}, discarded: map[int64]bool{}, release: 1}
 		seed := rapid.Uint64().Draw(rt, "seed")
-		s.room, s.faulty = newFaultyRoom(t, m, moods(seed))
+		s.fixture, s.faulty = newFaultyFixture(t, m, moods(seed))
 		s.start("r1")
 		defer func() { s.stop() }()
 		steps := map[string]func(){
@@ -156,7 +158,7 @@ func (s *story) discard() {
 	}
 }
 
-// resolve deals with a dead letter, which is returned if there was one and nobody was faster.
+// resolve retries or discards a dead letter. It returns nil without one, or when a replay was faster.
 func (s *story) resolve(how func(_ context.Context, _ store.Actor, plugin string, seq, run int64) error) *inbox.Letter {
 	letters, err := s.store.Letters(ctx, store.LetterFilter{})
 	s.must(err)
@@ -173,7 +175,7 @@ func (s *story) resolve(how func(_ context.Context, _ store.Actor, plugin string
 	return &l
 }
 
-// lose has the next settlement fail.
+// lose makes the next settlement fail.
 func (s *story) lose() {
 	s.faulty.mu.Lock()
 	defer s.faulty.mu.Unlock()
@@ -186,7 +188,7 @@ func (s *story) lose() {
 	}
 }
 
-// time goes by, as far as a busy machine has it, and by the clock of the room.
+// time advances the clock of the fixture, and gives the loop up to 20 ms.
 func (s *story) time() {
 	s.later(time.Duration(rapid.IntRange(1, 20).Draw(s.rt, "seconds")) * time.Second)
 	before := len(s.attempts())
@@ -196,7 +198,7 @@ func (s *story) time() {
 	}
 }
 
-// heal ends the trouble, and has everything that is dead go on until nothing waits.
+// heal ends the failures, and retries dead letters until nothing waits.
 func (s *story) heal() {
 	s.say(nil)
 	s.faulty.mu.Lock()
@@ -227,7 +229,7 @@ func (s *story) heal() {
 	s.stop()
 }
 
-// verify holds the end of the story to the laws.
+// verify checks the laws at the end of the story.
 func (s *story) verify() {
 	ended := map[string]time.Time{} // per key, when the newest of its first runs settled
 	for seq := int64(1); seq <= s.store.Head(); seq++ {

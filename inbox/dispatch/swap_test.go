@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// blocked is a script whose first attempts of one seq say that they began and wait.
+// blocked returns a script in which the first run of one event reports that it began, and waits.
 func blocked(seq int64) (script func(made) inbox.Result, began chan struct{}, goOn chan struct{}) {
 	began, goOn = make(chan struct{}, 1), make(chan struct{})
 	return func(m made) inbox.Result {
@@ -24,12 +24,11 @@ func blocked(seq int64) (script func(made) inbox.Result, began chan struct{}, go
 	}, began, goOn
 }
 
-// What is granted is what the release that runs is granted: events that were read for the one before it are its too only
-// if it may have them.
-func TestANewReleaseIsNotHandedWhatItDoesNotWant(t *testing.T) {
+// A release gets the events that it is granted. Events that were read for the release before it are checked again.
+func TestANewReleaseGetsNoEventsThatItDoesNotWant(t *testing.T) {
 	t.Parallel()
 	script, began, goOn := blocked(1)
-	r := newRoom(t, inbox.Manifest{Concurrency: 1}, script)
+	r := newFixture(t, inbox.Manifest{Concurrency: 1}, script)
 	r.send(6, 3, 0)
 	<-began
 	inboxtest.Eventually(t, "the log was read", func() bool { return r.looked().Open == 6 })
@@ -39,15 +38,15 @@ func TestANewReleaseIsNotHandedWhatItDoesNotWant(t *testing.T) {
 	close(goOn)
 	r.settled()
 	if got := r.attempts(); len(got) != 1 {
-		t.Errorf("a release for test events was handed live ones: %v", got[1:])
+		t.Errorf("a release for test events got live ones: %v", got[1:])
 	}
 }
 
-// The same of a lane that lags, whose next events are read ahead.
-func TestANewReleaseIsNotHandedWhatALaggingLaneReadAhead(t *testing.T) {
+// The same holds for a lane that lags, whose next events are read ahead.
+func TestANewReleaseGetsNoUnwantedEventsThatALaggingLaneReadAhead(t *testing.T) {
 	t.Parallel()
 	script, began, goOn := blocked(2)
-	r := newRoom(t, inbox.Manifest{Concurrency: 1, Policy: inbox.Policy{HoldAfter: 1000}}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{Concurrency: 1, Policy: inbox.Policy{HoldAfter: 1000}}, func(m made) inbox.Result {
 		if m.seq == 1 && m.attempt == 1 {
 			return inbox.Trap
 		}
@@ -68,10 +67,10 @@ func TestANewReleaseIsNotHandedWhatALaggingLaneReadAhead(t *testing.T) {
 func TestANewReleaseEndsAHoldHoweverItComes(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
-	for name, bring := range map[string]func(*room){
-		"in place of the one before": func(r *room) { r.live("r2") },
-		"after its file was away":    func(r *room) { r.dispatch.SetLive(plugin, nil); r.live("r2") },
-		"with a start": func(r *room) {
+	for name, bring := range map[string]func(*fixture){
+		"in place of the one before": func(r *fixture) { r.live("r2") },
+		"after its file was away":    func(r *fixture) { r.dispatch.SetLive(plugin, nil); r.live("r2") },
+		"with a start": func(r *fixture) {
 			r.stop()
 			if err := r.store.SetLive(ctx, plugin, "r2"); err != nil {
 				r.t.Error(err)
@@ -81,7 +80,7 @@ func TestANewReleaseEndsAHoldHoweverItComes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+			r := newFixture(t, m, func(made) inbox.Result { return inbox.Trap })
 			if err := r.store.SetLive(ctx, plugin, "r1"); err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +106,7 @@ func TestANewReleaseEndsAHoldHoweverItComes(t *testing.T) {
 func TestTheSameReleaseDoesNotEndAHold(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Policy: inbox.Policy{MaxAttempts: 100, HoldAfter: 3, HoldKeys: 3}, Concurrency: 1}
-	r := newRoom(t, m, func(made) inbox.Result { return inbox.Trap })
+	r := newFixture(t, m, func(made) inbox.Result { return inbox.Trap })
 	if err := r.store.SetLive(ctx, plugin, "r1"); err != nil {
 		t.Fatal(err)
 	}
@@ -124,11 +123,11 @@ func TestTheSameReleaseDoesNotEndAHold(t *testing.T) {
 	}
 }
 
-// A plugin that leads by something else begins to when nothing of the old lanes is left. What a cancelled replay left
-// behind would be there for ever.
+// A plugin changes its lane rule when nothing of the old lanes is left. Runs that a cancelled replay left behind would delay
+// that for ever.
 func TestAPluginChangesItsLanesAfterAReplayWasCancelled(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{Concurrency: 1}, nil)
+	r := newFixture(t, inbox.Manifest{Concurrency: 1}, nil)
 	r.send(6, 6, 0)
 	r.settled()
 	began, goOn := make(chan struct{}, 10), make(chan struct{})
@@ -161,16 +160,16 @@ func TestAPluginChangesItsLanesAfterAReplayWasCancelled(t *testing.T) {
 	}
 	for _, m := range r.attempts() {
 		if m.seq > 6 && m.lane.Key != "@global" {
-			t.Errorf("%+v is led the old way", m)
+			t.Errorf("%+v is in a lane of the old rule", m)
 		}
 	}
 }
 
-// Several plugins progress independently: one that stands still, whatever for, keeps no other waiting.
-func TestPluginsProgressEachForItself(t *testing.T) {
+// A plugin that does not progress delays no other.
+func TestPluginsProgressIndependently(t *testing.T) {
 	t.Parallel()
 	script, began, goOn := blocked(1)
-	r := newRoom(t, inbox.Manifest{Order: inbox.Global}, script)
+	r := newFixture(t, inbox.Manifest{Order: inbox.Global}, script)
 	if err := r.store.Register(ctx, "q", inbox.StartFrom{Start: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -188,9 +187,9 @@ func TestPluginsProgressEachForItself(t *testing.T) {
 	}
 	r.send(300, 9, 0)
 	<-began
-	inboxtest.Eventually(t, "the other plugin is through", func() bool { return cursor("q") == 300 })
+	inboxtest.Eventually(t, "the other plugin has settled all", func() bool { return cursor("q") == 300 })
 	if at := cursor(plugin); at != 0 {
-		t.Errorf("the plugin that stands still is at %d", at)
+		t.Errorf("the blocked plugin is at %d", at)
 	}
 	close(goOn)
 	inboxtest.Eventually(t, "both are", func() bool { return cursor(plugin) == 300 })
@@ -201,7 +200,7 @@ func TestPluginsProgressEachForItself(t *testing.T) {
 
 func TestNothingStartsUntilAPausedDispatcherIsResumed(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, nil)
+	r := newFixture(t, inbox.Manifest{}, nil)
 	r.stop()
 	r.send(5, 5, 0)
 	r.paused = true
@@ -216,10 +215,10 @@ func TestNothingStartsUntilAPausedDispatcherIsResumed(t *testing.T) {
 	}
 }
 
-// Below its bound of free disk the dispatcher leaves the rest to the door, and looks again by itself.
+// Below its bound of free disk the dispatcher leaves the rest to the webhook handler, and looks again by itself.
 func TestNothingStartsWhileTheDiskIsNearlyFull(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{}, nil)
+	r := newFixture(t, inbox.Manifest{}, nil)
 	r.stop()
 	r.low.Store(true)
 	r.send(5, 5, 0)
@@ -232,16 +231,16 @@ func TestNothingStartsWhileTheDiskIsNearlyFull(t *testing.T) {
 	r.settled()
 }
 
-// What filters leave out has no row anywhere: the count goes with the cursor, in one transaction. So it is the number of
-// events that are shown as left out, whatever fails and however often the plugin begins again.
-func TestWhatFiltersLeaveOutIsCountedOnce(t *testing.T) {
+// A filtered event has no row. Its count is stored with the cursor, in one transaction. So the count is the number of events
+// that are shown as filtered, whatever fails and however often the plugin begins again.
+func TestFilteredEventsAreCountedOnce(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{
 		Where:  []inbox.Condition{{Pointer: "/data/customerReference", Values: []string{"ref-0", "ref-3"}}},
 		Policy: inbox.Policy{HoldAfter: 1000},
 	}
 	var calls atomic.Int64
-	r, f := newFaultyRoom(t, m, func(made) inbox.Result {
+	r, f := newFaultyFixture(t, m, func(made) inbox.Result {
 		if calls.Add(1)%5 == 0 {
 			return inbox.Trap
 		}
@@ -277,15 +276,15 @@ func TestWhatFiltersLeaveOutIsCountedOnce(t *testing.T) {
 		}
 	}
 	if got := r.record().Filtered; got != left || left < 100 || f.lost == 0 {
-		t.Errorf("%d events are counted as left out, and %d are; %d settlements failed", got, left, f.lost)
+		t.Errorf("%d events are counted as filtered, and %d are; %d settlements failed", got, left, f.lost)
 	}
 }
 
-// What a start finds settled above the cursor was settled in lanes of the old keying. If the lanes change before the events
-// between were settled, the next start takes these for overtaken, and they never run.
+// A start finds events settled above the cursor, in lanes of the old rule. If the lanes change before the events between are
+// settled, the next start takes these for overtaken, and they never run.
 func TestLanesDoNotChangeWhileEventsBeforeASettledOneAreOpen(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, inbox.Manifest{Concurrency: 4}, nil)
+	r := newFixture(t, inbox.Manifest{Concurrency: 4}, nil)
 	r.stop()
 	began := make(chan struct{}, 1)
 	// The first event's attempt lasts until the server stops, which interrupts it.

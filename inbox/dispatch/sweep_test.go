@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// nth is a store whose n-th operation fails, whichever it is.
+// nth is a store whose n-th operation fails.
 type nth struct {
 	dispatch.Store
 	left atomic.Int64
@@ -124,8 +124,9 @@ func (s *nth) Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLe
 	return s.Store.Dead(ctx, plugin, seq)
 }
 
-// Whatever the dispatcher asks of the store may fail at any time. For the n-th question, n = 0, 1, 2 … until none is left to
-// fail, each kind of plugin with a third of them: every event still ends in one final attempt, the replay ends and runs all that it should, and what is dead is said.
+// Every operation of the store may fail at any time. The n-th operation fails, for n = 0, 1, 2 … until there are fewer, each
+// kind of plugin with a third of the numbers. Every event still ends in one final attempt, the replay ends with its whole set,
+// and dead events are reported.
 func TestAnyOperationOfTheStoreMayFailAndNothingIsLostOrSettledTwice(t *testing.T) {
 	t.Parallel()
 	kinds := []inbox.Manifest{
@@ -148,12 +149,12 @@ func TestAnyOperationOfTheStoreMayFailAndNothingIsLostOrSettledTwice(t *testing.
 	}
 }
 
-// sweep leads nine events of three keys and a replay of all with a store whose n-th operation fails. It reports whether
-// there were fewer.
+// sweep delivers nine events of three keys, and a replay of all, with a store whose n-th operation fails. It reports whether
+// there were fewer operations.
 func sweep(t *testing.T, m inbox.Manifest, n int64) (missed bool) {
 	t.Helper()
 	m.Concurrency = 2
-	r := newRoom(t, m, func(m made) inbox.Result {
+	r := newFixture(t, m, func(m made) inbox.Result {
 		switch {
 		case m.seq == 2 && m.run == 0:
 			return inbox.Reject

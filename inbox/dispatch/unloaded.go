@@ -13,6 +13,12 @@ const (
 	lanePage  = 128 // ready ones that are loaded at a time: twice the highest concurrency
 )
 
+// bounds limits the waiting lanes and runs in a loop's memory.
+type bounds struct {
+	parked int // parked lanes
+	runs   int // runs with a row that are loaded at a time
+}
+
 // unloadedLanes holds hashes of the names of lanes in state unloaded: most parked lanes, and, after many were retried at
 // once, ready lanes whose turn has not come. The store holds their rows. Hashes may collide; the store then answers that the
 // lane does not lag.

@@ -13,8 +13,8 @@ const (
 	runTime   = 5 * time.Millisecond
 )
 
-// giveWay is how long an attempt waits, at most, for events that are coming in: they cannot be had again, and a plugin
-// can make up for a millisecond later.
+// giveWay is the longest wait of an attempt for incoming events. Senders may not repeat an event, and a plugin can make up for
+// a millisecond later.
 const giveWay = time.Millisecond
 
 // call is an attempt to make, and the lane's events behind it. While each attempt succeeds, the worker makes the next one
@@ -46,8 +46,8 @@ type workers struct {
 
 func newWorkers(k *link) *workers { return &workers{link: k, results: make(chan result, 64)} }
 
-// start lets live make the attempts from now on; nil: nobody. The pool of before ends the attempts that it has begun. All its
-// other calls must have been recalled.
+// start makes a pool for live, and no pool for nil. The pool of before ends the attempts that it has begun. Its other calls must
+// have been recalled.
 func (w *workers) start(live *Live) {
 	if w.pool != nil {
 		close(w.pool.calls)

@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// stale is a store that gains events right after what follows a seq was read from it.
+// stale is a store that gains events right after the events behind one seq were read.
 type stale struct {
 	*store.Store
 	after int64
@@ -54,10 +54,10 @@ func TestEventsThatComeRightAfterTheLogWasReadOnAreNotMissed(t *testing.T) {
 	}
 }
 
-func TestWhatWasHandedOutAndHasNotBegunIsTakenBackByAPause(t *testing.T) {
+func TestAPauseRecallsAttemptsThatHaveNotBegun(t *testing.T) {
 	t.Parallel()
 	began, goOn := make(chan int64, 10), make(chan struct{})
-	r := newRoom(t, inbox.Manifest{Concurrency: 1}, func(m made) inbox.Result {
+	r := newFixture(t, inbox.Manifest{Concurrency: 1}, func(m made) inbox.Result {
 		began <- m.seq
 		<-goOn
 		return inbox.OK
@@ -66,7 +66,7 @@ func TestWhatWasHandedOutAndHasNotBegunIsTakenBackByAPause(t *testing.T) {
 	if seq := <-began; seq != 1 {
 		t.Fatalf("event %d began first", seq)
 	}
-	inboxtest.Eventually(t, "the second is handed out", func() bool {
+	inboxtest.Eventually(t, "the second is with the workers", func() bool {
 		st, ok := r.dispatch.Status(ctx, plugin)
 		return ok && st.Handed == 1
 	})
@@ -95,7 +95,7 @@ func TestWhatWasHandedOutAndHasNotBegunIsTakenBackByAPause(t *testing.T) {
 	r.inOrder()
 }
 
-func TestABusyDoorSlowsPluginsAndDoesNotStopThem(t *testing.T) {
+func TestManyIncomingEventsSlowPluginsAndDoNotStopThem(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Fill(t, s, 20)
@@ -121,5 +121,27 @@ func TestABusyDoorSlowsPluginsAndDoesNotStopThem(t *testing.T) {
 	}
 	if !slices.IsSorted(seqs) {
 		t.Errorf("ran %v", seqs)
+	}
+}
+
+// While the loop waits for the disk, workers fill its queue of results and wait with more. It settles a bounded number of them
+// at a time, and must not lose the next one.
+func TestNoResultIsLostWhenManyArriveAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t, inbox.Manifest{Concurrency: 32}, nil)
+	r.stop()
+	s := &stuck{Store: r.store, in: make(chan struct{}), free: make(chan struct{})}
+	free := sync.OnceFunc(func() { close(s.free) })
+	t.Cleanup(free)
+	r.queue = s
+	r.send(512, 64, 0)
+	r.start("r1")
+	<-s.in
+	inboxtest.Eventually(t, "the queue of 64 results is full, and all 32 workers wait", func() bool { return len(r.attempts()) >= 97 })
+	free()
+	r.settled()
+	r.inOrder()
+	if got := r.looked(); got.Running+got.Handed != 0 || len(r.attempts()) != 512 {
+		t.Errorf("%+v after %d attempts of 512 events", got, len(r.attempts()))
 	}
 }

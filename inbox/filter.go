@@ -51,3 +51,23 @@ func Fold(s string) string {
 	}
 	return b.String()
 }
+
+// EntityFilter selects verifications and customers: those with at least one event that Filter selects. Its Limit counts
+// them; its After and Before are about the newest event of each.
+type EntityFilter struct {
+	Filter
+	Open      bool          // started, and not completed
+	OlderThan time.Duration // the newest event is at least so old
+}
+
+// DeadLetterFilter selects dead letters by their events. Its Plugin is the one in which they died.
+type DeadLetterFilter struct {
+	Filter
+	Resolved   bool      // also those that were dealt with
+	Run        int64     // those of this replay; 0: whatever the run
+	DiedBefore time.Time // zero: whenever they died
+
+	// Manifest returns what is in force for a plugin: what it does not want does not wait behind a parked lane. Without one
+	// every event of the lane counts.
+	Manifest func(plugin string) (*Manifest, error)
+}

@@ -8,7 +8,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
-	"inbox/inbox/store"
 )
 
 func (p *program) dbCommand() *cli.Command {
@@ -30,7 +29,7 @@ func (p *program) dbCommand() *cli.Command {
 func (p *program) dbCheck(c *cli.Context) error {
 	hint := "keep the file, and restore the last backup that `inbox db check` finds nothing in"
 	check, err := p.checkStore(c)
-	if errors.Is(err, store.ErrDamaged) { // it cannot even be opened
+	if errors.Is(err, inbox.ErrDamaged) { // it cannot even be opened
 		check, hint = api.Check{Problems: []string{err.Error()}}, inbox.HintOf(err)
 	} else if err != nil {
 		return err

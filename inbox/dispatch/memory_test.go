@@ -6,7 +6,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // heap returns the bytes that are in use after a collection.
@@ -51,7 +50,7 @@ func TestParkedLanesTakeNoMemoryThatCounts(t *testing.T) {
 		t.Errorf("after events of 2000 of them: %d KiB", grown>>10)
 	}
 	for seq := int64(1); seq <= 91; seq += 30 { // some of which later events wait behind
-		if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, seq, 0); err != nil {
+		if err := r.store.Retry(ctx, inbox.Actor{Name: "test"}, plugin, seq, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +80,7 @@ func TestManyLanesThatAreReleasedAtOnceGoOnAFewAtATime(t *testing.T) {
 		inboxtest.Accept(t, r.store, inboxtest.Body(i, 1)) // later events of some of them
 	}
 	for seq := range int64(n) {
-		if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, seq+1, 0); err != nil {
+		if err := r.store.Retry(ctx, inbox.Actor{Name: "test"}, plugin, seq+1, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -117,12 +116,12 @@ func TestManyRunsThatAreRetriedAtOnceAreTakenOverAFewAtATime(t *testing.T) {
 	r.stop()
 	inboxtest.Dead(t, r.store, plugin, n, false)
 	for seq := range int64(n) {
-		if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, seq+1, 0); err != nil {
+		if err := r.store.Retry(ctx, inbox.Actor{Name: "test"}, plugin, seq+1, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
 	job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 101}}
-	if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
+	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.start("r1")

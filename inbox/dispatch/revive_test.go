@@ -9,7 +9,6 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // Found by `inbox torture`: a replay that was interrupted after it had let a dead event go on met that event again, settled
@@ -33,7 +32,7 @@ func TestAReplayThatBeginsAgainDoesNotRunWhatItRevived(t *testing.T) {
 		return inbox.OK
 	})
 	job := &inbox.Job{Plugins: []string{plugin}}
-	if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
+	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -112,7 +111,7 @@ func TestTwoReplaysDoNotBothReviveADeadEvent(t *testing.T) {
 	fast := &inbox.Job{Plugins: []string{plugin}}
 	paced := &inbox.Job{Plugins: []string{plugin}, Rate: 1} // comes to the second event a second after the first
 	for _, j := range []*inbox.Job{fast, paced} {
-		if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, j); err != nil {
+		if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, j); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 func TestMain(m *testing.M) {
@@ -39,7 +38,7 @@ type story struct {
 	discarded map[int64]bool // first runs that were given up
 }
 
-var operator = store.Actor{Name: "test"}
+var operator = inbox.Actor{Name: "test"}
 
 // The laws of a plugin, whatever it says, whatever an operator does, and whenever it is stopped or the disk fails:
 //  1. at the end the first run of every event is settled by exactly one attempt, or was discarded;
@@ -157,8 +156,8 @@ func (s *story) discard() {
 }
 
 // resolve deals with a dead letter, which is returned if there was one and nobody was faster.
-func (s *story) resolve(how func(_ context.Context, _ store.Actor, plugin string, seq, run int64) error) *inbox.Letter {
-	letters, err := s.store.Letters(ctx, store.LetterFilter{})
+func (s *story) resolve(how func(_ context.Context, _ inbox.Actor, plugin string, seq, run int64) error) *inbox.Letter {
+	letters, err := s.store.Letters(ctx, inbox.DeadLetterFilter{})
 	s.must(err)
 	if len(letters) == 0 {
 		return nil
@@ -210,7 +209,7 @@ func (s *story) heal() {
 	}
 	inboxtest.Eventually(s.t, "nothing waits and nothing is dead", func() bool {
 		s.later(time.Minute)
-		letters, err := s.store.Letters(ctx, store.LetterFilter{})
+		letters, err := s.store.Letters(ctx, inbox.DeadLetterFilter{})
 		s.must(err)
 		for _, l := range letters {
 			if err := s.store.Retry(ctx, operator, plugin, l.Seq, l.Run); inbox.KindOf(err) != inbox.Conflict {

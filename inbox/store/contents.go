@@ -25,9 +25,6 @@ const (
 	encodingBody = 2 // length of the headers (uvarint), headers as JSON, body
 )
 
-// ErrDamaged says that stored bytes are not those that were written.
-var ErrDamaged = errors.New("the stored bytes are damaged")
-
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // checksum is CRC-32C: SQLite's own integrity check does not see a flipped byte of a payload.
@@ -131,17 +128,17 @@ type content struct {
 // into returns where contentColumns are read to.
 func (c *content) into() []any { return []any{&c.encoding, &c.keyID, &c.bytes, &c.sum} }
 
-// open returns the bytes after checking them: an error that wraps ErrDamaged when they are not those that were written,
+// open returns the bytes after checking them: an error that wraps inbox.ErrDamaged when they are not those that were written,
 // or are gone though nobody purged them.
 func (c *content) open(encoding int64) ([]byte, error) {
 	switch {
 	case !c.sum.Valid:
-		return nil, fmt.Errorf("%w: they are gone", ErrDamaged)
+		return nil, fmt.Errorf("%w: they are gone", inbox.ErrDamaged)
 	case c.keyID.Valid || c.encoding.Int64 != encoding:
 		return nil, inbox.Errorf(inbox.Internal, "", "the stored bytes have encoding %d, which this version cannot read", c.encoding.Int64).
 			WithHint("install the version that wrote them")
 	case checksum(c.bytes) != c.sum.Int64:
-		return nil, ErrDamaged
+		return nil, inbox.ErrDamaged
 	}
 	return c.bytes, nil
 }
@@ -162,7 +159,7 @@ func (c *content) text() []byte {
 		return nil
 	}
 	b, err := c.open(encodingRaw)
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, inbox.ErrDamaged) {
 		return []byte("(the stored text is damaged)")
 	}
 	if err != nil {
@@ -175,12 +172,12 @@ func (c *content) text() []byte {
 func unpackPayload(b []byte) (inbox.Payload, error) {
 	n, used := binary.Uvarint(b)
 	if used <= 0 || n > uint64(len(b)-used) {
-		return inbox.Payload{}, ErrDamaged
+		return inbox.Payload{}, inbox.ErrDamaged
 	}
 	var p inbox.Payload
 	headers := b[used : used+int(n)]
 	if err := json.Unmarshal(headers, &p.Headers); err != nil {
-		return inbox.Payload{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return inbox.Payload{}, fmt.Errorf("%w: %w", inbox.ErrDamaged, err)
 	}
 	p.Body = b[used+int(n):]
 	return p, nil

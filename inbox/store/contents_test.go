@@ -33,7 +33,7 @@ func TestAPayloadIsPackedAndUnpackedWhole(t *testing.T) {
 		}
 		at := rapid.IntRange(0, len(packed)-1).Draw(t, "damaged byte")
 		packed[at] ^= 1 << rapid.IntRange(0, 7).Draw(t, "damaged bit")
-		if _, err := store.Unpack(packed, sum); !errors.Is(err, store.ErrDamaged) {
+		if _, err := store.Unpack(packed, sum); !errors.Is(err, inbox.ErrDamaged) {
 			t.Fatalf("with a flipped bit: %v", err)
 		}
 	})
@@ -48,7 +48,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, packed []byte) {
 		p, err := store.Unpack(packed, store.Checksum(packed))
 		if err != nil {
-			if !errors.Is(err, store.ErrDamaged) {
+			if !errors.Is(err, inbox.ErrDamaged) {
 				t.Errorf("%v", err)
 			}
 			return

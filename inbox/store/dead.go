@@ -10,18 +10,6 @@ import (
 	"inbox/inbox"
 )
 
-// LetterFilter selects dead letters by their events. Its Plugin is the one in which they died.
-type LetterFilter struct {
-	inbox.Filter
-	Resolved   bool      // also those that were dealt with
-	Run        int64     // those of this replay; 0: whatever the run
-	DiedBefore time.Time // zero: whenever they died
-
-	// Manifest returns what is in force for a plugin: what it does not want does not wait behind a parked lane. Without one
-	// every event of the lane counts.
-	Manifest func(plugin string) (*inbox.Manifest, error)
-}
-
 // Bounds of one look at the letters.
 const (
 	letterPage = 500
@@ -30,7 +18,7 @@ const (
 
 // Letters returns dead letters with their events, the newest deaths first. The reason of the attempt they died of is
 // among them and may hold personal data.
-func (s *Store) Letters(ctx context.Context, f LetterFilter) ([]inbox.Letter, error) {
+func (s *Store) Letters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.Letter, error) {
 	list := []inbox.Letter{}
 	err := s.EachLetter(ctx, f, func(l *inbox.Letter) error {
 		list = append(list, *l)
@@ -40,7 +28,7 @@ func (s *Store) Letters(ctx context.Context, f LetterFilter) ([]inbox.Letter, er
 }
 
 // EachLetter calls fn for the letters of [Store.Letters], which are read page by page.
-func (s *Store) EachLetter(ctx context.Context, f LetterFilter, fn func(*inbox.Letter) error) error {
+func (s *Store) EachLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.Letter) error) error {
 	return s.eachLetter(ctx, &f, byDeath, s.newWaitCounter(f.Manifest), fn)
 }
 
@@ -55,7 +43,7 @@ const (
 // letterMark is the place of a letter in both orders.
 type letterMark struct{ died, seq, plugin, run, attempt int64 }
 
-func (s *Store) eachLetter(ctx context.Context, f *LetterFilter, order letterOrder, waits *waitCounter, fn func(*inbox.Letter) error) error {
+func (s *Store) eachLetter(ctx context.Context, f *inbox.DeadLetterFilter, order letterOrder, waits *waitCounter, fn func(*inbox.Letter) error) error {
 	q, err := s.lettersQuery(ctx, f, order)
 	if err != nil {
 		return err
@@ -87,7 +75,7 @@ func (s *Store) eachLetter(ctx context.Context, f *LetterFilter, order letterOrd
 }
 
 // selectLetters keeps what only the program can tell.
-func (s *Store) selectLetters(ctx context.Context, f *LetterFilter, page []inbox.Letter) ([]inbox.Letter, error) {
+func (s *Store) selectLetters(ctx context.Context, f *inbox.DeadLetterFilter, page []inbox.Letter) ([]inbox.Letter, error) {
 	kept := page[:0]
 	for i := range page {
 		if len(f.Seqs) > letterSeqs {
@@ -115,7 +103,7 @@ type lettersQuery struct {
 	whole bool // so few can match that they are read at once
 }
 
-func (s *Store) lettersQuery(ctx context.Context, f *LetterFilter, order letterOrder) (*lettersQuery, error) {
+func (s *Store) lettersQuery(ctx context.Context, f *inbox.DeadLetterFilter, order letterOrder) (*lettersQuery, error) {
 	events := f.Filter
 	events.Plugin = "" // here it names whose letters, not who attempted the event
 	if slices.Sort(f.Seqs); len(f.Seqs) > letterSeqs {
@@ -143,7 +131,7 @@ func (s *Store) lettersQuery(ctx context.Context, f *LetterFilter, order letterO
 		sel.and("d.died_at < ?", millis(f.DiedBefore))
 	}
 	q := &lettersQuery{order: order, mark: letterMark{died: math.MaxInt64}, whole: sel.narrow, args: append([]any{sel.low, sel.high}, sel.args...)}
-	from := "dead d INDEXED BY " + f.index() + " CROSS JOIN events e ON e.seq = d.seq"
+	from := "dead d INDEXED BY " + deathIndex(f) + " CROSS JOIN events e ON e.seq = d.seq"
 	after := "(d.died_at, d.seq, d.plugin, d.run, d.attempt) < (?, ?, ?, ?, ?)"
 	sorted := "d.died_at DESC, d.seq DESC, d.plugin DESC, d.run DESC, d.attempt DESC LIMIT ?"
 	switch {
@@ -165,8 +153,8 @@ func (s *Store) lettersQuery(ctx context.Context, f *LetterFilter, order letterO
 	return q, nil
 }
 
-// index is the index that has the letters in the order of their deaths.
-func (f *LetterFilter) index() string {
+// deathIndex is the index that has the letters in the order of their deaths.
+func deathIndex(f *inbox.DeadLetterFilter) string {
 	switch {
 	case f.Run != 0:
 		return "dead_by_run"
@@ -206,7 +194,7 @@ func (q *lettersQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, erro
 
 // OpenLetters calls fn for the letters that nobody dealt with, page by page, plugin by plugin in the order of the log. fn may
 // deal with them. What waits behind them is counted if the filter has a manifest.
-func (s *Store) OpenLetters(ctx context.Context, f LetterFilter, fn func([]inbox.Letter) error) error {
+func (s *Store) OpenLetters(ctx context.Context, f inbox.DeadLetterFilter, fn func([]inbox.Letter) error) error {
 	f.Resolved = false
 	var waits *waitCounter
 	if f.Manifest != nil {
@@ -252,7 +240,7 @@ func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox
 	}
 	var list []inbox.Letter
 	for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(seqs))), letterSeqs) {
-		f := LetterFilter{Filter: inbox.Filter{Seqs: part}}
+		f := inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: part}}
 		err := s.eachLetter(ctx, &f, byDeath, nil, func(l *inbox.Letter) error {
 			if asked[run{l.Plugin, l.Seq, l.Run}] {
 				list = append(list, *l)

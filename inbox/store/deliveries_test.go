@@ -43,11 +43,11 @@ func TestDeliveriesAreListedByWhatTheirTraceSays(t *testing.T) {
 			want[word] = append(want[word], d.seq)
 		}
 	}
-	for _, word := range store.Outcomes() {
+	for _, word := range inbox.Outcomes() {
 		for _, newest := range []bool{false, true} {
 			var got []int64
-			f := store.DeliveryFilter{Filter: inbox.Filter{Plugin: "p", Newest: newest}, Outcomes: []string{word}}
-			err := w.s.EachDelivery(ctx, f, func(d *store.Delivery) error {
+			f := inbox.DeliveryFilter{Filter: inbox.Filter{Plugin: "p", Newest: newest}, Outcomes: []string{word}}
+			err := w.s.EachDelivery(ctx, f, func(d *inbox.DeliveryStatus) error {
 				got = append(got, d.Event.Seq)
 				return nil
 			})
@@ -65,12 +65,12 @@ func TestDeliveriesAreListedByWhatTheirTraceSays(t *testing.T) {
 		}
 	}
 	n := 0
-	err := w.s.EachDelivery(ctx, store.DeliveryFilter{Filter: inbox.Filter{Limit: 3}, Outcomes: []string{"pending", "waiting"}}, func(*store.Delivery) error { n++; return nil })
+	err := w.s.EachDelivery(ctx, inbox.DeliveryFilter{Filter: inbox.Filter{Limit: 3}, Outcomes: []string{"pending", "waiting"}}, func(*inbox.DeliveryStatus) error { n++; return nil })
 	if err != nil || n != 3 {
 		t.Errorf("%d of 3, %v", n, err)
 	}
 	for _, bad := range [][]string{nil, {"bad"}, {"ok", "retrying"}} {
-		err := w.s.EachDelivery(ctx, store.DeliveryFilter{Outcomes: bad}, func(*store.Delivery) error { return nil })
+		err := w.s.EachDelivery(ctx, inbox.DeliveryFilter{Outcomes: bad}, func(*inbox.DeliveryStatus) error { return nil })
 		if inbox.KindOf(err) != inbox.Invalid {
 			t.Errorf("%v: %v", bad, err)
 		}

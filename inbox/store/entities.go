@@ -7,20 +7,12 @@ import (
 	"inbox/inbox"
 )
 
-// EntityFilter selects verifications and customers: those with at least one event that Filter selects. Its Limit counts
-// them; its After and Before are about the newest event of each.
-type EntityFilter struct {
-	inbox.Filter
-	Open      bool          // started, and not completed
-	OlderThan time.Duration // the newest event is at least so old
-}
-
 // completed is the rank of verification_completed.
 const completed = 3
 
 // Entities returns verifications and customers, those with the newest event first. It goes back through the log piece by
 // piece, looks only at the newest event of every key, and holds nothing open in between.
-func (s *Store) Entities(ctx context.Context, f EntityFilter) ([]inbox.Entity, error) {
+func (s *Store) Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Entity, error) {
 	list := []inbox.Entity{}
 	newest, events, err := s.chooseEntities(ctx, &f)
 	if err != nil {
@@ -53,7 +45,7 @@ func (s *Store) Entities(ctx context.Context, f EntityFilter) ([]inbox.Entity, e
 
 // chooseEntities returns the selection of those newest events of a key whose entities are wanted, as far as the columns
 // tell, and the selection of events of which an entity must have one.
-func (s *Store) chooseEntities(ctx context.Context, f *EntityFilter) (newest, events *selection, err error) {
+func (s *Store) chooseEntities(ctx context.Context, f *inbox.EntityFilter) (newest, events *selection, err error) {
 	inner := f.Filter
 	inner.After, inner.Before, inner.Limit, inner.Newest = 0, 0, 0, false
 	if events, err = s.choose(ctx, &inner); err != nil {

@@ -33,25 +33,25 @@ func TestEntitiesAreFoundByTheirNewestEvent(t *testing.T) {
 	inboxtest.Accept(t, s, `{"event":"nothing known"}`)
 	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
-		f    store.EntityFilter
+		f    inbox.EntityFilter
 		want []int
 	}{
-		"all of addresses":         {store.EntityFilter{Filter: inbox.Filter{Events: []string{"address"}}}, []int{2, 1, 3}},
-		"open ones":                {store.EntityFilter{Open: true}, []int{1, 3}},
-		"old ones":                 {store.EntityFilter{Filter: inbox.Filter{Events: []string{"address"}}, OlderThan: time.Hour}, []int{1, 3}},
-		"exactly as old":           {store.EntityFilter{Open: true, OlderThan: 3 * time.Hour}, []int{3}},
-		"open and too young":       {store.EntityFilter{Open: true, OlderThan: 72 * time.Hour}, nil},
-		"a limit":                  {store.EntityFilter{Filter: inbox.Filter{Limit: 1}, Open: true}, []int{1}},
-		"by an event in its past":  {store.EntityFilter{Filter: inbox.Filter{EventTypes: []string{"step*"}}}, []int{1}},
-		"by a status in its past":  {store.EntityFilter{Filter: inbox.Filter{Statuses: []string{"verified"}}}, []int{2, 1}},
-		"by a value and a limit":   {store.EntityFilter{Filter: inbox.Filter{Limit: 1, Where: []inbox.Condition{{Pointer: "/data/id", Values: []string{"3", "1"}}}}}, []int{1}},
-		"by a reference":           {store.EntityFilter{Filter: inbox.Filter{CustomerReference: "r3"}}, []int{3}},
-		"by when an event was":     {store.EntityFilter{Filter: inbox.Filter{Until: start.Add(3 * time.Hour)}}, []int{2, 1}},
-		"by since":                 {store.EntityFilter{Filter: inbox.Filter{Since: start.Add(6 * time.Hour), Events: []string{"address"}}}, []int{2}},
-		"a key":                    {store.EntityFilter{Filter: inbox.Filter{Key: "qoreid/address/3"}}, []int{3}},
-		"another mode":             {store.EntityFilter{Filter: inbox.Filter{Mode: inbox.Test}}, nil},
-		"the page before an event": {store.EntityFilter{Filter: inbox.Filter{Before: 6}}, []int{1, 3}},
-		"those after an event":     {store.EntityFilter{Filter: inbox.Filter{After: 5, Events: []string{"address"}}}, []int{2}},
+		"all of addresses":         {inbox.EntityFilter{Filter: inbox.Filter{Events: []string{"address"}}}, []int{2, 1, 3}},
+		"open ones":                {inbox.EntityFilter{Open: true}, []int{1, 3}},
+		"old ones":                 {inbox.EntityFilter{Filter: inbox.Filter{Events: []string{"address"}}, OlderThan: time.Hour}, []int{1, 3}},
+		"exactly as old":           {inbox.EntityFilter{Open: true, OlderThan: 3 * time.Hour}, []int{3}},
+		"open and too young":       {inbox.EntityFilter{Open: true, OlderThan: 72 * time.Hour}, nil},
+		"a limit":                  {inbox.EntityFilter{Filter: inbox.Filter{Limit: 1}, Open: true}, []int{1}},
+		"by an event in its past":  {inbox.EntityFilter{Filter: inbox.Filter{EventTypes: []string{"step*"}}}, []int{1}},
+		"by a status in its past":  {inbox.EntityFilter{Filter: inbox.Filter{Statuses: []string{"verified"}}}, []int{2, 1}},
+		"by a value and a limit":   {inbox.EntityFilter{Filter: inbox.Filter{Limit: 1, Where: []inbox.Condition{{Pointer: "/data/id", Values: []string{"3", "1"}}}}}, []int{1}},
+		"by a reference":           {inbox.EntityFilter{Filter: inbox.Filter{CustomerReference: "r3"}}, []int{3}},
+		"by when an event was":     {inbox.EntityFilter{Filter: inbox.Filter{Until: start.Add(3 * time.Hour)}}, []int{2, 1}},
+		"by since":                 {inbox.EntityFilter{Filter: inbox.Filter{Since: start.Add(6 * time.Hour), Events: []string{"address"}}}, []int{2}},
+		"a key":                    {inbox.EntityFilter{Filter: inbox.Filter{Key: "qoreid/address/3"}}, []int{3}},
+		"another mode":             {inbox.EntityFilter{Filter: inbox.Filter{Mode: inbox.Test}}, nil},
+		"the page before an event": {inbox.EntityFilter{Filter: inbox.Filter{Before: 6}}, []int{1, 3}},
+		"those after an event":     {inbox.EntityFilter{Filter: inbox.Filter{After: 5, Events: []string{"address"}}}, []int{2}},
 	} {
 		list, err := s.Entities(ctx, c.f)
 		var got []int
@@ -66,7 +66,7 @@ func TestEntitiesAreFoundByTheirNewestEvent(t *testing.T) {
 			t.Errorf("%s: %v, want %v, %v", name, got, c.want, err)
 		}
 	}
-	list, err := s.Entities(ctx, store.EntityFilter{Filter: inbox.Filter{CustomerReference: "r2"}})
+	list, err := s.Entities(ctx, inbox.EntityFilter{Filter: inbox.Filter{CustomerReference: "r2"}})
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -111,7 +111,7 @@ func TestAListOverManyPiecesOfTheLogMissesAndRepeatsNothing(t *testing.T) {
 			t.Errorf("%s: %d events, want %d, %v", name, len(got), len(c.want), err)
 		}
 	}
-	entities, err := s.Entities(ctx, store.EntityFilter{Filter: inbox.Filter{Limit: 700}})
+	entities, err := s.Entities(ctx, inbox.EntityFilter{Filter: inbox.Filter{Limit: 700}})
 	if err != nil || len(entities) != 700 || entities[0].LastAt.Before(entities[699].LastAt) || !slices.IsSortedFunc(entities, func(a, b inbox.Entity) int { return b.LastAt.Compare(a.LastAt) }) {
 		t.Errorf("%d entities, %v", len(entities), err)
 	}

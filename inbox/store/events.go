@@ -136,7 +136,7 @@ func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) 
 }
 
 // Payload returns the payload of an event after checking it. A purged one is a NotFound error, a damaged one an
-// Internal error that wraps ErrDamaged, a disk that cannot be read Unavailable. Its bytes must not be changed.
+// Internal error that wraps inbox.ErrDamaged, a disk that cannot be read Unavailable. Its bytes must not be changed.
 func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	if p, ok := s.cache.get(seq); ok {
 		return p, nil

@@ -52,7 +52,7 @@ func TestAPayloadThatIsNotThereSaysWhy(t *testing.T) {
 	if err := store.Write(s, `DELETE FROM contents`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Payload(ctx, 1); !errors.Is(err, store.ErrDamaged) || inbox.KindOf(err) != inbox.Internal || inbox.HintOf(err) == "" {
+	if _, err := s.Payload(ctx, 1); !errors.Is(err, inbox.ErrDamaged) || inbox.KindOf(err) != inbox.Internal || inbox.HintOf(err) == "" {
 		t.Errorf("one that is gone though nobody purged it: %v", err)
 	}
 	if err := store.Write(s, `UPDATE events SET content_id = NULL`); err != nil {

@@ -50,7 +50,7 @@ func (c crowd) request(i int, start time.Time) *inbox.Refused {
 }
 
 // left hands in all requests of the crowds, the crowds in this order, and returns how many of each crowd are kept.
-func left(t *testing.T, bounds store.QuarantineBounds, crowds ...crowd) map[string]int {
+func left(t *testing.T, bounds inbox.QuarantineBounds, crowds ...crowd) map[string]int {
 	t.Helper()
 	s := inboxtest.Store(t, store.Options{Bounds: bounds})
 	start := time.Now()
@@ -101,7 +101,7 @@ func each(format string) func(int) string {
 // Whatever strangers do while the secret is wrong, the genuine requests stay, whether they came first or last.
 func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
 	t.Parallel()
-	bounds := store.QuarantineBounds{Count: 240, Bytes: 4 << 20, Age: time.Hour}
+	bounds := inbox.QuarantineBounds{Count: 240, Bytes: 4 << 20, Age: time.Hour}
 	genuine := crowd{name: "genuine", n: 20, agent: "axios/1.7", size: 2000, every: 7 * time.Second}
 	for name, strangers := range map[string]crowd{
 		"a few large bodies of one address": {n: 20, size: 900 << 10, address: func(int) string { return "198.51.100.1" }},
@@ -137,7 +137,7 @@ func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
 
 func TestGenuineRequestsOfOneAddressFillTheQuarantineWhileNobodyElseNeedsIt(t *testing.T) {
 	t.Parallel()
-	bounds := store.QuarantineBounds{Count: 400, Bytes: 4 << 20, Age: time.Hour}
+	bounds := inbox.QuarantineBounds{Count: 400, Bytes: 4 << 20, Age: time.Hour}
 	for _, c := range []crowd{
 		{name: "small", n: 400},
 		{name: "unknown", n: 400, other: true},
@@ -153,7 +153,7 @@ func TestGenuineRequestsOfOneAddressFillTheQuarantineWhileNobodyElseNeedsIt(t *t
 
 func TestTwoWhoNeedTheWholeQuarantineGetHalfEach(t *testing.T) {
 	t.Parallel()
-	bounds := store.QuarantineBounds{Count: 200, Bytes: 4 << 20, Age: time.Hour}
+	bounds := inbox.QuarantineBounds{Count: 200, Bytes: 4 << 20, Age: time.Hour}
 	one := crowd{name: "one", n: 300, every: time.Second}
 	two := crowd{name: "two", n: 300, every: time.Second, address: func(int) string { return "198.51.100.1" }}
 	if kept := left(t, bounds, one, two); kept["one"] != 100 || kept["two"] != 100 {
@@ -163,7 +163,7 @@ func TestTwoWhoNeedTheWholeQuarantineGetHalfEach(t *testing.T) {
 
 func TestALargeRequestDoesNotDisplaceManySmallOnes(t *testing.T) {
 	t.Parallel()
-	bounds := store.QuarantineBounds{Count: 1000, Bytes: 4 << 20, Age: time.Hour}
+	bounds := inbox.QuarantineBounds{Count: 1000, Bytes: 4 << 20, Age: time.Hour}
 	small := crowd{name: "small", n: 300, size: 8000} // more than half of the bytes
 	large := crowd{name: "large", n: 9, size: 1 << 19, address: each("198.51.%d.1")}
 	if kept := left(t, bounds, small, large); kept["small"] != small.n || kept["large"] == 0 {
@@ -173,7 +173,7 @@ func TestALargeRequestDoesNotDisplaceManySmallOnes(t *testing.T) {
 
 func TestARequestOfMoreThanAQuarterOfTheQuarantineIsCountedAndNotKept(t *testing.T) {
 	t.Parallel()
-	s := inboxtest.Store(t, store.Options{Bounds: store.QuarantineBounds{Count: 100, Bytes: 1 << 20, Age: time.Hour}})
+	s := inboxtest.Store(t, store.Options{Bounds: inbox.QuarantineBounds{Count: 100, Bytes: 1 << 20, Age: time.Hour}})
 	if err := s.Refuse(ctx, crowd{name: "huge", size: 1<<18 + 1}.request(0, time.Now())); err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func TestFindSelectsByEveryFilter(t *testing.T) {
 	if err != nil || len(newest) != 2 || newest[0].Seq != 30 || newest[1].Seq != 29 {
 		t.Errorf("newest: %+v, %v", newest, err)
 	}
-	open, err := s.Entities(ctx, store.EntityFilter{Filter: inbox.Filter{Limit: 3}})
+	open, err := s.Entities(ctx, inbox.EntityFilter{Filter: inbox.Filter{Limit: 3}})
 	if err != nil || len(open) != 3 || open[0].Key != "qoreid/identity/9" || open[0].Open {
 		t.Errorf("entities: %+v, %v", open, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"inbox/inbox"
-	"inbox/inbox/store"
 )
 
 // selected is what a replay takes.
@@ -108,7 +107,7 @@ func (w *world) answers(about *int) {
 			w.t.Errorf("a replay of %s would take %d events, want %d: %v, %v", only, n, len(want), want, err)
 		}
 	}
-	if list, err := w.s.Letters(ctx, store.LetterFilter{}); err != nil || len(list) != letters {
+	if list, err := w.s.Letters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != letters {
 		w.t.Errorf("%d dead letters, want %d, %v", len(list), letters, err)
 	}
 	w.verifyPlugin(letters)

@@ -125,18 +125,18 @@ func TestLettersAreChosenByTheirEventsAndCountWhatWaits(t *testing.T) {
 	w.run(2, inbox.Dead, true)  // seq 3
 	w.resolve(w.events[2], 0, inbox.Discarded)
 	for name, c := range map[string]struct {
-		f    store.LetterFilter
+		f    inbox.DeadLetterFilter
 		want []int64
 	}{
-		"open ones, newest death first": {store.LetterFilter{}, []int64{5, 2, 1}},
-		"also resolved ones":            {store.LetterFilter{Resolved: true}, []int64{3, 5, 2, 1}},
-		"a limit":                       {store.LetterFilter{Filter: inbox.Filter{Limit: 2}}, []int64{5, 2}},
-		"a limit after a status":        {store.LetterFilter{Filter: inbox.Filter{Limit: 1, Where: []inbox.Condition{{Pointer: "/data/n", Values: []string{"0"}}}}}, []int64{1}},
-		"seqs":                          {store.LetterFilter{Filter: inbox.Filter{Seqs: []int64{1, 5, 8}}}, []int64{5, 1}},
-		"after":                         {store.LetterFilter{Filter: inbox.Filter{After: 2}}, []int64{5}},
-		"before":                        {store.LetterFilter{Filter: inbox.Filter{Before: 2}}, []int64{1}},
-		"a key":                         {store.LetterFilter{Filter: inbox.Filter{Key: w.lanes[1].id.Key}}, []int64{5, 2}},
-		"its plugin":                    {store.LetterFilter{Filter: inbox.Filter{Plugin: "p"}}, []int64{5, 2, 1}},
+		"open ones, newest death first": {inbox.DeadLetterFilter{}, []int64{5, 2, 1}},
+		"also resolved ones":            {inbox.DeadLetterFilter{Resolved: true}, []int64{3, 5, 2, 1}},
+		"a limit":                       {inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: 2}}, []int64{5, 2}},
+		"a limit after a status":        {inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: 1, Where: []inbox.Condition{{Pointer: "/data/n", Values: []string{"0"}}}}}, []int64{1}},
+		"seqs":                          {inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: []int64{1, 5, 8}}}, []int64{5, 1}},
+		"after":                         {inbox.DeadLetterFilter{Filter: inbox.Filter{After: 2}}, []int64{5}},
+		"before":                        {inbox.DeadLetterFilter{Filter: inbox.Filter{Before: 2}}, []int64{1}},
+		"a key":                         {inbox.DeadLetterFilter{Filter: inbox.Filter{Key: w.lanes[1].id.Key}}, []int64{5, 2}},
+		"its plugin":                    {inbox.DeadLetterFilter{Filter: inbox.Filter{Plugin: "p"}}, []int64{5, 2, 1}},
 	} {
 		list, err := w.s.Letters(ctx, c.f)
 		var got []int64
@@ -152,7 +152,7 @@ func TestLettersAreChosenByTheirEventsAndCountWhatWaits(t *testing.T) {
 			}
 		}
 	}
-	if _, err := w.s.Letters(ctx, store.LetterFilter{Filter: inbox.Filter{Plugin: "q"}}); inbox.KindOf(err) != inbox.NotFound {
+	if _, err := w.s.Letters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Plugin: "q"}}); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("letters of an unknown plugin: %v", err)
 	}
 }
@@ -176,7 +176,7 @@ func TestWhatWaitsBehindALetterIsCountedWhateverMakesTheLane(t *testing.T) {
 		st.Lane = &inbox.Lane{ID: id, Next: seq, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: w.now}
 		st.Keying = map[string]string{"@global": "global key", "@ref/ref-3": "key customer_reference", "@ptr/x": "key /data/x"}[key]
 		w.settle(st)
-		list, err := w.s.Letters(ctx, store.LetterFilter{})
+		list, err := w.s.Letters(ctx, inbox.DeadLetterFilter{})
 		if err != nil || len(list) != 1 || list[0].Waiting != want {
 			t.Errorf("%s: %+v, want %d waiting, %v", key, list, want, err)
 		}
@@ -266,7 +266,7 @@ func TestADamagedReasonIsShownAsDamagedAndHidesNothingElse(t *testing.T) {
 		string(tr.Deliveries[0].Attempts[0].Log) != "log" {
 		t.Errorf("trace %+v, %v", tr, err)
 	}
-	list, err := s.Letters(ctx, store.LetterFilter{})
+	list, err := s.Letters(ctx, inbox.DeadLetterFilter{})
 	if err != nil || len(list) != 1 || !strings.Contains(list[0].Reason, "damaged") {
 		t.Errorf("letters %+v, %v", list, err)
 	}

@@ -135,21 +135,21 @@ func everything(t *testing.T, w *world) {
 		}
 		_, err := s.Find(ctx, f)
 		must(t, "find", err)
-		_, err = s.Letters(ctx, store.LetterFilter{Filter: f})
+		_, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: f})
 		must(t, "letters", err)
-		_, err = s.Letters(ctx, store.LetterFilter{Filter: f, Resolved: true})
+		_, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: f, Resolved: true})
 		must(t, "letters", err)
-		_, err = s.Letters(ctx, store.LetterFilter{Filter: f, Run: 1, Resolved: true})
+		_, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: f, Run: 1, Resolved: true})
 		must(t, "letters", err)
 		for _, words := range [][]string{{"retry"}, {"waiting", "pending"}, {"dead"}, {"held"}, {"ok", "discarded"}} {
-			err = s.EachDelivery(ctx, store.DeliveryFilter{Filter: f, Outcomes: words}, func(*store.Delivery) error { return nil })
+			err = s.EachDelivery(ctx, inbox.DeliveryFilter{Filter: f, Outcomes: words}, func(*inbox.DeliveryStatus) error { return nil })
 			must(t, "deliveries", err)
 		}
 		_, _, err = s.Forecast(ctx, &inbox.Job{Filter: f, Upto: 40}, "p", nil)
 		must(t, "forecast", err)
-		err = s.OpenLetters(ctx, store.LetterFilter{Filter: f}, func([]inbox.Letter) error { return nil })
+		err = s.OpenLetters(ctx, inbox.DeadLetterFilter{Filter: f}, func([]inbox.Letter) error { return nil })
 		must(t, "letters", err)
-		_, err = s.Entities(ctx, store.EntityFilter{Filter: f, Open: true, OlderThan: 1})
+		_, err = s.Entities(ctx, inbox.EntityFilter{Filter: f, Open: true, OlderThan: 1})
 		must(t, "entities", err)
 	}
 	reads(t, w, key)
@@ -186,7 +186,7 @@ func otherLanes(t *testing.T, w *world) {
 		st.Plugin = plugin
 		must(t, "settle", w.s.Settle(ctx, st, func(err error) { answer <- err }))
 		must(t, "settle", <-answer)
-		_, err := w.s.Letters(ctx, store.LetterFilter{})
+		_, err := w.s.Letters(ctx, inbox.DeadLetterFilter{})
 		must(t, "letters", err)
 		must(t, "discard", w.s.Discard(ctx, operator, plugin, 2, 0))
 		_, err = w.s.Trace(ctx, 7)

@@ -8,22 +8,9 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"time"
 
 	"inbox/inbox"
 )
-
-// QuarantineBounds bound what strangers can make the store keep.
-type QuarantineBounds struct {
-	Count int64         // requests
-	Bytes int64         // of headers and bodies
-	Age   time.Duration // since a request came first
-}
-
-// DefaultQuarantine keeps ten thousand requests or 64 MiB for a week.
-func DefaultQuarantine() QuarantineBounds {
-	return QuarantineBounds{Count: 10_000, Bytes: 64 << 20, Age: 7 * 24 * time.Hour}
-}
 
 // Refuse keeps a request whose signature did not pass, once however often it comes, so that a mistyped secret loses
 // nothing. What exceeds the bounds is dropped, and counted with its cause: see shareLevels for what makes room. A request

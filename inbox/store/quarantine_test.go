@@ -14,7 +14,7 @@ import (
 
 func TestTheQuarantineIsBoundedAndKeepsWhatAMistypedSecretRefused(t *testing.T) {
 	t.Parallel()
-	s := inboxtest.Store(t, store.Options{Bounds: store.QuarantineBounds{Count: 10, Bytes: 1 << 20, Age: time.Hour}})
+	s := inboxtest.Store(t, store.Options{Bounds: inbox.QuarantineBounds{Count: 10, Bytes: 1 << 20, Age: time.Hour}})
 	refuse := func(n int, address, why string) {
 		r := &inbox.Refused{Source: "q", Address: address, Why: why, ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte(fmt.Sprint(address, why, n))}}
 		if err := s.Refuse(ctx, r); err != nil {
@@ -97,7 +97,7 @@ func TestARefusedRequestIsKeptOnceCountedAndGivenBackWhole(t *testing.T) {
 func TestTheQuarantineForgetsWhatIsOldAlsoWhenNothingComes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	bounds := store.QuarantineBounds{Count: 100, Bytes: 1 << 20, Age: time.Hour}
+	bounds := inbox.QuarantineBounds{Count: 100, Bytes: 1 << 20, Age: time.Hour}
 	s, done := serve(t, store.Options{Dir: dir, Bounds: bounds})
 	for i := range 3 {
 		if err := s.Refuse(ctx, stranger(i)); err != nil {
@@ -116,7 +116,7 @@ func TestTheQuarantineForgetsWhatIsOldAlsoWhenNothingComes(t *testing.T) {
 
 func TestTheQuarantineIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
-	s := inboxtest.Store(t, store.Options{Bounds: store.QuarantineBounds{Count: 1000, Bytes: 10_000, Age: time.Hour}})
+	s := inboxtest.Store(t, store.Options{Bounds: inbox.QuarantineBounds{Count: 1000, Bytes: 10_000, Age: time.Hour}})
 	refuse := func(why, body string) {
 		t.Helper()
 		if err := s.Refuse(ctx, &inbox.Refused{Source: "q", Why: why, ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte(body)}}); err != nil {

@@ -9,17 +9,14 @@ import (
 	"inbox/inbox"
 )
 
-// Actor is who does something, and why.
-type Actor struct{ Name, Reason string }
-
 // audit records a deed in the transaction that does it.
-func (t *tx) audit(who Actor, action, target string) error {
+func (t *tx) audit(who inbox.Actor, action, target string) error {
 	_, err := t.exec(`INSERT INTO audit (at, actor, action, target, reason) VALUES (?, ?, ?, ?, ?)`, t.now, who.Name, action, target, who.Reason)
 	return err
 }
 
 // Audit records a deed that changes nothing in the store, such as revealing a payload.
-func (s *Store) Audit(ctx context.Context, who Actor, action, target string) error {
+func (s *Store) Audit(ctx context.Context, who inbox.Actor, action, target string) error {
 	return s.write(ctx, func(t *tx) error { return t.audit(who, action, target) })
 }
 
@@ -84,7 +81,7 @@ func (s *Store) Releases(ctx context.Context, plugin string) ([]inbox.Release, e
 }
 
 // setPlugin changes columns of a plugin's row and records the deed, if it has an action.
-func (s *Store) setPlugin(ctx context.Context, who Actor, action, plugin, set string, args ...any) error {
+func (s *Store) setPlugin(ctx context.Context, who inbox.Actor, action, plugin, set string, args ...any) error {
 	return s.write(ctx, func(t *tx) error {
 		p, err := t.plugin(plugin)
 		if err != nil {
@@ -98,7 +95,7 @@ func (s *Store) setPlugin(ctx context.Context, who Actor, action, plugin, set st
 }
 
 // SetPaused pauses a plugin, or lets it go on. Nothing is dropped meanwhile.
-func (s *Store) SetPaused(ctx context.Context, who Actor, plugin string, paused bool) error {
+func (s *Store) SetPaused(ctx context.Context, who inbox.Actor, plugin string, paused bool) error {
 	action := "resume"
 	if paused {
 		action = "pause"
@@ -107,18 +104,18 @@ func (s *Store) SetPaused(ctx context.Context, who Actor, plugin string, paused 
 }
 
 // ResumeHold ends a plugin's hold before a probe does.
-func (s *Store) ResumeHold(ctx context.Context, who Actor, plugin string) error {
+func (s *Store) ResumeHold(ctx context.Context, who inbox.Actor, plugin string) error {
 	return s.setPlugin(ctx, who, "resume", plugin, `held_at = NULL, hold_reason = '', probe_at = 0, probes = 0, paused = 0`)
 }
 
 // SetPin makes a plugin run an earlier release for as long as its files are those of release off.
-func (s *Store) SetPin(ctx context.Context, who Actor, plugin, release, off string) error {
+func (s *Store) SetPin(ctx context.Context, who inbox.Actor, plugin, release, off string) error {
 	return s.setPlugin(ctx, who, "rollback", plugin, `pinned = ?, pinned_off = ?`, release, off)
 }
 
 // Unpin ends a rollback: the files changed.
 func (s *Store) Unpin(ctx context.Context, plugin string) error {
-	return s.setPlugin(ctx, Actor{}, "", plugin, `pinned = '', pinned_off = ''`)
+	return s.setPlugin(ctx, inbox.Actor{}, "", plugin, `pinned = '', pinned_off = ''`)
 }
 
 // Plugins returns all plugins the store knows, by name, with what waits in them.

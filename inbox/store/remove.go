@@ -13,7 +13,7 @@ const removeStep = 2000
 // reasons, releases, and what is known of them. It returns the ids of releases that no other plugin has, whose modules may go.
 // The caller sees to it that nothing of the plugin runs and that nothing is handed in for it. It is recorded. When it ends
 // early, old attempts are gone and the rest is as it was: it can be done again.
-func (s *Store) RemovePlugin(ctx context.Context, who Actor, plugin string) (releases []string, err error) {
+func (s *Store) RemovePlugin(ctx context.Context, who inbox.Actor, plugin string) (releases []string, err error) {
 	for more := true; more; {
 		if err := s.write(ctx, func(t *tx) (err error) {
 			more, err = t.removeHistory(plugin)
@@ -58,7 +58,7 @@ func (t *tx) removeHistory(plugin string) (more bool, err error) {
 	return n == removeStep, err
 }
 
-func (t *tx) removePlugin(who Actor, plugin string) (unused []string, err error) {
+func (t *tx) removePlugin(who inbox.Actor, plugin string) (unused []string, err error) {
 	p, err := t.plugin(plugin)
 	if err != nil {
 		return nil, err

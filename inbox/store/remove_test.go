@@ -59,7 +59,7 @@ func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
 	if list, err := w.s.Suspects(ctx); err != nil || len(list) != 1 || list[0].Plugin != "q" {
 		t.Errorf("suspects %+v, %v", list, err)
 	}
-	if list, err := w.s.Letters(ctx, store.LetterFilter{}); err != nil || len(list) != 0 {
+	if list, err := w.s.Letters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != 0 {
 		t.Errorf("dead letters %+v, %v", list, err)
 	}
 	jobs, err := w.s.Jobs(ctx, "")

@@ -13,7 +13,7 @@ import (
 // CreateJob stores a replay and fills in its number, bounds and counts. Events that come later are not part of it. A
 // limit in its filter becomes the seq of the last event it allows. A replay that matches nothing is not stored:
 // NotFound. One that makes no sense is Invalid.
-func (s *Store) CreateJob(ctx context.Context, who Actor, j *inbox.Job) error {
+func (s *Store) CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) error {
 	job := *j
 	if job.Only == "" {
 		job.Only = inbox.OnlyAll
@@ -56,7 +56,7 @@ func (s *Store) CreateJob(ctx context.Context, who Actor, j *inbox.Job) error {
 }
 
 // createJob writes a replay, which begins after a position.
-func (t *tx) createJob(who Actor, j *inbox.Job, filter string, position int64) error {
+func (t *tx) createJob(who inbox.Actor, j *inbox.Job, filter string, position int64) error {
 	res, err := t.exec(`INSERT INTO jobs (created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state)
 		VALUES (?, NULL, ?, ?, ?, ?, ?, ?, ?, 'running')`, t.now, who.Name, who.Reason, filter, j.Only, j.Upto, j.Rate, j.Matched)
 	if err != nil {
@@ -81,7 +81,7 @@ func (t *tx) createJob(who Actor, j *inbox.Job, filter string, position int64) e
 
 // CancelJob ends a replay: what has run stays, what waits is dropped, what is under way is recorded. It is a Conflict
 // when the replay is not running, NotFound when there is none.
-func (s *Store) CancelJob(ctx context.Context, who Actor, id int64) error {
+func (s *Store) CancelJob(ctx context.Context, who inbox.Actor, id int64) error {
 	if _, err := s.Job(ctx, id); err != nil {
 		return err
 	}

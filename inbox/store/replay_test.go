@@ -40,7 +40,7 @@ func TestAReplayIsBoundByWhatThereWasAndItsLimit(t *testing.T) {
 		w.arrive(i % 3)
 	}
 	j := &inbox.Job{Plugins: []string{"p", "p"}, Filter: inbox.Filter{Key: w.lanes[1].id.Key, Limit: 2, Newest: true}, Rate: 5}
-	if err := w.s.CreateJob(ctx, store.Actor{Name: "a", Reason: "why"}, j); err != nil {
+	if err := w.s.CreateJob(ctx, inbox.Actor{Name: "a", Reason: "why"}, j); err != nil {
 		t.Fatal(err)
 	}
 	if j.ID == 0 || j.Matched != 2 || j.Upto != 5 || len(j.Parts) != 1 || j.Parts[0].Position != 1 || j.State != inbox.JobRunning || j.CreatedAt.IsZero() {

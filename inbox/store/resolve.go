@@ -15,17 +15,17 @@ const resolveBatch = 256
 
 // Retry lets a dead delivery go on. When its lane is parked behind it, the lane's whole sequence goes on in order. When
 // the lane has gone on without it, it joins the lane's tail. It is a Conflict when the delivery is not dead.
-func (s *Store) Retry(ctx context.Context, who Actor, plugin string, seq, run int64) error {
+func (s *Store) Retry(ctx context.Context, who inbox.Actor, plugin string, seq, run int64) error {
 	return s.resolveOne(ctx, who, inbox.Retried, inbox.DeadLetter{Plugin: plugin, Seq: seq, Run: run})
 }
 
 // Discard gives a dead delivery up. When its lane is parked behind it, the lane goes on with the next event. It is a
 // Conflict when the delivery is not dead.
-func (s *Store) Discard(ctx context.Context, who Actor, plugin string, seq, run int64) error {
+func (s *Store) Discard(ctx context.Context, who inbox.Actor, plugin string, seq, run int64) error {
 	return s.resolveOne(ctx, who, inbox.Discarded, inbox.DeadLetter{Plugin: plugin, Seq: seq, Run: run})
 }
 
-func (s *Store) resolveOne(ctx context.Context, who Actor, how inbox.Resolution, d inbox.DeadLetter) error {
+func (s *Store) resolveOne(ctx context.Context, who inbox.Actor, how inbox.Resolution, d inbox.DeadLetter) error {
 	failed, err := s.ResolveDead(ctx, who, how, []inbox.DeadLetter{d})
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (s *Store) resolveOne(ctx context.Context, who Actor, how inbox.Resolution,
 
 // ResolveDead retries or discards dead deliveries, of which Plugin, Seq and Run count, many in one transaction. It returns
 // for each why it could not be: a Conflict when it is not dead. An error is about all from a transaction on.
-func (s *Store) ResolveDead(ctx context.Context, who Actor, how inbox.Resolution, refs []inbox.DeadLetter) ([]error, error) {
+func (s *Store) ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Resolution, refs []inbox.DeadLetter) ([]error, error) {
 	failed := make([]error, 0, len(refs))
 	for part := range slices.Chunk(refs, resolveBatch) {
 		answer := make(chan []error, 1) // not failed itself: the writer may still be at work when write returns
@@ -64,7 +64,7 @@ func (s *Store) ResolveDead(ctx context.Context, who Actor, how inbox.Resolution
 }
 
 // resolveDead deals with one letter. A Conflict or NotFound comes before anything is changed.
-func (t *tx) resolveDead(who Actor, how inbox.Resolution, d inbox.DeadLetter) error {
+func (t *tx) resolveDead(who inbox.Actor, how inbox.Resolution, d inbox.DeadLetter) error {
 	p, err := t.plugin(d.Plugin)
 	if err != nil {
 		return err

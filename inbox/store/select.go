@@ -231,7 +231,7 @@ func (s *Store) selected(ctx context.Context, f *inbox.Filter, e *inbox.Event) (
 	p, err := s.Payload(ctx, e.Seq)
 	switch {
 	case err == nil:
-	case inbox.KindOf(err) == inbox.NotFound, errors.Is(err, ErrDamaged):
+	case inbox.KindOf(err) == inbox.NotFound, errors.Is(err, inbox.ErrDamaged):
 		return false, nil // a body that is gone has no values to compare
 	default:
 		return false, err

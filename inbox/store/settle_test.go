@@ -168,7 +168,7 @@ func TestRunsWaitBehindALaneAndAreFreedWithIt(t *testing.T) {
 	s := ready(t, 3)
 	park(t, s)
 	job := &inbox.Job{Plugins: []string{"p"}, Rate: 1}
-	if err := s.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
+	if err := s.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	run := func(seq int64, waits bool) *inbox.Run {

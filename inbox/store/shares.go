@@ -115,7 +115,7 @@ func (t *tx) giveShare(slot, size int64) error {
 }
 
 // makeRoom drops requests until the bounds hold.
-func (t *tx) makeRoom(b QuarantineBounds) error {
+func (t *tx) makeRoom(b inbox.QuarantineBounds) error {
 	for {
 		share, cause, err := t.overfull(b)
 		if err != nil || cause == "" {
@@ -144,7 +144,7 @@ const (
 )
 
 // overfull returns the class that makes room and which bound is exceeded; no cause when none is.
-func (t *tx) overfull(b QuarantineBounds) (share int64, cause string, err error) {
+func (t *tx) overfull(b inbox.QuarantineBounds) (share int64, cause string, err error) {
 	held := map[string]inbox.QuarantineStats{}
 	ids := map[string]int64{}
 	var count, bytes int64
@@ -203,7 +203,7 @@ func (t *tx) deleteRefused(id int64) (why string, err error) {
 const expireAtOnce = 64
 
 // expire drops requests that are too old, and reports whether there may be more.
-func (t *tx) expire(b QuarantineBounds) (more bool, err error) {
+func (t *tx) expire(b inbox.QuarantineBounds) (more bool, err error) {
 	for range expireAtOnce {
 		var id int64
 		err := t.get(`SELECT id FROM refused WHERE received_at < ? ORDER BY received_at LIMIT 1`, t.now-b.Age.Milliseconds()).Scan(&id)

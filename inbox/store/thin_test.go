@@ -84,7 +84,7 @@ func TestTheAttemptThatARunDiedOfIsKept(t *testing.T) {
 	if a := tr.Deliveries[0].Attempts[7]; a.Number != 8 || a.Fate != inbox.Dead || a.Reason == "" || len(a.Log) == 0 {
 		t.Errorf("%+v", a)
 	}
-	letters, err := w.s.Letters(ctx, store.LetterFilter{Resolved: true})
+	letters, err := w.s.Letters(ctx, inbox.DeadLetterFilter{Resolved: true})
 	if err != nil || len(letters) != 1 || letters[0].Reason == "" {
 		t.Errorf("%+v, %v", letters, err)
 	}

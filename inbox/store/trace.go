@@ -157,7 +157,7 @@ func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.Lan
 	var failed error
 	at := func(pointer string) (string, bool) {
 		payload, err := s.Payload(ctx, e.Seq)
-		if err != nil && inbox.KindOf(err) != inbox.NotFound && !errors.Is(err, ErrDamaged) {
+		if err != nil && inbox.KindOf(err) != inbox.NotFound && !errors.Is(err, inbox.ErrDamaged) {
 			failed = err
 		}
 		return inbox.Scalars(payload.Body).Text(pointer)

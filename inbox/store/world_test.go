@@ -17,7 +17,7 @@ type told interface {
 	Errorf(format string, args ...any)
 }
 
-var operator = store.Actor{Name: "operator", Reason: "test"}
+var operator = inbox.Actor{Name: "operator", Reason: "test"}
 
 // world is a store with one plugin p, settled as the dispatcher would, and a model of what must be in it. The plugin
 // takes the events of numbered verifications and does not want those of nobody.

@@ -1,0 +1,4 @@
+package inbox
+
+// Actor is who does something, and why.
+type Actor struct{ Name, Reason string }

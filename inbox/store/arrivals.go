@@ -115,61 +115,6 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 	return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Stored}, nil
 }
 
-// insertEvent writes the row of the log, with what only the place in the log can tell.
-func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, v inbox.View, digest [sha256.Size]byte) error {
-	top, like, err := t.before(a.Mode, &v)
-	if err != nil {
-		return err
-	}
-	received := millis(a.ReceivedAt)
-	first := received
-	if !a.FirstSeen.IsZero() {
-		first = millis(a.FirstSeen)
-	}
-	_, err = t.exec(`INSERT INTO events (seq, digest, source, mode, origin, secret, event, event_type, external_id, key,
-			customer_reference, verdict, status, state, sub_status, rank, top_rank, late, duplicate_hint, norm_version,
-			size, content_id, received_at, first_seen_at, stored_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		seq, digest[:], a.Source, a.Mode, a.Origin, a.SecretName, v.Event, v.EventType, v.ExternalID, v.Key,
-		v.CustomerReference, v.Verdict, v.Status, v.State, v.SubStatus, v.Rank, max(top, v.Rank),
-		v.Rank >= 0 && v.Rank < top, v.SaysDuplicate || like, v.NormVersion,
-		len(a.Payload.Body), content, received, first, max(t.stored, t.now))
-	return err
-}
-
-// before returns the highest rank among the earlier events of the key, -1 for none, and whether one of the newest of
-// them has the same event, type, id and status.
-func (t *tx) before(mode inbox.Mode, v *inbox.View) (top int, like bool, err error) {
-	top = -1
-	rows, err := t.query(beforeQuery, mode, v.Key, v.Event, v.EventType, v.ExternalID)
-	if err != nil {
-		return top, false, err
-	}
-	defer rows.Close()
-	for newest := true; rows.Next(); newest = false {
-		var rank int
-		var status sql.NullString
-		if err := rows.Scan(&rank, &status); err != nil {
-			return top, false, err
-		}
-		if newest {
-			top = rank
-		}
-		if status.Valid && inbox.Fold(status.String) == inbox.Fold(v.Status) {
-			return top, true, nil
-		}
-	}
-	return top, false, rows.Err()
-}
-
-// beforeQuery yields the newest of a key's events, and of its newest 32 those that may be equal, with their status; the
-// newest first. It compares inside SQLite: a row handed out costs as much as two that are passed over.
-const beforeQuery = `SELECT top_rank, same FROM (
-		SELECT seq, top_rank, CASE WHEN event = ?3 AND event_type = ?4 AND external_id = ?5 THEN status END AS same
-		FROM events WHERE mode = ?1 AND key = ?2 ORDER BY seq DESC LIMIT 32)
-	WHERE same IS NOT NULL OR seq = (SELECT max(seq) FROM events WHERE mode = ?1 AND key = ?2)
-	ORDER BY seq DESC`
-
 // find returns the seq of the event with this digest, 0 when there is none.
 func (t *tx) find(digest [sha256.Size]byte) (int64, error) {
 	hash := prefix(digest)

@@ -1,7 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"math"
+	"time"
 
 	"inbox/inbox"
 )
@@ -40,23 +43,76 @@ func (t *tx) dropTexts(p int64, a *inbox.Attempt, number int) error {
 	return err
 }
 
-// OftenTried returns runs that wait for their next attempt after at least so many, those with most attempts first, at most
-// limit of them.
-func (s *Store) OftenTried(ctx context.Context, attempts, limit int) ([]inbox.OftenTried, error) {
-	var list []inbox.OftenTried
-	err := s.each(ctx, `SELECT `+eventColumns+`, p.name, w.run, w.attempt FROM (
-			SELECT plugin, next AS seq, 0 AS run, attempt FROM lanes WHERE state = 'retry' AND attempt >= ?1
-			UNION ALL SELECT plugin, seq, run, attempt FROM runs WHERE attempt >= ?1
-		) w JOIN events e ON e.seq = w.seq JOIN plugins p ON p.id = w.plugin ORDER BY w.attempt DESC, p.name, w.seq LIMIT ?2`,
-		[]any{attempts, limit}, func(row scanner) error {
-			var r inbox.OftenTried
-			var e inbox.Event
-			if err := scanEvent(row, &e, &r.Plugin, &r.Run, &r.Attempts); err != nil {
+// attempts reads all attempts of an event in a plugin, run by run.
+func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTrace) error {
+	d.Attempts = []inbox.Attempt{}
+	return s.each(ctx, `SELECT a.run, a.attempt, a.result, a.fate, a.counted, a.started_at, a.duration, coalesce(a.fuel, 0), coalesce(r.id, ''), a.log_cut,
+			a.host_words, `+contentColumns("why")+`, `+contentColumns("log")+`
+		FROM attempts a LEFT JOIN releases r ON r.num = a.release
+		LEFT JOIN contents why ON why.id = a.reason_id LEFT JOIN contents log ON log.id = a.log_id
+		WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
+		[]any{p, seq}, func(row scanner) error {
+			a := inbox.Attempt{Plugin: d.Plugin, Seq: seq}
+			var started, micros int64
+			var why, log content
+			dest := []any{&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Fuel, &a.Release, &a.LogCut, &a.HostWords}
+			if err := row.Scan(append(append(dest, why.into()...), log.into()...)...); err != nil {
 				return err
 			}
-			r.ID = e.ID
-			list = append(list, r)
+			a.StartedAt, a.Duration = fromMillis(started), time.Duration(micros)*time.Microsecond
+			a.Reason, a.Log = string(why.text()), log.text()
+			d.Attempts = append(d.Attempts, a)
 			return nil
 		})
-	return list, err
+}
+
+// newestFirst orders the attempts a of an event by when they were made: a first run that was retried may be newer than
+// a replay.
+const newestFirst = ` ORDER BY a.started_at DESC, a.run DESC, a.attempt DESC LIMIT 1`
+
+// Bounds of what is recorded of one attempt. The host keeps to smaller ones.
+const (
+	longestReason = 64 << 10
+	longestLog    = 16 << 20
+)
+
+func (t *tx) settleAttempt(p int64, made *inbox.Attempt) error {
+	if made == nil {
+		return nil
+	}
+	a := recordable(*made)
+	reason, err := t.putText(contentReason, a.Seq, []byte(a.Reason))
+	if err != nil {
+		return err
+	}
+	logID, err := t.putText(contentLog, a.Seq, a.Log)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO attempts (plugin, seq, run, attempt, result, fate, counted, started_at, duration, release, reason_id, host_words, log_id, log_cut, fuel)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT num FROM releases WHERE plugin = ?1 AND id = ?10), ?11, ?12, ?13, ?14, nullif(?15, 0))`,
+		p, a.Seq, a.Run, a.Number, a.Result, a.Fate, a.Counted, millis(a.StartedAt), a.Duration.Microseconds(), a.Release,
+		reason, a.HostWords, logID, a.LogCut, a.Fuel)
+	if err != nil {
+		return err
+	}
+	return t.thin(p, &a)
+}
+
+// recordable returns an attempt that the schema takes, whatever was measured of it: clocks step back, counters overflow. An
+// attempt that could not be recorded would be made again and again, without a trace.
+func recordable(a inbox.Attempt) inbox.Attempt {
+	a.Duration = max(a.Duration, 0)
+	if a.Fuel < 0 { // it counted beyond what the type holds
+		a.Fuel = math.MaxInt64
+	}
+	a.Result = cmp.Or(a.Result, inbox.HostError)
+	if len(a.Reason) > longestReason {
+		a.Reason = a.Reason[:longestReason]
+	}
+	a.HostWords = max(0, min(a.HostWords, len(a.Reason)))
+	if len(a.Log) > longestLog {
+		a.Log, a.LogCut = a.Log[:longestLog], true
+	}
+	return a
 }

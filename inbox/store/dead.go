@@ -1,7 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -258,4 +261,36 @@ func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox
 		return int(a.Seq - b.Seq)
 	})
 	return list, nil
+}
+
+// Dead returns the unresolved dead letter of an event in a plugin, the newest when several runs died; NotFound when
+// there is none.
+func (s *Store) Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) {
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return nil, err
+	}
+	d := inbox.DeadLetter{Plugin: plugin, Seq: seq}
+	var died int64
+	err = s.readers.QueryRowContext(ctx, `SELECT run, attempt, mode, key, parks, result, died_at FROM dead
+		WHERE plugin = ? AND seq = ? AND resolution = '' ORDER BY run DESC LIMIT 1`, p, seq).
+		Scan(&d.Run, &d.Attempt, &d.Lane.Mode, &d.Lane.Key, &d.Parks, &d.Result, &died)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, inbox.Errorf(inbox.NotFound, "", "event %d is not dead in plugin %s", seq, plugin)
+	}
+	d.DiedAt = fromMillis(died)
+	return &d, readError(err)
+}
+
+func (t *tx) settleDead(p int64, d *inbox.DeadLetter) error {
+	if d == nil {
+		return nil
+	}
+	if d.Resolution != inbox.Unresolved {
+		return t.resolve(p, d.Seq, d.Run, d.Resolution)
+	}
+	_, err := t.exec(`INSERT INTO dead (plugin, seq, run, attempt, mode, key, parks, result, died_at, resolution, resolved_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', NULL)`,
+		p, d.Seq, d.Run, d.Attempt, d.Lane.Mode, d.Lane.Key, d.Parks, cmp.Or(d.Result, inbox.HostError), millis(d.DiedAt))
+	return err
 }

@@ -118,3 +118,20 @@ func (t *tx) unpark(p int64, id inbox.LaneID, seq int64, how inbox.Resolution) e
 	}
 	return nil
 }
+
+// resolve marks the open letter of a run as dealt with. It is a Conflict when somebody else was faster: what was to become of
+// the run rests on a letter that is no longer open.
+func (t *tx) resolve(p, seq, run int64, how inbox.Resolution) error {
+	res, err := t.exec(`UPDATE dead SET resolution = ?, resolved_at = ? WHERE plugin = ? AND seq = ? AND run = ? AND resolution = ''`,
+		how, t.now, p, seq, run)
+	if err != nil {
+		return err
+	}
+	switch n, err := res.RowsAffected(); {
+	case err != nil:
+		return err
+	case n == 0:
+		return inbox.Errorf(inbox.Conflict, "", "the dead letter of event %d was dealt with already", seq)
+	}
+	return nil
+}

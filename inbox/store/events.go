@@ -2,10 +2,10 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"inbox/inbox"
 )
@@ -14,9 +14,6 @@ import (
 const eventColumns = `e.seq, substr(e.digest, 1, 5), e.source, e.mode, e.origin, e.secret, e.event, e.event_type, e.external_id,
 	e.key, e.customer_reference, e.verdict, e.status, e.state, e.sub_status, e.rank, e.late, e.duplicate_hint,
 	e.norm_version, e.size, e.content_id IS NULL, e.received_at, e.first_seen_at, e.stored_at`
-
-// scanner is a row or rows.
-type scanner interface{ Scan(dest ...any) error }
 
 // scanEvent reads eventColumns, and after them whatever else was selected.
 func scanEvent(row scanner, e *inbox.Event, more ...any) error {
@@ -44,47 +41,6 @@ func (s *Store) events(ctx context.Context, query string, args ...any) ([]inbox.
 		return scanEvent(row, &list[len(list)-1])
 	})
 	return list, err
-}
-
-// each runs a query on a connection for reading and calls fn for every row.
-func (s *Store) each(ctx context.Context, query string, args []any, fn func(row scanner) error) error {
-	rows, err := s.readers.QueryContext(ctx, query, args...)
-	if err != nil {
-		return readError(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := fn(checkedRows{rows}); err != nil {
-			return readError(err)
-		}
-	}
-	return readError(rows.Err())
-}
-
-// checkedRows are rows whose values must fit where they are read to: the tables are STRICT, so what does not was not
-// written by us.
-type checkedRows struct{ *sql.Rows }
-
-// Scan copies the row's columns.
-func (r checkedRows) Scan(dest ...any) error {
-	err := r.Rows.Scan(dest...)
-	if err != nil && r.Err() == nil {
-		// Of the error only the column: the rest speaks of Go's types.
-		column, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sql: Scan error on "), ": ")
-		return &unsound{fmt.Errorf("a stored value is not of its type (%s)", column)}
-	}
-	return err
-}
-
-// readError gives a failed read its kind.
-func readError(err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	return unavailable("read the store", err)
 }
 
 // EventsAfter returns up to limit events with seqs above after, in the order of the log.
@@ -166,3 +122,74 @@ func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	}
 	return p, nil
 }
+
+// Find returns the events a filter selects, in the order of the log, or newest first. It looks at the log piece by
+// piece and holds nothing open in between. Without a limit the whole list is in memory; whoever wants it in pages goes
+// on with After, or Before when newest first.
+func (s *Store) Find(ctx context.Context, f inbox.Filter) ([]inbox.Event, error) {
+	list := []inbox.Event{}
+	sel, err := s.choose(ctx, &f)
+	if err != nil {
+		return list, err
+	}
+	err = s.walk(ctx, sel, func(e *inbox.Event) bool {
+		list = append(list, *e)
+		return f.Limit == 0 || len(list) < f.Limit
+	})
+	return list, err
+}
+
+// insertEvent writes the row of the log, with what only the place in the log can tell.
+func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, v inbox.View, digest [sha256.Size]byte) error {
+	top, like, err := t.before(a.Mode, &v)
+	if err != nil {
+		return err
+	}
+	received := millis(a.ReceivedAt)
+	first := received
+	if !a.FirstSeen.IsZero() {
+		first = millis(a.FirstSeen)
+	}
+	_, err = t.exec(`INSERT INTO events (seq, digest, source, mode, origin, secret, event, event_type, external_id, key,
+			customer_reference, verdict, status, state, sub_status, rank, top_rank, late, duplicate_hint, norm_version,
+			size, content_id, received_at, first_seen_at, stored_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, digest[:], a.Source, a.Mode, a.Origin, a.SecretName, v.Event, v.EventType, v.ExternalID, v.Key,
+		v.CustomerReference, v.Verdict, v.Status, v.State, v.SubStatus, v.Rank, max(top, v.Rank),
+		v.Rank >= 0 && v.Rank < top, v.SaysDuplicate || like, v.NormVersion,
+		len(a.Payload.Body), content, received, first, max(t.stored, t.now))
+	return err
+}
+
+// before returns the highest rank among the earlier events of the key, -1 for none, and whether one of the newest of
+// them has the same event, type, id and status.
+func (t *tx) before(mode inbox.Mode, v *inbox.View) (top int, like bool, err error) {
+	top = -1
+	rows, err := t.query(beforeQuery, mode, v.Key, v.Event, v.EventType, v.ExternalID)
+	if err != nil {
+		return top, false, err
+	}
+	defer rows.Close()
+	for newest := true; rows.Next(); newest = false {
+		var rank int
+		var status sql.NullString
+		if err := rows.Scan(&rank, &status); err != nil {
+			return top, false, err
+		}
+		if newest {
+			top = rank
+		}
+		if status.Valid && inbox.Fold(status.String) == inbox.Fold(v.Status) {
+			return top, true, nil
+		}
+	}
+	return top, false, rows.Err()
+}
+
+// beforeQuery yields the newest of a key's events, and of its newest 32 those that may be equal, with their status; the
+// newest first. It compares inside SQLite: a row handed out costs as much as two that are passed over.
+const beforeQuery = `SELECT top_rank, same FROM (
+		SELECT seq, top_rank, CASE WHEN event = ?3 AND event_type = ?4 AND external_id = ?5 THEN status END AS same
+		FROM events WHERE mode = ?1 AND key = ?2 ORDER BY seq DESC LIMIT 32)
+	WHERE same IS NOT NULL OR seq = (SELECT max(seq) FROM events WHERE mode = ?1 AND key = ?2)
+	ORDER BY seq DESC`

@@ -52,10 +52,6 @@ func (s *Store) Match(ctx context.Context, job *inbox.Job, plugin string, after 
 	return events, upto, nil
 }
 
-// newestFirst orders the attempts a of an event by when they were made: a first run that was retried may be newer than
-// a replay.
-const newestFirst = ` ORDER BY a.started_at DESC, a.run DESC, a.attempt DESC LIMIT 1`
-
 // onlyWhere narrows events e by what became of them in a plugin. One that died and was told to go on has not failed
 // any more: it waits to be tried again.
 func onlyWhere(only inbox.Only, p int64) string {

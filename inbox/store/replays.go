@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -107,4 +108,88 @@ func (s *Store) CancelJob(ctx context.Context, who inbox.Actor, id int64) error 
 		}
 		return t.audit(who, "cancel", fmt.Sprintf("replay %d", id))
 	})
+}
+
+// Jobs returns the replays that are running and have a part in the plugin, oldest first; with an empty name all
+// replays, newest first.
+func (s *Store) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
+	if plugin == "" {
+		return s.jobs(ctx, `ORDER BY id DESC`)
+	}
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return nil, err
+	}
+	return s.jobs(ctx, `WHERE state = 'running' AND id IN (SELECT job FROM job_parts WHERE plugin = ?) ORDER BY id`, p)
+}
+
+// RunningJobs returns the replays that are running, newest first.
+func (s *Store) RunningJobs(ctx context.Context) ([]inbox.Job, error) {
+	return s.jobs(ctx, `WHERE state = 'running' ORDER BY id DESC`)
+}
+
+// Job returns one replay, a NotFound error when there is none.
+func (s *Store) Job(ctx context.Context, id int64) (*inbox.Job, error) {
+	list, err := s.jobs(ctx, `WHERE id = ?`, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, inbox.Errorf(inbox.NotFound, "", "no replay %d", id).WithHint("`inbox replay --list` shows them")
+	}
+	return &list[0], nil
+}
+
+func (s *Store) jobs(ctx context.Context, where string, args ...any) ([]inbox.Job, error) {
+	var list []inbox.Job
+	err := s.each(ctx, `SELECT id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state FROM jobs `+where, args, func(row scanner) error {
+		var j inbox.Job
+		var created int64
+		var finished sql.NullInt64
+		var filter []byte
+		if err := row.Scan(&j.ID, &created, &finished, &j.Actor, &j.Reason, &filter, &j.Only, &j.Upto, &j.Rate, &j.Matched, &j.State); err != nil {
+			return err
+		}
+		j.CreatedAt, j.FinishedAt = fromMillis(created), fromMillis(finished.Int64)
+		if err := json.Unmarshal(filter, &j.Filter); err != nil {
+			return fmt.Errorf("read the filter of replay %d: %w", j.ID, err)
+		}
+		list = append(list, j)
+		return nil
+	})
+	for i := range list {
+		if err == nil {
+			err = s.jobParts(ctx, &list[i])
+		}
+	}
+	return list, err
+}
+
+func (s *Store) jobParts(ctx context.Context, j *inbox.Job) error {
+	return s.each(ctx, `SELECT p.name, j.position, j.ok, j.dead, j.pending, j.revived, j.filtered, j.waiting, j.done
+		FROM job_parts j JOIN plugins p ON p.id = j.plugin WHERE j.job = ? ORDER BY p.name`, []any{j.ID}, func(row scanner) error {
+		part := inbox.JobPart{Job: j.ID}
+		if err := row.Scan(&part.Plugin, &part.Position, &part.OK, &part.Dead, &part.Pending, &part.Revived, &part.Filtered,
+			&part.Waiting, &part.Done); err != nil {
+			return err
+		}
+		j.Parts = append(j.Parts, part)
+		j.Plugins = append(j.Plugins, part.Plugin)
+		return nil
+	})
+}
+
+func (t *tx) settleJob(p int64, j *inbox.JobStep) error {
+	if j == nil {
+		return nil
+	}
+	a := j.Add
+	if _, err := t.exec(`UPDATE job_parts SET position = max(position, ?), ok = ok + ?, dead = dead + ?, pending = pending + ?,
+			revived = revived + ?, filtered = filtered + ?, waiting = waiting + ?, done = max(done, ?) WHERE job = ? AND plugin = ?`,
+		j.Position, a.OK, a.Dead, a.Pending, a.Revived, a.Filtered, a.Waiting, j.Done, j.Job, p); err != nil || !j.Done {
+		return err
+	}
+	_, err := t.exec(`UPDATE jobs SET state = 'done', finished_at = ?1 WHERE id = ?2 AND state = 'running'
+		AND NOT EXISTS (SELECT 1 FROM job_parts WHERE job = ?2 AND done = 0)`, t.now, j.Job)
+	return err
 }

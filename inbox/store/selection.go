@@ -239,3 +239,41 @@ func (s *Store) selected(ctx context.Context, f *inbox.Filter, e *inbox.Event) (
 	m := inbox.Manifest{Where: f.Where}
 	return m.Holds(inbox.Scalars(p.Body)), nil
 }
+
+// walk calls fn for every event of a selection until it returns false.
+func (s *Store) walk(ctx context.Context, sel *selection, fn func(e *inbox.Event) bool) error {
+	rows := scanRows
+	if sel.plain() && sel.Limit > 0 {
+		rows = min(sel.Limit, scanRows)
+	}
+	order := " ORDER BY e.seq LIMIT ?"
+	if sel.Newest {
+		order = " ORDER BY e.seq DESC LIMIT ?"
+	}
+	for low, high := sel.low, sel.high; low < high; {
+		from, upto := sel.piece(low, high)
+		query, args := sel.query(eventColumns, from, upto, order)
+		events, err := s.events(ctx, query, append(args, rows)...)
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			ok, err := s.selected(ctx, sel.Filter, &events[i])
+			if err != nil {
+				return err
+			}
+			if ok && !fn(&events[i]) {
+				return nil
+			}
+		}
+		if len(events) == rows { // there may be more in the piece
+			from, upto = events[rows-1].Seq-1, events[rows-1].Seq
+		}
+		if sel.Newest {
+			high = from
+		} else {
+			low = upto
+		}
+	}
+	return ctx.Err()
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"inbox/inbox"
 )
@@ -212,27 +211,4 @@ func (at *standing) settled(seq int64) inbox.DeliveryState {
 		return inbox.StateFiltered
 	}
 	return inbox.StatePending
-}
-
-// attempts reads all attempts of an event in a plugin, run by run.
-func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTrace) error {
-	d.Attempts = []inbox.Attempt{}
-	return s.each(ctx, `SELECT a.run, a.attempt, a.result, a.fate, a.counted, a.started_at, a.duration, coalesce(a.fuel, 0), coalesce(r.id, ''), a.log_cut,
-			a.host_words, `+contentColumns("why")+`, `+contentColumns("log")+`
-		FROM attempts a LEFT JOIN releases r ON r.num = a.release
-		LEFT JOIN contents why ON why.id = a.reason_id LEFT JOIN contents log ON log.id = a.log_id
-		WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
-		[]any{p, seq}, func(row scanner) error {
-			a := inbox.Attempt{Plugin: d.Plugin, Seq: seq}
-			var started, micros int64
-			var why, log content
-			dest := []any{&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Fuel, &a.Release, &a.LogCut, &a.HostWords}
-			if err := row.Scan(append(append(dest, why.into()...), log.into()...)...); err != nil {
-				return err
-			}
-			a.StartedAt, a.Duration = fromMillis(started), time.Duration(micros)*time.Microsecond
-			a.Reason, a.Log = string(why.text()), log.text()
-			d.Attempts = append(d.Attempts, a)
-			return nil
-		})
 }

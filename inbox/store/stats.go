@@ -2,9 +2,42 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 
 	"inbox/inbox"
 )
+
+// Stats returns figures about the store as a whole.
+func (s *Store) Stats(ctx context.Context) (inbox.StoreStats, error) {
+	var st inbox.StoreStats
+	var first, last int64
+	err := s.readers.QueryRowContext(ctx, `SELECT coalesce((SELECT max(seq) FROM events), 0),
+			coalesce((SELECT stored_at FROM events ORDER BY seq LIMIT 1), 0), coalesce((SELECT stored_at FROM events ORDER BY seq DESC LIMIT 1), 0),
+			(SELECT coalesce(sum(count), 0) FROM copies)`).
+		Scan(&st.Events, &first, &last, &st.Copies)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return st, readError(err)
+	}
+	st.FirstAt, st.LastAt = fromMillis(first), fromMillis(last)
+	if st.Quarantine, err = s.quarantineStats(ctx); err != nil {
+		return st, err
+	}
+	st.FileBytes, st.WALBytes = fileSize(s.path), fileSize(s.path+"-wal")
+	if st.FreeBytes, err = freeBytes(s.opt.Dir); err != nil {
+		return st, inbox.Errorf(inbox.Unavailable, "measure the free disk space", "%w", err)
+	}
+	return st, nil
+}
+
+// newest returns the newest seq also when another process writes.
+func (s *Store) newest(ctx context.Context) int64 {
+	var seq int64
+	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM events`).Scan(&seq); err != nil {
+		return s.Head()
+	}
+	return seq
+}
 
 // quarantineStats returns what the quarantine holds, may hold and has dropped.
 func (s *Store) quarantineStats(ctx context.Context) (inbox.QuarantineStats, error) {

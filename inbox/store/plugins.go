@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"inbox/inbox"
+)
+
+// Register makes a plugin known, with its cursor where from says, if it is not known yet. The first call decides: a
+// plugin that comes back goes on where it was.
+func (s *Store) Register(ctx context.Context, plugin string, from inbox.StartFrom) error {
+	if _, err := s.pluginID(ctx, plugin); err == nil || inbox.KindOf(err) != inbox.NotFound {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+		at := t.head
+		switch {
+		case from.Start:
+			at = 0
+		case from.Seq > 0:
+			at = min(from.Seq-1, t.head)
+		}
+		_, err := t.exec(`INSERT INTO plugins (name, created_at, started_at, cursor) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`,
+			plugin, t.now, at, at)
+		return err
+	})
+}
+
+// Load returns where a plugin stands, as [Store.Record], and all its lanes that lag.
+func (s *Store) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, []inbox.Lane, error) {
+	r, err := s.Record(ctx, plugin)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return nil, nil, err
+	}
+	lanes, err := s.lanes(ctx, `WHERE plugin = ?`, p)
+	return r, lanes, err
+}
+
+// Record returns where a plugin stands, by a read that costs the same however much waits in it. The figures of the record
+// that need counting are only in Plugins; Dead is 1 when there is any.
+func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return nil, err
+	}
+	r := inbox.PluginRecord{Name: plugin}
+	var created, probe int64
+	var held sql.NullInt64
+	err = s.readers.QueryRowContext(ctx, `SELECT created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, keying, held_at,
+		hold_reason, probe_at, probes, EXISTS (SELECT 1 FROM dead WHERE plugin = plugins.id AND resolution = '') FROM plugins WHERE id = ?`, p).
+		Scan(&created, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.Keying, &held,
+			&r.Health.Reason, &probe, &r.Health.Probes, &r.Dead)
+	if err != nil {
+		return nil, readError(err)
+	}
+	r.CreatedAt, r.Health.ProbeAt = fromMillis(created), fromMillis(probe)
+	if held.Valid {
+		r.Health.OnHold, r.Health.Since = true, fromMillis(held.Int64)
+	}
+	return &r, nil
+}
+
+// Plugins returns all plugins the store knows, by name, with what waits in them.
+func (s *Store) Plugins(ctx context.Context) ([]inbox.PluginRecord, error) {
+	var list []inbox.PluginRecord
+	err := s.each(ctx, `SELECT name, created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, keying, held_at, hold_reason, probe_at, probes,
+			(SELECT count(*) FROM dead d WHERE d.plugin = p.id AND d.resolution = ''),
+			(SELECT count(*) FROM lanes l WHERE l.plugin = p.id AND l.state = 'retry'),
+			(SELECT count(*) FROM lanes l WHERE l.plugin = p.id AND l.state = 'ready'),
+			(SELECT count(*) FROM lanes l WHERE l.plugin = p.id AND l.state = 'parked'),
+			coalesce((SELECT stored_at FROM events WHERE seq = min(p.cursor + 1, coalesce((SELECT min(next) FROM lanes l WHERE l.plugin = p.id), p.cursor + 1))), 0)
+		FROM plugins p ORDER BY name`, nil, func(row scanner) error {
+		var r inbox.PluginRecord
+		var created, probe, oldest int64
+		var held sql.NullInt64
+		if err := row.Scan(&r.Name, &created, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.Keying, &held,
+			&r.Health.Reason, &probe, &r.Health.Probes, &r.Dead, &r.Retrying, &r.Ready, &r.Parked, &oldest); err != nil {
+			return err
+		}
+		r.CreatedAt, r.Health.ProbeAt, r.OldestAt = fromMillis(created), fromMillis(probe), fromMillis(oldest)
+		if held.Valid {
+			r.Health.OnHold, r.Health.Since = true, fromMillis(held.Int64)
+		}
+		list = append(list, r)
+		return nil
+	})
+	head := s.newest(ctx)
+	for i := range list {
+		list[i].Behind = max(head-list[i].Cursor, 0)
+	}
+	return list, err
+}
+
+// setPlugin changes columns of a plugin's row and records the deed, if it has an action.
+func (s *Store) setPlugin(ctx context.Context, who inbox.Actor, action, plugin, set string, args ...any) error {
+	return s.write(ctx, func(t *tx) error {
+		p, err := t.plugin(plugin)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE plugins SET `+set+` WHERE id = ?`, append(args, p)...); err != nil || action == "" {
+			return err
+		}
+		return t.audit(who, action, plugin)
+	})
+}
+
+// SetPaused pauses a plugin, or lets it go on. Nothing is dropped meanwhile.
+func (s *Store) SetPaused(ctx context.Context, who inbox.Actor, plugin string, paused bool) error {
+	action := "resume"
+	if paused {
+		action = "pause"
+	}
+	return s.setPlugin(ctx, who, action, plugin, `paused = ?`, paused)
+}
+
+// ResumeHold ends a plugin's hold before a probe does.
+func (s *Store) ResumeHold(ctx context.Context, who inbox.Actor, plugin string) error {
+	return s.setPlugin(ctx, who, "resume", plugin, `held_at = NULL, hold_reason = '', probe_at = 0, probes = 0, paused = 0`)
+}
+
+// SetPin makes a plugin run an earlier release for as long as its files are those of release off.
+func (s *Store) SetPin(ctx context.Context, who inbox.Actor, plugin, release, off string) error {
+	return s.setPlugin(ctx, who, "rollback", plugin, `pinned = ?, pinned_off = ?`, release, off)
+}
+
+// Unpin ends a rollback: the files changed.
+func (s *Store) Unpin(ctx context.Context, plugin string) error {
+	return s.setPlugin(ctx, inbox.Actor{}, "", plugin, `pinned = '', pinned_off = ''`)
+}
+
+func (t *tx) settlePlugin(p int64, st *inbox.Settlement) error {
+	if st.Cursor > 0 {
+		if _, err := t.exec(`UPDATE plugins SET cursor = max(cursor, ?) WHERE id = ?`, st.Cursor, p); err != nil {
+			return err
+		}
+	}
+	if st.Keying != "" {
+		if _, err := t.exec(`UPDATE plugins SET keying = ? WHERE id = ?`, st.Keying, p); err != nil {
+			return err
+		}
+	}
+	if st.Health == nil {
+		return nil
+	}
+	h := st.Health
+	var held any
+	if h.OnHold {
+		held = millis(h.Since)
+	}
+	// A probe that fails lengthens the hold it belongs to. Where an operator or a new release has ended that meanwhile, it
+	// says nothing.
+	_, err := t.exec(`UPDATE plugins SET held_at = ?1, hold_reason = ?2, probe_at = ?3, probes = ?4 WHERE id = ?5 AND (?4 = 0 OR held_at IS ?1)`,
+		held, h.Reason, millis(h.ProbeAt), h.Probes, p)
+	return err
+}

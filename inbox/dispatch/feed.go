@@ -4,8 +4,6 @@ import (
 	"container/heap"
 	"context"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"inbox/inbox"
@@ -308,17 +306,20 @@ func (p *pump) read(ctx context.Context, id inbox.LaneID, from int64) ([]inbox.E
 // the log, which is what ordering by a pointer costs when it lags.
 func (p *pump) candidates(ctx context.Context, id inbox.LaneID, from int64) ([]inbox.Event, error) {
 	store := p.d.opt.Store
-	switch {
+	switch ref, isRef := id.Reference(); {
 	case p.keying.Order == inbox.Unsorted:
-		seq, err := strconv.ParseInt(id.Key[strings.LastIndexByte(id.Key, '/')+1:], 10, 64)
-		if err != nil || seq < from {
-			return nil, err
+		seq, ok := id.Solo()
+		if !ok {
+			return nil, inbox.Errorf(inbox.Internal, "", "lane %s is not of one event", id.Key)
+		}
+		if seq < from {
+			return nil, nil
 		}
 		return store.EventsAfter(ctx, seq-1, 1)
-	case !strings.HasPrefix(id.Key, "@"), strings.HasPrefix(id.Key, "@seq/"):
+	case id.ByKey():
 		return store.LaneEvents(ctx, id.Mode, id.Key, from, p.scanned, readAhead)
-	case strings.HasPrefix(id.Key, "@ref/"):
-		return store.ReferenceEvents(ctx, id.Mode, strings.TrimPrefix(id.Key, "@ref/"), from, p.scanned, readAhead)
+	case isRef:
+		return store.ReferenceEvents(ctx, id.Mode, ref, from, p.scanned, readAhead)
 	}
 	return store.EventsAfter(ctx, from-1, readAhead)
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"sync"
 
@@ -95,7 +94,7 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 	}
 	view := a.View
 	if view.Key == "" {
-		view.Key = fmt.Sprintf("@seq/%d", seq)
+		view.Key = inbox.SoloKey(seq)
 	}
 	content, err := t.putFor(subject(a.Mode, view.Key), contentEvent, encodingBody, seq, packed)
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
-	"time"
+	"slices"
 
 	"inbox/inbox"
 )
@@ -46,20 +46,16 @@ func (t *tx) dropTexts(p int64, a *inbox.Attempt, number int) error {
 // attempts reads all attempts of an event in a plugin, run by run.
 func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTrace) error {
 	d.Attempts = []inbox.Attempt{}
-	return s.each(ctx, `SELECT a.run, a.attempt, a.result, a.fate, a.counted, a.started_at, a.duration, coalesce(a.fuel, 0), coalesce(r.id, ''), a.log_cut,
-			a.host_words, `+contentColumns("why")+`, `+contentColumns("log")+`
+	return s.each(ctx, `SELECT coalesce(r.id, ''), `+qualified("a", attemptColumns)+`, `+contentColumns("why")+`, `+contentColumns("log")+`
 		FROM attempts a LEFT JOIN releases r ON r.num = a.release
 		LEFT JOIN contents why ON why.id = a.reason_id LEFT JOIN contents log ON log.id = a.log_id
 		WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
 		[]any{p, seq}, func(row scanner) error {
-			a := inbox.Attempt{Plugin: d.Plugin, Seq: seq}
-			var started, micros int64
+			a := inbox.Attempt{Plugin: d.Plugin}
 			var why, log content
-			dest := []any{&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Fuel, &a.Release, &a.LogCut, &a.HostWords}
-			if err := row.Scan(append(append(dest, why.into()...), log.into()...)...); err != nil {
+			if err := row.Scan(slices.Concat([]any{&a.Release}, attemptInto(&a), why.into(), log.into())...); err != nil {
 				return err
 			}
-			a.StartedAt, a.Duration = fromMillis(started), time.Duration(micros)*time.Microsecond
 			a.Reason, a.Log = string(why.text()), log.text()
 			d.Attempts = append(d.Attempts, a)
 			return nil
@@ -69,6 +65,25 @@ func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTra
 // newestFirst orders the attempts a of an event by when they were made: a first run that was retried may be newer than
 // a replay.
 const newestFirst = ` ORDER BY a.started_at DESC, a.run DESC, a.attempt DESC LIMIT 1`
+
+// attemptColumns are the columns of attempts that make an inbox.Attempt but for its release and its texts, in the order of
+// attemptInto and attemptRow.
+const attemptColumns = `seq, run, attempt, result, fate, counted, started_at, duration, fuel, host_words, log_cut`
+
+// attemptInto returns where attemptColumns are read to.
+func attemptInto(a *inbox.Attempt) []any {
+	return []any{
+		&a.Seq, &a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, moment{&a.StartedAt}, microseconds{&a.Duration}, optional{&a.Fuel}, &a.HostWords, &a.LogCut,
+	}
+}
+
+// attemptRow are the values of plugin, release, reason_id, log_id and attemptColumns.
+func attemptRow(p int64, a *inbox.Attempt, reason, log any) []any {
+	return []any{
+		p, a.Release, reason, log,
+		a.Seq, a.Run, a.Number, a.Result, a.Fate, a.Counted, millis(a.StartedAt), a.Duration.Microseconds(), a.Fuel, a.HostWords, a.LogCut,
+	}
+}
 
 // Bounds of what is recorded of one attempt. The host keeps to smaller ones.
 const (
@@ -89,10 +104,9 @@ func (t *tx) settleAttempt(p int64, made *inbox.Attempt) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO attempts (plugin, seq, run, attempt, result, fate, counted, started_at, duration, release, reason_id, host_words, log_id, log_cut, fuel)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT num FROM releases WHERE plugin = ?1 AND id = ?10), ?11, ?12, ?13, ?14, nullif(?15, 0))`,
-		p, a.Seq, a.Run, a.Number, a.Result, a.Fate, a.Counted, millis(a.StartedAt), a.Duration.Microseconds(), a.Release,
-		reason, a.HostWords, logID, a.LogCut, a.Fuel)
+	_, err = t.exec(`INSERT INTO attempts (plugin, release, reason_id, log_id, `+attemptColumns+`)
+		VALUES (?1, (SELECT num FROM releases WHERE plugin = ?1 AND id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, nullif(?13, 0), ?14, ?15)`,
+		attemptRow(p, &a, reason, logID)...)
 	if err != nil {
 		return err
 	}

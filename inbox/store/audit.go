@@ -7,9 +7,12 @@ import (
 	"inbox/inbox"
 )
 
+// auditColumns are the columns of audit that make an inbox.AuditEntry.
+const auditColumns = `at, actor, action, target, reason`
+
 // audit records a deed in the transaction that does it.
 func (t *tx) audit(who inbox.Actor, action, target string) error {
-	_, err := t.exec(`INSERT INTO audit (at, actor, action, target, reason) VALUES (?, ?, ?, ?, ?)`, t.now, who.Name, action, target, who.Reason)
+	_, err := t.exec(`INSERT INTO audit (`+auditColumns+`) VALUES (?, ?, ?, ?, ?)`, t.now, who.Name, action, target, who.Reason)
 	return err
 }
 
@@ -28,15 +31,13 @@ func (s *Store) AuditLog(ctx context.Context, f inbox.AuditFilter) ([]inbox.Audi
 		limit = f.Limit
 	}
 	var list []inbox.AuditEntry
-	err := s.each(ctx, `SELECT at, actor, action, target, reason FROM audit
+	err := s.each(ctx, `SELECT `+auditColumns+` FROM audit
 		WHERE (?1 = '' OR action = ?1) AND (?2 = '' OR actor = ?2) AND at >= ?3 AND at < ?4
 		ORDER BY id DESC LIMIT ?5`, []any{f.Action, f.Actor, millis(f.Since), until, limit}, func(row scanner) error {
 		var e inbox.AuditEntry
-		var at int64
-		if err := row.Scan(&at, &e.Actor, &e.Action, &e.Target, &e.Reason); err != nil {
+		if err := row.Scan(moment{&e.At}, &e.Actor, &e.Action, &e.Target, &e.Reason); err != nil {
 			return err
 		}
-		e.At = fromMillis(at)
 		list = append(list, e)
 		return nil
 	})

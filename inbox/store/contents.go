@@ -68,8 +68,8 @@ func (t *tx) contentID() (int64, error) {
 // subject names what the contents of an event are about, so that they can be erased by it: its mode and key.
 func subject(mode inbox.Mode, key string) string { return string(mode) + "/" + key }
 
-const insertContent = `INSERT INTO contents (id, kind, subject, root_seq, encoding, bytes, checksum)
-	VALUES (?1, ?2, coalesce(?3, (SELECT mode || '/' || key FROM events WHERE seq = ?4)), ?4, ?5, ?6, ?7)`
+const insertContent = `INSERT INTO contents (id, kind, subject, root_seq, ` + contentsColumns + `)
+	VALUES (?1, ?2, coalesce(?3, (SELECT mode || '/' || key FROM events WHERE seq = ?4)), ?4, ?5, NULL, ?6, ?7)`
 
 // put stores bytes and returns the id of their row; root is the event they came from, whose subject they get, 0 for
 // none.
@@ -114,10 +114,11 @@ func packPayload(p *inbox.Payload) ([]byte, error) {
 	return append(out, p.Body...), nil
 }
 
-// contentColumns are the columns that make a content, of the table under an alias, in the order of into.
-func contentColumns(alias string) string {
-	return fmt.Sprintf("%[1]s.encoding, %[1]s.key_id, %[1]s.bytes, %[1]s.checksum", alias)
-}
+// contentsColumns are the columns of contents that make a content, in the order of into.
+const contentsColumns = `encoding, key_id, bytes, checksum`
+
+// contentColumns are contentsColumns of the table under an alias.
+func contentColumns(alias string) string { return qualified(alias, contentsColumns) }
 
 // content is a row of contents as it was read. One whose row is not there has no checksum.
 type content struct {

@@ -13,6 +13,23 @@ import (
 	"inbox/inbox"
 )
 
+// deadColumns are the columns of dead that make an inbox.DeadLetter, in the order of deadInto and deadRow.
+const deadColumns = `seq, run, attempt, mode, key, parks, result, died_at, resolution, resolved_at`
+
+// deadInto returns where deadColumns are read to.
+func deadInto(d *inbox.DeadLetter) []any {
+	return []any{
+		&d.Seq, &d.Run, &d.Attempt, &d.Lane.Mode, &d.Lane.Key, &d.Parks, &d.Result, moment{&d.DiedAt}, &d.Resolution, moment{&d.ResolvedAt},
+	}
+}
+
+// deadRow are the values of plugin and deadColumns; a ResolvedAt of zero is 0.
+func deadRow(p int64, d *inbox.DeadLetter) []any {
+	return []any{
+		p, d.Seq, d.Run, d.Attempt, d.Lane.Mode, d.Lane.Key, d.Parks, d.Result, millis(d.DiedAt), d.Resolution, millis(d.ResolvedAt),
+	}
+}
+
 // Bounds of one look at the letters.
 const (
 	letterPage = 500
@@ -147,8 +164,7 @@ func (s *Store) lettersQuery(ctx context.Context, f *inbox.DeadLetterFilter, ord
 	case sel.narrow:
 		from = "events e CROSS JOIN dead d ON d.plugin IN (SELECT id FROM plugins) AND d.seq = e.seq"
 	}
-	q.text = `SELECT ` + eventColumns + `, p.name, d.plugin, d.run, d.attempt, d.mode, d.key, d.parks, d.result, d.died_at, d.resolution,
-			coalesce(d.resolved_at, 0), coalesce(a.host_words, 0), ` + contentColumns("c") + `
+	q.text = `SELECT ` + eventColumns + `, p.name, d.plugin, coalesce(a.host_words, 0), ` + qualified("d", deadColumns) + `, ` + contentColumns("c") + `
 		FROM ` + from + ` JOIN plugins p ON p.id = d.plugin
 		LEFT JOIN attempts a ON a.plugin = d.plugin AND a.seq = d.seq AND a.run = d.run AND a.attempt = d.attempt
 		LEFT JOIN contents c ON c.id = a.reason_id
@@ -181,14 +197,12 @@ func (q *lettersQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, erro
 	var list []inbox.Letter
 	err := s.each(ctx, q.text, append(args, limit), func(row scanner) error {
 		var l inbox.Letter
-		var died, resolved int64
 		var reason content
-		if err := scanEvent(row, &l.Event, append([]any{&l.Plugin, &m.plugin, &l.Run, &l.Attempt, &l.Lane.Mode, &l.Lane.Key, &l.Parks, &l.Result, &died,
-			&l.Resolution, &resolved, &l.HostWords}, reason.into()...)...); err != nil {
+		if err := scanEvent(row, &l.Event, slices.Concat([]any{&l.Plugin, &m.plugin, &l.HostWords}, deadInto(&l.DeadLetter), reason.into())...); err != nil {
 			return err
 		}
-		m.died, m.seq, m.run, m.attempt = died, l.Event.Seq, l.Run, int64(l.Attempt)
-		l.Seq, l.Reason, l.DiedAt, l.ResolvedAt = l.Event.Seq, string(reason.text()), fromMillis(died), fromMillis(resolved)
+		m.died, m.seq, m.run, m.attempt = millis(l.DiedAt), l.Seq, l.Run, int64(l.Attempt)
+		l.Reason = string(reason.text())
 		list = append(list, l)
 		return nil
 	})
@@ -270,15 +284,12 @@ func (s *Store) Dead(ctx context.Context, plugin string, seq int64) (*inbox.Dead
 	if err != nil {
 		return nil, err
 	}
-	d := inbox.DeadLetter{Plugin: plugin, Seq: seq}
-	var died int64
-	err = s.readers.QueryRowContext(ctx, `SELECT run, attempt, mode, key, parks, result, died_at FROM dead
-		WHERE plugin = ? AND seq = ? AND resolution = '' ORDER BY run DESC LIMIT 1`, p, seq).
-		Scan(&d.Run, &d.Attempt, &d.Lane.Mode, &d.Lane.Key, &d.Parks, &d.Result, &died)
+	d := inbox.DeadLetter{Plugin: plugin}
+	err = s.readers.QueryRowContext(ctx, `SELECT `+deadColumns+` FROM dead WHERE plugin = ? AND seq = ? AND resolution = '' ORDER BY run DESC LIMIT 1`, p, seq).
+		Scan(deadInto(&d)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, inbox.Errorf(inbox.NotFound, "", "event %d is not dead in plugin %s", seq, plugin)
 	}
-	d.DiedAt = fromMillis(died)
 	return &d, readError(err)
 }
 
@@ -289,8 +300,8 @@ func (t *tx) settleDead(p int64, d *inbox.DeadLetter) error {
 	if d.Resolution != inbox.Unresolved {
 		return t.resolve(p, d.Seq, d.Run, d.Resolution)
 	}
-	_, err := t.exec(`INSERT INTO dead (plugin, seq, run, attempt, mode, key, parks, result, died_at, resolution, resolved_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', NULL)`,
-		p, d.Seq, d.Run, d.Attempt, d.Lane.Mode, d.Lane.Key, d.Parks, cmp.Or(d.Result, inbox.HostError), millis(d.DiedAt))
+	row := *d
+	row.Result, row.ResolvedAt = cmp.Or(d.Result, inbox.HostError), time.Time{}
+	_, err := t.exec(`INSERT INTO dead (plugin, `+deadColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0))`, deadRow(p, &row)...)
 	return err
 }

@@ -70,9 +70,9 @@ func (t *tx) resolveDead(who inbox.Actor, how inbox.Resolution, d inbox.DeadLett
 		return err
 	}
 	var digest []byte
-	err = t.get(`SELECT d.attempt, d.mode, d.key, d.parks, substr(e.digest, 1, 5) FROM dead d JOIN events e ON e.seq = d.seq
+	err = t.get(`SELECT substr(e.digest, 1, 5), `+qualified("d", deadColumns)+` FROM dead d JOIN events e ON e.seq = d.seq
 		WHERE d.plugin = ? AND d.seq = ? AND d.run = ? AND d.resolution = ''`, p, d.Seq, d.Run).
-		Scan(&d.Attempt, &d.Lane.Mode, &d.Lane.Key, &d.Parks, &digest)
+		Scan(append([]any{&digest}, deadInto(&d)...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return inbox.Errorf(inbox.Conflict, "", "event %d is not dead in plugin %s", d.Seq, d.Plugin).WithHint("`inbox dead list` shows what is")
 	}

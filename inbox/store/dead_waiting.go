@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strings"
 
 	"inbox/inbox"
 )
@@ -40,10 +39,10 @@ func (c *waitCounter) count(ctx context.Context, letters []inbox.Letter) error {
 	others := map[string]map[inbox.LaneID]*inbox.Letter{}
 	for i := range letters {
 		l := &letters[i]
-		switch {
-		case !l.Parks || l.Resolution != inbox.Unresolved || strings.HasPrefix(l.Lane.Key, "@seq/"):
+		switch _, solo := l.Lane.Solo(); {
+		case !l.Parks || l.Resolution != inbox.Unresolved || solo:
 			continue // nothing waits behind it
-		case !strings.HasPrefix(l.Lane.Key, "@"):
+		case l.Lane.ByKey():
 			byKey = append(byKey, l)
 		case others[l.Plugin] == nil:
 			others[l.Plugin] = map[inbox.LaneID]*inbox.Letter{l.Lane: l}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 
 	"inbox/inbox"
 )
@@ -40,24 +39,31 @@ func (s *Store) Lanes(ctx context.Context, plugin string, state inbox.LaneState,
 
 func (s *Store) lanes(ctx context.Context, where string, args ...any) ([]inbox.Lane, error) {
 	var lanes []inbox.Lane
-	err := s.each(ctx, `SELECT `+laneColumns+` FROM lanes `+where, args, func(row scanner) error {
+	err := s.each(ctx, `SELECT `+laneColumns+`, `+laneWaits+` FROM lanes `+where, args, func(row scanner) error {
 		lanes = append(lanes, inbox.Lane{})
 		return scanLane(row, &lanes[len(lanes)-1])
 	})
 	return lanes, err
 }
 
-const laneColumns = `mode, key, next, state, due_at, attempt, tries, since,
-	EXISTS (SELECT 1 FROM runs r WHERE r.plugin = lanes.plugin AND r.mode = lanes.mode AND r.key = lanes.key AND r.waits = 1)`
+// laneColumns are the columns of lanes that make an inbox.Lane, in the order of scanLane and laneRow.
+const laneColumns = `mode, key, next, state, due_at, attempt, tries, since`
 
+// laneWaits is whether runs wait behind a lane.
+const laneWaits = `EXISTS (SELECT 1 FROM runs r WHERE r.plugin = lanes.plugin AND r.mode = lanes.mode AND r.key = lanes.key AND r.waits = 1)`
+
+// scanLane reads laneColumns and laneWaits.
 func scanLane(row scanner, l *inbox.Lane) error {
-	var due sql.NullInt64
-	var since int64
-	if err := row.Scan(&l.ID.Mode, &l.ID.Key, &l.Next, &l.State, &due, &l.Attempt, &l.Tries, &since, &l.Waits); err != nil {
-		return err
+	return row.Scan(&l.ID.Mode, &l.ID.Key, &l.Next, &l.State, moment{&l.DueAt}, &l.Attempt, &l.Tries, moment{&l.Since}, &l.Waits)
+}
+
+// laneRow are the values of plugin and laneColumns. Only a lane in retry is due.
+func laneRow(p int64, l *inbox.Lane) []any {
+	var due any
+	if l.State == inbox.LaneRetry {
+		due = millis(l.DueAt)
 	}
-	l.DueAt, l.Since = fromMillis(due.Int64), fromMillis(since)
-	return nil
+	return []any{p, l.ID.Mode, l.ID.Key, l.Next, l.State, due, l.Attempt, l.Tries, millis(l.Since)}
 }
 
 // Lane returns a lane that lags, nil when it does not.
@@ -67,7 +73,7 @@ func (s *Store) Lane(ctx context.Context, plugin string, id inbox.LaneID) (*inbo
 		return nil, err
 	}
 	var l inbox.Lane
-	err = scanLane(s.readers.QueryRowContext(ctx, `SELECT `+laneColumns+` FROM lanes WHERE plugin = ? AND mode = ? AND key = ?`, p, id.Mode, id.Key), &l)
+	err = scanLane(s.readers.QueryRowContext(ctx, `SELECT `+laneColumns+`, `+laneWaits+` FROM lanes WHERE plugin = ? AND mode = ? AND key = ?`, p, id.Mode, id.Key), &l)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -100,26 +106,21 @@ func (t *tx) settleLanes(p int64, st *inbox.Settlement) error {
 }
 
 func (t *tx) putLane(p int64, l *inbox.Lane) error {
-	var due any
-	if l.State == inbox.LaneRetry {
-		due = millis(l.DueAt)
-	}
-	_, err := t.exec(`INSERT INTO lanes (plugin, mode, key, next, state, due_at, attempt, tries, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	_, err := t.exec(`INSERT INTO lanes (plugin, `+laneColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (plugin, mode, key) DO UPDATE SET next = excluded.next, state = excluded.state, due_at = excluded.due_at,
-			attempt = excluded.attempt, tries = excluded.tries`,
-		p, l.ID.Mode, l.ID.Key, l.Next, l.State, due, l.Attempt, l.Tries, millis(l.Since))
+			attempt = excluded.attempt, tries = excluded.tries`, laneRow(p, l)...)
 	return err
 }
 
 // members returns the condition on events e that finds the events of a lane, whatever the plugin wants of them; false
 // when the columns cannot tell, because the lane is made by a value of the body.
 func members(id inbox.LaneID) (where string, args []any, ok bool) {
-	switch {
-	case id.Key == "@global":
+	switch ref, isRef := id.Reference(); {
+	case id.Global():
 		return ofMode, []any{id.Mode}, true
-	case strings.HasPrefix(id.Key, "@ref/"):
-		return ofMode + " AND e.customer_reference = ?", []any{id.Mode, strings.TrimPrefix(id.Key, "@ref/")}, true
-	case strings.HasPrefix(id.Key, "@ptr/"):
+	case isRef:
+		return ofMode + " AND e.customer_reference = ?", []any{id.Mode, ref}, true
+	case id.ByValue():
 		return "", nil, false
 	}
 	return "e.mode = ? AND e.key = ?", []any{id.Mode, id.Key}, true

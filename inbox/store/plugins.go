@@ -7,6 +7,23 @@ import (
 	"inbox/inbox"
 )
 
+// pluginColumns are the columns of plugins that make an inbox.PluginRecord, in the order of scanPlugin. Register writes the
+// first four; the others have defaults.
+const pluginColumns = `name, created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, keying,
+	held_at, hold_reason, probe_at, probes`
+
+// scanPlugin reads pluginColumns, and after them whatever else was selected.
+func scanPlugin(row scanner, r *inbox.PluginRecord, more ...any) error {
+	h := &r.Health
+	var held sql.NullInt64
+	err := row.Scan(append([]any{
+		&r.Name, moment{&r.CreatedAt}, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.Keying,
+		&held, &h.Reason, moment{&h.ProbeAt}, &h.Probes,
+	}, more...)...)
+	h.OnHold, h.Since = held.Valid, fromMillis(held.Int64)
+	return err
+}
+
 // Register makes a plugin known, with its cursor where from says, if it is not known yet. The first call decides: a
 // plugin that comes back goes on where it was.
 func (s *Store) Register(ctx context.Context, plugin string, from inbox.StartFrom) error {
@@ -48,19 +65,10 @@ func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord,
 	if err != nil {
 		return nil, err
 	}
-	r := inbox.PluginRecord{Name: plugin}
-	var created, probe int64
-	var held sql.NullInt64
-	err = s.readers.QueryRowContext(ctx, `SELECT created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, keying, held_at,
-		hold_reason, probe_at, probes, EXISTS (SELECT 1 FROM dead WHERE plugin = plugins.id AND resolution = '') FROM plugins WHERE id = ?`, p).
-		Scan(&created, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.Keying, &held,
-			&r.Health.Reason, &probe, &r.Health.Probes, &r.Dead)
-	if err != nil {
+	var r inbox.PluginRecord
+	row := s.readers.QueryRowContext(ctx, `SELECT `+pluginColumns+`, EXISTS (SELECT 1 FROM dead WHERE plugin = plugins.id AND resolution = '') FROM plugins WHERE id = ?`, p)
+	if err := scanPlugin(row, &r, &r.Dead); err != nil {
 		return nil, readError(err)
-	}
-	r.CreatedAt, r.Health.ProbeAt = fromMillis(created), fromMillis(probe)
-	if held.Valid {
-		r.Health.OnHold, r.Health.Since = true, fromMillis(held.Int64)
 	}
 	return &r, nil
 }
@@ -68,7 +76,7 @@ func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord,
 // Plugins returns all plugins the store knows, by name, with what waits in them.
 func (s *Store) Plugins(ctx context.Context) ([]inbox.PluginRecord, error) {
 	var list []inbox.PluginRecord
-	err := s.each(ctx, `SELECT name, created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, keying, held_at, hold_reason, probe_at, probes,
+	err := s.each(ctx, `SELECT `+pluginColumns+`,
 			(SELECT count(*) FROM dead d WHERE d.plugin = p.id AND d.resolution = ''),
 			(SELECT count(*) FROM lanes l WHERE l.plugin = p.id AND l.state = 'retry'),
 			(SELECT count(*) FROM lanes l WHERE l.plugin = p.id AND l.state = 'ready'),
@@ -76,15 +84,8 @@ func (s *Store) Plugins(ctx context.Context) ([]inbox.PluginRecord, error) {
 			coalesce((SELECT stored_at FROM events WHERE seq = min(p.cursor + 1, coalesce((SELECT min(next) FROM lanes l WHERE l.plugin = p.id), p.cursor + 1))), 0)
 		FROM plugins p ORDER BY name`, nil, func(row scanner) error {
 		var r inbox.PluginRecord
-		var created, probe, oldest int64
-		var held sql.NullInt64
-		if err := row.Scan(&r.Name, &created, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.Keying, &held,
-			&r.Health.Reason, &probe, &r.Health.Probes, &r.Dead, &r.Retrying, &r.Ready, &r.Parked, &oldest); err != nil {
+		if err := scanPlugin(row, &r, &r.Dead, &r.Retrying, &r.Ready, &r.Parked, moment{&r.OldestAt}); err != nil {
 			return err
-		}
-		r.CreatedAt, r.Health.ProbeAt, r.OldestAt = fromMillis(created), fromMillis(probe), fromMillis(oldest)
-		if held.Valid {
-			r.Health.OnHold, r.Health.Since = true, fromMillis(held.Int64)
 		}
 		list = append(list, r)
 		return nil

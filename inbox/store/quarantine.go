@@ -58,8 +58,8 @@ func (t *tx) refuse(r *inbox.Refused, digest [sha256.Size]byte, packed []byte, w
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(`INSERT INTO refused (source, digest, address, why, received_at, last_at, count, size, body_size, share, content_id)
-		VALUES (?, ?, ?, ?, ?5, ?5, 1, ?6, ?7, ?8, ?9)`, r.Source, digest[:], r.Address, r.Why, at, len(packed), whole, slot, content); err != nil {
+	if _, err := t.exec(`INSERT INTO refused (digest, share, content_id, `+refusedColumns+`)
+		VALUES (?, ?, ?, ?, ?, ?, ?7, ?7, 1, ?8, ?9)`, digest[:], slot, content, r.Source, r.Address, r.Why, at, len(packed), whole); err != nil {
 		return err
 	}
 	if _, err := t.expire(t.w.s.opt.Bounds); err != nil {
@@ -136,22 +136,18 @@ func (t *tx) discardRefused(ids []int64) (deleted int64, err error) {
 	return deleted, nil
 }
 
-const refusedColumns = `refused.id, source, address, why, received_at, last_at, count, size, body_size`
+// refusedColumns are the columns of refused that make an inbox.Refused without its payload, in the order of scanRefused.
+const refusedColumns = `source, address, why, received_at, last_at, count, size, body_size`
 
+// scanRefused reads the id and refusedColumns, and after them whatever else was selected.
 func scanRefused(row scanner, r *inbox.Refused, more ...any) error {
-	var received, last int64
-	dest := append([]any{&r.ID, &r.Source, &r.Address, &r.Why, &received, &last, &r.Count, &r.Size, &r.BodySize}, more...)
-	if err := row.Scan(dest...); err != nil {
-		return err
-	}
-	r.ReceivedAt, r.LastAt = fromMillis(received), fromMillis(last)
-	return nil
+	return row.Scan(append([]any{&r.ID, &r.Source, &r.Address, &r.Why, moment{&r.ReceivedAt}, moment{&r.LastAt}, &r.Count, &r.Size, &r.BodySize}, more...)...)
 }
 
 // RefusedList returns the newest refused requests, without their payloads; an empty source means all.
 func (s *Store) RefusedList(ctx context.Context, source string, limit int) ([]inbox.Refused, error) {
 	var list []inbox.Refused
-	err := s.each(ctx, `SELECT `+refusedColumns+` FROM refused WHERE ?1 IN ('', source) ORDER BY received_at DESC, id DESC LIMIT ?2`,
+	err := s.each(ctx, `SELECT id, `+refusedColumns+` FROM refused WHERE ?1 IN ('', source) ORDER BY received_at DESC, id DESC LIMIT ?2`,
 		[]any{source, limit}, func(row scanner) error {
 			list = append(list, inbox.Refused{})
 			return scanRefused(row, &list[len(list)-1])
@@ -189,7 +185,7 @@ func (s *Store) EachRefused(ctx context.Context, source string, fn func(*inbox.R
 func (s *Store) RefusedOne(ctx context.Context, id int64) (*inbox.Refused, error) {
 	var r inbox.Refused
 	var c content
-	row := s.readers.QueryRowContext(ctx, `SELECT `+refusedColumns+`, `+contentColumns("c")+`
+	row := s.readers.QueryRowContext(ctx, `SELECT refused.id, `+refusedColumns+`, `+contentColumns("c")+`
 		FROM refused LEFT JOIN contents c ON c.id = content_id WHERE refused.id = ?`, id)
 	err := scanRefused(row, &r, c.into()...)
 	if errors.Is(err, sql.ErrNoRows) {

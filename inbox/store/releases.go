@@ -6,6 +6,20 @@ import (
 	"inbox/inbox"
 )
 
+// releaseColumns are the columns of releases that make an inbox.Release, in the order of scanRelease and releaseRow.
+const releaseColumns = `id, wasm, size, manifest, created_at, actor, asks, module`
+
+// scanRelease reads releaseColumns.
+func scanRelease(row scanner, r *inbox.Release) error {
+	return row.Scan(&r.ID, &r.Wasm, &r.Size, &r.Manifest, moment{&r.CreatedAt}, &r.Actor, &r.Asks, &r.Module)
+}
+
+// releaseRow are the values of plugin and releaseColumns.
+func releaseRow(p int64, r *inbox.Release) []any {
+	blob := func(b []byte) []byte { return append([]byte{}, b...) } // nil would be NULL
+	return []any{p, r.ID, r.Wasm, r.Size, blob(r.Manifest), millis(r.CreatedAt), r.Actor, blob(r.Asks), blob(r.Module)}
+}
+
 // SaveRelease records a release, once. What was found out about its module is replaced.
 func (s *Store) SaveRelease(ctx context.Context, r inbox.Release) error {
 	return s.write(ctx, func(t *tx) error {
@@ -13,10 +27,8 @@ func (s *Store) SaveRelease(ctx context.Context, r inbox.Release) error {
 		if err != nil {
 			return err
 		}
-		blob := func(b []byte) []byte { return append([]byte{}, b...) } // nil would be NULL
-		_, err = t.exec(`INSERT INTO releases (plugin, id, wasm, size, manifest, created_at, actor, asks, module) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (plugin, id) DO UPDATE SET module = excluded.module WHERE length(excluded.module) > 0`,
-			p, r.ID, r.Wasm, r.Size, blob(r.Manifest), millis(r.CreatedAt), r.Actor, blob(r.Asks), blob(r.Module))
+		_, err = t.exec(`INSERT INTO releases (plugin, `+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (plugin, id) DO UPDATE SET module = excluded.module WHERE length(excluded.module) > 0`, releaseRow(p, &r)...)
 		return err
 	})
 }
@@ -28,13 +40,11 @@ func (s *Store) Releases(ctx context.Context, plugin string) ([]inbox.Release, e
 		return nil, err
 	}
 	var list []inbox.Release
-	err = s.each(ctx, `SELECT id, wasm, size, manifest, created_at, actor, asks, module FROM releases WHERE plugin = ? ORDER BY num DESC`, []any{p}, func(row scanner) error {
+	err = s.each(ctx, `SELECT `+releaseColumns+` FROM releases WHERE plugin = ? ORDER BY num DESC`, []any{p}, func(row scanner) error {
 		r := inbox.Release{Plugin: plugin}
-		var created int64
-		if err := row.Scan(&r.ID, &r.Wasm, &r.Size, &r.Manifest, &created, &r.Actor, &r.Asks, &r.Module); err != nil {
+		if err := scanRelease(row, &r); err != nil {
 			return err
 		}
-		r.CreatedAt = fromMillis(created)
 		list = append(list, r)
 		return nil
 	})

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,6 +9,35 @@ import (
 
 	"inbox/inbox"
 )
+
+// jobColumns are the columns of jobs that make an inbox.Job without its parts, in the order of scanJob and jobRow.
+const jobColumns = `id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state`
+
+// scanJob reads jobColumns.
+func scanJob(row scanner, j *inbox.Job) error {
+	var filter []byte
+	if err := row.Scan(&j.ID, moment{&j.CreatedAt}, moment{&j.FinishedAt}, &j.Actor, &j.Reason, &filter, &j.Only, &j.Upto, &j.Rate, &j.Matched, &j.State); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(filter, &j.Filter); err != nil {
+		return fmt.Errorf("read the filter of replay %d: %w", j.ID, err)
+	}
+	return nil
+}
+
+// jobRow are the values of jobColumns for a new job, which has no id and has not finished.
+func jobRow(j *inbox.Job, filter string) []any {
+	return []any{millis(j.CreatedAt), j.Actor, j.Reason, filter, j.Only, j.Upto, j.Rate, j.Matched, j.State}
+}
+
+// jobPartColumns are the columns of job_parts that make an inbox.JobPart, in the order of scanJobPart. A new part has only a
+// job, a plugin and a position.
+const jobPartColumns = `job, position, ok, dead, pending, revived, filtered, waiting, done`
+
+// scanJobPart reads the name of the plugin and jobPartColumns.
+func scanJobPart(row scanner, p *inbox.JobPart) error {
+	return row.Scan(&p.Plugin, &p.Job, &p.Position, &p.OK, &p.Dead, &p.Pending, &p.Revived, &p.Filtered, &p.Waiting, &p.Done)
+}
 
 // CreateJob stores a replay and fills in its number, bounds and counts. Events that come later are not part of it. A
 // limit in its filter becomes the seq of the last event it allows. A replay that matches nothing is not stored:
@@ -58,15 +86,15 @@ func (s *Store) CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) er
 
 // createJob writes a replay, which begins after a position.
 func (t *tx) createJob(who inbox.Actor, j *inbox.Job, filter string, position int64) error {
-	res, err := t.exec(`INSERT INTO jobs (created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state)
-		VALUES (?, NULL, ?, ?, ?, ?, ?, ?, ?, 'running')`, t.now, who.Name, who.Reason, filter, j.Only, j.Upto, j.Rate, j.Matched)
+	j.CreatedAt = fromMillis(t.now)
+	res, err := t.exec(`INSERT INTO jobs (`+jobColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`, jobRow(j, filter)...)
 	if err != nil {
 		return err
 	}
 	if j.ID, err = res.LastInsertId(); err != nil {
 		return err
 	}
-	j.CreatedAt, j.Parts = fromMillis(t.now), nil
+	j.Parts = nil
 	for _, name := range j.Plugins {
 		p, err := t.plugin(name)
 		if err != nil {
@@ -142,17 +170,10 @@ func (s *Store) Job(ctx context.Context, id int64) (*inbox.Job, error) {
 
 func (s *Store) jobs(ctx context.Context, where string, args ...any) ([]inbox.Job, error) {
 	var list []inbox.Job
-	err := s.each(ctx, `SELECT id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state FROM jobs `+where, args, func(row scanner) error {
+	err := s.each(ctx, `SELECT `+jobColumns+` FROM jobs `+where, args, func(row scanner) error {
 		var j inbox.Job
-		var created int64
-		var finished sql.NullInt64
-		var filter []byte
-		if err := row.Scan(&j.ID, &created, &finished, &j.Actor, &j.Reason, &filter, &j.Only, &j.Upto, &j.Rate, &j.Matched, &j.State); err != nil {
+		if err := scanJob(row, &j); err != nil {
 			return err
-		}
-		j.CreatedAt, j.FinishedAt = fromMillis(created), fromMillis(finished.Int64)
-		if err := json.Unmarshal(filter, &j.Filter); err != nil {
-			return fmt.Errorf("read the filter of replay %d: %w", j.ID, err)
 		}
 		list = append(list, j)
 		return nil
@@ -166,11 +187,9 @@ func (s *Store) jobs(ctx context.Context, where string, args ...any) ([]inbox.Jo
 }
 
 func (s *Store) jobParts(ctx context.Context, j *inbox.Job) error {
-	return s.each(ctx, `SELECT p.name, j.position, j.ok, j.dead, j.pending, j.revived, j.filtered, j.waiting, j.done
-		FROM job_parts j JOIN plugins p ON p.id = j.plugin WHERE j.job = ? ORDER BY p.name`, []any{j.ID}, func(row scanner) error {
-		part := inbox.JobPart{Job: j.ID}
-		if err := row.Scan(&part.Plugin, &part.Position, &part.OK, &part.Dead, &part.Pending, &part.Revived, &part.Filtered,
-			&part.Waiting, &part.Done); err != nil {
+	return s.each(ctx, `SELECT p.name, `+qualified("j", jobPartColumns)+` FROM job_parts j JOIN plugins p ON p.id = j.plugin WHERE j.job = ? ORDER BY p.name`, []any{j.ID}, func(row scanner) error {
+		var part inbox.JobPart
+		if err := scanJobPart(row, &part); err != nil {
 			return err
 		}
 		j.Parts = append(j.Parts, part)

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
+	"time"
 )
 
 // scanner is a row or rows.
@@ -50,4 +52,50 @@ func readError(err error) error {
 		return err
 	}
 	return unavailable("read the store", err)
+}
+
+// qualified returns a list of columns with the alias of their table before each.
+func qualified(alias, columns string) string {
+	return alias + "." + strings.ReplaceAll(columns, ", ", ", "+alias+".")
+}
+
+// moment reads a time that is stored in milliseconds. NULL and 0 are the zero time.
+type moment struct{ to *time.Time }
+
+// Scan stores the value of a column.
+func (m moment) Scan(v any) error {
+	ms, err := integer(v)
+	*m.to = fromMillis(ms)
+	return err
+}
+
+// microseconds reads a duration that is stored in microseconds.
+type microseconds struct{ to *time.Duration }
+
+// Scan stores the value of a column.
+func (m microseconds) Scan(v any) error {
+	n, err := integer(v)
+	*m.to = time.Duration(n) * time.Microsecond
+	return err
+}
+
+// optional reads a number that may be missing. NULL is 0.
+type optional struct{ to *int64 }
+
+// Scan stores the value of a column.
+func (o optional) Scan(v any) error {
+	n, err := integer(v)
+	*o.to = n
+	return err
+}
+
+// integer returns the value of a column of integers, 0 for NULL.
+func integer(v any) (int64, error) {
+	switch v := v.(type) {
+	case nil:
+		return 0, nil
+	case int64:
+		return v, nil
+	}
+	return 0, &unsound{fmt.Errorf("%s stands where an integer belongs", sqlName(reflect.TypeOf(v)))}
 }

@@ -6,6 +6,19 @@ import (
 	"inbox/inbox"
 )
 
+// runColumns are the columns of runs that make an inbox.Run, in the order of scanRun and runRow.
+const runColumns = `seq, run, job, mode, key, waits, due_at, attempt, tries`
+
+// scanRun reads runColumns.
+func scanRun(row scanner, r *inbox.Run) error {
+	return row.Scan(&r.Seq, &r.Run, &r.Job, &r.Lane.Mode, &r.Lane.Key, &r.Waits, moment{&r.DueAt}, &r.Attempt, &r.Tries)
+}
+
+// runRow are the values of plugin and runColumns.
+func runRow(p int64, r *inbox.Run) []any {
+	return []any{p, r.Seq, r.Run, r.Job, r.Lane.Mode, r.Lane.Key, r.Waits, millis(r.DueAt), r.Attempt, r.Tries}
+}
+
 // SettledAbove returns the seqs above seq whose run needs no attempt any more: it has one whose fate is done or dead,
 // or, for a replay, a row of its own that stands for what is left of it. Ascending.
 func (s *Store) SettledAbove(ctx context.Context, plugin string, run, seq int64) ([]int64, error) {
@@ -56,13 +69,11 @@ func (s *Store) JobRuns(ctx context.Context, plugin string, job int64) (n int, e
 
 func (s *Store) runs(ctx context.Context, plugin, where string, args ...any) ([]inbox.Run, error) {
 	var list []inbox.Run
-	err := s.each(ctx, `SELECT seq, run, job, mode, key, waits, due_at, attempt, tries FROM runs `+where, args, func(row scanner) error {
+	err := s.each(ctx, `SELECT `+runColumns+` FROM runs `+where, args, func(row scanner) error {
 		r := inbox.Run{Plugin: plugin}
-		var due int64
-		if err := row.Scan(&r.Seq, &r.Run, &r.Job, &r.Lane.Mode, &r.Lane.Key, &r.Waits, &due, &r.Attempt, &r.Tries); err != nil {
+		if err := scanRun(row, &r); err != nil {
 			return err
 		}
-		r.DueAt = fromMillis(due)
 		list = append(list, r)
 		return nil
 	})
@@ -103,9 +114,9 @@ func (t *tx) settleRuns(p int64, st *inbox.Settlement) error {
 }
 
 func (t *tx) putRun(p int64, r *inbox.Run) error {
-	_, err := t.exec(`INSERT INTO runs (plugin, seq, run, job, mode, key, waits, due_at, attempt, tries) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	_, err := t.exec(`INSERT INTO runs (plugin, `+runColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (plugin, seq, run) DO UPDATE SET waits = excluded.waits, due_at = excluded.due_at, attempt = excluded.attempt, tries = excluded.tries`,
-		p, r.Seq, r.Run, r.Job, r.Lane.Mode, r.Lane.Key, r.Waits, millis(r.DueAt), r.Attempt, r.Tries)
+		runRow(p, r)...)
 	return err
 }
 

@@ -91,6 +91,7 @@ const (
 	longestLog    = 16 << 20
 )
 
+// settleAttempt stores an attempt with its texts.
 func (t *tx) settleAttempt(p int64, made *inbox.Attempt) error {
 	if made == nil {
 		return nil

@@ -293,6 +293,7 @@ func (s *Store) Dead(ctx context.Context, plugin string, seq int64) (*inbox.Dead
 	return &d, readError(err)
 }
 
+// settleDead stores a dead letter, or resolves the open one of its run.
 func (t *tx) settleDead(p int64, d *inbox.DeadLetter) error {
 	if d == nil {
 		return nil

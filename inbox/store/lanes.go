@@ -80,17 +80,8 @@ func (s *Store) Lane(ctx context.Context, plugin string, id inbox.LaneID) (*inbo
 	return &l, readError(err)
 }
 
-func (t *tx) settleLanes(p int64, st *inbox.Settlement) error {
-	for _, f := range st.Uncount {
-		if _, err := t.exec(`UPDATE attempts SET counted = 0 WHERE plugin = ?1 AND seq = ?2 AND run = 0 AND attempt = (
-				SELECT max(attempt) FROM attempts WHERE plugin = ?1 AND seq = ?2 AND run = 0 AND counted = 1)`, p, f.Seq); err != nil {
-			return err
-		}
-		if _, err := t.exec(`UPDATE lanes SET tries = tries - 1 WHERE plugin = ? AND mode = ? AND key = ? AND state = 'retry' AND next = ? AND tries > 0`,
-			p, f.Lane.Mode, f.Lane.Key, f.Seq); err != nil {
-			return err
-		}
-	}
+// settleLane stores a lane's row or deletes it. Runs that waited behind a deleted lane become due.
+func (t *tx) settleLane(p int64, st *inbox.Settlement) error {
 	if st.Lane != nil {
 		if err := t.putLane(p, st.Lane); err != nil {
 			return err

@@ -135,19 +135,24 @@ func (s *Store) Unpin(ctx context.Context, plugin string) error {
 	return s.setPlugin(ctx, inbox.Actor{}, "", plugin, `pinned = '', pinned_off = ''`)
 }
 
-func (t *tx) settlePlugin(p int64, st *inbox.Settlement) error {
+// settlePosition stores the plugin's cursor and its lane rule.
+func (t *tx) settlePosition(p int64, st *inbox.Settlement) error {
 	if st.Cursor > 0 {
 		if _, err := t.exec(`UPDATE plugins SET cursor = max(cursor, ?) WHERE id = ?`, st.Cursor, p); err != nil {
 			return err
 		}
 	}
-	if st.Keying != "" {
-		if _, err := t.exec(`UPDATE plugins SET keying = ? WHERE id = ?`, st.Keying, p); err != nil {
-			return err
-		}
-	}
-	if st.Health == nil {
+	if st.Keying == "" {
 		return nil
+	}
+	_, err := t.exec(`UPDATE plugins SET keying = ? WHERE id = ?`, st.Keying, p)
+	return err
+}
+
+// settleHealth stores the plugin's health and takes back the counted attempts of the failures that led to a hold.
+func (t *tx) settleHealth(p int64, st *inbox.Settlement) error {
+	if err := t.uncount(p, st.Uncount); err != nil || st.Health == nil {
+		return err
 	}
 	h := st.Health
 	var held any
@@ -159,4 +164,20 @@ func (t *tx) settlePlugin(p int64, st *inbox.Settlement) error {
 	_, err := t.exec(`UPDATE plugins SET held_at = ?1, hold_reason = ?2, probe_at = ?3, probes = ?4 WHERE id = ?5 AND (?4 = 0 OR held_at IS ?1)`,
 		held, h.Reason, millis(h.ProbeAt), h.Probes, p)
 	return err
+}
+
+// uncount takes one counted attempt back from each lane in retry whose next event is the failure's, and from the newest counted
+// attempt of that event.
+func (t *tx) uncount(p int64, failures []inbox.Failure) error {
+	for _, f := range failures {
+		if _, err := t.exec(`UPDATE attempts SET counted = 0 WHERE plugin = ?1 AND seq = ?2 AND run = 0 AND attempt = (
+				SELECT max(attempt) FROM attempts WHERE plugin = ?1 AND seq = ?2 AND run = 0 AND counted = 1)`, p, f.Seq); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE lanes SET tries = tries - 1 WHERE plugin = ? AND mode = ? AND key = ? AND state = 'retry' AND next = ? AND tries > 0`,
+			p, f.Lane.Mode, f.Lane.Key, f.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -198,6 +198,7 @@ func (s *Store) jobParts(ctx context.Context, j *inbox.Job) error {
 	})
 }
 
+// settleJob moves a part of a replay, and ends the replay with its last part.
 func (t *tx) settleJob(p int64, j *inbox.JobStep) error {
 	if j == nil {
 		return nil

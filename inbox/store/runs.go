@@ -101,7 +101,8 @@ func (s *Store) OftenTried(ctx context.Context, attempts, limit int) ([]inbox.Of
 	return list, err
 }
 
-func (t *tx) settleRuns(p int64, st *inbox.Settlement) error {
+// settleRun stores a run's row or deletes it.
+func (t *tx) settleRun(p int64, st *inbox.Settlement) error {
 	if st.RunGone != nil {
 		if _, err := t.exec(`DELETE FROM runs WHERE plugin = ? AND seq = ? AND run = ?`, p, st.RunGone.Seq, st.RunGone.Run); err != nil {
 			return err

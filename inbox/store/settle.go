@@ -51,11 +51,12 @@ func (t *tx) settle(st *inbox.Settlement) error {
 	}
 	steps := []func() error{
 		func() error { return t.settleAttempt(p, st.Attempt) },
-		func() error { return t.settlePlugin(p, st) },
+		func() error { return t.settlePosition(p, st) },
+		func() error { return t.settleHealth(p, st) },
 		func() error { return t.settleRelease(p, st) },
-		func() error { return t.settleLanes(p, st) },
+		func() error { return t.settleLane(p, st) },
 		func() error { return t.settleDead(p, st.Dead) },
-		func() error { return t.settleRuns(p, st) },
+		func() error { return t.settleRun(p, st) },
 		func() error { return t.settleJob(p, st.Job) },
 	}
 	for _, step := range steps {

@@ -68,19 +68,18 @@ func (s *Store) eachLetter(ctx context.Context, f *inbox.DeadLetterFilter, order
 	if err != nil {
 		return err
 	}
-	for n := 0; ; {
+	n := 0
+	for last := false; !last; {
 		page, err := q.page(ctx, s)
 		if err != nil {
 			return err
 		}
-		last := len(page) < letterPage || q.whole
-		if page, err = s.selectLetters(ctx, f, page); err != nil {
-			return err
+		last = len(page) < letterPage || q.whole
+		page, err = s.selectLetters(ctx, f, page, n)
+		if err == nil {
+			err = waits.count(ctx, page)
 		}
-		if f.Limit > 0 {
-			page = page[:min(len(page), f.Limit-n)]
-		}
-		if err := waits.count(ctx, page); err != nil {
+		if err != nil {
 			return err
 		}
 		for i := range page {
@@ -88,14 +87,14 @@ func (s *Store) eachLetter(ctx context.Context, f *inbox.DeadLetterFilter, order
 				return err
 			}
 		}
-		if n += len(page); last || f.Limit > 0 && n == f.Limit {
-			return ctx.Err()
-		}
+		n += len(page)
+		last = last || f.Limit > 0 && n == f.Limit
 	}
+	return ctx.Err()
 }
 
-// selectLetters keeps what only the program can tell.
-func (s *Store) selectLetters(ctx context.Context, f *inbox.DeadLetterFilter, page []inbox.Letter) ([]inbox.Letter, error) {
+// selectLetters keeps what only the program can tell, up to the filter's limit after n letters of earlier pages.
+func (s *Store) selectLetters(ctx context.Context, f *inbox.DeadLetterFilter, page []inbox.Letter, n int) ([]inbox.Letter, error) {
 	kept := page[:0]
 	for i := range page {
 		if len(f.Seqs) > letterSeqs {
@@ -110,6 +109,9 @@ func (s *Store) selectLetters(ctx context.Context, f *inbox.DeadLetterFilter, pa
 		if ok {
 			kept = append(kept, page[i])
 		}
+	}
+	if f.Limit > 0 {
+		kept = kept[:min(len(kept), f.Limit-n)]
 	}
 	return kept, nil
 }

@@ -60,19 +60,3 @@ type Aside struct {
 	Release string
 	Why     string
 }
-
-// Predecessor returns the release to go back to from one that takes the place of what r runs; empty for none. What has done
-// something well is preferred to what had no occasion, and what is sick, or was set aside, is nothing to go back to.
-func (r *PluginRecord) Predecessor(next string, aside bool) string {
-	back := r.Live
-	switch {
-	case r.Health.OnHold || aside:
-		return ""
-	case !r.Proven && r.Previous != "":
-		back = r.Previous
-	}
-	if back == next {
-		return ""
-	}
-	return back
-}

@@ -71,7 +71,9 @@ func (id LaneID) Reference() (ref string, ok bool) {
 func (id LaneID) ByValue() bool { return strings.HasPrefix(id.Key, pointerLane) }
 
 // ByKey reports whether the lane's key is the key of its events.
-func (id LaneID) ByKey() bool { return !strings.HasPrefix(id.Key, "@") || strings.HasPrefix(id.Key, soloLane) }
+func (id LaneID) ByKey() bool {
+	return !strings.HasPrefix(id.Key, "@") || strings.HasPrefix(id.Key, soloLane)
+}
 
 // KeyBy says which value of an event makes its lane: "key", "customer_reference", or a JSON pointer.
 type KeyBy string

@@ -14,6 +14,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
+	"inbox/inbox/storetest"
 )
 
 func TestAPayloadIsPackedAndUnpackedWhole(t *testing.T) {
@@ -105,9 +106,9 @@ func TestNoIDOfAContentIsEverGivenTwice(t *testing.T) {
 func TestContentsNameTheEntityThatTheyAreAbout(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 1)
-	a := attempt(1, 1, inbox.Trap, inbox.Again)
+	a := storetest.Attempt(1, 1, inbox.Trap, inbox.Again)
 	a.Reason, a.Log = "wrong", []byte("a line")
-	mustSettle(t, s, &inbox.Settlement{Attempt: a, Lane: &inbox.Lane{ID: lane(), Next: 1, State: inbox.LaneRetry, DueAt: at(2), Attempt: 1, Tries: 1, Since: at(1)}})
+	mustSettle(t, s, &inbox.Settlement{Attempt: a, Lane: &inbox.Lane{ID: storetest.OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: storetest.At(2), Attempt: 1, Tries: 1, Since: storetest.At(1)}})
 	if err := s.Refuse(ctx, &inbox.Refused{Source: "qoreid", Why: "missing", ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte("x")}}); err != nil {
 		t.Fatal(err)
 	}

@@ -7,62 +7,64 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
+	"inbox/inbox/storetest"
 )
 
-// full is a world in which p has something of everything that is kept of a plugin.
-func full(t *testing.T) *world {
+// full returns a store in which p has something of everything that is kept of a plugin.
+func full(t *testing.T) *store.Store {
 	t.Helper()
-	w := newWorld(t, store.Options{})
+	s := inboxtest.Store(t, store.Options{})
+	w := storetest.NewWorld(t, s)
 	for id := range 5 {
-		w.arrive(id)
-		w.arrive(id)
+		w.Arrive(id)
+		w.Arrive(id)
 	}
-	w.run(0, inbox.Done, false)
-	w.run(0, inbox.Done, false)
-	w.run(1, inbox.Again, false)
-	w.run(2, inbox.Dead, true)
-	w.run(3, inbox.Dead, false)
-	w.run(4, inbox.Done, false)
-	w.replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
-	w.replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Again })
+	w.Run(0, inbox.Done, false)
+	w.Run(0, inbox.Done, false)
+	w.Run(1, inbox.Again, false)
+	w.Run(2, inbox.Dead, true)
+	w.Run(3, inbox.Dead, false)
+	w.Run(4, inbox.Done, false)
+	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
+	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Again })
 	for _, err := range []error{
-		w.s.SaveRelease(ctx, inbox.Release{ID: "r1", Plugin: "p", Asks: []byte("reuse = 2"), Module: []byte("{}")}), w.s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "p"}),
-		w.s.SetLive(ctx, "p", "r1"), w.s.Watch(ctx, "p", "r2"),
-		w.s.Register(ctx, "q", inbox.StartFrom{Start: true}), w.s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "q"}), w.s.Watch(ctx, "q", "r2"),
-		w.s.CreateJob(ctx, operator, &inbox.Job{Plugins: []string{"p"}}), w.s.CreateJob(ctx, operator, &inbox.Job{Plugins: []string{"p", "q"}}),
+		s.SaveRelease(ctx, inbox.Release{ID: "r1", Plugin: "p", Asks: []byte("reuse = 2"), Module: []byte("{}")}), s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "p"}),
+		s.SetLive(ctx, "p", "r1"), s.Watch(ctx, "p", "r2"),
+		s.Register(ctx, "q", inbox.StartFrom{Start: true}), s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "q"}), s.Watch(ctx, "q", "r2"),
+		s.CreateJob(ctx, operator, &inbox.Job{Plugins: []string{"p"}}), s.CreateJob(ctx, operator, &inbox.Job{Plugins: []string{"p", "q"}}),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	inboxtest.Check(t, w.s)
-	return w
+	inboxtest.Check(t, s)
+	return s
 }
 
 func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
 	t.Parallel()
-	w := full(t)
-	unused, err := w.s.RemovePlugin(ctx, operator, "p")
+	s := full(t)
+	unused, err := s.RemovePlugin(ctx, operator, "p")
 	if err != nil || !slices.Equal(unused, []string{"r1"}) {
 		t.Fatalf("%v, %v", unused, err)
 	}
-	inboxtest.Check(t, w.s) // nothing refers to what is gone
-	if _, err := w.s.RemovePlugin(ctx, operator, "p"); inbox.KindOf(err) != inbox.NotFound {
+	inboxtest.Check(t, s) // nothing refers to what is gone
+	if _, err := s.RemovePlugin(ctx, operator, "p"); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("removed twice: %v", err)
 	}
-	if _, _, err := w.s.Load(ctx, "p"); inbox.KindOf(err) != inbox.NotFound {
+	if _, _, err := s.Load(ctx, "p"); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("it is still known: %v", err)
 	}
-	if list, err := w.s.Plugins(ctx); err != nil || len(list) != 1 || list[0].Name != "q" {
+	if list, err := s.Plugins(ctx); err != nil || len(list) != 1 || list[0].Name != "q" {
 		t.Errorf("plugins %+v, %v", list, err)
 	}
-	if list, err := w.s.Suspects(ctx); err != nil || len(list) != 1 || list[0].Plugin != "q" {
+	if list, err := s.Suspects(ctx); err != nil || len(list) != 1 || list[0].Plugin != "q" {
 		t.Errorf("suspects %+v, %v", list, err)
 	}
-	if list, err := w.s.Letters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != 0 {
+	if list, err := s.Letters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != 0 {
 		t.Errorf("dead letters %+v, %v", list, err)
 	}
-	jobs, err := w.s.Jobs(ctx, "")
+	jobs, err := s.Jobs(ctx, "")
 	if err != nil || len(jobs) != 4 {
 		t.Fatalf("replays %+v, %v", jobs, err)
 	}
@@ -71,27 +73,28 @@ func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
 			t.Errorf("replay %+v", j)
 		}
 	}
-	if log, err := w.s.AuditLog(ctx, inbox.AuditFilter{Action: "remove"}); err != nil || len(log) != 1 || log[0].Target != "p" || log[0].Actor != operator.Name {
+	if log, err := s.AuditLog(ctx, inbox.AuditFilter{Action: "remove"}); err != nil || len(log) != 1 || log[0].Target != "p" || log[0].Actor != operator.Name {
 		t.Errorf("audit %+v, %v", log, err)
 	}
 	// A plugin of that name is a new one.
-	if err := w.s.Register(ctx, "p", inbox.StartFrom{}); err != nil {
+	if err := s.Register(ctx, "p", inbox.StartFrom{}); err != nil {
 		t.Fatal(err)
 	}
-	if p, lanes, err := w.s.Load(ctx, "p"); err != nil || p.Cursor != 10 || len(lanes) != 0 || p.Live != "" {
+	if p, lanes, err := s.Load(ctx, "p"); err != nil || p.Cursor != 10 || len(lanes) != 0 || p.Live != "" {
 		t.Errorf("it comes back as %+v, %+v, %v", p, lanes, err)
 	}
 }
 
 func TestWhatWasFoundOutAboutAModuleIsKeptWithItsRelease(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{})
+	s := inboxtest.Store(t, store.Options{})
+	must(t, "register", s.Register(ctx, "p", inbox.StartFrom{Start: true}))
 	for _, r := range []inbox.Release{{ID: "r", Plugin: "p", Asks: []byte("a"), Module: []byte("1")}, {ID: "r", Plugin: "p"}, {ID: "r", Plugin: "p", Module: []byte("2")}} {
-		if err := w.s.SaveRelease(ctx, r); err != nil {
+		if err := s.SaveRelease(ctx, r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if list, err := w.s.Releases(ctx, "p"); err != nil || len(list) != 1 || string(list[0].Asks) != "a" || string(list[0].Module) != "2" {
+	if list, err := s.Releases(ctx, "p"); err != nil || len(list) != 1 || string(list[0].Asks) != "a" || string(list[0].Module) != "2" {
 		t.Errorf("%+v, %v", list, err)
 	}
 }

@@ -8,197 +8,26 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
+	"inbox/inbox/storetest"
 )
-
-func TestAReplayThatMakesNoSenseIsRefusedAndNotStored(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, store.Options{})
-	w.arrive(1)
-	for name, c := range map[string]struct {
-		job  inbox.Job
-		kind inbox.Kind
-	}{
-		"without a plugin":      {inbox.Job{}, inbox.Invalid},
-		"with a negative rate":  {inbox.Job{Plugins: []string{"p"}, Rate: -1}, inbox.Invalid},
-		"of an unknown choice":  {inbox.Job{Plugins: []string{"p"}, Only: "some"}, inbox.Invalid},
-		"through nothing known": {inbox.Job{Plugins: []string{"q"}}, inbox.NotFound},
-		"of nothing":            {inbox.Job{Plugins: []string{"p"}, Filter: inbox.Filter{Events: []string{"none"}}}, inbox.NotFound},
-	} {
-		if err := w.s.CreateJob(ctx, operator, &c.job); inbox.KindOf(err) != c.kind {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if jobs, err := w.s.Jobs(ctx, ""); err != nil || len(jobs) != 0 {
-		t.Errorf("stored %+v, %v", jobs, err)
-	}
-}
-
-func TestAReplayIsBoundByWhatThereWasAndItsLimit(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, store.Options{})
-	for i := range 9 {
-		w.arrive(i % 3)
-	}
-	j := &inbox.Job{Plugins: []string{"p", "p"}, Filter: inbox.Filter{Key: w.lanes[1].id.Key, Limit: 2, Newest: true}, Rate: 5}
-	if err := w.s.CreateJob(ctx, inbox.Actor{Name: "a", Reason: "why"}, j); err != nil {
-		t.Fatal(err)
-	}
-	if j.ID == 0 || j.Matched != 2 || j.Upto != 5 || len(j.Parts) != 1 || j.Parts[0].Position != 1 || j.State != inbox.JobRunning || j.CreatedAt.IsZero() {
-		t.Errorf("replay %+v", j)
-	}
-	w.arrive(1)
-	events, upto, err := w.s.Match(ctx, j, "p", j.Parts[0].Position, 100)
-	if err != nil || len(events) != 2 || events[0].Seq != 2 || events[1].Seq != 5 || upto != 5 {
-		t.Errorf("match %+v up to %d, %v", events, upto, err)
-	}
-	if events, upto, err = w.s.Match(ctx, j, "p", 5, 100); err != nil || len(events) != 0 || upto != 5 {
-		t.Errorf("after the end: %+v up to %d, %v", events, upto, err)
-	}
-	stored, err := w.s.Job(ctx, j.ID)
-	if err != nil || stored.Upto != 5 || stored.Rate != 5 || stored.Filter.Limit != 2 || stored.Reason != "why" || stored.Plugins[0] != "p" {
-		t.Errorf("stored %+v, %v", stored, err)
-	}
-}
-
-func TestACancelledReplayDropsWhatWaitsAndKeepsWhatRan(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, store.Options{})
-	w.arrive(1)
-	w.arrive(1)
-	w.arrive(2)
-	w.run(1, inbox.Done, false)
-	w.run(1, inbox.Dead, true)
-	w.run(2, inbox.Done, false)
-	j := &inbox.Job{Plugins: []string{"p"}}
-	if err := w.s.CreateJob(ctx, operator, j); err != nil {
-		t.Fatal(err)
-	}
-	w.replayOne(j, w.events[0], inbox.Done) // waits behind the parked lane
-	w.replayOne(j, w.events[2], inbox.Again)
-	if tr, err := w.s.Trace(ctx, 1); err != nil || tr.Deliveries[0].State != inbox.StateWaiting || tr.Deliveries[0].Behind != 2 {
-		t.Errorf("what waits: %+v, %v", tr, err)
-	}
-	if err := w.s.CancelJob(ctx, operator, j.ID); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.s.CancelJob(ctx, operator, j.ID); inbox.KindOf(err) != inbox.Conflict {
-		t.Errorf("a second time: %v", err)
-	}
-	got, err := w.s.Job(ctx, j.ID)
-	if err != nil || got.State != inbox.JobCancelled || got.FinishedAt.IsZero() || got.Parts[0].Waiting != 0 || got.Parts[0].Position != 1 {
-		t.Errorf("replay %+v, %v", got, err)
-	}
-	clear(w.events[0].runs)
-	clear(w.events[2].runs)
-	w.verify()
-}
-
-func TestOnlyFailedLooksAtTheNewestAttemptAndNotAtTheNewestReplay(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, store.Options{})
-	w.arrive(1)
-	d := w.events[0]
-	w.run(1, inbox.Done, false)
-	j := w.replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Dead })
-	count := func() int64 {
-		n, _, _, err := w.s.CountJob(ctx, inbox.Filter{}, inbox.OnlyFailed, []string{"p"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	if n := count(); n != 1 {
-		t.Errorf("%d failed after a replay that died", n)
-	}
-	w.resolve(d, j.ID, inbox.Retried)
-	if n := count(); n != 0 {
-		t.Errorf("%d failed while it is to be tried again", n)
-	}
-	w.goOn(d, d.runs[j.ID], inbox.Again)
-	w.goOn(d, d.runs[j.ID], inbox.Dead)
-	w.resolve(d, j.ID, inbox.Discarded)
-	if n := count(); n != 1 {
-		t.Errorf("%d failed after it was given up", n)
-	}
-	// an older run that was made again later
-	w.arrive(2)
-	e := w.events[1]
-	w.run(2, inbox.Dead, false)
-	w.resolve(e, 0, inbox.Discarded)
-	second := w.replay(inbox.OnlyFailed, func() inbox.Fate { return inbox.Dead })
-	w.resolve(e, second.ID, inbox.Retried)
-	third := &inbox.Job{Plugins: []string{"p"}, Filter: inbox.Filter{Seqs: []int64{2}}}
-	if err := w.s.CreateJob(ctx, operator, third); err != nil {
-		t.Fatal(err)
-	}
-	w.settle(w.attempt(e, third.ID, inbox.Dead))
-	e.letters[third.ID] = false
-	w.goOn(e, e.runs[second.ID], inbox.Done)
-	if n := count(); n != 1 { // the first event alone
-		t.Errorf("%d failed though the newest attempt of the second went well", n)
-	}
-}
-
-func TestAReplayOfManyIsCountedAndMatchedPieceByPiece(t *testing.T) {
-	t.Parallel()
-	s := inboxtest.Store(t, store.Normal(store.Options{}))
-	const n = 5600 // two pieces
-	inboxtest.Fill(t, s, n)
-	worldOf(t, s).settle(inboxtest.Settled("p", 5300))
-	for name, c := range map[string]struct {
-		f    inbox.Filter
-		only inbox.Only
-		want int64
-	}{
-		"all":                {inbox.Filter{}, inbox.OnlyAll, n},
-		"missing":            {inbox.Filter{}, inbox.OnlyMissing, n - 1},
-		"failed":             {inbox.Filter{}, inbox.OnlyFailed, 0},
-		"a limit":            {inbox.Filter{Limit: 5400}, inbox.OnlyMissing, 5400},
-		"a status":           {inbox.Filter{Statuses: []string{"unknown"}}, inbox.OnlyAll, n},
-		"one that is far":    {inbox.Filter{Plugin: "p"}, inbox.OnlyAll, 1},
-		"a reference":        {inbox.Filter{CustomerReference: "ref-3"}, inbox.OnlyAll, 800},
-		"nothing in between": {inbox.Filter{After: 3000, Before: 3001}, inbox.OnlyAll, 0},
-	} {
-		matched, first, last, err := s.CountJob(ctx, c.f, c.only, []string{"p"})
-		if err != nil || matched != c.want || (first == nil) != (c.want == 0) {
-			t.Errorf("%s: %d, %+v, %v", name, matched, first, err)
-			continue
-		}
-		if c.want == 0 {
-			continue
-		}
-		var found int64
-		j := &inbox.Job{Filter: c.f, Only: c.only, Upto: last.Seq}
-		for at := int64(0); at < j.Upto; {
-			events, upto, err := s.Match(ctx, j, "p", at, 900)
-			if err != nil || upto <= at || len(events) > 0 && (events[0].Seq <= at || events[len(events)-1].Seq > upto) {
-				t.Fatalf("%s after %d: %d events up to %d, %v", name, at, len(events), upto, err)
-			}
-			found, at = found+int64(len(events)), upto
-		}
-		if found != c.want {
-			t.Errorf("%s: %d matched, want %d", name, found, c.want)
-		}
-	}
-}
 
 func TestWhoeverStopsWaitingForAReplayToBeStoredIsNotWrittenTo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{})
-	w.arrive(1)
-	release := store.Hold(w.s)
+	s := inboxtest.Store(t, store.Options{})
+	storetest.NewWorld(t, s).Arrive(1)
+	release := store.Hold(s)
 	impatient, leave := context.WithCancel(ctx)
 	defer leave()
 	j, answer := &inbox.Job{Plugins: []string{"p"}}, make(chan error, 1)
-	go func() { answer <- w.s.CreateJob(impatient, operator, j) }()
-	inboxtest.Eventually(t, "it waits for the writer", func() bool { return store.Waiting(w.s) == 1 })
+	go func() { answer <- s.CreateJob(impatient, operator, j) }()
+	inboxtest.Eventually(t, "it waits for the writer", func() bool { return store.Waiting(s) == 1 })
 	leave()
 	if err := <-answer; !errors.Is(err, context.Canceled) {
 		t.Errorf("answered %v", err)
 	}
 	release()
 	inboxtest.Eventually(t, "it is stored all the same", func() bool {
-		jobs, err := w.s.Jobs(ctx, "")
+		jobs, err := s.Jobs(ctx, "")
 		return err == nil && len(jobs) == 1
 	})
 	if j.ID != 0 || j.State != "" {

@@ -1,7 +1,6 @@
-package store_test
+package storetest
 
 import (
-	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -9,13 +8,16 @@ import (
 	"pgregory.net/rapid"
 
 	"inbox/inbox"
-	"inbox/inbox/store"
+	"inbox/inbox/inboxtest"
 )
 
 // TestWhateverHappensTheStoreSaysWhatAModelSays plays random arrivals, outcomes, retries, discards and replays against a
 // small model, and holds what every operator's question is answered to it, and the store to its laws.
-func TestWhateverHappensTheStoreSaysWhatAModelSays(t *testing.T) {
-	t.Parallel()
+func whateverHappensTheStoreSaysWhatAModelSays(t *testing.T, open Open) {
+	plays := int64(40)
+	if inboxtest.Race { // the race detector makes a store written in Go ten times slower
+		plays = 5
+	}
 	var played atomic.Int64
 	var found atomic.Bool
 	rapid.Check(t, func(rt *rapid.T) {
@@ -27,16 +29,9 @@ func TestWhateverHappensTheStoreSaysWhatAModelSays(t *testing.T) {
 				found.Store(true)
 			}
 		}()
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		if err != nil {
-			rt.Fatalf("make a directory: %v", err)
-		}
-		s, err := store.Open(ctx, store.Normal(store.Options{Dir: dir, Create: true, MinFree: 1}))
-		if err != nil {
-			rt.Fatalf("open: %v", err)
-		}
-		defer s.Close()
-		m := &machine{world: worldOf(rt, s), rt: rt}
+		inner := &scope{TB: t, rt: rt}
+		defer inner.end()
+		m := &machine{World: NewWorld(rt, open(inner, Options{Fast: true})), rt: rt}
 		rt.Repeat(map[string]func(*rapid.T){
 			"arrive":  m.arrives,
 			"run":     m.runs,
@@ -46,13 +41,35 @@ func TestWhateverHappensTheStoreSaysWhatAModelSays(t *testing.T) {
 			"wrong":   m.doesWrong,
 			"":        func(rt *rapid.T) { about := rapid.IntRange(nobody, 3).Draw(rt, "look at"); m.answers(&about) },
 		})
-		m.verify()
+		m.Verify()
 	})
+}
+
+// scope is a part of a test that ends before it: what was registered to be cleaned up is cleaned up when the part ends.
+type scope struct {
+	testing.TB
+	rt       *rapid.T
+	cleanups []func()
+}
+
+// Cleanup registers a function that end calls.
+func (s *scope) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
+
+// Errorf fails the run of the property.
+func (s *scope) Errorf(format string, args ...any) { s.rt.Errorf(format, args...) }
+
+// Fatal ends the run of the property.
+func (s *scope) Fatal(args ...any) { s.rt.Fatal(args...) }
+
+func (s *scope) end() {
+	for _, f := range slices.Backward(s.cleanups) {
+		f()
+	}
 }
 
 // machine draws what happens next in a world.
 type machine struct {
-	*world
+	*World
 	rt *rapid.T
 }
 
@@ -60,33 +77,33 @@ var fates = []inbox.Fate{inbox.Done, inbox.Again, inbox.Dead}
 
 func (m *machine) fate(rt *rapid.T) inbox.Fate { return rapid.SampledFrom(fates).Draw(rt, "fate") }
 
-func (m *machine) arrives(rt *rapid.T) { m.arrive(rapid.IntRange(nobody, 3).Draw(rt, "verification")) }
+func (m *machine) arrives(rt *rapid.T) { m.Arrive(rapid.IntRange(nobody, 3).Draw(rt, "verification")) }
 
 func (m *machine) runs(rt *rapid.T) {
 	can := slices.DeleteFunc(m.ids(), func(id int) bool { return m.next(id) == nil })
 	if len(can) == 0 {
 		rt.Skip("nothing to run")
 	}
-	m.run(rapid.SampledFrom(can).Draw(rt, "verification"), m.fate(rt), rapid.Bool().Draw(rt, "parks"))
+	m.Run(rapid.SampledFrom(can).Draw(rt, "verification"), m.fate(rt), rapid.Bool().Draw(rt, "parks"))
 }
 
 // runOf names a run of an event.
 type runOf struct{ seq, run int64 }
 
-func (m *machine) find(has func(d *delivery) []int64) []runOf {
+func (m *machine) find(has func(d *Delivery) []int64) []runOf {
 	var list []runOf
-	for _, d := range m.events {
+	for _, d := range m.Events {
 		runs := has(d)
 		slices.Sort(runs)
 		for _, run := range runs {
-			list = append(list, runOf{d.seq, run})
+			list = append(list, runOf{d.Seq, run})
 		}
 	}
 	return list
 }
 
 func (m *machine) resolves(rt *rapid.T) {
-	open := m.find(func(d *delivery) (runs []int64) {
+	open := m.find(func(d *Delivery) (runs []int64) {
 		for run := range d.letters {
 			runs = append(runs, run)
 		}
@@ -96,12 +113,12 @@ func (m *machine) resolves(rt *rapid.T) {
 		rt.Skip("nothing is dead")
 	}
 	one := rapid.SampledFrom(open).Draw(rt, "letter")
-	m.resolve(m.events[one.seq-1], one.run, rapid.SampledFrom([]inbox.Resolution{inbox.Retried, inbox.Discarded}).Draw(rt, "how"))
+	m.Resolve(m.Events[one.seq-1], one.run, rapid.SampledFrom([]inbox.Resolution{inbox.Retried, inbox.Discarded}).Draw(rt, "how"))
 }
 
 func (m *machine) goesOn(rt *rapid.T) {
-	due := m.find(func(d *delivery) (runs []int64) {
-		for run, r := range d.runs {
+	due := m.find(func(d *Delivery) (runs []int64) {
+		for run, r := range d.Runs {
 			if !r.Waits {
 				runs = append(runs, run)
 			}
@@ -112,8 +129,8 @@ func (m *machine) goesOn(rt *rapid.T) {
 		rt.Skip("no run is due")
 	}
 	one := rapid.SampledFrom(due).Draw(rt, "run")
-	d := m.events[one.seq-1]
-	m.goOn(d, d.runs[one.run], m.fate(rt))
+	d := m.Events[one.seq-1]
+	m.GoOn(d, d.Runs[one.run], m.fate(rt))
 }
 
 func (m *machine) replays(rt *rapid.T) {
@@ -121,22 +138,22 @@ func (m *machine) replays(rt *rapid.T) {
 		rt.Skip("enough replays")
 	}
 	only := rapid.SampledFrom([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}).Draw(rt, "only")
-	m.replay(only, func() inbox.Fate { return m.fate(rt) })
+	m.Replay(only, func() inbox.Fate { return m.fate(rt) })
 }
 
 // doesWrong asks for what the state does not allow, which must change nothing.
 func (m *machine) doesWrong(rt *rapid.T) {
-	if len(m.events) == 0 {
+	if len(m.Events) == 0 {
 		rt.Skip("no event")
 	}
-	d := m.events[rapid.IntRange(0, len(m.events)-1).Draw(rt, "event")]
+	d := m.Events[rapid.IntRange(0, len(m.Events)-1).Draw(rt, "event")]
 	run := int64(rapid.IntRange(0, 3).Draw(rt, "run"))
 	if _, dead := d.letters[run]; dead {
 		rt.Skip("it is dead")
 	}
 	for name, do := range map[string]func() error{
-		"retry":   func() error { return m.s.Retry(ctx, operator, "p", d.seq, run) },
-		"discard": func() error { return m.s.Discard(ctx, operator, "p", d.seq, run) },
+		"retry":   func() error { return m.s.Retry(m.ctx, operator, "p", d.Seq, run) },
+		"discard": func() error { return m.s.Discard(m.ctx, operator, "p", d.Seq, run) },
 	} {
 		if err := do(); inbox.KindOf(err) != inbox.Conflict {
 			rt.Fatalf("%s what is not dead: %v", name, err)

@@ -1,19 +1,17 @@
-package store_test
+package storetest
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
-func TestEventsAreReadInTheOrderOfTheLog(t *testing.T) {
-	t.Parallel()
-	s := inboxtest.Store(t, store.Options{})
+func eventsAreReadInTheOrderOfTheLog(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := open(t, Options{})
 	for i := range 12 { // three keys, and the customer references ref-0 … ref-2
 		inboxtest.Accept(t, s, inboxtest.Body(i%3, i))
 	}
@@ -42,30 +40,9 @@ func TestEventsAreReadInTheOrderOfTheLog(t *testing.T) {
 	}
 }
 
-func TestAPayloadThatIsNotThereSaysWhy(t *testing.T) {
-	t.Parallel()
-	s := inboxtest.Store(t, store.Options{})
-	inboxtest.Accept(t, s, "a")
-	if _, err := s.Payload(ctx, 99); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("no such event: %v", err)
-	}
-	if err := store.Write(s, `DELETE FROM contents`); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Payload(ctx, 1); !errors.Is(err, inbox.ErrDamaged) || inbox.KindOf(err) != inbox.Internal || inbox.HintOf(err) == "" {
-		t.Errorf("one that is gone though nobody purged it: %v", err)
-	}
-	if err := store.Write(s, `UPDATE events SET content_id = NULL`); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Payload(ctx, 1); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("a purged one: %v", err)
-	}
-}
-
-func TestAnIDOfAnotherStoreIsNotTakenForOneOfThis(t *testing.T) {
-	t.Parallel()
-	s, other := inboxtest.Store(t, store.Options{}), inboxtest.Store(t, store.Options{})
+func anIDOfAnotherStoreIsNotTakenForOneOfThis(t *testing.T, open Open) {
+	ctx := t.Context()
+	s, other := open(t, Options{}), open(t, Options{})
 	mine, foreign := inboxtest.Accept(t, s, "a"), inboxtest.Accept(t, other, "a")
 	if mine.ID == foreign.ID {
 		t.Fatal("two stores give the same id: their keys are the same")

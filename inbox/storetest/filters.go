@@ -1,4 +1,4 @@
-package store_test
+package storetest
 
 import (
 	"fmt"
@@ -8,14 +8,13 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
-func TestFindSelectsByEveryFilter(t *testing.T) {
-	t.Parallel()
+func findSelectsByEveryFilter(t *testing.T, open Open) {
+	ctx := t.Context()
 	clock := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	var mu sync.Mutex
-	s := inboxtest.Store(t, store.Options{Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return clock }})
+	s := open(t, Options{Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return clock }})
 	for i := range 30 {
 		mu.Lock()
 		clock = clock.Add(time.Hour)
@@ -55,8 +54,8 @@ func TestFindSelectsByEveryFilter(t *testing.T) {
 	if err != nil || len(newest) != 2 || newest[0].Seq != 30 || newest[1].Seq != 29 {
 		t.Errorf("newest: %+v, %v", newest, err)
 	}
-	open, err := s.Entities(ctx, inbox.EntityFilter{Filter: inbox.Filter{Limit: 3}})
-	if err != nil || len(open) != 3 || open[0].Key != "qoreid/identity/9" || open[0].Open {
-		t.Errorf("entities: %+v, %v", open, err)
+	newestOnes, err := s.Entities(ctx, inbox.EntityFilter{Filter: inbox.Filter{Limit: 3}})
+	if err != nil || len(newestOnes) != 3 || newestOnes[0].Key != "qoreid/identity/9" || newestOnes[0].Open {
+		t.Errorf("entities: %+v, %v", newestOnes, err)
 	}
 }

@@ -1,4 +1,4 @@
-package store_test
+package storetest
 
 import (
 	"slices"
@@ -7,48 +7,48 @@ import (
 )
 
 // selected is what a replay takes.
-func (w *world) selected(only inbox.Only) []int64 {
+func (w *World) selected(only inbox.Only) []int64 {
 	var seqs []int64
-	for _, d := range w.events {
-		switch failed := d.newest.fate == inbox.Dead && d.newest.resolved != inbox.Retried && len(d.runs) == 0; {
+	for _, d := range w.Events {
+		switch failed := d.newest.fate == inbox.Dead && d.newest.resolved != inbox.Retried && len(d.Runs) == 0; {
 		case only == inbox.OnlyFailed && !failed, only == inbox.OnlyMissing && d.attempts > 0:
 		default:
-			seqs = append(seqs, d.seq)
+			seqs = append(seqs, d.Seq)
 		}
 	}
 	return seqs
 }
 
 // state is where an event stands, and behind which.
-func (w *world) state(d *delivery) (inbox.DeliveryState, int64) {
-	l := w.lanes[d.id]
+func (w *World) state(d *Delivery) (inbox.DeliveryState, int64) {
+	l := w.Lanes[d.id]
 	switch {
 	case len(d.letters) > 0:
 		return inbox.StateDead, 0
-	case l != nil && l.row != nil && l.row.Next <= d.seq:
-		if head := l.seqs[l.done]; head < d.seq {
+	case l != nil && l.row != nil && l.row.Next <= d.Seq:
+		if head := l.seqs[l.done]; head < d.Seq {
 			return inbox.StateWaiting, head
 		}
 		if l.row.State == inbox.LaneRetry {
 			return inbox.StateRetrying, 0
 		}
 		return inbox.StatePending, 0
-	case len(d.runs) > 0:
+	case len(d.Runs) > 0:
 		return w.runState(d, l)
 	case d.final.fate == inbox.Done:
 		return inbox.StateSettled, 0
 	case d.final.resolved == inbox.Discarded:
 		return inbox.StateDropped, 0
-	case d.id == nobody && d.seq <= w.stored():
+	case d.id == nobody && d.Seq <= w.stored():
 		return inbox.StateFiltered, 0
 	}
 	return inbox.StatePending, 0
 }
 
 // runState is the state by the run rows: the one that does not wait and is due first.
-func (w *world) runState(d *delivery, l *laneModel) (inbox.DeliveryState, int64) {
+func (w *World) runState(d *Delivery, l *LaneModel) (inbox.DeliveryState, int64) {
 	var best *inbox.Run
-	for _, r := range d.runs {
+	for _, r := range d.Runs {
 		if best == nil || best.Waits && !r.Waits || best.Waits == r.Waits && best.Attempt == 0 {
 			best = r
 		}
@@ -64,59 +64,59 @@ func (w *world) runState(d *delivery, l *laneModel) (inbox.DeliveryState, int64)
 	return inbox.StatePending, 0
 }
 
-func (w *world) stored() int64 {
-	p, _, err := w.s.Load(ctx, "p")
+func (w *World) stored() int64 {
+	p, err := w.s.Record(w.ctx, "p")
 	if err != nil {
 		w.t.Fatalf("load: %v", err)
 	}
 	return p.Cursor
 }
 
-// verify holds the store to the model and to its laws.
-func (w *world) verify() {
+// Verify holds the store to the model and to its laws.
+func (w *World) Verify() {
 	w.t.Helper()
 	w.answers(nil)
-	problems, err := w.s.Check(ctx, nil)
+	problems, err := w.s.Check(w.ctx, nil)
 	if err != nil || len(problems) > 0 {
 		w.t.Fatalf("check: %q, %v", problems, err)
 	}
 }
 
 // answers holds what operators are told to the model; of events, those about a verification, or all.
-func (w *world) answers(about *int) {
+func (w *World) answers(about *int) {
 	w.t.Helper()
 	letters := 0
-	for _, d := range w.events {
+	for _, d := range w.Events {
 		letters += len(d.letters)
 		if about != nil && d.id != *about {
 			continue
 		}
-		tr, err := w.s.Trace(ctx, d.seq)
+		tr, err := w.s.Trace(w.ctx, d.Seq)
 		if err != nil || len(tr.Deliveries) != 1 {
-			w.t.Fatalf("trace event %d: %+v, %v", d.seq, tr, err)
+			w.t.Fatalf("trace event %d: %+v, %v", d.Seq, tr, err)
 		}
 		got := tr.Deliveries[0]
 		if state, behind := w.state(d); got.State != state || got.Behind != behind || len(got.Attempts) != d.attempts {
 			w.t.Errorf("event %d is %s behind %d after %d attempts, want %s behind %d after %d",
-				d.seq, got.State, got.Behind, len(got.Attempts), state, behind, d.attempts)
+				d.Seq, got.State, got.Behind, len(got.Attempts), state, behind, d.attempts)
 		}
 	}
 	for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
 		want := w.selected(only)
-		if n, _, _, err := w.s.CountJob(ctx, inbox.Filter{}, only, []string{"p"}); err != nil || n != int64(len(want)) {
+		if n, _, _, err := w.s.CountJob(w.ctx, inbox.Filter{}, only, []string{"p"}); err != nil || n != int64(len(want)) {
 			w.t.Errorf("a replay of %s would take %d events, want %d: %v, %v", only, n, len(want), want, err)
 		}
 	}
-	if list, err := w.s.Letters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != letters {
+	if list, err := w.s.Letters(w.ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != letters {
 		w.t.Errorf("%d dead letters, want %d, %v", len(list), letters, err)
 	}
 	w.verifyPlugin(letters)
 }
 
-func (w *world) verifyPlugin(letters int) {
+func (w *World) verifyPlugin(letters int) {
 	w.t.Helper()
 	want := inbox.PluginRecord{Dead: int64(letters)}
-	for _, l := range w.lanes {
+	for _, l := range w.Lanes {
 		switch {
 		case l.row == nil:
 		case l.row.State == inbox.LaneParked:
@@ -127,21 +127,21 @@ func (w *world) verifyPlugin(letters int) {
 			want.Ready++
 		}
 	}
-	list, err := w.s.Plugins(ctx)
+	list, err := w.s.Plugins(w.ctx)
 	if err != nil || len(list) != 1 {
 		w.t.Fatalf("plugins: %+v, %v", list, err)
 	}
 	got := list[0]
 	if got.Dead != want.Dead || got.Parked != want.Parked || got.Retrying != want.Retrying || got.Ready != want.Ready ||
-		got.Behind != int64(len(w.events))-got.Cursor {
+		got.Behind != int64(len(w.Events))-got.Cursor {
 		w.t.Errorf("plugin %+v, want %+v", got, want)
 	}
 }
 
 // ids are the verifications that have a lane, in order.
-func (w *world) ids() []int {
+func (w *World) ids() []int {
 	var ids []int
-	for id := range w.lanes {
+	for id := range w.Lanes {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)

@@ -1,4 +1,4 @@
-package store_test
+package storetest
 
 import (
 	"bytes"
@@ -6,21 +6,20 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/store"
 )
 
 // One event that is tried for ever must not fill the disk, and what led to it must stay to be read.
-func TestOfARunThatIsTriedAgainAndAgainTheFirstAndTheLastAttemptsAreKept(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, store.Options{})
-	seq := w.arrive(1)
-	d, l := w.events[seq-1], w.lanes[1]
+func ofARunThatIsTriedAgainAndAgainTheFirstAndTheLastAttemptsAreKept(t *testing.T, open Open) {
+	ctx := t.Context()
+	w := NewWorld(t, open(t, Options{}))
+	seq := w.Arrive(1)
+	d, l := w.Events[seq-1], w.Lanes[1]
 	again := func() {
-		st := w.attempt(d, 0, inbox.Again)
+		st := w.Attempt(d, 0, inbox.Again)
 		st.Attempt.Log = bytes.Repeat([]byte("log "), 4<<10)
-		l.row = &inbox.Lane{ID: l.id, Next: d.seq, State: inbox.LaneRetry, DueAt: w.now.Add(time.Hour), Attempt: d.tried[0], Tries: d.tried[0], Since: w.now}
+		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.tried[0], Tries: d.tried[0], Since: w.Now}
 		st.Lane = l.row
-		w.settle(st)
+		w.Settle(st)
 	}
 	d.settled = true
 	check := func(n int) {
@@ -57,25 +56,25 @@ func TestOfARunThatIsTriedAgainAndAgainTheFirstAndTheLastAttemptsAreKept(t *test
 	if runs, err := w.s.OftenTried(ctx, 261, 10); err != nil || len(runs) != 0 {
 		t.Errorf("%+v, %v", runs, err)
 	}
-	w.run(1, inbox.Done, false)
+	w.Run(1, inbox.Done, false)
 	if runs, err := w.s.OftenTried(ctx, 1, 10); err != nil || len(runs) != 0 {
 		t.Errorf("it is done, and still %+v, %v", runs, err)
 	}
 }
 
 // The attempt that a run died of is what its dead letter is about: it stays however often the run is retried after it.
-func TestTheAttemptThatARunDiedOfIsKept(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, store.Options{})
-	seq := w.arrive(1)
-	d := w.events[seq-1]
+func theAttemptThatARunDiedOfIsKept(t *testing.T, open Open) {
+	ctx := t.Context()
+	w := NewWorld(t, open(t, Options{}))
+	seq := w.Arrive(1)
+	d := w.Events[seq-1]
 	for range 7 {
-		w.run(1, inbox.Again, false)
+		w.Run(1, inbox.Again, false)
 	}
-	w.run(1, inbox.Dead, true)
-	w.resolve(d, 0, inbox.Retried)
+	w.Run(1, inbox.Dead, true)
+	w.Resolve(d, 0, inbox.Retried)
 	for range 220 {
-		w.run(1, inbox.Again, false)
+		w.Run(1, inbox.Again, false)
 	}
 	tr, err := w.s.Trace(ctx, seq)
 	if err != nil {

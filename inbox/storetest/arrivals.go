@@ -1,4 +1,4 @@
-package store_test
+package storetest
 
 import (
 	"bytes"
@@ -9,12 +9,11 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
-func TestAnAcceptedEventComesBackByteForByte(t *testing.T) {
-	t.Parallel()
-	s := inboxtest.Store(t, store.Options{})
+func anAcceptedEventComesBackByteForByte(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := open(t, Options{})
 	for i, body := range []string{
 		`{"event":"address","event_type":"verification_completed","data":{"id":1}}`, "not json", "\xef\xbb\xbf{}x", "\xff\xfe\x00", strings.Repeat("x", 3<<20),
 	} {
@@ -33,9 +32,9 @@ func TestAnAcceptedEventComesBackByteForByte(t *testing.T) {
 	}
 }
 
-func TestTheSameBodyIsStoredOnce(t *testing.T) {
-	t.Parallel()
-	s := inboxtest.Store(t, store.Options{})
+func theSameBodyIsStoredOnce(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := open(t, Options{})
 	first := inboxtest.Accept(t, s, "a")
 	var wg sync.WaitGroup
 	for range 40 {
@@ -62,9 +61,9 @@ func TestTheSameBodyIsStoredOnce(t *testing.T) {
 	}
 }
 
-func TestManyAtOnceAreStoredOnceEachAndInOneOrder(t *testing.T) {
-	t.Parallel()
-	s := inboxtest.Store(t, store.Options{})
+func manyAtOnceAreStoredOnceEachAndInOneOrder(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := open(t, Options{})
 	var mu sync.Mutex
 	seqs := map[int64]string{}
 	var wg sync.WaitGroup
@@ -91,9 +90,9 @@ func TestManyAtOnceAreStoredOnceEachAndInOneOrder(t *testing.T) {
 	}
 }
 
-func TestLateEventsAndLikelyDuplicatesAreMarked(t *testing.T) {
-	t.Parallel()
-	s := inboxtest.Store(t, store.Options{})
+func lateEventsAndLikelyDuplicatesAreMarked(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := open(t, Options{})
 	body := func(typ, status, more string) string {
 		return fmt.Sprintf(`{"event":"address","event_type":%q,"data":{"id":9,"status":{"status":%q},"x":%q}}`, typ, status, more)
 	}
@@ -124,10 +123,10 @@ func TestLateEventsAndLikelyDuplicatesAreMarked(t *testing.T) {
 	}
 }
 
-func TestAnEqualEventIsLookedForAmongTheNewest32OfAKey(t *testing.T) {
-	t.Parallel()
+func anEqualEventIsLookedForAmongTheNewest32OfAKey(t *testing.T, open Open) {
+	ctx := t.Context()
 	for between, want := range map[int]bool{31: true, 32: false} {
-		s := inboxtest.Store(t, store.Options{})
+		s := open(t, Options{})
 		body := func(status string, n int) string {
 			return fmt.Sprintf(`{"event":"address","event_type":"verification_completed","data":{"id":9,"status":{"status":%q},"n":%d}}`, status, n)
 		}

@@ -1,4 +1,4 @@
-package store_test
+package storetest
 
 import (
 	"fmt"
@@ -9,14 +9,13 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
-func TestEntitiesAreFoundByTheirNewestEvent(t *testing.T) {
-	t.Parallel()
+func entitiesAreFoundByTheirNewestEvent(t *testing.T, open Open) {
+	ctx := t.Context()
 	clock := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	var mu sync.Mutex
-	s := inboxtest.Store(t, store.Options{Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return clock }})
+	s := open(t, Options{Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return clock }})
 	arrive := func(id int, typ, status string) {
 		mu.Lock()
 		clock = clock.Add(time.Hour)
@@ -79,9 +78,9 @@ func TestEntitiesAreFoundByTheirNewestEvent(t *testing.T) {
 	}
 }
 
-func TestAListOverManyPiecesOfTheLogMissesAndRepeatsNothing(t *testing.T) {
-	t.Parallel()
-	s := inboxtest.Store(t, store.Normal(store.Options{}))
+func aListOverManyPiecesOfTheLogMissesAndRepeatsNothing(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := open(t, Options{Fast: true})
 	const n = 5600 // two pieces
 	inboxtest.Fill(t, s, n)
 	var seqs []int64

@@ -1,33 +1,32 @@
-package store_test
+package storetest
 
 import (
 	"slices"
 	"testing"
 
 	"inbox/inbox"
-	"inbox/inbox/store"
 )
 
 // The list of deliveries by outcome holds exactly those of which the trace of their event says so.
-func TestDeliveriesAreListedByWhatTheirTraceSays(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, store.Options{})
+func deliveriesAreListedByWhatTheirTraceSays(t *testing.T, open Open) {
+	ctx := t.Context()
+	w := NewWorld(t, open(t, Options{}))
 	for i := range 40 {
-		w.arrive(i % 6)
+		w.Arrive(i % 6)
 	}
-	w.run(0, inbox.Done, false)
-	w.run(0, inbox.Again, false)
-	w.run(1, inbox.Again, false)
-	w.run(1, inbox.Dead, true)
-	w.run(2, inbox.Dead, false)
-	w.run(2, inbox.Done, false)
-	w.run(3, inbox.Dead, true)
-	w.resolve(w.events[3], 0, inbox.Discarded)
-	w.run(4, inbox.Dead, true)
-	w.resolve(w.events[4], 0, inbox.Retried)
+	w.Run(0, inbox.Done, false)
+	w.Run(0, inbox.Again, false)
+	w.Run(1, inbox.Again, false)
+	w.Run(1, inbox.Dead, true)
+	w.Run(2, inbox.Dead, false)
+	w.Run(2, inbox.Done, false)
+	w.Run(3, inbox.Dead, true)
+	w.Resolve(w.Events[3], 0, inbox.Discarded)
+	w.Run(4, inbox.Dead, true)
+	w.Resolve(w.Events[4], 0, inbox.Retried)
 	want := map[string][]int64{}
-	for _, d := range w.events {
-		tr, err := w.s.Trace(ctx, d.seq)
+	for _, d := range w.Events {
+		tr, err := w.s.Trace(ctx, d.Seq)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +39,7 @@ func TestDeliveriesAreListedByWhatTheirTraceSays(t *testing.T) {
 			words = append(words, string(one.Attempts[n-1].Result))
 		}
 		for _, word := range words {
-			want[word] = append(want[word], d.seq)
+			want[word] = append(want[word], d.Seq)
 		}
 	}
 	for _, word := range inbox.Outcomes() {

@@ -1,4 +1,4 @@
-package store_test
+package storetest
 
 import (
 	"bytes"
@@ -10,8 +10,8 @@ import (
 	"inbox/inbox"
 )
 
-func TestNoMeasureOfAnAttemptCanKeepItFromBeingRecorded(t *testing.T) {
-	t.Parallel()
+func noMeasureOfAnAttemptCanKeepItFromBeingRecorded(t *testing.T, open Open) {
+	ctx := t.Context()
 	for name, spoil := range map[string]func(a *inbox.Attempt){
 		"a clock that stepped back":   func(a *inbox.Attempt) { a.Duration = math.MinInt64 },
 		"the longest duration":        func(a *inbox.Attempt) { a.Duration = math.MaxInt64 },
@@ -26,12 +26,12 @@ func TestNoMeasureOfAnAttemptCanKeepItFromBeingRecorded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := ready(t, 1)
-			a := attempt(1, 1, inbox.Trap, inbox.Dead)
+			s := ready(t, open, 1)
+			a := Attempt(1, 1, inbox.Trap, inbox.Dead)
 			spoil(a)
 			mustSettle(t, s, &inbox.Settlement{
-				Attempt: a, Lane: &inbox.Lane{ID: lane(), Next: 1, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: at(1)},
-				Dead: &inbox.DeadLetter{Plugin: "p", Seq: 1, Attempt: 1, Lane: lane(), Parks: true, Result: a.Result, DiedAt: at(2)},
+				Attempt: a, Lane: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: At(1)},
+				Dead: &inbox.DeadLetter{Plugin: "p", Seq: 1, Attempt: 1, Lane: OneLane(), Parks: true, Result: a.Result, DiedAt: At(2)},
 			})
 			tr, err := s.Trace(ctx, 1)
 			if err != nil || len(tr.Deliveries[0].Attempts) != 1 {

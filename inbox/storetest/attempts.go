@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,56 +11,64 @@ import (
 
 // One event that is tried for ever must not fill the disk, and what led to it must stay to be read.
 func ofARunThatIsTriedAgainAndAgainTheFirstAndTheLastAttemptsAreKept(t *testing.T, open Open) {
-	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	seq := w.Arrive(1)
 	d, l := w.Events[seq-1], w.Lanes[1]
-	again := func() {
+	d.settled = true
+	looks := map[int]bool{1: true, 10: true, 11: true, 12: true, 200: true, 201: true, 260: true}
+	for n := 1; n <= 260; n++ {
 		st := w.Attempt(d, 0, inbox.Again)
 		st.Attempt.Log = bytes.Repeat([]byte("log "), 4<<10)
 		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.tried[0], Tries: d.tried[0], Since: w.Now}
 		st.Lane = l.row
 		w.Settle(st)
-	}
-	d.settled = true
-	check := func(n int) {
-		t.Helper()
-		tr, err := w.s.Trace(ctx, seq)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var logs, rows []int
-		for _, a := range tr.Deliveries[0].Attempts {
-			rows = append(rows, a.Number)
-			if len(a.Log) > 0 && a.Reason != "" {
-				logs = append(logs, a.Number)
-			} else if len(a.Log) > 0 || a.Reason != "" || !a.LogCut {
-				t.Errorf("attempt %d is kept by half: %q, a log of %d bytes, cut %t", a.Number, a.Reason, len(a.Log), a.LogCut)
-			}
-		}
-		if want := min(n, 10); len(logs) != want || logs[0] != 1 || logs[want-1] != n || (n >= 10 && (logs[4] != 5 || logs[5] != n-4)) {
-			t.Errorf("after %d attempts the logs of %v are kept", n, logs)
-		}
-		if want := min(n, 200); len(rows) != want || rows[0] != 1 || rows[want-1] != n {
-			t.Errorf("after %d attempts %d rows are kept", n, len(rows))
+		if looks[n] {
+			checkKept(t, w, seq, n)
 		}
 	}
-	for n := 1; n <= 260; n++ {
-		if again(); n == 1 || n == 10 || n == 11 || n == 12 || n == 200 || n == 201 {
-			check(n)
-		}
+	e, err := w.s.Event(t.Context(), seq)
+	if err != nil {
+		t.Fatal(err)
 	}
-	check(260)
-	if runs, err := w.s.OftenTried(ctx, 260, 10); err != nil || len(runs) != 1 || runs[0].Attempts != 260 || runs[0].Plugin != "p" || runs[0].ID == "" {
-		t.Errorf("%+v, %v", runs, err)
-	}
-	if runs, err := w.s.OftenTried(ctx, 261, 10); err != nil || len(runs) != 0 {
-		t.Errorf("%+v, %v", runs, err)
-	}
+	often := func(attempts int) ([]inbox.OftenTried, error) { return w.s.OftenTried(t.Context(), attempts, 10) }
+	runs, err := often(260)
+	same(t, "runs of 260 attempts", runs, err, []inbox.OftenTried{{Plugin: "p", ID: e.ID, Attempts: 260}})
+	runs, err = often(261)
+	same(t, "runs of 261 attempts", runs, err, nil)
 	w.Run(1, inbox.Done, false)
-	if runs, err := w.s.OftenTried(ctx, 1, 10); err != nil || len(runs) != 0 {
-		t.Errorf("it is done, and still %+v, %v", runs, err)
+	runs, err = often(1)
+	same(t, "runs once it is done", runs, err, nil)
+}
+
+// checkKept checks which of the n attempts of an event's first run are kept: ten with their texts, 200 at all.
+func checkKept(t *testing.T, w *World, seq int64, n int) {
+	t.Helper()
+	tr, err := w.s.Trace(t.Context(), seq)
+	if err != nil {
+		t.Fatal(err)
 	}
+	var texts, rows []int
+	for _, a := range tr.Deliveries[0].Attempts {
+		rows = append(rows, a.Number)
+		switch log, reason := len(a.Log) > 0, a.Reason != ""; {
+		case log && reason:
+			texts = append(texts, a.Number)
+		case log || reason || !a.LogCut:
+			t.Errorf("attempt %d is kept by half: %q, a log of %d bytes, cut %t", a.Number, a.Reason, len(a.Log), a.LogCut)
+		}
+	}
+	same(t, fmt.Sprintf("texts after %d attempts", n), texts, nil, firstAndLast(n, 5))
+	same(t, fmt.Sprintf("rows after %d attempts", n), rows, nil, firstAndLast(n, 100))
+}
+
+// firstAndLast returns the numbers from 1 to n that are among the first or the last of a count.
+func firstAndLast(n, count int) (list []int) {
+	for i := 1; i <= n; i++ {
+		if i <= count || i > n-count {
+			list = append(list, i)
+		}
+	}
+	return list
 }
 
 // The attempt that a run died of is what its dead letter is about: it stays however often the run is retried after it.

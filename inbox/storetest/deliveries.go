@@ -24,24 +24,7 @@ func deliveriesAreListedByWhatTheirTraceSays(t *testing.T, open Open) {
 	w.Resolve(w.Events[3], 0, inbox.Discarded)
 	w.Run(4, inbox.Dead, true)
 	w.Resolve(w.Events[4], 0, inbox.Retried)
-	want := map[string][]int64{}
-	for _, d := range w.Events {
-		tr, err := w.s.Trace(ctx, d.Seq)
-		if err != nil {
-			t.Fatal(err)
-		}
-		one := tr.Deliveries[0]
-		state := map[inbox.DeliveryState]string{
-			inbox.StateRetrying: "retry", inbox.StateWaiting: "waiting", inbox.StatePending: "pending", inbox.StateDead: "dead", inbox.StateDropped: "discarded",
-		}[one.State]
-		words := []string{state}
-		if n := len(one.Attempts); n > 0 && one.Attempts[n-1].Result != inbox.Retry {
-			words = append(words, string(one.Attempts[n-1].Result))
-		}
-		for _, word := range words {
-			want[word] = append(want[word], d.Seq)
-		}
-	}
+	want := byOutcome(t, w)
 	for _, word := range inbox.Outcomes() {
 		for _, newest := range []bool{false, true} {
 			var got []int64
@@ -63,6 +46,14 @@ func deliveriesAreListedByWhatTheirTraceSays(t *testing.T, open Open) {
 			t.Errorf("nothing is %s", word)
 		}
 	}
+}
+
+func deliveriesAreLimitedAndAnUnknownOutcomeIsInvalid(t *testing.T, open Open) {
+	ctx := t.Context()
+	w := NewWorld(t, open(t, Options{}))
+	for i := range 8 {
+		w.Arrive(i % 2)
+	}
 	n := 0
 	err := w.s.EachDelivery(ctx, inbox.DeliveryFilter{Filter: inbox.Filter{Limit: 3}, Outcomes: []string{"pending", "waiting"}}, func(*inbox.DeliveryStatus) error { n++; return nil })
 	if err != nil || n != 3 {
@@ -74,4 +65,28 @@ func deliveriesAreListedByWhatTheirTraceSays(t *testing.T, open Open) {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}
+}
+
+// byOutcome returns the seqs of the events by the words that their traces give the outcomes.
+func byOutcome(t *testing.T, w *World) map[string][]int64 {
+	t.Helper()
+	want := map[string][]int64{}
+	for _, d := range w.Events {
+		tr, err := w.s.Trace(t.Context(), d.Seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := tr.Deliveries[0]
+		state := map[inbox.DeliveryState]string{
+			inbox.StateRetrying: "retry", inbox.StateWaiting: "waiting", inbox.StatePending: "pending", inbox.StateDead: "dead", inbox.StateDropped: "discarded",
+		}[one.State]
+		words := []string{state}
+		if n := len(one.Attempts); n > 0 && one.Attempts[n-1].Result != inbox.Retry {
+			words = append(words, string(one.Attempts[n-1].Result))
+		}
+		for _, word := range words {
+			want[word] = append(want[word], d.Seq)
+		}
+	}
+	return want
 }

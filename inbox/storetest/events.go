@@ -9,6 +9,15 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
+// seqsOf returns the seqs of events.
+func seqsOf(list []inbox.Event) []int64 {
+	seqs := make([]int64, 0, len(list))
+	for i := range list {
+		seqs = append(seqs, list[i].Seq)
+	}
+	return seqs
+}
+
 func eventsAreReadInTheOrderOfTheLog(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := open(t, Options{})
@@ -20,11 +29,7 @@ func eventsAreReadInTheOrderOfTheLog(t *testing.T, open Open) {
 		if err != nil {
 			t.Error(err)
 		}
-		got := []int64{}
-		for _, e := range list {
-			got = append(got, e.Seq)
-		}
-		return got
+		return seqsOf(list)
 	}
 	for what, c := range map[string][2][]int64{
 		"after":        {seqs(s.EventsAfter(ctx, 4, 3)), {5, 6, 7}},

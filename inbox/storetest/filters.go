@@ -51,9 +51,7 @@ func findSelectsByEveryFilter(t *testing.T, open Open) {
 		}
 	}
 	newest, err := s.Find(ctx, inbox.Filter{Newest: true, Limit: 2})
-	if err != nil || len(newest) != 2 || newest[0].Seq != 30 || newest[1].Seq != 29 {
-		t.Errorf("newest: %+v, %v", newest, err)
-	}
+	same(t, "newest", seqsOf(newest), err, []int64{30, 29})
 	newestOnes, err := s.Entities(ctx, inbox.EntityFilter{Filter: inbox.Filter{Limit: 3}})
 	if err != nil || len(newestOnes) != 3 || newestOnes[0].Key != "qoreid/identity/9" || newestOnes[0].Open {
 		t.Errorf("entities: %+v, %v", newestOnes, err)

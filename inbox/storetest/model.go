@@ -91,15 +91,7 @@ func (w *World) answers(about *int) {
 		if about != nil && d.id != *about {
 			continue
 		}
-		tr, err := w.s.Trace(w.ctx, d.Seq)
-		if err != nil || len(tr.Deliveries) != 1 {
-			w.t.Fatalf("trace event %d: %+v, %v", d.Seq, tr, err)
-		}
-		got := tr.Deliveries[0]
-		if state, behind := w.state(d); got.State != state || got.Behind != behind || len(got.Attempts) != d.attempts {
-			w.t.Errorf("event %d is %s behind %d after %d attempts, want %s behind %d after %d",
-				d.Seq, got.State, got.Behind, len(got.Attempts), state, behind, d.attempts)
-		}
+		w.verifyTrace(d)
 	}
 	for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
 		want := w.selected(only)
@@ -111,6 +103,20 @@ func (w *World) answers(about *int) {
 		w.t.Errorf("%d dead letters, want %d, %v", len(list), letters, err)
 	}
 	w.verifyPlugin(letters)
+}
+
+// verifyTrace holds the trace of an event to the model.
+func (w *World) verifyTrace(d *Delivery) {
+	w.t.Helper()
+	tr, err := w.s.Trace(w.ctx, d.Seq)
+	if err != nil || len(tr.Deliveries) != 1 {
+		w.t.Fatalf("trace event %d: %+v, %v", d.Seq, tr, err)
+	}
+	got := tr.Deliveries[0]
+	if state, behind := w.state(d); got.State != state || got.Behind != behind || len(got.Attempts) != d.attempts {
+		w.t.Errorf("event %d is %s behind %d after %d attempts, want %s behind %d after %d",
+			d.Seq, got.State, got.Behind, len(got.Attempts), state, behind, d.attempts)
+	}
 }
 
 func (w *World) verifyPlugin(letters int) {

@@ -24,13 +24,10 @@ func aRetriedHeadLetsItsLaneGoOnInOrder(t *testing.T, open Open) {
 	first, second := w.Arrive(1), w.Arrive(1)
 	w.Run(1, inbox.Again, false)
 	w.Run(1, inbox.Dead, true)
-	if l := w.lane(1); l.State != inbox.LaneParked || l.Next != first || l.Attempt != 2 || l.Tries != 2 {
-		t.Fatalf("lane %+v", l)
-	}
+	l := w.lane(1)
+	same(t, "the parked lane", l, nil, &inbox.Lane{ID: l.ID, Next: first, State: inbox.LaneParked, Attempt: 2, Tries: 2, Since: l.Since})
 	w.Resolve(w.Events[0], 0, inbox.Retried)
-	if l := w.lane(1); l.State != inbox.LaneReady || l.Next != first || l.Attempt != 2 || l.Tries != 0 {
-		t.Errorf("after the retry: %+v", l)
-	}
+	same(t, "the lane after the retry", w.lane(1), nil, &inbox.Lane{ID: l.ID, Next: first, State: inbox.LaneReady, Attempt: 2, Since: l.Since})
 	if _, err := w.s.Dead(ctx, "p", first); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("the letter: %v", err)
 	}
@@ -42,15 +39,24 @@ func aRetriedHeadLetsItsLaneGoOnInOrder(t *testing.T, open Open) {
 	}
 	w.Run(1, inbox.Done, false)
 	w.Run(1, inbox.Done, false)
-	if tr, err := w.s.EntityTrace(ctx, inbox.Live, w.Lanes[1].ID.Key); err != nil || len(tr) != 2 || tr[1].Event.Seq != second ||
-		tr[0].Deliveries[0].State != inbox.StateSettled || tr[1].Deliveries[0].State != inbox.StateSettled {
-		t.Errorf("timeline %+v, %v", tr, err)
+	timeline, err := w.s.EntityTrace(ctx, inbox.Live, l.ID.Key)
+	stands := map[int64]inbox.DeliveryState{}
+	for _, one := range timeline {
+		stands[one.Event.Seq] = one.Deliveries[0].State
 	}
-	log, err := w.s.AuditLog(ctx, inbox.AuditFilter{Limit: 10})
-	if err != nil || len(log) != 1 || log[0].Action != "retry" || log[0].Actor != "operator" || log[0].Reason != "test" || log[0].At.IsZero() {
-		t.Errorf("audit %+v, %v", log, err)
-	}
+	same(t, "the timeline", stands, err, map[int64]inbox.DeliveryState{first: inbox.StateSettled, second: inbox.StateSettled})
+	checkAudit(t, w.s, "retry")
 	w.Verify()
+}
+
+// checkAudit checks that the operator's only recorded action is of a kind.
+func checkAudit(t *testing.T, s Upkeep, action string) {
+	t.Helper()
+	log, err := s.AuditLog(t.Context(), inbox.AuditFilter{Limit: 10})
+	if err != nil || len(log) != 1 || log[0].At.IsZero() {
+		t.Fatalf("audit %+v, %v", log, err)
+	}
+	same(t, "audit", log[0], nil, inbox.AuditEntry{At: log[0].At, Actor: operator.Name, Action: action, Target: log[0].Target, Reason: operator.Reason})
 }
 
 func aDiscardedHeadIsSteppedOver(t *testing.T, open Open) {
@@ -254,42 +260,46 @@ func aPluginIsSteeredAndItsReleasesAreKept(t *testing.T, open Open) {
 	w.Arrive(1)
 	w.Arrive(2)
 	w.Run(1, inbox.Again, false)
-	release := inbox.Release{ID: "r1", Plugin: "p", Wasm: "abc", Size: 3, Manifest: []byte("x = 1"), CreatedAt: w.Now, Actor: "folder"}
-	for _, err := range []error{
-		w.s.SaveRelease(ctx, release), w.s.SaveRelease(ctx, release), w.s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "p"}),
+	first := inbox.Release{ID: "r1", Plugin: "p", Wasm: "abc", Size: 3, Manifest: []byte("x = 1"), CreatedAt: w.Now, Actor: "folder"}
+	second := inbox.Release{ID: "r2", Plugin: "p"}
+	if err := errors.Join(
+		w.s.SaveRelease(ctx, first), w.s.SaveRelease(ctx, first), w.s.SaveRelease(ctx, second),
 		w.s.SetLive(ctx, "p", "r2"), w.s.SetPin(ctx, operator, "p", "r1", "files of r2"), w.s.SetPaused(ctx, operator, "p", true),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
+	); err != nil {
+		t.Fatal(err)
 	}
-	w.Settle(&inbox.Settlement{Health: &inbox.Health{OnHold: true, Since: w.Now, Reason: "trap", ProbeAt: w.Now}})
-	probed := &inbox.Settlement{Health: &inbox.Health{OnHold: true, Since: w.Now, Reason: "trap", ProbeAt: w.Now, Probes: 2}}
-	w.Settle(probed)
-	list, err := w.s.Plugins(ctx)
-	if err != nil || len(list) != 1 {
-		t.Fatalf("plugins %+v, %v", list, err)
+	list, err := w.s.Releases(ctx, "p")
+	same(t, "releases", list, err, []inbox.Release{second, first})
+	held := inbox.Health{OnHold: true, Since: w.Now, Reason: "trap", ProbeAt: w.Now}
+	probed := held
+	probed.Probes = 2
+	w.Settle(&inbox.Settlement{Health: &held})
+	w.Settle(&inbox.Settlement{Health: &probed})
+	plugins, err := w.s.Plugins(ctx)
+	if err != nil || len(plugins) != 1 || plugins[0].OldestAt.IsZero() {
+		t.Fatalf("plugins %+v, %v", plugins, err)
 	}
-	p := list[0]
-	if !p.Paused || p.Live != "r2" || p.Pinned != "r1" || p.PinnedOff != "files of r2" || !p.Health.OnHold || p.Health.Probes != 2 ||
-		p.Behind != 1 || p.Retrying != 1 || p.OldestAt.IsZero() || p.Keying != "key key" {
-		t.Errorf("plugin %+v", p)
-	}
+	p := plugins[0]
+	same(t, "the plugin", p, nil, inbox.PluginRecord{
+		Name: "p", CreatedAt: p.CreatedAt, Cursor: 1, Paused: true, Live: "r2", Pinned: "r1", PinnedOff: "files of r2", Keying: "key key", Health: probed,
+		Behind: 1, Retrying: 1, OldestAt: p.OldestAt,
+	})
 	if err := errors.Join(w.s.ResumeHold(ctx, operator, "p"), w.s.Unpin(ctx, "p")); err != nil {
 		t.Fatal(err)
 	}
-	if one, err := w.s.Record(ctx, "p"); err != nil || one.Health.OnHold || one.Paused || one.Pinned != "" {
-		t.Errorf("plugin %+v, %v", one, err)
+	for _, when := range []string{"ended by the operator", "probed after that"} {
+		one, err := w.s.Record(ctx, "p")
+		same(t, "the plugin whose hold was "+when, one, err, &inbox.PluginRecord{Name: "p", CreatedAt: p.CreatedAt, Cursor: 1, Live: "r2", Keying: "key key"})
+		w.Settle(&inbox.Settlement{Health: &probed}) // it was under way when the operator ended the hold
 	}
-	w.Settle(probed) // it was under way when the operator ended the hold
-	if one, err := w.s.Record(ctx, "p"); err != nil || one.Health.OnHold || one.Health.Probes != 0 {
-		t.Errorf("a probe of a hold that was ended holds again: %+v, %v", one.Health, err)
-	}
-	rs, err := w.s.Releases(ctx, "p")
-	if err != nil || len(rs) != 2 || rs[0].ID != "r2" || string(rs[1].Manifest) != "x = 1" || !rs[1].CreatedAt.Equal(w.Now) {
-		t.Errorf("releases %+v, %v", rs, err)
-	}
-	if st, err := w.s.Stats(ctx); err != nil || st.Events != 2 || st.FileBytes == 0 || st.FreeBytes == 0 || st.LastAt.Before(st.FirstAt) {
+}
+
+func theStoreSaysHowLargeItIs(t *testing.T, open Open) {
+	w := NewWorld(t, open(t, Options{}))
+	w.Arrive(1)
+	w.Arrive(2)
+	st, err := w.s.Stats(t.Context())
+	if err != nil || st.Events != 2 || st.FileBytes == 0 || st.FreeBytes == 0 || st.LastAt.Before(st.FirstAt) {
 		t.Errorf("stats %+v, %v", st, err)
 	}
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 
 	"inbox/inbox"
@@ -40,20 +41,21 @@ func aReplayIsBoundByWhatThereWasAndItsLimit(t *testing.T, open Open) {
 	if err := w.s.CreateJob(ctx, inbox.Actor{Name: "a", Reason: "why"}, j); err != nil {
 		t.Fatal(err)
 	}
-	if j.ID == 0 || j.Matched != 2 || j.Upto != 5 || len(j.Parts) != 1 || j.Parts[0].Position != 1 || j.State != inbox.JobRunning || j.CreatedAt.IsZero() {
+	stored, err := w.s.Job(ctx, j.ID)
+	want := &inbox.Job{
+		ID: j.ID, CreatedAt: j.CreatedAt, Actor: "a", Reason: "why", Filter: j.Filter, Only: inbox.OnlyAll, Plugins: []string{"p"}, Upto: 5, Rate: 5, Matched: 2,
+		State: inbox.JobRunning, Parts: []inbox.JobPart{{Job: j.ID, Plugin: "p", Position: 1}},
+	}
+	same(t, "the replay that was made", j, nil, want)
+	same(t, "the replay that is stored", stored, err, want)
+	if j.ID == 0 || j.CreatedAt.IsZero() {
 		t.Errorf("replay %+v", j)
 	}
 	w.Arrive(1)
-	events, upto, err := w.s.Match(ctx, j, "p", j.Parts[0].Position, 100)
-	if err != nil || len(events) != 2 || events[0].Seq != 2 || events[1].Seq != 5 || upto != 5 {
-		t.Errorf("match %+v up to %d, %v", events, upto, err)
-	}
-	if events, upto, err = w.s.Match(ctx, j, "p", 5, 100); err != nil || len(events) != 0 || upto != 5 {
-		t.Errorf("after the end: %+v up to %d, %v", events, upto, err)
-	}
-	stored, err := w.s.Job(ctx, j.ID)
-	if err != nil || stored.Upto != 5 || stored.Rate != 5 || stored.Filter.Limit != 2 || stored.Reason != "why" || stored.Plugins[0] != "p" {
-		t.Errorf("stored %+v, %v", stored, err)
+	for after, want := range map[int64][]int64{1: {2, 5}, 5: nil} {
+		events, upto, err := w.s.Match(ctx, j, "p", after, 100)
+		same(t, fmt.Sprintf("events after %d", after), seqsOf(events), err, want)
+		same(t, fmt.Sprintf("how far events after %d were searched", after), upto, nil, 5)
 	}
 }
 
@@ -164,17 +166,22 @@ func aReplayOfManyIsCountedAndMatchedPieceByPiece(t *testing.T, open Open) {
 		if c.want == 0 {
 			continue
 		}
-		var found int64
-		j := &inbox.Job{Filter: c.f, Only: c.only, Upto: last.Seq}
-		for at := int64(0); at < j.Upto; {
-			events, upto, err := s.Match(ctx, j, "p", at, 900)
-			if err != nil || upto <= at || len(events) > 0 && (events[0].Seq <= at || events[len(events)-1].Seq > upto) {
-				t.Fatalf("%s after %d: %d events up to %d, %v", name, at, len(events), upto, err)
-			}
-			found, at = found+int64(len(events)), upto
-		}
+		found := matchAll(t, s, &inbox.Job{Filter: c.f, Only: c.only, Upto: last.Seq}, name)
 		if found != c.want {
 			t.Errorf("%s: %d matched, want %d", name, found, c.want)
 		}
 	}
+}
+
+// matchAll returns how many events a replay takes when it reads them piece by piece.
+func matchAll(t *testing.T, s Matches, j *inbox.Job, name string) (found int64) {
+	t.Helper()
+	for at := int64(0); at < j.Upto; {
+		events, upto, err := s.Match(t.Context(), j, "p", at, 900)
+		if err != nil || upto <= at || len(events) > 0 && (events[0].Seq <= at || events[len(events)-1].Seq > upto) {
+			t.Fatalf("%s after %d: %d events up to %d, %v", name, at, len(events), upto, err)
+		}
+		found, at = found+int64(len(events)), upto
+	}
+	return found
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -178,52 +179,70 @@ func runsWaitBehindALaneAndAreFreedWithIt(t *testing.T, open Open) {
 	if err := s.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
-	run := func(seq int64, waits bool) *inbox.Run {
-		return &inbox.Run{Plugin: "p", Seq: seq, Run: job.ID, Job: job.ID, Lane: OneLane(), Waits: waits, DueAt: At(seq)}
-	}
 	for _, seq := range []int64{3, 2} {
 		mustSettle(t, s, &inbox.Settlement{
-			Run: run(seq, true), Job: &inbox.JobStep{Job: job.ID, Plugin: "p", Position: seq, Add: inbox.JobCount{Waiting: 1}},
+			Run: runOfJob(job.ID, seq, true), Job: &inbox.JobStep{Job: job.ID, Plugin: "p", Position: seq, Add: inbox.JobCount{Waiting: 1}},
 		})
 	}
-	if due, err := s.Runs(ctx, "p", 0); len(due) != 0 || err != nil {
-		t.Errorf("due while they wait: %+v, %v", due, err)
-	}
-	if seqs, err := s.SettledAbove(ctx, "p", job.ID, 1); err != nil || !cmp.Equal(seqs, []int64{2, 3}) {
-		t.Errorf("settled in the job: %v, %v", seqs, err)
-	}
-	if seqs, err := s.SettledAbove(ctx, "p", 0, 0); err != nil || !cmp.Equal(seqs, []int64{1}) {
-		t.Errorf("settled by first runs: %v, %v", seqs, err)
-	}
+	same(t, "due while they wait", dueSeqs(t, s), nil, nil)
+	seqs, err := s.SettledAbove(ctx, "p", job.ID, 1)
+	same(t, "settled in the replay", seqs, err, []int64{2, 3})
+	seqs, err = s.SettledAbove(ctx, "p", 0, 0)
+	same(t, "settled by first runs", seqs, err, []int64{1})
 	gone := OneLane()
 	mustSettle(t, s, &inbox.Settlement{LaneGone: &gone, Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Discarded}})
-	due, err := s.Runs(ctx, "p", 0)
-	if err != nil || len(due) != 2 || due[0].Waits || time.Since(due[0].DueAt) > time.Minute {
-		t.Errorf("freed: %+v, %v", due, err)
-	}
+	same(t, "freed", dueSeqs(t, s), nil, []int64{2, 3})
 	jobs, err := s.Jobs(ctx, "p")
-	if err != nil || len(jobs) != 1 || jobs[0].Parts[0].Waiting != 0 || jobs[0].Parts[0].Position != 3 {
-		t.Errorf("the job: %+v, %v", jobs, err)
+	if err != nil || len(jobs) != 1 {
+		t.Fatalf("%+v, %v", jobs, err)
 	}
-	mustSettle(t, s, &inbox.Settlement{
-		Attempt: &inbox.Attempt{Seq: 2, Run: job.ID, Number: 1, Result: inbox.OK, Fate: inbox.Done}, RunGone: run(2, false),
-		Job: &inbox.JobStep{Job: job.ID, Plugin: "p", Add: inbox.JobCount{OK: 1}, Done: true},
-	})
-	if due, err = s.Runs(ctx, "p", 0); err != nil || len(due) != 1 || due[0].Seq != 3 {
-		t.Errorf("after one went: %+v, %v", due, err)
-	}
-	if jobs, err = s.Jobs(ctx, "p"); err != nil || len(jobs) != 0 {
-		t.Errorf("still running: %+v, %v", jobs, err)
-	}
-	mustSettle(t, s, &inbox.Settlement{
-		Attempt: &inbox.Attempt{Seq: 3, Run: job.ID, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, RunGone: run(3, false),
-		Dead: &inbox.DeadLetter{Seq: 3, Run: job.ID, Attempt: 1, Lane: OneLane(), Result: inbox.Trap, DiedAt: At(3)},
-		Job:  &inbox.JobStep{Job: job.ID, Plugin: "p", Add: inbox.JobCount{Dead: 1}},
-	})
+	same(t, "the replay's part", jobs[0].Parts, nil, []inbox.JobPart{{Job: job.ID, Plugin: "p", Position: 3}})
+	endRuns(t, s, job.ID)
 	all, err := s.Jobs(ctx, "")
-	if err != nil || len(all) != 1 || all[0].State != inbox.JobDone || all[0].Parts[0].OK != 1 || all[0].Parts[0].Dead != 1 || !all[0].Parts[0].Done {
-		t.Errorf("all jobs: %+v, %v", all, err)
+	if err != nil || len(all) != 1 || all[0].State != inbox.JobDone {
+		t.Fatalf("%+v, %v", all, err)
 	}
+	same(t, "the replay's part at its end", all[0].Parts, nil,
+		[]inbox.JobPart{{Job: job.ID, Plugin: "p", Position: 3, JobCount: inbox.JobCount{OK: 1, Dead: 1}, Done: true}})
+}
+
+// runOfJob is the run of an event in a replay.
+func runOfJob(job, seq int64, waits bool) *inbox.Run {
+	return &inbox.Run{Plugin: "p", Seq: seq, Run: job, Job: job, Lane: OneLane(), Waits: waits, DueAt: At(seq)}
+}
+
+// dueSeqs returns the events whose runs are due, in order.
+func dueSeqs(t *testing.T, s Runs) (seqs []int64) {
+	t.Helper()
+	due, err := s.Runs(t.Context(), "p", 0)
+	for i := range due {
+		if due[i].Waits || time.Since(due[i].DueAt) > time.Minute {
+			t.Errorf("run %+v", due[i])
+		}
+		seqs = append(seqs, due[i].Seq)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	slices.Sort(seqs)
+	return seqs
+}
+
+// endRuns settles event 2 in a replay, which then is done, and lets event 3 die in it.
+func endRuns(t *testing.T, s Store, job int64) {
+	t.Helper()
+	mustSettle(t, s, &inbox.Settlement{
+		Attempt: &inbox.Attempt{Seq: 2, Run: job, Number: 1, Result: inbox.OK, Fate: inbox.Done}, RunGone: runOfJob(job, 2, false),
+		Job: &inbox.JobStep{Job: job, Plugin: "p", Add: inbox.JobCount{OK: 1}, Done: true},
+	})
+	same(t, "due after one went", dueSeqs(t, s), nil, []int64{3})
+	running, err := s.Jobs(t.Context(), "p")
+	same(t, "replays that run", running, err, nil)
+	mustSettle(t, s, &inbox.Settlement{
+		Attempt: &inbox.Attempt{Seq: 3, Run: job, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, RunGone: runOfJob(job, 3, false),
+		Dead: &inbox.DeadLetter{Seq: 3, Run: job, Attempt: 1, Lane: OneLane(), Result: inbox.Trap, DiedAt: At(3)},
+		Job:  &inbox.JobStep{Job: job, Plugin: "p", Add: inbox.JobCount{Dead: 1}},
+	})
 }
 
 func whatIsNotStoredCannotBeSettled(t *testing.T, open Open) {

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"inbox/inbox"
 )
 
@@ -166,6 +169,14 @@ func Run(t *testing.T, open Open) {
 	}
 }
 
+// same fails the test unless got is want, where no elements and none at all are equal, and there is no error.
+func same[T any](t testing.TB, what string, got T, err error, want T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
+		t.Errorf("%s: %v %s", what, err, diff)
+	}
+}
+
 func eventTests() []test {
 	return []test{
 		{"an accepted event comes back byte for byte", anAcceptedEventComesBackByteForByte},
@@ -211,8 +222,10 @@ func operatorTests() []test {
 		{"a lane made by anything is found in a trace", aLaneMadeByAnythingIsFoundInATrace},
 		{"a trace never shows an event between two moments", aTraceNeverShowsAnEventBetweenTwoMoments},
 		{"deliveries are listed by what their trace says", deliveriesAreListedByWhatTheirTraceSays},
+		{"deliveries are limited, and an unknown outcome is invalid", deliveriesAreLimitedAndAnUnknownOutcomeIsInvalid},
 		{"what is not there is not found", whatIsNotThereIsNotFound},
 		{"a plugin is steered and its releases are kept", aPluginIsSteeredAndItsReleasesAreKept},
+		{"the store says how large it is", theStoreSaysHowLargeItIs},
 		{"a replay that makes no sense is refused and not stored", aReplayThatMakesNoSenseIsRefusedAndNotStored},
 		{"a replay is bound by what there was and its limit", aReplayIsBoundByWhatThereWasAndItsLimit},
 		{"a cancelled replay drops what waits and keeps what ran", aCancelledReplayDropsWhatWaitsAndKeepsWhatRan},

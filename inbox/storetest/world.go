@@ -97,6 +97,7 @@ func (w *World) Arrive(id int) int64 {
 	return r.Seq
 }
 
+// Settle commits a settlement of the plugin p.
 func (w *World) Settle(st *inbox.Settlement) {
 	w.t.Helper()
 	st.Plugin = "p"

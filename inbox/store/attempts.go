@@ -9,15 +9,16 @@ import (
 	"inbox/inbox"
 )
 
-// What is kept of a run that is tried again and again: without a bound, one event and one plugin would fill the disk.
+// Bounds of the attempts that are kept of one run. Without them, one event that is retried for ever would fill the disk.
 const (
 	keptTexts = 5   // of the first and of the last attempts of a run, with their reasons and logs
 	keptRows  = 100 // of the first and of the last attempts of a run at all
 )
 
-// thin drops what is not kept of a run any more now that attempt a was recorded: the texts of the attempt that is no longer
-// one of the last, and the row of an older one. An attempt that a run died of stays: its dead letter names it.
-func (t *tx) thin(p int64, a *inbox.Attempt) error {
+// prune deletes what exceeds the bounds of a run after attempt a was recorded: the texts of the attempt that is not one of the
+// last keptTexts any more, and the row of the attempt that is not one of the last keptRows. It keeps attempts that ended in a
+// dead letter, because the dead letter refers to them.
+func (t *tx) prune(p int64, a *inbox.Attempt) error {
 	if old := a.Number - keptTexts; old > keptTexts {
 		if err := t.dropTexts(p, a, old); err != nil {
 			return err
@@ -30,7 +31,7 @@ func (t *tx) thin(p int64, a *inbox.Attempt) error {
 	return nil
 }
 
-// dropTexts deletes the reason and the log of an attempt of the same run as a. That its log is cut says so.
+// dropTexts deletes the reason and the log of an attempt of the same run as a, and marks its log as cut.
 func (t *tx) dropTexts(p int64, a *inbox.Attempt, number int) error {
 	const which = ` FROM attempts WHERE plugin = ?1 AND seq = ?2 AND run = ?3 AND attempt = ?4 AND fate = 'again'`
 	if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT reason_id`+which+` UNION ALL SELECT log_id`+which+`)`,
@@ -62,11 +63,11 @@ func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTra
 		})
 }
 
-// newestFirst orders the attempts a of an event by when they were made: a first run that was retried may be newer than
-// a replay.
+// newestFirst selects the newest of the attempts a of an event by their start: a first run that was retried may be newer than a
+// replay.
 const newestFirst = ` ORDER BY a.started_at DESC, a.run DESC, a.attempt DESC LIMIT 1`
 
-// attemptColumns are the columns of attempts that make an inbox.Attempt but for its release and its texts, in the order of
+// attemptColumns are the columns of attempts that make an inbox.Attempt without its release and its texts, in the order of
 // attemptInto and attemptRow.
 const attemptColumns = `seq, run, attempt, result, fate, counted, started_at, duration, fuel, host_words, log_cut`
 
@@ -77,7 +78,7 @@ func attemptInto(a *inbox.Attempt) []any {
 	}
 }
 
-// attemptRow are the values of plugin, release, reason_id, log_id and attemptColumns.
+// attemptRow returns the values of plugin, release, reason_id, log_id and attemptColumns.
 func attemptRow(p int64, a *inbox.Attempt, reason, log any) []any {
 	return []any{
 		p, a.Release, reason, log,
@@ -85,7 +86,7 @@ func attemptRow(p int64, a *inbox.Attempt, reason, log any) []any {
 	}
 }
 
-// Bounds of what is recorded of one attempt. The host keeps to smaller ones.
+// Bounds of the texts of one attempt. The bounds of the host are smaller.
 const (
 	longestReason = 64 << 10
 	longestLog    = 16 << 20
@@ -111,11 +112,11 @@ func (t *tx) settleAttempt(p int64, made *inbox.Attempt) error {
 	if err != nil {
 		return err
 	}
-	return t.thin(p, &a)
+	return t.prune(p, &a)
 }
 
-// recordable returns an attempt that the schema takes, whatever was measured of it: clocks step back, counters overflow. An
-// attempt that could not be recorded would be made again and again, without a trace.
+// recordable returns a copy of an attempt that the schema accepts: clocks step back, and counters overflow. An attempt that
+// cannot be recorded would be repeated for ever, without a trace.
 func recordable(a inbox.Attempt) inbox.Attempt {
 	a.Duration = max(a.Duration, 0)
 	if a.Fuel < 0 { // it counted beyond what the type holds

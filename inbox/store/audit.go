@@ -10,18 +10,18 @@ import (
 // auditColumns are the columns of audit that make an inbox.AuditEntry.
 const auditColumns = `at, actor, action, target, reason`
 
-// audit records a deed in the transaction that does it.
+// audit records an action in the transaction that performs it.
 func (t *tx) audit(who inbox.Actor, action, target string) error {
 	_, err := t.exec(`INSERT INTO audit (`+auditColumns+`) VALUES (?, ?, ?, ?, ?)`, t.now, who.Name, action, target, who.Reason)
 	return err
 }
 
-// Audit records a deed that changes nothing in the store, such as revealing a payload.
+// Audit records an action that changes nothing in the store, such as revealing a payload.
 func (s *Store) Audit(ctx context.Context, who inbox.Actor, action, target string) error {
 	return s.write(ctx, func(t *tx) error { return t.audit(who, action, target) })
 }
 
-// AuditLog returns the recorded deeds that a filter selects, the newest first.
+// AuditLog returns the recorded actions that a filter selects, the newest first.
 func (s *Store) AuditLog(ctx context.Context, f inbox.AuditFilter) ([]inbox.AuditEntry, error) {
 	until, limit := int64(math.MaxInt64), -1
 	if !f.Until.IsZero() {

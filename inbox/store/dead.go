@@ -16,28 +16,28 @@ import (
 // deadColumns are the columns of dead that make an inbox.DeadLetter, in the order of deadInto and deadRow.
 const deadColumns = `seq, run, attempt, mode, key, parks, result, died_at, resolution, resolved_at`
 
-// deadInto returns where deadColumns are read to.
+// deadInto returns the destinations of deadColumns.
 func deadInto(d *inbox.DeadLetter) []any {
 	return []any{
 		&d.Seq, &d.Run, &d.Attempt, &d.Lane.Mode, &d.Lane.Key, &d.Parks, &d.Result, moment{&d.DiedAt}, &d.Resolution, moment{&d.ResolvedAt},
 	}
 }
 
-// deadRow are the values of plugin and deadColumns; a ResolvedAt of zero is 0.
+// deadRow returns the values of plugin and deadColumns. A zero ResolvedAt is 0.
 func deadRow(p int64, d *inbox.DeadLetter) []any {
 	return []any{
 		p, d.Seq, d.Run, d.Attempt, d.Lane.Mode, d.Lane.Key, d.Parks, d.Result, millis(d.DiedAt), d.Resolution, millis(d.ResolvedAt),
 	}
 }
 
-// Bounds of one look at the letters.
+// Bounds of one query for dead letters.
 const (
 	letterPage = 500
-	letterSeqs = 1000 // seqs by which letters are looked up; of more the letters are looked through
+	letterSeqs = 1000 // seqs that a query looks up; for more, it reads all dead letters between the lowest and the highest
 )
 
-// Letters returns dead letters with their events, the newest deaths first. The reason of the attempt they died of is
-// among them and may hold personal data.
+// Letters returns dead letters with their events and the reasons of their last attempts, the newest first. A reason may hold
+// personal data.
 func (s *Store) Letters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.Letter, error) {
 	list := []inbox.Letter{}
 	err := s.EachLetter(ctx, f, func(l *inbox.Letter) error {
@@ -47,12 +47,12 @@ func (s *Store) Letters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.
 	return list, err
 }
 
-// EachLetter calls fn for the letters of [Store.Letters], which are read page by page.
+// EachLetter calls fn for the dead letters of [Store.Letters]. It reads them page by page.
 func (s *Store) EachLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.Letter) error) error {
 	return s.eachLetter(ctx, &f, byDeath, s.newWaitCounter(f.Manifest), fn)
 }
 
-// letterOrder is in which order letters are read.
+// letterOrder is the order in which dead letters are read.
 type letterOrder int
 
 const (
@@ -60,7 +60,7 @@ const (
 	byEvent                    // plugin by plugin in the order of the log; only open ones
 )
 
-// letterMark is the place of a letter in both orders.
+// letterMark is the position of a dead letter in both orders.
 type letterMark struct{ died, seq, plugin, run, attempt int64 }
 
 func (s *Store) eachLetter(ctx context.Context, f *inbox.DeadLetterFilter, order letterOrder, waits *waitCounter, fn func(*inbox.Letter) error) error {
@@ -93,7 +93,8 @@ func (s *Store) eachLetter(ctx context.Context, f *inbox.DeadLetterFilter, order
 	return ctx.Err()
 }
 
-// selectLetters keeps what only the program can tell, up to the filter's limit after n letters of earlier pages.
+// selectLetters applies the parts of the filter that need the body or the program, and the limit after n dead letters of earlier
+// pages.
 func (s *Store) selectLetters(ctx context.Context, f *inbox.DeadLetterFilter, page []inbox.Letter, n int) ([]inbox.Letter, error) {
 	kept := page[:0]
 	for i := range page {
@@ -116,18 +117,18 @@ func (s *Store) selectLetters(ctx context.Context, f *inbox.DeadLetterFilter, pa
 	return kept, nil
 }
 
-// lettersQuery is what the columns can tell of a filter, and how far its letters were read.
+// lettersQuery is the SQL part of a filter, and the position of the last dead letter that was read.
 type lettersQuery struct {
 	text  string
 	args  []any
 	order letterOrder
 	mark  letterMark
-	whole bool // so few can match that they are read at once
+	whole bool // the filter names a key or seqs: all dead letters are read at once
 }
 
 func (s *Store) lettersQuery(ctx context.Context, f *inbox.DeadLetterFilter, order letterOrder) (*lettersQuery, error) {
 	events := f.Filter
-	events.Plugin = "" // here it names whose letters, not who attempted the event
+	events.Plugin = "" // in this filter it is the plugin of the dead letters
 	if slices.Sort(f.Seqs); len(f.Seqs) > letterSeqs {
 		events.Seqs, events.After, events.Before = nil, max(events.After, f.Seqs[0]-1), f.Seqs[len(f.Seqs)-1]+1
 	}
@@ -174,7 +175,7 @@ func (s *Store) lettersQuery(ctx context.Context, f *inbox.DeadLetterFilter, ord
 	return q, nil
 }
 
-// deathIndex is the index that has the letters in the order of their deaths.
+// deathIndex returns the index that holds the dead letters by the time of their death.
 func deathIndex(f *inbox.DeadLetterFilter) string {
 	switch {
 	case f.Run != 0:
@@ -185,7 +186,7 @@ func deathIndex(f *inbox.DeadLetterFilter) string {
 	return "dead_open_by_death"
 }
 
-// page reads the next letters.
+// page reads the next dead letters.
 func (q *lettersQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, error) {
 	m := &q.mark
 	args := append(slices.Clone(q.args), m.died, m.seq, m.plugin, m.run, m.attempt)
@@ -211,8 +212,8 @@ func (q *lettersQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, erro
 	return list, err
 }
 
-// OpenLetters calls fn for the letters that nobody dealt with, page by page, plugin by plugin in the order of the log. fn may
-// deal with them. What waits behind them is counted if the filter has a manifest.
+// OpenLetters calls fn for pages of unresolved dead letters, plugin by plugin in the order of the log. fn may resolve them. The
+// events that wait behind them are counted only if the filter has a manifest.
 func (s *Store) OpenLetters(ctx context.Context, f inbox.DeadLetterFilter, fn func([]inbox.Letter) error) error {
 	f.Resolved = false
 	var waits *waitCounter
@@ -234,7 +235,7 @@ func (s *Store) OpenLetters(ctx context.Context, f inbox.DeadLetterFilter, fn fu
 	return fn(page)
 }
 
-// NewestDeath returns the first time after every death that nobody dealt with, zero when there is none.
+// NewestDeath returns the first time after the newest unresolved dead letter, zero without one.
 func (s *Store) NewestDeath(ctx context.Context) (time.Time, error) {
 	var died int64
 	err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(died_at), -1) FROM dead INDEXED BY dead_open_by_death WHERE resolution = ''`).Scan(&died)
@@ -244,7 +245,7 @@ func (s *Store) NewestDeath(ctx context.Context) (time.Time, error) {
 	return fromMillis(died + 1), nil
 }
 
-// LettersOf returns the open letters of runs, in the order of the log; those that are not dead are left out.
+// LettersOf returns the unresolved dead letters of runs, in the order of the log. It leaves out runs that are not dead.
 func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox.Letter, error) {
 	type run struct {
 		plugin string
@@ -279,8 +280,8 @@ func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox
 	return list, nil
 }
 
-// Dead returns the unresolved dead letter of an event in a plugin, the newest when several runs died; NotFound when
-// there is none.
+// Dead returns the unresolved dead letter of an event in a plugin, that of the newest run when several runs are dead. It is
+// NotFound when the event is not dead.
 func (s *Store) Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {

@@ -10,17 +10,18 @@ import (
 	"inbox/inbox"
 )
 
-// resolveBatch is how many letters are dealt with in one transaction.
+// resolveBatch is the number of dead letters that one transaction resolves.
 const resolveBatch = 256
 
-// Retry lets a dead delivery go on. When its lane is parked behind it, the lane's whole sequence goes on in order. When
-// the lane has gone on without it, it joins the lane's tail. It is a Conflict when the delivery is not dead.
+// Retry continues a dead delivery. A lane that is parked behind it becomes ready and continues in order with it. In a lane that
+// has continued without it, the delivery runs after the lane's other events. Retry returns a Conflict when the delivery is not
+// dead.
 func (s *Store) Retry(ctx context.Context, who inbox.Actor, plugin string, seq, run int64) error {
 	return s.resolveOne(ctx, who, inbox.Retried, inbox.DeadLetter{Plugin: plugin, Seq: seq, Run: run})
 }
 
-// Discard gives a dead delivery up. When its lane is parked behind it, the lane goes on with the next event. It is a
-// Conflict when the delivery is not dead.
+// Discard ends a dead delivery for good. A lane that is parked behind it continues with the next event. Discard returns a Conflict
+// when the delivery is not dead.
 func (s *Store) Discard(ctx context.Context, who inbox.Actor, plugin string, seq, run int64) error {
 	return s.resolveOne(ctx, who, inbox.Discarded, inbox.DeadLetter{Plugin: plugin, Seq: seq, Run: run})
 }
@@ -33,8 +34,9 @@ func (s *Store) resolveOne(ctx context.Context, who inbox.Actor, how inbox.Resol
 	return failed[0]
 }
 
-// ResolveDead retries or discards dead deliveries, of which Plugin, Seq and Run count, many in one transaction. It returns
-// for each why it could not be: a Conflict when it is not dead. An error is about all from a transaction on.
+// ResolveDead retries or discards the dead deliveries that Plugin, Seq and Run of refs name, up to resolveBatch in one
+// transaction. It returns an error or nil for each of them: a Conflict when the delivery is not dead. The second result is the
+// error of a transaction: the deliveries from that transaction on are unchanged.
 func (s *Store) ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Resolution, refs []inbox.DeadLetter) ([]error, error) {
 	failed := make([]error, 0, len(refs))
 	for part := range slices.Chunk(refs, resolveBatch) {
@@ -49,7 +51,7 @@ func (s *Store) ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Reso
 				why[i] = err
 			}
 			select {
-			case <-answer: // of a try before
+			case <-answer: // of an earlier try of the transaction
 			default:
 			}
 			answer <- why
@@ -63,7 +65,7 @@ func (s *Store) ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Reso
 	return failed, nil
 }
 
-// resolveDead deals with one letter. A Conflict or NotFound comes before anything is changed.
+// resolveDead resolves one dead letter. It returns a Conflict or NotFound before it changes anything.
 func (t *tx) resolveDead(who inbox.Actor, how inbox.Resolution, d inbox.DeadLetter) error {
 	p, err := t.plugin(d.Plugin)
 	if err != nil {
@@ -98,7 +100,7 @@ func (t *tx) resolveDead(who inbox.Actor, how inbox.Resolution, d inbox.DeadLett
 	return t.audit(who, action, fmt.Sprintf("event %s in plugin %s", inbox.EventID(d.Seq, digest), d.Plugin))
 }
 
-// unpark lets a parked lane go on: with its dead event, or after it.
+// unpark makes a parked lane ready: at its dead event for a retry, after it for a discard.
 func (t *tx) unpark(p int64, id inbox.LaneID, seq int64, how inbox.Resolution) error {
 	set := `state = 'ready', tries = 0`
 	if how == inbox.Discarded {
@@ -119,8 +121,8 @@ func (t *tx) unpark(p int64, id inbox.LaneID, seq int64, how inbox.Resolution) e
 	return nil
 }
 
-// resolve marks the open letter of a run as dealt with. It is a Conflict when somebody else was faster: what was to become of
-// the run rests on a letter that is no longer open.
+// resolve sets the resolution of the unresolved dead letter of a run. It returns a Conflict when the dead letter was resolved
+// before: the caller's decision rests on an unresolved one.
 func (t *tx) resolve(p, seq, run int64, how inbox.Resolution) error {
 	res, err := t.exec(`UPDATE dead SET resolution = ?, resolved_at = ? WHERE plugin = ? AND seq = ? AND run = ? AND resolution = ''`,
 		how, t.now, p, seq, run)

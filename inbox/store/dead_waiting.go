@@ -6,14 +6,15 @@ import (
 	"inbox/inbox"
 )
 
-// Bounds of what one question for letters may look at to count what waits behind them.
+// Bounds of what one query for dead letters reads to count the events that wait behind them.
 const (
 	waitRows   = 200_000 // events
 	waitBodies = 20_000  // of which payloads are read
 )
 
-// waitCounter counts the events that wait behind parked lanes: later events of the lane that the plugin wants. What it looks
-// at is bounded over all its letters; those that it could not look at to the end have at least so many.
+// waitCounter counts the events that wait behind dead letters: later events of the parked lane that the plugin does not filter
+// out. It reads up to waitRows events and waitBodies payloads for all its dead letters. A count that ends there is marked with
+// AtLeast.
 type waitCounter struct {
 	s         *Store
 	manifest  func(plugin string) (*inbox.Manifest, error)
@@ -29,11 +30,11 @@ func (s *Store) newWaitCounter(manifest func(plugin string) (*inbox.Manifest, er
 	}
 }
 
-// count fills in what waits behind the letters. Lanes that are keys are found by the index of keys; others by one walk over
-// the log for all letters of a plugin.
+// count fills in the numbers of waiting events. It finds the events of a lane that is a key by the index of keys. For the other
+// lanes of a plugin it reads the log once.
 func (c *waitCounter) count(ctx context.Context, letters []inbox.Letter) error {
 	if c == nil {
-		return nil // nobody wants to know
+		return nil // the caller needs no counts
 	}
 	var byKey []*inbox.Letter
 	others := map[string]map[inbox.LaneID]*inbox.Letter{}
@@ -64,7 +65,7 @@ func (c *waitCounter) count(ctx context.Context, letters []inbox.Letter) error {
 	return nil
 }
 
-// learn reads what is to be known of a plugin.
+// learn reads the manifest and the lane rule of a plugin, once.
 func (c *waitCounter) learn(ctx context.Context, plugin string) (err error) {
 	if _, known := c.keyings[plugin]; known {
 		return nil
@@ -80,7 +81,7 @@ func (c *waitCounter) learn(ctx context.Context, plugin string) (err error) {
 	return readError(err)
 }
 
-// countKeys counts for lanes that are keys.
+// countKeys counts the waiting events of lanes that are keys.
 func (c *waitCounter) countKeys(ctx context.Context, letters []*inbox.Letter) error {
 	if len(letters) == 0 {
 		return nil
@@ -120,7 +121,7 @@ func (c *waitCounter) countKeys(ctx context.Context, letters []*inbox.Letter) er
 	return nil
 }
 
-// walk reads the log on from the first letter of a plugin and counts for the lanes of all.
+// walk reads the log from the first dead letter of a plugin on, and counts the waiting events of all its lanes.
 func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.Letter) error {
 	var plugin string
 	after := int64(1) << 62
@@ -150,7 +151,7 @@ func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.Le
 	return nil
 }
 
-// lane returns in which lane of a plugin an event stands, and whether the plugin wants it.
+// lane returns the lane of an event in a plugin, and whether the plugin wants the event.
 func (c *waitCounter) lane(ctx context.Context, plugin string, e *inbox.Event) (id inbox.LaneID, wanted bool, err error) {
 	m, keying := c.manifests[plugin], c.keyings[plugin]
 	if m != nil && !m.Wants(e) {
@@ -163,7 +164,7 @@ func (c *waitCounter) lane(ctx context.Context, plugin string, e *inbox.Event) (
 	return keying.Lane(e, c.s.laneValues(at)), m == nil || m.Holds(at), nil
 }
 
-// add counts one later event of a letter's lane, if the plugin wants it.
+// add counts one later event of a dead letter's lane, if the plugin wants it.
 func (c *waitCounter) add(ctx context.Context, l *inbox.Letter, e *inbox.Event) error {
 	if c.bodies <= 0 && needsBody(c.keyings[l.Plugin], c.manifests[l.Plugin]) {
 		l.AtLeast = true
@@ -181,7 +182,7 @@ func needsBody(keying inbox.Keying, m *inbox.Manifest) bool {
 	return ptr && keying.Order == inbox.ByKey || m != nil && len(m.Where) > 0
 }
 
-// scalars returns what looks up values in an event's body. A body that is gone has none.
+// scalars returns a lookup of the values in an event's body. A purged body has no values.
 func (c *waitCounter) scalars(ctx context.Context, e *inbox.Event, keying inbox.Keying, m *inbox.Manifest) (inbox.Lookup, error) {
 	if !needsBody(keying, m) {
 		return inbox.Scalars(nil), nil

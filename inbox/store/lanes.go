@@ -8,7 +8,7 @@ import (
 	"inbox/inbox"
 )
 
-// EachLane calls fn for every lane of a plugin that lags.
+// EachLane calls fn for every lane of a plugin that lags behind the cursor.
 func (s *Store) EachLane(ctx context.Context, plugin string, fn func(inbox.LaneID, inbox.LaneState)) error {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -25,7 +25,7 @@ func (s *Store) EachLane(ctx context.Context, plugin string, fn func(inbox.LaneI
 	})
 }
 
-// Lanes returns up to limit lanes of a plugin in a state, those with the oldest next event first; a limit of 0 is none.
+// Lanes returns up to limit lanes of a plugin in a state, by the seq of their next event. A limit of 0 means all.
 func (s *Store) Lanes(ctx context.Context, plugin string, state inbox.LaneState, limit int) ([]inbox.Lane, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *Store) lanes(ctx context.Context, where string, args ...any) ([]inbox.L
 // laneColumns are the columns of lanes that make an inbox.Lane, in the order of scanLane and laneRow.
 const laneColumns = `mode, key, next, state, due_at, attempt, tries, since`
 
-// laneWaits is whether runs wait behind a lane.
+// laneWaits is a column that tells whether runs wait behind a lane.
 const laneWaits = `EXISTS (SELECT 1 FROM runs r WHERE r.plugin = lanes.plugin AND r.mode = lanes.mode AND r.key = lanes.key AND r.waits = 1)`
 
 // scanLane reads laneColumns and laneWaits.
@@ -57,7 +57,7 @@ func scanLane(row scanner, l *inbox.Lane) error {
 	return row.Scan(&l.ID.Mode, &l.ID.Key, &l.Next, &l.State, moment{&l.DueAt}, &l.Attempt, &l.Tries, moment{&l.Since}, &l.Waits)
 }
 
-// laneRow are the values of plugin and laneColumns. Only a lane in retry is due.
+// laneRow returns the values of plugin and laneColumns. Only a lane in retry has a due time.
 func laneRow(p int64, l *inbox.Lane) []any {
 	var due any
 	if l.State == inbox.LaneRetry {
@@ -66,7 +66,7 @@ func laneRow(p int64, l *inbox.Lane) []any {
 	return []any{p, l.ID.Mode, l.ID.Key, l.Next, l.State, due, l.Attempt, l.Tries, millis(l.Since)}
 }
 
-// Lane returns a lane that lags, nil when it does not.
+// Lane returns the row of a lane, nil for a lane that does not lag.
 func (s *Store) Lane(ctx context.Context, plugin string, id inbox.LaneID) (*inbox.Lane, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -103,9 +103,9 @@ func (t *tx) putLane(p int64, l *inbox.Lane) error {
 	return err
 }
 
-// members returns the condition on events e that finds the events of a lane, whatever the plugin wants of them; false
-// when the columns cannot tell, because the lane is made by a value of the body.
-func members(id inbox.LaneID) (where string, args []any, ok bool) {
+// laneCondition returns the condition on events e that selects all events of a lane, also those that the plugin filters out.
+// It returns false for a lane that is made by a value of the body, because no column holds that value.
+func laneCondition(id inbox.LaneID) (where string, args []any, ok bool) {
 	switch ref, isRef := id.Reference(); {
 	case id.Global():
 		return ofMode, []any{id.Mode}, true
@@ -117,9 +117,10 @@ func members(id inbox.LaneID) (where string, args []any, ok bool) {
 	return "e.mode = ? AND e.key = ?", []any{id.Mode, id.Key}, true
 }
 
-// firstMember returns the first event of a lane with from <= seq < before, 0 when there is none or it cannot be told.
-func (s *Store) firstMember(ctx context.Context, id inbox.LaneID, from, before int64) (int64, error) {
-	where, args, ok := members(id)
+// firstInLane returns the first event of a lane with from <= seq < before. It returns 0 when the lane has no such event, and for
+// a lane that is made by a value of the body.
+func (s *Store) firstInLane(ctx context.Context, id inbox.LaneID, from, before int64) (int64, error) {
+	where, args, ok := laneCondition(id)
 	if !ok {
 		return 0, nil
 	}

@@ -12,7 +12,7 @@ import (
 const pluginColumns = `name, created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, keying,
 	held_at, hold_reason, probe_at, probes`
 
-// scanPlugin reads pluginColumns, and after them whatever else was selected.
+// scanPlugin reads pluginColumns and then the columns of more.
 func scanPlugin(row scanner, r *inbox.PluginRecord, more ...any) error {
 	h := &r.Health
 	var held sql.NullInt64
@@ -24,8 +24,8 @@ func scanPlugin(row scanner, r *inbox.PluginRecord, more ...any) error {
 	return err
 }
 
-// Register makes a plugin known, with its cursor where from says, if it is not known yet. The first call decides: a
-// plugin that comes back goes on where it was.
+// Register adds a plugin with the cursor that from names. It changes nothing when the store knows the plugin: a plugin whose
+// file comes back continues at its old cursor.
 func (s *Store) Register(ctx context.Context, plugin string, from inbox.StartFrom) error {
 	if _, err := s.pluginID(ctx, plugin); err == nil || inbox.KindOf(err) != inbox.NotFound {
 		return err
@@ -58,8 +58,8 @@ func (s *Store) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, [
 	return r, lanes, err
 }
 
-// Record returns where a plugin stands, by a read that costs the same however much waits in it. The figures of the record
-// that need counting are only in Plugins; Dead is 1 when there is any.
+// Record returns the record of a plugin. The cost does not depend on the number of waiting events: Record leaves out the
+// figures that need counting, which Plugins fills in. Dead is 1 when the plugin has any dead letter.
 func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord,
 	return &r, nil
 }
 
-// Plugins returns all plugins the store knows, by name, with what waits in them.
+// Plugins returns the records of all plugins, by name, with the numbers of their waiting lanes and dead letters.
 func (s *Store) Plugins(ctx context.Context) ([]inbox.PluginRecord, error) {
 	var list []inbox.PluginRecord
 	err := s.each(ctx, `SELECT `+pluginColumns+`,
@@ -97,7 +97,7 @@ func (s *Store) Plugins(ctx context.Context) ([]inbox.PluginRecord, error) {
 	return list, err
 }
 
-// setPlugin changes columns of a plugin's row and records the deed, if it has an action.
+// setPlugin changes columns of a plugin's row and records the action; an empty action is not recorded.
 func (s *Store) setPlugin(ctx context.Context, who inbox.Actor, action, plugin, set string, args ...any) error {
 	return s.write(ctx, func(t *tx) error {
 		p, err := t.plugin(plugin)
@@ -111,7 +111,7 @@ func (s *Store) setPlugin(ctx context.Context, who inbox.Actor, action, plugin, 
 	})
 }
 
-// SetPaused pauses a plugin, or lets it go on. Nothing is dropped meanwhile.
+// SetPaused pauses or resumes a plugin. A paused plugin loses no event.
 func (s *Store) SetPaused(ctx context.Context, who inbox.Actor, plugin string, paused bool) error {
 	action := "resume"
 	if paused {
@@ -125,12 +125,12 @@ func (s *Store) ResumeHold(ctx context.Context, who inbox.Actor, plugin string) 
 	return s.setPlugin(ctx, who, "resume", plugin, `held_at = NULL, hold_reason = '', probe_at = 0, probes = 0, paused = 0`)
 }
 
-// SetPin makes a plugin run an earlier release for as long as its files are those of release off.
+// SetPin makes a plugin run an earlier release while its files are those of release off.
 func (s *Store) SetPin(ctx context.Context, who inbox.Actor, plugin, release, off string) error {
 	return s.setPlugin(ctx, who, "rollback", plugin, `pinned = ?, pinned_off = ?`, release, off)
 }
 
-// Unpin ends a rollback: the files changed.
+// Unpin ends a rollback, because the files of the plugin changed.
 func (s *Store) Unpin(ctx context.Context, plugin string) error {
 	return s.setPlugin(ctx, inbox.Actor{}, "", plugin, `pinned = '', pinned_off = ''`)
 }
@@ -159,8 +159,7 @@ func (t *tx) settleHealth(p int64, st *inbox.Settlement) error {
 	if h.OnHold {
 		held = millis(h.Since)
 	}
-	// A probe that fails lengthens the hold it belongs to. Where an operator or a new release has ended that meanwhile, it
-	// says nothing.
+	// A failed probe lengthens only its own hold. It changes nothing when an operator or a new release has ended that hold.
 	_, err := t.exec(`UPDATE plugins SET held_at = ?1, hold_reason = ?2, probe_at = ?3, probes = ?4 WHERE id = ?5 AND (?4 = 0 OR held_at IS ?1)`,
 		held, h.Reason, millis(h.ProbeAt), h.Probes, p)
 	return err

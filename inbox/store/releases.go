@@ -14,13 +14,13 @@ func scanRelease(row scanner, r *inbox.Release) error {
 	return row.Scan(&r.ID, &r.Wasm, &r.Size, &r.Manifest, moment{&r.CreatedAt}, &r.Actor, &r.Asks, &r.Module)
 }
 
-// releaseRow are the values of plugin and releaseColumns.
+// releaseRow returns the values of plugin and releaseColumns.
 func releaseRow(p int64, r *inbox.Release) []any {
 	blob := func(b []byte) []byte { return append([]byte{}, b...) } // nil would be NULL
 	return []any{p, r.ID, r.Wasm, r.Size, blob(r.Manifest), millis(r.CreatedAt), r.Actor, blob(r.Asks), blob(r.Module)}
 }
 
-// SaveRelease records a release, once. What was found out about its module is replaced.
+// SaveRelease stores a release. For a stored release it only replaces the description of the module, if r has one.
 func (s *Store) SaveRelease(ctx context.Context, r inbox.Release) error {
 	return s.write(ctx, func(t *tx) error {
 		p, err := t.plugin(r.Plugin)

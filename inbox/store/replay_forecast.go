@@ -6,16 +6,16 @@ import (
 	"inbox/inbox"
 )
 
-// Bounds of a forecast. It costs what the replay's own search would.
+// Bounds of a forecast, which costs as much as the search of the replay itself.
 const (
 	forecastRows   = 100_000 // events
 	forecastBodies = 20_000  // of which payloads are read
 	forecastLanes  = 10_000  // lanes remembered
 )
 
-// Forecast says what a replay would make of its events in a plugin now, by the rules of the dispatcher: how many would run
-// (as OK), be left out, go on where they died, or wait. m is what is in force for the plugin; nil: it wants everything. known
-// is false when there are too many events to look at; then the counts mean nothing.
+// Forecast counts what a replay would do with its events in a plugin now, by the rules of the dispatcher. OK counts the events
+// that would run. m is the manifest in force; without one the plugin wants every event. known is false, and the counts mean
+// nothing, when the replay has more events or bodies than Forecast reads.
 func (s *Store) Forecast(ctx context.Context, job *inbox.Job, plugin string, m *inbox.Manifest) (c inbox.JobCount, known bool, err error) {
 	f := forecast{s: s, plugin: plugin, m: m, bodies: forecastBodies, lanes: map[inbox.LaneID]*inbox.Lane{}}
 	if f.record, err = s.Record(ctx, plugin); err != nil {
@@ -45,7 +45,7 @@ func (s *Store) Forecast(ctx context.Context, job *inbox.Job, plugin string, m *
 	return f.count, f.bodies >= 0, nil
 }
 
-// forecast is one under way.
+// forecast is the state of one call of [Store.Forecast].
 type forecast struct {
 	s      *Store
 	plugin string
@@ -60,7 +60,7 @@ type forecast struct {
 	dead, final, again map[int64]bool // of the events looked at: with an open letter, a final attempt, and a first run that is to go on
 }
 
-// look decides what would become of some events.
+// look counts a page of events.
 func (f *forecast) look(ctx context.Context, events []inbox.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -76,7 +76,7 @@ func (f *forecast) look(ctx context.Context, events []inbox.Event) error {
 	return nil
 }
 
-// learn reads what became of the events of a piece of the log.
+// learn reads the dead letters, final attempts and run rows of a piece of the log.
 func (f *forecast) learn(ctx context.Context, from, upto int64) error {
 	for query, to := range map[string]*map[int64]bool{
 		`SELECT seq FROM dead INDEXED BY dead_open WHERE plugin = ? AND seq BETWEEN ? AND ? AND resolution = ''`: &f.dead,
@@ -99,7 +99,7 @@ func (f *forecast) learn(ctx context.Context, from, upto int64) error {
 }
 
 func (f *forecast) one(ctx context.Context, e *inbox.Event) error {
-	wanted, id, err := f.sort(ctx, e)
+	wanted, id, err := f.route(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -126,8 +126,8 @@ func (f *forecast) one(ctx context.Context, e *inbox.Event) error {
 	return nil
 }
 
-// sort says whether the plugin wants an event, and in which lane it stands.
-func (f *forecast) sort(ctx context.Context, e *inbox.Event) (bool, inbox.LaneID, error) {
+// route returns whether the plugin wants an event, and its lane.
+func (f *forecast) route(ctx context.Context, e *inbox.Event) (bool, inbox.LaneID, error) {
 	at := inbox.Scalars(nil)
 	if f.m != nil && !f.m.Wants(e) {
 		return false, inbox.LaneID{}, nil
@@ -149,7 +149,7 @@ func (f *forecast) sort(ctx context.Context, e *inbox.Event) (bool, inbox.LaneID
 	return f.m == nil || f.m.Holds(at), f.keying.Lane(e, f.s.laneValues(at)), nil
 }
 
-// lane returns a lane's row, nil when it does not lag.
+// lane returns the row of a lane, nil for a lane that does not lag.
 func (f *forecast) lane(ctx context.Context, id inbox.LaneID) (*inbox.Lane, error) {
 	if l, ok := f.lanes[id]; ok {
 		return l, nil

@@ -8,9 +8,9 @@ import (
 	"inbox/inbox"
 )
 
-// Match returns the next events of a replay in a plugin, in the order of the log, and how far the log was searched:
-// job.Upto when nothing is left. It looks at a bounded piece of the log, so it may find none and still not be done.
-// What became of an event is looked at now, not as it was when the replay was made.
+// Match returns the next events of a replay in a plugin, in the order of the log, and the seq up to which it searched: job.Upto
+// at the end. It searches a bounded piece of the log, so it may return no event before the end. It applies Only to the
+// attempts that are stored now, not to those at the time when the replay was made.
 func (s *Store) Match(ctx context.Context, job *inbox.Job, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -52,8 +52,8 @@ func (s *Store) Match(ctx context.Context, job *inbox.Job, plugin string, after 
 	return events, upto, nil
 }
 
-// onlyWhere narrows events e by what became of them in a plugin. One that died and was told to go on has not failed
-// any more: it waits to be tried again.
+// onlyWhere returns the condition on events e that applies Only in a plugin. A dead event that was retried has not failed: it
+// waits for its next attempt.
 func onlyWhere(only inbox.Only, p int64) string {
 	switch only {
 	case inbox.OnlyFailed:
@@ -67,8 +67,8 @@ func onlyWhere(only inbox.Only, p int64) string {
 	return `1`
 }
 
-// CountJob returns how many events a replay would take, and the first and last of them, without making it. With
-// several plugins an event counts once if any of them would take it. A limit counts from the oldest.
+// CountJob returns the number of events that a replay would select, and the first and the last of them. It stores nothing. With
+// several plugins, an event that any of them would select counts once. A limit counts from the oldest event.
 func (s *Store) CountJob(ctx context.Context, f inbox.Filter, only inbox.Only, plugins []string) (matched int64, first, last *inbox.Event, err error) {
 	f.Newest = false
 	sel, err := s.choose(ctx, &f)
@@ -100,7 +100,7 @@ func (s *Store) CountJob(ctx context.Context, f inbox.Filter, only inbox.Only, p
 	return matched, first, last, err
 }
 
-// countPlain counts what the columns can tell, without reading the events.
+// countPlain counts the events of a plain selection without reading them.
 func (s *Store) countPlain(ctx context.Context, sel *selection) (matched int64, first, last *inbox.Event, err error) {
 	var lowest, highest int64
 	for low := sel.low; low < sel.high; {

@@ -25,7 +25,7 @@ func scanJob(row scanner, j *inbox.Job) error {
 	return nil
 }
 
-// jobRow are the values of jobColumns for a new job, which has no id and has not finished.
+// jobRow returns the values of jobColumns for a new replay, without its id and its end.
 func jobRow(j *inbox.Job, filter string) []any {
 	return []any{millis(j.CreatedAt), j.Actor, j.Reason, filter, j.Only, j.Upto, j.Rate, j.Matched, j.State}
 }
@@ -39,9 +39,9 @@ func scanJobPart(row scanner, p *inbox.JobPart) error {
 	return row.Scan(&p.Plugin, &p.Job, &p.Position, &p.OK, &p.Dead, &p.Pending, &p.Revived, &p.Filtered, &p.Waiting, &p.Done)
 }
 
-// CreateJob stores a replay and fills in its number, bounds and counts. Events that come later are not part of it. A
-// limit in its filter becomes the seq of the last event it allows. A replay that matches nothing is not stored:
-// NotFound. One that makes no sense is Invalid.
+// CreateJob stores a replay and fills in its number, bounds and counts. Later events are not part of it. A limit in its filter
+// becomes the seq of the last event that it allows. CreateJob returns NotFound when no event matches, and Invalid without a
+// plugin, for a negative rate and for an unknown Only; then it stores nothing.
 func (s *Store) CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) error {
 	job := *j
 	if job.Only == "" {
@@ -75,7 +75,7 @@ func (s *Store) CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) er
 	if err != nil {
 		return fmt.Errorf("store the filter of a replay: %w", err)
 	}
-	made := job // the writer's own: it may still be at work when this returns
+	made := job // a copy for the writer, which may still use it after this function has returned
 	err = s.write(ctx, func(t *tx) error { return t.createJob(who, &made, string(filter), first.Seq-1) })
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (s *Store) CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) er
 	return nil
 }
 
-// createJob writes a replay, which begins after a position.
+// createJob stores a replay that begins after a position.
 func (t *tx) createJob(who inbox.Actor, j *inbox.Job, filter string, position int64) error {
 	j.CreatedAt = fromMillis(t.now)
 	res, err := t.exec(`INSERT INTO jobs (`+jobColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`, jobRow(j, filter)...)
@@ -108,8 +108,8 @@ func (t *tx) createJob(who inbox.Actor, j *inbox.Job, filter string, position in
 	return t.audit(who, "replay", fmt.Sprintf("replay %d, events %d, through %s", j.ID, j.Matched, strings.Join(j.Plugins, ", ")))
 }
 
-// CancelJob ends a replay: what has run stays, what waits is dropped, what is under way is recorded. It is a Conflict
-// when the replay is not running, NotFound when there is none.
+// CancelJob ends a replay. It deletes the waiting runs and keeps the attempts; runs in progress are still recorded. It returns a
+// Conflict when the replay is not running, and NotFound for an unknown replay.
 func (s *Store) CancelJob(ctx context.Context, who inbox.Actor, id int64) error {
 	if _, err := s.Job(ctx, id); err != nil {
 		return err
@@ -138,8 +138,7 @@ func (s *Store) CancelJob(ctx context.Context, who inbox.Actor, id int64) error 
 	})
 }
 
-// Jobs returns the replays that are running and have a part in the plugin, oldest first; with an empty name all
-// replays, newest first.
+// Jobs returns the running replays of a plugin, oldest first. For an empty name it returns all replays, newest first.
 func (s *Store) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
 	if plugin == "" {
 		return s.jobs(ctx, `ORDER BY id DESC`)
@@ -151,12 +150,12 @@ func (s *Store) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
 	return s.jobs(ctx, `WHERE state = 'running' AND id IN (SELECT job FROM job_parts WHERE plugin = ?) ORDER BY id`, p)
 }
 
-// RunningJobs returns the replays that are running, newest first.
+// RunningJobs returns the running replays, newest first.
 func (s *Store) RunningJobs(ctx context.Context) ([]inbox.Job, error) {
 	return s.jobs(ctx, `WHERE state = 'running' ORDER BY id DESC`)
 }
 
-// Job returns one replay, a NotFound error when there is none.
+// Job returns one replay, or NotFound.
 func (s *Store) Job(ctx context.Context, id int64) (*inbox.Job, error) {
 	list, err := s.jobs(ctx, `WHERE id = ?`, id)
 	if err != nil {

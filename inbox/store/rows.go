@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// scanner is a row or rows.
+// scanner is one row of a query, or the current row of several.
 type scanner interface{ Scan(dest ...any) error }
 
 // each runs a query on a connection for reading and calls fn for every row.
@@ -28,15 +28,15 @@ func (s *Store) each(ctx context.Context, query string, args []any, fn func(row 
 	return readError(rows.Err())
 }
 
-// checkedRows are rows whose values must fit where they are read to: the tables are STRICT, so what does not was not
-// written by us.
+// checkedRows are rows whose values must fit their destinations. The tables are STRICT, so a value that does not fit was not
+// written by this program.
 type checkedRows struct{ *sql.Rows }
 
 // Scan copies the row's columns.
 func (r checkedRows) Scan(dest ...any) error {
 	err := r.Rows.Scan(dest...)
 	if err != nil && r.Err() == nil {
-		// Of the error only the column: the rest speaks of Go's types.
+		// Only the column of the error is shown: the rest names types of Go.
 		column, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sql: Scan error on "), ": ")
 		return &unsound{fmt.Errorf("a stored value is not of its type (%s)", column)}
 	}

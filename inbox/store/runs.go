@@ -14,13 +14,13 @@ func scanRun(row scanner, r *inbox.Run) error {
 	return row.Scan(&r.Seq, &r.Run, &r.Job, &r.Lane.Mode, &r.Lane.Key, &r.Waits, moment{&r.DueAt}, &r.Attempt, &r.Tries)
 }
 
-// runRow are the values of plugin and runColumns.
+// runRow returns the values of plugin and runColumns.
 func runRow(p int64, r *inbox.Run) []any {
 	return []any{p, r.Seq, r.Run, r.Job, r.Lane.Mode, r.Lane.Key, r.Waits, millis(r.DueAt), r.Attempt, r.Tries}
 }
 
-// SettledAbove returns the seqs above seq whose run needs no attempt any more: it has one whose fate is done or dead,
-// or, for a replay, a row of its own that stands for what is left of it. Ascending.
+// SettledAbove returns the seqs above seq, ascending, whose run is settled: an attempt of it is done or dead. For a replay it
+// also returns the seqs whose run has a row of its own, which holds the rest of the run.
 func (s *Store) SettledAbove(ctx context.Context, plugin string, run, seq int64) ([]int64, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Store) SettledAbove(ctx context.Context, plugin string, run, seq int64)
 	return seqs, err
 }
 
-// Runs returns up to limit runs of a plugin that do not wait behind a lane, by due time, run and seq; a limit of 0 is none.
+// Runs returns up to limit runs of a plugin that do not wait behind a lane, by due time, run and seq. A limit of 0 means all.
 func (s *Store) Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *Store) Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run
 	return s.runs(ctx, plugin, `INDEXED BY runs_due WHERE plugin = ? AND waits = 0 ORDER BY due_at, run, seq LIMIT ?`, p, limit)
 }
 
-// GoesOn reports whether the first run of an event in a plugin has a row: it died, its lane went on, and it was retried.
+// GoesOn reports whether the first run of an event has a row: its dead letter did not park the lane and was retried.
 func (s *Store) GoesOn(ctx context.Context, plugin string, seq int64) (yes bool, err error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Store) GoesOn(ctx context.Context, plugin string, seq int64) (yes bool,
 	return yes, readError(err)
 }
 
-// JobRuns returns how many runs of a replay in a plugin are to be made that have a row and do not wait behind a lane.
+// JobRuns returns the number of runs of a replay in a plugin that have a row and do not wait behind a lane.
 func (s *Store) JobRuns(ctx context.Context, plugin string, job int64) (n int, err error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -80,8 +80,8 @@ func (s *Store) runs(ctx context.Context, plugin, where string, args ...any) ([]
 	return list, err
 }
 
-// OftenTried returns runs that wait for their next attempt after at least so many, those with most attempts first, at most
-// limit of them.
+// OftenTried returns up to limit runs that wait for another attempt after at least the given number of attempts, those with the
+// most attempts first.
 func (s *Store) OftenTried(ctx context.Context, attempts, limit int) ([]inbox.OftenTried, error) {
 	var list []inbox.OftenTried
 	err := s.each(ctx, `SELECT `+eventColumns+`, p.name, w.run, w.attempt FROM (
@@ -121,7 +121,7 @@ func (t *tx) putRun(p int64, r *inbox.Run) error {
 	return err
 }
 
-// freeRuns makes the runs that waited behind a lane due, and takes them out of their jobs' counts of waiting ones.
+// freeRuns makes the runs that waited behind a lane due, and subtracts them from the waiting runs of their replays.
 func (t *tx) freeRuns(p int64, id inbox.LaneID) error {
 	if _, err := t.exec(`UPDATE job_parts SET waiting = waiting - (
 			SELECT count(*) FROM runs r WHERE r.plugin = ?1 AND r.mode = ?2 AND r.key = ?3 AND r.waits = 1 AND r.job = job_parts.job)

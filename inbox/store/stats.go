@@ -30,7 +30,7 @@ func (s *Store) Stats(ctx context.Context) (inbox.StoreStats, error) {
 	return st, nil
 }
 
-// newest returns the newest seq also when another process writes.
+// newest returns the newest seq in the file: another process may have written it.
 func (s *Store) newest(ctx context.Context) int64 {
 	var seq int64
 	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM events`).Scan(&seq); err != nil {
@@ -39,7 +39,7 @@ func (s *Store) newest(ctx context.Context) int64 {
 	return seq
 }
 
-// quarantineStats returns what the quarantine holds, may hold and has dropped.
+// quarantineStats returns the content, the bounds and the dropped requests of the quarantine.
 func (s *Store) quarantineStats(ctx context.Context) (inbox.QuarantineStats, error) {
 	b := s.opt.Bounds
 	q := inbox.QuarantineStats{MaxCount: b.Count, MaxBytes: b.Bytes, MaxAge: b.Age, DroppedBy: map[string]int64{}}

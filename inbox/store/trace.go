@@ -169,7 +169,7 @@ func (s *Store) traceInLane(ctx context.Context, id inbox.LaneID, at *standing, 
 	head := at.next
 	if at.lane == inbox.LaneReady && head < seq { // only a lower bound of what runs next
 		var err error
-		if head, err = s.firstMember(ctx, id, at.next, seq); err != nil {
+		if head, err = s.firstInLane(ctx, id, at.next, seq); err != nil {
 			return err
 		}
 	}

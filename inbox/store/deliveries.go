@@ -8,8 +8,8 @@ import (
 	"inbox/inbox"
 )
 
-// EachDelivery calls fn for the deliveries that a filter selects, in the order of the log or newest first. An unknown outcome is
-// Invalid.
+// EachDelivery calls fn for the deliveries that a filter selects, in the order of the log or newest first. It returns Invalid for
+// an unknown outcome, and without an outcome.
 func (s *Store) EachDelivery(ctx context.Context, f inbox.DeliveryFilter, fn func(*inbox.DeliveryStatus) error) error {
 	if err := checkOutcomes(f.Outcomes); err != nil {
 		return err
@@ -52,20 +52,20 @@ func checkOutcomes(words []string) error {
 	return nil
 }
 
-// deliveries is one question for deliveries.
+// deliveries is the state of one call of [Store.EachDelivery].
 type deliveries struct {
 	s      *Store
 	f      *inbox.DeliveryFilter
 	places []place
 	held   map[string]bool
-	waits  *waitCounter // for what it knows of plugins
+	waits  *waitCounter // for its manifests and lane rules
 }
 
 func (q *deliveries) asks(words ...string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(q.f.Outcomes, w) })
 }
 
-// choose returns the selection of events of which a delivery may be meant.
+// choose returns the selection of events that may have a selected delivery.
 func (q *deliveries) choose(ctx context.Context) (*selection, error) {
 	events := q.f.Filter
 	events.Plugin, events.Limit = "", 0
@@ -106,8 +106,8 @@ func (q *deliveries) choose(ctx context.Context) (*selection, error) {
 	return sel, nil
 }
 
-// candidates returns a condition on events e of which all deliveries in a plugin fulfil that may be meant, with the plugin and
-// the outcomes as its arguments, and the seq after which they lie.
+// candidates returns a condition that every event e with a selected delivery in a plugin meets, and the seq after which those
+// events are. The arguments of the condition are the plugin and the outcomes.
 func (q *deliveries) candidates(ctx context.Context, p *place, r *inbox.PluginRecord) (where string, after int64, err error) {
 	sparse := []string{inbox.OutcomeRetry, inbox.OutcomeWaiting, inbox.OutcomePending, inbox.OutcomeHeld, inbox.OutcomeDead}
 	conditions := []string{"EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = x.p AND a.seq = e.seq AND a.result IN (SELECT value FROM json_each(x.o)))"}
@@ -126,7 +126,7 @@ func (q *deliveries) candidates(ctx context.Context, p *place, r *inbox.PluginRe
 		conditions = append(conditions, "EXISTS (SELECT 1 FROM lanes l INDEXED BY lanes_by_state WHERE l.plugin = x.p AND l.state = 'retry' AND l.next = e.seq)",
 			"EXISTS (SELECT 1 FROM runs r WHERE r.plugin = x.p AND r.seq = e.seq)")
 	}
-	if q.asks(inbox.OutcomeWaiting, inbox.OutcomePending, inbox.OutcomeHeld) { // which lane an event stands in is not asked here
+	if q.asks(inbox.OutcomeWaiting, inbox.OutcomePending, inbox.OutcomeHeld) { // the lane of the event is not considered here
 		conditions = append(conditions, "NOT EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = x.p AND a.seq = e.seq)",
 			"EXISTS (SELECT 1 FROM runs r WHERE r.plugin = x.p AND r.seq = e.seq)",
 			"EXISTS (SELECT 1 FROM lanes l INDEXED BY lanes_by_state WHERE l.plugin = x.p AND l.state = 'ready' AND l.next = e.seq)")
@@ -137,7 +137,7 @@ func (q *deliveries) candidates(ctx context.Context, p *place, r *inbox.PluginRe
 	return "EXISTS (SELECT 1 FROM (SELECT ? AS p, ? AS o) x WHERE " + strings.Join(conditions, " OR ") + ")", after, nil
 }
 
-// one returns the delivery of an event in a plugin, nil when it is not meant.
+// one returns the delivery of an event in a plugin, nil when the filter does not select it.
 func (q *deliveries) one(ctx context.Context, p *place, e *inbox.Event) (*inbox.DeliveryStatus, error) {
 	d := inbox.DeliveryStatus{Event: *e, Plugin: p.name, Trace: inbox.DeliveryTrace{Plugin: p.name}}
 	if err := q.s.traceDelivery(ctx, p, e, &d.Trace); err != nil {
@@ -163,7 +163,7 @@ func (q *deliveries) one(ctx context.Context, p *place, e *inbox.Event) (*inbox.
 	return &d, nil
 }
 
-// wants reports whether a plugin wants an event, as far as is known.
+// wants reports whether a plugin wants an event. Without a manifest it wants every event.
 func (q *deliveries) wants(ctx context.Context, plugin string, e *inbox.Event) (bool, error) {
 	if err := q.waits.learn(ctx, plugin); err != nil {
 		return false, err
@@ -176,7 +176,7 @@ func (q *deliveries) wants(ctx context.Context, plugin string, e *inbox.Event) (
 	return err == nil && m.Holds(at), err
 }
 
-// means reports whether a delivery has one of the outcomes.
+// means reports whether a delivery has one of the outcomes of the filter.
 func (q *deliveries) means(d *inbox.DeliveryStatus) bool {
 	word := map[inbox.DeliveryState]string{
 		inbox.StateRetrying: inbox.OutcomeRetry, inbox.StateWaiting: inbox.OutcomeWaiting, inbox.StatePending: inbox.OutcomePending,

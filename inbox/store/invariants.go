@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// law is something that must hold in every store. Its query returns a text for every place where it does not.
-type law struct {
+// invariant must hold in every store. Its query returns a text for every place where it does not.
+type invariant struct {
 	name  string
 	query string
 }
 
-// laws are the invariants that the schema's CHECKs cannot say. Each is one statement, so it sees one moment and may be
-// looked at while a server writes.
-func laws() []law {
-	return slices.Concat(logLaws(), contentLaws(), refusedLaws(), laneLaws(), attemptLaws(), deadLaws(), replayLaws(), digestLaws())
+// invariants returns the invariants that the CHECKs of the schema cannot express. Each is one statement, which sees one snapshot, so
+// it may run while a server writes.
+func invariants() []invariant {
+	return slices.Concat(logInvariants(), contentInvariants(), refusedInvariants(), laneInvariants(), attemptInvariants(), deadInvariants(), replayInvariants(), digestInvariants())
 }
 
-func logLaws() []law {
-	return []law{
+func logInvariants() []invariant {
+	return []invariant{
 		{"the log has no gap", `SELECT 'after seq ' || seq FROM (SELECT seq, lead(seq) OVER (ORDER BY seq) AS following FROM events) WHERE following <> seq + 1`},
 		{"stored_at never decreases", `SELECT 'seq ' || seq FROM (SELECT seq, stored_at, lag(stored_at) OVER (ORDER BY seq) AS before FROM events) WHERE before > stored_at`},
 		{"top_rank is the highest rank so far", `SELECT 'seq ' || seq FROM (SELECT seq, top_rank, max(rank) OVER (PARTITION BY mode, key ORDER BY seq) AS top FROM events) WHERE top <> top_rank`},
@@ -28,8 +28,8 @@ func logLaws() []law {
 	}
 }
 
-func contentLaws() []law {
-	return []law{
+func contentInvariants() []invariant {
+	return []invariant{
 		{"every payload of an event is there", `SELECT 'seq ' || seq FROM events WHERE content_id IS NOT NULL AND NOT EXISTS (
 			SELECT 1 FROM contents WHERE id = content_id AND kind = 1 AND root_seq = seq)`},
 		{"every refused request has its payload", `SELECT 'refused ' || id FROM refused WHERE NOT EXISTS (SELECT 1 FROM contents WHERE id = content_id AND kind = 2)`},
@@ -47,8 +47,8 @@ func contentLaws() []law {
 	}
 }
 
-func refusedLaws() []law {
-	return []law{
+func refusedInvariants() []invariant {
+	return []invariant{
 		{"every refused request counts in a slot", `SELECT 'refused ' || id FROM refused WHERE share NOT IN (SELECT id FROM refused_shares)`},
 		{"a share holds what is in it", `SELECT 'share ' || s.id FROM refused_shares s WHERE s.count = 0
 			OR s.count <> (SELECT count(*) FROM refused WHERE share = s.id) + (SELECT coalesce(sum(count), 0) FROM refused_shares WHERE parent = s.id)
@@ -56,8 +56,8 @@ func refusedLaws() []law {
 	}
 }
 
-func laneLaws() []law {
-	return []law{
+func laneInvariants() []invariant {
+	return []invariant{
 		{"no cursor is beyond the log", `SELECT name FROM plugins WHERE cursor > (SELECT coalesce(max(seq), 0) FROM events)`},
 		{"no lane is beyond the log", `SELECT p.name || ' ' || l.key FROM lanes l JOIN plugins p ON p.id = l.plugin
 			WHERE l.next > (SELECT coalesce(max(seq), 0) FROM events) + (l.state = 'ready')`},
@@ -73,8 +73,8 @@ func laneLaws() []law {
 	}
 }
 
-func attemptLaws() []law {
-	return []law{
+func attemptInvariants() []invariant {
+	return []invariant{
 		{"what is kept of a plugin is of one that is known", `SELECT what || ' of plugin ' || plugin FROM (
 			SELECT 'lanes' AS what, plugin FROM lanes UNION SELECT 'attempts', plugin FROM attempts UNION SELECT 'dead letters', plugin FROM dead
 			UNION SELECT 'runs', plugin FROM runs UNION SELECT 'releases', plugin FROM releases UNION SELECT 'replays', plugin FROM job_parts)
@@ -98,8 +98,8 @@ func attemptLaws() []law {
 	}
 }
 
-func deadLaws() []law {
-	return []law{
+func deadInvariants() []invariant {
+	return []invariant{
 		{"a dead letter has its attempt", `SELECT p.name || ' seq ' || d.seq FROM dead d JOIN plugins p ON p.id = d.plugin WHERE NOT EXISTS (
 			SELECT 1 FROM attempts a WHERE a.plugin = d.plugin AND a.seq = d.seq AND a.run = d.run AND a.attempt = d.attempt
 				AND a.fate = 'dead' AND a.result = d.result)`},
@@ -112,8 +112,8 @@ func deadLaws() []law {
 	}
 }
 
-func replayLaws() []law {
-	return []law{
+func replayInvariants() []invariant {
+	return []invariant{
 		{"a waiting run waits behind a lane that lags", `SELECT p.name || ' seq ' || r.seq FROM runs r JOIN plugins p ON p.id = r.plugin WHERE r.waits = 1
 			AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.plugin = r.plugin AND l.mode = r.mode AND l.key = r.key)`},
 		{"a run was tried as often as it says", `SELECT p.name || ' seq ' || r.seq || ' run ' || r.run FROM runs r JOIN plugins p ON p.id = r.plugin WHERE r.attempt <> (
@@ -140,13 +140,13 @@ func replayLaws() []law {
 	}
 }
 
-func digestLaws() []law {
-	return []law{
+func digestInvariants() []invariant {
+	return []invariant{
 		{"digests of every sealed seq are there", `SELECT 'run ' || id FROM digest_runs r WHERE sealed = 1 AND (
 			last - first + 1 <> (SELECT count(*) FROM digest_entries WHERE run = r.id) OR parts <> (SELECT count(*) FROM digest_filters WHERE run = r.id))`},
 		{"sealed runs follow each other from the first event", `SELECT 'run ' || id FROM (
 			SELECT id, first, coalesce(lag(last) OVER (ORDER BY first), 0) AS before FROM digest_runs WHERE sealed = 1) WHERE first <> before + 1`},
-		// an entry's hash is the head of the digest with its highest bit flipped
+		// the hash of an entry is the first 8 bytes of the digest with the highest bit flipped
 		{"a sealed digest is its event's", `SELECT 'run ' || d.run || ' seq ' || d.seq FROM digest_entries d JOIN digest_runs r ON r.id = d.run AND r.sealed = 1
 			LEFT JOIN events e ON e.seq = d.seq WHERE e.seq IS NULL OR d.seq NOT BETWEEN r.first AND r.last
 				OR hex(substr(e.digest, 1, 8)) <> printf('%016X', CASE WHEN d.hash < 0 THEN d.hash & 9223372036854775807 ELSE d.hash | (1 << 63) END)`},

@@ -9,11 +9,11 @@ import (
 	"inbox/inbox"
 )
 
-// nameCache remembers the numbers of plugins: they do not change until a plugin is removed.
+// nameCache caches the numbers of plugins. The number of a plugin does not change until the plugin is removed.
 type nameCache struct {
 	mu    sync.RWMutex
 	ids   map[string]int64
-	drops int // plugins that were removed: what was read before the last of them is not remembered
+	drops int // number of removals; a number that was read before the last removal is not cached
 }
 
 func (c *nameCache) get(name string) (int64, bool) {
@@ -58,10 +58,10 @@ func (t *tx) plugin(name string) (int64, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, noPlugin(name)
 	}
-	return id, err // not remembered: the transaction may have made it
+	return id, err // not cached: this transaction may have created it
 }
 
-// pluginID returns the number of a plugin, a NotFound error when the store does not know it.
+// pluginID returns the number of a plugin, or NotFound.
 func (s *Store) pluginID(ctx context.Context, name string) (int64, error) {
 	if id, ok := s.ids.get(name); ok {
 		return id, nil

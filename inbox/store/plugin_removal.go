@@ -6,13 +6,13 @@ import (
 	"inbox/inbox"
 )
 
-// removeStep is how many events' attempts are deleted in one transaction: other writes come between.
+// removeStep is the number of events whose attempts one transaction deletes, so that other writes are not blocked for long.
 const removeStep = 2000
 
-// RemovePlugin forgets a plugin: its position, lanes, dead letters, runs, its parts of replays, attempts with their logs and
-// reasons, releases, and what is known of them. It returns the ids of releases that no other plugin has, whose modules may go.
-// The caller sees to it that nothing of the plugin runs and that nothing is handed in for it. It is recorded. When it ends
-// early, old attempts are gone and the rest is as it was: it can be done again.
+// RemovePlugin deletes a plugin: its position, lanes, dead letters, runs, parts of replays, attempts with logs and reasons, and
+// releases with their crash records. It returns the ids of releases that no other plugin has: their modules may be deleted. The
+// caller makes sure that the plugin does not run and that no settlement of it is submitted. The removal is recorded in the audit
+// log. A removal that fails has only deleted old attempts, and can be repeated.
 func (s *Store) RemovePlugin(ctx context.Context, who inbox.Actor, plugin string) (releases []string, err error) {
 	for more := true; more; {
 		if err := s.write(ctx, func(t *tx) (err error) {
@@ -22,7 +22,7 @@ func (s *Store) RemovePlugin(ctx context.Context, who inbox.Actor, plugin string
 			return nil, err
 		}
 	}
-	var unused []string // the writer's, until it is done: when ctx ends it may still be at work
+	var unused []string // used by the writer until the transaction ends, which may be after the end of ctx
 	err = s.write(ctx, func(t *tx) (err error) {
 		unused, err = t.removePlugin(who, plugin)
 		return err
@@ -33,8 +33,8 @@ func (s *Store) RemovePlugin(ctx context.Context, who inbox.Actor, plugin string
 	return unused, nil
 }
 
-// removeHistory deletes some attempts of first runs that are over, and that nothing else refers to. It reports whether it
-// deleted any.
+// removeHistory deletes attempts of up to removeStep settled first runs that no dead letter refers to. It reports whether there may
+// be more.
 func (t *tx) removeHistory(plugin string) (more bool, err error) {
 	p, err := t.plugin(plugin)
 	if err != nil {
@@ -77,7 +77,7 @@ func (t *tx) removePlugin(who inbox.Actor, plugin string) (unused []string, err 
 			return nil, err
 		}
 	}
-	// A replay that only waited for this plugin has nothing left to do.
+	// A replay whose other parts are done ends with the part of this plugin.
 	if _, err := t.exec(`UPDATE jobs SET state = ?, finished_at = ? WHERE state = ?
 		AND NOT EXISTS (SELECT 1 FROM job_parts j WHERE j.job = jobs.id AND j.done = 0)`, string(inbox.JobDone), t.now, string(inbox.JobRunning)); err != nil {
 		return nil, err

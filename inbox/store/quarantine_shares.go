@@ -11,29 +11,29 @@ import (
 	"inbox/inbox"
 )
 
-// The quarantine has bounds in requests and in bytes. Whoever asks may fill them as long as nobody else needs the room.
-// When they are exceeded, room is made where most is held, by these levels, each within the one before:
+// The quarantine has bounds in requests and in bytes. A sender may use all of it while no other sender needs the space. When a
+// bound is exceeded, requests are dropped from the largest share, by these levels, each within the one before:
 //
-//	class    what carries no well-formed signature goes first; then what exceeds its part, in the order of classes
+//	class    requests without a well-formed signature are dropped first; then those of a class over its part, in the order of classes
 //	network  an IPv4 /24 or an IPv6 /48
 //	address  an IPv4 address or an IPv6 /64, which one customer of a provider has whole
 //	sender   one of eight groups of User-Agents, and order of size, so that fewer and smaller requests behind a proxy outlast
 //	         many or large ones; with a share for every User-Agent, a new one in each request would displace all others
 //	slot     ten seconds of arrival, so that a burst displaces itself
 //
-// Within a slot the requests with the lowest digests go. The digests are made with the store's key, so that what stays is
-// a sample that nobody can aim at. Holding at most a fair part and using the rest while it is free is max-min fairness
+// Within a slot the requests with the lowest digests are dropped. The digests are made with the store's key, so a sender cannot
+// choose which requests stay. To hold at most a fair part, and to use the rest while it is free, is max-min fairness
 // (Bertsekas and Gallager, Data Networks, 1992, section 6.5.2). A request costs a bounded number of index searches.
 const shareLevels = 5
 
-// largeRefused is the size from which a refused request belongs to a class of large ones, so that a large one does not
+// largeRefused is the size above which a refused request belongs to a class of large ones, so that a large request does not
 // displace many small ones. QoreID's bodies have up to 10 KB without photos.
 const largeRefused = 64 << 10
 
-// agentGroups is how many groups of User-Agents are told apart within an address.
+// agentGroups is the number of groups of User-Agents within an address.
 const agentGroups = 8
 
-// slotMillis is how long a slot of time is.
+// slotMillis is the length of a slot of time.
 const slotMillis = 10_000
 
 // class is a part of the quarantine.
@@ -42,13 +42,13 @@ type class struct {
 	parts int64 // of sixteen, in requests and bytes, that the other classes cannot take from it
 }
 
-// classes are the classes in the order in which they make room.
+// classes returns the classes in the order in which their requests are dropped.
 func classes() []class {
 	return []class{{"unsigned", 0}, {"other/large", 1}, {"known/large", 3}, {"other", 2}, {"known", 10}}
 }
 
-// classOf returns the class of a refused request: without a well-formed signature; with one over an event that QoreID
-// documents; or with one over anything else. The last two are kept apart because few strangers know QoreID's envelopes.
+// classOf returns the class of a refused request: without a well-formed signature, with one over an event that QoreID documents,
+// or with one over any other body. The last two differ because few strangers know QoreID's envelopes.
 func classOf(r *inbox.Refused, size int) string {
 	name := "other"
 	switch {
@@ -96,7 +96,7 @@ func (t *tx) takeShare(path [shareLevels]string, size int) (slot int64, err erro
 	return slot, nil
 }
 
-// giveShare is takeShare undone.
+// giveShare subtracts a request from its shares.
 func (t *tx) giveShare(slot, size int64) error {
 	for id := slot; id != 0; {
 		var parent, count int64
@@ -137,13 +137,13 @@ func (t *tx) makeRoom(b inbox.QuarantineBounds) error {
 	}
 }
 
-// The share that holds most within another. Of equal ones the newest gives way.
+// The largest share within another one. Of equal shares the newest is chosen.
 const (
 	largestByCount = `SELECT id FROM refused_shares WHERE parent = ? ORDER BY count DESC, id DESC LIMIT 1`
 	largestByBytes = `SELECT id FROM refused_shares WHERE parent = ? ORDER BY bytes DESC, id DESC LIMIT 1`
 )
 
-// overfull returns the class that makes room and which bound is exceeded; no cause when none is.
+// overfull returns the class to drop a request from, and the bound that is exceeded. The cause is empty when no bound is.
 func (t *tx) overfull(b inbox.QuarantineBounds) (share int64, cause string, err error) {
 	held := map[string]inbox.QuarantineStats{}
 	ids := map[string]int64{}
@@ -185,8 +185,8 @@ func (t *tx) dropRefused(id int64, cause string) error {
 	return t.countDropped(dropped{cause, why}, 1)
 }
 
-// deleteRefused deletes a refused request with its contents, and returns what was wrong with its signature. The error is
-// [sql.ErrNoRows] when it is gone.
+// deleteRefused deletes a refused request with its contents, and returns the fault of its signature. It returns [sql.ErrNoRows]
+// when the request does not exist.
 func (t *tx) deleteRefused(id int64) (why string, err error) {
 	var share, size, content int64
 	err = t.get(`DELETE FROM refused WHERE id = ? RETURNING why, share, size, content_id`, id).Scan(&why, &share, &size, &content)
@@ -199,7 +199,7 @@ func (t *tx) deleteRefused(id int64) (why string, err error) {
 	return why, t.giveShare(share, size)
 }
 
-// expireAtOnce bounds how many requests one change drops because of their age.
+// expireAtOnce is the number of requests that one transaction drops because of their age.
 const expireAtOnce = 64
 
 // expire drops requests that are too old, and reports whether there may be more.

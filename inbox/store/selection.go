@@ -12,28 +12,28 @@ import (
 	"inbox/inbox"
 )
 
-// Bounds of one look at the log: no read holds back the write-ahead log for long, and no list is made of more than it
-// needs.
+// Bounds of one query of the log. They keep a read from blocking checkpoints of the write-ahead log for long, and a list from
+// reading more than it needs.
 const (
 	scanChunk = 5000 // seqs
 	scanRows  = 500  // events
 	scanSeqs  = 500  // seqs that a filter names
 )
 
-// ofMode is a condition on the mode of events e that keeps the planner from the index of keys: it would read half the log
-// and sort it, where the bounds of seq find a piece in order.
+// ofMode is a condition on the mode of events e. The plus sign keeps the planner from the index of keys, with which it would read
+// and sort half the log. The bounds of seq find a piece in order.
 const ofMode = "+e.mode = ?"
 
-// selection is a filter as the store answers it: first the bounds of seq, then conditions on the columns of events e,
-// then what only the program can tell.
+// selection is a filter in the form that queries need: bounds of seq, conditions on the columns of events e, and the parts that
+// are decided in Go.
 type selection struct {
 	*inbox.Filter
 	low, high int64   // low < seq <= high
-	seqs      []int64 // those that the filter names, ascending; nil: it names none
+	seqs      []int64 // named by the filter, ascending; nil: the filter names no seq
 	where     string
 	args      []any
 	byKey     bool // the index of keys finds the events
-	narrow    bool // so few can match that the log need not be looked at piece by piece
+	narrow    bool // a key or seqs bound the result: the log is not read in pieces
 }
 
 // choose turns a filter into a selection. Bounds of time become bounds of seq: stored_at never decreases along the log.
@@ -66,7 +66,7 @@ func (s *Store) choose(ctx context.Context, f *inbox.Filter) (*selection, error)
 	return sel, s.conditions(ctx, sel)
 }
 
-// conditions fills in what the columns can answer.
+// conditions adds the conditions on columns.
 func (s *Store) conditions(ctx context.Context, sel *selection) error {
 	f := sel.Filter
 	switch {
@@ -110,14 +110,14 @@ func (sel *selection) and(condition string, args ...any) {
 	sel.args = append(sel.args, args...)
 }
 
-// Bounds of a filter. Every event that is looked at is held against each pattern and each pointer.
+// Bounds of a filter. Every event that is read is compared with each pattern and each pointer.
 const (
 	maxPatterns = 100 // names that end in "*", of one field
 	maxPointers = 100 // of --where; each may have any number of values
 )
 
-// anyOf adds the condition that a column is one of the values, or begins with one that ends in "*". The values are one
-// argument: SQLite bounds how many arguments a statement takes, and how deep a condition is.
+// anyOf adds the condition that a column equals one of the values, or begins with a value that ends in "*". All values are one
+// argument, because SQLite limits the number of arguments of a statement and the depth of a condition.
 func (sel *selection) anyOf(column string, values []string) error {
 	if len(values) == 0 {
 		return nil
@@ -140,23 +140,23 @@ func (sel *selection) anyOf(column string, values []string) error {
 	return nil
 }
 
-// named adds the condition that the filter names the seq.
+// named adds the condition that the seq is one of those in the filter.
 func (sel *selection) named() {
 	if len(sel.seqs) > 0 {
 		sel.and("e.seq IN (SELECT value FROM json_each(?))", listOf(sel.seqs))
 	}
 }
 
-// listOf is many values as one. Texts and numbers can always be written.
+// listOf returns values as one argument, in JSON. Texts and numbers can always be encoded.
 func listOf[T int64 | string | [3]any](values []T) string {
 	text, _ := json.Marshal(values)
 	return string(text)
 }
 
-// plain reports whether the columns tell all.
+// plain reports whether the columns decide the whole filter.
 func (sel *selection) plain() bool { return len(sel.Statuses) == 0 && len(sel.Where) == 0 }
 
-// piece returns the part of low < seq <= high to look at next.
+// piece returns the next part of low < seq <= high to read.
 func (sel *selection) piece(low, high int64) (from, upto int64) {
 	switch {
 	case len(sel.seqs) > 0:
@@ -169,7 +169,7 @@ func (sel *selection) piece(low, high int64) (from, upto int64) {
 	return low, min(high, low+scanChunk)
 }
 
-// pieceOfSeqs is a piece that holds the next of the seqs that the filter names.
+// pieceOfSeqs returns a piece with up to scanSeqs of the seqs in the filter.
 func (sel *selection) pieceOfSeqs(low, high int64) (from, upto int64) {
 	first, _ := slices.BinarySearch(sel.seqs, low+1)
 	end, _ := slices.BinarySearch(sel.seqs, high+1)
@@ -182,10 +182,10 @@ func (sel *selection) pieceOfSeqs(low, high int64) (from, upto int64) {
 	return low, sel.seqs[first+scanSeqs-1]
 }
 
-// query returns the query of columns over a piece of the log, and its arguments; more follows the conditions.
+// query returns the query of columns over a piece of the log, and its arguments. more is appended to the conditions.
 func (sel *selection) query(columns string, from, upto int64, more string) (string, []any) {
 	table := "events e"
-	if sel.byKey { // without statistics the planner may take the bounds of seq for the better start
+	if sel.byKey { // without statistics the planner may prefer the bounds of seq
 		table += " INDEXED BY events_by_key"
 	}
 	where, args := sel.where, append([]any{from, upto}, sel.args...)
@@ -198,7 +198,7 @@ func (sel *selection) query(columns string, from, upto int64, more string) (stri
 	return "SELECT " + columns + " FROM " + table + " WHERE e.seq > ? AND e.seq <= ?" + where + more, args
 }
 
-// seqAt returns the first seq stored at or after a time, one beyond the log when there is none, by bisection.
+// seqAt returns the first seq that was stored at or after a time, by bisection. Without one it returns the seq after the newest.
 func (s *Store) seqAt(ctx context.Context, ms int64) (int64, error) {
 	low, high := int64(1), s.newest(ctx)+1
 	for low < high {
@@ -217,7 +217,7 @@ func (s *Store) seqAt(ctx context.Context, ms int64) (int64, error) {
 	return low, nil
 }
 
-// selected answers what the columns cannot: the folded status and the body.
+// selected applies the parts of the filter that need the folded status or the body.
 func (s *Store) selected(ctx context.Context, f *inbox.Filter, e *inbox.Event) (bool, error) {
 	if len(f.Statuses) > 0 && !slices.ContainsFunc(f.Statuses, func(want string) bool {
 		want = inbox.Fold(want)
@@ -232,7 +232,7 @@ func (s *Store) selected(ctx context.Context, f *inbox.Filter, e *inbox.Event) (
 	switch {
 	case err == nil:
 	case inbox.KindOf(err) == inbox.NotFound, errors.Is(err, inbox.ErrDamaged):
-		return false, nil // a body that is gone has no values to compare
+		return false, nil // a purged or damaged body has no values to compare
 	default:
 		return false, err
 	}

@@ -1,4 +1,4 @@
 package inbox
 
-// Actor is who does something, and why.
+// Actor is the person or program that performs an action, with the reason for it.
 type Actor struct{ Name, Reason string }

@@ -1,16 +1,16 @@
 package inbox
 
-// Outcomes that deliveries are listed by, beside the results of attempts: where a delivery stands.
+// Outcomes by which deliveries are listed besides the results of attempts: the states of a delivery.
 const (
-	OutcomeRetry     = "retry"     // its newest attempt failed, and it is due again
+	OutcomeRetry     = "retry"     // the newest attempt failed, and another one is due
 	OutcomeWaiting   = "waiting"   // behind an earlier event of its lane
-	OutcomePending   = "pending"   // its turn has not come
-	OutcomeHeld      = "held"      // it retries, waits or is pending, and its plugin is on hold
-	OutcomeDead      = "dead"      // it will not be tried again by itself
-	OutcomeDiscarded = "discarded" // an operator gave it up
+	OutcomePending   = "pending"   // not attempted yet, and first in its lane
+	OutcomeHeld      = "held"      // retry, waiting or pending in a plugin that is on hold
+	OutcomeDead      = "dead"      // a dead letter that nobody has resolved
+	OutcomeDiscarded = "discarded" // a dead letter that an operator discarded
 )
 
-// Outcomes returns all words that deliveries can be listed by.
+// Outcomes returns all words by which deliveries can be listed.
 func Outcomes() []string {
 	words := []string{OutcomeRetry, OutcomeWaiting, OutcomePending, OutcomeHeld, OutcomeDead, OutcomeDiscarded}
 	for _, r := range Results() {
@@ -21,21 +21,22 @@ func Outcomes() []string {
 	return words
 }
 
-// DeliveryStatus is one event in one plugin: where it stands, and what its newest attempt came to.
+// DeliveryStatus is a delivery in a list: one event in one plugin, with its state and the result of its newest attempt.
 type DeliveryStatus struct {
 	Event  Event
 	Plugin string
 	State  DeliveryState
 	Trace  DeliveryTrace // without attempts
-	Result Result        // of the newest attempt; empty: there was none
+	Result Result        // of the newest attempt; empty before the first
 	Tried  int           // attempts of all runs
 }
 
-// DeliveryFilter selects deliveries by their events, and by what became of them.
+// DeliveryFilter selects deliveries by their events and by their outcomes.
 type DeliveryFilter struct {
-	Filter            // its Plugin is the one whose deliveries are meant; empty: all
+	Filter            // its Plugin selects deliveries of one plugin; empty: of all
 	Outcomes []string // of Outcomes
 
-	// Manifest returns what is in force for a plugin: what it does not want neither waits nor is pending. Nil: all is wanted.
+	// Manifest returns the manifest in force for a plugin: an event that it filters out neither waits nor is pending. Without
+	// Manifest no event is filtered out.
 	Manifest func(plugin string) (*Manifest, error)
 }

@@ -52,22 +52,22 @@ func Fold(s string) string {
 	return b.String()
 }
 
-// EntityFilter selects verifications and customers: those with at least one event that Filter selects. Its Limit counts
-// them; its After and Before are about the newest event of each.
+// EntityFilter selects verifications and customers with at least one event that Filter selects. Limit counts entities. After and
+// Before bound the newest event of an entity.
 type EntityFilter struct {
 	Filter
 	Open      bool          // started, and not completed
-	OlderThan time.Duration // the newest event is at least so old
+	OlderThan time.Duration // the least age of the newest event
 }
 
-// DeadLetterFilter selects dead letters by their events. Its Plugin is the one in which they died.
+// DeadLetterFilter selects dead letters by their events. Its Plugin is the plugin of the dead letters.
 type DeadLetterFilter struct {
 	Filter
-	Resolved   bool      // also those that were dealt with
-	Run        int64     // those of this replay; 0: whatever the run
-	DiedBefore time.Time // zero: whenever they died
+	Resolved   bool      // also resolved dead letters
+	Run        int64     // dead letters of this replay only; 0: of every run
+	DiedBefore time.Time // zero: no bound
 
-	// Manifest returns what is in force for a plugin: what it does not want does not wait behind a parked lane. Without one
-	// every event of the lane counts.
+	// Manifest returns the manifest in force for a plugin: an event that it filters out does not wait behind a parked lane. Without
+	// Manifest every later event of the lane counts as waiting.
 	Manifest func(plugin string) (*Manifest, error)
 }

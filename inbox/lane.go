@@ -35,7 +35,7 @@ type Lane struct {
 	Waits   bool      // as read: runs other than first ones wait behind it
 }
 
-// Lane keys made by us begin with "@", which no source name does, so they never meet an event's key.
+// Keys of lanes that the program makes begin with "@". No source name does, so they never equal the key of an event.
 const (
 	globalLane    = "@global"
 	referenceLane = "@ref/"

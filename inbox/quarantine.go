@@ -2,11 +2,11 @@ package inbox
 
 import "time"
 
-// QuarantineBounds bound what strangers can make the store keep.
+// QuarantineBounds limit the refused requests that the store keeps: anybody can send them.
 type QuarantineBounds struct {
 	Count int64         // requests
-	Bytes int64         // of headers and bodies
-	Age   time.Duration // since a request came first
+	Bytes int64         // of headers and bodies together
+	Age   time.Duration // since a request was first received
 }
 
 // DefaultQuarantine keeps ten thousand requests or 64 MiB for a week.

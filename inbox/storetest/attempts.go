@@ -9,7 +9,7 @@ import (
 	"inbox/inbox"
 )
 
-// One event that is tried for ever must not fill the disk, and what led to it must stay to be read.
+// An event that is retried for ever must not fill the disk, and its first attempts must stay readable.
 func ofARunThatIsTriedAgainAndAgainTheFirstAndTheLastAttemptsAreKept(t *testing.T, open Open) {
 	w := NewWorld(t, open(t, Options{}))
 	seq := w.Arrive(1)
@@ -71,7 +71,7 @@ func firstAndLast(n, count int) (list []int) {
 	return list
 }
 
-// The attempt that a run died of is what its dead letter is about: it stays however often the run is retried after it.
+// The dead letter of a run refers to its last attempt, which is kept however often the run is retried afterwards.
 func theAttemptThatARunDiedOfIsKept(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))

@@ -7,7 +7,7 @@ import (
 	"inbox/inbox"
 )
 
-// The list of deliveries by outcome holds exactly those of which the trace of their event says so.
+// A list of deliveries by outcome contains exactly the deliveries whose traces have the outcome.
 func deliveriesAreListedByWhatTheirTraceSays(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))

@@ -6,7 +6,7 @@ import (
 	"inbox/inbox"
 )
 
-// selected is what a replay takes.
+// selected returns the seqs that a replay selects.
 func (w *World) selected(only inbox.Only) []int64 {
 	var seqs []int64
 	for _, d := range w.Events {
@@ -19,7 +19,7 @@ func (w *World) selected(only inbox.Only) []int64 {
 	return seqs
 }
 
-// state is where an event stands, and behind which.
+// state returns the state of an event, and the seq that it waits behind.
 func (w *World) state(d *Delivery) (inbox.DeliveryState, int64) {
 	l := w.Lanes[d.id]
 	switch {
@@ -45,7 +45,7 @@ func (w *World) state(d *Delivery) (inbox.DeliveryState, int64) {
 	return inbox.StatePending, 0
 }
 
-// runState is the state by the run rows: the one that does not wait and is due first.
+// runState returns the state by the run rows: that of the run that does not wait and is due first.
 func (w *World) runState(d *Delivery, l *LaneModel) (inbox.DeliveryState, int64) {
 	var best *inbox.Run
 	for _, r := range d.Runs {
@@ -72,7 +72,7 @@ func (w *World) stored() int64 {
 	return p.Cursor
 }
 
-// Verify holds the store to the model and to its laws.
+// Verify compares the store with the model and checks the invariants.
 func (w *World) Verify() {
 	w.t.Helper()
 	w.answers(nil)
@@ -82,7 +82,7 @@ func (w *World) Verify() {
 	}
 }
 
-// answers holds what operators are told to the model; of events, those about a verification, or all.
+// answers compares the answers to operators with the model, for the events of one verification or for all.
 func (w *World) answers(about *int) {
 	w.t.Helper()
 	letters := 0
@@ -105,7 +105,7 @@ func (w *World) answers(about *int) {
 	w.verifyPlugin(letters)
 }
 
-// verifyTrace holds the trace of an event to the model.
+// verifyTrace compares the trace of an event with the model.
 func (w *World) verifyTrace(d *Delivery) {
 	w.t.Helper()
 	tr, err := w.s.Trace(w.ctx, d.Seq)
@@ -144,7 +144,7 @@ func (w *World) verifyPlugin(letters int) {
 	}
 }
 
-// ids are the verifications that have a lane, in order.
+// ids returns the verifications that have a lane, in order.
 func (w *World) ids() []int {
 	var ids []int
 	for id := range w.Lanes {

@@ -49,7 +49,7 @@ func aRetriedHeadLetsItsLaneGoOnInOrder(t *testing.T, open Open) {
 	w.Verify()
 }
 
-// checkAudit checks that the operator's only recorded action is of a kind.
+// checkAudit checks that the audit log has one entry, with the operator's action.
 func checkAudit(t *testing.T, s Upkeep, action string) {
 	t.Helper()
 	log, err := s.AuditLog(t.Context(), inbox.AuditFilter{Limit: 10})
@@ -70,7 +70,7 @@ func aDiscardedHeadIsSteppedOver(t *testing.T, open Open) {
 	if l := w.lane(1); l.State != inbox.LaneReady || l.Next != first+1 || l.Attempt != 0 {
 		t.Errorf("lane %+v", l)
 	}
-	// next is only a lower bound now, of another lane's event
+	// next is only a lower bound now: it is the seq of another lane's event
 	if tr, err := w.s.Trace(ctx, third); err != nil || tr.Deliveries[0].State != inbox.StatePending {
 		t.Errorf("the event behind it: %+v, %v", tr, err)
 	}
@@ -197,7 +197,7 @@ func aLaneMadeByAnythingIsFoundInATrace(t *testing.T, open Open) {
 	}
 }
 
-// Read piece by piece, an event that is settled between two reads would have no lane any more and no attempt yet.
+// With several reads, an event that is settled between two of them would have no lane any more and no attempt yet.
 func aTraceNeverShowsAnEventBetweenTwoMoments(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))

@@ -48,7 +48,7 @@ func theQuarantineIsBoundedAndKeepsWhatAMistypedSecretRefused(t *testing.T, open
 	readmitOnce(t, s, list[0].ID)
 }
 
-// readmitOnce readmits a refused request, which is then gone.
+// readmitOnce readmits a refused request and checks that it cannot be readmitted again.
 func readmitOnce(t *testing.T, s Quarantine, id int64) {
 	t.Helper()
 	ctx := t.Context()
@@ -62,7 +62,7 @@ func readmitOnce(t *testing.T, s Quarantine, id int64) {
 	}
 }
 
-// kept is what is checked of a refused request that came a number of times.
+// kept returns the compared fields of a refused request that was received count times.
 func kept(signature string, count int64) inbox.Refused {
 	return inbox.Refused{Why: "mismatch", Count: count, Payload: inbox.Payload{Headers: []inbox.Header{{Name: "x-sig", Value: signature}}, Body: []byte("body")}}
 }

@@ -173,7 +173,7 @@ func aReplayOfManyIsCountedAndMatchedPieceByPiece(t *testing.T, open Open) {
 	}
 }
 
-// matchAll returns how many events a replay takes when it reads them piece by piece.
+// matchAll returns the number of events that Match returns for a replay, piece by piece.
 func matchAll(t *testing.T, s Matches, j *inbox.Job, name string) (found int64) {
 	t.Helper()
 	for at := int64(0); at < j.Upto; {

@@ -13,10 +13,10 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// At is a time as the store keeps it.
+// At returns a time with the precision of the store.
 func At(seconds int64) time.Time { return time.UnixMilli(1_700_000_000_000 + seconds*1000).UTC() }
 
-// Settle hands a settlement in and waits for its answer.
+// Settle submits a settlement and waits until it is durable or has failed.
 func Settle(s Settler, st *inbox.Settlement) error {
 	answer := make(chan error, 1)
 	if err := s.Settle(context.Background(), st, func(err error) { answer <- err }); err != nil {
@@ -52,7 +52,7 @@ func ready(t *testing.T, open Open, n int) Store {
 	return s
 }
 
-// Attempt returns the counted attempt number of an event's first run.
+// Attempt returns the attempt with a number of an event's first run, which counts.
 func Attempt(seq int64, number int, result inbox.Result, fate inbox.Fate) *inbox.Attempt {
 	return &inbox.Attempt{
 		Plugin: "p", Seq: seq, Number: number, Result: result, Fate: fate, Counted: true, StartedAt: At(seq),
@@ -60,7 +60,7 @@ func Attempt(seq int64, number int, result inbox.Result, fate inbox.Fate) *inbox
 	}
 }
 
-// OneLane is the lane of the events that have the verification 1.
+// OneLane returns the lane of the events that [Ready] stores.
 func OneLane() inbox.LaneID { return inbox.LaneID{Mode: inbox.Live, Key: "qoreid/workflow/1"} }
 
 func anAttemptIsKeptWithItsReasonAndLog(t *testing.T, open Open) {
@@ -140,7 +140,7 @@ func theCursorAndTheHoldArePutAndTheCursorNeverGoesBack(t *testing.T, open Open)
 	}
 }
 
-// park lets event 1 die and its lane park behind it.
+// park settles event 1 as dead and parks its lane.
 func park(t *testing.T, s Store) {
 	t.Helper()
 	mustSettle(t, s, &inbox.Settlement{
@@ -206,7 +206,7 @@ func runsWaitBehindALaneAndAreFreedWithIt(t *testing.T, open Open) {
 		[]inbox.JobPart{{Job: job.ID, Plugin: "p", Position: 3, JobCount: inbox.JobCount{OK: 1, Dead: 1}, Done: true}})
 }
 
-// runOfJob is the run of an event in a replay.
+// runOfJob returns the run of an event in a replay.
 func runOfJob(job, seq int64, waits bool) *inbox.Run {
 	return &inbox.Run{Plugin: "p", Seq: seq, Run: job, Job: job, Lane: OneLane(), Waits: waits, DueAt: At(seq)}
 }

@@ -1,7 +1,6 @@
-// Package storetest is the suite of tests that every store must pass. It knows a store only by the interfaces of this file,
-// which say what the program asks of one, subject by subject. Each test gets a fresh store; the store's own check runs when
-// the test ends, see [Open]. What depends on how a store keeps its data (crashes, damage, full disks, query plans) is tested
-// beside that store.
+// Package storetest is the suite of tests that every store must pass. It uses a store only through the interfaces of this file,
+// one per subject. Each test gets a fresh store, which is checked when the test ends, see [Open]. Tests that depend on how a
+// store keeps its data (crashes, damage, full disks, query plans) are beside that store.
 package storetest
 
 import (
@@ -16,18 +15,18 @@ import (
 	"inbox/inbox"
 )
 
-// Options are what a test asks of its store. The zero value asks for nothing special.
+// Options configure the store of a test. The zero value means the defaults.
 type Options struct {
 	Now    func() time.Time       // the store's clock; nil: the real one
 	Bounds inbox.QuarantineBounds // of the quarantine; zero: the default
-	Fast   bool                   // the test makes many small commits and never loses power: they need not be flushed
+	Fast   bool                   // commits need not be flushed: the test makes many small ones
 }
 
 // Open returns a fresh and running store for a test. When the test ends the store is checked: damage, or a broken invariant,
 // fails the test.
 type Open func(t testing.TB, o Options) Store
 
-// Store is what the suite asks of a store.
+// Store is the store under test.
 type Store interface {
 	Log
 	Events
@@ -46,7 +45,7 @@ type Store interface {
 	Upkeep
 }
 
-// Log takes events and gives them back in their order.
+// Log stores events and returns them in order.
 type Log interface {
 	Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error)
 	EventsAfter(ctx context.Context, after int64, limit int) ([]inbox.Event, error)
@@ -68,14 +67,14 @@ type Entities interface {
 	EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([]inbox.EventTrace, error)
 }
 
-// Traces tells where deliveries stand.
+// Traces returns the states of deliveries.
 type Traces interface {
 	Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
 	EachDelivery(ctx context.Context, f inbox.DeliveryFilter, fn func(*inbox.DeliveryStatus) error) error
 	OftenTried(ctx context.Context, attempts, limit int) ([]inbox.OftenTried, error)
 }
 
-// Settler commits settlements, and says where a plugin stands.
+// Settler commits settlements, and returns the position of a plugin.
 type Settler interface {
 	Register(ctx context.Context, plugin string, from inbox.StartFrom) error
 	Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error
@@ -103,7 +102,7 @@ type DeadLetters interface {
 	Discard(ctx context.Context, who inbox.Actor, plugin string, seq, run int64) error
 }
 
-// Replays keeps replays.
+// Replays stores replays.
 type Replays interface {
 	CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) error
 	CancelJob(ctx context.Context, who inbox.Actor, id int64) error
@@ -117,7 +116,7 @@ type Matches interface {
 	Match(ctx context.Context, job *inbox.Job, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
 }
 
-// Quarantine keeps refused requests.
+// Quarantine stores refused requests.
 type Quarantine interface {
 	Refuse(ctx context.Context, r *inbox.Refused) error
 	RefusedList(ctx context.Context, source string, limit int) ([]inbox.Refused, error)
@@ -125,12 +124,12 @@ type Quarantine interface {
 	Readmit(ctx context.Context, id int64, a *inbox.Arrival) (inbox.Receipt, error)
 }
 
-// Plugins lists the plugins that a store knows.
+// Plugins lists plugins.
 type Plugins interface {
 	Plugins(ctx context.Context) ([]inbox.PluginRecord, error)
 }
 
-// Steering is what operators do to a plugin.
+// Steering holds the actions of operators on a plugin.
 type Steering interface {
 	SetPaused(ctx context.Context, who inbox.Actor, plugin string, paused bool) error
 	ResumeHold(ctx context.Context, who inbox.Actor, plugin string) error
@@ -138,14 +137,14 @@ type Steering interface {
 	Unpin(ctx context.Context, plugin string) error
 }
 
-// Releases keeps the releases of plugins.
+// Releases stores the releases of plugins.
 type Releases interface {
 	SaveRelease(ctx context.Context, r inbox.Release) error
 	Releases(ctx context.Context, plugin string) ([]inbox.Release, error)
 	SetLive(ctx context.Context, plugin, release string) error
 }
 
-// Upkeep is what operators ask about the store as a whole.
+// Upkeep answers questions about the store as a whole.
 type Upkeep interface {
 	AuditLog(ctx context.Context, f inbox.AuditFilter) ([]inbox.AuditEntry, error)
 	Stats(ctx context.Context) (inbox.StoreStats, error)
@@ -169,7 +168,7 @@ func Run(t *testing.T, open Open) {
 	}
 }
 
-// same fails the test unless got is want, where no elements and none at all are equal, and there is no error.
+// same fails the test if err is not nil, or if got differs from want. An empty and a nil slice are equal.
 func same[T any](t testing.TB, what string, got T, err error, want T) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {

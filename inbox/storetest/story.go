@@ -11,8 +11,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// TestWhateverHappensTheStoreSaysWhatAModelSays plays random arrivals, outcomes, retries, discards and replays against a
-// small model, and holds what every operator's question is answered to it, and the store to its laws.
+// The test plays random arrivals, outcomes, retries, discards and replays against a small model. It compares every answer to an
+// operator with the model, and checks the invariants of the store.
 func whateverHappensTheStoreSaysWhatAModelSays(t *testing.T, open Open) {
 	plays := int64(40)
 	if inboxtest.Race { // the race detector makes a store written in Go ten times slower
@@ -45,7 +45,7 @@ func whateverHappensTheStoreSaysWhatAModelSays(t *testing.T, open Open) {
 	})
 }
 
-// scope is a part of a test that ends before it: what was registered to be cleaned up is cleaned up when the part ends.
+// scope is a part of a test. Its cleanup functions run when the part ends, not when the test does.
 type scope struct {
 	testing.TB
 	rt       *rapid.T
@@ -141,7 +141,7 @@ func (m *machine) replays(rt *rapid.T) {
 	m.Replay(only, func() inbox.Fate { return m.fate(rt) })
 }
 
-// doesWrong asks for what the state does not allow, which must change nothing.
+// doesWrong asks for actions that the state does not allow. They must change nothing.
 func (m *machine) doesWrong(rt *rapid.T) {
 	if len(m.Events) == 0 {
 		rt.Skip("no event")

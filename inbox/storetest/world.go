@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// told is what a world reports to: a test or a run of a property.
+// told receives the failures of a world: a test, or one run of a property.
 type told interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -18,8 +18,8 @@ type told interface {
 
 var operator = inbox.Actor{Name: "operator", Reason: "test"}
 
-// World is a store with one plugin p, settled as the dispatcher would, and a model of what must be in it. The plugin
-// takes the events of numbered verifications and does not want those of nobody.
+// World is a store with one plugin p, which is settled as the dispatcher would, and a model of its content. The plugin wants the
+// events of numbered verifications and filters out those of nobody.
 type World struct {
 	Now    time.Time          // of attempts; never twice the same
 	Events []*Delivery        // by seq, from 1
@@ -141,7 +141,7 @@ func (w *World) next(id int) *Delivery {
 	return w.Events[l.seqs[l.done]-1]
 }
 
-// Run makes the first run of a lane's next event, which comes to a fate. A death parks the lane or not.
+// Run settles an attempt of the first run of a lane's next event with a fate. A dead one parks the lane if parks is set.
 func (w *World) Run(id int, fate inbox.Fate, parks bool) {
 	w.t.Helper()
 	d, l := w.next(id), w.Lanes[id]
@@ -166,7 +166,7 @@ func (w *World) Run(id int, fate inbox.Fate, parks bool) {
 	w.Settle(st)
 }
 
-// advance moves a lane's row to its next event, or drops it: what waited behind it is due.
+// advance moves a lane's row to its next event, or deletes it, which makes the waiting runs due.
 func (w *World) advance(l *LaneModel, st *inbox.Settlement) {
 	switch {
 	case l.row == nil:

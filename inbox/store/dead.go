@@ -32,8 +32,8 @@ func deadRow(p int64, d *inbox.DeadLetter) []any {
 
 // Bounds of one query for dead letters.
 const (
-	letterPage = 500
-	letterSeqs = 1000 // seqs that a query looks up; for more, it reads all dead letters between the lowest and the highest
+	deadPage = 500
+	deadSeqs = 1000 // seqs that a query looks up; for more, it reads all dead letters between the lowest and the highest
 )
 
 // Letters returns dead letters with their events and the reasons of their last attempts, the newest first. A reason may hold
@@ -49,22 +49,22 @@ func (s *Store) Letters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.
 
 // EachLetter calls fn for the dead letters of [Store.Letters]. It reads them page by page.
 func (s *Store) EachLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.Letter) error) error {
-	return s.eachLetter(ctx, &f, byDeath, s.newWaitCounter(f.Manifest), fn)
+	return s.eachDead(ctx, &f, byDeath, s.newWaitCounter(f.Manifest), fn)
 }
 
-// letterOrder is the order in which dead letters are read.
-type letterOrder int
+// deadOrder is the order in which dead letters are read.
+type deadOrder int
 
 const (
-	byDeath letterOrder = iota // the newest deaths first
+	byDeath deadOrder = iota // the newest deaths first
 	byEvent                    // plugin by plugin in the order of the log; only open ones
 )
 
-// letterMark is the position of a dead letter in both orders.
-type letterMark struct{ died, seq, plugin, run, attempt int64 }
+// deadMark is the position of a dead letter in both orders.
+type deadMark struct{ died, seq, plugin, run, attempt int64 }
 
-func (s *Store) eachLetter(ctx context.Context, f *inbox.DeadLetterFilter, order letterOrder, waits *waitCounter, fn func(*inbox.Letter) error) error {
-	q, err := s.lettersQuery(ctx, f, order)
+func (s *Store) eachDead(ctx context.Context, f *inbox.DeadLetterFilter, order deadOrder, waits *waitCounter, fn func(*inbox.Letter) error) error {
+	q, err := s.deadQuery(ctx, f, order)
 	if err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func (s *Store) eachLetter(ctx context.Context, f *inbox.DeadLetterFilter, order
 		if err != nil {
 			return err
 		}
-		last = len(page) < letterPage || q.whole
-		page, err = s.selectLetters(ctx, f, page, n)
+		last = len(page) < deadPage || q.whole
+		page, err = s.selectDead(ctx, f, page, n)
 		if err == nil {
 			err = waits.count(ctx, page)
 		}
@@ -93,12 +93,12 @@ func (s *Store) eachLetter(ctx context.Context, f *inbox.DeadLetterFilter, order
 	return ctx.Err()
 }
 
-// selectLetters applies the parts of the filter that need the body or the program, and the limit after n dead letters of earlier
+// selectDead applies the parts of the filter that need the body or the program, and the limit after n dead letters of earlier
 // pages.
-func (s *Store) selectLetters(ctx context.Context, f *inbox.DeadLetterFilter, page []inbox.Letter, n int) ([]inbox.Letter, error) {
+func (s *Store) selectDead(ctx context.Context, f *inbox.DeadLetterFilter, page []inbox.Letter, n int) ([]inbox.Letter, error) {
 	kept := page[:0]
 	for i := range page {
-		if len(f.Seqs) > letterSeqs {
+		if len(f.Seqs) > deadSeqs {
 			if _, ok := slices.BinarySearch(f.Seqs, page[i].Seq); !ok {
 				continue
 			}
@@ -117,19 +117,19 @@ func (s *Store) selectLetters(ctx context.Context, f *inbox.DeadLetterFilter, pa
 	return kept, nil
 }
 
-// lettersQuery is the SQL part of a filter, and the position of the last dead letter that was read.
-type lettersQuery struct {
+// deadQuery is the SQL part of a filter, and the position of the last dead letter that was read.
+type deadQuery struct {
 	text  string
 	args  []any
-	order letterOrder
-	mark  letterMark
+	order deadOrder
+	mark  deadMark
 	whole bool // the filter names a key or seqs: all dead letters are read at once
 }
 
-func (s *Store) lettersQuery(ctx context.Context, f *inbox.DeadLetterFilter, order letterOrder) (*lettersQuery, error) {
+func (s *Store) deadQuery(ctx context.Context, f *inbox.DeadLetterFilter, order deadOrder) (*deadQuery, error) {
 	events := f.Filter
 	events.Plugin = "" // in this filter it is the plugin of the dead letters
-	if slices.Sort(f.Seqs); len(f.Seqs) > letterSeqs {
+	if slices.Sort(f.Seqs); len(f.Seqs) > deadSeqs {
 		events.Seqs, events.After, events.Before = nil, max(events.After, f.Seqs[0]-1), f.Seqs[len(f.Seqs)-1]+1
 	}
 	sel, err := s.choose(ctx, &events)
@@ -153,7 +153,7 @@ func (s *Store) lettersQuery(ctx context.Context, f *inbox.DeadLetterFilter, ord
 	if !f.DiedBefore.IsZero() {
 		sel.and("d.died_at < ?", millis(f.DiedBefore))
 	}
-	q := &lettersQuery{order: order, mark: letterMark{died: math.MaxInt64}, whole: sel.narrow, args: append([]any{sel.low, sel.high}, sel.args...)}
+	q := &deadQuery{order: order, mark: deadMark{died: math.MaxInt64}, whole: sel.narrow, args: append([]any{sel.low, sel.high}, sel.args...)}
 	from := "dead d INDEXED BY " + deathIndex(f) + " CROSS JOIN events e ON e.seq = d.seq"
 	after := "(d.died_at, d.seq, d.plugin, d.run, d.attempt) < (?, ?, ?, ?, ?)"
 	sorted := "d.died_at DESC, d.seq DESC, d.plugin DESC, d.run DESC, d.attempt DESC LIMIT ?"
@@ -161,7 +161,7 @@ func (s *Store) lettersQuery(ctx context.Context, f *inbox.DeadLetterFilter, ord
 	case order == byEvent:
 		from = "dead d INDEXED BY dead_open CROSS JOIN events e ON e.seq = d.seq"
 		after, sorted = "(d.plugin, d.seq, d.run) > (?, ?, ?)", "d.plugin, d.seq, d.run LIMIT ?"
-		q.mark, q.whole = letterMark{}, false
+		q.mark, q.whole = deadMark{}, false
 	case sel.byKey:
 		from = "events e INDEXED BY events_by_key CROSS JOIN dead d ON d.plugin IN (SELECT id FROM plugins) AND d.seq = e.seq"
 	case sel.narrow:
@@ -187,13 +187,13 @@ func deathIndex(f *inbox.DeadLetterFilter) string {
 }
 
 // page reads the next dead letters.
-func (q *lettersQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, error) {
+func (q *deadQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, error) {
 	m := &q.mark
 	args := append(slices.Clone(q.args), m.died, m.seq, m.plugin, m.run, m.attempt)
 	if q.order == byEvent {
 		args = append(slices.Clone(q.args), m.plugin, m.seq, m.run)
 	}
-	limit := letterPage
+	limit := deadPage
 	if q.whole {
 		limit = -1
 	}
@@ -221,8 +221,8 @@ func (s *Store) OpenLetters(ctx context.Context, f inbox.DeadLetterFilter, fn fu
 		waits = s.newWaitCounter(f.Manifest)
 	}
 	var page []inbox.Letter
-	err := s.eachLetter(ctx, &f, byEvent, waits, func(l *inbox.Letter) error {
-		if page = append(page, *l); len(page) < letterPage {
+	err := s.eachDead(ctx, &f, byEvent, waits, func(l *inbox.Letter) error {
+		if page = append(page, *l); len(page) < deadPage {
 			return nil
 		}
 		full := page
@@ -259,9 +259,9 @@ func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox
 		seqs = append(seqs, refs[i].Seq)
 	}
 	var list []inbox.Letter
-	for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(seqs))), letterSeqs) {
+	for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(seqs))), deadSeqs) {
 		f := inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: part}}
-		err := s.eachLetter(ctx, &f, byDeath, nil, func(l *inbox.Letter) error {
+		err := s.eachDead(ctx, &f, byDeath, nil, func(l *inbox.Letter) error {
 			if asked[run{l.Plugin, l.Seq, l.Run}] {
 				list = append(list, *l)
 			}

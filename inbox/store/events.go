@@ -15,7 +15,7 @@ const eventColumns = `e.seq, substr(e.digest, 1, 5), e.source, e.mode, e.origin,
 	e.key, e.customer_reference, e.verdict, e.status, e.state, e.sub_status, e.rank, e.late, e.duplicate_hint,
 	e.norm_version, e.size, e.content_id IS NULL, e.received_at, e.first_seen_at, e.stored_at`
 
-// scanEvent reads eventColumns, and after them whatever else was selected.
+// scanEvent reads eventColumns and then the columns of more.
 func scanEvent(row scanner, e *inbox.Event, more ...any) error {
 	var id []byte
 	var received, first, stored int64
@@ -54,14 +54,14 @@ func (s *Store) LaneEvents(ctx context.Context, mode inbox.Mode, key string, fro
 		WHERE e.mode = ? AND e.key = ? AND e.seq BETWEEN ? AND ? ORDER BY e.seq LIMIT ?`, mode, key, from, upto, limit)
 }
 
-// ReferenceEvents is LaneEvents for a customer reference. It reads the log from from on: there is no index, because a
-// second one would cost every accepted event more than the few lanes that lag by reference are worth.
+// ReferenceEvents is LaneEvents for a customer reference. It reads the log from seq from on, without an index: a second index would
+// cost every accepted event more than it saves the few lanes that lag by reference.
 func (s *Store) ReferenceEvents(ctx context.Context, mode inbox.Mode, ref string, from, upto int64, limit int) ([]inbox.Event, error) {
 	return s.events(ctx, `SELECT `+eventColumns+` FROM events e
 		WHERE e.seq BETWEEN ? AND ? AND e.mode = ? AND e.customer_reference = ? ORDER BY e.seq LIMIT ?`, from, upto, mode, ref, limit)
 }
 
-// Event returns one event, a NotFound error when there is none.
+// Event returns one event, or NotFound.
 func (s *Store) Event(ctx context.Context, seq int64) (*inbox.Event, error) {
 	var e inbox.Event
 	err := scanEvent(s.readers.QueryRowContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.seq = ?`, seq), &e)
@@ -74,7 +74,7 @@ func (s *Store) Event(ctx context.Context, seq int64) (*inbox.Event, error) {
 	return &e, nil
 }
 
-// EventByID returns the event an id names, a NotFound error when there is none or the id is another store's.
+// EventByID returns the event with an id. It is NotFound when the store has no such event, and when the id is another store's.
 func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) {
 	seq, ok := inbox.EventSeq(id)
 	if !ok {
@@ -123,9 +123,9 @@ func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	return p, nil
 }
 
-// Find returns the events a filter selects, in the order of the log, or newest first. It looks at the log piece by
-// piece and holds nothing open in between. Without a limit the whole list is in memory; whoever wants it in pages goes
-// on with After, or Before when newest first.
+// Find returns the events that a filter selects, in the order of the log or newest first. It reads the log in pieces and holds no
+// transaction open between two of them. Without a limit the whole list is in memory. A caller that wants pages continues with
+// After, or with Before when newest first.
 func (s *Store) Find(ctx context.Context, f inbox.Filter) ([]inbox.Event, error) {
 	list := []inbox.Event{}
 	sel, err := s.choose(ctx, &f)
@@ -139,7 +139,7 @@ func (s *Store) Find(ctx context.Context, f inbox.Filter) ([]inbox.Event, error)
 	return list, err
 }
 
-// insertEvent writes the row of the log, with what only the place in the log can tell.
+// insertEvent stores the row of an event, with its rank, lateness and likely duplicate, which depend on earlier events.
 func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, v inbox.View, digest [sha256.Size]byte) error {
 	top, like, err := t.before(a.Mode, &v)
 	if err != nil {
@@ -161,8 +161,8 @@ func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, v inbox.View, dig
 	return err
 }
 
-// before returns the highest rank among the earlier events of the key, -1 for none, and whether one of the newest of
-// them has the same event, type, id and status.
+// before returns the highest rank among the earlier events of the key, -1 without any, and whether one of the newest 32 of them has
+// the same event, type, id and status.
 func (t *tx) before(mode inbox.Mode, v *inbox.View) (top int, like bool, err error) {
 	top = -1
 	rows, err := t.query(beforeQuery, mode, v.Key, v.Event, v.EventType, v.ExternalID)
@@ -186,8 +186,8 @@ func (t *tx) before(mode inbox.Mode, v *inbox.View) (top int, like bool, err err
 	return top, false, rows.Err()
 }
 
-// beforeQuery yields the newest of a key's events, and of its newest 32 those that may be equal, with their status; the
-// newest first. It compares inside SQLite: a row handed out costs as much as two that are passed over.
+// beforeQuery returns the newest event of a key, and those of its newest 32 that may be equal, with their status, newest first. It
+// compares inside SQLite: a returned row costs as much as two rows that are skipped.
 const beforeQuery = `SELECT top_rank, same FROM (
 		SELECT seq, top_rank, CASE WHEN event = ?3 AND event_type = ?4 AND external_id = ?5 THEN status END AS same
 		FROM events WHERE mode = ?1 AND key = ?2 ORDER BY seq DESC LIMIT 32)

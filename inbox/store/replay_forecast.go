@@ -57,7 +57,7 @@ type forecast struct {
 	bodies int // that may still be read
 	lanes  map[inbox.LaneID]*inbox.Lane
 
-	dead, final, again map[int64]bool // of the events looked at: with an open letter, a final attempt, and a first run that is to go on
+	dead, final, again map[int64]bool // of a page of events: with an unresolved dead letter, a final attempt, and a row of their first run
 }
 
 // look counts a page of events.

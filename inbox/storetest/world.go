@@ -132,7 +132,7 @@ func (w *World) Attempt(d *Delivery, run int64, fate inbox.Fate) *inbox.Settleme
 	return st
 }
 
-// next is the event a lane would run, nil when there is none or it is parked.
+// next returns the next event of a lane, nil for a parked lane and for one without further events.
 func (w *World) next(id int) *Delivery {
 	l := w.Lanes[id]
 	if l == nil || l.done == len(l.seqs) || l.row != nil && l.row.State == inbox.LaneParked {
@@ -260,7 +260,7 @@ func (w *World) busy(d *Delivery) bool {
 	return d.id == nobody || !d.settled || len(d.Runs) > 0 || len(d.letters) > 0 || l.row != nil && l.row.Next <= d.Seq
 }
 
-// Replay makes a replay and leads all its events through p with one fate each; behind a parked lane they wait.
+// Replay makes a replay and settles a run of each of its events in p with a fate. Events behind a parked lane wait.
 func (w *World) Replay(only inbox.Only, fate func() inbox.Fate) *inbox.Job {
 	w.t.Helper()
 	j := &inbox.Job{Only: only, Plugins: []string{"p"}}

@@ -57,7 +57,7 @@ type deadOrder int
 
 const (
 	byDeath deadOrder = iota // the newest deaths first
-	byEvent                    // plugin by plugin in the order of the log; only open ones
+	byEvent                  // plugin by plugin in the order of the log; only open ones
 )
 
 // deadMark is the position of a dead letter in both orders.

@@ -31,20 +31,15 @@ func (s *Suspect) Suspected() bool { return s.AsideAt.IsZero() && s.Ends >= Susp
 //   - When suspects were known and none of them was running, something else ends the program: suspicion is over.
 //   - Otherwise each that was running has one more end in a row; the row of each that was not is broken.
 func Reckon(list []Suspect, now time.Time) []Suspect {
-	tried := 0
-	for i := range list {
-		if list[i].Suspected() && list[i].Running {
-			tried++
-		}
-	}
+	alone := ranAlone(list)
 	var known []Suspect
 	for _, s := range list {
 		switch {
 		case !s.AsideAt.IsZero():
-		case tried == 1 && s.Suspected() && s.Running:
+		case alone && s.Suspected() && s.Running:
 			s.AsideAt, s.Why = now, WhyBlamed
-		case tried == 1 && s.Suspected(): // has yet to have its turn
-		case tried == 1 || !s.Running:
+		case alone && s.Suspected(): // has yet to have its turn
+		case alone || !s.Running:
 			continue
 		default:
 			s.Ends++
@@ -53,6 +48,17 @@ func Reckon(list []Suspect, now time.Time) []Suspect {
 		known = append(known, s)
 	}
 	return known
+}
+
+// ranAlone reports whether exactly one suspected release was running.
+func ranAlone(list []Suspect) bool {
+	n := 0
+	for i := range list {
+		if list[i].Suspected() && list[i].Running {
+			n++
+		}
+	}
+	return n == 1
 }
 
 // Aside sets the live release of a plugin aside: the one before it runs in its place until its file changes.

@@ -51,3 +51,23 @@ func Fold(s string) string {
 	}
 	return b.String()
 }
+
+// EntityFilter selects verifications and customers with at least one event that Filter selects. Limit counts entities. After and
+// Before bound the newest event of an entity.
+type EntityFilter struct {
+	Filter
+	Open      bool          // started, and not completed
+	OlderThan time.Duration // the least age of the newest event
+}
+
+// DeadLetterFilter selects dead letters by their events. Its Plugin is the plugin of the dead letters.
+type DeadLetterFilter struct {
+	Filter
+	Resolved   bool      // also resolved dead letters
+	Run        int64     // dead letters of this replay only; 0: of every run
+	DiedBefore time.Time // zero: no bound
+
+	// Manifest returns the manifest in force for a plugin: an event that it filters out does not wait behind a parked lane. Without
+	// Manifest every later event of the lane counts as waiting.
+	Manifest func(plugin string) (*Manifest, error)
+}

@@ -50,11 +50,16 @@ func Hold(h Health, seq int64, lane LaneID, o Outcome, p Policy, now time.Time) 
 	if keep := 4 * max(p.HoldAfter, 1); len(h.Streak) > keep {
 		h.Streak = h.Streak[len(h.Streak)-keep:]
 	}
-	if o.Result == Denied || o.AtStart || (len(h.Streak) >= p.HoldAfter && lanesOf(h.Streak) >= p.HoldKeys) {
+	if p.holds(h.Streak, o) {
 		h.OnHold, h.Since, h.Reason = true, now, o.describe()
 		h.ProbeAt = now.Add(firstProbe)
 	}
 	return h
+}
+
+// holds reports whether a streak that ends with o puts its plugin on hold.
+func (p Policy) holds(streak []Failure, o Outcome) bool {
+	return o.Result == Denied || o.AtStart || (len(streak) >= p.HoldAfter && lanesOf(streak) >= p.HoldKeys)
 }
 
 // Due returns when the next probe of a stored hold may start, seen at now: a clock that was set back must not stretch the

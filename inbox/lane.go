@@ -35,13 +35,45 @@ type Lane struct {
 	Waits   bool      // as read: runs other than first ones wait behind it
 }
 
-// Lane keys made by us begin with "@", which no source name does, so they never meet an event's key.
+// Keys of lanes that the program makes begin with "@". No source name does, so they never equal the key of an event.
 const (
 	globalLane    = "@global"
 	referenceLane = "@ref/"
 	pointerLane   = "@ptr/"
 	soloLane      = "@seq/"
 )
+
+// SoloKey returns the key of the lane that holds only the event with a seq. An event without a key of its own has it as key.
+func SoloKey(seq int64) string { return soloLane + strconv.FormatInt(seq, 10) }
+
+// Solo returns the seq of the lane's only event, and true when the lane holds only one.
+func (id LaneID) Solo() (seq int64, ok bool) {
+	text, ok := strings.CutPrefix(id.Key, soloLane)
+	if !ok {
+		return 0, false
+	}
+	seq, err := strconv.ParseInt(text, 10, 64)
+	return seq, err == nil
+}
+
+// Global reports whether the lane holds all events of its mode.
+func (id LaneID) Global() bool { return id.Key == globalLane }
+
+// Reference returns the customer reference of the lane's events, and true when the lane is made by it.
+func (id LaneID) Reference() (ref string, ok bool) {
+	if ref, ok = strings.CutPrefix(id.Key, referenceLane); !ok {
+		return "", false
+	}
+	return ref, true
+}
+
+// ByValue reports whether the lane is made by a value of its events' bodies: no column of the log tells which events it holds.
+func (id LaneID) ByValue() bool { return strings.HasPrefix(id.Key, pointerLane) }
+
+// ByKey reports whether the lane's key is the key of its events.
+func (id LaneID) ByKey() bool {
+	return !strings.HasPrefix(id.Key, "@") || strings.HasPrefix(id.Key, soloLane)
+}
 
 // KeyBy says which value of an event makes its lane: "key", "customer_reference", or a JSON pointer.
 type KeyBy string
@@ -66,7 +98,7 @@ func LaneOf(e *Event, order Order, by KeyBy, at func(pointer string) (string, bo
 	case order == Global:
 		id.Key = globalLane
 	case order == Unsorted:
-		id.Key = soloLane + strconv.FormatInt(e.Seq, 10)
+		id.Key = SoloKey(e.Seq)
 	case by == KeyByReference && e.View.CustomerReference != "":
 		id.Key = referenceLane + e.View.CustomerReference
 	case isPtr:

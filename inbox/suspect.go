@@ -31,20 +31,15 @@ func (s *Suspect) Suspected() bool { return s.AsideAt.IsZero() && s.Ends >= Susp
 //   - When suspects were known and none of them was running, something else ends the program: suspicion is over.
 //   - Otherwise each that was running has one more end in a row; the row of each that was not is broken.
 func Reckon(list []Suspect, now time.Time) []Suspect {
-	tried := 0
-	for i := range list {
-		if list[i].Suspected() && list[i].Running {
-			tried++
-		}
-	}
+	alone := ranAlone(list)
 	var known []Suspect
 	for _, s := range list {
 		switch {
 		case !s.AsideAt.IsZero():
-		case tried == 1 && s.Suspected() && s.Running:
+		case alone && s.Suspected() && s.Running:
 			s.AsideAt, s.Why = now, WhyBlamed
-		case tried == 1 && s.Suspected(): // has yet to have its turn
-		case tried == 1 || !s.Running:
+		case alone && s.Suspected(): // has yet to have its turn
+		case alone || !s.Running:
 			continue
 		default:
 			s.Ends++
@@ -55,24 +50,19 @@ func Reckon(list []Suspect, now time.Time) []Suspect {
 	return known
 }
 
+// ranAlone reports whether exactly one suspected release was running.
+func ranAlone(list []Suspect) bool {
+	n := 0
+	for i := range list {
+		if list[i].Suspected() && list[i].Running {
+			n++
+		}
+	}
+	return n == 1
+}
+
 // Aside sets the live release of a plugin aside: the one before it runs in its place until its file changes.
 type Aside struct {
 	Release string
 	Why     string
-}
-
-// Predecessor returns the release to go back to from one that takes the place of what r runs; empty for none. What has done
-// something well is preferred to what had no occasion, and what is sick, or was set aside, is nothing to go back to.
-func (r *PluginRecord) Predecessor(next string, aside bool) string {
-	back := r.Live
-	switch {
-	case r.Health.OnHold || aside:
-		return ""
-	case !r.Proven && r.Previous != "":
-		back = r.Previous
-	}
-	if back == next {
-		return ""
-	}
-	return back
 }

@@ -31,24 +31,3 @@ func TestWhatAnUncleanEndSaysOfTheReleasesThatRan(t *testing.T) {
 		}
 	}
 }
-
-func TestWhatToGoBackToIsWhatHasDoneSomethingWell(t *testing.T) {
-	sick := Health{OnHold: true}
-	for name, c := range map[string]struct {
-		was   PluginRecord
-		aside bool
-		want  string
-	}{
-		"the first release":                      {PluginRecord{}, false, ""},
-		"one that did something well":            {PluginRecord{Live: "a", Proven: true, Previous: "z"}, false, "a"},
-		"one that had no occasion":               {PluginRecord{Live: "a"}, false, "a"},
-		"one that had none, after one that had":  {PluginRecord{Live: "a", Previous: "z"}, false, "z"},
-		"a sick one":                             {PluginRecord{Live: "a", Proven: true, Health: sick, Previous: "z"}, false, ""},
-		"one that was set aside":                 {PluginRecord{Live: "a", Proven: true, Previous: "z"}, true, ""},
-		"a return to what was there before that": {PluginRecord{Live: "a", Previous: "new"}, false, ""},
-	} {
-		if got := c.was.Predecessor("new", c.aside); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
-}

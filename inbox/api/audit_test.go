@@ -14,7 +14,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
-	"inbox/inbox/store"
 )
 
 // TestTheAuditLogIsFilteredAsItIsAskedTo holds the log, through the API, to a model: the list of what was recorded.
@@ -23,7 +22,7 @@ func TestTheAuditLogIsFilteredAsItIsAskedTo(t *testing.T) {
 	r := newRig(t)
 	actors, actions := []string{"token", "uid:0", "uid:1000"}, []string{"reveal", "backup", "resume"}
 	for i := range 30 {
-		who := store.Actor{Name: actors[i%len(actors)], Reason: []string{"", "ticket 7"}[i%2]}
+		who := inbox.Actor{Name: actors[i%len(actors)], Reason: []string{"", "ticket 7"}[i%2]}
 		if err := r.store.Audit(t.Context(), who, actions[i/7%len(actions)], "everything"); err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +117,7 @@ func TestEveryActionThatIsRecordedCanBeAskedFor(t *testing.T) {
 func TestTheAuditLogRefusesWordsThatNoDeedHas(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	if err := r.store.Audit(t.Context(), store.Actor{Name: "somebody"}, "older_word", "x"); err != nil {
+	if err := r.store.Audit(t.Context(), inbox.Actor{Name: "somebody"}, "older_word", "x"); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

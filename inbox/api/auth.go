@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"inbox/inbox"
-	"inbox/inbox/store"
 )
 
 type actorKey struct{}
@@ -35,8 +34,8 @@ func actorName(ctx context.Context) string {
 	return name
 }
 
-func actor(r *http.Request, reason string) store.Actor {
-	return store.Actor{Name: actorName(r.Context()), Reason: reason}
+func actor(r *http.Request, reason string) inbox.Actor {
+	return inbox.Actor{Name: actorName(r.Context()), Reason: reason}
 }
 
 // Self is the actor of a process that works on the store itself.

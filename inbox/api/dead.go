@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"inbox/inbox"
-	"inbox/inbox/store"
 )
 
 // manifests returns what is in force for a plugin, for as long as one request takes.
@@ -77,7 +76,7 @@ func (s *server) listDead(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	lf := store.LetterFilter{Filter: f, Resolved: yes(r, "resolved"), Run: int64(run), Manifest: s.manifests(r.Context())}
+	lf := inbox.DeadLetterFilter{Filter: f, Resolved: yes(r, "resolved"), Run: int64(run), Manifest: s.manifests(r.Context())}
 	out := rows{w: w}
 	err = s.Store.EachLetter(r.Context(), lf, func(l *inbox.Letter) error { return out.add(letterOf(l, reveal)) })
 	if err != nil {
@@ -98,7 +97,7 @@ func (s *server) discardDead(w http.ResponseWriter, r *http.Request) error {
 type resolving struct {
 	*server
 	req  *Resolve
-	who  store.Actor
+	who  inbox.Actor
 	how  inbox.Resolution
 	rows rows
 	out  Resolved
@@ -149,7 +148,7 @@ func (x *resolving) all(ctx context.Context) error {
 	if !f.Narrow() && !x.req.All {
 		return inbox.Errorf(inbox.Invalid, "", "nothing says which dead letters are meant").WithHint("name events, give a filter, or say --all")
 	}
-	lf := store.LetterFilter{Filter: f, DiedBefore: x.req.DiedBefore}
+	lf := inbox.DeadLetterFilter{Filter: f, DiedBefore: x.req.DiedBefore}
 	if x.req.DryRun {
 		lf.Manifest = x.manifests(ctx)
 	}

@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"inbox/inbox"
-	"inbox/inbox/store"
 )
 
 // listDeliveries answers with the deliveries that have one of the outcomes asked for.
@@ -18,9 +17,9 @@ func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	df := store.DeliveryFilter{Filter: f, Outcomes: r.URL.Query()["outcome"], Manifest: s.manifests(ctx)}
+	df := inbox.DeliveryFilter{Filter: f, Outcomes: r.URL.Query()["outcome"], Manifest: s.manifests(ctx)}
 	out := rows{w: w}
-	err = s.Store.EachDelivery(ctx, df, func(d *store.Delivery) error {
+	err = s.Store.EachDelivery(ctx, df, func(d *inbox.DeliveryStatus) error {
 		line := DeliveryLine{
 			ID: d.Event.ID, Seq: d.Event.Seq, Plugin: d.Plugin, State: d.State, Outcome: d.Result, Attempts: d.Tried, DueAt: d.Trace.DueAt,
 			Mode: d.Event.Mode, Key: d.Event.View.Key, Event: d.Event.View.Event, EventType: d.Event.View.EventType, StoredAt: d.Event.StoredAt.UTC(),

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"inbox/inbox"
-	"inbox/inbox/store"
 )
 
 // pageSize is how many events are read at a time.
@@ -114,7 +113,7 @@ func (s *server) showEvent(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err == nil:
 		d.show(p, reveal)
-	case inbox.KindOf(err) == inbox.NotFound, errors.Is(err, store.ErrDamaged):
+	case inbox.KindOf(err) == inbox.NotFound, errors.Is(err, inbox.ErrDamaged):
 		d.Note = err.Error()
 	default:
 		return err
@@ -164,7 +163,7 @@ func (s *server) listEntities(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ef := store.EntityFilter{Filter: f, Open: yes(r, "open")}
+	ef := inbox.EntityFilter{Filter: f, Open: yes(r, "open")}
 	if text := r.URL.Query().Get("older_than"); text != "" {
 		if ef.OlderThan, err = time.ParseDuration(text); err != nil {
 			return inbox.Errorf(inbox.Invalid, "", "older_than is %q, not a duration such as 72h", text)

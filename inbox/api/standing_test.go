@@ -12,7 +12,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
-	"inbox/inbox/store"
 )
 
 func TestATimelineSaysWhatWaitsBehindWhatAndWhy(t *testing.T) {
@@ -24,7 +23,7 @@ func TestATimelineSaysWhatWaitsBehindWhatAndWhy(t *testing.T) {
 	list := r.accept(1, 2)
 	r.die("parks", 1, inbox.Reject)
 	r.settle(&inbox.Settlement{Plugin: "held", Health: &inbox.Health{OnHold: true, Reason: "timeout", Since: time.Now(), ProbeAt: time.Now()}})
-	if err := r.store.SetPaused(t.Context(), store.Actor{}, "paused", true); err != nil {
+	if err := r.store.SetPaused(t.Context(), inbox.Actor{}, "paused", true); err != nil {
 		t.Fatal(err)
 	}
 	r.house.files = slices.DeleteFunc(r.house.files, func(f api.File) bool { return f.Plugin == "gone" })

@@ -15,7 +15,6 @@ import (
 	"inbox/inbox/api"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/qoreid"
-	"inbox/inbox/store"
 )
 
 func refs(letters []api.Letter) []api.LetterRef {
@@ -284,7 +283,7 @@ func TestStatusNamesEverythingThatWantsToBeLookedAt(t *testing.T) {
 	r.accept(2, 1)
 	r.die("parks", 1, inbox.Trap)
 	r.settle(&inbox.Settlement{Plugin: "held", Health: &inbox.Health{OnHold: true, Reason: "timeout", Since: time.Now(), ProbeAt: time.Now()}})
-	if err := r.store.SetPaused(t.Context(), store.Actor{}, "paused", true); err != nil {
+	if err := r.store.SetPaused(t.Context(), inbox.Actor{}, "paused", true); err != nil {
 		t.Fatal(err)
 	}
 	r.refuse(5, "wrong")

@@ -11,11 +11,10 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/store"
 )
 
 // actor is who did what a measurement does.
-var actor = store.Actor{Name: "bench", Reason: "measuring"}
+var actor = inbox.Actor{Name: "bench", Reason: "measuring"}
 
 // window is how many things wait for the disk at a time, so that there are 256, the most it takes, in each commit.
 const window = 1024

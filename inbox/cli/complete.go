@@ -12,7 +12,6 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/qoreid"
-	"inbox/inbox/store"
 )
 
 // completeCommand is the command that the scripts of `inbox completion` call. Its arguments are the words of the line so far, of
@@ -90,7 +89,7 @@ func (p *program) values(leaf *cli.Command, flag string, line []string) []string
 	case "event", "event-type":
 		return eventWords(flag)
 	case "outcome":
-		return store.Outcomes()
+		return inbox.Outcomes()
 	case "action":
 		return api.AuditActions()
 	case "plugin":

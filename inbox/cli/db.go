@@ -9,7 +9,6 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/cli/console"
-	"inbox/inbox/store"
 )
 
 func (p *program) dbCommand() *cli.Command {
@@ -31,7 +30,7 @@ func (p *program) dbCommand() *cli.Command {
 func (p *program) dbCheck(c *cli.Context) error {
 	hint := "keep the file, and restore the last backup in which `inbox db check` finds no problem"
 	check, err := p.checkStore(c)
-	if errors.Is(err, store.ErrDamaged) { // it cannot even be opened
+	if errors.Is(err, inbox.ErrDamaged) { // it cannot even be opened
 		check, hint = api.Check{Problems: []string{err.Error()}}, inbox.HintOf(err)
 	} else if err != nil {
 		return err

@@ -8,12 +8,11 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/cli/console"
-	"inbox/inbox/store"
 )
 
 // deliveryList lists deliveries by their outcomes, and returns their number.
 func (p *program) deliveryList(client *api.Client, f inbox.Filter, ids, outcomes []string) (int, error) {
-	if known := store.Outcomes(); slices.ContainsFunc(outcomes, func(w string) bool { return !slices.Contains(known, w) }) {
+	if known := inbox.Outcomes(); slices.ContainsFunc(outcomes, func(w string) bool { return !slices.Contains(known, w) }) {
 		return 0, usage("--outcome is %q, not one or several of %s", strings.Join(outcomes, ","), strings.Join(known, ", "))
 	}
 	type line = api.DeliveryLine

@@ -210,7 +210,7 @@ func TestAReplayWithoutProgressNamesTheReason(t *testing.T) {
 		"plugin crm: paused by an operator": true, "plugin crm has no file in the plugins folder": false,
 	} {
 		p, _, _, _, s := remote(t, 3)
-		who := store.Actor{Name: "test"}
+		who := inbox.Actor{Name: "test"}
 		job := inbox.Job{Plugins: []string{"crm"}}
 		err := s.Register(t.Context(), "crm", inbox.StartFrom{})
 		if err == nil {

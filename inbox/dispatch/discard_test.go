@@ -9,7 +9,6 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // A lane whose head was discarded and that has no later event loses its row. Else a replay that waits behind it would wait
@@ -26,7 +25,7 @@ func TestAfterItsNewestEventWasDiscardedALaneDoesNotLag(t *testing.T) {
 	if rec := r.settled(); rec.Parked != 2 {
 		t.Fatalf("%+v", rec)
 	}
-	who := store.Actor{Name: "test"}
+	who := inbox.Actor{Name: "test"}
 	for _, seq := range []int64{1, 2} {
 		if err := r.store.Discard(ctx, who, plugin, seq, 0); err != nil {
 			t.Fatal(err)
@@ -79,7 +78,7 @@ func TestAReplayDoesNotRunAnEventThatWasDiscardedMeanwhile(t *testing.T) {
 			r.send(3, 1, 0)
 			r.settled()
 			r.stop()
-			who := store.Actor{Name: "test"}
+			who := inbox.Actor{Name: "test"}
 			discarded := make(chan struct{})
 			r.queue = &meddler{Store: r.store, meddle: func() {
 				if err := r.store.Discard(ctx, who, plugin, 1, 0); err != nil {

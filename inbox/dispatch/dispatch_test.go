@@ -10,7 +10,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 func TestEveryEventRunsOnceAndEveryLaneInOrder(t *testing.T) {
@@ -58,7 +57,7 @@ func TestADeadHeadParksItsLaneUntilItIsRetriedOrDiscarded(t *testing.T) {
 		t.Errorf("an event behind it: %+v, %v", tr, err)
 	}
 	r.say(nil)
-	who := store.Actor{Name: "test"}
+	who := inbox.Actor{Name: "test"}
 	if err := r.store.Retry(ctx, who, plugin, 1, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +93,7 @@ func TestContinueLetsTheLaneGoOnAndARetryJoinsItsTail(t *testing.T) {
 		t.Fatalf("%+v after %d attempts", rec, len(r.attempts()))
 	}
 	r.say(nil)
-	if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, 1, 0); err != nil {
+	if err := r.store.Retry(ctx, inbox.Actor{Name: "test"}, plugin, 1, 0); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -119,7 +118,7 @@ func TestASickPluginIsHeldAndResumesByItselfWithoutCounting(t *testing.T) {
 	}
 	n := len(r.attempts())
 	r.say(nil)
-	if err := r.store.ResumeHold(ctx, store.Actor{Name: "test"}, plugin); err != nil {
+	if err := r.store.ResumeHold(ctx, inbox.Actor{Name: "test"}, plugin); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -135,7 +134,7 @@ func TestPauseHoldsEverythingAndLosesNothing(t *testing.T) {
 	r := newFixture(t, inbox.Manifest{}, nil)
 	r.send(5, 5, 0)
 	r.settled()
-	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, true); err != nil {
+	if err := r.store.SetPaused(ctx, inbox.Actor{Name: "test"}, plugin, true); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -144,7 +143,7 @@ func TestPauseHoldsEverythingAndLosesNothing(t *testing.T) {
 		return ok && s.Running == 0
 	})
 	r.send(5, 5, 5)
-	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, false); err != nil {
+	if err := r.store.SetPaused(ctx, inbox.Actor{Name: "test"}, plugin, false); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -225,7 +224,7 @@ func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
 	r.settled() // the lane of seqs 2, 7, 12 … is parked
 	job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Where: []inbox.Condition{{Pointer: "/data/id", Values: []string{"0", "1"}}}}}
 	r.say(nil)
-	if err := r.store.CreateJob(ctx, store.Actor{Name: "test", Reason: "why not"}, job); err != nil {
+	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test", Reason: "why not"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -252,7 +251,7 @@ func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
 		t.Errorf("%d replayed, in order: %v", len(replayed), slices.IsSorted(replayed))
 	}
 	missing := &inbox.Job{Plugins: []string{plugin}, Only: inbox.OnlyMissing}
-	if err := r.store.CreateJob(ctx, store.Actor{}, missing); inbox.KindOf(err) != inbox.NotFound {
+	if err := r.store.CreateJob(ctx, inbox.Actor{}, missing); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("a replay of missing events, when no event is missing: %v", err)
 	}
 }
@@ -285,7 +284,7 @@ func TestRestartsAtAnyMomentKeepTheLaws(t *testing.T) {
 				r.send(30, 8, round*30)
 				if round == 4 {
 					job = &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{EventTypes: []string{"step_*"}}}
-					if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
+					if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 						t.Fatal(err)
 					}
 					r.dispatch.Wake(plugin)

@@ -220,12 +220,12 @@ func (r *fixture) inOrder() {
 func release(t *testing.T, r *fixture) {
 	t.Helper()
 	inboxtest.Eventually(t, "nothing waits and nothing is dead", func() bool {
-		letters, err := r.store.Letters(ctx, store.LetterFilter{})
+		letters, err := r.store.Letters(ctx, inbox.DeadLetterFilter{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, l := range letters {
-			if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, l.Seq, l.Run); err != nil && inbox.KindOf(err) != inbox.Conflict {
+			if err := r.store.Retry(ctx, inbox.Actor{Name: "test"}, plugin, l.Seq, l.Run); err != nil && inbox.KindOf(err) != inbox.Conflict {
 				t.Fatal(err)
 			}
 		}

@@ -7,7 +7,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // A dry run counts what the replay then does: events filtered, pending, retried, waiting and run.
@@ -39,7 +38,7 @@ func forecasted(t *testing.T, by inbox.KeyBy, only inbox.Only) {
 	for i := range 40 {
 		inboxtest.Accept(t, r.store, fmt.Sprintf(`{"event":"workflow","event_type":"x","data":{"id":%d,"n":%d,"wanted":%t}}`, i%5, i, i%3 != 2))
 	}
-	who := store.Actor{Name: "test"}
+	who := inbox.Actor{Name: "test"}
 	inboxtest.Eventually(t, "all that can is settled", func() bool {
 		rec := r.record()
 		return rec.Cursor == 40 && rec.Ready == 0 && rec.Retrying == 1

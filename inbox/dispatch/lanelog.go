@@ -1,11 +1,6 @@
 package dispatch
 
-import (
-	"strconv"
-	"strings"
-
-	"inbox/inbox"
-)
+import "inbox/inbox"
 
 // laneLog reads the events of one lane from the log, by the rule that makes the lanes.
 type laneLog struct {
@@ -43,17 +38,20 @@ func (g laneLog) read(id inbox.LaneID, from int64) ([]inbox.Event, error) {
 // these, and else reads the log: that is the price of ordering by a pointer when a lane lags.
 func (g laneLog) candidates(id inbox.LaneID, from int64) ([]inbox.Event, error) {
 	store, stop := g.link.store, g.link.stop
-	switch {
+	switch ref, isRef := id.Reference(); {
 	case g.release.rule.Order == inbox.Unsorted:
-		seq, err := strconv.ParseInt(id.Key[strings.LastIndexByte(id.Key, '/')+1:], 10, 64)
-		if err != nil || seq < from {
-			return nil, err
+		seq, ok := id.Solo()
+		if !ok {
+			return nil, inbox.Errorf(inbox.Internal, "", "lane %s is not of one event", id.Key)
+		}
+		if seq < from {
+			return nil, nil
 		}
 		return store.EventsAfter(stop, seq-1, 1)
-	case !strings.HasPrefix(id.Key, "@"), strings.HasPrefix(id.Key, "@seq/"):
+	case id.ByKey():
 		return store.LaneEvents(stop, id.Mode, id.Key, from, g.cursor.scanned, readAhead)
-	case strings.HasPrefix(id.Key, "@ref/"):
-		return store.ReferenceEvents(stop, id.Mode, strings.TrimPrefix(id.Key, "@ref/"), from, g.cursor.scanned, readAhead)
+	case isRef:
+		return store.ReferenceEvents(stop, id.Mode, ref, from, g.cursor.scanned, readAhead)
 	}
 	return store.EventsAfter(stop, from-1, readAhead)
 }

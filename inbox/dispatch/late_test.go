@@ -10,7 +10,6 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // Late is a fact of the log: it is the same in the first run, in a replay, and in a run that is retried after its lane went on.
@@ -38,7 +37,7 @@ func TestLateIsTheSameInEveryRun(t *testing.T) {
 		inboxtest.Accept(t, r.store, fmt.Sprintf(`{"event":"workflow","event_type":%q,"data":{"id":7,"n":%d}}`, typ, n))
 	}
 	r.settled()
-	who := store.Actor{Name: "test"}
+	who := inbox.Actor{Name: "test"}
 	if err := r.store.Retry(ctx, who, plugin, 1, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // heap returns the bytes that are in use after a collection.
@@ -63,7 +62,7 @@ func parkedLanes(t *testing.T, n int) {
 		t.Errorf("after events of %d of them: %d KiB", events, grown>>10)
 	}
 	for seq := int64(1); seq <= 91; seq += 30 { // later events wait behind some of them
-		if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, seq, 0); err != nil {
+		if err := r.store.Retry(ctx, inbox.Actor{Name: "test"}, plugin, seq, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,7 +79,7 @@ func parkedLanes(t *testing.T, n int) {
 func (r *fixture) retryAll(n int) {
 	r.t.Helper()
 	for seq := range int64(n) {
-		if err := r.store.Retry(ctx, store.Actor{Name: "test"}, plugin, seq+1, 0); err != nil {
+		if err := r.store.Retry(ctx, inbox.Actor{Name: "test"}, plugin, seq+1, 0); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -134,7 +133,7 @@ func retriedRuns(t *testing.T, n int) {
 	inboxtest.Dead(t, r.store, plugin, n, false)
 	r.retryAll(n)
 	job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 101}}
-	if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
+	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	if n < 4096 {

@@ -7,7 +7,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // runsInOrder fails the test unless the runs of every replay were first attempted, lane by lane, in the order of their seqs.
@@ -58,12 +57,12 @@ func TestRunsThatWaitedBehindAParkedLaneGoInTheOrderOfTheLog(t *testing.T) {
 	r.send(40, 1, 0)
 	r.settled()
 	job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 40}}
-	if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
+	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
 	r.ended(job.ID)
-	if err := r.store.Discard(ctx, store.Actor{Name: "test"}, plugin, 40, 0); err != nil {
+	if err := r.store.Discard(ctx, inbox.Actor{Name: "test"}, plugin, 40, 0); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -110,7 +109,7 @@ func freely(t *testing.T, dice *rand.Rand) {
 	r.mu.Lock()
 	r.noteResets = true // an operator and a replay may retry the same event
 	r.mu.Unlock()
-	who, jobs := store.Actor{Name: "test"}, []int64{}
+	who, jobs := inbox.Actor{Name: "test"}, []int64{}
 	step := func() {
 		heads := r.heads()
 		switch at := dice.IntN(6); {
@@ -170,7 +169,7 @@ func (r *fixture) release(seq int64, retry bool) {
 	if retry {
 		do = r.store.Retry
 	}
-	if err := do(ctx, store.Actor{Name: "test"}, plugin, seq, 0); err != nil && inbox.KindOf(err) != inbox.Conflict {
+	if err := do(ctx, inbox.Actor{Name: "test"}, plugin, seq, 0); err != nil && inbox.KindOf(err) != inbox.Conflict {
 		r.t.Error(err)
 	}
 }

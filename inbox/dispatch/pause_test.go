@@ -15,7 +15,7 @@ import (
 func TestNoAttemptBeginsAfterThePauseReturned(t *testing.T) {
 	t.Parallel()
 	r := newFixture(t, inbox.Manifest{Concurrency: 8}, nil)
-	who := store.Actor{Name: "test"}
+	who := inbox.Actor{Name: "test"}
 	stop := make(chan struct{})
 	var sending sync.WaitGroup
 	sending.Go(func() {
@@ -67,7 +67,7 @@ func TestAPauseDoesNotWaitForeverForAnAttempt(t *testing.T) {
 	})
 	r.send(1, 1, 0)
 	<-begun
-	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, true); err != nil {
+	if err := r.store.SetPaused(ctx, inbox.Actor{Name: "test"}, plugin, true); err != nil {
 		t.Fatal(err)
 	}
 	bounded, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
@@ -81,7 +81,7 @@ func TestAPauseDoesNotWaitForeverForAnAttempt(t *testing.T) {
 	if s, ok := r.dispatch.Status(ctx, plugin); !ok || s.Running != 0 {
 		t.Errorf("%+v, %v", s, ok)
 	}
-	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, false); err != nil {
+	if err := r.store.SetPaused(ctx, inbox.Actor{Name: "test"}, plugin, false); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Pause(ctx, plugin) // an operator resumed it meanwhile: the store's word counts

@@ -9,7 +9,6 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // Found by `inbox torture`: a replay was interrupted after it had retried a dead event. It found the event again, settled by
@@ -37,7 +36,7 @@ func TestAReplayThatBeginsAgainDoesNotRunTheEventsItRetried(t *testing.T) {
 	}
 	r.start("r1")
 	job := &inbox.Job{Plugins: []string{plugin}}
-	if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
+	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -115,7 +114,7 @@ func TestTwoReplaysDoNotBothRetryADeadEvent(t *testing.T) {
 	fast := &inbox.Job{Plugins: []string{plugin}}
 	paced := &inbox.Job{Plugins: []string{plugin}, Rate: 1} // reaches the second event a second after the first
 	for _, j := range []*inbox.Job{fast, paced} {
-		if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, j); err != nil {
+		if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, j); err != nil {
 			t.Fatal(err)
 		}
 	}

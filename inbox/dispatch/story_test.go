@@ -12,7 +12,6 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // TestMain runs fewer stories than rapid's default, since a story takes a while, and more tests at once than there are
@@ -41,7 +40,7 @@ type story struct {
 	discarded map[int64]bool // first runs that were discarded
 }
 
-var operator = store.Actor{Name: "test"}
+var operator = inbox.Actor{Name: "test"}
 
 // The laws of a plugin, whatever it says, whatever an operator does, and whenever it is stopped or the disk fails:
 //  1. at the end the first run of every event is settled by exactly one attempt, or was discarded;
@@ -159,8 +158,8 @@ func (s *story) discard() {
 }
 
 // resolve retries or discards a dead letter. It returns nil without one, or when a replay was faster.
-func (s *story) resolve(how func(_ context.Context, _ store.Actor, plugin string, seq, run int64) error) *inbox.Letter {
-	letters, err := s.store.Letters(ctx, store.LetterFilter{})
+func (s *story) resolve(how func(_ context.Context, _ inbox.Actor, plugin string, seq, run int64) error) *inbox.Letter {
+	letters, err := s.store.Letters(ctx, inbox.DeadLetterFilter{})
 	s.must(err)
 	if len(letters) == 0 {
 		return nil
@@ -212,7 +211,7 @@ func (s *story) heal() {
 	}
 	inboxtest.Eventually(s.t, "nothing waits and nothing is dead", func() bool {
 		s.later(time.Minute)
-		letters, err := s.store.Letters(ctx, store.LetterFilter{})
+		letters, err := s.store.Letters(ctx, inbox.DeadLetterFilter{})
 		s.must(err)
 		for _, l := range letters {
 			if err := s.store.Retry(ctx, operator, plugin, l.Seq, l.Run); inbox.KindOf(err) != inbox.Conflict {

@@ -9,7 +9,6 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // blocked returns a script in which the first run of one event reports that it began, and waits.
@@ -139,7 +138,7 @@ func TestAPluginChangesItsLanesAfterAReplayWasCancelled(t *testing.T) {
 		return inbox.OK
 	})
 	job := &inbox.Job{Plugins: []string{plugin}}
-	who := store.Actor{Name: "test"}
+	who := inbox.Actor{Name: "test"}
 	if err := r.store.CreateJob(ctx, who, job); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/store"
 )
 
 // nth is a store whose n-th operation fails.
@@ -169,7 +168,7 @@ func sweep(t *testing.T, m inbox.Manifest, n int64) (missed bool) {
 	r.queue = s
 	r.send(9, 3, 0)
 	job := &inbox.Job{Plugins: []string{plugin}}
-	if err := r.store.CreateJob(ctx, store.Actor{Name: "test"}, job); err != nil {
+	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.start("r1")

@@ -70,7 +70,7 @@ func TestAPauseRecallsAttemptsThatHaveNotBegun(t *testing.T) {
 		st, ok := r.dispatch.Status(ctx, plugin)
 		return ok && st.Handed == 1
 	})
-	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, true); err != nil {
+	if err := r.store.SetPaused(ctx, inbox.Actor{Name: "test"}, plugin, true); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -83,7 +83,7 @@ func TestAPauseRecallsAttemptsThatHaveNotBegun(t *testing.T) {
 	if got := r.attempts(); len(got) != 1 {
 		t.Errorf("ran while paused: %v", got)
 	}
-	if err := r.store.SetPaused(ctx, store.Actor{Name: "test"}, plugin, false); err != nil {
+	if err := r.store.SetPaused(ctx, inbox.Actor{Name: "test"}, plugin, false); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)

@@ -80,8 +80,13 @@ func Body(id, n int) string {
 	return fmt.Sprintf(`{"event":"workflow","event_type":"step_verification_completed","data":{"id":%d,"customerReference":"ref-%d","step":%d}}`, id, id%7, n)
 }
 
+// accepter is a store that takes events.
+type accepter interface {
+	Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error)
+}
+
 // Accept stores a body and returns its receipt.
-func Accept(t testing.TB, s *store.Store, body string) inbox.Receipt {
+func Accept(t testing.TB, s accepter, body string) inbox.Receipt {
 	t.Helper()
 	r, err := s.Accept(context.Background(), Arrival(body))
 	if err != nil {
@@ -104,7 +109,7 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 }
 
 // Fill stores n events about n verifications, many at a time.
-func Fill(t testing.TB, s *store.Store, n int) {
+func Fill(t testing.TB, s accepter, n int) {
 	t.Helper()
 	next := make(chan int)
 	var wg sync.WaitGroup

@@ -56,29 +56,25 @@ type choice struct {
 	near  string // a manifest without a module that may be meant for it
 }
 
-// choose finds what shall run: the file, the release it was rolled back to, or the one before what was set aside.
+// choose finds what shall run, see [inbox.Running].
 func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) error {
 	name := file.release.Plugin
 	record, err := s.may(ctx, file, c.near)
 	if err != nil {
 		return err
 	}
-	own, err := s.own(ctx, record, c)
+	chosen, known, err := s.running(ctx, name, record, c)
 	if err != nil {
 		return err
 	}
-	known, err := s.known(ctx, name)
-	if err != nil {
-		return err
-	}
-	id := c.instead(record, known, own)
+	id, own := chosen.Release, chosen.Own
 	if id == "" || (b.live != nil && b.live.Release.ID == id) {
 		if id == own {
 			s.forget(ctx, &b.live.Release)
 		}
 		return nil
 	}
-	if suspect := known[id]; suspect.Suspected() && s.turn != name {
+	if suspect := known[id]; chosen.Suspected && s.turn != name {
 		b.waits = true
 		c.entry.State, c.entry.Err = StateSuspect, suspectText(&suspect)
 		return nil
@@ -93,16 +89,31 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) err
 	return err
 }
 
-// instead returns the release to run in place of the plugin's own when that was set aside, and says so.
-func (c *choice) instead(record *inbox.PluginRecord, known map[string]inbox.Suspect, own string) string {
-	aside := known[own]
-	if aside.AsideAt.IsZero() {
-		return own
+// running decides which release runs, says why it is another than that of the plugin's files, and ends a rollback that is over.
+func (s *Shelf) running(ctx context.Context, name string, record *inbox.PluginRecord, c *choice) (inbox.Chosen, map[string]inbox.Suspect, error) {
+	known, err := s.known(ctx, name)
+	if err != nil {
+		return inbox.Chosen{}, nil, err
 	}
-	id := before(record, known, own)
-	c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, id)
+	chosen := inbox.Running(record, c.entry.File, false, known)
+	if chosen.Unpin {
+		err = s.opt.Unpin(ctx, c.entry.Plugin)
+	}
+	c.say(&chosen, known)
+	return chosen, known, err
+}
+
+// say notes why another release than that of the plugin's files was chosen.
+func (c *choice) say(chosen *inbox.Chosen, known map[string]inbox.Suspect) {
+	if chosen.Pinned {
+		c.entry.State = StatePinned
+	}
+	if !chosen.Disabled {
+		return
+	}
+	aside := known[chosen.Own]
+	c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, chosen.Release)
 	c.entry.Hint = "`inbox plugin resume " + c.entry.Plugin + "` brings it back; so does a changed file"
-	return id
 }
 
 // fileJob has a plugin's files compiled.
@@ -120,19 +131,6 @@ func (s *Shelf) fileJob(b *book, name string, file *found) (*job, error) {
 	}
 	live := &Live{Release: file.release, Manifest: file.manifest, Yields: true}
 	return &job{book: b, live: live, wasm: file.wasm, own: true}, nil
-}
-
-// own returns the plugin's own release: its file's, or the one it was rolled back to until the file changes.
-func (s *Shelf) own(ctx context.Context, record *inbox.PluginRecord, c *choice) (string, error) {
-	switch id := c.entry.File; {
-	case record.Pinned == "":
-		return id, nil
-	case record.PinnedOff == id:
-		c.entry.State = StatePinned
-		return record.Pinned, nil
-	default:
-		return id, s.opt.Unpin(ctx, c.entry.Plugin)
-	}
 }
 
 // keptJob has a release of the past compiled.
@@ -291,8 +289,7 @@ func (s *Shelf) refused(ctx context.Context, b *book, entry Entry, err error) {
 	s.standIn(ctx, b, entry)
 }
 
-// standIn has what ran last run in place of a file that was refused, or, if that is the file itself and has never done
-// anything, or was set aside, what ran before it.
+// standIn has a kept release run in place of a file that was refused, see [inbox.Running].
 func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
 	record, err := s.opt.Keep.Record(ctx, entry.Plugin)
 	var known map[string]inbox.Suspect
@@ -303,20 +300,12 @@ func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
 		b.mayPass(err) // else it has never run
 		return
 	}
-	id, last := record.Live, known[record.Live]
-	switch {
-	case !last.AsideAt.IsZero():
-		id = record.Previous
-	case id == entry.File && record.Proven:
-		id = ""
-	case id == entry.File:
-		id = record.Previous
-	}
-	one := known[id]
-	if id == "" || !one.AsideAt.IsZero() {
+	chosen := inbox.Running(record, entry.File, true, known)
+	id := chosen.Release
+	if id == "" {
 		return
 	}
-	if one.Suspected() && s.turn != entry.Plugin {
+	if chosen.Suspected && s.turn != entry.Plugin {
 		b.waits = true
 		return
 	}

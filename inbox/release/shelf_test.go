@@ -101,7 +101,7 @@ func TestAReplacedFileIsSwappedInAndARollbackHoldsUntilTheNext(t *testing.T) {
 	if first == second {
 		t.Fatal("the same release runs")
 	}
-	if err := b.store.SetPin(ctx, store.Actor{Name: "test"}, "a", first, second); err != nil {
+	if err := b.store.SetPin(ctx, inbox.Actor{Name: "test"}, "a", first, second); err != nil {
 		t.Fatal(err)
 	}
 	b.shelf.Reload("a")
@@ -156,7 +156,7 @@ func TestADamagedKeptReleaseIsNotRun(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(kept, first+".wasm"), []byte(guest(t, "trap")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.store.SetPin(ctx, store.Actor{Name: "test"}, "a", first, second); err != nil {
+	if err := b.store.SetPin(ctx, inbox.Actor{Name: "test"}, "a", first, second); err != nil {
 		t.Fatal(err)
 	}
 	b.shelf.Reload("a")

@@ -206,18 +206,6 @@ func (s *Shelf) forget(ctx context.Context, r *inbox.Release) {
 	}
 }
 
-// before returns the release to run in place of one that was set aside; empty for none.
-func before(r *inbox.PluginRecord, known map[string]inbox.Suspect, aside string) string {
-	id := r.Live
-	if id == aside {
-		id = r.Previous
-	}
-	if one := known[id]; !one.AsideAt.IsZero() {
-		return ""
-	}
-	return id
-}
-
 func setAsideText(one *inbox.Suspect, instead string) string {
 	text := fmt.Sprintf("release %s is set aside: %s; ", one.Release, one.Why)
 	if instead == "" {

@@ -14,7 +14,7 @@ import (
 // FILE.key. The server may go on meanwhile. The copy stands under its name only once it is whole and on the disk; a
 // backup that fails leaves nothing behind. It reads through SQLite alone: the live file is never opened by hand, because
 // closing any descriptor of it would drop SQLite's locks.
-func (s *Store) Backup(ctx context.Context, who Actor, path string) error {
+func (s *Store) Backup(ctx context.Context, who inbox.Actor, path string) error {
 	if err := s.backupFits(path); err != nil {
 		return err
 	}

@@ -60,10 +60,10 @@ func TestABackupIsAWholeStore(t *testing.T) {
 	}
 	dir := t.TempDir()
 	copyPath := filepath.Join(dir, "inbox.db")
-	if err := s.Backup(ctx, store.Actor{Name: "test"}, copyPath); err != nil {
+	if err := s.Backup(ctx, inbox.Actor{Name: "test"}, copyPath); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Backup(ctx, store.Actor{Name: "test"}, copyPath); inbox.KindOf(err) != inbox.Conflict {
+	if err := s.Backup(ctx, inbox.Actor{Name: "test"}, copyPath); inbox.KindOf(err) != inbox.Conflict {
 		t.Errorf("over a file that exists: %v", err)
 	}
 	if err := os.Rename(copyPath+".key", filepath.Join(dir, "store.key")); err != nil {

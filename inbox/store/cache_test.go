@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"inbox/inbox"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -47,7 +48,7 @@ func TestADamagedPayloadIsSaidAlsoWhenItIsReadAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for seq := int64(1); seq <= 10; seq++ {
-		if _, err := s.Payload(ctx, seq); errors.Is(err, store.ErrDamaged) != (seq == 5) {
+		if _, err := s.Payload(ctx, seq); errors.Is(err, inbox.ErrDamaged) != (seq == 5) {
 			t.Errorf("event %d: %v", seq, err)
 		}
 	}

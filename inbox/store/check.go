@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// checkChunk is how many contents are read at a time.
+// checkChunk is the number of contents that one query reads.
 const checkChunk = 500
 
-// Check looks for damage: SQLite's own check of the file, the checksum of every content, and the laws of the store. It
-// returns what it finds, in words; an error means that it could not look. It may run beside a server. progress, if
-// not nil, is told how much of the contents was read.
+// Check looks for damage by SQLite's own check of the file, the checksum of every content, and the invariants. It returns the
+// problems that it finds as sentences, and an error when it cannot read the store. It may run beside a server. progress may be nil;
+// it is called with the number of contents read so far and their total.
 func (s *Store) Check(ctx context.Context, progress func(done, total int64)) ([]string, error) {
 	var problems []string
 	note := func(format string, args ...any) {
@@ -18,7 +18,7 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) ([]
 			problems = append(problems, fmt.Sprintf(format, args...))
 		}
 	}
-	found := func(err error) error { // what cannot be read for damage is a finding
+	found := func(err error) error { // a read that fails because of damage is a problem, not an error
 		if !isUnsound(err) {
 			return err
 		}
@@ -41,7 +41,7 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) ([]
 	if err := found(s.checkContents(ctx, note, progress)); err != nil {
 		return problems, err
 	}
-	for _, l := range laws() {
+	for _, l := range invariants() {
 		err := s.each(ctx, l.query+` LIMIT 5`, nil, func(row scanner) error {
 			var where string
 			if err := row.Scan(&where); err != nil {

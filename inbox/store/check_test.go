@@ -9,6 +9,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
+	"inbox/inbox/storetest"
 )
 
 // breaks says for every law a statement that breaks it in a store that furnish made.
@@ -95,25 +96,25 @@ func TestEveryLawIsFoundBroken(t *testing.T) {
 func furnish(t *testing.T, dir string) {
 	t.Helper()
 	s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))
-	w := worldOf(t, s)
+	w := storetest.NewWorld(t, s)
 	for i := range 20 {
-		w.arrive(i % 4)
+		w.Arrive(i % 4)
 	}
-	w.run(0, inbox.Done, false)
-	w.run(0, inbox.Dead, false)
-	w.resolve(w.events[4], 0, inbox.Retried)
-	w.goOn(w.events[4], w.events[4].runs[0], inbox.Dead)
-	w.run(1, inbox.Done, false)
-	w.run(1, inbox.Dead, true)
-	w.run(2, inbox.Again, false)
-	w.run(3, inbox.Dead, true)
-	w.resolve(w.events[3], 0, inbox.Discarded)
-	w.replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
-	refused := &inbox.Refused{Source: "q", Address: "10.0.0.1", Why: "mismatch", ReceivedAt: w.now, Payload: inbox.Payload{Body: []byte("refused")}}
+	w.Run(0, inbox.Done, false)
+	w.Run(0, inbox.Dead, false)
+	w.Resolve(w.Events[4], 0, inbox.Retried)
+	w.GoOn(w.Events[4], w.Events[4].Runs[0], inbox.Dead)
+	w.Run(1, inbox.Done, false)
+	w.Run(1, inbox.Dead, true)
+	w.Run(2, inbox.Again, false)
+	w.Run(3, inbox.Dead, true)
+	w.Resolve(w.Events[3], 0, inbox.Discarded)
+	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
+	refused := &inbox.Refused{Source: "q", Address: "10.0.0.1", Why: "mismatch", ReceivedAt: w.Now, Payload: inbox.Payload{Body: []byte("refused")}}
 	if err := s.Refuse(ctx, refused); err != nil {
 		t.Fatal(err)
 	}
-	w.verify()
+	w.Verify()
 	inboxtest.Eventually(t, "digests are sealed", func() bool { _, runs := store.Digests(s); return runs >= 2 })
 	done()
 }

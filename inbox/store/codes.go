@@ -36,7 +36,7 @@ func extended(err error) int {
 // primary returns the primary result code in err's chain, 0 when there is none.
 func primary(err error) int { return extended(err) & 0xff }
 
-// unsound is what cannot be in a store that is whole. It is ErrDamaged to errors.Is, without its words.
+// unsound is what cannot be in a store that is whole. It is inbox.ErrDamaged to errors.Is, without its words.
 type unsound struct{ cause error }
 
 func (u *unsound) Error() string { return u.cause.Error() }
@@ -45,7 +45,7 @@ func (u *unsound) Error() string { return u.cause.Error() }
 func (u *unsound) Unwrap() error { return u.cause }
 
 // Is reports whether it is the target.
-func (u *unsound) Is(target error) bool { return target == ErrDamaged }
+func (u *unsound) Is(target error) bool { return target == inbox.ErrDamaged }
 
 // isUnsound reports whether an error that came of reading says that the file is damaged: SQLite's codes for that, and what
 // is not of the schema, such as a text where a number stands.
@@ -54,7 +54,7 @@ func isUnsound(err error) bool {
 	case codeCorrupt, codeNotADB, codeError:
 		return true
 	}
-	return errors.Is(err, ErrDamaged)
+	return errors.Is(err, inbox.ErrDamaged)
 }
 
 // flushFailed reports that the system could not bring written data to the disk.

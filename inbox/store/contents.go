@@ -11,7 +11,7 @@ import (
 	"inbox/inbox"
 )
 
-// Kinds of contents. The schema takes any that is positive: later versions add some.
+// Kinds of contents. The schema accepts any positive number, because later versions add kinds.
 const (
 	contentEvent   = 1
 	contentRefused = 2
@@ -25,21 +25,17 @@ const (
 	encodingBody = 2 // length of the headers (uvarint), headers as JSON, body
 )
 
-// ErrDamaged says that stored bytes are not those that were written.
-var ErrDamaged = errors.New("the stored bytes are damaged")
-
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // checksum is CRC-32C: SQLite's own integrity check does not see a flipped byte of a payload.
 func checksum(b []byte) int64 { return int64(crc32.Checksum(b, castagnoli)) }
 
-// contentIDs are the ids of contents that the writer may give. A row that is deleted must not leave its id to another
-// one: what was erased, encrypted or backed up by its id would be taken for the new one. So the ids do not come from the
-// table but from a mark in the table meta, which is raised by contentsReserve before the first of them is given. A start
-// begins after the mark; the ids it skips are not missed.
+// contentIDs allocates the ids of contents. The id of a deleted row is never used again, because erasures, encryption keys and
+// backups refer to contents by id. So an id does not come from the table but from a mark in the table meta, which is raised by
+// contentsReserve before the first id above it is used. A start begins after the mark and skips the unused ids.
 type contentIDs struct {
-	last     int64 // given last
-	reserved int64 // the highest that may be given: the mark
+	last     int64 // allocated last
+	reserved int64 // the highest id that may be allocated: the mark
 }
 
 const (
@@ -47,14 +43,14 @@ const (
 	contentsMark    = "contents_reserved" // in meta
 )
 
-// loadContentIDs reads the mark. A store without one has given none, or was made by a version that let SQLite choose.
+// loadContentIDs reads the mark. A store without a mark has no contents, or comes from a version that let SQLite choose ids.
 func loadContentIDs(c *conn) (contentIDs, error) {
 	var mark int64
 	err := c.get(`SELECT max(coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?), 0), coalesce((SELECT max(id) FROM contents), 0))`, contentsMark).Scan(&mark)
 	return contentIDs{last: mark, reserved: mark}, err
 }
 
-// contentID gives the next id.
+// contentID allocates the next id.
 func (t *tx) contentID() (int64, error) {
 	ids := &t.contents
 	if ids.last >= ids.reserved {
@@ -68,19 +64,19 @@ func (t *tx) contentID() (int64, error) {
 	return ids.last, nil
 }
 
-// subject names what the contents of an event are about, so that they can be erased by it: its mode and key.
+// subject returns the mode and key of an event. Contents are erased by subject.
 func subject(mode inbox.Mode, key string) string { return string(mode) + "/" + key }
 
-const insertContent = `INSERT INTO contents (id, kind, subject, root_seq, encoding, bytes, checksum)
-	VALUES (?1, ?2, coalesce(?3, (SELECT mode || '/' || key FROM events WHERE seq = ?4)), ?4, ?5, ?6, ?7)`
+const insertContent = `INSERT INTO contents (id, kind, subject, root_seq, ` + contentsColumns + `)
+	VALUES (?1, ?2, coalesce(?3, (SELECT mode || '/' || key FROM events WHERE seq = ?4)), ?4, ?5, NULL, ?6, ?7)`
 
-// put stores bytes and returns the id of their row; root is the event they came from, whose subject they get, 0 for
-// none.
+// put stores bytes and returns the id of their row. root is the event that they belong to and whose subject they get; 0 means no
+// event.
 func (t *tx) put(kind, encoding int, root int64, b []byte) (int64, error) {
 	return t.putFor(nil, kind, encoding, root, b)
 }
 
-// putFor is put for a subject that is given: that of an event whose row is not written yet. nil: that of the root.
+// putFor is put for a given subject, which an event needs whose row is not written yet. nil means the subject of the root.
 func (t *tx) putFor(of any, kind, encoding int, root int64, b []byte) (int64, error) {
 	var rootSeq any
 	if root != 0 {
@@ -94,7 +90,7 @@ func (t *tx) putFor(of any, kind, encoding int, root int64, b []byte) (int64, er
 	return id, err
 }
 
-// putText is put for a text that may be empty, which has no row and the id nil.
+// putText is put for a text. An empty text has no row, and its id is nil.
 func (t *tx) putText(kind int, root int64, b []byte) (any, error) {
 	if len(b) == 0 {
 		return nil, nil
@@ -102,7 +98,7 @@ func (t *tx) putText(kind int, root int64, b []byte) (any, error) {
 	return t.put(kind, encodingRaw, root, b)
 }
 
-// packPayload lays headers and body into one value.
+// packPayload encodes headers and body as one value.
 func packPayload(p *inbox.Payload) ([]byte, error) {
 	headers := []byte("[]")
 	if len(p.Headers) > 0 {
@@ -117,36 +113,37 @@ func packPayload(p *inbox.Payload) ([]byte, error) {
 	return append(out, p.Body...), nil
 }
 
-// contentColumns are the columns that make a content, of the table under an alias, in the order of into.
-func contentColumns(alias string) string {
-	return fmt.Sprintf("%[1]s.encoding, %[1]s.key_id, %[1]s.bytes, %[1]s.checksum", alias)
-}
+// contentsColumns are the columns of contents that make a content, in the order of into.
+const contentsColumns = `encoding, key_id, bytes, checksum`
 
-// content is a row of contents as it was read. One whose row is not there has no checksum.
+// contentColumns are contentsColumns of the table under an alias.
+func contentColumns(alias string) string { return qualified(alias, contentsColumns) }
+
+// content is a row of contents as it was read. A missing row has no checksum.
 type content struct {
 	encoding, keyID, sum sql.NullInt64
 	bytes                []byte
 }
 
-// into returns where contentColumns are read to.
+// into returns the destinations of contentsColumns.
 func (c *content) into() []any { return []any{&c.encoding, &c.keyID, &c.bytes, &c.sum} }
 
-// open returns the bytes after checking them: an error that wraps ErrDamaged when they are not those that were written,
-// or are gone though nobody purged them.
+// open checks the bytes and returns them. Its error wraps inbox.ErrDamaged when the bytes differ from those that were written, and
+// when the row is missing.
 func (c *content) open(encoding int64) ([]byte, error) {
 	switch {
 	case !c.sum.Valid:
-		return nil, fmt.Errorf("%w: they are gone", ErrDamaged)
+		return nil, fmt.Errorf("%w: they are gone", inbox.ErrDamaged)
 	case c.keyID.Valid || c.encoding.Int64 != encoding:
 		return nil, inbox.Errorf(inbox.Internal, "", "the stored bytes have encoding %d, which this version cannot read", c.encoding.Int64).
 			WithHint("install the version that wrote them")
 	case checksum(c.bytes) != c.sum.Int64:
-		return nil, ErrDamaged
+		return nil, inbox.ErrDamaged
 	}
 	return c.bytes, nil
 }
 
-// payload returns the payload that packPayload laid into the content.
+// payload returns the payload that packPayload encoded.
 func (c *content) payload() (inbox.Payload, error) {
 	b, err := c.open(encodingBody)
 	if err != nil {
@@ -155,14 +152,14 @@ func (c *content) payload() (inbox.Payload, error) {
 	return unpackPayload(b)
 }
 
-// text returns a stored text, empty when there is none. When its bytes are not those that were written, it says so in its
-// place: what else is known of an attempt is still worth showing.
+// text returns a stored text, empty for a missing row. For damaged bytes it returns a note instead of an error, so that the rest of
+// an attempt can be shown.
 func (c *content) text() []byte {
 	if !c.sum.Valid {
 		return nil
 	}
 	b, err := c.open(encodingRaw)
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, inbox.ErrDamaged) {
 		return []byte("(the stored text is damaged)")
 	}
 	if err != nil {
@@ -171,16 +168,16 @@ func (c *content) text() []byte {
 	return b
 }
 
-// unpackPayload takes apart what packPayload made.
+// unpackPayload decodes a value of packPayload.
 func unpackPayload(b []byte) (inbox.Payload, error) {
 	n, used := binary.Uvarint(b)
 	if used <= 0 || n > uint64(len(b)-used) {
-		return inbox.Payload{}, ErrDamaged
+		return inbox.Payload{}, inbox.ErrDamaged
 	}
 	var p inbox.Payload
 	headers := b[used : used+int(n)]
 	if err := json.Unmarshal(headers, &p.Headers); err != nil {
-		return inbox.Payload{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return inbox.Payload{}, fmt.Errorf("%w: %w", inbox.ErrDamaged, err)
 	}
 	p.Body = b[used+int(n):]
 	return p, nil

@@ -14,6 +14,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
+	"inbox/inbox/storetest"
 )
 
 func TestAPayloadIsPackedAndUnpackedWhole(t *testing.T) {
@@ -33,7 +34,7 @@ func TestAPayloadIsPackedAndUnpackedWhole(t *testing.T) {
 		}
 		at := rapid.IntRange(0, len(packed)-1).Draw(t, "damaged byte")
 		packed[at] ^= 1 << rapid.IntRange(0, 7).Draw(t, "damaged bit")
-		if _, err := store.Unpack(packed, sum); !errors.Is(err, store.ErrDamaged) {
+		if _, err := store.Unpack(packed, sum); !errors.Is(err, inbox.ErrDamaged) {
 			t.Fatalf("with a flipped bit: %v", err)
 		}
 	})
@@ -48,7 +49,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, packed []byte) {
 		p, err := store.Unpack(packed, store.Checksum(packed))
 		if err != nil {
-			if !errors.Is(err, store.ErrDamaged) {
+			if !errors.Is(err, inbox.ErrDamaged) {
 				t.Errorf("%v", err)
 			}
 			return
@@ -105,9 +106,9 @@ func TestNoIDOfAContentIsEverGivenTwice(t *testing.T) {
 func TestContentsNameTheEntityThatTheyAreAbout(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 1)
-	a := attempt(1, 1, inbox.Trap, inbox.Again)
+	a := storetest.Attempt(1, 1, inbox.Trap, inbox.Again)
 	a.Reason, a.Log = "wrong", []byte("a line")
-	mustSettle(t, s, &inbox.Settlement{Attempt: a, Lane: &inbox.Lane{ID: lane(), Next: 1, State: inbox.LaneRetry, DueAt: at(2), Attempt: 1, Tries: 1, Since: at(1)}})
+	mustSettle(t, s, &inbox.Settlement{Attempt: a, Lane: &inbox.Lane{ID: storetest.OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: storetest.At(2), Attempt: 1, Tries: 1, Since: storetest.At(1)}})
 	if err := s.Refuse(ctx, &inbox.Refused{Source: "qoreid", Why: "missing", ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte("x")}}); err != nil {
 		t.Fatal(err)
 	}

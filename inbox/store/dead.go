@@ -1,7 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -10,27 +13,32 @@ import (
 	"inbox/inbox"
 )
 
-// LetterFilter selects dead letters by their events. Its Plugin is the one in which they died.
-type LetterFilter struct {
-	inbox.Filter
-	Resolved   bool      // also those that were dealt with
-	Run        int64     // those of this replay; 0: whatever the run
-	DiedBefore time.Time // zero: whenever they died
+// deadColumns are the columns of dead that make an inbox.DeadLetter, in the order of deadInto and deadRow.
+const deadColumns = `seq, run, attempt, mode, key, parks, result, died_at, resolution, resolved_at`
 
-	// Manifest returns what is in force for a plugin: what it does not want does not wait behind a parked lane. Without one
-	// every event of the lane counts.
-	Manifest func(plugin string) (*inbox.Manifest, error)
+// deadInto returns the destinations of deadColumns.
+func deadInto(d *inbox.DeadLetter) []any {
+	return []any{
+		&d.Seq, &d.Run, &d.Attempt, &d.Lane.Mode, &d.Lane.Key, &d.Parks, &d.Result, moment{&d.DiedAt}, &d.Resolution, moment{&d.ResolvedAt},
+	}
 }
 
-// Bounds of one look at the letters.
+// deadRow returns the values of plugin and deadColumns. A zero ResolvedAt is 0.
+func deadRow(p int64, d *inbox.DeadLetter) []any {
+	return []any{
+		p, d.Seq, d.Run, d.Attempt, d.Lane.Mode, d.Lane.Key, d.Parks, d.Result, millis(d.DiedAt), d.Resolution, millis(d.ResolvedAt),
+	}
+}
+
+// Bounds of one query for dead letters.
 const (
-	letterPage = 500
-	letterSeqs = 1000 // seqs by which letters are looked up; of more the letters are looked through
+	deadPage = 500
+	deadSeqs = 1000 // seqs that a query looks up; for more, it reads all dead letters between the lowest and the highest
 )
 
-// Letters returns dead letters with their events, the newest deaths first. The reason of the attempt they died of is
-// among them and may hold personal data.
-func (s *Store) Letters(ctx context.Context, f LetterFilter) ([]inbox.Letter, error) {
+// Letters returns dead letters with their events and the reasons of their last attempts, the newest first. A reason may hold
+// personal data.
+func (s *Store) Letters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.Letter, error) {
 	list := []inbox.Letter{}
 	err := s.EachLetter(ctx, f, func(l *inbox.Letter) error {
 		list = append(list, *l)
@@ -39,40 +47,39 @@ func (s *Store) Letters(ctx context.Context, f LetterFilter) ([]inbox.Letter, er
 	return list, err
 }
 
-// EachLetter calls fn for the letters of [Store.Letters], which are read page by page.
-func (s *Store) EachLetter(ctx context.Context, f LetterFilter, fn func(*inbox.Letter) error) error {
-	return s.eachLetter(ctx, &f, byDeath, s.newWaitCounter(f.Manifest), fn)
+// EachLetter calls fn for the dead letters of [Store.Letters]. It reads them page by page.
+func (s *Store) EachLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.Letter) error) error {
+	return s.eachDead(ctx, &f, byDeath, s.newWaitCounter(f.Manifest), fn)
 }
 
-// letterOrder is in which order letters are read.
-type letterOrder int
+// deadOrder is the order in which dead letters are read.
+type deadOrder int
 
 const (
-	byDeath letterOrder = iota // the newest deaths first
-	byEvent                    // plugin by plugin in the order of the log; only open ones
+	byDeath deadOrder = iota // the newest deaths first
+	byEvent                  // plugin by plugin in the order of the log; only open ones
 )
 
-// letterMark is the place of a letter in both orders.
-type letterMark struct{ died, seq, plugin, run, attempt int64 }
+// deadMark is the position of a dead letter in both orders.
+type deadMark struct{ died, seq, plugin, run, attempt int64 }
 
-func (s *Store) eachLetter(ctx context.Context, f *LetterFilter, order letterOrder, waits *waitCounter, fn func(*inbox.Letter) error) error {
-	q, err := s.lettersQuery(ctx, f, order)
+func (s *Store) eachDead(ctx context.Context, f *inbox.DeadLetterFilter, order deadOrder, waits *waitCounter, fn func(*inbox.Letter) error) error {
+	q, err := s.deadQuery(ctx, f, order)
 	if err != nil {
 		return err
 	}
-	for n := 0; ; {
+	n := 0
+	for last := false; !last; {
 		page, err := q.page(ctx, s)
 		if err != nil {
 			return err
 		}
-		last := len(page) < letterPage || q.whole
-		if page, err = s.selectLetters(ctx, f, page); err != nil {
-			return err
+		last = len(page) < deadPage || q.whole
+		page, err = s.selectDead(ctx, f, page, n)
+		if err == nil {
+			err = waits.count(ctx, page)
 		}
-		if f.Limit > 0 {
-			page = page[:min(len(page), f.Limit-n)]
-		}
-		if err := waits.count(ctx, page); err != nil {
+		if err != nil {
 			return err
 		}
 		for i := range page {
@@ -80,17 +87,18 @@ func (s *Store) eachLetter(ctx context.Context, f *LetterFilter, order letterOrd
 				return err
 			}
 		}
-		if n += len(page); last || f.Limit > 0 && n == f.Limit {
-			return ctx.Err()
-		}
+		n += len(page)
+		last = last || f.Limit > 0 && n == f.Limit
 	}
+	return ctx.Err()
 }
 
-// selectLetters keeps what only the program can tell.
-func (s *Store) selectLetters(ctx context.Context, f *LetterFilter, page []inbox.Letter) ([]inbox.Letter, error) {
+// selectDead applies the parts of the filter that need the body or the program, and the limit after n dead letters of earlier
+// pages.
+func (s *Store) selectDead(ctx context.Context, f *inbox.DeadLetterFilter, page []inbox.Letter, n int) ([]inbox.Letter, error) {
 	kept := page[:0]
 	for i := range page {
-		if len(f.Seqs) > letterSeqs {
+		if len(f.Seqs) > deadSeqs {
 			if _, ok := slices.BinarySearch(f.Seqs, page[i].Seq); !ok {
 				continue
 			}
@@ -103,22 +111,25 @@ func (s *Store) selectLetters(ctx context.Context, f *LetterFilter, page []inbox
 			kept = append(kept, page[i])
 		}
 	}
+	if f.Limit > 0 {
+		kept = kept[:min(len(kept), f.Limit-n)]
+	}
 	return kept, nil
 }
 
-// lettersQuery is what the columns can tell of a filter, and how far its letters were read.
-type lettersQuery struct {
+// deadQuery is the SQL part of a filter, and the position of the last dead letter that was read.
+type deadQuery struct {
 	text  string
 	args  []any
-	order letterOrder
-	mark  letterMark
-	whole bool // so few can match that they are read at once
+	order deadOrder
+	mark  deadMark
+	whole bool // the filter names a key or seqs: all dead letters are read at once
 }
 
-func (s *Store) lettersQuery(ctx context.Context, f *LetterFilter, order letterOrder) (*lettersQuery, error) {
+func (s *Store) deadQuery(ctx context.Context, f *inbox.DeadLetterFilter, order deadOrder) (*deadQuery, error) {
 	events := f.Filter
-	events.Plugin = "" // here it names whose letters, not who attempted the event
-	if slices.Sort(f.Seqs); len(f.Seqs) > letterSeqs {
+	events.Plugin = "" // in this filter it is the plugin of the dead letters
+	if slices.Sort(f.Seqs); len(f.Seqs) > deadSeqs {
 		events.Seqs, events.After, events.Before = nil, max(events.After, f.Seqs[0]-1), f.Seqs[len(f.Seqs)-1]+1
 	}
 	sel, err := s.choose(ctx, &events)
@@ -142,22 +153,21 @@ func (s *Store) lettersQuery(ctx context.Context, f *LetterFilter, order letterO
 	if !f.DiedBefore.IsZero() {
 		sel.and("d.died_at < ?", millis(f.DiedBefore))
 	}
-	q := &lettersQuery{order: order, mark: letterMark{died: math.MaxInt64}, whole: sel.narrow, args: append([]any{sel.low, sel.high}, sel.args...)}
-	from := "dead d INDEXED BY " + f.index() + " CROSS JOIN events e ON e.seq = d.seq"
+	q := &deadQuery{order: order, mark: deadMark{died: math.MaxInt64}, whole: sel.narrow, args: append([]any{sel.low, sel.high}, sel.args...)}
+	from := "dead d INDEXED BY " + deathIndex(f) + " CROSS JOIN events e ON e.seq = d.seq"
 	after := "(d.died_at, d.seq, d.plugin, d.run, d.attempt) < (?, ?, ?, ?, ?)"
 	sorted := "d.died_at DESC, d.seq DESC, d.plugin DESC, d.run DESC, d.attempt DESC LIMIT ?"
 	switch {
 	case order == byEvent:
 		from = "dead d INDEXED BY dead_open CROSS JOIN events e ON e.seq = d.seq"
 		after, sorted = "(d.plugin, d.seq, d.run) > (?, ?, ?)", "d.plugin, d.seq, d.run LIMIT ?"
-		q.mark, q.whole = letterMark{}, false
+		q.mark, q.whole = deadMark{}, false
 	case sel.byKey:
 		from = "events e INDEXED BY events_by_key CROSS JOIN dead d ON d.plugin IN (SELECT id FROM plugins) AND d.seq = e.seq"
 	case sel.narrow:
 		from = "events e CROSS JOIN dead d ON d.plugin IN (SELECT id FROM plugins) AND d.seq = e.seq"
 	}
-	q.text = `SELECT ` + eventColumns + `, p.name, d.plugin, d.run, d.attempt, d.mode, d.key, d.parks, d.result, d.died_at, d.resolution,
-			coalesce(d.resolved_at, 0), coalesce(a.host_words, 0), ` + contentColumns("c") + `
+	q.text = `SELECT ` + eventColumns + `, p.name, d.plugin, coalesce(a.host_words, 0), ` + qualified("d", deadColumns) + `, ` + contentColumns("c") + `
 		FROM ` + from + ` JOIN plugins p ON p.id = d.plugin
 		LEFT JOIN attempts a ON a.plugin = d.plugin AND a.seq = d.seq AND a.run = d.run AND a.attempt = d.attempt
 		LEFT JOIN contents c ON c.id = a.reason_id
@@ -165,8 +175,8 @@ func (s *Store) lettersQuery(ctx context.Context, f *LetterFilter, order letterO
 	return q, nil
 }
 
-// index is the index that has the letters in the order of their deaths.
-func (f *LetterFilter) index() string {
+// deathIndex returns the index that holds the dead letters by the time of their death.
+func deathIndex(f *inbox.DeadLetterFilter) string {
 	switch {
 	case f.Run != 0:
 		return "dead_by_run"
@@ -176,45 +186,43 @@ func (f *LetterFilter) index() string {
 	return "dead_open_by_death"
 }
 
-// page reads the next letters.
-func (q *lettersQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, error) {
+// page reads the next dead letters.
+func (q *deadQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, error) {
 	m := &q.mark
 	args := append(slices.Clone(q.args), m.died, m.seq, m.plugin, m.run, m.attempt)
 	if q.order == byEvent {
 		args = append(slices.Clone(q.args), m.plugin, m.seq, m.run)
 	}
-	limit := letterPage
+	limit := deadPage
 	if q.whole {
 		limit = -1
 	}
 	var list []inbox.Letter
 	err := s.each(ctx, q.text, append(args, limit), func(row scanner) error {
 		var l inbox.Letter
-		var died, resolved int64
 		var reason content
-		if err := scanEvent(row, &l.Event, append([]any{&l.Plugin, &m.plugin, &l.Run, &l.Attempt, &l.Lane.Mode, &l.Lane.Key, &l.Parks, &l.Result, &died,
-			&l.Resolution, &resolved, &l.HostWords}, reason.into()...)...); err != nil {
+		if err := scanEvent(row, &l.Event, slices.Concat([]any{&l.Plugin, &m.plugin, &l.HostWords}, deadInto(&l.DeadLetter), reason.into())...); err != nil {
 			return err
 		}
-		m.died, m.seq, m.run, m.attempt = died, l.Event.Seq, l.Run, int64(l.Attempt)
-		l.Seq, l.Reason, l.DiedAt, l.ResolvedAt = l.Event.Seq, string(reason.text()), fromMillis(died), fromMillis(resolved)
+		m.died, m.seq, m.run, m.attempt = millis(l.DiedAt), l.Seq, l.Run, int64(l.Attempt)
+		l.Reason = string(reason.text())
 		list = append(list, l)
 		return nil
 	})
 	return list, err
 }
 
-// OpenLetters calls fn for the letters that nobody dealt with, page by page, plugin by plugin in the order of the log. fn may
-// deal with them. What waits behind them is counted if the filter has a manifest.
-func (s *Store) OpenLetters(ctx context.Context, f LetterFilter, fn func([]inbox.Letter) error) error {
+// OpenLetters calls fn for pages of unresolved dead letters, plugin by plugin in the order of the log. fn may resolve them. The
+// events that wait behind them are counted only if the filter has a manifest.
+func (s *Store) OpenLetters(ctx context.Context, f inbox.DeadLetterFilter, fn func([]inbox.Letter) error) error {
 	f.Resolved = false
 	var waits *waitCounter
 	if f.Manifest != nil {
 		waits = s.newWaitCounter(f.Manifest)
 	}
 	var page []inbox.Letter
-	err := s.eachLetter(ctx, &f, byEvent, waits, func(l *inbox.Letter) error {
-		if page = append(page, *l); len(page) < letterPage {
+	err := s.eachDead(ctx, &f, byEvent, waits, func(l *inbox.Letter) error {
+		if page = append(page, *l); len(page) < deadPage {
 			return nil
 		}
 		full := page
@@ -227,7 +235,7 @@ func (s *Store) OpenLetters(ctx context.Context, f LetterFilter, fn func([]inbox
 	return fn(page)
 }
 
-// NewestDeath returns the first time after every death that nobody dealt with, zero when there is none.
+// NewestDeath returns the first time after the newest unresolved dead letter, zero without one.
 func (s *Store) NewestDeath(ctx context.Context) (time.Time, error) {
 	var died int64
 	err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(died_at), -1) FROM dead INDEXED BY dead_open_by_death WHERE resolution = ''`).Scan(&died)
@@ -237,7 +245,7 @@ func (s *Store) NewestDeath(ctx context.Context) (time.Time, error) {
 	return fromMillis(died + 1), nil
 }
 
-// LettersOf returns the open letters of runs, in the order of the log; those that are not dead are left out.
+// LettersOf returns the unresolved dead letters of runs, in the order of the log. It leaves out runs that are not dead.
 func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox.Letter, error) {
 	type run struct {
 		plugin string
@@ -251,9 +259,9 @@ func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox
 		seqs = append(seqs, refs[i].Seq)
 	}
 	var list []inbox.Letter
-	for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(seqs))), letterSeqs) {
-		f := LetterFilter{Filter: inbox.Filter{Seqs: part}}
-		err := s.eachLetter(ctx, &f, byDeath, nil, func(l *inbox.Letter) error {
+	for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(seqs))), deadSeqs) {
+		f := inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: part}}
+		err := s.eachDead(ctx, &f, byDeath, nil, func(l *inbox.Letter) error {
 			if asked[run{l.Plugin, l.Seq, l.Run}] {
 				list = append(list, *l)
 			}
@@ -270,4 +278,34 @@ func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox
 		return int(a.Seq - b.Seq)
 	})
 	return list, nil
+}
+
+// Dead returns the unresolved dead letter of an event in a plugin, that of the newest run when several runs are dead. It is
+// NotFound when the event is not dead.
+func (s *Store) Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) {
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return nil, err
+	}
+	d := inbox.DeadLetter{Plugin: plugin}
+	err = s.readers.QueryRowContext(ctx, `SELECT `+deadColumns+` FROM dead WHERE plugin = ? AND seq = ? AND resolution = '' ORDER BY run DESC LIMIT 1`, p, seq).
+		Scan(deadInto(&d)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, inbox.Errorf(inbox.NotFound, "", "event %d is not dead in plugin %s", seq, plugin)
+	}
+	return &d, readError(err)
+}
+
+// settleDead stores a dead letter, or resolves the open one of its run.
+func (t *tx) settleDead(p int64, d *inbox.DeadLetter) error {
+	if d == nil {
+		return nil
+	}
+	if d.Resolution != inbox.Unresolved {
+		return t.resolve(p, d.Seq, d.Run, d.Resolution)
+	}
+	row := *d
+	row.Result, row.ResolvedAt = cmp.Or(d.Result, inbox.HostError), time.Time{}
+	_, err := t.exec(`INSERT INTO dead (plugin, `+deadColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0))`, deadRow(p, &row)...)
+	return err
 }

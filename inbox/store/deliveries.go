@@ -8,49 +8,9 @@ import (
 	"inbox/inbox"
 )
 
-// Outcomes that deliveries are listed by, beside the results of attempts: where a delivery stands.
-const (
-	OutcomeRetry     = "retry"     // its newest attempt failed, and it is due again
-	OutcomeWaiting   = "waiting"   // behind an earlier event of its lane
-	OutcomePending   = "pending"   // its turn has not come
-	OutcomeHeld      = "held"      // it retries, waits or is pending, and its plugin is on hold
-	OutcomeDead      = "dead"      // it will not be tried again by itself
-	OutcomeDiscarded = "discarded" // an operator gave it up
-)
-
-// Outcomes returns all words that deliveries can be listed by.
-func Outcomes() []string {
-	words := []string{OutcomeRetry, OutcomeWaiting, OutcomePending, OutcomeHeld, OutcomeDead, OutcomeDiscarded}
-	for _, r := range inbox.Results() {
-		if r != inbox.Retry {
-			words = append(words, string(r))
-		}
-	}
-	return words
-}
-
-// Delivery is one event in one plugin: where it stands, and what its newest attempt came to.
-type Delivery struct {
-	Event  inbox.Event
-	Plugin string
-	State  inbox.DeliveryState
-	Trace  inbox.DeliveryTrace // without attempts
-	Result inbox.Result        // of the newest attempt; empty: there was none
-	Tried  int                 // attempts of all runs
-}
-
-// DeliveryFilter selects deliveries by their events, and by what became of them.
-type DeliveryFilter struct {
-	inbox.Filter          // its Plugin is the one whose deliveries are meant; empty: all
-	Outcomes     []string // of Outcomes
-
-	// Manifest returns what is in force for a plugin: what it does not want neither waits nor is pending. Nil: all is wanted.
-	Manifest func(plugin string) (*inbox.Manifest, error)
-}
-
-// EachDelivery calls fn for the deliveries that a filter selects, in the order of the log or newest first. An unknown outcome is
-// Invalid.
-func (s *Store) EachDelivery(ctx context.Context, f DeliveryFilter, fn func(*Delivery) error) error {
+// EachDelivery calls fn for the deliveries that a filter selects, in the order of the log or newest first. It returns Invalid for
+// an unknown outcome, and without an outcome.
+func (s *Store) EachDelivery(ctx context.Context, f inbox.DeliveryFilter, fn func(*inbox.DeliveryStatus) error) error {
 	if err := checkOutcomes(f.Outcomes); err != nil {
 		return err
 	}
@@ -82,30 +42,30 @@ func (s *Store) EachDelivery(ctx context.Context, f DeliveryFilter, fn func(*Del
 
 func checkOutcomes(words []string) error {
 	if len(words) == 0 {
-		return inbox.Errorf(inbox.Invalid, "", "a list of deliveries needs an outcome").WithHint("such as " + OutcomeRetry)
+		return inbox.Errorf(inbox.Invalid, "", "a list of deliveries needs an outcome").WithHint("such as " + inbox.OutcomeRetry)
 	}
 	for _, word := range words {
-		if !slices.Contains(Outcomes(), word) {
-			return inbox.Errorf(inbox.Invalid, "", "%q is not an outcome", word).WithHint("they are " + strings.Join(Outcomes(), ", "))
+		if !slices.Contains(inbox.Outcomes(), word) {
+			return inbox.Errorf(inbox.Invalid, "", "%q is not an outcome", word).WithHint("they are " + strings.Join(inbox.Outcomes(), ", "))
 		}
 	}
 	return nil
 }
 
-// deliveries is one question for deliveries.
+// deliveries is the state of one call of [Store.EachDelivery].
 type deliveries struct {
 	s      *Store
-	f      *DeliveryFilter
+	f      *inbox.DeliveryFilter
 	places []place
 	held   map[string]bool
-	waits  *waitCounter // for what it knows of plugins
+	waits  *waitCounter // for its manifests and lane rules
 }
 
 func (q *deliveries) asks(words ...string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(q.f.Outcomes, w) })
 }
 
-// choose returns the selection of events of which a delivery may be meant.
+// choose returns the selection of events that may have a selected delivery.
 func (q *deliveries) choose(ctx context.Context) (*selection, error) {
 	events := q.f.Filter
 	events.Plugin, events.Limit = "", 0
@@ -146,10 +106,10 @@ func (q *deliveries) choose(ctx context.Context) (*selection, error) {
 	return sel, nil
 }
 
-// candidates returns a condition on events e of which all deliveries in a plugin fulfil that may be meant, with the plugin and
-// the outcomes as its arguments, and the seq after which they lie.
+// candidates returns a condition that every event e with a selected delivery in a plugin meets, and the seq after which those
+// events are. The arguments of the condition are the plugin and the outcomes.
 func (q *deliveries) candidates(ctx context.Context, p *place, r *inbox.PluginRecord) (where string, after int64, err error) {
-	sparse := []string{OutcomeRetry, OutcomeWaiting, OutcomePending, OutcomeHeld, OutcomeDead}
+	sparse := []string{inbox.OutcomeRetry, inbox.OutcomeWaiting, inbox.OutcomePending, inbox.OutcomeHeld, inbox.OutcomeDead}
 	conditions := []string{"EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = x.p AND a.seq = e.seq AND a.result IN (SELECT value FROM json_each(x.o)))"}
 	if !slices.ContainsFunc(q.f.Outcomes, func(w string) bool { return !slices.Contains(sparse, w) }) {
 		conditions = nil
@@ -162,24 +122,24 @@ func (q *deliveries) candidates(ctx context.Context, p *place, r *inbox.PluginRe
 		}
 		after--
 	}
-	if q.asks(OutcomeRetry, OutcomeHeld) {
+	if q.asks(inbox.OutcomeRetry, inbox.OutcomeHeld) {
 		conditions = append(conditions, "EXISTS (SELECT 1 FROM lanes l INDEXED BY lanes_by_state WHERE l.plugin = x.p AND l.state = 'retry' AND l.next = e.seq)",
 			"EXISTS (SELECT 1 FROM runs r WHERE r.plugin = x.p AND r.seq = e.seq)")
 	}
-	if q.asks(OutcomeWaiting, OutcomePending, OutcomeHeld) { // which lane an event stands in is not asked here
+	if q.asks(inbox.OutcomeWaiting, inbox.OutcomePending, inbox.OutcomeHeld) { // the lane of the event is not considered here
 		conditions = append(conditions, "NOT EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = x.p AND a.seq = e.seq)",
 			"EXISTS (SELECT 1 FROM runs r WHERE r.plugin = x.p AND r.seq = e.seq)",
 			"EXISTS (SELECT 1 FROM lanes l INDEXED BY lanes_by_state WHERE l.plugin = x.p AND l.state = 'ready' AND l.next = e.seq)")
 	}
-	if q.asks(OutcomeDead, OutcomeDiscarded) {
+	if q.asks(inbox.OutcomeDead, inbox.OutcomeDiscarded) {
 		conditions = append(conditions, "EXISTS (SELECT 1 FROM dead d WHERE d.plugin = x.p AND d.seq = e.seq)")
 	}
 	return "EXISTS (SELECT 1 FROM (SELECT ? AS p, ? AS o) x WHERE " + strings.Join(conditions, " OR ") + ")", after, nil
 }
 
-// one returns the delivery of an event in a plugin, nil when it is not meant.
-func (q *deliveries) one(ctx context.Context, p *place, e *inbox.Event) (*Delivery, error) {
-	d := Delivery{Event: *e, Plugin: p.name, Trace: inbox.DeliveryTrace{Plugin: p.name}}
+// one returns the delivery of an event in a plugin, nil when the filter does not select it.
+func (q *deliveries) one(ctx context.Context, p *place, e *inbox.Event) (*inbox.DeliveryStatus, error) {
+	d := inbox.DeliveryStatus{Event: *e, Plugin: p.name, Trace: inbox.DeliveryTrace{Plugin: p.name}}
 	if err := q.s.traceDelivery(ctx, p, e, &d.Trace); err != nil {
 		return nil, err
 	}
@@ -203,7 +163,7 @@ func (q *deliveries) one(ctx context.Context, p *place, e *inbox.Event) (*Delive
 	return &d, nil
 }
 
-// wants reports whether a plugin wants an event, as far as is known.
+// wants reports whether a plugin wants an event. Without a manifest it wants every event.
 func (q *deliveries) wants(ctx context.Context, plugin string, e *inbox.Event) (bool, error) {
 	if err := q.waits.learn(ctx, plugin); err != nil {
 		return false, err
@@ -216,13 +176,13 @@ func (q *deliveries) wants(ctx context.Context, plugin string, e *inbox.Event) (
 	return err == nil && m.Holds(at), err
 }
 
-// means reports whether a delivery has one of the outcomes.
-func (q *deliveries) means(d *Delivery) bool {
+// means reports whether a delivery has one of the outcomes of the filter.
+func (q *deliveries) means(d *inbox.DeliveryStatus) bool {
 	word := map[inbox.DeliveryState]string{
-		inbox.StateRetrying: OutcomeRetry, inbox.StateWaiting: OutcomeWaiting, inbox.StatePending: OutcomePending,
-		inbox.StateDead: OutcomeDead, inbox.StateDropped: OutcomeDiscarded,
+		inbox.StateRetrying: inbox.OutcomeRetry, inbox.StateWaiting: inbox.OutcomeWaiting, inbox.StatePending: inbox.OutcomePending,
+		inbox.StateDead: inbox.OutcomeDead, inbox.StateDropped: inbox.OutcomeDiscarded,
 	}[d.State]
 	open := d.State == inbox.StateRetrying || d.State == inbox.StateWaiting || d.State == inbox.StatePending
 	result := string(d.Result)
-	return q.asks(word) || open && q.held[d.Plugin] && q.asks(OutcomeHeld) || result != OutcomeRetry && q.asks(result)
+	return q.asks(word) || open && q.held[d.Plugin] && q.asks(inbox.OutcomeHeld) || result != inbox.OutcomeRetry && q.asks(result)
 }

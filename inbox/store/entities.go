@@ -7,20 +7,12 @@ import (
 	"inbox/inbox"
 )
 
-// EntityFilter selects verifications and customers: those with at least one event that Filter selects. Its Limit counts
-// them; its After and Before are about the newest event of each.
-type EntityFilter struct {
-	inbox.Filter
-	Open      bool          // started, and not completed
-	OlderThan time.Duration // the newest event is at least so old
-}
-
 // completed is the rank of verification_completed.
 const completed = 3
 
-// Entities returns verifications and customers, those with the newest event first. It goes back through the log piece by
-// piece, looks only at the newest event of every key, and holds nothing open in between.
-func (s *Store) Entities(ctx context.Context, f EntityFilter) ([]inbox.Entity, error) {
+// Entities returns verifications and customers, by their newest event, newest first. It reads the log backwards in pieces, considers
+// only the newest event of every key, and holds no transaction open between two pieces.
+func (s *Store) Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Entity, error) {
 	list := []inbox.Entity{}
 	newest, events, err := s.chooseEntities(ctx, &f)
 	if err != nil {
@@ -51,9 +43,9 @@ func (s *Store) Entities(ctx context.Context, f EntityFilter) ([]inbox.Entity, e
 	return list, err
 }
 
-// chooseEntities returns the selection of those newest events of a key whose entities are wanted, as far as the columns
-// tell, and the selection of events of which an entity must have one.
-func (s *Store) chooseEntities(ctx context.Context, f *EntityFilter) (newest, events *selection, err error) {
+// chooseEntities returns two selections: the newest events of the keys whose entities match, as far as columns can decide, and the
+// events of which a matching entity has at least one.
+func (s *Store) chooseEntities(ctx context.Context, f *inbox.EntityFilter) (newest, events *selection, err error) {
 	inner := f.Filter
 	inner.After, inner.Before, inner.Limit, inner.Newest = 0, 0, 0, false
 	if events, err = s.choose(ctx, &inner); err != nil {
@@ -83,7 +75,7 @@ func (s *Store) chooseEntities(ctx context.Context, f *EntityFilter) (newest, ev
 	return newest, events, nil
 }
 
-// anySelected reports whether a selection holds an event of a key.
+// anySelected reports whether a selection contains an event of a key.
 func (s *Store) anySelected(ctx context.Context, sel *selection, id inbox.LaneID) (bool, error) {
 	f := *sel.Filter
 	f.Mode, f.Key = id.Mode, id.Key
@@ -99,7 +91,7 @@ func (s *Store) anySelected(ctx context.Context, sel *selection, id inbox.LaneID
 	return found, err
 }
 
-// entity sums up the events of a key.
+// entity returns the summary of the events of a key.
 func (s *Store) entity(ctx context.Context, id inbox.LaneID) (inbox.Entity, error) {
 	one := inbox.Entity{Mode: id.Mode, Key: id.Key}
 	var first, last int64

@@ -2,10 +2,10 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"inbox/inbox"
 )
@@ -15,10 +15,7 @@ const eventColumns = `e.seq, substr(e.digest, 1, 5), e.source, e.mode, e.origin,
 	e.key, e.customer_reference, e.verdict, e.status, e.state, e.sub_status, e.rank, e.late, e.duplicate_hint,
 	e.norm_version, e.size, e.content_id IS NULL, e.received_at, e.first_seen_at, e.stored_at`
 
-// scanner is a row or rows.
-type scanner interface{ Scan(dest ...any) error }
-
-// scanEvent reads eventColumns, and after them whatever else was selected.
+// scanEvent reads eventColumns and then the columns of more.
 func scanEvent(row scanner, e *inbox.Event, more ...any) error {
 	var id []byte
 	var received, first, stored int64
@@ -46,47 +43,6 @@ func (s *Store) events(ctx context.Context, query string, args ...any) ([]inbox.
 	return list, err
 }
 
-// each runs a query on a connection for reading and calls fn for every row.
-func (s *Store) each(ctx context.Context, query string, args []any, fn func(row scanner) error) error {
-	rows, err := s.readers.QueryContext(ctx, query, args...)
-	if err != nil {
-		return readError(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := fn(checkedRows{rows}); err != nil {
-			return readError(err)
-		}
-	}
-	return readError(rows.Err())
-}
-
-// checkedRows are rows whose values must fit where they are read to: the tables are STRICT, so what does not was not
-// written by us.
-type checkedRows struct{ *sql.Rows }
-
-// Scan copies the row's columns.
-func (r checkedRows) Scan(dest ...any) error {
-	err := r.Rows.Scan(dest...)
-	if err != nil && r.Err() == nil {
-		// Of the error only the column: the rest speaks of Go's types.
-		column, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sql: Scan error on "), ": ")
-		return &unsound{fmt.Errorf("a stored value is not of its type (%s)", column)}
-	}
-	return err
-}
-
-// readError gives a failed read its kind.
-func readError(err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	return unavailable("read the store", err)
-}
-
 // EventsAfter returns up to limit events with seqs above after, in the order of the log.
 func (s *Store) EventsAfter(ctx context.Context, after int64, limit int) ([]inbox.Event, error) {
 	return s.events(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?`, after, limit)
@@ -98,14 +54,14 @@ func (s *Store) LaneEvents(ctx context.Context, mode inbox.Mode, key string, fro
 		WHERE e.mode = ? AND e.key = ? AND e.seq BETWEEN ? AND ? ORDER BY e.seq LIMIT ?`, mode, key, from, upto, limit)
 }
 
-// ReferenceEvents is LaneEvents for a customer reference. It reads the log from from on: there is no index, because a
-// second one would cost every accepted event more than the few lanes that lag by reference are worth.
+// ReferenceEvents is LaneEvents for a customer reference. It reads the log from seq from on, without an index: a second index would
+// cost every accepted event more than it saves the few lanes that lag by reference.
 func (s *Store) ReferenceEvents(ctx context.Context, mode inbox.Mode, ref string, from, upto int64, limit int) ([]inbox.Event, error) {
 	return s.events(ctx, `SELECT `+eventColumns+` FROM events e
 		WHERE e.seq BETWEEN ? AND ? AND e.mode = ? AND e.customer_reference = ? ORDER BY e.seq LIMIT ?`, from, upto, mode, ref, limit)
 }
 
-// Event returns one event, a NotFound error when there is none.
+// Event returns one event, or NotFound.
 func (s *Store) Event(ctx context.Context, seq int64) (*inbox.Event, error) {
 	var e inbox.Event
 	err := scanEvent(s.readers.QueryRowContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.seq = ?`, seq), &e)
@@ -118,7 +74,7 @@ func (s *Store) Event(ctx context.Context, seq int64) (*inbox.Event, error) {
 	return &e, nil
 }
 
-// EventByID returns the event an id names, a NotFound error when there is none or the id is another store's.
+// EventByID returns the event with an id. It is NotFound when the store has no such event, and when the id is another store's.
 func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) {
 	seq, ok := inbox.EventSeq(id)
 	if !ok {
@@ -136,7 +92,7 @@ func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) 
 }
 
 // Payload returns the payload of an event after checking it. A purged one is a NotFound error, a damaged one an
-// Internal error that wraps ErrDamaged, a disk that cannot be read Unavailable. Its bytes must not be changed.
+// Internal error that wraps inbox.ErrDamaged, a disk that cannot be read Unavailable. Its bytes must not be changed.
 func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	if p, ok := s.cache.get(seq); ok {
 		return p, nil
@@ -166,3 +122,74 @@ func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	}
 	return p, nil
 }
+
+// Find returns the events that a filter selects, in the order of the log or newest first. It reads the log in pieces and holds no
+// transaction open between two of them. Without a limit the whole list is in memory. A caller that wants pages continues with
+// After, or with Before when newest first.
+func (s *Store) Find(ctx context.Context, f inbox.Filter) ([]inbox.Event, error) {
+	list := []inbox.Event{}
+	sel, err := s.choose(ctx, &f)
+	if err != nil {
+		return list, err
+	}
+	err = s.walk(ctx, sel, func(e *inbox.Event) bool {
+		list = append(list, *e)
+		return f.Limit == 0 || len(list) < f.Limit
+	})
+	return list, err
+}
+
+// insertEvent stores the row of an event, with its rank, lateness and likely duplicate, which depend on earlier events.
+func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, v inbox.View, digest [sha256.Size]byte) error {
+	top, like, err := t.before(a.Mode, &v)
+	if err != nil {
+		return err
+	}
+	received := millis(a.ReceivedAt)
+	first := received
+	if !a.FirstSeen.IsZero() {
+		first = millis(a.FirstSeen)
+	}
+	_, err = t.exec(`INSERT INTO events (seq, digest, source, mode, origin, secret, event, event_type, external_id, key,
+			customer_reference, verdict, status, state, sub_status, rank, top_rank, late, duplicate_hint, norm_version,
+			size, content_id, received_at, first_seen_at, stored_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, digest[:], a.Source, a.Mode, a.Origin, a.SecretName, v.Event, v.EventType, v.ExternalID, v.Key,
+		v.CustomerReference, v.Verdict, v.Status, v.State, v.SubStatus, v.Rank, max(top, v.Rank),
+		v.Rank >= 0 && v.Rank < top, v.SaysDuplicate || like, v.NormVersion,
+		len(a.Payload.Body), content, received, first, max(t.stored, t.now))
+	return err
+}
+
+// before returns the highest rank among the earlier events of the key, -1 without any, and whether one of the newest 32 of them has
+// the same event, type, id and status.
+func (t *tx) before(mode inbox.Mode, v *inbox.View) (top int, like bool, err error) {
+	top = -1
+	rows, err := t.query(beforeQuery, mode, v.Key, v.Event, v.EventType, v.ExternalID)
+	if err != nil {
+		return top, false, err
+	}
+	defer rows.Close()
+	for newest := true; rows.Next(); newest = false {
+		var rank int
+		var status sql.NullString
+		if err := rows.Scan(&rank, &status); err != nil {
+			return top, false, err
+		}
+		if newest {
+			top = rank
+		}
+		if status.Valid && inbox.Fold(status.String) == inbox.Fold(v.Status) {
+			return top, true, nil
+		}
+	}
+	return top, false, rows.Err()
+}
+
+// beforeQuery returns the newest event of a key, and those of its newest 32 that may be equal, with their status, newest first. It
+// compares inside SQLite: a returned row costs as much as two rows that are skipped.
+const beforeQuery = `SELECT top_rank, same FROM (
+		SELECT seq, top_rank, CASE WHEN event = ?3 AND event_type = ?4 AND external_id = ?5 THEN status END AS same
+		FROM events WHERE mode = ?1 AND key = ?2 ORDER BY seq DESC LIMIT 32)
+	WHERE same IS NOT NULL OR seq = (SELECT max(seq) FROM events WHERE mode = ?1 AND key = ?2)
+	ORDER BY seq DESC`

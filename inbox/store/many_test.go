@@ -66,7 +66,7 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 	}
 	began := time.Now()
 	wants := func(string) (*inbox.Manifest, error) { return &inbox.Manifest{}, nil }
-	must(t, "letters", s.EachLetter(ctx, store.LetterFilter{Manifest: wants}, func(l *inbox.Letter) error {
+	must(t, "letters", s.EachLetter(ctx, inbox.DeadLetterFilter{Manifest: wants}, func(l *inbox.Letter) error {
 		look()
 		if l.Waiting != 0 || l.AtLeast {
 			t.Fatalf("%+v", l)
@@ -81,16 +81,16 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 	for i := range 3000 {
 		asked = append(asked, int64(i+1))
 	}
-	list, err := s.Letters(ctx, store.LetterFilter{Filter: inbox.Filter{Seqs: asked}})
+	list, err := s.Letters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: asked}})
 	if err != nil || len(list) != 3000 {
 		t.Errorf("%d letters of 3000 seqs, %v", len(list), err)
 	}
-	if list, err = s.Letters(ctx, store.LetterFilter{Run: 7, Resolved: true}); err != nil || len(list) != 0 {
+	if list, err = s.Letters(ctx, inbox.DeadLetterFilter{Run: 7, Resolved: true}); err != nil || len(list) != 0 {
 		t.Errorf("letters of a replay: %d, %v", len(list), err)
 	}
 	began = time.Now()
 	dealt, some := 0, n/5 // the rest would only take longer
-	must(t, "deal with some", s.OpenLetters(ctx, store.LetterFilter{Filter: inbox.Filter{Limit: some}}, func(page []inbox.Letter) error {
+	must(t, "deal with some", s.OpenLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: some}}, func(page []inbox.Letter) error {
 		refs := make([]inbox.DeadLetter, 0, len(page))
 		for i := range page {
 			look()
@@ -104,7 +104,7 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 		return err
 	}))
 	t.Logf("%d letters dealt with in %s", dealt, time.Since(began))
-	if list, err = s.Letters(ctx, store.LetterFilter{Filter: inbox.Filter{Before: int64(some) + 2}}); err != nil || len(list) != 1 || dealt != some {
+	if list, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Before: int64(some) + 2}}); err != nil || len(list) != 1 || dealt != some {
 		t.Errorf("%d were dealt with, %d of them are left, %v", dealt, len(list)-1, err)
 	}
 	if most > 32<<20 {

@@ -35,7 +35,7 @@ func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if err := s.Backup(ctx, store.Actor{Name: "test"}, backup); err != nil {
+			if err := s.Backup(ctx, inbox.Actor{Name: "test"}, backup); err != nil {
 				t.Fatal(err)
 			}
 			copyFile(t, backup, filepath.Join(crashed, "inbox.db"))
@@ -84,7 +84,7 @@ func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
 					s.Close()
 					t.Fatal("it was opened")
 				}
-				if inbox.KindOf(err) != inbox.Invalid || !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "is of another database") ||
+				if inbox.KindOf(err) != inbox.Invalid || !errors.Is(err, inbox.ErrDamaged) || !strings.Contains(err.Error(), "is of another database") ||
 					!strings.Contains(inbox.HintOf(err), "inbox.db-wal") {
 					t.Errorf("server %v: %v (%s)", server, err, inbox.HintOf(err))
 				}
@@ -139,7 +139,7 @@ func TestWhatTheSchemaCannotHoldIsDamageAndNotAFaultOfOurs(t *testing.T) {
 	if s, err := store.Open(ctx, store.Options{Dir: unopened}); err == nil {
 		s.Close()
 		t.Error("it was opened")
-	} else if !errors.Is(err, store.ErrDamaged) || inbox.KindOf(err) != inbox.Invalid || !strings.Contains(inbox.HintOf(err), "restore a backup") || strings.Contains(err.Error(), "uint8") {
+	} else if !errors.Is(err, inbox.ErrDamaged) || inbox.KindOf(err) != inbox.Invalid || !strings.Contains(inbox.HintOf(err), "restore a backup") || strings.Contains(err.Error(), "uint8") {
 		t.Errorf("%v (%s)", err, inbox.HintOf(err))
 	}
 	store.Spoil(t, dir, "contents", `UPDATE contents SET checksum = 'a text' WHERE id = (SELECT min(id) FROM contents)`)

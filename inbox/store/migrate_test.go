@@ -6,6 +6,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
+	"inbox/inbox/storetest"
 )
 
 // A store that was made before fuel was counted goes on, with the attempts that it has.
@@ -31,7 +32,7 @@ func TestAStoreOfAnEarlierVersionIsBroughtToThisOne(t *testing.T) {
 	if err := s.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
 		t.Fatal(err)
 	}
-	mustSettle(t, s, &inbox.Settlement{Attempt: attempt(1, 1, inbox.OK, inbox.Done), Cursor: 1})
+	mustSettle(t, s, &inbox.Settlement{Attempt: storetest.Attempt(1, 1, inbox.OK, inbox.Done), Cursor: 1})
 	schema := store.Schema(t, s)
 	shut()
 	store.Exec(t, dir, `DROP TABLE suspects; ALTER TABLE plugins DROP COLUMN filtered; ALTER TABLE plugins DROP COLUMN previous;
@@ -42,7 +43,7 @@ func TestAStoreOfAnEarlierVersionIsBroughtToThisOne(t *testing.T) {
 	if got := store.Schema(t, s); got != schema {
 		t.Errorf("the schema became\n%s", got)
 	}
-	a := attempt(2, 1, inbox.OK, inbox.Done)
+	a := storetest.Attempt(2, 1, inbox.OK, inbox.Done)
 	a.Fuel = 5
 	mustSettle(t, s, &inbox.Settlement{Attempt: a, Cursor: 2})
 	for seq, want := range map[int64]int64{1: 0, 2: 5} {

@@ -11,6 +11,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
+	"inbox/inbox/storetest"
 )
 
 // small are the tables that do not grow with the log, and those that are read as a whole on purpose: copies for its sum,
@@ -21,9 +22,10 @@ var small = []string{"plugins", "p", "jobs", "job_parts", "refused", "refused_dr
 // laws of Check are not among them: they read everything.
 func TestNoQueryReadsAWholeTable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.SmallRuns(store.Options{}, 8))
-	r := store.Record(t, w.s)
-	everything(t, w)
+	s := inboxtest.Store(t, store.SmallRuns(store.Options{}, 8))
+	w := storetest.NewWorld(t, s)
+	r := store.Record(t, s)
+	everything(t, s, w)
 	scan := regexp.MustCompile(`^SCAN (\w+)(.*)$`)
 	oneStep := regexp.MustCompile(`ORDER BY seq( DESC)? LIMIT 1\)`)
 	seen := map[string]bool{}
@@ -73,28 +75,27 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 }
 
 // everything runs whatever the store can do.
-func everything(t *testing.T, w *world) {
+func everything(t *testing.T, s *store.Store, w *storetest.World) {
 	t.Helper()
-	s := w.s
 	for i := range 40 {
-		w.arrive(i % 5)
+		w.Arrive(i % 5)
 	}
-	w.run(0, inbox.Done, false)
-	w.run(1, inbox.Again, false)
-	w.run(1, inbox.Dead, true)
-	w.run(2, inbox.Dead, false)
-	w.run(3, inbox.Dead, true)
-	w.resolve(w.events[2], 0, inbox.Retried)
-	w.resolve(w.events[3], 0, inbox.Discarded)
-	w.goOn(w.events[2], w.events[2].runs[0], inbox.Done)
-	w.replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
+	w.Run(0, inbox.Done, false)
+	w.Run(1, inbox.Again, false)
+	w.Run(1, inbox.Dead, true)
+	w.Run(2, inbox.Dead, false)
+	w.Run(3, inbox.Dead, true)
+	w.Resolve(w.Events[2], 0, inbox.Retried)
+	w.Resolve(w.Events[3], 0, inbox.Discarded)
+	w.GoOn(w.Events[2], w.Events[2].Runs[0], inbox.Done)
+	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
 	inboxtest.Accept(t, s, inboxtest.Body(3, 1))
 	inboxtest.Fill(t, s, 20)
 	inboxtest.Eventually(t, "digests are sealed", func() bool { _, runs := store.Digests(s); return runs >= 6 })
 	if r := inboxtest.Accept(t, s, inboxtest.Body(3, 1)); r.Status != inbox.Duplicate {
 		t.Errorf("receipt %+v", r)
 	}
-	key, now := w.lanes[1].id, time.Now()
+	key, now := w.Lanes[1].ID, time.Now()
 	if err := s.Refuse(ctx, &inbox.Refused{Source: "q", Address: "a", Why: "mismatch", ReceivedAt: now, Payload: inbox.Payload{Body: []byte("x")}}); err != nil {
 		t.Error(err)
 	}
@@ -124,8 +125,8 @@ func everything(t *testing.T, w *world) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	otherLanes(t, w)
-	free(t, w)
+	otherLanes(t, s, w)
+	free(t, s)
 	for _, f := range []inbox.Filter{{}, every, {Mode: inbox.Live}, {CustomerReference: "ref-3", Mode: inbox.Live}, {Since: every.Since, Until: every.Until}, {Newest: true, Limit: 1}, {Seqs: []int64{4, 5}}, {Key: key.Key}, {Plugin: "p"}} {
 		for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
 			_, _, _, err := s.CountJob(ctx, f, only, []string{"p"})
@@ -135,32 +136,32 @@ func everything(t *testing.T, w *world) {
 		}
 		_, err := s.Find(ctx, f)
 		must(t, "find", err)
-		_, err = s.Letters(ctx, store.LetterFilter{Filter: f})
+		_, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: f})
 		must(t, "letters", err)
-		_, err = s.Letters(ctx, store.LetterFilter{Filter: f, Resolved: true})
+		_, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: f, Resolved: true})
 		must(t, "letters", err)
-		_, err = s.Letters(ctx, store.LetterFilter{Filter: f, Run: 1, Resolved: true})
+		_, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: f, Run: 1, Resolved: true})
 		must(t, "letters", err)
 		for _, words := range [][]string{{"retry"}, {"waiting", "pending"}, {"dead"}, {"held"}, {"ok", "discarded"}} {
-			err = s.EachDelivery(ctx, store.DeliveryFilter{Filter: f, Outcomes: words}, func(*store.Delivery) error { return nil })
+			err = s.EachDelivery(ctx, inbox.DeliveryFilter{Filter: f, Outcomes: words}, func(*inbox.DeliveryStatus) error { return nil })
 			must(t, "deliveries", err)
 		}
 		_, _, err = s.Forecast(ctx, &inbox.Job{Filter: f, Upto: 40}, "p", nil)
 		must(t, "forecast", err)
-		err = s.OpenLetters(ctx, store.LetterFilter{Filter: f}, func([]inbox.Letter) error { return nil })
+		err = s.OpenLetters(ctx, inbox.DeadLetterFilter{Filter: f}, func([]inbox.Letter) error { return nil })
 		must(t, "letters", err)
-		_, err = s.Entities(ctx, store.EntityFilter{Filter: f, Open: true, OlderThan: 1})
+		_, err = s.Entities(ctx, inbox.EntityFilter{Filter: f, Open: true, OlderThan: 1})
 		must(t, "entities", err)
 	}
-	reads(t, w, key)
+	reads(t, s, key)
 }
 
 // free ends a lane with nothing behind it, as when its last event is done: what waits behind lanes is looked for.
-func free(t *testing.T, w *world) {
+func free(t *testing.T, s *store.Store) {
 	t.Helper()
 	gone := inbox.LaneID{Mode: inbox.Live, Key: "no such key"}
 	answer := make(chan error, 1)
-	must(t, "settle", w.s.Settle(ctx, &inbox.Settlement{Plugin: "p", LaneGone: &gone}, func(err error) { answer <- err }))
+	must(t, "settle", s.Settle(ctx, &inbox.Settlement{Plugin: "p", LaneGone: &gone}, func(err error) { answer <- err }))
 	must(t, "settle", <-answer)
 }
 
@@ -174,30 +175,29 @@ func removed(s *store.Store) error {
 	return err
 }
 
-func otherLanes(t *testing.T, w *world) {
+func otherLanes(t *testing.T, s *store.Store, w *storetest.World) {
 	t.Helper()
 	for plugin, keying := range map[string]string{"g": "global key", "r": "key customer_reference", "n": "none key"} {
-		must(t, "register", w.s.Register(ctx, plugin, inbox.StartFrom{Start: true}))
+		must(t, "register", s.Register(ctx, plugin, inbox.StartFrom{Start: true}))
 		id := inbox.LaneID{Mode: inbox.Live, Key: map[string]string{"g": "@global", "r": "@ref/ref-3", "n": "@seq/2"}[plugin]}
-		st := w.attempt(w.events[1], 0, inbox.Dead)
+		st := w.Attempt(w.Events[1], 0, inbox.Dead)
 		st.Attempt.Number, st.Dead.Attempt, st.Dead.Parks, st.Dead.Lane, st.Keying = 1, 1, true, id, keying
-		st.Lane = &inbox.Lane{ID: id, Next: 2, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: w.now}
+		st.Lane = &inbox.Lane{ID: id, Next: 2, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: w.Now}
 		answer := make(chan error, 1)
 		st.Plugin = plugin
-		must(t, "settle", w.s.Settle(ctx, st, func(err error) { answer <- err }))
+		must(t, "settle", s.Settle(ctx, st, func(err error) { answer <- err }))
 		must(t, "settle", <-answer)
-		_, err := w.s.Letters(ctx, store.LetterFilter{})
+		_, err := s.Letters(ctx, inbox.DeadLetterFilter{})
 		must(t, "letters", err)
-		must(t, "discard", w.s.Discard(ctx, operator, plugin, 2, 0))
-		_, err = w.s.Trace(ctx, 7)
+		must(t, "discard", s.Discard(ctx, operator, plugin, 2, 0))
+		_, err = s.Trace(ctx, 7)
 		must(t, "trace", err)
 	}
 }
 
 // reads asks all that is asked without a filter.
-func reads(t *testing.T, w *world, id inbox.LaneID) {
+func reads(t *testing.T, s *store.Store, id inbox.LaneID) {
 	t.Helper()
-	s := w.s
 	for name, read := range map[string]func() (any, error){
 		"after":      func() (any, error) { return s.EventsAfter(ctx, 3, 5) },
 		"lane":       func() (any, error) { return s.Lane(ctx, "p", id) },

@@ -8,27 +8,14 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"time"
 
 	"inbox/inbox"
 )
 
-// QuarantineBounds bound what strangers can make the store keep.
-type QuarantineBounds struct {
-	Count int64         // requests
-	Bytes int64         // of headers and bodies
-	Age   time.Duration // since a request came first
-}
-
-// DefaultQuarantine keeps ten thousand requests or 64 MiB for a week.
-func DefaultQuarantine() QuarantineBounds {
-	return QuarantineBounds{Count: 10_000, Bytes: 64 << 20, Age: 7 * 24 * time.Hour}
-}
-
-// Refuse keeps a request whose signature did not pass, once however often it comes, so that a mistyped secret loses
-// nothing. What exceeds the bounds is dropped, and counted with its cause: see shareLevels for what makes room. A request
-// that has more than a quarter of the bytes is never kept. An Unavailable error says that the request was not kept because
-// too many wait for the disk, or the store takes nothing.
+// Refuse stores a request whose signature did not pass, so that a mistyped secret loses no event. It stores copies of a request
+// once, with a count. Requests that exceed the bounds are dropped and counted by cause; see shareLevels for the order. A request
+// larger than a quarter of the bytes is never stored. Refuse returns Unavailable when too many requests wait for the disk, or
+// when the store accepts nothing.
 func (s *Store) Refuse(ctx context.Context, r *inbox.Refused) error {
 	packed, err := packPayload(&r.Payload)
 	if err != nil {
@@ -71,8 +58,8 @@ func (t *tx) refuse(r *inbox.Refused, digest [sha256.Size]byte, packed []byte, w
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(`INSERT INTO refused (source, digest, address, why, received_at, last_at, count, size, body_size, share, content_id)
-		VALUES (?, ?, ?, ?, ?5, ?5, 1, ?6, ?7, ?8, ?9)`, r.Source, digest[:], r.Address, r.Why, at, len(packed), whole, slot, content); err != nil {
+	if _, err := t.exec(`INSERT INTO refused (digest, share, content_id, `+refusedColumns+`)
+		VALUES (?, ?, ?, ?, ?, ?, ?7, ?7, 1, ?8, ?9)`, digest[:], slot, content, r.Source, r.Address, r.Why, at, len(packed), whole); err != nil {
 		return err
 	}
 	if _, err := t.expire(t.w.s.opt.Bounds); err != nil {
@@ -81,12 +68,13 @@ func (t *tx) refuse(r *inbox.Refused, digest [sha256.Size]byte, packed []byte, w
 	return t.makeRoom(t.w.s.opt.Bounds)
 }
 
-// signatureOf tells two requests with the same body apart: the second may carry the right signature.
+// signatureOf returns the signature of a request. It distinguishes requests with the same body: the second may have the right
+// signature.
 func signatureOf(r *inbox.Refused) string {
 	return inbox.HeaderValue(r.Payload.Headers, r.SignatureHeader)
 }
 
-// expireRefused drops what is too old, also when nothing new comes, and writes what was counted meanwhile.
+// expireRefused deletes requests that are too old, also while no new ones arrive, and stores the counts of dropped requests.
 func (s *Store) expireRefused(ctx context.Context) error {
 	for more := true; more; {
 		err := s.write(ctx, func(t *tx) (err error) {
@@ -103,11 +91,11 @@ func (s *Store) expireRefused(ctx context.Context) error {
 	return nil
 }
 
-// discardAtOnce is how many requests one change of [Store.DiscardRefused] deletes.
+// discardAtOnce is the number of requests that one transaction of [Store.DiscardRefused] deletes.
 const discardAtOnce = 256
 
-// DiscardRefused deletes the refused requests of a source, or of all with an empty one: those whose signature has one of
-// these faults, or all without any. It returns how many it deleted. What comes meanwhile stays.
+// DiscardRefused deletes the refused requests of a source whose signature has one of the faults why, and returns their number. An
+// empty source means all sources, and no fault means all faults. It does not delete requests that arrive meanwhile.
 func (s *Store) DiscardRefused(ctx context.Context, source string, why []string) (deleted int64, err error) {
 	faults, err := json.Marshal(why)
 	if err != nil {
@@ -149,22 +137,18 @@ func (t *tx) discardRefused(ids []int64) (deleted int64, err error) {
 	return deleted, nil
 }
 
-const refusedColumns = `refused.id, source, address, why, received_at, last_at, count, size, body_size`
+// refusedColumns are the columns of refused that make an inbox.Refused without its payload, in the order of scanRefused.
+const refusedColumns = `source, address, why, received_at, last_at, count, size, body_size`
 
+// scanRefused reads the id, refusedColumns and then the columns of more.
 func scanRefused(row scanner, r *inbox.Refused, more ...any) error {
-	var received, last int64
-	dest := append([]any{&r.ID, &r.Source, &r.Address, &r.Why, &received, &last, &r.Count, &r.Size, &r.BodySize}, more...)
-	if err := row.Scan(dest...); err != nil {
-		return err
-	}
-	r.ReceivedAt, r.LastAt = fromMillis(received), fromMillis(last)
-	return nil
+	return row.Scan(append([]any{&r.ID, &r.Source, &r.Address, &r.Why, moment{&r.ReceivedAt}, moment{&r.LastAt}, &r.Count, &r.Size, &r.BodySize}, more...)...)
 }
 
-// RefusedList returns the newest refused requests, without their payloads; an empty source means all.
+// RefusedList returns the newest refused requests of a source without their payloads. An empty source means all sources.
 func (s *Store) RefusedList(ctx context.Context, source string, limit int) ([]inbox.Refused, error) {
 	var list []inbox.Refused
-	err := s.each(ctx, `SELECT `+refusedColumns+` FROM refused WHERE ?1 IN ('', source) ORDER BY received_at DESC, id DESC LIMIT ?2`,
+	err := s.each(ctx, `SELECT id, `+refusedColumns+` FROM refused WHERE ?1 IN ('', source) ORDER BY received_at DESC, id DESC LIMIT ?2`,
 		[]any{source, limit}, func(row scanner) error {
 			list = append(list, inbox.Refused{})
 			return scanRefused(row, &list[len(list)-1])
@@ -172,8 +156,8 @@ func (s *Store) RefusedList(ctx context.Context, source string, limit int) ([]in
 	return list, err
 }
 
-// EachRefused calls fn for every refused request of a source, or of all with an empty one, in the order they came,
-// with its payload. It holds nothing open while fn runs; what comes meanwhile is not visited.
+// EachRefused calls fn for every refused request of a source with its payload, in the order of arrival. An empty source means all
+// sources. It holds no transaction open while fn runs, and does not visit requests that arrive meanwhile.
 func (s *Store) EachRefused(ctx context.Context, source string, fn func(*inbox.Refused) error) error {
 	var ids []int64
 	err := s.each(ctx, `SELECT id FROM refused WHERE ?1 IN ('', source) ORDER BY received_at, id`, []any{source}, func(row scanner) error {
@@ -198,11 +182,11 @@ func (s *Store) EachRefused(ctx context.Context, source string, fn func(*inbox.R
 	return nil
 }
 
-// RefusedOne returns a refused request with its payload. It is NotFound when it is not kept any more.
+// RefusedOne returns a refused request with its payload, or NotFound when the request was deleted.
 func (s *Store) RefusedOne(ctx context.Context, id int64) (*inbox.Refused, error) {
 	var r inbox.Refused
 	var c content
-	row := s.readers.QueryRowContext(ctx, `SELECT `+refusedColumns+`, `+contentColumns("c")+`
+	row := s.readers.QueryRowContext(ctx, `SELECT refused.id, `+refusedColumns+`, `+contentColumns("c")+`
 		FROM refused LEFT JOIN contents c ON c.id = content_id WHERE refused.id = ?`, id)
 	err := scanRefused(row, &r, c.into()...)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -221,7 +205,7 @@ func refusedGone(id int64) error {
 	return inbox.Errorf(inbox.NotFound, "", "refused request %d is gone", id)
 }
 
-// Readmit stores a request that was refused and passes now, and takes it out of the quarantine, in one commit.
+// Readmit stores a refused request that passes now as an event and deletes it from the quarantine, in one transaction.
 func (s *Store) Readmit(ctx context.Context, id int64, a *inbox.Arrival) (inbox.Receipt, error) {
 	packed, err := packPayload(&a.Payload)
 	if err != nil {

@@ -2,7 +2,4 @@
 
 package store_test
 
-const (
-	stride = 1
-	plays  = 40
-)
+const stride = 1

@@ -129,7 +129,7 @@ func (c *recordedConn) QueryContext(ctx context.Context, query string, args []dr
 // LawNames are the names of the laws.
 func LawNames() []string {
 	var names []string
-	for _, l := range laws() {
+	for _, l := range invariants() {
 		names = append(names, l.name)
 	}
 	return names

@@ -29,15 +29,15 @@ const DefaultQueueBytes = 64 << 20
 
 // Options say how a store is opened. The zero value of a field means the default in its comment.
 type Options struct {
-	Dir        string           // the data directory
-	Create     bool             // make the store when there is none
-	Server     bool             // the caller holds the lock and will call Run; otherwise every write takes the lock for itself and is made at once
-	Log        *slog.Logger     // default: discard
-	Now        func() time.Time // default: time.Now
-	MinFree    uint64           // bytes of disk space below which Low reports true; default 1 GiB
-	QueueBytes int64            // bytes of events that may wait for the writer; default DefaultQueueBytes
-	Bounds     QuarantineBounds // default: DefaultQuarantine
-	Relaxed    bool             // synchronous=NORMAL: a power cut undoes what was acknowledged. Only the control arm of a measurement sets it
+	Dir        string                 // the data directory
+	Create     bool                   // make the store when there is none
+	Server     bool                   // the caller holds the lock and will call Run; otherwise every write takes the lock for itself and is made at once
+	Log        *slog.Logger           // default: discard
+	Now        func() time.Time       // default: time.Now
+	MinFree    uint64                 // bytes of disk space below which Low reports true; default 1 GiB
+	QueueBytes int64                  // bytes of events that may wait for the writer; default DefaultQueueBytes
+	Bounds     inbox.QuarantineBounds // default: inbox.DefaultQuarantine
+	Relaxed    bool                   // synchronous=NORMAL: a power cut undoes what was acknowledged. Only the control arm of a measurement sets it
 
 	// Fault is asked before every operation of the writer, by the names of the points in writer.go, and fails or ends
 	// it: for `inbox torture` and tests. Default: nothing fails.
@@ -84,7 +84,7 @@ type Store struct {
 }
 
 // Open opens the store in a directory. It returns a NotFound error when there is none and Create is not set, or when one was
-// there and its database is gone; an Invalid one when the file is of a newer program, damaged (then it wraps ErrDamaged) or
+// there and its database is gone; an Invalid one when the file is of a newer program, damaged (then it wraps inbox.ErrDamaged) or
 // not a store. It never changes an existing file but to migrate it, which needs the lock to be free, and for a server to
 // raise its mark.
 func Open(ctx context.Context, o Options) (*Store, error) {
@@ -136,8 +136,8 @@ func (o *Options) fill() {
 	if o.QueueBytes == 0 {
 		o.QueueBytes = DefaultQueueBytes
 	}
-	if o.Bounds == (QuarantineBounds{}) {
-		o.Bounds = DefaultQuarantine()
+	if o.Bounds == (inbox.QuarantineBounds{}) {
+		o.Bounds = inbox.DefaultQuarantine()
 	}
 	if o.Fault == nil {
 		o.Fault = func(string) error { return nil }

@@ -89,7 +89,7 @@ func (t *tx) auditAsides(was, now []inbox.Suspect) error {
 		if one.AsideAt.IsZero() || before[one.Plugin+" "+one.Release] {
 			continue
 		}
-		if err := t.audit(Actor{Name: program, Reason: one.Why}, "set_aside", one.Plugin+" "+one.Release); err != nil {
+		if err := t.audit(inbox.Actor{Name: program, Reason: one.Why}, "set_aside", one.Plugin+" "+one.Release); err != nil {
 			return err
 		}
 	}
@@ -138,7 +138,7 @@ func (s *Store) EndCleanly(ctx context.Context) error {
 }
 
 // BringBack lets the releases of a plugin run that were set aside.
-func (s *Store) BringBack(ctx context.Context, who Actor, plugin string) error {
+func (s *Store) BringBack(ctx context.Context, who inbox.Actor, plugin string) error {
 	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND aside_at IS NOT NULL`, plugin); err != nil {
 			return err
@@ -167,7 +167,7 @@ func (t *tx) setAside(p int64, plugin string, a *inbox.Aside) error {
 	if err := t.putSuspect(&inbox.Suspect{Plugin: plugin, Release: a.Release, AsideAt: fromMillis(t.now), Why: a.Why}); err != nil {
 		return err
 	}
-	return t.audit(Actor{Name: program, Reason: a.Why}, "set_aside", plugin+" "+a.Release)
+	return t.audit(inbox.Actor{Name: program, Reason: a.Why}, "set_aside", plugin+" "+a.Release)
 }
 
 // SetLive records which release of a plugin runs; it has survived its start. Another one than before ends a hold: it was

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"inbox/inbox"
 )
 
-// traceLimit bounds a timeline: the newest events of the key are shown.
+// traceLimit bounds a timeline to the newest events of the key.
 const traceLimit = 500
 
-// Trace returns an event with everything that became of it.
+// Trace returns an event with its copies, and with its state and its attempts in every plugin.
 func (s *Store) Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error) {
 	e, err := s.Event(ctx, seq)
 	if err != nil {
@@ -25,8 +24,7 @@ func (s *Store) Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
 	return s.trace(ctx, places, e)
 }
 
-// EntityTrace returns the timeline of a key in a mode: its events, each with what became of it. Only the newest 500
-// are returned.
+// EntityTrace returns the timeline of a key in a mode: the traces of its newest 500 events, in the order of the log.
 func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([]inbox.EventTrace, error) {
 	events, err := s.events(ctx, `SELECT * FROM (SELECT `+eventColumns+` FROM events e WHERE e.mode = ? AND e.key = ? ORDER BY e.seq DESC LIMIT ?) ORDER BY 1`,
 		mode, key, traceLimit)
@@ -48,7 +46,7 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 	return list, nil
 }
 
-// place is a plugin and what its lanes are made by.
+// place is a plugin and its lane rule.
 type place struct {
 	id     int64
 	name   string
@@ -93,13 +91,13 @@ func (s *Store) trace(ctx context.Context, places []place, e *inbox.Event) (*inb
 	return tr, nil
 }
 
-// standing is what the store holds about one event in one plugin, as of one moment.
+// standing is the stored state of one event in one plugin, read by one statement.
 type standing struct {
 	started, cursor int64
-	dead            bool   // has a letter that nobody dealt with
-	last            string // newest attempt that ended a run: done, or what became of its letter
+	dead            bool   // has an unresolved dead letter
+	last            string // of the newest attempt that ended a run: done, or the resolution of its dead letter
 
-	next    int64 // of the lane row that the event is still to run in; 0 for none
+	next    int64 // of the lane row that the event waits in; 0 without one
 	lane    inbox.LaneState
 	laneDue int64
 
@@ -110,8 +108,8 @@ type standing struct {
 	blocker int64 // next event of the lane it waits behind
 }
 
-// traceDelivery finds where an event stands in a plugin. All is read in one statement, which sees one moment: read one
-// by one, an event that is settled meanwhile would look like one that the plugin does not want.
+// traceDelivery fills in the state of an event in a plugin. It reads everything in one statement, which sees one snapshot. With
+// several statements, an event that is settled between two of them would look filtered out.
 func (s *Store) traceDelivery(ctx context.Context, p *place, e *inbox.Event, d *inbox.DeliveryTrace) error {
 	id, err := s.laneOf(ctx, p, e)
 	if err != nil {
@@ -147,17 +145,17 @@ func (s *Store) traceDelivery(ctx context.Context, p *place, e *inbox.Event, d *
 	return nil
 }
 
-// laneValues looks up values for the key of a lane: of each only a digest.
+// laneValues returns a lookup of the digests of values, which keys of lanes are made of.
 func (s *Store) laneValues(at inbox.Lookup) func(pointer string) (string, bool) {
 	return inbox.Digested(at.Text, s.LaneDigest)
 }
 
-// laneOf returns the lane in which an event stands in a plugin.
+// laneOf returns the lane of an event in a plugin.
 func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.LaneID, error) {
 	var failed error
 	at := func(pointer string) (string, bool) {
 		payload, err := s.Payload(ctx, e.Seq)
-		if err != nil && inbox.KindOf(err) != inbox.NotFound && !errors.Is(err, ErrDamaged) {
+		if err != nil && inbox.KindOf(err) != inbox.NotFound && !errors.Is(err, inbox.ErrDamaged) {
 			failed = err
 		}
 		return inbox.Scalars(payload.Body).Text(pointer)
@@ -165,12 +163,12 @@ func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.Lan
 	return p.keying.Lane(e, inbox.Digested(at, s.LaneDigest)), failed
 }
 
-// traceInLane says where an event stands that a lane row is about.
+// traceInLane fills in the state of an event that waits in a lane that lags.
 func (s *Store) traceInLane(ctx context.Context, id inbox.LaneID, at *standing, seq int64, d *inbox.DeliveryTrace) error {
 	head := at.next
-	if at.lane == inbox.LaneReady && head < seq { // only a lower bound of what runs next
+	if at.lane == inbox.LaneReady && head < seq { // it is only a lower bound of the next event
 		var err error
-		if head, err = s.firstMember(ctx, id, at.next, seq); err != nil {
+		if head, err = s.firstInLane(ctx, id, at.next, seq); err != nil {
 			return err
 		}
 	}
@@ -185,7 +183,7 @@ func (s *Store) traceInLane(ctx context.Context, id inbox.LaneID, at *standing, 
 	return nil
 }
 
-// traceRun says where a replay, or a run that was told to go on, stands.
+// traceRun fills in the state of a replay, or of a retried run, that has a row.
 func (at *standing) traceRun(d *inbox.DeliveryTrace) {
 	switch {
 	case at.waits:
@@ -197,7 +195,7 @@ func (at *standing) traceRun(d *inbox.DeliveryTrace) {
 	}
 }
 
-// settled says where an event stands that nothing is to be run of, or whose turn has not come.
+// settled returns the state of an event that has neither a lane row nor a run row.
 func (at *standing) settled(seq int64) inbox.DeliveryState {
 	switch {
 	case at.last == string(inbox.Done):
@@ -212,27 +210,4 @@ func (at *standing) settled(seq int64) inbox.DeliveryState {
 		return inbox.StateFiltered
 	}
 	return inbox.StatePending
-}
-
-// attempts reads all attempts of an event in a plugin, run by run.
-func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTrace) error {
-	d.Attempts = []inbox.Attempt{}
-	return s.each(ctx, `SELECT a.run, a.attempt, a.result, a.fate, a.counted, a.started_at, a.duration, coalesce(a.fuel, 0), coalesce(r.id, ''), a.log_cut,
-			a.host_words, `+contentColumns("why")+`, `+contentColumns("log")+`
-		FROM attempts a LEFT JOIN releases r ON r.num = a.release
-		LEFT JOIN contents why ON why.id = a.reason_id LEFT JOIN contents log ON log.id = a.log_id
-		WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
-		[]any{p, seq}, func(row scanner) error {
-			a := inbox.Attempt{Plugin: d.Plugin, Seq: seq}
-			var started, micros int64
-			var why, log content
-			dest := []any{&a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, &started, &micros, &a.Fuel, &a.Release, &a.LogCut, &a.HostWords}
-			if err := row.Scan(append(append(dest, why.into()...), log.into()...)...); err != nil {
-				return err
-			}
-			a.StartedAt, a.Duration = fromMillis(started), time.Duration(micros)*time.Microsecond
-			a.Reason, a.Log = string(why.text()), log.text()
-			d.Attempts = append(d.Attempts, a)
-			return nil
-		})
 }

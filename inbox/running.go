@@ -1,0 +1,89 @@
+package inbox
+
+// Chosen is the answer of [Running].
+type Chosen struct {
+	Own       string // the plugin's own release: that of its files, or the release a rollback chose
+	Release   string // the release to run; empty: none
+	Pinned    bool   // a rollback chose Own
+	Unpin     bool   // the rollback is over: the files have changed
+	Disabled  bool   // Own is disabled; Release is its fallback
+	Suspected bool   // Release may run only while no other suspected release does
+}
+
+// Running decides which release of a plugin runs: the only place that does. It is pure. r is the record of the plugin, file
+// the release of its files, and known what is stored about its releases. refused says that the files cannot become a release;
+// then Running is asked only while the plugin has no running release.
+//
+//	files    own release                  runs
+//	good     the files' release, or the   own; when own is disabled: the live release, or the one before it
+//	         pinned one while the files   when own is the live release
+//	         are those that it replaced
+//	refused  the files' release           the live release; the release before it when the live release is disabled,
+//	                                      or is the files' own and has not settled an event; none when it is the
+//	                                      files' own and has
+//
+// A disabled release never runs: when the fallback is disabled too, no release runs. Only one release before the live one is
+// known.
+func Running(r *PluginRecord, file string, refused bool, known map[string]Suspect) Chosen {
+	c := Chosen{Own: file}
+	switch {
+	case refused:
+		c.Release = r.lastGood(file, known)
+	case r.Pinned != "" && r.PinnedOff == file:
+		c.Own, c.Pinned = r.Pinned, true
+	case r.Pinned != "":
+		c.Unpin = true
+	}
+	if !refused {
+		c.Release, c.Disabled = c.Own, known[c.Own].disabled()
+	}
+	if c.Disabled {
+		c.Release = r.fallback(c.Own)
+	}
+	if known[c.Release].disabled() {
+		c.Release = ""
+	}
+	suspect := known[c.Release]
+	c.Suspected = c.Release != "" && suspect.Suspected()
+	return c
+}
+
+// fallback returns the release to run in place of own.
+func (r *PluginRecord) fallback(own string) string {
+	if r.Live == own {
+		return r.Previous
+	}
+	return r.Live
+}
+
+// lastGood returns the release to run in place of files that were refused.
+func (r *PluginRecord) lastGood(file string, known map[string]Suspect) string {
+	switch {
+	case known[r.Live].disabled():
+		return r.Previous
+	case r.Live != file:
+		return r.Live
+	case r.Proven: // the files are those of the live release, which cannot run any more
+		return ""
+	}
+	return r.Previous
+}
+
+// disabled reports whether the release was taken out of service.
+func (s Suspect) disabled() bool { return !s.AsideAt.IsZero() }
+
+// Predecessor returns the release to go back to from one that takes the place of what r runs; empty for none. What has done
+// something well is preferred to what had no occasion, and what is sick, or was set aside, is nothing to go back to.
+func (r *PluginRecord) Predecessor(next string, aside bool) string {
+	back := r.Live
+	switch {
+	case r.Health.OnHold || aside:
+		return ""
+	case !r.Proven && r.Previous != "":
+		back = r.Previous
+	}
+	if back == next {
+		return ""
+	}
+	return back
+}

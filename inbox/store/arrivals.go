@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"sync"
+
+	"inbox/inbox"
+)
+
+// busyAccepts is how many events wait at once in a busy store.
+const busyAccepts = 16
+
+// digester makes digests under the store's key.
+type digester struct {
+	key  []byte
+	pool sync.Pool
+}
+
+// sum returns HMAC-SHA-256 over the parts, each but the last ended by a zero byte.
+func (d *digester) sum(parts ...[]byte) [sha256.Size]byte {
+	mac, ok := d.pool.Get().(hash.Hash)
+	if !ok {
+		mac = hmac.New(sha256.New, d.key)
+	}
+	mac.Reset()
+	for i, p := range parts {
+		if i > 0 {
+			mac.Write([]byte{0})
+		}
+		inbox.Feed(mac, p)
+	}
+	var out [sha256.Size]byte
+	mac.Sum(out[:0])
+	d.pool.Put(mac)
+	return out
+}
+
+// LaneDigest returns what is stored of a value of a body that makes a lane: 32 hexadecimal digits under the store's key. The
+// value may be long, and personal.
+func (s *Store) LaneDigest(value string) string {
+	sum := s.digest.sum([]byte("@lane"), []byte(value)) // no source has this name: it is not the digest of an event
+	return hex.EncodeToString(sum[:16])
+}
+
+// Accept stores an arrival, or finds that it is stored already, and returns when that is on disk. An Unavailable
+// error means that the sender must try again: the queue is full, the disk fails, or the program stops. ctx bounds
+// only the wait: an arrival whose sender goes away is stored all the same.
+func (s *Store) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error) {
+	packed, err := packPayload(&a.Payload)
+	if err != nil {
+		return inbox.Receipt{}, err
+	}
+	digest := s.digest.sum([]byte(a.Source), a.Payload.Body)
+	var receipt inbox.Receipt
+	s.accepts.Add(1)
+	defer s.accepts.Add(-1)
+	err = s.writeSized(ctx, len(packed)+512, at503, func(t *tx) error {
+		var err error
+		receipt, err = t.accept(a, digest, packed)
+		return err
+	})
+	if err != nil {
+		return inbox.Receipt{}, err // the receipt may still be written to
+	}
+	return receipt, nil
+}
+
+// accept is Accept inside a transaction.
+func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (inbox.Receipt, error) {
+	received := millis(a.ReceivedAt)
+	if !a.NoDedup {
+		seq, err := t.find(digest)
+		if err != nil {
+			return inbox.Receipt{}, err
+		}
+		if seq != 0 {
+			_, err := t.exec(`INSERT INTO copies (seq, count, first_at, last_at) VALUES (?1, 1, ?2, ?2)
+				ON CONFLICT (seq) DO UPDATE SET count = count + 1, last_at = max(last_at, ?2)`, seq, received)
+			return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Duplicate}, err
+		}
+	}
+	seq := t.head + 1
+	if a.NoDedup { // a source that repeats itself on purpose: every copy is an event of its own
+		var place [8]byte
+		binary.BigEndian.PutUint64(place[:], uint64(seq))
+		digest = t.w.s.digest.sum(digest[:], place[:])
+	}
+	view := a.View
+	if view.Key == "" {
+		view.Key = inbox.SoloKey(seq)
+	}
+	content, err := t.putFor(subject(a.Mode, view.Key), contentEvent, encodingBody, seq, packed)
+	if err != nil {
+		return inbox.Receipt{}, err
+	}
+	if err := t.insertEvent(seq, content, a, view, digest); err != nil {
+		return inbox.Receipt{}, err
+	}
+	if t.fresh == nil {
+		t.fresh = map[uint64]int64{}
+	}
+	t.fresh[prefix(digest)] = seq
+	if t.w.s.subs.any() && len(packed) <= cachedSize { // somebody will ask for it soon
+		t.payloads = append(t.payloads, placed{seq, inbox.Payload{Headers: a.Payload.Headers, Body: packed[len(packed)-len(a.Payload.Body):]}})
+	}
+	t.head, t.stored = seq, max(t.stored, t.now)
+	return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Stored}, nil
+}
+
+// find returns the seq of the event with this digest, 0 when there is none.
+func (t *tx) find(digest [sha256.Size]byte) (int64, error) {
+	hash := prefix(digest)
+	if seq, ok := t.fresh[hash]; ok {
+		if same, err := t.same(seq, digest); same || err != nil {
+			return seq, err
+		}
+	}
+	return t.w.known.find(t, hash, digest)
+}
+
+// same confirms a hit on the whole digest.
+func (t *tx) same(seq int64, digest [sha256.Size]byte) (bool, error) {
+	var got []byte
+	err := t.get(`SELECT digest FROM events WHERE seq = ?`, seq).Scan(&got)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil && hmac.Equal(got, digest[:]), err
+}
+
+// prefix is what digests are looked up by first.
+func prefix(digest [sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(digest[:8]) }

@@ -1,0 +1,105 @@
+package store
+
+import (
+	"context"
+
+	"inbox/inbox"
+)
+
+// removeStep is the number of events whose attempts one transaction deletes, so that other writes are not blocked for long.
+const removeStep = 2000
+
+// RemovePlugin deletes a plugin: its position, lanes, dead letters, runs, parts of replays, attempts with logs and reasons, and
+// releases with their crash records. It returns the ids of releases that no other plugin has: their modules may be deleted. The
+// caller makes sure that the plugin does not run and that no settlement of it is submitted. The removal is recorded in the audit
+// log. A removal that fails has only deleted old attempts, and can be repeated.
+func (s *Store) RemovePlugin(ctx context.Context, who inbox.Actor, plugin string) (releases []string, err error) {
+	for more := true; more; {
+		if err := s.write(ctx, func(t *tx) (err error) {
+			more, err = t.removeHistory(plugin)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	var unused []string // used by the writer until the transaction ends, which may be after the end of ctx
+	err = s.write(ctx, func(t *tx) (err error) {
+		unused, err = t.removePlugin(who, plugin)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return unused, nil
+}
+
+// removeHistory deletes attempts of up to removeStep settled first runs that no dead letter refers to. It reports whether there may
+// be more.
+func (t *tx) removeHistory(plugin string) (more bool, err error) {
+	p, err := t.plugin(plugin)
+	if err != nil {
+		return false, err
+	}
+	var n, last int64
+	const old = `FROM (SELECT seq FROM attempts a WHERE a.plugin = ?1 AND a.run = 0 AND a.fate = 'done'
+		AND a.seq <= (SELECT cursor FROM plugins WHERE id = ?1)
+		AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.plugin = ?1 AND d.seq = a.seq)
+		ORDER BY a.seq LIMIT ?2)`
+	if err := t.get(`SELECT count(*), coalesce(max(seq), 0) `+old, p, removeStep).Scan(&n, &last); err != nil || n == 0 {
+		return false, err
+	}
+	const these = `plugin = ?1 AND run = 0 AND seq IN (SELECT seq ` + old + `)`
+	for _, column := range []string{"reason_id", "log_id"} {
+		if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT `+column+` FROM attempts WHERE `+these+`)`, p, removeStep); err != nil {
+			return false, err
+		}
+	}
+	_, err = t.exec(`DELETE FROM attempts WHERE `+these, p, removeStep)
+	return n == removeStep, err
+}
+
+func (t *tx) removePlugin(who inbox.Actor, plugin string) (unused []string, err error) {
+	p, err := t.plugin(plugin)
+	if err != nil {
+		return nil, err
+	}
+	if unused, err = t.onlyOf(p); err != nil {
+		return nil, err
+	}
+	for _, query := range []string{
+		`DELETE FROM contents WHERE id IN (SELECT reason_id FROM attempts WHERE plugin = ?1)`,
+		`DELETE FROM contents WHERE id IN (SELECT log_id FROM attempts WHERE plugin = ?1)`,
+		`DELETE FROM attempts WHERE plugin = ?1`, `DELETE FROM dead WHERE plugin = ?1`, `DELETE FROM runs WHERE plugin = ?1`,
+		`DELETE FROM lanes WHERE plugin = ?1`, `DELETE FROM releases WHERE plugin = ?1`, `DELETE FROM job_parts WHERE plugin = ?1`,
+		`DELETE FROM suspects WHERE plugin = (SELECT name FROM plugins WHERE id = ?1)`, `DELETE FROM plugins WHERE id = ?1`,
+	} {
+		if _, err := t.exec(query, p); err != nil {
+			return nil, err
+		}
+	}
+	// A replay whose other parts are done ends with the part of this plugin.
+	if _, err := t.exec(`UPDATE jobs SET state = ?, finished_at = ? WHERE state = ?
+		AND NOT EXISTS (SELECT 1 FROM job_parts j WHERE j.job = jobs.id AND j.done = 0)`, string(inbox.JobDone), t.now, string(inbox.JobRunning)); err != nil {
+		return nil, err
+	}
+	t.after = append(t.after, func() { t.w.s.ids.drop(plugin) })
+	return unused, t.audit(who, "remove", plugin)
+}
+
+// onlyOf returns the ids of releases that no other plugin has.
+func (t *tx) onlyOf(p int64) (ids []string, err error) {
+	rows, err := t.query(`SELECT id FROM releases r WHERE plugin = ?1 AND NOT EXISTS (
+		SELECT 1 FROM plugins p CROSS JOIN releases o ON o.plugin = p.id AND o.id = r.id WHERE p.id <> ?1)`, p)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}

@@ -1,0 +1,100 @@
+package store_test
+
+import (
+	"slices"
+	"testing"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+	"inbox/inbox/storetest"
+)
+
+// full returns a store in which p has something of everything that is kept of a plugin.
+func full(t *testing.T) *store.Store {
+	t.Helper()
+	s := inboxtest.Store(t, store.Options{})
+	w := storetest.NewWorld(t, s)
+	for id := range 5 {
+		w.Arrive(id)
+		w.Arrive(id)
+	}
+	w.Run(0, inbox.Done, false)
+	w.Run(0, inbox.Done, false)
+	w.Run(1, inbox.Again, false)
+	w.Run(2, inbox.Dead, true)
+	w.Run(3, inbox.Dead, false)
+	w.Run(4, inbox.Done, false)
+	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
+	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Again })
+	for _, err := range []error{
+		s.SaveRelease(ctx, inbox.Release{ID: "r1", Plugin: "p", Asks: []byte("reuse = 2"), Module: []byte("{}")}), s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "p"}),
+		s.SetLive(ctx, "p", "r1"), s.Watch(ctx, "p", "r2"),
+		s.Register(ctx, "q", inbox.StartFrom{Start: true}), s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "q"}), s.Watch(ctx, "q", "r2"),
+		s.CreateJob(ctx, operator, &inbox.Job{Plugins: []string{"p"}}), s.CreateJob(ctx, operator, &inbox.Job{Plugins: []string{"p", "q"}}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	inboxtest.Check(t, s)
+	return s
+}
+
+func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
+	t.Parallel()
+	s := full(t)
+	unused, err := s.RemovePlugin(ctx, operator, "p")
+	if err != nil || !slices.Equal(unused, []string{"r1"}) {
+		t.Fatalf("%v, %v", unused, err)
+	}
+	inboxtest.Check(t, s) // nothing refers to what is gone
+	if _, err := s.RemovePlugin(ctx, operator, "p"); inbox.KindOf(err) != inbox.NotFound {
+		t.Errorf("removed twice: %v", err)
+	}
+	if _, _, err := s.Load(ctx, "p"); inbox.KindOf(err) != inbox.NotFound {
+		t.Errorf("it is still known: %v", err)
+	}
+	if list, err := s.Plugins(ctx); err != nil || len(list) != 1 || list[0].Name != "q" {
+		t.Errorf("plugins %+v, %v", list, err)
+	}
+	if list, err := s.Suspects(ctx); err != nil || len(list) != 1 || list[0].Plugin != "q" {
+		t.Errorf("suspects %+v, %v", list, err)
+	}
+	if list, err := s.Letters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != 0 {
+		t.Errorf("dead letters %+v, %v", list, err)
+	}
+	jobs, err := s.Jobs(ctx, "")
+	if err != nil || len(jobs) != 4 {
+		t.Fatalf("replays %+v, %v", jobs, err)
+	}
+	for _, j := range jobs {
+		if running := slices.Contains(j.Plugins, "q"); (j.State == inbox.JobRunning) != running || slices.Contains(j.Plugins, "p") {
+			t.Errorf("replay %+v", j)
+		}
+	}
+	if log, err := s.AuditLog(ctx, inbox.AuditFilter{Action: "remove"}); err != nil || len(log) != 1 || log[0].Target != "p" || log[0].Actor != operator.Name {
+		t.Errorf("audit %+v, %v", log, err)
+	}
+	// A plugin of that name is a new one.
+	if err := s.Register(ctx, "p", inbox.StartFrom{}); err != nil {
+		t.Fatal(err)
+	}
+	if p, lanes, err := s.Load(ctx, "p"); err != nil || p.Cursor != 10 || len(lanes) != 0 || p.Live != "" {
+		t.Errorf("it comes back as %+v, %+v, %v", p, lanes, err)
+	}
+}
+
+func TestWhatWasFoundOutAboutAModuleIsKeptWithItsRelease(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	must(t, "register", s.Register(ctx, "p", inbox.StartFrom{Start: true}))
+	for _, r := range []inbox.Release{{ID: "r", Plugin: "p", Asks: []byte("a"), Module: []byte("1")}, {ID: "r", Plugin: "p"}, {ID: "r", Plugin: "p", Module: []byte("2")}} {
+		if err := s.SaveRelease(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := s.Releases(ctx, "p"); err != nil || len(list) != 1 || string(list[0].Asks) != "a" || string(list[0].Module) != "2" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

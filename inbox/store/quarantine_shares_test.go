@@ -1,0 +1,256 @@
+package store_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+)
+
+// crowd is a kind of sender in a test of the quarantine.
+type crowd struct {
+	name    string
+	n       int
+	address func(i int) string // nil: one of its own
+	agent   string
+	agents  func(i int) string // nil: always agent
+	size    int                // of a body; zero: a small one
+	why     string
+	other   bool // its bodies are no events of QoreID
+	every   time.Duration
+}
+
+func (c crowd) request(i int, start time.Time) *inbox.Refused {
+	address := "192.0.2.77"
+	if c.address != nil {
+		address = c.address(i)
+	}
+	agent := c.agent
+	if c.agents != nil {
+		agent = c.agents(i)
+	}
+	body := fmt.Sprintf("%s %d ", c.name, i)
+	body += strings.Repeat("x", max(0, c.size-len(body)))
+	why := c.why
+	if why == "" {
+		why = "mismatch"
+	}
+	return &inbox.Refused{
+		Source: "q", Address: address, Why: why, ReceivedAt: start.Add(time.Duration(i) * c.every), Known: !c.other,
+		Payload: inbox.Payload{Headers: []inbox.Header{{Name: "user-agent", Value: agent}}, Body: []byte(body)},
+	}
+}
+
+// left hands in all requests of the crowds, the crowds in this order, and returns how many of each crowd are kept.
+func left(t *testing.T, bounds inbox.QuarantineBounds, crowds ...crowd) map[string]int {
+	t.Helper()
+	s := inboxtest.Store(t, store.Options{Bounds: bounds})
+	start := time.Now()
+	for _, c := range crowds {
+		next := make(chan int)
+		var wg sync.WaitGroup
+		for range min(64, max(1, (8<<20)/max(1, c.size))) { // no more than may wait for the disk
+			wg.Go(func() {
+				for i := range next {
+					if err := s.Refuse(ctx, c.request(i, start)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		for i := range c.n {
+			next <- i
+		}
+		close(next)
+		wg.Wait()
+	}
+	kept := map[string]int{}
+	if err := s.EachRefused(ctx, "", func(r *inbox.Refused) error {
+		name, _, _ := strings.Cut(string(r.Payload.Body), " ")
+		kept[name]++
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	st, err := s.Stats(ctx)
+	if err != nil || st.Quarantine.Count > bounds.Count || st.Quarantine.Bytes > bounds.Bytes {
+		t.Errorf("beyond its bounds: %+v, %v", st.Quarantine, err)
+	}
+	sent := 0
+	for _, c := range crowds {
+		sent += c.n
+	}
+	if byCause := slices.Sorted(maps.Values(st.Quarantine.DroppedBy)); st.Quarantine.Count+st.Quarantine.Dropped != int64(sent) {
+		t.Errorf("%d sent, %d kept, %d dropped (%v)", sent, st.Quarantine.Count, st.Quarantine.Dropped, byCause)
+	}
+	return kept
+}
+
+func each(format string) func(int) string {
+	return func(i int) string { return fmt.Sprintf(format, i) }
+}
+
+// Whatever strangers do while the secret is wrong, the genuine requests stay, whether they came first or last.
+func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
+	t.Parallel()
+	bounds := inbox.QuarantineBounds{Count: 240, Bytes: 4 << 20, Age: time.Hour}
+	genuine := crowd{name: "genuine", n: 20, agent: "axios/1.7", size: 2000, every: 7 * time.Second}
+	for name, strangers := range map[string]crowd{
+		"a few large bodies of one address": {n: 20, size: 900 << 10, address: func(int) string { return "198.51.100.1" }},
+		"large bodies that look genuine":    {n: 20, size: 900 << 10, address: func(int) string { return "198.51.100.1" }, agent: "axios/1.7"},
+		"large bodies of many addresses":    {n: 30, size: 900 << 10, address: each("198.51.%d.1")},
+		"bodies just not large":             {n: 150, size: 60 << 10, address: func(int) string { return "198.51.100.1" }},
+		"one address":                       {n: 400, address: func(int) string { return "198.51.100.1" }},
+		"ten addresses":                     {n: 400, address: func(i int) string { return fmt.Sprintf("198.51.%d.1", i%10) }},
+		"one IPv4 network":                  {n: 400, address: func(i int) string { return fmt.Sprintf("198.51.100.%d", i%256) }},
+		"one IPv6 network of a customer":    {n: 400, address: each("2001:db8:7:7::%x")},
+		"one IPv6 network of a site":        {n: 400, address: each("2001:db8:7:%x::1")},
+		"unsigned ones of many addresses":   {n: 400, why: "missing", address: each("2001:db8:%x::1")},
+		"malformed ones behind our proxy":   {n: 400, why: "malformed"},
+		"no events, of many addresses":      {n: 400, other: true, address: each("2001:db8:%x::1")},
+		"no events, behind our proxy":       {n: 400, other: true},
+		"another program behind our proxy":  {n: 400, agent: "curl/8"},
+		"many programs behind our proxy":    {n: 400, agent: "axios/1.7", size: 200 << 10},
+		"a new program in every request":    {n: 400, agents: each("agent/%d"), size: 2000},
+		"one burst behind our proxy":        {n: 400, agent: "axios/1.7", size: 2000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			strangers.name = "stranger"
+			for _, order := range [][]crowd{{strangers, genuine}, {genuine, strangers}} {
+				kept := left(t, bounds, order...)
+				if kept["genuine"] < genuine.n*9/10 {
+					t.Errorf("%s first: %v", order[0].name, kept)
+				}
+			}
+		})
+	}
+}
+
+func TestGenuineRequestsOfOneAddressFillTheQuarantineWhileNobodyElseNeedsIt(t *testing.T) {
+	t.Parallel()
+	bounds := inbox.QuarantineBounds{Count: 400, Bytes: 4 << 20, Age: time.Hour}
+	for _, c := range []crowd{
+		{name: "small", n: 400},
+		{name: "unknown", n: 400, other: true},
+		{name: "without", n: 400, why: "no_secret"},
+		{name: "photos", n: 13, size: 300 << 10},
+		{name: "unsigned", n: 400, why: "missing"},
+	} {
+		if kept := left(t, bounds, c); kept[c.name] != c.n {
+			t.Errorf("%v of %d", kept, c.n)
+		}
+	}
+}
+
+func TestTwoWhoNeedTheWholeQuarantineGetHalfEach(t *testing.T) {
+	t.Parallel()
+	bounds := inbox.QuarantineBounds{Count: 200, Bytes: 4 << 20, Age: time.Hour}
+	one := crowd{name: "one", n: 300, every: time.Second}
+	two := crowd{name: "two", n: 300, every: time.Second, address: func(int) string { return "198.51.100.1" }}
+	if kept := left(t, bounds, one, two); kept["one"] != 100 || kept["two"] != 100 {
+		t.Errorf("%v", kept)
+	}
+}
+
+func TestALargeRequestDoesNotDisplaceManySmallOnes(t *testing.T) {
+	t.Parallel()
+	bounds := inbox.QuarantineBounds{Count: 1000, Bytes: 4 << 20, Age: time.Hour}
+	small := crowd{name: "small", n: 300, size: 8000} // more than half of the bytes
+	large := crowd{name: "large", n: 9, size: 1 << 19, address: each("198.51.%d.1")}
+	if kept := left(t, bounds, small, large); kept["small"] != small.n || kept["large"] == 0 {
+		t.Errorf("%v", kept)
+	}
+}
+
+func TestARequestOfMoreThanAQuarterOfTheQuarantineIsCountedAndNotKept(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{Bounds: inbox.QuarantineBounds{Count: 100, Bytes: 1 << 20, Age: time.Hour}})
+	if err := s.Refuse(ctx, crowd{name: "huge", size: 1<<18 + 1}.request(0, time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	s.CountUnkept("missing")
+	inboxtest.Eventually(t, "both are counted", func() bool { // what is being written counts twice for a moment
+		st, err := s.Stats(ctx)
+		q := st.Quarantine
+		return err == nil && q.Count == 0 && q.DroppedBy["too_large"] == 1 && q.DroppedBy["rate"] == 1 && q.Dropped == 2 && q.DroppedCouldPass == 1
+	})
+	if err := s.Refuse(ctx, crowd{name: "next"}.request(0, time.Now())); err != nil { // which writes what was counted
+		t.Fatal(err)
+	}
+	inboxtest.Eventually(t, "once it is written, they are still counted once", func() bool {
+		st, err := s.Stats(ctx)
+		return err == nil && st.Quarantine.Dropped == 2 && st.Quarantine.Count == 1
+	})
+}
+
+func TestTheQuarantineIsDiscardedByFaultAndBySource(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	for i, c := range []crowd{{name: "a", why: "missing"}, {name: "b", why: "malformed"}, {name: "c"}, {name: "d", why: "no_secret"}} {
+		r := c.request(i, time.Now())
+		if c.name == "d" {
+			r.Source = "other"
+		}
+		if err := s.Refuse(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		source string
+		why    []string
+		want   int64
+	}{{"", []string{"missing", "malformed"}, 2}, {"nowhere", nil, 0}, {"other", nil, 1}, {"", nil, 1}, {"", nil, 0}} {
+		if n, err := s.DiscardRefused(ctx, step.source, step.why); n != step.want || err != nil {
+			t.Errorf("%+v: %d, %v", step, n, err)
+		}
+	}
+	if st, err := s.Stats(ctx); err != nil || st.Quarantine.Count != 0 || st.Quarantine.Dropped != 0 {
+		t.Errorf("%+v, %v", st.Quarantine, err)
+	}
+}
+
+func TestAnEventDoesNotWaitForAllRefusedRequestsBeforeIt(t *testing.T) {
+	t.Parallel()
+	var commits atomic.Int64
+	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
+		if point == store.PointCommit {
+			commits.Add(1)
+		}
+		return nil
+	}))
+	release := store.Hold(s)
+	large := crowd{name: "large", size: 500 << 10} // three are a batch
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() {
+			if err := s.Refuse(ctx, large.request(i, time.Now())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	inboxtest.Eventually(t, "they wait", func() bool { return store.Waiting(s) >= 30 })
+	accepted := make(chan int64, 1)
+	go func() {
+		inboxtest.Accept(t, s, "signed")
+		accepted <- commits.Load()
+	}()
+	inboxtest.Eventually(t, "the event waits too", func() bool { return store.Waiting(s) >= 31 })
+	before := commits.Load()
+	release()
+	if n := <-accepted - before; n > 5 { // its own, a batch of theirs, upkeep's; a slow machine may let a second in
+		t.Errorf("the event was answered after %d commits", n)
+	}
+	wg.Wait()
+	if n := commits.Load() - before; n < 10 {
+		t.Errorf("all took %d commits only: the test shows nothing", n)
+	}
+}

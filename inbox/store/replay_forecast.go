@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+
+	"inbox/inbox"
+)
+
+// Bounds of a forecast, which costs as much as the search of the replay itself.
+const (
+	forecastRows   = 100_000 // events
+	forecastBodies = 20_000  // of which payloads are read
+	forecastLanes  = 10_000  // lanes remembered
+)
+
+// Forecast counts what a replay would do with its events in a plugin now, by the rules of the dispatcher. OK counts the events
+// that would run. m is the manifest in force; without one the plugin wants every event. known is false, and the counts mean
+// nothing, when the replay has more events or bodies than Forecast reads.
+func (s *Store) Forecast(ctx context.Context, job *inbox.Job, plugin string, m *inbox.Manifest) (c inbox.JobCount, known bool, err error) {
+	f := forecast{s: s, plugin: plugin, m: m, bodies: forecastBodies, lanes: map[inbox.LaneID]*inbox.Lane{}}
+	if f.record, err = s.Record(ctx, plugin); err != nil {
+		return c, false, err
+	}
+	if f.p, err = s.pluginID(ctx, plugin); err != nil {
+		return c, false, err
+	}
+	f.keying = inbox.ParseKeying(f.record.Keying)
+	if f.record.Keying == "" && m != nil {
+		f.keying = inbox.Keying{Order: m.Order, By: m.KeyBy}
+	}
+	rows := 0
+	for after := int64(0); after < job.Upto; {
+		events, upto, err := s.Match(ctx, job, plugin, after, scanRows)
+		if err != nil {
+			return c, false, err
+		}
+		if rows += len(events); rows > forecastRows {
+			return c, false, nil
+		}
+		if err := f.look(ctx, events); err != nil {
+			return c, false, err
+		}
+		after = max(upto, after+1)
+	}
+	return f.count, f.bodies >= 0, nil
+}
+
+// forecast is the state of one call of [Store.Forecast].
+type forecast struct {
+	s      *Store
+	plugin string
+	p      int64
+	m      *inbox.Manifest
+	record *inbox.PluginRecord
+	keying inbox.Keying
+	count  inbox.JobCount
+	bodies int // that may still be read
+	lanes  map[inbox.LaneID]*inbox.Lane
+
+	dead, final, again map[int64]bool // of a page of events: with an unresolved dead letter, a final attempt, and a row of their first run
+}
+
+// look counts a page of events.
+func (f *forecast) look(ctx context.Context, events []inbox.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	if err := f.learn(ctx, events[0].Seq, events[len(events)-1].Seq); err != nil {
+		return err
+	}
+	for i := range events {
+		if err := f.one(ctx, &events[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learn reads the dead letters, final attempts and run rows of a piece of the log.
+func (f *forecast) learn(ctx context.Context, from, upto int64) error {
+	for query, to := range map[string]*map[int64]bool{
+		`SELECT seq FROM dead INDEXED BY dead_open WHERE plugin = ? AND seq BETWEEN ? AND ? AND resolution = ''`: &f.dead,
+		`SELECT seq FROM attempts WHERE plugin = ? AND seq BETWEEN ? AND ? AND run = 0 AND fate <> 'again'`:      &f.final,
+		`SELECT seq FROM runs WHERE plugin = ? AND seq BETWEEN ? AND ? AND run = 0`:                              &f.again,
+	} {
+		seqs := map[int64]bool{}
+		err := f.s.each(ctx, query, []any{f.p, from, upto}, func(row scanner) error {
+			var seq int64
+			err := row.Scan(&seq)
+			seqs[seq] = true
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		*to = seqs
+	}
+	return nil
+}
+
+func (f *forecast) one(ctx context.Context, e *inbox.Event) error {
+	wanted, id, err := f.route(ctx, e)
+	if err != nil {
+		return err
+	}
+	lane, err := f.lane(ctx, id)
+	if err != nil {
+		return err
+	}
+	parked := lane != nil && lane.State == inbox.LaneParked
+	unsettled := e.Seq > f.record.Cursor && !f.final[e.Seq]
+	switch {
+	case !wanted:
+		f.count.Filtered++
+	case parked && lane.Next == e.Seq:
+		f.count.Revived++
+	case unsettled, f.again[e.Seq], lane != nil && lane.Next <= e.Seq:
+		f.count.Pending++
+	case f.dead[e.Seq]:
+		f.count.Revived++
+	case parked:
+		f.count.Waiting++
+	default:
+		f.count.OK++
+	}
+	return nil
+}
+
+// route returns whether the plugin wants an event, and its lane.
+func (f *forecast) route(ctx context.Context, e *inbox.Event) (bool, inbox.LaneID, error) {
+	at := inbox.Scalars(nil)
+	if f.m != nil && !f.m.Wants(e) {
+		return false, inbox.LaneID{}, nil
+	}
+	if !needsBody(f.keying, f.m) {
+		return true, f.keying.Lane(e, f.s.laneValues(at)), nil
+	}
+	if f.bodies--; f.bodies < 0 {
+		return true, inbox.LaneID{}, nil // nothing of it will be used
+	}
+	p, err := f.s.Payload(ctx, e.Seq)
+	switch {
+	case err != nil && inbox.KindOf(err) == inbox.Unavailable:
+		return false, inbox.LaneID{}, err
+	case err != nil:
+		return true, f.keying.Lane(e, f.s.laneValues(at)), nil // its attempt will say that it is gone
+	}
+	at = inbox.Scalars(p.Body)
+	return f.m == nil || f.m.Holds(at), f.keying.Lane(e, f.s.laneValues(at)), nil
+}
+
+// lane returns the row of a lane, nil for a lane that does not lag.
+func (f *forecast) lane(ctx context.Context, id inbox.LaneID) (*inbox.Lane, error) {
+	if l, ok := f.lanes[id]; ok {
+		return l, nil
+	}
+	l, err := f.s.Lane(ctx, f.plugin, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.lanes) >= forecastLanes {
+		clear(f.lanes)
+	}
+	f.lanes[id] = l
+	return l, nil
+}

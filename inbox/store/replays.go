@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"inbox/inbox"
+)
+
+// jobColumns are the columns of jobs that make an inbox.Job without its parts, in the order of scanJob and jobRow.
+const jobColumns = `id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state`
+
+// scanJob reads jobColumns.
+func scanJob(row scanner, j *inbox.Job) error {
+	var filter []byte
+	if err := row.Scan(&j.ID, moment{&j.CreatedAt}, moment{&j.FinishedAt}, &j.Actor, &j.Reason, &filter, &j.Only, &j.Upto, &j.Rate, &j.Matched, &j.State); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(filter, &j.Filter); err != nil {
+		return fmt.Errorf("read the filter of replay %d: %w", j.ID, err)
+	}
+	return nil
+}
+
+// jobRow returns the values of jobColumns for a new replay, without its id and its end.
+func jobRow(j *inbox.Job, filter string) []any {
+	return []any{millis(j.CreatedAt), j.Actor, j.Reason, filter, j.Only, j.Upto, j.Rate, j.Matched, j.State}
+}
+
+// jobPartColumns are the columns of job_parts that make an inbox.JobPart, in the order of scanJobPart. A new part has only a
+// job, a plugin and a position.
+const jobPartColumns = `job, position, ok, dead, pending, revived, filtered, waiting, done`
+
+// scanJobPart reads the name of the plugin and jobPartColumns.
+func scanJobPart(row scanner, p *inbox.JobPart) error {
+	return row.Scan(&p.Plugin, &p.Job, &p.Position, &p.OK, &p.Dead, &p.Pending, &p.Revived, &p.Filtered, &p.Waiting, &p.Done)
+}
+
+// CreateJob stores a replay and fills in its number, bounds and counts. Later events are not part of it. A limit in its filter
+// becomes the seq of the last event that it allows. CreateJob returns NotFound when no event matches, and Invalid without a
+// plugin, for a negative rate and for an unknown Only; then it stores nothing.
+func (s *Store) CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) error {
+	job := *j
+	if job.Only == "" {
+		job.Only = inbox.OnlyAll
+	}
+	job.Plugins = slices.Compact(slices.Sorted(slices.Values(job.Plugins)))
+	if len(job.Filter.Seqs) > 0 { // it is searched by them often
+		job.Filter.Seqs = slices.Compact(slices.Sorted(slices.Values(job.Filter.Seqs)))
+	}
+	switch {
+	case len(job.Plugins) == 0:
+		return inbox.Errorf(inbox.Invalid, "", "a replay needs a plugin").WithHint("`inbox plugin list` shows them")
+	case job.Rate < 0:
+		return inbox.Errorf(inbox.Invalid, "", "the rate is negative")
+	case !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, job.Only):
+		return inbox.Errorf(inbox.Invalid, "", "only is %q, not failed, missing or all", job.Only)
+	}
+	stored := job.Filter // what is counted ends at the newest event there is now
+	if head := s.newest(ctx); stored.Before == 0 || stored.Before > head {
+		stored.Before = head + 1
+	}
+	matched, first, last, err := s.CountJob(ctx, stored, job.Only, job.Plugins)
+	if err != nil {
+		return err
+	}
+	if matched == 0 {
+		return inbox.Errorf(inbox.NotFound, "", "no event matches")
+	}
+	job.Matched, job.Upto, job.State, job.Actor, job.Reason = matched, last.Seq, inbox.JobRunning, who.Name, who.Reason
+	filter, err := json.Marshal(job.Filter)
+	if err != nil {
+		return fmt.Errorf("store the filter of a replay: %w", err)
+	}
+	made := job // a copy for the writer, which may still use it after this function has returned
+	err = s.write(ctx, func(t *tx) error { return t.createJob(who, &made, string(filter), first.Seq-1) })
+	if err != nil {
+		return err
+	}
+	*j = made
+	return nil
+}
+
+// createJob stores a replay that begins after a position.
+func (t *tx) createJob(who inbox.Actor, j *inbox.Job, filter string, position int64) error {
+	j.CreatedAt = fromMillis(t.now)
+	res, err := t.exec(`INSERT INTO jobs (`+jobColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`, jobRow(j, filter)...)
+	if err != nil {
+		return err
+	}
+	if j.ID, err = res.LastInsertId(); err != nil {
+		return err
+	}
+	j.Parts = nil
+	for _, name := range j.Plugins {
+		p, err := t.plugin(name)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(`INSERT INTO job_parts (job, plugin, position) VALUES (?, ?, ?)`, j.ID, p, position); err != nil {
+			return err
+		}
+		j.Parts = append(j.Parts, inbox.JobPart{Job: j.ID, Plugin: name, Position: position})
+	}
+	return t.audit(who, "replay", fmt.Sprintf("replay %d, events %d, through %s", j.ID, j.Matched, strings.Join(j.Plugins, ", ")))
+}
+
+// CancelJob ends a replay. It deletes the waiting runs and keeps the attempts; runs in progress are still recorded. It returns a
+// Conflict when the replay is not running, and NotFound for an unknown replay.
+func (s *Store) CancelJob(ctx context.Context, who inbox.Actor, id int64) error {
+	if _, err := s.Job(ctx, id); err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+		res, err := t.exec(`UPDATE jobs SET state = 'cancelled', finished_at = ? WHERE id = ? AND state = 'running'`, t.now, id)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return inbox.Errorf(inbox.Conflict, "", "replay %d is not running", id)
+		}
+		for _, statement := range []string{
+			`DELETE FROM runs WHERE job = ?1 AND run = ?1 AND plugin IN (SELECT plugin FROM job_parts WHERE job = ?1)`,
+			`UPDATE job_parts SET waiting = 0 WHERE job = ?1`,
+		} {
+			if _, err := t.exec(statement, id); err != nil {
+				return err
+			}
+		}
+		return t.audit(who, "cancel", fmt.Sprintf("replay %d", id))
+	})
+}
+
+// Jobs returns the running replays of a plugin, oldest first. For an empty name it returns all replays, newest first.
+func (s *Store) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
+	if plugin == "" {
+		return s.jobs(ctx, `ORDER BY id DESC`)
+	}
+	p, err := s.pluginID(ctx, plugin)
+	if err != nil {
+		return nil, err
+	}
+	return s.jobs(ctx, `WHERE state = 'running' AND id IN (SELECT job FROM job_parts WHERE plugin = ?) ORDER BY id`, p)
+}
+
+// RunningJobs returns the running replays, newest first.
+func (s *Store) RunningJobs(ctx context.Context) ([]inbox.Job, error) {
+	return s.jobs(ctx, `WHERE state = 'running' ORDER BY id DESC`)
+}
+
+// Job returns one replay, or NotFound.
+func (s *Store) Job(ctx context.Context, id int64) (*inbox.Job, error) {
+	list, err := s.jobs(ctx, `WHERE id = ?`, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, inbox.Errorf(inbox.NotFound, "", "no replay %d", id).WithHint("`inbox replay --list` shows them")
+	}
+	return &list[0], nil
+}
+
+func (s *Store) jobs(ctx context.Context, where string, args ...any) ([]inbox.Job, error) {
+	var list []inbox.Job
+	err := s.each(ctx, `SELECT `+jobColumns+` FROM jobs `+where, args, func(row scanner) error {
+		var j inbox.Job
+		if err := scanJob(row, &j); err != nil {
+			return err
+		}
+		list = append(list, j)
+		return nil
+	})
+	for i := range list {
+		if err == nil {
+			err = s.jobParts(ctx, &list[i])
+		}
+	}
+	return list, err
+}
+
+func (s *Store) jobParts(ctx context.Context, j *inbox.Job) error {
+	return s.each(ctx, `SELECT p.name, `+qualified("j", jobPartColumns)+` FROM job_parts j JOIN plugins p ON p.id = j.plugin WHERE j.job = ? ORDER BY p.name`, []any{j.ID}, func(row scanner) error {
+		var part inbox.JobPart
+		if err := scanJobPart(row, &part); err != nil {
+			return err
+		}
+		j.Parts = append(j.Parts, part)
+		j.Plugins = append(j.Plugins, part.Plugin)
+		return nil
+	})
+}
+
+// settleJob moves a part of a replay, and ends the replay with its last part.
+func (t *tx) settleJob(p int64, j *inbox.JobStep) error {
+	if j == nil {
+		return nil
+	}
+	a := j.Add
+	if _, err := t.exec(`UPDATE job_parts SET position = max(position, ?), ok = ok + ?, dead = dead + ?, pending = pending + ?,
+			revived = revived + ?, filtered = filtered + ?, waiting = waiting + ?, done = max(done, ?) WHERE job = ? AND plugin = ?`,
+		j.Position, a.OK, a.Dead, a.Pending, a.Revived, a.Filtered, a.Waiting, j.Done, j.Job, p); err != nil || !j.Done {
+		return err
+	}
+	_, err := t.exec(`UPDATE jobs SET state = 'done', finished_at = ?1 WHERE id = ?2 AND state = 'running'
+		AND NOT EXISTS (SELECT 1 FROM job_parts WHERE job = ?2 AND done = 0)`, t.now, j.Job)
+	return err
+}

@@ -1,0 +1,36 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/store"
+	"inbox/inbox/storetest"
+)
+
+func TestWhoeverStopsWaitingForAReplayToBeStoredIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	s := inboxtest.Store(t, store.Options{})
+	storetest.NewWorld(t, s).Arrive(1)
+	release := store.Hold(s)
+	impatient, leave := context.WithCancel(ctx)
+	defer leave()
+	j, answer := &inbox.Job{Plugins: []string{"p"}}, make(chan error, 1)
+	go func() { answer <- s.CreateJob(impatient, operator, j) }()
+	inboxtest.Eventually(t, "it waits for the writer", func() bool { return store.Waiting(s) == 1 })
+	leave()
+	if err := <-answer; !errors.Is(err, context.Canceled) {
+		t.Errorf("answered %v", err)
+	}
+	release()
+	inboxtest.Eventually(t, "it is stored all the same", func() bool {
+		jobs, err := s.Jobs(ctx, "")
+		return err == nil && len(jobs) == 1
+	})
+	if j.ID != 0 || j.State != "" {
+		t.Errorf("replay %+v", j)
+	}
+}

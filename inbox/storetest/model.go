@@ -1,0 +1,155 @@
+package storetest
+
+import (
+	"slices"
+
+	"inbox/inbox"
+)
+
+// selected returns the seqs that a replay selects.
+func (w *World) selected(only inbox.Only) []int64 {
+	var seqs []int64
+	for _, d := range w.Events {
+		switch failed := d.newest.fate == inbox.Dead && d.newest.resolved != inbox.Retried && len(d.Runs) == 0; {
+		case only == inbox.OnlyFailed && !failed, only == inbox.OnlyMissing && d.attempts > 0:
+		default:
+			seqs = append(seqs, d.Seq)
+		}
+	}
+	return seqs
+}
+
+// state returns the state of an event, and the seq that it waits behind.
+func (w *World) state(d *Delivery) (inbox.DeliveryState, int64) {
+	l := w.Lanes[d.id]
+	switch {
+	case len(d.letters) > 0:
+		return inbox.StateDead, 0
+	case l != nil && l.row != nil && l.row.Next <= d.Seq:
+		if head := l.seqs[l.done]; head < d.Seq {
+			return inbox.StateWaiting, head
+		}
+		if l.row.State == inbox.LaneRetry {
+			return inbox.StateRetrying, 0
+		}
+		return inbox.StatePending, 0
+	case len(d.Runs) > 0:
+		return w.runState(d, l)
+	case d.final.fate == inbox.Done:
+		return inbox.StateSettled, 0
+	case d.final.resolved == inbox.Discarded:
+		return inbox.StateDropped, 0
+	case d.id == nobody && d.Seq <= w.stored():
+		return inbox.StateFiltered, 0
+	}
+	return inbox.StatePending, 0
+}
+
+// runState returns the state by the run rows: that of the run that does not wait and is due first.
+func (w *World) runState(d *Delivery, l *LaneModel) (inbox.DeliveryState, int64) {
+	var best *inbox.Run
+	for _, r := range d.Runs {
+		if best == nil || best.Waits && !r.Waits || best.Waits == r.Waits && best.Attempt == 0 {
+			best = r
+		}
+	}
+	switch {
+	case best.Waits && l.row == nil:
+		return inbox.StateWaiting, 0
+	case best.Waits:
+		return inbox.StateWaiting, l.row.Next
+	case best.Attempt > 0:
+		return inbox.StateRetrying, 0
+	}
+	return inbox.StatePending, 0
+}
+
+func (w *World) stored() int64 {
+	p, err := w.s.Record(w.ctx, "p")
+	if err != nil {
+		w.t.Fatalf("load: %v", err)
+	}
+	return p.Cursor
+}
+
+// Verify compares the store with the model and checks the invariants.
+func (w *World) Verify() {
+	w.t.Helper()
+	w.answers(nil)
+	problems, err := w.s.Check(w.ctx, nil)
+	if err != nil || len(problems) > 0 {
+		w.t.Fatalf("check: %q, %v", problems, err)
+	}
+}
+
+// answers compares the answers to operators with the model, for the events of one verification or for all.
+func (w *World) answers(about *int) {
+	w.t.Helper()
+	letters := 0
+	for _, d := range w.Events {
+		letters += len(d.letters)
+		if about != nil && d.id != *about {
+			continue
+		}
+		w.verifyTrace(d)
+	}
+	for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
+		want := w.selected(only)
+		if n, _, _, err := w.s.CountJob(w.ctx, inbox.Filter{}, only, []string{"p"}); err != nil || n != int64(len(want)) {
+			w.t.Errorf("a replay of %s would take %d events, want %d: %v, %v", only, n, len(want), want, err)
+		}
+	}
+	if list, err := w.s.Letters(w.ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != letters {
+		w.t.Errorf("%d dead letters, want %d, %v", len(list), letters, err)
+	}
+	w.verifyPlugin(letters)
+}
+
+// verifyTrace compares the trace of an event with the model.
+func (w *World) verifyTrace(d *Delivery) {
+	w.t.Helper()
+	tr, err := w.s.Trace(w.ctx, d.Seq)
+	if err != nil || len(tr.Deliveries) != 1 {
+		w.t.Fatalf("trace event %d: %+v, %v", d.Seq, tr, err)
+	}
+	got := tr.Deliveries[0]
+	if state, behind := w.state(d); got.State != state || got.Behind != behind || len(got.Attempts) != d.attempts {
+		w.t.Errorf("event %d is %s behind %d after %d attempts, want %s behind %d after %d",
+			d.Seq, got.State, got.Behind, len(got.Attempts), state, behind, d.attempts)
+	}
+}
+
+func (w *World) verifyPlugin(letters int) {
+	w.t.Helper()
+	want := inbox.PluginRecord{Dead: int64(letters)}
+	for _, l := range w.Lanes {
+		switch {
+		case l.row == nil:
+		case l.row.State == inbox.LaneParked:
+			want.Parked++
+		case l.row.State == inbox.LaneRetry:
+			want.Retrying++
+		default:
+			want.Ready++
+		}
+	}
+	list, err := w.s.Plugins(w.ctx)
+	if err != nil || len(list) != 1 {
+		w.t.Fatalf("plugins: %+v, %v", list, err)
+	}
+	got := list[0]
+	if got.Dead != want.Dead || got.Parked != want.Parked || got.Retrying != want.Retrying || got.Ready != want.Ready ||
+		got.Behind != int64(len(w.Events))-got.Cursor {
+		w.t.Errorf("plugin %+v, want %+v", got, want)
+	}
+}
+
+// ids returns the verifications that have a lane, in order.
+func (w *World) ids() []int {
+	var ids []int
+	for id := range w.Lanes {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}

@@ -1,0 +1,187 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+)
+
+func aReplayThatMakesNoSenseIsRefusedAndNotStored(t *testing.T, open Open) {
+	ctx := t.Context()
+	w := NewWorld(t, open(t, Options{}))
+	w.Arrive(1)
+	for name, c := range map[string]struct {
+		job  inbox.Job
+		kind inbox.Kind
+	}{
+		"without a plugin":      {inbox.Job{}, inbox.Invalid},
+		"with a negative rate":  {inbox.Job{Plugins: []string{"p"}, Rate: -1}, inbox.Invalid},
+		"of an unknown choice":  {inbox.Job{Plugins: []string{"p"}, Only: "some"}, inbox.Invalid},
+		"through nothing known": {inbox.Job{Plugins: []string{"q"}}, inbox.NotFound},
+		"of nothing":            {inbox.Job{Plugins: []string{"p"}, Filter: inbox.Filter{Events: []string{"none"}}}, inbox.NotFound},
+	} {
+		if err := w.s.CreateJob(ctx, operator, &c.job); inbox.KindOf(err) != c.kind {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if jobs, err := w.s.Jobs(ctx, ""); err != nil || len(jobs) != 0 {
+		t.Errorf("stored %+v, %v", jobs, err)
+	}
+}
+
+func aReplayIsBoundByWhatThereWasAndItsLimit(t *testing.T, open Open) {
+	ctx := t.Context()
+	w := NewWorld(t, open(t, Options{}))
+	for i := range 9 {
+		w.Arrive(i % 3)
+	}
+	j := &inbox.Job{Plugins: []string{"p", "p"}, Filter: inbox.Filter{Key: w.Lanes[1].ID.Key, Limit: 2, Newest: true}, Rate: 5}
+	if err := w.s.CreateJob(ctx, inbox.Actor{Name: "a", Reason: "why"}, j); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := w.s.Job(ctx, j.ID)
+	want := &inbox.Job{
+		ID: j.ID, CreatedAt: j.CreatedAt, Actor: "a", Reason: "why", Filter: j.Filter, Only: inbox.OnlyAll, Plugins: []string{"p"}, Upto: 5, Rate: 5, Matched: 2,
+		State: inbox.JobRunning, Parts: []inbox.JobPart{{Job: j.ID, Plugin: "p", Position: 1}},
+	}
+	same(t, "the replay that was made", j, nil, want)
+	same(t, "the replay that is stored", stored, err, want)
+	if j.ID == 0 || j.CreatedAt.IsZero() {
+		t.Errorf("replay %+v", j)
+	}
+	w.Arrive(1)
+	for after, want := range map[int64][]int64{1: {2, 5}, 5: nil} {
+		events, upto, err := w.s.Match(ctx, j, "p", after, 100)
+		same(t, fmt.Sprintf("events after %d", after), seqsOf(events), err, want)
+		same(t, fmt.Sprintf("how far events after %d were searched", after), upto, nil, 5)
+	}
+}
+
+func aCancelledReplayDropsWhatWaitsAndKeepsWhatRan(t *testing.T, open Open) {
+	ctx := t.Context()
+	w := NewWorld(t, open(t, Options{}))
+	w.Arrive(1)
+	w.Arrive(1)
+	w.Arrive(2)
+	w.Run(1, inbox.Done, false)
+	w.Run(1, inbox.Dead, true)
+	w.Run(2, inbox.Done, false)
+	j := &inbox.Job{Plugins: []string{"p"}}
+	if err := w.s.CreateJob(ctx, operator, j); err != nil {
+		t.Fatal(err)
+	}
+	w.replayOne(j, w.Events[0], inbox.Done) // waits behind the parked lane
+	w.replayOne(j, w.Events[2], inbox.Again)
+	if tr, err := w.s.Trace(ctx, 1); err != nil || tr.Deliveries[0].State != inbox.StateWaiting || tr.Deliveries[0].Behind != 2 {
+		t.Errorf("what waits: %+v, %v", tr, err)
+	}
+	if err := w.s.CancelJob(ctx, operator, j.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.s.CancelJob(ctx, operator, j.ID); inbox.KindOf(err) != inbox.Conflict {
+		t.Errorf("a second time: %v", err)
+	}
+	got, err := w.s.Job(ctx, j.ID)
+	if err != nil || got.State != inbox.JobCancelled || got.FinishedAt.IsZero() || got.Parts[0].Waiting != 0 || got.Parts[0].Position != 1 {
+		t.Errorf("replay %+v, %v", got, err)
+	}
+	clear(w.Events[0].Runs)
+	clear(w.Events[2].Runs)
+	w.Verify()
+}
+
+func onlyFailedLooksAtTheNewestAttemptAndNotAtTheNewestReplay(t *testing.T, open Open) {
+	ctx := t.Context()
+	w := NewWorld(t, open(t, Options{}))
+	w.Arrive(1)
+	d := w.Events[0]
+	w.Run(1, inbox.Done, false)
+	j := w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Dead })
+	count := func() int64 {
+		n, _, _, err := w.s.CountJob(ctx, inbox.Filter{}, inbox.OnlyFailed, []string{"p"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count(); n != 1 {
+		t.Errorf("%d failed after a replay that died", n)
+	}
+	w.Resolve(d, j.ID, inbox.Retried)
+	if n := count(); n != 0 {
+		t.Errorf("%d failed while it is to be tried again", n)
+	}
+	w.GoOn(d, d.Runs[j.ID], inbox.Again)
+	w.GoOn(d, d.Runs[j.ID], inbox.Dead)
+	w.Resolve(d, j.ID, inbox.Discarded)
+	if n := count(); n != 1 {
+		t.Errorf("%d failed after it was given up", n)
+	}
+	// an older run that was made again later
+	w.Arrive(2)
+	e := w.Events[1]
+	w.Run(2, inbox.Dead, false)
+	w.Resolve(e, 0, inbox.Discarded)
+	second := w.Replay(inbox.OnlyFailed, func() inbox.Fate { return inbox.Dead })
+	w.Resolve(e, second.ID, inbox.Retried)
+	third := &inbox.Job{Plugins: []string{"p"}, Filter: inbox.Filter{Seqs: []int64{2}}}
+	if err := w.s.CreateJob(ctx, operator, third); err != nil {
+		t.Fatal(err)
+	}
+	w.Settle(w.Attempt(e, third.ID, inbox.Dead))
+	e.letters[third.ID] = false
+	w.GoOn(e, e.Runs[second.ID], inbox.Done)
+	if n := count(); n != 1 { // the first event alone
+		t.Errorf("%d failed though the newest attempt of the second went well", n)
+	}
+}
+
+func aReplayOfManyIsCountedAndMatchedPieceByPiece(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := open(t, Options{Fast: true})
+	const n = 5600 // two pieces
+	inboxtest.Fill(t, s, n)
+	NewWorld(t, s).Settle(inboxtest.Settled("p", 5300))
+	for name, c := range map[string]struct {
+		f    inbox.Filter
+		only inbox.Only
+		want int64
+	}{
+		"all":                {inbox.Filter{}, inbox.OnlyAll, n},
+		"missing":            {inbox.Filter{}, inbox.OnlyMissing, n - 1},
+		"failed":             {inbox.Filter{}, inbox.OnlyFailed, 0},
+		"a limit":            {inbox.Filter{Limit: 5400}, inbox.OnlyMissing, 5400},
+		"a status":           {inbox.Filter{Statuses: []string{"unknown"}}, inbox.OnlyAll, n},
+		"one that is far":    {inbox.Filter{Plugin: "p"}, inbox.OnlyAll, 1},
+		"a reference":        {inbox.Filter{CustomerReference: "ref-3"}, inbox.OnlyAll, 800},
+		"nothing in between": {inbox.Filter{After: 3000, Before: 3001}, inbox.OnlyAll, 0},
+	} {
+		matched, first, last, err := s.CountJob(ctx, c.f, c.only, []string{"p"})
+		if err != nil || matched != c.want || (first == nil) != (c.want == 0) {
+			t.Errorf("%s: %d, %+v, %v", name, matched, first, err)
+			continue
+		}
+		if c.want == 0 {
+			continue
+		}
+		found := matchAll(t, s, &inbox.Job{Filter: c.f, Only: c.only, Upto: last.Seq}, name)
+		if found != c.want {
+			t.Errorf("%s: %d matched, want %d", name, found, c.want)
+		}
+	}
+}
+
+// matchAll returns the number of events that Match returns for a replay, piece by piece.
+func matchAll(t *testing.T, s Matches, j *inbox.Job, name string) (found int64) {
+	t.Helper()
+	for at := int64(0); at < j.Upto; {
+		events, upto, err := s.Match(t.Context(), j, "p", at, 900)
+		if err != nil || upto <= at || len(events) > 0 && (events[0].Seq <= at || events[len(events)-1].Seq > upto) {
+			t.Fatalf("%s after %d: %d events up to %d, %v", name, at, len(events), upto, err)
+		}
+		found, at = found+int64(len(events)), upto
+	}
+	return found
+}

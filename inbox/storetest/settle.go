@@ -1,0 +1,297 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+)
+
+// At returns a time with the precision of the store.
+func At(seconds int64) time.Time { return time.UnixMilli(1_700_000_000_000 + seconds*1000).UTC() }
+
+// Settle submits a settlement and waits until it is durable or has failed.
+func Settle(s Settler, st *inbox.Settlement) error {
+	answer := make(chan error, 1)
+	if err := s.Settle(context.Background(), st, func(err error) { answer <- err }); err != nil {
+		return err
+	}
+	return <-answer
+}
+
+func mustSettle(t *testing.T, s Store, st *inbox.Settlement) {
+	t.Helper()
+	st.Plugin = "p"
+	if err := Settle(s, st); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Ready stores n events of one key and registers a plugin p that begins with the first.
+func Ready(t *testing.T, s Store, n int) {
+	t.Helper()
+	for i := range n {
+		inboxtest.Accept(t, s, inboxtest.Body(1, i))
+	}
+	if err := s.Register(t.Context(), "p", inbox.StartFrom{Start: true}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ready returns a fresh store that is [Ready].
+func ready(t *testing.T, open Open, n int) Store {
+	t.Helper()
+	s := open(t, Options{})
+	Ready(t, s, n)
+	return s
+}
+
+// Attempt returns the attempt with a number of an event's first run, which counts.
+func Attempt(seq int64, number int, result inbox.Result, fate inbox.Fate) *inbox.Attempt {
+	return &inbox.Attempt{
+		Plugin: "p", Seq: seq, Number: number, Result: result, Fate: fate, Counted: true, StartedAt: At(seq),
+		Duration: 1234 * time.Microsecond,
+	}
+}
+
+// OneLane returns the lane of the events that [Ready] stores.
+func OneLane() inbox.LaneID { return inbox.LaneID{Mode: inbox.Live, Key: "qoreid/workflow/1"} }
+
+func anAttemptIsKeptWithItsReasonAndLog(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := ready(t, open, 1)
+	if err := s.SaveRelease(ctx, inbox.Release{ID: "r1", Plugin: "p", Wasm: "00", CreatedAt: At(0)}); err != nil {
+		t.Fatal(err)
+	}
+	a := Attempt(1, 1, inbox.OK, inbox.Done)
+	a.Release, a.Reason, a.HostWords, a.Log, a.LogCut, a.Fuel = "r1", "it went well", 7, []byte("line\nline"), true, 1<<40
+	mustSettle(t, s, &inbox.Settlement{Attempt: a, Cursor: 1})
+	tr, err := s.Trace(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(*a, tr.Deliveries[0].Attempts[0]); diff != "" {
+		t.Error(diff)
+	}
+	again := Attempt(1, 1, inbox.OK, inbox.Done)
+	if err := Settle(s, &inbox.Settlement{Plugin: "p", Attempt: again}); err == nil {
+		t.Error("the same attempt was recorded twice")
+	}
+}
+
+func aLaneIsPutMovedUncountedAndRemoved(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := ready(t, open, 3)
+	want := inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: At(60), Attempt: 1, Tries: 1, Since: At(1)}
+	mustSettle(t, s, &inbox.Settlement{Attempt: Attempt(1, 1, inbox.Trap, inbox.Again), Cursor: 1, Lane: &want})
+	check := func(what string, want *inbox.Lane) {
+		t.Helper()
+		got, err := s.Lane(ctx, "p", OneLane())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+		lanes := 0
+		err = s.EachLane(ctx, "p", func(inbox.LaneID, inbox.LaneState) { lanes++ })
+		if err != nil || (want == nil) != (lanes == 0) {
+			t.Errorf("%s: %d lanes, %v", what, lanes, err)
+		}
+	}
+	check("put", &want)
+	mustSettle(t, s, &inbox.Settlement{Uncount: []inbox.Failure{{Lane: OneLane(), Seq: 2}, {Lane: OneLane(), Seq: 1}, {Lane: OneLane(), Seq: 1}}})
+	want.Tries = 0
+	check("uncounted, and not below zero, nor for another event", &want)
+	moved := inbox.Lane{ID: OneLane(), Next: 2, State: inbox.LaneReady, Since: At(99)}
+	mustSettle(t, s, &inbox.Settlement{Attempt: Attempt(1, 2, inbox.OK, inbox.Done), Lane: &moved})
+	moved.Since = want.Since // it lags since it began to
+	check("moved", &moved)
+	gone := OneLane()
+	mustSettle(t, s, &inbox.Settlement{LaneGone: &gone})
+	check("gone", nil)
+}
+
+func theCursorAndTheHoldArePutAndTheCursorNeverGoesBack(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := ready(t, open, 5)
+	h := inbox.Health{OnHold: true, Reason: "trap", Since: At(1), ProbeAt: At(6), Probes: 2}
+	first := h
+	first.Probes = 0
+	mustSettle(t, s, &inbox.Settlement{Health: &first})
+	mustSettle(t, s, &inbox.Settlement{Cursor: 4, Keying: "key/key", Health: &h})
+	mustSettle(t, s, &inbox.Settlement{Cursor: 2})
+	p, err := s.Record(ctx, "p")
+	if err != nil || p.Cursor != 4 || p.Keying != "key/key" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if diff := cmp.Diff(h, p.Health); diff != "" {
+		t.Error(diff)
+	}
+	mustSettle(t, s, &inbox.Settlement{Health: &inbox.Health{}})
+	if p, err = s.Record(ctx, "p"); err != nil || p.Health.OnHold || p.Health.Reason != "" || !p.Health.ProbeAt.IsZero() {
+		t.Errorf("after the hold: %+v, %v", p.Health, err)
+	}
+}
+
+// park settles event 1 as dead and parks its lane.
+func park(t *testing.T, s Store) {
+	t.Helper()
+	mustSettle(t, s, &inbox.Settlement{
+		Attempt: Attempt(1, 1, inbox.Reject, inbox.Dead), Cursor: 3,
+		Lane: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: At(1)},
+		Dead: &inbox.DeadLetter{Seq: 1, Attempt: 1, Lane: OneLane(), Parks: true, Result: inbox.Reject, DiedAt: At(2)},
+	})
+}
+
+func aDeadLetterIsFoundAndResolved(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := ready(t, open, 3)
+	park(t, s)
+	want := &inbox.DeadLetter{Plugin: "p", Seq: 1, Attempt: 1, Lane: OneLane(), Parks: true, Result: inbox.Reject, DiedAt: At(2)}
+	got, err := s.Dead(ctx, "p", 1)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%s, %v", diff, err)
+	}
+	if _, err := s.Dead(ctx, "p", 2); inbox.KindOf(err) != inbox.NotFound {
+		t.Errorf("one that is not dead: %v", err)
+	}
+	mustSettle(t, s, &inbox.Settlement{
+		Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Retried}, // whatever its attempt
+		Lane: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneReady, Attempt: 1},
+	})
+	if _, err := s.Dead(ctx, "p", 1); inbox.KindOf(err) != inbox.NotFound {
+		t.Errorf("after it was resolved: %v", err)
+	}
+}
+
+func runsWaitBehindALaneAndAreFreedWithIt(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := ready(t, open, 3)
+	park(t, s)
+	job := &inbox.Job{Plugins: []string{"p"}, Rate: 1}
+	if err := s.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
+		t.Fatal(err)
+	}
+	for _, seq := range []int64{3, 2} {
+		mustSettle(t, s, &inbox.Settlement{
+			Run: runOfJob(job.ID, seq, true), Job: &inbox.JobStep{Job: job.ID, Plugin: "p", Position: seq, Add: inbox.JobCount{Waiting: 1}},
+		})
+	}
+	same(t, "due while they wait", dueSeqs(t, s), nil, nil)
+	seqs, err := s.SettledAbove(ctx, "p", job.ID, 1)
+	same(t, "settled in the replay", seqs, err, []int64{2, 3})
+	seqs, err = s.SettledAbove(ctx, "p", 0, 0)
+	same(t, "settled by first runs", seqs, err, []int64{1})
+	gone := OneLane()
+	mustSettle(t, s, &inbox.Settlement{LaneGone: &gone, Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Discarded}})
+	same(t, "freed", dueSeqs(t, s), nil, []int64{2, 3})
+	jobs, err := s.Jobs(ctx, "p")
+	if err != nil || len(jobs) != 1 {
+		t.Fatalf("%+v, %v", jobs, err)
+	}
+	same(t, "the replay's part", jobs[0].Parts, nil, []inbox.JobPart{{Job: job.ID, Plugin: "p", Position: 3}})
+	endRuns(t, s, job.ID)
+	all, err := s.Jobs(ctx, "")
+	if err != nil || len(all) != 1 || all[0].State != inbox.JobDone {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	same(t, "the replay's part at its end", all[0].Parts, nil,
+		[]inbox.JobPart{{Job: job.ID, Plugin: "p", Position: 3, JobCount: inbox.JobCount{OK: 1, Dead: 1}, Done: true}})
+}
+
+// runOfJob returns the run of an event in a replay.
+func runOfJob(job, seq int64, waits bool) *inbox.Run {
+	return &inbox.Run{Plugin: "p", Seq: seq, Run: job, Job: job, Lane: OneLane(), Waits: waits, DueAt: At(seq)}
+}
+
+// dueSeqs returns the events whose runs are due, in order.
+func dueSeqs(t *testing.T, s Runs) (seqs []int64) {
+	t.Helper()
+	due, err := s.Runs(t.Context(), "p", 0)
+	for i := range due {
+		if due[i].Waits || time.Since(due[i].DueAt) > time.Minute {
+			t.Errorf("run %+v", due[i])
+		}
+		seqs = append(seqs, due[i].Seq)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	slices.Sort(seqs)
+	return seqs
+}
+
+// endRuns settles event 2 in a replay, which then is done, and lets event 3 die in it.
+func endRuns(t *testing.T, s Store, job int64) {
+	t.Helper()
+	mustSettle(t, s, &inbox.Settlement{
+		Attempt: &inbox.Attempt{Seq: 2, Run: job, Number: 1, Result: inbox.OK, Fate: inbox.Done}, RunGone: runOfJob(job, 2, false),
+		Job: &inbox.JobStep{Job: job, Plugin: "p", Add: inbox.JobCount{OK: 1}, Done: true},
+	})
+	same(t, "due after one went", dueSeqs(t, s), nil, []int64{3})
+	running, err := s.Jobs(t.Context(), "p")
+	same(t, "replays that run", running, err, nil)
+	mustSettle(t, s, &inbox.Settlement{
+		Attempt: &inbox.Attempt{Seq: 3, Run: job, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, RunGone: runOfJob(job, 3, false),
+		Dead: &inbox.DeadLetter{Seq: 3, Run: job, Attempt: 1, Lane: OneLane(), Result: inbox.Trap, DiedAt: At(3)},
+		Job:  &inbox.JobStep{Job: job, Plugin: "p", Add: inbox.JobCount{Dead: 1}},
+	})
+}
+
+func whatIsNotStoredCannotBeSettled(t *testing.T, open Open) {
+	s := ready(t, open, 3)
+	for what, st := range map[string]*inbox.Settlement{
+		"a cursor":   {Cursor: 4},
+		"an attempt": {Attempt: Attempt(4, 1, inbox.OK, inbox.Done)},
+		"a run":      {Run: &inbox.Run{Seq: 4, Run: 1, Lane: OneLane(), DueAt: At(1)}},
+	} {
+		st.Plugin = "p"
+		if err := Settle(s, st); inbox.KindOf(err) != inbox.Internal {
+			t.Errorf("%s beyond the log: %v", what, err)
+		}
+	}
+}
+
+func aPluginThatIsNotKnownIsRefusedByName(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := open(t, Options{})
+	for what, fn := range map[string]func() error{
+		"settle":  func() error { return Settle(s, &inbox.Settlement{Plugin: "nobody", Cursor: 1}) },
+		"record":  func() error { _, err := s.Record(ctx, "nobody"); return err },
+		"runs":    func() error { _, err := s.Runs(ctx, "nobody", 0); return err },
+		"lane":    func() error { _, err := s.Lane(ctx, "nobody", OneLane()); return err },
+		"dead":    func() error { _, err := s.Dead(ctx, "nobody", 1); return err },
+		"settled": func() error { _, err := s.SettledAbove(ctx, "nobody", 0, 0); return err },
+		"jobs":    func() error { _, err := s.Jobs(ctx, "nobody"); return err },
+	} {
+		if err := fn(); inbox.KindOf(err) != inbox.NotFound || inbox.HintOf(err) == "" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func aPluginBeginsWhereItsFirstRegistrationSays(t *testing.T, open Open) {
+	ctx := t.Context()
+	s := ready(t, open, 5)
+	for i, c := range []struct {
+		from inbox.StartFrom
+		want int64
+	}{{inbox.StartFrom{}, 5}, {inbox.StartFrom{Start: true}, 0}, {inbox.StartFrom{Seq: 3}, 2}, {inbox.StartFrom{Seq: 99}, 5}, {inbox.StartFrom{Seq: 1}, 0}} {
+		name := fmt.Sprint("plugin ", i)
+		for _, from := range []inbox.StartFrom{c.from, {Start: true}} { // the second call changes nothing
+			if err := s.Register(ctx, name, from); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p, err := s.Record(ctx, name); err != nil || p.Cursor != c.want || p.StartedAt != c.want {
+			t.Errorf("from %+v: %+v, %v", c.from, p, err)
+		}
+	}
+}

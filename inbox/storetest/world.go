@@ -1,0 +1,309 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/inboxtest"
+)
+
+// told receives the failures of a world: a test, or one run of a property.
+type told interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Errorf(format string, args ...any)
+}
+
+var operator = inbox.Actor{Name: "operator", Reason: "test"}
+
+// World is a store with one plugin p, which is settled as the dispatcher would, and a model of its content. The plugin wants the
+// events of numbered verifications and filters out those of nobody.
+type World struct {
+	Now    time.Time          // of attempts; never twice the same
+	Events []*Delivery        // by seq, from 1
+	Lanes  map[int]*LaneModel // by verification
+
+	ctx  context.Context
+	t    told
+	s    Store
+	jobs []*inbox.Job
+}
+
+// Delivery is the model of one event in p.
+type Delivery struct {
+	Seq      int64
+	Runs     map[int64]*inbox.Run // those that have a row
+	id       int                  // whose; nobody's are not wanted
+	tried    map[int64]int
+	letters  map[int64]bool // open ones, by run: whether it parks
+	newest   verdict        // newest attempt
+	final    verdict        // newest attempt that ended a run
+	settled  bool           // its first run needs nothing more, or stands in a lane row
+	attempts int
+}
+
+type verdict struct {
+	fate     inbox.Fate
+	run      int64
+	resolved inbox.Resolution
+}
+
+// LaneModel is the model of a lane.
+type LaneModel struct {
+	ID   inbox.LaneID
+	seqs []int64
+	done int // of seqs
+	row  *inbox.Lane
+}
+
+const nobody = -1
+
+// NewWorld registers the plugin p in a store without events.
+func NewWorld(t told, s Store) *World {
+	w := &World{ctx: context.Background(), t: t, s: s, Lanes: map[int]*LaneModel{}, Now: time.Now().Add(-time.Hour).Truncate(time.Millisecond).UTC()}
+	if err := s.Register(w.ctx, "p", inbox.StartFrom{Start: true}); err != nil {
+		t.Fatalf("register: %v", err)
+	}
+	w.Settle(&inbox.Settlement{Keying: "key key"})
+	return w
+}
+
+// Arrive stores an event of a verification.
+func (w *World) Arrive(id int) int64 {
+	w.t.Helper()
+	typ := []string{"verification_started", "step_verification_completed", "verification_completed"}[len(w.Events)%3]
+	a := inboxtest.Arrival(fmt.Sprintf(`{"event":"workflow","event_type":%q,"data":{"id":%d,"customerReference":"ref-%d","n":%d}}`, typ, id+2, id+2, len(w.Events)))
+	r, err := w.s.Accept(w.ctx, a)
+	if err != nil {
+		w.t.Fatalf("accept: %v", err)
+	}
+	d := &Delivery{Seq: r.Seq, id: id, tried: map[int64]int{}, letters: map[int64]bool{}, Runs: map[int64]*inbox.Run{}, settled: id == nobody}
+	w.Events = append(w.Events, d)
+	if id == nobody {
+		return r.Seq
+	}
+	l := w.Lanes[id]
+	if l == nil {
+		e, err := w.s.Event(w.ctx, r.Seq)
+		if err != nil {
+			w.t.Fatalf("read the event: %v", err)
+		}
+		l = &LaneModel{ID: inbox.LaneID{Mode: e.Mode, Key: e.View.Key}}
+		w.Lanes[id] = l
+	}
+	l.seqs = append(l.seqs, r.Seq)
+	return r.Seq
+}
+
+// Settle commits a settlement of the plugin p.
+func (w *World) Settle(st *inbox.Settlement) {
+	w.t.Helper()
+	st.Plugin = "p"
+	answer := make(chan error, 1)
+	if err := w.s.Settle(w.ctx, st, func(err error) { answer <- err }); err != nil {
+		w.t.Fatalf("settle: %v", err)
+	}
+	if err := <-answer; err != nil {
+		w.t.Fatalf("settle: %v", err)
+	}
+}
+
+// Attempt records an attempt of a run and returns the settlement to add to.
+func (w *World) Attempt(d *Delivery, run int64, fate inbox.Fate) *inbox.Settlement {
+	d.tried[run]++
+	d.attempts++
+	w.Now = w.Now.Add(time.Second)
+	result := map[inbox.Fate]inbox.Result{inbox.Done: inbox.OK, inbox.Again: inbox.Trap, inbox.Dead: inbox.Reject}[fate]
+	d.newest = verdict{fate: fate, run: run}
+	if fate != inbox.Again {
+		d.final = d.newest
+	}
+	st := &inbox.Settlement{Attempt: &inbox.Attempt{
+		Plugin: "p", Seq: d.Seq, Run: run, Number: d.tried[run], Result: result, Fate: fate, Counted: true, StartedAt: w.Now,
+		Duration: time.Millisecond, Reason: "because of " + string(result), HostWords: 7, Log: []byte("log"),
+	}}
+	if fate == inbox.Dead {
+		st.Dead = &inbox.DeadLetter{
+			Plugin: "p", Seq: d.Seq, Run: run, Attempt: d.tried[run], Lane: w.Lanes[d.id].ID, Result: result, DiedAt: w.Now,
+		}
+	}
+	return st
+}
+
+// next returns the next event of a lane, nil for a parked lane and for one without further events.
+func (w *World) next(id int) *Delivery {
+	l := w.Lanes[id]
+	if l == nil || l.done == len(l.seqs) || l.row != nil && l.row.State == inbox.LaneParked {
+		return nil
+	}
+	return w.Events[l.seqs[l.done]-1]
+}
+
+// Run settles an attempt of the first run of a lane's next event with a fate. A dead one parks the lane if parks is set.
+func (w *World) Run(id int, fate inbox.Fate, parks bool) {
+	w.t.Helper()
+	d, l := w.next(id), w.Lanes[id]
+	st := w.Attempt(d, 0, fate)
+	d.settled = true
+	stays := inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.tried[0], Tries: d.tried[0], Since: w.Now}
+	switch {
+	case fate == inbox.Again:
+		l.row, st.Lane = &stays, &stays
+	case fate == inbox.Dead && parks:
+		stays.State, stays.DueAt, st.Dead.Parks = inbox.LaneParked, time.Time{}, true
+		l.row, st.Lane = &stays, &stays
+		d.letters[0] = true
+	default:
+		if fate == inbox.Dead {
+			d.letters[0] = false
+		}
+		l.done++
+		w.advance(l, st)
+	}
+	st.Cursor = w.cursor()
+	w.Settle(st)
+}
+
+// advance moves a lane's row to its next event, or deletes it, which makes the waiting runs due.
+func (w *World) advance(l *LaneModel, st *inbox.Settlement) {
+	switch {
+	case l.row == nil:
+	case l.done < len(l.seqs):
+		l.row = &inbox.Lane{ID: l.ID, Next: l.seqs[l.done], State: inbox.LaneReady, Since: l.row.Since}
+		st.Lane = l.row
+	default:
+		l.row = nil
+		id := l.ID
+		st.LaneGone = &id
+		for _, d := range w.Events {
+			for _, r := range d.Runs {
+				if r.Lane == id {
+					r.Waits = false
+				}
+			}
+		}
+	}
+}
+
+// cursor is the newest seq at or below which everything is settled or stands in a lane that lags.
+func (w *World) cursor() int64 {
+	for _, d := range w.Events {
+		if l := w.Lanes[d.id]; !d.settled && (l.row == nil || l.row.Next > d.Seq) {
+			return d.Seq - 1
+		}
+	}
+	return int64(len(w.Events))
+}
+
+// Resolve retries or discards a dead run.
+func (w *World) Resolve(d *Delivery, run int64, how inbox.Resolution) {
+	w.t.Helper()
+	parks := d.letters[run]
+	do := w.s.Retry
+	if how == inbox.Discarded {
+		do = w.s.Discard
+	}
+	if err := do(w.ctx, operator, "p", d.Seq, run); err != nil {
+		w.t.Fatalf("%s event %d run %d: %v", how, d.Seq, run, err)
+	}
+	delete(d.letters, run)
+	for _, v := range []*verdict{&d.newest, &d.final} {
+		if v.fate == inbox.Dead && v.run == run {
+			v.resolved = how
+		}
+	}
+	l := w.Lanes[d.id]
+	switch {
+	case parks && how == inbox.Retried:
+		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneReady, Attempt: d.tried[0], Since: l.row.Since}
+	case parks: // the dispatcher finds what is next; the store only knows that it is later
+		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq + 1, State: inbox.LaneReady, Since: l.row.Since}
+		l.done++
+	case how == inbox.Retried:
+		d.Runs[run] = &inbox.Run{Plugin: "p", Seq: d.Seq, Run: run, Lane: l.ID, Attempt: d.tried[run]}
+	}
+}
+
+// GoOn makes the next attempt of a run that has a row.
+func (w *World) GoOn(d *Delivery, r *inbox.Run, fate inbox.Fate) {
+	w.t.Helper()
+	st := w.Attempt(d, r.Run, fate)
+	st.Job = w.step(r.Job, fate)
+	if fate == inbox.Again {
+		r.Attempt, r.Tries, r.DueAt, r.Waits = d.tried[r.Run], d.tried[r.Run], w.Now.Add(time.Hour), false
+		st.Run = r
+	} else {
+		delete(d.Runs, r.Run)
+		st.RunGone = r
+		if fate == inbox.Dead {
+			d.letters[r.Run] = false
+		}
+	}
+	w.Settle(st)
+}
+
+func (w *World) step(job int64, fate inbox.Fate) *inbox.JobStep {
+	switch {
+	case job == 0 || fate == inbox.Again:
+		return nil
+	case fate == inbox.Dead:
+		return &inbox.JobStep{Job: job, Plugin: "p", Add: inbox.JobCount{Dead: 1}}
+	}
+	return &inbox.JobStep{Job: job, Plugin: "p", Add: inbox.JobCount{OK: 1}}
+}
+
+// busy reports whether a replay must leave an event out.
+func (w *World) busy(d *Delivery) bool {
+	l := w.Lanes[d.id]
+	return d.id == nobody || !d.settled || len(d.Runs) > 0 || len(d.letters) > 0 || l.row != nil && l.row.Next <= d.Seq
+}
+
+// Replay makes a replay and settles a run of each of its events in p with a fate. Events behind a parked lane wait.
+func (w *World) Replay(only inbox.Only, fate func() inbox.Fate) *inbox.Job {
+	w.t.Helper()
+	j := &inbox.Job{Only: only, Plugins: []string{"p"}}
+	err := w.s.CreateJob(w.ctx, operator, j)
+	if want := w.selected(only); len(want) == 0 {
+		if inbox.KindOf(err) != inbox.NotFound {
+			w.t.Fatalf("a replay of nothing: %v", err)
+		}
+		return nil
+	} else if err != nil || j.Matched != int64(len(want)) || j.Upto != want[len(want)-1] {
+		w.t.Fatalf("replay %s: %d matched up to %d, want %v, %v", only, j.Matched, j.Upto, want, err)
+	}
+	w.jobs = append(w.jobs, j)
+	for at := j.Parts[0].Position; at < j.Upto; {
+		events, upto, err := w.s.Match(w.ctx, j, "p", at, 2)
+		if err != nil || upto <= at {
+			w.t.Fatalf("match after %d: up to %d, %v", at, upto, err)
+		}
+		for i := range events {
+			w.replayOne(j, w.Events[events[i].Seq-1], fate())
+		}
+		at = upto
+	}
+	w.Settle(&inbox.Settlement{Job: &inbox.JobStep{Job: j.ID, Plugin: "p", Position: j.Upto, Done: true}})
+	return j
+}
+
+func (w *World) replayOne(j *inbox.Job, d *Delivery, fate inbox.Fate) {
+	w.t.Helper()
+	if w.busy(d) {
+		w.Settle(&inbox.Settlement{Job: &inbox.JobStep{Job: j.ID, Plugin: "p", Position: d.Seq, Add: inbox.JobCount{Pending: 1}}})
+		return
+	}
+	l := w.Lanes[d.id]
+	r := &inbox.Run{Plugin: "p", Seq: d.Seq, Run: j.ID, Job: j.ID, Lane: l.ID, DueAt: w.Now}
+	if l.row != nil && l.row.State == inbox.LaneParked {
+		r.Waits = true
+		d.Runs[j.ID] = r
+		w.Settle(&inbox.Settlement{Run: r, Job: &inbox.JobStep{Job: j.ID, Plugin: "p", Position: d.Seq, Add: inbox.JobCount{Waiting: 1}}})
+		return
+	}
+	if fate == inbox.Again {
+		d.Runs[j.ID] = r
+	}
+	w.GoOn(d, r, fate)
+}

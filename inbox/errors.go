@@ -76,3 +76,6 @@ func HintOf(err error) string {
 	}
 	return ""
 }
+
+// ErrDamaged says that stored bytes are not those that were written.
+var ErrDamaged = errors.New("the stored bytes are damaged")

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+
+	"inbox/inbox/store/commit"
 )
 
 // checkChunk is how many contents are read at a time.
@@ -19,7 +21,7 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) ([]
 		}
 	}
 	found := func(err error) error { // what cannot be read for damage is a finding
-		if !isUnsound(err) {
+		if !commit.IsDamaged(err) {
 			return err
 		}
 		note("the file: %s", err)

@@ -25,9 +25,6 @@ const (
 	encodingBody = 2 // length of the headers (uvarint), headers as JSON, body
 )
 
-// ErrDamaged says that stored bytes are not those that were written.
-var ErrDamaged = errors.New("the stored bytes are damaged")
-
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // checksum is CRC-32C: SQLite's own integrity check does not see a flipped byte of a payload.
@@ -50,7 +47,7 @@ const (
 // loadContentIDs reads the mark. A store without one has given none, or was made by a version that let SQLite choose.
 func loadContentIDs(c *conn) (contentIDs, error) {
 	var mark int64
-	err := c.get(`SELECT max(coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?), 0), coalesce((SELECT max(id) FROM contents), 0))`, contentsMark).Scan(&mark)
+	err := c.Get(`SELECT max(coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?), 0), coalesce((SELECT max(id) FROM contents), 0))`, contentsMark).Scan(&mark)
 	return contentIDs{last: mark, reserved: mark}, err
 }
 

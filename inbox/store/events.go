@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // eventColumns are the columns of events that make an inbox.Event, in the order of scanEvent.
@@ -71,7 +72,7 @@ func (r checkedRows) Scan(dest ...any) error {
 	if err != nil && r.Err() == nil {
 		// Of the error only the column: the rest speaks of Go's types.
 		column, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sql: Scan error on "), ": ")
-		return &unsound{fmt.Errorf("a stored value is not of its type (%s)", column)}
+		return commit.AsDamaged(fmt.Errorf("a stored value is not of its type (%s)", column))
 	}
 	return err
 }
@@ -84,7 +85,7 @@ func readError(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	return unavailable("read the store", err)
+	return commit.Unavailable("read the store", err)
 }
 
 // EventsAfter returns up to limit events with seqs above after, in the order of the log.

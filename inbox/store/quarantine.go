@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // QuarantineBounds bound what strangers can make the store keep.
@@ -35,17 +36,17 @@ func (s *Store) Refuse(ctx context.Context, r *inbox.Refused) error {
 		return err
 	}
 	if int64(len(packed)) > s.opt.Bounds.Bytes/4 {
-		s.refusedQueue.unkept.add(dropped{droppedTooLarge, r.Why})
+		s.unkept.add(dropped{droppedTooLarge, r.Why})
 		return nil
 	}
 	whole := max(r.BodySize, len(r.Payload.Body))
 	digest := s.digest.sum([]byte("refused"), []byte(r.Source), []byte(signatureOf(r)), []byte(strconv.Itoa(whole)), r.Payload.Body)
 	path := sharePath(r, len(packed))
-	err = s.writeOp(ctx, &op{size: len(packed) + 512, apart: true, apply: func(t *tx) error {
+	err = s.writer.Do(ctx, &op{Kind: commit.Background, Size: len(packed) + 512, Apply: func(t *tx) error {
 		return t.refuse(r, digest, packed, whole, path)
-	}}, patient)
-	if errors.Is(err, errFull) {
-		s.refusedQueue.unkept.add(dropped{droppedQueue, r.Why})
+	}})
+	if errors.Is(err, commit.ErrFull) {
+		s.unkept.add(dropped{droppedQueue, r.Why})
 	}
 	return err
 }

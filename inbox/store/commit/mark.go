@@ -1,4 +1,4 @@
-package store
+package commit
 
 import (
 	"bufio"
@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 
 	"inbox/inbox"
 )
@@ -25,7 +26,8 @@ const (
 	markMask    = 1<<23 - 1
 )
 
-func versionOf(userVersion int) int { return userVersion & (1<<versionBits - 1) }
+// VersionOf returns the version of the schema in PRAGMA user_version, 0 to 255.
+func VersionOf(userVersion int) int { return userVersion & (1<<versionBits - 1) }
 
 func markOf(userVersion int) int { return userVersion >> versionBits & markMask }
 
@@ -35,33 +37,36 @@ func randomMark() int { return rand.IntN(markMask + 1) }
 func raised(mark, since int) int { return (mark - since) & markMask }
 
 // setMark writes a mark in a transaction of its own.
-func (w *writer) setMark(mark int) error {
+func (f *file) setMark(mark int) error {
 	var now int
-	if err := w.conn.get("PRAGMA user_version").Scan(&now); err != nil {
+	if err := f.conn.Get("PRAGMA user_version").Scan(&now); err != nil {
 		return err
 	}
-	return w.conn.script(userVersion(mark, versionOf(now)))
+	return f.conn.Script(userVersion(mark, VersionOf(now)))
 }
 
 func userVersion(mark, version int) string {
 	return fmt.Sprintf("PRAGMA user_version = %d", mark<<versionBits|version)
 }
 
+// SetVersion returns the statement that sets the version of the schema, 0 to 255, in a file whose PRAGMA user_version is now.
+func SetVersion(now, version int) string { return userVersion(markOf(now), version) }
+
 // renew raises the mark twice and returns it. Twice, so that a copy of the file that was made between two starts has neither
 // the mark of a log of the second nor the one before. The second raise stays in the log, which can then be told from that of
 // another database from its beginning on. While a reader keeps the log from being moved, it does less.
-func (w *writer) renew() (int, error) {
+func (f *file) renew() (int, error) {
 	var now int
-	if err := w.conn.get("PRAGMA user_version").Scan(&now); err != nil {
+	if err := f.conn.Get("PRAGMA user_version").Scan(&now); err != nil {
 		return 0, err
 	}
 	mark := markOf(now)
 	for range 2 {
-		whole, err := w.moveLog("PASSIVE")
+		whole, err := f.moveLog("PASSIVE")
 		if err != nil || !whole {
 			return mark, err
 		}
-		if err := w.setMark((mark + 1) & markMask); err != nil {
+		if err := f.setMark((mark + 1) & markMask); err != nil {
 			return mark, err
 		}
 		mark = (mark + 1) & markMask
@@ -70,9 +75,9 @@ func (w *writer) renew() (int, error) {
 }
 
 // moveLog moves the log into the file and reports whether all of it was moved.
-func (w *writer) moveLog(how string) (whole bool, err error) {
+func (f *file) moveLog(how string) (whole bool, err error) {
 	var busy, log, moved int
-	if err := w.conn.get("PRAGMA wal_checkpoint("+how+")").Scan(&busy, &log, &moved); err != nil {
+	if err := f.conn.Get("PRAGMA wal_checkpoint("+how+")").Scan(&busy, &log, &moved); err != nil {
 		return false, fmt.Errorf("checkpoint: %w", err)
 	}
 	return busy == 0 && log == moved, nil
@@ -115,9 +120,9 @@ func checkLog(ctx context.Context, path string) error {
 	if raised(in, markOf(now)) <= 1 {
 		return nil
 	}
-	return inbox.Errorf(inbox.Invalid, "open store "+path, "%w", &unsound{fmt.Errorf(
-		"the log %s-wal beside it is of another database: a copy was put over the store of a server that had not ended cleanly", fileName)}).
-		WithHint(fmt.Sprintf("to go on with this %[1]s, move %[1]s-wal and %[1]s-shm out of the directory; to go on with the database that was there before, put it back beside its log", fileName))
+	return inbox.Errorf(inbox.Invalid, "open store "+path, "%w", AsDamaged(fmt.Errorf(
+		"the log %s-wal beside it is of another database: a copy was put over the store of a server that had not ended cleanly", filepath.Base(path)))).
+		WithHint(fmt.Sprintf("to go on with this %[1]s, move %[1]s-wal and %[1]s-shm out of the directory; to go on with the database that was there before, put it back beside its log", filepath.Base(path)))
 }
 
 // Layout of a write-ahead log (https://www.sqlite.org/fileformat.html#walformat) and of a database's header.

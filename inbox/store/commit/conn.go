@@ -1,4 +1,4 @@
-package store
+package commit
 
 import (
 	"context"
@@ -7,13 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 )
 
-// conn is a connection that one goroutine uses, straight on the driver. What database/sql does for many users of a pool
+// Conn is a connection that one goroutine uses, straight on the driver. What database/sql does for many users of a pool
 // (locks, copies, conversions by reflection) was measured at a fifth of an accept. Every call runs to its end: a waiter
 // that goes away must not undo what others wait for.
-type conn struct {
+type Conn struct {
 	raw   sqliteConn
 	stmts map[string]sqliteStmt
 	args  []driver.NamedValue // of the call under way
@@ -32,16 +34,19 @@ type sqliteStmt interface {
 	driver.StmtQueryContext
 }
 
-func newConn(raw driver.Conn) (*conn, error) {
+func newConn(raw driver.Conn) (*Conn, error) {
 	c, ok := raw.(sqliteConn)
 	if !ok {
 		return nil, joinClose(errors.New("open store: the driver is not the one this was written for"), raw.Close)
 	}
-	return &conn{raw: c, stmts: map[string]sqliteStmt{}}, nil
+	return &Conn{raw: c, stmts: map[string]sqliteStmt{}}, nil
 }
 
+// Prepared returns the texts of the statements that are kept prepared. The goroutine that writes calls it.
+func (c *Conn) Prepared() []string { return slices.Collect(maps.Keys(c.stmts)) }
+
 // close closes the connection and its statements.
-func (c *conn) close() error {
+func (c *Conn) close() error {
 	var first error
 	for _, stmt := range c.stmts {
 		if err := stmt.Close(); err != nil && first == nil {
@@ -52,14 +57,14 @@ func (c *conn) close() error {
 	return joinClose(first, c.raw.Close)
 }
 
-// script runs statements without arguments and without keeping them prepared.
-func (c *conn) script(text string) error {
+// Script runs statements without arguments and without keeping them prepared.
+func (c *Conn) Script(text string) error {
 	_, err := c.raw.ExecContext(context.Background(), text, nil)
 	return err
 }
 
-// exec runs a statement. It stays prepared, so texts must not be made up from values.
-func (c *conn) exec(query string, args ...any) (driver.Result, error) {
+// Exec runs a statement. It stays prepared, so texts must not be made up from values.
+func (c *Conn) Exec(query string, args ...any) (driver.Result, error) {
 	stmt, err := c.bind(query, args)
 	if err != nil {
 		return nil, err
@@ -67,8 +72,8 @@ func (c *conn) exec(query string, args ...any) (driver.Result, error) {
 	return stmt.ExecContext(context.Background(), c.args)
 }
 
-// query runs a query. Its rows must be closed before the same query is run again.
-func (c *conn) query(query string, args ...any) (*rows, error) {
+// Query runs a query. Its rows must be closed before the same query is run again.
+func (c *Conn) Query(query string, args ...any) (*Rows, error) {
 	stmt, err := c.bind(query, args)
 	if err != nil {
 		return nil, err
@@ -77,17 +82,17 @@ func (c *conn) query(query string, args ...any) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rows{from: got, values: make([]driver.Value, len(got.Columns()))}, nil
+	return &Rows{from: got, values: make([]driver.Value, len(got.Columns()))}, nil
 }
 
-// get runs a query of one row; no row is sql.ErrNoRows.
-func (c *conn) get(query string, args ...any) row {
-	found, err := c.query(query, args...)
-	return row{rows: found, err: err}
+// Get runs a query of one row; no row is sql.ErrNoRows.
+func (c *Conn) Get(query string, args ...any) Row {
+	found, err := c.Query(query, args...)
+	return Row{rows: found, err: err}
 }
 
 // bind prepares a statement once and readies its arguments.
-func (c *conn) bind(query string, args []any) (sqliteStmt, error) {
+func (c *Conn) bind(query string, args []any) (sqliteStmt, error) {
 	stmt := c.stmts[query]
 	if stmt == nil {
 		prepared, err := c.raw.PrepareContext(context.Background(), query)
@@ -125,15 +130,15 @@ func plain(arg any) (driver.Value, error) {
 	return driver.DefaultParameterConverter.ConvertValue(arg)
 }
 
-// rows are the rows of a query, to be used as those of database/sql.
-type rows struct {
+// Rows are the rows of a query, to be used as those of database/sql.
+type Rows struct {
 	from   driver.Rows
 	values []driver.Value
 	err    error
 }
 
 // Next steps to the next row.
-func (r *rows) Next() bool {
+func (r *Rows) Next() bool {
 	if r.err != nil {
 		return false
 	}
@@ -142,7 +147,7 @@ func (r *rows) Next() bool {
 }
 
 // Err returns what ended the rows, nil for their end.
-func (r *rows) Err() error {
+func (r *Rows) Err() error {
 	if errors.Is(r.err, io.EOF) {
 		return nil
 	}
@@ -150,10 +155,10 @@ func (r *rows) Err() error {
 }
 
 // Close ends the query.
-func (r *rows) Close() error { return r.from.Close() }
+func (r *Rows) Close() error { return r.from.Close() }
 
 // Scan copies the row's columns.
-func (r *rows) Scan(dest ...any) error {
+func (r *Rows) Scan(dest ...any) error {
 	if len(dest) != len(r.values) {
 		return fmt.Errorf("scan %d columns into %d values", len(r.values), len(dest))
 	}
@@ -165,14 +170,14 @@ func (r *rows) Scan(dest ...any) error {
 	return nil
 }
 
-// row is the one row of a query, not asked for yet.
-type row struct {
-	rows *rows
+// Row is the one row of a query, not asked for yet.
+type Row struct {
+	rows *Rows
 	err  error
 }
 
 // Scan copies the row's columns and ends the query.
-func (r row) Scan(dest ...any) error {
+func (r Row) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}

@@ -1,4 +1,4 @@
-package store
+package commit
 
 import (
 	"bytes"
@@ -12,6 +12,9 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/files"
 )
+
+// maxKeyFile bounds what is read of a file in the key's place, in bytes.
+const maxKeyFile = 4096
 
 // fileWatch knows which files a server's store has open. A file that is moved, removed or replaced goes on to exist while it
 // is open. What is written to it is in no file that the next start reads. So the writer looks with every commit whether the
@@ -50,16 +53,17 @@ func isDisplaced(err error) (*displaced, bool) {
 
 // watchFiles begins to watch the files of an open store; nil where there is nothing to watch for. A nil fileWatch finds
 // nothing.
-func watchFiles(path string, mark int) (*fileWatch, error) {
+func watchFiles(o *Options, mark int) (*fileWatch, error) {
 	if !watched {
 		return nil, nil
 	}
+	path := o.Path
 	p := &fileWatch{path: path, mark: mark}
 	dir := filepath.Dir(path)
 	for _, one := range []struct {
 		path string
 		id   *fileID
-	}{{dir, &p.dir}, {path, &p.db}, {filepath.Join(dir, keyName), &p.key}, {filepath.Join(dir, lockName), &p.lock}} {
+	}{{dir, &p.dir}, {path, &p.db}, {o.Beside.Key, &p.key}, {o.Beside.Lock, &p.lock}} {
 		st, err := statFile(one.path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a test may open a store without its lock
 			return nil, err
@@ -223,24 +227,24 @@ func (p *fileWatch) checkLog() error {
 
 // checkRest is check for what is looked at every second: the lock and the key. A key that was removed is put
 // back, because a store without its key is worth nothing and this may be the last copy.
-func (p *fileWatch) checkRest(key []byte) (putBack bool, err error) {
+func (p *fileWatch) checkRest(b *Beside) (putBack bool, err error) {
 	if p == nil {
 		return false, nil
 	}
-	dir := filepath.Dir(p.path)
 	if p.lock != (fileID{}) {
-		if _, err := sameFile(statFile, filepath.Join(dir, lockName), p.lock); err != nil {
+		if _, err := sameFile(statFile, b.Lock, p.lock); err != nil {
 			return false, err
 		}
 	}
-	return p.checkKey(filepath.Join(dir, keyName), key)
+	return p.checkKey(b)
 }
 
-func (p *fileWatch) checkKey(path string, key []byte) (putBack bool, err error) {
+func (p *fileWatch) checkKey(b *Beside) (putBack bool, err error) {
+	path, key := b.Key, b.Have
 	st, err := statFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := putKey(path, key); err != nil {
+		if err := b.PutKey(path, key); err != nil {
 			return false, inbox.Errorf(inbox.Unavailable, "put the store's key back", "%w", err)
 		}
 		putBack = true

@@ -1,4 +1,4 @@
-package store
+package commit
 
 import (
 	"context"
@@ -17,11 +17,8 @@ import (
 	"inbox/inbox"
 )
 
-const (
-	applicationID = 0x696e6278 // "inbx", so that file(1) and we know the file
-	oldestSQLite  = "3.51.3"   // older ones may corrupt a file by resetting its WAL (https://www.sqlite.org/changes.html)
-	maxReaders    = 4
-)
+// maxReaders is how many connections read at once.
+const maxReaders = 4
 
 // dsn returns the address of the file with every pragma in it: a pragma sent to a pool reaches one connection of it.
 // busy_timeout comes first, so that the others wait for a lock instead of failing.
@@ -59,7 +56,7 @@ func durable(normal bool) []string {
 // openReaders makes the pool that reads. Its connections are opened when they are needed, so each makes sure that the file
 // is still the one the writer has open.
 func openReaders(path string, normal bool, at *fileWatch) (*sql.DB, error) {
-	c, err := connector(path, normal, append(durable(normal), "query_only(1)", "cache_size(-4000)"))
+	c, err := newConnector(path, normal, append(durable(normal), "query_only(1)", "cache_size(-4000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open store for reading: %w", err)
 	}
@@ -72,14 +69,25 @@ func openReaders(path string, normal bool, at *fileWatch) (*sql.DB, error) {
 
 // writerConnector makes the one connection that writes.
 func writerConnector(path string, normal bool) (driver.Connector, error) {
-	return connector(path, normal, append([]string{
+	return newConnector(path, normal, append([]string{
 		"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "secure_delete(FAST)", "wal_autocheckpoint(1000)",
 		"journal_size_limit(67108864)", "cache_size(-16000)", "foreign_keys(0)",
 	}, durable(normal)...))
 }
 
-// connector makes connections that are all proven: what durability rests on is read back from each.
-func connector(path string, normal bool, pragmas []string) (*proven, error) {
+// OpenFile makes a pool on a database file that nothing is proven of: to read or change the file of a store that is closed.
+func OpenFile(path string, pragmas ...string) (*sql.DB, error) {
+	return sql.Open("sqlite", dsn(path, pragmas...))
+}
+
+// Connector makes connections to a database file that are proven: each has read back that it flushes every commit and that
+// the file is in WAL mode.
+func Connector(path string, relaxed bool, pragmas ...string) (driver.Connector, error) {
+	return newConnector(path, relaxed, pragmas)
+}
+
+// newConnector makes connections that are all proven: what durability rests on is read back from each.
+func newConnector(path string, normal bool, pragmas []string) (*proven, error) {
 	c, err := sqlite.NewConnector(dsn(path, pragmas...))
 	if err != nil {
 		return nil, err
@@ -148,15 +156,15 @@ func readPragma(ctx context.Context, conn driver.Conn, name string) (string, err
 	return fmt.Sprint(row[0]), rows.Close()
 }
 
-// openError says what is wrong with a file that SQLite cannot open.
-func openError(path string, err error) error {
+// OpenError says what is wrong with a file that SQLite cannot open.
+func OpenError(path string, err error) error {
 	var known *inbox.Error
 	if errors.As(err, &known) {
 		return err
 	}
 	e := inbox.Errorf(inbox.Unavailable, "open store "+path, "%w", err)
-	if isUnsound(err) {
-		e = inbox.Errorf(inbox.Invalid, "open store "+path, "it is damaged, or the log "+fileName+"-wal beside it is of another database: %w", &unsound{err})
+	if IsDamaged(err) {
+		e = inbox.Errorf(inbox.Invalid, "open store "+path, "it is damaged, or the log "+filepath.Base(path)+"-wal beside it is of another database: %w", &unsound{err})
 		return e.WithHint("stop the server and restore a backup into an empty directory, as docs/OPERATIONS.md says; keep this one until that runs")
 	}
 	switch primary(err) {

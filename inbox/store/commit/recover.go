@@ -1,0 +1,108 @@
+package commit
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"inbox/inbox"
+)
+
+// flushPatience is how often a checkpoint after a failed flush is tried while readers are in its way. Each try waits for
+// them as long as busy_timeout says.
+const flushPatience = 6
+
+// reload makes memory what the file says.
+func (w *Writer[T]) reload() error {
+	if err := w.opt.Fault(PointReload); err != nil {
+		return err
+	}
+	if err := w.hooks.Reload(w.file.conn); err != nil {
+		return err
+	}
+	w.stale = false
+	return w.file.reloaded()
+}
+
+// recover puts the writer in order after a batch failed. After a failed flush the file is opened anew and
+// checkpointed before anything else is taken; if that fails too, the error is returned and the program must end. After
+// any other failed commit, the file is asked whether it happened, now or before the next batch.
+func (w *Writer[T]) recover(cause error) error {
+	if DiskFailed(cause) {
+		w.health.fail(cause)
+	}
+	if FlushFailed(cause) {
+		if err := w.reopen(); err != nil {
+			return inbox.Errorf(inbox.Unavailable, "bring the store to the disk", "%w (after: %w)", err, cause).
+				WithHint("the disk does not keep what is written: see the system's log, then start again")
+		}
+		return nil
+	}
+	if w.stale && w.file.conn != nil {
+		if err := w.reload(); err != nil {
+			w.opt.Log.Error("cannot read the store after a failed write; trying again with the next one", "error", err)
+		}
+	}
+	return nil
+}
+
+// reopen opens the file anew and brings all that was acknowledged from the write-ahead log into it. The pages that
+// could not be flushed may be marked as clean in the kernel though the disk does not have them, so a second flush of
+// the same descriptor proves nothing; the checkpoint writes them to other pages and flushes those.
+func (w *Writer[T]) reopen() error {
+	if err := w.file.close(); err != nil {
+		w.opt.Log.Warn("close after a failed flush", "error", err)
+	}
+	if err := w.opt.Fault(PointReopen); err != nil {
+		return err
+	}
+	if err := w.file.connect(context.Background()); err != nil {
+		return err
+	}
+	for try := range flushPatience {
+		var busy, log, moved int
+		if err := w.file.conn.Get("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
+		if busy == 0 {
+			w.stale = true
+			w.opt.Log.Warn("the file was opened anew after a failed flush and is in order")
+			return w.reload()
+		}
+		w.opt.Log.Warn("a reader is in the way of the checkpoint after a failed flush", "try", try+1, "of", flushPatience)
+	}
+	return inbox.Errorf(inbox.Unavailable, "checkpoint", "readers are in the way")
+}
+
+// checkpoint moves the write-ahead log into the file; failing that, the next start does it.
+func (f *file) checkpoint() {
+	if f.conn == nil {
+		return
+	}
+	var busy, log, moved int
+	if err := f.conn.Get("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
+		f.opt.Log.Warn("cannot checkpoint while closing", "error", err)
+	}
+}
+
+// health is whether the last write succeeded.
+type health struct {
+	log     *slog.Logger
+	failure atomic.Pointer[inbox.Error]
+}
+
+// fail makes Ready report the failure until a write succeeds. It is logged once.
+func (h *health) fail(cause error) {
+	err := inbox.Errorf(inbox.Unavailable, "write to the store", "%w", cause)
+	if h.failure.Swap(err) == nil {
+		h.log.Error("cannot write to the store; trying again every second", "error", cause)
+	}
+}
+
+func (h *health) heal() {
+	if h.failure.Load() != nil {
+		h.failure.Store(nil)
+		h.log.Info("the store can be written again")
+	}
+}

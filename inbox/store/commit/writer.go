@@ -1,0 +1,217 @@
+package commit
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"inbox/inbox"
+)
+
+// Bounds of one transaction.
+const (
+	batchOps   = 256
+	batchBytes = 4 << 20
+)
+
+// Writer owns the connection that writes. Its methods may be called by several goroutines, except where they say otherwise.
+type Writer[T any] struct {
+	opt    *Options
+	hooks  Hooks[T]
+	queues *queues[T]
+	health health
+	begun  atomic.Bool // Run was called
+	direct sync.Mutex  // serialises the changes of a writer without Run
+
+	// These belong to the writing goroutine, or to the holder of direct.
+	file  file
+	tx    *Tx
+	stale bool // memory may differ from the file: a commit failed, and the file says whether it happened
+}
+
+// Conn returns the connection. It is for the time between Open and Run.
+func (w *Writer[T]) Conn() *Conn { return w.file.conn }
+
+// Watch readies the file for a server: its mark is raised, and the files are watched from now on. It is called between Open and
+// Run. A disk that is full or cannot be written does not keep a server from starting: it answers 503 until it can. A disk
+// that does not flush does.
+func (w *Writer[T]) Watch() error { return w.file.startWatch() }
+
+// Readers makes a pool for reading, of up to four connections. It is called after Watch.
+func (w *Writer[T]) Readers() (*sql.DB, error) {
+	return openReaders(w.opt.Path, w.opt.Relaxed, w.file.watch)
+}
+
+// Ready returns nil when changes can be written, else an Unavailable error that says why not.
+func (w *Writer[T]) Ready() error {
+	if err := w.health.failure.Load(); err != nil {
+		return err
+	}
+	return w.queues.open()
+}
+
+// Abandon closes the connection after a start that failed.
+func (w *Writer[T]) Abandon() error { return w.file.close() }
+
+// Close closes the file, after Run has ended and the readers are closed. It moves the write-ahead log into the file. When a
+// server's file was moved, removed or replaced meanwhile, its contents are saved: in the file's place when that is empty, else
+// beside it.
+func (w *Writer[T]) Close() error {
+	w.direct.Lock()
+	defer w.direct.Unlock()
+	if w.opt.Server {
+		return w.file.leave()
+	}
+	return w.file.close()
+}
+
+// commit makes a batch durable and tells everyone in it. When one op fails, the others must not suffer: the batch is cut
+// in two and both halves are tried, in their order, until it is alone. It returns an error only when the file cannot be
+// written safely any more; then all have been told.
+func (w *Writer[T]) commit(batch []*Op[T]) error {
+	if batch = refused(batch); len(batch) == 0 {
+		return nil
+	}
+	err := w.try(batch)
+	gone, lost := isDisplaced(err)
+	switch {
+	case lost:
+		return w.giveUp(batch, gone)
+	case err == nil:
+		for _, o := range batch {
+			o.Done(nil)
+		}
+		w.health.heal()
+		return nil
+	case DiskFailed(err) || len(batch) == 1:
+		if fatal := w.recover(err); fatal != nil {
+			fail(batch, fatal)
+			return fatal
+		}
+		fail(batch, Unavailable("write to the store", err))
+		return nil
+	}
+	half := len(batch) / 2
+	if fatal := w.commit(batch[:half]); fatal != nil {
+		fail(batch[half:], fatal)
+		return fatal
+	}
+	return w.commit(batch[half:])
+}
+
+// refused tells those that must not be tried any more, and returns the others.
+func refused[T any](batch []*Op[T]) []*Op[T] {
+	return slices.DeleteFunc(batch, func(o *Op[T]) bool {
+		if o.Refuse == nil {
+			return false
+		}
+		err := o.Refuse()
+		if err != nil {
+			o.Done(err)
+		}
+		return err != nil
+	})
+}
+
+func fail[T any](batch []*Op[T], err error) {
+	for _, o := range batch {
+		o.Done(err)
+	}
+}
+
+// try runs a batch as one transaction.
+func (w *Writer[T]) try(batch []*Op[T]) error {
+	if err := w.ready(); err != nil {
+		return err
+	}
+	if err := w.file.watch.checkBefore(); err != nil {
+		return err
+	}
+	if err := w.file.step(PointBegin, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	t := w.hooks.Begin(w.tx)
+	for _, o := range batch {
+		if err := w.applySafely(o, t); err != nil {
+			w.file.rollback()
+			return err
+		}
+	}
+	err := w.file.step(PointCommit, "COMMIT")
+	if err == nil {
+		err = w.opt.Fault(PointCommitted)
+	}
+	if err == nil {
+		err = w.file.look() // else it was committed to a file that no start will read
+	}
+	if err != nil {
+		w.stale = true
+		w.file.rollback()
+		return err
+	}
+	w.hooks.Committed(t)
+	return nil
+}
+
+// ready puts right what an earlier failure left: memory is what the file says before anything rests on it.
+func (w *Writer[T]) ready() error {
+	if w.file.conn == nil {
+		if err := w.file.connect(context.Background()); err != nil {
+			return err
+		}
+		w.stale = true
+	}
+	if !w.stale {
+		return nil
+	}
+	if err := w.reload(); err != nil {
+		return fmt.Errorf("read the store after a failed commit: %w", err)
+	}
+	return nil
+}
+
+// applySafely turns a panic of one op into its error: a bug must not take the others down.
+func (w *Writer[T]) applySafely(o *Op[T], t T) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.opt.Log.Error("a change of the store panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			err = inbox.Errorf(inbox.Internal, "write to the store", "panic (%T)", p).WithHint("please report this with the server's log")
+		}
+	}()
+	return o.Apply(t)
+}
+
+// idle is called every second: it measures the disk, and tries a write when the last one failed, so that the door
+// opens again by itself.
+func (w *Writer[T]) idle() error {
+	w.opt.Every()
+	putBack, err := w.file.watch.checkRest(&w.opt.Beside)
+	if putBack {
+		w.opt.Log.Error("the store's key was moved or removed while the server ran: it was put back", "file", filepath.Base(w.opt.Beside.Key))
+	}
+	if err == nil {
+		err = w.file.look()
+	}
+	if gone, lost := isDisplaced(err); lost {
+		return w.giveUp(nil, gone)
+	}
+	if err == nil && w.health.failure.Load() == nil {
+		return nil
+	}
+	return w.commit([]*Op[T]{{Done: func(error) {}, Apply: w.hooks.Probe}})
+}
+
+// giveUp tells a batch that the files are not at their places, and returns what ends the program.
+func (w *Writer[T]) giveUp(batch []*Op[T], why *displaced) error {
+	fatal := inbox.Errorf(inbox.Unavailable, "", "%w: nothing more is taken", why).
+		WithHint("the log says what was saved, and where; put the right files in place and start again")
+	w.file.gone = why
+	w.health.fail(fatal)
+	fail(batch, fatal)
+	return fatal
+}

@@ -72,7 +72,7 @@ func TestADirectoryMayHaveAnyName(t *testing.T) {
 
 func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	lock, err := store.WaitLock(ctx, dir, time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 
 func TestAServerWaitsForACommandAndACommandNotForAServer(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	short, err := store.TryLock(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"inbox/inbox"
+	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
 
@@ -218,7 +219,7 @@ func TestALaneMadeByAnythingIsFoundInATrace(t *testing.T) {
 func TestATraceNeverShowsAnEventBetweenTwoMoments(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, store.Options{})
-	const n = 150
+	n := long(30, 150, 150)
 	for range n {
 		w.arrive(1)
 		w.arrive(2)
@@ -238,7 +239,7 @@ func TestATraceNeverShowsAnEventBetweenTwoMoments(t *testing.T) {
 			running = false
 		default:
 		}
-		for seq := int64(1); seq <= 2*n; seq += 7 {
+		for seq := int64(1); seq <= int64(2*n); seq += 7 {
 			tr, err := w.s.Trace(ctx, seq)
 			if err != nil || tr.Deliveries[0].State == inbox.StateFiltered {
 				t.Fatalf("event %d: %+v, %v", seq, tr, err)
@@ -249,7 +250,7 @@ func TestATraceNeverShowsAnEventBetweenTwoMoments(t *testing.T) {
 
 func TestADamagedReasonIsShownAsDamagedAndHidesNothingElse(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	s, done := serve(t, store.Options{Dir: dir})
 	w := worldOf(t, s)
 	w.arrive(1)

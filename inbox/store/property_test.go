@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"inbox/inbox"
+	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
 
@@ -18,8 +19,9 @@ func TestWhateverHappensTheStoreSaysWhatAModelSays(t *testing.T) {
 	t.Parallel()
 	var played atomic.Int64
 	var found atomic.Bool
+	base := inboxtest.Dir(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		if played.Add(1) > plays && !found.Load() {
+		if played.Add(1) > int64(long(5, 5, 40)) && !found.Load() {
 			return // enough; but what was found is played again until it is small
 		}
 		defer func() {
@@ -27,7 +29,7 @@ func TestWhateverHappensTheStoreSaysWhatAModelSays(t *testing.T) {
 				found.Store(true)
 			}
 		}()
-		dir, err := os.MkdirTemp(t.TempDir(), "")
+		dir, err := os.MkdirTemp(base, "")
 		if err != nil {
 			rt.Fatalf("make a directory: %v", err)
 		}

@@ -96,7 +96,7 @@ func TestARefusedRequestIsKeptOnceCountedAndGivenBackWhole(t *testing.T) {
 
 func TestTheQuarantineForgetsWhatIsOldAlsoWhenNothingComes(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	bounds := store.QuarantineBounds{Count: 100, Bytes: 1 << 20, Age: time.Hour}
 	s, done := serve(t, store.Options{Dir: dir, Bounds: bounds})
 	for i := range 3 {

@@ -223,7 +223,7 @@ func TestSubscribersWakeAfterEventsAreDurable(t *testing.T) {
 
 func TestAStoreThatStopsStoresWhatWaitsAndRefusesTheRest(t *testing.T) {
 	t.Parallel()
-	s, err := store.Open(ctx, store.Options{Dir: t.TempDir(), Create: true, Server: true, MinFree: 1})
+	s, err := store.Open(ctx, store.Options{Dir: inboxtest.Dir(t), Create: true, Server: true, MinFree: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestAStoreThatStopsStoresWhatWaitsAndRefusesTheRest(t *testing.T) {
 
 func TestCommandsWithoutAServerSeeEachOthersWrites(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	_, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))
 	done()
 	var both [2]*store.Store

@@ -1,8 +1,0 @@
-//go:build !race
-
-package store_test
-
-const (
-	stride = 1
-	plays  = 40
-)

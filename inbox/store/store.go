@@ -97,14 +97,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.writer, err = commit.Open(ctx, s.commitOptions(), s.w); err != nil {
 		return nil, err
 	}
-	if o.Server {
-		if err := s.writer.Watch(); err != nil {
-			return nil, joinClose(commit.OpenError(path, err), s.writer.Abandon)
-		}
-	}
-	if s.readers, err = s.writer.Readers(); err != nil {
-		return nil, joinClose(err, s.writer.Abandon)
-	}
+	s.readers = s.writer.Readers()
 	s.checkDisk()
 	return s, nil
 }

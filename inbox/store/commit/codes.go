@@ -37,18 +37,18 @@ func extended(err error) int {
 func primary(err error) int { return extended(err) & 0xff }
 
 // AsDamaged returns an error with the words of cause that is [inbox.ErrDamaged] to errors.Is.
-func AsDamaged(cause error) error { return &unsound{cause} }
+func AsDamaged(cause error) error { return &damaged{cause} }
 
-// unsound is what cannot be in a store that is whole. It is inbox.ErrDamaged to errors.Is, without its words.
-type unsound struct{ cause error }
+// damaged is what cannot be in a store that is whole. It is inbox.ErrDamaged to errors.Is, without its words.
+type damaged struct{ cause error }
 
-func (u *unsound) Error() string { return u.cause.Error() }
+func (u *damaged) Error() string { return u.cause.Error() }
 
 // Unwrap returns the cause.
-func (u *unsound) Unwrap() error { return u.cause }
+func (u *damaged) Unwrap() error { return u.cause }
 
 // Is reports whether it is the target.
-func (u *unsound) Is(target error) bool { return target == inbox.ErrDamaged }
+func (u *damaged) Is(target error) bool { return target == inbox.ErrDamaged }
 
 // IsDamaged reports whether an error that came of reading says that the file is damaged: SQLite's codes for that, and what
 // is not of the schema, such as a text where a number stands.

@@ -151,7 +151,7 @@ func Create(ctx context.Context, o Options) error {
 		err = f.setMark(randomMark())
 	}
 	if err == nil {
-		_, err = f.moveLog("TRUNCATE")
+		_, err = f.checkpoint("TRUNCATE")
 	}
 	return joinClose(err, f.close)
 }
@@ -176,8 +176,15 @@ func Open[T any](ctx context.Context, o Options, h Hooks[T]) (*Writer[T], error)
 	if err := o.Prepare(w.file.conn); err != nil {
 		return nil, joinClose(err, w.file.close)
 	}
-	if err := w.reload(); err != nil {
+	err := w.reload()
+	if err == nil && o.Server {
+		err = w.file.startWatch()
+	}
+	if err != nil {
 		return nil, joinClose(OpenError(o.Path, err), w.file.close)
+	}
+	if w.readers, err = openReaders(o.Path, o.Relaxed, w.file.watch); err != nil {
+		return nil, joinClose(err, w.file.close)
 	}
 	return w, nil
 }

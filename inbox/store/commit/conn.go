@@ -219,7 +219,7 @@ func assign(dest any, v driver.Value) error {
 			return nil
 		}
 	}
-	return &unsound{fmt.Errorf("%s stands where %s belongs", sqlName(reflect.TypeOf(v)), sqlName(to.Type()))}
+	return &damaged{fmt.Errorf("%s stands where %s belongs", sqlName(reflect.TypeOf(v)), sqlName(to.Type()))}
 }
 
 // sqlName is what SQL calls the values of a type.

@@ -7,11 +7,11 @@ import (
 
 // file is the database as the writing goroutine has it open, and the watch over the files of a server.
 type file struct {
-	opt   *Options
-	conn  *Conn      // nil when the file could not be opened anew
-	watch *fileWatch // of a server's file
-	gone  *displaced // a file was found not to be at its place
-	anew  bool       // the connection was opened after watch began
+	opt      *Options
+	conn     *Conn      // nil when the file could not be opened anew
+	watch    *fileWatch // of a server's file
+	lost     *displaced // a file was found not to be at its place
+	reopened bool       // the connection was opened after watch began
 }
 
 func (f *file) connect(ctx context.Context) error {
@@ -27,7 +27,7 @@ func (f *file) connect(ctx context.Context) error {
 		return OpenError(f.opt.Path, err)
 	}
 	f.conn, err = newConn(raw)
-	f.anew = f.watch != nil
+	f.reopened = f.watch != nil
 	return err
 }
 
@@ -43,7 +43,7 @@ func (f *file) close() error {
 // rollback ends a transaction that failed. SQLite rolls back by itself after some errors, and then has none to end; a
 // transaction that cannot be ended goes with its connection.
 func (f *file) rollback() {
-	err := f.step(PointRollback, "ROLLBACK")
+	err := f.run(PointRollback, "ROLLBACK")
 	if err == nil || extended(err) == codeError {
 		return
 	}
@@ -53,7 +53,7 @@ func (f *file) rollback() {
 	}
 }
 
-func (f *file) step(point, statement string) error {
+func (f *file) run(point, statement string) error {
 	if err := f.opt.Fault(point); err != nil {
 		return err
 	}
@@ -63,9 +63,19 @@ func (f *file) step(point, statement string) error {
 
 // reloaded takes the log that the new connection opened for the store's.
 func (f *file) reloaded() error {
-	if !f.anew {
+	if !f.reopened {
 		return nil
 	}
-	f.anew = false
+	f.reopened = false
 	return f.watch.watchLog()
+}
+
+// checkpointAtClose moves the write-ahead log into the file; failing that, the next start does it.
+func (f *file) checkpointAtClose() {
+	if f.conn == nil {
+		return
+	}
+	if _, err := f.checkpoint("TRUNCATE"); err != nil {
+		f.opt.Log.Warn("cannot checkpoint while closing", "error", err)
+	}
 }

@@ -16,8 +16,8 @@ const (
 func (w *Writer[T]) loop(stop <-chan struct{}) error {
 	probe := time.NewTicker(time.Second)
 	defer probe.Stop()
-	patience := time.NewTimer(lingerFor)
-	defer patience.Stop()
+	linger := time.NewTimer(lingerFor)
+	defer linger.Stop()
 	rest := time.NewTimer(0)
 	defer rest.Stop()
 	var background <-chan *Op[T] // nil while the background queue has had its part of the time
@@ -48,8 +48,8 @@ func (w *Writer[T]) loop(stop <-chan struct{}) error {
 				return nil
 			}
 		}
-		patience.Reset(lingerFor)
-		batch = w.gather(batch, patience.C, stop)
+		linger.Reset(lingerFor)
+		batch = w.queues.gather(batch, linger.C, stop)
 		if err := w.commit(batch); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (w *Writer[T]) loop(stop <-chan struct{}) error {
 // gather takes what else waits, up to the bounds of a transaction. It does not wait: while one batch is flushed, the
 // next one gathers by itself. But it lets those who are about to hand something in do so first, which costs a lonely
 // one nothing. Only settlements among themselves linger for more.
-func (w *Writer[T]) gather(batch []*Op[T], late <-chan time.Time, stop <-chan struct{}) []*Op[T] {
+func (q *queues[T]) gather(batch []*Op[T], late <-chan time.Time, stop <-chan struct{}) []*Op[T] {
 	const yields = 2
 	bytes, lazy := 0, true
 	count := func(o *Op[T]) {
@@ -69,8 +69,8 @@ func (w *Writer[T]) gather(batch []*Op[T], late <-chan time.Time, stop <-chan st
 	count(batch[0])
 	for yielded := 0; len(batch) < batchOps && bytes < batchBytes; {
 		select {
-		case o := <-w.queues.main.ops:
-			batch = w.queues.take(batch, o)
+		case o := <-q.main.ops:
+			batch = q.take(batch, o)
 			count(o)
 			continue
 		default:
@@ -84,8 +84,8 @@ func (w *Writer[T]) gather(batch []*Op[T], late <-chan time.Time, stop <-chan st
 			break
 		}
 		select {
-		case o := <-w.queues.main.ops:
-			batch = w.queues.take(batch, o)
+		case o := <-q.main.ops:
+			batch = q.take(batch, o)
 			count(o)
 		case <-late:
 			lazy = false

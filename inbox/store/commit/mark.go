@@ -52,17 +52,17 @@ func userVersion(mark, version int) string {
 // SetVersion returns the statement that sets the version of the schema, 0 to 255, in a file whose PRAGMA user_version is now.
 func SetVersion(now, version int) string { return userVersion(markOf(now), version) }
 
-// renew raises the mark twice and returns it. Twice, so that a copy of the file that was made between two starts has neither
+// raiseMark raises the mark twice and returns it. Twice, so that a copy of the file that was made between two starts has neither
 // the mark of a log of the second nor the one before. The second raise stays in the log, which can then be told from that of
 // another database from its beginning on. While a reader keeps the log from being moved, it does less.
-func (f *file) renew() (int, error) {
+func (f *file) raiseMark() (int, error) {
 	var now int
 	if err := f.conn.Get("PRAGMA user_version").Scan(&now); err != nil {
 		return 0, err
 	}
 	mark := markOf(now)
 	for range 2 {
-		whole, err := f.moveLog("PASSIVE")
+		whole, err := f.checkpoint("PASSIVE")
 		if err != nil || !whole {
 			return mark, err
 		}
@@ -74,8 +74,8 @@ func (f *file) renew() (int, error) {
 	return mark, nil
 }
 
-// moveLog moves the log into the file and reports whether all of it was moved.
-func (f *file) moveLog(how string) (whole bool, err error) {
+// checkpoint moves the log into the file and reports whether all of it was moved.
+func (f *file) checkpoint(how string) (whole bool, err error) {
 	var busy, log, moved int
 	if err := f.conn.Get("PRAGMA wal_checkpoint("+how+")").Scan(&busy, &log, &moved); err != nil {
 		return false, fmt.Errorf("checkpoint: %w", err)

@@ -87,7 +87,7 @@ func Connector(path string, relaxed bool, pragmas ...string) (driver.Connector, 
 }
 
 // newConnector makes connections that are all proven: what durability rests on is read back from each.
-func newConnector(path string, normal bool, pragmas []string) (*proven, error) {
+func newConnector(path string, normal bool, pragmas []string) (*checkedConnector, error) {
 	c, err := sqlite.NewConnector(dsn(path, pragmas...))
 	if err != nil {
 		return nil, err
@@ -96,19 +96,19 @@ func newConnector(path string, normal bool, pragmas []string) (*proven, error) {
 	if normal {
 		sync = "1"
 	}
-	return &proven{Connector: c, path: path, sync: sync, check: func() error { return nil }}, nil
+	return &checkedConnector{Connector: c, path: path, sync: sync, check: func() error { return nil }}, nil
 }
 
 // proven is a connector that hands out no connection that would not flush, or whose file is not in WAL mode: some file
 // systems cannot do it, and SQLite then goes on without saying so.
-type proven struct {
+type checkedConnector struct {
 	driver.Connector
 	path, sync string
 	check      func() error // says whether the file is the right one
 }
 
 // Connect opens a connection and reads its pragmas back.
-func (p *proven) Connect(ctx context.Context) (driver.Conn, error) {
+func (p *checkedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := p.inPlace(); err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (p *proven) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 // inPlace makes sure that the file at the path is the right one.
-func (p *proven) inPlace() error {
+func (p *checkedConnector) inPlace() error {
 	if err := p.check(); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "open store", "%w", err)
 	}
@@ -164,7 +164,7 @@ func OpenError(path string, err error) error {
 	}
 	e := inbox.Errorf(inbox.Unavailable, "open store "+path, "%w", err)
 	if IsDamaged(err) {
-		e = inbox.Errorf(inbox.Invalid, "open store "+path, "it is damaged, or the log "+filepath.Base(path)+"-wal beside it is of another database: %w", &unsound{err})
+		e = inbox.Errorf(inbox.Invalid, "open store "+path, "it is damaged, or the log "+filepath.Base(path)+"-wal beside it is of another database: %w", &damaged{err})
 		return e.WithHint("stop the server and restore a backup into an empty directory, as docs/OPERATIONS.md says; keep this one until that runs")
 	}
 	switch primary(err) {

@@ -100,18 +100,18 @@ func (q *queues[T]) close() {
 }
 
 // put queues a change as its kind says. The caller holds state.
-func (q *queues[T]) put(ctx context.Context, o *Op[T]) error {
+func (q *queues[T]) enqueue(ctx context.Context, o *Op[T]) error {
 	switch o.Kind {
 	case Offer:
 		return q.main.offer(o)
 	case Background:
 		return q.background.offer(o)
 	}
-	return q.enqueue(ctx, o)
+	return q.wait(ctx, o)
 }
 
 // enqueue queues a change as soon as there is room.
-func (q *queues[T]) enqueue(ctx context.Context, o *Op[T]) error {
+func (q *queues[T]) wait(ctx context.Context, o *Op[T]) error {
 	if o.Kind == Lazy {
 		select {
 		case q.lazy <- struct{}{}:
@@ -124,13 +124,13 @@ func (q *queues[T]) enqueue(ctx context.Context, o *Op[T]) error {
 	case q.main.ops <- o:
 		return nil
 	case <-ctx.Done():
-		q.taken(o)
+		q.release(o)
 		return ctx.Err()
 	}
 }
 
 // taken gives back the room that a change had in its queue.
-func (q *queues[T]) taken(o *Op[T]) {
+func (q *queues[T]) release(o *Op[T]) {
 	if o.Kind == Background {
 		q.background.bytes.Add(-int64(o.Size))
 		return
@@ -143,7 +143,7 @@ func (q *queues[T]) taken(o *Op[T]) {
 
 // take adds a change to a batch.
 func (q *queues[T]) take(batch []*Op[T], o *Op[T]) []*Op[T] {
-	q.taken(o)
+	q.release(o)
 	return append(batch, o)
 }
 
@@ -161,22 +161,22 @@ func (q *queues[T]) leftOver(batch []*Op[T]) []*Op[T] {
 
 // shut refuses what comes from now on and what still waits. After a fatal error somebody may be waiting for room in the
 // queue, so it is emptied until everyone has noticed.
-func (q *queues[T]) shut() {
+func (q *queues[T]) drain() {
 	closed := make(chan struct{})
 	go func() {
 		q.close()
 		close(closed)
 	}()
-	turnDown := func(o *Op[T]) {
-		q.taken(o)
+	refuse := func(o *Op[T]) {
+		q.release(o)
 		o.Done(errStopping)
 	}
 	for {
 		select {
 		case o := <-q.main.ops:
-			turnDown(o)
+			refuse(o)
 		case o := <-q.background.ops:
-			turnDown(o)
+			refuse(o)
 		case <-closed:
 			for rest := q.leftOver(nil); len(rest) > 0; rest = q.leftOver(rest[:0]) {
 				rest[0].Done(errStopping)
@@ -204,7 +204,7 @@ func (w *Writer[T]) Submit(ctx context.Context, o *Op[T]) error {
 	case !w.opt.Server:
 		return w.writeDirect(o)
 	}
-	return w.queues.put(ctx, o)
+	return w.queues.enqueue(ctx, o)
 }
 
 // Do submits a change and returns when it is durable. It sets Done. ctx bounds only the wait: what is queued will be made.
@@ -251,7 +251,7 @@ func (w *Writer[T]) Run(ctx context.Context) error {
 	}()
 	err := w.loop(stop)
 	end()
-	w.queues.shut()
+	w.queues.drain()
 	<-stop
 	if err != nil { // whoever waited was told to come again; for this process it is the end
 		return inbox.Errorf(inbox.Internal, "", "%w", err)

@@ -9,9 +9,9 @@ import (
 	"inbox/inbox"
 )
 
-// flushPatience is how often a checkpoint after a failed flush is tried while readers are in its way. Each try waits for
+// checkpointTries is how often a checkpoint after a failed flush is tried while readers are in its way. Each try waits for
 // them as long as busy_timeout says.
-const flushPatience = 6
+const checkpointTries = 6
 
 // reload makes memory what the file says.
 func (w *Writer[T]) reload() error {
@@ -60,7 +60,7 @@ func (w *Writer[T]) reopen() error {
 	if err := w.file.connect(context.Background()); err != nil {
 		return err
 	}
-	for try := range flushPatience {
+	for try := range checkpointTries {
 		var busy, log, moved int
 		if err := w.file.conn.Get("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
@@ -70,20 +70,9 @@ func (w *Writer[T]) reopen() error {
 			w.opt.Log.Warn("the file was opened anew after a failed flush and is in order")
 			return w.reload()
 		}
-		w.opt.Log.Warn("a reader is in the way of the checkpoint after a failed flush", "try", try+1, "of", flushPatience)
+		w.opt.Log.Warn("a reader is in the way of the checkpoint after a failed flush", "try", try+1, "of", checkpointTries)
 	}
 	return inbox.Errorf(inbox.Unavailable, "checkpoint", "readers are in the way")
-}
-
-// checkpoint moves the write-ahead log into the file; failing that, the next start does it.
-func (f *file) checkpoint() {
-	if f.conn == nil {
-		return
-	}
-	var busy, log, moved int
-	if err := f.conn.Get("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
-		f.opt.Log.Warn("cannot checkpoint while closing", "error", err)
-	}
 }
 
 // health is whether the last write succeeded.

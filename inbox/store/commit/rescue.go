@@ -11,7 +11,7 @@ import (
 
 // startWatch raises the mark and begins to watch the files.
 func (f *file) startWatch() error {
-	mark, err := f.renew()
+	mark, err := f.raiseMark()
 	if FlushFailed(err) || (err != nil && !DiskFailed(err)) {
 		return err
 	}
@@ -23,26 +23,26 @@ func (f *file) startWatch() error {
 }
 
 // look makes sure that the files are at their places.
-func (f *file) look() error {
+func (f *file) checkFiles() error {
 	err := f.watch.check()
-	if d, ok := isDisplaced(err); ok && f.gone == nil {
-		f.gone = d
+	if d, ok := isDisplaced(err); ok && f.lost == nil {
+		f.lost = d
 	}
 	return err
 }
 
 // leave gives up the files at the end of a server, and saves what is not at its place any more.
-func (f *file) leave() error {
-	_ = f.look() // what it finds is kept in gone
-	if f.gone != nil {
+func (f *file) closeServer() error {
+	_ = f.checkFiles() // what it finds is kept in gone
+	if f.lost != nil {
 		f.saveKey()
 	}
-	if f.gone != nil && f.gone.harmed {
+	if f.lost != nil && f.lost.overwritten {
 		// Closing would move pages between files that do not belong together; the end of the program closes them.
-		return f.setLogAside()
+		return f.moveLogAway()
 	}
-	f.checkpoint()
-	saved := f.gone != nil && f.conn != nil && f.rescue()
+	f.checkpointAtClose()
+	saved := f.lost != nil && f.conn != nil && f.saveCopy()
 	err := joinClose(nil, f.close, f.watch.close)
 	if saved {
 		for _, old := range []string{f.opt.Path + "-wal", f.opt.Path + "-shm"} { // of the file that is gone; all of it is in the copy
@@ -65,7 +65,7 @@ func (f *file) saveKey() {
 	path := f.opt.Beside.Key
 	putBack, err := p.checkKey(&f.opt.Beside)
 	if d, other := isDisplaced(err); other && d.key {
-		path = f.aside(path)
+		path = f.replacedName(path)
 		putBack, err = true, f.opt.Beside.Write(path, f.opt.Beside.Have)
 	}
 	switch {
@@ -76,14 +76,14 @@ func (f *file) saveKey() {
 	}
 }
 
-// setLogAside renames the log of a database that was written over, so that a start does not meet it beside the one that was
+// moveLogAway renames the log of a database that was written over, so that a start does not meet it beside the one that was
 // put there. It is kept: it may have the last of what the old one held.
-func (f *file) setLogAside() error {
+func (f *file) moveLogAway() error {
 	log := f.opt.Path + "-wal"
-	if st, err := statFile(log); !f.gone.another || err != nil || st.id != f.watch.logID || st.size == 0 {
+	if st, err := statFile(log); !f.lost.another || err != nil || st.id != f.watch.logID || st.size == 0 {
 		return nil
 	}
-	to := f.aside(log)
+	to := f.replacedName(log)
 	if err := os.Rename(log, to); err != nil {
 		return fmt.Errorf("set the log aside: %w", err)
 	}
@@ -95,14 +95,14 @@ func (f *file) setLogAside() error {
 }
 
 // aside is the name that something of a store gets whose place another has taken.
-func (f *file) aside(path string) string {
+func (f *file) replacedName(path string) string {
 	return fmt.Sprintf("%s.replaced-%s", path, f.opt.Now().UTC().Format("20060102T150405Z"))
 }
 
 // rescue saves what a store holds whose file is not at its place: the program ends, and a file that was removed is gone with
 // its last descriptor. A copy is put in the place when nothing is there, which it reports, and beside it when another file
 // is. A file that was replaced but has a name elsewhere is left alone, and so is one whose directory is another.
-func (f *file) rescue() (inPlace bool) {
+func (f *file) saveCopy() (inPlace bool) {
 	p := f.watch
 	if _, err := sameFile(statFile, filepath.Dir(p.path), p.dir); err != nil {
 		return false
@@ -116,7 +116,7 @@ func (f *file) rescue() (inPlace bool) {
 		if info, err := p.file.Stat(); err != nil || links(info) > 0 {
 			return false
 		}
-		to = f.aside(p.path)
+		to = f.replacedName(p.path)
 	}
 	if err := f.copyTo(to); err != nil {
 		f.opt.Log.Error("cannot save what the store held", "file", to, "error", err)

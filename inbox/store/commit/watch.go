@@ -37,10 +37,10 @@ type fileWatch struct {
 
 // displaced is the error of a file that is not at its place any more. The program must end.
 type displaced struct {
-	what    string
-	harmed  bool // the file or its log was written to by others: nothing may be moved from one to the other any more
-	another bool // the file has become another database, which the log does not belong to
-	key     bool // the store's key is another
+	what        string
+	overwritten bool // the file or its log was written to by others: nothing may be moved from one to the other any more
+	another     bool // the file has become another database, which the log does not belong to
+	key         bool // the store's key is another
 }
 
 func (d *displaced) Error() string { return d.what }
@@ -152,7 +152,7 @@ func (p *fileWatch) checkSize() error {
 		page = 65536
 	}
 	if p.size < page*int64(binary.BigEndian.Uint32(head[12:])) {
-		return &displaced{what: p.path + " was cut while the server ran", harmed: true}
+		return &displaced{what: p.path + " was cut while the server ran", overwritten: true}
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func (p *fileWatch) checkMark() error {
 	// The last raises may be in the log only, or be in the file though the commit seemed to fail.
 	mark := markOf(int(binary.BigEndian.Uint32(now[:])))
 	if min(raised(p.mark, mark), raised(mark, p.mark)) > 2 {
-		return &displaced{what: p.path + " was overwritten while the server ran", harmed: true, another: true}
+		return &displaced{what: p.path + " was overwritten while the server ran", overwritten: true, another: true}
 	}
 	return nil
 }
@@ -218,7 +218,7 @@ func (p *fileWatch) checkLog() error {
 	}
 	same := bytes.Equal(head[16:24], p.salts[:])
 	if binary.BigEndian.Uint32(head[:])&^1 != walMagic || (same && st.size < p.logSize) {
-		return &displaced{what: path + " was cut or overwritten while the server ran", harmed: true}
+		return &displaced{what: path + " was cut or overwritten while the server ran", overwritten: true}
 	}
 	p.logSize = st.size
 	copy(p.salts[:], head[16:24])

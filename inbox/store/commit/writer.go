@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -21,12 +22,13 @@ const (
 
 // Writer owns the connection that writes. Its methods may be called by several goroutines, except where they say otherwise.
 type Writer[T any] struct {
-	opt    *Options
-	hooks  Hooks[T]
-	queues *queues[T]
-	health health
-	begun  atomic.Bool // Run was called
-	direct sync.Mutex  // serialises the changes of a writer without Run
+	opt     *Options
+	hooks   Hooks[T]
+	queues  *queues[T]
+	readers *sql.DB
+	health  health
+	begun   atomic.Bool // Run was called
+	direct  sync.Mutex  // serialises the changes of a writer without Run
 
 	// These belong to the writing goroutine, or to the holder of direct.
 	file  file
@@ -34,18 +36,11 @@ type Writer[T any] struct {
 	stale bool // memory may differ from the file: a commit failed, and the file says whether it happened
 }
 
-// Conn returns the connection. It is for the time between Open and Run.
+// Conn returns the connection, for statements between Open and Run. Only the writing goroutine may call it after that.
 func (w *Writer[T]) Conn() *Conn { return w.file.conn }
 
-// Watch readies the file for a server: its mark is raised, and the files are watched from now on. It is called between Open and
-// Run. A disk that is full or cannot be written does not keep a server from starting: it answers 503 until it can. A disk
-// that does not flush does.
-func (w *Writer[T]) Watch() error { return w.file.startWatch() }
-
-// Readers makes a pool for reading, of up to four connections. It is called after Watch.
-func (w *Writer[T]) Readers() (*sql.DB, error) {
-	return openReaders(w.opt.Path, w.opt.Relaxed, w.file.watch)
-}
+// Readers returns a pool of up to four connections that read. The caller closes it before it calls Close.
+func (w *Writer[T]) Readers() *sql.DB { return w.readers }
 
 // Ready returns nil when changes can be written, else an Unavailable error that says why not.
 func (w *Writer[T]) Ready() error {
@@ -55,9 +50,6 @@ func (w *Writer[T]) Ready() error {
 	return w.queues.open()
 }
 
-// Abandon closes the connection after a start that failed.
-func (w *Writer[T]) Abandon() error { return w.file.close() }
-
 // Close closes the file, after Run has ended and the readers are closed. It moves the write-ahead log into the file. When a
 // server's file was moved, removed or replaced meanwhile, its contents are saved: in the file's place when that is empty, else
 // beside it.
@@ -65,7 +57,7 @@ func (w *Writer[T]) Close() error {
 	w.direct.Lock()
 	defer w.direct.Unlock()
 	if w.opt.Server {
-		return w.file.leave()
+		return w.file.closeServer()
 	}
 	return w.file.close()
 }
@@ -77,11 +69,11 @@ func (w *Writer[T]) commit(batch []*Op[T]) error {
 	if batch = refused(batch); len(batch) == 0 {
 		return nil
 	}
-	err := w.try(batch)
+	err := w.transact(batch)
 	gone, lost := isDisplaced(err)
 	switch {
 	case lost:
-		return w.giveUp(batch, gone)
+		return w.stopForDisplaced(batch, gone)
 	case err == nil:
 		for _, o := range batch {
 			o.Done(nil)
@@ -125,29 +117,29 @@ func fail[T any](batch []*Op[T], err error) {
 }
 
 // try runs a batch as one transaction.
-func (w *Writer[T]) try(batch []*Op[T]) error {
-	if err := w.ready(); err != nil {
+func (w *Writer[T]) transact(batch []*Op[T]) error {
+	if err := w.repair(); err != nil {
 		return err
 	}
 	if err := w.file.watch.checkBefore(); err != nil {
 		return err
 	}
-	if err := w.file.step(PointBegin, "BEGIN IMMEDIATE"); err != nil {
+	if err := w.file.run(PointBegin, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	t := w.hooks.Begin(w.tx)
 	for _, o := range batch {
-		if err := w.applySafely(o, t); err != nil {
+		if err := applySafely(w.opt.Log, o, t); err != nil {
 			w.file.rollback()
 			return err
 		}
 	}
-	err := w.file.step(PointCommit, "COMMIT")
+	err := w.file.run(PointCommit, "COMMIT")
 	if err == nil {
 		err = w.opt.Fault(PointCommitted)
 	}
 	if err == nil {
-		err = w.file.look() // else it was committed to a file that no start will read
+		err = w.file.checkFiles() // else it was committed to a file that no start will read
 	}
 	if err != nil {
 		w.stale = true
@@ -159,7 +151,7 @@ func (w *Writer[T]) try(batch []*Op[T]) error {
 }
 
 // ready puts right what an earlier failure left: memory is what the file says before anything rests on it.
-func (w *Writer[T]) ready() error {
+func (w *Writer[T]) repair() error {
 	if w.file.conn == nil {
 		if err := w.file.connect(context.Background()); err != nil {
 			return err
@@ -176,10 +168,10 @@ func (w *Writer[T]) ready() error {
 }
 
 // applySafely turns a panic of one op into its error: a bug must not take the others down.
-func (w *Writer[T]) applySafely(o *Op[T], t T) (err error) {
+func applySafely[T any](log *slog.Logger, o *Op[T], t T) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.opt.Log.Error("a change of the store panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			log.Error("a change of the store panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 			err = inbox.Errorf(inbox.Internal, "write to the store", "panic (%T)", p).WithHint("please report this with the server's log")
 		}
 	}()
@@ -195,10 +187,10 @@ func (w *Writer[T]) idle() error {
 		w.opt.Log.Error("the store's key was moved or removed while the server ran: it was put back", "file", filepath.Base(w.opt.Beside.Key))
 	}
 	if err == nil {
-		err = w.file.look()
+		err = w.file.checkFiles()
 	}
 	if gone, lost := isDisplaced(err); lost {
-		return w.giveUp(nil, gone)
+		return w.stopForDisplaced(nil, gone)
 	}
 	if err == nil && w.health.failure.Load() == nil {
 		return nil
@@ -206,11 +198,11 @@ func (w *Writer[T]) idle() error {
 	return w.commit([]*Op[T]{{Done: func(error) {}, Apply: w.hooks.Probe}})
 }
 
-// giveUp tells a batch that the files are not at their places, and returns what ends the program.
-func (w *Writer[T]) giveUp(batch []*Op[T], why *displaced) error {
+// stopForDisplaced tells a batch that the files are not at their places, and returns what ends the program.
+func (w *Writer[T]) stopForDisplaced(batch []*Op[T], why *displaced) error {
 	fatal := inbox.Errorf(inbox.Unavailable, "", "%w: nothing more is taken", why).
 		WithHint("the log says what was saved, and where; put the right files in place and start again")
-	w.file.gone = why
+	w.file.lost = why
 	w.health.fail(fatal)
 	fail(batch, fatal)
 	return fatal

@@ -36,10 +36,10 @@ func extended(err error) int {
 // primary returns the primary result code in err's chain, 0 when there is none.
 func primary(err error) int { return extended(err) & 0xff }
 
-// AsDamaged returns an error with the words of cause that is [inbox.ErrDamaged] to errors.Is.
+// AsDamaged returns an error with the text of cause that is [inbox.ErrDamaged] to errors.Is.
 func AsDamaged(cause error) error { return &damaged{cause} }
 
-// damaged is what cannot be in a store that is whole. It is inbox.ErrDamaged to errors.Is, without its words.
+// damaged is an error about a value that a sound store cannot contain. It is inbox.ErrDamaged to errors.Is, without its text.
 type damaged struct{ cause error }
 
 func (u *damaged) Error() string { return u.cause.Error() }
@@ -50,8 +50,8 @@ func (u *damaged) Unwrap() error { return u.cause }
 // Is reports whether it is the target.
 func (u *damaged) Is(target error) bool { return target == inbox.ErrDamaged }
 
-// IsDamaged reports whether an error that came of reading says that the file is damaged: SQLite's codes for that, and what
-// is not of the schema, such as a text where a number stands.
+// IsDamaged reports whether an error of reading means that the file is damaged: SQLite's codes for that, and values that the
+// schema does not allow, such as a text in the place of a number.
 func IsDamaged(err error) bool {
 	switch primary(err) {
 	case codeCorrupt, codeNotADB, codeError:
@@ -60,13 +60,13 @@ func IsDamaged(err error) bool {
 	return errors.Is(err, inbox.ErrDamaged)
 }
 
-// FlushFailed reports that the system could not bring written data to the disk.
+// FlushFailed reports that a flush failed: the system could not bring written data to the disk.
 func FlushFailed(err error) bool {
 	code := extended(err)
 	return code == codeFsync || code == codeDirFsync
 }
 
-// DiskFailed reports that the disk, not the statement, is at fault: the same would happen to every other write.
+// DiskFailed reports that the disk failed, not the statement. Every other write would fail, too.
 func DiskFailed(err error) bool {
 	switch primary(err) {
 	case codeFull, codeIOErr, codeCantOpen, codeReadOnly, codeCorrupt, codeNotADB, codeBusy:
@@ -75,7 +75,8 @@ func DiskFailed(err error) bool {
 	return false
 }
 
-// Unavailable turns a failure of the disk into what the sender and the operator are told; other errors stay.
+// Unavailable turns a failure of the disk into an Unavailable error of the operation op, with a hint. Other errors, and nil, are
+// returned as they are.
 func Unavailable(op string, err error) error {
 	if err == nil || !DiskFailed(err) {
 		return err

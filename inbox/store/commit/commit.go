@@ -37,16 +37,16 @@ const DefaultQueueBytes = 64 << 20
 // Options say how a file is opened and written. Path is required; the zero value of another field means the default in its
 // comment.
 type Options struct {
-	Path       string                                 // of the database. Its write-ahead log is Path-wal
-	Server     bool                                   // the caller holds the process lock and calls Run. Otherwise each change is made at once, under Lock
-	Lock       func() (release func() error, e error) // takes the process lock for one change; required unless Server is set
-	Prepare    func(*Conn) error                      // brings a file that was just opened to the caller's schema; default: nothing
-	Every      func()                                 // is called every second by the writing goroutine; default: nothing
-	Beside     Beside                                 // the files beside the database; required for Writer.Watch
-	Log        *slog.Logger                           // default: discard
-	Now        func() time.Time                       // default: time.Now
-	QueueBytes int64                                  // bytes that may wait in the queue; default DefaultQueueBytes
-	Relaxed    bool                                   // synchronous=NORMAL: a power cut undoes acknowledged changes. For the control arm of a measurement
+	Path       string                                   // of the database. Its write-ahead log is Path-wal
+	Server     bool                                     // the caller holds the process lock and calls Run. Otherwise each change is made at once, under Lock
+	Lock       func() (release func() error, err error) // takes the process lock for one change; required unless Server is set
+	Prepare    func(*Conn) error                        // brings a file that was just opened to the caller's schema; default: nothing
+	Every      func()                                   // is called every second by the writing goroutine; default: nothing
+	Beside     Beside                                   // the files beside the database; required for Writer.Watch
+	Log        *slog.Logger                             // default: discard
+	Now        func() time.Time                         // default: time.Now
+	QueueBytes int64                                    // bytes that may wait in the queue; default DefaultQueueBytes
+	Relaxed    bool                                     // synchronous=NORMAL: a power cut undoes acknowledged changes. For the control arm of a measurement
 
 	// Fault is asked before every operation of the writer, by the names of the points below, and fails or ends it: for
 	// `inbox torture` and tests. Default: nothing fails.
@@ -76,17 +76,17 @@ type Beside struct {
 	SyncDir func(dir string) error               // flushes the names in a directory
 }
 
-// Hooks are the memory that rests on the file. T is what the changes of one transaction are applied to: the transaction with
-// what it will have changed in memory once it commits. All methods are called by the goroutine that writes.
+// Hooks keep the caller's memory equal to the file. T is the type that changes are applied to: a transaction, and the changes of
+// memory that follow its commit. All methods are called by the goroutine that writes.
 type Hooks[T any] interface {
 	// Begin returns the T of a new transaction. It must not write.
 	Begin(tx *Tx) T
-	// Committed takes over what a transaction changed in memory. It is called after COMMIT returned and before Done.
+	// Committed makes the changes of memory. It is called after COMMIT returned and before Done.
 	Committed(t T)
-	// Reload makes memory what the file says. It is called once by Open, and after every failure that may have left memory
-	// different from the file. After an error it is called again before the next transaction.
+	// Reload reads memory from the file. It is called by Open, and after every failure that may have left memory different from
+	// the file. After an error it is called again before the next transaction.
 	Reload(c *Conn) error
-	// Probe writes something small, to find out whether the file can be written again.
+	// Probe makes a small change. It is called every second while the last write has failed.
 	Probe(t T) error
 }
 
@@ -189,8 +189,8 @@ func Open[T any](ctx context.Context, o Options, h Hooks[T]) (*Writer[T], error)
 	return w, nil
 }
 
-// errStopping answers every change that comes while the program stops.
+// errStopping fails changes that are submitted while the writer stops.
 var errStopping = inbox.Errorf(inbox.Unavailable, "", "the store is stopping")
 
-// ErrFull answers a change that finds its queue full and does not wait.
+// ErrFull fails an [Offer] or [Background] change whose queue is full.
 var ErrFull = inbox.Errorf(inbox.Unavailable, "", "too many events wait for the disk")

@@ -12,16 +12,16 @@ import (
 	"slices"
 )
 
-// Conn is a connection that one goroutine uses, straight on the driver. What database/sql does for many users of a pool
-// (locks, copies, conversions by reflection) was measured at a fifth of an accept. Every call runs to its end: a waiter
-// that goes away must not undo what others wait for.
+// Conn is a connection for one goroutine, without database/sql in between. What database/sql does for the users of a pool (locks,
+// copies, conversions by reflection) was measured at a fifth of an accept. No call can be cancelled: a caller that stops
+// waiting must not undo the changes of the others.
 type Conn struct {
 	raw   sqliteConn
 	stmts map[string]sqliteStmt
-	args  []driver.NamedValue // of the call under way
+	args  []driver.NamedValue // of the current call
 }
 
-// sqliteConn is what the driver's connections can do.
+// sqliteConn lists the methods of the driver's connections that Conn needs.
 type sqliteConn interface {
 	driver.Conn
 	driver.ExecerContext
@@ -42,7 +42,7 @@ func newConn(raw driver.Conn) (*Conn, error) {
 	return &Conn{raw: c, stmts: map[string]sqliteStmt{}}, nil
 }
 
-// Prepared returns the texts of the statements that are kept prepared. The goroutine that writes calls it.
+// Prepared returns the texts of the statements that are kept prepared.
 func (c *Conn) Prepared() []string { return slices.Collect(maps.Keys(c.stmts)) }
 
 // close closes the connection and its statements.
@@ -63,7 +63,7 @@ func (c *Conn) Script(text string) error {
 	return err
 }
 
-// Exec runs a statement. It stays prepared, so texts must not be made up from values.
+// Exec runs a statement. The statement stays prepared, so the text must not contain values.
 func (c *Conn) Exec(query string, args ...any) (driver.Result, error) {
 	stmt, err := c.bind(query, args)
 	if err != nil {
@@ -91,7 +91,7 @@ func (c *Conn) Get(query string, args ...any) Row {
 	return Row{rows: found, err: err}
 }
 
-// bind prepares a statement once and readies its arguments.
+// bind prepares a statement at its first use and converts the arguments.
 func (c *Conn) bind(query string, args []any) (sqliteStmt, error) {
 	stmt := c.stmts[query]
 	if stmt == nil {
@@ -130,7 +130,7 @@ func plain(arg any) (driver.Value, error) {
 	return driver.DefaultParameterConverter.ConvertValue(arg)
 }
 
-// Rows are the rows of a query, to be used as those of database/sql.
+// Rows are the rows of a query. They are used like those of database/sql.
 type Rows struct {
 	from   driver.Rows
 	values []driver.Value
@@ -146,7 +146,7 @@ func (r *Rows) Next() bool {
 	return r.err == nil
 }
 
-// Err returns what ended the rows, nil for their end.
+// Err returns the error that ended the rows, nil at their regular end.
 func (r *Rows) Err() error {
 	if errors.Is(r.err, io.EOF) {
 		return nil
@@ -170,7 +170,7 @@ func (r *Rows) Scan(dest ...any) error {
 	return nil
 }
 
-// Row is the one row of a query, not asked for yet.
+// Row is the one row of a query, which Scan reads.
 type Row struct {
 	rows *Rows
 	err  error
@@ -191,8 +191,8 @@ func (r Row) Scan(dest ...any) error {
 	return joinClose(r.rows.Scan(dest...), r.rows.Close)
 }
 
-// assign stores a value of the driver where dest points. Only what the schema can hold for dest's type is taken; the
-// tables are STRICT.
+// assign stores a value of the driver in dest. It takes only the values that the schema allows for dest's type: the tables are
+// STRICT. Other values are an error that is [inbox.ErrDamaged].
 func assign(dest any, v driver.Value) error {
 	if s, ok := dest.(sql.Scanner); ok {
 		return s.Scan(v)

@@ -4,8 +4,8 @@ import (
 	"context"
 )
 
-// VacuumInto copies a database into an empty file through a connection of its own: those for reading may not run VACUUM. The
-// copy is consistent and has a mark of its own. It is not flushed.
+// VacuumInto copies a database into an empty file, through a connection of its own: the readers' connections may not run VACUUM.
+// The copy is consistent and has a mark of its own. VacuumInto does not flush it.
 func VacuumInto(ctx context.Context, from, to string) error {
 	db, err := OpenFile(from)
 	if err != nil {
@@ -18,7 +18,7 @@ func VacuumInto(ctx context.Context, from, to string) error {
 	return remark(ctx, to)
 }
 
-// remark gives a copy a mark of its own, so that the log of the store it came from is not taken for the copy's.
+// remark gives a copy a mark of its own. Otherwise the log of the store it came from would be taken for the copy's log.
 func remark(ctx context.Context, path string) error {
 	db, err := OpenFile(path)
 	if err != nil {

@@ -8,12 +8,13 @@ import (
 // file is the database as the writing goroutine has it open, and the watch over the files of a server.
 type file struct {
 	opt      *Options
-	conn     *Conn      // nil when the file could not be opened anew
+	conn     *Conn      // nil when the file could not be opened again
 	watch    *fileWatch // of a server's file
-	lost     *displaced // a file was found not to be at its place
-	reopened bool       // the connection was opened after watch began
+	lost     *displaced // the first displaced file that was found
+	reopened bool       // the connection was opened after watch began, and its log is not watched yet
 }
 
+// connect opens the connection, if the file at the path is the watched one.
 func (f *file) connect(ctx context.Context) error {
 	if err := f.watch.checkFile(); err != nil {
 		return err
@@ -40,19 +41,20 @@ func (f *file) close() error {
 	return c.close()
 }
 
-// rollback ends a transaction that failed. SQLite rolls back by itself after some errors, and then has none to end; a
-// transaction that cannot be ended goes with its connection.
+// rollback ends a transaction that failed. After some errors SQLite has rolled back by itself, and ROLLBACK returns
+// SQLITE_ERROR. When a transaction cannot be rolled back, the connection is closed.
 func (f *file) rollback() {
 	err := f.run(PointRollback, "ROLLBACK")
 	if err == nil || extended(err) == codeError {
 		return
 	}
-	f.opt.Log.Warn("cannot roll back; opening the file anew", "error", err)
+	f.opt.Log.Warn("cannot roll back; opening the file again", "error", err)
 	if err := f.close(); err != nil {
 		f.opt.Log.Warn("close after a failed rollback", "error", err)
 	}
 }
 
+// run runs one statement of the transaction's frame: BEGIN, COMMIT or ROLLBACK.
 func (f *file) run(point, statement string) error {
 	if err := f.opt.Fault(point); err != nil {
 		return err
@@ -61,7 +63,7 @@ func (f *file) run(point, statement string) error {
 	return err
 }
 
-// reloaded takes the log that the new connection opened for the store's.
+// reloaded begins to watch the log that a new connection has opened.
 func (f *file) reloaded() error {
 	if !f.reopened {
 		return nil
@@ -70,7 +72,7 @@ func (f *file) reloaded() error {
 	return f.watch.watchLog()
 }
 
-// checkpointAtClose moves the write-ahead log into the file; failing that, the next start does it.
+// checkpointAtClose moves the write-ahead log into the file. When that fails, the next start does it.
 func (f *file) checkpointAtClose() {
 	if f.conn == nil {
 		return

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// How long settlements wait for more of them, when nothing else is to be written. What runs next does not wait for their
-// commit, so that a lonely settlement costs nobody anything by being late; a commit costs as much as many settlements.
+// Bounds of the wait of a batch of lazy changes for more of them. Nobody waits for the commit of a lazy change, so the delay costs
+// nothing. A commit costs as much as many lazy changes.
 const (
 	lingerFor = time.Millisecond
 	lingerOps = 128
 )
 
-// loop is the life of the writing goroutine: it commits whatever waits until stop is closed and the queue is empty.
+// loop runs in the writing goroutine. It commits the changes that wait until stop is closed and the queues are empty.
 func (w *Writer[T]) loop(stop <-chan struct{}) error {
 	probe := time.NewTicker(time.Second)
 	defer probe.Stop()
@@ -20,7 +20,7 @@ func (w *Writer[T]) loop(stop <-chan struct{}) error {
 	defer linger.Stop()
 	rest := time.NewTimer(0)
 	defer rest.Stop()
-	var background <-chan *Op[T] // nil while the background queue has had its part of the time
+	var background <-chan *Op[T] // nil while the background queue has used up its share of the time
 	batch := make([]*Op[T], 0, batchOps)
 	for {
 		batch = batch[:0]
@@ -56,9 +56,9 @@ func (w *Writer[T]) loop(stop <-chan struct{}) error {
 	}
 }
 
-// gather takes what else waits, up to the bounds of a transaction. It does not wait: while one batch is flushed, the
-// next one gathers by itself. But it lets those who are about to hand something in do so first, which costs a lonely
-// one nothing. Only settlements among themselves linger for more.
+// gather adds the changes that wait to a batch, up to the bounds of a transaction. It does not wait for more: while one batch is
+// flushed, the next one fills up. It yields the processor twice first, so that goroutines that are about to submit a change
+// do so. A batch of lazy changes alone waits until late or stop.
 func (q *queues[T]) gather(batch []*Op[T], late <-chan time.Time, stop <-chan struct{}) []*Op[T] {
 	const yields = 2
 	bytes, lazy := 0, true
@@ -96,14 +96,14 @@ func (q *queues[T]) gather(batch []*Op[T], late <-chan time.Time, stop <-chan st
 	return batch
 }
 
-// How long the writer does nothing for the background queue after a batch of it.
+// Bounds of the pause of the background queue after one of its batches.
 const (
-	backgroundRest  = 4               // times as long as the batch took: a fifth of the time at most
-	backgroundPause = 2 * time.Second // the longest rest
+	backgroundRest  = 4               // the pause is four times as long as the batch took: the queue has at most a fifth of the time
+	backgroundPause = 2 * time.Second // the longest pause
 )
 
-// commitBackground commits the first of the changes in the background queue with some more, and returns how long the writer does
-// nothing for that queue afterwards.
+// commitBackground commits the first change of the background queue with others of that queue, and returns the pause of the
+// queue afterwards.
 func (w *Writer[T]) commitBackground(first *Op[T]) (rest time.Duration, err error) {
 	began := time.Now()
 	batch := w.queues.take(nil, first)

@@ -17,11 +17,11 @@ import (
 	"inbox/inbox"
 )
 
-// maxReaders is how many connections read at once.
+// maxReaders is the number of connections that may read at once.
 const maxReaders = 4
 
-// dsn returns the address of the file with every pragma in it: a pragma sent to a pool reaches one connection of it.
-// busy_timeout comes first, so that the others wait for a lock instead of failing.
+// dsn returns the address of a file with every pragma in it. A pragma that is sent to a pool would reach only one connection of
+// it. busy_timeout comes first, so that the other pragmas wait for a lock instead of failing.
 func dsn(path string, pragmas ...string) string {
 	q := url.Values{}
 	for _, p := range append([]string{
@@ -29,7 +29,7 @@ func dsn(path string, pragmas ...string) string {
 	}, pragmas...) {
 		q.Add("_pragma", p)
 	}
-	q.Set("mode", "rw") // a file that is gone must not come back as an empty one
+	q.Set("mode", "rw") // a missing file must not be created as an empty one
 	q.Set("_txlock", "immediate")
 	q.Set("_dqs", "0")
 	q.Set("_defensive", "1")
@@ -40,8 +40,8 @@ func escapePath(path string) string {
 	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
 }
 
-// durable are the pragmas a connection's flushes rest on. Readers have them too: whoever closes the file last moves the
-// write-ahead log into it.
+// durable returns the pragmas that make a commit durable. Readers use them too: the connection that is closed last moves the
+// write-ahead log into the file.
 func durable(normal bool) []string {
 	pragmas := []string{"synchronous(FULL)"}
 	if normal {
@@ -53,8 +53,8 @@ func durable(normal bool) []string {
 	return pragmas
 }
 
-// openReaders makes the pool that reads. Its connections are opened when they are needed, so each makes sure that the file
-// is still the one the writer has open.
+// openReaders returns the pool for reading. Its connections are opened on demand, so each checks that the file is still the one
+// that the writer has open.
 func openReaders(path string, normal bool, at *fileWatch) (*sql.DB, error) {
 	c, err := newConnector(path, normal, append(durable(normal), "query_only(1)", "cache_size(-4000)"))
 	if err != nil {
@@ -67,7 +67,7 @@ func openReaders(path string, normal bool, at *fileWatch) (*sql.DB, error) {
 	return db, nil
 }
 
-// writerConnector makes the one connection that writes.
+// writerConnector returns the connector of the connection that writes.
 func writerConnector(path string, normal bool) (driver.Connector, error) {
 	return newConnector(path, normal, append([]string{
 		"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "secure_delete(FAST)", "wal_autocheckpoint(1000)",
@@ -75,18 +75,19 @@ func writerConnector(path string, normal bool) (driver.Connector, error) {
 	}, durable(normal)...))
 }
 
-// OpenFile makes a pool on a database file that nothing is proven of: to read or change the file of a store that is closed.
+// OpenFile returns a pool on a database file whose connections are not checked. It is for reading or changing the file of a closed
+// store.
 func OpenFile(path string, pragmas ...string) (*sql.DB, error) {
 	return sql.Open("sqlite", dsn(path, pragmas...))
 }
 
-// Connector makes connections to a database file that are proven: each has read back that it flushes every commit and that
-// the file is in WAL mode.
+// Connector returns a connector whose connections are checked: each has read back that it flushes every commit and that the file
+// is in WAL mode. Connect returns an Unavailable error otherwise.
 func Connector(path string, relaxed bool, pragmas ...string) (driver.Connector, error) {
 	return newConnector(path, relaxed, pragmas)
 }
 
-// newConnector makes connections that are all proven: what durability rests on is read back from each.
+// newConnector returns a connector of connections that are checked.
 func newConnector(path string, normal bool, pragmas []string) (*checkedConnector, error) {
 	c, err := sqlite.NewConnector(dsn(path, pragmas...))
 	if err != nil {
@@ -99,12 +100,12 @@ func newConnector(path string, normal bool, pragmas []string) (*checkedConnector
 	return &checkedConnector{Connector: c, path: path, sync: sync, check: func() error { return nil }}, nil
 }
 
-// proven is a connector that hands out no connection that would not flush, or whose file is not in WAL mode: some file
-// systems cannot do it, and SQLite then goes on without saying so.
+// checkedConnector returns no connection that would not flush, or whose file is not in WAL mode. Some file systems cannot do WAL
+// mode, and SQLite then uses another mode without an error.
 type checkedConnector struct {
 	driver.Connector
 	path, sync string
-	check      func() error // says whether the file is the right one
+	check      func() error // returns an error unless the file is the right one
 }
 
 // Connect opens a connection and reads its pragmas back.
@@ -126,13 +127,13 @@ func (p *checkedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 			return nil, joinClose(err, conn.Close)
 		}
 	}
-	if err := p.inPlace(); err != nil { // it may have opened another one
+	if err := p.inPlace(); err != nil { // Connect may have opened another file
 		return nil, joinClose(err, conn.Close)
 	}
 	return conn, nil
 }
 
-// inPlace makes sure that the file at the path is the right one.
+// inPlace returns an error unless the file at the path is the right one.
 func (p *checkedConnector) inPlace() error {
 	if err := p.check(); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "open store", "%w", err)
@@ -156,7 +157,7 @@ func readPragma(ctx context.Context, conn driver.Conn, name string) (string, err
 	return fmt.Sprint(row[0]), rows.Close()
 }
 
-// OpenError says what is wrong with a file that SQLite cannot open.
+// OpenError adds to an error of opening a file what is wrong with the file. Errors of package inbox stay as they are.
 func OpenError(path string, err error) error {
 	var known *inbox.Error
 	if errors.As(err, &known) {

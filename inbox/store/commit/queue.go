@@ -11,21 +11,21 @@ import (
 // QueueLength is how many changes may wait in the queue.
 const QueueLength = 1024
 
-// Bounds of the background queue, and of what the writer does for it. The other changes do not share the queue, and wait for
-// at most one batch of it.
+// Bounds of the background queue and of one of its batches. The other changes wait for at most one batch of the background
+// queue.
 const (
 	backgroundLength = 256
 	backgroundOps    = 64
-	backgroundBytes  = 1 << 20 // of one batch; one change may have more
+	backgroundBytes  = 1 << 20 // of one batch; a single change may have more
 )
 
-// Op is one change, whole or not at all. T is as in [Hooks].
+// Op is one change, which is made as a whole or not at all. T is as in [Hooks].
 type Op[T any] struct {
 	Kind   Kind
-	Size   int           // bytes it writes, roughly
-	Refuse func() error  // says why it must not be tried any more; nil: always tried
-	Apply  func(T) error // may run more than once; changes nothing but the transaction
-	Done   func(error)   // told when the change is durable or has failed; must not block
+	Size   int           // bytes that it writes, about
+	Refuse func() error  // returns an error when the change must not be tried any more; nil: it is always tried
+	Apply  func(T) error // makes the change in the transaction and nowhere else; may be called more than once
+	Done   func(error)   // is called once the change is durable or has failed; must not block
 }
 
 // Kind says how a change is queued.
@@ -34,13 +34,13 @@ type Kind uint8
 const (
 	// Wait waits for a place in the queue.
 	Wait Kind = iota
-	// Lazy is Wait for a change that nobody waits for to be durable. Lazy changes have at most a quarter of the queue's places,
-	// so that they do not crowd out the others. A batch of lazy changes alone waits up to 1 ms for more of them.
+	// Lazy is Wait for a change whose durability nobody waits for. Lazy changes have at most a quarter of the queue's places, so
+	// that the other changes find room. A batch of lazy changes alone waits up to 1 ms for more of them.
 	Lazy
 	// Offer does not wait: it fails with [ErrFull] when the queue is full.
 	Offer
-	// Background has a queue of its own, of 256 changes and a quarter of the bytes, and fails with [ErrFull] when that is full. The
-	// writer gives that queue at most a fifth of its time, in batches of up to 64 changes or 1 MiB.
+	// Background uses a queue of its own, of 256 changes and a quarter of the bytes, and fails with [ErrFull] when that is full.
+	// The writer gives that queue at most a fifth of its time, in batches of up to 64 changes or 1 MiB.
 	Background
 )
 
@@ -51,7 +51,8 @@ type queue[T any] struct {
 	most  int64        // bytes that may wait
 }
 
-// offer queues a change if there is room now. A change of any size finds room in a queue that is half empty.
+// offer queues a change if there is room now, and returns ErrFull otherwise. A queue that is at most half full has room for a
+// change of any size.
 func (q *queue[T]) offer(o *Op[T]) error {
 	if q.bytes.Load()+min(int64(o.Size), q.most/2) > q.most {
 		return ErrFull
@@ -70,7 +71,7 @@ func (q *queue[T]) offer(o *Op[T]) error {
 type queues[T any] struct {
 	main       queue[T]
 	background queue[T]
-	lazy       chan struct{} // holds as many as lazy changes wait
+	lazy       chan struct{} // has one element for each lazy change that waits
 	state      sync.RWMutex  // guards closed; held shared while something is put into a queue
 	closed     bool          // Run has ended, or is about to
 }
@@ -93,13 +94,14 @@ func (q *queues[T]) open() error {
 	return nil
 }
 
+// close refuses further changes. When it returns, no goroutine is putting a change into a queue.
 func (q *queues[T]) close() {
 	q.state.Lock()
 	defer q.state.Unlock()
 	q.closed = true
 }
 
-// put queues a change as its kind says. The caller holds state.
+// enqueue queues a change as its kind says. The caller holds state.
 func (q *queues[T]) enqueue(ctx context.Context, o *Op[T]) error {
 	switch o.Kind {
 	case Offer:
@@ -110,7 +112,7 @@ func (q *queues[T]) enqueue(ctx context.Context, o *Op[T]) error {
 	return q.wait(ctx, o)
 }
 
-// enqueue queues a change as soon as there is room.
+// wait queues a change as soon as there is room.
 func (q *queues[T]) wait(ctx context.Context, o *Op[T]) error {
 	if o.Kind == Lazy {
 		select {
@@ -129,7 +131,7 @@ func (q *queues[T]) wait(ctx context.Context, o *Op[T]) error {
 	}
 }
 
-// taken gives back the room that a change had in its queue.
+// release gives back the room of a change in its queue.
 func (q *queues[T]) release(o *Op[T]) {
 	if o.Kind == Background {
 		q.background.bytes.Add(-int64(o.Size))
@@ -141,13 +143,13 @@ func (q *queues[T]) release(o *Op[T]) {
 	}
 }
 
-// take adds a change to a batch.
+// take adds a change that was received from a queue to a batch.
 func (q *queues[T]) take(batch []*Op[T], o *Op[T]) []*Op[T] {
 	q.release(o)
 	return append(batch, o)
 }
 
-// leftOver takes a change of either queue if there is one.
+// leftOver takes a change from either queue, if one waits.
 func (q *queues[T]) leftOver(batch []*Op[T]) []*Op[T] {
 	select {
 	case o := <-q.main.ops:
@@ -159,8 +161,8 @@ func (q *queues[T]) leftOver(batch []*Op[T]) []*Op[T] {
 	}
 }
 
-// shut refuses what comes from now on and what still waits. After a fatal error somebody may be waiting for room in the
-// queue, so it is emptied until everyone has noticed.
+// drain closes the queues and fails the changes that still wait. After a fatal error, goroutines may hold state while they wait
+// for room in the queue. So the queues are emptied until close has got state.
 func (q *queues[T]) drain() {
 	closed := make(chan struct{})
 	go func() {
@@ -192,9 +194,9 @@ func (w *Writer[T]) Waiting() (changes int, bytes int64) {
 	return len(q.main.ops) + len(q.background.ops), q.main.bytes.Load()
 }
 
-// Submit queues a change and returns; Done is called from the writing goroutine once it is durable, or with the reason why it
-// is not. Done is not called when Submit returns an error: Unavailable when the writer stops, [ErrFull], or ctx's. Without
-// Options.Server the change is made before Submit returns.
+// Submit queues a change and returns. Done is called from the writing goroutine once the change is durable, or with the reason
+// why it is not. When Submit returns an error, Done is not called. The error is Unavailable when the writer stops, [ErrFull],
+// or that of ctx. Without Options.Server, the change is made before Submit returns.
 func (w *Writer[T]) Submit(ctx context.Context, o *Op[T]) error {
 	w.queues.state.RLock()
 	defer w.queues.state.RUnlock()
@@ -207,7 +209,8 @@ func (w *Writer[T]) Submit(ctx context.Context, o *Op[T]) error {
 	return w.queues.enqueue(ctx, o)
 }
 
-// Do submits a change and returns when it is durable. It sets Done. ctx bounds only the wait: what is queued will be made.
+// Do submits a change and returns when it is durable or has failed. It sets Done. ctx bounds only the wait: a queued change is
+// made all the same.
 func (w *Writer[T]) Do(ctx context.Context, o *Op[T]) error {
 	answer := make(chan error, 1)
 	o.Done = func(err error) { answer <- err }
@@ -222,7 +225,7 @@ func (w *Writer[T]) Do(ctx context.Context, o *Op[T]) error {
 	}
 }
 
-// writeDirect makes one change without a writing goroutine, under the process lock.
+// writeDirect makes one change in the calling goroutine, under the process lock.
 func (w *Writer[T]) writeDirect(o *Op[T]) error {
 	w.direct.Lock()
 	defer w.direct.Unlock()
@@ -235,9 +238,9 @@ func (w *Writer[T]) writeDirect(o *Op[T]) error {
 	return w.commit([]*Op[T]{o})
 }
 
-// Run writes what is submitted until ctx is done, then what still waits, and returns. An error means that the disk does not
-// keep what is written: nothing more is taken, and the program must end. It runs once, and only with Options.Server; what is
-// submitted before it begins waits for it.
+// Run commits submitted changes until ctx is done, then commits the changes that still wait, and returns. An error means that
+// the disk does not keep what is written: the writer takes no more changes, and the program must end. Run may be called once,
+// and only with Options.Server. Changes that are submitted before Run wait for it.
 func (w *Writer[T]) Run(ctx context.Context) error {
 	if !w.opt.Server || w.begun.Swap(true) {
 		return inbox.Errorf(inbox.Internal, "run the store", "it was not opened for a server, or runs already")
@@ -246,14 +249,14 @@ func (w *Writer[T]) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	go func() {
 		<-live.Done()
-		w.queues.close() // after it, nobody is putting something into a queue
+		w.queues.close()
 		close(stop)
 	}()
 	err := w.loop(stop)
 	end()
 	w.queues.drain()
 	<-stop
-	if err != nil { // whoever waited was told to come again; for this process it is the end
+	if err != nil { // the waiting callers were told to try again; this process must end
 		return inbox.Errorf(inbox.Internal, "", "%w", err)
 	}
 	return nil

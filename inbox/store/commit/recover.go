@@ -9,11 +9,11 @@ import (
 	"inbox/inbox"
 )
 
-// checkpointTries is how often a checkpoint after a failed flush is tried while readers are in its way. Each try waits for
-// them as long as busy_timeout says.
+// checkpointTries is how often a checkpoint after a failed flush is tried while readers block it. Each attempt waits for
+// busy_timeout, which is 5 seconds.
 const checkpointTries = 6
 
-// reload makes memory what the file says.
+// reload calls Hooks.Reload, and watches the log that a new connection has opened.
 func (w *Writer[T]) reload() error {
 	if err := w.opt.Fault(PointReload); err != nil {
 		return err
@@ -25,9 +25,9 @@ func (w *Writer[T]) reload() error {
 	return w.file.reloaded()
 }
 
-// recover puts the writer in order after a batch failed. After a failed flush the file is opened anew and
-// checkpointed before anything else is taken; if that fails too, the error is returned and the program must end. After
-// any other failed commit, the file is asked whether it happened, now or before the next batch.
+// recover repairs the writer after a batch failed. After a failed flush, it opens the file again and checkpoints it before the
+// next batch. If that fails too, it returns the error, and the program must end. After another failed commit, it reads from
+// the file whether the commit happened. If that read fails, transact repeats it before the next batch.
 func (w *Writer[T]) recover(cause error) error {
 	if DiskFailed(cause) {
 		w.health.fail(cause)
@@ -47,9 +47,9 @@ func (w *Writer[T]) recover(cause error) error {
 	return nil
 }
 
-// reopen opens the file anew and brings all that was acknowledged from the write-ahead log into it. The pages that
-// could not be flushed may be marked as clean in the kernel though the disk does not have them, so a second flush of
-// the same descriptor proves nothing; the checkpoint writes them to other pages and flushes those.
+// reopen opens the file again and moves all acknowledged changes from the write-ahead log into it. The kernel may have marked
+// the pages that it could not flush as clean, though the disk does not have them. So a second flush of the same descriptor
+// proves nothing. The checkpoint writes the changes to other pages and flushes those.
 func (w *Writer[T]) reopen() error {
 	if err := w.file.close(); err != nil {
 		w.opt.Log.Warn("close after a failed flush", "error", err)
@@ -67,7 +67,7 @@ func (w *Writer[T]) reopen() error {
 		}
 		if busy == 0 {
 			w.stale = true
-			w.opt.Log.Warn("the file was opened anew after a failed flush and is in order")
+			w.opt.Log.Warn("the file was opened again after a failed flush and is in order")
 			return w.reload()
 		}
 		w.opt.Log.Warn("a reader is in the way of the checkpoint after a failed flush", "try", try+1, "of", checkpointTries)
@@ -75,13 +75,13 @@ func (w *Writer[T]) reopen() error {
 	return inbox.Errorf(inbox.Unavailable, "checkpoint", "readers are in the way")
 }
 
-// health is whether the last write succeeded.
+// health holds the failure of the last write; nil after a success.
 type health struct {
 	log     *slog.Logger
 	failure atomic.Pointer[inbox.Error]
 }
 
-// fail makes Ready report the failure until a write succeeds. It is logged once.
+// fail makes Ready return the failure until a write succeeds. The first failure is logged.
 func (h *health) fail(cause error) {
 	err := inbox.Errorf(inbox.Unavailable, "write to the store", "%w", cause)
 	if h.failure.Swap(err) == nil {
@@ -89,6 +89,7 @@ func (h *health) fail(cause error) {
 	}
 }
 
+// heal records that a write succeeded.
 func (h *health) heal() {
 	if h.failure.Load() != nil {
 		h.failure.Store(nil)

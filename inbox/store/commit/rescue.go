@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 )
 
-// startWatch raises the mark and begins to watch the files.
+// startWatch raises the mark and begins to watch the files. When the disk is full or cannot be written, the server starts all the
+// same, and Ready returns an error until a write succeeds. A failed flush is an error.
 func (f *file) startWatch() error {
 	mark, err := f.raiseMark()
 	if FlushFailed(err) || (err != nil && !DiskFailed(err)) {
@@ -22,7 +23,7 @@ func (f *file) startWatch() error {
 	return err
 }
 
-// look makes sure that the files are at their places.
+// checkFiles returns a [displaced] error when a file is displaced, and keeps the first one in lost.
 func (f *file) checkFiles() error {
 	err := f.watch.check()
 	if d, ok := isDisplaced(err); ok && f.lost == nil {
@@ -31,21 +32,21 @@ func (f *file) checkFiles() error {
 	return err
 }
 
-// leave gives up the files at the end of a server, and saves what is not at its place any more.
+// closeServer closes the files of a server, and saves the contents of displaced ones.
 func (f *file) closeServer() error {
-	_ = f.checkFiles() // what it finds is kept in gone
+	_ = f.checkFiles() // lost keeps the error
 	if f.lost != nil {
 		f.saveKey()
 	}
 	if f.lost != nil && f.lost.overwritten {
-		// Closing would move pages between files that do not belong together; the end of the program closes them.
+		// Closing would move pages between files that do not belong together. The end of the program closes them.
 		return f.moveLogAway()
 	}
 	f.checkpointAtClose()
 	saved := f.lost != nil && f.conn != nil && f.saveCopy()
 	err := joinClose(nil, f.close, f.watch.close)
 	if saved {
-		for _, old := range []string{f.opt.Path + "-wal", f.opt.Path + "-shm"} { // of the file that is gone; all of it is in the copy
+		for _, old := range []string{f.opt.Path + "-wal", f.opt.Path + "-shm"} { // they belong to the displaced file; the copy contains them
 			if rerr := os.Remove(old); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
 				err = errors.Join(err, rerr)
 			}
@@ -54,8 +55,8 @@ func (f *file) closeServer() error {
 	return err
 }
 
-// saveKey saves the key, of which the server may have the last copy: in its place when nothing is there, and beside it when
-// another key is. What the server leaves of its store cannot be opened without it.
+// saveKey saves the key, of which the server may have the last copy. It writes the key at its path when that is free, and beside it
+// when another key is there. The saved store cannot be opened without the key.
 func (f *file) saveKey() {
 	p := f.watch
 	dir := filepath.Dir(p.path)
@@ -76,8 +77,8 @@ func (f *file) saveKey() {
 	}
 }
 
-// moveLogAway renames the log of a database that was written over, so that a start does not meet it beside the one that was
-// put there. It is kept: it may have the last of what the old one held.
+// moveLogAway renames the log of a database that was overwritten, so that the next start does not read it with the new file. The log
+// is kept: it may have the newest events of the old database.
 func (f *file) moveLogAway() error {
 	log := f.opt.Path + "-wal"
 	if st, err := statFile(log); !f.lost.another || err != nil || st.id != f.watch.logID || st.size == 0 {
@@ -94,14 +95,14 @@ func (f *file) moveLogAway() error {
 	return nil
 }
 
-// aside is the name that something of a store gets whose place another has taken.
+// replacedName returns the name for a saved file whose path another file has.
 func (f *file) replacedName(path string) string {
 	return fmt.Sprintf("%s.replaced-%s", path, f.opt.Now().UTC().Format("20060102T150405Z"))
 }
 
-// rescue saves what a store holds whose file is not at its place: the program ends, and a file that was removed is gone with
-// its last descriptor. A copy is put in the place when nothing is there, which it reports, and beside it when another file
-// is. A file that was replaced but has a name elsewhere is left alone, and so is one whose directory is another.
+// saveCopy saves the contents of a database that is displaced: the program ends, and a removed file disappears with its last
+// descriptor. It writes a copy at the database's path when that is free, which it reports, and beside it otherwise. It
+// saves nothing when the file still has another name, or when the directory was replaced.
 func (f *file) saveCopy() (inPlace bool) {
 	p := f.watch
 	if _, err := sameFile(statFile, filepath.Dir(p.path), p.dir); err != nil {
@@ -126,7 +127,7 @@ func (f *file) saveCopy() (inPlace bool) {
 	return to == p.path
 }
 
-// copyTo copies the store, through the connection that has it open, to a name that no file has.
+// copyTo copies the database, through the connection that has it open, to a path that is free.
 func (f *file) copyTo(path string) error {
 	part := path + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -151,13 +152,13 @@ func (f *file) copyTo(path string) error {
 	return f.opt.Beside.SyncDir(filepath.Dir(path))
 }
 
-// giveName renames a file to a name that no file has.
+// giveName renames a file to a path that is free.
 func giveName(from, to string) error {
-	err := os.Link(from, to) // fails, as it must, where somebody was faster
+	err := os.Link(from, to) // fails when another program was faster
 	if err == nil {
 		return os.Remove(from)
 	}
-	if _, serr := os.Lstat(to); errors.Is(serr, fs.ErrNotExist) { // the file system has no second names
+	if _, serr := os.Lstat(to); errors.Is(serr, fs.ErrNotExist) { // the file system has no hard links
 		return os.Rename(from, to)
 	}
 	return err

@@ -62,18 +62,18 @@ func (w *Writer[T]) Close() error {
 	return w.file.close()
 }
 
-// commit makes a batch durable and tells everyone in it. When one op fails, the others must not suffer: the batch is cut
-// in two and both halves are tried, in their order, until it is alone. It returns an error only when the file cannot be
-// written safely any more; then all have been told.
+// commit makes a batch durable and calls Done of each change. When one change fails, the batch is cut in two and both halves are
+// tried in their order, until the change that fails is alone. commit returns an error only when the file can no longer be
+// written safely. Done of all changes was called then, too.
 func (w *Writer[T]) commit(batch []*Op[T]) error {
 	if batch = refused(batch); len(batch) == 0 {
 		return nil
 	}
 	err := w.transact(batch)
-	gone, lost := isDisplaced(err)
+	why, displaced := isDisplaced(err)
 	switch {
-	case lost:
-		return w.stopForDisplaced(batch, gone)
+	case displaced:
+		return w.stopForDisplaced(batch, why)
 	case err == nil:
 		for _, o := range batch {
 			o.Done(nil)
@@ -96,7 +96,7 @@ func (w *Writer[T]) commit(batch []*Op[T]) error {
 	return w.commit(batch[half:])
 }
 
-// refused tells those that must not be tried any more, and returns the others.
+// refused calls Done of the changes whose Refuse returns an error, and returns the other changes.
 func refused[T any](batch []*Op[T]) []*Op[T] {
 	return slices.DeleteFunc(batch, func(o *Op[T]) bool {
 		if o.Refuse == nil {
@@ -116,7 +116,7 @@ func fail[T any](batch []*Op[T], err error) {
 	}
 }
 
-// try runs a batch as one transaction.
+// transact applies a batch in one transaction.
 func (w *Writer[T]) transact(batch []*Op[T]) error {
 	if err := w.repair(); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (w *Writer[T]) transact(batch []*Op[T]) error {
 		err = w.opt.Fault(PointCommitted)
 	}
 	if err == nil {
-		err = w.file.checkFiles() // else it was committed to a file that no start will read
+		err = w.file.checkFiles() // otherwise it was committed to a file that no start reads
 	}
 	if err != nil {
 		w.stale = true
@@ -150,7 +150,7 @@ func (w *Writer[T]) transact(batch []*Op[T]) error {
 	return nil
 }
 
-// ready puts right what an earlier failure left: memory is what the file says before anything rests on it.
+// repair opens the file again if an earlier failure closed it, and reloads memory that may differ from the file.
 func (w *Writer[T]) repair() error {
 	if w.file.conn == nil {
 		if err := w.file.connect(context.Background()); err != nil {
@@ -167,7 +167,7 @@ func (w *Writer[T]) repair() error {
 	return nil
 }
 
-// applySafely turns a panic of one op into its error: a bug must not take the others down.
+// applySafely applies a change and returns an Internal error when it panics, so that the other changes of the batch commit.
 func applySafely[T any](log *slog.Logger, o *Op[T], t T) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -178,8 +178,8 @@ func applySafely[T any](log *slog.Logger, o *Op[T], t T) (err error) {
 	return o.Apply(t)
 }
 
-// idle is called every second: it measures the disk, and tries a write when the last one failed, so that the door
-// opens again by itself.
+// idle is called every second. It checks the files, and tries a write when the last write failed, so that Ready recovers
+// without a change.
 func (w *Writer[T]) idle() error {
 	w.opt.Every()
 	putBack, err := w.file.watch.checkRest(&w.opt.Beside)
@@ -189,8 +189,8 @@ func (w *Writer[T]) idle() error {
 	if err == nil {
 		err = w.file.checkFiles()
 	}
-	if gone, lost := isDisplaced(err); lost {
-		return w.stopForDisplaced(nil, gone)
+	if why, displaced := isDisplaced(err); displaced {
+		return w.stopForDisplaced(nil, why)
 	}
 	if err == nil && w.health.failure.Load() == nil {
 		return nil
@@ -198,7 +198,7 @@ func (w *Writer[T]) idle() error {
 	return w.commit([]*Op[T]{{Done: func(error) {}, Apply: w.hooks.Probe}})
 }
 
-// stopForDisplaced tells a batch that the files are not at their places, and returns what ends the program.
+// stopForDisplaced fails a batch because a file is displaced, and returns the error that ends the program.
 func (w *Writer[T]) stopForDisplaced(batch []*Op[T], why *displaced) error {
 	fatal := inbox.Errorf(inbox.Unavailable, "", "%w: nothing more is taken", why).
 		WithHint("the log says what was saved, and where; put the right files in place and start again")

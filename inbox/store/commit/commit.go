@@ -1,10 +1,14 @@
 // Package commit writes to one SQLite file: one goroutine, one connection, one transaction for everything that waits, one
 // flush. It knows no table. What the tables need is given to it as [Hooks].
 //
-// A change is an [Op]. [Writer.Submit] puts it into a bounded queue. The writing goroutine takes whatever waits (up to 256
-// changes or 4 MiB), applies it in one transaction and calls Done of each change after COMMIT has returned. So the price of a
-// flush is shared by everyone who waits for it, and nothing is acknowledged before it is on disk: connections run with
+// A change is an [Op]. [Writer.Submit] puts it into a bounded queue. The writing goroutine takes the changes that wait (up to 256
+// changes or 4 MiB), applies them in one transaction, and calls Done of each change after COMMIT has returned. So all changes
+// of a batch share the price of one flush. Nothing is acknowledged before it is on disk: connections run with
 // synchronous=FULL (https://www.sqlite.org/pragma.html#pragma_synchronous), and each has read that back.
+//
+// Files: commit.go says what a caller gives and gets, queue.go how changes wait, loop.go what the goroutine does, writer.go how
+// a batch is committed, recover.go what happens after a failure, open.go and conn.go what a connection is, and watch.go, mark.go
+// and rescue.go how displaced files are found and saved.
 //
 // After a failure:
 //
@@ -14,10 +18,10 @@
 //     until a write succeeds. A write is tried every second.
 //   - COMMIT fails: the file says whether the transaction happened. Memory is read again ([Hooks.Reload]) before the next
 //     batch.
-//   - A flush fails: the kernel may have marked the pages as clean that it could not write, so a second flush of the same
-//     descriptor proves nothing (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). The file is
-//     opened anew and checkpointed, which writes the pages to other places and flushes those, before the next batch. When that
-//     fails too, Run returns an error and the program must end.
+//   - A flush fails: the kernel may have marked the pages that it could not write as clean, so a second flush of the same
+//     descriptor proves nothing (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). Before the
+//     next batch, the file is opened again and checkpointed. The checkpoint writes the pages to other places and flushes those.
+//     When that fails too, Run returns an error and the program must end.
 //   - The file or its log is moved, removed, replaced, cut or overwritten while a server runs: nothing more is acknowledged, and
 //     Run returns an error. [Writer.Close] saves the store's contents.
 package commit

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// startWatch raises the mark and begins to watch the files. When the disk is full or cannot be written, the server starts all the
-// same, and Ready returns an error until a write succeeds. A failed flush is an error.
+// startWatch raises the mark and begins to watch the files. When the disk is full or cannot be written, a server starts all the
+// same, and its changes fail until the disk can be written. A failed flush is an error.
 func (f *file) startWatch() error {
 	mark, err := f.raiseMark()
 	if FlushFailed(err) || (err != nil && !DiskFailed(err)) {

@@ -42,6 +42,7 @@ func AsDamaged(cause error) error { return &damaged{cause} }
 // damaged is an error about a value that a sound store cannot contain. It is inbox.ErrDamaged to errors.Is, without its text.
 type damaged struct{ cause error }
 
+// Error returns the text of the cause.
 func (u *damaged) Error() string { return u.cause.Error() }
 
 // Unwrap returns the cause.

@@ -43,6 +43,7 @@ type displaced struct {
 	key         bool // the key was replaced by another key
 }
 
+// Error names the file and what happened to it.
 func (d *displaced) Error() string { return d.what }
 
 func isDisplaced(err error) (*displaced, bool) {

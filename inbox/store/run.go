@@ -7,9 +7,9 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// Run writes what is handed in until ctx is done, then what still waits, and returns. An error means that the disk
-// does not keep what is written: nothing more is taken, and the program must end. It is for stores opened with
-// Options.Server, and runs once; what is handed in before it begins waits for it.
+// Run commits submitted changes until ctx is done, then commits the changes that still wait, and returns. An error means that
+// the disk does not keep what is written: the store takes no more changes, and the program must end. Run may be called once,
+// and only with Options.Server. Changes that are submitted before Run wait for it.
 func (s *Store) Run(ctx context.Context) error {
 	live, end := context.WithCancel(ctx)
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -17,7 +17,7 @@ func (s *Store) Run(ctx context.Context) error {
 	go func() {
 		defer close(upkeep)
 		s.upkeep(live)
-		stop() // the writer ends after upkeep, which writes too
+		stop() // the writer stops after upkeep, which writes too
 	}()
 	err := s.writer.Run(writing)
 	end()
@@ -28,7 +28,7 @@ func (s *Store) Run(ctx context.Context) error {
 // submit queues an op.
 func (s *Store) submit(ctx context.Context, o *op) error { return s.writer.Submit(ctx, o) }
 
-// write makes one change and returns when it is durable. ctx bounds only the wait: what is queued will be made.
+// write makes one change and returns when it is durable. ctx bounds only the wait: a queued change is made all the same.
 func (s *Store) write(ctx context.Context, apply func(t *tx) error) error {
 	return s.writeSized(ctx, 256, commit.Wait, apply)
 }

@@ -39,8 +39,9 @@ type Options struct {
 	Bounds     QuarantineBounds // default: DefaultQuarantine
 	Relaxed    bool             // synchronous=NORMAL: a power cut undoes what was acknowledged. Only the control arm of a measurement sets it
 
-	// Fault is asked before every operation of the writer, by the names of the points in package commit and pointMigrate, and fails or ends
-	// it: for `inbox torture` and tests. Default: nothing fails.
+	// Fault is called before every operation of the writer with the name of its point: those of package commit, and
+	// "migrate". The operation fails with the error that Fault returns. `inbox torture` and tests set it. Default: nothing
+	// fails.
 	Fault func(point string) error
 
 	runSize int // events per sealed run of digests; default 65,536

@@ -8,17 +8,17 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// tables is what the writing goroutine keeps in memory of the tables. It is the store's side of package commit.
+// tables is the part of the tables that the writing goroutine keeps in memory. It implements [commit.Hooks].
 type tables struct {
 	s *Store
 
-	head     int64
-	stored   int64
-	contents contentIDs
-	known    digests
+	head     int64      // newest seq
+	stored   int64      // stored_at of it
+	contents contentIDs // given to contents
+	known    digests    // of all events
 }
 
-// tx is the transaction under way. It also holds what the batch will have changed in memory once it commits.
+// tx is a transaction, and the changes of memory that follow its commit.
 type tx struct {
 	on       *commit.Tx
 	w        *tables
@@ -71,7 +71,7 @@ func (s *Store) lock() (release func() error, err error) {
 	return lock.Release, nil
 }
 
-// prepare brings a file that was just opened to this program's schema, and makes sure that its key is the right one.
+// prepare migrates a file that was just opened, and returns an error when its key is not the right one.
 func (s *Store) prepare(c *conn) error {
 	if err := s.migrate(c); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (w *tables) Begin(on *commit.Tx) *tx {
 	return &tx{on: on, w: w, now: w.s.now(), head: w.head, stored: w.stored, contents: w.contents}
 }
 
-// Committed takes over in memory what is now durable.
+// Committed makes the changes of memory that follow the commit of a transaction, and wakes subscribers and upkeep.
 func (w *tables) Committed(t *tx) {
 	appended := t.head > w.head
 	w.head, w.stored, w.contents = t.head, t.stored, t.contents
@@ -104,8 +104,8 @@ func (w *tables) Committed(t *tx) {
 	w.wakeUpkeep()
 }
 
-// Reload makes memory what the file says. What it holds already is kept when the file says the same, which it does
-// after most failures: reading all digests again would take as long as a start.
+// Reload reads memory from the file. It keeps the digests when the file has the same ones, as after most failures: reading all
+// digests again takes as long as a start.
 func (w *tables) Reload(c *conn) error {
 	var head, stored, sealed int64
 	var runs int
@@ -134,7 +134,7 @@ func (w *tables) Reload(c *conn) error {
 	return nil
 }
 
-// Probe writes something small, to find out whether the file can be written again.
+// Probe makes a small change, which shows whether the file can be written again.
 func (w *tables) Probe(t *tx) error { return t.setMeta("probed", t.now) }
 
 func (w *tables) wakeUpkeep() {

@@ -1,14 +1,11 @@
 // Package store keeps: the log of events, their payloads, and where every plugin stands, in one SQLite file.
 //
-// One goroutine writes. It takes whatever waits (accepted events, settlements, an operator's deeds) into one
-// transaction and answers when that is on disk, so the price of a flush is shared by all who wait for it. Readers have
-// connections of their own and never block it. Everything that may hold personal data is in the table contents, so
-// that it can be purged or encrypted without touching the log.
+// Package commit writes: one goroutine, one connection, one transaction for all changes that wait, one flush. It says what
+// happens after each failure. Readers have connections of their own and never block the writer. Everything that may hold
+// personal data is in the table contents, so that it can be purged or encrypted without touching the log.
 //
 // Nothing is acknowledged before its commit has returned under synchronous=FULL (https://www.sqlite.org/pragma.html
-// #pragma_synchronous). A failed write is answered and tried again with the next batch; after a failed flush nothing is
-// taken until the file has been opened anew and checkpointed, because the kernel may have dropped what it could not
-// write (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+// #pragma_synchronous).
 package store
 
 import (

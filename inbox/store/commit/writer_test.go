@@ -130,7 +130,7 @@ func failAt(t *testing.T, at int64, with error) bool {
 	return met
 }
 
-func TestAFlushThatFailsOpensTheFileAnewBeforeTheNextChange(t *testing.T) {
+func TestAFlushThatFailsOpensTheFileAgainBeforeTheNextChange(t *testing.T) {
 	t.Parallel()
 	var points []string // of the writing goroutine
 	armed := false
@@ -157,7 +157,7 @@ func TestAFlushThatFailsOpensTheFileAnewBeforeTheNextChange(t *testing.T) {
 	}
 }
 
-func TestAFileThatCannotBeOpenedAnewAfterAFailedFlushEndsTheWriter(t *testing.T) {
+func TestAFileThatCannotBeOpenedAgainAfterAFailedFlushEndsTheWriter(t *testing.T) {
 	t.Parallel()
 	x := open(t, commit.Options{Server: true, Fault: func(point string) error {
 		switch point {

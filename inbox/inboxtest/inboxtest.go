@@ -14,12 +14,12 @@ import (
 	"inbox/inbox/store"
 )
 
-// Store returns a fresh store in a directory of the test's, with its writer running. When the test ends the writer is
-// stopped and the store checked: damage, or a broken law, fails the test.
+// Store returns a fresh store in o.Dir, or in a [Dir] when that is empty, with its writer running. When the test ends, the
+// writer is stopped and the store is checked: damage, or a broken law, fails the test.
 func Store(t testing.TB, o store.Options) *store.Store {
 	t.Helper()
 	if o.Dir == "" {
-		o.Dir = t.TempDir()
+		o.Dir = Dir(t)
 	}
 	o.Create, o.Server = true, true
 	if o.MinFree == 0 {

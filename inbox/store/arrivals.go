@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // busyAccepts is how many events wait at once in a busy store.
@@ -61,7 +62,7 @@ func (s *Store) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, er
 	var receipt inbox.Receipt
 	s.accepts.Add(1)
 	defer s.accepts.Add(-1)
-	err = s.writeSized(ctx, len(packed)+512, at503, func(t *tx) error {
+	err = s.writeSized(ctx, len(packed)+512, commit.Offer, func(t *tx) error {
 		var err error
 		receipt, err = t.accept(a, digest, packed)
 		return err

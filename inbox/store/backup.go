@@ -2,12 +2,12 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // Backup writes a consistent, compact copy of the store to a file that must not exist, and its key beside it as
@@ -78,40 +78,13 @@ func (s *Store) copyTo(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err = vacuumInto(ctx, s.path, path); err == nil {
+	if err = readError(commit.VacuumInto(ctx, s.path, path)); err == nil {
 		err = f.Sync()
 	}
 	if err = joinClose(err, f.Close); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
-}
-
-// vacuumInto copies a database through a connection of its own: those for reading may not run VACUUM.
-func vacuumInto(ctx context.Context, from, to string) error {
-	db, err := sql.Open("sqlite", dsn(from))
-	if err != nil {
-		return readError(err)
-	}
-	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, to)
-	if err = joinClose(readError(err), db.Close); err != nil {
-		return err
-	}
-	return remark(ctx, to)
-}
-
-// remark gives a copy a mark of its own, so that the log of the store it came from is not taken for the copy's.
-func remark(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", dsn(path))
-	if err != nil {
-		return readError(err)
-	}
-	var now int
-	err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&now)
-	if err == nil {
-		_, err = db.ExecContext(ctx, userVersion(randomMark(), versionOf(now)))
-	}
-	return joinClose(readError(err), db.Close)
 }
 
 // fileSize returns the size of a file, 0 when there is none. The file is not opened, for the reason Backup gives.

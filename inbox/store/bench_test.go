@@ -131,17 +131,6 @@ func report(b *testing.B, waits []time.Duration) {
 	b.ReportMetric(at(1), "max-µs")
 }
 
-// BenchmarkLook is what it costs to make sure that the files are at their places. Each commit does so.
-func BenchmarkLook(b *testing.B) {
-	s := inboxtest.Store(b, store.Options{})
-	inboxtest.Accept(b, s, "a")
-	for b.Loop() {
-		if err := store.Look(s); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // BenchmarkOpen is what a server's start costs with a store that was closed.
 func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()

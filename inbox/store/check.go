@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+
+	"inbox/inbox/store/commit"
 )
 
 // checkChunk is the number of contents that one query reads.
@@ -19,7 +21,7 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) ([]
 		}
 	}
 	found := func(err error) error { // a read that fails because of damage is a problem, not an error
-		if !isUnsound(err) {
+		if !commit.IsDamaged(err) {
 			return err
 		}
 		note("the file: %s", err)

@@ -68,7 +68,7 @@ func TestEveryLawIsFoundBroken(t *testing.T) {
 			t.Errorf("there is no law %q", name)
 		}
 	}
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	furnish(t, dir)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {

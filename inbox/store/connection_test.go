@@ -37,32 +37,6 @@ func TestEveryConnectionIsAsDurableAsTheFirst(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatWouldNotFlushIsRefused(t *testing.T) {
-	t.Parallel()
-	for name, pragmas := range map[string][]string{
-		"off":                {"journal_mode(WAL)", "synchronous(OFF)"},
-		"normal":             {"journal_mode(WAL)", "synchronous(NORMAL)"},
-		"a rollback journal": {"journal_mode(DELETE)", "synchronous(FULL)"},
-	} {
-		err := store.Connect(emptyFile(t), pragmas...)
-		if inbox.KindOf(err) != inbox.Unavailable || inbox.HintOf(err) == "" {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if err := store.Connect(emptyFile(t), "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
-		t.Errorf("a good one: %v", err)
-	}
-}
-
-func emptyFile(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "x.db")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func TestOnlyItsUserCanReadAStore(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -98,7 +72,7 @@ func TestADirectoryMayHaveAnyName(t *testing.T) {
 
 func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	lock, err := store.WaitLock(ctx, dir, time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +93,7 @@ func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 
 func TestAServerWaitsForACommandAndACommandNotForAServer(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	short, err := store.TryLock(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ const (
 // loadContentIDs reads the mark. A store without a mark has no contents, or comes from a version that let SQLite choose ids.
 func loadContentIDs(c *conn) (contentIDs, error) {
 	var mark int64
-	err := c.get(`SELECT max(coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?), 0), coalesce((SELECT max(id) FROM contents), 0))`, contentsMark).Scan(&mark)
+	err := c.Get(`SELECT max(coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?), 0), coalesce((SELECT max(id) FROM contents), 0))`, contentsMark).Scan(&mark)
 	return contentIDs{last: mark, reserved: mark}, err
 }
 

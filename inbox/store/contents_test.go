@@ -65,7 +65,7 @@ func FuzzUnpack(f *testing.F) {
 // The rows of the quarantine come and go; what was erased, or stands in a backup, must not be taken for a newer row.
 func TestNoIDOfAContentIsEverGivenTwice(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	newest := int64(0)
 	for life := range 3 {
 		s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})

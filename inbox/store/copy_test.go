@@ -44,7 +44,7 @@ func TestABackupThatCannotBeMadeSaysWhyAndLeavesNothing(t *testing.T) {
 		"into no directory":         {ctx, "", "none/copy.db", inbox.Invalid},
 		"by somebody who went away": {gone, "", "copy.db", inbox.Internal},
 	} {
-		dir := t.TempDir()
+		dir := inboxtest.Dir(t)
 		if c.before != "" {
 			if err := os.WriteFile(filepath.Join(dir, c.before), []byte("kept"), 0o600); err != nil {
 				t.Fatal(err)
@@ -84,7 +84,7 @@ func TestABackupMadeWhileEventsComeIsWholeAndPrivate(t *testing.T) {
 			inboxtest.Accept(t, s, inboxtest.Body(i, 1))
 		}
 	}()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	path := filepath.Join(dir, "inbox.db")
 	err := s.Backup(ctx, operator, path)
 	<-ended

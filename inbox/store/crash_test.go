@@ -111,11 +111,8 @@ func after(n int, do func()) func() {
 
 func TestNothingAcknowledgedIsLostWhenTheProgramIsKilled(t *testing.T) {
 	t.Parallel()
-	rounds := 15
-	if testing.Short() || stride > 1 {
-		rounds = 4
-	}
-	dir := t.TempDir()
+	rounds := long(3, 4, 15)
+	dir := inboxtest.Dir(t)
 	o := &oracle{acked: map[string]inbox.Receipt{}}
 	for round := range rounds {
 		cmd, _, out := spawn(t, dir, fmt.Sprint("round-", round))
@@ -134,7 +131,7 @@ func TestNothingAcknowledgedIsLostWhenTheProgramIsKilled(t *testing.T) {
 
 func TestAProgramThatIsToldToStopLosesNothing(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	o := &oracle{acked: map[string]inbox.Receipt{}}
 	cmd, in, out := spawn(t, dir, "stopped")
 	o.hear(t, out, after(300, func() { in.Close() }))

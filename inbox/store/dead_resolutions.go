@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // resolveBatch is the number of dead letters that one transaction resolves.
@@ -41,7 +42,7 @@ func (s *Store) ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Reso
 	failed := make([]error, 0, len(refs))
 	for part := range slices.Chunk(refs, resolveBatch) {
 		answer := make(chan []error, 1) // not failed itself: the writer may still be at work when write returns
-		err := s.writeSized(ctx, 256*len(part), patient, func(t *tx) error {
+		err := s.writeSized(ctx, 256*len(part), commit.Wait, func(t *tx) error {
 			why := make([]error, len(part))
 			for i := range part {
 				err := t.resolveDead(who, how, part[i])

@@ -42,7 +42,7 @@ func (d *digests) load(c *conn, size int64) error {
 	if err := d.loadRuns(c); err != nil {
 		return fmt.Errorf("read the runs of digests: %w", err)
 	}
-	fresh, err := c.query(`SELECT seq, substr(digest, 1, 8) FROM events WHERE seq > ?`, d.sealed)
+	fresh, err := c.Query(`SELECT seq, substr(digest, 1, 8) FROM events WHERE seq > ?`, d.sealed)
 	if err != nil {
 		return fmt.Errorf("read the newest digests: %w", err)
 	}
@@ -61,7 +61,7 @@ func (d *digests) load(c *conn, size int64) error {
 }
 
 func (d *digests) loadRuns(c *conn) error {
-	found, err := c.query(`SELECT id, level, first, last, parts FROM digest_runs WHERE sealed = 1 ORDER BY first`)
+	found, err := c.Query(`SELECT id, level, first, last, parts FROM digest_runs WHERE sealed = 1 ORDER BY first`)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (d *digests) loadRuns(c *conn) error {
 	for i := range d.runs {
 		r := &d.runs[i]
 		want := cap(r.parts)
-		if r.parts, err = loadFilters(c.query, r.id, r.parts); err != nil {
+		if r.parts, err = loadFilters(c.Query, r.id, r.parts); err != nil {
 			return err
 		}
 		if len(r.parts) != want {

@@ -40,7 +40,7 @@ func serve(t testing.TB, o store.Options) (*store.Store, func()) {
 
 func TestDuplicatesAreKnownAcrossRestartsAndSealedRuns(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	const n, size = 600, 16
 	for round := range 3 {
 		s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, size))
@@ -122,14 +122,14 @@ func TestAnySequenceOfBodiesAndRestartsIsStoredAsASetWouldBe(t *testing.T) {
 func TestSealingThatFailsAnywhereIsGoneOnWith(t *testing.T) {
 	t.Parallel()
 	const n, size = 45, 4
-	full := t.TempDir()
+	full := inboxtest.Dir(t)
 	filled, done := serve(t, store.Normal(store.SmallRuns(store.Options{Dir: full, MinFree: math.MaxUint64}, size))) // no room to seal
 	for i := range n {
 		inboxtest.Accept(t, filled, inboxtest.Body(i, 0))
 	}
 	done()
-	for at := 0; ; at += 3 * stride {
-		dir := t.TempDir()
+	for at := 0; ; at += long(33, 21, 3) {
+		dir := inboxtest.Dir(t)
 		if err := os.CopyFS(dir, os.DirFS(full)); err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestSealingThatFailsAnywhereIsGoneOnWith(t *testing.T) {
 func TestAHalfWrittenRunIsGoneOnWithAndNotBegunAgain(t *testing.T) {
 	t.Parallel()
 	const size = 5000 // four parts
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	o := func(o store.Options) store.Options { o.Dir = dir; return store.Normal(store.SmallRuns(o, size)) }
 	filled, done := serve(t, o(store.Options{MinFree: math.MaxUint64}))
 	inboxtest.Fill(t, filled, size+10)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // A new database is made under this name and gets its own only when it is whole and on the disk, with its key beside it.
@@ -158,13 +159,6 @@ func fillFile(ctx context.Context, o Options, part string) error {
 		return err
 	}
 	o.Server = true // the lock is held
-	w, err := openWriter(ctx, &Store{opt: o, path: part, digest: digester{key: key}})
-	if err != nil {
-		return err
-	}
-	err = w.setMark(randomMark())
-	if err == nil {
-		_, err = w.moveLog("TRUNCATE")
-	}
-	return joinClose(err, w.close)
+	s := &Store{opt: o, path: part, digest: digester{key: key}}
+	return commit.Create(ctx, s.commitOptions())
 }

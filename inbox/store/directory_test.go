@@ -16,7 +16,7 @@ import (
 // crashed makes a store whose server ended without closing it, as after a kill: its log is not in its file.
 func crashed(t *testing.T, events int) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	s, done := serve(t, store.Options{Dir: dir})
 	for i := range events {
 		inboxtest.Accept(t, s, inboxtest.Body(i, 0))
@@ -96,7 +96,7 @@ func sizes(t *testing.T, dir string) string {
 func TestAStartThatWasCutOffIsBegunAgain(t *testing.T) {
 	t.Parallel()
 	for n := range 3 { // in each migration
-		dir := t.TempDir()
+		dir := inboxtest.Dir(t)
 		met := 0
 		_, err := store.Open(ctx, store.Faulty(store.Options{Dir: dir, Create: true, Server: true}, func(point string) error {
 			if point == "migrate" {
@@ -122,7 +122,7 @@ func TestAStartThatWasCutOffIsBegunAgain(t *testing.T) {
 		"within the database":   {"inbox.db.new": "SQLite", "inbox.db.new-wal": "y", "inbox.db.new-journal": "z", "store.key": strings.Repeat("k", 32)},
 		"nothing but its locks": {"inbox.lock": ""},
 	} {
-		dir := t.TempDir()
+		dir := inboxtest.Dir(t)
 		for f, text := range left {
 			if err := os.WriteFile(filepath.Join(dir, f), []byte(text), 0o600); err != nil {
 				t.Fatal(err)

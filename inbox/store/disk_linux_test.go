@@ -25,7 +25,7 @@ func missing(t *testing.T, what string) {
 
 func TestARealFullDiskRefusesAndHealsWithoutARestart(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	if err := syscall.Mount("inbox-test", dir, "tmpfs", 0, "size=2m"); err != nil {
 		t.Skipf("cannot mount a small file system here: %v", err)
 	}
@@ -107,7 +107,7 @@ func TestAFileThatMayNotGrowIsAFullDisk(t *testing.T) {
 		}
 		return
 	}
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	var whole syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func traced(t *testing.T, when string) (*oracle, string, error) {
 	if err != nil {
 		missing(t, "strace")
 	}
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	cmd, in, out := spawn(t, dir, "traced", strace, "-f", "-qq", "-o", "/dev/null", "-P", filepath.Join(dir, "inbox.db-wal"),
 		"-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when="+when)
 	const longest = 5000 // acknowledged without a failure

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // SmallRuns makes runs of digests small, so that tests meet many.
@@ -30,11 +31,11 @@ func Faulty(o Options, fault func(point string) error) Options {
 
 // Points at which a store can be made to fail.
 const (
-	PointExec      = pointExec
-	PointCommit    = pointCommit
-	PointCommitted = pointCommitted
-	PointReload    = pointReload
-	PointReopen    = pointReopen
+	PointExec      = commit.PointExec
+	PointCommit    = commit.PointCommit
+	PointCommitted = commit.PointCommitted
+	PointReload    = commit.PointReload
+	PointReopen    = commit.PointReopen
 )
 
 // Failure is an error with a result code of SQLite's, which the driver lets nobody make.
@@ -42,10 +43,10 @@ type Failure int
 
 // Result codes that tests make.
 const (
-	Full       Failure = codeFull
+	Full       Failure = 13
 	Constraint Failure = 19
 	WriteFails Failure = 778
-	FlushFails Failure = codeFsync
+	FlushFails Failure = 1034
 )
 
 func (f Failure) Error() string { return fmt.Sprintf("made by a test: result code %d", int(f)) }
@@ -68,23 +69,32 @@ func Digests(s *Store) (recent, runs int) {
 // Hold keeps the writer busy until release is called, so that what is handed in meanwhile waits together.
 func Hold(s *Store) (release func()) {
 	held, let := make(chan struct{}), make(chan struct{})
-	s.queue <- &op{done: func(error) {}, refuse: func() error {
+	err := s.submit(context.Background(), &op{Done: func(error) {}, Refuse: func() error {
 		close(held)
 		<-let
-		return errStopping // it has served its purpose
-	}}
+		return commit.ErrFull // it has served its purpose
+	}})
+	if err != nil {
+		panic(err)
+	}
 	<-held
 	return func() { close(let) }
 }
 
 // Waiting returns how many ops wait for the writer.
-func Waiting(s *Store) int { return len(s.queue) + len(s.refusedQueue.queue) }
+func Waiting(s *Store) int {
+	n, _ := s.writer.Waiting()
+	return n
+}
 
 // WaitingBytes returns how many bytes wait for the writer.
-func WaitingBytes(s *Store) int64 { return s.waiting.Load() }
+func WaitingBytes(s *Store) int64 {
+	_, n := s.writer.Waiting()
+	return n
+}
 
 // QueueLength is how many ops may wait.
-const QueueLength = queueLength
+const QueueLength = commit.QueueLength
 
 // Write makes a change that runs a statement, or panics without one.
 func Write(s *Store, statement string) error {
@@ -138,7 +148,7 @@ func (f *fmtValue) Scan(v any) error {
 // Exec runs a statement on the file of a closed store.
 func Exec(t testing.TB, dir, statement string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, fileName)))
+	db, err := commit.OpenFile(filepath.Join(dir, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +161,7 @@ func Exec(t testing.TB, dir, statement string) {
 // Figure asks the file of a closed store for one number.
 func Figure(t testing.TB, dir, query string) (n int64) {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, fileName)))
+	db, err := commit.OpenFile(filepath.Join(dir, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,19 +188,6 @@ func Schema(t testing.TB, s *Store) string {
 	return out
 }
 
-// Connect opens a connection with pragmas of its own, and reports whether it was found good.
-func Connect(path string, pragmas ...string) error {
-	c, err := connector(path, false, pragmas)
-	if err != nil {
-		return err
-	}
-	conn, err := c.Connect(context.Background())
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}
-
 // Parts of runs of digests, and their filters.
 var (
 	PartOf    = partOf
@@ -212,6 +209,11 @@ func FilterErrs(keys, asked []uint64) int {
 	return n
 }
 
+// discard scans anything.
+type discard struct{}
+
+func (discard) Scan(any) error { return nil }
+
 // Opcodes returns how often a statement's program has an instruction.
 func Opcodes(t testing.TB, s *Store, statement, opcode string) int {
 	t.Helper()
@@ -223,7 +225,11 @@ func Opcodes(t testing.TB, s *Store, statement, opcode string) int {
 		}
 		defer found.Close()
 		for found.Next() {
-			if found.values[1] == opcode {
+			var name string
+			if err := found.Scan(discard{}, &name, discard{}, discard{}, discard{}, discard{}, discard{}, discard{}); err != nil {
+				return err
+			}
+			if name == opcode {
 				n++
 			}
 		}

@@ -24,10 +24,10 @@ import (
 
 // sweep fails the n-th operation once, for n = 0, 1, 2 … until a whole run meets no failure.
 func sweep(t *testing.T, with error) {
-	for n := 0; ; n += stride {
+	for n := 0; ; n += long(11, 7, 1) {
 		var calls atomic.Int64
 		fired := atomic.Bool{}
-		run := &scripted{t: t, dir: t.TempDir(), n: n}
+		run := &scripted{t: t, dir: inboxtest.Dir(t), n: n}
 		run.play(func(string) error {
 			if calls.Add(1) == int64(n)+1 {
 				fired.Store(true)
@@ -208,7 +208,7 @@ func (r *scripted) verify() {
 func TestADiskThatKeepsNothingEndsTheServerAndAnswersEveryone(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
-	o := store.Faulty(store.Options{Dir: t.TempDir(), Create: true, Server: true, MinFree: 1}, func(point string) error {
+	o := store.Faulty(store.Options{Dir: inboxtest.Dir(t), Create: true, Server: true, MinFree: 1}, func(point string) error {
 		if broken.Load() && (point == store.PointCommit || point == store.PointReopen) {
 			return store.FlushFails
 		}

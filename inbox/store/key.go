@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -15,6 +14,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/files"
+	"inbox/inbox/store/commit"
 )
 
 const keyLength = 32
@@ -84,21 +84,21 @@ func writeSynced(path string, data []byte) error {
 }
 
 // checkKey makes sure that the key beside the database is the one it was made with.
-func (w *writer) checkKey(context.Context) error {
-	mac := hmac.New(sha256.New, w.s.digest.key)
+func (s *Store) checkKey(c *conn) error {
+	mac := hmac.New(sha256.New, s.digest.key)
 	mac.Write([]byte("inbox store key"))
 	mark := hex.EncodeToString(mac.Sum(nil))
 	var got string
-	err := w.conn.get("SELECT value FROM meta WHERE name = 'key_mark'").Scan(&got)
+	err := c.Get("SELECT value FROM meta WHERE name = 'key_mark'").Scan(&got)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		_, err = w.conn.exec(`INSERT INTO meta (name, value) VALUES ('key_mark', ?), ('oldest_program', '0.1.0')`, mark)
+		_, err = c.Exec(`INSERT INTO meta (name, value) VALUES ('key_mark', ?), ('oldest_program', '0.1.0')`, mark)
 	case err == nil && got != mark:
-		return inbox.Errorf(inbox.Invalid, "open store "+w.s.path, "%s is not the key this database was made with", keyName).
+		return inbox.Errorf(inbox.Invalid, "open store "+s.path, "%s is not the key this database was made with", keyName).
 			WithHint("restore it from the backup that the database came from")
 	}
 	if err != nil {
-		return openError(w.s.path, err)
+		return commit.OpenError(s.path, err)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	if stride > 1 && flag.Set("rapid.checks", "15") != nil { // the flag is rapid's
+	if flag.Set("rapid.checks", fmt.Sprint(long(15, 15, 100))) != nil { // the flag is rapid's
 		os.Exit(2)
 	}
 	os.Exit(m.Run())

@@ -15,7 +15,7 @@ import (
 // manyDead returns a store of n events, each dead in plugin p and parking its lane. It is written by a few statements.
 func manyDead(t *testing.T, n int) *store.Store {
 	t.Helper()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -52,10 +52,7 @@ func inUse() int64 {
 }
 
 func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
-	n := 200_000
-	if testing.Short() || inboxtest.Race {
-		n = 5000
-	}
+	n := long(5000, 5000, 200_000)
 	s := manyDead(t, n)
 	r := store.Record(t, s)
 	before, most, read := inUse(), int64(0), 0
@@ -120,10 +117,7 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 }
 
 func TestThousandsOfValuesInAFilterAreTakenAndTooManyAreRefused(t *testing.T) {
-	n := 20_000
-	if testing.Short() || inboxtest.Race {
-		n = 4000
-	}
+	n := long(4000, 4000, 20_000)
 	s := manyDead(t, n)
 	seqs := make([]int64, 0, n)
 	for i := n; i > 0; i-- {

@@ -103,7 +103,7 @@ func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
 // A store that crashes again and again, also while it raises its mark, never takes its own log for another's.
 func TestACrashedStoreKnowsItsOwnLog(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	for i := range 12 {
 		s, done := serve(t, store.Options{Dir: dir})
 		if i%3 > 0 {
@@ -129,7 +129,7 @@ func TestACrashedStoreKnowsItsOwnLog(t *testing.T) {
 // What a log of another database leaves, where no mark tells, is values that the schema cannot hold.
 func TestWhatTheSchemaCannotHoldIsDamageAndNotAFaultOfOurs(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))
 	inboxtest.Fill(t, s, 40)
 	inboxtest.Eventually(t, "digests are sealed", func() bool { _, runs := store.Digests(s); return runs > 0 })

@@ -1,12 +1,17 @@
 package store
 
 import (
-	"context"
 	"embed"
 	"fmt"
 	"io/fs"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
+)
+
+const (
+	applicationID = 0x696e6278 // "inbx", so that file(1) and we know the file
+	oldestSQLite  = "3.51.3"   // older ones may corrupt a file by resetting its WAL (https://www.sqlite.org/changes.html)
 )
 
 //go:embed migrations/*.sql
@@ -14,25 +19,25 @@ var migrations embed.FS
 
 // migrate brings the file to this program's schema, each step in a transaction of its own. Unless the caller is the
 // server, and so holds it, the process lock is taken first: the schema must not change under a server.
-func (w *writer) migrate(context.Context) error {
+func (s *Store) migrate(c *conn) error {
 	steps, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return fmt.Errorf("list migrations: %w", err)
 	}
-	version, err := inspect(w.conn, w.s.path, len(steps))
+	version, err := inspect(c, s.path, len(steps))
 	if err != nil || version == len(steps) {
 		return err
 	}
-	if !w.s.opt.Server {
-		lock, err := TryLock(w.s.opt.Dir)
+	if !s.opt.Server {
+		lock, err := TryLock(s.opt.Dir)
 		if err != nil {
 			return err
 		}
 		defer lock.Release()
 	}
 	for i := version; i < len(steps); i++ {
-		if err := w.migrateStep(steps[i], i); err != nil {
-			return fmt.Errorf("migrate %s by %s: %w", w.s.path, steps[i], err)
+		if err := s.migrateStep(c, steps[i], i); err != nil {
+			return fmt.Errorf("migrate %s by %s: %w", s.path, steps[i], err)
 		}
 	}
 	return nil
@@ -42,12 +47,12 @@ func (w *writer) migrate(context.Context) error {
 func inspect(c *conn, path string, newest int) (int, error) {
 	var version, app, tables int
 	var sqlite string
-	row := c.get(`SELECT sqlite_version(), (SELECT user_version FROM pragma_user_version),
+	row := c.Get(`SELECT sqlite_version(), (SELECT user_version FROM pragma_user_version),
 		(SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)`)
 	if err := row.Scan(&sqlite, &version, &app, &tables); err != nil {
-		return 0, openError(path, err)
+		return 0, commit.OpenError(path, err)
 	}
-	version = versionOf(version)
+	version = commit.VersionOf(version)
 	switch {
 	case olderVersion(sqlite, oldestSQLite):
 		return 0, inbox.Errorf(inbox.Internal, "open store", "SQLite %s is older than %s", sqlite, oldestSQLite)
@@ -61,28 +66,27 @@ func inspect(c *conn, path string, newest int) (int, error) {
 }
 
 // migrateStep runs one migration, unless another process has done so since the version was read.
-func (w *writer) migrateStep(name string, from int) error {
-	c := w.conn
+func (s *Store) migrateStep(c *conn, name string, from int) error {
 	text, err := migrations.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	if err := c.script("BEGIN IMMEDIATE"); err != nil {
+	if err := c.Script("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	var now int
-	err = c.get("PRAGMA user_version").Scan(&now)
-	if err == nil && versionOf(now) == from {
-		err = c.script(fmt.Sprintf("%s\nPRAGMA application_id = %d;\n%s;", text, applicationID, userVersion(markOf(now), from+1)))
+	err = c.Get("PRAGMA user_version").Scan(&now)
+	if err == nil && commit.VersionOf(now) == from {
+		err = c.Script(fmt.Sprintf("%s\nPRAGMA application_id = %d;\n%s;", text, applicationID, commit.SetVersion(now, from+1)))
 	}
 	if err == nil {
-		err = w.s.opt.Fault(pointMigrate)
+		err = s.opt.Fault(pointMigrate)
 	}
 	if err == nil {
-		err = c.script("COMMIT")
+		err = c.Script("COMMIT")
 	}
 	if err != nil {
-		_ = c.script("ROLLBACK") // the error above is the one that matters
+		_ = c.Script("ROLLBACK") // the error above is the one that matters
 	}
 	return err
 }
@@ -91,7 +95,7 @@ func (w *writer) migrateStep(name string, from int) error {
 func newerFile(c *conn, path string, version int) error {
 	oldest := "a newer one"
 	// A file so new that even this table has changed is refused all the same.
-	_ = c.get("SELECT value FROM meta WHERE name = 'oldest_program'").Scan(&oldest)
+	_ = c.Get("SELECT value FROM meta WHERE name = 'oldest_program'").Scan(&oldest)
 	return inbox.Errorf(inbox.Invalid, "open store "+path, "the store has version %d; it needs inbox %s or later", version, oldest).
 		WithHint("install that version, or restore a backup made by this one")
 }

@@ -12,7 +12,7 @@ import (
 // A store that was made before fuel was counted goes on, with the attempts that it has.
 func TestAStoreOfAnEarlierVersionIsBroughtToThisOne(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	open := func() (*store.Store, func()) {
 		s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
 		if err != nil {

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
 
 func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 	t.Parallel()
 	make := func(t *testing.T) string {
-		dir := t.TempDir()
+		dir := inboxtest.Dir(t)
 		s, err := store.Open(ctx, store.Options{Dir: dir, Create: true})
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +66,7 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 
 func TestASecondServerIsToldWhoHoldsTheStore(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	lock, err := store.WaitLock(ctx, dir, time.Second)
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ type call struct {
 // record runs the program under strace until it has said so many lines, and returns what it did up to its closing the files.
 func record(t *testing.T, salt string, lines int) []call {
 	t.Helper()
-	return recordIn(t, t.TempDir(), salt, lines)
+	return recordIn(t, inboxtest.Dir(t), salt, lines)
 }
 
 // recordIn is record in a directory that may have a store.
@@ -307,7 +307,7 @@ func (c call) torn(file []byte, chance *rand.Rand) []byte {
 // lostAt cuts the power and returns how many of the acknowledged events are not there, or an error when the store
 // cannot be opened or fails its check.
 func lostAt(t *testing.T, d *disk, how string, chance *rand.Rand, check bool) (lost int, err error) {
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	for name, b := range d.lose(how, chance) {
 		if name == "." || name == "inbox.lock" {
 			continue

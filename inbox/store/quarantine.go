@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // Refuse stores a request whose signature did not pass, so that a mistyped secret loses no event. It stores copies of a request
@@ -22,17 +23,17 @@ func (s *Store) Refuse(ctx context.Context, r *inbox.Refused) error {
 		return err
 	}
 	if int64(len(packed)) > s.opt.Bounds.Bytes/4 {
-		s.refusedQueue.unkept.add(dropped{droppedTooLarge, r.Why})
+		s.unkept.add(dropped{droppedTooLarge, r.Why})
 		return nil
 	}
 	whole := max(r.BodySize, len(r.Payload.Body))
 	digest := s.digest.sum([]byte("refused"), []byte(r.Source), []byte(signatureOf(r)), []byte(strconv.Itoa(whole)), r.Payload.Body)
 	path := sharePath(r, len(packed))
-	err = s.writeOp(ctx, &op{size: len(packed) + 512, apart: true, apply: func(t *tx) error {
+	err = s.writer.Do(ctx, &op{Kind: commit.Background, Size: len(packed) + 512, Apply: func(t *tx) error {
 		return t.refuse(r, digest, packed, whole, path)
-	}}, patient)
-	if errors.Is(err, errFull) {
-		s.refusedQueue.unkept.add(dropped{droppedQueue, r.Why})
+	}})
+	if errors.Is(err, commit.ErrFull) {
+		s.unkept.add(dropped{droppedQueue, r.Why})
 	}
 	return err
 }

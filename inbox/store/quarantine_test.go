@@ -11,7 +11,7 @@ import (
 
 func TestTheQuarantineForgetsWhatIsOldAlsoWhenNothingComes(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	bounds := inbox.QuarantineBounds{Count: 100, Bytes: 1 << 20, Age: time.Hour}
 	s, done := serve(t, store.Options{Dir: dir, Bounds: bounds})
 	for i := range 3 {

@@ -14,59 +14,6 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestWhatWaitsTogetherCommitsTogether(t *testing.T) {
-	t.Parallel()
-	commits := make(chan struct{}, 1000)
-	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
-		if point == store.PointCommit {
-			commits <- struct{}{}
-		}
-		return nil
-	}))
-	release := store.Hold(s)
-	before := len(commits)
-	var wg sync.WaitGroup
-	for i := range 200 {
-		wg.Go(func() { inboxtest.Accept(t, s, inboxtest.Body(i, 0)) })
-	}
-	inboxtest.Eventually(t, "all wait", func() bool { return store.Waiting(s) >= 200 })
-	release()
-	wg.Wait()
-	if n := len(commits) - before; n > 5 { // some are upkeep's
-		t.Errorf("%d commits for 200 events that waited together", n)
-	}
-}
-
-func TestOneBadChangeDoesNotFailItsNeighbours(t *testing.T) {
-	t.Parallel()
-	for name, bad := range map[string]string{"a violated constraint": `INSERT INTO meta VALUES ('x', NULL)`, "a panic": ""} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := inboxtest.Store(t, store.Options{})
-			release := store.Hold(s)
-			failures := make(chan error, 3)
-			var wg sync.WaitGroup
-			for i := range 60 {
-				if i%20 == 7 {
-					wg.Go(func() { failures <- store.Write(s, bad) })
-				}
-				wg.Go(func() { inboxtest.Accept(t, s, inboxtest.Body(i, 0)) })
-			}
-			inboxtest.Eventually(t, "all wait", func() bool { return store.Waiting(s) >= 63 })
-			release()
-			wg.Wait()
-			for range 3 {
-				if err := <-failures; err == nil || inbox.KindOf(err) == inbox.Unavailable {
-					t.Errorf("the bad change was answered %v", err)
-				}
-			}
-			if s.Head() != 60 || s.Ready(ctx) != nil {
-				t.Errorf("head %d, ready %v", s.Head(), s.Ready(ctx))
-			}
-		})
-	}
-}
-
 func TestAFullQueueRefusesEventsAndMakesSettlementsWait(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 1)
@@ -223,7 +170,7 @@ func TestSubscribersWakeAfterEventsAreDurable(t *testing.T) {
 
 func TestAStoreThatStopsStoresWhatWaitsAndRefusesTheRest(t *testing.T) {
 	t.Parallel()
-	s, err := store.Open(ctx, store.Options{Dir: t.TempDir(), Create: true, Server: true, MinFree: 1})
+	s, err := store.Open(ctx, store.Options{Dir: inboxtest.Dir(t), Create: true, Server: true, MinFree: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +208,7 @@ func TestAStoreThatStopsStoresWhatWaitsAndRefusesTheRest(t *testing.T) {
 
 func TestCommandsWithoutAServerSeeEachOthersWrites(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	_, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))
 	done()
 	var both [2]*store.Store

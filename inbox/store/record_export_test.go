@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	"inbox/inbox/store/commit"
 )
 
 // Recorder knows every statement that was run through a store.
@@ -24,14 +26,14 @@ type Recorder struct {
 // Record puts a recorder between a store and its connections for reading. Nothing may be read meanwhile.
 func Record(t testing.TB, s *Store) *Recorder {
 	t.Helper()
-	inner, err := connector(s.path, s.opt.Relaxed, []string{"synchronous(FULL)", "query_only(1)"})
+	inner, err := commit.Connector(s.path, s.opt.Relaxed, "synchronous(FULL)", "query_only(1)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &Recorder{s: s, read: map[string]bool{}}
 	old := s.readers
 	s.readers = sql.OpenDB(&recorded{Connector: inner, r: r})
-	s.readers.SetMaxOpenConns(maxReaders)
+	s.readers.SetMaxOpenConns(4)
 	if err := old.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -49,14 +51,14 @@ func (r *Recorder) Plans(t testing.TB) map[string][]string {
 					return
 				}
 			}
-			for q := range x.w.conn.stmts {
+			for _, q := range r.s.writer.Conn().Prepared() {
 				if !yield(q) {
 					return
 				}
 			}
 		})
 		for _, q := range texts {
-			found, err := x.w.conn.query("EXPLAIN QUERY PLAN "+q, make([]any, parameters(q))...)
+			found, err := r.s.writer.Conn().Query("EXPLAIN QUERY PLAN "+q, make([]any, parameters(q))...)
 			if err != nil {
 				return fmt.Errorf("explain %s: %w", q, err)
 			}
@@ -154,7 +156,7 @@ func CopyOpen(t testing.TB, dir string) string {
 // RaiseInLog returns a copy of a store that crashed after a server had raised its mark so many times.
 func RaiseInLog(t testing.TB, dir string, times int) string {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, fileName), "wal_autocheckpoint(0)"))
+	db, err := commit.OpenFile(filepath.Join(dir, fileName), "wal_autocheckpoint(0)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +169,7 @@ func RaiseInLog(t testing.TB, dir string, times int) string {
 			err = db.QueryRow("PRAGMA user_version").Scan(&now)
 		}
 		if err == nil {
-			_, err = db.Exec(userVersion(markOf(now)+1, versionOf(now)))
+			_, err = db.Exec(fmt.Sprintf("PRAGMA user_version = %d", now+1<<8))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -181,9 +183,6 @@ func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
-
-// Look makes sure that the files of a server's store at rest are at their places.
-func Look(s *Store) error { return s.w.look() }
 
 // Spoil runs a statement on a table of a closed store that takes values of any type, as damage would leave it.
 func Spoil(t testing.TB, dir, table, statement string) {

@@ -13,7 +13,7 @@ import (
 func TestCountsOfRefusedRequestsAddUpSurviveARestartAndAreForgotten(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Truncate(time.Hour).Add(30 * time.Minute)
-	o := store.Options{Dir: t.TempDir(), Create: true, Now: func() time.Time { return now }}
+	o := store.Options{Dir: inboxtest.Dir(t), Create: true, Now: func() time.Time { return now }}
 	s, err := store.Open(ctx, o)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"inbox/inbox/store/commit"
 	"reflect"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ func (r checkedRows) Scan(dest ...any) error {
 	if err != nil && r.Err() == nil {
 		// Only the column of the error is shown: the rest names types of Go.
 		column, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sql: Scan error on "), ": ")
-		return &unsound{fmt.Errorf("a stored value is not of its type (%s)", column)}
+		return commit.AsDamaged(fmt.Errorf("a stored value is not of its type (%s)", column))
 	}
 	return err
 }
@@ -51,7 +52,7 @@ func readError(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	return unavailable("read the store", err)
+	return commit.Unavailable("read the store", err)
 }
 
 // qualified returns a list of columns with the alias of their table before each.
@@ -97,5 +98,5 @@ func integer(v any) (int64, error) {
 	case int64:
 		return v, nil
 	}
-	return 0, &unsound{fmt.Errorf("%s stands where an integer belongs", sqlName(reflect.TypeOf(v)))}
+	return 0, commit.Mistyped(v, reflect.TypeFor[int64]())
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // Settle queues what an attempt came to and returns; it blocks while the queue is full. done is called from the
@@ -16,15 +17,15 @@ func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(erro
 		size += len(st.Attempt.Log) + len(st.Attempt.Reason)
 	}
 	return s.submit(ctx, &op{
-		size: size, lazy: true,
-		refuse: func() error {
+		Kind: commit.Lazy, Size: size,
+		Refuse: func() error {
 			if st.Chain != nil && st.Chain.Broken() {
 				return errBroken
 			}
 			return nil
 		},
-		apply: func(t *tx) error { return t.settle(st) },
-		done: func(err error) {
+		Apply: func(t *tx) error { return t.settle(st) },
+		Done: func(err error) {
 			switch {
 			case err == nil:
 			case st.Chain == nil:
@@ -35,7 +36,7 @@ func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(erro
 			}
 			done(err)
 		},
-	}, patient)
+	})
 }
 
 // errBroken refuses what rests on a settlement that failed.

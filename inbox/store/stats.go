@@ -59,7 +59,7 @@ func (s *Store) quarantineStats(ctx context.Context) (inbox.QuarantineStats, err
 			q.DroppedCouldPass += n
 		}
 	}
-	for d, n := range s.refusedQueue.unkept.snapshot() {
+	for d, n := range s.unkept.snapshot() {
 		count(d, n)
 	}
 	err = s.each(ctx, `SELECT cause, why, count FROM refused_dropped`, nil, func(row scanner) error {

@@ -1,14 +1,11 @@
 // Package store keeps: the log of events, their payloads, and where every plugin stands, in one SQLite file.
 //
-// One goroutine writes. It takes whatever waits (accepted events, settlements, an operator's deeds) into one
-// transaction and answers when that is on disk, so the price of a flush is shared by all who wait for it. Readers have
-// connections of their own and never block it. Everything that may hold personal data is in the table contents, so
-// that it can be purged or encrypted without touching the log.
+// Package commit writes: one goroutine, one connection, one transaction for all changes that wait, one flush. It says what
+// happens after each failure. Readers have connections of their own and never block the writer. Everything that may hold
+// personal data is in the table contents, so that it can be purged or encrypted without touching the log.
 //
 // Nothing is acknowledged before its commit has returned under synchronous=FULL (https://www.sqlite.org/pragma.html
-// #pragma_synchronous). A failed write is answered and tried again with the next batch; after a failed flush nothing is
-// taken until the file has been opened anew and checkpointed, because the kernel may have dropped what it could not
-// write (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+// #pragma_synchronous).
 package store
 
 import (
@@ -22,10 +19,11 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // DefaultQueueBytes is how many bytes of events may wait for the writer, unless Options say otherwise.
-const DefaultQueueBytes = 64 << 20
+const DefaultQueueBytes = commit.DefaultQueueBytes
 
 // Options say how a store is opened. The zero value of a field means the default in its comment.
 type Options struct {
@@ -39,8 +37,9 @@ type Options struct {
 	Bounds     inbox.QuarantineBounds // default: inbox.DefaultQuarantine
 	Relaxed    bool                   // synchronous=NORMAL: a power cut undoes what was acknowledged. Only the control arm of a measurement sets it
 
-	// Fault is asked before every operation of the writer, by the names of the points in writer.go, and fails or ends
-	// it: for `inbox torture` and tests. Default: nothing fails.
+	// Fault is called before every operation of the writer with the name of its point: those of package commit, and
+	// "migrate". The operation fails with the error that Fault returns. `inbox torture` and tests set it. Default: nothing
+	// fails.
 	Fault func(point string) error
 
 	runSize int // events per sealed run of digests; default 65,536
@@ -60,22 +59,15 @@ type Store struct {
 	digest digester
 
 	readers *sql.DB
-	w       *writer // belongs to the writing goroutine, or to whoever holds direct
+	writer  *commit.Writer[*tx]
+	w       *tables // belongs to the writing goroutine
 
-	queue        chan *op
-	settling     chan struct{} // holds as many as settlements wait in the queue: they must not crowd out events
-	waiting      atomic.Int64  // bytes in the queue
-	refusedQueue refusedQueue  // requests that were refused, in a queue of their own
-	accepts      atomic.Int64  // events that wait for the disk
-	state        sync.RWMutex  // guards closed; held shared while something is put into the queue
-	closed       bool          // Run has ended
-	direct       sync.Mutex    // serialises the writes of a store without Run
-	begun        atomic.Bool   // Run was called
+	unkept  unkept       // counts of refused requests that were never written
+	accepts atomic.Int64 // events that wait for the disk
 
 	sealable chan struct{} // wakes upkeep when there are digests to seal
 
 	head atomic.Int64 // newest durable seq
-	sick atomic.Pointer[inbox.Error]
 	low  atomic.Bool
 	subs subscribers
 	ids  nameCache
@@ -97,28 +89,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Server {
-		if err := flushLog(path); err != nil {
-			return nil, err
-		}
-	}
-	if err := checkLog(ctx, path); err != nil {
-		return nil, err
-	}
-	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength), refusedQueue: newRefusedQueue(), settling: make(chan struct{}, queueLength/4), sealable: make(chan struct{}, 1), cache: newCache()}
+	s := &Store{opt: o, path: path, digest: digester{key: key}, sealable: make(chan struct{}, 1), cache: newCache()}
+	s.unkept.counts = map[dropped]int64{}
 	s.subs.list = map[chan struct{}]bool{}
-	if s.w, err = openWriter(ctx, s); err != nil {
+	s.w = &tables{s: s}
+	if s.writer, err = commit.Open(ctx, s.commitOptions(), s.w); err != nil {
 		return nil, err
 	}
-	if o.Server {
-		if err := s.w.settleIn(); err != nil {
-			return nil, joinClose(openError(path, err), s.w.close)
-		}
-	}
-	if s.readers, err = openReaders(path, o.Relaxed, s.w.watch); err != nil {
-		return nil, joinClose(err, s.w.close)
-	}
-	s.head.Store(s.w.head)
+	s.readers = s.writer.Readers()
 	s.checkDisk()
 	return s, nil
 }
@@ -150,13 +128,7 @@ func (o *Options) fill() {
 // Close closes the store, after Run has ended. It moves the write-ahead log into the file. What a server's store holds whose
 // file was moved, removed or replaced meanwhile is saved; see docs/OPERATIONS.md.
 func (s *Store) Close() error {
-	s.direct.Lock()
-	defer s.direct.Unlock()
-	err := s.readers.Close()
-	if s.opt.Server {
-		return joinClose(err, s.leave)
-	}
-	return joinClose(err, s.w.close)
+	return joinClose(s.readers.Close(), s.writer.Close)
 }
 
 // Head returns the seq of the newest event that is on disk.
@@ -169,20 +141,7 @@ func (s *Store) Low() bool { return s.low.Load() }
 func (s *Store) Busy() bool { return s.accepts.Load() >= busyAccepts }
 
 // Ready returns nil when the store can take events, else an Unavailable error that says why not.
-func (s *Store) Ready(context.Context) error {
-	if err := s.sick.Load(); err != nil {
-		return err
-	}
-	s.state.RLock()
-	defer s.state.RUnlock()
-	if s.closed {
-		return errStopping
-	}
-	return nil
-}
-
-// errStopping answers whoever comes while the program stops.
-var errStopping = inbox.Errorf(inbox.Unavailable, "", "the store is stopping")
+func (s *Store) Ready(context.Context) error { return s.writer.Ready() }
 
 func (s *Store) now() int64 { return millis(s.opt.Now()) }
 

@@ -111,7 +111,7 @@ func TestNothingIsAcknowledgedOnceTheFilesAreNotAtTheirPlaces(t *testing.T) {
 	for name, c := range displacements() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := filepath.Join(t.TempDir(), "data")
+			dir := filepath.Join(inboxtest.Dir(t), "data")
 			do(t, os.Mkdir(dir, 0o700))
 			lock, err := store.TryLock(dir)
 			do(t, err)
@@ -206,7 +206,7 @@ func verifySaved(t *testing.T, dir, pattern, key string, acked map[string]inbox.
 
 func TestAKeyThatIsRemovedUnderAServerIsPutBack(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	s, done := serve(t, store.Options{Dir: dir})
 	path := filepath.Join(dir, "store.key")
 	want, err := os.ReadFile(path)
@@ -227,7 +227,7 @@ func TestAKeyThatIsRemovedUnderAServerIsPutBack(t *testing.T) {
 
 func TestACheckpointByAnotherProgramIsNotTakenForHarm(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	s, done := serve(t, store.Options{Dir: dir})
 	defer done()
 	for i := range 30 {
@@ -240,7 +240,7 @@ func TestACheckpointByAnotherProgramIsNotTakenForHarm(t *testing.T) {
 
 func TestALockWhoseFileWasRemovedHoldsNobodyOffAndLeavesNothingOfAnothers(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := inboxtest.Dir(t)
 	old, err := store.WaitLock(ctx, dir, time.Second)
 	do(t, err, old.Announce(dir, store.Holding{PID: os.Getpid(), Socket: "/old.sock"}), os.Remove(filepath.Join(dir, "inbox.lock")))
 	next, err := store.WaitLock(ctx, dir, time.Minute)

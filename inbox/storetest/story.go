@@ -14,9 +14,9 @@ import (
 // The test plays random arrivals, outcomes, retries, discards and replays against a small model. It compares every answer to an
 // operator with the model, and checks the invariants of the store.
 func whateverHappensTheStoreSaysWhatAModelSays(t *testing.T, open Open) {
-	plays := int64(40)
-	if inboxtest.Race { // the race detector makes a store written in Go ten times slower
-		plays = 5
+	plays := int64(5)
+	if inboxtest.LongRun() && !inboxtest.Race { // the race detector makes a store written in Go ten times slower
+		plays = 40
 	}
 	var played atomic.Int64
 	var found atomic.Bool

@@ -1,4 +1,4 @@
-package store
+package commit
 
 import (
 	"errors"
@@ -36,20 +36,24 @@ func extended(err error) int {
 // primary returns the primary result code in err's chain, 0 when there is none.
 func primary(err error) int { return extended(err) & 0xff }
 
-// unsound is what cannot be in a store that is whole. It is inbox.ErrDamaged to errors.Is, without its words.
-type unsound struct{ cause error }
+// AsDamaged returns an error with the text of cause that is [inbox.ErrDamaged] to errors.Is.
+func AsDamaged(cause error) error { return &damaged{cause} }
 
-func (u *unsound) Error() string { return u.cause.Error() }
+// damaged is an error about a value that a sound store cannot contain. It is inbox.ErrDamaged to errors.Is, without its text.
+type damaged struct{ cause error }
+
+// Error returns the text of the cause.
+func (u *damaged) Error() string { return u.cause.Error() }
 
 // Unwrap returns the cause.
-func (u *unsound) Unwrap() error { return u.cause }
+func (u *damaged) Unwrap() error { return u.cause }
 
 // Is reports whether it is the target.
-func (u *unsound) Is(target error) bool { return target == inbox.ErrDamaged }
+func (u *damaged) Is(target error) bool { return target == inbox.ErrDamaged }
 
-// isUnsound reports whether an error that came of reading says that the file is damaged: SQLite's codes for that, and what
-// is not of the schema, such as a text where a number stands.
-func isUnsound(err error) bool {
+// IsDamaged reports whether an error of reading means that the file is damaged: SQLite's codes for that, and values that the
+// schema does not allow, such as a text in the place of a number.
+func IsDamaged(err error) bool {
 	switch primary(err) {
 	case codeCorrupt, codeNotADB, codeError:
 		return true
@@ -57,14 +61,14 @@ func isUnsound(err error) bool {
 	return errors.Is(err, inbox.ErrDamaged)
 }
 
-// flushFailed reports that the system could not bring written data to the disk.
-func flushFailed(err error) bool {
+// FlushFailed reports that a flush failed: the system could not bring written data to the disk.
+func FlushFailed(err error) bool {
 	code := extended(err)
 	return code == codeFsync || code == codeDirFsync
 }
 
-// diskFailed reports that the disk, not the statement, is at fault: the same would happen to every other write.
-func diskFailed(err error) bool {
+// DiskFailed reports that the disk failed, not the statement. Every other write would fail, too.
+func DiskFailed(err error) bool {
 	switch primary(err) {
 	case codeFull, codeIOErr, codeCantOpen, codeReadOnly, codeCorrupt, codeNotADB, codeBusy:
 		return true
@@ -72,9 +76,10 @@ func diskFailed(err error) bool {
 	return false
 }
 
-// unavailable turns a failure of the disk into what the sender and the operator are told; other errors stay.
-func unavailable(op string, err error) error {
-	if err == nil || !diskFailed(err) {
+// Unavailable turns a failure of the disk into an Unavailable error of the operation op, with a hint. Other errors, and nil, are
+// returned as they are.
+func Unavailable(op string, err error) error {
+	if err == nil || !DiskFailed(err) {
 		return err
 	}
 	e := inbox.Errorf(inbox.Unavailable, op, "%w", err)

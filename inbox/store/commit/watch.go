@@ -1,4 +1,4 @@
-package store
+package commit
 
 import (
 	"bytes"
@@ -13,33 +13,37 @@ import (
 	"inbox/inbox/files"
 )
 
-// fileWatch knows which files a server's store has open. A file that is moved, removed or replaced goes on to exist while it
-// is open. What is written to it is in no file that the next start reads. So the writer looks with every commit whether the
-// files at their names are those that it has open. Where an open file cannot be replaced (Windows), there is no watch.
+// maxKeyFile is the number of bytes that are read of a file in the key's place.
+const maxKeyFile = 4096
+
+// fileWatch knows the files that a server has open. A file that is moved, removed or replaced still exists while it is open, but no
+// start reads what is written to it. So every commit checks that the files at their paths are the open ones. Where an open
+// file cannot be replaced (Windows), there is no watch, and the methods of a nil fileWatch return nil.
 type fileWatch struct {
 	path string
 	dir  fileID
 	db   fileID
 	key  fileID
 	lock fileID
-	mark int      // newest of the database
-	size int64    // of the database at the writer's last look, in bytes
-	file *os.File // the database, for its header; closed after SQLite's connections, whose locks closing it would drop
+	mark int      // the newest mark of the database
+	size int64    // of the database at the writer's last check, in bytes
+	file *os.File // the database, for its header. It is closed after SQLite's connections: closing it drops their locks
 
 	log     *os.File // the write-ahead log: SQLite has no locks on it
 	logID   fileID
 	logSize int64
-	salts   [8]byte // of the log: they change when it begins anew
+	salts   [8]byte // of the log: they change when it is restarted
 }
 
-// displaced is the error of a file that is not at its place any more. The program must end.
+// displaced is the error of a file that is no longer at its path. The program must end.
 type displaced struct {
-	what    string
-	harmed  bool // the file or its log was written to by others: nothing may be moved from one to the other any more
-	another bool // the file has become another database, which the log does not belong to
-	key     bool // the store's key is another
+	what        string
+	overwritten bool // another program wrote to the file or its log: no page may be moved from one to the other any more
+	another     bool // the file has become another database: the log does not belong to it
+	key         bool // the key was replaced by another key
 }
 
+// Error names the file and what happened to it.
 func (d *displaced) Error() string { return d.what }
 
 func isDisplaced(err error) (*displaced, bool) {
@@ -48,18 +52,18 @@ func isDisplaced(err error) (*displaced, bool) {
 	return d, ok
 }
 
-// watchFiles begins to watch the files of an open store; nil where there is nothing to watch for. A nil fileWatch finds
-// nothing.
-func watchFiles(path string, mark int) (*fileWatch, error) {
+// watchFiles begins to watch the files of an open store. It returns nil where files need no watch.
+func watchFiles(o *Options, mark int) (*fileWatch, error) {
 	if !watched {
 		return nil, nil
 	}
+	path := o.Path
 	p := &fileWatch{path: path, mark: mark}
 	dir := filepath.Dir(path)
 	for _, one := range []struct {
 		path string
 		id   *fileID
-	}{{dir, &p.dir}, {path, &p.db}, {filepath.Join(dir, keyName), &p.key}, {filepath.Join(dir, lockName), &p.lock}} {
+	}{{dir, &p.dir}, {path, &p.db}, {o.Beside.Key, &p.key}, {o.Beside.Lock, &p.lock}} {
 		st, err := statFile(one.path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a test may open a store without its lock
 			return nil, err
@@ -79,7 +83,7 @@ func watchFiles(path string, mark int) (*fileWatch, error) {
 	return p, nil
 }
 
-// watchLog takes the log that is there for the store's. It is called after the connection that writes was opened.
+// watchLog begins to watch the log at its path. It is called after the connection that writes was opened.
 func (p *fileWatch) watchLog() error {
 	if p == nil {
 		return nil
@@ -99,7 +103,7 @@ func (p *fileWatch) watchLog() error {
 	return err
 }
 
-// close closes what it has open itself. SQLite's connections must be closed before.
+// close closes the watch's own descriptors, after SQLite's connections were closed.
 func (p *fileWatch) close() error {
 	if p == nil {
 		return nil
@@ -113,7 +117,7 @@ func (p *fileWatch) close() error {
 	return err
 }
 
-// check returns a [displaced] error when the database or its log is not the file at its name. It takes some microseconds.
+// check returns a [displaced] error when the database or its log is not the file at its path. It takes some microseconds.
 func (p *fileWatch) check() error {
 	if p == nil {
 		return nil
@@ -127,8 +131,8 @@ func (p *fileWatch) check() error {
 	return p.checkLog()
 }
 
-// checkSize looks whether the database was cut. SQLite makes it shorter too, and says so in its header before. It is called
-// by the writer alone: while the log is moved into the file, the header is ahead of the size.
+// checkSize returns a [displaced] error when the database was cut. SQLite makes the file shorter too, after it has written the new
+// size to the header. Only the writer calls it: during a checkpoint, the header is ahead of the size.
 func (p *fileWatch) checkSize() error {
 	info, err := p.file.Stat()
 	if err != nil {
@@ -148,12 +152,12 @@ func (p *fileWatch) checkSize() error {
 		page = 65536
 	}
 	if p.size < page*int64(binary.BigEndian.Uint32(head[12:])) {
-		return &displaced{what: p.path + " was cut while the server ran", harmed: true}
+		return &displaced{what: p.path + " was cut while the server ran", overwritten: true}
 	}
 	return nil
 }
 
-// checkFile is check for the database alone; it may be called by several goroutines.
+// checkFile is check for the database alone. Several goroutines may call it.
 func (p *fileWatch) checkFile() error {
 	if p == nil {
 		return nil
@@ -164,22 +168,22 @@ func (p *fileWatch) checkFile() error {
 	return p.checkMark()
 }
 
-// checkMark looks whether the file was written over, as `cp` does: it is the same file then.
+// checkMark returns a [displaced] error when the file was overwritten in place, as `cp` does.
 func (p *fileWatch) checkMark() error {
 	var now [4]byte
 	if _, err := p.file.ReadAt(now[:], versionAt); err != nil && !errors.Is(err, io.EOF) {
 		return inbox.Errorf(inbox.Unavailable, "look at "+p.path, "%w", err)
 	}
-	// The last raises may be in the log only, or be in the file though the commit seemed to fail.
+	// The last raises may be in the log only, or in the file though their commit seemed to fail.
 	mark := markOf(int(binary.BigEndian.Uint32(now[:])))
 	if min(raised(p.mark, mark), raised(mark, p.mark)) > 2 {
-		return &displaced{what: p.path + " was overwritten while the server ran", harmed: true, another: true}
+		return &displaced{what: p.path + " was overwritten while the server ran", overwritten: true, another: true}
 	}
 	return nil
 }
 
-// checkBefore is the part of check that must be done before a commit. A commit may move the log into the file, which may be
-// another database by now, and once the log was written to, its size no longer tells that it was cut.
+// checkBefore is the part of check that must happen before a commit. A commit may move the log into the file, which may be another
+// database by now. Once the log was written to, its size no longer shows that it was cut.
 func (p *fileWatch) checkBefore() error {
 	if p == nil {
 		return nil
@@ -187,17 +191,17 @@ func (p *fileWatch) checkBefore() error {
 	if err := p.checkMark(); err != nil {
 		return err
 	}
-	if err := p.checkSize(); err != nil { // moving the log into the file would make it whole in size, and hide the hole
+	if err := p.checkSize(); err != nil { // a checkpoint would restore the size, and hide the hole
 		return err
 	}
 	if st, err := statFile(p.path + "-wal"); err != nil || st.id != p.logID || st.size >= p.logSize {
-		return nil // what else is wrong, check finds afterwards
+		return nil // check finds all other damage afterwards
 	}
 	return p.checkLog()
 }
 
-// checkLog looks whether the log is the file that was opened, and has not been cut: a log that is written to after it was
-// cut has a hole, and nothing of it can be read.
+// checkLog returns a [displaced] error unless the log is the file that was opened, with all its frames. A log that is written to
+// after it was cut has a hole, and cannot be read.
 func (p *fileWatch) checkLog() error {
 	path := p.path + "-wal"
 	st, err := sameFile(lstatFile, path, p.logID)
@@ -214,33 +218,33 @@ func (p *fileWatch) checkLog() error {
 	}
 	same := bytes.Equal(head[16:24], p.salts[:])
 	if binary.BigEndian.Uint32(head[:])&^1 != walMagic || (same && st.size < p.logSize) {
-		return &displaced{what: path + " was cut or overwritten while the server ran", harmed: true}
+		return &displaced{what: path + " was cut or overwritten while the server ran", overwritten: true}
 	}
 	p.logSize = st.size
 	copy(p.salts[:], head[16:24])
 	return nil
 }
 
-// checkRest is check for what is looked at every second: the lock and the key. A key that was removed is put
-// back, because a store without its key is worth nothing and this may be the last copy.
-func (p *fileWatch) checkRest(key []byte) (putBack bool, err error) {
+// checkRest checks the files that are checked every second: the lock and the key. A key that was removed is written again: a store
+// without its key is worthless, and this may be the last copy.
+func (p *fileWatch) checkRest(b *Beside) (putBack bool, err error) {
 	if p == nil {
 		return false, nil
 	}
-	dir := filepath.Dir(p.path)
 	if p.lock != (fileID{}) {
-		if _, err := sameFile(statFile, filepath.Join(dir, lockName), p.lock); err != nil {
+		if _, err := sameFile(statFile, b.Lock, p.lock); err != nil {
 			return false, err
 		}
 	}
-	return p.checkKey(filepath.Join(dir, keyName), key)
+	return p.checkKey(b)
 }
 
-func (p *fileWatch) checkKey(path string, key []byte) (putBack bool, err error) {
+func (p *fileWatch) checkKey(b *Beside) (putBack bool, err error) {
+	path, key := b.Key, b.Have
 	st, err := statFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := putKey(path, key); err != nil {
+		if err := b.PutKey(path, key); err != nil {
 			return false, inbox.Errorf(inbox.Unavailable, "put the store's key back", "%w", err)
 		}
 		putBack = true
@@ -257,7 +261,7 @@ func (p *fileWatch) checkKey(path string, key []byte) (putBack bool, err error) 
 	return putBack, nil
 }
 
-// sameFile returns a [displaced] error when another file, or none, has a name.
+// sameFile returns a [displaced] error when the file at a path is missing or is another one.
 func sameFile(stat func(string) (fileStat, error), path string, id fileID) (fileStat, error) {
 	st, err := stat(path)
 	switch {

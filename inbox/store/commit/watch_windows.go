@@ -1,8 +1,8 @@
-package store
+package commit
 
 import "os"
 
-// watched: the files that SQLite has open cannot be moved, removed or replaced.
+// watched says that files which SQLite has open cannot be moved, removed or replaced.
 const watched = false
 
 type fileID struct{ dev, ino uint64 }

@@ -1,4 +1,4 @@
-package store
+package commit
 
 import (
 	"bufio"
@@ -11,57 +11,61 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 
 	"inbox/inbox"
 )
 
-// SQLite does not notice that a write-ahead log belongs to another database: it reads the log's pages over the file's, and
-// what comes of it is neither. So each database carries a mark in its header, beside the version of the schema, which stands
-// in its file and in its log. A new database, and each copy that is made as a backup, gets a mark at random; every start of
-// a server raises it by two. A raise is made only when the whole log is in the file, so the mark in a log is that of its
-// file or the one after it.
+// SQLite does not notice that a write-ahead log belongs to another database: it reads the log's pages over the file's, and the
+// result is neither. So each database carries a mark in its header, beside the version of the schema. The mark is in the file
+// and in its log. A new database and each backup get a random mark. Every start of a server raises it by two. It is raised
+// only when the whole log is in the file, so the mark in a log is that of its file or the next one.
 const (
 	versionBits = 8
 	markMask    = 1<<23 - 1
 )
 
-func versionOf(userVersion int) int { return userVersion & (1<<versionBits - 1) }
+// VersionOf returns the version of the schema in PRAGMA user_version, 0 to 255.
+func VersionOf(userVersion int) int { return userVersion & (1<<versionBits - 1) }
 
 func markOf(userVersion int) int { return userVersion >> versionBits & markMask }
 
 func randomMark() int { return rand.IntN(markMask + 1) }
 
-// raised returns by how much a mark was raised since an earlier one.
+// raised returns the number of raises between two marks.
 func raised(mark, since int) int { return (mark - since) & markMask }
 
 // setMark writes a mark in a transaction of its own.
-func (w *writer) setMark(mark int) error {
+func (f *file) setMark(mark int) error {
 	var now int
-	if err := w.conn.get("PRAGMA user_version").Scan(&now); err != nil {
+	if err := f.conn.Get("PRAGMA user_version").Scan(&now); err != nil {
 		return err
 	}
-	return w.conn.script(userVersion(mark, versionOf(now)))
+	return f.conn.Script(userVersion(mark, VersionOf(now)))
 }
 
 func userVersion(mark, version int) string {
 	return fmt.Sprintf("PRAGMA user_version = %d", mark<<versionBits|version)
 }
 
-// renew raises the mark twice and returns it. Twice, so that a copy of the file that was made between two starts has neither
-// the mark of a log of the second nor the one before. The second raise stays in the log, which can then be told from that of
-// another database from its beginning on. While a reader keeps the log from being moved, it does less.
-func (w *writer) renew() (int, error) {
+// SetVersion returns the statement that sets the version of the schema, 0 to 255, in a file whose PRAGMA user_version is now.
+func SetVersion(now, version int) string { return userVersion(markOf(now), version) }
+
+// raiseMark raises the mark twice and returns it. A copy of the file that was made between two starts then has neither the mark
+// of the second start's log nor the one before. The second raise stays in the log, so the log can be told from another
+// database's log from its beginning. While a reader blocks the checkpoint, raiseMark raises the mark less often.
+func (f *file) raiseMark() (int, error) {
 	var now int
-	if err := w.conn.get("PRAGMA user_version").Scan(&now); err != nil {
+	if err := f.conn.Get("PRAGMA user_version").Scan(&now); err != nil {
 		return 0, err
 	}
 	mark := markOf(now)
 	for range 2 {
-		whole, err := w.moveLog("PASSIVE")
+		whole, err := f.checkpoint("PASSIVE")
 		if err != nil || !whole {
 			return mark, err
 		}
-		if err := w.setMark((mark + 1) & markMask); err != nil {
+		if err := f.setMark((mark + 1) & markMask); err != nil {
 			return mark, err
 		}
 		mark = (mark + 1) & markMask
@@ -69,17 +73,18 @@ func (w *writer) renew() (int, error) {
 	return mark, nil
 }
 
-// moveLog moves the log into the file and reports whether all of it was moved.
-func (w *writer) moveLog(how string) (whole bool, err error) {
+// checkpoint moves the log into the file and reports whether the whole log was moved. how is PASSIVE or TRUNCATE
+// (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint).
+func (f *file) checkpoint(how string) (whole bool, err error) {
 	var busy, log, moved int
-	if err := w.conn.get("PRAGMA wal_checkpoint("+how+")").Scan(&busy, &log, &moved); err != nil {
+	if err := f.conn.Get("PRAGMA wal_checkpoint("+how+")").Scan(&busy, &log, &moved); err != nil {
 		return false, fmt.Errorf("checkpoint: %w", err)
 	}
 	return busy == 0 && log == moved, nil
 }
 
-// flushLog brings the log to the disk before anything is read from it. A program that was killed between a write and its
-// flush leaves frames that no disk has: SQLite would read them, and a duplicate of what they hold would be acknowledged.
+// flushLog flushes the log before anything is read from it. A program that was killed between a write and its flush leaves frames
+// that the disk may not have. SQLite would read them, and the store would acknowledge a duplicate of their events.
 func flushLog(path string) error {
 	f, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -95,14 +100,15 @@ func flushLog(path string) error {
 	return nil
 }
 
-// checkLog makes sure that the log beside a database is its own. What it cannot read it leaves to SQLite.
+// checkLog returns an Invalid error when the log beside a database belongs to another one. Files that it cannot read are left to
+// SQLite.
 func checkLog(ctx context.Context, path string) error {
 	in, ok, err := markInLog(path + "-wal")
 	if err != nil || !ok {
 		return nil
 	}
-	// Through SQLite, and of the file alone: closing a descriptor of our own would drop the locks of another store in this
-	// process.
+	// The mark is read through SQLite, and from the file alone. Closing a descriptor of our own would drop the locks of another
+	// store in this process.
 	db, err := sql.Open("sqlite", dsn(path, "query_only(1)")+"&immutable=1")
 	if err != nil {
 		return nil
@@ -115,9 +121,9 @@ func checkLog(ctx context.Context, path string) error {
 	if raised(in, markOf(now)) <= 1 {
 		return nil
 	}
-	return inbox.Errorf(inbox.Invalid, "open store "+path, "%w", &unsound{fmt.Errorf(
-		"the log %s-wal beside it is of another database: a copy was put over the store of a server that had not ended cleanly", fileName)}).
-		WithHint(fmt.Sprintf("to go on with this %[1]s, move %[1]s-wal and %[1]s-shm out of the directory; to go on with the database that was there before, put it back beside its log", fileName))
+	return inbox.Errorf(inbox.Invalid, "open store "+path, "%w", AsDamaged(fmt.Errorf(
+		"the log %s-wal beside it is of another database: a copy was put over the store of a server that had not ended cleanly", filepath.Base(path)))).
+		WithHint(fmt.Sprintf("to go on with this %[1]s, move %[1]s-wal and %[1]s-shm out of the directory; to go on with the database that was there before, put it back beside its log", filepath.Base(path)))
 }
 
 // Layout of a write-ahead log (https://www.sqlite.org/fileformat.html#walformat) and of a database's header.
@@ -128,7 +134,7 @@ const (
 	versionAt      = 60         // of user_version in page 1
 )
 
-// markInLog returns the mark that the newest transaction in a log left, and false when none of them has written page 1.
+// markInLog returns the mark that the newest transaction in a log wrote, and false when no transaction wrote page 1.
 func markInLog(path string) (mark int, ok bool, err error) {
 	f, err := os.Open(path) // SQLite has no locks on it
 	if err != nil {
@@ -154,7 +160,7 @@ func markInLog(path string) (mark int, ok bool, err error) {
 		sum.add(frame[:8])
 		sum.add(frame[walFrameHeader:])
 		if string(frame[8:16]) != string(head[16:24]) || !sum.is(frame[16:24]) {
-			return mark, ok, nil // left over from before the log began anew, or torn
+			return mark, ok, nil // left over from before the log was restarted, or torn
 		}
 		if word(frame) == 1 {
 			pending, seen = markOf(int(word(frame[walFrameHeader+versionAt:]))), true

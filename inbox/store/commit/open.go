@@ -1,4 +1,4 @@
-package store
+package commit
 
 import (
 	"context"
@@ -17,14 +17,11 @@ import (
 	"inbox/inbox"
 )
 
-const (
-	applicationID = 0x696e6278 // "inbx", so that file(1) and we know the file
-	oldestSQLite  = "3.51.3"   // older ones may corrupt a file by resetting its WAL (https://www.sqlite.org/changes.html)
-	maxReaders    = 4
-)
+// maxReaders is the number of connections that may read at once.
+const maxReaders = 4
 
-// dsn returns the address of the file with every pragma in it: a pragma sent to a pool reaches one connection of it.
-// busy_timeout comes first, so that the others wait for a lock instead of failing.
+// dsn returns the address of a file with every pragma in it. A pragma that is sent to a pool would reach only one connection of
+// it. busy_timeout comes first, so that the other pragmas wait for a lock instead of failing.
 func dsn(path string, pragmas ...string) string {
 	q := url.Values{}
 	for _, p := range append([]string{
@@ -32,7 +29,7 @@ func dsn(path string, pragmas ...string) string {
 	}, pragmas...) {
 		q.Add("_pragma", p)
 	}
-	q.Set("mode", "rw") // a file that is gone must not come back as an empty one
+	q.Set("mode", "rw") // a missing file must not be created as an empty one
 	q.Set("_txlock", "immediate")
 	q.Set("_dqs", "0")
 	q.Set("_defensive", "1")
@@ -43,8 +40,8 @@ func escapePath(path string) string {
 	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
 }
 
-// durable are the pragmas a connection's flushes rest on. Readers have them too: whoever closes the file last moves the
-// write-ahead log into it.
+// durable returns the pragmas that make a commit durable. Readers use them too: the connection that is closed last moves the
+// write-ahead log into the file.
 func durable(normal bool) []string {
 	pragmas := []string{"synchronous(FULL)"}
 	if normal {
@@ -56,10 +53,10 @@ func durable(normal bool) []string {
 	return pragmas
 }
 
-// openReaders makes the pool that reads. Its connections are opened when they are needed, so each makes sure that the file
-// is still the one the writer has open.
+// openReaders returns the pool for reading. Its connections are opened on demand, so each checks that the file is still the one
+// that the writer has open.
 func openReaders(path string, normal bool, at *fileWatch) (*sql.DB, error) {
-	c, err := connector(path, normal, append(durable(normal), "query_only(1)", "cache_size(-4000)"))
+	c, err := newConnector(path, normal, append(durable(normal), "query_only(1)", "cache_size(-4000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open store for reading: %w", err)
 	}
@@ -70,16 +67,28 @@ func openReaders(path string, normal bool, at *fileWatch) (*sql.DB, error) {
 	return db, nil
 }
 
-// writerConnector makes the one connection that writes.
+// writerConnector returns the connector of the connection that writes.
 func writerConnector(path string, normal bool) (driver.Connector, error) {
-	return connector(path, normal, append([]string{
+	return newConnector(path, normal, append([]string{
 		"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "secure_delete(FAST)", "wal_autocheckpoint(1000)",
 		"journal_size_limit(67108864)", "cache_size(-16000)", "foreign_keys(0)",
 	}, durable(normal)...))
 }
 
-// connector makes connections that are all proven: what durability rests on is read back from each.
-func connector(path string, normal bool, pragmas []string) (*proven, error) {
+// OpenFile returns a pool on a database file whose connections are not checked. It is for reading or changing the file of a closed
+// store.
+func OpenFile(path string, pragmas ...string) (*sql.DB, error) {
+	return sql.Open("sqlite", dsn(path, pragmas...))
+}
+
+// Connector returns a connector whose connections are checked: each has read back that it flushes every commit and that the file
+// is in WAL mode. Connect returns an Unavailable error otherwise.
+func Connector(path string, relaxed bool, pragmas ...string) (driver.Connector, error) {
+	return newConnector(path, relaxed, pragmas)
+}
+
+// newConnector returns a connector of connections that are checked.
+func newConnector(path string, normal bool, pragmas []string) (*checkedConnector, error) {
 	c, err := sqlite.NewConnector(dsn(path, pragmas...))
 	if err != nil {
 		return nil, err
@@ -88,19 +97,19 @@ func connector(path string, normal bool, pragmas []string) (*proven, error) {
 	if normal {
 		sync = "1"
 	}
-	return &proven{Connector: c, path: path, sync: sync, check: func() error { return nil }}, nil
+	return &checkedConnector{Connector: c, path: path, sync: sync, check: func() error { return nil }}, nil
 }
 
-// proven is a connector that hands out no connection that would not flush, or whose file is not in WAL mode: some file
-// systems cannot do it, and SQLite then goes on without saying so.
-type proven struct {
+// checkedConnector returns no connection that would not flush, or whose file is not in WAL mode. Some file systems cannot do WAL
+// mode, and SQLite then uses another mode without an error.
+type checkedConnector struct {
 	driver.Connector
 	path, sync string
-	check      func() error // says whether the file is the right one
+	check      func() error // returns an error unless the file is the right one
 }
 
 // Connect opens a connection and reads its pragmas back.
-func (p *proven) Connect(ctx context.Context) (driver.Conn, error) {
+func (p *checkedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := p.inPlace(); err != nil {
 		return nil, err
 	}
@@ -118,14 +127,14 @@ func (p *proven) Connect(ctx context.Context) (driver.Conn, error) {
 			return nil, joinClose(err, conn.Close)
 		}
 	}
-	if err := p.inPlace(); err != nil { // it may have opened another one
+	if err := p.inPlace(); err != nil { // Connect may have opened another file
 		return nil, joinClose(err, conn.Close)
 	}
 	return conn, nil
 }
 
-// inPlace makes sure that the file at the path is the right one.
-func (p *proven) inPlace() error {
+// inPlace returns an error unless the file at the path is the right one.
+func (p *checkedConnector) inPlace() error {
 	if err := p.check(); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "open store", "%w", err)
 	}
@@ -148,15 +157,15 @@ func readPragma(ctx context.Context, conn driver.Conn, name string) (string, err
 	return fmt.Sprint(row[0]), rows.Close()
 }
 
-// openError says what is wrong with a file that SQLite cannot open.
-func openError(path string, err error) error {
+// OpenError adds to an error of opening a file what is wrong with the file. Errors of package inbox stay as they are.
+func OpenError(path string, err error) error {
 	var known *inbox.Error
 	if errors.As(err, &known) {
 		return err
 	}
 	e := inbox.Errorf(inbox.Unavailable, "open store "+path, "%w", err)
-	if isUnsound(err) {
-		e = inbox.Errorf(inbox.Invalid, "open store "+path, "it is damaged, or the log "+fileName+"-wal beside it is of another database: %w", &unsound{err})
+	if IsDamaged(err) {
+		e = inbox.Errorf(inbox.Invalid, "open store "+path, "it is damaged, or the log "+filepath.Base(path)+"-wal beside it is of another database: %w", &damaged{err})
 		return e.WithHint("stop the server and restore a backup into an empty directory, as docs/OPERATIONS.md says; keep this one until that runs")
 	}
 	switch primary(err) {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package store
+package commit
 
 import (
 	"os"
@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watched: a file that is open can be moved, removed and replaced.
+// watched says that an open file can be moved, removed and replaced.
 const watched = true
 
-// fileID tells files apart.
+// fileID identifies a file.
 type fileID struct{ dev, ino uint64 }
 
 type fileStat struct {
@@ -22,7 +22,7 @@ type fileStat struct {
 
 func statFile(path string) (fileStat, error) { return statWith(unix.Stat, path) }
 
-// lstatFile is statFile that does not follow links: for what was no link when it was opened.
+// lstatFile is statFile for a path that was no link when its file was opened. It does not follow links.
 func lstatFile(path string) (fileStat, error) { return statWith(unix.Lstat, path) }
 
 func statWith(call func(string, *unix.Stat_t) error, path string) (fileStat, error) {
@@ -38,7 +38,7 @@ func statWith(call func(string, *unix.Stat_t) error, path string) (fileStat, err
 	}
 }
 
-// links returns how many names a file has.
+// links returns the number of names of a file.
 func links(info os.FileInfo) uint64 {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

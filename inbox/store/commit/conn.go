@@ -1,4 +1,4 @@
-package store
+package commit
 
 import (
 	"context"
@@ -7,19 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 )
 
-// conn is a connection that one goroutine uses, straight on the driver. What database/sql does for many users of a pool
-// (locks, copies, conversions by reflection) was measured at a fifth of an accept. Every call runs to its end: a waiter
-// that goes away must not undo what others wait for.
-type conn struct {
+// Conn is a connection for one goroutine, without database/sql in between. What database/sql does for the users of a pool (locks,
+// copies, conversions by reflection) was measured at a fifth of an accept. No call can be cancelled: a caller that stops
+// waiting must not undo the changes of the others.
+type Conn struct {
 	raw   sqliteConn
 	stmts map[string]sqliteStmt
-	args  []driver.NamedValue // of the call under way
+	args  []driver.NamedValue // of the current call
 }
 
-// sqliteConn is what the driver's connections can do.
+// sqliteConn lists the methods of the driver's connections that Conn needs.
 type sqliteConn interface {
 	driver.Conn
 	driver.ExecerContext
@@ -32,16 +34,19 @@ type sqliteStmt interface {
 	driver.StmtQueryContext
 }
 
-func newConn(raw driver.Conn) (*conn, error) {
+func newConn(raw driver.Conn) (*Conn, error) {
 	c, ok := raw.(sqliteConn)
 	if !ok {
 		return nil, joinClose(errors.New("open store: the driver is not the one this was written for"), raw.Close)
 	}
-	return &conn{raw: c, stmts: map[string]sqliteStmt{}}, nil
+	return &Conn{raw: c, stmts: map[string]sqliteStmt{}}, nil
 }
 
+// Prepared returns the texts of the statements that are kept prepared.
+func (c *Conn) Prepared() []string { return slices.Collect(maps.Keys(c.stmts)) }
+
 // close closes the connection and its statements.
-func (c *conn) close() error {
+func (c *Conn) close() error {
 	var first error
 	for _, stmt := range c.stmts {
 		if err := stmt.Close(); err != nil && first == nil {
@@ -52,14 +57,14 @@ func (c *conn) close() error {
 	return joinClose(first, c.raw.Close)
 }
 
-// script runs statements without arguments and without keeping them prepared.
-func (c *conn) script(text string) error {
+// Script runs statements without arguments and without keeping them prepared.
+func (c *Conn) Script(text string) error {
 	_, err := c.raw.ExecContext(context.Background(), text, nil)
 	return err
 }
 
-// exec runs a statement. It stays prepared, so texts must not be made up from values.
-func (c *conn) exec(query string, args ...any) (driver.Result, error) {
+// Exec runs a statement. The statement stays prepared, so the text must not contain values.
+func (c *Conn) Exec(query string, args ...any) (driver.Result, error) {
 	stmt, err := c.bind(query, args)
 	if err != nil {
 		return nil, err
@@ -67,8 +72,8 @@ func (c *conn) exec(query string, args ...any) (driver.Result, error) {
 	return stmt.ExecContext(context.Background(), c.args)
 }
 
-// query runs a query. Its rows must be closed before the same query is run again.
-func (c *conn) query(query string, args ...any) (*rows, error) {
+// Query runs a query. Its rows must be closed before the same query is run again.
+func (c *Conn) Query(query string, args ...any) (*Rows, error) {
 	stmt, err := c.bind(query, args)
 	if err != nil {
 		return nil, err
@@ -77,17 +82,17 @@ func (c *conn) query(query string, args ...any) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rows{from: got, values: make([]driver.Value, len(got.Columns()))}, nil
+	return &Rows{from: got, values: make([]driver.Value, len(got.Columns()))}, nil
 }
 
-// get runs a query of one row; no row is sql.ErrNoRows.
-func (c *conn) get(query string, args ...any) row {
-	found, err := c.query(query, args...)
-	return row{rows: found, err: err}
+// Get runs a query of one row; no row is sql.ErrNoRows.
+func (c *Conn) Get(query string, args ...any) Row {
+	found, err := c.Query(query, args...)
+	return Row{rows: found, err: err}
 }
 
-// bind prepares a statement once and readies its arguments.
-func (c *conn) bind(query string, args []any) (sqliteStmt, error) {
+// bind prepares a statement at its first use and converts the arguments.
+func (c *Conn) bind(query string, args []any) (sqliteStmt, error) {
 	stmt := c.stmts[query]
 	if stmt == nil {
 		prepared, err := c.raw.PrepareContext(context.Background(), query)
@@ -125,15 +130,15 @@ func plain(arg any) (driver.Value, error) {
 	return driver.DefaultParameterConverter.ConvertValue(arg)
 }
 
-// rows are the rows of a query, to be used as those of database/sql.
-type rows struct {
+// Rows are the rows of a query. They are used like those of database/sql.
+type Rows struct {
 	from   driver.Rows
 	values []driver.Value
 	err    error
 }
 
 // Next steps to the next row.
-func (r *rows) Next() bool {
+func (r *Rows) Next() bool {
 	if r.err != nil {
 		return false
 	}
@@ -141,8 +146,8 @@ func (r *rows) Next() bool {
 	return r.err == nil
 }
 
-// Err returns what ended the rows, nil for their end.
-func (r *rows) Err() error {
+// Err returns the error that ended the rows, nil at their regular end.
+func (r *Rows) Err() error {
 	if errors.Is(r.err, io.EOF) {
 		return nil
 	}
@@ -150,10 +155,10 @@ func (r *rows) Err() error {
 }
 
 // Close ends the query.
-func (r *rows) Close() error { return r.from.Close() }
+func (r *Rows) Close() error { return r.from.Close() }
 
 // Scan copies the row's columns.
-func (r *rows) Scan(dest ...any) error {
+func (r *Rows) Scan(dest ...any) error {
 	if len(dest) != len(r.values) {
 		return fmt.Errorf("scan %d columns into %d values", len(r.values), len(dest))
 	}
@@ -165,14 +170,14 @@ func (r *rows) Scan(dest ...any) error {
 	return nil
 }
 
-// row is the one row of a query, not asked for yet.
-type row struct {
-	rows *rows
+// Row is the one row of a query, which Scan reads.
+type Row struct {
+	rows *Rows
 	err  error
 }
 
 // Scan copies the row's columns and ends the query.
-func (r row) Scan(dest ...any) error {
+func (r Row) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
@@ -186,8 +191,8 @@ func (r row) Scan(dest ...any) error {
 	return joinClose(r.rows.Scan(dest...), r.rows.Close)
 }
 
-// assign stores a value of the driver where dest points. Only what the schema can hold for dest's type is taken; the
-// tables are STRICT.
+// assign stores a value of the driver in dest. It takes only the values that the schema allows for dest's type: the tables are
+// STRICT. Other values are an error that is [inbox.ErrDamaged].
 func assign(dest any, v driver.Value) error {
 	if s, ok := dest.(sql.Scanner); ok {
 		return s.Scan(v)
@@ -214,7 +219,13 @@ func assign(dest any, v driver.Value) error {
 			return nil
 		}
 	}
-	return &unsound{fmt.Errorf("%s stands where %s belongs", sqlName(reflect.TypeOf(v)), sqlName(to.Type()))}
+	return Mistyped(v, to.Type())
+}
+
+// Mistyped returns the error of a stored value that is not of the type that the schema gives it. It is [inbox.ErrDamaged] to
+// errors.Is.
+func Mistyped(v any, want reflect.Type) error {
+	return &damaged{fmt.Errorf("%s stands where %s belongs", sqlName(reflect.TypeOf(v)), sqlName(want))}
 }
 
 // sqlName is what SQL calls the values of a type.

@@ -1,0 +1,200 @@
+// Package commit writes to one SQLite file: one goroutine, one connection, one transaction for everything that waits, one
+// flush. It knows no table. What the tables need is given to it as [Hooks].
+//
+// A change is an [Op]. [Writer.Submit] puts it into a bounded queue. The writing goroutine takes the changes that wait (up to 256
+// changes or 4 MiB), applies them in one transaction, and calls Done of each change after COMMIT has returned. So all changes
+// of a batch share the price of one flush. Nothing is acknowledged before it is on disk: connections run with
+// synchronous=FULL (https://www.sqlite.org/pragma.html#pragma_synchronous), and each has read that back.
+//
+// Files: commit.go says what a caller gives and gets, queue.go how changes wait, loop.go what the goroutine does, writer.go how
+// a batch is committed, recover.go what happens after a failure, open.go and conn.go what a connection is, and watch.go, mark.go
+// and rescue.go how displaced files are found and saved.
+//
+// After a failure:
+//
+//   - One change of a batch fails: the transaction is rolled back, the batch is cut in two, and both halves are tried, until
+//     the change that fails is alone. The others commit.
+//   - The disk is full or cannot be written: the batch fails with an Unavailable error. [Writer.Ready] returns that error
+//     until a write succeeds. A write is tried every second.
+//   - COMMIT fails: the file says whether the transaction happened. Memory is read again ([Hooks.Reload]) before the next
+//     batch.
+//   - A flush fails: the kernel may have marked the pages that it could not write as clean, so a second flush of the same
+//     descriptor proves nothing (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). Before the
+//     next batch, the file is opened again and checkpointed. The checkpoint writes the pages to other places and flushes those.
+//     When that fails too, Run returns an error and the program must end.
+//   - The file or its log is moved, removed, replaced, cut or overwritten while a server runs: nothing more is acknowledged, and
+//     Run returns an error. [Writer.Close] saves the store's contents.
+package commit
+
+import (
+	"context"
+	"database/sql/driver"
+	"log/slog"
+	"time"
+
+	"inbox/inbox"
+)
+
+// DefaultQueueBytes is how many bytes may wait in the queue, unless Options say otherwise.
+const DefaultQueueBytes = 64 << 20
+
+// Options say how a file is opened and written. Path is required; the zero value of another field means the default in its
+// comment.
+type Options struct {
+	Path       string                                   // of the database. Its write-ahead log is Path-wal
+	Server     bool                                     // the caller holds the process lock and calls Run. Otherwise each change is made at once, under Lock
+	Lock       func() (release func() error, err error) // takes the process lock for one change; required unless Server is set
+	Prepare    func(*Conn) error                        // brings a file that was just opened to the caller's schema; default: nothing
+	Every      func()                                   // is called every second by the writing goroutine; default: nothing
+	Beside     Beside                                   // the files beside the database; required for Writer.Watch
+	Log        *slog.Logger                             // default: discard
+	Now        func() time.Time                         // default: time.Now
+	QueueBytes int64                                    // bytes that may wait in the queue; default DefaultQueueBytes
+	Relaxed    bool                                     // synchronous=NORMAL: a power cut undoes acknowledged changes. For the control arm of a measurement
+
+	// Fault is asked before every operation of the writer, by the names of the points below, and fails or ends it: for
+	// `inbox torture` and tests. Default: nothing fails.
+	Fault func(point string) error
+}
+
+// Points at which Options.Fault is asked.
+const (
+	PointBegin     = "begin"
+	PointExec      = "exec"
+	PointQuery     = "query"
+	PointCommit    = "commit"    // before it
+	PointCommitted = "committed" // after it: the change is made, and the writer is told that it failed
+	PointRollback  = "rollback"
+	PointReload    = "reload"
+	PointReopen    = "reopen"
+)
+
+// Beside names the files beside the database that a server watches, and says how files are written there.
+type Beside struct {
+	Lock string // path of the lock's file; it may be absent
+	Key  string // path of the key's file
+	Have []byte // the key's bytes. A key that is removed while a server runs is written again
+
+	PutKey  func(path string, key []byte) error  // writes a key, and gives it its name once it is whole and on disk
+	Write   func(path string, data []byte) error // makes a new file and flushes it; fails if it exists
+	SyncDir func(dir string) error               // flushes the names in a directory
+}
+
+// Hooks keep the caller's memory equal to the file. T is the type that changes are applied to: a transaction, and the changes of
+// memory that follow its commit. All methods are called by the goroutine that writes.
+type Hooks[T any] interface {
+	// Begin returns the T of a new transaction. It must not write.
+	Begin(tx *Tx) T
+	// Committed makes the changes of memory. It is called after COMMIT returned and before Done.
+	Committed(t T)
+	// Reload reads memory from the file. It is called by Open, and after every failure that may have left memory different from
+	// the file. After an error it is called again before the next transaction.
+	Reload(c *Conn) error
+	// Probe makes a small change. It is called every second while the last write has failed.
+	Probe(t T) error
+}
+
+// Tx is the transaction under way. It is valid in Op.Apply only.
+type Tx struct{ f *file }
+
+// Exec runs a statement of the transaction, as [Conn.Exec].
+func (t *Tx) Exec(query string, args ...any) (driver.Result, error) {
+	if err := t.f.opt.Fault(PointExec); err != nil {
+		return nil, err
+	}
+	return t.f.conn.Exec(query, args...)
+}
+
+// Get runs a query of one row, as [Conn.Get].
+func (t *Tx) Get(query string, args ...any) Row {
+	if err := t.f.opt.Fault(PointQuery); err != nil {
+		return Row{err: err}
+	}
+	return t.f.conn.Get(query, args...)
+}
+
+// Query runs a query, as [Conn.Query].
+func (t *Tx) Query(query string, args ...any) (*Rows, error) {
+	if err := t.f.opt.Fault(PointQuery); err != nil {
+		return nil, err
+	}
+	return t.f.conn.Query(query, args...)
+}
+
+func (o *Options) fill() {
+	if o.Prepare == nil {
+		o.Prepare = func(*Conn) error { return nil }
+	}
+	if o.Every == nil {
+		o.Every = func() {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.QueueBytes == 0 {
+		o.QueueBytes = DefaultQueueBytes
+	}
+	if o.Fault == nil {
+		o.Fault = func(string) error { return nil }
+	}
+}
+
+// Create opens a new, empty database file, prepares it and closes it. All of it is on disk then, in the file alone. The caller
+// holds the process lock.
+func Create(ctx context.Context, o Options) error {
+	o.fill()
+	f := &file{opt: &o}
+	if err := f.connect(ctx); err != nil {
+		return err
+	}
+	err := o.Prepare(f.conn)
+	if err == nil {
+		err = f.setMark(randomMark())
+	}
+	if err == nil {
+		_, err = f.checkpoint("TRUNCATE")
+	}
+	return joinClose(err, f.close)
+}
+
+// Open opens a database file that exists. Errors are Unavailable, or Invalid for a file that is damaged or has the log of
+// another database beside it (then they wrap [inbox.ErrDamaged]), or those of Options.Prepare.
+func Open[T any](ctx context.Context, o Options, h Hooks[T]) (*Writer[T], error) {
+	o.fill()
+	if o.Server {
+		if err := flushLog(o.Path); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkLog(ctx, o.Path); err != nil {
+		return nil, err
+	}
+	w := &Writer[T]{opt: &o, hooks: h, file: file{opt: &o}, queues: newQueues[T](o.QueueBytes), health: health{log: o.Log}}
+	w.tx = &Tx{f: &w.file}
+	if err := w.file.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := o.Prepare(w.file.conn); err != nil {
+		return nil, joinClose(err, w.file.close)
+	}
+	err := w.reload()
+	if err == nil && o.Server {
+		err = w.file.startWatch()
+	}
+	if err != nil {
+		return nil, joinClose(OpenError(o.Path, err), w.file.close)
+	}
+	if w.readers, err = openReaders(o.Path, o.Relaxed, w.file.watch); err != nil {
+		return nil, joinClose(err, w.file.close)
+	}
+	return w, nil
+}
+
+// errStopping fails changes that are submitted while the writer stops.
+var errStopping = inbox.Errorf(inbox.Unavailable, "", "the store is stopping")
+
+// ErrFull fails an [Offer] or [Background] change whose queue is full.
+var ErrFull = inbox.Errorf(inbox.Unavailable, "", "too many events wait for the disk")

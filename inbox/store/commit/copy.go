@@ -1,0 +1,33 @@
+package commit
+
+import (
+	"context"
+)
+
+// VacuumInto copies a database into an empty file, through a connection of its own: the readers' connections may not run VACUUM.
+// The copy is consistent and has a mark of its own. VacuumInto does not flush it.
+func VacuumInto(ctx context.Context, from, to string) error {
+	db, err := OpenFile(from)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, to)
+	if err = joinClose(err, db.Close); err != nil {
+		return err
+	}
+	return remark(ctx, to)
+}
+
+// remark gives a copy a mark of its own. Otherwise the log of the store it came from would be taken for the copy's log.
+func remark(ctx context.Context, path string) error {
+	db, err := OpenFile(path)
+	if err != nil {
+		return err
+	}
+	var now int
+	err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&now)
+	if err == nil {
+		_, err = db.ExecContext(ctx, userVersion(randomMark(), VersionOf(now)))
+	}
+	return joinClose(err, db.Close)
+}

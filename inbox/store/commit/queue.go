@@ -1,0 +1,263 @@
+package commit
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"inbox/inbox"
+)
+
+// QueueLength is how many changes may wait in the queue.
+const QueueLength = 1024
+
+// Bounds of the background queue and of one of its batches. The other changes wait for at most one batch of the background
+// queue.
+const (
+	backgroundLength = 256
+	backgroundOps    = 64
+	backgroundBytes  = 1 << 20 // of one batch; a single change may have more
+)
+
+// Op is one change, which is made as a whole or not at all. T is as in [Hooks].
+type Op[T any] struct {
+	Kind   Kind
+	Size   int           // bytes that it writes, about
+	Refuse func() error  // returns an error when the change must not be tried any more; nil: it is always tried
+	Apply  func(T) error // makes the change in the transaction and nowhere else; may be called more than once
+	Done   func(error)   // is called once the change is durable or has failed; must not block
+}
+
+// Kind says how a change is queued.
+type Kind uint8
+
+const (
+	// Wait waits for a place in the queue.
+	Wait Kind = iota
+	// Lazy is Wait for a change whose durability nobody waits for. Lazy changes have at most a quarter of the queue's places, so
+	// that the other changes find room. A batch of lazy changes alone waits up to 1 ms for more of them.
+	Lazy
+	// Offer does not wait: it fails with [ErrFull] when the queue is full.
+	Offer
+	// Background uses a queue of its own, of 256 changes and a quarter of the bytes, and fails with [ErrFull] when that is full.
+	// The writer gives that queue at most a fifth of its time, in batches of up to 64 changes or 1 MiB.
+	Background
+)
+
+// queue holds changes that wait for the writer, bounded in number and bytes.
+type queue[T any] struct {
+	ops   chan *Op[T]
+	bytes atomic.Int64 // waiting
+	most  int64        // bytes that may wait
+}
+
+// offer queues a change if there is room now, and returns ErrFull otherwise. A queue that is at most half full has room for a
+// change of any size.
+func (q *queue[T]) offer(o *Op[T]) error {
+	if q.bytes.Load()+min(int64(o.Size), q.most/2) > q.most {
+		return ErrFull
+	}
+	q.bytes.Add(int64(o.Size))
+	select {
+	case q.ops <- o:
+		return nil
+	default:
+		q.bytes.Add(-int64(o.Size))
+		return ErrFull
+	}
+}
+
+// queues are the queue and the background queue of a writer.
+type queues[T any] struct {
+	main       queue[T]
+	background queue[T]
+	lazy       chan struct{} // has one element for each lazy change that waits
+	state      sync.RWMutex  // guards closed; held shared while something is put into a queue
+	closed     bool          // Run has ended, or is about to
+}
+
+func newQueues[T any](bytes int64) *queues[T] {
+	return &queues[T]{
+		main:       queue[T]{ops: make(chan *Op[T], QueueLength), most: bytes},
+		background: queue[T]{ops: make(chan *Op[T], backgroundLength), most: bytes / 4},
+		lazy:       make(chan struct{}, QueueLength/4),
+	}
+}
+
+// open returns nil while changes are taken.
+func (q *queues[T]) open() error {
+	q.state.RLock()
+	defer q.state.RUnlock()
+	if q.closed {
+		return errStopping
+	}
+	return nil
+}
+
+// close refuses further changes. When it returns, no goroutine is putting a change into a queue.
+func (q *queues[T]) close() {
+	q.state.Lock()
+	defer q.state.Unlock()
+	q.closed = true
+}
+
+// enqueue queues a change as its kind says. The caller holds state.
+func (q *queues[T]) enqueue(ctx context.Context, o *Op[T]) error {
+	switch o.Kind {
+	case Offer:
+		return q.main.offer(o)
+	case Background:
+		return q.background.offer(o)
+	}
+	return q.wait(ctx, o)
+}
+
+// wait queues a change as soon as there is room.
+func (q *queues[T]) wait(ctx context.Context, o *Op[T]) error {
+	if o.Kind == Lazy {
+		select {
+		case q.lazy <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	q.main.bytes.Add(int64(o.Size))
+	select {
+	case q.main.ops <- o:
+		return nil
+	case <-ctx.Done():
+		q.release(o)
+		return ctx.Err()
+	}
+}
+
+// release gives back the room of a change in its queue.
+func (q *queues[T]) release(o *Op[T]) {
+	if o.Kind == Background {
+		q.background.bytes.Add(-int64(o.Size))
+		return
+	}
+	q.main.bytes.Add(-int64(o.Size))
+	if o.Kind == Lazy {
+		<-q.lazy
+	}
+}
+
+// take adds a change that was received from a queue to a batch.
+func (q *queues[T]) take(batch []*Op[T], o *Op[T]) []*Op[T] {
+	q.release(o)
+	return append(batch, o)
+}
+
+// leftOver takes a change from either queue, if one waits.
+func (q *queues[T]) leftOver(batch []*Op[T]) []*Op[T] {
+	select {
+	case o := <-q.main.ops:
+		return q.take(batch, o)
+	case o := <-q.background.ops:
+		return q.take(batch, o)
+	default:
+		return batch
+	}
+}
+
+// drain closes the queues and fails the changes that still wait. After a fatal error, goroutines may hold state while they wait
+// for room in the queue. So the queues are emptied until close has got state.
+func (q *queues[T]) drain() {
+	closed := make(chan struct{})
+	go func() {
+		q.close()
+		close(closed)
+	}()
+	refuse := func(o *Op[T]) {
+		q.release(o)
+		o.Done(errStopping)
+	}
+	for {
+		select {
+		case o := <-q.main.ops:
+			refuse(o)
+		case o := <-q.background.ops:
+			refuse(o)
+		case <-closed:
+			for rest := q.leftOver(nil); len(rest) > 0; rest = q.leftOver(rest[:0]) {
+				rest[0].Done(errStopping)
+			}
+			return
+		}
+	}
+}
+
+// Waiting returns how many changes wait in both queues, and how many bytes wait in the first.
+func (w *Writer[T]) Waiting() (changes int, bytes int64) {
+	q := w.queues
+	return len(q.main.ops) + len(q.background.ops), q.main.bytes.Load()
+}
+
+// Submit queues a change and returns. Done is called from the writing goroutine once the change is durable, or with the reason
+// why it is not. When Submit returns an error, Done is not called. The error is Unavailable when the writer stops, [ErrFull],
+// or that of ctx. Without Options.Server, the change is made before Submit returns.
+func (w *Writer[T]) Submit(ctx context.Context, o *Op[T]) error {
+	w.queues.state.RLock()
+	defer w.queues.state.RUnlock()
+	switch {
+	case w.queues.closed:
+		return errStopping
+	case !w.opt.Server:
+		return w.writeDirect(o)
+	}
+	return w.queues.enqueue(ctx, o)
+}
+
+// Do submits a change and returns when it is durable or has failed. It sets Done. ctx bounds only the wait: a queued change is
+// made all the same.
+func (w *Writer[T]) Do(ctx context.Context, o *Op[T]) error {
+	answer := make(chan error, 1)
+	o.Done = func(err error) { answer <- err }
+	if err := w.Submit(ctx, o); err != nil {
+		return err
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// writeDirect makes one change in the calling goroutine, under the process lock.
+func (w *Writer[T]) writeDirect(o *Op[T]) error {
+	w.direct.Lock()
+	defer w.direct.Unlock()
+	release, err := w.opt.Lock()
+	if err != nil {
+		return err
+	}
+	defer release()
+	w.stale = true // another process may have written since
+	return w.commit([]*Op[T]{o})
+}
+
+// Run commits submitted changes until ctx is done, then commits the changes that still wait, and returns. An error means that
+// the disk does not keep what is written: the writer takes no more changes, and the program must end. Run may be called once,
+// and only with Options.Server. Changes that are submitted before Run wait for it.
+func (w *Writer[T]) Run(ctx context.Context) error {
+	if !w.opt.Server || w.begun.Swap(true) {
+		return inbox.Errorf(inbox.Internal, "run the store", "it was not opened for a server, or runs already")
+	}
+	live, end := context.WithCancel(ctx)
+	stop := make(chan struct{})
+	go func() {
+		<-live.Done()
+		w.queues.close()
+		close(stop)
+	}()
+	err := w.loop(stop)
+	end()
+	w.queues.drain()
+	<-stop
+	if err != nil { // the waiting callers were told to try again; this process must end
+		return inbox.Errorf(inbox.Internal, "", "%w", err)
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// startWatch raises the mark and begins to watch the files. When the disk is full or cannot be written, a server starts all the
+// same, and its changes fail until the disk can be written. A failed flush is an error.
+func (f *file) startWatch() error {
+	mark, err := f.raiseMark()
+	if FlushFailed(err) || (err != nil && !DiskFailed(err)) {
+		return err
+	}
+	if err != nil {
+		f.opt.Log.Warn("cannot write to the store at the start; going on without raising its mark", "error", err)
+	}
+	f.watch, err = watchFiles(f.opt, mark)
+	return err
+}
+
+// checkFiles returns a [displaced] error when a file is displaced, and keeps the first one in lost.
+func (f *file) checkFiles() error {
+	err := f.watch.check()
+	if d, ok := isDisplaced(err); ok && f.lost == nil {
+		f.lost = d
+	}
+	return err
+}
+
+// closeServer closes the files of a server, and saves the contents of displaced ones.
+func (f *file) closeServer() error {
+	_ = f.checkFiles() // lost keeps the error
+	if f.lost != nil {
+		f.saveKey()
+	}
+	if f.lost != nil && f.lost.overwritten {
+		// Closing would move pages between files that do not belong together. The end of the program closes them.
+		return f.moveLogAway()
+	}
+	f.checkpointAtClose()
+	saved := f.lost != nil && f.conn != nil && f.saveCopy()
+	err := joinClose(nil, f.close, f.watch.close)
+	if saved {
+		for _, old := range []string{f.opt.Path + "-wal", f.opt.Path + "-shm"} { // they belong to the displaced file; the copy contains them
+			if rerr := os.Remove(old); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+				err = errors.Join(err, rerr)
+			}
+		}
+	}
+	return err
+}
+
+// saveKey saves the key, of which the server may have the last copy. It writes the key at its path when that is free, and beside it
+// when another key is there. The saved store cannot be opened without the key.
+func (f *file) saveKey() {
+	p := f.watch
+	dir := filepath.Dir(p.path)
+	if _, err := sameFile(statFile, dir, p.dir); err != nil {
+		return
+	}
+	path := f.opt.Beside.Key
+	putBack, err := p.checkKey(&f.opt.Beside)
+	if d, other := isDisplaced(err); other && d.key {
+		path = f.replacedName(path)
+		putBack, err = true, f.opt.Beside.Write(path, f.opt.Beside.Have)
+	}
+	switch {
+	case err != nil:
+		f.opt.Log.Error("cannot save the store's key", "file", path, "error", err)
+	case putBack:
+		f.opt.Log.Error("the store's key was not at its place: it was saved", "file", path)
+	}
+}
+
+// moveLogAway renames the log of a database that was overwritten, so that the next start does not read it with the new file. The log
+// is kept: it may have the newest events of the old database.
+func (f *file) moveLogAway() error {
+	log := f.opt.Path + "-wal"
+	if st, err := statFile(log); !f.lost.another || err != nil || st.id != f.watch.logID || st.size == 0 {
+		return nil
+	}
+	to := f.replacedName(log)
+	if err := os.Rename(log, to); err != nil {
+		return fmt.Errorf("set the log aside: %w", err)
+	}
+	f.opt.Log.Error("the store's file was written over: its log, which has what was stored last, was set aside", "file", to)
+	if err := os.Remove(f.opt.Path + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("set the log aside: %w", err)
+	}
+	return nil
+}
+
+// replacedName returns the name for a saved file whose path another file has.
+func (f *file) replacedName(path string) string {
+	return fmt.Sprintf("%s.replaced-%s", path, f.opt.Now().UTC().Format("20060102T150405Z"))
+}
+
+// saveCopy saves the contents of a database that is displaced: the program ends, and a removed file disappears with its last
+// descriptor. It writes a copy at the database's path when that is free, which it reports, and beside it otherwise. It
+// saves nothing when the file still has another name, or when the directory was replaced.
+func (f *file) saveCopy() (inPlace bool) {
+	p := f.watch
+	if _, err := sameFile(statFile, filepath.Dir(p.path), p.dir); err != nil {
+		return false
+	}
+	to := p.path
+	switch st, err := lstatFile(p.path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil || st.id == p.db:
+		return false
+	default:
+		if info, err := p.file.Stat(); err != nil || links(info) > 0 {
+			return false
+		}
+		to = f.replacedName(p.path)
+	}
+	if err := f.copyTo(to); err != nil {
+		f.opt.Log.Error("cannot save what the store held", "file", to, "error", err)
+		return false
+	}
+	f.opt.Log.Error("the store's file was moved, removed or replaced: all that it held was saved", "file", to)
+	return to == p.path
+}
+
+// copyTo copies the database, through the connection that has it open, to a path that is free.
+func (f *file) copyTo(path string) error {
+	part := path + ".part"
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := f.opt.Beside.Write(part, nil); err != nil {
+		return err
+	}
+	_, err := f.conn.Exec("VACUUM INTO ?", part)
+	if err == nil {
+		err = remark(context.Background(), part)
+	}
+	if err == nil {
+		err = syncFile(part)
+	}
+	if err == nil {
+		err = giveName(part, path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
+	return f.opt.Beside.SyncDir(filepath.Dir(path))
+}
+
+// giveName renames a file to a path that is free.
+func giveName(from, to string) error {
+	err := os.Link(from, to) // fails when another program was faster
+	if err == nil {
+		return os.Remove(from)
+	}
+	if _, serr := os.Lstat(to); errors.Is(serr, fs.ErrNotExist) { // the file system has no hard links
+		return os.Rename(from, to)
+	}
+	return err
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return joinClose(f.Sync(), f.Close)
+}

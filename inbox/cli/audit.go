@@ -43,7 +43,7 @@ func (p *program) audit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	deeds, err := client.Audit(p.ctx, f)
+	entries, err := client.Audit(p.ctx, f)
 	if err != nil {
 		return err
 	}
@@ -53,5 +53,5 @@ func (p *program) audit(c *cli.Context) error {
 		console.Col("ACTION", func(e api.AuditEntry) string { return e.Action }),
 		console.Col("TARGET", func(e api.AuditEntry) string { return e.Target }),
 		console.Col("REASON", func(e api.AuditEntry) string { return console.OrDash(e.Reason) }),
-	).All(deeds)
+	).All(entries)
 }

@@ -34,7 +34,7 @@ func (p *program) deadCommand() *cli.Command {
 		}))
 }
 
-func (p *program) letterList() *console.List[api.Letter] {
+func (p *program) deadRows() *console.List[api.Letter] {
 	return console.NewList(&p.Console, func(l api.Letter) string { return l.ID },
 		console.Col("ID", func(l api.Letter) string { return l.ID }),
 		console.Col("PLUGIN", func(l api.Letter) string { return l.Plugin }),
@@ -43,12 +43,12 @@ func (p *program) letterList() *console.List[api.Letter] {
 		console.Col("KEY", func(l api.Letter) string { return l.Key }),
 		console.Col("ATTEMPTS", func(l api.Letter) string { return fmt.Sprint(l.Attempt) }),
 		console.Col("OUTCOME", func(l api.Letter) string { return string(l.Outcome) }),
-		console.Col("STATE", letterState),
+		console.Col("STATE", deadState),
 		console.Col("REASON", func(l api.Letter) string { return console.OrDash(l.Reason) }),
 	)
 }
 
-func letterState(l api.Letter) string {
+func deadState(l api.Letter) string {
 	switch {
 	case l.Resolution != "":
 		return string(l.Resolution)
@@ -78,7 +78,7 @@ func (p *program) deadList(c *cli.Context) error {
 	case err != nil:
 		return err
 	case c.NArg() > 0 && len(ids) == 0:
-		return noIDs(p, p.letterList())
+		return noIDs(p, p.deadRows())
 	}
 	f.Plugin = c.String("plugin")
 	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
@@ -89,7 +89,7 @@ func (p *program) deadList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out := p.letterList()
+	out := p.deadRows()
 	err = client.EachDead(p.ctx, api.DeadQuery{
 		Filter: f, IDs: ids, Resolved: c.Bool("resolved"), Reveal: api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")},
 	}, out.Add)
@@ -133,7 +133,7 @@ func (p *program) deadShow(c *cli.Context) error {
 			Event   api.EventDetail `json:"event"`
 		}{letters, d})
 	}
-	if err := p.letterList().All(letters); err != nil {
+	if err := p.deadRows().All(letters); err != nil {
 		return err
 	}
 	if err := p.Print("\n"); err != nil {
@@ -149,14 +149,14 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 	case err != nil:
 		return err
 	case c.NArg() > 0 && len(req.IDs) == 0:
-		return noIDs(p, p.letterList())
+		return noIDs(p, p.deadRows())
 	}
 	client, err := p.client(c)
 	if err != nil {
 		return err
 	}
 	req.Brief = !c.Bool("dry-run")
-	out := p.letterList()
+	out := p.deadRows()
 	would, err := client.EachResolved(p.ctx, verb, req, out.Add)
 	switch {
 	case err != nil:
@@ -199,7 +199,7 @@ func (p *program) noneDead(named bool) error {
 		return inbox.Errorf(inbox.NotFound, "", "none of these is dead").WithHint("`inbox dead list` shows the dead ones")
 	}
 	p.Say("no dead delivery matches")
-	return p.letterList().End()
+	return p.deadRows().End()
 }
 
 func (p *program) resolved(verb string, out *console.List[api.Letter], did *api.Resolved) error {

@@ -22,7 +22,6 @@ func leafPaths(commands []*cli.Command, before ...string) (paths [][]string) {
 }
 
 func TestNoHelpIsWiderThan80ColumnsAndEveryFlagIsInIt(t *testing.T) {
-	t.Parallel()
 	app := (&program{}).app()
 	looked := 0
 	for _, path := range append(leafPaths(app.Commands), nil, []string{"event"}, []string{"plugin"}, []string{"db"}) {

@@ -12,7 +12,8 @@ import (
 	"inbox/inbox/config"
 )
 
-// talker returns a program whose streams are buffers.
+// talker returns a program whose streams are buffers. Tests that run a command in it must not be parallel: the library's help flag
+// is one variable for all commands.
 func talker(input string) (p *program, out, errs *bytes.Buffer) {
 	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
 	now := time.Date(2026, 11, 20, 14, 5, 0, 0, time.UTC)

@@ -14,7 +14,6 @@ import (
 )
 
 func TestEveryListFitsATerminalOf80Columns(t *testing.T) {
-	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	ids := keepMarked(t, s)
 	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))

@@ -105,7 +105,6 @@ func (c *cutting) Write(b []byte) (int, error) {
 func (c *cutting) FlushError() error { return http.NewResponseController(c.ResponseWriter).Flush() }
 
 func TestATailContinuesAfterTheLastEventWhenTheServerRestarts(t *testing.T) {
-	t.Parallel()
 	p, out, errs, _, s := remote(t, 2)
 	cut := &cutter{next: api.RequireToken("sesame", api.New(api.Options{Store: s, House: quiet{}}))}
 	front := httptest.NewServer(cut)
@@ -205,7 +204,6 @@ func (w *until) Write(b []byte) (int, error) {
 }
 
 func TestAReplayWithoutProgressNamesTheReason(t *testing.T) {
-	t.Parallel()
 	for what, paused := range map[string]bool{
 		"plugin crm: paused by an operator": true, "plugin crm has no file in the plugins folder": false,
 	} {

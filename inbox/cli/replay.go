@@ -253,7 +253,7 @@ func (p *program) replayEnd(client *api.Client, r *api.Replay) error {
 		waiting += part.Waiting
 	}
 	if p.Format == "ids" {
-		out := p.letterList()
+		out := p.deadRows()
 		if err := client.EachDead(p.ctx, api.DeadQuery{Resolved: true, Replay: r.ID}, out.Add); err != nil {
 			return err
 		}

@@ -129,7 +129,6 @@ func TestACompletionNeverFailsAndOnlyCompletes(t *testing.T) {
 }
 
 func TestNoIdsOnStandardInputAreAnEmptyList(t *testing.T) {
-	t.Parallel()
 	for _, call := range [][]string{
 		{"event", "list", "-"}, {"event", "list", "--outcome", "dead", "-"}, {"dead", "list", "-"}, {"dead", "retry", "-"}, {"dead", "discard", "-", "-y"},
 		{"replay", "-"}, {"replay", "--dry-run", "-"},

@@ -164,7 +164,6 @@ func TestSIGHUPChangesNothingWithoutATerminal(t *testing.T) {
 // TestEveryCommandWhoseOutputCannotBeWrittenFails runs the help of every command, and those that write without a store,
 // into a full disk.
 func TestEveryCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
-	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip("there is no /dev/full here")
@@ -189,7 +188,6 @@ func TestEveryCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
 
 // TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten runs each in each of its formats.
 func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testing.T) {
-	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip("there is no /dev/full here")

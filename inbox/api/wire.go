@@ -187,44 +187,44 @@ type Failure struct {
 
 // Plugin is a plugin: its file, its place in the log, and what waits in it.
 type Plugin struct {
-	Name       string    `json:"name"`
-	State      FileState `json:"state"`
-	Live       string    `json:"live"`                // release that runs, or, without a server, ran last
-	File       string    `json:"file"`                // release that the file in the plugins folder is
-	Pinned     string    `json:"pinned,omitempty"`    // release a rollback chose
-	SetAside   string    `json:"set_aside,omitempty"` // release that failed at once, or ended the program; it does not run until the file changes
-	Error      string    `json:"error,omitempty"`     // why its file was refused or set aside, or waits
-	Hint       string    `json:"hint,omitempty"`      // what to do about it
-	Note       string    `json:"note,omitempty"`      // why it does not run as one would expect
-	Paused     bool      `json:"paused"`              // by an operator
-	OnHold     bool      `json:"on_hold"`             // sick: only probes run
-	HoldReason string    `json:"hold_reason,omitempty"`
-	HeldAt     time.Time `json:"held_at,omitzero"`
-	ProbeAt    time.Time `json:"probe_at,omitzero"`
-	Cursor     int64     `json:"cursor"`
-	Behind     int64     `json:"behind"`   // events of the log above the cursor
-	Retrying   int64     `json:"retrying"` // lanes whose next event failed and is due again
-	Ready      int64     `json:"ready"`    // lanes that catch up
-	Parked     int64     `json:"parked"`   // lanes that wait behind a dead delivery
-	Dead       int64     `json:"dead"`
-	Filtered   int64     `json:"filtered"`         // events that its filters left out
-	Running    int       `json:"running"`          // attempts under way
-	Engine     string    `json:"engine,omitempty"` // of the live release: "compiler" or "interpreter"
-	LagSeconds float64   `json:"lag_seconds"`
-	CreatedAt  time.Time `json:"created_at,omitzero"`
-	Runs       bool      `json:"runs"` // a release of it runs now
+	Name       string          `json:"name"`
+	State      inbox.FileState `json:"state"`
+	Live       string          `json:"live"`                // release that runs, or, without a server, ran last
+	File       string          `json:"file"`                // release that the file in the plugins folder is
+	Pinned     string          `json:"pinned,omitempty"`    // release a rollback chose
+	SetAside   string          `json:"set_aside,omitempty"` // release that failed at once, or ended the program; it does not run until the file changes
+	Error      string          `json:"error,omitempty"`     // why its file was refused or set aside, or waits
+	Hint       string          `json:"hint,omitempty"`      // what to do about it
+	Note       string          `json:"note,omitempty"`      // why it does not run as one would expect
+	Paused     bool            `json:"paused"`              // by an operator
+	OnHold     bool            `json:"on_hold"`             // sick: only probes run
+	HoldReason string          `json:"hold_reason,omitempty"`
+	HeldAt     time.Time       `json:"held_at,omitzero"`
+	ProbeAt    time.Time       `json:"probe_at,omitzero"`
+	Cursor     int64           `json:"cursor"`
+	Behind     int64           `json:"behind"`   // events of the log above the cursor
+	Retrying   int64           `json:"retrying"` // lanes whose next event failed and is due again
+	Ready      int64           `json:"ready"`    // lanes that catch up
+	Parked     int64           `json:"parked"`   // lanes that wait behind a dead delivery
+	Dead       int64           `json:"dead"`
+	Filtered   int64           `json:"filtered"`         // events that its filters left out
+	Running    int             `json:"running"`          // attempts under way
+	Engine     string          `json:"engine,omitempty"` // of the live release: "compiler" or "interpreter"
+	LagSeconds float64         `json:"lag_seconds"`
+	CreatedAt  time.Time       `json:"created_at,omitzero"`
+	Runs       bool            `json:"runs"` // a release of it runs now
 }
 
 // PluginDetail is a plugin with its module and its releases.
 type PluginDetail struct {
 	Plugin
-	Module   *Module   `json:"module"` // of the release asked for, else of the live one; null when it is gone
-	Release  string    `json:"release"`
-	Manifest string    `json:"manifest"` // of that release
-	Terms    []Term    `json:"terms"`    // what it asks for beside what it is granted: of the release asked for, else of the live one, else of its file
-	Releases []Release `json:"releases"` // newest first
+	Module   *inbox.Module      `json:"module"` // of the release asked for, else of the live one; null when it is gone
+	Release  string             `json:"release"`
+	Manifest string             `json:"manifest"` // of that release
+	Terms    []inbox.Permission `json:"terms"`    // what it asks for beside what it is granted: of the release asked for, else of the live one, else of its file
+	Releases []Release          `json:"releases"` // newest first
 
-	FileTerms []Term `json:"file_terms,omitempty"` // the same of its file as it is now, when that is not what is in force
+	FileTerms []inbox.Permission `json:"file_terms,omitempty"` // the same of its file as it is now, when that is not what is in force
 }
 
 // Removed says what was forgotten.

@@ -14,6 +14,7 @@ import (
 	"inbox/inbox/api"
 	"inbox/inbox/config"
 	"inbox/inbox/host"
+	"inbox/inbox/operator"
 	"inbox/inbox/release"
 	"inbox/inbox/serve"
 	"inbox/inbox/store"
@@ -91,10 +92,10 @@ func (p *program) offlineClient(s *config.Settings) (*api.Client, error) {
 	}
 	p.closers = append(p.closers, st.Close)
 	p.note("no server runs: using %s", s.Data)
-	handler := api.New(api.Options{
+	handler := operator.New(operator.Options{
 		Store: st, House: &offline{settings: s, store: st}, Sources: s, Version: version(), Now: p.now,
 	})
-	return &api.Client{HTTP: &http.Client{Transport: api.Local{Handler: handler}}, Base: "http://in-process"}, nil
+	return &api.Client{HTTP: &http.Client{Transport: operator.Local{Handler: handler}}, Base: "http://in-process"}, nil
 }
 
 // offline is the house when no server runs: files lie in the folder, and nothing happens.
@@ -105,15 +106,15 @@ type offline struct {
 
 // Files returns the files in the plugins folder. Whether a module runs is only known once it was compiled, which a
 // list does not wait for.
-func (o *offline) Files(context.Context) ([]api.File, error) {
-	var list []api.File
+func (o *offline) Files(context.Context) ([]operator.File, error) {
+	var list []operator.File
 	err := release.Survey(o.settings.Plugins, 1, func(f release.Found) {
-		one := api.File{Plugin: f.Plugin, State: api.FileStopped, Release: f.Release.ID}
+		one := operator.File{Plugin: f.Plugin, State: inbox.FileStopped, Release: f.Release.ID}
 		if f.Err != nil {
-			one.State, one.Err, one.Hint = api.FileRefused, f.Err.Error(), inbox.HintOf(f.Err)
+			one.State, one.Err, one.Hint = inbox.FileRefused, f.Err.Error(), inbox.HintOf(f.Err)
 		}
 		if f.Stray {
-			one.State = api.FileStray
+			one.State = inbox.FileStray
 		}
 		list = append(list, one)
 	})
@@ -130,7 +131,7 @@ func (o *offline) Manifest(ctx context.Context, plugin string) (*inbox.Manifest,
 }
 
 // Terms returns what a plugin asks for and is granted: by its file, or in a release.
-func (o *offline) Terms(ctx context.Context, plugin, id string) ([]api.Term, error) {
+func (o *offline) Terms(ctx context.Context, plugin, id string) ([]inbox.Permission, error) {
 	return serve.Terms(ctx, o.store, o.settings, plugin, id)
 }
 
@@ -144,7 +145,7 @@ func (o *offline) Remove(_ context.Context, plugin string, do func() ([]string, 
 }
 
 // inspect compiles a module to look at it.
-func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*api.Module, error) {
+func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*inbox.Module, error) {
 	h, err := host.New(ctx, host.Options{})
 	if err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*api.Module, 
 		return nil, err
 	}
 	defer program.Close(context.WithoutCancel(ctx))
-	info := api.Module(program.Info())
+	info := inbox.Module(program.Info())
 	return &info, nil
 }
 

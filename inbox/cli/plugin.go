@@ -74,7 +74,7 @@ func (p *program) pluginRows() *lister[api.Plugin] {
 
 func pluginState(x api.Plugin) string {
 	words := []string{string(x.State)}
-	if x.Runs && x.State == api.FileRefused { // what runs is what matters
+	if x.Runs && x.State == inbox.FileRefused { // what runs is what matters
 		words[0] = "live (file refused)"
 	}
 	if x.Paused {
@@ -123,7 +123,7 @@ func (p *program) pluginList(c *cli.Context) error {
 		return err
 	}
 	if p.format == "ids" { // for other commands, which take plugins
-		plugins = slices.DeleteFunc(plugins, func(x api.Plugin) bool { return x.State == api.FileStray })
+		plugins = slices.DeleteFunc(plugins, func(x api.Plugin) bool { return x.State == inbox.FileStray })
 	}
 	if err := p.pluginRows().all(plugins); err != nil {
 		return err
@@ -174,7 +174,7 @@ func rolling(x *api.Plugin) bool {
 	if want == "" {
 		want = x.File
 	}
-	return x.Live != want && x.State != api.FileRefused
+	return x.Live != want && x.State != inbox.FileRefused
 }
 
 func (p *program) pluginInspect(c *cli.Context) error {
@@ -230,9 +230,9 @@ func (p *program) inspectFile(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	rel := c.Release
-	terms := make([]api.Term, len(c.Agreement.Terms))
+	terms := make([]inbox.Permission, len(c.Agreement.Terms))
 	for i, t := range c.Agreement.Terms {
-		terms[i] = api.Term(t)
+		terms[i] = inbox.Permission(t)
 	}
 	m, err := inspect(p.ctx, c.Wasm, &c.Agreement.Manifest)
 	if err != nil {
@@ -240,9 +240,9 @@ func (p *program) inspectFile(path string) error {
 	}
 	if p.format == "json" {
 		return p.document(struct {
-			Release string      `json:"release"`
-			Module  *api.Module `json:"module"`
-			Terms   []api.Term  `json:"terms"`
+			Release string             `json:"release"`
+			Module  *inbox.Module      `json:"module"`
+			Terms   []inbox.Permission `json:"terms"`
 		}{rel.ID, m, terms})
 	}
 	if err := p.pairs("file", path, "release", rel.ID); err != nil {
@@ -255,22 +255,22 @@ func (p *program) inspectFile(path string) error {
 }
 
 // printTerms writes what a plugin asks for beside what it is granted.
-func (p *program) printTerms(heading string, terms []api.Term) error {
+func (p *program) printTerms(heading string, terms []inbox.Permission) error {
 	if len(terms) == 0 {
 		return nil
 	}
 	if err := p.print("\n%s\n", heading); err != nil {
 		return err
 	}
-	return list(p, func(t api.Term) string { return t.Key },
-		column[api.Term]{"KEY", func(t api.Term) string { return t.Key }},
-		column[api.Term]{"ASKS", func(t api.Term) string { return orDash(t.Asks) }},
-		column[api.Term]{"GRANTS", func(t api.Term) string { return orDash(t.Grants) }},
-		column[api.Term]{"TO GRANT IT", func(t api.Term) string { return orDash(t.How) }},
+	return list(p, func(t inbox.Permission) string { return t.Key },
+		column[inbox.Permission]{"KEY", func(t inbox.Permission) string { return t.Key }},
+		column[inbox.Permission]{"ASKS", func(t inbox.Permission) string { return orDash(t.Asks) }},
+		column[inbox.Permission]{"GRANTS", func(t inbox.Permission) string { return orDash(t.Grants) }},
+		column[inbox.Permission]{"TO GRANT IT", func(t inbox.Permission) string { return orDash(t.How) }},
 	).all(terms)
 }
 
-func (p *program) printModule(m *api.Module) error {
+func (p *program) printModule(m *inbox.Module) error {
 	if m == nil {
 		return nil
 	}

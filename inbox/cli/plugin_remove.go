@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/urfave/cli/v2"
 
+	"inbox/inbox"
 	"inbox/inbox/api"
 )
 
@@ -25,7 +26,7 @@ func (p *program) pluginRemove(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.State == api.FileAbsent { // else the server says why not
+	if d.State == inbox.FileAbsent { // else the server says why not
 		err := p.ask(c, "This forgets plugin %s for good: its place in the log (%d), %s, %s and all its attempts.",
 			d.Name, d.Cursor, plural(d.Dead, "dead letter", "dead letters"), plural(len(d.Releases), "release", "releases"))
 		if err != nil {

@@ -21,7 +21,7 @@ type Program struct {
 	compiled wazero.CompiledModule
 	manifest *inbox.Manifest
 	grant    *grant // what the plugin is shown of a body
-	info     Info
+	info     inbox.Module
 	parked   chan *instance  // sessions that wait in next
 	calls    sync.WaitGroup  // attempts, and sessions being started ahead
 	closing  context.Context // ends when the program is being closed: no session is started ahead any more
@@ -32,20 +32,6 @@ type Program struct {
 	starting int // sessions being started ahead: each has its place in parked
 }
 
-// Info describes a module.
-type Info struct {
-	SHA256    string   `json:"sha256"`
-	Size      int      `json:"size"`
-	Kind      string   `json:"kind"` // "session" or "command"
-	Imports   []string `json:"imports"`
-	Exports   []string `json:"exports"`
-	Functions int      `json:"functions"`
-	Largest   int      `json:"largest_function"` // bytes
-	MemoryMin uint64   `json:"memory_min"`       // bytes
-	Metered   bool     `json:"metered"`          // it counts its instructions; else wazero's check of contexts stops it
-	Engine    string   `json:"engine"`           // "compiler" or "interpreter": what runs it
-}
-
 // Kinds of programs.
 const (
 	Session = "session"
@@ -54,7 +40,7 @@ const (
 
 func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *module, wasm []byte, manifest *inbox.Manifest) *Program {
 	sum := sha256.Sum256(wasm)
-	info := Info{
+	info := inbox.Module{
 		SHA256: hex.EncodeToString(sum[:]), Size: len(wasm), Kind: Command, Imports: []string{}, Exports: m.exports,
 		Functions: m.functions, Largest: m.largest, MemoryMin: m.memoryMin, Metered: s.metered, Engine: string(s.engine),
 	}
@@ -72,7 +58,7 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *module, 
 }
 
 // Info describes the module of p.
-func (p *Program) Info() Info { return p.info }
+func (p *Program) Info() inbox.Module { return p.info }
 
 // fuel is what an event may spend.
 func (p *Program) fuel() int64 {

@@ -43,15 +43,15 @@ func TestAReleaseThatFailsAtOnceGivesWayToTheOneBefore(t *testing.T) {
 	drop(t, dir, "p.wasm", guest(t, "trap"))
 	send(6)
 	first := until("the first release is on hold, since there is none before it", func(p *api.Plugin) bool { return p.OnHold })
-	if first.SetAside != "" || first.State != api.FileLive {
+	if first.SetAside != "" || first.State != inbox.FileLive {
 		t.Errorf("it was set aside, and nothing is left: %+v", first)
 	}
 	drop(t, dir, "p.wasm", guest(t, "ok"))
 	good := until("a mended one ends the hold", well)
 	drop(t, dir, "p.wasm", guest(t, "exit_1"))
-	until("another is live", func(p *api.Plugin) bool { return p.State == api.FileLive && p.Live != good.Live })
+	until("another is live", func(p *api.Plugin) bool { return p.State == inbox.FileLive && p.Live != good.Live })
 	send(6)
-	back := until("the one before it settles what it failed", func(p *api.Plugin) bool { return p.State == api.FileAside && well(p) })
+	back := until("the one before it settles what it failed", func(p *api.Plugin) bool { return p.State == inbox.FileDisabled && well(p) })
 	if back.Live != good.Live || back.SetAside != back.File || back.Dead > 0 || !strings.Contains(back.Error, "on hold at once: exit") || back.Hint == "" {
 		t.Errorf("%+v", back)
 	}
@@ -61,18 +61,18 @@ func TestAReleaseThatFailsAtOnceGivesWayToTheOneBefore(t *testing.T) {
 	}
 	drop(t, dir, "p.wasm", guest(t, "exit_1")) // the same again
 	send(1)
-	if p := until("what is set aside stays so", well); p.State != api.FileAside || p.Live != good.Live {
+	if p := until("what is set aside stays so", well); p.State != inbox.FileDisabled || p.Live != good.Live {
 		t.Errorf("%+v", p)
 	}
 	if _, err := c.Act(t.Context(), "p", "resume", api.Deed{Reason: "a test"}); err != nil {
 		t.Fatal(err)
 	}
-	until("it is brought back", func(p *api.Plugin) bool { return p.State == api.FileLive && p.Live == back.File })
+	until("it is brought back", func(p *api.Plugin) bool { return p.State == inbox.FileLive && p.Live == back.File })
 	send(6)
-	until("and fails again", func(p *api.Plugin) bool { return p.State == api.FileAside && well(p) })
+	until("and fails again", func(p *api.Plugin) bool { return p.State == inbox.FileDisabled && well(p) })
 	drop(t, dir, "p.wasm", guest(t, "session_ok"))
 	send(1)
-	if p := until("another file is another try", func(p *api.Plugin) bool { return p.State == api.FileLive && well(p) }); p.SetAside != "" || p.Live == good.Live {
+	if p := until("another file is another try", func(p *api.Plugin) bool { return p.State == inbox.FileLive && well(p) }); p.SetAside != "" || p.Live == good.Live {
 		t.Errorf("%+v", p)
 	}
 	log, err := c.Audit(t.Context(), inbox.AuditFilter{Action: "set_aside"})

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/api"
 	"inbox/inbox/intake"
+	"inbox/inbox/operator"
 )
 
 // doors are the addresses a server listens on.
@@ -32,24 +32,24 @@ type doors struct {
 func (h *house) listen(ctx context.Context) (*doors, error) {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	d := &doors{streams: cancel, log: h.log}
-	options := api.Options{
+	options := operator.Options{
 		Store: h.store, House: h, Sources: h.settings, Version: h.opt.Version, Serving: true, Log: h.log,
 		Refused: h.refusals.Unstored,
 	}
-	health := api.Health(options, h.metrics)
-	operator := api.New(options)
-	token, err := api.Token(h.settings.Data)
+	health := operator.Health(options, h.metrics)
+	handler := operator.New(options)
+	token, err := operator.Token(h.settings.Data)
 	if err == nil && !h.opt.Closed {
 		d.at.Webhooks, err = d.openWebhooks(base, h)
 	}
 	if err == nil && h.settings.Admin != "" {
-		d.at.Admin, err = d.openOwn("admin", h.settings.Admin, base, admin(health, api.RequireToken(token, operator)))
+		d.at.Admin, err = d.openOwn("admin", h.settings.Admin, base, admin(health, operator.RequireToken(token, handler)))
 	}
 	if err == nil && h.settings.Health != "" {
 		d.at.Health, err = d.openOwn("health", h.settings.Health, base, health)
 	}
 	if err == nil {
-		err = h.openSocket(d, base, operator)
+		err = h.openSocket(d, base, handler)
 	}
 	if err != nil {
 		d.close()
@@ -59,12 +59,12 @@ func (h *house) listen(ctx context.Context) (*doors, error) {
 }
 
 // admin serves health without the token and the API with it.
-func admin(health, operator http.Handler) http.Handler {
+func admin(health, api http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 		mux.Handle(path, health)
 	}
-	mux.Handle("/", operator)
+	mux.Handle("/", api)
 	return mux
 }
 
@@ -97,7 +97,7 @@ func (d *doors) openOwn(flag, address string, base context.Context, handler http
 	}
 	if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() {
 		name, _, _ := net.SplitHostPort(address) // it was listened on
-		handler = api.LoopbackNames(name, handler)
+		handler = operator.LoopbackNames(name, handler)
 	}
 	s := d.add(flag, l, base, handler)
 	if flag == "admin" {

@@ -50,7 +50,7 @@ func isLive(t *testing.T, c *api.Client, name string) (d api.PluginDetail) {
 	inboxtest.Eventually(t, name+" is live", func() bool {
 		var err error
 		d, err = c.Plugin(t.Context(), name, "")
-		return err == nil && d.State == api.FileLive
+		return err == nil && d.State == inbox.FileLive
 	})
 	return d
 }
@@ -83,8 +83,8 @@ func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
 	t.Parallel()
 	dir, _, c := operated(t, map[string]string{"crm.toml": "[data]\nfields = ['/data']\n", "crm.wasm": guest(t, "ok")})
 	first := isLive(t, c, "crm")
-	grants := func(list []api.Term, key string) string {
-		i := slices.IndexFunc(list, func(t api.Term) bool { return t.Key == key })
+	grants := func(list []inbox.Permission, key string) string {
+		i := slices.IndexFunc(list, func(t inbox.Permission) bool { return t.Key == key })
 		if i < 0 {
 			return ""
 		}
@@ -96,19 +96,19 @@ func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
 	drop(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\nevnts = []\n") // narrower, and refused
 	inboxtest.Eventually(t, "it is refused", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == api.FileRefused && grants(d.Terms, "data.fields") == "['/data']" && d.Manifest == first.Manifest && d.Runs
+		return err == nil && d.State == inbox.FileRefused && grants(d.Terms, "data.fields") == "['/data']" && d.Manifest == first.Manifest && d.Runs
 	})
 	drop(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\n[limits]\ntime = '1s'\n")
 	inboxtest.Eventually(t, "the file is in force", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == api.FileLive && grants(d.Terms, "data.fields") == "['/data/id']" && d.FileTerms == nil
+		return err == nil && d.State == inbox.FileLive && grants(d.Terms, "data.fields") == "['/data/id']" && d.FileTerms == nil
 	})
 	if _, err := c.Rollback(t.Context(), "crm", api.Rollback{}); err != nil {
 		t.Fatal(err)
 	}
 	inboxtest.Eventually(t, "after a rollback both are shown", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == api.FilePinned && grants(d.Terms, "data.fields") == "['/data']" && grants(d.FileTerms, "data.fields") == "['/data/id']"
+		return err == nil && d.State == inbox.FilePinned && grants(d.Terms, "data.fields") == "['/data']" && grants(d.FileTerms, "data.fields") == "['/data/id']"
 	})
 	// A kept release is shown without its module, which is not compiled for it.
 	if err := os.Remove(filepath.Join(dir, "releases", first.Live+".wasm")); err != nil {
@@ -127,7 +127,7 @@ func TestFilesThatWereRefusedAreNoLabelsOfMetricsAndStraysAreReasons(t *testing.
 	isLive(t, c, "crm")
 	inboxtest.Eventually(t, "the others are refused", func() bool {
 		all, err := c.Plugins(t.Context())
-		return err == nil && len(all) == 4 && !slices.ContainsFunc(all, func(p api.Plugin) bool { return p.State == api.FileCompiling })
+		return err == nil && len(all) == 4 && !slices.ContainsFunc(all, func(p api.Plugin) bool { return p.State == inbox.FileCompiling })
 	})
 	text := fetch(t, "http://"+at.Admin+"/metrics")
 	for _, name := range []string{"payroll", "Bad", "broken"} {

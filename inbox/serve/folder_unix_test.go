@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"inbox/inbox"
-	"inbox/inbox/api"
 	"inbox/inbox/config"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/serve"
@@ -71,7 +70,7 @@ func TestWhatOthersCouldChangeInTheFolderIsMendedOrRefusedWhileTheServerRuns(t *
 	give(t, manifest)
 	inboxtest.Eventually(t, "another user's manifest is refused", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == api.FileRefused && strings.Contains(d.Error, "crm.toml belongs to user 65534") && d.Runs
+		return err == nil && d.State == inbox.FileRefused && strings.Contains(d.Error, "crm.toml belongs to user 65534") && d.Runs
 	})
 	give(t, plugins)
 	inboxtest.Eventually(t, "another user's folder is not read", func() bool {

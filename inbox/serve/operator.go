@@ -11,18 +11,18 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/api"
 	"inbox/inbox/config"
+	"inbox/inbox/operator"
 	"inbox/inbox/release"
 	"inbox/inbox/store"
 )
 
 // Files returns what is known of the plugins' files, with what their pumps say.
-func (h *house) Files(ctx context.Context) ([]api.File, error) {
-	var files []api.File
+func (h *house) Files(ctx context.Context) ([]operator.File, error) {
+	var files []operator.File
 	for _, e := range h.shelf.List() {
-		f := api.File{
-			Plugin: e.Plugin, State: api.FileState(e.State), Live: e.Live, Release: e.File, Err: e.Err, Hint: e.Hint, Since: e.Since,
+		f := operator.File{
+			Plugin: e.Plugin, State: inbox.FileState(e.State), Live: e.Live, Release: e.File, Err: e.Err, Hint: e.Hint, Since: e.Since,
 		}
 		if e.Info != nil {
 			f.Engine = e.Info.Engine
@@ -48,20 +48,20 @@ func (h *house) Manifest(_ context.Context, plugin string) (*inbox.Manifest, err
 }
 
 // Terms returns what a plugin asks for and is granted: by its file, or in a release.
-func (h *house) Terms(ctx context.Context, plugin, id string) ([]api.Term, error) {
+func (h *house) Terms(ctx context.Context, plugin, id string) ([]inbox.Permission, error) {
 	return Terms(ctx, h.store, h.settings, plugin, id)
 }
 
 // Terms returns what a plugin asks for and is granted: by its files in the plugins folder, or in a release that is kept, with
 // a server or without. It is NotFound when there is no such module.
-func Terms(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) ([]api.Term, error) {
+func Terms(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) ([]inbox.Permission, error) {
 	a, err := agreement(ctx, st, s, plugin, id)
 	if err != nil {
 		return nil, err
 	}
-	terms := make([]api.Term, len(a.Terms))
+	terms := make([]inbox.Permission, len(a.Terms))
 	for i, t := range a.Terms {
-		terms[i] = api.Term(t)
+		terms[i] = inbox.Permission(t)
 	}
 	return terms, nil
 }

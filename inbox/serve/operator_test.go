@@ -102,7 +102,7 @@ func TestAReleaseIsSeenInspectedSwappedAndRolledBackInARunningServer(t *testing.
 		inboxtest.Eventually(t, "a "+kind+" is live", func() bool {
 			var err error
 			d, err = c.Plugin(t.Context(), "sink", "")
-			return err == nil && d.Module != nil && d.Module.Kind == kind && d.State != api.FileCompiling
+			return err == nil && d.Module != nil && d.Module.Kind == kind && d.State != inbox.FileCompiling
 		})
 		return d
 	}
@@ -122,7 +122,7 @@ func TestAReleaseIsSeenInspectedSwappedAndRolledBackInARunningServer(t *testing.
 	if p, err := c.Rollback(t.Context(), "sink", api.Rollback{Reason: "a test"}); err != nil || p.Pinned != first.Live {
 		t.Fatalf("%+v, %v", p, err)
 	}
-	if d := live("command"); d.Live != first.Live || d.State != api.FilePinned {
+	if d := live("command"); d.Live != first.Live || d.State != inbox.FilePinned {
 		t.Errorf("rolled back it is %+v", d.Plugin)
 	}
 	if err := os.Remove(filepath.Join(dir, "plugins", "sink.wasm")); err != nil {
@@ -130,7 +130,7 @@ func TestAReleaseIsSeenInspectedSwappedAndRolledBackInARunningServer(t *testing.
 	}
 	inboxtest.Eventually(t, "the plugin without its file is absent, and known", func() bool {
 		all, err := c.Plugins(t.Context())
-		return err == nil && len(all) == 1 && all[0].State == api.FileAbsent
+		return err == nil && len(all) == 1 && all[0].State == inbox.FileAbsent
 	})
 }
 

@@ -47,7 +47,7 @@ func TestWhateverPluginsDoWebhooksAreAnsweredAndAnHonestPluginGoesOn(t *testing.
 	at, client, stop := operate(t, serve.Options{Harm: serve.Harm{Run: p.watch}}, map[string]string{"data": p.dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	p.at, p.client, p.store = at, client, look(t, p.dir)
 	drop(t, p.dir, "honest.wasm", string(demo.Wasm()))
-	p.until("the honest plugin is live", func() bool { return p.states()["honest"] == api.FileLive })
+	p.until("the honest plugin is live", func() bool { return p.states()["honest"] == inbox.FileLive })
 	guests := inboxtest.Corpus(t, "../host/testdata")
 	for batch := range slices.Chunk(guests, 40) {
 		began := time.Now()
@@ -80,14 +80,14 @@ func (p *probe) batch(guests []inboxtest.Guest) {
 		states := p.states()
 		return !slices.ContainsFunc(guests, func(g inboxtest.Guest) bool {
 			s := states[nameOf(g)]
-			return s != api.FileLive && s != api.FileRefused
+			return s != inbox.FileLive && s != inbox.FileRefused
 		})
 	})
 	states := p.states()
 	p.send()
 	for i, g := range guests {
 		want := g.On(engineOf(i))
-		if (states[nameOf(g)] == api.FileRefused) != (want == inboxtest.Refused) {
+		if (states[nameOf(g)] == inbox.FileRefused) != (want == inboxtest.Refused) {
 			p.t.Errorf("%s is %s, and should come to %s", g.Name, states[nameOf(g)], want)
 		} else if want != inboxtest.Refused {
 			p.until(g.Name+" had an event", func() bool { _, had := p.came.Load(nameOf(g)); return had })
@@ -115,12 +115,12 @@ func (p *probe) until(what string, ok func() bool) {
 	}
 }
 
-func (p *probe) states() map[string]api.FileState {
+func (p *probe) states() map[string]inbox.FileState {
 	all, err := p.client.Plugins(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	states := map[string]api.FileState{}
+	states := map[string]inbox.FileState{}
 	for _, x := range all {
 		states[x.Name] = x.State
 	}

@@ -16,11 +16,11 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/api"
 	"inbox/inbox/config"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/host"
 	"inbox/inbox/intake"
+	"inbox/inbox/operator"
 	"inbox/inbox/release"
 	"inbox/inbox/store"
 )
@@ -61,7 +61,7 @@ type house struct {
 	host     *host.Host
 	shelf    *release.Shelf
 	dispatch *dispatch.Dispatcher
-	metrics  *api.Metrics
+	metrics  *operator.Metrics
 	observe  []func(*inbox.Event, *inbox.Attempt)
 	needs    running // belongs to the shelf's goroutine
 	refusals *intake.Refusals
@@ -104,7 +104,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	if o.Dev {
 		watch = append(watch, showAttempts(o.Log))
 	}
-	h := &house{opt: o, settings: s, log: o.Log, metrics: api.NewMetrics(), observe: watch, needs: running{}}
+	h := &house{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, needs: running{}}
 	if h.store, err = store.Open(ctx, store.Options{
 		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Harm.Fault, Now: o.Harm.Now,
 	}); err != nil {
@@ -199,7 +199,7 @@ func (h *house) door() intake.Options {
 			if a.Unkept {
 				h.store.CountUnkept(a.Status)
 			}
-			h.metrics.CountWebhook(api.Webhook{
+			h.metrics.CountWebhook(operator.Webhook{
 				Source: a.Source, Code: a.Code, Status: a.Status, Secret: a.Secret, Size: a.Size, Duration: a.Duration, Lost: a.Lost,
 			})
 		},

@@ -10,7 +10,7 @@ import (
 	"runtime"
 
 	"inbox/inbox"
-	"inbox/inbox/api"
+	"inbox/inbox/operator"
 )
 
 const (
@@ -32,7 +32,7 @@ func longestPath() int {
 
 // openSocket listens for the operator on a socket that only this user can reach. Where the path in the data directory is
 // too long for a socket, it lies in a directory of its own elsewhere; the lock says where.
-func (h *house) openSocket(d *doors, base context.Context, operator http.Handler) error {
+func (h *house) openSocket(d *doors, base context.Context, handler http.Handler) error {
 	path, err := filepath.Abs(filepath.Join(h.settings.Data, socketName))
 	if err != nil {
 		return inbox.Errorf(inbox.Internal, "find the socket's place", "%w", err)
@@ -59,8 +59,8 @@ func (h *house) openSocket(d *doors, base context.Context, operator http.Handler
 		}
 		made()
 	})
-	s := d.add("socket", l, base, operator)
-	s.ConnContext, s.MaxHeaderBytes = api.PeerActor, maxQuestion
+	s := d.add("socket", l, base, handler)
+	s.ConnContext, s.MaxHeaderBytes = operator.PeerActor, maxQuestion
 	d.at.Socket = path
 	return nil
 }

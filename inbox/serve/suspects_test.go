@@ -207,7 +207,7 @@ func TestAPluginThatEndsTheProgramIsFoundAndSetAside(t *testing.T) {
 	p = begun(t, dir, "bad:die")
 	post(t, p.at, suspectBody(3), secret, 200, "stored")
 	p.settled("good", 3)
-	if x := p.plugin("bad"); x.State != api.FileAside || x.SetAside == "" || x.Running > 0 || x.Cursor != 0 || !strings.Contains(x.Error, "ended while it was the only suspect") {
+	if x := p.plugin("bad"); x.State != inbox.FileDisabled || x.SetAside == "" || x.Running > 0 || x.Cursor != 0 || !strings.Contains(x.Error, "ended while it was the only suspect") {
 		t.Errorf("the culprit is %+v", x)
 	}
 	st, err := p.api.Status(t.Context())
@@ -221,12 +221,12 @@ func TestAPluginThatEndsTheProgramIsFoundAndSetAside(t *testing.T) {
 	if x := p.plugin("good"); x.SetAside != "" {
 		t.Errorf("%+v", x)
 	}
-	inboxtest.Eventually(t, "it is set aside still", func() bool { return p.plugin("bad").State == api.FileAside })
+	inboxtest.Eventually(t, "it is set aside still", func() bool { return p.plugin("bad").State == inbox.FileDisabled })
 	if _, err := p.api.Act(t.Context(), "bad", "resume", api.Deed{Reason: "mended"}); err != nil {
 		t.Fatal(err)
 	}
 	p.settled("bad", 3)
-	if x := p.plugin("bad"); x.SetAside != "" || x.State != api.FileLive {
+	if x := p.plugin("bad"); x.SetAside != "" || x.State != inbox.FileLive {
 		t.Errorf("brought back it is %+v", x)
 	}
 	p.stops()
@@ -254,15 +254,15 @@ func TestWhoeverSurvivesIsNotBlamedForBeingKilledThrice(t *testing.T) {
 	killThrice(t, dir)
 	p := begun(t, dir, "")
 	inboxtest.Eventually(t, "both are suspects", func() bool {
-		return p.plugin("bad").State == api.FileSuspect && p.plugin("good").State == api.FileSuspect
+		return p.plugin("bad").State == inbox.FileCrashLoop && p.plugin("good").State == inbox.FileCrashLoop
 	})
 	p.settled("bad", 1)
-	if x := p.plugin("good"); x.State != api.FileSuspect || x.Cursor != 0 {
+	if x := p.plugin("good"); x.State != inbox.FileCrashLoop || x.Cursor != 0 {
 		t.Errorf("two suspects run at once: the other is %+v", x)
 	}
 	p.settled("good", 1)
 	for _, name := range []string{"bad", "good"} {
-		if x := p.plugin(name); x.SetAside != "" || x.State != api.FileLive {
+		if x := p.plugin(name); x.SetAside != "" || x.State != inbox.FileLive {
 			t.Errorf("%+v", x)
 		}
 	}
@@ -279,7 +279,7 @@ func TestAnEndWithoutAnySuspectRunningEndsTheSuspicion(t *testing.T) {
 	killThrice(t, dir)
 	p := begun(t, dir, "")
 	inboxtest.Eventually(t, "both are suspects", func() bool {
-		return p.plugin("bad").State == api.FileSuspect && p.plugin("good").State == api.FileSuspect
+		return p.plugin("bad").State == inbox.FileCrashLoop && p.plugin("good").State == inbox.FileCrashLoop
 	})
 	p.kill()
 	p = begun(t, dir, "")
@@ -298,7 +298,7 @@ func TestAnIdlePluginIsNeverASuspect(t *testing.T) {
 	for range 4 {
 		p := begun(t, dir, "")
 		inboxtest.Eventually(t, "both are live", func() bool {
-			return p.plugin("bad").State == api.FileLive && p.plugin("good").State == api.FileLive
+			return p.plugin("bad").State == inbox.FileLive && p.plugin("good").State == inbox.FileLive
 		})
 		p.kill()
 	}

@@ -1,0 +1,224 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"inbox/inbox/api"
+	"net/http"
+
+	"inbox/inbox"
+	"inbox/inbox/store"
+)
+
+// manifests returns what is in force for a plugin, for as long as one request takes.
+func (s *server) manifests(ctx context.Context) func(plugin string) (*inbox.Manifest, error) {
+	return func(plugin string) (*inbox.Manifest, error) {
+		m, err := s.House.Manifest(ctx, plugin)
+		if kind := inbox.KindOf(err); err != nil && (kind == inbox.NotFound || kind == inbox.Invalid) {
+			return nil, nil // its release is gone: what it wants cannot be known
+		}
+		return m, err
+	}
+}
+
+// rows writes a list within an answer, item by item, so that it may be of any length.
+type rows struct {
+	w      http.ResponseWriter
+	before string // of the list
+	begun  bool
+	n      int
+}
+
+func (o *rows) begin() {
+	if !o.begun {
+		o.begun = true
+		o.w.Header().Set("Content-Type", "application/json")
+		_, _ = o.w.Write([]byte(o.before + "["))
+	}
+}
+
+// add writes one item. The error says that nobody reads it.
+func (o *rows) add(v any) error {
+	o.begin()
+	if o.n++; o.n > 1 {
+		if _, err := o.w.Write([]byte(",")); err != nil {
+			return err
+		}
+	}
+	return json.NewEncoder(o.w).Encode(v)
+}
+
+// end ends the list, and the answer with what follows the list.
+func (o *rows) end(after string) error {
+	o.begin()
+	_, _ = o.w.Write([]byte("]" + after + "\n"))
+	return nil
+}
+
+// fail answers with an error, or breaks the answer off when a part of it is out: half of a list must not look like a whole.
+func (o *rows) fail(err error) error {
+	if o.begun {
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}
+
+func (s *server) listDead(w http.ResponseWriter, r *http.Request) error {
+	run, err := number(r, "replay", 0)
+	if err != nil {
+		return err
+	}
+	f, err := s.filter(r, "resolved", "reveal", "reason", "replay")
+	if err != nil {
+		return err
+	}
+	reveal := yes(r, "reveal")
+	if reveal {
+		if err := s.Store.Audit(r.Context(), actor(r, r.URL.Query().Get("reason")), "reveal", "reasons of dead letters"); err != nil {
+			return err
+		}
+	}
+	lf := store.LetterFilter{Filter: f, Resolved: yes(r, "resolved"), Run: int64(run), Manifest: s.manifests(r.Context())}
+	out := rows{w: w}
+	err = s.Store.EachLetter(r.Context(), lf, func(l *inbox.Letter) error { return out.add(letterOf(l, reveal)) })
+	if err != nil {
+		return out.fail(err)
+	}
+	return out.end("")
+}
+
+func (s *server) retryDead(w http.ResponseWriter, r *http.Request) error {
+	return s.resolve(w, r, inbox.Retried)
+}
+
+func (s *server) discardDead(w http.ResponseWriter, r *http.Request) error {
+	return s.resolve(w, r, inbox.Discarded)
+}
+
+// resolving is a request to retry or discard, as far as it has come.
+type resolving struct {
+	*server
+	req  *api.Resolve
+	who  store.Actor
+	how  inbox.Resolution
+	rows rows
+	out  api.Resolved
+	done map[string]bool // plugins of which letters were dealt with
+}
+
+// resolve does something to dead letters, in the order of their events, and goes on when one fails. The letters are written
+// as they are dealt with.
+func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resolution) error {
+	var req api.Resolve
+	if err := read(w, r, &req); err != nil {
+		return err
+	}
+	x := resolving{
+		server: s, req: &req, who: actor(r, req.Reason), how: how, done: map[string]bool{}, rows: rows{w: w, before: `{"letters":`},
+		out: api.Resolved{DryRun: req.DryRun, Letters: []api.Letter{}, Failed: []api.Failure{}},
+	}
+	var err error
+	if x.out.AsOf, err = s.Store.NewestDeath(r.Context()); err != nil {
+		return err
+	}
+	err = x.all(r.Context())
+	for plugin := range x.done {
+		s.House.Changed(plugin)
+	}
+	if err != nil {
+		return x.rows.fail(err)
+	}
+	after, err := json.Marshal(struct {
+		api.Resolved
+		Letters *struct{} `json:"letters,omitempty"` // they are out
+	}{Resolved: x.out})
+	if err != nil {
+		return x.rows.fail(err)
+	}
+	return x.rows.end("," + string(after[1:]))
+}
+
+// all deals with the unresolved letters that the request means.
+func (x *resolving) all(ctx context.Context) error {
+	f := x.req.Filter
+	if len(x.req.Letters) > 0 {
+		return x.named(ctx)
+	}
+	if err := x.addIDs(ctx, &f, x.req.IDs); err != nil {
+		return err
+	}
+	if !f.Narrow() && !x.req.All {
+		return inbox.Errorf(inbox.Invalid, "", "nothing says which dead letters are meant").WithHint("name events, give a filter, or say --all")
+	}
+	lf := store.LetterFilter{Filter: f, DiedBefore: x.req.DiedBefore}
+	if x.req.DryRun {
+		lf.Manifest = x.manifests(ctx)
+	}
+	return x.Store.OpenLetters(ctx, lf, func(page []inbox.Letter) error { return x.deal(ctx, page) })
+}
+
+// named deals with the letters that the request names one by one. Those that are not dead are failures.
+func (x *resolving) named(ctx context.Context) error {
+	refs := make([]inbox.DeadLetter, 0, len(x.req.Letters))
+	for _, ref := range x.req.Letters {
+		refs = append(refs, inbox.DeadLetter{Plugin: ref.Plugin, Seq: ref.Seq, Run: ref.Run})
+	}
+	letters, err := x.Store.LettersOf(ctx, refs)
+	if err != nil {
+		return err
+	}
+	open := make(map[api.LetterRef]bool, len(letters))
+	for i := range letters {
+		open[api.LetterRef{Plugin: letters[i].Plugin, Seq: letters[i].Seq, Run: letters[i].Run}] = true
+	}
+	for _, ref := range x.req.Letters {
+		if open[ref] {
+			continue
+		}
+		id := ""
+		if e, err := x.Store.Event(ctx, ref.Seq); err == nil {
+			id = e.ID
+		}
+		x.out.Failed = append(x.out.Failed, api.Failure{ID: id, Plugin: ref.Plugin, Error: "it is not dead any more"})
+	}
+	return x.deal(ctx, letters)
+}
+
+// deal deals with some letters and writes those that could be.
+func (x *resolving) deal(ctx context.Context, letters []inbox.Letter) error {
+	failed := make([]error, len(letters))
+	if !x.req.DryRun {
+		refs := make([]inbox.DeadLetter, 0, len(letters))
+		for i := range letters {
+			refs = append(refs, letters[i].DeadLetter)
+		}
+		why, err := x.Store.ResolveDead(ctx, x.who, x.how, refs)
+		for i := range why {
+			x.done[letters[i].Plugin] = true
+		}
+		if err != nil {
+			return err
+		}
+		failed = why
+	}
+	for i := range letters {
+		l := &letters[i]
+		if failed[i] != nil {
+			x.out.Failed = append(x.out.Failed, api.Failure{ID: l.Event.ID, Plugin: l.Plugin, Error: failed[i].Error()})
+			continue
+		}
+		x.out.Count++
+		if l.Parks {
+			x.out.Parked++
+			x.out.Waiting += l.Waiting
+			x.out.AtLeast = x.out.AtLeast || l.AtLeast
+		}
+		if x.req.Brief {
+			continue
+		}
+		if err := x.rows.add(letterOf(l, false)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

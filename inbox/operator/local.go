@@ -1,0 +1,120 @@
+package operator
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"sync"
+
+	"inbox/inbox"
+)
+
+// Local is a transport that hands requests to a handler in the same process, as the actor of this process. Answers
+// stream.
+type Local struct{ Handler http.Handler }
+
+// RoundTrip serves one request. It returns when the handler has begun to answer, or with an error that has the stack when
+// the handler panics before that. A panic afterwards is the error of reading the body.
+func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
+	in := r.Clone(WithActor(r.Context(), Self()))
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	in.RequestURI, in.RemoteAddr = in.URL.RequestURI(), "in process"
+	pr, pw := io.Pipe()
+	w := &pipeWriter{header: http.Header{}, pipe: pw, begun: make(chan struct{})}
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				w.breakOff(panicked(p))
+			}
+		}()
+		l.Handler.ServeHTTP(w, in)
+		w.WriteHeader(http.StatusOK)
+		_ = w.flush()
+		_ = pw.Close()
+	}()
+	<-w.begun
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	return &http.Response{
+		Status: http.StatusText(w.code), StatusCode: w.code, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.sent, Body: pr, ContentLength: -1, Request: r,
+	}, nil
+}
+
+var errAborted = errors.New("the answer was broken off")
+
+// panicked turns what a handler panicked with into an error: that it broke its answer off on purpose, or a fault of ours. A
+// value that is not an error of the runtime's may hold a payload, so only its type is told.
+func panicked(p any) error {
+	if p == http.ErrAbortHandler {
+		return errAborted
+	}
+	what := fmt.Sprintf("%T", p)
+	var of runtime.Error
+	if err, ok := p.(error); ok && errors.As(err, &of) {
+		what = of.Error()
+	}
+	return inbox.Errorf(inbox.Internal, "", "the operator's API panicked: %s\n%s", what, debug.Stack()).
+		WithHint("please report this, with the lines above")
+}
+
+// pipeWriter is the response writer of a request in the same process. What is written waits in a buffer until it is
+// large or flushed, as in a server.
+type pipeWriter struct {
+	header http.Header
+	sent   http.Header // as it was when the answer began
+	pipe   *io.PipeWriter
+	begun  chan struct{}
+	once   sync.Once
+	code   int
+	broken error // a panic before the answer began
+	buffer bytes.Buffer
+}
+
+// breakOff ends the answer with an error, at its beginning if it has not begun.
+func (w *pipeWriter) breakOff(err error) {
+	w.once.Do(func() {
+		w.broken = err
+		close(w.begun)
+	})
+	_ = w.pipe.CloseWithError(err) // never fails
+}
+
+// Header returns the headers of the answer, which count until it begins.
+func (w *pipeWriter) Header() http.Header { return w.header }
+
+// WriteHeader begins the answer, once.
+func (w *pipeWriter) WriteHeader(code int) {
+	w.once.Do(func() {
+		w.code, w.sent = code, w.header.Clone()
+		close(w.begun)
+	})
+}
+
+// Write adds to the answer.
+func (w *pipeWriter) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	w.buffer.Write(p)
+	if w.buffer.Len() < 32<<10 {
+		return len(p), nil
+	}
+	return len(p), w.flush()
+}
+
+func (w *pipeWriter) flush() error {
+	_, err := w.buffer.WriteTo(w.pipe)
+	return err
+}
+
+// FlushError hands on what waits; [http.ResponseController] calls it.
+func (w *pipeWriter) FlushError() error {
+	w.WriteHeader(http.StatusOK)
+	return w.flush()
+}

@@ -1,0 +1,15 @@
+package operator
+
+import (
+	"context"
+
+	"inbox/inbox"
+)
+
+// named returns the event that a text names: by its id, or by its seq, which tables and logs show.
+func (s *server) named(ctx context.Context, text string) (*inbox.Event, error) {
+	if seq, ok := inbox.ParseSeq(text); ok {
+		return s.Store.Event(ctx, seq)
+	}
+	return s.Store.EventByID(ctx, text)
+}

@@ -1,0 +1,35 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"inbox/inbox/api"
+
+	"inbox/inbox"
+)
+
+const (
+	oftenFrom = 30 // attempts from which a run that goes on is a reason to look
+	oftenMost = 10 // of them are named
+)
+
+// oftenTried returns a reason for every run that was tried very often and goes on: its plugin will hardly ever take it.
+func (s *server) oftenTried(ctx context.Context) []api.Reason {
+	runs, err := s.Store.OftenTried(ctx, oftenFrom, oftenMost)
+	if err != nil {
+		return []api.Reason{{Code: "store", Message: "what is tried very often cannot be read: " + err.Error(), Hint: inbox.HintOf(err)}}
+	}
+	var list []api.Reason
+	for _, r := range runs {
+		behind := "later events of its verification wait"
+		if r.Run != 0 {
+			behind = fmt.Sprintf("it is of replay %d", r.Run)
+		}
+		list = append(list, api.Reason{
+			Code: "many_attempts", Plugin: r.Plugin,
+			Message: fmt.Sprintf("plugin %s: event %s was tried %d times and goes on; %s", r.Plugin, r.ID, r.Attempts, behind),
+			Hint:    fmt.Sprintf("`inbox event show %s` says why; mend the plugin, or set on_failure = \"park\" in %s.toml", r.ID, r.Plugin),
+		})
+	}
+	return list
+}

@@ -1,0 +1,25 @@
+//go:build linux || darwin
+
+package operator
+
+import (
+	"errors"
+	"net"
+)
+
+// ofSocket asks a unix socket for something by its descriptor.
+func ofSocket(c net.Conn, ask func(fd int) error) error {
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return errors.New("not a unix socket")
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var asked error
+	if err := raw.Control(func(fd uintptr) { asked = ask(int(fd)) }); err != nil {
+		return err
+	}
+	return asked
+}

@@ -1,0 +1,233 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"inbox/inbox/api"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"inbox/inbox"
+)
+
+// plugins returns every plugin that has a file or that the store knows, by name.
+func (s *server) plugins(ctx context.Context) ([]api.Plugin, error) {
+	records, err := s.Store.Plugins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files, err := s.House.Files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []api.Plugin
+	for i := range records {
+		list = append(list, s.pluginOf(&records[i]))
+	}
+	list = addFiles(list, files)
+	if err := s.addAsides(ctx, list); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b api.Plugin) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// addFiles adds what is known of the files of the plugins folder, also of those that no plugin has.
+func addFiles(list []api.Plugin, files []File) []api.Plugin {
+	for i := range files {
+		at := slices.IndexFunc(list, func(p api.Plugin) bool { return p.Name == files[i].Plugin })
+		if at < 0 {
+			if files[i].State == inbox.FileAbsent {
+				continue // it never ran, and nothing of it is left
+			}
+			at = len(list)
+			list = append(list, api.Plugin{Name: files[i].Plugin})
+		}
+		addFile(&list[at], &files[i])
+	}
+	return list
+}
+
+// addAsides says which releases were set aside.
+func (s *server) addAsides(ctx context.Context, list []api.Plugin) error {
+	suspects, err := s.Store.Suspects(ctx)
+	if err != nil {
+		return err
+	}
+	for _, one := range suspects {
+		at := slices.IndexFunc(list, func(p api.Plugin) bool { return p.Name == one.Plugin })
+		if at < 0 || one.AsideAt.IsZero() || (list[at].SetAside != "" && one.Release != list[at].File) {
+			continue // of several the file's own is named
+		}
+		if list[at].SetAside = one.Release; list[at].Error == "" {
+			list[at].Error = "release " + one.Release + " is set aside: " + one.Why
+		}
+	}
+	return nil
+}
+
+// pluginOf is what the store knows of a plugin. Whether it has a file is not known yet.
+func (s *server) pluginOf(r *inbox.PluginRecord) api.Plugin {
+	p := api.Plugin{
+		Name: r.Name, State: inbox.FileAbsent, Live: r.Live, Pinned: r.Pinned, Paused: r.Paused, OnHold: r.Health.OnHold,
+		HoldReason: r.Health.Reason, HeldAt: r.Health.Since, ProbeAt: r.Health.ProbeAt, Cursor: r.Cursor, Behind: r.Behind,
+		Retrying: r.Retrying, Ready: r.Ready, Parked: r.Parked, Dead: r.Dead, Filtered: r.Filtered, CreatedAt: r.CreatedAt,
+	}
+	if !p.OnHold {
+		p.HoldReason, p.ProbeAt = "", time.Time{}
+	}
+	if !r.OldestAt.IsZero() {
+		p.LagSeconds = max(s.Now().Sub(r.OldestAt).Seconds(), 0)
+	}
+	return p
+}
+
+// addFile adds what is known of its file.
+func addFile(p *api.Plugin, f *File) {
+	p.State, p.File, p.Error, p.Hint, p.Note, p.Running, p.Engine = f.State, f.Release, f.Err, f.Hint, f.Note, f.Running, f.Engine
+	if p.Runs = f.Live != ""; p.Runs {
+		p.Live = f.Live
+	}
+}
+
+func unknownPlugin(name string, all []api.Plugin) error {
+	var names []string
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	e := inbox.Errorf(inbox.NotFound, "", "there is no plugin %q", name)
+	if near := inbox.Nearest(name, names); near != "" {
+		return e.WithHint("did you mean " + near + "?")
+	}
+	return e.WithHint("`inbox plugin list` shows those there are")
+}
+
+func (s *server) listPlugins(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.plugins(r.Context())
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []api.Plugin{}
+	}
+	return reply(w, list)
+}
+
+// plugin returns the plugin a request names.
+func (s *server) plugin(r *http.Request) (*api.Plugin, error) {
+	list, err := s.plugins(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	name := r.PathValue("name")
+	i := slices.IndexFunc(list, func(p api.Plugin) bool { return p.Name == name })
+	if i < 0 {
+		return nil, unknownPlugin(name, list)
+	}
+	return &list[i], nil
+}
+
+func (s *server) showPlugin(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.plugin(r)
+	if err != nil {
+		return err
+	}
+	d, err := s.pluginDetail(r.Context(), p, r.URL.Query().Get("release"))
+	if err != nil {
+		return err
+	}
+	return reply(w, d)
+}
+
+func (s *server) pluginDetail(ctx context.Context, p *api.Plugin, release string) (*api.PluginDetail, error) {
+	d := &api.PluginDetail{Plugin: *p, Releases: []api.Release{}, Terms: []inbox.Permission{}}
+	if p.State == inbox.FileStray {
+		return d, nil
+	}
+	if p.CreatedAt.IsZero() { // no release of it ever ran
+		terms, err := s.terms(ctx, p.Name, "")
+		d.Terms = append(d.Terms, terms...)
+		return d, err
+	}
+	releases, err := s.Store.Releases(ctx, p.Name)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := pick(releases, p, release)
+	if err != nil {
+		return nil, err
+	}
+	for i := range releases {
+		r := &releases[i]
+		d.Releases = append(d.Releases, api.Release{ID: r.ID, SHA256: r.Wasm, Size: r.Size, Live: r.ID == p.Live, CreatedAt: r.CreatedAt, Actor: r.Actor})
+	}
+	if chosen == nil {
+		return d, nil
+	}
+	d.Release, d.Manifest = chosen.ID, strings.TrimPrefix(string(chosen.Manifest), "\ufeff")
+	if d.Module, err = moduleOf(chosen); err != nil {
+		return nil, err
+	}
+	terms, err := s.terms(ctx, p.Name, chosen.ID)
+	if err != nil {
+		return nil, err
+	}
+	d.Terms = append(d.Terms, terms...)
+	if release == "" && p.File != chosen.ID && p.State != inbox.FileAbsent { // what is shown is in force, and the file is something else
+		d.FileTerms, err = s.terms(ctx, p.Name, "")
+	}
+	return d, err
+}
+
+// moduleOf is what was found out about a release's module when it was tried; nil when it never was. To look at it anew it
+// would have to be compiled and started.
+func moduleOf(r *inbox.Release) (*inbox.Module, error) {
+	if len(r.Module) == 0 {
+		return nil, nil
+	}
+	var m inbox.Module
+	if err := json.Unmarshal(r.Module, &m); err != nil {
+		return nil, inbox.Errorf(inbox.Internal, "read what is known of release "+r.ID, "%w", err)
+	}
+	return &m, nil
+}
+
+// terms returns what a plugin asks for and is granted. What cannot be read was refused, which is said elsewhere.
+func (s *server) terms(ctx context.Context, plugin, release string) ([]inbox.Permission, error) {
+	terms, err := s.House.Terms(ctx, plugin, release)
+	if kind := inbox.KindOf(err); err != nil && kind != inbox.NotFound && kind != inbox.Invalid && kind != inbox.Unavailable {
+		return nil, err
+	}
+	return terms, nil
+}
+
+// pick returns the release whose id begins with a text, the live one for an empty text. nil means there is none.
+func pick(releases []inbox.Release, p *api.Plugin, id string) (*inbox.Release, error) {
+	var found *inbox.Release
+	for i := range releases {
+		r := &releases[i]
+		switch {
+		case id == "" && r.ID == p.Live, id != "" && r.ID == id:
+			return r, nil
+		case id == "" || !strings.HasPrefix(r.ID, id):
+		case found != nil:
+			return nil, inbox.Errorf(inbox.Invalid, "", "%s begins several releases of plugin %s", id, p.Name).WithHint("give more of it")
+		default:
+			found = r
+		}
+	}
+	if found == nil && id != "" {
+		return nil, inbox.Errorf(inbox.NotFound, "", "plugin %s has no release %s", p.Name, id).WithHint("`inbox plugin inspect " + p.Name + "` lists them")
+	}
+	return found, nil
+}
+
+// neverRan says that nothing can be done with a plugin of which no release was ever live, and why there is none.
+func neverRan(p *api.Plugin) error {
+	if p.Error == "" {
+		return inbox.Errorf(inbox.Conflict, "", "plugin %s never ran", p.Name).WithHint("`inbox plugin list` shows how it is")
+	}
+	return inbox.Errorf(inbox.Conflict, "", "plugin %s never ran: %s", p.Name, p.Error).WithHint(p.Hint)
+}

@@ -1,0 +1,160 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"inbox/inbox/api"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/store"
+)
+
+// Options configure the API.
+type Options struct {
+	Store   *store.Store
+	House   House
+	Sources Sources
+	Version string
+	Serving bool                   // a server runs, and this is it
+	Refused func() []inbox.Refusal // what was refused and is not stored yet; nil: nothing
+	Log     *slog.Logger           // default: discard
+	Now     func() time.Time       // default: time.Now
+}
+
+type server struct{ Options }
+
+// route is one operation: what [OpenAPI] lists too.
+type route struct {
+	method, path string
+	do           func(s *server, w http.ResponseWriter, r *http.Request) error
+}
+
+func routes() []route {
+	return []route{
+		{"GET", "/v1/openapi.yaml", (*server).openAPI},
+		{"GET", "/v1/status", (*server).status},
+		{"POST", "/v1/resume", (*server).resumeAll},
+		{"GET", "/v1/audit", (*server).audit},
+		{"GET", "/v1/events", (*server).listEvents},
+		{"GET", "/v1/events/stream", (*server).streamEvents},
+		{"GET", "/v1/events/{id}", (*server).showEvent},
+		{"GET", "/v1/events/{id}/raw", (*server).rawEvent},
+		{"GET", "/v1/entities", (*server).listEntities},
+		{"GET", "/v1/entities/timeline", (*server).showTimeline},
+		{"GET", "/v1/deliveries", (*server).listDeliveries},
+		{"GET", "/v1/dead", (*server).listDead},
+		{"POST", "/v1/dead/retry", (*server).retryDead},
+		{"POST", "/v1/dead/discard", (*server).discardDead},
+		{"GET", "/v1/replays", (*server).listReplays},
+		{"POST", "/v1/replays", (*server).createReplay},
+		{"GET", "/v1/replays/{id}", (*server).showReplay},
+		{"POST", "/v1/replays/{id}/cancel", (*server).cancelReplay},
+		{"GET", "/v1/plugins", (*server).listPlugins},
+		{"GET", "/v1/plugins/{name}", (*server).showPlugin},
+		{"POST", "/v1/plugins/{name}/pause", (*server).pausePlugin},
+		{"POST", "/v1/plugins/{name}/resume", (*server).resumePlugin},
+		{"POST", "/v1/plugins/{name}/rollback", (*server).rollbackPlugin},
+		{"POST", "/v1/plugins/{name}/remove", (*server).removePlugin},
+		{"GET", "/v1/quarantine", (*server).listQuarantine},
+		{"POST", "/v1/quarantine/recheck", (*server).recheck},
+		{"POST", "/v1/quarantine/discard", (*server).discardRefused},
+		{"POST", "/v1/db/check", (*server).checkStore},
+		{"POST", "/v1/db/backup", (*server).backUp},
+	}
+}
+
+// New returns the handler of the API. It serves only requests whose context names an actor: see [RequireToken],
+// [PeerActor] and [WithActor]. Streams end with the contexts of their requests, so a server that stops must end these.
+func New(o Options) http.Handler {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &server{o}
+	mux := http.NewServeMux()
+	for _, rt := range routes() {
+		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
+			if err := rt.do(s, w, r); err != nil {
+				s.fail(w, r, err)
+			}
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, inbox.Errorf(inbox.NotFound, "", "there is no %s %s", r.Method, r.URL.Path).WithHint("GET /v1/openapi.yaml describes what there is"))
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if r.Context().Value(strangerKey{}) != nil {
+			s.fail(w, r, errStranger)
+			return
+		}
+		if actorName(r.Context()) == "" {
+			s.fail(w, r, errNoActor)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// statuses is the one table of what a kind of error is answered with.
+func statuses() map[inbox.Kind]int {
+	return map[inbox.Kind]int{
+		inbox.Internal: http.StatusInternalServerError, inbox.Invalid: http.StatusBadRequest,
+		inbox.Unauthorized: http.StatusUnauthorized, inbox.Forbidden: http.StatusForbidden, inbox.NotFound: http.StatusNotFound,
+		inbox.Conflict: http.StatusConflict, inbox.Unavailable: http.StatusServiceUnavailable,
+		inbox.TooLarge: http.StatusRequestEntityTooLarge,
+	}
+}
+
+// fail answers with an error.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		return // nobody listens any more
+	}
+	kind := inbox.KindOf(err)
+	if kind == inbox.Internal {
+		s.Log.Error("the api failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	writeProblem(w, kind, err)
+}
+
+func writeProblem(w http.ResponseWriter, kind inbox.Kind, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(statuses()[kind])
+	body := api.Problem{Error: api.ProblemBody{Code: kind, Message: err.Error(), Hint: inbox.HintOf(err)}}
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone
+}
+
+// reply answers with a value.
+func reply(w http.ResponseWriter, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+	return nil
+}
+
+// maxRequest bounds the body of a request: a million letters fit.
+const maxRequest = 64 << 20
+
+// read reads the body of a request. An empty one is the zero value.
+func read(w http.ResponseWriter, r *http.Request, v any) error {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil && !errors.Is(err, io.EOF) {
+		return inbox.Errorf(inbox.Invalid, "read the request", "%w", err)
+	}
+	return nil
+}
+
+func (s *server) openAPI(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(api.OpenAPI)
+	return nil
+}

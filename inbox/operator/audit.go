@@ -18,7 +18,7 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	entries, err := s.Store.AuditLog(r.Context(), f)
+	entries, err := s.audits.AuditLog(r.Context(), f)
 	if err == nil && len(entries) == 0 {
 		err = checkAudit(f)
 	}

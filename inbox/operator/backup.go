@@ -18,7 +18,7 @@ func (s *server) backUp(w http.ResponseWriter, r *http.Request) error {
 	if !filepath.IsAbs(req.Path) {
 		return inbox.Errorf(inbox.Invalid, "", "the path of the copy is %q, not an absolute one", req.Path)
 	}
-	if err := s.Store.Backup(r.Context(), actor(r, req.Reason), req.Path); err != nil {
+	if err := s.upkeep.Backup(r.Context(), actor(r, req.Reason), req.Path); err != nil {
 		return err
 	}
 	info, err := os.Stat(req.Path)

@@ -49,7 +49,7 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 	for _, one := range tr.Deliveries {
 		out := api.Delivery{Plugin: one.Plugin, State: one.State, DueAt: one.DueAt, Attempts: []api.Attempt{}}
 		if one.Behind != 0 {
-			head, err := s.Store.Event(ctx, one.Behind)
+			head, err := s.events.Event(ctx, one.Behind)
 			if err != nil {
 				return d, err
 			}
@@ -113,7 +113,7 @@ func (s *server) leftOutBy(ctx context.Context, plugin string, e *inbox.Event) (
 	}
 	var body []byte
 	if len(m.Where) > 0 {
-		p, err := s.Store.Payload(ctx, e.Seq)
+		p, err := s.events.Payload(ctx, e.Seq)
 		if err != nil && inbox.KindOf(err) == inbox.Unavailable {
 			return "", err
 		}

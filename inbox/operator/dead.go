@@ -74,13 +74,13 @@ func (s *server) listDead(w http.ResponseWriter, r *http.Request) error {
 	}
 	reveal := yes(r, "reveal")
 	if reveal {
-		if err := s.Store.Audit(r.Context(), actor(r, r.URL.Query().Get("reason")), "reveal", "reasons of dead letters"); err != nil {
+		if err := s.audits.Audit(r.Context(), actor(r, r.URL.Query().Get("reason")), "reveal", "reasons of dead letters"); err != nil {
 			return err
 		}
 	}
 	lf := store.LetterFilter{Filter: f, Resolved: yes(r, "resolved"), Run: int64(run), Manifest: s.manifests(r.Context())}
 	out := rows{w: w}
-	err = s.Store.EachLetter(r.Context(), lf, func(l *inbox.Letter) error { return out.add(letterOf(l, reveal)) })
+	err = s.dead.EachLetter(r.Context(), lf, func(l *inbox.Letter) error { return out.add(letterOf(l, reveal)) })
 	if err != nil {
 		return out.fail(err)
 	}
@@ -118,7 +118,7 @@ func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resol
 		out: api.Resolved{DryRun: req.DryRun, Letters: []api.Letter{}, Failed: []api.Failure{}},
 	}
 	var err error
-	if x.out.AsOf, err = s.Store.NewestDeath(r.Context()); err != nil {
+	if x.out.AsOf, err = s.dead.NewestDeath(r.Context()); err != nil {
 		return err
 	}
 	err = x.all(r.Context())
@@ -154,7 +154,7 @@ func (x *resolving) all(ctx context.Context) error {
 	if x.req.DryRun {
 		lf.Manifest = x.manifests(ctx)
 	}
-	return x.Store.OpenLetters(ctx, lf, func(page []inbox.Letter) error { return x.deal(ctx, page) })
+	return x.dead.OpenLetters(ctx, lf, func(page []inbox.Letter) error { return x.deal(ctx, page) })
 }
 
 // named deals with the letters that the request names one by one. Those that are not dead are failures.
@@ -163,7 +163,7 @@ func (x *resolving) named(ctx context.Context) error {
 	for _, ref := range x.req.Letters {
 		refs = append(refs, inbox.DeadLetter{Plugin: ref.Plugin, Seq: ref.Seq, Run: ref.Run})
 	}
-	letters, err := x.Store.LettersOf(ctx, refs)
+	letters, err := x.dead.LettersOf(ctx, refs)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (x *resolving) named(ctx context.Context) error {
 			continue
 		}
 		id := ""
-		if e, err := x.Store.Event(ctx, ref.Seq); err == nil {
+		if e, err := x.events.Event(ctx, ref.Seq); err == nil {
 			id = e.ID
 		}
 		x.out.Failed = append(x.out.Failed, api.Failure{ID: id, Plugin: ref.Plugin, Error: "it is not dead any more"})
@@ -192,7 +192,7 @@ func (x *resolving) deal(ctx context.Context, letters []inbox.Letter) error {
 		for i := range letters {
 			refs = append(refs, letters[i].DeadLetter)
 		}
-		why, err := x.Store.ResolveDead(ctx, x.who, x.how, refs)
+		why, err := x.dead.ResolveDead(ctx, x.who, x.how, refs)
 		for i := range why {
 			x.done[letters[i].Plugin] = true
 		}

@@ -21,7 +21,7 @@ func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 	}
 	df := store.DeliveryFilter{Filter: f, Outcomes: r.URL.Query()["outcome"], Manifest: s.manifests(ctx)}
 	out := rows{w: w}
-	err = s.Store.EachDelivery(ctx, df, func(d *store.Delivery) error {
+	err = s.deliveries.EachDelivery(ctx, df, func(d *store.Delivery) error {
 		line := api.DeliveryLine{
 			ID: d.Event.ID, Seq: d.Event.Seq, Plugin: d.Plugin, State: d.State, Outcome: d.Result, Attempts: d.Tried, DueAt: d.Trace.DueAt,
 			Mode: d.Event.Mode, Key: d.Event.View.Key, Event: d.Event.View.Event, EventType: d.Event.View.EventType, StoredAt: d.Event.StoredAt.UTC(),
@@ -31,7 +31,7 @@ func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 			line.Note = standing[d.Plugin]
 		}
 		if d.Trace.Behind != 0 {
-			head, err := s.Store.Event(ctx, d.Trace.Behind)
+			head, err := s.events.Event(ctx, d.Trace.Behind)
 			if err != nil {
 				return err
 			}

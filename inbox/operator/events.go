@@ -31,7 +31,7 @@ func (s *server) listEvents(w http.ResponseWriter, r *http.Request) error {
 		if f.Limit > 0 {
 			page.Limit = min(left, pageSize)
 		}
-		events, err := s.Store.Find(r.Context(), page)
+		events, err := s.events.Find(r.Context(), page)
 		if err != nil {
 			return out.fail(err)
 		}
@@ -99,7 +99,7 @@ func (s *server) showEvent(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	tr, err := s.Store.Trace(ctx, e.Seq)
+	tr, err := s.deliveries.Trace(ctx, e.Seq)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (s *server) showEvent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.Store.Payload(ctx, e.Seq)
+	p, err := s.events.Payload(ctx, e.Seq)
 	switch {
 	case err == nil:
 		show(&d, p, reveal)
@@ -139,7 +139,7 @@ func show(d *api.EventDetail, p inbox.Payload, reveal bool) {
 
 // revealed records that an event's payload is shown, before it is.
 func (s *server) revealed(r *http.Request, e *inbox.Event) error {
-	return s.Store.Audit(r.Context(), actor(r, r.URL.Query().Get("reason")), "reveal", "event "+e.ID)
+	return s.audits.Audit(r.Context(), actor(r, r.URL.Query().Get("reason")), "reveal", "event "+e.ID)
 }
 
 // rawEvent answers with the bytes that were received. That reveals them.
@@ -148,7 +148,7 @@ func (s *server) rawEvent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.Store.Payload(r.Context(), e.Seq)
+	p, err := s.events.Payload(r.Context(), e.Seq)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (s *server) listEntities(w http.ResponseWriter, r *http.Request) error {
 			return inbox.Errorf(inbox.Invalid, "", "older_than is %q, not a duration such as 72h", text)
 		}
 	}
-	entities, err := s.Store.Entities(r.Context(), ef)
+	entities, err := s.entities.Entities(r.Context(), ef)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (s *server) showTimeline(w http.ResponseWriter, r *http.Request) error {
 	if !mode.Valid() || key == "" {
 		return inbox.Errorf(inbox.Invalid, "", "a timeline needs a key and a mode, live or test")
 	}
-	traces, err := s.Store.EntityTrace(ctx, mode, key)
+	traces, err := s.entities.EntityTrace(ctx, mode, key)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (s *server) showTimeline(w http.ResponseWriter, r *http.Request) error {
 		return inbox.Errorf(inbox.NotFound, "", "there is no %s event of %q", mode, key).WithHint("`inbox entity list` shows the keys there are")
 	}
 	if reveal {
-		if err := s.Store.Audit(ctx, actor(r, q.Get("reason")), "reveal", "attempts of "+key); err != nil {
+		if err := s.audits.Audit(ctx, actor(r, q.Get("reason")), "reveal", "attempts of "+key); err != nil {
 			return err
 		}
 	}

@@ -22,7 +22,7 @@ func Health(o Options, m *Metrics) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{o}
+	s := &server{o, subjectsOf(o.Store)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -35,7 +35,7 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 		Ready   bool     `json:"ready"`
 		Reasons []string `json:"reasons"`
 	}
-	err := s.Store.Ready(r.Context())
+	err := s.condition.Ready(r.Context())
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -46,7 +46,7 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) metrics(w http.ResponseWriter, r *http.Request, m *Metrics) {
-	st, err := s.Store.Stats(r.Context())
+	st, err := s.condition.Stats(r.Context())
 	var plugins []api.Plugin
 	if err == nil {
 		plugins, err = s.plugins(r.Context())

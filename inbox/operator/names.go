@@ -9,7 +9,7 @@ import (
 // named returns the event that a text names: by its id, or by its seq, which tables and logs show.
 func (s *server) named(ctx context.Context, text string) (*inbox.Event, error) {
 	if seq, ok := inbox.ParseSeq(text); ok {
-		return s.Store.Event(ctx, seq)
+		return s.events.Event(ctx, seq)
 	}
-	return s.Store.EventByID(ctx, text)
+	return s.events.EventByID(ctx, text)
 }

@@ -15,7 +15,7 @@ const (
 
 // oftenTried returns a reason for every run that was tried very often and goes on: its plugin will hardly ever take it.
 func (s *server) oftenTried(ctx context.Context) []api.Reason {
-	runs, err := s.Store.OftenTried(ctx, oftenFrom, oftenMost)
+	runs, err := s.deliveries.OftenTried(ctx, oftenFrom, oftenMost)
 	if err != nil {
 		return []api.Reason{{Code: "store", Message: "what is tried very often cannot be read: " + err.Error(), Hint: inbox.HintOf(err)}}
 	}

@@ -39,7 +39,7 @@ func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.act(w, r, func(p *api.Plugin) error {
-		if err := s.Store.SetPaused(r.Context(), actor(r, req.Reason), p.Name, true); err != nil {
+		if err := s.switches.SetPaused(r.Context(), actor(r, req.Reason), p.Name, true); err != nil {
 			return err
 		}
 		wait, cancel := context.WithTimeout(r.Context(), pauseWait)
@@ -51,7 +51,7 @@ func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
 
 // resumePaused ends the pause of every plugin that an operator paused.
 func (s *server) resumePaused(r *http.Request, reason string) error {
-	records, err := s.Store.Plugins(r.Context())
+	records, err := s.records.Plugins(r.Context())
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *server) resumePaused(r *http.Request, reason string) error {
 		if !records[i].Paused {
 			continue
 		}
-		if err := s.Store.SetPaused(r.Context(), actor(r, reason), records[i].Name, false); err != nil {
+		if err := s.switches.SetPaused(r.Context(), actor(r, reason), records[i].Name, false); err != nil {
 			return err
 		}
 		s.House.Changed(records[i].Name)
@@ -75,14 +75,14 @@ func (s *server) resumePlugin(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.act(w, r, func(p *api.Plugin) error {
 		if p.SetAside != "" {
-			if err := s.Store.BringBack(r.Context(), actor(r, req.Reason), p.Name); err != nil || !(p.OnHold || p.Paused) {
+			if err := s.switches.BringBack(r.Context(), actor(r, req.Reason), p.Name); err != nil || !(p.OnHold || p.Paused) {
 				return err
 			}
 		}
 		if p.OnHold {
-			return s.Store.ResumeHold(r.Context(), actor(r, req.Reason), p.Name)
+			return s.switches.ResumeHold(r.Context(), actor(r, req.Reason), p.Name)
 		}
-		return s.Store.SetPaused(r.Context(), actor(r, req.Reason), p.Name, false)
+		return s.switches.SetPaused(r.Context(), actor(r, req.Reason), p.Name, false)
 	})
 }
 
@@ -94,7 +94,7 @@ func (s *server) rollbackPlugin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.act(w, r, func(p *api.Plugin) error {
-		releases, err := s.Store.Releases(r.Context(), p.Name)
+		releases, err := s.records.Releases(r.Context(), p.Name)
 		if err != nil {
 			return err
 		}
@@ -107,17 +107,17 @@ func (s *server) rollbackPlugin(w http.ResponseWriter, r *http.Request) error {
 		}
 		who := actor(r, req.Reason)
 		if to.ID == p.File {
-			if err := s.Store.Audit(r.Context(), who, "rollback", p.Name+" to its file"); err != nil {
+			if err := s.audits.Audit(r.Context(), who, "rollback", p.Name+" to its file"); err != nil {
 				return err
 			}
 			if p.SetAside != "" {
-				if err := s.Store.BringBack(r.Context(), who, p.Name); err != nil {
+				if err := s.switches.BringBack(r.Context(), who, p.Name); err != nil {
 					return err
 				}
 			}
-			return s.Store.Unpin(r.Context(), p.Name)
+			return s.switches.Unpin(r.Context(), p.Name)
 		}
-		return s.Store.SetPin(r.Context(), who, p.Name, to.ID, p.File)
+		return s.switches.SetPin(r.Context(), who, p.Name, to.ID, p.File)
 	})
 }
 

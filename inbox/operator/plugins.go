@@ -14,7 +14,7 @@ import (
 
 // plugins returns every plugin that has a file or that the store knows, by name.
 func (s *server) plugins(ctx context.Context) ([]api.Plugin, error) {
-	records, err := s.Store.Plugins(ctx)
+	records, err := s.records.Plugins(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func addFiles(list []api.Plugin, files []File) []api.Plugin {
 
 // addAsides says which releases were set aside.
 func (s *server) addAsides(ctx context.Context, list []api.Plugin) error {
-	suspects, err := s.Store.Suspects(ctx)
+	suspects, err := s.records.Suspects(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (s *server) pluginDetail(ctx context.Context, p *api.Plugin, release string
 		d.Terms = append(d.Terms, terms...)
 		return d, err
 	}
-	releases, err := s.Store.Releases(ctx, p.Name)
+	releases, err := s.records.Releases(ctx, p.Name)
 	if err != nil {
 		return nil, err
 	}

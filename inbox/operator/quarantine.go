@@ -46,7 +46,7 @@ func (s *server) listQuarantine(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx, source := r.Context(), r.URL.Query().Get("source")
-	refused, err := s.Store.RefusedList(ctx, source, limit)
+	refused, err := s.quarantine.RefusedList(ctx, source, limit)
 	if err != nil {
 		return err
 	}
@@ -72,11 +72,11 @@ func (s *server) recheck(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := api.Rechecked{DryRun: req.DryRun, Kept: map[string]int64{}, IDs: []string{}, Failed: []api.Failure{}}
 	if !req.DryRun {
-		if err := s.Store.Audit(ctx, actor(r, req.Reason), "recheck", strings.TrimSpace("quarantine "+req.Source)); err != nil {
+		if err := s.audits.Audit(ctx, actor(r, req.Reason), "recheck", strings.TrimSpace("quarantine "+req.Source)); err != nil {
 			return err
 		}
 	}
-	err := s.Store.EachRefused(ctx, req.Source, func(one *inbox.Refused) error {
+	err := s.quarantine.EachRefused(ctx, req.Source, func(one *inbox.Refused) error {
 		out.Checked++
 		a, why, err := s.Sources.Vouch(one)
 		switch {
@@ -98,7 +98,7 @@ func (s *server) recheck(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) readmit(ctx context.Context, id int64, a *inbox.Arrival, out *api.Rechecked) {
-	receipt, err := s.Store.Readmit(ctx, id, a)
+	receipt, err := s.quarantine.Readmit(ctx, id, a)
 	switch {
 	case err != nil:
 		out.Failed = append(out.Failed, api.Failure{ID: fmt.Sprint(id), Error: err.Error()})
@@ -114,7 +114,7 @@ func (s *server) readmit(ctx context.Context, id int64, a *inbox.Arrival, out *a
 func (s *server) explain(ctx context.Context, refused []inbox.Refused) (map[int64]string, error) {
 	explained := map[int64]string{}
 	for i := range refused {
-		one, err := s.Store.RefusedOne(ctx, refused[i].ID)
+		one, err := s.quarantine.RefusedOne(ctx, refused[i].ID)
 		if inbox.KindOf(err) == inbox.NotFound {
 			continue // dropped meanwhile
 		}
@@ -144,10 +144,10 @@ func (s *server) discardRefused(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	target := strings.Join(append(strings.Fields("quarantine "+req.Source), req.Why...), " ")
-	if err := s.Store.Audit(r.Context(), actor(r, req.Reason), "discard", target); err != nil {
+	if err := s.audits.Audit(r.Context(), actor(r, req.Reason), "discard", target); err != nil {
 		return err
 	}
-	n, err := s.Store.DiscardRefused(r.Context(), req.Source, req.Why)
+	n, err := s.quarantine.DiscardRefused(r.Context(), req.Source, req.Why)
 	if err != nil {
 		return err
 	}

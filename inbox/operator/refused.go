@@ -16,7 +16,7 @@ const refusedFor = 24 * time.Hour
 
 // refusedSince returns what was refused in the last day, what is not stored yet included.
 func (s *server) refusedSince(ctx context.Context) ([]api.Refusal, error) {
-	all, err := s.Store.Refusals(ctx, s.Now().Add(-refusedFor))
+	all, err := s.condition.Refusals(ctx, s.Now().Add(-refusedFor))
 	if err != nil {
 		return nil, err
 	}

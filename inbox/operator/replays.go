@@ -11,7 +11,7 @@ import (
 )
 
 func (s *server) listReplays(w http.ResponseWriter, r *http.Request) error {
-	jobs, err := s.Store.Jobs(r.Context(), "")
+	jobs, err := s.replays.Jobs(r.Context(), "")
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (s *server) createReplay(w http.ResponseWriter, r *http.Request) error {
 		return s.dryReplay(w, r, &req, plugins)
 	}
 	j := &inbox.Job{Filter: req.Filter, Only: req.Only, Plugins: plugins, Rate: req.Rate}
-	if err := s.Store.CreateJob(ctx, actor(r, req.Reason), j); err != nil {
+	if err := s.plans.CreateJob(ctx, actor(r, req.Reason), j); err != nil {
 		return err
 	}
 	for _, p := range plugins {
@@ -73,7 +73,7 @@ func validate(req *api.ReplayRequest) error {
 
 // dryReplay says what a replay would take, and changes nothing.
 func (s *server) dryReplay(w http.ResponseWriter, r *http.Request, req *api.ReplayRequest, plugins []string) error {
-	matched, first, last, err := s.Store.CountJob(r.Context(), req.Filter, req.Only, plugins)
+	matched, first, last, err := s.plans.CountJob(r.Context(), req.Filter, req.Only, plugins)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (s *server) forecast(ctx context.Context, out *api.Replay, f inbox.Filter, 
 			return err
 		}
 		job := inbox.Job{Filter: f, Only: out.Only, Upto: upto}
-		c, known, err := s.Store.Forecast(ctx, &job, name, m)
+		c, known, err := s.plans.Forecast(ctx, &job, name, m)
 		if err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (s *server) replay(r *http.Request) (*inbox.Job, error) {
 	if err != nil {
 		return nil, inbox.Errorf(inbox.Invalid, "", "%q is not the number of a replay", r.PathValue("id"))
 	}
-	return s.Store.Job(r.Context(), id)
+	return s.replays.Job(r.Context(), id)
 }
 
 func (s *server) showReplay(w http.ResponseWriter, r *http.Request) error {
@@ -169,7 +169,7 @@ func (s *server) cancelReplay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Store.CancelJob(r.Context(), actor(r, req.Reason), j.ID); err != nil {
+	if err := s.plans.CancelJob(r.Context(), actor(r, req.Reason), j.ID); err != nil {
 		return err
 	}
 	s.House.Changed("")

@@ -11,12 +11,11 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/store"
 )
 
 // Options configure the API.
 type Options struct {
-	Store   *store.Store
+	Store   Store
 	House   House
 	Sources Sources
 	Version string
@@ -26,7 +25,10 @@ type Options struct {
 	Now     func() time.Time       // default: time.Now
 }
 
-type server struct{ Options }
+type server struct {
+	Options
+	subjects
+}
 
 // route is one operation: what [OpenAPI] lists too.
 type route struct {
@@ -77,7 +79,7 @@ func New(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{o}
+	s := &server{o, subjectsOf(o.Store)}
 	mux := http.NewServeMux()
 	for _, rt := range routes() {
 		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {

@@ -15,7 +15,7 @@ const lateAfter = 5 * time.Minute
 
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	st, err := s.Store.Stats(ctx)
+	st, err := s.condition.Stats(ctx)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out.Plugins = append(out.Plugins, plugins...)
-	jobs, err := s.Store.RunningJobs(ctx)
+	jobs, err := s.replays.RunningJobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,10 +49,10 @@ func (s *server) reasons(ctx context.Context, st *api.Status) []api.Reason {
 	add := func(code, plugin, hint, format string, args ...any) {
 		list = append(list, api.Reason{Code: code, Plugin: plugin, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
-	if err := s.Store.Ready(ctx); err != nil {
+	if err := s.condition.Ready(ctx); err != nil {
 		add("store", "", inbox.HintOf(err), "the store takes no events: %s", err)
 	}
-	if s.Store.Low() {
+	if s.condition.Low() {
 		add("disk", "", "free some space, or lower min_free", "little disk space is left, %.1f GiB: plugins, replays and backups wait; webhooks are still taken", float64(st.FreeBytes)/(1<<30))
 	}
 	list = append(list, quarantineReasons(&st.Quarantine, s.Now(), st.LastAt)...)
@@ -107,7 +107,7 @@ func (s *server) resumeAll(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, &req); err != nil {
 		return err
 	}
-	if err := s.Store.Audit(r.Context(), actor(r, req.Reason), "resume", "everything"); err != nil {
+	if err := s.audits.Audit(r.Context(), actor(r, req.Reason), "resume", "everything"); err != nil {
 		return err
 	}
 	s.House.Resume()
@@ -118,7 +118,7 @@ func (s *server) resumeAll(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) checkStore(w http.ResponseWriter, r *http.Request) error {
-	problems, err := s.Store.Check(r.Context(), nil)
+	problems, err := s.upkeep.Check(r.Context(), nil)
 	if err != nil {
 		return err
 	}

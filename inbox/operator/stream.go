@@ -27,7 +27,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	wake, end := s.Store.Subscribe()
+	wake, end := s.events.Subscribe()
 	defer end()
 	out := http.NewResponseController(w)
 	_ = out.SetWriteDeadline(time.Time{}) // a stream has no end; what cannot do this has no deadline
@@ -85,7 +85,7 @@ func (s *server) sendNew(ctx context.Context, w http.ResponseWriter, f inbox.Fil
 	}
 	f.Limit, f.Before = pageSize, head+1
 	for {
-		events, err := s.Store.Find(ctx, f)
+		events, err := s.events.Find(ctx, f)
 		if err != nil {
 			return f.After, err
 		}
@@ -107,7 +107,7 @@ func (s *server) sendNew(ctx context.Context, w http.ResponseWriter, f inbox.Fil
 
 // newest returns the newest seq, also when another process stored it.
 func (s *server) newest(ctx context.Context) (int64, error) {
-	events, err := s.Store.Find(ctx, inbox.Filter{Newest: true, Limit: 1})
+	events, err := s.events.Find(ctx, inbox.Filter{Newest: true, Limit: 1})
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}

@@ -47,7 +47,7 @@ func (besieged) Inspect(context.Context, string, string) (*inbox.Module, error) 
 	return &inbox.Module{SHA256: hostile, Kind: hostile, Imports: []string{hostile}, Exports: []string{hostile}, Engine: hostile}, nil
 }
 
-func (besieged) Terms(context.Context, string, string) ([]inbox.Permission, error) {
+func (besieged) Permissions(context.Context, string, string) ([]inbox.Permission, error) {
 	return []inbox.Permission{{Key: hostile, Asks: hostile, Grants: hostile, Missing: true, How: hostile}}, nil
 }
 
@@ -112,7 +112,7 @@ func keepHostile(t *testing.T, s *store.Store) (id string) {
 func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	id := keepHostile(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, House: besieged{}, Sources: besiegers{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: besieged{}, Sources: besiegers{}, Serving: true})))
 	defer front.Close()
 	run := func(terminal bool, args ...string) (string, string) {
 		p, out, errs := talker("")
@@ -214,7 +214,7 @@ func TestMetricsHaveNothingThatControlsATerminal(t *testing.T) {
 	m.CountWebhook(operator.Webhook{Source: hostile, Code: 401, Status: hostile, Secret: hostile})
 	m.CountAttempt(&inbox.Attempt{Plugin: hostile, Result: inbox.Outcome{}.Result})
 	s := inboxtest.Store(t, store.Options{})
-	front := httptest.NewServer(operator.Health(operator.Options{Store: s, House: besieged{}, Version: hostile}, m))
+	front := httptest.NewServer(operator.Health(operator.Options{Store: s, Control: besieged{}, Version: hostile}, m))
 	defer front.Close()
 	resp, err := front.Client().Get(front.URL + "/metrics")
 	if err != nil {

@@ -230,10 +230,6 @@ func (p *program) inspectFile(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	rel := c.Release
-	terms := make([]inbox.Permission, len(c.Agreement.Terms))
-	for i, t := range c.Agreement.Terms {
-		terms[i] = inbox.Permission(t)
-	}
 	m, err := inspect(p.ctx, c.Wasm, &c.Agreement.Manifest)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -243,7 +239,7 @@ func (p *program) inspectFile(path string) error {
 			Release string             `json:"release"`
 			Module  *inbox.Module      `json:"module"`
 			Terms   []inbox.Permission `json:"terms"`
-		}{rel.ID, m, terms})
+		}{rel.ID, m, c.Agreement.Terms})
 	}
 	if err := p.pairs("file", path, "release", rel.ID); err != nil {
 		return err
@@ -251,7 +247,7 @@ func (p *program) inspectFile(path string) error {
 	if err := p.printModule(m); err != nil {
 		return err
 	}
-	return p.printTerms("asked for and granted", terms)
+	return p.printTerms("asked for and granted", c.Agreement.Terms)
 }
 
 // printTerms writes what a plugin asks for beside what it is granted.

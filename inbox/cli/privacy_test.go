@@ -75,7 +75,7 @@ func (furnished) Files(context.Context) ([]operator.File, error) {
 func TestNothingPersonalIsShownButByRevealAndThatIsRecorded(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	ids := keepMarked(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: furnished{}, Sources: strangers{}, Serving: true})))
 	defer front.Close()
 	run := func(args ...string) string {
 		p, out, errs := talker("")

@@ -52,7 +52,7 @@ func ill(v any, at string) (wrong []string) {
 func TestWhatIsWrittenForProgramsHasOneShape(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	ids := keepMarked(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: furnished{}, Sources: strangers{}, Serving: true})))
 	defer front.Close()
 	run := func(call []string, format string) string {
 		p, out, _ := talker("")

@@ -58,7 +58,7 @@ func (h *house) Halt(_ context.Context, plugin string) {
 	h.halted = append(h.halted, plugin)
 }
 
-func (h *house) Terms(context.Context, string, string) ([]inbox.Permission, error) {
+func (h *house) Permissions(context.Context, string, string) ([]inbox.Permission, error) {
 	return []inbox.Permission{{Key: "limits.memory", Asks: "\"1 GiB\"", Missing: true, How: "under [limits], memory = \"1 GiB\""}}, nil
 }
 
@@ -105,7 +105,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{T: t, store: inboxtest.Store(t, store.Options{}), house: &house{}}
-	r.opt = operator.Options{Store: r.store, House: r.house, Sources: keys{"right"}, Version: "v1", Serving: true}
+	r.opt = operator.Options{Store: r.store, Control: r.house, Sources: keys{"right"}, Version: "v1", Serving: true}
 	r.client = &api.Client{HTTP: &http.Client{Transport: operator.Local{Handler: operator.New(r.opt)}}, Base: "http://in-process"}
 	return r
 }

@@ -7,28 +7,38 @@ import (
 	"inbox/inbox"
 )
 
-// House is the program that runs around the store: its plugins folder and its dispatcher. Package serve implements it;
-// a command that works on the store without a server brings one in which nothing runs.
-type House interface {
-	// Files returns what is known of the files in the plugins folder, by name.
+// Control is what an operator can do to the program around the store: to its plugins folder and to its dispatcher. Package
+// serve implements it, for a running server and for a command that finds none.
+type Control interface {
+	Folder
+	Dispatcher
+}
+
+// Folder is the plugins folder.
+type Folder interface {
+	// Files returns the plugins' files by name, and the files that belong to no plugin.
 	Files(ctx context.Context) ([]File, error)
-	// Terms returns what a plugin asks for beside what it is granted: by its file as it is now, or, with an id, in that release.
+	// Permissions returns what a plugin asks for and is granted: by its file as it is now, or, with an id, in that release.
 	// It is NotFound when there is no such file.
-	Terms(ctx context.Context, plugin, release string) ([]inbox.Permission, error)
-	// Manifest returns what is in force for the release of a plugin that runs; nil when none does.
+	Permissions(ctx context.Context, plugin, release string) ([]inbox.Permission, error)
+	// Manifest returns the manifest in force for the live release of a plugin; nil when no release is live.
 	Manifest(ctx context.Context, plugin string) (*inbox.Manifest, error)
-	// Remove has a plugin forgotten by do, while nothing of it runs and it has no file, and deletes the kept modules of the releases
-	// that do returns. It is a Conflict when the plugin has a file.
+	// Remove calls do, which forgets a plugin, while the plugin has no file and none of its attempts runs. It then deletes the
+	// kept modules of the releases that do returns. It is a Conflict when the plugin has a file.
 	Remove(ctx context.Context, plugin string, do func() (releases []string, err error)) error
-	// Changed says that an operator changed something in the store about the plugin, or about any with an empty name:
-	// paused or resumed it, released a lane, made or cancelled a replay, pinned a release.
+}
+
+// Dispatcher is the part of the program that runs plugins.
+type Dispatcher interface {
+	// Changed makes the dispatcher read what the store holds of a plugin, or of every plugin when the name is empty. Call it
+	// after a pause, a resume, a released lane, a new or cancelled replay, or a pin.
 	Changed(plugin string)
-	// Halt makes the pause of a plugin that the store holds take effect: when it returns, no attempt begins until somebody
-	// resumes the plugin. It waits until the attempts under way have ended, or ctx is done.
+	// Halt makes a stored pause of the plugin take effect. When it returns, no attempt starts until the plugin is resumed. It
+	// waits until the running attempts have ended, or ctx is done.
 	Halt(ctx context.Context, plugin string)
 	// Resume ends the pause of everything that `inbox serve --paused` began with.
 	Resume()
-	// Notes returns what else the operator should know, a sentence each: why nothing runs, what is left out.
+	// Notes returns further facts for the operator, one sentence each, such as why no plugin runs.
 	Notes(ctx context.Context) []string
 }
 

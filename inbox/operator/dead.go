@@ -13,7 +13,7 @@ import (
 // manifests returns what is in force for a plugin, for as long as one request takes.
 func (s *server) manifests(ctx context.Context) func(plugin string) (*inbox.Manifest, error) {
 	return func(plugin string) (*inbox.Manifest, error) {
-		m, err := s.House.Manifest(ctx, plugin)
+		m, err := s.Control.Manifest(ctx, plugin)
 		if kind := inbox.KindOf(err); err != nil && (kind == inbox.NotFound || kind == inbox.Invalid) {
 			return nil, nil // its release is gone: what it wants cannot be known
 		}
@@ -123,7 +123,7 @@ func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resol
 	}
 	err = x.all(r.Context())
 	for plugin := range x.done {
-		s.House.Changed(plugin)
+		s.Control.Changed(plugin)
 	}
 	if err != nil {
 		return x.rows.fail(err)

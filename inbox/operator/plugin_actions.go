@@ -22,7 +22,7 @@ func (s *server) act(w http.ResponseWriter, r *http.Request, do func(p *api.Plug
 	if err := do(p); err != nil {
 		return err
 	}
-	s.House.Changed(p.Name)
+	s.Control.Changed(p.Name)
 	if p, err = s.plugin(r); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
 		}
 		wait, cancel := context.WithTimeout(r.Context(), pauseWait)
 		defer cancel()
-		s.House.Halt(wait, p.Name)
+		s.Control.Halt(wait, p.Name)
 		return nil
 	})
 }
@@ -62,7 +62,7 @@ func (s *server) resumePaused(r *http.Request, reason string) error {
 		if err := s.switches.SetPaused(r.Context(), actor(r, reason), records[i].Name, false); err != nil {
 			return err
 		}
-		s.House.Changed(records[i].Name)
+		s.Control.Changed(records[i].Name)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (s *server) removePlugin(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx := r.Context()
 	out := api.Removed{Plugin: p.Name}
-	err = s.House.Remove(ctx, p.Name, func() ([]string, error) {
+	err = s.Control.Remove(ctx, p.Name, func() ([]string, error) {
 		unused, err := s.records.RemovePlugin(ctx, actor(r, req.Reason), p.Name)
 		out.Releases = len(unused)
 		return unused, err

@@ -18,7 +18,7 @@ func (s *server) plugins(ctx context.Context) ([]api.Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := s.House.Files(ctx)
+	files, err := s.Control.Files(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func moduleOf(r *inbox.Release) (*inbox.Module, error) {
 
 // terms returns what a plugin asks for and is granted. What cannot be read was refused, which is said elsewhere.
 func (s *server) terms(ctx context.Context, plugin, release string) ([]inbox.Permission, error) {
-	terms, err := s.House.Terms(ctx, plugin, release)
+	terms, err := s.Control.Permissions(ctx, plugin, release)
 	if kind := inbox.KindOf(err); err != nil && kind != inbox.NotFound && kind != inbox.Invalid && kind != inbox.Unavailable {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func (s *server) createReplay(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, p := range plugins {
-		s.House.Changed(p)
+		s.Control.Changed(p)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
@@ -172,6 +172,6 @@ func (s *server) cancelReplay(w http.ResponseWriter, r *http.Request) error {
 	if err := s.plans.CancelJob(r.Context(), actor(r, req.Reason), j.ID); err != nil {
 		return err
 	}
-	s.House.Changed("")
+	s.Control.Changed("")
 	return s.showReplay(w, r)
 }

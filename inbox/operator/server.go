@@ -16,7 +16,7 @@ import (
 // Options configure the API.
 type Options struct {
 	Store   Store
-	House   House
+	Control Control
 	Sources Sources
 	Version string
 	Serving bool                   // a server runs, and this is it

@@ -61,7 +61,7 @@ func (s *server) reasons(ctx context.Context, st *api.Status) []api.Reason {
 		list = append(list, pluginReasons(&st.Plugins[i])...)
 	}
 	list = append(list, s.oftenTried(ctx)...)
-	for _, note := range s.House.Notes(ctx) {
+	for _, note := range s.Control.Notes(ctx) {
 		add("note", "", "", "%s", note)
 	}
 	return list
@@ -110,7 +110,7 @@ func (s *server) resumeAll(w http.ResponseWriter, r *http.Request) error {
 	if err := s.audits.Audit(r.Context(), actor(r, req.Reason), "resume", "everything"); err != nil {
 		return err
 	}
-	s.House.Resume()
+	s.Control.Resume()
 	if err := s.resumePaused(r, req.Reason); err != nil {
 		return err
 	}

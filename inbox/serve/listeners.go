@@ -29,13 +29,12 @@ type doors struct {
 }
 
 // listen opens every address, or none.
-func (h *house) listen(ctx context.Context) (*doors, error) {
+func (h *server) listen(ctx context.Context) (*doors, error) {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	d := &doors{streams: cancel, log: h.log}
-	options := operator.Options{
-		Store: h.store, House: h, Sources: h.settings, Version: h.opt.Version, Serving: true, Log: h.log,
-		Refused: h.refusals.Unstored,
-	}
+	control := &Control{settings: h.settings, store: h.store, parts: h.parts}
+	options := control.API(h.opt.Version)
+	options.Log, options.Refused = h.log, h.refusals.Unstored
 	health := operator.Health(options, h.metrics)
 	handler := operator.New(options)
 	token, err := operator.Token(h.settings.Data)
@@ -69,7 +68,7 @@ func admin(health, api http.Handler) http.Handler {
 }
 
 // openWebhooks listens for webhooks, within bounds of the connections that senders may have.
-func (d *doors) openWebhooks(base context.Context, h *house) (string, error) {
+func (d *doors) openWebhooks(base context.Context, h *server) (string, error) {
 	l, err := listen("listen", h.settings.Listen)
 	if err != nil {
 		return "", err

@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"inbox/inbox"
@@ -52,21 +51,18 @@ type Options struct {
 // Addresses are where a server listens; empty for where it does not.
 type Addresses struct{ Webhooks, Admin, Health, Socket string }
 
-// house is a running server.
-type house struct {
+// server is a running server.
+type server struct {
 	opt      Options
 	settings *config.Settings
 	log      *slog.Logger
 	store    *store.Store
 	host     *host.Host
-	shelf    *release.Shelf
-	dispatch *dispatch.Dispatcher
+	parts    *parts
 	metrics  *operator.Metrics
 	observe  []func(*inbox.Event, *inbox.Attempt)
-	needs    running // belongs to the shelf's goroutine
+	needs    running // used by the loader's goroutine only
 	refusals *intake.Refusals
-
-	forwarder atomic.Pointer[netip.Addr] // a peer nearby that speaks for others and is no trusted proxy; nil: none
 }
 
 // Run serves until ctx is done, then stops cleanly and returns nil. It returns an error of a kind when it cannot begin,
@@ -104,7 +100,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	if o.Dev {
 		watch = append(watch, showAttempts(o.Log))
 	}
-	h := &house{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, needs: running{}}
+	h := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, needs: running{}, parts: &parts{}}
 	if h.store, err = store.Open(ctx, store.Options{
 		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Harm.Fault, Now: o.Harm.Now,
 	}); err != nil {
@@ -139,10 +135,10 @@ func guardPlugins(dir string, log *slog.Logger) error {
 }
 
 // build joins the rooms.
-func (h *house) build() {
-	h.dispatch = dispatch.New(dispatch.Options{
+func (h *server) build() {
+	h.parts.dispatch = dispatch.New(dispatch.Options{
 		Store: h.opt.Harm.queue(h.store), Log: h.log, Grace: attemptGrace, Low: h.store.Low, Busy: h.store.Busy, Paused: h.opt.Paused,
-		Now: h.opt.Harm.Now, Aside: func(plugin string) { h.shelf.Reload(plugin) },
+		Now: h.opt.Harm.Now, Aside: func(plugin string) { h.parts.loader.Reload(plugin) },
 		Observe: func(e *inbox.Event, a *inbox.Attempt) {
 			h.metrics.CountAttempt(a)
 			for _, fn := range h.observe {
@@ -150,28 +146,28 @@ func (h *house) build() {
 			}
 		},
 	})
-	h.shelf = release.New(release.Options{
+	h.parts.loader = release.New(release.Options{
 		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Watch: h.store, Log: h.log,
 		Parallel: parallel(), Unpin: h.store.Unpin, OnChange: h.change, Head: h.store.Head,
 	})
 }
 
 // limitHeap tells how large Go's heap may become with the plugins that run.
-func (h *house) limitHeap() {
+func (h *server) limitHeap() {
 	if h.opt.LimitHeap != nil {
 		h.opt.LimitHeap(heapLimit(h.needs.memory(h.settings, h.store.Head()).parts()))
 	}
 }
 
 // change lets a plugin's new release make the attempts from now on.
-func (h *house) change(c release.Change) {
+func (h *server) change(c release.Change) {
 	h.needs.change(c)
 	h.limitHeap()
 	if c.Live == nil {
-		h.dispatch.SetLive(c.Plugin, nil)
+		h.parts.dispatch.SetLive(c.Plugin, nil)
 		return
 	}
-	h.dispatch.SetLive(c.Plugin, &dispatch.Live{
+	h.parts.dispatch.SetLive(c.Plugin, &dispatch.Live{
 		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Yields: c.Live.Yields,
 		Run: tallied(&c.Live.Tally, h.opt.Harm.run(c.Live.Program.Attempt)),
 	})
@@ -186,13 +182,13 @@ func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
 }
 
 // door is the handler that webhooks come to.
-func (h *house) door() intake.Options {
+func (h *server) door() intake.Options {
 	return intake.Options{
 		Sources: h.settings.Doors(), Keep: h.opt.Harm.keep(h.store), Log: h.log, Proxies: h.settings.Proxies, Now: h.opt.Harm.Now,
 		Refusals: h.refusals,
 		Forwarded: func(peer netip.Addr) {
 			if intake.Near(peer) {
-				h.forwarder.Store(&peer)
+				h.parts.forwarder.Store(&peer)
 			}
 		},
 		Observe: func(a intake.Answer) {
@@ -208,12 +204,12 @@ func (h *house) door() intake.Options {
 
 // live runs everything until ctx is done or a part fails, and stops it from left to right. Each part has a context of
 // its own, so that one is stopped when those before it have ended.
-func (h *house) live(ctx context.Context, doors *doors) error {
+func (h *server) live(ctx context.Context, doors *doors) error {
 	whole, fall := context.WithCancelCause(ctx)
 	defer fall(nil)
 	storeEnd := h.start(whole, fall, "the store", h.store.Run)
-	dispatchEnd := h.start(whole, fall, "the dispatcher", h.dispatch.Run)
-	shelfEnd := h.start(whole, fall, "the plugins folder", h.shelf.Run)
+	dispatchEnd := h.start(whole, fall, "the dispatcher", h.parts.dispatch.Run)
+	shelfEnd := h.start(whole, fall, "the plugins folder", h.parts.loader.Run)
 	refusalsEnd := h.start(whole, fall, "the counts of what was refused", h.refusals.Run)
 	doors.serve(fall)
 	h.log.Info("ready", "webhooks", doors.at.Webhooks, "admin", doors.at.Admin, "data", h.settings.Data, "version", h.opt.Version)
@@ -236,7 +232,7 @@ func (h *house) live(ctx context.Context, doors *doors) error {
 }
 
 // start runs a part in a goroutine and returns what stops it and waits. A part that fails stops the whole.
-func (h *house) start(whole context.Context, fall context.CancelCauseFunc, name string, run func(context.Context) error) (stop func()) {
+func (h *server) start(whole context.Context, fall context.CancelCauseFunc, name string, run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(whole))
 	ended := make(chan struct{})
 	go func() {

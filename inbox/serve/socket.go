@@ -32,7 +32,7 @@ func longestPath() int {
 
 // openSocket listens for the operator on a socket that only this user can reach. Where the path in the data directory is
 // too long for a socket, it lies in a directory of its own elsewhere; the lock says where.
-func (h *house) openSocket(d *doors, base context.Context, handler http.Handler) error {
+func (h *server) openSocket(d *doors, base context.Context, handler http.Handler) error {
 	path, err := filepath.Abs(filepath.Join(h.settings.Data, socketName))
 	if err != nil {
 		return inbox.Errorf(inbox.Internal, "find the socket's place", "%w", err)
@@ -67,7 +67,7 @@ func (h *house) openSocket(d *doors, base context.Context, handler http.Handler)
 
 // socketDir makes a directory for the socket whose path is short enough: in the user's runtime directory, or, where that is
 // of no use, in the directory for temporary files.
-func (h *house) socketDir() (string, error) {
+func (h *server) socketDir() (string, error) {
 	if given := os.Getenv("XDG_RUNTIME_DIR"); given != "" {
 		dir, err := privateDir(given)
 		if err == nil {

@@ -17,8 +17,8 @@ import (
 	"inbox/inbox/operator"
 )
 
-// doors are the addresses a server listens on.
-type doors struct {
+// listeners are the addresses a server listens on.
+type listeners struct {
 	log     *slog.Logger
 	at      Addresses
 	servers []*http.Server
@@ -29,32 +29,32 @@ type doors struct {
 }
 
 // listen opens every address, or none.
-func (h *server) listen(ctx context.Context) (*doors, error) {
+func (v *server) listen(ctx context.Context) (*listeners, error) {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	d := &doors{streams: cancel, log: h.log}
-	control := &Control{settings: h.settings, store: h.store, parts: h.parts}
-	options := control.API(h.opt.Version)
-	options.Log, options.Refused = h.log, h.refusals.Unstored
-	health := operator.Health(options, h.metrics)
+	ls := &listeners{streams: cancel, log: v.log}
+	control := &Control{settings: v.settings, store: v.store, parts: v.parts}
+	options := control.API(v.opt.Version)
+	options.Log, options.Refused = v.log, v.refusals.Unstored
+	health := operator.Health(options, v.metrics)
 	handler := operator.New(options)
-	token, err := operator.Token(h.settings.Data)
-	if err == nil && !h.opt.Closed {
-		d.at.Webhooks, err = d.openWebhooks(base, h)
+	token, err := operator.Token(v.settings.Data)
+	if err == nil && !v.opt.Closed {
+		ls.at.Webhooks, err = ls.openWebhooks(base, v)
 	}
-	if err == nil && h.settings.Admin != "" {
-		d.at.Admin, err = d.openOwn("admin", h.settings.Admin, base, admin(health, operator.RequireToken(token, handler)))
+	if err == nil && v.settings.Admin != "" {
+		ls.at.Admin, err = ls.openOperator("admin", v.settings.Admin, base, admin(health, operator.RequireToken(token, handler)))
 	}
-	if err == nil && h.settings.Health != "" {
-		d.at.Health, err = d.openOwn("health", h.settings.Health, base, health)
+	if err == nil && v.settings.Health != "" {
+		ls.at.Health, err = ls.openOperator("health", v.settings.Health, base, health)
 	}
 	if err == nil {
-		err = h.openSocket(d, base, handler)
+		err = v.openSocket(ls, base, handler)
 	}
 	if err != nil {
-		d.close()
+		ls.close()
 		return nil, err
 	}
-	return d, nil
+	return ls, nil
 }
 
 // admin serves health without the token and the API with it.
@@ -68,28 +68,28 @@ func admin(health, api http.Handler) http.Handler {
 }
 
 // openWebhooks listens for webhooks, within bounds of the connections that senders may have.
-func (d *doors) openWebhooks(base context.Context, h *server) (string, error) {
-	l, err := listen("listen", h.settings.Listen)
+func (ls *listeners) openWebhooks(base context.Context, v *server) (string, error) {
+	l, err := listen("listen", v.settings.Listen)
 	if err != nil {
 		return "", err
 	}
-	options := h.door()
+	options := v.webhookOptions()
 	most, each, bodies := connectionBounds(openFiles())
 	if most < mostConnections {
-		h.log.Warn("few files may be open at a time, so fewer connections are taken", "connections", most, "files", openFiles(),
+		v.log.Warn("few files may be open at a time, so fewer connections are taken", "connections", most, "files", openFiles(),
 			"hint", "raise the limit of open files (ulimit -n, LimitNOFILE=) to 2048")
 	}
 	options.Bodies = bodies
 	bounded := newConnections(l, most, each, options.Trusts, func(from netip.Addr, why string) {
-		h.refusals.Note("", why, false, from, "", time.Now())
+		v.refusals.Note("", why, false, from, "", time.Now())
 	})
-	s := d.add("webhooks", bounded, base, bounded.seen(intake.New(options)))
+	s := ls.add("webhooks", bounded, base, bounded.seen(intake.New(options)))
 	s.ConnState, s.ConnContext, s.MaxHeaderBytes = bounded.state, bounded.context, 32<<10
 	return l.Addr().String(), nil
 }
 
 // openOwn listens for the operator. On a loopback address it answers only by a loopback name.
-func (d *doors) openOwn(flag, address string, base context.Context, handler http.Handler) (string, error) {
+func (ls *listeners) openOperator(flag, address string, base context.Context, handler http.Handler) (string, error) {
 	l, err := listen(flag, address)
 	if err != nil {
 		return "", err
@@ -98,7 +98,7 @@ func (d *doors) openOwn(flag, address string, base context.Context, handler http
 		name, _, _ := net.SplitHostPort(address) // it was listened on
 		handler = operator.LoopbackNames(name, handler)
 	}
-	s := d.add(flag, l, base, handler)
+	s := ls.add(flag, l, base, handler)
 	if flag == "admin" {
 		s.MaxHeaderBytes = maxQuestion
 	}
@@ -122,35 +122,35 @@ func listen(flag, address string) (net.Listener, error) {
 // values. Anybody else may send 64 KiB.
 const maxQuestion = 1 << 20
 
-func (d *doors) add(name string, l net.Listener, base context.Context, handler http.Handler) *http.Server {
+func (ls *listeners) add(name string, l net.Listener, base context.Context, handler http.Handler) *http.Server {
 	s := &http.Server{
-		ErrorLog: newServerLog(d.log, name),
+		ErrorLog: newServerLog(ls.log, name),
 		Handler:  handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return base },
 	}
-	d.servers = append(d.servers, s)
-	d.nets = append(d.nets, l)
+	ls.servers = append(ls.servers, s)
+	ls.nets = append(ls.nets, l)
 	return s
 }
 
 // serve answers on every address until close. A listener that fails stops the program.
-func (d *doors) serve(fall context.CancelCauseFunc) {
-	for i, s := range d.servers {
+func (ls *listeners) serve(fail context.CancelCauseFunc) {
+	for i, s := range ls.servers {
 		go func() {
-			if err := s.Serve(d.nets[i]); !errors.Is(err, http.ErrServerClosed) {
-				fall(fmt.Errorf("serve on %s: %w", d.nets[i].Addr(), err))
+			if err := s.Serve(ls.nets[i]); !errors.Is(err, http.ErrServerClosed) {
+				fail(fmt.Errorf("serve on %s: %w", ls.nets[i].Addr(), err))
 			}
 		}()
 	}
 }
 
 // shutdown takes nothing new, gives the requests under way the grace to end, and cuts the rest.
-func (d *doors) shutdown(grace time.Duration) {
+func (ls *listeners) shutdown(grace time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	d.streams()
+	ls.streams()
 	var wg sync.WaitGroup
-	for _, s := range d.servers {
+	for _, s := range ls.servers {
 		wg.Go(func() {
 			if s.Shutdown(ctx) != nil {
 				_ = s.Close() // what is cut was not answered, so it will be sent again
@@ -161,14 +161,14 @@ func (d *doors) shutdown(grace time.Duration) {
 }
 
 // close closes what is still open.
-func (d *doors) close() {
-	d.once.Do(func() {
-		d.streams()
-		for i, l := range d.nets {
-			_ = d.servers[i].Close()
+func (ls *listeners) close() {
+	ls.once.Do(func() {
+		ls.streams()
+		for i, l := range ls.nets {
+			_ = ls.servers[i].Close()
 			_ = l.Close() // closed already when its server was
 		}
-		for _, fn := range d.cleanup {
+		for _, fn := range ls.cleanup {
 			fn()
 		}
 	})

@@ -100,29 +100,29 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	if o.Dev {
 		watch = append(watch, showAttempts(o.Log))
 	}
-	h := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, needs: running{}, parts: &parts{}}
-	if h.store, err = store.Open(ctx, store.Options{
+	v := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, needs: running{}, parts: &parts{}}
+	if v.store, err = store.Open(ctx, store.Options{
 		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Harm.Fault, Now: o.Harm.Now,
 	}); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.store.Close()) }()
-	h.refusals = intake.NewRefusals(o.Log, h.store)
-	if h.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, "cache"), Log: o.Log}); err != nil {
+	defer func() { err = errors.Join(err, v.store.Close()) }()
+	v.refusals = intake.NewRefusals(o.Log, v.store)
+	if v.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, "cache"), Log: o.Log}); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.host.Close(context.WithoutCancel(ctx))) }()
-	h.build()
-	h.limitHeap()
-	doors, err := h.listen(ctx)
+	defer func() { err = errors.Join(err, v.host.Close(context.WithoutCancel(ctx))) }()
+	v.build()
+	v.limitHeap()
+	open, err := v.listen(ctx)
 	if err != nil {
 		return err
 	}
-	defer doors.close()
-	if err := lock.Announce(s.Data, store.Holding{PID: os.Getpid(), Socket: doors.at.Socket, Webhooks: doors.at.Webhooks, StartedAt: time.Now()}); err != nil {
+	defer open.close()
+	if err := lock.Announce(s.Data, store.Holding{PID: os.Getpid(), Socket: open.at.Socket, Webhooks: open.at.Webhooks, StartedAt: time.Now()}); err != nil {
 		return err
 	}
-	return h.live(ctx, doors)
+	return v.serve(ctx, open)
 }
 
 // guardPlugins refuses a plugins folder that somebody else could change, unless it is ours to mend.
@@ -135,41 +135,41 @@ func guardPlugins(dir string, log *slog.Logger) error {
 }
 
 // build joins the rooms.
-func (h *server) build() {
-	h.parts.dispatch = dispatch.New(dispatch.Options{
-		Store: h.opt.Harm.queue(h.store), Log: h.log, Grace: attemptGrace, Low: h.store.Low, Busy: h.store.Busy, Paused: h.opt.Paused,
-		Now: h.opt.Harm.Now, Aside: func(plugin string) { h.parts.loader.Reload(plugin) },
+func (v *server) build() {
+	v.parts.dispatch = dispatch.New(dispatch.Options{
+		Store: v.opt.Harm.queue(v.store), Log: v.log, Grace: attemptGrace, Low: v.store.Low, Busy: v.store.Busy, Paused: v.opt.Paused,
+		Now: v.opt.Harm.Now, Aside: func(plugin string) { v.parts.loader.Reload(plugin) },
 		Observe: func(e *inbox.Event, a *inbox.Attempt) {
-			h.metrics.CountAttempt(a)
-			for _, fn := range h.observe {
+			v.metrics.CountAttempt(a)
+			for _, fn := range v.observe {
 				fn(e, a)
 			}
 		},
 	})
-	h.parts.loader = release.New(release.Options{
-		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Watch: h.store, Log: h.log,
-		Parallel: parallel(), Unpin: h.store.Unpin, OnChange: h.change, Head: h.store.Head,
+	v.parts.loader = release.New(release.Options{
+		Dir: v.settings.Plugins, Kept: filepath.Join(v.settings.Data, "releases"), Host: v.host, Keep: v.store, Watch: v.store, Log: v.log,
+		Parallel: parallel(), Unpin: v.store.Unpin, OnChange: v.change, Head: v.store.Head,
 	})
 }
 
 // limitHeap tells how large Go's heap may become with the plugins that run.
-func (h *server) limitHeap() {
-	if h.opt.LimitHeap != nil {
-		h.opt.LimitHeap(heapLimit(h.needs.memory(h.settings, h.store.Head()).parts()))
+func (v *server) limitHeap() {
+	if v.opt.LimitHeap != nil {
+		v.opt.LimitHeap(heapLimit(v.needs.memory(v.settings, v.store.Head()).parts()))
 	}
 }
 
 // change lets a plugin's new release make the attempts from now on.
-func (h *server) change(c release.Change) {
-	h.needs.change(c)
-	h.limitHeap()
+func (v *server) change(c release.Change) {
+	v.needs.change(c)
+	v.limitHeap()
 	if c.Live == nil {
-		h.parts.dispatch.SetLive(c.Plugin, nil)
+		v.parts.dispatch.SetLive(c.Plugin, nil)
 		return
 	}
-	h.parts.dispatch.SetLive(c.Plugin, &dispatch.Live{
+	v.parts.dispatch.SetLive(c.Plugin, &dispatch.Live{
 		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Yields: c.Live.Yields,
-		Run: tallied(&c.Live.Tally, h.opt.Harm.run(c.Live.Program.Attempt)),
+		Run: tallied(&c.Live.Tally, v.opt.Harm.run(c.Live.Program.Attempt)),
 	})
 }
 
@@ -181,21 +181,21 @@ func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
 	}
 }
 
-// door is the handler that webhooks come to.
-func (h *server) door() intake.Options {
+// webhookOptions configure the handler of webhooks.
+func (v *server) webhookOptions() intake.Options {
 	return intake.Options{
-		Sources: h.settings.Doors(), Keep: h.opt.Harm.keep(h.store), Log: h.log, Proxies: h.settings.Proxies, Now: h.opt.Harm.Now,
-		Refusals: h.refusals,
+		Sources: v.settings.Doors(), Keep: v.opt.Harm.keep(v.store), Log: v.log, Proxies: v.settings.Proxies, Now: v.opt.Harm.Now,
+		Refusals: v.refusals,
 		Forwarded: func(peer netip.Addr) {
 			if intake.Near(peer) {
-				h.parts.forwarder.Store(&peer)
+				v.parts.forwarder.Store(&peer)
 			}
 		},
 		Observe: func(a intake.Answer) {
 			if a.Unkept {
-				h.store.CountUnkept(a.Status)
+				v.store.CountUnkept(a.Status)
 			}
-			h.metrics.CountWebhook(operator.Webhook{
+			v.metrics.CountWebhook(operator.Webhook{
 				Source: a.Source, Code: a.Code, Status: a.Status, Secret: a.Secret, Size: a.Size, Duration: a.Duration, Lost: a.Lost,
 			})
 		},
@@ -204,27 +204,27 @@ func (h *server) door() intake.Options {
 
 // live runs everything until ctx is done or a part fails, and stops it from left to right. Each part has a context of
 // its own, so that one is stopped when those before it have ended.
-func (h *server) live(ctx context.Context, doors *doors) error {
-	whole, fall := context.WithCancelCause(ctx)
-	defer fall(nil)
-	storeEnd := h.start(whole, fall, "the store", h.store.Run)
-	dispatchEnd := h.start(whole, fall, "the dispatcher", h.parts.dispatch.Run)
-	shelfEnd := h.start(whole, fall, "the plugins folder", h.parts.loader.Run)
-	refusalsEnd := h.start(whole, fall, "the counts of what was refused", h.refusals.Run)
-	doors.serve(fall)
-	h.log.Info("ready", "webhooks", doors.at.Webhooks, "admin", doors.at.Admin, "data", h.settings.Data, "version", h.opt.Version)
-	if h.opt.Ready != nil {
-		h.opt.Ready(doors.at)
+func (v *server) serve(ctx context.Context, open *listeners) error {
+	whole, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	stopStore := v.start(whole, fail, "the store", v.store.Run)
+	stopDispatch := v.start(whole, fail, "the dispatcher", v.parts.dispatch.Run)
+	stopLoader := v.start(whole, fail, "the plugins folder", v.parts.loader.Run)
+	stopRefusals := v.start(whole, fail, "the counts of what was refused", v.refusals.Run)
+	open.serve(fail)
+	v.log.Info("ready", "webhooks", open.at.Webhooks, "admin", open.at.Admin, "data", v.settings.Data, "version", v.opt.Version)
+	if v.opt.Ready != nil {
+		v.opt.Ready(open.at)
 	}
 	<-whole.Done()
 	began := time.Now()
-	h.log.Info("stopping: what runs may end, what waits is kept")
-	doors.shutdown(cmp.Or(h.opt.Harm.Grace, requestGrace))
-	dispatchEnd()
-	shelfEnd()
-	refusalsEnd()
-	storeEnd()
-	h.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
+	v.log.Info("stopping: what runs may end, what waits is kept")
+	open.shutdown(cmp.Or(v.opt.Harm.Grace, requestGrace))
+	stopDispatch()
+	stopLoader()
+	stopRefusals()
+	stopStore()
+	v.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
 	if cause := context.Cause(whole); ctx.Err() == nil && cause != nil {
 		return cause
 	}
@@ -232,14 +232,14 @@ func (h *server) live(ctx context.Context, doors *doors) error {
 }
 
 // start runs a part in a goroutine and returns what stops it and waits. A part that fails stops the whole.
-func (h *server) start(whole context.Context, fall context.CancelCauseFunc, name string, run func(context.Context) error) (stop func()) {
+func (v *server) start(whole context.Context, fail context.CancelCauseFunc, name string, run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(whole))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		if err := run(ctx); err != nil {
-			h.log.Error("a part of the program failed", "part", name, "error", err)
-			fall(fmt.Errorf("%s: %w", name, err))
+			v.log.Error("a part of the program failed", "part", name, "error", err)
+			fail(fmt.Errorf("%s: %w", name, err))
 		}
 	}()
 	return func() {

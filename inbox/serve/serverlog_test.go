@@ -58,7 +58,7 @@ func TestWhatTheHTTPServerLogsItselfIsALineOfTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &doors{log: slog.New(slog.NewJSONHandler(log, nil))}
+	d := &listeners{log: slog.New(slog.NewJSONHandler(log, nil))}
 	s := d.add("admin", &wornOut{l, 2}, context.Background(), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		panic("a \x1b[2J\u202e fault\nof ours")
 	}))

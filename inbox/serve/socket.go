@@ -32,14 +32,14 @@ func longestPath() int {
 
 // openSocket listens for the operator on a socket that only this user can reach. Where the path in the data directory is
 // too long for a socket, it lies in a directory of its own elsewhere; the lock says where.
-func (h *server) openSocket(d *doors, base context.Context, handler http.Handler) error {
-	path, err := filepath.Abs(filepath.Join(h.settings.Data, socketName))
+func (v *server) openSocket(ls *listeners, base context.Context, handler http.Handler) error {
+	path, err := filepath.Abs(filepath.Join(v.settings.Data, socketName))
 	if err != nil {
 		return inbox.Errorf(inbox.Internal, "find the socket's place", "%w", err)
 	}
 	listen, made := listenPrivately, func() {} // made removes what was made for it
 	if len(path) > longestSocket {
-		dir, err := h.socketDir()
+		dir, err := v.socketDir()
 		if err != nil {
 			return err
 		}
@@ -52,28 +52,28 @@ func (h *server) openSocket(d *doors, base context.Context, handler http.Handler
 		return inbox.Errorf(inbox.Unavailable, "listen on "+path, "%w", err)
 	}
 	ours, _ := os.Lstat(path) // it is just made
-	d.cleanup = append(d.cleanup, func() {
+	ls.cleanup = append(ls.cleanup, func() {
 		// Where the directory was replaced, it may be another server's.
 		if now, err := os.Lstat(path); err == nil && (runtime.GOOS == "windows" || os.SameFile(ours, now)) {
 			_ = os.Remove(path)
 		}
 		made()
 	})
-	s := d.add("socket", l, base, handler)
+	s := ls.add("socket", l, base, handler)
 	s.ConnContext, s.MaxHeaderBytes = operator.PeerActor, maxQuestion
-	d.at.Socket = path
+	ls.at.Socket = path
 	return nil
 }
 
 // socketDir makes a directory for the socket whose path is short enough: in the user's runtime directory, or, where that is
 // of no use, in the directory for temporary files.
-func (h *server) socketDir() (string, error) {
+func (v *server) socketDir() (string, error) {
 	if given := os.Getenv("XDG_RUNTIME_DIR"); given != "" {
 		dir, err := privateDir(given)
 		if err == nil {
 			return dir, nil
 		}
-		h.log.Warn("XDG_RUNTIME_DIR is of no use for the operator's socket; it goes into the directory for temporary files",
+		v.log.Warn("XDG_RUNTIME_DIR is of no use for the operator's socket; it goes into the directory for temporary files",
 			"XDG_RUNTIME_DIR", inbox.Printable(given), "error", err)
 	}
 	dir, err := privateDir(os.TempDir())

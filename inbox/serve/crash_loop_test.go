@@ -249,6 +249,7 @@ func killThrice(t *testing.T, dir string) {
 }
 
 func TestWhoeverSurvivesIsNotBlamedForBeingKilledThrice(t *testing.T) {
+	inboxtest.Long(t) // it takes the turns of several crash loops
 	t.Parallel()
 	dir := suspectDir(t)
 	killThrice(t, dir)

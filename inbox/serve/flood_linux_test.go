@@ -17,9 +17,7 @@ import (
 // Plugins that take all the memory they may, at their full concurrency, waiting for events as well as working on them,
 // while new releases take over: the process's resident memory stays under what doctor says it may come to.
 func TestAFloodOfGreedyGuestsStaysUnderTheBoundThatDoctorStates(t *testing.T) {
-	if testing.Short() {
-		t.Skip("fills a gigabyte of memory")
-	}
+	inboxtest.Long(t) // it fills a gigabyte of memory
 	const concurrency, memory, events = 3, 32 << 20, 90
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "inbox")

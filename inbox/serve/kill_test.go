@@ -36,9 +36,7 @@ type oracle struct {
 //  2. nothing is in the log that was not sent;
 //  3. in the end every event was settled by the plugin, or is dead, and the store keeps its own laws.
 func TestKillingTheServerLosesNothingThatWasAnswered(t *testing.T) {
-	if testing.Short() {
-		t.Skip("kills a real server many times")
-	}
+	inboxtest.Long(t) // it kills a real server many times
 	bin := filepath.Join(t.TempDir(), "inbox")
 	if out, err := exec.Command("go", "build", "-o", bin, "inbox").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, out)

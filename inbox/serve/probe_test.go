@@ -43,6 +43,7 @@ type probe struct {
 // TestWhateverPluginsDoWebhooksAreAnsweredAndAnHonestPluginGoesOn drops every guest of the corpus into the folder of a real
 // server, a batch at a time, every third to be interpreted. All the while signed webhooks are sent.
 func TestWhateverPluginsDoWebhooksAreAnsweredAndAnHonestPluginGoesOn(t *testing.T) {
+	inboxtest.Long(t) // it runs every guest of the corpus
 	p := &probe{t: t, dir: t.TempDir()}
 	at, client, stop := operate(t, serve.Options{Harm: serve.Harm{Run: p.watch}}, map[string]string{"data": p.dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	p.at, p.client, p.store = at, client, look(t, p.dir)

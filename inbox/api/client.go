@@ -68,7 +68,7 @@ func unreachable(ctx context.Context, base string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if fault, ok := ourFault(err); ok {
+	if fault, ok := internalError(err); ok {
 		return fault
 	}
 	var uerr *url.Error
@@ -99,23 +99,23 @@ func (c *Client) do(ctx context.Context, method, path string, q url.Values, body
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return brokenOff(ctx, err)
+		return interrupted(ctx, err)
 	}
 	return nil
 }
 
-func brokenOff(ctx context.Context, err error) error {
+func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if fault, ok := ourFault(err); ok {
+	if fault, ok := internalError(err); ok {
 		return fault
 	}
 	return inbox.Errorf(inbox.Unavailable, "read the answer", "%w", err)
 }
 
-// ourFault returns the panic of a handler in the same process: trying again would not help.
-func ourFault(err error) (*inbox.Error, bool) {
+// internalError returns the panic of a handler in the same process: trying again would not help.
+func internalError(err error) (*inbox.Error, bool) {
 	var fault *inbox.Error
 	ok := errors.As(err, &fault) && fault.Kind == inbox.Internal
 	return fault, ok
@@ -169,7 +169,7 @@ func (c *Client) Raw(ctx context.Context, id, reason string) ([]byte, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, brokenOff(ctx, err)
+		return nil, interrupted(ctx, err)
 	}
 	return body, nil
 }
@@ -189,7 +189,7 @@ func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) erro
 	for lines.Scan() {
 		if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
 			if at, err = strconv.ParseInt(id, 10, 64); err != nil {
-				return after, brokenOff(ctx, err)
+				return after, interrupted(ctx, err)
 			}
 		}
 		if lines.Text() == "" {
@@ -201,7 +201,7 @@ func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) erro
 		}
 		var e Event
 		if err := json.Unmarshal([]byte(data), &e); err != nil {
-			return after, brokenOff(ctx, err)
+			return after, interrupted(ctx, err)
 		}
 		if err := fn(e); err != nil {
 			return after, err
@@ -209,7 +209,7 @@ func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) erro
 		after = e.Seq
 	}
 	if err := lines.Err(); err != nil {
-		return after, brokenOff(ctx, err)
+		return after, interrupted(ctx, err)
 	}
 	return after, ctx.Err()
 }

@@ -62,7 +62,7 @@ func (c *Client) EachResolved(ctx context.Context, verb string, req Resolve, fn 
 	dec := json.NewDecoder(resp.Body)
 	for range 2 { // the list comes first: {"letters":
 		if _, err := dec.Token(); err != nil {
-			return out, brokenOff(ctx, err)
+			return out, interrupted(ctx, err)
 		}
 	}
 	if err := items(ctx, dec, fn); err != nil {
@@ -71,10 +71,10 @@ func (c *Client) EachResolved(ctx context.Context, verb string, req Resolve, fn 
 	rest := io.MultiReader(dec.Buffered(), resp.Body) // ,"dry_run":…}
 	text, err := io.ReadAll(rest)
 	if err != nil {
-		return out, brokenOff(ctx, err)
+		return out, interrupted(ctx, err)
 	}
 	if _, after, ok := bytes.Cut(text, []byte(",")); !ok || json.Unmarshal(append([]byte("{"), after...), &out) != nil {
-		return out, brokenOff(ctx, io.ErrUnexpectedEOF)
+		return out, interrupted(ctx, io.ErrUnexpectedEOF)
 	}
 	return out, nil
 }
@@ -82,19 +82,19 @@ func (c *Client) EachResolved(ctx context.Context, verb string, req Resolve, fn 
 // items calls fn for every item of a list.
 func items[T any](ctx context.Context, dec *json.Decoder, fn func(T) error) error {
 	if _, err := dec.Token(); err != nil {
-		return brokenOff(ctx, err)
+		return interrupted(ctx, err)
 	}
 	for dec.More() {
 		var item T
 		if err := dec.Decode(&item); err != nil {
-			return brokenOff(ctx, err)
+			return interrupted(ctx, err)
 		}
 		if err := fn(item); err != nil {
 			return err
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return brokenOff(ctx, err)
+		return interrupted(ctx, err)
 	}
 	return nil
 }

@@ -21,8 +21,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// house is a running program of which a test decides what it says.
-type house struct {
+// control is a running program of which a test decides what it says.
+type control struct {
 	mu      sync.Mutex
 	files   []operator.File
 	changed []string
@@ -34,39 +34,39 @@ type house struct {
 	unused   []string // releases whose modules are to be deleted
 }
 
-func (h *house) Files(context.Context) ([]operator.File, error) {
+func (h *control) Files(context.Context) ([]operator.File, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.files), nil
 }
 
-func (h *house) Remove(_ context.Context, _ string, do func() ([]string, error)) error {
+func (h *control) Remove(_ context.Context, _ string, do func() ([]string, error)) error {
 	unused, err := do()
 	h.unused = append(h.unused, unused...)
 	return err
 }
 
-func (h *house) Changed(plugin string) {
+func (h *control) Changed(plugin string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.changed = append(h.changed, plugin)
 }
 
-func (h *house) Halt(_ context.Context, plugin string) {
+func (h *control) Halt(_ context.Context, plugin string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.halted = append(h.halted, plugin)
 }
 
-func (h *house) Permissions(context.Context, string, string) ([]inbox.Permission, error) {
+func (h *control) Permissions(context.Context, string, string) ([]inbox.Permission, error) {
 	return []inbox.Permission{{Key: "limits.memory", Asks: "\"1 GiB\"", Missing: true, How: "under [limits], memory = \"1 GiB\""}}, nil
 }
 
-func (h *house) Manifest(context.Context, string) (*inbox.Manifest, error) { return h.manifest, nil }
+func (h *control) Manifest(context.Context, string) (*inbox.Manifest, error) { return h.manifest, nil }
 
-func (h *house) Resume() { h.resumed = true }
+func (h *control) Resume() { h.resumed = true }
 
-func (h *house) Notes(context.Context) []string { return h.notes }
+func (h *control) Notes(context.Context) []string { return h.notes }
 
 // keys vouch with one secret for every source.
 type keys struct{ secret string }
@@ -96,16 +96,16 @@ func signature(r *inbox.Refused) string {
 // rig is a store, an API over it, and a client.
 type rig struct {
 	*testing.T
-	store  *store.Store
-	house  *house
-	client *api.Client
-	opt    operator.Options
+	store   *store.Store
+	control *control
+	client  *api.Client
+	opt     operator.Options
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{T: t, store: inboxtest.Store(t, store.Options{}), house: &house{}}
-	r.opt = operator.Options{Store: r.store, Control: r.house, Sources: keys{"right"}, Version: "v1", Serving: true}
+	r := &rig{T: t, store: inboxtest.Store(t, store.Options{}), control: &control{}}
+	r.opt = operator.Options{Store: r.store, Control: r.control, Sources: keys{"right"}, Version: "v1", Serving: true}
 	r.client = &api.Client{HTTP: &http.Client{Transport: operator.Local{Handler: operator.New(r.opt)}}, Base: "http://in-process"}
 	return r
 }
@@ -149,7 +149,7 @@ func (r *rig) plugin(name string) {
 		r.Fatal(err)
 	}
 	r.release(name, "rel1")
-	r.house.files = append(r.house.files, operator.File{Plugin: name, State: inbox.FileLive, Live: "rel1", Release: "rel1"})
+	r.control.files = append(r.control.files, operator.File{Plugin: name, State: inbox.FileLive, Live: "rel1", Release: "rel1"})
 }
 
 func (r *rig) release(plugin, id string) {
@@ -317,7 +317,7 @@ func TestTheTokenIsMadeOnceAndOpensTheAPI(t *testing.T) {
 	if _, err := client.ResumeAll(t.Context(), api.Deed{Reason: "why"}); err != nil {
 		t.Error(err)
 	}
-	if got := r.audited(); !slices.Contains(got, "resume everything by token: why") || !r.house.resumed {
+	if got := r.audited(); !slices.Contains(got, "resume everything by token: why") || !r.control.resumed {
 		t.Errorf("audit: %q", got)
 	}
 	if w := httptest.NewRecorder(); true {

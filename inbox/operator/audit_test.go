@@ -65,7 +65,7 @@ func TestAFileThatNeverRanIsForgottenWhenItIsGone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("ran")
-	r.house.files = []operator.File{{Plugin: "ran", State: inbox.FileAbsent}, {Plugin: "broken", State: inbox.FileRefused, Err: "the file is empty"}}
+	r.control.files = []operator.File{{Plugin: "ran", State: inbox.FileAbsent}, {Plugin: "broken", State: inbox.FileRefused, Err: "the file is empty"}}
 	names := func() (list []string) {
 		plugins, err := r.client.Plugins(t.Context())
 		if err != nil {
@@ -79,7 +79,7 @@ func TestAFileThatNeverRanIsForgottenWhenItIsGone(t *testing.T) {
 	if diff := cmp.Diff([]string{"broken refused", "ran absent"}, names()); diff != "" {
 		t.Error(diff)
 	}
-	r.house.files[1] = operator.File{Plugin: "broken", State: inbox.FileAbsent}
+	r.control.files[1] = operator.File{Plugin: "broken", State: inbox.FileAbsent}
 	if diff := cmp.Diff([]string{"ran absent"}, names()); diff != "" {
 		t.Error(diff)
 	}

@@ -73,17 +73,17 @@ func PeerActor(ctx context.Context, c net.Conn) context.Context {
 	uid, known, err := peerUID(c)
 	switch {
 	case err != nil, known && uid != 0 && uid != uint32(os.Geteuid()):
-		return context.WithValue(ctx, strangerKey{}, true)
+		return context.WithValue(ctx, otherUserKey{}, true)
 	case known:
 		return WithActor(ctx, "uid:"+strconv.FormatUint(uint64(uid), 10))
 	}
 	return WithActor(ctx, "socket")
 }
 
-// strangerKey marks the requests of a user whom the socket is not for.
-type strangerKey struct{}
+// otherUserKey marks the requests of a user whom the socket is not for.
+type otherUserKey struct{}
 
-var errStranger = inbox.Errorf(inbox.Forbidden, "", "this socket is for root and for the user that the server runs as").
+var errOtherUser = inbox.Errorf(inbox.Forbidden, "", "this socket is for root and for the user that the server runs as").
 	WithHint("run the command as that user, or with --url and the token")
 
 // tokenName is the file in the data directory that holds the token.

@@ -12,7 +12,7 @@ import (
 // backUp copies the store to a file on the machine of the store.
 func (s *server) backUp(w http.ResponseWriter, r *http.Request) error {
 	var req api.BackupRequest
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	if !filepath.IsAbs(req.Path) {

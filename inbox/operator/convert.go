@@ -20,8 +20,8 @@ func eventOf(e *inbox.Event) api.Event {
 	}
 }
 
-// standing returns, for every plugin that starts nothing at the moment, why.
-func (s *server) standing(ctx context.Context) (map[string]string, error) {
+// idleReasons returns, for every plugin that starts nothing at the moment, why.
+func (s *server) idleReasons(ctx context.Context) (map[string]string, error) {
 	plugins, err := s.plugins(ctx)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (s *server) standing(ctx context.Context) (map[string]string, error) {
 
 // detailOf is an event with what became of it, without its payload. What still is to run has the reason why its plugin
 // stands, if it does.
-func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing map[string]string, reveal bool) (api.EventDetail, error) {
+func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, idle map[string]string, reveal bool) (api.EventDetail, error) {
 	d := api.EventDetail{
 		Event: eventOf(&tr.Event), Copies: api.Copies(tr.Copies), Deliveries: []api.Delivery{}, Revealed: reveal,
 	}
@@ -55,21 +55,21 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 			}
 			out.Behind = head.ID
 		}
-		switch passed, err := s.willBePassed(ctx, &one, &tr.Event); {
+		switch filtered, err := s.willBeFiltered(ctx, &one, &tr.Event); {
 		case err != nil:
 			return d, err
-		case passed:
+		case filtered:
 			out.State, out.Behind = inbox.StateFiltered, ""
 		}
 		switch out.State {
 		case inbox.StateFiltered:
-			note, err := s.leftOut(ctx, one.Plugin, &tr.Event)
+			note, err := s.filteredNote(ctx, one.Plugin, &tr.Event)
 			if err != nil {
 				return d, err
 			}
 			out.Note = note
 		case inbox.StatePending, inbox.StateWaiting, inbox.StateRetrying:
-			out.Note = standing[one.Plugin]
+			out.Note = idle[one.Plugin]
 		}
 		for i := range one.Attempts {
 			out.Attempts = append(out.Attempts, attemptOf(&one.Attempts[i], reveal))
@@ -79,23 +79,23 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, standing ma
 	return d, nil
 }
 
-// willBePassed reports whether a plugin does not want an event whose turn has not come.
-func (s *server) willBePassed(ctx context.Context, d *inbox.DeliveryTrace, e *inbox.Event) (bool, error) {
+// willBeFiltered reports whether a plugin does not want an event whose turn has not come.
+func (s *server) willBeFiltered(ctx context.Context, d *inbox.DeliveryTrace, e *inbox.Event) (bool, error) {
 	if d.State != inbox.StatePending && d.State != inbox.StateWaiting || len(d.Attempts) > 0 {
 		return false, nil
 	}
-	by, err := s.leftOutBy(ctx, d.Plugin, e)
+	by, err := s.filteredBy(ctx, d.Plugin, e)
 	return by != "", err
 }
 
-// leftOut says why a plugin was not led an event, as far as can be known: no row is kept of it. The filters of today's
+// filteredNote says why a plugin was not led an event, as far as can be known: no row is kept of it. The filters of today's
 // release may be others than those that left it out.
-func (s *server) leftOut(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
+func (s *server) filteredNote(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
 	m, err := s.manifests(ctx)(plugin)
 	if m == nil || err != nil {
 		return "", err
 	}
-	switch by, err := s.leftOutBy(ctx, plugin, e); {
+	switch by, err := s.filteredBy(ctx, plugin, e); {
 	case err != nil:
 		return "", err
 	case by != "":
@@ -104,9 +104,9 @@ func (s *server) leftOut(ctx context.Context, plugin string, e *inbox.Event) (st
 	return "by the release that ran then; the one that runs now would take it", nil
 }
 
-// leftOutBy returns the filter of what is in force for a plugin that keeps an event from it, empty when it wants the event or
+// filteredBy returns the filter of what is in force for a plugin that keeps an event from it, empty when it wants the event or
 // nothing is known of it.
-func (s *server) leftOutBy(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
+func (s *server) filteredBy(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
 	m, err := s.manifests(ctx)(plugin)
 	if m == nil || err != nil {
 		return "", err
@@ -133,7 +133,7 @@ func attemptOf(a *inbox.Attempt, reveal bool) api.Attempt {
 	return out
 }
 
-func letterOf(l *inbox.Letter, reveal bool) api.Letter {
+func deadLetterOf(l *inbox.Letter, reveal bool) api.Letter {
 	reason := l.Reason
 	if !reveal {
 		reason = maskReason(reason, l.HostWords)

@@ -41,7 +41,7 @@ func TestHalfOfAListDoesNotLookLikeAWholeOne(t *testing.T) {
 		}
 	})
 	defer gone()
-	handler := operator.New(operator.Options{Store: s, Control: &house{}, Sources: keys{"right"}})
+	handler := operator.New(operator.Options{Store: s, Control: &control{}, Sources: keys{"right"}})
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(&harmed{w, gone}, r.WithContext(operator.WithActor(r.Context(), "tester")))
 	}))

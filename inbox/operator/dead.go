@@ -72,15 +72,15 @@ func (s *server) listDead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	reveal := yes(r, "reveal")
+	reveal := isTrue(r, "reveal")
 	if reveal {
 		if err := s.audits.Audit(r.Context(), actor(r, r.URL.Query().Get("reason")), "reveal", "reasons of dead letters"); err != nil {
 			return err
 		}
 	}
-	lf := store.LetterFilter{Filter: f, Resolved: yes(r, "resolved"), Run: int64(run), Manifest: s.manifests(r.Context())}
+	lf := store.LetterFilter{Filter: f, Resolved: isTrue(r, "resolved"), Run: int64(run), Manifest: s.manifests(r.Context())}
 	out := rows{w: w}
-	err = s.dead.EachLetter(r.Context(), lf, func(l *inbox.Letter) error { return out.add(letterOf(l, reveal)) })
+	err = s.dead.EachLetter(r.Context(), lf, func(l *inbox.Letter) error { return out.add(deadLetterOf(l, reveal)) })
 	if err != nil {
 		return out.fail(err)
 	}
@@ -110,7 +110,7 @@ type resolving struct {
 // as they are dealt with.
 func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resolution) error {
 	var req api.Resolve
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	x := resolving{
@@ -154,7 +154,7 @@ func (x *resolving) all(ctx context.Context) error {
 	if x.req.DryRun {
 		lf.Manifest = x.manifests(ctx)
 	}
-	return x.dead.OpenLetters(ctx, lf, func(page []inbox.Letter) error { return x.deal(ctx, page) })
+	return x.dead.OpenLetters(ctx, lf, func(page []inbox.Letter) error { return x.resolvePage(ctx, page) })
 }
 
 // named deals with the letters that the request names one by one. Those that are not dead are failures.
@@ -181,11 +181,11 @@ func (x *resolving) named(ctx context.Context) error {
 		}
 		x.out.Failed = append(x.out.Failed, api.Failure{ID: id, Plugin: ref.Plugin, Error: "it is not dead any more"})
 	}
-	return x.deal(ctx, letters)
+	return x.resolvePage(ctx, letters)
 }
 
-// deal deals with some letters and writes those that could be.
-func (x *resolving) deal(ctx context.Context, letters []inbox.Letter) error {
+// resolvePage deals with some letters and writes those that could be.
+func (x *resolving) resolvePage(ctx context.Context, letters []inbox.Letter) error {
 	failed := make([]error, len(letters))
 	if !x.req.DryRun {
 		refs := make([]inbox.DeadLetter, 0, len(letters))
@@ -216,7 +216,7 @@ func (x *resolving) deal(ctx context.Context, letters []inbox.Letter) error {
 		if x.req.Brief {
 			continue
 		}
-		if err := x.rows.add(letterOf(l, false)); err != nil {
+		if err := x.rows.add(deadLetterOf(l, false)); err != nil {
 			return err
 		}
 	}

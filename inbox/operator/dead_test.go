@@ -17,7 +17,7 @@ func TestOnlyWhatThePluginWantsWaitsBehindALetter(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			r.plugin("p")
-			r.house.manifest = &inbox.Manifest{Order: keying.Order, KeyBy: keying.By, Where: []inbox.Condition{{Pointer: "/data/step", Values: []string{"0", "1", "3"}}}}
+			r.control.manifest = &inbox.Manifest{Order: keying.Order, KeyBy: keying.By, Where: []inbox.Condition{{Pointer: "/data/step", Values: []string{"0", "1", "3"}}}}
 			list := r.accept(1, 5) // steps 0 to 4
 			e, err := r.store.Event(t.Context(), 1)
 			if err != nil {
@@ -158,11 +158,11 @@ func TestResumeAllEndsEveryPause(t *testing.T) {
 			t.Errorf("%+v, %v", p, err)
 		}
 	}
-	if !slices.Equal(r.house.halted, []string{"a", "c"}) {
-		t.Errorf("halted: %v", r.house.halted)
+	if !slices.Equal(r.control.halted, []string{"a", "c"}) {
+		t.Errorf("halted: %v", r.control.halted)
 	}
 	st, err := r.client.ResumeAll(t.Context(), api.Deed{Reason: "done"})
-	if err != nil || !r.house.resumed {
+	if err != nil || !r.control.resumed {
 		t.Fatal(err)
 	}
 	for _, p := range st.Plugins {

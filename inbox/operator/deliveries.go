@@ -15,7 +15,7 @@ func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	standing, err := s.standing(ctx)
+	idle, err := s.idleReasons(ctx)
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 		}
 		switch d.State {
 		case inbox.StatePending, inbox.StateWaiting, inbox.StateRetrying:
-			line.Note = standing[d.Plugin]
+			line.Note = idle[d.Plugin]
 		}
 		if d.Trace.Behind != 0 {
 			head, err := s.events.Event(ctx, d.Trace.Behind)

@@ -89,8 +89,8 @@ func (o *eventWriter) fail(err error) error {
 }
 
 func (s *server) showEvent(w http.ResponseWriter, r *http.Request) error {
-	ctx, reveal := r.Context(), yes(r, "reveal")
-	e, err := s.named(ctx, r.PathValue("id"))
+	ctx, reveal := r.Context(), isTrue(r, "reveal")
+	e, err := s.eventNamed(ctx, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -103,11 +103,11 @@ func (s *server) showEvent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	standing, err := s.standing(ctx)
+	idle, err := s.idleReasons(ctx)
 	if err != nil {
 		return err
 	}
-	d, err := s.detailOf(ctx, tr, standing, reveal)
+	d, err := s.detailOf(ctx, tr, idle, reveal)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (s *server) revealed(r *http.Request, e *inbox.Event) error {
 
 // rawEvent answers with the bytes that were received. That reveals them.
 func (s *server) rawEvent(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.named(r.Context(), r.PathValue("id"))
+	e, err := s.eventNamed(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (s *server) listEntities(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ef := store.EntityFilter{Filter: f, Open: yes(r, "open")}
+	ef := store.EntityFilter{Filter: f, Open: isTrue(r, "open")}
 	if text := r.URL.Query().Get("older_than"); text != "" {
 		if ef.OlderThan, err = time.ParseDuration(text); err != nil {
 			return inbox.Errorf(inbox.Invalid, "", "older_than is %q, not a duration such as 72h", text)
@@ -183,7 +183,7 @@ func (s *server) listEntities(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) showTimeline(w http.ResponseWriter, r *http.Request) error {
-	ctx, q, reveal := r.Context(), r.URL.Query(), yes(r, "reveal")
+	ctx, q, reveal := r.Context(), r.URL.Query(), isTrue(r, "reveal")
 	mode, key := inbox.Mode(q.Get("mode")), q.Get("key")
 	if !mode.Valid() || key == "" {
 		return inbox.Errorf(inbox.Invalid, "", "a timeline needs a key and a mode, live or test")
@@ -200,13 +200,13 @@ func (s *server) showTimeline(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	standing, err := s.standing(ctx)
+	idle, err := s.idleReasons(ctx)
 	if err != nil {
 		return err
 	}
 	t := api.Timeline{Mode: mode, Key: key, Revealed: reveal}
 	for i := range traces {
-		d, err := s.detailOf(ctx, &traces[i], standing, reveal)
+		d, err := s.detailOf(ctx, &traces[i], idle, reveal)
 		if err != nil {
 			return err
 		}

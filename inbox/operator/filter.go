@@ -20,7 +20,7 @@ func (s *server) filter(r *http.Request, also ...string) (inbox.Filter, error) {
 // addIDs adds the events that ids name to a filter. Each must exist.
 func (s *server) addIDs(ctx context.Context, f *inbox.Filter, ids []string) error {
 	for _, id := range ids {
-		e, err := s.named(ctx, id)
+		e, err := s.eventNamed(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -34,5 +34,5 @@ func number(r *http.Request, name string, fallback int) (int, error) {
 	return api.ParseNumber(r.URL.Query(), name, fallback)
 }
 
-// yes reports whether a parameter is true.
-func yes(r *http.Request, name string) bool { return r.URL.Query().Get(name) == "true" }
+// isTrue reports whether a parameter is true.
+func isTrue(r *http.Request, name string) bool { return r.URL.Query().Get(name) == "true" }

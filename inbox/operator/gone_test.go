@@ -44,7 +44,7 @@ func TestEveryRouteSaysWhenTheStoreIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{T: t, store: s, house: &house{}, opt: operator.Options{Store: s, Control: &house{}, Sources: keys{"right"}, Serving: true}}
+	r := &rig{T: t, store: s, control: &control{}, opt: operator.Options{Store: s, Control: &control{}, Sources: keys{"right"}, Serving: true}}
 	r.client = &api.Client{}
 	r.plugin("crm")
 	id := r.accept(1, 1)[0].ID

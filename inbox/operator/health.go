@@ -56,6 +56,6 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request, m *Metrics) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	figures(w, s.Version, &st, plugins)
+	writeGauges(w, s.Version, &st, plugins)
 	m.write(w)
 }

@@ -29,7 +29,7 @@ func TestProbesNeedNoTokenAndSayWhyNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := inboxtest.Run(t, s)
-	h := operator.Health(operator.Options{Store: s, Control: &house{}}, operator.NewMetrics())
+	h := operator.Health(operator.Options{Store: s, Control: &control{}}, operator.NewMetrics())
 	if code, body := probe(h, "/healthz"); code != 200 || body != "ok\n" {
 		t.Error(code, body)
 	}

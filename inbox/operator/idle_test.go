@@ -28,7 +28,7 @@ func TestATimelineSaysWhatWaitsBehindWhatAndWhy(t *testing.T) {
 	if err := r.store.SetPaused(t.Context(), store.Actor{}, "paused", true); err != nil {
 		t.Fatal(err)
 	}
-	r.house.files = slices.DeleteFunc(r.house.files, func(f operator.File) bool { return f.Plugin == "gone" })
+	r.control.files = slices.DeleteFunc(r.control.files, func(f operator.File) bool { return f.Plugin == "gone" })
 	tl, err := r.client.Timeline(t.Context(), inbox.Live, "qoreid/workflow/1", api.Reveal{})
 	if err != nil || len(tl.Events) != 2 {
 		t.Fatalf("%+v, %v", tl, err)
@@ -96,7 +96,7 @@ func TestWhatLeftAnEventOutIsSaidByTodaysManifest(t *testing.T) {
 		"by the release that ran then; the one that runs now would take it": {},
 		"": nil,
 	} {
-		r.house.manifest = m
+		r.control.manifest = m
 		d, err := r.client.Event(t.Context(), e.ID, api.Reveal{})
 		if err != nil || len(d.Deliveries) != 1 || d.Deliveries[0].State != inbox.StateFiltered || d.Deliveries[0].Note != want {
 			t.Errorf("%+v, %v; want %q", d.Deliveries, err, want)
@@ -124,7 +124,7 @@ func TestWhatIsSetAsideIsNamedBesideAFileThatWasRefused(t *testing.T) {
 	}
 	aside("rel1")
 	aside("rel2")
-	f := &r.house.files[0]
+	f := &r.control.files[0]
 	f.State, f.Err = inbox.FileRefused, "it is garbage"
 	st, err := r.client.Status(t.Context())
 	if err != nil || !slices.ContainsFunc(st.Reasons, func(x api.Reason) bool { return x.Code == "set_aside" && strings.Contains(x.Message, "rel1") }) {

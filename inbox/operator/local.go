@@ -30,7 +30,7 @@ func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				w.breakOff(panicked(p))
+				w.abort(panicError(p))
 			}
 		}()
 		l.Handler.ServeHTTP(w, in)
@@ -50,9 +50,9 @@ func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
 
 var errAborted = errors.New("the answer was broken off")
 
-// panicked turns what a handler panicked with into an error: that it broke its answer off on purpose, or a fault of ours. A
+// panicError turns what a handler panicError with into an error: that it broke its answer off on purpose, or a fault of ours. A
 // value that is not an error of the runtime's may hold a payload, so only its type is told.
-func panicked(p any) error {
+func panicError(p any) error {
 	if p == http.ErrAbortHandler {
 		return errAborted
 	}
@@ -61,7 +61,7 @@ func panicked(p any) error {
 	if err, ok := p.(error); ok && errors.As(err, &of) {
 		what = of.Error()
 	}
-	return inbox.Errorf(inbox.Internal, "", "the operator's API panicked: %s\n%s", what, debug.Stack()).
+	return inbox.Errorf(inbox.Internal, "", "the operator's API panicError: %s\n%s", what, debug.Stack()).
 		WithHint("please report this, with the lines above")
 }
 
@@ -78,8 +78,8 @@ type pipeWriter struct {
 	buffer bytes.Buffer
 }
 
-// breakOff ends the answer with an error, at its beginning if it has not begun.
-func (w *pipeWriter) breakOff(err error) {
+// abort ends the answer with an error, at its beginning if it has not begun.
+func (w *pipeWriter) abort(err error) {
 	w.once.Do(func() {
 		w.broken = err
 		close(w.begun)

@@ -93,8 +93,8 @@ func (m *Metrics) write(w io.Writer) {
 	metrics.WriteProcessMetrics(w)
 }
 
-// figures writes what is asked of the store at this moment.
-func figures(w io.Writer, version string, st *inbox.StoreStats, plugins []api.Plugin) {
+// writeGauges writes what is asked of the store at this moment.
+func writeGauges(w io.Writer, version string, st *inbox.StoreStats, plugins []api.Plugin) {
 	gauge := func(v float64, metric string, labels ...string) {
 		fmt.Fprintf(w, "%s %s\n", name(metric, labels...), strconv.FormatFloat(v, 'g', -1, 64))
 	}
@@ -110,7 +110,7 @@ func figures(w io.Writer, version string, st *inbox.StoreStats, plugins []api.Pl
 	gauge(float64(st.Quarantine.Dropped), "inbox_quarantine_dropped")
 	gauge(float64(st.Quarantine.DroppedCouldPass), "inbox_quarantine_dropped_could_pass")
 	plugins, refused, stray := labelled(plugins)
-	fileFigures(w, refused, stray)
+	writeFileGauges(w, refused, stray)
 	perPlugin := []struct {
 		metric string
 		value  func(p *api.Plugin) float64
@@ -121,12 +121,12 @@ func figures(w io.Writer, version string, st *inbox.StoreStats, plugins []api.Pl
 		{"inbox_parked_lanes", func(p *api.Plugin) float64 { return float64(p.Parked) }},
 		{"inbox_retrying_lanes", func(p *api.Plugin) float64 { return float64(p.Retrying) }},
 		{"inbox_running_attempts", func(p *api.Plugin) float64 { return float64(p.Running) }},
-		{"inbox_on_hold", func(p *api.Plugin) float64 { return truth(p.OnHold) }},
-		{"inbox_paused", func(p *api.Plugin) float64 { return truth(p.Paused) }},
-		{"inbox_set_aside", func(p *api.Plugin) float64 { return truth(p.SetAside != "") }},
-		{"inbox_suspect", func(p *api.Plugin) float64 { return truth(p.State == inbox.FileCrashLoop) }},
+		{"inbox_on_hold", func(p *api.Plugin) float64 { return gaugeOf(p.OnHold) }},
+		{"inbox_paused", func(p *api.Plugin) float64 { return gaugeOf(p.Paused) }},
+		{"inbox_set_aside", func(p *api.Plugin) float64 { return gaugeOf(p.SetAside != "") }},
+		{"inbox_suspect", func(p *api.Plugin) float64 { return gaugeOf(p.State == inbox.FileCrashLoop) }},
 		{"inbox_filtered_events", func(p *api.Plugin) float64 { return float64(p.Filtered) }},
-		{"inbox_file_refused", func(p *api.Plugin) float64 { return truth(p.State == inbox.FileRefused) }},
+		{"inbox_file_refused", func(p *api.Plugin) float64 { return gaugeOf(p.State == inbox.FileRefused) }},
 	}
 	for _, one := range perPlugin {
 		for i := range plugins {
@@ -138,7 +138,7 @@ func figures(w io.Writer, version string, st *inbox.StoreStats, plugins []api.Pl
 	}
 }
 
-func truth(b bool) float64 {
+func gaugeOf(b bool) float64 {
 	if b {
 		return 1
 	}

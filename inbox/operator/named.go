@@ -6,8 +6,8 @@ import (
 	"inbox/inbox"
 )
 
-// named returns the event that a text names: by its id, or by its seq, which tables and logs show.
-func (s *server) named(ctx context.Context, text string) (*inbox.Event, error) {
+// eventNamed returns the event that a text names: by its id, or by its seq, which tables and logs show.
+func (s *server) eventNamed(ctx context.Context, text string) (*inbox.Event, error) {
 	if seq, ok := inbox.ParseSeq(text); ok {
 		return s.events.Event(ctx, seq)
 	}

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	oftenFrom = 30 // attempts from which a run that goes on is a reason to look
-	oftenMost = 10 // of them are named
+	manyFrom = 30 // attempts from which a run that goes on is a reason to look
+	manyMost = 10 // of them are named
 )
 
-// oftenTried returns a reason for every run that was tried very often and goes on: its plugin will hardly ever take it.
-func (s *server) oftenTried(ctx context.Context) []api.Reason {
-	runs, err := s.deliveries.OftenTried(ctx, oftenFrom, oftenMost)
+// manyAttempts returns a reason for every run that was tried very often and goes on: its plugin will hardly ever take it.
+func (s *server) manyAttempts(ctx context.Context) []api.Reason {
+	runs, err := s.deliveries.OftenTried(ctx, manyFrom, manyMost)
 	if err != nil {
 		return []api.Reason{{Code: "store", Message: "what is tried very often cannot be read: " + err.Error(), Hint: inbox.HintOf(err)}}
 	}

@@ -8,7 +8,7 @@ import (
 
 // peerUID returns the user at the other end of a unix socket.
 func peerUID(c net.Conn) (uid uint32, known bool, err error) {
-	err = ofSocket(c, func(fd int) error {
+	err = controlSocket(c, func(fd int) error {
 		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 		if err == nil {
 			uid = cred.Uid

@@ -7,8 +7,8 @@ import (
 	"net"
 )
 
-// ofSocket asks a unix socket for something by its descriptor.
-func ofSocket(c net.Conn, ask func(fd int) error) error {
+// controlSocket asks a unix socket for something by its descriptor.
+func controlSocket(c net.Conn, ask func(fd int) error) error {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
 		return errors.New("not a unix socket")

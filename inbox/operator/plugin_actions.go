@@ -35,7 +35,7 @@ const pauseWait = 10 * time.Second
 // pausePlugin pauses a plugin. When it answers, no attempt begins any more; how many still run stands in the answer.
 func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
 	var req api.Deed
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	return s.act(w, r, func(p *api.Plugin) error {
@@ -70,7 +70,7 @@ func (s *server) resumePaused(r *http.Request, reason string) error {
 // resumePlugin ends a pause and a hold, and brings back what was set aside.
 func (s *server) resumePlugin(w http.ResponseWriter, r *http.Request) error {
 	var req api.Deed
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	return s.act(w, r, func(p *api.Plugin) error {
@@ -90,7 +90,7 @@ func (s *server) resumePlugin(w http.ResponseWriter, r *http.Request) error {
 // the pin.
 func (s *server) rollbackPlugin(w http.ResponseWriter, r *http.Request) error {
 	var req api.Rollback
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	return s.act(w, r, func(p *api.Plugin) error {

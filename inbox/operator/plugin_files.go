@@ -62,15 +62,15 @@ func labelled(plugins []api.Plugin) (list []api.Plugin, refused, stray int) {
 	return list, refused, stray
 }
 
-// fileFigures writes how many files were refused and how many belong to nothing.
-func fileFigures(w io.Writer, refused, stray int) {
+// writeFileGauges writes how many files were refused and how many belong to nothing.
+func writeFileGauges(w io.Writer, refused, stray int) {
 	fmt.Fprintf(w, "inbox_refused_files %d\ninbox_stray_files %d\n", refused, stray)
 }
 
 // removePlugin forgets a plugin whose file was taken away.
 func (s *server) removePlugin(w http.ResponseWriter, r *http.Request) error {
 	var req api.Deed
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	p, err := s.plugin(r)

@@ -14,7 +14,7 @@ func TestAFileThatBelongsToNoPluginIsNamedAndIsNothingToActOn(t *testing.T) {
 	r := newRig(t)
 	r.plugin("crm")
 	stray := operator.File{Plugin: "crrm.toml", State: inbox.FileStray, Err: `"crrm.toml" is a manifest without a module`, Hint: "did you mean crm.toml?"}
-	r.house.files = append(r.house.files, stray)
+	r.control.files = append(r.control.files, stray)
 	st, err := r.client.Status(t.Context())
 	if err != nil || !slices.ContainsFunc(st.Reasons, func(x api.Reason) bool {
 		return x.Code == "stray_file" && x.Plugin == "" && x.Message == "the plugins folder: "+stray.Err && x.Hint == stray.Hint
@@ -38,7 +38,7 @@ func TestAnAbsentPluginThatWasLiveIsAReasonBeforeAnythingWaitsForIt(t *testing.T
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("crm")
-	r.house.files[0] = operator.File{Plugin: "crm", State: inbox.FileAbsent}
+	r.control.files[0] = operator.File{Plugin: "crm", State: inbox.FileAbsent}
 	absent := func() string {
 		st, err := r.client.Status(t.Context())
 		if err != nil {
@@ -58,8 +58,8 @@ func TestAnAbsentPluginThatWasLiveIsAReasonBeforeAnythingWaitsForIt(t *testing.T
 	if got := absent(); got != "plugin crm: it was live and its file is absent: 2 events wait" {
 		t.Errorf("%q", got)
 	}
-	if out, err := r.client.Remove(t.Context(), "crm", api.Deed{Reason: "sold"}); err != nil || out.Releases != 1 || !slices.Equal(r.house.unused, []string{"rel1"}) {
-		t.Errorf("%+v, %v, %v", out, r.house.unused, err)
+	if out, err := r.client.Remove(t.Context(), "crm", api.Deed{Reason: "sold"}); err != nil || out.Releases != 1 || !slices.Equal(r.control.unused, []string{"rel1"}) {
+		t.Errorf("%+v, %v, %v", out, r.control.unused, err)
 	}
 	if got := absent(); got != "" {
 		t.Errorf("%q", got)

@@ -27,7 +27,7 @@ func (s *server) plugins(ctx context.Context) ([]api.Plugin, error) {
 		list = append(list, s.pluginOf(&records[i]))
 	}
 	list = addFiles(list, files)
-	if err := s.addAsides(ctx, list); err != nil {
+	if err := s.addDisabled(ctx, list); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(list, func(a, b api.Plugin) int { return strings.Compare(a.Name, b.Name) })
@@ -50,8 +50,8 @@ func addFiles(list []api.Plugin, files []File) []api.Plugin {
 	return list
 }
 
-// addAsides says which releases were set aside.
-func (s *server) addAsides(ctx context.Context, list []api.Plugin) error {
+// addDisabled says which releases were set aside.
+func (s *server) addDisabled(ctx context.Context, list []api.Plugin) error {
 	suspects, err := s.records.Suspects(ctx)
 	if err != nil {
 		return err

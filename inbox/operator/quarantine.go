@@ -24,14 +24,14 @@ func quarantineOf(q *inbox.QuarantineStats) api.Quarantine {
 	return out
 }
 
-// suspectFor is how long a request in the quarantine is a reason to look after a later webhook was accepted.
-const suspectFor = 24 * time.Hour
+// reasonFor is how long a request in the quarantine is a reason to look after a later webhook was accepted.
+const reasonFor = 24 * time.Hour
 
 // quarantineReasons returns what wants to be looked at. What carries no well-formed signature is no reason: anybody can post it, and
 // nothing is to be done about it. A stranger can make up a well-formed one too: when a webhook was accepted later, such a
 // request is a reason for a day only.
 func quarantineReasons(q *api.Quarantine, now, accepted time.Time) []api.Reason {
-	if q.CouldPass == 0 || q.LastCouldPass.Before(accepted) && now.Sub(q.LastCouldPass) > suspectFor {
+	if q.CouldPass == 0 || q.LastCouldPass.Before(accepted) && now.Sub(q.LastCouldPass) > reasonFor {
 		return nil
 	}
 	return []api.Reason{{
@@ -51,7 +51,7 @@ func (s *server) listQuarantine(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	explained := map[int64]string{}
-	if yes(r, "explain") {
+	if isTrue(r, "explain") {
 		if explained, err = s.explain(ctx, refused); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (s *server) listQuarantine(w http.ResponseWriter, r *http.Request) error {
 func (s *server) recheck(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	var req api.RecheckRequest
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	out := api.Rechecked{DryRun: req.DryRun, Kept: map[string]int64{}, IDs: []string{}, Failed: []api.Failure{}}
@@ -134,7 +134,7 @@ func (s *server) explain(ctx context.Context, refused []inbox.Refused) (map[int6
 // discardRefused deletes requests from the quarantine.
 func (s *server) discardRefused(w http.ResponseWriter, r *http.Request) error {
 	var req api.DiscardRequest
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	faults := inbox.SignatureFaults()

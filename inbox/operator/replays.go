@@ -26,7 +26,7 @@ func (s *server) listReplays(w http.ResponseWriter, r *http.Request) error {
 func (s *server) createReplay(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	var req api.ReplayRequest
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	if err := s.addIDs(ctx, &req.Filter, req.IDs); err != nil {
@@ -162,7 +162,7 @@ func (s *server) showReplay(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) cancelReplay(w http.ResponseWriter, r *http.Request) error {
 	var req api.Deed
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	j, err := s.replay(r)

@@ -94,8 +94,8 @@ func New(o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if r.Context().Value(strangerKey{}) != nil {
-			s.fail(w, r, errStranger)
+		if r.Context().Value(otherUserKey{}) != nil {
+			s.fail(w, r, errOtherUser)
 			return
 		}
 		if actorName(r.Context()) == "" {
@@ -145,8 +145,8 @@ func reply(w http.ResponseWriter, v any) error {
 // maxRequest bounds the body of a request: a million letters fit.
 const maxRequest = 64 << 20
 
-// read reads the body of a request. An empty one is the zero value.
-func read(w http.ResponseWriter, r *http.Request, v any) error {
+// decode reads the body of a request. An empty one is the zero value.
+func decode(w http.ResponseWriter, r *http.Request, v any) error {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil && !errors.Is(err, io.EOF) {

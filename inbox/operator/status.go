@@ -60,7 +60,7 @@ func (s *server) reasons(ctx context.Context, st *api.Status) []api.Reason {
 	for i := range st.Plugins {
 		list = append(list, pluginReasons(&st.Plugins[i])...)
 	}
-	list = append(list, s.oftenTried(ctx)...)
+	list = append(list, s.manyAttempts(ctx)...)
 	for _, note := range s.Control.Notes(ctx) {
 		add("note", "", "", "%s", note)
 	}
@@ -104,7 +104,7 @@ func plural(n int64, one, many string) string {
 
 func (s *server) resumeAll(w http.ResponseWriter, r *http.Request) error {
 	var req api.Deed
-	if err := read(w, r, &req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	if err := s.audits.Audit(r.Context(), actor(r, req.Reason), "resume", "everything"); err != nil {

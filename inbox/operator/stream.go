@@ -36,7 +36,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	look, alive := time.NewTicker(lookEvery), time.NewTicker(aliveEvery)
 	defer look.Stop()
 	defer alive.Stop()
-	sayWhere(w, f.After)
+	sendPosition(w, f.After)
 	for {
 		if f.After, err = s.sendNew(ctx, w, f); err != nil || out.Flush() != nil {
 			return nil // too late to answer otherwise; the client begins again after the last id it has
@@ -47,14 +47,14 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		case <-wake:
 		case <-look.C:
 		case <-alive.C:
-			sayWhere(w, f.After)
+			sendPosition(w, f.After)
 		}
 	}
 }
 
-// sayWhere sends the seq up to which a stream has looked. An id without data is no event to a client, which only keeps
+// sendPosition sends the seq up to which a stream has looked. An id without data is no event to a client, which only keeps
 // it as its last one.
-func sayWhere(w http.ResponseWriter, seq int64) {
+func sendPosition(w http.ResponseWriter, seq int64) {
 	_, _ = fmt.Fprintf(w, ": alive\nid: %d\n\n", seq) // when the client is gone, the flush says so
 }
 

@@ -57,7 +57,7 @@ func TestDeadLettersAreRetriedInTheOrderOfTheLogAndTheDispatcherIsTold(t *testin
 		r.die("p", seq+1, inbox.Trap)
 	}
 	would, err := r.client.Resolve(t.Context(), "retry", api.Resolve{All: true, DryRun: true})
-	if err != nil || !would.DryRun || len(r.house.changed) != 0 {
+	if err != nil || !would.DryRun || len(r.control.changed) != 0 {
 		t.Fatal(would, err)
 	}
 	if diff := cmp.Diff([]api.LetterRef{{Plugin: "p", Seq: 1}, {Plugin: "p", Seq: 2}, {Plugin: "p", Seq: 3}}, refs(would.Letters)); diff != "" {
@@ -72,7 +72,7 @@ func TestDeadLettersAreRetriedInTheOrderOfTheLogAndTheDispatcherIsTold(t *testin
 	if err != nil || len(did.Letters) != 2 || len(did.Failed) != 1 || did.Failed[0].ID != ids[0] || !strings.Contains(did.Failed[0].Error, "not dead any more") {
 		t.Errorf("%+v, %v", did, err)
 	}
-	if diff := cmp.Diff([]string{"p", "p"}, r.house.changed); diff != "" {
+	if diff := cmp.Diff([]string{"p", "p"}, r.control.changed); diff != "" {
 		t.Error(diff)
 	}
 	if a := r.audited(); len(a) != 3 || !strings.HasSuffix(a[0], "by "+operator.Self()+": bad data") {
@@ -97,8 +97,8 @@ func TestAReplayIsStoredForThePluginsThatHaveAFile(t *testing.T) {
 	r.plugin("one")
 	r.plugin("two")
 	r.plugin("absent")
-	r.house.files = slices.DeleteFunc(r.house.files, func(f operator.File) bool { return f.Plugin == "absent" })
-	r.house.files = append(r.house.files, operator.File{Plugin: "broken", State: inbox.FileRefused})
+	r.control.files = slices.DeleteFunc(r.control.files, func(f operator.File) bool { return f.Plugin == "absent" })
+	r.control.files = append(r.control.files, operator.File{Plugin: "broken", State: inbox.FileRefused})
 	list := r.accept(1, 4)
 	req := api.ReplayRequest{Filter: inbox.Filter{Events: []string{"workflow"}}, Rate: 5, Reason: "again", DryRun: true}
 	would, err := r.client.CreateReplay(t.Context(), req)
@@ -113,7 +113,7 @@ func TestAReplayIsStoredForThePluginsThatHaveAFile(t *testing.T) {
 	if err != nil || made.ID == 0 || made.State != inbox.JobRunning || made.Reason != "again" || made.Actor != operator.Self() || made.Rate != 5 {
 		t.Fatalf("%+v, %v", made, err)
 	}
-	if diff := cmp.Diff([]string{"one", "two"}, r.house.changed); diff != "" {
+	if diff := cmp.Diff([]string{"one", "two"}, r.control.changed); diff != "" {
 		t.Error(diff)
 	}
 	if got, err := r.client.Replay(t.Context(), made.ID); err != nil || len(got.Parts) != 2 || fmt.Sprint(got.Plugins) != "[one two]" {
@@ -127,7 +127,7 @@ func TestAReplayIsStoredForThePluginsThatHaveAFile(t *testing.T) {
 	}
 	_, err = r.client.CancelReplay(t.Context(), made.ID, api.Deed{})
 	wantKind(t, err, inbox.Conflict, "is not running")
-	r.house.files[len(r.house.files)-1].Err, r.house.files[len(r.house.files)-1].Hint = "the file is empty", "copy the file again"
+	r.control.files[len(r.control.files)-1].Err, r.control.files[len(r.control.files)-1].Hint = "the file is empty", "copy the file again"
 	_, err = r.client.CreateReplay(t.Context(), api.ReplayRequest{All: true, Plugins: []string{"broken"}})
 	wantKind(t, err, inbox.Conflict, "plugin broken never ran: the file is empty")
 	if inbox.HintOf(err) != "copy the file again" {
@@ -152,7 +152,7 @@ func TestAPluginIsPausedResumedAndRolledBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("p")
-	r.house.files = append(r.house.files, operator.File{Plugin: "broken", State: inbox.FileRefused, Err: "not a module", Hint: "build it"})
+	r.control.files = append(r.control.files, operator.File{Plugin: "broken", State: inbox.FileRefused, Err: "not a module", Hint: "build it"})
 	r.accept(1, 2)
 	list, err := r.client.Plugins(t.Context())
 	if err != nil || len(list) != 2 || list[0].Name != "broken" || list[0].Error != "not a module" || list[1].Behind != 2 || list[1].State != inbox.FileLive {
@@ -174,7 +174,7 @@ func TestAPluginIsPausedResumedAndRolledBack(t *testing.T) {
 	_, err = r.client.Rollback(t.Context(), "p", api.Rollback{})
 	wantKind(t, err, inbox.NotFound, "no release before rel1")
 	r.release("p", "rel2")
-	r.house.files[0].Live, r.house.files[0].Release = "rel2", "rel2"
+	r.control.files[0].Live, r.control.files[0].Release = "rel2", "rel2"
 	p, err := r.client.Rollback(t.Context(), "p", api.Rollback{Reason: "worse"})
 	if err != nil || p.Pinned != "rel1" {
 		t.Errorf("%+v, %v", p, err)
@@ -188,7 +188,7 @@ func TestAPluginIsPausedResumedAndRolledBack(t *testing.T) {
 	}
 	_, err = r.client.Act(t.Context(), "broken", "pause", api.Deed{})
 	wantKind(t, err, inbox.Conflict, "never ran")
-	r.house.files[0].Release = ""
+	r.control.files[0].Release = ""
 	_, err = r.client.Rollback(t.Context(), "p", api.Rollback{})
 	wantKind(t, err, inbox.Conflict, "has no file")
 	want := []string{
@@ -206,7 +206,7 @@ func TestAPluginIsShownWithItsModuleAndReleases(t *testing.T) {
 	r.plugin("p")
 	r.release("p", "rel2")
 	r.release("p", "gone")
-	r.house.files[0].Live = "rel2"
+	r.control.files[0].Live = "rel2"
 	d, err := r.client.Plugin(t.Context(), "p", "")
 	if err != nil || d.Release != "rel2" || d.Module.SHA256 != "p/rel2" || d.Manifest != "# rel2" || len(d.Releases) != 3 || !d.Releases[1].Live {
 		t.Errorf("%+v, %v", d, err)
@@ -217,7 +217,7 @@ func TestAPluginIsShownWithItsModuleAndReleases(t *testing.T) {
 	if d, err = r.client.Plugin(t.Context(), "p", "gone"); err != nil || d.Module != nil {
 		t.Errorf("a release whose module is gone: %+v, %v", d, err)
 	}
-	r.house.files = append(r.house.files, operator.File{Plugin: "new", State: inbox.FileCompiling})
+	r.control.files = append(r.control.files, operator.File{Plugin: "new", State: inbox.FileCompiling})
 	if d, err = r.client.Plugin(t.Context(), "new", ""); err != nil || d.State != inbox.FileCompiling || d.Module != nil {
 		t.Errorf("%+v, %v", d, err)
 	}
@@ -289,10 +289,10 @@ func TestStatusNamesEverythingThatWantsToBeLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.refuse(5, "wrong")
-	r.house.files = slices.DeleteFunc(r.house.files, func(f operator.File) bool { return f.Plugin == "away" })
-	r.house.files = append(r.house.files, operator.File{Plugin: "bad", State: inbox.FileRefused, Err: "truncated"})
-	r.house.files[0].Note = "waits for its lanes"
-	r.house.notes = []string{"everything is paused"}
+	r.control.files = slices.DeleteFunc(r.control.files, func(f operator.File) bool { return f.Plugin == "away" })
+	r.control.files = append(r.control.files, operator.File{Plugin: "bad", State: inbox.FileRefused, Err: "truncated"})
+	r.control.files[0].Note = "waits for its lanes"
+	r.control.notes = []string{"everything is paused"}
 	r.opt.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	code, body := r.get("GET", "/v1/status", "")
 	if code != 200 {

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/api"
 )
 
-// actorForm is how the audit log names who did something: by the token, as a user of the socket, or the program itself.
+// actorForm matches the actors of the audit log: the token, a user of the socket, or the program itself.
 var actorForm = regexp.MustCompile(`^(token|socket|inbox|uid:[0-9]{1,10})$`)
 
 func (s *server) audit(w http.ResponseWriter, r *http.Request) error {
@@ -32,8 +32,8 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, list)
 }
 
-// checkAudit refuses words that no deed can have. What is found in the log needs no check: an earlier version may have
-// had other words.
+// checkAudit rejects actions and actors that no entry can have. It runs only when the log has no match, because an earlier
+// version may have written other words.
 func checkAudit(f inbox.AuditFilter) error {
 	if f.Action != "" && !slices.Contains(api.AuditActions(), f.Action) {
 		hint := "there are: " + strings.Join(api.AuditActions(), ", ")

@@ -25,7 +25,7 @@ var errNoActor = inbox.Errorf(inbox.Unauthorized, "", "the operator's API needs 
 var errWrongToken = inbox.Errorf(inbox.Unauthorized, "", "the token is wrong").
 	WithHint("the server's is in the file api.token of its data directory; --token @FILE reads it from there")
 
-// WithActor names who acts in a context: the name stands in the audit log.
+// WithActor returns a context that carries the name of an actor. The audit log records that name.
 func WithActor(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, actorKey{}, name)
 }
@@ -39,11 +39,10 @@ func actor(r *http.Request, reason string) store.Actor {
 	return store.Actor{Name: actorName(r.Context()), Reason: reason}
 }
 
-// Self is the actor of a process that works on the store itself.
+// Self returns the actor of a process that opens the store itself.
 func Self() string { return "uid:" + strconv.Itoa(os.Getuid()) }
 
-// RequireToken serves next to who shows the token, as the actor "token". The comparison takes the same time whatever is
-// shown.
+// RequireToken calls next for requests that carry the token, with actor "token". Tokens are compared in constant time.
 func RequireToken(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +57,7 @@ func RequireToken(token string, next http.Handler) http.Handler {
 	})
 }
 
-// tokenProblem is what is said to who shows no token, or another one.
+// tokenProblem returns the error for a request without a token, or with a wrong token.
 func tokenProblem(shown string) error {
 	if shown == "" {
 		return errNoActor
@@ -66,9 +65,9 @@ func tokenProblem(shown string) error {
 	return errWrongToken
 }
 
-// PeerActor names, for a connection of the socket in the data directory, the user at its other end. It fits
-// [http.Server.ConnContext]. The connection needs no token: the socket's mode lets in its owner only, and of other users than
-// root and the one that the server runs as every request is refused, whatever the mode became.
+// PeerActor adds the user at the other end of a connection to its context, as the actor. The connection belongs to the socket
+// in the data directory. It fits [http.Server.ConnContext]. Such a connection needs no token: the mode of the socket admits
+// its owner only. Requests of users other than root and the server's own are rejected, whatever the mode is now.
 func PeerActor(ctx context.Context, c net.Conn) context.Context {
 	uid, known, err := peerUID(c)
 	switch {
@@ -80,7 +79,7 @@ func PeerActor(ctx context.Context, c net.Conn) context.Context {
 	return WithActor(ctx, "socket")
 }
 
-// otherUserKey marks the requests of a user whom the socket is not for.
+// otherUserKey marks the requests of a user who may not use the socket.
 type otherUserKey struct{}
 
 var errOtherUser = inbox.Errorf(inbox.Forbidden, "", "this socket is for root and for the user that the server runs as").
@@ -89,13 +88,13 @@ var errOtherUser = inbox.Errorf(inbox.Forbidden, "", "this socket is for root an
 // tokenName is the file in the data directory that holds the token.
 const tokenName = "api.token"
 
-// Token returns the token of a data directory, and makes it, readable by its owner only, when there is none.
+// Token returns the token of a data directory. It creates a missing token, readable by its owner only.
 func Token(dir string) (string, error) {
 	path := filepath.Join(dir, tokenName)
 	text, err := os.ReadFile(path)
 	if err == nil {
 		if token := strings.TrimSpace(string(text)); token != "" {
-			return token, os.Chmod(path, 0o600) // in case a copy made it readable by others
+			return token, os.Chmod(path, 0o600) // a copy may have made it readable by others
 		}
 		return "", inbox.Errorf(inbox.Invalid, "read the token", "%s is empty", path).WithHint("remove it, and the next start makes a new one")
 	}

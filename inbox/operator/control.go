@@ -42,24 +42,24 @@ type Dispatcher interface {
 	Notes(ctx context.Context) []string
 }
 
-// File is what is known of a plugin's file, and of its release that runs.
+// File is the state of a plugin's file and of its live release.
 type File struct {
 	Plugin  string
 	State   inbox.FileState
-	Live    string // id of the release that runs; empty for none
-	Release string // id of the release that the file is; empty when it is none
+	Live    string // id of the live release; empty for none
+	Release string // id of the file's own release; empty when the file is no release
 	Err     string // why it was refused
 	Hint    string
 	Since   time.Time
-	Running int    // attempts under way
+	Running int    // attempts that run
 	Engine  string // of the live release; empty for none
-	Note    string // why it does not run as one would expect
+	Note    string // anything unusual about how it runs
 }
 
-// Sources are the configured sources, as far as refused requests need them. *config.Settings is one.
+// Sources are the configured sources, as refused requests need them. *config.Settings implements it.
 type Sources interface {
-	// Vouch checks a refused request with today's secrets. Otherwise why says why it does not pass.
+	// Vouch verifies a refused request with the present secrets. When it does not pass, why is the reason.
 	Vouch(r *inbox.Refused) (a *inbox.Arrival, why string, err error)
-	// Explain says in words why a refused request does not pass, empty when it does.
+	// Explain returns the text that explains why a refused request does not pass. It is empty when the request passes.
 	Explain(r *inbox.Refused) string
 }

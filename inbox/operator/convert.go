@@ -20,7 +20,7 @@ func eventOf(e *inbox.Event) api.Event {
 	}
 }
 
-// idleReasons returns, for every plugin that starts nothing at the moment, why.
+// idleReasons returns the plugins that start no attempt at the moment, each with the reason.
 func (s *server) idleReasons(ctx context.Context) (map[string]string, error) {
 	plugins, err := s.plugins(ctx)
 	if err != nil {
@@ -40,8 +40,8 @@ func (s *server) idleReasons(ctx context.Context) (map[string]string, error) {
 	return why, nil
 }
 
-// detailOf is an event with what became of it, without its payload. What still is to run has the reason why its plugin
-// stands, if it does.
+// detailOf returns an event with its deliveries, without its payload. A delivery that has yet to run gets the reason why its
+// plugin is idle, if it is.
 func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, idle map[string]string, reveal bool) (api.EventDetail, error) {
 	d := api.EventDetail{
 		Event: eventOf(&tr.Event), Copies: api.Copies(tr.Copies), Deliveries: []api.Delivery{}, Revealed: reveal,
@@ -79,7 +79,7 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, idle map[st
 	return d, nil
 }
 
-// willBeFiltered reports whether a plugin does not want an event whose turn has not come.
+// willBeFiltered reports whether the plugin's filters will exclude an event that has not run yet.
 func (s *server) willBeFiltered(ctx context.Context, d *inbox.DeliveryTrace, e *inbox.Event) (bool, error) {
 	if d.State != inbox.StatePending && d.State != inbox.StateWaiting || len(d.Attempts) > 0 {
 		return false, nil
@@ -88,8 +88,8 @@ func (s *server) willBeFiltered(ctx context.Context, d *inbox.DeliveryTrace, e *
 	return by != "", err
 }
 
-// filteredNote says why a plugin was not led an event, as far as can be known: no row is kept of it. The filters of today's
-// release may be others than those that left it out.
+// filteredNote returns why a plugin did not get an event, as far as it can be known: the store keeps no row for it. The filters
+// of the live release may differ from those that excluded it.
 func (s *server) filteredNote(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
 	m, err := s.manifests(ctx)(plugin)
 	if m == nil || err != nil {
@@ -104,8 +104,8 @@ func (s *server) filteredNote(ctx context.Context, plugin string, e *inbox.Event
 	return "by the release that ran then; the one that runs now would take it", nil
 }
 
-// filteredBy returns the filter of what is in force for a plugin that keeps an event from it, empty when it wants the event or
-// nothing is known of it.
+// filteredBy returns the filter in force that excludes an event from a plugin. It is empty when the plugin wants the event or
+// its manifest is unknown.
 func (s *server) filteredBy(ctx context.Context, plugin string, e *inbox.Event) (string, error) {
 	m, err := s.manifests(ctx)(plugin)
 	if m == nil || err != nil {
@@ -117,7 +117,7 @@ func (s *server) filteredBy(ctx context.Context, plugin string, e *inbox.Event) 
 		if err != nil && inbox.KindOf(err) == inbox.Unavailable {
 			return "", err
 		}
-		body = p.Body // one that is purged or damaged has no values
+		body = p.Body // a purged or damaged body has no values
 	}
 	return m.LeftOutBy(e, inbox.Scalars(body)), nil
 }
@@ -152,7 +152,7 @@ func entityOf(e *inbox.Entity) api.Entity {
 	}
 }
 
-// maxNamed is how many of the events that a replay's filter names are given with it: whoever looks on asks many times.
+// maxNamed bounds the named events that an answer lists of a replay's filter, because a client polls a replay many times.
 const maxNamed = 100
 
 func replayOf(j *inbox.Job) api.Replay {

@@ -10,18 +10,18 @@ import (
 	"inbox/inbox/store"
 )
 
-// manifests returns what is in force for a plugin, for as long as one request takes.
+// manifests returns a function that returns the manifest in force for a plugin. Use it within one request.
 func (s *server) manifests(ctx context.Context) func(plugin string) (*inbox.Manifest, error) {
 	return func(plugin string) (*inbox.Manifest, error) {
 		m, err := s.Control.Manifest(ctx, plugin)
 		if kind := inbox.KindOf(err); err != nil && (kind == inbox.NotFound || kind == inbox.Invalid) {
-			return nil, nil // its release is gone: what it wants cannot be known
+			return nil, nil // its release is gone, so its filters are unknown
 		}
 		return m, err
 	}
 }
 
-// rows writes a list within an answer, item by item, so that it may be of any length.
+// rows writes a list within an answer, item by item, so that the list may have any length.
 type rows struct {
 	w      http.ResponseWriter
 	before string // of the list
@@ -37,7 +37,7 @@ func (o *rows) begin() {
 	}
 }
 
-// add writes one item. The error says that nobody reads it.
+// add writes one item. It returns an error when the client is gone.
 func (o *rows) add(v any) error {
 	o.begin()
 	if o.n++; o.n > 1 {
@@ -48,14 +48,14 @@ func (o *rows) add(v any) error {
 	return json.NewEncoder(o.w).Encode(v)
 }
 
-// end ends the list, and the answer with what follows the list.
+// end ends the list and writes the rest of the answer.
 func (o *rows) end(after string) error {
 	o.begin()
 	_, _ = o.w.Write([]byte("]" + after + "\n"))
 	return nil
 }
 
-// fail answers with an error, or breaks the answer off when a part of it is out: half of a list must not look like a whole.
+// fail returns the error, or aborts the answer when a part of it is written: half of a list must not look complete.
 func (o *rows) fail(err error) error {
 	if o.begun {
 		panic(http.ErrAbortHandler)
@@ -95,7 +95,7 @@ func (s *server) discardDead(w http.ResponseWriter, r *http.Request) error {
 	return s.resolve(w, r, inbox.Discarded)
 }
 
-// resolving is a request to retry or discard, as far as it has come.
+// resolving is a request to retry or discard dead letters, while it runs.
 type resolving struct {
 	*server
 	req  *api.Resolve
@@ -103,11 +103,11 @@ type resolving struct {
 	how  inbox.Resolution
 	rows rows
 	out  api.Resolved
-	done map[string]bool // plugins of which letters were dealt with
+	done map[string]bool // plugins with resolved dead letters
 }
 
-// resolve does something to dead letters, in the order of their events, and goes on when one fails. The letters are written
-// as they are dealt with.
+// resolve retries or discards dead letters in the order of their events, and goes on when one fails. It writes each dead letter
+// as soon as it is resolved.
 func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resolution) error {
 	var req api.Resolve
 	if err := decode(w, r, &req); err != nil {
@@ -130,7 +130,7 @@ func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resol
 	}
 	after, err := json.Marshal(struct {
 		api.Resolved
-		Letters *struct{} `json:"letters,omitempty"` // they are out
+		Letters *struct{} `json:"letters,omitempty"` // they are written already
 	}{Resolved: x.out})
 	if err != nil {
 		return x.rows.fail(err)
@@ -138,7 +138,7 @@ func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resol
 	return x.rows.end("," + string(after[1:]))
 }
 
-// all deals with the unresolved letters that the request means.
+// all resolves the open dead letters that the request selects.
 func (x *resolving) all(ctx context.Context) error {
 	f := x.req.Filter
 	if len(x.req.Letters) > 0 {
@@ -157,7 +157,7 @@ func (x *resolving) all(ctx context.Context) error {
 	return x.dead.OpenLetters(ctx, lf, func(page []inbox.Letter) error { return x.resolvePage(ctx, page) })
 }
 
-// named deals with the letters that the request names one by one. Those that are not dead are failures.
+// named resolves the dead letters that the request names one by one. Deliveries that are not dead are failures.
 func (x *resolving) named(ctx context.Context) error {
 	refs := make([]inbox.DeadLetter, 0, len(x.req.Letters))
 	for _, ref := range x.req.Letters {
@@ -184,7 +184,7 @@ func (x *resolving) named(ctx context.Context) error {
 	return x.resolvePage(ctx, letters)
 }
 
-// resolvePage deals with some letters and writes those that could be.
+// resolvePage resolves one page of dead letters and writes those that were resolved.
 func (x *resolving) resolvePage(ctx context.Context, letters []inbox.Letter) error {
 	failed := make([]error, len(letters))
 	if !x.req.DryRun {

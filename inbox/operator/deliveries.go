@@ -8,7 +8,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// listDeliveries answers with the deliveries that have one of the outcomes asked for.
+// listDeliveries writes the deliveries that have one of the requested outcomes.
 func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	f, err := s.filter(r, "outcome")

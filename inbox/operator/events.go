@@ -13,11 +13,10 @@ import (
 	"inbox/inbox/store"
 )
 
-// pageSize is how many events are read at a time.
+// pageSize bounds the events that are read at a time.
 const pageSize = 1000
 
-// listEvents answers with every event of the filter, page by page as it is read, so that a list may be as long as the
-// log.
+// listEvents writes every event of the filter, page by page, so that a list may be as long as the log.
 func (s *server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	f, err := s.filter(r)
 	if err != nil {
@@ -51,14 +50,14 @@ func (s *server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// eventWriter writes a list of events in pieces.
+// eventWriter writes a list of events in pages.
 type eventWriter struct {
 	w     http.ResponseWriter
 	begun bool
 	n     int
 }
 
-// write writes the next events and reports whether somebody reads them.
+// write writes the next events and reports whether the client still reads.
 func (o *eventWriter) write(events []inbox.Event) bool {
 	if !o.begun {
 		o.begun = true
@@ -79,8 +78,7 @@ func (o *eventWriter) write(events []inbox.Event) bool {
 
 func (o *eventWriter) end() { _, _ = o.w.Write([]byte("]\n")) }
 
-// fail answers with an error, or, when a part of the list is out already, breaks the connection off: half of a list
-// must not look like a whole one.
+// fail returns the error, or closes the connection when a part of the list is written: half of a list must not look complete.
 func (o *eventWriter) fail(err error) error {
 	if o.begun {
 		panic(http.ErrAbortHandler)
@@ -123,7 +121,7 @@ func (s *server) showEvent(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, d)
 }
 
-// show puts a payload into the detail.
+// show adds a payload to the detail, masked unless revealed.
 func show(d *api.EventDetail, p inbox.Payload, reveal bool) {
 	if !reveal {
 		d.Headers, d.Body = maskHeaders(p.Headers), maskBody(p.Body)
@@ -137,12 +135,12 @@ func show(d *api.EventDetail, p inbox.Payload, reveal bool) {
 	d.BodyBase64 = p.Body
 }
 
-// revealed records that an event's payload is shown, before it is.
+// revealed records that an event's payload is revealed. Call it before the payload is written.
 func (s *server) revealed(r *http.Request, e *inbox.Event) error {
 	return s.audits.Audit(r.Context(), actor(r, r.URL.Query().Get("reason")), "reveal", "event "+e.ID)
 }
 
-// rawEvent answers with the bytes that were received. That reveals them.
+// rawEvent writes the body as received. This reveals it, so it is recorded.
 func (s *server) rawEvent(w http.ResponseWriter, r *http.Request) error {
 	e, err := s.eventNamed(r.Context(), r.PathValue("id"))
 	if err != nil {

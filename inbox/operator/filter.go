@@ -8,7 +8,7 @@ import (
 	"inbox/inbox/api"
 )
 
-// filter reads the filter in the parameters of a request. Other parameters must be named in also.
+// filter returns the filter in the parameters of a request. Parameters that the caller reads itself are named in also.
 func (s *server) filter(r *http.Request, also ...string) (inbox.Filter, error) {
 	f, ids, err := api.ParseFilter(r.URL.Query(), also...)
 	if err != nil {
@@ -17,7 +17,7 @@ func (s *server) filter(r *http.Request, also ...string) (inbox.Filter, error) {
 	return f, s.addIDs(r.Context(), &f, ids)
 }
 
-// addIDs adds the events that ids name to a filter. Each must exist.
+// addIDs adds the events with these ids to a filter. Each must exist.
 func (s *server) addIDs(ctx context.Context, f *inbox.Filter, ids []string) error {
 	for _, id := range ids {
 		e, err := s.eventNamed(ctx, id)

@@ -10,10 +10,10 @@ import (
 	"inbox/inbox"
 )
 
-// Health returns the handlers of /healthz, /readyz and /metrics, which need no token: they show no event.
+// Health returns the handler of /healthz, /readyz and /metrics. They show no event, so they need no token.
 //
-//   - /healthz answers 200 while the process answers at all.
-//   - /readyz answers 200 when webhooks can be stored, else 503; the body says why not.
+//   - /healthz answers 200 while the process runs.
+//   - /readyz answers 200 when webhooks can be stored, else 503 with the reasons.
 //   - /metrics answers in the text format of Prometheus.
 func Health(o Options, m *Metrics) http.Handler {
 	if o.Log == nil {

@@ -13,12 +13,11 @@ import (
 	"inbox/inbox"
 )
 
-// Local is a transport that hands requests to a handler in the same process, as the actor of this process. Answers
-// stream.
+// Local is a transport that passes requests to a handler in the same process, with [Self] as the actor. Answers stream.
 type Local struct{ Handler http.Handler }
 
-// RoundTrip serves one request. It returns when the handler has begun to answer, or with an error that has the stack when
-// the handler panics before that. A panic afterwards is the error of reading the body.
+// RoundTrip serves one request. It returns when the handler begins its answer. A panic before that is returned as an error with
+// the stack. A panic after that is the error of reading the body.
 func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
 	in := r.Clone(WithActor(r.Context(), Self()))
 	if in.Body == nil {
@@ -65,11 +64,11 @@ func panicError(p any) error {
 		WithHint("please report this, with the lines above")
 }
 
-// pipeWriter is the response writer of a request in the same process. What is written waits in a buffer until it is
-// large or flushed, as in a server.
+// pipeWriter is the response writer of a request in the same process. It buffers writes until the buffer is large or flushed,
+// as net/http does.
 type pipeWriter struct {
 	header http.Header
-	sent   http.Header // as it was when the answer began
+	sent   http.Header // when the answer began
 	pipe   *io.PipeWriter
 	begun  chan struct{}
 	once   sync.Once
@@ -78,7 +77,7 @@ type pipeWriter struct {
 	buffer bytes.Buffer
 }
 
-// abort ends the answer with an error, at its beginning if it has not begun.
+// abort ends the answer with an error. Before the answer begins, RoundTrip returns the error.
 func (w *pipeWriter) abort(err error) {
 	w.once.Do(func() {
 		w.broken = err
@@ -87,7 +86,7 @@ func (w *pipeWriter) abort(err error) {
 	_ = w.pipe.CloseWithError(err) // never fails
 }
 
-// Header returns the headers of the answer, which count until it begins.
+// Header returns the headers of the answer. Changes after its beginning have no effect.
 func (w *pipeWriter) Header() http.Header { return w.header }
 
 // WriteHeader begins the answer, once.
@@ -113,7 +112,7 @@ func (w *pipeWriter) flush() error {
 	return err
 }
 
-// FlushError hands on what waits; [http.ResponseController] calls it.
+// FlushError passes on the buffer; [http.ResponseController] calls it.
 func (w *pipeWriter) FlushError() error {
 	w.WriteHeader(http.StatusOK)
 	return w.flush()

@@ -12,11 +12,11 @@ import (
 	"inbox/inbox"
 )
 
-// What of a payload is shown: the keep-list is event, event_type, id, customerReference, status and summary.*.status,
-// at the root and in data. Every other value shows as its type and length, and a name that does not look like the
-// name of a field, and so may be a value itself, as its length.
+// Masking shows these fields of a payload: event, event_type, id, customerReference, status and summary.*.status, at the root
+// and in data. Any other value is replaced by its type and length. A name that does not look like a field name may be a value
+// itself, so it is replaced by its length.
 
-// level is where in a body the masking stands.
+// level is the position of the masking in a body.
 type level int
 
 const (
@@ -28,7 +28,7 @@ const (
 	levelOther                // all else
 )
 
-// shownLength is the longest text of the keep-list that is shown: no status is longer.
+// shownLength bounds the texts that are shown, in bytes. No status is longer.
 const shownLength = 256
 
 var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z_]{0,40}[0-9]{0,2}$`)
@@ -59,10 +59,10 @@ func (l level) inner(name string) level {
 	return levelOther
 }
 
-// maskBody returns a body as it is shown: JSON with its fields in their order, or one text for what is not JSON.
+// maskBody returns a masked body: JSON with its fields in their order, or one text for a body that is not JSON.
 func maskBody(body []byte) json.RawMessage {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	if !json.Valid(body) { // also what is nested so deeply that walking it would be unwise
+	if !json.Valid(body) { // also false for JSON nested too deeply to walk
 		return quote(fmt.Sprintf("[%d bytes that are not JSON]", len(body)))
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -74,7 +74,7 @@ func maskBody(body []byte) json.RawMessage {
 	return out.Bytes()
 }
 
-// maskValue copies the next value of dec, masked unless it is a single one that is shown.
+// maskValue copies the next value of dec. It masks scalars unless shown is true.
 func maskValue(dec *json.Decoder, out *bytes.Buffer, at level, shown bool) error {
 	token, err := dec.Token()
 	if err != nil {
@@ -135,10 +135,10 @@ func maskScalar(token json.Token, shown bool) []byte {
 		}
 		return quote("[boolean]")
 	}
-	return []byte("null") // says nothing
+	return []byte("null") // reveals nothing
 }
 
-// maskText is what is shown of a text.
+// maskText returns the masked form of a text: its length in characters.
 func maskText(text string) string {
 	if text == "" {
 		return ""
@@ -154,7 +154,7 @@ func quote(text string) []byte {
 	return out
 }
 
-// shownHeaders are those whose values are shown: they say how the body came, not what is in it.
+// shownHeaders returns the headers whose values are shown. They describe the transfer of the body, not its content.
 func shownHeaders() []string {
 	return []string{"content-type", "content-length", "content-encoding", "user-agent"}
 }
@@ -170,8 +170,8 @@ func maskHeaders(headers []inbox.Header) []inbox.Header {
 	return out
 }
 
-// maskReason is what is shown of an attempt's reason: what the host says of it. What follows the host's words is what a plugin
-// said, or what it wrote instead of a result, and may hold anything: three dots stand for it.
+// maskReason returns the masked form of an attempt's reason: the first hostWords bytes, which the host wrote. The rest comes from
+// the plugin and may hold anything, so it is replaced by three dots.
 func maskReason(reason string, hostWords int) string {
 	switch hostWords = min(max(hostWords, 0), len(reason)); {
 	case hostWords == 0:

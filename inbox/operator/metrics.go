@@ -12,22 +12,22 @@ import (
 	"inbox/inbox"
 )
 
-// Metrics counts what happens. Its labels are names that the operator chose (source, secret, plugin), codes and
-// outcomes: never a key, an id or anything out of a payload. It may be used by several goroutines.
+// Metrics counts webhooks and attempts. Its labels are names that the operator chose (source, secret, plugin), codes and
+// outcomes: never a key, an id or a part of a payload. It is safe for concurrent use.
 type Metrics struct{ set *metrics.Set }
 
-// NewMetrics returns Metrics that counted nothing yet.
+// NewMetrics returns Metrics with no counts.
 func NewMetrics() *Metrics { return &Metrics{set: metrics.NewSet()} }
 
 // Webhook is one answered webhook request.
 type Webhook struct {
-	Source   string // empty when the path is no source's
+	Source   string // empty when no source has the path
 	Code     int
-	Status   string // stored, duplicate, probe, or why it was refused
+	Status   string // stored, duplicate, probe, or the reason of the refusal
 	Secret   string // name of the secret that matched
 	Size     int
 	Duration time.Duration
-	Lost     bool // refused with a signature that could be right, and nothing of it was kept
+	Lost     bool // refused with a well-formed signature, and not kept
 }
 
 // CountWebhook counts a webhook request.
@@ -71,7 +71,7 @@ func buckets() []float64 {
 	return []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 }
 
-// name writes a metric with its labels: pairs of a label and its value.
+// name returns a metric with its labels: pairs of a label and its value.
 func name(metric string, labels ...string) string {
 	text := metric
 	for i := 0; i+1 < len(labels); i += 2 {
@@ -87,13 +87,13 @@ func name(metric string, labels ...string) string {
 	return text
 }
 
-// write writes what was counted in the text format of Prometheus.
+// write writes the counts in the text format of Prometheus.
 func (m *Metrics) write(w io.Writer) {
 	m.set.WritePrometheus(w)
 	metrics.WriteProcessMetrics(w)
 }
 
-// writeGauges writes what is asked of the store at this moment.
+// writeGauges writes the present state of the store and the plugins.
 func writeGauges(w io.Writer, version string, st *inbox.StoreStats, plugins []api.Plugin) {
 	gauge := func(v float64, metric string, labels ...string) {
 		fmt.Fprintf(w, "%s %s\n", name(metric, labels...), strconv.FormatFloat(v, 'g', -1, 64))

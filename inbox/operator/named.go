@@ -6,7 +6,7 @@ import (
 	"inbox/inbox"
 )
 
-// eventNamed returns the event that a text names: by its id, or by its seq, which tables and logs show.
+// eventNamed returns the event with an id or a seq. Tables and logs show the seq.
 func (s *server) eventNamed(ctx context.Context, text string) (*inbox.Event, error) {
 	if seq, ok := inbox.ParseSeq(text); ok {
 		return s.events.Event(ctx, seq)

@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	manyFrom = 30 // attempts from which a run that goes on is a reason to look
-	manyMost = 10 // of them are named
+	manyFrom = 30 // attempts of an unfinished run that make it a reason
+	manyMost = 10 // runs that are listed
 )
 
-// manyAttempts returns a reason for every run that was tried very often and goes on: its plugin will hardly ever take it.
+// manyAttempts returns a reason for each unfinished run with at least manyFrom attempts. Its plugin is unlikely ever to succeed.
 func (s *server) manyAttempts(ctx context.Context) []api.Reason {
 	runs, err := s.deliveries.OftenTried(ctx, manyFrom, manyMost)
 	if err != nil {

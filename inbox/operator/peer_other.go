@@ -4,5 +4,5 @@ package operator
 
 import "net"
 
-// peerUID is known on Linux and macOS only.
+// peerUID returns the user on Linux and macOS only.
 func peerUID(net.Conn) (uid uint32, known bool, err error) { return 0, false, nil }

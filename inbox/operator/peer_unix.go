@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// controlSocket asks a unix socket for something by its descriptor.
+// controlSocket calls ask with the descriptor of a unix socket.
 func controlSocket(c net.Conn, ask func(fd int) error) error {
 	u, ok := c.(*net.UnixConn)
 	if !ok {

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox"
 )
 
-// act is what the three actions on a plugin have in common.
+// act calls do with the plugin of the request, tells the dispatcher, and writes the plugin as it is then.
 func (s *server) act(w http.ResponseWriter, r *http.Request, do func(p *api.Plugin) error) error {
 	p, err := s.plugin(r)
 	if err != nil {
@@ -29,10 +29,10 @@ func (s *server) act(w http.ResponseWriter, r *http.Request, do func(p *api.Plug
 	return reply(w, p)
 }
 
-// pauseWait is how long a pause waits for the attempts that are under way. By default an attempt takes five seconds at most.
+// pauseWait bounds the wait of a pause for running attempts. By default an attempt takes up to five seconds.
 const pauseWait = 10 * time.Second
 
-// pausePlugin pauses a plugin. When it answers, no attempt begins any more; how many still run stands in the answer.
+// pausePlugin pauses a plugin. When it answers, no further attempt starts. The answer has the number of attempts that still run.
 func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
 	var req api.Deed
 	if err := decode(w, r, &req); err != nil {
@@ -49,7 +49,7 @@ func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// resumePaused ends the pause of every plugin that an operator paused.
+// resumePaused resumes every plugin that an operator paused.
 func (s *server) resumePaused(r *http.Request, reason string) error {
 	records, err := s.records.Plugins(r.Context())
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *server) resumePaused(r *http.Request, reason string) error {
 	return nil
 }
 
-// resumePlugin ends a pause and a hold, and brings back what was set aside.
+// resumePlugin ends a pause and a hold, and enables a disabled release.
 func (s *server) resumePlugin(w http.ResponseWriter, r *http.Request) error {
 	var req api.Deed
 	if err := decode(w, r, &req); err != nil {
@@ -121,7 +121,7 @@ func (s *server) rollbackPlugin(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// earlier returns the release to go back to: the one named, else the one before the live one.
+// earlier returns the release for a rollback: the release with the id, or the release before the live one when id is empty.
 func earlier(releases []inbox.Release, p *api.Plugin, id string) (*inbox.Release, error) {
 	if id != "" {
 		return pick(releases, p, id)

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox"
 )
 
-// fileReasons returns what wants to be looked at of a plugin's files, or of a file that belongs to no plugin.
+// fileReasons returns the reasons to look at a plugin's files, or at a file that belongs to no plugin.
 func fileReasons(p *api.Plugin) []api.Reason {
 	subject := "plugin " + p.Name + ": "
 	var list []api.Reason
@@ -19,7 +19,7 @@ func fileReasons(p *api.Plugin) []api.Reason {
 	}
 	switch p.State {
 	case inbox.FileStray:
-		list = append(list, api.Reason{Code: "stray_file", Message: "the plugins folder: " + p.Error, Hint: p.Hint}) // it is no plugin
+		list = append(list, api.Reason{Code: "stray_file", Message: "the plugins folder: " + p.Error, Hint: p.Hint}) // it belongs to no plugin
 	case inbox.FileRefused:
 		add("refused_file", p.Hint, subject+"its file was refused: "+p.Error)
 	case inbox.FileCrashLoop:
@@ -36,7 +36,7 @@ func fileReasons(p *api.Plugin) []api.Reason {
 	}
 	if p.SetAside != "" {
 		why := p.Error
-		if !strings.Contains(why, p.SetAside) { // it says why another was refused
+		if !strings.Contains(why, p.SetAside) { // p.Error is about another release
 			why = "release " + p.SetAside + " is set aside"
 		}
 		add("set_aside", "mend it and drop it in again; or `inbox plugin resume "+p.Name+"` brings it back", subject+why)
@@ -44,8 +44,8 @@ func fileReasons(p *api.Plugin) []api.Reason {
 	return list
 }
 
-// labelled are the plugins whose names may be labels: those that the store knows, or that are about to run. Names of files
-// that were refused are anybody's, and may be any number.
+// labelled returns the plugins whose names may be labels of metrics: those with a record in the store, or about to run. It
+// excludes refused files: anybody may choose their names, and their number has no bound.
 func labelled(plugins []api.Plugin) (list []api.Plugin, refused, stray int) {
 	for i := range plugins {
 		p := &plugins[i]
@@ -62,12 +62,12 @@ func labelled(plugins []api.Plugin) (list []api.Plugin, refused, stray int) {
 	return list, refused, stray
 }
 
-// writeFileGauges writes how many files were refused and how many belong to nothing.
+// writeFileGauges writes the number of refused files and of stray files.
 func writeFileGauges(w io.Writer, refused, stray int) {
 	fmt.Fprintf(w, "inbox_refused_files %d\ninbox_stray_files %d\n", refused, stray)
 }
 
-// removePlugin forgets a plugin whose file was taken away.
+// removePlugin forgets a plugin that has no file.
 func (s *server) removePlugin(w http.ResponseWriter, r *http.Request) error {
 	var req api.Deed
 	if err := decode(w, r, &req); err != nil {

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox"
 )
 
-// plugins returns every plugin that has a file or that the store knows, by name.
+// plugins returns every plugin that has a file or a record in the store, by name.
 func (s *server) plugins(ctx context.Context) ([]api.Plugin, error) {
 	records, err := s.records.Plugins(ctx)
 	if err != nil {
@@ -34,13 +34,13 @@ func (s *server) plugins(ctx context.Context) ([]api.Plugin, error) {
 	return list, nil
 }
 
-// addFiles adds what is known of the files of the plugins folder, also of those that no plugin has.
+// addFiles adds the state of the files in the plugins folder, including files that belong to no plugin.
 func addFiles(list []api.Plugin, files []File) []api.Plugin {
 	for i := range files {
 		at := slices.IndexFunc(list, func(p api.Plugin) bool { return p.Name == files[i].Plugin })
 		if at < 0 {
 			if files[i].State == inbox.FileAbsent {
-				continue // it never ran, and nothing of it is left
+				continue // it never ran, and its file is gone
 			}
 			at = len(list)
 			list = append(list, api.Plugin{Name: files[i].Plugin})
@@ -50,7 +50,7 @@ func addFiles(list []api.Plugin, files []File) []api.Plugin {
 	return list
 }
 
-// addDisabled says which releases were set aside.
+// addDisabled adds the disabled releases.
 func (s *server) addDisabled(ctx context.Context, list []api.Plugin) error {
 	suspects, err := s.records.Suspects(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *server) addDisabled(ctx context.Context, list []api.Plugin) error {
 	for _, one := range suspects {
 		at := slices.IndexFunc(list, func(p api.Plugin) bool { return p.Name == one.Plugin })
 		if at < 0 || one.AsideAt.IsZero() || (list[at].SetAside != "" && one.Release != list[at].File) {
-			continue // of several the file's own is named
+			continue // of several disabled releases the file's own is named
 		}
 		if list[at].SetAside = one.Release; list[at].Error == "" {
 			list[at].Error = "release " + one.Release + " is set aside: " + one.Why
@@ -68,7 +68,7 @@ func (s *server) addDisabled(ctx context.Context, list []api.Plugin) error {
 	return nil
 }
 
-// pluginOf is what the store knows of a plugin. Whether it has a file is not known yet.
+// pluginOf returns a plugin from its record in the store. [addFile] adds its file.
 func (s *server) pluginOf(r *inbox.PluginRecord) api.Plugin {
 	p := api.Plugin{
 		Name: r.Name, State: inbox.FileAbsent, Live: r.Live, Pinned: r.Pinned, Paused: r.Paused, OnHold: r.Health.OnHold,
@@ -84,7 +84,7 @@ func (s *server) pluginOf(r *inbox.PluginRecord) api.Plugin {
 	return p
 }
 
-// addFile adds what is known of its file.
+// addFile adds the state of a plugin's file.
 func addFile(p *api.Plugin, f *File) {
 	p.State, p.File, p.Error, p.Hint, p.Note, p.Running, p.Engine = f.State, f.Release, f.Err, f.Hint, f.Note, f.Running, f.Engine
 	if p.Runs = f.Live != ""; p.Runs {
@@ -115,7 +115,7 @@ func (s *server) listPlugins(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, list)
 }
 
-// plugin returns the plugin a request names.
+// plugin returns the plugin that a request names.
 func (s *server) plugin(r *http.Request) (*api.Plugin, error) {
 	list, err := s.plugins(r.Context())
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *server) pluginDetail(ctx context.Context, p *api.Plugin, release string
 	if p.State == inbox.FileStray {
 		return d, nil
 	}
-	if p.CreatedAt.IsZero() { // no release of it ever ran
+	if p.CreatedAt.IsZero() { // no release of it was ever live
 		terms, err := s.terms(ctx, p.Name, "")
 		d.Terms = append(d.Terms, terms...)
 		return d, err
@@ -175,14 +175,14 @@ func (s *server) pluginDetail(ctx context.Context, p *api.Plugin, release string
 		return nil, err
 	}
 	d.Terms = append(d.Terms, terms...)
-	if release == "" && p.File != chosen.ID && p.State != inbox.FileAbsent { // what is shown is in force, and the file is something else
+	if release == "" && p.File != chosen.ID && p.State != inbox.FileAbsent { // the shown release is in force, and the file is another release
 		d.FileTerms, err = s.terms(ctx, p.Name, "")
 	}
 	return d, err
 }
 
-// moduleOf is what was found out about a release's module when it was tried; nil when it never was. To look at it anew it
-// would have to be compiled and started.
+// moduleOf returns the stored description of a release's module, or nil when the module was never compiled. A new description
+// would need a compilation.
 func moduleOf(r *inbox.Release) (*inbox.Module, error) {
 	if len(r.Module) == 0 {
 		return nil, nil
@@ -194,7 +194,8 @@ func moduleOf(r *inbox.Release) (*inbox.Module, error) {
 	return &m, nil
 }
 
-// terms returns what a plugin asks for and is granted. What cannot be read was refused, which is said elsewhere.
+// terms returns what a plugin asks for and is granted. It returns nothing for a file that cannot be read: that file is refused,
+// which is reported elsewhere.
 func (s *server) terms(ctx context.Context, plugin, release string) ([]inbox.Permission, error) {
 	terms, err := s.Control.Permissions(ctx, plugin, release)
 	if kind := inbox.KindOf(err); err != nil && kind != inbox.NotFound && kind != inbox.Invalid && kind != inbox.Unavailable {
@@ -203,7 +204,7 @@ func (s *server) terms(ctx context.Context, plugin, release string) ([]inbox.Per
 	return terms, nil
 }
 
-// pick returns the release whose id begins with a text, the live one for an empty text. nil means there is none.
+// pick returns the release whose id begins with id, or the live release when id is empty. It returns nil when no release is live.
 func pick(releases []inbox.Release, p *api.Plugin, id string) (*inbox.Release, error) {
 	var found *inbox.Release
 	for i := range releases {
@@ -224,7 +225,7 @@ func pick(releases []inbox.Release, p *api.Plugin, id string) (*inbox.Release, e
 	return found, nil
 }
 
-// neverRan says that nothing can be done with a plugin of which no release was ever live, and why there is none.
+// neverRan returns the error for an action on a plugin that never had a live release.
 func neverRan(p *api.Plugin) error {
 	if p.Error == "" {
 		return inbox.Errorf(inbox.Conflict, "", "plugin %s never ran", p.Name).WithHint("`inbox plugin list` shows how it is")

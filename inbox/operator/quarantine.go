@@ -24,12 +24,12 @@ func quarantineOf(q *inbox.QuarantineStats) api.Quarantine {
 	return out
 }
 
-// reasonFor is how long a request in the quarantine is a reason to look after a later webhook was accepted.
+// reasonFor is how long a request in the quarantine stays a reason after a later webhook was accepted.
 const reasonFor = 24 * time.Hour
 
-// quarantineReasons returns what wants to be looked at. What carries no well-formed signature is no reason: anybody can post it, and
-// nothing is to be done about it. A stranger can make up a well-formed one too: when a webhook was accepted later, such a
-// request is a reason for a day only.
+// quarantineReasons returns the reasons to look at the quarantine. A request without a well-formed signature is no reason: anybody
+// can post it. A stranger can also forge a well-formed signature. So a request is a reason for one day only after a later
+// webhook was accepted.
 func quarantineReasons(q *api.Quarantine, now, accepted time.Time) []api.Reason {
 	if q.CouldPass == 0 || q.LastCouldPass.Before(accepted) && now.Sub(q.LastCouldPass) > reasonFor {
 		return nil
@@ -63,7 +63,7 @@ func (s *server) listQuarantine(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, list)
 }
 
-// recheck checks the quarantine again, in the order it came, and lets in what passes now.
+// recheck verifies the requests in the quarantine again, in the order of arrival, and stores those that pass now.
 func (s *server) recheck(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	var req api.RecheckRequest
@@ -110,13 +110,13 @@ func (s *server) readmit(ctx context.Context, id int64, a *inbox.Arrival, out *a
 	}
 }
 
-// explain says in words why each of these requests does not pass.
+// explain returns the text that explains each refused request, by id.
 func (s *server) explain(ctx context.Context, refused []inbox.Refused) (map[int64]string, error) {
 	explained := map[int64]string{}
 	for i := range refused {
 		one, err := s.quarantine.RefusedOne(ctx, refused[i].ID)
 		if inbox.KindOf(err) == inbox.NotFound {
-			continue // dropped meanwhile
+			continue // evicted since the list was read
 		}
 		if err != nil {
 			return nil, err

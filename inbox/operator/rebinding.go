@@ -9,9 +9,9 @@ import (
 	"inbox/inbox"
 )
 
-// LoopbackNames serves next only to requests whose Host is a name of the loopback interface, or the given one. A page in a
-// browser on this machine may otherwise read what listens on the loopback address: its own name is made to point there (DNS
-// rebinding). A request without a Host, which no browser makes, is served.
+// LoopbackNames calls next only for requests whose Host is a name of the loopback interface, or name. Otherwise a web page in a
+// browser on this machine could read the API on the loopback address through DNS rebinding. A request without a Host is
+// served, because no browser sends one.
 func LoopbackNames(name string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := hostName(r.Host)
@@ -24,7 +24,7 @@ func LoopbackNames(name string, next http.Handler) http.Handler {
 	})
 }
 
-// hostName is a Host without its port and the brackets and zone of an IPv6 address.
+// hostName returns a Host without its port and the brackets of an IPv6 address.
 func hostName(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -11,10 +11,10 @@ import (
 	"inbox/inbox"
 )
 
-// refusedFor is how long a refused request is spoken of.
+// refusedFor is how long the status lists a refused request.
 const refusedFor = 24 * time.Hour
 
-// refusedSince returns what was refused in the last day, what is not stored yet included.
+// refusedSince returns the refusals of the last day, including those not stored yet.
 func (s *server) refusedSince(ctx context.Context) ([]api.Refusal, error) {
 	all, err := s.condition.Refusals(ctx, s.Now().Add(-refusedFor))
 	if err != nil {
@@ -42,8 +42,8 @@ func (s *server) refusedSince(ctx context.Context) ([]api.Refusal, error) {
 	return list, nil
 }
 
-// lostReasons names signed webhooks that were refused and not kept. What strangers post without a signature, or with one that
-// no secret could have made, is no reason to look.
+// lostReasons returns a reason for each group of signed webhooks that were refused and not kept. Requests without a well-formed
+// signature are no reason.
 func lostReasons(refused []api.Refusal) []api.Reason {
 	var list []api.Reason
 	for _, r := range refused {

@@ -22,7 +22,7 @@ func (s *server) listReplays(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, list)
 }
 
-// createReplay stores a replay; the dispatcher carries it out, now or when the next server starts.
+// createReplay stores a replay. The dispatcher runs it, now or when the next server starts.
 func (s *server) createReplay(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	var req api.ReplayRequest
@@ -71,7 +71,7 @@ func validate(req *api.ReplayRequest) error {
 	return nil
 }
 
-// dryReplay says what a replay would take, and changes nothing.
+// dryReplay writes what a replay would include, and changes nothing.
 func (s *server) dryReplay(w http.ResponseWriter, r *http.Request, req *api.ReplayRequest, plugins []string) error {
 	matched, first, last, err := s.plans.CountJob(r.Context(), req.Filter, req.Only, plugins)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *server) dryReplay(w http.ResponseWriter, r *http.Request, req *api.Repl
 	return reply(w, out)
 }
 
-// forecast adds to a dry run what each plugin would make of the events.
+// forecast adds the expected counts per plugin to a dry run.
 func (s *server) forecast(ctx context.Context, out *api.Replay, f inbox.Filter, upto int64) error {
 	manifest := s.manifests(ctx)
 	for _, name := range out.Plugins {
@@ -113,8 +113,7 @@ func (s *server) forecast(ctx context.Context, out *api.Replay, f inbox.Filter, 
 	return nil
 }
 
-// replayPlugins returns the plugins a replay goes through: those named, each of which must exist, else all that have
-// a file.
+// replayPlugins returns the plugins of a replay: the named plugins, each of which must exist, or all plugins that have a file.
 func (s *server) replayPlugins(ctx context.Context, named []string) ([]string, error) {
 	plugins, err := s.plugins(ctx)
 	if err != nil {
@@ -123,7 +122,7 @@ func (s *server) replayPlugins(ctx context.Context, named []string) ([]string, e
 	var all []string
 	for _, p := range plugins {
 		if p.CreatedAt.IsZero() {
-			continue // its file was never live: the store does not know it
+			continue // its file was never live, so the store has no record of it
 		}
 		if slices.Contains(named, p.Name) || len(named) == 0 && p.State != inbox.FileAbsent {
 			all = append(all, p.Name)

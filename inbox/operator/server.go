@@ -13,14 +13,14 @@ import (
 	"inbox/inbox"
 )
 
-// Options configure the API.
+// Options configure the API. Store, Control and Sources are required.
 type Options struct {
 	Store   Store
 	Control Control
 	Sources Sources
 	Version string
-	Serving bool                   // a server runs, and this is it
-	Refused func() []inbox.Refusal // what was refused and is not stored yet; nil: nothing
+	Serving bool                   // a server runs in this process
+	Refused func() []inbox.Refusal // refusals that are not stored yet; nil: none
 	Log     *slog.Logger           // default: discard
 	Now     func() time.Time       // default: time.Now
 }
@@ -30,7 +30,7 @@ type server struct {
 	subjects
 }
 
-// route is one operation: what [OpenAPI] lists too.
+// route is one operation. [api.OpenAPI] lists the same routes.
 type route struct {
 	method, path string
 	do           func(s *server, w http.ResponseWriter, r *http.Request) error
@@ -70,8 +70,8 @@ func routes() []route {
 	}
 }
 
-// New returns the handler of the API. It serves only requests whose context names an actor: see [RequireToken],
-// [PeerActor] and [WithActor]. Streams end with the contexts of their requests, so a server that stops must end these.
+// New returns the handler of the API. It rejects requests whose context has no actor: see [RequireToken], [PeerActor] and
+// [WithActor]. A stream ends with the context of its request, so a server that stops must cancel these contexts.
 func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -106,7 +106,7 @@ func New(o Options) http.Handler {
 	})
 }
 
-// statuses is the one table of what a kind of error is answered with.
+// statuses returns the HTTP status of each kind of error.
 func statuses() map[inbox.Kind]int {
 	return map[inbox.Kind]int{
 		inbox.Internal: http.StatusInternalServerError, inbox.Invalid: http.StatusBadRequest,
@@ -116,10 +116,10 @@ func statuses() map[inbox.Kind]int {
 	}
 }
 
-// fail answers with an error.
+// fail writes an error as the answer.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		return // nobody listens any more
+		return // the client is gone
 	}
 	kind := inbox.KindOf(err)
 	if kind == inbox.Internal {
@@ -135,17 +135,17 @@ func writeProblem(w http.ResponseWriter, kind inbox.Kind, err error) {
 	_ = json.NewEncoder(w).Encode(body) // the client may be gone
 }
 
-// reply answers with a value.
+// reply writes a value as the answer.
 func reply(w http.ResponseWriter, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 	return nil
 }
 
-// maxRequest bounds the body of a request: a million letters fit.
+// maxRequest bounds the body of a request in bytes. The names of a million dead letters fit.
 const maxRequest = 64 << 20
 
-// decode reads the body of a request. An empty one is the zero value.
+// decode decodes the body of a request into v. An empty body leaves v unchanged.
 func decode(w http.ResponseWriter, r *http.Request, v any) error {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 	dec.DisallowUnknownFields()

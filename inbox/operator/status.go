@@ -10,7 +10,7 @@ import (
 	"inbox/inbox"
 )
 
-// lateAfter is the lag from which a plugin is a reason to look.
+// lateAfter is the lag above which a plugin is a reason.
 const lateAfter = 5 * time.Minute
 
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
@@ -43,7 +43,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, out)
 }
 
-// reasons returns everything that wants to be looked at.
+// reasons returns the reasons for an operator to look at something.
 func (s *server) reasons(ctx context.Context, st *api.Status) []api.Reason {
 	list := []api.Reason{}
 	add := func(code, plugin, hint, format string, args ...any) {

@@ -11,16 +11,16 @@ import (
 	"inbox/inbox"
 )
 
-// How often a stream looks for events that another process stored, and how often it says that it is alive.
+// Intervals at which a stream looks for events that another process stored, and sends a sign of life.
 const (
 	lookEvery  = time.Second
 	aliveEvery = 15 * time.Second
 )
 
 // streamEvents sends the events of a filter as they are stored, as server-sent events (https://html.spec.whatwg.org
-// /multipage/server-sent-events.html) whose id is the seq. It begins after Last-Event-ID, else where after, since or
-// seq say, else with what comes now. At once, and then every fifteen seconds, it sends an id without data: where it is,
-// so that a client that has got no event begins again there. It ends when the request's context does.
+// /multipage/server-sent-events.html) whose id is the seq. It begins after Last-Event-ID, else where after, since or seq say,
+// else after the newest event. At once, and then every fifteen seconds, it sends an id without data: its position. A client
+// that got no event begins there again. The stream ends with the context of the request.
 func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	f, err := s.streamFilter(r)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	wake, end := s.events.Subscribe()
 	defer end()
 	out := http.NewResponseController(w)
-	_ = out.SetWriteDeadline(time.Time{}) // a stream has no end; what cannot do this has no deadline
+	_ = out.SetWriteDeadline(time.Time{}) // a stream has no end; a writer without deadlines returns an error here
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
 	look, alive := time.NewTicker(lookEvery), time.NewTicker(aliveEvery)
@@ -39,7 +39,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	sendPosition(w, f.After)
 	for {
 		if f.After, err = s.sendNew(ctx, w, f); err != nil || out.Flush() != nil {
-			return nil // too late to answer otherwise; the client begins again after the last id it has
+			return nil // the status is sent already; the client begins again after its last id
 		}
 		select {
 		case <-ctx.Done():
@@ -52,13 +52,12 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// sendPosition sends the seq up to which a stream has looked. An id without data is no event to a client, which only keeps
-// it as its last one.
+// sendPosition sends the seq up to which a stream has read. To a client an id without data is no event: it only keeps the id.
 func sendPosition(w http.ResponseWriter, seq int64) {
-	_, _ = fmt.Fprintf(w, ": alive\nid: %d\n\n", seq) // when the client is gone, the flush says so
+	_, _ = fmt.Fprintf(w, ": alive\nid: %d\n\n", seq) // the flush returns an error when the client is gone
 }
 
-// streamFilter is the filter of a stream, with where it begins.
+// streamFilter returns the filter of a stream, with the seq after which it begins.
 func (s *server) streamFilter(r *http.Request) (f inbox.Filter, err error) {
 	if f, err = s.filter(r); err != nil {
 		return f, err
@@ -77,7 +76,7 @@ func (s *server) streamFilter(r *http.Request) (f inbox.Filter, err error) {
 	return f, err
 }
 
-// sendNew sends what the filter selects of the log so far and returns how far that was.
+// sendNew sends the stored events that the filter selects, and returns the seq up to which it read.
 func (s *server) sendNew(ctx context.Context, w http.ResponseWriter, f inbox.Filter) (int64, error) {
 	head, err := s.newest(ctx)
 	if err != nil || head <= f.After {
@@ -105,7 +104,7 @@ func (s *server) sendNew(ctx context.Context, w http.ResponseWriter, f inbox.Fil
 	}
 }
 
-// newest returns the newest seq, also when another process stored it.
+// newest returns the newest seq, including events that another process stored.
 func (s *server) newest(ctx context.Context) (int64, error) {
 	events, err := s.events.Find(ctx, inbox.Filter{Newest: true, Limit: 1})
 	if err != nil || len(events) == 0 {

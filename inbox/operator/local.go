@@ -49,8 +49,8 @@ func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
 
 var errAborted = errors.New("the answer was broken off")
 
-// panicError turns what a handler panicError with into an error: that it broke its answer off on purpose, or a fault of ours. A
-// value that is not an error of the runtime's may hold a payload, so only its type is told.
+// panicError returns the error for a handler's panic: an aborted answer, or a fault of the program. A value that is not a
+// runtime error may hold a payload, so the error names only its type.
 func panicError(p any) error {
 	if p == http.ErrAbortHandler {
 		return errAborted
@@ -60,7 +60,7 @@ func panicError(p any) error {
 	if err, ok := p.(error); ok && errors.As(err, &of) {
 		what = of.Error()
 	}
-	return inbox.Errorf(inbox.Internal, "", "the operator's API panicError: %s\n%s", what, debug.Stack()).
+	return inbox.Errorf(inbox.Internal, "", "the operator's API panicked: %s\n%s", what, debug.Stack()).
 		WithHint("please report this, with the lines above")
 }
 

@@ -7,7 +7,7 @@ import _ "embed"
 //go:embed openapi.yaml
 var OpenAPI []byte
 
-// AuditActions returns the deeds that are recorded, by their words in the audit log.
+// AuditActions returns the actions that are recorded, as the audit log names them.
 func AuditActions() []string {
 	return []string{"reveal", "backup", "replay", "cancel", "retry", "discard", "recheck", "pause", "resume", "rollback", "remove", "set_aside"}
 }

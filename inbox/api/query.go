@@ -9,7 +9,7 @@ import (
 	"inbox/inbox"
 )
 
-// Query writes a filter as the parameters of a URL.
+// Query encodes a filter as the parameters of a URL. [ParseFilter] decodes it.
 func Query(f inbox.Filter, ids []string) url.Values {
 	q := url.Values{}
 	many := func(name string, values []string) {
@@ -86,7 +86,7 @@ func ParseFilter(q url.Values, also ...string) (f inbox.Filter, ids []string, er
 	return f, ids, p.err
 }
 
-// ParseWhere reads "POINTER=VALUE". Several values of one pointer are alternatives.
+// ParseWhere parses texts of the form "POINTER=VALUE". Several values of one pointer are alternatives.
 func ParseWhere(texts []string) ([]inbox.Condition, error) {
 	var list []inbox.Condition
 next:
@@ -106,7 +106,7 @@ next:
 	return list, nil
 }
 
-// parameters reads parameters once each and keeps the first thing that is wrong.
+// parameters reads and removes parameters, and keeps the first error.
 type parameters struct {
 	q   url.Values
 	err error

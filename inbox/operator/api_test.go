@@ -343,7 +343,7 @@ func TestAClientSaysWhenThereIsNoInboxAtTheOtherEnd(t *testing.T) {
 	defer srv.Close()
 	client.Base = srv.URL
 	_, err = client.Status(t.Context())
-	wantKind(t, err, inbox.Unavailable, "the server answered 418 I'm a teapot, and not as inbox does")
+	wantKind(t, err, inbox.Unavailable, "the server answered 418 I'm a teapot, but is not inbox")
 	err = client.Events(t.Context(), inbox.Filter{}, nil, func(api.Event) error { return nil })
 	wantKind(t, err, inbox.Unavailable, "read the answer")
 	client.Base = "http://\x00"

@@ -144,7 +144,7 @@ func TestThousandsOfIdsAreAskedForInParts(t *testing.T) {
 		many.Events = append(many.Events, fmt.Sprintf("some-rather-long-name-%d", i))
 	}
 	err = r.client.Events(t.Context(), many, nil, func(api.Event) error { return nil })
-	wantKind(t, err, inbox.Invalid, "these filters are too many")
+	wantKind(t, err, inbox.Invalid, "the filters are too long")
 }
 
 func TestResumeAllEndsEveryPause(t *testing.T) {

@@ -7,16 +7,16 @@ import (
 	"inbox/inbox/intake"
 )
 
-// Harm comes between the rooms of a server: to end the program at a named point, to step its clock, or to plant a fault
-// that a test must find. The zero value changes nothing and costs nothing: each field is looked at once, while the rooms
-// are put together. No flag, setting or environment variable of `inbox serve` leads here.
+// Harm has hooks between the parts of a server: to end the program at a named point, to change its clock, or to inject a fault
+// that a test must find. The zero value changes nothing and costs nothing, because each field is read once, at the start. No
+// flag, setting or environment variable of `inbox serve` sets a hook.
 type Harm struct {
 	Fault func(point string) error              // see store.Options.Fault
-	Now   func() time.Time                      // the clock of the door, the store and the dispatcher
-	Keep  func(intake.Keeper) intake.Keeper     // between the door and the store
+	Now   func() time.Time                      // the clock of intake, the store and the dispatcher
+	Keep  func(intake.Keeper) intake.Keeper     // between intake and the store
 	Queue func(dispatch.Store) dispatch.Store   // between the dispatcher and the store
 	Run   func(dispatch.Runner) dispatch.Runner // around every attempt
-	Grace time.Duration                         // of requests under way when the server stops; default requestGrace
+	Grace time.Duration                         // time that running requests get when the server stops; default requestGrace
 }
 
 func (h *Harm) keep(k intake.Keeper) intake.Keeper {

@@ -17,13 +17,13 @@ import (
 	"inbox/inbox/operator"
 )
 
-// listeners are the addresses a server listens on.
+// listeners are the open addresses of a server, each with its HTTP server.
 type listeners struct {
 	log     *slog.Logger
 	at      Addresses
 	servers []*http.Server
 	nets    []net.Listener
-	streams context.CancelFunc // ends streams, which are never idle
+	streams context.CancelFunc // ends the streams, which are never idle
 	cleanup []func()
 	once    sync.Once
 }
@@ -57,7 +57,7 @@ func (v *server) listen(ctx context.Context) (*listeners, error) {
 	return ls, nil
 }
 
-// admin serves health without the token and the API with it.
+// admin serves the health handlers without the token, and the API with the token.
 func admin(health, api http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
@@ -67,7 +67,7 @@ func admin(health, api http.Handler) http.Handler {
 	return mux
 }
 
-// openWebhooks listens for webhooks, within bounds of the connections that senders may have.
+// openWebhooks listens for webhooks, and bounds the connections of senders.
 func (ls *listeners) openWebhooks(base context.Context, v *server) (string, error) {
 	l, err := listen("listen", v.settings.Listen)
 	if err != nil {
@@ -95,7 +95,7 @@ func (ls *listeners) openOperator(flag, address string, base context.Context, ha
 		return "", err
 	}
 	if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() {
-		name, _, _ := net.SplitHostPort(address) // it was listened on
+		name, _, _ := net.SplitHostPort(address) // it is valid: the listener is open
 		handler = operator.LoopbackNames(name, handler)
 	}
 	s := ls.add(flag, l, base, handler)
@@ -118,8 +118,8 @@ func listen(flag, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// maxQuestion is how many bytes of headers, the address among them, an operator may send: a question may name thousands of
-// values. Anybody else may send 64 KiB.
+// maxQuestion bounds the headers of an operator's request in bytes, including its URL, which may name thousands of values.
+// Other requests may have 64 KiB.
 const maxQuestion = 1 << 20
 
 func (ls *listeners) add(name string, l net.Listener, base context.Context, handler http.Handler) *http.Server {
@@ -133,7 +133,7 @@ func (ls *listeners) add(name string, l net.Listener, base context.Context, hand
 	return s
 }
 
-// serve answers on every address until close. A listener that fails stops the program.
+// serve starts the HTTP servers. A listener that fails calls fail.
 func (ls *listeners) serve(fail context.CancelCauseFunc) {
 	for i, s := range ls.servers {
 		go func() {
@@ -144,7 +144,7 @@ func (ls *listeners) serve(fail context.CancelCauseFunc) {
 	}
 }
 
-// shutdown takes nothing new, gives the requests under way the grace to end, and cuts the rest.
+// shutdown accepts no further connections, waits up to grace for running requests, and closes the rest.
 func (ls *listeners) shutdown(grace time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
@@ -153,14 +153,14 @@ func (ls *listeners) shutdown(grace time.Duration) {
 	for _, s := range ls.servers {
 		wg.Go(func() {
 			if s.Shutdown(ctx) != nil {
-				_ = s.Close() // what is cut was not answered, so it will be sent again
+				_ = s.Close() // a request without an answer is sent again
 			}
 		})
 	}
 	wg.Wait()
 }
 
-// close closes what is still open.
+// close closes every listener that is still open.
 func (ls *listeners) close() {
 	ls.once.Do(func() {
 		ls.streams()

@@ -1,5 +1,6 @@
-// Package serve builds the rooms, joins them into the line, runs them, and stops them from left to right: the door
-// first, so that nothing new comes, then the plugins, and the store last, when everything has been handed in.
+// Package serve builds the parts of the program, connects them into the line, runs them, and stops them from left to right: the
+// listeners first, so that nothing new arrives, then the plugins, and the store last, after the last settlement. It also has
+// the [Control] through which operators act, with a server and without. The decisions are in the other packages.
 package serve
 
 import (
@@ -24,31 +25,31 @@ import (
 	"inbox/inbox/store"
 )
 
-// How long each part may take to stop. Together they stay under the eight seconds that a supervisor gives at least.
+// Bounds of how long each part may take to stop. Their sum is below the eight seconds that a supervisor allows at least.
 const (
-	requestGrace = 2 * time.Second // requests under way
-	attemptGrace = 4 * time.Second // attempts under way
+	requestGrace = 2 * time.Second // running requests
+	attemptGrace = 4 * time.Second // running attempts
 )
 
-// Options are how a server differs from one run to another.
+// Options configure one run of a server, beside its settings.
 type Options struct {
-	Demo     bool          // show the whole line with samples; the settings give way to the demo's
-	NoSecret bool          // begin without webhook secrets
+	Demo     bool          // run the demo, with settings of its own
+	NoSecret bool          // start without webhook secrets
 	Paused   bool          // start no plugin
-	Dev      bool          // show each attempt's log and reason in the log: for those who write a plugin
+	Dev      bool          // write each attempt's log and reason to the log, for authors of plugins
 	DemoPace time.Duration // between two events of the demo; default 1.5 s
-	Command  string        // how this program is called, for what the demo shows to type; default "inbox"
-	Closed   bool          // open no door for webhooks: only what is stored is worked on
+	Command  string        // name of this program in the commands that the demo prints; default "inbox"
+	Closed   bool          // do not listen for webhooks; work on stored events only
 	Stdout   io.Writer
 	Log      *slog.Logger
 	Version  string
-	Ready    func(Addresses) // told when everything listens; nil: nobody
-	// LimitHeap is told how many bytes Go's heap may come to hold, whenever the plugins change; nil: nobody.
+	Ready    func(Addresses) // called when every listener is open; may be nil
+	// LimitHeap is called whenever the plugins change, with the bytes that Go's heap may hold. It may be nil.
 	LimitHeap func(bytes int64)
-	Harm      Harm // what comes between the rooms; nothing but in `inbox torture` and tests
+	Harm      Harm // hooks of `inbox torture` and tests
 }
 
-// Addresses are where a server listens; empty for where it does not.
+// Addresses are the addresses of a server. An address that is not open is empty.
 type Addresses struct{ Webhooks, Admin, Health, Socket string }
 
 // server is a running server.
@@ -65,8 +66,8 @@ type server struct {
 	refusals *intake.Refusals
 }
 
-// Run serves until ctx is done, then stops cleanly and returns nil. It returns an error of a kind when it cannot begin,
-// or when the disk does not keep what is written.
+// Run serves until ctx is done, then stops cleanly and returns nil. It returns an [inbox.Error] when it cannot start, or when
+// the disk does not store what is written.
 func Run(ctx context.Context, s *config.Settings, o Options) error {
 	if o.Demo {
 		return runDemo(ctx, o)
@@ -125,7 +126,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	return v.serve(ctx, open)
 }
 
-// guardPlugins refuses a plugins folder that somebody else could change, unless it is ours to mend.
+// guardPlugins rejects a plugins folder that another user could change, unless this user may correct its mode.
 func guardPlugins(dir string, log *slog.Logger) error {
 	mended, err := release.Guard(dir, true)
 	if mended != "" {
@@ -134,7 +135,7 @@ func guardPlugins(dir string, log *slog.Logger) error {
 	return err
 }
 
-// build joins the rooms.
+// build connects the dispatcher and the loader.
 func (v *server) build() {
 	v.parts.dispatch = dispatch.New(dispatch.Options{
 		Store: v.opt.Harm.queue(v.store), Log: v.log, Grace: attemptGrace, Low: v.store.Low, Busy: v.store.Busy, Paused: v.opt.Paused,
@@ -152,14 +153,14 @@ func (v *server) build() {
 	})
 }
 
-// limitHeap tells how large Go's heap may become with the plugins that run.
+// limitHeap reports the bytes that Go's heap may hold with the live releases.
 func (v *server) limitHeap() {
 	if v.opt.LimitHeap != nil {
 		v.opt.LimitHeap(heapLimit(v.needs.memory(v.settings, v.store.Head()).parts()))
 	}
 }
 
-// change lets a plugin's new release make the attempts from now on.
+// change passes a plugin's live release, or its absence, to the dispatcher.
 func (v *server) change(c release.Change) {
 	v.needs.change(c)
 	v.limitHeap()
@@ -173,7 +174,7 @@ func (v *server) change(c release.Change) {
 	})
 }
 
-// tallied tells a tally of every attempt.
+// tallied returns a runner that counts its attempts in a tally.
 func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
 	return func(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
 		defer t.Begin(time.Now())()
@@ -181,7 +182,7 @@ func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
 	}
 }
 
-// webhookOptions configure the handler of webhooks.
+// webhookOptions returns the options of the webhook handler.
 func (v *server) webhookOptions() intake.Options {
 	return intake.Options{
 		Sources: v.settings.Doors(), Keep: v.opt.Harm.keep(v.store), Log: v.log, Proxies: v.settings.Proxies, Now: v.opt.Harm.Now,
@@ -202,7 +203,7 @@ func (v *server) webhookOptions() intake.Options {
 	}
 }
 
-// live runs everything until ctx is done or a part fails, and stops it from left to right. Each part has a context of
+// serve runs every part until ctx is done or a part fails, and stops it from left to right. Each part has a context of
 // its own, so that one is stopped when those before it have ended.
 func (v *server) serve(ctx context.Context, open *listeners) error {
 	whole, fail := context.WithCancelCause(ctx)
@@ -231,7 +232,7 @@ func (v *server) serve(ctx context.Context, open *listeners) error {
 	return nil
 }
 
-// start runs a part in a goroutine and returns what stops it and waits. A part that fails stops the whole.
+// start runs a part in a goroutine and returns a function that stops it and waits for its end. A part that fails calls fail.
 func (v *server) start(whole context.Context, fail context.CancelCauseFunc, name string, run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(whole))
 	ended := make(chan struct{})

@@ -18,8 +18,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// TestTheAuditLogIsFilteredAsItIsAskedTo holds the log, through the API, to a model: the list of what was recorded.
-func TestTheAuditLogIsFilteredAsItIsAskedTo(t *testing.T) {
+// TestTheAuditLogIsFilteredByEveryParameter holds the log, through the API, to a model: the list of what was recorded.
+func TestTheAuditLogIsFilteredByEveryParameter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	actors, actions := []string{"token", "uid:0", "uid:1000"}, []string{"reveal", "backup", "resume"}
@@ -85,9 +85,9 @@ func TestAFileThatNeverRanIsForgottenWhenItIsGone(t *testing.T) {
 	}
 }
 
-// TestEveryActionThatIsRecordedCanBeAskedFor looks for the words in the source: one that is missing is refused by the
+// TestEveryRecordedActionIsAFilterOfTheLog looks for the words in the source: one that is missing is refused by the
 // audit log's filter until it stands in it.
-func TestEveryActionThatIsRecordedCanBeAskedFor(t *testing.T) {
+func TestEveryRecordedActionIsAFilterOfTheLog(t *testing.T) {
 	t.Parallel()
 	word := regexp.MustCompile(`(?:[aA]udit\([^"\n]*|setPlugin\([^"\n]*|action :?= )"([a-z_]+)"`)
 	known, found := api.AuditActions(), 0
@@ -116,7 +116,7 @@ func TestEveryActionThatIsRecordedCanBeAskedFor(t *testing.T) {
 	}
 }
 
-func TestTheAuditLogRefusesWordsThatNoDeedHas(t *testing.T) {
+func TestTheAuditLogRejectsActionsAndActorsThatDoNotExist(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	if err := r.store.Audit(t.Context(), store.Actor{Name: "somebody"}, "older_word", "x"); err != nil {

@@ -24,8 +24,8 @@ func (w *harmed) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// TestHalfOfAListDoesNotLookLikeAWholeOne closes the store when the first piece of a long list is on its way.
-func TestHalfOfAListDoesNotLookLikeAWholeOne(t *testing.T) {
+// TestHalfOfAListDoesNotLookComplete closes the store when the first piece of a long list is on its way.
+func TestHalfOfAListDoesNotLookComplete(t *testing.T) {
 	t.Parallel()
 	const piece = 1000 // the first of them is read as a whole
 	s, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Create: true, Server: true, MinFree: 1})

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/api"
 )
 
-func TestOnlyWhatThePluginWantsWaitsBehindALetter(t *testing.T) {
+func TestOnlyEventsThatThePluginWantsWaitBehindADeadLetter(t *testing.T) {
 	t.Parallel()
 	for _, keying := range []inbox.Keying{{Order: inbox.ByKey, By: inbox.KeyByKey}, {Order: inbox.ByKey, By: "/data/id"}, {Order: inbox.Global, By: inbox.KeyByKey}} {
 		t.Run(keying.String(), func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestOnlyWhatThePluginWantsWaitsBehindALetter(t *testing.T) {
 	}
 }
 
-func TestWhatDiesAfterTheQuestionIsNotDealtWith(t *testing.T) {
+func TestDeathsAfterTheRequestAreNotResolved(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("p")
@@ -89,7 +89,7 @@ func TestWhatDiesAfterTheQuestionIsNotDealtWith(t *testing.T) {
 	}
 }
 
-func TestTheLettersOfAReplayAreAskedForAlone(t *testing.T) {
+func TestTheDeadLettersOfAReplayAreListedAlone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("p")
@@ -102,7 +102,7 @@ func TestTheLettersOfAReplayAreAskedForAlone(t *testing.T) {
 	}
 }
 
-func TestThousandsOfIdsAreAskedForInParts(t *testing.T) {
+func TestThousandsOfIDsAreRequestedInParts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("p")

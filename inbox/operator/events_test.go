@@ -161,7 +161,7 @@ func TestABodyThatIsNotJSONIsRevealedAsBytes(t *testing.T) {
 	}
 }
 
-func TestAStreamShowsWhatComesAndBeginsAgainWhereItWas(t *testing.T) {
+func TestAStreamSendsNewEventsAndResumesWhereItEnded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.accept(1, 2)

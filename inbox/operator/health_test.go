@@ -21,7 +21,7 @@ func probe(h http.Handler, path string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-func TestProbesNeedNoTokenAndSayWhyNot(t *testing.T) {
+func TestHealthProbesNeedNoTokenAndNameTheReasons(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s, err := store.Open(t.Context(), store.Options{Dir: dir, Create: true, Server: true})

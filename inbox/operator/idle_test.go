@@ -16,7 +16,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestATimelineSaysWhatWaitsBehindWhatAndWhy(t *testing.T) {
+func TestATimelineNamesTheEventThatEachEventWaitsBehindAndWhy(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for _, name := range []string{"parks", "held", "paused", "gone", "runs"} {
@@ -81,7 +81,7 @@ func TestTheMetricsThatTheManualWatchesAreServed(t *testing.T) {
 	}
 }
 
-func TestWhatLeftAnEventOutIsSaidByTodaysManifest(t *testing.T) {
+func TestTheFilterThatExcludesAnEventIsNamedFromTheLiveManifest(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("p")
@@ -108,7 +108,7 @@ func TestWhatLeftAnEventOutIsSaidByTodaysManifest(t *testing.T) {
 }
 
 // What is set aside is named also when the plugin's file is now another, which was refused: of several the file's own.
-func TestWhatIsSetAsideIsNamedBesideAFileThatWasRefused(t *testing.T) {
+func TestADisabledReleaseIsNamedBesideARefusedFile(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("p")
@@ -136,7 +136,7 @@ func TestWhatIsSetAsideIsNamedBesideAFileThatWasRefused(t *testing.T) {
 }
 
 // A lane that is tried for ever is not dead and not parked, so that nothing else would name it.
-func TestTheStatusNamesWhatWasTriedVeryOften(t *testing.T) {
+func TestTheStatusNamesRunsWithManyAttempts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("p")

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox"
 )
 
-func TestOfABodyOnlyTheKeepListIsShown(t *testing.T) {
+func TestABodyShowsOnlyTheKeepList(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"event":"address","event_type":"verification_completed","data":{"id":7,"customerReference":"r-1","status":{"status":"VERIFIED","subStatus":"X Y","state":"COMPLETE","by":"Ada"}}}`: `{"event":"address","event_type":"verification_completed","data":{"id":7,"customerReference":"r-1","status":{"status":"VERIFIED","subStatus":"X Y","state":"COMPLETE","by":"[string:3]"}}}`,
@@ -32,7 +32,7 @@ func TestOfABodyOnlyTheKeepListIsShown(t *testing.T) {
 	}
 }
 
-func TestOfHeadersOnlyThoseAreShownThatSayHowTheBodyCame(t *testing.T) {
+func TestOnlyHeadersThatDescribeTheTransferAreShown(t *testing.T) {
 	t.Parallel()
 	got := maskHeaders([]inbox.Header{{Name: "Content-Type", Value: "application/json"}, {Name: "x-verifyme-signature", Value: "abc"}, {Name: "user-agent", Value: strings.Repeat("x", 999)}})
 	if fmt.Sprint(got) != "[{Content-Type application/json} {x-verifyme-signature [string:3]} {user-agent [string:999]}]" {
@@ -40,7 +40,7 @@ func TestOfHeadersOnlyThoseAreShownThatSayHowTheBodyCame(t *testing.T) {
 	}
 }
 
-func TestOfAReasonTheHostsWordsAreShownAndWhatThePluginSaidIsNot(t *testing.T) {
+func TestAReasonShowsTheHostsWordsAndNotThePlugins(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		reason    string

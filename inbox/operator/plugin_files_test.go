@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/operator"
 )
 
-func TestAFileThatBelongsToNoPluginIsNamedAndIsNothingToActOn(t *testing.T) {
+func TestAFileThatBelongsToNoPluginIsListedAndAcceptsNoAction(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("crm")

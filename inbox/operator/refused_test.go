@@ -8,7 +8,7 @@ import (
 	"inbox/inbox"
 )
 
-func TestStatusTellsOfWhatWasRefusedAndOnlyWhatIsLostIsAReasonToLook(t *testing.T) {
+func TestStatusListsRefusalsAndOnlyLostWebhooksAreReasons(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	now := time.Now()

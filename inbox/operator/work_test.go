@@ -27,7 +27,7 @@ func refs(letters []api.Letter) []api.LetterRef {
 	return list
 }
 
-func TestDeadLettersAreListedWithoutWhatTheySay(t *testing.T) {
+func TestDeadLettersAreListedWithMaskedReasons(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.plugin("p")
@@ -237,7 +237,7 @@ func (r *rig) refuse(id int, key string) {
 	}
 }
 
-func TestTheQuarantineIsExplainedAndLetInWithTodaysSecrets(t *testing.T) {
+func TestTheQuarantineIsExplainedAndReadmittedWithThePresentSecrets(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.refuse(1, "right")
@@ -271,7 +271,7 @@ func TestTheQuarantineIsExplainedAndLetInWithTodaysSecrets(t *testing.T) {
 	}
 }
 
-func TestStatusNamesEverythingThatWantsToBeLookedAt(t *testing.T) {
+func TestStatusNamesEveryReasonToLook(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	st, err := r.client.Status(t.Context())

@@ -74,7 +74,7 @@ func reasons(t *testing.T, c *api.Client) (list []string) {
 	return list
 }
 
-func TestWhatIsUnusualAboutAServerIsNoted(t *testing.T) {
+func TestUnusualConditionsOfAServerAreNotes(t *testing.T) {
 	t.Parallel()
 	_, c, stop := operate(t, serve.Options{NoSecret: true, Paused: true}, map[string]string{"data": t.TempDir()}, nil)
 	defer stop()
@@ -134,7 +134,7 @@ func TestAReleaseIsSeenInspectedSwappedAndRolledBackInARunningServer(t *testing.
 	})
 }
 
-func TestASocketWhosePathWouldBeTooLongLiesElsewhereAndIsRemoved(t *testing.T) {
+func TestASocketWithATooLongPathIsElsewhereAndIsRemoved(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	runtime := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", runtime)
@@ -177,7 +177,7 @@ func TestAServerWithoutAnAdminAddressIsReachedByItsSocketAndHealthAlone(t *testi
 }
 
 // A server that is asked to open no door for webhooks is how `inbox replay --now` works.
-func TestAServerWithoutADoorReceivesNothing(t *testing.T) {
+func TestAServerWithoutAWebhookListenerReceivesNothing(t *testing.T) {
 	t.Parallel()
 	at, c, stop := operate(t, serve.Options{Closed: true}, map[string]string{"data": t.TempDir()}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()

@@ -189,7 +189,7 @@ func suspectDir(t *testing.T) string {
 
 // A plugin that ends the program would end it at every start. The door is open all the while, and whoever else there is
 // goes on.
-func TestAPluginThatEndsTheProgramIsFoundAndSetAside(t *testing.T) {
+func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
 	t.Parallel()
 	dir := suspectDir(t)
 	p := begun(t, dir, "bad:die")
@@ -248,7 +248,7 @@ func killThrice(t *testing.T, dir string) {
 	}
 }
 
-func TestWhoeverSurvivesIsNotBlamedForBeingKilledThrice(t *testing.T) {
+func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
 	inboxtest.Long(t) // it takes the turns of several crash loops
 	t.Parallel()
 	dir := suspectDir(t)
@@ -274,7 +274,7 @@ func TestWhoeverSurvivesIsNotBlamedForBeingKilledThrice(t *testing.T) {
 }
 
 // Who kills the program while no suspect runs is none of them.
-func TestAnEndWithoutAnySuspectRunningEndsTheSuspicion(t *testing.T) {
+func TestACrashWhileNoSuspectRunsClearsAllSuspects(t *testing.T) {
 	t.Parallel()
 	dir := suspectDir(t)
 	killThrice(t, dir)
@@ -293,7 +293,7 @@ func TestAnEndWithoutAnySuspectRunningEndsTheSuspicion(t *testing.T) {
 }
 
 // What does nothing is not blamed for the end of the program.
-func TestAnIdlePluginIsNeverASuspect(t *testing.T) {
+func TestAnIdlePluginIsNeverInACrashLoop(t *testing.T) {
 	t.Parallel()
 	dir := suspectDir(t)
 	for range 4 {

@@ -74,7 +74,7 @@ type gone struct{}
 
 func (gone) Write([]byte) (int, error) { return 0, errors.New("gone") }
 
-func TestTheDemoEndsWhenNobodyLooks(t *testing.T) {
+func TestTheDemoEndsWhenItsReaderIsGone(t *testing.T) {
 	t.Parallel()
 	err := serve.Run(t.Context(), nil, serve.Options{Demo: true, Stdout: gone{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // A release that fails at once, for several keys and without having settled anything, gives way to the one before it.
-func TestAReleaseThatFailsAtOnceGivesWayToTheOneBefore(t *testing.T) {
+func TestAReleaseThatFailsAtOnceGivesWayToItsFallback(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})

@@ -88,7 +88,7 @@ func (ls *listeners) openWebhooks(base context.Context, v *server) (string, erro
 	return l.Addr().String(), nil
 }
 
-// openOwn listens for the operator. On a loopback address it answers only by a loopback name.
+// openOperator listens for operators. On a loopback address it serves only requests for a loopback name.
 func (ls *listeners) openOperator(flag, address string, base context.Context, handler http.Handler) (string, error) {
 	l, err := listen(flag, address)
 	if err != nil {

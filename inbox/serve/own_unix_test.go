@@ -140,7 +140,7 @@ func alone(t *testing.T, dir string) {
 }
 
 // The path of a data directory may be longer than that of a socket may be.
-func TestTheSocketOfALongPathFindsAPlace(t *testing.T) {
+func TestASocketWithALongPathIsPlacedElsewhere(t *testing.T) {
 	long := filepath.Join(t.TempDir(), strings.Repeat("long/", 30))
 	runtime, err := os.MkdirTemp("", "r")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // An operator who looks after the program was started again still sees which webhooks did not come through.
-func TestLostWebhooksAreToldByTheStatusAlsoAfterARestart(t *testing.T) {
+func TestLostWebhooksAreInTheStatusAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	env := map[string]string{"INBOX_QOREID_SECRET": secret}
 	at, client, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, env)

@@ -203,8 +203,8 @@ func (v *server) webhookOptions() intake.Options {
 	}
 }
 
-// serve runs every part until ctx is done or a part fails, and stops it from left to right. Each part has a context of
-// its own, so that one is stopped when those before it have ended.
+// serve runs every part until ctx is done or a part fails, and then stops them from left to right. Each part has a context of
+// its own, so that it stops after the parts before it have ended.
 func (v *server) serve(ctx context.Context, open *listeners) error {
 	whole, fail := context.WithCancelCause(ctx)
 	defer fail(nil)

@@ -51,7 +51,7 @@ func (tooMany) Error() string   { return "too many open files" }
 func (tooMany) Timeout() bool   { return false }
 func (tooMany) Temporary() bool { return true }
 
-func TestWhatTheHTTPServerLogsItselfIsALineOfTheLog(t *testing.T) {
+func TestLinesOfTheHTTPServerAreEntriesOfTheLog(t *testing.T) {
 	t.Parallel()
 	log := &logged{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

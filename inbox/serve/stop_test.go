@@ -68,7 +68,7 @@ func TestARequestUnderWayWhenTheServerStopsIsAnswered(t *testing.T) {
 	}
 }
 
-func TestASenderThatDoesNotGoOnDoesNotKeepTheServerFromStopping(t *testing.T) {
+func TestAStalledSenderDoesNotKeepTheServerFromStopping(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	at, _, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})

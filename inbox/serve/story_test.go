@@ -144,7 +144,7 @@ func look(t *testing.T, dir string) *store.Store {
 	return db
 }
 
-func TestWhatKeepsAServerFromBeginningIsSaid(t *testing.T) {
+func TestTheErrorNamesWhyAServerDoesNotStart(t *testing.T) {
 	dir := t.TempDir()
 	url, stop := start(t, dir)
 	defer stop()

@@ -21,7 +21,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// control is a running program of which a test decides what it says.
+// control is a fake program with answers that the test chooses.
 type control struct {
 	mu      sync.Mutex
 	files   []operator.File
@@ -31,7 +31,7 @@ type control struct {
 	notes   []string
 
 	manifest *inbox.Manifest
-	unused   []string // releases whose modules are to be deleted
+	unused   []string // releases with modules to delete
 }
 
 func (h *control) Files(context.Context) ([]operator.File, error) {
@@ -68,7 +68,7 @@ func (h *control) Resume() { h.resumed = true }
 
 func (h *control) Notes(context.Context) []string { return h.notes }
 
-// keys vouch with one secret for every source.
+// keys verifies the requests of every source with one secret.
 type keys struct{ secret string }
 
 func (k keys) Vouch(r *inbox.Refused) (*inbox.Arrival, string, error) {
@@ -110,7 +110,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// get makes a request as an operator and returns its answer.
+// get sends a request as an operator and returns its answer.
 func (r *rig) get(method, path string, body string) (int, string) {
 	r.Helper()
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -129,7 +129,7 @@ func (r *rig) accept(id, n int) []inbox.Receipt {
 	return list
 }
 
-// settle hands in a settlement and waits for it.
+// settle submits a settlement and waits for its commit.
 func (r *rig) settle(st *inbox.Settlement) {
 	r.Helper()
 	done := make(chan error, 1)
@@ -142,7 +142,7 @@ func (r *rig) settle(st *inbox.Settlement) {
 	}
 }
 
-// plugin makes a plugin known that begins at the first event, with a file that is live.
+// plugin registers a plugin that begins at the first event and has a live file.
 func (r *rig) plugin(name string) {
 	r.Helper()
 	if err := r.store.Register(r.Context(), name, inbox.StartFrom{Start: true}); err != nil {
@@ -167,7 +167,7 @@ func (r *rig) release(plugin, id string) {
 	}
 }
 
-// die lets the plugin's delivery of an event die and park its lane.
+// die settles the plugin's delivery of an event as dead, which parks its lane.
 func (r *rig) die(plugin string, seq int64, result inbox.Result) {
 	r.Helper()
 	e, err := r.store.Event(r.Context(), seq)
@@ -187,7 +187,7 @@ func (r *rig) die(plugin string, seq int64, result inbox.Result) {
 	})
 }
 
-// audited returns the recorded deeds as "action target by actor: reason", oldest first.
+// audited returns the recorded actions as "action target by actor: reason", oldest first.
 func (r *rig) audited() []string {
 	r.Helper()
 	entries, err := r.client.Audit(r.Context(), inbox.AuditFilter{})

@@ -18,7 +18,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// TestTheAuditLogIsFilteredByEveryParameter holds the log, through the API, to a model: the list of what was recorded.
+// TestTheAuditLogIsFilteredByEveryParameter compares the log, through the API, with a model: the list of the recorded actions.
 func TestTheAuditLogIsFilteredByEveryParameter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -85,8 +85,8 @@ func TestAFileThatNeverRanIsForgottenWhenItIsGone(t *testing.T) {
 	}
 }
 
-// TestEveryRecordedActionIsAFilterOfTheLog looks for the words in the source: one that is missing is refused by the
-// audit log's filter until it stands in it.
+// TestEveryRecordedActionIsAFilterOfTheLog looks for the actions in the source. The filter of the audit log
+// rejects an action that [api.AuditActions] lacks.
 func TestEveryRecordedActionIsAFilterOfTheLog(t *testing.T) {
 	t.Parallel()
 	word := regexp.MustCompile(`(?:[aA]udit\([^"\n]*|setPlugin\([^"\n]*|action :?= )"([a-z_]+)"`)

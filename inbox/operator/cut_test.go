@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// harmed is an answer that does harm with its first byte.
+// harmed is an answer that calls harm at every write.
 type harmed struct {
 	http.ResponseWriter
 	harm func()
@@ -24,10 +24,10 @@ func (w *harmed) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// TestHalfOfAListDoesNotLookComplete closes the store when the first piece of a long list is on its way.
+// TestHalfOfAListDoesNotLookComplete closes the store after the first page of a long list is written.
 func TestHalfOfAListDoesNotLookComplete(t *testing.T) {
 	t.Parallel()
-	const piece = 1000 // the first of them is read as a whole
+	const piece = 1000 // events of the first page
 	s, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Create: true, Server: true, MinFree: 1})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// routes returns the described routes, as "GET /v1/…" with something in the place of what is in braces.
+// routes returns the described routes, as "GET /v1/…" with values in place of the names in braces.
 func routes(t *testing.T, id string) []string {
 	t.Helper()
 	var list []string
@@ -36,8 +36,8 @@ func routes(t *testing.T, id string) []string {
 	return list
 }
 
-// TestEveryRouteSaysWhenTheStoreIsGone closes the store under the API: nothing answers as if it had done or found
-// something, and nothing of a payload or path gets into what is said.
+// TestEveryRouteSaysWhenTheStoreIsGone closes the store under the API. No route answers with success, and no answer
+// has a part of a payload or a path.
 func TestEveryRouteSaysWhenTheStoreIsGone(t *testing.T) {
 	t.Parallel()
 	s, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Create: true, MinFree: 1})

@@ -107,7 +107,7 @@ func TestTheFilterThatExcludesAnEventIsNamedFromTheLiveManifest(t *testing.T) {
 	}
 }
 
-// What is set aside is named also when the plugin's file is now another, which was refused: of several the file's own.
+// A disabled release is also named when the plugin's file is another release that was refused. Of several, the file's own is named.
 func TestADisabledReleaseIsNamedBesideARefusedFile(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -135,7 +135,7 @@ func TestADisabledReleaseIsNamedBesideARefusedFile(t *testing.T) {
 	}
 }
 
-// A lane that is tried for ever is not dead and not parked, so that nothing else would name it.
+// A lane that is retried forever is neither dead nor parked, so no other reason names it.
 func TestTheStatusNamesRunsWithManyAttempts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

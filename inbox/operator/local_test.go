@@ -20,7 +20,7 @@ func TestAPanicOfAHandlerInTheSameProcessIsAnErrorWithItsStack(t *testing.T) {
 	for name, c := range map[string]struct {
 		handle http.HandlerFunc
 		says   string
-		fault  bool // ours
+		fault  bool // of the program
 	}{
 		"before the answer": {func(http.ResponseWriter, *http.Request) { var p *api.Status; _ = p.Version }, "nil pointer dereference", true},
 		"within the answer": {func(w http.ResponseWriter, _ *http.Request) { begun(w); var list []int; _ = list[len(list)] }, "index out of range", true},

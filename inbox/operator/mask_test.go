@@ -60,7 +60,7 @@ func TestAReasonShowsTheHostsWordsAndNotThePlugins(t *testing.T) {
 	}
 }
 
-// FuzzMask checks that what is shown is always JSON, and that no text outside the keep-list is in it.
+// FuzzMask checks that a masked body is always JSON, and that it has no text outside the keep-list.
 func FuzzMask(f *testing.F) {
 	f.Add([]byte(`{"event":"a","data":{"id":1,"status":{"status":"b"},"summary":{"c":{"status":"d"}},"name":"needle-in-hay"}}`))
 	f.Add([]byte(`[[["needle-in-hay"]],{"needle-in-hay":1}]`))

@@ -19,7 +19,7 @@ import (
 	"inbox/inbox/serve"
 )
 
-// operate runs a server and returns where it listens, a client on its socket, and what stops it.
+// operate runs a server and returns its addresses, a client on its socket, and a function that stops it.
 func operate(t *testing.T, o serve.Options, flags map[string]string, env map[string]string) (serve.Addresses, *api.Client, func()) {
 	t.Helper()
 	for name, value := range map[string]string{"listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "min-free": "1 KiB"} {
@@ -176,7 +176,7 @@ func TestAServerWithoutAnAdminAddressIsReachedByItsSocketAndHealthAlone(t *testi
 	}
 }
 
-// A server that is asked to open no door for webhooks is how `inbox replay --now` works.
+// `inbox replay --now` runs a server without a listener for webhooks.
 func TestAServerWithoutAWebhookListenerReceivesNothing(t *testing.T) {
 	t.Parallel()
 	at, c, stop := operate(t, serve.Options{Closed: true}, map[string]string{"data": t.TempDir()}, map[string]string{"INBOX_QOREID_SECRET": secret})

@@ -28,15 +28,15 @@ import (
 	"inbox/inbox/serve"
 )
 
-// The environment of a server that is a process of its own.
+// Environment variables of a server in a process of its own.
 const (
-	envChild = "INBOX_TEST_SERVER" // its data directory
-	envDeed  = "INBOX_TEST_DEED"   // PLUGIN:DEED, what happens when an attempt of the plugin runs: "die" or "hang"
+	envChild  = "INBOX_TEST_SERVER" // its data directory
+	envAction = "INBOX_TEST_ACTION" // PLUGIN:ACTION, the effect of an attempt of the plugin: "die" or "hang"
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(envChild); dir != "" {
-		if err := child(dir, os.Getenv(envDeed)); err != nil {
+		if err := child(dir, os.Getenv(envAction)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child serves until it is interrupted, or does what it was told.
+// child serves until it is interrupted, or until an attempt kills it.
 func child(dir, deed string) error {
 	s, err := config.Load(config.Inputs{
 		File:  os.DevNull,
@@ -77,11 +77,11 @@ func child(dir, deed string) error {
 	return serve.Run(ctx, s, o)
 }
 
-// process is a server that is a process of its own.
+// process is a server in a process of its own.
 type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
-	at   string // where webhooks are received
+	at   string // URL of the webhooks
 	api  *api.Client
 	said *bufio.Scanner
 	logs bytes.Buffer
@@ -90,7 +90,7 @@ type process struct {
 func begun(t *testing.T, dir, deed string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(os.Args[0])}
-	p.cmd.Env = append(os.Environ(), envChild+"="+dir, envDeed+"="+deed)
+	p.cmd.Env = append(os.Environ(), envChild+"="+dir, envAction+"="+deed)
 	p.cmd.Stderr = &p.logs
 	out, err := p.cmd.StdoutPipe()
 	if err == nil {
@@ -109,7 +109,7 @@ func begun(t *testing.T, dir, deed string) *process {
 	return p
 }
 
-// hear waits for a line that begins so, and returns its rest.
+// hear waits for a line with a prefix and returns the rest of the line.
 func (p *process) hear(begins string) string {
 	p.t.Helper()
 	for p.said.Scan() {
@@ -187,15 +187,14 @@ func suspectDir(t *testing.T) string {
 	return dir
 }
 
-// A plugin that ends the program would end it at every start. The door is open all the while, and whoever else there is
-// goes on.
+// A plugin that crashes the program would crash it at every start. Webhooks are received all the while, and other plugins go on.
 func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
 	t.Parallel()
 	dir := suspectDir(t)
 	p := begun(t, dir, "bad:die")
 	post(t, p.at, suspectBody(1), secret, 200, "stored")
 	p.dies()
-	for range 2 { // the event is there still
+	for range 2 { // the event is still pending
 		begun(t, dir, "bad:die").dies()
 	}
 	p = begun(t, dir, "bad:die") // the suspects run one at a time, after a while without any
@@ -217,7 +216,7 @@ func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
 		t.Errorf("the status does not say so: %+v, %v", st.Reasons, err)
 	}
 	p.stops()
-	p = begun(t, dir, "") // it would not end the program any more, but is set aside until somebody says so
+	p = begun(t, dir, "") // it would not crash the program any more, but it is disabled until an operator resumes it
 	if x := p.plugin("good"); x.SetAside != "" {
 		t.Errorf("%+v", x)
 	}
@@ -233,7 +232,7 @@ func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
 	inboxtest.Check(t, look(t, dir))
 }
 
-// killThrice kills a server, three times, while both of its plugins run.
+// killThrice kills a server three times while both of its plugins run.
 func killThrice(t *testing.T, dir string) {
 	t.Helper()
 	for n := range 3 {
@@ -273,7 +272,7 @@ func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
 	}
 }
 
-// Who kills the program while no suspect runs is none of them.
+// A crash while no suspect runs clears all suspects.
 func TestACrashWhileNoSuspectRunsClearsAllSuspects(t *testing.T) {
 	t.Parallel()
 	dir := suspectDir(t)
@@ -292,7 +291,7 @@ func TestACrashWhileNoSuspectRunsClearsAllSuspects(t *testing.T) {
 	}
 }
 
-// What does nothing is not blamed for the end of the program.
+// A plugin that runs no attempt is not blamed for a crash of the program.
 func TestAnIdlePluginIsNeverInACrashLoop(t *testing.T) {
 	t.Parallel()
 	dir := suspectDir(t)

@@ -16,7 +16,7 @@ import (
 	"inbox/inbox/serve"
 )
 
-// told is what the demo says, so far.
+// told is the output of the demo so far.
 type told struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/serve"
 )
 
-// A release that fails at once, for several keys and without having settled anything, gives way to the one before it.
+// A release that fails at once, for several keys and before any success, is disabled and its fallback runs.
 func TestAReleaseThatFailsAtOnceGivesWayToItsFallback(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -55,7 +55,7 @@ func isLive(t *testing.T, c *api.Client, name string) (d api.PluginDetail) {
 	return d
 }
 
-// The door opens before a plugin is compiled: what it takes until then waits for the plugin.
+// Webhooks are received before a plugin is compiled. The events until then wait for the plugin.
 func TestAPluginInTheFolderAtTheFirstStartGetsEveryEventThatWasAnswered(t *testing.T) {
 	t.Parallel()
 	_, at, c := operated(t, map[string]string{"crm.wasm": guest(t, "ok")})
@@ -110,7 +110,7 @@ func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
 		d, err := c.Plugin(t.Context(), "crm", "")
 		return err == nil && d.State == inbox.FilePinned && grants(d.Terms, "data.fields") == "['/data']" && grants(d.FileTerms, "data.fields") == "['/data/id']"
 	})
-	// A kept release is shown without its module, which is not compiled for it.
+	// A kept release is shown without its module, because it is not compiled for that.
 	if err := os.Remove(filepath.Join(dir, "releases", first.Live+".wasm")); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestAPluginIsForgottenOnceItsFileIsGone(t *testing.T) {
 	if list, err := c.Audit(t.Context(), inbox.AuditFilter{Action: "remove"}); err != nil || len(list) != 1 || list[0].Target != "crm" || list[0].Reason != "sold" {
 		t.Errorf("%+v, %v", list, err)
 	}
-	// A file of that name is a new plugin: it begins with what comes, and what its lanes were is forgotten.
+	// A file of that name is a new plugin. It begins with new events, and has no lanes of the removed plugin.
 	drop(t, dir, "crm.wasm", guest(t, "ok"))
 	if d := isLive(t, c, "crm"); d.Cursor != 2 || d.Dead != 0 || d.Parked != 0 || len(d.Releases) != 1 {
 		t.Errorf("it comes back as %+v", d.Plugin)

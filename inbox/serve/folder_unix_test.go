@@ -16,7 +16,7 @@ import (
 	"inbox/inbox/serve"
 )
 
-// give makes something another user's, which only root can.
+// give changes the owner of a file, which only root may do.
 func give(t *testing.T, path string) {
 	t.Helper()
 	if err := os.Chown(path, 65534, 65534); err != nil {

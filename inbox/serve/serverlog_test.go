@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// logged is what was written to a log.
+// logged is a log in memory.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -31,7 +31,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// wornOut fails to accept as a process does that has too many files open, and then is closed.
+// wornOut is a listener that fails as with too many open files, and then is closed.
 type wornOut struct {
 	net.Listener
 	fails int

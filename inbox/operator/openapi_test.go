@@ -104,3 +104,17 @@ func TestEveryKindOfErrorHasAStatus(t *testing.T) {
 		}
 	}
 }
+
+// The description is YAML whose flow mappings each fit on one line. One brace too many makes the whole file unreadable.
+func TestEveryLineOfTheDescriptionClosesItsBraces(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for line := range strings.Lines(string(api.OpenAPI)) {
+		n++
+		for _, pair := range []string{"{}", "[]"} {
+			if strings.Count(line, pair[:1]) != strings.Count(line, pair[1:]) {
+				t.Errorf("line %d: %s", n, line)
+			}
+		}
+	}
+}

@@ -16,14 +16,14 @@ func (s *server) backUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !filepath.IsAbs(req.Path) {
-		return inbox.Errorf(inbox.Invalid, "", "the path of the copy is %q, not an absolute one", req.Path)
+		return inbox.Errorf(inbox.Invalid, "", "the path of the copy is %q, which is not absolute", req.Path)
 	}
 	if err := s.upkeep.Backup(r.Context(), actor(r, req.Reason), req.Path); err != nil {
 		return err
 	}
 	info, err := os.Stat(req.Path)
 	if err != nil {
-		return inbox.Errorf(inbox.Internal, "look at the copy", "%w", err)
+		return inbox.Errorf(inbox.Internal, "measure the copy", "%w", err)
 	}
 	return reply(w, api.Backup{Path: req.Path, Bytes: info.Size()})
 }

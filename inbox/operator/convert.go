@@ -101,7 +101,7 @@ func (s *server) filteredNote(ctx context.Context, plugin string, e *inbox.Event
 	case by != "":
 		return "by its filter " + by, nil
 	}
-	return "by the release that ran then; the one that runs now would take it", nil
+	return "by the release that was live then; the live release wants it", nil
 }
 
 // filteredBy returns the filter in force that excludes an event from a plugin. It is empty when the plugin wants the event or
@@ -162,7 +162,7 @@ func replayOf(j *inbox.Job) api.Replay {
 	}
 	if n := len(j.Filter.Seqs); n > maxNamed {
 		out.Filter.Seqs = out.Filter.Seqs[:maxNamed]
-		out.Note = fmt.Sprintf("its filter names %d events, of which the first %d are given", n, maxNamed)
+		out.Note = fmt.Sprintf("its filter names %d events; the answer lists the first %d", n, maxNamed)
 	}
 	named := len(out.Plugins) > 0
 	for _, p := range j.Parts {

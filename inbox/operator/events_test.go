@@ -261,7 +261,7 @@ func TestAStreamBeginsWhereItIsAskedTo(t *testing.T) {
 		}
 	}
 	if status, _ := opening(t, r.opt, "?after=0", "two"); status != http.StatusBadRequest {
-		t.Errorf("an id that is none is answered %d", status)
+		t.Errorf("an invalid id gets the status %d", status)
 	}
 }
 

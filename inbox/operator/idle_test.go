@@ -93,7 +93,7 @@ func TestTheFilterThatExcludesAnEventIsNamedFromTheLiveManifest(t *testing.T) {
 		"by its filter sources":     {Sources: []string{"other"}},
 		"by its filter modes":       {Modes: []inbox.Mode{inbox.Test}},
 		"by its filter where":       {Where: []inbox.Condition{{Pointer: "/nowhere", Values: []string{"x"}}}},
-		"by the release that ran then; the one that runs now would take it": {},
+		"by the release that was live then; the live release wants it": {},
 		"": nil,
 	} {
 		r.control.manifest = m

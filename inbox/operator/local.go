@@ -47,7 +47,7 @@ func (l Local) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-var errAborted = errors.New("the answer was broken off")
+var errAborted = errors.New("the answer was aborted")
 
 // panicError returns the error for a handler's panic: an aborted answer, or a fault of the program. A value that is not a
 // runtime error may hold a payload, so the error names only its type.

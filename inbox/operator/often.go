@@ -17,7 +17,7 @@ const (
 func (s *server) manyAttempts(ctx context.Context) []api.Reason {
 	runs, err := s.deliveries.OftenTried(ctx, manyFrom, manyMost)
 	if err != nil {
-		return []api.Reason{{Code: "store", Message: "what is tried very often cannot be read: " + err.Error(), Hint: inbox.HintOf(err)}}
+		return []api.Reason{{Code: "store", Message: "runs with many attempts cannot be read: " + err.Error(), Hint: inbox.HintOf(err)}}
 	}
 	var list []api.Reason
 	for _, r := range runs {
@@ -27,8 +27,8 @@ func (s *server) manyAttempts(ctx context.Context) []api.Reason {
 		}
 		list = append(list, api.Reason{
 			Code: "many_attempts", Plugin: r.Plugin,
-			Message: fmt.Sprintf("plugin %s: event %s was tried %d times and goes on; %s", r.Plugin, r.ID, r.Attempts, behind),
-			Hint:    fmt.Sprintf("`inbox event show %s` says why; mend the plugin, or set on_failure = \"park\" in %s.toml", r.ID, r.Plugin),
+			Message: fmt.Sprintf("plugin %s: event %s had %d attempts and is still retried; %s", r.Plugin, r.ID, r.Attempts, behind),
+			Hint:    fmt.Sprintf("`inbox event show %s` shows why; fix the plugin, or set on_failure = \"park\" in %s.toml", r.ID, r.Plugin),
 		})
 	}
 	return list

@@ -103,7 +103,7 @@ func (s *server) rollbackPlugin(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if p.File == "" {
-			return inbox.Errorf(inbox.Conflict, "", "plugin %s has no file in the plugins folder", p.Name).WithHint("put it back first")
+			return inbox.Errorf(inbox.Conflict, "", "plugin %s has no file in the plugins folder", p.Name).WithHint("put its file back first")
 		}
 		who := actor(r, req.Reason)
 		if to.ID == p.File {

@@ -189,7 +189,7 @@ func moduleOf(r *inbox.Release) (*inbox.Module, error) {
 	}
 	var m inbox.Module
 	if err := json.Unmarshal(r.Module, &m); err != nil {
-		return nil, inbox.Errorf(inbox.Internal, "read what is known of release "+r.ID, "%w", err)
+		return nil, inbox.Errorf(inbox.Internal, "read the description of release "+r.ID, "%w", err)
 	}
 	return &m, nil
 }

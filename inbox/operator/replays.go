@@ -66,7 +66,7 @@ func validate(req *api.ReplayRequest) error {
 	case req.Rate < 0:
 		return inbox.Errorf(inbox.Invalid, "", "the rate is negative")
 	case req.Filter.Newest || req.Filter.Before != 0:
-		return inbox.Errorf(inbox.Invalid, "", "a replay goes in the order of the log: it has neither newest nor before")
+		return inbox.Errorf(inbox.Invalid, "", "a replay follows the order of the log: it takes neither newest nor before")
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (s *server) forecast(ctx context.Context, out *api.Replay, f inbox.Filter, 
 			return err
 		}
 		if !known {
-			out.Parts, out.Note = nil, "they are too many to say beforehand what would be left out, go on where it died, or wait"
+			out.Parts, out.Note = nil, "the events are too many to forecast which are filtered, continue or wait"
 			return nil
 		}
 		out.Parts = append(out.Parts, api.ReplayPart{

@@ -101,7 +101,8 @@ type Upkeep interface {
 	Backup(ctx context.Context, who store.Actor, path string) error
 }
 
-// Store is a store of every subject. Handlers use one subject each.
+// Store is a store of every subject, so that a caller passes one value to [New]. Handlers do not use it: they reach one subject
+// each.
 type Store interface {
 	Events
 	Deliveries

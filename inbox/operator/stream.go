@@ -63,7 +63,7 @@ func (s *server) streamFilter(r *http.Request) (f inbox.Filter, err error) {
 		return f, err
 	}
 	if f.Newest || f.Limit > 0 || f.Plugin != "" { // when an event is stored, no plugin has attempted it yet
-		return f, inbox.Errorf(inbox.Invalid, "", "a stream has neither limit nor newest nor plugin")
+		return f, inbox.Errorf(inbox.Invalid, "", "a stream takes neither limit nor newest nor plugin")
 	}
 	switch last := r.Header.Get("Last-Event-ID"); {
 	case last != "":

@@ -211,10 +211,10 @@ func (c *Control) Notes(context.Context) []string {
 	}
 	notes := append(slices.Clone(c.settings.Notes), c.settings.SecretNotes()...)
 	if trouble := c.parts.loader.Trouble(); trouble != "" {
-		notes = append(notes, "the plugins folder cannot be read, and what runs goes on: "+trouble)
+		notes = append(notes, "the plugins folder cannot be read; live plugins run on: "+trouble)
 	}
 	if peer := c.parts.forwarder.Load(); peer != nil {
-		notes = append(notes, fmt.Sprintf("%s says for whom it speaks (X-Forwarded-For) and is not believed: if it is your proxy, name it in trusted_proxies; until then all senders behind it count as one address", peer))
+		notes = append(notes, fmt.Sprintf("%s sends X-Forwarded-For and is no trusted proxy, so the header is ignored: if it is your proxy, add it to trusted_proxies; until then all senders behind it count as one address", peer))
 	}
 	if c.parts.dispatch.Paused() {
 		notes = append(notes, "everything is paused: the server began with --paused")

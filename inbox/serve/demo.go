@@ -121,7 +121,7 @@ func layDemo(dir string) error {
 		err = os.WriteFile(filepath.Join(dir, "demo.wasm"), demo.Wasm(), 0o600)
 	}
 	if err != nil {
-		return inbox.Errorf(inbox.Unavailable, "lay out the demo", "%w", err)
+		return inbox.Errorf(inbox.Unavailable, "write the files of the demo", "%w", err)
 	}
 	return nil
 }

@@ -74,6 +74,6 @@ func TestWhatOthersCouldChangeInTheFolderIsMendedOrRefusedWhileTheServerRuns(t *
 	})
 	give(t, plugins)
 	inboxtest.Eventually(t, "another user's folder is not read", func() bool {
-		return strings.Contains(strings.Join(reasons(t, c), "\n"), "the plugins folder cannot be read, and what runs goes on")
+		return strings.Contains(strings.Join(reasons(t, c), "\n"), "the plugins folder cannot be read; live plugins run on")
 	})
 }

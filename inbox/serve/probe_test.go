@@ -93,7 +93,7 @@ func (p *probe) batch(guests []inboxtest.Guest) {
 		} else if want != inboxtest.Refused {
 			p.until(g.Name+" had an event", func() bool { _, had := p.came.Load(nameOf(g)); return had })
 			if got, _ := p.came.Load(nameOf(g)); got != want {
-				p.t.Errorf("%s came to %s, not %s", g.Name, got, want)
+				p.t.Errorf("%s ended with %s, not %s", g.Name, got, want)
 			}
 		}
 	}

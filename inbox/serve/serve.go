@@ -219,7 +219,7 @@ func (v *server) serve(ctx context.Context, open *listeners) error {
 	}
 	<-whole.Done()
 	began := time.Now()
-	v.log.Info("stopping: what runs may end, what waits is kept")
+	v.log.Info("stopping: running work may end, waiting work is kept")
 	open.shutdown(cmp.Or(v.opt.Harm.Grace, requestGrace))
 	stopDispatch()
 	stopLoader()

@@ -35,7 +35,7 @@ func longestPath() int {
 func (v *server) openSocket(ls *listeners, base context.Context, handler http.Handler) error {
 	path, err := filepath.Abs(filepath.Join(v.settings.Data, socketName))
 	if err != nil {
-		return inbox.Errorf(inbox.Internal, "find the socket's place", "%w", err)
+		return inbox.Errorf(inbox.Internal, "find the path of the socket", "%w", err)
 	}
 	listen, made := listenPrivately, func() {} // made removes the directory that was created for it
 	if len(path) > longestSocket {
@@ -73,7 +73,7 @@ func (v *server) socketDir() (string, error) {
 		if err == nil {
 			return dir, nil
 		}
-		v.log.Warn("XDG_RUNTIME_DIR is of no use for the operator's socket; it goes into the directory for temporary files",
+		v.log.Warn("XDG_RUNTIME_DIR cannot hold the operator's socket; the directory for temporary files is used",
 			"XDG_RUNTIME_DIR", inbox.Printable(given), "error", err)
 	}
 	dir, err := privateDir(os.TempDir())

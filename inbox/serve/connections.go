@@ -180,7 +180,7 @@ func (l *connections) Close() error {
 	return l.Listener.Close()
 }
 
-// Close closes the connection, which makes room within the bounds.
+// Close closes the connection. It no longer counts towards the bounds.
 func (c *connection) Close() error {
 	c.list.mu.Lock()
 	c.list.forget(c)

@@ -42,10 +42,10 @@ func newMemory(s *config.Settings, events int64) *memory {
 	for _, source := range sources {
 		m.document = max(m.document, source.MaxBody)
 	}
-	room := intake.RoomSize(sources, intake.DefaultInFlight)
+	budget := intake.RoomSize(sources, intake.DefaultInFlight)
 	m.fixed = []MemoryPart{
 		{Name: "the program and its store", Bytes: baseBytes + eventBytes*events, mapped: baseMapped},
-		{Name: "webhooks that are being received and stored", Bytes: room + store.DefaultQueueBytes},
+		{Name: "webhooks that are being received and stored", Bytes: budget + store.DefaultQueueBytes},
 	}
 	return m
 }

@@ -164,7 +164,7 @@ func TestTheStatusNamesRunsWithManyAttempts(t *testing.T) {
 			t.Errorf("named too early: %+v", named())
 		}
 	}
-	if got := named(); len(got) != 1 || got[0].Plugin != "p" || !strings.Contains(got[0].Message, list[0].ID+" was tried 30 times") || !strings.Contains(got[0].Hint, "p.toml") {
+	if got := named(); len(got) != 1 || got[0].Plugin != "p" || !strings.Contains(got[0].Message, list[0].ID+" had 30 attempts") || !strings.Contains(got[0].Hint, "p.toml") {
 		t.Errorf("%+v", got)
 	}
 }

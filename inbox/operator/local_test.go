@@ -25,7 +25,7 @@ func TestAPanicOfAHandlerInTheSameProcessIsAnErrorWithItsStack(t *testing.T) {
 		"before the answer": {func(http.ResponseWriter, *http.Request) { var p *api.Status; _ = p.Version }, "nil pointer dereference", true},
 		"within the answer": {func(w http.ResponseWriter, _ *http.Request) { begun(w); var list []int; _ = list[len(list)] }, "index out of range", true},
 		"with a payload":    {func(http.ResponseWriter, *http.Request) { panic("passport A1234567") }, "string", true},
-		"on purpose":        {func(w http.ResponseWriter, _ *http.Request) { begun(w); panic(http.ErrAbortHandler) }, "broken off", false},
+		"on purpose":        {func(w http.ResponseWriter, _ *http.Request) { begun(w); panic(http.ErrAbortHandler) }, "aborted", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,21 +16,20 @@ import (
 	"inbox/inbox"
 )
 
-// Client calls the API. Its methods return the [inbox.Error] of the server, or an Unavailable one when there is no
-// answer.
+// Client calls the API. Its methods return the [inbox.Error] of the server. Without an answer they return an Unavailable error.
 type Client struct {
 	HTTP  *http.Client
 	Base  string // as in "http://127.0.0.1:8081"
 	Token string // empty on the socket and in process
 }
 
-// call makes one request. The caller closes the body of the answer.
+// call sends one request. The caller closes the body of the answer.
 func (c *Client) call(ctx context.Context, method, path string, q url.Values, body any) (*http.Response, error) {
 	target := strings.TrimSuffix(c.Base, "/") + path
 	if len(q) > 0 {
 		query := q.Encode()
 		if len(query) > maxQuery {
-			return nil, inbox.Errorf(inbox.Invalid, "", "these filters are too many: %d bytes, and at most %d go into one question", len(query), maxQuery).
+			return nil, inbox.Errorf(inbox.Invalid, "", "the filters are too long: %d bytes, and one request takes up to %d", len(query), maxQuery).
 				WithHint("give fewer values, or the ids of the events")
 		}
 		target += "?" + query
@@ -68,7 +67,7 @@ func unreachable(ctx context.Context, base string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if fault, ok := ourFault(err); ok {
+	if fault, ok := internalError(err); ok {
 		return fault
 	}
 	var uerr *url.Error
@@ -78,7 +77,7 @@ func unreachable(ctx context.Context, base string, err error) error {
 	return inbox.Errorf(inbox.Unavailable, "", "no answer from %s: %w", base, err).WithHint("is `inbox serve` running there?")
 }
 
-// problem reads the body of an answer that is not a success.
+// problem returns the error of an answer that is not a success.
 func problem(resp *http.Response) error {
 	if to := resp.Header.Get("Location"); resp.StatusCode/100 == 3 && to != "" {
 		return inbox.Errorf(inbox.Unavailable, "", "the server answered %s and redirects to %s", resp.Status, to).WithHint("redirects are not followed; give the address itself")
@@ -86,12 +85,12 @@ func problem(resp *http.Response) error {
 	var p Problem
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if json.Unmarshal(text, &p) != nil || p.Error.Code == "" {
-		return inbox.Errorf(inbox.Unavailable, "", "the server answered %s, and not as inbox does", resp.Status).WithHint("is this the admin address?")
+		return inbox.Errorf(inbox.Unavailable, "", "the server answered %s, but is not inbox", resp.Status).WithHint("is this the admin address?")
 	}
 	return inbox.Errorf(p.Error.Code, "", "%s", p.Error.Message).WithHint(p.Error.Hint)
 }
 
-// do makes a request and reads its answer into out.
+// do sends a request and decodes its answer into out.
 func (c *Client) do(ctx context.Context, method, path string, q url.Values, body, out any) error {
 	resp, err := c.call(ctx, method, path, q, body)
 	if err != nil {
@@ -99,29 +98,29 @@ func (c *Client) do(ctx context.Context, method, path string, q url.Values, body
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return brokenOff(ctx, err)
+		return interrupted(ctx, err)
 	}
 	return nil
 }
 
-func brokenOff(ctx context.Context, err error) error {
+func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if fault, ok := ourFault(err); ok {
+	if fault, ok := internalError(err); ok {
 		return fault
 	}
 	return inbox.Errorf(inbox.Unavailable, "read the answer", "%w", err)
 }
 
-// ourFault returns the panic of a handler in the same process: trying again would not help.
-func ourFault(err error) (*inbox.Error, bool) {
+// internalError returns the panic of a handler in the same process. A retry would not help.
+func internalError(err error) (*inbox.Error, bool) {
 	var fault *inbox.Error
 	ok := errors.As(err, &fault) && fault.Kind == inbox.Internal
 	return fault, ok
 }
 
-// Reveal asks for payloads, reasons and logs as they are, which is recorded with the reason.
+// Reveal asks for unmasked payloads, reasons and logs. The server records it with the reason.
 type Reveal struct {
 	On     bool
 	Reason string
@@ -137,7 +136,7 @@ func (v Reveal) add(q url.Values) url.Values {
 	return q
 }
 
-// Status returns the state of everything.
+// Status returns the state of the server, the store and the plugins.
 func (c *Client) Status(ctx context.Context) (out Status, err error) {
 	return out, c.do(ctx, "GET", "/v1/status", nil, nil, &out)
 }
@@ -147,7 +146,7 @@ func (c *Client) ResumeAll(ctx context.Context, d Deed) (out Status, err error) 
 	return out, c.do(ctx, "POST", "/v1/resume", nil, d, &out)
 }
 
-// Events calls fn for every event of a filter, as they come in.
+// Events calls fn for every event of a filter, as the answer arrives.
 func (c *Client) Events(ctx context.Context, f inbox.Filter, ids []string, fn func(Event) error) error {
 	return c.parts(ctx, inOrder(ids, f.Newest), f.Limit, func(ids []string, limit int) (int, error) {
 		f.Limit = limit
@@ -155,12 +154,12 @@ func (c *Client) Events(ctx context.Context, f inbox.Filter, ids []string, fn fu
 	})
 }
 
-// Event returns one event with what became of it.
+// Event returns one event with its deliveries.
 func (c *Client) Event(ctx context.Context, id string, v Reveal) (out EventDetail, err error) {
 	return out, c.do(ctx, "GET", "/v1/events/"+url.PathEscape(id), v.add(url.Values{}), nil, &out)
 }
 
-// Raw returns the bytes of an event's body as they were received, which reveals them.
+// Raw returns the bytes of an event's body as received. This reveals them, so the server records it.
 func (c *Client) Raw(ctx context.Context, id, reason string) ([]byte, error) {
 	resp, err := c.call(ctx, "GET", "/v1/events/"+url.PathEscape(id)+"/raw", Reveal{Reason: reason}.add(url.Values{}), nil)
 	if err != nil {
@@ -169,13 +168,13 @@ func (c *Client) Raw(ctx context.Context, id, reason string) ([]byte, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, brokenOff(ctx, err)
+		return nil, interrupted(ctx, err)
 	}
 	return body, nil
 }
 
-// Stream calls fn for every event of a filter as it is stored, until ctx is done, fn fails, or the server ends the
-// stream; then it returns the seq to go on after.
+// Stream calls fn for every event of a filter as it is stored, until ctx is done, fn fails, or the server ends the stream. It
+// returns the seq after which a next stream continues.
 func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) error) (after int64, err error) {
 	resp, err := c.call(ctx, "GET", "/v1/events/stream", Query(f, nil), nil)
 	if err != nil {
@@ -185,11 +184,11 @@ func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) erro
 	after = f.After
 	at := after
 	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, 16<<20) // more than the largest body, of which an event holds parts
+	lines.Buffer(nil, 16<<20) // more than the largest body, since an event holds parts of it
 	for lines.Scan() {
 		if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
 			if at, err = strconv.ParseInt(id, 10, 64); err != nil {
-				return after, brokenOff(ctx, err)
+				return after, interrupted(ctx, err)
 			}
 		}
 		if lines.Text() == "" {
@@ -201,7 +200,7 @@ func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) erro
 		}
 		var e Event
 		if err := json.Unmarshal([]byte(data), &e); err != nil {
-			return after, brokenOff(ctx, err)
+			return after, interrupted(ctx, err)
 		}
 		if err := fn(e); err != nil {
 			return after, err
@@ -209,13 +208,13 @@ func (c *Client) Stream(ctx context.Context, f inbox.Filter, fn func(Event) erro
 		after = e.Seq
 	}
 	if err := lines.Err(); err != nil {
-		return after, brokenOff(ctx, err)
+		return after, interrupted(ctx, err)
 	}
 	return after, ctx.Err()
 }
 
-// Entities returns the verifications and customers whose events a filter selects: only the open ones, and only those
-// whose newest event is so old, if asked for.
+// Entities returns the verifications and customers whose events a filter selects. With open, it returns only open ones. With
+// olderThan, it returns only those whose newest event is at least that old.
 func (c *Client) Entities(ctx context.Context, f inbox.Filter, open bool, olderThan time.Duration) (out []Entity, err error) {
 	q := Query(f, nil)
 	if open {
@@ -238,7 +237,7 @@ func (c *Client) Replays(ctx context.Context) (out []Replay, err error) {
 	return out, c.do(ctx, "GET", "/v1/replays", nil, nil, &out)
 }
 
-// CreateReplay stores a replay, or, with DryRun, says what it would be.
+// CreateReplay stores a replay. With DryRun it returns what the replay would include and stores nothing.
 func (c *Client) CreateReplay(ctx context.Context, req ReplayRequest) (out Replay, err error) {
 	return out, c.do(ctx, "POST", "/v1/replays", nil, req, &out)
 }
@@ -258,7 +257,7 @@ func (c *Client) Plugins(ctx context.Context) (out []Plugin, err error) {
 	return out, c.do(ctx, "GET", "/v1/plugins", nil, nil, &out)
 }
 
-// Plugin returns one plugin with its releases, and the module of one of them: the live one if release is empty.
+// Plugin returns one plugin with its releases, and the module of a release: of the live one when release is empty.
 func (c *Client) Plugin(ctx context.Context, name, release string) (out PluginDetail, err error) {
 	q := url.Values{}
 	if release != "" {
@@ -282,7 +281,7 @@ func (c *Client) Remove(ctx context.Context, name string, req Deed) (out Removed
 	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/remove", nil, req, &out)
 }
 
-// Quarantine returns the newest refused requests, if asked for with an explanation each.
+// Quarantine returns up to limit of the newest refused requests, with explanations if explain is true.
 func (c *Client) Quarantine(ctx context.Context, source string, limit int, explain bool) (out []Refused, err error) {
 	q := url.Values{"limit": {strconv.Itoa(limit)}}
 	if source != "" {
@@ -294,7 +293,7 @@ func (c *Client) Quarantine(ctx context.Context, source string, limit int, expla
 	return out, c.do(ctx, "GET", "/v1/quarantine", q, nil, &out)
 }
 
-// Recheck checks the quarantine again with today's secrets and lets in what passes.
+// Recheck verifies the requests in the quarantine again with the present secrets and stores those that pass.
 func (c *Client) Recheck(ctx context.Context, req RecheckRequest) (out Rechecked, err error) {
 	return out, c.do(ctx, "POST", "/v1/quarantine/recheck", nil, req, &out)
 }
@@ -304,7 +303,7 @@ func (c *Client) Discard(ctx context.Context, req DiscardRequest) (out Discarded
 	return out, c.do(ctx, "POST", "/v1/quarantine/discard", nil, req, &out)
 }
 
-// CheckStore looks for damage in the store.
+// CheckStore checks the store for damage.
 func (c *Client) CheckStore(ctx context.Context) (out Check, err error) {
 	return out, c.do(ctx, "POST", "/v1/db/check", nil, struct{}{}, &out)
 }
@@ -314,7 +313,7 @@ func (c *Client) Backup(ctx context.Context, req BackupRequest) (out Backup, err
 	return out, c.do(ctx, "POST", "/v1/db/backup", nil, req, &out)
 }
 
-// Audit returns the recorded deeds that a filter selects, the newest first.
+// Audit returns the recorded actions that a filter selects, newest first.
 func (c *Client) Audit(ctx context.Context, f inbox.AuditFilter) (out []AuditEntry, err error) {
 	q := Query(inbox.Filter{Since: f.Since, Until: f.Until, Limit: f.Limit}, nil)
 	for name, value := range map[string]string{"action": f.Action, "actor": f.Actor} {

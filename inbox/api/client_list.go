@@ -17,12 +17,12 @@ import (
 type DeadQuery struct {
 	inbox.Filter
 	IDs      []string
-	Resolved bool  // also those that were dealt with
-	Replay   int64 // those of this replay; 0: whatever the run
+	Resolved bool  // also resolved dead letters
+	Replay   int64 // only dead letters of this replay; 0: of any run
 	Reveal   Reveal
 }
 
-// EachDead calls fn for every dead letter, the newest deaths first, as they come in.
+// EachDead calls fn for every dead letter, the newest deaths first, as the answer arrives.
 func (c *Client) EachDead(ctx context.Context, d DeadQuery, fn func(Letter) error) error {
 	return c.parts(ctx, d.IDs, d.Limit, func(ids []string, limit int) (int, error) {
 		f := d.Filter
@@ -38,7 +38,7 @@ func (c *Client) EachDead(ctx context.Context, d DeadQuery, fn func(Letter) erro
 	})
 }
 
-// Dead returns dead letters; resolved adds those that were dealt with.
+// Dead returns dead letters. With resolved, it includes those that were retried or discarded.
 func (c *Client) Dead(ctx context.Context, f inbox.Filter, ids []string, resolved bool, v Reveal) (out []Letter, err error) {
 	err = c.EachDead(ctx, DeadQuery{Filter: f, IDs: ids, Resolved: resolved, Reveal: v}, func(l Letter) error {
 		out = append(out, l)
@@ -47,12 +47,12 @@ func (c *Client) Dead(ctx context.Context, f inbox.Filter, ids []string, resolve
 	return out, err
 }
 
-// Resolve retries or discards dead letters: verb is "retry" or "discard". The letters are in the answer.
+// Resolve retries or discards dead letters: verb is "retry" or "discard". The answer lists them.
 func (c *Client) Resolve(ctx context.Context, verb string, req Resolve) (out Resolved, err error) {
 	return out, c.do(ctx, "POST", "/v1/dead/"+verb, nil, req, &out)
 }
 
-// EachResolved is Resolve that calls fn for every letter as it is dealt with, and leaves the letters out of what it returns.
+// EachResolved works as Resolve, but calls fn for every dead letter as it is resolved, and returns no list of them.
 func (c *Client) EachResolved(ctx context.Context, verb string, req Resolve, fn func(Letter) error) (out Resolved, err error) {
 	resp, err := c.call(ctx, "POST", "/v1/dead/"+verb, nil, req)
 	if err != nil {
@@ -62,7 +62,7 @@ func (c *Client) EachResolved(ctx context.Context, verb string, req Resolve, fn 
 	dec := json.NewDecoder(resp.Body)
 	for range 2 { // the list comes first: {"letters":
 		if _, err := dec.Token(); err != nil {
-			return out, brokenOff(ctx, err)
+			return out, interrupted(ctx, err)
 		}
 	}
 	if err := items(ctx, dec, fn); err != nil {
@@ -71,10 +71,10 @@ func (c *Client) EachResolved(ctx context.Context, verb string, req Resolve, fn 
 	rest := io.MultiReader(dec.Buffered(), resp.Body) // ,"dry_run":…}
 	text, err := io.ReadAll(rest)
 	if err != nil {
-		return out, brokenOff(ctx, err)
+		return out, interrupted(ctx, err)
 	}
 	if _, after, ok := bytes.Cut(text, []byte(",")); !ok || json.Unmarshal(append([]byte("{"), after...), &out) != nil {
-		return out, brokenOff(ctx, io.ErrUnexpectedEOF)
+		return out, interrupted(ctx, io.ErrUnexpectedEOF)
 	}
 	return out, nil
 }
@@ -82,24 +82,24 @@ func (c *Client) EachResolved(ctx context.Context, verb string, req Resolve, fn 
 // items calls fn for every item of a list.
 func items[T any](ctx context.Context, dec *json.Decoder, fn func(T) error) error {
 	if _, err := dec.Token(); err != nil {
-		return brokenOff(ctx, err)
+		return interrupted(ctx, err)
 	}
 	for dec.More() {
 		var item T
 		if err := dec.Decode(&item); err != nil {
-			return brokenOff(ctx, err)
+			return interrupted(ctx, err)
 		}
 		if err := fn(item); err != nil {
 			return err
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return brokenOff(ctx, err)
+		return interrupted(ctx, err)
 	}
 	return nil
 }
 
-// each calls fn for every item of an answer that is a list, and returns how many there were.
+// each calls fn for every item of an answer that is a list, and returns the number of items.
 func each[T any](ctx context.Context, c *Client, path string, q url.Values, fn func(T) error) (n int, err error) {
 	resp, err := c.call(ctx, "GET", path, q, nil)
 	if err != nil {
@@ -112,14 +112,14 @@ func each[T any](ctx context.Context, c *Client, path string, q url.Values, fn f
 	})
 }
 
-// maxIDs is how many ids go into one address, and maxQuery how long what is asked in one may be: a server reads 1 MiB.
+// maxIDs bounds the ids in one request, and maxQuery bounds its query in bytes. A server reads headers up to 1 MiB.
 const (
 	maxIDs   = 1000
 	maxQuery = 900 << 10
 )
 
-// parts asks for ids a part at a time: there may be more of them than go into an address. ask returns how many it was
-// answered, which counts towards a limit.
+// parts calls ask with up to maxIDs ids at a time, because a URL cannot hold more. ask returns the number of items in its answer,
+// which count towards the limit.
 func (c *Client) parts(ctx context.Context, ids []string, limit int, ask func(ids []string, limit int) (int, error)) error {
 	if len(ids) <= maxIDs {
 		_, err := ask(ids, limit)
@@ -139,7 +139,7 @@ func (c *Client) parts(ctx context.Context, ids []string, limit int, ask func(id
 	return ctx.Err()
 }
 
-// Deliveries calls fn for every delivery whose events a filter selects, and that has one of the outcomes, as they come in.
+// Deliveries calls fn for every delivery that has one of the outcomes and whose event the filter selects, as the answer arrives.
 func (c *Client) Deliveries(ctx context.Context, f inbox.Filter, ids, outcomes []string, fn func(DeliveryLine) error) error {
 	return c.parts(ctx, inOrder(ids, f.Newest), f.Limit, func(ids []string, limit int) (int, error) {
 		f.Limit = limit
@@ -151,7 +151,7 @@ func (c *Client) Deliveries(ctx context.Context, f inbox.Filter, ids, outcomes [
 	})
 }
 
-// inOrder sorts ids of events as a list of the events is, so that they can be asked for a part at a time.
+// inOrder sorts ids of events in the order of a list of events, so that a client can request them in parts.
 func inOrder(ids []string, newest bool) []string {
 	if len(ids) <= maxIDs {
 		return ids

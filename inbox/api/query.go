@@ -1,8 +1,6 @@
 package api
 
 import (
-	"context"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -11,7 +9,7 @@ import (
 	"inbox/inbox"
 )
 
-// Query writes a filter as the parameters of a URL.
+// Query encodes a filter as the parameters of a URL. [ParseFilter] decodes it.
 func Query(f inbox.Filter, ids []string) url.Values {
 	q := url.Values{}
 	many := func(name string, values []string) {
@@ -62,17 +60,9 @@ func Query(f inbox.Filter, ids []string) url.Values {
 	return q
 }
 
-// filter reads the filter in the parameters of a request. Other parameters must be named in also.
-func (s *server) filter(r *http.Request, also ...string) (inbox.Filter, error) {
-	f, ids, err := parseFilter(r.URL.Query(), also...)
-	if err != nil {
-		return f, err
-	}
-	return f, s.addIDs(r.Context(), &f, ids)
-}
-
-// parseFilter is the other way of [Query]. It takes q to pieces.
-func parseFilter(q url.Values, also ...string) (f inbox.Filter, ids []string, err error) {
+// ParseFilter reads the parameters of a URL that [Query] writes. It removes them from q. Parameters that are named in also
+// are left to the caller; any other parameter is Invalid.
+func ParseFilter(q url.Values, also ...string) (f inbox.Filter, ids []string, err error) {
 	p := parameters{q: q}
 	f = inbox.Filter{
 		Events: p.many("event"), EventTypes: p.many("event_type"), Sources: p.many("source"), Statuses: p.many("status"),
@@ -96,19 +86,7 @@ func parseFilter(q url.Values, also ...string) (f inbox.Filter, ids []string, er
 	return f, ids, p.err
 }
 
-// addIDs adds the events that ids name to a filter. Each must exist.
-func (s *server) addIDs(ctx context.Context, f *inbox.Filter, ids []string) error {
-	for _, id := range ids {
-		e, err := s.named(ctx, id)
-		if err != nil {
-			return err
-		}
-		f.Seqs = append(f.Seqs, e.Seq)
-	}
-	return nil
-}
-
-// ParseWhere reads "POINTER=VALUE". Several values of one pointer are alternatives.
+// ParseWhere parses texts of the form "POINTER=VALUE". Several values of one pointer are alternatives.
 func ParseWhere(texts []string) ([]inbox.Condition, error) {
 	var list []inbox.Condition
 next:
@@ -128,7 +106,7 @@ next:
 	return list, nil
 }
 
-// parameters reads parameters once each and keeps the first thing that is wrong.
+// parameters reads and removes parameters, and keeps the first error.
 type parameters struct {
 	q   url.Values
 	err error
@@ -189,9 +167,22 @@ func (p *parameters) where() []inbox.Condition {
 	return list
 }
 
-// number returns a parameter that is a number, or fallback.
-func number(r *http.Request, name string, fallback int) (int, error) {
-	p := parameters{q: r.URL.Query()}
+// ParseAudit reads the parameters that [Client.Audit] writes. Any other parameter is Invalid.
+func ParseAudit(q url.Values) (inbox.AuditFilter, error) {
+	p := parameters{q: q}
+	f := inbox.AuditFilter{
+		Action: p.one("action"), Actor: p.one("actor"), Since: p.time("since"), Until: p.time("until"), Limit: int(p.number("limit")),
+	}
+	for name := range p.q {
+		p.wrong("there is no parameter %q here", name)
+	}
+	return f, p.err
+}
+
+// ParseNumber returns the number in the parameter name of q, or fallback when it is absent or empty. A negative number is
+// Invalid. It removes the parameter from q.
+func ParseNumber(q url.Values, name string, fallback int) (int, error) {
+	p := parameters{q: q}
 	text := p.one(name)
 	if text == "" {
 		return fallback, p.err
@@ -199,6 +190,3 @@ func number(r *http.Request, name string, fallback int) (int, error) {
 	n := p.parse(name, text)
 	return int(n), p.err
 }
-
-// yes reports whether a parameter is true.
-func yes(r *http.Request, name string) bool { return r.URL.Query().Get(name) == "true" }

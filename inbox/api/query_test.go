@@ -45,7 +45,7 @@ func TestAFilterIsReadAsItWasWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, gotIDs, err := parseFilter(q)
+		got, gotIDs, err := ParseFilter(q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,14 +71,14 @@ func FuzzFilter(f *testing.F) {
 		if err != nil {
 			return
 		}
-		first, ids, err := parseFilter(q)
+		first, ids, err := ParseFilter(q)
 		if err != nil {
 			if inbox.KindOf(err) != inbox.Invalid {
 				t.Errorf("%v", err)
 			}
 			return
 		}
-		second, again, err := parseFilter(Query(first, ids))
+		second, again, err := ParseFilter(Query(first, ids))
 		if err != nil {
 			t.Fatalf("%q was read, and is not after it was written: %v", text, err)
 		}

@@ -7,8 +7,7 @@ import (
 	"inbox/inbox"
 )
 
-// The types of this file are what goes over the wire. Their names are stable; times are RFC 3339 in UTC, absent when
-// there is none.
+// These types go over the wire. Their JSON names are stable. Times are RFC 3339 in UTC; an unset time is absent.
 
 // Event is a stored event without its payload.
 type Event struct {
@@ -37,19 +36,19 @@ type Event struct {
 	Purged            bool          `json:"purged"`
 }
 
-// EventDetail is an event with what became of it and, masked unless revealed, its payload.
+// EventDetail is an event with its deliveries and its payload. The payload is masked unless revealed.
 type EventDetail struct {
 	Event
 	Copies     Copies          `json:"copies"`
 	Deliveries []Delivery      `json:"deliveries"`
 	Headers    []inbox.Header  `json:"headers,omitempty"`
 	Body       json.RawMessage `json:"body,omitempty"`
-	BodyBase64 []byte          `json:"body_base64,omitempty"` // instead of body, revealed, when it is not JSON
+	BodyBase64 []byte          `json:"body_base64,omitempty"` // replaces body when a revealed body is not JSON
 	Note       string          `json:"note,omitempty"`        // why there is no payload
 	Revealed   bool            `json:"revealed"`
 }
 
-// DeliveryLine is one event in one plugin, as a list of deliveries shows it.
+// DeliveryLine is one delivery in a list of deliveries.
 type DeliveryLine struct {
 	ID        string              `json:"id"` // of the event
 	Seq       int64               `json:"seq"`
@@ -59,7 +58,7 @@ type DeliveryLine struct {
 	Attempts  int                 `json:"attempts"`
 	DueAt     time.Time           `json:"due_at,omitzero"`
 	Behind    string              `json:"behind,omitempty"` // id of the event it waits behind
-	Note      string              `json:"note,omitempty"`   // why its plugin starts nothing at the moment
+	Note      string              `json:"note,omitempty"`   // why its plugin is idle
 	Mode      inbox.Mode          `json:"mode"`
 	Key       string              `json:"key"`
 	Event     string              `json:"event"`
@@ -67,24 +66,24 @@ type DeliveryLine struct {
 	StoredAt  time.Time           `json:"stored_at"`
 }
 
-// Copies counts how often an event came again.
+// Copies counts the duplicates of an event.
 type Copies struct {
 	Count   int64     `json:"count"`
 	FirstAt time.Time `json:"first_at,omitzero"`
 	LastAt  time.Time `json:"last_at,omitzero"`
 }
 
-// Delivery is one event's way through one plugin.
+// Delivery is one event for one plugin, with its attempts.
 type Delivery struct {
 	Plugin   string              `json:"plugin"`
 	State    inbox.DeliveryState `json:"state"`
 	Behind   string              `json:"behind,omitempty"` // id of the event it waits behind
 	DueAt    time.Time           `json:"due_at,omitzero"`
-	Note     string              `json:"note,omitempty"` // why its plugin starts nothing at the moment, or what left it out
+	Note     string              `json:"note,omitempty"` // why its plugin is idle, or which filter excluded the event
 	Attempts []Attempt           `json:"attempts"`
 }
 
-// Attempt is one try.
+// Attempt is one attempt of a run.
 type Attempt struct {
 	Run       int64        `json:"run"` // 0 for the first run, else the number of the replay
 	Attempt   int          `json:"attempt"`
@@ -94,7 +93,7 @@ type Attempt struct {
 	Replay    bool         `json:"replay"`
 	StartedAt time.Time    `json:"started_at"`
 	Millis    float64      `json:"duration_ms"`
-	Fuel      int64        `json:"fuel,omitempty"` // instructions, and bytes moved; left out when they were not counted
+	Fuel      int64        `json:"fuel,omitempty"` // instructions and moved bytes; absent when not counted
 	Release   string       `json:"release"`
 	Reason    string       `json:"reason,omitempty"`
 	Log       string       `json:"log,omitempty"`
@@ -117,7 +116,7 @@ type Entity struct {
 	LastAt            time.Time     `json:"last_at"`
 }
 
-// Timeline is a key's events in one mode, oldest first, each with what became of it.
+// Timeline is a key's events in one mode, oldest first, each with its deliveries.
 type Timeline struct {
 	Mode     inbox.Mode    `json:"mode"`
 	Key      string        `json:"key"`
@@ -125,7 +124,7 @@ type Timeline struct {
 	Events   []EventDetail `json:"events"`
 }
 
-// Letter is a dead letter: a delivery that will not be tried again by itself.
+// Letter is a dead letter: a delivery that is not tried again by itself.
 type Letter struct {
 	Plugin     string           `json:"plugin"`
 	ID         string           `json:"id"` // of the event
@@ -135,7 +134,7 @@ type Letter struct {
 	Outcome    inbox.Result     `json:"outcome"`
 	Reason     string           `json:"reason,omitempty"`
 	Parks      bool             `json:"parks"`
-	Waiting    int64            `json:"waiting"` // later events of its lane that wait behind it
+	Waiting    int64            `json:"waiting"` // later events of its lane that wait
 	Mode       inbox.Mode       `json:"mode"`
 	Key        string           `json:"key"`
 	Event      string           `json:"event"`
@@ -143,7 +142,7 @@ type Letter struct {
 	DiedAt     time.Time        `json:"died_at"`
 	Resolution inbox.Resolution `json:"resolution"` // empty, retried or discarded
 	ResolvedAt time.Time        `json:"resolved_at,omitzero"`
-	AtLeast    bool             `json:"waiting_at_least,omitempty"` // there may be more that wait: they were not counted to the end
+	AtLeast    bool             `json:"waiting_at_least,omitempty"` // more may wait: the count stopped at its bound
 }
 
 // LetterRef names a dead letter.
@@ -153,84 +152,84 @@ type LetterRef struct {
 	Run    int64  `json:"run"`
 }
 
-// Resolve asks to retry or discard dead letters: those named, or all that the filter selects.
+// Resolve asks to retry or discard dead letters: the named ones, or all that the filter selects.
 type Resolve struct {
 	Letters []LetterRef  `json:"letters,omitempty"`
 	IDs     []string     `json:"ids,omitempty"` // of events
 	Filter  inbox.Filter `json:"filter,omitzero"`
-	All     bool         `json:"all,omitempty"` // without letters and filter: really all
+	All     bool         `json:"all,omitempty"` // without letters, ids and filter: every dead letter
 	Reason  string       `json:"reason,omitempty"`
 	DryRun  bool         `json:"dry_run,omitempty"`
 
-	Brief      bool      `json:"brief,omitempty"`      // answer with counts only, without the letters
-	DiedBefore time.Time `json:"died_before,omitzero"` // with a filter: leave out what died later
+	Brief      bool      `json:"brief,omitempty"`      // answer with counts only
+	DiedBefore time.Time `json:"died_before,omitzero"` // with a filter: exclude later deaths
 }
 
-// Resolved says what became of a [Resolve].
+// Resolved is the answer to a [Resolve].
 type Resolved struct {
 	DryRun  bool      `json:"dry_run"`
-	Letters []Letter  `json:"letters"` // retried or discarded, or, in a dry run, those that would be
+	Letters []Letter  `json:"letters"` // the resolved dead letters, or, in a dry run, those that would be
 	Failed  []Failure `json:"failed"`
-	Count   int64     `json:"count"`                      // of the letters
-	Parked  int64     `json:"parked"`                     // of them park their lanes
-	Waiting int64     `json:"waiting"`                    // dry run only: later events that follow them
-	AtLeast bool      `json:"waiting_at_least,omitempty"` // they were not counted to the end
-	AsOf    time.Time `json:"as_of,omitzero"`             // all open letters died before it when the server began
+	Count   int64     `json:"count"`                      // of resolved dead letters
+	Parked  int64     `json:"parked"`                     // of these, those that park their lanes
+	Waiting int64     `json:"waiting"`                    // dry run only: later events that wait behind them
+	AtLeast bool      `json:"waiting_at_least,omitempty"` // the count of waiting stopped at its bound
+	AsOf    time.Time `json:"as_of,omitzero"`             // time of the newest death when the server began
 }
 
-// Failure is one thing of several that did not work.
+// Failure is one of several items that failed.
 type Failure struct {
 	ID     string `json:"id"`
 	Plugin string `json:"plugin,omitempty"`
 	Error  string `json:"error"`
 }
 
-// Plugin is a plugin: its file, its place in the log, and what waits in it.
+// Plugin is a plugin: its file, its place in the log, and its backlog.
 type Plugin struct {
-	Name       string    `json:"name"`
-	State      FileState `json:"state"`
-	Live       string    `json:"live"`                // release that runs, or, without a server, ran last
-	File       string    `json:"file"`                // release that the file in the plugins folder is
-	Pinned     string    `json:"pinned,omitempty"`    // release a rollback chose
-	SetAside   string    `json:"set_aside,omitempty"` // release that failed at once, or ended the program; it does not run until the file changes
-	Error      string    `json:"error,omitempty"`     // why its file was refused or set aside, or waits
-	Hint       string    `json:"hint,omitempty"`      // what to do about it
-	Note       string    `json:"note,omitempty"`      // why it does not run as one would expect
-	Paused     bool      `json:"paused"`              // by an operator
-	OnHold     bool      `json:"on_hold"`             // sick: only probes run
-	HoldReason string    `json:"hold_reason,omitempty"`
-	HeldAt     time.Time `json:"held_at,omitzero"`
-	ProbeAt    time.Time `json:"probe_at,omitzero"`
-	Cursor     int64     `json:"cursor"`
-	Behind     int64     `json:"behind"`   // events of the log above the cursor
-	Retrying   int64     `json:"retrying"` // lanes whose next event failed and is due again
-	Ready      int64     `json:"ready"`    // lanes that catch up
-	Parked     int64     `json:"parked"`   // lanes that wait behind a dead delivery
-	Dead       int64     `json:"dead"`
-	Filtered   int64     `json:"filtered"`         // events that its filters left out
-	Running    int       `json:"running"`          // attempts under way
-	Engine     string    `json:"engine,omitempty"` // of the live release: "compiler" or "interpreter"
-	LagSeconds float64   `json:"lag_seconds"`
-	CreatedAt  time.Time `json:"created_at,omitzero"`
-	Runs       bool      `json:"runs"` // a release of it runs now
+	Name       string          `json:"name"`
+	State      inbox.FileState `json:"state"`
+	Live       string          `json:"live"`                // release that is live, or, without a server, was live last
+	File       string          `json:"file"`                // release of the file in the plugins folder
+	Pinned     string          `json:"pinned,omitempty"`    // release that a rollback chose
+	SetAside   string          `json:"set_aside,omitempty"` // disabled release: it failed at once or crashed the program, and does not run until the file changes
+	Error      string          `json:"error,omitempty"`     // why its file was refused, is disabled, or waits
+	Hint       string          `json:"hint,omitempty"`      // what to do about it
+	Note       string          `json:"note,omitempty"`      // anything unusual about how it runs
+	Paused     bool            `json:"paused"`              // by an operator
+	OnHold     bool            `json:"on_hold"`             // it fails: only probes run
+	HoldReason string          `json:"hold_reason,omitempty"`
+	HeldAt     time.Time       `json:"held_at,omitzero"`
+	ProbeAt    time.Time       `json:"probe_at,omitzero"`
+	Cursor     int64           `json:"cursor"`
+	Behind     int64           `json:"behind"`   // events of the log above the cursor
+	Retrying   int64           `json:"retrying"` // lanes whose first event is retried
+	Ready      int64           `json:"ready"`    // lanes that catch up
+	Parked     int64           `json:"parked"`   // lanes whose first event is dead
+	Dead       int64           `json:"dead"`
+	Filtered   int64           `json:"filtered"`         // events that its filters excluded
+	Running    int             `json:"running"`          // attempts that run
+	Engine     string          `json:"engine,omitempty"` // of the live release: "compiler" or "interpreter"
+	LagSeconds float64         `json:"lag_seconds"`
+	CreatedAt  time.Time       `json:"created_at,omitzero"`
+	Runs       bool            `json:"runs"` // one of its releases is live
 }
 
 // PluginDetail is a plugin with its module and its releases.
 type PluginDetail struct {
 	Plugin
-	Module   *Module   `json:"module"` // of the release asked for, else of the live one; null when it is gone
-	Release  string    `json:"release"`
-	Manifest string    `json:"manifest"` // of that release
-	Terms    []Term    `json:"terms"`    // what it asks for beside what it is granted: of the release asked for, else of the live one, else of its file
-	Releases []Release `json:"releases"` // newest first
+	Module   *inbox.Module      `json:"module"` // of the requested release, else of the live one; null when it is gone
+	Release  string             `json:"release"`
+	Manifest string             `json:"manifest"` // of that release
+	Terms    []inbox.Permission `json:"terms"`    // permissions of the requested release, else of the live one, else of its file
+	Releases []Release          `json:"releases"` // newest first
 
-	FileTerms []Term `json:"file_terms,omitempty"` // the same of its file as it is now, when that is not what is in force
+	FileTerms []inbox.Permission `json:"file_terms,omitempty"` // permissions of its file as it is now, when another release is in force
 }
 
-// Removed says what was forgotten.
+// Removed is the answer to the removal of a plugin.
 type Removed struct {
 	Plugin   string `json:"plugin"`
-	Releases int    `json:"releases"` // whose kept modules were deleted
+	Releases int    `json:"releases"` // number of deleted modules
 }
 
 // Release is one version of a plugin.
@@ -240,16 +239,16 @@ type Release struct {
 	Size      int64     `json:"size"`
 	Live      bool      `json:"live"`
 	CreatedAt time.Time `json:"created_at"`
-	Actor     string    `json:"actor"` // who brought it
+	Actor     string    `json:"actor"` // who installed it
 }
 
-// Rollback asks to run an earlier release; empty means the one before the live one.
+// Rollback asks to run an earlier release. An empty Release means the one before the live one.
 type Rollback struct {
 	Release string `json:"release,omitempty"`
 	Reason  string `json:"reason,omitempty"`
 }
 
-// Deed is the body of an action that needs nothing but perhaps a reason.
+// Deed is the body of an action whose only parameter is an optional reason.
 type Deed struct {
 	Reason string `json:"reason,omitempty"`
 }
@@ -258,7 +257,7 @@ type Deed struct {
 type ReplayRequest struct {
 	IDs     []string     `json:"ids,omitempty"` // of events
 	Filter  inbox.Filter `json:"filter,omitzero"`
-	All     bool         `json:"all,omitempty"` // without ids and a filter: really all events
+	All     bool         `json:"all,omitempty"` // without ids and filter: every event
 	Only    inbox.Only   `json:"only,omitempty"`
 	Plugins []string     `json:"plugins,omitempty"` // empty: every plugin that has a file
 	Rate    float64      `json:"rate,omitempty"`    // runs started per second; 0: no limit
@@ -266,7 +265,7 @@ type ReplayRequest struct {
 	DryRun  bool         `json:"dry_run,omitempty"`
 }
 
-// Replay is a stored replay, or, in a dry run, what it would be.
+// Replay is a stored replay, or, in a dry run, a replay as it would be stored.
 type Replay struct {
 	ID         int64          `json:"id"`
 	DryRun     bool           `json:"dry_run,omitempty"`
@@ -278,25 +277,25 @@ type Replay struct {
 	Only       inbox.Only     `json:"only"`
 	Filter     inbox.Filter   `json:"filter,omitzero"`
 	Rate       float64        `json:"rate"`
-	Upto       int64          `json:"upto,omitempty"` // seq after which events are not part of it
+	Upto       int64          `json:"upto,omitempty"` // seq of its last event
 	Actor      string         `json:"actor,omitempty"`
 	Reason     string         `json:"reason,omitempty"`
 	CreatedAt  time.Time      `json:"created_at,omitzero"`
 	FinishedAt time.Time      `json:"finished_at,omitzero"`
 	Parts      []ReplayPart   `json:"parts,omitempty"`
-	Note       string         `json:"note,omitempty"` // what is left out of this answer, and why
+	Note       string         `json:"note,omitempty"` // which part of the answer is missing, and why
 }
 
-// ReplayPart is how far a replay has come in one plugin.
+// ReplayPart is the progress of a replay in one plugin.
 type ReplayPart struct {
 	Plugin   string `json:"plugin"`
 	Position int64  `json:"position"`
 	OK       int64  `json:"ok"`
 	Dead     int64  `json:"dead"`
-	Pending  int64  `json:"pending"`  // left out: the first run is still to come
-	Revived  int64  `json:"revived"`  // its dead first run goes on instead
-	Filtered int64  `json:"filtered"` // left out: the plugin does not want it
+	Pending  int64  `json:"pending"`  // excluded: their first runs have yet to start
+	Revived  int64  `json:"revived"`  // their dead first runs continue instead
+	Filtered int64  `json:"filtered"` // excluded by the plugin's filters
 	Waiting  int64  `json:"waiting"`  // behind a parked lane
 	Done     bool   `json:"done"`
-	Runs     int64  `json:"runs,omitempty"` // dry run only: would run
+	Runs     int64  `json:"runs,omitempty"` // dry run only: runs that would start
 }

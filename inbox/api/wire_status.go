@@ -17,28 +17,28 @@ type Refused struct {
 	Size       int       `json:"size"`
 	ReceivedAt time.Time `json:"received_at"`
 	LastAt     time.Time `json:"last_at"`
-	BodySize   int       `json:"body_size"` // as received; more than is kept where the body was cut
+	BodySize   int       `json:"body_size"` // as received; the kept body may be shorter
 }
 
-// RecheckRequest asks to check the quarantine again with today's secrets.
+// RecheckRequest asks to verify the requests in the quarantine again with the present secrets.
 type RecheckRequest struct {
 	Source string `json:"source,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	DryRun bool   `json:"dry_run,omitempty"`
 }
 
-// Rechecked says what passed.
+// Rechecked is the answer to a [RecheckRequest].
 type Rechecked struct {
 	DryRun     bool             `json:"dry_run"`
 	Checked    int64            `json:"checked"`
 	Admitted   int64            `json:"admitted"`
-	Duplicates int64            `json:"duplicates"` // passed, and was stored already
-	Kept       map[string]int64 `json:"kept"`       // why → how many did not pass
+	Duplicates int64            `json:"duplicates"` // passed, but were stored already
+	Kept       map[string]int64 `json:"kept"`       // by reason: number of requests that did not pass
 	IDs        []string         `json:"ids"`        // events that were stored
 	Failed     []Failure        `json:"failed"`
 }
 
-// Status is the state of everything.
+// Status is the state of the server, the store and the plugins.
 type Status struct {
 	Version    string     `json:"version"`
 	Serving    bool       `json:"serving"` // a server runs
@@ -50,35 +50,35 @@ type Status struct {
 	FreeBytes  uint64     `json:"free_bytes"`
 	Quarantine Quarantine `json:"quarantine"`
 	Plugins    []Plugin   `json:"plugins"`
-	Replays    []Replay   `json:"replays"` // that run
-	Reasons    []Reason   `json:"reasons"` // to look at something; empty when all is well
+	Replays    []Replay   `json:"replays"` // that are running
+	Reasons    []Reason   `json:"reasons"` // to look at something; empty when nothing is wrong
 	Refused    []Refusal  `json:"refused"` // in the last day, by source and reason
 }
 
 // Refusal counts requests that were refused.
 type Refusal struct {
-	Source string    `json:"source"` // empty when none has the path, and for connections
+	Source string    `json:"source"` // empty when no source has the path, and for connections
 	Why    string    `json:"why"`
-	Lost   bool      `json:"lost"` // they had a signature that could be right, and nothing of them was kept
+	Lost   bool      `json:"lost"` // they had a well-formed signature and were not kept
 	Count  int64     `json:"count"`
 	LastAt time.Time `json:"last_at"`
 }
 
-// Quarantine sums up what was refused.
+// Quarantine sums up the refused requests that are kept.
 type Quarantine struct {
 	Count   int64     `json:"count"`
 	Bytes   int64     `json:"bytes"`
-	Dropped int64     `json:"dropped"` // not kept, or not any more, since the store was made
+	Dropped int64     `json:"dropped"` // since the store was created: never kept, or evicted
 	Oldest  time.Time `json:"oldest,omitzero"`
 
-	CouldPass        int64            `json:"could_pass"`         // of count: what another secret could make pass
+	CouldPass        int64            `json:"could_pass"`         // of count: another secret could make them pass
 	DroppedCouldPass int64            `json:"dropped_could_pass"` // of dropped
 	DroppedBy        map[string]int64 `json:"dropped_by"`         // dropped by cause: count, bytes, age, too_large, queue, rate
 	MaxCount         int64            `json:"max_count"`
 	MaxBytes         int64            `json:"max_bytes"`
 	MaxAgeSeconds    int64            `json:"max_age_seconds"`
 	OldestExpires    time.Time        `json:"oldest_expires,omitzero"`
-	LastCouldPass    time.Time        `json:"last_could_pass,omitzero"` // when the last came that another secret could make pass
+	LastCouldPass    time.Time        `json:"last_could_pass,omitzero"` // when the newest of could_pass arrived
 }
 
 // DiscardRequest asks to delete refused requests.
@@ -88,12 +88,12 @@ type DiscardRequest struct {
 	Reason string   `json:"reason,omitempty"`
 }
 
-// Discarded says how many requests were deleted.
+// Discarded is the answer to a [DiscardRequest].
 type Discarded struct {
-	Discarded int64 `json:"discarded"`
+	Discarded int64 `json:"discarded"` // number of deleted requests
 }
 
-// Reason is one thing that wants to be looked at.
+// Reason is one reason for an operator to look at something.
 type Reason struct {
 	Code    string `json:"code"` // parked, dead, on_hold, paused, quarantine, disk, lag, refused_file, …
 	Plugin  string `json:"plugin,omitempty"`
@@ -107,18 +107,18 @@ type BackupRequest struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Backup says where the copy is.
+// Backup is the answer to a [BackupRequest].
 type Backup struct {
 	Path  string `json:"path"`
 	Bytes int64  `json:"bytes"`
 }
 
-// Check says what is wrong with the store.
+// Check lists the damage in the store.
 type Check struct {
 	Problems []string `json:"problems"`
 }
 
-// AuditEntry is one recorded deed.
+// AuditEntry is one recorded action.
 type AuditEntry struct {
 	At     time.Time `json:"at"`
 	Actor  string    `json:"actor"`
@@ -132,7 +132,7 @@ type Problem struct {
 	Error ProblemBody `json:"error"`
 }
 
-// ProblemBody says what went wrong and what to do next.
+// ProblemBody is an error with a hint for the next step.
 type ProblemBody struct {
 	Code    inbox.Kind `json:"code"`
 	Message string     `json:"message"`

@@ -11,6 +11,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/operator"
 	"inbox/inbox/qoreid"
 )
 
@@ -101,7 +102,7 @@ func (p *program) values(leaf *cli.Command, flag string, line []string) []string
 		"status":     {string(inbox.Passed), string(inbox.Failed), string(inbox.Pending), string(inbox.Unknown)},
 		"since":      {"1h", "24h", "7d", "today", "yesterday"},
 		"until":      {"1h", "24h", "7d", "today", "yesterday"},
-		"actor":      {"token", "inbox", api.Self()},
+		"actor":      {"token", "inbox", operator.Self()},
 		"log-format": {"auto", "text", "json"},
 		"log-level":  {"debug", "info", "warn", "error"},
 	}[flag]

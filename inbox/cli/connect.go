@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/api"
 	"inbox/inbox/config"
 	"inbox/inbox/host"
-	"inbox/inbox/release"
+	"inbox/inbox/operator"
 	"inbox/inbox/serve"
 	"inbox/inbox/store"
 )
@@ -85,66 +85,19 @@ func socketClient(path string) *api.Client {
 
 // offlineClient opens the store and calls the API in this process.
 func (p *program) offlineClient(s *config.Settings) (*api.Client, error) {
-	st, err := store.Open(p.ctx, store.Options{Dir: s.Data, MinFree: s.MinFree})
+	control, err := serve.Offline(p.ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	p.closers = append(p.closers, st.Close)
+	p.closers = append(p.closers, control.Close)
 	p.note("no server runs: using %s", s.Data)
-	handler := api.New(api.Options{
-		Store: st, House: &offline{settings: s, store: st}, Sources: s, Version: version(), Now: p.Now,
-	})
-	return &api.Client{HTTP: &http.Client{Transport: api.Local{Handler: handler}}, Base: "http://in-process"}, nil
-}
-
-// offline is the house when no server runs: files lie in the folder, and nothing happens.
-type offline struct {
-	settings *config.Settings
-	store    *store.Store
-}
-
-// Files returns the files in the plugins folder. Whether a module runs is only known once it was compiled, which a
-// list does not wait for.
-func (o *offline) Files(context.Context) ([]api.File, error) {
-	var list []api.File
-	err := release.Survey(o.settings.Plugins, 1, func(f release.Found) {
-		one := api.File{Plugin: f.Plugin, State: api.FileStopped, Release: f.Release.ID}
-		if f.Err != nil {
-			one.State, one.Err, one.Hint = api.FileRefused, f.Err.Error(), inbox.HintOf(f.Err)
-		}
-		if f.Stray {
-			one.State = api.FileStray
-		}
-		list = append(list, one)
-	})
-	return list, err
-}
-
-// Manifest returns what was in force for the release that ran last; nil when none did.
-func (o *offline) Manifest(ctx context.Context, plugin string) (*inbox.Manifest, error) {
-	record, err := o.store.Record(ctx, plugin)
-	if err != nil || record.Live == "" {
-		return nil, err
-	}
-	return serve.Manifest(ctx, o.store, o.settings, plugin, record.Live)
-}
-
-// Terms returns what a plugin asks for and is granted: by its file, or in a release.
-func (o *offline) Terms(ctx context.Context, plugin, id string) ([]api.Term, error) {
-	return serve.Terms(ctx, o.store, o.settings, plugin, id)
-}
-
-// Remove has a plugin forgotten that has no file.
-func (o *offline) Remove(_ context.Context, plugin string, do func() ([]string, error)) error {
-	unused, err := do()
-	if err != nil {
-		return err
-	}
-	return serve.RemoveKept(o.settings, unused)
+	options := control.API(version())
+	options.Now = p.Now
+	return &api.Client{HTTP: &http.Client{Transport: operator.Local{Handler: operator.New(options)}}, Base: "http://in-process"}, nil
 }
 
 // inspect compiles a module to look at it.
-func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*api.Module, error) {
+func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*inbox.Module, error) {
 	h, err := host.New(ctx, host.Options{})
 	if err != nil {
 		return nil, err
@@ -155,25 +108,6 @@ func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*api.Module, 
 		return nil, err
 	}
 	defer program.Close(context.WithoutCancel(ctx))
-	info := api.Module(program.Info())
+	info := program.Info()
 	return &info, nil
-}
-
-// Changed does nothing: the next server reads the store.
-func (o *offline) Changed(string) {}
-
-// Halt does nothing: nothing runs.
-func (o *offline) Halt(context.Context, string) {}
-
-// Resume does nothing: nothing is paused that does not run.
-func (o *offline) Resume() {}
-
-// Notes says that nothing runs.
-func (o *offline) Notes(context.Context) []string {
-	notes := []string{"no server runs: nothing is received and no plugin runs"}
-	if _, err := release.Guard(o.settings.Plugins, false); err != nil {
-		notes = append(notes, err.Error()+"; "+inbox.HintOf(err))
-	}
-	notes = append(notes, o.settings.Notes...)
-	return append(notes, o.settings.SecretNotes()...)
 }

@@ -15,6 +15,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/inboxtest"
+	"inbox/inbox/operator"
 	"inbox/inbox/qoreid"
 	"inbox/inbox/store"
 )
@@ -35,19 +36,19 @@ func unprintable(text string) string {
 // besieged is a server in which every name is hostile.
 type besieged struct{ quiet }
 
-func (besieged) Files(context.Context) ([]api.File, error) {
-	return []api.File{
-		{Plugin: "crm", State: api.FileLive, Live: "rel1", Release: "rel1", Note: hostile, Engine: hostile},
-		{Plugin: hostile, State: api.FileRefused, Err: hostile, Hint: hostile},
+func (besieged) Files(context.Context) ([]operator.File, error) {
+	return []operator.File{
+		{Plugin: "crm", State: inbox.FileLive, Live: "rel1", Release: "rel1", Note: hostile, Engine: hostile},
+		{Plugin: hostile, State: inbox.FileRefused, Err: hostile, Hint: hostile},
 	}, nil
 }
 
-func (besieged) Inspect(context.Context, string, string) (*api.Module, error) {
-	return &api.Module{SHA256: hostile, Kind: hostile, Imports: []string{hostile}, Exports: []string{hostile}, Engine: hostile}, nil
+func (besieged) Inspect(context.Context, string, string) (*inbox.Module, error) {
+	return &inbox.Module{SHA256: hostile, Kind: hostile, Imports: []string{hostile}, Exports: []string{hostile}, Engine: hostile}, nil
 }
 
-func (besieged) Terms(context.Context, string, string) ([]api.Term, error) {
-	return []api.Term{{Key: hostile, Asks: hostile, Grants: hostile, Missing: true, How: hostile}}, nil
+func (besieged) Permissions(context.Context, string, string) ([]inbox.Permission, error) {
+	return []inbox.Permission{{Key: hostile, Asks: hostile, Grants: hostile, Missing: true, How: hostile}}, nil
 }
 
 func (besieged) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
@@ -111,7 +112,7 @@ func keepHostile(t *testing.T, s *store.Store) (id string) {
 func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	id := keepHostile(t, s)
-	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: besieged{}, Sources: besiegers{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: besieged{}, Sources: besiegers{}, Serving: true})))
 	defer front.Close()
 	run := func(terminal bool, args ...string) (string, string) {
 		p, out, errs := talker("")
@@ -209,11 +210,11 @@ func TestNothingThatIsLoggedMayControlATerminal(t *testing.T) {
 }
 
 func TestMetricsHaveNothingThatControlsATerminal(t *testing.T) {
-	m := api.NewMetrics()
-	m.CountWebhook(api.Webhook{Source: hostile, Code: 401, Status: hostile, Secret: hostile})
+	m := operator.NewMetrics()
+	m.CountWebhook(operator.Webhook{Source: hostile, Code: 401, Status: hostile, Secret: hostile})
 	m.CountAttempt(&inbox.Attempt{Plugin: hostile, Result: inbox.Outcome{}.Result})
 	s := inboxtest.Store(t, store.Options{})
-	front := httptest.NewServer(api.Health(api.Options{Store: s, House: besieged{}, Version: hostile}, m))
+	front := httptest.NewServer(operator.Health(operator.Options{Store: s, Control: besieged{}, Version: hostile}, m))
 	defer front.Close()
 	resp, err := front.Client().Get(front.URL + "/metrics")
 	if err != nil {

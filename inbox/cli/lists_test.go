@@ -10,13 +10,14 @@ import (
 	"inbox/inbox/api"
 	"inbox/inbox/cli/console"
 	"inbox/inbox/inboxtest"
+	"inbox/inbox/operator"
 	"inbox/inbox/store"
 )
 
 func TestEveryListFitsATerminalOf80Columns(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	ids := keepMarked(t, s)
-	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: furnished{}, Sources: strangers{}, Serving: true})))
 	defer front.Close()
 	looked := 0
 	for _, columns := range []int{80, 50, 40} {

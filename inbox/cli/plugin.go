@@ -75,7 +75,7 @@ func (p *program) pluginRows() *console.List[api.Plugin] {
 
 func pluginState(x api.Plugin) string {
 	words := []string{string(x.State)}
-	if x.Runs && x.State == api.FileRefused { // what runs is what matters
+	if x.Runs && x.State == inbox.FileRefused { // what runs is what matters
 		words[0] = "live (file refused)"
 	}
 	if x.Paused {
@@ -124,7 +124,7 @@ func (p *program) pluginList(c *cli.Context) error {
 		return err
 	}
 	if p.Format == "ids" { // other commands take names of plugins
-		plugins = slices.DeleteFunc(plugins, func(x api.Plugin) bool { return x.State == api.FileStray })
+		plugins = slices.DeleteFunc(plugins, func(x api.Plugin) bool { return x.State == inbox.FileStray })
 	}
 	if err := p.pluginRows().All(plugins); err != nil {
 		return err
@@ -175,7 +175,7 @@ func rolling(x *api.Plugin) bool {
 	if want == "" {
 		want = x.File
 	}
-	return x.Live != want && x.State != api.FileRefused
+	return x.Live != want && x.State != inbox.FileRefused
 }
 
 func (p *program) pluginInspect(c *cli.Context) error {
@@ -231,20 +231,16 @@ func (p *program) inspectFile(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	rel := c.Release
-	terms := make([]api.Term, len(c.Agreement.Terms))
-	for i, t := range c.Agreement.Terms {
-		terms[i] = api.Term(t)
-	}
 	m, err := inspect(p.ctx, c.Wasm, &c.Agreement.Manifest)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if p.Format == "json" {
 		return p.Document(struct {
-			Release string      `json:"release"`
-			Module  *api.Module `json:"module"`
-			Terms   []api.Term  `json:"terms"`
-		}{rel.ID, m, terms})
+			Release string             `json:"release"`
+			Module  *inbox.Module      `json:"module"`
+			Terms   []inbox.Permission `json:"terms"`
+		}{rel.ID, m, c.Agreement.Terms})
 	}
 	if err := p.Pairs("file", path, "release", rel.ID); err != nil {
 		return err
@@ -252,26 +248,26 @@ func (p *program) inspectFile(path string) error {
 	if err := p.printModule(m); err != nil {
 		return err
 	}
-	return p.printTerms("asked for and granted", terms)
+	return p.printTerms("asked for and granted", c.Agreement.Terms)
 }
 
 // printTerms writes what a plugin asks for beside what it is granted.
-func (p *program) printTerms(heading string, terms []api.Term) error {
+func (p *program) printTerms(heading string, terms []inbox.Permission) error {
 	if len(terms) == 0 {
 		return nil
 	}
 	if err := p.Print("\n%s\n", heading); err != nil {
 		return err
 	}
-	return console.NewList(&p.Console, func(t api.Term) string { return t.Key },
-		console.Col("KEY", func(t api.Term) string { return t.Key }),
-		console.Col("ASKS", func(t api.Term) string { return console.OrDash(t.Asks) }),
-		console.Col("GRANTS", func(t api.Term) string { return console.OrDash(t.Grants) }),
-		console.Col("TO GRANT IT", func(t api.Term) string { return console.OrDash(t.How) }),
+	return console.NewList(&p.Console, func(t inbox.Permission) string { return t.Key },
+		console.Col("KEY", func(t inbox.Permission) string { return t.Key }),
+		console.Col("ASKS", func(t inbox.Permission) string { return console.OrDash(t.Asks) }),
+		console.Col("GRANTS", func(t inbox.Permission) string { return console.OrDash(t.Grants) }),
+		console.Col("TO GRANT IT", func(t inbox.Permission) string { return console.OrDash(t.How) }),
 	).All(terms)
 }
 
-func (p *program) printModule(m *api.Module) error {
+func (p *program) printModule(m *inbox.Module) error {
 	if m == nil {
 		return nil
 	}

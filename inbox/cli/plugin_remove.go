@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/urfave/cli/v2"
 
+	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/cli/console"
 )
@@ -26,7 +27,7 @@ func (p *program) pluginRemove(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.State == api.FileAbsent { // else the server returns the reason
+	if d.State == inbox.FileAbsent { // else the server returns the reason
 		err := p.Ask(c.Bool("yes"), "This deletes plugin %s for good: its position in the log (%d), %s, %s and all its attempts.",
 			d.Name, d.Cursor, console.Plural(d.Dead, "dead letter", "dead letters"), console.Plural(len(d.Releases), "release", "releases"))
 		if err != nil {

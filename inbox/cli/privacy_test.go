@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/api"
 	"inbox/inbox/cli/console"
 	"inbox/inbox/inboxtest"
+	"inbox/inbox/operator"
 	"inbox/inbox/qoreid"
 	"inbox/inbox/store"
 )
@@ -67,8 +67,8 @@ func (strangers) Explain(*inbox.Refused) string { return "no secret made it" }
 // furnished is a server in which the plugin crm runs.
 type furnished struct{ quiet }
 
-func (furnished) Files(context.Context) ([]api.File, error) {
-	return []api.File{{Plugin: "crm", State: api.FileLive, Live: "rel1", Release: "rel1"}}, nil
+func (furnished) Files(context.Context) ([]operator.File, error) {
+	return []operator.File{{Plugin: "crm", State: inbox.FileLive, Live: "rel1", Release: "rel1"}}, nil
 }
 
 // TestPersonalDataIsShownOnlyByRevealWhichIsRecorded stores the mark in every text of a payload, reason and log. It searches
@@ -76,7 +76,7 @@ func (furnished) Files(context.Context) ([]api.File, error) {
 func TestPersonalDataIsShownOnlyByRevealWhichIsRecorded(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	ids := keepMarked(t, s)
-	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: furnished{}, Sources: strangers{}, Serving: true})))
 	defer front.Close()
 	run := func(args ...string) string {
 		p, out, errs := talker("")

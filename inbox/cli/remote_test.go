@@ -15,13 +15,14 @@ import (
 	"inbox/inbox/api"
 	"inbox/inbox/cli/console"
 	"inbox/inbox/inboxtest"
+	"inbox/inbox/operator"
 	"inbox/inbox/store"
 )
 
 // quiet is a server in which nothing runs.
 type quiet struct{}
 
-func (quiet) Files(context.Context) ([]api.File, error) { return nil, nil }
+func (quiet) Files(context.Context) ([]operator.File, error) { return nil, nil }
 
 func (quiet) Remove(context.Context, string, func() ([]string, error)) error { return nil }
 
@@ -40,7 +41,7 @@ func remote(t *testing.T, n int) (p *program, out, errs *bytes.Buffer, front *ht
 	for i := range n {
 		inboxtest.Accept(t, s, inboxtest.Body(i, 0))
 	}
-	front = httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: quiet{}, Serving: true})))
+	front = httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: quiet{}, Serving: true})))
 	t.Cleanup(front.Close)
 	p, out, errs = talker("")
 	p.Getenv = func(name string) string {
@@ -106,7 +107,7 @@ func (c *cutting) FlushError() error { return http.NewResponseController(c.Respo
 
 func TestATailContinuesAfterTheLastEventWhenTheServerRestarts(t *testing.T) {
 	p, out, errs, _, s := remote(t, 2)
-	cut := &cutter{next: api.RequireToken("sesame", api.New(api.Options{Store: s, House: quiet{}}))}
+	cut := &cutter{next: operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: quiet{}}))}
 	front := httptest.NewServer(cut)
 	defer front.Close()
 	ended := make(chan int, 1)
@@ -275,6 +276,8 @@ func TestAFailedCheckOfTheStoreExits5(t *testing.T) {
 	}
 }
 
-func (quiet) Terms(context.Context, string, string) ([]api.Term, error) { return nil, nil }
+func (quiet) Permissions(context.Context, string, string) ([]inbox.Permission, error) {
+	return nil, nil
+}
 
 func (quiet) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }

@@ -213,7 +213,7 @@ func (p *program) holdsUp(client *api.Client, r *api.Replay) string {
 		}
 	}
 	for i := range st.Plugins {
-		if x := &st.Plugins[i]; x.State == api.FileAbsent && slices.Contains(r.Plugins, x.Name) {
+		if x := &st.Plugins[i]; x.State == inbox.FileAbsent && slices.Contains(r.Plugins, x.Name) {
 			return "plugin " + x.Name + " has no file in the plugins folder"
 		}
 	}

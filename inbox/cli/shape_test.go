@@ -12,8 +12,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"pgregory.net/rapid"
 
-	"inbox/inbox/api"
 	"inbox/inbox/inboxtest"
+	"inbox/inbox/operator"
 	"inbox/inbox/store"
 )
 
@@ -50,7 +50,7 @@ func ill(v any, at string) (wrong []string) {
 func TestOutputForProgramsHasOneShape(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	ids := keepMarked(t, s)
-	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: furnished{}, Sources: strangers{}, Serving: true})))
 	defer front.Close()
 	run := func(call []string, format string) string {
 		p, out, _ := talker("")

@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"inbox/inbox/api"
 	"inbox/inbox/cli/console"
 	"inbox/inbox/inboxtest"
+	"inbox/inbox/operator"
 	"inbox/inbox/store"
 )
 
@@ -195,7 +195,7 @@ func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testi
 	defer full.Close()
 	s := inboxtest.Store(t, store.Options{})
 	ids := keepMarked(t, s)
-	front := httptest.NewServer(api.RequireToken("sesame", api.New(api.Options{Store: s, House: furnished{}, Sources: strangers{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: furnished{}, Sources: strangers{}, Serving: true})))
 	defer front.Close()
 	run := func(to io.Writer, call []string) (code int, said string) {
 		p, _, errs := talker("")

@@ -24,7 +24,7 @@ type Program struct {
 	compiled  wazero.CompiledModule
 	manifest  *inbox.Manifest
 	documents *document.Builder
-	info      Info
+	info      inbox.Module
 	idle      chan *instance  // sessions that wait in next
 	calls     sync.WaitGroup  // running attempts, and sessions being started ahead
 	closing   context.Context // ends when Close begins: no session is started ahead any more
@@ -33,20 +33,6 @@ type Program struct {
 	mu        sync.Mutex // guards closed (against calls.Add and adding to idle) and starting
 	closed    bool
 	starting  int // sessions being started ahead; each has a reserved place in idle
-}
-
-// Info describes a module.
-type Info struct {
-	SHA256    string   `json:"sha256"`
-	Size      int      `json:"size"`
-	Kind      string   `json:"kind"` // "session" or "command"
-	Imports   []string `json:"imports"`
-	Exports   []string `json:"exports"`
-	Functions int      `json:"functions"`
-	Largest   int      `json:"largest_function"` // bytes
-	MemoryMin uint64   `json:"memory_min"`       // bytes
-	Metered   bool     `json:"metered"`          // instructions are counted; else wazero's context check stops it
-	Engine    string   `json:"engine"`           // "compiler" or "interpreter"
 }
 
 // Kinds of programs.
@@ -63,7 +49,7 @@ func isSession(m *wasm.Module) bool {
 func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *wasm.Module, file []byte, manifest *inbox.Manifest) *Program {
 	sum := sha256.Sum256(file)
 	figures := m.Figures()
-	info := Info{
+	info := inbox.Module{
 		SHA256: hex.EncodeToString(sum[:]), Size: len(file), Kind: Command, Imports: []string{}, Exports: m.Exports(),
 		Functions: figures.Functions, Largest: figures.Largest, MemoryMin: m.MemoryMin(), Metered: s.metered, Engine: string(s.engine),
 	}
@@ -81,7 +67,7 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *wasm.Mod
 }
 
 // Info returns the description of p's module.
-func (p *Program) Info() Info { return p.info }
+func (p *Program) Info() inbox.Module { return p.info }
 
 // fuel returns the fuel limit of an event.
 func (p *Program) fuel() int64 {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"inbox/inbox"
 	"inbox/inbox/host"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/release"
@@ -89,7 +90,7 @@ func (b *bench) look() {
 		b.tick <- time.Now()
 	}
 	b.until("nothing is being compiled", func() bool {
-		return !slices.ContainsFunc(b.shelf.List(), func(e release.Entry) bool { return e.State == release.StateCompiling })
+		return !slices.ContainsFunc(b.shelf.List(), func(e release.Entry) bool { return e.State == inbox.FileCompiling })
 	})
 }
 

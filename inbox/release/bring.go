@@ -30,7 +30,7 @@ type job struct {
 func (s *Shelf) bring(ctx context.Context, name string, b *book, l *listing) {
 	b.waits = false
 	file := s.find(b, name, l.blocks[name])
-	c := &choice{near: l.near[name], entry: Entry{Plugin: shown(name), State: StateLive, File: file.release.ID}}
+	c := &choice{near: l.near[name], entry: Entry{Plugin: shown(name), State: inbox.FileLive, File: file.release.ID}}
 	err := file.err
 	if err == nil {
 		err = s.choose(ctx, b, c, file)
@@ -43,7 +43,7 @@ func (s *Shelf) bring(ctx context.Context, name string, b *book, l *listing) {
 	default:
 		j.entry = c.entry
 		if file.release.ID != b.entry.File { // what is only looked at again goes on as it is
-			s.set(b, Entry{Plugin: name, State: StateCompiling})
+			s.set(b, Entry{Plugin: name, State: inbox.FileCompiling})
 		}
 		s.queue(j)
 	}
@@ -76,7 +76,7 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) err
 	}
 	if suspect := known[id]; chosen.Suspected && s.turn != name {
 		b.waits = true
-		c.entry.State, c.entry.Err = StateSuspect, suspectText(&suspect)
+		c.entry.State, c.entry.Err = inbox.FileCrashLoop, suspectText(&suspect)
 		return nil
 	}
 	if id == file.release.ID {
@@ -106,13 +106,13 @@ func (s *Shelf) running(ctx context.Context, name string, record *inbox.PluginRe
 // say notes why another release than that of the plugin's files was chosen.
 func (c *choice) say(chosen *inbox.Chosen, known map[string]inbox.Suspect) {
 	if chosen.Pinned {
-		c.entry.State = StatePinned
+		c.entry.State = inbox.FilePinned
 	}
 	if !chosen.Disabled {
 		return
 	}
 	aside := known[chosen.Own]
-	c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, chosen.Release)
+	c.entry.State, c.entry.Err = inbox.FileDisabled, setAsideText(&aside, chosen.Release)
 	c.entry.Hint = "`inbox plugin resume " + c.entry.Plugin + "` brings it back; so does a changed file"
 }
 
@@ -224,7 +224,7 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 		if j.own {
 			s.forget(ctx, &j.live.Release)
 		}
-		if j.entry.State == StateAside {
+		if j.entry.State == inbox.FileDisabled {
 			s.opt.Log.Error("a plugin's release is set aside; the one before it runs until its file changes", "plugin", name, "set_aside", j.entry.File, "reason", j.entry.Err)
 		}
 		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size,
@@ -278,8 +278,8 @@ func (s *Shelf) refused(ctx context.Context, b *book, entry Entry, err error) {
 		return
 	}
 	b.mayPass(err)
-	entry.State, entry.Err, entry.Hint = StateRefused, err.Error(), inbox.HintOf(err)
-	if b.entry.State != StateRefused || b.entry.Err != entry.Err {
+	entry.State, entry.Err, entry.Hint = inbox.FileRefused, err.Error(), inbox.HintOf(err)
+	if b.entry.State != inbox.FileRefused || b.entry.Err != entry.Err {
 		s.opt.Log.Error("the plugin's file was refused", "plugin", entry.Plugin, "error", err, "hint", entry.Hint)
 	}
 	s.set(b, entry)
@@ -323,7 +323,7 @@ func (s *Shelf) takeAway(name string, b *book) {
 	s.opt.Log.Info("the plugin's file is gone; it pauses and keeps its place", "plugin", shown(name))
 	b.found = nil
 	s.replace(b, name, nil)
-	s.set(b, Entry{Plugin: shown(name), State: StateAbsent})
+	s.set(b, Entry{Plugin: shown(name), State: inbox.FileAbsent})
 }
 
 // replace makes another release run. The one before it ends with its running attempts.

@@ -30,7 +30,7 @@ func (s *Shelf) look(ctx context.Context, first bool) {
 	for _, name := range slices.Sorted(maps.Keys(s.books)) {
 		b, stamp := s.books[name], l.stamps[name]
 		stable := first || stamp == b.seen
-		if stamp != b.seen && (b.seen == "" || b.entry.State == StateRefused) {
+		if stamp != b.seen && (b.seen == "" || b.entry.State == inbox.FileRefused) {
 			b.start = s.head(first) // what it is now is new
 		}
 		b.seen = stamp
@@ -83,7 +83,7 @@ func (s *Shelf) gather(l *listing, first bool) {
 	for _, file := range slices.Sorted(maps.Keys(l.strays)) {
 		one, b := l.strays[file], s.strays[file]
 		if b == nil || b.entry.Err != one.why {
-			b = &book{entry: Entry{Plugin: shown(file), State: StateStray, Err: one.why, Hint: one.hint, Since: s.opt.Now()}}
+			b = &book{entry: Entry{Plugin: shown(file), State: inbox.FileStray, Err: one.why, Hint: one.hint, Since: s.opt.Now()}}
 		}
 		now[file] = b
 		if b.tries++; b.tries == strayLooks || (first && b.tries == 1) {
@@ -104,7 +104,7 @@ func (s *Shelf) open(stamps map[string]string) {
 			s.mu.Lock()
 			s.books[name] = b
 			s.mu.Unlock()
-			s.set(b, Entry{Plugin: shown(name), State: StateCompiling})
+			s.set(b, Entry{Plugin: shown(name), State: inbox.FileCompiling})
 		}
 	}
 }

@@ -11,20 +11,10 @@ import (
 	"inbox/sdk/abi"
 )
 
-// Term is one key of a manifest: what the plugin asks for beside what it is granted. Values are as they are written in
-// TOML, empty for none.
-type Term struct {
-	Key     string
-	Asks    string // in the module's section inbox.manifest
-	Grants  string // in the operator's NAME.toml
-	Missing bool   // more is asked for than is granted: it must not run
-	How     string // what to write to grant it
-}
-
 // Agreement is what a module asks for and what it is granted, taken together.
 type Agreement struct {
-	Manifest inbox.Manifest // what is in force, with defaults
-	Terms    []Term         // every key that one of them has, in the order of their names
+	Manifest inbox.Manifest     // what is in force, with defaults
+	Terms    []inbox.Permission // every key that one of them has, in the order of their names
 }
 
 // Agree takes what a module asks for and what the operator's NAME.toml grants together: text is that file, empty when
@@ -58,7 +48,7 @@ func AgreeWith(plugin string, section, text []byte, parallel int) (*Agreement, e
 	both := maps.Clone(asked)
 	maps.Copy(both, granted)
 	for _, key := range slices.Sorted(maps.Keys(both)) {
-		t := Term{Key: key, Asks: asked[key], Grants: granted[key], Missing: more[key]}
+		t := inbox.Permission{Key: key, Asks: asked[key], Grants: granted[key], Missing: more[key]}
 		if t.Missing {
 			t.How = how(key, t.Asks)
 		}

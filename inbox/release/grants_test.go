@@ -127,8 +127,8 @@ func TestTheFileDecidesAndTheSectionIsThePluginsDefault(t *testing.T) {
 	if diff := cmp.Diff(want, a.Manifest); diff != "" {
 		t.Error(diff)
 	}
-	i := slices.IndexFunc(a.Terms, func(t release.Term) bool { return t.Key == "limits.time" })
-	if i < 0 || !cmp.Equal(a.Terms[i], release.Term{Key: "limits.time", Asks: "'1s'", Grants: "'2s'"}) {
+	i := slices.IndexFunc(a.Terms, func(t inbox.Permission) bool { return t.Key == "limits.time" })
+	if i < 0 || !cmp.Equal(a.Terms[i], inbox.Permission{Key: "limits.time", Asks: "'1s'", Grants: "'2s'"}) {
 		t.Errorf("%+v", a.Terms)
 	}
 }
@@ -172,7 +172,7 @@ func TestANewVersionThatAsksForMoreWaitsUntilItIsGranted(t *testing.T) {
 	b.write("a.wasm", asking(t, "session_ok", "[limits]\nmemory = '128 MiB'\n"))
 	b.look()
 	e := b.entry("a")
-	if e.State != release.StateRefused || b.live("a") != first || !strings.Contains(e.Err, "limits.memory = '128 MiB' (a.toml says nothing of it, and the default is less)") {
+	if e.State != inbox.FileRefused || b.live("a") != first || !strings.Contains(e.Err, "limits.memory = '128 MiB' (a.toml says nothing of it, and the default is less)") {
 		t.Errorf("%+v", e)
 	}
 	if want := "to grant it write into a.toml beside it: under [limits], memory = '128 MiB'"; e.Hint != want {

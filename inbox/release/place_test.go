@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"inbox/inbox"
 	"inbox/inbox/inboxtest"
-	"inbox/inbox/release"
 	"inbox/inbox/store"
 )
 
@@ -76,7 +76,7 @@ func TestAFileThatIsMendedBeginsWhereItWasMended(t *testing.T) {
 	b.write("a.toml", "evnts = []")
 	b.write("a.wasm", guest(t, "ok"))
 	b.start(t.TempDir())
-	b.until("it is refused", func() bool { return b.entry("a").State == release.StateRefused })
+	b.until("it is refused", func() bool { return b.entry("a").State == inbox.FileRefused })
 	b.accept(3)
 	b.write("a.toml", "")
 	if got := b.began("a"); got != 4 {

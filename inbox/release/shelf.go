@@ -63,31 +63,16 @@ type Change struct {
 	Live   *Live // nil: the file is gone
 }
 
-// State is the state of a plugin's file.
-type State string
-
-// The states.
-const (
-	StateLive      State = "live"      // the file is what runs
-	StateCompiling State = "compiling" // the file is being made a release
-	StateRefused   State = "refused"   // the file cannot become a release; the one before it goes on, if there is one
-	StatePinned    State = "pinned"    // a rollback chose another release until the file changes
-	StateAside     State = "set_aside" // it failed at once, or ended the program; the one before it runs, if there is one
-	StateSuspect   State = "suspect"   // it may have ended the program; it waits until it can run without other suspects
-	StateAbsent    State = "absent"    // there is no file; the plugin keeps its place
-	StateStray     State = "stray"     // a file that belongs to no plugin, though somebody seems to have meant it to
-)
-
 // Entry is what is known of a plugin's file.
 type Entry struct {
 	Plugin string
-	State  State
+	State  inbox.FileState
 	Live   string // release that runs; empty for none
 	File   string // release that the file is; empty when it is none
 	Err    string // why it was refused
 	Hint   string
-	Since  time.Time  // when it came to this
-	Info   *host.Info // of the release that runs
+	Since  time.Time     // when it came to this
+	Info   *inbox.Module // of the release that runs
 
 	Manifest *inbox.Manifest // of the release that runs
 }

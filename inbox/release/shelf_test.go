@@ -52,7 +52,7 @@ func TestAFileThatIsDroppedInBecomesARelease(t *testing.T) {
 	if live == nil || live.Manifest.Concurrency != 3 || live.Manifest.Config["x"] != "1" {
 		t.Fatalf("live %+v", live)
 	}
-	if e := b.entry("a"); e.State != release.StateLive || e.Live != live.Release.ID || e.Info == nil {
+	if e := b.entry("a"); e.State != inbox.FileLive || e.Live != live.Release.ID || e.Info == nil {
 		t.Errorf("entry %+v", e)
 	}
 	if n := len(b.shelf.List()); n != 1 {
@@ -80,7 +80,7 @@ func TestABrokenFileNeverDisturbsTheReleaseThatRuns(t *testing.T) {
 		b.write("a.toml", "")
 		b.write(c.name, c.text)
 		b.look()
-		if e := b.entry("a"); e.State != release.StateRefused || !strings.Contains(e.Err, c.says) || e.Live != first.Release.ID {
+		if e := b.entry("a"); e.State != inbox.FileRefused || !strings.Contains(e.Err, c.says) || e.Live != first.Release.ID {
 			t.Errorf("%s: %+v", what, e)
 		}
 		if b.live("a") != first {
@@ -105,21 +105,21 @@ func TestAReplacedFileIsSwappedInAndARollbackHoldsUntilTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.shelf.Reload("a")
-	b.until("it is rolled back", func() bool { return b.entry("a").State == release.StatePinned && b.running("a") == first })
+	b.until("it is rolled back", func() bool { return b.entry("a").State == inbox.FilePinned && b.running("a") == first })
 	b.look()
-	if e := b.entry("a"); e.State != release.StatePinned || e.Live != first || e.File != second {
+	if e := b.entry("a"); e.State != inbox.FilePinned || e.Live != first || e.File != second {
 		t.Errorf("after another look: %+v", e)
 	}
 	b.write("a.wasm", guest(t, "exit_75"))
 	b.look()
-	if e := b.entry("a"); e.State != release.StateLive || e.Live == first || e.Live == second {
+	if e := b.entry("a"); e.State != inbox.FileLive || e.Live == first || e.Live == second {
 		t.Errorf("after a new file: %+v", e)
 	}
 	if err := os.Remove(filepath.Join(b.dir, "a.wasm")); err != nil {
 		t.Fatal(err)
 	}
 	b.look()
-	if e := b.entry("a"); e.State != release.StateAbsent || b.live("a") != nil {
+	if e := b.entry("a"); e.State != inbox.FileAbsent || b.live("a") != nil {
 		t.Errorf("after its file is gone: %+v", e)
 	}
 }
@@ -136,7 +136,7 @@ func TestAStartWithABrokenFileRunsWhatRanLast(t *testing.T) {
 	b.write("a.wasm", "garbage")
 	b.start(kept)
 	b.until("what ran last runs", func() bool { return b.live("a") != nil })
-	if e := b.entry("a"); e.State != release.StateRefused || e.Live != first {
+	if e := b.entry("a"); e.State != inbox.FileRefused || e.Live != first {
 		t.Errorf("%+v", e)
 	}
 }
@@ -174,7 +174,7 @@ func TestAFileThatIsStillBeingWrittenIsLeftAlone(t *testing.T) {
 	for n := 10; n < len(whole); n += 10 {
 		b.write("a.wasm", whole[:n])
 		b.shelf.Look()
-		if e := b.entry("a"); e.State != release.StateCompiling {
+		if e := b.entry("a"); e.State != inbox.FileCompiling {
 			t.Errorf("of %d bytes: %+v", n, e)
 		}
 	}
@@ -201,9 +201,9 @@ func TestAShelfDoesNotWaitForACompilation(t *testing.T) {
 	b.write("bad.toml", "evnts = []")
 	b.write("bad.wasm", guest(t, "ok"))
 	b.until("the other file is refused", func() bool {
-		return slices.ContainsFunc(b.shelf.List(), func(e release.Entry) bool { return e.State == release.StateRefused })
+		return slices.ContainsFunc(b.shelf.List(), func(e release.Entry) bool { return e.State == inbox.FileRefused })
 	})
-	if e := b.entry("slow"); e.State != release.StateCompiling {
+	if e := b.entry("slow"); e.State != inbox.FileCompiling {
 		t.Errorf("it was not slow: %+v", e)
 	}
 	stop()
@@ -224,7 +224,7 @@ func TestAFileThatIsNoneIsRefused(t *testing.T) {
 	b.write("Bad Name.wasm", guest(t, "ok"))
 	b.look()
 	for name, says := range map[string]string{"dir": "not a file", "big": "33554433 bytes", "Bad Name": "not a name"} {
-		if e := b.entry(name); e.State != release.StateRefused || !strings.Contains(e.Err, says) {
+		if e := b.entry(name); e.State != inbox.FileRefused || !strings.Contains(e.Err, says) {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
@@ -241,7 +241,7 @@ func TestWhatPassesIsTriedAgain(t *testing.T) {
 	b.start(kept)
 	b.write("a.wasm", guest(t, "ok"))
 	b.look()
-	if e := b.entry("a"); e.State != release.StateRefused || b.live("a") != nil {
+	if e := b.entry("a"); e.State != inbox.FileRefused || b.live("a") != nil {
 		t.Fatalf("%+v", e)
 	}
 	if _, _, err := b.store.Load(ctx, "a"); inbox.KindOf(err) != inbox.NotFound {
@@ -265,14 +265,14 @@ func TestAFolderThatCannotBeReadTakesNothingAway(t *testing.T) {
 	for range 5 {
 		b.tick <- time.Now()
 	}
-	if e := b.entry("a"); e.State != release.StateLive || b.live("a") == nil {
+	if e := b.entry("a"); e.State != inbox.FileLive || b.live("a") == nil {
 		t.Errorf("%+v", e)
 	}
 	if err := os.Rename(aside, b.dir); err != nil {
 		t.Fatal(err)
 	}
 	b.look()
-	if e := b.entry("a"); e.State != release.StateLive {
+	if e := b.entry("a"); e.State != inbox.FileLive {
 		t.Errorf("%+v", e)
 	}
 }

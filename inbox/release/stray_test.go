@@ -21,7 +21,7 @@ import (
 // strays are the files that are said to belong to no plugin.
 func (b *bench) strays() (list []release.Entry) {
 	for _, e := range b.shelf.List() {
-		if e.State == release.StateStray {
+		if e.State == inbox.FileStray {
 			list = append(list, e)
 		}
 	}
@@ -62,7 +62,7 @@ func TestAPluginWhoseManifestIsMisspeltDoesNotRunWithoutIt(t *testing.T) {
 			b.write(name, "[data]\nfields = ['/data/id']\n")
 			b.write("crm.wasm", guest(t, "ok"))
 			b.look()
-			b.until("it is refused", func() bool { return b.entry("crm").State == release.StateRefused })
+			b.until("it is refused", func() bool { return b.entry("crm").State == inbox.FileRefused })
 			if e := b.entry("crm"); b.live("crm") != nil || !strings.Contains(e.Err, "its manifest seems to be") || !strings.Contains(e.Hint, "crm.toml") {
 				t.Errorf("%+v", e)
 			}
@@ -88,12 +88,12 @@ func TestANewPluginDoesNotBeginBesideAManifestThatMayBeMeantForIt(t *testing.T) 
 	b.write("crrm.toml", "[data]\nfields = ['/data/id']\n")
 	b.write("crm.wasm", guest(t, "ok"))
 	b.look()
-	b.until("it is refused", func() bool { return b.entry("crm").State == release.StateRefused })
+	b.until("it is refused", func() bool { return b.entry("crm").State == inbox.FileRefused })
 	if e := b.entry("crm"); !strings.Contains(e.Err, `"crrm.toml", which has no module, may be meant for it`) || b.live("crm") != nil {
 		t.Errorf("%+v", e)
 	}
 	b.look()
-	if e := b.entry("billing"); e.State != release.StateLive {
+	if e := b.entry("billing"); e.State != inbox.FileLive {
 		t.Errorf("one that runs: %+v", e)
 	}
 	if err := os.Rename(filepath.Join(b.dir, "crrm.toml"), filepath.Join(b.dir, "crm.toml")); err != nil {
@@ -135,7 +135,7 @@ func TestAManifestThatIsGoneDoesNotWidenWhatAPluginIsShown(t *testing.T) {
 	}
 	narrow := func(when string) {
 		t.Helper()
-		b.until("it is refused", func() bool { return b.entry("crm").State == release.StateRefused && b.live("crm") != nil })
+		b.until("it is refused", func() bool { return b.entry("crm").State == inbox.FileRefused && b.live("crm") != nil })
 		e := b.entry("crm")
 		if !strings.Contains(e.Err, "its crm.toml is gone or empty") || !strings.Contains(e.Err, "data.fields") || e.Live != first || b.running("crm") != first {
 			t.Errorf("%s: %+v", when, e)
@@ -155,7 +155,7 @@ func TestAManifestThatIsGoneDoesNotWidenWhatAPluginIsShown(t *testing.T) {
 	b.look()
 	narrow("with nothing but a byte order mark, as an editor leaves it")
 	b.write("crm.toml", "# the defaults\n")
-	b.until("a comment says that it is meant", func() bool { return b.entry("crm").State == release.StateLive })
+	b.until("a comment says that it is meant", func() bool { return b.entry("crm").State == inbox.FileLive })
 	if m := b.live("crm").Manifest; m.Data.Fields != nil {
 		t.Errorf("%+v", m)
 	}
@@ -163,7 +163,7 @@ func TestAManifestThatIsGoneDoesNotWidenWhatAPluginIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.look()
-	if e := b.entry("crm"); e.State != release.StateLive {
+	if e := b.entry("crm"); e.State != inbox.FileLive {
 		t.Errorf("without what narrowed nothing: %+v", e)
 	}
 }
@@ -240,7 +240,7 @@ func TestANameThatIsNoPluginsIsShownSafely(t *testing.T) {
 	b.write(strings.Repeat("x", 240)+".wasm", "")
 	b.look()
 	b.until("all are refused", func() bool {
-		return !slices.ContainsFunc(b.shelf.List(), func(e release.Entry) bool { return e.State == release.StateCompiling })
+		return !slices.ContainsFunc(b.shelf.List(), func(e release.Entry) bool { return e.State == inbox.FileCompiling })
 	})
 	for range 6 {
 		b.look()

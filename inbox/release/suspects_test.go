@@ -48,7 +48,7 @@ func TestWhatDoesNotStartAnyMoreAndHasDoneNothingGivesWay(t *testing.T) {
 				b.until("another runs", func() bool { return b.live("a") != nil })
 			}
 			e := b.entry("a")
-			if want := map[bool]string{false: first, true: ""}[proven]; e.State != release.StateRefused || e.Live != want {
+			if want := map[bool]string{false: first, true: ""}[proven]; e.State != inbox.FileRefused || e.Live != want {
 				t.Errorf("%+v, want %q to run", e, want)
 			}
 		})
@@ -72,17 +72,17 @@ func TestWhatEndsTheProgramWhileItIsCompiledIsSetAsideUntilItChanges(t *testing.
 	b.write("a.wasm", guest(t, "ok"))
 	b.start(t.TempDir())
 	b.look()
-	if e := b.entry("a"); e.State != release.StateAside || b.live("a") != nil || !strings.Contains(e.Err, "none before it") || !strings.Contains(e.Hint, "inbox plugin resume a") {
+	if e := b.entry("a"); e.State != inbox.FileDisabled || b.live("a") != nil || !strings.Contains(e.Err, "none before it") || !strings.Contains(e.Hint, "inbox plugin resume a") {
 		t.Errorf("%+v", e)
 	}
 	b.write("a.wasm", "garbage")
 	b.look()
-	if e := b.entry("a"); e.State != release.StateRefused || b.live("a") != nil {
+	if e := b.entry("a"); e.State != inbox.FileRefused || b.live("a") != nil {
 		t.Errorf("garbage in its place: %+v", e)
 	}
 	b.write("a.wasm", guest(t, "session_ok"))
 	b.look()
-	if e := b.entry("a"); e.State != release.StateLive || b.live("a") == nil {
+	if e := b.entry("a"); e.State != inbox.FileLive || b.live("a") == nil {
 		t.Errorf("another file: %+v", e)
 	}
 	if list, err := b.store.Suspects(ctx); err != nil || len(list) > 0 {
@@ -170,7 +170,7 @@ func TestWhatIsSetAsideStaysSoWhileItsFileCannotBeRead(t *testing.T) {
 	b.write("a.toml", "events = [")
 	stop = b.start(kept)
 	b.until("what ran before runs", func() bool { return b.live("a") != nil })
-	if e := b.entry("a"); e.State != release.StateRefused || e.Live != first {
+	if e := b.entry("a"); e.State != inbox.FileRefused || e.Live != first {
 		t.Errorf("%+v", e)
 	}
 	stop()
@@ -180,7 +180,7 @@ func TestWhatIsSetAsideStaysSoWhileItsFileCannotBeRead(t *testing.T) {
 	b.start(kept)
 	b.look()
 	b.until("what ran before runs", func() bool { return b.live("a") != nil })
-	if e := b.entry("a"); e.State != release.StateAside || e.Live != first {
+	if e := b.entry("a"); e.State != inbox.FileDisabled || e.Live != first {
 		t.Errorf("%+v", e)
 	}
 }

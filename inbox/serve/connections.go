@@ -12,13 +12,13 @@ import (
 	"inbox/inbox/intake"
 )
 
-// mostConnections is how many connections senders may have open, where the limit of open files allows twice as many.
+// mostConnections bounds the open connections of senders. It applies where the limit of open files is at least twice as high.
 const mostConnections = 1024
 
-// connectionBounds returns how many connections senders may have in all and from one address, and how many of their bodies
-// are read at a time, when the process may have so many files open; 0 means that nobody knows. The other half of the files is
-// for the store, the plugins and the operator. Fewer bodies are read than one address may have connections, so that
-// connections whose body does not come on cannot be all that an address has.
+// connectionBounds returns the bounds of senders' connections, in all and from one address, and the bound of bodies that are
+// read at a time. files is the limit of open files; 0 means unknown. The other half of the files is for the store, the plugins
+// and the operator. The bound of bodies is lower than the bound of connections per address, so that stalled bodies cannot use
+// up all connections of an address.
 func connectionBounds(files uint64) (most, each, bodies int) {
 	most = mostConnections
 	if files > 0 {
@@ -28,14 +28,14 @@ func connectionBounds(files uint64) (most, each, bodies int) {
 	return most, most / 4, most / 8
 }
 
-// connections is a listener that bounds the connections that are open, in all and from one address. At a bound the connection
-// that has been idle longest makes way: of the address itself, or of the address that has most. When nothing is idle, a
-// connection beyond the bound of its address is closed, and one beyond the bound of all waits.
+// connections is a listener that bounds the open connections, in all and from one address. At a bound it closes the connection
+// that has been idle longest: of the address itself, or of the address with most connections. When none is idle, it closes a
+// new connection beyond the bound of its address. A new connection beyond the total bound waits.
 type connections struct {
 	net.Listener
 	most, each int
-	trusted    func(netip.Addr) bool             // proxies, which have no bound of their own
-	told       func(from netip.Addr, why string) // of every connection that was closed for a bound, and of what no handler saw
+	trusted    func(netip.Addr) bool             // reports a proxy, which has no bound per address
+	told       func(from netip.Addr, why string) // called for each connection closed at a bound, and for each request that no handler saw
 
 	mu      sync.Mutex
 	changed *sync.Cond // a connection was closed or is idle, or the listener is closed
@@ -44,7 +44,7 @@ type connections struct {
 	closed  bool
 }
 
-// connection is one of them.
+// connection is an accepted connection of a sender.
 type connection struct {
 	*net.TCPConn
 	list  *connections
@@ -54,7 +54,7 @@ type connection struct {
 	// guarded by list.mu
 	busy   bool // a handler has a request of it
 	unseen bool // a request came, and no handler has seen it
-	over   bool // the last answer is written, and what else the sender says is not read
+	over   bool // the last answer is written, and further input is not read
 	since  time.Time
 }
 
@@ -66,7 +66,7 @@ func newConnections(l net.Listener, most, each int, trusted func(netip.Addr) boo
 	return c
 }
 
-// Accept waits for a connection within the bounds.
+// Accept returns the next connection within the bounds.
 func (l *connections) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -83,7 +83,7 @@ func (l *connections) Accept() (net.Conn, error) {
 	}
 }
 
-// admit returns the connection when there is place for it, and closes it otherwise.
+// admit returns the connection, or closes it and returns nil when a bound is reached.
 func (l *connections) admit(tcp *net.TCPConn) *connection {
 	var from netip.Addr
 	if a, ok := tcp.RemoteAddr().(*net.TCPAddr); ok {
@@ -101,7 +101,7 @@ func (l *connections) admit(tcp *net.TCPConn) *connection {
 	return c
 }
 
-// makeWay makes place for a connection, and reports whether it did.
+// makeWay closes idle connections until c fits the bounds, and reports whether c fits.
 func (l *connections) makeWay(c *connection) bool {
 	if !c.proxy && l.of[c.from] >= l.each {
 		own := l.idlest(func(v *connection) bool { return v.from == c.from })
@@ -126,8 +126,8 @@ func (l *connections) makeWay(c *connection) bool {
 	return !l.closed
 }
 
-// idlest returns the connection that has been idle longest of those that may be closed, of the address that has most of them,
-// and a proxy's last; nil when all are busy.
+// idlest returns the connection to close first among those that may accepts: of the address with most connections, the one idle
+// longest. Connections of proxies come last. It returns nil when all are busy.
 func (l *connections) idlest(may func(*connection) bool) *connection {
 	var last *connection
 	for c := range l.open {
@@ -138,7 +138,7 @@ func (l *connections) idlest(may func(*connection) bool) *connection {
 	return last
 }
 
-// drop closes a connection. One that was answered loses nothing by it.
+// drop closes a connection, and reports it unless its last answer is written.
 func (l *connections) drop(c *connection) {
 	if !c.over {
 		l.told(c.from, inbox.RefusedConnections)
@@ -171,7 +171,7 @@ func (l *connections) forget(c *connection) {
 	l.changed.Broadcast()
 }
 
-// Close ends the wait for connections too.
+// Close closes the listener and ends a wait in Accept.
 func (l *connections) Close() error {
 	l.mu.Lock()
 	l.closed = true
@@ -180,7 +180,7 @@ func (l *connections) Close() error {
 	return l.Listener.Close()
 }
 
-// Close gives the connection's place back.
+// Close closes the connection. It no longer counts towards the bounds.
 func (c *connection) Close() error {
 	c.list.mu.Lock()
 	c.list.forget(c)
@@ -188,8 +188,8 @@ func (c *connection) Close() error {
 	return c.TCPConn.Close()
 }
 
-// CloseWrite says that the last answer is written. net/http keeps the connection for half a second more, so that the sender
-// can read the answer while it sends what nobody reads.
+// CloseWrite is called by net/http after the last answer. net/http keeps the connection open for another half second, so that a
+// sender that still sends can read the answer.
 func (c *connection) CloseWrite() error {
 	c.list.mu.Lock()
 	c.busy, c.over, c.since = false, true, time.Now()
@@ -198,7 +198,7 @@ func (c *connection) CloseWrite() error {
 	return c.TCPConn.CloseWrite()
 }
 
-// state notes when a connection is idle again, and whether what came on it was seen. It fits [http.Server.ConnState].
+// state records when a connection becomes idle, and whether a handler saw its requests. It fits [http.Server.ConnState].
 func (l *connections) state(conn net.Conn, state http.ConnState) {
 	c, ok := conn.(*connection)
 	if !ok {
@@ -207,7 +207,7 @@ func (l *connections) state(conn net.Conn, state http.ConnState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch state {
-	case http.StateActive: // net/http says so of the first request only, where a later one comes in one piece
+	case http.StateActive: // net/http reports it for the first request only, when a later request arrives in one piece
 		c.unseen = true
 	case http.StateIdle:
 		c.busy, c.since = false, time.Now()
@@ -219,7 +219,7 @@ func (l *connections) state(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// connectionKey is the connection in the context of a request.
+// connectionKey is the key of the connection in the context of a request.
 type connectionKey struct{}
 
 // context adds a connection to the contexts of its requests. It fits [http.Server.ConnContext].
@@ -227,7 +227,7 @@ func (l *connections) context(ctx context.Context, conn net.Conn) context.Contex
 	return context.WithValue(ctx, connectionKey{}, conn)
 }
 
-// seen notes that a handler has a request. What net/http answers itself, such as 400 and 431, no handler sees.
+// seen records that a handler has a request. net/http answers some requests itself, such as with 400 and 431; no handler sees them.
 func (l *connections) seen(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {

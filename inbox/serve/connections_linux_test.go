@@ -19,8 +19,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// bounded is a server with few connections, whose handler waits at /wait until it is let go. Linux has all of 127.0.0.0/8 as
-// addresses to come from.
+// bounded is a server with few connections. Its handler waits at /wait until the test releases it. On Linux a client may use any
+// address of 127.0.0.0/8.
 type bounded struct {
 	*testing.T
 	list    *connections
@@ -70,7 +70,7 @@ func newBounded(t *testing.T, most, each int) *bounded {
 	return b
 }
 
-// told returns how many connections of an address were closed for a bound.
+// told returns the number of connections of an address that were closed at a bound.
 func (b *bounded) told(from string) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,7 +103,7 @@ func (b *bounded) dial(from string) *peer {
 
 func (p *peer) ask(path string) { fmt.Fprintf(p, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path) }
 
-// answered reports whether an answer comes.
+// answered reports whether the connection gets an answer.
 func (p *peer) answered() bool {
 	resp, err := http.ReadResponse(p.in, nil)
 	if err != nil {
@@ -113,8 +113,8 @@ func (p *peer) answered() bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// works reports whether the connection takes a request. One that was closed does not. The server notes that a connection is
-// idle after it has answered, which is waited for.
+// works reports whether the connection is open and answers a request. The server marks a connection as idle after its answer;
+// works waits for that.
 func (p *peer) works() bool {
 	p.ask("/")
 	ok := p.answered()
@@ -132,7 +132,7 @@ func (p *peer) works() bool {
 	return ok
 }
 
-// idle opens a connection and has one request answered on it.
+// idle opens a connection, sends one request and reads the answer.
 func (b *bounded) idle(from string) *peer {
 	b.Helper()
 	p := b.dial(from)
@@ -142,7 +142,7 @@ func (b *bounded) idle(from string) *peer {
 	return p
 }
 
-// busy opens a connection and has a handler wait on it.
+// busy opens a connection with a request whose handler waits.
 func (b *bounded) busy(from string) *peer {
 	b.Helper()
 	p := b.dial(from)
@@ -269,12 +269,12 @@ func TestAListenerThatWaitsForAPlaceCanBeClosed(t *testing.T) {
 	}
 }
 
-// net/http answers them itself, or not at all.
+// net/http answers these requests itself, or not at all.
 func TestRequestsThatNoHandlerSeesAreCounted(t *testing.T) {
 	b := newBounded(t, 100, 100)
 	b.idle("127.0.0.1")
 	silent := b.dial("127.0.0.1")
-	if err := silent.CloseWrite(); err != nil { // says nothing, as a health check does
+	if err := silent.CloseWrite(); err != nil { // sends nothing, as a health check does
 		t.Fatal(err)
 	}
 	silent.answered()

@@ -19,14 +19,14 @@ import (
 	"inbox/plugins/demo"
 )
 
-// demoPace is how often the demo sends itself an event, unless it is told otherwise: slowly enough to read along.
+// demoPace is the default time between two events of the demo: slow enough to read along.
 const demoPace = 1500 * time.Millisecond
 
-// demoManifest has the plugin begin at the first event, and lets a failed attempt come again while somebody looks.
+// demoManifest starts the plugin at the first event, and retries a failed attempt soon enough to watch it.
 const demoManifest = "start_from = \"start\"\n[retry]\nbase = \"3s\"\nmax = \"3s\"\n"
 
-// runDemo shows the whole line: a store for the moment, the embedded plugin, and a signed sample of every kind of
-// event, one after another, sent over HTTP as QoreID would send it.
+// runDemo runs the whole line: a temporary store, the embedded plugin, and a signed sample of every kind of event. It sends the
+// samples one after another over HTTP, as QoreID does.
 func runDemo(ctx context.Context, o Options) error {
 	dir, err := os.MkdirTemp("", "inbox-demo-")
 	if err != nil {
@@ -47,13 +47,13 @@ func runDemo(ctx context.Context, o Options) error {
 	if err := layDemo(s.Plugins); err != nil {
 		return err
 	}
-	var turn sync.Mutex // what was received is said before what became of it
+	var turn sync.Mutex // prints what was received before how it was delivered
 	outer := ctx
 	ctx, stop := context.WithCancel(outer)
 	defer stop()
 	say := func(format string, args ...any) {
 		if _, err := fmt.Fprintf(o.Stdout, format+"\n", args...); err != nil {
-			stop() // nobody looks any more
+			stop() // the reader of the output is gone
 		}
 	}
 	say("inbox demo: a store, a plugin and sample events, all in %s until you stop it with Ctrl-C.", dir)
@@ -83,12 +83,12 @@ func runDemo(ctx context.Context, o Options) error {
 	stop()
 	<-sent
 	if outer.Err() == nil && errors.Is(err, context.Canceled) {
-		return nil // it had not begun when nobody looked any more
+		return nil // the reader left before the server began
 	}
 	return err
 }
 
-// sayWhatNext says what can be done with what the demo stored.
+// sayWhatNext prints commands that show what the demo stored.
 func sayWhatNext(say func(string, ...any), program, data string) {
 	say("")
 	say("That was one of every kind. In another terminal, look at what is kept:")
@@ -98,7 +98,7 @@ func sayWhatNext(say func(string, ...any), program, data string) {
 	say("Start your own with `%s serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.", program)
 }
 
-// demoSettings are those of a server that has nothing but what lies in dir, whatever is set outside.
+// demoSettings returns settings that use files in dir only. They ignore the configuration file and the environment.
 func demoSettings(dir, secret string) (*config.Settings, error) {
 	return config.Load(config.Inputs{
 		File:  os.DevNull,
@@ -121,13 +121,13 @@ func layDemo(dir string) error {
 		err = os.WriteFile(filepath.Join(dir, "demo.wasm"), demo.Wasm(), 0o600)
 	}
 	if err != nil {
-		return inbox.Errorf(inbox.Unavailable, "lay out the demo", "%w", err)
+		return inbox.Errorf(inbox.Unavailable, "write the files of the demo", "%w", err)
 	}
 	return nil
 }
 
-// demoKinds returns every kind: first the lives, each from started to completed, and then the other layouts, which are
-// about verifications of their own. The first comes twice.
+// demoKinds returns every kind of event: first the lives, each from started to completed, and then the other layouts, which
+// belong to other verifications. The first kind is there twice.
 func demoKinds() []qoreid.Kind {
 	kinds := qoreid.Kinds()
 	slices.SortStableFunc(kinds, func(a, b qoreid.Kind) int {
@@ -142,7 +142,7 @@ func demoKinds() []qoreid.Kind {
 	return append(kinds[:1:1], kinds...)
 }
 
-// send sends a sample of every kind, and the first of them twice, each while it is its turn to talk.
+// send sends a sample of every kind, and the first kind twice. It holds turn while it sends and prints.
 func send(ctx context.Context, url string, secret []byte, every time.Duration, turn *sync.Mutex, say func(string, ...any)) {
 	kinds := demoKinds()
 	ids := map[string]int64{}
@@ -183,7 +183,7 @@ func send(ctx context.Context, url string, secret []byte, every time.Duration, t
 	}
 }
 
-// post sends one signed body and returns what it was answered.
+// post sends one signed body and returns the answer.
 func post(ctx context.Context, url string, secret, body []byte) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
@@ -203,7 +203,7 @@ func post(ctx context.Context, url string, secret, body []byte) (string, error) 
 	return fmt.Sprintf("%d %s", resp.StatusCode, bytes.TrimSpace(text.Bytes())), nil
 }
 
-// tell says in a line what a delivery came to.
+// tell returns a line about the outcome of an attempt.
 func tell(e *inbox.Event, a *inbox.Attempt) string {
 	what := e.View.Event
 	if e.View.EventType != "" {

@@ -16,7 +16,7 @@ import (
 	"inbox/inbox/serve"
 )
 
-// told is what the demo says, so far.
+// told is the output of the demo so far.
 type told struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -74,7 +74,7 @@ type gone struct{}
 
 func (gone) Write([]byte) (int, error) { return 0, errors.New("gone") }
 
-func TestTheDemoEndsWhenNobodyLooks(t *testing.T) {
+func TestTheDemoEndsWhenItsReaderIsGone(t *testing.T) {
 	t.Parallel()
 	err := serve.Run(t.Context(), nil, serve.Options{Demo: true, Stdout: gone{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

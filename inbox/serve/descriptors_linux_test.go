@@ -17,8 +17,8 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// TestSendersCannotTakeAllOpenFiles runs a server that may have few files open. Strangers open far more connections, idle ones,
-// such with half a head and such with a body that stops short. Honest senders, the operator's socket and its address go on.
+// TestSendersCannotTakeAllOpenFiles runs a server with a low limit of open files. Strangers open far more connections: idle ones,
+// some with half a head, and some with half a body. Honest senders and operators are still served.
 func TestSendersCannotTakeAllOpenFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs a real server with few files")
@@ -39,7 +39,7 @@ func TestSendersCannotTakeAllOpenFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		strangers = append(strangers, c)
-		switch i % 4 { // of every fourth nothing comes
+		switch i % 4 { // every fourth connection sends nothing
 		case 1:
 			fmt.Fprint(c, "POST /webhooks/qoreid HTTP/1.1\r\nHost")
 		case 2, 3:
@@ -71,7 +71,7 @@ func TestSendersCannotTakeAllOpenFiles(t *testing.T) {
 	}
 }
 
-// tryPost sends a webhook until it is stored. A sender whose connection is closed, or who is told 503, sends again.
+// tryPost sends a webhook until it is stored. It sends again after a closed connection or a 503.
 func tryPost(t *testing.T, client *http.Client, url, body string) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -96,7 +96,7 @@ func tryPost(t *testing.T, client *http.Client, url, body string) {
 	t.Fatal("a webhook is not received")
 }
 
-// launch starts a server and returns where it listens.
+// launch starts a server and returns its addresses.
 func launch(t *testing.T, cmd *exec.Cmd) (at struct{ Webhooks, Admin string }) {
 	t.Helper()
 	logs, err := cmd.StderrPipe()

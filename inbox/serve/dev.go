@@ -7,11 +7,11 @@ import (
 	"inbox/inbox"
 )
 
-// shownLines is how many lines of an attempt's log a server for authors shows; `inbox event show ID --reveal` shows all.
+// shownLines bounds the lines of an attempt's log that `inbox serve --dev` shows. `inbox event show ID --reveal` shows all.
 const shownLines = 200
 
-// showAttempts returns an observer that writes what a plugin said into the server's log: the lines of each attempt's log
-// and its reason. They may hold anything that the plugin was given, so only `inbox serve --dev` does it.
+// showAttempts returns an observer that writes each attempt's log and reason into the server's log. They may hold any part of a
+// payload, so only `inbox serve --dev` uses it.
 func showAttempts(log *slog.Logger) func(*inbox.Event, *inbox.Attempt) {
 	return func(e *inbox.Event, a *inbox.Attempt) {
 		about := []any{"plugin", a.Plugin, "event", e.ID, "seq", e.Seq, "attempt", a.Number}

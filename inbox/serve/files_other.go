@@ -2,5 +2,5 @@
 
 package serve
 
-// openFiles returns how many files the process may have open; 0 means that nobody knows.
+// openFiles returns the limit of open files of the process; 0 means unknown.
 func openFiles() uint64 { return 0 }

@@ -4,7 +4,7 @@ package serve
 
 import "syscall"
 
-// openFiles returns how many files the process may have open; 0 means that nobody knows.
+// openFiles returns the limit of open files of the process; 0 means unknown.
 func openFiles() uint64 {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {

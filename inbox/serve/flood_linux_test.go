@@ -14,12 +14,10 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// Plugins that take all the memory they may, at their full concurrency, waiting for events as well as working on them,
-// while new releases take over: the process's resident memory stays under what doctor says it may come to.
+// Plugins use all the memory they may, at full concurrency, while they wait and while they work, and while releases are swapped.
+// The resident memory of the process stays under the bound that doctor prints.
 func TestAFloodOfGreedyGuestsStaysUnderTheBoundThatDoctorStates(t *testing.T) {
-	if testing.Short() {
-		t.Skip("fills a gigabyte of memory")
-	}
+	inboxtest.Long(t) // it fills a gigabyte of memory
 	const concurrency, memory, events = 3, 32 << 20, 90
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "inbox")
@@ -77,7 +75,7 @@ func TestAFloodOfGreedyGuestsStaysUnderTheBoundThatDoctorStates(t *testing.T) {
 	}
 }
 
-// stated is the sum of the parts of the memory that doctor names.
+// stated returns the sum of the memory parts that doctor prints.
 func stated(t *testing.T, bin, dir string) (bytes int64) {
 	t.Helper()
 	cmd := exec.Command(bin, "doctor", "--data", dir, "-o", "json")
@@ -110,7 +108,7 @@ func text(t *testing.T, path string) string {
 	return string(b)
 }
 
-// highWater is the most memory that a process had in the machine's.
+// highWater returns the peak of a process's resident memory.
 func highWater(t *testing.T, pid int) int64 {
 	t.Helper()
 	for line := range strings.Lines(text(t, fmt.Sprintf("/proc/%d/status", pid))) {

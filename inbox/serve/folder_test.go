@@ -50,12 +50,12 @@ func isLive(t *testing.T, c *api.Client, name string) (d api.PluginDetail) {
 	inboxtest.Eventually(t, name+" is live", func() bool {
 		var err error
 		d, err = c.Plugin(t.Context(), name, "")
-		return err == nil && d.State == api.FileLive
+		return err == nil && d.State == inbox.FileLive
 	})
 	return d
 }
 
-// The door opens before a plugin is compiled: what it takes until then waits for the plugin.
+// Webhooks are received before a plugin is compiled. The events until then wait for the plugin.
 func TestAPluginInTheFolderAtTheFirstStartGetsEveryEventThatWasAnswered(t *testing.T) {
 	t.Parallel()
 	_, at, c := operated(t, map[string]string{"crm.wasm": guest(t, "ok")})
@@ -83,8 +83,8 @@ func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
 	t.Parallel()
 	dir, _, c := operated(t, map[string]string{"crm.toml": "[data]\nfields = ['/data']\n", "crm.wasm": guest(t, "ok")})
 	first := isLive(t, c, "crm")
-	grants := func(list []api.Term, key string) string {
-		i := slices.IndexFunc(list, func(t api.Term) bool { return t.Key == key })
+	grants := func(list []inbox.Permission, key string) string {
+		i := slices.IndexFunc(list, func(t inbox.Permission) bool { return t.Key == key })
 		if i < 0 {
 			return ""
 		}
@@ -96,21 +96,21 @@ func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
 	drop(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\nevnts = []\n") // narrower, and refused
 	inboxtest.Eventually(t, "it is refused", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == api.FileRefused && grants(d.Terms, "data.fields") == "['/data']" && d.Manifest == first.Manifest && d.Runs
+		return err == nil && d.State == inbox.FileRefused && grants(d.Terms, "data.fields") == "['/data']" && d.Manifest == first.Manifest && d.Runs
 	})
 	drop(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\n[limits]\ntime = '1s'\n")
 	inboxtest.Eventually(t, "the file is in force", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == api.FileLive && grants(d.Terms, "data.fields") == "['/data/id']" && d.FileTerms == nil
+		return err == nil && d.State == inbox.FileLive && grants(d.Terms, "data.fields") == "['/data/id']" && d.FileTerms == nil
 	})
 	if _, err := c.Rollback(t.Context(), "crm", api.Rollback{}); err != nil {
 		t.Fatal(err)
 	}
 	inboxtest.Eventually(t, "after a rollback both are shown", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == api.FilePinned && grants(d.Terms, "data.fields") == "['/data']" && grants(d.FileTerms, "data.fields") == "['/data/id']"
+		return err == nil && d.State == inbox.FilePinned && grants(d.Terms, "data.fields") == "['/data']" && grants(d.FileTerms, "data.fields") == "['/data/id']"
 	})
-	// A kept release is shown without its module, which is not compiled for it.
+	// A kept release is shown without its module, because it is not compiled for that.
 	if err := os.Remove(filepath.Join(dir, "releases", first.Live+".wasm")); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestFilesThatWereRefusedAreNoLabelsOfMetricsAndStraysAreReasons(t *testing.
 	isLive(t, c, "crm")
 	inboxtest.Eventually(t, "the others are refused", func() bool {
 		all, err := c.Plugins(t.Context())
-		return err == nil && len(all) == 4 && !slices.ContainsFunc(all, func(p api.Plugin) bool { return p.State == api.FileCompiling })
+		return err == nil && len(all) == 4 && !slices.ContainsFunc(all, func(p api.Plugin) bool { return p.State == inbox.FileCompiling })
 	})
 	text := fetch(t, "http://"+at.Admin+"/metrics")
 	for _, name := range []string{"payroll", "Bad", "broken"} {
@@ -185,7 +185,7 @@ func TestAPluginIsForgottenOnceItsFileIsGone(t *testing.T) {
 	if list, err := c.Audit(t.Context(), inbox.AuditFilter{Action: "remove"}); err != nil || len(list) != 1 || list[0].Target != "crm" || list[0].Reason != "sold" {
 		t.Errorf("%+v, %v", list, err)
 	}
-	// A file of that name is a new plugin: it begins with what comes, and what its lanes were is forgotten.
+	// A file of that name is a new plugin. It begins with new events, and has no lanes of the removed plugin.
 	drop(t, dir, "crm.wasm", guest(t, "ok"))
 	if d := isLive(t, c, "crm"); d.Cursor != 2 || d.Dead != 0 || d.Parked != 0 || len(d.Releases) != 1 {
 		t.Errorf("it comes back as %+v", d.Plugin)

@@ -11,13 +11,12 @@ import (
 	"testing"
 
 	"inbox/inbox"
-	"inbox/inbox/api"
 	"inbox/inbox/config"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/serve"
 )
 
-// give makes something another user's, which only root can.
+// give changes the owner of a file, which only root may do.
 func give(t *testing.T, path string) {
 	t.Helper()
 	if err := os.Chown(path, 65534, 65534); err != nil {
@@ -71,10 +70,10 @@ func TestWhatOthersCouldChangeInTheFolderIsMendedOrRefusedWhileTheServerRuns(t *
 	give(t, manifest)
 	inboxtest.Eventually(t, "another user's manifest is refused", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == api.FileRefused && strings.Contains(d.Error, "crm.toml belongs to user 65534") && d.Runs
+		return err == nil && d.State == inbox.FileRefused && strings.Contains(d.Error, "crm.toml belongs to user 65534") && d.Runs
 	})
 	give(t, plugins)
 	inboxtest.Eventually(t, "another user's folder is not read", func() bool {
-		return strings.Contains(strings.Join(reasons(t, c), "\n"), "the plugins folder cannot be read, and what runs goes on")
+		return strings.Contains(strings.Join(reasons(t, c), "\n"), "the plugins folder cannot be read; live plugins run on")
 	})
 }

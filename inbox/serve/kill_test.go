@@ -24,21 +24,19 @@ import (
 	"inbox/plugins/demo"
 )
 
-// oracle knows only what was sent and what was answered 200.
+// oracle records the sent bodies and those answered with 200.
 type oracle struct {
 	mu    sync.Mutex
 	sent  map[string]bool
 	acked map[string]int64 // body → seq
 }
 
-// The laws of a kill, checked after every start by what was answered alone:
+// Laws that hold after every kill, checked after every start from the answers alone:
 //  1. every body that was answered 200 is in the log once, at the seq that was answered, byte for byte;
-//  2. nothing is in the log that was not sent;
-//  3. in the end every event was settled by the plugin, or is dead, and the store keeps its own laws.
+//  2. the log has no body that was not sent;
+//  3. in the end every event is settled or dead, and the invariants of the store hold.
 func TestKillingTheServerLosesNothingThatWasAnswered(t *testing.T) {
-	if testing.Short() {
-		t.Skip("kills a real server many times")
-	}
+	inboxtest.Long(t) // it kills a real server many times
 	bin := filepath.Join(t.TempDir(), "inbox")
 	if out, err := exec.Command("go", "build", "-o", bin, "inbox").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, out)
@@ -88,7 +86,7 @@ func TestKillingTheServerLosesNothingThatWasAnswered(t *testing.T) {
 	inboxtest.Check(t, db)
 }
 
-// spawn starts the real program and returns where it receives webhooks.
+// spawn starts the real program and returns the URL of its webhooks.
 func spawn(t *testing.T, bin, dir string) (string, *exec.Cmd) {
 	t.Helper()
 	cmd := exec.Command(bin, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--admin", "", "--min-free", "1 KiB", "--log-format", "json")
@@ -117,7 +115,7 @@ func spawn(t *testing.T, bin, dir string) (string, *exec.Cmd) {
 	return "", nil
 }
 
-// answered returns how many bodies were answered with 200.
+// answered returns the number of bodies answered with 200.
 func (o *oracle) answered() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -151,7 +149,7 @@ func (o *oracle) flood(ctx context.Context, url string, round, worker int) {
 	}
 }
 
-// reader is what the oracle needs of a store.
+// reader is the part of a store that the oracle reads.
 type reader interface {
 	EventsAfter(ctx context.Context, after int64, limit int) ([]inbox.Event, error)
 	Payload(ctx context.Context, seq int64) (inbox.Payload, error)

@@ -11,21 +11,21 @@ import (
 	"inbox/inbox/store"
 )
 
-// MemoryPart is a part of what the process may take of the machine's memory at most.
+// MemoryPart is one part of the most memory that the process may take.
 type MemoryPart struct {
 	Name   string `json:"name"`
 	Bytes  int64  `json:"bytes"`
-	mapped int64  // of it what Go's heap does not hold
+	mapped int64  // bytes outside Go's heap
 }
 
 // Measured with `inbox bench --only memory`: 70 MB under load without plugins, 119 MB with ten million events.
 const (
 	baseBytes  = 128 << 20
 	baseMapped = 64 << 20 // the program's own pages, and SQLite's
-	eventBytes = 8        // to recognise duplicates of it
+	eventBytes = 8        // per event, for de-duplication
 )
 
-// memory adds up what the plugins may take.
+// memory sums up the memory that the program and its plugins may take.
 type memory struct {
 	document int64 // bytes of the largest
 	fixed    []MemoryPart
@@ -35,22 +35,22 @@ type memory struct {
 	swap     MemoryPart
 }
 
-// newMemory begins with what the program takes without plugins.
+// newMemory returns the memory that the program takes without plugins.
 func newMemory(s *config.Settings, events int64) *memory {
 	m := &memory{}
 	sources := s.Doors()
 	for _, source := range sources {
 		m.document = max(m.document, source.MaxBody)
 	}
-	room := intake.RoomSize(sources, intake.DefaultInFlight)
+	budget := intake.RoomSize(sources, intake.DefaultInFlight)
 	m.fixed = []MemoryPart{
 		{Name: "the program and its store", Bytes: baseBytes + eventBytes*events, mapped: baseMapped},
-		{Name: "webhooks that are being received and stored", Bytes: room + store.DefaultQueueBytes},
+		{Name: "webhooks that are being received and stored", Bytes: budget + store.DefaultQueueBytes},
 	}
 	return m
 }
 
-// add takes a plugin in.
+// add adds a plugin.
 func (m *memory) add(name string, n host.Need, size int64) {
 	own := n.Memories + n.Rest + n.Code
 	m.plugins = append(m.plugins, MemoryPart{
@@ -63,7 +63,7 @@ func (m *memory) add(name string, n host.Need, size int64) {
 	}
 }
 
-// parts are all of them.
+// parts returns all parts.
 func (m *memory) parts() []MemoryPart {
 	all := append(m.fixed, m.plugins...)
 	if len(m.plugins) == 0 {
@@ -74,8 +74,8 @@ func (m *memory) parts() []MemoryPart {
 	return append(all, m.stacks, m.swap, MemoryPart{Name: "compiling a module", Bytes: host.CompileNeed(m.largest)})
 }
 
-// Memory tells what `serve` with these settings may take of the machine's memory at most, in parts, with the plugins that
-// are in the folder now and so many events stored. Plugins that cannot become a release are left out, and named in skipped.
+// Memory returns the most memory that `serve` may take with these settings, in parts, with the plugins in the folder now and the
+// given number of stored events. It excludes plugins that cannot become a release, and returns their names in skipped.
 func Memory(s *config.Settings, events int64) (parts []MemoryPart, skipped []string, err error) {
 	m := newMemory(s, events)
 	err = release.Survey(s.Plugins, parallel(), func(f release.Found) {
@@ -92,13 +92,13 @@ func Memory(s *config.Settings, events int64) (parts []MemoryPart, skipped []str
 	return m.parts(), skipped, err
 }
 
-// parallel is how many attempts a plugin makes at a time when its manifest does not say.
+// parallel returns the default concurrency of a plugin.
 func parallel() int { return runtime.GOMAXPROCS(0) }
 
-// running are the programs that run.
+// running are the programs of the live releases, by plugin.
 type running map[string]*host.Program
 
-// change notes what became of a plugin.
+// change records a plugin's change.
 func (r running) change(c release.Change) {
 	delete(r, c.Plugin)
 	if c.Live != nil {
@@ -106,7 +106,7 @@ func (r running) change(c release.Change) {
 	}
 }
 
-// memory adds up what they may take.
+// memory returns the memory that the program and these plugins may take.
 func (r running) memory(s *config.Settings, events int64) *memory {
 	m := newMemory(s, events)
 	for name, p := range r {
@@ -115,7 +115,7 @@ func (r running) memory(s *config.Settings, events int64) *memory {
 	return m
 }
 
-// heapLimit is what of the parts is in Go's heap. Kept below it, garbage does not double what is in use.
+// heapLimit returns the bytes of the parts that are in Go's heap. As a limit it keeps garbage from doubling the heap.
 func heapLimit(parts []MemoryPart) (bytes int64) {
 	for _, p := range parts {
 		bytes += p.Bytes - p.mapped

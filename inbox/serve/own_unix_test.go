@@ -121,7 +121,7 @@ func mode(t *testing.T, path string, mode fs.FileMode) {
 	}
 }
 
-// alone fails the test if others can use anything in a directory.
+// alone fails the test if other users can use any file in a directory.
 func alone(t *testing.T, dir string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -140,7 +140,7 @@ func alone(t *testing.T, dir string) {
 }
 
 // The path of a data directory may be longer than that of a socket may be.
-func TestTheSocketOfALongPathFindsAPlace(t *testing.T) {
+func TestASocketWithALongPathIsPlacedElsewhere(t *testing.T) {
 	long := filepath.Join(t.TempDir(), strings.Repeat("long/", 30))
 	runtime, err := os.MkdirTemp("", "r")
 	if err != nil {
@@ -195,7 +195,7 @@ func TestTheSocketOfALongPathFindsAPlace(t *testing.T) {
 	}
 }
 
-// Whatever the umask, there is no moment in which another user could connect: the socket is made in a directory of its own.
+// No other user can connect at any moment, whatever the umask: the socket is created in a private directory.
 func TestTheSocketIsMadeWhereNobodyElseCanReachIt(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -225,7 +225,7 @@ func TestTheSocketIsMadeWhereNobodyElseCanReachIt(t *testing.T) {
 	}
 }
 
-// A server whose database is taken away answers 503 and ends with an error; the next one goes on with what was saved.
+// A server whose database is removed answers 503 and ends with an error. The next server continues with the saved events.
 func TestAServerWhoseDatabaseIsRemovedEndsAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")

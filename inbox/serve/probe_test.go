@@ -21,14 +21,14 @@ import (
 	"inbox/plugins/demo"
 )
 
-// What a webhook may take beside hostile plugins on a machine that has nothing left, and how far an honest plugin may be
-// behind then. QoreID waits for ten seconds at least.
+// Bounds of a webhook's answer and of an honest plugin's lag beside hostile plugins on a fully loaded machine. QoreID waits for
+// at least ten seconds.
 const (
 	answered = 10 * time.Second
 	led      = time.Minute
 )
 
-// probe is a server beside whose hostile plugins an honest one runs.
+// probe is a server with hostile plugins and an honest one.
 type probe struct {
 	t              *testing.T
 	dir            string
@@ -36,18 +36,19 @@ type probe struct {
 	client         *api.Client
 	store          *store.Store
 	events         int
-	came           sync.Map      // what the first attempt of a plugin came to, by its name
-	answer, honest time.Duration // the longest that a webhook and the honest plugin took
+	came           sync.Map      // outcome of the first attempt, by plugin
+	answer, honest time.Duration // longest time of a webhook and of the honest plugin
 }
 
 // TestWhateverPluginsDoWebhooksAreAnsweredAndAnHonestPluginGoesOn drops every guest of the corpus into the folder of a real
-// server, a batch at a time, every third to be interpreted. All the while signed webhooks are sent.
+// server, a batch at a time, every third for the interpreter. It sends signed webhooks all the while.
 func TestWhateverPluginsDoWebhooksAreAnsweredAndAnHonestPluginGoesOn(t *testing.T) {
+	inboxtest.Long(t) // it runs every guest of the corpus
 	p := &probe{t: t, dir: t.TempDir()}
 	at, client, stop := operate(t, serve.Options{Harm: serve.Harm{Run: p.watch}}, map[string]string{"data": p.dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	p.at, p.client, p.store = at, client, look(t, p.dir)
 	drop(t, p.dir, "honest.wasm", string(demo.Wasm()))
-	p.until("the honest plugin is live", func() bool { return p.states()["honest"] == api.FileLive })
+	p.until("the honest plugin is live", func() bool { return p.states()["honest"] == inbox.FileLive })
 	guests := inboxtest.Corpus(t, "../host/testdata")
 	for batch := range slices.Chunk(guests, 40) {
 		began := time.Now()
@@ -69,7 +70,7 @@ func engineOf(i int) inbox.Engine {
 
 func nameOf(g inboxtest.Guest) string { return strings.ReplaceAll(g.Name, "/", "-") }
 
-// batch has some guests for plugins until each was refused, or had an event and came to what it must.
+// batch installs guests as plugins until each is refused, or its first attempt has the expected outcome.
 func (p *probe) batch(guests []inboxtest.Guest) {
 	for i, g := range guests {
 		drop(p.t, p.dir, nameOf(g)+".toml", g.Manifest(engineOf(i)))
@@ -80,19 +81,19 @@ func (p *probe) batch(guests []inboxtest.Guest) {
 		states := p.states()
 		return !slices.ContainsFunc(guests, func(g inboxtest.Guest) bool {
 			s := states[nameOf(g)]
-			return s != api.FileLive && s != api.FileRefused
+			return s != inbox.FileLive && s != inbox.FileRefused
 		})
 	})
 	states := p.states()
 	p.send()
 	for i, g := range guests {
 		want := g.On(engineOf(i))
-		if (states[nameOf(g)] == api.FileRefused) != (want == inboxtest.Refused) {
+		if (states[nameOf(g)] == inbox.FileRefused) != (want == inboxtest.Refused) {
 			p.t.Errorf("%s is %s, and should come to %s", g.Name, states[nameOf(g)], want)
 		} else if want != inboxtest.Refused {
 			p.until(g.Name+" had an event", func() bool { _, had := p.came.Load(nameOf(g)); return had })
 			if got, _ := p.came.Load(nameOf(g)); got != want {
-				p.t.Errorf("%s came to %s, not %s", g.Name, got, want)
+				p.t.Errorf("%s ended with %s, not %s", g.Name, got, want)
 			}
 		}
 	}
@@ -103,7 +104,7 @@ func (p *probe) batch(guests []inboxtest.Guest) {
 	}
 }
 
-// until waits for something, three minutes at most: some batches have modules that take long to compile.
+// until waits up to three minutes for a condition: some modules take long to compile.
 func (p *probe) until(what string, ok func() bool) {
 	p.t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -115,19 +116,19 @@ func (p *probe) until(what string, ok func() bool) {
 	}
 }
 
-func (p *probe) states() map[string]api.FileState {
+func (p *probe) states() map[string]inbox.FileState {
 	all, err := p.client.Plugins(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	states := map[string]api.FileState{}
+	states := map[string]inbox.FileState{}
 	for _, x := range all {
 		states[x.Name] = x.State
 	}
 	return states
 }
 
-// send sends a webhook, which must be answered in time, and led through the honest plugin. It returns its seq.
+// send sends a webhook, which must be answered in time and delivered to the honest plugin. It returns the seq.
 func (p *probe) send() int64 {
 	p.events++
 	body := fmt.Sprintf(`{"event":"workflow","event_type":"verification_started","data":{"id":%d}}`, p.events)
@@ -147,7 +148,7 @@ func (p *probe) send() int64 {
 	return seq
 }
 
-// watch keeps what the first attempt of each plugin came to.
+// watch records the outcome of the first attempt of each plugin.
 func (p *probe) watch(run dispatch.Runner) dispatch.Runner {
 	return func(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
 		out := run(ctx, e, payload, d, now)

@@ -11,8 +11,8 @@ import (
 	"inbox/inbox/serve"
 )
 
-// An operator who looks after the program was started again still sees which webhooks did not come through.
-func TestLostWebhooksAreToldByTheStatusAlsoAfterARestart(t *testing.T) {
+// After a restart an operator still sees which webhooks were refused.
+func TestLostWebhooksAreInTheStatusAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	env := map[string]string{"INBOX_QOREID_SECRET": secret}
 	at, client, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, env)
@@ -46,7 +46,7 @@ func TestLostWebhooksAreToldByTheStatusAlsoAfterARestart(t *testing.T) {
 	inboxtest.Check(t, look(t, dir))
 }
 
-// A web page whose name is made to point at the loopback address reads nothing of the operator's.
+// A web page that uses DNS rebinding cannot read the operator's addresses.
 func TestTheOperatorsLoopbackAddressesAnswerOnlyByALoopbackName(t *testing.T) {
 	at, _, stop := operate(t, serve.Options{}, map[string]string{"data": t.TempDir(), "health": "127.0.0.1:0"}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()

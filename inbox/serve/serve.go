@@ -1,5 +1,6 @@
-// Package serve builds the rooms, joins them into the line, runs them, and stops them from left to right: the door
-// first, so that nothing new comes, then the plugins, and the store last, when everything has been handed in.
+// Package serve builds the parts of the program, connects them into the line, runs them, and stops them from left to right: the
+// listeners first, so that nothing new arrives, then the plugins, and the store last, after the last settlement. It also has
+// the [Control] through which operators act, with a server and without. The decisions are in the other packages.
 package serve
 
 import (
@@ -12,65 +13,61 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/api"
 	"inbox/inbox/config"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/host"
 	"inbox/inbox/intake"
+	"inbox/inbox/operator"
 	"inbox/inbox/release"
 	"inbox/inbox/store"
 )
 
-// How long each part may take to stop. Together they stay under the eight seconds that a supervisor gives at least.
+// Bounds of how long each part may take to stop. Their sum is below the eight seconds that a supervisor allows at least.
 const (
-	requestGrace = 2 * time.Second // requests under way
-	attemptGrace = 4 * time.Second // attempts under way
+	requestGrace = 2 * time.Second // running requests
+	attemptGrace = 4 * time.Second // running attempts
 )
 
-// Options are how a server differs from one run to another.
+// Options configure one run of a server, beside its settings.
 type Options struct {
-	Demo     bool          // show the whole line with samples; the settings give way to the demo's
-	NoSecret bool          // begin without webhook secrets
+	Demo     bool          // run the demo, with settings of its own
+	NoSecret bool          // start without webhook secrets
 	Paused   bool          // start no plugin
-	Dev      bool          // show each attempt's log and reason in the log: for those who write a plugin
+	Dev      bool          // write each attempt's log and reason to the log, for authors of plugins
 	DemoPace time.Duration // between two events of the demo; default 1.5 s
-	Command  string        // how this program is called, for what the demo shows to type; default "inbox"
-	Closed   bool          // open no door for webhooks: only what is stored is worked on
+	Command  string        // name of this program in the commands that the demo prints; default "inbox"
+	Closed   bool          // do not listen for webhooks; work on stored events only
 	Stdout   io.Writer
 	Log      *slog.Logger
 	Version  string
-	Ready    func(Addresses) // told when everything listens; nil: nobody
-	// LimitHeap is told how many bytes Go's heap may come to hold, whenever the plugins change; nil: nobody.
+	Ready    func(Addresses) // called when every listener is open; may be nil
+	// LimitHeap is called whenever the plugins change, with the bytes that Go's heap may hold. It may be nil.
 	LimitHeap func(bytes int64)
-	Harm      Harm // what comes between the rooms; nothing but in `inbox torture` and tests
+	Harm      Harm // hooks of `inbox torture` and tests
 }
 
-// Addresses are where a server listens; empty for where it does not.
+// Addresses are the addresses of a server. An address that is not open is empty.
 type Addresses struct{ Webhooks, Admin, Health, Socket string }
 
-// house is a running server.
-type house struct {
+// server is a running server.
+type server struct {
 	opt      Options
 	settings *config.Settings
 	log      *slog.Logger
 	store    *store.Store
 	host     *host.Host
-	shelf    *release.Shelf
-	dispatch *dispatch.Dispatcher
-	metrics  *api.Metrics
+	parts    *parts
+	metrics  *operator.Metrics
 	observe  []func(*inbox.Event, *inbox.Attempt)
-	needs    running // belongs to the shelf's goroutine
+	needs    running // used by the loader's goroutine only
 	refusals *intake.Refusals
-
-	forwarder atomic.Pointer[netip.Addr] // a peer nearby that speaks for others and is no trusted proxy; nil: none
 }
 
-// Run serves until ctx is done, then stops cleanly and returns nil. It returns an error of a kind when it cannot begin,
-// or when the disk does not keep what is written.
+// Run serves until ctx is done, then stops cleanly and returns nil. It returns an [inbox.Error] when it cannot start, or when
+// the disk does not store what is written.
 func Run(ctx context.Context, s *config.Settings, o Options) error {
 	if o.Demo {
 		return runDemo(ctx, o)
@@ -104,32 +101,32 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	if o.Dev {
 		watch = append(watch, showAttempts(o.Log))
 	}
-	h := &house{opt: o, settings: s, log: o.Log, metrics: api.NewMetrics(), observe: watch, needs: running{}}
-	if h.store, err = store.Open(ctx, store.Options{
+	v := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, needs: running{}, parts: &parts{}}
+	if v.store, err = store.Open(ctx, store.Options{
 		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Harm.Fault, Now: o.Harm.Now,
 	}); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.store.Close()) }()
-	h.refusals = intake.NewRefusals(o.Log, h.store)
-	if h.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, "cache"), Log: o.Log}); err != nil {
+	defer func() { err = errors.Join(err, v.store.Close()) }()
+	v.refusals = intake.NewRefusals(o.Log, v.store)
+	if v.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, "cache"), Log: o.Log}); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.host.Close(context.WithoutCancel(ctx))) }()
-	h.build()
-	h.limitHeap()
-	doors, err := h.listen(ctx)
+	defer func() { err = errors.Join(err, v.host.Close(context.WithoutCancel(ctx))) }()
+	v.build()
+	v.limitHeap()
+	open, err := v.listen(ctx)
 	if err != nil {
 		return err
 	}
-	defer doors.close()
-	if err := lock.Announce(s.Data, store.Holding{PID: os.Getpid(), Socket: doors.at.Socket, Webhooks: doors.at.Webhooks, StartedAt: time.Now()}); err != nil {
+	defer open.close()
+	if err := lock.Announce(s.Data, store.Holding{PID: os.Getpid(), Socket: open.at.Socket, Webhooks: open.at.Webhooks, StartedAt: time.Now()}); err != nil {
 		return err
 	}
-	return h.live(ctx, doors)
+	return v.serve(ctx, open)
 }
 
-// guardPlugins refuses a plugins folder that somebody else could change, unless it is ours to mend.
+// guardPlugins rejects a plugins folder that another user could change, unless this user may correct its mode.
 func guardPlugins(dir string, log *slog.Logger) error {
 	mended, err := release.Guard(dir, true)
 	if mended != "" {
@@ -138,46 +135,46 @@ func guardPlugins(dir string, log *slog.Logger) error {
 	return err
 }
 
-// build joins the rooms.
-func (h *house) build() {
-	h.dispatch = dispatch.New(dispatch.Options{
-		Store: h.opt.Harm.queue(h.store), Log: h.log, Grace: attemptGrace, Low: h.store.Low, Busy: h.store.Busy, Paused: h.opt.Paused,
-		Now: h.opt.Harm.Now, Aside: func(plugin string) { h.shelf.Reload(plugin) },
+// build connects the dispatcher and the loader.
+func (v *server) build() {
+	v.parts.dispatch = dispatch.New(dispatch.Options{
+		Store: v.opt.Harm.queue(v.store), Log: v.log, Grace: attemptGrace, Low: v.store.Low, Busy: v.store.Busy, Paused: v.opt.Paused,
+		Now: v.opt.Harm.Now, Aside: func(plugin string) { v.parts.loader.Reload(plugin) },
 		Observe: func(e *inbox.Event, a *inbox.Attempt) {
-			h.metrics.CountAttempt(a)
-			for _, fn := range h.observe {
+			v.metrics.CountAttempt(a)
+			for _, fn := range v.observe {
 				fn(e, a)
 			}
 		},
 	})
-	h.shelf = release.New(release.Options{
-		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Watch: h.store, Log: h.log,
-		Parallel: parallel(), Unpin: h.store.Unpin, OnChange: h.change, Head: h.store.Head,
+	v.parts.loader = release.New(release.Options{
+		Dir: v.settings.Plugins, Kept: filepath.Join(v.settings.Data, "releases"), Host: v.host, Keep: v.store, Watch: v.store, Log: v.log,
+		Parallel: parallel(), Unpin: v.store.Unpin, OnChange: v.change, Head: v.store.Head,
 	})
 }
 
-// limitHeap tells how large Go's heap may become with the plugins that run.
-func (h *house) limitHeap() {
-	if h.opt.LimitHeap != nil {
-		h.opt.LimitHeap(heapLimit(h.needs.memory(h.settings, h.store.Head()).parts()))
+// limitHeap reports the bytes that Go's heap may hold with the live releases.
+func (v *server) limitHeap() {
+	if v.opt.LimitHeap != nil {
+		v.opt.LimitHeap(heapLimit(v.needs.memory(v.settings, v.store.Head()).parts()))
 	}
 }
 
-// change lets a plugin's new release make the attempts from now on.
-func (h *house) change(c release.Change) {
-	h.needs.change(c)
-	h.limitHeap()
+// change passes a plugin's live release, or its absence, to the dispatcher.
+func (v *server) change(c release.Change) {
+	v.needs.change(c)
+	v.limitHeap()
 	if c.Live == nil {
-		h.dispatch.SetLive(c.Plugin, nil)
+		v.parts.dispatch.SetLive(c.Plugin, nil)
 		return
 	}
-	h.dispatch.SetLive(c.Plugin, &dispatch.Live{
+	v.parts.dispatch.SetLive(c.Plugin, &dispatch.Live{
 		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Yields: c.Live.Yields,
-		Run: tallied(&c.Live.Tally, h.opt.Harm.run(c.Live.Program.Attempt)),
+		Run: tallied(&c.Live.Tally, v.opt.Harm.run(c.Live.Program.Attempt)),
 	})
 }
 
-// tallied tells a tally of every attempt.
+// tallied returns a runner that counts its attempts in a tally.
 func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
 	return func(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
 		defer t.Begin(time.Now())()
@@ -185,65 +182,65 @@ func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
 	}
 }
 
-// door is the handler that webhooks come to.
-func (h *house) door() intake.Options {
+// webhookOptions returns the options of the webhook handler.
+func (v *server) webhookOptions() intake.Options {
 	return intake.Options{
-		Sources: h.settings.Doors(), Keep: h.opt.Harm.keep(h.store), Log: h.log, Proxies: h.settings.Proxies, Now: h.opt.Harm.Now,
-		Refusals: h.refusals,
+		Sources: v.settings.Doors(), Keep: v.opt.Harm.keep(v.store), Log: v.log, Proxies: v.settings.Proxies, Now: v.opt.Harm.Now,
+		Refusals: v.refusals,
 		Forwarded: func(peer netip.Addr) {
 			if intake.Near(peer) {
-				h.forwarder.Store(&peer)
+				v.parts.forwarder.Store(&peer)
 			}
 		},
 		Observe: func(a intake.Answer) {
 			if a.Unkept {
-				h.store.CountUnkept(a.Status)
+				v.store.CountUnkept(a.Status)
 			}
-			h.metrics.CountWebhook(api.Webhook{
+			v.metrics.CountWebhook(operator.Webhook{
 				Source: a.Source, Code: a.Code, Status: a.Status, Secret: a.Secret, Size: a.Size, Duration: a.Duration, Lost: a.Lost,
 			})
 		},
 	}
 }
 
-// live runs everything until ctx is done or a part fails, and stops it from left to right. Each part has a context of
-// its own, so that one is stopped when those before it have ended.
-func (h *house) live(ctx context.Context, doors *doors) error {
-	whole, fall := context.WithCancelCause(ctx)
-	defer fall(nil)
-	storeEnd := h.start(whole, fall, "the store", h.store.Run)
-	dispatchEnd := h.start(whole, fall, "the dispatcher", h.dispatch.Run)
-	shelfEnd := h.start(whole, fall, "the plugins folder", h.shelf.Run)
-	refusalsEnd := h.start(whole, fall, "the counts of what was refused", h.refusals.Run)
-	doors.serve(fall)
-	h.log.Info("ready", "webhooks", doors.at.Webhooks, "admin", doors.at.Admin, "data", h.settings.Data, "version", h.opt.Version)
-	if h.opt.Ready != nil {
-		h.opt.Ready(doors.at)
+// serve runs every part until ctx is done or a part fails, and then stops them from left to right. Each part has a context of
+// its own, so that it stops after the parts before it have ended.
+func (v *server) serve(ctx context.Context, open *listeners) error {
+	whole, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	stopStore := v.start(whole, fail, "the store", v.store.Run)
+	stopDispatch := v.start(whole, fail, "the dispatcher", v.parts.dispatch.Run)
+	stopLoader := v.start(whole, fail, "the plugins folder", v.parts.loader.Run)
+	stopRefusals := v.start(whole, fail, "the counts of what was refused", v.refusals.Run)
+	open.serve(fail)
+	v.log.Info("ready", "webhooks", open.at.Webhooks, "admin", open.at.Admin, "data", v.settings.Data, "version", v.opt.Version)
+	if v.opt.Ready != nil {
+		v.opt.Ready(open.at)
 	}
 	<-whole.Done()
 	began := time.Now()
-	h.log.Info("stopping: what runs may end, what waits is kept")
-	doors.shutdown(cmp.Or(h.opt.Harm.Grace, requestGrace))
-	dispatchEnd()
-	shelfEnd()
-	refusalsEnd()
-	storeEnd()
-	h.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
+	v.log.Info("stopping: running work may end, waiting work is kept")
+	open.shutdown(cmp.Or(v.opt.Harm.Grace, requestGrace))
+	stopDispatch()
+	stopLoader()
+	stopRefusals()
+	stopStore()
+	v.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
 	if cause := context.Cause(whole); ctx.Err() == nil && cause != nil {
 		return cause
 	}
 	return nil
 }
 
-// start runs a part in a goroutine and returns what stops it and waits. A part that fails stops the whole.
-func (h *house) start(whole context.Context, fall context.CancelCauseFunc, name string, run func(context.Context) error) (stop func()) {
+// start runs a part in a goroutine and returns a function that stops it and waits for its end. A part that fails calls fail.
+func (v *server) start(whole context.Context, fail context.CancelCauseFunc, name string, run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(whole))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		if err := run(ctx); err != nil {
-			h.log.Error("a part of the program failed", "part", name, "error", err)
-			fall(fmt.Errorf("%s: %w", name, err))
+			v.log.Error("a part of the program failed", "part", name, "error", err)
+			fail(fmt.Errorf("%s: %w", name, err))
 		}
 	}()
 	return func() {

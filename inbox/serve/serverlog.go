@@ -9,8 +9,7 @@ import (
 	"inbox/inbox"
 )
 
-// serverLog writes the lines that net/http logs itself (panics, failed accepts, handshakes) to the program's log, each as
-// one line.
+// serverLog writes the lines that net/http logs (panics, failed accepts, handshakes) to the program's log, one entry each.
 type serverLog struct {
 	log      *slog.Logger
 	listener string
@@ -21,7 +20,7 @@ func newServerLog(to *slog.Logger, listener string) *log.Logger {
 	return log.New(serverLog{to, listener}, "", 0)
 }
 
-// Write takes one line. A panic is an error; what a client did wrong is of use only to who looks for it.
+// Write logs one line. A panic has the level error. A fault of a client has the level debug.
 func (s serverLog) Write(line []byte) (int, error) {
 	text := strings.TrimSpace(string(line))
 	level := slog.LevelWarn

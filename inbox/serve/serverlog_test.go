@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// logged is what was written to a log.
+// logged is a log in memory.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -31,7 +31,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// wornOut fails to accept as a process does that has too many files open, and then is closed.
+// wornOut is a listener that fails as with too many open files, and then is closed.
 type wornOut struct {
 	net.Listener
 	fails int
@@ -51,14 +51,14 @@ func (tooMany) Error() string   { return "too many open files" }
 func (tooMany) Timeout() bool   { return false }
 func (tooMany) Temporary() bool { return true }
 
-func TestWhatTheHTTPServerLogsItselfIsALineOfTheLog(t *testing.T) {
+func TestLinesOfTheHTTPServerAreEntriesOfTheLog(t *testing.T) {
 	t.Parallel()
 	log := &logged{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &doors{log: slog.New(slog.NewJSONHandler(log, nil))}
+	d := &listeners{log: slog.New(slog.NewJSONHandler(log, nil))}
 	s := d.add("admin", &wornOut{l, 2}, context.Background(), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		panic("a \x1b[2J\u202e fault\nof ours")
 	}))

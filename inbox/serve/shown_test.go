@@ -9,8 +9,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// TestAPluginIsShownWhatItsManifestGrants leads one event to three plugins, from the door to their logs: one that is
-// shown everything, one that is shown a field, and one that reads the text that was left out of its document.
+// TestAPluginIsShownWhatItsManifestGrants sends one event to three plugins, from the webhook to their logs: one that gets
+// everything, one that gets a field, and one that reads the text that its document lacks.
 func TestAPluginIsShownWhatItsManifestGrants(t *testing.T) {
 	dir := t.TempDir()
 	url, stop := start(t, dir)

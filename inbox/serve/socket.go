@@ -10,19 +10,19 @@ import (
 	"runtime"
 
 	"inbox/inbox"
-	"inbox/inbox/api"
+	"inbox/inbox/operator"
 )
 
 const (
 	socketName = "inbox.sock"
 
-	// longestSocket is how long the path of a socket in the data directory may be: what every system takes, less three bytes
-	// for the longer name under which it is made.
+	// longestSocket bounds the path of a socket in the data directory: the bound that every system has, less three bytes for the
+	// longer name under which it is created.
 	longestSocket = 100
 )
 
-// longestPath is how long the path of a socket may be on this system: 108 bytes on Linux and Windows, 104 elsewhere, one of them
-// zero (unix(7), unix(4)).
+// longestPath returns the bound of a socket's path on this system: 108 bytes on Linux and Windows, 104 elsewhere, including a
+// zero byte (unix(7), unix(4)).
 func longestPath() int {
 	if runtime.GOOS == "linux" || runtime.GOOS == "windows" {
 		return 107
@@ -30,20 +30,20 @@ func longestPath() int {
 	return 103
 }
 
-// openSocket listens for the operator on a socket that only this user can reach. Where the path in the data directory is
-// too long for a socket, it lies in a directory of its own elsewhere; the lock says where.
-func (h *house) openSocket(d *doors, base context.Context, operator http.Handler) error {
-	path, err := filepath.Abs(filepath.Join(h.settings.Data, socketName))
+// openSocket listens for operators on a socket that only this user can reach. When the path in the data directory is too long
+// for a socket, the socket is in a directory of its own elsewhere. The lock file names its path.
+func (v *server) openSocket(ls *listeners, base context.Context, handler http.Handler) error {
+	path, err := filepath.Abs(filepath.Join(v.settings.Data, socketName))
 	if err != nil {
-		return inbox.Errorf(inbox.Internal, "find the socket's place", "%w", err)
+		return inbox.Errorf(inbox.Internal, "find the path of the socket", "%w", err)
 	}
-	listen, made := listenPrivately, func() {} // made removes what was made for it
+	listen, made := listenPrivately, func() {} // made removes the directory that was created for it
 	if len(path) > longestSocket {
-		dir, err := h.socketDir()
+		dir, err := v.socketDir()
 		if err != nil {
 			return err
 		}
-		listen, made = listenIn, func() { _ = os.Remove(dir) } // it is private already
+		listen, made = listenIn, func() { _ = os.Remove(dir) } // the directory is private already
 		path = filepath.Join(dir, socketName)
 	}
 	l, err := listen(path)
@@ -51,29 +51,29 @@ func (h *house) openSocket(d *doors, base context.Context, operator http.Handler
 		made()
 		return inbox.Errorf(inbox.Unavailable, "listen on "+path, "%w", err)
 	}
-	ours, _ := os.Lstat(path) // it is just made
-	d.cleanup = append(d.cleanup, func() {
-		// Where the directory was replaced, it may be another server's.
+	ours, _ := os.Lstat(path) // it was created just now
+	ls.cleanup = append(ls.cleanup, func() {
+		// If the directory was replaced, the socket may be another server's.
 		if now, err := os.Lstat(path); err == nil && (runtime.GOOS == "windows" || os.SameFile(ours, now)) {
 			_ = os.Remove(path)
 		}
 		made()
 	})
-	s := d.add("socket", l, base, operator)
-	s.ConnContext, s.MaxHeaderBytes = api.PeerActor, maxQuestion
-	d.at.Socket = path
+	s := ls.add("socket", l, base, handler)
+	s.ConnContext, s.MaxHeaderBytes = operator.PeerActor, maxQuestion
+	ls.at.Socket = path
 	return nil
 }
 
-// socketDir makes a directory for the socket whose path is short enough: in the user's runtime directory, or, where that is
-// of no use, in the directory for temporary files.
-func (h *house) socketDir() (string, error) {
+// socketDir creates a directory with a short path for the socket: in the user's runtime directory, or, if that is unusable, in
+// the directory for temporary files.
+func (v *server) socketDir() (string, error) {
 	if given := os.Getenv("XDG_RUNTIME_DIR"); given != "" {
 		dir, err := privateDir(given)
 		if err == nil {
 			return dir, nil
 		}
-		h.log.Warn("XDG_RUNTIME_DIR is of no use for the operator's socket; it goes into the directory for temporary files",
+		v.log.Warn("XDG_RUNTIME_DIR cannot hold the operator's socket; the directory for temporary files is used",
 			"XDG_RUNTIME_DIR", inbox.Printable(given), "error", err)
 	}
 	dir, err := privateDir(os.TempDir())
@@ -84,7 +84,7 @@ func (h *house) socketDir() (string, error) {
 	return dir, nil
 }
 
-// privateDir makes a directory for this user alone in another one, which must be absolute and short.
+// privateDir creates a directory for this user only. The parent's path must be absolute and short.
 func privateDir(in string) (string, error) {
 	switch {
 	case !filepath.IsAbs(in):
@@ -95,11 +95,11 @@ func privateDir(in string) (string, error) {
 	return os.MkdirTemp(in, "inbox-")
 }
 
-// listenPrivately makes a socket that nobody but its owner can reach at any moment. Between making a socket and setting its
-// mode others can connect to it, and the umask is of the whole process, so it is made in a directory of its own, gets its
-// mode there, and is then given its name.
+// listenPrivately creates a socket that only its owner can reach at any moment. Between the creation of a socket and the change
+// of its mode others can connect to it, and the umask applies to the whole process. So the socket is created in a private
+// directory, gets its mode there, and is then renamed to its path.
 func listenPrivately(path string) (net.Listener, error) {
-	if runtime.GOOS == "windows" { // modes do not count there, the access list of the directory does
+	if runtime.GOOS == "windows" { // modes have no effect there; the access list of the directory applies
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
@@ -115,19 +115,19 @@ func listenPrivately(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Rename(made, path); err != nil { // over one that is left over: the lock is ours
+	if err := os.Rename(made, path); err != nil { // it may replace a leftover socket: this process has the lock
 		return nil, errors.Join(err, l.Close(), os.Remove(made))
 	}
 	return l, nil
 }
 
-// listenIn makes a socket in a directory that is this user's alone.
+// listenIn creates a socket in a directory of this user only.
 func listenIn(path string) (net.Listener, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // it may have another name by then
+	l.SetUnlinkOnClose(false) // it may be renamed by then
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, l.Close(), os.Remove(path))
 	}

@@ -17,13 +17,13 @@ import (
 	"inbox/inbox/serve"
 )
 
-// patience is how long a server may take to stop here. It needs six seconds at most, and a supervisor gives it eight, but
-// the machine may be busy; what does not end by itself would take a minute or for ever.
+// patience bounds the time of a stop in these tests. A stop needs up to six seconds, and a supervisor allows eight, but the machine
+// may be busy. A stop that hangs would take a minute or longer.
 const patience = 30 * time.Second
 
 const slowBody = `{"event":"address","event_type":"verification_started","data":{"id":1}}`
 
-// begin sends the head of a signed request and waits until the server asks for its body: from then on it is under way.
+// begin sends the head of a signed request and waits until the server asks for its body. From then on the request is running.
 func begin(t *testing.T, address string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	c, err := net.Dial("tcp", address)
@@ -68,7 +68,7 @@ func TestARequestUnderWayWhenTheServerStopsIsAnswered(t *testing.T) {
 	}
 }
 
-func TestASenderThatDoesNotGoOnDoesNotKeepTheServerFromStopping(t *testing.T) {
+func TestAStalledSenderDoesNotKeepTheServerFromStopping(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	at, _, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
@@ -111,7 +111,7 @@ func TestAStreamEndsWhenTheServerStops(t *testing.T) {
 	}
 }
 
-// An attempt that is under way may end; one that does not is cut off, and does not count.
+// A running attempt may end. After the grace it is cancelled, and does not count.
 func TestAnAttemptThatDoesNotEndIsCutOffWhenTheServerStopsAndNotCounted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -22,8 +22,8 @@ import (
 
 const secret = "whsec_inbox_test_1"
 
-// TestStory tells the line from left to right: a signed webhook is received, vouched for, kept, led in order through a
-// plugin, retried, and settled; an unsigned one is set aside; and all of it is still there after the server stopped.
+// TestStory follows the line from left to right. A signed webhook is received, verified, stored, delivered in order to a plugin,
+// retried and settled. An unsigned webhook is quarantined. All of it is still stored after the server stops.
 func TestStory(t *testing.T) {
 	dir := t.TempDir()
 	at, stop := start(t, dir)
@@ -49,7 +49,7 @@ func TestStory(t *testing.T) {
 	if err != nil || len(tr.Deliveries) != 1 {
 		t.Fatalf("%+v, %v", tr, err)
 	}
-	a := tr.Deliveries[0].Attempts // the demo plugin has every employment event tried twice
+	a := tr.Deliveries[0].Attempts // the demo plugin retries every employment event once
 	if len(a) != 2 || a[0].Result != inbox.Retry || a[1].Result != inbox.OK || !strings.Contains(string(a[1].Log), "employment") {
 		t.Errorf("attempts %+v", a)
 	}
@@ -62,7 +62,7 @@ func TestStory(t *testing.T) {
 	inboxtest.Check(t, db)
 }
 
-// start runs a server on a directory and returns where it receives webhooks, and what stops it and waits.
+// start runs a server on a directory and returns the URL of its webhooks, and a function that stops it and waits.
 func start(t *testing.T, dir string) (url string, stop func()) {
 	t.Helper()
 	s, err := config.Load(config.Inputs{
@@ -117,7 +117,7 @@ func post(t *testing.T, url, body, key string, code int, says string) {
 	}
 }
 
-// drop puts a file into the plugins folder as one should: written beside it and renamed.
+// drop installs a file in the plugins folder as an operator should: it writes the file beside the folder and renames it.
 func drop(t *testing.T, dir, name, text string) {
 	t.Helper()
 	tmp := filepath.Join(dir, "plugins", "."+name)
@@ -129,7 +129,7 @@ func drop(t *testing.T, dir, name, text string) {
 	}
 }
 
-// look opens the store of a server for reading.
+// look opens a server's store for reading.
 func look(t *testing.T, dir string) *store.Store {
 	t.Helper()
 	db, err := store.Open(context.Background(), store.Options{Dir: dir, MinFree: 1})
@@ -144,7 +144,7 @@ func look(t *testing.T, dir string) *store.Store {
 	return db
 }
 
-func TestWhatKeepsAServerFromBeginningIsSaid(t *testing.T) {
+func TestTheErrorNamesWhyAServerDoesNotStart(t *testing.T) {
 	dir := t.TempDir()
 	url, stop := start(t, dir)
 	defer stop()

@@ -1,8 +1,0 @@
-//go:build !linux && !darwin
-
-package api
-
-import "net"
-
-// peerUID is known on Linux and macOS only.
-func peerUID(net.Conn) (uid uint32, known bool, err error) { return 0, false, nil }

@@ -1,0 +1,118 @@
+package operator
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"inbox/inbox"
+)
+
+type actorKey struct{}
+
+var errNoActor = inbox.Errorf(inbox.Unauthorized, "", "the operator's API needs the token").
+	WithHint("it is in the file api.token of the data directory: send it as Authorization: Bearer …, or with --token")
+
+var errWrongToken = inbox.Errorf(inbox.Unauthorized, "", "the token is wrong").
+	WithHint("the server's is in the file api.token of its data directory; --token @FILE reads it from there")
+
+// WithActor returns a context that carries the name of an actor. The audit log records that name.
+func WithActor(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, actorKey{}, name)
+}
+
+func actorName(ctx context.Context) string {
+	name, _ := ctx.Value(actorKey{}).(string)
+	return name
+}
+
+func actor(r *http.Request, reason string) inbox.Actor {
+	return inbox.Actor{Name: actorName(r.Context()), Reason: reason}
+}
+
+// Self returns the actor of a process that opens the store itself.
+func Self() string { return "uid:" + strconv.Itoa(os.Getuid()) }
+
+// RequireToken calls next for requests that carry the token, with actor "token". Tokens are compared in constant time.
+func RequireToken(token string, next http.Handler) http.Handler {
+	want := sha256.Sum256([]byte(token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		got := sha256.Sum256([]byte(strings.TrimSpace(shown)))
+		if !ok || token == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="inbox"`)
+			writeProblem(w, inbox.Unauthorized, tokenProblem(strings.TrimSpace(shown)))
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(WithActor(r.Context(), "token")))
+	})
+}
+
+// tokenProblem returns the error for a request without a token, or with a wrong token.
+func tokenProblem(shown string) error {
+	if shown == "" {
+		return errNoActor
+	}
+	return errWrongToken
+}
+
+// PeerActor adds the user at the other end of a connection to its context, as the actor. The connection belongs to the socket
+// in the data directory. It fits [http.Server.ConnContext]. Such a connection needs no token: the mode of the socket admits
+// its owner only. Requests of users other than root and the server's own are rejected, whatever the mode is now.
+func PeerActor(ctx context.Context, c net.Conn) context.Context {
+	uid, known, err := peerUID(c)
+	switch {
+	case err != nil, known && uid != 0 && uid != uint32(os.Geteuid()):
+		return context.WithValue(ctx, otherUserKey{}, true)
+	case known:
+		return WithActor(ctx, "uid:"+strconv.FormatUint(uint64(uid), 10))
+	}
+	return WithActor(ctx, "socket")
+}
+
+// otherUserKey marks the requests of a user who may not use the socket.
+type otherUserKey struct{}
+
+var errOtherUser = inbox.Errorf(inbox.Forbidden, "", "this socket is for root and for the user that the server runs as").
+	WithHint("run the command as that user, or with --url and the token")
+
+// tokenName is the file in the data directory that holds the token.
+const tokenName = "api.token"
+
+// Token returns the token of a data directory. It creates a missing token, readable by its owner only.
+func Token(dir string) (string, error) {
+	path := filepath.Join(dir, tokenName)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		if token := strings.TrimSpace(string(text)); token != "" {
+			return token, os.Chmod(path, 0o600) // a copy may have made it readable by others
+		}
+		return "", inbox.Errorf(inbox.Invalid, "read the token", "%s is empty", path).WithHint("remove it, and the next start makes a new one")
+	}
+	if !os.IsNotExist(err) {
+		return "", inbox.Errorf(inbox.Unavailable, "read the token", "%w", err)
+	}
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	token := hex.EncodeToString(raw)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", inbox.Errorf(inbox.Unavailable, "make the token", "%w", err)
+	}
+	_, err = f.WriteString(token + "\n")
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return "", inbox.Errorf(inbox.Unavailable, "make the token", "%w", err)
+	}
+	return token, nil
+}

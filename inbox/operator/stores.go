@@ -1,0 +1,141 @@
+package operator
+
+import (
+	"context"
+	"time"
+
+	"inbox/inbox"
+)
+
+// Events reads what was received. Subscribe returns a channel that gets a value when an event is stored, and a function that
+// ends the subscription.
+type Events interface {
+	Event(ctx context.Context, seq int64) (*inbox.Event, error)
+	EventByID(ctx context.Context, id string) (*inbox.Event, error)
+	Find(ctx context.Context, f inbox.Filter) ([]inbox.Event, error)
+	Payload(ctx context.Context, seq int64) (inbox.Payload, error)
+	Subscribe() (<-chan struct{}, func())
+}
+
+// Deliveries reads how far events are in plugins.
+type Deliveries interface {
+	Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
+	EachDelivery(ctx context.Context, f inbox.DeliveryFilter, fn func(*inbox.DeliveryStatus) error) error
+	OftenTried(ctx context.Context, attempts, limit int) ([]inbox.OftenTried, error)
+}
+
+// Entities reads verifications and customers.
+type Entities interface {
+	Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Entity, error)
+	EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([]inbox.EventTrace, error)
+}
+
+// DeadLetters reads, retries and discards dead letters.
+type DeadLetters interface {
+	EachLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.Letter) error) error
+	OpenLetters(ctx context.Context, f inbox.DeadLetterFilter, fn func([]inbox.Letter) error) error
+	LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox.Letter, error)
+	NewestDeath(ctx context.Context) (time.Time, error)
+	ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Resolution, refs []inbox.DeadLetter) ([]error, error)
+}
+
+// Replays reads replays.
+type Replays interface {
+	Jobs(ctx context.Context, plugin string) ([]inbox.Job, error)
+	Job(ctx context.Context, id int64) (*inbox.Job, error)
+	RunningJobs(ctx context.Context) ([]inbox.Job, error)
+}
+
+// ReplayPlans predicts, creates and cancels replays.
+type ReplayPlans interface {
+	CountJob(ctx context.Context, f inbox.Filter, only inbox.Only, plugins []string) (matched int64, first, last *inbox.Event, err error)
+	Forecast(ctx context.Context, job *inbox.Job, plugin string, m *inbox.Manifest) (c inbox.JobCount, known bool, err error)
+	CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) error
+	CancelJob(ctx context.Context, who inbox.Actor, id int64) error
+}
+
+// Plugins reads the records of plugins and their releases, and deletes those of one plugin.
+type Plugins interface {
+	Plugins(ctx context.Context) ([]inbox.PluginRecord, error)
+	Releases(ctx context.Context, plugin string) ([]inbox.Release, error)
+	Suspects(ctx context.Context) ([]inbox.Suspect, error)
+	RemovePlugin(ctx context.Context, who inbox.Actor, plugin string) (releases []string, err error)
+}
+
+// PluginSwitches changes whether a plugin runs, and which of its releases.
+type PluginSwitches interface {
+	SetPaused(ctx context.Context, who inbox.Actor, plugin string, paused bool) error
+	ResumeHold(ctx context.Context, who inbox.Actor, plugin string) error
+	BringBack(ctx context.Context, who inbox.Actor, plugin string) error
+	SetPin(ctx context.Context, who inbox.Actor, plugin, release, off string) error
+	Unpin(ctx context.Context, plugin string) error
+}
+
+// Quarantine reads, readmits and deletes refused requests that are kept.
+type Quarantine interface {
+	RefusedList(ctx context.Context, source string, limit int) ([]inbox.Refused, error)
+	RefusedOne(ctx context.Context, id int64) (*inbox.Refused, error)
+	EachRefused(ctx context.Context, source string, fn func(*inbox.Refused) error) error
+	Readmit(ctx context.Context, id int64, a *inbox.Arrival) (inbox.Receipt, error)
+	DiscardRefused(ctx context.Context, source string, why []string) (deleted int64, err error)
+}
+
+// Audit records operators' actions and reads them.
+type Audit interface {
+	Audit(ctx context.Context, who inbox.Actor, action, target string) error
+	AuditLog(ctx context.Context, f inbox.AuditFilter) ([]inbox.AuditEntry, error)
+}
+
+// Condition measures the store. Ready returns nil when events can be stored. Low reports whether disk space is low.
+type Condition interface {
+	Stats(ctx context.Context) (inbox.StoreStats, error)
+	Refusals(ctx context.Context, since time.Time) ([]inbox.Refusal, error)
+	Ready(ctx context.Context) error
+	Low() bool
+}
+
+// Upkeep checks the store for damage and copies it.
+type Upkeep interface {
+	Check(ctx context.Context, progress func(done, total int64)) ([]string, error)
+	Backup(ctx context.Context, who inbox.Actor, path string) error
+}
+
+// Store is a store of every subject, so that a caller passes one value to [New]. Handlers do not use it: they reach one subject
+// each.
+type Store interface {
+	Events
+	Deliveries
+	Entities
+	DeadLetters
+	Replays
+	ReplayPlans
+	Plugins
+	PluginSwitches
+	Quarantine
+	Audit
+	Condition
+	Upkeep
+}
+
+// subjects is a store, divided by subject.
+type subjects struct {
+	events     Events
+	deliveries Deliveries
+	entities   Entities
+	dead       DeadLetters
+	replays    Replays
+	plans      ReplayPlans
+	records    Plugins
+	switches   PluginSwitches
+	quarantine Quarantine
+	audits     Audit
+	condition  Condition
+	upkeep     Upkeep
+}
+
+func subjectsOf(s Store) subjects {
+	return subjects{
+		events: s, deliveries: s, entities: s, dead: s, replays: s, plans: s, records: s, switches: s, quarantine: s, audits: s,
+		condition: s, upkeep: s,
+	}
+}

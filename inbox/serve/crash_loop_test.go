@@ -1,0 +1,308 @@
+//go:build unix
+
+package serve_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/config"
+	"inbox/inbox/dispatch"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/serve"
+)
+
+// Environment variables of a server in a process of its own.
+const (
+	envChild  = "INBOX_TEST_SERVER" // its data directory
+	envAction = "INBOX_TEST_ACTION" // PLUGIN:ACTION, the effect of an attempt of the plugin: "die" or "hang"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(envChild); dir != "" {
+		if err := child(dir, os.Getenv(envAction)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// child serves until it is interrupted, or until an attempt kills it.
+func child(dir, deed string) error {
+	s, err := config.Load(config.Inputs{
+		File:  os.DevNull,
+		Flags: map[string]string{"data": dir, "listen": "127.0.0.1:0", "admin": "", "min-free": "1 KiB"},
+		Getenv: func(name string) string {
+			return map[string]string{"INBOX_QOREID_SECRET": secret}[name]
+		},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	o := serve.Options{Stdout: os.Stdout, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Ready: func(a serve.Addresses) { fmt.Println("ready", a.Webhooks) }}
+	o.Harm.Run = func(run dispatch.Runner) dispatch.Runner {
+		return func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+			switch deed {
+			case d.Plugin + ":die":
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			case "all:hang":
+				fmt.Println("running", d.Plugin)
+				<-ctx.Done()
+				return inbox.Outcome{Interrupted: true}
+			}
+			return run(ctx, e, p, d, now)
+		}
+	}
+	return serve.Run(ctx, s, o)
+}
+
+// process is a server in a process of its own.
+type process struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	at   string // URL of the webhooks
+	api  *api.Client
+	said *bufio.Scanner
+	logs bytes.Buffer
+}
+
+func begun(t *testing.T, dir, deed string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(os.Args[0])}
+	p.cmd.Env = append(os.Environ(), envChild+"="+dir, envAction+"="+deed)
+	p.cmd.Stderr = &p.logs
+	out, err := p.cmd.StdoutPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	p.said = bufio.NewScanner(out)
+	p.at = "http://" + p.hear("ready ") + "/webhooks/qoreid"
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, "inbox.sock"))
+	}
+	p.api = &api.Client{HTTP: &http.Client{Transport: &http.Transport{DialContext: dial}}, Base: "http://socket"}
+	return p
+}
+
+// hear waits for a line with a prefix and returns the rest of the line.
+func (p *process) hear(begins string) string {
+	p.t.Helper()
+	for p.said.Scan() {
+		if rest, ok := strings.CutPrefix(p.said.Text(), begins); ok {
+			return rest
+		}
+	}
+	_ = p.cmd.Wait()
+	p.t.Fatalf("it ended without saying %q:\n%s", begins, p.logs.String())
+	return ""
+}
+
+// dies waits until the process was killed.
+func (p *process) dies() {
+	p.t.Helper()
+	for p.said.Scan() {
+	}
+	err := p.cmd.Wait()
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); err == nil || !ok || status.Signal() != syscall.SIGKILL {
+		p.t.Fatalf("it was not killed but ended with %v:\n%s", err, p.logs.String())
+	}
+}
+
+func (p *process) kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.dies()
+}
+
+func (p *process) stops() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		p.t.Fatal(err)
+	}
+	for p.said.Scan() {
+	}
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Fatalf("stopped, it ended with %v:\n%s", err, p.logs.String())
+	}
+}
+
+func (p *process) plugin(name string) api.Plugin {
+	p.t.Helper()
+	all, err := p.api.Plugins(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	i := slices.IndexFunc(all, func(x api.Plugin) bool { return x.Name == name })
+	if i < 0 {
+		return api.Plugin{}
+	}
+	return all[i]
+}
+
+func (p *process) settled(name string, cursor int64) {
+	p.t.Helper()
+	inboxtest.Eventually(p.t, "plugin "+name+" has settled everything", func() bool {
+		x := p.plugin(name)
+		return x.Cursor == cursor && x.Retrying+x.Ready == 0
+	})
+}
+
+func suspectDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "plugins"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"bad", "good"} {
+		drop(t, dir, name+".toml", "start_from = \"start\"\n")
+		drop(t, dir, name+".wasm", guest(t, "ok"))
+	}
+	return dir
+}
+
+// A plugin that crashes the program would crash it at every start. Webhooks are received all the while, and other plugins go on.
+func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
+	t.Parallel()
+	dir := suspectDir(t)
+	p := begun(t, dir, "bad:die")
+	post(t, p.at, suspectBody(1), secret, 200, "stored")
+	p.dies()
+	for range 2 { // the event is still pending
+		begun(t, dir, "bad:die").dies()
+	}
+	p = begun(t, dir, "bad:die") // the suspects run one at a time, after a while without any
+	post(t, p.at, suspectBody(2), secret, 200, "stored")
+	p.dies()
+	if !strings.Contains(p.logs.String(), "they run one at a time") {
+		t.Errorf("it did not say that there are suspects:\n%s", p.logs.String())
+	}
+	p = begun(t, dir, "bad:die")
+	post(t, p.at, suspectBody(3), secret, 200, "stored")
+	p.settled("good", 3)
+	if x := p.plugin("bad"); x.State != inbox.FileDisabled || x.SetAside == "" || x.Running > 0 || x.Cursor != 0 || !strings.Contains(x.Error, "ended while it was the only suspect") {
+		t.Errorf("the culprit is %+v", x)
+	}
+	st, err := p.api.Status(t.Context())
+	if err != nil || !slices.ContainsFunc(st.Reasons, func(r api.Reason) bool {
+		return r.Code == "set_aside" && r.Plugin == "bad" && strings.Contains(r.Hint, "inbox plugin resume bad")
+	}) {
+		t.Errorf("the status does not say so: %+v, %v", st.Reasons, err)
+	}
+	p.stops()
+	p = begun(t, dir, "") // it would not crash the program any more, but it is disabled until an operator resumes it
+	if x := p.plugin("good"); x.SetAside != "" {
+		t.Errorf("%+v", x)
+	}
+	inboxtest.Eventually(t, "it is set aside still", func() bool { return p.plugin("bad").State == inbox.FileDisabled })
+	if _, err := p.api.Act(t.Context(), "bad", "resume", api.Deed{Reason: "mended"}); err != nil {
+		t.Fatal(err)
+	}
+	p.settled("bad", 3)
+	if x := p.plugin("bad"); x.SetAside != "" || x.State != inbox.FileLive {
+		t.Errorf("brought back it is %+v", x)
+	}
+	p.stops()
+	inboxtest.Check(t, look(t, dir))
+}
+
+// killThrice kills a server three times while both of its plugins run.
+func killThrice(t *testing.T, dir string) {
+	t.Helper()
+	for n := range 3 {
+		p := begun(t, dir, "all:hang")
+		if n == 0 {
+			post(t, p.at, suspectBody(1), secret, 200, "stored")
+		}
+		if first, second := p.hear("running "), p.hear("running "); first == second {
+			t.Fatalf("%s runs twice", first)
+		}
+		p.kill()
+	}
+}
+
+func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
+	inboxtest.Long(t) // it takes the turns of several crash loops
+	t.Parallel()
+	dir := suspectDir(t)
+	killThrice(t, dir)
+	p := begun(t, dir, "")
+	inboxtest.Eventually(t, "both are suspects", func() bool {
+		return p.plugin("bad").State == inbox.FileCrashLoop && p.plugin("good").State == inbox.FileCrashLoop
+	})
+	p.settled("bad", 1)
+	if x := p.plugin("good"); x.State != inbox.FileCrashLoop || x.Cursor != 0 {
+		t.Errorf("two suspects run at once: the other is %+v", x)
+	}
+	p.settled("good", 1)
+	for _, name := range []string{"bad", "good"} {
+		if x := p.plugin(name); x.SetAside != "" || x.State != inbox.FileLive {
+			t.Errorf("%+v", x)
+		}
+	}
+	p.stops()
+	if left, err := look(t, dir).Suspects(context.Background()); err != nil || len(left) > 0 {
+		t.Errorf("after a clean end %+v is known, %v", left, err)
+	}
+}
+
+// A crash while no suspect runs clears all suspects.
+func TestACrashWhileNoSuspectRunsClearsAllSuspects(t *testing.T) {
+	t.Parallel()
+	dir := suspectDir(t)
+	killThrice(t, dir)
+	p := begun(t, dir, "")
+	inboxtest.Eventually(t, "both are suspects", func() bool {
+		return p.plugin("bad").State == inbox.FileCrashLoop && p.plugin("good").State == inbox.FileCrashLoop
+	})
+	p.kill()
+	p = begun(t, dir, "")
+	p.settled("bad", 1)
+	p.settled("good", 1)
+	p.stops()
+	if strings.Contains(p.logs.String(), "one at a time") {
+		t.Errorf("there were suspects still:\n%s", p.logs.String())
+	}
+}
+
+// A plugin that runs no attempt is not blamed for a crash of the program.
+func TestAnIdlePluginIsNeverInACrashLoop(t *testing.T) {
+	t.Parallel()
+	dir := suspectDir(t)
+	for range 4 {
+		p := begun(t, dir, "")
+		inboxtest.Eventually(t, "both are live", func() bool {
+			return p.plugin("bad").State == inbox.FileLive && p.plugin("good").State == inbox.FileLive
+		})
+		p.kill()
+	}
+	if list, err := look(t, dir).Suspects(context.Background()); err != nil || len(list) > 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

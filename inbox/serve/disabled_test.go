@@ -1,0 +1,86 @@
+package serve_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/inboxtest"
+	"inbox/inbox/serve"
+)
+
+// A release that fails at once, for several keys and before any success, is disabled and its fallback runs.
+func TestAReleaseThatFailsAtOnceGivesWayToItsFallback(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	defer stop()
+	sent := 0
+	send := func(n int) {
+		for range n {
+			sent++
+			post(t, "http://"+at.Webhooks+"/webhooks/qoreid", suspectBody(sent), secret, 200, "stored")
+		}
+	}
+	until := func(what string, ok func(p *api.Plugin) bool) (p api.Plugin) {
+		t.Helper()
+		inboxtest.Eventually(t, what, func() bool {
+			all, err := c.Plugins(t.Context())
+			if err != nil || len(all) != 1 {
+				return false
+			}
+			p = all[0]
+			return ok(&p)
+		})
+		return p
+	}
+	well := func(p *api.Plugin) bool { return !p.OnHold && p.Cursor == int64(sent) && p.Retrying+p.Ready == 0 }
+	const patient = "start_from = \"start\"\n[retry]\nbase = \"10s\"\n"
+	drop(t, dir, "p.toml", patient)
+	drop(t, dir, "p.wasm", guest(t, "trap"))
+	send(6)
+	first := until("the first release is on hold, since there is none before it", func(p *api.Plugin) bool { return p.OnHold })
+	if first.SetAside != "" || first.State != inbox.FileLive {
+		t.Errorf("it was set aside, and nothing is left: %+v", first)
+	}
+	drop(t, dir, "p.wasm", guest(t, "ok"))
+	good := until("a mended one ends the hold", well)
+	drop(t, dir, "p.wasm", guest(t, "exit_1"))
+	until("another is live", func(p *api.Plugin) bool { return p.State == inbox.FileLive && p.Live != good.Live })
+	send(6)
+	back := until("the one before it settles what it failed", func(p *api.Plugin) bool { return p.State == inbox.FileDisabled && well(p) })
+	if back.Live != good.Live || back.SetAside != back.File || back.Dead > 0 || !strings.Contains(back.Error, "on hold at once: exit") || back.Hint == "" {
+		t.Errorf("%+v", back)
+	}
+	st, err := c.Status(t.Context())
+	if err != nil || !slices.ContainsFunc(st.Reasons, func(r api.Reason) bool { return r.Code == "set_aside" }) {
+		t.Errorf("the status does not say so: %+v, %v", st.Reasons, err)
+	}
+	drop(t, dir, "p.wasm", guest(t, "exit_1")) // the same again
+	send(1)
+	if p := until("what is set aside stays so", well); p.State != inbox.FileDisabled || p.Live != good.Live {
+		t.Errorf("%+v", p)
+	}
+	if _, err := c.Act(t.Context(), "p", "resume", api.Deed{Reason: "a test"}); err != nil {
+		t.Fatal(err)
+	}
+	until("it is brought back", func(p *api.Plugin) bool { return p.State == inbox.FileLive && p.Live == back.File })
+	send(6)
+	until("and fails again", func(p *api.Plugin) bool { return p.State == inbox.FileDisabled && well(p) })
+	drop(t, dir, "p.wasm", guest(t, "session_ok"))
+	send(1)
+	if p := until("another file is another try", func(p *api.Plugin) bool { return p.State == inbox.FileLive && well(p) }); p.SetAside != "" || p.Live == good.Live {
+		t.Errorf("%+v", p)
+	}
+	log, err := c.Audit(t.Context(), inbox.AuditFilter{Action: "set_aside"})
+	if err != nil || len(log) != 2 {
+		t.Errorf("recorded %+v, %v", log, err)
+	}
+}
+
+func suspectBody(n int) string {
+	return fmt.Sprintf(`{"event":"address","event_type":"verification_started","data":{"id":%d}}`, n)
+}

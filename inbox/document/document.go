@@ -41,7 +41,7 @@ func New(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manifest, n
 // Build builds the document of an attempt, with the part of the body that the manifest grants. It also returns the texts that
 // it left out because they are long. They point into p, which must not change. now becomes delivery.now. An error means that
 // the document cannot be encoded.
-func (b *Builder) Build(e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) ([]byte, Texts, error) {
+func (b *Builder) Build(e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) ([]byte, Withheld, error) {
 	v := &e.View
 	doc := abi.Document{
 		V: abi.Version,
@@ -65,7 +65,7 @@ func (b *Builder) Build(e *inbox.Event, p inbox.Payload, d inbox.Delivery, now t
 		doc.Event.Withheld = append(doc.Event.Withheld, abi.Withheld{Pointer: w.pointer, Size: w.size})
 	}
 	text, err := splice(&doc, body)
-	return text, Texts{withheld: left}, err
+	return text, Withheld{left}, err
 }
 
 // narrowBody returns the granted part of a body, nil when the body is not JSON in UTF-8. Such a body cannot be narrowed: it

@@ -2,6 +2,12 @@ package document
 
 import "inbox/inbox/rawjson"
 
+// Withheld are the texts that were left out of a document. It does not change, and is small to keep.
+type Withheld struct{ list []withheld }
+
+// Texts returns the texts for a guest to read.
+func (w Withheld) Texts() Texts { return Texts{withheld: w.list} }
+
 // Texts are the texts that were left out of a document, which the guest may read. They point into the payload; only texts with
 // escapes are copied. The zero value is empty. Texts is not safe for concurrent use.
 type Texts struct {

@@ -96,7 +96,7 @@ func testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T, engine
 		"many locals":            {guest{locals: slices.Concat([]byte{1}, number(1<<32-1), []byte{0x7f})}, "4294967295 local variables"},
 		"many globals":           {guest{globals: slices.Repeat([][]byte{{0x7f, 0, 0x41, 0, 0x0b}}, 1<<18)}, "globals"},
 		"a huge function":        {guest{code: bytes.Repeat([]byte{0x01}, 1<<19)}, "524290 bytes"},
-		"a tangled function":     {guest{code: bytes.Repeat(branch, 20_000)}, "too long"},
+		"a complex function":     {guest{code: bytes.Repeat(branch, 20_000)}, "too long"},
 		"branches and variables": {guest{locals: slices.Concat([]byte{1}, number(9_000), []byte{0x7f}), code: slices.Concat(everyVariable(0x21, 9_000), bytes.Repeat(branch, 200), everyVariable(0x22, 9_000))}, "too long"},
 		"branches and operands":  {guest{extra: [][]byte{slices.Concat([]byte{0x60}, number(128), bytes.Repeat([]byte{0x7f}, 128), []byte{0})}, code: slices.Concat(bytes.Repeat(i32(0), 128), []byte{0x03, 3, 0x41, 0}, table200k, []byte{0x0b})}, "too long"},
 		"calls of many values":   {guest{extra: [][]byte{slices.Concat([]byte{0x60, 16}, bytes.Repeat([]byte{0x7f}, 16), []byte{16}, bytes.Repeat([]byte{0x7f}, 16))}, typeOfMore: 3, more: [][]byte{bytes.Repeat(i32(0), 16)}, code: slices.Concat(bytes.Repeat(i32(0), 16), bytes.Repeat([]byte{0x10, 1}, 200_000), bytes.Repeat([]byte{0x1a}, 16))}, "too much memory"},

@@ -95,9 +95,9 @@ func wasiPrices() map[string]price {
 func offerFunctions(ctx context.Context, r wazero.Runtime, module string, functions []hostFunction) error {
 	b := r.NewHostModuleBuilder(module)
 	for _, f := range functions {
-		toll := charge{f.price}
+		charge := charge{f.price}
 		b = b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
-			result := f.call(ctx, toll.before(ctx, mod, stack), mod.Memory(), stack)
+			result := f.call(ctx, charge.before(ctx, mod, stack), mod.Memory(), stack)
 			if f.results > 0 {
 				stack[0] = api.EncodeI32(result)
 			}

@@ -101,7 +101,7 @@ func (in *instance) run(config wazero.ModuleConfig) {
 // startEvent gives the instance the clock, random numbers and texts of an event.
 func (in *instance) startEvent(c Call) {
 	in.world.startEvent(c)
-	in.texts = texts{Texts: c.texts}
+	in.texts = texts{Texts: c.withheld.Texts()}
 	in.memory.refused.Store(false)
 }
 

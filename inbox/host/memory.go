@@ -40,10 +40,10 @@ func (m *memory) grow(size uint64) bool {
 		return m.buf != nil
 	}
 	// Doubling avoids a copy at every step of a guest that grows page by page.
-	room := reserve(min(max(size, 2*uint64(len(m.buf))), m.limit))
-	copy(room, m.buf)
-	m.buf = room
-	return room != nil
+	buf := reserve(min(max(size, 2*uint64(len(m.buf))), m.limit))
+	copy(buf, m.buf)
+	m.buf = buf
+	return buf != nil
 }
 
 // Free does nothing: wazero may call it before the guest's last call has returned, or never.
@@ -84,16 +84,16 @@ func (p *pool) get(size uint64) []byte {
 }
 
 // put takes back a memory whose first used bytes were written.
-func (p *pool) put(room []byte, used uint64) {
-	clean := wipe(room[:used])
+func (p *pool) put(buf []byte, used uint64) {
+	clean := wipe(buf[:used])
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || !clean || p.count >= mostFree {
-		unreserve(room)
+		unreserve(buf)
 		return
 	}
-	size := uint64(len(room))
-	p.free[size] = append(p.free[size], room)
+	size := uint64(len(buf))
+	p.free[size] = append(p.free[size], buf)
 	p.count++
 }
 
@@ -103,8 +103,8 @@ func (p *pool) close() {
 	defer p.mu.Unlock()
 	p.closed = true
 	for size, list := range p.free {
-		for _, room := range list {
-			unreserve(room)
+		for _, buf := range list {
+			unreserve(buf)
 		}
 		delete(p.free, size)
 	}

@@ -16,11 +16,11 @@ func reserve(size uint64) []byte {
 	if size == 0 || size != uint64(int(size)) {
 		return nil
 	}
-	room, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	buf, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return nil
 	}
-	return room
+	return buf
 }
 
 // wipe zeroes memory by returning its pages to the system, which is quick for any size. It reports success: only Linux promises
@@ -29,4 +29,4 @@ func wipe(used []byte) bool {
 	return len(used) == 0 || (runtime.GOOS == "linux" && unix.Madvise(used, unix.MADV_DONTNEED) == nil)
 }
 
-func unreserve(room []byte) { _ = unix.Munmap(room) } // fails only for memory that was not reserved
+func unreserve(buf []byte) { _ = unix.Munmap(buf) } // fails only for memory that was not reserved

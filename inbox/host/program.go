@@ -155,16 +155,16 @@ type Call struct {
 	Seed       string    // seed of the guest's random numbers; the same for every attempt of a delivery
 	ReceivedAt time.Time // the guest's clock
 
-	texts document.Texts // texts that were left out of Doc, for event_read
+	withheld document.Withheld // texts that were left out of Doc, for event_read
 }
 
 // Attempt makes one attempt with an event: it builds the document and runs the plugin. The payload must not change meanwhile.
 func (p *Program) Attempt(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
-	doc, texts, err := p.documents.Build(e, payload, d, now)
+	doc, withheld, err := p.documents.Build(e, payload, d, now)
 	if err != nil {
 		return failure(inbox.HostError, "%v", err)
 	}
-	return p.Run(ctx, Call{Doc: doc, Seed: document.DeliveryID(d.Plugin, e), ReceivedAt: e.ReceivedAt, texts: texts})
+	return p.Run(ctx, Call{Doc: doc, Seed: document.DeliveryID(d.Plugin, e), ReceivedAt: e.ReceivedAt, withheld: withheld})
 }
 
 // Run makes one attempt within the limits of the manifest. Every failure is an outcome. The outcome is Interrupted if ctx ends

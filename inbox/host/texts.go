@@ -18,7 +18,7 @@ const perText = 32
 
 // eventRead copies a text that was left out of the document, from an offset on and as far as it fits, and returns its full
 // length. Other pointers return None: those to missing values, to values that are not granted, and to values in the document.
-func (in *instance) eventRead(mem api.Memory, pointer, pointerSize, offset, buf, room uint32) int32 {
+func (in *instance) eventRead(mem api.Memory, pointer, pointerSize, offset, buf, bufSize uint32) int32 {
 	if !in.texts.open {
 		return abi.ErrState
 	}
@@ -37,8 +37,8 @@ func (in *instance) eventRead(mem api.Memory, pointer, pointerSize, offset, buf,
 	if len(text) > maxDocument {
 		return abi.ErrTooLarge
 	}
-	if rest := text[min(uint64(offset), uint64(len(text))):]; len(rest) > 0 && room > 0 {
-		rest = rest[:min(uint64(room), uint64(len(rest)))]
+	if rest := text[min(uint64(offset), uint64(len(text))):]; len(rest) > 0 && bufSize > 0 {
+		rest = rest[:min(uint64(bufSize), uint64(len(rest)))]
 		in.spend(int64(len(rest)))
 		if !mem.Write(buf, rest) {
 			return abi.ErrPointer

@@ -98,11 +98,11 @@ type capped struct {
 
 // Write never fails: a guest must not behave differently because its log is full.
 func (c *capped) Write(b []byte) (int, error) {
-	room := c.limit - int64(c.buf.Len())
-	if int64(len(b)) <= room {
+	free := c.limit - int64(c.buf.Len())
+	if int64(len(b)) <= free {
 		return c.buf.Write(b)
 	}
-	c.buf.Write(b[:room])
+	c.buf.Write(b[:free])
 	if !c.cut {
 		c.cut = true
 		if c.over != nil {

@@ -24,10 +24,10 @@ func Describe(plugin string, wasm, manifest []byte) inbox.Release {
 	}
 }
 
-func (s *Shelf) kept(id string) string { return filepath.Join(s.opt.Kept, id+".wasm") }
+func (s *Loader) kept(id string) string { return filepath.Join(s.opt.Kept, id+".wasm") }
 
 // load reads a kept module. One that is not what it was is not run.
-func (s *Shelf) load(r inbox.Release) ([]byte, error) {
+func (s *Loader) load(r inbox.Release) ([]byte, error) {
 	wasm, err := readFile(s.kept(r.ID), wasm.MaxModule)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (s *Shelf) load(r inbox.Release) ([]byte, error) {
 }
 
 // save keeps a module under its release's id, whole or not at all.
-func (s *Shelf) save(id string, file []byte) error {
+func (s *Loader) save(id string, file []byte) error {
 	sum := sha256.Sum256(file)
 	if kept, err := readFile(s.kept(id), wasm.MaxModule); err == nil && sha256.Sum256(kept) == sum {
 		return nil

@@ -14,10 +14,10 @@ import (
 
 // Watcher keeps what is known of releases that have not survived yet, see [inbox.Suspect].
 type Watcher interface {
-	Reckon(ctx context.Context) ([]inbox.Suspect, error)
-	Suspects(ctx context.Context) ([]inbox.Suspect, error)
-	Watch(ctx context.Context, plugin, release string) error
-	Spare(ctx context.Context, plugin, release string) error
+	CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error)
+	CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error)
+	RecordStart(ctx context.Context, plugin, release string) error
+	ClearCrashes(ctx context.Context, plugin, release string) error
 	Forget(ctx context.Context, plugin, but string) error
 	EndCleanly(ctx context.Context) error
 }
@@ -95,8 +95,8 @@ func (t *Tally) survived(now time.Time) bool {
 }
 
 // reckon learns, once, what the end before this start says of the releases.
-func (s *Shelf) reckon(ctx context.Context) {
-	list, err := s.opt.Watch.Reckon(ctx)
+func (s *Loader) reckon(ctx context.Context) {
+	list, err := s.opt.Watch.CountCrashes(ctx)
 	if err != nil {
 		if ctx.Err() == nil && s.unsure != err.Error() {
 			s.opt.Log.Error("cannot find out how the program ended before; plugins wait", "error", err)
@@ -108,9 +108,9 @@ func (s *Shelf) reckon(ctx context.Context) {
 	var suspects []string
 	for i := range list {
 		switch one := &list[i]; {
-		case !one.AsideAt.IsZero():
+		case !one.DisabledAt.IsZero():
 			s.opt.Log.Error("a release is set aside", "plugin", one.Plugin, "release", one.Release, "reason", one.Why)
-		case one.Suspected():
+		case one.InCrashLoop():
 			suspects = append(suspects, one.Plugin)
 		}
 	}
@@ -122,7 +122,7 @@ func (s *Shelf) reckon(ctx context.Context) {
 }
 
 // patrol spares what has survived, and gives suspects their turn, one at a time, in the order of their names.
-func (s *Shelf) patrol(ctx context.Context, stamps map[string]string) {
+func (s *Loader) patrol(ctx context.Context, stamps map[string]string) {
 	now := s.opt.Now()
 	for _, b := range s.books {
 		if l := b.live; l != nil && !l.spared && !now.Before(l.again) && l.Tally.survived(now) {
@@ -159,8 +159,8 @@ func (b *book) turnOver(now time.Time) bool {
 }
 
 // spare forgets a release that survived, or that cannot run. It is tried again when it fails.
-func (s *Shelf) spare(ctx context.Context, r *inbox.Release) bool {
-	err := s.opt.Watch.Spare(ctx, r.Plugin, r.ID)
+func (s *Loader) spare(ctx context.Context, r *inbox.Release) bool {
+	err := s.opt.Watch.ClearCrashes(ctx, r.Plugin, r.ID)
 	if err != nil && ctx.Err() == nil {
 		s.opt.Log.Warn("cannot record that a release survived", "plugin", r.Plugin, "error", err)
 	}
@@ -168,7 +168,7 @@ func (s *Shelf) spare(ctx context.Context, r *inbox.Release) bool {
 }
 
 // endCleanly records that nothing that ran is to blame for the end.
-func (s *Shelf) endCleanly(ctx context.Context) {
+func (s *Loader) endCleanly(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endBound)
 	defer cancel()
 	if err := s.opt.Watch.EndCleanly(ctx); err != nil {
@@ -177,12 +177,12 @@ func (s *Shelf) endCleanly(ctx context.Context) {
 }
 
 // known returns what is known of a plugin's releases.
-func (s *Shelf) known(ctx context.Context, plugin string) (map[string]inbox.Suspect, error) {
-	all, err := s.opt.Watch.Suspects(ctx)
+func (s *Loader) known(ctx context.Context, plugin string) (map[string]inbox.CrashRecord, error) {
+	all, err := s.opt.Watch.CrashRecords(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known := map[string]inbox.Suspect{}
+	known := map[string]inbox.CrashRecord{}
 	for _, one := range all {
 		if one.Plugin == plugin {
 			known[one.Release] = one
@@ -193,10 +193,10 @@ func (s *Shelf) known(ctx context.Context, plugin string) (map[string]inbox.Susp
 
 // forget forgets what was set aside of a plugin whose own release runs now: its file has changed, or an operator chose
 // another. Not sooner: what runs in its place, or did before it, may have been set aside too, and must not run either.
-func (s *Shelf) forget(ctx context.Context, r *inbox.Release) {
+func (s *Loader) forget(ctx context.Context, r *inbox.Release) {
 	known, err := s.known(ctx, r.Plugin)
 	for _, one := range known {
-		if err == nil && !one.AsideAt.IsZero() && one.Release != r.ID {
+		if err == nil && !one.DisabledAt.IsZero() && one.Release != r.ID {
 			err = s.opt.Watch.Forget(ctx, r.Plugin, r.ID)
 			break
 		}
@@ -206,7 +206,7 @@ func (s *Shelf) forget(ctx context.Context, r *inbox.Release) {
 	}
 }
 
-func setAsideText(one *inbox.Suspect, instead string) string {
+func setAsideText(one *inbox.CrashRecord, instead string) string {
 	text := fmt.Sprintf("release %s is set aside: %s; ", one.Release, one.Why)
 	if instead == "" {
 		return text + "there is none before it to run in its place"
@@ -214,6 +214,6 @@ func setAsideText(one *inbox.Suspect, instead string) string {
 	return text + "release " + instead + " runs in its place"
 }
 
-func suspectText(one *inbox.Suspect) string {
+func suspectText(one *inbox.CrashRecord) string {
 	return fmt.Sprintf("the program ended %d times in a row while release %s ran; it waits until it can run without other suspects", one.Ends, one.Release)
 }

@@ -1,7 +1,7 @@
 CREATE TABLE attempts (
 	plugin     INTEGER NOT NULL,
 	seq        INTEGER NOT NULL,
-	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay job
+	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay
 	attempt    INTEGER NOT NULL CHECK (attempt > 0),
 	result     TEXT    NOT NULL CHECK (result <> ''),
 	fate       TEXT    NOT NULL CHECK (CASE fate WHEN 'done' THEN 1 WHEN 'again' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
@@ -43,6 +43,16 @@ CREATE TABLE copies (
 	first_at INTEGER NOT NULL,
 	last_at  INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE crash_records (
+	plugin      TEXT    NOT NULL,
+	release     TEXT    NOT NULL,
+	running     INTEGER NOT NULL CHECK (running IN (0, 1)),
+	ends        INTEGER NOT NULL CHECK (ends >= 0), -- unclean ends in a row with it running
+	disabled_at INTEGER CHECK (disabled_at IS NULL OR running = 0), -- NULL: not disabled
+	why         TEXT    NOT NULL,
+	PRIMARY KEY (plugin, release)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE dead (
 	plugin      INTEGER NOT NULL,
@@ -111,34 +121,6 @@ CREATE TABLE events (
 	stored_at          INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE job_parts (
-	job      INTEGER NOT NULL,
-	plugin   INTEGER NOT NULL,
-	position INTEGER NOT NULL,
-	ok       INTEGER NOT NULL DEFAULT 0,
-	dead     INTEGER NOT NULL DEFAULT 0,
-	pending  INTEGER NOT NULL DEFAULT 0,
-	revived  INTEGER NOT NULL DEFAULT 0,
-	filtered INTEGER NOT NULL DEFAULT 0,
-	waiting  INTEGER NOT NULL DEFAULT 0,
-	done     INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1)),
-	PRIMARY KEY (job, plugin)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE jobs (
-	id          INTEGER NOT NULL PRIMARY KEY,
-	created_at  INTEGER NOT NULL,
-	finished_at INTEGER CHECK ((state = 'running') = (finished_at IS NULL)),
-	actor       TEXT    NOT NULL,
-	reason      TEXT    NOT NULL,
-	filter      TEXT    NOT NULL CHECK (json_valid(filter)),
-	only_what   TEXT    NOT NULL CHECK (CASE only_what WHEN 'all' THEN 1 WHEN 'failed' THEN 1 WHEN 'missing' THEN 1 ELSE 0 END),
-	upto        INTEGER NOT NULL,
-	rate        REAL    NOT NULL CHECK (rate >= 0),
-	matched     INTEGER NOT NULL,
-	state       TEXT    NOT NULL CHECK (CASE state WHEN 'running' THEN 1 WHEN 'done' THEN 1 WHEN 'cancelled' THEN 1 ELSE 0 END)
-) STRICT;
-
 CREATE TABLE lanes (
 	plugin  INTEGER NOT NULL,
 	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
@@ -147,7 +129,7 @@ CREATE TABLE lanes (
 	state   TEXT    NOT NULL CHECK (CASE state WHEN 'ready' THEN 1 WHEN 'retry' THEN 1 WHEN 'parked' THEN 1 ELSE 0 END),
 	due_at  INTEGER CHECK ((state = 'retry') = (due_at IS NOT NULL)),
 	attempt INTEGER NOT NULL CHECK (attempt >= 0),
-	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
+	counted INTEGER NOT NULL CHECK (counted BETWEEN 0 AND attempt),
 	since   INTEGER NOT NULL,
 	PRIMARY KEY (plugin, mode, key)
 ) STRICT, WITHOUT ROWID;
@@ -167,7 +149,7 @@ CREATE TABLE plugins (
 	live        TEXT    NOT NULL DEFAULT '',
 	pinned      TEXT    NOT NULL DEFAULT '',
 	pinned_off  TEXT    NOT NULL DEFAULT '',
-	keying      TEXT    NOT NULL DEFAULT '', -- what its lanes are made by
+	lane_rule   TEXT    NOT NULL DEFAULT '', -- what its lanes are made by
 	held_at     INTEGER, -- NULL: not on hold
 	hold_reason TEXT    NOT NULL DEFAULT '',
 	probe_at    INTEGER NOT NULL DEFAULT 0,
@@ -230,28 +212,46 @@ CREATE TABLE releases (
 	UNIQUE (plugin, id)
 ) STRICT;
 
+CREATE TABLE replay_parts (
+	replay   INTEGER NOT NULL,
+	plugin   INTEGER NOT NULL,
+	position INTEGER NOT NULL,
+	ok       INTEGER NOT NULL DEFAULT 0,
+	dead     INTEGER NOT NULL DEFAULT 0,
+	pending  INTEGER NOT NULL DEFAULT 0,
+	retried  INTEGER NOT NULL DEFAULT 0,
+	filtered INTEGER NOT NULL DEFAULT 0,
+	waiting  INTEGER NOT NULL DEFAULT 0,
+	done     INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1)),
+	PRIMARY KEY (replay, plugin)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE replays (
+	id          INTEGER NOT NULL PRIMARY KEY,
+	created_at  INTEGER NOT NULL,
+	finished_at INTEGER CHECK ((state = 'running') = (finished_at IS NULL)),
+	actor       TEXT    NOT NULL,
+	reason      TEXT    NOT NULL,
+	filter      TEXT    NOT NULL CHECK (json_valid(filter)),
+	only_what   TEXT    NOT NULL CHECK (CASE only_what WHEN 'all' THEN 1 WHEN 'failed' THEN 1 WHEN 'missing' THEN 1 ELSE 0 END),
+	upto        INTEGER NOT NULL,
+	rate        REAL    NOT NULL CHECK (rate >= 0),
+	matched     INTEGER NOT NULL,
+	state       TEXT    NOT NULL CHECK (CASE state WHEN 'running' THEN 1 WHEN 'done' THEN 1 WHEN 'cancelled' THEN 1 ELSE 0 END)
+) STRICT;
+
 CREATE TABLE runs (
 	plugin  INTEGER NOT NULL,
 	seq     INTEGER NOT NULL,
 	run     INTEGER NOT NULL CHECK (run >= 0),
-	job     INTEGER NOT NULL CHECK (job >= 0),
+	replay  INTEGER NOT NULL CHECK (replay >= 0),
 	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
 	key     TEXT    NOT NULL,
 	waits   INTEGER NOT NULL CHECK (waits IN (0, 1)),
 	due_at  INTEGER NOT NULL,
 	attempt INTEGER NOT NULL CHECK (attempt >= 0),
-	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
+	counted INTEGER NOT NULL CHECK (counted BETWEEN 0 AND attempt),
 	PRIMARY KEY (plugin, seq, run)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE suspects (
-	plugin   TEXT    NOT NULL,
-	release  TEXT    NOT NULL,
-	running  INTEGER NOT NULL CHECK (running IN (0, 1)),
-	ends     INTEGER NOT NULL CHECK (ends >= 0), -- unclean ends in a row with it running
-	aside_at INTEGER CHECK (aside_at IS NULL OR running = 0), -- NULL: not set aside
-	why      TEXT    NOT NULL,
-	PRIMARY KEY (plugin, release)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
@@ -276,7 +276,7 @@ CREATE INDEX refused_shares_by_count ON refused_shares (parent, count);
 
 CREATE INDEX runs_due ON runs (plugin, due_at, run, seq) WHERE waits = 0;
 
-CREATE INDEX runs_of_job ON runs (plugin, job) WHERE waits = 0;
+CREATE INDEX runs_of_replay ON runs (plugin, replay) WHERE waits = 0;
 
-CREATE INDEX runs_waiting ON runs (plugin, mode, key, job, seq) WHERE waits = 1;
+CREATE INDEX runs_waiting ON runs (plugin, mode, key, replay, seq) WHERE waits = 1;
 

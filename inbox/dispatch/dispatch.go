@@ -39,11 +39,14 @@ type Log interface {
 
 // Ledger is where the outcome of the work is kept.
 type Ledger interface {
+	// Load begins the work on a plugin, or begins it anew: it returns where the plugin stands, and the term that its
+	// settlements must carry. It is [inbox.ErrFenced] when the plugin is another's.
+	Load(ctx context.Context, plugin string) (*inbox.PluginRecord, inbox.Term, error)
 	// Record returns where a plugin stands.
 	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)
 	// SettledAbove returns the seqs above seq that have an attempt of the run whose fate is done or dead, ascending.
 	SettledAbove(ctx context.Context, plugin string, run int64, seq int64) ([]int64, error)
-	// Settle queues a settlement and returns; done is called once it is durable or has failed.
+	// Settle queues a settlement and returns; done is called once it has ended, see [inbox.EndOf].
 	Settle(ctx context.Context, s *inbox.Settlement, done func(error)) error
 }
 

@@ -15,7 +15,12 @@ func (p *pump) load() bool {
 	if now.Before(p.retryAt) || p.inFlight.Load() > 0 {
 		return false
 	}
-	if err := p.tryLoad(p.d.stop, now); err != nil {
+	switch err := p.tryLoad(p.d.stop, now); {
+	case inbox.EndOf(err) == inbox.EndFenced:
+		p.fenced.Store(true)
+		p.giveUp()
+		return false
+	case err != nil:
 		p.d.opt.Log.Error("cannot read where the plugin stands; trying again", "plugin", p.name, "error", err)
 		p.why, p.retryAt = "waits for the store: "+err.Error(), now.Add(resetPause)
 		return false
@@ -25,10 +30,11 @@ func (p *pump) load() bool {
 }
 
 func (p *pump) tryLoad(ctx context.Context, now time.Time) error {
-	record, err := p.d.opt.Store.Record(ctx, p.name)
+	record, term, err := p.d.opt.Store.Load(ctx, p.name)
 	if err != nil {
 		return err
 	}
+	p.term = term
 	p.chain, p.open, p.jobs, p.due = &inbox.Chain{}, newWindow(), nil, nil
 	p.lanes, p.known, p.lined, p.rows, p.ahead = map[inbox.LaneID]*lane{}, map[runKey]bool{}, [2][]*lane{}, 0, nil
 	p.revived, p.skipped, p.unread = map[runKey]int{}, nil, false

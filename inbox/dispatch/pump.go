@@ -55,7 +55,9 @@ type pump struct {
 	retryAt time.Time // when to load again after a failure
 	why     string    // the failure
 	chain   *inbox.Chain
-	stale   bool // an operator changed something in the store
+	term    inbox.Term  // of what was loaded
+	fenced  atomic.Bool // the plugin is another server's: a settlement or a load was fenced
+	stale   bool        // an operator changed something in the store
 
 	scanned int64 // newest seq looked at
 	cursor  int64 // as handed to the store
@@ -143,12 +145,15 @@ func (p *pump) endedToo() {
 // step does all that can be done now.
 func (p *pump) step() {
 	p.heed()
+	if p.loaded && p.fenced.Load() {
+		p.giveUp()
+	}
 	p.hush()
 	p.log.flush(p.now())
 	if p.loaded && p.chain.Broken() {
 		p.reset(errChain)
 	}
-	if p.live == nil || (!p.loaded && !p.load()) {
+	if p.live == nil || p.fenced.Load() || (!p.loaded && !p.load()) {
 		return
 	}
 	p.wantMore(p.now())
@@ -203,7 +208,7 @@ func (p *pump) nextAlarm() time.Duration {
 // nextStart returns when something may be started that may not now; zero: something else will say so.
 func (p *pump) nextStart() time.Time {
 	switch {
-	case p.live == nil:
+	case p.live == nil || p.fenced.Load():
 		return time.Time{}
 	case !p.loaded && p.inFlight.Load() > 0:
 		return time.Time{}

@@ -225,11 +225,11 @@ type unreadable struct {
 	fails int
 }
 
-func (u *unreadable) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {
+func (u *unreadable) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, inbox.Term, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fails--; u.fails >= 0 {
-		return nil, errors.New("the file cannot be read")
+		return nil, 0, errors.New("the file cannot be read")
 	}
-	return u.Store.Record(ctx, plugin)
+	return u.Store.Load(ctx, plugin)
 }

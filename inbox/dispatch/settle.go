@@ -213,12 +213,14 @@ func (p *pump) uncount(streak []inbox.Failure, s *inbox.Settlement) {
 // settle hands a settlement to the store. Recording goes on while the program stops, so it ends with no context but
 // the store's own life.
 func (p *pump) settle(s *inbox.Settlement) {
-	s.Plugin, s.Chain = p.name, p.chain
+	s.Plugin, s.Term, s.Chain = p.name, p.term, p.chain
 	p.handed++
 	p.inFlight.Add(1)
 	chain := p.chain
 	done := func(err error) {
 		switch {
+		case inbox.EndOf(err) == inbox.EndFenced:
+			p.fenced.Store(true)
 		case err != nil:
 			chain.Break()
 		case s.Running != "":

@@ -10,19 +10,32 @@ import (
 // are still running belong to what is forgotten: they are waited for, and what they came to is not recorded, since it
 // rests on settlements that were not made.
 func (p *pump) reset(err error) {
-	if !p.loaded {
+	if !p.loaded || p.fenced.Load() {
 		return
 	}
 	p.d.opt.Log.Error("the store did not take what a plugin came to; beginning again from what is stored",
 		"plugin", p.name, "error", err)
+	p.abandon()
+	p.loaded, p.why = false, fmt.Sprintf("waits for the store: %v", err)
+	p.retryAt = p.now().Add(resetPause)
+}
+
+// abandon ends the attempts under way without recording them.
+func (p *pump) abandon() {
 	p.withdraw()
 	for p.running > 0 {
 		if r := <-p.results; r.next == 0 {
 			p.running--
 		}
 	}
-	p.loaded, p.why = false, fmt.Sprintf("waits for the store: %v", err)
-	p.retryAt = p.now().Add(resetPause)
+}
+
+// giveUp ends the plugin's work after a fence: another server delivers its events now, so nothing is loaded again. What the
+// attempts under way came to is not recorded; the other server makes them again.
+func (p *pump) giveUp() {
+	p.d.opt.Log.Error("a newer server has taken the plugin over; this one stops delivering to it", "plugin", p.name, "term", p.term)
+	p.abandon()
+	p.loaded, p.why = false, "another server delivers its events"
 }
 
 // drain ends the pump: running attempts end or are interrupted, and what they came to is settled.

@@ -30,20 +30,6 @@ func (s *Store) Register(ctx context.Context, plugin string, from inbox.StartFro
 	})
 }
 
-// Load returns where a plugin stands, as [Store.Record], and all its lanes that lag.
-func (s *Store) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, []inbox.Lane, error) {
-	r, err := s.Record(ctx, plugin)
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := s.pluginID(ctx, plugin)
-	if err != nil {
-		return nil, nil, err
-	}
-	lanes, err := s.lanes(ctx, `WHERE plugin = ?`, p)
-	return r, lanes, err
-}
-
 // Record returns where a plugin stands, by a read that costs the same however much waits in it. The figures of the record
 // that need counting are only in Plugins; Dead is 1 when there is any.
 func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {

@@ -160,7 +160,7 @@ func free(t *testing.T, w *world) {
 	t.Helper()
 	gone := inbox.LaneID{Mode: inbox.Live, Key: "no such key"}
 	answer := make(chan error, 1)
-	must(t, "settle", w.s.Settle(ctx, &inbox.Settlement{Plugin: "p", LaneGone: &gone}, func(err error) { answer <- err }))
+	must(t, "settle", w.s.Settle(ctx, &inbox.Settlement{Plugin: "p", Term: w.s.Term(), LaneGone: &gone}, func(err error) { answer <- err }))
 	must(t, "settle", <-answer)
 }
 
@@ -183,7 +183,7 @@ func otherLanes(t *testing.T, w *world) {
 		st.Attempt.Number, st.Dead.Attempt, st.Dead.Parks, st.Dead.Lane, st.Keying = 1, 1, true, id, keying
 		st.Lane = &inbox.Lane{ID: id, Next: 2, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: w.now}
 		answer := make(chan error, 1)
-		st.Plugin = plugin
+		st.Plugin, st.Term = plugin, w.s.Term()
 		must(t, "settle", w.s.Settle(ctx, st, func(err error) { answer <- err }))
 		must(t, "settle", <-answer)
 		_, err := w.s.Letters(ctx, store.LetterFilter{})

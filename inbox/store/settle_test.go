@@ -19,6 +19,7 @@ func at(seconds int64) time.Time { return time.UnixMilli(1_700_000_000_000 + sec
 // settle hands a settlement in and waits for its answer.
 func settle(s *store.Store, st *inbox.Settlement) error {
 	answer := make(chan error, 1)
+	st.Term = s.Term()
 	if err := s.Settle(ctx, st, func(err error) { answer <- err }); err != nil {
 		return err
 	}
@@ -92,7 +93,8 @@ func TestALaneIsPutMovedUncountedAndRemoved(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", what, diff)
 		}
-		_, lanes, err := s.Load(ctx, "p")
+		var lanes []inbox.LaneID
+		err = s.EachLane(ctx, "p", func(id inbox.LaneID, _ inbox.LaneState) { lanes = append(lanes, id) })
 		if err != nil || (want == nil) != (len(lanes) == 0) {
 			t.Errorf("%s: loaded %+v, %v", what, lanes, err)
 		}
@@ -229,7 +231,7 @@ func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
 	var wg sync.WaitGroup
 	for seq := int64(1); seq <= 10; seq++ {
 		st := inboxtest.Settled("p", seq)
-		st.Chain = chain
+		st.Term, st.Chain = s.Term(), chain
 		if seq == 6 {
 			st.Attempt.Result = inbox.Trap // which is never done: the schema refuses it
 		}
@@ -244,7 +246,7 @@ func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
 		}
 	}
 	neighbour := inboxtest.Settled("p", 12) // of no chain
-	neighbour.Cursor = 0
+	neighbour.Term, neighbour.Cursor = s.Term(), 0
 	wg.Add(1)
 	if err := s.Settle(ctx, neighbour, func(err error) {
 		if err != nil {
@@ -273,7 +275,7 @@ func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
 		t.Errorf("settled %v, %v", seqs, err)
 	}
 	st := inboxtest.Settled("p", 11)
-	st.Chain = chain
+	st.Term, st.Chain = s.Term(), chain
 	if err := settle(s, st); inbox.KindOf(err) != inbox.Unavailable {
 		t.Errorf("a later one of the broken chain: %v", err)
 	}
@@ -325,7 +327,7 @@ func TestAPluginBeginsWhereItsFirstRegistrationSays(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if p, lanes, err := s.Load(ctx, name); err != nil || p.Cursor != c.want || p.StartedAt != c.want || len(lanes) != 0 {
+		if p, err := s.Record(ctx, name); err != nil || p.Cursor != c.want || p.StartedAt != c.want {
 			t.Errorf("from %+v: %+v, %v", c.from, p, err)
 		}
 	}

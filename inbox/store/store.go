@@ -58,6 +58,7 @@ type Store struct {
 	opt    Options
 	path   string
 	digest digester
+	term   inbox.Term // of a server; set by Open
 
 	readers *sql.DB
 	w       *writer // belongs to the writing goroutine, or to whoever holds direct
@@ -86,7 +87,7 @@ type Store struct {
 // Open opens the store in a directory. It returns a NotFound error when there is none and Create is not set, or when one was
 // there and its database is gone; an Invalid one when the file is of a newer program, damaged (then it wraps ErrDamaged) or
 // not a store. It never changes an existing file but to migrate it, which needs the lock to be free, and for a server to
-// raise its mark.
+// raise its mark and begin a term.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o.fill()
 	path := filepath.Join(o.Dir, fileName)
@@ -111,8 +112,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	if o.Server {
-		if err := s.w.settleIn(); err != nil {
-			return nil, joinClose(openError(path, err), s.w.close)
+		for _, step := range []func() error{s.w.beginTerm, s.w.settleIn} {
+			if err := step(); err != nil {
+				return nil, joinClose(openError(path, err), s.w.close)
+			}
 		}
 	}
 	if s.readers, err = openReaders(path, o.Relaxed, s.w.watch); err != nil {

@@ -101,7 +101,7 @@ func (w *world) arrive(id int) int64 {
 
 func (w *world) settle(st *inbox.Settlement) {
 	w.t.Helper()
-	st.Plugin = "p"
+	st.Plugin, st.Term = "p", w.s.Term()
 	answer := make(chan error, 1)
 	if err := w.s.Settle(ctx, st, func(err error) { answer <- err }); err != nil {
 		w.t.Fatalf("settle: %v", err)

@@ -38,6 +38,7 @@ type tx struct {
 	payloads []placed         // of the batch, to be kept in memory
 	after    []func()         // changes of memory that follow a commit
 	unkept   bool             // the counts of what was never kept are in it
+	term     inbox.Term       // the newest in the file; 0: not read yet
 }
 
 // writer owns the connection that writes.

@@ -184,7 +184,7 @@ func (s *Shelf) known(ctx context.Context, plugin string) (map[string]inbox.Susp
 	}
 	known := map[string]inbox.Suspect{}
 	for _, one := range all {
-		if one.Plugin == plugin {
+		if one.Plugin == plugin && known[one.Release].AsideAt.IsZero() { // other processes may have records of it too
 			known[one.Release] = one
 		}
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"inbox/inbox"
 )
@@ -10,7 +11,7 @@ import (
 // program is the actor of what the program does by itself.
 const program = "inbox"
 
-const suspectsQuery = `SELECT plugin, release, running, ends, aside_at, why FROM suspects ORDER BY plugin, release`
+const suspectsQuery = `SELECT plugin, release, term, running, ends, aside_at, why FROM suspects ORDER BY plugin, release, term`
 
 // Suspects returns the releases that have not survived yet, and those that were set aside, by plugin.
 func (s *Store) Suspects(ctx context.Context) ([]inbox.Suspect, error) {
@@ -40,7 +41,7 @@ func (t *tx) suspects() (list []inbox.Suspect, err error) {
 func appendSuspect(list []inbox.Suspect, row scanner) ([]inbox.Suspect, error) {
 	var one inbox.Suspect
 	var aside sql.NullInt64
-	if err := row.Scan(&one.Plugin, &one.Release, &one.Running, &one.Ends, &aside, &one.Why); err != nil {
+	if err := row.Scan(&one.Plugin, &one.Release, &one.Term, &one.Running, &one.Ends, &aside, &one.Why); err != nil {
 		return nil, err
 	}
 	if aside.Valid {
@@ -49,9 +50,10 @@ func appendSuspect(list []inbox.Suspect, row scanner) ([]inbox.Suspect, error) {
 	return append(list, one), nil
 }
 
-// Reckon takes over, once at the start of a server, what [inbox.Reckon] makes of the end before it, and returns what is
-// known of releases from now on. Nothing is written when the end was clean. It may be at work while an operator brings
-// back what was set aside.
+// Reckon is called once at the start of a server, before it runs anything. It takes over the records of the processes that
+// ended before it as [inbox.Reckon] decides, and returns what is known of releases from now on. They are this process's
+// records then. The processes that ended are those of this term and of earlier ones: on SQLite there is one at a time.
+// Nothing is written when the end was clean. It may be at work while an operator brings back what was set aside.
 func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 	if was, err := s.Suspects(ctx); err != nil || len(was) == 0 {
 		return nil, err
@@ -62,11 +64,13 @@ func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 		if err != nil {
 			return err
 		}
+		was = slices.DeleteFunc(was, func(one inbox.Suspect) bool { return one.Term > t.w.s.term })
 		now = inbox.Reckon(was, fromMillis(t.now))
-		if _, err := t.exec(`DELETE FROM suspects`); err != nil {
+		if _, err := t.exec(`DELETE FROM suspects WHERE term <= ?`, t.w.s.term); err != nil {
 			return err
 		}
 		for i := range now {
+			now[i].Term = t.w.s.term
 			if err := t.putSuspect(&now[i]); err != nil {
 				return err
 			}
@@ -83,7 +87,8 @@ func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 func (t *tx) auditAsides(was, now []inbox.Suspect) error {
 	before := map[string]bool{}
 	for _, one := range was {
-		before[one.Plugin+" "+one.Release] = !one.AsideAt.IsZero()
+		key := one.Plugin + " " + one.Release
+		before[key] = before[key] || !one.AsideAt.IsZero()
 	}
 	for _, one := range now {
 		if one.AsideAt.IsZero() || before[one.Plugin+" "+one.Release] {
@@ -101,16 +106,17 @@ func (t *tx) putSuspect(one *inbox.Suspect) error {
 	if !one.AsideAt.IsZero() {
 		aside = millis(one.AsideAt)
 	}
-	_, err := t.exec(`INSERT INTO suspects (plugin, release, running, ends, aside_at, why) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (plugin, release) DO UPDATE SET running = excluded.running, ends = excluded.ends, aside_at = excluded.aside_at, why = excluded.why`,
-		one.Plugin, one.Release, one.Running, one.Ends, aside, one.Why)
+	_, err := t.exec(`INSERT INTO suspects (plugin, release, term, running, ends, aside_at, why) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (plugin, release, term) DO UPDATE SET running = excluded.running, ends = excluded.ends, aside_at = excluded.aside_at, why = excluded.why`,
+		one.Plugin, one.Release, t.w.s.term, one.Running, one.Ends, aside, one.Why)
 	return err
 }
 
-// watch stores that a release is about to be started, or to make its first attempt.
+// watch stores that this process is about to start a release, or to make its first attempt.
 func (t *tx) watch(plugin, release string) error {
-	_, err := t.exec(`INSERT INTO suspects (plugin, release, running, ends, aside_at, why) VALUES (?, ?, 1, 0, NULL, '')
-		ON CONFLICT (plugin, release) DO UPDATE SET running = 1 WHERE aside_at IS NULL`, plugin, release)
+	_, err := t.exec(`INSERT INTO suspects (plugin, release, term, running, ends, aside_at, why)
+		SELECT ?1, ?2, ?3, 1, 0, NULL, '' WHERE NOT EXISTS (SELECT 1 FROM suspects WHERE plugin = ?1 AND release = ?2 AND aside_at IS NOT NULL)
+		ON CONFLICT (plugin, release, term) DO UPDATE SET running = 1`, plugin, release, t.w.s.term)
 	return err
 }
 
@@ -120,19 +126,19 @@ func (s *Store) Watch(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error { return t.watch(plugin, release) })
 }
 
-// Spare forgets a release that survived, or that cannot run at all.
+// Spare deletes this process's record of a release that survived, or that cannot run at all.
 func (s *Store) Spare(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND release = ? AND aside_at IS NULL`, plugin, release)
+		_, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND release = ? AND term = ? AND aside_at IS NULL`, plugin, release, t.w.s.term)
 		return err
 	})
 }
 
-// EndCleanly stores that the program ends as it should: nothing that ran is to blame for anything. Nothing may be started
-// after it.
+// EndCleanly stores that this process ends as it should: nothing that it ran is to blame for anything, so its records are
+// deleted. It may start nothing after that.
 func (s *Store) EndCleanly(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM suspects WHERE aside_at IS NULL`)
+		_, err := t.exec(`DELETE FROM suspects WHERE term = ? AND aside_at IS NULL`, t.w.s.term)
 		return err
 	})
 }
@@ -181,10 +187,10 @@ func (s *Store) SetLive(ctx context.Context, plugin, release string) error {
 		if err := t.setLive(p, plugin, release); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND aside_at IS NULL AND (release <> ? OR ends = 0)`, plugin, release); err != nil {
+		if _, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND term = ? AND aside_at IS NULL AND (release <> ? OR ends = 0)`, plugin, t.w.s.term, release); err != nil {
 			return err
 		}
-		_, err = t.exec(`UPDATE suspects SET running = 0 WHERE plugin = ? AND release = ?`, plugin, release)
+		_, err = t.exec(`UPDATE suspects SET running = 0 WHERE plugin = ? AND release = ? AND term = ?`, plugin, release, t.w.s.term)
 		return err
 	})
 }

@@ -192,7 +192,7 @@ func (s *Shelf) compile(ctx context.Context, j *job) {
 			j.live.Program, j.err = s.opt.Host.Compile(ctx, j.wasm, &j.live.Manifest)
 		}
 		if j.err == nil {
-			j.err = s.save(j.live.Release.ID, j.wasm)
+			j.err = s.opt.Kept.Save(j.live.Release.ID, j.wasm)
 		}
 		select {
 		case s.compiled <- j:

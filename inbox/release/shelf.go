@@ -20,19 +20,36 @@ import (
 	"inbox/inbox/host"
 )
 
-// Keeper is what is kept of releases.
-type Keeper interface {
+// Plugins keeps where each plugin stands in the log, and which of its releases runs.
+type Plugins interface {
 	Register(ctx context.Context, plugin string, from inbox.StartFrom) error
 	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)
-	SaveRelease(ctx context.Context, r inbox.Release) error
 	SetLive(ctx context.Context, plugin, release string) error
+}
+
+// Releases keeps the records of releases, with their manifests.
+type Releases interface {
+	SaveRelease(ctx context.Context, r inbox.Release) error
 	Releases(ctx context.Context, plugin string) ([]inbox.Release, error) // newest first
+}
+
+// Keeper is both.
+type Keeper interface {
+	Plugins
+	Releases
+}
+
+// Modules keeps the bytes of releases, by the releases' ids. [ModuleDir] keeps them in a folder of this machine; a store
+// for several machines would keep them with the records.
+type Modules interface {
+	Load(id string) ([]byte, error)
+	Save(id string, wasm []byte) error // whole or not at all; what is kept already is left as it is
 }
 
 // Options configure a Shelf.
 type Options struct {
 	Dir      string // the plugins folder
-	Kept     string // the folder of releases, made 0700
+	Kept     Modules
 	Host     *host.Host
 	Keep     Keeper
 	Watch    Watcher

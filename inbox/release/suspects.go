@@ -12,14 +12,25 @@ import (
 	"inbox/inbox"
 )
 
-// Watcher keeps what is known of releases that have not survived yet, see [inbox.Suspect].
-type Watcher interface {
-	Reckon(ctx context.Context) ([]inbox.Suspect, error)
-	Suspects(ctx context.Context) ([]inbox.Suspect, error)
+// CrashRecords are the records of this process about the releases that it runs and that have not survived yet, see
+// [inbox.Suspect]. None of its calls changes the records of another process.
+type CrashRecords interface {
 	Watch(ctx context.Context, plugin, release string) error
 	Spare(ctx context.Context, plugin, release string) error
-	Forget(ctx context.Context, plugin, but string) error
 	EndCleanly(ctx context.Context) error
+}
+
+// CrashLoops is what follows from the records of processes that have ended.
+type CrashLoops interface {
+	Reckon(ctx context.Context) ([]inbox.Suspect, error)
+	Suspects(ctx context.Context) ([]inbox.Suspect, error)
+	Forget(ctx context.Context, plugin, but string) error
+}
+
+// Watcher is both.
+type Watcher interface {
+	CrashRecords
+	CrashLoops
 }
 
 // A release has survived, in one life of the program, when so many of its attempts have begun, or when so much time has

@@ -2,10 +2,7 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -14,7 +11,6 @@ import (
 	"inbox/inbox/api"
 	"inbox/inbox/config"
 	"inbox/inbox/release"
-	"inbox/inbox/store"
 )
 
 // Files returns what is known of the plugins' files, with what their pumps say.
@@ -52,9 +48,14 @@ func (h *house) Terms(ctx context.Context, plugin, id string) ([]api.Term, error
 	return Terms(ctx, h.store, h.settings, plugin, id)
 }
 
+// Releases is where the records of a plugin's releases are, the newest first.
+type Releases interface {
+	Releases(ctx context.Context, plugin string) ([]inbox.Release, error)
+}
+
 // Terms returns what a plugin asks for and is granted: by its files in the plugins folder, or in a release that is kept, with
 // a server or without. It is NotFound when there is no such module.
-func Terms(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) ([]api.Term, error) {
+func Terms(ctx context.Context, st Releases, s *config.Settings, plugin, id string) ([]api.Term, error) {
 	a, err := agreement(ctx, st, s, plugin, id)
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func Terms(ctx context.Context, st *store.Store, s *config.Settings, plugin, id 
 }
 
 // Manifest returns the manifest of a release of a plugin, as it was agreed on when the release was made.
-func Manifest(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) (*inbox.Manifest, error) {
+func Manifest(ctx context.Context, st Releases, s *config.Settings, plugin, id string) (*inbox.Manifest, error) {
 	a, err := agreement(ctx, st, s, plugin, id)
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func Manifest(ctx context.Context, st *store.Store, s *config.Settings, plugin, 
 	return &a.Manifest, nil
 }
 
-func agreement(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) (*release.Agreement, error) {
+func agreement(ctx context.Context, st Releases, s *config.Settings, plugin, id string) (*release.Agreement, error) {
 	if id == "" {
 		c, err := release.ReadCandidate(filepath.Join(s.Plugins, plugin+".wasm"))
 		if err != nil {
@@ -108,11 +109,16 @@ func (h *house) Remove(ctx context.Context, plugin string, do func() ([]string, 
 	})
 }
 
+// modules is where the modules of releases are kept.
+func modules(s *config.Settings) release.ModuleDir {
+	return release.ModuleDir(filepath.Join(s.Data, "releases"))
+}
+
 // RemoveKept deletes the kept modules of releases.
 func RemoveKept(s *config.Settings, releases []string) error {
 	for _, id := range releases {
-		if err := os.Remove(filepath.Join(s.Data, "releases", id+".wasm")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return inbox.Errorf(inbox.Unavailable, "delete a kept module", "%w", err).WithHint("the plugin is forgotten; the file may be deleted")
+		if err := modules(s).Remove(id); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -151,7 +151,7 @@ func (h *house) build() {
 		},
 	})
 	h.shelf = release.New(release.Options{
-		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Watch: h.store, Log: h.log,
+		Dir: h.settings.Plugins, Kept: modules(h.settings), Host: h.host, Keep: h.store, Watch: h.store, Log: h.log,
 		Parallel: parallel(), Unpin: h.store.Unpin, OnChange: h.change, Head: h.store.Head,
 	})
 }

@@ -31,6 +31,9 @@ type Log interface {
 	ReferenceEvents(ctx context.Context, mode inbox.Mode, ref string, from, upto int64, limit int) ([]inbox.Event, error)
 	// Payload returns the payload of an event; damaged and purged ones are errors that [Options.Lost] recognises.
 	Payload(ctx context.Context, seq int64) (inbox.Payload, error)
+	// Payloads reads many at once: it answers for the first of seqs, in order, as many as the store reads in one call, but at
+	// least one. What Payload says of one is the error of its answer; an error of the call says nothing of any.
+	Payloads(ctx context.Context, seqs []int64) ([]inbox.PayloadOf, error)
 	// LaneDigest returns what is stored of a value of a body that makes a lane.
 	LaneDigest(value string) string
 	// Subscribe returns a channel that wakes after events were appended, and a function that ends it.

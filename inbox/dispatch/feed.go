@@ -24,6 +24,7 @@ func (p *pump) feed() {
 			p.fetch(events[readAhead-1].Seq)
 		}
 		p.more = full || !fresh
+		p.expect(events)
 		for i := range events {
 			if err := p.see(p.d.stop, &events[i]); err != nil {
 				p.reset(err)
@@ -152,11 +153,10 @@ func (p *pump) sort(ctx context.Context, e *inbox.Event) (bool, inbox.LaneID, er
 		return false, inbox.LaneOf(e, p.keying.Order, inbox.KeyByKey, nil), nil
 	}
 	nowhere := func(string) (string, bool) { return "", false }
-	_, byPointer := p.keying.By.Pointer()
-	if !byPointer && len(m.Where) == 0 {
+	if !p.looksIntoBodies() {
 		return true, p.keying.Lane(e, nowhere), nil
 	}
-	payload, err := p.d.opt.Store.Payload(ctx, e.Seq)
+	payload, err := p.bodies.payload(ctx, e.Seq)
 	if err != nil {
 		if inbox.KindOf(err) == inbox.Unavailable || ctx.Err() != nil {
 			return false, inbox.LaneID{}, err
@@ -287,6 +287,7 @@ func (p *pump) read(ctx context.Context, id inbox.LaneID, from int64) ([]inbox.E
 			return nil, err
 		}
 		from = events[len(events)-1].Seq + 1
+		p.expect(events)
 		kept := events[:0]
 		for i := range events {
 			wanted, lane, err := p.sort(ctx, &events[i])

@@ -105,7 +105,7 @@ func fencedDispatcher(t *testing.T, during bool) {
 }
 
 // running runs a dispatcher and returns what ends it.
-func running(t *testing.T, d *dispatch.Dispatcher) (end func()) {
+func running(t testing.TB, d *dispatch.Dispatcher) (end func()) {
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(run) }()

@@ -67,6 +67,7 @@ type pump struct {
 	settled map[int64]bool         // seqs above the stored cursor that a former process settled
 	passed  map[inbox.LaneID]int64 // and the newest of them per lane
 	more    bool                   // the log may hold events above scanned
+	bodies  bodies                 // of the events being looked at, where filters or lanes are made by them
 	next    <-chan fetched         // what follows in it, being read; nil: nothing is
 
 	lanes   map[inbox.LaneID]*lane
@@ -92,7 +93,7 @@ type runKey struct{ seq, run int64 }
 
 func newPump(d *Dispatcher, name string) *pump {
 	return &pump{
-		name: name, d: d, log: newFailureLog(d.opt.Log, name),
+		name: name, d: d, log: newFailureLog(d.opt.Log, name), bodies: bodies{log: d.opt.Store},
 		asks: make(chan func(), 16), results: make(chan result, 64), signal: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 }

@@ -37,6 +37,20 @@ func (f *faulty) Payload(ctx context.Context, seq int64) (inbox.Payload, error) 
 	return f.Store.Payload(ctx, seq)
 }
 
+func (f *faulty) Payloads(ctx context.Context, seqs []int64) ([]inbox.PayloadOf, error) {
+	f.mu.Lock()
+	fail := f.payload
+	f.mu.Unlock()
+	if fail != nil {
+		for _, seq := range seqs {
+			if err := fail(seq); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return f.Store.Payloads(ctx, seqs)
+}
+
 func (f *faulty) Settle(ctx context.Context, s *inbox.Settlement, done func(error)) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

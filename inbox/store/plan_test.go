@@ -203,6 +203,7 @@ func reads(t *testing.T, w *world, id inbox.LaneID) {
 		"lane":       func() (any, error) { return s.Lane(ctx, "p", id) },
 		"of a lane":  func() (any, error) { return s.LaneEvents(ctx, id.Mode, id.Key, 1, 40, 5) },
 		"references": func() (any, error) { return s.ReferenceEvents(ctx, id.Mode, "ref-3", 1, 40, 5) },
+		"payloads":   func() (any, error) { return s.Payloads(ctx, []int64{2, 1 << 40}) },
 		"payload":    func() (any, error) { return s.Payload(ctx, 2) },
 		"settled":    func() (any, error) { return s.SettledAbove(ctx, "p", 0, 0) },
 		"replayed":   func() (any, error) { return s.SettledAbove(ctx, "p", 1, 0) },

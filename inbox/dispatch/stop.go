@@ -30,8 +30,8 @@ func (p *pump) abandon() {
 	}
 }
 
-// giveUp ends the plugin's work after a fence: another server delivers its events now, so nothing is loaded again. What the
-// attempts under way came to is not recorded; the other server makes them again.
+// giveUp ends the plugin's work after a fence: another server delivers its events now, so nothing is loaded again. Attempts
+// under way are not recorded. The other server makes them again.
 func (p *pump) giveUp() {
 	p.d.opt.Log.Error("a newer server has taken the plugin over; this one stops delivering to it", "plugin", p.name, "term", p.term)
 	p.abandon()

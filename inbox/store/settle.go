@@ -11,7 +11,7 @@ import (
 	"inbox/inbox"
 )
 
-// Settle queues what an attempt came to and returns; it blocks while the queue is full. done is called from the
+// Settle queues a settlement and returns; it blocks while the queue is full. done is called from the
 // writing goroutine once it is durable, or with the reason why it is not; [inbox.EndOf] names the end. All of a settlement
 // is one transaction with its neighbours'; those of a chain commit in the order they were handed in, and none after one
 // that failed. A settlement of an earlier term ends with [inbox.ErrFenced].

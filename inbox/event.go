@@ -73,7 +73,7 @@ type Payload struct {
 type PayloadOf struct {
 	Seq     int64
 	Payload Payload
-	Err     error // why there is none: it is purged or damaged, or there is no such event
+	Err     error // not nil for a payload that is purged or damaged, and for an event that is not stored
 }
 
 // Arrival is a vouched-for event on its way into the store.

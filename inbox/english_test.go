@@ -24,7 +24,7 @@ var discouraged = []struct {
 	{`so many`, 48},
 	{`to who\b`, 4},
 	{`for who\b`, 2},
-	{`is none\b`, 73},
+	{`is none\b`, 72},
 	{`comes to`, 21},
 	{`came to`, 54},
 	{`is led`, 4},

@@ -80,7 +80,7 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) err
 	}
 	if suspect := known[id]; suspect.Suspected() && s.turn != name {
 		b.waits = true
-		c.entry.State, c.entry.Err = StateSuspect, suspectText(&suspect)
+		c.entry.State, c.entry.Err = StateSuspect, crashLoopText(&suspect)
 		return nil
 	}
 	if id == file.release.ID {
@@ -100,7 +100,7 @@ func (c *choice) instead(record *inbox.PluginRecord, known map[string]inbox.Susp
 		return own
 	}
 	id := before(record, known, own)
-	c.entry.State, c.entry.Err = StateAside, setAsideText(&aside, id)
+	c.entry.State, c.entry.Err = StateAside, disabledText(&aside, id)
 	c.entry.Hint = "`inbox plugin resume " + c.entry.Plugin + "` brings it back; so does a changed file"
 	return id
 }
@@ -237,11 +237,11 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 	case j.spare:
 		j.book.mayPass(j.err)
 		j.drop(ctx)
-		s.spare(ctx, &j.live.Release)
+		s.clear(ctx, &j.live.Release)
 		s.opt.Log.Error("the release that ran last cannot run either", "plugin", name, "release", j.live.Release.ID, "error", j.err)
 	default:
 		j.drop(ctx)
-		s.spare(ctx, &j.live.Release)
+		s.clear(ctx, &j.live.Release)
 		s.refused(ctx, j.book, j.entry, j.err)
 	}
 }

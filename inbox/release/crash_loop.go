@@ -44,8 +44,8 @@ const (
 // calmFor is how long no suspect runs after a start. If the program ends even then, it is none of them that ends it.
 const calmFor = 2 * time.Second
 
-// spareAgain is how long it takes until what could not be recorded is tried again: a full disk stays full for a while.
-const spareAgain = 10 * time.Second
+// clearAgain is how long it takes until what could not be recorded is tried again: a full disk stays full for a while.
+const clearAgain = 10 * time.Second
 
 // readAgain stands in place of what was read of a plugin's files: they are to be read again though they have not changed.
 const readAgain = "to be read again"
@@ -105,8 +105,8 @@ func (t *Tally) survived(now time.Time) bool {
 	return t.over.Load()
 }
 
-// reckon learns, once, what the end before this start says of the releases.
-func (s *Shelf) reckon(ctx context.Context) {
+// countCrashes learns, once, what the end before this start says of the releases.
+func (s *Shelf) countCrashes(ctx context.Context) {
 	list, err := s.opt.Watch.Reckon(ctx)
 	if err != nil {
 		if ctx.Err() == nil && s.unsure != err.Error() {
@@ -115,7 +115,7 @@ func (s *Shelf) reckon(ctx context.Context) {
 		}
 		return
 	}
-	s.reckoned = true
+	s.counted = true
 	var suspects []string
 	for i := range list {
 		switch one := &list[i]; {
@@ -132,12 +132,12 @@ func (s *Shelf) reckon(ctx context.Context) {
 	}
 }
 
-// patrol spares what has survived, and gives suspects their turn, one at a time, in the order of their names.
-func (s *Shelf) patrol(ctx context.Context, stamps map[string]string) {
+// checkRunning clears what has survived, and gives suspects their turn, one at a time, in the order of their names.
+func (s *Shelf) checkRunning(ctx context.Context, stamps map[string]string) {
 	now := s.opt.Now()
 	for _, b := range s.books {
-		if l := b.live; l != nil && !l.spared && !now.Before(l.again) && l.Tally.survived(now) {
-			l.spared, l.again = s.spare(ctx, &l.Release), now.Add(spareAgain)
+		if l := b.live; l != nil && !l.cleared && !now.Before(l.again) && l.Tally.survived(now) {
+			l.cleared, l.again = s.clear(ctx, &l.Release), now.Add(clearAgain)
 		}
 	}
 	if b := s.books[s.turn]; b != nil && !b.turnOver(now) {
@@ -166,11 +166,11 @@ func (b *book) turnOver(now time.Time) bool {
 	case b.live == nil:
 		return true
 	}
-	return b.live.spared || (b.live.Tally.idle() && now.Sub(b.live.since) > surviveFor)
+	return b.live.cleared || (b.live.Tally.idle() && now.Sub(b.live.since) > surviveFor)
 }
 
-// spare forgets a release that survived, or that cannot run. It is tried again when it fails.
-func (s *Shelf) spare(ctx context.Context, r *inbox.Release) bool {
+// clear forgets a release that survived, or that cannot run. It is tried again when it fails.
+func (s *Shelf) clear(ctx context.Context, r *inbox.Release) bool {
 	err := s.opt.Watch.Spare(ctx, r.Plugin, r.ID)
 	if err != nil && ctx.Err() == nil {
 		s.opt.Log.Warn("cannot record that a release survived", "plugin", r.Plugin, "error", err)
@@ -229,7 +229,7 @@ func before(r *inbox.PluginRecord, known map[string]inbox.Suspect, aside string)
 	return id
 }
 
-func setAsideText(one *inbox.Suspect, instead string) string {
+func disabledText(one *inbox.Suspect, instead string) string {
 	text := fmt.Sprintf("release %s is set aside: %s; ", one.Release, one.Why)
 	if instead == "" {
 		return text + "there is none before it to run in its place"
@@ -237,6 +237,6 @@ func setAsideText(one *inbox.Suspect, instead string) string {
 	return text + "release " + instead + " runs in its place"
 }
 
-func suspectText(one *inbox.Suspect) string {
+func crashLoopText(one *inbox.Suspect) string {
 	return fmt.Sprintf("the program ended %d times in a row while release %s ran; it waits until it can run without other suspects", one.Ends, one.Release)
 }

@@ -70,8 +70,8 @@ type Live struct {
 	Yields   bool  // it is the file's own: it is set aside when it puts its plugin on hold at once
 	Tally    Tally // told of every attempt
 	since    time.Time
-	spared   bool
-	again    time.Time // before it, sparing is not tried again
+	cleared  bool
+	again    time.Time // before it, clearing is not tried again
 }
 
 // Change is a plugin's new release, or none.
@@ -128,7 +128,7 @@ type Shelf struct {
 	compiled  chan *job     // hands it back
 	unsure    string        // why it is not known how the program ended before, as last said
 	closing   sync.WaitGroup
-	reckoned  bool      // what the end before says of the releases is known
+	counted   bool      // what the end before says of the releases is known
 	turn      string    // plugin whose suspect release runs without other suspects; empty for none
 	calm      time.Time // no suspect runs before: if the program ends even so, it is none of them
 }
@@ -172,7 +172,7 @@ func (s *Shelf) Run(ctx context.Context) error {
 		defer t.Stop()
 		tick = t.C
 	}
-	for s.reckon(ctx); !s.reckoned && ctx.Err() == nil; s.reckon(ctx) {
+	for s.countCrashes(ctx); !s.counted && ctx.Err() == nil; s.countCrashes(ctx) {
 		select {
 		case <-tick:
 		case <-ctx.Done():

@@ -11,34 +11,34 @@ import (
 // program is the actor of what the program does by itself.
 const program = "inbox"
 
-const suspectsQuery = `SELECT plugin, release, term, running, ends, aside_at, why FROM suspects ORDER BY plugin, release, term`
+const crashRecordsQuery = `SELECT plugin, release, term, running, ends, aside_at, why FROM suspects ORDER BY plugin, release, term`
 
 // Suspects returns the releases that have not survived yet, and those that were set aside, by plugin.
 func (s *Store) Suspects(ctx context.Context) ([]inbox.Suspect, error) {
 	var list []inbox.Suspect
-	err := s.each(ctx, suspectsQuery, nil, func(row scanner) (err error) {
-		list, err = appendSuspect(list, row)
+	err := s.each(ctx, crashRecordsQuery, nil, func(row scanner) (err error) {
+		list, err = appendCrashRecord(list, row)
 		return err
 	})
 	return list, err
 }
 
-func (t *tx) suspects() (list []inbox.Suspect, err error) {
-	rows, err := t.query(suspectsQuery)
+func (t *tx) crashRecords() (list []inbox.Suspect, err error) {
+	rows, err := t.query(crashRecordsQuery)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if list, err = appendSuspect(list, rows); err != nil {
+		if list, err = appendCrashRecord(list, rows); err != nil {
 			return nil, err
 		}
 	}
 	return list, rows.Err()
 }
 
-// appendSuspect reads a row of suspectsQuery.
-func appendSuspect(list []inbox.Suspect, row scanner) ([]inbox.Suspect, error) {
+// appendCrashRecord reads a row of crashRecordsQuery.
+func appendCrashRecord(list []inbox.Suspect, row scanner) ([]inbox.Suspect, error) {
 	var one inbox.Suspect
 	var aside sql.NullInt64
 	if err := row.Scan(&one.Plugin, &one.Release, &one.Term, &one.Running, &one.Ends, &aside, &one.Why); err != nil {
@@ -60,7 +60,7 @@ func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 	}
 	var now []inbox.Suspect // the writer's, until it is done: when ctx ends it may still be at work
 	err := s.write(ctx, func(t *tx) error {
-		was, err := t.suspects()
+		was, err := t.crashRecords()
 		if err != nil {
 			return err
 		}
@@ -71,11 +71,11 @@ func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 		}
 		for i := range now {
 			now[i].Term = t.w.s.term
-			if err := t.putSuspect(&now[i]); err != nil {
+			if err := t.putCrashRecord(&now[i]); err != nil {
 				return err
 			}
 		}
-		return t.auditAsides(was, now)
+		return t.auditDisabled(was, now)
 	})
 	if err != nil {
 		return nil, err
@@ -83,8 +83,8 @@ func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 	return now, nil
 }
 
-// auditAsides records which releases were set aside just now.
-func (t *tx) auditAsides(was, now []inbox.Suspect) error {
+// auditDisabled records which releases were set aside just now.
+func (t *tx) auditDisabled(was, now []inbox.Suspect) error {
 	before := map[string]bool{}
 	for _, one := range was {
 		key := one.Plugin + " " + one.Release
@@ -101,7 +101,7 @@ func (t *tx) auditAsides(was, now []inbox.Suspect) error {
 	return nil
 }
 
-func (t *tx) putSuspect(one *inbox.Suspect) error {
+func (t *tx) putCrashRecord(one *inbox.Suspect) error {
 	var aside any
 	if !one.AsideAt.IsZero() {
 		aside = millis(one.AsideAt)
@@ -112,8 +112,8 @@ func (t *tx) putSuspect(one *inbox.Suspect) error {
 	return err
 }
 
-// watch stores that this process is about to start a release, or to make its first attempt.
-func (t *tx) watch(plugin, release string) error {
+// recordRunning stores that this process is about to start a release, or to make its first attempt.
+func (t *tx) recordRunning(plugin, release string) error {
 	_, err := t.exec(`INSERT INTO suspects (plugin, release, term, running, ends, aside_at, why)
 		SELECT ?1, ?2, ?3, 1, 0, NULL, '' WHERE NOT EXISTS (SELECT 1 FROM suspects WHERE plugin = ?1 AND release = ?2 AND aside_at IS NOT NULL)
 		ON CONFLICT (plugin, release, term) DO UPDATE SET running = 1`, plugin, release, t.w.s.term)
@@ -123,7 +123,7 @@ func (t *tx) watch(plugin, release string) error {
 // Watch stores that a release is about to be compiled and started for a trial: if the program dies of it, the next start
 // knows. It returns when that is durable. [Store.SetLive] ends it, and [Store.Spare].
 func (s *Store) Watch(ctx context.Context, plugin, release string) error {
-	return s.write(ctx, func(t *tx) error { return t.watch(plugin, release) })
+	return s.write(ctx, func(t *tx) error { return t.recordRunning(plugin, release) })
 }
 
 // Spare deletes this process's record of a release that survived, or that cannot run at all.
@@ -161,8 +161,8 @@ func (s *Store) Forget(ctx context.Context, plugin, but string) error {
 	})
 }
 
-// setAside sets the live release of a plugin aside, unless there is none to go back to: then it goes on as it is.
-func (t *tx) setAside(p int64, plugin string, a *inbox.Aside) error {
+// disable sets the live release of a plugin aside, unless there is none to go back to: then it goes on as it is.
+func (t *tx) disable(p int64, plugin string, a *inbox.Aside) error {
 	if a == nil {
 		return nil
 	}
@@ -170,7 +170,7 @@ func (t *tx) setAside(p int64, plugin string, a *inbox.Aside) error {
 	if err := t.get(`SELECT live = ? AND previous <> '' FROM plugins WHERE id = ?`, a.Release, p).Scan(&possible); err != nil || !possible {
 		return err
 	}
-	if err := t.putSuspect(&inbox.Suspect{Plugin: plugin, Release: a.Release, AsideAt: fromMillis(t.now), Why: a.Why}); err != nil {
+	if err := t.putCrashRecord(&inbox.Suspect{Plugin: plugin, Release: a.Release, AsideAt: fromMillis(t.now), Why: a.Why}); err != nil {
 		return err
 	}
 	return t.audit(Actor{Name: program, Reason: a.Why}, "set_aside", plugin+" "+a.Release)
@@ -212,7 +212,7 @@ func (t *tx) setLive(p int64, plugin, release string) error {
 // settleRelease records what a settlement says about the release that runs.
 func (t *tx) settleRelease(p int64, st *inbox.Settlement) error {
 	if st.Running != "" {
-		if err := t.watch(st.Plugin, st.Running); err != nil {
+		if err := t.recordRunning(st.Plugin, st.Running); err != nil {
 			return err
 		}
 	}
@@ -226,5 +226,5 @@ func (t *tx) settleRelease(p int64, st *inbox.Settlement) error {
 			return err
 		}
 	}
-	return t.setAside(p, st.Plugin, st.Aside)
+	return t.disable(p, st.Plugin, st.Aside)
 }

@@ -8,12 +8,12 @@ import (
 	"inbox/inbox"
 )
 
-// program is the actor of what the program does by itself.
+// program is the actor of audit entries that no operator caused.
 const program = "inbox"
 
 const crashRecordsQuery = `SELECT plugin, release, term, running, ends, aside_at, why FROM suspects ORDER BY plugin, release, term`
 
-// Suspects returns the releases that have not survived yet, and those that were set aside, by plugin.
+// Suspects returns the crash records of all processes, and the disabled releases, by plugin.
 func (s *Store) Suspects(ctx context.Context) ([]inbox.Suspect, error) {
 	var list []inbox.Suspect
 	err := s.each(ctx, crashRecordsQuery, nil, func(row scanner) (err error) {
@@ -50,15 +50,15 @@ func appendCrashRecord(list []inbox.Suspect, row scanner) ([]inbox.Suspect, erro
 	return append(list, one), nil
 }
 
-// Reckon is called once at the start of a server, before it runs anything. It takes over the records of the processes that
-// ended before it as [inbox.Reckon] decides, and returns what is known of releases from now on. They are this process's
-// records then. The processes that ended are those of this term and of earlier ones: on SQLite there is one at a time.
-// Nothing is written when the end was clean. It may be at work while an operator brings back what was set aside.
+// Reckon counts the ends of earlier processes. A server calls it once, before it runs any release. [inbox.Reckon] decides
+// which records remain; they become records of this process and are returned. Records of this term and of earlier ones
+// count: on SQLite their processes have ended, because there is one at a time. After a clean end nothing is written. An
+// operator may enable a disabled release at the same time.
 func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 	if was, err := s.Suspects(ctx); err != nil || len(was) == 0 {
 		return nil, err
 	}
-	var now []inbox.Suspect // the writer's, until it is done: when ctx ends it may still be at work
+	var now []inbox.Suspect // belongs to the writer, which may go on after ctx has ended
 	err := s.write(ctx, func(t *tx) error {
 		was, err := t.crashRecords()
 		if err != nil {
@@ -83,7 +83,7 @@ func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 	return now, nil
 }
 
-// auditDisabled records which releases were set aside just now.
+// auditDisabled records in the audit which releases were disabled by this count.
 func (t *tx) auditDisabled(was, now []inbox.Suspect) error {
 	before := map[string]bool{}
 	for _, one := range was {
@@ -112,7 +112,8 @@ func (t *tx) putCrashRecord(one *inbox.Suspect) error {
 	return err
 }
 
-// recordRunning stores that this process is about to start a release, or to make its first attempt.
+// recordRunning stores that this process is about to start a release, or to make its first attempt. A disabled release
+// gets no record.
 func (t *tx) recordRunning(plugin, release string) error {
 	_, err := t.exec(`INSERT INTO suspects (plugin, release, term, running, ends, aside_at, why)
 		SELECT ?1, ?2, ?3, 1, 0, NULL, '' WHERE NOT EXISTS (SELECT 1 FROM suspects WHERE plugin = ?1 AND release = ?2 AND aside_at IS NOT NULL)
@@ -120,8 +121,8 @@ func (t *tx) recordRunning(plugin, release string) error {
 	return err
 }
 
-// Watch stores that a release is about to be compiled and started for a trial: if the program dies of it, the next start
-// knows. It returns when that is durable. [Store.SetLive] ends it, and [Store.Spare].
+// Watch stores that this process is about to compile and start a release. If that ends the program, the next start
+// finds the record. Watch returns when the record is durable. [Store.SetLive] and [Store.Spare] delete it.
 func (s *Store) Watch(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error { return t.recordRunning(plugin, release) })
 }
@@ -134,8 +135,8 @@ func (s *Store) Spare(ctx context.Context, plugin, release string) error {
 	})
 }
 
-// EndCleanly stores that this process ends as it should: nothing that it ran is to blame for anything, so its records are
-// deleted. It may start nothing after that.
+// EndCleanly deletes the records of this process before it ends as it should: no release has crashed it. The process must
+// start no release afterwards.
 func (s *Store) EndCleanly(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(`DELETE FROM suspects WHERE term = ? AND aside_at IS NULL`, t.w.s.term)
@@ -143,7 +144,7 @@ func (s *Store) EndCleanly(ctx context.Context) error {
 	})
 }
 
-// BringBack lets the releases of a plugin run that were set aside.
+// BringBack enables the disabled releases of a plugin.
 func (s *Store) BringBack(ctx context.Context, who Actor, plugin string) error {
 	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND aside_at IS NOT NULL`, plugin); err != nil {
@@ -153,7 +154,7 @@ func (s *Store) BringBack(ctx context.Context, who Actor, plugin string) error {
 	})
 }
 
-// Forget forgets what was set aside of a plugin but for a release: its file changed.
+// Forget enables the disabled releases of a plugin, except the release but. The plugin's file has changed.
 func (s *Store) Forget(ctx context.Context, plugin, but string) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND release <> ? AND aside_at IS NOT NULL`, plugin, but)
@@ -161,7 +162,7 @@ func (s *Store) Forget(ctx context.Context, plugin, but string) error {
 	})
 }
 
-// disable sets the live release of a plugin aside, unless there is none to go back to: then it goes on as it is.
+// disable disables the live release of a plugin. Without a release to go back to, the live one goes on.
 func (t *tx) disable(p int64, plugin string, a *inbox.Aside) error {
 	if a == nil {
 		return nil
@@ -176,8 +177,8 @@ func (t *tx) disable(p int64, plugin string, a *inbox.Aside) error {
 	return t.audit(Actor{Name: program, Reason: a.Why}, "set_aside", plugin+" "+a.Release)
 }
 
-// SetLive records which release of a plugin runs; it has survived its start. Another one than before ends a hold: it was
-// the one before that was sick.
+// SetLive records which release of a plugin runs, after its start succeeded. A change of the release ends a hold, because
+// the failures were those of the release before it.
 func (s *Store) SetLive(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error {
 		p, err := t.plugin(plugin)

@@ -8,7 +8,8 @@
 //
 // What is in memory can always be made anew from the store. That is what happens at start, and whenever a
 // settlement fails: the pump lets the running attempts end, forgets everything, and begins from what is stored. An
-// attempt whose record was lost that way is made again.
+// attempt whose record was lost that way is made again. When a settlement is fenced, a newer server has taken the plugin
+// over: the pump stops for good.
 package dispatch
 
 import (

@@ -10,7 +10,7 @@ import (
 // bodies reads the payloads that filters and lane rules look into, many at a time: a page of the log is looked at in its
 // order, so one call of the store reads what the next events will need too. It holds what one call returns.
 type bodies struct {
-	log   Log
+	store Bodies
 	ahead []int64 // seqs that will be asked for, ascending
 	read  []inbox.PayloadOf
 }
@@ -40,9 +40,9 @@ func (b *bodies) payload(ctx context.Context, seq int64) (inbox.Payload, error) 
 	if i < 0 {
 		at, expected := slices.BinarySearch(b.ahead, seq)
 		if !expected {
-			return b.log.Payload(ctx, seq)
+			return b.store.Payload(ctx, seq)
 		}
-		read, err := b.log.Payloads(ctx, b.ahead[at:])
+		read, err := b.store.Payloads(ctx, b.ahead[at:])
 		if err != nil {
 			return inbox.Payload{}, err
 		}

@@ -30,6 +30,12 @@ type Log interface {
 	LaneEvents(ctx context.Context, mode inbox.Mode, key string, from, upto int64, limit int) ([]inbox.Event, error)
 	// ReferenceEvents is LaneEvents for a customer reference.
 	ReferenceEvents(ctx context.Context, mode inbox.Mode, ref string, from, upto int64, limit int) ([]inbox.Event, error)
+	// Subscribe returns a channel that wakes after events were appended, and a function that ends it.
+	Subscribe() (<-chan struct{}, func())
+}
+
+// Bodies is what dispatch reads of the events' contents.
+type Bodies interface {
 	// Payload returns the payload of an event; damaged and purged ones are errors that [Options.Lost] recognises.
 	Payload(ctx context.Context, seq int64) (inbox.Payload, error)
 	// Payloads reads many at once: it answers for the first of seqs, in order, as many as the store reads in one call, but at
@@ -37,8 +43,6 @@ type Log interface {
 	Payloads(ctx context.Context, seqs []int64) ([]inbox.PayloadOf, error)
 	// LaneDigest returns what is stored of a value of a body that makes a lane.
 	LaneDigest(value string) string
-	// Subscribe returns a channel that wakes after events were appended, and a function that ends it.
-	Subscribe() (<-chan struct{}, func())
 }
 
 // Ledger is where the outcome of the work is kept.
@@ -77,9 +81,10 @@ type Replays interface {
 	Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) // unresolved
 }
 
-// Store is the four together.
+// Store is the five together.
 type Store interface {
 	Log
+	Bodies
 	Ledger
 	Lanes
 	Replays

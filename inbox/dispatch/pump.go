@@ -93,7 +93,7 @@ type runKey struct{ seq, run int64 }
 
 func newPump(d *Dispatcher, name string) *pump {
 	return &pump{
-		name: name, d: d, log: newFailureLog(d.opt.Log, name), bodies: bodies{log: d.opt.Store},
+		name: name, d: d, log: newFailureLog(d.opt.Log, name), bodies: bodies{store: d.opt.Store},
 		asks: make(chan func(), 16), results: make(chan result, 64), signal: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 }
@@ -146,15 +146,13 @@ func (p *pump) endedToo() {
 // step does all that can be done now.
 func (p *pump) step() {
 	p.heed()
-	if p.loaded && p.fenced.Load() {
-		p.giveUp()
-	}
+	p.heedFence()
 	p.hush()
 	p.log.flush(p.now())
 	if p.loaded && p.chain.Broken() {
 		p.reset(errChain)
 	}
-	if p.live == nil || p.fenced.Load() || (!p.loaded && !p.load()) {
+	if !p.owns() {
 		return
 	}
 	p.wantMore(p.now())

@@ -30,6 +30,18 @@ func (p *pump) abandon() {
 	}
 }
 
+// owns reports whether the plugin has a release that runs and is loaded for this server, and loads it if need be.
+func (p *pump) owns() bool {
+	return p.live != nil && !p.fenced.Load() && (p.loaded || p.load())
+}
+
+// heedFence ends the plugin's work if a settlement was fenced.
+func (p *pump) heedFence() {
+	if p.loaded && p.fenced.Load() {
+		p.giveUp()
+	}
+}
+
 // giveUp ends the plugin's work after a fence: another server delivers its events now, so nothing is loaded again. Attempts
 // under way are not recorded. The other server makes them again.
 func (p *pump) giveUp() {

@@ -30,10 +30,8 @@ func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(erro
 			return nil
 		},
 		apply: func(t *tx) (err error) {
-			if fenced, err = t.fences(st.Term); err != nil || fenced {
-				return err
-			}
-			return t.settle(st)
+			fenced, err = t.settleUnlessFenced(st)
+			return err
 		},
 		done: func(err error) {
 			if err == nil && fenced {

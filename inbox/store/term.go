@@ -29,6 +29,14 @@ func (w *writer) beginTerm() error {
 	return err
 }
 
+// settleUnlessFenced applies a settlement, or reports that it is fenced and changes nothing.
+func (t *tx) settleUnlessFenced(st *inbox.Settlement) (fenced bool, err error) {
+	if fenced, err = t.fences(st.Term); err != nil || fenced {
+		return fenced, err
+	}
+	return false, t.settle(st)
+}
+
 // fences reports whether a settlement of a term must change nothing, because a newer term has begun. The file decides, not
 // the memory of this store: another server may have opened it.
 func (t *tx) fences(term inbox.Term) (bool, error) {

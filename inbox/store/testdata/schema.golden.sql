@@ -247,11 +247,12 @@ CREATE TABLE runs (
 CREATE TABLE suspects (
 	plugin   TEXT    NOT NULL,
 	release  TEXT    NOT NULL,
+	term     INTEGER NOT NULL CHECK (term >= 0), -- of that process
 	running  INTEGER NOT NULL CHECK (running IN (0, 1)),
 	ends     INTEGER NOT NULL CHECK (ends >= 0), -- unclean ends in a row with it running
 	aside_at INTEGER CHECK (aside_at IS NULL OR running = 0), -- NULL: not set aside
 	why      TEXT    NOT NULL,
-	PRIMARY KEY (plugin, release)
+	PRIMARY KEY (plugin, release, term)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);

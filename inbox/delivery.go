@@ -23,12 +23,12 @@ func Outcomes() []string {
 
 // DeliveryStatus is a delivery in a list: one event in one plugin, with its state and the result of its newest attempt.
 type DeliveryStatus struct {
-	Event  Event
-	Plugin string
-	State  DeliveryState
-	Trace  DeliveryTrace // without attempts
-	Result Result        // of the newest attempt; empty before the first
-	Tried  int           // attempts of all runs
+	Event    Event
+	Plugin   string
+	State    DeliveryState
+	Trace    DeliveryTrace // without attempts
+	Result   Result        // of the newest attempt; empty before the first
+	Attempts int           // attempts of all runs
 }
 
 // DeliveryFilter selects deliveries by their events and by their outcomes.

@@ -5,15 +5,15 @@ type FileState string
 
 // The states.
 const (
-	FileLive      FileState = "live"      // its release runs
-	FileCompiling FileState = "compiling" // it is being compiled
-	FileRefused   FileState = "refused"   // it cannot become a release; the release before it runs on, if there is one
-	FilePinned    FileState = "pinned"    // a rollback chose another release until the file changes
-	FileDisabled  FileState = "set_aside" // its release failed at once or crashed the program; its fallback runs, if there is one
-	FileCrashLoop FileState = "suspect"   // its release may have crashed the program; it waits until it can run alone
-	FileAbsent    FileState = "absent"    // there is no file; the plugin keeps its place in the log
-	FileStopped   FileState = "stopped"   // no server runs
-	FileStray     FileState = "stray"     // a file that belongs to no plugin, such as a manifest without a module
+	FileLive      FileState = "live"       // its release runs
+	FileCompiling FileState = "compiling"  // it is being compiled
+	FileRefused   FileState = "refused"    // it cannot become a release; the release before it runs on, if there is one
+	FilePinned    FileState = "pinned"     // a rollback chose another release until the file changes
+	FileDisabled  FileState = "disabled"   // its release failed at once or crashed the program; its fallback runs, if there is one
+	FileCrashLoop FileState = "crash_loop" // its release may have crashed the program; it waits until it can run alone
+	FileAbsent    FileState = "absent"     // there is no file; the plugin keeps its place in the log
+	FileStopped   FileState = "stopped"    // no server runs
+	FileStray     FileState = "stray"      // a file that belongs to no plugin, such as a manifest without a module
 )
 
 // Permission is one key of a manifest: what the plugin asks for and what the operator grants. Asks and Grants are written as

@@ -122,7 +122,7 @@ func TestAFailureBeforeTheFirstEventIsTheReleasesAndHoldsAtOnce(t *testing.T) {
 	p := inbox.DefaultPolicy()
 	o := inbox.Outcome{Result: inbox.Timeout, AtStart: true}
 	h := inbox.Hold(inbox.Health{}, 1, inbox.LaneID{Mode: inbox.Live, Key: "a"}, o, p, noon)
-	if d := inbox.Next(inbox.Delivery{Attempt: 1}, o, p, h.OnHold, 0.5, noon); !h.OnHold || d.Tries != 0 || d.Fate != inbox.Again {
+	if d := inbox.Next(inbox.Delivery{Attempt: 1}, o, p, h.OnHold, 0.5, noon); !h.OnHold || d.Counted != 0 || d.Fate != inbox.Again {
 		t.Errorf("held %t; %+v", h.OnHold, d)
 	}
 }

@@ -19,8 +19,8 @@ func anEvent(t *rapid.T, name string) *inbox.Event {
 	return e
 }
 
-func aKeying(t *rapid.T) inbox.Keying {
-	return inbox.Keying{
+func aKeying(t *rapid.T) inbox.LaneRule {
+	return inbox.LaneRule{
 		Order: rapid.SampledFrom([]inbox.Order{inbox.ByKey, inbox.Global, inbox.Unsorted}).Draw(t, "order"),
 		By:    rapid.SampledFrom([]inbox.KeyBy{inbox.KeyByKey, inbox.KeyByReference, "/data/user", "/a b"}).Draw(t, "by"),
 	}
@@ -34,7 +34,7 @@ func TestLanesKeepTheirLaws(t *testing.T) {
 		value := rapid.SampledFrom([]string{"", "42", "qoreid/address/1"}).Draw(t, "value")
 		at := func(string) (string, bool) { return value, value != "" }
 		la, lb := k.Lane(a, at), k.Lane(b, at)
-		if la != inbox.ParseKeying(k.String()).Lane(a, at) {
+		if la != inbox.ParseLaneRule(k.String()).Lane(a, at) {
 			t.Fatalf("%+v makes another lane than after it was stored as %q", k, k)
 		}
 		if a.Mode != b.Mode && la == lb {

@@ -30,7 +30,7 @@ type Lane struct {
 	State   LaneState
 	DueAt   time.Time // for LaneRetry
 	Attempt int       // attempts already made of the event at Next, in this run
-	Tries   int       // of which count towards MaxAttempts
+	Counted int       // of which count towards MaxAttempts
 	Since   time.Time // when it began to lag
 	Waits   bool      // as read: runs other than first ones wait behind it
 }
@@ -123,21 +123,21 @@ func Digested(at func(pointer string) (string, bool), digest func(value string) 
 
 // Keying is what the lanes of a plugin are made by. It is stored with the plugin, since lanes that lag must be found
 // the way they were made.
-type Keying struct {
+type LaneRule struct {
 	Order Order
 	By    KeyBy
 }
 
 // String returns the form that is stored.
-func (k Keying) String() string { return string(k.Order) + " " + string(k.By) }
+func (k LaneRule) String() string { return string(k.Order) + " " + string(k.By) }
 
 // ParseKeying reads the stored form; an empty one is the zero Keying, which stands by key.
-func ParseKeying(s string) Keying {
+func ParseLaneRule(s string) LaneRule {
 	order, by, _ := strings.Cut(s, " ")
-	return Keying{Order: Order(order), By: KeyBy(by)}
+	return LaneRule{Order: Order(order), By: KeyBy(by)}
 }
 
 // Lane returns the lane of an event, as [LaneOf].
-func (k Keying) Lane(e *Event, at func(pointer string) (string, bool)) LaneID {
+func (k LaneRule) Lane(e *Event, at func(pointer string) (string, bool)) LaneID {
 	return LaneOf(e, k.Order, k.By, at)
 }

@@ -114,7 +114,7 @@ func AsksForEmitted(pattern string) bool { return strings.Contains(pattern, ".")
 
 // LeftOutBy returns the filter that keeps an event from the plugin, by its name in NAME.toml; empty when it is wanted.
 // at looks into the event's body.
-func (m *Manifest) LeftOutBy(e *Event, at Lookup) string {
+func (m *Manifest) FilteredBy(e *Event, at Lookup) string {
 	if by := m.leftOutBy(e); by != "" || m.Holds(at) {
 		return by
 	}

@@ -8,7 +8,7 @@ type Delivery struct {
 	Seq     int64
 	Run     int64  // 0 for the first run; a replay's run has its job's number
 	Attempt int    // number of the attempt about to be made or just made, from 1
-	Tries   int    // attempts that already count towards MaxAttempts
+	Counted int    // attempts that already count towards MaxAttempts
 	Lane    LaneID // where it stands
 }
 
@@ -27,10 +27,10 @@ const (
 
 // Decision is the answer of Next.
 type Decision struct {
-	Fate  Fate
-	DueAt time.Time // for Again
-	Tries int       // counted attempts from now on
-	Parks bool      // for Dead: the lane's later events wait behind it
+	Fate    Fate
+	DueAt   time.Time // for Again
+	Counted int       // counted attempts from now on
+	Parks   bool      // for Dead: the lane's later events wait behind it
 }
 
 // Next decides what becomes of d after an attempt that came to o: the only place that does. It is pure. onHold
@@ -51,17 +51,17 @@ func Next(d Delivery, o Outcome, p Policy, onHold bool, roll float64, now time.T
 	}
 	parks := p.OnFailure != Continue && !d.Replay()
 	if o.Result == Reject || o.Result == Unreadable {
-		return Decision{Fate: Dead, Tries: d.Tries + 1, Parks: parks}
+		return Decision{Fate: Dead, Counted: d.Counted + 1, Parks: parks}
 	}
-	tries := d.Tries
+	tries := d.Counted
 	if !onHold {
 		tries++
 	}
 	endless := p.OnFailure == Block && !d.Replay()
 	if tries >= p.MaxAttempts && !onHold && !endless {
-		return Decision{Fate: Dead, Tries: tries, Parks: parks}
+		return Decision{Fate: Dead, Counted: tries, Parks: parks}
 	}
-	return Decision{Fate: Again, Tries: tries, DueAt: now.Add(max(wait(o, p, max(tries, 1), roll), MinWait(d.Attempt)))}
+	return Decision{Fate: Again, Counted: tries, DueAt: now.Add(max(wait(o, p, max(tries, 1), roll), MinWait(d.Attempt)))}
 }
 
 // wait returns how long to wait after the n-th counted attempt.

@@ -19,10 +19,10 @@ func TestNextDecidesWhatBecomesOfADelivery(t *testing.T) {
 	slow := inbox.Policy{MaxAttempts: 3, Base: time.Hour, Max: 2 * time.Hour, OnFailure: inbox.Park}
 	with := func(f inbox.OnFailure) inbox.Policy { p := park; p.OnFailure = f; return p }
 	again := func(tries int, wait time.Duration) inbox.Decision {
-		return inbox.Decision{Fate: inbox.Again, Tries: tries, DueAt: noon.Add(wait)}
+		return inbox.Decision{Fate: inbox.Again, Counted: tries, DueAt: noon.Add(wait)}
 	}
 	dead := func(tries int, parks bool) inbox.Decision {
-		return inbox.Decision{Fate: inbox.Dead, Tries: tries, Parks: parks}
+		return inbox.Decision{Fate: inbox.Dead, Counted: tries, Parks: parks}
 	}
 	for _, c := range []struct {
 		name    string
@@ -62,7 +62,7 @@ func TestNextDecidesWhatBecomesOfADelivery(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d := inbox.Delivery{Seq: 1, Run: c.run, Attempt: cmp.Or(c.attempt, c.tries+1), Tries: c.tries}
+			d := inbox.Delivery{Seq: 1, Run: c.run, Attempt: cmp.Or(c.attempt, c.tries+1), Counted: c.tries}
 			if got := inbox.Next(d, c.out, c.policy, c.held, c.roll, noon); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
@@ -88,15 +88,15 @@ func lawsOfNext(t interface{ Fatalf(string, ...any) }, d inbox.Delivery, o inbox
 		if wait := got.DueAt.Sub(noon); wait < least || wait > max(p.Max, least) {
 			t.Fatalf("waits %s, outside [%s, %s]", wait, least, p.Max)
 		}
-		if p.OnFailure != inbox.Block && d.Run == 0 && !held && got.Tries >= p.MaxAttempts {
-			t.Fatalf("goes on after %d of %d tries", got.Tries, p.MaxAttempts)
+		if p.OnFailure != inbox.Block && d.Run == 0 && !held && got.Counted >= p.MaxAttempts {
+			t.Fatalf("goes on after %d of %d tries", got.Counted, p.MaxAttempts)
 		}
 	}
-	if got.Fate != inbox.Done && got.Tries != d.Tries && got.Tries != d.Tries+1 {
-		t.Fatalf("tries went from %d to %d", d.Tries, got.Tries)
+	if got.Fate != inbox.Done && got.Counted != d.Counted && got.Counted != d.Counted+1 {
+		t.Fatalf("tries went from %d to %d", d.Counted, got.Counted)
 	}
-	if held && got.Fate == inbox.Again && got.Tries != d.Tries {
-		t.Fatalf("counted %d tries on hold", got.Tries-d.Tries)
+	if held && got.Fate == inbox.Again && got.Counted != d.Counted {
+		t.Fatalf("counted %d tries on hold", got.Counted-d.Counted)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestNextKeepsItsLaws(t *testing.T) {
 			p.Base = 100
 		}
 		tries := rapid.IntRange(0, 60).Draw(t, "tries")
-		d := inbox.Delivery{Run: rapid.Int64Range(0, 3).Draw(t, "run"), Tries: tries, Attempt: tries + rapid.IntRange(1, 1<<40).Draw(t, "uncounted")}
+		d := inbox.Delivery{Run: rapid.Int64Range(0, 3).Draw(t, "run"), Counted: tries, Attempt: tries + rapid.IntRange(1, 1<<40).Draw(t, "uncounted")}
 		o := inbox.Outcome{
 			Result:     rapid.SampledFrom(inbox.Results()).Draw(t, "result"),
 			RetryAfter: time.Duration(rapid.Int64Range(0, int64(100*time.Hour)).Draw(t, "retry_after")),
@@ -129,7 +129,7 @@ func TestARunThatIsTriedForEverMakesFewAttempts(t *testing.T) {
 	p := inbox.Policy{MaxAttempts: 1, Base: 100 * time.Millisecond, Max: 100 * time.Millisecond, OnFailure: inbox.Block}
 	now, made := noon, []int{0, 0}
 	for n := 1; now.Before(noon.Add(48 * time.Hour)); n++ {
-		d := inbox.Next(inbox.Delivery{Seq: 1, Attempt: n, Tries: n - 1}, inbox.Outcome{Result: inbox.Retry, RetryAfter: 1}, p, false, 0, now)
+		d := inbox.Next(inbox.Delivery{Seq: 1, Attempt: n, Counted: n - 1}, inbox.Outcome{Result: inbox.Retry, RetryAfter: 1}, p, false, 0, now)
 		if d.Fate != inbox.Again {
 			t.Fatalf("%+v", d)
 		}
@@ -149,7 +149,7 @@ func FuzzNext(f *testing.F) {
 		p.OnFailure = []inbox.OnFailure{inbox.Park, inbox.Continue, inbox.Block}[onFailure%3]
 		results := inbox.Results()
 		o := inbox.Outcome{Result: results[int(result)%len(results)]}
-		lawsOfNext(t, inbox.Delivery{Run: max(run, 0), Tries: int(tries)}, o, p, held, float64(roll)/65536)
+		lawsOfNext(t, inbox.Delivery{Run: max(run, 0), Counted: int(tries)}, o, p, held, float64(roll)/65536)
 	})
 }
 

@@ -7,7 +7,7 @@ type Chosen struct {
 	Pinned    bool   // a rollback chose Own
 	Unpin     bool   // the rollback is over: the files have changed
 	Disabled  bool   // Own is disabled; Release is its fallback
-	Suspected bool   // Release may run only while no other suspected release does
+	CrashLoop bool   // Release may run only while no other suspected release does
 }
 
 // Running decides which release of a plugin runs: the only place that does. It is pure. r is the record of the plugin, file
@@ -24,7 +24,7 @@ type Chosen struct {
 //
 // A disabled release never runs: when the fallback is disabled too, no release runs. Only one release before the live one is
 // known.
-func Running(r *PluginRecord, file string, refused bool, known map[string]Suspect) Chosen {
+func Running(r *PluginRecord, file string, refused bool, known map[string]CrashRecord) Chosen {
 	c := Chosen{Own: file}
 	switch {
 	case refused:
@@ -44,7 +44,7 @@ func Running(r *PluginRecord, file string, refused bool, known map[string]Suspec
 		c.Release = ""
 	}
 	suspect := known[c.Release]
-	c.Suspected = c.Release != "" && suspect.Suspected()
+	c.CrashLoop = c.Release != "" && suspect.InCrashLoop()
 	return c
 }
 
@@ -57,7 +57,7 @@ func (r *PluginRecord) fallback(own string) string {
 }
 
 // lastGood returns the release to run in place of files that were refused.
-func (r *PluginRecord) lastGood(file string, known map[string]Suspect) string {
+func (r *PluginRecord) lastGood(file string, known map[string]CrashRecord) string {
 	switch {
 	case known[r.Live].disabled():
 		return r.Previous
@@ -70,7 +70,7 @@ func (r *PluginRecord) lastGood(file string, known map[string]Suspect) string {
 }
 
 // disabled reports whether the release was taken out of service.
-func (s Suspect) disabled() bool { return !s.AsideAt.IsZero() }
+func (s CrashRecord) disabled() bool { return !s.DisabledAt.IsZero() }
 
 // Predecessor returns the release to go back to from one that takes the place of what r runs; empty for none. What has done
 // something well is preferred to what had no occasion, and what is sick, or was set aside, is nothing to go back to.

@@ -8,9 +8,9 @@ import (
 )
 
 func TestWhichReleaseRuns(t *testing.T) {
-	disabled := Suspect{AsideAt: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)}
-	suspected := Suspect{Ends: SuspectAfter}
-	type known = map[string]Suspect
+	disabled := CrashRecord{DisabledAt: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)}
+	suspected := CrashRecord{Ends: CrashLoopAfter}
+	type known = map[string]CrashRecord
 	for name, c := range map[string]struct {
 		r       PluginRecord
 		refused bool
@@ -26,14 +26,14 @@ func TestWhichReleaseRuns(t *testing.T) {
 		"a disabled release without a previous one":         {PluginRecord{Live: "f"}, false, known{"f": disabled}, Chosen{Own: "f", Disabled: true}},
 		"two disabled releases":                             {PluginRecord{Live: "f", Previous: "a"}, false, known{"f": disabled, "a": disabled}, Chosen{Own: "f", Disabled: true}},
 		"a pinned release that is disabled":                 {PluginRecord{Live: "a", Previous: "b", Pinned: "a", PinnedOff: "f"}, false, known{"a": disabled}, Chosen{Own: "a", Release: "b", Pinned: true, Disabled: true}},
-		"a suspected release waits for its turn":            {PluginRecord{Live: "f"}, false, known{"f": suspected}, Chosen{Own: "f", Release: "f", Suspected: true}},
-		"a suspected fallback waits too":                    {PluginRecord{Live: "f", Previous: "a"}, false, known{"f": disabled, "a": suspected}, Chosen{Own: "f", Release: "a", Disabled: true, Suspected: true}},
+		"a suspected release waits for its turn":            {PluginRecord{Live: "f"}, false, known{"f": suspected}, Chosen{Own: "f", Release: "f", CrashLoop: true}},
+		"a suspected fallback waits too":                    {PluginRecord{Live: "f", Previous: "a"}, false, known{"f": disabled, "a": suspected}, Chosen{Own: "f", Release: "a", Disabled: true, CrashLoop: true}},
 		"refused files of a new plugin":                     {PluginRecord{}, true, nil, Chosen{Own: "f"}},
 		"refused files leave the live release":              {PluginRecord{Live: "a", Previous: "b"}, true, nil, Chosen{Own: "f", Release: "a"}},
 		"refused files and a disabled live release":         {PluginRecord{Live: "a", Previous: "b"}, true, known{"a": disabled}, Chosen{Own: "f", Release: "b"}},
 		"refused files of the live release":                 {PluginRecord{Live: "f", Previous: "b"}, true, nil, Chosen{Own: "f", Release: "b"}},
 		"refused files of a live release that worked":       {PluginRecord{Live: "f", Previous: "b", Proven: true}, true, nil, Chosen{Own: "f"}},
-		"refused files and a suspected live release":        {PluginRecord{Live: "a"}, true, known{"a": suspected}, Chosen{Own: "f", Release: "a", Suspected: true}},
+		"refused files and a suspected live release":        {PluginRecord{Live: "a"}, true, known{"a": suspected}, Chosen{Own: "f", Release: "a", CrashLoop: true}},
 		"refused files while a rollback holds":              {PluginRecord{Live: "a", Pinned: "a", PinnedOff: "f"}, true, nil, Chosen{Own: "f", Release: "a"}},
 	} {
 		if got := Running(&c.r, "f", c.refused, c.known); got != c.want {
@@ -47,13 +47,13 @@ func TestADisabledReleaseNeverRuns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := func(name string) string { return rapid.SampledFrom(ids).Draw(t, name) }
 		r := PluginRecord{Live: id("live"), Previous: id("previous"), Pinned: id("pinned"), PinnedOff: id("pinned off"), Proven: rapid.Bool().Draw(t, "proven")}
-		known := map[string]Suspect{}
+		known := map[string]CrashRecord{}
 		for _, one := range ids[1:] {
 			switch rapid.IntRange(0, 2).Draw(t, one) {
 			case 1:
-				known[one] = Suspect{Release: one, AsideAt: time.Unix(1, 0)}
+				known[one] = CrashRecord{Release: one, DisabledAt: time.Unix(1, 0)}
 			case 2:
-				known[one] = Suspect{Release: one, Ends: SuspectAfter}
+				known[one] = CrashRecord{Release: one, Ends: CrashLoopAfter}
 			}
 		}
 		refused := rapid.Bool().Draw(t, "refused")
@@ -61,7 +61,7 @@ func TestADisabledReleaseNeverRuns(t *testing.T) {
 		switch one := known[got.Release]; {
 		case one.disabled():
 			t.Fatalf("%+v runs a disabled release", got)
-		case got.Suspected != one.Suspected():
+		case got.CrashLoop != one.InCrashLoop():
 			t.Fatalf("%+v of %+v", got, one)
 		case refused && got.Release == "f" && r.Previous != "f":
 			t.Fatalf("%+v runs files that were refused", got)

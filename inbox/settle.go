@@ -33,12 +33,12 @@ type Run struct {
 	Plugin  string
 	Seq     int64
 	Run     int64 // the job, or 0 for a retried first run whose lane had gone on
-	Job     int64 // the job that counts it; 0 for none
+	Replay  int64 // the job that counts it; 0 for none
 	Lane    LaneID
 	Waits   bool // behind a lane that is parked; otherwise it is due at DueAt
 	DueAt   time.Time
 	Attempt int // attempts already made
-	Tries   int
+	Counted int
 }
 
 // DeadLetter is a delivery that will not be tried again by itself.
@@ -77,13 +77,13 @@ type Settlement struct {
 	Dead     *DeadLetter // put this letter; with a Resolution: resolve the unresolved letter of its (plugin, seq, run)
 	Run      *Run        // put this run row
 	RunGone  *Run        // delete the row of this (plugin, seq, run)
-	Job      *JobStep
+	Replay   *ReplayStep
 	Health   *Health
 	Uncount  []Failure // take one try back from each lane in retry whose next event is the failure's seq, and from its newest counted attempt
-	Keying   string    // what the plugin's lanes are made by from now on; empty leaves it
+	LaneRule string    // what the plugin's lanes are made by from now on; empty leaves it
 	Running  string    // this release is about to make its first attempt in this life of the program
 	Proven   string    // this release has settled its first event since it went live
-	Aside    *Aside    // set the live release aside, if there is one to go back to
+	Disable  *Disable  // set the live release aside, if there is one to go back to
 	Filtered int64     // events, passed for good with this settlement, that the plugin's filters left out
 	Chain    *Chain    // settlements of one chain commit in their order, and none after one that failed; nil: alone
 }
@@ -110,17 +110,17 @@ const (
 )
 
 // JobState is the state of a replay job.
-type JobState string
+type ReplayState string
 
 // The states.
 const (
-	JobRunning   JobState = "running"
-	JobDone      JobState = "done"
-	JobCancelled JobState = "cancelled"
+	ReplayRunning   ReplayState = "running"
+	ReplayDone      ReplayState = "done"
+	ReplayCancelled ReplayState = "cancelled"
 )
 
 // Job is a stored replay: selected events, in the order of the log, through chosen plugins.
-type Job struct {
+type Replay struct {
 	ID         int64
 	CreatedAt  time.Time
 	FinishedAt time.Time // zero while it runs
@@ -132,34 +132,34 @@ type Job struct {
 	Upto       int64   // newest seq when it was made; later events are not part of it
 	Rate       float64 // runs started per second over all plugins; 0 means no limit
 	Matched    int64   // events that matched when it was made
-	State      JobState
-	Parts      []JobPart
+	State      ReplayState
+	Parts      []ReplayPart
 }
 
 // JobPart is how far a job has come in one plugin.
-type JobPart struct {
-	Job      int64
+type ReplayPart struct {
+	Replay   int64
 	Plugin   string
 	Position int64 // every selected event at or below it is run, left out, or has a run row
-	JobCount
+	ReplayCount
 	Done bool
 }
 
 // JobCount counts what became of a job's events.
-type JobCount struct {
+type ReplayCount struct {
 	OK       int64 // ran and settled
 	Dead     int64 // ran and died
 	Pending  int64 // left out: its first run is still to come or under way
-	Revived  int64 // its dead first run goes on instead
+	Retried  int64 // its dead first run goes on instead
 	Filtered int64 // left out: the plugin does not want it
 	Waiting  int64 // has a run row behind a parked lane
 }
 
 // JobStep moves a part of a job.
-type JobStep struct {
-	Job      int64
+type ReplayStep struct {
+	Replay   int64
 	Plugin   string
-	Position int64    // 0 leaves it
-	Add      JobCount // added to the counts; may be negative
+	Position int64       // 0 leaves it
+	Add      ReplayCount // added to the counts; may be negative
 	Done     bool
 }

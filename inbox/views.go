@@ -61,7 +61,7 @@ type Entity struct {
 }
 
 // Letter is a dead letter with its event.
-type Letter struct {
+type DeadLetterDetail struct {
 	DeadLetter
 	HostWords int // bytes at the start of Reason that are the host's own words
 
@@ -72,7 +72,7 @@ type Letter struct {
 }
 
 // OftenTried is a run that has been tried very often and will be tried again.
-type OftenTried struct {
+type ManyAttempts struct {
 	Plugin   string
 	ID       string // of the event
 	Run      int64
@@ -105,7 +105,7 @@ type PluginRecord struct {
 	Proven    bool   // the live release has settled an event since it went live
 	Previous  string // id of the release to go back to when the live one fails at once; empty for none
 	Filtered  int64  // events that its filters left out
-	Keying    string // what its lanes are made by, as set by a Settlement
+	LaneRule  string // what its lanes are made by, as set by a Settlement
 	Health    Health
 	Behind    int64     // events of the log above the cursor
 	Retrying  int64     // lanes in retry

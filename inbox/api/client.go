@@ -142,7 +142,7 @@ func (c *Client) Status(ctx context.Context) (out Status, err error) {
 }
 
 // ResumeAll ends the pause that a server was started with.
-func (c *Client) ResumeAll(ctx context.Context, d Deed) (out Status, err error) {
+func (c *Client) ResumeAll(ctx context.Context, d ActionRequest) (out Status, err error) {
 	return out, c.do(ctx, "POST", "/v1/resume", nil, d, &out)
 }
 
@@ -248,7 +248,7 @@ func (c *Client) Replay(ctx context.Context, id int64) (out Replay, err error) {
 }
 
 // CancelReplay ends a replay.
-func (c *Client) CancelReplay(ctx context.Context, id int64, d Deed) (out Replay, err error) {
+func (c *Client) CancelReplay(ctx context.Context, id int64, d ActionRequest) (out Replay, err error) {
 	return out, c.do(ctx, "POST", "/v1/replays/"+strconv.FormatInt(id, 10)+"/cancel", nil, d, &out)
 }
 
@@ -267,7 +267,7 @@ func (c *Client) Plugin(ctx context.Context, name, release string) (out PluginDe
 }
 
 // Act pauses or resumes a plugin: verb is "pause" or "resume".
-func (c *Client) Act(ctx context.Context, name, verb string, d Deed) (out Plugin, err error) {
+func (c *Client) Act(ctx context.Context, name, verb string, d ActionRequest) (out Plugin, err error) {
 	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/"+verb, nil, d, &out)
 }
 
@@ -277,7 +277,7 @@ func (c *Client) Rollback(ctx context.Context, name string, req Rollback) (out P
 }
 
 // Remove forgets a plugin that has no file.
-func (c *Client) Remove(ctx context.Context, name string, req Deed) (out Removed, err error) {
+func (c *Client) Remove(ctx context.Context, name string, req ActionRequest) (out Removed, err error) {
 	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/remove", nil, req, &out)
 }
 

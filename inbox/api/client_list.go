@@ -23,7 +23,7 @@ type DeadQuery struct {
 }
 
 // EachDead calls fn for every dead letter, the newest deaths first, as the answer arrives.
-func (c *Client) EachDead(ctx context.Context, d DeadQuery, fn func(Letter) error) error {
+func (c *Client) EachDead(ctx context.Context, d DeadQuery, fn func(DeadLetter) error) error {
 	return c.parts(ctx, d.IDs, d.Limit, func(ids []string, limit int) (int, error) {
 		f := d.Filter
 		f.Limit = limit
@@ -39,8 +39,8 @@ func (c *Client) EachDead(ctx context.Context, d DeadQuery, fn func(Letter) erro
 }
 
 // Dead returns dead letters. With resolved, it includes those that were retried or discarded.
-func (c *Client) Dead(ctx context.Context, f inbox.Filter, ids []string, resolved bool, v Reveal) (out []Letter, err error) {
-	err = c.EachDead(ctx, DeadQuery{Filter: f, IDs: ids, Resolved: resolved, Reveal: v}, func(l Letter) error {
+func (c *Client) DeadLetters(ctx context.Context, f inbox.Filter, ids []string, resolved bool, v Reveal) (out []DeadLetter, err error) {
+	err = c.EachDead(ctx, DeadQuery{Filter: f, IDs: ids, Resolved: resolved, Reveal: v}, func(l DeadLetter) error {
 		out = append(out, l)
 		return nil
 	})
@@ -53,14 +53,14 @@ func (c *Client) Resolve(ctx context.Context, verb string, req Resolve) (out Res
 }
 
 // EachResolved works as Resolve, but calls fn for every dead letter as it is resolved, and returns no list of them.
-func (c *Client) EachResolved(ctx context.Context, verb string, req Resolve, fn func(Letter) error) (out Resolved, err error) {
+func (c *Client) EachResolved(ctx context.Context, verb string, req Resolve, fn func(DeadLetter) error) (out Resolved, err error) {
 	resp, err := c.call(ctx, "POST", "/v1/dead/"+verb, nil, req)
 	if err != nil {
 		return out, err
 	}
 	defer resp.Body.Close()
 	dec := json.NewDecoder(resp.Body)
-	for range 2 { // the list comes first: {"letters":
+	for range 2 { // the list comes first: {"dead_letters":
 		if _, err := dec.Token(); err != nil {
 			return out, interrupted(ctx, err)
 		}

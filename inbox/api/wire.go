@@ -125,7 +125,7 @@ type Timeline struct {
 }
 
 // Letter is a dead letter: a delivery that is not tried again by itself.
-type Letter struct {
+type DeadLetter struct {
 	Plugin     string           `json:"plugin"`
 	ID         string           `json:"id"` // of the event
 	Seq        int64            `json:"seq"`
@@ -146,7 +146,7 @@ type Letter struct {
 }
 
 // LetterRef names a dead letter.
-type LetterRef struct {
+type DeadLetterRef struct {
 	Plugin string `json:"plugin"`
 	Seq    int64  `json:"seq"`
 	Run    int64  `json:"run"`
@@ -154,12 +154,12 @@ type LetterRef struct {
 
 // Resolve asks to retry or discard dead letters: the named ones, or all that the filter selects.
 type Resolve struct {
-	Letters []LetterRef  `json:"letters,omitempty"`
-	IDs     []string     `json:"ids,omitempty"` // of events
-	Filter  inbox.Filter `json:"filter,omitzero"`
-	All     bool         `json:"all,omitempty"` // without letters, ids and filter: every dead letter
-	Reason  string       `json:"reason,omitempty"`
-	DryRun  bool         `json:"dry_run,omitempty"`
+	DeadLetters []DeadLetterRef `json:"dead_letters,omitempty"`
+	IDs         []string        `json:"ids,omitempty"` // of events
+	Filter      inbox.Filter    `json:"filter,omitzero"`
+	All         bool            `json:"all,omitempty"` // without letters, ids and filter: every dead letter
+	Reason      string          `json:"reason,omitempty"`
+	DryRun      bool            `json:"dry_run,omitempty"`
 
 	Brief      bool      `json:"brief,omitempty"`      // answer with counts only
 	DiedBefore time.Time `json:"died_before,omitzero"` // with a filter: exclude later deaths
@@ -167,14 +167,14 @@ type Resolve struct {
 
 // Resolved is the answer to a [Resolve].
 type Resolved struct {
-	DryRun  bool      `json:"dry_run"`
-	Letters []Letter  `json:"letters"` // the resolved dead letters, or, in a dry run, those that would be
-	Failed  []Failure `json:"failed"`
-	Count   int64     `json:"count"`                      // of resolved dead letters
-	Parked  int64     `json:"parked"`                     // of these, those that park their lanes
-	Waiting int64     `json:"waiting"`                    // dry run only: later events that wait behind them
-	AtLeast bool      `json:"waiting_at_least,omitempty"` // the count of waiting stopped at its bound
-	AsOf    time.Time `json:"as_of,omitzero"`             // time of the newest death when the server began
+	DryRun      bool         `json:"dry_run"`
+	DeadLetters []DeadLetter `json:"dead_letters"` // the resolved dead letters, or, in a dry run, those that would be
+	Failed      []Failure    `json:"failed"`
+	Count       int64        `json:"count"`                      // of resolved dead letters
+	Parked      int64        `json:"parked"`                     // of these, those that park their lanes
+	Waiting     int64        `json:"waiting"`                    // dry run only: later events that wait behind them
+	AtLeast     bool         `json:"waiting_at_least,omitempty"` // the count of waiting stopped at its bound
+	AsOf        time.Time    `json:"as_of,omitzero"`             // time of the newest death when the server began
 }
 
 // Failure is one of several items that failed.
@@ -188,15 +188,15 @@ type Failure struct {
 type Plugin struct {
 	Name       string          `json:"name"`
 	State      inbox.FileState `json:"state"`
-	Live       string          `json:"live"`                // release that is live, or, without a server, was live last
-	File       string          `json:"file"`                // release of the file in the plugins folder
-	Pinned     string          `json:"pinned,omitempty"`    // release that a rollback chose
-	SetAside   string          `json:"set_aside,omitempty"` // disabled release: it failed at once or crashed the program, and does not run until the file changes
-	Error      string          `json:"error,omitempty"`     // why its file was refused, is disabled, or waits
-	Hint       string          `json:"hint,omitempty"`      // what to do about it
-	Note       string          `json:"note,omitempty"`      // anything unusual about how it runs
-	Paused     bool            `json:"paused"`              // by an operator
-	OnHold     bool            `json:"on_hold"`             // it fails: only probes run
+	Live       string          `json:"live"`               // release that is live, or, without a server, was live last
+	File       string          `json:"file"`               // release of the file in the plugins folder
+	Pinned     string          `json:"pinned,omitempty"`   // release that a rollback chose
+	Disabled   string          `json:"disabled,omitempty"` // disabled release: it failed at once or crashed the program, and does not run until the file changes
+	Error      string          `json:"error,omitempty"`    // why its file was refused, is disabled, or waits
+	Hint       string          `json:"hint,omitempty"`     // what to do about it
+	Note       string          `json:"note,omitempty"`     // anything unusual about how it runs
+	Paused     bool            `json:"paused"`             // by an operator
+	OnHold     bool            `json:"on_hold"`            // it fails: only probes run
 	HoldReason string          `json:"hold_reason,omitempty"`
 	HeldAt     time.Time       `json:"held_at,omitzero"`
 	ProbeAt    time.Time       `json:"probe_at,omitzero"`
@@ -217,13 +217,13 @@ type Plugin struct {
 // PluginDetail is a plugin with its module and its releases.
 type PluginDetail struct {
 	Plugin
-	Module   *inbox.Module      `json:"module"` // of the requested release, else of the live one; null when it is gone
-	Release  string             `json:"release"`
-	Manifest string             `json:"manifest"` // of that release
-	Terms    []inbox.Permission `json:"terms"`    // permissions of the requested release, else of the live one, else of its file
-	Releases []Release          `json:"releases"` // newest first
+	Module      *inbox.Module      `json:"module"` // of the requested release, else of the live one; null when it is gone
+	Release     string             `json:"release"`
+	Manifest    string             `json:"manifest"`    // of that release
+	Permissions []inbox.Permission `json:"permissions"` // permissions of the requested release, else of the live one, else of its file
+	Releases    []Release          `json:"releases"`    // newest first
 
-	FileTerms []inbox.Permission `json:"file_terms,omitempty"` // permissions of its file as it is now, when another release is in force
+	FilePermissions []inbox.Permission `json:"file_permissions,omitempty"` // permissions of its file as it is now, when another release is in force
 }
 
 // Removed is the answer to the removal of a plugin.
@@ -249,7 +249,7 @@ type Rollback struct {
 }
 
 // Deed is the body of an action whose only parameter is an optional reason.
-type Deed struct {
+type ActionRequest struct {
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -267,23 +267,23 @@ type ReplayRequest struct {
 
 // Replay is a stored replay, or, in a dry run, a replay as it would be stored.
 type Replay struct {
-	ID         int64          `json:"id"`
-	DryRun     bool           `json:"dry_run,omitempty"`
-	State      inbox.JobState `json:"state,omitempty"`
-	Matched    int64          `json:"matched"`
-	First      *Event         `json:"first,omitempty"` // dry run only
-	Last       *Event         `json:"last,omitempty"`
-	Plugins    []string       `json:"plugins"`
-	Only       inbox.Only     `json:"only"`
-	Filter     inbox.Filter   `json:"filter,omitzero"`
-	Rate       float64        `json:"rate"`
-	Upto       int64          `json:"upto,omitempty"` // seq of its last event
-	Actor      string         `json:"actor,omitempty"`
-	Reason     string         `json:"reason,omitempty"`
-	CreatedAt  time.Time      `json:"created_at,omitzero"`
-	FinishedAt time.Time      `json:"finished_at,omitzero"`
-	Parts      []ReplayPart   `json:"parts,omitempty"`
-	Note       string         `json:"note,omitempty"` // which part of the answer is missing, and why
+	ID         int64             `json:"id"`
+	DryRun     bool              `json:"dry_run,omitempty"`
+	State      inbox.ReplayState `json:"state,omitempty"`
+	Matched    int64             `json:"matched"`
+	First      *Event            `json:"first,omitempty"` // dry run only
+	Last       *Event            `json:"last,omitempty"`
+	Plugins    []string          `json:"plugins"`
+	Only       inbox.Only        `json:"only"`
+	Filter     inbox.Filter      `json:"filter,omitzero"`
+	Rate       float64           `json:"rate"`
+	Upto       int64             `json:"upto,omitempty"` // seq of its last event
+	Actor      string            `json:"actor,omitempty"`
+	Reason     string            `json:"reason,omitempty"`
+	CreatedAt  time.Time         `json:"created_at,omitzero"`
+	FinishedAt time.Time         `json:"finished_at,omitzero"`
+	Parts      []ReplayPart      `json:"parts,omitempty"`
+	Note       string            `json:"note,omitempty"` // which part of the answer is missing, and why
 }
 
 // ReplayPart is the progress of a replay in one plugin.
@@ -293,7 +293,7 @@ type ReplayPart struct {
 	OK       int64  `json:"ok"`
 	Dead     int64  `json:"dead"`
 	Pending  int64  `json:"pending"`  // excluded: their first runs have yet to start
-	Revived  int64  `json:"revived"`  // their dead first runs continue instead
+	Retried  int64  `json:"retried"`  // their dead first runs continue instead
 	Filtered int64  `json:"filtered"` // excluded by the plugin's filters
 	Waiting  int64  `json:"waiting"`  // behind a parked lane
 	Done     bool   `json:"done"`

@@ -43,7 +43,7 @@ type Figure struct {
 type Report struct {
 	Machine Machine  `json:"machine"`
 	Figures []Figure `json:"figures"`
-	Left    []Left   `json:"left_out,omitempty"`
+	Left    []Left   `json:"skipped,omitempty"`
 }
 
 // Left is a figure that was not measured, and why.

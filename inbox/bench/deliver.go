@@ -85,8 +85,8 @@ func (g *guest) deliver(ctx context.Context, r *room, n int) (float64, error) {
 func (g *guest) replay(ctx context.Context, r *room, n int) (float64, error) {
 	c := newCrew(r, n)
 	began := time.Now()
-	job := &inbox.Job{Plugins: []string{"p"}, Only: inbox.OnlyAll}
-	if err := r.CreateJob(ctx, actor, job); err != nil {
+	job := &inbox.Replay{Plugins: []string{"p"}, Only: inbox.OnlyAll}
+	if err := r.CreateReplay(ctx, actor, job); err != nil {
 		return 0, err
 	}
 	c.run(ctx)

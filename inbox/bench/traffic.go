@@ -46,7 +46,7 @@ func arrivals(n, keys, size int) ([]*inbox.Arrival, error) {
 	for i := range list {
 		b := body(1_000_000+i%keys, i, size)
 		headers := []inbox.Header{{Name: qoreid.DefaultHeader, Value: qoreid.Sign(qoreid.SHA512, secret, b)}}
-		a, why, err := source.Vouch(b, headers, inbox.FromWebhook, time.Now(), time.Time{})
+		a, why, err := source.Verify(b, headers, inbox.FromWebhook, time.Now(), time.Time{})
 		if err != nil {
 			return nil, fmt.Errorf("vouch for a body of our own: %w", err)
 		}

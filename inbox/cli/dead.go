@@ -34,21 +34,21 @@ func (p *program) deadCommand() *cli.Command {
 		}))
 }
 
-func (p *program) deadRows() *console.List[api.Letter] {
-	return console.NewList(&p.Console, func(l api.Letter) string { return l.ID },
-		console.Col("ID", func(l api.Letter) string { return l.ID }),
-		console.Col("PLUGIN", func(l api.Letter) string { return l.Plugin }),
-		console.Col("DIED", func(l api.Letter) string { return p.Stamp(l.DiedAt) }),
-		console.Col("EVENT", func(l api.Letter) string { return eventName(l.Event, l.EventType) }),
-		console.Col("KEY", func(l api.Letter) string { return l.Key }),
-		console.Col("ATTEMPTS", func(l api.Letter) string { return fmt.Sprint(l.Attempt) }),
-		console.Col("OUTCOME", func(l api.Letter) string { return string(l.Outcome) }),
+func (p *program) deadRows() *console.List[api.DeadLetter] {
+	return console.NewList(&p.Console, func(l api.DeadLetter) string { return l.ID },
+		console.Col("ID", func(l api.DeadLetter) string { return l.ID }),
+		console.Col("PLUGIN", func(l api.DeadLetter) string { return l.Plugin }),
+		console.Col("DIED", func(l api.DeadLetter) string { return p.Stamp(l.DiedAt) }),
+		console.Col("EVENT", func(l api.DeadLetter) string { return eventName(l.Event, l.EventType) }),
+		console.Col("KEY", func(l api.DeadLetter) string { return l.Key }),
+		console.Col("ATTEMPTS", func(l api.DeadLetter) string { return fmt.Sprint(l.Attempt) }),
+		console.Col("OUTCOME", func(l api.DeadLetter) string { return string(l.Outcome) }),
 		console.Col("STATE", deadState),
-		console.Col("REASON", func(l api.Letter) string { return console.OrDash(l.Reason) }),
+		console.Col("REASON", func(l api.DeadLetter) string { return console.OrDash(l.Reason) }),
 	)
 }
 
-func deadState(l api.Letter) string {
+func deadState(l api.DeadLetter) string {
 	switch {
 	case l.Resolution != "":
 		return string(l.Resolution)
@@ -116,7 +116,7 @@ func (p *program) deadShow(c *cli.Context) error {
 	}
 	plugin := c.String("plugin")
 	v := api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")}
-	letters, err := client.Dead(p.ctx, inbox.Filter{Plugin: plugin}, []string{id}, true, api.Reveal{})
+	letters, err := client.DeadLetters(p.ctx, inbox.Filter{Plugin: plugin}, []string{id}, true, api.Reveal{})
 	if err != nil {
 		return err
 	}
@@ -129,8 +129,8 @@ func (p *program) deadShow(c *cli.Context) error {
 	}
 	if p.Format == "json" {
 		return p.Document(struct {
-			Letters []api.Letter    `json:"letters"`
-			Event   api.EventDetail `json:"event"`
+			Letters []api.DeadLetter `json:"dead_letters"`
+			Event   api.EventDetail  `json:"event"`
 		}{letters, d})
 	}
 	if err := p.deadRows().All(letters); err != nil {
@@ -202,7 +202,7 @@ func (p *program) noneDead(named bool) error {
 	return p.deadRows().End()
 }
 
-func (p *program) resolved(verb string, out *console.List[api.Letter], did *api.Resolved) error {
+func (p *program) resolved(verb string, out *console.List[api.DeadLetter], did *api.Resolved) error {
 	for _, f := range did.Failed {
 		if err := out.Fail(f, "%s in plugin %s: %s", f.ID, f.Plugin, f.Error); err != nil {
 			return err

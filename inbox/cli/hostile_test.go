@@ -58,7 +58,7 @@ func (besieged) Notes(context.Context) []string { return []string{hostile} }
 // besiegers explains refused requests with hostile text.
 type besiegers struct{}
 
-func (besiegers) Vouch(*inbox.Refused) (*inbox.Arrival, string, error) {
+func (besiegers) Verify(*inbox.Refused) (*inbox.Arrival, string, error) {
 	return nil, hostile, nil
 }
 
@@ -90,7 +90,7 @@ func keepHostile(t *testing.T, s *store.Store) (id string) {
 			Plugin: "crm", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: at, Release: "rel1",
 			Reason: hostile, Log: []byte("one\n" + hostile + "\n"),
 		},
-		Lane: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: at},
+		Lane: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: at},
 		Dead: &inbox.DeadLetter{Plugin: "crm", Seq: 1, Attempt: 1, Lane: lane, Parks: true, Result: inbox.Reject, DiedAt: at},
 	}, func(err error) { settled <- err })
 	if err == nil {

@@ -17,7 +17,7 @@ type notDone struct {
 func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, names []string) error {
 	rows, failed := p.pluginRows(), 0
 	for _, name := range names {
-		x, err := client.Act(p.ctx, name, verb, api.Deed{Reason: c.String("reason")})
+		x, err := client.Act(p.ctx, name, verb, api.ActionRequest{Reason: c.String("reason")})
 		switch {
 		case err != nil && (len(names) == 1 || p.ctx.Err() != nil):
 			return err
@@ -59,7 +59,7 @@ func (p *program) pluginPause(c *cli.Context) error {
 			return err
 		}
 		for i := range plugins {
-			if !plugins[i].CreatedAt.IsZero() || plugins[i].SetAside != "" { // other files are no plugins yet
+			if !plugins[i].CreatedAt.IsZero() || plugins[i].Disabled != "" { // other files are no plugins yet
 				names = append(names, plugins[i].Name)
 			}
 		}
@@ -78,7 +78,7 @@ func (p *program) pluginResume(c *cli.Context) error {
 	if c.Args().Present() {
 		return p.pluginAct(c, client, "resume", c.Args().Slice())
 	}
-	st, err := client.ResumeAll(p.ctx, api.Deed{Reason: c.String("reason")})
+	st, err := client.ResumeAll(p.ctx, api.ActionRequest{Reason: c.String("reason")})
 	if err != nil {
 		return err
 	}

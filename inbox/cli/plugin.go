@@ -239,8 +239,8 @@ func (p *program) inspectFile(path string) error {
 		return p.Document(struct {
 			Release string             `json:"release"`
 			Module  *inbox.Module      `json:"module"`
-			Terms   []inbox.Permission `json:"terms"`
-		}{rel.ID, m, c.Agreement.Terms})
+			Terms   []inbox.Permission `json:"permissions"`
+		}{rel.ID, m, c.Agreement.Permissions})
 	}
 	if err := p.Pairs("file", path, "release", rel.ID); err != nil {
 		return err
@@ -248,7 +248,7 @@ func (p *program) inspectFile(path string) error {
 	if err := p.printModule(m); err != nil {
 		return err
 	}
-	return p.printTerms("asked for and granted", c.Agreement.Terms)
+	return p.printTerms("asked for and granted", c.Agreement.Permissions)
 }
 
 // printTerms writes what a plugin asks for beside what it is granted.

@@ -14,10 +14,10 @@ func (p *program) printForce(d *api.PluginDetail) error {
 	heading := "asked for and granted"
 	if d.Release == "" {
 		heading += " by its file, which is not in force"
-	} else if len(d.FileTerms) > 0 || d.File != d.Release {
+	} else if len(d.FilePermissions) > 0 || d.File != d.Release {
 		heading += " in release " + d.Release
 	}
-	if err := p.printTerms(heading, d.Terms); err != nil {
+	if err := p.printTerms(heading, d.Permissions); err != nil {
 		return err
 	}
 	if d.Manifest != "" {
@@ -25,10 +25,10 @@ func (p *program) printForce(d *api.PluginDetail) error {
 			return err
 		}
 	}
-	if len(d.FileTerms) == 0 {
+	if len(d.FilePermissions) == 0 {
 		return nil
 	}
-	return p.printTerms("asked for and granted by its file as it is now, which is not in force", d.FileTerms)
+	return p.printTerms("asked for and granted by its file as it is now, which is not in force", d.FilePermissions)
 }
 
 // importsText returns the imports of a module, each once, grouped by the imported module.

@@ -34,7 +34,7 @@ func (p *program) pluginRemove(c *cli.Context) error {
 			return err
 		}
 	}
-	gone, err := client.Remove(p.ctx, name, api.Deed{Reason: c.String("reason")})
+	gone, err := client.Remove(p.ctx, name, api.ActionRequest{Reason: c.String("reason")})
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func marked(t *testing.T, k qoreid.Kind, id int64) []byte {
 // strangers explains every refused request in the same words.
 type strangers struct{}
 
-func (strangers) Vouch(*inbox.Refused) (*inbox.Arrival, string, error) { return nil, "mismatch", nil }
+func (strangers) Verify(*inbox.Refused) (*inbox.Arrival, string, error) { return nil, "mismatch", nil }
 
 func (strangers) Explain(*inbox.Refused) string { return "no secret made it" }
 
@@ -160,7 +160,7 @@ func keepMarked(t *testing.T, s *store.Store) (ids []string) {
 			Plugin: "crm", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: at, Release: "rel1",
 			Reason: "it says: " + mark + " is not welcome", HostWords: len("it says"), Log: []byte("saw " + mark + "\n"),
 		},
-		Lane: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: at},
+		Lane: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: at},
 		Dead: &inbox.DeadLetter{Plugin: "crm", Seq: 1, Attempt: 1, Lane: lane, Parks: true, Result: inbox.Reject, DiedAt: at},
 	}, func(err error) { settled <- err })
 	if err == nil {

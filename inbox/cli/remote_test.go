@@ -175,10 +175,10 @@ func TestAReplayIsFollowedToItsEndWithABarOnATerminal(t *testing.T) {
 		replay api.Replay
 		code   int
 	}{
-		{api.Replay{ID: 1, State: inbox.JobDone, Parts: []api.ReplayPart{{OK: 3}}}, 0},
-		{api.Replay{ID: 1, State: inbox.JobDone, Parts: []api.ReplayPart{{OK: 3}, {Dead: 1}}}, 5},
-		{api.Replay{ID: 1, State: inbox.JobDone, Parts: []api.ReplayPart{{Waiting: 2}}}, 5},
-		{api.Replay{ID: 1, State: inbox.JobCancelled, Parts: []api.ReplayPart{{Dead: 1}}}, 0},
+		{api.Replay{ID: 1, State: inbox.ReplayDone, Parts: []api.ReplayPart{{OK: 3}}}, 0},
+		{api.Replay{ID: 1, State: inbox.ReplayDone, Parts: []api.ReplayPart{{OK: 3}, {Dead: 1}}}, 5},
+		{api.Replay{ID: 1, State: inbox.ReplayDone, Parts: []api.ReplayPart{{Waiting: 2}}}, 5},
+		{api.Replay{ID: 1, State: inbox.ReplayCancelled, Parts: []api.ReplayPart{{Dead: 1}}}, 0},
 	} {
 		if code := console.CodeOf(p.replayEnd(nil, &c.replay)); code != c.code {
 			t.Errorf("%+v exits with %d", c.replay, code)
@@ -210,13 +210,13 @@ func TestAReplayWithoutProgressNamesTheReason(t *testing.T) {
 	} {
 		p, _, _, _, s := remote(t, 3)
 		who := inbox.Actor{Name: "test"}
-		job := inbox.Job{Plugins: []string{"crm"}}
+		job := inbox.Replay{Plugins: []string{"crm"}}
 		err := s.Register(t.Context(), "crm", inbox.StartFrom{})
 		if err == nil {
 			err = s.SetPaused(t.Context(), who, "crm", paused)
 		}
 		if err == nil {
-			err = s.CreateJob(t.Context(), who, &job)
+			err = s.CreateReplay(t.Context(), who, &job)
 		}
 		if err != nil {
 			t.Fatal(err)

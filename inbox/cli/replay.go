@@ -52,7 +52,7 @@ func (p *program) replay(c *cli.Context) error {
 	case c.Bool("list"):
 		return p.replayList(client)
 	case c.IsSet("cancel"):
-		r, err := client.CancelReplay(p.ctx, c.Int64("cancel"), api.Deed{Reason: req.Reason})
+		r, err := client.CancelReplay(p.ctx, c.Int64("cancel"), api.ActionRequest{Reason: req.Reason})
 		if err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (p *program) attach(client *api.Client, r *api.Replay) error {
 	var last int64
 	var why string
 	moved := p.Now()
-	for r.State == inbox.JobRunning {
+	for r.State == inbox.ReplayRunning {
 		done, total, remark := replayProgress(r)
 		if now := p.Now(); done != last {
 			last, moved, why = done, now, ""
@@ -235,7 +235,7 @@ func replayProgress(r *api.Replay) (done, total int64, remark string) {
 		if part.Done {
 			done += r.Matched
 		} else {
-			done += min(part.OK+part.Dead+part.Pending+part.Revived+part.Filtered+part.Waiting, r.Matched)
+			done += min(part.OK+part.Dead+part.Pending+part.Retried+part.Filtered+part.Waiting, r.Matched)
 		}
 		dead += part.Dead
 	}
@@ -264,7 +264,7 @@ func (p *program) replayEnd(client *api.Client, r *api.Replay) error {
 		return err
 	}
 	switch {
-	case r.State != inbox.JobDone:
+	case r.State != inbox.ReplayDone:
 		return nil
 	case dead > 0:
 		return console.Incomplete("%s in replay %d", console.Plural(dead, "run died", "runs died"), r.ID)
@@ -307,8 +307,8 @@ func (p *program) replayRows() *console.List[api.Replay] {
 		console.Col("PLUGINS", func(r api.Replay) string { return strings.Join(r.Plugins, ",") }),
 		console.Col("OK", sum(func(x api.ReplayPart) int64 { return x.OK })),
 		console.Col("DEAD", sum(func(x api.ReplayPart) int64 { return x.Dead })),
-		console.Col("LEFT OUT", sum(func(x api.ReplayPart) int64 { return x.Pending + x.Filtered })),
-		console.Col("REVIVED", sum(func(x api.ReplayPart) int64 { return x.Revived })),
+		console.Col("SKIPPED", sum(func(x api.ReplayPart) int64 { return x.Pending + x.Filtered })),
+		console.Col("RETRIED", sum(func(x api.ReplayPart) int64 { return x.Retried })),
 		console.Col("WAITING", sum(func(x api.ReplayPart) int64 { return x.Waiting })),
 		console.Col("CREATED", func(r api.Replay) string { return p.Stamp(r.CreatedAt) }),
 	)

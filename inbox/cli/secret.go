@@ -64,7 +64,7 @@ func (p *program) checkSignature(c *cli.Context) error {
 			return &console.ExitError{Code: console.ExitIncomplete, Err: err}
 		}
 	}
-	why := src.Door().Explain(body, c.String("signature"))
+	why := src.Intake().Explain(body, c.String("signature"))
 	if p.Format == "json" {
 		err = p.Document(map[string]any{"source": src.Name, "passes": why == "", "explained": why})
 	} else if why == "" {

@@ -78,7 +78,7 @@ func (p *program) torturedCommand() *cli.Command {
 	c := p.serveCommand()
 	c.Name, c.Hidden = "__tortured", true
 	c.Action = func(c *cli.Context) error {
-		harm, err := torture.Harmed(p.Getenv)
+		harm, err := torture.HooksFromEnv(p.Getenv)
 		if err != nil {
 			return err
 		}

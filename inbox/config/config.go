@@ -152,16 +152,16 @@ func cause(err error) error {
 }
 
 // Doors returns the sources as package intake wants them.
-func (s *Settings) Doors() []intake.Source {
+func (s *Settings) IntakeSources() []intake.Source {
 	doors := make([]intake.Source, 0, len(s.Sources))
 	for i := range s.Sources {
-		doors = append(doors, s.Sources[i].Door())
+		doors = append(doors, s.Sources[i].Intake())
 	}
 	return doors
 }
 
 // Door returns the source as package intake wants it.
-func (s *Source) Door() intake.Source {
+func (s *Source) Intake() intake.Source {
 	return intake.Source{
 		Name: s.Name, Path: s.Path, Mode: s.Mode, Secrets: s.Secrets.Secrets, Header: s.Header, Algorithm: s.Algorithm,
 		KeyBy: s.KeyBy, MaxBody: s.MaxBody, NoDedup: s.NoDedup, Maps: s.Maps,

@@ -77,7 +77,7 @@ func TestWithoutAnythingSetTheDefaultsHold(t *testing.T) {
 		s.Plugins != filepath.Join("./inbox-data", "plugins") || s.File != "" {
 		t.Errorf("defaults: %+v", s)
 	}
-	door := s.Doors()
+	door := s.IntakeSources()
 	if len(door) != 1 || door[0].Name != "qoreid" || door[0].Path != "/webhooks/qoreid" || door[0].Mode != inbox.Live || door[0].MaxBody != 10<<20 {
 		t.Errorf("default source: %+v", door)
 	}
@@ -123,7 +123,7 @@ key = "/k"
 		s.LogFormat != "json" || s.LogLevel != slog.LevelDebug || fmt.Sprint(s.Proxies) != "[10.0.0.0/8 ::1/128]" {
 		t.Errorf("settings: %+v", s)
 	}
-	d := s.Doors()[1]
+	d := s.IntakeSources()[1]
 	got := []any{d.Name, d.Path, d.Mode, d.Header, d.Algorithm, d.KeyBy, d.MaxBody, d.NoDedup, keys(d.Secrets())}
 	want := []any{"t", "/hooks/t", inbox.Test, "x-other", qoreid.SHA256, qoreid.ByReference, int64(2048), true, []string{"new=b", "old=a"}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -312,7 +312,7 @@ key = "/data/k"
 			t.Errorf("%s is %q after reading back, not %q", v.Key, v.Value, want)
 		}
 	}
-	if got, want := fmt.Sprintf("%+v", again.Sources[1].Door().Maps), fmt.Sprintf("%+v", s.Sources[1].Door().Maps); got != want || !again.Sources[1].NoDedup {
+	if got, want := fmt.Sprintf("%+v", again.Sources[1].Intake().Maps), fmt.Sprintf("%+v", s.Sources[1].Intake().Maps); got != want || !again.Sources[1].NoDedup {
 		t.Errorf("source after reading back: %+v", again.Sources[1])
 	}
 }

@@ -114,12 +114,12 @@ func Markdown() string {
 
 // Vouch checks a refused request again with today's secrets of its source, and makes an arrival of it if it passes;
 // otherwise why says why not.
-func (s *Settings) Vouch(r *inbox.Refused) (a *inbox.Arrival, why string, err error) {
+func (s *Settings) Verify(r *inbox.Refused) (a *inbox.Arrival, why string, err error) {
 	src := s.Source(r.Source)
 	if src == nil {
 		return nil, "no_source", nil
 	}
-	return src.Door().Vouch(r.Payload.Body, r.Payload.Headers, inbox.FromRecheck, r.LastAt, r.ReceivedAt)
+	return src.Intake().Verify(r.Payload.Body, r.Payload.Headers, inbox.FromRecheck, r.LastAt, r.ReceivedAt)
 }
 
 // Explain says in words why a request's signature does not pass, empty when it does, without telling the right one.
@@ -128,6 +128,6 @@ func (s *Settings) Explain(r *inbox.Refused) string {
 	if src == nil {
 		return "source " + r.Source + " is not configured any more"
 	}
-	door := src.Door()
+	door := src.Intake()
 	return door.Explain(r.Payload.Body, door.Signature(r.Payload.Headers))
 }

@@ -135,7 +135,7 @@ func TestARefusedRequestIsVouchedForWithTodaysSecrets(t *testing.T) {
 	s := mustLoad(t, "", map[string]string{"INBOX_QOREID_SECRET": "right"}, nil)
 	body := `{"event":"address","event_type":"verification_started","data":{"id":7}}`
 	r := refused("qoreid", qoreid.Sign(qoreid.SHA512, []byte("right"), []byte(body)), body)
-	a, why, err := s.Vouch(r)
+	a, why, err := s.Verify(r)
 	if err != nil || why != "" {
 		t.Fatal(why, err)
 	}
@@ -146,14 +146,14 @@ func TestARefusedRequestIsVouchedForWithTodaysSecrets(t *testing.T) {
 		t.Errorf("a request that passes is explained as %q", text)
 	}
 	r = refused("qoreid", qoreid.Sign(qoreid.SHA512, []byte("wrong"), []byte(body)), body)
-	if _, why, _ := s.Vouch(r); why != qoreid.Mismatch {
+	if _, why, _ := s.Verify(r); why != qoreid.Mismatch {
 		t.Errorf("why is %q", why)
 	}
 	if text := s.Explain(r); !strings.Contains(text, "no secret of the source made this signature") {
 		t.Errorf("explained as %q", text)
 	}
 	r.Source = "gone"
-	if _, why, _ := s.Vouch(r); why != "no_source" {
+	if _, why, _ := s.Verify(r); why != "no_source" {
 		t.Errorf("why is %q", why)
 	}
 	if text := s.Explain(r); !strings.Contains(text, "not configured") {

@@ -33,14 +33,14 @@ func TestAfterItsNewestEventWasDiscardedALaneDoesNotLag(t *testing.T) {
 	}
 	r.dispatch.Wake(plugin)
 	r.settled()
-	job := inbox.Job{Plugins: []string{plugin}}
-	if err := r.store.CreateJob(ctx, who, &job); err != nil {
+	job := inbox.Replay{Plugins: []string{plugin}}
+	if err := r.store.CreateReplay(ctx, who, &job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake("")
 	inboxtest.Eventually(t, "the replay ends", func() bool {
-		j, err := r.store.Job(ctx, job.ID)
-		return err == nil && j.State == inbox.JobDone
+		j, err := r.store.Replay(ctx, job.ID)
+		return err == nil && j.State == inbox.ReplayDone
 	})
 	if n := len(r.attempts()); n != 4 {
 		t.Errorf("%d attempts, want two first ones and two of the replay", n)
@@ -54,8 +54,8 @@ type meddler struct {
 	meddle func()
 }
 
-func (m *meddler) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
-	jobs, err := m.Store.Jobs(ctx, plugin)
+func (m *meddler) Replays(ctx context.Context, plugin string) ([]inbox.Replay, error) {
+	jobs, err := m.Store.Replays(ctx, plugin)
 	if len(jobs) > 0 {
 		m.once.Do(m.meddle)
 	}
@@ -87,16 +87,16 @@ func TestAReplayDoesNotRunAnEventThatWasDiscardedMeanwhile(t *testing.T) {
 				close(discarded)
 			}}
 			r.start("r1")
-			job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 2}}
-			if err := r.store.CreateJob(ctx, who, job); err != nil {
+			job := &inbox.Replay{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 2}}
+			if err := r.store.CreateReplay(ctx, who, job); err != nil {
 				t.Fatal(err)
 			}
 			r.dispatch.Wake(plugin)
 			<-discarded
 			inboxtest.Eventually(t, "the replay ends", func() bool {
 				r.later(time.Second)
-				j, err := r.store.Job(ctx, job.ID)
-				return err == nil && j.State == inbox.JobDone
+				j, err := r.store.Replay(ctx, job.ID)
+				return err == nil && j.State == inbox.ReplayDone
 			})
 			r.settled()
 			tr, err := r.store.Trace(ctx, 1)

@@ -57,16 +57,16 @@ type Live struct {
 
 // Options configure a Dispatcher.
 type Options struct {
-	Store   Store
-	Log     *slog.Logger                       // default: discard
-	Grace   time.Duration                      // how long running attempts may go on after Run's ctx is done; default 5 s
-	Low     func() bool                        // reports that the disk is nearly full: nothing new is started; nil: never
-	Busy    func() bool                        // reports that many events are coming in: they go first; nil: never
-	Observe func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was submitted to the store; nil: not used
-	Aside   func(plugin string)                // told that the live release was disabled, once that is stored; nil: not used
-	Roll    func() float64                     // jitter; default math/rand
-	Paused  bool                               // start nothing until Resume
-	Now     func() time.Time                   // default time.Now
+	Store    Store
+	Log      *slog.Logger                       // default: discard
+	Grace    time.Duration                      // how long running attempts may go on after Run's ctx is done; default 5 s
+	Low      func() bool                        // reports that the disk is nearly full: nothing new is started; nil: never
+	Busy     func() bool                        // reports that many events are coming in: they go first; nil: never
+	Observe  func(*inbox.Event, *inbox.Attempt) // told of every attempt, after it was submitted to the store; nil: not used
+	Disabled func(plugin string)                // told that the live release was disabled, once that is stored; nil: not used
+	Roll     func() float64                     // jitter; default math/rand
+	Paused   bool                               // start nothing until Resume
+	Now      func() time.Time                   // default time.Now
 
 	bounds bounds               // on lanes and runs in memory; tests lower them
 	moved  func(from, to state) // told of every move of a lane; nil outside tests
@@ -102,8 +102,8 @@ func New(o Options) *Dispatcher {
 	if o.Observe == nil {
 		o.Observe = func(*inbox.Event, *inbox.Attempt) {}
 	}
-	if o.Aside == nil {
-		o.Aside = func(string) {}
+	if o.Disabled == nil {
+		o.Disabled = func(string) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -221,7 +221,7 @@ func (d *Dispatcher) Paused() bool {
 // Status describes a plugin's loop.
 type Status struct {
 	Running int    // attempts under way
-	Handed  int    // attempts that begin as soon as one of those ends
+	Queued  int    // attempts that begin as soon as one of those ends
 	Open    int    // events in memory that are not settled
 	Note    string // the reason why the plugin does not run as expected; empty when all is well
 }

@@ -222,22 +222,22 @@ func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
 	})
 	r.send(500, 5, 0)
 	r.settled() // the lane of seqs 2, 7, 12 … is parked
-	job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Where: []inbox.Condition{{Pointer: "/data/id", Values: []string{"0", "1"}}}}}
+	job := &inbox.Replay{Plugins: []string{plugin}, Filter: inbox.Filter{Where: []inbox.Condition{{Pointer: "/data/id", Values: []string{"0", "1"}}}}}
 	r.say(nil)
-	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test", Reason: "why not"}, job); err != nil {
+	if err := r.store.CreateReplay(ctx, inbox.Actor{Name: "test", Reason: "why not"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
 	inboxtest.Eventually(t, "the replay has ended", func() bool {
-		j, err := r.store.Job(ctx, job.ID)
-		return err == nil && j.State == inbox.JobDone
+		j, err := r.store.Replay(ctx, job.ID)
+		return err == nil && j.State == inbox.ReplayDone
 	})
-	j, err := r.store.Job(ctx, job.ID)
+	j, err := r.store.Replay(ctx, job.ID)
 	if err != nil || j.Matched != 200 {
 		t.Fatalf("%+v, %v", j, err)
 	}
 	// the parked head is retried; the events behind it are pending and so not replayed
-	if c := j.Parts[0].JobCount; c.OK != 100 || c.Revived != 1 || c.Pending != 99 || c.Dead+c.Waiting+c.Filtered != 0 {
+	if c := j.Parts[0].ReplayCount; c.OK != 100 || c.Retried != 1 || c.Pending != 99 || c.Dead+c.Waiting+c.Filtered != 0 {
 		t.Errorf("counts %+v", c)
 	}
 	r.settled()
@@ -250,8 +250,8 @@ func TestAReplayRunsExactlyItsSetInOrder(t *testing.T) {
 	if len(replayed) != 100 || !slices.IsSorted(replayed) {
 		t.Errorf("%d replayed, in order: %v", len(replayed), slices.IsSorted(replayed))
 	}
-	missing := &inbox.Job{Plugins: []string{plugin}, Only: inbox.OnlyMissing}
-	if err := r.store.CreateJob(ctx, inbox.Actor{}, missing); inbox.KindOf(err) != inbox.NotFound {
+	missing := &inbox.Replay{Plugins: []string{plugin}, Only: inbox.OnlyMissing}
+	if err := r.store.CreateReplay(ctx, inbox.Actor{}, missing); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("a replay of missing events, when no event is missing: %v", err)
 	}
 }
@@ -279,12 +279,12 @@ func TestRestartsAtAnyMomentKeepTheLaws(t *testing.T) {
 				}
 				return inbox.OK
 			})
-			var job *inbox.Job
+			var job *inbox.Replay
 			for round := range 8 {
 				r.send(30, 8, round*30)
 				if round == 4 {
-					job = &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{EventTypes: []string{"step_*"}}}
-					if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
+					job = &inbox.Replay{Plugins: []string{plugin}, Filter: inbox.Filter{EventTypes: []string{"step_*"}}}
+					if err := r.store.CreateReplay(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 						t.Fatal(err)
 					}
 					r.dispatch.Wake(plugin)
@@ -297,8 +297,8 @@ func TestRestartsAtAnyMomentKeepTheLaws(t *testing.T) {
 			}
 			r.say(nil)
 			release(t, r)
-			j, err := r.store.Job(ctx, job.ID)
-			if err != nil || j.State != inbox.JobDone {
+			j, err := r.store.Replay(ctx, job.ID)
+			if err != nil || j.State != inbox.ReplayDone {
 				t.Fatalf("the replay: %+v, %v", j, err)
 			}
 			for seq := range r.store.Head() {

@@ -220,7 +220,7 @@ func (r *fixture) inOrder() {
 func release(t *testing.T, r *fixture) {
 	t.Helper()
 	inboxtest.Eventually(t, "nothing waits and nothing is dead", func() bool {
-		letters, err := r.store.Letters(ctx, inbox.DeadLetterFilter{})
+		letters, err := r.store.DeadLetters(ctx, inbox.DeadLetterFilter{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +234,7 @@ func release(t *testing.T, r *fixture) {
 			return false
 		}
 		rec := r.record()
-		jobs, err := r.store.Jobs(ctx, plugin)
+		jobs, err := r.store.Replays(ctx, plugin)
 		runs, rerr := r.store.Runs(ctx, plugin, 0)
 		return err == nil && rerr == nil && len(runs) == 0 && rec.Cursor == r.store.Head() && rec.Parked+rec.Retrying+rec.Ready == 0 && len(jobs) == 0
 	})

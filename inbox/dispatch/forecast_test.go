@@ -48,8 +48,8 @@ func forecasted(t *testing.T, by inbox.KeyBy, only inbox.Only) {
 	}
 	r.dispatch.Wake(plugin)
 	inboxtest.Eventually(t, "the lane went on", func() bool { return r.record().Ready == 0 })
-	job := &inbox.Job{Plugins: []string{plugin}, Only: only}
-	if err := r.store.CreateJob(ctx, who, job); err != nil {
+	job := &inbox.Replay{Plugins: []string{plugin}, Only: only}
+	if err := r.store.CreateReplay(ctx, who, job); err != nil {
 		t.Fatal(err)
 	}
 	would, known, err := r.store.Forecast(ctx, job, plugin, &r.manifest)
@@ -58,17 +58,17 @@ func forecasted(t *testing.T, by inbox.KeyBy, only inbox.Only) {
 	}
 	r.dispatch.Wake(plugin)
 	r.ended(job.ID)
-	j, err := r.store.Job(ctx, job.ID)
+	j, err := r.store.Replay(ctx, job.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	did := j.Parts[0].JobCount
+	did := j.Parts[0].ReplayCount
 	did.OK += did.Dead
 	did.Dead = 0
 	if did != would {
 		t.Errorf("forecast %+v, and the replay did %+v", would, did)
 	}
-	if only == inbox.OnlyAll && (would.Filtered == 0 || would.Pending == 0 || would.Revived == 0 || would.Waiting == 0 || would.OK == 0) {
+	if only == inbox.OnlyAll && (would.Filtered == 0 || would.Pending == 0 || would.Retried == 0 || would.Waiting == 0 || would.OK == 0) {
 		t.Errorf("a case is missing: %+v", would)
 	}
 }

@@ -103,9 +103,9 @@ func TestOnlyAReleaseWithoutASuccessIsDisabled(t *testing.T) {
 			r.send(9, 9, 0)
 			inboxtest.Eventually(t, "it is on hold", func() bool { return r.record().Health.OnHold })
 			aside := 0
-			list, err := r.store.Suspects(ctx)
+			list, err := r.store.CrashRecords(ctx)
 			for _, one := range list {
-				if !one.AsideAt.IsZero() && one.Release == "r2" {
+				if !one.DisabledAt.IsZero() && one.Release == "r2" {
 					aside++
 				}
 			}

@@ -94,7 +94,7 @@ func (l *lane) take() *item {
 	(*from)[0] = item{}
 	*from = (*from)[1:]
 	if l.row != nil && it.run == 0 {
-		it.attempt, it.counted = l.row.Attempt, l.row.Tries
+		it.attempt, it.counted = l.row.Attempt, l.row.Counted
 	}
 	l.move(running)
 	l.busy = &it

@@ -150,7 +150,7 @@ func (ls *lanes) advance(l *lane, from int64, s *inbox.Settlement) error {
 	}
 	if len(l.queue) > 0 {
 		if next := l.queue[0].event.Seq; next != l.row.Next {
-			l.row.Next, l.row.Attempt, l.row.Tries = next, 0, 0
+			l.row.Next, l.row.Attempt, l.row.Counted = next, 0, 0
 		}
 		l.row.State, l.row.DueAt = inbox.LaneReady, time.Time{}
 		row := *l.row
@@ -206,7 +206,7 @@ func (ls *lanes) settleFirst(l *lane, it *item, d inbox.Decision, now time.Time,
 // block gives the lane a row that says why its next event does not run now.
 func (ls *lanes) block(l *lane, it *item, state inbox.LaneState, due, now time.Time, s *inbox.Settlement) {
 	row := inbox.Lane{
-		ID: l.id, Next: it.event.Seq, State: state, DueAt: due, Attempt: it.attempt, Tries: it.counted, Since: now,
+		ID: l.id, Next: it.event.Seq, State: state, DueAt: due, Attempt: it.attempt, Counted: it.counted, Since: now,
 	}
 	if l.row == nil {
 		ls.cursor.window.settle(it.event.Seq)
@@ -243,17 +243,17 @@ func (ls *lanes) hurry() {
 func (ls *lanes) uncount(streak []inbox.Failure, s *inbox.Settlement) {
 	for _, f := range streak[:len(streak)-1] {
 		l := ls.byID[f.Lane]
-		if l != nil && l.row != nil && l.row.State != inbox.LaneParked && l.row.Next == f.Seq && l.row.Tries > 0 {
-			l.row.Tries--
+		if l != nil && l.row != nil && l.row.State != inbox.LaneParked && l.row.Next == f.Seq && l.row.Counted > 0 {
+			l.row.Counted--
 			if l.busy != nil && l.busy.first() { // its next attempt is under way already
-				l.busy.counted = l.row.Tries
+				l.busy.counted = l.row.Counted
 			}
 			s.Uncount = append(s.Uncount, f)
 		}
 	}
 	if s.Lane != nil { // the lane of this attempt may have been part of the streak before
 		if l := ls.byID[s.Lane.ID]; l != nil && l.row != nil {
-			s.Lane.Tries = l.row.Tries
+			s.Lane.Counted = l.row.Counted
 		}
 	}
 }

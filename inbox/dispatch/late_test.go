@@ -41,8 +41,8 @@ func TestLateIsTheSameInEveryRun(t *testing.T) {
 	if err := r.store.Retry(ctx, who, plugin, 1, 0); err != nil {
 		t.Fatal(err)
 	}
-	job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{After: 1}}
-	if err := r.store.CreateJob(ctx, who, job); err != nil {
+	job := &inbox.Replay{Plugins: []string{plugin}, Filter: inbox.Filter{After: 1}}
+	if err := r.store.CreateReplay(ctx, who, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)

@@ -74,8 +74,8 @@ func (k *link) ended(s *inbox.Settlement, chain *inbox.Chain, err error) {
 	case s.Running != "":
 		k.recorded.Store(true)
 		k.again()
-	case s.Aside != nil:
-		k.opt.Aside(k.plugin)
+	case s.Disable != nil:
+		k.opt.Disabled(k.plugin)
 	}
 	if err == nil {
 		k.stored.Add(1)

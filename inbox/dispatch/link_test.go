@@ -28,7 +28,7 @@ func (g *ledger) Settle(_ context.Context, s *inbox.Settlement, done func(error)
 // newTestLink returns a link to a ledger, and the plugins whose release was disabled.
 func newTestLink() (*link, *ledger, *[]string) {
 	g, disabled := &ledger{}, &[]string{}
-	o := &Options{Store: g, Log: slog.New(slog.DiscardHandler), Aside: func(p string) { *disabled = append(*disabled, p) }}
+	o := &Options{Store: g, Log: slog.New(slog.DiscardHandler), Disabled: func(p string) { *disabled = append(*disabled, p) }}
 	k := newLink(context.Background(), o, "crm")
 	k.begin(1)
 	return k, g, disabled
@@ -93,7 +93,7 @@ func TestTheLinkKnowsThatARunningReleaseIsRecordedAndReportsADisabledOne(t *test
 	if g.done[0](nil); !r.record() || !k.woken() {
 		t.Error("the record is durable, and nothing may start")
 	}
-	k.submit(&inbox.Settlement{Aside: &inbox.Aside{Release: "r1"}})
+	k.submit(&inbox.Settlement{Disable: &inbox.Disable{Release: "r1"}})
 	if len(*disabled) != 0 {
 		t.Error("the release is reported as disabled before that is stored")
 	}

@@ -316,7 +316,7 @@ func (p *loop) drain() {
 // status describes the loop.
 func (p *loop) status() Status {
 	handed := p.workers.waiting()
-	s := Status{Running: p.workers.running - handed, Handed: handed}
+	s := Status{Running: p.workers.running - handed, Queued: handed}
 	if p.mem == nil {
 		s.Note = p.why
 		return s

@@ -132,8 +132,8 @@ func retriedRuns(t *testing.T, n int) {
 	r.stop()
 	inboxtest.Dead(t, r.store, plugin, n, false)
 	r.retryAll(n)
-	job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 101}}
-	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
+	job := &inbox.Replay{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 101}}
+	if err := r.store.CreateReplay(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	if n < 4096 {

@@ -56,8 +56,8 @@ func TestRunsThatWaitedBehindAParkedLaneGoInTheOrderOfTheLog(t *testing.T) {
 	})
 	r.send(40, 1, 0)
 	r.settled()
-	job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 40}}
-	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
+	job := &inbox.Replay{Plugins: []string{plugin}, Filter: inbox.Filter{Before: 40}}
+	if err := r.store.CreateReplay(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -74,8 +74,8 @@ func TestRunsThatWaitedBehindAParkedLaneGoInTheOrderOfTheLog(t *testing.T) {
 func (r *fixture) ended(job int64) {
 	r.t.Helper()
 	inboxtest.Eventually(r.t, "the replay has ended", func() bool {
-		j, err := r.store.Job(ctx, job)
-		return err == nil && j.State == inbox.JobDone
+		j, err := r.store.Replay(ctx, job)
+		return err == nil && j.State == inbox.ReplayDone
 	})
 }
 
@@ -116,8 +116,8 @@ func freely(t *testing.T, dice *rand.Rand) {
 		case at == 0:
 			r.send(20+dice.IntN(60), 3, dice.IntN(1<<30))
 		case at == 1 && len(jobs) < 4:
-			job := &inbox.Job{Plugins: []string{plugin}, Filter: inbox.Filter{After: int64(dice.IntN(20))}}
-			if r.store.CreateJob(ctx, who, job) == nil {
+			job := &inbox.Replay{Plugins: []string{plugin}, Filter: inbox.Filter{After: int64(dice.IntN(20))}}
+			if r.store.CreateReplay(ctx, who, job) == nil {
 				jobs = append(jobs, job.ID)
 			}
 		case at == 2:
@@ -150,7 +150,7 @@ func freely(t *testing.T, dice *rand.Rand) {
 		}
 		r.dispatch.Wake(plugin)
 		for _, id := range jobs {
-			if j, err := r.store.Job(ctx, id); err != nil || j.State != inbox.JobDone || j.Parts[0].Waiting > 0 {
+			if j, err := r.store.Replay(ctx, id); err != nil || j.State != inbox.ReplayDone || j.Parts[0].Waiting > 0 {
 				return false
 			}
 		}

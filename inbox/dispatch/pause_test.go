@@ -37,7 +37,7 @@ func TestNoAttemptBeginsAfterThePauseReturned(t *testing.T) {
 		r.dispatch.Pause(ctx, plugin)
 		before := len(r.attempts())
 		s, ok := r.dispatch.Status(ctx, plugin)
-		if !ok || s.Running+s.Handed != 0 {
+		if !ok || s.Running+s.Queued != 0 {
 			t.Errorf("after the pause: %+v, %v", s, ok)
 		}
 		inboxtest.Accept(t, r.store, inboxtest.Body(round, -1-round))

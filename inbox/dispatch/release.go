@@ -18,9 +18,9 @@ type release struct {
 	proven   bool            // it has settled an event since it went live
 	recorded string          // the release that the store was told of as running
 	health   inbox.Health
-	rule     inbox.Keying // makes the lanes
-	wanted   inbox.Keying // the rule of the manifest
-	bodies   bodies       // of the events that are routed next
+	rule     inbox.LaneRule // makes the lanes
+	wanted   inbox.LaneRule // the rule of the manifest
+	bodies   bodies         // of the events that are routed next
 }
 
 // load takes over the plugin's record. A plugin without a stored rule gets that of its manifest.
@@ -31,8 +31,8 @@ func (r *release) load(record *inbox.PluginRecord, now time.Time) {
 	if !r.link.recorded.Load() { // the settlement that said so failed
 		r.recorded = ""
 	}
-	r.wanted = inbox.Keying{Order: r.manifest.Order, By: r.manifest.KeyBy}
-	if r.rule = inbox.ParseKeying(record.Keying); record.Keying == "" {
+	r.wanted = inbox.LaneRule{Order: r.manifest.Order, By: r.manifest.KeyBy}
+	if r.rule = inbox.ParseLaneRule(record.LaneRule); record.LaneRule == "" {
 		r.useWantedRule()
 	}
 }
@@ -44,7 +44,7 @@ func (r *release) replace(live *Live) bool {
 		r.proven, r.health.Streak = false, nil
 	}
 	r.manifest = &live.Manifest
-	r.wanted = inbox.Keying{Order: live.Manifest.Order, By: live.Manifest.KeyBy}
+	r.wanted = inbox.LaneRule{Order: live.Manifest.Order, By: live.Manifest.KeyBy}
 	return changed
 }
 
@@ -54,7 +54,7 @@ func (r *release) forget() { r.id, r.recorded, r.proven = "", "", false }
 // useWantedRule makes the lanes by the manifest's rule from now on.
 func (r *release) useWantedRule() {
 	r.rule = r.wanted
-	r.link.submit(&inbox.Settlement{Keying: r.rule.String()})
+	r.link.submit(&inbox.Settlement{LaneRule: r.rule.String()})
 }
 
 // route reports whether the plugin wants the event, and returns its lane. An event whose payload is damaged is wanted if its
@@ -108,7 +108,7 @@ func (r *release) note(before inbox.Health, o *inbox.Outcome, s *inbox.Settlemen
 	case o.Result.Settled():
 		r.proven, s.Proven = true, r.id
 	case r.health.OnHold && !before.OnHold && r.live != nil && r.live.Yields:
-		s.Aside = &inbox.Aside{Release: r.id, Why: "it put the plugin on hold at once: " + r.health.Reason}
+		s.Disable = &inbox.Disable{Release: r.id, Why: "it put the plugin on hold at once: " + r.health.Reason}
 	}
 	if before.OnHold || r.health.OnHold { // a streak is not stored: it starts again after a restart
 		r.noteHealth(before, s)

@@ -72,10 +72,10 @@ func TestAReleaseIsProvenByItsFirstSuccessAndAHoldIsStoredUntilItsEnd(t *testing
 		r.note(r.observe(1, inbox.LaneID{Key: "k"}, o, at), &o, s)
 		return s
 	}
-	if s := step(inbox.Trap, "r0", now); s.Health != nil || s.Aside != nil || r.health.OnHold {
+	if s := step(inbox.Trap, "r0", now); s.Health != nil || s.Disable != nil || r.health.OnHold {
 		t.Errorf("an outcome of another release: %+v", s)
 	}
-	if s := step(inbox.Trap, "r1", now); s.Health == nil || !s.Health.OnHold || s.Aside == nil {
+	if s := step(inbox.Trap, "r1", now); s.Health == nil || !s.Health.OnHold || s.Disable == nil {
 		t.Errorf("a failure before any success: %+v", s)
 	}
 	if s := step(inbox.OK, "r1", now.Add(time.Minute)); s.Proven != "r1" || s.Health == nil || s.Health.OnHold {
@@ -84,7 +84,7 @@ func TestAReleaseIsProvenByItsFirstSuccessAndAHoldIsStoredUntilItsEnd(t *testing
 	if s := step(inbox.OK, "r1", now.Add(time.Minute)); s.Proven != "" || s.Health != nil {
 		t.Errorf("the second success: %+v", s)
 	}
-	if s := step(inbox.Trap, "r1", now.Add(time.Minute)); s.Aside != nil || !r.health.OnHold {
+	if s := step(inbox.Trap, "r1", now.Add(time.Minute)); s.Disable != nil || !r.health.OnHold {
 		t.Errorf("a hold of a proven release: %+v", s)
 	}
 }

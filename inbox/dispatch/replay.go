@@ -14,7 +14,7 @@ const (
 
 // replay is one stored replay, as far as it concerns one plugin.
 type replay struct {
-	inbox.Job
+	inbox.Replay
 	scanned   int64 // the log was searched up to here
 	position  int64 // as submitted
 	window    *window
@@ -30,12 +30,12 @@ type replay struct {
 // does not count it twice.
 type tally struct {
 	seq int64
-	add inbox.JobCount
+	add inbox.ReplayCount
 }
 
 // newReplay returns a replay that goes on after its stored position. settled are the seqs above it that need no run.
-func newReplay(stored *inbox.Job, position int64, settled []int64) *replay {
-	j := &replay{Job: *stored, scanned: position, position: position, window: newWindow(), settled: map[int64]bool{}}
+func newReplay(stored *inbox.Replay, position int64, settled []int64) *replay {
+	j := &replay{Replay: *stored, scanned: position, position: position, window: newWindow(), settled: map[int64]bool{}}
 	for _, seq := range settled {
 		j.settled[seq] = true
 	}
@@ -43,7 +43,7 @@ func newReplay(stored *inbox.Job, position int64, settled []int64) *replay {
 }
 
 // left notes that a run of the replay ended, or went on to a row of its own, and adds the new position to step.
-func (j *replay) left(it *item, wasStored bool, fate inbox.Fate, step *inbox.JobStep) {
+func (j *replay) left(it *item, wasStored bool, fate inbox.Fate, step *inbox.ReplayStep) {
 	switch {
 	case !wasStored:
 		j.window.settle(it.event.Seq)
@@ -57,7 +57,7 @@ func (j *replay) left(it *item, wasStored bool, fate inbox.Fate, step *inbox.Job
 }
 
 // move adds the replay's position to step, if it moved, and the counts of the events it moved over.
-func (j *replay) move(step *inbox.JobStep) bool {
+func (j *replay) move(step *inbox.ReplayStep) bool {
 	at := j.window.low(j.scanned)
 	if at <= j.position {
 		return false
@@ -74,7 +74,7 @@ func (j *replay) move(step *inbox.JobStep) bool {
 }
 
 // skip notes an event that is not replayed.
-func (j *replay) skip(seq int64, add inbox.JobCount) {
+func (j *replay) skip(seq int64, add inbox.ReplayCount) {
 	j.uncounted = append(j.uncounted, tally{seq, add})
 }
 

@@ -35,8 +35,8 @@ func TestAReplayThatBeginsAgainDoesNotRunTheEventsItRetried(t *testing.T) {
 		return r.run(ctx, e, p, d, now)
 	}
 	r.start("r1")
-	job := &inbox.Job{Plugins: []string{plugin}}
-	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
+	job := &inbox.Replay{Plugins: []string{plugin}}
+	if err := r.store.CreateReplay(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
@@ -47,12 +47,12 @@ func TestAReplayThatBeginsAgainDoesNotRunTheEventsItRetried(t *testing.T) {
 	r.runner = nil
 	r.start("r1")
 	inboxtest.Eventually(t, "the replay has ended", func() bool {
-		j, err := r.store.Job(ctx, job.ID)
-		return err == nil && j.State == inbox.JobDone
+		j, err := r.store.Replay(ctx, job.ID)
+		return err == nil && j.State == inbox.ReplayDone
 	})
 	r.settled()
-	j, err := r.store.Job(ctx, job.ID)
-	if c := j.Parts[0].JobCount; err != nil || c.OK != 3 || c.Revived != 3 || c.Pending+c.Dead+c.Filtered+c.Waiting != 0 {
+	j, err := r.store.Replay(ctx, job.ID)
+	if c := j.Parts[0].ReplayCount; err != nil || c.OK != 3 || c.Retried != 3 || c.Pending+c.Dead+c.Filtered+c.Waiting != 0 {
 		t.Errorf("a replay of 6 events, 3 of them dead: %+v, %v", c, err)
 	}
 	for _, m := range r.attempts() {
@@ -111,10 +111,10 @@ func TestTwoReplaysDoNotBothRetryADeadEvent(t *testing.T) {
 	r.settled()
 	r.stop()
 	r.say(nil)
-	fast := &inbox.Job{Plugins: []string{plugin}}
-	paced := &inbox.Job{Plugins: []string{plugin}, Rate: 1} // reaches the second event a second after the first
-	for _, j := range []*inbox.Job{fast, paced} {
-		if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, j); err != nil {
+	fast := &inbox.Replay{Plugins: []string{plugin}}
+	paced := &inbox.Replay{Plugins: []string{plugin}, Rate: 1} // reaches the second event a second after the first
+	for _, j := range []*inbox.Replay{fast, paced} {
+		if err := r.store.CreateReplay(ctx, inbox.Actor{Name: "test"}, j); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -128,9 +128,9 @@ func TestTwoReplaysDoNotBothRetryADeadEvent(t *testing.T) {
 	})
 	s.release()
 	inboxtest.Eventually(t, "both replays have ended", func() bool {
-		a, err := r.store.Job(ctx, fast.ID)
-		b, berr := r.store.Job(ctx, paced.ID)
-		return err == nil && berr == nil && a.State == inbox.JobDone && b.State == inbox.JobDone
+		a, err := r.store.Replay(ctx, fast.ID)
+		b, berr := r.store.Replay(ctx, paced.ID)
+		return err == nil && berr == nil && a.State == inbox.ReplayDone && b.State == inbox.ReplayDone
 	})
 	first := 0
 	for _, m := range r.attempts() {

@@ -20,16 +20,16 @@ type replays struct {
 
 // load takes over the replays that run and are not in memory.
 func (rs *replays) load() error {
-	stored, err := rs.link.store.Jobs(rs.link.stop, rs.link.plugin)
+	stored, err := rs.link.store.Replays(rs.link.stop, rs.link.plugin)
 	if err != nil {
 		return err
 	}
 	return rs.adopt(stored)
 }
 
-func (rs *replays) adopt(stored []inbox.Job) error {
+func (rs *replays) adopt(stored []inbox.Replay) error {
 	for i := range stored {
-		part := slices.IndexFunc(stored[i].Parts, func(x inbox.JobPart) bool { return x.Plugin == rs.link.plugin })
+		part := slices.IndexFunc(stored[i].Parts, func(x inbox.ReplayPart) bool { return x.Plugin == rs.link.plugin })
 		if part < 0 || stored[i].Parts[part].Done || rs.runs.replay(stored[i].ID) != nil {
 			continue
 		}
@@ -45,12 +45,12 @@ func (rs *replays) adopt(stored []inbox.Job) error {
 
 // reread takes over new replays and drops those that were cancelled.
 func (rs *replays) reread() error {
-	stored, err := rs.link.store.Jobs(rs.link.stop, rs.link.plugin)
+	stored, err := rs.link.store.Replays(rs.link.stop, rs.link.plugin)
 	if err != nil {
 		return err
 	}
 	for _, j := range rs.runs.replays {
-		runs := slices.ContainsFunc(stored, func(s inbox.Job) bool { return s.ID == j.ID })
+		runs := slices.ContainsFunc(stored, func(s inbox.Replay) bool { return s.ID == j.ID })
 		if !j.done && !runs {
 			j.done = true
 			rs.runs.drop(j)
@@ -105,7 +105,7 @@ func (rs *replays) admitFor(j *replay, now time.Time) error {
 // search finds the next events of a replay, admits them, and returns their number.
 func (rs *replays) search(j *replay, limit int) (int, error) {
 	before := j.scanned
-	events, upto, err := rs.link.store.Match(rs.link.stop, &j.Job, rs.link.plugin, before, limit)
+	events, upto, err := rs.link.store.Match(rs.link.stop, &j.Replay, rs.link.plugin, before, limit)
 	if err != nil {
 		return 0, err
 	}
@@ -136,7 +136,7 @@ func (rs *replays) admitEvent(j *replay, e *inbox.Event) error {
 	case err != nil:
 		return err
 	case !wanted:
-		j.skip(e.Seq, inbox.JobCount{Filtered: 1})
+		j.skip(e.Seq, inbox.ReplayCount{Filtered: 1})
 		return nil
 	}
 	l, err := rs.lanes.find(id)
@@ -154,7 +154,7 @@ func (rs *replays) admitEvent(j *replay, e *inbox.Event) error {
 	case err != nil:
 		return err
 	case pending:
-		j.skip(e.Seq, inbox.JobCount{Pending: 1})
+		j.skip(e.Seq, inbox.ReplayCount{Pending: 1})
 		return nil
 	}
 	return rs.run(j, l, e)
@@ -163,7 +163,7 @@ func (rs *replays) admitEvent(j *replay, e *inbox.Event) error {
 // pending reports whether an event's first run, or its retried one, is still to come or under way.
 func (rs *replays) pending(l *lane, seq int64) (bool, error) {
 	if rs.runs.unloaded { // it may be among the runs that only the store holds
-		if goesOn, err := rs.link.store.GoesOn(rs.link.stop, rs.link.plugin, seq); goesOn || err != nil {
+		if goesOn, err := rs.link.store.IsRetried(rs.link.stop, rs.link.plugin, seq); goesOn || err != nil {
 			return goesOn, err
 		}
 	}
@@ -189,7 +189,7 @@ func (rs *replays) deadLetter(seq int64) (*inbox.DeadLetter, error) {
 	if !rs.anyDead {
 		return nil, nil
 	}
-	letter, err := rs.link.store.Dead(rs.link.stop, rs.link.plugin, seq)
+	letter, err := rs.link.store.DeadLetter(rs.link.stop, rs.link.plugin, seq)
 	switch {
 	case inbox.KindOf(err) == inbox.NotFound:
 		return nil, nil
@@ -216,7 +216,7 @@ func (rs *replays) join(j *replay, l *lane, e *inbox.Event) {
 // retryHead lets a parked lane go on with its dead event.
 func (rs *replays) retryHead(j *replay, l *lane) {
 	row := *l.row
-	row.State, row.Tries = inbox.LaneReady, 0
+	row.State, row.Counted = inbox.LaneReady, 0
 	rs.lanes.setRow(l, row)
 	s := rs.retry(j, l, row.Next, 0)
 	s.Lane = &row
@@ -236,24 +236,24 @@ func (rs *replays) retryRun(j *replay, l *lane, e *inbox.Event, letter *inbox.De
 
 // retry returns a settlement that resolves a dead letter and moves the replay over its event.
 func (rs *replays) retry(j *replay, l *lane, seq, run int64) *inbox.Settlement {
-	step := &inbox.JobStep{Job: j.ID, Plugin: rs.link.plugin, Add: inbox.JobCount{Revived: 1}}
+	step := &inbox.ReplayStep{Replay: j.ID, Plugin: rs.link.plugin, Add: inbox.ReplayCount{Retried: 1}}
 	j.move(step)
 	return &inbox.Settlement{
 		Dead: &inbox.DeadLetter{
 			Plugin: rs.link.plugin, Seq: seq, Run: run, Lane: l.id, Resolution: inbox.Retried, ResolvedAt: rs.link.now(),
 		},
-		Job: step,
+		Replay: step,
 	}
 }
 
 // finish stores the replay's position when no run will do so, and that it has ended when it has.
 func (rs *replays) finish(j *replay) {
-	step := &inbox.JobStep{Job: j.ID, Plugin: rs.link.plugin}
+	step := &inbox.ReplayStep{Replay: j.ID, Plugin: rs.link.plugin}
 	moved := j.move(step)
 	if j.scanned >= j.Upto && j.window.size() == 0 && j.retrying == 0 && !rs.link.stale {
 		step.Done, j.done = true, true
 	}
 	if moved || step.Done {
-		rs.link.submit(&inbox.Settlement{Job: step})
+		rs.link.submit(&inbox.Settlement{Replay: step})
 	}
 }

@@ -46,7 +46,7 @@ func (rs *runs) load(now time.Time) error {
 		rs.horizon = rs.release.manifest.Policy.Due(last.DueAt, now, last.Attempt)
 	}
 	for _, j := range rs.replays {
-		if j.retrying, err = rs.link.store.JobRuns(rs.link.stop, rs.link.plugin, j.ID); err != nil {
+		if j.retrying, err = rs.link.store.ReplayRuns(rs.link.stop, rs.link.plugin, j.ID); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func (rs *runs) adopt(r *inbox.Run, now time.Time) error {
 	}
 	rs.known[key] = true
 	it := item{
-		event: &events[0], run: r.Run, replay: rs.replay(r.Job), replayID: r.Job, stored: true, attempt: r.Attempt, counted: r.Tries,
+		event: &events[0], run: r.Run, replay: rs.replay(r.Replay), replayID: r.Replay, stored: true, attempt: r.Attempt, counted: r.Counted,
 	}
 	l, err := rs.lanes.find(r.Lane)
 	if err != nil {
@@ -134,7 +134,7 @@ func (rs *runs) wantsMore(now time.Time) bool {
 // settle adds to s the changes of a run that is not a first one. It never changes the lane's row.
 func (rs *runs) settle(l *lane, it *item, d inbox.Decision, s *inbox.Settlement) {
 	l.move(idle)
-	step := &inbox.JobStep{Job: it.replayID, Plugin: rs.link.plugin}
+	step := &inbox.ReplayStep{Replay: it.replayID, Plugin: rs.link.plugin}
 	row := rs.row(l, it)
 	row.DueAt = d.DueAt
 	wasStored := it.stored
@@ -162,8 +162,8 @@ func (rs *runs) settle(l *lane, it *item, d inbox.Decision, s *inbox.Settlement)
 	if it.replay != nil {
 		it.replay.left(it, wasStored, d.Fate, step)
 	}
-	if step.Job != 0 {
-		s.Job = step
+	if step.Replay != 0 {
+		s.Replay = step
 	}
 }
 
@@ -183,10 +183,10 @@ func (rs *runs) park(l *lane, it *item) {
 	row.Waits, row.DueAt = true, rs.link.now()
 	s := &inbox.Settlement{Run: row}
 	if it.replayID != 0 {
-		s.Job = &inbox.JobStep{Job: it.replayID, Plugin: rs.link.plugin, Add: inbox.JobCount{Waiting: 1}}
+		s.Replay = &inbox.ReplayStep{Replay: it.replayID, Plugin: rs.link.plugin, Add: inbox.ReplayCount{Waiting: 1}}
 	}
 	if it.replay != nil {
-		it.replay.left(it, it.stored, inbox.Dead, s.Job)
+		it.replay.left(it, it.stored, inbox.Dead, s.Replay)
 	}
 	rs.link.submit(s)
 }
@@ -194,7 +194,7 @@ func (rs *runs) park(l *lane, it *item) {
 // row returns the row of a run without the time when it is due.
 func (rs *runs) row(l *lane, it *item) *inbox.Run {
 	return &inbox.Run{
-		Plugin: rs.link.plugin, Seq: it.event.Seq, Run: it.run, Job: it.replayID, Lane: l.id, Attempt: it.attempt, Tries: it.counted,
+		Plugin: rs.link.plugin, Seq: it.event.Seq, Run: it.run, Replay: it.replayID, Lane: l.id, Attempt: it.attempt, Counted: it.counted,
 	}
 }
 

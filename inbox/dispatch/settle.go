@@ -29,7 +29,7 @@ func (p *loop) settle(r result) error {
 
 	// Change memory, and collect the changes in one settlement.
 	s := &inbox.Settlement{Attempt: record(d, r, decision)}
-	it.attempt, it.counted = d.Attempt, decision.Tries
+	it.attempt, it.counted = d.Attempt, decision.Counted
 	if decision.Fate == inbox.Dead {
 		m.replays.anyDead = true
 		s.Dead = deadLetter(d, it, r, decision)
@@ -75,7 +75,7 @@ func (m *memory) goOn(r result, holdEnded bool) error {
 
 // delivery describes a run at the moment before its next attempt.
 func delivery(plugin string, l *lane, it *item) inbox.Delivery {
-	return inbox.Delivery{Plugin: plugin, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Tries: it.counted, Lane: l.id}
+	return inbox.Delivery{Plugin: plugin, Seq: it.event.Seq, Run: it.run, Attempt: it.attempt + 1, Counted: it.counted, Lane: l.id}
 }
 
 // record returns the attempt as it will be stored.
@@ -83,7 +83,7 @@ func record(d inbox.Delivery, r result, decision inbox.Decision) *inbox.Attempt 
 	o := &r.outcome
 	return &inbox.Attempt{
 		Plugin: d.Plugin, Seq: d.Seq, Run: d.Run, Number: d.Attempt, Result: o.Result, Fate: decision.Fate,
-		Counted: decision.Tries > d.Tries, StartedAt: r.started, Duration: o.Duration, Fuel: o.Fuel, Release: o.Release,
+		Counted: decision.Counted > d.Counted, StartedAt: r.started, Duration: o.Duration, Fuel: o.Fuel, Release: o.Release,
 		Reason: o.Reason, HostWords: o.HostWords, Log: o.Log, LogCut: o.LogCut,
 	}
 }

@@ -58,19 +58,19 @@ type Runs interface {
 	// Runs returns up to limit runs that do not wait behind a lane, by due time, run and seq.
 	Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run, error)
 	// JobRuns returns how many of them a replay counts.
-	JobRuns(ctx context.Context, plugin string, job int64) (int, error)
+	ReplayRuns(ctx context.Context, plugin string, job int64) (int, error)
 	// GoesOn reports whether the first run of an event has a row: it died, and was retried.
-	GoesOn(ctx context.Context, plugin string, seq int64) (bool, error)
+	IsRetried(ctx context.Context, plugin string, seq int64) (bool, error)
 	// Dead returns the unresolved dead letter of an event, and an error of kind [inbox.NotFound] without one.
-	Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error)
+	DeadLetter(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error)
 }
 
 // Replays holds the stored replays.
 type Replays interface {
 	// Jobs returns the replays that run and have a part in the plugin.
-	Jobs(ctx context.Context, plugin string) ([]inbox.Job, error)
+	Replays(ctx context.Context, plugin string) ([]inbox.Replay, error)
 	// Match returns up to limit events of a replay with seqs above after, and the seq up to which it searched.
-	Match(ctx context.Context, job *inbox.Job, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
+	Match(ctx context.Context, job *inbox.Replay, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
 }
 
 // Events is the log with its payloads.

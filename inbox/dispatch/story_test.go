@@ -35,7 +35,7 @@ type story struct {
 	release   int
 	away      bool // the plugin's file
 	held      bool // by the operator
-	jobs      []*inbox.Job
+	jobs      []*inbox.Replay
 	cancelled map[int64]bool
 	discarded map[int64]bool // first runs that were discarded
 }
@@ -126,9 +126,9 @@ func (s *story) pause() {
 }
 
 func (s *story) replay() {
-	j := &inbox.Job{Plugins: []string{plugin}, Only: rapid.SampledFrom([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}).Draw(s.rt, "only")}
+	j := &inbox.Replay{Plugins: []string{plugin}, Only: rapid.SampledFrom([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}).Draw(s.rt, "only")}
 	j.Rate = rapid.SampledFrom([]float64{0, 0, 200}).Draw(s.rt, "rate")
-	if err := s.store.CreateJob(ctx, operator, j); inbox.KindOf(err) == inbox.NotFound {
+	if err := s.store.CreateReplay(ctx, operator, j); inbox.KindOf(err) == inbox.NotFound {
 		return // nothing matches
 	} else {
 		s.must(err)
@@ -142,7 +142,7 @@ func (s *story) cancel() {
 		return
 	}
 	j := rapid.SampledFrom(s.jobs).Draw(s.rt, "replay")
-	if err := s.store.CancelJob(ctx, operator, j.ID); inbox.KindOf(err) != inbox.Conflict {
+	if err := s.store.CancelReplay(ctx, operator, j.ID); inbox.KindOf(err) != inbox.Conflict {
 		s.must(err)
 		s.cancelled[j.ID] = true
 	}
@@ -158,8 +158,8 @@ func (s *story) discard() {
 }
 
 // resolve retries or discards a dead letter. It returns nil without one, or when a replay was faster.
-func (s *story) resolve(how func(_ context.Context, _ inbox.Actor, plugin string, seq, run int64) error) *inbox.Letter {
-	letters, err := s.store.Letters(ctx, inbox.DeadLetterFilter{})
+func (s *story) resolve(how func(_ context.Context, _ inbox.Actor, plugin string, seq, run int64) error) *inbox.DeadLetterDetail {
+	letters, err := s.store.DeadLetters(ctx, inbox.DeadLetterFilter{})
 	s.must(err)
 	if len(letters) == 0 {
 		return nil
@@ -211,14 +211,14 @@ func (s *story) heal() {
 	}
 	inboxtest.Eventually(s.t, "nothing waits and nothing is dead", func() bool {
 		s.later(time.Minute)
-		letters, err := s.store.Letters(ctx, inbox.DeadLetterFilter{})
+		letters, err := s.store.DeadLetters(ctx, inbox.DeadLetterFilter{})
 		s.must(err)
 		for _, l := range letters {
 			if err := s.store.Retry(ctx, operator, plugin, l.Seq, l.Run); inbox.KindOf(err) != inbox.Conflict {
 				s.must(err)
 			}
 		}
-		jobs, err := s.store.Jobs(ctx, plugin)
+		jobs, err := s.store.Replays(ctx, plugin)
 		s.must(err)
 		runs, err := s.store.Runs(ctx, plugin, 0)
 		s.must(err)
@@ -254,16 +254,16 @@ func (s *story) verify() {
 		}
 	}
 	for _, made := range s.jobs {
-		j, err := s.store.Job(ctx, made.ID)
+		j, err := s.store.Replay(ctx, made.ID)
 		s.must(err)
-		c := j.Parts[0].JobCount
+		c := j.Parts[0].ReplayCount
 		if s.cancelled[j.ID] {
 			continue
 		}
-		sum := c.OK + c.Dead + c.Pending + c.Revived + c.Filtered
+		sum := c.OK + c.Dead + c.Pending + c.Retried + c.Filtered
 		// Which events failed or are missing may change until the replay reaches them, so only replays of all must match.
 		adds := sum == j.Matched || j.Only != inbox.OnlyAll && sum <= j.Upto
-		if j.State != inbox.JobDone || c.Waiting != 0 || !adds {
+		if j.State != inbox.ReplayDone || c.Waiting != 0 || !adds {
 			s.rt.Errorf("replay %d of %d events is %s with %+v", j.ID, j.Matched, j.State, c)
 		}
 	}

@@ -137,18 +137,18 @@ func TestAPluginChangesItsLanesAfterAReplayWasCancelled(t *testing.T) {
 		}
 		return inbox.OK
 	})
-	job := &inbox.Job{Plugins: []string{plugin}}
+	job := &inbox.Replay{Plugins: []string{plugin}}
 	who := inbox.Actor{Name: "test"}
-	if err := r.store.CreateJob(ctx, who, job); err != nil {
+	if err := r.store.CreateReplay(ctx, who, job); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
 	<-began
-	if err := r.store.CancelJob(ctx, who, job.ID); err != nil {
+	if err := r.store.CancelReplay(ctx, who, job.ID); err != nil {
 		t.Fatal(err)
 	}
 	r.dispatch.Wake(plugin)
-	inboxtest.Eventually(t, "the replay is dropped", func() bool { return r.looked().Handed <= 1 })
+	inboxtest.Eventually(t, "the replay is dropped", func() bool { return r.looked().Queued <= 1 })
 	close(goOn)
 	r.manifest.Order = inbox.Global
 	r.live("r2")
@@ -312,5 +312,5 @@ func TestLanesDoNotChangeWhileEventsBeforeASettledOneAreOpen(t *testing.T) {
 	if tr, err := r.store.Trace(ctx, 1); err != nil || len(tr.Deliveries[0].Attempts) != 1 {
 		t.Errorf("event 1 was interrupted twice and never ran: %+v, %v", tr, err)
 	}
-	inboxtest.Eventually(t, "the lanes have changed", func() bool { return r.record().Keying == "global key" })
+	inboxtest.Eventually(t, "the lanes have changed", func() bool { return r.record().LaneRule == "global key" })
 }

@@ -89,11 +89,11 @@ func (s *nth) Lane(ctx context.Context, plugin string, id inbox.LaneID) (*inbox.
 	return s.Store.Lane(ctx, plugin, id)
 }
 
-func (s *nth) JobRuns(ctx context.Context, plugin string, job int64) (int, error) {
+func (s *nth) ReplayRuns(ctx context.Context, plugin string, job int64) (int, error) {
 	if err := s.fails(); err != nil {
 		return 0, err
 	}
-	return s.Store.JobRuns(ctx, plugin, job)
+	return s.Store.ReplayRuns(ctx, plugin, job)
 }
 
 func (s *nth) SettledAbove(ctx context.Context, plugin string, run, seq int64) ([]int64, error) {
@@ -117,25 +117,25 @@ func (s *nth) Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run, 
 	return s.Store.Runs(ctx, plugin, limit)
 }
 
-func (s *nth) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
+func (s *nth) Replays(ctx context.Context, plugin string) ([]inbox.Replay, error) {
 	if err := s.fails(); err != nil {
 		return nil, err
 	}
-	return s.Store.Jobs(ctx, plugin)
+	return s.Store.Replays(ctx, plugin)
 }
 
-func (s *nth) Match(ctx context.Context, j *inbox.Job, plugin string, after int64, limit int) ([]inbox.Event, int64, error) {
+func (s *nth) Match(ctx context.Context, j *inbox.Replay, plugin string, after int64, limit int) ([]inbox.Event, int64, error) {
 	if err := s.fails(); err != nil {
 		return nil, 0, err
 	}
 	return s.Store.Match(ctx, j, plugin, after, limit)
 }
 
-func (s *nth) Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) {
+func (s *nth) DeadLetter(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) {
 	if err := s.fails(); err != nil {
 		return nil, err
 	}
-	return s.Store.Dead(ctx, plugin, seq)
+	return s.Store.DeadLetter(ctx, plugin, seq)
 }
 
 // Every operation of the store may fail at any time. The n-th operation fails, for n = 0, 1, 2 … until there are fewer, each
@@ -186,16 +186,16 @@ func sweep(t *testing.T, m inbox.Manifest, n int64) (missed bool) {
 	s.left.Store(n)
 	r.queue = s
 	r.send(9, 3, 0)
-	job := &inbox.Job{Plugins: []string{plugin}}
-	if err := r.store.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
+	job := &inbox.Replay{Plugins: []string{plugin}}
+	if err := r.store.CreateReplay(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	r.start("r1")
 	defer r.stop()
 	inboxtest.Eventually(t, fmt.Sprint("the replay ends although operation ", n, " failed"), func() bool {
 		r.later(2 * time.Second)
-		j, err := r.store.Job(ctx, job.ID)
-		return err == nil && j.State == inbox.JobDone
+		j, err := r.store.Replay(ctx, job.ID)
+		return err == nil && j.State == inbox.ReplayDone
 	})
 	inboxtest.Eventually(t, "all is settled", func() bool {
 		r.later(2 * time.Second)

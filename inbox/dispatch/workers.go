@@ -167,7 +167,7 @@ func (p *pool) run(c call) {
 		if r.next == 0 {
 			return
 		}
-		d.Seq, d.Attempt, d.Tries = event.Seq, 1, 0
+		d.Seq, d.Attempt, d.Counted = event.Seq, 1, 0
 	}
 }
 

@@ -68,7 +68,7 @@ func TestAPauseRecallsAttemptsThatHaveNotBegun(t *testing.T) {
 	}
 	inboxtest.Eventually(t, "the second is with the workers", func() bool {
 		st, ok := r.dispatch.Status(ctx, plugin)
-		return ok && st.Handed == 1
+		return ok && st.Queued == 1
 	})
 	if err := r.store.SetPaused(ctx, inbox.Actor{Name: "test"}, plugin, true); err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestAPauseRecallsAttemptsThatHaveNotBegun(t *testing.T) {
 	r.dispatch.Wake(plugin)
 	inboxtest.Eventually(t, "the second is taken back", func() bool {
 		st, ok := r.dispatch.Status(ctx, plugin)
-		return ok && st.Running == 1 && st.Handed == 0
+		return ok && st.Running == 1 && st.Queued == 0
 	})
 	goOn <- struct{}{}
 	inboxtest.Eventually(t, "the first is settled", func() bool { return r.record().Cursor == 1 })
@@ -141,7 +141,7 @@ func TestNoResultIsLostWhenManyArriveAtOnce(t *testing.T) {
 	free()
 	r.settled()
 	r.inOrder()
-	if got := r.looked(); got.Running+got.Handed != 0 || len(r.attempts()) != 512 {
+	if got := r.looked(); got.Running+got.Queued != 0 || len(r.attempts()) != 512 {
 		t.Errorf("%+v after %d attempts of 512 events", got, len(r.attempts()))
 	}
 }

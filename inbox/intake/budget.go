@@ -55,7 +55,7 @@ type holder struct {
 // RoomSize returns the largest number of bytes of bodies in memory at a time, for a setting of inFlight bytes. It is never
 // less than four times the largest body of a source: a body that grows or is decoded is in memory twice, and a part is
 // reserved for small bodies.
-func RoomSize(sources []Source, inFlight int64) int64 {
+func BudgetSize(sources []Source, inFlight int64) int64 {
 	for _, s := range sources {
 		inFlight = max(inFlight, 4*s.withDefaults().MaxBody)
 	}
@@ -63,7 +63,7 @@ func RoomSize(sources []Source, inFlight int64) int64 {
 }
 
 func newBudget(sources []Source, inFlight int64, bodies int) *budget {
-	g := &budget{size: RoomSize(sources, inFlight), bodies: bodies, reading: map[*body]struct{}{}, waiting: map[*body]struct{}{}, holders: map[netip.Addr]*holder{}}
+	g := &budget{size: BudgetSize(sources, inFlight), bodies: bodies, reading: map[*body]struct{}{}, waiting: map[*body]struct{}{}, holders: map[netip.Addr]*holder{}}
 	g.reserved, g.share = g.size/8, g.size/2
 	for _, s := range sources {
 		g.share = max(g.share, 3*s.withDefaults().MaxBody)

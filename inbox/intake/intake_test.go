@@ -316,7 +316,7 @@ func TestWithoutASecretEverythingIsQuarantined(t *testing.T) {
 		t.Errorf("a probe is answered %+v", r)
 	}
 	kept := d.keep.refused[0]
-	a, why, err := source().Vouch(kept.Payload.Body, kept.Payload.Headers, inbox.FromRecheck, kept.LastAt, kept.ReceivedAt)
+	a, why, err := source().Verify(kept.Payload.Body, kept.Payload.Headers, inbox.FromRecheck, kept.LastAt, kept.ReceivedAt)
 	if err != nil || why != "" || a.Origin != inbox.FromRecheck || a.View.Key != "qoreid/address/1" || !a.FirstSeen.Equal(kept.ReceivedAt) {
 		t.Errorf("with the secret it is %+v, %q, %v", a, why, err)
 	}

@@ -112,7 +112,7 @@ func TestOneRightSignatureOfSeveralIsEnoughEverywhere(t *testing.T) {
 			t.Errorf("%s: answered %+v", name, r)
 			continue
 		}
-		if _, why, err := source().Vouch(kept.Body, kept.Headers, inbox.FromRecheck, time.Time{}, time.Time{}); why != c.why || err != nil {
+		if _, why, err := source().Verify(kept.Body, kept.Headers, inbox.FromRecheck, time.Time{}, time.Time{}); why != c.why || err != nil {
 			t.Errorf("%s: a recheck says %q, %v", name, why, err)
 		}
 		if got := source().Explain(kept.Body, source().Signature(kept.Headers)); (got == "") != (c.why == "") {

@@ -71,7 +71,7 @@ func (h *control) Notes(context.Context) []string { return h.notes }
 // keys verifies the requests of every source with one secret.
 type keys struct{ secret string }
 
-func (k keys) Vouch(r *inbox.Refused) (*inbox.Arrival, string, error) {
+func (k keys) Verify(r *inbox.Refused) (*inbox.Arrival, string, error) {
 	if _, why := qoreid.Verify("", []qoreid.Secret{{Name: "s", Key: []byte(k.secret)}}, signature(r), r.Payload.Body); why != "" {
 		return nil, why, nil
 	}
@@ -183,7 +183,7 @@ func (r *rig) die(plugin string, seq int64, result inbox.Result) {
 			Plugin: plugin, Seq: seq, Number: 1, Result: result, Fate: inbox.Dead, Counted: true, StartedAt: at, Duration: 3 * time.Millisecond,
 			Release: "rel1", Reason: "Ada Lovelace is not welcome", Log: []byte("saw Ada Lovelace\n"),
 		},
-		Lane: &inbox.Lane{ID: lane, Next: seq, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: at},
+		Lane: &inbox.Lane{ID: lane, Next: seq, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: at},
 		Dead: &inbox.DeadLetter{Plugin: plugin, Seq: seq, Attempt: 1, Lane: lane, Parks: true, Result: result, DiedAt: at},
 	})
 }
@@ -315,7 +315,7 @@ func TestTheTokenIsMadeOnceAndOpensTheAPI(t *testing.T) {
 		}
 	}
 	client := &api.Client{HTTP: srv.Client(), Base: srv.URL + "/", Token: token}
-	if _, err := client.ResumeAll(t.Context(), api.Deed{Reason: "why"}); err != nil {
+	if _, err := client.ResumeAll(t.Context(), api.ActionRequest{Reason: "why"}); err != nil {
 		t.Error(err)
 	}
 	if got := r.audited(); !slices.Contains(got, "resume everything by token: why") || !r.control.resumed {

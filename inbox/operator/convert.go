@@ -119,7 +119,7 @@ func (s *server) filteredBy(ctx context.Context, plugin string, e *inbox.Event) 
 		}
 		body = p.Body // a purged or damaged body has no values
 	}
-	return m.LeftOutBy(e, inbox.Scalars(body)), nil
+	return m.FilteredBy(e, inbox.Scalars(body)), nil
 }
 
 func attemptOf(a *inbox.Attempt, reveal bool) api.Attempt {
@@ -133,12 +133,12 @@ func attemptOf(a *inbox.Attempt, reveal bool) api.Attempt {
 	return out
 }
 
-func deadLetterOf(l *inbox.Letter, reveal bool) api.Letter {
+func deadLetterOf(l *inbox.DeadLetterDetail, reveal bool) api.DeadLetter {
 	reason := l.Reason
 	if !reveal {
 		reason = maskReason(reason, l.HostWords)
 	}
-	return api.Letter{
+	return api.DeadLetter{
 		Plugin: l.Plugin, ID: l.Event.ID, Seq: l.Seq, Run: l.Run, Attempt: l.Attempt, Outcome: l.Result, Reason: reason, Parks: l.Parks,
 		Waiting: l.Waiting, Mode: l.Event.Mode, Key: l.Event.View.Key, Event: l.Event.View.Event, EventType: l.Event.View.EventType,
 		DiedAt: l.DiedAt, Resolution: l.Resolution, ResolvedAt: l.ResolvedAt, AtLeast: l.AtLeast,
@@ -155,7 +155,7 @@ func entityOf(e *inbox.Entity) api.Entity {
 // maxNamed bounds the named events that an answer lists of a replay's filter, because a client polls a replay many times.
 const maxNamed = 100
 
-func replayOf(j *inbox.Job) api.Replay {
+func replayOf(j *inbox.Replay) api.Replay {
 	out := api.Replay{
 		ID: j.ID, State: j.State, Matched: j.Matched, Plugins: j.Plugins, Only: j.Only, Filter: j.Filter, Rate: j.Rate, Upto: j.Upto,
 		Actor: j.Actor, Reason: j.Reason, CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt,
@@ -170,7 +170,7 @@ func replayOf(j *inbox.Job) api.Replay {
 			out.Plugins = append(out.Plugins, p.Plugin)
 		}
 		out.Parts = append(out.Parts, api.ReplayPart{
-			Plugin: p.Plugin, Position: p.Position, OK: p.OK, Dead: p.Dead, Pending: p.Pending, Revived: p.Revived, Filtered: p.Filtered,
+			Plugin: p.Plugin, Position: p.Position, OK: p.OK, Dead: p.Dead, Pending: p.Pending, Retried: p.Retried, Filtered: p.Filtered,
 			Waiting: p.Waiting, Done: p.Done,
 		})
 	}

@@ -79,7 +79,7 @@ func (s *server) listDead(w http.ResponseWriter, r *http.Request) error {
 	}
 	lf := inbox.DeadLetterFilter{Filter: f, Resolved: isTrue(r, "resolved"), Run: int64(run), Manifest: s.manifests(r.Context())}
 	out := rows{w: w}
-	err = s.dead.EachLetter(r.Context(), lf, func(l *inbox.Letter) error { return out.add(deadLetterOf(l, reveal)) })
+	err = s.dead.EachDeadLetter(r.Context(), lf, func(l *inbox.DeadLetterDetail) error { return out.add(deadLetterOf(l, reveal)) })
 	if err != nil {
 		return out.fail(err)
 	}
@@ -113,8 +113,8 @@ func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resol
 		return err
 	}
 	x := resolving{
-		server: s, req: &req, who: actor(r, req.Reason), how: how, done: map[string]bool{}, rows: rows{w: w, before: `{"letters":`},
-		out: api.Resolved{DryRun: req.DryRun, Letters: []api.Letter{}, Failed: []api.Failure{}},
+		server: s, req: &req, who: actor(r, req.Reason), how: how, done: map[string]bool{}, rows: rows{w: w, before: `{"dead_letters":`},
+		out: api.Resolved{DryRun: req.DryRun, DeadLetters: []api.DeadLetter{}, Failed: []api.Failure{}},
 	}
 	var err error
 	if x.out.AsOf, err = s.dead.NewestDeath(r.Context()); err != nil {
@@ -129,7 +129,7 @@ func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resol
 	}
 	after, err := json.Marshal(struct {
 		api.Resolved
-		Letters *struct{} `json:"letters,omitempty"` // they are written already
+		Letters *struct{} `json:"dead_letters,omitempty"` // they are written already
 	}{Resolved: x.out})
 	if err != nil {
 		return x.rows.fail(err)
@@ -140,7 +140,7 @@ func (s *server) resolve(w http.ResponseWriter, r *http.Request, how inbox.Resol
 // all resolves the open dead letters that the request selects.
 func (x *resolving) all(ctx context.Context) error {
 	f := x.req.Filter
-	if len(x.req.Letters) > 0 {
+	if len(x.req.DeadLetters) > 0 {
 		return x.named(ctx)
 	}
 	if err := x.addIDs(ctx, &f, x.req.IDs); err != nil {
@@ -153,24 +153,24 @@ func (x *resolving) all(ctx context.Context) error {
 	if x.req.DryRun {
 		lf.Manifest = x.manifests(ctx)
 	}
-	return x.dead.OpenLetters(ctx, lf, func(page []inbox.Letter) error { return x.resolvePage(ctx, page) })
+	return x.dead.OpenDeadLetters(ctx, lf, func(page []inbox.DeadLetterDetail) error { return x.resolvePage(ctx, page) })
 }
 
 // named resolves the dead letters that the request names one by one. Deliveries that are not dead are failures.
 func (x *resolving) named(ctx context.Context) error {
-	refs := make([]inbox.DeadLetter, 0, len(x.req.Letters))
-	for _, ref := range x.req.Letters {
+	refs := make([]inbox.DeadLetter, 0, len(x.req.DeadLetters))
+	for _, ref := range x.req.DeadLetters {
 		refs = append(refs, inbox.DeadLetter{Plugin: ref.Plugin, Seq: ref.Seq, Run: ref.Run})
 	}
-	letters, err := x.dead.LettersOf(ctx, refs)
+	letters, err := x.dead.DeadLettersOf(ctx, refs)
 	if err != nil {
 		return err
 	}
-	open := make(map[api.LetterRef]bool, len(letters))
+	open := make(map[api.DeadLetterRef]bool, len(letters))
 	for i := range letters {
-		open[api.LetterRef{Plugin: letters[i].Plugin, Seq: letters[i].Seq, Run: letters[i].Run}] = true
+		open[api.DeadLetterRef{Plugin: letters[i].Plugin, Seq: letters[i].Seq, Run: letters[i].Run}] = true
 	}
-	for _, ref := range x.req.Letters {
+	for _, ref := range x.req.DeadLetters {
 		if open[ref] {
 			continue
 		}
@@ -184,7 +184,7 @@ func (x *resolving) named(ctx context.Context) error {
 }
 
 // resolvePage resolves one page of dead letters and writes those that were resolved.
-func (x *resolving) resolvePage(ctx context.Context, letters []inbox.Letter) error {
+func (x *resolving) resolvePage(ctx context.Context, letters []inbox.DeadLetterDetail) error {
 	failed := make([]error, len(letters))
 	if !x.req.DryRun {
 		refs := make([]inbox.DeadLetter, 0, len(letters))

@@ -12,7 +12,7 @@ import (
 
 func TestOnlyEventsThatThePluginWantsWaitBehindADeadLetter(t *testing.T) {
 	t.Parallel()
-	for _, keying := range []inbox.Keying{{Order: inbox.ByKey, By: inbox.KeyByKey}, {Order: inbox.ByKey, By: "/data/id"}, {Order: inbox.Global, By: inbox.KeyByKey}} {
+	for _, keying := range []inbox.LaneRule{{Order: inbox.ByKey, By: inbox.KeyByKey}, {Order: inbox.ByKey, By: "/data/id"}, {Order: inbox.Global, By: inbox.KeyByKey}} {
 		t.Run(keying.String(), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
@@ -29,17 +29,17 @@ func TestOnlyEventsThatThePluginWantsWaitBehindADeadLetter(t *testing.T) {
 			}
 			lane, now := keying.Lane(e, inbox.Digested(inbox.Scalars(p.Body).Text, r.store.LaneDigest)), time.Now()
 			r.settle(&inbox.Settlement{
-				Plugin: "p", Cursor: 5, Keying: keying.String(),
+				Plugin: "p", Cursor: 5, LaneRule: keying.String(),
 				Attempt: &inbox.Attempt{Plugin: "p", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: now, Release: "rel1"},
-				Lane:    &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: now},
+				Lane:    &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: now},
 				Dead:    &inbox.DeadLetter{Plugin: "p", Seq: 1, Attempt: 1, Lane: lane, Parks: true, Result: inbox.Reject, DiedAt: now},
 			})
-			letters, err := r.client.Dead(t.Context(), inbox.Filter{}, nil, false, api.Reveal{})
+			letters, err := r.client.DeadLetters(t.Context(), inbox.Filter{}, nil, false, api.Reveal{})
 			if err != nil || len(letters) != 1 || letters[0].Waiting != 2 || letters[0].AtLeast {
 				t.Errorf("%+v, %v", letters, err)
 			}
 			would, err := r.client.Resolve(t.Context(), "retry", api.Resolve{All: true, DryRun: true, Brief: true})
-			if err != nil || would.Count != 1 || would.Parked != 1 || would.Waiting != 2 || len(would.Letters) != 0 {
+			if err != nil || would.Count != 1 || would.Parked != 1 || would.Waiting != 2 || len(would.DeadLetters) != 0 {
 				t.Errorf("%+v, %v", would, err)
 			}
 			var waiting []int64
@@ -76,14 +76,14 @@ func TestDeathsAfterTheRequestAreNotResolved(t *testing.T) {
 	}
 	r.die("p", 2, inbox.Reject)
 	var ids []int64
-	did, err := r.client.EachResolved(t.Context(), "discard", api.Resolve{All: true, DiedBefore: would.AsOf}, func(l api.Letter) error {
+	did, err := r.client.EachResolved(t.Context(), "discard", api.Resolve{All: true, DiedBefore: would.AsOf}, func(l api.DeadLetter) error {
 		ids = append(ids, l.Seq)
 		return nil
 	})
-	if err != nil || did.Count != 1 || !slices.Equal(ids, []int64{1}) || did.Letters != nil {
+	if err != nil || did.Count != 1 || !slices.Equal(ids, []int64{1}) || did.DeadLetters != nil {
 		t.Errorf("%+v, %v, %v", did, ids, err)
 	}
-	left, err := r.client.Dead(t.Context(), inbox.Filter{}, nil, false, api.Reveal{})
+	left, err := r.client.DeadLetters(t.Context(), inbox.Filter{}, nil, false, api.Reveal{})
 	if err != nil || len(left) != 1 || left[0].Seq != 2 {
 		t.Errorf("%+v, %v", left, err)
 	}
@@ -96,7 +96,7 @@ func TestTheDeadLettersOfAReplayAreListedAlone(t *testing.T) {
 	r.accept(1, 2)
 	r.die("p", 1, inbox.Reject)
 	var n int
-	err := r.client.EachDead(t.Context(), api.DeadQuery{Resolved: true, Replay: 1}, func(api.Letter) error { n++; return nil })
+	err := r.client.EachDead(t.Context(), api.DeadQuery{Resolved: true, Replay: 1}, func(api.DeadLetter) error { n++; return nil })
 	if err != nil || n != 0 {
 		t.Errorf("%d, %v", n, err)
 	}
@@ -125,7 +125,7 @@ func TestThousandsOfIDsAreRequestedInParts(t *testing.T) {
 			t.Errorf("%+v: %d events, %v", f, len(seqs), err)
 		}
 	}
-	letters, err := r.client.Dead(t.Context(), inbox.Filter{}, ids, false, api.Reveal{})
+	letters, err := r.client.DeadLetters(t.Context(), inbox.Filter{}, ids, false, api.Reveal{})
 	if err != nil || len(letters) != 1 {
 		t.Errorf("%d letters, %v", len(letters), err)
 	}
@@ -154,14 +154,14 @@ func TestResumeAllEndsEveryPause(t *testing.T) {
 		r.plugin(name)
 	}
 	for _, name := range []string{"a", "c"} {
-		if p, err := r.client.Act(t.Context(), name, "pause", api.Deed{}); err != nil || !p.Paused {
+		if p, err := r.client.Act(t.Context(), name, "pause", api.ActionRequest{}); err != nil || !p.Paused {
 			t.Errorf("%+v, %v", p, err)
 		}
 	}
 	if !slices.Equal(r.control.halted, []string{"a", "c"}) {
 		t.Errorf("halted: %v", r.control.halted)
 	}
-	st, err := r.client.ResumeAll(t.Context(), api.Deed{Reason: "done"})
+	st, err := r.client.ResumeAll(t.Context(), api.ActionRequest{Reason: "done"})
 	if err != nil || !r.control.resumed {
 		t.Fatal(err)
 	}

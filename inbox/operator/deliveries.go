@@ -22,7 +22,7 @@ func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 	out := rows{w: w}
 	err = s.deliveries.EachDelivery(ctx, df, func(d *inbox.DeliveryStatus) error {
 		line := api.DeliveryLine{
-			ID: d.Event.ID, Seq: d.Event.Seq, Plugin: d.Plugin, State: d.State, Outcome: d.Result, Attempts: d.Tried, DueAt: d.Trace.DueAt,
+			ID: d.Event.ID, Seq: d.Event.Seq, Plugin: d.Plugin, State: d.State, Outcome: d.Result, Attempts: d.Attempts, DueAt: d.Trace.DueAt,
 			Mode: d.Event.Mode, Key: d.Event.View.Key, Event: d.Event.View.Event, EventType: d.Event.View.EventType, StoredAt: d.Event.StoredAt.UTC(),
 		}
 		switch d.State {

@@ -112,11 +112,11 @@ func TestADisabledReleaseIsNamedBesideARefusedFile(t *testing.T) {
 	r := newRig(t)
 	r.plugin("p")
 	aside := func(release string) {
-		for range inbox.SuspectAfter + 1 {
-			if err := r.store.Watch(t.Context(), "p", release); err != nil {
+		for range inbox.CrashLoopAfter + 1 {
+			if err := r.store.RecordStart(t.Context(), "p", release); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := r.store.Reckon(t.Context()); err != nil {
+			if _, err := r.store.CountCrashes(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -126,10 +126,10 @@ func TestADisabledReleaseIsNamedBesideARefusedFile(t *testing.T) {
 	f := &r.control.files[0]
 	f.State, f.Err = inbox.FileRefused, "it is garbage"
 	st, err := r.client.Status(t.Context())
-	if err != nil || !slices.ContainsFunc(st.Reasons, func(x api.Reason) bool { return x.Code == "set_aside" && strings.Contains(x.Message, "rel1") }) {
+	if err != nil || !slices.ContainsFunc(st.Reasons, func(x api.Reason) bool { return x.Code == "disabled" && strings.Contains(x.Message, "rel1") }) {
 		t.Errorf("%+v, %v", st.Reasons, err)
 	}
-	if p, err := r.client.Plugins(t.Context()); err != nil || p[0].SetAside != "rel1" {
+	if p, err := r.client.Plugins(t.Context()); err != nil || p[0].Disabled != "rel1" {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
@@ -157,7 +157,7 @@ func TestTheStatusNamesRunsWithManyAttempts(t *testing.T) {
 		r.settle(&inbox.Settlement{
 			Plugin: "p", Cursor: 1,
 			Attempt: &inbox.Attempt{Plugin: "p", Seq: 1, Number: n, Result: inbox.Retry, Fate: inbox.Again, Counted: true, StartedAt: at, Release: "rel1"},
-			Lane:    &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneRetry, DueAt: at.Add(time.Minute), Attempt: n, Tries: n, Since: at},
+			Lane:    &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneRetry, DueAt: at.Add(time.Minute), Attempt: n, Counted: n, Since: at},
 		})
 		if n == 29 && len(named()) > 0 {
 			t.Errorf("named too early: %+v", named())

@@ -123,8 +123,8 @@ func writeGauges(w io.Writer, version string, st *inbox.StoreStats, plugins []ap
 		{"inbox_running_attempts", func(p *api.Plugin) float64 { return float64(p.Running) }},
 		{"inbox_on_hold", func(p *api.Plugin) float64 { return gaugeOf(p.OnHold) }},
 		{"inbox_paused", func(p *api.Plugin) float64 { return gaugeOf(p.Paused) }},
-		{"inbox_set_aside", func(p *api.Plugin) float64 { return gaugeOf(p.SetAside != "") }},
-		{"inbox_suspect", func(p *api.Plugin) float64 { return gaugeOf(p.State == inbox.FileCrashLoop) }},
+		{"inbox_disabled_releases", func(p *api.Plugin) float64 { return gaugeOf(p.Disabled != "") }},
+		{"inbox_crash_loops", func(p *api.Plugin) float64 { return gaugeOf(p.State == inbox.FileCrashLoop) }},
 		{"inbox_filtered_events", func(p *api.Plugin) float64 { return float64(p.Filtered) }},
 		{"inbox_file_refused", func(p *api.Plugin) float64 { return gaugeOf(p.State == inbox.FileRefused) }},
 	}

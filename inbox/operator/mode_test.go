@@ -61,7 +61,7 @@ func TestOnTheSocketTheActorIsTheUserAtTheOtherEnd(t *testing.T) {
 	}}
 	defer transport.CloseIdleConnections()
 	client := &api.Client{HTTP: &http.Client{Transport: transport}, Base: "http://socket"}
-	if _, err := client.ResumeAll(t.Context(), api.Deed{}); err != nil {
+	if _, err := client.ResumeAll(t.Context(), api.ActionRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	want := "resume everything by socket: "

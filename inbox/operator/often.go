@@ -15,7 +15,7 @@ const (
 
 // manyAttempts returns a reason for each unfinished run with at least manyFrom attempts. Its plugin is unlikely ever to succeed.
 func (s *server) manyAttempts(ctx context.Context) []api.Reason {
-	runs, err := s.deliveries.OftenTried(ctx, manyFrom, manyMost)
+	runs, err := s.deliveries.ManyAttempts(ctx, manyFrom, manyMost)
 	if err != nil {
 		return []api.Reason{{Code: "store", Message: "runs with many attempts cannot be read: " + err.Error(), Hint: inbox.HintOf(err)}}
 	}

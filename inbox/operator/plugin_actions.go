@@ -16,7 +16,7 @@ func (s *server) act(w http.ResponseWriter, r *http.Request, do func(p *api.Plug
 	if err != nil {
 		return err
 	}
-	if p.CreatedAt.IsZero() && p.SetAside == "" {
+	if p.CreatedAt.IsZero() && p.Disabled == "" {
 		return neverRan(p)
 	}
 	if err := do(p); err != nil {
@@ -34,7 +34,7 @@ const pauseWait = 10 * time.Second
 
 // pausePlugin pauses a plugin. When it answers, no further attempt starts. The answer has the number of attempts that still run.
 func (s *server) pausePlugin(w http.ResponseWriter, r *http.Request) error {
-	var req api.Deed
+	var req api.ActionRequest
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
@@ -69,13 +69,13 @@ func (s *server) resumePaused(r *http.Request, reason string) error {
 
 // resumePlugin ends a pause and a hold, and enables a disabled release.
 func (s *server) resumePlugin(w http.ResponseWriter, r *http.Request) error {
-	var req api.Deed
+	var req api.ActionRequest
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
 	return s.act(w, r, func(p *api.Plugin) error {
-		if p.SetAside != "" {
-			if err := s.switches.BringBack(r.Context(), actor(r, req.Reason), p.Name); err != nil || !(p.OnHold || p.Paused) {
+		if p.Disabled != "" {
+			if err := s.switches.EnableRelease(r.Context(), actor(r, req.Reason), p.Name); err != nil || !(p.OnHold || p.Paused) {
 				return err
 			}
 		}
@@ -110,8 +110,8 @@ func (s *server) rollbackPlugin(w http.ResponseWriter, r *http.Request) error {
 			if err := s.audits.Audit(r.Context(), who, "rollback", p.Name+" to its file"); err != nil {
 				return err
 			}
-			if p.SetAside != "" {
-				if err := s.switches.BringBack(r.Context(), who, p.Name); err != nil {
+			if p.Disabled != "" {
+				if err := s.switches.EnableRelease(r.Context(), who, p.Name); err != nil {
 					return err
 				}
 			}

@@ -23,7 +23,7 @@ func fileReasons(p *api.Plugin) []api.Reason {
 	case inbox.FileRefused:
 		add("refused_file", p.Hint, subject+"its file was refused: "+p.Error)
 	case inbox.FileCrashLoop:
-		add("suspect", "wait: within seconds it has its turn", subject+p.Error)
+		add("crash_loop", "wait: within seconds it has its turn", subject+p.Error)
 	case inbox.FileAbsent:
 		if p.Live == "" && p.Behind == 0 {
 			break
@@ -34,12 +34,12 @@ func fileReasons(p *api.Plugin) []api.Reason {
 		}
 		add("absent", "put "+p.Name+".toml, if it had one, and then "+p.Name+".wasm back into the plugins folder; or `inbox plugin remove "+p.Name+"`", message)
 	}
-	if p.SetAside != "" {
+	if p.Disabled != "" {
 		why := p.Error
-		if !strings.Contains(why, p.SetAside) { // p.Error is about another release
-			why = "release " + p.SetAside + " is set aside"
+		if !strings.Contains(why, p.Disabled) { // p.Error is about another release
+			why = "release " + p.Disabled + " is set aside"
 		}
-		add("set_aside", "mend it and drop it in again; or `inbox plugin resume "+p.Name+"` brings it back", subject+why)
+		add("disabled", "mend it and drop it in again; or `inbox plugin resume "+p.Name+"` brings it back", subject+why)
 	}
 	return list
 }
@@ -69,7 +69,7 @@ func writeFileGauges(w io.Writer, refused, stray int) {
 
 // removePlugin forgets a plugin that has no file.
 func (s *server) removePlugin(w http.ResponseWriter, r *http.Request) error {
-	var req api.Deed
+	var req api.ActionRequest
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}

@@ -21,15 +21,15 @@ func TestAFileThatBelongsToNoPluginIsListedAndAcceptsNoAction(t *testing.T) {
 	}) {
 		t.Errorf("%+v, %v", st.Reasons, err)
 	}
-	if _, err := r.client.Remove(t.Context(), "crrm.toml", api.Deed{}); inbox.KindOf(err) != inbox.Conflict {
+	if _, err := r.client.Remove(t.Context(), "crrm.toml", api.ActionRequest{}); inbox.KindOf(err) != inbox.Conflict {
 		t.Errorf("removed: %v", err)
 	}
 	for _, verb := range []string{"pause", "resume"} {
-		if _, err := r.client.Act(t.Context(), "crrm.toml", verb, api.Deed{}); inbox.KindOf(err) != inbox.Conflict {
+		if _, err := r.client.Act(t.Context(), "crrm.toml", verb, api.ActionRequest{}); inbox.KindOf(err) != inbox.Conflict {
 			t.Errorf("%s: %v", verb, err)
 		}
 	}
-	if d, err := r.client.Plugin(t.Context(), "crrm.toml", ""); err != nil || d.Error != stray.Err || len(d.Terms) != 0 {
+	if d, err := r.client.Plugin(t.Context(), "crrm.toml", ""); err != nil || d.Error != stray.Err || len(d.Permissions) != 0 {
 		t.Errorf("%+v, %v", d, err)
 	}
 }
@@ -58,7 +58,7 @@ func TestAnAbsentPluginThatWasLiveIsAReasonBeforeAnythingWaitsForIt(t *testing.T
 	if got := absent(); got != "plugin crm: it was live and its file is absent: 2 events wait" {
 		t.Errorf("%q", got)
 	}
-	if out, err := r.client.Remove(t.Context(), "crm", api.Deed{Reason: "sold"}); err != nil || out.Releases != 1 || !slices.Equal(r.control.unused, []string{"rel1"}) {
+	if out, err := r.client.Remove(t.Context(), "crm", api.ActionRequest{Reason: "sold"}); err != nil || out.Releases != 1 || !slices.Equal(r.control.unused, []string{"rel1"}) {
 		t.Errorf("%+v, %v, %v", out, r.control.unused, err)
 	}
 	if got := absent(); got != "" {

@@ -52,16 +52,16 @@ func addFiles(list []api.Plugin, files []File) []api.Plugin {
 
 // addDisabled adds the disabled releases.
 func (s *server) addDisabled(ctx context.Context, list []api.Plugin) error {
-	suspects, err := s.records.Suspects(ctx)
+	suspects, err := s.records.CrashRecords(ctx)
 	if err != nil {
 		return err
 	}
 	for _, one := range suspects {
 		at := slices.IndexFunc(list, func(p api.Plugin) bool { return p.Name == one.Plugin })
-		if at < 0 || one.AsideAt.IsZero() || (list[at].SetAside != "" && one.Release != list[at].File) {
+		if at < 0 || one.DisabledAt.IsZero() || (list[at].Disabled != "" && one.Release != list[at].File) {
 			continue // of several disabled releases the file's own is named
 		}
-		if list[at].SetAside = one.Release; list[at].Error == "" {
+		if list[at].Disabled = one.Release; list[at].Error == "" {
 			list[at].Error = "release " + one.Release + " is set aside: " + one.Why
 		}
 	}
@@ -142,13 +142,13 @@ func (s *server) showPlugin(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) pluginDetail(ctx context.Context, p *api.Plugin, release string) (*api.PluginDetail, error) {
-	d := &api.PluginDetail{Plugin: *p, Releases: []api.Release{}, Terms: []inbox.Permission{}}
+	d := &api.PluginDetail{Plugin: *p, Releases: []api.Release{}, Permissions: []inbox.Permission{}}
 	if p.State == inbox.FileStray {
 		return d, nil
 	}
 	if p.CreatedAt.IsZero() { // no release of it was ever live
 		terms, err := s.terms(ctx, p.Name, "")
-		d.Terms = append(d.Terms, terms...)
+		d.Permissions = append(d.Permissions, terms...)
 		return d, err
 	}
 	releases, err := s.records.Releases(ctx, p.Name)
@@ -174,9 +174,9 @@ func (s *server) pluginDetail(ctx context.Context, p *api.Plugin, release string
 	if err != nil {
 		return nil, err
 	}
-	d.Terms = append(d.Terms, terms...)
+	d.Permissions = append(d.Permissions, terms...)
 	if release == "" && p.File != chosen.ID && p.State != inbox.FileAbsent { // the shown release is in force, and the file is another release
-		d.FileTerms, err = s.terms(ctx, p.Name, "")
+		d.FilePermissions, err = s.terms(ctx, p.Name, "")
 	}
 	return d, err
 }

@@ -78,7 +78,7 @@ func (s *server) recheck(w http.ResponseWriter, r *http.Request) error {
 	}
 	err := s.quarantine.EachRefused(ctx, req.Source, func(one *inbox.Refused) error {
 		out.Checked++
-		a, why, err := s.Sources.Vouch(one)
+		a, why, err := s.Sources.Verify(one)
 		switch {
 		case err != nil:
 			out.Failed = append(out.Failed, api.Failure{ID: fmt.Sprint(one.ID), Error: err.Error()})

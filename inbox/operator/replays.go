@@ -11,7 +11,7 @@ import (
 )
 
 func (s *server) listReplays(w http.ResponseWriter, r *http.Request) error {
-	jobs, err := s.replays.Jobs(r.Context(), "")
+	jobs, err := s.replays.Replays(r.Context(), "")
 	if err != nil {
 		return err
 	}
@@ -42,8 +42,8 @@ func (s *server) createReplay(w http.ResponseWriter, r *http.Request) error {
 	if req.DryRun {
 		return s.dryReplay(w, r, &req, plugins)
 	}
-	j := &inbox.Job{Filter: req.Filter, Only: req.Only, Plugins: plugins, Rate: req.Rate}
-	if err := s.plans.CreateJob(ctx, actor(r, req.Reason), j); err != nil {
+	j := &inbox.Replay{Filter: req.Filter, Only: req.Only, Plugins: plugins, Rate: req.Rate}
+	if err := s.plans.CreateReplay(ctx, actor(r, req.Reason), j); err != nil {
 		return err
 	}
 	for _, p := range plugins {
@@ -73,11 +73,11 @@ func validate(req *api.ReplayRequest) error {
 
 // dryReplay writes what a replay would include, and changes nothing.
 func (s *server) dryReplay(w http.ResponseWriter, r *http.Request, req *api.ReplayRequest, plugins []string) error {
-	matched, first, last, err := s.plans.CountJob(r.Context(), req.Filter, req.Only, plugins)
+	matched, first, last, err := s.plans.CountReplay(r.Context(), req.Filter, req.Only, plugins)
 	if err != nil {
 		return err
 	}
-	out := replayOf(&inbox.Job{Matched: matched, Plugins: plugins, Only: req.Only, Filter: req.Filter, Rate: req.Rate})
+	out := replayOf(&inbox.Replay{Matched: matched, Plugins: plugins, Only: req.Only, Filter: req.Filter, Rate: req.Rate})
 	out.DryRun = true
 	if first != nil {
 		f, l := eventOf(first), eventOf(last)
@@ -97,7 +97,7 @@ func (s *server) forecast(ctx context.Context, out *api.Replay, f inbox.Filter, 
 		if err != nil {
 			return err
 		}
-		job := inbox.Job{Filter: f, Only: out.Only, Upto: upto}
+		job := inbox.Replay{Filter: f, Only: out.Only, Upto: upto}
 		c, known, err := s.plans.Forecast(ctx, &job, name, m)
 		if err != nil {
 			return err
@@ -107,7 +107,7 @@ func (s *server) forecast(ctx context.Context, out *api.Replay, f inbox.Filter, 
 			return nil
 		}
 		out.Parts = append(out.Parts, api.ReplayPart{
-			Plugin: name, Runs: c.OK, Pending: c.Pending, Revived: c.Revived, Filtered: c.Filtered, Waiting: c.Waiting,
+			Plugin: name, Runs: c.OK, Pending: c.Pending, Retried: c.Retried, Filtered: c.Filtered, Waiting: c.Waiting,
 		})
 	}
 	return nil
@@ -143,12 +143,12 @@ func (s *server) replayPlugins(ctx context.Context, named []string) ([]string, e
 	return all, nil
 }
 
-func (s *server) replay(r *http.Request) (*inbox.Job, error) {
+func (s *server) replay(r *http.Request) (*inbox.Replay, error) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil {
 		return nil, inbox.Errorf(inbox.Invalid, "", "%q is not the number of a replay", r.PathValue("id"))
 	}
-	return s.replays.Job(r.Context(), id)
+	return s.replays.Replay(r.Context(), id)
 }
 
 func (s *server) showReplay(w http.ResponseWriter, r *http.Request) error {
@@ -160,7 +160,7 @@ func (s *server) showReplay(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) cancelReplay(w http.ResponseWriter, r *http.Request) error {
-	var req api.Deed
+	var req api.ActionRequest
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (s *server) cancelReplay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.plans.CancelJob(r.Context(), actor(r, req.Reason), j.ID); err != nil {
+	if err := s.plans.CancelReplay(r.Context(), actor(r, req.Reason), j.ID); err != nil {
 		return err
 	}
 	s.Control.Changed("")

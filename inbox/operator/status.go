@@ -29,7 +29,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out.Plugins = append(out.Plugins, plugins...)
-	jobs, err := s.replays.RunningJobs(ctx)
+	jobs, err := s.replays.RunningReplays(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func plural(n int64, one, many string) string {
 }
 
 func (s *server) resumeAll(w http.ResponseWriter, r *http.Request) error {
-	var req api.Deed
+	var req api.ActionRequest
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type Events interface {
 type Deliveries interface {
 	Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
 	EachDelivery(ctx context.Context, f inbox.DeliveryFilter, fn func(*inbox.DeliveryStatus) error) error
-	OftenTried(ctx context.Context, attempts, limit int) ([]inbox.OftenTried, error)
+	ManyAttempts(ctx context.Context, attempts, limit int) ([]inbox.ManyAttempts, error)
 }
 
 // Entities reads verifications and customers.
@@ -32,33 +32,33 @@ type Entities interface {
 
 // DeadLetters reads, retries and discards dead letters.
 type DeadLetters interface {
-	EachLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.Letter) error) error
-	OpenLetters(ctx context.Context, f inbox.DeadLetterFilter, fn func([]inbox.Letter) error) error
-	LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox.Letter, error)
+	EachDeadLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.DeadLetterDetail) error) error
+	OpenDeadLetters(ctx context.Context, f inbox.DeadLetterFilter, fn func([]inbox.DeadLetterDetail) error) error
+	DeadLettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox.DeadLetterDetail, error)
 	NewestDeath(ctx context.Context) (time.Time, error)
 	ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Resolution, refs []inbox.DeadLetter) ([]error, error)
 }
 
 // Replays reads replays.
 type Replays interface {
-	Jobs(ctx context.Context, plugin string) ([]inbox.Job, error)
-	Job(ctx context.Context, id int64) (*inbox.Job, error)
-	RunningJobs(ctx context.Context) ([]inbox.Job, error)
+	Replays(ctx context.Context, plugin string) ([]inbox.Replay, error)
+	Replay(ctx context.Context, id int64) (*inbox.Replay, error)
+	RunningReplays(ctx context.Context) ([]inbox.Replay, error)
 }
 
 // ReplayPlans predicts, creates and cancels replays.
 type ReplayPlans interface {
-	CountJob(ctx context.Context, f inbox.Filter, only inbox.Only, plugins []string) (matched int64, first, last *inbox.Event, err error)
-	Forecast(ctx context.Context, job *inbox.Job, plugin string, m *inbox.Manifest) (c inbox.JobCount, known bool, err error)
-	CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) error
-	CancelJob(ctx context.Context, who inbox.Actor, id int64) error
+	CountReplay(ctx context.Context, f inbox.Filter, only inbox.Only, plugins []string) (matched int64, first, last *inbox.Event, err error)
+	Forecast(ctx context.Context, job *inbox.Replay, plugin string, m *inbox.Manifest) (c inbox.ReplayCount, known bool, err error)
+	CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Replay) error
+	CancelReplay(ctx context.Context, who inbox.Actor, id int64) error
 }
 
 // Plugins reads the records of plugins and their releases, and deletes those of one plugin.
 type Plugins interface {
 	Plugins(ctx context.Context) ([]inbox.PluginRecord, error)
 	Releases(ctx context.Context, plugin string) ([]inbox.Release, error)
-	Suspects(ctx context.Context) ([]inbox.Suspect, error)
+	CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error)
 	RemovePlugin(ctx context.Context, who inbox.Actor, plugin string) (releases []string, err error)
 }
 
@@ -66,7 +66,7 @@ type Plugins interface {
 type PluginSwitches interface {
 	SetPaused(ctx context.Context, who inbox.Actor, plugin string, paused bool) error
 	ResumeHold(ctx context.Context, who inbox.Actor, plugin string) error
-	BringBack(ctx context.Context, who inbox.Actor, plugin string) error
+	EnableRelease(ctx context.Context, who inbox.Actor, plugin string) error
 	SetPin(ctx context.Context, who inbox.Actor, plugin, release, off string) error
 	Unpin(ctx context.Context, plugin string) error
 }

@@ -18,10 +18,10 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-func refs(letters []api.Letter) []api.LetterRef {
-	var list []api.LetterRef
+func refs(letters []api.DeadLetter) []api.DeadLetterRef {
+	var list []api.DeadLetterRef
 	for _, l := range letters {
-		list = append(list, api.LetterRef{Plugin: l.Plugin, Seq: l.Seq, Run: l.Run})
+		list = append(list, api.DeadLetterRef{Plugin: l.Plugin, Seq: l.Seq, Run: l.Run})
 	}
 	return list
 }
@@ -32,14 +32,14 @@ func TestDeadLettersAreListedWithMaskedReasons(t *testing.T) {
 	r.plugin("p")
 	r.accept(1, 3)
 	r.die("p", 1, inbox.Reject)
-	letters, err := r.client.Dead(t.Context(), inbox.Filter{Plugin: "p"}, nil, false, api.Reveal{})
+	letters, err := r.client.DeadLetters(t.Context(), inbox.Filter{Plugin: "p"}, nil, false, api.Reveal{})
 	if err != nil || len(letters) != 1 {
 		t.Fatal(letters, err)
 	}
 	if l := letters[0]; l.Reason != "[string:27]" || !l.Parks || l.Waiting != 2 || l.Outcome != inbox.Reject || l.Event != "workflow" || l.DiedAt.IsZero() {
 		t.Errorf("letter: %+v", l)
 	}
-	letters, err = r.client.Dead(t.Context(), inbox.Filter{}, nil, false, api.Reveal{On: true, Reason: "r"})
+	letters, err = r.client.DeadLetters(t.Context(), inbox.Filter{}, nil, false, api.Reveal{On: true, Reason: "r"})
 	if err != nil || letters[0].Reason != "Ada Lovelace is not welcome" || !slices.Contains(r.audited(), "reveal reasons of dead letters by "+operator.Self()+": r") {
 		t.Errorf("%+v, %v", letters, err)
 	}
@@ -59,16 +59,16 @@ func TestDeadLettersAreRetriedInTheOrderOfTheLogAndTheDispatcherIsTold(t *testin
 	if err != nil || !would.DryRun || len(r.control.changed) != 0 {
 		t.Fatal(would, err)
 	}
-	if diff := cmp.Diff([]api.LetterRef{{Plugin: "p", Seq: 1}, {Plugin: "p", Seq: 2}, {Plugin: "p", Seq: 3}}, refs(would.Letters)); diff != "" {
+	if diff := cmp.Diff([]api.DeadLetterRef{{Plugin: "p", Seq: 1}, {Plugin: "p", Seq: 2}, {Plugin: "p", Seq: 3}}, refs(would.DeadLetters)); diff != "" {
 		t.Error(diff)
 	}
-	ids := []string{would.Letters[1].ID}
+	ids := []string{would.DeadLetters[1].ID}
 	did, err := r.client.Resolve(t.Context(), "discard", api.Resolve{IDs: ids, Reason: "bad data"})
-	if err != nil || len(did.Letters) != 1 || did.Letters[0].ID != ids[0] {
+	if err != nil || len(did.DeadLetters) != 1 || did.DeadLetters[0].ID != ids[0] {
 		t.Errorf("%+v, %v", did, err)
 	}
-	did, err = r.client.Resolve(t.Context(), "retry", api.Resolve{Letters: refs(would.Letters)})
-	if err != nil || len(did.Letters) != 2 || len(did.Failed) != 1 || did.Failed[0].ID != ids[0] || !strings.Contains(did.Failed[0].Error, "not dead any more") {
+	did, err = r.client.Resolve(t.Context(), "retry", api.Resolve{DeadLetters: refs(would.DeadLetters)})
+	if err != nil || len(did.DeadLetters) != 2 || len(did.Failed) != 1 || did.Failed[0].ID != ids[0] || !strings.Contains(did.Failed[0].Error, "not dead any more") {
 		t.Errorf("%+v, %v", did, err)
 	}
 	if diff := cmp.Diff([]string{"p", "p"}, r.control.changed); diff != "" {
@@ -77,12 +77,12 @@ func TestDeadLettersAreRetriedInTheOrderOfTheLogAndTheDispatcherIsTold(t *testin
 	if a := r.audited(); len(a) != 3 || !strings.HasSuffix(a[0], "by "+operator.Self()+": bad data") {
 		t.Errorf("audit: %q", a)
 	}
-	left, err := r.client.Dead(t.Context(), inbox.Filter{}, nil, false, api.Reveal{})
-	all, aerr := r.client.Dead(t.Context(), inbox.Filter{}, nil, true, api.Reveal{})
+	left, err := r.client.DeadLetters(t.Context(), inbox.Filter{}, nil, false, api.Reveal{})
+	all, aerr := r.client.DeadLetters(t.Context(), inbox.Filter{}, nil, true, api.Reveal{})
 	if err != nil || aerr != nil || len(left) != 0 || len(all) != 3 || all[0].Resolution == "" {
 		t.Errorf("left %+v, all %+v, %v %v", left, all, err, aerr)
 	}
-	did, err = r.client.Resolve(t.Context(), "retry", api.Resolve{Letters: []api.LetterRef{{Plugin: "p", Seq: 99}}})
+	did, err = r.client.Resolve(t.Context(), "retry", api.Resolve{DeadLetters: []api.DeadLetterRef{{Plugin: "p", Seq: 99}}})
 	if err != nil || len(did.Failed) != 1 || did.Failed[0].ID != "" {
 		t.Errorf("a letter of no event: %+v, %v", did, err)
 	}
@@ -109,7 +109,7 @@ func TestAReplayIsStoredForThePluginsThatHaveAFile(t *testing.T) {
 	}
 	req.DryRun = false
 	made, err := r.client.CreateReplay(t.Context(), req)
-	if err != nil || made.ID == 0 || made.State != inbox.JobRunning || made.Reason != "again" || made.Actor != operator.Self() || made.Rate != 5 {
+	if err != nil || made.ID == 0 || made.State != inbox.ReplayRunning || made.Reason != "again" || made.Actor != operator.Self() || made.Rate != 5 {
 		t.Fatalf("%+v, %v", made, err)
 	}
 	if diff := cmp.Diff([]string{"one", "two"}, r.control.changed); diff != "" {
@@ -121,10 +121,10 @@ func TestAReplayIsStoredForThePluginsThatHaveAFile(t *testing.T) {
 	if st, err := r.client.Status(t.Context()); err != nil || len(st.Replays) != 1 {
 		t.Errorf("%+v, %v", st.Replays, err)
 	}
-	if got, err := r.client.CancelReplay(t.Context(), made.ID, api.Deed{}); err != nil || got.State != inbox.JobCancelled {
+	if got, err := r.client.CancelReplay(t.Context(), made.ID, api.ActionRequest{}); err != nil || got.State != inbox.ReplayCancelled {
 		t.Errorf("%+v, %v", got, err)
 	}
-	_, err = r.client.CancelReplay(t.Context(), made.ID, api.Deed{})
+	_, err = r.client.CancelReplay(t.Context(), made.ID, api.ActionRequest{})
 	wantKind(t, err, inbox.Conflict, "is not running")
 	r.control.files[len(r.control.files)-1].Err, r.control.files[len(r.control.files)-1].Hint = "the file is empty", "copy the file again"
 	_, err = r.client.CreateReplay(t.Context(), api.ReplayRequest{All: true, Plugins: []string{"broken"}})
@@ -157,17 +157,17 @@ func TestAPluginIsPausedResumedAndRolledBack(t *testing.T) {
 	if err != nil || len(list) != 2 || list[0].Name != "broken" || list[0].Error != "not a module" || list[1].Behind != 2 || list[1].State != inbox.FileLive {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	if p, err := r.client.Act(t.Context(), "p", "pause", api.Deed{Reason: "lunch"}); err != nil || !p.Paused {
+	if p, err := r.client.Act(t.Context(), "p", "pause", api.ActionRequest{Reason: "lunch"}); err != nil || !p.Paused {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if p, err := r.client.Act(t.Context(), "p", "resume", api.Deed{}); err != nil || p.Paused {
+	if p, err := r.client.Act(t.Context(), "p", "resume", api.ActionRequest{}); err != nil || p.Paused {
 		t.Errorf("%+v, %v", p, err)
 	}
 	r.settle(&inbox.Settlement{Plugin: "p", Health: &inbox.Health{OnHold: true, Reason: "trap", Since: time.Now(), ProbeAt: time.Now()}})
 	if p, err := r.client.Plugin(t.Context(), "p", ""); err != nil || !p.OnHold || p.HoldReason != "trap" {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if p, err := r.client.Act(t.Context(), "p", "resume", api.Deed{}); err != nil || p.OnHold || p.HoldReason != "" {
+	if p, err := r.client.Act(t.Context(), "p", "resume", api.ActionRequest{}); err != nil || p.OnHold || p.HoldReason != "" {
 		t.Errorf("%+v, %v", p, err)
 	}
 	_, err = r.client.Rollback(t.Context(), "p", api.Rollback{})
@@ -185,7 +185,7 @@ func TestAPluginIsPausedResumedAndRolledBack(t *testing.T) {
 		_, err = r.client.Rollback(t.Context(), "p", api.Rollback{Release: release})
 		wantKind(t, err, kind, "")
 	}
-	_, err = r.client.Act(t.Context(), "broken", "pause", api.Deed{})
+	_, err = r.client.Act(t.Context(), "broken", "pause", api.ActionRequest{})
 	wantKind(t, err, inbox.Conflict, "never ran")
 	r.control.files[0].Release = ""
 	_, err = r.client.Rollback(t.Context(), "p", api.Rollback{})

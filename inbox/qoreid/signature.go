@@ -114,7 +114,7 @@ func Verify(a Algorithm, secrets []Secret, signature string, body []byte) (name,
 			continue
 		}
 		mac := hmac.New(a.new(), secrets[i].Key)
-		inbox.Feed(mac, body)
+		inbox.WriteText(mac, body)
 		same := among(given, mac.Sum(nil))
 		switch {
 		case why == "": // found already; the others are still tried

@@ -26,7 +26,7 @@ type bench struct {
 	t     *testing.T
 	dir   string
 	store *store.Store
-	shelf *release.Shelf
+	shelf *release.Loader
 	tick  chan time.Time
 	mu    sync.Mutex
 	last  map[string]*release.Live

@@ -27,7 +27,7 @@ type job struct {
 }
 
 // bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
-func (s *Shelf) bring(ctx context.Context, name string, b *book, l *listing) {
+func (s *Loader) bring(ctx context.Context, name string, b *book, l *listing) {
 	b.waits = false
 	file := s.find(b, name, l.blocks[name])
 	c := &choice{near: l.near[name], entry: Entry{Plugin: shown(name), State: inbox.FileLive, File: file.release.ID}}
@@ -57,7 +57,7 @@ type choice struct {
 }
 
 // choose finds what shall run, see [inbox.Running].
-func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) error {
+func (s *Loader) choose(ctx context.Context, b *book, c *choice, file *found) error {
 	name := file.release.Plugin
 	record, err := s.may(ctx, file, c.near)
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) err
 		}
 		return nil
 	}
-	if suspect := known[id]; chosen.Suspected && s.turn != name {
+	if suspect := known[id]; chosen.CrashLoop && s.turn != name {
 		b.waits = true
 		c.entry.State, c.entry.Err = inbox.FileCrashLoop, crashLoopText(&suspect)
 		return nil
@@ -90,7 +90,7 @@ func (s *Shelf) choose(ctx context.Context, b *book, c *choice, file *found) err
 }
 
 // running decides which release runs, says why it is another than that of the plugin's files, and ends a rollback that is over.
-func (s *Shelf) running(ctx context.Context, name string, record *inbox.PluginRecord, c *choice) (inbox.Chosen, map[string]inbox.Suspect, error) {
+func (s *Loader) running(ctx context.Context, name string, record *inbox.PluginRecord, c *choice) (inbox.Chosen, map[string]inbox.CrashRecord, error) {
 	known, err := s.known(ctx, name)
 	if err != nil {
 		return inbox.Chosen{}, nil, err
@@ -104,7 +104,7 @@ func (s *Shelf) running(ctx context.Context, name string, record *inbox.PluginRe
 }
 
 // say notes why another release than that of the plugin's files was chosen.
-func (c *choice) say(chosen *inbox.Chosen, known map[string]inbox.Suspect) {
+func (c *choice) say(chosen *inbox.Chosen, known map[string]inbox.CrashRecord) {
 	if chosen.Pinned {
 		c.entry.State = inbox.FilePinned
 	}
@@ -117,7 +117,7 @@ func (c *choice) say(chosen *inbox.Chosen, known map[string]inbox.Suspect) {
 }
 
 // fileJob has a plugin's files compiled.
-func (s *Shelf) fileJob(b *book, name string, file *found) (*job, error) {
+func (s *Loader) fileJob(b *book, name string, file *found) (*job, error) {
 	if file.wasm == nil { // it was not needed since it was read
 		again := s.readFiles(name, "", true)
 		if again.err != nil {
@@ -134,7 +134,7 @@ func (s *Shelf) fileJob(b *book, name string, file *found) (*job, error) {
 }
 
 // keptJob has a release of the past compiled.
-func (s *Shelf) keptJob(ctx context.Context, b *book, plugin, id string) (*job, error) {
+func (s *Loader) keptJob(ctx context.Context, b *book, plugin, id string) (*job, error) {
 	live := &Live{}
 	releases, err := s.opt.Keep.Releases(ctx, plugin)
 	if err != nil {
@@ -161,7 +161,7 @@ func (s *Shelf) keptJob(ctx context.Context, b *book, plugin, id string) (*job, 
 	return &job{book: b, live: live, wasm: wasm}, nil
 }
 
-func (s *Shelf) queue(j *job) {
+func (s *Loader) queue(j *job) {
 	j.book.busy = true
 	j.effort, j.long = wasm.Effort(j.wasm)
 	s.jobs = append(s.jobs, j)
@@ -169,7 +169,7 @@ func (s *Shelf) queue(j *job) {
 
 // start has the next jobs compiled: of those that take long and of the others one each, so that none of the others waits for
 // one that takes long. What takes least is first.
-func (s *Shelf) start(ctx context.Context) {
+func (s *Loader) start(ctx context.Context) {
 	slices.SortStableFunc(s.jobs, func(a, b *job) int { return cmp.Compare(a.effort, b.effort) })
 	for _, long := range []bool{false, true} {
 		i := slices.IndexFunc(s.jobs, func(j *job) bool { return j.long == long })
@@ -184,9 +184,9 @@ func (s *Shelf) start(ctx context.Context) {
 }
 
 // compile compiles a job aside.
-func (s *Shelf) compile(ctx context.Context, j *job) {
+func (s *Loader) compile(ctx context.Context, j *job) {
 	go func() {
-		if j.err = s.opt.Watch.Watch(ctx, j.live.Release.Plugin, j.live.Release.ID); j.err == nil {
+		if j.err = s.opt.Watch.RecordStart(ctx, j.live.Release.Plugin, j.live.Release.ID); j.err == nil {
 			j.live.Program, j.err = s.opt.Host.Compile(ctx, j.wasm, &j.live.Manifest)
 		}
 		if j.err == nil {
@@ -208,7 +208,7 @@ func (j *job) drop(ctx context.Context) {
 }
 
 // finish makes live what was compiled.
-func (s *Shelf) finish(ctx context.Context, j *job) {
+func (s *Loader) finish(ctx context.Context, j *job) {
 	s.compiling[j.long], j.book.busy = false, false
 	name := j.live.Release.Plugin
 	if j.err == nil && ctx.Err() == nil && (s.gone(name) || s.changed(j)) {
@@ -225,7 +225,7 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 			s.forget(ctx, &j.live.Release)
 		}
 		if j.entry.State == inbox.FileDisabled {
-			s.opt.Log.Error("a plugin's release is set aside; the one before it runs until its file changes", "plugin", name, "set_aside", j.entry.File, "reason", j.entry.Err)
+			s.opt.Log.Error("a plugin's release is set aside; the one before it runs until its file changes", "plugin", name, "disabled", j.entry.File, "reason", j.entry.Err)
 		}
 		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size,
 			"shown", shownOf(&j.live.Manifest))
@@ -247,7 +247,7 @@ func (s *Shelf) finish(ctx context.Context, j *job) {
 // record keeps that a release runs. Only now is the plugin known: one that never ran has no place in the log to fall
 // behind from. A new plugin begins after start, unless its manifest says where: it misses nothing that comes while it is
 // compiled.
-func (s *Shelf) record(ctx context.Context, live *Live, start int64) error {
+func (s *Loader) record(ctx context.Context, live *Live, start int64) error {
 	r, from := live.Release, live.Manifest.StartFrom
 	if from == (inbox.StartFrom{}) {
 		from.Seq = start + 1
@@ -273,7 +273,7 @@ func (s *Shelf) record(ctx context.Context, live *Live, start int64) error {
 }
 
 // refused says why a file is not a release. What passes is tried again. Without a release that runs, what ran last does.
-func (s *Shelf) refused(ctx context.Context, b *book, entry Entry, err error) {
+func (s *Loader) refused(ctx context.Context, b *book, entry Entry, err error) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -290,9 +290,9 @@ func (s *Shelf) refused(ctx context.Context, b *book, entry Entry, err error) {
 }
 
 // standIn has a kept release run in place of a file that was refused, see [inbox.Running].
-func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
+func (s *Loader) standIn(ctx context.Context, b *book, entry Entry) {
 	record, err := s.opt.Keep.Record(ctx, entry.Plugin)
-	var known map[string]inbox.Suspect
+	var known map[string]inbox.CrashRecord
 	if err == nil {
 		known, err = s.known(ctx, entry.Plugin)
 	}
@@ -305,7 +305,7 @@ func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
 	if id == "" {
 		return
 	}
-	if chosen.Suspected && s.turn != entry.Plugin {
+	if chosen.CrashLoop && s.turn != entry.Plugin {
 		b.waits = true
 		return
 	}
@@ -319,7 +319,7 @@ func (s *Shelf) standIn(ctx context.Context, b *book, entry Entry) {
 	s.queue(j)
 }
 
-func (s *Shelf) takeAway(name string, b *book) {
+func (s *Loader) takeAway(name string, b *book) {
 	s.opt.Log.Info("the plugin's file is gone; it pauses and keeps its place", "plugin", shown(name))
 	b.found = nil
 	s.replace(b, name, nil)
@@ -327,7 +327,7 @@ func (s *Shelf) takeAway(name string, b *book) {
 }
 
 // replace makes another release run. The one before it ends with its running attempts.
-func (s *Shelf) replace(b *book, plugin string, live *Live) {
+func (s *Loader) replace(b *book, plugin string, live *Live) {
 	old := b.live
 	if b.live = live; live != nil {
 		live.since = s.opt.Now()

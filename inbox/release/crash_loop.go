@@ -15,15 +15,15 @@ import (
 // CrashRecords are the records of this process about the releases that it runs and that have not survived yet, see
 // [inbox.Suspect]. None of its calls changes the records of another process.
 type CrashRecords interface {
-	Watch(ctx context.Context, plugin, release string) error
-	Spare(ctx context.Context, plugin, release string) error
+	RecordStart(ctx context.Context, plugin, release string) error
+	ClearCrashes(ctx context.Context, plugin, release string) error
 	EndCleanly(ctx context.Context) error
 }
 
 // CrashLoops is what follows from the records of processes that have ended.
 type CrashLoops interface {
-	Reckon(ctx context.Context) ([]inbox.Suspect, error)
-	Suspects(ctx context.Context) ([]inbox.Suspect, error)
+	CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error)
+	CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error)
 	Forget(ctx context.Context, plugin, but string) error
 }
 
@@ -107,8 +107,8 @@ func (t *Tally) survived(now time.Time) bool {
 }
 
 // countCrashes has the store count the end of the process before this one, once, and logs the releases in a crash loop.
-func (s *Shelf) countCrashes(ctx context.Context) {
-	list, err := s.opt.Watch.Reckon(ctx)
+func (s *Loader) countCrashes(ctx context.Context) {
+	list, err := s.opt.Watch.CountCrashes(ctx)
 	if err != nil {
 		if ctx.Err() == nil && s.unsure != err.Error() {
 			s.opt.Log.Error("cannot find out how the program ended before; plugins wait", "error", err)
@@ -120,9 +120,9 @@ func (s *Shelf) countCrashes(ctx context.Context) {
 	var suspects []string
 	for i := range list {
 		switch one := &list[i]; {
-		case !one.AsideAt.IsZero():
+		case !one.DisabledAt.IsZero():
 			s.opt.Log.Error("a release is set aside", "plugin", one.Plugin, "release", one.Release, "reason", one.Why)
-		case one.Suspected():
+		case one.InCrashLoop():
 			suspects = append(suspects, one.Plugin)
 		}
 	}
@@ -135,7 +135,7 @@ func (s *Shelf) countCrashes(ctx context.Context) {
 
 // checkRunning deletes the records of releases that have survived. It runs releases in a crash loop one at a time, in the order
 // of their plugins' names.
-func (s *Shelf) checkRunning(ctx context.Context, stamps map[string]string) {
+func (s *Loader) checkRunning(ctx context.Context, stamps map[string]string) {
 	now := s.opt.Now()
 	for _, b := range s.books {
 		if l := b.live; l != nil && !l.cleared && !now.Before(l.again) && l.Tally.survived(now) {
@@ -172,8 +172,8 @@ func (b *book) turnOver(now time.Time) bool {
 }
 
 // clear deletes the record of a release that survived, or that cannot run. The caller tries again when it fails.
-func (s *Shelf) clear(ctx context.Context, r *inbox.Release) bool {
-	err := s.opt.Watch.Spare(ctx, r.Plugin, r.ID)
+func (s *Loader) clear(ctx context.Context, r *inbox.Release) bool {
+	err := s.opt.Watch.ClearCrashes(ctx, r.Plugin, r.ID)
 	if err != nil && ctx.Err() == nil {
 		s.opt.Log.Warn("cannot record that a release survived", "plugin", r.Plugin, "error", err)
 	}
@@ -181,7 +181,7 @@ func (s *Shelf) clear(ctx context.Context, r *inbox.Release) bool {
 }
 
 // endCleanly deletes the records of this process: no release has crashed it.
-func (s *Shelf) endCleanly(ctx context.Context) {
+func (s *Loader) endCleanly(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endBound)
 	defer cancel()
 	if err := s.opt.Watch.EndCleanly(ctx); err != nil {
@@ -190,14 +190,14 @@ func (s *Shelf) endCleanly(ctx context.Context) {
 }
 
 // known returns the crash records and disabled releases of a plugin, by release.
-func (s *Shelf) known(ctx context.Context, plugin string) (map[string]inbox.Suspect, error) {
-	all, err := s.opt.Watch.Suspects(ctx)
+func (s *Loader) known(ctx context.Context, plugin string) (map[string]inbox.CrashRecord, error) {
+	all, err := s.opt.Watch.CrashRecords(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known := map[string]inbox.Suspect{}
+	known := map[string]inbox.CrashRecord{}
 	for _, one := range all {
-		if one.Plugin == plugin && known[one.Release].AsideAt.IsZero() { // other processes may have records of it too
+		if one.Plugin == plugin && known[one.Release].DisabledAt.IsZero() { // other processes may have records of it too
 			known[one.Release] = one
 		}
 	}
@@ -206,10 +206,10 @@ func (s *Shelf) known(ctx context.Context, plugin string) (map[string]inbox.Susp
 
 // forget enables the disabled releases of a plugin once its own release runs: its file has changed, or an operator chose
 // another release. Before that they stay disabled, because a fallback or the release before it may be disabled too.
-func (s *Shelf) forget(ctx context.Context, r *inbox.Release) {
+func (s *Loader) forget(ctx context.Context, r *inbox.Release) {
 	known, err := s.known(ctx, r.Plugin)
 	for _, one := range known {
-		if err == nil && !one.AsideAt.IsZero() && one.Release != r.ID {
+		if err == nil && !one.DisabledAt.IsZero() && one.Release != r.ID {
 			err = s.opt.Watch.Forget(ctx, r.Plugin, r.ID)
 			break
 		}
@@ -219,7 +219,7 @@ func (s *Shelf) forget(ctx context.Context, r *inbox.Release) {
 	}
 }
 
-func disabledText(one *inbox.Suspect, instead string) string {
+func disabledText(one *inbox.CrashRecord, instead string) string {
 	text := fmt.Sprintf("release %s is set aside: %s; ", one.Release, one.Why)
 	if instead == "" {
 		return text + "there is none before it to run in its place"
@@ -227,6 +227,6 @@ func disabledText(one *inbox.Suspect, instead string) string {
 	return text + "release " + instead + " runs in its place"
 }
 
-func crashLoopText(one *inbox.Suspect) string {
+func crashLoopText(one *inbox.CrashRecord) string {
 	return fmt.Sprintf("the program ended %d times in a row while release %s ran; it waits until it can run without other suspects", one.Ends, one.Release)
 }

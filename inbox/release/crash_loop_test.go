@@ -60,12 +60,12 @@ func TestWhatEndsTheProgramWhileItIsCompiledIsSetAsideUntilItChanges(t *testing.
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	id := release.Describe("a", []byte(guest(t, "ok")), nil).ID
-	for n := range inbox.SuspectAfter + 1 {
-		if err := b.store.Watch(ctx, "a", id); err != nil { // and there the program ends
+	for n := range inbox.CrashLoopAfter + 1 {
+		if err := b.store.RecordStart(ctx, "a", id); err != nil { // and there the program ends
 			t.Fatal(err)
 		}
-		list, err := b.store.Reckon(ctx)
-		if err != nil || len(list) != 1 || list[0].Ends != min(n+1, inbox.SuspectAfter) || list[0].AsideAt.IsZero() != (n < inbox.SuspectAfter) {
+		list, err := b.store.CountCrashes(ctx)
+		if err != nil || len(list) != 1 || list[0].Ends != min(n+1, inbox.CrashLoopAfter) || list[0].DisabledAt.IsZero() != (n < inbox.CrashLoopAfter) {
 			t.Fatalf("after end %d: %+v, %v", n+1, list, err)
 		}
 	}
@@ -85,7 +85,7 @@ func TestWhatEndsTheProgramWhileItIsCompiledIsSetAsideUntilItChanges(t *testing.
 	if e := b.entry("a"); e.State != inbox.FileLive || b.live("a") == nil {
 		t.Errorf("another file: %+v", e)
 	}
-	if list, err := b.store.Suspects(ctx); err != nil || len(list) > 0 {
+	if list, err := b.store.CrashRecords(ctx); err != nil || len(list) > 0 {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
@@ -93,11 +93,11 @@ func TestWhatEndsTheProgramWhileItIsCompiledIsSetAsideUntilItChanges(t *testing.
 // ends has the program end so often while a release runs that the next start sets it aside.
 func (b *bench) ends(plugin, release string) {
 	b.t.Helper()
-	for range inbox.SuspectAfter + 1 {
-		if err := b.store.Watch(ctx, plugin, release); err != nil {
+	for range inbox.CrashLoopAfter + 1 {
+		if err := b.store.RecordStart(ctx, plugin, release); err != nil {
 			b.t.Fatal(err)
 		}
-		if _, err := b.store.Reckon(ctx); err != nil {
+		if _, err := b.store.CountCrashes(ctx); err != nil {
 			b.t.Fatal(err)
 		}
 	}
@@ -108,11 +108,13 @@ func (b *bench) ends(plugin, release string) {
 
 func (b *bench) aside(plugin, release string) bool {
 	b.t.Helper()
-	list, err := b.store.Suspects(ctx)
+	list, err := b.store.CrashRecords(ctx)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return slices.ContainsFunc(list, func(s inbox.Suspect) bool { return s.Plugin == plugin && s.Release == release && !s.AsideAt.IsZero() })
+	return slices.ContainsFunc(list, func(s inbox.CrashRecord) bool {
+		return s.Plugin == plugin && s.Release == release && !s.DisabledAt.IsZero()
+	})
 }
 
 // What runs in place of a release may end the program just as well. It must stay set aside for as long as nothing else has
@@ -213,11 +215,11 @@ func TestAReleaseHasNotSurvivedBeforeItsFirstAttemptsHaveEnded(t *testing.T) {
 	b.write("a.wasm", guest(t, "ok"))
 	b.look()
 	live := b.live("a")
-	if err := b.store.Watch(ctx, "a", live.Release.ID); err != nil {
+	if err := b.store.RecordStart(ctx, "a", live.Release.ID); err != nil {
 		t.Fatal(err)
 	}
 	watched := func() bool {
-		list, err := b.store.Suspects(ctx)
+		list, err := b.store.CrashRecords(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,7 @@ package release
 import "context"
 
 // Reads is how often the files of plugins were read.
-func Reads(s *Shelf) int64 { return s.reads.Load() }
+func Reads(s *Loader) int64 { return s.reads.Load() }
 
 // Look has a shelf that does not run look at the folder once.
-func (s *Shelf) Look() { s.look(context.Background(), false) }
+func (s *Loader) Look() { s.look(context.Background(), false) }

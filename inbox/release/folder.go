@@ -17,7 +17,7 @@ import (
 
 // look compares the folder with what is known. A file must be the same in two looks, so that one that is still being
 // copied is left alone; but what is there when the program begins is taken at once, so that a new plugin misses little.
-func (s *Shelf) look(ctx context.Context, first bool) {
+func (s *Loader) look(ctx context.Context, first bool) {
 	l, err := s.list()
 	if err != nil {
 		s.unreadable(err)
@@ -41,7 +41,7 @@ func (s *Shelf) look(ctx context.Context, first bool) {
 }
 
 // list reads the folder, if nobody else could have changed it.
-func (s *Shelf) list() (*listing, error) {
+func (s *Loader) list() (*listing, error) {
 	mended, err := Guard(s.opt.Dir, true)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (s *Shelf) list() (*listing, error) {
 }
 
 // unreadable says why the folder cannot be read, once; nil ends that.
-func (s *Shelf) unreadable(err error) {
+func (s *Loader) unreadable(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -68,7 +68,7 @@ func (s *Shelf) unreadable(err error) {
 }
 
 // Trouble says why the folder cannot be read, "" when it can.
-func (s *Shelf) Trouble() string {
+func (s *Loader) Problem() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.trouble
@@ -78,7 +78,7 @@ func (s *Shelf) Trouble() string {
 const strayLooks = 5
 
 // gather notes the files that belong to nothing.
-func (s *Shelf) gather(l *listing, first bool) {
+func (s *Loader) gather(l *listing, first bool) {
 	now := map[string]*book{}
 	for _, file := range slices.Sorted(maps.Keys(l.strays)) {
 		one, b := l.strays[file], s.strays[file]
@@ -97,7 +97,7 @@ func (s *Shelf) gather(l *listing, first bool) {
 }
 
 // open makes the books of plugins that are new.
-func (s *Shelf) open(stamps map[string]string) {
+func (s *Loader) open(stamps map[string]string) {
 	for name := range stamps {
 		if s.books[name] == nil {
 			b := &book{entry: Entry{Plugin: shown(name)}}
@@ -111,7 +111,7 @@ func (s *Shelf) open(stamps map[string]string) {
 
 // head is the seq after which a plugin begins that is first seen now; or, at the first look, that was there when the program
 // began, before it took any event.
-func (s *Shelf) head(first bool) int64 {
+func (s *Loader) head(first bool) int64 {
 	if first || s.opt.Head == nil {
 		return s.began
 	}
@@ -119,7 +119,7 @@ func (s *Shelf) head(first bool) int64 {
 }
 
 // read takes a plugin's files as they are now.
-func (s *Shelf) read(ctx context.Context, name string, b *book, l *listing) {
+func (s *Loader) read(ctx context.Context, name string, b *book, l *listing) {
 	stamp := l.stamps[name]
 	if stamp != b.read {
 		b.tries, b.wait = 0, 0
@@ -164,7 +164,7 @@ type found struct {
 }
 
 // find reads a plugin's files, unless they are those that were read before: a module may have 32 MiB.
-func (s *Shelf) find(b *book, name, blocked string) *found {
+func (s *Loader) find(b *book, name, blocked string) *found {
 	if f := b.found; f != nil && f.stamp == b.read {
 		return f
 	}
@@ -180,14 +180,14 @@ func (s *Shelf) find(b *book, name, blocked string) *found {
 }
 
 // readFiles reads a plugin's module and manifest. mend mends their modes where they are ours.
-func (s *Shelf) readFiles(name, blocked string, mend bool) *found {
+func (s *Loader) readFiles(name, blocked string, mend bool) *found {
 	s.reads.Add(1)
 	f := &found{}
 	f.err = s.readInto(f, name, blocked, mend)
 	return f
 }
 
-func (s *Shelf) readInto(f *found, name, blocked string, mend bool) error {
+func (s *Loader) readInto(f *found, name, blocked string, mend bool) error {
 	if !inbox.IsPluginName(name) {
 		return inbox.Errorf(inbox.Invalid, "", "%q is not a name for a plugin", shown(name)).
 			WithHint("use lower-case letters, digits, - and _, at most 64")
@@ -220,7 +220,7 @@ func (s *Shelf) readInto(f *found, name, blocked string, mend bool) error {
 }
 
 // readFile reads a file of the folder, if nobody else could have changed it.
-func (s *Shelf) readFile(name string, most int64, mend bool) ([]byte, error) {
+func (s *Loader) readFile(name string, most int64, mend bool) ([]byte, error) {
 	path := filepath.Join(s.opt.Dir, name)
 	b, err := readFile(path, most)
 	if err != nil {
@@ -251,7 +251,7 @@ func readFile(path string, most int64) ([]byte, error) {
 }
 
 // gone reports whether a plugin's module was taken away.
-func (s *Shelf) gone(name string) bool {
+func (s *Loader) gone(name string) bool {
 	_, err := os.Lstat(filepath.Join(s.opt.Dir, name+".wasm"))
 	return errors.Is(err, fs.ErrNotExist)
 }

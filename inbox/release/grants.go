@@ -13,8 +13,8 @@ import (
 
 // Agreement is what a module asks for and what it is granted, taken together.
 type Agreement struct {
-	Manifest inbox.Manifest     // what is in force, with defaults
-	Terms    []inbox.Permission // every key that one of them has, in the order of their names
+	Manifest    inbox.Manifest     // what is in force, with defaults
+	Permissions []inbox.Permission // every key that one of them has, in the order of their names
 }
 
 // Agree takes what a module asks for and what the operator's NAME.toml grants together: text is that file, empty when
@@ -52,7 +52,7 @@ func AgreeWith(plugin string, section, text []byte, parallel int) (*Agreement, e
 		if t.Missing {
 			t.How = how(key, t.Asks)
 		}
-		a.Terms = append(a.Terms, t)
+		a.Permissions = append(a.Permissions, t)
 	}
 	return a, nil
 }
@@ -60,7 +60,7 @@ func AgreeWith(plugin string, section, text []byte, parallel int) (*Agreement, e
 // Err says what is asked for and not granted, and how to grant it; nil when nothing is missing. The error is Invalid.
 func (a *Agreement) Err(plugin string) error {
 	var missing, lines []string
-	for _, t := range a.Terms {
+	for _, t := range a.Permissions {
 		if !t.Missing {
 			continue
 		}

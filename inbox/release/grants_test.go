@@ -79,7 +79,7 @@ func TestWhatIsAskedForMustBeGrantedWhereItIsMoreThanAnyPluginHas(t *testing.T) 
 			continue
 		}
 		var missing []string
-		for _, term := range a.Terms {
+		for _, term := range a.Permissions {
 			if term.Missing {
 				missing = append(missing, term.Key)
 			}
@@ -127,9 +127,9 @@ func TestTheFileDecidesAndTheSectionIsThePluginsDefault(t *testing.T) {
 	if diff := cmp.Diff(want, a.Manifest); diff != "" {
 		t.Error(diff)
 	}
-	i := slices.IndexFunc(a.Terms, func(t inbox.Permission) bool { return t.Key == "limits.time" })
-	if i < 0 || !cmp.Equal(a.Terms[i], inbox.Permission{Key: "limits.time", Asks: "'1s'", Grants: "'2s'"}) {
-		t.Errorf("%+v", a.Terms)
+	i := slices.IndexFunc(a.Permissions, func(t inbox.Permission) bool { return t.Key == "limits.time" })
+	if i < 0 || !cmp.Equal(a.Permissions[i], inbox.Permission{Key: "limits.time", Asks: "'1s'", Grants: "'2s'"}) {
+		t.Errorf("%+v", a.Permissions)
 	}
 }
 

@@ -59,7 +59,7 @@ func (d ModuleDir) Remove(id string) error {
 }
 
 // load reads a kept module. One that is not what it was is not run.
-func (s *Shelf) load(r inbox.Release) ([]byte, error) {
+func (s *Loader) load(r inbox.Release) ([]byte, error) {
 	file, err := s.opt.Kept.Load(r.ID)
 	if err != nil {
 		return nil, err

@@ -95,7 +95,7 @@ type Entry struct {
 }
 
 // Shelf watches the folder. Make it with New, then call Run.
-type Shelf struct {
+type Loader struct {
 	opt     Options
 	mu      sync.Mutex // guards books and strays as maps, the entry of each book, again and trouble
 	books   map[string]*book
@@ -135,11 +135,11 @@ type book struct {
 const pollEvery = 100 * time.Millisecond
 
 // New returns a Shelf. A plugin whose files are there already, and that is new, begins after what is stored now.
-func New(o Options) *Shelf {
+func New(o Options) *Loader {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Shelf{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), calls: make(chan func()), compiled: make(chan *job), compiling: map[bool]bool{}}
+	s := &Loader{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), calls: make(chan func()), compiled: make(chan *job), compiling: map[bool]bool{}}
 	if o.Head != nil {
 		s.began = o.Head()
 	} else {
@@ -150,7 +150,7 @@ func New(o Options) *Shelf {
 
 // Run watches until ctx is done, then ends every program after its running attempts. A module that is being compiled then,
 // which cannot be stopped, is not waited for.
-func (s *Shelf) Run(ctx context.Context) error {
+func (s *Loader) Run(ctx context.Context) error {
 	tick := s.opt.Tick
 	if tick == nil {
 		t := time.NewTicker(pollEvery)
@@ -179,7 +179,7 @@ func (s *Shelf) Run(ctx context.Context) error {
 }
 
 // await does what is to be done next.
-func (s *Shelf) await(ctx context.Context, tick <-chan time.Time) {
+func (s *Loader) await(ctx context.Context, tick <-chan time.Time) {
 	select {
 	case <-tick:
 		s.look(ctx, false)
@@ -195,7 +195,7 @@ func (s *Shelf) await(ctx context.Context, tick <-chan time.Time) {
 }
 
 // Reload has a plugin's file read again, although it did not change: after its pin did.
-func (s *Shelf) Reload(plugin string) {
+func (s *Loader) Reload(plugin string) {
 	s.mu.Lock()
 	s.again = append(s.again, plugin)
 	s.mu.Unlock()
@@ -205,7 +205,7 @@ func (s *Shelf) Reload(plugin string) {
 	}
 }
 
-func (s *Shelf) reread() {
+func (s *Loader) reread() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range s.again {
@@ -218,7 +218,7 @@ func (s *Shelf) reread() {
 
 // Forget has something done while no release of a plugin runs or is being made one, and forgets what is known of its files.
 // It is a Conflict when it has files.
-func (s *Shelf) Forget(ctx context.Context, plugin string, do func() error) error {
+func (s *Loader) Forget(ctx context.Context, plugin string, do func() error) error {
 	done := make(chan error, 1)
 	call := func() {
 		if b := s.books[plugin]; !s.gone(plugin) || (b != nil && (b.live != nil || b.busy)) {
@@ -243,7 +243,7 @@ func (s *Shelf) Forget(ctx context.Context, plugin string, do func() error) erro
 }
 
 // List returns all plugins that have or had a file, and the files that belong to none, by name.
-func (s *Shelf) List() []Entry {
+func (s *Loader) List() []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []Entry
@@ -260,7 +260,7 @@ func (s *Shelf) List() []Entry {
 }
 
 // set says what is known of a plugin's file, and since when.
-func (s *Shelf) set(b *book, e Entry) {
+func (s *Loader) set(b *book, e Entry) {
 	if b.live != nil {
 		e.Live = b.live.Release.ID
 		info := b.live.Program.Info()

@@ -34,7 +34,7 @@ func Survey(dir string, parallel int, each func(Found)) error {
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "read the plugins folder", "%w", err)
 	}
-	s := &Shelf{opt: Options{Dir: dir, Parallel: parallel}}
+	s := &Loader{opt: Options{Dir: dir, Parallel: parallel}}
 	for _, name := range slices.Sorted(maps.Keys(l.stamps)) {
 		f := s.readFiles(name, l.blocks[name], false)
 		each(Found{Plugin: shown(name), Manifest: f.manifest, Wasm: f.wasm, Release: f.release, Err: f.err})

@@ -10,7 +10,7 @@ import (
 )
 
 // may returns what is known of a plugin, unless its files would show it more than its operator may have meant.
-func (s *Shelf) may(ctx context.Context, file *found, near string) (*inbox.PluginRecord, error) {
+func (s *Loader) may(ctx context.Context, file *found, near string) (*inbox.PluginRecord, error) {
 	record, err := s.opt.Keep.Record(ctx, file.release.Plugin)
 	if inbox.KindOf(err) == inbox.NotFound { // it has never run
 		return &inbox.PluginRecord{}, orphaned(file, near)
@@ -23,7 +23,7 @@ func (s *Shelf) may(ctx context.Context, file *found, near string) (*inbox.Plugi
 
 // widens refuses a plugin whose NAME.toml is gone when it is that file which narrowed what the plugin is shown: a file that is
 // misnamed, put down late or cut off must not widen it in silence. A file with a comment in it says that it is meant.
-func (s *Shelf) widens(ctx context.Context, record *inbox.PluginRecord, file *found) error {
+func (s *Loader) widens(ctx context.Context, record *inbox.PluginRecord, file *found) error {
 	was := record.Live
 	if record.Pinned != "" {
 		was = record.PinnedOff
@@ -59,7 +59,7 @@ func orphaned(file *found, near string) error {
 }
 
 // changed reports whether a plugin's files are others than those that were compiled: its manifest may have come meanwhile.
-func (s *Shelf) changed(j *job) bool {
+func (s *Loader) changed(j *job) bool {
 	if !j.live.Yields || j.book.read == readAgain {
 		return false
 	}

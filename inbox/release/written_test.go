@@ -36,7 +36,7 @@ func TestConfigIsHandedOverAsItIsWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := map[string]string{}
-		for _, term := range a.Terms {
+		for _, term := range a.Permissions {
 			out[term.Key] = term.Grants
 		}
 		return out

@@ -27,7 +27,7 @@ type Control struct {
 
 // parts are the parts of a server that run plugins.
 type parts struct {
-	loader    *release.Shelf
+	loader    *release.Loader
 	dispatch  *dispatch.Dispatcher
 	forwarder atomic.Pointer[netip.Addr] // a peer nearby that forwards for others and is no trusted proxy; nil: none
 }
@@ -122,7 +122,7 @@ func (c *Control) Permissions(ctx context.Context, plugin, id string) ([]inbox.P
 	if err != nil {
 		return nil, err
 	}
-	return a.Terms, nil
+	return a.Permissions, nil
 }
 
 // Releases returns the records of a plugin's releases, the newest first.
@@ -217,7 +217,7 @@ func (c *Control) Notes(context.Context) []string {
 		return c.notesAtRest()
 	}
 	notes := append(slices.Clone(c.settings.Notes), c.settings.SecretNotes()...)
-	if trouble := c.parts.loader.Trouble(); trouble != "" {
+	if trouble := c.parts.loader.Problem(); trouble != "" {
 		notes = append(notes, "the plugins folder cannot be read; live plugins run on: "+trouble)
 	}
 	if peer := c.parts.forwarder.Load(); peer != nil {

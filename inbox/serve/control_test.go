@@ -84,7 +84,7 @@ func TestUnusualConditionsOfAServerAreNotes(t *testing.T) {
 			t.Errorf("%q is not among %q", want, got)
 		}
 	}
-	if _, err := c.ResumeAll(t.Context(), api.Deed{}); err != nil {
+	if _, err := c.ResumeAll(t.Context(), api.ActionRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := reasons(t, c); len(got) != 1 || !strings.Contains(got[0], "no secret") {

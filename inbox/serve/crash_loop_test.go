@@ -60,7 +60,7 @@ func child(dir, deed string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	o := serve.Options{Stdout: os.Stdout, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Ready: func(a serve.Addresses) { fmt.Println("ready", a.Webhooks) }}
-	o.Harm.Run = func(run dispatch.Runner) dispatch.Runner {
+	o.Hooks.Run = func(run dispatch.Runner) dispatch.Runner {
 		return func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
 			switch deed {
 			case d.Plugin + ":die":
@@ -206,26 +206,26 @@ func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
 	p = begun(t, dir, "bad:die")
 	post(t, p.at, suspectBody(3), secret, 200, "stored")
 	p.settled("good", 3)
-	if x := p.plugin("bad"); x.State != inbox.FileDisabled || x.SetAside == "" || x.Running > 0 || x.Cursor != 0 || !strings.Contains(x.Error, "ended while it was the only suspect") {
+	if x := p.plugin("bad"); x.State != inbox.FileDisabled || x.Disabled == "" || x.Running > 0 || x.Cursor != 0 || !strings.Contains(x.Error, "ended while it was the only suspect") {
 		t.Errorf("the culprit is %+v", x)
 	}
 	st, err := p.api.Status(t.Context())
 	if err != nil || !slices.ContainsFunc(st.Reasons, func(r api.Reason) bool {
-		return r.Code == "set_aside" && r.Plugin == "bad" && strings.Contains(r.Hint, "inbox plugin resume bad")
+		return r.Code == "disabled" && r.Plugin == "bad" && strings.Contains(r.Hint, "inbox plugin resume bad")
 	}) {
 		t.Errorf("the status does not say so: %+v, %v", st.Reasons, err)
 	}
 	p.stops()
 	p = begun(t, dir, "") // it would not crash the program any more, but it is disabled until an operator resumes it
-	if x := p.plugin("good"); x.SetAside != "" {
+	if x := p.plugin("good"); x.Disabled != "" {
 		t.Errorf("%+v", x)
 	}
 	inboxtest.Eventually(t, "it is set aside still", func() bool { return p.plugin("bad").State == inbox.FileDisabled })
-	if _, err := p.api.Act(t.Context(), "bad", "resume", api.Deed{Reason: "mended"}); err != nil {
+	if _, err := p.api.Act(t.Context(), "bad", "resume", api.ActionRequest{Reason: "mended"}); err != nil {
 		t.Fatal(err)
 	}
 	p.settled("bad", 3)
-	if x := p.plugin("bad"); x.SetAside != "" || x.State != inbox.FileLive {
+	if x := p.plugin("bad"); x.Disabled != "" || x.State != inbox.FileLive {
 		t.Errorf("brought back it is %+v", x)
 	}
 	p.stops()
@@ -262,12 +262,12 @@ func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
 	}
 	p.settled("good", 1)
 	for _, name := range []string{"bad", "good"} {
-		if x := p.plugin(name); x.SetAside != "" || x.State != inbox.FileLive {
+		if x := p.plugin(name); x.Disabled != "" || x.State != inbox.FileLive {
 			t.Errorf("%+v", x)
 		}
 	}
 	p.stops()
-	if left, err := look(t, dir).Suspects(context.Background()); err != nil || len(left) > 0 {
+	if left, err := look(t, dir).CrashRecords(context.Background()); err != nil || len(left) > 0 {
 		t.Errorf("after a clean end %+v is known, %v", left, err)
 	}
 }
@@ -302,7 +302,7 @@ func TestAnIdlePluginIsNeverInACrashLoop(t *testing.T) {
 		})
 		p.kill()
 	}
-	if list, err := look(t, dir).Suspects(context.Background()); err != nil || len(list) > 0 {
+	if list, err := look(t, dir).CrashRecords(context.Background()); err != nil || len(list) > 0 {
 		t.Errorf("%+v, %v", list, err)
 	}
 }

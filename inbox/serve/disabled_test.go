@@ -43,7 +43,7 @@ func TestAReleaseThatFailsAtOnceGivesWayToItsFallback(t *testing.T) {
 	drop(t, dir, "p.wasm", guest(t, "trap"))
 	send(6)
 	first := until("the first release is on hold, since there is none before it", func(p *api.Plugin) bool { return p.OnHold })
-	if first.SetAside != "" || first.State != inbox.FileLive {
+	if first.Disabled != "" || first.State != inbox.FileLive {
 		t.Errorf("it was set aside, and nothing is left: %+v", first)
 	}
 	drop(t, dir, "p.wasm", guest(t, "ok"))
@@ -52,11 +52,11 @@ func TestAReleaseThatFailsAtOnceGivesWayToItsFallback(t *testing.T) {
 	until("another is live", func(p *api.Plugin) bool { return p.State == inbox.FileLive && p.Live != good.Live })
 	send(6)
 	back := until("the one before it settles what it failed", func(p *api.Plugin) bool { return p.State == inbox.FileDisabled && well(p) })
-	if back.Live != good.Live || back.SetAside != back.File || back.Dead > 0 || !strings.Contains(back.Error, "on hold at once: exit") || back.Hint == "" {
+	if back.Live != good.Live || back.Disabled != back.File || back.Dead > 0 || !strings.Contains(back.Error, "on hold at once: exit") || back.Hint == "" {
 		t.Errorf("%+v", back)
 	}
 	st, err := c.Status(t.Context())
-	if err != nil || !slices.ContainsFunc(st.Reasons, func(r api.Reason) bool { return r.Code == "set_aside" }) {
+	if err != nil || !slices.ContainsFunc(st.Reasons, func(r api.Reason) bool { return r.Code == "disabled" }) {
 		t.Errorf("the status does not say so: %+v, %v", st.Reasons, err)
 	}
 	drop(t, dir, "p.wasm", guest(t, "exit_1")) // the same again
@@ -64,7 +64,7 @@ func TestAReleaseThatFailsAtOnceGivesWayToItsFallback(t *testing.T) {
 	if p := until("what is set aside stays so", well); p.State != inbox.FileDisabled || p.Live != good.Live {
 		t.Errorf("%+v", p)
 	}
-	if _, err := c.Act(t.Context(), "p", "resume", api.Deed{Reason: "a test"}); err != nil {
+	if _, err := c.Act(t.Context(), "p", "resume", api.ActionRequest{Reason: "a test"}); err != nil {
 		t.Fatal(err)
 	}
 	until("it is brought back", func(p *api.Plugin) bool { return p.State == inbox.FileLive && p.Live == back.File })
@@ -72,10 +72,10 @@ func TestAReleaseThatFailsAtOnceGivesWayToItsFallback(t *testing.T) {
 	until("and fails again", func(p *api.Plugin) bool { return p.State == inbox.FileDisabled && well(p) })
 	drop(t, dir, "p.wasm", guest(t, "session_ok"))
 	send(1)
-	if p := until("another file is another try", func(p *api.Plugin) bool { return p.State == inbox.FileLive && well(p) }); p.SetAside != "" || p.Live == good.Live {
+	if p := until("another file is another try", func(p *api.Plugin) bool { return p.State == inbox.FileLive && well(p) }); p.Disabled != "" || p.Live == good.Live {
 		t.Errorf("%+v", p)
 	}
-	log, err := c.Audit(t.Context(), inbox.AuditFilter{Action: "set_aside"})
+	log, err := c.Audit(t.Context(), inbox.AuditFilter{Action: "disabled"})
 	if err != nil || len(log) != 2 {
 		t.Errorf("recorded %+v, %v", log, err)
 	}

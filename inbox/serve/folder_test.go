@@ -90,31 +90,31 @@ func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
 		}
 		return list[i].Grants
 	}
-	if grants(first.Terms, "data.fields") != "['/data']" || first.FileTerms != nil {
+	if grants(first.Permissions, "data.fields") != "['/data']" || first.FilePermissions != nil {
 		t.Errorf("%+v", first)
 	}
 	drop(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\nevnts = []\n") // narrower, and refused
 	inboxtest.Eventually(t, "it is refused", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == inbox.FileRefused && grants(d.Terms, "data.fields") == "['/data']" && d.Manifest == first.Manifest && d.Runs
+		return err == nil && d.State == inbox.FileRefused && grants(d.Permissions, "data.fields") == "['/data']" && d.Manifest == first.Manifest && d.Runs
 	})
 	drop(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\n[limits]\ntime = '1s'\n")
 	inboxtest.Eventually(t, "the file is in force", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == inbox.FileLive && grants(d.Terms, "data.fields") == "['/data/id']" && d.FileTerms == nil
+		return err == nil && d.State == inbox.FileLive && grants(d.Permissions, "data.fields") == "['/data/id']" && d.FilePermissions == nil
 	})
 	if _, err := c.Rollback(t.Context(), "crm", api.Rollback{}); err != nil {
 		t.Fatal(err)
 	}
 	inboxtest.Eventually(t, "after a rollback both are shown", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
-		return err == nil && d.State == inbox.FilePinned && grants(d.Terms, "data.fields") == "['/data']" && grants(d.FileTerms, "data.fields") == "['/data/id']"
+		return err == nil && d.State == inbox.FilePinned && grants(d.Permissions, "data.fields") == "['/data']" && grants(d.FilePermissions, "data.fields") == "['/data/id']"
 	})
 	// A kept release is shown without its module, because it is not compiled for that.
 	if err := os.Remove(filepath.Join(dir, "releases", first.Live+".wasm")); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := c.Plugin(t.Context(), "crm", first.Live); err != nil || d.Module == nil || d.Module.Kind != "command" || grants(d.Terms, "data.fields") != "['/data']" {
+	if d, err := c.Plugin(t.Context(), "crm", first.Live); err != nil || d.Module == nil || d.Module.Kind != "command" || grants(d.Permissions, "data.fields") != "['/data']" {
 		t.Errorf("%+v, %v", d.Module, err)
 	}
 }
@@ -159,7 +159,7 @@ func TestAPluginIsForgottenOnceItsFileIsGone(t *testing.T) {
 		d, err := c.Plugin(t.Context(), "crm", "")
 		return err == nil && d.Dead == 1
 	})
-	if _, err := c.Remove(t.Context(), "crm", api.Deed{}); inbox.KindOf(err) != inbox.Conflict || !strings.Contains(inbox.HintOf(err), "crm.wasm") {
+	if _, err := c.Remove(t.Context(), "crm", api.ActionRequest{}); inbox.KindOf(err) != inbox.Conflict || !strings.Contains(inbox.HintOf(err), "crm.wasm") {
 		t.Errorf("with its file: %v (%s)", err, inbox.HintOf(err))
 	}
 	if err := os.Remove(filepath.Join(dir, "plugins", "crm.wasm")); err != nil {
@@ -170,13 +170,13 @@ func TestAPluginIsForgottenOnceItsFileIsGone(t *testing.T) {
 	})
 	post(t, url, inboxtest.Body(2, 2), secret, 200, "stored")
 	inboxtest.Eventually(t, "what it does is over", func() bool {
-		_, err := c.Remove(t.Context(), "crm", api.Deed{Reason: "sold"})
+		_, err := c.Remove(t.Context(), "crm", api.ActionRequest{Reason: "sold"})
 		return err == nil
 	})
 	if all, err := c.Plugins(t.Context()); err != nil || len(all) != 1 || all[0].Name != "other" {
 		t.Errorf("%+v, %v", all, err)
 	}
-	if _, err := c.Remove(t.Context(), "crm", api.Deed{}); inbox.KindOf(err) != inbox.NotFound {
+	if _, err := c.Remove(t.Context(), "crm", api.ActionRequest{}); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("removed twice: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "releases", first.Live+".wasm")); !os.IsNotExist(err) {

@@ -10,7 +10,7 @@ import (
 // Harm has hooks between the parts of a server: to end the program at a named point, to change its clock, or to inject a fault
 // that a test must find. The zero value changes nothing and costs nothing, because each field is read once, at the start. No
 // flag, setting or environment variable of `inbox serve` sets a hook.
-type Harm struct {
+type Hooks struct {
 	Fault func(point string) error              // see store.Options.Fault
 	Now   func() time.Time                      // the clock of intake, the store and the dispatcher
 	Keep  func(intake.Keeper) intake.Keeper     // between intake and the store
@@ -19,21 +19,21 @@ type Harm struct {
 	Grace time.Duration                         // time that running requests get when the server stops; default requestGrace
 }
 
-func (h *Harm) keep(k intake.Keeper) intake.Keeper {
+func (h *Hooks) keep(k intake.Keeper) intake.Keeper {
 	if h.Keep == nil {
 		return k
 	}
 	return h.Keep(k)
 }
 
-func (h *Harm) queue(q dispatch.Store) dispatch.Store {
+func (h *Hooks) queue(q dispatch.Store) dispatch.Store {
 	if h.Queue == nil {
 		return q
 	}
 	return h.Queue(q)
 }
 
-func (h *Harm) run(r dispatch.Runner) dispatch.Runner {
+func (h *Hooks) run(r dispatch.Runner) dispatch.Runner {
 	if h.Run == nil {
 		return r
 	}

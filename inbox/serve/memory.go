@@ -38,11 +38,11 @@ type memory struct {
 // newMemory returns the memory that the program takes without plugins.
 func newMemory(s *config.Settings, events int64) *memory {
 	m := &memory{}
-	sources := s.Doors()
+	sources := s.IntakeSources()
 	for _, source := range sources {
 		m.document = max(m.document, source.MaxBody)
 	}
-	budget := intake.RoomSize(sources, intake.DefaultInFlight)
+	budget := intake.BudgetSize(sources, intake.DefaultInFlight)
 	m.fixed = []MemoryPart{
 		{Name: "the program and its store", Bytes: baseBytes + eventBytes*events, mapped: baseMapped},
 		{Name: "webhooks that are being received and stored", Bytes: budget + store.DefaultQueueBytes},

@@ -45,7 +45,7 @@ type probe struct {
 func TestWhateverPluginsDoWebhooksAreAnsweredAndAnHonestPluginGoesOn(t *testing.T) {
 	inboxtest.Long(t) // it runs every guest of the corpus
 	p := &probe{t: t, dir: t.TempDir()}
-	at, client, stop := operate(t, serve.Options{Harm: serve.Harm{Run: p.watch}}, map[string]string{"data": p.dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, client, stop := operate(t, serve.Options{Hooks: serve.Hooks{Run: p.watch}}, map[string]string{"data": p.dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	p.at, p.client, p.store = at, client, look(t, p.dir)
 	drop(t, p.dir, "honest.wasm", string(demo.Wasm()))
 	p.until("the honest plugin is live", func() bool { return p.states()["honest"] == inbox.FileLive })

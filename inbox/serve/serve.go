@@ -46,7 +46,7 @@ type Options struct {
 	Ready    func(Addresses) // called when every listener is open; may be nil
 	// LimitHeap is called whenever the plugins change, with the bytes that Go's heap may hold. It may be nil.
 	LimitHeap func(bytes int64)
-	Harm      Harm // hooks of `inbox torture` and tests
+	Hooks     Hooks // hooks of `inbox torture` and tests
 }
 
 // Addresses are the addresses of a server. An address that is not open is empty.
@@ -103,7 +103,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	}
 	v := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, needs: running{}, parts: &parts{}}
 	if v.store, err = store.Open(ctx, store.Options{
-		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Harm.Fault, Now: o.Harm.Now,
+		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Hooks.Fault, Now: o.Hooks.Now,
 	}); err != nil {
 		return err
 	}
@@ -138,8 +138,8 @@ func guardPlugins(dir string, log *slog.Logger) error {
 // build connects the dispatcher and the loader.
 func (v *server) build() {
 	v.parts.dispatch = dispatch.New(dispatch.Options{
-		Store: v.opt.Harm.queue(v.store), Log: v.log, Grace: attemptGrace, Low: v.store.Low, Busy: v.store.Busy, Paused: v.opt.Paused,
-		Now: v.opt.Harm.Now, Aside: func(plugin string) { v.parts.loader.Reload(plugin) },
+		Store: v.opt.Hooks.queue(v.store), Log: v.log, Grace: attemptGrace, Low: v.store.Low, Busy: v.store.Busy, Paused: v.opt.Paused,
+		Now: v.opt.Hooks.Now, Disabled: func(plugin string) { v.parts.loader.Reload(plugin) },
 		Observe: func(e *inbox.Event, a *inbox.Attempt) {
 			v.metrics.CountAttempt(a)
 			for _, fn := range v.observe {
@@ -170,7 +170,7 @@ func (v *server) change(c release.Change) {
 	}
 	v.parts.dispatch.SetLive(c.Plugin, &dispatch.Live{
 		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Yields: c.Live.Yields,
-		Run: tallied(&c.Live.Tally, v.opt.Harm.run(c.Live.Program.Attempt)),
+		Run: tallied(&c.Live.Tally, v.opt.Hooks.run(c.Live.Program.Attempt)),
 	})
 }
 
@@ -185,7 +185,7 @@ func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
 // webhookOptions returns the options of the webhook handler.
 func (v *server) webhookOptions() intake.Options {
 	return intake.Options{
-		Sources: v.settings.Doors(), Keep: v.opt.Harm.keep(v.store), Log: v.log, Proxies: v.settings.Proxies, Now: v.opt.Harm.Now,
+		Sources: v.settings.IntakeSources(), Keep: v.opt.Hooks.keep(v.store), Log: v.log, Proxies: v.settings.Proxies, Now: v.opt.Hooks.Now,
 		Refusals: v.refusals,
 		Forwarded: func(peer netip.Addr) {
 			if intake.Near(peer) {
@@ -220,7 +220,7 @@ func (v *server) serve(ctx context.Context, open *listeners) error {
 	<-whole.Done()
 	began := time.Now()
 	v.log.Info("stopping: running work may end, waiting work is kept")
-	open.shutdown(cmp.Or(v.opt.Harm.Grace, requestGrace))
+	open.shutdown(cmp.Or(v.opt.Hooks.Grace, requestGrace))
 	stopDispatch()
 	stopLoader()
 	stopRefusals()

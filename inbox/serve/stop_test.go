@@ -44,7 +44,7 @@ func begin(t *testing.T, address string) (net.Conn, *bufio.Reader) {
 func TestARequestUnderWayWhenTheServerStopsIsAnswered(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	at, _, stop := operate(t, serve.Options{Harm: serve.Harm{Grace: time.Minute}}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, _, stop := operate(t, serve.Options{Hooks: serve.Hooks{Grace: time.Minute}}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	c, r := begin(t, at.Webhooks)
 	stopped := make(chan struct{})
 	go func() { stop(); close(stopped) }()

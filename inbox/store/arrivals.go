@@ -35,7 +35,7 @@ func (d *digester) sum(parts ...[]byte) [sha256.Size]byte {
 		if i > 0 {
 			mac.Write([]byte{0})
 		}
-		inbox.Feed(mac, p)
+		inbox.WriteText(mac, p)
 	}
 	var out [sha256.Size]byte
 	mac.Sum(out[:0])

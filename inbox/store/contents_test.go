@@ -108,7 +108,7 @@ func TestContentsNameTheEntityThatTheyAreAbout(t *testing.T) {
 	s := ready(t, 1)
 	a := storetest.Attempt(1, 1, inbox.Trap, inbox.Again)
 	a.Reason, a.Log = "wrong", []byte("a line")
-	mustSettle(t, s, &inbox.Settlement{Attempt: a, Lane: &inbox.Lane{ID: storetest.OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: storetest.At(2), Attempt: 1, Tries: 1, Since: storetest.At(1)}})
+	mustSettle(t, s, &inbox.Settlement{Attempt: a, Lane: &inbox.Lane{ID: storetest.OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: storetest.At(2), Attempt: 1, Counted: 1, Since: storetest.At(1)}})
 	if err := s.Refuse(ctx, &inbox.Refused{Source: "qoreid", Why: "missing", ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte("x")}}); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestAValueOfABodyStandsInALaneAsItsDigest(t *testing.T) {
 	t.Parallel()
 	s, other := inboxtest.Store(t, store.Options{}), inboxtest.Store(t, store.Options{})
 	value := strings.Repeat("passport A1234567 ", 12_000)
-	id := inbox.Keying{Order: inbox.ByKey, By: "/data/user"}.Lane(&inbox.Event{Mode: inbox.Live}, inbox.Digested(
+	id := inbox.LaneRule{Order: inbox.ByKey, By: "/data/user"}.Lane(&inbox.Event{Mode: inbox.Live}, inbox.Digested(
 		func(string) (string, bool) { return value, true }, s.LaneDigest))
 	if len(id.Key) != len("@ptr/")+32 || strings.Contains(id.Key, "passport") {
 		t.Errorf("the lane's key is %q", id.Key)

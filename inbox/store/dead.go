@@ -38,9 +38,9 @@ const (
 
 // Letters returns dead letters with their events and the reasons of their last attempts, the newest first. A reason may hold
 // personal data.
-func (s *Store) Letters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.Letter, error) {
-	list := []inbox.Letter{}
-	err := s.EachLetter(ctx, f, func(l *inbox.Letter) error {
+func (s *Store) DeadLetters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.DeadLetterDetail, error) {
+	list := []inbox.DeadLetterDetail{}
+	err := s.EachDeadLetter(ctx, f, func(l *inbox.DeadLetterDetail) error {
 		list = append(list, *l)
 		return nil
 	})
@@ -48,7 +48,7 @@ func (s *Store) Letters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.
 }
 
 // EachLetter calls fn for the dead letters of [Store.Letters]. It reads them page by page.
-func (s *Store) EachLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.Letter) error) error {
+func (s *Store) EachDeadLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.DeadLetterDetail) error) error {
 	return s.eachDead(ctx, &f, byDeath, s.newWaitCounter(f.Manifest), fn)
 }
 
@@ -63,7 +63,7 @@ const (
 // deadMark is the position of a dead letter in both orders.
 type deadMark struct{ died, seq, plugin, run, attempt int64 }
 
-func (s *Store) eachDead(ctx context.Context, f *inbox.DeadLetterFilter, order deadOrder, waits *waitCounter, fn func(*inbox.Letter) error) error {
+func (s *Store) eachDead(ctx context.Context, f *inbox.DeadLetterFilter, order deadOrder, waits *waitCounter, fn func(*inbox.DeadLetterDetail) error) error {
 	q, err := s.deadQuery(ctx, f, order)
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (s *Store) eachDead(ctx context.Context, f *inbox.DeadLetterFilter, order d
 
 // selectDead applies the parts of the filter that need the body or the program, and the limit after n dead letters of earlier
 // pages.
-func (s *Store) selectDead(ctx context.Context, f *inbox.DeadLetterFilter, page []inbox.Letter, n int) ([]inbox.Letter, error) {
+func (s *Store) selectDead(ctx context.Context, f *inbox.DeadLetterFilter, page []inbox.DeadLetterDetail, n int) ([]inbox.DeadLetterDetail, error) {
 	kept := page[:0]
 	for i := range page {
 		if len(f.Seqs) > deadSeqs {
@@ -187,7 +187,7 @@ func deathIndex(f *inbox.DeadLetterFilter) string {
 }
 
 // page reads the next dead letters.
-func (q *deadQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, error) {
+func (q *deadQuery) page(ctx context.Context, s *Store) ([]inbox.DeadLetterDetail, error) {
 	m := &q.mark
 	args := append(slices.Clone(q.args), m.died, m.seq, m.plugin, m.run, m.attempt)
 	if q.order == byEvent {
@@ -197,9 +197,9 @@ func (q *deadQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, error) 
 	if q.whole {
 		limit = -1
 	}
-	var list []inbox.Letter
+	var list []inbox.DeadLetterDetail
 	err := s.each(ctx, q.text, append(args, limit), func(row scanner) error {
-		var l inbox.Letter
+		var l inbox.DeadLetterDetail
 		var reason content
 		if err := scanEvent(row, &l.Event, slices.Concat([]any{&l.Plugin, &m.plugin, &l.HostWords}, deadInto(&l.DeadLetter), reason.into())...); err != nil {
 			return err
@@ -214,14 +214,14 @@ func (q *deadQuery) page(ctx context.Context, s *Store) ([]inbox.Letter, error) 
 
 // OpenLetters calls fn for pages of unresolved dead letters, plugin by plugin in the order of the log. fn may resolve them. The
 // events that wait behind them are counted only if the filter has a manifest.
-func (s *Store) OpenLetters(ctx context.Context, f inbox.DeadLetterFilter, fn func([]inbox.Letter) error) error {
+func (s *Store) OpenDeadLetters(ctx context.Context, f inbox.DeadLetterFilter, fn func([]inbox.DeadLetterDetail) error) error {
 	f.Resolved = false
 	var waits *waitCounter
 	if f.Manifest != nil {
 		waits = s.newWaitCounter(f.Manifest)
 	}
-	var page []inbox.Letter
-	err := s.eachDead(ctx, &f, byEvent, waits, func(l *inbox.Letter) error {
+	var page []inbox.DeadLetterDetail
+	err := s.eachDead(ctx, &f, byEvent, waits, func(l *inbox.DeadLetterDetail) error {
 		if page = append(page, *l); len(page) < deadPage {
 			return nil
 		}
@@ -246,7 +246,7 @@ func (s *Store) NewestDeath(ctx context.Context) (time.Time, error) {
 }
 
 // LettersOf returns the unresolved dead letters of runs, in the order of the log. It leaves out runs that are not dead.
-func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox.Letter, error) {
+func (s *Store) DeadLettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox.DeadLetterDetail, error) {
 	type run struct {
 		plugin string
 		seq    int64
@@ -258,10 +258,10 @@ func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox
 		asked[run{refs[i].Plugin, refs[i].Seq, refs[i].Run}] = true
 		seqs = append(seqs, refs[i].Seq)
 	}
-	var list []inbox.Letter
+	var list []inbox.DeadLetterDetail
 	for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(seqs))), deadSeqs) {
 		f := inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: part}}
-		err := s.eachDead(ctx, &f, byDeath, nil, func(l *inbox.Letter) error {
+		err := s.eachDead(ctx, &f, byDeath, nil, func(l *inbox.DeadLetterDetail) error {
 			if asked[run{l.Plugin, l.Seq, l.Run}] {
 				list = append(list, *l)
 			}
@@ -271,7 +271,7 @@ func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox
 			return nil, err
 		}
 	}
-	slices.SortFunc(list, func(a, b inbox.Letter) int {
+	slices.SortFunc(list, func(a, b inbox.DeadLetterDetail) int {
 		if c := strings.Compare(a.Plugin, b.Plugin); c != 0 {
 			return c
 		}
@@ -282,7 +282,7 @@ func (s *Store) LettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox
 
 // Dead returns the unresolved dead letter of an event in a plugin, that of the newest run when several runs are dead. It is
 // NotFound when the event is not dead.
-func (s *Store) Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) {
+func (s *Store) DeadLetter(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
 		return nil, err

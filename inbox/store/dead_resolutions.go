@@ -103,9 +103,9 @@ func (t *tx) resolveDead(who inbox.Actor, how inbox.Resolution, d inbox.DeadLett
 
 // unpark makes a parked lane ready: at its dead event for a retry, after it for a discard.
 func (t *tx) unpark(p int64, id inbox.LaneID, seq int64, how inbox.Resolution) error {
-	set := `state = 'ready', tries = 0`
+	set := `state = 'ready', counted = 0`
 	if how == inbox.Discarded {
-		set = `state = 'ready', next = next + 1, attempt = 0, tries = 0`
+		set = `state = 'ready', next = next + 1, attempt = 0, counted = 0`
 	}
 	res, err := t.exec(`UPDATE lanes SET `+set+` WHERE plugin = ? AND mode = ? AND key = ? AND state = 'parked' AND next = ?`,
 		p, id.Mode, id.Key, seq)

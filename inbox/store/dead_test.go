@@ -52,7 +52,7 @@ func TestADamagedReasonIsShownAsDamagedAndHidesNothingElse(t *testing.T) {
 		string(tr.Deliveries[0].Attempts[0].Log) != "log" {
 		t.Errorf("trace %+v, %v", tr, err)
 	}
-	list, err := s.Letters(ctx, inbox.DeadLetterFilter{})
+	list, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{})
 	if err != nil || len(list) != 1 || !strings.Contains(list[0].Reason, "damaged") {
 		t.Errorf("letters %+v, %v", list, err)
 	}

@@ -19,25 +19,25 @@ type waitCounter struct {
 	s         *Store
 	manifest  func(plugin string) (*inbox.Manifest, error)
 	manifests map[string]*inbox.Manifest
-	keyings   map[string]inbox.Keying
+	keyings   map[string]inbox.LaneRule
 	rows      int // that may still be looked at
 	bodies    int // that may still be read
 }
 
 func (s *Store) newWaitCounter(manifest func(plugin string) (*inbox.Manifest, error)) *waitCounter {
 	return &waitCounter{
-		s: s, manifest: manifest, manifests: map[string]*inbox.Manifest{}, keyings: map[string]inbox.Keying{}, rows: waitRows, bodies: waitBodies,
+		s: s, manifest: manifest, manifests: map[string]*inbox.Manifest{}, keyings: map[string]inbox.LaneRule{}, rows: waitRows, bodies: waitBodies,
 	}
 }
 
 // count fills in the numbers of waiting events. It finds the events of a lane that is a key by the index of keys. For the other
 // lanes of a plugin it reads the log once.
-func (c *waitCounter) count(ctx context.Context, letters []inbox.Letter) error {
+func (c *waitCounter) count(ctx context.Context, letters []inbox.DeadLetterDetail) error {
 	if c == nil {
 		return nil // the caller needs no counts
 	}
-	var byKey []*inbox.Letter
-	others := map[string]map[inbox.LaneID]*inbox.Letter{}
+	var byKey []*inbox.DeadLetterDetail
+	others := map[string]map[inbox.LaneID]*inbox.DeadLetterDetail{}
 	for i := range letters {
 		l := &letters[i]
 		switch _, solo := l.Lane.Solo(); {
@@ -46,7 +46,7 @@ func (c *waitCounter) count(ctx context.Context, letters []inbox.Letter) error {
 		case l.Lane.ByKey():
 			byKey = append(byKey, l)
 		case others[l.Plugin] == nil:
-			others[l.Plugin] = map[inbox.LaneID]*inbox.Letter{l.Lane: l}
+			others[l.Plugin] = map[inbox.LaneID]*inbox.DeadLetterDetail{l.Lane: l}
 		default:
 			others[l.Plugin][l.Lane] = l
 		}
@@ -76,13 +76,13 @@ func (c *waitCounter) learn(ctx context.Context, plugin string) (err error) {
 		}
 	}
 	var keying string
-	err = c.s.readers.QueryRowContext(ctx, `SELECT keying FROM plugins WHERE name = ?`, plugin).Scan(&keying)
-	c.keyings[plugin] = inbox.ParseKeying(keying)
+	err = c.s.readers.QueryRowContext(ctx, `SELECT lane_rule FROM plugins WHERE name = ?`, plugin).Scan(&keying)
+	c.keyings[plugin] = inbox.ParseLaneRule(keying)
 	return readError(err)
 }
 
 // countKeys counts the waiting events of lanes that are keys.
-func (c *waitCounter) countKeys(ctx context.Context, letters []*inbox.Letter) error {
+func (c *waitCounter) countKeys(ctx context.Context, letters []*inbox.DeadLetterDetail) error {
 	if len(letters) == 0 {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (c *waitCounter) countKeys(ctx context.Context, letters []*inbox.Letter) er
 }
 
 // walk reads the log from the first dead letter of a plugin on, and counts the waiting events of all its lanes.
-func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.Letter) error {
+func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.DeadLetterDetail) error {
 	var plugin string
 	after := int64(1) << 62
 	for _, l := range lanes {
@@ -165,7 +165,7 @@ func (c *waitCounter) lane(ctx context.Context, plugin string, e *inbox.Event) (
 }
 
 // add counts one later event of a dead letter's lane, if the plugin wants it.
-func (c *waitCounter) add(ctx context.Context, l *inbox.Letter, e *inbox.Event) error {
+func (c *waitCounter) add(ctx context.Context, l *inbox.DeadLetterDetail, e *inbox.Event) error {
 	if c.bodies <= 0 && needsBody(c.keyings[l.Plugin], c.manifests[l.Plugin]) {
 		l.AtLeast = true
 		return nil
@@ -177,13 +177,13 @@ func (c *waitCounter) add(ctx context.Context, l *inbox.Letter, e *inbox.Event) 
 	return err
 }
 
-func needsBody(keying inbox.Keying, m *inbox.Manifest) bool {
+func needsBody(keying inbox.LaneRule, m *inbox.Manifest) bool {
 	_, ptr := keying.By.Pointer()
 	return ptr && keying.Order == inbox.ByKey || m != nil && len(m.Where) > 0
 }
 
 // scalars returns a lookup of the values in an event's body. A purged body has no values.
-func (c *waitCounter) scalars(ctx context.Context, e *inbox.Event, keying inbox.Keying, m *inbox.Manifest) (inbox.Lookup, error) {
+func (c *waitCounter) scalars(ctx context.Context, e *inbox.Event, keying inbox.LaneRule, m *inbox.Manifest) (inbox.Lookup, error) {
 	if !needsBody(keying, m) {
 		return inbox.Scalars(nil), nil
 	}

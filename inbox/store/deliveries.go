@@ -144,12 +144,12 @@ func (q *deliveries) one(ctx context.Context, p *place, e *inbox.Event) (*inbox.
 		return nil, err
 	}
 	err := q.s.readers.QueryRowContext(ctx, `SELECT coalesce((SELECT a.result FROM attempts a WHERE a.plugin = ?1 AND a.seq = ?2`+newestFirst+`), ''),
-			(SELECT count(*) FROM attempts WHERE plugin = ?1 AND seq = ?2)`, p.id, e.Seq).Scan(&d.Result, &d.Tried)
+			(SELECT count(*) FROM attempts WHERE plugin = ?1 AND seq = ?2)`, p.id, e.Seq).Scan(&d.Result, &d.Attempts)
 	if err != nil {
 		return nil, readError(err)
 	}
 	d.State = d.Trace.State
-	if idle := d.State == inbox.StateWaiting || d.State == inbox.StatePending; idle && d.Tried == 0 {
+	if idle := d.State == inbox.StateWaiting || d.State == inbox.StatePending; idle && d.Attempts == 0 {
 		switch wanted, err := q.wants(ctx, p.name, e); {
 		case err != nil:
 			return nil, err

@@ -66,7 +66,7 @@ func laneInvariants() []invariant {
 				SELECT coalesce(max(attempt), 0) FROM attempts a WHERE a.plugin = l.plugin AND a.seq = l.next AND a.run = 0)`},
 		{"nothing overtakes in a lane", `SELECT p.name || ' seq ' || e.seq || ' before ' || l.next FROM lanes l JOIN plugins p ON p.id = l.plugin
 			JOIN events e ON e.mode = l.mode AND e.key = l.key AND e.seq > l.next
-			JOIN attempts a ON a.plugin = l.plugin AND a.seq = e.seq AND a.run = 0 WHERE l.state <> 'ready' AND p.keying = 'key key'`},
+			JOIN attempts a ON a.plugin = l.plugin AND a.seq = e.seq AND a.run = 0 WHERE l.state <> 'ready' AND p.lane_rule = 'key key'`},
 		{"a parked lane has its dead letter", `SELECT p.name || ' ' || l.key FROM lanes l JOIN plugins p ON p.id = l.plugin WHERE l.state = 'parked'
 			AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.plugin = l.plugin AND d.seq = l.next AND d.run = 0 AND d.attempt = l.attempt
 				AND d.mode = l.mode AND d.key = l.key AND d.parks = 1 AND d.resolution = '')`},
@@ -77,7 +77,7 @@ func attemptInvariants() []invariant {
 	return []invariant{
 		{"what is kept of a plugin is of one that is known", `SELECT what || ' of plugin ' || plugin FROM (
 			SELECT 'lanes' AS what, plugin FROM lanes UNION SELECT 'attempts', plugin FROM attempts UNION SELECT 'dead letters', plugin FROM dead
-			UNION SELECT 'runs', plugin FROM runs UNION SELECT 'releases', plugin FROM releases UNION SELECT 'replays', plugin FROM job_parts)
+			UNION SELECT 'runs', plugin FROM runs UNION SELECT 'releases', plugin FROM releases UNION SELECT 'replays', plugin FROM replay_parts)
 			WHERE plugin NOT IN (SELECT id FROM plugins)`},
 		{"attempts are of events and releases that are there", `SELECT p.name || ' seq ' || a.seq FROM attempts a JOIN plugins p ON p.id = a.plugin
 			WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = a.seq)
@@ -93,7 +93,7 @@ func attemptInvariants() []invariant {
 		{"what failed and is not waiting is dead", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run FROM attempts a JOIN plugins p ON p.id = a.plugin
 			WHERE a.fate = 'again' AND a.attempt = (SELECT max(attempt) FROM attempts b WHERE b.plugin = a.plugin AND b.seq = a.seq AND b.run = a.run)
 			AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.plugin = a.plugin AND r.seq = a.seq AND r.run = a.run)
-			AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = a.run AND j.state = 'cancelled')
+			AND NOT EXISTS (SELECT 1 FROM replays j WHERE j.id = a.run AND j.state = 'cancelled')
 			AND (a.run > 0 OR NOT EXISTS (SELECT 1 FROM lanes l WHERE l.plugin = a.plugin AND l.next = a.seq))`},
 	}
 }
@@ -122,20 +122,20 @@ func replayInvariants() []invariant {
 			WHERE EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = r.plugin AND a.seq = r.seq AND a.run = r.run AND a.fate = 'done')
 				OR EXISTS (SELECT 1 FROM dead d WHERE d.plugin = r.plugin AND d.seq = r.seq AND d.run = r.run AND d.resolution = '')`},
 		{"runs are of events and replays that are there", `SELECT p.name || ' seq ' || r.seq || ' run ' || r.run FROM runs r JOIN plugins p ON p.id = r.plugin
-			WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = r.seq) OR (r.job <> 0 AND r.job <> r.run)
-				OR (r.run <> 0 AND NOT EXISTS (SELECT 1 FROM job_parts j WHERE j.job = r.run AND j.plugin = r.plugin))`},
+			WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = r.seq) OR (r.replay <> 0 AND r.replay <> r.run)
+				OR (r.run <> 0 AND NOT EXISTS (SELECT 1 FROM replay_parts j WHERE j.replay = r.run AND j.plugin = r.plugin))`},
 		{"a replay's attempts are of one that is there", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run FROM attempts a JOIN plugins p ON p.id = a.plugin
-			WHERE a.run <> 0 AND NOT EXISTS (SELECT 1 FROM job_parts j WHERE j.job = a.run AND j.plugin = a.plugin)`},
-		{"a replay's parts are of one that is there", `SELECT 'replay ' || job FROM job_parts WHERE job NOT IN (SELECT id FROM jobs)`},
-		{"a replay ends when its parts have", `SELECT 'replay ' || id FROM jobs j WHERE (j.state = 'done' AND EXISTS (SELECT 1 FROM job_parts p WHERE p.job = j.id AND p.done = 0))
-			OR (j.state = 'running' AND NOT EXISTS (SELECT 1 FROM job_parts p WHERE p.job = j.id AND p.done = 0))`},
-		{"a replay counts what waits", `SELECT 'replay ' || j.job FROM job_parts j WHERE j.waiting <> (
-			SELECT count(*) FROM runs r WHERE r.plugin = j.plugin AND r.job = j.job AND r.waits = 1)`},
+			WHERE a.run <> 0 AND NOT EXISTS (SELECT 1 FROM replay_parts j WHERE j.replay = a.run AND j.plugin = a.plugin)`},
+		{"a replay's parts are of one that is there", `SELECT 'replay ' || replay FROM replay_parts WHERE replay NOT IN (SELECT id FROM replays)`},
+		{"a replay ends when its parts have", `SELECT 'replay ' || id FROM replays j WHERE (j.state = 'done' AND EXISTS (SELECT 1 FROM replay_parts p WHERE p.replay = j.id AND p.done = 0))
+			OR (j.state = 'running' AND NOT EXISTS (SELECT 1 FROM replay_parts p WHERE p.replay = j.id AND p.done = 0))`},
+		{"a replay counts what waits", `SELECT 'replay ' || j.replay FROM replay_parts j WHERE j.waiting <> (
+			SELECT count(*) FROM runs r WHERE r.plugin = j.plugin AND r.replay = j.replay AND r.waits = 1)`},
 		{"a replay counts no more than ran", `WITH ran AS (SELECT plugin, run, sum(fate = 'done') AS ok, sum(fate = 'dead') AS dead FROM attempts WHERE run > 0 GROUP BY plugin, run)
-			SELECT 'replay ' || j.job FROM job_parts j LEFT JOIN ran ON ran.plugin = j.plugin AND ran.run = j.job
+			SELECT 'replay ' || j.replay FROM replay_parts j LEFT JOIN ran ON ran.plugin = j.plugin AND ran.run = j.replay
 			WHERE j.ok > coalesce(ran.ok, 0) OR j.dead > coalesce(ran.dead, 0)
-				OR min(j.ok, j.dead, j.pending, j.revived, j.filtered, j.waiting) < 0`},
-		{"a replay stays within its bounds", `SELECT 'replay ' || j.id FROM jobs j JOIN job_parts p ON p.job = j.id
+				OR min(j.ok, j.dead, j.pending, j.retried, j.filtered, j.waiting) < 0`},
+		{"a replay stays within its bounds", `SELECT 'replay ' || j.id FROM replays j JOIN replay_parts p ON p.replay = j.id
 			WHERE p.position > j.upto OR j.upto > (SELECT coalesce(max(seq), 0) FROM events)`},
 	}
 }

@@ -47,14 +47,14 @@ func (s *Store) lanes(ctx context.Context, where string, args ...any) ([]inbox.L
 }
 
 // laneColumns are the columns of lanes that make an inbox.Lane, in the order of scanLane and laneRow.
-const laneColumns = `mode, key, next, state, due_at, attempt, tries, since`
+const laneColumns = `mode, key, next, state, due_at, attempt, counted, since`
 
 // laneWaits is a column that tells whether runs wait behind a lane.
 const laneWaits = `EXISTS (SELECT 1 FROM runs r WHERE r.plugin = lanes.plugin AND r.mode = lanes.mode AND r.key = lanes.key AND r.waits = 1)`
 
 // scanLane reads laneColumns and laneWaits.
 func scanLane(row scanner, l *inbox.Lane) error {
-	return row.Scan(&l.ID.Mode, &l.ID.Key, &l.Next, &l.State, moment{&l.DueAt}, &l.Attempt, &l.Tries, moment{&l.Since}, &l.Waits)
+	return row.Scan(&l.ID.Mode, &l.ID.Key, &l.Next, &l.State, moment{&l.DueAt}, &l.Attempt, &l.Counted, moment{&l.Since}, &l.Waits)
 }
 
 // laneRow returns the values of plugin and laneColumns. Only a lane in retry has a due time.
@@ -63,7 +63,7 @@ func laneRow(p int64, l *inbox.Lane) []any {
 	if l.State == inbox.LaneRetry {
 		due = millis(l.DueAt)
 	}
-	return []any{p, l.ID.Mode, l.ID.Key, l.Next, l.State, due, l.Attempt, l.Tries, millis(l.Since)}
+	return []any{p, l.ID.Mode, l.ID.Key, l.Next, l.State, due, l.Attempt, l.Counted, millis(l.Since)}
 }
 
 // Lane returns the row of a lane, nil for a lane that does not lag.
@@ -99,7 +99,7 @@ func (t *tx) settleLane(p int64, st *inbox.Settlement) error {
 func (t *tx) putLane(p int64, l *inbox.Lane) error {
 	_, err := t.exec(`INSERT INTO lanes (plugin, `+laneColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (plugin, mode, key) DO UPDATE SET next = excluded.next, state = excluded.state, due_at = excluded.due_at,
-			attempt = excluded.attempt, tries = excluded.tries`, laneRow(p, l)...)
+			attempt = excluded.attempt, counted = excluded.counted`, laneRow(p, l)...)
 	return err
 }
 

@@ -32,9 +32,9 @@ func manyDead(t *testing.T, n int) *store.Store {
 			SELECT 1, i, 0, 1, 'reject', 'dead', 1, 1000000 + i, 1, 0, 0 FROM n`,
 		`INSERT INTO dead (plugin, seq, run, attempt, mode, key, parks, result, died_at, resolution) ` + count + `
 			SELECT 1, i, 0, 1, 'live', 'qoreid/workflow/' || i, 1, 'reject', 1000000 + i / 100, '' FROM n`,
-		`INSERT INTO lanes (plugin, mode, key, next, state, attempt, tries, since) ` + count + `
+		`INSERT INTO lanes (plugin, mode, key, next, state, attempt, counted, since) ` + count + `
 			SELECT 1, 'live', 'qoreid/workflow/' || i, i, 'parked', 1, 1, 1000000 FROM n`,
-		fmt.Sprintf(`UPDATE plugins SET cursor = %d, keying = 'key key'`, n),
+		fmt.Sprintf(`UPDATE plugins SET cursor = %d, lane_rule = 'key key'`, n),
 	} {
 		must(t, "build", store.Write(s, statement))
 	}
@@ -63,7 +63,7 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 	}
 	began := time.Now()
 	wants := func(string) (*inbox.Manifest, error) { return &inbox.Manifest{}, nil }
-	must(t, "letters", s.EachLetter(ctx, inbox.DeadLetterFilter{Manifest: wants}, func(l *inbox.Letter) error {
+	must(t, "letters", s.EachDeadLetter(ctx, inbox.DeadLetterFilter{Manifest: wants}, func(l *inbox.DeadLetterDetail) error {
 		look()
 		if l.Waiting != 0 || l.AtLeast {
 			t.Fatalf("%+v", l)
@@ -78,16 +78,16 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 	for i := range 3000 {
 		asked = append(asked, int64(i+1))
 	}
-	list, err := s.Letters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: asked}})
+	list, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: asked}})
 	if err != nil || len(list) != 3000 {
 		t.Errorf("%d letters of 3000 seqs, %v", len(list), err)
 	}
-	if list, err = s.Letters(ctx, inbox.DeadLetterFilter{Run: 7, Resolved: true}); err != nil || len(list) != 0 {
+	if list, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Run: 7, Resolved: true}); err != nil || len(list) != 0 {
 		t.Errorf("letters of a replay: %d, %v", len(list), err)
 	}
 	began = time.Now()
 	dealt, some := 0, n/5 // the rest would only take longer
-	must(t, "deal with some", s.OpenLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: some}}, func(page []inbox.Letter) error {
+	must(t, "deal with some", s.OpenDeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: some}}, func(page []inbox.DeadLetterDetail) error {
 		refs := make([]inbox.DeadLetter, 0, len(page))
 		for i := range page {
 			look()
@@ -101,7 +101,7 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 		return err
 	}))
 	t.Logf("%d letters dealt with in %s", dealt, time.Since(began))
-	if list, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Before: int64(some) + 2}}); err != nil || len(list) != 1 || dealt != some {
+	if list, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Before: int64(some) + 2}}); err != nil || len(list) != 1 || dealt != some {
 		t.Errorf("%d were dealt with, %d of them are left, %v", dealt, len(list)-1, err)
 	}
 	if most > 32<<20 {
@@ -166,8 +166,8 @@ func TestThousandsOfValuesInAFilterAreTakenAndTooManyAreRefused(t *testing.T) {
 			}
 		}
 	}
-	job := &inbox.Job{Plugins: []string{"p"}, Filter: inbox.Filter{Seqs: seqs}}
-	must(t, "replay", s.CreateJob(ctx, operator, job))
+	job := &inbox.Replay{Plugins: []string{"p"}, Filter: inbox.Filter{Seqs: seqs}}
+	must(t, "replay", s.CreateReplay(ctx, operator, job))
 	found := 0
 	for after := int64(0); after < job.Upto; {
 		events, upto, err := s.Match(ctx, job, "p", after, 256)

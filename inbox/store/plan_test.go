@@ -16,7 +16,7 @@ import (
 
 // small are the tables that do not grow with the log, and those that are read as a whole on purpose: copies for its sum,
 // audit from its newest row on.
-var small = []string{"plugins", "p", "jobs", "job_parts", "refused", "refused_dropped", "copies", "digest_runs", "releases", "audit", "json_each", "j", "x", "sqlite_master"}
+var small = []string{"plugins", "p", "replays", "replay_parts", "refused", "refused_dropped", "copies", "digest_runs", "releases", "audit", "json_each", "j", "x", "sqlite_master"}
 
 // TestNoQueryReadsAWholeTable runs everything the store can do and looks at the plan of every statement that was run. The
 // laws of Check are not among them: they read everything.
@@ -104,10 +104,10 @@ func everything(t *testing.T, s *store.Store, w *storetest.World) {
 		CustomerReference: "ref-3", Statuses: []string{"unknown"}, Plugin: "p", Since: now.Add(-time.Hour), Until: now.Add(time.Hour),
 		Where: []inbox.Condition{{Pointer: "/data/n", Values: []string{"1"}}}, Limit: 5, Before: 40,
 	}
-	job := inbox.Job{Plugins: []string{"p"}, Filter: inbox.Filter{Key: key.Key}}
+	job := inbox.Replay{Plugins: []string{"p"}, Filter: inbox.Filter{Key: key.Key}}
 	for name, err := range map[string]error{
-		"create":  s.CreateJob(ctx, operator, &job),
-		"cancel":  s.CancelJob(ctx, operator, job.ID),
+		"create":  s.CreateReplay(ctx, operator, &job),
+		"cancel":  s.CancelReplay(ctx, operator, job.ID),
 		"release": s.SaveRelease(ctx, inbox.Release{ID: "r", Plugin: "p"}),
 		"live":    s.SetLive(ctx, "p", "r"),
 		"pause":   s.SetPaused(ctx, operator, "p", true),
@@ -129,26 +129,26 @@ func everything(t *testing.T, s *store.Store, w *storetest.World) {
 	free(t, s)
 	for _, f := range []inbox.Filter{{}, every, {Mode: inbox.Live}, {CustomerReference: "ref-3", Mode: inbox.Live}, {Since: every.Since, Until: every.Until}, {Newest: true, Limit: 1}, {Seqs: []int64{4, 5}}, {Key: key.Key}, {Plugin: "p"}} {
 		for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
-			_, _, _, err := s.CountJob(ctx, f, only, []string{"p"})
+			_, _, _, err := s.CountReplay(ctx, f, only, []string{"p"})
 			must(t, "count", err)
-			_, _, err = s.Match(ctx, &inbox.Job{Filter: f, Only: only, Upto: 40}, "p", 0, 10)
+			_, _, err = s.Match(ctx, &inbox.Replay{Filter: f, Only: only, Upto: 40}, "p", 0, 10)
 			must(t, "match", err)
 		}
 		_, err := s.Find(ctx, f)
 		must(t, "find", err)
-		_, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: f})
+		_, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: f})
 		must(t, "letters", err)
-		_, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: f, Resolved: true})
+		_, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: f, Resolved: true})
 		must(t, "letters", err)
-		_, err = s.Letters(ctx, inbox.DeadLetterFilter{Filter: f, Run: 1, Resolved: true})
+		_, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: f, Run: 1, Resolved: true})
 		must(t, "letters", err)
 		for _, words := range [][]string{{"retry"}, {"waiting", "pending"}, {"dead"}, {"held"}, {"ok", "discarded"}} {
 			err = s.EachDelivery(ctx, inbox.DeliveryFilter{Filter: f, Outcomes: words}, func(*inbox.DeliveryStatus) error { return nil })
 			must(t, "deliveries", err)
 		}
-		_, _, err = s.Forecast(ctx, &inbox.Job{Filter: f, Upto: 40}, "p", nil)
+		_, _, err = s.Forecast(ctx, &inbox.Replay{Filter: f, Upto: 40}, "p", nil)
 		must(t, "forecast", err)
-		err = s.OpenLetters(ctx, inbox.DeadLetterFilter{Filter: f}, func([]inbox.Letter) error { return nil })
+		err = s.OpenDeadLetters(ctx, inbox.DeadLetterFilter{Filter: f}, func([]inbox.DeadLetterDetail) error { return nil })
 		must(t, "letters", err)
 		_, err = s.Entities(ctx, inbox.EntityFilter{Filter: f, Open: true, OlderThan: 1})
 		must(t, "entities", err)
@@ -181,13 +181,13 @@ func otherLanes(t *testing.T, s *store.Store, w *storetest.World) {
 		must(t, "register", s.Register(ctx, plugin, inbox.StartFrom{Start: true}))
 		id := inbox.LaneID{Mode: inbox.Live, Key: map[string]string{"g": "@global", "r": "@ref/ref-3", "n": "@seq/2"}[plugin]}
 		st := w.Attempt(w.Events[1], 0, inbox.Dead)
-		st.Attempt.Number, st.Dead.Attempt, st.Dead.Parks, st.Dead.Lane, st.Keying = 1, 1, true, id, keying
-		st.Lane = &inbox.Lane{ID: id, Next: 2, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: w.Now}
+		st.Attempt.Number, st.Dead.Attempt, st.Dead.Parks, st.Dead.Lane, st.LaneRule = 1, 1, true, id, keying
+		st.Lane = &inbox.Lane{ID: id, Next: 2, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: w.Now}
 		answer := make(chan error, 1)
 		st.Plugin, st.Term = plugin, s.Term()
 		must(t, "settle", s.Settle(ctx, st, func(err error) { answer <- err }))
 		must(t, "settle", <-answer)
-		_, err := s.Letters(ctx, inbox.DeadLetterFilter{})
+		_, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{})
 		must(t, "letters", err)
 		must(t, "discard", s.Discard(ctx, operator, plugin, 2, 0))
 		_, err = s.Trace(ctx, 7)
@@ -208,16 +208,16 @@ func reads(t *testing.T, s *store.Store, id inbox.LaneID) {
 		"settled":    func() (any, error) { return s.SettledAbove(ctx, "p", 0, 0) },
 		"replayed":   func() (any, error) { return s.SettledAbove(ctx, "p", 1, 0) },
 		"runs":       func() (any, error) { return s.Runs(ctx, "p", 0) },
-		"jobs":       func() (any, error) { return s.Jobs(ctx, "p") },
-		"all jobs":   func() (any, error) { return s.Jobs(ctx, "") },
-		"dead":       func() (any, error) { return s.Dead(ctx, "p", 2) },
+		"jobs":       func() (any, error) { return s.Replays(ctx, "p") },
+		"all jobs":   func() (any, error) { return s.Replays(ctx, "") },
+		"dead":       func() (any, error) { return s.DeadLetter(ctx, "p", 2) },
 		"timeline":   func() (any, error) { return s.EntityTrace(ctx, id.Mode, id.Key) },
 		"plugins":    func() (any, error) { return s.Plugins(ctx) },
 		"releases":   func() (any, error) { return s.Releases(ctx, "p") },
-		"letters of": func() (any, error) { return s.LettersOf(ctx, []inbox.DeadLetter{{Plugin: "p", Seq: 2}}) },
+		"letters of": func() (any, error) { return s.DeadLettersOf(ctx, []inbox.DeadLetter{{Plugin: "p", Seq: 2}}) },
 		"ready":      func() (any, error) { return s.Lanes(ctx, "p", inbox.LaneReady, 5) },
-		"goes on":    func() (any, error) { return s.GoesOn(ctx, "p", 3) },
-		"of a job":   func() (any, error) { return s.JobRuns(ctx, "p", 1) },
+		"goes on":    func() (any, error) { return s.IsRetried(ctx, "p", 3) },
+		"of a job":   func() (any, error) { return s.ReplayRuns(ctx, "p", 1) },
 		"each lane":  func() (any, error) { return nil, s.EachLane(ctx, "p", func(inbox.LaneID, inbox.LaneState) {}) },
 		"stats":      func() (any, error) { return s.Stats(ctx) },
 		"audit":      func() (any, error) { return s.AuditLog(ctx, inbox.AuditFilter{Limit: 5}) },

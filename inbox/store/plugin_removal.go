@@ -70,16 +70,16 @@ func (t *tx) removePlugin(who inbox.Actor, plugin string) (unused []string, err 
 		`DELETE FROM contents WHERE id IN (SELECT reason_id FROM attempts WHERE plugin = ?1)`,
 		`DELETE FROM contents WHERE id IN (SELECT log_id FROM attempts WHERE plugin = ?1)`,
 		`DELETE FROM attempts WHERE plugin = ?1`, `DELETE FROM dead WHERE plugin = ?1`, `DELETE FROM runs WHERE plugin = ?1`,
-		`DELETE FROM lanes WHERE plugin = ?1`, `DELETE FROM releases WHERE plugin = ?1`, `DELETE FROM job_parts WHERE plugin = ?1`,
-		`DELETE FROM suspects WHERE plugin = (SELECT name FROM plugins WHERE id = ?1)`, `DELETE FROM plugins WHERE id = ?1`,
+		`DELETE FROM lanes WHERE plugin = ?1`, `DELETE FROM releases WHERE plugin = ?1`, `DELETE FROM replay_parts WHERE plugin = ?1`,
+		`DELETE FROM crash_records WHERE plugin = (SELECT name FROM plugins WHERE id = ?1)`, `DELETE FROM plugins WHERE id = ?1`,
 	} {
 		if _, err := t.exec(query, p); err != nil {
 			return nil, err
 		}
 	}
 	// A replay whose other parts are done ends with the part of this plugin.
-	if _, err := t.exec(`UPDATE jobs SET state = ?, finished_at = ? WHERE state = ?
-		AND NOT EXISTS (SELECT 1 FROM job_parts j WHERE j.job = jobs.id AND j.done = 0)`, string(inbox.JobDone), t.now, string(inbox.JobRunning)); err != nil {
+	if _, err := t.exec(`UPDATE replays SET state = ?, finished_at = ? WHERE state = ?
+		AND NOT EXISTS (SELECT 1 FROM replay_parts j WHERE j.replay = replays.id AND j.done = 0)`, string(inbox.ReplayDone), t.now, string(inbox.ReplayRunning)); err != nil {
 		return nil, err
 	}
 	t.after = append(t.after, func() { t.w.s.ids.drop(plugin) })

@@ -29,9 +29,9 @@ func full(t *testing.T) *store.Store {
 	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Again })
 	for _, err := range []error{
 		s.SaveRelease(ctx, inbox.Release{ID: "r1", Plugin: "p", Asks: []byte("reuse = 2"), Module: []byte("{}")}), s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "p"}),
-		s.SetLive(ctx, "p", "r1"), s.Watch(ctx, "p", "r2"),
-		s.Register(ctx, "q", inbox.StartFrom{Start: true}), s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "q"}), s.Watch(ctx, "q", "r2"),
-		s.CreateJob(ctx, operator, &inbox.Job{Plugins: []string{"p"}}), s.CreateJob(ctx, operator, &inbox.Job{Plugins: []string{"p", "q"}}),
+		s.SetLive(ctx, "p", "r1"), s.RecordStart(ctx, "p", "r2"),
+		s.Register(ctx, "q", inbox.StartFrom{Start: true}), s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "q"}), s.RecordStart(ctx, "q", "r2"),
+		s.CreateReplay(ctx, operator, &inbox.Replay{Plugins: []string{"p"}}), s.CreateReplay(ctx, operator, &inbox.Replay{Plugins: []string{"p", "q"}}),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -58,18 +58,18 @@ func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
 	if list, err := s.Plugins(ctx); err != nil || len(list) != 1 || list[0].Name != "q" {
 		t.Errorf("plugins %+v, %v", list, err)
 	}
-	if list, err := s.Suspects(ctx); err != nil || len(list) != 1 || list[0].Plugin != "q" {
+	if list, err := s.CrashRecords(ctx); err != nil || len(list) != 1 || list[0].Plugin != "q" {
 		t.Errorf("suspects %+v, %v", list, err)
 	}
-	if list, err := s.Letters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != 0 {
+	if list, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != 0 {
 		t.Errorf("dead letters %+v, %v", list, err)
 	}
-	jobs, err := s.Jobs(ctx, "")
+	jobs, err := s.Replays(ctx, "")
 	if err != nil || len(jobs) != 4 {
 		t.Fatalf("replays %+v, %v", jobs, err)
 	}
 	for _, j := range jobs {
-		if running := slices.Contains(j.Plugins, "q"); (j.State == inbox.JobRunning) != running || slices.Contains(j.Plugins, "p") {
+		if running := slices.Contains(j.Plugins, "q"); (j.State == inbox.ReplayRunning) != running || slices.Contains(j.Plugins, "p") {
 			t.Errorf("replay %+v", j)
 		}
 	}

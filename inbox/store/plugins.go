@@ -9,7 +9,7 @@ import (
 
 // pluginColumns are the columns of plugins that make an inbox.PluginRecord, in the order of scanPlugin. Register writes the
 // first four; the others have defaults.
-const pluginColumns = `name, created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, keying,
+const pluginColumns = `name, created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, lane_rule,
 	held_at, hold_reason, probe_at, probes`
 
 // scanPlugin reads pluginColumns and then the columns of more.
@@ -17,7 +17,7 @@ func scanPlugin(row scanner, r *inbox.PluginRecord, more ...any) error {
 	h := &r.Health
 	var held sql.NullInt64
 	err := row.Scan(append([]any{
-		&r.Name, moment{&r.CreatedAt}, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.Keying,
+		&r.Name, moment{&r.CreatedAt}, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.LaneRule,
 		&held, &h.Reason, moment{&h.ProbeAt}, &h.Probes,
 	}, more...)...)
 	h.OnHold, h.Since = held.Valid, fromMillis(held.Int64)
@@ -128,10 +128,10 @@ func (t *tx) settlePosition(p int64, st *inbox.Settlement) error {
 			return err
 		}
 	}
-	if st.Keying == "" {
+	if st.LaneRule == "" {
 		return nil
 	}
-	_, err := t.exec(`UPDATE plugins SET keying = ? WHERE id = ?`, st.Keying, p)
+	_, err := t.exec(`UPDATE plugins SET lane_rule = ? WHERE id = ?`, st.LaneRule, p)
 	return err
 }
 
@@ -159,7 +159,7 @@ func (t *tx) uncount(p int64, failures []inbox.Failure) error {
 				SELECT max(attempt) FROM attempts WHERE plugin = ?1 AND seq = ?2 AND run = 0 AND counted = 1)`, p, f.Seq); err != nil {
 			return err
 		}
-		if _, err := t.exec(`UPDATE lanes SET tries = tries - 1 WHERE plugin = ? AND mode = ? AND key = ? AND state = 'retry' AND next = ? AND tries > 0`,
+		if _, err := t.exec(`UPDATE lanes SET counted = counted - 1 WHERE plugin = ? AND mode = ? AND key = ? AND state = 'retry' AND next = ? AND counted > 0`,
 			p, f.Lane.Mode, f.Lane.Key, f.Seq); err != nil {
 			return err
 		}

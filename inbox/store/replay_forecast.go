@@ -16,7 +16,7 @@ const (
 // Forecast counts what a replay would do with its events in a plugin now, by the rules of the dispatcher. OK counts the events
 // that would run. m is the manifest in force; without one the plugin wants every event. known is false, and the counts mean
 // nothing, when the replay has more events or bodies than Forecast reads.
-func (s *Store) Forecast(ctx context.Context, job *inbox.Job, plugin string, m *inbox.Manifest) (c inbox.JobCount, known bool, err error) {
+func (s *Store) Forecast(ctx context.Context, job *inbox.Replay, plugin string, m *inbox.Manifest) (c inbox.ReplayCount, known bool, err error) {
 	f := forecast{s: s, plugin: plugin, m: m, bodies: forecastBodies, lanes: map[inbox.LaneID]*inbox.Lane{}}
 	if f.record, err = s.Record(ctx, plugin); err != nil {
 		return c, false, err
@@ -24,9 +24,9 @@ func (s *Store) Forecast(ctx context.Context, job *inbox.Job, plugin string, m *
 	if f.p, err = s.pluginID(ctx, plugin); err != nil {
 		return c, false, err
 	}
-	f.keying = inbox.ParseKeying(f.record.Keying)
-	if f.record.Keying == "" && m != nil {
-		f.keying = inbox.Keying{Order: m.Order, By: m.KeyBy}
+	f.keying = inbox.ParseLaneRule(f.record.LaneRule)
+	if f.record.LaneRule == "" && m != nil {
+		f.keying = inbox.LaneRule{Order: m.Order, By: m.KeyBy}
 	}
 	rows := 0
 	for after := int64(0); after < job.Upto; {
@@ -52,8 +52,8 @@ type forecast struct {
 	p      int64
 	m      *inbox.Manifest
 	record *inbox.PluginRecord
-	keying inbox.Keying
-	count  inbox.JobCount
+	keying inbox.LaneRule
+	count  inbox.ReplayCount
 	bodies int // that may still be read
 	lanes  map[inbox.LaneID]*inbox.Lane
 
@@ -113,11 +113,11 @@ func (f *forecast) one(ctx context.Context, e *inbox.Event) error {
 	case !wanted:
 		f.count.Filtered++
 	case parked && lane.Next == e.Seq:
-		f.count.Revived++
+		f.count.Retried++
 	case unsettled, f.again[e.Seq], lane != nil && lane.Next <= e.Seq:
 		f.count.Pending++
 	case f.dead[e.Seq]:
-		f.count.Revived++
+		f.count.Retried++
 	case parked:
 		f.count.Waiting++
 	default:

@@ -11,7 +11,7 @@ import (
 // Match returns the next events of a replay in a plugin, in the order of the log, and the seq up to which it searched: job.Upto
 // at the end. It searches a bounded piece of the log, so it may return no event before the end. It applies Only to the
 // attempts that are stored now, not to those at the time when the replay was made.
-func (s *Store) Match(ctx context.Context, job *inbox.Job, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error) {
+func (s *Store) Match(ctx context.Context, job *inbox.Replay, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
 		return nil, after, err
@@ -69,7 +69,7 @@ func onlyWhere(only inbox.Only, p int64) string {
 
 // CountJob returns the number of events that a replay would select, and the first and the last of them. It stores nothing. With
 // several plugins, an event that any of them would select counts once. A limit counts from the oldest event.
-func (s *Store) CountJob(ctx context.Context, f inbox.Filter, only inbox.Only, plugins []string) (matched int64, first, last *inbox.Event, err error) {
+func (s *Store) CountReplay(ctx context.Context, f inbox.Filter, only inbox.Only, plugins []string) (matched int64, first, last *inbox.Event, err error) {
 	f.Newest = false
 	sel, err := s.choose(ctx, &f)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 const jobColumns = `id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state`
 
 // scanJob reads jobColumns.
-func scanJob(row scanner, j *inbox.Job) error {
+func scanJob(row scanner, j *inbox.Replay) error {
 	var filter []byte
 	if err := row.Scan(&j.ID, moment{&j.CreatedAt}, moment{&j.FinishedAt}, &j.Actor, &j.Reason, &filter, &j.Only, &j.Upto, &j.Rate, &j.Matched, &j.State); err != nil {
 		return err
@@ -26,23 +26,23 @@ func scanJob(row scanner, j *inbox.Job) error {
 }
 
 // jobRow returns the values of jobColumns for a new replay, without its id and its end.
-func jobRow(j *inbox.Job, filter string) []any {
+func jobRow(j *inbox.Replay, filter string) []any {
 	return []any{millis(j.CreatedAt), j.Actor, j.Reason, filter, j.Only, j.Upto, j.Rate, j.Matched, j.State}
 }
 
 // jobPartColumns are the columns of job_parts that make an inbox.JobPart, in the order of scanJobPart. A new part has only a
 // job, a plugin and a position.
-const jobPartColumns = `job, position, ok, dead, pending, revived, filtered, waiting, done`
+const jobPartColumns = `replay, position, ok, dead, pending, retried, filtered, waiting, done`
 
 // scanJobPart reads the name of the plugin and jobPartColumns.
-func scanJobPart(row scanner, p *inbox.JobPart) error {
-	return row.Scan(&p.Plugin, &p.Job, &p.Position, &p.OK, &p.Dead, &p.Pending, &p.Revived, &p.Filtered, &p.Waiting, &p.Done)
+func scanJobPart(row scanner, p *inbox.ReplayPart) error {
+	return row.Scan(&p.Plugin, &p.Replay, &p.Position, &p.OK, &p.Dead, &p.Pending, &p.Retried, &p.Filtered, &p.Waiting, &p.Done)
 }
 
 // CreateJob stores a replay and fills in its number, bounds and counts. Later events are not part of it. A limit in its filter
 // becomes the seq of the last event that it allows. CreateJob returns NotFound when no event matches, and Invalid without a
 // plugin, for a negative rate and for an unknown Only; then it stores nothing.
-func (s *Store) CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) error {
+func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Replay) error {
 	job := *j
 	if job.Only == "" {
 		job.Only = inbox.OnlyAll
@@ -63,14 +63,14 @@ func (s *Store) CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) er
 	if head := s.newest(ctx); stored.Before == 0 || stored.Before > head {
 		stored.Before = head + 1
 	}
-	matched, first, last, err := s.CountJob(ctx, stored, job.Only, job.Plugins)
+	matched, first, last, err := s.CountReplay(ctx, stored, job.Only, job.Plugins)
 	if err != nil {
 		return err
 	}
 	if matched == 0 {
 		return inbox.Errorf(inbox.NotFound, "", "no event matches")
 	}
-	job.Matched, job.Upto, job.State, job.Actor, job.Reason = matched, last.Seq, inbox.JobRunning, who.Name, who.Reason
+	job.Matched, job.Upto, job.State, job.Actor, job.Reason = matched, last.Seq, inbox.ReplayRunning, who.Name, who.Reason
 	filter, err := json.Marshal(job.Filter)
 	if err != nil {
 		return fmt.Errorf("store the filter of a replay: %w", err)
@@ -85,9 +85,9 @@ func (s *Store) CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) er
 }
 
 // createJob stores a replay that begins after a position.
-func (t *tx) createJob(who inbox.Actor, j *inbox.Job, filter string, position int64) error {
+func (t *tx) createJob(who inbox.Actor, j *inbox.Replay, filter string, position int64) error {
 	j.CreatedAt = fromMillis(t.now)
-	res, err := t.exec(`INSERT INTO jobs (`+jobColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`, jobRow(j, filter)...)
+	res, err := t.exec(`INSERT INTO replays (`+jobColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`, jobRow(j, filter)...)
 	if err != nil {
 		return err
 	}
@@ -100,22 +100,22 @@ func (t *tx) createJob(who inbox.Actor, j *inbox.Job, filter string, position in
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(`INSERT INTO job_parts (job, plugin, position) VALUES (?, ?, ?)`, j.ID, p, position); err != nil {
+		if _, err := t.exec(`INSERT INTO replay_parts (replay, plugin, position) VALUES (?, ?, ?)`, j.ID, p, position); err != nil {
 			return err
 		}
-		j.Parts = append(j.Parts, inbox.JobPart{Job: j.ID, Plugin: name, Position: position})
+		j.Parts = append(j.Parts, inbox.ReplayPart{Replay: j.ID, Plugin: name, Position: position})
 	}
 	return t.audit(who, "replay", fmt.Sprintf("replay %d, events %d, through %s", j.ID, j.Matched, strings.Join(j.Plugins, ", ")))
 }
 
 // CancelJob ends a replay. It deletes the waiting runs and keeps the attempts; runs in progress are still recorded. It returns a
 // Conflict when the replay is not running, and NotFound for an unknown replay.
-func (s *Store) CancelJob(ctx context.Context, who inbox.Actor, id int64) error {
-	if _, err := s.Job(ctx, id); err != nil {
+func (s *Store) CancelReplay(ctx context.Context, who inbox.Actor, id int64) error {
+	if _, err := s.Replay(ctx, id); err != nil {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-		res, err := t.exec(`UPDATE jobs SET state = 'cancelled', finished_at = ? WHERE id = ? AND state = 'running'`, t.now, id)
+		res, err := t.exec(`UPDATE replays SET state = 'cancelled', finished_at = ? WHERE id = ? AND state = 'running'`, t.now, id)
 		if err != nil {
 			return err
 		}
@@ -127,8 +127,8 @@ func (s *Store) CancelJob(ctx context.Context, who inbox.Actor, id int64) error 
 			return inbox.Errorf(inbox.Conflict, "", "replay %d is not running", id)
 		}
 		for _, statement := range []string{
-			`DELETE FROM runs WHERE job = ?1 AND run = ?1 AND plugin IN (SELECT plugin FROM job_parts WHERE job = ?1)`,
-			`UPDATE job_parts SET waiting = 0 WHERE job = ?1`,
+			`DELETE FROM runs WHERE replay = ?1 AND run = ?1 AND plugin IN (SELECT plugin FROM replay_parts WHERE replay = ?1)`,
+			`UPDATE replay_parts SET waiting = 0 WHERE replay = ?1`,
 		} {
 			if _, err := t.exec(statement, id); err != nil {
 				return err
@@ -139,7 +139,7 @@ func (s *Store) CancelJob(ctx context.Context, who inbox.Actor, id int64) error 
 }
 
 // Jobs returns the running replays of a plugin, oldest first. For an empty name it returns all replays, newest first.
-func (s *Store) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
+func (s *Store) Replays(ctx context.Context, plugin string) ([]inbox.Replay, error) {
 	if plugin == "" {
 		return s.jobs(ctx, `ORDER BY id DESC`)
 	}
@@ -147,16 +147,16 @@ func (s *Store) Jobs(ctx context.Context, plugin string) ([]inbox.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.jobs(ctx, `WHERE state = 'running' AND id IN (SELECT job FROM job_parts WHERE plugin = ?) ORDER BY id`, p)
+	return s.jobs(ctx, `WHERE state = 'running' AND id IN (SELECT replay FROM replay_parts WHERE plugin = ?) ORDER BY id`, p)
 }
 
 // RunningJobs returns the running replays, newest first.
-func (s *Store) RunningJobs(ctx context.Context) ([]inbox.Job, error) {
+func (s *Store) RunningReplays(ctx context.Context) ([]inbox.Replay, error) {
 	return s.jobs(ctx, `WHERE state = 'running' ORDER BY id DESC`)
 }
 
 // Job returns one replay, or NotFound.
-func (s *Store) Job(ctx context.Context, id int64) (*inbox.Job, error) {
+func (s *Store) Replay(ctx context.Context, id int64) (*inbox.Replay, error) {
 	list, err := s.jobs(ctx, `WHERE id = ?`, id)
 	if err != nil {
 		return nil, err
@@ -167,10 +167,10 @@ func (s *Store) Job(ctx context.Context, id int64) (*inbox.Job, error) {
 	return &list[0], nil
 }
 
-func (s *Store) jobs(ctx context.Context, where string, args ...any) ([]inbox.Job, error) {
-	var list []inbox.Job
-	err := s.each(ctx, `SELECT `+jobColumns+` FROM jobs `+where, args, func(row scanner) error {
-		var j inbox.Job
+func (s *Store) jobs(ctx context.Context, where string, args ...any) ([]inbox.Replay, error) {
+	var list []inbox.Replay
+	err := s.each(ctx, `SELECT `+jobColumns+` FROM replays `+where, args, func(row scanner) error {
+		var j inbox.Replay
 		if err := scanJob(row, &j); err != nil {
 			return err
 		}
@@ -185,9 +185,9 @@ func (s *Store) jobs(ctx context.Context, where string, args ...any) ([]inbox.Jo
 	return list, err
 }
 
-func (s *Store) jobParts(ctx context.Context, j *inbox.Job) error {
-	return s.each(ctx, `SELECT p.name, `+qualified("j", jobPartColumns)+` FROM job_parts j JOIN plugins p ON p.id = j.plugin WHERE j.job = ? ORDER BY p.name`, []any{j.ID}, func(row scanner) error {
-		var part inbox.JobPart
+func (s *Store) jobParts(ctx context.Context, j *inbox.Replay) error {
+	return s.each(ctx, `SELECT p.name, `+qualified("j", jobPartColumns)+` FROM replay_parts j JOIN plugins p ON p.id = j.plugin WHERE j.replay = ? ORDER BY p.name`, []any{j.ID}, func(row scanner) error {
+		var part inbox.ReplayPart
 		if err := scanJobPart(row, &part); err != nil {
 			return err
 		}
@@ -198,17 +198,17 @@ func (s *Store) jobParts(ctx context.Context, j *inbox.Job) error {
 }
 
 // settleJob moves a part of a replay, and ends the replay with its last part.
-func (t *tx) settleJob(p int64, j *inbox.JobStep) error {
+func (t *tx) settleJob(p int64, j *inbox.ReplayStep) error {
 	if j == nil {
 		return nil
 	}
 	a := j.Add
-	if _, err := t.exec(`UPDATE job_parts SET position = max(position, ?), ok = ok + ?, dead = dead + ?, pending = pending + ?,
-			revived = revived + ?, filtered = filtered + ?, waiting = waiting + ?, done = max(done, ?) WHERE job = ? AND plugin = ?`,
-		j.Position, a.OK, a.Dead, a.Pending, a.Revived, a.Filtered, a.Waiting, j.Done, j.Job, p); err != nil || !j.Done {
+	if _, err := t.exec(`UPDATE replay_parts SET position = max(position, ?), ok = ok + ?, dead = dead + ?, pending = pending + ?,
+			retried = retried + ?, filtered = filtered + ?, waiting = waiting + ?, done = max(done, ?) WHERE replay = ? AND plugin = ?`,
+		j.Position, a.OK, a.Dead, a.Pending, a.Retried, a.Filtered, a.Waiting, j.Done, j.Replay, p); err != nil || !j.Done {
 		return err
 	}
-	_, err := t.exec(`UPDATE jobs SET state = 'done', finished_at = ?1 WHERE id = ?2 AND state = 'running'
-		AND NOT EXISTS (SELECT 1 FROM job_parts WHERE job = ?2 AND done = 0)`, t.now, j.Job)
+	_, err := t.exec(`UPDATE replays SET state = 'done', finished_at = ?1 WHERE id = ?2 AND state = 'running'
+		AND NOT EXISTS (SELECT 1 FROM replay_parts WHERE replay = ?2 AND done = 0)`, t.now, j.Replay)
 	return err
 }

@@ -18,8 +18,8 @@ func TestWhoeverStopsWaitingForAReplayToBeStoredIsNotWrittenTo(t *testing.T) {
 	release := store.Hold(s)
 	impatient, leave := context.WithCancel(ctx)
 	defer leave()
-	j, answer := &inbox.Job{Plugins: []string{"p"}}, make(chan error, 1)
-	go func() { answer <- s.CreateJob(impatient, operator, j) }()
+	j, answer := &inbox.Replay{Plugins: []string{"p"}}, make(chan error, 1)
+	go func() { answer <- s.CreateReplay(impatient, operator, j) }()
 	inboxtest.Eventually(t, "it waits for the writer", func() bool { return store.Waiting(s) == 1 })
 	leave()
 	if err := <-answer; !errors.Is(err, context.Canceled) {
@@ -27,7 +27,7 @@ func TestWhoeverStopsWaitingForAReplayToBeStoredIsNotWrittenTo(t *testing.T) {
 	}
 	release()
 	inboxtest.Eventually(t, "it is stored all the same", func() bool {
-		jobs, err := s.Jobs(ctx, "")
+		jobs, err := s.Replays(ctx, "")
 		return err == nil && len(jobs) == 1
 	})
 	if j.ID != 0 || j.State != "" {

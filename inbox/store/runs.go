@@ -7,16 +7,16 @@ import (
 )
 
 // runColumns are the columns of runs that make an inbox.Run, in the order of scanRun and runRow.
-const runColumns = `seq, run, job, mode, key, waits, due_at, attempt, tries`
+const runColumns = `seq, run, replay, mode, key, waits, due_at, attempt, counted`
 
 // scanRun reads runColumns.
 func scanRun(row scanner, r *inbox.Run) error {
-	return row.Scan(&r.Seq, &r.Run, &r.Job, &r.Lane.Mode, &r.Lane.Key, &r.Waits, moment{&r.DueAt}, &r.Attempt, &r.Tries)
+	return row.Scan(&r.Seq, &r.Run, &r.Replay, &r.Lane.Mode, &r.Lane.Key, &r.Waits, moment{&r.DueAt}, &r.Attempt, &r.Counted)
 }
 
 // runRow returns the values of plugin and runColumns.
 func runRow(p int64, r *inbox.Run) []any {
-	return []any{p, r.Seq, r.Run, r.Job, r.Lane.Mode, r.Lane.Key, r.Waits, millis(r.DueAt), r.Attempt, r.Tries}
+	return []any{p, r.Seq, r.Run, r.Replay, r.Lane.Mode, r.Lane.Key, r.Waits, millis(r.DueAt), r.Attempt, r.Counted}
 }
 
 // SettledAbove returns the seqs above seq, ascending, whose run is settled: an attempt of it is done or dead. For a replay it
@@ -48,7 +48,7 @@ func (s *Store) Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run
 }
 
 // GoesOn reports whether the first run of an event has a row: its dead letter did not park the lane and was retried.
-func (s *Store) GoesOn(ctx context.Context, plugin string, seq int64) (yes bool, err error) {
+func (s *Store) IsRetried(ctx context.Context, plugin string, seq int64) (yes bool, err error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
 		return false, err
@@ -58,12 +58,12 @@ func (s *Store) GoesOn(ctx context.Context, plugin string, seq int64) (yes bool,
 }
 
 // JobRuns returns the number of runs of a replay in a plugin that have a row and do not wait behind a lane.
-func (s *Store) JobRuns(ctx context.Context, plugin string, job int64) (n int, err error) {
+func (s *Store) ReplayRuns(ctx context.Context, plugin string, job int64) (n int, err error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
 		return 0, err
 	}
-	err = s.readers.QueryRowContext(ctx, `SELECT count(*) FROM runs INDEXED BY runs_of_job WHERE plugin = ? AND job = ? AND waits = 0`, p, job).Scan(&n)
+	err = s.readers.QueryRowContext(ctx, `SELECT count(*) FROM runs INDEXED BY runs_of_replay WHERE plugin = ? AND replay = ? AND waits = 0`, p, job).Scan(&n)
 	return n, readError(err)
 }
 
@@ -82,14 +82,14 @@ func (s *Store) runs(ctx context.Context, plugin, where string, args ...any) ([]
 
 // OftenTried returns up to limit runs that wait for another attempt after at least the given number of attempts, those with the
 // most attempts first.
-func (s *Store) OftenTried(ctx context.Context, attempts, limit int) ([]inbox.OftenTried, error) {
-	var list []inbox.OftenTried
+func (s *Store) ManyAttempts(ctx context.Context, attempts, limit int) ([]inbox.ManyAttempts, error) {
+	var list []inbox.ManyAttempts
 	err := s.each(ctx, `SELECT `+eventColumns+`, p.name, w.run, w.attempt FROM (
 			SELECT plugin, next AS seq, 0 AS run, attempt FROM lanes WHERE state = 'retry' AND attempt >= ?1
 			UNION ALL SELECT plugin, seq, run, attempt FROM runs WHERE attempt >= ?1
 		) w JOIN events e ON e.seq = w.seq JOIN plugins p ON p.id = w.plugin ORDER BY w.attempt DESC, p.name, w.seq LIMIT ?2`,
 		[]any{attempts, limit}, func(row scanner) error {
-			var r inbox.OftenTried
+			var r inbox.ManyAttempts
 			var e inbox.Event
 			if err := scanEvent(row, &e, &r.Plugin, &r.Run, &r.Attempts); err != nil {
 				return err
@@ -116,16 +116,16 @@ func (t *tx) settleRun(p int64, st *inbox.Settlement) error {
 
 func (t *tx) putRun(p int64, r *inbox.Run) error {
 	_, err := t.exec(`INSERT INTO runs (plugin, `+runColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (plugin, seq, run) DO UPDATE SET waits = excluded.waits, due_at = excluded.due_at, attempt = excluded.attempt, tries = excluded.tries`,
+		ON CONFLICT (plugin, seq, run) DO UPDATE SET waits = excluded.waits, due_at = excluded.due_at, attempt = excluded.attempt, counted = excluded.counted`,
 		runRow(p, r)...)
 	return err
 }
 
 // freeRuns makes the runs that waited behind a lane due, and subtracts them from the waiting runs of their replays.
 func (t *tx) freeRuns(p int64, id inbox.LaneID) error {
-	if _, err := t.exec(`UPDATE job_parts SET waiting = waiting - (
-			SELECT count(*) FROM runs r WHERE r.plugin = ?1 AND r.mode = ?2 AND r.key = ?3 AND r.waits = 1 AND r.job = job_parts.job)
-		WHERE plugin = ?1 AND job IN (SELECT job FROM runs r WHERE r.plugin = ?1 AND r.mode = ?2 AND r.key = ?3 AND r.waits = 1)`,
+	if _, err := t.exec(`UPDATE replay_parts SET waiting = waiting - (
+			SELECT count(*) FROM runs r WHERE r.plugin = ?1 AND r.mode = ?2 AND r.key = ?3 AND r.waits = 1 AND r.replay = replay_parts.replay)
+		WHERE plugin = ?1 AND replay IN (SELECT replay FROM runs r WHERE r.plugin = ?1 AND r.mode = ?2 AND r.key = ?3 AND r.waits = 1)`,
 		p, id.Mode, id.Key); err != nil {
 		return err
 	}

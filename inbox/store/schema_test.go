@@ -61,8 +61,8 @@ func TestTheSchemaKnowsTheWordsOfTheLanguage(t *testing.T) {
 	column("events", "verdict", string(inbox.Passed), string(inbox.Failed), string(inbox.Pending), string(inbox.Unknown))
 	column("lanes", "state", string(inbox.LaneReady), string(inbox.LaneRetry), string(inbox.LaneParked))
 	column("dead", "resolution", string(inbox.Unresolved), string(inbox.Retried), string(inbox.Discarded))
-	column("jobs", "only_what", string(inbox.OnlyAll), string(inbox.OnlyFailed), string(inbox.OnlyMissing))
-	column("jobs", "state", string(inbox.JobRunning), string(inbox.JobDone), string(inbox.JobCancelled))
+	column("replays", "only_what", string(inbox.OnlyAll), string(inbox.OnlyFailed), string(inbox.OnlyMissing))
+	column("replays", "state", string(inbox.ReplayRunning), string(inbox.ReplayDone), string(inbox.ReplayCancelled))
 }
 
 func TestTheSchemaRefusesIllegalStates(t *testing.T) {
@@ -85,7 +85,7 @@ func TestTheSchemaRefusesIllegalStates(t *testing.T) {
 		"a replay that parks":                   `INSERT INTO dead VALUES (1, 1, 7, 1, 'live', 'k', 1, 'reject', 0, '', NULL)`,
 		"a resolution without a time":           `INSERT INTO dead VALUES (1, 1, 0, 1, 'live', 'k', 0, 'reject', 0, 'retried', NULL)`,
 		"a cursor before the start":             `INSERT INTO plugins (name, created_at, started_at, cursor) VALUES ('p', 0, 5, 4)`,
-		"a job that is done but not finished":   `INSERT INTO jobs VALUES (1, 0, NULL, 'a', 'r', '{}', 'all', 1, 0, 1, 'done')`,
+		"a job that is done but not finished":   `INSERT INTO replays VALUES (1, 0, NULL, 'a', 'r', '{}', 'all', 1, 0, 1, 'done')`,
 		"a text in double quotes":               `DELETE FROM meta WHERE name = "meta"`,
 	} {
 		if err := store.Write(s, statement); err == nil {
@@ -98,7 +98,7 @@ func TestTheSchemaRefusesIllegalStates(t *testing.T) {
 func TestTheChecksBuildNoTemporaryTables(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
-	for _, table := range []string{"events", "attempts", "lanes", "dead", "runs", "jobs", "refused"} {
+	for _, table := range []string{"events", "attempts", "lanes", "dead", "runs", "replays", "refused"} {
 		// The one is of a table that is copied into itself.
 		if n := store.Opcodes(t, s, `INSERT INTO `+table+` SELECT * FROM `+table+` WHERE 0`, "OpenEphemeral"); n > 1 {
 			t.Errorf("%d temporary tables for a row of %s", n, table)

@@ -11,11 +11,11 @@ import (
 // program is the actor of audit entries that no operator caused.
 const program = "inbox"
 
-const crashRecordsQuery = `SELECT plugin, release, term, running, ends, aside_at, why FROM suspects ORDER BY plugin, release, term`
+const crashRecordsQuery = `SELECT plugin, release, term, running, ends, disabled_at, why FROM crash_records ORDER BY plugin, release, term`
 
 // Suspects returns the crash records of all processes, and the disabled releases, by plugin.
-func (s *Store) Suspects(ctx context.Context) ([]inbox.Suspect, error) {
-	var list []inbox.Suspect
+func (s *Store) CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error) {
+	var list []inbox.CrashRecord
 	err := s.each(ctx, crashRecordsQuery, nil, func(row scanner) (err error) {
 		list, err = appendCrashRecord(list, row)
 		return err
@@ -23,7 +23,7 @@ func (s *Store) Suspects(ctx context.Context) ([]inbox.Suspect, error) {
 	return list, err
 }
 
-func (t *tx) crashRecords() (list []inbox.Suspect, err error) {
+func (t *tx) crashRecords() (list []inbox.CrashRecord, err error) {
 	rows, err := t.query(crashRecordsQuery)
 	if err != nil {
 		return nil, err
@@ -38,14 +38,14 @@ func (t *tx) crashRecords() (list []inbox.Suspect, err error) {
 }
 
 // appendCrashRecord reads a row of crashRecordsQuery.
-func appendCrashRecord(list []inbox.Suspect, row scanner) ([]inbox.Suspect, error) {
-	var one inbox.Suspect
+func appendCrashRecord(list []inbox.CrashRecord, row scanner) ([]inbox.CrashRecord, error) {
+	var one inbox.CrashRecord
 	var aside sql.NullInt64
 	if err := row.Scan(&one.Plugin, &one.Release, &one.Term, &one.Running, &one.Ends, &aside, &one.Why); err != nil {
 		return nil, err
 	}
 	if aside.Valid {
-		one.AsideAt = fromMillis(aside.Int64)
+		one.DisabledAt = fromMillis(aside.Int64)
 	}
 	return append(list, one), nil
 }
@@ -54,19 +54,19 @@ func appendCrashRecord(list []inbox.Suspect, row scanner) ([]inbox.Suspect, erro
 // which records remain; they become records of this process and are returned. Records of this term and of earlier ones
 // count: on SQLite their processes have ended, because there is one at a time. After a clean end nothing is written. An
 // operator may enable a disabled release at the same time.
-func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
-	if was, err := s.Suspects(ctx); err != nil || len(was) == 0 {
+func (s *Store) CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error) {
+	if was, err := s.CrashRecords(ctx); err != nil || len(was) == 0 {
 		return nil, err
 	}
-	var now []inbox.Suspect // belongs to the writer, which may go on after ctx has ended
+	var now []inbox.CrashRecord // belongs to the writer, which may go on after ctx has ended
 	err := s.write(ctx, func(t *tx) error {
 		was, err := t.crashRecords()
 		if err != nil {
 			return err
 		}
-		was = slices.DeleteFunc(was, func(one inbox.Suspect) bool { return one.Term > t.w.s.term })
-		now = inbox.Reckon(was, fromMillis(t.now))
-		if _, err := t.exec(`DELETE FROM suspects WHERE term <= ?`, t.w.s.term); err != nil {
+		was = slices.DeleteFunc(was, func(one inbox.CrashRecord) bool { return one.Term > t.w.s.term })
+		now = inbox.CountCrashes(was, fromMillis(t.now))
+		if _, err := t.exec(`DELETE FROM crash_records WHERE term <= ?`, t.w.s.term); err != nil {
 			return err
 		}
 		for i := range now {
@@ -84,30 +84,30 @@ func (s *Store) Reckon(ctx context.Context) ([]inbox.Suspect, error) {
 }
 
 // auditDisabled records in the audit which releases were disabled by this count.
-func (t *tx) auditDisabled(was, now []inbox.Suspect) error {
+func (t *tx) auditDisabled(was, now []inbox.CrashRecord) error {
 	before := map[string]bool{}
 	for _, one := range was {
 		key := one.Plugin + " " + one.Release
-		before[key] = before[key] || !one.AsideAt.IsZero()
+		before[key] = before[key] || !one.DisabledAt.IsZero()
 	}
 	for _, one := range now {
-		if one.AsideAt.IsZero() || before[one.Plugin+" "+one.Release] {
+		if one.DisabledAt.IsZero() || before[one.Plugin+" "+one.Release] {
 			continue
 		}
-		if err := t.audit(inbox.Actor{Name: program, Reason: one.Why}, "set_aside", one.Plugin+" "+one.Release); err != nil {
+		if err := t.audit(inbox.Actor{Name: program, Reason: one.Why}, "disabled", one.Plugin+" "+one.Release); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *tx) putCrashRecord(one *inbox.Suspect) error {
+func (t *tx) putCrashRecord(one *inbox.CrashRecord) error {
 	var aside any
-	if !one.AsideAt.IsZero() {
-		aside = millis(one.AsideAt)
+	if !one.DisabledAt.IsZero() {
+		aside = millis(one.DisabledAt)
 	}
-	_, err := t.exec(`INSERT INTO suspects (plugin, release, term, running, ends, aside_at, why) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (plugin, release, term) DO UPDATE SET running = excluded.running, ends = excluded.ends, aside_at = excluded.aside_at, why = excluded.why`,
+	_, err := t.exec(`INSERT INTO crash_records (plugin, release, term, running, ends, disabled_at, why) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (plugin, release, term) DO UPDATE SET running = excluded.running, ends = excluded.ends, disabled_at = excluded.disabled_at, why = excluded.why`,
 		one.Plugin, one.Release, t.w.s.term, one.Running, one.Ends, aside, one.Why)
 	return err
 }
@@ -115,22 +115,22 @@ func (t *tx) putCrashRecord(one *inbox.Suspect) error {
 // recordRunning stores that this process is about to start a release, or to make its first attempt. A disabled release
 // gets no record.
 func (t *tx) recordRunning(plugin, release string) error {
-	_, err := t.exec(`INSERT INTO suspects (plugin, release, term, running, ends, aside_at, why)
-		SELECT ?1, ?2, ?3, 1, 0, NULL, '' WHERE NOT EXISTS (SELECT 1 FROM suspects WHERE plugin = ?1 AND release = ?2 AND aside_at IS NOT NULL)
+	_, err := t.exec(`INSERT INTO crash_records (plugin, release, term, running, ends, disabled_at, why)
+		SELECT ?1, ?2, ?3, 1, 0, NULL, '' WHERE NOT EXISTS (SELECT 1 FROM crash_records WHERE plugin = ?1 AND release = ?2 AND disabled_at IS NOT NULL)
 		ON CONFLICT (plugin, release, term) DO UPDATE SET running = 1`, plugin, release, t.w.s.term)
 	return err
 }
 
 // Watch stores that this process is about to compile and start a release. If that ends the program, the next start
 // finds the record. Watch returns when the record is durable. [Store.SetLive] and [Store.Spare] delete it.
-func (s *Store) Watch(ctx context.Context, plugin, release string) error {
+func (s *Store) RecordStart(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error { return t.recordRunning(plugin, release) })
 }
 
 // Spare deletes this process's record of a release that survived, or that cannot run at all.
-func (s *Store) Spare(ctx context.Context, plugin, release string) error {
+func (s *Store) ClearCrashes(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND release = ? AND term = ? AND aside_at IS NULL`, plugin, release, t.w.s.term)
+		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release = ? AND term = ? AND disabled_at IS NULL`, plugin, release, t.w.s.term)
 		return err
 	})
 }
@@ -139,15 +139,15 @@ func (s *Store) Spare(ctx context.Context, plugin, release string) error {
 // start no release afterwards.
 func (s *Store) EndCleanly(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM suspects WHERE term = ? AND aside_at IS NULL`, t.w.s.term)
+		_, err := t.exec(`DELETE FROM crash_records WHERE term = ? AND disabled_at IS NULL`, t.w.s.term)
 		return err
 	})
 }
 
 // BringBack enables the disabled releases of a plugin.
-func (s *Store) BringBack(ctx context.Context, who inbox.Actor, plugin string) error {
+func (s *Store) EnableRelease(ctx context.Context, who inbox.Actor, plugin string) error {
 	return s.write(ctx, func(t *tx) error {
-		if _, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND aside_at IS NOT NULL`, plugin); err != nil {
+		if _, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND disabled_at IS NOT NULL`, plugin); err != nil {
 			return err
 		}
 		return t.audit(who, "resume", plugin)
@@ -157,13 +157,13 @@ func (s *Store) BringBack(ctx context.Context, who inbox.Actor, plugin string) e
 // Forget enables the disabled releases of a plugin, except the release but. The plugin's file has changed.
 func (s *Store) Forget(ctx context.Context, plugin, but string) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND release <> ? AND aside_at IS NOT NULL`, plugin, but)
+		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release <> ? AND disabled_at IS NOT NULL`, plugin, but)
 		return err
 	})
 }
 
 // disable disables the live release of a plugin. Without a release to go back to, the live one goes on.
-func (t *tx) disable(p int64, plugin string, a *inbox.Aside) error {
+func (t *tx) disable(p int64, plugin string, a *inbox.Disable) error {
 	if a == nil {
 		return nil
 	}
@@ -171,10 +171,10 @@ func (t *tx) disable(p int64, plugin string, a *inbox.Aside) error {
 	if err := t.get(`SELECT live = ? AND previous <> '' FROM plugins WHERE id = ?`, a.Release, p).Scan(&possible); err != nil || !possible {
 		return err
 	}
-	if err := t.putCrashRecord(&inbox.Suspect{Plugin: plugin, Release: a.Release, AsideAt: fromMillis(t.now), Why: a.Why}); err != nil {
+	if err := t.putCrashRecord(&inbox.CrashRecord{Plugin: plugin, Release: a.Release, DisabledAt: fromMillis(t.now), Why: a.Why}); err != nil {
 		return err
 	}
-	return t.audit(inbox.Actor{Name: program, Reason: a.Why}, "set_aside", plugin+" "+a.Release)
+	return t.audit(inbox.Actor{Name: program, Reason: a.Why}, "disabled", plugin+" "+a.Release)
 }
 
 // SetLive records which release of a plugin runs, after its start succeeded. A change of the release ends a hold, because
@@ -188,10 +188,10 @@ func (s *Store) SetLive(ctx context.Context, plugin, release string) error {
 		if err := t.setLive(p, plugin, release); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM suspects WHERE plugin = ? AND term = ? AND aside_at IS NULL AND (release <> ? OR ends = 0)`, plugin, t.w.s.term, release); err != nil {
+		if _, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND term = ? AND disabled_at IS NULL AND (release <> ? OR ends = 0)`, plugin, t.w.s.term, release); err != nil {
 			return err
 		}
-		_, err = t.exec(`UPDATE suspects SET running = 0 WHERE plugin = ? AND release = ? AND term = ?`, plugin, release, t.w.s.term)
+		_, err = t.exec(`UPDATE crash_records SET running = 0 WHERE plugin = ? AND release = ? AND term = ?`, plugin, release, t.w.s.term)
 		return err
 	})
 }
@@ -200,7 +200,7 @@ func (t *tx) setLive(p int64, plugin, release string) error {
 	var r inbox.PluginRecord
 	var aside bool
 	err := t.get(`SELECT live, proven, previous, held_at IS NOT NULL, EXISTS (
-			SELECT 1 FROM suspects s WHERE s.plugin = ? AND s.release = live AND s.aside_at IS NOT NULL) FROM plugins WHERE id = ?`, plugin, p).
+			SELECT 1 FROM crash_records s WHERE s.plugin = ? AND s.release = live AND s.disabled_at IS NOT NULL) FROM plugins WHERE id = ?`, plugin, p).
 		Scan(&r.Live, &r.Proven, &r.Previous, &r.Health.OnHold, &aside)
 	if err != nil || r.Live == release {
 		return err
@@ -227,5 +227,5 @@ func (t *tx) settleRelease(p int64, st *inbox.Settlement) error {
 			return err
 		}
 	}
-	return t.disable(p, st.Plugin, st.Aside)
+	return t.disable(p, st.Plugin, st.Disable)
 }

@@ -90,7 +90,7 @@ func TestASettlementOfAnEarlierTermIsFencedAndChangesNothing(t *testing.T) {
 	late := func(name string, s *store.Store, chain *inbox.Chain) {
 		t.Helper()
 		st := inboxtest.Settled("p", 2)
-		st.Chain, st.Keying, st.Filtered, st.Running = chain, "key/key", 1, "r1"
+		st.Chain, st.LaneRule, st.Filtered, st.Running = chain, "key/key", 1, "r1"
 		st.Lane = &inbox.Lane{ID: storetest.OneLane(), Next: 3, State: inbox.LaneReady}
 		err := settleIn(s, old, st)
 		if inbox.EndOf(err) != inbox.EndFenced || !errors.Is(err, inbox.ErrFenced) {
@@ -116,7 +116,7 @@ func TestASettlementOfAnEarlierTermIsFencedAndChangesNothing(t *testing.T) {
 	if seqs, err := second.SettledAbove(ctx, "p", 0, 0); err != nil || !cmp.Equal(seqs, []int64{1}) {
 		t.Errorf("settled are %v, %v; want the first alone", seqs, err)
 	}
-	if list, err := second.Suspects(ctx); err != nil || len(list) > 0 {
+	if list, err := second.CrashRecords(ctx); err != nil || len(list) > 0 {
 		t.Errorf("%+v, %v", list, err)
 	}
 	if err := settleIn(second, second.Term(), inboxtest.Settled("p", 2)); err != nil {

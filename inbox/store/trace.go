@@ -50,18 +50,18 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 type place struct {
 	id     int64
 	name   string
-	keying inbox.Keying
+	keying inbox.LaneRule
 }
 
 func (s *Store) places(ctx context.Context) ([]place, error) {
 	var list []place
-	err := s.each(ctx, `SELECT id, name, keying FROM plugins ORDER BY name`, nil, func(row scanner) error {
+	err := s.each(ctx, `SELECT id, name, lane_rule FROM plugins ORDER BY name`, nil, func(row scanner) error {
 		var p place
 		var keying string
 		if err := row.Scan(&p.id, &p.name, &keying); err != nil {
 			return err
 		}
-		p.keying = inbox.ParseKeying(keying)
+		p.keying = inbox.ParseLaneRule(keying)
 		list = append(list, p)
 		return nil
 	})

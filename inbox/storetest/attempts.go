@@ -19,7 +19,7 @@ func ofARunThatIsTriedAgainAndAgainTheFirstAndTheLastAttemptsAreKept(t *testing.
 	for n := 1; n <= 260; n++ {
 		st := w.Attempt(d, 0, inbox.Again)
 		st.Attempt.Log = bytes.Repeat([]byte("log "), 4<<10)
-		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.tried[0], Tries: d.tried[0], Since: w.Now}
+		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.tried[0], Counted: d.tried[0], Since: w.Now}
 		st.Lane = l.row
 		w.Settle(st)
 		if looks[n] {
@@ -30,9 +30,9 @@ func ofARunThatIsTriedAgainAndAgainTheFirstAndTheLastAttemptsAreKept(t *testing.
 	if err != nil {
 		t.Fatal(err)
 	}
-	often := func(attempts int) ([]inbox.OftenTried, error) { return w.s.OftenTried(t.Context(), attempts, 10) }
+	often := func(attempts int) ([]inbox.ManyAttempts, error) { return w.s.ManyAttempts(t.Context(), attempts, 10) }
 	runs, err := often(260)
-	same(t, "runs of 260 attempts", runs, err, []inbox.OftenTried{{Plugin: "p", ID: e.ID, Attempts: 260}})
+	same(t, "runs of 260 attempts", runs, err, []inbox.ManyAttempts{{Plugin: "p", ID: e.ID, Attempts: 260}})
 	runs, err = often(261)
 	same(t, "runs of 261 attempts", runs, err, nil)
 	w.Run(1, inbox.Done, false)
@@ -92,7 +92,7 @@ func theAttemptThatARunDiedOfIsKept(t *testing.T, open Open) {
 	if a := tr.Deliveries[0].Attempts[7]; a.Number != 8 || a.Fate != inbox.Dead || a.Reason == "" || len(a.Log) == 0 {
 		t.Errorf("%+v", a)
 	}
-	letters, err := w.s.Letters(ctx, inbox.DeadLetterFilter{Resolved: true})
+	letters, err := w.s.DeadLetters(ctx, inbox.DeadLetterFilter{Resolved: true})
 	if err != nil || len(letters) != 1 || letters[0].Reason == "" {
 		t.Errorf("%+v, %v", letters, err)
 	}

@@ -95,11 +95,11 @@ func (w *World) answers(about *int) {
 	}
 	for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
 		want := w.selected(only)
-		if n, _, _, err := w.s.CountJob(w.ctx, inbox.Filter{}, only, []string{"p"}); err != nil || n != int64(len(want)) {
+		if n, _, _, err := w.s.CountReplay(w.ctx, inbox.Filter{}, only, []string{"p"}); err != nil || n != int64(len(want)) {
 			w.t.Errorf("a replay of %s would take %d events, want %d: %v, %v", only, n, len(want), want, err)
 		}
 	}
-	if list, err := w.s.Letters(w.ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != letters {
+	if list, err := w.s.DeadLetters(w.ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != letters {
 		w.t.Errorf("%d dead letters, want %d, %v", len(list), letters, err)
 	}
 	w.verifyPlugin(letters)

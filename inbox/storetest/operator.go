@@ -25,10 +25,10 @@ func aRetriedHeadLetsItsLaneGoOnInOrder(t *testing.T, open Open) {
 	w.Run(1, inbox.Again, false)
 	w.Run(1, inbox.Dead, true)
 	l := w.lane(1)
-	same(t, "the parked lane", l, nil, &inbox.Lane{ID: l.ID, Next: first, State: inbox.LaneParked, Attempt: 2, Tries: 2, Since: l.Since})
+	same(t, "the parked lane", l, nil, &inbox.Lane{ID: l.ID, Next: first, State: inbox.LaneParked, Attempt: 2, Counted: 2, Since: l.Since})
 	w.Resolve(w.Events[0], 0, inbox.Retried)
 	same(t, "the lane after the retry", w.lane(1), nil, &inbox.Lane{ID: l.ID, Next: first, State: inbox.LaneReady, Attempt: 2, Since: l.Since})
-	if _, err := w.s.Dead(ctx, "p", first); inbox.KindOf(err) != inbox.NotFound {
+	if _, err := w.s.DeadLetter(ctx, "p", first); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("the letter: %v", err)
 	}
 	if err := w.s.Retry(ctx, operator, "p", first, 0); inbox.KindOf(err) != inbox.Conflict || inbox.HintOf(err) == "" {
@@ -89,8 +89,8 @@ func aRetriedDeliveryWhoseLaneWentOnIsDueAtOnce(t *testing.T, open Open) {
 	w.Run(1, inbox.Done, false)
 	w.Resolve(w.Events[0], 0, inbox.Retried)
 	runs, err := w.s.Runs(ctx, "p", 0)
-	if err != nil || len(runs) != 1 || runs[0].Seq != first || runs[0].Run != 0 || runs[0].Job != 0 || runs[0].Attempt != 1 ||
-		runs[0].Tries != 0 || runs[0].DueAt.IsZero() {
+	if err != nil || len(runs) != 1 || runs[0].Seq != first || runs[0].Run != 0 || runs[0].Replay != 0 || runs[0].Attempt != 1 ||
+		runs[0].Counted != 0 || runs[0].DueAt.IsZero() {
 		t.Errorf("runs %+v, %v", runs, err)
 	}
 	w.Verify()
@@ -121,7 +121,7 @@ func lettersAreChosenByTheirEventsAndCountWhatWaits(t *testing.T, open Open) {
 		"a key":                         {inbox.DeadLetterFilter{Filter: inbox.Filter{Key: w.Lanes[1].ID.Key}}, []int64{5, 2}},
 		"its plugin":                    {inbox.DeadLetterFilter{Filter: inbox.Filter{Plugin: "p"}}, []int64{5, 2, 1}},
 	} {
-		list, err := w.s.Letters(ctx, c.f)
+		list, err := w.s.DeadLetters(ctx, c.f)
 		var got []int64
 		for i := range list {
 			got = append(got, list[i].Seq)
@@ -135,7 +135,7 @@ func lettersAreChosenByTheirEventsAndCountWhatWaits(t *testing.T, open Open) {
 			}
 		}
 	}
-	if _, err := w.s.Letters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Plugin: "q"}}); inbox.KindOf(err) != inbox.NotFound {
+	if _, err := w.s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Plugin: "q"}}); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("letters of an unknown plugin: %v", err)
 	}
 }
@@ -156,10 +156,10 @@ func whatWaitsBehindALetterIsCountedWhateverMakesTheLane(t *testing.T, open Open
 		w.Lanes[w.Events[seq-1].id].ID = id
 		st := w.Attempt(w.Events[seq-1], 0, inbox.Dead)
 		st.Dead.Parks = true
-		st.Lane = &inbox.Lane{ID: id, Next: seq, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: w.Now}
-		st.Keying = map[string]string{"@global": "global key", "@ref/ref-3": "key customer_reference", "@ptr/x": "key /data/x"}[key]
+		st.Lane = &inbox.Lane{ID: id, Next: seq, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: w.Now}
+		st.LaneRule = map[string]string{"@global": "global key", "@ref/ref-3": "key customer_reference", "@ptr/x": "key /data/x"}[key]
 		w.Settle(st)
-		list, err := w.s.Letters(ctx, inbox.DeadLetterFilter{})
+		list, err := w.s.DeadLetters(ctx, inbox.DeadLetterFilter{})
 		if err != nil || len(list) != 1 || list[0].Waiting != want {
 			t.Errorf("%s: %+v, want %d waiting, %v", key, list, want, err)
 		}
@@ -178,9 +178,9 @@ func aLaneMadeByAnythingIsFoundInATrace(t *testing.T, open Open) {
 		seq := w.Arrive(1)
 		later := w.Arrive(1)
 		st := w.Attempt(w.Events[0], 0, inbox.Again)
-		st.Keying = c.keying
+		st.LaneRule = c.keying
 		st.Lane = &inbox.Lane{
-			ID: inbox.LaneID{Mode: inbox.Live, Key: c.lane}, Next: seq, State: inbox.LaneRetry, DueAt: w.Now, Attempt: 1, Tries: 1, Since: w.Now,
+			ID: inbox.LaneID{Mode: inbox.Live, Key: c.lane}, Next: seq, State: inbox.LaneRetry, DueAt: w.Now, Attempt: 1, Counted: 1, Since: w.Now,
 		}
 		w.Settle(st)
 		tr, err := w.s.Trace(ctx, seq)
@@ -235,12 +235,12 @@ func whatIsNotThereIsNotFound(t *testing.T, open Open) {
 	w := NewWorld(t, open(t, Options{}))
 	for name, do := range map[string]func() error{
 		"a trace":        func() error { _, err := w.s.Trace(ctx, 7); return err },
-		"a replay":       func() error { _, err := w.s.Job(ctx, 7); return err },
-		"cancelling one": func() error { return w.s.CancelJob(ctx, operator, 7) },
+		"a replay":       func() error { _, err := w.s.Replay(ctx, 7); return err },
+		"cancelling one": func() error { return w.s.CancelReplay(ctx, operator, 7) },
 		"releases":       func() error { _, err := w.s.Releases(ctx, "q"); return err },
 		"pausing":        func() error { return w.s.SetPaused(ctx, operator, "q", true) },
 		"a count": func() error {
-			_, _, _, err := w.s.CountJob(ctx, inbox.Filter{}, inbox.OnlyAll, []string{"q"})
+			_, _, _, err := w.s.CountReplay(ctx, inbox.Filter{}, inbox.OnlyAll, []string{"q"})
 			return err
 		},
 		"attempted by": func() error { _, err := w.s.Find(ctx, inbox.Filter{Plugin: "q"}); return err },
@@ -281,7 +281,7 @@ func aPluginIsSteeredAndItsReleasesAreKept(t *testing.T, open Open) {
 	}
 	p := plugins[0]
 	same(t, "the plugin", p, nil, inbox.PluginRecord{
-		Name: "p", CreatedAt: p.CreatedAt, Cursor: 1, Paused: true, Live: "r2", Pinned: "r1", PinnedOff: "files of r2", Keying: "key key", Health: probed,
+		Name: "p", CreatedAt: p.CreatedAt, Cursor: 1, Paused: true, Live: "r2", Pinned: "r1", PinnedOff: "files of r2", LaneRule: "key key", Health: probed,
 		Behind: 1, Retrying: 1, OldestAt: p.OldestAt,
 	})
 	if err := errors.Join(w.s.ResumeHold(ctx, operator, "p"), w.s.Unpin(ctx, "p")); err != nil {
@@ -289,7 +289,7 @@ func aPluginIsSteeredAndItsReleasesAreKept(t *testing.T, open Open) {
 	}
 	for _, when := range []string{"ended by the operator", "probed after that"} {
 		one, err := w.s.Record(ctx, "p")
-		same(t, "the plugin whose hold was "+when, one, err, &inbox.PluginRecord{Name: "p", CreatedAt: p.CreatedAt, Cursor: 1, Live: "r2", Keying: "key key"})
+		same(t, "the plugin whose hold was "+when, one, err, &inbox.PluginRecord{Name: "p", CreatedAt: p.CreatedAt, Cursor: 1, Live: "r2", LaneRule: "key key"})
 		w.Settle(&inbox.Settlement{Health: &probed}) // it was under way when the operator ended the hold
 	}
 }

@@ -13,20 +13,20 @@ func aReplayThatMakesNoSenseIsRefusedAndNotStored(t *testing.T, open Open) {
 	w := NewWorld(t, open(t, Options{}))
 	w.Arrive(1)
 	for name, c := range map[string]struct {
-		job  inbox.Job
+		job  inbox.Replay
 		kind inbox.Kind
 	}{
-		"without a plugin":      {inbox.Job{}, inbox.Invalid},
-		"with a negative rate":  {inbox.Job{Plugins: []string{"p"}, Rate: -1}, inbox.Invalid},
-		"of an unknown choice":  {inbox.Job{Plugins: []string{"p"}, Only: "some"}, inbox.Invalid},
-		"through nothing known": {inbox.Job{Plugins: []string{"q"}}, inbox.NotFound},
-		"of nothing":            {inbox.Job{Plugins: []string{"p"}, Filter: inbox.Filter{Events: []string{"none"}}}, inbox.NotFound},
+		"without a plugin":      {inbox.Replay{}, inbox.Invalid},
+		"with a negative rate":  {inbox.Replay{Plugins: []string{"p"}, Rate: -1}, inbox.Invalid},
+		"of an unknown choice":  {inbox.Replay{Plugins: []string{"p"}, Only: "some"}, inbox.Invalid},
+		"through nothing known": {inbox.Replay{Plugins: []string{"q"}}, inbox.NotFound},
+		"of nothing":            {inbox.Replay{Plugins: []string{"p"}, Filter: inbox.Filter{Events: []string{"none"}}}, inbox.NotFound},
 	} {
-		if err := w.s.CreateJob(ctx, operator, &c.job); inbox.KindOf(err) != c.kind {
+		if err := w.s.CreateReplay(ctx, operator, &c.job); inbox.KindOf(err) != c.kind {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if jobs, err := w.s.Jobs(ctx, ""); err != nil || len(jobs) != 0 {
+	if jobs, err := w.s.Replays(ctx, ""); err != nil || len(jobs) != 0 {
 		t.Errorf("stored %+v, %v", jobs, err)
 	}
 }
@@ -37,14 +37,14 @@ func aReplayIsBoundByWhatThereWasAndItsLimit(t *testing.T, open Open) {
 	for i := range 9 {
 		w.Arrive(i % 3)
 	}
-	j := &inbox.Job{Plugins: []string{"p", "p"}, Filter: inbox.Filter{Key: w.Lanes[1].ID.Key, Limit: 2, Newest: true}, Rate: 5}
-	if err := w.s.CreateJob(ctx, inbox.Actor{Name: "a", Reason: "why"}, j); err != nil {
+	j := &inbox.Replay{Plugins: []string{"p", "p"}, Filter: inbox.Filter{Key: w.Lanes[1].ID.Key, Limit: 2, Newest: true}, Rate: 5}
+	if err := w.s.CreateReplay(ctx, inbox.Actor{Name: "a", Reason: "why"}, j); err != nil {
 		t.Fatal(err)
 	}
-	stored, err := w.s.Job(ctx, j.ID)
-	want := &inbox.Job{
+	stored, err := w.s.Replay(ctx, j.ID)
+	want := &inbox.Replay{
 		ID: j.ID, CreatedAt: j.CreatedAt, Actor: "a", Reason: "why", Filter: j.Filter, Only: inbox.OnlyAll, Plugins: []string{"p"}, Upto: 5, Rate: 5, Matched: 2,
-		State: inbox.JobRunning, Parts: []inbox.JobPart{{Job: j.ID, Plugin: "p", Position: 1}},
+		State: inbox.ReplayRunning, Parts: []inbox.ReplayPart{{Replay: j.ID, Plugin: "p", Position: 1}},
 	}
 	same(t, "the replay that was made", j, nil, want)
 	same(t, "the replay that is stored", stored, err, want)
@@ -68,8 +68,8 @@ func aCancelledReplayDropsWhatWaitsAndKeepsWhatRan(t *testing.T, open Open) {
 	w.Run(1, inbox.Done, false)
 	w.Run(1, inbox.Dead, true)
 	w.Run(2, inbox.Done, false)
-	j := &inbox.Job{Plugins: []string{"p"}}
-	if err := w.s.CreateJob(ctx, operator, j); err != nil {
+	j := &inbox.Replay{Plugins: []string{"p"}}
+	if err := w.s.CreateReplay(ctx, operator, j); err != nil {
 		t.Fatal(err)
 	}
 	w.replayOne(j, w.Events[0], inbox.Done) // waits behind the parked lane
@@ -77,14 +77,14 @@ func aCancelledReplayDropsWhatWaitsAndKeepsWhatRan(t *testing.T, open Open) {
 	if tr, err := w.s.Trace(ctx, 1); err != nil || tr.Deliveries[0].State != inbox.StateWaiting || tr.Deliveries[0].Behind != 2 {
 		t.Errorf("what waits: %+v, %v", tr, err)
 	}
-	if err := w.s.CancelJob(ctx, operator, j.ID); err != nil {
+	if err := w.s.CancelReplay(ctx, operator, j.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.s.CancelJob(ctx, operator, j.ID); inbox.KindOf(err) != inbox.Conflict {
+	if err := w.s.CancelReplay(ctx, operator, j.ID); inbox.KindOf(err) != inbox.Conflict {
 		t.Errorf("a second time: %v", err)
 	}
-	got, err := w.s.Job(ctx, j.ID)
-	if err != nil || got.State != inbox.JobCancelled || got.FinishedAt.IsZero() || got.Parts[0].Waiting != 0 || got.Parts[0].Position != 1 {
+	got, err := w.s.Replay(ctx, j.ID)
+	if err != nil || got.State != inbox.ReplayCancelled || got.FinishedAt.IsZero() || got.Parts[0].Waiting != 0 || got.Parts[0].Position != 1 {
 		t.Errorf("replay %+v, %v", got, err)
 	}
 	clear(w.Events[0].Runs)
@@ -100,7 +100,7 @@ func onlyFailedLooksAtTheNewestAttemptAndNotAtTheNewestReplay(t *testing.T, open
 	w.Run(1, inbox.Done, false)
 	j := w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Dead })
 	count := func() int64 {
-		n, _, _, err := w.s.CountJob(ctx, inbox.Filter{}, inbox.OnlyFailed, []string{"p"})
+		n, _, _, err := w.s.CountReplay(ctx, inbox.Filter{}, inbox.OnlyFailed, []string{"p"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,8 +126,8 @@ func onlyFailedLooksAtTheNewestAttemptAndNotAtTheNewestReplay(t *testing.T, open
 	w.Resolve(e, 0, inbox.Discarded)
 	second := w.Replay(inbox.OnlyFailed, func() inbox.Fate { return inbox.Dead })
 	w.Resolve(e, second.ID, inbox.Retried)
-	third := &inbox.Job{Plugins: []string{"p"}, Filter: inbox.Filter{Seqs: []int64{2}}}
-	if err := w.s.CreateJob(ctx, operator, third); err != nil {
+	third := &inbox.Replay{Plugins: []string{"p"}, Filter: inbox.Filter{Seqs: []int64{2}}}
+	if err := w.s.CreateReplay(ctx, operator, third); err != nil {
 		t.Fatal(err)
 	}
 	w.Settle(w.Attempt(e, third.ID, inbox.Dead))
@@ -158,7 +158,7 @@ func aReplayOfManyIsCountedAndMatchedPieceByPiece(t *testing.T, open Open) {
 		"a reference":        {inbox.Filter{CustomerReference: "ref-3"}, inbox.OnlyAll, 800},
 		"nothing in between": {inbox.Filter{After: 3000, Before: 3001}, inbox.OnlyAll, 0},
 	} {
-		matched, first, last, err := s.CountJob(ctx, c.f, c.only, []string{"p"})
+		matched, first, last, err := s.CountReplay(ctx, c.f, c.only, []string{"p"})
 		if err != nil || matched != c.want || (first == nil) != (c.want == 0) {
 			t.Errorf("%s: %d, %+v, %v", name, matched, first, err)
 			continue
@@ -166,7 +166,7 @@ func aReplayOfManyIsCountedAndMatchedPieceByPiece(t *testing.T, open Open) {
 		if c.want == 0 {
 			continue
 		}
-		found := matchAll(t, s, &inbox.Job{Filter: c.f, Only: c.only, Upto: last.Seq}, name)
+		found := matchAll(t, s, &inbox.Replay{Filter: c.f, Only: c.only, Upto: last.Seq}, name)
 		if found != c.want {
 			t.Errorf("%s: %d matched, want %d", name, found, c.want)
 		}
@@ -174,7 +174,7 @@ func aReplayOfManyIsCountedAndMatchedPieceByPiece(t *testing.T, open Open) {
 }
 
 // matchAll returns the number of events that Match returns for a replay, piece by piece.
-func matchAll(t *testing.T, s Matches, j *inbox.Job, name string) (found int64) {
+func matchAll(t *testing.T, s Matches, j *inbox.Replay, name string) (found int64) {
 	t.Helper()
 	for at := int64(0); at < j.Upto; {
 		events, upto, err := s.Match(t.Context(), j, "p", at, 900)

@@ -89,7 +89,7 @@ func anAttemptIsKeptWithItsReasonAndLog(t *testing.T, open Open) {
 func aLaneIsPutMovedUncountedAndRemoved(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := ready(t, open, 3)
-	want := inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: At(60), Attempt: 1, Tries: 1, Since: At(1)}
+	want := inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: At(60), Attempt: 1, Counted: 1, Since: At(1)}
 	mustSettle(t, s, &inbox.Settlement{Attempt: Attempt(1, 1, inbox.Trap, inbox.Again), Cursor: 1, Lane: &want})
 	check := func(what string, want *inbox.Lane) {
 		t.Helper()
@@ -108,7 +108,7 @@ func aLaneIsPutMovedUncountedAndRemoved(t *testing.T, open Open) {
 	}
 	check("put", &want)
 	mustSettle(t, s, &inbox.Settlement{Uncount: []inbox.Failure{{Lane: OneLane(), Seq: 2}, {Lane: OneLane(), Seq: 1}, {Lane: OneLane(), Seq: 1}}})
-	want.Tries = 0
+	want.Counted = 0
 	check("uncounted, and not below zero, nor for another event", &want)
 	moved := inbox.Lane{ID: OneLane(), Next: 2, State: inbox.LaneReady, Since: At(99)}
 	mustSettle(t, s, &inbox.Settlement{Attempt: Attempt(1, 2, inbox.OK, inbox.Done), Lane: &moved})
@@ -126,10 +126,10 @@ func theCursorAndTheHoldArePutAndTheCursorNeverGoesBack(t *testing.T, open Open)
 	first := h
 	first.Probes = 0
 	mustSettle(t, s, &inbox.Settlement{Health: &first})
-	mustSettle(t, s, &inbox.Settlement{Cursor: 4, Keying: "key/key", Health: &h})
+	mustSettle(t, s, &inbox.Settlement{Cursor: 4, LaneRule: "key/key", Health: &h})
 	mustSettle(t, s, &inbox.Settlement{Cursor: 2})
 	p, err := s.Record(ctx, "p")
-	if err != nil || p.Cursor != 4 || p.Keying != "key/key" {
+	if err != nil || p.Cursor != 4 || p.LaneRule != "key/key" {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if diff := cmp.Diff(h, p.Health); diff != "" {
@@ -146,7 +146,7 @@ func park(t *testing.T, s Store) {
 	t.Helper()
 	mustSettle(t, s, &inbox.Settlement{
 		Attempt: Attempt(1, 1, inbox.Reject, inbox.Dead), Cursor: 3,
-		Lane: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneParked, Attempt: 1, Tries: 1, Since: At(1)},
+		Lane: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: At(1)},
 		Dead: &inbox.DeadLetter{Seq: 1, Attempt: 1, Lane: OneLane(), Parks: true, Result: inbox.Reject, DiedAt: At(2)},
 	})
 }
@@ -156,18 +156,18 @@ func aDeadLetterIsFoundAndResolved(t *testing.T, open Open) {
 	s := ready(t, open, 3)
 	park(t, s)
 	want := &inbox.DeadLetter{Plugin: "p", Seq: 1, Attempt: 1, Lane: OneLane(), Parks: true, Result: inbox.Reject, DiedAt: At(2)}
-	got, err := s.Dead(ctx, "p", 1)
+	got, err := s.DeadLetter(ctx, "p", 1)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%s, %v", diff, err)
 	}
-	if _, err := s.Dead(ctx, "p", 2); inbox.KindOf(err) != inbox.NotFound {
+	if _, err := s.DeadLetter(ctx, "p", 2); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("one that is not dead: %v", err)
 	}
 	mustSettle(t, s, &inbox.Settlement{
 		Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Retried}, // whatever its attempt
 		Lane: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneReady, Attempt: 1},
 	})
-	if _, err := s.Dead(ctx, "p", 1); inbox.KindOf(err) != inbox.NotFound {
+	if _, err := s.DeadLetter(ctx, "p", 1); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("after it was resolved: %v", err)
 	}
 }
@@ -176,13 +176,13 @@ func runsWaitBehindALaneAndAreFreedWithIt(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := ready(t, open, 3)
 	park(t, s)
-	job := &inbox.Job{Plugins: []string{"p"}, Rate: 1}
-	if err := s.CreateJob(ctx, inbox.Actor{Name: "test"}, job); err != nil {
+	job := &inbox.Replay{Plugins: []string{"p"}, Rate: 1}
+	if err := s.CreateReplay(ctx, inbox.Actor{Name: "test"}, job); err != nil {
 		t.Fatal(err)
 	}
 	for _, seq := range []int64{3, 2} {
 		mustSettle(t, s, &inbox.Settlement{
-			Run: runOfJob(job.ID, seq, true), Job: &inbox.JobStep{Job: job.ID, Plugin: "p", Position: seq, Add: inbox.JobCount{Waiting: 1}},
+			Run: runOfJob(job.ID, seq, true), Replay: &inbox.ReplayStep{Replay: job.ID, Plugin: "p", Position: seq, Add: inbox.ReplayCount{Waiting: 1}},
 		})
 	}
 	same(t, "due while they wait", dueSeqs(t, s), nil, nil)
@@ -193,23 +193,23 @@ func runsWaitBehindALaneAndAreFreedWithIt(t *testing.T, open Open) {
 	gone := OneLane()
 	mustSettle(t, s, &inbox.Settlement{LaneGone: &gone, Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Discarded}})
 	same(t, "freed", dueSeqs(t, s), nil, []int64{2, 3})
-	jobs, err := s.Jobs(ctx, "p")
+	jobs, err := s.Replays(ctx, "p")
 	if err != nil || len(jobs) != 1 {
 		t.Fatalf("%+v, %v", jobs, err)
 	}
-	same(t, "the replay's part", jobs[0].Parts, nil, []inbox.JobPart{{Job: job.ID, Plugin: "p", Position: 3}})
+	same(t, "the replay's part", jobs[0].Parts, nil, []inbox.ReplayPart{{Replay: job.ID, Plugin: "p", Position: 3}})
 	endRuns(t, s, job.ID)
-	all, err := s.Jobs(ctx, "")
-	if err != nil || len(all) != 1 || all[0].State != inbox.JobDone {
+	all, err := s.Replays(ctx, "")
+	if err != nil || len(all) != 1 || all[0].State != inbox.ReplayDone {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	same(t, "the replay's part at its end", all[0].Parts, nil,
-		[]inbox.JobPart{{Job: job.ID, Plugin: "p", Position: 3, JobCount: inbox.JobCount{OK: 1, Dead: 1}, Done: true}})
+		[]inbox.ReplayPart{{Replay: job.ID, Plugin: "p", Position: 3, ReplayCount: inbox.ReplayCount{OK: 1, Dead: 1}, Done: true}})
 }
 
 // runOfJob returns the run of an event in a replay.
 func runOfJob(job, seq int64, waits bool) *inbox.Run {
-	return &inbox.Run{Plugin: "p", Seq: seq, Run: job, Job: job, Lane: OneLane(), Waits: waits, DueAt: At(seq)}
+	return &inbox.Run{Plugin: "p", Seq: seq, Run: job, Replay: job, Lane: OneLane(), Waits: waits, DueAt: At(seq)}
 }
 
 // dueSeqs returns the events whose runs are due, in order.
@@ -234,15 +234,15 @@ func endRuns(t *testing.T, s Store, job int64) {
 	t.Helper()
 	mustSettle(t, s, &inbox.Settlement{
 		Attempt: &inbox.Attempt{Seq: 2, Run: job, Number: 1, Result: inbox.OK, Fate: inbox.Done}, RunGone: runOfJob(job, 2, false),
-		Job: &inbox.JobStep{Job: job, Plugin: "p", Add: inbox.JobCount{OK: 1}, Done: true},
+		Replay: &inbox.ReplayStep{Replay: job, Plugin: "p", Add: inbox.ReplayCount{OK: 1}, Done: true},
 	})
 	same(t, "due after one went", dueSeqs(t, s), nil, []int64{3})
-	running, err := s.Jobs(t.Context(), "p")
+	running, err := s.Replays(t.Context(), "p")
 	same(t, "replays that run", running, err, nil)
 	mustSettle(t, s, &inbox.Settlement{
 		Attempt: &inbox.Attempt{Seq: 3, Run: job, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, RunGone: runOfJob(job, 3, false),
-		Dead: &inbox.DeadLetter{Seq: 3, Run: job, Attempt: 1, Lane: OneLane(), Result: inbox.Trap, DiedAt: At(3)},
-		Job:  &inbox.JobStep{Job: job, Plugin: "p", Add: inbox.JobCount{Dead: 1}},
+		Dead:   &inbox.DeadLetter{Seq: 3, Run: job, Attempt: 1, Lane: OneLane(), Result: inbox.Trap, DiedAt: At(3)},
+		Replay: &inbox.ReplayStep{Replay: job, Plugin: "p", Add: inbox.ReplayCount{Dead: 1}},
 	})
 }
 
@@ -268,9 +268,9 @@ func aPluginThatIsNotKnownIsRefusedByName(t *testing.T, open Open) {
 		"record":  func() error { _, err := s.Record(ctx, "nobody"); return err },
 		"runs":    func() error { _, err := s.Runs(ctx, "nobody", 0); return err },
 		"lane":    func() error { _, err := s.Lane(ctx, "nobody", OneLane()); return err },
-		"dead":    func() error { _, err := s.Dead(ctx, "nobody", 1); return err },
+		"dead":    func() error { _, err := s.DeadLetter(ctx, "nobody", 1); return err },
 		"settled": func() error { _, err := s.SettledAbove(ctx, "nobody", 0, 0); return err },
-		"jobs":    func() error { _, err := s.Jobs(ctx, "nobody"); return err },
+		"jobs":    func() error { _, err := s.Replays(ctx, "nobody"); return err },
 	} {
 		if err := fn(); inbox.KindOf(err) != inbox.NotFound || inbox.HintOf(err) == "" {
 			t.Errorf("%s: %v", what, err)

@@ -71,7 +71,7 @@ type Entities interface {
 type Traces interface {
 	Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
 	EachDelivery(ctx context.Context, f inbox.DeliveryFilter, fn func(*inbox.DeliveryStatus) error) error
-	OftenTried(ctx context.Context, attempts, limit int) ([]inbox.OftenTried, error)
+	ManyAttempts(ctx context.Context, attempts, limit int) ([]inbox.ManyAttempts, error)
 }
 
 // Settler commits settlements, and returns the position of a plugin.
@@ -97,24 +97,24 @@ type Runs interface {
 
 // DeadLetters lists dead letters and resolves them.
 type DeadLetters interface {
-	Dead(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error)
-	Letters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.Letter, error)
+	DeadLetter(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error)
+	DeadLetters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.DeadLetterDetail, error)
 	Retry(ctx context.Context, who inbox.Actor, plugin string, seq, run int64) error
 	Discard(ctx context.Context, who inbox.Actor, plugin string, seq, run int64) error
 }
 
 // Replays stores replays.
 type Replays interface {
-	CreateJob(ctx context.Context, who inbox.Actor, j *inbox.Job) error
-	CancelJob(ctx context.Context, who inbox.Actor, id int64) error
-	Job(ctx context.Context, id int64) (*inbox.Job, error)
-	Jobs(ctx context.Context, plugin string) ([]inbox.Job, error)
+	CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Replay) error
+	CancelReplay(ctx context.Context, who inbox.Actor, id int64) error
+	Replay(ctx context.Context, id int64) (*inbox.Replay, error)
+	Replays(ctx context.Context, plugin string) ([]inbox.Replay, error)
 }
 
 // Matches selects the events of replays.
 type Matches interface {
-	CountJob(ctx context.Context, f inbox.Filter, only inbox.Only, plugins []string) (matched int64, first, last *inbox.Event, err error)
-	Match(ctx context.Context, job *inbox.Job, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
+	CountReplay(ctx context.Context, f inbox.Filter, only inbox.Only, plugins []string) (matched int64, first, last *inbox.Event, err error)
+	Match(ctx context.Context, job *inbox.Replay, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
 }
 
 // Quarantine stores refused requests.

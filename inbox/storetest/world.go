@@ -28,7 +28,7 @@ type World struct {
 	ctx  context.Context
 	t    told
 	s    Store
-	jobs []*inbox.Job
+	jobs []*inbox.Replay
 }
 
 // Delivery is the model of one event in p.
@@ -66,7 +66,7 @@ func NewWorld(t told, s Store) *World {
 	if err := s.Register(w.ctx, "p", inbox.StartFrom{Start: true}); err != nil {
 		t.Fatalf("register: %v", err)
 	}
-	w.Settle(&inbox.Settlement{Keying: "key key"})
+	w.Settle(&inbox.Settlement{LaneRule: "key key"})
 	return w
 }
 
@@ -147,7 +147,7 @@ func (w *World) Run(id int, fate inbox.Fate, parks bool) {
 	d, l := w.next(id), w.Lanes[id]
 	st := w.Attempt(d, 0, fate)
 	d.settled = true
-	stays := inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.tried[0], Tries: d.tried[0], Since: w.Now}
+	stays := inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.tried[0], Counted: d.tried[0], Since: w.Now}
 	switch {
 	case fate == inbox.Again:
 		l.row, st.Lane = &stays, &stays
@@ -230,9 +230,9 @@ func (w *World) Resolve(d *Delivery, run int64, how inbox.Resolution) {
 func (w *World) GoOn(d *Delivery, r *inbox.Run, fate inbox.Fate) {
 	w.t.Helper()
 	st := w.Attempt(d, r.Run, fate)
-	st.Job = w.step(r.Job, fate)
+	st.Replay = w.step(r.Replay, fate)
 	if fate == inbox.Again {
-		r.Attempt, r.Tries, r.DueAt, r.Waits = d.tried[r.Run], d.tried[r.Run], w.Now.Add(time.Hour), false
+		r.Attempt, r.Counted, r.DueAt, r.Waits = d.tried[r.Run], d.tried[r.Run], w.Now.Add(time.Hour), false
 		st.Run = r
 	} else {
 		delete(d.Runs, r.Run)
@@ -244,14 +244,14 @@ func (w *World) GoOn(d *Delivery, r *inbox.Run, fate inbox.Fate) {
 	w.Settle(st)
 }
 
-func (w *World) step(job int64, fate inbox.Fate) *inbox.JobStep {
+func (w *World) step(job int64, fate inbox.Fate) *inbox.ReplayStep {
 	switch {
 	case job == 0 || fate == inbox.Again:
 		return nil
 	case fate == inbox.Dead:
-		return &inbox.JobStep{Job: job, Plugin: "p", Add: inbox.JobCount{Dead: 1}}
+		return &inbox.ReplayStep{Replay: job, Plugin: "p", Add: inbox.ReplayCount{Dead: 1}}
 	}
-	return &inbox.JobStep{Job: job, Plugin: "p", Add: inbox.JobCount{OK: 1}}
+	return &inbox.ReplayStep{Replay: job, Plugin: "p", Add: inbox.ReplayCount{OK: 1}}
 }
 
 // busy reports whether a replay must leave an event out.
@@ -261,10 +261,10 @@ func (w *World) busy(d *Delivery) bool {
 }
 
 // Replay makes a replay and settles a run of each of its events in p with a fate. Events behind a parked lane wait.
-func (w *World) Replay(only inbox.Only, fate func() inbox.Fate) *inbox.Job {
+func (w *World) Replay(only inbox.Only, fate func() inbox.Fate) *inbox.Replay {
 	w.t.Helper()
-	j := &inbox.Job{Only: only, Plugins: []string{"p"}}
-	err := w.s.CreateJob(w.ctx, operator, j)
+	j := &inbox.Replay{Only: only, Plugins: []string{"p"}}
+	err := w.s.CreateReplay(w.ctx, operator, j)
 	if want := w.selected(only); len(want) == 0 {
 		if inbox.KindOf(err) != inbox.NotFound {
 			w.t.Fatalf("a replay of nothing: %v", err)
@@ -284,22 +284,22 @@ func (w *World) Replay(only inbox.Only, fate func() inbox.Fate) *inbox.Job {
 		}
 		at = upto
 	}
-	w.Settle(&inbox.Settlement{Job: &inbox.JobStep{Job: j.ID, Plugin: "p", Position: j.Upto, Done: true}})
+	w.Settle(&inbox.Settlement{Replay: &inbox.ReplayStep{Replay: j.ID, Plugin: "p", Position: j.Upto, Done: true}})
 	return j
 }
 
-func (w *World) replayOne(j *inbox.Job, d *Delivery, fate inbox.Fate) {
+func (w *World) replayOne(j *inbox.Replay, d *Delivery, fate inbox.Fate) {
 	w.t.Helper()
 	if w.busy(d) {
-		w.Settle(&inbox.Settlement{Job: &inbox.JobStep{Job: j.ID, Plugin: "p", Position: d.Seq, Add: inbox.JobCount{Pending: 1}}})
+		w.Settle(&inbox.Settlement{Replay: &inbox.ReplayStep{Replay: j.ID, Plugin: "p", Position: d.Seq, Add: inbox.ReplayCount{Pending: 1}}})
 		return
 	}
 	l := w.Lanes[d.id]
-	r := &inbox.Run{Plugin: "p", Seq: d.Seq, Run: j.ID, Job: j.ID, Lane: l.ID, DueAt: w.Now}
+	r := &inbox.Run{Plugin: "p", Seq: d.Seq, Run: j.ID, Replay: j.ID, Lane: l.ID, DueAt: w.Now}
 	if l.row != nil && l.row.State == inbox.LaneParked {
 		r.Waits = true
 		d.Runs[j.ID] = r
-		w.Settle(&inbox.Settlement{Run: r, Job: &inbox.JobStep{Job: j.ID, Plugin: "p", Position: d.Seq, Add: inbox.JobCount{Waiting: 1}}})
+		w.Settle(&inbox.Settlement{Run: r, Replay: &inbox.ReplayStep{Replay: j.ID, Plugin: "p", Position: d.Seq, Add: inbox.ReplayCount{Waiting: 1}}})
 		return
 	}
 	if fate == inbox.Again {

@@ -46,8 +46,8 @@ func points() []string {
 }
 
 // Harmed returns what comes between the rooms of the hidden command, by its environment.
-func Harmed(getenv func(string) string) (serve.Harm, error) {
-	var h serve.Harm
+func HooksFromEnv(getenv func(string) string) (serve.Hooks, error) {
+	var h serve.Hooks
 	if text := getenv(envCrash); text != "" {
 		point, times, _ := strings.Cut(text, ":")
 		n, err := strconv.ParseInt(times, 10, 64)
@@ -82,7 +82,7 @@ func stepped(by, after time.Duration) func() time.Time {
 }
 
 // crash has the program killed when it comes to a point the n-th time.
-func crash(h *serve.Harm, point string, n int64) {
+func crash(h *serve.Hooks, point string, n int64) {
 	var times atomic.Int64
 	at := func(where string) {
 		if where == point && times.Add(1) == n {

@@ -66,7 +66,7 @@ func (t *tormentor) end(ctx context.Context) error {
 		}
 	}
 	const left = `SELECT (SELECT count(*) FROM lanes WHERE ` + honestOnes + `) + (SELECT count(*) FROM runs WHERE ` + honestOnes + `)
-		+ (SELECT count(*) FROM jobs WHERE state = 'running')`
+		+ (SELECT count(*) FROM replays WHERE state = 'running')`
 	if left := t.figure(ctx, left); left != 0 {
 		t.report.broke("law 3: with nothing in the way, %d lanes, runs and replays have not come to their end", left)
 	}
@@ -97,7 +97,7 @@ func (t *tormentor) sum() {
 // something that its plugin did stays so.
 func (t *tormentor) acquit(ctx context.Context) {
 	for _, a := range actors() {
-		blamed := t.figure(ctx, `SELECT count(*) FROM suspects WHERE plugin = ? AND aside_at IS NOT NULL AND why = ?`, a.name, inbox.WhyBlamed)
+		blamed := t.figure(ctx, `SELECT count(*) FROM crash_records WHERE plugin = ? AND disabled_at IS NOT NULL AND why = ?`, a.name, inbox.WhyBlamed)
 		if blamed <= 0 {
 			continue
 		}
@@ -113,7 +113,7 @@ func (t *tormentor) acquit(ctx context.Context) {
 // events is left over three lanes, a plugin is on hold, and attempts do not count.
 func (t *tormentor) drain(ctx context.Context, s *server) {
 	const waiting = `SELECT (SELECT count(*) FROM lanes WHERE state = 'retry' AND ` + honestOnes + `)
-		+ (SELECT count(*) FROM runs WHERE waits = 0 AND ` + honestOnes + `) + (SELECT count(*) FROM jobs WHERE state = 'running')`
+		+ (SELECT count(*) FROM runs WHERE waits = 0 AND ` + honestOnes + `) + (SELECT count(*) FROM replays WHERE state = 'running')`
 	const left = waiting + ` + (SELECT count(*) FROM lanes WHERE state = 'ready' AND ` + honestOnes + `)
 		+ (SELECT coalesce(max(seq), 0) FROM events) - (SELECT coalesce(min(cursor), 0) FROM plugins WHERE name NOT LIKE 'hostile-%')`
 	for until := time.Now().Add(t.opt.Drain); !t.zero(ctx, left, 2*time.Second); {
@@ -153,8 +153,8 @@ func (t *tormentor) where(ctx context.Context) string {
 			t.figure(ctx, `SELECT count(held_at) FROM plugins WHERE name = ?`, a.name),
 			t.figure(ctx, `SELECT count(*) FROM lanes WHERE state <> 'parked' AND plugin = (SELECT id FROM plugins WHERE name = ?)`, a.name))
 	}
-	return text + fmt.Sprintf(", set aside %d, replays %d", t.figure(ctx, `SELECT count(*) FROM suspects WHERE aside_at IS NOT NULL`),
-		t.figure(ctx, `SELECT count(*) FROM jobs WHERE state = 'running'`))
+	return text + fmt.Sprintf(", set aside %d, replays %d", t.figure(ctx, `SELECT count(*) FROM crash_records WHERE disabled_at IS NOT NULL`),
+		t.figure(ctx, `SELECT count(*) FROM replays WHERE state = 'running'`))
 }
 
 // figure asks the store of a running server for one number. The connection may only read, so that closing it does not

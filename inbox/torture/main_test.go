@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	if planted, ok := plants()[plant]; ok && (os.Args[1] == "serve" || os.Args[1] == "__tortured") {
-		harm, err := torture.Harmed(os.Getenv) // nothing but with __tortured
+		harm, err := torture.HooksFromEnv(os.Getenv) // nothing but with __tortured
 		planted.Fault = harm.Fault
 		if err == nil {
 			err = serveWith(planted)
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	os.Exit(cli.Main())
 }
 
-func serveWith(h serve.Harm) error {
+func serveWith(h serve.Hooks) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	values := map[string]*string{}
 	for _, name := range []string{"data", "listen", "admin", "min-free", "log-format", "config"} {
@@ -63,12 +63,12 @@ func serveWith(h serve.Harm) error {
 	if err != nil {
 		return err
 	}
-	return serve.Run(context.Background(), s, serve.Options{Stdout: os.Stdout, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Harm: h})
+	return serve.Run(context.Background(), s, serve.Options{Stdout: os.Stdout, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Hooks: h})
 }
 
 // plants are the faults that torture must find.
-func plants() map[string]serve.Harm {
-	return map[string]serve.Harm{
+func plants() map[string]serve.Hooks {
+	return map[string]serve.Hooks{
 		"an answer before the commit": {Keep: newHasty},
 		"a settle outside the transaction": {Queue: func(q dispatch.Store) dispatch.Store {
 			return &torn{Store: q, work: map[string]chan func(){}}

@@ -5,11 +5,11 @@ import "context"
 // replays checks law 4 for replays that have ended: of every plugin each event of the set was run, or left out and
 // counted, exactly once.
 func (l *looker) replays(ctx context.Context) error {
-	return l.each(ctx, `SELECT j.id, p.name, j.upto, x.ok + x.dead + x.pending + x.revived + x.filtered + x.waiting,
+	return l.each(ctx, `SELECT j.id, p.name, j.upto, x.ok + x.dead + x.pending + x.retried + x.filtered + x.waiting,
 			(SELECT count(DISTINCT a.seq) FROM attempts a WHERE a.plugin = x.plugin AND a.run = j.id),
 			(SELECT count(*) FROM attempts a WHERE a.plugin = x.plugin AND a.run = j.id AND a.seq > j.upto),
 			x.ok + x.dead
-		FROM jobs j JOIN job_parts x ON x.job = j.id JOIN plugins p ON p.id = x.plugin WHERE j.state = 'done'`, nil, func(scan func(...any) error) error {
+		FROM replays j JOIN replay_parts x ON x.replay = j.id JOIN plugins p ON p.id = x.plugin WHERE j.state = 'done'`, nil, func(scan func(...any) error) error {
 		var job, upto, counted, ran, beyond, ended int64
 		var plugin string
 		if err := scan(&job, &plugin, &upto, &counted, &ran, &beyond, &ended); err != nil {

@@ -23,8 +23,8 @@ type Report struct {
 	Acquitted int64         `json:"acquitted"` // plugins that were blamed for an end that torture made, and brought back
 	Starts    Starts        `json:"starts"`
 	Matrix    []*Cell       `json:"matrix"`
-	Samples   []Sample      `json:"samples,omitempty"`  // of a soak
-	LeftOut   []string      `json:"left_out,omitempty"` // harms that this machine cannot do, and why
+	Samples   []Sample      `json:"samples,omitempty"` // of a soak
+	Skipped   []string      `json:"skipped,omitempty"` // harms that this machine cannot do, and why
 	Broken    []string      `json:"broken,omitempty"`
 	Kept      string        `json:"kept,omitempty"` // where the store stands that broke a law
 
@@ -35,7 +35,7 @@ type Report struct {
 // Cell is one row of the crash matrix.
 type Cell struct {
 	Point  string `json:"point"`
-	Harm   string `json:"harm"`
+	Harm   string `json:"fault"`
 	Rounds int    `json:"rounds"`
 	Struck int    `json:"struck"` // rounds in which the harm was met: the point reached, the call failed, the file replaced
 	Result string `json:"result"`
@@ -112,7 +112,7 @@ func (r *Report) Table(w io.Writer) error {
 	for _, c := range r.Matrix {
 		fmt.Fprintf(&b, "| %s | %s | %d | %d | %s |\n", c.Point, c.Harm, c.Rounds, c.Struck, c.Result)
 	}
-	for _, l := range r.LeftOut {
+	for _, l := range r.Skipped {
 		fmt.Fprintf(&b, "\nLeft out: %s.\n", l)
 	}
 	_, err := io.WriteString(w, b.String())

@@ -82,10 +82,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, inbox.Errorf(inbox.Invalid, "make a directory to torture in", "%w", err).WithHint("name one that can be written with --dir")
 	}
 	t := &tormentor{opt: o, dir: dir, report: newReport(o.Seed), began: time.Now()}
-	if t.harms, t.report.LeftOut, err = choose(o.Only); err != nil {
+	if t.harms, t.report.Skipped, err = choose(o.Only); err != nil {
 		return nil, err
 	}
-	for _, name := range t.report.LeftOut {
+	for _, name := range t.report.Skipped {
 		o.Say("left out: %s", name)
 	}
 	if o.Stored > 0 {

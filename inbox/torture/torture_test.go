@@ -118,16 +118,16 @@ func blame(t *testing.T, data, plugin string) error {
 	if i < 0 || all[i].Live == "" {
 		return fmt.Errorf("%s has not run: %+v", plugin, all)
 	}
-	var known []inbox.Suspect
-	for range inbox.SuspectAfter + 1 {
-		if err := s.Watch(ctx, plugin, all[i].Live); err != nil {
+	var known []inbox.CrashRecord
+	for range inbox.CrashLoopAfter + 1 {
+		if err := s.RecordStart(ctx, plugin, all[i].Live); err != nil {
 			return err
 		}
-		if known, err = s.Reckon(ctx); err != nil {
+		if known, err = s.CountCrashes(ctx); err != nil {
 			return err
 		}
 	}
-	if len(known) != 1 || known[0].AsideAt.IsZero() {
+	if len(known) != 1 || known[0].DisabledAt.IsZero() {
 		return fmt.Errorf("nothing was set aside: %+v", known)
 	}
 	return nil
@@ -205,12 +205,12 @@ func TestWhatTheHiddenCommandReadsIsChecked(t *testing.T) {
 	for name, bad := range map[string]string{
 		"INBOX_CRASH_AT": "nowhere:1", "INBOX_CLOCK_STEP": "an hour",
 	} {
-		_, err := torture.Harmed(func(n string) string { return map[string]string{name: bad}[n] })
+		_, err := torture.HooksFromEnv(func(n string) string { return map[string]string{name: bad}[n] })
 		if err == nil {
 			t.Errorf("%s=%s was taken", name, bad)
 		}
 	}
-	h, err := torture.Harmed(func(string) string { return "" })
+	h, err := torture.HooksFromEnv(func(string) string { return "" })
 	if err != nil || h.Fault != nil || h.Now != nil || h.Keep != nil || h.Queue != nil || h.Run != nil {
 		t.Errorf("without its variables it is not plain serve: %+v, %v", h, err)
 	}

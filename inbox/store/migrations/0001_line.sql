@@ -149,7 +149,7 @@ CREATE TABLE plugins (
 	live        TEXT    NOT NULL DEFAULT '',
 	pinned      TEXT    NOT NULL DEFAULT '',
 	pinned_off  TEXT    NOT NULL DEFAULT '',
-	keying      TEXT    NOT NULL DEFAULT '', -- what its lanes are made by
+	lane_rule      TEXT    NOT NULL DEFAULT '', -- what its lanes are made by
 	held_at     INTEGER, -- NULL: not on hold
 	hold_reason TEXT    NOT NULL DEFAULT '',
 	probe_at    INTEGER NOT NULL DEFAULT 0,
@@ -179,7 +179,7 @@ CREATE TABLE lanes (
 	state   TEXT    NOT NULL CHECK (CASE state WHEN 'ready' THEN 1 WHEN 'retry' THEN 1 WHEN 'parked' THEN 1 ELSE 0 END),
 	due_at  INTEGER CHECK ((state = 'retry') = (due_at IS NOT NULL)),
 	attempt INTEGER NOT NULL CHECK (attempt >= 0),
-	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
+	counted   INTEGER NOT NULL CHECK (counted BETWEEN 0 AND attempt),
 	since   INTEGER NOT NULL,
 	PRIMARY KEY (plugin, mode, key)
 ) STRICT, WITHOUT ROWID;
@@ -190,7 +190,7 @@ CREATE INDEX lanes_by_state ON lanes (plugin, state, next);
 CREATE TABLE attempts (
 	plugin     INTEGER NOT NULL,
 	seq        INTEGER NOT NULL,
-	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay job
+	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay replay
 	attempt    INTEGER NOT NULL CHECK (attempt > 0),
 	result     TEXT    NOT NULL CHECK (result <> ''),
 	fate       TEXT    NOT NULL CHECK (CASE fate WHEN 'done' THEN 1 WHEN 'again' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
@@ -227,26 +227,26 @@ CREATE INDEX dead_open_by_death ON dead (died_at, seq, plugin, run, attempt) WHE
 CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
 CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run > 0;
 
--- Runs that are neither first runs nor in a job's window.
+-- Runs that are neither first runs nor in a replay's window.
 CREATE TABLE runs (
 	plugin  INTEGER NOT NULL,
 	seq     INTEGER NOT NULL,
 	run     INTEGER NOT NULL CHECK (run >= 0),
-	job     INTEGER NOT NULL CHECK (job >= 0),
+	replay     INTEGER NOT NULL CHECK (replay >= 0),
 	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
 	key     TEXT    NOT NULL,
 	waits   INTEGER NOT NULL CHECK (waits IN (0, 1)),
 	due_at  INTEGER NOT NULL,
 	attempt INTEGER NOT NULL CHECK (attempt >= 0),
-	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
+	counted   INTEGER NOT NULL CHECK (counted BETWEEN 0 AND attempt),
 	PRIMARY KEY (plugin, seq, run)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX runs_waiting ON runs (plugin, mode, key, job, seq) WHERE waits = 1;
+CREATE INDEX runs_waiting ON runs (plugin, mode, key, replay, seq) WHERE waits = 1;
 CREATE INDEX runs_due ON runs (plugin, due_at, run, seq) WHERE waits = 0;
-CREATE INDEX runs_of_job ON runs (plugin, job) WHERE waits = 0;
+CREATE INDEX runs_of_replay ON runs (plugin, replay) WHERE waits = 0;
 
-CREATE TABLE jobs (
+CREATE TABLE replays (
 	id          INTEGER NOT NULL PRIMARY KEY,
 	created_at  INTEGER NOT NULL,
 	finished_at INTEGER CHECK ((state = 'running') = (finished_at IS NULL)),
@@ -260,18 +260,18 @@ CREATE TABLE jobs (
 	state       TEXT    NOT NULL CHECK (CASE state WHEN 'running' THEN 1 WHEN 'done' THEN 1 WHEN 'cancelled' THEN 1 ELSE 0 END)
 ) STRICT;
 
-CREATE TABLE job_parts (
-	job      INTEGER NOT NULL,
+CREATE TABLE replay_parts (
+	replay      INTEGER NOT NULL,
 	plugin   INTEGER NOT NULL,
 	position INTEGER NOT NULL,
 	ok       INTEGER NOT NULL DEFAULT 0,
 	dead     INTEGER NOT NULL DEFAULT 0,
 	pending  INTEGER NOT NULL DEFAULT 0,
-	revived  INTEGER NOT NULL DEFAULT 0,
+	retried  INTEGER NOT NULL DEFAULT 0,
 	filtered INTEGER NOT NULL DEFAULT 0,
 	waiting  INTEGER NOT NULL DEFAULT 0,
 	done     INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1)),
-	PRIMARY KEY (job, plugin)
+	PRIMARY KEY (replay, plugin)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE audit (

@@ -1,7 +1,7 @@
 CREATE TABLE attempts (
 	plugin     INTEGER NOT NULL,
 	seq        INTEGER NOT NULL,
-	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay job
+	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay replay
 	attempt    INTEGER NOT NULL CHECK (attempt > 0),
 	result     TEXT    NOT NULL CHECK (result <> ''),
 	fate       TEXT    NOT NULL CHECK (CASE fate WHEN 'done' THEN 1 WHEN 'again' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
@@ -111,21 +111,21 @@ CREATE TABLE events (
 	stored_at          INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE job_parts (
-	job      INTEGER NOT NULL,
+CREATE TABLE replay_parts (
+	replay      INTEGER NOT NULL,
 	plugin   INTEGER NOT NULL,
 	position INTEGER NOT NULL,
 	ok       INTEGER NOT NULL DEFAULT 0,
 	dead     INTEGER NOT NULL DEFAULT 0,
 	pending  INTEGER NOT NULL DEFAULT 0,
-	revived  INTEGER NOT NULL DEFAULT 0,
+	retried  INTEGER NOT NULL DEFAULT 0,
 	filtered INTEGER NOT NULL DEFAULT 0,
 	waiting  INTEGER NOT NULL DEFAULT 0,
 	done     INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1)),
-	PRIMARY KEY (job, plugin)
+	PRIMARY KEY (replay, plugin)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE jobs (
+CREATE TABLE replays (
 	id          INTEGER NOT NULL PRIMARY KEY,
 	created_at  INTEGER NOT NULL,
 	finished_at INTEGER CHECK ((state = 'running') = (finished_at IS NULL)),
@@ -147,7 +147,7 @@ CREATE TABLE lanes (
 	state   TEXT    NOT NULL CHECK (CASE state WHEN 'ready' THEN 1 WHEN 'retry' THEN 1 WHEN 'parked' THEN 1 ELSE 0 END),
 	due_at  INTEGER CHECK ((state = 'retry') = (due_at IS NOT NULL)),
 	attempt INTEGER NOT NULL CHECK (attempt >= 0),
-	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
+	counted   INTEGER NOT NULL CHECK (counted BETWEEN 0 AND attempt),
 	since   INTEGER NOT NULL,
 	PRIMARY KEY (plugin, mode, key)
 ) STRICT, WITHOUT ROWID;
@@ -167,7 +167,7 @@ CREATE TABLE plugins (
 	live        TEXT    NOT NULL DEFAULT '',
 	pinned      TEXT    NOT NULL DEFAULT '',
 	pinned_off  TEXT    NOT NULL DEFAULT '',
-	keying      TEXT    NOT NULL DEFAULT '', -- what its lanes are made by
+	lane_rule      TEXT    NOT NULL DEFAULT '', -- what its lanes are made by
 	held_at     INTEGER, -- NULL: not on hold
 	hold_reason TEXT    NOT NULL DEFAULT '',
 	probe_at    INTEGER NOT NULL DEFAULT 0,
@@ -234,23 +234,23 @@ CREATE TABLE runs (
 	plugin  INTEGER NOT NULL,
 	seq     INTEGER NOT NULL,
 	run     INTEGER NOT NULL CHECK (run >= 0),
-	job     INTEGER NOT NULL CHECK (job >= 0),
+	replay     INTEGER NOT NULL CHECK (replay >= 0),
 	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
 	key     TEXT    NOT NULL,
 	waits   INTEGER NOT NULL CHECK (waits IN (0, 1)),
 	due_at  INTEGER NOT NULL,
 	attempt INTEGER NOT NULL CHECK (attempt >= 0),
-	tries   INTEGER NOT NULL CHECK (tries BETWEEN 0 AND attempt),
+	counted   INTEGER NOT NULL CHECK (counted BETWEEN 0 AND attempt),
 	PRIMARY KEY (plugin, seq, run)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE suspects (
+CREATE TABLE crash_records (
 	plugin   TEXT    NOT NULL,
 	release  TEXT    NOT NULL,
 	term     INTEGER NOT NULL CHECK (term >= 0), -- of that process
 	running  INTEGER NOT NULL CHECK (running IN (0, 1)),
 	ends     INTEGER NOT NULL CHECK (ends >= 0), -- unclean ends in a row with it running
-	aside_at INTEGER CHECK (aside_at IS NULL OR running = 0), -- NULL: not set aside
+	disabled_at INTEGER CHECK (disabled_at IS NULL OR running = 0), -- NULL: not set aside
 	why      TEXT    NOT NULL,
 	PRIMARY KEY (plugin, release, term)
 ) STRICT, WITHOUT ROWID;
@@ -277,7 +277,7 @@ CREATE INDEX refused_shares_by_count ON refused_shares (parent, count);
 
 CREATE INDEX runs_due ON runs (plugin, due_at, run, seq) WHERE waits = 0;
 
-CREATE INDEX runs_of_job ON runs (plugin, job) WHERE waits = 0;
+CREATE INDEX runs_of_replay ON runs (plugin, replay) WHERE waits = 0;
 
-CREATE INDEX runs_waiting ON runs (plugin, mode, key, job, seq) WHERE waits = 1;
+CREATE INDEX runs_waiting ON runs (plugin, mode, key, replay, seq) WHERE waits = 1;
 

@@ -6,13 +6,13 @@ ALTER TABLE plugins ADD COLUMN filtered INTEGER NOT NULL DEFAULT 0 CHECK (filter
 -- Releases that are being started or run and have not survived it yet, written before they are: what is here after an end
 -- that was not clean may have caused it. And releases that were set aside. By name: it may never have been live. Each record
 -- belongs to the process that wrote it: the end of one process says nothing about what another one runs.
-CREATE TABLE suspects (
+CREATE TABLE crash_records (
 	plugin   TEXT    NOT NULL,
 	release  TEXT    NOT NULL,
 	term     INTEGER NOT NULL CHECK (term >= 0), -- of that process
 	running  INTEGER NOT NULL CHECK (running IN (0, 1)),
 	ends     INTEGER NOT NULL CHECK (ends >= 0), -- unclean ends in a row with it running
-	aside_at INTEGER CHECK (aside_at IS NULL OR running = 0), -- NULL: not set aside
+	disabled_at INTEGER CHECK (disabled_at IS NULL OR running = 0), -- NULL: not set aside
 	why      TEXT    NOT NULL,
 	PRIMARY KEY (plugin, release, term)
 ) STRICT, WITHOUT ROWID;

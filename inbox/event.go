@@ -69,6 +69,13 @@ type Payload struct {
 	Body    []byte // exactly the bytes that were signed, after Content-Encoding was removed
 }
 
+// PayloadOf is the answer for one event when many payloads are read at once.
+type PayloadOf struct {
+	Seq     int64
+	Payload Payload
+	Err     error // not nil for a payload that is purged or damaged, and for an event that is not stored
+}
+
 // Arrival is a vouched-for event on its way into the store.
 type Arrival struct {
 	Source     string

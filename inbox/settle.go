@@ -69,6 +69,7 @@ const (
 // transaction. Nil fields change nothing.
 type Settlement struct {
 	Plugin   string
+	Term     Term // of the load that it rests on
 	Attempt  *Attempt
 	Cursor   int64       // the plugin's cursor from now on; 0 leaves it; it never goes back
 	Lane     *Lane       // put this lane row

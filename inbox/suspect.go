@@ -8,6 +8,7 @@ import "time"
 type CrashRecord struct {
 	Plugin     string
 	Release    string
+	Term       Term      // of the process that wrote it: its end alone says something about the release
 	Running    bool      // it was started, or makes attempts, and has not survived that yet
 	Ends       int       // unclean ends of the program in a row with it running
 	DisabledAt time.Time // since when it is set aside; zero: it is not

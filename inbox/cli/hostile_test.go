@@ -85,7 +85,7 @@ func keepHostile(t *testing.T, s *store.Store) (id string) {
 	lane, at := inbox.LaneID{Mode: a.Mode, Key: hostile}, time.Now()
 	settled := make(chan error, 1)
 	err = s.Settle(t.Context(), &inbox.Settlement{
-		Plugin: "crm", Cursor: 1,
+		Plugin: "crm", Term: s.Term(), Cursor: 1,
 		Attempt: &inbox.Attempt{
 			Plugin: "crm", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: at, Release: "rel1",
 			Reason: hostile, Log: []byte("one\n" + hostile + "\n"),

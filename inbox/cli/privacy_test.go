@@ -155,7 +155,7 @@ func keepMarked(t *testing.T, s *store.Store) (ids []string) {
 	lane, at := inbox.LaneID{Mode: e.Mode, Key: e.View.Key}, time.Now()
 	settled := make(chan error, 1)
 	err = s.Settle(t.Context(), &inbox.Settlement{
-		Plugin: "crm", Cursor: 1,
+		Plugin: "crm", Term: s.Term(), Cursor: 1,
 		Attempt: &inbox.Attempt{
 			Plugin: "crm", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: at, Release: "rel1",
 			Reason: "it says: " + mark + " is not welcome", HostWords: len("it says"), Log: []byte("saw " + mark + "\n"),

@@ -10,7 +10,7 @@
 //
 // A loop's memory can always be made again from the store (load.go). That happens at start, and whenever a settlement fails:
 // the loop waits for the running attempts, forgets everything, and loads the stored state. An attempt whose record was lost
-// that way is made again.
+// that way is made again. A fenced settlement ends the loop's work for good: a newer server delivers the plugin's events.
 //
 // The parts from high to low; a part calls those below it:
 //

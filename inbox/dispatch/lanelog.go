@@ -17,6 +17,7 @@ func (g laneLog) read(id inbox.LaneID, from int64) ([]inbox.Event, error) {
 			return nil, err
 		}
 		from = events[len(events)-1].Seq + 1
+		g.release.expect(events, nil)
 		kept := events[:0]
 		for i := range events {
 			wanted, lane, err := g.release.route(&events[i])

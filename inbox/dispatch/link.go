@@ -20,12 +20,19 @@ type link struct {
 	stop   context.Context // done when the grace is over; reads end then
 	wake   chan struct{}   // the loop looks again: a settlement failed, or all submitted ones are durable
 
+	lease     lease
 	chain     *inbox.Chain
 	submitted int64        // settlements submitted since begin
 	stale     bool         // the store may hold changes that are not in memory
 	stored    atomic.Int64 // settlements of this chain that are durable
 	inFlight  atomic.Int64 // settlements submitted that have not ended, of any chain
 	recorded  atomic.Bool  // the store knows that the live release runs
+}
+
+// lease is the right of this server to deliver the plugin's events. It ends when a newer server takes the plugin over.
+type lease struct {
+	term   inbox.Term  // of the load; all settlements carry it
+	fenced atomic.Bool // a settlement or a load was fenced: the lease is over
 }
 
 func newLink(stop context.Context, opt *Options, plugin string) *link {
@@ -35,15 +42,16 @@ func newLink(stop context.Context, opt *Options, plugin string) *link {
 // now returns the time by the dispatcher's clock.
 func (k *link) now() time.Time { return k.opt.Now() }
 
-// begin starts a new chain of settlements. No settlement may be in flight.
-func (k *link) begin() {
+// begin starts a new chain of settlements of a term. No settlement may be in flight.
+func (k *link) begin(term inbox.Term) {
+	k.lease.term = term
 	k.chain, k.submitted, k.stale = &inbox.Chain{}, 0, false
 	k.stored.Store(0)
 }
 
 // submit passes a settlement to the store. Recording goes on while the program stops, so it ends only with the store.
 func (k *link) submit(s *inbox.Settlement) {
-	s.Plugin, s.Chain = k.plugin, k.chain
+	s.Plugin, s.Term, s.Chain = k.plugin, k.lease.term, k.chain
 	k.submitted++
 	k.inFlight.Add(1)
 	chain := k.chain
@@ -55,10 +63,12 @@ func (k *link) submit(s *inbox.Settlement) {
 	}
 }
 
-// ended notes that a settlement is durable or has failed. A failure breaks its chain: later settlements were decided on the
+// ended notes that a settlement is durable, was fenced or has failed. A failure breaks its chain: later settlements were decided on the
 // ground that this one would be stored.
 func (k *link) ended(s *inbox.Settlement, chain *inbox.Chain, err error) {
 	switch {
+	case inbox.EndOf(err) == inbox.EndFenced:
+		k.lease.fenced.Store(true)
 	case err != nil:
 		chain.Break()
 	case s.Running != "":
@@ -88,6 +98,9 @@ func (k *link) quiet() bool { return k.inFlight.Load() == 0 }
 
 // durable reports whether the n-th settlement of the chain, and all before it, are stored.
 func (k *link) durable(n int64) bool { return k.stored.Load() >= n }
+
+// fenced reports whether a newer server has taken the plugin over.
+func (k *link) fenced() bool { return k.lease.fenced.Load() }
 
 // broken reports whether a settlement of the chain failed.
 func (k *link) broken() bool { return k.chain.Broken() }

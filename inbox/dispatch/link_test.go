@@ -30,7 +30,7 @@ func newTestLink() (*link, *ledger, *[]string) {
 	g, disabled := &ledger{}, &[]string{}
 	o := &Options{Store: g, Log: slog.New(slog.DiscardHandler), Disabled: func(p string) { *disabled = append(*disabled, p) }}
 	k := newLink(context.Background(), o, "crm")
-	k.begin()
+	k.begin(1)
 	return k, g, disabled
 }
 
@@ -71,7 +71,7 @@ func TestASettlementThatFailsBreaksItsOwnChainOnly(t *testing.T) {
 	if !k.broken() || !old.Broken() || !k.woken() || !k.quiet() {
 		t.Error("a settlement failed, and the chain is whole")
 	}
-	k.begin()
+	k.begin(1)
 	if k.broken() || k.submitted != 0 || k.durable(1) {
 		t.Error("a new chain begins broken")
 	}

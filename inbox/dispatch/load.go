@@ -40,7 +40,12 @@ func (p *loop) load() bool {
 		return false
 	}
 	m, err := p.tryLoad(now)
-	if err != nil {
+	switch {
+	case inbox.EndOf(err) == inbox.EndFenced:
+		p.link.lease.fenced.Store(true)
+		p.giveUp()
+		return false
+	case err != nil:
 		p.link.opt.Log.Error("cannot load the state of a plugin; trying again", "plugin", p.name, "error", err)
 		p.why, p.retryAt = "waits for the store: "+err.Error(), now.Add(resetPause)
 		return false
@@ -50,11 +55,11 @@ func (p *loop) load() bool {
 }
 
 func (p *loop) tryLoad(now time.Time) (*memory, error) {
-	rec, err := p.link.store.Record(p.link.stop, p.name)
+	rec, term, err := p.link.store.Load(p.link.stop, p.name)
 	if err != nil {
 		return nil, err
 	}
-	p.link.begin()
+	p.link.begin(term)
 	p.halted = rec.Paused
 	p.release.load(rec, now)
 	m := newMemory(p.link, p.release, p.workers, rec.Cursor)

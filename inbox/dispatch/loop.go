@@ -95,15 +95,23 @@ func (p *loop) step() {
 		p.requests.tellQuiet()
 	}
 	p.log.flush(p.link.now())
+	if p.mem != nil && p.link.fenced() {
+		p.giveUp()
+	}
 	if p.mem != nil && p.link.broken() {
 		p.reset(errChain)
 	}
-	if p.release.live == nil || (p.mem == nil && !p.load()) {
+	if !p.owns() {
 		return
 	}
 	if err := p.deliver(p.mem); err != nil {
 		p.reset(err)
 	}
+}
+
+// owns reports whether the plugin has a release that runs and is loaded for this server. It loads the plugin if necessary.
+func (p *loop) owns() bool {
+	return p.release.live != nil && !p.link.fenced() && (p.mem != nil || p.load())
 }
 
 // deliver reads the log and starts attempts, as far as memory, workers and the plugin's health allow.
@@ -178,7 +186,7 @@ func (p *loop) nextAlarm() time.Duration {
 // nextStart returns the time when an attempt may start that may not start now; zero: another event will wake the loop.
 func (p *loop) nextStart(now time.Time) time.Time {
 	switch {
-	case p.release.live == nil:
+	case p.release.live == nil || p.link.fenced():
 		return time.Time{}
 	case p.mem == nil && !p.link.quiet():
 		return time.Time{}
@@ -255,16 +263,29 @@ func (p *loop) unload() {
 // reset forgets everything after a settlement or a read failed, and waits before it begins again. It waits for the attempts
 // under way and does not record them: they rest on settlements that were not made.
 func (p *loop) reset(err error) {
-	if p.mem == nil {
+	if p.mem == nil || p.link.fenced() {
 		return
 	}
 	p.link.opt.Log.Error("the store did not take a settlement or a read failed; beginning again from the stored state",
 		"plugin", p.name, "error", err)
+	p.abandon()
+	p.why = fmt.Sprintf("waits for the store: %v", err)
+	p.retryAt = p.link.now().Add(resetPause)
+}
+
+// abandon ends the attempts under way without recording them, and forgets everything.
+func (p *loop) abandon() {
 	p.recall()
 	p.workers.wait()
 	p.unload()
-	p.why = fmt.Sprintf("waits for the store: %v", err)
-	p.retryAt = p.link.now().Add(resetPause)
+}
+
+// giveUp ends the plugin's work after a fence: a newer server delivers its events. Attempts under way are not recorded; the
+// other server makes them again.
+func (p *loop) giveUp() {
+	p.link.opt.Log.Error("a newer server has taken the plugin over; this one stops delivering to it", "plugin", p.name, "term", p.link.lease.term)
+	p.abandon()
+	p.why = "another server delivers its events"
 }
 
 // drain ends the loop: running attempts end or are interrupted, and their outcomes are settled.

@@ -8,15 +8,17 @@ import (
 	"inbox/inbox"
 )
 
-// bodies is a store that only has payloads.
-type bodies struct{ Store }
+// onlyPayloads is a store that only has payloads.
+type onlyPayloads struct{ Store }
 
-func (bodies) Payload(context.Context, int64) (inbox.Payload, error) { return inbox.Payload{}, nil }
+func (onlyPayloads) Payload(context.Context, int64) (inbox.Payload, error) {
+	return inbox.Payload{}, nil
+}
 
 func TestARecalledCallDoesNotBegin(t *testing.T) {
 	t.Parallel()
 	began, goOn := make(chan int64), make(chan struct{})
-	o := &Options{Store: bodies{}, Busy: func() bool { return false }, Now: time.Now}
+	o := &Options{Store: onlyPayloads{}, Busy: func() bool { return false }, Now: time.Now}
 	w := newWorkers(newLink(context.Background(), o, "crm"))
 	live := &Live{Release: "r1", Manifest: inbox.Manifest{}.WithDefaults(1), Run: func(_ context.Context, e *inbox.Event, _ inbox.Payload, _ inbox.Delivery, _ time.Time) inbox.Outcome {
 		began <- e.Seq

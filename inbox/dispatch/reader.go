@@ -64,6 +64,7 @@ func (r *reader) readLog() error {
 			r.prefetch(events[readAhead-1].Seq)
 		}
 		r.more = full || !fresh
+		r.release.expect(events, r.settled)
 		for i := range events {
 			if err := r.enqueue(&events[i]); err != nil {
 				return err

@@ -20,6 +20,7 @@ type release struct {
 	health   inbox.Health
 	rule     inbox.LaneRule // makes the lanes
 	wanted   inbox.LaneRule // the rule of the manifest
+	bodies   bodies         // of the events that are routed next
 }
 
 // load takes over the plugin's record. A plugin without a stored rule gets that of its manifest.
@@ -64,11 +65,10 @@ func (r *release) route(e *inbox.Event) (bool, inbox.LaneID, error) {
 		return false, inbox.LaneOf(e, r.rule.Order, inbox.KeyByKey, nil), nil
 	}
 	nowhere := func(string) (string, bool) { return "", false }
-	_, byPointer := r.rule.By.Pointer()
-	if !byPointer && len(m.Where) == 0 {
+	if !r.usesBodies() {
 		return true, r.rule.Lane(e, nowhere), nil
 	}
-	payload, err := r.link.payload(e.Seq)
+	payload, err := r.bodies.payload(r.link, e.Seq)
 	switch {
 	case err != nil && r.link.unavailable(err):
 		return false, inbox.LaneID{}, err

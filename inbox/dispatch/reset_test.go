@@ -37,6 +37,20 @@ func (f *faulty) Payload(ctx context.Context, seq int64) (inbox.Payload, error) 
 	return f.Store.Payload(ctx, seq)
 }
 
+func (f *faulty) Payloads(ctx context.Context, seqs []int64) ([]inbox.PayloadOf, error) {
+	f.mu.Lock()
+	fail := f.payload
+	f.mu.Unlock()
+	if fail != nil {
+		for _, seq := range seqs {
+			if err := fail(seq); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return f.Store.Payloads(ctx, seqs)
+}
+
 func (f *faulty) Settle(ctx context.Context, s *inbox.Settlement, done func(error)) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -226,11 +240,11 @@ type unreadable struct {
 	fails int
 }
 
-func (u *unreadable) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {
+func (u *unreadable) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, inbox.Term, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fails--; u.fails >= 0 {
-		return nil, errors.New("the file cannot be read")
+		return nil, 0, errors.New("the file cannot be read")
 	}
-	return u.Store.Record(ctx, plugin)
+	return u.Store.Load(ctx, plugin)
 }

@@ -23,17 +23,23 @@ type Payloads interface {
 	// Payload returns the payload of an event. It fails for damaged and purged ones; errors of kind [inbox.Unavailable] say
 	// that it cannot be read for now.
 	Payload(ctx context.Context, seq int64) (inbox.Payload, error)
+	// Payloads reads payloads in bulk. It returns the first of seqs, in order, up to the store's bounds, and at least one. An
+	// error of one payload is in its answer; an error of the call says nothing about any of them.
+	Payloads(ctx context.Context, seqs []int64) ([]inbox.PayloadOf, error)
 	// LaneDigest returns the digest that is stored in place of a value of a body that makes a lane.
 	LaneDigest(value string) string
 }
 
 // Ledger holds the outcomes.
 type Ledger interface {
+	// Load begins the work on a plugin: it returns the plugin's record, and the term that its settlements must carry. It
+	// returns [inbox.ErrFenced] when a newer server has the plugin.
+	Load(ctx context.Context, plugin string) (*inbox.PluginRecord, inbox.Term, error)
 	// Record returns the record of a plugin: cursor, health, lane rule, counts.
 	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)
 	// SettledAbove returns the seqs above seq that have an attempt of the run whose fate is done or dead, ascending.
 	SettledAbove(ctx context.Context, plugin string, run int64, seq int64) ([]int64, error)
-	// Settle queues a settlement and returns; done is called once it is durable or has failed.
+	// Settle queues a settlement and returns; done is called once it has ended, see [inbox.EndOf].
 	Settle(ctx context.Context, s *inbox.Settlement, done func(error)) error
 }
 

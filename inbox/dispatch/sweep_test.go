@@ -47,6 +47,20 @@ func (s *nth) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	return s.Store.Payload(ctx, seq)
 }
 
+func (s *nth) Payloads(ctx context.Context, seqs []int64) ([]inbox.PayloadOf, error) {
+	if err := s.fails(); err != nil {
+		return nil, err
+	}
+	return s.Store.Payloads(ctx, seqs)
+}
+
+func (s *nth) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, inbox.Term, error) {
+	if err := s.fails(); err != nil {
+		return nil, 0, err
+	}
+	return s.Store.Load(ctx, plugin)
+}
+
 func (s *nth) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {
 	if err := s.fails(); err != nil {
 		return nil, err

@@ -43,7 +43,9 @@ func Dead(t testing.TB, s *store.Store, plugin string, n int, parks bool) {
 	var failed error
 	for i := range events {
 		wg.Add(1)
-		err := s.Settle(ctx, died(plugin, &events[i], parks), func(err error) {
+		st := died(plugin, &events[i], parks)
+		st.Term = s.Term()
+		err := s.Settle(ctx, st, func(err error) {
 			mu.Lock()
 			failed = errors.Join(failed, err)
 			mu.Unlock()

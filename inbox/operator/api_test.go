@@ -133,6 +133,7 @@ func (r *rig) accept(id, n int) []inbox.Receipt {
 func (r *rig) settle(st *inbox.Settlement) {
 	r.Helper()
 	done := make(chan error, 1)
+	st.Term = r.store.Term()
 	err := r.store.Settle(r.Context(), st, func(err error) { done <- err })
 	if err == nil {
 		err = <-done

@@ -56,7 +56,7 @@ func (b *bench) start(kept string) (stop func()) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	b.shelf = release.New(release.Options{
-		Dir: b.dir, Kept: kept, Host: h, Keep: b.store, Watch: b.store, Log: log, Parallel: 2, Head: b.head, Tick: b.tick, Unpin: b.store.Unpin,
+		Dir: b.dir, Kept: release.ModuleDir(kept), Host: h, Keep: b.store, Watch: b.store, Log: log, Parallel: 2, Head: b.head, Tick: b.tick, Unpin: b.store.Unpin,
 		OnChange: func(c release.Change) {
 			b.mu.Lock()
 			defer b.mu.Unlock()

@@ -76,7 +76,7 @@ func (s *Loader) choose(ctx context.Context, b *book, c *choice, file *found) er
 	}
 	if suspect := known[id]; chosen.CrashLoop && s.turn != name {
 		b.waits = true
-		c.entry.State, c.entry.Err = inbox.FileCrashLoop, suspectText(&suspect)
+		c.entry.State, c.entry.Err = inbox.FileCrashLoop, crashLoopText(&suspect)
 		return nil
 	}
 	if id == file.release.ID {
@@ -112,7 +112,7 @@ func (c *choice) say(chosen *inbox.Chosen, known map[string]inbox.CrashRecord) {
 		return
 	}
 	aside := known[chosen.Own]
-	c.entry.State, c.entry.Err = inbox.FileDisabled, setAsideText(&aside, chosen.Release)
+	c.entry.State, c.entry.Err = inbox.FileDisabled, disabledText(&aside, chosen.Release)
 	c.entry.Hint = "`inbox plugin resume " + c.entry.Plugin + "` brings it back; so does a changed file"
 }
 
@@ -190,7 +190,7 @@ func (s *Loader) compile(ctx context.Context, j *job) {
 			j.live.Program, j.err = s.opt.Host.Compile(ctx, j.wasm, &j.live.Manifest)
 		}
 		if j.err == nil {
-			j.err = s.save(j.live.Release.ID, j.wasm)
+			j.err = s.opt.Kept.Save(j.live.Release.ID, j.wasm)
 		}
 		select {
 		case s.compiled <- j:
@@ -235,11 +235,11 @@ func (s *Loader) finish(ctx context.Context, j *job) {
 	case j.spare:
 		j.book.mayPass(j.err)
 		j.drop(ctx)
-		s.spare(ctx, &j.live.Release)
+		s.clear(ctx, &j.live.Release)
 		s.opt.Log.Error("the release that ran last cannot run either", "plugin", name, "release", j.live.Release.ID, "error", j.err)
 	default:
 		j.drop(ctx)
-		s.spare(ctx, &j.live.Release)
+		s.clear(ctx, &j.live.Release)
 		s.refused(ctx, j.book, j.entry, j.err)
 	}
 }

@@ -26,7 +26,7 @@ func (s *Loader) look(ctx context.Context, first bool) {
 	s.unreadable(nil)
 	s.gather(l, first)
 	s.open(l.stamps)
-	s.patrol(ctx, l.stamps)
+	s.checkRunning(ctx, l.stamps)
 	for _, name := range slices.Sorted(maps.Keys(s.books)) {
 		b, stamp := s.books[name], l.stamps[name]
 		stable := first || stamp == b.seen

@@ -3,6 +3,8 @@ package release
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,35 +26,49 @@ func Describe(plugin string, wasm, manifest []byte) inbox.Release {
 	}
 }
 
-func (s *Loader) kept(id string) string { return filepath.Join(s.opt.Kept, id+".wasm") }
+// ModuleDir is a folder that keeps the modules of releases as files ID.wasm. Saving makes it, with mode 0700.
+type ModuleDir string
 
-// load reads a kept module. One that is not what it was is not run.
-func (s *Loader) load(r inbox.Release) ([]byte, error) {
-	wasm, err := readFile(s.kept(r.ID), wasm.MaxModule)
-	if err != nil {
-		return nil, err
-	}
-	if sum := sha256.Sum256(wasm); hex.EncodeToString(sum[:]) != r.Wasm {
-		return nil, inbox.Errorf(inbox.Conflict, "", "the kept module of release %s is damaged", r.ID).
-			WithHint("put the module into the plugins folder again")
-	}
-	return wasm, nil
-}
+func (d ModuleDir) file(id string) string { return filepath.Join(string(d), id+".wasm") }
 
-// save keeps a module under its release's id, whole or not at all.
-func (s *Loader) save(id string, file []byte) error {
+// Load returns the module of a release.
+func (d ModuleDir) Load(id string) ([]byte, error) { return readFile(d.file(id), wasm.MaxModule) }
+
+// Save keeps the module of a release, whole or not at all.
+func (d ModuleDir) Save(id string, file []byte) error {
 	sum := sha256.Sum256(file)
-	if kept, err := readFile(s.kept(id), wasm.MaxModule); err == nil && sha256.Sum256(kept) == sum {
+	if kept, err := d.Load(id); err == nil && sha256.Sum256(kept) == sum {
 		return nil
 	}
-	err := os.MkdirAll(s.opt.Kept, 0o700)
+	err := os.MkdirAll(string(d), 0o700)
 	if err == nil {
-		err = write(s.opt.Kept, s.kept(id), file)
+		err = write(string(d), d.file(id), file)
 	}
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "keep the release", "%w", err)
 	}
 	return nil
+}
+
+// Remove deletes the module of a release, if it is there.
+func (d ModuleDir) Remove(id string) error {
+	if err := os.Remove(d.file(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return inbox.Errorf(inbox.Unavailable, "delete a kept module", "%w", err).WithHint("the plugin is forgotten; the file may be deleted")
+	}
+	return nil
+}
+
+// load reads a kept module. One that is not what it was is not run.
+func (s *Loader) load(r inbox.Release) ([]byte, error) {
+	file, err := s.opt.Kept.Load(r.ID)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(file); hex.EncodeToString(sum[:]) != r.Wasm {
+		return nil, inbox.Errorf(inbox.Conflict, "", "the kept module of release %s is damaged", r.ID).
+			WithHint("put the module into the plugins folder again")
+	}
+	return file, nil
 }
 
 // write puts a file down whole: beside its place first, on disk, and then by its name.

@@ -20,19 +20,36 @@ import (
 	"inbox/inbox/host"
 )
 
-// Keeper is what is kept of releases.
-type Keeper interface {
+// Plugins keeps where each plugin stands in the log, and which of its releases runs.
+type Plugins interface {
 	Register(ctx context.Context, plugin string, from inbox.StartFrom) error
 	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)
-	SaveRelease(ctx context.Context, r inbox.Release) error
 	SetLive(ctx context.Context, plugin, release string) error
+}
+
+// Releases keeps the records of releases, with their manifests.
+type Releases interface {
+	SaveRelease(ctx context.Context, r inbox.Release) error
 	Releases(ctx context.Context, plugin string) ([]inbox.Release, error) // newest first
+}
+
+// Keeper is both.
+type Keeper interface {
+	Plugins
+	Releases
+}
+
+// Modules keeps the bytes of releases, by the releases' ids. [ModuleDir] keeps them in a folder of this machine; a store
+// for several machines would keep them with the records.
+type Modules interface {
+	Load(id string) ([]byte, error)
+	Save(id string, wasm []byte) error // whole or not at all; what is kept already is left as it is
 }
 
 // Options configure a Shelf.
 type Options struct {
 	Dir      string // the plugins folder
-	Kept     string // the folder of releases, made 0700
+	Kept     Modules
 	Host     *host.Host
 	Keep     Keeper
 	Watch    Watcher
@@ -53,8 +70,8 @@ type Live struct {
 	Yields   bool  // it is the file's own: it is set aside when it puts its plugin on hold at once
 	Tally    Tally // told of every attempt
 	since    time.Time
-	spared   bool
-	again    time.Time // before it, sparing is not tried again
+	cleared  bool
+	again    time.Time // before it, clearing is not tried again
 }
 
 // Change is a plugin's new release, or none.
@@ -96,7 +113,7 @@ type Loader struct {
 	compiled  chan *job     // hands it back
 	unsure    string        // why it is not known how the program ended before, as last said
 	closing   sync.WaitGroup
-	reckoned  bool      // what the end before says of the releases is known
+	counted   bool      // what the end before says of the releases is known
 	turn      string    // plugin whose suspect release runs without other suspects; empty for none
 	calm      time.Time // no suspect runs before: if the program ends even so, it is none of them
 }
@@ -140,7 +157,7 @@ func (s *Loader) Run(ctx context.Context) error {
 		defer t.Stop()
 		tick = t.C
 	}
-	for s.reckon(ctx); !s.reckoned && ctx.Err() == nil; s.reckon(ctx) {
+	for s.countCrashes(ctx); !s.counted && ctx.Err() == nil; s.countCrashes(ctx) {
 		select {
 		case <-tick:
 		case <-ctx.Done():

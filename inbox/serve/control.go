@@ -2,11 +2,8 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -128,7 +125,17 @@ func (c *Control) Permissions(ctx context.Context, plugin, id string) ([]inbox.P
 	return a.Permissions, nil
 }
 
-func agreement(ctx context.Context, st *store.Store, s *config.Settings, plugin, id string) (*release.Agreement, error) {
+// Releases returns the records of a plugin's releases, the newest first.
+type Releases interface {
+	Releases(ctx context.Context, plugin string) ([]inbox.Release, error)
+}
+
+// modules is the folder that keeps the modules of releases.
+func modules(s *config.Settings) release.ModuleDir {
+	return release.ModuleDir(filepath.Join(s.Data, "releases"))
+}
+
+func agreement(ctx context.Context, st Releases, s *config.Settings, plugin, id string) (*release.Agreement, error) {
 	if id == "" {
 		c, err := release.ReadCandidate(filepath.Join(s.Plugins, plugin+".wasm"))
 		if err != nil {
@@ -171,8 +178,8 @@ func (c *Control) Remove(ctx context.Context, plugin string, do func() ([]string
 // removeKept deletes the kept modules of releases.
 func removeKept(s *config.Settings, releases []string) error {
 	for _, id := range releases {
-		if err := os.Remove(filepath.Join(s.Data, "releases", id+".wasm")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return inbox.Errorf(inbox.Unavailable, "delete a kept module", "%w", err).WithHint("the plugin is forgotten; the file may be deleted")
+		if err := modules(s).Remove(id); err != nil {
+			return err
 		}
 	}
 	return nil

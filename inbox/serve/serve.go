@@ -148,7 +148,7 @@ func (v *server) build() {
 		},
 	})
 	v.parts.loader = release.New(release.Options{
-		Dir: v.settings.Plugins, Kept: filepath.Join(v.settings.Data, "releases"), Host: v.host, Keep: v.store, Watch: v.store, Log: v.log,
+		Dir: v.settings.Plugins, Kept: modules(v.settings), Host: v.host, Keep: v.store, Watch: v.store, Log: v.log,
 		Parallel: parallel(), Unpin: v.store.Unpin, OnChange: v.change, Head: v.store.Head,
 	})
 }

@@ -85,7 +85,7 @@ func BenchmarkSettle(b *testing.B) {
 			for i := range b.N {
 				free <- struct{}{}
 				st := inboxtest.Settled("p", int64(i+1))
-				st.Chain = chain
+				st.Term, st.Chain = s.Term(), chain
 				if err := s.Settle(ctx, st, func(err error) {
 					if err != nil {
 						b.Error(err)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
-	"fmt"
 
 	"inbox/inbox"
 )
@@ -89,38 +88,6 @@ func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) 
 		return nil, inbox.Errorf(inbox.NotFound, "", "no event %s", id)
 	}
 	return e, err
-}
-
-// Payload returns the payload of an event after checking it. A purged one is a NotFound error, a damaged one an
-// Internal error that wraps inbox.ErrDamaged, a disk that cannot be read Unavailable. Its bytes must not be changed.
-func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
-	if p, ok := s.cache.get(seq); ok {
-		return p, nil
-	}
-	if err := s.readAhead(ctx, seq); err != nil {
-		return inbox.Payload{}, err
-	}
-	if p, ok := s.cache.get(seq); ok {
-		return p, nil
-	}
-	var id sql.NullInt64
-	var c content
-	err := s.readers.QueryRowContext(ctx, `SELECT e.content_id, `+contentColumns("c")+` FROM events e LEFT JOIN contents c ON c.id = e.content_id WHERE e.seq = ?`, seq).
-		Scan(append([]any{&id}, c.into()...)...)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return inbox.Payload{}, inbox.Errorf(inbox.NotFound, "", "no event with seq %d", seq)
-	case err != nil:
-		return inbox.Payload{}, readError(fmt.Errorf("read the payload of event %d: %w", seq, err))
-	case !id.Valid:
-		return inbox.Payload{}, inbox.Errorf(inbox.NotFound, "", "the payload of event %d was purged", seq)
-	}
-	p, err := c.payload()
-	if err != nil {
-		return p, inbox.Errorf(inbox.Internal, fmt.Sprintf("read the payload of event %d", seq), "%w", err).
-			WithHint("restore a backup, or run `inbox db check` to see how much is damaged")
-	}
-	return p, nil
 }
 
 // Find returns the events that a filter selects, in the order of the log or newest first. It reads the log in pieces and holds no

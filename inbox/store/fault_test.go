@@ -151,7 +151,7 @@ func (r *scripted) settle(s *store.Store) {
 				continue
 			}
 			st := inboxtest.Settled("p", seq)
-			st.Chain = chain
+			st.Term, st.Chain = s.Term(), chain
 			if err := s.Settle(ctx, st, func(err error) { answers <- err }); err != nil {
 				return err
 			}

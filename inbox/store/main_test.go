@@ -132,7 +132,7 @@ func childSettles(ctx context.Context, s *store.Store, said *says) {
 			pause(ctx, 2*time.Millisecond)
 			continue
 		}
-		p, _, err := s.Load(ctx, "p")
+		p, term, err := s.Load(ctx, "p")
 		if err != nil {
 			pause(ctx, 2*time.Millisecond)
 			continue
@@ -147,7 +147,7 @@ func childSettles(ctx context.Context, s *store.Store, said *says) {
 				return
 			}
 			st := inboxtest.Settled("p", seq)
-			st.Chain = chain
+			st.Term, st.Chain = term, chain
 			window.Add(1)
 			err := s.Settle(ctx, st, func(err error) {
 				window.Add(-1)

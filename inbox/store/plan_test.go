@@ -161,7 +161,7 @@ func free(t *testing.T, s *store.Store) {
 	t.Helper()
 	gone := inbox.LaneID{Mode: inbox.Live, Key: "no such key"}
 	answer := make(chan error, 1)
-	must(t, "settle", s.Settle(ctx, &inbox.Settlement{Plugin: "p", LaneGone: &gone}, func(err error) { answer <- err }))
+	must(t, "settle", s.Settle(ctx, &inbox.Settlement{Plugin: "p", Term: s.Term(), LaneGone: &gone}, func(err error) { answer <- err }))
 	must(t, "settle", <-answer)
 }
 
@@ -184,7 +184,7 @@ func otherLanes(t *testing.T, s *store.Store, w *storetest.World) {
 		st.Attempt.Number, st.Dead.Attempt, st.Dead.Parks, st.Dead.Lane, st.LaneRule = 1, 1, true, id, keying
 		st.Lane = &inbox.Lane{ID: id, Next: 2, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: w.Now}
 		answer := make(chan error, 1)
-		st.Plugin = plugin
+		st.Plugin, st.Term = plugin, s.Term()
 		must(t, "settle", s.Settle(ctx, st, func(err error) { answer <- err }))
 		must(t, "settle", <-answer)
 		_, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{})
@@ -203,6 +203,7 @@ func reads(t *testing.T, s *store.Store, id inbox.LaneID) {
 		"lane":       func() (any, error) { return s.Lane(ctx, "p", id) },
 		"of a lane":  func() (any, error) { return s.LaneEvents(ctx, id.Mode, id.Key, 1, 40, 5) },
 		"references": func() (any, error) { return s.ReferenceEvents(ctx, id.Mode, "ref-3", 1, 40, 5) },
+		"payloads":   func() (any, error) { return s.Payloads(ctx, []int64{2, 1 << 40}) },
 		"payload":    func() (any, error) { return s.Payload(ctx, 2) },
 		"settled":    func() (any, error) { return s.SettledAbove(ctx, "p", 0, 0) },
 		"replayed":   func() (any, error) { return s.SettledAbove(ctx, "p", 1, 0) },

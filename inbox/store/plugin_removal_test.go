@@ -80,8 +80,11 @@ func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
 	if err := s.Register(ctx, "p", inbox.StartFrom{}); err != nil {
 		t.Fatal(err)
 	}
-	if p, lanes, err := s.Load(ctx, "p"); err != nil || p.Cursor != 10 || len(lanes) != 0 || p.Live != "" {
-		t.Errorf("it comes back as %+v, %+v, %v", p, lanes, err)
+	if err := s.EachLane(ctx, "p", func(id inbox.LaneID, _ inbox.LaneState) { t.Errorf("it comes back with lane %v", id) }); err != nil {
+		t.Error(err)
+	}
+	if p, err := s.Record(ctx, "p"); err != nil || p.Cursor != 10 || p.Live != "" {
+		t.Errorf("it comes back as %+v, %v", p, err)
 	}
 }
 

@@ -44,20 +44,6 @@ func (s *Store) Register(ctx context.Context, plugin string, from inbox.StartFro
 	})
 }
 
-// Load returns where a plugin stands, as [Store.Record], and all its lanes that lag.
-func (s *Store) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, []inbox.Lane, error) {
-	r, err := s.Record(ctx, plugin)
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := s.pluginID(ctx, plugin)
-	if err != nil {
-		return nil, nil, err
-	}
-	lanes, err := s.lanes(ctx, `WHERE plugin = ?`, p)
-	return r, lanes, err
-}
-
 // Record returns the record of a plugin. The cost does not depend on the number of waiting events: Record leaves out the
 // figures that need counting, which Plugins fills in. Dead is 1 when the plugin has any dead letter.
 func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {

@@ -28,13 +28,13 @@ func TestAFullQueueRefusesEventsAndMakesSettlementsWait(t *testing.T) {
 	}
 	settled := make(chan error, 1)
 	wg.Go(func() {
-		if err := s.Settle(ctx, inboxtest.Settled("p", 1), func(err error) { settled <- err }); err != nil {
+		if err := s.Settle(ctx, settledOnce(s), func(err error) { settled <- err }); err != nil {
 			settled <- err
 		}
 	})
 	gone, leave := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer leave()
-	if err := s.Settle(gone, inboxtest.Settled("p", 1), func(error) { t.Error("it was queued") }); err == nil {
+	if err := s.Settle(gone, settledOnce(s), func(error) { t.Error("it was queued") }); err == nil {
 		t.Error("a settlement was queued though there was no room")
 	}
 	release()
@@ -42,6 +42,13 @@ func TestAFullQueueRefusesEventsAndMakesSettlementsWait(t *testing.T) {
 		t.Errorf("the settlement that waited: %v", err)
 	}
 	wg.Wait()
+}
+
+// settledOnce is the settlement of the first event.
+func settledOnce(s *store.Store) *inbox.Settlement {
+	st := inboxtest.Settled("p", 1)
+	st.Term = s.Term()
+	return st
 }
 
 func TestSettlementsDoNotCrowdOutEvents(t *testing.T) {
@@ -56,7 +63,7 @@ func TestSettlementsDoNotCrowdOutEvents(t *testing.T) {
 	go func() { // more than there is room for
 		n := 0
 		for ; n < store.QueueLength; n++ {
-			st := &inbox.Settlement{Plugin: "p", Chain: chain, Cursor: 1}
+			st := &inbox.Settlement{Plugin: "p", Term: s.Term(), Chain: chain, Cursor: 1}
 			if err := s.Settle(gone, st, func(err error) { answers <- err }); err != nil {
 				break
 			}

@@ -8,10 +8,12 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// Settle queues what an attempt came to and returns; it blocks while the queue is full. done is called from the
-// writing goroutine once it is durable, or with the reason why it is not. All of a settlement is one transaction with
-// its neighbours'; those of a chain commit in the order they were handed in, and none after one that failed.
+// Settle queues a settlement and returns; it blocks while the queue is full. done is called from the
+// writing goroutine once it is durable, or with the reason why it is not; [inbox.EndOf] names the end. All of a settlement
+// is one transaction with its neighbours'; those of a chain commit in the order they were handed in, and none after one
+// that failed. A settlement of an earlier term ends with [inbox.ErrFenced].
 func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error {
+	fenced := false // belongs to the writing goroutine
 	size := 512
 	if st.Attempt != nil {
 		size += len(st.Attempt.Log) + len(st.Attempt.Reason)
@@ -24,10 +26,16 @@ func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(erro
 			}
 			return nil
 		},
-		Apply: func(t *tx) error { return t.settle(st) },
+		Apply: func(t *tx) (err error) {
+			fenced, err = t.settleUnlessFenced(st)
+			return err
+		},
 		Done: func(err error) {
+			if err == nil && fenced {
+				err = inbox.ErrFenced
+			}
 			switch {
-			case err == nil:
+			case inbox.EndOf(err) != inbox.EndFailed: // who settles says what a fence means
 			case st.Chain == nil:
 				s.opt.Log.Error("cannot record what a plugin came to", "plugin", st.Plugin, "error", err)
 			case !st.Chain.Broken(): // what rests on it fails too, and would only repeat it

@@ -22,7 +22,7 @@ func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
 	var wg sync.WaitGroup
 	for seq := int64(1); seq <= 10; seq++ {
 		st := inboxtest.Settled("p", seq)
-		st.Chain = chain
+		st.Term, st.Chain = s.Term(), chain
 		if seq == 6 {
 			st.Attempt.Result = inbox.Trap // which is never done: the schema refuses it
 		}
@@ -37,7 +37,7 @@ func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
 		}
 	}
 	neighbour := inboxtest.Settled("p", 12) // of no chain
-	neighbour.Cursor = 0
+	neighbour.Term, neighbour.Cursor = s.Term(), 0
 	wg.Add(1)
 	if err := s.Settle(ctx, neighbour, func(err error) {
 		if err != nil {

@@ -57,6 +57,7 @@ type Store struct {
 	opt    Options
 	path   string
 	digest digester
+	term   inbox.Term // of a server; set by Open
 
 	readers *sql.DB
 	writer  *commit.Writer[*tx]
@@ -78,7 +79,7 @@ type Store struct {
 // Open opens the store in a directory. It returns a NotFound error when there is none and Create is not set, or when one was
 // there and its database is gone; an Invalid one when the file is of a newer program, damaged (then it wraps inbox.ErrDamaged) or
 // not a store. It never changes an existing file but to migrate it, which needs the lock to be free, and for a server to
-// raise its mark.
+// raise its mark and begin a term.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o.fill()
 	path := filepath.Join(o.Dir, fileName)
@@ -93,7 +94,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.unkept.counts = map[dropped]int64{}
 	s.subs.list = map[chan struct{}]bool{}
 	s.w = &tables{s: s}
-	if s.writer, err = commit.Open(ctx, s.commitOptions(), s.w); err != nil {
+	options := s.commitOptions()
+	options.Prepare = s.begin
+	if s.writer, err = commit.Open(ctx, options, s.w); err != nil {
 		return nil, err
 	}
 	s.readers = s.writer.Readers()

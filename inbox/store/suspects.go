@@ -3,44 +3,45 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"inbox/inbox"
 )
 
-// program is the actor of what the program does by itself.
+// program is the actor of audit entries that no operator caused.
 const program = "inbox"
 
-const suspectsQuery = `SELECT plugin, release, running, ends, disabled_at, why FROM crash_records ORDER BY plugin, release`
+const crashRecordsQuery = `SELECT plugin, release, term, running, ends, disabled_at, why FROM crash_records ORDER BY plugin, release, term`
 
-// Suspects returns the releases that have not survived yet, and those that were set aside, by plugin.
+// Suspects returns the crash records of all processes, and the disabled releases, by plugin.
 func (s *Store) CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error) {
 	var list []inbox.CrashRecord
-	err := s.each(ctx, suspectsQuery, nil, func(row scanner) (err error) {
-		list, err = appendSuspect(list, row)
+	err := s.each(ctx, crashRecordsQuery, nil, func(row scanner) (err error) {
+		list, err = appendCrashRecord(list, row)
 		return err
 	})
 	return list, err
 }
 
-func (t *tx) suspects() (list []inbox.CrashRecord, err error) {
-	rows, err := t.query(suspectsQuery)
+func (t *tx) crashRecords() (list []inbox.CrashRecord, err error) {
+	rows, err := t.query(crashRecordsQuery)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if list, err = appendSuspect(list, rows); err != nil {
+		if list, err = appendCrashRecord(list, rows); err != nil {
 			return nil, err
 		}
 	}
 	return list, rows.Err()
 }
 
-// appendSuspect reads a row of suspectsQuery.
-func appendSuspect(list []inbox.CrashRecord, row scanner) ([]inbox.CrashRecord, error) {
+// appendCrashRecord reads a row of crashRecordsQuery.
+func appendCrashRecord(list []inbox.CrashRecord, row scanner) ([]inbox.CrashRecord, error) {
 	var one inbox.CrashRecord
 	var aside sql.NullInt64
-	if err := row.Scan(&one.Plugin, &one.Release, &one.Running, &one.Ends, &aside, &one.Why); err != nil {
+	if err := row.Scan(&one.Plugin, &one.Release, &one.Term, &one.Running, &one.Ends, &aside, &one.Why); err != nil {
 		return nil, err
 	}
 	if aside.Valid {
@@ -49,29 +50,32 @@ func appendSuspect(list []inbox.CrashRecord, row scanner) ([]inbox.CrashRecord, 
 	return append(list, one), nil
 }
 
-// Reckon takes over, once at the start of a server, what [inbox.Reckon] makes of the end before it, and returns what is
-// known of releases from now on. Nothing is written when the end was clean. It may be at work while an operator brings
-// back what was set aside.
+// Reckon counts the ends of earlier processes. A server calls it once, before it runs any release. [inbox.Reckon] decides
+// which records remain; they become records of this process and are returned. Records of this term and of earlier ones
+// count: on SQLite their processes have ended, because there is one at a time. After a clean end nothing is written. An
+// operator may enable a disabled release at the same time.
 func (s *Store) CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error) {
 	if was, err := s.CrashRecords(ctx); err != nil || len(was) == 0 {
 		return nil, err
 	}
-	var now []inbox.CrashRecord // the writer's, until it is done: when ctx ends it may still be at work
+	var now []inbox.CrashRecord // belongs to the writer, which may go on after ctx has ended
 	err := s.write(ctx, func(t *tx) error {
-		was, err := t.suspects()
+		was, err := t.crashRecords()
 		if err != nil {
 			return err
 		}
+		was = slices.DeleteFunc(was, func(one inbox.CrashRecord) bool { return one.Term > t.w.s.term })
 		now = inbox.CountCrashes(was, fromMillis(t.now))
-		if _, err := t.exec(`DELETE FROM crash_records`); err != nil {
+		if _, err := t.exec(`DELETE FROM crash_records WHERE term <= ?`, t.w.s.term); err != nil {
 			return err
 		}
 		for i := range now {
-			if err := t.putSuspect(&now[i]); err != nil {
+			now[i].Term = t.w.s.term
+			if err := t.putCrashRecord(&now[i]); err != nil {
 				return err
 			}
 		}
-		return t.auditAsides(was, now)
+		return t.auditDisabled(was, now)
 	})
 	if err != nil {
 		return nil, err
@@ -79,11 +83,12 @@ func (s *Store) CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error) {
 	return now, nil
 }
 
-// auditAsides records which releases were set aside just now.
-func (t *tx) auditAsides(was, now []inbox.CrashRecord) error {
+// auditDisabled records in the audit which releases were disabled by this count.
+func (t *tx) auditDisabled(was, now []inbox.CrashRecord) error {
 	before := map[string]bool{}
 	for _, one := range was {
-		before[one.Plugin+" "+one.Release] = !one.DisabledAt.IsZero()
+		key := one.Plugin + " " + one.Release
+		before[key] = before[key] || !one.DisabledAt.IsZero()
 	}
 	for _, one := range now {
 		if one.DisabledAt.IsZero() || before[one.Plugin+" "+one.Release] {
@@ -96,48 +101,50 @@ func (t *tx) auditAsides(was, now []inbox.CrashRecord) error {
 	return nil
 }
 
-func (t *tx) putSuspect(one *inbox.CrashRecord) error {
+func (t *tx) putCrashRecord(one *inbox.CrashRecord) error {
 	var aside any
 	if !one.DisabledAt.IsZero() {
 		aside = millis(one.DisabledAt)
 	}
-	_, err := t.exec(`INSERT INTO crash_records (plugin, release, running, ends, disabled_at, why) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (plugin, release) DO UPDATE SET running = excluded.running, ends = excluded.ends, disabled_at = excluded.disabled_at, why = excluded.why`,
-		one.Plugin, one.Release, one.Running, one.Ends, aside, one.Why)
+	_, err := t.exec(`INSERT INTO crash_records (plugin, release, term, running, ends, disabled_at, why) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (plugin, release, term) DO UPDATE SET running = excluded.running, ends = excluded.ends, disabled_at = excluded.disabled_at, why = excluded.why`,
+		one.Plugin, one.Release, t.w.s.term, one.Running, one.Ends, aside, one.Why)
 	return err
 }
 
-// watch stores that a release is about to be started, or to make its first attempt.
-func (t *tx) watch(plugin, release string) error {
-	_, err := t.exec(`INSERT INTO crash_records (plugin, release, running, ends, disabled_at, why) VALUES (?, ?, 1, 0, NULL, '')
-		ON CONFLICT (plugin, release) DO UPDATE SET running = 1 WHERE disabled_at IS NULL`, plugin, release)
+// recordRunning stores that this process is about to start a release, or to make its first attempt. A disabled release
+// gets no record.
+func (t *tx) recordRunning(plugin, release string) error {
+	_, err := t.exec(`INSERT INTO crash_records (plugin, release, term, running, ends, disabled_at, why)
+		SELECT ?1, ?2, ?3, 1, 0, NULL, '' WHERE NOT EXISTS (SELECT 1 FROM crash_records WHERE plugin = ?1 AND release = ?2 AND disabled_at IS NOT NULL)
+		ON CONFLICT (plugin, release, term) DO UPDATE SET running = 1`, plugin, release, t.w.s.term)
 	return err
 }
 
-// Watch stores that a release is about to be compiled and started for a trial: if the program dies of it, the next start
-// knows. It returns when that is durable. [Store.SetLive] ends it, and [Store.Spare].
+// Watch stores that this process is about to compile and start a release. If that ends the program, the next start
+// finds the record. Watch returns when the record is durable. [Store.SetLive] and [Store.Spare] delete it.
 func (s *Store) RecordStart(ctx context.Context, plugin, release string) error {
-	return s.write(ctx, func(t *tx) error { return t.watch(plugin, release) })
+	return s.write(ctx, func(t *tx) error { return t.recordRunning(plugin, release) })
 }
 
-// Spare forgets a release that survived, or that cannot run at all.
+// Spare deletes this process's record of a release that survived, or that cannot run at all.
 func (s *Store) ClearCrashes(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release = ? AND disabled_at IS NULL`, plugin, release)
+		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release = ? AND term = ? AND disabled_at IS NULL`, plugin, release, t.w.s.term)
 		return err
 	})
 }
 
-// EndCleanly stores that the program ends as it should: nothing that ran is to blame for anything. Nothing may be started
-// after it.
+// EndCleanly deletes the records of this process before it ends as it should: no release has crashed it. The process must
+// start no release afterwards.
 func (s *Store) EndCleanly(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM crash_records WHERE disabled_at IS NULL`)
+		_, err := t.exec(`DELETE FROM crash_records WHERE term = ? AND disabled_at IS NULL`, t.w.s.term)
 		return err
 	})
 }
 
-// BringBack lets the releases of a plugin run that were set aside.
+// BringBack enables the disabled releases of a plugin.
 func (s *Store) EnableRelease(ctx context.Context, who inbox.Actor, plugin string) error {
 	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND disabled_at IS NOT NULL`, plugin); err != nil {
@@ -147,7 +154,7 @@ func (s *Store) EnableRelease(ctx context.Context, who inbox.Actor, plugin strin
 	})
 }
 
-// Forget forgets what was set aside of a plugin but for a release: its file changed.
+// Forget enables the disabled releases of a plugin, except the release but. The plugin's file has changed.
 func (s *Store) Forget(ctx context.Context, plugin, but string) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release <> ? AND disabled_at IS NOT NULL`, plugin, but)
@@ -155,8 +162,8 @@ func (s *Store) Forget(ctx context.Context, plugin, but string) error {
 	})
 }
 
-// setAside sets the live release of a plugin aside, unless there is none to go back to: then it goes on as it is.
-func (t *tx) setAside(p int64, plugin string, a *inbox.Disable) error {
+// disable disables the live release of a plugin. Without a release to go back to, the live one goes on.
+func (t *tx) disable(p int64, plugin string, a *inbox.Disable) error {
 	if a == nil {
 		return nil
 	}
@@ -164,14 +171,14 @@ func (t *tx) setAside(p int64, plugin string, a *inbox.Disable) error {
 	if err := t.get(`SELECT live = ? AND previous <> '' FROM plugins WHERE id = ?`, a.Release, p).Scan(&possible); err != nil || !possible {
 		return err
 	}
-	if err := t.putSuspect(&inbox.CrashRecord{Plugin: plugin, Release: a.Release, DisabledAt: fromMillis(t.now), Why: a.Why}); err != nil {
+	if err := t.putCrashRecord(&inbox.CrashRecord{Plugin: plugin, Release: a.Release, DisabledAt: fromMillis(t.now), Why: a.Why}); err != nil {
 		return err
 	}
 	return t.audit(inbox.Actor{Name: program, Reason: a.Why}, "disabled", plugin+" "+a.Release)
 }
 
-// SetLive records which release of a plugin runs; it has survived its start. Another one than before ends a hold: it was
-// the one before that was sick.
+// SetLive records which release of a plugin runs, after its start succeeded. A change of the release ends a hold, because
+// the failures were those of the release before it.
 func (s *Store) SetLive(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error {
 		p, err := t.plugin(plugin)
@@ -181,10 +188,10 @@ func (s *Store) SetLive(ctx context.Context, plugin, release string) error {
 		if err := t.setLive(p, plugin, release); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND disabled_at IS NULL AND (release <> ? OR ends = 0)`, plugin, release); err != nil {
+		if _, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND term = ? AND disabled_at IS NULL AND (release <> ? OR ends = 0)`, plugin, t.w.s.term, release); err != nil {
 			return err
 		}
-		_, err = t.exec(`UPDATE crash_records SET running = 0 WHERE plugin = ? AND release = ?`, plugin, release)
+		_, err = t.exec(`UPDATE crash_records SET running = 0 WHERE plugin = ? AND release = ? AND term = ?`, plugin, release, t.w.s.term)
 		return err
 	})
 }
@@ -206,7 +213,7 @@ func (t *tx) setLive(p int64, plugin, release string) error {
 // settleRelease records what a settlement says about the release that runs.
 func (t *tx) settleRelease(p int64, st *inbox.Settlement) error {
 	if st.Running != "" {
-		if err := t.watch(st.Plugin, st.Running); err != nil {
+		if err := t.recordRunning(st.Plugin, st.Running); err != nil {
 			return err
 		}
 	}
@@ -220,5 +227,5 @@ func (t *tx) settleRelease(p int64, st *inbox.Settlement) error {
 			return err
 		}
 	}
-	return t.setAside(p, st.Plugin, st.Disable)
+	return t.disable(p, st.Plugin, st.Disable)
 }

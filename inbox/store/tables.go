@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"inbox/inbox"
 	"inbox/inbox/store/commit"
 )
 
@@ -29,6 +30,7 @@ type tx struct {
 	fresh    map[uint64]int64 // digests of the batch: first 64 bits → seq
 	payloads []placed         // of the batch, to be kept in memory
 	after    []func()         // changes of memory that follow a commit
+	term     inbox.Term       // the newest in the file; 0: not read yet
 	unkept   bool             // the counts of what was never kept are in it
 }
 
@@ -77,6 +79,14 @@ func (s *Store) prepare(c *conn) error {
 		return err
 	}
 	return s.checkKey(c)
+}
+
+// begin prepares a file for the life of a store, and begins the term of a server.
+func (s *Store) begin(c *conn) error {
+	if err := s.prepare(c); err != nil || !s.opt.Server {
+		return err
+	}
+	return s.beginTerm(c)
 }
 
 // Begin returns the transaction that changes are applied to.

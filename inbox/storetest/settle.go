@@ -18,6 +18,7 @@ func At(seconds int64) time.Time { return time.UnixMilli(1_700_000_000_000 + sec
 
 // Settle submits a settlement and waits until it is durable or has failed.
 func Settle(s Settler, st *inbox.Settlement) error {
+	st.Term = s.Term()
 	answer := make(chan error, 1)
 	if err := s.Settle(context.Background(), st, func(err error) { answer <- err }); err != nil {
 		return err

@@ -77,6 +77,7 @@ type Traces interface {
 // Settler commits settlements, and returns the position of a plugin.
 type Settler interface {
 	Register(ctx context.Context, plugin string, from inbox.StartFrom) error
+	Term() inbox.Term // of the store's process
 	Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error
 	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)
 	SettledAbove(ctx context.Context, plugin string, run, seq int64) ([]int64, error)

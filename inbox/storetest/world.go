@@ -100,7 +100,7 @@ func (w *World) Arrive(id int) int64 {
 // Settle commits a settlement of the plugin p.
 func (w *World) Settle(st *inbox.Settlement) {
 	w.t.Helper()
-	st.Plugin = "p"
+	st.Plugin, st.Term = "p", w.s.Term()
 	answer := make(chan error, 1)
 	if err := w.s.Settle(w.ctx, st, func(err error) { answer <- err }); err != nil {
 		w.t.Fatalf("settle: %v", err)

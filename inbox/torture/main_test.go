@@ -137,7 +137,7 @@ func (s *torn) Settle(ctx context.Context, st *inbox.Settlement, done func(error
 		s.line(st.Plugin) <- func() { s.one(ctx, st, done) }
 		return nil
 	}
-	attempt := &inbox.Settlement{Plugin: st.Plugin, Chain: st.Chain, Attempt: st.Attempt}
+	attempt := &inbox.Settlement{Plugin: st.Plugin, Term: st.Term, Chain: st.Chain, Attempt: st.Attempt}
 	rest := *st
 	rest.Attempt = nil
 	s.line(st.Plugin) <- func() {

@@ -47,11 +47,12 @@ CREATE TABLE copies (
 CREATE TABLE crash_records (
 	plugin      TEXT    NOT NULL,
 	release     TEXT    NOT NULL,
+	term        INTEGER NOT NULL CHECK (term >= 0), -- of that process
 	running     INTEGER NOT NULL CHECK (running IN (0, 1)),
 	ends        INTEGER NOT NULL CHECK (ends >= 0), -- unclean ends in a row with it running
 	disabled_at INTEGER CHECK (disabled_at IS NULL OR running = 0), -- NULL: not disabled
 	why         TEXT    NOT NULL,
-	PRIMARY KEY (plugin, release)
+	PRIMARY KEY (plugin, release, term)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE dead (

@@ -12,34 +12,46 @@ import (
 	"inbox/inbox"
 )
 
-// Watcher keeps what is known of releases that have not survived yet, see [inbox.Suspect].
-type Watcher interface {
-	CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error)
-	CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error)
+// CrashRecords are the records of this process about the releases that it runs and that have not survived yet, see
+// [inbox.Suspect]. None of its calls changes the records of another process.
+type CrashRecords interface {
 	RecordStart(ctx context.Context, plugin, release string) error
 	ClearCrashes(ctx context.Context, plugin, release string) error
-	Forget(ctx context.Context, plugin, but string) error
 	EndCleanly(ctx context.Context) error
 }
 
-// A release has survived, in one life of the program, when so many of its attempts have begun, or when so much time has
-// passed since the first one did, and all those have ended. What ends a program does so with the event it met before, which
-// is among the first, since all that was settled before is not run again; but it may take its time, while others end.
+// CrashLoops is what follows from the records of processes that have ended.
+type CrashLoops interface {
+	CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error)
+	CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error)
+	Forget(ctx context.Context, plugin, but string) error
+}
+
+// Watcher is both.
+type Watcher interface {
+	CrashRecords
+	CrashLoops
+}
+
+// A release has survived in a process when surviveAttempts of its attempts have begun, or surviveFor has passed since the first
+// one began, and all of these have ended. A release that crashes the program meets the same event again after a restart. That
+// event is among the first, because settled events are not run again. The crash may come late, after other attempts ended.
 const (
 	surviveAttempts = 1000
 	surviveFor      = 5 * time.Second
 )
 
-// calmFor is how long no suspect runs after a start. If the program ends even then, it is none of them that ends it.
+// calmFor is how long no release in a crash loop runs after a start. If the program crashes in that time, these releases are
+// not the cause.
 const calmFor = 2 * time.Second
 
-// spareAgain is how long it takes until what could not be recorded is tried again: a full disk stays full for a while.
-const spareAgain = 10 * time.Second
+// clearAgain is how long a failed deletion of a record waits before it is tried again: a full disk stays full for a while.
+const clearAgain = 10 * time.Second
 
-// readAgain stands in place of what was read of a plugin's files: they are to be read again though they have not changed.
+// readAgain replaces the stamp of a plugin's files, so that they are read again although they have not changed.
 const readAgain = "to be read again"
 
-// endBound bounds the last write of a program that stops.
+// endBound is how long the last write of a program that stops may take.
 const endBound = time.Second
 
 // Tally counts the attempts of a release until it has survived. The zero value is ready.
@@ -51,7 +63,7 @@ type Tally struct {
 	ended int       // of which ended
 }
 
-// Begin counts an attempt in. The returned function counts it out.
+// Begin counts an attempt that begins. The returned function counts its end.
 func (t *Tally) Begin(now time.Time) (end func()) {
 	if t.over.Load() {
 		return func() {}
@@ -72,7 +84,7 @@ func (t *Tally) Begin(now time.Time) (end func()) {
 	}
 }
 
-// full reports whether those that count have begun.
+// full reports whether all attempts that count have begun.
 func (t *Tally) full(now time.Time) bool {
 	return t.begun == surviveAttempts || now.Sub(t.first) > surviveFor
 }
@@ -84,7 +96,7 @@ func (t *Tally) idle() bool {
 	return t.first.IsZero()
 }
 
-// survived reports whether the release has survived at a time.
+// survived reports whether the release has survived at the time now.
 func (t *Tally) survived(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -94,8 +106,8 @@ func (t *Tally) survived(now time.Time) bool {
 	return t.over.Load()
 }
 
-// reckon learns, once, what the end before this start says of the releases.
-func (s *Loader) reckon(ctx context.Context) {
+// countCrashes has the store count the end of the process before this one, once, and logs the releases in a crash loop.
+func (s *Loader) countCrashes(ctx context.Context) {
 	list, err := s.opt.Watch.CountCrashes(ctx)
 	if err != nil {
 		if ctx.Err() == nil && s.unsure != err.Error() {
@@ -104,7 +116,7 @@ func (s *Loader) reckon(ctx context.Context) {
 		}
 		return
 	}
-	s.reckoned = true
+	s.counted = true
 	var suspects []string
 	for i := range list {
 		switch one := &list[i]; {
@@ -121,12 +133,13 @@ func (s *Loader) reckon(ctx context.Context) {
 	}
 }
 
-// patrol spares what has survived, and gives suspects their turn, one at a time, in the order of their names.
-func (s *Loader) patrol(ctx context.Context, stamps map[string]string) {
+// checkRunning deletes the records of releases that have survived. It runs releases in a crash loop one at a time, in the order
+// of their plugins' names.
+func (s *Loader) checkRunning(ctx context.Context, stamps map[string]string) {
 	now := s.opt.Now()
 	for _, b := range s.books {
-		if l := b.live; l != nil && !l.spared && !now.Before(l.again) && l.Tally.survived(now) {
-			l.spared, l.again = s.spare(ctx, &l.Release), now.Add(spareAgain)
+		if l := b.live; l != nil && !l.cleared && !now.Before(l.again) && l.Tally.survived(now) {
+			l.cleared, l.again = s.clear(ctx, &l.Release), now.Add(clearAgain)
 		}
 	}
 	if b := s.books[s.turn]; b != nil && !b.turnOver(now) {
@@ -146,8 +159,8 @@ func (s *Loader) patrol(ctx context.Context, stamps map[string]string) {
 	}
 }
 
-// turnOver reports whether the turn of a suspect is over: it has survived, or does not run, or has nothing to do. What has
-// nothing to do is no less a suspect.
+// turnOver reports whether the next release in a crash loop may run: this one has survived, does not run, or has no events.
+// Without events its record stays.
 func (b *book) turnOver(now time.Time) bool {
 	switch {
 	case b.busy || b.read == readAgain:
@@ -155,11 +168,11 @@ func (b *book) turnOver(now time.Time) bool {
 	case b.live == nil:
 		return true
 	}
-	return b.live.spared || (b.live.Tally.idle() && now.Sub(b.live.since) > surviveFor)
+	return b.live.cleared || (b.live.Tally.idle() && now.Sub(b.live.since) > surviveFor)
 }
 
-// spare forgets a release that survived, or that cannot run. It is tried again when it fails.
-func (s *Loader) spare(ctx context.Context, r *inbox.Release) bool {
+// clear deletes the record of a release that survived, or that cannot run. The caller tries again when it fails.
+func (s *Loader) clear(ctx context.Context, r *inbox.Release) bool {
 	err := s.opt.Watch.ClearCrashes(ctx, r.Plugin, r.ID)
 	if err != nil && ctx.Err() == nil {
 		s.opt.Log.Warn("cannot record that a release survived", "plugin", r.Plugin, "error", err)
@@ -167,7 +180,7 @@ func (s *Loader) spare(ctx context.Context, r *inbox.Release) bool {
 	return err == nil
 }
 
-// endCleanly records that nothing that ran is to blame for the end.
+// endCleanly deletes the records of this process: no release has crashed it.
 func (s *Loader) endCleanly(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endBound)
 	defer cancel()
@@ -176,7 +189,7 @@ func (s *Loader) endCleanly(ctx context.Context) {
 	}
 }
 
-// known returns what is known of a plugin's releases.
+// known returns the crash records and disabled releases of a plugin, by release.
 func (s *Loader) known(ctx context.Context, plugin string) (map[string]inbox.CrashRecord, error) {
 	all, err := s.opt.Watch.CrashRecords(ctx)
 	if err != nil {
@@ -184,15 +197,15 @@ func (s *Loader) known(ctx context.Context, plugin string) (map[string]inbox.Cra
 	}
 	known := map[string]inbox.CrashRecord{}
 	for _, one := range all {
-		if one.Plugin == plugin {
+		if one.Plugin == plugin && known[one.Release].DisabledAt.IsZero() { // other processes may have records of it too
 			known[one.Release] = one
 		}
 	}
 	return known, nil
 }
 
-// forget forgets what was set aside of a plugin whose own release runs now: its file has changed, or an operator chose
-// another. Not sooner: what runs in its place, or did before it, may have been set aside too, and must not run either.
+// forget enables the disabled releases of a plugin once its own release runs: its file has changed, or an operator chose
+// another release. Before that they stay disabled, because a fallback or the release before it may be disabled too.
 func (s *Loader) forget(ctx context.Context, r *inbox.Release) {
 	known, err := s.known(ctx, r.Plugin)
 	for _, one := range known {
@@ -206,7 +219,7 @@ func (s *Loader) forget(ctx context.Context, r *inbox.Release) {
 	}
 }
 
-func setAsideText(one *inbox.CrashRecord, instead string) string {
+func disabledText(one *inbox.CrashRecord, instead string) string {
 	text := fmt.Sprintf("release %s is set aside: %s; ", one.Release, one.Why)
 	if instead == "" {
 		return text + "there is none before it to run in its place"
@@ -214,6 +227,6 @@ func setAsideText(one *inbox.CrashRecord, instead string) string {
 	return text + "release " + instead + " runs in its place"
 }
 
-func suspectText(one *inbox.CrashRecord) string {
+func crashLoopText(one *inbox.CrashRecord) string {
 	return fmt.Sprintf("the program ended %d times in a row while release %s ran; it waits until it can run without other suspects", one.Ends, one.Release)
 }

@@ -13,6 +13,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/host"
 	"inbox/inbox/release"
 	"inbox/inbox/serve"
@@ -37,7 +38,7 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h, running := store.Holder(s.Data); running {
+	if h, running := datadir.Holder(s.Data); running {
 		p.note("using %s of process %d", h.Socket, h.PID)
 		return socketClient(h.Socket), nil
 	}

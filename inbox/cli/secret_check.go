@@ -10,6 +10,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/store"
 )
 
@@ -74,7 +75,7 @@ func (p *program) checkPlaces(c *cli.Context) (s *config.Settings, running bool,
 	if s, err = p.settings(c); err != nil {
 		return nil, false, err
 	}
-	_, running = store.Holder(s.Data)
+	_, running = datadir.Holder(s.Data)
 	asked := *s
 	if name := c.String("source"); name != "" {
 		src, err := chooseSource(s, name)

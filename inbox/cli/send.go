@@ -15,8 +15,8 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/qoreid"
-	"inbox/inbox/store"
 )
 
 func (p *program) sendCommand() *cli.Command {
@@ -177,7 +177,7 @@ func sourceToSend(settings *config.Settings, c *cli.Context) (*config.Source, er
 func target(settings *config.Settings, src *config.Source, to string) (string, error) {
 	if to == "" {
 		listen := settings.Listen
-		if h, running := store.Holder(settings.Data); running && h.Webhooks != "" {
+		if h, running := datadir.Holder(settings.Data); running && h.Webhooks != "" {
 			listen = h.Webhooks
 		}
 		host, port, err := net.SplitHostPort(listen)

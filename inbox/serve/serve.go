@@ -18,6 +18,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/host"
 	"inbox/inbox/intake"
@@ -90,13 +91,13 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 				WithHint("choose a directory that this user can write with --data or INBOX_DATA")
 		}
 	}
-	if err := ownData(s.Data, o.Log); err != nil {
+	if err := datadir.Secure(s.Data, o.Log); err != nil {
 		return err
 	}
 	if err := guardPlugins(s.Plugins, o.Log); err != nil {
 		return err
 	}
-	lock, err := store.WaitLock(ctx, s.Data, 5*time.Second)
+	lock, err := datadir.WaitLock(ctx, s.Data, 5*time.Second)
 	if err != nil {
 		return err
 	}
@@ -123,7 +124,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 		return err
 	}
 	defer doors.close()
-	if err := lock.Announce(s.Data, store.Holding{PID: os.Getpid(), Socket: doors.at.Socket, Webhooks: doors.at.Webhooks, StartedAt: time.Now()}); err != nil {
+	if err := lock.Announce(s.Data, datadir.Holding{PID: os.Getpid(), Socket: doors.at.Socket, Webhooks: doors.at.Webhooks, StartedAt: time.Now()}); err != nil {
 		return err
 	}
 	return h.live(ctx, doors)

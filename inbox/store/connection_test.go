@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -99,12 +100,12 @@ func TestADirectoryMayHaveAnyName(t *testing.T) {
 func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	lock, err := store.WaitLock(ctx, dir, time.Second)
+	lock, err := datadir.WaitLock(ctx, dir, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Release()
-	if err := lock.Announce(dir, store.Holding{PID: os.Getpid()}); err != nil {
+	if err := lock.Announce(dir, datadir.Holding{PID: os.Getpid()}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Open(ctx, store.Options{Dir: dir, Create: true}); inbox.KindOf(err) != inbox.Unavailable {
@@ -120,22 +121,22 @@ func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 func TestAServerWaitsForACommandAndACommandNotForAServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	short, err := store.TryLock(dir)
+	short, err := datadir.TryLock(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := make(chan error, 1)
 	go func() {
-		l, err := store.WaitLock(ctx, dir, 10*time.Second)
+		l, err := datadir.WaitLock(ctx, dir, 10*time.Second)
 		if err == nil {
 			err = l.Release()
 		}
 		got <- err
 	}()
-	if _, err := store.WaitLock(ctx, dir, 50*time.Millisecond); inbox.KindOf(err) != inbox.Unavailable {
+	if _, err := datadir.WaitLock(ctx, dir, 50*time.Millisecond); inbox.KindOf(err) != inbox.Unavailable {
 		t.Errorf("while a command writes: %v", err)
 	}
-	if _, running := store.Holder(dir); running {
+	if _, running := datadir.Holder(dir); running {
 		t.Error("a command is taken for a server")
 	}
 	if err := short.Release(); err != nil {
@@ -148,10 +149,10 @@ func TestAServerWaitsForACommandAndACommandNotForAServer(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "inbox.server"), []byte(`{"pid":1,"socket":"/old.sock"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, running := store.Holder(dir); running {
+	if _, running := datadir.Holder(dir); running {
 		t.Error("a note without a lock is taken for a server")
 	}
-	if l, err := store.TryLock(dir); err != nil {
+	if l, err := datadir.TryLock(dir); err != nil {
 		t.Errorf("beside an old note: %v", err)
 	} else if err := l.Release(); err != nil {
 		t.Error(err)

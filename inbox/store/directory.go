@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // A new database is made under this name and gets its own only when it is whole and on the disk, with its key beside it.
@@ -24,7 +25,7 @@ func survey(path string) (found, error) {
 		path string
 		size *int64
 	}{
-		{path, &f.db}, {path + "-wal", &f.log}, {filepath.Join(filepath.Dir(path), keyName), &f.key}, {path + newSuffix, &f.begun},
+		{path, &f.db}, {path + "-wal", &f.log}, {filepath.Join(filepath.Dir(path), datadir.StoreKey), &f.key}, {path + newSuffix, &f.begun},
 	} {
 		info, err := os.Stat(one.path)
 		if one.path == path {
@@ -48,10 +49,10 @@ func survey(path string) (found, error) {
 // link names, where nothing here looks for it.
 func notAFile(path string, mode fs.FileMode) error {
 	if mode&fs.ModeSymlink != 0 {
-		return inbox.Errorf(inbox.Invalid, "open store "+path, "%s is a link; its log would lie beside the file that it names", fileName).
+		return inbox.Errorf(inbox.Invalid, "open store "+path, "%s is a link; its log would lie beside the file that it names", datadir.Database).
 			WithHint("put the file itself in its place, or make the whole directory a link")
 	}
-	return inbox.Errorf(inbox.Invalid, "open store "+path, "%s is not a file", fileName).
+	return inbox.Errorf(inbox.Invalid, "open store "+path, "%s is not a file", datadir.Database).
 		WithHint("move it away, and put the file back that was there")
 }
 
@@ -68,11 +69,11 @@ func (f found) lost() string {
 	case f.there() || f.cutOff():
 		return ""
 	case f.db == 0:
-		return fileName + " is empty"
+		return datadir.Database + " is empty"
 	case f.log > 0:
-		return fileName + " is missing, and its log " + fileName + "-wal is there"
+		return datadir.Database + " is missing, and its log " + datadir.Database + "-wal is there"
 	case f.key >= 0:
-		return fileName + " is missing, and its key " + keyName + " is there"
+		return datadir.Database + " is missing, and its key " + datadir.StoreKey + " is there"
 	}
 	return ""
 }
@@ -86,7 +87,7 @@ func find(ctx context.Context, o *Options, path string) error {
 	case why != "":
 		return inbox.Errorf(inbox.NotFound, "open store "+path, "%s: the store that was here is lost, or its files came only in part", why).
 			WithHint(fmt.Sprintf("put the missing files back, or restore a backup with its key; to begin a new, empty store, move %s, %s-wal and %s out of the directory first",
-				fileName, fileName, keyName))
+				datadir.Database, datadir.Database, datadir.StoreKey))
 	case !o.Create:
 		return inbox.Errorf(inbox.NotFound, "", "no store at %s", path).
 			WithHint("name its directory with --data or INBOX_DATA; `inbox serve` makes a new one")
@@ -114,7 +115,7 @@ func find(ctx context.Context, o *Options, path string) error {
 // off, or a whole store.
 func create(ctx context.Context, o *Options, path string) error {
 	if !o.Server {
-		lock, err := TryLock(o.Dir)
+		lock, err := datadir.TryLock(o.Dir)
 		if err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func create(ctx context.Context, o *Options, path string) error {
 		err = os.Rename(part, path)
 	}
 	if err == nil {
-		err = syncDir(o.Dir)
+		err = datadir.SyncDir(o.Dir)
 	}
 	return err
 }
@@ -148,12 +149,12 @@ func beginFile(part string) error {
 	if err := writeSynced(part, nil); err != nil { // with its mode, so that no umask makes it readable by others
 		return err
 	}
-	return syncDir(filepath.Dir(part))
+	return datadir.SyncDir(filepath.Dir(part))
 }
 
 // fillFile makes the key and the tables, and brings them to the disk.
 func fillFile(ctx context.Context, o Options, part string) error {
-	key, err := ensureKey(filepath.Join(o.Dir, keyName))
+	key, err := ensureKey(filepath.Join(o.Dir, datadir.StoreKey))
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,14 @@
 package store
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"inbox/inbox/datadir"
+)
 
 // checkDisk measures the free space and says so when it crosses the bound.
 func (s *Store) checkDisk() {
-	free, err := freeBytes(s.opt.Dir)
+	free, err := datadir.FreeBytes(s.opt.Dir)
 	if err != nil {
 		s.opt.Log.Debug("cannot measure the free disk space", "error", err)
 		return

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // SmallRuns makes runs of digests small, so that tests meet many.
@@ -138,7 +139,7 @@ func (f *fmtValue) Scan(v any) error {
 // Exec runs a statement on the file of a closed store.
 func Exec(t testing.TB, dir, statement string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, fileName)))
+	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, datadir.Database)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func Exec(t testing.TB, dir, statement string) {
 // Figure asks the file of a closed store for one number.
 func Figure(t testing.TB, dir, query string) (n int64) {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, fileName)))
+	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, datadir.Database)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
-	"inbox/inbox/files"
+	"inbox/inbox/datadir"
 )
 
 const keyLength = 32
@@ -25,14 +25,14 @@ const maxKeyFile = 4096
 // readKey reads the store's key, which makes digests that tell nothing to who has only the database. A store without its
 // key is refused, because every duplicate would be taken for new.
 func readKey(keyPath, dbPath string) ([]byte, error) {
-	key, err := files.Read(keyPath, maxKeyFile)
+	key, err := datadir.Read(keyPath, maxKeyFile)
 	switch {
 	case err == nil && len(key) == keyLength:
 		return key, nil
 	case err == nil:
 		return nil, inbox.Errorf(inbox.Invalid, "read "+keyPath, "the store's key has %d bytes, not %d", len(key), keyLength).
 			WithHint("restore it from the backup that the database came from")
-	case errors.Is(err, files.ErrKind), errors.Is(err, files.ErrSize):
+	case errors.Is(err, datadir.ErrKind), errors.Is(err, datadir.ErrSize):
 		return nil, inbox.Errorf(inbox.Invalid, "read "+keyPath, "%w", err).WithHint("restore it from the backup that the database came from")
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, inbox.Errorf(inbox.Unavailable, "read the store's key", "%w", err).WithHint("it must be readable by this user")
@@ -69,7 +69,7 @@ func putKey(path string, key []byte) error {
 	if err := os.Rename(part, path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return datadir.SyncDir(filepath.Dir(path))
 }
 
 func writeSynced(path string, data []byte) error {
@@ -94,7 +94,7 @@ func (w *writer) checkKey(context.Context) error {
 	case errors.Is(err, sql.ErrNoRows):
 		_, err = w.conn.exec(`INSERT INTO meta (name, value) VALUES ('key_mark', ?), ('oldest_program', '0.1.0')`, mark)
 	case err == nil && got != mark:
-		return inbox.Errorf(inbox.Invalid, "open store "+w.s.path, "%s is not the key this database was made with", keyName).
+		return inbox.Errorf(inbox.Invalid, "open store "+w.s.path, "%s is not the key this database was made with", datadir.StoreKey).
 			WithHint("restore it from the backup that the database came from")
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // SQLite does not notice that a write-ahead log belongs to another database: it reads the log's pages over the file's, and
@@ -116,8 +117,8 @@ func checkLog(ctx context.Context, path string) error {
 		return nil
 	}
 	return inbox.Errorf(inbox.Invalid, "open store "+path, "%w", &unsound{fmt.Errorf(
-		"the log %s-wal beside it is of another database: a copy was put over the store of a server that had not ended cleanly", fileName)}).
-		WithHint(fmt.Sprintf("to go on with this %[1]s, move %[1]s-wal and %[1]s-shm out of the directory; to go on with the database that was there before, put it back beside its log", fileName))
+		"the log %s-wal beside it is of another database: a copy was put over the store of a server that had not ended cleanly", datadir.Database)}).
+		WithHint(fmt.Sprintf("to go on with this %[1]s, move %[1]s-wal and %[1]s-shm out of the directory; to go on with the database that was there before, put it back beside its log", datadir.Database))
 }
 
 // Layout of a write-ahead log (https://www.sqlite.org/fileformat.html#walformat) and of a database's header.

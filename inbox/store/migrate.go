@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 //go:embed migrations/*.sql
@@ -24,7 +25,7 @@ func (w *writer) migrate(context.Context) error {
 		return err
 	}
 	if !w.s.opt.Server {
-		lock, err := TryLock(w.s.opt.Dir)
+		lock, err := datadir.TryLock(w.s.opt.Dir)
 		if err != nil {
 			return err
 		}

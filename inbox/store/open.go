@@ -15,6 +15,7 @@ import (
 	"modernc.org/sqlite"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 const (
@@ -156,7 +157,7 @@ func openError(path string, err error) error {
 	}
 	e := inbox.Errorf(inbox.Unavailable, "open store "+path, "%w", err)
 	if isUnsound(err) {
-		e = inbox.Errorf(inbox.Invalid, "open store "+path, "it is damaged, or the log "+fileName+"-wal beside it is of another database: %w", &unsound{err})
+		e = inbox.Errorf(inbox.Invalid, "open store "+path, "it is damaged, or the log "+datadir.WAL+" beside it is of another database: %w", &unsound{err})
 		return e.WithHint("stop the server and restore a backup into an empty directory, as docs/OPERATIONS.md says; keep this one until that runs")
 	}
 	switch primary(err) {

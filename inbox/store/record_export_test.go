@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	"inbox/inbox/datadir"
 )
 
 // Recorder knows every statement that was run through a store.
@@ -154,7 +156,7 @@ func CopyOpen(t testing.TB, dir string) string {
 // RaiseInLog returns a copy of a store that crashed after a server had raised its mark so many times.
 func RaiseInLog(t testing.TB, dir string, times int) string {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, fileName), "wal_autocheckpoint(0)"))
+	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, datadir.Database), "wal_autocheckpoint(0)"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +190,7 @@ func Look(s *Store) error { return s.w.look() }
 // Spoil runs a statement on a table of a closed store that takes values of any type, as damage would leave it.
 func Spoil(t testing.TB, dir, table, statement string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, fileName))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, datadir.Database))
 	if err != nil {
 		t.Fatal(err)
 	}

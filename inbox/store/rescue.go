@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // settleIn readies the file for a server: its mark is raised, and its place is watched from now on. A disk that is full or
@@ -76,7 +77,7 @@ func (s *Store) saveKey() {
 	if _, err := sameFile(statFile, dir, p.dir); err != nil {
 		return
 	}
-	path := filepath.Join(dir, keyName)
+	path := filepath.Join(dir, datadir.StoreKey)
 	putBack, err := p.checkKey(path, s.digest.key)
 	if d, other := isDisplaced(err); other && d.key {
 		path = s.aside(path)
@@ -162,7 +163,7 @@ func (w *writer) copyTo(path string) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
-	return syncDir(filepath.Dir(path))
+	return datadir.SyncDir(filepath.Dir(path))
 }
 
 // giveName renames a file to a name that no file has.

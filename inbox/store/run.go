@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // Run writes what is handed in until ctx is done, then what still waits, and returns. An error means that the disk
@@ -156,7 +157,7 @@ var errFull = inbox.Errorf(inbox.Unavailable, "", "too many events wait for the 
 func (s *Store) writeDirect(o *op) error {
 	s.direct.Lock()
 	defer s.direct.Unlock()
-	lock, err := TryLock(s.opt.Dir)
+	lock, err := datadir.TryLock(s.opt.Dir)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // DefaultQueueBytes is how many bytes of events may wait for the writer, unless Options say otherwise.
@@ -45,13 +46,6 @@ type Options struct {
 
 	runSize int // events per sealed run of digests; default 65,536
 }
-
-// Names of the files in the data directory.
-const (
-	fileName = "inbox.db"
-	keyName  = "store.key"
-	lockName = "inbox.lock"
-)
 
 // Store is an open store. Its methods may be called by several goroutines.
 type Store struct {
@@ -89,11 +83,11 @@ type Store struct {
 // raise its mark.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o.fill()
-	path := filepath.Join(o.Dir, fileName)
+	path := filepath.Join(o.Dir, datadir.Database)
 	if err := find(ctx, &o, path); err != nil {
 		return nil, err
 	}
-	key, err := readKey(filepath.Join(o.Dir, keyName), path)
+	key, err := readKey(filepath.Join(o.Dir, datadir.StoreKey), path)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
-	"inbox/inbox/files"
+	"inbox/inbox/datadir"
 )
 
 // fileWatch knows which files a server's store has open. A file that is moved, removed or replaced goes on to exist while it
@@ -59,7 +59,7 @@ func watchFiles(path string, mark int) (*fileWatch, error) {
 	for _, one := range []struct {
 		path string
 		id   *fileID
-	}{{dir, &p.dir}, {path, &p.db}, {filepath.Join(dir, keyName), &p.key}, {filepath.Join(dir, lockName), &p.lock}} {
+	}{{dir, &p.dir}, {path, &p.db}, {filepath.Join(dir, datadir.StoreKey), &p.key}, {filepath.Join(dir, datadir.LockFile), &p.lock}} {
 		st, err := statFile(one.path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a test may open a store without its lock
 			return nil, err
@@ -229,11 +229,11 @@ func (p *fileWatch) checkRest(key []byte) (putBack bool, err error) {
 	}
 	dir := filepath.Dir(p.path)
 	if p.lock != (fileID{}) {
-		if _, err := sameFile(statFile, filepath.Join(dir, lockName), p.lock); err != nil {
+		if _, err := sameFile(statFile, filepath.Join(dir, datadir.LockFile), p.lock); err != nil {
 			return false, err
 		}
 	}
-	return p.checkKey(filepath.Join(dir, keyName), key)
+	return p.checkKey(filepath.Join(dir, datadir.StoreKey), key)
 }
 
 func (p *fileWatch) checkKey(path string, key []byte) (putBack bool, err error) {
@@ -246,7 +246,7 @@ func (p *fileWatch) checkKey(path string, key []byte) (putBack bool, err error) 
 		putBack = true
 		st, err = statFile(path)
 	case err == nil && st.id != p.key:
-		if now, rerr := files.Read(path, maxKeyFile); !errors.Is(rerr, fs.ErrNotExist) && !bytes.Equal(now, key) {
+		if now, rerr := datadir.Read(path, maxKeyFile); !errors.Is(rerr, fs.ErrNotExist) && !bytes.Equal(now, key) {
 			return false, &displaced{what: path + " was replaced by another key while the server ran", key: true}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -113,7 +114,7 @@ func TestNothingIsAcknowledgedOnceTheFilesAreNotAtTheirPlaces(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "data")
 			do(t, os.Mkdir(dir, 0o700))
-			lock, err := store.TryLock(dir)
+			lock, err := datadir.TryLock(dir)
 			do(t, err)
 			defer lock.Release()
 			s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
@@ -241,16 +242,16 @@ func TestACheckpointByAnotherProgramIsNotTakenForHarm(t *testing.T) {
 func TestALockWhoseFileWasRemovedHoldsNobodyOffAndLeavesNothingOfAnothers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	old, err := store.WaitLock(ctx, dir, time.Second)
-	do(t, err, old.Announce(dir, store.Holding{PID: os.Getpid(), Socket: "/old.sock"}), os.Remove(filepath.Join(dir, "inbox.lock")))
-	next, err := store.WaitLock(ctx, dir, time.Minute)
-	do(t, err, next.Announce(dir, store.Holding{PID: os.Getpid(), Socket: "/next.sock"}))
+	old, err := datadir.WaitLock(ctx, dir, time.Second)
+	do(t, err, old.Announce(dir, datadir.Holding{PID: os.Getpid(), Socket: "/old.sock"}), os.Remove(filepath.Join(dir, "inbox.lock")))
+	next, err := datadir.WaitLock(ctx, dir, time.Minute)
+	do(t, err, next.Announce(dir, datadir.Holding{PID: os.Getpid(), Socket: "/next.sock"}))
 	do(t, old.Release())
-	if h, running := store.Holder(dir); !running || h.Socket != "/next.sock" {
+	if h, running := datadir.Holder(dir); !running || h.Socket != "/next.sock" {
 		t.Errorf("the holder is %+v, %v", h, running)
 	}
 	do(t, next.Release())
-	if _, running := store.Holder(dir); running || store.Exists(filepath.Join(dir, "inbox.server")) {
+	if _, running := datadir.Holder(dir); running || store.Exists(filepath.Join(dir, "inbox.server")) {
 		t.Error("the note of the next one is left over")
 	}
 }

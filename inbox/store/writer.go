@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // Bounds of one transaction and of the queue before it.
@@ -305,7 +306,7 @@ func (w *writer) idle() error {
 	w.s.checkDisk()
 	putBack, err := w.watch.checkRest(w.s.digest.key)
 	if putBack {
-		w.s.opt.Log.Error("the store's key was moved or removed while the server ran: it was put back", "file", keyName)
+		w.s.opt.Log.Error("the store's key was moved or removed while the server ran: it was put back", "file", datadir.StoreKey)
 	}
 	if err == nil {
 		err = w.look()

@@ -88,7 +88,7 @@ func Load(in Inputs) (*Settings, error) {
 		return nil, err
 	}
 	if s.Plugins == "" {
-		s.Plugins = filepath.Join(s.Data, "plugins")
+		s.Plugins = filepath.Join(s.Data, datadir.Plugins)
 	}
 	return s, nil
 }

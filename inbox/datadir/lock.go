@@ -85,7 +85,7 @@ func (l *Lock) Announce(dir string, h Holding) error {
 		return fmt.Errorf("announce the server: %w", err)
 	}
 	l.path = filepath.Join(dir, NoteFile)
-	if err := os.WriteFile(l.path, append(note, '\n'), 0o600); err != nil {
+	if err := WriteFile(l.path, append(note, '\n'), 0o600); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "announce the server", "%w", err)
 	}
 	return nil

@@ -7,14 +7,15 @@ package datadir
 
 // Names in a data directory.
 const (
-	Database = "inbox.db"        // SQLite's file
-	WAL      = Database + "-wal" // SQLite's write-ahead log
-	StoreKey = "store.key"       // the key of the digests
-	LockFile = "inbox.lock"
-	NoteFile = "inbox.server" // says who holds the lock
-	Socket   = "inbox.sock"   // the operator's
-	Token    = "api.token"    // the operator's
-	Plugins  = "plugins"      // modules and manifests that an operator puts down
-	Releases = "releases"     // modules of releases, by their ids
-	Cache    = "cache"        // machine code
+	Database    = "inbox.db"        // SQLite's file
+	WAL         = Database + "-wal" // SQLite's write-ahead log
+	NewDatabase = Database + ".new" // a database that is being made
+	StoreKey    = "store.key"       // the key of the digests
+	LockFile    = "inbox.lock"
+	NoteFile    = "inbox.server" // says who holds the lock
+	Socket      = "inbox.sock"   // the operator's
+	Token       = "api.token"    // the operator's
+	Plugins     = "plugins"      // modules and manifests that an operator puts down
+	Releases    = "releases"     // modules of releases, by their ids
+	Cache       = "cache"        // machine code
 )

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/host"
 )
 
@@ -47,36 +48,10 @@ func (s *Shelf) save(id string, wasm []byte) error {
 	}
 	err := os.MkdirAll(s.opt.Kept, 0o700)
 	if err == nil {
-		err = write(s.opt.Kept, s.kept(id), wasm)
+		err = datadir.WriteFile(s.kept(id), wasm, 0o600)
 	}
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "keep the release", "%w", err)
-	}
-	return nil
-}
-
-// write puts a file down whole: beside its place first, on disk, and then by its name.
-func write(dir, path string, b []byte) error {
-	f, err := os.CreateTemp(dir, ".new-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone already when all went well
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return err
-	}
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync() // not every system can, and without it the name alone is at risk: then the file is asked for again
-		_ = d.Close()
 	}
 	return nil
 }

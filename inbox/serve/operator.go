@@ -13,6 +13,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/release"
 	"inbox/inbox/store"
 )
@@ -111,7 +112,7 @@ func (h *house) Remove(ctx context.Context, plugin string, do func() ([]string, 
 // RemoveKept deletes the kept modules of releases.
 func RemoveKept(s *config.Settings, releases []string) error {
 	for _, id := range releases {
-		if err := os.Remove(filepath.Join(s.Data, "releases", id+".wasm")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(filepath.Join(s.Data, datadir.Releases, id+".wasm")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return inbox.Errorf(inbox.Unavailable, "delete a kept module", "%w", err).WithHint("the plugin is forgotten; the file may be deleted")
 		}
 	}

@@ -113,7 +113,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	}
 	defer func() { err = errors.Join(err, h.store.Close()) }()
 	h.refusals = intake.NewRefusals(o.Log, h.store)
-	if h.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, "cache"), Log: o.Log}); err != nil {
+	if h.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, datadir.Cache), Log: o.Log}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.host.Close(context.WithoutCancel(ctx))) }()
@@ -152,7 +152,7 @@ func (h *house) build() {
 		},
 	})
 	h.shelf = release.New(release.Options{
-		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, "releases"), Host: h.host, Keep: h.store, Watch: h.store, Log: h.log,
+		Dir: h.settings.Plugins, Kept: filepath.Join(h.settings.Data, datadir.Releases), Host: h.host, Keep: h.store, Watch: h.store, Log: h.log,
 		Parallel: parallel(), Unpin: h.store.Unpin, OnChange: h.change, Head: h.store.Head,
 	})
 }

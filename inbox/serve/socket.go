@@ -11,11 +11,10 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/api"
+	"inbox/inbox/datadir"
 )
 
 const (
-	socketName = "inbox.sock"
-
 	// longestSocket is how long the path of a socket in the data directory may be: what every system takes, less three bytes
 	// for the longer name under which it is made.
 	longestSocket = 100
@@ -33,7 +32,7 @@ func longestPath() int {
 // openSocket listens for the operator on a socket that only this user can reach. Where the path in the data directory is
 // too long for a socket, it lies in a directory of its own elsewhere; the lock says where.
 func (h *house) openSocket(d *doors, base context.Context, operator http.Handler) error {
-	path, err := filepath.Abs(filepath.Join(h.settings.Data, socketName))
+	path, err := filepath.Abs(filepath.Join(h.settings.Data, datadir.Socket))
 	if err != nil {
 		return inbox.Errorf(inbox.Internal, "find the socket's place", "%w", err)
 	}
@@ -44,7 +43,7 @@ func (h *house) openSocket(d *doors, base context.Context, operator http.Handler
 			return err
 		}
 		listen, made = listenIn, func() { _ = os.Remove(dir) } // it is private already
-		path = filepath.Join(dir, socketName)
+		path = filepath.Join(dir, datadir.Socket)
 	}
 	l, err := listen(path)
 	if err != nil {
@@ -89,7 +88,7 @@ func privateDir(in string) (string, error) {
 	switch {
 	case !filepath.IsAbs(in):
 		return "", errors.New("the path is not absolute")
-	case len(in)+len("/inbox-0123456789/"+socketName) > longestPath():
+	case len(in)+len("/inbox-0123456789/"+datadir.Socket) > longestPath():
 		return "", errors.New("the path is too long for a socket")
 	}
 	return os.MkdirTemp(in, "inbox-")

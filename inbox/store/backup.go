@@ -35,7 +35,7 @@ func (s *Store) backup(ctx context.Context, path string) error {
 	if err := s.copyTo(ctx, part); err != nil {
 		return err
 	}
-	if err := writeSynced(key, s.digest.key); err != nil {
+	if err := datadir.CreateFile(key, s.digest.key); err != nil {
 		if !errors.Is(err, os.ErrExist) {
 			err = errors.Join(err, os.Remove(key))
 		}

@@ -82,12 +82,9 @@ func (w *writer) moveLog(how string) (whole bool, err error) {
 // flushLog brings the log to the disk before anything is read from it. A program that was killed between a write and its
 // flush leaves frames that no disk has: SQLite would read them, and a duplicate of what they hold would be acknowledged.
 func flushLog(path string) error {
-	f, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
+	err := datadir.SyncFile(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	}
-	if err == nil {
-		err = joinClose(f.Sync(), f.Close)
 	}
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "bring "+path+"-wal to the disk", "%w", err).

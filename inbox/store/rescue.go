@@ -81,7 +81,7 @@ func (s *Store) saveKey() {
 	putBack, err := p.checkKey(path, s.digest.key)
 	if d, other := isDisplaced(err); other && d.key {
 		path = s.aside(path)
-		putBack, err = true, writeSynced(path, s.digest.key)
+		putBack, err = true, datadir.CreateFile(path, s.digest.key)
 	}
 	switch {
 	case err != nil:
@@ -147,7 +147,7 @@ func (w *writer) copyTo(path string) error {
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := writeSynced(part, nil); err != nil {
+	if err := datadir.CreateFile(part, nil); err != nil {
 		return err
 	}
 	_, err := w.conn.exec("VACUUM INTO ?", part)
@@ -155,7 +155,7 @@ func (w *writer) copyTo(path string) error {
 		err = remark(context.Background(), part)
 	}
 	if err == nil {
-		err = syncFile(part)
+		err = datadir.SyncFile(part)
 	}
 	if err == nil {
 		err = giveName(part, path)
@@ -176,12 +176,4 @@ func giveName(from, to string) error {
 		return os.Rename(from, to)
 	}
 	return err
-}
-
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return joinClose(f.Sync(), f.Close)
 }

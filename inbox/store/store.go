@@ -70,7 +70,7 @@ type Store struct {
 
 	head atomic.Int64 // newest durable seq
 	sick atomic.Pointer[inbox.Error]
-	low  atomic.Bool
+	disk datadir.Space
 	subs subscribers
 	ids  nameCache
 
@@ -87,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := find(ctx, &o, path); err != nil {
 		return nil, err
 	}
-	key, err := readKey(filepath.Join(o.Dir, datadir.StoreKey), path)
+	key, err := datadir.ReadKey(filepath.Join(o.Dir, datadir.StoreKey), path)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +101,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s := &Store{opt: o, path: path, digest: digester{key: key}, queue: make(chan *op, queueLength), refusedQueue: newRefusedQueue(), settling: make(chan struct{}, queueLength/4), sealable: make(chan struct{}, 1), cache: newCache()}
 	s.subs.list = map[chan struct{}]bool{}
+	s.disk.Dir, s.disk.MinFree, s.disk.Log = o.Dir, o.MinFree, o.Log
 	if s.w, err = openWriter(ctx, s); err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, joinClose(err, s.w.close)
 	}
 	s.head.Store(s.w.head)
-	s.checkDisk()
+	s.disk.Measure()
 	return s, nil
 }
 
@@ -157,7 +158,7 @@ func (s *Store) Close() error {
 func (s *Store) Head() int64 { return s.head.Load() }
 
 // Low reports that the disk has less than Options.MinFree left: dispatch, replay and backup stop, intake goes on.
-func (s *Store) Low() bool { return s.low.Load() }
+func (s *Store) Low() bool { return s.disk.Low() }
 
 // Busy reports that many events wait for the disk at once: whatever else needs the processor can wait a little.
 func (s *Store) Busy() bool { return s.accepts.Load() >= busyAccepts }

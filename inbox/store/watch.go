@@ -240,13 +240,13 @@ func (p *fileWatch) checkKey(path string, key []byte) (putBack bool, err error) 
 	st, err := statFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := putKey(path, key); err != nil {
+		if err := datadir.WriteFile(path, key, 0o600); err != nil {
 			return false, inbox.Errorf(inbox.Unavailable, "put the store's key back", "%w", err)
 		}
 		putBack = true
 		st, err = statFile(path)
 	case err == nil && st.id != p.key:
-		if now, rerr := datadir.Read(path, maxKeyFile); !errors.Is(rerr, fs.ErrNotExist) && !bytes.Equal(now, key) {
+		if now, rerr := datadir.Read(path, datadir.MaxKeyFile); !errors.Is(rerr, fs.ErrNotExist) && !bytes.Equal(now, key) {
 			return false, &displaced{what: path + " was replaced by another key while the server ran", key: true}
 		}
 	}

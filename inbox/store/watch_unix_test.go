@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/datadir"
@@ -236,22 +235,5 @@ func TestACheckpointByAnotherProgramIsNotTakenForHarm(t *testing.T) {
 		if i%10 == 9 {
 			store.Exec(t, dir, "PRAGMA wal_checkpoint(TRUNCATE)") // as Litestream does
 		}
-	}
-}
-
-func TestALockWhoseFileWasRemovedHoldsNobodyOffAndLeavesNothingOfAnothers(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	old, err := datadir.WaitLock(ctx, dir, time.Second)
-	do(t, err, old.Announce(dir, datadir.Holding{PID: os.Getpid(), Socket: "/old.sock"}), os.Remove(filepath.Join(dir, "inbox.lock")))
-	next, err := datadir.WaitLock(ctx, dir, time.Minute)
-	do(t, err, next.Announce(dir, datadir.Holding{PID: os.Getpid(), Socket: "/next.sock"}))
-	do(t, old.Release())
-	if h, running := datadir.Holder(dir); !running || h.Socket != "/next.sock" {
-		t.Errorf("the holder is %+v, %v", h, running)
-	}
-	do(t, next.Release())
-	if _, running := datadir.Holder(dir); running || store.Exists(filepath.Join(dir, "inbox.server")) {
-		t.Error("the note of the next one is left over")
 	}
 }

@@ -303,7 +303,7 @@ func (w *writer) wakeUpkeep() {
 // idle is called every second: it measures the disk, and tries a write when the last one failed, so that the door
 // opens again by itself.
 func (w *writer) idle() error {
-	w.s.checkDisk()
+	w.s.disk.Measure()
 	putBack, err := w.watch.checkRest(w.s.digest.key)
 	if putBack {
 		w.s.opt.Log.Error("the store's key was moved or removed while the server ran: it was put back", "file", datadir.StoreKey)

@@ -20,6 +20,7 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/host"
 	"inbox/sdk/abi"
@@ -45,7 +46,7 @@ type guest struct {
 func (l *lab) guest(ctx context.Context, wasm []byte, order inbox.Order) (*guest, error) {
 	g := &guest{wasm: wasm, man: inbox.Manifest{Reuse: forever, Order: order, StartFrom: inbox.StartFrom{Start: true}}.WithDefaults(runtime.GOMAXPROCS(0))}
 	var err error
-	if g.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(l.dir, "cache")}); err != nil {
+	if g.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(l.dir, datadir.Cache)}); err != nil {
 		return nil, err
 	}
 	if g.prog, err = g.host.Compile(ctx, wasm, &g.man); err != nil {

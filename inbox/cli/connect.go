@@ -13,10 +13,10 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/api"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/host"
 	"inbox/inbox/operator"
 	"inbox/inbox/serve"
-	"inbox/inbox/store"
 )
 
 // client returns a client of the API: of the server that --url names, of the one that runs on the data directory, or
@@ -37,7 +37,7 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h, running := store.Holder(s.Data); running {
+	if h, running := datadir.Holder(s.Data); running {
 		p.note("using %s of process %d", h.Socket, h.PID)
 		return socketClient(h.Socket), nil
 	}

@@ -14,8 +14,8 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/serve"
-	"inbox/inbox/store"
 )
 
 func (p *program) doctorCommand() *cli.Command {
@@ -69,7 +69,7 @@ func (p *program) doctor(c *cli.Context) error {
 		x.wrong("settings", err)
 	} else {
 		x.settings(s)
-		_, running := store.Holder(s.Data)
+		_, running := datadir.Holder(s.Data)
 		x.directory(s)
 		x.plugins(s)
 		x.addresses(s, running)

@@ -3,11 +3,11 @@ package cli
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/release"
 	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
@@ -46,26 +46,11 @@ func (p *program) embed(c *cli.Context) error {
 	return nil
 }
 
-// replaceFile writes a new file beside the old one and renames it, so that readers see either the old or the new one.
+// replaceFile writes a file again, whole or not at all, with the mode that it has.
 func replaceFile(path string, b []byte) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".embed-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails after success, when the file was renamed
-	_, err = f.Write(b)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), info.Mode().Perm())
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
+	return datadir.WriteFile(path, b, info.Mode().Perm())
 }

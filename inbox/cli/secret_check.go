@@ -11,6 +11,7 @@ import (
 	"inbox/inbox/api"
 	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/store"
 )
 
@@ -75,7 +76,7 @@ func (p *program) checkPlaces(c *cli.Context) (s *config.Settings, running bool,
 	if s, err = p.settings(c); err != nil {
 		return nil, false, err
 	}
-	_, running = store.Holder(s.Data)
+	_, running = datadir.Holder(s.Data)
 	asked := *s
 	if name := c.String("source"); name != "" {
 		src, err := chooseSource(s, name)

@@ -16,8 +16,8 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/cli/console"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/qoreid"
-	"inbox/inbox/store"
 )
 
 func (p *program) sendCommand() *cli.Command {
@@ -178,7 +178,7 @@ func sourceToSend(settings *config.Settings, c *cli.Context) (*config.Source, er
 func target(settings *config.Settings, src *config.Source, to string) (string, error) {
 	if to == "" {
 		listen := settings.Listen
-		if h, running := store.Holder(settings.Data); running && h.Webhooks != "" {
+		if h, running := datadir.Holder(settings.Data); running && h.Webhooks != "" {
 			listen = h.Webhooks
 		}
 		host, port, err := net.SplitHostPort(listen)

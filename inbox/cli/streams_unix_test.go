@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"inbox/inbox/cli/console"
+	"inbox/inbox/datadir"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/operator"
 	"inbox/inbox/store"
@@ -68,7 +69,7 @@ func serveWith(t *testing.T, set func(*exec.Cmd), wrap ...string) *server {
 	go func() { s.ended <- s.cmd.Wait() }()
 	t.Cleanup(func() { _ = s.cmd.Process.Kill() })
 	inboxtest.Eventually(t, "the server listens", func() bool {
-		h, running := store.Holder(dir)
+		h, running := datadir.Holder(dir)
 		s.url = "http://" + h.Webhooks + "/webhooks/qoreid"
 		return running && h.Webhooks != ""
 	})

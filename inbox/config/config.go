@@ -17,7 +17,7 @@ import (
 	"strings"
 
 	"inbox/inbox"
-	"inbox/inbox/files"
+	"inbox/inbox/datadir"
 	"inbox/inbox/intake"
 	"inbox/inbox/qoreid"
 )
@@ -88,7 +88,7 @@ func Load(in Inputs) (*Settings, error) {
 		return nil, err
 	}
 	if s.Plugins == "" {
-		s.Plugins = filepath.Join(s.Data, "plugins")
+		s.Plugins = filepath.Join(s.Data, datadir.Plugins)
 	}
 	return s, nil
 }
@@ -136,11 +136,11 @@ func readBounded(path string) ([]byte, error) {
 	if path == os.DevNull {
 		return nil, nil
 	}
-	return files.Read(path, maxFile)
+	return datadir.Read(path, maxFile)
 }
 
 // stampOf changes whenever a file does, also when it is written in place and given its old time.
-func stampOf(path string) string { return files.Stamp(path) }
+func stampOf(path string) string { return datadir.Stamp(path) }
 
 // cause is an error of the file system without the path, which stands before it anyway.
 func cause(err error) error {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 type actorKey struct{}
@@ -84,12 +85,9 @@ type otherUserKey struct{}
 var errOtherUser = inbox.Errorf(inbox.Forbidden, "", "this socket is for root and for the user that the server runs as").
 	WithHint("run the command as that user, or with --url and the token")
 
-// tokenName is the file in the data directory that holds the token.
-const tokenName = "api.token"
-
 // Token returns the token of a data directory. It creates a missing token, readable by its owner only.
 func Token(dir string) (string, error) {
-	path := filepath.Join(dir, tokenName)
+	path := filepath.Join(dir, datadir.Token)
 	text, err := os.ReadFile(path)
 	if err == nil {
 		if token := strings.TrimSpace(string(text)); token != "" {
@@ -103,15 +101,7 @@ func Token(dir string) (string, error) {
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // never fails
 	token := hex.EncodeToString(raw)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return "", inbox.Errorf(inbox.Unavailable, "make the token", "%w", err)
-	}
-	_, err = f.WriteString(token + "\n")
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
+	if err := datadir.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
 		return "", inbox.Errorf(inbox.Unavailable, "make the token", "%w", err)
 	}
 	return token, nil

@@ -11,7 +11,7 @@ import (
 	"slices"
 
 	"inbox/inbox"
-	"inbox/inbox/files"
+	"inbox/inbox/datadir"
 	"inbox/inbox/wasm"
 )
 
@@ -236,15 +236,15 @@ func (s *Loader) readFile(name string, most int64, mend bool) ([]byte, error) {
 	return b, nil
 }
 
-// readFile is [files.Read] with errors of a kind: what is no file, or too large, stays so until it changes.
+// readFile is [datadir.Read] with errors of a kind: what is no file, or too large, stays so until it changes.
 func readFile(path string, most int64) ([]byte, error) {
-	b, err := files.Read(path, most)
+	b, err := datadir.Read(path, most)
 	switch {
 	case err == nil:
 		return b, nil
-	case errors.Is(err, files.ErrKind):
+	case errors.Is(err, datadir.ErrKind):
 		return nil, inbox.Errorf(inbox.Invalid, "", "%w", err).WithHint("put a file in its place, or a link to one")
-	case errors.Is(err, files.ErrSize):
+	case errors.Is(err, datadir.ErrSize):
 		return nil, inbox.Errorf(inbox.Invalid, "", "%w", err)
 	}
 	return nil, inbox.Errorf(inbox.Unavailable, "", "%w", err)

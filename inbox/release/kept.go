@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/wasm"
 )
 
@@ -42,7 +43,7 @@ func (d ModuleDir) Save(id string, file []byte) error {
 	}
 	err := os.MkdirAll(string(d), 0o700)
 	if err == nil {
-		err = write(string(d), d.file(id), file)
+		err = datadir.WriteFile(d.file(id), file, 0o600)
 	}
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "keep the release", "%w", err)
@@ -69,30 +70,4 @@ func (s *Loader) load(r inbox.Release) ([]byte, error) {
 			WithHint("put the module into the plugins folder again")
 	}
 	return file, nil
-}
-
-// write puts a file down whole: beside its place first, on disk, and then by its name.
-func write(dir, path string, b []byte) error {
-	f, err := os.CreateTemp(dir, ".new-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone already when all went well
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return err
-	}
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync() // not every system can, and without it the name alone is at risk: then the file is asked for again
-		_ = d.Close()
-	}
-	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"inbox/inbox"
-	"inbox/inbox/files"
+	"inbox/inbox/datadir"
 )
 
 // listing is what lies in a plugins folder.
@@ -77,7 +77,7 @@ func listOf(dir string) (*listing, error) {
 }
 
 func stampOfPlugin(dir, name string) string {
-	return files.Stamp(filepath.Join(dir, name+".wasm")) + "|" + files.Stamp(filepath.Join(dir, name+".toml"))
+	return datadir.Stamp(filepath.Join(dir, name+".wasm")) + "|" + datadir.Stamp(filepath.Join(dir, name+".toml"))
 }
 
 // strayOf says whether a file that is no module is nothing that a plugin uses, though somebody seems to have meant it to be.
@@ -172,12 +172,12 @@ func trusted(dir string, mend bool) int {
 	if mend || os.Geteuid() != 0 {
 		return -1
 	}
-	return files.Owner(dir)
+	return datadir.Owner(dir)
 }
 
 // guard is Guard for a file or folder that is called what.
 func guard(dir, path, what string, mend bool) (mended string, err error) {
-	why, ours, err := files.Unsafe(path, trusted(dir, mend))
+	why, ours, err := datadir.Unsafe(path, trusted(dir, mend))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil // whoever reads it says so
@@ -185,7 +185,7 @@ func guard(dir, path, what string, mend bool) (mended string, err error) {
 		return "", inbox.Errorf(inbox.Unavailable, "", "%w", err)
 	case why == "":
 		return "", nil
-	case ours && mend && files.Protect(path) == nil:
+	case ours && mend && datadir.Protect(path) == nil:
 		return what + " " + strings.Replace(why, "can", "could", 1) + ", which was taken back", nil
 	case ours:
 		return "", inbox.Errorf(inbox.Invalid, "", "%s %s: they could change what plugins are shown", what, why).WithHint("chmod go-w " + path)

@@ -11,6 +11,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/operator"
 	"inbox/inbox/release"
@@ -132,7 +133,7 @@ type Releases interface {
 
 // modules is the folder that keeps the modules of releases.
 func modules(s *config.Settings) release.ModuleDir {
-	return release.ModuleDir(filepath.Join(s.Data, "releases"))
+	return release.ModuleDir(filepath.Join(s.Data, datadir.Releases))
 }
 
 func agreement(ctx context.Context, st Releases, s *config.Settings, plugin, id string) (*release.Agreement, error) {

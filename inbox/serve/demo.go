@@ -15,6 +15,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/qoreid"
 	"inbox/plugins/demo"
 )
@@ -102,7 +103,7 @@ func sayWhatNext(say func(string, ...any), program, data string) {
 func demoSettings(dir, secret string) (*config.Settings, error) {
 	return config.Load(config.Inputs{
 		File:  os.DevNull,
-		Flags: map[string]string{"data": filepath.Join(dir, "data"), "plugins": filepath.Join(dir, "plugins"), "listen": "127.0.0.1:0", "admin": "", "health": ""},
+		Flags: map[string]string{"data": filepath.Join(dir, "data"), "plugins": filepath.Join(dir, datadir.Plugins), "listen": "127.0.0.1:0", "admin": "", "health": ""},
 		Getenv: func(name string) string {
 			if name == "INBOX_QOREID_SECRET" {
 				return secret

@@ -17,6 +17,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/config"
+	"inbox/inbox/datadir"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/host"
 	"inbox/inbox/intake"
@@ -87,13 +88,13 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 				WithHint("choose a directory that this user can write with --data or INBOX_DATA")
 		}
 	}
-	if err := ownData(s.Data, o.Log); err != nil {
+	if err := datadir.Secure(s.Data, o.Log); err != nil {
 		return err
 	}
 	if err := guardPlugins(s.Plugins, o.Log); err != nil {
 		return err
 	}
-	lock, err := store.WaitLock(ctx, s.Data, 5*time.Second)
+	lock, err := datadir.WaitLock(ctx, s.Data, 5*time.Second)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	}
 	defer func() { err = errors.Join(err, v.store.Close()) }()
 	v.refusals = intake.NewRefusals(o.Log, v.store)
-	if v.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, "cache"), Log: o.Log}); err != nil {
+	if v.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, datadir.Cache), Log: o.Log}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, v.host.Close(context.WithoutCancel(ctx))) }()
@@ -120,7 +121,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 		return err
 	}
 	defer open.close()
-	if err := lock.Announce(s.Data, store.Holding{PID: os.Getpid(), Socket: open.at.Socket, Webhooks: open.at.Webhooks, StartedAt: time.Now()}); err != nil {
+	if err := lock.Announce(s.Data, datadir.Holding{PID: os.Getpid(), Socket: open.at.Socket, Webhooks: open.at.Webhooks, StartedAt: time.Now()}); err != nil {
 		return err
 	}
 	return v.serve(ctx, open)

@@ -10,12 +10,11 @@ import (
 	"runtime"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/operator"
 )
 
 const (
-	socketName = "inbox.sock"
-
 	// longestSocket bounds the path of a socket in the data directory: the bound that every system has, less three bytes for the
 	// longer name under which it is created.
 	longestSocket = 100
@@ -33,7 +32,7 @@ func longestPath() int {
 // openSocket listens for operators on a socket that only this user can reach. When the path in the data directory is too long
 // for a socket, the socket is in a directory of its own elsewhere. The lock file names its path.
 func (v *server) openSocket(ls *listeners, base context.Context, handler http.Handler) error {
-	path, err := filepath.Abs(filepath.Join(v.settings.Data, socketName))
+	path, err := filepath.Abs(filepath.Join(v.settings.Data, datadir.Socket))
 	if err != nil {
 		return inbox.Errorf(inbox.Internal, "find the path of the socket", "%w", err)
 	}
@@ -44,7 +43,7 @@ func (v *server) openSocket(ls *listeners, base context.Context, handler http.Ha
 			return err
 		}
 		listen, made = listenIn, func() { _ = os.Remove(dir) } // the directory is private already
-		path = filepath.Join(dir, socketName)
+		path = filepath.Join(dir, datadir.Socket)
 	}
 	l, err := listen(path)
 	if err != nil {
@@ -89,7 +88,7 @@ func privateDir(in string) (string, error) {
 	switch {
 	case !filepath.IsAbs(in):
 		return "", errors.New("the path is not absolute")
-	case len(in)+len("/inbox-0123456789/"+socketName) > longestPath():
+	case len(in)+len("/inbox-0123456789/"+datadir.Socket) > longestPath():
 		return "", errors.New("the path is too long for a socket")
 	}
 	return os.MkdirTemp(in, "inbox-")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/store/commit"
 )
 
@@ -34,7 +35,7 @@ func (s *Store) backup(ctx context.Context, path string) error {
 	if err := s.copyTo(ctx, part); err != nil {
 		return err
 	}
-	if err := writeSynced(key, s.digest.key); err != nil {
+	if err := datadir.CreateFile(key, s.digest.key); err != nil {
 		if !errors.Is(err, os.ErrExist) {
 			err = errors.Join(err, os.Remove(key))
 		}
@@ -43,7 +44,7 @@ func (s *Store) backup(ctx context.Context, path string) error {
 	if err := os.Rename(part, path); err != nil {
 		return errors.Join(err, os.Remove(key), os.Remove(part))
 	}
-	return syncDir(filepath.Dir(path))
+	return datadir.SyncDir(filepath.Dir(path))
 }
 
 // backupFits reports why a backup to a path cannot be made.
@@ -60,7 +61,7 @@ func (s *Store) backupFits(path string) error {
 			return inbox.Errorf(inbox.Invalid, "back up", "%w", err).WithHint("the directory of the copy must exist")
 		}
 	}
-	free, err := freeBytes(filepath.Dir(path))
+	free, err := datadir.FreeBytes(filepath.Dir(path))
 	if err != nil {
 		return inbox.Errorf(inbox.Invalid, "back up", "%w", err).WithHint("the directory of the copy must exist")
 	}

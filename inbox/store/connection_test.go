@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -73,12 +74,12 @@ func TestADirectoryMayHaveAnyName(t *testing.T) {
 func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
-	lock, err := store.WaitLock(ctx, dir, time.Second)
+	lock, err := datadir.WaitLock(ctx, dir, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Release()
-	if err := lock.Announce(dir, store.Holding{PID: os.Getpid()}); err != nil {
+	if err := lock.Announce(dir, datadir.Holding{PID: os.Getpid()}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Open(ctx, store.Options{Dir: dir, Create: true}); inbox.KindOf(err) != inbox.Unavailable {
@@ -87,47 +88,6 @@ func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 	if s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true}); err != nil {
 		t.Errorf("the server: %v", err)
 	} else if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestAServerWaitsForACommandAndACommandNotForAServer(t *testing.T) {
-	t.Parallel()
-	dir := inboxtest.Dir(t)
-	short, err := store.TryLock(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := make(chan error, 1)
-	go func() {
-		l, err := store.WaitLock(ctx, dir, 10*time.Second)
-		if err == nil {
-			err = l.Release()
-		}
-		got <- err
-	}()
-	if _, err := store.WaitLock(ctx, dir, 50*time.Millisecond); inbox.KindOf(err) != inbox.Unavailable {
-		t.Errorf("while a command writes: %v", err)
-	}
-	if _, running := store.Holder(dir); running {
-		t.Error("a command is taken for a server")
-	}
-	if err := short.Release(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-got; err != nil {
-		t.Errorf("the server that waited: %v", err)
-	}
-	// what a killed server left does not count
-	if err := os.WriteFile(filepath.Join(dir, "inbox.server"), []byte(`{"pid":1,"socket":"/old.sock"}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, running := store.Holder(dir); running {
-		t.Error("a note without a lock is taken for a server")
-	}
-	if l, err := store.TryLock(dir); err != nil {
-		t.Errorf("beside an old note: %v", err)
-	} else if err := l.Release(); err != nil {
 		t.Error(err)
 	}
 }

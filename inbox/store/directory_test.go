@@ -117,7 +117,7 @@ func TestAStartThatWasCutOffIsBegunAgain(t *testing.T) {
 	}
 	for name, left := range map[string]map[string]string{
 		"before the key":        {"inbox.db.new": ""},
-		"within the key":        {"inbox.db.new": "", "store.key.new": "x"},
+		"within the key":        {"inbox.db.new": "", "store.key.new-1": "x"},
 		"after the key":         {"inbox.db.new": "", "store.key": strings.Repeat("k", 32)},
 		"within the database":   {"inbox.db.new": "SQLite", "inbox.db.new-wal": "y", "inbox.db.new-journal": "z", "store.key": strings.Repeat("k", 32)},
 		"nothing but its locks": {"inbox.lock": ""},

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/store/commit"
 )
 
@@ -148,7 +149,7 @@ func (f *fmtValue) Scan(v any) error {
 // Exec runs a statement on the file of a closed store.
 func Exec(t testing.TB, dir, statement string) {
 	t.Helper()
-	db, err := commit.OpenFile(filepath.Join(dir, fileName))
+	db, err := commit.OpenFile(filepath.Join(dir, datadir.Database))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func Exec(t testing.TB, dir, statement string) {
 // Figure asks the file of a closed store for one number.
 func Figure(t testing.TB, dir, query string) (n int64) {
 	t.Helper()
-	db, err := commit.OpenFile(filepath.Join(dir, fileName))
+	db, err := commit.OpenFile(filepath.Join(dir, datadir.Database))
 	if err != nil {
 		t.Fatal(err)
 	}

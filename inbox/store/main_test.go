@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -47,7 +48,7 @@ func child(dir, salt string, in io.Reader, out io.Writer) error {
 	if os.Getenv(childEnv+"_LOOK") != "" {
 		return childLooks(dir, out)
 	}
-	lock, err := store.WaitLock(context.Background(), dir, 5*time.Second)
+	lock, err := datadir.WaitLock(context.Background(), dir, 5*time.Second)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/store/commit"
 )
 
@@ -29,7 +30,7 @@ func (s *Store) migrate(c *conn) error {
 		return err
 	}
 	if !s.opt.Server {
-		lock, err := TryLock(s.opt.Dir)
+		lock, err := datadir.TryLock(s.opt.Dir)
 		if err != nil {
 			return err
 		}

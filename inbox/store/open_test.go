@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -67,23 +68,23 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 func TestASecondServerIsToldWhoHoldsTheStore(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
-	lock, err := store.WaitLock(ctx, dir, time.Second)
+	lock, err := datadir.WaitLock(ctx, dir, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := lock.Announce(dir, store.Holding{PID: os.Getpid(), Socket: "/x.sock"}); err != nil {
+	if err := lock.Announce(dir, datadir.Holding{PID: os.Getpid(), Socket: "/x.sock"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.WaitLock(ctx, dir, time.Second); inbox.KindOf(err) != inbox.Unavailable || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+	if _, err := datadir.WaitLock(ctx, dir, time.Second); inbox.KindOf(err) != inbox.Unavailable || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
 		t.Errorf("the second server: %v", err)
 	}
-	if h, ok := store.Holder(dir); !ok || h.Socket != "/x.sock" {
+	if h, ok := datadir.Holder(dir); !ok || h.Socket != "/x.sock" {
 		t.Errorf("holder %+v, %v", h, ok)
 	}
 	if err := lock.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := store.Holder(dir); ok {
+	if _, ok := datadir.Holder(dir); ok {
 		t.Error("a released lock has a holder")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -236,12 +237,12 @@ func TestCommandsWithoutAServerSeeEachOthersWrites(t *testing.T) {
 		}
 	}
 	inboxtest.Check(t, both[0])
-	lock, err := store.WaitLock(ctx, dir, time.Second)
+	lock, err := datadir.WaitLock(ctx, dir, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Release()
-	if err := lock.Announce(dir, store.Holding{PID: 1}); err != nil {
+	if err := lock.Announce(dir, datadir.Holding{PID: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := both[0].Accept(ctx, inboxtest.Arrival("beside a server")); inbox.KindOf(err) != inbox.Unavailable {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"inbox/inbox/datadir"
 	"inbox/inbox/store/commit"
 )
 
@@ -156,7 +157,7 @@ func CopyOpen(t testing.TB, dir string) string {
 // RaiseInLog returns a copy of a store that crashed after a server had raised its mark so many times.
 func RaiseInLog(t testing.TB, dir string, times int) string {
 	t.Helper()
-	db, err := commit.OpenFile(filepath.Join(dir, fileName), "wal_autocheckpoint(0)")
+	db, err := commit.OpenFile(filepath.Join(dir, datadir.Database), "wal_autocheckpoint(0)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +188,7 @@ func Exists(path string) bool {
 // Spoil runs a statement on a table of a closed store that takes values of any type, as damage would leave it.
 func Spoil(t testing.TB, dir, table, statement string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, fileName))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, datadir.Database))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // Stats returns figures about the store as a whole.
@@ -24,7 +25,7 @@ func (s *Store) Stats(ctx context.Context) (inbox.StoreStats, error) {
 		return st, err
 	}
 	st.FileBytes, st.WALBytes = fileSize(s.path), fileSize(s.path+"-wal")
-	if st.FreeBytes, err = freeBytes(s.opt.Dir); err != nil {
+	if st.FreeBytes, err = datadir.FreeBytes(s.opt.Dir); err != nil {
 		return st, inbox.Errorf(inbox.Unavailable, "measure the free disk space", "%w", err)
 	}
 	return st, nil

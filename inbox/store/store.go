@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/store/commit"
 )
 
@@ -45,13 +46,6 @@ type Options struct {
 	runSize int // events per sealed run of digests; default 65,536
 }
 
-// Names of the files in the data directory.
-const (
-	fileName = "inbox.db"
-	keyName  = "store.key"
-	lockName = "inbox.lock"
-)
-
 // Store is an open store. Its methods may be called by several goroutines.
 type Store struct {
 	opt    Options
@@ -69,7 +63,7 @@ type Store struct {
 	sealable chan struct{} // wakes upkeep when there are digests to seal
 
 	head atomic.Int64 // newest durable seq
-	low  atomic.Bool
+	disk datadir.Space
 	subs subscribers
 	ids  nameCache
 
@@ -82,15 +76,17 @@ type Store struct {
 // raise its mark and begin a term.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o.fill()
-	path := filepath.Join(o.Dir, fileName)
+	path := filepath.Join(o.Dir, datadir.Database)
 	if err := find(ctx, &o, path); err != nil {
 		return nil, err
 	}
-	key, err := readKey(filepath.Join(o.Dir, keyName), path)
+	key, err := datadir.ReadKey(filepath.Join(o.Dir, datadir.StoreKey), path)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{opt: o, path: path, digest: digester{key: key}, sealable: make(chan struct{}, 1), cache: newCache()}
+	s.disk.Dir, s.disk.MinFree, s.disk.Log = o.Dir, o.MinFree, o.Log
+	s.disk.Measure()
 	s.unkept.counts = map[dropped]int64{}
 	s.subs.list = map[chan struct{}]bool{}
 	s.w = &tables{s: s}
@@ -100,7 +96,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.readers = s.writer.Readers()
-	s.checkDisk()
 	return s, nil
 }
 
@@ -138,7 +133,7 @@ func (s *Store) Close() error {
 func (s *Store) Head() int64 { return s.head.Load() }
 
 // Low reports that the disk has less than Options.MinFree left: dispatch, replay and backup stop, intake goes on.
-func (s *Store) Low() bool { return s.low.Load() }
+func (s *Store) Low() bool { return s.disk.Low() }
 
 // Busy reports that many events wait for the disk at once: whatever else needs the processor can wait a little.
 func (s *Store) Busy() bool { return s.accepts.Load() >= busyAccepts }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/store/commit"
 )
 
@@ -55,10 +56,9 @@ func (t *tx) query(query string, args ...any) (*rows, error) { return t.on.Query
 // commitOptions are the options of the writer of this store.
 func (s *Store) commitOptions() commit.Options {
 	return commit.Options{
-		Path: s.path, Server: s.opt.Server, Lock: s.lock, Prepare: s.prepare, Every: s.checkDisk,
+		Path: s.path, Server: s.opt.Server, Lock: s.lock, Prepare: s.prepare, Every: s.disk.Measure,
 		Beside: commit.Beside{
-			Lock: filepath.Join(s.opt.Dir, lockName), Key: filepath.Join(s.opt.Dir, keyName), Have: s.digest.key,
-			PutKey: putKey, Write: writeSynced, SyncDir: syncDir,
+			Lock: filepath.Join(s.opt.Dir, datadir.LockFile), Key: filepath.Join(s.opt.Dir, datadir.StoreKey), Have: s.digest.key,
 		},
 		Log: s.opt.Log, Now: s.opt.Now, QueueBytes: s.opt.QueueBytes, Relaxed: s.opt.Relaxed, Fault: s.opt.Fault,
 	}
@@ -66,7 +66,7 @@ func (s *Store) commitOptions() commit.Options {
 
 // lock takes the process lock for one change.
 func (s *Store) lock() (release func() error, err error) {
-	lock, err := TryLock(s.opt.Dir)
+	lock, err := datadir.TryLock(s.opt.Dir)
 	if err != nil {
 		return nil, err
 	}

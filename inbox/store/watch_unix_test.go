@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -113,7 +113,7 @@ func TestNothingIsAcknowledgedOnceTheFilesAreNotAtTheirPlaces(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(inboxtest.Dir(t), "data")
 			do(t, os.Mkdir(dir, 0o700))
-			lock, err := store.TryLock(dir)
+			lock, err := datadir.TryLock(dir)
 			do(t, err)
 			defer lock.Release()
 			s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
@@ -235,22 +235,5 @@ func TestACheckpointByAnotherProgramIsNotTakenForHarm(t *testing.T) {
 		if i%10 == 9 {
 			store.Exec(t, dir, "PRAGMA wal_checkpoint(TRUNCATE)") // as Litestream does
 		}
-	}
-}
-
-func TestALockWhoseFileWasRemovedHoldsNobodyOffAndLeavesNothingOfAnothers(t *testing.T) {
-	t.Parallel()
-	dir := inboxtest.Dir(t)
-	old, err := store.WaitLock(ctx, dir, time.Second)
-	do(t, err, old.Announce(dir, store.Holding{PID: os.Getpid(), Socket: "/old.sock"}), os.Remove(filepath.Join(dir, "inbox.lock")))
-	next, err := store.WaitLock(ctx, dir, time.Minute)
-	do(t, err, next.Announce(dir, store.Holding{PID: os.Getpid(), Socket: "/next.sock"}))
-	do(t, old.Release())
-	if h, running := store.Holder(dir); !running || h.Socket != "/next.sock" {
-		t.Errorf("the holder is %+v, %v", h, running)
-	}
-	do(t, next.Release())
-	if _, running := store.Holder(dir); running || store.Exists(filepath.Join(dir, "inbox.server")) {
-		t.Error("the note of the next one is left over")
 	}
 }

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // begin lays out a new store's directory. Its first start is killed in the migration, unless it is a copy.
 func (t *tormentor) begin(ctx context.Context) error {
 	t.world = newWorld()
 	t.world.base = int64(t.opt.Stored)
-	if err := os.MkdirAll(filepath.Join(t.data, "plugins"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(t.data, datadir.Plugins), 0o700); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "make a store to torture", "%w", err)
 	}
 	if err := os.WriteFile(filepath.Join(t.data, "torture.toml"), []byte(sourcesFile), 0o600); err != nil {
@@ -160,7 +161,7 @@ func (t *tormentor) where(ctx context.Context) string {
 // figure asks the store of a running server for one number. The connection may only read, so that closing it does not
 // move the write-ahead log.
 func (t *tormentor) figure(ctx context.Context, query string, args ...any) int64 {
-	address := url.URL{Scheme: "file", Opaque: filepath.Join(t.data, "inbox.db"), RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
+	address := url.URL{Scheme: "file", Opaque: filepath.Join(t.data, datadir.Database), RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
 	db, err := sql.Open("sqlite", address.String())
 	if err == nil {
 		defer db.Close()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"inbox/inbox/datadir"
 )
 
 // diskHarms are what a disk does. Calls are made to fail below SQLite, in the real program, by strace.
@@ -28,7 +30,7 @@ func diskHarms() []harm {
 			arm: func(chance *rand.Rand) arms {
 				when := fmt.Sprintf("%d+%d", 12+chance.IntN(40), 20+chance.IntN(80)) // of each thread; a start makes some ten flushes itself
 				return arms{armed: d.ends, ill: true, under: []string{
-					"strace", "-D", "-f", "-qq", "-o", "TRACE", "-P", "DATA/inbox.db-wal", "-P", "DATA/inbox.db",
+					"strace", "-D", "-f", "-qq", "-o", "TRACE", "-P", "DATA/" + datadir.WAL, "-P", "DATA/" + datadir.Database,
 					"-e", "trace=" + d.calls, "-e", "inject=" + d.calls + ":" + d.with + ":when=" + when,
 				}}
 			},
@@ -63,7 +65,7 @@ func (r *round) failing() {
 func (r *round) full() {
 	r.moments(50*time.Millisecond, 300*time.Millisecond)
 	var size int64
-	if info, err := os.Stat(filepath.Join(r.t.data, "inbox.db-wal")); err == nil {
+	if info, err := os.Stat(filepath.Join(r.t.data, datadir.WAL)); err == nil {
 		size = info.Size()
 	}
 	limit := unix.Rlimit{Cur: uint64(size + r.chance.Int64N(100_000)), Max: unix.RLIM_INFINITY}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"inbox/inbox/datadir"
 	"inbox/inbox/store"
 )
 
@@ -21,7 +22,7 @@ func lay(dir, name string, text []byte) error {
 
 // layPlugins lays out all plugins, their modules with a mark.
 func (t *tormentor) layPlugins(mark string) error {
-	dir := filepath.Join(t.data, "plugins")
+	dir := filepath.Join(t.data, datadir.Plugins)
 	for _, a := range actors() {
 		if err := lay(dir, a.name+".toml", []byte(a.manifest(t.opt.Stored))); err != nil {
 			return err
@@ -88,10 +89,10 @@ func (r *round) checkBackup(path string) {
 	defer os.RemoveAll(dir)
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
-		err = os.Rename(path, filepath.Join(dir, "inbox.db"))
+		err = os.Rename(path, filepath.Join(dir, datadir.Database))
 	}
 	if err == nil {
-		err = os.Rename(path+".key", filepath.Join(dir, "store.key"))
+		err = os.Rename(path+".key", filepath.Join(dir, datadir.StoreKey))
 	}
 	if err != nil {
 		r.t.report.broke("law 4: a backup that has its name is not whole: %v", err)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"inbox/inbox/datadir"
 )
 
 // The hostile guest spins, takes memory, floods its log, recurses, polls, traps or answers too much: see guests/hostile.wat.
@@ -73,7 +75,7 @@ func (r *round) tried() bool {
 
 // layHostile puts the hostile plugins into the plugins folder.
 func (t *tormentor) layHostile() error {
-	dir := filepath.Join(t.data, "plugins")
+	dir := filepath.Join(t.data, datadir.Plugins)
 	for i, name := range hostileNames {
 		policy := []string{"on_failure = \"continue\"\n", "on_failure = \"block\"\n", "on_failure = \"continue\"\nreuse = 100\n"}[i]
 		manifest := policy + "concurrency = 2\n[limits]\ntime = \"200ms\"\nmemory = \"16 MiB\"\n[retry]\nmax_attempts = 1\nbase = \"100ms\"\nmax = \"1s\"\n"
@@ -91,7 +93,7 @@ func (t *tormentor) layHostile() error {
 func (t *tormentor) removeHostile() {
 	for _, name := range hostileNames {
 		for _, ext := range []string{".wasm", ".toml"} {
-			if err := os.Remove(filepath.Join(t.data, "plugins", name+ext)); err != nil && !os.IsNotExist(err) {
+			if err := os.Remove(filepath.Join(t.data, datadir.Plugins, name+ext)); err != nil && !os.IsNotExist(err) {
 				t.report.broke("cannot remove a hostile plugin: %v", err)
 			}
 		}

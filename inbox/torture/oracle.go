@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 	"inbox/inbox/store"
 )
 
@@ -45,7 +46,7 @@ type looker struct {
 
 // check holds a copy of a store against what is known. An error means that it could not be looked at.
 func (w *world) check(ctx context.Context, dir string, r *Report) error {
-	if !exists(filepath.Join(dir, "inbox.db")) {
+	if !exists(filepath.Join(dir, datadir.Database)) {
 		if len(w.acks) > 0 {
 			r.broke("law 1: LOST: %d bodies were answered 200 and there is no store", len(w.acks))
 		}
@@ -63,7 +64,7 @@ func (w *world) check(ctx context.Context, dir string, r *Report) error {
 	if err != nil {
 		return err
 	}
-	address := url.URL{Scheme: "file", Opaque: filepath.Join(dir, "inbox.db"), RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
+	address := url.URL{Scheme: "file", Opaque: filepath.Join(dir, datadir.Database), RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
 	db, err := sql.Open("sqlite", address.String())
 	if err != nil {
 		return err

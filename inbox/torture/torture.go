@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // Options say how long and how hard. The zero value of a field means the default in its comment.
@@ -201,7 +202,7 @@ func copyStore(from, to string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err
 	}
-	for _, name := range []string{"inbox.db", "inbox.db-wal", "store.key"} {
+	for _, name := range []string{datadir.Database, datadir.WAL, datadir.StoreKey} {
 		if err := copyFile(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !os.IsNotExist(err) {
 			return err
 		}

@@ -69,15 +69,11 @@ const (
 	PointReopen    = "reopen"
 )
 
-// Beside names the files beside the database that a server watches, and says how files are written there.
+// Beside names the files beside the database that a server watches.
 type Beside struct {
 	Lock string // path of the lock's file; it may be absent
 	Key  string // path of the key's file
 	Have []byte // the key's bytes. A key that is removed while a server runs is written again
-
-	PutKey  func(path string, key []byte) error  // writes a key, and gives it its name once it is whole and on disk
-	Write   func(path string, data []byte) error // makes a new file and flushes it; fails if it exists
-	SyncDir func(dir string) error               // flushes the names in a directory
 }
 
 // Hooks keep the caller's memory equal to the file. T is the type that changes are applied to: a transaction, and the changes of

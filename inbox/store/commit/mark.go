@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
+	"inbox/inbox/datadir"
 )
 
 // SQLite does not notice that a write-ahead log belongs to another database: it reads the log's pages over the file's, and the
@@ -86,12 +87,9 @@ func (f *file) checkpoint(how string) (whole bool, err error) {
 // flushLog flushes the log before anything is read from it. A program that was killed between a write and its flush leaves frames
 // that the disk may not have. SQLite would read them, and the store would acknowledge a duplicate of their events.
 func flushLog(path string) error {
-	f, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
+	err := datadir.SyncFile(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	}
-	if err == nil {
-		err = joinClose(f.Sync(), f.Close)
 	}
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "bring "+path+"-wal to the disk", "%w", err).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"inbox/inbox/datadir"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -67,7 +68,7 @@ func (f *file) saveKey() {
 	putBack, err := p.checkKey(&f.opt.Beside)
 	if d, other := isDisplaced(err); other && d.key {
 		path = f.replacedName(path)
-		putBack, err = true, f.opt.Beside.Write(path, f.opt.Beside.Have)
+		putBack, err = true, datadir.CreateFile(path, f.opt.Beside.Have)
 	}
 	switch {
 	case err != nil:
@@ -133,7 +134,7 @@ func (f *file) copyTo(path string) error {
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := f.opt.Beside.Write(part, nil); err != nil {
+	if err := datadir.CreateFile(part, nil); err != nil {
 		return err
 	}
 	_, err := f.conn.Exec("VACUUM INTO ?", part)
@@ -141,7 +142,7 @@ func (f *file) copyTo(path string) error {
 		err = remark(context.Background(), part)
 	}
 	if err == nil {
-		err = syncFile(part)
+		err = datadir.SyncFile(part)
 	}
 	if err == nil {
 		err = giveName(part, path)
@@ -149,7 +150,7 @@ func (f *file) copyTo(path string) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
-	return f.opt.Beside.SyncDir(filepath.Dir(path))
+	return datadir.SyncDir(filepath.Dir(path))
 }
 
 // giveName renames a file to a path that is free.
@@ -162,12 +163,4 @@ func giveName(from, to string) error {
 		return os.Rename(from, to)
 	}
 	return err
-}
-
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return joinClose(f.Sync(), f.Close)
 }

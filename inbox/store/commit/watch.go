@@ -10,11 +10,8 @@ import (
 	"path/filepath"
 
 	"inbox/inbox"
-	"inbox/inbox/files"
+	"inbox/inbox/datadir"
 )
-
-// maxKeyFile is the number of bytes that are read of a file in the key's place.
-const maxKeyFile = 4096
 
 // fileWatch knows the files that a server has open. A file that is moved, removed or replaced still exists while it is open, but no
 // start reads what is written to it. So every commit checks that the files at their paths are the open ones. Where an open
@@ -244,13 +241,13 @@ func (p *fileWatch) checkKey(b *Beside) (putBack bool, err error) {
 	st, err := statFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := b.PutKey(path, key); err != nil {
+		if err := datadir.WriteFile(path, key, 0o600); err != nil {
 			return false, inbox.Errorf(inbox.Unavailable, "put the store's key back", "%w", err)
 		}
 		putBack = true
 		st, err = statFile(path)
 	case err == nil && st.id != p.key:
-		if now, rerr := files.Read(path, maxKeyFile); !errors.Is(rerr, fs.ErrNotExist) && !bytes.Equal(now, key) {
+		if now, rerr := datadir.Read(path, datadir.MaxKeyFile); !errors.Is(rerr, fs.ErrNotExist) && !bytes.Equal(now, key) {
 			return false, &displaced{what: path + " was replaced by another key while the server ran", key: true}
 		}
 	}

@@ -95,9 +95,6 @@ func open(t *testing.T, o commit.Options) *world {
 	o.Prepare = prepare
 	o.Beside = commit.Beside{
 		Lock: filepath.Join(dir, "lock"), Key: filepath.Join(dir, "key"), Have: []byte("key"),
-		PutKey:  func(path string, key []byte) error { return os.WriteFile(path, key, 0o600) },
-		Write:   func(path string, data []byte) error { return os.WriteFile(path, data, 0o600) },
-		SyncDir: func(string) error { return nil },
 	}
 	if err := os.WriteFile(o.Beside.Key, o.Beside.Have, 0o600); err != nil {
 		t.Fatal(err)

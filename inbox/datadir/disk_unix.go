@@ -1,6 +1,6 @@
 //go:build unix
 
-package store
+package datadir
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeBytes returns what an ordinary user may still write to the file system of a directory.
-func freeBytes(dir string) (uint64, error) {
+// FreeBytes returns what an ordinary user may still write to the file system of a directory.
+func FreeBytes(dir string) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err
@@ -24,11 +24,11 @@ func alive(pid int) bool {
 	return err == nil || errors.Is(err, unix.EPERM)
 }
 
-// syncDir brings the names in a directory to the disk: a file that was flushed can still lose its name.
-func syncDir(dir string) error {
+// SyncDir brings the names in a directory to the disk: a file that was flushed can still lose its name.
+func SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return joinClose(f.Sync(), f.Close)
+	return errors.Join(f.Sync(), f.Close())
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package serve
+package datadir
 
 import (
 	"context"
@@ -15,22 +15,22 @@ import (
 	"inbox/inbox"
 )
 
-// ownData makes sure that nobody but this user and root can change what a server works with: who can write to the data
+// Secure makes sure that nobody but this user and root can change what a server works with: who can write to the data
 // directory can replace the store, and who can write to the cache has the server run machine code. What is this user's is
 // put right, and the log says so; what is another's is refused, for root too.
-func ownData(data string, log *slog.Logger) error {
+func Secure(data string, log *slog.Logger) error {
 	if _, err := own(data, 0o700, log); err != nil {
 		return err
 	}
-	for _, name := range []string{"inbox.db", "inbox.db-wal", "store.key", "api.token", "inbox.lock"} {
+	for _, name := range []string{Database, WAL, StoreKey, Token, LockFile} {
 		if _, err := own(filepath.Join(data, name), 0o600, log); err != nil {
 			return err
 		}
 	}
-	if _, err := own(filepath.Join(data, "releases"), 0o700, log); err != nil { // its files are known by their digests
+	if _, err := own(filepath.Join(data, Releases), 0o700, log); err != nil { // its files are known by their digests
 		return err
 	}
-	return ownCache(filepath.Join(data, "cache"), log)
+	return ownCache(filepath.Join(data, Cache), log)
 }
 
 // ownCache empties a cache that others could write to: what they put there would run.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package files_test
+package datadir_test
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"inbox/inbox/files"
+	"inbox/inbox/datadir"
 )
 
 // Each of these would fill the memory or hold its reader for ever, if it were read.
@@ -33,14 +33,14 @@ func TestWhatIsNoRegularFileIsNamedAndNotRead(t *testing.T) {
 		"/dev/zero": "zero is not a file but a device", link("/dev/zero"): "but a device", pipe: "pipe is not a file but a pipe", link(pipe): "but a pipe",
 		dir: "a directory", link(filepath.Join(dir, "nothing")): "but a link to what is not there",
 	} {
-		if _, err := files.Read(path, 10); !errors.Is(err, files.ErrKind) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), says) {
+		if _, err := datadir.Read(path, 10); !errors.Is(err, datadir.ErrKind) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if got := files.Stamp(link(filepath.Join(dir, "gone"))); !strings.HasPrefix(got, "!") {
+	if got := datadir.Stamp(link(filepath.Join(dir, "gone"))); !strings.HasPrefix(got, "!") {
 		t.Errorf("a link to nothing has the stamp of no file: %s", got)
 	}
-	if b, err := files.Read(link(write(t, filepath.Join(dir, "a"), "x")), 1); err != nil || string(b) != "x" {
+	if b, err := datadir.Read(link(write(t, filepath.Join(dir, "a"), "x")), 1); err != nil || string(b) != "x" {
 		t.Errorf("a link to a file: %q, %v", b, err)
 	}
 }
@@ -48,20 +48,20 @@ func TestWhatIsNoRegularFileIsNamedAndNotRead(t *testing.T) {
 func TestWhatOthersMayWriteIsNamedAndMendedWhenItIsOurs(t *testing.T) {
 	t.Parallel()
 	path := write(t, filepath.Join(t.TempDir(), "a"), "x")
-	if why, ours, err := files.Unsafe(path, -1); why != "" || !ours || err != nil {
+	if why, ours, err := datadir.Unsafe(path, -1); why != "" || !ours || err != nil {
 		t.Error(why, ours, err)
 	}
 	for _, mode := range []fs.FileMode{0o620, 0o602, 0o666} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if why, ours, err := files.Unsafe(path, -1); !strings.Contains(why, "can be written by others") || !ours || err != nil {
+		if why, ours, err := datadir.Unsafe(path, -1); !strings.Contains(why, "can be written by others") || !ours || err != nil {
 			t.Error(mode, why, ours, err)
 		}
-		if err := files.Protect(path); err != nil {
+		if err := datadir.Protect(path); err != nil {
 			t.Fatal(err)
 		}
-		if why, _, err := files.Unsafe(path, -1); why != "" || err != nil {
+		if why, _, err := datadir.Unsafe(path, -1); why != "" || err != nil {
 			t.Error(mode, why, err)
 		}
 	}
@@ -71,10 +71,10 @@ func TestWhatOthersMayWriteIsNamedAndMendedWhenItIsOurs(t *testing.T) {
 	if err := os.Chown(path, 65534, 65534); err != nil {
 		t.Skip(err)
 	}
-	if why, ours, err := files.Unsafe(path, -1); why != "belongs to user 65534" || ours || err != nil {
+	if why, ours, err := datadir.Unsafe(path, -1); why != "belongs to user 65534" || ours || err != nil {
 		t.Error(why, ours, err)
 	}
-	if why, _, err := files.Unsafe(path, files.Owner(path)); why != "" || err != nil {
+	if why, _, err := datadir.Unsafe(path, datadir.Owner(path)); why != "" || err != nil {
 		t.Error(why, err)
 	}
 }
@@ -87,7 +87,7 @@ func TestAFileThatKeepsItsReaderWaitingIsRefused(t *testing.T) {
 	} else if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := files.Read("/proc/kmsg", 1<<20); !errors.Is(err, files.ErrKind) && !errors.Is(err, files.ErrSize) && !errors.Is(err, fs.ErrPermission) {
+	if b, err := datadir.Read("/proc/kmsg", 1<<20); !errors.Is(err, datadir.ErrKind) && !errors.Is(err, datadir.ErrSize) && !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("%d bytes, %v", len(b), err)
 	}
 }

@@ -1,9 +1,9 @@
-package store
+package datadir
 
 import "golang.org/x/sys/windows"
 
-// freeBytes returns what this user may still write to the file system of a directory.
-func freeBytes(dir string) (uint64, error) {
+// FreeBytes returns what this user may still write to the file system of a directory.
+func FreeBytes(dir string) (uint64, error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, err
@@ -23,5 +23,5 @@ func alive(pid int) bool {
 	return true
 }
 
-// syncDir does nothing: NTFS journals names, and directories cannot be flushed.
-func syncDir(string) error { return nil }
+// SyncDir does nothing: NTFS journals names, and directories cannot be flushed.
+func SyncDir(string) error { return nil }

@@ -1,4 +1,4 @@
-package store
+package datadir
 
 import (
 	"context"
@@ -29,8 +29,6 @@ type Holding struct {
 	StartedAt time.Time `json:"started_at"`
 }
 
-const noteName = "inbox.server"
-
 // TryLock takes the lock for one change. It is Unavailable while a server holds it.
 func TryLock(dir string) (*Lock, error) {
 	return WaitLock(context.Background(), dir, 2*time.Second)
@@ -39,7 +37,7 @@ func TryLock(dir string) (*Lock, error) {
 // WaitLock takes the lock, waiting a while for a command that is about to release it. When a server holds it, that is
 // Unavailable at once.
 func WaitLock(ctx context.Context, dir string, patience time.Duration) (*Lock, error) {
-	path := filepath.Join(dir, lockName)
+	path := filepath.Join(dir, LockFile)
 	file := flock.New(path, flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -86,8 +84,8 @@ func (l *Lock) Announce(dir string, h Holding) error {
 	if err != nil {
 		return fmt.Errorf("announce the server: %w", err)
 	}
-	l.path = filepath.Join(dir, noteName)
-	if err := os.WriteFile(l.path, append(note, '\n'), 0o600); err != nil {
+	l.path = filepath.Join(dir, NoteFile)
+	if err := WriteFile(l.path, append(note, '\n'), 0o600); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "announce the server", "%w", err)
 	}
 	return nil
@@ -113,7 +111,7 @@ func Holder(dir string) (Holding, bool) {
 	if !ok {
 		return h, false
 	}
-	file := flock.New(filepath.Join(dir, lockName), flock.SetPermissions(0o600))
+	file := flock.New(filepath.Join(dir, LockFile), flock.SetPermissions(0o600))
 	got, err := file.TryLock()
 	if err != nil {
 		return h, false
@@ -127,7 +125,7 @@ func Holder(dir string) (Holding, bool) {
 
 func readNote(dir string) (Holding, bool) {
 	var h Holding
-	note, err := os.ReadFile(filepath.Join(dir, noteName))
+	note, err := os.ReadFile(filepath.Join(dir, NoteFile))
 	if err != nil || json.Unmarshal(note, &h) != nil {
 		return h, false
 	}

@@ -1,4 +1,4 @@
-package files_test
+package datadir_test
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"inbox/inbox/files"
+	"inbox/inbox/datadir"
 )
 
 func write(t *testing.T, path, text string) string {
@@ -23,13 +23,13 @@ func write(t *testing.T, path, text string) string {
 func TestAFileIsReadUpToItsBoundAndNoFurther(t *testing.T) {
 	t.Parallel()
 	path := write(t, filepath.Join(t.TempDir(), "a"), "12345")
-	if b, err := files.Read(path, 5); err != nil || string(b) != "12345" {
+	if b, err := datadir.Read(path, 5); err != nil || string(b) != "12345" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if _, err := files.Read(path, 4); !errors.Is(err, files.ErrSize) || !strings.Contains(err.Error(), "a has 5 bytes, more than 4") {
+	if _, err := datadir.Read(path, 4); !errors.Is(err, datadir.ErrSize) || !strings.Contains(err.Error(), "a has 5 bytes, more than 4") {
 		t.Error(err)
 	}
-	if _, err := files.Read(path+"x", 4); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := datadir.Read(path+"x", 4); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }
@@ -43,10 +43,10 @@ func TestAFileWrittenInPlaceWithItsOldSizeAndTimeHasAnotherStamp(t *testing.T) {
 		if err := os.Chtimes(path, then, then); err != nil {
 			t.Fatal(err)
 		}
-		return files.Stamp(path)
+		return datadir.Stamp(path)
 	}
 	first := stamp("12345")
-	if again := files.Stamp(path); again != first {
+	if again := datadir.Stamp(path); again != first {
 		t.Errorf("%s and %s of one file", first, again)
 	}
 	// The clock of the file system moves in steps: it is waited for.
@@ -55,7 +55,7 @@ func TestAFileWrittenInPlaceWithItsOldSizeAndTimeHasAnotherStamp(t *testing.T) {
 			t.Fatal("the stamp stays " + first)
 		}
 	}
-	if got := files.Stamp(path + "x"); got != "-" {
+	if got := datadir.Stamp(path + "x"); got != "-" {
 		t.Errorf("of no file: %s", got)
 	}
 }

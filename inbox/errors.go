@@ -56,7 +56,7 @@ func (e *Error) WithHint(hint string) *Error {
 	return &c
 }
 
-// KindOf returns the kind of the first [Error] in err's chain, [Internal] when there is none.
+// KindOf returns the kind of the first [Error] in err's chain, [Internal] without one.
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {

@@ -43,12 +43,12 @@ const UnknownEvent = "unknown"
 // View is what the program reads out of a body, besides keeping the body as it came. It is made by package
 // qoreid by the rules of NormVersion; a later version may read the same body better.
 type View struct {
-	Event             string  // QoreID's event; "unknown" when there is none
+	Event             string  // QoreID's event; "unknown" without one
 	EventType         string  // QoreID's event_type; empty when unknown
-	ExternalID        string  // data.id as text; empty when there is none
+	ExternalID        string  // data.id as text; empty without one
 	Key               string  // ordering key; empty means "its own lane", and the store makes one from the seq
-	CustomerReference string  // empty when there is none
-	Verdict           Verdict // what it came to
+	CustomerReference string  // empty without one
+	Verdict           Verdict // the meaning of the status
 	Status            string  // as sent
 	State             string  // as sent
 	SubStatus         string  // as sent

@@ -3,7 +3,7 @@ package inbox
 import "strings"
 
 // HeaderValue returns the value of a header, its name in any case: the values of its lines that are not blank, joined by
-// ", " in the order in which they came (RFC 9110, section 5.3). It is empty when there is none. Whatever reads a header of
+// ", " in order of arrival (RFC 9110, section 5.3). It is empty without such a header. Whatever reads a header of
 // a stored request reads it with this function, so that all see the same value.
 func HeaderValue(headers []Header, name string) string {
 	value := ""

@@ -24,7 +24,7 @@ const (
 	lastProbe  = 5 * time.Minute
 )
 
-// Hold decides whether a plugin is sick as a whole, after an attempt on lane that came to o: the only place that
+// Hold decides whether a plugin is sick as a whole, after an attempt on lane with the outcome o: the only place that
 // does. It is pure. A success ends the streak or the hold. A reject says something about the event and changes
 // nothing. Any other outcome lengthens the streak; when it holds HoldAfter failures over at least HoldKeys lanes, or
 // the attempt was denied something or the guest did not come as far as an event, the plugin goes on hold, and only

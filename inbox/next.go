@@ -33,7 +33,7 @@ type Decision struct {
 	Parks   bool      // for Dead: the lane's later events wait behind it
 }
 
-// Next decides what becomes of d after an attempt that came to o: the only place that does. It is pure. onHold
+// Next decides what becomes of d after an attempt with the outcome o: the only place that does. It is pure. onHold
 // says that the plugin was sick as a whole when the attempt ended, so that it is recorded but not counted. roll is a
 // random number in [0,1): the wait is roll × the policy's bound (full jitter, "Exponential Backoff And Jitter", AWS
 // Architecture Blog 2015), but never less than a hundredth of it, so that a roll of zero is not a busy loop. A
@@ -89,7 +89,7 @@ func MinWait(n int) time.Duration {
 	return time.Duration(min(max(n, 1), int(longestStep/waitStep))) * waitStep
 }
 
-// Due returns when a wait after so many attempts that was to end at due really ends, seen at now: a clock that was set back
+// Due returns the real end of a wait after a number of attempts that was to end at due, seen at now: a clock that was set back
 // must not stretch a wait beyond the policy's maximum, or beyond MinWait where that is longer. The answer goes by the
 // monotonic clock of now, so that one that is set back later stretches nothing.
 func (p Policy) Due(due, now time.Time, attempts int) time.Time {

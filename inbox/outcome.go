@@ -2,7 +2,7 @@ package inbox
 
 import "time"
 
-// Result is the one word an attempt comes to.
+// Result is the outcome of an attempt in one word.
 type Result string
 
 // What a plugin may say of an event.
@@ -36,7 +36,7 @@ func Results() []Result {
 // Settled reports whether r ends the run well.
 func (r Result) Settled() bool { return r == OK || r == Skip }
 
-// Outcome is what one attempt came to, with everything that will be recorded of it.
+// Outcome is the result of one attempt, with everything that is recorded about it.
 type Outcome struct {
 	Result      Result
 	Reason      string        // in words; may hold personal data, so it is stored beside the payloads

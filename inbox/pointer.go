@@ -13,7 +13,7 @@ type Scalar struct {
 	Number bool   // it is a number
 }
 
-// Lookup returns the scalar at a JSON pointer (RFC 6901) of a body, and false when there is none.
+// Lookup returns the scalar at a JSON pointer (RFC 6901) of a body, and false without one.
 type Lookup func(pointer string) (Scalar, bool)
 
 // Text returns the scalar at a pointer as text.

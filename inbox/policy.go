@@ -29,7 +29,7 @@ type Policy struct {
 	Max         time.Duration // upper bound of every wait
 	OnFailure   OnFailure
 	HoldAfter   int // failures in a row that put the plugin on hold
-	HoldKeys    int // over at least so many lanes
+	HoldKeys    int // lanes that the failures of a hold must be spread over, at least
 }
 
 // DefaultPolicy tries twelve times over about a day: the bounds of the waits are 1 min, 2 min, 4 min … 12 h, which

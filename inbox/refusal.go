@@ -12,7 +12,7 @@ const (
 	RefusedPath        = "not_found"   // no source has the path
 	RefusedMethod      = "method"      // neither POST nor the method of a probe
 	RefusedBusy        = "busy"        // too many bodies were being received
-	RefusedSlow        = "slow"        // the body came too slowly
+	RefusedSlow        = "slow"        // the body arrived too slowly
 	RefusedIncomplete  = "incomplete"  // the body ended before it was complete
 	RefusedConnections = "connections" // too many connections were open
 	RefusedUnreadable  = "unreadable"  // what came was not a request in HTTP, or its head was too large or not complete in time
@@ -56,13 +56,13 @@ func (r *Refusal) did(were string) (text, hint string) {
 		return were + " larger than max_body and not received (413); the signature of a body that is not read cannot be checked",
 			"raise max_body of the source, and have them sent again"
 	case RefusedPath:
-		return "came to a path that no source has (404)", "compare the address in QoreID's dashboard with the path of the source; the log names the path"
+		return "were sent to a path that no source has (404)", "compare the address in QoreID's dashboard with the path of the source; the log names the path"
 	case RefusedMethod:
 		return "came with another method than POST (405)", "look for a redirect or a proxy that changes the method"
 	case RefusedBusy:
 		return were + " answered 503, because too many bodies were being received" + again, "the log names the addresses: bound them in the proxy"
 	case RefusedSlow:
-		return "came too slowly and " + were + " given up (408)" + again, "look at the network and at the proxy before inbox"
+		return "arrived too slowly and " + were + " given up (408)" + again, "look at the network and at the proxy before inbox"
 	case RefusedIncomplete:
 		return "ended before the body was complete (400)", "look at the time limits of the proxy before inbox"
 	case RefusedUnreadable:

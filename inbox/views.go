@@ -146,7 +146,7 @@ type QuarantineStats struct {
 	Dropped int64 // not kept, or not any more, since the store was made
 
 	CouldPass        int64            // of Count: what another secret could make pass
-	LastCouldPass    time.Time        // when the last of them came; zero when there is none
+	LastCouldPass    time.Time        // arrival of the last of them; zero without one
 	DroppedCouldPass int64            // of Dropped
 	DroppedBy        map[string]int64 // Dropped by cause: count, bytes, age, too_large, queue, rate
 	MaxCount         int64            // the bounds

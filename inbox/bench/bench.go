@@ -1,4 +1,4 @@
-// Package bench measures how close the program comes to what the disk and the processor of a machine allow.
+// Package bench measures how close the program gets to the limits of a machine's disk and processor.
 //
 // Machines are noisy and disks differ, so the figures that count are ratios of two things measured side by side, round
 // by round, in one run. Every figure is the median of its rounds; min and max are the worst and best round. What is

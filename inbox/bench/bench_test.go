@@ -85,7 +85,7 @@ func TestAQuickRunSaysWhatItLeavesOut(t *testing.T) {
 	}
 }
 
-func TestADiskThatIsNoneMakesNoValidRun(t *testing.T) {
+func TestAFileSystemInMemoryMakesNoValidRun(t *testing.T) {
 	t.Parallel()
 	if name, _ := fileSystem("/dev/shm"); name != "tmpfs" {
 		t.Skipf("/dev/shm is %s here, not a tmpfs", name)

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/document"
 )
 
-// filled opens a room with events about so many entities.
+// filled opens a store with events of n entities.
 func (l *lab) filled(ctx context.Context, list []*inbox.Arrival) (*room, error) {
 	r, err := l.room(false)
 	if err != nil {
@@ -63,7 +63,7 @@ func (c *crew) finish(ctx context.Context) error {
 	c.stop()
 	err := <-c.end
 	if a := c.bad.Load(); err == nil && a != nil {
-		return fmt.Errorf("the delivery of event %d came to %s: %s", a.Seq, a.Result, a.Reason)
+		return fmt.Errorf("the outcome of event %d is %s: %s", a.Seq, a.Result, a.Reason)
 	}
 	return errors.Join(err, ctx.Err())
 }
@@ -207,7 +207,7 @@ func busyPlugins(ctx context.Context, l *lab) (arms, error) {
 	}}, nil
 }
 
-// doorWith is the rate of the door while so many plugins work on what comes.
+// doorWith returns the rate of the handler while n plugins work on its events.
 func (l *lab) doorWith(ctx context.Context, g *guest, plugins int, list [][]byte) (perSecond float64, err error) {
 	r, err := l.room(false)
 	if err != nil {

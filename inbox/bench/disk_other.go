@@ -2,5 +2,5 @@
 
 package bench
 
-// fileSystem is not told here; a disk that is none is not recognised.
+// fileSystem is unknown here; a file system in memory is not recognised.
 func fileSystem(string) (name, why string) { return "unknown", "" }

@@ -84,7 +84,7 @@ func (l *lab) largest() int {
 // line may still be at work.
 const claims = 5
 
-// grow fills a log from so many events to so many, and returns how long it takes to find work in it, by growing time.
+// grow fills a log from one number of events to another, and returns the time to find work in it, by growing time.
 func (l *lab) grow(ctx context.Context, dir string, from, to int) (found []float64, err error) {
 	r, err := open(dir, false)
 	if err != nil {

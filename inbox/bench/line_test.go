@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// These two are what the line costs per event in allocations and in time; testdata/baseline.txt is what they came to last.
+// These two measure the allocations and the time of the line for each event. testdata/baseline.txt has their last results.
 // Times are of one machine; allocations are of the program.
 
 // BenchmarkAccept takes signed webhooks through the door into the store, 64 at a time, without a network.

@@ -120,7 +120,7 @@ func (s *scratch) Allocate(_, _ uint64) experimental.LinearMemory {
 	return s
 }
 
-// Reallocate gives it so many bytes.
+// Reallocate gives it size bytes.
 func (s *scratch) Reallocate(size uint64) []byte {
 	if size > uint64(cap(s.room)) {
 		s.room = append(make([]byte, 0, 2*size), s.room...)

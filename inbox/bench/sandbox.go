@@ -69,7 +69,7 @@ func (t *timed) p50(ctx context.Context, n int) (float64, error) {
 		out := t.prog.Attempt(ctx, t.event, t.payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, began)
 		took[i] = float64(time.Since(began)) / 1e3
 		if !out.Result.Settled() {
-			return 0, fmt.Errorf("call the guest: it came to %s: %s", out.Result, out.Reason)
+			return 0, fmt.Errorf("call the guest: its outcome is %s: %s", out.Result, out.Reason)
 		}
 	}
 	slices.Sort(took)
@@ -89,7 +89,7 @@ func (t *timed) ratio(ctx context.Context, n int) (float64, error) {
 	return alternate(ctx, n, func(metered, plain float64) float64 { return metered / plain }, t.metered.p50, t.plain.p50)
 }
 
-// alternate measures n calls of each of two kinds in turns and returns the median of what its turns came to.
+// alternate measures n calls of each of two kinds in turns and returns the median of the turns of each.
 func alternate(ctx context.Context, n int, compare func(a, b float64) float64, a, b func(context.Context, int) (float64, error)) (float64, error) {
 	var found []float64
 	for range turns {

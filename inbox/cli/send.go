@@ -25,7 +25,7 @@ func (p *program) sendCommand() *cli.Command {
 		name: "send", aliases: []string{"trigger"}, usage: "send signed sample events", args: "[EVENT[/TYPE]]", max: 1, formats: listFormats(),
 		about: "EVENT is one that QoreID documents; without a TYPE the last step of its life is sent. Each has a fresh id;\n" +
 			"with --life the events of a verification share one. The signature is made with the first secret of a test source, or, if\n" +
-			"there is none, of the first source. Events are made up: one for a live source elsewhere than on this machine is refused\n" +
+			"no source has that name, of the first source. Events are made up: one for a live source elsewhere than on this machine is refused\n" +
 			"without --live.",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "data", Usage: "send this `BODY` instead of a sample: JSON, @FILE, or @- for standard input"},

@@ -131,7 +131,7 @@ func (s *Settings) readFile(in Inputs, r *reader) *table {
 // maxFile bounds the file of the settings and that of a secret, in bytes.
 const maxFile = 256 << 10
 
-// readBounded reads a file, unless it is none, or does not end. The null device is the customary way to say that there is none.
+// readBounded reads a regular file up to a bound. The null device counts as an empty file: it is the customary way to name no file.
 func readBounded(path string) ([]byte, error) {
 	if path == os.DevNull {
 		return nil, nil
@@ -168,7 +168,7 @@ func (s *Source) Intake() intake.Source {
 	}
 }
 
-// Source returns the source of that name, nil when there is none.
+// Source returns the source of that name, nil when no source has it.
 func (s *Settings) Source(name string) *Source {
 	i := slices.IndexFunc(s.Sources, func(x Source) bool { return x.Name == name })
 	if i < 0 {

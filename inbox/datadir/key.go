@@ -15,7 +15,7 @@ const keyLength = 32
 // MaxKeyFile bounds what is read of a file in the key's place, in bytes.
 const MaxKeyFile = 4096
 
-// ReadKey reads the store's key, which makes digests that tell nothing to who has only the database. A store without its
+// ReadKey reads the store's key, which makes digests that say nothing without it. A store without its
 // key is refused, because every duplicate would be taken for new.
 func ReadKey(keyPath, dbPath string) ([]byte, error) {
 	key, err := Read(keyPath, MaxKeyFile)

@@ -22,7 +22,7 @@ var ErrKind = errors.New("not a file")
 // ErrSize says that a file has more bytes than its reader takes.
 var ErrSize = errors.New("too large")
 
-// Read returns what a regular file holds, at most so many bytes. Links are followed, so that a folder of links to a
+// Read returns the bytes of a regular file, of which there may be most. Links are followed, so that a folder of links to a
 // mounted configuration works; what is behind them is held to the same bounds. An error wraps [ErrKind], [ErrSize] or
 // that of the system, such as [fs.ErrNotExist]; its text names the file without its directory.
 func Read(path string, most int64) ([]byte, error) {
@@ -76,7 +76,7 @@ func dangling(path string, err error) error {
 	if _, lerr := os.Lstat(path); lerr != nil {
 		return err
 	}
-	return fmt.Errorf("%s is %w but a link to what is not there", filepath.Base(path), ErrKind)
+	return fmt.Errorf("%s is %w but a link to a file that does not exist", filepath.Base(path), ErrKind)
 }
 
 func fits(path string, info fs.FileInfo, most int64) error {

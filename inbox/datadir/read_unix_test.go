@@ -31,7 +31,7 @@ func TestWhatIsNoRegularFileIsNamedAndNotRead(t *testing.T) {
 	}
 	for path, says := range map[string]string{
 		"/dev/zero": "zero is not a file but a device", link("/dev/zero"): "but a device", pipe: "pipe is not a file but a pipe", link(pipe): "but a pipe",
-		dir: "a directory", link(filepath.Join(dir, "nothing")): "but a link to what is not there",
+		dir: "a directory", link(filepath.Join(dir, "nothing")): "but a link to a file that does not exist",
 	} {
 		if _, err := datadir.Read(path, 10); !errors.Is(err, datadir.ErrKind) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", path, err)

@@ -182,6 +182,6 @@ func TestWithoutACompilerEverythingIsInterpreted(t *testing.T) {
 	}
 	defer p.Close(context.Background())
 	if out := p.Run(context.Background(), call()); p.Info().Engine != string(inbox.Interpreter) || out.Result != inbox.Trap {
-		t.Errorf("it is run by the %s, and came to %s", p.Info().Engine, out.Result)
+		t.Errorf("it is run by the %s, and its outcome is %s", p.Info().Engine, out.Result)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Made makes a module that would be a large file, or that is none. One that is loaded does nothing in _start, or does it for ever; _start is the last of
+// Made makes a module that would be a large file, or a file that is no module. One that is loaded does nothing in _start, or does it for ever; _start is the last of
 // its functions, and has the memory "memory".
 func Made(name string) ([]byte, error) {
 	make, ok := made[name]
@@ -88,10 +88,10 @@ func function(params int) []byte {
 	return slices.Concat([]byte{0x60}, number(params), bytes.Repeat([]byte{0x7f}, params), []byte{0})
 }
 
-// ints declares so many local variables.
+// ints declares n local variables.
 func ints(n int) [][]byte { return [][]byte{append(number(n), 0x7f)} }
 
-// brTable branches to so many places, which are all the same.
+// brTable branches to n places, which are all the same.
 func brTable(n int) []byte {
 	return slices.Concat(block, []byte{0x41, 0, 0x0e}, number(n), make([]byte, n+1), end)
 }

@@ -28,7 +28,7 @@ func TestStatusListsRefusalsAndOnlyLostWebhooksAreReasons(t *testing.T) {
 	for _, want := range []string{
 		`"why":"missing","lost":false,"count":1000`, `"why":"too_large","lost":false,"count":5`, `"why":"too_large","lost":true,"count":7`,
 		`"code":"lost_too_large","message":"since yesterday 7 signed webhooks of source qoreid were larger than max_body`,
-		`"code":"lost_not_found","message":"since yesterday 20 signed webhooks came to a path that no source has (404)"`,
+		`"code":"lost_not_found","message":"since yesterday 20 signed webhooks were sent to a path that no source has (404)"`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("there is no %s in %s", want, text)

@@ -222,7 +222,7 @@ func (s *Loader) forget(ctx context.Context, r *inbox.Release) {
 func disabledText(one *inbox.CrashRecord, instead string) string {
 	text := fmt.Sprintf("release %s is set aside: %s; ", one.Release, one.Why)
 	if instead == "" {
-		return text + "there is none before it to run in its place"
+		return text + "it has no fallback"
 	}
 	return text + "release " + instead + " runs in its place"
 }

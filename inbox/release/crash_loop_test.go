@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// A release that went live, has not done anything yet, and then does not start any more: the one before it runs.
+// A release went live, settled nothing, and then fails to start: the release before it runs.
 func TestWhatDoesNotStartAnyMoreAndHasDoneNothingGivesWay(t *testing.T) {
 	t.Parallel()
 	for name, proven := range map[string]bool{"it has done nothing": false, "it has": true} {
@@ -72,7 +72,7 @@ func TestWhatEndsTheProgramWhileItIsCompiledIsSetAsideUntilItChanges(t *testing.
 	b.write("a.wasm", guest(t, "ok"))
 	b.start(t.TempDir())
 	b.look()
-	if e := b.entry("a"); e.State != inbox.FileDisabled || b.live("a") != nil || !strings.Contains(e.Err, "none before it") || !strings.Contains(e.Hint, "inbox plugin resume a") {
+	if e := b.entry("a"); e.State != inbox.FileDisabled || b.live("a") != nil || !strings.Contains(e.Err, "no fallback") || !strings.Contains(e.Hint, "inbox plugin resume a") {
 		t.Errorf("%+v", e)
 	}
 	b.write("a.wasm", "garbage")

@@ -18,9 +18,9 @@ type Agreement struct {
 }
 
 // Agree takes what a module asks for and what the operator's NAME.toml grants together: text is that file, empty when
-// there is none; parallel is the default of concurrency. A key of the file decides. Where the file is silent, what the
-// section says is the plugin's own default, unless it is more than any plugin has without a file. The error is Invalid;
-// what is missing is none, see [Agreement.Err].
+// the plugin has none; parallel is the default of concurrency. A key of the file decides. Where the file is silent, the section
+// gives the plugin's own default, unless it is more than any plugin has without a file. The error is Invalid. A missing grant
+// is no error here, see [Agreement.Err].
 func Agree(plugin string, wasm, text []byte, parallel int) (*Agreement, error) {
 	section, err := Asks(wasm)
 	if err != nil {
@@ -116,7 +116,7 @@ func together(asks, grants inbox.Manifest, granted map[string]string, parallel i
 }
 
 // beyond returns the keys that ask for more than is granted, or, where the file is silent, for more than any plugin has.
-// Filters do not, unless they look at what the plugin may not see: which events it is led is the operator's to narrow.
+// Filters do not, unless they look at what the plugin may not see: the operator narrows which events it gets.
 func beyond(asks, grants *inbox.Manifest, asked, granted map[string]string) map[string]bool {
 	has := grants.WithDefaults(1)
 	more := map[string]bool{
@@ -135,7 +135,7 @@ func beyond(asks, grants *inbox.Manifest, asked, granted map[string]string) map[
 		// Interpreting takes many times the processor's time, of all plugins. One that asks for it does not work without.
 		"engine": asks.Engine == inbox.Interpreter && granted["engine"] == "",
 	}
-	// Which events it is led tells a plugin of what it is not shown, if it may choose what decides that.
+	// The events that a plugin gets tell it about hidden values, if the plugin may choose the condition.
 	hidden := func(pointer string) bool {
 		return has.Data.Fields != nil && !within([]string{pointer}, has.Data.Fields)
 	}

@@ -10,8 +10,8 @@ import (
 	"inbox/inbox"
 )
 
-// file is NAME.toml without its tables where and config, whose values are taken as they are written. Pointers tell what is not
-// there from what is zero.
+// file is NAME.toml without its tables where and config, whose values are taken as they are written. Pointers tell a missing
+// value from zero.
 type file struct {
 	Events      *[]string `toml:"events"`
 	EventTypes  *[]string `toml:"event_types"`

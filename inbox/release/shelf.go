@@ -85,10 +85,10 @@ type Entry struct {
 	Plugin string
 	State  inbox.FileState
 	Live   string // release that runs; empty for none
-	File   string // release that the file is; empty when it is none
+	File   string // release that the file is; empty when it cannot be one
 	Err    string // why it was refused
 	Hint   string
-	Since  time.Time     // when it came to this
+	Since  time.Time     // the time of the last change
 	Info   *inbox.Module // of the release that runs
 
 	Manifest *inbox.Manifest // of the release that runs
@@ -115,7 +115,7 @@ type Loader struct {
 	closing   sync.WaitGroup
 	counted   bool      // what the end before says of the releases is known
 	turn      string    // plugin whose suspect release runs without other suspects; empty for none
-	calm      time.Time // no suspect runs before: if the program ends even so, it is none of them
+	calm      time.Time // no suspect runs before: if the program ends even so, none of them is the cause
 }
 
 // book is one plugin. Its fields but entry belong to Run's goroutine.
@@ -216,7 +216,7 @@ func (s *Loader) reread() {
 	s.again = nil
 }
 
-// Forget has something done while no release of a plugin runs or is being made one, and forgets what is known of its files.
+// Forget calls do while no release of the plugin runs or is compiled, and forgets the state of its files.
 // It is a Conflict when it has files.
 func (s *Loader) Forget(ctx context.Context, plugin string, do func() error) error {
 	done := make(chan error, 1)

@@ -212,7 +212,7 @@ func TestAShelfDoesNotWaitForACompilation(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsNoneIsRefused(t *testing.T) {
+func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	if err := os.Mkdir(filepath.Join(b.dir, "dir.wasm"), 0o700); err != nil {

@@ -42,7 +42,7 @@ func TestAReleaseThatFailsAtOnceGivesWayToItsFallback(t *testing.T) {
 	drop(t, dir, "p.toml", patient)
 	drop(t, dir, "p.wasm", guest(t, "trap"))
 	send(6)
-	first := until("the first release is on hold, since there is none before it", func(p *api.Plugin) bool { return p.OnHold })
+	first := until("the first release is on hold, since it has no fallback", func(p *api.Plugin) bool { return p.OnHold })
 	if first.Disabled != "" || first.State != inbox.FileLive {
 		t.Errorf("it was set aside, and nothing is left: %+v", first)
 	}

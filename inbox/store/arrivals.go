@@ -115,7 +115,7 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 	return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Stored}, nil
 }
 
-// find returns the seq of the event with this digest, 0 when there is none.
+// find returns the seq of the event with this digest, 0 without one.
 func (t *tx) find(digest [sha256.Size]byte) (int64, error) {
 	hash := prefix(digest)
 	if seq, ok := t.fresh[hash]; ok {

@@ -88,7 +88,7 @@ func (s *Store) copyTo(ctx context.Context, path string) error {
 	return nil
 }
 
-// fileSize returns the size of a file, 0 when there is none. The file is not opened, for the reason Backup gives.
+// fileSize returns the size of a file, 0 without a file. The file is not opened, for the reason Backup gives.
 func fileSize(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {

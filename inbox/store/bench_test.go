@@ -19,7 +19,7 @@ import (
 // The figures here are ratios of BenchmarkRawFsync of the same run: a disk that answers flushes from its cache makes every
 // absolute figure meaningless.
 
-// BenchmarkRawFsync overwrites 4 KiB and flushes, which is what one commit costs the disk.
+// BenchmarkRawFsync overwrites 4 KiB and flushes, as one commit does.
 func BenchmarkRawFsync(b *testing.B) {
 	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))
 	if err != nil {
@@ -38,7 +38,7 @@ func BenchmarkRawFsync(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "flushes/s")
 }
 
-// BenchmarkAccept accepts bodies of about 1 KiB from so many producers at a time.
+// BenchmarkAccept accepts bodies of about 1 KiB from several producers at a time.
 func BenchmarkAccept(b *testing.B) {
 	for _, producers := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("%d", producers), func(b *testing.B) {
@@ -104,7 +104,7 @@ func BenchmarkSettle(b *testing.B) {
 	}
 }
 
-// spread calls fn for 0 … n-1 from so many goroutines.
+// spread calls fn for 0 … n-1 from several goroutines.
 func spread(goroutines, n int, fn func(i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup

@@ -17,7 +17,7 @@ const (
 	cacheEntry = 512 // bytes that one takes beside its body and headers
 )
 
-// cache keeps the payloads that were stored or read last, up to so many bytes, the oldest going first.
+// cache keeps the payloads that were stored or read last, up to a bound of bytes; the oldest are evicted first.
 type cache struct {
 	mu     sync.Mutex
 	bodies map[int64]inbox.Payload

@@ -133,7 +133,7 @@ func (d *digests) take(r digestRun) {
 // full reports whether there is a run to seal.
 func (d *digests) full() bool { return len(d.recent) > 1 }
 
-// find returns the seq of the event with the digest, 0 when there is none.
+// find returns the seq of the event with the digest, 0 without one.
 func (d *digests) find(t *tx, hash uint64, digest [sha256.Size]byte) (int64, error) {
 	for _, m := range slices.Backward(d.recent) {
 		if seq, ok := m[hash]; ok {
@@ -185,7 +185,7 @@ func stored(hash uint64) int64 { return int64(hash ^ 1<<63) }
 // unstored is the reverse of stored.
 func unstored(hash int64) uint64 { return uint64(hash) ^ 1<<63 }
 
-// partOf returns in which of so many equal ranges a hash lies. Digests are evenly spread, so the parts are too.
+// partOf returns which of the equal ranges contains a hash. Digests are evenly spread, so the parts are too.
 func partOf(hash uint64, parts int) int {
 	at, _ := bits.Mul64(hash, uint64(parts))
 	return int(at)

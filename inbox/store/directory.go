@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// find makes sure that there is a database, and makes a new one where there is none and o.Create is set.
+// find makes sure that there is a database, and makes a new one if it is missing and o.Create is set.
 func find(ctx context.Context, o *Options, path string) error {
 	f, err := datadir.FilesIn(o.Dir)
 	switch why := f.Lost(); {

@@ -108,7 +108,7 @@ func Write(s *Store, statement string) error {
 	})
 }
 
-// Pragmas returns what a connection of each kind says of a pragma: the writer's, and so many of the readers'.
+// Pragmas returns the value of a pragma on the writer's connection and on n connections of readers.
 func Pragmas(t testing.TB, s *Store, name string, readers int) []string {
 	t.Helper()
 	var got []string

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// cutPower cuts the power at so many places of a record, and returns at how many something acknowledged was lost.
+// cutPower cuts the power at a number of places of a record, and returns how many cuts lost something acknowledged.
 func cutPower(t *testing.T, calls []call, places int) (cuts, losing, acked int) {
 	t.Helper()
 	const seed = 11

@@ -39,7 +39,7 @@ type call struct {
 	id   string
 }
 
-// record runs the program under strace until it has said so many lines, and returns what it did up to its closing the files.
+// record runs the program under strace until it has printed a number of lines, and returns its calls up to the closing of the files.
 func record(t *testing.T, salt string, lines int) []call {
 	t.Helper()
 	return recordIn(t, inboxtest.Dir(t), salt, lines)

@@ -154,7 +154,7 @@ func CopyOpen(t testing.TB, dir string) string {
 	return CopyClosed(t, dir)
 }
 
-// RaiseInLog returns a copy of a store that crashed after a server had raised its mark so many times.
+// RaiseInLog returns a copy of a store that crashed after a server had raised its mark a number of times.
 func RaiseInLog(t testing.TB, dir string, times int) string {
 	t.Helper()
 	db, err := commit.OpenFile(filepath.Join(dir, datadir.Database), "wal_autocheckpoint(0)")

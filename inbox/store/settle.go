@@ -37,10 +37,10 @@ func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(erro
 			switch {
 			case inbox.EndOf(err) != inbox.EndFailed: // who settles says what a fence means
 			case st.Chain == nil:
-				s.opt.Log.Error("cannot record what a plugin came to", "plugin", st.Plugin, "error", err)
+				s.opt.Log.Error("cannot record the outcome of an attempt", "plugin", st.Plugin, "error", err)
 			case !st.Chain.Broken(): // what rests on it fails too, and would only repeat it
 				st.Chain.Break()
-				s.opt.Log.Error("cannot record what a plugin came to; it begins again from what is stored", "plugin", st.Plugin, "error", err)
+				s.opt.Log.Error("cannot record the outcome of an attempt; the plugin begins again from the stored state", "plugin", st.Plugin, "error", err)
 			}
 			done(err)
 		},

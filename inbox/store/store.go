@@ -29,7 +29,7 @@ const DefaultQueueBytes = commit.DefaultQueueBytes
 // Options say how a store is opened. The zero value of a field means the default in its comment.
 type Options struct {
 	Dir        string                 // the data directory
-	Create     bool                   // make the store when there is none
+	Create     bool                   // make a missing store
 	Server     bool                   // the caller holds the lock and will call Run; otherwise every write takes the lock for itself and is made at once
 	Log        *slog.Logger           // default: discard
 	Now        func() time.Time       // default: time.Now
@@ -70,7 +70,7 @@ type Store struct {
 	cache *cache
 }
 
-// Open opens the store in a directory. It returns a NotFound error when there is none and Create is not set, or when one was
+// Open opens the store in a directory. It returns a NotFound error for a missing store when Create is not set, or when one was
 // there and its database is gone; an Invalid one when the file is of a newer program, damaged (then it wraps inbox.ErrDamaged) or
 // not a store. It never changes an existing file but to migrate it, which needs the lock to be free, and for a server to
 // raise its mark and begin a term.

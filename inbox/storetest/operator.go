@@ -230,7 +230,7 @@ func aTraceNeverShowsAnEventBetweenTwoMoments(t *testing.T, open Open) {
 	}
 }
 
-func whatIsNotThereIsNotFound(t *testing.T, open Open) {
+func missingThingsAreNotFound(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	for name, do := range map[string]func() error{

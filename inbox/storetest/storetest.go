@@ -223,7 +223,7 @@ func operatorTests() []test {
 		{"a trace never shows an event between two moments", aTraceNeverShowsAnEventBetweenTwoMoments},
 		{"deliveries are listed by what their trace says", deliveriesAreListedByWhatTheirTraceSays},
 		{"deliveries are limited, and an unknown outcome is invalid", deliveriesAreLimitedAndAnUnknownOutcomeIsInvalid},
-		{"what is not there is not found", whatIsNotThereIsNotFound},
+		{"missing things are not found", missingThingsAreNotFound},
 		{"a plugin is steered and its releases are kept", aPluginIsSteeredAndItsReleasesAreKept},
 		{"the store says how large it is", theStoreSaysHowLargeItIs},
 		{"a replay that makes no sense is refused and not stored", aReplayThatMakesNoSenseIsRefusedAndNotStored},

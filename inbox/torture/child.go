@@ -21,7 +21,7 @@ const tortured = "__tortured"
 
 // The environment of the hidden command.
 const (
-	envCrash = "INBOX_CRASH_AT"   // POINT:N, the program is killed when it comes to a point the n-th time
+	envCrash = "INBOX_CRASH_AT"   // POINT:N, the program is killed when it reaches a point for the n-th time
 	envClock = "INBOX_CLOCK_STEP" // OFFSET@AFTER, the clock is set by OFFSET when the program is so old
 )
 
@@ -81,7 +81,7 @@ func stepped(by, after time.Duration) func() time.Time {
 	}
 }
 
-// crash has the program killed when it comes to a point the n-th time.
+// crash kills the program when it reaches a point for the n-th time.
 func crash(h *serve.Hooks, point string, n int64) {
 	var times atomic.Int64
 	at := func(where string) {

@@ -58,7 +58,7 @@ func (t *tormentor) end(ctx context.Context) error {
 	for turn := 0; ; turn++ {
 		t.drain(ctx, s)
 		dead := t.figure(ctx, `SELECT count(*) FROM dead WHERE resolution = ''`)
-		t.opt.Say("everything came to its end after %s; %d are dead", time.Since(began).Round(time.Millisecond), dead)
+		t.opt.Say("all work ended after %s; %d are dead", time.Since(began).Round(time.Millisecond), dead)
 		if dead == 0 || turn == 30 || len(t.report.Broken) > 0 {
 			break
 		}
@@ -79,7 +79,7 @@ func (t *tormentor) end(ctx context.Context) error {
 	return nil
 }
 
-// sum adds what the store's world came to to the report.
+// sum adds the figures of the store to the report.
 func (t *tormentor) sum() {
 	w := t.world
 	w.mu.Lock()

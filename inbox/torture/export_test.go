@@ -15,7 +15,7 @@ import (
 // Judge holds the samples of a soak against each other.
 func Judge(r *Report) { r.judge() }
 
-// Ended has a server run its plugins, has something done to the store that it leaves, has another life of it take an event, and
+// Ended runs a server with its plugins, changes the store that it leaves, starts it again to accept an event, and
 // lets everything come to its end.
 func Ended(ctx context.Context, o Options, do func(data string) error) (*Report, error) {
 	if err := o.fill(); err != nil {

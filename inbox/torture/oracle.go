@@ -19,7 +19,7 @@ import (
 //  2. Per lane, first runs follow the order of arrival: no event is passed over, and none is tried before those ahead of
 //     it have come to their end.
 //  3. Every event is in one state per plugin: done, dead, given up, waiting in a lane, or ahead of the cursor. Every
-//     attempt came to what the script says (or to a timeout, on a slow machine), its fate is what the policy says, and no
+//     attempt has the outcome of the script (or a timeout, on a slow machine), its fate is what the policy says, and no
 //     more attempts count than the policy allows.
 //  4. The file passes SQLite's integrity_check and the store's own laws; a replay has run, or left out and counted, each
 //     event of its set exactly once.
@@ -80,7 +80,7 @@ func (w *world) check(ctx context.Context, dir string, r *Report) error {
 		return fmt.Errorf("read the log: %w", err)
 	}
 	if err := l.plugins(ctx); err != nil {
-		return fmt.Errorf("read what the plugins came to: %w", err)
+		return fmt.Errorf("read the outcomes of the plugins: %w", err)
 	}
 	if err := l.replays(ctx); err != nil {
 		return fmt.Errorf("read the replays: %w", err)
@@ -129,7 +129,7 @@ func (l *looker) known(e *inbox.Event, what *sent, stored map[*sent]int) {
 		l.r.broke("law 1: event %d is stored %d times, and was sent %d times to %s", e.Seq, stored[what], what.sends, e.Source)
 	}
 	if e.Mode != what.mode {
-		l.r.broke("law 1: event %d came to a %s source and is %s", e.Seq, what.mode, e.Mode)
+		l.r.broke("law 1: event %d arrived at a %s source and is %s", e.Seq, what.mode, e.Mode)
 	}
 }
 

@@ -113,7 +113,7 @@ func (l *looker) read(ctx context.Context, p *standing) error {
 	})
 }
 
-// end returns the attempt with which an event's first run came to the end that lets its lane go on, nil while it has
+// end returns the attempt that ended an event's first run, so that its lane goes on, nil while it has
 // not.
 func (p *standing) end(seq int64) *attempt {
 	tries := p.first[seq]
@@ -207,7 +207,7 @@ func (l *looker) attempts(p *standing, e *event, tries []attempt) {
 	for i, a := range tries {
 		want := p.result(e.what.script, a.number)
 		if a.result != want && a.result != inbox.Timeout {
-			l.r.broke("law 3: plugin %s: attempt %d of event %d came to %s, and its script %q says %s", p.name, a.number, e.seq, a.result, e.what.script, want)
+			l.r.broke("law 3: plugin %s: attempt %d of event %d ended with %s, and its script %q says %s", p.name, a.number, e.seq, a.result, e.what.script, want)
 		}
 		if a.number != i+1 {
 			l.r.broke("law 3: plugin %s: event %d has no attempt %d", p.name, e.seq, i+1)

@@ -23,7 +23,7 @@ type actor struct {
 	settings string       // its manifest, but for where it begins
 	parks    bool         // a dead head keeps its lane waiting; else the lane goes on
 	attempts int          // retry.max_attempts
-	leaves   inbox.Result // what it comes to when it leaves without a result
+	leaves   inbox.Result // the outcome when it exits without a result
 	wants    func(s *sent) bool
 }
 
@@ -47,7 +47,7 @@ func actors() []actor {
 	}
 }
 
-// manifest returns the actor's manifest in a store that began with so many events: those it does not get.
+// manifest returns the actor's manifest in a store that began with base events, which it does not get.
 func (a *actor) manifest(stored int) string {
 	return fmt.Sprintf("start_from = %d\n%s", stored+1, a.settings)
 }
@@ -65,7 +65,7 @@ func script(roll float64) string {
 	return odd[int((roll-0.96)/0.04*float64(len(odd)))%len(odd)]
 }
 
-// result returns what attempt n comes to by a script. Where the machine is slow, a timeout may take its place.
+// result returns the outcome of attempt n by a script. Where the machine is slow, a timeout may take its place.
 func (a *actor) result(script string, n int) inbox.Result {
 	if script == "" {
 		return inbox.OK

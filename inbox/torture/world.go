@@ -30,7 +30,7 @@ type answered struct {
 
 // world is all that is known of a store: what was sent to it and what was answered.
 type world struct {
-	base    int64 // so many events were stored before it began
+	base    int64 // events that were stored before it began
 	mu      sync.Mutex
 	round   int
 	bodies  map[string]*sent // by source and body

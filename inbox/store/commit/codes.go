@@ -21,7 +21,7 @@ const (
 	codeDirFsync = 1290 // SQLITE_IOERR_DIR_FSYNC
 )
 
-// extended returns the extended result code in err's chain, 0 when there is none.
+// extended returns the extended result code in err's chain, 0 without one.
 func extended(err error) int {
 	var e interface {
 		error
@@ -33,7 +33,7 @@ func extended(err error) int {
 	return 0
 }
 
-// primary returns the primary result code in err's chain, 0 when there is none.
+// primary returns the primary result code in err's chain, 0 without one.
 func primary(err error) int { return extended(err) & 0xff }
 
 // AsDamaged returns an error with the text of cause that is [inbox.ErrDamaged] to errors.Is.

@@ -209,7 +209,7 @@ func (w *Writer[T]) Submit(ctx context.Context, o *Op[T]) error {
 	return w.queues.enqueue(ctx, o)
 }
 
-// Do submits a change and returns when it is durable or has failed. It sets Done. ctx bounds only the wait: a queued change is
+// Do submits a change and returns when it is durable or failed. It sets the field Done. ctx bounds only the wait: a queued change is
 // made all the same.
 func (w *Writer[T]) Do(ctx context.Context, o *Op[T]) error {
 	answer := make(chan error, 1)

@@ -13,7 +13,7 @@ import (
 )
 
 // CrashRecords are the records of this process about the releases that it runs and that have not survived yet, see
-// [inbox.Suspect]. None of its calls changes the records of another process.
+// [inbox.CrashRecord]. None of its calls changes the records of another process.
 type CrashRecords interface {
 	RecordStart(ctx context.Context, plugin, release string) error
 	ClearCrashes(ctx context.Context, plugin, release string) error

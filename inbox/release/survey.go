@@ -23,7 +23,7 @@ type Found struct {
 	Stray    bool  // it is a file that belongs to no plugin
 }
 
-// Survey reads the plugins of a folder as a Shelf would, one after another, and hands each over, then the files that belong to
+// Survey reads the plugins of a folder as a Loader would, one after another, and hands each over, then the files that belong to
 // none. It makes none of them a release and changes nothing. parallel is the default of their concurrency. A folder that does
 // not exist has none. Who else may write to it is for [Guard] to say.
 func Survey(dir string, parallel int, each func(Found)) error {
@@ -54,7 +54,7 @@ type Candidate struct {
 	Agreement *Agreement
 }
 
-// ReadCandidate reads FILE.wasm and, if there is one, FILE.toml beside it, as a Shelf would. The error is NotFound when there is
+// ReadCandidate reads FILE.wasm and, if there is one, FILE.toml beside it, as a Loader would. The error is NotFound when there is
 // no such module.
 func ReadCandidate(path string) (*Candidate, error) {
 	stem := strings.TrimSuffix(path, ".wasm")

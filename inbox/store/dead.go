@@ -36,7 +36,7 @@ const (
 	deadSeqs = 1000 // seqs that a query looks up; for more, it reads all dead letters between the lowest and the highest
 )
 
-// Letters returns dead letters with their events and the reasons of their last attempts, the newest first. A reason may hold
+// DeadLetters returns dead letters with their events and the reasons of their last attempts, the newest first. A reason may hold
 // personal data.
 func (s *Store) DeadLetters(ctx context.Context, f inbox.DeadLetterFilter) ([]inbox.DeadLetterDetail, error) {
 	list := []inbox.DeadLetterDetail{}
@@ -47,7 +47,7 @@ func (s *Store) DeadLetters(ctx context.Context, f inbox.DeadLetterFilter) ([]in
 	return list, err
 }
 
-// EachLetter calls fn for the dead letters of [Store.Letters]. It reads them page by page.
+// EachDeadLetter calls fn for the dead letters of [Store.DeadLetters]. It reads them page by page.
 func (s *Store) EachDeadLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.DeadLetterDetail) error) error {
 	return s.eachDead(ctx, &f, byDeath, s.newWaitCounter(f.Manifest), fn)
 }
@@ -212,7 +212,7 @@ func (q *deadQuery) page(ctx context.Context, s *Store) ([]inbox.DeadLetterDetai
 	return list, err
 }
 
-// OpenLetters calls fn for pages of unresolved dead letters, plugin by plugin in the order of the log. fn may resolve them. The
+// OpenDeadLetters calls fn for pages of unresolved dead letters, plugin by plugin in the order of the log. fn may resolve them. The
 // events that wait behind them are counted only if the filter has a manifest.
 func (s *Store) OpenDeadLetters(ctx context.Context, f inbox.DeadLetterFilter, fn func([]inbox.DeadLetterDetail) error) error {
 	f.Resolved = false
@@ -245,7 +245,7 @@ func (s *Store) NewestDeath(ctx context.Context) (time.Time, error) {
 	return fromMillis(died + 1), nil
 }
 
-// LettersOf returns the unresolved dead letters of runs, in the order of the log. It leaves out runs that are not dead.
+// DeadLettersOf returns the unresolved dead letters of runs, in the order of the log. It leaves out runs that are not dead.
 func (s *Store) DeadLettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]inbox.DeadLetterDetail, error) {
 	type run struct {
 		plugin string
@@ -280,7 +280,7 @@ func (s *Store) DeadLettersOf(ctx context.Context, refs []inbox.DeadLetter) ([]i
 	return list, nil
 }
 
-// Dead returns the unresolved dead letter of an event in a plugin, that of the newest run when several runs are dead. It is
+// DeadLetter returns the unresolved dead letter of an event in a plugin, that of the newest run when several runs are dead. It is
 // NotFound when the event is not dead.
 func (s *Store) DeadLetter(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error) {
 	p, err := s.pluginID(ctx, plugin)

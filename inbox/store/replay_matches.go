@@ -67,7 +67,7 @@ func onlyWhere(only inbox.Only, p int64) string {
 	return `1`
 }
 
-// CountJob returns the number of events that a replay would select, and the first and the last of them. It stores nothing. With
+// CountReplay returns the number of events that a replay would select, and the first and the last of them. It stores nothing. With
 // several plugins, an event that any of them would select counts once. A limit counts from the oldest event.
 func (s *Store) CountReplay(ctx context.Context, f inbox.Filter, only inbox.Only, plugins []string) (matched int64, first, last *inbox.Event, err error) {
 	f.Newest = false

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox"
 )
 
-// jobColumns are the columns of jobs that make an inbox.Job without its parts, in the order of scanJob and jobRow.
+// jobColumns are the columns of jobs that make an inbox.Replay without its parts, in the order of scanJob and jobRow.
 const jobColumns = `id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state`
 
 // scanJob reads jobColumns.
@@ -39,8 +39,8 @@ func scanJobPart(row scanner, p *inbox.ReplayPart) error {
 	return row.Scan(&p.Plugin, &p.Replay, &p.Position, &p.OK, &p.Dead, &p.Pending, &p.Retried, &p.Filtered, &p.Waiting, &p.Done)
 }
 
-// CreateJob stores a replay and fills in its number, bounds and counts. Later events are not part of it. A limit in its filter
-// becomes the seq of the last event that it allows. CreateJob returns NotFound when no event matches, and Invalid without a
+// CreateReplay stores a replay and fills in its number, bounds and counts. Later events are not part of it. A limit in its filter
+// becomes the seq of the last event that it allows. CreateReplay returns NotFound when no event matches, and Invalid without a
 // plugin, for a negative rate and for an unknown Only; then it stores nothing.
 func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Replay) error {
 	job := *j
@@ -108,7 +108,7 @@ func (t *tx) createJob(who inbox.Actor, j *inbox.Replay, filter string, position
 	return t.audit(who, "replay", fmt.Sprintf("replay %d, events %d, through %s", j.ID, j.Matched, strings.Join(j.Plugins, ", ")))
 }
 
-// CancelJob ends a replay. It deletes the waiting runs and keeps the attempts; runs in progress are still recorded. It returns a
+// CancelReplay ends a replay. It deletes the waiting runs and keeps the attempts; runs in progress are still recorded. It returns a
 // Conflict when the replay is not running, and NotFound for an unknown replay.
 func (s *Store) CancelReplay(ctx context.Context, who inbox.Actor, id int64) error {
 	if _, err := s.Replay(ctx, id); err != nil {
@@ -138,7 +138,7 @@ func (s *Store) CancelReplay(ctx context.Context, who inbox.Actor, id int64) err
 	})
 }
 
-// Jobs returns the running replays of a plugin, oldest first. For an empty name it returns all replays, newest first.
+// Replays returns the running replays of a plugin, oldest first. For an empty name it returns all replays, newest first.
 func (s *Store) Replays(ctx context.Context, plugin string) ([]inbox.Replay, error) {
 	if plugin == "" {
 		return s.jobs(ctx, `ORDER BY id DESC`)
@@ -150,12 +150,12 @@ func (s *Store) Replays(ctx context.Context, plugin string) ([]inbox.Replay, err
 	return s.jobs(ctx, `WHERE state = 'running' AND id IN (SELECT replay FROM replay_parts WHERE plugin = ?) ORDER BY id`, p)
 }
 
-// RunningJobs returns the running replays, newest first.
+// RunningReplays returns the running replays, newest first.
 func (s *Store) RunningReplays(ctx context.Context) ([]inbox.Replay, error) {
 	return s.jobs(ctx, `WHERE state = 'running' ORDER BY id DESC`)
 }
 
-// Job returns one replay, or NotFound.
+// Replay returns one replay, or NotFound.
 func (s *Store) Replay(ctx context.Context, id int64) (*inbox.Replay, error) {
 	list, err := s.jobs(ctx, `WHERE id = ?`, id)
 	if err != nil {

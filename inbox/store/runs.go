@@ -47,7 +47,7 @@ func (s *Store) Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run
 	return s.runs(ctx, plugin, `INDEXED BY runs_due WHERE plugin = ? AND waits = 0 ORDER BY due_at, run, seq LIMIT ?`, p, limit)
 }
 
-// GoesOn reports whether the first run of an event has a row: its dead letter did not park the lane and was retried.
+// IsRetried reports whether the first run of an event has a row: its dead letter did not park the lane and was retried.
 func (s *Store) IsRetried(ctx context.Context, plugin string, seq int64) (yes bool, err error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Store) IsRetried(ctx context.Context, plugin string, seq int64) (yes bo
 	return yes, readError(err)
 }
 
-// JobRuns returns the number of runs of a replay in a plugin that have a row and do not wait behind a lane.
+// ReplayRuns returns the number of runs of a replay in a plugin that have a row and do not wait behind a lane.
 func (s *Store) ReplayRuns(ctx context.Context, plugin string, job int64) (n int, err error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Store) runs(ctx context.Context, plugin, where string, args ...any) ([]
 	return list, err
 }
 
-// OftenTried returns up to limit runs that wait for another attempt after at least the given number of attempts, those with the
+// ManyAttempts returns up to limit runs that wait for another attempt after at least the given number of attempts, those with the
 // most attempts first.
 func (s *Store) ManyAttempts(ctx context.Context, attempts, limit int) ([]inbox.ManyAttempts, error) {
 	var list []inbox.ManyAttempts

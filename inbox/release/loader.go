@@ -46,7 +46,7 @@ type Modules interface {
 	Save(id string, wasm []byte) error // whole or not at all; what is kept already is left as it is
 }
 
-// Options configure a Shelf.
+// Options configure a Loader.
 type Options struct {
 	Dir      string // the plugins folder
 	Kept     Modules
@@ -94,7 +94,7 @@ type Entry struct {
 	Manifest *inbox.Manifest // of the release that runs
 }
 
-// Shelf watches the folder. Make it with New, then call Run.
+// Loader watches the folder. Make it with New, then call Run.
 type Loader struct {
 	opt     Options
 	mu      sync.Mutex // guards books and strays as maps, the entry of each book, again and trouble
@@ -128,13 +128,13 @@ type book struct {
 	wait       int   // looks until it is tried again; zero: it is not
 	start      int64 // seq after which the plugin begins if it is new
 	found      *found
-	entry      Entry // guarded by Shelf.mu
+	entry      Entry // guarded by Loader.mu
 }
 
 // pollEvery is how often the folder is looked at: a look costs well under a millisecond.
 const pollEvery = 100 * time.Millisecond
 
-// New returns a Shelf. A plugin whose files are there already, and that is new, begins after what is stored now.
+// New returns a Loader. A plugin whose files are there already, and that is new, begins after what is stored now.
 func New(o Options) *Loader {
 	if o.Now == nil {
 		o.Now = time.Now

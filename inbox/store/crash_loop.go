@@ -13,7 +13,7 @@ const program = "inbox"
 
 const crashRecordsQuery = `SELECT plugin, release, term, running, ends, disabled_at, why FROM crash_records ORDER BY plugin, release, term`
 
-// Suspects returns the crash records of all processes, and the disabled releases, by plugin.
+// CrashRecords returns the crash records of all processes, and the disabled releases, by plugin.
 func (s *Store) CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error) {
 	var list []inbox.CrashRecord
 	err := s.each(ctx, crashRecordsQuery, nil, func(row scanner) (err error) {
@@ -50,7 +50,7 @@ func appendCrashRecord(list []inbox.CrashRecord, row scanner) ([]inbox.CrashReco
 	return append(list, one), nil
 }
 
-// Reckon counts the ends of earlier processes. A server calls it once, before it runs any release. [inbox.Reckon] decides
+// CountCrashes counts the ends of earlier processes. A server calls it once, before it runs any release. [inbox.CountCrashes] decides
 // which records remain; they become records of this process and are returned. Records of this term and of earlier ones
 // count: on SQLite their processes have ended, because there is one at a time. After a clean end nothing is written. An
 // operator may enable a disabled release at the same time.
@@ -121,13 +121,13 @@ func (t *tx) recordRunning(plugin, release string) error {
 	return err
 }
 
-// Watch stores that this process is about to compile and start a release. If that ends the program, the next start
-// finds the record. Watch returns when the record is durable. [Store.SetLive] and [Store.Spare] delete it.
+// RecordStart stores that this process is about to compile and start a release. If that ends the program, the next start
+// finds the record. Watch returns when the record is durable. [Store.SetLive] and [Store.ClearCrashes] delete it.
 func (s *Store) RecordStart(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error { return t.recordRunning(plugin, release) })
 }
 
-// Spare deletes this process's record of a release that survived, or that cannot run at all.
+// ClearCrashes deletes this process's record of a release that survived, or that cannot run at all.
 func (s *Store) ClearCrashes(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release = ? AND term = ? AND disabled_at IS NULL`, plugin, release, t.w.s.term)
@@ -144,7 +144,7 @@ func (s *Store) EndCleanly(ctx context.Context) error {
 	})
 }
 
-// BringBack enables the disabled releases of a plugin.
+// EnableRelease enables the disabled releases of a plugin.
 func (s *Store) EnableRelease(ctx context.Context, who inbox.Actor, plugin string) error {
 	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND disabled_at IS NOT NULL`, plugin); err != nil {

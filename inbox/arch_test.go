@@ -82,7 +82,7 @@ func list(t *testing.T, args ...string) []pkg {
 	}
 }
 
-func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
+func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	t.Parallel()
 	for _, p := range list(t, "inbox/...") {
 		may, known := allowed[p.ImportPath]

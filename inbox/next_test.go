@@ -124,7 +124,7 @@ func TestNextKeepsItsLaws(t *testing.T) {
 
 // Whatever a plugin and its manifest ask for, what one run can make of the disk is bounded: with 64 KiB of log for each attempt
 // that is kept and a row for each that is made.
-func TestARunThatIsTriedForEverMakesFewAttempts(t *testing.T) {
+func TestARunThatIsRetriedForEverMakesFewAttempts(t *testing.T) {
 	t.Parallel()
 	p := inbox.Policy{MaxAttempts: 1, Base: 100 * time.Millisecond, Max: 100 * time.Millisecond, OnFailure: inbox.Block}
 	now, made := noon, []int{0, 0}
@@ -153,7 +153,7 @@ func FuzzNext(f *testing.F) {
 	})
 }
 
-func TestTheDefaultPolicyTriesForAboutADay(t *testing.T) {
+func TestTheDefaultPolicyRetriesForAboutADay(t *testing.T) {
 	t.Parallel()
 	p := inbox.DefaultPolicy()
 	var most time.Duration

@@ -19,7 +19,7 @@ func oneProducer(_ context.Context, l *lab) (arms, error) {
 		if err != nil {
 			return err
 		}
-		r, err := l.room(false)
+		r, err := l.newFixture(false)
 		if err != nil {
 			return err
 		}
@@ -37,12 +37,12 @@ func oneProducer(_ context.Context, l *lab) (arms, error) {
 }
 
 // theDoor compares the whole door with doors that do less, and with the one that people write.
-func theDoor(_ context.Context, l *lab) (arms, error) {
+func handlerPath(_ context.Context, l *lab) (arms, error) {
 	n := l.scale(30_000)
 	list := requests(0, n)
 	return arms{round: func(ctx context.Context) error {
 		stored := func(normal bool) (float64, error) {
-			r, err := l.room(normal)
+			r, err := l.newFixture(normal)
 			if err != nil {
 				return 0, err
 			}
@@ -80,7 +80,7 @@ func answerTimes(_ context.Context, l *lab) (arms, error) {
 		if err != nil {
 			return err
 		}
-		r, err := l.room(false)
+		r, err := l.newFixture(false)
 		if err != nil {
 			return err
 		}

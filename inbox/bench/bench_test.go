@@ -148,7 +148,7 @@ func TestAnInterruptedRunTellsWhatItHas(t *testing.T) {
 	}
 }
 
-func TestOurWebhooksPassTheDoorAndBecomeTheirSize(t *testing.T) {
+func TestOurWebhooksPassTheHandlerAndHaveTheirSize(t *testing.T) {
 	t.Parallel()
 	if n := len(body(1, 2, bodySize)); n != bodySize {
 		t.Errorf("a body of %d bytes", n)

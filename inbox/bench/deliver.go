@@ -13,8 +13,8 @@ import (
 )
 
 // filled opens a store with events of n entities.
-func (l *lab) filled(ctx context.Context, list []*inbox.Arrival) (*room, error) {
-	r, err := l.room(false)
+func (l *lab) filled(ctx context.Context, list []*inbox.Arrival) (*fixture, error) {
+	r, err := l.newFixture(false)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (l *lab) filled(ctx context.Context, list []*inbox.Arrival) (*room, error) 
 }
 
 // crew runs plugins over a room.
-type crew struct {
+type senders struct {
 	d     *dispatch.Dispatcher
 	stop  context.CancelFunc
 	end   chan error
@@ -36,8 +36,8 @@ type crew struct {
 }
 
 // newCrew makes a dispatcher that is told to start only when it is let go. It counts attempts up to want.
-func newCrew(r *room, want int) *crew {
-	c := &crew{end: make(chan error, 1), full: make(chan struct{}), want: int64(want)}
+func newSenders(r *fixture, want int) *senders {
+	c := &senders{end: make(chan error, 1), full: make(chan struct{}), want: int64(want)}
 	c.d = dispatch.New(dispatch.Options{Store: r.Store, Busy: r.Busy, Observe: func(_ *inbox.Event, a *inbox.Attempt) {
 		if a.Fate != inbox.Done {
 			c.bad.Store(a)
@@ -49,13 +49,13 @@ func newCrew(r *room, want int) *crew {
 	return c
 }
 
-func (c *crew) run(ctx context.Context) {
+func (c *senders) run(ctx context.Context) {
 	ctx, c.stop = context.WithCancel(ctx)
 	go func() { c.end <- c.d.Run(ctx) }()
 }
 
 // finish waits until all is delivered and durable: Run returns when the last settlement is stored.
-func (c *crew) finish(ctx context.Context) error {
+func (c *senders) finish(ctx context.Context) error {
 	select {
 	case <-c.full:
 	case <-ctx.Done():
@@ -69,11 +69,11 @@ func (c *crew) finish(ctx context.Context) error {
 }
 
 // deliver leads n events through a plugin that is new to the room, and returns deliveries per second.
-func (g *guest) deliver(ctx context.Context, r *room, n int) (float64, error) {
+func (g *guest) deliver(ctx context.Context, r *fixture, n int) (float64, error) {
 	if err := r.Register(ctx, "p", g.man.StartFrom); err != nil {
 		return 0, err
 	}
-	c := newCrew(r, n)
+	c := newSenders(r, n)
 	began := time.Now()
 	c.run(ctx)
 	c.d.SetLive("p", g.live())
@@ -82,8 +82,8 @@ func (g *guest) deliver(ctx context.Context, r *room, n int) (float64, error) {
 }
 
 // replay has what was delivered delivered again.
-func (g *guest) replay(ctx context.Context, r *room, n int) (float64, error) {
-	c := newCrew(r, n)
+func (g *guest) replay(ctx context.Context, r *fixture, n int) (float64, error) {
+	c := newSenders(r, n)
 	began := time.Now()
 	job := &inbox.Replay{Plugins: []string{"p"}, Only: inbox.OnlyAll}
 	if err := r.CreateReplay(ctx, actor, job); err != nil {
@@ -197,24 +197,24 @@ func busyPlugins(ctx context.Context, l *lab) (arms, error) {
 	}
 	list := requests(0, l.scale(30_000))
 	return arms{end: g.close, round: func(ctx context.Context) error {
-		idle, err := l.doorWith(ctx, g, 0, list)
+		idle, err := l.handlerBeside(ctx, g, 0, list)
 		if err != nil {
 			return err
 		}
-		busy, err := l.doorWith(ctx, g, 3, list)
+		busy, err := l.handlerBeside(ctx, g, 3, list)
 		l.add("accept.busy.vs_idle", busy/idle)
 		return err
 	}}, nil
 }
 
 // doorWith returns the rate of the handler while n plugins work on its events.
-func (l *lab) doorWith(ctx context.Context, g *guest, plugins int, list [][]byte) (perSecond float64, err error) {
-	r, err := l.room(false)
+func (l *lab) handlerBeside(ctx context.Context, g *guest, plugins int, list [][]byte) (perSecond float64, err error) {
+	r, err := l.newFixture(false)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, r.remove()) }()
-	c := newCrew(r, plugins*len(list))
+	c := newSenders(r, plugins*len(list))
 	if plugins == 0 {
 		close(c.full)
 	}

@@ -125,7 +125,7 @@ func unsigned(k int) *inbox.Arrival {
 
 // claimTime is the median time to find the next work behind a backlog: the log's next events behind a cursor, and the next
 // events of one lane. Cursors and lanes are spread over the whole log.
-func claimTime(ctx context.Context, r *room, events int) (float64, error) {
+func claimTime(ctx context.Context, r *fixture, events int) (float64, error) {
 	const times, batch = 200, 256
 	took := make([]float64, 0, times)
 	for i := range times {

@@ -19,7 +19,7 @@ import (
 // BenchmarkAccept takes signed webhooks through the door into the store, 64 at a time, without a network.
 func BenchmarkAccept(b *testing.B) {
 	l := &lab{dir: b.TempDir()}
-	r, err := l.room(false)
+	r, err := l.newFixture(false)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -112,21 +112,21 @@ func (l *lone) once(ctx context.Context) error {
 }
 
 // scratch is one memory that the instances have in turn, zeroed for each: making a memory costs more than a small guest.
-type scratch struct{ room []byte }
+type scratch struct{ dir []byte }
 
 // Allocate returns the memory for an instance to come.
 func (s *scratch) Allocate(_, _ uint64) experimental.LinearMemory {
-	clear(s.room)
+	clear(s.dir)
 	return s
 }
 
 // Reallocate gives it size bytes.
 func (s *scratch) Reallocate(size uint64) []byte {
-	if size > uint64(cap(s.room)) {
-		s.room = append(make([]byte, 0, 2*size), s.room...)
+	if size > uint64(cap(s.dir)) {
+		s.dir = append(make([]byte, 0, 2*size), s.dir...)
 	}
-	s.room = s.room[:size]
-	return s.room[:size:size]
+	s.dir = s.dir[:size]
+	return s.dir[:size:size]
 }
 
 // Free keeps it.

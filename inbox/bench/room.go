@@ -15,7 +15,7 @@ import (
 )
 
 // room is a store that is being written to, in a directory of its own.
-type room struct {
+type fixture struct {
 	*store.Store
 	dir  string
 	stop context.CancelFunc
@@ -23,19 +23,19 @@ type room struct {
 }
 
 // open opens a store in dir; normal is the control arm.
-func open(dir string, normal bool) (*room, error) {
+func open(dir string, normal bool) (*fixture, error) {
 	s, err := store.Open(context.Background(), store.Options{Dir: dir, Create: true, Server: true, Relaxed: normal})
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &room{Store: s, dir: dir, stop: stop, end: make(chan error, 1)}
+	r := &fixture{Store: s, dir: dir, stop: stop, end: make(chan error, 1)}
 	go func() { r.end <- s.Run(ctx) }()
 	return r, nil
 }
 
 // room opens a store of its own.
-func (l *lab) room(normal bool) (*room, error) {
+func (l *lab) newFixture(normal bool) (*fixture, error) {
 	dir, err := l.fresh()
 	if err != nil {
 		return nil, err
@@ -44,21 +44,21 @@ func (l *lab) room(normal bool) (*room, error) {
 }
 
 // close ends the store and keeps its files.
-func (r *room) close() error {
+func (r *fixture) close() error {
 	r.stop()
 	return errors.Join(<-r.end, r.Close())
 }
 
 // remove ends the store and takes its files away.
-func (r *room) remove() error { return errors.Join(r.close(), os.RemoveAll(r.dir)) }
+func (r *fixture) remove() error { return errors.Join(r.close(), os.RemoveAll(r.dir)) }
 
 // fill has producers accept arrivals, and returns when all are durable.
-func (r *room) fill(ctx context.Context, list []*inbox.Arrival, producers int) error {
+func (r *fixture) fill(ctx context.Context, list []*inbox.Arrival, producers int) error {
 	return r.fillWith(ctx, len(list), producers, func(i int) *inbox.Arrival { return list[i] })
 }
 
 // fillWith is fill with arrivals that are made by the producers, beside the writer.
-func (r *room) fillWith(ctx context.Context, n, producers int, arrival func(i int) *inbox.Arrival) error {
+func (r *fixture) fillWith(ctx context.Context, n, producers int, arrival func(i int) *inbox.Arrival) error {
 	errs := make([]error, producers)
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -115,5 +115,5 @@ func rate(ctx context.Context, handler http.Handler, list [][]byte) (float64, er
 
 // intakeOver is the program's own door over a keeper.
 func intakeOver(k intake.Keeper) http.Handler {
-	return intake.New(intake.Options{Sources: []intake.Source{door()}, Keep: k})
+	return intake.New(intake.Options{Sources: []intake.Source{handlerFixture()}, Keep: k})
 }

@@ -65,7 +65,7 @@ var trials = []trial{
 	{name: "one producer", yields: []string{"disk.fsync", "accept.one", "accept.one.vs_fsync"}, rounds: 5, takes: 3, begin: oneProducer},
 	{name: "the door", yields: []string{
 		"accept.http64", "accept.http64.vs_nostore", "accept.http64.vs_plain", "accept.http64.vs_naive", "accept.full.vs_normal",
-	}, rounds: 5, takes: 5, begin: theDoor},
+	}, rounds: 5, takes: 5, begin: handlerPath},
 	{name: "answer times", yields: []string{"accept.paced.p50.vs_fsync", "accept.paced.p99.vs_fsync"}, rounds: 3, takes: 5, begin: answerTimes},
 	{name: "busy plugins", yields: []string{"accept.busy.vs_idle"}, rounds: 5, takes: 4, begin: busyPlugins},
 	{name: "deliveries, 10,000 keys", yields: []string{"deliver.keys10000", "deliver.keys10000.vs_call", "replay", "replay.vs_live"},

@@ -27,7 +27,7 @@ const (
 var secret = []byte("a secret to measure with")
 
 // door is the source that everything comes from.
-func door() intake.Source {
+func handlerFixture() intake.Source {
 	secrets := []qoreid.Secret{{Name: "bench", Key: secret}}
 	return intake.Source{Name: "qoreid", Path: path, Secrets: func() []qoreid.Secret { return secrets }}
 }
@@ -42,7 +42,7 @@ func body(id, n, size int) []byte {
 // arrivals returns n arrivals about keys entities, as the door makes them.
 func arrivals(n, keys, size int) ([]*inbox.Arrival, error) {
 	list := make([]*inbox.Arrival, n)
-	source := door()
+	source := handlerFixture()
 	for i := range list {
 		b := body(1_000_000+i%keys, i, size)
 		headers := []inbox.Header{{Name: qoreid.DefaultHeader, Value: qoreid.Sign(qoreid.SHA512, secret, b)}}

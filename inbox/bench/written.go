@@ -34,7 +34,7 @@ func bytesWritten(_ context.Context, l *lab) (arms, error) {
 		if err != nil {
 			return err
 		}
-		r, err := l.room(false)
+		r, err := l.newFixture(false)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func (x *exam) plugins(s *config.Settings) {
 	if _, err := release.Guard(s.Plugins, false); err != nil {
 		x.wrong("plugins folder", err)
 	}
-	err := release.Survey(s.Plugins, 1, func(f release.Found) {
+	err := release.Scan(s.Plugins, 1, func(f release.Found) {
 		switch {
 		case f.Stray:
 			x.warn("plugins folder", inbox.HintOf(f.Err), "%s", f.Err)

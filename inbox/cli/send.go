@@ -150,7 +150,7 @@ func (p *program) sending(c *cli.Context) (*sending, error) {
 	if s.url, err = target(settings, s.source, c.String("to")); err != nil {
 		return nil, err
 	}
-	return s, p.guardLive(c, s)
+	return s, p.confirmLive(c, s)
 }
 
 // sourceToSend returns the source: by name, by the path of --to, a test source, or the first.
@@ -201,7 +201,7 @@ func target(settings *config.Settings, src *config.Source, to string) (string, e
 }
 
 // guardLive rejects made-up events for a live source on another machine, and warns about a live source on this one.
-func (p *program) guardLive(c *cli.Context, s *sending) error {
+func (p *program) confirmLive(c *cli.Context, s *sending) error {
 	if s.source.Mode != inbox.Live || c.Bool("live") {
 		return nil
 	}

@@ -130,7 +130,7 @@ func refused(source, signature, body string) *inbox.Refused {
 	}
 }
 
-func TestARefusedRequestIsVouchedForWithTodaysSecrets(t *testing.T) {
+func TestARefusedRequestIsVerifiedWithTheCurrentSecrets(t *testing.T) {
 	t.Parallel()
 	s := mustLoad(t, "", map[string]string{"INBOX_QOREID_SECRET": "right"}, nil)
 	body := `{"event":"address","event_type":"verification_started","data":{"id":7}}`

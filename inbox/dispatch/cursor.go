@@ -33,7 +33,7 @@ func newCursor(at int64, now time.Time) *cursor {
 func (c *cursor) low() int64 { return c.window.low(c.scanned) }
 
 // room reports whether more of the log may be held in memory.
-func (c *cursor) room() bool {
+func (c *cursor) hasRoom() bool {
 	return c.window.size() < maxOpen && c.scanned-c.low() < maxSpan
 }
 

@@ -54,7 +54,7 @@ func (r *reader) load() error {
 
 // readLog reads the log and enqueues the events that the plugin wants, while there is room for them.
 func (r *reader) readLog() error {
-	for r.more && r.cursor.room() && !r.draining() {
+	for r.more && r.cursor.hasRoom() && !r.draining() {
 		events, fresh, err := r.following()
 		if err != nil {
 			return err
@@ -168,7 +168,7 @@ func (r *reader) stillWanted(l *lane) (bool, error) {
 }
 
 // full reports whether the window has no room for events that the log may hold.
-func (r *reader) full() bool { return r.more && !r.cursor.room() && !r.draining() }
+func (r *reader) full() bool { return r.more && !r.cursor.hasRoom() && !r.draining() }
 
 // evict makes room in a full window: the lane that fills it, or that stops the cursor, gets a row. Its events leave the
 // window and are read again through the row. It reports whether it found such a lane.

@@ -220,7 +220,7 @@ func TestAStartDoesNotRepeatEventsSettledAboveTheCursor(t *testing.T) {
 	}
 }
 
-func TestAStoreThatCannotBeReadIsTriedAgain(t *testing.T) {
+func TestAReadOfTheStoreThatFailedIsRepeated(t *testing.T) {
 	t.Parallel()
 	r := newFixture(t, inbox.Manifest{}, nil)
 	r.stop()

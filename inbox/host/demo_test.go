@@ -12,7 +12,7 @@ import (
 	"inbox/plugins/demo"
 )
 
-func TestTheDemoPluginLogsALineAndHasOneKindOfEventTriedTwice(t *testing.T) {
+func TestTheDemoPluginLogsALineAndRetriesOneKindOfEvent(t *testing.T) {
 	onEachEngine(t, testTheDemoPluginLogsALineAndHasOneKindOfEventTriedTwice)
 }
 

@@ -13,13 +13,13 @@ import (
 )
 
 // job is a release to be compiled and made live.
-type job struct {
-	book  *book
+type compilation struct {
+	state *pluginState
 	live  *Live
 	wasm  []byte
 	entry Entry // what is known of the file when the release is live
 	own   bool  // it is what the plugin shall run: its file, or what a rollback chose
-	spare bool  // it runs in place of a file that was refused
+	clear bool  // it runs in place of a file that was refused
 	err   error
 
 	effort time.Duration // of compiling it
@@ -27,7 +27,7 @@ type job struct {
 }
 
 // bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
-func (s *Loader) bring(ctx context.Context, name string, b *book, l *listing) {
+func (s *Loader) prepare(ctx context.Context, name string, b *pluginState, l *listing) {
 	b.waits = false
 	file := s.find(b, name, l.blocks[name])
 	c := &choice{near: l.near[name], entry: Entry{Plugin: shown(name), State: inbox.FileLive, File: file.release.ID}}
@@ -35,7 +35,7 @@ func (s *Loader) bring(ctx context.Context, name string, b *book, l *listing) {
 	if err == nil {
 		err = s.choose(ctx, b, c, file)
 	}
-	switch j := c.job; {
+	switch j := c.compilation; {
 	case err != nil:
 		s.refused(ctx, b, c.entry, err)
 	case j == nil: // it runs already, or must not
@@ -51,13 +51,13 @@ func (s *Loader) bring(ctx context.Context, name string, b *book, l *listing) {
 
 // choice is what shall run of a plugin, and what is said of its file.
 type choice struct {
-	entry Entry
-	job   *job   // nil: nothing is to be compiled
-	near  string // a manifest without a module that may be meant for it
+	entry       Entry
+	compilation *compilation // nil: nothing is to be compiled
+	near        string       // a manifest without a module that may be meant for it
 }
 
 // choose finds what shall run, see [inbox.Running].
-func (s *Loader) choose(ctx context.Context, b *book, c *choice, file *found) error {
+func (s *Loader) choose(ctx context.Context, b *pluginState, c *choice, file *found) error {
 	name := file.release.Plugin
 	record, err := s.may(ctx, file, c.near)
 	if err != nil {
@@ -80,11 +80,11 @@ func (s *Loader) choose(ctx context.Context, b *book, c *choice, file *found) er
 		return nil
 	}
 	if id == file.release.ID {
-		c.job, err = s.fileJob(b, name, file)
+		c.compilation, err = s.compileFile(b, name, file)
 		return err
 	}
-	if c.job, err = s.keptJob(ctx, b, name, id); err == nil {
-		c.job.own = id == own
+	if c.compilation, err = s.compileKept(ctx, b, name, id); err == nil {
+		c.compilation.own = id == own
 	}
 	return err
 }
@@ -117,7 +117,7 @@ func (c *choice) say(chosen *inbox.Chosen, known map[string]inbox.CrashRecord) {
 }
 
 // fileJob has a plugin's files compiled.
-func (s *Loader) fileJob(b *book, name string, file *found) (*job, error) {
+func (s *Loader) compileFile(b *pluginState, name string, file *found) (*compilation, error) {
 	if file.wasm == nil { // it was not needed since it was read
 		again := s.readFiles(name, "", true)
 		if again.err != nil {
@@ -130,11 +130,11 @@ func (s *Loader) fileJob(b *book, name string, file *found) (*job, error) {
 		file = again
 	}
 	live := &Live{Release: file.release, Manifest: file.manifest, Yields: true}
-	return &job{book: b, live: live, wasm: file.wasm, own: true}, nil
+	return &compilation{state: b, live: live, wasm: file.wasm, own: true}, nil
 }
 
 // keptJob has a release of the past compiled.
-func (s *Loader) keptJob(ctx context.Context, b *book, plugin, id string) (*job, error) {
+func (s *Loader) compileKept(ctx context.Context, b *pluginState, plugin, id string) (*compilation, error) {
 	live := &Live{}
 	releases, err := s.opt.Keep.Releases(ctx, plugin)
 	if err != nil {
@@ -158,33 +158,33 @@ func (s *Loader) keptJob(ctx context.Context, b *book, plugin, id string) (*job,
 		return nil, fmt.Errorf("release %s: %w", id, err)
 	}
 	live.Manifest = a.Manifest
-	return &job{book: b, live: live, wasm: wasm}, nil
+	return &compilation{state: b, live: live, wasm: wasm}, nil
 }
 
-func (s *Loader) queue(j *job) {
-	j.book.busy = true
+func (s *Loader) queue(j *compilation) {
+	j.state.busy = true
 	j.effort, j.long = wasm.Effort(j.wasm)
-	s.jobs = append(s.jobs, j)
+	s.compilations = append(s.compilations, j)
 }
 
 // start has the next jobs compiled: of those that take long and of the others one each, so that none of the others waits for
 // one that takes long. What takes least is first.
 func (s *Loader) start(ctx context.Context) {
-	slices.SortStableFunc(s.jobs, func(a, b *job) int { return cmp.Compare(a.effort, b.effort) })
+	slices.SortStableFunc(s.compilations, func(a, b *compilation) int { return cmp.Compare(a.effort, b.effort) })
 	for _, long := range []bool{false, true} {
-		i := slices.IndexFunc(s.jobs, func(j *job) bool { return j.long == long })
+		i := slices.IndexFunc(s.compilations, func(j *compilation) bool { return j.long == long })
 		if s.compiling[long] || i < 0 || ctx.Err() != nil {
 			continue
 		}
-		j := s.jobs[i]
-		s.jobs = slices.Delete(s.jobs, i, i+1)
+		j := s.compilations[i]
+		s.compilations = slices.Delete(s.compilations, i, i+1)
 		s.compiling[long] = true
 		s.compile(ctx, j)
 	}
 }
 
 // compile compiles a job aside.
-func (s *Loader) compile(ctx context.Context, j *job) {
+func (s *Loader) compile(ctx context.Context, j *compilation) {
 	go func() {
 		if j.err = s.opt.Watch.RecordStart(ctx, j.live.Release.Plugin, j.live.Release.ID); j.err == nil {
 			j.live.Program, j.err = s.opt.Host.Compile(ctx, j.wasm, &j.live.Manifest)
@@ -201,26 +201,26 @@ func (s *Loader) compile(ctx context.Context, j *job) {
 }
 
 // drop ends the program of a job that is not to run.
-func (j *job) drop(ctx context.Context) {
+func (j *compilation) drop(ctx context.Context) {
 	if j.live.Program != nil {
 		j.live.Program.Close(context.WithoutCancel(ctx))
 	}
 }
 
 // finish makes live what was compiled.
-func (s *Loader) finish(ctx context.Context, j *job) {
-	s.compiling[j.long], j.book.busy = false, false
+func (s *Loader) finish(ctx context.Context, j *compilation) {
+	s.compiling[j.long], j.state.busy = false, false
 	name := j.live.Release.Plugin
 	if j.err == nil && ctx.Err() == nil && (s.gone(name) || s.changed(j)) {
 		j.drop(ctx) // the next look sees to it
 		return
 	}
 	if j.err == nil {
-		j.err = s.record(ctx, j.live, j.book.start)
+		j.err = s.record(ctx, j.live, j.state.start)
 	}
 	switch {
 	case j.err == nil:
-		s.replace(j.book, name, j.live)
+		s.replace(j.state, name, j.live)
 		if j.own {
 			s.forget(ctx, &j.live.Release)
 		}
@@ -229,18 +229,18 @@ func (s *Loader) finish(ctx context.Context, j *job) {
 		}
 		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size,
 			"shown", shownOf(&j.live.Manifest))
-		s.set(j.book, j.entry)
+		s.set(j.state, j.entry)
 	case ctx.Err() != nil:
 		j.drop(ctx)
-	case j.spare:
-		j.book.mayPass(j.err)
+	case j.clear:
+		j.state.mayPass(j.err)
 		j.drop(ctx)
 		s.clear(ctx, &j.live.Release)
 		s.opt.Log.Error("the release that ran last cannot run either", "plugin", name, "release", j.live.Release.ID, "error", j.err)
 	default:
 		j.drop(ctx)
 		s.clear(ctx, &j.live.Release)
-		s.refused(ctx, j.book, j.entry, j.err)
+		s.refused(ctx, j.state, j.entry, j.err)
 	}
 }
 
@@ -273,7 +273,7 @@ func (s *Loader) record(ctx context.Context, live *Live, start int64) error {
 }
 
 // refused says why a file is not a release. What passes is tried again. Without a release that runs, what ran last does.
-func (s *Loader) refused(ctx context.Context, b *book, entry Entry, err error) {
+func (s *Loader) refused(ctx context.Context, b *pluginState, entry Entry, err error) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -286,11 +286,11 @@ func (s *Loader) refused(ctx context.Context, b *book, entry Entry, err error) {
 	if b.live != nil {
 		return
 	}
-	s.standIn(ctx, b, entry)
+	s.fallback(ctx, b, entry)
 }
 
 // standIn has a kept release run in place of a file that was refused, see [inbox.Running].
-func (s *Loader) standIn(ctx context.Context, b *book, entry Entry) {
+func (s *Loader) fallback(ctx context.Context, b *pluginState, entry Entry) {
 	record, err := s.opt.Keep.Record(ctx, entry.Plugin)
 	var known map[string]inbox.CrashRecord
 	if err == nil {
@@ -309,17 +309,17 @@ func (s *Loader) standIn(ctx context.Context, b *book, entry Entry) {
 		b.waits = true
 		return
 	}
-	j, err := s.keptJob(ctx, b, entry.Plugin, id)
+	j, err := s.compileKept(ctx, b, entry.Plugin, id)
 	if err != nil {
 		b.mayPass(err)
 		s.opt.Log.Error("the release that ran last cannot run either", "plugin", entry.Plugin, "release", id, "error", err)
 		return
 	}
-	j.entry, j.spare = entry, true
+	j.entry, j.clear = entry, true
 	s.queue(j)
 }
 
-func (s *Loader) takeAway(name string, b *book) {
+func (s *Loader) takeAway(name string, b *pluginState) {
 	s.opt.Log.Info("the plugin's file is gone; it pauses and keeps its place", "plugin", shown(name))
 	b.found = nil
 	s.replace(b, name, nil)
@@ -327,7 +327,7 @@ func (s *Loader) takeAway(name string, b *book) {
 }
 
 // replace makes another release run. The one before it ends with its running attempts.
-func (s *Loader) replace(b *book, plugin string, live *Live) {
+func (s *Loader) replace(b *pluginState, plugin string, live *Live) {
 	old := b.live
 	if b.live = live; live != nil {
 		live.since = s.opt.Now()

@@ -137,20 +137,20 @@ func (s *Loader) countCrashes(ctx context.Context) {
 // of their plugins' names.
 func (s *Loader) checkRunning(ctx context.Context, stamps map[string]string) {
 	now := s.opt.Now()
-	for _, b := range s.books {
+	for _, b := range s.states {
 		if l := b.live; l != nil && !l.cleared && !now.Before(l.again) && l.Tally.survived(now) {
 			l.cleared, l.again = s.clear(ctx, &l.Release), now.Add(clearAgain)
 		}
 	}
-	if b := s.books[s.turn]; b != nil && !b.turnOver(now) {
+	if b := s.states[s.turn]; b != nil && !b.turnOver(now) {
 		return
 	}
 	s.turn = ""
 	if now.Before(s.calm) {
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.books)) {
-		if b := s.books[name]; b.waits {
+	for _, name := range slices.Sorted(maps.Keys(s.states)) {
+		if b := s.states[name]; b.waits {
 			s.opt.Log.Info("a suspect runs without the others now", "plugin", name)
 			s.turn, b.waits, b.read = name, false, readAgain
 			b.seen = stamps[name] // it has waited long enough
@@ -161,7 +161,7 @@ func (s *Loader) checkRunning(ctx context.Context, stamps map[string]string) {
 
 // turnOver reports whether the next release in a crash loop may run: this one has survived, does not run, or has no events.
 // Without events its record stays.
-func (b *book) turnOver(now time.Time) bool {
+func (b *pluginState) turnOver(now time.Time) bool {
 	switch {
 	case b.busy || b.read == readAgain:
 		return false

@@ -56,7 +56,7 @@ func TestWhatDoesNotStartAnyMoreAndHasDoneNothingGivesWay(t *testing.T) {
 }
 
 // A release that could not even be started is a suspect too, and one without any before it leaves its plugin without one.
-func TestWhatEndsTheProgramWhileItIsCompiledIsSetAsideUntilItChanges(t *testing.T) {
+func TestAModuleThatCrashesTheCompilerIsDisabledUntilItChanges(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	id := release.Describe("a", []byte(guest(t, "ok")), nil).ID
@@ -119,7 +119,7 @@ func (b *bench) aside(plugin, release string) bool {
 
 // What runs in place of a release may end the program just as well. It must stay set aside for as long as nothing else has
 // taken its place, whatever becomes of the file: else the program ends for ever.
-func TestWhatRunsInPlaceOfAnotherAndEndsTheProgramStaysSetAside(t *testing.T) {
+func TestAFallbackThatCrashesTheProgramStaysDisabled(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]string{"the file is set aside too": guest(t, "session_ok"), "the file is refused": "garbage", "the file does not start": guest(t, "session_never_asks")} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestWhatRunsInPlaceOfAnotherAndEndsTheProgramStaysSetAside(t *testing.T) {
 }
 
 // A file that cannot be read for a moment is not another file.
-func TestWhatIsSetAsideStaysSoWhileItsFileCannotBeRead(t *testing.T) {
+func TestADisabledReleaseStaysDisabledWhileItsFileCannotBeRead(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	kept := t.TempDir()

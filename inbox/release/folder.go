@@ -27,8 +27,8 @@ func (s *Loader) look(ctx context.Context, first bool) {
 	s.gather(l, first)
 	s.open(l.stamps)
 	s.checkRunning(ctx, l.stamps)
-	for _, name := range slices.Sorted(maps.Keys(s.books)) {
-		b, stamp := s.books[name], l.stamps[name]
+	for _, name := range slices.Sorted(maps.Keys(s.states)) {
+		b, stamp := s.states[name], l.stamps[name]
 		stable := first || stamp == b.seen
 		if stamp != b.seen && (b.seen == "" || b.entry.State == inbox.FileRefused) {
 			b.start = s.head(first) // what it is now is new
@@ -59,8 +59,8 @@ func (s *Loader) unreadable(err error) {
 		text = err.Error()
 	}
 	s.mu.Lock()
-	was := s.trouble
-	s.trouble = text
+	was := s.problem
+	s.problem = text
 	s.mu.Unlock()
 	if err != nil && was != text {
 		s.opt.Log.Warn("cannot read the plugins folder; what runs goes on", "error", err, "hint", inbox.HintOf(err))
@@ -71,7 +71,7 @@ func (s *Loader) unreadable(err error) {
 func (s *Loader) Problem() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.trouble
+	return s.problem
 }
 
 // strayLooks is in how many looks a stray file must be seen before it is named: a manifest is put down before its module.
@@ -79,15 +79,15 @@ const strayLooks = 5
 
 // gather notes the files that belong to nothing.
 func (s *Loader) gather(l *listing, first bool) {
-	now := map[string]*book{}
+	now := map[string]*pluginState{}
 	for _, file := range slices.Sorted(maps.Keys(l.strays)) {
 		one, b := l.strays[file], s.strays[file]
 		if b == nil || b.entry.Err != one.why {
-			b = &book{entry: Entry{Plugin: shown(file), State: inbox.FileStray, Err: one.why, Hint: one.hint, Since: s.opt.Now()}}
+			b = &pluginState{entry: Entry{Plugin: shown(file), State: inbox.FileStray, Err: one.why, Hint: one.hint, Since: s.opt.Now()}}
 		}
 		now[file] = b
-		if b.tries++; b.tries == strayLooks || (first && b.tries == 1) {
-			b.tries = strayLooks
+		if b.failures++; b.failures == strayLooks || (first && b.failures == 1) {
+			b.failures = strayLooks
 			s.opt.Log.Warn("a file in the plugins folder belongs to no plugin", "file", b.entry.Plugin, "reason", one.why, "hint", one.hint)
 		}
 	}
@@ -99,10 +99,10 @@ func (s *Loader) gather(l *listing, first bool) {
 // open makes the books of plugins that are new.
 func (s *Loader) open(stamps map[string]string) {
 	for name := range stamps {
-		if s.books[name] == nil {
-			b := &book{entry: Entry{Plugin: shown(name)}}
+		if s.states[name] == nil {
+			b := &pluginState{entry: Entry{Plugin: shown(name)}}
 			s.mu.Lock()
-			s.books[name] = b
+			s.states[name] = b
 			s.mu.Unlock()
 			s.set(b, Entry{Plugin: shown(name), State: inbox.FileCompiling})
 		}
@@ -119,20 +119,20 @@ func (s *Loader) head(first bool) int64 {
 }
 
 // read takes a plugin's files as they are now.
-func (s *Loader) read(ctx context.Context, name string, b *book, l *listing) {
+func (s *Loader) read(ctx context.Context, name string, b *pluginState, l *listing) {
 	stamp := l.stamps[name]
 	if stamp != b.read {
-		b.tries, b.wait = 0, 0
+		b.failures, b.wait = 0, 0
 	}
 	if b.read = stamp; stamp == "" {
 		s.takeAway(name, b)
 	} else {
-		s.bring(ctx, name, b, l)
+		s.prepare(ctx, name, b, l)
 	}
 }
 
 // due counts the looks until a file is tried again.
-func (b *book) due() bool {
+func (b *pluginState) due() bool {
 	if b.wait == 0 {
 		return false
 	}
@@ -141,16 +141,16 @@ func (b *book) due() bool {
 }
 
 // mayPass has a file tried again after an error that passes by itself, such as a full disk.
-func (b *book) mayPass(err error) {
+func (b *pluginState) mayPass(err error) {
 	if kind := inbox.KindOf(err); kind == inbox.Unavailable || kind == inbox.Internal {
 		b.postpone()
 	}
 }
 
 // postpone has a file tried again after some looks, twice as many each time: about a second to a minute.
-func (b *book) postpone() {
-	b.wait = 10 << min(b.tries, 6)
-	b.tries++
+func (b *pluginState) postpone() {
+	b.wait = 10 << min(b.failures, 6)
+	b.failures++
 }
 
 // found is what a plugin's files are.
@@ -164,7 +164,7 @@ type found struct {
 }
 
 // find reads a plugin's files, unless they are those that were read before: a module may have 32 MiB.
-func (s *Loader) find(b *book, name, blocked string) *found {
+func (s *Loader) find(b *pluginState, name, blocked string) *found {
 	if f := b.found; f != nil && f.stamp == b.read {
 		return f
 	}

@@ -98,33 +98,33 @@ type Entry struct {
 type Loader struct {
 	opt     Options
 	mu      sync.Mutex // guards books and strays as maps, the entry of each book, again and trouble
-	books   map[string]*book
-	strays  map[string]*book // by the names of files
-	trouble string           // why the folder cannot be read; empty when it can
-	again   []string         // plugins to be read again
+	states  map[string]*pluginState
+	strays  map[string]*pluginState // by the names of files
+	problem string                  // why the folder cannot be read; empty when it can
+	again   []string                // plugins to be read again
 	wake    chan struct{}
 	calls   chan func()
 	began   int64        // newest seq when it was made
 	reads   atomic.Int64 // how often the files of a plugin were read
 
 	// The rest belongs to Run's goroutine.
-	jobs      []*job        // to be compiled, in order
-	compiling map[bool]bool // one of those that take long is, or of the others: compiling takes a core and much memory
-	compiled  chan *job     // hands it back
-	unsure    string        // why it is not known how the program ended before, as last said
-	closing   sync.WaitGroup
-	counted   bool      // what the end before says of the releases is known
-	turn      string    // plugin whose suspect release runs without other suspects; empty for none
-	calm      time.Time // no suspect runs before: if the program ends even so, none of them is the cause
+	compilations []*compilation    // to be compiled, in order
+	compiling    map[bool]bool     // one of those that take long is, or of the others: compiling takes a core and much memory
+	compiled     chan *compilation // hands it back
+	unsure       string            // why it is not known how the program ended before, as last said
+	closing      sync.WaitGroup
+	counted      bool      // what the end before says of the releases is known
+	turn         string    // plugin whose suspect release runs without other suspects; empty for none
+	calm         time.Time // no suspect runs before: if the program ends even so, none of them is the cause
 }
 
 // book is one plugin. Its fields but entry belong to Run's goroutine.
-type book struct {
+type pluginState struct {
 	seen, read string // stamps of the files: at the last look, and when they were read
 	busy       bool   // a job of it waits or is compiled
 	live       *Live
 	waits      bool  // its release is a suspect whose turn has not come
-	tries      int   // since something that passes, such as a full disk, kept the file from being a release
+	failures   int   // since something that passes, such as a full disk, kept the file from being a release
 	wait       int   // looks until it is tried again; zero: it is not
 	start      int64 // seq after which the plugin begins if it is new
 	found      *found
@@ -139,7 +139,7 @@ func New(o Options) *Loader {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Loader{opt: o, books: map[string]*book{}, wake: make(chan struct{}, 1), calls: make(chan func()), compiled: make(chan *job), compiling: map[bool]bool{}}
+	s := &Loader{opt: o, states: map[string]*pluginState{}, wake: make(chan struct{}, 1), calls: make(chan func()), compiled: make(chan *compilation), compiling: map[bool]bool{}}
 	if o.Head != nil {
 		s.began = o.Head()
 	} else {
@@ -168,7 +168,7 @@ func (s *Loader) Run(ctx context.Context) error {
 		s.start(ctx)
 		s.await(ctx, tick)
 	}
-	for _, b := range s.books {
+	for _, b := range s.states {
 		if b.live != nil {
 			b.live.Program.Close(context.WithoutCancel(ctx))
 		}
@@ -209,7 +209,7 @@ func (s *Loader) reread() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range s.again {
-		if b := s.books[name]; b != nil && b.read != "" {
+		if b := s.states[name]; b != nil && b.read != "" {
 			b.read = readAgain
 		}
 	}
@@ -221,7 +221,7 @@ func (s *Loader) reread() {
 func (s *Loader) Forget(ctx context.Context, plugin string, do func() error) error {
 	done := make(chan error, 1)
 	call := func() {
-		if b := s.books[plugin]; !s.gone(plugin) || (b != nil && (b.live != nil || b.busy)) {
+		if b := s.states[plugin]; !s.gone(plugin) || (b != nil && (b.live != nil || b.busy)) {
 			done <- inbox.Errorf(inbox.Conflict, "", "plugin %s has its file in the plugins folder, or runs", plugin).
 				WithHint("take " + plugin + ".wasm and " + plugin + ".toml out of the plugins folder first")
 			return
@@ -229,7 +229,7 @@ func (s *Loader) Forget(ctx context.Context, plugin string, do func() error) err
 		err := do()
 		if err == nil {
 			s.mu.Lock()
-			delete(s.books, plugin)
+			delete(s.states, plugin)
 			s.mu.Unlock()
 		}
 		done <- err
@@ -247,11 +247,11 @@ func (s *Loader) List() []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []Entry
-	for _, b := range s.books {
+	for _, b := range s.states {
 		list = append(list, b.entry)
 	}
 	for _, b := range s.strays {
-		if b.tries >= strayLooks {
+		if b.failures >= strayLooks {
 			list = append(list, b.entry)
 		}
 	}
@@ -260,7 +260,7 @@ func (s *Loader) List() []Entry {
 }
 
 // set says what is known of a plugin's file, and since when.
-func (s *Loader) set(b *book, e Entry) {
+func (s *Loader) set(b *pluginState, e Entry) {
 	if b.live != nil {
 		e.Live = b.live.Release.ID
 		info := b.live.Program.Info()

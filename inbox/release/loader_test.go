@@ -190,7 +190,7 @@ func TestWhatIsThereAtTheStartIsTakenAtOnce(t *testing.T) {
 
 // A module that takes long to compile, and cannot be stopped, keeps neither other plugins from being looked at nor the
 // program from ending.
-func TestAShelfDoesNotWaitForACompilation(t *testing.T) {
+func TestALoaderDoesNotWaitForACompilation(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	stop := b.start(t.TempDir())
@@ -231,7 +231,7 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 }
 
 // A full disk passes. What it kept from being a release is tried again without anybody touching the file.
-func TestWhatPassesIsTriedAgain(t *testing.T) {
+func TestAFailureThatMayPassIsRepeated(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	kept := filepath.Join(t.TempDir(), "releases")

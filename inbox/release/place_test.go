@@ -70,7 +70,7 @@ func TestAPluginThatIsDroppedInBeginsWhereItWasFirstSeen(t *testing.T) {
 }
 
 // What was refused for days does not begin with the days.
-func TestAFileThatIsMendedBeginsWhereItWasMended(t *testing.T) {
+func TestACorrectedFileBeginsWhereItWasCorrected(t *testing.T) {
 	t.Parallel()
 	b := placed(t, 1)
 	b.write("a.toml", "evnts = []")

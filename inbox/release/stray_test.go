@@ -263,7 +263,7 @@ func TestManyFilesThatBelongToNoPluginAreCountedAfterTheFirst(t *testing.T) {
 		b.write(fmt.Sprintf("lost%02d.toml", i), "")
 	}
 	var said []string
-	if err := release.Survey(b.dir, 1, func(f release.Found) { said = append(said, f.Err.Error()) }); err != nil {
+	if err := release.Scan(b.dir, 1, func(f release.Found) { said = append(said, f.Err.Error()) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(said) != 51 || said[50] != "10 more files belong to no plugin" {
@@ -282,7 +282,7 @@ func TestAKeptReleaseKnowsItsModuleWithoutBeingCompiledAgain(t *testing.T) {
 	}
 }
 
-func TestAFolderOfStraysAndRefusedFilesIsSurveyedWithinBounds(t *testing.T) {
+func TestAFolderOfStraysAndRefusedFilesIsScannedWithinBounds(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir()}
 	b.write("good.wasm", guest(t, "ok"))
@@ -294,7 +294,7 @@ func TestAFolderOfStraysAndRefusedFilesIsSurveyedWithinBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := map[string]string{}
-	if err := release.Survey(b.dir, 1, func(f release.Found) { said[f.Plugin] = f.Err.Error() }); err != nil {
+	if err := release.Scan(b.dir, 1, func(f release.Found) { said[f.Plugin] = f.Err.Error() }); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"good": "good.toml has 65537 bytes", "lost.toml": "without a module", "big": "33554433 bytes"} {

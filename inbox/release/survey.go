@@ -26,7 +26,7 @@ type Found struct {
 // Survey reads the plugins of a folder as a Loader would, one after another, and hands each over, then the files that belong to
 // none. It makes none of them a release and changes nothing. parallel is the default of their concurrency. A folder that does
 // not exist has none. Who else may write to it is for [Guard] to say.
-func Survey(dir string, parallel int, each func(Found)) error {
+func Scan(dir string, parallel int, each func(Found)) error {
 	l, err := listOf(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -18,12 +18,12 @@ func (s *Loader) may(ctx context.Context, file *found, near string) (*inbox.Plug
 	if err != nil {
 		return nil, err
 	}
-	return record, s.widens(ctx, record, file)
+	return record, s.showsMore(ctx, record, file)
 }
 
 // widens refuses a plugin whose NAME.toml is gone when it is that file which narrowed what the plugin is shown: a file that is
 // misnamed, put down late or cut off must not widen it in silence. A file with a comment in it says that it is meant.
-func (s *Loader) widens(ctx context.Context, record *inbox.PluginRecord, file *found) error {
+func (s *Loader) showsMore(ctx context.Context, record *inbox.PluginRecord, file *found) error {
 	was := record.Live
 	if record.Pinned != "" {
 		was = record.PinnedOff
@@ -59,13 +59,13 @@ func orphaned(file *found, near string) error {
 }
 
 // changed reports whether a plugin's files are others than those that were compiled: its manifest may have come meanwhile.
-func (s *Loader) changed(j *job) bool {
-	if !j.live.Yields || j.book.read == readAgain {
+func (s *Loader) changed(j *compilation) bool {
+	if !j.live.Yields || j.state.read == readAgain {
 		return false
 	}
 	name := j.live.Release.Plugin
 	l, err := listOf(s.opt.Dir)
-	if err != nil || l.stamps[name] == j.book.read {
+	if err != nil || l.stamps[name] == j.state.read {
 		return false
 	}
 	now := s.readFiles(name, l.blocks[name], true)

@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/release"
 )
 
-func TestConfigIsHandedOverAsItIsWritten(t *testing.T) {
+func TestConfigIsPassedOnAsWritten(t *testing.T) {
 	t.Parallel()
 	text := "[config]\nversion = 1.10\nthousand = 1_000\nhex = 0x1F\nexp = 1e06\nplus = +5\nbig = 123456789012345678901234567890\nday = 2026-01-02\n" +
 		"at = 2026-01-02T03:04:05.600Z\nclock = 07:32:00\nno = nan\ninf = -inf\nyes = true\ntext = \"1.10 \\u00e9\"\nraw = '\\u00e9'\n\"a b\" = 0.50\n"

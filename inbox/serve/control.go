@@ -77,7 +77,7 @@ func (c *Control) Files(ctx context.Context) ([]operator.File, error) {
 
 func (c *Control) filesAtRest() ([]operator.File, error) {
 	var files []operator.File
-	err := release.Survey(c.settings.Plugins, 1, func(f release.Found) {
+	err := release.Scan(c.settings.Plugins, 1, func(f release.Found) {
 		one := operator.File{Plugin: f.Plugin, State: inbox.FileStopped, Release: f.Release.ID}
 		if f.Err != nil {
 			one.State, one.Err, one.Hint = inbox.FileRefused, f.Err.Error(), inbox.HintOf(f.Err)

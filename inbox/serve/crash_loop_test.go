@@ -273,7 +273,7 @@ func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
 }
 
 // A crash while no suspect runs clears all suspects.
-func TestACrashWhileNoSuspectRunsClearsAllSuspects(t *testing.T) {
+func TestACrashWhileNoReleaseOfTheLoopRunsClearsTheLoop(t *testing.T) {
 	t.Parallel()
 	dir := suspectDir(t)
 	killThrice(t, dir)

@@ -78,7 +78,7 @@ func (m *memory) parts() []MemoryPart {
 // given number of stored events. It excludes plugins that cannot become a release, and returns their names in skipped.
 func Memory(s *config.Settings, events int64) (parts []MemoryPart, skipped []string, err error) {
 	m := newMemory(s, events)
-	err = release.Survey(s.Plugins, parallel(), func(f release.Found) {
+	err = release.Scan(s.Plugins, parallel(), func(f release.Found) {
 		if f.Stray {
 			return
 		}

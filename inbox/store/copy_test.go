@@ -65,7 +65,7 @@ func TestABackupThatCannotBeMadeSaysWhyAndLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestABackupNeedsRoomOnTheDisk(t *testing.T) {
+func TestABackupNeedsSpaceOnTheDisk(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{MinFree: math.MaxUint64})
 	if err := s.Backup(ctx, operator, filepath.Join(t.TempDir(), "copy.db")); inbox.KindOf(err) != inbox.Unavailable {

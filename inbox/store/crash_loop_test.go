@@ -75,7 +75,7 @@ func TestACrashRecordBelongsToTheProcessThatWroteIt(t *testing.T) {
 }
 
 // What was set aside is so for every process.
-func TestAReleaseThatWasSetAsideIsSetAsideForLaterProcesses(t *testing.T) {
+func TestADisabledReleaseIsDisabledForLaterProcesses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for n := range inbox.CrashLoopAfter + 1 {

@@ -19,14 +19,14 @@ type waitCounter struct {
 	s         *Store
 	manifest  func(plugin string) (*inbox.Manifest, error)
 	manifests map[string]*inbox.Manifest
-	keyings   map[string]inbox.LaneRule
+	rules     map[string]inbox.LaneRule
 	rows      int // that may still be looked at
 	bodies    int // that may still be read
 }
 
 func (s *Store) newWaitCounter(manifest func(plugin string) (*inbox.Manifest, error)) *waitCounter {
 	return &waitCounter{
-		s: s, manifest: manifest, manifests: map[string]*inbox.Manifest{}, keyings: map[string]inbox.LaneRule{}, rows: waitRows, bodies: waitBodies,
+		s: s, manifest: manifest, manifests: map[string]*inbox.Manifest{}, rules: map[string]inbox.LaneRule{}, rows: waitRows, bodies: waitBodies,
 	}
 }
 
@@ -67,7 +67,7 @@ func (c *waitCounter) count(ctx context.Context, letters []inbox.DeadLetterDetai
 
 // learn reads the manifest and the lane rule of a plugin, once.
 func (c *waitCounter) learn(ctx context.Context, plugin string) (err error) {
-	if _, known := c.keyings[plugin]; known {
+	if _, known := c.rules[plugin]; known {
 		return nil
 	}
 	if c.manifest != nil {
@@ -77,7 +77,7 @@ func (c *waitCounter) learn(ctx context.Context, plugin string) (err error) {
 	}
 	var keying string
 	err = c.s.readers.QueryRowContext(ctx, `SELECT lane_rule FROM plugins WHERE name = ?`, plugin).Scan(&keying)
-	c.keyings[plugin] = inbox.ParseLaneRule(keying)
+	c.rules[plugin] = inbox.ParseLaneRule(keying)
 	return readError(err)
 }
 
@@ -153,7 +153,7 @@ func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.De
 
 // lane returns the lane of an event in a plugin, and whether the plugin wants the event.
 func (c *waitCounter) lane(ctx context.Context, plugin string, e *inbox.Event) (id inbox.LaneID, wanted bool, err error) {
-	m, keying := c.manifests[plugin], c.keyings[plugin]
+	m, keying := c.manifests[plugin], c.rules[plugin]
 	if m != nil && !m.Wants(e) {
 		return id, false, nil
 	}
@@ -166,7 +166,7 @@ func (c *waitCounter) lane(ctx context.Context, plugin string, e *inbox.Event) (
 
 // add counts one later event of a dead letter's lane, if the plugin wants it.
 func (c *waitCounter) add(ctx context.Context, l *inbox.DeadLetterDetail, e *inbox.Event) error {
-	if c.bodies <= 0 && needsBody(c.keyings[l.Plugin], c.manifests[l.Plugin]) {
+	if c.bodies <= 0 && needsBody(c.rules[l.Plugin], c.manifests[l.Plugin]) {
 		l.AtLeast = true
 		return nil
 	}

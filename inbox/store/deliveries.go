@@ -172,7 +172,7 @@ func (q *deliveries) wants(ctx context.Context, plugin string, e *inbox.Event) (
 	if m == nil || !m.Wants(e) {
 		return m == nil, nil
 	}
-	at, err := q.waits.scalars(ctx, e, q.waits.keyings[plugin], m)
+	at, err := q.waits.scalars(ctx, e, q.waits.rules[plugin], m)
 	return err == nil && m.Holds(at), err
 }
 

@@ -26,7 +26,7 @@ func crashed(t *testing.T, events int) string {
 	return left
 }
 
-func TestAStoreThatLostItsDatabaseIsNotBegunAnew(t *testing.T) {
+func TestAStoreThatLostItsDatabaseIsNotReplacedByANewOne(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lose []string // these files are removed

@@ -10,7 +10,7 @@ import (
 )
 
 // A store that was made before fuel was counted goes on, with the attempts that it has.
-func TestAStoreOfAnEarlierVersionIsBroughtToThisOne(t *testing.T) {
+func TestAStoreOfAnEarlierVersionIsMigrated(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	open := func() (*store.Store, func()) {

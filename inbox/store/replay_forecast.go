@@ -24,9 +24,9 @@ func (s *Store) Forecast(ctx context.Context, job *inbox.Replay, plugin string, 
 	if f.p, err = s.pluginID(ctx, plugin); err != nil {
 		return c, false, err
 	}
-	f.keying = inbox.ParseLaneRule(f.record.LaneRule)
+	f.rule = inbox.ParseLaneRule(f.record.LaneRule)
 	if f.record.LaneRule == "" && m != nil {
-		f.keying = inbox.LaneRule{Order: m.Order, By: m.KeyBy}
+		f.rule = inbox.LaneRule{Order: m.Order, By: m.KeyBy}
 	}
 	rows := 0
 	for after := int64(0); after < job.Upto; {
@@ -52,7 +52,7 @@ type forecast struct {
 	p      int64
 	m      *inbox.Manifest
 	record *inbox.PluginRecord
-	keying inbox.LaneRule
+	rule   inbox.LaneRule
 	count  inbox.ReplayCount
 	bodies int // that may still be read
 	lanes  map[inbox.LaneID]*inbox.Lane
@@ -132,8 +132,8 @@ func (f *forecast) route(ctx context.Context, e *inbox.Event) (bool, inbox.LaneI
 	if f.m != nil && !f.m.Wants(e) {
 		return false, inbox.LaneID{}, nil
 	}
-	if !needsBody(f.keying, f.m) {
-		return true, f.keying.Lane(e, f.s.laneValues(at)), nil
+	if !needsBody(f.rule, f.m) {
+		return true, f.rule.Lane(e, f.s.laneValues(at)), nil
 	}
 	if f.bodies--; f.bodies < 0 {
 		return true, inbox.LaneID{}, nil // nothing of it will be used
@@ -143,10 +143,10 @@ func (f *forecast) route(ctx context.Context, e *inbox.Event) (bool, inbox.LaneI
 	case err != nil && inbox.KindOf(err) == inbox.Unavailable:
 		return false, inbox.LaneID{}, err
 	case err != nil:
-		return true, f.keying.Lane(e, f.s.laneValues(at)), nil // its attempt will say that it is gone
+		return true, f.rule.Lane(e, f.s.laneValues(at)), nil // its attempt will say that it is gone
 	}
 	at = inbox.Scalars(p.Body)
-	return f.m == nil || f.m.Holds(at), f.keying.Lane(e, f.s.laneValues(at)), nil
+	return f.m == nil || f.m.Holds(at), f.rule.Lane(e, f.s.laneValues(at)), nil
 }
 
 // lane returns the row of a lane, nil for a lane that does not lag.

@@ -11,10 +11,10 @@ import (
 )
 
 // jobColumns are the columns of jobs that make an inbox.Replay without its parts, in the order of scanJob and jobRow.
-const jobColumns = `id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state`
+const replayColumns = `id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state`
 
 // scanJob reads jobColumns.
-func scanJob(row scanner, j *inbox.Replay) error {
+func scanReplay(row scanner, j *inbox.Replay) error {
 	var filter []byte
 	if err := row.Scan(&j.ID, moment{&j.CreatedAt}, moment{&j.FinishedAt}, &j.Actor, &j.Reason, &filter, &j.Only, &j.Upto, &j.Rate, &j.Matched, &j.State); err != nil {
 		return err
@@ -26,16 +26,16 @@ func scanJob(row scanner, j *inbox.Replay) error {
 }
 
 // jobRow returns the values of jobColumns for a new replay, without its id and its end.
-func jobRow(j *inbox.Replay, filter string) []any {
+func replayRow(j *inbox.Replay, filter string) []any {
 	return []any{millis(j.CreatedAt), j.Actor, j.Reason, filter, j.Only, j.Upto, j.Rate, j.Matched, j.State}
 }
 
 // jobPartColumns are the columns of job_parts that make an inbox.JobPart, in the order of scanJobPart. A new part has only a
 // job, a plugin and a position.
-const jobPartColumns = `replay, position, ok, dead, pending, retried, filtered, waiting, done`
+const replayPartColumns = `replay, position, ok, dead, pending, retried, filtered, waiting, done`
 
 // scanJobPart reads the name of the plugin and jobPartColumns.
-func scanJobPart(row scanner, p *inbox.ReplayPart) error {
+func scanReplayPart(row scanner, p *inbox.ReplayPart) error {
 	return row.Scan(&p.Plugin, &p.Replay, &p.Position, &p.OK, &p.Dead, &p.Pending, &p.Retried, &p.Filtered, &p.Waiting, &p.Done)
 }
 
@@ -76,7 +76,7 @@ func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Repl
 		return fmt.Errorf("store the filter of a replay: %w", err)
 	}
 	made := job // a copy for the writer, which may still use it after this function has returned
-	err = s.write(ctx, func(t *tx) error { return t.createJob(who, &made, string(filter), first.Seq-1) })
+	err = s.write(ctx, func(t *tx) error { return t.createReplay(who, &made, string(filter), first.Seq-1) })
 	if err != nil {
 		return err
 	}
@@ -85,9 +85,9 @@ func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Repl
 }
 
 // createJob stores a replay that begins after a position.
-func (t *tx) createJob(who inbox.Actor, j *inbox.Replay, filter string, position int64) error {
+func (t *tx) createReplay(who inbox.Actor, j *inbox.Replay, filter string, position int64) error {
 	j.CreatedAt = fromMillis(t.now)
-	res, err := t.exec(`INSERT INTO replays (`+jobColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`, jobRow(j, filter)...)
+	res, err := t.exec(`INSERT INTO replays (`+replayColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`, replayRow(j, filter)...)
 	if err != nil {
 		return err
 	}
@@ -141,23 +141,23 @@ func (s *Store) CancelReplay(ctx context.Context, who inbox.Actor, id int64) err
 // Replays returns the running replays of a plugin, oldest first. For an empty name it returns all replays, newest first.
 func (s *Store) Replays(ctx context.Context, plugin string) ([]inbox.Replay, error) {
 	if plugin == "" {
-		return s.jobs(ctx, `ORDER BY id DESC`)
+		return s.replays(ctx, `ORDER BY id DESC`)
 	}
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
 		return nil, err
 	}
-	return s.jobs(ctx, `WHERE state = 'running' AND id IN (SELECT replay FROM replay_parts WHERE plugin = ?) ORDER BY id`, p)
+	return s.replays(ctx, `WHERE state = 'running' AND id IN (SELECT replay FROM replay_parts WHERE plugin = ?) ORDER BY id`, p)
 }
 
 // RunningReplays returns the running replays, newest first.
 func (s *Store) RunningReplays(ctx context.Context) ([]inbox.Replay, error) {
-	return s.jobs(ctx, `WHERE state = 'running' ORDER BY id DESC`)
+	return s.replays(ctx, `WHERE state = 'running' ORDER BY id DESC`)
 }
 
 // Replay returns one replay, or NotFound.
 func (s *Store) Replay(ctx context.Context, id int64) (*inbox.Replay, error) {
-	list, err := s.jobs(ctx, `WHERE id = ?`, id)
+	list, err := s.replays(ctx, `WHERE id = ?`, id)
 	if err != nil {
 		return nil, err
 	}
@@ -167,11 +167,11 @@ func (s *Store) Replay(ctx context.Context, id int64) (*inbox.Replay, error) {
 	return &list[0], nil
 }
 
-func (s *Store) jobs(ctx context.Context, where string, args ...any) ([]inbox.Replay, error) {
+func (s *Store) replays(ctx context.Context, where string, args ...any) ([]inbox.Replay, error) {
 	var list []inbox.Replay
-	err := s.each(ctx, `SELECT `+jobColumns+` FROM replays `+where, args, func(row scanner) error {
+	err := s.each(ctx, `SELECT `+replayColumns+` FROM replays `+where, args, func(row scanner) error {
 		var j inbox.Replay
-		if err := scanJob(row, &j); err != nil {
+		if err := scanReplay(row, &j); err != nil {
 			return err
 		}
 		list = append(list, j)
@@ -179,16 +179,16 @@ func (s *Store) jobs(ctx context.Context, where string, args ...any) ([]inbox.Re
 	})
 	for i := range list {
 		if err == nil {
-			err = s.jobParts(ctx, &list[i])
+			err = s.replayParts(ctx, &list[i])
 		}
 	}
 	return list, err
 }
 
-func (s *Store) jobParts(ctx context.Context, j *inbox.Replay) error {
-	return s.each(ctx, `SELECT p.name, `+qualified("j", jobPartColumns)+` FROM replay_parts j JOIN plugins p ON p.id = j.plugin WHERE j.replay = ? ORDER BY p.name`, []any{j.ID}, func(row scanner) error {
+func (s *Store) replayParts(ctx context.Context, j *inbox.Replay) error {
+	return s.each(ctx, `SELECT p.name, `+qualified("j", replayPartColumns)+` FROM replay_parts j JOIN plugins p ON p.id = j.plugin WHERE j.replay = ? ORDER BY p.name`, []any{j.ID}, func(row scanner) error {
 		var part inbox.ReplayPart
-		if err := scanJobPart(row, &part); err != nil {
+		if err := scanReplayPart(row, &part); err != nil {
 			return err
 		}
 		j.Parts = append(j.Parts, part)
@@ -198,7 +198,7 @@ func (s *Store) jobParts(ctx context.Context, j *inbox.Replay) error {
 }
 
 // settleJob moves a part of a replay, and ends the replay with its last part.
-func (t *tx) settleJob(p int64, j *inbox.ReplayStep) error {
+func (t *tx) settleReplay(p int64, j *inbox.ReplayStep) error {
 	if j == nil {
 		return nil
 	}

@@ -66,7 +66,7 @@ func (t *tx) settle(st *inbox.Settlement) error {
 		func() error { return t.settleLane(p, st) },
 		func() error { return t.settleDead(p, st.Dead) },
 		func() error { return t.settleRun(p, st) },
-		func() error { return t.settleJob(p, st.Replay) },
+		func() error { return t.settleReplay(p, st.Replay) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -48,9 +48,9 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 
 // place is a plugin and its lane rule.
 type place struct {
-	id     int64
-	name   string
-	keying inbox.LaneRule
+	id   int64
+	name string
+	rule inbox.LaneRule
 }
 
 func (s *Store) places(ctx context.Context) ([]place, error) {
@@ -61,7 +61,7 @@ func (s *Store) places(ctx context.Context) ([]place, error) {
 		if err := row.Scan(&p.id, &p.name, &keying); err != nil {
 			return err
 		}
-		p.keying = inbox.ParseLaneRule(keying)
+		p.rule = inbox.ParseLaneRule(keying)
 		list = append(list, p)
 		return nil
 	})
@@ -92,7 +92,7 @@ func (s *Store) trace(ctx context.Context, places []place, e *inbox.Event) (*inb
 }
 
 // standing is the stored state of one event in one plugin, read by one statement.
-type standing struct {
+type position struct {
 	started, cursor int64
 	dead            bool   // has an unresolved dead letter
 	last            string // of the newest attempt that ended a run: done, or the resolution of its dead letter
@@ -101,11 +101,11 @@ type standing struct {
 	lane    inbox.LaneState
 	laneDue int64
 
-	run     bool // has a run row
-	waits   bool
-	runDue  int64
-	tried   int
-	blocker int64 // next event of the lane it waits behind
+	run       bool // has a run row
+	waits     bool
+	runDue    int64
+	attempted int
+	blocker   int64 // next event of the lane it waits behind
 }
 
 // traceDelivery fills in the state of an event in a plugin. It reads everything in one statement, which sees one snapshot. With
@@ -115,7 +115,7 @@ func (s *Store) traceDelivery(ctx context.Context, p *place, e *inbox.Event, d *
 	if err != nil {
 		return err
 	}
-	var at standing
+	var at position
 	err = s.readers.QueryRowContext(ctx, `SELECT p.started_at, p.cursor,
 			EXISTS (SELECT 1 FROM dead d WHERE d.plugin = p.id AND d.seq = ?2 AND d.resolution = ''),
 			coalesce((SELECT CASE a.fate WHEN 'done' THEN 'done' ELSE (SELECT d.resolution FROM dead d
@@ -128,7 +128,7 @@ func (s *Store) traceDelivery(ctx context.Context, p *place, e *inbox.Event, d *
 		LEFT JOIN runs r ON r.plugin = p.id AND r.seq = ?2
 		LEFT JOIN lanes b ON b.plugin = p.id AND b.mode = r.mode AND b.key = r.key
 		WHERE p.id = ?1 ORDER BY r.waits, r.due_at LIMIT 1`, p.id, e.Seq, id.Mode, id.Key).
-		Scan(&at.started, &at.cursor, &at.dead, &at.last, &at.next, &at.lane, &at.laneDue, &at.run, &at.waits, &at.runDue, &at.tried, &at.blocker)
+		Scan(&at.started, &at.cursor, &at.dead, &at.last, &at.next, &at.lane, &at.laneDue, &at.run, &at.waits, &at.runDue, &at.attempted, &at.blocker)
 	if err != nil {
 		return readError(err)
 	}
@@ -160,11 +160,11 @@ func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.Lan
 		}
 		return inbox.Scalars(payload.Body).Text(pointer)
 	}
-	return p.keying.Lane(e, inbox.Digested(at, s.LaneDigest)), failed
+	return p.rule.Lane(e, inbox.Digested(at, s.LaneDigest)), failed
 }
 
 // traceInLane fills in the state of an event that waits in a lane that lags.
-func (s *Store) traceInLane(ctx context.Context, id inbox.LaneID, at *standing, seq int64, d *inbox.DeliveryTrace) error {
+func (s *Store) traceInLane(ctx context.Context, id inbox.LaneID, at *position, seq int64, d *inbox.DeliveryTrace) error {
 	head := at.next
 	if at.lane == inbox.LaneReady && head < seq { // it is only a lower bound of the next event
 		var err error
@@ -184,11 +184,11 @@ func (s *Store) traceInLane(ctx context.Context, id inbox.LaneID, at *standing, 
 }
 
 // traceRun fills in the state of a replay, or of a retried run, that has a row.
-func (at *standing) traceRun(d *inbox.DeliveryTrace) {
+func (at *position) traceRun(d *inbox.DeliveryTrace) {
 	switch {
 	case at.waits:
 		d.State, d.Behind = inbox.StateWaiting, at.blocker
-	case at.tried > 0:
+	case at.attempted > 0:
 		d.State, d.DueAt = inbox.StateRetrying, fromMillis(at.runDue)
 	default:
 		d.State = inbox.StatePending
@@ -196,7 +196,7 @@ func (at *standing) traceRun(d *inbox.DeliveryTrace) {
 }
 
 // settled returns the state of an event that has neither a lane row nor a run row.
-func (at *standing) settled(seq int64) inbox.DeliveryState {
+func (at *position) settled(seq int64) inbox.DeliveryState {
 	switch {
 	case at.last == string(inbox.Done):
 		return inbox.StateSettled

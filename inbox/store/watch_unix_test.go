@@ -225,7 +225,7 @@ func TestAKeyThatIsRemovedUnderAServerIsPutBack(t *testing.T) {
 	}
 }
 
-func TestACheckpointByAnotherProgramIsNotTakenForHarm(t *testing.T) {
+func TestACheckpointByAnotherProgramIsNotTakenForDamage(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	s, done := serve(t, store.Options{Dir: dir})

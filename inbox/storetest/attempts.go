@@ -10,7 +10,7 @@ import (
 )
 
 // An event that is retried for ever must not fill the disk, and its first attempts must stay readable.
-func ofARunThatIsTriedAgainAndAgainTheFirstAndTheLastAttemptsAreKept(t *testing.T, open Open) {
+func ofARunWithManyAttemptsTheFirstAndTheLastAreKept(t *testing.T, open Open) {
 	w := NewWorld(t, open(t, Options{}))
 	seq := w.Arrive(1)
 	d, l := w.Events[seq-1], w.Lanes[1]
@@ -19,7 +19,7 @@ func ofARunThatIsTriedAgainAndAgainTheFirstAndTheLastAttemptsAreKept(t *testing.
 	for n := 1; n <= 260; n++ {
 		st := w.Attempt(d, 0, inbox.Again)
 		st.Attempt.Log = bytes.Repeat([]byte("log "), 4<<10)
-		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.tried[0], Counted: d.tried[0], Since: w.Now}
+		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.attemptsOf[0], Counted: d.attemptsOf[0], Since: w.Now}
 		st.Lane = l.row
 		w.Settle(st)
 		if looks[n] {

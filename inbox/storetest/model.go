@@ -23,7 +23,7 @@ func (w *World) selected(only inbox.Only) []int64 {
 func (w *World) state(d *Delivery) (inbox.DeliveryState, int64) {
 	l := w.Lanes[d.id]
 	switch {
-	case len(d.letters) > 0:
+	case len(d.deadLetters) > 0:
 		return inbox.StateDead, 0
 	case l != nil && l.row != nil && l.row.Next <= d.Seq:
 		if head := l.seqs[l.done]; head < d.Seq {
@@ -87,7 +87,7 @@ func (w *World) answers(about *int) {
 	w.t.Helper()
 	letters := 0
 	for _, d := range w.Events {
-		letters += len(d.letters)
+		letters += len(d.deadLetters)
 		if about != nil && d.id != *about {
 			continue
 		}

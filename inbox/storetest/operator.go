@@ -96,7 +96,7 @@ func aRetriedDeliveryWhoseLaneWentOnIsDueAtOnce(t *testing.T, open Open) {
 	w.Verify()
 }
 
-func lettersAreChosenByTheirEventsAndCountWhatWaits(t *testing.T, open Open) {
+func deadLettersAreChosenByTheirEventsAndCountTheWaitingOnes(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	for i := range 12 {
@@ -140,7 +140,7 @@ func lettersAreChosenByTheirEventsAndCountWhatWaits(t *testing.T, open Open) {
 	}
 }
 
-func whatWaitsBehindALetterIsCountedWhateverMakesTheLane(t *testing.T, open Open) {
+func eventsBehindADeadLetterAreCountedUnderEveryLaneRule(t *testing.T, open Open) {
 	ctx := t.Context()
 	for key, want := range map[string]int64{"@global": 9, "@ref/ref-3": 3, "@ptr/x": 0} {
 		w := NewWorld(t, open(t, Options{}))

@@ -131,7 +131,7 @@ func onlyFailedLooksAtTheNewestAttemptAndNotAtTheNewestReplay(t *testing.T, open
 		t.Fatal(err)
 	}
 	w.Settle(w.Attempt(e, third.ID, inbox.Dead))
-	e.letters[third.ID] = false
+	e.deadLetters[third.ID] = false
 	w.GoOn(e, e.Runs[second.ID], inbox.Done)
 	if n := count(); n != 1 { // the first event alone
 		t.Errorf("%d failed though the newest attempt of the second went well", n)

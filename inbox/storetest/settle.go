@@ -182,7 +182,7 @@ func runsWaitBehindALaneAndAreFreedWithIt(t *testing.T, open Open) {
 	}
 	for _, seq := range []int64{3, 2} {
 		mustSettle(t, s, &inbox.Settlement{
-			Run: runOfJob(job.ID, seq, true), Replay: &inbox.ReplayStep{Replay: job.ID, Plugin: "p", Position: seq, Add: inbox.ReplayCount{Waiting: 1}},
+			Run: runOfReplay(job.ID, seq, true), Replay: &inbox.ReplayStep{Replay: job.ID, Plugin: "p", Position: seq, Add: inbox.ReplayCount{Waiting: 1}},
 		})
 	}
 	same(t, "due while they wait", dueSeqs(t, s), nil, nil)
@@ -208,7 +208,7 @@ func runsWaitBehindALaneAndAreFreedWithIt(t *testing.T, open Open) {
 }
 
 // runOfJob returns the run of an event in a replay.
-func runOfJob(job, seq int64, waits bool) *inbox.Run {
+func runOfReplay(job, seq int64, waits bool) *inbox.Run {
 	return &inbox.Run{Plugin: "p", Seq: seq, Run: job, Replay: job, Lane: OneLane(), Waits: waits, DueAt: At(seq)}
 }
 
@@ -233,14 +233,14 @@ func dueSeqs(t *testing.T, s Runs) (seqs []int64) {
 func endRuns(t *testing.T, s Store, job int64) {
 	t.Helper()
 	mustSettle(t, s, &inbox.Settlement{
-		Attempt: &inbox.Attempt{Seq: 2, Run: job, Number: 1, Result: inbox.OK, Fate: inbox.Done}, RunGone: runOfJob(job, 2, false),
+		Attempt: &inbox.Attempt{Seq: 2, Run: job, Number: 1, Result: inbox.OK, Fate: inbox.Done}, RunGone: runOfReplay(job, 2, false),
 		Replay: &inbox.ReplayStep{Replay: job, Plugin: "p", Add: inbox.ReplayCount{OK: 1}, Done: true},
 	})
 	same(t, "due after one went", dueSeqs(t, s), nil, []int64{3})
 	running, err := s.Replays(t.Context(), "p")
 	same(t, "replays that run", running, err, nil)
 	mustSettle(t, s, &inbox.Settlement{
-		Attempt: &inbox.Attempt{Seq: 3, Run: job, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, RunGone: runOfJob(job, 3, false),
+		Attempt: &inbox.Attempt{Seq: 3, Run: job, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, RunGone: runOfReplay(job, 3, false),
 		Dead:   &inbox.DeadLetter{Seq: 3, Run: job, Attempt: 1, Lane: OneLane(), Result: inbox.Trap, DiedAt: At(3)},
 		Replay: &inbox.ReplayStep{Replay: job, Plugin: "p", Add: inbox.ReplayCount{Dead: 1}},
 	})

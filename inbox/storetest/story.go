@@ -104,7 +104,7 @@ func (m *machine) find(has func(d *Delivery) []int64) []runOf {
 
 func (m *machine) resolves(rt *rapid.T) {
 	open := m.find(func(d *Delivery) (runs []int64) {
-		for run := range d.letters {
+		for run := range d.deadLetters {
 			runs = append(runs, run)
 		}
 		return runs
@@ -134,7 +134,7 @@ func (m *machine) goesOn(rt *rapid.T) {
 }
 
 func (m *machine) replays(rt *rapid.T) {
-	if len(m.jobs) >= 3 {
+	if len(m.known) >= 3 {
 		rt.Skip("enough replays")
 	}
 	only := rapid.SampledFrom([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}).Draw(rt, "only")
@@ -148,7 +148,7 @@ func (m *machine) doesWrong(rt *rapid.T) {
 	}
 	d := m.Events[rapid.IntRange(0, len(m.Events)-1).Draw(rt, "event")]
 	run := int64(rapid.IntRange(0, 3).Draw(rt, "run"))
-	if _, dead := d.letters[run]; dead {
+	if _, dead := d.deadLetters[run]; dead {
 		rt.Skip("it is dead")
 	}
 	for name, do := range map[string]func() error{

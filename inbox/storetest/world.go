@@ -25,23 +25,23 @@ type World struct {
 	Events []*Delivery        // by seq, from 1
 	Lanes  map[int]*LaneModel // by verification
 
-	ctx  context.Context
-	t    told
-	s    Store
-	jobs []*inbox.Replay
+	ctx   context.Context
+	t     told
+	s     Store
+	known []*inbox.Replay
 }
 
 // Delivery is the model of one event in p.
 type Delivery struct {
-	Seq      int64
-	Runs     map[int64]*inbox.Run // those that have a row
-	id       int                  // whose; nobody's are not wanted
-	tried    map[int64]int
-	letters  map[int64]bool // open ones, by run: whether it parks
-	newest   verdict        // newest attempt
-	final    verdict        // newest attempt that ended a run
-	settled  bool           // its first run needs nothing more, or stands in a lane row
-	attempts int
+	Seq         int64
+	Runs        map[int64]*inbox.Run // those that have a row
+	id          int                  // whose; nobody's are not wanted
+	attemptsOf  map[int64]int
+	deadLetters map[int64]bool // open ones, by run: whether it parks
+	newest      verdict        // newest attempt
+	final       verdict        // newest attempt that ended a run
+	settled     bool           // its first run needs nothing more, or stands in a lane row
+	attempts    int
 }
 
 type verdict struct {
@@ -79,7 +79,7 @@ func (w *World) Arrive(id int) int64 {
 	if err != nil {
 		w.t.Fatalf("accept: %v", err)
 	}
-	d := &Delivery{Seq: r.Seq, id: id, tried: map[int64]int{}, letters: map[int64]bool{}, Runs: map[int64]*inbox.Run{}, settled: id == nobody}
+	d := &Delivery{Seq: r.Seq, id: id, attemptsOf: map[int64]int{}, deadLetters: map[int64]bool{}, Runs: map[int64]*inbox.Run{}, settled: id == nobody}
 	w.Events = append(w.Events, d)
 	if id == nobody {
 		return r.Seq
@@ -112,7 +112,7 @@ func (w *World) Settle(st *inbox.Settlement) {
 
 // Attempt records an attempt of a run and returns the settlement to add to.
 func (w *World) Attempt(d *Delivery, run int64, fate inbox.Fate) *inbox.Settlement {
-	d.tried[run]++
+	d.attemptsOf[run]++
 	d.attempts++
 	w.Now = w.Now.Add(time.Second)
 	result := map[inbox.Fate]inbox.Result{inbox.Done: inbox.OK, inbox.Again: inbox.Trap, inbox.Dead: inbox.Reject}[fate]
@@ -121,12 +121,12 @@ func (w *World) Attempt(d *Delivery, run int64, fate inbox.Fate) *inbox.Settleme
 		d.final = d.newest
 	}
 	st := &inbox.Settlement{Attempt: &inbox.Attempt{
-		Plugin: "p", Seq: d.Seq, Run: run, Number: d.tried[run], Result: result, Fate: fate, Counted: true, StartedAt: w.Now,
+		Plugin: "p", Seq: d.Seq, Run: run, Number: d.attemptsOf[run], Result: result, Fate: fate, Counted: true, StartedAt: w.Now,
 		Duration: time.Millisecond, Reason: "because of " + string(result), HostWords: 7, Log: []byte("log"),
 	}}
 	if fate == inbox.Dead {
 		st.Dead = &inbox.DeadLetter{
-			Plugin: "p", Seq: d.Seq, Run: run, Attempt: d.tried[run], Lane: w.Lanes[d.id].ID, Result: result, DiedAt: w.Now,
+			Plugin: "p", Seq: d.Seq, Run: run, Attempt: d.attemptsOf[run], Lane: w.Lanes[d.id].ID, Result: result, DiedAt: w.Now,
 		}
 	}
 	return st
@@ -147,17 +147,17 @@ func (w *World) Run(id int, fate inbox.Fate, parks bool) {
 	d, l := w.next(id), w.Lanes[id]
 	st := w.Attempt(d, 0, fate)
 	d.settled = true
-	stays := inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.tried[0], Counted: d.tried[0], Since: w.Now}
+	stays := inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.attemptsOf[0], Counted: d.attemptsOf[0], Since: w.Now}
 	switch {
 	case fate == inbox.Again:
 		l.row, st.Lane = &stays, &stays
 	case fate == inbox.Dead && parks:
 		stays.State, stays.DueAt, st.Dead.Parks = inbox.LaneParked, time.Time{}, true
 		l.row, st.Lane = &stays, &stays
-		d.letters[0] = true
+		d.deadLetters[0] = true
 	default:
 		if fate == inbox.Dead {
-			d.letters[0] = false
+			d.deadLetters[0] = false
 		}
 		l.done++
 		w.advance(l, st)
@@ -200,7 +200,7 @@ func (w *World) cursor() int64 {
 // Resolve retries or discards a dead run.
 func (w *World) Resolve(d *Delivery, run int64, how inbox.Resolution) {
 	w.t.Helper()
-	parks := d.letters[run]
+	parks := d.deadLetters[run]
 	do := w.s.Retry
 	if how == inbox.Discarded {
 		do = w.s.Discard
@@ -208,7 +208,7 @@ func (w *World) Resolve(d *Delivery, run int64, how inbox.Resolution) {
 	if err := do(w.ctx, operator, "p", d.Seq, run); err != nil {
 		w.t.Fatalf("%s event %d run %d: %v", how, d.Seq, run, err)
 	}
-	delete(d.letters, run)
+	delete(d.deadLetters, run)
 	for _, v := range []*verdict{&d.newest, &d.final} {
 		if v.fate == inbox.Dead && v.run == run {
 			v.resolved = how
@@ -217,12 +217,12 @@ func (w *World) Resolve(d *Delivery, run int64, how inbox.Resolution) {
 	l := w.Lanes[d.id]
 	switch {
 	case parks && how == inbox.Retried:
-		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneReady, Attempt: d.tried[0], Since: l.row.Since}
+		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneReady, Attempt: d.attemptsOf[0], Since: l.row.Since}
 	case parks: // the dispatcher finds what is next; the store only knows that it is later
 		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq + 1, State: inbox.LaneReady, Since: l.row.Since}
 		l.done++
 	case how == inbox.Retried:
-		d.Runs[run] = &inbox.Run{Plugin: "p", Seq: d.Seq, Run: run, Lane: l.ID, Attempt: d.tried[run]}
+		d.Runs[run] = &inbox.Run{Plugin: "p", Seq: d.Seq, Run: run, Lane: l.ID, Attempt: d.attemptsOf[run]}
 	}
 }
 
@@ -232,13 +232,13 @@ func (w *World) GoOn(d *Delivery, r *inbox.Run, fate inbox.Fate) {
 	st := w.Attempt(d, r.Run, fate)
 	st.Replay = w.step(r.Replay, fate)
 	if fate == inbox.Again {
-		r.Attempt, r.Counted, r.DueAt, r.Waits = d.tried[r.Run], d.tried[r.Run], w.Now.Add(time.Hour), false
+		r.Attempt, r.Counted, r.DueAt, r.Waits = d.attemptsOf[r.Run], d.attemptsOf[r.Run], w.Now.Add(time.Hour), false
 		st.Run = r
 	} else {
 		delete(d.Runs, r.Run)
 		st.RunGone = r
 		if fate == inbox.Dead {
-			d.letters[r.Run] = false
+			d.deadLetters[r.Run] = false
 		}
 	}
 	w.Settle(st)
@@ -257,7 +257,7 @@ func (w *World) step(job int64, fate inbox.Fate) *inbox.ReplayStep {
 // busy reports whether a replay must leave an event out.
 func (w *World) busy(d *Delivery) bool {
 	l := w.Lanes[d.id]
-	return d.id == nobody || !d.settled || len(d.Runs) > 0 || len(d.letters) > 0 || l.row != nil && l.row.Next <= d.Seq
+	return d.id == nobody || !d.settled || len(d.Runs) > 0 || len(d.deadLetters) > 0 || l.row != nil && l.row.Next <= d.Seq
 }
 
 // Replay makes a replay and settles a run of each of its events in p with a fate. Events behind a parked lane wait.
@@ -273,7 +273,7 @@ func (w *World) Replay(only inbox.Only, fate func() inbox.Fate) *inbox.Replay {
 	} else if err != nil || j.Matched != int64(len(want)) || j.Upto != want[len(want)-1] {
 		w.t.Fatalf("replay %s: %d matched up to %d, want %v, %v", only, j.Matched, j.Upto, want, err)
 	}
-	w.jobs = append(w.jobs, j)
+	w.known = append(w.known, j)
 	for at := j.Parts[0].Position; at < j.Upto; {
 		events, upto, err := w.s.Match(w.ctx, j, "p", at, 2)
 		if err != nil || upto <= at {

@@ -29,13 +29,13 @@ func (t *tormentor) begin(ctx context.Context) error {
 	if t.opt.Stored > 0 {
 		return copyStore(t.template(), t.data)
 	}
-	h := harm{point: "in a migration", what: "kill -9"}
+	h := fault{point: "in a migration", what: "kill -9"}
 	s, err := t.start(ctx, arms{armed: true, env: []string{envCrash + "=" + pointMigrate + ":1"}})
 	if err != nil {
 		return err
 	}
-	s.struck = !s.ready()
-	if !s.struck {
+	s.happened = !s.ready()
+	if !s.happened {
 		t.report.broke("the server was to die in the migration and did not")
 	}
 	s.finish(t)

@@ -31,7 +31,7 @@ func Ended(ctx context.Context, o Options, do func(data string) error) (*Report,
 		if err != nil {
 			return nil, err
 		}
-		t.accepts(ctx, s, harm{})
+		t.accepts(ctx, s, fault{})
 		if life == 0 {
 			t.zero(ctx, `SELECT (SELECT count(*) FROM plugins WHERE live <> '') < 3`, o.Drain)
 		}

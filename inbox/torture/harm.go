@@ -12,7 +12,7 @@ import (
 )
 
 // harm is one row of the matrix: where, and what.
-type harm struct {
+type fault struct {
 	point, what string
 	slow        bool // the server is slowed down by what watches it
 	arm         func(chance *rand.Rand) arms
@@ -29,16 +29,16 @@ type round struct {
 }
 
 // arms returns how the server is to be started.
-func (h *harm) arms(chance *rand.Rand) arms {
+func (h *fault) arms(chance *rand.Rand) arms {
 	if h.arm == nil {
 		return arms{}
 	}
 	return h.arm(chance)
 }
 
-func (h *harm) act(r *round) {
+func (h *fault) act(r *round) {
 	if h.do == nil {
-		h.do = (*round).untilStruck
+		h.do = (*round).untilReached
 	}
 	h.do(r)
 }
@@ -49,8 +49,8 @@ func (r *round) moments(least, most time.Duration) {
 }
 
 // allHarms are the rows of the matrix, in no particular order.
-func allHarms() []harm {
-	list := []harm{
+func allFaults() []fault {
+	list := []fault{
 		{point: "any moment", what: "kill -9", do: (*round).killed},
 		{point: "any moment", what: "told to stop", do: (*round).toldToStop},
 		{point: "any moment", what: "SIGSTOP and on, then kill -9", do: (*round).paused, cannot: noSignals},
@@ -69,24 +69,24 @@ func allHarms() []harm {
 		{pointAnswer, "after the commit, before the answer", 300}, {pointAttempt, "during an attempt", 200},
 		{pointAttempted, "after an attempt, before its settlement", 200},
 	} {
-		list = append(list, harm{point: p.where, what: "kill -9", arm: func(chance *rand.Rand) arms {
+		list = append(list, fault{point: p.where, what: "kill -9", arm: func(chance *rand.Rand) arms {
 			return arms{armed: true, env: []string{fmt.Sprintf("%s=%s:%d", envCrash, p.point, 1+chance.IntN(p.most))}}
 		}})
 	}
-	list = append(list, harm{point: "during a replay's attempt", what: "kill -9", do: (*round).replayStruck, arm: func(chance *rand.Rand) arms {
+	list = append(list, fault{point: "during a replay's attempt", what: "kill -9", do: (*round).replayReached, arm: func(chance *rand.Rand) arms {
 		return arms{armed: true, env: []string{fmt.Sprintf("%s=%s:%d", envCrash, pointReplay, 1+chance.IntN(100))}}
 	}})
 	for _, by := range []string{"1h", "-1h", "720h", "-720h"} {
-		list = append(list, harm{point: "under load", what: "clock set by " + by + ", then kill -9", do: (*round).clocked, arm: func(chance *rand.Rand) arms {
+		list = append(list, fault{point: "under load", what: "clock set by " + by + ", then kill -9", do: (*round).clocked, arm: func(chance *rand.Rand) arms {
 			return arms{env: []string{fmt.Sprintf("%s=%s@%dms", envClock, by, 100+chance.IntN(400))}}
 		}})
 	}
-	return append(list, diskHarms()...)
+	return append(list, diskFaults()...)
 }
 
 // choose returns the harms whose names contain one of those asked for, without those that cannot be done here.
-func choose(only []string) (list []harm, leftOut []string, err error) {
-	for _, h := range allHarms() {
+func choose(only []string) (list []fault, leftOut []string, err error) {
+	for _, h := range allFaults() {
 		if len(only) > 0 && !slices.ContainsFunc(only, func(o string) bool { return strings.Contains(h.String(), o) }) {
 			continue
 		}
@@ -100,7 +100,7 @@ func choose(only []string) (list []harm, leftOut []string, err error) {
 	}
 	if len(list) == 0 {
 		var names []string
-		for _, h := range allHarms() {
+		for _, h := range allFaults() {
 			names = append(names, h.String())
 		}
 		return nil, leftOut, inbox.Errorf(inbox.Invalid, "", "no harm is left to do").WithHint("there are: " + strings.Join(names, "; "))
@@ -111,20 +111,20 @@ func choose(only []string) (list []harm, leftOut []string, err error) {
 // killed kills the server at any moment.
 func (r *round) killed() {
 	r.moments(20*time.Millisecond, 900*time.Millisecond)
-	r.s.struck = r.s.alive()
+	r.s.happened = r.s.alive()
 	r.s.kill()
 }
 
 // toldToStop has the server stop as a supervisor does.
 func (r *round) toldToStop() {
 	r.moments(50*time.Millisecond, 900*time.Millisecond)
-	r.s.struck = r.s.alive()
+	r.s.happened = r.s.alive()
 	r.s.stop(r.t)
 }
 
 // untilStruck waits until the server dies at its point. Where the point is not reached in time it is killed.
-func (r *round) untilStruck() {
-	r.s.struck = r.s.wait(3 * time.Second)
+func (r *round) untilReached() {
+	r.s.happened = r.s.wait(3 * time.Second)
 }
 
 // replay has everything replayed, or the newest, through two plugins, and reports whether it was begun. A server that has
@@ -160,19 +160,19 @@ func (r *round) replaying() {
 	r.moments(50*time.Millisecond, 200*time.Millisecond)
 	begun := r.replay()
 	r.moments(10*time.Millisecond, 400*time.Millisecond)
-	r.s.struck = begun && r.s.alive()
+	r.s.happened = begun && r.s.alive()
 	r.s.kill()
 }
 
-func (r *round) replayStruck() {
+func (r *round) replayReached() {
 	r.moments(50*time.Millisecond, 200*time.Millisecond)
 	r.replay()
-	r.untilStruck()
+	r.untilReached()
 }
 
 // clocked lives through a step of the clock. The next server's clock is right again, which is a step back.
 func (r *round) clocked() {
 	r.moments(600*time.Millisecond, 1200*time.Millisecond)
-	r.s.struck = r.s.alive()
+	r.s.happened = r.s.alive()
 	r.s.kill()
 }

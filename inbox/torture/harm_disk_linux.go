@@ -14,8 +14,8 @@ import (
 )
 
 // diskHarms are what a disk does. Calls are made to fail below SQLite, in the real program, by strace.
-func diskHarms() []harm {
-	list := []harm{{point: "disk", what: "full (file size limit: short writes, then EFBIG), healed, then kill -9", do: (*round).full}}
+func diskFaults() []fault {
+	list := []fault{{point: "disk", what: "full (file size limit: short writes, then EFBIG), healed, then kill -9", do: (*round).full}}
 	for _, d := range []struct {
 		what, calls, with string
 		ends              bool
@@ -25,7 +25,7 @@ func diskHarms() []harm {
 		{"writes come back short, with nothing written", "pwrite64", "retval=0", false},
 		{"flushes fail with EIO", "fsync,fdatasync", "error=EIO", true},
 	} {
-		list = append(list, harm{
+		list = append(list, fault{
 			point: "disk", what: d.what + ", then kill -9", slow: true, cannot: noStrace, do: (*round).failing,
 			arm: func(chance *rand.Rand) arms {
 				when := fmt.Sprintf("%d+%d", 12+chance.IntN(40), 20+chance.IntN(80)) // of each thread; a start makes some ten flushes itself
@@ -57,7 +57,7 @@ func (r *round) failing() {
 		r.s.kill()
 	}
 	trace, err := os.ReadFile(filepath.Join(r.t.dir, "trace"))
-	r.s.struck = err == nil && len(trace) > 0 && injected(trace)
+	r.s.happened = err == nil && len(trace) > 0 && injected(trace)
 }
 
 // full lets the write-ahead log grow no further for a while: the write that meets the limit is a short one, those after
@@ -76,7 +76,7 @@ func (r *round) full() {
 	}
 	before := r.t.world.refusals()
 	r.moments(500*time.Millisecond, 900*time.Millisecond)
-	r.s.struck = r.t.world.refusals() > before
+	r.s.happened = r.t.world.refusals() > before
 	limit.Cur = unix.RLIM_INFINITY
 	if err := unix.Prlimit(pid, unix.RLIMIT_FSIZE, &limit, nil); err != nil && r.s.alive() {
 		r.t.report.broke("cannot lift the limit of the size of files: %v", err)

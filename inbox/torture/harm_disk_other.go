@@ -3,6 +3,6 @@
 package torture
 
 // diskHarms are done on Linux only, and are listed as left out elsewhere.
-func diskHarms() []harm {
-	return []harm{{point: "disk", what: "full, failing writes and flushes", cannot: func() string { return "only on Linux" }}}
+func diskFaults() []fault {
+	return []fault{{point: "disk", what: "full, failing writes and flushes", cannot: func() string { return "only on Linux" }}}
 }

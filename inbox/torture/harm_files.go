@@ -42,7 +42,7 @@ func (r *round) replaced() {
 		}
 		r.moments(20*time.Millisecond, 120*time.Millisecond)
 	}
-	r.s.struck = r.s.alive()
+	r.s.happened = r.s.alive()
 	r.s.kill()
 }
 
@@ -67,7 +67,7 @@ func (r *round) backedUp() {
 		}
 	}
 	r.moments(1, 20*time.Millisecond)
-	r.s.struck = exists(path + ".part")
+	r.s.happened = exists(path + ".part")
 	r.s.kill()
 	<-ended
 	if exists(path) {

@@ -34,7 +34,7 @@ func (r *round) besieged() {
 	}
 	defer r.t.removeHostile()
 	until := time.Now().Add(containedBound)
-	for !r.tried() || !r.honest(before) {
+	for !r.attempted() || !r.honest(before) {
 		if !r.s.alive() {
 			r.t.report.broke("law 6: the server ended beside hostile plugins: %s", r.s.last())
 			return
@@ -44,12 +44,12 @@ func (r *round) besieged() {
 		}
 		if time.Now().After(until) {
 			r.t.report.broke("law 6: beside hostile plugins, within %s: hostile attempts %v, every honest plugin settled events %v: %s",
-				containedBound, r.tried(), r.honest(before), r.t.where(r.ctx))
+				containedBound, r.attempted(), r.honest(before), r.t.where(r.ctx))
 			break
 		}
 		rest(r.ctx, 50*time.Millisecond)
 	}
-	r.s.struck = r.s.alive() && r.tried()
+	r.s.happened = r.s.alive() && r.attempted()
 	r.s.kill()
 }
 
@@ -69,7 +69,7 @@ func (r *round) honest(before map[string]int64) bool {
 }
 
 // tried reports whether a hostile plugin has made attempts.
-func (r *round) tried() bool {
+func (r *round) attempted() bool {
 	return r.t.figure(r.ctx, `SELECT count(*) FROM attempts WHERE plugin IN (SELECT id FROM plugins WHERE name LIKE 'hostile-%')`) > 3
 }
 

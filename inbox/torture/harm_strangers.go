@@ -68,7 +68,7 @@ func (r *round) strangers() {
 	if still < min(genuine, kept) {
 		r.t.report.broke("law 6: of %d requests that a mistyped secret signed, strangers left %d in the quarantine", genuine, still)
 	}
-	r.s.struck = under
+	r.s.happened = under
 	r.s.kill()
 }
 

@@ -17,7 +17,7 @@ func (r *round) paused() {
 			return
 		}
 		r.moments(50*time.Millisecond, 400*time.Millisecond)
-		r.s.struck = r.s.cmd.Process.Signal(syscall.SIGCONT) == nil
+		r.s.happened = r.s.cmd.Process.Signal(syscall.SIGCONT) == nil
 	}
 	r.moments(20*time.Millisecond, 200*time.Millisecond)
 	r.s.kill()

@@ -27,16 +27,16 @@ type laneName struct {
 }
 
 // standing is all that is stored of one plugin.
-type standing struct {
+type state struct {
 	actor
 	id, started, cursor int64
-	first               map[int64][]attempt // first runs, by seq
-	letters             map[int64][]letter  // of first runs
+	first               map[int64][]attempt    // first runs, by seq
+	deadLetters         map[int64][]deadLetter // of first runs
 	lanes               map[laneName]lane
 	runs                map[int64]bool // first runs that go on outside their lane
 }
 
-type letter struct {
+type deadLetter struct {
 	attempt    int
 	resolution inbox.Resolution
 }
@@ -44,7 +44,7 @@ type letter struct {
 // plugins checks laws 2 and 3.
 func (l *looker) plugins(ctx context.Context) error {
 	for _, a := range actors() {
-		p := &standing{actor: a, first: map[int64][]attempt{}, letters: map[int64][]letter{}, lanes: map[laneName]lane{}, runs: map[int64]bool{}}
+		p := &state{actor: a, first: map[int64][]attempt{}, deadLetters: map[int64][]deadLetter{}, lanes: map[laneName]lane{}, runs: map[int64]bool{}}
 		err := l.db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0), coalesce(max(started_at), 0), coalesce(max(cursor), 0) FROM plugins WHERE name = ?`, a.name).
 			Scan(&p.id, &p.started, &p.cursor)
 		if err != nil {
@@ -65,7 +65,7 @@ func (l *looker) plugins(ctx context.Context) error {
 }
 
 // read reads what is stored of a plugin.
-func (l *looker) read(ctx context.Context, p *standing) error {
+func (l *looker) read(ctx context.Context, p *state) error {
 	err := l.each(ctx, `SELECT seq, attempt, result, fate, counted, coalesce(log_id, reason_id, 0) FROM attempts
 		WHERE plugin = ? AND run = 0 ORDER BY seq, attempt`, []any{p.id}, func(scan func(...any) error) error {
 		var seq int64
@@ -81,11 +81,11 @@ func (l *looker) read(ctx context.Context, p *standing) error {
 	}
 	err = l.each(ctx, `SELECT seq, attempt, resolution FROM dead WHERE plugin = ? AND run = 0 ORDER BY seq, attempt`, []any{p.id}, func(scan func(...any) error) error {
 		var seq int64
-		var d letter
+		var d deadLetter
 		if err := scan(&seq, &d.attempt, &d.resolution); err != nil {
 			return err
 		}
-		p.letters[seq] = append(p.letters[seq], d)
+		p.deadLetters[seq] = append(p.deadLetters[seq], d)
 		return nil
 	})
 	if err != nil {
@@ -115,7 +115,7 @@ func (l *looker) read(ctx context.Context, p *standing) error {
 
 // end returns the attempt that ended an event's first run, so that its lane goes on, nil while it has
 // not.
-func (p *standing) end(seq int64) *attempt {
+func (p *state) end(seq int64) *attempt {
 	tries := p.first[seq]
 	for i := range tries {
 		if tries[i].fate == inbox.Done || tries[i].fate == inbox.Dead && (!p.parks || p.resolution(seq, tries[i].number) == inbox.Discarded) {
@@ -126,8 +126,8 @@ func (p *standing) end(seq int64) *attempt {
 }
 
 // resolution returns what was done about the letter of an attempt.
-func (p *standing) resolution(seq int64, number int) inbox.Resolution {
-	for _, d := range p.letters[seq] {
+func (p *state) resolution(seq int64, number int) inbox.Resolution {
+	for _, d := range p.deadLetters[seq] {
 		if d.attempt == number {
 			return d.resolution
 		}
@@ -143,7 +143,7 @@ type head struct {
 }
 
 // order checks law 2. What an event is about is known from the body that was sent.
-func (l *looker) order(p *standing) {
+func (l *looker) order(p *state) {
 	heads := map[string]*head{}
 	for i := range l.events {
 		e := &l.events[i]
@@ -156,7 +156,7 @@ func (l *looker) order(p *standing) {
 			heads[e.what.entity] = h
 		}
 		if tries := p.first[e.seq]; len(tries) > 0 {
-			l.tried(p, h, e, tries[0])
+			l.attempted(p, h, e, tries[0])
 		}
 		switch end := p.end(e.seq); {
 		case end == nil && h.open == 0:
@@ -168,7 +168,7 @@ func (l *looker) order(p *standing) {
 }
 
 // tried checks that an event was not tried, or settled, before those ahead of it had come to their end.
-func (l *looker) tried(p *standing, h *head, e *event, first attempt) {
+func (l *looker) attempted(p *state, h *head, e *event, first attempt) {
 	if h.open != 0 {
 		l.r.broke("law 2: plugin %s tried event %d of %s before event %d had come to its end", p.name, e.seq, e.what.entity, h.open)
 	}
@@ -178,10 +178,10 @@ func (l *looker) tried(p *standing, h *head, e *event, first attempt) {
 }
 
 // gets reports whether the plugin is to get an event that was sent.
-func (p *standing) gets(e *event) bool { return e.what != nil && p.wants(e.what) && e.seq > p.started }
+func (p *state) gets(e *event) bool { return e.what != nil && p.wants(e.what) && e.seq > p.started }
 
 // state checks law 3 for one event.
-func (l *looker) state(p *standing, e *event) {
+func (l *looker) state(p *state, e *event) {
 	tries := p.first[e.seq]
 	if !p.gets(e) {
 		if len(tries) > 0 && e.what != nil {
@@ -202,7 +202,7 @@ func (l *looker) state(p *standing, e *event) {
 }
 
 // attempts checks that the attempts of a first run are those of its script and the policy.
-func (l *looker) attempts(p *standing, e *event, tries []attempt) {
+func (l *looker) attempts(p *state, e *event, tries []attempt) {
 	counted := 0
 	for i, a := range tries {
 		want := p.result(e.what.script, a.number)
@@ -234,7 +234,7 @@ func (l *looker) attempts(p *standing, e *event, tries []attempt) {
 const uncounted = 4
 
 // fate returns what must become of a run after an attempt, empty when a hold may have changed it.
-func (p *standing) fate(a attempt, counted int) inbox.Fate {
+func (p *state) fate(a attempt, counted int) inbox.Fate {
 	switch {
 	case a.result.Settled():
 		return inbox.Done

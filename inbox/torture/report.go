@@ -34,11 +34,11 @@ type Report struct {
 
 // Cell is one row of the crash matrix.
 type Cell struct {
-	Point  string `json:"point"`
-	Harm   string `json:"fault"`
-	Rounds int    `json:"rounds"`
-	Struck int    `json:"struck"` // rounds in which the harm was met: the point reached, the call failed, the file replaced
-	Result string `json:"result"`
+	Point    string `json:"point"`
+	Fault    string `json:"fault"`
+	Rounds   int    `json:"rounds"`
+	Happened int    `json:"struck"` // rounds in which the harm was met: the point reached, the call failed, the file replaced
+	Result   string `json:"result"`
 }
 
 // Starts are the times from the start of the process to its first accept.
@@ -66,7 +66,7 @@ func (r *Report) tell(round int, after string) {
 	}
 	if len(r.Broken) > 0 && len(r.Matrix) > 0 {
 		for _, c := range r.Matrix {
-			if c.Point+": "+c.Harm == after {
+			if c.Point+": "+c.Fault == after {
 				c.Result = "BROKEN"
 			}
 		}
@@ -74,16 +74,16 @@ func (r *Report) tell(round int, after string) {
 }
 
 // count notes a round.
-func (r *Report) count(h *harm, s *server) {
+func (r *Report) count(h *fault, s *server) {
 	r.Rounds++
-	i := slices.IndexFunc(r.Matrix, func(c *Cell) bool { return c.Point == h.point && c.Harm == h.what })
+	i := slices.IndexFunc(r.Matrix, func(c *Cell) bool { return c.Point == h.point && c.Fault == h.what })
 	if i < 0 {
-		r.Matrix = append(r.Matrix, &Cell{Point: h.point, Harm: h.what, Result: "kept"})
+		r.Matrix = append(r.Matrix, &Cell{Point: h.point, Fault: h.what, Result: "kept"})
 		i = len(r.Matrix) - 1
 	}
 	r.Matrix[i].Rounds++
-	if s.struck {
-		r.Matrix[i].Struck++
+	if s.happened {
+		r.Matrix[i].Happened++
 	}
 }
 
@@ -108,9 +108,9 @@ func (r *Report) Table(w io.Writer) error {
 		return err
 	}
 	b.WriteString("| point | harm | rounds | struck | laws |\n|---|---|---|---|---|\n")
-	slices.SortFunc(r.Matrix, func(a, b *Cell) int { return strings.Compare(a.Point+a.Harm, b.Point+b.Harm) })
+	slices.SortFunc(r.Matrix, func(a, b *Cell) int { return strings.Compare(a.Point+a.Fault, b.Point+b.Fault) })
 	for _, c := range r.Matrix {
-		fmt.Fprintf(&b, "| %s | %s | %d | %d | %s |\n", c.Point, c.Harm, c.Rounds, c.Struck, c.Result)
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %s |\n", c.Point, c.Fault, c.Rounds, c.Happened, c.Result)
 	}
 	for _, l := range r.Skipped {
 		fmt.Fprintf(&b, "\nLeft out: %s.\n", l)

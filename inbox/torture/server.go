@@ -32,7 +32,7 @@ type server struct {
 	up       chan struct{} // closed when it listens, or has ended
 	gone     chan struct{} // closed when it has ended
 	err      error         // how, once gone
-	struck   bool          // the harm was met
+	happened bool          // the harm was met
 	meant    string        // what its end was to be: killed, stopped, or nothing
 	armed    bool          // it may end by itself, at a named point or for want of a disk
 
@@ -195,7 +195,7 @@ func (s *server) fate() string {
 	if s.err != nil {
 		how = s.err.Error()
 	}
-	if s.struck {
+	if s.happened {
 		return "struck, " + how
 	}
 	return "not struck, " + how

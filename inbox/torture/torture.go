@@ -62,7 +62,7 @@ func (o *Options) fill() (err error) {
 type tormentor struct {
 	opt    Options
 	report *Report
-	harms  []harm
+	faults []fault
 	began  time.Time
 	dir    string // of the run
 	data   string // of the store under torture
@@ -83,7 +83,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, inbox.Errorf(inbox.Invalid, "make a directory to torture in", "%w", err).WithHint("name one that can be written with --dir")
 	}
 	t := &tormentor{opt: o, dir: dir, report: newReport(o.Seed), began: time.Now()}
-	if t.harms, t.report.Skipped, err = choose(o.Only); err != nil {
+	if t.faults, t.report.Skipped, err = choose(o.Only); err != nil {
 		return nil, err
 	}
 	for _, name := range t.report.Skipped {
@@ -173,10 +173,10 @@ func (t *tormentor) oneRound(ctx context.Context) error {
 }
 
 // pick chooses the round's harm: all of them in turn, in an order of the seed's, anew for every turn.
-func (t *tormentor) pick() harm {
-	turn := t.round / len(t.harms)
-	order := rand.New(rand.NewPCG(t.opt.Seed, uint64(turn)<<16|1)).Perm(len(t.harms))
-	return t.harms[order[t.round%len(t.harms)]]
+func (t *tormentor) pick() fault {
+	turn := t.round / len(t.faults)
+	order := rand.New(rand.NewPCG(t.opt.Seed, uint64(turn)<<16|1)).Perm(len(t.faults))
+	return t.faults[order[t.round%len(t.faults)]]
 }
 
 // check copies what the server left and holds the copy against what is known. The copy is recovered as the server's next
@@ -225,4 +225,4 @@ func copyFile(from, to string) error {
 }
 
 // String names the harm as the matrix does.
-func (h harm) String() string { return strings.TrimSpace(h.point + ": " + h.what) }
+func (h fault) String() string { return strings.TrimSpace(h.point + ": " + h.what) }

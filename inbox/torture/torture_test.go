@@ -79,7 +79,7 @@ func TestWhatWasStoredBeforeOutlivesTorture(t *testing.T) {
 }
 
 // Who kills the server over and over makes it set a plugin aside that ran alone meanwhile. That is no broken law.
-func TestWhatIsBlamedForBeingKilledIsBroughtBack(t *testing.T) {
+func TestAPluginBlamedForAKillIsEnabledAgain(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a real server")
 	}
@@ -193,7 +193,7 @@ func TestTheOracleLooksAtEveryPluginThatIsKnown(t *testing.T) {
 	}
 }
 
-func TestAHarmThatDoesNotExistIsRefused(t *testing.T) {
+func TestAnUnknownFaultIsRefused(t *testing.T) {
 	o := options(t, "none")
 	o.Only = []string{"a gentle breeze"}
 	if _, err := torture.Run(context.Background(), o); err == nil {

@@ -45,7 +45,7 @@ func (t *tormentor) send(ctx context.Context, s *server) *traffic {
 }
 
 // accepts sends until one body is accepted, and notes how long that took from the start of the process.
-func (t *tormentor) accepts(ctx context.Context, s *server, h harm) {
+func (t *tormentor) accepts(ctx context.Context, s *server, h fault) {
 	c := t.connection(s, 99)
 	defer c.client.CloseIdleConnections()
 	for ctx.Err() == nil && s.alive() && c.one(ctx) {

@@ -234,7 +234,7 @@ func TestMemoryIsReadAgainAfterACommitThatSeemedToFail(t *testing.T) {
 	}
 }
 
-func TestAChangeThatIsRefusedIsNotTried(t *testing.T) {
+func TestARefusedChangeIsNotApplied(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	refusal := errors.New("an earlier change failed")

@@ -2,35 +2,35 @@ package inbox
 
 import "time"
 
-// Suspect is a release of a plugin that is being started or run and has not yet survived it, or that was set aside. It is
-// stored before the release is started, and before its first attempt in a life of the program, so that the next start
-// knows what ran when the program died.
+// CrashRecord says that a release was started, or made attempts, and has not survived that yet; or that it is disabled. It is stored
+// before the release is started, and before its first attempt in a life of the program. So the next start knows which releases
+// ran when the program crashed.
 type CrashRecord struct {
 	Plugin     string
 	Release    string
 	Term       Term      // of the process that wrote it: its end alone says something about the release
 	Running    bool      // it was started, or makes attempts, and has not survived that yet
 	Ends       int       // unclean ends of the program in a row with it running
-	DisabledAt time.Time // since when it is set aside; zero: it is not
-	Why        string    // why it is set aside
+	DisabledAt time.Time // when it was disabled; zero: it is enabled
+	Why        string    // why it is disabled
 }
 
-// WhyBlamed is why a release is set aside of which it is concluded that it ends the program.
-const WhyBlamed = "the program ended while it was the only suspect that ran"
+// WhyBlamed is the reason of a release that is disabled because it crashes the program.
+const WhyBlamed = "the program ended while only this release of the crash loop ran"
 
-// SuspectAfter is how many unclean ends in a row make a release that ran in all of them a suspect.
+// CrashLoopAfter is the number of unclean ends in a row after which a release that ran in all of them is in a crash loop.
 const CrashLoopAfter = 3
 
-// Suspected reports whether the release may only run while no other suspect does.
+// InCrashLoop reports whether the release may run only while no other release of the crash loop runs.
 func (s *CrashRecord) InCrashLoop() bool { return s.DisabledAt.IsZero() && s.Ends >= CrashLoopAfter }
 
-// Reckon decides, at a start, what an unclean end says about the releases of list: the only place that does. It is pure.
-// It returns those that are still to be known; after a clean end there are only ones that were set aside, which it leaves.
+// CountCrashes decides, at a start, what an unclean end says about the releases of list. No other place decides it. It is pure. It
+// returns the records that remain. After a clean end the list has disabled releases only, and they remain.
 //
-//   - A suspect that alone of the suspects was running is the culprit: it is set aside. The other suspects have yet to
-//     have their turn.
-//   - When suspects were known and none of them was running, something else ends the program: suspicion is over.
-//   - Otherwise each that was running has one more end in a row; the row of each that was not is broken.
+//   - When exactly one release of the crash loop was running, it is the culprit and is disabled. The others keep their records
+//     and run later, one at a time.
+//   - When a crash loop was known and no release of it was running, something else ends the program. The records are dropped.
+//   - Otherwise each release that was running has one more end in a row. The records of the others are dropped.
 func CountCrashes(list []CrashRecord, now time.Time) []CrashRecord {
 	alone := ranAlone(list)
 	var known []CrashRecord
@@ -39,7 +39,7 @@ func CountCrashes(list []CrashRecord, now time.Time) []CrashRecord {
 		case !s.DisabledAt.IsZero():
 		case alone && s.InCrashLoop() && s.Running:
 			s.DisabledAt, s.Why = now, WhyBlamed
-		case alone && s.InCrashLoop(): // has yet to have its turn
+		case alone && s.InCrashLoop(): // it has not run alone yet
 		case alone || !s.Running:
 			continue
 		default:
@@ -51,7 +51,7 @@ func CountCrashes(list []CrashRecord, now time.Time) []CrashRecord {
 	return known
 }
 
-// ranAlone reports whether exactly one suspected release was running.
+// ranAlone reports whether exactly one release of the crash loop was running.
 func ranAlone(list []CrashRecord) bool {
 	n := 0
 	for i := range list {
@@ -62,7 +62,7 @@ func ranAlone(list []CrashRecord) bool {
 	return n == 1
 }
 
-// Aside sets the live release of a plugin aside: the one before it runs in its place until its file changes.
+// Disable disables the live release of a plugin. Its fallback runs until the file changes.
 type Disable struct {
 	Release string
 	Why     string

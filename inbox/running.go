@@ -43,8 +43,8 @@ func Running(r *PluginRecord, file string, refused bool, known map[string]CrashR
 	if known[c.Release].disabled() {
 		c.Release = ""
 	}
-	suspect := known[c.Release]
-	c.CrashLoop = c.Release != "" && suspect.InCrashLoop()
+	chosen := known[c.Release]
+	c.CrashLoop = c.Release != "" && chosen.InCrashLoop()
 	return c
 }
 
@@ -72,12 +72,12 @@ func (r *PluginRecord) lastGood(file string, known map[string]CrashRecord) strin
 // disabled reports whether the release was taken out of service.
 func (s CrashRecord) disabled() bool { return !s.DisabledAt.IsZero() }
 
-// Predecessor returns the release to go back to from one that takes the place of what r runs; empty for none. What has done
-// something well is preferred to what had no occasion, and what is sick, or was set aside, is nothing to go back to.
-func (r *PluginRecord) Predecessor(next string, aside bool) string {
+// Predecessor returns the release to go back to from one that takes the place of what r runs; empty for none. A release that
+// has settled an event is preferred to one that had no event. A release that is on hold or disabled is never returned.
+func (r *PluginRecord) Predecessor(next string, disabled bool) string {
 	back := r.Live
 	switch {
-	case r.Health.OnHold || aside:
+	case r.Health.OnHold || disabled:
 		return ""
 	case !r.Proven && r.Previous != "":
 		back = r.Previous

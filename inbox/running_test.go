@@ -83,7 +83,7 @@ func TestWhatToGoBackToIsWhatHasDoneSomethingWell(t *testing.T) {
 		"one that had no occasion":               {PluginRecord{Live: "a"}, false, "a"},
 		"one that had none, after one that had":  {PluginRecord{Live: "a", Previous: "z"}, false, "z"},
 		"a sick one":                             {PluginRecord{Live: "a", Proven: true, Health: sick, Previous: "z"}, false, ""},
-		"one that was set aside":                 {PluginRecord{Live: "a", Proven: true, Previous: "z"}, true, ""},
+		"a disabled one":                         {PluginRecord{Live: "a", Proven: true, Previous: "z"}, true, ""},
 		"a return to what was there before that": {PluginRecord{Live: "a", Previous: "new"}, false, ""},
 	} {
 		if got := c.was.Predecessor("new", c.aside); got != c.want {

@@ -37,7 +37,7 @@ func fileReasons(p *api.Plugin) []api.Reason {
 	if p.Disabled != "" {
 		why := p.Error
 		if !strings.Contains(why, p.Disabled) { // p.Error is about another release
-			why = "release " + p.Disabled + " is set aside"
+			why = "release " + p.Disabled + " is disabled"
 		}
 		add("disabled", "mend it and drop it in again; or `inbox plugin resume "+p.Name+"` brings it back", subject+why)
 	}

@@ -52,17 +52,17 @@ func addFiles(list []api.Plugin, files []File) []api.Plugin {
 
 // addDisabled adds the disabled releases.
 func (s *server) addDisabled(ctx context.Context, list []api.Plugin) error {
-	suspects, err := s.records.CrashRecords(ctx)
+	records, err := s.records.CrashRecords(ctx)
 	if err != nil {
 		return err
 	}
-	for _, one := range suspects {
+	for _, one := range records {
 		at := slices.IndexFunc(list, func(p api.Plugin) bool { return p.Name == one.Plugin })
 		if at < 0 || one.DisabledAt.IsZero() || (list[at].Disabled != "" && one.Release != list[at].File) {
 			continue // of several disabled releases the file's own is named
 		}
 		if list[at].Disabled = one.Release; list[at].Error == "" {
-			list[at].Error = "release " + one.Release + " is set aside: " + one.Why
+			list[at].Error = "release " + one.Release + " is disabled: " + one.Why
 		}
 	}
 	return nil

@@ -307,7 +307,7 @@ func TestStatusNamesEveryReasonToLook(t *testing.T) {
 func TestARefusedRequestIsAReasonForADayOnceAWebhookWasAccepted(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	suspects := func(after time.Duration) bool {
+	reasons := func(after time.Duration) bool {
 		t.Helper()
 		r.opt.Now = func() time.Time { return time.Now().Add(after) }
 		code, body := r.get("GET", "/v1/status", "")
@@ -318,7 +318,7 @@ func TestARefusedRequestIsAReasonForADayOnceAWebhookWasAccepted(t *testing.T) {
 	}
 	r.accept(1, 1)
 	r.refuse(5, "wrong")
-	if !suspects(0) || !suspects(6*24*time.Hour) {
+	if !reasons(0) || !reasons(6*24*time.Hour) {
 		t.Error("a request that nothing accepted came after is no reason")
 	}
 	inboxtest.Eventually(t, "the clock moves on", func() bool { // the store's times are whole milliseconds
@@ -329,7 +329,7 @@ func TestARefusedRequestIsAReasonForADayOnceAWebhookWasAccepted(t *testing.T) {
 		return time.Since(st.Quarantine.LastCouldPass) > 2*time.Millisecond
 	})
 	r.accept(2, 1)
-	if !suspects(23*time.Hour) || suspects(25*time.Hour) {
+	if !reasons(23*time.Hour) || reasons(25*time.Hour) {
 		t.Error("a request from before an accepted webhook is not a reason for a day")
 	}
 }

@@ -74,9 +74,9 @@ func (s *Loader) choose(ctx context.Context, b *pluginState, c *choice, file *fo
 		}
 		return nil
 	}
-	if suspect := known[id]; chosen.CrashLoop && s.turn != name {
+	if record := known[id]; chosen.CrashLoop && s.turn != name {
 		b.waits = true
-		c.entry.State, c.entry.Err = inbox.FileCrashLoop, crashLoopText(&suspect)
+		c.entry.State, c.entry.Err = inbox.FileCrashLoop, crashLoopText(&record)
 		return nil
 	}
 	if id == file.release.ID {
@@ -225,7 +225,7 @@ func (s *Loader) finish(ctx context.Context, j *compilation) {
 			s.forget(ctx, &j.live.Release)
 		}
 		if j.entry.State == inbox.FileDisabled {
-			s.opt.Log.Error("a plugin's release is set aside; the one before it runs until its file changes", "plugin", name, "disabled", j.entry.File, "reason", j.entry.Err)
+			s.opt.Log.Error("a plugin's release is disabled; its fallback runs until its file changes", "plugin", name, "disabled", j.entry.File, "reason", j.entry.Err)
 		}
 		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size,
 			"shown", shownOf(&j.live.Manifest))

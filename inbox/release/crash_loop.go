@@ -117,19 +117,19 @@ func (s *Loader) countCrashes(ctx context.Context) {
 		return
 	}
 	s.counted = true
-	var suspects []string
+	var looping []string
 	for i := range list {
 		switch one := &list[i]; {
 		case !one.DisabledAt.IsZero():
-			s.opt.Log.Error("a release is set aside", "plugin", one.Plugin, "release", one.Release, "reason", one.Why)
+			s.opt.Log.Error("a release is disabled", "plugin", one.Plugin, "release", one.Release, "reason", one.Why)
 		case one.InCrashLoop():
-			suspects = append(suspects, one.Plugin)
+			looping = append(looping, one.Plugin)
 		}
 	}
-	if len(suspects) > 0 {
+	if len(looping) > 0 {
 		s.calm = s.opt.Now().Add(calmFor)
 		s.opt.Log.Error("the program ended several times in a row, each time while these plugins ran; they run one at a time until the culprit is known",
-			"plugins", suspects)
+			"plugins", looping)
 	}
 }
 
@@ -151,7 +151,7 @@ func (s *Loader) checkRunning(ctx context.Context, stamps map[string]string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.states)) {
 		if b := s.states[name]; b.waits {
-			s.opt.Log.Info("a suspect runs without the others now", "plugin", name)
+			s.opt.Log.Info("a release of the crash loop runs alone now", "plugin", name)
 			s.turn, b.waits, b.read = name, false, readAgain
 			b.seen = stamps[name] // it has waited long enough
 			return
@@ -215,12 +215,12 @@ func (s *Loader) forget(ctx context.Context, r *inbox.Release) {
 		}
 	}
 	if err != nil && ctx.Err() == nil {
-		s.opt.Log.Warn("cannot forget what was set aside before; it is tried again when the plugin's file is read", "plugin", r.Plugin, "error", err)
+		s.opt.Log.Warn("cannot enable the disabled releases; the next read of the plugin's file repeats it", "plugin", r.Plugin, "error", err)
 	}
 }
 
 func disabledText(one *inbox.CrashRecord, instead string) string {
-	text := fmt.Sprintf("release %s is set aside: %s; ", one.Release, one.Why)
+	text := fmt.Sprintf("release %s is disabled: %s; ", one.Release, one.Why)
 	if instead == "" {
 		return text + "it has no fallback"
 	}
@@ -228,5 +228,5 @@ func disabledText(one *inbox.CrashRecord, instead string) string {
 }
 
 func crashLoopText(one *inbox.CrashRecord) string {
-	return fmt.Sprintf("the program ended %d times in a row while release %s ran; it waits until it can run without other suspects", one.Ends, one.Release)
+	return fmt.Sprintf("the program ended %d times in a row while release %s ran; it waits until it can run alone", one.Ends, one.Release)
 }

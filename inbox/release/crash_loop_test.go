@@ -55,7 +55,7 @@ func TestWhatDoesNotStartAnyMoreAndHasDoneNothingGivesWay(t *testing.T) {
 	}
 }
 
-// A release that could not even be started is a suspect too, and one without any before it leaves its plugin without one.
+// A release that crashes while it starts is in the crash loop too. Without a fallback its plugin has no running release.
 func TestAModuleThatCrashesTheCompilerIsDisabledUntilItChanges(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
@@ -102,7 +102,7 @@ func (b *bench) ends(plugin, release string) {
 		}
 	}
 	if !b.aside(plugin, release) {
-		b.t.Fatalf("%s is not set aside", release)
+		b.t.Fatalf("%s is not disabled", release)
 	}
 }
 
@@ -117,11 +117,11 @@ func (b *bench) aside(plugin, release string) bool {
 	})
 }
 
-// What runs in place of a release may end the program just as well. It must stay set aside for as long as nothing else has
+// A fallback may crash the program too. It must stay disabled until another release has
 // taken its place, whatever becomes of the file: else the program ends for ever.
 func TestAFallbackThatCrashesTheProgramStaysDisabled(t *testing.T) {
 	t.Parallel()
-	for name, second := range map[string]string{"the file is set aside too": guest(t, "session_ok"), "the file is refused": "garbage", "the file does not start": guest(t, "session_never_asks")} {
+	for name, second := range map[string]string{"the file is disabled too": guest(t, "session_ok"), "the file is refused": "garbage", "the file does not start": guest(t, "session_never_asks")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
@@ -133,7 +133,7 @@ func TestAFallbackThatCrashesTheProgramStaysDisabled(t *testing.T) {
 			b.write("a.wasm", second)
 			b.look()
 			stop()
-			if file := release.Describe("a", []byte(second), nil).ID; name == "the file is set aside too" {
+			if file := release.Describe("a", []byte(second), nil).ID; name == "the file is disabled too" {
 				b.ends("a", file)
 				stop = b.start(kept)
 				b.look()

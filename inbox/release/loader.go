@@ -67,7 +67,7 @@ type Live struct {
 	Release  inbox.Release
 	Manifest inbox.Manifest // with its defaults
 	Program  *host.Program
-	Yields   bool  // it is the file's own: it is set aside when it puts its plugin on hold at once
+	Yields   bool  // it is the file's own: it is disabled when it puts its plugin on hold at once
 	Tally    Tally // told of every attempt
 	since    time.Time
 	cleared  bool
@@ -114,8 +114,8 @@ type Loader struct {
 	unsure       string            // why it is not known how the program ended before, as last said
 	closing      sync.WaitGroup
 	counted      bool      // what the end before says of the releases is known
-	turn         string    // plugin whose suspect release runs without other suspects; empty for none
-	calm         time.Time // no suspect runs before: if the program ends even so, none of them is the cause
+	turn         string    // plugin whose release of the crash loop runs alone; empty for none
+	calm         time.Time // no release of the crash loop runs before: if the program ends even so, none of them is the cause
 }
 
 // book is one plugin. Its fields but entry belong to Run's goroutine.
@@ -123,7 +123,7 @@ type pluginState struct {
 	seen, read string // stamps of the files: at the last look, and when they were read
 	busy       bool   // a job of it waits or is compiled
 	live       *Live
-	waits      bool  // its release is a suspect whose turn has not come
+	waits      bool  // its release is in a crash loop and waits until it can run alone
 	failures   int   // since something that passes, such as a full disk, kept the file from being a release
 	wait       int   // looks until it is tried again; zero: it is not
 	start      int64 // seq after which the plugin begins if it is new

@@ -197,16 +197,16 @@ func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
 	for range 2 { // the event is still pending
 		begun(t, dir, "bad:die").dies()
 	}
-	p = begun(t, dir, "bad:die") // the suspects run one at a time, after a while without any
+	p = begun(t, dir, "bad:die") // releases of the crash loop run one at a time, after a while without any
 	post(t, p.at, suspectBody(2), secret, 200, "stored")
 	p.dies()
 	if !strings.Contains(p.logs.String(), "they run one at a time") {
-		t.Errorf("it did not say that there are suspects:\n%s", p.logs.String())
+		t.Errorf("it did not report a crash loop:\n%s", p.logs.String())
 	}
 	p = begun(t, dir, "bad:die")
 	post(t, p.at, suspectBody(3), secret, 200, "stored")
 	p.settled("good", 3)
-	if x := p.plugin("bad"); x.State != inbox.FileDisabled || x.Disabled == "" || x.Running > 0 || x.Cursor != 0 || !strings.Contains(x.Error, "ended while it was the only suspect") {
+	if x := p.plugin("bad"); x.State != inbox.FileDisabled || x.Disabled == "" || x.Running > 0 || x.Cursor != 0 || !strings.Contains(x.Error, "ended while only this release") {
 		t.Errorf("the culprit is %+v", x)
 	}
 	st, err := p.api.Status(t.Context())
@@ -220,7 +220,7 @@ func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
 	if x := p.plugin("good"); x.Disabled != "" {
 		t.Errorf("%+v", x)
 	}
-	inboxtest.Eventually(t, "it is set aside still", func() bool { return p.plugin("bad").State == inbox.FileDisabled })
+	inboxtest.Eventually(t, "it is disabled still", func() bool { return p.plugin("bad").State == inbox.FileDisabled })
 	if _, err := p.api.Act(t.Context(), "bad", "resume", api.ActionRequest{Reason: "mended"}); err != nil {
 		t.Fatal(err)
 	}
@@ -253,12 +253,12 @@ func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
 	dir := suspectDir(t)
 	killThrice(t, dir)
 	p := begun(t, dir, "")
-	inboxtest.Eventually(t, "both are suspects", func() bool {
+	inboxtest.Eventually(t, "both are in the crash loop", func() bool {
 		return p.plugin("bad").State == inbox.FileCrashLoop && p.plugin("good").State == inbox.FileCrashLoop
 	})
 	p.settled("bad", 1)
 	if x := p.plugin("good"); x.State != inbox.FileCrashLoop || x.Cursor != 0 {
-		t.Errorf("two suspects run at once: the other is %+v", x)
+		t.Errorf("two releases of the crash loop run at once: the other is %+v", x)
 	}
 	p.settled("good", 1)
 	for _, name := range []string{"bad", "good"} {
@@ -272,13 +272,13 @@ func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
 	}
 }
 
-// A crash while no suspect runs clears all suspects.
+// A crash while no release of the crash loop runs clears the loop.
 func TestACrashWhileNoReleaseOfTheLoopRunsClearsTheLoop(t *testing.T) {
 	t.Parallel()
 	dir := suspectDir(t)
 	killThrice(t, dir)
 	p := begun(t, dir, "")
-	inboxtest.Eventually(t, "both are suspects", func() bool {
+	inboxtest.Eventually(t, "both are in the crash loop", func() bool {
 		return p.plugin("bad").State == inbox.FileCrashLoop && p.plugin("good").State == inbox.FileCrashLoop
 	})
 	p.kill()
@@ -287,7 +287,7 @@ func TestACrashWhileNoReleaseOfTheLoopRunsClearsTheLoop(t *testing.T) {
 	p.settled("good", 1)
 	p.stops()
 	if strings.Contains(p.logs.String(), "one at a time") {
-		t.Errorf("there were suspects still:\n%s", p.logs.String())
+		t.Errorf("there was a crash loop still:\n%s", p.logs.String())
 	}
 }
 

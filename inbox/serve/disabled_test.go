@@ -44,7 +44,7 @@ func TestAReleaseThatFailsAtOnceGivesWayToItsFallback(t *testing.T) {
 	send(6)
 	first := until("the first release is on hold, since it has no fallback", func(p *api.Plugin) bool { return p.OnHold })
 	if first.Disabled != "" || first.State != inbox.FileLive {
-		t.Errorf("it was set aside, and nothing is left: %+v", first)
+		t.Errorf("it was disabled, and no release is left: %+v", first)
 	}
 	drop(t, dir, "p.wasm", guest(t, "ok"))
 	good := until("a mended one ends the hold", well)
@@ -61,7 +61,7 @@ func TestAReleaseThatFailsAtOnceGivesWayToItsFallback(t *testing.T) {
 	}
 	drop(t, dir, "p.wasm", guest(t, "exit_1")) // the same again
 	send(1)
-	if p := until("what is set aside stays so", well); p.State != inbox.FileDisabled || p.Live != good.Live {
+	if p := until("a disabled release stays disabled", well); p.State != inbox.FileDisabled || p.Live != good.Live {
 		t.Errorf("%+v", p)
 	}
 	if _, err := c.Act(t.Context(), "p", "resume", api.ActionRequest{Reason: "a test"}); err != nil {

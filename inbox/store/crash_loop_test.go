@@ -74,7 +74,7 @@ func TestACrashRecordBelongsToTheProcessThatWroteIt(t *testing.T) {
 	is(t, "a clean end of the second leaves what the first runs", second, inbox.CrashRecord{Plugin: "p", Release: "r1", Term: 1, Running: true})
 }
 
-// What was set aside is so for every process.
+// A disabled release is disabled for every process.
 func TestADisabledReleaseIsDisabledForLaterProcesses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -59,7 +59,7 @@ func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
 		t.Errorf("plugins %+v, %v", list, err)
 	}
 	if list, err := s.CrashRecords(ctx); err != nil || len(list) != 1 || list[0].Plugin != "q" {
-		t.Errorf("suspects %+v, %v", list, err)
+		t.Errorf("crash records %+v, %v", list, err)
 	}
 	if list, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != 0 {
 		t.Errorf("dead letters %+v, %v", list, err)

@@ -93,8 +93,8 @@ func (t *tormentor) sum() {
 	}
 }
 
-// acquit has plugins run again that the server has set aside: who kills it over and over makes it blame one that ran alone
-// meanwhile, and no plugin of ours ends it. An operator who killed the program is told to do the same. What was set aside for
+// acquit enables the plugins that the server has disabled. Killing it over and over makes it blame a plugin that ran alone
+// meanwhile, and no plugin of ours crashes it. An operator who killed the program is told to do the same. A release that was disabled for
 // something that its plugin did stays so.
 func (t *tormentor) acquit(ctx context.Context) {
 	for _, a := range actors() {
@@ -154,7 +154,7 @@ func (t *tormentor) where(ctx context.Context) string {
 			t.figure(ctx, `SELECT count(held_at) FROM plugins WHERE name = ?`, a.name),
 			t.figure(ctx, `SELECT count(*) FROM lanes WHERE state <> 'parked' AND plugin = (SELECT id FROM plugins WHERE name = ?)`, a.name))
 	}
-	return text + fmt.Sprintf(", set aside %d, replays %d", t.figure(ctx, `SELECT count(*) FROM crash_records WHERE disabled_at IS NOT NULL`),
+	return text + fmt.Sprintf(", disabled %d, replays %d", t.figure(ctx, `SELECT count(*) FROM crash_records WHERE disabled_at IS NOT NULL`),
 		t.figure(ctx, `SELECT count(*) FROM replays WHERE state = 'running'`))
 }
 

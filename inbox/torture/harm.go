@@ -151,7 +151,7 @@ func (r *round) replay() bool {
 			r.t.report.broke("law 4: a replay cannot be begun: %v", err)
 			return false
 		case !r.s.armed:
-			r.t.acquit(r.ctx) // what was set aside before it ever ran is not known, either
+			r.t.acquit(r.ctx) // a release that was disabled before it ever ran is not known, either
 		}
 	}
 }

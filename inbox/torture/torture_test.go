@@ -97,7 +97,7 @@ func TestAPluginBlamedForAKillIsEnabledAgain(t *testing.T) {
 	}
 }
 
-// blame has a plugin's live release run in as many unclean ends as it takes to be set aside.
+// blame runs a plugin's live release in enough unclean ends to be disabled.
 func blame(t *testing.T, data, plugin string) error {
 	ctx := context.Background()
 	s, err := store.Open(ctx, store.Options{Dir: data, Server: true})
@@ -128,7 +128,7 @@ func blame(t *testing.T, data, plugin string) error {
 		}
 	}
 	if len(known) != 1 || known[0].DisabledAt.IsZero() {
-		return fmt.Errorf("nothing was set aside: %+v", known)
+		return fmt.Errorf("no release was disabled: %+v", known)
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (f *file) moveLogAway() error {
 	if err := os.Rename(log, to); err != nil {
 		return fmt.Errorf("set the log aside: %w", err)
 	}
-	f.opt.Log.Error("the store's file was written over: its log, which has what was stored last, was set aside", "file", to)
+	f.opt.Log.Error("the store's file was written over: its log, with the newest events, is kept", "file", to)
 	if err := os.Remove(f.opt.Path + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("set the log aside: %w", err)
 	}

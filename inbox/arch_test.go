@@ -11,9 +11,10 @@ import (
 	"testing"
 )
 
-// allowed lists, for every package of the program, which of its own packages it may import. What is not listed
-// must not exist. No room on the line knows another, but that intake asks qoreid, and host asks wasm and document; only serve and cli know the house. torture is not on the
-// line: it starts the program from outside, and comes between the rooms where serve lets it.
+// allowed lists, for every package of the program, which of its own packages it may import. A package that is not listed must
+// not exist. Packages on the line do not import each other, except that intake imports qoreid, and host imports wasm and
+// document. Only serve and cli know all of them. torture is not on the line: it starts the program from outside, and
+// reaches into it through the hooks of serve.
 var allowed = map[string][]string{
 	"inbox":                    {"inbox/inbox/cli"},
 	"inbox/inbox":              {"inbox/inbox/rawjson"},
@@ -90,7 +91,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 			may, known = allowed["inbox/examples/"], true
 		}
 		if !known {
-			t.Errorf("%s is not in the list of rooms", p.ImportPath)
+			t.Errorf("%s is not in the list of packages", p.ImportPath)
 			continue
 		}
 		for _, imp := range p.Imports {
@@ -106,7 +107,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 				t.Errorf("%s imports %s: the console knows neither commands nor flags", p.ImportPath, imp)
 			}
 			if test := p.ImportPath == "inbox/inbox/storetest"; !test && (imp == "inbox/inbox/inboxtest" || imp == "inbox/inbox/storetest") {
-				t.Errorf("%s imports the test room", p.ImportPath)
+				t.Errorf("%s imports a test package", p.ImportPath)
 			}
 		}
 	}

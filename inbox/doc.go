@@ -1,5 +1,4 @@
-// Package inbox is the language of the program: the words every room speaks and the two decisions that make
-// it what it is.
+// Package inbox is the language of the program: the types that all packages share, and the pure decisions.
 //
 // One line runs from left to right:
 //
@@ -8,9 +7,9 @@
 //	        body      envelope   once     lane                 │
 //	                               ▲ settle ◄────── Outcome ◄──┘
 //
-// intake receives, qoreid vouches, store keeps, dispatch leads, host runs, the outcome settles. No room on the
-// line knows another; they meet in the types of this package, and package serve puts them together.
+// intake receives, qoreid verifies, store keeps, dispatch delivers, host runs, a settlement commits. Packages on the line do not
+// know each other: they speak the types of this package, and package serve connects them.
 //
-// What happens after an attempt is decided here and nowhere else: [Next] says what becomes of one delivery,
-// [Hold] says whether its whole plugin is sick. Both are pure. This package does no I/O.
+// Three decisions are made here and in no other place: [Next] decides what becomes of a delivery after an attempt, [Hold]
+// whether its whole plugin fails, and [Running] which release of a plugin runs. They are pure. This package does no I/O.
 package inbox

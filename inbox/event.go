@@ -19,7 +19,7 @@ type Origin string
 
 // The origins.
 const (
-	FromWebhook  Origin = "webhook"    // answered 200 at the door
+	FromWebhook  Origin = "webhook"    // answered 200 by the handler
 	FromRecheck  Origin = "readmitted" // let in from the quarantine by `inbox secret recheck`
 	FromImport   Origin = "import"     // brought in from another store
 	FromEmission Origin = "emit"       // emitted by a plugin
@@ -76,7 +76,7 @@ type PayloadOf struct {
 	Err     error // not nil for a payload that is purged or damaged, and for an event that is not stored
 }
 
-// Arrival is a vouched-for event on its way into the store.
+// Arrival is a verified event on its way into the store.
 type Arrival struct {
 	Source     string
 	Mode       Mode

@@ -121,7 +121,7 @@ func Digested(at func(pointer string) (string, bool), digest func(value string) 
 	}
 }
 
-// Keying is what the lanes of a plugin are made by. It is stored with the plugin, since lanes that lag must be found
+// LaneRule is the rule that makes the lanes of a plugin. It is stored with the plugin, since lanes that lag must be found
 // the way they were made.
 type LaneRule struct {
 	Order Order
@@ -131,7 +131,7 @@ type LaneRule struct {
 // String returns the form that is stored.
 func (k LaneRule) String() string { return string(k.Order) + " " + string(k.By) }
 
-// ParseKeying reads the stored form; an empty one is the zero Keying, which stands by key.
+// ParseLaneRule reads the stored form. An empty text is the zero LaneRule, which makes lanes by key.
 func ParseLaneRule(s string) LaneRule {
 	order, by, _ := strings.Cut(s, " ")
 	return LaneRule{Order: Order(order), By: KeyBy(by)}

@@ -12,7 +12,7 @@ type Copies struct {
 	LastAt  time.Time
 }
 
-// DeliveryState is where one event stands in one plugin.
+// DeliveryState is the state of one event in one plugin.
 type DeliveryState string
 
 // The states.
@@ -154,7 +154,7 @@ type QuarantineStats struct {
 	MaxAge           time.Duration
 }
 
-// AuditEntry is one recorded deed of an operator.
+// AuditEntry is one recorded action of an operator.
 type AuditEntry struct {
 	At     time.Time
 	Actor  string
@@ -163,7 +163,7 @@ type AuditEntry struct {
 	Reason string
 }
 
-// AuditFilter selects recorded deeds. Empty fields select everything.
+// AuditFilter selects recorded actions. Empty fields select everything.
 type AuditFilter struct {
 	Action string
 	Actor  string

@@ -248,7 +248,7 @@ type Rollback struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-// Deed is the body of an action whose only parameter is an optional reason.
+// ActionRequest is the body of an action whose only parameter is an optional reason.
 type ActionRequest struct {
 	Reason string `json:"reason,omitempty"`
 }

@@ -36,7 +36,7 @@ func oneProducer(_ context.Context, l *lab) (arms, error) {
 	}}, nil
 }
 
-// theDoor compares the whole door with doors that do less, and with the one that people write.
+// handlerPath compares the whole handler with handlers that do less, and with the usual one.
 func handlerPath(_ context.Context, l *lab) (arms, error) {
 	n := l.scale(30_000)
 	list := requests(0, n)

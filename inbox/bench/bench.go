@@ -2,7 +2,7 @@
 //
 // Machines are noisy and disks differ, so the figures that count are ratios of two things measured side by side, round
 // by round, in one run. Every figure is the median of its rounds; min and max are the worst and best round. What is
-// compared with what stands in table.go, and docs/BENCHMARKS.md tells what was found.
+// compared with the targets in table.go, and docs/BENCHMARKS.md tells what was found.
 package bench
 
 import (
@@ -132,4 +132,5 @@ type arms struct {
 // errLeft is the reason why something cannot be measured here.
 type errLeft string
 
+// Error returns the reason.
 func (e errLeft) Error() string { return string(e) }

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/document"
 )
 
-// filled opens a store with events of n entities.
+// filled opens a fixture with events of n entities.
 func (l *lab) filled(ctx context.Context, list []*inbox.Arrival) (*fixture, error) {
 	r, err := l.newFixture(false)
 	if err != nil {
@@ -24,7 +24,7 @@ func (l *lab) filled(ctx context.Context, list []*inbox.Arrival) (*fixture, erro
 	return r, nil
 }
 
-// crew runs plugins over a room.
+// senders runs plugins over a fixture.
 type senders struct {
 	d     *dispatch.Dispatcher
 	stop  context.CancelFunc
@@ -68,7 +68,7 @@ func (c *senders) finish(ctx context.Context) error {
 	return errors.Join(err, ctx.Err())
 }
 
-// deliver leads n events through a plugin that is new to the room, and returns deliveries per second.
+// deliver delivers n events to a plugin that is new to the store, and returns deliveries per second.
 func (g *guest) deliver(ctx context.Context, r *fixture, n int) (float64, error) {
 	if err := r.Register(ctx, "p", g.man.StartFrom); err != nil {
 		return 0, err
@@ -189,7 +189,7 @@ func oneKey(ctx context.Context, l *lab) (arms, error) {
 	}}, nil
 }
 
-// busyPlugins compares the door while three plugins work with the door alone.
+// busyPlugins compares the handler while three plugins work with the handler alone.
 func busyPlugins(ctx context.Context, l *lab) (arms, error) {
 	g, err := l.guest(ctx, noop, inbox.ByKey)
 	if err != nil {

@@ -89,7 +89,7 @@ func (g *guest) bare(ctx context.Context, doc []byte, n int) (perSecond float64,
 		if size >= uint32(len(doc)) {
 			m.Memory().Write(ptr, doc)
 		} else {
-			left.Add(1) // it will ask again with more room
+			left.Add(1) // it will call again with a larger buffer
 		}
 		return int32(len(doc))
 	})

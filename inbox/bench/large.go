@@ -111,7 +111,7 @@ func (l *lab) grow(ctx context.Context, dir string, from, to int) (found []float
 	return found, nil
 }
 
-// unsigned returns the k-th of the small arrivals, vouched for elsewhere: signing ten million would take longer than what
+// unsigned returns the k-th of the small arrivals, verified elsewhere: signing ten million would take longer than what
 // is measured.
 func unsigned(k int) *inbox.Arrival {
 	now := time.Now()

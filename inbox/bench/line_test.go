@@ -16,7 +16,7 @@ import (
 // These two measure the allocations and the time of the line for each event. testdata/baseline.txt has their last results.
 // Times are of one machine; allocations are of the program.
 
-// BenchmarkAccept takes signed webhooks through the door into the store, 64 at a time, without a network.
+// BenchmarkAccept takes signed webhooks through the handler into the store, 64 at a time, without a network.
 func BenchmarkAccept(b *testing.B) {
 	l := &lab{dir: b.TempDir()}
 	r, err := l.newFixture(false)
@@ -28,7 +28,7 @@ func BenchmarkAccept(b *testing.B) {
 	signed := make([]string, b.N)
 	for i := range bodies {
 		bodies[i] = body(i, 0, bodySize)
-		signed[i] = qoreid.Sign(qoreid.SHA512, secret, bodies[i])
+		signed[i] = qoreid.Sign(qoreid.SHA512, []byte(secret), bodies[i])
 	}
 	b.ReportAllocs()
 	b.ResetTimer()

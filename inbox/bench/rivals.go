@@ -30,11 +30,16 @@ func plain() http.Handler {
 // nowhere is a keeper that keeps nothing.
 type nowhere struct{}
 
+// Accept answers that the event is stored.
 func (nowhere) Accept(context.Context, *inbox.Arrival) (inbox.Receipt, error) {
 	return inbox.Receipt{ID: "evt_1", Seq: 1, Status: inbox.Stored}, nil
 }
+
+// Refuse drops the request.
 func (nowhere) Refuse(context.Context, *inbox.Refused) error { return nil }
-func (nowhere) Ready(context.Context) error                  { return nil }
+
+// Ready always returns nil.
+func (nowhere) Ready(context.Context) error { return nil }
 
 // naiveRate drives requests through the handler that people write: the signature, the body's JSON, and a transaction for
 // each request on a pool of connections that wait for each other.
@@ -63,7 +68,7 @@ func naive(db *sql.DB) http.Handler {
 			http.Error(w, "cannot read", http.StatusBadRequest)
 			return
 		}
-		mac := hmac.New(sha512.New, secret)
+		mac := hmac.New(sha512.New, []byte(secret))
 		mac.Write(body)
 		if !hmac.Equal([]byte(hex.EncodeToString(mac.Sum(nil))), []byte(r.Header.Get(qoreid.DefaultHeader))) {
 			http.Error(w, "wrong signature", http.StatusUnauthorized)

@@ -32,7 +32,7 @@ func (l *lab) serve(ctx context.Context, dir string) (*server, error) {
 	}
 	s := &server{address: "127.0.0.1:" + port}
 	s.cmd = exec.CommandContext(ctx, l.opt.Self, "serve", "--data", dir, "--listen", s.address, "--admin", "")
-	s.cmd.Env = append(os.Environ(), "INBOX_QOREID_SECRET="+string(secret))
+	s.cmd.Env = append(os.Environ(), "INBOX_QOREID_SECRET="+secret)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(os.Interrupt) }
 	s.cmd.WaitDelay = 20 * time.Second

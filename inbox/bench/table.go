@@ -24,7 +24,7 @@ var table = []goal{
 	{"accept.one", perSec, "", 0, "events accepted one after another, each durable before the next"},
 	{"accept.one.vs_fsync", ratio, ">=", 0.75, "accept.one ÷ disk.fsync"},
 	{"accept.http64", perSec, "", 0, "signed 1 KiB webhooks answered 200, over 64 connections"},
-	{"accept.http64.vs_nostore", ratio, ">=", 0.5, "÷ the same door over a store that keeps nothing"},
+	{"accept.http64.vs_nostore", ratio, ">=", 0.5, "÷ the same handler over a store that keeps nothing"},
 	{"accept.http64.vs_plain", ratio, ">=", 0.3, "÷ a handler that reads the body and answers"},
 	{"accept.http64.vs_naive", ratio, ">=", 8, "÷ the handler people write: a transaction per request on a pool"},
 	{"accept.full.vs_normal", ratio, ">=", 0.9, "÷ the same with synchronous=NORMAL, which a power cut undoes"},
@@ -63,7 +63,7 @@ var table = []goal{
 // trials yield the figures.
 var trials = []trial{
 	{name: "one producer", yields: []string{"disk.fsync", "accept.one", "accept.one.vs_fsync"}, rounds: 5, takes: 3, begin: oneProducer},
-	{name: "the door", yields: []string{
+	{name: "the handler", yields: []string{
 		"accept.http64", "accept.http64.vs_nostore", "accept.http64.vs_plain", "accept.http64.vs_naive", "accept.full.vs_normal",
 	}, rounds: 5, takes: 5, begin: handlerPath},
 	{name: "answer times", yields: []string{"accept.paced.p50.vs_fsync", "accept.paced.p99.vs_fsync"}, rounds: 3, takes: 5, begin: answerTimes},

@@ -24,11 +24,12 @@ const (
 	path        = "/webhooks/qoreid"
 )
 
-var secret = []byte("a secret to measure with")
+// secret signs the webhooks of a measurement.
+const secret = "a secret to measure with"
 
-// door is the source that everything comes from.
+// handlerFixture is the source of all events.
 func handlerFixture() intake.Source {
-	secrets := []qoreid.Secret{{Name: "bench", Key: secret}}
+	secrets := []qoreid.Secret{{Name: "bench", Key: []byte(secret)}}
 	return intake.Source{Name: "qoreid", Path: path, Secrets: func() []qoreid.Secret { return secrets }}
 }
 
@@ -39,16 +40,16 @@ func body(id, n, size int) []byte {
 	return []byte(text + strings.Repeat("x", max(size-len(text)-3, 0)) + `"}}`)
 }
 
-// arrivals returns n arrivals about keys entities, as the door makes them.
+// arrivals returns n arrivals about keys entities, as the handler makes them.
 func arrivals(n, keys, size int) ([]*inbox.Arrival, error) {
 	list := make([]*inbox.Arrival, n)
 	source := handlerFixture()
 	for i := range list {
 		b := body(1_000_000+i%keys, i, size)
-		headers := []inbox.Header{{Name: qoreid.DefaultHeader, Value: qoreid.Sign(qoreid.SHA512, secret, b)}}
+		headers := []inbox.Header{{Name: qoreid.DefaultHeader, Value: qoreid.Sign(qoreid.SHA512, []byte(secret), b)}}
 		a, why, err := source.Verify(b, headers, inbox.FromWebhook, time.Now(), time.Time{})
 		if err != nil {
-			return nil, fmt.Errorf("vouch for a body of our own: %w", err)
+			return nil, fmt.Errorf("verify our own body: %w", err)
 		}
 		if why != "" {
 			return nil, errors.New("our own signature does not pass: " + why)
@@ -64,7 +65,7 @@ func requests(from, n int) [][]byte {
 	for i := range list {
 		b := body(1_000_000+from+i, 0, bodySize)
 		list[i] = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: inbox\r\nContent-Type: application/json\r\n%s: %s\r\nContent-Length: %d\r\n\r\n%s",
-			path, qoreid.DefaultHeader, qoreid.Sign(qoreid.SHA512, secret, b), len(b), b)
+			path, qoreid.DefaultHeader, qoreid.Sign(qoreid.SHA512, []byte(secret), b), len(b), b)
 	}
 	return list
 }

@@ -40,7 +40,7 @@ type Settings struct {
 	origin map[string]string // where each value came from, by key
 }
 
-// Source is a door: a path with its own secrets and mode.
+// Source is a webhook address: a path with its own secrets and mode.
 type Source struct {
 	Name      string
 	Path      string
@@ -151,16 +151,16 @@ func cause(err error) error {
 	return err
 }
 
-// Doors returns the sources as package intake wants them.
+// IntakeSources returns the sources in the form of package intake.
 func (s *Settings) IntakeSources() []intake.Source {
-	doors := make([]intake.Source, 0, len(s.Sources))
+	list := make([]intake.Source, 0, len(s.Sources))
 	for i := range s.Sources {
-		doors = append(doors, s.Sources[i].Intake())
+		list = append(list, s.Sources[i].Intake())
 	}
-	return doors
+	return list
 }
 
-// Door returns the source as package intake wants it.
+// Intake returns the source in the form of package intake.
 func (s *Source) Intake() intake.Source {
 	return intake.Source{
 		Name: s.Name, Path: s.Path, Mode: s.Mode, Secrets: s.Secrets.Secrets, Header: s.Header, Algorithm: s.Algorithm,

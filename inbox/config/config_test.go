@@ -77,9 +77,9 @@ func TestWithoutAnythingSetTheDefaultsHold(t *testing.T) {
 		s.Plugins != filepath.Join("./inbox-data", "plugins") || s.File != "" {
 		t.Errorf("defaults: %+v", s)
 	}
-	door := s.IntakeSources()
-	if len(door) != 1 || door[0].Name != "qoreid" || door[0].Path != "/webhooks/qoreid" || door[0].Mode != inbox.Live || door[0].MaxBody != 10<<20 {
-		t.Errorf("default source: %+v", door)
+	source := s.IntakeSources()
+	if len(source) != 1 || source[0].Name != "qoreid" || source[0].Path != "/webhooks/qoreid" || source[0].Mode != inbox.Live || source[0].MaxBody != 10<<20 {
+		t.Errorf("default source: %+v", source)
 	}
 }
 

@@ -112,7 +112,7 @@ func Markdown() string {
 	return b.String()
 }
 
-// Vouch checks a refused request again with today's secrets of its source, and makes an arrival of it if it passes;
+// Verify checks a refused request again with the current secrets of its source, and makes an arrival of it if it passes;
 // otherwise why says why not.
 func (s *Settings) Verify(r *inbox.Refused) (a *inbox.Arrival, why string, err error) {
 	src := s.Source(r.Source)
@@ -128,6 +128,6 @@ func (s *Settings) Explain(r *inbox.Refused) string {
 	if src == nil {
 		return "source " + r.Source + " is not configured any more"
 	}
-	door := src.Intake()
-	return door.Explain(r.Payload.Body, door.Signature(r.Payload.Headers))
+	source := src.Intake()
+	return source.Explain(r.Payload.Body, source.Signature(r.Payload.Headers))
 }

@@ -15,7 +15,7 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// Ring holds the secrets of one source. What stands in files is read again when the files change, so that a secret can
+// Ring holds the secrets of one source. Secrets in files are read again when the files change, so that a secret can
 // be changed without a restart. It may be used by several goroutines.
 type Ring struct {
 	refs         []ref
@@ -100,7 +100,7 @@ func refsOf(v any) (refs []ref, right bool) {
 		if name == "" {
 			name = filepath.Base(rest)
 		}
-		name = notInName.ReplaceAllString(name, "_") // it is a label of metrics, and stands in logs
+		name = notInName.ReplaceAllString(name, "_") // it is a label of metrics, and appears in logs
 		refs = append(refs, ref{name, place})
 	}
 	switch v := v.(type) {

@@ -1,6 +1,6 @@
 // Package files reads files that somebody else wrote: within bounds, and only such as end. A link to /dev/zero would fill
 // the memory, a pipe would hold its reader for ever, and a file may grow or be exchanged between a look at it and the
-// reading. It knows none of the program's rooms.
+// reading. It knows no other package of the program.
 package datadir
 
 import (

@@ -32,7 +32,7 @@ func newCursor(at int64, now time.Time) *cursor {
 // low returns the cursor: the newest seq at or below which nothing is open.
 func (c *cursor) low() int64 { return c.window.low(c.scanned) }
 
-// room reports whether more of the log may be held in memory.
+// hasRoom reports whether more of the log may be held in memory.
 func (c *cursor) hasRoom() bool {
 	return c.window.size() < maxOpen && c.scanned-c.low() < maxSpan
 }

@@ -197,7 +197,7 @@ func (h *Host) compileLocked(ctx context.Context, s *sandbox, wasm []byte) (waze
 		return nil, inbox.Errorf(inbox.Unavailable, "empty the cache of compiled plugins", "%w", err)
 	}
 	if compiled, err = translate(ctx, s.runtime, wasm); err != nil {
-		return nil, inbox.Errorf(inbox.Unavailable, "compile the plugin", "%w", err).WithHint("is there room on the disk of " + h.dir + "?")
+		return nil, inbox.Errorf(inbox.Unavailable, "compile the plugin", "%w", err).WithHint("is there space on the disk of " + h.dir + "?")
 	}
 	return compiled, nil
 }

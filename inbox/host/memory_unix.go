@@ -11,7 +11,7 @@ import (
 // fixed means that a memory has its full length from the start. Pages cost nothing until they are touched.
 const fixed = true
 
-// reserve returns zeroed memory, nil when the system has no room for it.
+// reserve returns zeroed memory, nil when the system has no memory for it.
 func reserve(size uint64) []byte {
 	if size == 0 || size != uint64(int(size)) {
 		return nil

@@ -1,4 +1,4 @@
-// Package inboxtest is the test room: stores that are checked when their test ends, and arrivals to fill them with. The
+// Package inboxtest is for tests: stores that are checked when their test ends, and arrivals to fill them with. The
 // program itself does not import it.
 package inboxtest
 

@@ -52,7 +52,7 @@ type holder struct {
 	all     int64 // bodies
 }
 
-// RoomSize returns the largest number of bytes of bodies in memory at a time, for a setting of inFlight bytes. It is never
+// BudgetSize returns the largest number of bytes of bodies in memory at a time, for a setting of inFlight bytes. It is never
 // less than four times the largest body of a source: a body that grows or is decoded is in memory twice, and a part is
 // reserved for small bodies.
 func BudgetSize(sources []Source, inFlight int64) int64 {

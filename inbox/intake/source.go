@@ -54,7 +54,7 @@ const contentEncoding = "Content-Encoding"
 // errTooLarge says that a body is larger than the source accepts.
 var errTooLarge = inbox.Errorf(inbox.TooLarge, "", "the body is larger than this source accepts")
 
-// Vouch verifies the signature of a body as received, and returns the arrival made from it. If the signature does not pass, why
+// Verify checks the signature of a body as received, and returns the arrival made from it. If the signature does not pass, why
 // says the reason. The error is TooLarge when the decoded body is too large. raw and headers are as the quarantine keeps them,
 // so that the handler and a recheck of the quarantine share this function.
 func (s Source) Verify(raw []byte, headers []inbox.Header, origin inbox.Origin, receivedAt, firstSeen time.Time) (a *inbox.Arrival, why string, err error) {

@@ -30,7 +30,7 @@ func TestTheAuditLogIsFilteredByEveryParameter(t *testing.T) {
 	}
 	all, err := r.client.Audit(t.Context(), inbox.AuditFilter{})
 	if err != nil || len(all) != 30 || !slices.IsSortedFunc(all, func(a, b api.AuditEntry) int { return b.At.Compare(a.At) }) {
-		t.Fatalf("%d deeds, %v: %+v", len(all), err, all)
+		t.Fatalf("%d actions, %v: %+v", len(all), err, all)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		f := inbox.AuditFilter{
@@ -38,7 +38,7 @@ func TestTheAuditLogIsFilteredByEveryParameter(t *testing.T) {
 			Limit: rapid.IntRange(0, 12).Draw(t, "limit"),
 		}
 		moment := rapid.Custom(func(t *rapid.T) time.Time {
-			return rapid.SampledFrom(all).Draw(t, "deed").At.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "ms")) * time.Millisecond)
+			return rapid.SampledFrom(all).Draw(t, "action").At.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "ms")) * time.Millisecond)
 		})
 		if rapid.Bool().Draw(t, "bounded") {
 			f.Since, f.Until = moment.Draw(t, "since"), moment.Draw(t, "until")

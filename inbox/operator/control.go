@@ -58,7 +58,7 @@ type File struct {
 
 // Sources are the configured sources, as refused requests need them. *config.Settings implements it.
 type Sources interface {
-	// Vouch verifies a refused request with the present secrets. When it does not pass, why is the reason.
+	// Verify checks a refused request with the current secrets. When it does not pass, why is the reason.
 	Verify(r *inbox.Refused) (a *inbox.Arrival, why string, err error)
 	// Explain returns the text that explains why a refused request does not pass. It is empty when the request passes.
 	Explain(r *inbox.Refused) string

@@ -57,7 +57,7 @@ func (o *rows) end(after string) error {
 // fail returns the error, or aborts the answer when a part of it is written: half of a list must not look complete.
 func (o *rows) fail(err error) error {
 	if o.begun {
-		panic(http.ErrAbortHandler)
+		abort()
 	}
 	return err
 }

@@ -12,12 +12,12 @@ import (
 
 func TestOnlyEventsThatThePluginWantsWaitBehindADeadLetter(t *testing.T) {
 	t.Parallel()
-	for _, keying := range []inbox.LaneRule{{Order: inbox.ByKey, By: inbox.KeyByKey}, {Order: inbox.ByKey, By: "/data/id"}, {Order: inbox.Global, By: inbox.KeyByKey}} {
-		t.Run(keying.String(), func(t *testing.T) {
+	for _, rule := range []inbox.LaneRule{{Order: inbox.ByKey, By: inbox.KeyByKey}, {Order: inbox.ByKey, By: "/data/id"}, {Order: inbox.Global, By: inbox.KeyByKey}} {
+		t.Run(rule.String(), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			r.plugin("p")
-			r.control.manifest = &inbox.Manifest{Order: keying.Order, KeyBy: keying.By, Where: []inbox.Condition{{Pointer: "/data/step", Values: []string{"0", "1", "3"}}}}
+			r.control.manifest = &inbox.Manifest{Order: rule.Order, KeyBy: rule.By, Where: []inbox.Condition{{Pointer: "/data/step", Values: []string{"0", "1", "3"}}}}
 			list := r.accept(1, 5) // steps 0 to 4
 			e, err := r.store.Event(t.Context(), 1)
 			if err != nil {
@@ -27,9 +27,9 @@ func TestOnlyEventsThatThePluginWantsWaitBehindADeadLetter(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			lane, now := keying.Lane(e, inbox.Digested(inbox.Scalars(p.Body).Text, r.store.LaneDigest)), time.Now()
+			lane, now := rule.Lane(e, inbox.Digested(inbox.Scalars(p.Body).Text, r.store.LaneDigest)), time.Now()
 			r.settle(&inbox.Settlement{
-				Plugin: "p", Cursor: 5, LaneRule: keying.String(),
+				Plugin: "p", Cursor: 5, LaneRule: rule.String(),
 				Attempt: &inbox.Attempt{Plugin: "p", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: now, Release: "rel1"},
 				Lane:    &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: now},
 				Dead:    &inbox.DeadLetter{Plugin: "p", Seq: 1, Attempt: 1, Lane: lane, Parks: true, Result: inbox.Reject, DiedAt: now},

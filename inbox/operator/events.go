@@ -80,7 +80,7 @@ func (o *eventWriter) end() { _, _ = o.w.Write([]byte("]\n")) }
 // fail returns the error, or closes the connection when a part of the list is written: half of a list must not look complete.
 func (o *eventWriter) fail(err error) error {
 	if o.begun {
-		panic(http.ErrAbortHandler)
+		abort()
 	}
 	return err
 }
@@ -211,3 +211,7 @@ func (s *server) showTimeline(w http.ResponseWriter, r *http.Request) error {
 	}
 	return reply(w, t)
 }
+
+// abort closes the connection of a response that was begun and cannot be completed: the client then sees that it is cut off.
+// This panic is net/http's way to abort a handler (https://pkg.go.dev/net/http#ErrAbortHandler).
+func abort() { panic(http.ErrAbortHandler) }

@@ -103,15 +103,35 @@ type Upkeep interface {
 // Store is a store of every subject, so that a caller passes one value to [New]. Handlers do not use it: they reach one subject
 // each.
 type Store interface {
+	Received
+	Work
+	Steering
+	Keeping
+}
+
+// Received has the subjects of the log: events and what was made of them.
+type Received interface {
 	Events
 	Deliveries
 	Entities
+	Quarantine
+}
+
+// Work has the subjects that an operator retries and replays.
+type Work interface {
 	DeadLetters
 	Replays
 	ReplayPlans
+}
+
+// Steering has the subjects of plugins.
+type Steering interface {
 	Plugins
 	PluginSwitches
-	Quarantine
+}
+
+// Keeping has the subjects of the store itself.
+type Keeping interface {
 	Audit
 	Condition
 	Upkeep

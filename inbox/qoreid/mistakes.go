@@ -184,6 +184,11 @@ func spell(text []byte, s spelling) []byte {
 	return out
 }
 
+// escapes reports whether the spelling writes a character as \uXXXX.
+func (s spelling) escapes(r rune) bool {
+	return r < ' ' || r >= 0x80 && s.ascii || s.html && (r == '<' || r == '>' || r == '&')
+}
+
 // append writes one character of a string.
 func (s spelling) append(out []byte, r rune) []byte {
 	const short = "\"\"\\\\\bb\ff\nn\rr\tt"
@@ -195,7 +200,7 @@ func (s spelling) append(out []byte, r rune) []byte {
 	case r > 0xffff && s.ascii:
 		high, low := 0xd800+(r-0x10000)>>10, 0xdc00+(r-0x10000)&0x3ff
 		return fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-	case r < ' ', r >= 0x80 && s.ascii, s.html && (r == '<' || r == '>' || r == '&'):
+	case s.escapes(r):
 		return fmt.Appendf(out, `\u%04x`, r)
 	}
 	return utf8.AppendRune(out, r)

@@ -21,19 +21,19 @@ import (
 
 var ctx = context.Background()
 
-// bench is a shelf on a real folder and a real store, whose looks the test makes.
+// bench is a loader on a real folder and a real store, whose looks the test makes.
 type bench struct {
-	t     *testing.T
-	dir   string
-	store *store.Store
-	shelf *release.Loader
-	tick  chan time.Time
-	mu    sync.Mutex
-	last  map[string]*release.Live
-	all   map[string][]*release.Live // that ran, in order
-	log   *slog.Logger               // nil: none
-	head  func() int64
-	order []string // of all changes
+	t      *testing.T
+	dir    string
+	store  *store.Store
+	loader *release.Loader
+	tick   chan time.Time
+	mu     sync.Mutex
+	last   map[string]*release.Live
+	all    map[string][]*release.Live // that ran, in order
+	log    *slog.Logger               // nil: none
+	head   func() int64
+	order  []string // of all changes
 }
 
 func newBench(t *testing.T) *bench {
@@ -43,7 +43,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// start runs a shelf whose releases are kept in a folder, until the test ends or the returned function is called.
+// start runs a loader whose releases are kept in a folder, until the test ends or the returned function is called.
 func (b *bench) start(kept string) (stop func()) {
 	b.t.Helper()
 	h, err := host.New(ctx, host.Options{})
@@ -55,7 +55,7 @@ func (b *bench) start(kept string) (stop func()) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	b.shelf = release.New(release.Options{
+	b.loader = release.New(release.Options{
 		Dir: b.dir, Kept: release.ModuleDir(kept), Host: h, Keep: b.store, Watch: b.store, Log: log, Parallel: 2, Head: b.head, Tick: b.tick, Unpin: b.store.Unpin,
 		OnChange: func(c release.Change) {
 			b.mu.Lock()
@@ -67,7 +67,7 @@ func (b *bench) start(kept string) (stop func()) {
 	})
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- b.shelf.Run(run) }()
+	go func() { ended <- b.loader.Run(run) }()
 	b.tick <- time.Now() // the first look, which takes files as they are, is over
 	stop = sync.OnceFunc(func() {
 		cancel()
@@ -82,7 +82,7 @@ func (b *bench) start(kept string) (stop func()) {
 	return stop
 }
 
-// look has the shelf look at the folder until a file that is the same in two looks was read and what it is was made live
+// look has the loader look at the folder until a file that is the same in two looks was read and what it is was made live
 // or refused.
 func (b *bench) look() {
 	b.t.Helper()
@@ -90,11 +90,11 @@ func (b *bench) look() {
 		b.tick <- time.Now()
 	}
 	b.until("nothing is being compiled", func() bool {
-		return !slices.ContainsFunc(b.shelf.List(), func(e release.Entry) bool { return e.State == inbox.FileCompiling })
+		return !slices.ContainsFunc(b.loader.List(), func(e release.Entry) bool { return e.State == inbox.FileCompiling })
 	})
 }
 
-// until has the shelf look at the folder until something is so.
+// until has the loader look at the folder until something is so.
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
 	inboxtest.Eventually(b.t, what, func() bool {
@@ -123,7 +123,7 @@ func guest(t *testing.T, name string) string {
 
 func (b *bench) entry(name string) release.Entry {
 	b.t.Helper()
-	for _, e := range b.shelf.List() {
+	for _, e := range b.loader.List() {
 		if e.Plugin == name {
 			return e
 		}

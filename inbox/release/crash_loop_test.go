@@ -231,8 +231,8 @@ func TestAReleaseHasNotSurvivedBeforeItsFirstAttemptsHaveEnded(t *testing.T) {
 	}
 	b.look()
 	if !watched() {
-		t.Error("it is spared while its first attempt is under way")
+		t.Error("its record is deleted while its first attempt runs")
 	}
 	end()
-	b.until("it is spared", func() bool { return !watched() })
+	b.until("its record is deleted", func() bool { return !watched() })
 }

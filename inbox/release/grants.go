@@ -127,15 +127,21 @@ func beyond(asks, grants *inbox.Manifest, asked, granted map[string]string) map[
 		"limits.fuel":     has.Limits.Fuel > 0 && asks.Limits.Fuel > has.Limits.Fuel,
 		"data.inline_max": asks.Data.InlineMax > has.Data.InlineMax,
 		"data.fields":     has.Data.Fields != nil && !within(asks.Data.Fields, has.Data.Fields),
-		// Unknown and emitted events are led to nobody who was not granted them by name, and what is long past neither.
+		// Unknown and emitted events, and events of the past, are delivered only to plugins that were granted them.
 		"events":     granted["events"] == "" && slices.ContainsFunc(asks.Events, special),
 		"start_from": asked["start_from"] != "" && granted["start_from"] == "" && asks.StartFrom != (inbox.StartFrom{}),
-		// Trying for ever takes the disk and the processor for ever, and the verification waits as long.
+		// Retries without an end use disk and processor without an end, and the verification waits as long.
 		"on_failure": asks.Policy.OnFailure == inbox.Block && granted["on_failure"] == "",
-		// Interpreting takes many times the processor's time, of all plugins. One that asks for it does not work without.
+		// The interpreter takes many times the processor time. A plugin that asks for it does not work without it.
 		"engine": asks.Engine == inbox.Interpreter && granted["engine"] == "",
 	}
-	// The events that a plugin gets tell it about hidden values, if the plugin may choose the condition.
+	addHidden(more, asks, grants, has)
+	return more
+}
+
+// addHidden adds the conditions and the lane rule of the module that use values of the body which the plugin does not see. The
+// events that a plugin gets tell it about such values, if the plugin may choose the condition.
+func addHidden(more map[string]bool, asks, grants *inbox.Manifest, has inbox.Manifest) {
 	hidden := func(pointer string) bool {
 		return has.Data.Fields != nil && !within([]string{pointer}, has.Data.Fields)
 	}
@@ -147,7 +153,6 @@ func beyond(asks, grants *inbox.Manifest, asked, granted map[string]string) map[
 	if pointer, is := asks.KeyBy.Pointer(); is && grants.KeyBy == "" {
 		more["key_by"] = hidden(pointer)
 	}
-	return more
 }
 
 // special reports whether a name or pattern lets through events that must be asked for by name.

@@ -20,7 +20,7 @@ import (
 	"inbox/inbox/host"
 )
 
-// Plugins keeps where each plugin stands in the log, and which of its releases runs.
+// Plugins keeps the position of each plugin in the log, and which of its releases runs.
 type Plugins interface {
 	Register(ctx context.Context, plugin string, from inbox.StartFrom) error
 	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)

@@ -55,7 +55,7 @@ func TestAFileThatIsDroppedInBecomesARelease(t *testing.T) {
 	if e := b.entry("a"); e.State != inbox.FileLive || e.Live != live.Release.ID || e.Info == nil {
 		t.Errorf("entry %+v", e)
 	}
-	if n := len(b.shelf.List()); n != 1 {
+	if n := len(b.loader.List()); n != 1 {
 		t.Errorf("%d plugins are listed", n)
 	}
 	record, _, err := b.store.Load(ctx, "a")
@@ -104,7 +104,7 @@ func TestAReplacedFileIsSwappedInAndARollbackHoldsUntilTheNext(t *testing.T) {
 	if err := b.store.SetPin(ctx, inbox.Actor{Name: "test"}, "a", first, second); err != nil {
 		t.Fatal(err)
 	}
-	b.shelf.Reload("a")
+	b.loader.Reload("a")
 	b.until("it is rolled back", func() bool { return b.entry("a").State == inbox.FilePinned && b.running("a") == first })
 	b.look()
 	if e := b.entry("a"); e.State != inbox.FilePinned || e.Live != first || e.File != second {
@@ -159,7 +159,7 @@ func TestADamagedKeptReleaseIsNotRun(t *testing.T) {
 	if err := b.store.SetPin(ctx, inbox.Actor{Name: "test"}, "a", first, second); err != nil {
 		t.Fatal(err)
 	}
-	b.shelf.Reload("a")
+	b.loader.Reload("a")
 	b.until("it is refused", func() bool { return strings.Contains(b.entry("a").Err, "damaged") })
 	if b.running("a") != second {
 		t.Errorf("%s runs", b.running("a"))
@@ -169,11 +169,11 @@ func TestADamagedKeptReleaseIsNotRun(t *testing.T) {
 func TestAFileThatIsStillBeingWrittenIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir()}
-	b.shelf = release.New(release.Options{Dir: b.dir, Log: slog.New(slog.DiscardHandler)}) // it would need more to go on
+	b.loader = release.New(release.Options{Dir: b.dir, Log: slog.New(slog.DiscardHandler)}) // it would need more to go on
 	whole := guest(t, "ok")
 	for n := 10; n < len(whole); n += 10 {
 		b.write("a.wasm", whole[:n])
-		b.shelf.Look()
+		b.loader.Look()
 		if e := b.entry("a"); e.State != inbox.FileCompiling {
 			t.Errorf("of %d bytes: %+v", n, e)
 		}
@@ -201,7 +201,7 @@ func TestALoaderDoesNotWaitForACompilation(t *testing.T) {
 	b.write("bad.toml", "evnts = []")
 	b.write("bad.wasm", guest(t, "ok"))
 	b.until("the other file is refused", func() bool {
-		return slices.ContainsFunc(b.shelf.List(), func(e release.Entry) bool { return e.State == inbox.FileRefused })
+		return slices.ContainsFunc(b.loader.List(), func(e release.Entry) bool { return e.State == inbox.FileRefused })
 	})
 	if e := b.entry("slow"); e.State != inbox.FileCompiling {
 		t.Errorf("it was not slow: %+v", e)

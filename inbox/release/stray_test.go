@@ -20,7 +20,7 @@ import (
 
 // strays are the files that are said to belong to no plugin.
 func (b *bench) strays() (list []release.Entry) {
-	for _, e := range b.shelf.List() {
+	for _, e := range b.loader.List() {
 		if e.State == inbox.FileStray {
 			list = append(list, e)
 		}
@@ -215,12 +215,12 @@ func TestFilesThatDidNotChangeAreNotReadAgain(t *testing.T) {
 	path := b.write("a.wasm", guest(t, "ok"))
 	b.look()
 	first := b.running("a")
-	before := release.Reads(b.shelf)
+	before := release.Reads(b.loader)
 	for range 20 {
-		b.shelf.Reload("a")
+		b.loader.Reload("a")
 		b.look()
 	}
-	if n := release.Reads(b.shelf) - before; n != 0 {
+	if n := release.Reads(b.loader) - before; n != 0 {
 		t.Errorf("its files were read %d times", n)
 	}
 	if err := os.WriteFile(path, []byte(guest(t, "session_ok")), 0o600); err != nil {
@@ -240,12 +240,12 @@ func TestANameThatIsNoPluginsIsShownSafely(t *testing.T) {
 	b.write(strings.Repeat("x", 240)+".wasm", "")
 	b.look()
 	b.until("all are refused", func() bool {
-		return !slices.ContainsFunc(b.shelf.List(), func(e release.Entry) bool { return e.State == inbox.FileCompiling })
+		return !slices.ContainsFunc(b.loader.List(), func(e release.Entry) bool { return e.State == inbox.FileCompiling })
 	})
 	for range 6 {
 		b.look()
 	}
-	for _, e := range b.shelf.List() {
+	for _, e := range b.loader.List() {
 		if text := e.Plugin + e.Err + e.Hint; strings.ContainsFunc(text, inbox.Unprintable) || len([]rune(e.Plugin)) > 80 {
 			t.Errorf("%q", text)
 		}

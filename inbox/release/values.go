@@ -54,7 +54,7 @@ func (p *parser) err() error {
 	return inbox.Errorf(inbox.Invalid, "read the manifest", "%s", strings.Join(texts, "; ")).WithHint("docs/PLUGIN-ABI.md lists the keys")
 }
 
-// Bounds of what is said of a manifest: it stands in logs and tables.
+// Bounds of the description of a manifest, which appears in logs and tables.
 const (
 	maxProblems = 20
 	maxProblem  = 300 // bytes

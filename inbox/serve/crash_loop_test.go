@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 }
 
 // child serves until it is interrupted, or until an attempt kills it.
-func child(dir, deed string) error {
+func child(dir, action string) error {
 	s, err := config.Load(config.Inputs{
 		File:  os.DevNull,
 		Flags: map[string]string{"data": dir, "listen": "127.0.0.1:0", "admin": "", "min-free": "1 KiB"},
@@ -62,7 +62,7 @@ func child(dir, deed string) error {
 	o := serve.Options{Stdout: os.Stdout, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Ready: func(a serve.Addresses) { fmt.Println("ready", a.Webhooks) }}
 	o.Hooks.Run = func(run dispatch.Runner) dispatch.Runner {
 		return func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
-			switch deed {
+			switch action {
 			case d.Plugin + ":die":
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
@@ -87,10 +87,10 @@ type process struct {
 	logs bytes.Buffer
 }
 
-func begun(t *testing.T, dir, deed string) *process {
+func begun(t *testing.T, dir, action string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(os.Args[0])}
-	p.cmd.Env = append(os.Environ(), envChild+"="+dir, envAction+"="+deed)
+	p.cmd.Env = append(os.Environ(), envChild+"="+dir, envAction+"="+action)
 	p.cmd.Stderr = &p.logs
 	out, err := p.cmd.StdoutPipe()
 	if err == nil {

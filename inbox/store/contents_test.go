@@ -62,7 +62,7 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-// The rows of the quarantine come and go; what was erased, or stands in a backup, must not be taken for a newer row.
+// The rows of the quarantine come and go; an erased row, or one in a backup, must not be taken for a newer row.
 func TestNoIDOfAContentIsEverGivenTwice(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)

@@ -75,9 +75,9 @@ func (c *waitCounter) learn(ctx context.Context, plugin string) (err error) {
 			return err
 		}
 	}
-	var keying string
-	err = c.s.readers.QueryRowContext(ctx, `SELECT lane_rule FROM plugins WHERE name = ?`, plugin).Scan(&keying)
-	c.rules[plugin] = inbox.ParseLaneRule(keying)
+	var rule string
+	err = c.s.readers.QueryRowContext(ctx, `SELECT lane_rule FROM plugins WHERE name = ?`, plugin).Scan(&rule)
+	c.rules[plugin] = inbox.ParseLaneRule(rule)
 	return readError(err)
 }
 
@@ -153,15 +153,15 @@ func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.De
 
 // lane returns the lane of an event in a plugin, and whether the plugin wants the event.
 func (c *waitCounter) lane(ctx context.Context, plugin string, e *inbox.Event) (id inbox.LaneID, wanted bool, err error) {
-	m, keying := c.manifests[plugin], c.rules[plugin]
+	m, rule := c.manifests[plugin], c.rules[plugin]
 	if m != nil && !m.Wants(e) {
 		return id, false, nil
 	}
-	at, err := c.scalars(ctx, e, keying, m)
+	at, err := c.scalars(ctx, e, rule, m)
 	if err != nil {
 		return id, false, err
 	}
-	return keying.Lane(e, c.s.laneValues(at)), m == nil || m.Holds(at), nil
+	return rule.Lane(e, c.s.laneValues(at)), m == nil || m.Holds(at), nil
 }
 
 // add counts one later event of a dead letter's lane, if the plugin wants it.
@@ -177,14 +177,14 @@ func (c *waitCounter) add(ctx context.Context, l *inbox.DeadLetterDetail, e *inb
 	return err
 }
 
-func needsBody(keying inbox.LaneRule, m *inbox.Manifest) bool {
-	_, ptr := keying.By.Pointer()
-	return ptr && keying.Order == inbox.ByKey || m != nil && len(m.Where) > 0
+func needsBody(rule inbox.LaneRule, m *inbox.Manifest) bool {
+	_, ptr := rule.By.Pointer()
+	return ptr && rule.Order == inbox.ByKey || m != nil && len(m.Where) > 0
 }
 
 // scalars returns a lookup of the values in an event's body. A purged body has no values.
-func (c *waitCounter) scalars(ctx context.Context, e *inbox.Event, keying inbox.LaneRule, m *inbox.Manifest) (inbox.Lookup, error) {
-	if !needsBody(keying, m) {
+func (c *waitCounter) scalars(ctx context.Context, e *inbox.Event, rule inbox.LaneRule, m *inbox.Manifest) (inbox.Lookup, error) {
+	if !needsBody(rule, m) {
 		return inbox.Scalars(nil), nil
 	}
 	c.bodies--

@@ -179,7 +179,7 @@ func (t *tx) entries(run int64, hash uint64) ([]int64, error) {
 
 func (r *digestRun) has(hash uint64) bool { return r.parts[partOf(hash, len(r.parts))].has(hash) }
 
-// stored returns a hash as it stands in the database, whose integers are signed, in the same order.
+// stored returns the form of a hash in the database, whose integers are signed, in the same order.
 func stored(hash uint64) int64 { return int64(hash ^ 1<<63) }
 
 // unstored is the reverse of stored.

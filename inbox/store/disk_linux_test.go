@@ -41,7 +41,7 @@ func TestARealFullDiskRefusesAndHealsWithoutARestart(t *testing.T) {
 	})
 }
 
-// fillAndHeal accepts until the disk is full, makes room, and accepts again, with one and the same store.
+// fillAndHeal accepts until the disk is full, frees space, and accepts again, with one and the same store.
 func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
 	s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
 	if err != nil {
@@ -83,7 +83,7 @@ func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
 	inboxtest.Eventually(t, "the store is ready again", func() bool { return s.Ready(ctx) == nil })
 	for i := range 50 {
 		if err := accept(10_000 + i); err != nil {
-			t.Errorf("after there was room: %v", err)
+			t.Errorf("after there was space: %v", err)
 		}
 	}
 	inboxtest.Check(t, s)

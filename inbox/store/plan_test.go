@@ -177,11 +177,11 @@ func removed(s *store.Store) error {
 
 func otherLanes(t *testing.T, s *store.Store, w *storetest.World) {
 	t.Helper()
-	for plugin, keying := range map[string]string{"g": "global key", "r": "key customer_reference", "n": "none key"} {
+	for plugin, rule := range map[string]string{"g": "global key", "r": "key customer_reference", "n": "none key"} {
 		must(t, "register", s.Register(ctx, plugin, inbox.StartFrom{Start: true}))
 		id := inbox.LaneID{Mode: inbox.Live, Key: map[string]string{"g": "@global", "r": "@ref/ref-3", "n": "@seq/2"}[plugin]}
 		st := w.Attempt(w.Events[1], 0, inbox.Dead)
-		st.Attempt.Number, st.Dead.Attempt, st.Dead.Parks, st.Dead.Lane, st.LaneRule = 1, 1, true, id, keying
+		st.Attempt.Number, st.Dead.Attempt, st.Dead.Parks, st.Dead.Lane, st.LaneRule = 1, 1, true, id, rule
 		st.Lane = &inbox.Lane{ID: id, Next: 2, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: w.Now}
 		answer := make(chan error, 1)
 		st.Plugin, st.Term = plugin, s.Term()

@@ -68,7 +68,7 @@ func (s *Store) tidy(ctx context.Context) error {
 		return err
 	}
 	if s.Low() {
-		return nil // merging needs room for both
+		return nil // merging needs space for both
 	}
 	return s.sealDigests(ctx)
 }

@@ -188,7 +188,7 @@ func TestATermEndsWithTheKillOfItsServer(t *testing.T) {
 	inboxtest.CheckAcked(t, s, o.acked)
 }
 
-// A server starts on a full disk, to say so and to go on when there is room. Its term is stored with its first settlement.
+// A server starts on a full disk. It says so, and works again when there is space. Its term is stored with its first settlement.
 func TestATermThatCouldNotBeStoredAtTheStartIsStoredLater(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -57,11 +57,11 @@ func (s *Store) places(ctx context.Context) ([]place, error) {
 	var list []place
 	err := s.each(ctx, `SELECT id, name, lane_rule FROM plugins ORDER BY name`, nil, func(row scanner) error {
 		var p place
-		var keying string
-		if err := row.Scan(&p.id, &p.name, &keying); err != nil {
+		var rule string
+		if err := row.Scan(&p.id, &p.name, &rule); err != nil {
 			return err
 		}
-		p.rule = inbox.ParseLaneRule(keying)
+		p.rule = inbox.ParseLaneRule(rule)
 		list = append(list, p)
 		return nil
 	})

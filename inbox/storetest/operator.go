@@ -168,7 +168,7 @@ func eventsBehindADeadLetterAreCountedUnderEveryLaneRule(t *testing.T, open Open
 
 func aLaneMadeByAnythingIsFoundInATrace(t *testing.T, open Open) {
 	ctx := t.Context()
-	for _, c := range []struct{ keying, lane string }{
+	for _, c := range []struct{ rule, lane string }{
 		{"key customer_reference", "@ref/ref-3"}, {"key /data/n", "@ptr/0"}, {"global key", "@global"}, {"none key", "@seq/1"},
 	} {
 		w := NewWorld(t, open(t, Options{}))
@@ -178,21 +178,21 @@ func aLaneMadeByAnythingIsFoundInATrace(t *testing.T, open Open) {
 		seq := w.Arrive(1)
 		later := w.Arrive(1)
 		st := w.Attempt(w.Events[0], 0, inbox.Again)
-		st.LaneRule = c.keying
+		st.LaneRule = c.rule
 		st.Lane = &inbox.Lane{
 			ID: inbox.LaneID{Mode: inbox.Live, Key: c.lane}, Next: seq, State: inbox.LaneRetry, DueAt: w.Now, Attempt: 1, Counted: 1, Since: w.Now,
 		}
 		w.Settle(st)
 		tr, err := w.s.Trace(ctx, seq)
 		if err != nil || tr.Deliveries[0].State != inbox.StateRetrying || !tr.Deliveries[0].DueAt.Equal(w.Now) {
-			t.Errorf("%s: %+v, %v", c.keying, tr, err)
+			t.Errorf("%s: %+v, %v", c.rule, tr, err)
 		}
 		behind := int64(0)
 		if c.lane == "@global" || strings.HasPrefix(c.lane, "@ref/") {
 			behind = seq
 		}
 		if tr, err = w.s.Trace(ctx, later); err != nil || tr.Deliveries[0].Behind != behind {
-			t.Errorf("%s, the next: %+v, %v", c.keying, tr, err)
+			t.Errorf("%s, the next: %+v, %v", c.rule, tr, err)
 		}
 	}
 }

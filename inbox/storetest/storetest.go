@@ -28,16 +28,36 @@ type Open func(t testing.TB, o Options) Store
 
 // Store is the store under test.
 type Store interface {
+	Received
+	Work
+	Reprocessing
+	Operation
+}
+
+// Received has the subjects of the log.
+type Received interface {
 	Log
 	Events
 	Entities
 	Traces
+}
+
+// Work has the subjects of delivery.
+type Work interface {
 	Settler
 	Lanes
 	Runs
+}
+
+// Reprocessing has the subjects of retries and replays.
+type Reprocessing interface {
 	DeadLetters
 	Replays
 	Matches
+}
+
+// Operation has the subjects of an operator.
+type Operation interface {
 	Quarantine
 	Plugins
 	Steering

@@ -73,9 +73,9 @@ type machine struct {
 	rt *rapid.T
 }
 
-var fates = []inbox.Fate{inbox.Done, inbox.Again, inbox.Dead}
-
-func (m *machine) fate(rt *rapid.T) inbox.Fate { return rapid.SampledFrom(fates).Draw(rt, "fate") }
+func (m *machine) fate(rt *rapid.T) inbox.Fate {
+	return rapid.SampledFrom([]inbox.Fate{inbox.Done, inbox.Again, inbox.Dead}).Draw(rt, "fate")
+}
 
 func (m *machine) arrives(rt *rapid.T) { m.Arrive(rapid.IntRange(nobody, 3).Draw(rt, "verification")) }
 

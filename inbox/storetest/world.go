@@ -40,7 +40,7 @@ type Delivery struct {
 	deadLetters map[int64]bool // open ones, by run: whether it parks
 	newest      verdict        // newest attempt
 	final       verdict        // newest attempt that ended a run
-	settled     bool           // its first run needs nothing more, or stands in a lane row
+	settled     bool           // its first run needs nothing more, or is in a lane row
 	attempts    int
 }
 
@@ -187,7 +187,7 @@ func (w *World) advance(l *LaneModel, st *inbox.Settlement) {
 	}
 }
 
-// cursor is the newest seq at or below which everything is settled or stands in a lane that lags.
+// cursor is the newest seq at or below which everything is settled or is in a lane that lags.
 func (w *World) cursor() int64 {
 	for _, d := range w.Events {
 		if l := w.Lanes[d.id]; !d.settled && (l.row == nil || l.row.Next > d.Seq) {

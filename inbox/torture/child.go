@@ -27,12 +27,12 @@ const (
 
 // Points at which the program can be killed, in the order in which an event comes by.
 const (
-	pointBody      = "body"      // the body is read and vouched for, nothing of it is stored
+	pointBody      = "body"      // the body is read and verified, and not stored
 	pointBegin     = "begin"     // the writer begins a transaction
 	pointExec      = "exec"      // in a transaction, before a statement
 	pointCommit    = "commit"    // before the commit
 	pointCommitted = "committed" // after the commit, nobody has been told
-	pointAnswer    = "answer"    // the door knows that it is stored and has not answered
+	pointAnswer    = "answer"    // the handler knows that it is stored and has not answered
 	pointAttempt   = "attempt"   // while a guest runs
 	pointAttempted = "attempted" // the guest has ended, nothing is settled
 	pointReplay    = "replay"    // while a guest runs for a replay
@@ -45,7 +45,7 @@ func points() []string {
 	}
 }
 
-// Harmed returns what comes between the rooms of the hidden command, by its environment.
+// HooksFromEnv returns the hooks of the hidden command, from its environment.
 func HooksFromEnv(getenv func(string) string) (serve.Hooks, error) {
 	var h serve.Hooks
 	if text := getenv(envCrash); text != "" {

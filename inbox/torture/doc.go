@@ -6,5 +6,5 @@
 // (oracle.go) knows nothing else, and the six laws it checks stand above it.
 //
 // The child is `inbox serve`, or the hidden `inbox __tortured`, which is the same server with [Harmed] between its
-// rooms: there, and nowhere else, INBOX_CRASH_AT and INBOX_CLOCK_STEP are read.
+// packages: there, and nowhere else, INBOX_CRASH_AT and INBOX_CLOCK_STEP are read.
 package torture

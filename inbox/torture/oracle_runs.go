@@ -167,10 +167,10 @@ func (l *looker) order(p *state) {
 	}
 }
 
-// tried checks that an event was not tried, or settled, before those ahead of it had come to their end.
+// attempted checks that an event was not attempted, or settled, before the events ahead of it had ended.
 func (l *looker) attempted(p *state, h *head, e *event, first attempt) {
 	if h.open != 0 {
-		l.r.broke("law 2: plugin %s tried event %d of %s before event %d had come to its end", p.name, e.seq, e.what.entity, h.open)
+		l.r.broke("law 2: plugin %s attempted event %d of %s before event %d had ended", p.name, e.seq, e.what.entity, h.open)
 	}
 	if first.order != 0 && first.order < h.last.order {
 		l.r.broke("law 2: plugin %s settled event %d of %s before event %d", p.name, e.seq, e.what.entity, h.seq)
@@ -182,29 +182,34 @@ func (p *state) gets(e *event) bool { return e.what != nil && p.wants(e.what) &&
 
 // state checks law 3 for one event.
 func (l *looker) state(p *state, e *event) {
-	tries := p.first[e.seq]
+	attempts := p.first[e.seq]
 	if !p.gets(e) {
-		if len(tries) > 0 && e.what != nil {
-			l.r.broke("law 3: plugin %s tried event %d, which it does not want", p.name, e.seq)
+		if len(attempts) > 0 && e.what != nil {
+			l.r.broke("law 3: plugin %s attempted event %d, which it does not want", p.name, e.seq)
 		}
 		return
 	}
-	l.attempts(p, e, tries)
+	l.attempts(p, e, attempts)
+	l.ended(p, e, len(attempts))
+}
+
+// ended checks that an event has ended, or waits in one place.
+func (l *looker) ended(p *state, e *event, attempts int) {
 	row, lags := p.lanes[laneName{e.mode, e.key}]
 	waits := lags && row.next <= e.seq || p.runs[e.seq]
 	stuck := lags && row.next == e.seq && row.state != inbox.LaneReady
 	switch ended := p.end(e.seq) != nil; {
 	case ended && stuck:
-		l.r.broke("law 3: plugin %s has come to an end with event %d and its lane still waits for it", p.name, e.seq)
+		l.r.broke("law 3: plugin %s has ended event %d and its lane still waits for it", p.name, e.seq)
 	case !ended && !waits && e.seq <= p.cursor:
-		l.r.broke("law 3: plugin %s passed event %d over: it has %d attempts and waits nowhere", p.name, e.seq, len(tries))
+		l.r.broke("law 3: plugin %s passed event %d over: it has %d attempts and waits nowhere", p.name, e.seq, attempts)
 	}
 }
 
 // attempts checks that the attempts of a first run are those of its script and the policy.
-func (l *looker) attempts(p *state, e *event, tries []attempt) {
+func (l *looker) attempts(p *state, e *event, attempts []attempt) {
 	counted := 0
-	for i, a := range tries {
+	for i, a := range attempts {
 		want := p.result(e.what.script, a.number)
 		if a.result != want && a.result != inbox.Timeout {
 			l.r.broke("law 3: plugin %s: attempt %d of event %d ended with %s, and its script %q says %s", p.name, a.number, e.seq, a.result, e.what.script, want)
@@ -222,10 +227,10 @@ func (l *looker) attempts(p *state, e *event, tries []attempt) {
 			l.r.broke("law 3: plugin %s: attempt %d of event %d (%s, %d counted) is %s, not %s", p.name, a.number, e.seq, a.result, counted, a.fate, fate)
 		}
 		if a.fate == inbox.Dead {
-			counted = 0 // somebody may let it go on
+			counted = 0 // an operator may retry it
 		}
-		if a.fate == inbox.Done && i+1 < len(tries) {
-			l.r.broke("law 3: plugin %s: event %d was tried again after it was done", p.name, e.seq)
+		if a.fate == inbox.Done && i+1 < len(attempts) {
+			l.r.broke("law 3: plugin %s: event %d was attempted again after it was done", p.name, e.seq)
 		}
 	}
 }

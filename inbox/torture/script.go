@@ -97,7 +97,7 @@ dedup = "off"
 secrets = ["env:INBOX_TORTURE_SECRET"]
 `
 
-// sources are the doors, and secret opens all of them.
+// sources are the webhook addresses. All have the same secret.
 var sources = strings.Fields("qoreid second trial echo")
 
 const secret = "whsec_of_the_torture_chamber"

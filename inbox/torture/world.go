@@ -6,7 +6,7 @@ import (
 	"inbox/inbox"
 )
 
-// sent is a body that was sent through a door, and what is to be expected of it.
+// sent is a body that was sent to a source, with its expected results.
 type sent struct {
 	source string
 	mode   inbox.Mode

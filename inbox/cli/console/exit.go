@@ -50,6 +50,7 @@ func codes() map[inbox.Kind]int {
 	}
 }
 
+// CodeOf returns the exit code of an error: 0 for nil, the code of an [ExitError], else that of its kind.
 func CodeOf(err error) int {
 	var e *ExitError
 	switch {

@@ -23,6 +23,7 @@ type Progress struct {
 	Share bool // the counts are estimates: only the percentage is shown
 }
 
+// NewProgress returns the progress of work that begins now.
 func (c *Console) NewProgress() *Progress { return &Progress{c: c, began: c.Now()} }
 
 // Show shows that done of total items are done, with a remark. It does nothing if the last call that showed something was just

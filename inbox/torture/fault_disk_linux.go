@@ -61,7 +61,7 @@ func (r *round) failing() {
 }
 
 // full lets the write-ahead log grow no further for a while: the write that meets the limit is a short one, those after
-// it fail. When there is room again the server must take events without a restart.
+// it fail. When there is space again the server must accept events without a restart.
 func (r *round) full() {
 	r.moments(50*time.Millisecond, 300*time.Millisecond)
 	var size int64
@@ -92,7 +92,7 @@ func (r *round) heals() {
 	defer c.client.CloseIdleConnections()
 	for until := time.Now().Add(20 * time.Second); c.accepted == 0; rest(r.ctx, 10*time.Millisecond) {
 		if !c.one(r.ctx) || time.Now().After(until) {
-			r.t.report.broke("law 5: with room on the disk again the server takes no events: %s", r.s.last())
+			r.t.report.broke("law 5: with space on the disk again the server accepts no events: %s", r.s.last())
 			return
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// room is a store that is being written to, in a directory of its own.
+// fixture is a store with a writer, in a directory of its own.
 type fixture struct {
 	*store.Store
 	dir  string
@@ -34,7 +34,7 @@ func open(dir string, normal bool) (*fixture, error) {
 	return r, nil
 }
 
-// room opens a store of its own.
+// newFixture opens a store of its own.
 func (l *lab) newFixture(normal bool) (*fixture, error) {
 	dir, err := l.fresh()
 	if err != nil {
@@ -113,7 +113,7 @@ func rate(ctx context.Context, handler http.Handler, list [][]byte) (float64, er
 	return float64(len(list)) / took, errors.Join(err, s.close())
 }
 
-// intakeOver is the program's own door over a keeper.
+// intakeOver is the program's own handler over a keeper.
 func intakeOver(k intake.Keeper) http.Handler {
 	return intake.New(intake.Options{Sources: []intake.Source{handlerFixture()}, Keep: k})
 }

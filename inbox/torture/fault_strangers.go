@@ -50,7 +50,7 @@ func (r *round) strangers() {
 	}
 	all.Go(func() { a.stalls(ctx, r) })
 	under := r.until(ctx, func() bool { return a.held.Load() >= stalled*3/4 && a.answered.Load() >= answered401 })
-	rest(ctx, attackTime) // until what is refused for want of room has tried every size
+	rest(ctx, attackTime) // until the bodies that are refused for lack of memory have tried every size
 	before, denied := r.t.world.accepted(), r.t.world.refusals()
 	r.until(ctx, func() bool { return r.t.world.accepted() >= before+acceptedAmong })
 	accepted, denied := r.t.world.accepted()-before, r.t.world.refusals()-denied
@@ -137,7 +137,7 @@ func (a *attack) posts(ctx context.Context, r *round, client *http.Client, addre
 }
 
 // stall returns how large the body of the n-th stalled connection is and when it begins: a hundred large ones first, then
-// six of each power of two down to 64 bytes, which take the room that the larger ones leave.
+// six of each power of two down to 64 bytes, which take the memory that the larger ones leave.
 func stall(n int) (size int, delay time.Duration) {
 	const large, each = 100, 6
 	if n < large {

@@ -21,8 +21,8 @@ type Fate string
 // The fates.
 const (
 	Done  Fate = "done"  // settled; its lane goes on
-	Again Fate = "again" // will be tried again at Decision.DueAt; its lane waits (a replay's does not)
-	Dead  Fate = "dead"  // will not be tried again by itself
+	Again Fate = "again" // will be retried at Decision.DueAt; its lane waits (a replay's does not)
+	Dead  Fate = "dead"  // gets no further attempt by itself
 )
 
 // Decision is the answer of Next.
@@ -53,15 +53,15 @@ func Next(d Delivery, o Outcome, p Policy, onHold bool, roll float64, now time.T
 	if o.Result == Reject || o.Result == Unreadable {
 		return Decision{Fate: Dead, Counted: d.Counted + 1, Parks: parks}
 	}
-	tries := d.Counted
+	counted := d.Counted
 	if !onHold {
-		tries++
+		counted++
 	}
 	endless := p.OnFailure == Block && !d.Replay()
-	if tries >= p.MaxAttempts && !onHold && !endless {
-		return Decision{Fate: Dead, Counted: tries, Parks: parks}
+	if counted >= p.MaxAttempts && !onHold && !endless {
+		return Decision{Fate: Dead, Counted: counted, Parks: parks}
 	}
-	return Decision{Fate: Again, Counted: tries, DueAt: now.Add(max(wait(o, p, max(tries, 1), roll), MinWait(d.Attempt)))}
+	return Decision{Fate: Again, Counted: counted, DueAt: now.Add(max(wait(o, p, max(counted, 1), roll), MinWait(d.Attempt)))}
 }
 
 // wait returns how long to wait after the n-th counted attempt.
@@ -84,7 +84,7 @@ const (
 )
 
 // MinWait returns the shortest wait after the n-th attempt of a run, counted or not: 100 ms for each attempt, at most five
-// minutes. So a run that is tried again for ever makes some 1,300 attempts on its first day and 288 a day in the end.
+// minutes. So a run that is retried for ever makes some 1,300 attempts on its first day and 288 a day in the end.
 func MinWait(n int) time.Duration {
 	return time.Duration(min(max(n, 1), int(longestStep/waitStep))) * waitStep
 }

@@ -14,7 +14,7 @@ const (
 )
 
 // How an attempt may fail. A bug must never acknowledge, so whatever is not one of the four words above is one of
-// these, and is tried again by policy.
+// these, and is retried by policy.
 const (
 	Trap       Result = "trap"       // the guest trapped: unreachable, out of bounds, stack overflow, …
 	Exit       Result = "exit"       // it exited with a code that means nothing to us

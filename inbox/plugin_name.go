@@ -4,7 +4,7 @@ package inbox
 const maxPluginName = 64
 
 // IsPluginName reports whether a name may be a plugin's: lower-case letters, digits, - and _, at most 64, the first of them a
-// letter or digit. Names stand in labels of metrics, logs and addresses.
+// letter or digit. Names appear in labels of metrics, logs and addresses.
 func IsPluginName(name string) bool {
 	if name == "" || len(name) > maxPluginName {
 		return false

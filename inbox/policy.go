@@ -9,7 +9,7 @@ type OnFailure string
 const (
 	Park     OnFailure = "park"     // they wait behind it until somebody retries or discards it (the default)
 	Continue OnFailure = "continue" // they go on without it
-	Block    OnFailure = "block"    // it never dies: it is tried for ever, and they wait
+	Block    OnFailure = "block"    // it never dies: it is retried for ever, and they wait
 )
 
 // Order says which events of a plugin wait for each other.
@@ -32,7 +32,7 @@ type Policy struct {
 	HoldKeys    int // lanes that the failures of a hold must be spread over, at least
 }
 
-// DefaultPolicy tries twelve times over about a day: the bounds of the waits are 1 min, 2 min, 4 min … 12 h, which
+// DefaultPolicy makes twelve attempts over about a day: the bounds of the waits are 1 min, 2 min, 4 min … 12 h, which
 // makes 29 hours at most and half of that in the mean, so that an outage overnight is outlived.
 func DefaultPolicy() Policy {
 	return Policy{MaxAttempts: 12, Base: time.Minute, Max: 12 * time.Hour, OnFailure: Park, HoldAfter: 5, HoldKeys: 3}

@@ -41,7 +41,7 @@ type Run struct {
 	Counted int
 }
 
-// DeadLetter is a delivery that will not be tried again by itself.
+// DeadLetter is a delivery that gets no further attempt by itself.
 type DeadLetter struct {
 	Plugin     string
 	Seq        int64
@@ -83,7 +83,7 @@ type Settlement struct {
 	LaneRule string    // what the plugin's lanes are made by from now on; empty leaves it
 	Running  string    // this release is about to make its first attempt in this life of the program
 	Proven   string    // this release has settled its first event since it went live
-	Disable  *Disable  // set the live release aside, if there is one to go back to
+	Disable  *Disable  // disable the live release, if it has a fallback
 	Filtered int64     // events, passed for good with this settlement, that the plugin's filters left out
 	Chain    *Chain    // settlements of one chain commit in their order, and none after one that failed; nil: alone
 }
@@ -105,7 +105,7 @@ type Only string
 // The choices.
 const (
 	OnlyAll     Only = "all"     // whatever became of it (the default)
-	OnlyFailed  Only = "failed"  // its last attempt ended badly and it is not waiting to be tried again
+	OnlyFailed  Only = "failed"  // its last attempt failed and no retry is due
 	OnlyMissing Only = "missing" // the plugin never attempted it
 )
 

@@ -23,7 +23,7 @@ const (
 	StatePending  DeliveryState = "pending"  // its turn has not come
 	StateWaiting  DeliveryState = "waiting"  // behind an earlier event of its lane
 	StateRetrying DeliveryState = "retrying" // failed, due again
-	StateDead     DeliveryState = "dead"     // will not be tried again by itself
+	StateDead     DeliveryState = "dead"     // gets no further attempt by itself
 	StateDropped  DeliveryState = "discarded"
 )
 
@@ -60,7 +60,7 @@ type Entity struct {
 	Open              bool // started, and no verification_completed yet
 }
 
-// Letter is a dead letter with its event.
+// DeadLetter is a dead letter with its event.
 type DeadLetterDetail struct {
 	DeadLetter
 	HostWords int // bytes at the start of Reason that are the host's own words
@@ -71,7 +71,7 @@ type DeadLetterDetail struct {
 	AtLeast bool   // there may be more of them: they were not counted to the end
 }
 
-// OftenTried is a run that has been tried very often and will be tried again.
+// ManyAttempts is a run with very many attempts that will be retried.
 type ManyAttempts struct {
 	Plugin   string
 	ID       string // of the event
@@ -89,7 +89,7 @@ type Release struct {
 	CreatedAt time.Time
 	Actor     string
 	Asks      []byte // the module's section inbox.manifest; empty when it has none
-	Module    []byte // what was found out about the module when it was tried, as JSON; empty when it never was
+	Module    []byte // what was found out about the module when it was started, as JSON; empty when it never was
 }
 
 // PluginRecord is what the store knows of a plugin.

@@ -124,7 +124,7 @@ type Timeline struct {
 	Events   []EventDetail `json:"events"`
 }
 
-// Letter is a dead letter: a delivery that is not tried again by itself.
+// DeadLetter is a dead letter: a delivery that is not tried again by itself.
 type DeadLetter struct {
 	Plugin     string           `json:"plugin"`
 	ID         string           `json:"id"` // of the event
@@ -145,7 +145,7 @@ type DeadLetter struct {
 	AtLeast    bool             `json:"waiting_at_least,omitempty"` // more may wait: the count stopped at its bound
 }
 
-// LetterRef names a dead letter.
+// DeadLetterRef names a dead letter.
 type DeadLetterRef struct {
 	Plugin string `json:"plugin"`
 	Seq    int64  `json:"seq"`

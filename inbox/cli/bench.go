@@ -103,7 +103,7 @@ func (p *program) benchReport(r *bench.Report) error {
 		return err
 	}
 	for _, l := range r.Left {
-		p.Say("%s was left out: %s", l.Name, l.Why)
+		p.Say("%s was skipped: %s", l.Name, l.Why)
 	}
 	return nil
 }

@@ -192,8 +192,8 @@ func eventIDs(leaf *cli.Command) source {
 	return func(ctx context.Context, client *api.Client) []string {
 		var ids []string
 		if leaf.HasName("retry") || leaf.HasName("discard") {
-			letters, _ := client.DeadLetters(ctx, inbox.Filter{Limit: 50}, nil, false, api.Reveal{})
-			for _, l := range letters {
+			deadLetters, _ := client.DeadLetters(ctx, inbox.Filter{Limit: 50}, nil, false, api.Reveal{})
+			for _, l := range deadLetters {
 				ids = append(ids, l.ID)
 			}
 			return ids

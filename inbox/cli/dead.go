@@ -116,14 +116,14 @@ func (p *program) deadShow(c *cli.Context) error {
 	}
 	plugin := c.String("plugin")
 	v := api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")}
-	letters, err := client.DeadLetters(p.ctx, inbox.Filter{Plugin: plugin}, []string{id}, true, api.Reveal{})
+	deadLetters, err := client.DeadLetters(p.ctx, inbox.Filter{Plugin: plugin}, []string{id}, true, api.Reveal{})
 	if err != nil {
 		return err
 	}
-	if len(letters) == 0 {
+	if len(deadLetters) == 0 {
 		return inbox.Errorf(inbox.NotFound, "", "event %s is not dead", id).WithHint("`inbox event show " + id + "` shows its deliveries")
 	}
-	d, err := client.Event(p.ctx, letters[0].ID, v)
+	d, err := client.Event(p.ctx, deadLetters[0].ID, v)
 	if err != nil {
 		return err
 	}
@@ -131,9 +131,9 @@ func (p *program) deadShow(c *cli.Context) error {
 		return p.Document(struct {
 			Letters []api.DeadLetter `json:"dead_letters"`
 			Event   api.EventDetail  `json:"event"`
-		}{letters, d})
+		}{deadLetters, d})
 	}
-	if err := p.deadRows().All(letters); err != nil {
+	if err := p.deadRows().All(deadLetters); err != nil {
 		return err
 	}
 	if err := p.Print("\n"); err != nil {

@@ -120,7 +120,7 @@ const passesNow = "it passes now"
 func (p *program) lookHere(shell *config.Settings, refused []api.Refused) {
 	st, err := store.Open(p.ctx, store.Options{Dir: shell.Data, MinFree: shell.MinFree})
 	if err != nil {
-		p.note("the secrets of this shell were not tried: %s", err)
+		p.note("the secrets of this shell were not used: %s", err)
 		return
 	}
 	p.closers = append(p.closers, st.Close)

@@ -46,7 +46,7 @@ func (p *program) serve(c *cli.Context) error {
 	return p.serveWith(c, serve.Hooks{})
 }
 
-func (p *program) serveWith(c *cli.Context, harm serve.Hooks) error {
+func (p *program) serveWith(c *cli.Context, fault serve.Hooks) error {
 	flags := map[string]string{}
 	for _, one := range config.All() {
 		if c.IsSet(one.Flag) {
@@ -74,7 +74,7 @@ func (p *program) serveWith(c *cli.Context, harm serve.Hooks) error {
 	defer hangUps(p.hungUp(log, hungUp))()
 	return serve.Run(ctx, s, serve.Options{
 		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Dev: c.Bool("dev"), Stdout: p.Out.To, Log: log,
-		Version: version(), Command: command(os.Args[0]), LimitHeap: p.limitHeap, Hooks: harm,
+		Version: version(), Command: command(os.Args[0]), LimitHeap: p.limitHeap, Hooks: fault,
 	})
 }
 

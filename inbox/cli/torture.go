@@ -78,11 +78,11 @@ func (p *program) torturedCommand() *cli.Command {
 	c := p.serveCommand()
 	c.Name, c.Hidden = "__tortured", true
 	c.Action = func(c *cli.Context) error {
-		harm, err := torture.HooksFromEnv(p.Getenv)
+		fault, err := torture.HooksFromEnv(p.Getenv)
 		if err != nil {
 			return err
 		}
-		return p.serveWith(c, harm)
+		return p.serveWith(c, fault)
 	}
 	return c
 }

@@ -209,5 +209,5 @@ func (s *Settings) CheckSecrets() error {
 		what += " (" + strings.Join(broken, "; ") + ")"
 	}
 	return inbox.Errorf(inbox.Invalid, "", "%s", what).
-		WithHint(strings.Join(where, "; ") + "; `inbox serve --no-secret` answers probes and keeps the rest aside meanwhile")
+		WithHint(strings.Join(where, "; ") + "; `inbox serve --no-secret` answers probes and keeps the rest in the quarantine")
 }

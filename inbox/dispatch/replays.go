@@ -173,13 +173,13 @@ func (rs *replays) pending(l *lane, seq int64) (bool, error) {
 
 // run retries the event where it died, or runs it at its lane's tail.
 func (rs *replays) run(j *replay, l *lane, e *inbox.Event) error {
-	switch letter, err := rs.deadLetter(e.Seq); {
+	switch dead, err := rs.deadLetter(e.Seq); {
 	case err != nil:
 		return err
-	case letter == nil:
+	case dead == nil:
 		rs.join(j, l, e)
 	case !j.hold(e.Seq):
-		rs.retryRun(j, l, e, letter)
+		rs.retryRun(j, l, e, dead)
 	}
 	return nil
 }
@@ -189,16 +189,16 @@ func (rs *replays) deadLetter(seq int64) (*inbox.DeadLetter, error) {
 	if !rs.anyDead {
 		return nil, nil
 	}
-	letter, err := rs.link.store.DeadLetter(rs.link.stop, rs.link.plugin, seq)
+	dead, err := rs.link.store.DeadLetter(rs.link.stop, rs.link.plugin, seq)
 	switch {
 	case inbox.KindOf(err) == inbox.NotFound:
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case rs.retried[runKey{seq, letter.Run}] >= letter.Attempt:
+	case rs.retried[runKey{seq, dead.Run}] >= dead.Attempt:
 		return nil, nil
 	}
-	return letter, nil
+	return dead, nil
 }
 
 // join runs the event at its lane's tail. If the lane is parked, the run waits behind it.
@@ -224,9 +224,9 @@ func (rs *replays) retryHead(j *replay, l *lane) {
 }
 
 // retryRun lets a dead run go on whose lane has gone on without it.
-func (rs *replays) retryRun(j *replay, l *lane, e *inbox.Event, letter *inbox.DeadLetter) {
-	it := item{event: e, run: letter.Run, stored: true, attempt: letter.Attempt}
-	rs.runs.known[it.key()], rs.retried[it.key()] = true, letter.Attempt
+func (rs *replays) retryRun(j *replay, l *lane, e *inbox.Event, dead *inbox.DeadLetter) {
+	it := item{event: e, run: dead.Run, stored: true, attempt: dead.Attempt}
+	rs.runs.known[it.key()], rs.retried[it.key()] = true, dead.Attempt
 	s := rs.retry(j, l, e.Seq, it.run)
 	s.Run = rs.runs.row(l, &it)
 	s.Run.DueAt = s.Dead.ResolvedAt

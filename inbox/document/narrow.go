@@ -7,7 +7,7 @@ import (
 	"inbox/inbox/rawjson"
 )
 
-// withheld is a text that was left out of a document. The guest can read it separately.
+// withheld is a text that was skipped of a document. The guest can read it separately.
 type withheld struct {
 	pointer string
 	size    int    // length of the text, in bytes
@@ -19,7 +19,7 @@ type withheld struct {
 // one pass and decodes nothing: the parts that stay are the original bytes, and the result is the body itself when nothing is
 // left out.
 //
-// Every value that stays keeps its pointer. A text that was left out becomes null. An object or array that contains a granted
+// Every value that stays keeps its pointer. A text that was skipped becomes null. An object or array that contains a granted
 // value loses its other members; other elements become null where an element after them stays. Any other value on the way to a
 // granted one becomes null. A text stays if its pointer is longer than the text, so that all pointers together are never longer
 // than the texts left out. Of members with the same name the last counts; texts left out of the earlier ones are not listed.

@@ -16,7 +16,7 @@ type texts struct {
 // perText is the price of indexing one text.
 const perText = 32
 
-// eventRead copies a text that was left out of the document, from an offset on and as far as it fits, and returns its full
+// eventRead copies a text that was skipped of the document, from an offset on and as far as it fits, and returns its full
 // length. Other pointers return None: those to missing values, to values that are not granted, and to values in the document.
 func (in *instance) eventRead(mem api.Memory, pointer, pointerSize, offset, buf, bufSize uint32) int32 {
 	if !in.texts.open {

@@ -71,7 +71,7 @@ type Options struct {
 	Refusals    *Refusals             // counts refused requests; default: counters that nothing reads
 	Proxies     []netip.Prefix        // their X-Forwarded-For is trusted; default: none
 	Forwarded   func(peer netip.Addr) // called once for a peer that names its clients and is no trusted proxy; default: none
-	InFlight    int64                 // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, see RoomSize
+	InFlight    int64                 // bytes of bodies in memory at a time, over all sources; default DefaultInFlight, see BudgetSize
 	Bodies      int                   // the number that are read at a time; default DefaultBodies
 	ReadTimeout time.Duration         // for each 256 KiB of a body; default 20 s. It replaces the read timeout of the HTTP server
 	WaitTimeout time.Duration         // for the store; default 30 s. An event that is stored later is a duplicate when it comes again

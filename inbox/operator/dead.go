@@ -147,7 +147,7 @@ func (x *resolving) all(ctx context.Context) error {
 		return err
 	}
 	if !f.Narrow() && !x.req.All {
-		return inbox.Errorf(inbox.Invalid, "", "nothing says which dead letters are meant").WithHint("name events, give a filter, or say --all")
+		return inbox.Errorf(inbox.Invalid, "", "no dead letters are selected").WithHint("name events, give a filter, or say --all")
 	}
 	lf := inbox.DeadLetterFilter{Filter: f, DiedBefore: x.req.DiedBefore}
 	if x.req.DryRun {
@@ -162,13 +162,13 @@ func (x *resolving) named(ctx context.Context) error {
 	for _, ref := range x.req.DeadLetters {
 		refs = append(refs, inbox.DeadLetter{Plugin: ref.Plugin, Seq: ref.Seq, Run: ref.Run})
 	}
-	letters, err := x.dead.DeadLettersOf(ctx, refs)
+	deadLetters, err := x.dead.DeadLettersOf(ctx, refs)
 	if err != nil {
 		return err
 	}
-	open := make(map[api.DeadLetterRef]bool, len(letters))
-	for i := range letters {
-		open[api.DeadLetterRef{Plugin: letters[i].Plugin, Seq: letters[i].Seq, Run: letters[i].Run}] = true
+	open := make(map[api.DeadLetterRef]bool, len(deadLetters))
+	for i := range deadLetters {
+		open[api.DeadLetterRef{Plugin: deadLetters[i].Plugin, Seq: deadLetters[i].Seq, Run: deadLetters[i].Run}] = true
 	}
 	for _, ref := range x.req.DeadLetters {
 		if open[ref] {
@@ -180,28 +180,28 @@ func (x *resolving) named(ctx context.Context) error {
 		}
 		x.out.Failed = append(x.out.Failed, api.Failure{ID: id, Plugin: ref.Plugin, Error: "it is not dead any more"})
 	}
-	return x.resolvePage(ctx, letters)
+	return x.resolvePage(ctx, deadLetters)
 }
 
 // resolvePage resolves one page of dead letters and writes those that were resolved.
-func (x *resolving) resolvePage(ctx context.Context, letters []inbox.DeadLetterDetail) error {
-	failed := make([]error, len(letters))
+func (x *resolving) resolvePage(ctx context.Context, deadLetters []inbox.DeadLetterDetail) error {
+	failed := make([]error, len(deadLetters))
 	if !x.req.DryRun {
-		refs := make([]inbox.DeadLetter, 0, len(letters))
-		for i := range letters {
-			refs = append(refs, letters[i].DeadLetter)
+		refs := make([]inbox.DeadLetter, 0, len(deadLetters))
+		for i := range deadLetters {
+			refs = append(refs, deadLetters[i].DeadLetter)
 		}
 		why, err := x.dead.ResolveDead(ctx, x.who, x.how, refs)
 		for i := range why {
-			x.done[letters[i].Plugin] = true
+			x.done[deadLetters[i].Plugin] = true
 		}
 		if err != nil {
 			return err
 		}
 		failed = why
 	}
-	for i := range letters {
-		l := &letters[i]
+	for i := range deadLetters {
+		l := &deadLetters[i]
 		if failed[i] != nil {
 			x.out.Failed = append(x.out.Failed, api.Failure{ID: l.Event.ID, Plugin: l.Plugin, Error: failed[i].Error()})
 			continue

@@ -35,8 +35,8 @@ func quarantineReasons(q *api.Quarantine, now, accepted time.Time) []api.Reason 
 		return nil
 	}
 	return []api.Reason{{
-		Code: "quarantine", Message: plural(q.CouldPass, "request is", "requests are") + " in the quarantine that another secret could let in",
-		Hint: "`inbox secret check` says why; `inbox secret recheck` lets in what passes, `inbox secret discard` deletes the rest",
+		Code: "quarantine", Message: plural(q.CouldPass, "request is", "requests are") + " in the quarantine that another secret could admit",
+		Hint: "`inbox secret check` says why; `inbox secret recheck` admits the requests that pass, `inbox secret discard` deletes the rest",
 	}}
 }
 

@@ -111,8 +111,8 @@ func (c *choice) say(chosen *inbox.Chosen, known map[string]inbox.CrashRecord) {
 	if !chosen.Disabled {
 		return
 	}
-	aside := known[chosen.Own]
-	c.entry.State, c.entry.Err = inbox.FileDisabled, disabledText(&aside, chosen.Release)
+	disabled := known[chosen.Own]
+	c.entry.State, c.entry.Err = inbox.FileDisabled, disabledText(&disabled, chosen.Release)
 	c.entry.Hint = "`inbox plugin resume " + c.entry.Plugin + "` brings it back; so does a changed file"
 }
 
@@ -183,7 +183,7 @@ func (s *Loader) start(ctx context.Context) {
 	}
 }
 
-// compile compiles a job aside.
+// compile compiles a job disabled.
 func (s *Loader) compile(ctx context.Context, j *compilation) {
 	go func() {
 		if j.err = s.opt.Watch.RecordStart(ctx, j.live.Release.Plugin, j.live.Release.ID); j.err == nil {
@@ -272,7 +272,7 @@ func (s *Loader) record(ctx context.Context, live *Live, start int64) error {
 	return nil
 }
 
-// refused says why a file is not a release. What passes is tried again. Without a release that runs, what ran last does.
+// refused says why a file is not a release. A temporary error is retried. Without a running release, the last one runs.
 func (s *Loader) refused(ctx context.Context, b *pluginState, entry Entry, err error) {
 	if ctx.Err() != nil {
 		return

@@ -45,7 +45,7 @@ const (
 // not the cause.
 const calmFor = 2 * time.Second
 
-// clearAgain is how long a failed deletion of a record waits before it is tried again: a full disk stays full for a while.
+// clearAgain is how long a failed deletion of a record waits before it is repeated: a full disk stays full for a while.
 const clearAgain = 10 * time.Second
 
 // readAgain replaces the stamp of a plugin's files, so that they are read again although they have not changed.

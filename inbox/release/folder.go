@@ -131,7 +131,7 @@ func (s *Loader) read(ctx context.Context, name string, b *pluginState, l *listi
 	}
 }
 
-// due counts the looks until a file is tried again.
+// due counts the looks until a file is read again.
 func (b *pluginState) due() bool {
 	if b.wait == 0 {
 		return false
@@ -140,14 +140,14 @@ func (b *pluginState) due() bool {
 	return b.wait == 0
 }
 
-// mayPass has a file tried again after an error that passes by itself, such as a full disk.
+// mayPass plans another read of a file after an error that passes by itself, such as a full disk.
 func (b *pluginState) mayPass(err error) {
 	if kind := inbox.KindOf(err); kind == inbox.Unavailable || kind == inbox.Internal {
 		b.postpone()
 	}
 }
 
-// postpone has a file tried again after some looks, twice as many each time: about a second to a minute.
+// postpone plans another read of a file after some looks, twice as many each time: about a second to a minute.
 func (b *pluginState) postpone() {
 	b.wait = 10 << min(b.failures, 6)
 	b.failures++

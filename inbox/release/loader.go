@@ -71,7 +71,7 @@ type Live struct {
 	Tally    Tally // told of every attempt
 	since    time.Time
 	cleared  bool
-	again    time.Time // before it, clearing is not tried again
+	again    time.Time // before it, clearing is not repeated
 }
 
 // Change is a plugin's new release, or none.
@@ -125,7 +125,7 @@ type pluginState struct {
 	live       *Live
 	waits      bool  // its release is in a crash loop and waits until it can run alone
 	failures   int   // since something that passes, such as a full disk, kept the file from being a release
-	wait       int   // looks until it is tried again; zero: it is not
+	wait       int   // looks until the next attempt; zero: none is planned
 	start      int64 // seq after which the plugin begins if it is new
 	found      *found
 	entry      Entry // guarded by Loader.mu

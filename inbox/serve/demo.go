@@ -213,7 +213,7 @@ func tell(e *inbox.Event, a *inbox.Attempt) string {
 	line := fmt.Sprintf("  delivered #%d %s to the plugin %s: ", e.Seq, what, a.Plugin)
 	switch {
 	case a.Fate == inbox.Again:
-		return line + fmt.Sprintf("it said %q: %s. It will be tried again; later events of %s wait, others go on", a.Result, a.Reason, e.View.Key)
+		return line + fmt.Sprintf("it said %q: %s. It will be retried; later events of %s wait, others continue", a.Result, a.Reason, e.View.Key)
 	case a.Fate == inbox.Dead:
 		return line + "it was rejected and is now a dead letter: see `inbox dead list`"
 	case a.Number > 1:

@@ -52,7 +52,7 @@ func TestTheDemoShowsTheWholeLine(t *testing.T) {
 		t.Errorf("the demo ends with %v", err)
 	}
 	text := out.String()
-	for _, want := range []string{"will be tried again", "ok at attempt 2", `"status":"duplicate"`, "./box event list --data ", "`./box serve`", "Ctrl-C"} {
+	for _, want := range []string{"will be retried", "ok at attempt 2", `"status":"duplicate"`, "./box event list --data ", "`./box serve`", "Ctrl-C"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not say %q:\n%s", want, text)
 		}

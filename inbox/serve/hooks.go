@@ -7,7 +7,7 @@ import (
 	"inbox/inbox/intake"
 )
 
-// Harm has hooks between the parts of a server: to end the program at a named point, to change its clock, or to inject a fault
+// Hooks are hooks between the parts of a server: to end the program at a named point, to change its clock, or to inject a fault
 // that a test must find. The zero value changes nothing and costs nothing, because each field is read once, at the start. No
 // flag, setting or environment variable of `inbox serve` sets a hook.
 type Hooks struct {

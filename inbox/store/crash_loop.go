@@ -40,12 +40,12 @@ func (t *tx) crashRecords() (list []inbox.CrashRecord, err error) {
 // appendCrashRecord reads a row of crashRecordsQuery.
 func appendCrashRecord(list []inbox.CrashRecord, row scanner) ([]inbox.CrashRecord, error) {
 	var one inbox.CrashRecord
-	var aside sql.NullInt64
-	if err := row.Scan(&one.Plugin, &one.Release, &one.Term, &one.Running, &one.Ends, &aside, &one.Why); err != nil {
+	var disabled sql.NullInt64
+	if err := row.Scan(&one.Plugin, &one.Release, &one.Term, &one.Running, &one.Ends, &disabled, &one.Why); err != nil {
 		return nil, err
 	}
-	if aside.Valid {
-		one.DisabledAt = fromMillis(aside.Int64)
+	if disabled.Valid {
+		one.DisabledAt = fromMillis(disabled.Int64)
 	}
 	return append(list, one), nil
 }
@@ -102,13 +102,13 @@ func (t *tx) auditDisabled(was, now []inbox.CrashRecord) error {
 }
 
 func (t *tx) putCrashRecord(one *inbox.CrashRecord) error {
-	var aside any
+	var disabled any
 	if !one.DisabledAt.IsZero() {
-		aside = millis(one.DisabledAt)
+		disabled = millis(one.DisabledAt)
 	}
 	_, err := t.exec(`INSERT INTO crash_records (plugin, release, term, running, ends, disabled_at, why) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (plugin, release, term) DO UPDATE SET running = excluded.running, ends = excluded.ends, disabled_at = excluded.disabled_at, why = excluded.why`,
-		one.Plugin, one.Release, t.w.s.term, one.Running, one.Ends, aside, one.Why)
+		one.Plugin, one.Release, t.w.s.term, one.Running, one.Ends, disabled, one.Why)
 	return err
 }
 
@@ -198,15 +198,15 @@ func (s *Store) SetLive(ctx context.Context, plugin, release string) error {
 
 func (t *tx) setLive(p int64, plugin, release string) error {
 	var r inbox.PluginRecord
-	var aside bool
+	var disabled bool
 	err := t.get(`SELECT live, proven, previous, held_at IS NOT NULL, EXISTS (
 			SELECT 1 FROM crash_records s WHERE s.plugin = ? AND s.release = live AND s.disabled_at IS NOT NULL) FROM plugins WHERE id = ?`, plugin, p).
-		Scan(&r.Live, &r.Proven, &r.Previous, &r.Health.OnHold, &aside)
+		Scan(&r.Live, &r.Proven, &r.Previous, &r.Health.OnHold, &disabled)
 	if err != nil || r.Live == release {
 		return err
 	}
 	_, err = t.exec(`UPDATE plugins SET live = ?, proven = 0, previous = ?, held_at = NULL, hold_reason = '', probe_at = 0, probes = 0 WHERE id = ?`,
-		release, r.Predecessor(release, aside), p)
+		release, r.Predecessor(release, disabled), p)
 	return err
 }
 

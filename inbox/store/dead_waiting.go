@@ -32,14 +32,14 @@ func (s *Store) newWaitCounter(manifest func(plugin string) (*inbox.Manifest, er
 
 // count fills in the numbers of waiting events. It finds the events of a lane that is a key by the index of keys. For the other
 // lanes of a plugin it reads the log once.
-func (c *waitCounter) count(ctx context.Context, letters []inbox.DeadLetterDetail) error {
+func (c *waitCounter) count(ctx context.Context, deadLetters []inbox.DeadLetterDetail) error {
 	if c == nil {
 		return nil // the caller needs no counts
 	}
 	var byKey []*inbox.DeadLetterDetail
 	others := map[string]map[inbox.LaneID]*inbox.DeadLetterDetail{}
-	for i := range letters {
-		l := &letters[i]
+	for i := range deadLetters {
+		l := &deadLetters[i]
 		switch _, solo := l.Lane.Solo(); {
 		case !l.Parks || l.Resolution != inbox.Unresolved || solo:
 			continue // nothing waits behind it
@@ -82,12 +82,12 @@ func (c *waitCounter) learn(ctx context.Context, plugin string) (err error) {
 }
 
 // countKeys counts the waiting events of lanes that are keys.
-func (c *waitCounter) countKeys(ctx context.Context, letters []*inbox.DeadLetterDetail) error {
-	if len(letters) == 0 {
+func (c *waitCounter) countKeys(ctx context.Context, deadLetters []*inbox.DeadLetterDetail) error {
+	if len(deadLetters) == 0 {
 		return nil
 	}
-	lanes := make([][3]any, len(letters))
-	for i, l := range letters {
+	lanes := make([][3]any, len(deadLetters))
+	for i, l := range deadLetters {
 		lanes[i] = [3]any{l.Lane.Mode, l.Lane.Key, l.Seq}
 	}
 	var later []inbox.Event // read before payloads are: a reader holds a connection
@@ -109,12 +109,12 @@ func (c *waitCounter) countKeys(ctx context.Context, letters []*inbox.DeadLetter
 	}
 	c.rows -= len(later)
 	for i := range later {
-		if err := c.add(ctx, letters[of[i]], &later[i]); err != nil {
+		if err := c.add(ctx, deadLetters[of[i]], &later[i]); err != nil {
 			return err
 		}
 	}
 	if len(later) == min(limit, 20_000) {
-		for _, l := range letters[of[len(of)-1]:] {
+		for _, l := range deadLetters[of[len(of)-1]:] {
 			l.AtLeast = true
 		}
 	}

@@ -61,7 +61,7 @@ func laneInvariants() []invariant {
 		{"no cursor is beyond the log", `SELECT name FROM plugins WHERE cursor > (SELECT coalesce(max(seq), 0) FROM events)`},
 		{"no lane is beyond the log", `SELECT p.name || ' ' || l.key FROM lanes l JOIN plugins p ON p.id = l.plugin
 			WHERE l.next > (SELECT coalesce(max(seq), 0) FROM events) + (l.state = 'ready')`},
-		{"a lane tried its next event as often as it says", `SELECT p.name || ' ' || l.key FROM lanes l JOIN plugins p ON p.id = l.plugin
+		{"a lane counts the attempts of its next event", `SELECT p.name || ' ' || l.key FROM lanes l JOIN plugins p ON p.id = l.plugin
 			WHERE (l.state <> 'ready' OR l.attempt > 0) AND l.attempt <> (
 				SELECT coalesce(max(attempt), 0) FROM attempts a WHERE a.plugin = l.plugin AND a.seq = l.next AND a.run = 0)`},
 		{"nothing overtakes in a lane", `SELECT p.name || ' seq ' || e.seq || ' before ' || l.next FROM lanes l JOIN plugins p ON p.id = l.plugin
@@ -103,7 +103,7 @@ func deadInvariants() []invariant {
 		{"a dead letter has its attempt", `SELECT p.name || ' seq ' || d.seq FROM dead d JOIN plugins p ON p.id = d.plugin WHERE NOT EXISTS (
 			SELECT 1 FROM attempts a WHERE a.plugin = d.plugin AND a.seq = d.seq AND a.run = d.run AND a.attempt = d.attempt
 				AND a.fate = 'dead' AND a.result = d.result)`},
-		{"a dead attempt has its letter", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run FROM attempts a JOIN plugins p ON p.id = a.plugin WHERE a.fate = 'dead'
+		{"a dead attempt has its dead letter", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run FROM attempts a JOIN plugins p ON p.id = a.plugin WHERE a.fate = 'dead'
 			AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.plugin = a.plugin AND d.seq = a.seq AND d.run = a.run AND d.attempt = a.attempt)`},
 		{"a run is dead once at a time", `SELECT p.name || ' seq ' || d.seq || ' run ' || d.run FROM dead d JOIN plugins p ON p.id = d.plugin
 			WHERE d.resolution = '' GROUP BY d.plugin, d.seq, d.run HAVING count(*) > 1`},
@@ -116,7 +116,7 @@ func replayInvariants() []invariant {
 	return []invariant{
 		{"a waiting run waits behind a lane that lags", `SELECT p.name || ' seq ' || r.seq FROM runs r JOIN plugins p ON p.id = r.plugin WHERE r.waits = 1
 			AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.plugin = r.plugin AND l.mode = r.mode AND l.key = r.key)`},
-		{"a run was tried as often as it says", `SELECT p.name || ' seq ' || r.seq || ' run ' || r.run FROM runs r JOIN plugins p ON p.id = r.plugin WHERE r.attempt <> (
+		{"a run counts its attempts", `SELECT p.name || ' seq ' || r.seq || ' run ' || r.run FROM runs r JOIN plugins p ON p.id = r.plugin WHERE r.attempt <> (
 			SELECT coalesce(max(attempt), 0) FROM attempts a WHERE a.plugin = r.plugin AND a.seq = r.seq AND a.run = r.run)`},
 		{"a run that is to go on is neither done nor dead", `SELECT p.name || ' seq ' || r.seq || ' run ' || r.run FROM runs r JOIN plugins p ON p.id = r.plugin
 			WHERE EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = r.plugin AND a.seq = r.seq AND a.run = r.run AND a.fate = 'done')

@@ -92,8 +92,8 @@ func theAttemptThatARunDiedOfIsKept(t *testing.T, open Open) {
 	if a := tr.Deliveries[0].Attempts[7]; a.Number != 8 || a.Fate != inbox.Dead || a.Reason == "" || len(a.Log) == 0 {
 		t.Errorf("%+v", a)
 	}
-	letters, err := w.s.DeadLetters(ctx, inbox.DeadLetterFilter{Resolved: true})
-	if err != nil || len(letters) != 1 || letters[0].Reason == "" {
-		t.Errorf("%+v, %v", letters, err)
+	deadLetters, err := w.s.DeadLetters(ctx, inbox.DeadLetterFilter{Resolved: true})
+	if err != nil || len(deadLetters) != 1 || deadLetters[0].Reason == "" {
+		t.Errorf("%+v, %v", deadLetters, err)
 	}
 }

@@ -85,9 +85,9 @@ func (w *World) Verify() {
 // answers compares the answers to operators with the model, for the events of one verification or for all.
 func (w *World) answers(about *int) {
 	w.t.Helper()
-	letters := 0
+	deadLetters := 0
 	for _, d := range w.Events {
-		letters += len(d.deadLetters)
+		deadLetters += len(d.deadLetters)
 		if about != nil && d.id != *about {
 			continue
 		}
@@ -99,10 +99,10 @@ func (w *World) answers(about *int) {
 			w.t.Errorf("a replay of %s would take %d events, want %d: %v, %v", only, n, len(want), want, err)
 		}
 	}
-	if list, err := w.s.DeadLetters(w.ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != letters {
-		w.t.Errorf("%d dead letters, want %d, %v", len(list), letters, err)
+	if list, err := w.s.DeadLetters(w.ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != deadLetters {
+		w.t.Errorf("%d dead letters, want %d, %v", len(list), deadLetters, err)
 	}
-	w.verifyPlugin(letters)
+	w.verifyPlugin(deadLetters)
 }
 
 // verifyTrace compares the trace of an event with the model.
@@ -119,9 +119,9 @@ func (w *World) verifyTrace(d *Delivery) {
 	}
 }
 
-func (w *World) verifyPlugin(letters int) {
+func (w *World) verifyPlugin(deadLetters int) {
 	w.t.Helper()
-	want := inbox.PluginRecord{Dead: int64(letters)}
+	want := inbox.PluginRecord{Dead: int64(deadLetters)}
 	for _, l := range w.Lanes {
 		switch {
 		case l.row == nil:

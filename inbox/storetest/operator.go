@@ -29,7 +29,7 @@ func aRetriedHeadLetsItsLaneGoOnInOrder(t *testing.T, open Open) {
 	w.Resolve(w.Events[0], 0, inbox.Retried)
 	same(t, "the lane after the retry", w.lane(1), nil, &inbox.Lane{ID: l.ID, Next: first, State: inbox.LaneReady, Attempt: 2, Since: l.Since})
 	if _, err := w.s.DeadLetter(ctx, "p", first); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("the letter: %v", err)
+		t.Errorf("the dead letter: %v", err)
 	}
 	if err := w.s.Retry(ctx, operator, "p", first, 0); inbox.KindOf(err) != inbox.Conflict || inbox.HintOf(err) == "" {
 		t.Errorf("a second retry: %v", err)
@@ -131,12 +131,12 @@ func deadLettersAreChosenByTheirEventsAndCountTheWaitingOnes(t *testing.T, open 
 		}
 		for i := range list {
 			if want := map[int64]int64{1: 3}[list[i].Seq]; list[i].Waiting != want || list[i].Reason != "because of reject" || list[i].HostWords != 7 {
-				t.Errorf("%s: letter %+v", name, list[i])
+				t.Errorf("%s: dead letter %+v", name, list[i])
 			}
 		}
 	}
 	if _, err := w.s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Plugin: "q"}}); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("letters of an unknown plugin: %v", err)
+		t.Errorf("dead letters of an unknown plugin: %v", err)
 	}
 }
 

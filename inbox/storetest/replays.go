@@ -111,7 +111,7 @@ func onlyFailedLooksAtTheNewestAttemptAndNotAtTheNewestReplay(t *testing.T, open
 	}
 	w.Resolve(d, j.ID, inbox.Retried)
 	if n := count(); n != 0 {
-		t.Errorf("%d failed while it is to be tried again", n)
+		t.Errorf("%d failed while a retry is due", n)
 	}
 	w.GoOn(d, d.Runs[j.ID], inbox.Again)
 	w.GoOn(d, d.Runs[j.ID], inbox.Dead)

@@ -219,7 +219,7 @@ func settlementTests() []test {
 	return []test{
 		{"an attempt is kept with its reason and log", anAttemptIsKeptWithItsReasonAndLog},
 		{"no measure of an attempt can keep it from being recorded", noMeasureOfAnAttemptCanKeepItFromBeingRecorded},
-		{"of a run that is tried again and again the first and the last attempts are kept", ofARunWithManyAttemptsTheFirstAndTheLastAreKept},
+		{"of a run with many attempts the first and the last are kept", ofARunWithManyAttemptsTheFirstAndTheLastAreKept},
 		{"the attempt that a run died of is kept", theAttemptThatARunDiedOfIsKept},
 		{"a lane is put, moved, uncounted and removed", aLaneIsPutMovedUncountedAndRemoved},
 		{"the cursor and the hold are put and the cursor never goes back", theCursorAndTheHoldArePutAndTheCursorNeverGoesBack},

@@ -16,7 +16,7 @@ import (
 	"inbox/inbox/serve"
 )
 
-// tortured is the hidden command that is `inbox serve` with [Harmed] in it.
+// tortured is the hidden command that is `inbox serve` with [HooksFromEnv] in it.
 const tortured = "__tortured"
 
 // The environment of the hidden command.

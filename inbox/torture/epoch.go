@@ -47,7 +47,7 @@ func (t *tormentor) begin(ctx context.Context) error {
 // honestOnes selects the rows of plugins that the oracle knows: a hostile one may never settle its events.
 const honestOnes = `plugin NOT IN (SELECT id FROM plugins WHERE name LIKE 'hostile-%')`
 
-// end lets a server without harm bring everything to its end, gives up what is dead so that parked lanes go on, and
+// end lets a server without faults finish all work, discards dead letters so that parked lanes continue, and
 // checks the whole store a last time.
 func (t *tormentor) end(ctx context.Context) error {
 	s, err := t.start(ctx, arms{})
@@ -103,7 +103,7 @@ func (t *tormentor) acquit(ctx context.Context) {
 			continue
 		}
 		if _, err := t.run(ctx, "plugin", "resume", a.name, "--reason", "torture killed the program"); err != nil {
-			t.opt.Say("%s cannot be brought back yet: %v", a.name, err) // it is tried again, and what never comes back breaks law 3
+			t.opt.Say("%s cannot be brought back yet: %v", a.name, err) // it is repeated; a plugin that never comes back breaks law 3
 			continue
 		}
 		t.report.Acquitted++
@@ -122,7 +122,7 @@ func (t *tormentor) drain(ctx context.Context, s *server) {
 			return
 		}
 		if time.Now().After(until) || !s.alive() {
-			t.report.broke("law 3: after %s without harm not everything has come to its end: %s; the server's last words: %s",
+			t.report.broke("law 3: after %s without faults some work has not ended: %s; the server's last words: %s",
 				t.opt.Drain, t.where(ctx), s.last())
 			return
 		}

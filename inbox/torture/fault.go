@@ -11,7 +11,7 @@ import (
 	"inbox/inbox"
 )
 
-// harm is one row of the matrix: where, and what.
+// fault is one row of the matrix: where, and what.
 type fault struct {
 	point, what string
 	slow        bool // the server is slowed down by what watches it
@@ -20,7 +20,7 @@ type fault struct {
 	cannot      func() string  // says why this machine cannot do it; empty: it can
 }
 
-// round is what a harm has to work with.
+// round is what a fault has to work with.
 type round struct {
 	t      *tormentor
 	ctx    context.Context
@@ -84,7 +84,7 @@ func allFaults() []fault {
 	return append(list, diskFaults()...)
 }
 
-// choose returns the harms whose names contain one of those asked for, without those that cannot be done here.
+// choose returns the faults whose names contain one of those asked for, without those that cannot be done here.
 func choose(only []string) (list []fault, leftOut []string, err error) {
 	for _, h := range allFaults() {
 		if len(only) > 0 && !slices.ContainsFunc(only, func(o string) bool { return strings.Contains(h.String(), o) }) {
@@ -103,7 +103,7 @@ func choose(only []string) (list []fault, leftOut []string, err error) {
 		for _, h := range allFaults() {
 			names = append(names, h.String())
 		}
-		return nil, leftOut, inbox.Errorf(inbox.Invalid, "", "no harm is left to do").WithHint("there are: " + strings.Join(names, "; "))
+		return nil, leftOut, inbox.Errorf(inbox.Invalid, "", "no fault is left").WithHint("there are: " + strings.Join(names, "; "))
 	}
 	return list, leftOut, nil
 }

@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	if planted, ok := plants()[plant]; ok && (os.Args[1] == "serve" || os.Args[1] == "__tortured") {
-		harm, err := torture.HooksFromEnv(os.Getenv) // nothing but with __tortured
-		planted.Fault = harm.Fault
+		fault, err := torture.HooksFromEnv(os.Getenv) // nothing but with __tortured
+		planted.Fault = fault.Fault
 		if err == nil {
 			err = serveWith(planted)
 		}

@@ -16,7 +16,7 @@ import (
 //
 //  1. Every body answered 200 is in the log, once, byte for byte, under the seq of the answer; nothing is there that was
 //     not sent. An event that was sent after another had been answered stands behind it.
-//  2. Per lane, first runs follow the order of arrival: no event is passed over, and none is tried before those ahead of
+//  2. Per lane, first runs follow the order of arrival: no event is passed over, and none is attempted before the events ahead of
 //     it have come to their end.
 //  3. Every event is in one state per plugin: done, dead, given up, waiting in a lane, or ahead of the cursor. Every
 //     attempt has the outcome of the script (or a timeout, on a slow machine), its fate is what the policy says, and no

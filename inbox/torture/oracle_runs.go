@@ -116,16 +116,16 @@ func (l *looker) read(ctx context.Context, p *state) error {
 // end returns the attempt that ended an event's first run, so that its lane goes on, nil while it has
 // not.
 func (p *state) end(seq int64) *attempt {
-	tries := p.first[seq]
-	for i := range tries {
-		if tries[i].fate == inbox.Done || tries[i].fate == inbox.Dead && (!p.parks || p.resolution(seq, tries[i].number) == inbox.Discarded) {
-			return &tries[i]
+	attempts := p.first[seq]
+	for i := range attempts {
+		if attempts[i].fate == inbox.Done || attempts[i].fate == inbox.Dead && (!p.parks || p.resolution(seq, attempts[i].number) == inbox.Discarded) {
+			return &attempts[i]
 		}
 	}
 	return nil
 }
 
-// resolution returns what was done about the letter of an attempt.
+// resolution returns what was done about the dead letter of an attempt.
 func (p *state) resolution(seq int64, number int) inbox.Resolution {
 	for _, d := range p.deadLetters[seq] {
 		if d.attempt == number {
@@ -155,8 +155,8 @@ func (l *looker) order(p *state) {
 			h = &head{}
 			heads[e.what.entity] = h
 		}
-		if tries := p.first[e.seq]; len(tries) > 0 {
-			l.attempted(p, h, e, tries[0])
+		if attempts := p.first[e.seq]; len(attempts) > 0 {
+			l.attempted(p, h, e, attempts[0])
 		}
 		switch end := p.end(e.seq); {
 		case end == nil && h.open == 0:

@@ -24,7 +24,7 @@ type Report struct {
 	Starts    Starts        `json:"starts"`
 	Matrix    []*Cell       `json:"matrix"`
 	Samples   []Sample      `json:"samples,omitempty"` // of a soak
-	Skipped   []string      `json:"skipped,omitempty"` // harms that this machine cannot do, and why
+	Skipped   []string      `json:"skipped,omitempty"` // faults that this machine cannot do, and why
 	Broken    []string      `json:"broken,omitempty"`
 	Kept      string        `json:"kept,omitempty"` // where the store stands that broke a law
 
@@ -37,7 +37,7 @@ type Cell struct {
 	Point    string `json:"point"`
 	Fault    string `json:"fault"`
 	Rounds   int    `json:"rounds"`
-	Happened int    `json:"struck"` // rounds in which the harm was met: the point reached, the call failed, the file replaced
+	Happened int    `json:"happened"` // rounds in which the fault happened: the point reached, the call failed, the file replaced
 	Result   string `json:"result"`
 }
 
@@ -107,7 +107,7 @@ func (r *Report) Table(w io.Writer) error {
 		_, err := io.WriteString(w, b.String())
 		return err
 	}
-	b.WriteString("| point | harm | rounds | struck | laws |\n|---|---|---|---|---|\n")
+	b.WriteString("| point | fault | rounds | happened | laws |\n|---|---|---|---|---|\n")
 	slices.SortFunc(r.Matrix, func(a, b *Cell) int { return strings.Compare(a.Point+a.Fault, b.Point+b.Fault) })
 	for _, c := range r.Matrix {
 		fmt.Fprintf(&b, "| %s | %s | %d | %d | %s |\n", c.Point, c.Fault, c.Rounds, c.Happened, c.Result)

@@ -32,7 +32,7 @@ type server struct {
 	up       chan struct{} // closed when it listens, or has ended
 	gone     chan struct{} // closed when it has ended
 	err      error         // how, once gone
-	happened bool          // the harm was met
+	happened bool          // the fault happened
 	meant    string        // what its end was to be: killed, stopped, or nothing
 	armed    bool          // it may end by itself, at a named point or for want of a disk
 
@@ -41,7 +41,7 @@ type server struct {
 	bad []string // lines that must not be
 }
 
-// arms is how a server is started so that harm can be done to it.
+// arms is how a server is started so that a fault can happen to it.
 type arms struct {
 	under []string // the program runs under another
 	env   []string
@@ -196,9 +196,9 @@ func (s *server) fate() string {
 		how = s.err.Error()
 	}
 	if s.happened {
-		return "struck, " + how
+		return "happened, " + how
 	}
-	return "not struck, " + how
+	return "did not happen, " + how
 }
 
 // run runs a command of the program on the store under torture, as an operator would.

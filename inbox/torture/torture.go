@@ -21,12 +21,12 @@ type Options struct {
 	Rounds      int           // default: as many as fit into For, or 50
 	For         time.Duration // begin no round after it; default: no bound
 	Dir         string        // where the stores are made, on the file system to be tried; default: a temporary directory
-	Only        []string      // harms by name; default: all
+	Only        []string      // faults by name; default: all
 	Connections int           // that send at the same time; default 8
 	Stored      int           // events a store begins with; default none
 	StartBound  time.Duration // how long a start may take until its first accept; default: not looked at
 	Epoch       int           // rounds a store lives through; default 20
-	Drain       time.Duration // how long a store may take to come to its end without harm; default 3 min
+	Drain       time.Duration // how long a store may take to finish its work without faults; default 3 min
 	Exe         string        // the program; default: this one
 	Env         []string      // more of its environment
 	Say         func(format string, args ...any)
@@ -147,7 +147,7 @@ func (t *tormentor) chance(what uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(t.opt.Seed, uint64(t.round)<<16|what))
 }
 
-// oneRound starts the server, sends to it, does it harm until it is dead, and checks what is left.
+// oneRound starts the server, sends to it, makes a fault happen until it is dead, and checks the files.
 func (t *tormentor) oneRound(ctx context.Context) error {
 	h, chance := t.pick(), t.chance(0)
 	t.world.round = t.round
@@ -172,7 +172,7 @@ func (t *tormentor) oneRound(ctx context.Context) error {
 	return nil
 }
 
-// pick chooses the round's harm: all of them in turn, in an order of the seed's, anew for every turn.
+// pick chooses the round's fault: each of them once, in an order of the seed, then again in another order.
 func (t *tormentor) pick() fault {
 	turn := t.round / len(t.faults)
 	order := rand.New(rand.NewPCG(t.opt.Seed, uint64(turn)<<16|1)).Perm(len(t.faults))
@@ -224,5 +224,5 @@ func copyFile(from, to string) error {
 	return errors.Join(err, w.Sync(), w.Close()) // or the next start waits while the kernel writes it
 }
 
-// String names the harm as the matrix does.
+// String names the fault as in the matrix.
 func (h fault) String() string { return strings.TrimSpace(h.point + ": " + h.what) }

@@ -137,14 +137,14 @@ func TestTortureFindsAPlantedFault(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills a real server many times")
 	}
-	for plant, by := range map[string]struct{ harm, law string }{
+	for plant, by := range map[string]struct{ fault, law string }{
 		"an answer before the commit":      {"any moment: kill -9", "law 1: LOST"},
 		"a settle outside the transaction": {"after the commit, before anyone is told", "law 4: broken law"},
 		"a lane that lets one event pass":  {"any moment: kill -9", "law [23]: .*( passed | overtook |before)"}, // at whichever moment it is looked at
 	} {
 		t.Run(plant, func(t *testing.T) {
 			o := options(t, plant)
-			o.Seed, o.Rounds, o.Epoch, o.For, o.Drain, o.Only = 1, 1000, 1000, time.Minute, time.Second, []string{by.harm}
+			o.Seed, o.Rounds, o.Epoch, o.For, o.Drain, o.Only = 1, 1000, 1000, time.Minute, time.Second, []string{by.fault}
 			began := time.Now()
 			r := tortured(t, o)
 			found := slices.ContainsFunc(r.Broken, func(text string) bool {

@@ -87,11 +87,11 @@ func (f *file) moveLogAway() error {
 	}
 	to := f.replacedName(log)
 	if err := os.Rename(log, to); err != nil {
-		return fmt.Errorf("set the log aside: %w", err)
+		return fmt.Errorf("keep the log: %w", err)
 	}
 	f.opt.Log.Error("the store's file was written over: its log, with the newest events, is kept", "file", to)
 	if err := os.Remove(f.opt.Path + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("set the log aside: %w", err)
+		return fmt.Errorf("keep the log: %w", err)
 	}
 	return nil
 }

@@ -209,7 +209,7 @@ CREATE TABLE releases (
 	created_at INTEGER NOT NULL,
 	actor      TEXT    NOT NULL,
 	asks       BLOB    NOT NULL, -- the module's section inbox.manifest
-	module     BLOB    NOT NULL, -- what was found out about the module when it was tried, as JSON; empty when it never was
+	module     BLOB    NOT NULL, -- what was found out about the module when it was started, as JSON; empty when it never was
 	UNIQUE (plugin, id)
 ) STRICT;
 

@@ -13,6 +13,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/store/commit"
+	"inbox/inbox/store/dedup"
 )
 
 // busyAccepts is how many events wait at once in a busy store.
@@ -107,7 +108,7 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 	if t.fresh == nil {
 		t.fresh = map[uint64]int64{}
 	}
-	t.fresh[prefix(digest)] = seq
+	t.fresh[dedup.Prefix(digest)] = seq
 	if t.w.s.subs.any() && len(packed) <= cachedSize { // somebody will ask for it soon
 		t.payloads = append(t.payloads, placed{seq, inbox.Payload{Headers: a.Payload.Headers, Body: packed[len(packed)-len(a.Payload.Body):]}})
 	}
@@ -117,13 +118,13 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 
 // find returns the seq of the event with this digest, 0 without one.
 func (t *tx) find(digest [sha256.Size]byte) (int64, error) {
-	hash := prefix(digest)
+	hash := dedup.Prefix(digest)
 	if seq, ok := t.fresh[hash]; ok {
 		if same, err := t.same(seq, digest); same || err != nil {
 			return seq, err
 		}
 	}
-	return t.w.known.find(t, hash, digest)
+	return t.w.known.Find(t.on, digest, func(seq int64) (bool, error) { return t.same(seq, digest) })
 }
 
 // same confirms a hit on the whole digest.
@@ -135,6 +136,3 @@ func (t *tx) same(seq int64, digest [sha256.Size]byte) (bool, error) {
 	}
 	return err == nil && hmac.Equal(got, digest[:]), err
 }
-
-// prefix is what digests are looked up by first.
-func prefix(digest [sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(digest[:8]) }

@@ -3,7 +3,6 @@ package store_test
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -209,49 +208,4 @@ func TestAHalfWrittenRunIsGoneOnWithAndNotBegunAgain(t *testing.T) {
 		t.Errorf("receipt %+v", r)
 	}
 	done()
-}
-
-func TestPartsOfARunCoverEveryHashOnce(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		parts := rapid.IntRange(1, 5000).Draw(t, "parts")
-		hash := rapid.Uint64().Draw(t, "hash")
-		at := store.PartOf(hash, parts)
-		low, high := store.PartRange(at, parts)
-		if hash < low || hash > high {
-			t.Fatalf("hash %d is in part %d, of %d to %d", hash, at, low, high)
-		}
-		for edge, want := range map[uint64]int{low: at, high: at} {
-			if got := store.PartOf(edge, parts); got != want {
-				t.Fatalf("the edge %d of part %d is in part %d", edge, want, got)
-			}
-		}
-		if at > 0 {
-			if _, before := store.PartRange(at-1, parts); before+1 != low {
-				t.Fatalf("part %d ends at %d, part %d begins at %d", at-1, before, at, low)
-			}
-		}
-	})
-}
-
-func TestAFilterLetsAboutOneInAHundredPass(t *testing.T) {
-	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2))
-	const parts = 41 // of a run of 65,536: the hashes of a part have their highest bits in common
-	low, high := store.PartRange(7, parts)
-	draw := func(n int) []uint64 {
-		list := make([]uint64, n)
-		for i := range list {
-			list[i] = low + random.Uint64N(high-low)
-		}
-		return list
-	}
-	keys := draw(1600)
-	if n := store.FilterErrs(keys, keys); n != len(keys) {
-		t.Errorf("%d of %d keys are found", n, len(keys))
-	}
-	const asked = 100_000
-	if n := store.FilterErrs(keys, draw(asked)); n > asked/80 {
-		t.Errorf("%d of %d foreign keys pass", n, asked)
-	}
 }

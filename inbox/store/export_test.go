@@ -58,10 +58,7 @@ func (f Failure) Code() int { return int(f) }
 // Digests returns how many digests are in memory, and how many sealed runs there are.
 func Digests(s *Store) (recent, runs int) {
 	_ = s.write(context.Background(), func(t *tx) error {
-		runs, recent = len(t.w.known.runs), 0
-		for _, m := range t.w.known.recent {
-			recent += len(m)
-		}
+		recent, runs = t.w.known.Counts()
 		return nil
 	})
 	return recent, runs
@@ -187,27 +184,6 @@ func Schema(t testing.TB, s *Store) string {
 		t.Fatal(err)
 	}
 	return out
-}
-
-// Parts of runs of digests, and their filters.
-var (
-	PartOf    = partOf
-	PartRange = partRange
-)
-
-// FilterErrs returns how many of the hashes asked a filter of the others lets pass.
-func FilterErrs(keys, asked []uint64) int {
-	f := newFilter(len(keys))
-	for _, k := range keys {
-		f.add(k)
-	}
-	n := 0
-	for _, k := range asked {
-		if f.has(k) {
-			n++
-		}
-	}
-	return n
 }
 
 // discard scans anything.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"inbox/inbox/store/commit"
+	"inbox/inbox/store/dedup"
 )
 
 // Run commits submitted changes until ctx is done, then commits the changes that still wait, and returns. An error means that
@@ -70,5 +71,23 @@ func (s *Store) tidy(ctx context.Context) error {
 	if s.Low() {
 		return nil // merging needs space for both
 	}
-	return s.sealDigests(ctx)
+	return dedup.Seal(ctx, &s.w.known, sealing{s})
+}
+
+// sealing gives package dedup the writer and the readers of a store.
+type sealing struct{ s *Store }
+
+// Write makes one change and returns when it is durable.
+func (a sealing) Write(ctx context.Context, fn func(dedup.Tx) error, committed func()) error {
+	return a.s.write(ctx, func(t *tx) error {
+		if committed != nil {
+			t.after = append(t.after, committed)
+		}
+		return fn(t.on)
+	})
+}
+
+// Each runs a query on a connection for reading.
+func (a sealing) Each(ctx context.Context, query string, args []any, fn func(scan func(dest ...any) error) error) error {
+	return a.s.each(ctx, query, args, func(row scanner) error { return fn(row.Scan) })
 }

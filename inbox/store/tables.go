@@ -8,6 +8,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/datadir"
 	"inbox/inbox/store/commit"
+	"inbox/inbox/store/dedup"
 )
 
 // tables is the part of the tables that the writing goroutine keeps in memory. It implements [commit.Hooks].
@@ -17,7 +18,7 @@ type tables struct {
 	head     int64      // newest seq
 	stored   int64      // stored_at of it
 	contents contentIDs // given to contents
-	known    digests    // of all events
+	known    dedup.Set  // digests of all events
 }
 
 // tx is a transaction, and the changes of memory that follow its commit.
@@ -99,7 +100,7 @@ func (w *tables) Committed(t *tx) {
 	appended := t.head > w.head
 	w.head, w.stored, w.contents = t.head, t.stored, t.contents
 	for hash, seq := range t.fresh {
-		w.known.add(hash, seq)
+		w.known.Add(hash, seq)
 	}
 	for _, p := range t.payloads {
 		w.s.cache.put(p.seq, p.payload)
@@ -125,8 +126,8 @@ func (w *tables) Reload(c *conn) error {
 	if err != nil {
 		return fmt.Errorf("read the newest event: %w", err)
 	}
-	if head != w.head || sealed != w.known.sealed || runs != len(w.known.runs) || w.known.size == 0 {
-		if err := w.known.load(c, int64(w.s.opt.runSize)); err != nil {
+	if head != w.head || !w.known.Current(runs, sealed) {
+		if err := w.known.Load(c, int64(w.s.opt.runSize)); err != nil {
 			return err
 		}
 	}
@@ -148,7 +149,7 @@ func (w *tables) Reload(c *conn) error {
 func (w *tables) Probe(t *tx) error { return t.setMeta("probed", t.now) }
 
 func (w *tables) wakeUpkeep() {
-	if w.known.full() {
+	if w.known.Full() {
 		select {
 		case w.s.sealable <- struct{}{}:
 		default:

@@ -1,22 +1,36 @@
-package store
+// Package dedup knows which bodies the store has: the set of their digests, in memory and in sealed runs inside the database. It
+// answers whether an event with a digest was stored before, and seals digests into runs in the background. It owns the tables
+// digest_runs, digest_filters and digest_entries. How statements run and commit is left to its caller.
+package dedup
 
 import (
 	"cmp"
 	"crypto/sha256"
+	"database/sql/driver"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/bits"
 	"slices"
+
+	"inbox/inbox/store/commit"
 )
 
-// digests finds the event of a digest, however old. The newest digests are in maps, older ones in sealed runs inside
+// Tx runs statements: a transaction, or the connection before there is one.
+type Tx interface {
+	Exec(query string, args ...any) (driver.Result, error)
+	Get(query string, args ...any) commit.Row
+	Query(query string, args ...any) (*commit.Rows, error)
+}
+
+// Set finds the event of a digest, however old. It belongs to the goroutine that writes. The newest digests are in maps, older ones in sealed runs inside
 // the database: each is written once, sorted, and has filters in memory that answer "not here" for all but about one
 // in a hundred of those it does not hold. Runs are merged by eights, so that there are few. An index over all digests
 // would be simpler, but a random key in every accept was measured to more than halve the accepts per second.
 //
 // Digests are found by their first 64 bits and confirmed on the whole in the event's row. Of two events whose first 64
 // bits are equal by chance only the newer is found: with 2^32 events there is an even chance that one such pair exists.
-type digests struct {
+type Set struct {
 	size   int64              // seqs per run as sealed first
 	sealed int64              // newest seq in a run
 	recent []map[uint64]int64 // 64 bits of the digest → seq: size seqs each, from sealed+1 on. All but the last are full and never change
@@ -36,9 +50,10 @@ const (
 	partRows   = 1600 // digests per part of a run, which is written at a time, so that nobody waits long behind it
 )
 
-// load reads the filters of the sealed runs and the digests of what is not sealed yet.
-func (d *digests) load(c *conn, size int64) error {
-	*d = digests{size: size}
+// Load reads the filters of the sealed runs and the digests of events that are not sealed yet. size is the number of seqs per
+// run as sealed first.
+func (d *Set) Load(c Tx, size int64) error {
+	*d = Set{size: size}
 	if err := d.loadRuns(c); err != nil {
 		return fmt.Errorf("read the runs of digests: %w", err)
 	}
@@ -55,12 +70,12 @@ func (d *digests) load(c *conn, size int64) error {
 		}
 		var whole [sha256.Size]byte
 		copy(whole[:], head)
-		d.add(prefix(whole), seq)
+		d.Add(Prefix(whole), seq)
 	}
 	return fresh.Err()
 }
 
-func (d *digests) loadRuns(c *conn) error {
+func (d *Set) loadRuns(c Tx) error {
 	found, err := c.Query(`SELECT id, level, first, last, parts FROM digest_runs WHERE sealed = 1 ORDER BY first`)
 	if err != nil {
 		return err
@@ -82,7 +97,7 @@ func (d *digests) loadRuns(c *conn) error {
 	for i := range d.runs {
 		r := &d.runs[i]
 		want := cap(r.parts)
-		if r.parts, err = loadFilters(c.Query, r.id, r.parts); err != nil {
+		if r.parts, err = loadFilters(c, r.id, r.parts); err != nil {
 			return err
 		}
 		if len(r.parts) != want {
@@ -93,8 +108,8 @@ func (d *digests) loadRuns(c *conn) error {
 }
 
 // loadFilters appends the filters of a run that are written.
-func loadFilters(query func(string, ...any) (*rows, error), run int64, list []filter) ([]filter, error) {
-	found, err := query(`SELECT bits FROM digest_filters WHERE run = ? ORDER BY part`, run)
+func loadFilters(c Tx, run int64, list []filter) ([]filter, error) {
+	found, err := c.Query(`SELECT bits FROM digest_filters WHERE run = ? ORDER BY part`, run)
 	if err != nil {
 		return list, err
 	}
@@ -109,8 +124,8 @@ func loadFilters(query func(string, ...any) (*rows, error), run int64, list []fi
 	return list, found.Err()
 }
 
-// add remembers a new digest.
-func (d *digests) add(hash uint64, seq int64) {
+// Add adds the digest of a new event, by its [Prefix].
+func (d *Set) Add(hash uint64, seq int64) {
 	at := (seq - d.sealed - 1) / d.size
 	for int64(len(d.recent)) <= at {
 		d.recent = append(d.recent, make(map[uint64]int64, min(d.size, 1024)))
@@ -119,7 +134,7 @@ func (d *digests) add(hash uint64, seq int64) {
 }
 
 // take takes over a run that is sealed now, instead of what it was made from.
-func (d *digests) take(r digestRun) {
+func (d *Set) take(r digestRun) {
 	if r.level == 0 {
 		d.recent = d.recent[1:]
 		d.sealed = r.last
@@ -130,14 +145,31 @@ func (d *digests) take(r digestRun) {
 	slices.SortFunc(d.runs, func(a, b digestRun) int { return cmp.Compare(a.first, b.first) })
 }
 
-// full reports whether there is a run to seal.
-func (d *digests) full() bool { return len(d.recent) > 1 }
+// Full reports whether there are enough digests in memory to seal a run.
+func (d *Set) Full() bool { return len(d.recent) > 1 }
 
-// find returns the seq of the event with the digest, 0 without one.
-func (d *digests) find(t *tx, hash uint64, digest [sha256.Size]byte) (int64, error) {
+// Current reports whether the set has all sealed runs of the file: their number, and the newest seq in them.
+func (d *Set) Current(runs int, sealed int64) bool {
+	return d.size > 0 && sealed == d.sealed && runs == len(d.runs)
+}
+
+// Counts returns the number of digests in memory, and of sealed runs.
+func (d *Set) Counts() (recent, runs int) {
+	for _, m := range d.recent {
+		recent += len(m)
+	}
+	return recent, len(d.runs)
+}
+
+// Prefix returns the bits of a digest by which it is looked up first.
+func Prefix(digest [sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(digest[:8]) }
+
+// Find returns the seq of the event with a digest, 0 without one. same confirms a hit: whether the event at seq has the digest.
+func (d *Set) Find(c Tx, digest [sha256.Size]byte, same func(seq int64) (bool, error)) (int64, error) {
+	hash := Prefix(digest)
 	for _, m := range slices.Backward(d.recent) {
 		if seq, ok := m[hash]; ok {
-			if same, err := t.same(seq, digest); same || err != nil {
+			if same, err := same(seq); same || err != nil {
 				return seq, err
 			}
 		}
@@ -146,12 +178,12 @@ func (d *digests) find(t *tx, hash uint64, digest [sha256.Size]byte) (int64, err
 		if !d.runs[i].has(hash) {
 			continue
 		}
-		seqs, err := t.entries(d.runs[i].id, hash)
+		seqs, err := entries(c, d.runs[i].id, hash)
 		if err != nil {
 			return 0, err
 		}
 		for _, seq := range seqs {
-			if same, err := t.same(seq, digest); same || err != nil {
+			if same, err := same(seq); same || err != nil {
 				return seq, err
 			}
 		}
@@ -160,8 +192,8 @@ func (d *digests) find(t *tx, hash uint64, digest [sha256.Size]byte) (int64, err
 }
 
 // entries returns the seqs of one run's digests that begin with hash.
-func (t *tx) entries(run int64, hash uint64) ([]int64, error) {
-	found, err := t.query(`SELECT seq FROM digest_entries WHERE run = ? AND hash = ?`, run, stored(hash))
+func entries(c Tx, run int64, hash uint64) ([]int64, error) {
+	found, err := c.Query(`SELECT seq FROM digest_entries WHERE run = ? AND hash = ?`, run, stored(hash))
 	if err != nil {
 		return nil, err
 	}

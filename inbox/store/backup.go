@@ -12,7 +12,7 @@ import (
 )
 
 // Backup writes a consistent, compact copy of the store to a file that must not exist, and its key beside it as
-// FILE.key. The server may go on meanwhile. The copy stands under its name only once it is whole and on the disk; a
+// FILE.key. The server may run meanwhile. The copy gets its name only once it is whole and on the disk; a
 // backup that fails leaves nothing behind. It reads through SQLite alone: the live file is never opened by hand, because
 // closing any descriptor of it would drop SQLite's locks.
 func (s *Store) Backup(ctx context.Context, who inbox.Actor, path string) error {

@@ -26,7 +26,7 @@ type cache struct {
 	missed int64 // the seq that was last asked for and not there
 }
 
-// placed is a payload and where it stands.
+// placed is a payload and its position.
 type placed struct {
 	seq     int64
 	payload inbox.Payload
@@ -73,7 +73,7 @@ func (c *cache) put(seq int64, p inbox.Payload) {
 	}
 }
 
-// runs reports whether asking for seq goes on from the one that was last asked for and not there, and notes this one.
+// runs reports whether seq is less than cacheNear from the last seq that was missing, and stores seq as the last.
 func (c *cache) runs(seq int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,8 +82,8 @@ func (c *cache) runs(seq int64) bool {
 	return near
 }
 
-// readAhead reads the small payloads from seq on, if that goes on from what was asked for before. What is damaged or gone
-// is left out: reading it by itself says so.
+// readAhead reads the small payloads from seq on, if seq is near the last missing one. It skips damaged and purged payloads:
+// reading one alone reports the error.
 func (s *Store) readAhead(ctx context.Context, seq int64) error {
 	if !s.cache.runs(seq) {
 		return nil

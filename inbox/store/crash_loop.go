@@ -162,7 +162,7 @@ func (s *Store) Forget(ctx context.Context, plugin, but string) error {
 	})
 }
 
-// disable disables the live release of a plugin. Without a release to go back to, the live one goes on.
+// disable disables the live release of a plugin. Without a release to go back to, the live one stays.
 func (t *tx) disable(p int64, plugin string, a *inbox.Disable) error {
 	if a == nil {
 		return nil

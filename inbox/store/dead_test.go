@@ -54,6 +54,6 @@ func TestADamagedReasonIsShownAsDamagedAndHidesNothingElse(t *testing.T) {
 	}
 	list, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{})
 	if err != nil || len(list) != 1 || !strings.Contains(list[0].Reason, "damaged") {
-		t.Errorf("letters %+v, %v", list, err)
+		t.Errorf("dead letters %+v, %v", list, err)
 	}
 }

@@ -18,9 +18,9 @@ import (
 // The laws of the sweep: whatever operation of the writer fails, and however,
 //
 //  1. what was acknowledged is there, under the id and seq that were acknowledged, byte for byte;
-//  2. nothing is there twice: a sender that tries again after an error adds nothing;
+//  2. nothing is stored twice: a sender that sends again after an error adds nothing;
 //  3. a settlement that was acknowledged is there once, one that was not can be made again;
-//  4. the store goes on by itself, and its own check finds nothing.
+//  4. the store recovers by itself, and its own check finds nothing.
 
 // sweep fails the n-th operation once, for n = 0, 1, 2 … until a whole run meets no failure.
 func sweep(t *testing.T, with error) {

@@ -24,7 +24,7 @@ func logInvariants() []invariant {
 		{"top_rank is the highest rank so far", `SELECT 'seq ' || seq FROM (SELECT seq, top_rank, max(rank) OVER (PARTITION BY mode, key ORDER BY seq) AS top FROM events) WHERE top <> top_rank`},
 		{"late means a higher rank came before", `SELECT 'seq ' || seq FROM events WHERE late <> (rank >= 0 AND rank < top_rank)`},
 		{"copies are of events", `SELECT 'seq ' || seq FROM copies WHERE seq NOT IN (SELECT seq FROM events)`},
-		{"no digest stands twice", `SELECT 'seq ' || max(seq) FROM events GROUP BY digest HAVING count(*) > 1`},
+		{"no digest is stored twice", `SELECT 'seq ' || max(seq) FROM events GROUP BY digest HAVING count(*) > 1`},
 	}
 }
 
@@ -87,7 +87,7 @@ func attemptInvariants() []invariant {
 		{"a plugin has no first run from before its start", `SELECT p.name || ' seq ' || a.seq FROM plugins p JOIN attempts a ON a.plugin = p.id AND a.seq <= p.started_at WHERE a.run = 0`},
 		{"a run is done once, and last", `SELECT a.plugin || ' seq ' || a.seq || ' run ' || a.run FROM attempts a WHERE a.fate = 'done'
 			AND EXISTS (SELECT 1 FROM attempts b WHERE b.plugin = a.plugin AND b.seq = a.seq AND b.run = a.run AND b.attempt > a.attempt)`},
-		{"a dead run goes on only when it was retried", `SELECT a.plugin || ' seq ' || a.seq || ' run ' || a.run FROM attempts a WHERE a.fate = 'dead'
+		{"a dead run continues only when it was retried", `SELECT a.plugin || ' seq ' || a.seq || ' run ' || a.run FROM attempts a WHERE a.fate = 'dead'
 			AND EXISTS (SELECT 1 FROM attempts b WHERE b.plugin = a.plugin AND b.seq = a.seq AND b.run = a.run AND b.attempt > a.attempt)
 			AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.plugin = a.plugin AND d.seq = a.seq AND d.run = a.run AND d.attempt = a.attempt AND d.resolution = 'retried')`},
 		{"what failed and is not waiting is dead", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run FROM attempts a JOIN plugins p ON p.id = a.plugin

@@ -63,16 +63,16 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 	}
 	began := time.Now()
 	wants := func(string) (*inbox.Manifest, error) { return &inbox.Manifest{}, nil }
-	must(t, "letters", s.EachDeadLetter(ctx, inbox.DeadLetterFilter{Manifest: wants}, func(l *inbox.DeadLetterDetail) error {
+	must(t, "dead letters", s.EachDeadLetter(ctx, inbox.DeadLetterFilter{Manifest: wants}, func(l *inbox.DeadLetterDetail) error {
 		look()
 		if l.Waiting != 0 || l.AtLeast {
 			t.Fatalf("%+v", l)
 		}
 		return nil
 	}))
-	t.Logf("%d letters read in %s", read, time.Since(began))
+	t.Logf("%d dead letters read in %s", read, time.Since(began))
 	if read != n {
-		t.Errorf("%d letters", read)
+		t.Errorf("%d dead letters", read)
 	}
 	asked := make([]int64, 0, 3000)
 	for i := range 3000 {
@@ -80,10 +80,10 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 	}
 	list, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: asked}})
 	if err != nil || len(list) != 3000 {
-		t.Errorf("%d letters of 3000 seqs, %v", len(list), err)
+		t.Errorf("%d dead letters of 3000 seqs, %v", len(list), err)
 	}
 	if list, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Run: 7, Resolved: true}); err != nil || len(list) != 0 {
-		t.Errorf("letters of a replay: %d, %v", len(list), err)
+		t.Errorf("dead letters of a replay: %d, %v", len(list), err)
 	}
 	began = time.Now()
 	dealt, some := 0, n/5 // the rest would only take longer
@@ -100,12 +100,12 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 		dealt += len(page)
 		return err
 	}))
-	t.Logf("%d letters dealt with in %s", dealt, time.Since(began))
+	t.Logf("%d dead letters dealt with in %s", dealt, time.Since(began))
 	if list, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Before: int64(some) + 2}}); err != nil || len(list) != 1 || dealt != some {
 		t.Errorf("%d were dealt with, %d of them are left, %v", dealt, len(list)-1, err)
 	}
 	if most > 32<<20 {
-		t.Errorf("the letters took %d MiB", most>>20)
+		t.Errorf("the dead letters took %d MiB", most>>20)
 	}
 	for query, plan := range r.Plans(t) {
 		for _, step := range plan {

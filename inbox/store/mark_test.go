@@ -41,7 +41,7 @@ func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
 			copyFile(t, backup, filepath.Join(crashed, "inbox.db"))
 		},
 		"a copy of the file that was made between two starts": func(t *testing.T, crashed string) {
-			// goes on after the copy, and crashes once more
+			// continues after the copy, and crashes once more
 			_, done := serve(t, store.Options{Dir: crashed})
 			done()
 			rest := filepath.Join(t.TempDir(), "rest.db")

@@ -74,7 +74,7 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 	}
 }
 
-// everything runs whatever the store can do.
+// everything runs every operation of the store.
 func everything(t *testing.T, s *store.Store, w *storetest.World) {
 	t.Helper()
 	for i := range 40 {
@@ -137,11 +137,11 @@ func everything(t *testing.T, s *store.Store, w *storetest.World) {
 		_, err := s.Find(ctx, f)
 		must(t, "find", err)
 		_, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: f})
-		must(t, "letters", err)
+		must(t, "dead letters", err)
 		_, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: f, Resolved: true})
-		must(t, "letters", err)
+		must(t, "dead letters", err)
 		_, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: f, Run: 1, Resolved: true})
-		must(t, "letters", err)
+		must(t, "dead letters", err)
 		for _, words := range [][]string{{"retry"}, {"waiting", "pending"}, {"dead"}, {"held"}, {"ok", "discarded"}} {
 			err = s.EachDelivery(ctx, inbox.DeliveryFilter{Filter: f, Outcomes: words}, func(*inbox.DeliveryStatus) error { return nil })
 			must(t, "deliveries", err)
@@ -149,7 +149,7 @@ func everything(t *testing.T, s *store.Store, w *storetest.World) {
 		_, _, err = s.Forecast(ctx, &inbox.Replay{Filter: f, Upto: 40}, "p", nil)
 		must(t, "forecast", err)
 		err = s.OpenDeadLetters(ctx, inbox.DeadLetterFilter{Filter: f}, func([]inbox.DeadLetterDetail) error { return nil })
-		must(t, "letters", err)
+		must(t, "dead letters", err)
 		_, err = s.Entities(ctx, inbox.EntityFilter{Filter: f, Open: true, OlderThan: 1})
 		must(t, "entities", err)
 	}
@@ -188,7 +188,7 @@ func otherLanes(t *testing.T, s *store.Store, w *storetest.World) {
 		must(t, "settle", s.Settle(ctx, st, func(err error) { answer <- err }))
 		must(t, "settle", <-answer)
 		_, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{})
-		must(t, "letters", err)
+		must(t, "dead letters", err)
 		must(t, "discard", s.Discard(ctx, operator, plugin, 2, 0))
 		_, err = s.Trace(ctx, 7)
 		must(t, "trace", err)

@@ -228,7 +228,7 @@ func newDisk() *disk {
 	return &disk{kept: map[string][]byte{}, pending: map[string][]call{}, covered: map[string]int{}}
 }
 
-// step goes on in the record by one entry.
+// step advances in the record by one entry.
 func (d *disk) step(c call) {
 	switch c.what {
 	case "write", "cut":

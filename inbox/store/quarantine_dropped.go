@@ -47,7 +47,7 @@ func (u *unkept) written(counts map[dropped]int64) {
 	}
 }
 
-// CountUnkept counts a refused request that was not handed to [Store.Refuse] because too many come; why is what was wrong
+// CountUnkept counts a refused request that was not passed to [Store.Refuse] because too many arrive; why is what was wrong
 // with its signature.
 func (s *Store) CountUnkept(why string) { s.unkept.add(dropped{droppedRate, why}) }
 

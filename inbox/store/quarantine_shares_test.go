@@ -98,7 +98,7 @@ func each(format string) func(int) string {
 	return func(i int) string { return fmt.Sprintf(format, i) }
 }
 
-// Whatever strangers do while the secret is wrong, the genuine requests stay, whether they came first or last.
+// Requests of strangers never displace genuine requests while the secret is wrong, in either order of arrival.
 func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
 	t.Parallel()
 	bounds := inbox.QuarantineBounds{Count: 240, Bytes: 4 << 20, Age: time.Hour}

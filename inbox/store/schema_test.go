@@ -15,7 +15,7 @@ import (
 	"inbox/inbox/store"
 )
 
-var update = flag.Bool("update", false, "write testdata/schema.golden.sql anew")
+var update = flag.Bool("update", false, "write testdata/schema.golden.sql again")
 
 func TestTheSchemaIsTheGoldenOne(t *testing.T) {
 	t.Parallel()

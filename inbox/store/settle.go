@@ -10,7 +10,7 @@ import (
 
 // Settle queues a settlement and returns; it blocks while the queue is full. done is called from the
 // writing goroutine once it is durable, or with the reason why it is not; [inbox.EndOf] names the end. All of a settlement
-// is one transaction with its neighbours'; those of a chain commit in the order they were handed in, and none after one
+// is one transaction with its neighbours'; those of a chain commit in the order of submission, and none after one
 // that failed. A settlement of an earlier term ends with [inbox.ErrFenced].
 func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error {
 	fenced := false // belongs to the writing goroutine

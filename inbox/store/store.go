@@ -1,4 +1,4 @@
-// Package store keeps: the log of events, their payloads, and where every plugin stands, in one SQLite file.
+// Package store keeps the log of events, their payloads, and the position of every plugin in one SQLite file.
 //
 // Package commit writes: one goroutine, one connection, one transaction for all changes that wait, one flush. It says what
 // happens after each failure. Readers have connections of their own and never block the writer. Everything that may hold
@@ -132,10 +132,10 @@ func (s *Store) Close() error {
 // Head returns the seq of the newest event that is on disk.
 func (s *Store) Head() int64 { return s.head.Load() }
 
-// Low reports that the disk has less than Options.MinFree left: dispatch, replay and backup stop, intake goes on.
+// Low reports that the disk has less than Options.MinFree left: dispatch, replay and backup stop, intake continues.
 func (s *Store) Low() bool { return s.disk.Low() }
 
-// Busy reports that many events wait for the disk at once: whatever else needs the processor can wait a little.
+// Busy reports that many events wait for the disk at once: other work for the processor can wait a little.
 func (s *Store) Busy() bool { return s.accepts.Load() >= busyAccepts }
 
 // Ready returns nil when the store can take events, else an Unavailable error that says why not.

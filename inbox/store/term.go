@@ -55,7 +55,7 @@ func (t *tx) fences(term inbox.Term) (bool, error) {
 	return term != t.term, nil
 }
 
-// Load begins the work on a plugin. It returns where the plugin stands, as [Store.Record] does, and the term that the
+// Load begins the work on a plugin. It returns the position of the plugin, as [Store.Record] does, and the term that the
 // settlements must carry which rest on it. It returns [inbox.ErrFenced] when a newer server has opened the store.
 func (s *Store) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, inbox.Term, error) {
 	var newest inbox.Term

@@ -181,7 +181,7 @@ type test struct {
 // Run runs the suite against the stores that open returns, every test in a subtest of its own.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for _, one := range slices.Concat(eventTests(), settlementTests(), operatorTests()) {
+	for _, one := range slices.Concat(eventTests(), settlementTests(), fencingTests(), operatorTests()) {
 		t.Run(one.name, func(t *testing.T) {
 			t.Parallel()
 			one.run(t, open)

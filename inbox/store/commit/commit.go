@@ -12,10 +12,10 @@
 //
 // After a failure:
 //
-//   - One change of a batch fails: the transaction is rolled back, the batch is cut in two, and both halves are tried, until
+//   - One change of a batch fails: the transaction is rolled back, the batch is cut in two, and both halves are attempted, until
 //     the change that fails is alone. The others commit.
 //   - The disk is full or cannot be written: the batch fails with an Unavailable error. [Writer.Ready] returns that error
-//     until a write succeeds. A write is tried every second.
+//     until a write succeeds. A write is attempted every second.
 //   - COMMIT fails: the file says whether the transaction happened. Memory is read again ([Hooks.Reload]) before the next
 //     batch.
 //   - A flush fails: the kernel may have marked the pages that it could not write as clean, so a second flush of the same

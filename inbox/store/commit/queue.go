@@ -23,7 +23,7 @@ const (
 type Op[T any] struct {
 	Kind   Kind
 	Size   int           // bytes that it writes, about
-	Refuse func() error  // returns an error when the change must not be tried any more; nil: it is always tried
+	Refuse func() error  // returns an error when the change must not be attempted any more; nil: it is always attempted
 	Apply  func(T) error // makes the change in the transaction and nowhere else; may be called more than once
 	Done   func(error)   // is called once the change is durable or has failed; must not block
 }

@@ -13,7 +13,7 @@ import (
 
 var ctx = context.Background()
 
-// notes is a table of numbers and their count in memory: the smallest thing that a writer can be tried with.
+// notes is a table of numbers and their count in memory: the smallest state that a writer can be tested with.
 type notes struct {
 	mu      sync.Mutex
 	count   int // as the writing goroutine knows it

@@ -178,7 +178,7 @@ func applySafely[T any](log *slog.Logger, o *Op[T], t T) (err error) {
 	return o.Apply(t)
 }
 
-// idle is called every second. It checks the files, and tries a write when the last write failed, so that Ready recovers
+// idle is called every second. It checks the files, and attempts a write when the last write failed, so that Ready recovers
 // without a change.
 func (w *Writer[T]) idle() error {
 	w.opt.Every()

@@ -1,4 +1,4 @@
--- The line: the log, what it was read as, and where every plugin stands in it.
+-- The line: the log, the parsed views of its events, and the position of every plugin.
 -- Times are integer milliseconds since 1970, UTC, from the program's clock. The CHECKs repeat the state machine. Lists
 -- of more than two words are spelled as CASE: for IN (...) SQLite would make a temporary table for every row written.
 -- A list that will grow (kinds, encodings, results, reasons) is not in a CHECK: changing one copies the table.

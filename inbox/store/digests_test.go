@@ -117,8 +117,8 @@ func TestAnySequenceOfBodiesAndRestartsIsStoredAsASetWouldBe(t *testing.T) {
 	})
 }
 
-// TestSealingThatFailsAnywhereIsGoneOnWith lets sealing and merging fail at some operation, and starts the program again.
-func TestSealingThatFailsAnywhereIsGoneOnWith(t *testing.T) {
+// TestSealingThatFailsAnywhereIsContinued lets sealing and merging fail at some operation, and starts the program again.
+func TestSealingThatFailsAnywhereIsContinued(t *testing.T) {
 	t.Parallel()
 	const n, size = 45, 4
 	full := inboxtest.Dir(t)
@@ -176,7 +176,7 @@ func TestSealingThatFailsAnywhereIsGoneOnWith(t *testing.T) {
 	}
 }
 
-func TestAHalfWrittenRunIsGoneOnWithAndNotBegunAgain(t *testing.T) {
+func TestAHalfWrittenRunIsContinuedAndNotBegunAgain(t *testing.T) {
 	t.Parallel()
 	const size = 5000 // four parts
 	dir := inboxtest.Dir(t)

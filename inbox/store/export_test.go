@@ -10,6 +10,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/datadir"
 	"inbox/inbox/store/commit"
+	"inbox/inbox/store/dedup"
 )
 
 // SmallRuns makes runs of digests small, so that tests meet many.
@@ -58,7 +59,7 @@ func (f Failure) Code() int { return int(f) }
 // Digests returns how many digests are in memory, and how many sealed runs there are.
 func Digests(s *Store) (recent, runs int) {
 	_ = s.write(context.Background(), func(t *tx) error {
-		recent, runs = t.w.known.Counts()
+		recent, runs = t.w.known.(*dedup.Set).Counts()
 		return nil
 	})
 	return recent, runs

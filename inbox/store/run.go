@@ -71,7 +71,7 @@ func (s *Store) tidy(ctx context.Context) error {
 	if s.Low() {
 		return nil // merging needs space for both
 	}
-	return dedup.Seal(ctx, &s.w.known, sealing{s})
+	return s.w.known.Seal(ctx, sealing{s})
 }
 
 // sealing gives package dedup the writer and the readers of a store.

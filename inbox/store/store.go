@@ -21,6 +21,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/datadir"
 	"inbox/inbox/store/commit"
+	"inbox/inbox/store/dedup"
 )
 
 // DefaultQueueBytes is how many bytes of events may wait for the writer, unless Options say otherwise.
@@ -89,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.disk.Measure()
 	s.unkept.counts = map[dropped]int64{}
 	s.subs.list = map[chan struct{}]bool{}
-	s.w = &tables{s: s}
+	s.w = &tables{s: s, known: &dedup.Set{}}
 	options := s.commitOptions()
 	options.Prepare = s.begin
 	if s.writer, err = commit.Open(ctx, options, s.w); err != nil {

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"crypto/sha256"
 	"database/sql/driver"
 	"fmt"
 	"path/filepath"
@@ -15,10 +17,36 @@ import (
 type tables struct {
 	s *Store
 
-	head     int64      // newest seq
-	stored   int64      // stored_at of it
-	contents contentIDs // given to contents
-	known    dedup.Set  // digests of all events
+	head     int64        // newest seq
+	stored   int64        // stored_at of it
+	contents contentIDs   // given to contents
+	known    deduplicator // digests of all events
+}
+
+// deduplicator knows which digests the store has. [dedup.Set] is one.
+type deduplicator interface {
+	lookup
+	upkeep
+}
+
+// lookup answers whether an event was stored before.
+type lookup interface {
+	// Load reads the digests of the file. size is the number of events per run as sealed first.
+	Load(c dedup.Tx, size int64) error
+	// Current reports whether the digests are those of the file, which has a number of sealed runs up to a seq.
+	Current(runs int, sealed int64) bool
+	// Add adds the digest of a committed event, by its prefix.
+	Add(prefix uint64, seq int64)
+	// Find returns the seq of the event with a digest, 0 without one. same confirms a hit.
+	Find(c dedup.Tx, digest [sha256.Size]byte, same func(seq int64) (bool, error)) (int64, error)
+}
+
+// upkeep keeps the memory of a deduplicator bounded.
+type upkeep interface {
+	// Full reports whether there is work for Seal.
+	Full() bool
+	// Seal moves digests from memory to the file.
+	Seal(ctx context.Context, store dedup.Store) error
 }
 
 // tx is a transaction, and the changes of memory that follow its commit.

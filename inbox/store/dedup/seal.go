@@ -41,8 +41,8 @@ type runPlan struct {
 
 // Seal writes runs while there are enough digests for one, and merges runs while there are enough of a level. Every part is
 // a small change of its own. A run that an earlier process left half written is continued.
-func Seal(ctx context.Context, set *Set, store Store) error {
-	s := &sealer{store, set}
+func (d *Set) Seal(ctx context.Context, store Store) error {
+	s := &sealer{store, d}
 	for ctx.Err() == nil {
 		plan, err := s.planRun(ctx)
 		if err != nil {

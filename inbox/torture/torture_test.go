@@ -84,7 +84,6 @@ func TestAPluginBlamedForAKillIsEnabledAgain(t *testing.T) {
 		t.Skip("starts a real server")
 	}
 	o := options(t, "none")
-	o.Drain = time.Minute
 	r, err := torture.Ended(context.Background(), o, func(data string) error { return blame(t, data, "takes-all") })
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +143,7 @@ func TestTortureFindsAPlantedFault(t *testing.T) {
 	} {
 		t.Run(plant, func(t *testing.T) {
 			o := options(t, plant)
-			o.Seed, o.Rounds, o.Epoch, o.For, o.Drain, o.Only = 1, 1000, 1000, time.Minute, time.Second, []string{by.fault}
+			o.Seed, o.Rounds, o.Epoch, o.For, o.Drain, o.Only = 1, 1000, 1000, 5*time.Minute, time.Second, []string{by.fault}
 			began := time.Now()
 			r := tortured(t, o)
 			found := slices.ContainsFunc(r.Broken, func(text string) bool {

@@ -12,21 +12,21 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// job is a release to be compiled and made live.
+// compilation is a release that is compiled and then made live.
 type compilation struct {
-	state *pluginState
-	live  *Live
-	wasm  []byte
-	entry Entry // what is known of the file when the release is live
-	own   bool  // it is what the plugin shall run: its file, or what a rollback chose
-	clear bool  // it runs in place of a file that was refused
-	err   error
+	state    *pluginState
+	live     *Live
+	wasm     []byte
+	entry    Entry // the entry of the file once the release is live
+	own      bool  // it is the plugin's own release: that of its file, or the choice of a rollback
+	fallback bool  // it runs in place of a refused file
+	err      error
 
-	effort time.Duration // of compiling it
-	long   bool          // that is so long that the others do not wait for it
+	effort time.Duration // estimated time of compiling it
+	long   bool          // it takes long, and short ones do not wait for it
 }
 
-// bring makes a plugin's files a release and lets it run. What cannot become one is said, and changes nothing else.
+// prepare makes a release of a plugin's files and plans its compilation. Files that cannot become a release change their entry only.
 func (s *Loader) prepare(ctx context.Context, name string, b *pluginState, l *listing) {
 	b.waits = false
 	file := s.find(b, name, l.blocks[name])
@@ -38,25 +38,25 @@ func (s *Loader) prepare(ctx context.Context, name string, b *pluginState, l *li
 	switch j := c.compilation; {
 	case err != nil:
 		s.refused(ctx, b, c.entry, err)
-	case j == nil: // it runs already, or must not
+	case j == nil: // it runs already, or must not run
 		s.set(b, c.entry)
 	default:
 		j.entry = c.entry
-		if file.release.ID != b.entry.File { // what is only looked at again goes on as it is
+		if file.release.ID != b.entry.File { // a file that is only read again changes nothing
 			s.set(b, Entry{Plugin: name, State: inbox.FileCompiling})
 		}
 		s.queue(j)
 	}
 }
 
-// choice is what shall run of a plugin, and what is said of its file.
+// choice is the release of a plugin to run, and the entry of its file.
 type choice struct {
 	entry       Entry
-	compilation *compilation // nil: nothing is to be compiled
+	compilation *compilation // nil: no compilation is needed
 	near        string       // a manifest without a module that may be meant for it
 }
 
-// choose finds what shall run, see [inbox.Running].
+// choose finds the release to run, see [inbox.Running].
 func (s *Loader) choose(ctx context.Context, b *pluginState, c *choice, file *found) error {
 	name := file.release.Plugin
 	record, err := s.may(ctx, file, c.near)
@@ -89,7 +89,7 @@ func (s *Loader) choose(ctx context.Context, b *pluginState, c *choice, file *fo
 	return err
 }
 
-// running decides which release runs, says why it is another than that of the plugin's files, and ends a rollback that is over.
+// running decides which release runs. It notes why another release than that of the files runs, and ends a rollback that is over.
 func (s *Loader) running(ctx context.Context, name string, record *inbox.PluginRecord, c *choice) (inbox.Chosen, map[string]inbox.CrashRecord, error) {
 	known, err := s.known(ctx, name)
 	if err != nil {
@@ -116,9 +116,9 @@ func (c *choice) say(chosen *inbox.Chosen, known map[string]inbox.CrashRecord) {
 	c.entry.Hint = "`inbox plugin resume " + c.entry.Plugin + "` brings it back; so does a changed file"
 }
 
-// fileJob has a plugin's files compiled.
+// compileFile plans the compilation of a plugin's files.
 func (s *Loader) compileFile(b *pluginState, name string, file *found) (*compilation, error) {
-	if file.wasm == nil { // it was not needed since it was read
+	if file.wasm == nil { // the bytes were dropped after the last read
 		again := s.readFiles(name, "", true)
 		if again.err != nil {
 			return nil, again.err
@@ -133,7 +133,7 @@ func (s *Loader) compileFile(b *pluginState, name string, file *found) (*compila
 	return &compilation{state: b, live: live, wasm: file.wasm, own: true}, nil
 }
 
-// keptJob has a release of the past compiled.
+// compileKept plans the compilation of an earlier release.
 func (s *Loader) compileKept(ctx context.Context, b *pluginState, plugin, id string) (*compilation, error) {
 	live := &Live{}
 	releases, err := s.opt.Keep.Releases(ctx, plugin)
@@ -167,8 +167,8 @@ func (s *Loader) queue(j *compilation) {
 	s.compilations = append(s.compilations, j)
 }
 
-// start has the next jobs compiled: of those that take long and of the others one each, so that none of the others waits for
-// one that takes long. What takes least is first.
+// start starts the next compilations: one long and one short at a time, so that no short one waits for a long one. The shortest
+// comes first.
 func (s *Loader) start(ctx context.Context) {
 	slices.SortStableFunc(s.compilations, func(a, b *compilation) int { return cmp.Compare(a.effort, b.effort) })
 	for _, long := range []bool{false, true} {
@@ -183,7 +183,7 @@ func (s *Loader) start(ctx context.Context) {
 	}
 }
 
-// compile compiles a job disabled.
+// compile compiles a release in a goroutine of its own.
 func (s *Loader) compile(ctx context.Context, j *compilation) {
 	go func() {
 		if j.err = s.opt.Watch.RecordStart(ctx, j.live.Release.Plugin, j.live.Release.ID); j.err == nil {
@@ -200,19 +200,19 @@ func (s *Loader) compile(ctx context.Context, j *compilation) {
 	}()
 }
 
-// drop ends the program of a job that is not to run.
+// drop closes the program of a compilation whose release must not run.
 func (j *compilation) drop(ctx context.Context) {
 	if j.live.Program != nil {
 		j.live.Program.Close(context.WithoutCancel(ctx))
 	}
 }
 
-// finish makes live what was compiled.
+// finish makes a compiled release live.
 func (s *Loader) finish(ctx context.Context, j *compilation) {
 	s.compiling[j.long], j.state.busy = false, false
 	name := j.live.Release.Plugin
 	if j.err == nil && ctx.Err() == nil && (s.gone(name) || s.changed(j)) {
-		j.drop(ctx) // the next look sees to it
+		j.drop(ctx) // the next look prepares it again
 		return
 	}
 	if j.err == nil {
@@ -232,7 +232,7 @@ func (s *Loader) finish(ctx context.Context, j *compilation) {
 		s.set(j.state, j.entry)
 	case ctx.Err() != nil:
 		j.drop(ctx)
-	case j.clear:
+	case j.fallback:
 		j.state.mayPass(j.err)
 		j.drop(ctx)
 		s.clear(ctx, &j.live.Release)
@@ -244,9 +244,8 @@ func (s *Loader) finish(ctx context.Context, j *compilation) {
 	}
 }
 
-// record keeps that a release runs. Only now is the plugin known: one that never ran has no place in the log to fall
-// behind from. A new plugin begins after start, unless its manifest says where: it misses nothing that comes while it is
-// compiled.
+// record stores that a release runs. Only now the plugin gets a position in the log. A new plugin begins after start, unless its
+// manifest says where, so that it misses no event that arrives while it is compiled.
 func (s *Loader) record(ctx context.Context, live *Live, start int64) error {
 	r, from := live.Release, live.Manifest.StartFrom
 	if from == (inbox.StartFrom{}) {
@@ -272,7 +271,7 @@ func (s *Loader) record(ctx context.Context, live *Live, start int64) error {
 	return nil
 }
 
-// refused says why a file is not a release. A temporary error is retried. Without a running release, the last one runs.
+// refused notes why a file cannot become a release. A temporary error is retried. Without a running release, the last one runs.
 func (s *Loader) refused(ctx context.Context, b *pluginState, entry Entry, err error) {
 	if ctx.Err() != nil {
 		return
@@ -289,7 +288,7 @@ func (s *Loader) refused(ctx context.Context, b *pluginState, entry Entry, err e
 	s.fallback(ctx, b, entry)
 }
 
-// standIn has a kept release run in place of a file that was refused, see [inbox.Running].
+// fallback runs a kept release in place of a refused file, see [inbox.Running].
 func (s *Loader) fallback(ctx context.Context, b *pluginState, entry Entry) {
 	record, err := s.opt.Keep.Record(ctx, entry.Plugin)
 	var known map[string]inbox.CrashRecord
@@ -297,7 +296,7 @@ func (s *Loader) fallback(ctx context.Context, b *pluginState, entry Entry) {
 		known, err = s.known(ctx, entry.Plugin)
 	}
 	if err != nil {
-		b.mayPass(err) // else it has never run
+		b.mayPass(err) // without a running release it has never run
 		return
 	}
 	chosen := inbox.Running(record, entry.File, true, known)
@@ -315,7 +314,7 @@ func (s *Loader) fallback(ctx context.Context, b *pluginState, entry Entry) {
 		s.opt.Log.Error("the release that ran last cannot run either", "plugin", entry.Plugin, "release", id, "error", err)
 		return
 	}
-	j.entry, j.clear = entry, true
+	j.entry, j.fallback = entry, true
 	s.queue(j)
 }
 
@@ -326,7 +325,7 @@ func (s *Loader) takeAway(name string, b *pluginState) {
 	s.set(b, Entry{Plugin: shown(name), State: inbox.FileAbsent})
 }
 
-// replace makes another release run. The one before it ends with its running attempts.
+// replace makes another release run. The release before it is closed after its running attempts.
 func (s *Loader) replace(b *pluginState, plugin string, live *Live) {
 	old := b.live
 	if b.live = live; live != nil {

@@ -15,8 +15,8 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// look compares the folder with what is known. A file must be the same in two looks, so that one that is still being
-// copied is left alone; but what is there when the program begins is taken at once, so that a new plugin misses little.
+// look compares the folder with the known states. A file must be the same in two looks, so that a file that is still being
+// copied is not read. Files that are in the folder at the start are read at once, so that a new plugin misses little.
 func (s *Loader) look(ctx context.Context, first bool) {
 	l, err := s.list()
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *Loader) look(ctx context.Context, first bool) {
 		b, stamp := s.states[name], l.stamps[name]
 		stable := first || stamp == b.seen
 		if stamp != b.seen && (b.seen == "" || b.entry.State == inbox.FileRefused) {
-			b.start = s.head(first) // what it is now is new
+			b.start = s.head(first) // its files of now are new
 		}
 		b.seen = stamp
 		if stable && !b.busy && ctx.Err() == nil && (stamp != b.read || b.due()) {
@@ -40,7 +40,7 @@ func (s *Loader) look(ctx context.Context, first bool) {
 	}
 }
 
-// list reads the folder, if nobody else could have changed it.
+// list reads the folder, unless another user could have changed it.
 func (s *Loader) list() (*listing, error) {
 	mended, err := Guard(s.opt.Dir, true)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Loader) list() (*listing, error) {
 	return listOf(s.opt.Dir)
 }
 
-// unreadable says why the folder cannot be read, once; nil ends that.
+// unreadable logs once why the folder cannot be read. nil ends that.
 func (s *Loader) unreadable(err error) {
 	text := ""
 	if err != nil {
@@ -67,17 +67,17 @@ func (s *Loader) unreadable(err error) {
 	}
 }
 
-// Trouble says why the folder cannot be read, "" when it can.
+// Problem returns why the folder cannot be read, "" when it can.
 func (s *Loader) Problem() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.problem
 }
 
-// strayLooks is in how many looks a stray file must be seen before it is named: a manifest is put down before its module.
+// strayLooks is the number of looks that must find a stray file before it is listed, because a manifest comes before its module.
 const strayLooks = 5
 
-// gather notes the files that belong to nothing.
+// gather notes the files that belong to no plugin.
 func (s *Loader) gather(l *listing, first bool) {
 	now := map[string]*pluginState{}
 	for _, file := range slices.Sorted(maps.Keys(l.strays)) {
@@ -96,7 +96,7 @@ func (s *Loader) gather(l *listing, first bool) {
 	s.mu.Unlock()
 }
 
-// open makes the books of plugins that are new.
+// open makes the states of new plugins.
 func (s *Loader) open(stamps map[string]string) {
 	for name := range stamps {
 		if s.states[name] == nil {
@@ -109,8 +109,8 @@ func (s *Loader) open(stamps map[string]string) {
 	}
 }
 
-// head is the seq after which a plugin begins that is first seen now; or, at the first look, that was there when the program
-// began, before it took any event.
+// head returns the seq after which a plugin begins that is first seen now. At the first look it is the seq of the start, before
+// the program accepted any event.
 func (s *Loader) head(first bool) int64 {
 	if first || s.opt.Head == nil {
 		return s.began
@@ -118,7 +118,7 @@ func (s *Loader) head(first bool) int64 {
 	return s.opt.Head()
 }
 
-// read takes a plugin's files as they are now.
+// read reads a plugin's files as they are now.
 func (s *Loader) read(ctx context.Context, name string, b *pluginState, l *listing) {
 	stamp := l.stamps[name]
 	if stamp != b.read {
@@ -153,17 +153,17 @@ func (b *pluginState) postpone() {
 	b.failures++
 }
 
-// found is what a plugin's files are.
+// found describes a plugin's files.
 type found struct {
 	release  inbox.Release  // with its id even when the manifest is wrong
 	manifest inbox.Manifest // with its defaults
-	wasm     []byte         // nil once it is known what it is
-	bare     bool           // there is no NAME.toml, or nothing in it: a full disk leaves such files
+	wasm     []byte         // nil once the release is known
+	bare     bool           // NAME.toml is missing or empty: a full disk leaves such files
 	stamp    string         // of the files it was read from
 	err      error          // why they are no release
 }
 
-// find reads a plugin's files, unless they are those that were read before: a module may have 32 MiB.
+// find reads a plugin's files, unless they did not change since the last read: a module may have 32 MiB.
 func (s *Loader) find(b *pluginState, name, blocked string) *found {
 	if f := b.found; f != nil && f.stamp == b.read {
 		return f
@@ -179,7 +179,7 @@ func (s *Loader) find(b *pluginState, name, blocked string) *found {
 	return f
 }
 
-// readFiles reads a plugin's module and manifest. mend mends their modes where they are ours.
+// readFiles reads a plugin's module and manifest. With mend it corrects the modes of files of this user.
 func (s *Loader) readFiles(name, blocked string, mend bool) *found {
 	s.reads.Add(1)
 	f := &found{}
@@ -219,7 +219,7 @@ func (s *Loader) readInto(f *found, name, blocked string, mend bool) error {
 	return err
 }
 
-// readFile reads a file of the folder, if nobody else could have changed it.
+// readFile reads a file of the folder, unless another user could have changed it.
 func (s *Loader) readFile(name string, most int64, mend bool) ([]byte, error) {
 	path := filepath.Join(s.opt.Dir, name)
 	b, err := readFile(path, most)
@@ -236,7 +236,7 @@ func (s *Loader) readFile(name string, most int64, mend bool) ([]byte, error) {
 	return b, nil
 }
 
-// readFile is [datadir.Read] with errors of a kind: what is no file, or too large, stays so until it changes.
+// readFile is [datadir.Read] with errors of a kind. A file that is too large, or not regular, stays refused until it changes.
 func readFile(path string, most int64) ([]byte, error) {
 	b, err := datadir.Read(path, most)
 	switch {
@@ -250,7 +250,7 @@ func readFile(path string, most int64) ([]byte, error) {
 	return nil, inbox.Errorf(inbox.Unavailable, "", "%w", err)
 }
 
-// gone reports whether a plugin's module was taken away.
+// gone reports whether a plugin's module was removed.
 func (s *Loader) gone(name string) bool {
 	_, err := os.Lstat(filepath.Join(s.opt.Dir, name+".wasm"))
 	return errors.Is(err, fs.ErrNotExist)

@@ -1,9 +1,9 @@
 // Package release turns the files of the plugins folder into releases that run.
 //
-// NAME.wasm is the plugin NAME; NAME.toml beside it is its manifest. The folder is looked at several times a second; a
-// file that was the same in two looks is read, checked, compiled in the background and made live, while the release
-// before it goes on until then. A file that cannot become a release changes nothing but what is said about it. What was
-// live once is kept in a folder of its own under its content's name, so that the plugin can go back to it.
+// NAME.wasm is the plugin NAME; NAME.toml beside it is its manifest. The loader looks at the folder several times a second. A
+// file that was the same in two looks is read, checked, compiled in the background and made live. Until then the release
+// before it runs. A file that cannot become a release changes nothing but its own entry in the list. Modules that were live once
+// are kept in a folder of their own, under the names of their contents, so that a rollback can run them.
 package release
 
 import (
@@ -33,7 +33,7 @@ type Releases interface {
 	Releases(ctx context.Context, plugin string) ([]inbox.Release, error) // newest first
 }
 
-// Keeper is both.
+// Keeper keeps plugins and releases.
 type Keeper interface {
 	Plugins
 	Releases
@@ -43,7 +43,7 @@ type Keeper interface {
 // for several machines would keep them with the records.
 type Modules interface {
 	Load(id string) ([]byte, error)
-	Save(id string, wasm []byte) error // whole or not at all; what is kept already is left as it is
+	Save(id string, wasm []byte) error // whole or not at all; a kept module is left as it is
 }
 
 // Options configure a Loader.
@@ -53,88 +53,88 @@ type Options struct {
 	Host     *host.Host
 	Keep     Keeper
 	Watch    Watcher
-	OnChange func(Change) // told of every change, from Run's goroutine
+	OnChange func(Change) // called for every change, on Run's goroutine
 	Log      *slog.Logger
 	Parallel int              // default of a manifest's concurrency
 	Tick     <-chan time.Time // looks at the folder; default: every 100 ms
 	Now      func() time.Time // default time.Now
 	Unpin    func(ctx context.Context, plugin string) error
-	Head     func() int64 // newest seq of the log; nil: a new plugin begins after what is stored when it goes live
+	Head     func() int64 // newest seq of the log; nil: a new plugin begins after the newest event at the time when it goes live
 }
 
-// Live is a release that runs.
+// Live is a running release.
 type Live struct {
 	Release  inbox.Release
 	Manifest inbox.Manifest // with its defaults
 	Program  *host.Program
 	Yields   bool  // it is the file's own: it is disabled when it puts its plugin on hold at once
-	Tally    Tally // told of every attempt
+	Tally    Tally // counts its attempts
 	since    time.Time
 	cleared  bool
 	again    time.Time // before it, clearing is not repeated
 }
 
-// Change is a plugin's new release, or none.
+// Change is a change of a plugin's running release.
 type Change struct {
 	Plugin string
 	Live   *Live // nil: the file is gone
 }
 
-// Entry is what is known of a plugin's file.
+// Entry describes a plugin's file.
 type Entry struct {
 	Plugin string
 	State  inbox.FileState
-	Live   string // release that runs; empty for none
-	File   string // release that the file is; empty when it cannot be one
+	Live   string // the running release; empty without one
+	File   string // the release of the file; empty when the file cannot be one
 	Err    string // why it was refused
 	Hint   string
 	Since  time.Time     // the time of the last change
-	Info   *inbox.Module // of the release that runs
+	Info   *inbox.Module // of the running release
 
-	Manifest *inbox.Manifest // of the release that runs
+	Manifest *inbox.Manifest // of the running release
 }
 
 // Loader watches the folder. Make it with New, then call Run.
 type Loader struct {
 	opt     Options
-	mu      sync.Mutex // guards books and strays as maps, the entry of each book, again and trouble
+	mu      sync.Mutex // guards the maps states and strays, the entry of each state, again and problem
 	states  map[string]*pluginState
 	strays  map[string]*pluginState // by the names of files
 	problem string                  // why the folder cannot be read; empty when it can
-	again   []string                // plugins to be read again
+	again   []string                // plugins whose files are read again
 	wake    chan struct{}
 	calls   chan func()
-	began   int64        // newest seq when it was made
+	began   int64        // newest seq when the loader was made
 	reads   atomic.Int64 // how often the files of a plugin were read
 
 	// The rest belongs to Run's goroutine.
 	compilations []*compilation    // to be compiled, in order
-	compiling    map[bool]bool     // one of those that take long is, or of the others: compiling takes a core and much memory
-	compiled     chan *compilation // hands it back
-	unsure       string            // why it is not known how the program ended before, as last said
+	compiling    map[bool]bool     // whether a long compilation (true) or a short one (false) runs: each takes a core and much memory
+	compiled     chan *compilation // finished ones
+	unsure       string            // the last logged reason why the end of the process before is unknown
 	closing      sync.WaitGroup
-	counted      bool      // what the end before says of the releases is known
+	counted      bool      // the crashes of the process before were counted
 	turn         string    // plugin whose release of the crash loop runs alone; empty for none
 	calm         time.Time // no release of the crash loop runs before: if the program ends even so, none of them is the cause
 }
 
-// book is one plugin. Its fields but entry belong to Run's goroutine.
+// pluginState is the state of one plugin. Its fields except entry belong to Run's goroutine.
 type pluginState struct {
 	seen, read string // stamps of the files: at the last look, and when they were read
-	busy       bool   // a job of it waits or is compiled
+	busy       bool   // a compilation of it waits or runs
 	live       *Live
 	waits      bool  // its release is in a crash loop and waits until it can run alone
-	failures   int   // since something that passes, such as a full disk, kept the file from being a release
+	failures   int   // temporary errors in a row, such as a full disk, that kept the file from being a release
 	wait       int   // looks until the next attempt; zero: none is planned
 	start      int64 // seq after which the plugin begins if it is new
 	found      *found
 	entry      Entry // guarded by Loader.mu
 }
 
-// pollEvery is how often the folder is looked at: a look costs well under a millisecond.
+// pollEvery is the time between two looks at the folder. A look costs well under a millisecond.
 const pollEvery = 100 * time.Millisecond
 
-// New returns a Loader. A plugin whose files are there already, and that is new, begins after what is stored now.
+// New returns a Loader. A new plugin whose files are in the folder already begins after the newest event of now.
 func New(o Options) *Loader {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -148,8 +148,8 @@ func New(o Options) *Loader {
 	return s
 }
 
-// Run watches until ctx is done, then ends every program after its running attempts. A module that is being compiled then,
-// which cannot be stopped, is not waited for.
+// Run watches the folder until ctx is done, then closes every program after its running attempts. It does not wait for a module
+// that is still being compiled, because that cannot be stopped.
 func (s *Loader) Run(ctx context.Context) error {
 	tick := s.opt.Tick
 	if tick == nil {
@@ -178,7 +178,7 @@ func (s *Loader) Run(ctx context.Context) error {
 	return nil
 }
 
-// await does what is to be done next.
+// await waits for the next thing to do, and does it.
 func (s *Loader) await(ctx context.Context, tick <-chan time.Time) {
 	select {
 	case <-tick:
@@ -194,14 +194,14 @@ func (s *Loader) await(ctx context.Context, tick <-chan time.Time) {
 	}
 }
 
-// Reload has a plugin's file read again, although it did not change: after its pin did.
+// Reload reads a plugin's file again although it did not change, because its pin did.
 func (s *Loader) Reload(plugin string) {
 	s.mu.Lock()
 	s.again = append(s.again, plugin)
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
-	default: // it will see this one too
+	default: // the wake-up that is pending covers this one too
 	}
 }
 
@@ -217,7 +217,7 @@ func (s *Loader) reread() {
 }
 
 // Forget calls do while no release of the plugin runs or is compiled, and forgets the state of its files.
-// It is a Conflict when it has files.
+// It returns a Conflict when the plugin has files.
 func (s *Loader) Forget(ctx context.Context, plugin string, do func() error) error {
 	done := make(chan error, 1)
 	call := func() {
@@ -242,7 +242,7 @@ func (s *Loader) Forget(ctx context.Context, plugin string, do func() error) err
 	}
 }
 
-// List returns all plugins that have or had a file, and the files that belong to none, by name.
+// List returns all plugins that have or had a file, and the files that belong to no plugin, by name.
 func (s *Loader) List() []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -259,7 +259,7 @@ func (s *Loader) List() []Entry {
 	return list
 }
 
-// set says what is known of a plugin's file, and since when.
+// set stores the entry of a plugin's file, with the time of the change.
 func (s *Loader) set(b *pluginState, e Entry) {
 	if b.live != nil {
 		e.Live = b.live.Release.ID

@@ -95,7 +95,7 @@ func (g *guest) replay(ctx context.Context, r *fixture, n int) (float64, error) 
 	return float64(n) / time.Since(began).Seconds(), err
 }
 
-// document is what the guest is handed for an event.
+// document returns the document that the guest gets for an event.
 func (g *guest) document(a *inbox.Arrival) ([]byte, error) {
 	e := &inbox.Event{Source: a.Source, Mode: a.Mode, Seq: 1, ID: "evt_1", ReceivedAt: a.ReceivedAt, View: a.View}
 	return document.New(e, a.Payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, &g.man, a.ReceivedAt)

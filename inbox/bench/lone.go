@@ -22,7 +22,7 @@ type lone struct {
 	session  bool
 	doc      []byte    // what it gets at every call
 	left     int       // calls of a session to come
-	last     time.Time // when it was last handed its document
+	last     time.Time // when it last got its document
 	took     []float64 // microseconds of every call
 	memory   scratch
 }

@@ -60,7 +60,7 @@ func (t *timed) close() error {
 	return err
 }
 
-// p50 is the median time of a call through the host, in microseconds: the document is made, handed over, and the
+// p50 is the median time of a call through the host, in microseconds: the document is made, passed on, and the
 // outcome taken.
 func (t *timed) p50(ctx context.Context, n int) (float64, error) {
 	took := make([]float64, n)

@@ -1,6 +1,6 @@
 package bench
 
-// goal is a figure and what it shall come to.
+// goal is a figure and its target.
 type goal struct {
 	name  string
 	unit  string

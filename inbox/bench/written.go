@@ -13,7 +13,7 @@ import (
 	"inbox/inbox"
 )
 
-// actor is who did what a measurement does.
+// actor is the actor of a measurement's actions.
 var actor = inbox.Actor{Name: "bench", Reason: "measuring"}
 
 // window is how many things wait for the disk at a time, so that there are 256, the most it takes, in each commit.
@@ -89,7 +89,7 @@ func (l *lab) settleAll(ctx context.Context, dir string, n int) error {
 	return errors.Join(err, r.close())
 }
 
-// written is how many bytes this process has handed to the system to write (proc_pid_io(5)).
+// written returns the number of bytes that this process has passed to the system to write (proc_pid_io(5)).
 func written() (int64, error) {
 	text, err := os.ReadFile("/proc/self/io")
 	if err != nil {

@@ -93,7 +93,7 @@ func Load(in Inputs) (*Settings, error) {
 	return s, nil
 }
 
-// place says where a wrong value stands.
+// place is where a wrong value is.
 func place(from, file string, r *reader, one Setting) string {
 	switch from {
 	case fromFlag:
@@ -104,7 +104,7 @@ func place(from, file string, r *reader, one Setting) string {
 	return r.at(one.Key)
 }
 
-// readFile reads the file, if one is named or lies about.
+// readFile reads the named file, or the default one if it exists.
 func (s *Settings) readFile(in Inputs, r *reader) *table {
 	path, named := in.File, true
 	if path == "" {
@@ -142,7 +142,7 @@ func readBounded(path string) ([]byte, error) {
 // stampOf changes whenever a file does, also when it is written in place and given its old time.
 func stampOf(path string) string { return datadir.Stamp(path) }
 
-// cause is an error of the file system without the path, which stands before it anyway.
+// cause is an error of the file system without the path, which is before it anyway.
 func cause(err error) error {
 	var perr *os.PathError
 	if ok := asPath(err, &perr); ok {

@@ -38,7 +38,7 @@ type table struct {
 	known  []string
 }
 
-// wrong records a problem of what stands at place: "inbox.toml:3: admin", a flag or a variable.
+// wrong records a problem of the value at place: "inbox.toml:3: admin", a flag or a variable.
 func (r *reader) wrong(place, format string, args ...any) {
 	p := problem{text: place + " " + fmt.Sprintf(format, args...)}
 	if rest, ok := strings.CutPrefix(place, r.file+":"); ok {

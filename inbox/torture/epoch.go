@@ -69,7 +69,7 @@ func (t *tormentor) end(ctx context.Context) error {
 	const left = `SELECT (SELECT count(*) FROM lanes WHERE ` + honestOnes + `) + (SELECT count(*) FROM runs WHERE ` + honestOnes + `)
 		+ (SELECT count(*) FROM replays WHERE state = 'running')`
 	if left := t.figure(ctx, left); left != 0 {
-		t.report.broke("law 3: with nothing in the way, %d lanes, runs and replays have not come to their end", left)
+		t.report.broke("law 3: with nothing in the way, %d lanes, runs and replays have not ended", left)
 	}
 	t.report.Attempts += t.figure(ctx, `SELECT count(*) FROM attempts`)
 	t.report.Events += t.figure(ctx, `SELECT count(*) FROM events`)
@@ -110,7 +110,7 @@ func (t *tormentor) acquit(ctx context.Context) {
 	}
 }
 
-// drain waits until nothing is left to do but what is parked. In turns, events come that do well: where nothing but bad
+// drain waits until only parked lanes are left. Now and then it sends events that succeed: where nothing but bad
 // events is left over three lanes, a plugin is on hold, and attempts do not count.
 func (t *tormentor) drain(ctx context.Context, s *server) {
 	const waiting = `SELECT (SELECT count(*) FROM lanes WHERE state = 'retry' AND ` + honestOnes + `)
@@ -145,7 +145,7 @@ func (t *tormentor) zero(ctx context.Context, query string, most time.Duration) 
 	return false
 }
 
-// where says what has not come to its end.
+// where describes the work that has not ended.
 func (t *tormentor) where(ctx context.Context) string {
 	text := fmt.Sprintf("head %d", t.figure(ctx, `SELECT coalesce(max(seq), 0) FROM events`))
 	for _, a := range actors() {

@@ -16,7 +16,7 @@ import (
 func Judge(r *Report) { r.judge() }
 
 // Ended runs a server with its plugins, changes the store that it leaves, starts it again to accept an event, and
-// lets everything come to its end.
+// waits until all work has ended.
 func Ended(ctx context.Context, o Options, do func(data string) error) (*Report, error) {
 	if err := o.fill(); err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func (r *round) replaced() {
 	r.s.kill()
 }
 
-// backedUp kills the server while it writes a backup. What stands under the backup's name afterwards, if anything, must
+// backedUp kills the server while it writes a backup. The file with the backup's name afterwards, if there is one, must
 // be a whole store.
 func (r *round) backedUp() {
 	r.moments(100*time.Millisecond, 400*time.Millisecond)

@@ -68,7 +68,7 @@ func (r *round) honest(before map[string]int64) bool {
 	return true
 }
 
-// tried reports whether a hostile plugin has made attempts.
+// attempted reports whether a hostile plugin has made attempts.
 func (r *round) attempted() bool {
 	return r.t.figure(r.ctx, `SELECT count(*) FROM attempts WHERE plugin IN (SELECT id FROM plugins WHERE name LIKE 'hostile-%')`) > 3
 }

@@ -125,7 +125,7 @@ func (h *hasty) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, er
 	return r, nil
 }
 
-// torn records an attempt in one transaction, and what it means for the lane, the letter and the run in another.
+// torn records an attempt in one transaction, and its effects on the lane, the dead letter and the run in another.
 type torn struct {
 	dispatch.Store
 	mu   sync.Mutex

@@ -12,22 +12,22 @@ import (
 	"inbox/inbox/store"
 )
 
-// The laws, checked after every death by what was sent and what was answered alone:
+// The laws. They are checked after every death, knowing only what was sent and what was answered:
 //
-//  1. Every body answered 200 is in the log, once, byte for byte, under the seq of the answer; nothing is there that was
-//     not sent. An event that was sent after another had been answered stands behind it.
+//  1. Every body answered 200 is in the log, once, byte for byte, under the seq of the answer. The log has no other
+//     body. An event that was sent after another had been answered has the higher seq.
 //  2. Per lane, first runs follow the order of arrival: no event is passed over, and none is attempted before the events ahead of
-//     it have come to their end.
-//  3. Every event is in one state per plugin: done, dead, given up, waiting in a lane, or ahead of the cursor. Every
-//     attempt has the outcome of the script (or a timeout, on a slow machine), its fate is what the policy says, and no
+//     it have ended.
+//  3. Every event is in one state per plugin: done, dead, discarded, waiting in a lane, or ahead of the cursor. Every
+//     attempt has the outcome of the script (or a timeout, on a slow machine), its fate follows the policy, and no
 //     more attempts count than the policy allows.
-//  4. The file passes SQLite's integrity_check and the store's own laws; a replay has run, or left out and counted, each
+//  4. The file passes SQLite's integrity_check and the store's own invariants. A replay ran, or skipped and counted, each
 //     event of its set exactly once.
 //  5. The server comes back by itself, and stops when it is told to.
-//  6. Whoever is not trusted hurts only himself: with hostile plugins the honest ones go on, and with strangers at the
-//     handler honest bodies are accepted, and the quarantine keeps what a mistyped secret signed.
+//  6. Untrusted parts hurt only themselves. Beside hostile plugins the honest ones continue. While strangers attack the handler,
+//     honest bodies are accepted, and the quarantine keeps the requests that a mistyped secret signed.
 
-// event is one row of the log, joined with what is known of its body.
+// event is one row of the log, joined with the body that was sent.
 type event struct {
 	seq  int64
 	mode inbox.Mode

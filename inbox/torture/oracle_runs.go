@@ -113,8 +113,7 @@ func (l *looker) read(ctx context.Context, p *state) error {
 	})
 }
 
-// end returns the attempt that ended an event's first run, so that its lane goes on, nil while it has
-// not.
+// end returns the attempt that ended an event's first run, so that its lane goes on. It returns nil before that.
 func (p *state) end(seq int64) *attempt {
 	attempts := p.first[seq]
 	for i := range attempts {
@@ -137,7 +136,7 @@ func (p *state) resolution(seq int64, number int) inbox.Resolution {
 
 // head is how far the oracle has come with what is about one entity.
 type head struct {
-	open int64 // the first event that has not come to its end; 0: none
+	open int64 // the first event that has not ended; 0: none
 	last attempt
 	seq  int64 // of the last one that has
 }

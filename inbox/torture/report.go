@@ -26,7 +26,7 @@ type Report struct {
 	Samples   []Sample      `json:"samples,omitempty"` // of a soak
 	Skipped   []string      `json:"skipped,omitempty"` // faults that this machine cannot do, and why
 	Broken    []string      `json:"broken,omitempty"`
-	Kept      string        `json:"kept,omitempty"` // where the store stands that broke a law
+	Kept      string        `json:"kept,omitempty"` // path of the store that broke a law
 
 	said     int
 	checking time.Duration
@@ -113,7 +113,7 @@ func (r *Report) Table(w io.Writer) error {
 		fmt.Fprintf(&b, "| %s | %s | %d | %d | %s |\n", c.Point, c.Fault, c.Rounds, c.Happened, c.Result)
 	}
 	for _, l := range r.Skipped {
-		fmt.Fprintf(&b, "\nLeft out: %s.\n", l)
+		fmt.Fprintf(&b, "\nSkipped: %s.\n", l)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

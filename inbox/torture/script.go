@@ -27,7 +27,7 @@ type actor struct {
 	wants    func(s *sent) bool
 }
 
-// actors are the plugins of every round: one that parks, one that goes on, and one that takes whatever comes.
+// actors are the plugins of every round: one that parks, one that continues, and one that takes every event.
 func actors() []actor {
 	const common = "[limits]\ntime = \"60ms\"\n[retry]\nbase = \"100ms\"\nmax = \"150ms\"\n"
 	return []actor{

@@ -20,7 +20,7 @@ import (
 // comes back to. They come from a source of their own, are made once, and every epoch begins with a copy.
 const (
 	oldSource = "old"
-	oldIDs    = 1_000_000 // what they are about stands above what is sent later
+	oldIDs    = 1_000_000 // their entities have higher ids than those sent later
 )
 
 // old returns the n-th of them, counting from one.
@@ -33,7 +33,7 @@ func old(n int) *inbox.Arrival {
 	}
 }
 
-// template is where the store with old events lies that epochs begin with.
+// template is the path of the store with old events that epochs begin with.
 func (t *tormentor) template() string { return filepath.Join(t.dir, "template") }
 
 // store makes the template.

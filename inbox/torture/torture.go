@@ -20,7 +20,7 @@ type Options struct {
 	Seed        uint64        // of all decisions
 	Rounds      int           // default: as many as fit into For, or 50
 	For         time.Duration // begin no round after it; default: no bound
-	Dir         string        // where the stores are made, on the file system to be tried; default: a temporary directory
+	Dir         string        // where the stores are made, on the file system to test; default: a temporary directory
 	Only        []string      // faults by name; default: all
 	Connections int           // that send at the same time; default 8
 	Stored      int           // events a store begins with; default none
@@ -68,7 +68,7 @@ type tormentor struct {
 	data   string // of the store under torture
 	world  *world // what was sent to it and what was answered
 	round  int
-	well   bool // send only what does well
+	well   bool // send only events that succeed
 	drains int  // how often that was done
 }
 
@@ -99,7 +99,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 }
 
 // finish returns the report of a run that ended with err. It keeps the stores of a run that broke a law or failed, and
-// deletes those of a run that was well or was interrupted.
+// deletes those of a run that found nothing or was interrupted.
 func (t *tormentor) finish(err error) (*Report, error) {
 	t.report.Took = time.Since(t.began)
 	interrupted := errors.Is(err, context.Canceled)

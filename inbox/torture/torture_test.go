@@ -55,7 +55,7 @@ func TestTheLineSurvivesAShortTorture(t *testing.T) {
 		t.Errorf("%s (seed %d)", text, r.Seed)
 	}
 	if r.Rounds < o.Rounds || r.Answered < 100 || r.Attempts < 100 {
-		t.Errorf("nothing was tried: %+v", r)
+		t.Errorf("no round ran: %+v", r)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestWhatWasStoredBeforeOutlivesTorture(t *testing.T) {
 		t.Errorf("%s (seed %d)", text, r.Seed)
 	}
 	if r.Events < 3000+100 || r.Replays == 0 {
-		t.Errorf("nothing was tried: %+v", r)
+		t.Errorf("no round ran: %+v", r)
 	}
 	o.StartBound = 1 // nanosecond
 	if r := tortured(t, o); !strings.Contains(strings.Join(r.Broken, "; "), "from the start to the first accept") {
@@ -78,7 +78,7 @@ func TestWhatWasStoredBeforeOutlivesTorture(t *testing.T) {
 	}
 }
 
-// Who kills the server over and over makes it set a plugin aside that ran alone meanwhile. That is no broken law.
+// Killing the server over and over makes it disable a plugin that ran alone meanwhile. That breaks no law.
 func TestAPluginBlamedForAKillIsEnabledAgain(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a real server")

@@ -57,7 +57,7 @@ func riverRate(ctx context.Context, db *sql.DB, n int) (float64, error) {
 			return 0, err
 		}
 	}
-	// Told after the completion is stored; with room for all, none is left out.
+	// The event arrives after the completion is stored. The channel has space for all of them.
 	done, cancel := client.SubscribeConfig(&river.SubscribeConfig{ChanSize: n, Kinds: []river.EventKind{river.EventKindJobCompleted}})
 	defer cancel()
 	began := time.Now()

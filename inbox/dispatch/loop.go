@@ -14,7 +14,8 @@ const resetPause = time.Second
 // errChain says that a settlement of the chain failed; the store logged why.
 var errChain = errors.New("a settlement failed")
 
-// loop delivers the events of one plugin. Its goroutine owns all its parts, so that they need no locks.
+// loop delivers the events of one plugin. Its goroutine owns all its parts, so that they need no locks. It has a few methods more
+// than other types: it is the only part that decides when to load, read, start, settle, give up and stop.
 type loop struct {
 	name     string
 	paused   func() bool   // the whole dispatcher is

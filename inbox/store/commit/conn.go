@@ -225,7 +225,7 @@ func assign(dest any, v driver.Value) error {
 // Mistyped returns the error of a stored value that is not of the type that the schema gives it. It is [inbox.ErrDamaged] to
 // errors.Is.
 func Mistyped(v any, want reflect.Type) error {
-	return &damaged{fmt.Errorf("%s stands where %s belongs", sqlName(reflect.TypeOf(v)), sqlName(want))}
+	return &damaged{fmt.Errorf("%s is in the place of %s", sqlName(reflect.TypeOf(v)), sqlName(want))}
 }
 
 // sqlName is what SQL calls the values of a type.

@@ -35,7 +35,7 @@ const (
 	// Wait waits for a place in the queue.
 	Wait Kind = iota
 	// Lazy is Wait for a change whose durability nobody waits for. Lazy changes have at most a quarter of the queue's places, so
-	// that the other changes find room. A batch of lazy changes alone waits up to 1 ms for more of them.
+	// that the other changes find space. A batch of lazy changes alone waits up to 1 ms for more of them.
 	Lazy
 	// Offer does not wait: it fails with [ErrFull] when the queue is full.
 	Offer
@@ -51,7 +51,7 @@ type queue[T any] struct {
 	most  int64        // bytes that may wait
 }
 
-// offer queues a change if there is room now, and returns ErrFull otherwise. A queue that is at most half full has room for a
+// offer queues a change if there is space now, and returns ErrFull otherwise. A queue that is at most half full has space for a
 // change of any size.
 func (q *queue[T]) offer(o *Op[T]) error {
 	if q.bytes.Load()+min(int64(o.Size), q.most/2) > q.most {
@@ -112,7 +112,7 @@ func (q *queues[T]) enqueue(ctx context.Context, o *Op[T]) error {
 	return q.wait(ctx, o)
 }
 
-// wait queues a change as soon as there is room.
+// wait queues a change as soon as there is space.
 func (q *queues[T]) wait(ctx context.Context, o *Op[T]) error {
 	if o.Kind == Lazy {
 		select {
@@ -131,7 +131,7 @@ func (q *queues[T]) wait(ctx context.Context, o *Op[T]) error {
 	}
 }
 
-// release gives back the room of a change in its queue.
+// release returns the space of a change to its queue.
 func (q *queues[T]) release(o *Op[T]) {
 	if o.Kind == Background {
 		q.background.bytes.Add(-int64(o.Size))
@@ -162,7 +162,7 @@ func (q *queues[T]) leftOver(batch []*Op[T]) []*Op[T] {
 }
 
 // drain closes the queues and fails the changes that still wait. After a fatal error, goroutines may hold state while they wait
-// for room in the queue. So the queues are emptied until close has got state.
+// for space in the queue. So the queues are emptied until close has got state.
 func (q *queues[T]) drain() {
 	closed := make(chan struct{})
 	go func() {

@@ -2,7 +2,7 @@ package inbox
 
 import "time"
 
-// Mode says which world an event belongs to. Live and test never meet: lanes belong to one mode.
+// Mode is the mode of an event. Live and test never mix: lanes belong to one mode.
 type Mode string
 
 // The two modes.
@@ -14,18 +14,18 @@ const (
 // Valid reports whether m is one of the two modes.
 func (m Mode) Valid() bool { return m == Live || m == Test }
 
-// Origin says how an event came into the store.
+// Origin is the way by which an event got into the store.
 type Origin string
 
 // The origins.
 const (
 	FromWebhook  Origin = "webhook"    // answered 200 by the handler
-	FromRecheck  Origin = "readmitted" // let in from the quarantine by `inbox secret recheck`
-	FromImport   Origin = "import"     // brought in from another store
+	FromRecheck  Origin = "readmitted" // admitted from the quarantine by `inbox secret recheck`
+	FromImport   Origin = "import"     // imported from another store
 	FromEmission Origin = "emit"       // emitted by a plugin
 )
 
-// Verdict is the normalised result of a verification. It is never guessed: what is not in the vocabulary is
+// Verdict is the normalised result of a verification. It is never guessed: a status outside the vocabulary is
 // [Unknown], and [Unknown] is never a failure.
 type Verdict string
 
@@ -40,8 +40,8 @@ const (
 // UnknownEvent is the name given to a signed body that is not JSON or names no event.
 const UnknownEvent = "unknown"
 
-// View is what the program reads out of a body, besides keeping the body as it came. It is made by package
-// qoreid by the rules of NormVersion; a later version may read the same body better.
+// View has the values that package qoreid reads from a body, by the rules of NormVersion. A later version may read the same body
+// better. The body itself is kept unchanged.
 type View struct {
 	Event             string  // QoreID's event; "unknown" without one
 	EventType         string  // QoreID's event_type; empty when unknown
@@ -54,7 +54,7 @@ type View struct {
 	SubStatus         string  // as sent
 	Rank              int     // place in the life of a verification: 0 started … 3 completed; -1 unknown
 	SaysDuplicate     bool    // the payload's own isDuplicate
-	NormVersion       int     // which reading made this view
+	NormVersion       int     // version of the rules that made this view
 }
 
 // Header is one HTTP header line as received.
@@ -63,7 +63,7 @@ type Header struct {
 	Value string `json:"value"`
 }
 
-// Payload is the part of an event that holds personal data: it lives apart from the log and can be purged.
+// Payload is the part of an event that holds personal data: it is stored apart from the log and can be purged.
 type Payload struct {
 	Headers []Header
 	Body    []byte // exactly the bytes that were signed, after Content-Encoding was removed
@@ -82,9 +82,9 @@ type Arrival struct {
 	Mode       Mode
 	Origin     Origin
 	SecretName string    // which of the source's secrets matched; empty for origins without one
-	ReceivedAt time.Time // when this copy came
+	ReceivedAt time.Time // arrival of this copy
 	FirstSeen  time.Time // when the program first saw it (earlier than ReceivedAt only for readmitted events)
-	NoDedup    bool      // source says dedup = "off"
+	NoDedup    bool      // the source has dedup = "off"
 	View       View
 	Payload    Payload
 }
@@ -98,14 +98,14 @@ const (
 	Duplicate ReceiptStatus = "duplicate"
 )
 
-// Receipt is the store's word that an event is on disk: the sender may forget it.
+// Receipt confirms that an event is on disk: the sender may forget it.
 type Receipt struct {
 	ID     string        `json:"id"`
 	Seq    int64         `json:"seq"`
 	Status ReceiptStatus `json:"status"`
 }
 
-// Event is a stored event without its payload. It never changes, but for the purge of its payload.
+// Event is a stored event without its payload. It never changes, except that its payload may be purged.
 type Event struct {
 	Seq           int64 // place in the log, from 1, without reuse
 	ID            string
@@ -115,7 +115,7 @@ type Event struct {
 	SecretName    string
 	View          View
 	Late          bool      // an event of a higher rank and the same key was stored before it
-	DuplicateHint bool      // its payload says so, or an equal (event, type, id, status) came before it
+	DuplicateHint bool      // its payload says so, or an equal (event, type, id, status) was stored before it
 	Size          int       // bytes of the body
 	ReceivedAt    time.Time // this arrival
 	FirstSeenAt   time.Time

@@ -21,8 +21,8 @@ type Filter struct {
 	Until             time.Time   `json:"until,omitzero"`     // stored before
 	Where             []Condition `json:"where,omitempty"`
 	Limit             int         `json:"limit,omitempty"`  // 0: no limit
-	After             int64       `json:"after,omitempty"`  // seqs above it only: the place to go on from
-	Before            int64       `json:"before,omitempty"` // seqs below it only: the place to go on from, newest first; 0: no bound
+	After             int64       `json:"after,omitempty"`  // seqs above it only: where a page continues
+	Before            int64       `json:"before,omitempty"` // seqs below it only: where a page continues, newest first; 0: no bound
 	Newest            bool        `json:"newest,omitempty"`
 }
 

@@ -2,10 +2,10 @@ package inbox
 
 import "time"
 
-// Health is what is known of a plugin as a whole. The zero value is healthy.
+// Health is the state of a plugin as a whole. The zero value is healthy.
 type Health struct {
 	OnHold  bool
-	Reason  string    // why, for the operator: the failure that tipped it
+	Reason  string    // the failure that started the hold, for the operator
 	Since   time.Time // when the hold began
 	ProbeAt time.Time // when the next probe may start
 	Probes  int       // probes that failed in this hold
@@ -24,13 +24,12 @@ const (
 	lastProbe  = 5 * time.Minute
 )
 
-// Hold decides whether a plugin is sick as a whole, after an attempt on lane with the outcome o: the only place that
-// does. It is pure. A success ends the streak or the hold. A reject says something about the event and changes
-// nothing. Any other outcome lengthens the streak; when it holds HoldAfter failures over at least HoldKeys lanes, or
-// the attempt was denied something or the guest did not come as far as an event, the plugin goes on hold, and only
-// probes run: one at a time, five seconds apart at first, twice as long after each, five minutes at most. A plugin
-// whose lanes are all one (order = "global") cannot fail over several keys and is held for none of its failures; its own
-// retries already pace it.
+// Hold decides whether a plugin fails as a whole, after an attempt on lane with the outcome o. No other place decides it. It is
+// pure. A success ends the streak or the hold. A reject is about the event and changes nothing. Any other outcome lengthens
+// the streak. The plugin goes on hold when the streak has HoldAfter failures over at least HoldKeys lanes, when the attempt was
+// denied something, or when the guest failed before its first event. On hold only probes run: one at a time, five
+// seconds apart at first, twice as long after each, at most five minutes. A plugin with a single lane (order = "global")
+// cannot fail over several keys and never goes on hold for failures: its own retries already slow it down.
 func Hold(h Health, seq int64, lane LaneID, o Outcome, p Policy, now time.Time) Health {
 	switch {
 	case o.Interrupted || o.Result == Reject || o.Result == Unreadable:
@@ -38,7 +37,7 @@ func Hold(h Health, seq int64, lane LaneID, o Outcome, p Policy, now time.Time) 
 	case o.Result.Settled():
 		return Health{}
 	case h.OnHold && now.Before(h.ProbeAt):
-		return h // it was under way when the hold began
+		return h // the attempt began before the hold
 	case h.OnHold:
 		h.Probes++
 		h.ProbeAt = now.Add(probeWait(h.Probes))
@@ -62,8 +61,8 @@ func (p Policy) holds(streak []Failure, o Outcome) bool {
 	return o.Result == Denied || o.AtStart || (len(streak) >= p.HoldAfter && lanesOf(streak) >= p.HoldKeys)
 }
 
-// Due returns when the next probe of a stored hold may start, seen at now: a clock that was set back must not stretch the
-// wait for it, neither before now nor later.
+// Due returns when the next probe of a stored hold may start, seen at now. A clock that is set back, before now or later, must
+// not stretch the wait.
 func (h Health) Due(now time.Time) time.Time {
 	return now.Add(min(h.ProbeAt.Sub(now), probeWait(h.Probes)))
 }
@@ -86,7 +85,7 @@ func lanesOf(streak []Failure) int {
 	return len(seen)
 }
 
-// describe names the outcome, and says why in the host's own words: what the plugin said may hold personal data.
+// describe names the outcome with the host's reason only: the plugin's words may hold personal data.
 func (o Outcome) describe() string {
 	if o.HostWords == 0 {
 		return string(o.Result)

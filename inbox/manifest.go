@@ -9,7 +9,7 @@ import (
 // Manifest is what a plugin asks for and what the operator grants it: NAME.toml beside NAME.wasm. The zero value
 // of a field means its default, which [Manifest.WithDefaults] fills in. Package release reads and checks it.
 type Manifest struct {
-	Events      []string // QoreID events it gets; empty means all but unknown and emitted ones, which also "*" leaves out; "*" at the end of a name matches any rest
+	Events      []string // QoreID events it gets; empty means all but unknown and emitted ones, which "*" does not match either; "*" at the end of a name matches any rest
 	EventTypes  []string
 	Sources     []string
 	Modes       []Mode
@@ -23,7 +23,7 @@ type Manifest struct {
 	Data        Data
 	Reuse       int               // events one instance serves in session mode; 1 means a fresh instance per event
 	StartFrom   StartFrom         // where a plugin that is new to this store begins
-	Config      map[string]string // handed to the plugin as it is
+	Config      map[string]string // given to the plugin unchanged
 }
 
 // Condition is "the scalar at this JSON pointer of the body is one of these". A number in the body is compared by its value
@@ -38,23 +38,23 @@ type Engine string
 
 // The engines.
 const (
-	Compiler    Engine = "compiler"    // machine code, made when the plugin is loaded; where wazero cannot make any, it interprets
-	Interpreter Engine = "interpreter" // many times slower; for a module that the compiler gets wrong
+	Compiler    Engine = "compiler"    // machine code, made when the plugin is loaded; where wazero has no compiler, it interprets
+	Interpreter Engine = "interpreter" // many times slower; for a module that the compiler translates wrongly
 )
 
 // Limits bound one attempt.
 type Limits struct {
-	Time   time.Duration // wall clock from handing over the event to its result
+	Time   time.Duration // wall clock from the delivery of the event to its result
 	Memory int64         // bytes of linear memory
 	Output int64         // bytes of result
 	Log    int64         // bytes of log that are kept
 	Fuel   int64         // instructions, and bytes moved for it; zero: no limit
 }
 
-// Data is what a plugin is shown of an event's body.
+// Data is the part of an event's body that a plugin sees.
 type Data struct {
 	Fields    []string // JSON pointers (RFC 6901) of what it may see; nil: all of it; empty: nothing
-	InlineMax int64    // bytes of the longest text in the document; a longer one is left out, to be read by itself
+	InlineMax int64    // bytes of the longest text in the document; a longer one is removed and read with event_read
 }
 
 // DefaultInlineMax is the longest text in a document without a manifest. Photos are longer.
@@ -104,15 +104,15 @@ func or[T comparable](v *T, fallback T) {
 // plugin emitted, must be asked for by name, see [AsksForUnknown] and [AsksForEmitted].
 func (m *Manifest) Wants(e *Event) bool { return m.leftOutBy(e) == "" }
 
-// AsksForUnknown reports whether an entry of events lets events named unknown through: only that very name does. A pattern
-// such as "*" is written with QoreID's events in mind, of which these are not known to be any.
+// AsksForUnknown reports whether an entry of events matches events named unknown: only that exact name does. A pattern
+// such as "*" means QoreID's events, and an unknown event is not known to be one.
 func AsksForUnknown(pattern string) bool { return pattern == UnknownEvent }
 
-// AsksForEmitted reports whether an entry of events lets events through that plugins emit: a name or pattern with a dot, which
-// QoreID's names do not have.
+// AsksForEmitted reports whether an entry of events matches events that plugins emit: a name or pattern with a dot. QoreID's
+// names have no dot.
 func AsksForEmitted(pattern string) bool { return strings.Contains(pattern, ".") }
 
-// LeftOutBy returns the filter that keeps an event from the plugin, by its name in NAME.toml; empty when it is wanted.
+// FilteredBy returns the filter that excludes an event, by its name in NAME.toml; empty when the plugin wants the event.
 // at looks into the event's body.
 func (m *Manifest) FilteredBy(e *Event, at Lookup) string {
 	if by := m.leftOutBy(e); by != "" || m.Holds(at) {
@@ -135,7 +135,7 @@ func (m *Manifest) leftOutBy(e *Event) string {
 	return ""
 }
 
-// wantsName reports whether the filter events lets an event through.
+// wantsName reports whether the filter events matches an event.
 func (m *Manifest) wantsName(e *Event) bool {
 	asks := func(string) bool { return true }
 	switch {
@@ -151,7 +151,7 @@ func (m *Manifest) wantsName(e *Event) bool {
 	})
 }
 
-// NeedsBody reports whether the filters or the lane of the manifest's plugin look into the body.
+// NeedsBody reports whether the filters or the lane rule of the plugin use the body.
 func (m *Manifest) NeedsBody() bool {
 	_, ptr := m.KeyBy.Pointer()
 	return len(m.Where) > 0 || (ptr && m.Order == ByKey)

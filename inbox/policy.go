@@ -7,8 +7,8 @@ type OnFailure string
 
 // The choices.
 const (
-	Park     OnFailure = "park"     // they wait behind it until somebody retries or discards it (the default)
-	Continue OnFailure = "continue" // they go on without it
+	Park     OnFailure = "park"     // they wait behind it until an operator retries or discards it (the default)
+	Continue OnFailure = "continue" // they continue without it
 	Block    OnFailure = "block"    // it never dies: it is retried for ever, and they wait
 )
 
@@ -22,7 +22,7 @@ const (
 	Unsorted Order = "none"   // none
 )
 
-// Policy is how a plugin's failures are met.
+// Policy is the retry policy of a plugin.
 type Policy struct {
 	MaxAttempts int           // counted attempts before a delivery dies; at least 1
 	Base        time.Duration // upper bound of the first wait
@@ -33,7 +33,7 @@ type Policy struct {
 }
 
 // DefaultPolicy makes twelve attempts over about a day: the bounds of the waits are 1 min, 2 min, 4 min … 12 h, which
-// makes 29 hours at most and half of that in the mean, so that an outage overnight is outlived.
+// makes 29 hours at most and half of that in the mean, so that retries outlast an outage over night.
 func DefaultPolicy() Policy {
 	return Policy{MaxAttempts: 12, Base: time.Minute, Max: 12 * time.Hour, OnFailure: Park, HoldAfter: 5, HoldKeys: 3}
 }

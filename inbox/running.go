@@ -7,12 +7,12 @@ type Chosen struct {
 	Pinned    bool   // a rollback chose Own
 	Unpin     bool   // the rollback is over: the files have changed
 	Disabled  bool   // Own is disabled; Release is its fallback
-	CrashLoop bool   // Release may run only while no other suspected release does
+	CrashLoop bool   // Release is in a crash loop: it may run only while no other release of the loop runs
 }
 
-// Running decides which release of a plugin runs: the only place that does. It is pure. r is the record of the plugin, file
-// the release of its files, and known what is stored about its releases. refused says that the files cannot become a release;
-// then Running is asked only while the plugin has no running release.
+// Running decides which release of a plugin runs. No other place decides it. It is pure. r is the record of the plugin, file
+// the release of its files, and known has the crash records of its releases. refused means that the files cannot become a
+// release; callers then ask only while the plugin has no running release.
 //
 //	files    own release                  runs
 //	good     the files' release, or the   own; when own is disabled: the live release, or the one before it
@@ -22,8 +22,8 @@ type Chosen struct {
 //	                                      or is the files' own and has not settled an event; none when it is the
 //	                                      files' own and has
 //
-// A disabled release never runs: when the fallback is disabled too, no release runs. Only one release before the live one is
-// known.
+// A disabled release never runs: when the fallback is disabled too, no release runs. The store knows only
+// one release before the live one.
 func Running(r *PluginRecord, file string, refused bool, known map[string]CrashRecord) Chosen {
 	c := Chosen{Own: file}
 	switch {
@@ -72,7 +72,7 @@ func (r *PluginRecord) lastGood(file string, known map[string]CrashRecord) strin
 // disabled reports whether the release was taken out of service.
 func (s CrashRecord) disabled() bool { return !s.DisabledAt.IsZero() }
 
-// Predecessor returns the release to go back to from one that takes the place of what r runs; empty for none. A release that
+// Predecessor returns the fallback of a release that replaces the running one of r; empty without one. A release that
 // has settled an event is preferred to one that had no event. A release that is on hold or disabled is never returned.
 func (r *PluginRecord) Predecessor(next string, disabled bool) string {
 	back := r.Live

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Attempt is one recorded try. It is written once, in the commit that settles it.
+// Attempt is one recorded attempt. It is written once, in the commit that settles it.
 type Attempt struct {
 	Plugin    string
 	Seq       int64
 	Run       int64
 	Number    int // from 1, per run
 	Result    Result
-	Fate      Fate // what Next made of it
+	Fate      Fate // the decision of Next
 	Counted   bool // towards MaxAttempts
 	StartedAt time.Time
 	Duration  time.Duration
@@ -24,16 +24,16 @@ type Attempt struct {
 	LogCut    bool
 }
 
-// Why is what the host says of the attempt: the part of its reason that may be logged and shown.
+// Why returns the host's words about the attempt: the part of its reason that may be logged and shown.
 func (a *Attempt) Why() string { return a.Reason[:min(a.HostWords, len(a.Reason))] }
 
-// Run is a run that is neither its event's first one nor under way in a job's window: a replay that waits for its
-// next attempt or behind a lane that lags, or a dead delivery that was asked to go on.
+// Run is a run with a row of its own: a replayed run that waits for its next attempt or behind a parked lane, or a dead first run
+// that was retried after its lane had continued.
 type Run struct {
 	Plugin  string
 	Seq     int64
-	Run     int64 // the job, or 0 for a retried first run whose lane had gone on
-	Replay  int64 // the job that counts it; 0 for none
+	Run     int64 // the replay, or 0 for a retried first run whose lane had continued
+	Replay  int64 // the replay that counts it; 0 for none
 	Lane    LaneID
 	Waits   bool // behind a lane that is parked; otherwise it is due at DueAt
 	DueAt   time.Time
@@ -46,16 +46,16 @@ type DeadLetter struct {
 	Plugin     string
 	Seq        int64
 	Run        int64
-	Attempt    int // the attempt it died of
+	Attempt    int // number of its last attempt
 	Lane       LaneID
-	Parks      bool // its lane waits behind it
+	Parks      bool // its lane is parked behind it
 	Result     Result
 	DiedAt     time.Time
 	Resolution Resolution
 	ResolvedAt time.Time
 }
 
-// Resolution says what an operator made of a dead letter.
+// Resolution is what an operator did with a dead letter.
 type Resolution string
 
 // The resolutions.
@@ -65,26 +65,26 @@ const (
 	Discarded  Resolution = "discarded"
 )
 
-// Settlement is what one attempt, or one step of the dispatcher without an attempt, changes. All of it is one
-// transaction. Nil fields change nothing.
+// Settlement is the set of changes of one attempt, or of one step of the dispatcher without an attempt. It is one transaction:
+// all of it commits, or nothing. Nil fields change nothing.
 type Settlement struct {
 	Plugin   string
-	Term     Term // of the load that it rests on
+	Term     Term // the term of the load that it depends on
 	Attempt  *Attempt
 	Cursor   int64       // the plugin's cursor from now on; 0 leaves it; it never goes back
 	Lane     *Lane       // put this lane row
 	LaneGone *LaneID     // delete this lane row; runs that waited behind the lane become due at once
-	Dead     *DeadLetter // put this letter; with a Resolution: resolve the unresolved letter of its (plugin, seq, run)
+	Dead     *DeadLetter // put this dead letter; with a Resolution: resolve the unresolved one of its (plugin, seq, run)
 	Run      *Run        // put this run row
 	RunGone  *Run        // delete the row of this (plugin, seq, run)
 	Replay   *ReplayStep
 	Health   *Health
-	Uncount  []Failure // take one try back from each lane in retry whose next event is the failure's seq, and from its newest counted attempt
-	LaneRule string    // what the plugin's lanes are made by from now on; empty leaves it
+	Uncount  []Failure // uncount one attempt of each lane in retry whose next event is the failure's seq, and its newest counted attempt
+	LaneRule string    // the rule of the plugin's lanes from now on; empty leaves it
 	Running  string    // this release is about to make its first attempt in this life of the program
 	Proven   string    // this release has settled its first event since it went live
 	Disable  *Disable  // disable the live release, if it has a fallback
-	Filtered int64     // events, passed for good with this settlement, that the plugin's filters left out
+	Filtered int64     // events that the plugin's filters excluded and that this settlement passes for good
 	Chain    *Chain    // settlements of one chain commit in their order, and none after one that failed; nil: alone
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// LaneID names a lane within one plugin: what runs one at a time, in order.
+// LaneID identifies a lane of a plugin. The events of a lane run one at a time, in order.
 type LaneID struct {
 	Mode Mode
 	Key  string
@@ -19,18 +19,18 @@ type LaneState string
 const (
 	LaneReady  LaneState = "ready"  // its next event may run
 	LaneRetry  LaneState = "retry"  // its next event failed and is due again at DueAt
-	LaneParked LaneState = "parked" // its next event is dead; nothing runs until somebody retries or discards it
+	LaneParked LaneState = "parked" // its next event is dead; no event of the lane runs until an operator retries or discards it
 )
 
-// Lane is a lane that lags behind its plugin's cursor: all its events from Next on are still to run, and all
-// before are settled.
+// Lane is a lane that lags behind its plugin's cursor: its events from Next on have not run, and all
+// events before Next are settled.
 type Lane struct {
 	ID      LaneID
-	Next    int64 // seq of the event to run next, or, when ready, a lower bound of it
+	Next    int64 // seq of the next event, or, when ready, a lower bound of it
 	State   LaneState
 	DueAt   time.Time // for LaneRetry
 	Attempt int       // attempts already made of the event at Next, in this run
-	Counted int       // of which count towards MaxAttempts
+	Counted int       // attempts that count towards MaxAttempts
 	Since   time.Time // when it began to lag
 	Waits   bool      // as read: runs other than first ones wait behind it
 }
@@ -75,7 +75,7 @@ func (id LaneID) ByKey() bool {
 	return !strings.HasPrefix(id.Key, "@") || strings.HasPrefix(id.Key, soloLane)
 }
 
-// KeyBy says which value of an event makes its lane: "key", "customer_reference", or a JSON pointer.
+// KeyBy is the value of an event that makes its lane: "key", "customer_reference", or a JSON pointer.
 type KeyBy string
 
 // The named choices.
@@ -89,8 +89,8 @@ func (k KeyBy) Pointer() (string, bool) {
 	return string(k), k != "" && k != KeyByKey && k != KeyByReference
 }
 
-// LaneOf returns the lane of an event. at returns the scalar at a JSON pointer of the event's body as text, or what is
-// stored of it (see [Digested]); it is called only when key_by is a pointer. An event without the wanted value falls back
+// LaneOf returns the lane of an event. at returns the scalar at a JSON pointer of the event's body as text, or its
+// digest (see [Digested]). It is called only when key_by is a pointer. An event without the wanted value falls back
 // to its key.
 func LaneOf(e *Event, order Order, by KeyBy, at func(pointer string) (string, bool)) LaneID {
 	id := LaneID{Mode: e.Mode, Key: e.View.Key}
@@ -109,8 +109,8 @@ func LaneOf(e *Event, order Order, by KeyBy, at func(pointer string) (string, bo
 	return id
 }
 
-// Digested returns at with every scalar replaced by its digest. The key of a lane is stored: a scalar of a body may be long,
-// and it may be personal.
+// Digested returns at with every scalar replaced by its digest. The key of a lane is stored, and a scalar of a body may be long
+// or personal.
 func Digested(at func(pointer string) (string, bool), digest func(value string) string) func(pointer string) (string, bool) {
 	return func(pointer string) (string, bool) {
 		v, ok := at(pointer)
@@ -121,14 +121,14 @@ func Digested(at func(pointer string) (string, bool), digest func(value string) 
 	}
 }
 
-// LaneRule is the rule that makes the lanes of a plugin. It is stored with the plugin, since lanes that lag must be found
-// the way they were made.
+// LaneRule is the rule that makes the lanes of a plugin. It is stored with the plugin, because lanes that lag are found by the
+// rule that made them.
 type LaneRule struct {
 	Order Order
 	By    KeyBy
 }
 
-// String returns the form that is stored.
+// String returns the stored form.
 func (k LaneRule) String() string { return string(k.Order) + " " + string(k.By) }
 
 // ParseLaneRule reads the stored form. An empty text is the zero LaneRule, which makes lanes by key.

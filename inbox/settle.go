@@ -88,9 +88,9 @@ type Settlement struct {
 	Chain    *Chain    // settlements of one chain commit in their order, and none after one that failed; nil: alone
 }
 
-// Chain ties the settlements of a plugin together: each was decided on the ground that those before it would
-// commit. The store breaks the chain when one of them fails and refuses the rest; the dispatcher then begins again
-// from what is stored, with a new chain.
+// Chain ties the settlements of a plugin together: each was decided on the assumption that those before it
+// commit. The store breaks the chain when one of them fails, and refuses the rest. The dispatcher then begins again
+// from the stored state, with a new chain.
 type Chain struct{ broken atomic.Bool }
 
 // Break marks the chain as broken.
@@ -99,17 +99,17 @@ func (c *Chain) Break() { c.broken.Store(true) }
 // Broken reports whether a settlement of the chain failed.
 func (c *Chain) Broken() bool { return c.broken.Load() }
 
-// Only narrows a replay by what became of an event so far.
+// Only narrows a replay by the state of an event in a plugin.
 type Only string
 
 // The choices.
 const (
-	OnlyAll     Only = "all"     // whatever became of it (the default)
+	OnlyAll     Only = "all"     // every event (the default)
 	OnlyFailed  Only = "failed"  // its last attempt failed and no retry is due
 	OnlyMissing Only = "missing" // the plugin never attempted it
 )
 
-// JobState is the state of a replay job.
+// ReplayState is the state of a replay.
 type ReplayState string
 
 // The states.
@@ -119,7 +119,7 @@ const (
 	ReplayCancelled ReplayState = "cancelled"
 )
 
-// Job is a stored replay: selected events, in the order of the log, through chosen plugins.
+// Replay is a stored replay: selected events, in the order of the log, through chosen plugins.
 type Replay struct {
 	ID         int64
 	CreatedAt  time.Time
@@ -129,33 +129,33 @@ type Replay struct {
 	Filter     Filter
 	Only       Only
 	Plugins    []string
-	Upto       int64   // newest seq when it was made; later events are not part of it
+	Upto       int64   // newest seq when it was created; later events are not part of it
 	Rate       float64 // runs started per second over all plugins; 0 means no limit
-	Matched    int64   // events that matched when it was made
+	Matched    int64   // events that matched when it was created
 	State      ReplayState
 	Parts      []ReplayPart
 }
 
-// JobPart is how far a job has come in one plugin.
+// ReplayPart is the progress of a replay in one plugin.
 type ReplayPart struct {
 	Replay   int64
 	Plugin   string
-	Position int64 // every selected event at or below it is run, left out, or has a run row
+	Position int64 // every selected event at or below it ran, was skipped, or has a run row
 	ReplayCount
 	Done bool
 }
 
-// JobCount counts what became of a job's events.
+// ReplayCount counts the events of a replay by their ends.
 type ReplayCount struct {
 	OK       int64 // ran and settled
 	Dead     int64 // ran and died
-	Pending  int64 // left out: its first run is still to come or under way
-	Retried  int64 // its dead first run goes on instead
-	Filtered int64 // left out: the plugin does not want it
+	Pending  int64 // skipped: its first run is still to come or under way
+	Retried  int64 // skipped: its dead first run was retried instead
+	Filtered int64 // skipped: the plugin's filters exclude it
 	Waiting  int64 // has a run row behind a parked lane
 }
 
-// JobStep moves a part of a job.
+// ReplayStep moves a part of a replay.
 type ReplayStep struct {
 	Replay   int64
 	Plugin   string

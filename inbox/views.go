@@ -2,8 +2,8 @@ package inbox
 
 import "time"
 
-// The types of this file are what operators are shown. They hold no payload; texts that may hold personal data
-// (reasons, logs) are marked, and package api masks them unless they are to be revealed.
+// Operators see the types of this file. They hold no payload. Texts that may hold personal data (reasons, logs) are marked, and
+// package operator masks them unless the request reveals them.
 
 // Copies counts how often an event was received again.
 type Copies struct {
@@ -18,16 +18,16 @@ type DeliveryState string
 // The states.
 const (
 	StateSettled  DeliveryState = "settled"  // done
-	StateFiltered DeliveryState = "filtered" // the plugin does not want it
+	StateFiltered DeliveryState = "filtered" // the plugin's filters exclude it
 	StateBefore   DeliveryState = "before"   // the plugin began after it
-	StatePending  DeliveryState = "pending"  // its turn has not come
+	StatePending  DeliveryState = "pending"  // not reached yet
 	StateWaiting  DeliveryState = "waiting"  // behind an earlier event of its lane
 	StateRetrying DeliveryState = "retrying" // failed, due again
 	StateDead     DeliveryState = "dead"     // gets no further attempt by itself
 	StateDropped  DeliveryState = "discarded"
 )
 
-// DeliveryTrace is one event's way through one plugin.
+// DeliveryTrace has the attempts and the state of one event in one plugin.
 type DeliveryTrace struct {
 	Plugin   string
 	State    DeliveryState
@@ -36,7 +36,7 @@ type DeliveryTrace struct {
 	Attempts []Attempt // all runs, oldest first
 }
 
-// EventTrace is one event with everything that became of it.
+// EventTrace is one event with its deliveries.
 type EventTrace struct {
 	Event      Event
 	Copies     Copies
@@ -60,15 +60,15 @@ type Entity struct {
 	Open              bool // started, and no verification_completed yet
 }
 
-// DeadLetter is a dead letter with its event.
+// DeadLetterDetail is a dead letter with its event.
 type DeadLetterDetail struct {
 	DeadLetter
 	HostWords int // bytes at the start of Reason that are the host's own words
 
 	Event   Event
 	Reason  string // may hold personal data
-	Waiting int64  // later events of its lane that its plugin wants and that wait behind it (0 unless it parks)
-	AtLeast bool   // there may be more of them: they were not counted to the end
+	Waiting int64  // later events of its lane that wait behind it and pass the filters of its plugin (0 unless it parks)
+	AtLeast bool   // Waiting is a lower bound: the count stopped early
 }
 
 // ManyAttempts is a run with very many attempts that will be retried.
@@ -85,14 +85,14 @@ type Release struct {
 	Plugin    string
 	Wasm      string // SHA-256 of the module, hex
 	Size      int64
-	Manifest  []byte // the file as it was; empty when there was none
+	Manifest  []byte // the file; empty without one
 	CreatedAt time.Time
 	Actor     string
-	Asks      []byte // the module's section inbox.manifest; empty when it has none
-	Module    []byte // what was found out about the module when it was started, as JSON; empty when it never was
+	Asks      []byte // the module's section inbox.manifest; empty without one
+	Module    []byte // the description of the module from its first start, as JSON; empty before that
 }
 
-// PluginRecord is what the store knows of a plugin.
+// PluginRecord is the stored record of a plugin.
 type PluginRecord struct {
 	Name      string
 	CreatedAt time.Time
@@ -101,11 +101,11 @@ type PluginRecord struct {
 	Paused    bool   // by the operator
 	Live      string // id of the release that runs or ran last
 	Pinned    string // id of the release that a rollback chose
-	PinnedOff string // wasm+manifest id of the folder's files the pin turned down: it ends when they change
+	PinnedOff string // id of the files in the folder that the rollback replaced: the pin ends when they change
 	Proven    bool   // the live release has settled an event since it went live
 	Previous  string // id of the release to go back to when the live one fails at once; empty for none
-	Filtered  int64  // events that its filters left out
-	LaneRule  string // what its lanes are made by, as set by a Settlement
+	Filtered  int64  // events that its filters excluded
+	LaneRule  string // the rule of its lanes, as set by a Settlement
 	Health    Health
 	Behind    int64     // events of the log above the cursor
 	Retrying  int64     // lanes in retry

@@ -32,7 +32,7 @@ type Lane struct {
 	Attempt int       // attempts already made of the event at Next, in this run
 	Counted int       // attempts that count towards MaxAttempts
 	Since   time.Time // when it began to lag
-	Waits   bool      // as read: runs other than first ones wait behind it
+	Waits   bool      // when the row was read, replayed runs or retried dead runs waited behind the lane
 }
 
 // Keys of lanes that the program makes begin with "@". No source name does, so they never equal the key of an event.

@@ -2,7 +2,7 @@ package inbox
 
 import "time"
 
-// Delivery is one run of one event through one plugin, at the moment before an attempt.
+// Delivery is one run of one event through one plugin, with the number of its current attempt.
 type Delivery struct {
 	Plugin  string
 	Seq     int64

@@ -32,8 +32,8 @@ type Policy struct {
 	HoldKeys    int // lanes that the failures of a hold must be spread over, at least
 }
 
-// DefaultPolicy makes twelve attempts over about a day: the bounds of the waits are 1 min, 2 min, 4 min … 12 h, which
-// makes 29 hours at most and half of that in the mean, so that retries outlast an outage over night.
+// DefaultPolicy makes twelve attempts over half a day to a day: the bounds of the waits are 1 min, 2 min, 4 min … 12 h, which
+// add up to at most 29 hours, and to half of that on average, so that retries outlast an outage over night.
 func DefaultPolicy() Policy {
 	return Policy{MaxAttempts: 12, Base: time.Minute, Max: 12 * time.Hour, OnFailure: Park, HoldAfter: 5, HoldKeys: 3}
 }

@@ -18,9 +18,10 @@ type Chosen struct {
 //	good     the files' release, or the   own; when own is disabled: the live release, or the one before it
 //	         pinned one while the files   when own is the live release
 //	         are those that it replaced
-//	refused  the files' release           the live release; the release before it when the live release is disabled,
-//	                                      or is the files' own and has not settled an event; none when it is the
-//	                                      files' own and has
+//	refused  the files' release           live is disabled: the release before it
+//	                                      live is not of these files: live
+//	                                      live is of these files: none if it has settled an event, else the release
+//	                                      before it
 //
 // A disabled release never runs: when the fallback is disabled too, no release runs. The store knows only
 // one release before the live one.

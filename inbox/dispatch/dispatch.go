@@ -15,7 +15,7 @@
 // The parts from high to low; a part calls those below it:
 //
 //	dispatch.go  the dispatcher: a loop per plugin, and the questions of other goroutines (requests.go)
-//	loop.go      the loop: when to load, read, start, settle, stop. settle.go: outcome to settlement
+//	loop.go      the loop: when to load, read, start, settle, stop. settle.go: outcome to settlement. swap.go: another release
 //	load.go      memory: the parts below, made from the store
 //	start.go     starter: passes the heads of lanes to the workers; probes
 //	replays.go   replays: searches the log and admits events (replay.go: one replay)

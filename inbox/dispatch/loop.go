@@ -215,19 +215,6 @@ func (p *loop) takeRequests() bool {
 	return swap || look
 }
 
-// swap changes the release that runs.
-func (p *loop) swap(live *Live) {
-	p.recall()
-	p.workers.start(live)
-	if p.release.live = live; live == nil {
-		return
-	}
-	if p.release.replace(live) && p.mem != nil && p.release.health.OnHold {
-		p.release.endHold()
-		p.mem.lanes.hurry()
-	}
-}
-
 // recall takes back the attempts that have not begun. Without memory there are none.
 func (p *loop) recall() {
 	if p.mem != nil {

@@ -52,7 +52,7 @@ type timer struct {
 	run  *item // nil: the lane's own next event
 }
 
-// timers is a heap of timers by time. Timers of one time are ordered by run, then in the order of the log.
+// timers is a heap of timers by time. Of timers with the same time, those of lanes come first, then those of runs, by run and seq.
 type timers []timer
 
 // wait adds a timer.

@@ -124,8 +124,8 @@ func nextSize(size, most, length int64) int64 {
 	return min(most, 2*size)
 }
 
-// nothing reports whether a body is empty, blank or an empty object. Such a body is a probe, unless it has the signature of
-// another body.
+// nothing reports whether a body is empty, blank or an empty object. Such a body is a probe if its signature is
+// missing or right. With a wrong one it is a webhook whose body was lost.
 func nothing(body []byte) bool {
 	text := bytes.TrimSpace(body)
 	if len(text) < 2 {

@@ -31,8 +31,8 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request, s Source, at t
 	return a
 }
 
-// readAsNeeded reads a body. When no secret could have made the signature, it reads only the part that may be kept. Then whole
-// is false, and the connection is closed after the answer.
+// readAsNeeded reads a body. When no secret could have made the signature, it reads at most
+// enough bytes. whole is false if the body was longer; then the connection is closed after the answer.
 func (b *body) readAsNeeded(w http.ResponseWriter, r *http.Request, s Source) (whole bool, err error) {
 	const enough = unsignedWhole + 1
 	if s.couldSign(r.Header) || s.MaxBody <= enough || r.ContentLength > s.MaxBody || 0 <= r.ContentLength && r.ContentLength <= enough {
@@ -48,7 +48,8 @@ func (b *body) readAsNeeded(w http.ResponseWriter, r *http.Request, s Source) (w
 	return true, err
 }
 
-// decide returns the answer for a request whose body was read.
+// decide returns the answer for a request whose body was read. A verified event is answered 200 only after the store has
+// returned from Accept, which means that the event is on disk.
 func (h *handler) decide(b *body, r *http.Request, s Source, at time.Time) answer {
 	headers := keptHeaders(r.Header, s.Header)
 	end := h.startCheck(len(b.bytes))

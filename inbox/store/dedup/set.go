@@ -29,7 +29,7 @@ type Tx interface {
 // would be simpler, but a random key in every accept was measured to more than halve the accepts per second.
 //
 // Digests are found by their first 64 bits and confirmed on the whole in the event's row. Of two events whose first 64
-// bits are equal by chance only the newer is found: with 2^32 events there is an even chance that one such pair exists.
+// bits are equal by chance only the newer is found: with 2^32 events there is a chance of 39 % that such a pair exists.
 type Set struct {
 	size   int64              // seqs per run as sealed first
 	sealed int64              // newest seq in a run

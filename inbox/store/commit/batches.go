@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Bounds of the wait of a batch of lazy changes for more of them. Nobody waits for the commit of a lazy change, so the delay costs
+// A batch of only lazy changes waits for more of them, up to lingerFor or lingerOps changes. Nobody waits for the commit of a lazy change, so the delay costs
 // nothing. A commit costs as much as many lazy changes.
 const (
 	lingerFor = time.Millisecond

@@ -37,11 +37,11 @@ func (s *Store) resolveOne(ctx context.Context, who inbox.Actor, how inbox.Resol
 
 // ResolveDead retries or discards the dead deliveries that Plugin, Seq and Run of refs name, up to resolveBatch in one
 // transaction. It returns an error or nil for each of them: a Conflict when the delivery is not dead. The second result is the
-// error of a transaction: the deliveries from that transaction on are unchanged.
+// error of the first transaction that failed. Its deliveries and all later ones are unchanged.
 func (s *Store) ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Resolution, refs []inbox.DeadLetter) ([]error, error) {
 	failed := make([]error, 0, len(refs))
 	for part := range slices.Chunk(refs, resolveBatch) {
-		answer := make(chan []error, 1) // not failed itself: the writer may still be at work when write returns
+		answer := make(chan []error, 1) // a channel, because the writer may still run the function after writeSized has returned an error
 		err := s.writeSized(ctx, 256*len(part), commit.Wait, func(t *tx) error {
 			why := make([]error, len(part))
 			for i := range part {

@@ -38,7 +38,7 @@ func (c *Client) EachDead(ctx context.Context, d DeadQuery, fn func(DeadLetter) 
 	})
 }
 
-// Dead returns dead letters. With resolved, it includes those that were retried or discarded.
+// DeadLetters returns dead letters. With resolved, it includes those that were retried or discarded.
 func (c *Client) DeadLetters(ctx context.Context, f inbox.Filter, ids []string, resolved bool, v Reveal) (out []DeadLetter, err error) {
 	err = c.EachDead(ctx, DeadQuery{Filter: f, IDs: ids, Resolved: resolved, Reveal: v}, func(l DeadLetter) error {
 		out = append(out, l)

@@ -8,8 +8,8 @@ import (
 	"inbox/inbox"
 )
 
-// link connects one plugin's loop with the store. Every settlement leaves through submit, and every payload arrives through
-// payload. It counts submitted and durable settlements, so that the loop knows whether memory and store agree.
+// link connects one plugin's loop with the store. Every settlement leaves through submit. Single payloads arrive through
+// payload, and those that filters use in bulk through [bodies]. It counts submitted and durable settlements, so that the loop knows whether memory and store agree.
 //
 // The fields of type atomic are shared with the store's goroutines, which report the end of a settlement. All others belong
 // to the loop's goroutine.

@@ -58,7 +58,7 @@ type Runs interface {
 	// Runs returns up to limit runs that do not wait behind a lane, by due time, run and seq.
 	Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run, error)
 	// ReplayRuns returns how many of them a replay counts.
-	ReplayRuns(ctx context.Context, plugin string, job int64) (int, error)
+	ReplayRuns(ctx context.Context, plugin string, replay int64) (int, error)
 	// IsRetried reports whether the first run of an event has a row: it died, and was retried.
 	IsRetried(ctx context.Context, plugin string, seq int64) (bool, error)
 	// DeadLetter returns the unresolved dead letter of an event, and an error of kind [inbox.NotFound] without one.
@@ -70,7 +70,7 @@ type Replays interface {
 	// Replays returns the replays that run and have a part in the plugin.
 	Replays(ctx context.Context, plugin string) ([]inbox.Replay, error)
 	// Match returns up to limit events of a replay with seqs above after, and the seq up to which it searched.
-	Match(ctx context.Context, job *inbox.Replay, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
+	Match(ctx context.Context, replay *inbox.Replay, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
 }
 
 // Events is the log with its payloads.

@@ -23,9 +23,9 @@ type Found struct {
 	Stray    bool  // it is a file that belongs to no plugin
 }
 
-// Survey reads the plugins of a folder as a Loader would, one after another, and hands each over, then the files that belong to
-// none. It makes none of them a release and changes nothing. parallel is the default of their concurrency. A folder that does
-// not exist has none. Who else may write to it is for [Guard] to say.
+// Scan reads the plugins of a folder as a Loader would, one after another, and calls each for every plugin, then for the files that
+// belong to no plugin. It makes no release and changes nothing. parallel is the default of their concurrency. A folder that does
+// not exist has no plugins. [Guard] checks who else may write to the folder.
 func Scan(dir string, parallel int, each func(Found)) error {
 	l, err := listOf(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -82,7 +82,7 @@ func (s *Store) copyTo(ctx context.Context, path string) error {
 	if err = readError(commit.VacuumInto(ctx, s.path, path)); err == nil {
 		err = f.Sync()
 	}
-	if err = joinClose(err, f.Close); err != nil {
+	if err = commit.JoinClose(err, f.Close); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil

@@ -2,15 +2,12 @@ package store_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"inbox/inbox"
-	"inbox/inbox/datadir"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/store"
 )
@@ -62,29 +59,5 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 				t.Errorf("%s: %v (%s)", inbox.KindOf(err), err, inbox.HintOf(err))
 			}
 		})
-	}
-}
-
-func TestASecondServerIsToldWhoHoldsTheStore(t *testing.T) {
-	t.Parallel()
-	dir := inboxtest.Dir(t)
-	lock, err := datadir.WaitLock(ctx, dir, time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := lock.Announce(dir, datadir.Holding{PID: os.Getpid(), Socket: "/x.sock"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := datadir.WaitLock(ctx, dir, time.Second); inbox.KindOf(err) != inbox.Unavailable || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
-		t.Errorf("the second server: %v", err)
-	}
-	if h, ok := datadir.Holder(dir); !ok || h.Socket != "/x.sock" {
-		t.Errorf("holder %+v, %v", h, ok)
-	}
-	if err := lock.Release(); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := datadir.Holder(dir); ok {
-		t.Error("a released lock has a holder")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"inbox/inbox"
+	"inbox/inbox/store/commit"
 )
 
 // The quarantine has bounds in requests and in bytes. A sender may use all of it while no other sender needs the space. When a
@@ -156,12 +157,12 @@ func (t *tx) overfull(b inbox.QuarantineBounds) (share int64, cause string, err 
 		var id, n, size int64
 		var name string
 		if err := rows.Scan(&id, &name, &n, &size); err != nil {
-			return 0, "", joinClose(err, rows.Close)
+			return 0, "", commit.JoinClose(err, rows.Close)
 		}
 		ids[name], held[name] = id, inbox.QuarantineStats{Count: n, Bytes: size}
 		count, bytes = count+n, bytes+size
 	}
-	if err := joinClose(rows.Err(), rows.Close); err != nil || count <= b.Count && bytes <= b.Bytes {
+	if err := commit.JoinClose(rows.Err(), rows.Close); err != nil || count <= b.Count && bytes <= b.Bytes {
 		return 0, "", err
 	}
 	for _, c := range classes() {

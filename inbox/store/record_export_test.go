@@ -71,7 +71,7 @@ func (r *Recorder) Plans(t testing.TB) map[string][]string {
 				}
 				plans[q] = append(plans[q], detail)
 			}
-			if err := joinClose(found.Err(), found.Close); err != nil {
+			if err := commit.JoinClose(found.Err(), found.Close); err != nil {
 				return err
 			}
 		}

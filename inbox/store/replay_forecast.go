@@ -16,7 +16,7 @@ const (
 // Forecast counts what a replay would do with its events in a plugin now, by the rules of the dispatcher. OK counts the events
 // that would run. m is the manifest in force; without one the plugin wants every event. known is false, and the counts mean
 // nothing, when the replay has more events or bodies than Forecast reads.
-func (s *Store) Forecast(ctx context.Context, job *inbox.Replay, plugin string, m *inbox.Manifest) (c inbox.ReplayCount, known bool, err error) {
+func (s *Store) Forecast(ctx context.Context, replay *inbox.Replay, plugin string, m *inbox.Manifest) (c inbox.ReplayCount, known bool, err error) {
 	f := forecast{s: s, plugin: plugin, m: m, bodies: forecastBodies, lanes: map[inbox.LaneID]*inbox.Lane{}}
 	if f.record, err = s.Record(ctx, plugin); err != nil {
 		return c, false, err
@@ -29,8 +29,8 @@ func (s *Store) Forecast(ctx context.Context, job *inbox.Replay, plugin string, 
 		f.rule = inbox.LaneRule{Order: m.Order, By: m.KeyBy}
 	}
 	rows := 0
-	for after := int64(0); after < job.Upto; {
-		events, upto, err := s.Match(ctx, job, plugin, after, scanRows)
+	for after := int64(0); after < replay.Upto; {
+		events, upto, err := s.Match(ctx, replay, plugin, after, scanRows)
 		if err != nil {
 			return c, false, err
 		}

@@ -8,27 +8,27 @@ import (
 	"inbox/inbox"
 )
 
-// Match returns the next events of a replay in a plugin, in the order of the log, and the seq up to which it searched: job.Upto
+// Match returns the next events of a replay in a plugin, in the order of the log, and the seq up to which it searched: replay.Upto
 // at the end. It searches a bounded piece of the log, so it may return no event before the end. It applies Only to the
 // attempts that are stored now, not to those at the time when the replay was made.
-func (s *Store) Match(ctx context.Context, job *inbox.Replay, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error) {
+func (s *Store) Match(ctx context.Context, replay *inbox.Replay, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
 		return nil, after, err
 	}
-	f := job.Filter
+	f := replay.Filter
 	f.Newest = false
 	sel, err := s.choose(ctx, &f)
 	if err != nil {
 		return nil, after, err
 	}
-	low, high := max(sel.low, after), min(sel.high, job.Upto)
+	low, high := max(sel.low, after), min(sel.high, replay.Upto)
 	if low >= high {
-		return nil, job.Upto, nil
+		return nil, replay.Upto, nil
 	}
 	limit = max(limit, 1)
 	from, upto := sel.piece(low, high)
-	sel.and(onlyWhere(job.Only, p))
+	sel.and(onlyWhere(replay.Only, p))
 	query, args := sel.query(eventColumns, from, upto, " ORDER BY e.seq LIMIT ?")
 	found, err := s.events(ctx, query, append(args, limit)...)
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *Store) Match(ctx context.Context, job *inbox.Replay, plugin string, aft
 	case len(found) == limit:
 		upto = found[limit-1].Seq
 	case upto == high:
-		upto = job.Upto
+		upto = replay.Upto
 	}
 	for i := range found {
 		ok, err := s.selected(ctx, &f, &found[i])

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox"
 )
 
-// jobColumns are the columns of jobs that make an inbox.Replay without its parts, in the order of scanJob and jobRow.
+// replayColumns are the columns of replays that make an inbox.Replay without its parts, in the order of scanReplay and replayRow.
 const replayColumns = `id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state`
 
 // scanJob reads jobColumns.
@@ -31,7 +31,7 @@ func replayRow(j *inbox.Replay, filter string) []any {
 }
 
 // jobPartColumns are the columns of job_parts that make an inbox.JobPart, in the order of scanJobPart. A new part has only a
-// job, a plugin and a position.
+// replay, a plugin and a position.
 const replayPartColumns = `replay, position, ok, dead, pending, retried, filtered, waiting, done`
 
 // scanJobPart reads the name of the plugin and jobPartColumns.
@@ -43,39 +43,39 @@ func scanReplayPart(row scanner, p *inbox.ReplayPart) error {
 // becomes the seq of the last event that it allows. CreateReplay returns NotFound when no event matches, and Invalid without a
 // plugin, for a negative rate and for an unknown Only; then it stores nothing.
 func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Replay) error {
-	job := *j
-	if job.Only == "" {
-		job.Only = inbox.OnlyAll
+	replay := *j
+	if replay.Only == "" {
+		replay.Only = inbox.OnlyAll
 	}
-	job.Plugins = slices.Compact(slices.Sorted(slices.Values(job.Plugins)))
-	if len(job.Filter.Seqs) > 0 { // it is searched by them often
-		job.Filter.Seqs = slices.Compact(slices.Sorted(slices.Values(job.Filter.Seqs)))
+	replay.Plugins = slices.Compact(slices.Sorted(slices.Values(replay.Plugins)))
+	if len(replay.Filter.Seqs) > 0 { // it is searched by them often
+		replay.Filter.Seqs = slices.Compact(slices.Sorted(slices.Values(replay.Filter.Seqs)))
 	}
 	switch {
-	case len(job.Plugins) == 0:
+	case len(replay.Plugins) == 0:
 		return inbox.Errorf(inbox.Invalid, "", "a replay needs a plugin").WithHint("`inbox plugin list` shows them")
-	case job.Rate < 0:
+	case replay.Rate < 0:
 		return inbox.Errorf(inbox.Invalid, "", "the rate is negative")
-	case !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, job.Only):
-		return inbox.Errorf(inbox.Invalid, "", "only is %q, not failed, missing or all", job.Only)
+	case !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, replay.Only):
+		return inbox.Errorf(inbox.Invalid, "", "only is %q, not failed, missing or all", replay.Only)
 	}
-	stored := job.Filter // what is counted ends at the newest event there is now
+	stored := replay.Filter // what is counted ends at the newest event there is now
 	if head := s.newest(ctx); stored.Before == 0 || stored.Before > head {
 		stored.Before = head + 1
 	}
-	matched, first, last, err := s.CountReplay(ctx, stored, job.Only, job.Plugins)
+	matched, first, last, err := s.CountReplay(ctx, stored, replay.Only, replay.Plugins)
 	if err != nil {
 		return err
 	}
 	if matched == 0 {
 		return inbox.Errorf(inbox.NotFound, "", "no event matches")
 	}
-	job.Matched, job.Upto, job.State, job.Actor, job.Reason = matched, last.Seq, inbox.ReplayRunning, who.Name, who.Reason
-	filter, err := json.Marshal(job.Filter)
+	replay.Matched, replay.Upto, replay.State, replay.Actor, replay.Reason = matched, last.Seq, inbox.ReplayRunning, who.Name, who.Reason
+	filter, err := json.Marshal(replay.Filter)
 	if err != nil {
 		return fmt.Errorf("store the filter of a replay: %w", err)
 	}
-	made := job // a copy for the writer, which may still use it after this function has returned
+	made := replay // a copy for the writer, which may still use it after this function has returned
 	err = s.write(ctx, func(t *tx) error { return t.createReplay(who, &made, string(filter), first.Seq-1) })
 	if err != nil {
 		return err

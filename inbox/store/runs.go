@@ -58,12 +58,12 @@ func (s *Store) IsRetried(ctx context.Context, plugin string, seq int64) (yes bo
 }
 
 // ReplayRuns returns the number of runs of a replay in a plugin that have a row and do not wait behind a lane.
-func (s *Store) ReplayRuns(ctx context.Context, plugin string, job int64) (n int, err error) {
+func (s *Store) ReplayRuns(ctx context.Context, plugin string, replay int64) (n int, err error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
 		return 0, err
 	}
-	err = s.readers.QueryRowContext(ctx, `SELECT count(*) FROM runs INDEXED BY runs_of_replay WHERE plugin = ? AND replay = ? AND waits = 0`, p, job).Scan(&n)
+	err = s.readers.QueryRowContext(ctx, `SELECT count(*) FROM runs INDEXED BY runs_of_replay WHERE plugin = ? AND replay = ? AND waits = 0`, p, replay).Scan(&n)
 	return n, readError(err)
 }
 

@@ -11,7 +11,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -127,7 +126,7 @@ func (o *Options) fill() {
 // Close closes the store, after Run has ended. It moves the write-ahead log into the file. What a server's store holds whose
 // file was moved, removed or replaced meanwhile is saved; see docs/OPERATIONS.md.
 func (s *Store) Close() error {
-	return joinClose(s.readers.Close(), s.writer.Close)
+	return commit.JoinClose(s.readers.Close(), s.writer.Close)
 }
 
 // Head returns the seq of the newest event that is on disk.
@@ -156,15 +155,6 @@ func fromMillis(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
-}
-
-func joinClose(err error, closers ...func() error) error {
-	for _, c := range closers {
-		if cerr := c(); err == nil && cerr != nil {
-			err = fmt.Errorf("close store: %w", cerr)
-		}
-	}
-	return err
 }
 
 // subscribers are woken after events were appended.

@@ -153,7 +153,7 @@ func Create(ctx context.Context, o Options) error {
 	if err == nil {
 		_, err = f.checkpoint("TRUNCATE")
 	}
-	return joinClose(err, f.close)
+	return JoinClose(err, f.close)
 }
 
 // Open opens a database file that exists. Errors are Unavailable, or Invalid for a file that is damaged or has the log of
@@ -174,17 +174,17 @@ func Open[T any](ctx context.Context, o Options, h Hooks[T]) (*Writer[T], error)
 		return nil, err
 	}
 	if err := o.Prepare(w.file.conn); err != nil {
-		return nil, joinClose(err, w.file.close)
+		return nil, JoinClose(err, w.file.close)
 	}
 	err := w.reload()
 	if err == nil && o.Server {
 		err = w.file.startWatch()
 	}
 	if err != nil {
-		return nil, joinClose(OpenError(o.Path, err), w.file.close)
+		return nil, JoinClose(OpenError(o.Path, err), w.file.close)
 	}
 	if w.readers, err = openReaders(o.Path, o.Relaxed, w.file.watch); err != nil {
-		return nil, joinClose(err, w.file.close)
+		return nil, JoinClose(err, w.file.close)
 	}
 	return w, nil
 }

@@ -37,7 +37,7 @@ type sqliteStmt interface {
 func newConn(raw driver.Conn) (*Conn, error) {
 	c, ok := raw.(sqliteConn)
 	if !ok {
-		return nil, joinClose(errors.New("open store: the driver is not the one this was written for"), raw.Close)
+		return nil, JoinClose(errors.New("open store: the driver is not the one this was written for"), raw.Close)
 	}
 	return &Conn{raw: c, stmts: map[string]sqliteStmt{}}, nil
 }
@@ -54,7 +54,7 @@ func (c *Conn) close() error {
 		}
 	}
 	clear(c.stmts)
-	return joinClose(first, c.raw.Close)
+	return JoinClose(first, c.raw.Close)
 }
 
 // Script runs statements without arguments and without keeping them prepared.
@@ -186,9 +186,9 @@ func (r Row) Scan(dest ...any) error {
 		if err == nil {
 			err = sql.ErrNoRows
 		}
-		return joinClose(err, r.rows.Close)
+		return JoinClose(err, r.rows.Close)
 	}
-	return joinClose(r.rows.Scan(dest...), r.rows.Close)
+	return JoinClose(r.rows.Scan(dest...), r.rows.Close)
 }
 
 // assign stores a value of the driver in dest. It takes only the values that the schema allows for dest's type: the tables are

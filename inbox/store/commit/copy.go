@@ -12,7 +12,7 @@ func VacuumInto(ctx context.Context, from, to string) error {
 		return err
 	}
 	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, to)
-	if err = joinClose(err, db.Close); err != nil {
+	if err = JoinClose(err, db.Close); err != nil {
 		return err
 	}
 	return remark(ctx, to)
@@ -29,5 +29,5 @@ func remark(ctx context.Context, path string) error {
 	if err == nil {
 		_, err = db.ExecContext(ctx, userVersion(randomMark(), VersionOf(now)))
 	}
-	return joinClose(err, db.Close)
+	return JoinClose(err, db.Close)
 }

@@ -124,11 +124,11 @@ func (p *checkedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 				WithHint("put the data directory on a local file system")
 		}
 		if err != nil {
-			return nil, joinClose(err, conn.Close)
+			return nil, JoinClose(err, conn.Close)
 		}
 	}
 	if err := p.inPlace(); err != nil { // Connect may have opened another file
-		return nil, joinClose(err, conn.Close)
+		return nil, JoinClose(err, conn.Close)
 	}
 	return conn, nil
 }
@@ -152,7 +152,7 @@ func readPragma(ctx context.Context, conn driver.Conn, name string) (string, err
 	}
 	row := make([]driver.Value, 1)
 	if err := rows.Next(row); err != nil && !errors.Is(err, io.EOF) {
-		return "", joinClose(err, rows.Close)
+		return "", JoinClose(err, rows.Close)
 	}
 	return fmt.Sprint(row[0]), rows.Close()
 }

@@ -67,8 +67,11 @@ func (w *Writer[T]) reopen() error {
 		}
 		if busy == 0 {
 			w.stale = true
+			if err := w.reload(); err != nil {
+				return err
+			}
 			w.opt.Log.Warn("the file was opened again after a failed flush and is in order")
-			return w.reload()
+			return nil
 		}
 		w.opt.Log.Warn("a reader is in the way of the checkpoint after a failed flush", "try", try+1, "of", checkpointTries)
 	}

@@ -45,7 +45,7 @@ func (f *file) closeServer() error {
 	}
 	f.checkpointAtClose()
 	saved := f.lost != nil && f.conn != nil && f.saveCopy()
-	err := joinClose(nil, f.close, f.watch.close)
+	err := JoinClose(nil, f.close, f.watch.close)
 	if saved {
 		for _, old := range []string{f.opt.Path + "-wal", f.opt.Path + "-shm"} { // they belong to the displaced file; the copy contains them
 			if rerr := os.Remove(old); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {

@@ -14,7 +14,7 @@ import (
 )
 
 // begin lays out a new store's directory. Its first start is killed in the migration, unless it is a copy.
-func (t *tormentor) begin(ctx context.Context) error {
+func (t *campaign) begin(ctx context.Context) error {
 	t.world = newWorld()
 	t.world.base = int64(t.opt.Stored)
 	if err := os.MkdirAll(filepath.Join(t.data, datadir.Plugins), 0o700); err != nil {
@@ -49,7 +49,7 @@ const honestOnes = `plugin NOT IN (SELECT id FROM plugins WHERE name LIKE 'hosti
 
 // end lets a server without faults finish all work, discards dead letters so that parked lanes continue, and
 // checks the whole store a last time.
-func (t *tormentor) end(ctx context.Context) error {
+func (t *campaign) end(ctx context.Context) error {
 	s, err := t.start(ctx, arms{})
 	if err != nil || !s.ready() {
 		return err
@@ -80,7 +80,7 @@ func (t *tormentor) end(ctx context.Context) error {
 }
 
 // sum adds the figures of the store to the report.
-func (t *tormentor) sum() {
+func (t *campaign) sum() {
 	w := t.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,26 +93,29 @@ func (t *tormentor) sum() {
 	}
 }
 
-// acquit enables the plugins that the server has disabled. Killing it over and over makes it blame a plugin that ran alone
-// meanwhile, and no plugin of ours crashes it. An operator who killed the program is told to do the same. A release that was disabled for
-// something that its plugin did stays so.
-func (t *tormentor) acquit(ctx context.Context) {
+// enableBlamed enables the plugins that the server has disabled because the program ended while only they ran. The kills of
+// torture cause that, and no honest plugin crashes the server. An operator who killed the program is told to do the same. A
+// release that was disabled for a failure of its plugin stays disabled.
+func (t *campaign) enableBlamed(ctx context.Context) {
 	for _, a := range actors() {
-		blamed := t.figure(ctx, `SELECT count(*) FROM crash_records WHERE plugin = ? AND disabled_at IS NOT NULL AND why = ?`, a.name, inbox.WhyBlamed)
-		if blamed <= 0 {
-			continue
+		if t.figure(ctx, `SELECT count(*) FROM crash_records WHERE plugin = ? AND disabled_at IS NOT NULL AND why = ?`, a.name, inbox.WhyBlamed) > 0 {
+			t.resume(ctx, a.name, "torture killed the program")
 		}
-		if _, err := t.run(ctx, "plugin", "resume", a.name, "--reason", "torture killed the program"); err != nil {
-			t.opt.Say("%s cannot be brought back yet: %v", a.name, err) // it is repeated; a plugin that never comes back breaks law 3
-			continue
-		}
-		t.report.Acquitted++
 	}
+}
+
+// resume resumes a plugin by the command line. A call that fails is repeated later; a plugin that stays stopped breaks law 3.
+func (t *campaign) resume(ctx context.Context, plugin, reason string) {
+	if _, err := t.run(ctx, "plugin", "resume", plugin, "--reason", reason); err != nil {
+		t.opt.Say("%s cannot be resumed yet: %v", plugin, err)
+		return
+	}
+	t.report.Resumed++
 }
 
 // drain waits until only parked lanes are left. Now and then it sends events that succeed: where nothing but bad
 // events is left over three lanes, a plugin is on hold, and attempts do not count.
-func (t *tormentor) drain(ctx context.Context, s *server) {
+func (t *campaign) drain(ctx context.Context, s *server) {
 	const waiting = `SELECT (SELECT count(*) FROM lanes WHERE state = 'retry' AND ` + honestOnes + `)
 		+ (SELECT count(*) FROM runs WHERE waits = 0 AND ` + honestOnes + `) + (SELECT count(*) FROM replays WHERE state = 'running')`
 	const left = waiting + ` + (SELECT count(*) FROM lanes WHERE state = 'ready' AND ` + honestOnes + `)
@@ -126,7 +129,7 @@ func (t *tormentor) drain(ctx context.Context, s *server) {
 				t.opt.Drain, t.where(ctx), s.last())
 			return
 		}
-		t.acquit(ctx)
+		t.enableBlamed(ctx)
 		t.well, t.drains = true, t.drains+1
 		traffic := t.send(ctx, s)
 		t.zero(ctx, waiting, 10*time.Second)
@@ -136,7 +139,7 @@ func (t *tormentor) drain(ctx context.Context, s *server) {
 }
 
 // zero waits until a figure is zero, at most so long, and reports whether it is.
-func (t *tormentor) zero(ctx context.Context, query string, most time.Duration) bool {
+func (t *campaign) zero(ctx context.Context, query string, most time.Duration) bool {
 	for until := time.Now().Add(most); ctx.Err() == nil && time.Now().Before(until); rest(ctx, 20*time.Millisecond) {
 		if t.figure(ctx, query) == 0 {
 			return true
@@ -146,7 +149,7 @@ func (t *tormentor) zero(ctx context.Context, query string, most time.Duration) 
 }
 
 // where describes the work that has not ended.
-func (t *tormentor) where(ctx context.Context) string {
+func (t *campaign) where(ctx context.Context) string {
 	text := fmt.Sprintf("head %d", t.figure(ctx, `SELECT coalesce(max(seq), 0) FROM events`))
 	for _, a := range actors() {
 		text += fmt.Sprintf(", %s at %d, held %d, lanes %d", a.name,
@@ -160,7 +163,7 @@ func (t *tormentor) where(ctx context.Context) string {
 
 // figure asks the store of a running server for one number. The connection may only read, so that closing it does not
 // move the write-ahead log.
-func (t *tormentor) figure(ctx context.Context, query string, args ...any) int64 {
+func (t *campaign) figure(ctx context.Context, query string, args ...any) int64 {
 	address := url.URL{Scheme: "file", Opaque: filepath.Join(t.data, datadir.Database), RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
 	db, err := sql.Open("sqlite", address.String())
 	if err == nil {

@@ -21,7 +21,7 @@ func Ended(ctx context.Context, o Options, do func(data string) error) (*Report,
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	t := &tormentor{opt: o, dir: o.Dir, data: o.Dir + "/epoch", report: newReport(o.Seed), began: time.Now()}
+	t := &campaign{opt: o, dir: o.Dir, data: o.Dir + "/epoch", report: newReport(o.Seed), began: time.Now()}
 	if err := t.begin(ctx); err != nil {
 		return nil, err
 	}

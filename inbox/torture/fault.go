@@ -22,7 +22,7 @@ type fault struct {
 
 // round is what a fault has to work with.
 type round struct {
-	t      *tormentor
+	t      *campaign
 	ctx    context.Context
 	s      *server
 	chance *rand.Rand
@@ -48,7 +48,7 @@ func (r *round) moments(least, most time.Duration) {
 	r.s.wait(least + time.Duration(r.chance.Int64N(int64(most-least))))
 }
 
-// allHarms are the rows of the matrix, in no particular order.
+// allFaults returns the rows of the matrix. Their order has no meaning.
 func allFaults() []fault {
 	list := []fault{
 		{point: "any moment", what: "kill -9", do: (*round).killed},
@@ -57,7 +57,7 @@ func allFaults() []fault {
 		{point: "under load", what: "plugin files replaced, then kill -9", do: (*round).replaced},
 		{point: "replay under way", what: "kill -9", do: (*round).replaying},
 		{point: "backup under way", what: "kill -9", do: (*round).backedUp},
-		{point: "hostile plugins beside the honest ones", what: "kill -9", do: (*round).besieged},
+		{point: "hostile plugins beside the honest ones", what: "kill -9", do: (*round).besideHostile},
 		{point: "strangers at the handler", what: "kill -9", do: (*round).strangers, cannot: noLoopback},
 	}
 	for _, p := range []struct {
@@ -151,7 +151,7 @@ func (r *round) replay() bool {
 			r.t.report.broke("law 4: a replay cannot be begun: %v", err)
 			return false
 		case !r.s.armed:
-			r.t.acquit(r.ctx) // a release that was disabled before it ever ran is not known, either
+			r.t.enableBlamed(r.ctx) // a release that was disabled before it ever ran is not known, either
 		}
 	}
 }

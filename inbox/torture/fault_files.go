@@ -21,7 +21,7 @@ func lay(dir, name string, text []byte) error {
 }
 
 // layPlugins lays out all plugins, their modules with a mark.
-func (t *tormentor) layPlugins(mark string) error {
+func (t *campaign) layPlugins(mark string) error {
 	dir := filepath.Join(t.data, datadir.Plugins)
 	for _, a := range actors() {
 		if err := lay(dir, a.name+".toml", []byte(a.manifest(t.opt.Stored))); err != nil {

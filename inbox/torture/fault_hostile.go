@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"os"
@@ -19,12 +20,12 @@ var hostileGuest []byte
 // hostileNames are the plugins that run the hostile guest, each by another policy.
 var hostileNames = strings.Fields("hostile-continues hostile-blocks hostile-reuses")
 
-// containedBound is how long the honest plugins may take, beside the hostile ones, to settle some events. It is wide,
-// because machines are busy: without containment they settle nothing at all.
+// containedBound is the time in which the honest plugins must settle some events beside the hostile ones. It is long because
+// machines are busy. Without containment the honest plugins settle no event.
 const containedBound = 30 * time.Second
 
-// besieged runs hostile plugins beside the honest ones until each honest one has settled events, and kills the server.
-func (r *round) besieged() {
+// besideHostile runs hostile plugins beside the honest ones until each honest one has settled events, and kills the server.
+func (r *round) besideHostile() {
 	before := map[string]int64{}
 	for _, a := range actors() {
 		before[a.name] = r.settled(a.name)
@@ -34,7 +35,7 @@ func (r *round) besieged() {
 	}
 	defer r.t.removeHostile()
 	until := time.Now().Add(containedBound)
-	for !r.attempted() || !r.honest(before) {
+	for !r.hostileAttempted() || !r.honestSettled(before) {
 		if !r.s.alive() {
 			r.t.report.broke("law 6: the server ended beside hostile plugins: %s", r.s.last())
 			return
@@ -44,13 +45,25 @@ func (r *round) besieged() {
 		}
 		if time.Now().After(until) {
 			r.t.report.broke("law 6: beside hostile plugins, within %s: hostile attempts %v, every honest plugin settled events %v: %s",
-				containedBound, r.attempted(), r.honest(before), r.t.where(r.ctx))
+				containedBound, r.hostileAttempted(), r.honestSettled(before), r.t.where(r.ctx))
 			break
 		}
+		r.t.enableBlamed(r.ctx)
+		r.t.endHolds(r.ctx)
 		rest(r.ctx, 50*time.Millisecond)
 	}
-	r.s.happened = r.s.alive() && r.attempted()
+	r.s.happened = r.s.alive() && r.hostileAttempted()
 	r.s.kill()
+}
+
+// endHolds resumes the honest plugins that are on hold, as an operator does. Five timeouts in a row on a busy machine start a
+// hold, and failed probes prolong it beyond containedBound. So a hold is no sign of missing containment.
+func (t *campaign) endHolds(ctx context.Context) {
+	for _, a := range actors() {
+		if t.figure(ctx, `SELECT count(held_at) FROM plugins WHERE name = ?`, a.name) > 0 {
+			t.resume(ctx, a.name, "torture waits for its events")
+		}
+	}
 }
 
 // settled returns how many attempts of a plugin are recorded.
@@ -58,8 +71,8 @@ func (r *round) settled(plugin string) int64 {
 	return r.t.figure(r.ctx, `SELECT count(*) FROM attempts WHERE plugin = (SELECT id FROM plugins WHERE name = ?)`, plugin)
 }
 
-// honest reports whether each honest plugin has settled twenty attempts more than before.
-func (r *round) honest(before map[string]int64) bool {
+// honestSettled reports whether each honest plugin has settled twenty attempts more than before.
+func (r *round) honestSettled(before map[string]int64) bool {
 	for name, n := range before {
 		if r.settled(name) < n+20 {
 			return false
@@ -68,13 +81,13 @@ func (r *round) honest(before map[string]int64) bool {
 	return true
 }
 
-// attempted reports whether a hostile plugin has made attempts.
-func (r *round) attempted() bool {
+// hostileAttempted reports whether a hostile plugin has made attempts.
+func (r *round) hostileAttempted() bool {
 	return r.t.figure(r.ctx, `SELECT count(*) FROM attempts WHERE plugin IN (SELECT id FROM plugins WHERE name LIKE 'hostile-%')`) > 3
 }
 
 // layHostile puts the hostile plugins into the plugins folder.
-func (t *tormentor) layHostile() error {
+func (t *campaign) layHostile() error {
 	dir := filepath.Join(t.data, datadir.Plugins)
 	for i, name := range hostileNames {
 		policy := []string{"on_failure = \"continue\"\n", "on_failure = \"block\"\n", "on_failure = \"continue\"\nreuse = 100\n"}[i]
@@ -90,7 +103,7 @@ func (t *tormentor) layHostile() error {
 }
 
 // removeHostile takes the hostile plugins out of the folder, so that the store can settle the rest.
-func (t *tormentor) removeHostile() {
+func (t *campaign) removeHostile() {
 	for _, name := range hostileNames {
 		for _, ext := range []string{".wasm", ".toml"} {
 			if err := os.Remove(filepath.Join(t.data, datadir.Plugins, name+ext)); err != nil && !os.IsNotExist(err) {

@@ -10,23 +10,23 @@ import (
 
 // Report is what a run did and found.
 type Report struct {
-	Seed      uint64        `json:"seed"`
-	Rounds    int           `json:"rounds"`
-	Took      time.Duration `json:"took_ns"`
-	Sent      int64         `json:"sent"`
-	Answered  int64         `json:"answered"` // 200
-	Refused   int64         `json:"refused"`  // 503
-	Events    int64         `json:"events"`
-	Attempts  int64         `json:"attempts"`
-	Replays   int64         `json:"replays"`
-	Holds     int64         `json:"holds"`
-	Acquitted int64         `json:"acquitted"` // plugins that were blamed for an end that torture made, and brought back
-	Starts    Starts        `json:"starts"`
-	Matrix    []*Cell       `json:"matrix"`
-	Samples   []Sample      `json:"samples,omitempty"` // of a soak
-	Skipped   []string      `json:"skipped,omitempty"` // faults that this machine cannot do, and why
-	Broken    []string      `json:"broken,omitempty"`
-	Kept      string        `json:"kept,omitempty"` // path of the store that broke a law
+	Seed     uint64        `json:"seed"`
+	Rounds   int           `json:"rounds"`
+	Took     time.Duration `json:"took_ns"`
+	Sent     int64         `json:"sent"`
+	Answered int64         `json:"answered"` // 200
+	Refused  int64         `json:"refused"`  // 503
+	Events   int64         `json:"events"`
+	Attempts int64         `json:"attempts"`
+	Replays  int64         `json:"replays"`
+	Holds    int64         `json:"holds"`
+	Resumed  int64         `json:"resumed"` // holds that torture ended, and plugins that were disabled for its kills
+	Starts   Starts        `json:"starts"`
+	Matrix   []*Cell       `json:"matrix"`
+	Samples  []Sample      `json:"samples,omitempty"` // of a soak
+	Skipped  []string      `json:"skipped,omitempty"` // faults that this machine cannot do, and why
+	Broken   []string      `json:"broken,omitempty"`
+	Kept     string        `json:"kept,omitempty"` // path of the store that broke a law
 
 	said     int
 	checking time.Duration
@@ -98,8 +98,8 @@ func (r *Report) started(d time.Duration) {
 // Table writes the crash matrix as Markdown, with a line of figures before it.
 func (r *Report) Table(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Seed %d: %d rounds in %s; %d bodies sent, %d answered 200, %d answered 503; %d events, %d attempts, %d replays, %d holds, %d plugins acquitted.\n",
-		r.Seed, r.Rounds, r.Took.Round(time.Second), r.Sent, r.Answered, r.Refused, r.Events, r.Attempts, r.Replays, r.Holds, r.Acquitted)
+	fmt.Fprintf(&b, "Seed %d: %d rounds in %s; %d bodies sent, %d answered 200, %d answered 503; %d events, %d attempts, %d replays, %d holds, %d plugins resumed.\n",
+		r.Seed, r.Rounds, r.Took.Round(time.Second), r.Sent, r.Answered, r.Refused, r.Events, r.Attempts, r.Replays, r.Holds, r.Resumed)
 	fmt.Fprintf(&b, "Start to first accept over %d starts: median %s, longest %s.\n\n",
 		r.Starts.Count, r.Starts.Median.Round(time.Millisecond), r.Starts.Max.Round(time.Millisecond))
 	if len(r.Samples) > 0 {

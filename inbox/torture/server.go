@@ -51,7 +51,7 @@ type arms struct {
 }
 
 // start starts the server on the store under torture and waits until it listens or has ended.
-func (t *tormentor) start(ctx context.Context, a arms) (*server, error) {
+func (t *campaign) start(ctx context.Context, a arms) (*server, error) {
 	command, args := "serve", []string(nil)
 	if len(a.env) > 0 {
 		command = tortured
@@ -159,7 +159,7 @@ func (s *server) wait(d time.Duration) bool {
 }
 
 // finish makes sure that the server has ended and as it should.
-func (s *server) finish(t *tormentor) {
+func (s *server) finish(t *campaign) {
 	if s.meant == "" && s.alive() {
 		s.kill()
 	}
@@ -178,7 +178,7 @@ func (s *server) finish(t *tormentor) {
 }
 
 // stop tells the server to stop.
-func (s *server) stop(t *tormentor) {
+func (s *server) stop(t *campaign) {
 	s.meant = "stopped"
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil && s.alive() {
 		t.report.broke("cannot tell the server to stop: %v", err)
@@ -202,7 +202,7 @@ func (s *server) fate() string {
 }
 
 // run runs a command of the program on the store under torture, as an operator would.
-func (t *tormentor) run(ctx context.Context, args ...string) ([]byte, error) {
+func (t *campaign) run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, t.opt.Exe, append(args, "--data", t.data)...)
 	cmd.Env = append(os.Environ(), t.opt.Env...)
 	var out, talk bytes.Buffer

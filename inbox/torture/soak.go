@@ -41,7 +41,7 @@ func Soak(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, inbox.Errorf(inbox.Invalid, "make a directory to soak in", "%w", err).WithHint("name one that can be written with --dir")
 	}
-	t := &tormentor{opt: o, dir: dir, data: filepath.Join(dir, "store"), report: newReport(o.Seed), began: time.Now()}
+	t := &campaign{opt: o, dir: dir, data: filepath.Join(dir, "store"), report: newReport(o.Seed), began: time.Now()}
 	err = t.soak(ctx)
 	if t.world != nil {
 		t.sum()
@@ -49,7 +49,7 @@ func Soak(ctx context.Context, o Options) (*Report, error) {
 	return t.finish(err)
 }
 
-func (t *tormentor) soak(ctx context.Context) error {
+func (t *campaign) soak(ctx context.Context) error {
 	if err := t.begin(ctx); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (t *tormentor) soak(ctx context.Context) error {
 }
 
 // watch takes samples until enough was sent.
-func (t *tormentor) watch(ctx context.Context, s *server) error {
+func (t *campaign) watch(ctx context.Context, s *server) error {
 	for began := time.Now(); ctx.Err() == nil; {
 		rest(ctx, 2*time.Second)
 		sample, err := s.sample(ctx)

@@ -34,10 +34,10 @@ func old(n int) *inbox.Arrival {
 }
 
 // template is the path of the store with old events that epochs begin with.
-func (t *tormentor) template() string { return filepath.Join(t.dir, "template") }
+func (t *campaign) template() string { return filepath.Join(t.dir, "template") }
 
 // store makes the template.
-func (t *tormentor) store(ctx context.Context) (err error) {
+func (t *campaign) store(ctx context.Context) (err error) {
 	s, err := store.Open(ctx, store.Options{Dir: t.template(), Create: true, Server: true})
 	if err != nil {
 		return err

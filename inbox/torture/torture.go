@@ -58,8 +58,8 @@ func (o *Options) fill() (err error) {
 	return err
 }
 
-// tormentor is one run.
-type tormentor struct {
+// campaign is one run of torture.
+type campaign struct {
 	opt    Options
 	report *Report
 	faults []fault
@@ -82,7 +82,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, inbox.Errorf(inbox.Invalid, "make a directory to torture in", "%w", err).WithHint("name one that can be written with --dir")
 	}
-	t := &tormentor{opt: o, dir: dir, report: newReport(o.Seed), began: time.Now()}
+	t := &campaign{opt: o, dir: dir, report: newReport(o.Seed), began: time.Now()}
 	if t.faults, t.report.Skipped, err = choose(o.Only); err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 
 // finish returns the report of a run that ended with err. It keeps the stores of a run that broke a law or failed, and
 // deletes those of a run that found nothing or was interrupted.
-func (t *tormentor) finish(err error) (*Report, error) {
+func (t *campaign) finish(err error) (*Report, error) {
 	t.report.Took = time.Since(t.began)
 	interrupted := errors.Is(err, context.Canceled)
 	if len(t.report.Broken) > 0 || err != nil && !interrupted {
@@ -111,7 +111,7 @@ func (t *tormentor) finish(err error) (*Report, error) {
 }
 
 // rounds makes epochs of rounds: each has a store of its own, so that a round's check stays cheap.
-func (t *tormentor) rounds(ctx context.Context) error {
+func (t *campaign) rounds(ctx context.Context) error {
 	for epoch := 0; t.goesOn(ctx); epoch++ {
 		t.data = filepath.Join(t.dir, fmt.Sprint("epoch-", epoch))
 		if err := t.begin(ctx); err != nil {
@@ -138,17 +138,17 @@ func (t *tormentor) rounds(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (t *tormentor) goesOn(ctx context.Context) bool {
+func (t *campaign) goesOn(ctx context.Context) bool {
 	return ctx.Err() == nil && t.round < t.opt.Rounds && len(t.report.Broken) == 0 && (t.opt.For == 0 || time.Since(t.began) < t.opt.For)
 }
 
 // chance returns the source of the decisions about something in a round: the same for the same seed.
-func (t *tormentor) chance(what uint64) *rand.Rand {
+func (t *campaign) chance(what uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(t.opt.Seed, uint64(t.round)<<16|what))
 }
 
 // oneRound starts the server, sends to it, makes a fault happen until it is dead, and checks the files.
-func (t *tormentor) oneRound(ctx context.Context) error {
+func (t *campaign) oneRound(ctx context.Context) error {
 	h, chance := t.pick(), t.chance(0)
 	t.world.round = t.round
 	arms := h.arms(chance)
@@ -159,7 +159,7 @@ func (t *tormentor) oneRound(ctx context.Context) error {
 	if s.ready() {
 		t.accepts(ctx, s, h)
 		if !arms.armed && !arms.ill { // others may not live long enough, or find no disk to write it to
-			t.acquit(ctx)
+			t.enableBlamed(ctx)
 		}
 		traffic := t.send(ctx, s)
 		h.act(&round{t: t, ctx: ctx, s: s, chance: chance})
@@ -173,7 +173,7 @@ func (t *tormentor) oneRound(ctx context.Context) error {
 }
 
 // pick chooses the round's fault: each of them once, in an order of the seed, then again in another order.
-func (t *tormentor) pick() fault {
+func (t *campaign) pick() fault {
 	turn := t.round / len(t.faults)
 	order := rand.New(rand.NewPCG(t.opt.Seed, uint64(turn)<<16|1)).Perm(len(t.faults))
 	return t.faults[order[t.round%len(t.faults)]]
@@ -181,7 +181,7 @@ func (t *tormentor) pick() fault {
 
 // check copies what the server left and holds the copy against what is known. The copy is recovered as the server's next
 // start will recover the original, which is not touched.
-func (t *tormentor) check(ctx context.Context, after string) {
+func (t *campaign) check(ctx context.Context, after string) {
 	copied, began := filepath.Join(t.dir, "looked-at"), time.Now()
 	defer func() { t.report.checking += time.Since(began) }()
 	err := os.RemoveAll(copied)

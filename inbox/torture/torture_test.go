@@ -91,8 +91,8 @@ func TestAPluginBlamedForAKillIsEnabledAgain(t *testing.T) {
 	for _, text := range r.Broken {
 		t.Error(text)
 	}
-	if r.Acquitted != 1 {
-		t.Errorf("%d plugins were acquitted", r.Acquitted)
+	if r.Resumed != 1 {
+		t.Errorf("%d plugins were resumed, not 1", r.Resumed)
 	}
 }
 

@@ -29,7 +29,7 @@ func (f *traffic) stop() {
 }
 
 // send begins to send from many connections.
-func (t *tormentor) send(ctx context.Context, s *server) *traffic {
+func (t *campaign) send(ctx context.Context, s *server) *traffic {
 	f := &traffic{}
 	ctx, f.cancel = context.WithCancel(ctx)
 	for n := range t.opt.Connections {
@@ -45,7 +45,7 @@ func (t *tormentor) send(ctx context.Context, s *server) *traffic {
 }
 
 // accepts sends until one body is accepted, and notes how long that took from the start of the process.
-func (t *tormentor) accepts(ctx context.Context, s *server, h fault) {
+func (t *campaign) accepts(ctx context.Context, s *server, h fault) {
 	c := t.connection(s, 99)
 	defer c.client.CloseIdleConnections()
 	for ctx.Err() == nil && s.alive() && c.one(ctx) {
@@ -75,7 +75,7 @@ func rest(ctx context.Context, d time.Duration) {
 
 // connection is one sender.
 type connection struct {
-	t        *tormentor
+	t        *campaign
 	base     string
 	client   *http.Client
 	chance   *rand.Rand
@@ -85,7 +85,7 @@ type connection struct {
 	well     bool
 }
 
-func (t *tormentor) connection(s *server, n int) *connection {
+func (t *campaign) connection(s *server, n int) *connection {
 	return &connection{
 		t: t, well: t.well, base: "http://" + s.webhooks, chance: t.chance(uint64(1000*t.drains + 100 + n)), name: fmt.Sprintf("%d/%d/%d", t.round, t.drains, n),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 40 * time.Second},

@@ -9,21 +9,22 @@ import (
 // Manifest is what a plugin asks for and what the operator grants it: NAME.toml beside NAME.wasm. The zero value
 // of a field means its default, which [Manifest.WithDefaults] fills in. Package release reads and checks it.
 type Manifest struct {
-	Events      []string // QoreID events it gets; empty means all but unknown and emitted ones, which "*" does not match either; "*" at the end of a name matches any rest
-	EventTypes  []string
-	Sources     []string
-	Modes       []Mode
-	Where       []Condition // all must hold
-	KeyBy       KeyBy
-	Order       Order
-	Concurrency int // attempts at the same time; 1 to 64
-	Policy      Policy
-	Limits      Limits
-	Engine      Engine
-	Data        Data
-	Reuse       int               // events one instance serves in session mode; 1 means a fresh instance per event
-	StartFrom   StartFrom         // where a plugin that is new to this store begins
-	Config      map[string]string // given to the plugin unchanged
+	Events       []string // QoreID events it gets; empty means all but unknown and emitted ones, which "*" does not match either; "*" at the end of a name matches any rest
+	EventTypes   []string
+	Sources      []string
+	Modes        []Mode
+	Where        []Condition // all must hold
+	KeyBy        KeyBy
+	Order        Order
+	Concurrency  int // attempts at the same time; 1 to 64
+	Policy       Policy
+	Limits       Limits
+	Engine       Engine
+	Data         Data
+	StateVersion int               // of the state documents that this release writes
+	Reuse        int               // events one instance serves in session mode; 1 means a fresh instance per event
+	StartFrom    StartFrom         // where a plugin that is new to this store begins
+	Config       map[string]string // given to the plugin unchanged
 }
 
 // Condition is "the scalar at this JSON pointer of the body is one of these". A number in the body is compared by its value
@@ -49,6 +50,7 @@ type Limits struct {
 	Output int64         // bytes of result
 	Log    int64         // bytes of log that are kept
 	Fuel   int64         // instructions, and bytes moved for it; zero: no limit
+	KV     int64         // bytes of all keys and values of a mode
 }
 
 // Data is the part of an event's body that a plugin sees.
@@ -68,7 +70,7 @@ type StartFrom struct {
 
 // DefaultLimits are the limits without a manifest.
 func DefaultLimits() Limits {
-	return Limits{Time: 5 * time.Second, Memory: 64 << 20, Output: 1 << 20, Log: 64 << 10}
+	return Limits{Time: 5 * time.Second, Memory: 64 << 20, Output: 1 << 20, Log: 64 << 10, KV: DefaultKV}
 }
 
 // WithDefaults returns m with every zero field set to its default. The default of Concurrency is parallel.
@@ -89,6 +91,7 @@ func (m Manifest) WithDefaults(parallel int) Manifest {
 	or(&m.Limits.Memory, l.Memory)
 	or(&m.Limits.Output, l.Output)
 	or(&m.Limits.Log, l.Log)
+	or(&m.Limits.KV, l.KV)
 	or(&m.Data.InlineMax, DefaultInlineMax)
 	return m
 }

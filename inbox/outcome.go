@@ -47,6 +47,8 @@ type Outcome struct {
 	Release     string        // the release that ran
 	Log         []byte        // the guest's stderr (and stdout, in session mode), cut at the limit
 	LogCut      bool
-	AtStart     bool // the guest failed before it asked for its first event: the release's fault, not the event's
-	Interrupted bool // our own shutdown ended it: no attempt, and not recorded
+	AtStart     bool  // the guest failed before it asked for its first event: the release's fault, not the event's
+	Interrupted bool  // our own shutdown ended it: no attempt, and not recorded
+	Unavailable error // the store could not be read during the attempt: with Interrupted
+	Effects     *Effects
 }

@@ -85,6 +85,7 @@ type Settlement struct {
 	Proven   string    // this release has settled its first event since it went live
 	Disable  *Disable  // disable the live release, if it has a fallback
 	Filtered int64     // events that the plugin's filters excluded and that this settlement passes for good
+	Effects  *Effects  // of the attempt
 	Chain    *Chain    // settlements of one chain commit in their order, and none after one that failed; nil: alone
 }
 

@@ -11,12 +11,17 @@ type Term int64
 // returns it when the work of a plugin may not begin, because a newer term has begun.
 var ErrFenced error = Errorf(Conflict, "", "a newer server has taken over: what this one settles is not recorded")
 
+// ErrRefused is the end of a settlement that rests on values of kv which have changed since, or whose changes exceed the quota. It
+// changes nothing and is no attempt: the run makes its attempt again.
+var ErrRefused error = Errorf(Conflict, "", "values that the attempt read have changed since")
+
 // SettlementEnd is the end of a settlement.
 type SettlementEnd string
 
 // The ends.
 const (
 	EndCommitted SettlementEnd = "committed" // all of it is durable
+	EndRefused   SettlementEnd = "refused"   // it rests on values that have changed since: it changed nothing
 	EndFenced    SettlementEnd = "fenced"    // it is of an earlier term: it changed nothing, and another server has the plugin
 	EndFailed    SettlementEnd = "failed"    // the store could not record it: the plugin begins again from the stored state
 )
@@ -28,6 +33,8 @@ func EndOf(err error) SettlementEnd {
 		return EndCommitted
 	case errors.Is(err, ErrFenced):
 		return EndFenced
+	case errors.Is(err, ErrRefused):
+		return EndRefused
 	}
 	return EndFailed
 }

@@ -112,6 +112,7 @@ type PluginRecord struct {
 	Ready     int64     // lanes that catch up
 	Parked    int64     // lanes parked
 	Dead      int64     // unresolved dead letters
+	HasState  bool      // a lane of it has, or had, a state document
 	OldestAt  time.Time // when the oldest event at or above the cursor, or in a lane, was stored; zero: none waits
 }
 

@@ -98,7 +98,7 @@ func (g *guest) replay(ctx context.Context, r *fixture, n int) (float64, error) 
 // document returns the document that the guest gets for an event.
 func (g *guest) document(a *inbox.Arrival) ([]byte, error) {
 	e := &inbox.Event{Source: a.Source, Mode: a.Mode, Seq: 1, ID: "evt_1", ReceivedAt: a.ReceivedAt, View: a.View}
-	return document.New(e, a.Payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, &g.man, a.ReceivedAt)
+	return document.New(&inbox.Work{Event: e, Payload: a.Payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, Now: a.ReceivedAt}, &g.man)
 }
 
 // compared measures deliveries over a log against bare calls of the guest.

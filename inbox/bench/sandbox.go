@@ -66,7 +66,7 @@ func (t *timed) p50(ctx context.Context, n int) (float64, error) {
 	took := make([]float64, n)
 	for i := range took {
 		began := time.Now()
-		out := t.prog.Attempt(ctx, t.event, t.payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, began)
+		out := t.prog.Attempt(ctx, &inbox.Work{Event: t.event, Payload: t.payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, Now: began})
 		took[i] = float64(time.Since(began)) / 1e3
 		if !out.Result.Settled() {
 			return 0, fmt.Errorf("call the guest: its outcome is %s: %s", out.Result, out.Reason)

@@ -61,7 +61,7 @@ func BenchmarkABacklogFilteredByBodies(b *testing.B) {
 		b.Run(fmt.Sprintf("%d KiB", size>>10), func(b *testing.B) {
 			m := inbox.Manifest{Where: []inbox.Condition{{Pointer: "/data/none", Values: []string{"1"}}}}
 			m.StartFrom.Start = true
-			live := &dispatch.Live{Release: "r1", Manifest: m.WithDefaults(4), Run: func(context.Context, *inbox.Event, inbox.Payload, inbox.Delivery, time.Time) inbox.Outcome {
+			live := &dispatch.Live{Release: "r1", Manifest: m.WithDefaults(4), Run: func(context.Context, *inbox.Work) inbox.Outcome {
 				return inbox.Outcome{Result: inbox.OK}
 			}}
 			for i := range b.N {

@@ -45,13 +45,14 @@ import (
 
 // Runner makes one attempt. It honours the release's limits by itself; when ctx is done it gives up and returns an
 // Interrupted outcome. It is safe for concurrent use.
-type Runner func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome
+type Runner func(ctx context.Context, w *inbox.Work) inbox.Outcome
 
 // Live is the release of a plugin that makes its attempts.
 type Live struct {
 	Release  string
 	Manifest inbox.Manifest // with defaults
 	Run      Runner
+	UsesKV   bool // its module imports functions of kv
 	Yields   bool // it is disabled when it puts the plugin on hold before any success: the release before it is the better one
 }
 

@@ -53,7 +53,7 @@ func fencedDispatcher(t *testing.T, during bool) {
 		inboxtest.Accept(t, first, inboxtest.Body(i%2, i))
 	}
 	begun, goOn := make(chan struct{}, 8), make(chan struct{})
-	run := func(_ context.Context, e *inbox.Event, _ inbox.Payload, _ inbox.Delivery, _ time.Time) inbox.Outcome {
+	run := func(_ context.Context, _ *inbox.Work) inbox.Outcome {
 		begun <- struct{}{}
 		<-goOn
 		return inbox.Outcome{Result: inbox.OK}
@@ -92,7 +92,7 @@ func fencedDispatcher(t *testing.T, during bool) {
 		t.Errorf("attempts of the first server were recorded: %v, %v", seqs, err)
 	}
 	// The newer server delivers all of it.
-	live.Run = func(context.Context, *inbox.Event, inbox.Payload, inbox.Delivery, time.Time) inbox.Outcome {
+	live.Run = func(context.Context, *inbox.Work) inbox.Outcome {
 		return inbox.Outcome{Result: inbox.OK}
 	}
 	next := dispatch.New(dispatch.Options{Store: second})

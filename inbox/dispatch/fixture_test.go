@@ -124,7 +124,8 @@ func (r *fixture) live(release string) {
 }
 
 // run is the plugin. It fails the test when two attempts of a lane run at once.
-func (r *fixture) run(ctx context.Context, e *inbox.Event, _ inbox.Payload, d inbox.Delivery, _ time.Time) inbox.Outcome {
+func (r *fixture) run(ctx context.Context, w *inbox.Work) inbox.Outcome {
+	e, d := w.Event, w.Delivery
 	m := made{e.Seq, d.Run, d.Attempt, d.Lane}
 	r.mu.Lock()
 	if r.active[d.Lane] {

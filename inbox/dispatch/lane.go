@@ -17,6 +17,7 @@ type item struct {
 	stored   bool    // the run has a row
 	attempt  int     // attempts already made
 	counted  int     // attempts that count towards max_attempts
+	refused  int     // attempts in a row that were refused
 }
 
 // first reports whether the item is its event's first run, and neither a replay nor a retried dead run.

@@ -21,7 +21,8 @@ func TestLateIsTheSameInEveryRun(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[bool]map[int64][]bool{false: {}, true: {}} // by replay and seq
 	died := false
-	run := func(_ context.Context, e *inbox.Event, _ inbox.Payload, d inbox.Delivery, _ time.Time) inbox.Outcome {
+	run := func(_ context.Context, w *inbox.Work) inbox.Outcome {
+		e, d := w.Event, w.Delivery
 		mu.Lock()
 		defer mu.Unlock()
 		seen[d.Replay()][e.Seq] = append(seen[d.Replay()][e.Seq], e.Late)

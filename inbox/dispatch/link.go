@@ -27,6 +27,7 @@ type link struct {
 	stored    atomic.Int64 // settlements of this chain that are durable
 	inFlight  atomic.Int64 // settlements submitted that have not ended, of any chain
 	recorded  atomic.Bool  // the store knows that the live release runs
+	stateful  atomic.Bool  // a lane of the plugin may have a state document
 }
 
 // lease is the right of this server to deliver the plugin's events. It ends when a newer server takes the plugin over.
@@ -113,6 +114,21 @@ func (k *link) fail(msg string, err error) {
 
 // payload reads the payload of one event. Workers call it too.
 func (k *link) payload(seq int64) (inbox.Payload, error) { return k.store.Payload(k.stop, seq) }
+
+// noteState notes that a submitted settlement wrote a state document. Attempts that start afterwards read theirs.
+func (k *link) noteState(e *inbox.Effects) {
+	if e != nil && e.State != nil {
+		k.stateful.Store(true)
+	}
+}
+
+// state returns the state document of a lane. Workers call it too.
+func (k *link) state(lane inbox.LaneID) (inbox.State, error) {
+	if !k.stateful.Load() {
+		return inbox.State{}, nil
+	}
+	return k.store.State(k.stop, k.plugin, lane)
+}
 
 // unavailable reports whether err says nothing about the event: the store cannot be read now, or the program stops.
 func (k *link) unavailable(err error) bool {

@@ -62,6 +62,7 @@ func (p *loop) tryLoad(now time.Time) (*memory, error) {
 	p.link.begin(term)
 	p.halted = rec.Paused
 	p.release.load(rec, now)
+	p.link.stateful.Store(rec.HasState)
 	m := newMemory(p.link, p.release, p.workers, rec.Cursor)
 	m.replays.anyDead = rec.Dead > 0
 	for _, load := range []func() error{

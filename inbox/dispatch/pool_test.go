@@ -20,7 +20,8 @@ func TestARecalledCallDoesNotBegin(t *testing.T) {
 	began, goOn := make(chan int64), make(chan struct{})
 	o := &Options{Store: onlyPayloads{}, Busy: func() bool { return false }, Now: time.Now}
 	w := newWorkers(newLink(context.Background(), o, "crm"))
-	live := &Live{Release: "r1", Manifest: inbox.Manifest{}.WithDefaults(1), Run: func(_ context.Context, e *inbox.Event, _ inbox.Payload, _ inbox.Delivery, _ time.Time) inbox.Outcome {
+	live := &Live{Release: "r1", Manifest: inbox.Manifest{}.WithDefaults(1), Run: func(_ context.Context, w *inbox.Work) inbox.Outcome {
+		e := w.Event
 		began <- e.Seq
 		<-goOn
 		return inbox.Outcome{Result: inbox.OK}

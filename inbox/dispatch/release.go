@@ -79,6 +79,10 @@ func (r *release) route(e *inbox.Event) (bool, inbox.LaneID, error) {
 	return m.Holds(at), r.rule.Lane(e, inbox.Digested(at.Text, r.link.store.LaneDigest)), nil
 }
 
+// runsAhead reports whether a worker may make attempts in a lane before the loop has settled the one before. A plugin that
+// reads kv must see the writes of that one, which the store knows only once it is submitted.
+func (r *release) runsAhead() bool { return !r.health.OnHold && !r.live.UsesKV }
+
 // record reports whether the store knows that the live release runs, and tells the store if it does not: if the program
 // crashes in the first attempt, the next start must know. No attempt starts meanwhile; the link wakes the loop.
 func (r *release) record() bool {

@@ -27,12 +27,13 @@ func TestAReplayThatBeginsAgainDoesNotRunTheEventsItRetried(t *testing.T) {
 	r.stop()
 	r.say(nil)
 	began := make(chan struct{}, 1)
-	r.runner = func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+	r.runner = func(ctx context.Context, w *inbox.Work) inbox.Outcome {
+		e, d := w.Event, w.Delivery
 		if d.Run > 0 && e.Seq == 1 { // the replay's first run is under way until the dispatcher stops
 			began <- struct{}{}
 			<-ctx.Done()
 		}
-		return r.run(ctx, e, p, d, now)
+		return r.run(ctx, w)
 	}
 	r.start("r1")
 	job := &inbox.Replay{Plugins: []string{plugin}}

@@ -197,12 +197,13 @@ func TestAStartDoesNotRepeatEventsSettledAboveTheCursor(t *testing.T) {
 	r := newFixture(t, inbox.Manifest{Concurrency: 2}, nil)
 	r.stop()
 	first := make(chan struct{})
-	r.runner = func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+	r.runner = func(ctx context.Context, w *inbox.Work) inbox.Outcome {
+		e := w.Event
 		if e.Seq == 1 {
 			close(first)
 			<-ctx.Done() // until the dispatcher stops, which interrupts it
 		}
-		return r.run(ctx, e, p, d, now)
+		return r.run(ctx, w)
 	}
 	r.start("r1")
 	r.send(600, 600, 0)

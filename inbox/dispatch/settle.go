@@ -8,8 +8,9 @@ import "inbox/inbox"
 //	        → the lane or the run changes, and one inbox.Settlement holds the changes
 //	        → link.submit
 //
-// An attempt that was interrupted, or whose payload cannot be read now, leaves no record: its run returns to its lane. On an
-// error the loop begins again from the store, as if the attempt had not been made.
+// An attempt that was interrupted, or whose payload cannot be read now, leaves no record: its run returns to its lane. So does
+// one that read a key of kv which another lane has changed since. On an error the loop begins again from the store, as if the
+// attempt had not been made.
 func (p *loop) settle(r result) error {
 	p.workers.ended(r)
 	m, l, it := p.mem, r.lane, r.lane.busy
@@ -18,7 +19,12 @@ func (p *loop) settle(r result) error {
 		m.lanes.enqueue(l)
 		return r.err
 	}
+	if current, err := p.current(r); err != nil || !current {
+		m.starter.refused(l)
+		return err
+	}
 	l.busy = nil
+	m.starter.ended(l)
 
 	// Decide.
 	now := p.link.now()
@@ -48,6 +54,10 @@ func (p *loop) settle(r result) error {
 		m.lanes.uncount(health.Streak, s)
 	}
 	p.release.note(before, &r.outcome, s)
+	if r.outcome.Result.Settled() {
+		s.Effects = effects(l, &r.outcome)
+		p.link.noteState(s.Effects)
+	}
 	m.cursor.move(s, now)
 
 	// Submit.
@@ -56,6 +66,15 @@ func (p *loop) settle(r result) error {
 	p.log.attempt(it.event, s.Attempt, s.Dead)
 
 	return m.goOn(r, before.OnHold && !health.OnHold)
+}
+
+// current reports whether everything that an attempt read is still in force. If not, its outcome rests on values that are gone,
+// and the attempt is made again.
+func (p *loop) current(r result) (bool, error) {
+	if r.outcome.Effects == nil {
+		return true, nil
+	}
+	return p.link.store.Current(p.link.stop, p.name, r.lane.id.Mode, r.outcome.Effects)
 }
 
 // goOn lets the lane of a settled result go on, and after a hold every lane.
@@ -71,6 +90,14 @@ func (m *memory) goOn(r result, holdEnded bool) error {
 	}
 	m.lanes.enqueue(r.lane)
 	return nil
+}
+
+// effects returns the effects of an attempt on its lane, nil without any.
+func effects(l *lane, o *inbox.Outcome) *inbox.Effects {
+	if o.Effects != nil {
+		o.Effects.Lane = l.id
+	}
+	return o.Effects
 }
 
 // delivery describes a run at the moment before its next attempt.

@@ -18,7 +18,29 @@ type starter struct {
 	workers *workers
 	lanes   *lanes
 	reader  *reader
-	turn    int // number of probes
+	turn    int   // number of probes
+	alone   *lane // makes the next attempt while no other is under way; nil: attempts run in parallel
+}
+
+// refusals is the number of refused attempts in a row after which a run makes its attempt alone in its plugin. Nothing can
+// change what that attempt reads.
+const refusals = 3
+
+// refused takes back the run of a lane whose attempt read values that are gone. It is no attempt.
+func (st *starter) refused(l *lane) {
+	l.busy.refused++
+	if l.busy.refused >= refusals && st.alone == nil {
+		st.alone = l
+	}
+	l.putBack()
+	st.lanes.enqueue(l)
+}
+
+// ended lets other lanes start again after the attempt of a lane that ran alone.
+func (st *starter) ended(l *lane) {
+	if st.alone == l {
+		st.alone = nil
+	}
 }
 
 // start starts attempts while lanes are ready and workers are free. Nothing starts before runs that were freed are taken over:
@@ -28,7 +50,7 @@ func (st *starter) start() error {
 		return nil
 	}
 	for !st.link.stale && st.workers.free() {
-		l := st.lanes.ready.pop()
+		l := st.next()
 		switch {
 		case l == nil:
 			return nil
@@ -47,11 +69,29 @@ func (st *starter) start() error {
 	return nil
 }
 
+// next removes and returns the lane that starts an attempt now; nil: none may. A lane that runs alone goes first, once nothing
+// else runs, and nothing starts until its attempt has ended.
+func (st *starter) next() *lane {
+	l := st.alone
+	if l == nil {
+		return st.lanes.ready.pop()
+	}
+	if l.state != ready && st.workers.running == 0 { // its run was cancelled, or it waits for something else
+		st.alone = nil
+		return st.lanes.ready.pop()
+	}
+	if st.workers.running > 0 {
+		return nil
+	}
+	st.lanes.ready.remove(l)
+	return l
+}
+
 // pass passes a lane's head to the workers, with the events behind it.
 func (st *starter) pass(l *lane) {
 	it := l.take()
 	c := call{lane: l, event: it.event, delivery: delivery(st.link.plugin, l, it)}
-	if it.first() && !st.release.health.OnHold {
+	if it.first() && st.release.runsAhead() {
 		for i := range l.queue[:min(len(l.queue), runLength-1)] {
 			if l.queue[i].routed != st.release.manifest {
 				break // enqueued for another release: stillWanted asks first whether this one wants it

@@ -99,11 +99,12 @@ func walkARestart(t *testing.T) *fixture {
 		return inbox.OK
 	})
 	r.stop()
-	r.runner = func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+	r.runner = func(ctx context.Context, w *inbox.Work) inbox.Outcome {
+		e := w.Event
 		if e.Seq == 1 || e.Seq == 4 {
 			<-ctx.Done() // until the dispatcher stops
 		}
-		return r.run(ctx, e, p, d, now)
+		return r.run(ctx, w)
 	}
 	for n, key := range []int{0, 1, 2, 1, 3} {
 		inboxtest.Accept(t, r.store, inboxtest.Body(key, n))

@@ -43,6 +43,17 @@ type Ledger interface {
 	Settle(ctx context.Context, s *inbox.Settlement, done func(error)) error
 }
 
+// Effects holds what plugins keep. Reads see the settlements that are submitted, durable or not.
+type Effects interface {
+	// State returns the state document of a lane.
+	State(ctx context.Context, plugin string, lane inbox.LaneID) (inbox.State, error)
+	// KV returns the kv of a plugin and mode.
+	KV(plugin string, mode inbox.Mode) inbox.KV
+	// Current reports whether the reads of an attempt hold against everything submitted so far. Only the plugin's loop
+	// submits, so the answer is true until it submits again.
+	Current(ctx context.Context, plugin string, mode inbox.Mode, e *inbox.Effects) (bool, error)
+}
+
 // Lanes holds the lanes that lag. There may be more of them than belong in memory.
 type Lanes interface {
 	// EachLane calls fn for every lane of a plugin that lags.
@@ -89,6 +100,7 @@ type Reruns interface {
 type Store interface {
 	Events
 	Ledger
+	Effects
 	Lanes
 	Reruns
 }

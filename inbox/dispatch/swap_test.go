@@ -173,7 +173,7 @@ func TestPluginsProgressIndependently(t *testing.T) {
 		t.Fatal(err)
 	}
 	var ran atomic.Int64
-	r.dispatch.SetLive("q", &dispatch.Live{Release: "q1", Manifest: inbox.Manifest{}.WithDefaults(2), Run: func(context.Context, *inbox.Event, inbox.Payload, inbox.Delivery, time.Time) inbox.Outcome {
+	r.dispatch.SetLive("q", &dispatch.Live{Release: "q1", Manifest: inbox.Manifest{}.WithDefaults(2), Run: func(context.Context, *inbox.Work) inbox.Outcome {
 		ran.Add(1)
 		return inbox.Outcome{Result: inbox.OK}
 	}})
@@ -287,12 +287,13 @@ func TestLanesDoNotChangeWhileEventsBeforeASettledOneAreOpen(t *testing.T) {
 	r.stop()
 	began := make(chan struct{}, 1)
 	// The first event's attempt lasts until the server stops, which interrupts it.
-	r.runner = func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+	r.runner = func(ctx context.Context, w *inbox.Work) inbox.Outcome {
+		e := w.Event
 		if e.Seq == 1 {
 			began <- struct{}{}
 			<-ctx.Done()
 		}
-		return r.run(ctx, e, p, d, now)
+		return r.run(ctx, w)
 	}
 	r.start("r1")
 	r.send(3, 3, 0) // each in a lane of its own

@@ -146,7 +146,8 @@ func (p *pool) work() {
 // before it began is answered as interrupted.
 func (p *pool) run(c call) {
 	began := time.Now()
-	event, d := c.event, c.delivery
+	w := inbox.Work{Event: c.event, Delivery: c.delivery}
+	carried := false // w.State is that of the attempt before
 	for {
 		if p.link.opt.Busy() {
 			p.giveWay()
@@ -156,18 +157,20 @@ func (p *pool) run(c call) {
 			p.to <- result{lane: c.lane, outcome: inbox.Outcome{Interrupted: true}}
 			return
 		}
-		r := p.attempt(event, d, started)
+		w.Now = started
+		r := p.attempt(&w, carried)
 		r.lane = c.lane
 		well := r.err == nil && !r.outcome.Interrupted && r.outcome.Result.Settled()
 		if well && len(c.behind) > 0 && time.Since(began) < runTime && p.link.stop.Err() == nil {
-			event, c.behind = c.behind[0], c.behind[1:]
-			r.next = event.Seq
+			w.Event, c.behind = c.behind[0], c.behind[1:]
+			r.next = w.Event.Seq
+			carried = true
 		}
 		p.to <- r
 		if r.next == 0 {
 			return
 		}
-		d.Seq, d.Attempt, d.Counted = event.Seq, 1, 0
+		w.Delivery.Seq, w.Delivery.Attempt, w.Delivery.Counted = r.next, 1, 0
 	}
 }
 
@@ -180,14 +183,24 @@ func (p *pool) giveWay() {
 	}
 }
 
-// attempt makes one attempt. A payload that is damaged or gone is an outcome; one that cannot be read for now is not.
-func (p *pool) attempt(e *inbox.Event, d inbox.Delivery, started time.Time) result {
-	r := result{started: started}
-	payload, err := p.link.payload(e.Seq)
+// attempt makes one attempt, with the state in w if it is carried, else with that of the store. It leaves in w the state for
+// the next attempt of the lane. A payload that is damaged or gone is an outcome; one that cannot be read for now is not.
+func (p *pool) attempt(w *inbox.Work, carried bool) result {
+	r := result{started: w.Now}
+	var err error
+	if w.Payload, err = p.link.payload(w.Event.Seq); err == nil && !carried {
+		w.State, err = p.link.state(w.Delivery.Lane)
+	}
 	switch {
 	case err == nil:
-		r.outcome = p.live.Run(p.link.stop, e, payload, d, r.started)
-		r.outcome.Release = p.live.Release
+		if p.live.UsesKV {
+			w.KV = p.link.store.KV(p.link.plugin, w.Delivery.Lane.Mode)
+		}
+		r.outcome = p.live.Run(p.link.stop, w)
+		r.outcome.Release, r.err = p.live.Release, r.outcome.Unavailable
+		if e := r.outcome.Effects; e != nil && e.State != nil && r.outcome.Result.Settled() {
+			w.State = e.State.State
+		}
 	case p.link.unavailable(err):
 		r.err = err
 	default:

@@ -43,7 +43,7 @@ func TestEventsThatComeRightAfterTheLogWasReadOnAreNotMissed(t *testing.T) {
 	run, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(run) }()
-	d.SetLive(plugin, &dispatch.Live{Release: "r", Manifest: inbox.Manifest{}.WithDefaults(2), Run: func(context.Context, *inbox.Event, inbox.Payload, inbox.Delivery, time.Time) inbox.Outcome {
+	d.SetLive(plugin, &dispatch.Live{Release: "r", Manifest: inbox.Manifest{}.WithDefaults(2), Run: func(context.Context, *inbox.Work) inbox.Outcome {
 		ran.Add(1)
 		return inbox.Outcome{Result: inbox.OK}
 	}})
@@ -108,7 +108,8 @@ func TestManyIncomingEventsSlowPluginsAndDoNotStopThem(t *testing.T) {
 	run, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(run) }()
-	d.SetLive(plugin, &dispatch.Live{Release: "r", Manifest: inbox.Manifest{Order: inbox.Global}.WithDefaults(1), Run: func(_ context.Context, e *inbox.Event, _ inbox.Payload, _ inbox.Delivery, _ time.Time) inbox.Outcome {
+	d.SetLive(plugin, &dispatch.Live{Release: "r", Manifest: inbox.Manifest{Order: inbox.Global}.WithDefaults(1), Run: func(_ context.Context, w *inbox.Work) inbox.Outcome {
+		e := w.Event
 		mu.Lock()
 		defer mu.Unlock()
 		seqs = append(seqs, e.Seq)

@@ -18,7 +18,7 @@ func TestADeliverysIDIsTheSameForEveryRunAndNeverAnotherEvents(t *testing.T) {
 		e, payload := event(inbox.Passed, `{}`)
 		e.ID = inbox.EventID(e.Seq, []byte(digest))
 		d.Plugin, d.Seq = plugin, e.Seq
-		text, err := document.New(e, payload, d, &inbox.Manifest{}, e.ReceivedAt)
+		text, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: d, Now: e.ReceivedAt}, &inbox.Manifest{})
 		if err != nil {
 			t.Fatal(err)
 		}

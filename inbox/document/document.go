@@ -33,20 +33,21 @@ func For(m *inbox.Manifest) *Builder {
 }
 
 // New builds one document. Use a [Builder] for a plugin that gets many.
-func New(e *inbox.Event, p inbox.Payload, d inbox.Delivery, m *inbox.Manifest, now time.Time) ([]byte, error) {
-	doc, _, err := For(m).Build(e, p, d, now)
+func New(w *inbox.Work, m *inbox.Manifest) ([]byte, error) {
+	doc, _, err := For(m).Build(w)
 	return doc, err
 }
 
 // Build builds the document of an attempt, with the part of the body that the manifest grants. It also returns the texts that
-// it left out because they are long. They point into p, which must not change. now becomes delivery.now. An error means that
-// the document cannot be encoded.
-func (b *Builder) Build(e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) ([]byte, Withheld, error) {
+// it left out because they are long. They point into the payload, which must not change. An error means that the document cannot
+// be encoded.
+func (b *Builder) Build(w *inbox.Work) ([]byte, Withheld, error) {
+	e, p, d := w.Event, w.Payload, w.Delivery
 	v := &e.View
 	doc := abi.Document{
 		V: abi.Version,
 		Delivery: abi.Delivery{
-			ID: DeliveryID(d.Plugin, e), Seq: e.Seq, Run: d.Run, Attempt: d.Attempt, Replay: d.Replay(), Now: now.UTC().Format(timeFormat),
+			ID: DeliveryID(d.Plugin, e), Seq: e.Seq, Run: d.Run, Attempt: d.Attempt, Replay: d.Replay(), Now: w.Now.UTC().Format(timeFormat),
 		},
 		Event: abi.Event{
 			ID: e.ID, Seq: e.Seq, Source: e.Source, Mode: string(e.Mode), Origin: string(e.Origin), Event: v.Event,
@@ -55,17 +56,26 @@ func (b *Builder) Build(e *inbox.Event, p inbox.Payload, d inbox.Delivery, now t
 			State: nullable(v.State), SubStatus: nullable(v.SubStatus), Late: e.Late, DuplicateHint: e.DuplicateHint,
 			Headers: make(map[string]string, len(p.Headers)), Withheld: []abi.Withheld{},
 		},
-		Config: b.config,
+		Config: b.config, StateVersion: w.State.Version,
 	}
 	for _, h := range p.Headers {
 		doc.Event.Headers[h.Name] = inbox.JoinValues(doc.Event.Headers[h.Name], h.Value)
 	}
 	body, left := narrowBody(&doc.Event, p.Body, b.grant, b.inline)
-	for _, w := range left {
-		doc.Event.Withheld = append(doc.Event.Withheld, abi.Withheld{Pointer: w.pointer, Size: w.size})
+	for _, l := range left {
+		doc.Event.Withheld = append(doc.Event.Withheld, abi.Withheld{Pointer: l.pointer, Size: l.size})
 	}
 	text, err := splice(&doc, body)
+	if err == nil && w.State.Document != nil {
+		text = withState(text, w.State.Document)
+	}
 	return text, Withheld{left}, err
+}
+
+// withState puts the state in place of the null at the end of a document, without decoding the state.
+func withState(text, state []byte) []byte {
+	text = append(text[:len(text)-len("null}")], state...)
+	return append(text, '}')
 }
 
 // narrowBody returns the granted part of a body, nil when the body is not JSON in UTF-8. Such a body cannot be narrowed: it

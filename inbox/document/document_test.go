@@ -34,7 +34,7 @@ func TestADocumentHoldsTheBodyByteForByte(t *testing.T) {
 	} {
 		e, payload := event(inbox.Unknown, body)
 		m := inbox.Manifest{Config: map[string]string{"k": "v"}, Data: inbox.Data{InlineMax: 2 << 20}}
-		text, err := document.New(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Run: 2, Attempt: 3}, &m, e.ReceivedAt)
+		text, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 5, Run: 2, Attempt: 3}, Now: e.ReceivedAt}, &m)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -73,7 +73,7 @@ func TestABodyThatIsNotJSONIsShownAsAWholeOrNotAtAll(t *testing.T) {
 	} {
 		e, payload := event(inbox.Unknown, c.body)
 		m := inbox.Manifest{Data: c.data}
-		doc, err := document.New(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt)
+		doc, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, Now: e.ReceivedAt}, &m)
 		if err != nil || !strings.Contains(string(doc), c.want+"}") {
 			t.Errorf("%s: %s, %v; want …%s…", name, doc, err, c.want)
 		}
@@ -88,7 +88,7 @@ func BenchmarkDocument(b *testing.B) {
 			b.SetBytes(int64(len(payload.Body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := document.New(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt); err != nil {
+				if _, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, Now: e.ReceivedAt}, &m); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -15,7 +15,7 @@ func TestAHeaderThatCameTwiceReachesThePluginWhole(t *testing.T) {
 		{Name: "via", Value: "1.1 a"}, {Name: "x-forwarded-for", Value: "198.51.100.1"}, {Name: "x-empty", Value: ""}, {Name: "via", Value: ""},
 		{Name: "via", Value: "1.1 b, 1.1 c"}, {Name: "x-forwarded-for", Value: "198.51.100.2"}, {Name: "x-one", Value: "1"},
 	}}
-	text, err := document.New(&inbox.Event{}, payload, inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, &inbox.Manifest{}, time.Now())
+	text, err := document.New(&inbox.Work{Event: &inbox.Event{}, Payload: payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, Now: time.Now()}, &inbox.Manifest{})
 	if err != nil {
 		t.Fatal(err)
 	}

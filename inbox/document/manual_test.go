@@ -33,7 +33,7 @@ func TestTheManualShowsADocumentAsPluginsGetIt(t *testing.T) {
 	}
 	payload := inbox.Payload{Headers: []inbox.Header{{Name: "content-type", Value: "application/json"}, {Name: "user-agent", Value: "QoreID"}}, Body: compact.Bytes()}
 	m := &inbox.Manifest{Config: map[string]string{"team": "onboarding"}}
-	doc, err := document.New(e, payload, inbox.Delivery{Plugin: "crm", Seq: 42, Attempt: 1}, m, received.Add(30*time.Millisecond))
+	doc, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "crm", Seq: 42, Attempt: 1}, Now: received.Add(30 * time.Millisecond)}, m)
 	if err != nil {
 		t.Fatal(err)
 	}

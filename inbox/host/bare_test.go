@@ -105,7 +105,7 @@ func (b *Bare) offerSession(ctx context.Context) error {
 		abi.Done: b.says, abi.Log: b.says,
 		abi.EventRead: func(context.Context, *instance, api.Memory, []uint64) int32 { return abi.None },
 	}
-	functions := sessionFunctions()
+	functions := inboxFunctions()
 	for i, f := range functions {
 		price := f.price
 		if b.guard == Unguarded {

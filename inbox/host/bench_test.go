@@ -38,7 +38,7 @@ func BenchmarkCall(b *testing.B) {
 			}
 			defer p.Close(context.Background())
 			e, payload := event(inbox.Passed, `{"event":"address","data":{"id":1,"status":{"status":"verified"}}}`)
-			doc, err := document.New(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt)
+			doc, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, Now: e.ReceivedAt}, &m)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -40,7 +40,7 @@ func testTheDemoPluginLogsALineAndHasOneKindOfEventTriedTwice(t *testing.T, engi
 		e, payload := event(inbox.Passed, tricky)
 		e.View.Event = c.event
 		c.d.Plugin, c.d.Seq = "demo", e.Seq
-		doc, err := document.New(e, payload, c.d, &m, time.Now())
+		doc, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: c.d, Now: time.Now()}, &m)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,7 +41,7 @@ func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
 			for verdict, want := range one.want {
 				// The body contains another verdict, and more bytes than a first buffer holds.
 				e, payload := event(verdict, `{"event":"address","data":{"verdict":"failed","photo":"`+strings.Repeat("A", 40_000)+`"}}`)
-				doc, err := document.New(e, payload, inbox.Delivery{Plugin: name, Seq: 5, Attempt: 1}, &m, time.Now())
+				doc, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: name, Seq: 5, Attempt: 1}, Now: time.Now()}, &m)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -84,7 +84,7 @@ func TestNoExampleKeepsAVerificationWaiting(t *testing.T) {
 					e, payload := event(verdict, string(body))
 					e.View, e.Late = qoreid.Read(body, qoreid.Rules{Source: "qoreid"}), i%2 == 0
 					e.View.Verdict = verdict
-					if out := p.Attempt(context.Background(), e, payload, inbox.Delivery{Plugin: name, Seq: 5, Attempt: 1}, e.ReceivedAt); !out.Result.Settled() {
+					if out := p.Attempt(context.Background(), &inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: name, Seq: 5, Attempt: 1}, Now: e.ReceivedAt}); !out.Result.Settled() {
 						t.Errorf("%s, %s: %s (%s)", k, verdict, out.Result, out.Reason)
 					}
 				}
@@ -107,7 +107,7 @@ func TestTheExamplesRejectAndRetryWhatTheySay(t *testing.T) {
 	}
 	e, payload := event(inbox.Unknown, `{"a":1}`)
 	e.View.Event = inbox.UnknownEvent
-	doc, err := document.New(e, payload, inbox.Delivery{Plugin: "c", Seq: 5, Attempt: 1}, &inbox.Manifest{}, e.ReceivedAt)
+	doc, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "c", Seq: 5, Attempt: 1}, Now: e.ReceivedAt}, &inbox.Manifest{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func testAGoPluginRunsAsASessionWithAndWithoutReuse(t *testing.T, engine inbox.E
 				verdict, want = inbox.Failed, inbox.Skip
 			}
 			e, payload := event(verdict, `{"event":"address","data":{"id":1}}`)
-			doc, err := document.New(e, payload, inbox.Delivery{Plugin: "hello", Seq: 5, Attempt: 1}, &m, time.Now())
+			doc, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "hello", Seq: 5, Attempt: 1}, Now: time.Now()}, &m)
 			if err != nil {
 				t.Fatal(err)
 			}

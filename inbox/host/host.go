@@ -121,7 +121,7 @@ func (s *sandbox) offer(ctx context.Context) error {
 	if err := offerWASI(ctx, s.runtime); err != nil {
 		return err
 	}
-	if err := offerFunctions(ctx, s.runtime, abi.Module, sessionFunctions()); err != nil {
+	if err := offerFunctions(ctx, s.runtime, abi.Module, inboxFunctions()); err != nil {
 		return err
 	}
 	if err := offerFunctions(ctx, s.runtime, envModule, envFunctions()); err != nil {

@@ -49,6 +49,9 @@ func sessionFunctions() []hostFunction {
 	}
 }
 
+// inboxFunctions returns the functions of module inbox_v1.
+func inboxFunctions() []hostFunction { return append(sessionFunctions(), kvFunctions()...) }
+
 // session returns ErrPointer for a caller without an instance or a memory.
 func session(call hostCall) hostCall {
 	return func(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int32 {

@@ -20,6 +20,7 @@ var (
 	errOutput  = errors.New("wrote more than it may")
 	errFuel    = errors.New("used up its fuel")
 	errLeave   = errors.New("not needed any more")
+	errStore   = errors.New("cannot read the store")
 	errOverdue = errors.New("called the host, which ended it") // unwinds the guest; the cause says why
 )
 
@@ -38,6 +39,7 @@ type instance struct {
 	log    capped // standard error, the log import, and a session's standard output
 	world  world
 	texts  texts
+	kv     kv
 	ended  chan struct{} // closed after err and broken are set
 	err    error
 	broken any // value of a panic of the runtime
@@ -62,6 +64,7 @@ type sessionEvent struct {
 type result struct {
 	text []byte
 	fuel int64 // spent on the event
+	kv   kv    // what the event did with kv
 }
 
 type instanceKey struct{}
@@ -102,6 +105,7 @@ func (in *instance) run(config wazero.ModuleConfig) {
 func (in *instance) startEvent(c Call) {
 	in.world.startEvent(c)
 	in.texts = texts{Texts: c.withheld.Texts()}
+	in.kv = newKV(c.kv, in.p.manifest.Limits.KV)
 	in.memory.refused.Store(false)
 }
 
@@ -149,6 +153,7 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	in.run(in.config())
 	in.inTime()
 	out := in.outcome(ctx, in.output.bytes())
+	in.p.complete(&out, &in.kv)
 	out.Duration, out.Fuel = time.Since(start), in.fuel()
 	out.Log, out.LogCut = in.log.take()
 	return out
@@ -203,8 +208,8 @@ func (in *instance) runEvent(ctx context.Context, c Call) (inbox.Outcome, bool) 
 	alive := false
 	select {
 	case result := <-d.result:
-		out = parseResult(result.text)
-		out.Duration, out.Fuel = time.Since(start), result.fuel
+		out = in.p.outcomeOf(&result)
+		out.Duration = time.Since(start)
 		alive = in.awaitNext(ctx)
 	case <-in.ended:
 		out = in.unfinished(ctx, d)
@@ -238,9 +243,7 @@ func (in *instance) awaitNext(ctx context.Context) bool {
 func (in *instance) unfinished(ctx context.Context, d *sessionEvent) inbox.Outcome {
 	select {
 	case result := <-d.result: // it gave its result and ended at once
-		out := parseResult(result.text)
-		out.Fuel = result.fuel
-		return out
+		return in.p.outcomeOf(&result)
 	default:
 	}
 	out := withoutResult(in.outcome(ctx, nil), "without giving a result for its event (call done)")

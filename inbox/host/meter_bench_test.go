@@ -126,7 +126,7 @@ func sampleDocument(tb testing.TB) []byte {
 	tb.Helper()
 	m := inbox.Manifest{}.WithDefaults(1)
 	e, payload := event(inbox.Passed, `{"event":"address","data":{"id":1,"status":{"state":"complete","status":"verified"},"applicant":{"firstname":"Ada","lastname":"Obi","address":"12 Marina, Lagos Island, Lagos"}}}`)
-	doc, err := document.New(e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, &m, e.ReceivedAt)
+	doc, err := document.New(&inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, Now: e.ReceivedAt}, &m)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -47,6 +47,8 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 		return failure(inbox.Fuel, "it used up its fuel of %d", in.meter.limit)
 	case errors.Is(cause, errOutput):
 		return failure(inbox.Output, "it wrote more than its %d bytes of result", l.Output)
+	case errors.Is(cause, errStore):
+		return inbox.Outcome{Interrupted: true, Unavailable: in.kv.err}
 	case parent.Err() != nil || cause != nil:
 		return inbox.Outcome{Interrupted: true}
 	case in.broken != nil:
@@ -59,6 +61,38 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 		return in.outOfMemory()
 	}
 	return failure(inbox.Trap, "%s", trapText(in.err))
+}
+
+// outcomeOf returns the outcome of a session's result.
+func (p *Program) outcomeOf(r *result) inbox.Outcome {
+	out := parseResult(r.text)
+	p.complete(&out, &r.kv)
+	out.Fuel = r.fuel
+	return out
+}
+
+// complete adds what the attempt read and wrote to an outcome that the plugin chose. State and writes commit with ok and skip only.
+func (p *Program) complete(out *inbox.Outcome, k *kv) {
+	switch out.Result {
+	case inbox.OK, inbox.Skip, inbox.Retry, inbox.Reject:
+	default:
+		out.Effects = nil
+		return
+	}
+	if len(k.reads)+len(k.lists)+len(k.writes) > 0 {
+		if out.Effects == nil {
+			out.Effects = &inbox.Effects{}
+		}
+		k.addTo(out.Effects)
+	}
+	if e := out.Effects; e != nil {
+		if e.State != nil {
+			e.State.Version = p.manifest.StateVersion
+		}
+		if !out.Result.Settled() {
+			e.State, e.KV = nil, nil
+		}
+	}
 }
 
 // exited returns the outcome of an exit code. Codes outside the contract are failures.

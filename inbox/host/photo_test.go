@@ -79,7 +79,7 @@ func BenchmarkPhotos(b *testing.B) {
 			e, payload := event(inbox.Passed, c.body)
 			b.ReportAllocs()
 			for b.Loop() {
-				if out := p.Attempt(context.Background(), e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, e.ReceivedAt); out.Result != inbox.OK {
+				if out := p.Attempt(context.Background(), &inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, Now: e.ReceivedAt}); out.Result != inbox.OK {
 					b.Fatalf("%s (%s)", out.Result, out.Reason)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,6 +69,11 @@ func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *wasm.Mod
 
 // Info returns the description of p's module.
 func (p *Program) Info() inbox.Module { return p.info }
+
+// UsesKV reports whether the module imports a function of kv.
+func (p *Program) UsesKV() bool {
+	return slices.ContainsFunc(p.info.Imports, func(name string) bool { return strings.HasPrefix(name, abi.Module+".kv_") })
+}
 
 // fuel returns the fuel limit of an event.
 func (p *Program) fuel() int64 {
@@ -156,15 +162,18 @@ type Call struct {
 	ReceivedAt time.Time // the guest's clock
 
 	withheld document.Withheld // texts that were left out of Doc, for event_read
+	kv       inbox.KV          // nil: the release was not granted kv
 }
 
-// Attempt makes one attempt with an event: it builds the document and runs the plugin. The payload must not change meanwhile.
-func (p *Program) Attempt(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
-	doc, withheld, err := p.documents.Build(e, payload, d, now)
+// Attempt makes one attempt: it builds the document and runs the plugin. The payload must not change meanwhile.
+func (p *Program) Attempt(ctx context.Context, w *inbox.Work) inbox.Outcome {
+	doc, withheld, err := p.documents.Build(w)
 	if err != nil {
 		return failure(inbox.HostError, "%v", err)
 	}
-	return p.Run(ctx, Call{Doc: doc, Seed: document.DeliveryID(d.Plugin, e), ReceivedAt: e.ReceivedAt, withheld: withheld})
+	return p.Run(ctx, Call{
+		Doc: doc, Seed: document.DeliveryID(w.Delivery.Plugin, w.Event), ReceivedAt: w.Event.ReceivedAt, withheld: withheld, kv: w.KV,
+	})
 }
 
 // Run makes one attempt within the limits of the manifest. Every failure is an outcome. The outcome is Interrupted if ctx ends

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"inbox/inbox"
 	"inbox/sdk/abi"
@@ -147,7 +148,7 @@ func unknownKey(key string) inbox.Outcome {
 
 // outcomeOfMembers turns the members of a result into an outcome.
 func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
-	for _, name := range []string{"state", "emit", "http"} {
+	for _, name := range []string{"emit", "http"} {
 		if isSet(fields[name]) {
 			// This is no bad result: the next attempt, and every other event, would ask for the same.
 			return failure(inbox.Denied, "its result asks for %q, which this version of inbox does not have (docs/PLUGIN-ABI.md says what to do instead)", name)
@@ -167,6 +168,11 @@ func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
 		return *bad
 	}
 	out := inbox.Outcome{Result: result, Reason: clip(reason)}
+	if state, ok := fields["state"]; ok {
+		if bad := keepState(&out, state); bad != nil {
+			return *bad
+		}
+	}
 	if wait == "" {
 		return out
 	}
@@ -179,6 +185,25 @@ func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
 	}
 	out.RetryAfter = after
 	return out
+}
+
+// keepState adds the state of a result to its outcome. null deletes the document.
+func keepState(out *inbox.Outcome, state json.RawMessage) *inbox.Outcome {
+	change := &inbox.StateChange{}
+	if isSet(state) {
+		change.Document = bytes.Clone(state)
+	}
+	var bad inbox.Outcome
+	switch {
+	case len(state) > inbox.MaxState:
+		bad = failure(inbox.Output, "its state has %d bytes; a state document has at most %d", len(state), inbox.MaxState)
+	case !utf8.Valid(state):
+		bad = failure(inbox.BadResult, "its state is not UTF-8")
+	default:
+		out.Effects = &inbox.Effects{State: change}
+		return nil
+	}
+	return &bad
 }
 
 // isSet reports whether a member exists and is not null.

@@ -61,9 +61,10 @@ func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
 		return abi.ErrPointer
 	}
 	d := in.current
-	in.current, in.texts = nil, texts{}
+	kept := in.kv
+	in.current, in.texts, in.kv = nil, texts{}, kv{}
 	// view points into the guest's memory, which the guest goes on to change.
-	d.result <- result{append([]byte(nil), view...), in.fuel()}
+	d.result <- result{append([]byte(nil), view...), in.fuel(), kept}
 	in.meter.begin(noLimit) // until the next event; the guest's time is bounded
 	return 0
 }

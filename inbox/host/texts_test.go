@@ -28,7 +28,7 @@ func shown(t *testing.T, h *host.Host, wasm []byte, reuse int, limit time.Durati
 // attempt makes an attempt with an event that has a body.
 func attempt(p *host.Program, body string) inbox.Outcome {
 	e, payload := event(inbox.Passed, body)
-	return p.Attempt(context.Background(), e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, e.ReceivedAt)
+	return p.Attempt(context.Background(), &inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, Now: e.ReceivedAt})
 }
 
 func TestAGuestReadsTextsThatWereLeftOutAndNothingElse(t *testing.T) {
@@ -144,7 +144,7 @@ func TestTextsThatAreLeftOutAreNotCopied(t *testing.T) {
 			defer p.Close(context.Background())
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			out := p.Attempt(context.Background(), e, payload, inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, e.ReceivedAt)
+			out := p.Attempt(context.Background(), &inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, Now: e.ReceivedAt})
 			runtime.ReadMemStats(&after)
 			if out.Result != inbox.OK || name == "read" && len(out.Log) != 60_000 {
 				t.Errorf("%s: %s (%s), a log of %d bytes", name, out.Result, out.Reason, len(out.Log))

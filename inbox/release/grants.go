@@ -99,6 +99,8 @@ func together(asks, grants inbox.Manifest, granted map[string]string, parallel i
 	fill(&m.Limits.Output, asks.Limits.Output)
 	fill(&m.Limits.Log, asks.Limits.Log)
 	fill(&m.Limits.Fuel, asks.Limits.Fuel)
+	fill(&m.Limits.KV, asks.Limits.KV)
+	fill(&m.StateVersion, asks.StateVersion)
 	fill(&m.Data.InlineMax, asks.Data.InlineMax)
 	if m.Data.Fields == nil {
 		m.Data.Fields = asks.Data.Fields
@@ -125,6 +127,7 @@ func beyond(asks, grants *inbox.Manifest, asked, granted map[string]string) map[
 		"limits.output":   asks.Limits.Output > has.Limits.Output,
 		"limits.log":      asks.Limits.Log > has.Limits.Log,
 		"limits.fuel":     has.Limits.Fuel > 0 && asks.Limits.Fuel > has.Limits.Fuel,
+		"limits.kv":       asks.Limits.KV > has.Limits.KV,
 		"data.inline_max": asks.Data.InlineMax > has.Data.InlineMax,
 		"data.fields":     has.Data.Fields != nil && !within(asks.Data.Fields, has.Data.Fields),
 		// Unknown and emitted events, and events of the past, are delivered only to plugins that were granted them.

@@ -24,6 +24,7 @@ type file struct {
 	Reuse       *int64    `toml:"reuse"`
 	StartFrom   any       `toml:"start_from"`
 	Engine      *string   `toml:"engine"`
+	State       *int64    `toml:"state_version"`
 	Retry       struct {
 		MaxAttempts *int64  `toml:"max_attempts"`
 		Base        *string `toml:"base"`
@@ -35,6 +36,7 @@ type file struct {
 		Output any     `toml:"output"`
 		Log    any     `toml:"log"`
 		Fuel   *int64  `toml:"fuel"`
+		KV     any     `toml:"kv"`
 	} `toml:"limits"`
 	Data struct {
 		Fields    *[]string `toml:"fields"`
@@ -46,7 +48,7 @@ type file struct {
 var keys = []string{
 	"events", "event_types", "sources", "modes", "where", "key_by", "order", "on_failure", "concurrency", "reuse",
 	"start_from", "config", "retry", "retry.max_attempts", "retry.base", "retry.max", "limits", "limits.time",
-	"limits.memory", "limits.output", "limits.log", "limits.fuel", "engine", "data", "data.fields", "data.inline_max",
+	"limits.memory", "limits.output", "limits.log", "limits.fuel", "limits.kv", "state_version", "engine", "data", "data.fields", "data.inline_max",
 }
 
 // laterKeys are keys of contract v1 that this version does not have. A plugin that needs them must not run without.
@@ -91,7 +93,7 @@ func (p *parser) manifest(text string) (inbox.Manifest, bool) {
 		Sources: p.patterns("sources", f.Sources), Modes: p.modes(f.Modes), Where: p.where(),
 		KeyBy: p.keyBy(f.KeyBy), Order: oneOf(p, "order", f.Order, inbox.ByKey, inbox.Global, inbox.Unsorted),
 		Concurrency: p.within("concurrency", f.Concurrency, 1, 64), Reuse: p.within("reuse", f.Reuse, 1, 1_000_000),
-		StartFrom: p.startFrom(f.StartFrom), Config: p.config(),
+		StartFrom: p.startFrom(f.StartFrom), Config: p.config(), StateVersion: p.within("state_version", f.State, 1, 1_000_000),
 		Engine: oneOf(p, "engine", f.Engine, inbox.Compiler, inbox.Interpreter),
 		Policy: inbox.Policy{
 			MaxAttempts: p.within("retry.max_attempts", f.Retry.MaxAttempts, 1, 1000),
@@ -105,6 +107,7 @@ func (p *parser) manifest(text string) (inbox.Manifest, bool) {
 			Output: p.bytes("limits.output", f.Limits.Output, 1, 64<<20),
 			Log:    p.bytes("limits.log", f.Limits.Log, 1, 16<<20),
 			Fuel:   int64(p.within("limits.fuel", f.Limits.Fuel, 1, 1e15)),
+			KV:     p.bytes("limits.kv", f.Limits.KV, 1, 1<<30),
 		},
 		Data: inbox.Data{
 			Fields:    p.pointers("data.fields", f.Data.Fields),

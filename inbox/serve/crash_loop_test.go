@@ -61,7 +61,8 @@ func child(dir, action string) error {
 	defer stop()
 	o := serve.Options{Stdout: os.Stdout, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Ready: func(a serve.Addresses) { fmt.Println("ready", a.Webhooks) }}
 	o.Hooks.Run = func(run dispatch.Runner) dispatch.Runner {
-		return func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+		return func(ctx context.Context, w *inbox.Work) inbox.Outcome {
+			d := w.Delivery
 			switch action {
 			case d.Plugin + ":die":
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -71,7 +72,7 @@ func child(dir, action string) error {
 				<-ctx.Done()
 				return inbox.Outcome{Interrupted: true}
 			}
-			return run(ctx, e, p, d, now)
+			return run(ctx, w)
 		}
 	}
 	return serve.Run(ctx, s, o)

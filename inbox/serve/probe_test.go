@@ -150,8 +150,9 @@ func (p *probe) send() int64 {
 
 // watch records the outcome of the first attempt of each plugin.
 func (p *probe) watch(run dispatch.Runner) dispatch.Runner {
-	return func(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
-		out := run(ctx, e, payload, d, now)
+	return func(ctx context.Context, w *inbox.Work) inbox.Outcome {
+		d := w.Delivery
+		out := run(ctx, w)
 		p.came.LoadOrStore(d.Plugin, out.Result)
 		return out
 	}

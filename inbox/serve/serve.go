@@ -171,15 +171,16 @@ func (v *server) change(c release.Change) {
 	}
 	v.parts.dispatch.SetLive(c.Plugin, &dispatch.Live{
 		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Yields: c.Live.Yields,
-		Run: tallied(&c.Live.Tally, v.opt.Hooks.run(c.Live.Program.Attempt)),
+		UsesKV: c.Live.Program.UsesKV(),
+		Run:    tallied(&c.Live.Tally, v.opt.Hooks.run(c.Live.Program.Attempt)),
 	})
 }
 
 // tallied returns a runner that counts its attempts in a tally.
 func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
-	return func(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+	return func(ctx context.Context, w *inbox.Work) inbox.Outcome {
 		defer t.Begin(time.Now())()
-		return run(ctx, e, payload, d, now)
+		return run(ctx, w)
 	}
 }
 

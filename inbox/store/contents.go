@@ -17,6 +17,8 @@ const (
 	contentRefused = 2
 	contentLog     = 3
 	contentReason  = 4
+	contentState   = 5
+	contentKV      = 6
 )
 
 // Encodings of contents.

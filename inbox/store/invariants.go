@@ -14,7 +14,7 @@ type invariant struct {
 // invariants returns the invariants that the CHECKs of the schema cannot express. Each is one statement, which sees one snapshot, so
 // it may run while a server writes.
 func invariants() []invariant {
-	return slices.Concat(logInvariants(), contentInvariants(), refusedInvariants(), laneInvariants(), attemptInvariants(), deadInvariants(), replayInvariants(), digestInvariants())
+	return slices.Concat(logInvariants(), contentInvariants(), refusedInvariants(), laneInvariants(), attemptInvariants(), deadInvariants(), stateInvariants(), replayInvariants(), digestInvariants())
 }
 
 func logInvariants() []invariant {
@@ -43,6 +43,8 @@ func contentInvariants() []invariant {
 			WHEN 1 THEN NOT EXISTS (SELECT 1 FROM events WHERE seq = c.root_seq AND content_id = c.id)
 			WHEN 2 THEN NOT EXISTS (SELECT 1 FROM refused WHERE content_id = c.id)
 			WHEN 3 THEN NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.log_id = c.id)
+			WHEN 5 THEN NOT EXISTS (SELECT 1 FROM states WHERE content_id = c.id)
+			WHEN 6 THEN NOT EXISTS (SELECT 1 FROM kv WHERE content_id = c.id)
 			ELSE NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.reason_id = c.id) END`},
 	}
 }
@@ -77,7 +79,8 @@ func attemptInvariants() []invariant {
 	return []invariant{
 		{"what is kept of a plugin is of one that is known", `SELECT what || ' of plugin ' || plugin FROM (
 			SELECT 'lanes' AS what, plugin FROM lanes UNION SELECT 'attempts', plugin FROM attempts UNION SELECT 'dead letters', plugin FROM dead
-			UNION SELECT 'runs', plugin FROM runs UNION SELECT 'releases', plugin FROM releases UNION SELECT 'replays', plugin FROM replay_parts)
+			UNION SELECT 'runs', plugin FROM runs UNION SELECT 'releases', plugin FROM releases UNION SELECT 'replays', plugin FROM replay_parts
+			UNION SELECT 'state', plugin FROM states UNION SELECT 'kv', plugin FROM kv)
 			WHERE plugin NOT IN (SELECT id FROM plugins)`},
 		{"attempts are of events and releases that are there", `SELECT p.name || ' seq ' || a.seq FROM attempts a JOIN plugins p ON p.id = a.plugin
 			WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = a.seq)
@@ -109,6 +112,17 @@ func deadInvariants() []invariant {
 			WHERE d.resolution = '' GROUP BY d.plugin, d.seq, d.run HAVING count(*) > 1`},
 		{"a parking dead letter has its lane", `SELECT p.name || ' seq ' || d.seq FROM dead d JOIN plugins p ON p.id = d.plugin WHERE d.parks = 1 AND d.resolution = ''
 			AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.plugin = d.plugin AND l.mode = d.mode AND l.key = d.key AND l.state = 'parked' AND l.next = d.seq)`},
+	}
+}
+
+func stateInvariants() []invariant {
+	return []invariant{
+		{"every state document is there", `SELECT 'plugin ' || plugin || ' ' || key || ' change ' || change FROM states s WHERE content_id IS NOT NULL
+			AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.id = s.content_id AND c.kind = 5 AND c.root_seq = s.seq)`},
+		{"every value of kv is there", `SELECT 'plugin ' || plugin || ' ' || key FROM kv WHERE NOT EXISTS (
+			SELECT 1 FROM contents c WHERE c.id = kv.content_id AND c.kind = 6 AND c.root_seq = kv.seq)`},
+		{"a change of state was made by an attempt that settled", `SELECT 'plugin ' || s.plugin || ' ' || s.key || ' change ' || s.change FROM states s WHERE NOT EXISTS (
+			SELECT 1 FROM attempts a WHERE a.plugin = s.plugin AND a.seq = s.seq AND a.run = s.run AND a.attempt = s.attempt AND a.fate = 'done')`},
 	}
 }
 

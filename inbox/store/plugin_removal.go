@@ -30,6 +30,7 @@ func (s *Store) RemovePlugin(ctx context.Context, who inbox.Actor, plugin string
 	if err != nil {
 		return nil, err
 	}
+	s.submitted.forget(plugin)
 	return unused, nil
 }
 
@@ -69,6 +70,8 @@ func (t *tx) removePlugin(who inbox.Actor, plugin string) (unused []string, err 
 	for _, query := range []string{
 		`DELETE FROM contents WHERE id IN (SELECT reason_id FROM attempts WHERE plugin = ?1)`,
 		`DELETE FROM contents WHERE id IN (SELECT log_id FROM attempts WHERE plugin = ?1)`,
+		`DELETE FROM contents WHERE id IN (SELECT content_id FROM states WHERE plugin = ?1)`, `DELETE FROM states WHERE plugin = ?1`,
+		`DELETE FROM contents WHERE id IN (SELECT content_id FROM kv WHERE plugin = ?1)`, `DELETE FROM kv WHERE plugin = ?1`,
 		`DELETE FROM attempts WHERE plugin = ?1`, `DELETE FROM dead WHERE plugin = ?1`, `DELETE FROM runs WHERE plugin = ?1`,
 		`DELETE FROM lanes WHERE plugin = ?1`, `DELETE FROM releases WHERE plugin = ?1`, `DELETE FROM replay_parts WHERE plugin = ?1`,
 		`DELETE FROM crash_records WHERE plugin = (SELECT name FROM plugins WHERE id = ?1)`, `DELETE FROM plugins WHERE id = ?1`,

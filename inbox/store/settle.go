@@ -11,15 +11,25 @@ import (
 // Settle queues a settlement and returns; it blocks while the queue is full. done is called from the
 // writing goroutine once it is durable, or with the reason why it is not; [inbox.EndOf] names the end. All of a settlement
 // is one transaction with its neighbours'; those of a chain commit in the order of submission, and none after one
-// that failed. A settlement of an earlier term ends with [inbox.ErrFenced].
+// that failed. A settlement of an earlier term ends with [inbox.ErrFenced]. Settle returns [inbox.ErrRefused], and queues nothing,
+// when the reads of the attempt do not hold.
 func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error {
-	fenced := false // belongs to the writing goroutine
-	size := 512
-	if st.Attempt != nil {
-		size += len(st.Attempt.Log) + len(st.Attempt.Reason)
+	version, err := s.announce(ctx, st)
+	if err != nil {
+		return err
 	}
-	return s.submit(ctx, &op{
-		Kind: commit.Lazy, Size: size,
+	fenced := false // belongs to the writing goroutine
+	if err := s.submit(ctx, s.settlement(st, version, &fenced, done)); err != nil {
+		s.withdraw(st, version, false)
+		return err
+	}
+	return nil
+}
+
+// settlement returns the write of a settlement.
+func (s *Store) settlement(st *inbox.Settlement, version int64, fenced *bool, done func(error)) *op {
+	return &op{
+		Kind: commit.Lazy, Size: sizeOf(st),
 		Refuse: func() error {
 			if st.Chain != nil && st.Chain.Broken() {
 				return errBroken
@@ -27,11 +37,11 @@ func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(erro
 			return nil
 		},
 		Apply: func(t *tx) (err error) {
-			fenced, err = t.settleUnlessFenced(st)
+			*fenced, err = t.settleUnlessFenced(st, version)
 			return err
 		},
 		Done: func(err error) {
-			if err == nil && fenced {
+			if err == nil && *fenced {
 				err = inbox.ErrFenced
 			}
 			switch {
@@ -42,15 +52,33 @@ func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(erro
 				st.Chain.Break()
 				s.opt.Log.Error("cannot record the outcome of an attempt; the plugin begins again from the stored state", "plugin", st.Plugin, "error", err)
 			}
+			s.withdraw(st, version, err == nil)
 			done(err)
 		},
-	})
+	}
+}
+
+// sizeOf returns the bytes that a settlement writes, about.
+func sizeOf(st *inbox.Settlement) int {
+	size := 512
+	if st.Attempt != nil {
+		size += len(st.Attempt.Log) + len(st.Attempt.Reason)
+	}
+	if e := st.Effects; e != nil {
+		if e.State != nil {
+			size += len(e.State.Document)
+		}
+		for i := range e.KV {
+			size += len(e.KV[i].Key) + len(e.KV[i].Value)
+		}
+	}
+	return size
 }
 
 // errBroken refuses what rests on a settlement that failed.
 var errBroken = inbox.Errorf(inbox.Unavailable, "", "an earlier settlement of the plugin failed")
 
-func (t *tx) settle(st *inbox.Settlement) error {
+func (t *tx) settle(st *inbox.Settlement, version int64) error {
 	p, err := t.plugin(st.Plugin)
 	if err != nil {
 		return err
@@ -67,6 +95,7 @@ func (t *tx) settle(st *inbox.Settlement) error {
 		func() error { return t.settleDead(p, st.Dead) },
 		func() error { return t.settleRun(p, st) },
 		func() error { return t.settleReplay(p, st.Replay) },
+		func() error { return t.settleEffects(p, st, version) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -67,7 +67,8 @@ type Store struct {
 	subs subscribers
 	ids  nameCache
 
-	cache *cache
+	cache     *cache
+	submitted *submitted
 }
 
 // Open opens the store in a directory. It returns a NotFound error for a missing store when Create is not set, or when one was
@@ -96,6 +97,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.readers = s.writer.Readers()
+	s.submitted = newSubmitted(s.term)
 	return s, nil
 }
 

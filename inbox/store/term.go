@@ -31,11 +31,11 @@ func (s *Store) beginTerm(c *conn) error {
 }
 
 // settleUnlessFenced applies a settlement, or reports that it is fenced and changes nothing.
-func (t *tx) settleUnlessFenced(st *inbox.Settlement) (fenced bool, err error) {
+func (t *tx) settleUnlessFenced(st *inbox.Settlement, version int64) (fenced bool, err error) {
 	if fenced, err = t.fences(st.Term); err != nil || fenced {
 		return fenced, err
 	}
-	return false, t.settle(st)
+	return false, t.settle(st, version)
 }
 
 // fences reports whether a settlement of a term must change nothing, because a newer term has begun. The file decides, not

@@ -95,14 +95,15 @@ func crash(h *serve.Hooks, point string, n int64) {
 	}
 	h.Keep = func(k intake.Keeper) intake.Keeper { return &crashingKeeper{Keeper: k, at: at} }
 	h.Run = func(run dispatch.Runner) dispatch.Runner {
-		return func(ctx context.Context, e *inbox.Event, p inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
+		return func(ctx context.Context, w *inbox.Work) inbox.Outcome {
+			d := w.Delivery
 			go func() { // while the guest is at work
 				at(pointAttempt)
 				if d.Replay() {
 					at(pointReplay)
 				}
 			}()
-			out := run(ctx, e, p, d, now)
+			out := run(ctx, w)
 			at(pointAttempted)
 			return out
 		}

@@ -17,15 +17,37 @@ const (
 	// EventRead copies a text that Withheld lists: (ptr, ptr_len, off, buf, len) -> i32. ptr is its JSON pointer, off the offset
 	// in the text. It copies up to len bytes and returns the length of the whole text, or None when no such text was withheld.
 	EventRead = "event_read"
+
+	// KVGet copies the value of a key: (key, key_len, buf, len) -> i32. It copies up to len bytes and returns the length of the
+	// whole value, or None for an absent key.
+	KVGet = "kv_get"
+	// KVSet sets a key: (key, key_len, value, value_len) -> i32. It returns 0 or an error. The write commits with the outcome ok
+	// or skip, and is dropped with any other.
+	KVSet = "kv_set"
+	// KVDelete deletes a key: (key, key_len) -> i32. It returns 0, also for an absent key, or an error.
+	KVDelete = "kv_delete"
+	// KVList copies the keys with a prefix that sort after a key, as a JSON array of strings in bytewise order:
+	// (prefix, prefix_len, after, after_len, buf, len) -> i32. It lists up to MaxListed keys, copies up to len bytes, and returns
+	// the length of the whole array.
+	KVList = "kv_list"
+)
+
+// Bounds of kv.
+const (
+	MaxKey    = 256       // bytes of a key, which is UTF-8 and not empty
+	MaxValue  = 256 << 10 // bytes of a value
+	MaxListed = 1000      // keys of one kv_list
 )
 
 // Results of imports that are not lengths.
 const (
 	NoMore      int32 = -1 // next: no more events; the guest should return
-	None        int32 = -1 // event_read: no withheld text has this pointer
-	ErrState    int32 = -2 // called in the wrong order: done without next, next without done, event_read without an event
+	None        int32 = -1 // event_read: no withheld text has this pointer; kv_get: the key is absent
+	ErrState    int32 = -2 // called in the wrong order: done without next, next without done, event_read or kv without an event
 	ErrPointer  int32 = -3 // the buffer is not inside the guest's memory
 	ErrTooLarge int32 = -4 // more than the limit
+	ErrQuota    int32 = -5 // kv: the plugin has used up its quota, or the attempt its number of reads or writes
+	ErrKey      int32 = -6 // kv: the key is empty, too long or not UTF-8
 )
 
 // Exit codes of a command that have a meaning (sysexits.h of BSD: EX_TEMPFAIL, EX_DATAERR).
@@ -49,7 +71,9 @@ type Document struct {
 	Delivery Delivery          `json:"delivery"`
 	Event    Event             `json:"event"`
 	Config   map[string]string `json:"config"`
-	State    json.RawMessage   `json:"state"` // null until plugins can keep state
+
+	StateVersion int             `json:"state_version"` // of the release that wrote State; 0 without one
+	State        json.RawMessage `json:"state"`         // the document that an earlier event of the lane left; null without one. It is the last member
 }
 
 // Delivery says which attempt of which run this is.
@@ -102,7 +126,7 @@ type Result struct {
 	Outcome    string          `json:"outcome"`
 	Reason     string          `json:"reason,omitempty"`
 	RetryAfter string          `json:"retry_after,omitempty"` // a Go duration such as "30s", with OutcomeRetry
-	State      json.RawMessage `json:"state,omitempty"`       // not yet: refused by name
+	State      json.RawMessage `json:"state,omitempty"`       // replaces the state document; null deletes it; absent keeps it. At most 1 MiB
 	Emit       json.RawMessage `json:"emit,omitempty"`        // not yet: refused by name
 	HTTP       json.RawMessage `json:"http,omitempty"`        // not yet: refused by name
 }

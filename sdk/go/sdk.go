@@ -45,6 +45,9 @@ type Event struct {
 	Delivery abi.Delivery
 	Config   map[string]string // [config] of the plugin's NAME.toml
 
+	state        json.RawMessage // null or empty: the lane has no document
+	stateVersion int
+
 	over bool // it was answered: the host does not hold it any more
 }
 
@@ -61,7 +64,7 @@ func Parse(document []byte) (*Event, error) {
 	if d.V != abi.Version {
 		return nil, fmt.Errorf("read the document: the SDK speaks version %d of the contract, the host %d", abi.Version, d.V)
 	}
-	return &Event{Event: d.Event, Delivery: d.Delivery, Config: d.Config}, nil
+	return &Event{Event: d.Event, Delivery: d.Delivery, Config: d.Config, state: d.State, stateVersion: d.StateVersion}, nil
 }
 
 // Decode decodes the event's body into v, which is a pointer as for [json.Unmarshal]. It returns an error for a body that is not
@@ -150,8 +153,11 @@ func handleOne(doc []byte, fn func(*Event) Answer) []byte {
 	}
 	a := fn(e)
 	e.over = true
-	if a.result.Outcome == "" && a.result.Reason == "" {
+	if a.result.Outcome == "" && a.result.Reason == "" && a.result.State == nil {
 		return nil
+	}
+	if a.result.Outcome == "" {
+		a.result.Outcome = abi.OutcomeOK
 	}
 	return encode(a.result)
 }

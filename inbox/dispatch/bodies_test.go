@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/dispatch"

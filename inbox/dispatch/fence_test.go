@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/dispatch"

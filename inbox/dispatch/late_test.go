@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/dispatch"

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/dispatch"

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"time"
 	"unicode/utf8"
 
 	"inbox/inbox"

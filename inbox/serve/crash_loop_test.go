@@ -18,7 +18,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/api"

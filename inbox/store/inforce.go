@@ -60,7 +60,7 @@ func (s *Store) Current(ctx context.Context, plugin string, mode inbox.Mode, e *
 // [inbox.ErrRefused] when the reads of the attempt do not hold.
 func (s *Store) announce(ctx context.Context, st *inbox.Settlement) (version int64, err error) {
 	e := st.Effects
-	if e.Empty() && e.Reads.Empty() {
+	if e == nil || e.Empty() && e.Reads.Empty() {
 		return 0, nil
 	}
 	k := &pluginKV{s, kvName{st.Plugin, e.Lane.Mode}}

@@ -266,7 +266,7 @@ func TestMadeUpEventsGoToATestSourceAndToADistantLiveOneOnlyWithLive(t *testing.
 
 func TestAFailedCheckOfTheStoreExits5(t *testing.T) {
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = fmt.Fprint(w, `{"problems":["broken law \"x\": seq 3"]}`)
+		_, _ = fmt.Fprint(w, `{"problems":["broken invariant \"x\": seq 3"]}`)
 	}))
 	defer front.Close()
 	p, out, errs := talker("")

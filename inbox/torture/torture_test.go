@@ -138,7 +138,7 @@ func TestTortureFindsAPlantedFault(t *testing.T) {
 	}
 	for plant, by := range map[string]struct{ fault, law string }{
 		"an answer before the commit":      {"any moment: kill -9", "law 1: LOST"},
-		"a settle outside the transaction": {"after the commit, before anyone is told", "law 4: broken law"},
+		"a settle outside the transaction": {"after the commit, before anyone is told", "law 4: broken invariant"},
 		"a lane that lets one event pass":  {"any moment: kill -9", "law [23]: .*( passed | overtook |before)"}, // at whichever moment it is looked at
 	} {
 		t.Run(plant, func(t *testing.T) {

@@ -57,8 +57,8 @@ type Store struct {
 	writer  *commit.Writer[*tx]
 	w       *tables // used only by the writing goroutine
 
-	unkept  unkept       // counts of refused requests that were never written
-	accepts atomic.Int64 // number of Accept calls that wait for their commit
+	unstored unstored     // counts of refused requests that were never stored
+	accepts  atomic.Int64 // number of Accept calls that wait for their commit
 
 	sealable chan struct{} // wakes upkeep when there are digests to seal
 
@@ -87,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{opt: o, path: path, digest: digester{key: key}, sealable: make(chan struct{}, 1), cache: newCache()}
 	s.disk.Dir, s.disk.MinFree, s.disk.Log = o.Dir, o.MinFree, o.Log
 	s.disk.Measure()
-	s.unkept.counts = map[dropped]int64{}
+	s.unstored.counts = map[dropped]int64{}
 	s.subs.list = map[chan struct{}]bool{}
 	s.w = &tables{s: s, known: &dedup.Set{}}
 	options := s.commitOptions()

@@ -91,13 +91,13 @@ func (s *Store) trace(ctx context.Context, places []place, e *inbox.Event) (*inb
 	return tr, nil
 }
 
-// standing is the stored state of one event in one plugin, read by one statement.
+// position is the stored state of an event in a plugin, read by one statement.
 type position struct {
 	started, cursor int64
 	dead            bool   // has an unresolved dead letter
-	last            string // of the newest attempt that ended a run: done, or the resolution of its dead letter
+	last            string // of the newest attempt that ended a run: "done", or the resolution of its dead letter
 
-	next    int64 // of the lane row that the event waits in; 0 without one
+	next    int64 // of the lane row that the event waits in; 0 without a row
 	lane    inbox.LaneState
 	laneDue int64
 
@@ -105,7 +105,7 @@ type position struct {
 	waits     bool
 	runDue    int64
 	attempted int
-	blocker   int64 // next event of the lane it waits behind
+	blocker   int64 // next event of the lane that the run waits behind
 }
 
 // traceDelivery fills in the state of an event in a plugin. It reads everything in one statement, which sees one snapshot. With
@@ -145,7 +145,7 @@ func (s *Store) traceDelivery(ctx context.Context, p *place, e *inbox.Event, d *
 	return nil
 }
 
-// laneValues returns a lookup of the digests of values, which keys of lanes are made of.
+// laneValues returns a lookup of the digests of body values, from which lane keys are made.
 func (s *Store) laneValues(at inbox.Lookup) func(pointer string) (string, bool) {
 	return inbox.Digested(at.Text, s.LaneDigest)
 }
@@ -166,7 +166,7 @@ func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.Lan
 // traceInLane fills in the state of an event that waits in a lane that lags.
 func (s *Store) traceInLane(ctx context.Context, id inbox.LaneID, at *position, seq int64, d *inbox.DeliveryTrace) error {
 	head := at.next
-	if at.lane == inbox.LaneReady && head < seq { // it is only a lower bound of the next event
+	if at.lane == inbox.LaneReady && head < seq { // at.next is only a lower bound of the next event's seq
 		var err error
 		if head, err = s.firstInLane(ctx, id, at.next, seq); err != nil {
 			return err

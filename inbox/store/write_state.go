@@ -62,7 +62,7 @@ type tx struct {
 	payloads []placed         // of the batch's events, for the cache
 	after    []func()         // changes of memory that follow a commit
 	term     inbox.Term       // the newest in the file; 0 before it is read
-	unkept   bool             // whether it has written the counts of Store.unkept
+	unstored bool             // whether it has written the counts of Store.unstored
 }
 
 type (

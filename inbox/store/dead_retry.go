@@ -43,19 +43,19 @@ func (s *Store) ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Reso
 	for part := range slices.Chunk(refs, resolveBatch) {
 		answer := make(chan []error, 1) // a channel, because the writer may still run the function after writeSized has returned an error
 		err := s.writeSized(ctx, 256*len(part), commit.Wait, func(t *tx) error {
-			why := make([]error, len(part))
+			results := make([]error, len(part))
 			for i := range part {
 				err := t.resolveDead(who, how, part[i])
 				if err != nil && inbox.KindOf(err) != inbox.Conflict && inbox.KindOf(err) != inbox.NotFound {
 					return err
 				}
-				why[i] = err
+				results[i] = err
 			}
 			select {
-			case <-answer: // of an earlier try of the transaction
+			case <-answer: // drops the results of an earlier try of the transaction
 			default:
 			}
-			answer <- why
+			answer <- results
 			return nil
 		})
 		if err != nil {
@@ -77,7 +77,7 @@ func (t *tx) resolveDead(who inbox.Actor, how inbox.Resolution, d inbox.DeadLett
 		WHERE d.plugin = ? AND d.seq = ? AND d.run = ? AND d.resolution = ''`, p, d.Seq, d.Run).
 		Scan(append([]any{&digest}, deadInto(&d)...)...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return inbox.Errorf(inbox.Conflict, "", "event %d is not dead in plugin %s", d.Seq, d.Plugin).WithHint("`inbox dead list` shows what is")
+		return inbox.Errorf(inbox.Conflict, "", "event %d is not dead in plugin %s", d.Seq, d.Plugin).WithHint("`inbox dead list` shows the dead letters")
 	}
 	if err != nil {
 		return fmt.Errorf("read the dead letter of event %d: %w", d.Seq, err)
@@ -134,7 +134,7 @@ func (t *tx) resolve(p, seq, run int64, how inbox.Resolution) error {
 	case err != nil:
 		return err
 	case n == 0:
-		return inbox.Errorf(inbox.Conflict, "", "the dead letter of event %d was dealt with already", seq)
+		return inbox.Errorf(inbox.Conflict, "", "the dead letter of event %d was resolved already", seq)
 	}
 	return nil
 }

@@ -30,11 +30,11 @@ func (s *Store) Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Ent
 		if !ok {
 			return true
 		}
-		var one inbox.Entity
-		if one, failed = s.entity(ctx, id); failed != nil {
+		var entity inbox.Entity
+		if entity, failed = s.entity(ctx, id); failed != nil {
 			return false
 		}
-		list = append(list, one)
+		list = append(list, entity)
 		return f.Limit == 0 || len(list) < f.Limit
 	})
 	if err == nil {
@@ -79,12 +79,12 @@ func (s *Store) chooseEntities(ctx context.Context, f *inbox.EntityFilter) (newe
 func (s *Store) anySelected(ctx context.Context, sel *selection, id inbox.LaneID) (bool, error) {
 	f := *sel.Filter
 	f.Mode, f.Key = id.Mode, id.Key
-	one, err := s.choose(ctx, &f)
+	ofKey, err := s.choose(ctx, &f)
 	if err != nil {
 		return false, err
 	}
 	found := false
-	err = s.walk(ctx, one, func(*inbox.Event) bool {
+	err = s.walk(ctx, ofKey, func(*inbox.Event) bool {
 		found = true
 		return false
 	})
@@ -93,7 +93,7 @@ func (s *Store) anySelected(ctx context.Context, sel *selection, id inbox.LaneID
 
 // entity returns the summary of the events of a key.
 func (s *Store) entity(ctx context.Context, id inbox.LaneID) (inbox.Entity, error) {
-	one := inbox.Entity{Mode: id.Mode, Key: id.Key}
+	e := inbox.Entity{Mode: id.Mode, Key: id.Key}
 	var first, last int64
 	err := s.readers.QueryRowContext(ctx, `WITH own AS (SELECT * FROM events WHERE mode = ?1 AND key = ?2)
 		SELECT count(*), coalesce(sum(late), 0), min(stored_at), max(stored_at), max(rank),
@@ -103,8 +103,8 @@ func (s *Store) entity(ctx context.Context, id inbox.LaneID) (inbox.Entity, erro
 			(SELECT verdict FROM own ORDER BY rank DESC, seq DESC LIMIT 1),
 			(SELECT status FROM own ORDER BY rank DESC, seq DESC LIMIT 1)
 		FROM own`, id.Mode, id.Key).
-		Scan(&one.Events, &one.Late, &first, &last, &one.TopRank, &one.Copies, &one.Event, &one.CustomerReference, &one.Verdict, &one.Status)
-	one.FirstAt, one.LastAt = fromMillis(first), fromMillis(last)
-	one.Open = one.TopRank >= 0 && one.TopRank < completed
-	return one, readError(err)
+		Scan(&e.Events, &e.Late, &first, &last, &e.TopRank, &e.Copies, &e.Event, &e.CustomerReference, &e.Verdict, &e.Status)
+	e.FirstAt, e.LastAt = fromMillis(first), fromMillis(last)
+	e.Open = e.TopRank >= 0 && e.TopRank < completed
+	return e, readError(err)
 }

@@ -82,7 +82,7 @@ func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) 
 	e, err := s.Event(ctx, seq)
 	if err == nil && e.ID != id {
 		return nil, inbox.Errorf(inbox.NotFound, "", "no event %s in this store", id).
-			WithHint("the event at its place is another one: the id may come from another store")
+			WithHint("another event has this number: the id may come from another store")
 	}
 	if err != nil && inbox.KindOf(err) == inbox.NotFound {
 		return nil, inbox.Errorf(inbox.NotFound, "", "no event %s", id)

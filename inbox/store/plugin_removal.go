@@ -48,13 +48,13 @@ func (t *tx) removeHistory(plugin string) (more bool, err error) {
 	if err := t.get(`SELECT count(*), coalesce(max(seq), 0) `+old, p, removeStep).Scan(&n, &last); err != nil || n == 0 {
 		return false, err
 	}
-	const these = `plugin = ?1 AND run = 0 AND seq IN (SELECT seq ` + old + `)`
+	const settled = `plugin = ?1 AND run = 0 AND seq IN (SELECT seq ` + old + `)`
 	for _, column := range []string{"reason_id", "log_id"} {
-		if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT `+column+` FROM attempts WHERE `+these+`)`, p, removeStep); err != nil {
+		if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT `+column+` FROM attempts WHERE `+settled+`)`, p, removeStep); err != nil {
 			return false, err
 		}
 	}
-	_, err = t.exec(`DELETE FROM attempts WHERE `+these, p, removeStep)
+	_, err = t.exec(`DELETE FROM attempts WHERE `+settled, p, removeStep)
 	return n == removeStep, err
 }
 

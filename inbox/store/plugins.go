@@ -44,8 +44,8 @@ func (s *Store) Register(ctx context.Context, plugin string, from inbox.StartFro
 	})
 }
 
-// Record returns the record of a plugin. The cost does not depend on the number of waiting events: Record leaves out the
-// figures that need counting, which Plugins fills in. Dead is 1 when the plugin has any dead letter.
+// Record returns the record of a plugin. Its cost does not depend on the number of waiting events: it leaves out the counts, which
+// only Plugins returns. Dead is 1 when the plugin has any dead letter.
 func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {

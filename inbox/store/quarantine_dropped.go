@@ -15,7 +15,7 @@ const (
 	droppedAge      = "age"       // the request exceeded the bound of its age
 	droppedTooLarge = "too_large" // the request is larger than a quarter of the bound in bytes
 	droppedQueue    = "queue"     // too many refused requests waited for the disk
-	droppedRate     = "rate"      // too many requests arrived, from the request's address or in total
+	droppedRate     = "rate"      // the rate limiter rejected the request
 )
 
 // unstored counts refused requests that were never stored, until a transaction writes the counts.

@@ -84,13 +84,14 @@ func (s *Store) conditions(ctx context.Context, sel *selection) error {
 		sel.and("e.customer_reference = ?", f.CustomerReference)
 	}
 	if n := len(f.Where); n > maxPointers {
-		return inbox.Errorf(inbox.Invalid, "", "where has %d JSON pointers, which are too many: at most %d", n, maxPointers).WithHint("several values of one pointer are alternatives, and have no such bound")
+		return inbox.Errorf(inbox.Invalid, "", "where has %d JSON pointers, and the limit is %d", n, maxPointers).
+			WithHint("a pointer may have any number of alternative values")
 	}
-	for _, one := range []struct {
+	for _, c := range []struct {
 		column string
 		values []string
 	}{{"e.event", f.Events}, {"e.event_type", f.EventTypes}, {"e.source", f.Sources}} {
-		if err := sel.anyOf(one.column, one.values); err != nil {
+		if err := sel.anyOf(c.column, c.values); err != nil {
 			return err
 		}
 	}
@@ -133,14 +134,15 @@ func (sel *selection) anyOf(column string, values []string) error {
 		}
 	}
 	if n := len(alternatives) - 1; n > maxPatterns {
-		return inbox.Errorf(inbox.Invalid, "", "%d patterns with * for one field are too many: at most %d", n, maxPatterns).WithHint("whole names have no such bound")
+		return inbox.Errorf(inbox.Invalid, "", "a field has %d patterns with *, and the limit is %d", n, maxPatterns).
+			WithHint("the number of whole names is not limited")
 	}
 	args[0] = listOf(whole)
 	sel.and("("+strings.Join(alternatives, " OR ")+")", args...)
 	return nil
 }
 
-// named adds the condition that the seq is one of those in the filter.
+// named adds the condition that the seq is in the filter's list, if it has one.
 func (sel *selection) named() {
 	if len(sel.seqs) > 0 {
 		sel.and("e.seq IN (SELECT value FROM json_each(?))", listOf(sel.seqs))

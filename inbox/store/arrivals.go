@@ -129,10 +129,10 @@ func (t *tx) find(digest [sha256.Size]byte) (int64, error) {
 
 // same reports whether the event with a seq has the whole digest.
 func (t *tx) same(seq int64, digest [sha256.Size]byte) (bool, error) {
-	var got []byte
-	err := t.get(`SELECT digest FROM events WHERE seq = ?`, seq).Scan(&got)
+	var stored []byte
+	err := t.get(`SELECT digest FROM events WHERE seq = ?`, seq).Scan(&stored)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	return err == nil && hmac.Equal(got, digest[:]), err
+	return err == nil && hmac.Equal(stored, digest[:]), err
 }

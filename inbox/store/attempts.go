@@ -15,9 +15,8 @@ const (
 	keptRows  = 100 // number of first, and of last, attempts of a run whose rows are kept
 )
 
-// prune deletes what exceeds the bounds of a run after attempt a was recorded: the texts of the attempt that is not one of the
-// last keptTexts any more, and the row of the attempt that is not one of the last keptRows. It keeps attempts that ended in a
-// dead letter, because the dead letter refers to them.
+// prune applies the bounds of a run after attempt a was stored. It deletes the texts of the attempt keptTexts before a, and the row of
+// the attempt keptRows before a. It keeps attempts that ended in a dead letter, because the dead letter refers to them.
 func (t *tx) prune(p int64, a *inbox.Attempt) error {
 	if old := a.Number - keptTexts; old > keptTexts {
 		if err := t.dropTexts(p, a, old); err != nil {
@@ -33,8 +32,8 @@ func (t *tx) prune(p int64, a *inbox.Attempt) error {
 
 // dropTexts deletes the reason and the log of an attempt of the same run as a, and marks its log as cut.
 func (t *tx) dropTexts(p int64, a *inbox.Attempt, number int) error {
-	const which = ` FROM attempts WHERE plugin = ?1 AND seq = ?2 AND run = ?3 AND attempt = ?4 AND fate = 'again'`
-	if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT reason_id`+which+` UNION ALL SELECT log_id`+which+`)`,
+	const from = ` FROM attempts WHERE plugin = ?1 AND seq = ?2 AND run = ?3 AND attempt = ?4 AND fate = 'again'`
+	if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT reason_id`+from+` UNION ALL SELECT log_id`+from+`)`,
 		p, a.Seq, a.Run, number); err != nil {
 		return err
 	}

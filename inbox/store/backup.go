@@ -14,16 +14,16 @@ import (
 // Backup writes a consistent, compact copy of the store to a new file, and its key to FILE.key. It returns a Conflict if a file
 // exists. The server may run meanwhile. The copy is renamed to its name after it is complete and synced. A backup that fails
 // leaves no files. Only SQLite opens the live file: a close of any other descriptor would release SQLite's locks.
-func (s *Store) Backup(ctx context.Context, who inbox.Actor, path string) error {
+func (s *Store) Backup(ctx context.Context, actor inbox.Actor, path string) error {
 	if err := s.backupFits(path); err != nil {
 		return err
 	}
-	if err := s.Audit(ctx, who, "backup", path); err != nil {
+	if err := s.Audit(ctx, actor, "backup", path); err != nil {
 		return err
 	}
 	err := s.backup(ctx, path)
-	var known *inbox.Error
-	if err == nil || errors.As(err, &known) {
+	var typed *inbox.Error
+	if err == nil || errors.As(err, &typed) {
 		return err
 	}
 	return inbox.Errorf(inbox.Unavailable, "back up", "%w", err)

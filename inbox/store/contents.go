@@ -121,7 +121,7 @@ const contentsColumns = `encoding, key_id, bytes, checksum`
 // contentColumns are contentsColumns of the table under an alias.
 func contentColumns(alias string) string { return qualified(alias, contentsColumns) }
 
-// content is a row of contents before its check. A missing row has no checksum.
+// content is a row of contents, not yet checked. A missing row has no checksum.
 type content struct {
 	encoding, keyID, sum sql.NullInt64
 	bytes                []byte

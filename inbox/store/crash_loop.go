@@ -145,19 +145,19 @@ func (s *Store) EndCleanly(ctx context.Context) error {
 }
 
 // EnableRelease enables the disabled releases of a plugin.
-func (s *Store) EnableRelease(ctx context.Context, who inbox.Actor, plugin string) error {
+func (s *Store) EnableRelease(ctx context.Context, actor inbox.Actor, plugin string) error {
 	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND disabled_at IS NOT NULL`, plugin); err != nil {
 			return err
 		}
-		return t.audit(who, "resume", plugin)
+		return t.audit(actor, "resume", plugin)
 	})
 }
 
-// Forget enables the disabled releases of a plugin, except the release but. The plugin's file has changed.
-func (s *Store) Forget(ctx context.Context, plugin, but string) error {
+// Forget enables the disabled releases of a plugin, except one, after the plugin's file has changed.
+func (s *Store) Forget(ctx context.Context, plugin, except string) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release <> ? AND disabled_at IS NOT NULL`, plugin, but)
+		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release <> ? AND disabled_at IS NOT NULL`, plugin, except)
 		return err
 	})
 }

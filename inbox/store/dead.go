@@ -103,7 +103,7 @@ func (s *Store) selectDead(ctx context.Context, f *inbox.DeadLetterFilter, page 
 				continue
 			}
 		}
-		ok, err := s.selected(ctx, &f.Filter, &page[i].Event)
+		ok, err := s.matches(ctx, &f.Filter, &page[i].Event)
 		if err != nil {
 			return nil, err
 		}
@@ -132,11 +132,11 @@ func (s *Store) deadQuery(ctx context.Context, f *inbox.DeadLetterFilter, order 
 	if slices.Sort(f.Seqs); len(f.Seqs) > deadSeqs {
 		events.Seqs, events.After, events.Before = nil, max(events.After, f.Seqs[0]-1), f.Seqs[len(f.Seqs)-1]+1
 	}
-	sel, err := s.choose(ctx, &events)
+	sel, err := s.newSelection(ctx, &events)
 	if err != nil {
 		return nil, err
 	}
-	sel.named()
+	sel.andSeqs()
 	if f.Plugin != "" {
 		p, err := s.pluginID(ctx, f.Plugin)
 		if err != nil {

@@ -15,15 +15,15 @@ func (s *Store) EachDelivery(ctx context.Context, f inbox.DeliveryFilter, fn fun
 		return err
 	}
 	q := deliveries{s: s, f: &f, waits: s.newWaitCounter(f.Manifest)}
-	sel, err := q.choose(ctx)
-	if err != nil || len(q.places) == 0 {
+	sel, err := q.candidateEvents(ctx)
+	if err != nil || len(q.plugins) == 0 {
 		return err
 	}
 	var failed error
 	n := 0
-	err = s.walk(ctx, sel, func(e *inbox.Event) bool {
-		for i := range q.places {
-			d, err := q.delivery(ctx, &q.places[i], e)
+	err = s.eachSelected(ctx, sel, func(e *inbox.Event) bool {
+		for i := range q.plugins {
+			d, err := q.delivery(ctx, &q.plugins[i], e)
 			if err == nil && d != nil {
 				n++
 				err = fn(d)
@@ -56,7 +56,7 @@ func checkOutcomes(outcomes []string) error {
 type deliveries struct {
 	s      *Store
 	f      *inbox.DeliveryFilter
-	places []place
+	plugins []pluginRule
 	held   map[string]bool
 	waits  *waitCounter // for its manifests and lane rules
 }
@@ -66,15 +66,15 @@ func (q *deliveries) selectsAny(outcomes ...string) bool {
 	return slices.ContainsFunc(outcomes, func(o string) bool { return slices.Contains(q.f.Outcomes, o) })
 }
 
-// choose returns the selection of events that may have a selected delivery.
-func (q *deliveries) choose(ctx context.Context) (*selection, error) {
+// candidateEvents returns the selection of events that may have a selected delivery.
+func (q *deliveries) candidateEvents(ctx context.Context) (*selection, error) {
 	events := q.f.Filter
 	events.Plugin, events.Limit = "", 0
-	sel, err := q.s.choose(ctx, &events)
+	sel, err := q.s.newSelection(ctx, &events)
 	if err != nil {
 		return nil, err
 	}
-	places, err := q.s.places(ctx)
+	plugins, err := q.s.pluginRules(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -82,25 +82,25 @@ func (q *deliveries) choose(ctx context.Context) (*selection, error) {
 		if _, err := q.s.pluginID(ctx, q.f.Plugin); err != nil {
 			return nil, err
 		}
-		places = slices.DeleteFunc(places, func(p place) bool { return p.name != q.f.Plugin })
+		plugins = slices.DeleteFunc(plugins, func(p pluginRule) bool { return p.name != q.f.Plugin })
 	}
-	q.places, q.held = places, map[string]bool{}
+	q.plugins, q.held = plugins, map[string]bool{}
 	var alternatives []string
 	var args []any
 	oldest := sel.high
-	for i := range places {
-		r, err := q.s.Record(ctx, places[i].name)
+	for i := range plugins {
+		r, err := q.s.Record(ctx, plugins[i].name)
 		if err != nil {
 			return nil, err
 		}
 		q.held[r.Name] = r.Health.OnHold
-		where, from, err := q.candidates(ctx, &places[i], r)
+		where, from, err := q.candidates(ctx, &plugins[i], r)
 		if err != nil {
 			return nil, err
 		}
 		oldest = min(oldest, from)
 		alternatives = append(alternatives, where)
-		args = append(args, places[i].id, listOf(q.f.Outcomes))
+		args = append(args, plugins[i].id, listOf(q.f.Outcomes))
 	}
 	sel.low = max(sel.low, oldest)
 	sel.and("("+strings.Join(append(alternatives, "0"), " OR ")+")", args...)
@@ -109,7 +109,7 @@ func (q *deliveries) choose(ctx context.Context) (*selection, error) {
 
 // candidates returns a condition that every event e with a selected delivery in a plugin meets, and the seq after which those
 // events are. The arguments of the condition are the plugin and the outcomes.
-func (q *deliveries) candidates(ctx context.Context, p *place, r *inbox.PluginRecord) (where string, after int64, err error) {
+func (q *deliveries) candidates(ctx context.Context, p *pluginRule, r *inbox.PluginRecord) (where string, after int64, err error) {
 	sparse := []string{inbox.OutcomeRetry, inbox.OutcomeWaiting, inbox.OutcomePending, inbox.OutcomeHeld, inbox.OutcomeDead}
 	conditions := []string{"EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = x.p AND a.seq = e.seq AND a.result IN (SELECT value FROM json_each(x.o)))"}
 	if !slices.ContainsFunc(q.f.Outcomes, func(w string) bool { return !slices.Contains(sparse, w) }) {
@@ -139,7 +139,7 @@ func (q *deliveries) candidates(ctx context.Context, p *place, r *inbox.PluginRe
 }
 
 // delivery returns the delivery of an event in a plugin, nil when the filter does not select it.
-func (q *deliveries) delivery(ctx context.Context, p *place, e *inbox.Event) (*inbox.DeliveryStatus, error) {
+func (q *deliveries) delivery(ctx context.Context, p *pluginRule, e *inbox.Event) (*inbox.DeliveryStatus, error) {
 	d := inbox.DeliveryStatus{Event: *e, Plugin: p.name, Trace: inbox.DeliveryTrace{Plugin: p.name}}
 	if err := q.s.traceDelivery(ctx, p, e, &d.Trace); err != nil {
 		return nil, err

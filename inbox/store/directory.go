@@ -16,11 +16,11 @@ import (
 // find returns nil if the directory has a database. It creates a missing one if o.Create is set.
 func find(ctx context.Context, o *Options, path string) error {
 	f, err := datadir.FilesIn(o.Dir)
-	switch why := f.Lost(); {
+	switch lost := f.Lost(); {
 	case err != nil || f.HaveStore():
 		return err
-	case why != "":
-		return inbox.Errorf(inbox.NotFound, "open store "+path, "%s: the store of this directory is lost, or some of its files are missing", why).
+	case lost != "":
+		return inbox.Errorf(inbox.NotFound, "open store "+path, "%s: the store of this directory is lost, or some of its files are missing", lost).
 			WithHint(fmt.Sprintf("put the missing files back, or restore a backup with its key; to begin a new, empty store, move %s, %s-wal and %s out of the directory first",
 				datadir.Database, datadir.Database, datadir.StoreKey))
 	case !o.Create:
@@ -32,15 +32,15 @@ func find(ctx context.Context, o *Options, path string) error {
 			WithHint("choose a directory that can be written with --data or INBOX_DATA")
 	}
 	if err := create(ctx, o, path); err != nil {
-		var known *inbox.Error
-		if errors.As(err, &known) {
+		var typed *inbox.Error
+		if errors.As(err, &typed) {
 			return err
 		}
 		return inbox.Errorf(inbox.Unavailable, "create the store", "%w", err).
 			WithHint("choose a directory that can be written with --data or INBOX_DATA")
 	}
 	o.Log.Info("created a new store", "file", path)
-	if kept, err := os.ReadDir(filepath.Join(o.Dir, datadir.Releases)); err == nil && len(kept) > 0 {
+	if releases, err := os.ReadDir(filepath.Join(o.Dir, datadir.Releases)); err == nil && len(releases) > 0 {
 		o.Log.Warn("created a new store, but the directory has releases of an earlier one: if its store is missing, stop and restore it", "file", path)
 	}
 	return nil
@@ -76,8 +76,8 @@ func create(ctx context.Context, o *Options, path string) error {
 // beginFile creates the empty file of a new database and deletes the files of an interrupted start. It syncs the directory, so
 // that the name of the database is durable before the key exists.
 func beginFile(part string) error {
-	for _, left := range []string{part, part + "-wal", part + "-shm", part + "-journal"} {
-		if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range []string{part, part + "-wal", part + "-shm", part + "-journal"} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

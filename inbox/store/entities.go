@@ -10,19 +10,19 @@ import (
 // completed is the rank of verification_completed.
 const completed = 3
 
-// Entities returns verifications and customers, by their newest event, newest first. It reads the log backwards in pieces, considers
-// only the newest event of every key, and holds no transaction open between two pieces.
+// Entities returns verifications and customers, by their newest event, newest first. It reads the log backwards in chunks, considers
+// only the newest event of every key, and holds no transaction open between two chunks.
 func (s *Store) Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Entity, error) {
 	list := []inbox.Entity{}
-	newest, events, err := s.chooseEntities(ctx, &f)
+	newest, events, err := s.entitySelections(ctx, &f)
 	if err != nil {
 		return list, err
 	}
 	var failed error
-	err = s.walk(ctx, newest, func(e *inbox.Event) bool {
+	err = s.eachSelected(ctx, newest, func(e *inbox.Event) bool {
 		id := inbox.LaneID{Mode: e.Mode, Key: e.View.Key}
 		ok := true
-		if !events.plain() {
+		if !events.byColumns() {
 			if ok, failed = s.anySelected(ctx, events, id); failed != nil {
 				return false
 			}
@@ -43,23 +43,23 @@ func (s *Store) Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Ent
 	return list, err
 }
 
-// chooseEntities returns two selections: the newest events of the keys whose entities match, as far as columns can decide, and the
+// entitySelections returns two selections: the newest events of the keys whose entities match, as far as columns can decide, and the
 // events of which a matching entity has at least one.
-func (s *Store) chooseEntities(ctx context.Context, f *inbox.EntityFilter) (newest, events *selection, err error) {
+func (s *Store) entitySelections(ctx context.Context, f *inbox.EntityFilter) (newest, events *selection, err error) {
 	inner := f.Filter
 	inner.After, inner.Before, inner.Limit, inner.Newest = 0, 0, 0, false
-	if events, err = s.choose(ctx, &inner); err != nil {
+	if events, err = s.newSelection(ctx, &inner); err != nil {
 		return nil, nil, err
 	}
-	events.named()
+	events.andSeqs()
 	outer := inbox.Filter{Mode: f.Mode, Key: f.Key, After: f.After, Before: f.Before, Newest: true}
-	if events.plain() {
+	if events.byColumns() {
 		outer.Limit = f.Limit
 	}
 	if f.OlderThan > 0 {
 		outer.Until = s.opt.Now().Add(time.Millisecond - f.OlderThan)
 	}
-	if newest, err = s.choose(ctx, &outer); err != nil {
+	if newest, err = s.newSelection(ctx, &outer); err != nil {
 		return nil, nil, err
 	}
 	newest.low = max(newest.low, events.low) // the newest event is no older than any other
@@ -79,12 +79,12 @@ func (s *Store) chooseEntities(ctx context.Context, f *inbox.EntityFilter) (newe
 func (s *Store) anySelected(ctx context.Context, sel *selection, id inbox.LaneID) (bool, error) {
 	f := *sel.Filter
 	f.Mode, f.Key = id.Mode, id.Key
-	ofKey, err := s.choose(ctx, &f)
+	ofKey, err := s.newSelection(ctx, &f)
 	if err != nil {
 		return false, err
 	}
 	found := false
-	err = s.walk(ctx, ofKey, func(*inbox.Event) bool {
+	err = s.eachSelected(ctx, ofKey, func(*inbox.Event) bool {
 		found = true
 		return false
 	})

@@ -75,10 +75,10 @@ func (s *Store) migrateStep(c *conn, name string, from int) error {
 	if err := c.Script("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	var now int
-	err = c.Get("PRAGMA user_version").Scan(&now)
-	if err == nil && commit.VersionOf(now) == from {
-		err = c.Script(fmt.Sprintf("%s\nPRAGMA application_id = %d;\n%s;", text, applicationID, commit.SetVersion(now, from+1)))
+	var version int
+	err = c.Get("PRAGMA user_version").Scan(&version)
+	if err == nil && commit.VersionOf(version) == from {
+		err = c.Script(fmt.Sprintf("%s\nPRAGMA application_id = %d;\n%s;", text, applicationID, commit.SetVersion(version, from+1)))
 	}
 	if err == nil {
 		err = s.opt.Fault(pointMigrate)

@@ -14,8 +14,8 @@ const (
 )
 
 // Forecast counts what a replay would do with its events in a plugin now, by the rules of the dispatcher. OK counts the events
-// that would run. m is the manifest in force; without one the plugin wants every event. known is false, and the counts mean
-// nothing, when the replay has more events or bodies than Forecast reads.
+// that would run. m is the manifest in force; without a manifest the plugin wants every event. known is false, and the counts are
+// invalid, when the replay has more events or bodies than Forecast reads.
 func (s *Store) Forecast(ctx context.Context, replay *inbox.Replay, plugin string, m *inbox.Manifest) (c inbox.ReplayCount, known bool, err error) {
 	f := forecast{s: s, plugin: plugin, m: m, bodies: forecastBodies, lanes: map[inbox.LaneID]*inbox.Lane{}}
 	if f.record, err = s.Record(ctx, plugin); err != nil {
@@ -76,7 +76,7 @@ func (f *forecast) countPage(ctx context.Context, events []inbox.Event) error {
 	return nil
 }
 
-// loadPage reads the dead letters, final attempts and run rows of a piece of the log.
+// loadPage reads the dead letters, final attempts and run rows of a chunk of the log.
 func (f *forecast) loadPage(ctx context.Context, from, upto int64) error {
 	for query, to := range map[string]*map[int64]bool{
 		`SELECT seq FROM dead INDEXED BY dead_open WHERE plugin = ? AND seq BETWEEN ? AND ? AND resolution = ''`: &f.dead,

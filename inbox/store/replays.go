@@ -42,13 +42,13 @@ func scanReplayPart(row scanner, p *inbox.ReplayPart) error {
 // CreateReplay stores a replay and fills in its number, bounds and counts. Later events are not part of it. A limit in its filter
 // becomes the seq of the last event that it allows. CreateReplay returns NotFound when no event matches, and Invalid without a
 // plugin, for a negative rate and for an unknown Only; then it stores nothing.
-func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Replay) error {
+func (s *Store) CreateReplay(ctx context.Context, actor inbox.Actor, j *inbox.Replay) error {
 	replay := *j
 	if replay.Only == "" {
 		replay.Only = inbox.OnlyAll
 	}
 	replay.Plugins = slices.Compact(slices.Sorted(slices.Values(replay.Plugins)))
-	if len(replay.Filter.Seqs) > 0 { // Match needs them sorted for each piece
+	if len(replay.Filter.Seqs) > 0 { // Match needs them sorted for each chunk
 		replay.Filter.Seqs = slices.Compact(slices.Sorted(slices.Values(replay.Filter.Seqs)))
 	}
 	switch {
@@ -70,13 +70,13 @@ func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Repl
 	if matched == 0 {
 		return inbox.Errorf(inbox.NotFound, "", "no event matches")
 	}
-	replay.Matched, replay.Upto, replay.State, replay.Actor, replay.Reason = matched, last.Seq, inbox.ReplayRunning, who.Name, who.Reason
+	replay.Matched, replay.Upto, replay.State, replay.Actor, replay.Reason = matched, last.Seq, inbox.ReplayRunning, actor.Name, actor.Reason
 	filter, err := json.Marshal(replay.Filter)
 	if err != nil {
 		return fmt.Errorf("store the filter of a replay: %w", err)
 	}
 	created := replay // a copy for the writer, which may still use it after this function has returned
-	err = s.write(ctx, func(t *tx) error { return t.createReplay(who, &created, string(filter), first.Seq-1) })
+	err = s.write(ctx, func(t *tx) error { return t.createReplay(actor, &created, string(filter), first.Seq-1) })
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Repl
 }
 
 // createReplay stores a replay that begins after a position.
-func (t *tx) createReplay(who inbox.Actor, j *inbox.Replay, filter string, position int64) error {
+func (t *tx) createReplay(actor inbox.Actor, j *inbox.Replay, filter string, position int64) error {
 	j.CreatedAt = fromMillis(t.now)
 	res, err := t.exec(`INSERT INTO replays (`+replayColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`, replayRow(j, filter)...)
 	if err != nil {
@@ -105,12 +105,12 @@ func (t *tx) createReplay(who inbox.Actor, j *inbox.Replay, filter string, posit
 		}
 		j.Parts = append(j.Parts, inbox.ReplayPart{Replay: j.ID, Plugin: name, Position: position})
 	}
-	return t.audit(who, "replay", fmt.Sprintf("replay %d, events %d, through %s", j.ID, j.Matched, strings.Join(j.Plugins, ", ")))
+	return t.audit(actor, "replay", fmt.Sprintf("replay %d, events %d, through %s", j.ID, j.Matched, strings.Join(j.Plugins, ", ")))
 }
 
 // CancelReplay ends a replay. It deletes the waiting runs and keeps the attempts; runs in progress are still recorded. It returns a
 // Conflict when the replay is not running, and NotFound for an unknown replay.
-func (s *Store) CancelReplay(ctx context.Context, who inbox.Actor, id int64) error {
+func (s *Store) CancelReplay(ctx context.Context, actor inbox.Actor, id int64) error {
 	if _, err := s.Replay(ctx, id); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *Store) CancelReplay(ctx context.Context, who inbox.Actor, id int64) err
 				return err
 			}
 		}
-		return t.audit(who, "cancel", fmt.Sprintf("replay %d", id))
+		return t.audit(actor, "cancel", fmt.Sprintf("replay %d", id))
 	})
 }
 

@@ -48,7 +48,7 @@ func (s *Store) upkeep(ctx context.Context) {
 	defer hourly.Stop()
 	for {
 		var again <-chan time.Time
-		if err := s.tidy(ctx); err != nil && ctx.Err() == nil {
+		if err := s.upkeepOnce(ctx); err != nil && ctx.Err() == nil {
 			s.opt.Log.Warn("upkeep of the store failed; trying again", "error", err)
 			again = time.After(upkeepPause)
 		}
@@ -65,7 +65,8 @@ func (s *Store) upkeep(ctx context.Context) {
 	}
 }
 
-func (s *Store) tidy(ctx context.Context) error {
+// upkeepOnce does the upkeep that is due.
+func (s *Store) upkeepOnce(ctx context.Context) error {
 	if err := s.expireRefused(ctx); err != nil {
 		return err
 	}

@@ -32,15 +32,15 @@ func (s *Store) beginTerm(c *conn) error {
 
 // settleUnlessFenced applies a settlement. It changes nothing and returns true if the settlement is fenced.
 func (t *tx) settleUnlessFenced(st *inbox.Settlement) (fenced bool, err error) {
-	if fenced, err = t.fences(st.Term); err != nil || fenced {
+	if fenced, err = t.isFenced(st.Term); err != nil || fenced {
 		return fenced, err
 	}
 	return false, t.settle(st)
 }
 
-// fences reports whether settlements of a term must be rejected because a newer term has begun. It reads the term in the file,
+// isFenced reports whether settlements of a term must be rejected because a newer term has begun. It reads the term in the file,
 // because another server may have opened the file.
-func (t *tx) fences(term inbox.Term) (bool, error) {
+func (t *tx) isFenced(term inbox.Term) (bool, error) {
 	if t.term == 0 {
 		if err := t.get(newestTerm).Scan(&t.term); err != nil {
 			return false, fmt.Errorf("read the newest term: %w", err)

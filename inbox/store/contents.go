@@ -31,7 +31,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func checksum(b []byte) int64 { return int64(crc32.Checksum(b, castagnoli)) }
 
 // contentIDs allocates the ids of contents. The id of a deleted row is never used again, because erasures, encryption keys and
-// backups refer to contents by id. So ids are reserved in the table meta, contentsReserve at a time. A start continues after the
+// backups refer to contents by id. So ids are reserved in the table meta, contentIDsStep ids at a time. A start continues after the
 // highest reserved id and skips unused ones.
 type contentIDs struct {
 	last     int64 // the last allocated id
@@ -39,7 +39,7 @@ type contentIDs struct {
 }
 
 const (
-	contentsReserve  = 4096
+	contentIDsStep   = 4096
 	contentsReserved = "contents_reserved" // name in meta of the highest reserved id
 )
 
@@ -56,7 +56,7 @@ func loadContentIDs(c *conn) (contentIDs, error) {
 func (t *tx) contentID() (int64, error) {
 	ids := &t.contents
 	if ids.last >= ids.reserved {
-		reserved := ids.last + contentsReserve
+		reserved := ids.last + contentIDsStep
 		if err := t.setMeta(contentsReserved, reserved); err != nil {
 			return 0, err
 		}

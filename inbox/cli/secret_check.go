@@ -128,7 +128,7 @@ func (p *program) lookHere(shell *config.Settings, refused []api.Refused) {
 	for i := range refused {
 		r := &refused[i]
 		src := shell.Source(r.Source)
-		one, err := st.RefusedOne(p.ctx, r.ID)
+		one, err := st.RefusedRequest(p.ctx, r.ID)
 		if err != nil || src == nil || len(src.Secrets.Secrets()) == 0 {
 			continue
 		}

@@ -24,7 +24,7 @@ type CrashRecords interface {
 type CrashLoops interface {
 	CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error)
 	CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error)
-	Forget(ctx context.Context, plugin, but string) error
+	EnableOtherReleases(ctx context.Context, plugin, except string) error
 }
 
 // Watcher is both.
@@ -210,7 +210,7 @@ func (s *Loader) forget(ctx context.Context, r *inbox.Release) {
 	known, err := s.known(ctx, r.Plugin)
 	for _, one := range known {
 		if err == nil && !one.DisabledAt.IsZero() && one.Release != r.ID {
-			err = s.opt.Watch.Forget(ctx, r.Plugin, r.ID)
+			err = s.opt.Watch.EnableOtherReleases(ctx, r.Plugin, r.ID)
 			break
 		}
 	}

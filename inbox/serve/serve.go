@@ -195,7 +195,7 @@ func (v *server) webhookOptions() intake.Options {
 		},
 		Observe: func(a intake.Answer) {
 			if a.Unkept {
-				v.store.CountUnkept(a.Status)
+				v.store.CountDropped(a.Status)
 			}
 			v.metrics.CountWebhook(operator.Webhook{
 				Source: a.Source, Code: a.Code, Status: a.Status, Secret: a.Secret, Size: a.Size, Duration: a.Duration, Lost: a.Lost,

@@ -124,7 +124,7 @@ func (t *tx) find(digest [sha256.Size]byte) (int64, error) {
 			return seq, err
 		}
 	}
-	return t.w.known.Find(t.on, digest, func(seq int64) (bool, error) { return t.same(seq, digest) })
+	return t.w.digests.Find(t.on, digest, func(seq int64) (bool, error) { return t.same(seq, digest) })
 }
 
 // same reports whether the event with a seq has the whole digest.

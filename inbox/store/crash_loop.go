@@ -154,8 +154,8 @@ func (s *Store) EnableRelease(ctx context.Context, actor inbox.Actor, plugin str
 	})
 }
 
-// Forget enables the disabled releases of a plugin, except one, after the plugin's file has changed.
-func (s *Store) Forget(ctx context.Context, plugin, except string) error {
+// EnableOtherReleases enables the disabled releases of a plugin, except one, after the plugin's file has changed.
+func (s *Store) EnableOtherReleases(ctx context.Context, plugin, except string) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release <> ? AND disabled_at IS NOT NULL`, plugin, except)
 		return err

@@ -54,11 +54,11 @@ func checkOutcomes(outcomes []string) error {
 
 // deliveries is the state of one call of [Store.EachDelivery].
 type deliveries struct {
-	s      *Store
-	f      *inbox.DeliveryFilter
+	s       *Store
+	f       *inbox.DeliveryFilter
 	plugins []pluginRule
-	held   map[string]bool
-	waits  *waitCounter // for its manifests and lane rules
+	held    map[string]bool
+	waits   *waitCounter // for its manifests and lane rules
 }
 
 // selectsAny reports whether the filter names one of the outcomes.

@@ -59,7 +59,7 @@ func (f Failure) Code() int { return int(f) }
 // Digests returns how many digests are in memory, and how many sealed runs there are.
 func Digests(s *Store) (recent, runs int) {
 	_ = s.write(context.Background(), func(t *tx) error {
-		recent, runs = t.w.known.(*dedup.Set).Counts()
+		recent, runs = t.w.digests.(*dedup.Set).Counts()
 		return nil
 	})
 	return recent, runs

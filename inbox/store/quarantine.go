@@ -169,7 +169,7 @@ func (s *Store) EachRefused(ctx context.Context, source string, fn func(*inbox.R
 		return err
 	}
 	for _, id := range ids {
-		r, err := s.RefusedOne(ctx, id)
+		r, err := s.RefusedRequest(ctx, id)
 		if inbox.KindOf(err) == inbox.NotFound {
 			continue // deleted meanwhile
 		}
@@ -183,8 +183,8 @@ func (s *Store) EachRefused(ctx context.Context, source string, fn func(*inbox.R
 	return nil
 }
 
-// RefusedOne returns a refused request with its payload, or NotFound when the request was deleted.
-func (s *Store) RefusedOne(ctx context.Context, id int64) (*inbox.Refused, error) {
+// RefusedRequest returns a refused request with its payload, or NotFound when the request was deleted.
+func (s *Store) RefusedRequest(ctx context.Context, id int64) (*inbox.Refused, error) {
 	var r inbox.Refused
 	var c content
 	row := s.readers.QueryRowContext(ctx, `SELECT refused.id, `+refusedColumns+`, `+contentColumns("c")+`

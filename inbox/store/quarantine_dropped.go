@@ -47,9 +47,9 @@ func (u *unstored) written(counts map[dropped]int64) {
 	}
 }
 
-// CountUnkept counts a refused request that the caller did not pass to [Store.Refuse], because too many requests arrive. why is the
+// CountDropped counts a refused request that the caller did not pass to [Store.Refuse], because too many requests arrive. why is the
 // fault of its signature.
-func (s *Store) CountUnkept(why string) { s.unstored.add(dropped{droppedRate, why}) }
+func (s *Store) CountDropped(why string) { s.unstored.add(dropped{droppedRate, why}) }
 
 // writeUnstored writes the counts of requests that were never stored, once per transaction.
 func (t *tx) writeUnstored() error {

@@ -177,7 +177,7 @@ func TestARequestOfMoreThanAQuarterOfTheQuarantineIsCountedAndNotKept(t *testing
 	if err := s.Refuse(ctx, crowd{name: "huge", size: 1<<18 + 1}.request(0, time.Now())); err != nil {
 		t.Fatal(err)
 	}
-	s.CountUnkept("missing")
+	s.CountDropped("missing")
 	inboxtest.Eventually(t, "both are counted", func() bool { // what is being written counts twice for a moment
 		st, err := s.Stats(ctx)
 		q := st.Quarantine

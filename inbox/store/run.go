@@ -73,7 +73,7 @@ func (s *Store) upkeepOnce(ctx context.Context) error {
 	if s.Low() {
 		return nil // a merge needs disk space for its input and its output
 	}
-	return s.w.known.Seal(ctx, sealing{s})
+	return s.w.digests.Seal(ctx, sealing{s})
 }
 
 // sealing adapts the writer and the readers of a store to [dedup.Store].

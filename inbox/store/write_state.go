@@ -20,7 +20,7 @@ type tables struct {
 	head     int64        // newest seq
 	stored   int64        // its stored_at
 	contents contentIDs   // allocated ids
-	known    deduplicator // digests of all events
+	digests  deduplicator // digests of all events
 }
 
 // deduplicator is the set of the digests of all stored events. [dedup.Set] implements it.
@@ -129,7 +129,7 @@ func (w *tables) Committed(t *tx) {
 	appended := t.head > w.head
 	w.head, w.stored, w.contents = t.head, t.stored, t.contents
 	for hash, seq := range t.fresh {
-		w.known.Add(hash, seq)
+		w.digests.Add(hash, seq)
 	}
 	for _, p := range t.payloads {
 		w.s.cache.put(p.seq, p.payload)
@@ -155,8 +155,8 @@ func (w *tables) Reload(c *conn) error {
 	if err != nil {
 		return fmt.Errorf("read the newest event: %w", err)
 	}
-	if head != w.head || !w.known.Current(runs, sealed) {
-		if err := w.known.Load(c, int64(w.s.opt.runSize)); err != nil {
+	if head != w.head || !w.digests.Current(runs, sealed) {
+		if err := w.digests.Load(c, int64(w.s.opt.runSize)); err != nil {
 			return err
 		}
 	}
@@ -178,7 +178,7 @@ func (w *tables) Reload(c *conn) error {
 func (w *tables) Probe(t *tx) error { return t.setMeta("probed", t.now) }
 
 func (w *tables) wakeUpkeep() {
-	if w.known.Full() {
+	if w.digests.Full() {
 		select {
 		case w.s.sealable <- struct{}{}:
 		default:

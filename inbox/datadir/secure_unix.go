@@ -96,7 +96,7 @@ func restrict(path string, mode fs.FileMode, log *slog.Logger) (writable bool, e
 		return false, nil
 	}
 	if err != nil {
-		return false, inbox.Errorf(inbox.Unavailable, "look at "+path, "%w", err)
+		return false, inbox.Errorf(inbox.Unavailable, "check "+path, "%w", err)
 	}
 	perm := info.Mode().Perm()
 	writable = perm&0o022 != 0

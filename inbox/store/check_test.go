@@ -103,7 +103,7 @@ func furnish(t *testing.T, dir string) {
 	w.Run(0, inbox.Done, false)
 	w.Run(0, inbox.Dead, false)
 	w.Resolve(w.Events[4], 0, inbox.Retried)
-	w.GoOn(w.Events[4], w.Events[4].Runs[0], inbox.Dead)
+	w.Continue(w.Events[4], w.Events[4].Runs[0], inbox.Dead)
 	w.Run(1, inbox.Done, false)
 	w.Run(1, inbox.Dead, true)
 	w.Run(2, inbox.Again, false)

@@ -87,7 +87,7 @@ func everything(t *testing.T, s *store.Store, w *storetest.World) {
 	w.Run(3, inbox.Dead, true)
 	w.Resolve(w.Events[2], 0, inbox.Retried)
 	w.Resolve(w.Events[3], 0, inbox.Discarded)
-	w.GoOn(w.Events[2], w.Events[2].Runs[0], inbox.Done)
+	w.Continue(w.Events[2], w.Events[2].Runs[0], inbox.Done)
 	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
 	inboxtest.Accept(t, s, inboxtest.Body(3, 1))
 	inboxtest.Fill(t, s, 20)

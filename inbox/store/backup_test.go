@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestADamagedPayloadIsNoticed(t *testing.T) {
+func TestADamagedPayloadIsDetected(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
@@ -52,7 +52,7 @@ func TestADamagedPayloadIsNoticed(t *testing.T) {
 	}
 }
 
-func TestABackupIsAWholeStore(t *testing.T) {
+func TestABackupIsACompleteStore(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	for i := range 20 {

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestPayloadsFromMemoryAreThoseThatWereStored(t *testing.T) {
+func TestCachedPayloadsEqualTheStoredOnes(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	before := func(i int) string { return fmt.Sprintf(`{"before":%d}`, i) }
@@ -37,7 +37,7 @@ func TestPayloadsFromMemoryAreThoseThatWereStored(t *testing.T) {
 	}
 }
 
-func TestADamagedPayloadIsSaidAlsoWhenItIsReadAhead(t *testing.T) {
+func TestADamagedPayloadIsReportedAlsoAfterReadAhead(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	for i := range 10 {

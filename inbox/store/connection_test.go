@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestEveryConnectionIsAsDurableAsTheFirst(t *testing.T) {
+func TestEveryConnectionHasTheDurablePragmas(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	for pragma, want := range map[string]string{
@@ -38,7 +38,7 @@ func TestEveryConnectionIsAsDurableAsTheFirst(t *testing.T) {
 	}
 }
 
-func TestOnlyItsUserCanReadAStore(t *testing.T) {
+func TestOnlyTheOwnerCanReadAStore(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("modes are of other systems")
@@ -71,7 +71,7 @@ func TestADirectoryMayHaveAnyName(t *testing.T) {
 	}
 }
 
-func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
+func TestACommandDoesNotMigrateAStoreBesideAServer(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	lock, err := datadir.WaitLock(ctx, dir, time.Second)

@@ -17,7 +17,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-func TestAPayloadIsPackedAndUnpackedWhole(t *testing.T) {
+func TestAnUnpackedPayloadEqualsThePackedOneAndDamageIsDetected(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p := inbox.Payload{Body: rapid.SliceOf(rapid.Byte()).Draw(t, "body"), Headers: []inbox.Header{}}
@@ -63,7 +63,7 @@ func FuzzUnpack(f *testing.F) {
 }
 
 // The rows of the quarantine come and go; an erased row, or one in a backup, must not be taken for a newer row.
-func TestNoIDOfAContentIsEverGivenTwice(t *testing.T) {
+func TestContentIDsAreNeverReused(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	newest := int64(0)
@@ -103,7 +103,7 @@ func TestNoIDOfAContentIsEverGivenTwice(t *testing.T) {
 	}
 }
 
-func TestContentsNameTheEntityThatTheyAreAbout(t *testing.T) {
+func TestContentsHaveTheSubjectOfTheirEvent(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 1)
 	a := storetest.Attempt(1, 1, inbox.Trap, inbox.Again)
@@ -120,7 +120,7 @@ func TestContentsNameTheEntityThatTheyAreAbout(t *testing.T) {
 	}
 }
 
-func TestAValueOfABodyStandsInALaneAsItsDigest(t *testing.T) {
+func TestALaneStoresTheDigestOfAValueInsteadOfTheValue(t *testing.T) {
 	t.Parallel()
 	s, other := inboxtest.Store(t, store.Options{}), inboxtest.Store(t, store.Options{})
 	value := strings.Repeat("passport A1234567 ", 12_000)

@@ -26,7 +26,7 @@ func names(t *testing.T, dir string) []string {
 	return list
 }
 
-func TestABackupThatCannotBeMadeSaysWhyAndLeavesNothing(t *testing.T) {
+func TestAFailedBackupReturnsTheReasonAndLeavesNoFile(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Fill(t, s, 10)
@@ -65,7 +65,7 @@ func TestABackupThatCannotBeMadeSaysWhyAndLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestABackupNeedsSpaceOnTheDisk(t *testing.T) {
+func TestABackupFailsWithoutFreeDiskSpace(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{MinFree: math.MaxUint64})
 	if err := s.Backup(ctx, operator, filepath.Join(t.TempDir(), "copy.db")); inbox.KindOf(err) != inbox.Unavailable {
@@ -73,7 +73,7 @@ func TestABackupNeedsSpaceOnTheDisk(t *testing.T) {
 	}
 }
 
-func TestABackupMadeWhileEventsComeIsWholeAndPrivate(t *testing.T) {
+func TestABackupDuringAcceptsIsCompleteAndPrivate(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Fill(t, s, 500)

@@ -109,7 +109,7 @@ func after(n int, do func()) func() {
 	}
 }
 
-func TestNothingAcknowledgedIsLostWhenTheProgramIsKilled(t *testing.T) {
+func TestAKilledProgramLosesNoAcknowledgedEvent(t *testing.T) {
 	t.Parallel()
 	rounds := long(3, 4, 15)
 	dir := inboxtest.Dir(t)
@@ -129,7 +129,7 @@ func TestNothingAcknowledgedIsLostWhenTheProgramIsKilled(t *testing.T) {
 	t.Logf("%d rounds: %d acknowledged, %d settled", rounds, len(o.acked), o.settled)
 }
 
-func TestAProgramThatIsToldToStopLosesNothing(t *testing.T) {
+func TestAProgramThatStopsLosesNoAcknowledgedEvent(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	o := &oracle{acked: map[string]inbox.Receipt{}}

@@ -37,7 +37,7 @@ func serve(t testing.TB, o store.Options) (*store.Store, func()) {
 	}
 }
 
-func TestDuplicatesAreKnownAcrossRestartsAndSealedRuns(t *testing.T) {
+func TestDuplicatesAreDetectedAfterRestartsAndInSealedRuns(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	const n, size = 600, 16
@@ -61,7 +61,7 @@ func TestDuplicatesAreKnownAcrossRestartsAndSealedRuns(t *testing.T) {
 	}
 }
 
-func TestADuplicateIsKnownAfterItsPayloadWasPurged(t *testing.T) {
+func TestADuplicateIsDetectedAfterItsPayloadWasPurged(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	first := inboxtest.Accept(t, s, "to be purged")
@@ -78,7 +78,7 @@ func TestADuplicateIsKnownAfterItsPayloadWasPurged(t *testing.T) {
 	}
 }
 
-func TestAnySequenceOfBodiesAndRestartsIsStoredAsASetWouldBe(t *testing.T) {
+func TestRandomBodiesAndRestartsMatchASet(t *testing.T) {
 	t.Parallel()
 	outer, base := t, t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
@@ -117,8 +117,8 @@ func TestAnySequenceOfBodiesAndRestartsIsStoredAsASetWouldBe(t *testing.T) {
 	})
 }
 
-// TestSealingThatFailsAnywhereIsContinued lets sealing and merging fail at some operation, and starts the program again.
-func TestSealingThatFailsAnywhereIsContinued(t *testing.T) {
+// TestSealingContinuesAfterAFailureOfAnyOperation lets sealing and merging fail at some operation, and starts the program again.
+func TestSealingContinuesAfterAFailureOfAnyOperation(t *testing.T) {
 	t.Parallel()
 	const n, size = 45, 4
 	full := inboxtest.Dir(t)
@@ -176,7 +176,7 @@ func TestSealingThatFailsAnywhereIsContinued(t *testing.T) {
 	}
 }
 
-func TestAHalfWrittenRunIsContinuedAndNotBegunAgain(t *testing.T) {
+func TestAnUnfinishedRunIsContinuedAndNotRestarted(t *testing.T) {
 	t.Parallel()
 	const size = 5000 // four parts
 	dir := inboxtest.Dir(t)

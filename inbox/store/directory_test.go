@@ -26,7 +26,7 @@ func crashed(t *testing.T, events int) string {
 	return left
 }
 
-func TestAStoreThatLostItsDatabaseIsNotReplacedByANewOne(t *testing.T) {
+func TestALostDatabaseIsNotReplacedByANewStore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lose []string // these files are removed
@@ -93,7 +93,7 @@ func sizes(t *testing.T, dir string) string {
 	return list
 }
 
-func TestAStartThatWasCutOffIsBegunAgain(t *testing.T) {
+func TestAnInterruptedFirstStartIsRepeated(t *testing.T) {
 	t.Parallel()
 	for n := range 3 { // in each migration
 		dir := inboxtest.Dir(t)

@@ -23,7 +23,7 @@ func missing(t *testing.T, what string) {
 	t.Skipf("%s is needed", what)
 }
 
-func TestARealFullDiskRefusesAndHealsWithoutARestart(t *testing.T) {
+func TestAStoreOnAFullDiskRejectsEventsAndRecoversWithoutARestart(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	if err := syscall.Mount("inbox-test", dir, "tmpfs", 0, "size=2m"); err != nil {
@@ -34,15 +34,15 @@ func TestARealFullDiskRefusesAndHealsWithoutARestart(t *testing.T) {
 			t.Errorf("unmount: %v", err)
 		}
 	})
-	fillAndHeal(t, dir, func() {
+	fillAndRecover(t, dir, func() {
 		if err := syscall.Mount("inbox-test", dir, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
-// fillAndHeal accepts until the disk is full, frees space, and accepts again, with one and the same store.
-func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
+// fillAndRecover accepts until the disk is full, frees space, and accepts again, with one and the same store.
+func fillAndRecover(t *testing.T, dir string, freeSpace func()) {
 	s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
 	} else if err := again.Close(); err != nil {
 		t.Error(err)
 	}
-	makeRoom()
+	freeSpace()
 	inboxtest.Eventually(t, "the store is ready again", func() bool { return s.Ready(ctx) == nil })
 	for i := range 50 {
 		if err := accept(10_000 + i); err != nil {
@@ -94,10 +94,10 @@ func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
 	}
 }
 
-// limitEnv makes TestAFileThatMayNotGrowIsAFullDisk run in a process of its own, whose files may not grow.
+// limitEnv makes TestAFileSizeLimitIsHandledAsAFullDisk run in a process of its own, whose files may not grow.
 const limitEnv = "INBOX_STORE_TEST_LIMIT"
 
-func TestAFileThatMayNotGrowIsAFullDisk(t *testing.T) {
+func TestAFileSizeLimitIsHandledAsAFullDisk(t *testing.T) {
 	if os.Getenv(limitEnv) == "" {
 		t.Parallel()
 		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
@@ -117,7 +117,7 @@ func TestAFileThatMayNotGrowIsAFullDisk(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
 		t.Fatal(err)
 	}
-	fillAndHeal(t, dir, func() {
+	fillAndRecover(t, dir, func() {
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +150,7 @@ func traced(t *testing.T, when string) (*oracle, string, error) {
 	return o, dir, err
 }
 
-func TestAFlushThatFailsOnceIsSurvived(t *testing.T) {
+func TestTheProgramContinuesAfterOneFailedFlush(t *testing.T) {
 	t.Parallel()
 	o, dir, err := traced(t, "20") // of the one thread that writes, when all are at work
 	if err != nil || o.fatal {
@@ -163,7 +163,7 @@ func TestAFlushThatFailsOnceIsSurvived(t *testing.T) {
 	t.Logf("%d acknowledged, %d refused", len(o.acked), o.refused)
 }
 
-func TestADiskWhoseFlushesFailForeverEndsTheProgram(t *testing.T) {
+func TestRepeatedFlushFailuresEndTheProgram(t *testing.T) {
 	t.Parallel()
 	o, dir, err := traced(t, "20+")
 	if err == nil || !o.fatal {

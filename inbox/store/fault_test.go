@@ -48,7 +48,7 @@ func sweep(t *testing.T, with error) {
 	}
 }
 
-func TestNoSingleFailureLosesOrDoublesAnything(t *testing.T) {
+func TestNoSingleFailureLosesOrDuplicatesAnything(t *testing.T) {
 	for name, with := range map[string]error{
 		"a full disk": store.Full, "a failed write": store.WriteFails, "a failed flush": store.FlushFails,
 		"a violated constraint": store.Constraint,
@@ -205,7 +205,7 @@ func (r *scripted) verify() {
 	}
 }
 
-func TestADiskThatKeepsNothingEndsTheServerAndAnswersEveryone(t *testing.T) {
+func TestFailingFlushesEndTheServerAndEveryCallerGetsAnAnswer(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
 	o := store.Faulty(store.Options{Dir: inboxtest.Dir(t), Create: true, Server: true, MinFree: 1}, func(point string) error {
@@ -246,7 +246,7 @@ func TestADiskThatKeepsNothingEndsTheServerAndAnswersEveryone(t *testing.T) {
 	}
 }
 
-func TestAFullDiskIsSaidAndHealsByItself(t *testing.T) {
+func TestAFullDiskIsReportedAndTheStoreRecovers(t *testing.T) {
 	t.Parallel()
 	var full atomic.Bool
 	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
@@ -270,7 +270,7 @@ func TestAFullDiskIsSaidAndHealsByItself(t *testing.T) {
 	}
 }
 
-func TestWhatTheFileCannotSayAfterAFailedCommitIsAskedAgain(t *testing.T) {
+func TestAFailedReloadAfterAFailedCommitIsRepeated(t *testing.T) {
 	t.Parallel()
 	var lying, unreadable atomic.Bool
 	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {

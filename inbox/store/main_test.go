@@ -46,7 +46,7 @@ func child(dir, salt string, in io.Reader, out io.Writer) error {
 	// fails" would mean the n-th of each thread the writer happens to run on.
 	runtime.LockOSThread()
 	if os.Getenv(childEnv+"_LOOK") != "" {
-		return childLooks(dir, out)
+		return childReads(dir, out)
 	}
 	lock, err := datadir.WaitLock(context.Background(), dir, 5*time.Second)
 	if err != nil {
@@ -83,9 +83,9 @@ func child(dir, salt string, in io.Reader, out io.Writer) error {
 	return err
 }
 
-// childLooks opens a store as a server does and says all that is in it, as duplicates of it would be acknowledged. It ends
+// childReads opens a store as a server does and says all that is in it, as duplicates of it would be acknowledged. It ends
 // without closing the store.
-func childLooks(dir string, out io.Writer) error {
+func childReads(dir string, out io.Writer) error {
 	s, err := store.Open(context.Background(), store.Options{Dir: dir, Server: true, MinFree: 1})
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func inUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
+func TestManyDeadLettersAreReadAndResolvedInPages(t *testing.T) {
 	n := long(5000, 5000, 200_000)
 	s := manyDead(t, n)
 	r := store.Record(t, s)
@@ -116,7 +116,7 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 	}
 }
 
-func TestThousandsOfValuesInAFilterAreTakenAndTooManyAreRefused(t *testing.T) {
+func TestThousandsOfValuesInAFilterAreAcceptedAndTooManyAreRejected(t *testing.T) {
 	n := long(4000, 4000, 20_000)
 	s := manyDead(t, n)
 	seqs := make([]int64, 0, n)

@@ -24,7 +24,7 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
+func TestTheLogOfAnotherDatabaseIsRejected(t *testing.T) {
 	t.Parallel()
 	for name, put := range map[string]func(t *testing.T, crashed string){
 		"a backup of the same store": func(t *testing.T, crashed string) {
@@ -101,7 +101,7 @@ func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
 }
 
 // A store that crashes again and again, also while it raises its mark, never takes its own log for another's.
-func TestACrashedStoreKnowsItsOwnLog(t *testing.T) {
+func TestACrashedStoreAcceptsItsOwnLog(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	for i := range 12 {
@@ -127,7 +127,7 @@ func TestACrashedStoreKnowsItsOwnLog(t *testing.T) {
 }
 
 // What a log of another database leaves, where no mark tells, is values that the schema cannot hold.
-func TestWhatTheSchemaCannotHoldIsDamageAndNotAFaultOfOurs(t *testing.T) {
+func TestValuesThatTheSchemaForbidsAreReportedAsDamage(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))

@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestAPayloadThatIsNotThereSaysWhy(t *testing.T) {
+func TestTheErrorForAMissingPayloadHasTheReason(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Accept(t, s, "a")

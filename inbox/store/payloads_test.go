@@ -52,7 +52,7 @@ func seqsOf(n int) []int64 {
 	return seqs
 }
 
-func TestPayloadsAreReadInTheirOrderUpToABoundOfCountAndBytes(t *testing.T) {
+func TestPayloadsReturnsTheGivenOrderUpToALimitOfCountAndBytes(t *testing.T) {
 	t.Parallel()
 	var bodies []string
 	for i := range 2*store.MaxPayloads + 10 {
@@ -82,7 +82,7 @@ func TestPayloadsAreReadInTheirOrderUpToABoundOfCountAndBytes(t *testing.T) {
 	}
 }
 
-func TestPayloadsThatAreGoneOrDamagedDoNotKeepTheOthersBack(t *testing.T) {
+func TestPurgedOrDamagedPayloadsDoNotFailTheOthers(t *testing.T) {
 	t.Parallel()
 	s := reopened(t, "one", "two", "three", "four")
 	for _, statement := range []string{

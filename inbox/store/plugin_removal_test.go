@@ -41,7 +41,7 @@ func full(t *testing.T) *store.Store {
 	return s
 }
 
-func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
+func TestARemovedPluginLeavesNothingAndOtherPluginsAreUnchanged(t *testing.T) {
 	t.Parallel()
 	s := full(t)
 	unused, err := s.RemovePlugin(ctx, operator, "p")
@@ -88,7 +88,7 @@ func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
 	}
 }
 
-func TestWhatWasFoundOutAboutAModuleIsKeptWithItsRelease(t *testing.T) {
+func TestTheAnalysisOfAModuleIsStoredWithItsRelease(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	must(t, "register", s.Register(ctx, "p", inbox.StartFrom{Start: true}))

@@ -63,7 +63,7 @@ func flushedBefore(calls []call, file string) bool {
 	return false
 }
 
-func TestAPowerCutLosesNothingThatWasAcknowledged(t *testing.T) {
+func TestAPowerCutLosesNoAcknowledgedEvent(t *testing.T) {
 	notRaced(t)
 	places := long(60, 0, 900)
 	calls := record(t, "power", long(300, 0, 3000))
@@ -86,7 +86,7 @@ func TestAPowerCutLosesNothingThatWasAcknowledged(t *testing.T) {
 	t.Logf("FULL: %d cuts lost nothing of %d acknowledged; %v", cuts, acked, count)
 }
 
-func TestAPowerCutLosesEventsWithoutTheFlushOfEveryCommit(t *testing.T) {
+func TestAPowerCutLosesEventsWhenCommitsAreNotFlushed(t *testing.T) {
 	inboxtest.Long(t)
 	notRaced(t)
 	t.Setenv(childEnv+"_NORMAL", "1")
@@ -100,7 +100,7 @@ func TestAPowerCutLosesEventsWithoutTheFlushOfEveryCommit(t *testing.T) {
 
 // A program that is killed between a write and its flush leaves frames that only the kernel has. Whoever starts next must
 // not act on them before the disk has them.
-func TestAPowerCutLosesNothingThatTheStartAfterAKillHasSeen(t *testing.T) {
+func TestAPowerCutLosesNoEventThatAStartAfterAKillHasRead(t *testing.T) {
 	dir := crashed(t, 40)
 	d := newDisk()
 	for _, name := range []string{"inbox.db", "store.key", "inbox.db-wal"} {

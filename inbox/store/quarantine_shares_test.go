@@ -15,8 +15,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// crowd is a kind of sender in a test of the quarantine.
-type crowd struct {
+// senders is a kind of sender in a test of the quarantine.
+type senders struct {
 	name    string
 	n       int
 	address func(i int) string // nil: one of its own
@@ -28,7 +28,7 @@ type crowd struct {
 	every   time.Duration
 }
 
-func (c crowd) request(i int, start time.Time) *inbox.Refused {
+func (c senders) request(i int, start time.Time) *inbox.Refused {
 	address := "192.0.2.77"
 	if c.address != nil {
 		address = c.address(i)
@@ -49,12 +49,12 @@ func (c crowd) request(i int, start time.Time) *inbox.Refused {
 	}
 }
 
-// left hands in all requests of the crowds, the crowds in this order, and returns how many of each crowd are kept.
-func left(t *testing.T, bounds inbox.QuarantineBounds, crowds ...crowd) map[string]int {
+// left hands in all requests of the senderGroups, the senderGroups in this order, and returns how many of each senders are kept.
+func left(t *testing.T, bounds inbox.QuarantineBounds, senderGroups ...senders) map[string]int {
 	t.Helper()
 	s := inboxtest.Store(t, store.Options{Bounds: bounds})
 	start := time.Now()
-	for _, c := range crowds {
+	for _, c := range senderGroups {
 		next := make(chan int)
 		var wg sync.WaitGroup
 		for range min(64, max(1, (8<<20)/max(1, c.size))) { // no more than may wait for the disk
@@ -85,7 +85,7 @@ func left(t *testing.T, bounds inbox.QuarantineBounds, crowds ...crowd) map[stri
 		t.Errorf("beyond its bounds: %+v, %v", st.Quarantine, err)
 	}
 	sent := 0
-	for _, c := range crowds {
+	for _, c := range senderGroups {
 		sent += c.n
 	}
 	if byCause := slices.Sorted(maps.Values(st.Quarantine.DroppedBy)); st.Quarantine.Count+st.Quarantine.Dropped != int64(sent) {
@@ -99,11 +99,11 @@ func each(format string) func(int) string {
 }
 
 // Requests of strangers never displace genuine requests while the secret is wrong, in either order of arrival.
-func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
+func TestOtherSendersDoNotDisplaceGenuineRequestsFromTheQuarantine(t *testing.T) {
 	t.Parallel()
 	bounds := inbox.QuarantineBounds{Count: 240, Bytes: 4 << 20, Age: time.Hour}
-	genuine := crowd{name: "genuine", n: 20, agent: "axios/1.7", size: 2000, every: 7 * time.Second}
-	for name, strangers := range map[string]crowd{
+	genuine := senders{name: "genuine", n: 20, agent: "axios/1.7", size: 2000, every: 7 * time.Second}
+	for name, strangers := range map[string]senders{
 		"a few large bodies of one address": {n: 20, size: 900 << 10, address: func(int) string { return "198.51.100.1" }},
 		"large bodies that look genuine":    {n: 20, size: 900 << 10, address: func(int) string { return "198.51.100.1" }, agent: "axios/1.7"},
 		"large bodies of many addresses":    {n: 30, size: 900 << 10, address: each("198.51.%d.1")},
@@ -125,7 +125,7 @@ func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			strangers.name = "stranger"
-			for _, order := range [][]crowd{{strangers, genuine}, {genuine, strangers}} {
+			for _, order := range [][]senders{{strangers, genuine}, {genuine, strangers}} {
 				kept := left(t, bounds, order...)
 				if kept["genuine"] < genuine.n*9/10 {
 					t.Errorf("%s first: %v", order[0].name, kept)
@@ -135,10 +135,10 @@ func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
 	}
 }
 
-func TestGenuineRequestsOfOneAddressFillTheQuarantineWhileNobodyElseNeedsIt(t *testing.T) {
+func TestRequestsOfOneAddressMayFillTheWholeQuarantine(t *testing.T) {
 	t.Parallel()
 	bounds := inbox.QuarantineBounds{Count: 400, Bytes: 4 << 20, Age: time.Hour}
-	for _, c := range []crowd{
+	for _, c := range []senders{
 		{name: "small", n: 400},
 		{name: "unknown", n: 400, other: true},
 		{name: "without", n: 400, why: "no_secret"},
@@ -151,11 +151,11 @@ func TestGenuineRequestsOfOneAddressFillTheQuarantineWhileNobodyElseNeedsIt(t *t
 	}
 }
 
-func TestTwoWhoNeedTheWholeQuarantineGetHalfEach(t *testing.T) {
+func TestTwoSendersThatFillTheQuarantineGetHalfEach(t *testing.T) {
 	t.Parallel()
 	bounds := inbox.QuarantineBounds{Count: 200, Bytes: 4 << 20, Age: time.Hour}
-	one := crowd{name: "one", n: 300, every: time.Second}
-	two := crowd{name: "two", n: 300, every: time.Second, address: func(int) string { return "198.51.100.1" }}
+	one := senders{name: "one", n: 300, every: time.Second}
+	two := senders{name: "two", n: 300, every: time.Second, address: func(int) string { return "198.51.100.1" }}
 	if kept := left(t, bounds, one, two); kept["one"] != 100 || kept["two"] != 100 {
 		t.Errorf("%v", kept)
 	}
@@ -164,17 +164,17 @@ func TestTwoWhoNeedTheWholeQuarantineGetHalfEach(t *testing.T) {
 func TestALargeRequestDoesNotDisplaceManySmallOnes(t *testing.T) {
 	t.Parallel()
 	bounds := inbox.QuarantineBounds{Count: 1000, Bytes: 4 << 20, Age: time.Hour}
-	small := crowd{name: "small", n: 300, size: 8000} // more than half of the bytes
-	large := crowd{name: "large", n: 9, size: 1 << 19, address: each("198.51.%d.1")}
+	small := senders{name: "small", n: 300, size: 8000} // more than half of the bytes
+	large := senders{name: "large", n: 9, size: 1 << 19, address: each("198.51.%d.1")}
 	if kept := left(t, bounds, small, large); kept["small"] != small.n || kept["large"] == 0 {
 		t.Errorf("%v", kept)
 	}
 }
 
-func TestARequestOfMoreThanAQuarterOfTheQuarantineIsCountedAndNotKept(t *testing.T) {
+func TestARequestOfMoreThanAQuarterOfTheQuarantineIsCountedAndNotStored(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{Bounds: inbox.QuarantineBounds{Count: 100, Bytes: 1 << 20, Age: time.Hour}})
-	if err := s.Refuse(ctx, crowd{name: "huge", size: 1<<18 + 1}.request(0, time.Now())); err != nil {
+	if err := s.Refuse(ctx, senders{name: "huge", size: 1<<18 + 1}.request(0, time.Now())); err != nil {
 		t.Fatal(err)
 	}
 	s.CountUnkept("missing")
@@ -183,7 +183,7 @@ func TestARequestOfMoreThanAQuarterOfTheQuarantineIsCountedAndNotKept(t *testing
 		q := st.Quarantine
 		return err == nil && q.Count == 0 && q.DroppedBy["too_large"] == 1 && q.DroppedBy["rate"] == 1 && q.Dropped == 2 && q.DroppedCouldPass == 1
 	})
-	if err := s.Refuse(ctx, crowd{name: "next"}.request(0, time.Now())); err != nil { // which writes what was counted
+	if err := s.Refuse(ctx, senders{name: "next"}.request(0, time.Now())); err != nil { // which writes what was counted
 		t.Fatal(err)
 	}
 	inboxtest.Eventually(t, "once it is written, they are still counted once", func() bool {
@@ -192,10 +192,10 @@ func TestARequestOfMoreThanAQuarterOfTheQuarantineIsCountedAndNotKept(t *testing
 	})
 }
 
-func TestTheQuarantineIsDiscardedByFaultAndBySource(t *testing.T) {
+func TestTheQuarantineIsDiscardedByReasonAndBySource(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
-	for i, c := range []crowd{{name: "a", why: "missing"}, {name: "b", why: "malformed"}, {name: "c"}, {name: "d", why: "no_secret"}} {
+	for i, c := range []senders{{name: "a", why: "missing"}, {name: "b", why: "malformed"}, {name: "c"}, {name: "d", why: "no_secret"}} {
 		r := c.request(i, time.Now())
 		if c.name == "d" {
 			r.Source = "other"
@@ -228,7 +228,7 @@ func TestAnEventDoesNotWaitForAllRefusedRequestsBeforeIt(t *testing.T) {
 		return nil
 	}))
 	release := store.Hold(s)
-	large := crowd{name: "large", size: 500 << 10} // three are a batch
+	large := senders{name: "large", size: 500 << 10} // three are a batch
 	var wg sync.WaitGroup
 	for i := range 30 {
 		wg.Go(func() {

@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestTheQuarantineForgetsWhatIsOldAlsoWhenNothingComes(t *testing.T) {
+func TestTheQuarantineDropsOldRequestsAlsoWithoutNewOnes(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	bounds := inbox.QuarantineBounds{Count: 100, Bytes: 1 << 20, Age: time.Hour}

@@ -15,7 +15,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestAFullQueueRefusesEventsAndMakesSettlementsWait(t *testing.T) {
+func TestAFullQueueRejectsEventsAndSettlementsWait(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 1)
 	release := store.Hold(s)
@@ -52,7 +52,7 @@ func settledOnce(s *store.Store) *inbox.Settlement {
 	return st
 }
 
-func TestSettlementsDoNotCrowdOutEvents(t *testing.T) {
+func TestSettlementsUseAtMostAQuarterOfTheQueue(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 1)
 	release := store.Hold(s)
@@ -91,7 +91,7 @@ func TestSettlementsDoNotCrowdOutEvents(t *testing.T) {
 	}
 }
 
-func TestTheQueueIsBoundedInBytesButTakesOneBodyOfAnySize(t *testing.T) {
+func TestTheQueueIsBoundedInBytesButAcceptsAnySingleBody(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{QueueBytes: 10_000})
 	big := strings.Repeat("x", 50_000)
@@ -108,7 +108,7 @@ func TestTheQueueIsBoundedInBytesButTakesOneBodyOfAnySize(t *testing.T) {
 	inboxtest.Accept(t, s, big+"2")
 }
 
-func TestStrangersCannotCrowdOutSignedEvents(t *testing.T) {
+func TestRefusedRequestsDoNotFillTheQueueOfEvents(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	release := store.Hold(s)
@@ -132,7 +132,7 @@ func stranger(n int) *inbox.Refused {
 	return &inbox.Refused{Source: "q", Why: "malformed", Address: fmt.Sprint(n), ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte(fmt.Sprint(n))}}
 }
 
-func TestAnEventWhoseSenderWentAwayIsStoredAllTheSame(t *testing.T) {
+func TestAnEventIsStoredAfterItsSenderDisconnected(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	release := store.Hold(s)
@@ -176,7 +176,7 @@ func TestSubscribersWakeAfterEventsAreDurable(t *testing.T) {
 	}
 }
 
-func TestAStoreThatStopsStoresWhatWaitsAndRefusesTheRest(t *testing.T) {
+func TestAStoppingStoreCommitsQueuedEventsAndRejectsLaterOnes(t *testing.T) {
 	t.Parallel()
 	s, err := store.Open(ctx, store.Options{Dir: inboxtest.Dir(t), Create: true, Server: true, MinFree: 1})
 	if err != nil {

@@ -129,8 +129,8 @@ func (c *recordedConn) QueryContext(ctx context.Context, query string, args []dr
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 }
 
-// LawNames are the names of the laws.
-func LawNames() []string {
+// InvariantNames are the names of the laws.
+func InvariantNames() []string {
 	var names []string
 	for _, l := range invariants() {
 		names = append(names, l.name)

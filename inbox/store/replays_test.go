@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-func TestACallerThatStopsWaitingForAReplayIsNotWrittenTo(t *testing.T) {
+func TestCreateReplayDoesNotWriteToTheReplayAfterItsCallerStoppedWaiting(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	storetest.NewWorld(t, s).Arrive(1)

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/schema.golden.sql again")
 
-func TestTheSchemaIsTheGoldenOne(t *testing.T) {
+func TestTheSchemaEqualsTheGoldenFile(t *testing.T) {
 	t.Parallel()
 	got := store.Schema(t, inboxtest.Store(t, store.Options{}))
 	golden := filepath.Join("testdata", "schema.golden.sql")
@@ -39,7 +39,7 @@ func TestTheSchemaIsTheGoldenOne(t *testing.T) {
 }
 
 // The CHECKs repeat the words of package inbox that do not grow: a word that is new there must be let in here too.
-func TestTheSchemaKnowsTheWordsOfTheLanguage(t *testing.T) {
+func TestTheChecksAllowTheConstantsOfPackageInbox(t *testing.T) {
 	t.Parallel()
 	schema := store.Schema(t, inboxtest.Store(t, store.Options{}))
 	column := func(table, name string, words ...string) {
@@ -65,7 +65,7 @@ func TestTheSchemaKnowsTheWordsOfTheLanguage(t *testing.T) {
 	column("replays", "state", string(inbox.ReplayRunning), string(inbox.ReplayDone), string(inbox.ReplayCancelled))
 }
 
-func TestTheSchemaRefusesIllegalStates(t *testing.T) {
+func TestTheSchemaRejectsInvalidStates(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Accept(t, s, inboxtest.Body(1, 1))
@@ -106,7 +106,7 @@ func TestTheChecksBuildNoTemporaryTables(t *testing.T) {
 	}
 }
 
-func TestTheDriverAndItsLibraryAreThePairThatWasTested(t *testing.T) {
+func TestTheVersionsOfTheDriverAndItsLibcMatch(t *testing.T) {
 	t.Parallel()
 	ask := func(args ...string) string {
 		out, err := exec.Command("go", append([]string{"list", "-m"}, args...)...).Output()

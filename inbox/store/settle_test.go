@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
+func TestNoSettlementOfAChainCommitsAfterAFailedOne(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 12)
 	release := store.Hold(s)

@@ -127,7 +127,7 @@ func TestASettlementOfAnEarlierTermIsFencedAndChangesNothing(t *testing.T) {
 }
 
 // One batch may hold settlements of both: the others must not wait for, or fail with, the one that is fenced.
-func TestAFencedSettlementDoesNotDisturbItsBatch(t *testing.T) {
+func TestAFencedSettlementDoesNotFailTheOthersOfItsBatch(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 4)
 	release := store.Hold(s)
@@ -159,7 +159,7 @@ func TestAFencedSettlementDoesNotDisturbItsBatch(t *testing.T) {
 }
 
 // The next server counts on from the term of one that was killed, and no settlement of that one is taken any more.
-func TestATermEndsWithTheKillOfItsServer(t *testing.T) {
+func TestSettlementsOfAKilledServerAreFenced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	o := &oracle{acked: map[string]inbox.Receipt{}}

@@ -106,7 +106,7 @@ func displacements() map[string]displacement {
 	}
 }
 
-func TestNothingIsAcknowledgedOnceTheFilesAreNotAtTheirPlaces(t *testing.T) {
+func TestNoEventIsAcknowledgedAfterAFileWasDisplaced(t *testing.T) {
 	t.Parallel()
 	for name, c := range displacements() {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func verifySaved(t *testing.T, dir, pattern, key string, acked map[string]inbox.
 	inboxtest.CheckAcked(t, s, acked)
 }
 
-func TestAKeyThatIsRemovedUnderAServerIsPutBack(t *testing.T) {
+func TestAKeyThatIsRemovedWhileAServerRunsIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	s, done := serve(t, store.Options{Dir: dir})

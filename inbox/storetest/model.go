@@ -39,7 +39,7 @@ func (w *World) state(d *Delivery) (inbox.DeliveryState, int64) {
 		return inbox.StateSettled, 0
 	case d.final.resolved == inbox.Discarded:
 		return inbox.StateDropped, 0
-	case d.id == unwanted && d.Seq <= w.stored():
+	case d.id == unwanted && d.Seq <= w.storedCursor():
 		return inbox.StateFiltered, 0
 	}
 	return inbox.StatePending, 0
@@ -64,7 +64,7 @@ func (w *World) runState(d *Delivery, l *LaneModel) (inbox.DeliveryState, int64)
 	return inbox.StatePending, 0
 }
 
-func (w *World) stored() int64 {
+func (w *World) storedCursor() int64 {
 	p, err := w.s.Record(w.ctx, "p")
 	if err != nil {
 		w.t.Fatalf("load: %v", err)

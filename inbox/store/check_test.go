@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-// breaks says for every law a statement that breaks it in a store that fill made.
+// breaks has a statement for every invariant that violates it in a store after fill.
 var breaks = map[string]string{
 	"the log has no gap":                                `UPDATE events SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM events)`,
 	"stored_at never decreases":                         `UPDATE events SET stored_at = stored_at - 1000000 WHERE seq = 3`,
@@ -65,7 +65,7 @@ func TestCheckFindsEveryViolatedInvariant(t *testing.T) {
 	names := store.InvariantNames()
 	for name := range breaks {
 		if !slices.Contains(names, name) {
-			t.Errorf("there is no law %q", name)
+			t.Errorf("there is no invariant %q", name)
 		}
 	}
 	dir := inboxtest.Dir(t)
@@ -75,7 +75,7 @@ func TestCheckFindsEveryViolatedInvariant(t *testing.T) {
 			t.Parallel()
 			statement, ok := breaks[name]
 			if !ok {
-				t.Fatal("nothing breaks it")
+				t.Fatal("no statement violates it")
 			}
 			broken := store.CopyClosed(t, dir)
 			store.Exec(t, broken, `PRAGMA ignore_check_constraints = 1; `+statement)
@@ -92,7 +92,7 @@ func TestCheckFindsEveryViolatedInvariant(t *testing.T) {
 	}
 }
 
-// fill makes a closed store that has something of everything.
+// fill creates a store with rows in every table, and closes it.
 func fill(t *testing.T, dir string) {
 	t.Helper()
 	s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))

@@ -41,11 +41,11 @@ func TestEveryConnectionHasTheDurablePragmas(t *testing.T) {
 func TestOnlyTheOwnerCanReadAStore(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("modes are of other systems")
+		t.Skip("Windows has no file modes")
 	}
 	dir := filepath.Join(t.TempDir(), "new", "deep")
 	s := inboxtest.Store(t, store.Options{Dir: dir})
-	inboxtest.Accept(t, s, "a") // makes the write-ahead log
+	inboxtest.Accept(t, s, "a") // creates the write-ahead log
 	for name, want := range map[string]os.FileMode{".": 0o700, "inbox.db": 0o600, "inbox.db-wal": 0o600, "inbox.db-shm": 0o600, "store.key": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || info.Mode().Perm() != want {
@@ -83,7 +83,7 @@ func TestACommandDoesNotMigrateAStoreBesideAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := store.Open(ctx, store.Options{Dir: dir, Create: true}); inbox.KindOf(err) != inbox.Unavailable {
-		t.Errorf("a command that would migrate beside a server: %v", err)
+		t.Errorf("a command beside a server: %v", err)
 	}
 	if s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true}); err != nil {
 		t.Errorf("the server: %v", err)

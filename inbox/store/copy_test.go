@@ -38,11 +38,11 @@ func TestAFailedBackupReturnsTheReasonAndLeavesNoFile(t *testing.T) {
 		path   string
 		kind   inbox.Kind
 	}{
-		"over a file that exists":   {ctx, "copy.db", "copy.db", inbox.Conflict},
-		"over a key that exists":    {ctx, "copy.db.key", "copy.db", inbox.Conflict},
-		"beside one under way":      {ctx, "copy.db.part", "copy.db", inbox.Conflict},
-		"into no directory":         {ctx, "", "none/copy.db", inbox.Invalid},
-		"by somebody who went away": {gone, "", "copy.db", inbox.Internal},
+		"the file exists":             {ctx, "copy.db", "copy.db", inbox.Conflict},
+		"the key exists":              {ctx, "copy.db.key", "copy.db", inbox.Conflict},
+		"another backup runs":         {ctx, "copy.db.part", "copy.db", inbox.Conflict},
+		"the directory is missing":    {ctx, "", "none/copy.db", inbox.Invalid},
+		"the context is already done": {gone, "", "copy.db", inbox.Internal},
 	} {
 		dir := inboxtest.Dir(t)
 		if c.before != "" {
@@ -59,7 +59,7 @@ func TestAFailedBackupReturnsTheReasonAndLeavesNoFile(t *testing.T) {
 		}
 		if c.before != "" {
 			if b, err := os.ReadFile(filepath.Join(dir, c.before)); err != nil || string(b) != "kept" {
-				t.Errorf("%s: the file that was there is %q, %v", name, b, err)
+				t.Errorf("%s: the existing file became %q, %v", name, b, err)
 			}
 		}
 	}
@@ -92,7 +92,7 @@ func TestABackupDuringAcceptsIsCompleteAndPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if left := names(t, dir); len(left) != 2 {
-		t.Errorf("there are %q", left)
+		t.Errorf("the directory has %q", left)
 	}
 	for _, name := range names(t, dir) {
 		info, err := os.Stat(filepath.Join(dir, name))

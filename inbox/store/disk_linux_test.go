@@ -14,13 +14,13 @@ import (
 	"inbox/inbox/store"
 )
 
-// missing skips a test for want of a tool, or fails it where everything must be there.
-func missing(t *testing.T, what string) {
+// missing skips a test because a tool is missing. With INBOX_NO_SKIP set, it fails the test.
+func missing(t *testing.T, tool string) {
 	t.Helper()
 	if os.Getenv("INBOX_NO_SKIP") != "" {
-		t.Fatalf("%s is needed", what)
+		t.Fatalf("%s is needed", tool)
 	}
-	t.Skipf("%s is needed", what)
+	t.Skipf("%s is needed", tool)
 }
 
 func TestAStoreOnAFullDiskRejectsEventsAndRecoversWithoutARestart(t *testing.T) {
@@ -41,7 +41,7 @@ func TestAStoreOnAFullDiskRejectsEventsAndRecoversWithoutARestart(t *testing.T) 
 	})
 }
 
-// fillAndRecover accepts until the disk is full, frees space, and accepts again, with one and the same store.
+// fillAndRecover accepts events until the disk is full, frees space, and accepts events again, without opening the store again.
 func fillAndRecover(t *testing.T, dir string, freeSpace func()) {
 	s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
 	if err != nil {
@@ -69,7 +69,7 @@ func fillAndRecover(t *testing.T, dir string, freeSpace func()) {
 	if len(acked) < 5 || refused < 20 {
 		t.Fatalf("%d acknowledged, %d refused", len(acked), refused)
 	}
-	for body, r := range acked { // what is there can be read
+	for body, r := range acked { // a full disk does not prevent reads
 		if p, err := s.Payload(ctx, r.Seq); err != nil || string(p.Body) != body {
 			t.Errorf("event %d: %v", r.Seq, err)
 		}
@@ -83,7 +83,7 @@ func fillAndRecover(t *testing.T, dir string, freeSpace func()) {
 	inboxtest.Eventually(t, "the store is ready again", func() bool { return s.Ready(ctx) == nil })
 	for i := range 50 {
 		if err := accept(10_000 + i); err != nil {
-			t.Errorf("after there was space: %v", err)
+			t.Errorf("after space was freed: %v", err)
 		}
 	}
 	inboxtest.Check(t, s)
@@ -94,7 +94,7 @@ func fillAndRecover(t *testing.T, dir string, freeSpace func()) {
 	}
 }
 
-// limitEnv makes TestAFileSizeLimitIsHandledAsAFullDisk run in a process of its own, whose files may not grow.
+// limitEnv is set in the process that TestAFileSizeLimitIsHandledAsAFullDisk starts. That process limits the size of its files.
 const limitEnv = "INBOX_STORE_TEST_LIMIT"
 
 func TestAFileSizeLimitIsHandledAsAFullDisk(t *testing.T) {
@@ -108,24 +108,24 @@ func TestAFileSizeLimitIsHandledAsAFullDisk(t *testing.T) {
 		return
 	}
 	dir := inboxtest.Dir(t)
-	var whole syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+	var original syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &original); err != nil {
 		t.Fatal(err)
 	}
-	small := whole
+	small := original
 	small.Cur = 2 << 20
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
 		t.Fatal(err)
 	}
 	fillAndRecover(t, dir, func() {
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &original); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
-// traced runs a child whose flushes of the write-ahead log fail as when says (see strace(1)), until it ends or has gone on
-// long enough after a failure.
+// traced runs a child whose flushes of the write-ahead log fail. when selects the flushes, see strace(1). The child is stopped 200
+// lines after the first failure.
 func traced(t *testing.T, when string) (*oracle, string, error) {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
@@ -135,12 +135,12 @@ func traced(t *testing.T, when string) (*oracle, string, error) {
 	dir := inboxtest.Dir(t)
 	cmd, in, out := spawn(t, dir, "traced", strace, "-f", "-qq", "-o", "/dev/null", "-P", filepath.Join(dir, "inbox.db-wal"),
 		"-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when="+when)
-	const longest = 5000 // acknowledged without a failure
+	const maxAcked = 5000 // acknowledged without a failure
 	o := &oracle{acked: map[string]inbox.Receipt{}}
-	wentOn := after(200, func() { in.Close() })
-	o.hear(t, out, func() {
-		if o.refused > 0 || len(o.acked) > longest {
-			wentOn()
+	stop := after(200, func() { in.Close() })
+	o.read(t, out, func() {
+		if o.refused > 0 || len(o.acked) > maxAcked {
+			stop()
 		}
 	})
 	err = cmd.Wait()
@@ -152,12 +152,12 @@ func traced(t *testing.T, when string) (*oracle, string, error) {
 
 func TestTheProgramContinuesAfterOneFailedFlush(t *testing.T) {
 	t.Parallel()
-	o, dir, err := traced(t, "20") // of the one thread that writes, when all are at work
+	o, dir, err := traced(t, "20") // the 20th flush of the writing thread, when all goroutines are busy
 	if err != nil || o.fatal {
 		t.Errorf("the program ended: %v", err)
 	}
 	if o.refused == 0 {
-		t.Error("nothing was refused: no flush failed")
+		t.Error("no event was refused, so no flush failed")
 	}
 	o.verify(t, dir)
 	t.Logf("%d acknowledged, %d refused", len(o.acked), o.refused)
@@ -167,7 +167,7 @@ func TestRepeatedFlushFailuresEndTheProgram(t *testing.T) {
 	t.Parallel()
 	o, dir, err := traced(t, "20+")
 	if err == nil || !o.fatal {
-		t.Errorf("the program went on: %v", err)
+		t.Errorf("the program continued: %v", err)
 	}
 	o.verify(t, dir)
 	t.Logf("%d acknowledged, %d refused", len(o.acked), o.refused)

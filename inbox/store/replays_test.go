@@ -26,7 +26,7 @@ func TestCreateReplayDoesNotWriteToTheReplayAfterItsCallerStoppedWaiting(t *test
 		t.Errorf("answered %v", err)
 	}
 	release()
-	inboxtest.Eventually(t, "it is stored all the same", func() bool {
+	inboxtest.Eventually(t, "it is stored", func() bool {
 		jobs, err := s.Replays(ctx, "")
 		return err == nil && len(jobs) == 1
 	})

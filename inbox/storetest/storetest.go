@@ -20,6 +20,7 @@ type Options struct {
 	Now    func() time.Time       // the store's clock; nil: the real one
 	Bounds inbox.QuarantineBounds // of the quarantine; zero: the default
 	Fast   bool                   // commits need not be flushed, because the test makes many small ones
+	Dir    string                 // stores with the same directory share their data, and each begins a new term; empty: data of its own
 }
 
 // Open returns a new, running store for a test. When the test ends, the store is checked: damage, or a violated invariant, fails
@@ -62,6 +63,8 @@ type Operation interface {
 	Plugins
 	PluginActions
 	Releases
+	CrashRecords
+	CrashLoops
 	Upkeep
 }
 
@@ -163,6 +166,21 @@ type Releases interface {
 	SaveRelease(ctx context.Context, r inbox.Release) error
 	Releases(ctx context.Context, plugin string) ([]inbox.Release, error)
 	SetLive(ctx context.Context, plugin, release string) error
+}
+
+// CrashRecords stores and deletes the crash records of the store's process.
+type CrashRecords interface {
+	RecordStart(ctx context.Context, plugin, release string) error
+	ClearCrashes(ctx context.Context, plugin, release string) error
+	EndCleanly(ctx context.Context) error
+}
+
+// CrashLoops counts and returns the crash records of all processes, and enables disabled releases.
+type CrashLoops interface {
+	CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error)
+	CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error)
+	EnableRelease(ctx context.Context, who inbox.Actor, plugin string) error
+	Forget(ctx context.Context, plugin, but string) error
 }
 
 // Upkeep returns the audit log, the size and the damage of a store.

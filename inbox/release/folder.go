@@ -242,9 +242,9 @@ func readFile(path string, most int64) ([]byte, error) {
 	switch {
 	case err == nil:
 		return b, nil
-	case errors.Is(err, datadir.ErrKind):
+	case errors.Is(err, datadir.ErrNotRegular):
 		return nil, inbox.Errorf(inbox.Invalid, "", "%w", err).WithHint("put a file in its place, or a link to one")
-	case errors.Is(err, datadir.ErrSize):
+	case errors.Is(err, datadir.ErrTooLarge):
 		return nil, inbox.Errorf(inbox.Invalid, "", "%w", err)
 	}
 	return nil, inbox.Errorf(inbox.Unavailable, "", "%w", err)

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-// breaks says for every law a statement that breaks it in a store that furnish made.
+// breaks has a statement for every invariant that violates it in a store after fill.
 var breaks = map[string]string{
 	"the log has no gap":                                 `UPDATE events SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM events)`,
 	"stored_at never decreases":                          `UPDATE events SET stored_at = stored_at - 1000000 WHERE seq = 3`,
@@ -60,22 +60,22 @@ var breaks = map[string]string{
 	"a sealed digest is its event's":                     `UPDATE digest_entries SET hash = hash + 1 WHERE seq = 5`,
 }
 
-func TestEveryLawIsFoundBroken(t *testing.T) {
+func TestCheckFindsEveryViolatedInvariant(t *testing.T) {
 	t.Parallel()
-	names := store.LawNames()
+	names := store.InvariantNames()
 	for name := range breaks {
 		if !slices.Contains(names, name) {
-			t.Errorf("there is no law %q", name)
+			t.Errorf("there is no invariant %q", name)
 		}
 	}
 	dir := inboxtest.Dir(t)
-	furnish(t, dir)
+	fill(t, dir)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			statement, ok := breaks[name]
 			if !ok {
-				t.Fatal("nothing breaks it")
+				t.Fatal("no statement violates it")
 			}
 			broken := store.CopyClosed(t, dir)
 			store.Exec(t, broken, `PRAGMA ignore_check_constraints = 1; `+statement)
@@ -92,8 +92,8 @@ func TestEveryLawIsFoundBroken(t *testing.T) {
 	}
 }
 
-// furnish makes a closed store that has something of everything.
-func furnish(t *testing.T, dir string) {
+// fill creates a store with rows in every table, and closes it.
+func fill(t *testing.T, dir string) {
 	t.Helper()
 	s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))
 	w := storetest.NewWorld(t, s)
@@ -103,7 +103,7 @@ func furnish(t *testing.T, dir string) {
 	w.Run(0, inbox.Done, false)
 	w.Run(0, inbox.Dead, false)
 	w.Resolve(w.Events[4], 0, inbox.Retried)
-	w.GoOn(w.Events[4], w.Events[4].Runs[0], inbox.Dead)
+	w.Continue(w.Events[4], w.Events[4].Runs[0], inbox.Dead)
 	w.Run(1, inbox.Done, false)
 	w.Run(1, inbox.Dead, true)
 	w.Run(2, inbox.Again, false)
@@ -119,7 +119,7 @@ func furnish(t *testing.T, dir string) {
 	done()
 }
 
-func TestACheckBesideAServerFindsNothingAndSaysHowFarItIs(t *testing.T) {
+func TestACheckBesideAServerFindsNoProblemAndReportsProgress(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Fill(t, s, 700)

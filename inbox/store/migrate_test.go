@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-// A store that was made before fuel was counted goes on, with the attempts that it has.
+// The first version of the schema has no fuel. Its attempts are kept.
 func TestAStoreOfAnEarlierVersionIsMigrated(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
+func TestAnOpenErrorHasTheReasonAndAHint(t *testing.T) {
 	t.Parallel()
 	make := func(t *testing.T) string {
 		dir := inboxtest.Dir(t)

@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-func TestACallerThatStopsWaitingForAReplayIsNotWrittenTo(t *testing.T) {
+func TestCreateReplayDoesNotWriteToTheReplayAfterItsCallerStoppedWaiting(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	storetest.NewWorld(t, s).Arrive(1)
@@ -26,7 +26,7 @@ func TestACallerThatStopsWaitingForAReplayIsNotWrittenTo(t *testing.T) {
 		t.Errorf("answered %v", err)
 	}
 	release()
-	inboxtest.Eventually(t, "it is stored all the same", func() bool {
+	inboxtest.Eventually(t, "it is stored", func() bool {
 		jobs, err := s.Replays(ctx, "")
 		return err == nil && len(jobs) == 1
 	})

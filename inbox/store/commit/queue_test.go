@@ -16,7 +16,7 @@ func kind(k commit.Kind, n, size int) *op {
 	return o
 }
 
-func TestAFullQueueRefusesOffersAndMakesTheOthersWait(t *testing.T) {
+func TestAFullQueueRejectsOffersAndOtherChangesWait(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()
@@ -31,7 +31,7 @@ func TestAFullQueueRefusesOffersAndMakesTheOthersWait(t *testing.T) {
 	leave()
 	for _, k := range []commit.Kind{commit.Wait, commit.Lazy} {
 		if err := x.w.Submit(gone, kind(k, -2, 0)); !errors.Is(err, context.Canceled) {
-			t.Errorf("kind %d was queued though the queue is full: %v", k, err)
+			t.Errorf("kind %d was queued although the queue is full: %v", k, err)
 		}
 	}
 	waited := make(chan error, 1)
@@ -44,7 +44,7 @@ func TestAFullQueueRefusesOffersAndMakesTheOthersWait(t *testing.T) {
 	}
 }
 
-func TestLazyChangesHaveAQuarterOfTheQueue(t *testing.T) {
+func TestLazyChangesUseAtMostAQuarterOfTheQueue(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()
@@ -68,7 +68,7 @@ func TestLazyChangesHaveAQuarterOfTheQueue(t *testing.T) {
 	}
 }
 
-func TestTheQueueIsBoundedInBytesAndTakesOneChangeOfAnySize(t *testing.T) {
+func TestTheQueueIsBoundedInBytesButAcceptsAnySingleChange(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{QueueBytes: 10_000})
 	if err := x.w.Do(ctx, kind(commit.Offer, 1, 50_000)); err != nil {
@@ -91,7 +91,7 @@ func TestTheQueueIsBoundedInBytesAndTakesOneChangeOfAnySize(t *testing.T) {
 	}
 }
 
-func TestBackgroundChangesShareNoPlaceWithTheOthers(t *testing.T) {
+func TestBackgroundChangesDoNotUseTheMainQueue(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()
@@ -123,7 +123,7 @@ func TestBackgroundChangesShareNoPlaceWithTheOthers(t *testing.T) {
 	}
 }
 
-func TestAWriterThatStopsCommitsWhatWaitsAndRefusesTheRest(t *testing.T) {
+func TestAStoppingWriterCommitsQueuedChangesAndRejectsLaterOnes(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()
@@ -156,7 +156,7 @@ func TestAWriterThatStopsCommitsWhatWaitsAndRefusesTheRest(t *testing.T) {
 	}
 }
 
-func TestAChangeIsMadeThoughItsCallerNoLongerWaits(t *testing.T) {
+func TestAQueuedChangeIsMadeAfterItsCallerStoppedWaiting(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()

@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// The source that exists without being configured.
+// The default source, which exists without a [[source]] block, and the places of its secret.
 const (
 	defaultSource = "qoreid"
 	pathPrefix    = "/webhooks/"
@@ -27,8 +27,8 @@ var (
 	headerPattern = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 )
 
-// sources reads the [[source]] blocks. The default source exists beside them, unless a block has its name, or it has
-// no secret while others are configured, which is noted.
+// sources reads the [[source]] blocks and adds the default source. It does not add it when a block has its name or its path, nor
+// when it has no secret and there are other sources. In the last case it adds a note.
 func (s *Settings) sources(root *table, getenv func(string) string, r *reader) {
 	places := map[string]string{} // path, folded → source
 	for _, t := range root.tables("source") {
@@ -49,7 +49,7 @@ func (s *Settings) sources(root *table, getenv func(string) string, r *reader) {
 	switch {
 	case places[pathPrefix+defaultSource] != "":
 	case len(s.Sources) > 0 && len(ring.Secrets()) == 0:
-		s.Notes = append(s.Notes, "the default source qoreid is left out: "+envSecret+" is not set and other sources are")
+		s.Notes = append(s.Notes, "there is no default source qoreid: "+envSecret+" is not set, and other sources are configured")
 	default:
 		s.Sources = slices.Insert(s.Sources, 0, withDefaults(Source{Name: defaultSource, Secrets: ring}))
 	}
@@ -72,7 +72,7 @@ func fill[T comparable](v *T, fallback T) {
 	}
 }
 
-// readSource reads one block.
+// readSource reads one [[source]] block.
 func readSource(t *table, getenv func(string) string) Source {
 	s := Source{
 		Name:   t.match("name", namePattern, "lower-case letters, digits, - and _, 64 at most"),
@@ -104,16 +104,16 @@ func readSource(t *table, getenv func(string) string) Source {
 	return withDefaults(s)
 }
 
-// match returns a text that has a form, empty when it is not there.
-func (t *table) match(key string, form *regexp.Regexp, want string) string {
+// match returns a text and checks that it matches a pattern. It returns an empty text when the key is missing.
+func (t *table) match(key string, pattern *regexp.Regexp, want string) string {
 	v, ok := t.text(key)
-	if ok && !form.MatchString(v) {
+	if ok && !pattern.MatchString(v) {
 		t.wrong(key, "is %q, not %s", v, want)
 	}
 	return v
 }
 
-// choice returns one of several words, empty when the key is not there.
+// choice returns a text and checks that it is one of words. It returns an empty text when the key is missing.
 func choice[T ~string](t *table, key string, words ...T) T {
 	v, ok := t.text(key)
 	if ok && !slices.Contains(words, T(v)) {
@@ -122,7 +122,7 @@ func choice[T ~string](t *table, key string, words ...T) T {
 	return T(v)
 }
 
-// readMap reads one [[source.map]]: where things stand in bodies that are not as documented.
+// readMap reads one [[source.map]] block: pointers into bodies that differ from QoreID's documentation.
 func readMap(t *table) qoreid.Map {
 	pointer := func(key string) string {
 		v, ok := t.text(key)

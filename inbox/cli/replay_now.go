@@ -29,7 +29,7 @@ func (p *program) replayHere(c *cli.Context, id int64) error {
 	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- serve.Run(ctx, s, serve.Options{
-			Closed: true, NoSecret: true, Stdout: p.Out.To, Log: log, Version: version(), Ready: func(a serve.Addresses) { ready <- a },
+			NoWebhooks: true, NoSecret: true, Log: log, Version: version(), Ready: func(a serve.Addresses) { ready <- a },
 		})
 	}()
 	select {

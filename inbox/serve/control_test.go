@@ -2,7 +2,6 @@ package serve_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,7 +32,7 @@ func operate(t *testing.T, o serve.Options, flags map[string]string, env map[str
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
-	o.Stdout, o.Log, o.Version, o.Ready = io.Discard, slog.New(slog.DiscardHandler), "v1", func(a serve.Addresses) { ready <- a }
+	o.Log, o.Version, o.Ready = slog.New(slog.DiscardHandler), "v1", func(a serve.Addresses) { ready <- a }
 	go func() { ended <- serve.Run(ctx, s, o) }()
 	var at serve.Addresses
 	select {
@@ -79,7 +78,7 @@ func TestUnusualConditionsOfAServerAreNotes(t *testing.T) {
 	_, c, stop := operate(t, serve.Options{NoSecret: true, Paused: true}, map[string]string{"data": t.TempDir()}, nil)
 	defer stop()
 	got := reasons(t, c)
-	for _, want := range []string{"everything is paused: the server began with --paused", "source qoreid has no secret: what it receives goes into the quarantine"} {
+	for _, want := range []string{"everything is paused: the server was started with --paused", "source qoreid has no secret: all its requests are quarantined"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%q is not among %q", want, got)
 		}
@@ -179,7 +178,7 @@ func TestAServerWithoutAnAdminAddressIsReachedByItsSocketAndHealthAlone(t *testi
 // `inbox replay --now` runs a server without a listener for webhooks.
 func TestAServerWithoutAWebhookListenerReceivesNothing(t *testing.T) {
 	t.Parallel()
-	at, c, stop := operate(t, serve.Options{Closed: true}, map[string]string{"data": t.TempDir()}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := operate(t, serve.Options{NoWebhooks: true}, map[string]string{"data": t.TempDir()}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	if at.Webhooks != "" {
 		t.Errorf("it listens at %s", at.Webhooks)

@@ -2,7 +2,6 @@ package serve_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,7 +16,7 @@ import (
 // serveLogged serves a directory with one plugin, sends it an event and returns the log once the plugin has settled it.
 func serveLogged(t *testing.T, dev bool, wasm, until string) string {
 	t.Helper()
-	dir, log := t.TempDir(), &told{}
+	dir, log := t.TempDir(), &output{}
 	copyFile(t, "../host/testdata/"+wasm, filepath.Join(dir, "plugins", "mine.wasm"))
 	s, err := config.Load(config.Inputs{
 		File: os.DevNull, Flags: map[string]string{"data": dir, "listen": "127.0.0.1:0", "admin": "", "min-free": "1 KiB"},
@@ -30,7 +29,7 @@ func serveLogged(t *testing.T, dev bool, wasm, until string) string {
 	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- serve.Run(ctx, s, serve.Options{
-			Stdout: io.Discard, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), Dev: dev,
+			Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), Dev: dev,
 			Ready: func(a serve.Addresses) { ready <- a },
 		})
 	}()

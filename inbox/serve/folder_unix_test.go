@@ -3,7 +3,6 @@
 package serve_test
 
 import (
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -37,7 +36,7 @@ func TestAPluginsFolderOfAnotherUserIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = serve.Run(t.Context(), s, serve.Options{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
+	err = serve.Run(t.Context(), s, serve.Options{Log: slog.New(slog.DiscardHandler)})
 	if inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), "belongs to user 65534") || !strings.Contains(inbox.HintOf(err), "chown ") {
 		t.Errorf("%v (%s)", err, inbox.HintOf(err))
 	}

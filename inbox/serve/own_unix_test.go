@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -32,7 +31,7 @@ func startIn(t *testing.T, dir string, then func(at serve.Addresses)) (string, e
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	err = serve.Run(ctx, s, serve.Options{
-		NoSecret: true, Stdout: io.Discard, Log: slog.New(slog.NewTextHandler(&log, nil)), Version: "v1",
+		NoSecret: true, Log: slog.New(slog.NewTextHandler(&log, nil)), Version: "v1",
 		Ready: func(at serve.Addresses) {
 			then(at)
 			cancel()
@@ -240,7 +239,7 @@ func TestAServerWhoseDatabaseIsRemovedEndsAndLosesNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		return serve.Run(ctx, s, serve.Options{
-			Stdout: io.Discard, Log: slog.New(slog.DiscardHandler), Version: "v1",
+			Log: slog.New(slog.DiscardHandler), Version: "v1",
 			Ready: func(at serve.Addresses) { go then(at, cancel) },
 		})
 	}

@@ -79,7 +79,7 @@ func start(t *testing.T, dir string) (url string, stop func()) {
 	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- serve.Run(ctx, s, serve.Options{
-			Stdout: io.Discard, Log: slog.New(slog.DiscardHandler), Ready: func(a serve.Addresses) { ready <- a },
+			Log: slog.New(slog.DiscardHandler), Ready: func(a serve.Addresses) { ready <- a },
 		})
 	}()
 	stop = func() {
@@ -170,7 +170,7 @@ func TestTheErrorNamesWhyAServerDoesNotStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = serve.Run(context.Background(), s, serve.Options{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
+		err = serve.Run(context.Background(), s, serve.Options{Log: slog.New(slog.DiscardHandler)})
 		if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || inbox.HintOf(err) == "" {
 			t.Errorf("%s: %s: %v (%s)", name, inbox.KindOf(err), err, inbox.HintOf(err))
 		}

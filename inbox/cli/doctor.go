@@ -20,9 +20,9 @@ import (
 
 func (p *program) doctorCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "doctor", usage: "find the reasons why the program does not work here", formats: showFormats(), run: p.doctor,
-		about: "It checks the settings, secrets, the data directory and its disk, the addresses, the state of the\n" +
-			"store, and whether the machine has the memory that the program and its plugins may use at most.",
+		name: "doctor", usage: "check the settings, the machine and the store for problems", formats: showFormats(), run: p.doctor,
+		about: "It checks the settings, the secrets, the data directory and its disk, the addresses and the state of the store,\n" +
+			"and compares the machine's memory with the maximum that the program and its plugins may use.",
 	})
 }
 
@@ -33,7 +33,7 @@ type finding struct {
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"`
 
-	Parts []serve.MemoryPart `json:"parts,omitempty"` // of the memory
+	Parts []serve.MemoryPart `json:"parts,omitempty"` // parts of the memory; empty for other checks
 }
 
 // States of a finding.
@@ -43,7 +43,7 @@ const (
 	stateWrong   = "wrong"
 )
 
-// exam collects the findings.
+// exam runs the checks and collects their findings.
 type exam struct {
 	p    *program
 	list []finding
@@ -103,7 +103,7 @@ func (p *program) diagnosis(found []finding) error {
 		}
 	}
 	if err == nil && n > 0 {
-		return console.Incomplete("%s wrong", console.Plural(n, "thing is", "things are"))
+		return console.Incomplete("%s", console.Plural(n, "check failed", "checks failed"))
 	}
 	return err
 }
@@ -123,11 +123,11 @@ func (x *exam) settings(s *config.Settings) {
 		x.ok("secrets", "every source has one")
 	}
 	if now := x.p.Now(); now.Year() < 2026 {
-		x.warn("clock", "set the clock; events are stored with its time", "the clock says %s", x.p.Stamp(now))
+		x.warn("clock", "set the clock; events are stored with its time", "the clock is at %s", x.p.Stamp(now))
 	}
 }
 
-// directory checks the data directory: its permissions, and the time of a flush on its disk.
+// directory checks the permissions of the data directory, and the time of a flush on its disk.
 func (x *exam) directory(s *config.Settings) {
 	info, err := os.Stat(s.Data)
 	switch {
@@ -138,7 +138,7 @@ func (x *exam) directory(s *config.Settings) {
 		x.wrong("data directory", inbox.Errorf(inbox.Unavailable, "", "%w", err))
 		return
 	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
-		x.warn("data directory", "chmod 700 "+s.Data, "%s can be read by others: it holds personal data", s.Data)
+		x.warn("data directory", "chmod 700 "+s.Data, "%s can be read by other users, and contains personal data", s.Data)
 	default:
 		x.ok("data directory", "%s", s.Data)
 	}
@@ -147,7 +147,7 @@ func (x *exam) directory(s *config.Settings) {
 	case err != nil:
 		x.wrong("disk", inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("the data directory must be writable by this user"))
 	case took > 50*time.Millisecond:
-		x.warn("disk", "events are answered after a flush: a faster disk answers sooner", "a flush takes %s", console.Duration(took))
+		x.warn("disk", "webhooks are answered after a flush: use a faster disk to answer sooner", "a flush takes %s", console.Duration(took))
 	default:
 		x.ok("disk", "a flush takes %s", console.Duration(took))
 	}
@@ -176,7 +176,7 @@ func flushTime(dir string) (time.Duration, error) {
 	return times[len(times)/2], nil
 }
 
-// addresses checks that the addresses are free, unless a server runs here and uses them.
+// addresses checks that the addresses are free, unless a server runs on the data directory.
 func (x *exam) addresses(s *config.Settings, running bool) {
 	if running {
 		x.ok("addresses", "a server runs here")
@@ -191,12 +191,12 @@ func (x *exam) addresses(s *config.Settings, running bool) {
 			x.wrong(name, inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("choose another with --"+name))
 			continue
 		}
-		_ = l.Close() // only a test
+		_ = l.Close() // it was opened as a test only
 		x.ok(name, "%s is free", address)
 	}
 }
 
-// store checks the store, over the API, and returns the number of its events.
+// store checks the store through the API, and returns the number of its events.
 func (x *exam) store(c *cli.Context, running bool) (events int64) {
 	client, err := x.p.client(c)
 	if err == nil {

@@ -10,7 +10,7 @@ import (
 // aboutFiles reports whether a reason is about a file in the plugins folder, which doctor checks itself.
 func aboutFiles(code string) bool { return code == "stray_file" || code == "refused_file" }
 
-// plugins checks the plugins folder: its permissions, and files that belong to no plugin.
+// plugins checks the permissions of the plugins folder, its plugins, and files that belong to no plugin.
 func (x *exam) plugins(s *config.Settings) {
 	before, n := len(x.list), 0
 	if _, err := release.Guard(s.Plugins, false); err != nil {

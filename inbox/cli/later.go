@@ -7,15 +7,15 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// later returns hidden commands for the names in instead, which are planned and not in this version. Each fails with a hint
-// at a replacement, so that operators do not take the name for a typing mistake.
-func later(instead map[string]string) []*cli.Command {
+// later returns hidden commands for planned commands that are not in this version, with hints by name. Each fails with its hint, which
+// names a replacement, so that operators do not take the name for a typing mistake.
+func later(hints map[string]string) []*cli.Command {
 	var commands []*cli.Command
-	for _, name := range slices.Sorted(maps.Keys(instead)) {
+	for _, name := range slices.Sorted(maps.Keys(hints)) {
 		commands = append(commands, &cli.Command{
 			Name: name, Hidden: true, SkipFlagParsing: true, HideHelp: true,
 			Action: func(c *cli.Context) error {
-				hint := instead[name]
+				hint := hints[name]
 				if hint == "" {
 					hint = "inbox --help lists the commands"
 				}

@@ -7,13 +7,13 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// notDone is a plugin for which an action failed, in JSON.
+// notDone is the JSON of a plugin for which an action failed.
 type notDone struct {
 	Name  string `json:"name"`
 	Error string `json:"error"`
 }
 
-// pluginAct pauses or resumes plugins by name. After an error it continues with the next plugin.
+// pluginAct pauses or resumes plugins. After an error it continues with the next plugin.
 func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, names []string) error {
 	rows, failed := p.pluginRows(), 0
 	for _, name := range names {
@@ -32,7 +32,7 @@ func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, nam
 			return err
 		}
 		if verb == "pause" && x.Running > 0 {
-			p.Say("plugin %s: %s that began before", name, console.Plural(x.Running, "attempt still runs", "attempts still run"))
+			p.Say("plugin %s: %s", name, console.Plural(x.Running, "earlier attempt is still running", "earlier attempts are still running"))
 		}
 	}
 	if err := rows.End(); err != nil {
@@ -59,7 +59,7 @@ func (p *program) pluginPause(c *cli.Context) error {
 			return err
 		}
 		for i := range plugins {
-			if !plugins[i].CreatedAt.IsZero() || plugins[i].Disabled != "" { // other files are no plugins yet
+			if !plugins[i].CreatedAt.IsZero() || plugins[i].Disabled != "" { // other files are not plugins yet
 				names = append(names, plugins[i].Name)
 			}
 		}
@@ -69,7 +69,7 @@ func (p *program) pluginPause(c *cli.Context) error {
 
 func (p *program) pluginResume(c *cli.Context) error {
 	if c.Bool("all") == c.Args().Present() {
-		return usage("name plugins, or give --all for all that are paused, also by `inbox serve --paused`").WithHint("usage: inbox plugin resume NAME")
+		return usage("name plugins, or give --all for all paused plugins and for the pause of `inbox serve --paused`").WithHint("usage: inbox plugin resume NAME")
 	}
 	client, err := p.client(c)
 	if err != nil {

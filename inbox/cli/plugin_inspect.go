@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// printForce writes the terms in force for a plugin. If its file has others, it writes them separately.
+// printForce writes the permissions and the manifest in force for a plugin. If the permissions of its file differ, it writes them too.
 func (p *program) printForce(d *api.PluginDetail) error {
 	heading := "asked for and granted"
 	if d.Release == "" {
@@ -31,7 +31,7 @@ func (p *program) printForce(d *api.PluginDetail) error {
 	return p.printTerms("asked for and granted by its file as it is now, which is not in force", d.FilePermissions)
 }
 
-// importsText returns the imports of a module, each once, grouped by the imported module.
+// importsText returns the imports of a module without duplicates, grouped by imported module.
 func importsText(imports []string) string {
 	names := map[string][]string{}
 	for _, one := range imports {

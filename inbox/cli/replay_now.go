@@ -9,8 +9,8 @@ import (
 	"inbox/inbox/serve"
 )
 
-// replayHere runs a stored replay in this process: it serves, without receiving webhooks, until the replay ends. After an
-// interrupt the next server continues the replay.
+// replayHere runs a stored replay in this process: it runs a server without webhooks until the replay ends. After an interrupt the
+// next server continues the replay.
 func (p *program) replayHere(c *cli.Context, id int64) error {
 	s, err := p.settings(c)
 	if err != nil {

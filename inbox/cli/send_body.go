@@ -10,8 +10,8 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// kindsToSend returns the kinds to send, in order: that of the argument, all of a life, or all. With --data it returns one kind,
-// which may be empty.
+// kindsToSend returns the kinds to send, in order: the kind in the argument, the kinds of a life, or all. With --data it returns one
+// kind, which may be empty.
 func kindsToSend(c *cli.Context, named qoreid.Kind, hasBody bool) ([]qoreid.Kind, error) {
 	life, all := c.Bool("life"), c.Bool("all")
 	switch {
@@ -20,7 +20,7 @@ func kindsToSend(c *cli.Context, named qoreid.Kind, hasBody bool) ([]qoreid.Kind
 	case all:
 		return qoreid.Kinds(), nil
 	case named.Event == "" && !hasBody:
-		return nil, usage("no event is named").WithHint("`inbox send --list` shows them, or give a body with --data")
+		return nil, usage("no event is named").WithHint("`inbox send --list` lists the events; --data sends another body")
 	case life:
 		return lifeOf(named)
 	}
@@ -38,9 +38,8 @@ func lifeOf(named qoreid.Kind) ([]qoreid.Kind, error) {
 	return slices.DeleteFunc(qoreid.Kinds(), func(k qoreid.Kind) bool { return k.Event != named.Event || !k.InLife() }), nil
 }
 
-// bodies returns the next bodies: samples with fresh ids, or the given body, with the values of --set. The events of a life share
-// one id. A given body that is sent several times gets fresh ids too, so that it is not a duplicate. A single one is sent
-// unchanged.
+// bodies returns the next bodies: samples with fresh ids, or the body in --data, with the values of --set. The events of a life share
+// one id. A body in --data that is sent several times gets fresh ids, so that it is not a duplicate; sent once, it keeps its id.
 func (s *sending) bodies(several bool) ([][]byte, error) {
 	type subject struct {
 		id        int64
@@ -51,7 +50,7 @@ func (s *sending) bodies(several bool) ([][]byte, error) {
 	for _, k := range s.kinds {
 		of := k.Event
 		if !k.InLife() {
-			of = k.String() // it replaces a life, and is about another verification
+			of = k.String() // another layout is about another verification
 		}
 		if _, known := subjects[of]; !known {
 			id, reference := qoreid.Fresh()
@@ -88,7 +87,7 @@ func (s *sending) body(k qoreid.Kind, id int64, reference string, several bool) 
 	return body, nil
 }
 
-// ownSets returns the changes of a given body that --set does not make.
+// ownSets returns changes of the body in --data besides --set: a fresh id, and the event and type in the argument.
 func (s *sending) ownSets(id int64, several bool) (sets []string) {
 	if several && !s.same {
 		sets = append(sets, fmt.Sprintf("/data/id=%d", id))
@@ -102,7 +101,7 @@ func (s *sending) ownSets(id int64, several bool) (sets []string) {
 	return sets
 }
 
-// eventOf returns the event and type that the receiver will read from a body.
+// eventOf returns the event and type that the receiver reads from a body.
 func eventOf(s *sending, body []byte) string {
 	v := qoreid.Read(body, qoreid.Rules{Source: s.source.Name, KeyBy: s.source.KeyBy, Maps: s.source.Maps})
 	return eventName(v.Event, v.EventType)

@@ -15,7 +15,7 @@ import (
 
 func (p *program) benchCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "bench", usage: "measure this machine's disk and processor, and the program in relation to them", formats: showFormats(),
+		name: "bench", usage: "measure this machine's disk and processor, and how close the program gets to their limits", formats: showFormats(),
 		about: "Every figure with a target is a ratio of two measurements in the same run; docs/BENCHMARKS.md explains them. The command works in a\n" +
 			"temporary directory and removes it. It takes nine or ten minutes, more than half of them for ten million events, and keeps the\n" +
 			"processor and the disk busy. It exits with 5 when a target is missed, or when the directory is not on a disk.",

@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/serve"
 )
 
-// serveLogged serves a directory with one plugin, sends it an event and returns the log once the plugin has settled it.
+// serveLogged runs a server with one plugin and sends it an event. It stops the server once its log contains until, and returns the log.
 func serveLogged(t *testing.T, dev bool, wasm, until string) string {
 	t.Helper()
 	dir, log := t.TempDir(), &output{}
@@ -36,7 +36,7 @@ func serveLogged(t *testing.T, dev bool, wasm, until string) string {
 	at := <-ready
 	inboxtest.Eventually(t, "the plugin is live", func() bool { return strings.Contains(log.String(), "plugin is live") })
 	post(t, "http://"+at.Webhooks+"/webhooks/qoreid", inboxtest.Body(1, 1), secret, 200, "stored")
-	inboxtest.Eventually(t, "the log says "+until, func() bool { return strings.Contains(log.String(), until) })
+	inboxtest.Eventually(t, "the log contains "+until, func() bool { return strings.Contains(log.String(), until) })
 	cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-func TestAServerForAuthorsShowsEachAttemptsLogAndReason(t *testing.T) {
+func TestWithDevAServerLogsEachAttemptsLogAndReason(t *testing.T) {
 	t.Parallel()
 	if log := serveLogged(t, true, "exit_65.wasm", "reason: exit code 65"); !strings.Contains(log, "plugin=mine") || !strings.Contains(log, "attempt=1") {
 		t.Errorf("%s", log)
@@ -68,7 +68,7 @@ func TestAServerForAuthorsShowsEachAttemptsLogAndReason(t *testing.T) {
 	}
 }
 
-func TestAnotherServerShowsNeither(t *testing.T) {
+func TestWithoutDevAServerLogsNeitherLogsNorReasons(t *testing.T) {
 	t.Parallel()
 	if log := serveLogged(t, false, "exit_65.wasm", "result=reject"); strings.Contains(log, "reason:") {
 		t.Errorf("%s", log)

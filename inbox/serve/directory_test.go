@@ -13,9 +13,9 @@ import (
 	"inbox/inbox/serve"
 )
 
-// TestTheDataDirectoryHoldsWhatTheManualSaysForItsOwnerOnly compares the directory of a server that runs a plugin with
-// the table in docs/OPERATIONS.md, both ways, and looks at every mode in it.
-func TestTheDataDirectoryHoldsWhatTheManualSaysForItsOwnerOnly(t *testing.T) {
+// TestTheFilesOfTheDataDirectoryAreDocumentedAndPrivate compares the directory of a server with a plugin with the table in
+// docs/OPERATIONS.md, in both directions, and checks all modes.
+func TestTheFilesOfTheDataDirectoryAreDocumentedAndPrivate(t *testing.T) {
 	t.Parallel()
 	manual, err := os.ReadFile("../../docs/OPERATIONS.md")
 	if err != nil {
@@ -49,15 +49,15 @@ func TestTheDataDirectoryHoldsWhatTheManualSaysForItsOwnerOnly(t *testing.T) {
 	}
 	for _, f := range files {
 		if !said[f.Name()] {
-			t.Errorf("the manual does not say what %s is", f.Name())
+			t.Errorf("the manual does not explain %s", f.Name())
 		}
 		delete(said, f.Name())
 	}
 	for name := range said {
-		t.Errorf("the manual speaks of %s, which is not there", name)
+		t.Errorf("the manual explains %s, which does not exist", name)
 	}
 	if runtime.GOOS == "windows" {
-		return // it has no modes
+		return // Windows has no modes
 	}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -65,7 +65,7 @@ func TestTheDataDirectoryHoldsWhatTheManualSaysForItsOwnerOnly(t *testing.T) {
 		}
 		info, err := d.Info()
 		if err == nil && info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s has mode %o: others may read it", path, info.Mode().Perm())
+			t.Errorf("%s has mode %o: other users can read it", path, info.Mode().Perm())
 		}
 		return err
 	})

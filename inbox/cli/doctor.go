@@ -142,14 +142,14 @@ func (x *exam) directory(s *config.Settings) {
 	default:
 		x.ok("data directory", "%s", s.Data)
 	}
-	took, err := flushTime(s.Data)
+	elapsed, err := flushTime(s.Data)
 	switch {
 	case err != nil:
 		x.wrong("disk", inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("the data directory must be writable by this user"))
-	case took > 50*time.Millisecond:
-		x.warn("disk", "webhooks are answered after a flush: use a faster disk to answer sooner", "a flush takes %s", console.Duration(took))
+	case elapsed > 50*time.Millisecond:
+		x.warn("disk", "webhooks are answered after a flush: use a faster disk to answer sooner", "a flush takes %s", console.Duration(elapsed))
 	default:
-		x.ok("disk", "a flush takes %s", console.Duration(took))
+		x.ok("disk", "a flush takes %s", console.Duration(elapsed))
 	}
 }
 
@@ -163,14 +163,14 @@ func flushTime(dir string) (time.Duration, error) {
 	defer f.Close()
 	times := make([]time.Duration, 0, 9)
 	for range cap(times) {
-		began := time.Now()
+		start := time.Now()
 		if _, err := f.Write([]byte("a flush")); err != nil {
 			return 0, err
 		}
 		if err := f.Sync(); err != nil {
 			return 0, err
 		}
-		times = append(times, time.Since(began))
+		times = append(times, time.Since(start))
 	}
 	slices.Sort(times)
 	return times[len(times)/2], nil

@@ -34,10 +34,10 @@ func (p *program) printForce(d *api.PluginDetail) error {
 // importsText returns the imports of a module without duplicates, grouped by imported module.
 func importsText(imports []string) string {
 	names := map[string][]string{}
-	for _, one := range imports {
-		module, name := "", one
-		if i := strings.IndexByte(one, '.'); i >= 0 {
-			module, name = one[:i], one[i+1:]
+	for _, path := range imports {
+		module, name := "", path
+		if i := strings.IndexByte(path, '.'); i >= 0 {
+			module, name = path[:i], path[i+1:]
 		}
 		names[module] = append(names[module], name)
 	}

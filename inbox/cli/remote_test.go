@@ -205,30 +205,30 @@ func (w *until) Write(b []byte) (int, error) {
 }
 
 func TestTheProgressOfAStalledReplayNamesTheReason(t *testing.T) {
-	for what, paused := range map[string]bool{
+	for reason, paused := range map[string]bool{
 		"plugin crm: paused by an operator": true, "plugin crm has no file in the plugins folder": false,
 	} {
 		p, _, _, _, s := remote(t, 3)
-		who := inbox.Actor{Name: "test"}
+		actor := inbox.Actor{Name: "test"}
 		job := inbox.Replay{Plugins: []string{"crm"}}
 		err := s.Register(t.Context(), "crm", inbox.StartFrom{})
 		if err == nil {
-			err = s.SetPaused(t.Context(), who, "crm", paused)
+			err = s.SetPaused(t.Context(), actor, "crm", paused)
 		}
 		if err == nil {
-			err = s.CreateReplay(t.Context(), who, &job)
+			err = s.CreateReplay(t.Context(), actor, &job)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		said := &until{text: "[........................] 0/3 · " + what + "\n", seen: cancel}
-		p.Err = said
+		output := &until{text: "[........................] 0/3 · " + reason + "\n", seen: cancel}
+		p.Err = output
 		now := p.Now()
 		p.Now = func() time.Time { now = now.Add(time.Second); return now }
 		code := p.run(ctx, []string{"replay", "--attach", fmt.Sprint(job.ID)})
-		if code != console.ExitInterrupted || !strings.Contains(said.String(), "--cancel 1 ends it") {
-			t.Errorf("%d: %s", code, said)
+		if code != console.ExitInterrupted || !strings.Contains(output.String(), "--cancel 1 ends it") {
+			t.Errorf("%d: %s", code, output)
 		}
 		cancel()
 	}

@@ -102,18 +102,18 @@ func (p *program) sendAll(s *sending, count int, out *console.List[sent]) (refus
 			}
 		}
 		for _, body := range bodies {
-			one, err := p.post(s, body)
+			answer, err := p.post(s, body)
 			if err != nil {
 				return refused, err
 			}
-			if !one.accepted() {
+			if !answer.accepted() {
 				refused++
-				p.Say("%s answered %d: %s", s.url, one.Code, console.Shorten(one.Error))
+				p.Say("%s answered %d: %s", s.url, answer.Code, console.Shorten(answer.Error))
 			}
-			if p.Format == "ids" && one.ID == "" {
+			if p.Format == "ids" && answer.ID == "" {
 				continue
 			}
-			if err := out.Add(one); err != nil {
+			if err := out.Add(answer); err != nil {
 				return refused, err
 			}
 		}
@@ -244,7 +244,7 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 	}
 	defer resp.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // the received part of an incomplete answer is shown
-	one := sent{Code: resp.StatusCode, Event: eventOf(s, body)}
+	result := sent{Code: resp.StatusCode, Event: eventOf(s, body)}
 	var reply struct {
 		ID     string `json:"id"`
 		Seq    int64  `json:"seq"`
@@ -254,19 +254,19 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 		} `json:"error"`
 	}
 	if json.Unmarshal(answer, &reply) == nil {
-		one.ID, one.Seq, one.Status, one.Error = reply.ID, reply.Seq, reply.Status, reply.Error.Message
+		result.ID, result.Seq, result.Status, result.Error = reply.ID, reply.Seq, reply.Status, reply.Error.Message
 	}
 	switch to := resp.Header.Get("Location"); {
 	case resp.StatusCode/100 == 3 && to != "":
-		one.Status = "redirected"
-		one.Error = "it redirects to " + to + "; a sender that follows the redirect may lose the body, so give QoreID that address"
-	case one.Status == "" && resp.StatusCode == http.StatusOK:
-		one.Status = "not stored"
-		one.Error = "the answer is not from inbox, so the event may not be stored"
-	case one.Status == "":
-		one.Status = strings.ToLower(http.StatusText(resp.StatusCode))
+		result.Status = "redirected"
+		result.Error = "it redirects to " + to + "; a sender that follows the redirect may lose the body, so give QoreID that address"
+	case result.Status == "" && resp.StatusCode == http.StatusOK:
+		result.Status = "not stored"
+		result.Error = "the answer is not from inbox, so the event may not be stored"
+	case result.Status == "":
+		result.Status = strings.ToLower(http.StatusText(resp.StatusCode))
 	}
-	return one, nil
+	return result, nil
 }
 
 // accepted reports whether the receiver confirmed the event.

@@ -157,8 +157,8 @@ func TestSIGHUPChangesNothingWithoutATerminal(t *testing.T) {
 	inboxtest.Eventually(t, "the signal is logged", func() bool { return strings.Contains(readText(t, path), "SIGHUP changes nothing") })
 	s.answers("after SIGHUP")
 	s.stops(syscall.SIGTERM)
-	if said := readText(t, path); !strings.Contains(said, `"msg":"stopped"`) {
-		t.Errorf("the server did not stop cleanly:\n%s", said)
+	if text := readText(t, path); !strings.Contains(text, `"msg":"stopped"`) {
+		t.Errorf("the server did not stop cleanly:\n%s", text)
 	}
 }
 
@@ -198,7 +198,7 @@ func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testi
 	ids := keepMarked(t, s)
 	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
-	run := func(to io.Writer, call []string) (code int, said string) {
+	run := func(to io.Writer, call []string) (code int, messages string) {
 		p, _, errs := testProgram("")
 		p.Out = &console.Output{To: to}
 		p.Getenv = func(name string) string {
@@ -216,8 +216,8 @@ func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testi
 				continue // the command has no such format, or no output
 			}
 			failed++
-			if code, said := run(full, call); code != console.ExitFailed || !strings.Contains(said, "no space left on device") {
-				t.Errorf("inbox %s exits with %d: %s", strings.Join(call, " "), code, said)
+			if code, messages := run(full, call); code != console.ExitFailed || !strings.Contains(messages, "no space left on device") {
+				t.Errorf("inbox %s exits with %d: %s", strings.Join(call, " "), code, messages)
 			}
 		}
 	}

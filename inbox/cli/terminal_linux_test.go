@@ -101,7 +101,7 @@ func TestAServerStopsCleanlyWhenItsTerminalIsClosed(t *testing.T) {
 	if err := <-s.ended; err != nil {
 		t.Errorf("the server ended with %v", err)
 	}
-	if said := readText(t, path); !strings.Contains(said, `"msg":"stopped"`) {
-		t.Errorf("the server did not stop cleanly:\n%s", said)
+	if log := readText(t, path); !strings.Contains(log, `"msg":"stopped"`) {
+		t.Errorf("the server did not stop cleanly:\n%s", log)
 	}
 }

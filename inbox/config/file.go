@@ -172,9 +172,9 @@ func (t *table) text(key string) (string, bool) {
 			delete(t.values, outer)
 		}
 		t.known = append(t.known, key)
-		v, had := sub[inner]
+		v, found := sub[inner]
 		delete(sub, inner)
-		return t.scalar(key, v, had)
+		return t.scalar(key, v, found)
 	}
 	v, ok := t.take(key)
 	return t.scalar(key, v, ok)

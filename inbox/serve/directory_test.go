@@ -23,7 +23,7 @@ func TestTheFilesOfTheDataDirectoryAreDocumentedAndPrivate(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(string(manual), "| in the data directory | what |")
 	table, _, _ = strings.Cut(table, "\n\n")
-	said := map[string]bool{}
+	documented := map[string]bool{}
 	for line := range strings.Lines(table) {
 		first, _, _ := strings.Cut(strings.TrimPrefix(line, "|"), "|")
 		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(first, -1) {
@@ -31,7 +31,7 @@ func TestTheFilesOfTheDataDirectoryAreDocumentedAndPrivate(t *testing.T) {
 			if strings.HasPrefix(name, "-") {
 				name = "inbox.db" + name
 			}
-			said[name] = true
+			documented[name] = true
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "made", "new")
@@ -48,12 +48,12 @@ func TestTheFilesOfTheDataDirectoryAreDocumentedAndPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if !said[f.Name()] {
+		if !documented[f.Name()] {
 			t.Errorf("the manual does not explain %s", f.Name())
 		}
-		delete(said, f.Name())
+		delete(documented, f.Name())
 	}
-	for name := range said {
+	for name := range documented {
 		t.Errorf("the manual explains %s, which does not exist", name)
 	}
 	if runtime.GOOS == "windows" {

@@ -52,9 +52,9 @@ func TestHostilePluginsDelayNeitherAnswersNorAnHonestPlugin(t *testing.T) {
 	p.until("the honest plugin is live", func() bool { return p.states()["honest"] == inbox.FileLive })
 	guests := inboxtest.Corpus(t, "../host/testdata")
 	for batch := range slices.Chunk(guests, 40) {
-		began := time.Now()
+		start := time.Now()
 		p.batch(batch)
-		t.Logf("%d guests, the first of them %s, after %s; %d webhooks so far", len(batch), batch[0].Name, time.Since(began), p.events)
+		t.Logf("%d guests, the first of them %s, after %s; %d webhooks so far", len(batch), batch[0].Name, time.Since(start), p.events)
 	}
 	stop()
 	inboxtest.Check(t, p.store)
@@ -133,15 +133,15 @@ func (p *probe) states() map[string]inbox.FileState {
 func (p *probe) send() int64 {
 	p.events++
 	body := fmt.Sprintf(`{"event":"workflow","event_type":"verification_started","data":{"id":%d}}`, p.events)
-	began := time.Now()
+	start := time.Now()
 	post(p.t, "http://"+p.at.Webhooks+"/webhooks/qoreid", body, secret, http.StatusOK, fmt.Sprintf(`"seq":%d,`, p.events))
-	answer := time.Since(began)
+	answer := time.Since(start)
 	seq := int64(p.events)
 	p.until("the honest plugin has settled the event", func() bool {
 		r, _, err := p.store.Load(context.Background(), "honest")
 		return err == nil && r.Cursor >= seq
 	})
-	lag := time.Since(began)
+	lag := time.Since(start)
 	if answer > maxAnswer || lag > maxLag {
 		p.t.Errorf("event %d was answered after %s, and settled by the honest plugin after %s", seq, answer, lag)
 	}

@@ -214,14 +214,14 @@ func (v *server) serve(ctx context.Context, open *listeners) error {
 		v.opt.Ready(open.at)
 	}
 	<-whole.Done()
-	began := time.Now()
+	start := time.Now()
 	v.log.Info("stopping: running attempts may end, waiting events are kept")
 	open.shutdown(cmp.Or(v.opt.Hooks.Grace, requestGrace))
 	stopDispatch()
 	stopLoader()
 	stopRefusals()
 	stopStore()
-	v.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
+	v.log.Info("stopped", "after", time.Since(start).Round(time.Millisecond))
 	if cause := context.Cause(whole); ctx.Err() == nil && cause != nil {
 		return cause
 	}

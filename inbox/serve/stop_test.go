@@ -76,10 +76,10 @@ func TestAStalledSenderDoesNotDelayTheStopOfTheServer(t *testing.T) {
 	if _, err := c.Write([]byte(slowBody[:10])); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
+	start := time.Now()
 	stop()
-	if took := time.Since(began); took > patience {
-		t.Errorf("the stop took %s", took)
+	if elapsed := time.Since(start); elapsed > patience {
+		t.Errorf("the stop took %s", elapsed)
 	}
 	if resp, err := http.ReadResponse(r, nil); err == nil && resp.StatusCode == http.StatusOK {
 		t.Errorf("half of a body was answered with %s", resp.Status)
@@ -101,13 +101,13 @@ func TestAStreamEndsWhenTheServerStops(t *testing.T) {
 	if e := <-seen; e.Seq != 1 {
 		t.Errorf("the stream shows %+v", e)
 	}
-	began := time.Now()
+	start := time.Now()
 	stop()
 	if err := <-ended; err != nil && !strings.Contains(err.Error(), "EOF") {
 		t.Errorf("the stream ends with %v", err)
 	}
-	if took := time.Since(began); took > patience {
-		t.Errorf("the stop took %s", took)
+	if elapsed := time.Since(start); elapsed > patience {
+		t.Errorf("the stop took %s", elapsed)
 	}
 }
 
@@ -123,10 +123,10 @@ func TestALongAttemptIsCancelledAndNotCountedWhenTheServerStops(t *testing.T) {
 		all, err := c.Plugins(t.Context())
 		return err == nil && len(all) == 1 && all[0].Running == 1
 	})
-	began := time.Now()
+	start := time.Now()
 	stop()
-	if took := time.Since(began); took > patience {
-		t.Errorf("the stop took %s", took)
+	if elapsed := time.Since(start); elapsed > patience {
+		t.Errorf("the stop took %s", elapsed)
 	}
 	db := look(t, dir)
 	tr, err := db.Trace(context.Background(), 1)

@@ -76,9 +76,9 @@ func TestALogWithAStuckReaderDoesNotBlockItsWriters(t *testing.T) {
 		if _, err := l.Write(big); err != nil {
 			t.Fatal(err)
 		}
-		began := time.Now()
-		if l.Close(); time.Since(began) > logLinger {
-			t.Errorf("Close waits for %s", time.Since(began))
+		start := time.Now()
+		if l.Close(); time.Since(start) > logLinger {
+			t.Errorf("Close waits for %s", time.Since(start))
 		}
 		close(r.stuck)
 		synctest.Wait()

@@ -17,14 +17,14 @@ const (
 // Progress shows the progress of a long command on standard error.
 type Progress struct {
 	c     *Console
-	began time.Time
+	start time.Time
 	shown time.Time // of the last update
 	drawn bool
 	Share bool // the counts are estimates: only the percentage is shown
 }
 
 // NewProgress returns the progress of work that starts now.
-func (c *Console) NewProgress() *Progress { return &Progress{c: c, began: c.Now()} }
+func (c *Console) NewProgress() *Progress { return &Progress{c: c, start: c.Now()} }
 
 // Show shows that done of total items are done, with a remark. It does nothing in the first half second, and shortly after the last
 // update.
@@ -34,7 +34,7 @@ func (g *Progress) Show(done, total int64, remark string) {
 	if g.c.ErrTerminal {
 		every = drawEvery
 	}
-	if g.c.Quiet || g.c.InJSON() || now.Sub(g.began) < 500*time.Millisecond || now.Sub(g.shown) < every {
+	if g.c.Quiet || g.c.InJSON() || now.Sub(g.start) < 500*time.Millisecond || now.Sub(g.shown) < every {
 		return
 	}
 	g.shown = now
@@ -42,7 +42,7 @@ func (g *Progress) Show(done, total int64, remark string) {
 	if g.Share {
 		write = shareText
 	}
-	text := write(done, total, now.Sub(g.began), inbox.Printable(remark))
+	text := write(done, total, now.Sub(g.start), inbox.Printable(remark))
 	if g.c.ErrTerminal {
 		fmt.Fprintf(g.c.Err, "\r\x1b[K%s", text)
 		g.drawn = true

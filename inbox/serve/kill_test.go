@@ -31,7 +31,7 @@ type oracle struct {
 	acked map[string]int64 // body → seq
 }
 
-// These laws hold after every kill. They are checked after every kill, from the answers alone:
+// These laws are checked after every kill, from the answers alone:
 //  1. every body that was answered with 200 is in the log once, at the answered seq, byte for byte;
 //  2. the log has no body that was not sent;
 //  3. in the end every event is settled or dead, and the invariants of the store hold.

@@ -63,7 +63,7 @@ type server struct {
 }
 
 // Run serves until ctx is done, then stops cleanly and returns nil. It returns an [inbox.Error] when it cannot start, or when
-// what is written does not reach the disk.
+// a write does not reach the disk.
 func Run(ctx context.Context, s *config.Settings, o Options) error {
 	if o.Demo != nil {
 		return runDemo(ctx, o)

@@ -36,7 +36,7 @@ func (p *program) audit(c *cli.Context) error {
 		f.Limit = tableLimit
 	}
 	var err error
-	if f.Since, f.Until, err = p.between(c); err != nil {
+	if f.Since, f.Until, err = p.timeRange(c); err != nil {
 		return err
 	}
 	client, err := p.client(c)

@@ -62,11 +62,11 @@ func (p *program) bench(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return verdict(report)
+	return benchError(report)
 }
 
 // verdict returns the error of a finished run, or nil when every target is met.
-func verdict(r *bench.Report) error {
+func benchError(r *bench.Report) error {
 	if !r.Machine.Valid {
 		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Invalid, "", "these figures are not valid: %s", r.Machine.Why)}
 	}
@@ -94,7 +94,7 @@ func (p *program) benchReport(r *bench.Report) error {
 	}
 	rows := [][]string{{"FIGURE", "MEDIAN", "UNIT", "MIN", "MAX", "TARGET", "", "WHAT"}}
 	for _, f := range r.Figures {
-		rows = append(rows, []string{f.Name, number(f.Value), f.Unit, number(f.Min), number(f.Max), f.Target, met(f.Met), f.What})
+		rows = append(rows, []string{f.Name, formatFigure(f.Value), f.Unit, formatFigure(f.Min), formatFigure(f.Max), f.Target, metText(f.Met), f.What})
 	}
 	if err := p.Print("\n"); err != nil {
 		return err
@@ -109,14 +109,14 @@ func (p *program) benchReport(r *bench.Report) error {
 }
 
 // number formats a figure with three significant digits.
-func number(v float64) string {
+func formatFigure(v float64) string {
 	if v >= 100 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
-func met(m *bool) string {
+func metText(m *bool) string {
 	switch {
 	case m == nil:
 		return ""

@@ -71,20 +71,20 @@ func (p *program) execute(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if !serves(args) { // serve handles signals itself; commands that start a server, such as torture, stop it when ctx is done
+	if !startsServer(args) { // serve handles signals itself; commands that start a server, such as torture, stop it when ctx is done
 		var stop func()
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 	}
 	p.ctx = ctx
 	if asksHelp(args) {
-		args = onlyHelp(app.Commands, args)
-		p.wrapsHelp(app)
+		args = reduceToHelp(app.Commands, args)
+		p.wrapHelp(app)
 	}
 	return app.RunContext(ctx, append([]string{"inbox"}, args...))
 }
 
-func serves(args []string) bool {
+func startsServer(args []string) bool {
 	return len(args) > 0 && (args[0] == "serve" || args[0] == "__tortured")
 }
 
@@ -108,7 +108,7 @@ func (p *program) app() *cli.App {
 		p.auditCommand(), p.benchCommand(), p.tortureCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
 		p.completeCommand(), p.torturedCommand(),
 	}
-	app.Commands = append(app.Commands, later(map[string]string{
+	app.Commands = append(app.Commands, plannedCommands(map[string]string{
 		"state": "plugins keep no state in this version",
 	})...)
 	return app
@@ -124,7 +124,7 @@ func (p *program) group(c *cli.Context) error {
 	if c.Args().Present() {
 		return unknownCommand(prefix, c.Args().First(), commands)
 	}
-	p.wrapsHelp(c.App)
+	p.wrapHelp(c.App)
 	c.App.Writer = p.Err
 	if prefix == "" {
 		_ = cli.ShowAppHelp(c)

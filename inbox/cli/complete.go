@@ -94,7 +94,7 @@ func (p *program) values(leaf *cli.Command, flag string, line []string) []string
 	case "action":
 		return api.AuditActions()
 	case "plugin":
-		return p.live(leaf, line, pluginNames)
+		return p.queryStore(leaf, line, pluginNames)
 	}
 	return map[string][]string{
 		"mode":       {string(inbox.Live), string(inbox.Test)},
@@ -130,11 +130,11 @@ func (p *program) arguments(leaf *cli.Command, line []string) []string {
 	case leaf.HasName("completion"):
 		return shells()
 	case strings.HasPrefix(leaf.ArgsUsage, "NAME"):
-		return p.live(leaf, line, pluginNames)
+		return p.queryStore(leaf, line, pluginNames)
 	case strings.Contains(leaf.ArgsUsage, "ID"):
-		return p.live(leaf, line, eventIDs(leaf))
+		return p.queryStore(leaf, line, eventIDs(leaf))
 	case leaf.ArgsUsage == "KEY":
-		return p.live(leaf, line, entityKeys)
+		return p.queryStore(leaf, line, entityKeys)
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (p *program) arguments(leaf *cli.Command, line []string) []string {
 type query func(ctx context.Context, client *api.Client) []string
 
 // live returns completions from the store. It has a short timeout, since a completion must be fast.
-func (p *program) live(leaf *cli.Command, line []string, ask query) []string {
+func (p *program) queryStore(leaf *cli.Command, line []string, ask query) []string {
 	ctx, cancel := context.WithTimeout(p.ctx, 2*time.Second)
 	defer cancel()
 	var found []string

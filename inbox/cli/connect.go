@@ -30,7 +30,7 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 		if !strings.Contains(address, "://") {
 			address = "http://" + address
 		}
-		p.note("using %s", address)
+		p.sayVerbose("using %s", address)
 		return &api.Client{HTTP: &http.Client{CheckRedirect: noRedirect}, Base: address, Token: token}, nil
 	}
 	s, err := p.settings(c)
@@ -38,7 +38,7 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 		return nil, err
 	}
 	if h, running := datadir.Holder(s.Data); running {
-		p.note("using %s of process %d", h.Socket, h.PID)
+		p.sayVerbose("using %s of process %d", h.Socket, h.PID)
 		return socketClient(h.Socket), nil
 	}
 	return p.offlineClient(s)
@@ -48,7 +48,7 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // note writes a message with --verbose, also when the output is JSON.
-func (p *program) note(format string, args ...any) {
+func (p *program) sayVerbose(format string, args ...any) {
 	if p.verbose && !p.Quiet {
 		p.Talk(format, args...)
 	}
@@ -91,14 +91,14 @@ func (p *program) offlineClient(s *config.Settings) (*api.Client, error) {
 		return nil, err
 	}
 	p.closers = append(p.closers, control.Close)
-	p.note("no server runs: using %s", s.Data)
+	p.sayVerbose("no server runs: using %s", s.Data)
 	options := control.API(version())
 	options.Now = p.Now
 	return &api.Client{HTTP: &http.Client{Transport: operator.Local{Handler: operator.New(options)}}, Base: "http://in-process"}, nil
 }
 
 // inspect compiles a module and returns its properties.
-func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*inbox.Module, error) {
+func inspectModule(ctx context.Context, wasm []byte, m *inbox.Manifest) (*inbox.Module, error) {
 	h, err := host.New(ctx, host.Options{})
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ func (p *program) dbCommand() *cli.Command {
 			flags: []cli.Flag{reasonFlag()}, run: p.dbBackup,
 		}),
 	}
-	return p.parent("db", nil, "check and back up the store", append(commands, later(map[string]string{
+	return p.parent("db", nil, "check and back up the store", append(commands, plannedCommands(map[string]string{
 		"restore": "stop the server, put the copy into an empty data directory as inbox.db and its key as store.key, with mode 0600, and start",
 		"prune":   "this version does not delete events by age",
 	})...)...)

@@ -78,7 +78,7 @@ func (p *program) deadList(c *cli.Context) error {
 	case err != nil:
 		return err
 	case c.NArg() > 0 && len(ids) == 0:
-		return noIDs(p, p.deadRows())
+		return endWithoutIDs(p, p.deadRows())
 	}
 	f.Plugin = c.String("plugin")
 	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
@@ -149,7 +149,7 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 	case err != nil:
 		return err
 	case c.NArg() > 0 && len(req.IDs) == 0:
-		return noIDs(p, p.deadRows())
+		return endWithoutIDs(p, p.deadRows())
 	}
 	client, err := p.client(c)
 	if err != nil {
@@ -162,9 +162,9 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 	case err != nil:
 		return err
 	case would.Count == 0:
-		return p.noneDead(len(req.IDs) > 0)
+		return p.reportNoneDead(len(req.IDs) > 0)
 	case c.Bool("dry-run"):
-		p.Say("%s would be %s", console.Plural(would.Count, "delivery", "deliveries"), past(verb))
+		p.Say("%s would be %s", console.Plural(would.Count, "delivery", "deliveries"), pastTense(verb))
 		return out.End()
 	}
 	if len(req.IDs) == 0 || verb == "discard" { // a retry of named events needs no confirmation
@@ -177,7 +177,7 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 	if err != nil {
 		return err
 	}
-	return p.resolved(verb, out, &did)
+	return p.printResolved(verb, out, &did)
 }
 
 // resolveRequest returns the request for a dry run, with the selection of the flags and arguments.
@@ -194,7 +194,7 @@ func (p *program) resolveRequest(c *cli.Context) (req api.Resolve, err error) {
 }
 
 // noneDead reports that no selected delivery is dead. It returns an error only if ids were named.
-func (p *program) noneDead(named bool) error {
+func (p *program) reportNoneDead(named bool) error {
 	if named {
 		return inbox.Errorf(inbox.NotFound, "", "none of these deliveries is dead").WithHint("`inbox dead list` shows dead deliveries")
 	}
@@ -202,7 +202,7 @@ func (p *program) noneDead(named bool) error {
 	return p.deadRows().End()
 }
 
-func (p *program) resolved(verb string, out *console.List[api.DeadLetter], did *api.Resolved) error {
+func (p *program) printResolved(verb string, out *console.List[api.DeadLetter], did *api.Resolved) error {
 	for _, f := range did.Failed {
 		if err := out.Fail(f, "%s in plugin %s: %s", f.ID, f.Plugin, f.Error); err != nil {
 			return err
@@ -211,18 +211,18 @@ func (p *program) resolved(verb string, out *console.List[api.DeadLetter], did *
 	if err := out.End(); err != nil {
 		return err
 	}
-	p.Say("%s %s", console.Plural(did.Count, "delivery was", "deliveries were"), past(verb))
+	p.Say("%s %s", console.Plural(did.Count, "delivery was", "deliveries were"), pastTense(verb))
 	if len(did.Failed) == 0 {
 		return nil
 	}
-	return console.Incomplete("%s could not be %s", console.Plural(len(did.Failed), "delivery", "deliveries"), past(verb))
+	return console.Incomplete("%s could not be %s", console.Plural(len(did.Failed), "delivery", "deliveries"), pastTense(verb))
 }
 
 func verbTitle(verb string) string {
 	return map[string]string{"retry": "Retry", "discard": "Discard"}[verb]
 }
 
-func past(verb string) string {
+func pastTense(verb string) string {
 	return map[string]string{"retry": "retried", "discard": "discarded"}[verb]
 }
 

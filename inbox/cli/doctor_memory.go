@@ -13,10 +13,10 @@ import (
 )
 
 // memory compares the maximum memory of the program and its plugins with the memory of the machine.
-func (x *exam) memory(s *config.Settings, events int64) {
+func (x *checks) memory(s *config.Settings, events int64) {
 	parts, skipped, err := serve.Memory(s, events)
 	if err != nil {
-		x.wrong("memory", err)
+		x.fail("memory", err)
 		return
 	}
 	total := int64(0)
@@ -52,7 +52,7 @@ func machineMemory(root string) (bytes int64, where string) {
 			}
 		}
 	}
-	for _, file := range groupLimits(root) {
+	for _, file := range cgroupLimitFiles(root) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			continue
@@ -69,7 +69,7 @@ func machineMemory(root string) (bytes int64, where string) {
 }
 
 // groupLimits returns the files that may contain memory limits of the process's control group and of the groups above it.
-func groupLimits(root string) (files []string) {
+func cgroupLimitFiles(root string) (files []string) {
 	text, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	for line := range strings.Lines(string(text)) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)

@@ -48,7 +48,7 @@ func (p *program) entityList(c *cli.Context) error {
 		return err
 	}
 	if len(entities) == 0 {
-		p.sayNone(&f, "verification")
+		p.reportNoMatch(&f, "verification")
 	}
 	return console.NewList(&p.Console, func(e api.Entity) string { return e.Key },
 		console.Col("KEY", func(e api.Entity) string { return e.Key }),

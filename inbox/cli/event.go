@@ -34,7 +34,7 @@ func (p *program) eventCommand() *cli.Command {
 			flags: filterFlags(), run: p.eventTail,
 		}),
 	}
-	return p.parent("event", []string{"events"}, "list, show and follow events", append(commands, later(map[string]string{
+	return p.parent("event", []string{"events"}, "list, show and follow events", append(commands, plannedCommands(map[string]string{
 		"export": "`inbox event list -o jsonl` writes events without their payloads; `inbox event show ID --raw` writes a received body",
 		"import": "`inbox send --data @FILE` signs a body and sends it like a webhook",
 	})...)...)
@@ -92,15 +92,15 @@ func (p *program) eventList(c *cli.Context) error {
 		return err
 	}
 	if c.NArg() > 0 && len(ids) == 0 {
-		return noIDs(p, console.NewList(&p.Console, nil, eventColumns(p)...))
+		return endWithoutIDs(p, console.NewList(&p.Console, nil, eventColumns(p)...))
 	}
-	n, err := p.listEvents(client, f, ids, words(c, "outcome"))
+	n, err := p.listEvents(client, f, ids, listValues(c, "outcome"))
 	if err != nil {
 		return err
 	}
 	switch {
 	case n == 0:
-		p.sayNone(&f, "event")
+		p.reportNoMatch(&f, "event")
 	case cut && n == tableLimit:
 		p.Say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}

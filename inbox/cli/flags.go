@@ -182,7 +182,7 @@ func filterFlags() []cli.Flag {
 // filter returns the filter of the flags. All list flags but --where accept several values joined by commas.
 func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	f = inbox.Filter{
-		Events: words(c, "event"), EventTypes: words(c, "event-type"), Sources: words(c, "source"), Statuses: words(c, "status"),
+		Events: listValues(c, "event"), EventTypes: listValues(c, "event-type"), Sources: listValues(c, "source"), Statuses: listValues(c, "status"),
 		Mode: inbox.Mode(c.String("mode")), Key: c.String("key"), CustomerReference: c.String("customer-reference"), Limit: c.Int("limit"),
 	}
 	if f.Mode != "" && !f.Mode.Valid() {
@@ -191,7 +191,7 @@ func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	if f.Limit < 0 {
 		return f, usage("--limit is negative")
 	}
-	if f.Since, f.Until, err = p.between(c); err != nil {
+	if f.Since, f.Until, err = p.timeRange(c); err != nil {
 		return f, err
 	}
 	f.Where, err = api.ParseWhere(c.StringSlice("where"))
@@ -199,7 +199,7 @@ func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 }
 
 // sayNone reports that nothing matches a filter, and lists its words that may be misspelt. Without a filter it writes nothing.
-func (p *program) sayNone(f *inbox.Filter, noun string) {
+func (p *program) reportNoMatch(f *inbox.Filter, noun string) {
 	if !f.Narrow() {
 		return
 	}
@@ -213,7 +213,7 @@ func (p *program) sayNone(f *inbox.Filter, noun string) {
 }
 
 // between parses --since and --until.
-func (p *program) between(c *cli.Context) (since, until time.Time, err error) {
+func (p *program) timeRange(c *cli.Context) (since, until time.Time, err error) {
 	for name, to := range map[string]*time.Time{"since": &since, "until": &until} {
 		if text := c.String(name); text != "" {
 			if *to, err = p.When(text); err != nil {
@@ -234,7 +234,7 @@ func (p *program) selection(c *cli.Context) (f inbox.Filter, ids []string, err e
 }
 
 // words returns the values of a list flag. It may be repeated, and each value may be several joined by commas.
-func words(c *cli.Context, name string) []string {
+func listValues(c *cli.Context, name string) []string {
 	var list []string
 	for _, v := range c.StringSlice(name) {
 		for word := range strings.SplitSeq(v, ",") {
@@ -288,7 +288,7 @@ func (p *program) ids(c *cli.Context) ([]string, error) {
 }
 
 // noIDs writes an empty list, because standard input named no event.
-func noIDs[T any](p *program, l *console.List[T]) error {
+func endWithoutIDs[T any](p *program, l *console.List[T]) error {
 	p.Say("standard input names no event")
 	return l.End()
 }

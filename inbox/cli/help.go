@@ -21,7 +21,7 @@ const (
 )
 
 // wrapHelp sets the help text of every command, wrapped at words. The library's own help has lines of 160 columns.
-func (p *program) wrapsHelp(app *cli.App) {
+func (p *program) wrapHelp(app *cli.App) {
 	width := p.TerminalWidth()
 	if width == 0 {
 		width = helpWidth
@@ -44,7 +44,7 @@ func asksHelp(args []string) bool {
 
 // onlyHelp reduces a command line that asks for help to the command and --help. Otherwise the library would take the first argument
 // for the name of a topic.
-func onlyHelp(commands []*cli.Command, args []string) []string {
+func reduceToHelp(commands []*cli.Command, args []string) []string {
 	n := 0
 	for n < len(args) {
 		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(args[n]) })

@@ -45,7 +45,7 @@ func TestEveryListFitsATerminalOf80Columns(t *testing.T) {
 func TestAStreamOnATerminalStartsWithItsHeadAndFits(t *testing.T) {
 	p, out, _ := testTerminal(80)
 	l := console.NewList(&p.Console, func(e api.Event) string { return e.ID }, p.tailColumns()...)
-	usual := usualEvent(p.Now())
+	usual := typicalEvent(p.Now())
 	if err := l.Stream(usual); err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,13 @@ import (
 )
 
 // notDone is the JSON of a plugin for which an action failed.
-type notDone struct {
+type failedPlugin struct {
 	Name  string `json:"name"`
 	Error string `json:"error"`
 }
 
 // pluginAct pauses or resumes plugins. After an error it continues with the next plugin.
-func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, names []string) error {
+func (p *program) actOnPlugins(c *cli.Context, client *api.Client, verb string, names []string) error {
 	rows, failed := p.pluginRows(), 0
 	for _, name := range names {
 		x, err := client.Act(p.ctx, name, verb, api.ActionRequest{Reason: c.String("reason")})
@@ -23,7 +23,7 @@ func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, nam
 			return err
 		case err != nil:
 			failed++
-			if err := rows.Fail(notDone{Name: name, Error: err.Error()}, "%s: %s", name, err); err != nil {
+			if err := rows.Fail(failedPlugin{Name: name, Error: err.Error()}, "%s: %s", name, err); err != nil {
 				return err
 			}
 			continue
@@ -64,7 +64,7 @@ func (p *program) pluginPause(c *cli.Context) error {
 			}
 		}
 	}
-	return p.pluginAct(c, client, "pause", names)
+	return p.actOnPlugins(c, client, "pause", names)
 }
 
 func (p *program) pluginResume(c *cli.Context) error {
@@ -76,7 +76,7 @@ func (p *program) pluginResume(c *cli.Context) error {
 		return err
 	}
 	if c.Args().Present() {
-		return p.pluginAct(c, client, "resume", c.Args().Slice())
+		return p.actOnPlugins(c, client, "resume", c.Args().Slice())
 	}
 	st, err := client.ResumeAll(p.ctx, api.ActionRequest{Reason: c.String("reason")})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 // later returns hidden commands for planned commands that are not in this version, with hints by name. Each fails with its hint, which
 // names a replacement, so that operators do not take the name for a typing mistake.
-func later(hints map[string]string) []*cli.Command {
+func plannedCommands(hints map[string]string) []*cli.Command {
 	var commands []*cli.Command
 	for _, name := range slices.Sorted(maps.Keys(hints)) {
 		commands = append(commands, &cli.Command{
@@ -30,7 +30,7 @@ func (p *program) helpCommand() *cli.Command {
 	return p.leaf(spec{name: "help", usage: "show the help of a command", args: "[COMMAND…]", max: -1, run: func(c *cli.Context) error {
 		args := append([]string{"inbox"}, c.Args().Slice()...)
 		app := p.app()
-		p.wrapsHelp(app)
+		p.wrapHelp(app)
 		return app.RunContext(p.ctx, append(args, "--help"))
 	}})
 }

@@ -40,7 +40,7 @@ func (p *program) pluginCommand() *cli.Command {
 		}),
 	}
 	commands = append(commands, p.embedCommand(), p.removeCommand())
-	commands = append(commands, later(map[string]string{
+	commands = append(commands, plannedCommands(map[string]string{
 		"logs":    "`inbox event show ID` and `inbox entity show KEY` show each attempt's log",
 		"install": "put NAME.toml, if the plugin has one, into the plugins folder, and then NAME.wasm: the plugin is live once it is compiled",
 		"new":     "examples/ has a first plugin for each language",
@@ -150,7 +150,7 @@ func (p *program) pluginRollback(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	for deadline := p.Now().Add(15 * time.Second); st.Serving && rolling(&x); {
+	for deadline := p.Now().Add(15 * time.Second); st.Serving && rollbackPending(&x); {
 		if p.Now().After(deadline) {
 			return inbox.Errorf(inbox.Unavailable, "", "plugin %s does not run the release yet", name).WithHint("`inbox plugin list` shows the reason")
 		}
@@ -170,7 +170,7 @@ func (p *program) pluginRollback(c *cli.Context) error {
 }
 
 // rolling reports whether the chosen release is not live yet.
-func rolling(x *api.Plugin) bool {
+func rollbackPending(x *api.Plugin) bool {
 	want := x.Pinned
 	if want == "" {
 		want = x.File
@@ -205,7 +205,7 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 	if err := p.printModule(d.Module); err != nil {
 		return err
 	}
-	if err := p.printForce(d); err != nil {
+	if err := p.printPermissionsInForce(d); err != nil {
 		return err
 	}
 	if err := p.Print("\nreleases\n"); err != nil {
@@ -231,7 +231,7 @@ func (p *program) inspectFile(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	rel := c.Release
-	m, err := inspect(p.ctx, c.Wasm, &c.Agreement.Manifest)
+	m, err := inspectModule(p.ctx, c.Wasm, &c.Agreement.Manifest)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -248,11 +248,11 @@ func (p *program) inspectFile(path string) error {
 	if err := p.printModule(m); err != nil {
 		return err
 	}
-	return p.printTerms("asked for and granted", c.Agreement.Permissions)
+	return p.printPermissions("asked for and granted", c.Agreement.Permissions)
 }
 
 // printTerms writes the permissions of a plugin: its requests and its grants.
-func (p *program) printTerms(heading string, terms []inbox.Permission) error {
+func (p *program) printPermissions(heading string, terms []inbox.Permission) error {
 	if len(terms) == 0 {
 		return nil
 	}

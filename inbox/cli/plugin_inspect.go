@@ -10,14 +10,14 @@ import (
 )
 
 // printForce writes the permissions and the manifest in force for a plugin. If the permissions of its file differ, it writes them too.
-func (p *program) printForce(d *api.PluginDetail) error {
+func (p *program) printPermissionsInForce(d *api.PluginDetail) error {
 	heading := "asked for and granted"
 	if d.Release == "" {
 		heading += " by its file, which is not in force"
 	} else if len(d.FilePermissions) > 0 || d.File != d.Release {
 		heading += " in release " + d.Release
 	}
-	if err := p.printTerms(heading, d.Permissions); err != nil {
+	if err := p.printPermissions(heading, d.Permissions); err != nil {
 		return err
 	}
 	if d.Manifest != "" {
@@ -28,7 +28,7 @@ func (p *program) printForce(d *api.PluginDetail) error {
 	if len(d.FilePermissions) == 0 {
 		return nil
 	}
-	return p.printTerms("asked for and granted by its file as it is now, which is not in force", d.FilePermissions)
+	return p.printPermissions("asked for and granted by its file as it is now, which is not in force", d.FilePermissions)
 }
 
 // importsText returns the imports of a module without duplicates, grouped by imported module.

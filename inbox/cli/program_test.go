@@ -18,12 +18,12 @@ import (
 
 func TestRatesAreParsedAsRunsPerSecond(t *testing.T) {
 	for text, want := range map[string]float64{"": 0, "50": 50, "50/s": 50, "120/m": 2, "1/h": 1.0 / 3600, "0.5": 0.5} {
-		if got, err := rate(text); err != nil || got != want {
+		if got, err := parseRate(text); err != nil || got != want {
 			t.Errorf("%q is %v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"fast", "0", "-1", "1/d", "1e9"} {
-		if got, err := rate(text); err == nil {
+		if got, err := parseRate(text); err == nil {
 			t.Errorf("%q is %v", text, got)
 		}
 	}

@@ -42,7 +42,7 @@ func (p *program) replay(c *cli.Context) error {
 		return err
 	}
 	if c.NArg() > 0 && len(req.IDs) == 0 {
-		return noIDs(p, p.replayRows())
+		return endWithoutIDs(p, p.replayRows())
 	}
 	client, err := p.client(c)
 	if err != nil {
@@ -68,11 +68,11 @@ func (p *program) replay(c *cli.Context) error {
 }
 
 func (p *program) replayRequest(c *cli.Context) (req api.ReplayRequest, err error) {
-	req = api.ReplayRequest{Only: inbox.Only(c.String("only")), Plugins: words(c, "plugin"), All: c.Bool("all"), Reason: c.String("reason")}
+	req = api.ReplayRequest{Only: inbox.Only(c.String("only")), Plugins: listValues(c, "plugin"), All: c.Bool("all"), Reason: c.String("reason")}
 	if !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, req.Only) {
 		return req, usage("--only is %q, not failed, missing or all", req.Only)
 	}
-	if req.Rate, err = rate(c.String("rate")); err != nil {
+	if req.Rate, err = parseRate(c.String("rate")); err != nil {
 		return req, err
 	}
 	if req.Filter, req.IDs, err = p.selection(c); err != nil {
@@ -86,7 +86,7 @@ func (p *program) replayRequest(c *cli.Context) (req api.ReplayRequest, err erro
 }
 
 // rate parses a rate, such as "50", "50/s" or "100/m", and returns runs per second. Empty is 0, which means unbounded.
-func rate(text string) (float64, error) {
+func parseRate(text string) (float64, error) {
 	if text == "" {
 		return 0, nil
 	}
@@ -106,7 +106,7 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 		return err
 	}
 	if would.Matched == 0 {
-		return p.nothingMatches(c, would)
+		return p.endWithoutMatch(c, would)
 	}
 	selected := fmt.Sprintf("%s through %s, from %s (%s) to %s (%s)", console.Plural(would.Matched, "event", "events"), strings.Join(would.Plugins, ", "),
 		would.First.ID, p.Stamp(would.First.StoredAt), would.Last.ID, p.Stamp(would.Last.StoredAt))
@@ -128,7 +128,7 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 }
 
 // nothingMatches reports that no event matches. A dry run also writes its result.
-func (p *program) nothingMatches(c *cli.Context, would api.Replay) error {
+func (p *program) endWithoutMatch(c *cli.Context, would api.Replay) error {
 	p.Say("no event matches")
 	if p.Format == "ids" || !c.Bool("dry-run") {
 		return p.replayRows().End()
@@ -145,9 +145,9 @@ func (p *program) replayStored(c *cli.Context, client *api.Client, req api.Repla
 	st, err := client.Status(p.ctx)
 	switch {
 	case err != nil:
-		return p.interrupted(r.ID, err)
+		return p.reportInterrupt(r.ID, err)
 	case !st.Serving && c.Bool("now"):
-		return p.replayHere(c, r.ID)
+		return p.replayInProcess(c, r.ID)
 	case !st.Serving:
 		p.Say("replay %d is stored; the next `inbox serve` runs it", r.ID)
 		return p.replayEnd(client, &r)
@@ -191,7 +191,7 @@ func (p *program) attach(client *api.Client, r *api.Replay) error {
 		}
 		if err != nil {
 			bar.End()
-			return p.interrupted(r.ID, err)
+			return p.reportInterrupt(r.ID, err)
 		}
 		r = &next
 	}
@@ -221,7 +221,7 @@ func (p *program) stallReason(client *api.Client, r *api.Replay) string {
 }
 
 // interrupted returns err. After an interrupt it reports that the replay itself continues.
-func (p *program) interrupted(id int64, err error) error {
+func (p *program) reportInterrupt(id int64, err error) error {
 	if p.ctx.Err() != nil {
 		p.Say("replay %d continues; `inbox replay --attach %d` follows it, --cancel %d ends it", id, id, id)
 	}

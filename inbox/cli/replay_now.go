@@ -11,7 +11,7 @@ import (
 
 // replayHere runs a stored replay in this process: it runs a server without webhooks until the replay ends. After an interrupt the
 // next server continues the replay.
-func (p *program) replayHere(c *cli.Context, id int64) error {
+func (p *program) replayInProcess(c *cli.Context, id int64) error {
 	s, err := p.settings(c)
 	if err != nil {
 		return err

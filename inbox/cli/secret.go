@@ -36,7 +36,7 @@ func (p *program) secretCommand() *cli.Command {
 			flags: []cli.Flag{source, dryRunFlag(), yesFlag(), reasonFlag()}, run: p.secretRecheck,
 		}),
 		p.leaf(discardSpec(p, source)),
-		later(map[string]string{"rotate": "add the new secret beside the old one in inbox.toml, and remove the old one once `inbox_secret_matches_total` stops growing"})[0],
+		plannedCommands(map[string]string{"rotate": "add the new secret beside the old one in inbox.toml, and remove the old one once `inbox_secret_matches_total` stops growing"})[0],
 	)
 }
 
@@ -119,12 +119,12 @@ func (p *program) secretRecheck(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("dry-run") {
-		return p.rechecked(&would)
+		return p.printRechecked(&would)
 	}
 	if would.Admitted == 0 {
-		p.nothingPasses(&would)
+		p.reportNonePasses(&would)
 		would.DryRun = false
-		return p.rechecked(&would)
+		return p.printRechecked(&would)
 	}
 	if err := p.Ask(c.Bool("yes"), "Admit %s that pass now? They are delivered to plugins.", console.Plural(would.Admitted, "request", "requests")); err != nil {
 		return err
@@ -134,11 +134,11 @@ func (p *program) secretRecheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.rechecked(&did)
+	return p.printRechecked(&did)
 }
 
 // nothingPasses reports why a recheck admits no request.
-func (p *program) nothingPasses(r *api.Rechecked) {
+func (p *program) reportNonePasses(r *api.Rechecked) {
 	if r.Checked == 0 {
 		p.Say("the quarantine is empty")
 		return
@@ -146,7 +146,7 @@ func (p *program) nothingPasses(r *api.Rechecked) {
 	p.Say("no request in the quarantine passes with the server's secrets; `inbox secret check` explains why")
 }
 
-func (p *program) rechecked(r *api.Rechecked) error {
+func (p *program) printRechecked(r *api.Rechecked) error {
 	var err error
 	if p.Format == "json" {
 		err = p.Document(r)

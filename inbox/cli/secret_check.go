@@ -26,7 +26,7 @@ func (p *program) secretCheck(c *cli.Context) error {
 	running := false
 	if p.flagOrEnv(c, "url", "INBOX_URL") == "" {
 		var err error
-		if shell, running, err = p.checkPlaces(c); err != nil {
+		if shell, running, err = p.checkSecretPlaces(c); err != nil {
 			return err
 		}
 	}
@@ -43,7 +43,7 @@ func (p *program) secretCheck(c *cli.Context) error {
 		return err
 	}
 	if running {
-		p.verifyHere(shell, refused)
+		p.verifyWithShell(shell, refused)
 	}
 	if err := p.printRefused(refused); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (p *program) reportTotal(c *cli.Context, client *api.Client, shown int) err
 
 // checkPlaces lists the places of the secrets of every source, or of the selected one, in the settings of this shell. It returns an
 // error if a source has none. A running server has its own secrets, so there is no error when one runs.
-func (p *program) checkPlaces(c *cli.Context) (s *config.Settings, running bool, err error) {
+func (p *program) checkSecretPlaces(c *cli.Context) (s *config.Settings, running bool, err error) {
 	if s, err = p.settings(c); err != nil {
 		return nil, false, err
 	}
@@ -86,7 +86,7 @@ func (p *program) checkPlaces(c *cli.Context) (s *config.Settings, running bool,
 		asked.Sources = []config.Source{*src}
 	}
 	for i := range asked.Sources {
-		p.sayPlaces(&asked.Sources[i])
+		p.printSecretPlaces(&asked.Sources[i])
 	}
 	err = asked.CheckSecrets()
 	switch {
@@ -98,7 +98,7 @@ func (p *program) checkPlaces(c *cli.Context) (s *config.Settings, running bool,
 	return s, running, nil
 }
 
-func (p *program) sayPlaces(src *config.Source) {
+func (p *program) printSecretPlaces(src *config.Source) {
 	for _, place := range src.Secrets.Places() {
 		switch {
 		case place.Err != nil:
@@ -117,10 +117,10 @@ const passesNow = "it passes now"
 // verifyHere verifies refused requests also with the secrets of this shell, and adds explanations that differ from the server's. Most
 // requests in quarantines were refused because a secret was changed in a place that the server did not read again. The bodies are
 // read from the store of the data directory, so that no secret is sent to the server.
-func (p *program) verifyHere(shell *config.Settings, refused []api.Refused) {
+func (p *program) verifyWithShell(shell *config.Settings, refused []api.Refused) {
 	st, err := store.Open(p.ctx, store.Options{Dir: shell.Data, MinFree: shell.MinFree})
 	if err != nil {
-		p.note("the secrets of this shell were not used: %s", err)
+		p.sayVerbose("the secrets of this shell were not used: %s", err)
 		return
 	}
 	p.closers = append(p.closers, st.Close)
@@ -132,7 +132,7 @@ func (p *program) verifyHere(shell *config.Settings, refused []api.Refused) {
 		if err != nil || src == nil || len(src.Secrets.Secrets()) == 0 {
 			continue
 		}
-		text, other := explainedHere(r.Explained, shell.Explain(stored))
+		text, other := mergeExplanations(r.Explained, shell.Explain(stored))
 		r.Explained, serverOnly = text, serverOnly || other
 	}
 	if serverOnly {
@@ -142,7 +142,7 @@ func (p *program) verifyHere(shell *config.Settings, refused []api.Refused) {
 
 // explainedHere adds the result with this shell's secrets to the server's explanation of a request, unless they agree. It reports
 // whether the request passes only with the server's secrets.
-func explainedHere(server, here string) (text string, serverOnly bool) {
+func mergeExplanations(server, here string) (text string, serverOnly bool) {
 	passes := strings.HasPrefix(server, passesNow)
 	switch {
 	case here == "" && !passes:

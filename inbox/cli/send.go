@@ -44,7 +44,7 @@ func (p *program) sendCommand() *cli.Command {
 }
 
 // sending has the options of one call of send.
-type sending struct {
+type sendOptions struct {
 	source *config.Source
 	key    []byte
 	url    string
@@ -69,7 +69,7 @@ func (p *program) send(c *cli.Context) error {
 	if c.Bool("list") {
 		return console.NewList(&p.Console, qoreid.Kind.String, console.Col("EVENT/TYPE", qoreid.Kind.String)).All(qoreid.Kinds())
 	}
-	s, err := p.sending(c)
+	s, err := p.readSendOptions(c)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (p *program) send(c *cli.Context) error {
 }
 
 // sendAll sends all kinds count times, and returns the number of events that were not accepted.
-func (p *program) sendAll(s *sending, count int, out *console.List[sent]) (refused int, err error) {
+func (p *program) sendAll(s *sendOptions, count int, out *console.List[sent]) (refused int, err error) {
 	var bodies [][]byte
 	for i := range count {
 		if i == 0 || !s.same {
@@ -121,12 +121,12 @@ func (p *program) sendAll(s *sending, count int, out *console.List[sent]) (refus
 	return refused, nil
 }
 
-func (p *program) sending(c *cli.Context) (*sending, error) {
+func (p *program) readSendOptions(c *cli.Context) (*sendOptions, error) {
 	settings, err := p.load(c, nil)
 	if err != nil {
 		return nil, err
 	}
-	s := &sending{sets: c.StringSlice("set"), same: c.Bool("same")}
+	s := &sendOptions{sets: c.StringSlice("set"), same: c.Bool("same")}
 	s.kind = qoreid.ParseKind(c.Args().First())
 	if c.IsSet("data") {
 		if s.data, err = p.dataFlag(c.String("data")); err != nil {
@@ -147,7 +147,7 @@ func (p *program) sending(c *cli.Context) (*sending, error) {
 		return nil, settings.CheckSecrets()
 	}
 	s.key = secrets[0].Key
-	if s.url, err = target(settings, s.source, c.String("to")); err != nil {
+	if s.url, err = targetURL(settings, s.source, c.String("to")); err != nil {
 		return nil, err
 	}
 	return s, p.confirmLive(c, s)
@@ -175,7 +175,7 @@ func sourceToSend(settings *config.Settings, c *cli.Context) (*config.Source, er
 
 // target returns the URL to send to. to has precedence, then the address on which a server listens, then the address in the settings.
 // A URL without a path gets the source's path.
-func target(settings *config.Settings, src *config.Source, to string) (string, error) {
+func targetURL(settings *config.Settings, src *config.Source, to string) (string, error) {
 	if to == "" {
 		listen := settings.Listen
 		if h, running := datadir.Holder(settings.Data); running && h.Webhooks != "" {
@@ -202,7 +202,7 @@ func target(settings *config.Settings, src *config.Source, to string) (string, e
 
 // confirmLive rejects made-up events for a live source on another machine, and warns about a live source on this machine. It does
 // neither with --live.
-func (p *program) confirmLive(c *cli.Context, s *sending) error {
+func (p *program) confirmLive(c *cli.Context, s *sendOptions) error {
 	if s.source.Mode != inbox.Live || c.Bool("live") {
 		return nil
 	}
@@ -227,7 +227,7 @@ func (p *program) dataFlag(text string) ([]byte, error) {
 }
 
 // post signs a body and sends it.
-func (p *program) post(s *sending, body []byte) (sent, error) {
+func (p *program) post(s *sendOptions, body []byte) (sent, error) {
 	r, err := http.NewRequestWithContext(p.ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
 		return sent{}, usage("%q is not a URL: %w", s.url, err)

@@ -40,7 +40,7 @@ func lifeOf(named qoreid.Kind) ([]qoreid.Kind, error) {
 
 // bodies returns the next bodies: samples with fresh ids, or the body in --data, with the values of --set. The events of a life share
 // one id. A body in --data that is sent several times gets fresh ids, so that it is not a duplicate; sent once, it keeps its id.
-func (s *sending) bodies(several bool) ([][]byte, error) {
+func (s *sendOptions) bodies(several bool) ([][]byte, error) {
 	type subject struct {
 		id        int64
 		reference string
@@ -66,14 +66,14 @@ func (s *sending) bodies(several bool) ([][]byte, error) {
 }
 
 // body returns one body.
-func (s *sending) body(k qoreid.Kind, id int64, reference string, several bool) (body []byte, err error) {
+func (s *sendOptions) body(k qoreid.Kind, id int64, reference string, several bool) (body []byte, err error) {
 	sets := s.sets
 	if body = s.data; body == nil {
 		if body, err = qoreid.Sample(k, id, reference); err != nil {
 			return nil, err
 		}
 	} else {
-		sets = slices.Concat(s.ownSets(id, several), s.sets)
+		sets = slices.Concat(s.implicitSets(id, several), s.sets)
 	}
 	for _, set := range sets {
 		pointer, value, ok := strings.Cut(set, "=")
@@ -88,7 +88,7 @@ func (s *sending) body(k qoreid.Kind, id int64, reference string, several bool) 
 }
 
 // ownSets returns changes of the body in --data besides --set: a fresh id, and the event and type in the argument.
-func (s *sending) ownSets(id int64, several bool) (sets []string) {
+func (s *sendOptions) implicitSets(id int64, several bool) (sets []string) {
 	if several && !s.same {
 		sets = append(sets, fmt.Sprintf("/data/id=%d", id))
 	}
@@ -102,7 +102,7 @@ func (s *sending) ownSets(id int64, several bool) (sets []string) {
 }
 
 // eventOf returns the event and type that the receiver reads from a body.
-func eventOf(s *sending, body []byte) string {
+func eventOf(s *sendOptions, body []byte) string {
 	v := qoreid.Read(body, qoreid.Rules{Source: s.source.Name, KeyBy: s.source.KeyBy, Maps: s.source.Maps})
 	return eventName(v.Event, v.EventType)
 }

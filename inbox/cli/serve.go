@@ -74,7 +74,7 @@ func (p *program) serveWith(c *cli.Context, hooks serve.Hooks) error {
 	defer onHangup(p.hangupAction(log, cancel))()
 	var demo *serve.Demo
 	if c.Bool("demo") {
-		demo = &serve.Demo{Output: p.Out.To, Command: command(os.Args[0])}
+		demo = &serve.Demo{Output: p.Out.To, Command: commandName(os.Args[0])}
 	}
 	return serve.Run(ctx, s, serve.Options{
 		Demo: demo, NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Dev: c.Bool("dev"), Log: log, Version: version(),
@@ -91,7 +91,7 @@ func (p *program) limitHeap(bytes int64) {
 
 // command returns the command that calls this program again. A binary built by `go run` is deleted afterwards and cannot be called
 // again.
-func command(name string) string {
+func commandName(name string) string {
 	if strings.Contains(filepath.ToSlash(name), "/go-build") {
 		return "go run ."
 	}

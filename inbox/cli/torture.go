@@ -48,12 +48,12 @@ func (p *program) torture(c *cli.Context) error {
 	if report == nil {
 		return err
 	}
-	return p.tortured(report, err)
+	return p.printTorture(report, err)
 }
 
 // tortured writes the report of a run that ended with err, and returns the error of the command. Broken laws take precedence over the
 // failure or interruption of the run and over errors of the output.
-func (p *program) tortured(report *torture.Report, err error) error {
+func (p *program) printTorture(report *torture.Report, err error) error {
 	var write error
 	if p.Format == "json" {
 		write = p.Document(report)

@@ -79,11 +79,11 @@ func Load(in Inputs) (*Settings, error) {
 		}
 		s.origin[setting.Key] = from
 		if err := setting.set(s, value); err != nil {
-			r.wrong(place(from, r, setting), "%s", err)
+			r.addProblem(place(from, r, setting), "%s", err)
 		}
 	}
 	s.sources(root, in.Getenv, r)
-	root.done()
+	root.reportUnknown()
 	if err := r.err(); err != nil {
 		return nil, err
 	}
@@ -119,11 +119,11 @@ func (s *Settings) readFile(in Inputs, r *reader) *table {
 		s.File = path
 	case errors.Is(err, fs.ErrNotExist) && !named:
 	default:
-		r.wrong(path, "cannot be read: %s", cause(err))
+		r.addProblem(path, "cannot be read: %s", cause(err))
 	}
 	readable, err := inbox.FileText(text)
 	if err != nil {
-		r.wrong(path, "cannot be read: %s; %s", err, inbox.HintOf(err))
+		r.addProblem(path, "cannot be read: %s; %s", err, inbox.HintOf(err))
 	}
 	return r.parse(path, []byte(readable))
 }
@@ -140,7 +140,7 @@ func readBounded(path string) ([]byte, error) {
 }
 
 // stampOf returns a text that changes with the file, also when the file is written in place and its old time is restored.
-func stampOf(path string) string { return datadir.Stamp(path) }
+func fileStamp(path string) string { return datadir.Stamp(path) }
 
 // cause returns an error of the file system without the path: the message already begins with it.
 func cause(err error) error {

@@ -39,7 +39,7 @@ type table struct {
 }
 
 // wrong records a mistake in the value at place: "inbox.toml:3: admin", a flag or an environment variable.
-func (r *reader) wrong(place, format string, args ...any) {
+func (r *reader) addProblem(place, format string, args ...any) {
 	p := problem{text: place + " " + fmt.Sprintf(format, args...)}
 	if rest, ok := strings.CutPrefix(place, r.file+":"); ok {
 		number, _, _ := strings.Cut(rest, ":")
@@ -82,9 +82,9 @@ func (r *reader) parse(file string, text []byte) *table {
 		var bad *toml.DecodeError
 		if errors.As(err, &bad) {
 			row, column := bad.Position()
-			r.wrong(fmt.Sprintf("%s:%d:%d:", file, row, column), "%s", strings.TrimPrefix(bad.Error(), "toml: "))
+			r.addProblem(fmt.Sprintf("%s:%d:%d:", file, row, column), "%s", strings.TrimPrefix(bad.Error(), "toml: "))
 		} else {
-			r.wrong(file, "%s", err)
+			r.addProblem(file, "%s", err)
 		}
 		root.values = map[string]any{}
 		return root
@@ -111,22 +111,22 @@ func (r *reader) locate(text []byte) {
 		}
 		switch e.Kind {
 		case unstable.KeyValue:
-			r.note(join(prefix, strings.Join(names, ".")), line)
+			r.setLine(join(prefix, strings.Join(names, ".")), line)
 		case unstable.Table:
-			prefix = r.numbered(names, count)
-			r.note(prefix, line)
+			prefix = r.indexedPath(names, count)
+			r.setLine(prefix, line)
 		case unstable.ArrayTable:
-			outer := r.numbered(names[:len(names)-1], count)
+			outer := r.indexedPath(names[:len(names)-1], count)
 			name := join(outer, names[len(names)-1])
 			count[name]++
 			prefix = fmt.Sprintf("%s[%d]", name, count[name]-1)
-			r.note(prefix, line)
+			r.setLine(prefix, line)
 		}
 	}
 }
 
 // numbered returns the path of the names in a header. The name of an array of tables means its last block.
-func (r *reader) numbered(names []string, count map[string]int) string {
+func (r *reader) indexedPath(names []string, count map[string]int) string {
 	path := ""
 	for _, name := range names {
 		path = join(path, name)
@@ -137,7 +137,7 @@ func (r *reader) numbered(names []string, count map[string]int) string {
 	return path
 }
 
-func (r *reader) note(path string, line int) {
+func (r *reader) setLine(path string, line int) {
 	if r.lines[path] == 0 {
 		r.lines[path] = line
 	}
@@ -151,8 +151,8 @@ func join(prefix, name string) string {
 }
 
 // wrong records a mistake in the value of a key of the table.
-func (t *table) wrong(key, format string, args ...any) {
-	t.r.wrong(t.r.at(join(t.path, key)), format, args...)
+func (t *table) addProblem(key, format string, args ...any) {
+	t.r.addProblem(t.r.at(join(t.path, key)), format, args...)
 }
 
 // take removes and returns the value of a key. The key is known afterwards.
@@ -168,7 +168,7 @@ func (t *table) text(key string) (string, bool) {
 	if outer, inner, dotted := strings.Cut(key, "."); dotted {
 		sub, ok := t.values[outer].(map[string]any)
 		if !ok && t.values[outer] != nil {
-			t.wrong(outer, "is not a table")
+			t.addProblem(outer, "is not a table")
 			delete(t.values, outer)
 		}
 		t.known = append(t.known, key)
@@ -191,14 +191,14 @@ func (t *table) scalar(key string, v any, ok bool) (string, bool) {
 		for _, x := range v {
 			text, isText := x.(string)
 			if !isText {
-				t.wrong(key, "is a list with values that are not texts")
+				t.addProblem(key, "is a list with values that are not texts")
 				return "", false
 			}
 			parts = append(parts, text)
 		}
 		return strings.Join(parts, ","), ok
 	}
-	t.wrong(key, "is neither a text nor a whole number")
+	t.addProblem(key, "is neither a text nor a whole number")
 	return "", false
 }
 
@@ -210,14 +210,14 @@ func (t *table) tables(key string) []*table {
 	}
 	list, isList := v.([]any)
 	if !isList {
-		t.wrong(key, "is not a list of tables: write [[%s]] above each", join(t.path, key))
+		t.addProblem(key, "is not a list of tables: write [[%s]] above each", join(t.path, key))
 		return nil
 	}
 	var out []*table
 	for i, x := range list {
 		values, ok := x.(map[string]any)
 		if !ok {
-			t.wrong(key, "is not a list of tables: write [[%s]] above each", join(t.path, key))
+			t.addProblem(key, "is not a list of tables: write [[%s]] above each", join(t.path, key))
 			return out
 		}
 		out = append(out, &table{r: t.r, path: fmt.Sprintf("%s[%d]", join(t.path, key), i), values: values})
@@ -226,7 +226,7 @@ func (t *table) tables(key string) []*table {
 }
 
 // done reports every unknown key.
-func (t *table) done() {
+func (t *table) reportUnknown() {
 	for _, key := range slices.Sorted(maps.Keys(t.values)) {
 		if sub, ok := t.values[key].(map[string]any); ok && t.hasInner(key) {
 			for _, inner := range slices.Sorted(maps.Keys(sub)) {
@@ -245,8 +245,8 @@ func (t *table) hasInner(key string) bool {
 
 func (t *table) unknown(key string) {
 	if near := inbox.Nearest(key, t.known); near != "" {
-		t.wrong(key, "is not a setting; did you mean %s?", near)
+		t.addProblem(key, "is not a setting; did you mean %s?", near)
 		return
 	}
-	t.wrong(key, "is not a setting")
+	t.addProblem(key, "is not a setting")
 }

@@ -27,7 +27,7 @@ type Ring struct {
 	readAt  time.Time                // of the last refresh
 	stamps  map[string]string        // by place: the stamp of the file that was read
 	secrets map[string]qoreid.Secret // by place
-	broken  map[string]error         // by place: why there is no secret now
+	errs  map[string]error         // by place: why there is no secret now
 	notes   map[string]string        // by place: a likely mistake in a secret that is used
 }
 
@@ -40,7 +40,7 @@ var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 const refreshEvery = time.Second
 
 func newRing(refs []ref, getenv func(string) string) *Ring {
-	return &Ring{refs: refs, getenv: getenv, now: time.Now, stamps: map[string]string{}, secrets: map[string]qoreid.Secret{}, broken: map[string]error{}, notes: map[string]string{}}
+	return &Ring{refs: refs, getenv: getenv, now: time.Now, stamps: map[string]string{}, secrets: map[string]qoreid.Secret{}, errs: map[string]error{}, notes: map[string]string{}}
 }
 
 // defaultRing returns the ring of the default source: the secret in the environment, in the named file, and of systemd.
@@ -75,14 +75,14 @@ func readRing(t *table, source string, getenv func(string) string) *Ring {
 		if source == defaultSource {
 			return defaultRing(getenv)
 		}
-		t.wrong("secrets", "is missing: name their places, as in secrets = [\"env:NAME\", \"file:/path\"]")
+		t.addProblem("secrets", "is missing: name their places, as in secrets = [\"env:NAME\", \"file:/path\"]")
 		return newRing(nil, getenv)
 	}
 	refs, valid := refsOf(v)
 	if !valid {
-		t.wrong("secrets", "contains a value that is not \"env:NAME\" or \"file:PATH\"; do not write a secret into the file")
+		t.addProblem("secrets", "contains a value that is not \"env:NAME\" or \"file:PATH\"; do not write a secret into the file")
 	} else if len(refs) == 0 {
-		t.wrong("secrets", "is empty")
+		t.addProblem("secrets", "is empty")
 	}
 	return newRing(refs, getenv)
 }
@@ -151,30 +151,30 @@ func (r *Ring) read(f ref) {
 	} else {
 		info, err := os.Stat(rest)
 		if err != nil {
-			r.broken[f.place], r.stamps[f.place] = cause(err), ""
+			r.errs[f.place], r.stamps[f.place] = cause(err), ""
 			return
 		}
-		stamp := fmt.Sprint(info.Size(), stampOf(rest))
+		stamp := fmt.Sprint(info.Size(), fileStamp(rest))
 		if stamp == r.stamps[f.place] {
 			return
 		}
 		raw, err := readBounded(rest)
 		if err != nil {
-			r.broken[f.place] = cause(err)
+			r.errs[f.place] = cause(err)
 			return
 		}
 		r.stamps[f.place] = stamp
 		if text, err = inbox.FileText(raw); err != nil {
-			r.broken[f.place] = fmt.Errorf("%w; %s", err, inbox.HintOf(err))
+			r.errs[f.place] = fmt.Errorf("%w; %s", err, inbox.HintOf(err))
 			return
 		}
 	}
 	text, note, err := secretText(text)
 	if err != nil {
-		r.broken[f.place] = err
+		r.errs[f.place] = err
 		return
 	}
-	delete(r.broken, f.place)
+	delete(r.errs, f.place)
 	r.notes[f.place] = note
 	r.secrets[f.place] = qoreid.Secret{Name: f.name, Key: []byte(text)}
 }
@@ -194,7 +194,7 @@ func (r *Ring) Places() []Place {
 	r.refresh()
 	list := make([]Place, 0, len(r.refs))
 	for _, f := range r.refs {
-		list = append(list, Place{Name: f.name, From: f.place, Err: r.broken[f.place], Note: r.notes[f.place]})
+		list = append(list, Place{Name: f.name, From: f.place, Err: r.errs[f.place], Note: r.notes[f.place]})
 	}
 	return list
 }

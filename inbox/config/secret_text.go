@@ -34,7 +34,7 @@ func secretText(text string) (secret, note string, err error) {
 	if m := assignment.FindStringSubmatch(inner); m != nil {
 		return "", "", fmt.Errorf("it has a name and = before the secret (%s%s=), but must contain only the secret", m[1], m[2])
 	}
-	return text, oddities(text), nil
+	return text, likelyMistake(text), nil
 }
 
 // placeholder reports whether a text was copied from instructions. It reports false for any text that may be a secret.
@@ -54,7 +54,7 @@ func placeholder(text string) bool {
 }
 
 // oddities describes a character that a secret is unlikely to contain, or returns an empty string.
-func oddities(text string) string {
+func likelyMistake(text string) string {
 	const look = "; if signatures do not pass, remove it"
 	hidden := strings.IndexFunc(text, func(r rune) bool { return r != ' ' && (unicode.IsSpace(r) || inbox.Unprintable(r)) })
 	switch {

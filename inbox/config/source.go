@@ -33,11 +33,11 @@ func (s *Settings) sources(root *table, getenv func(string) string, r *reader) {
 	places := map[string]string{} // path, folded → source
 	for _, t := range root.tables("source") {
 		src := readSource(t, getenv)
-		t.done()
+		t.reportUnknown()
 		if s.Source(src.Name) != nil {
-			t.wrong("name", "is %q, which another source has", src.Name)
+			t.addProblem("name", "is %q, which another source has", src.Name)
 		} else if other := places[intake.FoldPath(src.Path)]; other != "" {
-			t.wrong("path", "is %s, which source %s has", src.Path, other)
+			t.addProblem("path", "is %s, which source %s has", src.Path, other)
 		}
 		places[intake.FoldPath(src.Path)] = src.Name
 		s.Sources = append(s.Sources, src)
@@ -56,16 +56,16 @@ func (s *Settings) sources(root *table, getenv func(string) string, r *reader) {
 }
 
 func withDefaults(s Source) Source {
-	fill(&s.Path, pathPrefix+s.Name)
-	fill(&s.Mode, inbox.Live)
-	fill(&s.Header, qoreid.DefaultHeader)
-	fill(&s.Algorithm, qoreid.DefaultAlgorithm)
-	fill(&s.KeyBy, qoreid.ByID)
-	fill(&s.MaxBody, intake.DefaultMaxBody)
+	setDefault(&s.Path, pathPrefix+s.Name)
+	setDefault(&s.Mode, inbox.Live)
+	setDefault(&s.Header, qoreid.DefaultHeader)
+	setDefault(&s.Algorithm, qoreid.DefaultAlgorithm)
+	setDefault(&s.KeyBy, qoreid.ByID)
+	setDefault(&s.MaxBody, intake.DefaultMaxBody)
 	return s
 }
 
-func fill[T comparable](v *T, fallback T) {
+func setDefault[T comparable](v *T, fallback T) {
 	var zero T
 	if *v == zero {
 		*v = fallback
@@ -80,7 +80,7 @@ func readSource(t *table, getenv func(string) string) Source {
 		Header: t.match("header", headerPattern, "the name of a header"),
 	}
 	if s.Name == "" && t.values["name"] == nil {
-		t.wrong("name", "is missing")
+		t.addProblem("name", "is missing")
 	}
 	s.Mode = choice(t, "mode", inbox.Live, inbox.Test)
 	s.Algorithm = choice(t, "algorithm", qoreid.SHA512, qoreid.SHA256)
@@ -92,14 +92,14 @@ func readSource(t *table, getenv func(string) string) Source {
 			err = fmt.Errorf("is %q, not between 1 byte and 1 GiB", text)
 		}
 		if err != nil {
-			t.wrong("max_body", "%s", err)
+			t.addProblem("max_body", "%s", err)
 		}
 		s.MaxBody = n
 	}
 	s.Secrets = readRing(t, s.Name, getenv)
 	for _, m := range t.tables("map") {
 		s.Maps = append(s.Maps, readMap(m))
-		m.done()
+		m.reportUnknown()
 	}
 	return withDefaults(s)
 }
@@ -108,7 +108,7 @@ func readSource(t *table, getenv func(string) string) Source {
 func (t *table) match(key string, pattern *regexp.Regexp, want string) string {
 	v, ok := t.text(key)
 	if ok && !pattern.MatchString(v) {
-		t.wrong(key, "is %q, not %s", v, want)
+		t.addProblem(key, "is %q, not %s", v, want)
 	}
 	return v
 }
@@ -117,7 +117,7 @@ func (t *table) match(key string, pattern *regexp.Regexp, want string) string {
 func choice[T ~string](t *table, key string, words ...T) T {
 	v, ok := t.text(key)
 	if ok && !slices.Contains(words, T(v)) {
-		t.wrong(key, "is %q, not one of %q", v, words)
+		t.addProblem(key, "is %q, not one of %q", v, words)
 	}
 	return T(v)
 }
@@ -127,7 +127,7 @@ func readMap(t *table) qoreid.Map {
 	pointer := func(key string) string {
 		v, ok := t.text(key)
 		if ok && !strings.HasPrefix(v, "/") {
-			t.wrong(key, "is %q, not a JSON pointer such as \"/data/id\"", v)
+			t.addProblem(key, "is %q, not a JSON pointer such as \"/data/id\"", v)
 		}
 		return v
 	}

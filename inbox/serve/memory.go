@@ -96,10 +96,10 @@ func Memory(s *config.Settings, events int64) (parts []MemoryPart, skipped []str
 func parallel() int { return runtime.GOMAXPROCS(0) }
 
 // running are the programs of the live releases, by plugin.
-type running map[string]*host.Program
+type programs map[string]*host.Program
 
 // change records a plugin's new program, or removes the plugin.
-func (r running) change(c release.Change) {
+func (r programs) change(c release.Change) {
 	delete(r, c.Plugin)
 	if c.Live != nil {
 		r[c.Plugin] = c.Live.Program
@@ -107,7 +107,7 @@ func (r running) change(c release.Change) {
 }
 
 // memory returns the maximum memory of the program with these plugins.
-func (r running) memory(s *config.Settings, events int64) *memory {
+func (r programs) memory(s *config.Settings, events int64) *memory {
 	m := newMemory(s, events)
 	for name, p := range r {
 		m.add(name, p.Need(m.document), int64(p.Info().Size))

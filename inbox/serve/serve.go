@@ -58,7 +58,7 @@ type server struct {
 	parts    *parts
 	metrics  *operator.Metrics
 	observe  []func(*inbox.Event, *inbox.Attempt)
-	needs    running // used by the loader's goroutine only
+	programs    programs // used by the loader's goroutine only
 	refusals *intake.Refusals
 }
 
@@ -97,7 +97,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	if o.Dev {
 		watch = append(watch, showAttempts(o.Log))
 	}
-	v := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, needs: running{}, parts: &parts{}}
+	v := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, programs: programs{}, parts: &parts{}}
 	if v.store, err = store.Open(ctx, store.Options{
 		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Hooks.Fault, Now: o.Hooks.Now,
 	}); err != nil {
@@ -152,13 +152,13 @@ func (v *server) build() {
 // limitHeap reports the bytes that Go's heap may hold with the live releases.
 func (v *server) limitHeap() {
 	if v.opt.LimitHeap != nil {
-		v.opt.LimitHeap(heapLimit(v.needs.memory(v.settings, v.store.Head()).parts()))
+		v.opt.LimitHeap(heapLimit(v.programs.memory(v.settings, v.store.Head()).parts()))
 	}
 }
 
 // change passes a plugin's live release, or nil without one, to the dispatcher.
 func (v *server) change(c release.Change) {
-	v.needs.change(c)
+	v.programs.change(c)
 	v.limitHeap()
 	if c.Live == nil {
 		v.parts.dispatch.SetLive(c.Plugin, nil)

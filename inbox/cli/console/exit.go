@@ -43,7 +43,7 @@ func (e *ExitError) Error() string {
 func (e *ExitError) Unwrap() error { return e.Err }
 
 // codes returns the exit codes by kind of error.
-func codes() map[inbox.Kind]int {
+func exitCodes() map[inbox.Kind]int {
 	return map[inbox.Kind]int{
 		inbox.Internal: ExitFailed, inbox.Invalid: ExitUsage, inbox.Unauthorized: ExitForbidden, inbox.Forbidden: ExitForbidden,
 		inbox.NotFound: ExitNotFound, inbox.Conflict: ExitFailed, inbox.Unavailable: ExitUnreachable, inbox.TooLarge: ExitFailed,
@@ -63,7 +63,7 @@ func CodeOf(err error) int {
 	case errors.Is(err, fs.ErrPermission): // of any operation
 		return ExitForbidden
 	}
-	return codes()[inbox.KindOf(err)]
+	return exitCodes()[inbox.KindOf(err)]
 }
 
 // problem is an error as JSON, as the operator's API writes it.

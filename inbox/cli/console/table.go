@@ -7,7 +7,7 @@ import (
 )
 
 // cutTo returns the smallest width to which a column is cut. A table that is still too wide moves whole columns below its rows.
-func cutTo(head string) int {
+func minWidth(head string) int {
 	switch head {
 	case "EVENT":
 		return len("workflow/…completed") - len("…") + 1
@@ -18,7 +18,7 @@ func cutTo(head string) int {
 }
 
 // prose reports whether the cells of a column are sentences, which may be moved below their rows.
-func prose(head string) bool {
+func isProse(head string) bool {
 	return slices.Contains([]string{"NOTE", "REASON", "EXPLAINED", "TO GRANT IT", "WHAT"}, head)
 }
 
@@ -125,7 +125,7 @@ func (g *grid) hide(which func(col int) bool) {
 // moveProse moves columns with sentences below their rows.
 func (g *grid) moveProse() {
 	g.hide(func(col int) bool {
-		if prose(g.heads[col]) {
+		if isProse(g.heads[col]) {
 			g.below = append(g.below, col)
 			return true
 		}
@@ -184,7 +184,7 @@ func (g *grid) cut(width int) {
 			if col == g.shown[0] {
 				return 0
 			}
-			return g.widths[col] - cutTo(g.heads[col])
+			return g.widths[col] - minWidth(g.heads[col])
 		}
 		widest := slices.MaxFunc(g.shown, func(a, b int) int { return slack(a) - slack(b) })
 		if slack(widest) <= 0 {
@@ -243,7 +243,7 @@ func (g *grid) linesBelow(row []string, width int) (lines []string) {
 	for _, col := range g.below {
 		switch cell := row[col]; {
 		case !informative(g.heads[col], cell):
-		case prose(g.heads[col]):
+		case isProse(g.heads[col]):
 			lines = append(lines, Wrap(cell, width-len(indent))...)
 		default:
 			details = append(details, strings.ToLower(g.heads[col])+" "+cell)

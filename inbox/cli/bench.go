@@ -65,7 +65,7 @@ func (p *program) bench(c *cli.Context) error {
 	return benchError(report)
 }
 
-// verdict returns the error of a finished run, or nil when every target is met.
+// benchError returns the error of a finished run, or nil when every target is met.
 func benchError(r *bench.Report) error {
 	if !r.Machine.Valid {
 		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Invalid, "", "these figures are not valid: %s", r.Machine.Why)}
@@ -108,7 +108,7 @@ func (p *program) benchReport(r *bench.Report) error {
 	return nil
 }
 
-// number formats a figure with three significant digits.
+// formatFigure formats a figure with three significant digits.
 func formatFigure(v float64) string {
 	if v >= 100 {
 		return strconv.FormatFloat(v, 'f', 0, 64)

@@ -142,7 +142,7 @@ func (p *program) arguments(leaf *cli.Command, line []string) []string {
 // query asks the store for completions.
 type query func(ctx context.Context, client *api.Client) []string
 
-// live returns completions from the store. It has a short timeout, since a completion must be fast.
+// queryStore returns completions from the store. It has a short timeout, since a completion must be fast.
 func (p *program) queryStore(leaf *cli.Command, line []string, ask query) []string {
 	ctx, cancel := context.WithTimeout(p.ctx, 2*time.Second)
 	defer cancel()

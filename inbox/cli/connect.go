@@ -47,7 +47,7 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 // noRedirect makes a client return a redirect instead of following it. A followed redirect turns a POST into a GET without a body.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// note writes a message with --verbose, also when the output is JSON.
+// sayVerbose writes a message with --verbose, also when the output is JSON.
 func (p *program) sayVerbose(format string, args ...any) {
 	if p.verbose && !p.Quiet {
 		p.Talk(format, args...)
@@ -97,7 +97,7 @@ func (p *program) offlineClient(s *config.Settings) (*api.Client, error) {
 	return &api.Client{HTTP: &http.Client{Transport: operator.Local{Handler: operator.New(options)}}, Base: "http://in-process"}, nil
 }
 
-// inspect compiles a module and returns its properties.
+// inspectModule compiles a module and returns its properties.
 func inspectModule(ctx context.Context, wasm []byte, m *inbox.Manifest) (*inbox.Module, error) {
 	h, err := host.New(ctx, host.Options{})
 	if err != nil {

@@ -193,7 +193,7 @@ func (p *program) resolveRequest(c *cli.Context) (req api.Resolve, err error) {
 	return req, nil
 }
 
-// noneDead reports that no selected delivery is dead. It returns an error only if ids were named.
+// reportNoneDead reports that no selected delivery is dead. It returns an error only if ids were named.
 func (p *program) reportNoneDead(named bool) error {
 	if named {
 		return inbox.Errorf(inbox.NotFound, "", "none of these deliveries is dead").WithHint("`inbox dead list` shows dead deliveries")

@@ -43,7 +43,7 @@ const (
 	stateWrong   = "wrong"
 )
 
-// exam runs the checks and collects their findings.
+// checks runs the checks of doctor and collects their findings.
 type checks struct {
 	p    *program
 	list []finding

@@ -68,7 +68,7 @@ func machineMemory(root string) (bytes int64, where string) {
 	return bytes, where
 }
 
-// groupLimits returns the files that may contain memory limits of the process's control group and of the groups above it.
+// cgroupLimitFiles returns the files that may contain memory limits of the process's control group and of the groups above it.
 func cgroupLimitFiles(root string) (files []string) {
 	text, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	for line := range strings.Lines(string(text)) {

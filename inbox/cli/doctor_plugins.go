@@ -7,7 +7,7 @@ import (
 	"inbox/inbox/release"
 )
 
-// aboutFiles reports whether a reason is about a file in the plugins folder, which doctor checks itself.
+// isFileReason reports whether a reason is about a file in the plugins folder, which doctor checks itself.
 func isFileReason(code string) bool { return code == "stray_file" || code == "refused_file" }
 
 // plugins checks the permissions of the plugins folder, its plugins, and files that belong to no plugin.

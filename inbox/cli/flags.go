@@ -198,7 +198,7 @@ func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	return f, err
 }
 
-// sayNone reports that nothing matches a filter, and lists its words that may be misspelt. Without a filter it writes nothing.
+// reportNoMatch reports that nothing matches a filter, and lists its words that may be misspelt. Without a filter it writes nothing.
 func (p *program) reportNoMatch(f *inbox.Filter, noun string) {
 	if !f.Narrow() {
 		return
@@ -212,7 +212,7 @@ func (p *program) reportNoMatch(f *inbox.Filter, noun string) {
 	p.Say("%s", text)
 }
 
-// between parses --since and --until.
+// timeRange parses --since and --until.
 func (p *program) timeRange(c *cli.Context) (since, until time.Time, err error) {
 	for name, to := range map[string]*time.Time{"since": &since, "until": &until} {
 		if text := c.String(name); text != "" {
@@ -233,7 +233,7 @@ func (p *program) selection(c *cli.Context) (f inbox.Filter, ids []string, err e
 	return f, ids, err
 }
 
-// words returns the values of a list flag. It may be repeated, and each value may be several joined by commas.
+// listValues returns the values of a list flag. It may be repeated, and each value may be several joined by commas.
 func listValues(c *cli.Context, name string) []string {
 	var list []string
 	for _, v := range c.StringSlice(name) {
@@ -287,7 +287,7 @@ func (p *program) ids(c *cli.Context) ([]string, error) {
 	return list, nil
 }
 
-// noIDs writes an empty list, because standard input named no event.
+// endWithoutIDs writes an empty list, because standard input named no event.
 func endWithoutIDs[T any](p *program, l *console.List[T]) error {
 	p.Say("standard input names no event")
 	return l.End()

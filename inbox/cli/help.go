@@ -42,7 +42,7 @@ func asksHelp(args []string) bool {
 	})
 }
 
-// onlyHelp reduces a command line that asks for help to the command and --help. Otherwise the library would take the first argument
+// reduceToHelp reduces a command line that asks for help to the command and --help. Otherwise the library would take the first argument
 // for the name of a topic.
 func reduceToHelp(commands []*cli.Command, args []string) []string {
 	n := 0

@@ -7,13 +7,13 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// notDone is the JSON of a plugin for which an action failed.
+// failedPlugin is the JSON of a plugin for which an action failed.
 type failedPlugin struct {
 	Name  string `json:"name"`
 	Error string `json:"error"`
 }
 
-// pluginAct pauses or resumes plugins. After an error it continues with the next plugin.
+// actOnPlugins pauses or resumes plugins. After an error it continues with the next plugin.
 func (p *program) actOnPlugins(c *cli.Context, client *api.Client, verb string, names []string) error {
 	rows, failed := p.pluginRows(), 0
 	for _, name := range names {

@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// later returns hidden commands for planned commands that are not in this version, with hints by name. Each fails with its hint, which
+// plannedCommands returns hidden commands that are planned and not in this version, with hints by name. Each fails with its hint, which
 // names a replacement, so that operators do not take the name for a typing mistake.
 func plannedCommands(hints map[string]string) []*cli.Command {
 	var commands []*cli.Command

@@ -169,7 +169,7 @@ func (p *program) pluginRollback(c *cli.Context) error {
 	return p.pluginRows().All([]api.Plugin{x})
 }
 
-// rolling reports whether the chosen release is not live yet.
+// rollbackPending reports whether the chosen release is not live yet.
 func rollbackPending(x *api.Plugin) bool {
 	want := x.Pinned
 	if want == "" {
@@ -251,7 +251,7 @@ func (p *program) inspectFile(path string) error {
 	return p.printPermissions("asked for and granted", c.Agreement.Permissions)
 }
 
-// printTerms writes the permissions of a plugin: its requests and its grants.
+// printPermissions writes the permissions of a plugin: its requests and its grants.
 func (p *program) printPermissions(heading string, terms []inbox.Permission) error {
 	if len(terms) == 0 {
 		return nil

@@ -9,7 +9,8 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// printForce writes the permissions and the manifest in force for a plugin. If the permissions of its file differ, it writes them too.
+// printPermissionsInForce writes the permissions and the manifest in force for a plugin. If the permissions of its file differ, it
+// writes them too.
 func (p *program) printPermissionsInForce(d *api.PluginDetail) error {
 	heading := "asked for and granted"
 	if d.Release == "" {

@@ -85,7 +85,7 @@ func (p *program) replayRequest(c *cli.Context) (req api.ReplayRequest, err erro
 	return req, nil
 }
 
-// rate parses a rate, such as "50", "50/s" or "100/m", and returns runs per second. Empty is 0, which means unbounded.
+// parseRate parses a rate, such as "50", "50/s" or "100/m", and returns runs per second. Empty is 0, which means unbounded.
 func parseRate(text string) (float64, error) {
 	if text == "" {
 		return 0, nil
@@ -127,7 +127,7 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 	return p.replayStored(c, client, req)
 }
 
-// nothingMatches reports that no event matches. A dry run also writes its result.
+// endWithoutMatch reports that no event matches. A dry run also writes its result.
 func (p *program) endWithoutMatch(c *cli.Context, would api.Replay) error {
 	p.Say("no event matches")
 	if p.Format == "ids" || !c.Bool("dry-run") {
@@ -220,7 +220,7 @@ func (p *program) stallReason(client *api.Client, r *api.Replay) string {
 	return "waits for its plugins"
 }
 
-// interrupted returns err. After an interrupt it reports that the replay itself continues.
+// reportInterrupt returns err. After an interrupt it reports that the replay itself continues.
 func (p *program) reportInterrupt(id int64, err error) error {
 	if p.ctx.Err() != nil {
 		p.Say("replay %d continues; `inbox replay --attach %d` follows it, --cancel %d ends it", id, id, id)

@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/serve"
 )
 
-// replayHere runs a stored replay in this process: it runs a server without webhooks until the replay ends. After an interrupt the
+// replayInProcess runs a stored replay in this process: it runs a server without webhooks until the replay ends. After an interrupt the
 // next server continues the replay.
 func (p *program) replayInProcess(c *cli.Context, id int64) error {
 	s, err := p.settings(c)

@@ -137,7 +137,7 @@ func (p *program) secretRecheck(c *cli.Context) error {
 	return p.printRechecked(&did)
 }
 
-// nothingPasses reports why a recheck admits no request.
+// reportNonePasses reports why a recheck admits no request.
 func (p *program) reportNonePasses(r *api.Rechecked) {
 	if r.Checked == 0 {
 		p.Say("the quarantine is empty")

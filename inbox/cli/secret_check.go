@@ -70,7 +70,7 @@ func (p *program) reportTotal(c *cli.Context, client *api.Client, shown int) err
 	return nil
 }
 
-// checkPlaces lists the places of the secrets of every source, or of the selected one, in the settings of this shell. It returns an
+// checkSecretPlaces lists the places of the secrets of every source, or of the selected one, in the settings of this shell. It returns an
 // error if a source has none. A running server has its own secrets, so there is no error when one runs.
 func (p *program) checkSecretPlaces(c *cli.Context) (s *config.Settings, running bool, err error) {
 	if s, err = p.settings(c); err != nil {
@@ -114,7 +114,7 @@ func (p *program) printSecretPlaces(src *config.Source) {
 // passesNow is the beginning of the explanation of a request that passes.
 const passesNow = "it passes now"
 
-// verifyHere verifies refused requests also with the secrets of this shell, and adds explanations that differ from the server's. Most
+// verifyWithShell verifies refused requests also with the secrets of this shell, and adds explanations that differ from the server's. Most
 // requests in quarantines were refused because a secret was changed in a place that the server did not read again. The bodies are
 // read from the store of the data directory, so that no secret is sent to the server.
 func (p *program) verifyWithShell(shell *config.Settings, refused []api.Refused) {
@@ -140,7 +140,7 @@ func (p *program) verifyWithShell(shell *config.Settings, refused []api.Refused)
 	}
 }
 
-// explainedHere adds the result with this shell's secrets to the server's explanation of a request, unless they agree. It reports
+// mergeExplanations adds the result with this shell's secrets to the server's explanation of a request, unless they agree. It reports
 // whether the request passes only with the server's secrets.
 func mergeExplanations(server, here string) (text string, serverOnly bool) {
 	passes := strings.HasPrefix(server, passesNow)

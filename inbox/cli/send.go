@@ -43,7 +43,7 @@ func (p *program) sendCommand() *cli.Command {
 	})
 }
 
-// sending has the options of one call of send.
+// sendOptions has the options of one call of send.
 type sendOptions struct {
 	source *config.Source
 	key    []byte
@@ -173,7 +173,7 @@ func sourceToSend(settings *config.Settings, c *cli.Context) (*config.Source, er
 	return &settings.Sources[0], nil
 }
 
-// target returns the URL to send to. to has precedence, then the address on which a server listens, then the address in the settings.
+// targetURL returns the URL to send to. to has precedence, then the address on which a server listens, then the address in the settings.
 // A URL without a path gets the source's path.
 func targetURL(settings *config.Settings, src *config.Source, to string) (string, error) {
 	if to == "" {

@@ -87,7 +87,7 @@ func (s *sendOptions) body(k qoreid.Kind, id int64, reference string, several bo
 	return body, nil
 }
 
-// ownSets returns changes of the body in --data besides --set: a fresh id, and the event and type in the argument.
+// implicitSets returns changes of the body in --data besides --set: a fresh id, and the event and type in the argument.
 func (s *sendOptions) implicitSets(id int64, several bool) (sets []string) {
 	if several && !s.same {
 		sets = append(sets, fmt.Sprintf("/data/id=%d", id))

@@ -89,7 +89,7 @@ func (p *program) limitHeap(bytes int64) {
 	}
 }
 
-// command returns the command that calls this program again. A binary built by `go run` is deleted afterwards and cannot be called
+// commandName returns the command that calls this program again. A binary built by `go run` is deleted afterwards and cannot be called
 // again.
 func commandName(name string) string {
 	if strings.Contains(filepath.ToSlash(name), "/go-build") {

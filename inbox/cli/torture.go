@@ -51,7 +51,7 @@ func (p *program) torture(c *cli.Context) error {
 	return p.printTorture(report, err)
 }
 
-// tortured writes the report of a run that ended with err, and returns the error of the command. Broken laws take precedence over the
+// printTorture writes the report of a run that ended with err, and returns the error of the command. Broken laws take precedence over the
 // failure or interruption of the run and over errors of the output.
 func (p *program) printTorture(report *torture.Report, err error) error {
 	var write error

@@ -139,7 +139,7 @@ func readBounded(path string) ([]byte, error) {
 	return datadir.Read(path, maxFile)
 }
 
-// stampOf returns a text that changes with the file, also when the file is written in place and its old time is restored.
+// fileStamp returns a text that changes with the file, also when the file is written in place and its old time is restored.
 func fileStamp(path string) string { return datadir.Stamp(path) }
 
 // cause returns an error of the file system without the path: the message already begins with it.

@@ -30,7 +30,7 @@ type problem struct {
 	text string
 }
 
-// table is a table of the file. Keys that were asked for are known; done reports all others.
+// table is a table of the file. Keys that were asked for are known; reportUnknown reports all others.
 type table struct {
 	r      *reader
 	path   string // empty for the root
@@ -38,7 +38,7 @@ type table struct {
 	known  []string
 }
 
-// wrong records a mistake in the value at place: "inbox.toml:3: admin", a flag or an environment variable.
+// addProblem records a mistake in the value at place: "inbox.toml:3: admin", a flag or an environment variable.
 func (r *reader) addProblem(place, format string, args ...any) {
 	p := problem{text: place + " " + fmt.Sprintf(format, args...)}
 	if rest, ok := strings.CutPrefix(place, r.file+":"); ok {
@@ -125,7 +125,7 @@ func (r *reader) locate(text []byte) {
 	}
 }
 
-// numbered returns the path of the names in a header. The name of an array of tables means its last block.
+// indexedPath returns the path of the names in a header. The name of an array of tables means its last block.
 func (r *reader) indexedPath(names []string, count map[string]int) string {
 	path := ""
 	for _, name := range names {
@@ -150,7 +150,7 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// wrong records a mistake in the value of a key of the table.
+// addProblem records a mistake in the value of a key of the table.
 func (t *table) addProblem(key, format string, args ...any) {
 	t.r.addProblem(t.r.at(join(t.path, key)), format, args...)
 }
@@ -225,7 +225,7 @@ func (t *table) tables(key string) []*table {
 	return out
 }
 
-// done reports every unknown key.
+// reportUnknown reports every unknown key.
 func (t *table) reportUnknown() {
 	for _, key := range slices.Sorted(maps.Keys(t.values)) {
 		if sub, ok := t.values[key].(map[string]any); ok && t.hasInner(key) {

@@ -27,7 +27,7 @@ type Ring struct {
 	readAt  time.Time                // of the last refresh
 	stamps  map[string]string        // by place: the stamp of the file that was read
 	secrets map[string]qoreid.Secret // by place
-	errs  map[string]error         // by place: why there is no secret now
+	errs    map[string]error         // by place: why there is no secret now
 	notes   map[string]string        // by place: a likely mistake in a secret that is used
 }
 

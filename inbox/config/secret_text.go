@@ -53,7 +53,7 @@ func placeholder(text string) bool {
 	return false
 }
 
-// oddities describes a character that a secret is unlikely to contain, or returns an empty string.
+// likelyMistake describes a character that a secret is unlikely to contain, or returns an empty string.
 func likelyMistake(text string) string {
 	const look = "; if signatures do not pass, remove it"
 	hidden := strings.IndexFunc(text, func(r rune) bool { return r != ' ' && (unicode.IsSpace(r) || inbox.Unprintable(r)) })

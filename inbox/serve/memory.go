@@ -95,7 +95,7 @@ func Memory(s *config.Settings, events int64) (parts []MemoryPart, skipped []str
 // parallel returns the default concurrency of a plugin.
 func parallel() int { return runtime.GOMAXPROCS(0) }
 
-// running are the programs of the live releases, by plugin.
+// programs holds the compiled programs of the live releases, by plugin.
 type programs map[string]*host.Program
 
 // change records a plugin's new program, or removes the plugin.

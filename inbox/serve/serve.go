@@ -58,7 +58,7 @@ type server struct {
 	parts    *parts
 	metrics  *operator.Metrics
 	observe  []func(*inbox.Event, *inbox.Attempt)
-	programs    programs // used by the loader's goroutine only
+	programs programs // used by the loader's goroutine only
 	refusals *intake.Refusals
 }
 

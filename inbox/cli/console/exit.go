@@ -42,7 +42,7 @@ func (e *ExitError) Error() string {
 // Unwrap returns the cause.
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// codes returns the exit codes by kind of error.
+// exitCodes returns the exit codes by kind of error.
 func exitCodes() map[inbox.Kind]int {
 	return map[inbox.Kind]int{
 		inbox.Internal: ExitFailed, inbox.Invalid: ExitUsage, inbox.Unauthorized: ExitForbidden, inbox.Forbidden: ExitForbidden,

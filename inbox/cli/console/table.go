@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// cutTo returns the smallest width to which a column is cut. A table that is still too wide moves whole columns below its rows.
+// minWidth returns the smallest width to which a column is cut. A table that is still too wide moves whole columns below its rows.
 func minWidth(head string) int {
 	switch head {
 	case "EVENT":
@@ -17,7 +17,7 @@ func minWidth(head string) int {
 	return 12
 }
 
-// prose reports whether the cells of a column are sentences, which may be moved below their rows.
+// isProse reports whether the cells of a column are sentences, which may be moved below their rows.
 func isProse(head string) bool {
 	return slices.Contains([]string{"NOTE", "REASON", "EXPLAINED", "TO GRANT IT", "WHAT"}, head)
 }

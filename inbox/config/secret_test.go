@@ -156,7 +156,7 @@ func TestARefusedRequestIsVerifiedWithTheCurrentSecrets(t *testing.T) {
 	if _, why, _ := s.Verify(r); why != "no_source" {
 		t.Errorf("why is %q", why)
 	}
-	if text := s.Explain(r); !strings.Contains(text, "not configured") {
+	if text := s.Explain(r); !strings.Contains(text, "no longer configured") {
 		t.Errorf("explained as %q", text)
 	}
 }

@@ -3,7 +3,6 @@
 package serve_test
 
 import (
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,11 +15,11 @@ import (
 	"inbox/inbox/serve"
 )
 
-// give changes the owner of a file, which only root may do.
+// give changes the owner of a file. Only root may do that.
 func give(t *testing.T, path string) {
 	t.Helper()
 	if err := os.Chown(path, 65534, 65534); err != nil {
-		t.Skip("this user cannot give files away: ", err)
+		t.Skip("this user cannot change owners: ", err)
 	}
 }
 
@@ -37,13 +36,13 @@ func TestAPluginsFolderOfAnotherUserIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = serve.Run(t.Context(), s, serve.Options{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
+	err = serve.Run(t.Context(), s, serve.Options{Log: slog.New(slog.DiscardHandler)})
 	if inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), "belongs to user 65534") || !strings.Contains(inbox.HintOf(err), "chown ") {
 		t.Errorf("%v (%s)", err, inbox.HintOf(err))
 	}
 }
 
-func TestWhatOthersCouldChangeInTheFolderIsMendedOrRefusedWhileTheServerRuns(t *testing.T) {
+func TestModesInThePluginsFolderAreCorrectedAndFilesOfOtherUsersRefusedWhileTheServerRuns(t *testing.T) {
 	t.Parallel()
 	dir, _, c := operated(t, map[string]string{"crm.wasm": guest(t, "ok")})
 	first := isLive(t, c, "crm")
@@ -58,13 +57,13 @@ func TestWhatOthersCouldChangeInTheFolderIsMendedOrRefusedWhileTheServerRuns(t *
 	if err := os.Chmod(plugins, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	inboxtest.Eventually(t, "the folder is mended", func() bool { return mode(plugins) == 0o755 })
+	inboxtest.Eventually(t, "the mode of the folder is corrected", func() bool { return mode(plugins) == 0o755 })
 	manifest := filepath.Join(plugins, "crm.toml")
 	drop(t, dir, "crm.toml", "reuse = 2")
 	if err := os.Chmod(manifest, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	inboxtest.Eventually(t, "the manifest is mended, and in force", func() bool {
+	inboxtest.Eventually(t, "the mode of the manifest is corrected, and it is in force", func() bool {
 		return mode(manifest) == 0o644 && isLive(t, c, "crm").Live != first.Live
 	})
 	give(t, manifest)
@@ -74,6 +73,6 @@ func TestWhatOthersCouldChangeInTheFolderIsMendedOrRefusedWhileTheServerRuns(t *
 	})
 	give(t, plugins)
 	inboxtest.Eventually(t, "another user's folder is not read", func() bool {
-		return strings.Contains(strings.Join(reasons(t, c), "\n"), "the plugins folder cannot be read; live plugins run on")
+		return strings.Contains(strings.Join(reasons(t, c), "\n"), "the plugins folder cannot be read; live plugins continue to run")
 	})
 }

@@ -9,9 +9,9 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// TestAPluginIsShownWhatItsManifestGrants sends one event to three plugins, from the webhook to their logs: one that gets
-// everything, one that gets a field, and one that reads the text that its document lacks.
-func TestAPluginIsShownWhatItsManifestGrants(t *testing.T) {
+// TestAPluginGetsOnlyTheDataThatItsManifestGrants sends one event to three plugins and reads their logs. One gets the whole body, one
+// gets a field, and one reads the text that is withheld from its document.
+func TestAPluginGetsOnlyTheDataThatItsManifestGrants(t *testing.T) {
 	dir := t.TempDir()
 	url, stop := start(t, dir)
 	photo := strings.Repeat("/9j4AAQSkZJRg", 100) // 1300 bytes

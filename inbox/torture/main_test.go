@@ -63,7 +63,7 @@ func serveWith(h serve.Hooks) error {
 	if err != nil {
 		return err
 	}
-	return serve.Run(context.Background(), s, serve.Options{Stdout: os.Stdout, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Hooks: h})
+	return serve.Run(context.Background(), s, serve.Options{Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Hooks: h})
 }
 
 // plants are the faults that torture must find.

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// lab is the state of a run.
+// lab is the state of a run. The helpers of all trials are its methods, because they add to its figures and use its directory.
 type lab struct {
 	opt     Options
 	dir     string

@@ -20,7 +20,7 @@ type fault struct {
 	cannot      func() string  // returns why this machine cannot do it; empty: it can
 }
 
-// round is the round in which a fault happens.
+// round is the round in which a fault happens. Each kind of fault is a method of it.
 type round struct {
 	t   *campaign
 	ctx context.Context

@@ -59,8 +59,8 @@ func (o *Options) setDefaults() (err error) {
 	return err
 }
 
-// campaign is one run of torture. It has more than 20 methods, because rounds, epochs and soaks are steps of one run and share its
-// store, history and report.
+// campaign is one run of torture. Rounds, epochs and soaks are methods of one type, because they share the store, the history and the
+// report of the run.
 type campaign struct {
 	opt     Options
 	report  *Report

@@ -11,7 +11,7 @@ import (
 	"inbox/inbox"
 )
 
-// words returns up to a few random texts.
+// words returns up to three random texts.
 func words(t *rapid.T, name string) []string {
 	list := rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, name)
 	if len(list) == 0 {

@@ -35,7 +35,7 @@ type compileQueue struct {
 }
 
 func newCompileQueue(o *Options) *compileQueue {
-	return &compileQueue{host: o.Host, kept: o.Kept, records: o.Watch, running: map[bool]bool{}, done: make(chan *compilation)}
+	return &compileQueue{host: o.Host, kept: o.Kept, records: o.Crashes, running: map[bool]bool{}, done: make(chan *compilation)}
 }
 
 func (q *compileQueue) add(j *compilation) {

@@ -96,7 +96,7 @@ type Entry struct {
 
 // Loader watches the folder. Make it with New, then call Run. Run's goroutine takes every plugin through all steps from file to
 // release, so these steps share the states and are methods of one type. The folder, the compile queue and the crash loop are
-// parts of their own.
+// separate types.
 type Loader struct {
 	opt     Options
 	mu      sync.Mutex // guards the maps states and strays, the entry of each state, reload and problem

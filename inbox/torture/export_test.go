@@ -68,7 +68,7 @@ func Passed(ctx context.Context, dir, plugin string) ([]string, error) {
 	if err = errors.Join(err, <-end, s.Close()); err != nil {
 		return nil, err
 	}
-	w.answer(answered{body: body, seq: 1, stored: true, first: true})
+	w.answer(answered{body: sentBody, seq: 1, stored: true, first: true})
 	db, err := sql.Open("sqlite", filepath.Join(dir, "inbox.db"))
 	if err != nil {
 		return nil, err

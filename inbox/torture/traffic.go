@@ -95,12 +95,12 @@ func (t *campaign) connection(s *server, n int) *connection {
 // sendOne sends one body. It returns false when the server does not answer.
 func (c *connection) sendOne(ctx context.Context) bool {
 	c.n++
-	body := c.nextBody()
+	next := c.nextBody()
 	if c.rng.IntN(100) == 0 {
-		return c.sendForged(ctx, body)
+		return c.sendForged(ctx, next)
 	}
 	w := c.t.history
-	body, first, floor := w.sending(body)
+	body, first, floor := w.sending(next)
 	code, text, err := c.post(ctx, body.source, body.body, secret)
 	if err != nil {
 		return false

@@ -90,7 +90,7 @@ func TestAModuleThatCrashesTheCompilerIsDisabledUntilItChanges(t *testing.T) {
 	}
 }
 
-// crashUntilDisabled records so many crashes of a release that it is disabled.
+// crashUntilDisabled records crashes of a release until it is disabled.
 func (b *bench) crashUntilDisabled(plugin, release string) {
 	b.t.Helper()
 	for range inbox.CrashLoopAfter + 1 {

@@ -96,7 +96,7 @@ func TestAPluginBlamedForAKillIsEnabledAgain(t *testing.T) {
 	}
 }
 
-// blame records so many crashes of a plugin's live release that it is disabled.
+// blame records crashes of a plugin's live release until it is disabled.
 func blame(t *testing.T, data, plugin string) error {
 	ctx := context.Background()
 	s, err := store.Open(ctx, store.Options{Dir: data, Server: true})

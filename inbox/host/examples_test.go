@@ -12,7 +12,9 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-func TestTheExamplesBehaveAsDocumented(t *testing.T) { onEachEngine(t, testTheExamplesBehaveAsDocumented) }
+func TestTheExamplesBehaveAsDocumented(t *testing.T) {
+	onEachEngine(t, testTheExamplesBehaveAsDocumented)
+}
 
 func testTheExamplesBehaveAsDocumented(t *testing.T, engine inbox.Engine) {
 	t.Parallel()

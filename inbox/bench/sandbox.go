@@ -106,8 +106,8 @@ func alternate(ctx context.Context, n int, compare func(a, b float64) float64, a
 	return median(found), ctx.Err()
 }
 
-// nativeGuests measures a small plugin in C with an instance per event, and a session that does nothing, so that all of its time is
-// overhead of the host.
+// nativeGuests measures a small plugin in C with an instance per event, and a session that does nothing. All time of that session
+// is overhead of the host.
 func nativeGuests(ctx context.Context, l *lab) (comparison, error) {
 	c, err := l.newTimedGuest(ctx, demo.Wasm())
 	if err != nil {

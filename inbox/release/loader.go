@@ -95,7 +95,7 @@ type Entry struct {
 }
 
 // Loader watches the folder. Make it with New, then call Run. Run's goroutine takes every plugin through all steps from file to
-// release, so these steps share the states and are methods of one type. The folder, the compile queue and the crash loop are
+// release. These steps share the states, so they are methods of one type. The folder, the compile queue and the crash loop are
 // separate types.
 type Loader struct {
 	opt     Options

@@ -10,8 +10,8 @@ import (
 	"inbox/inbox"
 )
 
-// file is NAME.toml without its tables where and config, whose values keep their spelling. Pointers distinguish a missing value
-// from zero.
+// file is NAME.toml, with a field for each key, but without its tables where and config, whose values keep their spelling.
+// Pointers distinguish a missing value from zero.
 type file struct {
 	Events      *[]string `toml:"events"`
 	EventTypes  *[]string `toml:"event_types"`

@@ -15,9 +15,8 @@ const MaxModule = 32 << 20
 // Import names a function that a module imports.
 type Import struct{ Module, Name string }
 
-// Module is a parsed binary, before it is rewritten and compiled. It has a field for each index space and figure of the format, and
-// the parsers and rewriters of the sections are its methods, because every section needs the index spaces of the sections before it.
-// It is not safe for concurrent use.
+// Module is a parsed binary, before it is rewritten and compiled. It has a field for each index space and figure. The parsers of
+// the sections are its methods, because a section needs the index spaces of earlier sections. It is not safe for concurrent use.
 type Module struct {
 	imports   []Import
 	exports   []string

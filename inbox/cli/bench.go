@@ -50,7 +50,7 @@ func (p *program) bench(c *cli.Context) error {
 	bar.Share = true
 	report, err := bench.Run(p.ctx, bench.Options{
 		Dir: c.String("dir"), Quick: c.Bool("quick"), Only: c.StringSlice("only"), Peers: c.String("peers"), Self: self,
-		Say: func(done, total int64, remark string) { bar.Show(done, total, remark) },
+		Progress: func(done, total int64, what string) { bar.Show(done, total, what) },
 	})
 	bar.End()
 	if report == nil {
@@ -102,7 +102,7 @@ func (p *program) benchReport(r *bench.Report) error {
 	if err := p.Table(rows); err != nil {
 		return err
 	}
-	for _, l := range r.Left {
+	for _, l := range r.Skipped {
 		p.Say("%s was skipped: %s", l.Name, l.Why)
 	}
 	return nil

@@ -32,7 +32,7 @@ func (p *program) tortureCommand() *cli.Command {
 func (p *program) torture(c *cli.Context) error {
 	o := torture.Options{
 		Seed: c.Uint64("seed"), Rounds: c.Int("rounds"), For: c.Duration("for"), Dir: c.String("dir"), Only: c.StringSlice("only"), Stored: c.Int("stored"),
-		Say: p.Say,
+		Logf: p.Say,
 	}
 	if !c.IsSet("seed") {
 		o.Seed = uint64(time.Now().UnixNano()) % 1_000_000

@@ -87,7 +87,7 @@ func TestEveryHonestGuestHasTheSameOutcomeEveryTimeAndOnEveryEngine(t *testing.T
 
 // Before its first event a guest sees a fixed clock and random numbers of its release. With the event it sees the event's clock
 // and the delivery's random numbers. It has one argument, no environment, and no directory.
-func TestTheWorldOfAGuestIsMadeOfItsReleaseAndThenOfItsDelivery(t *testing.T) {
+func TestClockAndRandomNumbersDependOnTheReleaseAndThenOnTheDelivery(t *testing.T) {
 	t.Parallel()
 	release := fixture(t, "world")
 	another := append(slices.Clone(release), 0, 2, 1, 'x') // the same except for a custom section

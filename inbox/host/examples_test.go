@@ -12,9 +12,11 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-func TestTheExamplesDoWhatTheySay(t *testing.T) { onEachEngine(t, testTheExamplesDoWhatTheySay) }
+func TestTheExamplesBehaveAsDocumented(t *testing.T) {
+	onEachEngine(t, testTheExamplesBehaveAsDocumented)
+}
 
-func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
+func testTheExamplesBehaveAsDocumented(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	for name, one := range map[string]struct {
@@ -93,7 +95,7 @@ func TestNoExampleKeepsAVerificationWaiting(t *testing.T) {
 	}
 }
 
-func TestTheExamplesRejectAndRetryWhatTheySay(t *testing.T) {
+func TestTheExamplesRejectAndRetryAsDocumented(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	run := func(build func(testing.TB) []byte, doc string) inbox.Outcome {

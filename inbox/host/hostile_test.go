@@ -131,11 +131,11 @@ func testAStoppingProgramInterruptsItsGuests(t *testing.T, engine inbox.Engine) 
 	}
 }
 
-func TestThousandsOfTrapsLeaveNoGoroutineBehind(t *testing.T) {
-	onEachEngine(t, testThousandsOfTrapsLeaveNoGoroutineBehind)
+func TestThousandsOfTrapsLeakNoGoroutine(t *testing.T) {
+	onEachEngine(t, testThousandsOfTrapsLeakNoGoroutine)
 }
 
-func testThousandsOfTrapsLeaveNoGoroutineBehind(t *testing.T, engine inbox.Engine) {
+func testThousandsOfTrapsLeakNoGoroutine(t *testing.T, engine inbox.Engine) {
 	h := newHost(t)
 	for _, name := range []string{"trap", "session_trap"} {
 		p, err := h.Compile(context.Background(), fixture(t, name), limitsOn(engine))

@@ -143,11 +143,11 @@ func testFuelIsCountedByTheInstructionAndTheByte(t *testing.T, engine inbox.Engi
 }
 
 // The fuel that a session spends before its event, and after its result, is not the event's.
-func TestASessionsFuelIsThatOfItsEvent(t *testing.T) {
-	onEachEngine(t, testASessionsFuelIsThatOfItsEvent)
+func TestASessionIsChargedForItsEventOnly(t *testing.T) {
+	onEachEngine(t, testASessionIsChargedForItsEventOnly)
 }
 
-func testASessionsFuelIsThatOfItsEvent(t *testing.T, engine inbox.Engine) {
+func testASessionIsChargedForItsEventOnly(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	during := int64(5000)
@@ -241,11 +241,11 @@ func complexGuest(code []byte) guest {
 	return guest{code: slices.Concat(bytes.Repeat([]byte{0x03, 0x40, 0x0b}, 9_000), code)}
 }
 
-func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.T) {
-	onEachEngine(t, testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo)
+func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndIsLogged(t *testing.T) {
+	onEachEngine(t, testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndIsLogged)
 }
 
-func testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.T, engine inbox.Engine) {
+func testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndIsLogged(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	var said bytes.Buffer
 	h, err := host.New(context.Background(), host.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})

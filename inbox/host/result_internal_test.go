@@ -10,7 +10,7 @@ import (
 	"inbox/inbox"
 )
 
-func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
+func TestOnlyAResultOfTheContractIsAccepted(t *testing.T) {
 	t.Parallel()
 	const onStderr = "a log belongs on standard error"
 	for text, want := range map[string]struct {

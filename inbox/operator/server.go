@@ -25,6 +25,7 @@ type Options struct {
 	Now     func() time.Time       // default: time.Now
 }
 
+// server handles the API. It has a method for each route and for the parts of their answers.
 type server struct {
 	Options
 	subjects

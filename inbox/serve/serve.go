@@ -144,7 +144,7 @@ func (v *server) build() {
 		},
 	})
 	v.parts.loader = release.New(release.Options{
-		Dir: v.settings.Plugins, Kept: modules(v.settings), Host: v.host, Keep: v.store, Watch: v.store, Log: v.log,
+		Dir: v.settings.Plugins, Kept: modules(v.settings), Host: v.host, Keep: v.store, Crashes: v.store, Log: v.log,
 		Parallel: parallel(), Unpin: v.store.Unpin, OnChange: v.change, Head: v.store.Head,
 	})
 }
@@ -166,14 +166,14 @@ func (v *server) change(c release.Change) {
 	}
 	v.parts.dispatch.SetLive(c.Plugin, &dispatch.Live{
 		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Yields: c.Live.Yields,
-		Run: counted(&c.Live.Tally, v.opt.Hooks.run(c.Live.Program.Attempt)),
+		Run: counted(&c.Live.Attempts, v.opt.Hooks.run(c.Live.Program.Attempt)),
 	})
 }
 
-// counted returns a runner that counts its attempts in t.
-func counted(t *release.Tally, run dispatch.Runner) dispatch.Runner {
+// counted returns a runner that counts its attempts in n.
+func counted(n *release.AttemptCounter, run dispatch.Runner) dispatch.Runner {
 	return func(ctx context.Context, e *inbox.Event, payload inbox.Payload, d inbox.Delivery, now time.Time) inbox.Outcome {
-		defer t.Begin(time.Now())()
+		defer n.Begin(time.Now())()
 		return run(ctx, e, payload, d, now)
 	}
 }

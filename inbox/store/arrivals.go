@@ -116,7 +116,7 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 	return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Stored}, nil
 }
 
-// find returns the seq of the event with a digest, 0 if there is none.
+// find returns the seq of the event with a digest, else 0.
 func (t *tx) find(digest [sha256.Size]byte) (int64, error) {
 	hash := dedup.Prefix(digest)
 	if seq, ok := t.fresh[hash]; ok {

@@ -67,7 +67,8 @@ func (s *Store) checkContents(ctx context.Context, report func(string, ...any), 
 	}
 	for {
 		n := 0
-		err := s.each(ctx, `SELECT c.id, coalesce(c.root_seq, 0), `+contentColumns("c")+` FROM contents c WHERE c.id > ? ORDER BY c.id LIMIT ?`, []any{last, checkChunk}, func(row scanner) error {
+		query := `SELECT c.id, coalesce(c.root_seq, 0), ` + contentColumns("c") + ` FROM contents c WHERE c.id > ? ORDER BY c.id LIMIT ?`
+		err := s.each(ctx, query, []any{last, checkChunk}, func(row scanner) error {
 			var id, root int64
 			var c content
 			if err := row.Scan(append([]any{&id, &root}, c.into()...)...); err != nil {

@@ -58,7 +58,7 @@ func inspect(c *conn, path string, newest int) (int, error) {
 	case olderVersion(sqlite, oldestSQLite):
 		return 0, inbox.Errorf(inbox.Internal, "open store", "SQLite %s is older than %s", sqlite, oldestSQLite)
 	case tables > 0 && app != applicationID:
-		return 0, inbox.Errorf(inbox.Invalid, "open store "+path, "the file is a SQLite database, but not one of inbox").
+		return 0, inbox.Errorf(inbox.Invalid, "open store "+path, "the file is a SQLite database, but not an inbox store").
 			WithHint("name the directory of a store with --data")
 	case version > newest:
 		return 0, newerFile(c, path, version)

@@ -41,7 +41,7 @@ func TestAnOpenErrorHasTheReasonAndAHint(t *testing.T) {
 		}, inbox.Invalid, "not the key"},
 		"a short key":    {func(t *testing.T, dir string) { os.WriteFile(filepath.Join(dir, "store.key"), []byte("x"), 0o600) }, inbox.Invalid, "1 bytes"},
 		"a newer file":   {func(t *testing.T, dir string) { store.Exec(t, dir, "PRAGMA user_version = 99") }, inbox.Invalid, "needs inbox 0.1.0 or later"},
-		"another's file": {func(t *testing.T, dir string) { store.Exec(t, dir, "PRAGMA application_id = 7") }, inbox.Invalid, "not of inbox"},
+		"another's file": {func(t *testing.T, dir string) { store.Exec(t, dir, "PRAGMA application_id = 7") }, inbox.Invalid, "not an inbox store"},
 		"not a database": {func(t *testing.T, dir string) {
 			os.WriteFile(filepath.Join(dir, "inbox.db"), bytes.Repeat([]byte("garbage "), 1000), 0o600)
 		}, inbox.Invalid, "inbox.db"},

@@ -186,7 +186,8 @@ func (s *Store) replays(ctx context.Context, where string, args ...any) ([]inbox
 }
 
 func (s *Store) replayParts(ctx context.Context, j *inbox.Replay) error {
-	return s.each(ctx, `SELECT p.name, `+qualified("j", replayPartColumns)+` FROM replay_parts j JOIN plugins p ON p.id = j.plugin WHERE j.replay = ? ORDER BY p.name`, []any{j.ID}, func(row scanner) error {
+	query := `SELECT p.name, ` + qualified("j", replayPartColumns) + ` FROM replay_parts j JOIN plugins p ON p.id = j.plugin WHERE j.replay = ? ORDER BY p.name`
+	return s.each(ctx, query, []any{j.ID}, func(row scanner) error {
 		var part inbox.ReplayPart
 		if err := scanReplayPart(row, &part); err != nil {
 			return err

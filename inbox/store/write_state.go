@@ -37,7 +37,7 @@ type lookup interface {
 	Current(runs int, sealed int64) bool
 	// Add adds a committed event by the prefix of its digest.
 	Add(prefix uint64, seq int64)
-	// Find returns the seq of the event with a digest, 0 if there is none. same compares the whole digest of a candidate.
+	// Find returns the seq of the event with a digest, else 0. same compares the whole digest of a candidate.
 	Find(c dedup.Tx, digest [sha256.Size]byte, same func(seq int64) (bool, error)) (int64, error)
 }
 
@@ -78,7 +78,7 @@ const pointMigrate = "migrate"
 // exec runs a statement of the transaction.
 func (t *tx) exec(query string, args ...any) (driver.Result, error) { return t.on.Exec(query, args...) }
 
-// get runs a query of one row. The row's Scan returns sql.ErrNoRows if there is none.
+// get runs a query of one row. Its Scan returns sql.ErrNoRows without a row.
 func (t *tx) get(query string, args ...any) row { return t.on.Get(query, args...) }
 
 func (t *tx) query(query string, args ...any) (*rows, error) { return t.on.Query(query, args...) }

@@ -194,8 +194,8 @@ func (w *Writer[T]) Waiting() (changes int, bytes int64) {
 	return len(q.main.ops) + len(q.background.ops), q.main.bytes.Load()
 }
 
-// Submit queues a change and returns. The writing goroutine calls Done once the change is durable or has failed. When Submit
-// returns an error, Done is not called. The error is Unavailable when the writer stops, [ErrFull], or the error of ctx. Without
+// Submit queues a change and returns. The writing goroutine calls Done with the result, once the change is durable or failed. When
+// Submit returns an error, Done is not called. The error is Unavailable when the writer stops, [ErrFull], or the error of ctx. Without
 // Options.Server, the change is made before Submit returns.
 func (w *Writer[T]) Submit(ctx context.Context, o *Op[T]) error {
 	w.queues.state.RLock()

@@ -88,8 +88,8 @@ func TestAFailedOperationNeitherLosesNorDuplicatesAChange(t *testing.T) {
 	}
 }
 
-// failAt makes three batches of changes and fails the operation with the number at. It reports whether there were so many
-// operations.
+// failAt makes three batches of changes and fails the operation with the number at. It reports whether that operation
+// happened.
 func failAt(t *testing.T, at int64, with error) bool {
 	var calls, armed atomic.Int64
 	x := serve(t, commit.Options{Relaxed: true, Fault: func(string) error {

@@ -58,7 +58,7 @@ func (d *Set) Seal(ctx context.Context, store Store) error {
 	return ctx.Err()
 }
 
-// planRun returns the next run to write, nil when there is none.
+// planRun returns the next run to write, nil without one.
 func (s *sealer) planRun(ctx context.Context) (*runPlan, error) {
 	var plan *runPlan
 	var full map[uint64]int64

@@ -142,7 +142,7 @@ func (p *program) deadShow(c *cli.Context) error {
 	return p.printEvent(&d)
 }
 
-// resolve retries or discards dead letters. A dry run finds the matching ones, the operator confirms, and then those are resolved.
+// resolve retries or discards dead letters. A dry run selects them, and the operator confirms. Then exactly these are resolved.
 func (p *program) resolve(c *cli.Context, verb string) error {
 	req, err := p.resolveRequest(c)
 	switch {

@@ -40,7 +40,10 @@ var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 const refreshEvery = time.Second
 
 func newKeyring(refs []ref, getenv func(string) string) *Keyring {
-	return &Keyring{refs: refs, getenv: getenv, now: time.Now, stamps: map[string]string{}, secrets: map[string]qoreid.Secret{}, errs: map[string]error{}, notes: map[string]string{}}
+	return &Keyring{
+		refs: refs, getenv: getenv, now: time.Now,
+		stamps: map[string]string{}, secrets: map[string]qoreid.Secret{}, errs: map[string]error{}, notes: map[string]string{},
+	}
 }
 
 // defaultKeyring returns the keyring of the default source: the secret in the environment, in the named file, and of systemd.

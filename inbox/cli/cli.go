@@ -1,6 +1,6 @@
-// Package cli is the command line, with one file per command. Commands that need the store are clients of the operator's API: of a
-// remote server by --url, of the server on the data directory by its socket, or, when no server runs, of a handler over the store
-// in this process.
+// Package cli is the command line, with one file per command. Commands that need the store are clients of the operator's API. They call
+// a remote server by --url, else the server on the data directory by its socket. When no server runs, they call a handler over the
+// store in this process.
 //
 // Package console writes the output and the messages of commands, and has the exit codes.
 package cli
@@ -28,8 +28,8 @@ func Main() int {
 	return p.run(context.Background(), os.Args[1:])
 }
 
-// program is one run of the command line: its console, its context, and the stores that it opened. It has 144 methods, because
-// the actions of all commands need all three. Each method is in the file of its command.
+// program is one run of the command line: its console, its context, and the stores that it opened. It has over 100
+// methods, because the actions of all commands need all three. Each method is in the file of its command.
 type program struct {
 	console.Console
 	logs    *console.LogWriter // the log of a server, which also replaces Err; nil for other commands

@@ -142,7 +142,7 @@ func (p *program) deadShow(c *cli.Context) error {
 	return p.printEvent(&d)
 }
 
-// resolve retries or discards dead letters. A dry run finds the matching ones, the operator confirms, and then those are resolved.
+// resolve retries or discards dead letters. A dry run selects them, and the operator confirms. Then exactly these are resolved.
 func (p *program) resolve(c *cli.Context, verb string) error {
 	req, err := p.resolveRequest(c)
 	switch {
@@ -157,27 +157,27 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 	}
 	req.Brief = !c.Bool("dry-run")
 	out := p.deadRows()
-	would, err := client.EachResolved(p.ctx, verb, req, out.Add)
+	preview, err := client.EachResolved(p.ctx, verb, req, out.Add)
 	switch {
 	case err != nil:
 		return err
-	case would.Count == 0:
+	case preview.Count == 0:
 		return p.reportNoneDead(len(req.IDs) > 0)
 	case c.Bool("dry-run"):
-		p.Say("%s would be %s", console.Plural(would.Count, "delivery", "deliveries"), pastTense(verb))
+		p.Say("%s would be %s", console.Plural(preview.Count, "delivery", "deliveries"), pastTense(verb))
 		return out.End()
 	}
 	if len(req.IDs) == 0 || verb == "discard" { // a retry of named events needs no confirmation
-		if err := p.Ask(c.Bool("yes"), "%s %s?%s", verbTitle(verb), console.Plural(would.Count, "dead delivery", "dead deliveries"), consequence(verb, &would)); err != nil {
+		if err := p.Ask(c.Bool("yes"), "%s %s?%s", verbTitle(verb), console.Plural(preview.Count, "dead delivery", "dead deliveries"), consequence(verb, &preview)); err != nil {
 			return err
 		}
 	}
-	req.DryRun, req.Brief, req.DiedBefore = false, false, would.AsOf // later deaths were not confirmed
-	did, err := client.EachResolved(p.ctx, verb, req, out.Add)
+	req.DryRun, req.Brief, req.DiedBefore = false, false, preview.AsOf // later deaths were not confirmed
+	result, err := client.EachResolved(p.ctx, verb, req, out.Add)
 	if err != nil {
 		return err
 	}
-	return p.printResolved(verb, out, &did)
+	return p.printResolved(verb, out, &result)
 }
 
 // resolveRequest returns the request for a dry run, with the selection of the flags and arguments.
@@ -202,8 +202,8 @@ func (p *program) reportNoneDead(named bool) error {
 	return p.deadRows().End()
 }
 
-func (p *program) printResolved(verb string, out *console.List[api.DeadLetter], did *api.Resolved) error {
-	for _, f := range did.Failed {
+func (p *program) printResolved(verb string, out *console.List[api.DeadLetter], result *api.Resolved) error {
+	for _, f := range result.Failed {
 		if err := out.Fail(f, "%s in plugin %s: %s", f.ID, f.Plugin, f.Error); err != nil {
 			return err
 		}
@@ -211,11 +211,11 @@ func (p *program) printResolved(verb string, out *console.List[api.DeadLetter], 
 	if err := out.End(); err != nil {
 		return err
 	}
-	p.Say("%s %s", console.Plural(did.Count, "delivery was", "deliveries were"), pastTense(verb))
-	if len(did.Failed) == 0 {
+	p.Say("%s %s", console.Plural(result.Count, "delivery was", "deliveries were"), pastTense(verb))
+	if len(result.Failed) == 0 {
 		return nil
 	}
-	return console.Incomplete("%s could not be %s", console.Plural(len(did.Failed), "delivery", "deliveries"), pastTense(verb))
+	return console.Incomplete("%s could not be %s", console.Plural(len(result.Failed), "delivery", "deliveries"), pastTense(verb))
 }
 
 func verbTitle(verb string) string {
@@ -227,15 +227,15 @@ func pastTense(verb string) string {
 }
 
 // consequence returns the further effects of a confirmation, in words.
-func consequence(verb string, would *api.Resolved) string {
+func consequence(verb string, preview *api.Resolved) string {
 	text := ""
-	if would.Parked > 0 {
+	if preview.Parked > 0 {
 		least := ""
-		if would.AtLeast {
+		if preview.AtLeast {
 			least = "at least "
 		}
-		text = fmt.Sprintf(" %s parked behind them, and %s%s.", console.Plural(would.Parked, "lane is", "lanes are"), least,
-			console.Plural(would.Waiting, "later event will follow", "later events will follow"))
+		text = fmt.Sprintf(" %s parked behind them, and %s%s.", console.Plural(preview.Parked, "lane is", "lanes are"), least,
+			console.Plural(preview.Waiting, "later event will follow", "later events will follow"))
 	}
 	if verb == "discard" {
 		text += " They will not be retried."

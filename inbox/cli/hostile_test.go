@@ -64,8 +64,8 @@ func (hostileSources) Verify(*inbox.Refused) (*inbox.Arrival, string, error) {
 
 func (hostileSources) Explain(*inbox.Refused) string { return hostile }
 
-// keepHostile stores an event with a dead delivery, and a refused request. Every text in them is hostile.
-func keepHostile(t *testing.T, s *store.Store) (id string) {
+// storeHostile stores an event with a dead delivery, and a refused request. Every text in them is hostile.
+func storeHostile(t *testing.T, s *store.Store) (id string) {
 	t.Helper()
 	body := `{"event":"x","data":{"a":"` + "\u009b\u202e\u200b\x7f\U000e0041\xff" + `"}}`
 	a := inboxtest.Arrival(body)
@@ -111,7 +111,7 @@ func keepHostile(t *testing.T, s *store.Store) (id string) {
 // command for it, in each format, on a terminal and elsewhere.
 func TestOutputCannotControlATerminal(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
-	id := keepHostile(t, s)
+	id := storeHostile(t, s)
 	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: hostileControl{}, Sources: hostileSources{}, Serving: true})))
 	defer front.Close()
 	run := func(terminal bool, args ...string) (string, string) {
@@ -124,7 +124,7 @@ func TestOutputCannotControlATerminal(t *testing.T) {
 		return out.String(), errs.String()
 	}
 	reveal := []string{"--reveal", "--reason", hostile}
-	calls := append(reading([]string{id}),
+	calls := append(readCalls([]string{id}),
 		append([]string{"event", "show", id}, reveal...), append([]string{"dead", "list"}, reveal...), append([]string{"dead", "show", id}, reveal...),
 		append([]string{"entity", "show", hostile}, reveal...), []string{"plugin", "inspect", hostile}, []string{"event", "show", hostile},
 		[]string{"secret", "recheck"}, []string{"secret", "recheck", "--dry-run"}, []string{"secret", "discard", "--why", hostile}, []string{"audit"},
@@ -147,7 +147,7 @@ func TestOutputCannotControlATerminal(t *testing.T) {
 					}
 				}
 				if format == "json" {
-					parses(t, args, out+errs)
+					checkOneValue(t, args, out+errs)
 				}
 			}
 		}
@@ -168,8 +168,8 @@ func TestOutputCannotControlATerminal(t *testing.T) {
 	}
 }
 
-// parses fails the test unless both streams together are one JSON value, as for a program that merges them.
-func parses(t *testing.T, args []string, both string) {
+// checkOneValue fails the test unless both streams together are one JSON value, as for a program that merges them.
+func checkOneValue(t *testing.T, args []string, both string) {
 	t.Helper()
 	if len(args) > 2 && args[0] == "event" && args[1] == "tail" {
 		return // a stream has one value per line

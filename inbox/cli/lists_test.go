@@ -16,12 +16,12 @@ import (
 
 func TestEveryListFitsATerminalOf80Columns(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
-	ids := keepMarked(t, s)
+	ids := storeMarked(t, s)
 	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	looked := 0
 	for _, columns := range []int{80, 50, 40} {
-		for _, call := range reading(ids) {
+		for _, call := range readCalls(ids) {
 			p, out, errs := testTerminal(columns)
 			p.Getenv = func(name string) string {
 				return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame", "COLUMNS": fmt.Sprint(columns)}[name]

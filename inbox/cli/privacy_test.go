@@ -77,7 +77,7 @@ func (crmControl) Files(context.Context) ([]operator.File, error) {
 // output of every command for it, in each format.
 func TestPersonalDataIsShownOnlyWithRevealWhichIsRecorded(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
-	ids := keepMarked(t, s)
+	ids := storeMarked(t, s)
 	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	run := func(args ...string) string {
@@ -91,7 +91,7 @@ func TestPersonalDataIsShownOnlyWithRevealWhichIsRecorded(t *testing.T) {
 		}
 		return out.String() + errs.String()
 	}
-	calls := reading(ids)
+	calls := readCalls(ids)
 	formats := 0
 	for _, call := range calls {
 		for _, format := range listFormats() {
@@ -125,8 +125,8 @@ func TestPersonalDataIsShownOnlyWithRevealWhichIsRecorded(t *testing.T) {
 	}
 }
 
-// reading returns calls of every command that shows data of a store. The first event must be dead.
-func reading(ids []string) (calls [][]string) {
+// readCalls returns calls of every command that shows data of a store. The first event must be dead.
+func readCalls(ids []string) (calls [][]string) {
 	calls = [][]string{
 		{"event", "list"}, {"entity", "list"}, {"dead", "list", "--resolved"}, {"plugin", "list"}, {"plugin", "inspect", "crm"}, {"status"}, {"secret", "check"},
 		{"replay", "--all", "--dry-run"}, {"replay", "--list"}, {"dead", "retry", "--all", "--dry-run"}, {"dead", "discard", "--all", "--dry-run"}, {"audit"},
@@ -139,9 +139,9 @@ func reading(ids []string) (calls [][]string) {
 	return calls
 }
 
-// keepMarked stores one event of every kind, a body that is not JSON, a dead delivery with a reason and a log, and a refused request,
-// all with the mark. It returns the ids of the events. The first event is dead.
-func keepMarked(t *testing.T, s *store.Store) (ids []string) {
+// storeMarked stores one event of every kind, a body that is not JSON, a dead delivery with a reason and a log, and a refused request.
+// All contain the mark. It returns the ids of the events. The first event is dead.
+func storeMarked(t *testing.T, s *store.Store) (ids []string) {
 	t.Helper()
 	for i, k := range qoreid.Kinds() {
 		ids = append(ids, inboxtest.Accept(t, s, string(marked(t, k, int64(i+1)))).ID)

@@ -91,12 +91,12 @@ func (p *program) secretDiscard(c *cli.Context) error {
 			return err
 		}
 	}
-	did, err := client.Discard(p.ctx, req)
+	result, err := client.Discard(p.ctx, req)
 	if err != nil {
 		return err
 	}
 	if p.Format == "json" {
-		return p.Document(did)
+		return p.Document(result)
 	}
-	return p.Pairs("deleted", fmt.Sprint(did.Discarded))
+	return p.Pairs("deleted", fmt.Sprint(result.Discarded))
 }

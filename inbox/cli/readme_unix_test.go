@@ -22,8 +22,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// TestTheCommandsOfTheREADMESucceed runs the shell blocks of the README in a copy of the project, line by line in one shell, as if a
-// reader pasted them. Only the addresses differ, since those in the README may be in use.
+// TestTheCommandsOfTheREADMESucceed runs the shell blocks of the README in a copy of the project, line by line in one
+// shell. Only the addresses differ, since those in the README may be in use.
 func TestTheCommandsOfTheREADMESucceed(t *testing.T) {
 	inboxtest.Long(t) // it builds the program several times
 	t.Parallel()

@@ -101,21 +101,21 @@ func parseRate(text string) (float64, error) {
 
 func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRequest) error {
 	req.DryRun = true
-	would, err := client.CreateReplay(p.ctx, req)
+	preview, err := client.CreateReplay(p.ctx, req)
 	if err != nil {
 		return err
 	}
-	if would.Matched == 0 {
-		return p.endWithoutMatch(c, would)
+	if preview.Matched == 0 {
+		return p.endWithoutMatch(c, preview)
 	}
-	selected := fmt.Sprintf("%s through %s, from %s (%s) to %s (%s)", console.Plural(would.Matched, "event", "events"), strings.Join(would.Plugins, ", "),
-		would.First.ID, p.Stamp(would.First.StoredAt), would.Last.ID, p.Stamp(would.Last.StoredAt))
+	selected := fmt.Sprintf("%s through %s, from %s (%s) to %s (%s)", console.Plural(preview.Matched, "event", "events"), strings.Join(preview.Plugins, ", "),
+		preview.First.ID, p.Stamp(preview.First.StoredAt), preview.Last.ID, p.Stamp(preview.Last.StoredAt))
 	if c.Bool("dry-run") {
 		p.Say("would replay %s", selected)
-		if len(would.Parts) == 0 {
-			p.Say("%s", would.Note)
+		if len(preview.Parts) == 0 {
+			p.Say("%s", preview.Note)
 		}
-		return p.dryRun(client, req, would)
+		return p.dryRun(client, req, preview)
 	}
 	if err := p.Ask(c.Bool("yes"), "Replay %s? These plugins will repeat their actions.", selected); err != nil {
 		return err
@@ -128,12 +128,12 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 }
 
 // endWithoutMatch reports that no event matches. A dry run also writes its result.
-func (p *program) endWithoutMatch(c *cli.Context, would api.Replay) error {
+func (p *program) endWithoutMatch(c *cli.Context, preview api.Replay) error {
 	p.Say("no event matches")
 	if p.Format == "ids" || !c.Bool("dry-run") {
 		return p.replayRows().End()
 	}
-	return p.replayRows().All([]api.Replay{would})
+	return p.replayRows().All([]api.Replay{preview})
 }
 
 // replayStored stores a replay. It follows the replay unless no server runs, or --detach is set. With --now it runs the replay itself.
@@ -159,12 +159,12 @@ func (p *program) replayStored(c *cli.Context, client *api.Client, req api.Repla
 }
 
 // dryRun writes the result of a dry run: with -o ids the ids of the selected events, else the replay.
-func (p *program) dryRun(client *api.Client, req api.ReplayRequest, would api.Replay) error {
+func (p *program) dryRun(client *api.Client, req api.ReplayRequest, preview api.Replay) error {
 	if p.Format != "ids" || req.Only != inbox.OnlyAll {
 		if p.Format == "ids" {
 			return usage("--dry-run -o ids needs --only all: the failed or missing events are only found during the replay")
 		}
-		return p.replayRows().All([]api.Replay{would})
+		return p.replayRows().All([]api.Replay{preview})
 	}
 	return client.Events(p.ctx, req.Filter, req.IDs, func(e api.Event) error { return p.Print("%s\n", e.ID) })
 }

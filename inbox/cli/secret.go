@@ -114,27 +114,27 @@ func (p *program) secretRecheck(c *cli.Context) error {
 		return err
 	}
 	req := api.RecheckRequest{Source: c.String("source"), Reason: c.String("reason"), DryRun: true}
-	would, err := client.Recheck(p.ctx, req)
+	preview, err := client.Recheck(p.ctx, req)
 	if err != nil {
 		return err
 	}
 	if c.Bool("dry-run") {
-		return p.printRechecked(&would)
+		return p.printRechecked(&preview)
 	}
-	if would.Admitted == 0 {
-		p.reportNonePasses(&would)
-		would.DryRun = false
-		return p.printRechecked(&would)
+	if preview.Admitted == 0 {
+		p.reportNonePasses(&preview)
+		preview.DryRun = false
+		return p.printRechecked(&preview)
 	}
-	if err := p.Ask(c.Bool("yes"), "Admit %s that pass now? They are delivered to plugins.", console.Plural(would.Admitted, "request", "requests")); err != nil {
+	if err := p.Ask(c.Bool("yes"), "Admit %s that pass now? They are delivered to plugins.", console.Plural(preview.Admitted, "request", "requests")); err != nil {
 		return err
 	}
 	req.DryRun = false
-	did, err := client.Recheck(p.ctx, req)
+	result, err := client.Recheck(p.ctx, req)
 	if err != nil {
 		return err
 	}
-	return p.printRechecked(&did)
+	return p.printRechecked(&result)
 }
 
 // reportNonePasses reports why a recheck admits no request.

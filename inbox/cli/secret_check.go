@@ -70,7 +70,7 @@ func (p *program) reportTotal(c *cli.Context, client *api.Client, shown int) err
 	return nil
 }
 
-// checkSecretPlaces lists the places of the secrets of every source, or of the selected one, in the settings of this shell. It returns an
+// checkSecretPlaces lists the places of the secrets of every source, or of one source, in the settings of this shell. It returns an
 // error if a source has none. A running server has its own secrets, so there is no error when one runs.
 func (p *program) checkSecretPlaces(c *cli.Context) (s *config.Settings, running bool, err error) {
 	if s, err = p.settings(c); err != nil {

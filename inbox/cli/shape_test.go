@@ -49,7 +49,7 @@ func shapeErrors(v any, at string) (wrong []string) {
 // line. Names are snake_case and times RFC 3339 in UTC. Standard output contains nothing else.
 func TestJSONOutputOfAllCommandsHasTheSameForm(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
-	ids := keepMarked(t, s)
+	ids := storeMarked(t, s)
 	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	run := func(call []string, format string) string {
@@ -61,7 +61,7 @@ func TestJSONOutputOfAllCommandsHasTheSameForm(t *testing.T) {
 		return out.String()
 	}
 	lists := 0
-	for _, call := range reading(ids) {
+	for _, call := range readCalls(ids) {
 		name := strings.Join(call, " ")
 		text := run(call, "json")
 		var v any

@@ -195,7 +195,7 @@ func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testi
 	}
 	defer full.Close()
 	s := inboxtest.Store(t, store.Options{})
-	ids := keepMarked(t, s)
+	ids := storeMarked(t, s)
 	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	run := func(to io.Writer, call []string) (code int, messages string) {
@@ -208,7 +208,7 @@ func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testi
 		return code, errs.String()
 	}
 	failed := 0
-	for _, call := range reading(ids) {
+	for _, call := range readCalls(ids) {
 		for _, format := range []string{"table", "json", "jsonl", "ids"} {
 			call := append(slices.Clone(call), "-o", format)
 			var whole bytes.Buffer

@@ -39,8 +39,8 @@ func openTerminal(t *testing.T) (ours, theirs *os.File) {
 	return ours, theirs
 }
 
-// typed runs a command on a terminal and returns its output.
-func (s *server) typed(args ...string) string {
+// runOnTerminal runs a command on a terminal and returns its output.
+func (s *server) runOnTerminal(args ...string) string {
 	s.Helper()
 	ours, theirs := openTerminal(s.T)
 	cmd := exec.Command(binary(s.T), append(args, "--data", s.dir)...)
@@ -68,12 +68,12 @@ func TestOnARealTerminalTablesFitAndWideShowsThemWhole(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, call := range []string{"event list", "entity list", "status", "event list --help"} {
-		text := s.typed(strings.Fields(call)...)
+		text := s.runOnTerminal(strings.Fields(call)...)
 		if line, n := widest(text); n > 80 || text == "" {
 			t.Errorf("inbox %s: %d columns: %q", call, n, line)
 		}
 	}
-	if _, n := widest(s.typed("event", "list", "--wide")); n <= 80 {
+	if _, n := widest(s.runOnTerminal("event", "list", "--wide")); n <= 80 {
 		t.Errorf("--wide has %d columns", n)
 	}
 	s.stops(syscall.SIGTERM)

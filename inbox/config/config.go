@@ -45,7 +45,7 @@ type Source struct {
 	Name      string
 	Path      string
 	Mode      inbox.Mode
-	Secrets   *Ring
+	Secrets   *Keyring
 	Header    string
 	Algorithm qoreid.Algorithm
 	KeyBy     qoreid.KeyBy

@@ -10,8 +10,8 @@ import (
 	"inbox/inbox/config"
 )
 
-// FuzzFile checks that no file crashes the reader, that errors have a kind, and that valid settings are printed as a file with the
-// same effect.
+// FuzzFile checks that no file crashes the reader, and that errors have a kind. Valid settings are printed as a file with the same
+// effect.
 func FuzzFile(f *testing.F) {
 	f.Add(config.Example)
 	f.Add("listen = \":80\"\n[log]\nlevel = \"warn\"\n[[source]]\nname = \"a\"\nsecrets = { x = \"env:A\" }\n[[source.map]]\nkey = \"/k\"\n")

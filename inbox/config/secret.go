@@ -15,9 +15,9 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// Ring holds the secrets of a source. It reads the file of a secret again when the file changes, so that a secret can be
+// Keyring holds the secrets of a source. It reads the file of a secret again when the file changes, so that a secret can be
 // changed without a restart. It is safe for concurrent use.
-type Ring struct {
+type Keyring struct {
 	refs         []ref
 	getenv       func(string) string
 	fromDefaults bool
@@ -39,12 +39,15 @@ var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 // refreshEvery is the time between two checks of the files.
 const refreshEvery = time.Second
 
-func newRing(refs []ref, getenv func(string) string) *Ring {
-	return &Ring{refs: refs, getenv: getenv, now: time.Now, stamps: map[string]string{}, secrets: map[string]qoreid.Secret{}, errs: map[string]error{}, notes: map[string]string{}}
+func newKeyring(refs []ref, getenv func(string) string) *Keyring {
+	return &Keyring{
+		refs: refs, getenv: getenv, now: time.Now,
+		stamps: map[string]string{}, secrets: map[string]qoreid.Secret{}, errs: map[string]error{}, notes: map[string]string{},
+	}
 }
 
-// defaultRing returns the ring of the default source: the secret in the environment, in the named file, and of systemd.
-func defaultRing(getenv func(string) string) *Ring {
+// defaultKeyring returns the keyring of the default source: the secret in the environment, in the named file, and of systemd.
+func defaultKeyring(getenv func(string) string) *Keyring {
 	var refs []ref
 	if getenv(envSecret) != "" {
 		refs = append(refs, ref{envSecret, "env:" + envSecret})
@@ -57,7 +60,7 @@ func defaultRing(getenv func(string) string) *Ring {
 			refs = append(refs, ref{credential, "file:" + path})
 		}
 	}
-	r := newRing(refs, getenv)
+	r := newKeyring(refs, getenv)
 	r.fromDefaults = true
 	return r
 }
@@ -67,16 +70,16 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// readRing reads the secrets of a block: a list of places, or a table of names and places. A block named qoreid without
+// readKeyring reads the secrets of a block: a list of places, or a table of names and places. A block named qoreid without
 // secrets gets the secrets of the default source.
-func readRing(t *table, source string, getenv func(string) string) *Ring {
+func readKeyring(t *table, source string, getenv func(string) string) *Keyring {
 	v, ok := t.take("secrets")
 	if !ok {
 		if source == defaultSource {
-			return defaultRing(getenv)
+			return defaultKeyring(getenv)
 		}
 		t.addProblem("secrets", "is missing: name their places, as in secrets = [\"env:NAME\", \"file:/path\"]")
-		return newRing(nil, getenv)
+		return newKeyring(nil, getenv)
 	}
 	refs, valid := refsOf(v)
 	if !valid {
@@ -84,7 +87,7 @@ func readRing(t *table, source string, getenv func(string) string) *Ring {
 	} else if len(refs) == 0 {
 		t.addProblem("secrets", "is empty")
 	}
-	return newRing(refs, getenv)
+	return newKeyring(refs, getenv)
 }
 
 // refsOf parses a place, a list of places, or a table of names and places. It reports false when a value is no place.
@@ -119,7 +122,7 @@ func refsOf(v any) (refs []ref, valid bool) {
 }
 
 // Secrets returns the current secrets. While a file is empty or cannot be read, its last secret is kept.
-func (r *Ring) Secrets() []qoreid.Secret {
+func (r *Keyring) Secrets() []qoreid.Secret {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh()
@@ -133,7 +136,7 @@ func (r *Ring) Secrets() []qoreid.Secret {
 }
 
 // refresh reads changed secrets, at most once in refreshEvery.
-func (r *Ring) refresh() {
+func (r *Keyring) refresh() {
 	if now := r.now(); r.readAt.IsZero() || now.Sub(r.readAt) >= refreshEvery {
 		r.readAt = now
 		for _, f := range r.refs {
@@ -143,7 +146,7 @@ func (r *Ring) refresh() {
 }
 
 // read reads the secret of a place. It does not read a file with an unchanged stamp.
-func (r *Ring) read(f ref) {
+func (r *Keyring) read(f ref) {
 	kind, rest, _ := strings.Cut(f.place, ":")
 	var text string
 	if kind == "env" {
@@ -179,7 +182,7 @@ func (r *Ring) read(f ref) {
 	r.secrets[f.place] = qoreid.Secret{Name: f.name, Key: []byte(text)}
 }
 
-// Place describes a secret of a ring. It does not contain the secret.
+// Place describes a secret of a keyring. It does not contain the secret.
 type Place struct {
 	Name string // its name in logs, events and metrics
 	From string // "env:NAME" or "file:PATH"
@@ -188,7 +191,7 @@ type Place struct {
 }
 
 // Places returns the places of the secrets and their current errors.
-func (r *Ring) Places() []Place {
+func (r *Keyring) Places() []Place {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh()
@@ -218,7 +221,7 @@ func (s *Settings) SecretNotes() []string {
 }
 
 // String returns the places, never the secrets.
-func (r *Ring) String() string {
+func (r *Keyring) String() string {
 	var places []string
 	for _, f := range r.refs {
 		places = append(places, f.place)
@@ -227,4 +230,4 @@ func (r *Ring) String() string {
 }
 
 // GoString returns the same as String, so that %#v does not print secrets.
-func (r *Ring) GoString() string { return r.String() }
+func (r *Keyring) GoString() string { return r.String() }

@@ -94,11 +94,11 @@ func TestASecretIsReadAgainWhenItsFileChangesAndKeptWhileItCannotBeRead(t *testi
 	text := "[[source]]\nname = \"a\"\nsecrets = { current = \"file:" + path + "\" }\n"
 	s := mustLoad(t, text, nil, nil)
 	synctest.Test(t, func(t *testing.T) {
-		ring := s.Source("a").Secrets
+		keyring := s.Source("a").Secrets
 		expect := func(want string) {
 			t.Helper()
 			<-time.After(2 * time.Second)
-			if got := keys(ring.Secrets()); len(got) != 1 || got[0] != "current="+want {
+			if got := keys(keyring.Secrets()); len(got) != 1 || got[0] != "current="+want {
 				t.Errorf("secrets are %q, want %q", got, want)
 			}
 		}
@@ -111,12 +111,12 @@ func TestASecretIsReadAgainWhenItsFileChangesAndKeptWhileItCannotBeRead(t *testi
 			t.Error(err)
 		}
 		expect("second")
-		if p := ring.Places(); len(p) != 1 || p[0].Err == nil || p[0].Name != "current" {
+		if p := keyring.Places(); len(p) != 1 || p[0].Err == nil || p[0].Name != "current" {
 			t.Errorf("the missing file is not reported: %+v", p)
 		}
 		write(t, path, "third one")
 		expect("third one")
-		if p := ring.Places(); p[0].Err != nil {
+		if p := keyring.Places(); p[0].Err != nil {
 			t.Errorf("the file is back, and an error is reported: %+v", p)
 		}
 	})

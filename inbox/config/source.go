@@ -45,13 +45,13 @@ func (s *Settings) sources(root *table, getenv func(string) string, r *reader) {
 	if s.Source(defaultSource) != nil {
 		return
 	}
-	ring := defaultRing(getenv)
+	keyring := defaultKeyring(getenv)
 	switch {
 	case places[pathPrefix+defaultSource] != "":
-	case len(s.Sources) > 0 && len(ring.Secrets()) == 0:
+	case len(s.Sources) > 0 && len(keyring.Secrets()) == 0:
 		s.Notes = append(s.Notes, "there is no default source qoreid: "+envSecret+" is not set, and other sources are configured")
 	default:
-		s.Sources = slices.Insert(s.Sources, 0, withDefaults(Source{Name: defaultSource, Secrets: ring}))
+		s.Sources = slices.Insert(s.Sources, 0, withDefaults(Source{Name: defaultSource, Secrets: keyring}))
 	}
 }
 
@@ -96,7 +96,7 @@ func readSource(t *table, getenv func(string) string) Source {
 		}
 		s.MaxBody = n
 	}
-	s.Secrets = readRing(t, s.Name, getenv)
+	s.Secrets = readKeyring(t, s.Name, getenv)
 	for _, m := range t.tables("map") {
 		s.Maps = append(s.Maps, readMap(m))
 		m.reportUnknown()

@@ -269,7 +269,7 @@ func TestAListenerThatWaitsAtTheBoundCanBeClosed(t *testing.T) {
 	}
 }
 
-// net/http answers these requests itself, or not at all.
+// net/http answers these requests itself, or closes their connections.
 func TestRequestsThatNoHandlerSeesAreCounted(t *testing.T) {
 	b := newBounded(t, 100, 100)
 	b.idle("127.0.0.1")

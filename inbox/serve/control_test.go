@@ -18,8 +18,8 @@ import (
 	"inbox/inbox/serve"
 )
 
-// operate runs a server and returns its addresses, a client on its socket, and a function that stops it.
-func operate(t *testing.T, o serve.Options, flags map[string]string, env map[string]string) (serve.Addresses, *api.Client, func()) {
+// startServer runs a server and returns its addresses, a client on its socket, and a function that stops it.
+func startServer(t *testing.T, o serve.Options, flags map[string]string, env map[string]string) (serve.Addresses, *api.Client, func()) {
 	t.Helper()
 	for name, value := range map[string]string{"listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "min-free": "1 KiB"} {
 		if _, set := flags[name]; !set {
@@ -75,7 +75,7 @@ func reasons(t *testing.T, c *api.Client) (list []string) {
 
 func TestUnusualOptionsOfAServerAreReportedAsNotes(t *testing.T) {
 	t.Parallel()
-	_, c, stop := operate(t, serve.Options{NoSecret: true, Paused: true}, map[string]string{"data": t.TempDir()}, nil)
+	_, c, stop := startServer(t, serve.Options{NoSecret: true, Paused: true}, map[string]string{"data": t.TempDir()}, nil)
 	defer stop()
 	got := reasons(t, c)
 	for _, want := range []string{"everything is paused: the server was started with --paused", "source qoreid has no secret: all its requests are quarantined"} {
@@ -94,7 +94,7 @@ func TestUnusualOptionsOfAServerAreReportedAsNotes(t *testing.T) {
 func TestAReleaseIsLoadedInspectedReplacedAndRolledBackInARunningServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	_, c, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	live := func(kind string) (d api.PluginDetail) {
 		t.Helper()
@@ -105,9 +105,9 @@ func TestAReleaseIsLoadedInspectedReplacedAndRolledBackInARunningServer(t *testi
 		})
 		return d
 	}
-	drop(t, dir, "sink.wasm", guest(t, "ok"))
+	install(t, dir, "sink.wasm", guest(t, "ok"))
 	first := live("command")
-	drop(t, dir, "sink.wasm", guest(t, "session_ok"))
+	install(t, dir, "sink.wasm", guest(t, "session_ok"))
 	second := live("session")
 	if second.Live == first.Live || len(second.Releases) != 2 {
 		t.Errorf("first %+v, second %+v", first, second)
@@ -137,7 +137,7 @@ func TestASocketWithATooLongPathIsCreatedElsewhereAndRemoved(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	runtime := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", runtime)
-	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	if !strings.HasPrefix(at.Socket, runtime) {
 		t.Errorf("the socket is %s", at.Socket)
 	}
@@ -156,7 +156,7 @@ func TestASocketWithATooLongPathIsCreatedElsewhereAndRemoved(t *testing.T) {
 
 func TestAServerWithoutAnAdminAddressHasOnlyItsSocketAndHealthAddress(t *testing.T) {
 	t.Parallel()
-	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": t.TempDir(), "admin": "", "health": "127.0.0.1:0"}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{}, map[string]string{"data": t.TempDir(), "admin": "", "health": "127.0.0.1:0"}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	if at.Admin != "" || at.Health == "" {
 		t.Fatalf("%+v", at)
@@ -178,7 +178,7 @@ func TestAServerWithoutAnAdminAddressHasOnlyItsSocketAndHealthAddress(t *testing
 // `inbox replay --now` runs a server without a listener for webhooks.
 func TestAServerWithoutAWebhookListenerReceivesNothing(t *testing.T) {
 	t.Parallel()
-	at, c, stop := operate(t, serve.Options{NoWebhooks: true}, map[string]string{"data": t.TempDir()}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{NoWebhooks: true}, map[string]string{"data": t.TempDir()}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	if at.Webhooks != "" {
 		t.Errorf("it listens at %s", at.Webhooks)

@@ -182,8 +182,8 @@ func crashLoopDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"bad", "good"} {
-		drop(t, dir, name+".toml", "start_from = \"start\"\n")
-		drop(t, dir, name+".wasm", guest(t, "ok"))
+		install(t, dir, name+".toml", "start_from = \"start\"\n")
+		install(t, dir, name+".wasm", guest(t, "ok"))
 	}
 	return dir
 }
@@ -193,19 +193,19 @@ func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
 	t.Parallel()
 	dir := crashLoopDir(t)
 	p := newProcess(t, dir, "bad:die")
-	post(t, p.at, suspectBody(1), secret, 200, "stored")
+	post(t, p.at, addressBody(1), secret, 200, "stored")
 	p.dies()
 	for range 2 { // the event is still pending
 		newProcess(t, dir, "bad:die").dies()
 	}
 	p = newProcess(t, dir, "bad:die") // after a pause the releases of the crash loop run one at a time
-	post(t, p.at, suspectBody(2), secret, 200, "stored")
+	post(t, p.at, addressBody(2), secret, 200, "stored")
 	p.dies()
 	if !strings.Contains(p.logs.String(), "they run one at a time") {
 		t.Errorf("the log does not report a crash loop:\n%s", p.logs.String())
 	}
 	p = newProcess(t, dir, "bad:die")
-	post(t, p.at, suspectBody(3), secret, 200, "stored")
+	post(t, p.at, addressBody(3), secret, 200, "stored")
 	p.settled("good", 3)
 	if x := p.plugin("bad"); x.State != inbox.FileDisabled || x.Disabled == "" || x.Running > 0 || x.Cursor != 0 || !strings.Contains(x.Error, "ended while only this release") {
 		t.Errorf("the plugin that crashed is %+v", x)
@@ -230,16 +230,16 @@ func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
 		t.Errorf("after resume the plugin is %+v", x)
 	}
 	p.stops()
-	inboxtest.Check(t, look(t, dir))
+	inboxtest.Check(t, openStore(t, dir))
 }
 
-// killThrice kills a server three times while both of its plugins run.
-func killThrice(t *testing.T, dir string) {
+// killThreeTimes kills a server three times while both of its plugins run.
+func killThreeTimes(t *testing.T, dir string) {
 	t.Helper()
 	for n := range 3 {
 		p := newProcess(t, dir, "all:hang")
 		if n == 0 {
-			post(t, p.at, suspectBody(1), secret, 200, "stored")
+			post(t, p.at, addressBody(1), secret, 200, "stored")
 		}
 		if first, second := p.readLine("running "), p.readLine("running "); first == second {
 			t.Fatalf("%s runs twice", first)
@@ -252,7 +252,7 @@ func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
 	inboxtest.Long(t) // it waits for several crash loops
 	t.Parallel()
 	dir := crashLoopDir(t)
-	killThrice(t, dir)
+	killThreeTimes(t, dir)
 	p := newProcess(t, dir, "")
 	inboxtest.Eventually(t, "both are in the crash loop", func() bool {
 		return p.plugin("bad").State == inbox.FileCrashLoop && p.plugin("good").State == inbox.FileCrashLoop
@@ -268,7 +268,7 @@ func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
 		}
 	}
 	p.stops()
-	if left, err := look(t, dir).CrashRecords(context.Background()); err != nil || len(left) > 0 {
+	if left, err := openStore(t, dir).CrashRecords(context.Background()); err != nil || len(left) > 0 {
 		t.Errorf("after a clean stop the crash records are %+v, %v", left, err)
 	}
 }
@@ -277,7 +277,7 @@ func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
 func TestACrashWhileNoReleaseOfTheLoopRunsClearsTheLoop(t *testing.T) {
 	t.Parallel()
 	dir := crashLoopDir(t)
-	killThrice(t, dir)
+	killThreeTimes(t, dir)
 	p := newProcess(t, dir, "")
 	inboxtest.Eventually(t, "both are in the crash loop", func() bool {
 		return p.plugin("bad").State == inbox.FileCrashLoop && p.plugin("good").State == inbox.FileCrashLoop
@@ -303,7 +303,7 @@ func TestAnIdlePluginIsNeverInACrashLoop(t *testing.T) {
 		})
 		p.kill()
 	}
-	if list, err := look(t, dir).CrashRecords(context.Background()); err != nil || len(list) > 0 {
+	if list, err := openStore(t, dir).CrashRecords(context.Background()); err != nil || len(list) > 0 {
 		t.Errorf("crash records: %+v, %v", list, err)
 	}
 }

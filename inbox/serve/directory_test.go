@@ -35,9 +35,9 @@ func TestTheFilesOfTheDataDirectoryAreDocumentedAndPrivate(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "made", "new")
-	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
-	drop(t, dir, "sink.wasm", guest(t, "ok"))
+	install(t, dir, "sink.wasm", guest(t, "ok"))
 	post(t, "http://"+at.Webhooks+"/webhooks/qoreid", slowBody, secret, 200, "stored")
 	inboxtest.Eventually(t, "the plugin is live", func() bool {
 		all, err := c.Plugins(t.Context())

@@ -16,13 +16,13 @@ import (
 func TestAReleaseThatFailsAtOnceIsReplacedByItsFallback(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	sent := 0
 	send := func(n int) {
 		for range n {
 			sent++
-			post(t, "http://"+at.Webhooks+"/webhooks/qoreid", suspectBody(sent), secret, 200, "stored")
+			post(t, "http://"+at.Webhooks+"/webhooks/qoreid", addressBody(sent), secret, 200, "stored")
 		}
 	}
 	until := func(condition string, ok func(p *api.Plugin) bool) (p api.Plugin) {
@@ -39,16 +39,16 @@ func TestAReleaseThatFailsAtOnceIsReplacedByItsFallback(t *testing.T) {
 	}
 	settled := func(p *api.Plugin) bool { return !p.OnHold && p.Cursor == int64(sent) && p.Retrying+p.Ready == 0 }
 	const manifest = "start_from = \"start\"\n[retry]\nbase = \"10s\"\n"
-	drop(t, dir, "p.toml", manifest)
-	drop(t, dir, "p.wasm", guest(t, "trap"))
+	install(t, dir, "p.toml", manifest)
+	install(t, dir, "p.wasm", guest(t, "trap"))
 	send(6)
 	first := until("the first release is on hold, since it has no fallback", func(p *api.Plugin) bool { return p.OnHold })
 	if first.Disabled != "" || first.State != inbox.FileLive {
 		t.Errorf("the only release was disabled: %+v", first)
 	}
-	drop(t, dir, "p.wasm", guest(t, "ok"))
+	install(t, dir, "p.wasm", guest(t, "ok"))
 	good := until("a correct release ends the hold", settled)
-	drop(t, dir, "p.wasm", guest(t, "exit_1"))
+	install(t, dir, "p.wasm", guest(t, "exit_1"))
 	until("another release is live", func(p *api.Plugin) bool { return p.State == inbox.FileLive && p.Live != good.Live })
 	send(6)
 	back := until("the fallback settles the events that failed", func(p *api.Plugin) bool { return p.State == inbox.FileDisabled && settled(p) })
@@ -59,7 +59,7 @@ func TestAReleaseThatFailsAtOnceIsReplacedByItsFallback(t *testing.T) {
 	if err != nil || !slices.ContainsFunc(st.Reasons, func(r api.Reason) bool { return r.Code == "disabled" }) {
 		t.Errorf("the status does not report it: %+v, %v", st.Reasons, err)
 	}
-	drop(t, dir, "p.wasm", guest(t, "exit_1")) // the disabled release again
+	install(t, dir, "p.wasm", guest(t, "exit_1")) // the disabled release again
 	send(1)
 	if p := until("a disabled release stays disabled", settled); p.State != inbox.FileDisabled || p.Live != good.Live {
 		t.Errorf("%+v", p)
@@ -70,7 +70,7 @@ func TestAReleaseThatFailsAtOnceIsReplacedByItsFallback(t *testing.T) {
 	until("the release is resumed", func(p *api.Plugin) bool { return p.State == inbox.FileLive && p.Live == back.File })
 	send(6)
 	until("it fails again", func(p *api.Plugin) bool { return p.State == inbox.FileDisabled && settled(p) })
-	drop(t, dir, "p.wasm", guest(t, "session_ok"))
+	install(t, dir, "p.wasm", guest(t, "session_ok"))
 	send(1)
 	if p := until("another file is another release", func(p *api.Plugin) bool { return p.State == inbox.FileLive && settled(p) }); p.Disabled != "" || p.Live == good.Live {
 		t.Errorf("%+v", p)
@@ -81,6 +81,6 @@ func TestAReleaseThatFailsAtOnceIsReplacedByItsFallback(t *testing.T) {
 	}
 }
 
-func suspectBody(n int) string {
+func addressBody(n int) string {
 	return fmt.Sprintf(`{"event":"address","event_type":"verification_started","data":{"id":%d}}`, n)
 }

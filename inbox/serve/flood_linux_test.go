@@ -31,21 +31,21 @@ func TestTheMemoryOfGreedyPluginsStaysBelowTheMaximumOfDoctor(t *testing.T) {
 		"[limits]\nmemory = \"%d MiB\"\ntime = \"1m\"\n", concurrency, memory>>20)
 	greedy := text(t, "testdata/greedy.wasm")
 	recursion := text(t, "../host/testdata/recursion.wasm")
-	drop(t, dir, "fresh.toml", manifest)
-	drop(t, dir, "kept.toml", "reuse = 1000\n"+manifest)
-	drop(t, dir, "endless.toml", manifest) // it traps and is put on hold
-	drop(t, dir, "fresh.wasm", greedy)
-	drop(t, dir, "kept.wasm", greedy)
-	drop(t, dir, "endless.wasm", recursion)
+	install(t, dir, "fresh.toml", manifest)
+	install(t, dir, "kept.toml", "reuse = 1000\n"+manifest)
+	install(t, dir, "endless.toml", manifest) // it traps and is put on hold
+	install(t, dir, "fresh.wasm", greedy)
+	install(t, dir, "kept.wasm", greedy)
+	install(t, dir, "endless.wasm", recursion)
 	bound := doctorMemory(t, bin, dir)
 
 	url, cmd := spawn(t, bin, dir)
 	defer cmd.Process.Kill()
-	db := look(t, dir)
+	db := openStore(t, dir)
 	for n := range events {
 		if n == events/2 { // new releases while events are sent
-			drop(t, dir, "kept.toml", "reuse = 999\n"+manifest)
-			drop(t, dir, "fresh.toml", "reuse = 2\n"+manifest)
+			install(t, dir, "kept.toml", "reuse = 999\n"+manifest)
+			install(t, dir, "fresh.toml", "reuse = 2\n"+manifest)
 		}
 		post(t, url, inboxtest.Body(n, 0), secret, http.StatusOK, "stored")
 	}

@@ -16,17 +16,17 @@ import (
 	"inbox/inbox/serve"
 )
 
-// operated runs a server on a data directory with files in its plugins folder, and returns a client of it.
-func operated(t *testing.T, files map[string]string) (dir string, at serve.Addresses, c *api.Client) {
+// startWithFiles runs a server on a data directory with files in its plugins folder, and returns a client of it.
+func startWithFiles(t *testing.T, files map[string]string) (dir string, at serve.Addresses, c *api.Client) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "plugins"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range files {
-		drop(t, dir, name, text)
+		install(t, dir, name, text)
 	}
-	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	t.Cleanup(stop)
 	return dir, at, c
 }
@@ -58,7 +58,7 @@ func isLive(t *testing.T, c *api.Client, name string) (d api.PluginDetail) {
 // Webhooks are received before the plugin is compiled. Their events wait for the plugin.
 func TestAPluginInTheFolderAtTheFirstStartGetsEveryAnsweredEvent(t *testing.T) {
 	t.Parallel()
-	_, at, c := operated(t, map[string]string{"crm.wasm": guest(t, "ok")})
+	_, at, c := startWithFiles(t, map[string]string{"crm.wasm": guest(t, "ok")})
 	for n := range 20 {
 		post(t, "http://"+at.Webhooks+"/webhooks/qoreid", inboxtest.Body(n, n), secret, 200, "stored")
 	}
@@ -81,7 +81,7 @@ func TestAPluginInTheFolderAtTheFirstStartGetsEveryAnsweredEvent(t *testing.T) {
 
 func TestInspectShowsTheReleaseInForceAndPermissionsOfAFileThatDiffers(t *testing.T) {
 	t.Parallel()
-	dir, _, c := operated(t, map[string]string{"crm.toml": "[data]\nfields = ['/data']\n", "crm.wasm": guest(t, "ok")})
+	dir, _, c := startWithFiles(t, map[string]string{"crm.toml": "[data]\nfields = ['/data']\n", "crm.wasm": guest(t, "ok")})
 	first := isLive(t, c, "crm")
 	grants := func(list []inbox.Permission, key string) string {
 		i := slices.IndexFunc(list, func(t inbox.Permission) bool { return t.Key == key })
@@ -93,12 +93,12 @@ func TestInspectShowsTheReleaseInForceAndPermissionsOfAFileThatDiffers(t *testin
 	if grants(first.Permissions, "data.fields") != "['/data']" || first.FilePermissions != nil {
 		t.Errorf("%+v", first)
 	}
-	drop(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\nevnts = []\n") // a narrower grant in an invalid manifest
+	install(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\nevnts = []\n") // a narrower grant in an invalid manifest
 	inboxtest.Eventually(t, "the manifest is refused", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
 		return err == nil && d.State == inbox.FileRefused && grants(d.Permissions, "data.fields") == "['/data']" && d.Manifest == first.Manifest && d.Runs
 	})
-	drop(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\n[limits]\ntime = '1s'\n")
+	install(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\n[limits]\ntime = '1s'\n")
 	inboxtest.Eventually(t, "the file is in force", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
 		return err == nil && d.State == inbox.FileLive && grants(d.Permissions, "data.fields") == "['/data/id']" && d.FilePermissions == nil
@@ -121,7 +121,7 @@ func TestInspectShowsTheReleaseInForceAndPermissionsOfAFileThatDiffers(t *testin
 
 func TestRefusedFilesAreNotLabelsOfMetricsAndStrayFilesAreReported(t *testing.T) {
 	t.Parallel()
-	_, at, c := operated(t, map[string]string{
+	_, at, c := startWithFiles(t, map[string]string{
 		"crm.wasm": guest(t, "ok"), "payroll.toml": "", "Bad\x1bName.wasm": "x", "broken.wasm": "x",
 	})
 	isLive(t, c, "crm")
@@ -150,7 +150,7 @@ func TestRefusedFilesAreNotLabelsOfMetricsAndStrayFilesAreReported(t *testing.T)
 
 func TestAPluginCanBeRemovedOnceItsFileIsDeleted(t *testing.T) {
 	t.Parallel()
-	dir, at, c := operated(t, map[string]string{"crm.wasm": guest(t, "exit_65"), "other.wasm": guest(t, "ok")})
+	dir, at, c := startWithFiles(t, map[string]string{"crm.wasm": guest(t, "exit_65"), "other.wasm": guest(t, "ok")})
 	isLive(t, c, "other")
 	first := isLive(t, c, "crm")
 	url := "http://" + at.Webhooks + "/webhooks/qoreid"
@@ -186,7 +186,7 @@ func TestAPluginCanBeRemovedOnceItsFileIsDeleted(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	// A new file with that name is a new plugin. It starts with new events and has no lanes of the removed plugin.
-	drop(t, dir, "crm.wasm", guest(t, "ok"))
+	install(t, dir, "crm.wasm", guest(t, "ok"))
 	if d := isLive(t, c, "crm"); d.Cursor != 2 || d.Dead != 0 || d.Parked != 0 || len(d.Releases) != 1 {
 		t.Errorf("the new plugin is %+v", d.Plugin)
 	}

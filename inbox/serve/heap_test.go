@@ -12,13 +12,13 @@ func TestTheHeapLimitGrowsWithEachPluginAndShrinksWhenItIsRemoved(t *testing.T) 
 	t.Parallel()
 	dir := t.TempDir()
 	limits := make(chan int64, 100)
-	_, _, stop := operate(t, serve.Options{LimitHeap: func(bytes int64) { limits <- bytes }},
+	_, _, stop := startServer(t, serve.Options{LimitHeap: func(bytes int64) { limits <- bytes }},
 		map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	without := <-limits
-	drop(t, dir, "one.wasm", guest(t, "session_ok"))
+	install(t, dir, "one.wasm", guest(t, "session_ok"))
 	withOne := <-limits
-	drop(t, dir, "two.wasm", guest(t, "ok"))
+	install(t, dir, "two.wasm", guest(t, "ok"))
 	withTwo := <-limits
 	if without <= 0 || withOne <= without || withTwo <= withOne {
 		t.Errorf("%d without plugins, %d with one, %d with two", without, withOne, withTwo)

@@ -45,8 +45,8 @@ func TestKillsOfTheServerLoseNoAnsweredEvent(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "plugins"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	drop(t, dir, "demo.toml", "start_from = \"start\"\n[retry]\nbase = \"100ms\"\nmax = \"200ms\"\n")
-	drop(t, dir, "demo.wasm", string(demo.Wasm()))
+	install(t, dir, "demo.toml", "start_from = \"start\"\n[retry]\nbase = \"100ms\"\nmax = \"200ms\"\n")
+	install(t, dir, "demo.wasm", string(demo.Wasm()))
 	o := &oracle{sent: map[string]bool{}, acked: map[string]int64{}}
 	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 7))
 	for round := range 12 {
@@ -64,14 +64,14 @@ func TestKillsOfTheServerLoseNoAnsweredEvent(t *testing.T) {
 		_ = cmd.Wait() // the error of a killed process
 		cancel()
 		senders.Wait()
-		db := look(t, dir)
+		db := openStore(t, dir)
 		o.check(t, db)
 	}
 	if len(o.acked) < 100 {
 		t.Errorf("only %d bodies were answered: the test checked too little", len(o.acked))
 	}
 	_, cmd := spawn(t, bin, dir)
-	db := look(t, dir)
+	db := openStore(t, dir)
 	inboxtest.Eventually(t, "everything is settled", func() bool {
 		p, err := db.Plugins(context.Background())
 		return err == nil && len(p) == 1 && p[0].Behind == 0 && p[0].Retrying+p[0].Ready == 0

@@ -74,8 +74,7 @@ func (m *memory) parts() []MemoryPart {
 	return append(all, m.stacks, m.swap, MemoryPart{Name: "compiling a module", Bytes: host.CompileNeed(m.largest)})
 }
 
-// Memory returns the maximum memory of `serve`, in parts, with these settings, the plugins that are now in the folder, and the given
-// number of stored events. It excludes plugins that cannot become a release, and returns their names in skipped.
+// Memory returns the maximum memory of `serve`, in parts. events is the number of stored events; the plugins are those in the folder. It excludes plugins that cannot become a release, and returns their names in skipped.
 func Memory(s *config.Settings, events int64) (parts []MemoryPart, skipped []string, err error) {
 	m := newMemory(s, events)
 	err = release.Scan(s.Plugins, parallel(), func(f release.Found) {

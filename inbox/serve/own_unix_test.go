@@ -40,7 +40,7 @@ func startIn(t *testing.T, dir string, then func(at serve.Addresses)) (string, e
 	return log.String(), err
 }
 
-func nothing(serve.Addresses) {}
+func doNothing(serve.Addresses) {}
 
 func TestADirectoryThatOtherUsersCanChangeIsCorrectedOrRefused(t *testing.T) {
 	t.Parallel()
@@ -50,23 +50,23 @@ func TestADirectoryThatOtherUsersCanChangeIsCorrectedOrRefused(t *testing.T) {
 		says  string // of the refusal
 		logs  string
 	}{
-		"the data directory is open to a group": {spoil: func(t *testing.T, dir string) { mode(t, dir, 0o770) }, logs: "this user alone"},
-		"the data directory is open to all":     {spoil: func(t *testing.T, dir string) { mode(t, dir, 0o777) }, logs: "this user alone"},
-		"the data directory can be read by all": {spoil: func(t *testing.T, dir string) { mode(t, dir, 0o755) }, logs: "this user alone"},
-		"the data directory is another's":       {root: true, spoil: func(t *testing.T, dir string) { give(t, dir) }, says: "belongs to user 65534"},
-		"the key is open":                       {spoil: func(t *testing.T, dir string) { mode(t, filepath.Join(dir, "store.key"), 0o666) }, logs: "this user alone"},
-		"the key is another's":                  {root: true, spoil: func(t *testing.T, dir string) { give(t, filepath.Join(dir, "store.key")) }, says: "store.key belongs to"},
-		"the store is another's":                {root: true, spoil: func(t *testing.T, dir string) { give(t, filepath.Join(dir, "inbox.db")) }, says: "inbox.db belongs to"},
-		"the releases are open":                 {spoil: func(t *testing.T, dir string) { mode(t, filepath.Join(dir, "releases"), 0o777) }, logs: "this user alone"},
-		"the releases are another's":            {root: true, spoil: func(t *testing.T, dir string) { give(t, filepath.Join(dir, "releases")) }, says: "releases belongs to"},
-		"the cache is open":                     {spoil: func(t *testing.T, dir string) { mode(t, filepath.Join(dir, "cache"), 0o777) }, logs: "cache of machine code was emptied"},
-		"the cache is another's":                {root: true, spoil: func(t *testing.T, dir string) { give(t, filepath.Join(dir, "cache")) }, says: "cache belongs to"},
+		"the data directory is open to a group": {spoil: func(t *testing.T, dir string) { chmod(t, dir, 0o770) }, logs: "this user alone"},
+		"the data directory is open to all":     {spoil: func(t *testing.T, dir string) { chmod(t, dir, 0o777) }, logs: "this user alone"},
+		"the data directory can be read by all": {spoil: func(t *testing.T, dir string) { chmod(t, dir, 0o755) }, logs: "this user alone"},
+		"the data directory is another's":       {root: true, spoil: func(t *testing.T, dir string) { changeOwner(t, dir) }, says: "belongs to user 65534"},
+		"the key is open":                       {spoil: func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "store.key"), 0o666) }, logs: "this user alone"},
+		"the key is another's":                  {root: true, spoil: func(t *testing.T, dir string) { changeOwner(t, filepath.Join(dir, "store.key")) }, says: "store.key belongs to"},
+		"the store is another's":                {root: true, spoil: func(t *testing.T, dir string) { changeOwner(t, filepath.Join(dir, "inbox.db")) }, says: "inbox.db belongs to"},
+		"the releases are open":                 {spoil: func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "releases"), 0o777) }, logs: "this user alone"},
+		"the releases are another's":            {root: true, spoil: func(t *testing.T, dir string) { changeOwner(t, filepath.Join(dir, "releases")) }, says: "releases belongs to"},
+		"the cache is open":                     {spoil: func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "cache"), 0o777) }, logs: "cache of machine code was emptied"},
+		"the cache is another's":                {root: true, spoil: func(t *testing.T, dir string) { changeOwner(t, filepath.Join(dir, "cache")) }, says: "cache belongs to"},
 		"code in the cache is another's": {root: true, spoil: func(t *testing.T, dir string) {
-			give(t, filepath.Join(dir, "cache", "planted"))
+			changeOwner(t, filepath.Join(dir, "cache", "planted"))
 		}, logs: "cache of machine code was emptied"},
 		"the cache is on another disk": {spoil: func(t *testing.T, dir string) {
 			elsewhere := t.TempDir()
-			mode(t, elsewhere, 0o700)
+			chmod(t, elsewhere, 0o700)
 			if err := errors.Join(os.Remove(elsewhere), os.Rename(filepath.Join(dir, "cache"), elsewhere), os.Symlink(elsewhere, filepath.Join(dir, "cache"))); err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +83,7 @@ func TestADirectoryThatOtherUsersCanChangeIsCorrectedOrRefused(t *testing.T) {
 				t.Skip("only root can change owners")
 			}
 			dir := filepath.Join(t.TempDir(), "data")
-			if log, err := startIn(t, dir, nothing); err != nil || strings.Contains(log, "this user alone") {
+			if log, err := startIn(t, dir, doNothing); err != nil || strings.Contains(log, "this user alone") {
 				t.Fatalf("%v\n%s", err, log)
 			}
 			for _, sub := range []string{"releases", "cache"} {
@@ -95,7 +95,7 @@ func TestADirectoryThatOtherUsersCanChangeIsCorrectedOrRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.spoil(t, dir)
-			log, err := startIn(t, dir, nothing)
+			log, err := startIn(t, dir, doNothing)
 			if c.says != "" {
 				if inbox.KindOf(err) != inbox.Forbidden || !strings.Contains(err.Error(), c.says) || !strings.Contains(inbox.HintOf(err), "chown") {
 					t.Errorf("%v (%s)", err, inbox.HintOf(err))
@@ -108,20 +108,20 @@ func TestADirectoryThatOtherUsersCanChangeIsCorrectedOrRefused(t *testing.T) {
 			if _, err := os.Lstat(filepath.Join(dir, "cache", "planted")); strings.Contains(c.logs, "emptied") != os.IsNotExist(err) {
 				t.Errorf("the planted file in the cache: %v", err)
 			}
-			alone(t, dir)
+			checkPrivate(t, dir)
 		})
 	}
 }
 
-func mode(t *testing.T, path string, mode fs.FileMode) {
+func chmod(t *testing.T, path string, mode fs.FileMode) {
 	t.Helper()
 	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// alone fails the test if other users can access a file in a directory.
-func alone(t *testing.T, dir string) {
+// checkPrivate fails the test if other users can access a file in a directory.
+func checkPrivate(t *testing.T, dir string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

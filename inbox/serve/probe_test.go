@@ -46,9 +46,9 @@ type probe struct {
 func TestHostilePluginsDelayNeitherAnswersNorAnHonestPlugin(t *testing.T) {
 	inboxtest.Long(t) // it runs every guest of the corpus
 	p := &probe{t: t, dir: t.TempDir()}
-	at, client, stop := operate(t, serve.Options{Hooks: serve.Hooks{Run: p.watch}}, map[string]string{"data": p.dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
-	p.at, p.client, p.store = at, client, look(t, p.dir)
-	drop(t, p.dir, "honest.wasm", string(demo.Wasm()))
+	at, client, stop := startServer(t, serve.Options{Hooks: serve.Hooks{Run: p.watch}}, map[string]string{"data": p.dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	p.at, p.client, p.store = at, client, openStore(t, p.dir)
+	install(t, p.dir, "honest.wasm", string(demo.Wasm()))
 	p.until("the honest plugin is live", func() bool { return p.states()["honest"] == inbox.FileLive })
 	guests := inboxtest.Corpus(t, "../host/testdata")
 	for batch := range slices.Chunk(guests, 40) {
@@ -74,8 +74,8 @@ func nameOf(g inboxtest.Guest) string { return strings.ReplaceAll(g.Name, "/", "
 // batch installs guests as plugins until each is refused, or its first attempt has the expected outcome.
 func (p *probe) batch(guests []inboxtest.Guest) {
 	for i, g := range guests {
-		drop(p.t, p.dir, nameOf(g)+".toml", g.Manifest(engineOf(i)))
-		drop(p.t, p.dir, nameOf(g)+".wasm", string(g.Wasm))
+		install(p.t, p.dir, nameOf(g)+".toml", g.Manifest(engineOf(i)))
+		install(p.t, p.dir, nameOf(g)+".wasm", string(g.Wasm))
 	}
 	p.until("all guests are live or refused", func() bool {
 		p.send()

@@ -15,7 +15,7 @@ import (
 func TestTheStatusReportsRefusedWebhooksAlsoAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	env := map[string]string{"INBOX_QOREID_SECRET": secret}
-	at, client, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, env)
+	at, client, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, env)
 	base := "http://" + at.Webhooks
 	post(t, base+"//Webhooks/QoreID/", `{"event":"address"}`, secret, http.StatusOK, "stored")
 	post(t, base+"/webhook/qoreid", `{"event":"address"}`, secret, http.StatusNotFound, "not_found")
@@ -40,15 +40,15 @@ func TestTheStatusReportsRefusedWebhooksAlsoAfterARestart(t *testing.T) {
 	}
 	check("at once", client)
 	stop()
-	_, client, stop = operate(t, serve.Options{}, map[string]string{"data": dir}, env)
+	_, client, stop = startServer(t, serve.Options{}, map[string]string{"data": dir}, env)
 	check("after a restart", client)
 	stop()
-	inboxtest.Check(t, look(t, dir))
+	inboxtest.Check(t, openStore(t, dir))
 }
 
 // A web page that uses DNS rebinding cannot read the operator's addresses.
 func TestLoopbackAddressesOfTheOperatorRejectOtherHostNames(t *testing.T) {
-	at, _, stop := operate(t, serve.Options{}, map[string]string{"data": t.TempDir(), "health": "127.0.0.1:0"}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, _, stop := startServer(t, serve.Options{}, map[string]string{"data": t.TempDir(), "health": "127.0.0.1:0"}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	for _, url := range []string{at.Admin + "/readyz", at.Admin + "/metrics", at.Admin + "/v1/status", at.Health + "/readyz", at.Health + "/metrics"} {
 		for host, refused := range map[string]bool{"": false, "localhost:1": false, "rebound.example": true} {

@@ -33,7 +33,7 @@ const (
 
 // Options configure one run of a server, beside its settings.
 type Options struct {
-	Demo       *Demo // run the demo, with settings of its own; nil: run a server
+	Demo       *Demo // run the demo, with its own settings; nil: run a server
 	NoSecret   bool  // start without webhook secrets
 	Paused     bool  // start no plugin
 	Dev        bool  // write each attempt's log and reason to the log, for authors of plugins

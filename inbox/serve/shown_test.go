@@ -18,13 +18,13 @@ func TestAPluginGetsOnlyTheDataThatItsManifestGrants(t *testing.T) {
 	body := `{"event":"address","data":{"id":7, "id":8,"name":"Ada","photo":"` + photo + `"}}`
 	post(t, url, body, secret, 200, `"seq":1`)
 	const toml = "start_from = \"start\"\n[data]\ninline_max = \"1 KiB\"\n"
-	drop(t, dir, "all.toml", toml)
-	drop(t, dir, "some.toml", toml+"fields = [\"/data/id\"]\n")
-	drop(t, dir, "reader.toml", toml+"fields = [\"/data/photo\"]\n")
-	drop(t, dir, "all.wasm", guest(t, "echo"))
-	drop(t, dir, "some.wasm", guest(t, "echo"))
-	drop(t, dir, "reader.wasm", guest(t, "read"))
-	db := look(t, dir)
+	install(t, dir, "all.toml", toml)
+	install(t, dir, "some.toml", toml+"fields = [\"/data/id\"]\n")
+	install(t, dir, "reader.toml", toml+"fields = [\"/data/photo\"]\n")
+	install(t, dir, "all.wasm", guest(t, "echo"))
+	install(t, dir, "some.wasm", guest(t, "echo"))
+	install(t, dir, "reader.wasm", guest(t, "read"))
+	db := openStore(t, dir)
 	inboxtest.Eventually(t, "all three have had it", func() bool {
 		tr, err := db.Trace(context.Background(), 1)
 		done := 0

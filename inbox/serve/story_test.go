@@ -36,9 +36,9 @@ func TestStory(t *testing.T) {
 	post(t, at, `{"event":"workflow","data":{"id":9}}`, "another secret", 401, "mismatch")
 	post(t, at, `{}`, "", 200, "probe")
 
-	drop(t, dir, "demo.toml", "start_from = \"start\"\n[retry]\nbase = \"100ms\"\nmax = \"200ms\"\n")
-	drop(t, dir, "demo.wasm", string(demo.Wasm()))
-	db := look(t, dir)
+	install(t, dir, "demo.toml", "start_from = \"start\"\n[retry]\nbase = \"100ms\"\nmax = \"200ms\"\n")
+	install(t, dir, "demo.wasm", string(demo.Wasm()))
+	db := openStore(t, dir)
 	inboxtest.Eventually(t, "everything is settled", func() bool {
 		p, err := db.Plugins(context.Background())
 		return err == nil && len(p) == 1 && p[0].Cursor == 4 && p[0].Retrying+p[0].Ready == 0
@@ -117,8 +117,8 @@ func post(t *testing.T, url, body, key string, code int, says string) {
 	}
 }
 
-// drop installs a file in the plugins folder as an operator should: it writes the file beside the folder and renames it.
-func drop(t *testing.T, dir, name, text string) {
+// install installs a file in the plugins folder as an operator should: it writes the file beside the folder and renames it.
+func install(t *testing.T, dir, name, text string) {
 	t.Helper()
 	tmp := filepath.Join(dir, "plugins", "."+name)
 	if err := os.WriteFile(tmp, []byte(text), 0o600); err != nil {
@@ -129,8 +129,8 @@ func drop(t *testing.T, dir, name, text string) {
 	}
 }
 
-// look opens a server's store for reading.
-func look(t *testing.T, dir string) *store.Store {
+// openStore opens a server's store for reading.
+func openStore(t *testing.T, dir string) *store.Store {
 	t.Helper()
 	db, err := store.Open(context.Background(), store.Options{Dir: dir, MinFree: 1})
 	if err != nil {

@@ -14,8 +14,8 @@ const (
 	logLinger = 2 * time.Second
 )
 
-// LogWriter queues the lines of a server's log for a writer. When the writer fails or blocks, because the reader is gone, the disk is
-// full or a pipe is not read, it drops and counts lines. It never fails or blocks its callers, so that no webhook depends on the log.
+// LogWriter queues the lines of a server's log for a writer. The writer fails or blocks when the reader is gone, the disk is full or a
+// pipe is not read. Then LogWriter drops and counts lines. It never fails or blocks its callers, so no webhook depends on the log.
 type LogWriter struct {
 	to     io.Writer
 	lines  chan []byte

@@ -52,7 +52,7 @@ func testTheExamplesBehaveAsDocumented(t *testing.T, engine inbox.Engine) {
 					t.Errorf("%s: %s (%s), want %s", verdict, out.Result, out.Reason, want)
 				}
 				if verdict == inbox.Passed && strings.TrimSpace(string(out.Log)) != one.log {
-					t.Errorf("%s: its log says %q, want %q", verdict, out.Log, one.log)
+					t.Errorf("%s: its log is %q, want %q", verdict, out.Log, one.log)
 				}
 			}
 		})

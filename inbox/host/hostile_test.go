@@ -195,7 +195,7 @@ func TestFixturesMatchTheirSources(t *testing.T) {
 			t.Fatal(err)
 		}
 		if kept, _ := os.ReadFile(strings.TrimSuffix(src, "wat") + "wasm"); !bytes.Equal(built, kept) {
-			t.Errorf("%s is not what its .wasm was built from", src)
+			t.Errorf("%s differs from the source of its .wasm", src)
 		}
 	}
 }

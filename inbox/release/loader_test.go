@@ -135,7 +135,7 @@ func TestAStartWithAnInvalidFileRunsTheLastRelease(t *testing.T) {
 	stop()
 	b.write("a.wasm", "garbage")
 	b.start(kept)
-	b.until("what ran last runs", func() bool { return b.live("a") != nil })
+	b.until("the last release runs", func() bool { return b.live("a") != nil })
 	if e := b.entry("a"); e.State != inbox.FileRefused || e.Live != first {
 		t.Errorf("%+v", e)
 	}

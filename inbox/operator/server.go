@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"inbox/inbox/api"
 	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/api"
 )
 
 // Options configure the API. Store, Control and Sources are required.

@@ -160,7 +160,8 @@ func (s *Store) laneOf(ctx context.Context, p *pluginRule, e *inbox.Event) (inbo
 		}
 		return inbox.Scalars(payload.Body).Text(pointer)
 	}
-	return p.rule.Lane(e, inbox.Digested(at, s.LaneDigest)), failed
+	lane := p.rule.Lane(e, inbox.Digested(at, s.LaneDigest)) // sets failed
+	return lane, failed
 }
 
 // traceInLane fills in the state of an event that waits in a lane that lags.

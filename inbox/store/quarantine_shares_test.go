@@ -179,7 +179,7 @@ func TestARequestOfMoreThanAQuarterOfTheQuarantineIsCountedAndNotStored(t *testi
 		t.Fatal(err)
 	}
 	s.CountUnkept("missing")
-	inboxtest.Eventually(t, "both are counted", func() bool { // counts that are being written are counted twice for a moment
+	inboxtest.Eventually(t, "both are counted", func() bool { // what is being written counts twice for a moment
 		st, err := s.Stats(ctx)
 		q := st.Quarantine
 		return err == nil && q.Count == 0 && q.DroppedBy["too_large"] == 1 && q.DroppedBy["rate"] == 1 && q.Dropped == 2 && q.DroppedCouldPass == 1

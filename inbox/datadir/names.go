@@ -1,7 +1,9 @@
 // Package datadir manages the data directory of a store: its file names, owners and modes, the lock that a server holds, the free
-// disk space, and atomic writes. It also reads files that other programs wrote, with bounds on their size, their kind and the
-// time of a read: a link to /dev/zero would fill the memory, a pipe could block its reader for ever, and a file may grow or be
-// replaced between its stat and the read.
+// disk space, and atomic writes.
+//
+// It also reads files that other programs wrote, with bounds on their size, their kind and the time of a read. Without the bounds,
+// a link to /dev/zero would fill the memory, and a pipe could block its reader for ever. A file may also grow or be replaced
+// between its stat and the read.
 //
 // It promises that a file gets its name only when it is complete and flushed, and that one process at a time holds the lock.
 // It does not read the database: package store does.

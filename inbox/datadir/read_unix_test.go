@@ -29,11 +29,11 @@ func TestAFileThatIsNotRegularIsNotReadAndTheErrorNamesItsKind(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for path, says := range map[string]string{
+	for path, wantErr := range map[string]string{
 		"/dev/zero": "zero is not a file but a device", link("/dev/zero"): "but a device", pipe: "pipe is not a file but a pipe", link(pipe): "but a pipe",
 		dir: "a directory", link(filepath.Join(dir, "nothing")): "but a link to a file that does not exist",
 	} {
-		if _, err := datadir.Read(path, 10); !errors.Is(err, datadir.ErrNotRegular) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), says) {
+		if _, err := datadir.Read(path, 10); !errors.Is(err, datadir.ErrNotRegular) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), wantErr) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

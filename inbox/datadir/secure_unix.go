@@ -16,7 +16,7 @@ import (
 )
 
 // Secure makes sure that only this user and root can change the files that a server uses. A user who can write to the data
-// directory could replace the store; one who can write to the cache could make the server run machine code. Secure corrects the
+// directory could replace the store. A user who can write to the cache could make the server run machine code. Secure corrects the
 // modes of this user's files and logs each change. A file of another user is a Forbidden error, also when the server runs as root.
 func Secure(data string, log *slog.Logger) error {
 	if _, err := restrict(data, 0o700, log); err != nil {

@@ -90,7 +90,7 @@ func TestContentIDsAreNeverReused(t *testing.T) {
 				t.Fatal(n, err)
 			}
 		}
-		// These are more than the ids of one reservation.
+		// These take more ids than one reservation has.
 		for i := range 40 {
 			inboxtest.Accept(t, s, inboxtest.Body(start, i))
 		}

@@ -30,7 +30,7 @@ func TestAFailedBackupReturnsTheReasonAndLeavesNoFile(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Fill(t, s, 10)
-	gone, cancel := context.WithCancel(ctx)
+	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	for name, c := range map[string]struct {
 		ctx    context.Context
@@ -42,7 +42,7 @@ func TestAFailedBackupReturnsTheReasonAndLeavesNoFile(t *testing.T) {
 		"the key exists":              {ctx, "copy.db.key", "copy.db", inbox.Conflict},
 		"another backup runs":         {ctx, "copy.db.part", "copy.db", inbox.Conflict},
 		"the directory is missing":    {ctx, "", "none/copy.db", inbox.Invalid},
-		"the context is already done": {gone, "", "copy.db", inbox.Internal},
+		"the context is already done": {cancelled, "", "copy.db", inbox.Internal},
 	} {
 		dir := inboxtest.Dir(t)
 		if c.before != "" {

@@ -32,15 +32,15 @@ func TestALostDatabaseIsNotReplacedByANewStore(t *testing.T) {
 		remove   []string
 		truncate []string // to zero bytes
 		kind     inbox.Kind
-		says     string
+		wantErr  string
 	}{
-		"the database is missing":              {remove: []string{"inbox.db"}, kind: inbox.NotFound, says: "inbox.db-wal is there"},
-		"the database and its log are missing": {remove: []string{"inbox.db", "inbox.db-wal", "inbox.db-shm"}, kind: inbox.NotFound, says: "store.key is there"},
-		"the database and its key are missing": {remove: []string{"inbox.db", "store.key"}, kind: inbox.NotFound, says: "inbox.db-wal is there"},
-		"the database is empty":                {truncate: []string{"inbox.db"}, kind: inbox.NotFound, says: "inbox.db is empty"},
-		"an empty database is the only file":   {truncate: []string{"inbox.db"}, remove: []string{"inbox.db-wal", "inbox.db-shm", "store.key"}, kind: inbox.NotFound, says: "inbox.db is empty"},
-		"the key is missing":                   {remove: []string{"store.key"}, kind: inbox.Invalid, says: "store.key is missing"},
-		"the key is empty":                     {truncate: []string{"store.key"}, kind: inbox.Invalid, says: "has 0 bytes"},
+		"the database is missing":              {remove: []string{"inbox.db"}, kind: inbox.NotFound, wantErr: "inbox.db-wal is there"},
+		"the database and its log are missing": {remove: []string{"inbox.db", "inbox.db-wal", "inbox.db-shm"}, kind: inbox.NotFound, wantErr: "store.key is there"},
+		"the database and its key are missing": {remove: []string{"inbox.db", "store.key"}, kind: inbox.NotFound, wantErr: "inbox.db-wal is there"},
+		"the database is empty":                {truncate: []string{"inbox.db"}, kind: inbox.NotFound, wantErr: "inbox.db is empty"},
+		"an empty database is the only file":   {truncate: []string{"inbox.db"}, remove: []string{"inbox.db-wal", "inbox.db-shm", "store.key"}, kind: inbox.NotFound, wantErr: "inbox.db is empty"},
+		"the key is missing":                   {remove: []string{"store.key"}, kind: inbox.Invalid, wantErr: "store.key is missing"},
+		"the key is empty":                     {truncate: []string{"store.key"}, kind: inbox.Invalid, wantErr: "has 0 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -62,7 +62,7 @@ func TestALostDatabaseIsNotReplacedByANewStore(t *testing.T) {
 					s.Close()
 					t.Fatal("it was opened")
 				}
-				if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || !strings.Contains(inbox.HintOf(err), "restore") {
+				if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.wantErr) || !strings.Contains(inbox.HintOf(err), "restore") {
 					t.Errorf("server %v: %s: %v (%s)", server, inbox.KindOf(err), err, inbox.HintOf(err))
 				}
 			}

@@ -26,9 +26,9 @@ func TestAnOpenErrorHasTheReasonAndAHint(t *testing.T) {
 		return dir
 	}
 	for name, c := range map[string]struct {
-		spoil func(t *testing.T, dir string)
-		kind  inbox.Kind
-		says  string
+		spoil   func(t *testing.T, dir string)
+		kind    inbox.Kind
+		wantErr string
 	}{
 		"no store": {func(t *testing.T, dir string) { os.RemoveAll(dir) }, inbox.NotFound, "no store at"},
 		"an empty file": {func(t *testing.T, dir string) {
@@ -55,7 +55,7 @@ func TestAnOpenErrorHasTheReasonAndAHint(t *testing.T) {
 				s.Close()
 				t.Fatal("it was opened")
 			}
-			if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || inbox.HintOf(err) == "" {
+			if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.wantErr) || inbox.HintOf(err) == "" {
 				t.Errorf("%s: %v (%s)", inbox.KindOf(err), err, inbox.HintOf(err))
 			}
 		})

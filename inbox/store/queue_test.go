@@ -33,9 +33,9 @@ func TestAFullQueueRejectsEventsAndSettlementsWait(t *testing.T) {
 			settled <- err
 		}
 	})
-	gone, leave := context.WithTimeout(ctx, 20*time.Millisecond)
-	defer leave()
-	if err := s.Settle(gone, settledOnce(s), func(error) { t.Error("it was queued") }); err == nil {
+	callerCtx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	if err := s.Settle(callerCtx, settledOnce(s), func(error) { t.Error("it was queued") }); err == nil {
 		t.Error("a settlement was queued although the queue is full")
 	}
 	release()
@@ -56,8 +56,8 @@ func TestSettlementsUseAtMostAQuarterOfTheQueue(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 1)
 	release := store.Hold(s)
-	gone, leave := context.WithCancel(ctx)
-	defer leave()
+	callerCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	chain := &inbox.Chain{}
 	stuck := make(chan int, 1)
 	answers := make(chan error, store.QueueLength)
@@ -65,7 +65,7 @@ func TestSettlementsUseAtMostAQuarterOfTheQueue(t *testing.T) {
 		n := 0
 		for ; n < store.QueueLength; n++ {
 			st := &inbox.Settlement{Plugin: "p", Term: s.Term(), Chain: chain, Cursor: 1}
-			if err := s.Settle(gone, st, func(err error) { answers <- err }); err != nil {
+			if err := s.Settle(callerCtx, st, func(err error) { answers <- err }); err != nil {
 				break
 			}
 		}
@@ -77,7 +77,7 @@ func TestSettlementsUseAtMostAQuarterOfTheQueue(t *testing.T) {
 		wg.Go(func() { inboxtest.Accept(t, s, fmt.Sprint("event ", i)) })
 	}
 	inboxtest.Eventually(t, "the events wait, too", func() bool { return store.Waiting(s) >= store.QueueLength*3/4 })
-	leave()
+	cancel()
 	queued := <-stuck
 	if queued != store.QueueLength/4 {
 		t.Errorf("%d settlements were queued", queued)
@@ -137,14 +137,14 @@ func TestAnEventIsStoredAfterItsSenderDisconnected(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	release := store.Hold(s)
-	gone, leave := context.WithCancel(ctx)
+	callerCtx, cancel := context.WithCancel(ctx)
 	answer := make(chan error, 1)
 	go func() {
-		_, err := s.Accept(gone, inboxtest.Arrival(strings.Repeat("impatient", 99)))
+		_, err := s.Accept(callerCtx, inboxtest.Arrival(strings.Repeat("impatient", 99)))
 		answer <- err
 	}()
 	inboxtest.Eventually(t, "it waits", func() bool { return store.WaitingBytes(s) >= 900 }) // upkeep's changes are smaller
-	leave()
+	cancel()
 	if err := <-answer; !errors.Is(err, context.Canceled) {
 		t.Errorf("answered %v", err)
 	}

@@ -19,7 +19,7 @@ import (
 // displacement displaces a file of a running store. dir is the store's directory, backup a backup made before the last event.
 type displacement struct {
 	displace func(t *testing.T, dir, backup string)
-	says     string
+	wantErr  string
 	saved    string // pattern of the file that has all acknowledged events afterwards; empty: none has them
 	restart  string // part of the error of the next start; empty: the start succeeds
 	key      string // pattern of the file that has the key afterwards; empty: not checked
@@ -40,69 +40,69 @@ func displacements() map[string]displacement {
 	return map[string]displacement{
 		"the database is moved": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Rename(db(dir), filepath.Join(dir, "old.db")))
-		}, says: "inbox.db was moved or removed", saved: "inbox.db"},
+		}, wantErr: "inbox.db was moved or removed", saved: "inbox.db"},
 		"the database is removed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)))
-		}, says: "inbox.db was moved or removed", saved: "inbox.db"},
+		}, wantErr: "inbox.db was moved or removed", saved: "inbox.db"},
 		"all of the database is removed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)), os.Remove(db(dir)+"-wal"), os.Remove(db(dir)+"-shm"))
-		}, says: "inbox.db was moved or removed", saved: "inbox.db"},
+		}, wantErr: "inbox.db was moved or removed", saved: "inbox.db"},
 		"a backup is renamed over the database": {displace: func(t *testing.T, dir, backup string) {
 			copyFile(t, backup, filepath.Join(dir, "t"))
 			do(t, os.Rename(filepath.Join(dir, "t"), db(dir)))
-		}, says: "inbox.db was replaced", saved: "inbox.db.replaced-*"},
+		}, wantErr: "inbox.db was replaced", saved: "inbox.db.replaced-*"},
 		"the database is moved and a backup put in its place": {displace: func(t *testing.T, dir, backup string) {
 			do(t, os.Rename(db(dir), filepath.Join(dir, "old.db")))
 			copyFile(t, backup, db(dir))
-		}, says: "inbox.db was replaced", saved: "old.db"},
+		}, wantErr: "inbox.db was replaced", saved: "old.db"},
 		"a backup is written over the database": {displace: func(t *testing.T, dir, backup string) {
 			copyFile(t, backup, db(dir))
-		}, says: "inbox.db was overwritten"},
+		}, wantErr: "inbox.db was overwritten"},
 		"the database is emptied": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Truncate(db(dir), 0))
-		}, says: "inbox.db was overwritten", restart: "inbox.db is empty"},
+		}, wantErr: "inbox.db was overwritten", restart: "inbox.db is empty"},
 		"the database is cut in half": {displace: func(t *testing.T, dir, _ string) {
 			info, err := os.Stat(db(dir))
 			do(t, err, os.Truncate(db(dir), info.Size()/2))
-		}, says: "inbox.db was cut", restart: "it is damaged"},
+		}, wantErr: "inbox.db was cut", restart: "it is damaged"},
 		"the database is replaced by a link to itself": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Rename(db(dir), filepath.Join(dir, "real.db")), os.Symlink("real.db", db(dir)))
-		}, says: "inbox.db was replaced", saved: "real.db", restart: "inbox.db is a link"},
+		}, wantErr: "inbox.db was replaced", saved: "real.db", restart: "inbox.db is a link"},
 		"the database is removed and a link to nothing is in its place": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)), os.Symlink("nothing", db(dir)))
-		}, says: "inbox.db was replaced", saved: "inbox.db.replaced-*", restart: "inbox.db is a link"},
+		}, wantErr: "inbox.db was replaced", saved: "inbox.db.replaced-*", restart: "inbox.db is a link"},
 		"the database is moved and a directory is in its place": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Rename(db(dir), filepath.Join(dir, "old.db")), os.Mkdir(db(dir), 0o700))
-		}, says: "inbox.db was replaced", saved: "old.db", restart: "inbox.db is not a file"},
+		}, wantErr: "inbox.db was replaced", saved: "old.db", restart: "inbox.db is not a file"},
 		"the database and its key are removed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)), os.Remove(filepath.Join(dir, "store.key")))
-		}, says: "inbox.db was moved or removed", saved: "inbox.db", key: "store.key"},
+		}, wantErr: "inbox.db was moved or removed", saved: "inbox.db", key: "store.key"},
 		"the directory is renamed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Rename(dir, dir+"-elsewhere"))
-		}, says: "inbox.db was moved or removed", saved: "../data-elsewhere/inbox.db"},
+		}, wantErr: "inbox.db was moved or removed", saved: "../data-elsewhere/inbox.db"},
 		"the directory is replaced": {displace: func(t *testing.T, dir, backup string) {
 			do(t, os.Rename(dir, dir+"-elsewhere"), os.Mkdir(dir, 0o700))
 			copyFile(t, backup, db(dir))
 			copyFile(t, backup+".key", filepath.Join(dir, "store.key"))
-		}, says: "inbox.db was replaced", saved: "../data-elsewhere/inbox.db"},
+		}, wantErr: "inbox.db was replaced", saved: "../data-elsewhere/inbox.db"},
 		"the log is removed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)+"-wal"))
-		}, says: "inbox.db-wal was moved or removed", saved: "inbox.db"},
+		}, wantErr: "inbox.db-wal was moved or removed", saved: "inbox.db"},
 		"the log is replaced": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)+"-wal"), os.WriteFile(db(dir)+"-wal", nil, 0o600))
-		}, says: "inbox.db-wal was replaced", saved: "inbox.db"},
+		}, wantErr: "inbox.db-wal was replaced", saved: "inbox.db"},
 		"the log is emptied": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Truncate(db(dir)+"-wal", 0))
-		}, says: "inbox.db-wal was cut"},
+		}, wantErr: "inbox.db-wal was cut"},
 		"the log is cut": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Truncate(db(dir)+"-wal", 6000))
-		}, says: "inbox.db-wal was cut"},
+		}, wantErr: "inbox.db-wal was cut"},
 		"the lock is removed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(filepath.Join(dir, "inbox.lock")))
-		}, says: "inbox.lock was moved or removed", saved: "inbox.db", later: true},
+		}, wantErr: "inbox.lock was moved or removed", saved: "inbox.db", later: true},
 		"the key is replaced": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.WriteFile(filepath.Join(dir, "t"), bytes.Repeat([]byte{7}, 32), 0o600), os.Rename(filepath.Join(dir, "t"), filepath.Join(dir, "store.key")))
-		}, says: "store.key was replaced by another key", restart: "not the key", saved: "inbox.db", key: "store.key.replaced-*", later: true},
+		}, wantErr: "store.key was replaced by another key", restart: "not the key", saved: "inbox.db", key: "store.key.replaced-*", later: true},
 	}
 }
 
@@ -137,7 +137,7 @@ func TestNoEventIsAcknowledgedAfterAFileWasDisplaced(t *testing.T) {
 					t.Errorf("a duplicate is acknowledged: %+v", r)
 				}
 			}
-			if err := <-ended; err == nil || !strings.Contains(err.Error(), c.says) || inbox.KindOf(err) != inbox.Internal || inbox.HintOf(err) == "" {
+			if err := <-ended; err == nil || !strings.Contains(err.Error(), c.wantErr) || inbox.KindOf(err) != inbox.Internal || inbox.HintOf(err) == "" {
 				t.Errorf("Run ended with %v (%s)", err, inbox.HintOf(err))
 			}
 			if s.Ready(ctx) == nil {
@@ -173,7 +173,7 @@ func verifyRestart(t *testing.T, dir string, c displacement) {
 	if err == nil {
 		defer s.Close()
 		inboxtest.Check(t, s)
-		if strings.Contains(c.says, "overwritten") && s.Head() != 20 {
+		if strings.Contains(c.wantErr, "overwritten") && s.Head() != 20 {
 			t.Errorf("the start has %d events, not the 20 of the backup", s.Head())
 		}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // twoTerms opens two stores on the same data, which has an event and the plugin p. The second store begins a later term while the
-// first is open, as when the first server was taken for dead.
+// first is open, as when a server is replaced that was believed dead.
 func twoTerms(t *testing.T, open Open) (earlier, later Store) {
 	t.Helper()
 	dir := inboxtest.Dir(t)

@@ -237,9 +237,9 @@ func missingRecordsAreNotFound(t *testing.T, open Open) {
 	for name, do := range map[string]func() error{
 		"a trace":        func() error { _, err := w.s.Trace(ctx, 7); return err },
 		"a replay":       func() error { _, err := w.s.Replay(ctx, 7); return err },
-		"cancelling one": func() error { return w.s.CancelReplay(ctx, operator, 7) },
+		"a cancellation": func() error { return w.s.CancelReplay(ctx, operator, 7) },
 		"releases":       func() error { _, err := w.s.Releases(ctx, "q"); return err },
-		"pausing":        func() error { return w.s.SetPaused(ctx, operator, "q", true) },
+		"a pause":        func() error { return w.s.SetPaused(ctx, operator, "q", true) },
 		"a count": func() error {
 			_, _, _, err := w.s.CountReplay(ctx, inbox.Filter{}, inbox.OnlyAll, []string{"q"})
 			return err

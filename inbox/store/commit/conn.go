@@ -112,7 +112,7 @@ func (c *Conn) bind(query string, args []any) (sqliteStmt, error) {
 	return stmt, nil
 }
 
-// plain returns an argument as one of the driver's types.
+// plain converts an argument to a type of the driver.
 func plain(arg any) (driver.Value, error) {
 	switch v := arg.(type) {
 	case nil, int64, float64, bool, string, []byte:

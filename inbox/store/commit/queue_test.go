@@ -27,10 +27,10 @@ func TestAFullQueueRejectsOffersAndOtherChangesWait(t *testing.T) {
 	if err := x.w.Do(ctx, kind(commit.Offer, -1, 0)); !errors.Is(err, commit.ErrFull) {
 		t.Errorf("an offer to a full queue: %v", err)
 	}
-	gone, leave := context.WithCancel(ctx)
-	leave()
+	callerCtx, cancel := context.WithCancel(ctx)
+	cancel()
 	for _, k := range []commit.Kind{commit.Wait, commit.Lazy} {
-		if err := x.w.Submit(gone, kind(k, -2, 0)); !errors.Is(err, context.Canceled) {
+		if err := x.w.Submit(callerCtx, kind(k, -2, 0)); !errors.Is(err, context.Canceled) {
 			t.Errorf("kind %d was queued although the queue is full: %v", k, err)
 		}
 	}
@@ -52,9 +52,9 @@ func TestLazyChangesUseAtMostAQuarterOfTheQueue(t *testing.T) {
 	for i := range commit.QueueLength / 4 {
 		ends = append(ends, x.submit(kind(commit.Lazy, i, 0)))
 	}
-	gone, leave := context.WithCancel(ctx)
-	leave()
-	if err := x.w.Submit(gone, kind(commit.Lazy, -1, 0)); !errors.Is(err, context.Canceled) {
+	callerCtx, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := x.w.Submit(callerCtx, kind(commit.Lazy, -1, 0)); !errors.Is(err, context.Canceled) {
 		t.Errorf("one more lazy change: %v", err)
 	}
 	for i := range commit.QueueLength / 2 {
@@ -160,9 +160,9 @@ func TestAQueuedChangeIsMadeAfterItsCallerStoppedWaiting(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()
-	gone, leave := context.WithCancel(ctx)
-	leave()
-	if err := x.w.Do(gone, kind(commit.Offer, 1, 0)); !errors.Is(err, context.Canceled) {
+	callerCtx, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := x.w.Do(callerCtx, kind(commit.Offer, 1, 0)); !errors.Is(err, context.Canceled) {
 		t.Errorf("answered %v", err)
 	}
 	release()

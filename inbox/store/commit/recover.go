@@ -41,7 +41,7 @@ func (w *Writer[T]) recover(cause error) error {
 	}
 	if w.stale && w.file.conn != nil {
 		if err := w.reload(); err != nil {
-			w.opt.Log.Error("cannot read the store after a failed write; trying again with the next one", "error", err)
+			w.opt.Log.Error("cannot read the store after a failed write; the next write tries again", "error", err)
 		}
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 
 func (p *program) auditCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "audit", usage: "list recorded actions of operators, the newest first", remote: true,
+		name: "audit", usage: "list recorded actions, the newest first", remote: true,
 		formats: []string{"table", "json", "jsonl"},
 		about: "Every action that shows personal data or changes the deliveries of plugins is recorded, with its time, its actor (the user\n" +
 			"of the socket, or token) and its reason. Without --limit a table on a terminal has the newest 100.",

@@ -16,7 +16,8 @@ import (
 	"inbox/inbox"
 )
 
-// Client calls the API. Its methods return the [inbox.Error] of the server. Without an answer they return an Unavailable error.
+// Client calls the API, with a method for each route. Its methods return the [inbox.Error] of the server. Without an answer they
+// return an Unavailable error.
 type Client struct {
 	HTTP  *http.Client
 	Base  string // as in "http://127.0.0.1:8081"

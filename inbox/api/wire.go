@@ -7,7 +7,8 @@ import (
 	"inbox/inbox"
 )
 
-// These types go over the wire. Their JSON names are stable. Times are RFC 3339 in UTC; an unset time is absent.
+// These types are the requests and answers of the API, with a field for each JSON member. The JSON names are stable. Times are
+// RFC 3339 in UTC; an unset time is absent.
 
 // Event is a stored event without its payload.
 type Event struct {

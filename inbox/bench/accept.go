@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// oneProducer compares accepts, one after another, with what the disk alone allows.
-func oneProducer(_ context.Context, l *lab) (arms, error) {
+// oneProducer compares accepts, one after another, with flushes of the disk alone.
+func oneProducer(_ context.Context, l *lab) (comparison, error) {
 	n := l.scale(5000)
 	list, err := arrivals(n, n, bodySize)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
-	return arms{round: func(ctx context.Context) error {
+	return comparison{round: func(ctx context.Context) error {
 		_, raw, err := l.flushes(ctx, n)
 		if err != nil {
 			return err
@@ -36,24 +36,24 @@ func oneProducer(_ context.Context, l *lab) (arms, error) {
 	}}, nil
 }
 
-// handlerPath compares the whole handler with handlers that do less, and with the usual one.
-func handlerPath(_ context.Context, l *lab) (arms, error) {
+// handlerPath compares the complete handler with handlers that do less, and with a naive handler.
+func handlerPath(_ context.Context, l *lab) (comparison, error) {
 	n := l.scale(30_000)
 	list := requests(0, n)
-	return arms{round: func(ctx context.Context) error {
+	return comparison{round: func(ctx context.Context) error {
 		stored := func(normal bool) (float64, error) {
 			r, err := l.newFixture(normal)
 			if err != nil {
 				return 0, err
 			}
-			v, err := rate(ctx, intakeOver(r), list)
+			v, err := rate(ctx, newHandler(r), list)
 			return v, errors.Join(err, r.remove())
 		}
 		var got [5]float64
 		for i, arm := range []func() (float64, error){
 			func() (float64, error) { return stored(false) },
 			func() (float64, error) { return rate(ctx, plain(), list) },
-			func() (float64, error) { return rate(ctx, intakeOver(nowhere{}), list) },
+			func() (float64, error) { return rate(ctx, newHandler(nullStore{}), list) },
 			func() (float64, error) { return stored(true) },
 			func() (float64, error) { return l.naiveRate(ctx, list[:n/20]) },
 		} {
@@ -71,11 +71,11 @@ func handlerPath(_ context.Context, l *lab) (arms, error) {
 	}}, nil
 }
 
-// answerTimes looks at how long a webhook waits for its answer at a tenth of the full rate.
-func answerTimes(_ context.Context, l *lab) (arms, error) {
+// answerTimes measures how long a webhook waits for its answer at a tenth of the full rate.
+func answerTimes(_ context.Context, l *lab) (comparison, error) {
 	n := l.scale(16_000)
 	list := requests(0, n)
-	return arms{round: func(ctx context.Context) error {
+	return comparison{round: func(ctx context.Context) error {
 		took, _, err := l.flushes(ctx, l.scale(3000))
 		if err != nil {
 			return err
@@ -85,11 +85,11 @@ func answerTimes(_ context.Context, l *lab) (arms, error) {
 			return err
 		}
 		defer r.remove()
-		full, err := rate(ctx, intakeOver(r), list[:n/2])
+		full, err := rate(ctx, newHandler(r), list[:n/2])
 		if err != nil {
 			return err
 		}
-		s, err := listen(intakeOver(r))
+		s, err := listen(newHandler(r))
 		if err != nil {
 			return err
 		}

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// What the line allocates per event is the same on every machine, but for what batches share. More than a tenth above the
-// baseline is a change that somebody has to want; it is then made the new baseline, as docs/BENCHMARKS.md says.
-func TestTheLineAllocatesNoMoreThanItsBaseline(t *testing.T) {
+// The number of allocations per event is the same on every machine, except for allocations that batches share. More than a tenth
+// above the baseline must be intended. Then it becomes the new baseline, see docs/BENCHMARKS.md.
+func TestAnEventAllocatesNoMoreThanItsBaseline(t *testing.T) {
 	if testing.Short() {
 		t.Skip("keeps the disk busy for some seconds")
 	}
@@ -34,7 +34,7 @@ func TestTheLineAllocatesNoMoreThanItsBaseline(t *testing.T) {
 			most = max(most, n)
 		}
 		if got := testing.Benchmark(run).AllocsPerOp(); got > most*11/10 {
-			t.Errorf("%s makes %d allocations per event, and %d in its baseline", name, got, most)
+			t.Errorf("%s makes %d allocations per event; its baseline has %d", name, got, most)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 // Package bench measures how close the program gets to the limits of a machine's disk and processor.
 //
-// Machines are noisy and disks differ, so the figures that count are ratios of two things measured side by side, round
-// by round, in one run. Every figure is the median of its rounds; min and max are the worst and best round. What is
-// compared with the targets in table.go, and docs/BENCHMARKS.md tells what was found.
+// Machines are noisy and disks differ. So the important figures are ratios of two rates that were measured side by side, round by
+// round, in one run. Every figure is the median of its rounds; min and max are its smallest and largest value. table.go has the
+// targets, and docs/BENCHMARKS.md the results.
 package bench
 
 import (
@@ -18,13 +18,13 @@ import (
 
 // Options configure a run. The zero value of a field means the default in its comment.
 type Options struct {
-	Dir   string   // on whose file system it measures; default: the system's directory for temporary files
-	Quick bool     // one short round of each, and none of what needs millions of events
-	Only  []string // names of figures, or beginnings of names; default: all
-	Self  string   // this program, to be started as a server
-	Peers string   // the program of inbox/bench/peers; empty: built if its source and Go are there
-	// Say is told how far the run is, in milliseconds as it is expected to take them; default: nobody is.
-	Say func(done, total int64, what string)
+	Dir   string   // parent of the stores, on the file system to measure; default: the system's temporary directory
+	Quick bool     // one short round of each trial, without the trials that need millions of events
+	Only  []string // names of figures, or prefixes of names; default: all
+	Self  string   // path of this program, which is started as a server
+	Peers string   // the program of inbox/bench/peers; empty: it is built from source, which needs Go and a checkout
+	// Progress is called with the expected time of the work that is done and of all work, in milliseconds. Default: not called.
+	Progress func(done, total int64, what string)
 }
 
 // Figure is one result.
@@ -41,19 +41,19 @@ type Figure struct {
 
 // Report is the result of a run.
 type Report struct {
-	Machine Machine  `json:"machine"`
-	Figures []Figure `json:"figures"`
-	Left    []Left   `json:"skipped,omitempty"`
+	Machine Machine   `json:"machine"`
+	Figures []Figure  `json:"figures"`
+	Skipped []Skipped `json:"skipped,omitempty"`
 }
 
-// Left is a figure that was not measured, and why.
-type Left struct {
+// Skipped is a figure that was not measured.
+type Skipped struct {
 	Name string `json:"name"`
 	Why  string `json:"why"`
 }
 
-// Run measures. It fails with an Invalid error for names that do not exist, and with what went wrong otherwise. Then, and
-// when it was interrupted, the report holds what was measured all the same.
+// Run runs the trials. The error is Invalid for unknown names in Only. After other errors, and after an interruption, the report
+// has the figures that were measured.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	chosen, err := choose(o)
 	if err != nil {
@@ -64,31 +64,31 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, inbox.Errorf(inbox.Invalid, "make a directory to measure in", "%w", err).WithHint("choose one with --dir")
 	}
 	defer os.RemoveAll(dir)
-	l := &lab{opt: o, dir: dir, found: map[string][]float64{}}
+	l := &lab{opt: o, dir: dir, values: map[string][]float64{}}
 	r := &Report{Machine: describe(dir)}
 	for _, t := range chosen {
-		l.total += l.takes(t)
+		l.total += l.expected(t)
 	}
 	var failed error
 	for _, t := range chosen {
 		if ctx.Err() != nil {
 			break
 		}
-		l.now = t
+		l.current = t
 		if err := l.measure(ctx, t); err != nil && ctx.Err() == nil {
 			failed = errors.Join(failed, fmt.Errorf("measure %s: %w", t.name, err))
 		}
-		l.done += l.takes(t)
-		l.say(0, "")
+		l.done += l.expected(t)
+		l.progress(0, "")
 	}
-	r.Figures, r.Left = l.figures(), l.left
+	r.Figures, r.Skipped = l.figures(), l.skipped
 	return r, errors.Join(failed, ctx.Err())
 }
 
-// choose returns the trials that yield the wanted figures.
+// choose returns the trials that measure the wanted figures.
 func choose(o Options) ([]trial, error) {
 	for _, want := range o.Only {
-		if !slices.ContainsFunc(table, func(g goal) bool { return strings.HasPrefix(g.name, want) }) {
+		if !slices.ContainsFunc(table, func(g figureSpec) bool { return strings.HasPrefix(g.name, want) }) {
 			names := make([]string, len(table))
 			for i := range table {
 				names[i] = table[i].name
@@ -102,7 +102,7 @@ func choose(o Options) ([]trial, error) {
 	}
 	var chosen []trial
 	for _, t := range trials {
-		if slices.ContainsFunc(t.yields, func(name string) bool { return wanted(o, name) }) {
+		if slices.ContainsFunc(t.figures, func(name string) bool { return wanted(o, name) }) {
 			chosen = append(chosen, t)
 		}
 	}
@@ -115,22 +115,22 @@ func wanted(o Options, name string) bool {
 
 // trial measures some figures, round by round.
 type trial struct {
-	name   string
-	yields []string
-	rounds int
-	takes  float64 // seconds that a round takes on a machine like that of docs/BENCHMARKS.md: only progress is told by it
-	large  bool    // needs millions of events; left out of quick runs
-	begin  func(ctx context.Context, l *lab) (arms, error)
+	name    string
+	figures []string
+	rounds  int
+	seconds float64 // time of a round on the machine of docs/BENCHMARKS.md, only for the progress
+	large   bool    // needs millions of events; quick runs skip it
+	begin   func(ctx context.Context, l *lab) (comparison, error)
 }
 
-// arms are what a trial compares. round measures each once and adds what it found.
-type arms struct {
+// comparison has the functions of a trial. round measures every side of the comparison once and adds the values.
+type comparison struct {
 	round func(ctx context.Context) error
-	end   func() error // nil: nothing to tidy up
+	end   func() error // cleans up; may be nil
 }
 
-// errLeft is the reason why something cannot be measured here.
-type errLeft string
+// errSkipped is the reason why a trial cannot run on this machine.
+type errSkipped string
 
 // Error returns the reason.
-func (e errLeft) Error() string { return string(e) }
+func (e errSkipped) Error() string { return string(e) }

@@ -14,14 +14,14 @@ import (
 	"inbox/inbox"
 )
 
-func TestEveryFigureOfATrialStandsInTheTableAndTheOtherWayRound(t *testing.T) {
+func TestTheTableAndTheTrialsHaveTheSameFigures(t *testing.T) {
 	t.Parallel()
 	yields := map[string]int{}
 	for _, tr := range trials {
 		if tr.rounds < 1 || tr.begin == nil {
 			t.Errorf("%s measures nothing", tr.name)
 		}
-		for _, name := range tr.yields {
+		for _, name := range tr.figures {
 			yields[name]++
 		}
 	}
@@ -35,13 +35,13 @@ func TestEveryFigureOfATrialStandsInTheTableAndTheOtherWayRound(t *testing.T) {
 		delete(yields, g.name)
 	}
 	if len(yields) > 0 {
-		t.Errorf("measured and not shown: %v", yields)
+		t.Errorf("measured but not in the table: %v", yields)
 	}
 }
 
-func TestAFigureIsTheMedianOfItsRoundsAndMetOnTheRightSide(t *testing.T) {
+func TestAFigureIsTheMedianOfItsRoundsAndMeetsItsBound(t *testing.T) {
 	t.Parallel()
-	l := &lab{found: map[string][]float64{
+	l := &lab{values: map[string][]float64{
 		"accept.one.vs_fsync": {0.9, 0.1, 0.8},      // at least 0.75
 		"write.per_event":     {9, 1, 5.5, 4.5, 10}, // at most 5
 		"disk.fsync":          {4, 2},               // no target
@@ -62,7 +62,7 @@ func TestAFigureIsTheMedianOfItsRoundsAndMetOnTheRightSide(t *testing.T) {
 	}
 }
 
-func TestAFigureThatDoesNotExistIsRefusedWithTheNearest(t *testing.T) {
+func TestAnUnknownFigureIsInvalidAndTheHintNamesTheNearest(t *testing.T) {
 	t.Parallel()
 	_, err := Run(t.Context(), Options{Only: []string{"accept.ones"}})
 	if inbox.KindOf(err) != inbox.Invalid || !strings.Contains(inbox.HintOf(err), "accept.one") {
@@ -74,18 +74,18 @@ func TestAFigureThatDoesNotExistIsRefusedWithTheNearest(t *testing.T) {
 	}
 }
 
-func TestAQuickRunSaysWhatItLeavesOut(t *testing.T) {
+func TestAQuickRunReportsSkippedFigures(t *testing.T) {
 	t.Parallel()
 	r, err := Run(t.Context(), Options{Dir: t.TempDir(), Quick: true, Only: []string{"claim"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Figures) != 0 || len(r.Left) != 3 || !strings.Contains(r.Left[0].Why, "--quick") {
+	if len(r.Figures) != 0 || len(r.Skipped) != 3 || !strings.Contains(r.Skipped[0].Why, "--quick") {
 		t.Errorf("%+v", r)
 	}
 }
 
-func TestAFileSystemInMemoryMakesNoValidRun(t *testing.T) {
+func TestARunOnAFileSystemInMemoryIsNotValid(t *testing.T) {
 	t.Parallel()
 	if name, _ := fileSystem("/dev/shm"); name != "tmpfs" {
 		t.Skipf("/dev/shm is %s here, not a tmpfs", name)
@@ -95,18 +95,18 @@ func TestAFileSystemInMemoryMakesNoValidRun(t *testing.T) {
 	}
 }
 
-// A measurement that goes through every kind of part, small: it must find something, and leave nothing behind.
-func TestARunMeasuresAndLeavesNothingBehind(t *testing.T) {
+// A quick run with one trial of every kind.
+func TestARunMeasuresAndDeletesItsFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("keeps the disk busy for some seconds")
 	}
 	dir := t.TempDir()
-	var said []string
+	var steps []string
 	var last, whole int64
 	r, err := Run(t.Context(), Options{
 		Dir: dir, Quick: true, Only: []string{"accept.one", "deliver.onekey", "guest.overhead", "guest.metered", "write"},
-		Say: func(done, total int64, what string) {
-			said = append(said, what)
+		Progress: func(done, total int64, what string) {
+			steps = append(steps, what)
 			if done < last || done > total || whole != 0 && total != whole {
 				t.Errorf("progress went from %d of %d to %d of %d", last, whole, done, total)
 			}
@@ -121,24 +121,24 @@ func TestARunMeasuresAndLeavesNothingBehind(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	if len(r.Figures)+len(r.Left) != 8 {
-		t.Errorf("figures %+v, left out %+v", r.Figures, r.Left)
+	if len(r.Figures)+len(r.Skipped) != 8 {
+		t.Errorf("figures %+v, skipped %+v", r.Figures, r.Skipped)
 	}
 	if last != whole || whole == 0 {
 		t.Errorf("progress ended at %d of %d", last, whole)
 	}
-	if !slices.Contains(said, "one key") {
-		t.Errorf("progress: %q", said)
+	if !slices.Contains(steps, "one key") {
+		t.Errorf("progress: %q", steps)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 
-func TestAnInterruptedRunTellsWhatItHas(t *testing.T) {
+func TestAnInterruptedRunReportsItsFigures(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	r, err := Run(ctx, Options{Dir: t.TempDir(), Quick: true, Only: []string{"disk.fsync"}, Say: func(done, _ int64, _ string) {
+	r, err := Run(ctx, Options{Dir: t.TempDir(), Quick: true, Only: []string{"disk.fsync"}, Progress: func(done, _ int64, _ string) {
 		if done > 0 {
 			cancel()
 		}
@@ -148,17 +148,17 @@ func TestAnInterruptedRunTellsWhatItHas(t *testing.T) {
 	}
 }
 
-func TestOurWebhooksPassTheHandlerAndHaveTheirSize(t *testing.T) {
+func TestTheHandlerAcceptsTheWebhooksOfAMeasurement(t *testing.T) {
 	t.Parallel()
 	if n := len(body(1, 2, bodySize)); n != bodySize {
 		t.Errorf("a body of %d bytes", n)
 	}
-	if perSecond, err := rate(t.Context(), intakeOver(nowhere{}), requests(0, 200)); err != nil || perSecond <= 0 {
+	if perSecond, err := rate(t.Context(), newHandler(nullStore{}), requests(0, 200)); err != nil || perSecond <= 0 {
 		t.Errorf("%f, %v", perSecond, err)
 	}
 	list := requests(0, 1)
 	list[0] = bytes.Replace(list[0], []byte("verified"), []byte("falsified"), 1)[:len(list[0])] // the signature is of another body
-	if _, err := rate(t.Context(), intakeOver(nowhere{}), list); err == nil || !strings.Contains(err.Error(), "401") {
+	if _, err := rate(t.Context(), newHandler(nullStore{}), list); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("a wrong signature: %v", err)
 	}
 }
@@ -174,7 +174,7 @@ func TestAnAnswerIsReadToItsEnd(t *testing.T) {
 	}
 }
 
-func TestTheGuestIsWhatItsSourceSays(t *testing.T) {
+func TestTheGuestIsBuiltFromItsSource(t *testing.T) {
 	t.Parallel()
 	tool, err := exec.LookPath("wat2wasm")
 	if err != nil {
@@ -188,6 +188,6 @@ func TestTheGuestIsWhatItsSourceSays(t *testing.T) {
 		t.Fatalf("%v: %s", err, text)
 	}
 	if built, err := os.ReadFile(out); err != nil || !bytes.Equal(built, noop) {
-		t.Errorf("noop.wasm is not what noop.wat makes: %v", err)
+		t.Errorf("noop.wasm differs from the build of noop.wat: %v", err)
 	}
 }

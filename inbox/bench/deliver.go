@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/document"
 )
 
-// filled opens a fixture with events of n entities.
+// filled opens a fixture and stores a list of arrivals in it.
 func (l *lab) filled(ctx context.Context, list []*inbox.Arrival) (*fixture, error) {
 	r, err := l.newFixture(false)
 	if err != nil {
@@ -35,7 +35,7 @@ type senders struct {
 	bad   atomic.Pointer[inbox.Attempt]
 }
 
-// newCrew makes a dispatcher that is told to start only when it is let go. It counts attempts up to want.
+// newSenders makes a dispatcher that run starts. It counts attempts up to want.
 func newSenders(r *fixture, want int) *senders {
 	c := &senders{end: make(chan error, 1), full: make(chan struct{}), want: int64(want)}
 	c.d = dispatch.New(dispatch.Options{Store: r.Store, Busy: r.Busy, Observe: func(_ *inbox.Event, a *inbox.Attempt) {
@@ -54,7 +54,7 @@ func (c *senders) run(ctx context.Context) {
 	go func() { c.end <- c.d.Run(ctx) }()
 }
 
-// finish waits until all is delivered and durable: Run returns when the last settlement is stored.
+// finish waits until all deliveries are settled: Run of the dispatcher returns when the last settlement is durable.
 func (c *senders) finish(ctx context.Context) error {
 	select {
 	case <-c.full:
@@ -81,7 +81,7 @@ func (g *guest) deliver(ctx context.Context, r *fixture, n int) (float64, error)
 	return float64(n) / time.Since(began).Seconds(), err
 }
 
-// replay has what was delivered delivered again.
+// replay replays n delivered events, and returns deliveries per second.
 func (g *guest) replay(ctx context.Context, r *fixture, n int) (float64, error) {
 	c := newSenders(r, n)
 	began := time.Now()
@@ -101,17 +101,17 @@ func (g *guest) document(a *inbox.Arrival) ([]byte, error) {
 	return document.New(&inbox.Work{Event: e, Payload: a.Payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 1, Attempt: 1}, Now: a.ReceivedAt}, &g.man)
 }
 
-// compared measures deliveries over a log against bare calls of the guest.
-func (l *lab) compared(g *guest, name string, keys, n, calls int, replayed bool) (arms, error) {
+// compared compares deliveries of a log with bare calls of the guest.
+func (l *lab) compared(g *guest, name string, keys, n, calls int, replayed bool) (comparison, error) {
 	list, err := arrivals(n, keys, bodySize)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
 	doc, err := g.document(list[0])
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
-	return arms{end: g.close, round: func(ctx context.Context) error {
+	return comparison{end: g.close, round: func(ctx context.Context) error {
 		call, err := g.bare(ctx, doc, calls)
 		if err != nil {
 			return err
@@ -137,42 +137,42 @@ func (l *lab) compared(g *guest, name string, keys, n, calls int, replayed bool)
 	}}, nil
 }
 
-func deliveries(keys int) func(context.Context, *lab) (arms, error) {
-	return func(ctx context.Context, l *lab) (arms, error) {
+func deliveries(keys int) func(context.Context, *lab) (comparison, error) {
+	return func(ctx context.Context, l *lab) (comparison, error) {
 		g, err := l.guest(ctx, noop, inbox.ByKey)
 		if err != nil {
-			return arms{}, err
+			return comparison{}, err
 		}
 		return l.compared(g, fmt.Sprintf("deliver.keys%d", keys), keys, l.scale(50_000), l.scale(1_000_000), keys > 1000)
 	}
 }
 
 // goDeliveries measures a guest in Go, built from the example.
-func goDeliveries(ctx context.Context, l *lab) (arms, error) {
+func goDeliveries(ctx context.Context, l *lab) (comparison, error) {
 	wasm, err := l.buildGo(ctx)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
 	g, err := l.guest(ctx, wasm, inbox.ByKey)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
 	n := l.scale(20_000)
 	return l.compared(g, "deliver.go", 10_000, n, n, false)
 }
 
-// oneKey measures a lane that has everything.
-func oneKey(ctx context.Context, l *lab) (arms, error) {
+// oneKey measures deliveries when all events are in one lane.
+func oneKey(ctx context.Context, l *lab) (comparison, error) {
 	g, err := l.guest(ctx, noop, inbox.ByKey)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
 	n := l.scale(30_000)
 	list, err := arrivals(n, 1, bodySize)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
-	return arms{end: g.close, round: func(ctx context.Context) error {
+	return comparison{end: g.close, round: func(ctx context.Context) error {
 		_, raw, err := l.flushes(ctx, l.scale(5000))
 		if err != nil {
 			return err
@@ -189,14 +189,14 @@ func oneKey(ctx context.Context, l *lab) (arms, error) {
 	}}, nil
 }
 
-// busyPlugins compares the handler while three plugins work with the handler alone.
-func busyPlugins(ctx context.Context, l *lab) (arms, error) {
+// busyPlugins compares the rate of the handler while three plugins work with its rate without plugins.
+func busyPlugins(ctx context.Context, l *lab) (comparison, error) {
 	g, err := l.guest(ctx, noop, inbox.ByKey)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
 	list := requests(0, l.scale(30_000))
-	return arms{end: g.close, round: func(ctx context.Context) error {
+	return comparison{end: g.close, round: func(ctx context.Context) error {
 		idle, err := l.handlerBeside(ctx, g, 0, list)
 		if err != nil {
 			return err
@@ -207,7 +207,7 @@ func busyPlugins(ctx context.Context, l *lab) (arms, error) {
 	}}, nil
 }
 
-// doorWith returns the rate of the handler while n plugins work on its events.
+// handlerBeside returns the rate of the handler while n plugins work on its events.
 func (l *lab) handlerBeside(ctx context.Context, g *guest, plugins int, list [][]byte) (perSecond float64, err error) {
 	r, err := l.newFixture(false)
 	if err != nil {
@@ -226,9 +226,9 @@ func (l *lab) handlerBeside(ctx context.Context, g *guest, plugins int, list [][
 		}
 		c.d.SetLive(name, g.live())
 	}
-	perSecond, err = rate(ctx, intakeOver(r), list)
+	perSecond, err = rate(ctx, newHandler(r), list)
 	if err != nil {
-		c.stop() // what was not stored will not be delivered
+		c.stop() // events that were not stored are never delivered
 		return 0, errors.Join(err, <-c.end)
 	}
 	return perSecond, c.finish(ctx)

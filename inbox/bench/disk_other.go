@@ -2,5 +2,5 @@
 
 package bench
 
-// fileSystem is unknown here; a file system in memory is not recognised.
+// fileSystem returns "unknown" on this system. It does not recognise a file system in memory.
 func fileSystem(string) (name, why string) { return "unknown", "" }

@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// fixture is a store with a writer, in a directory of its own.
+// fixture is a store with a running writer, in a new directory.
 type fixture struct {
 	*store.Store
 	dir  string
@@ -22,7 +22,7 @@ type fixture struct {
 	end  chan error
 }
 
-// open opens a store in dir; normal is the control arm.
+// open opens a store in dir. normal sets synchronous=NORMAL.
 func open(dir string, normal bool) (*fixture, error) {
 	s, err := store.Open(context.Background(), store.Options{Dir: dir, Create: true, Server: true, Relaxed: normal})
 	if err != nil {
@@ -34,30 +34,30 @@ func open(dir string, normal bool) (*fixture, error) {
 	return r, nil
 }
 
-// newFixture opens a store of its own.
+// newFixture opens a store in a new directory.
 func (l *lab) newFixture(normal bool) (*fixture, error) {
-	dir, err := l.fresh()
+	dir, err := l.newDir()
 	if err != nil {
 		return nil, err
 	}
 	return open(dir, normal)
 }
 
-// close ends the store and keeps its files.
+// close closes the store and keeps its files.
 func (r *fixture) close() error {
 	r.stop()
 	return errors.Join(<-r.end, r.Close())
 }
 
-// remove ends the store and takes its files away.
+// remove closes the store and deletes its files.
 func (r *fixture) remove() error { return errors.Join(r.close(), os.RemoveAll(r.dir)) }
 
-// fill has producers accept arrivals, and returns when all are durable.
+// fill accepts arrivals with a number of producers, and returns when all are durable.
 func (r *fixture) fill(ctx context.Context, list []*inbox.Arrival, producers int) error {
 	return r.fillWith(ctx, len(list), producers, func(i int) *inbox.Arrival { return list[i] })
 }
 
-// fillWith is fill with arrivals that are made by the producers, beside the writer.
+// fillWith is fill with arrivals that the producers make, in parallel with the writer.
 func (r *fixture) fillWith(ctx context.Context, n, producers int, arrival func(i int) *inbox.Arrival) error {
 	errs := make([]error, producers)
 	var next atomic.Int64
@@ -70,7 +70,7 @@ func (r *fixture) fillWith(ctx context.Context, n, producers int, arrival func(i
 		})
 	}
 	wg.Wait()
-	for _, err := range errs { // one says it: they fail alike
+	for _, err := range errs { // all producers fail with the same error
 		if err != nil {
 			return err
 		}
@@ -78,24 +78,24 @@ func (r *fixture) fillWith(ctx context.Context, n, producers int, arrival func(i
 	return nil
 }
 
-// site is a handler that listens on loopback.
-type site struct {
+// httpServer is a handler that listens on loopback.
+type httpServer struct {
 	server  http.Server
 	address string
 	end     chan error
 }
 
-func listen(handler http.Handler) (*site, error) {
+func listen(handler http.Handler) (*httpServer, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &site{server: http.Server{Handler: handler}, address: l.Addr().String(), end: make(chan error, 1)}
+	s := &httpServer{server: http.Server{Handler: handler}, address: l.Addr().String(), end: make(chan error, 1)}
 	go func() { s.end <- s.server.Serve(l) }()
 	return s, nil
 }
 
-func (s *site) close() error {
+func (s *httpServer) close() error {
 	err := s.server.Close()
 	if end := <-s.end; !errors.Is(end, http.ErrServerClosed) {
 		err = errors.Join(err, end)
@@ -103,7 +103,7 @@ func (s *site) close() error {
 	return err
 }
 
-// rate drives requests through a handler and returns how many were answered per second.
+// rate sends requests to a handler and returns answers per second.
 func rate(ctx context.Context, handler http.Handler, list [][]byte) (float64, error) {
 	s, err := listen(handler)
 	if err != nil {
@@ -113,7 +113,7 @@ func rate(ctx context.Context, handler http.Handler, list [][]byte) (float64, er
 	return float64(len(list)) / took, errors.Join(err, s.close())
 }
 
-// intakeOver is the program's own handler over a keeper.
-func intakeOver(k intake.Keeper) http.Handler {
-	return intake.New(intake.Options{Sources: []intake.Source{handlerFixture()}, Keep: k})
+// newHandler returns the program's webhook handler over a keeper.
+func newHandler(k intake.Keeper) http.Handler {
+	return intake.New(intake.Options{Sources: []intake.Source{benchSource()}, Keep: k})
 }

@@ -26,15 +26,15 @@ import (
 	"inbox/sdk/abi"
 )
 
-// noop is the native guest, made of noop.wat.
+// noop is the guest that does nothing, built from noop.wat.
 //
 //go:embed noop.wasm
 var noop []byte
 
-// forever is how many events one instance serves in a measurement.
-const forever = 1 << 30
+// unlimitedReuse is the number of events per instance in a measurement.
+const unlimitedReuse = 1 << 30
 
-// guest is a plugin to measure with.
+// guest is the plugin of a measurement.
 type guest struct {
 	wasm []byte
 	host *host.Host
@@ -44,7 +44,7 @@ type guest struct {
 
 // guest compiles a module as the program does.
 func (l *lab) guest(ctx context.Context, wasm []byte, order inbox.Order) (*guest, error) {
-	g := &guest{wasm: wasm, man: inbox.Manifest{Reuse: forever, Order: order, StartFrom: inbox.StartFrom{Start: true}}.WithDefaults(runtime.GOMAXPROCS(0))}
+	g := &guest{wasm: wasm, man: inbox.Manifest{Reuse: unlimitedReuse, Order: order, StartFrom: inbox.StartFrom{Start: true}}.WithDefaults(runtime.GOMAXPROCS(0))}
 	var err error
 	if g.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(l.dir, datadir.Cache)}); err != nil {
 		return nil, err
@@ -60,13 +60,13 @@ func (g *guest) close() error {
 	return g.host.Close(context.Background())
 }
 
-// live is the guest as a release of a plugin.
+// live returns the guest as a release of a plugin.
 func (g *guest) live() *dispatch.Live {
 	return &dispatch.Live{Release: "bench", Manifest: g.man, Run: g.prog.Attempt}
 }
 
-// bare calls the guest n times from as many goroutines as the program would, over wazero and nothing else: the same
-// document is copied into its memory, and its result is not looked at. No deadline, no log, no record, no rewriting.
+// bare calls the guest n times with wazero alone, from as many goroutines as the program would. Every call copies the same document
+// into the guest's memory and ignores the result. There is no deadline, log, record or rewriting.
 func (g *guest) bare(ctx context.Context, doc []byte, n int) (perSecond float64, err error) {
 	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler())
 	defer rt.Close(ctx)
@@ -79,7 +79,7 @@ func (g *guest) bare(ctx context.Context, doc []byte, n int) (perSecond float64,
 	first := make(chan struct{}, g.man.Concurrency)
 	start := make(chan struct{})
 	err = offerBare(ctx, rt, func(_ context.Context, m api.Module, ptr, size uint32) int32 {
-		if began.Load() == nil { // the guest is up: all begin together
+		if began.Load() == nil { // all instances begin together
 			first <- struct{}{}
 			<-start
 		}
@@ -89,7 +89,7 @@ func (g *guest) bare(ctx context.Context, doc []byte, n int) (perSecond float64,
 		if size >= uint32(len(doc)) {
 			m.Memory().Write(ptr, doc)
 		} else {
-			left.Add(1) // it will call again with a larger buffer
+			left.Add(1) // the guest calls again with a larger buffer
 		}
 		return int32(len(doc))
 	})
@@ -123,7 +123,7 @@ func (g *guest) bare(ctx context.Context, doc []byte, n int) (perSecond float64,
 	return float64(n) / took, nil
 }
 
-// offerBare makes an inbox_v1 whose next is given, and whose other functions do nothing.
+// offerBare makes a host module inbox_v1 with the given next. Its other functions do nothing.
 func offerBare(ctx context.Context, rt wazero.Runtime, next func(ctx context.Context, m api.Module, ptr, size uint32) int32) error {
 	i32 := []api.ValueType{api.ValueTypeI32, api.ValueTypeI32}
 	done := api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) { stack[0] = 0 })
@@ -137,19 +137,19 @@ func offerBare(ctx context.Context, rt wazero.Runtime, next func(ctx context.Con
 	return err
 }
 
-// exited reports whether a guest ended by itself, and well.
+// exited reports whether a guest exited with code 0.
 func exited(err error) bool {
 	var exit *sys.ExitError
 	return errors.As(err, &exit) && exit.ExitCode() == 0
 }
 
-// buildGo builds the example in Go, for which its source and the toolchain must be there.
+// buildGo builds the example plugin in Go. It needs the source and the Go toolchain.
 func (l *lab) buildGo(ctx context.Context) ([]byte, error) {
 	out := filepath.Join(l.dir, "hello.wasm")
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, "inbox/examples/hello-go")
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return nil, errLeft(fmt.Sprintf("it needs Go and the source of inbox, as in a checkout: %v: %s", err, strings.TrimSpace(string(text))))
+		return nil, errSkipped(fmt.Sprintf("it needs Go and the source of inbox, as in a checkout: %v: %s", err, strings.TrimSpace(string(text))))
 	}
 	return os.ReadFile(out)
 }

@@ -8,16 +8,16 @@ import (
 	"strconv"
 )
 
-// lab is a run under way.
+// lab is the state of a run. The helpers of all trials are its methods, because they add to its figures and use its directory.
 type lab struct {
-	opt   Options
-	dir   string
-	made  int // directories
-	found map[string][]float64
-	left  []Left
-	done  float64 // seconds that the trials made were expected to take
-	total float64
-	now   trial // under way
+	opt     Options
+	dir     string
+	dirs    int // number of directories that newDir made
+	values  map[string][]float64
+	skipped []Skipped
+	done    float64 // expected seconds of the trials that are done
+	total   float64 // expected seconds of all trials
+	current trial
 }
 
 func (l *lab) rounds(t trial) int {
@@ -27,29 +27,29 @@ func (l *lab) rounds(t trial) int {
 	return 1
 }
 
-// takes is how long a trial is expected to take, in seconds.
-func (l *lab) takes(t trial) float64 {
+// expected returns the expected time of a trial, in seconds.
+func (l *lab) expected(t trial) float64 {
 	switch {
 	case l.opt.Quick && t.large:
 		return 0
 	case l.opt.Quick:
-		return t.takes / quicker
+		return t.seconds / quickFactor
 	case t.large:
-		return t.takes * float64(l.largest()) / million10
+		return t.seconds * float64(l.largest()) / tenMillion
 	}
-	return float64(t.rounds) * t.takes
+	return float64(t.rounds) * t.seconds
 }
 
-// measure makes the rounds of a trial.
+// measure runs the rounds of a trial.
 func (l *lab) measure(ctx context.Context, t trial) (err error) {
 	if t.large && l.opt.Quick {
-		return l.leave(t, "it takes minutes: run without --quick")
+		return l.skip(t, "it takes minutes: run without --quick")
 	}
-	l.say(0, "")
+	l.progress(0, "")
 	a, err := t.begin(ctx, l)
-	var why errLeft
+	var why errSkipped
 	if errors.As(err, &why) {
-		return l.leave(t, why.Error())
+		return l.skip(t, why.Error())
 	}
 	if err != nil {
 		return err
@@ -60,64 +60,64 @@ func (l *lab) measure(ctx context.Context, t trial) (err error) {
 	rounds := l.rounds(t)
 	for made := range rounds {
 		if err := a.round(ctx); errors.As(err, &why) {
-			return l.leave(t, why.Error())
+			return l.skip(t, why.Error())
 		} else if err != nil {
 			return err
 		}
-		l.say(float64(made+1)/float64(rounds), "")
+		l.progress(float64(made+1)/float64(rounds), "")
 	}
 	return nil
 }
 
-// leave notes that the figures of a trial are not measured.
-func (l *lab) leave(t trial, why string) error {
-	for _, name := range t.yields {
+// skip adds the figures of a trial to the skipped ones.
+func (l *lab) skip(t trial, why string) error {
+	for _, name := range t.figures {
 		if wanted(l.opt, name) {
-			l.left = append(l.left, Left{Name: name, Why: why})
+			l.skipped = append(l.skipped, Skipped{Name: name, Why: why})
 		}
 	}
 	return nil
 }
 
-// say tells how far the run has come, with a part of the trial under way, and what takes long in it.
-func (l *lab) say(part float64, remark string) {
-	if l.opt.Say == nil {
+// progress reports the progress of the run. part is the finished fraction of the current trial; remark describes a long step of it.
+func (l *lab) progress(part float64, remark string) {
+	if l.opt.Progress == nil {
 		return
 	}
-	what := l.now.name
+	what := l.current.name
 	if remark != "" {
 		what += ": " + remark
 	}
 	const millis = 1e3
-	l.opt.Say(int64(millis*(l.done+part*l.takes(l.now))), int64(millis*l.total), what)
+	l.opt.Progress(int64(millis*(l.done+part*l.expected(l.current))), int64(millis*l.total), what)
 }
 
-// add notes what a round found.
-func (l *lab) add(name string, value float64) { l.found[name] = append(l.found[name], value) }
+// add adds the value of a round.
+func (l *lab) add(name string, value float64) { l.values[name] = append(l.values[name], value) }
 
-// quicker is how many times less a round of a quick run does.
-const quicker = 5
+// quickFactor divides the work of a round in a quick run.
+const quickFactor = 5
 
-// scale is a number of things to do in a round, fewer in a quick run.
+// scale returns n, or n/quickFactor in a quick run.
 func (l *lab) scale(n int) int {
 	if l.opt.Quick {
-		return max(n/quicker, 1)
+		return max(n/quickFactor, 1)
 	}
 	return n
 }
 
-// fresh returns a new directory.
-func (l *lab) fresh() (string, error) {
-	l.made++
-	dir := l.dir + "/" + strconv.Itoa(l.made)
+// newDir makes a new directory.
+func (l *lab) newDir() (string, error) {
+	l.dirs++
+	dir := l.dir + "/" + strconv.Itoa(l.dirs)
 	return dir, os.Mkdir(dir, 0o700)
 }
 
-// figures makes results of what was found, in the order of the table.
+// figures returns the results of the measured figures, in the order of the table.
 func (l *lab) figures() []Figure {
 	var list []Figure
 	for _, g := range table {
-		values := slices.Clone(l.found[g.name])
+		values := slices.Clone(l.values[g.name])
 		if len(values) == 0 || !wanted(l.opt, g.name) {
 			continue
 		}

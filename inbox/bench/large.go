@@ -11,22 +11,22 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// Sizes of the large log, and of the events in it. They are small: what counts is how many there are.
+// Sizes of the large log, and of its events. The events are small, because only their number matters.
 const (
-	small     = 10_000
-	million   = 1_000_000
-	million10 = 10_000_000
-	smallBody = 200
-	perKey    = 8
+	small      = 10_000
+	million    = 1_000_000
+	tenMillion = 10_000_000
+	smallBody  = 200
+	perKey     = 8
 )
 
-// largeLog fills one log up to ten million events, and measures on the way.
-func largeLog(_ context.Context, l *lab) (arms, error) {
-	dir, err := l.fresh()
+// largeLog fills one log with up to ten million events, and measures at each stage.
+func largeLog(_ context.Context, l *lab) (comparison, error) {
+	dir, err := l.newDir()
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
-	return arms{round: func(ctx context.Context) error {
+	return comparison{round: func(ctx context.Context) error {
 		base, err := l.grow(ctx, dir, 0, small)
 		if err != nil {
 			return err
@@ -50,21 +50,21 @@ func largeLog(_ context.Context, l *lab) (arms, error) {
 	}}, nil
 }
 
-// stage is a size that the log grows to, and what is measured there.
+// stage is a size of the log, with the figures that are measured at it.
 type stage struct {
 	from, to int
 	claim    string
-	yields   []string
+	figures  []string
 }
 
-// stages returns the sizes the log grows to: not beyond what is asked for.
+// stages returns the stages up to the last one with a wanted figure.
 func (l *lab) stages() []stage {
 	list := []stage{
 		{small, million, "claim.1m.vs_10k", []string{"claim.1m.vs_10k", "start.1m"}},
-		{million, million10, "claim.10m.vs_10k", []string{"claim.10m.vs_10k", "start.10m", "memory.10m"}},
+		{million, tenMillion, "claim.10m.vs_10k", []string{"claim.10m.vs_10k", "start.10m", "memory.10m"}},
 	}
 	asked := func(s stage) bool {
-		return slices.ContainsFunc(s.yields, func(name string) bool { return wanted(l.opt, name) })
+		return slices.ContainsFunc(s.figures, func(name string) bool { return wanted(l.opt, name) })
 	}
 	for len(list) > 0 && !asked(list[len(list)-1]) {
 		list = list[:len(list)-1]
@@ -72,7 +72,7 @@ func (l *lab) stages() []stage {
 	return list
 }
 
-// largest is how many events the log grows to.
+// largest returns the number of events of the last stage.
 func (l *lab) largest() int {
 	if list := l.stages(); len(list) > 0 {
 		return list[len(list)-1].to
@@ -80,11 +80,10 @@ func (l *lab) largest() int {
 	return small
 }
 
-// claims is how often the time of a claim is measured, one after another: while a log is young, what it does beside the
-// line may still be at work.
+// claims is the number of measurements of a claim, one after another. Background work of a new log may still disturb the first ones.
 const claims = 5
 
-// grow fills a log from one number of events to another, and returns the time to find work in it, by growing time.
+// grow fills a log from one number of events to another. It returns the times of claims in seconds, sorted.
 func (l *lab) grow(ctx context.Context, dir string, from, to int) (found []float64, err error) {
 	r, err := open(dir, false)
 	if err != nil {
@@ -97,8 +96,8 @@ func (l *lab) grow(ctx context.Context, dir string, from, to int) (found []float
 		if err := r.fillWith(ctx, n, 512, func(i int) *inbox.Arrival { return unsigned(at + i) }); err != nil {
 			return nil, err
 		}
-		const most = 0.97 // the rest is for what follows
-		l.say(most*float64(at+n)/float64(l.largest()), fmt.Sprintf("%d events of %d", at+n, to))
+		const share = 0.97 // of the trial's time; the measurements take the rest
+		l.progress(share*float64(at+n)/float64(l.largest()), fmt.Sprintf("%d events of %d", at+n, to))
 	}
 	for range claims {
 		claim, err := claimTime(ctx, r, to)
@@ -111,8 +110,7 @@ func (l *lab) grow(ctx context.Context, dir string, from, to int) (found []float
 	return found, nil
 }
 
-// unsigned returns the k-th of the small arrivals, verified elsewhere: signing ten million would take longer than what
-// is measured.
+// unsigned returns the k-th small arrival without a signature: to sign ten million would take longer than the measurement.
 func unsigned(k int) *inbox.Arrival {
 	now := time.Now()
 	a := &inbox.Arrival{
@@ -123,8 +121,8 @@ func unsigned(k int) *inbox.Arrival {
 	return a
 }
 
-// claimTime is the median time to find the next work behind a backlog: the log's next events behind a cursor, and the next
-// events of one lane. Cursors and lanes are spread over the whole log.
+// claimTime returns the median time to find the next work in a backlog: the next events after a cursor, and the next events of one
+// lane. Cursors and lanes are spread over the whole log.
 func claimTime(ctx context.Context, r *fixture, events int) (float64, error) {
 	const times, batch = 200, 256
 	took := make([]float64, 0, times)
@@ -149,8 +147,7 @@ func claimTime(ctx context.Context, r *fixture, events int) (float64, error) {
 	return quantile(took, 0.5), nil
 }
 
-// startOn starts the program on a log, looks how long it takes, and what memory it needs under load. What is sent was
-// never stored, but for some that is known already.
+// startOn starts the program on a log. It measures the time of the start and the memory under load. Almost all sent events are new.
 func (l *lab) startOn(ctx context.Context, dir string, size int) error {
 	list := requests(size*10, l.scale(30_000))
 	s, err := l.serve(ctx, dir)

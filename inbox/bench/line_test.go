@@ -13,17 +13,17 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// These two measure the allocations and the time of the line for each event. testdata/baseline.txt has their last results.
-// Times are of one machine; allocations are of the program.
+// These benchmarks measure allocations and time per event. testdata/baseline.txt has their last results. The times depend on the
+// machine, the allocations only on the program.
 
-// BenchmarkAccept takes signed webhooks through the handler into the store, 64 at a time, without a network.
+// BenchmarkAccept sends signed webhooks through the handler into the store, 64 at a time, without a network.
 func BenchmarkAccept(b *testing.B) {
 	l := &lab{dir: b.TempDir()}
 	r, err := l.newFixture(false)
 	if err != nil {
 		b.Fatal(err)
 	}
-	handler := intakeOver(r)
+	handler := newHandler(r)
 	bodies := make([][]byte, b.N)
 	signed := make([]string, b.N)
 	for i := range bodies {
@@ -53,7 +53,7 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// BenchmarkDelivery leads stored events of 10,000 keys through a native guest until each is settled durably.
+// BenchmarkDelivery delivers stored events of 10,000 keys to a guest that does nothing, until each is settled durably.
 func BenchmarkDelivery(b *testing.B) {
 	l := &lab{dir: b.TempDir()}
 	g, err := l.guest(b.Context(), noop, inbox.ByKey)

@@ -15,24 +15,24 @@ import (
 	"inbox/sdk/abi"
 )
 
-// lone is a guest over wazero and nothing else, called by one goroutine: no deadline, no log, no record.
-type lone struct {
+// bareGuest is a guest in wazero without the host, called by one goroutine: no deadline, no log, no record.
+type bareGuest struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	session  bool
-	doc      []byte    // what it gets at every call
-	left     int       // calls of a session to come
+	doc      []byte    // its document at every call
+	left     int       // remaining calls of a session
 	last     time.Time // when it last got its document
 	took     []float64 // microseconds of every call
-	memory   scratch
+	memory   reusedMemory
 }
 
-// alone compiles a guest as it is, or with its instructions counted.
-func alone(ctx context.Context, wasm, doc []byte, metered bool) (l *lone, err error) {
-	l = &lone{runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler()), doc: doc}
+// newBareGuest compiles a guest. metered adds the counting of instructions.
+func newBareGuest(ctx context.Context, wasm, doc []byte, metered bool) (l *bareGuest, err error) {
+	l = &bareGuest{runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler()), doc: doc}
 	defer func() {
 		if err != nil {
-			_ = l.close() // that it could not be made is what counts
+			_ = l.close() // the first error is the important one
 		}
 	}()
 	if metered {
@@ -59,10 +59,10 @@ func alone(ctx context.Context, wasm, doc []byte, metered bool) (l *lone, err er
 	return l, nil
 }
 
-func (l *lone) close() error { return l.runtime.Close(context.Background()) }
+func (l *bareGuest) close() error { return l.runtime.Close(context.Background()) }
 
-// next hands a session its document as often as it is to be called.
-func (l *lone) next(_ context.Context, mod api.Module, ptr, size uint32) int32 {
+// next gives a session its document until no calls remain.
+func (l *bareGuest) next(_ context.Context, mod api.Module, ptr, size uint32) int32 {
 	if uint64(size) < uint64(len(l.doc)) {
 		return int32(len(l.doc))
 	}
@@ -78,12 +78,12 @@ func (l *lone) next(_ context.Context, mod api.Module, ptr, size uint32) int32 {
 	return int32(len(l.doc))
 }
 
-// lap notes how long a call took that has ended.
-func (l *lone) lap() { l.took = append(l.took, float64(time.Since(l.last))/1e3) }
+// lap adds the time of the call that has ended.
+func (l *bareGuest) lap() { l.took = append(l.took, float64(time.Since(l.last))/1e3) }
 
-// p50 has the guest take its document n times, a command in an instance each and a session in one, and returns the median
-// time of a call in microseconds.
-func (l *lone) p50(ctx context.Context, n int) (float64, error) {
+// p50 calls the guest n times and returns the median time of a call in microseconds. A command gets an instance per call, a session
+// one instance.
+func (l *bareGuest) p50(ctx context.Context, n int) (float64, error) {
 	l.left, l.took = n, make([]float64, 0, n)
 	for len(l.took) < n {
 		l.last = time.Now()
@@ -98,12 +98,12 @@ func (l *lone) p50(ctx context.Context, n int) (float64, error) {
 	return median(l.took), ctx.Err()
 }
 
-func (l *lone) once(ctx context.Context) error {
+func (l *bareGuest) once(ctx context.Context) error {
 	ctx = experimental.WithMemoryAllocator(ctx, &l.memory)
 	config := wazero.NewModuleConfig().WithName("").WithArgs("plugin").WithSysNanotime().WithStdin(bytes.NewReader(l.doc))
 	mod, err := l.runtime.InstantiateModule(ctx, l.compiled, config)
 	if mod != nil {
-		_ = mod.Close(ctx) // it has nothing to lose
+		_ = mod.Close(ctx) // the instance has no state to lose
 	}
 	if exited(err) {
 		return nil
@@ -111,23 +111,23 @@ func (l *lone) once(ctx context.Context) error {
 	return err
 }
 
-// scratch is one memory that the instances have in turn, zeroed for each: making a memory costs more than a small guest.
-type scratch struct{ dir []byte }
+// reusedMemory is one memory that all instances use in turn, zeroed for each. A new memory costs more than a call of a small guest.
+type reusedMemory struct{ bytes []byte }
 
-// Allocate returns the memory for an instance to come.
-func (s *scratch) Allocate(_, _ uint64) experimental.LinearMemory {
-	clear(s.dir)
+// Allocate returns the memory for the next instance.
+func (s *reusedMemory) Allocate(_, _ uint64) experimental.LinearMemory {
+	clear(s.bytes)
 	return s
 }
 
-// Reallocate gives it size bytes.
-func (s *scratch) Reallocate(size uint64) []byte {
-	if size > uint64(cap(s.dir)) {
-		s.dir = append(make([]byte, 0, 2*size), s.dir...)
+// Reallocate resizes the memory to size bytes.
+func (s *reusedMemory) Reallocate(size uint64) []byte {
+	if size > uint64(cap(s.bytes)) {
+		s.bytes = append(make([]byte, 0, 2*size), s.bytes...)
 	}
-	s.dir = s.dir[:size]
-	return s.dir[:size:size]
+	s.bytes = s.bytes[:size]
+	return s.bytes[:size:size]
 }
 
-// Free keeps it.
-func (s *scratch) Free() {}
+// Free keeps the memory for the next instance.
+func (s *reusedMemory) Free() {}

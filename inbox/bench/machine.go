@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Machine says where a run was made. Figures of two machines are compared at one's own risk.
+// Machine describes the machine of a run. Figures of different machines are hardly comparable. Its fields are the members of the
+// JSON report.
 type Machine struct {
 	CPU         string `json:"cpu"`
 	Cores       int    `json:"cores"` // that Go may use
@@ -20,7 +21,7 @@ type Machine struct {
 	FileSystem  string `json:"file_system"`
 	Synchronous string `json:"synchronous"`
 	BodyBytes   int    `json:"body_bytes"`
-	Valid       bool   `json:"valid"` // false where a flush does not reach a disk: then no figure means anything
+	Valid       bool   `json:"valid"` // false if a flush does not reach a disk: then all figures are meaningless
 	Why         string `json:"why,omitempty"`
 }
 
@@ -44,7 +45,7 @@ func describe(dir string) Machine {
 	return m
 }
 
-// cpu is the processor's name, as Linux tells it.
+// cpu returns the processor's name from /proc/cpuinfo, or the architecture.
 func cpu() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -13,25 +13,25 @@ import (
 	"inbox/inbox"
 )
 
-// peerSource is where a checkout has the program that measures others, seen from its root.
+// peerSource is the directory of the program that measures other queues, from the root of a checkout.
 const peerSource = "inbox/bench/peers"
 
-// peers compares deliveries with what other queues on SQLite do. They keep no order.
-func peers(ctx context.Context, l *lab) (arms, error) {
+// peers compares deliveries with other queues on SQLite, which keep no order.
+func peers(ctx context.Context, l *lab) (comparison, error) {
 	program, err := l.peerProgram(ctx)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
 	g, err := l.guest(ctx, noop, inbox.ByKey)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
 	n := l.scale(30_000)
 	list, err := arrivals(n, 10_000, bodySize)
 	if err != nil {
-		return arms{}, errors.Join(err, g.close())
+		return comparison{}, errors.Join(err, g.close())
 	}
-	return arms{end: g.close, round: func(ctx context.Context) error {
+	return comparison{end: g.close, round: func(ctx context.Context) error {
 		r, err := l.filled(ctx, list)
 		if err != nil {
 			return err
@@ -51,7 +51,7 @@ func peers(ctx context.Context, l *lab) (arms, error) {
 	}}, nil
 }
 
-// peerProgram is the program that measures others: the one given, or built from a checkout.
+// peerProgram returns the path of the program that measures other queues. Without Options.Peers it builds the program.
 func (l *lab) peerProgram(ctx context.Context) (string, error) {
 	if l.opt.Peers != "" {
 		return filepath.Abs(l.opt.Peers)
@@ -59,14 +59,14 @@ func (l *lab) peerProgram(ctx context.Context) (string, error) {
 	program := filepath.Join(l.dir, "peers.exe")
 	cmd := exec.CommandContext(ctx, "go", "build", "-C", peerSource, "-o", program, ".")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", errLeft(fmt.Sprintf("build it from %s in a checkout, and name it with --peers: %v: %s", peerSource, err, strings.TrimSpace(string(text))))
+		return "", errSkipped(fmt.Sprintf("build it from %s in a checkout, and name it with --peers: %v: %s", peerSource, err, strings.TrimSpace(string(text))))
 	}
 	return program, nil
 }
 
-// peerRate is how many of n jobs another queue does per second.
+// peerRate measures n jobs of another queue, and returns jobs per second.
 func (l *lab) peerRate(ctx context.Context, program, queue string, n int) (float64, error) {
-	dir, err := l.fresh()
+	dir, err := l.newDir()
 	if err != nil {
 		return 0, err
 	}

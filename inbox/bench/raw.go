@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// flushes overwrites 4 KiB and flushes, n times: what one commit costs the disk at least. It returns how long each took,
+// flushes overwrites 4 KiB and flushes, n times. A commit costs at least one such flush. It returns the time of each in seconds,
 // sorted.
 func (l *lab) flushes(ctx context.Context, n int) (took []float64, perSecond float64, err error) {
 	f, err := os.CreateTemp(l.dir, "raw-")

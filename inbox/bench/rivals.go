@@ -13,13 +13,13 @@ import (
 	"os"
 	"path/filepath"
 
-	_ "modernc.org/sqlite" // the driver that the naive handler asks for by name
+	_ "modernc.org/sqlite" // the driver of the naive handler
 
 	"inbox/inbox"
 	"inbox/inbox/qoreid"
 )
 
-// plain reads the body and answers.
+// plain returns a handler that reads the body and answers.
 func plain() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -27,24 +27,24 @@ func plain() http.Handler {
 	})
 }
 
-// nowhere is a keeper that keeps nothing.
-type nowhere struct{}
+// nullStore is a keeper that stores nothing.
+type nullStore struct{}
 
 // Accept answers that the event is stored.
-func (nowhere) Accept(context.Context, *inbox.Arrival) (inbox.Receipt, error) {
+func (nullStore) Accept(context.Context, *inbox.Arrival) (inbox.Receipt, error) {
 	return inbox.Receipt{ID: "evt_1", Seq: 1, Status: inbox.Stored}, nil
 }
 
 // Refuse drops the request.
-func (nowhere) Refuse(context.Context, *inbox.Refused) error { return nil }
+func (nullStore) Refuse(context.Context, *inbox.Refused) error { return nil }
 
 // Ready always returns nil.
-func (nowhere) Ready(context.Context) error { return nil }
+func (nullStore) Ready(context.Context) error { return nil }
 
-// naiveRate drives requests through the handler that people write: the signature, the body's JSON, and a transaction for
-// each request on a pool of connections that wait for each other.
+// naiveRate returns the rate of a naive handler: it checks the signature, parses the body and runs a transaction per request, on a
+// pool of connections that wait for each other.
 func (l *lab) naiveRate(ctx context.Context, list [][]byte) (perSecond float64, err error) {
-	dir, err := l.fresh()
+	dir, err := l.newDir()
 	if err != nil {
 		return 0, err
 	}
@@ -83,7 +83,7 @@ func naive(db *sql.DB) http.Handler {
 			http.Error(w, "not JSON", http.StatusBadRequest)
 			return
 		}
-		// A busy database makes it fail; its sender comes again, and so does this handler at once.
+		// A busy database is an error. The sender would send again; this handler retries at once.
 		for err := insert(r.Context(), db, envelope.Data.ID.String(), body); err != nil; err = insert(r.Context(), db, envelope.Data.ID.String(), body) {
 			if r.Context().Err() != nil {
 				http.Error(w, "cannot store", http.StatusServiceUnavailable)

@@ -12,19 +12,19 @@ import (
 	"inbox/plugins/demo"
 )
 
-// Calls of guests are measured on one core: the guest and the host take turns on it, as they do under load.
+// Calls of guests are measured on one core: the guest and the host share it, as they do under load.
 
-// timed is a guest, what it gets, and itself without the host.
-type timed struct {
+// timedGuest is a guest in the host with its event, and the same guest without the host.
+type timedGuest struct {
 	*guest
 	event   *inbox.Event
 	payload inbox.Payload
-	plain   *lone
-	metered *lone
+	plain   *bareGuest
+	metered *bareGuest
 }
 
-// timed makes a guest ready to be called about an event of a kilobyte.
-func (l *lab) timed(ctx context.Context, wasm []byte) (t *timed, err error) {
+// newTimedGuest compiles a guest, for calls with an event of 1 KiB.
+func (l *lab) newTimedGuest(ctx context.Context, wasm []byte) (t *timedGuest, err error) {
 	list, err := arrivals(1, 1, bodySize)
 	if err != nil {
 		return nil, err
@@ -34,15 +34,15 @@ func (l *lab) timed(ctx context.Context, wasm []byte) (t *timed, err error) {
 		return nil, err
 	}
 	a := list[0]
-	t = &timed{guest: g, payload: a.Payload, event: &inbox.Event{
+	t = &timedGuest{guest: g, payload: a.Payload, event: &inbox.Event{
 		Source: a.Source, Mode: a.Mode, Seq: 1, ID: "evt_1", ReceivedAt: a.ReceivedAt, View: a.View,
 	}}
 	doc, err := g.document(a)
 	if err == nil {
-		t.plain, err = alone(ctx, wasm, doc, false)
+		t.plain, err = newBareGuest(ctx, wasm, doc, false)
 	}
 	if err == nil {
-		t.metered, err = alone(ctx, wasm, doc, true)
+		t.metered, err = newBareGuest(ctx, wasm, doc, true)
 	}
 	if err != nil {
 		return nil, errors.Join(err, t.close())
@@ -50,9 +50,9 @@ func (l *lab) timed(ctx context.Context, wasm []byte) (t *timed, err error) {
 	return t, nil
 }
 
-func (t *timed) close() error {
+func (t *timedGuest) close() error {
 	err := t.guest.close()
-	for _, l := range []*lone{t.plain, t.metered} {
+	for _, l := range []*bareGuest{t.plain, t.metered} {
 		if l != nil {
 			err = errors.Join(err, l.close())
 		}
@@ -60,9 +60,8 @@ func (t *timed) close() error {
 	return err
 }
 
-// p50 is the median time of a call through the host, in microseconds: the document is made, passed on, and the
-// outcome taken.
-func (t *timed) p50(ctx context.Context, n int) (float64, error) {
+// p50 returns the median time of a call through the host, in microseconds: from making the document to the outcome.
+func (t *timedGuest) p50(ctx context.Context, n int) (float64, error) {
 	took := make([]float64, n)
 	for i := range took {
 		began := time.Now()
@@ -76,20 +75,20 @@ func (t *timed) p50(ctx context.Context, n int) (float64, error) {
 	return median(took), ctx.Err()
 }
 
-// turns is how often two things take turns in a round, so that what disturbs one disturbs the other.
+// turns is the number of alternations of two measurements in a round, so that a disturbance affects both.
 const turns = 15
 
-// overhead is what the host adds to a bare call, in microseconds.
-func (t *timed) overhead(ctx context.Context, n int) (float64, error) {
+// overhead returns the time that the host adds to a bare call, in microseconds.
+func (t *timedGuest) overhead(ctx context.Context, n int) (float64, error) {
 	return alternate(ctx, n, func(through, bare float64) float64 { return through - bare }, t.p50, t.plain.p50)
 }
 
-// ratio is the time of a metered call by that of the same call unguarded.
-func (t *timed) ratio(ctx context.Context, n int) (float64, error) {
+// ratio returns the time of a metered call divided by the time of the same call without metering.
+func (t *timedGuest) ratio(ctx context.Context, n int) (float64, error) {
 	return alternate(ctx, n, func(metered, plain float64) float64 { return metered / plain }, t.metered.p50, t.plain.p50)
 }
 
-// alternate measures n calls of each of two kinds in turns and returns the median of the turns of each.
+// alternate measures n calls of a and of b, in alternating turns. It returns the median of compare over the turns.
 func alternate(ctx context.Context, n int, compare func(a, b float64) float64, a, b func(context.Context, int) (float64, error)) (float64, error) {
 	var found []float64
 	for range turns {
@@ -107,18 +106,18 @@ func alternate(ctx context.Context, n int, compare func(a, b float64) float64, a
 	return median(found), ctx.Err()
 }
 
-// nativeGuests measures a small plugin in C, a fresh instance for each event, and a session that does nothing, of which
-// every microsecond is the host's.
-func nativeGuests(ctx context.Context, l *lab) (arms, error) {
-	c, err := l.timed(ctx, demo.Wasm())
+// nativeGuests measures a small plugin in C with an instance per event, and a session that does nothing. All time of that session
+// is overhead of the host.
+func nativeGuests(ctx context.Context, l *lab) (comparison, error) {
+	c, err := l.newTimedGuest(ctx, demo.Wasm())
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
-	nothing, err := l.timed(ctx, noop)
+	nothing, err := l.newTimedGuest(ctx, noop)
 	if err != nil {
-		return arms{}, errors.Join(err, c.close())
+		return comparison{}, errors.Join(err, c.close())
 	}
-	return arms{end: func() error { return errors.Join(c.close(), nothing.close()) }, round: func(ctx context.Context) error {
+	return comparison{end: func() error { return errors.Join(c.close(), nothing.close()) }, round: func(ctx context.Context) error {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		n := l.scale(4000)
 		fresh, err := c.p50(ctx, n)
@@ -138,16 +137,16 @@ func nativeGuests(ctx context.Context, l *lab) (arms, error) {
 }
 
 // goGuest measures a plugin in Go, one instance for all events.
-func goGuest(ctx context.Context, l *lab) (arms, error) {
+func goGuest(ctx context.Context, l *lab) (comparison, error) {
 	wasm, err := l.buildGo(ctx)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
-	g, err := l.timed(ctx, wasm)
+	g, err := l.newTimedGuest(ctx, wasm)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
-	return arms{end: g.close, round: func(ctx context.Context) error {
+	return comparison{end: g.close, round: func(ctx context.Context) error {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		n := l.scale(5000)
 		reuse, err := g.p50(ctx, n)

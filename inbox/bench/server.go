@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// server is the program itself, serving in a process of its own.
+// server is the program, serving in another process.
 type server struct {
 	cmd     *exec.Cmd
 	address string
@@ -24,7 +24,7 @@ type server struct {
 // serve starts the program on a directory. It does not wait until it listens.
 func (l *lab) serve(ctx context.Context, dir string) (*server, error) {
 	if l.opt.Self == "" {
-		return nil, errLeft("it needs the program itself, to start it as a server")
+		return nil, errSkipped("it starts the program as a server and has no path of it")
 	}
 	port, err := freePort()
 	if err != nil {
@@ -40,7 +40,7 @@ func (l *lab) serve(ctx context.Context, dir string) (*server, error) {
 	return s, s.cmd.Start()
 }
 
-// freePort is a port that nobody listens on, most likely.
+// freePort returns a port that was free a moment ago.
 func freePort() (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -51,7 +51,7 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// ready sends a webhook until it is answered 200, and returns how long that took from the start of the program.
+// ready sends a webhook until it is answered 200. It returns the time since the start of the program.
 func (s *server) ready(ctx context.Context, request [][]byte) (seconds float64, err error) {
 	deadline := time.After(time.Minute)
 	for {
@@ -69,11 +69,11 @@ func (s *server) ready(ctx context.Context, request [][]byte) (seconds float64, 
 	}
 }
 
-// resident is how much of the server's memory was in the machine's at most, in millions of bytes (proc_pid_status(5)).
+// resident returns the largest resident memory of the server so far, in millions of bytes (proc_pid_status(5)).
 func (s *server) resident() (float64, error) {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "status"))
 	if err != nil {
-		return 0, errLeft("the system does not say how much memory a program has: " + err.Error())
+		return 0, errSkipped("the system does not report the memory of a process: " + err.Error())
 	}
 	for line := range strings.Lines(string(text)) {
 		if n, ok := strings.CutPrefix(line, "VmHWM:"); ok {
@@ -81,10 +81,10 @@ func (s *server) resident() (float64, error) {
 			return kilo * 1024 / 1e6, err
 		}
 	}
-	return 0, errLeft("the system does not say how much memory a program had")
+	return 0, errSkipped("the system does not report the largest memory of a process")
 }
 
-// stop ends the server and waits for it.
+// stop stops the server and waits for it.
 func (s *server) stop() error {
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
 		return err
@@ -95,11 +95,11 @@ func (s *server) stop() error {
 	return nil
 }
 
-// memoryUnderLoad looks at the program's memory while it is sent all it takes.
-func memoryUnderLoad(_ context.Context, l *lab) (arms, error) {
+// memoryUnderLoad measures the program's memory while it gets requests at the full rate.
+func memoryUnderLoad(_ context.Context, l *lab) (comparison, error) {
 	list := requests(0, l.scale(100_000))
-	return arms{round: func(ctx context.Context) error {
-		dir, err := l.fresh()
+	return comparison{round: func(ctx context.Context) error {
+		dir, err := l.newDir()
 		if err != nil {
 			return err
 		}

@@ -1,10 +1,10 @@
 package bench
 
-// goal is a figure and its target.
-type goal struct {
+// figureSpec describes a figure and its target.
+type figureSpec struct {
 	name  string
 	unit  string
-	op    string // ">=", "<=" or none: only told
+	op    string // ">=", "<=" or empty: no target
 	bound float64
 	what  string
 }
@@ -18,8 +18,8 @@ const (
 	micros  = "µs"
 )
 
-// table lists every figure, in the order in which they are shown.
-var table = []goal{
+// table lists all figures in display order.
+var table = []figureSpec{
 	{"disk.fsync", perSec, "", 0, "overwrites of 4 KiB, each flushed, by one thread"},
 	{"accept.one", perSec, "", 0, "events accepted one after another, each durable before the next"},
 	{"accept.one.vs_fsync", ratio, ">=", 0.75, "accept.one ÷ disk.fsync"},
@@ -60,25 +60,25 @@ var table = []goal{
 	{"peer.river_sqlite", ratio, ">=", 5, "deliver.keys10000 ÷ River's on SQLite, which keeps no order"},
 }
 
-// trials yield the figures.
+// trials measure the figures.
 var trials = []trial{
-	{name: "one producer", yields: []string{"disk.fsync", "accept.one", "accept.one.vs_fsync"}, rounds: 5, takes: 3, begin: oneProducer},
-	{name: "the handler", yields: []string{
+	{name: "one producer", figures: []string{"disk.fsync", "accept.one", "accept.one.vs_fsync"}, rounds: 5, seconds: 3, begin: oneProducer},
+	{name: "the handler", figures: []string{
 		"accept.http64", "accept.http64.vs_nostore", "accept.http64.vs_plain", "accept.http64.vs_naive", "accept.full.vs_normal",
-	}, rounds: 5, takes: 5, begin: handlerPath},
-	{name: "answer times", yields: []string{"accept.paced.p50.vs_fsync", "accept.paced.p99.vs_fsync"}, rounds: 3, takes: 5, begin: answerTimes},
-	{name: "busy plugins", yields: []string{"accept.busy.vs_idle"}, rounds: 5, takes: 4, begin: busyPlugins},
-	{name: "deliveries, 10,000 keys", yields: []string{"deliver.keys10000", "deliver.keys10000.vs_call", "replay", "replay.vs_live"},
-		rounds: 5, takes: 4, begin: deliveries(10_000)},
-	{name: "deliveries, 100 keys", yields: []string{"deliver.keys100", "deliver.keys100.vs_call"}, rounds: 5, takes: 3, begin: deliveries(100)},
-	{name: "deliveries in Go", yields: []string{"deliver.go", "deliver.go.vs_call"}, rounds: 3, takes: 7, begin: goDeliveries},
-	{name: "one key", yields: []string{"deliver.onekey", "deliver.onekey.vs_fsync"}, rounds: 5, takes: 3, begin: oneKey},
-	{name: "guests", yields: []string{"guest.c.fresh", "guest.overhead", "guest.metered.vs_unguarded"}, rounds: 5, takes: 1, begin: nativeGuests},
-	{name: "a guest in Go", yields: []string{"guest.go.reuse", "guest.go.bare", "guest.go.metered.vs_unguarded"}, rounds: 5, takes: 4, begin: goGuest},
-	{name: "bytes written", yields: []string{"write.per_event", "write.per_delivery"}, rounds: 3, takes: 5, begin: bytesWritten},
-	{name: "memory under load", yields: []string{"memory.load"}, rounds: 3, takes: 6, begin: memoryUnderLoad},
-	{name: "peers", yields: []string{"peer.goqite", "peer.river_sqlite"}, rounds: 3, takes: 9, begin: peers},
-	{name: "a large log", yields: []string{
+	}, rounds: 5, seconds: 5, begin: handlerPath},
+	{name: "answer times", figures: []string{"accept.paced.p50.vs_fsync", "accept.paced.p99.vs_fsync"}, rounds: 3, seconds: 5, begin: answerTimes},
+	{name: "busy plugins", figures: []string{"accept.busy.vs_idle"}, rounds: 5, seconds: 4, begin: busyPlugins},
+	{name: "deliveries, 10,000 keys", figures: []string{"deliver.keys10000", "deliver.keys10000.vs_call", "replay", "replay.vs_live"},
+		rounds: 5, seconds: 4, begin: deliveries(10_000)},
+	{name: "deliveries, 100 keys", figures: []string{"deliver.keys100", "deliver.keys100.vs_call"}, rounds: 5, seconds: 3, begin: deliveries(100)},
+	{name: "deliveries in Go", figures: []string{"deliver.go", "deliver.go.vs_call"}, rounds: 3, seconds: 7, begin: goDeliveries},
+	{name: "one key", figures: []string{"deliver.onekey", "deliver.onekey.vs_fsync"}, rounds: 5, seconds: 3, begin: oneKey},
+	{name: "guests", figures: []string{"guest.c.fresh", "guest.overhead", "guest.metered.vs_unguarded"}, rounds: 5, seconds: 1, begin: nativeGuests},
+	{name: "a guest in Go", figures: []string{"guest.go.reuse", "guest.go.bare", "guest.go.metered.vs_unguarded"}, rounds: 5, seconds: 4, begin: goGuest},
+	{name: "bytes written", figures: []string{"write.per_event", "write.per_delivery"}, rounds: 3, seconds: 5, begin: bytesWritten},
+	{name: "memory under load", figures: []string{"memory.load"}, rounds: 3, seconds: 6, begin: memoryUnderLoad},
+	{name: "peers", figures: []string{"peer.goqite", "peer.river_sqlite"}, rounds: 3, seconds: 9, begin: peers},
+	{name: "a large log", figures: []string{
 		"claim.10k", "claim.1m.vs_10k", "claim.10m.vs_10k", "start.1m", "start.10m", "memory.10m",
-	}, rounds: 1, large: true, takes: 330, begin: largeLog},
+	}, rounds: 1, large: true, seconds: 330, begin: largeLog},
 }

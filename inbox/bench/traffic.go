@@ -27,23 +27,23 @@ const (
 // secret signs the webhooks of a measurement.
 const secret = "a secret to measure with"
 
-// handlerFixture is the source of all events.
-func handlerFixture() intake.Source {
+// benchSource returns the source of all events.
+func benchSource() intake.Source {
 	secrets := []qoreid.Secret{{Name: "bench", Key: []byte(secret)}}
 	return intake.Source{Name: "qoreid", Path: path, Secrets: func() []qoreid.Secret { return secrets }}
 }
 
-// body returns a webhook's body of size bytes. It is about entity id; n makes it different from all others.
+// body returns a webhook's body of size bytes, about the entity id. n makes it unique.
 func body(id, n, size int) []byte {
 	text := fmt.Sprintf(`{"event":"workflow","event_type":"step_verification_completed","data":{"id":%d,"customerReference":"customer-%d",`+
 		`"status":{"state":"in_progress","status":"verified"},"step":%d,"pad":"`, id, id, n)
 	return []byte(text + strings.Repeat("x", max(size-len(text)-3, 0)) + `"}}`)
 }
 
-// arrivals returns n arrivals about keys entities, as the handler makes them.
+// arrivals returns n verified arrivals about keys entities.
 func arrivals(n, keys, size int) ([]*inbox.Arrival, error) {
 	list := make([]*inbox.Arrival, n)
-	source := handlerFixture()
+	source := benchSource()
 	for i := range list {
 		b := body(1_000_000+i%keys, i, size)
 		headers := []inbox.Header{{Name: qoreid.DefaultHeader, Value: qoreid.Sign(qoreid.SHA512, []byte(secret), b)}}
@@ -52,14 +52,14 @@ func arrivals(n, keys, size int) ([]*inbox.Arrival, error) {
 			return nil, fmt.Errorf("verify our own body: %w", err)
 		}
 		if why != "" {
-			return nil, errors.New("our own signature does not pass: " + why)
+			return nil, errors.New("our own signature is rejected: " + why)
 		}
 		list[i] = a
 	}
 	return list, nil
 }
 
-// requests returns n signed webhooks as they go over the wire, each of another entity and body.
+// requests returns n signed HTTP requests, each with another entity and body.
 func requests(from, n int) [][]byte {
 	list := make([][]byte, n)
 	for i := range list {
@@ -70,12 +70,11 @@ func requests(from, n int) [][]byte {
 	return list
 }
 
-// pace is when a request is due, counted from the beginning; nil: as soon as its connection is free.
+// pace returns the time of request i, counted from the beginning. Without a pace a request is sent when its connection is free.
 type pace func(i int) time.Duration
 
-// drive sends requests over kept connections, each its share, and returns how long all of them took, and how long each
-// waited for its answer, in seconds. It is written by hand so that it costs less than what it measures; the program that
-// answers shares the processor with it.
+// drive sends requests over persistent connections. It returns the total time, and the wait of each request for its answer, in
+// seconds. It does not use net/http, because it shares the processor with the measured program and must cost less than it.
 func drive(ctx context.Context, address string, list [][]byte, at pace) (whole float64, waits []float64, err error) {
 	waits = make([]float64, len(list))
 	errs := make([]error, connections)
@@ -88,7 +87,7 @@ func drive(ctx context.Context, address string, list [][]byte, at pace) (whole f
 	return time.Since(began).Seconds(), waits, errors.Join(errs...)
 }
 
-// share sends every connections-th request, beginning with the first-th.
+// share sends the requests of one connection: every connections-th, from the one at index first.
 func share(ctx context.Context, address string, list [][]byte, waits []float64, first int, began time.Time, at pace) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -104,7 +103,7 @@ func share(ctx context.Context, address string, list [][]byte, waits []float64, 
 			due := began.Add(at(i))
 			timer.Reset(time.Until(due))
 			<-timer.C
-			sent = due // what came late because of an answer before it waited, too
+			sent = due // the wait includes the delay by earlier answers
 		}
 		if _, err := conn.Write(list[i]); err != nil {
 			return err
@@ -117,7 +116,7 @@ func share(ctx context.Context, address string, list [][]byte, waits []float64, 
 	return nil
 }
 
-// answer reads one answer, which must be 200.
+// answer reads one answer. It returns an error unless the status is 200.
 func answer(r *bufio.Reader) error {
 	line, err := r.ReadSlice('\n')
 	if err != nil {

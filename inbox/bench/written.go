@@ -16,20 +16,20 @@ import (
 // actor is the actor of a measurement's actions.
 var actor = inbox.Actor{Name: "bench", Reason: "measuring"}
 
-// window is how many things wait for the disk at a time, so that there are 256, the most it takes, in each commit.
+// window is the number of requests that wait for the disk at a time. It fills every commit with the largest batch, 256.
 const window = 1024
 
-// bytesWritten looks at what is written to the disk, with commits as large as they get.
-func bytesWritten(_ context.Context, l *lab) (arms, error) {
+// bytesWritten measures the bytes written to the disk, with the largest commits.
+func bytesWritten(_ context.Context, l *lab) (comparison, error) {
 	if _, err := written(); err != nil {
-		return arms{}, errLeft("the system does not say what a program writes: " + err.Error())
+		return comparison{}, errSkipped("the system does not report the bytes that a process writes: " + err.Error())
 	}
 	n := l.scale(100_000)
 	list, err := arrivals(n, n, bodySize)
 	if err != nil {
-		return arms{}, err
+		return comparison{}, err
 	}
-	return arms{round: func(ctx context.Context) error {
+	return comparison{round: func(ctx context.Context) error {
 		before, err := written()
 		if err != nil {
 			return err
@@ -39,7 +39,7 @@ func bytesWritten(_ context.Context, l *lab) (arms, error) {
 			return err
 		}
 		defer os.RemoveAll(r.dir)
-		if err := errors.Join(r.fill(ctx, list, window), r.close()); err != nil { // closing makes the last checkpoint
+		if err := errors.Join(r.fill(ctx, list, window), r.close()); err != nil { // close makes the last checkpoint
 			return err
 		}
 		between, err := written()
@@ -56,7 +56,7 @@ func bytesWritten(_ context.Context, l *lab) (arms, error) {
 	}}, nil
 }
 
-// settleAll settles every event of a log as a dispatcher does whose plugin says ok.
+// settleAll settles every event of a log as ok, as a dispatcher does.
 func (l *lab) settleAll(ctx context.Context, dir string, n int) error {
 	r, err := open(dir, false)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/api"
 )
 
-// calls returns the shell lines of the manual of the API.
+// calls returns the shell lines in docs/API.md.
 func calls(t *testing.T) (lines []string) {
 	t.Helper()
 	for line := range strings.Lines(readText(t, "../../docs/API.md")) {
@@ -25,11 +25,11 @@ func calls(t *testing.T) (lines []string) {
 	return lines
 }
 
-// TestTheCallsInTheManualOfTheAPIWork runs them in a shell beside a real server that has one event.
-func TestTheCallsInTheManualOfTheAPIWork(t *testing.T) {
+// TestTheCallsInTheManualOfTheAPISucceed runs them in a shell, against a real server with one event.
+func TestTheCallsInTheManualOfTheAPISucceed(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("there is no curl here")
+		t.Skip("curl is not installed")
 	}
 	s := serveWith(t, func(*exec.Cmd) {})
 	send := exec.Command(binary(t), "send", "workflow", "--to", s.url)
@@ -60,7 +60,7 @@ func TestTheCallsInTheManualOfTheAPIWork(t *testing.T) {
 	s.stops(15)
 }
 
-// streams runs a call that does not end until the first event arrived.
+// streams runs a call to a stream until the first event arrives.
 func (s *server) streams(line string) {
 	s.Helper()
 	cmd := exec.Command("sh", "-ec", line)
@@ -71,21 +71,21 @@ func (s *server) streams(line string) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	var got []string
+	var received []string
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if got = append(got, lines.Text()); strings.HasPrefix(lines.Text(), "data: {") {
+		if received = append(received, lines.Text()); strings.HasPrefix(lines.Text(), "data: {") {
 			break
 		}
 	}
-	if len(got) != 6 || got[1] != "id: 0" || got[3] != "id: 1" || got[4] != "event: event" {
-		s.Errorf("%s: %q", line, got)
+	if len(received) != 6 || received[1] != "id: 0" || received[3] != "id: 1" || received[4] != "event: event" {
+		s.Errorf("%s: %q", line, received)
 	}
 	_ = cmd.Process.Kill()
 	_, _ = io.Copy(io.Discard, out)
 	_ = cmd.Wait()
 }
 
-func TestTheManualOfTheAPINamesOnlyCallsThatExist(t *testing.T) {
+func TestAllCallsInTheManualOfTheAPIExist(t *testing.T) {
 	t.Parallel()
 	described := string(api.OpenAPI)
 	found := regexp.MustCompile("`(GET|POST) (/v1/[^`?]*)`").FindAllStringSubmatch(readText(t, "../../docs/API.md"), -1)

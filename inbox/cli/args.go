@@ -7,12 +7,11 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// normalise moves the flags of a command before its arguments. urfave/cli stops reading flags at the first argument, so
-// that without this `inbox replay ID --dry-run` would replay for real. It also rejects a flag whose value is another flag:
-// in `--event --dry-run` the value was forgotten.
+// normalise moves the flags of a command before its arguments. urfave/cli stops reading flags at the first argument: without this,
+// `inbox replay ID --dry-run` would not be a dry run. It also rejects a flag as the value of another flag: in `--event --dry-run`
+// the value is missing.
 //
-// It moves unknown flags too, so that they are reported as such and not taken for arguments. After "--" every word is an
-// argument.
+// It moves unknown flags too, so that they are reported as unknown flags. After "--" every word is an argument.
 func normalise(commands []*cli.Command, args []string) ([]string, error) {
 	var path []string
 	var leaf *cli.Command
@@ -56,7 +55,7 @@ func split(c *cli.Command, args []string) (flags, rest []string, err error) {
 		i++
 		value := args[i]
 		if inner, _, _ := strings.Cut(strings.TrimLeft(value, "-"), "="); isFlag(value) && (findFlag(c, inner) != nil || value == "--") {
-			return nil, nil, usage("%s needs a value, and %s is a flag", word, value).WithHint("write " + word + "=" + value + " if that is the value")
+			return nil, nil, usage("%s needs a value, and %s is a flag", word, value).WithHint("if it is the value, write " + word + "=" + value)
 		}
 		flags = append(flags, value)
 	}
@@ -84,7 +83,7 @@ func takesValue(c *cli.Command, name string) bool {
 	return !isBool
 }
 
-// formatOf finds the output format before the flags are read, so that a mistake in them is reported in that format.
+// formatOf returns the output format. It is needed before the flags are parsed, so that their errors are reported in that format.
 func formatOf(args []string) string {
 	format := "table"
 	for i, word := range args {

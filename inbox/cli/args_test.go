@@ -49,8 +49,8 @@ func TestFlagsAreMovedBeforeArguments(t *testing.T) {
 	}
 }
 
-// TestTheHelpNamesValuesInOneWord finds backticks in a usage, in which the library looks for the value's name.
-func TestTheHelpNamesValuesInOneWord(t *testing.T) {
+// TestTheNameOfAFlagValueIsOneWord checks the words in backticks of each usage, which the library takes for the name of the value.
+func TestTheNameOfAFlagValueIsOneWord(t *testing.T) {
 	t.Parallel()
 	name := regexp.MustCompile(`^([A-Z]+(=[A-Z]+)?)?$`)
 	var walk func(commands []*cli.Command)
@@ -70,7 +70,7 @@ func TestTheHelpNamesValuesInOneWord(t *testing.T) {
 	walk((&program{}).app().Commands)
 }
 
-func TestEveryCommandIsRunByAScript(t *testing.T) {
+func TestScriptsRunEveryCommandWithEveryFlag(t *testing.T) {
 	t.Parallel()
 	run := scriptCommands(t)
 	var walk func(path string, commands []*cli.Command)
@@ -78,7 +78,7 @@ func TestEveryCommandIsRunByAScript(t *testing.T) {
 		for _, c := range commands {
 			full := strings.TrimSpace(path + " " + c.Name)
 			walk(full, c.Subcommands)
-			if len(c.Subcommands) > 0 || c.Hidden || full == "torture" { // torture takes minutes, and has tests of its own
+			if len(c.Subcommands) > 0 || c.Hidden || full == "torture" { // torture takes minutes, and package torture tests it
 				continue
 			}
 			if run[full] == nil {
@@ -100,14 +100,14 @@ func leaves(commands []*cli.Command) []*cli.Command {
 	for _, c := range commands {
 		if len(c.Subcommands) > 0 {
 			list = append(list, leaves(c.Subcommands)...)
-		} else if !c.Hidden || len(c.Flags) > 0 { // those without flags are refused by their names
+		} else if !c.Hidden || len(c.Flags) > 0 { // hidden commands without flags are planned ones
 			list = append(list, c)
 		}
 	}
 	return list
 }
 
-// common reports whether every command has a flag, or every list, as those of the filter.
+// common reports whether all commands or all lists have a flag. The scripts need not use it with every command.
 func common(name string) bool {
 	p := &program{}
 	for _, f := range slices.Concat(p.commonFlags(spec{remote: true, formats: listFormats()}), filterFlags(), []cli.Flag{cli.HelpFlag}) {
@@ -118,7 +118,7 @@ func common(name string) bool {
 	return false
 }
 
-// scriptCommands returns, for every command that a script runs, its flags there.
+// scriptCommands returns the flags that the scripts use, by command.
 func scriptCommands(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	run := map[string]map[string]bool{}
@@ -148,7 +148,7 @@ func scriptCommands(t *testing.T) map[string]map[string]bool {
 	return run
 }
 
-// named returns the path of the command in a line of words, by its main names, and the names of the flags in the line.
+// named returns the main name of the command in a line of words, with its groups, and the names of the flags in the line.
 func named(words []string) (path string, flags []string) {
 	commands := (&program{}).app().Commands
 	for len(words) > 0 {
@@ -168,7 +168,7 @@ func named(words []string) (path string, flags []string) {
 	return path, flags
 }
 
-func TestAFlagIsNotTakenForTheValueOfAnother(t *testing.T) {
+func TestAFlagIsRejectedAsTheValueOfAnother(t *testing.T) {
 	t.Parallel()
 	commands := (&program{}).app().Commands
 	for _, typed := range []string{
@@ -180,7 +180,7 @@ func TestAFlagIsNotTakenForTheValueOfAnother(t *testing.T) {
 	}
 }
 
-func TestTheFormatIsKnownBeforeTheFlagsAreRead(t *testing.T) {
+func TestTheFormatIsKnownBeforeTheFlagsAreParsed(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{
 		"event list": "table", "event list --json": "json", "event list -o jsonl": "jsonl", "event list --output=ids x": "ids",
@@ -192,8 +192,8 @@ func TestTheFormatIsKnownBeforeTheFlagsAreRead(t *testing.T) {
 	}
 }
 
-// FuzzArgs checks the law of normalise: it only moves flags to the front, and flags and arguments keep their order. So a dry
-// run is never lost.
+// FuzzArgs checks that normalise only moves flags to the front, and that flags and arguments keep their order. So --dry-run is never
+// lost.
 func FuzzArgs(f *testing.F) {
 	for _, seed := range []string{"replay evt_1 --dry-run", "replay --event a -- -x", "dead retry -y a --all", "x --dry-run", "event list -o json - a"} {
 		f.Add(seed)
@@ -212,7 +212,7 @@ func FuzzArgs(f *testing.F) {
 		slices.Sort(a)
 		slices.Sort(b)
 		if diff := cmp.Diff(a, b); diff != "" {
-			t.Fatalf("words were lost or made: %s", diff)
+			t.Fatalf("words were lost or added: %s", diff)
 		}
 		if typed[0] != "replay" {
 			return
@@ -222,10 +222,10 @@ func FuzzArgs(f *testing.F) {
 		if dry < 0 || end >= 0 && end < dry {
 			return
 		}
-		p, _, _ := talker("")
+		p, _, _ := testProgram("")
 		flags, rest, err := split(p.replayCommand(), typed[1:])
 		if err == nil && !slices.Contains(flags, "--dry-run") {
-			t.Fatalf("%q lost its dry run: %q %q", line, flags, rest)
+			t.Fatalf("%q lost --dry-run: %q %q", line, flags, rest)
 		}
 	})
 }

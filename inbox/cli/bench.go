@@ -15,13 +15,13 @@ import (
 
 func (p *program) benchCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "bench", usage: "measure this machine's disk and processor, and how near the program gets to their limits", formats: showFormats(),
-		about: "Every figure with a target is a ratio of two things measured side by side in one run; docs/BENCHMARKS.md explains them. It works in\n" +
-			"a temporary directory that it removes, takes nine or ten minutes, more than half of them for ten million events, and keeps the\n" +
+		name: "bench", usage: "measure this machine's disk and processor, and how close the program gets to their limits", formats: showFormats(),
+		about: "Every figure with a target is a ratio of two measurements in the same run; docs/BENCHMARKS.md explains them. The command works in a\n" +
+			"temporary directory and removes it. It takes nine or ten minutes, more than half of them for ten million events, and keeps the\n" +
 			"processor and the disk busy. It exits with 5 when a target is missed, or when the directory is not on a disk.",
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Usage: "measure on the file system of `DIR` instead of that of temporary files"},
-			&cli.BoolFlag{Name: "quick", Usage: "take less than half a minute: one short round of each figure, none with millions of events"},
+			&cli.StringFlag{Name: "dir", Usage: "measure on the file system of `DIR` instead of the file system of temporary files"},
+			&cli.BoolFlag{Name: "quick", Usage: "take less than half a minute: one short round of each figure, without millions of events"},
 			&cli.StringSliceFlag{Name: "only", Usage: "measure only figures whose names begin with `NAME`"},
 			&cli.StringFlag{Name: "profile", Usage: "write a profile of the processor's time to `FILE`, for go tool pprof"},
 			&cli.StringFlag{Name: "peers", Usage: "`PROGRAM` built from inbox/bench/peers, to compare with other queues"},
@@ -50,7 +50,7 @@ func (p *program) bench(c *cli.Context) error {
 	bar.Share = true
 	report, err := bench.Run(p.ctx, bench.Options{
 		Dir: c.String("dir"), Quick: c.Bool("quick"), Only: c.StringSlice("only"), Peers: c.String("peers"), Self: self,
-		Say: func(done, total int64, what string) { bar.Show(done, total, what) },
+		Progress: func(done, total int64, what string) { bar.Show(done, total, what) },
 	})
 	bar.End()
 	if report == nil {
@@ -62,11 +62,11 @@ func (p *program) bench(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return verdict(report)
+	return benchError(report)
 }
 
-// verdict returns the error, with its exit code, of a run that finished.
-func verdict(r *bench.Report) error {
+// benchError returns the error of a finished run, or nil when every target is met.
+func benchError(r *bench.Report) error {
 	if !r.Machine.Valid {
 		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Invalid, "", "these figures are not valid: %s", r.Machine.Why)}
 	}
@@ -78,7 +78,7 @@ func verdict(r *bench.Report) error {
 	}
 	if missed > 0 {
 		return &console.ExitError{Code: console.ExitIncomplete, Err: inbox.Errorf(inbox.Internal, "", "%d figures miss their targets", missed).
-			WithHint("docs/BENCHMARKS.md says what limits each figure; so does other work on the machine")}
+			WithHint("docs/BENCHMARKS.md names the limit of each figure; other work on the machine lowers all of them")}
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func (p *program) benchReport(r *bench.Report) error {
 	}
 	rows := [][]string{{"FIGURE", "MEDIAN", "UNIT", "MIN", "MAX", "TARGET", "", "WHAT"}}
 	for _, f := range r.Figures {
-		rows = append(rows, []string{f.Name, number(f.Value), f.Unit, number(f.Min), number(f.Max), f.Target, met(f.Met), f.What})
+		rows = append(rows, []string{f.Name, formatFigure(f.Value), f.Unit, formatFigure(f.Min), formatFigure(f.Max), f.Target, metText(f.Met), f.What})
 	}
 	if err := p.Print("\n"); err != nil {
 		return err
@@ -102,21 +102,21 @@ func (p *program) benchReport(r *bench.Report) error {
 	if err := p.Table(rows); err != nil {
 		return err
 	}
-	for _, l := range r.Left {
+	for _, l := range r.Skipped {
 		p.Say("%s was skipped: %s", l.Name, l.Why)
 	}
 	return nil
 }
 
-// number returns a figure with three significant digits.
-func number(v float64) string {
+// formatFigure formats a figure with three significant digits.
+func formatFigure(v float64) string {
 	if v >= 100 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
-func met(m *bool) string {
+func metText(m *bool) string {
 	switch {
 	case m == nil:
 		return ""

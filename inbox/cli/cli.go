@@ -1,8 +1,8 @@
-// Package cli is the command line, with one file per command. Commands that need the store are clients of the operator's
-// API. They reach the API of a distant server by --url, of the server on the data directory by its socket, and, when no
-// server runs, by a handler over the store in this process.
+// Package cli is the command line, with one file per command. Commands that need the store are clients of the operator's API. They call
+// a remote server by --url, else the server on the data directory by its socket. When no server runs, they call a handler over the
+// store in this process.
 //
-// Package console writes the output and the messages of commands, and holds the exit codes.
+// Package console writes the output and the messages of commands, and has the exit codes.
 package cli
 
 import (
@@ -28,14 +28,14 @@ func Main() int {
 	return p.run(context.Background(), os.Args[1:])
 }
 
-// program is one run of the command line: its console, and the stores that it opened. Every action of a command is a method of it,
-// in the file of the command, so that it has more methods than other types.
+// program is one run of the command line: its console, its context, and the stores that it opened. It has over 100
+// methods, because the actions of all commands need all three. Each method is in the file of its command.
 type program struct {
 	console.Console
-	logs    *console.LogWriter // of a server, where it replaces Err
+	logs    *console.LogWriter // the log of a server, which also replaces Err; nil for other commands
 	verbose bool
-	closers []func() error
-	ctx     context.Context // of the running command; ends at the first interrupt
+	closers []func() error  // of the opened stores
+	ctx     context.Context // context of the command; done at the first interrupt
 }
 
 // run runs a command line and returns its exit code.
@@ -71,20 +71,20 @@ func (p *program) execute(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if !serves(args) { // serve handles signals itself; commands that start a server, such as torture, must end it
+	if !startsServer(args) { // serve handles signals itself; commands that start a server, such as torture, stop it when ctx is done
 		var stop func()
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 	}
 	p.ctx = ctx
 	if asksHelp(args) {
-		args = onlyHelp(app.Commands, args)
-		p.wrapsHelp(app)
+		args = reduceToHelp(app.Commands, args)
+		p.wrapHelp(app)
 	}
 	return app.RunContext(ctx, append([]string{"inbox"}, args...))
 }
 
-func serves(args []string) bool {
+func startsServer(args []string) bool {
 	return len(args) > 0 && (args[0] == "serve" || args[0] == "__tortured")
 }
 
@@ -96,11 +96,11 @@ func (p *program) app() *cli.App {
 	app.Writer, app.ErrWriter = p.Out, p.Err
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.OnUsageError = usageError
-	app.DisableSliceFlagSeparator = true // values may contain commas; words splits lists of names
+	app.DisableSliceFlagSeparator = true // values may contain commas; listValues splits lists of names
 	app.Action = p.group
 	app.Flags = []cli.Flag{cli.HelpFlag}
 	app.UsageText = "inbox COMMAND [flags] [arguments]"
-	app.Description = "Exit codes: 0 done, 1 failed, 2 the command line or the settings are wrong, 3 declined or nobody to ask, 4 not allowed,\n" +
+	app.Description = "Exit codes: 0 done, 1 failed, 2 the command line or the settings are wrong, 3 declined or no terminal to ask on, 4 not allowed,\n" +
 		"5 done but some items failed, or a check found a problem, 6 not found, 7 unreachable or locked, 130 interrupted."
 	app.Commands = []*cli.Command{
 		p.serveCommand(), p.sendCommand(), p.eventCommand(), p.entityCommand(), p.deadCommand(), p.replayCommand(),
@@ -108,7 +108,7 @@ func (p *program) app() *cli.App {
 		p.auditCommand(), p.benchCommand(), p.tortureCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
 		p.completeCommand(), p.torturedCommand(),
 	}
-	app.Commands = append(app.Commands, later(map[string]string{
+	app.Commands = append(app.Commands, plannedCommands(map[string]string{
 		"state": "plugins keep no state in this version",
 	})...)
 	return app
@@ -124,7 +124,7 @@ func (p *program) group(c *cli.Context) error {
 	if c.Args().Present() {
 		return unknownCommand(prefix, c.Args().First(), commands)
 	}
-	p.wrapsHelp(c.App)
+	p.wrapHelp(c.App)
 	c.App.Writer = p.Err
 	if prefix == "" {
 		_ = cli.ShowAppHelp(c)
@@ -154,7 +154,7 @@ func usage(format string, args ...any) *inbox.Error {
 	return inbox.Errorf(inbox.Invalid, "", format, args...)
 }
 
-// usageError turns an error of the flag parser into one line and a hint.
+// usageError converts an error of the flag parser to one line and a hint.
 func usageError(c *cli.Context, err error, _ bool) error {
 	full := c.App.Name
 	if c.Command.HelpName != "" {
@@ -187,7 +187,7 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// settings reads the settings of a command whose --data is the data directory.
+// settings loads the settings of a command with --config and --data.
 func (p *program) settings(c *cli.Context) (*config.Settings, error) {
 	flags := map[string]string{}
 	if c.IsSet("data") {
@@ -196,7 +196,7 @@ func (p *program) settings(c *cli.Context) (*config.Settings, error) {
 	return p.load(c, flags)
 }
 
-// load reads the settings, with the values of these flags.
+// load loads the settings with the values of flags.
 func (p *program) load(c *cli.Context, flags map[string]string) (*config.Settings, error) {
 	s, err := config.Load(config.Inputs{File: c.String("config"), Flags: flags, Getenv: p.Getenv})
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// completeCommand is the command that the scripts of `inbox completion` call. Its arguments are the words of the line so far, of
-// which it completes the last. It writes the candidates, one a line, and never fails: after an error it writes none.
+// completeCommand is the command that the scripts of `inbox completion` call. Its arguments are the words of the unfinished line. It
+// writes the completions of the last word, one a line. It never fails: after an error it writes none.
 func (p *program) completeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "__complete", Hidden: true, SkipFlagParsing: true, HideHelp: true,
@@ -94,7 +94,7 @@ func (p *program) values(leaf *cli.Command, flag string, line []string) []string
 	case "action":
 		return api.AuditActions()
 	case "plugin":
-		return p.live(leaf, line, pluginNames)
+		return p.queryStore(leaf, line, pluginNames)
 	}
 	return map[string][]string{
 		"mode":       {string(inbox.Live), string(inbox.Test)},
@@ -130,19 +130,20 @@ func (p *program) arguments(leaf *cli.Command, line []string) []string {
 	case leaf.HasName("completion"):
 		return shells()
 	case strings.HasPrefix(leaf.ArgsUsage, "NAME"):
-		return p.live(leaf, line, pluginNames)
+		return p.queryStore(leaf, line, pluginNames)
 	case strings.Contains(leaf.ArgsUsage, "ID"):
-		return p.live(leaf, line, eventIDs(leaf))
+		return p.queryStore(leaf, line, eventIDs(leaf))
 	case leaf.ArgsUsage == "KEY":
-		return p.live(leaf, line, entityKeys)
+		return p.queryStore(leaf, line, entityKeys)
 	}
 	return nil
 }
 
-type source func(ctx context.Context, client *api.Client) []string
+// query asks the store for completions.
+type query func(ctx context.Context, client *api.Client) []string
 
-// live asks the store, with a short timeout, since a completion must be fast.
-func (p *program) live(leaf *cli.Command, line []string, ask source) []string {
+// queryStore returns completions from the store. It has a short timeout, since a completion must be fast.
+func (p *program) queryStore(leaf *cli.Command, line []string, ask query) []string {
 	ctx, cancel := context.WithTimeout(p.ctx, 2*time.Second)
 	defer cancel()
 	var found []string
@@ -156,12 +157,12 @@ func (p *program) live(leaf *cli.Command, line []string, ask source) []string {
 	app := cli.NewApp()
 	app.Writer, app.ErrWriter, app.ExitErrHandler = io.Discard, io.Discard, func(*cli.Context, error) {}
 	app.Commands = []*cli.Command{probe}
-	_ = app.RunContext(ctx, slices.Concat([]string{"inbox", "probe"}, whereFlags(leaf, line))) // after an error nothing is completed
+	_ = app.RunContext(ctx, slices.Concat([]string{"inbox", "probe"}, storeFlags(leaf, line))) // an error means no completions
 	return found
 }
 
-// whereFlags returns the flags of an unfinished line that locate the store.
-func whereFlags(leaf *cli.Command, line []string) []string {
+// storeFlags returns the flags of an unfinished line that locate the store.
+func storeFlags(leaf *cli.Command, line []string) []string {
 	var kept []string
 	for i, word := range line {
 		name, _, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
@@ -180,15 +181,15 @@ func pluginNames(ctx context.Context, client *api.Client) []string {
 	plugins, _ := client.Plugins(ctx)
 	var names []string
 	for _, x := range plugins {
-		if inbox.IsPluginName(x.Name) { // other names come from files and may be anything; a shell must not get them
+		if inbox.IsPluginName(x.Name) { // names of other files may contain anything, and must not reach a shell
 			names = append(names, x.Name)
 		}
 	}
 	return names
 }
 
-// eventIDs completes the newest events, or, for commands about dead letters, dead ones.
-func eventIDs(leaf *cli.Command) source {
+// eventIDs returns a query for the ids of the newest events, or, for commands about dead letters, of dead events.
+func eventIDs(leaf *cli.Command) query {
 	return func(ctx context.Context, client *api.Client) []string {
 		var ids []string
 		if leaf.HasName("retry") || leaf.HasName("discard") {

@@ -28,7 +28,7 @@ func (p *program) completionCommand() *cli.Command {
 
 func shells() []string { return []string{"bash", "zsh", "fish"} }
 
-// scripts returns the scripts, which pass the words of the line to `inbox __complete`.
+// scripts returns the scripts by shell. They pass the words of the line to `inbox __complete`.
 func scripts() map[string]string {
 	return map[string]string{
 		"bash": `_inbox() {

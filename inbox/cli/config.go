@@ -9,7 +9,7 @@ import (
 func (p *program) configCommand() *cli.Command {
 	return p.parent("config", nil, "check and show the settings",
 		p.leaf(spec{name: "check", usage: "read the settings and list every mistake", formats: showFormats(), run: p.configCheck}),
-		p.leaf(spec{name: "print", usage: "print the settings in force and where each comes from, without secrets", formats: showFormats(), run: p.configPrint}),
+		p.leaf(spec{name: "print", usage: "print the settings in force with their origins, without secrets", formats: showFormats(), run: p.configPrint}),
 		p.leaf(spec{name: "example", usage: "print an inbox.toml with every setting and its default", run: func(*cli.Context) error {
 			return p.Print("%s", config.Example)
 		}}))
@@ -22,7 +22,7 @@ func (p *program) configCheck(c *cli.Context) error {
 	}
 	from := s.File
 	if from == "" {
-		from = "no file; the environment and defaults"
+		from = "no file; environment and defaults"
 	}
 	for _, n := range s.Notes {
 		p.Say("%s", n)
@@ -33,7 +33,7 @@ func (p *program) configCheck(c *cli.Context) error {
 	if p.Format == "json" {
 		return p.Document(map[string]any{"right": true, "file": s.File, "notes": append([]string{}, s.Notes...)})
 	}
-	return p.Print("the settings are right (%s)\n", from)
+	return p.Print("the settings are valid (%s)\n", from)
 }
 
 func (p *program) configPrint(c *cli.Context) error {

@@ -19,8 +19,8 @@ import (
 	"inbox/inbox/serve"
 )
 
-// client returns a client of the API: of the server that --url names, of the one that runs on the data directory, or
-// of the store itself when none runs. The lock tells whether one runs, not the socket.
+// client returns a client of the API: of the server in --url, of the server that runs on the data directory, or, when none runs, of
+// the store itself. A server runs if the data directory is locked; a leftover socket does not count.
 func (p *program) client(c *cli.Context) (*api.Client, error) {
 	if address := p.flagOrEnv(c, "url", "INBOX_URL"); address != "" {
 		token, err := p.token(c)
@@ -30,7 +30,7 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 		if !strings.Contains(address, "://") {
 			address = "http://" + address
 		}
-		p.note("using %s", address)
+		p.sayVerbose("using %s", address)
 		return &api.Client{HTTP: &http.Client{CheckRedirect: noRedirect}, Base: address, Token: token}, nil
 	}
 	s, err := p.settings(c)
@@ -38,22 +38,23 @@ func (p *program) client(c *cli.Context) (*api.Client, error) {
 		return nil, err
 	}
 	if h, running := datadir.Holder(s.Data); running {
-		p.note("using %s of process %d", h.Socket, h.PID)
+		p.sayVerbose("using %s of process %d", h.Socket, h.PID)
 		return socketClient(h.Socket), nil
 	}
 	return p.offlineClient(s)
 }
 
-// noRedirect has a client return a redirect as it was answered. Following one turns a POST into a GET without a body.
+// noRedirect makes a client return a redirect instead of following it. A followed redirect turns a POST into a GET without a body.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func (p *program) note(format string, args ...any) {
-	if p.verbose && !p.Quiet { // who asks for it gets it beside JSON too
+// sayVerbose writes a message with --verbose, also when the output is JSON.
+func (p *program) sayVerbose(format string, args ...any) {
+	if p.verbose && !p.Quiet {
 		p.Talk(format, args...)
 	}
 }
 
-// flagOrEnv returns a flag's value, else a variable's.
+// flagOrEnv returns the value of a flag if it is set, else of an environment variable.
 func (p *program) flagOrEnv(c *cli.Context, flag, env string) string {
 	if c.IsSet(flag) {
 		return c.String(flag)
@@ -61,7 +62,7 @@ func (p *program) flagOrEnv(c *cli.Context, flag, env string) string {
 	return p.Getenv(env)
 }
 
-// token returns the token for --url.
+// token returns the token for the server in --url.
 func (p *program) token(c *cli.Context) (string, error) {
 	token := p.flagOrEnv(c, "token", "INBOX_TOKEN")
 	path, isFile := strings.CutPrefix(token, "@")
@@ -90,14 +91,14 @@ func (p *program) offlineClient(s *config.Settings) (*api.Client, error) {
 		return nil, err
 	}
 	p.closers = append(p.closers, control.Close)
-	p.note("no server runs: using %s", s.Data)
+	p.sayVerbose("no server runs: using %s", s.Data)
 	options := control.API(version())
 	options.Now = p.Now
 	return &api.Client{HTTP: &http.Client{Transport: operator.Local{Handler: operator.New(options)}}, Base: "http://in-process"}, nil
 }
 
-// inspect compiles a module to look at it.
-func inspect(ctx context.Context, wasm []byte, m *inbox.Manifest) (*inbox.Module, error) {
+// inspectModule compiles a module and returns its properties.
+func inspectModule(ctx context.Context, wasm []byte, m *inbox.Manifest) (*inbox.Module, error) {
 	h, err := host.New(ctx, host.Options{})
 	if err != nil {
 		return nil, err

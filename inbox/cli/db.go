@@ -15,22 +15,22 @@ func (p *program) dbCommand() *cli.Command {
 	commands := []*cli.Command{
 		p.leaf(spec{name: "check", usage: "look for damage in the store", remote: true, formats: showFormats(), run: p.dbCheck}),
 		p.leaf(spec{
-			name: "backup", usage: "copy the store to a new file, while it is in use", args: "FILE", min: 1, max: 1, remote: true, formats: showFormats(),
-			about: "The store's key is copied beside it, as FILE.key: without it the copy cannot recognise duplicates. With --url the\n" +
-				"file is on the machine of the server.",
+			name: "backup", usage: "copy the store to a new file, also while a server runs", args: "FILE", min: 1, max: 1, remote: true, formats: showFormats(),
+			about: "The store's key is copied to FILE.key: without it the copy cannot recognise duplicates. With --url the file is\n" +
+				"created on the machine of the server.",
 			flags: []cli.Flag{reasonFlag()}, run: p.dbBackup,
 		}),
 	}
-	return p.parent("db", nil, "check and back up the store", append(commands, later(map[string]string{
-		"restore": "stop the server, put the copy into an empty data directory as inbox.db and its key as store.key, with modes 0600, and start",
-		"prune":   "this version removes nothing by age",
+	return p.parent("db", nil, "check and back up the store", append(commands, plannedCommands(map[string]string{
+		"restore": "stop the server, put the copy into an empty data directory as inbox.db and its key as store.key, with mode 0600, and start",
+		"prune":   "this version does not delete events by age",
 	})...)...)
 }
 
 func (p *program) dbCheck(c *cli.Context) error {
-	hint := "keep the file, and restore the last backup in which `inbox db check` finds no problem"
+	hint := "keep the file, and restore the latest backup in which `inbox db check` finds no problem"
 	check, err := p.checkStore(c)
-	if errors.Is(err, inbox.ErrDamaged) { // it cannot even be opened
+	if errors.Is(err, inbox.ErrDamaged) { // it cannot be opened
 		check, hint = api.Check{Problems: []string{err.Error()}}, inbox.HintOf(err)
 	} else if err != nil {
 		return err
@@ -82,6 +82,6 @@ func (p *program) dbBackup(c *cli.Context) error {
 	if p.Format == "json" {
 		return p.Document(b)
 	}
-	p.Say("the copy holds no modules: keep a copy of the plugins folder too")
+	p.Say("the copy contains no modules: copy the plugins folder too")
 	return p.Print("%s\n%s.key\n", b.Path, b.Path)
 }

@@ -18,7 +18,7 @@ func (p *program) deadCommand() *cli.Command {
 		p.leaf(spec{
 			name: "list", aliases: []string{"ls"}, usage: "list dead letters, the newest deaths first", args: "[ID…|SEQ…|-]", max: -1, remote: true,
 			formats: listFormats(), run: p.deadList,
-			flags: flags(flag("resolved", "also those that were retried or discarded"), revealFlag(), reasonFlag()),
+			flags: flags(flag("resolved", "also dead letters that were retried or discarded"), revealFlag(), reasonFlag()),
 		}),
 		p.leaf(spec{
 			name: "show", aliases: []string{"get"}, usage: "show a dead event and its attempts", args: "ID|SEQ", min: 1, max: 1, remote: true,
@@ -29,7 +29,7 @@ func (p *program) deadCommand() *cli.Command {
 			formats: listFormats(), flags: flags(resolve...), run: func(c *cli.Context) error { return p.resolve(c, "retry") },
 		}),
 		p.leaf(spec{
-			name: "discard", usage: "discard dead deliveries; a parked lane goes on with its next event", args: "[ID…|SEQ…|-]", max: -1, remote: true,
+			name: "discard", usage: "discard dead deliveries; a parked lane continues with its next event", args: "[ID…|SEQ…|-]", max: -1, remote: true,
 			formats: listFormats(), flags: flags(resolve...), run: func(c *cli.Context) error { return p.resolve(c, "discard") },
 		}))
 }
@@ -60,7 +60,7 @@ func deadState(l api.DeadLetter) string {
 	return "dead"
 }
 
-// waitText returns the number of events that wait behind a parked lane, in words.
+// waitText returns the number of events that wait in a parked lane, in words.
 func waitText(n int64, atLeast bool) string {
 	text := "1 waits"
 	if n != 1 {
@@ -78,7 +78,7 @@ func (p *program) deadList(c *cli.Context) error {
 	case err != nil:
 		return err
 	case c.NArg() > 0 && len(ids) == 0:
-		return noIDs(p, p.deadRows())
+		return endWithoutIDs(p, p.deadRows())
 	}
 	f.Plugin = c.String("plugin")
 	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
@@ -115,7 +115,7 @@ func (p *program) deadShow(c *cli.Context) error {
 		return err
 	}
 	plugin := c.String("plugin")
-	v := api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")}
+	reveal := api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")}
 	deadLetters, err := client.DeadLetters(p.ctx, inbox.Filter{Plugin: plugin}, []string{id}, true, api.Reveal{})
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (p *program) deadShow(c *cli.Context) error {
 	if len(deadLetters) == 0 {
 		return inbox.Errorf(inbox.NotFound, "", "event %s is not dead", id).WithHint("`inbox event show " + id + "` shows its deliveries")
 	}
-	d, err := client.Event(p.ctx, deadLetters[0].ID, v)
+	d, err := client.Event(p.ctx, deadLetters[0].ID, reveal)
 	if err != nil {
 		return err
 	}
@@ -142,14 +142,14 @@ func (p *program) deadShow(c *cli.Context) error {
 	return p.printEvent(&d)
 }
 
-// resolve retries or discards dead letters. It asks the server which ones match, asks the operator, and then names exactly those.
+// resolve retries or discards dead letters. A dry run selects them, and the operator confirms. Then exactly these are resolved.
 func (p *program) resolve(c *cli.Context, verb string) error {
 	req, err := p.resolveRequest(c)
 	switch {
 	case err != nil:
 		return err
 	case c.NArg() > 0 && len(req.IDs) == 0:
-		return noIDs(p, p.deadRows())
+		return endWithoutIDs(p, p.deadRows())
 	}
 	client, err := p.client(c)
 	if err != nil {
@@ -157,30 +157,30 @@ func (p *program) resolve(c *cli.Context, verb string) error {
 	}
 	req.Brief = !c.Bool("dry-run")
 	out := p.deadRows()
-	would, err := client.EachResolved(p.ctx, verb, req, out.Add)
+	preview, err := client.EachResolved(p.ctx, verb, req, out.Add)
 	switch {
 	case err != nil:
 		return err
-	case would.Count == 0:
-		return p.noneDead(len(req.IDs) > 0)
+	case preview.Count == 0:
+		return p.reportNoneDead(len(req.IDs) > 0)
 	case c.Bool("dry-run"):
-		p.Say("%s would be %s", console.Plural(would.Count, "delivery", "deliveries"), past(verb))
+		p.Say("%s would be %s", console.Plural(preview.Count, "delivery", "deliveries"), pastTense(verb))
 		return out.End()
 	}
-	if len(req.IDs) == 0 || verb == "discard" { // a retry of named events needs no question
-		if err := p.Ask(c.Bool("yes"), "%s %s?%s", verbTitle(verb), console.Plural(would.Count, "dead delivery", "dead deliveries"), consequence(verb, &would)); err != nil {
+	if len(req.IDs) == 0 || verb == "discard" { // a retry of named events needs no confirmation
+		if err := p.Ask(c.Bool("yes"), "%s %s?%s", verbTitle(verb), console.Plural(preview.Count, "dead delivery", "dead deliveries"), consequence(verb, &preview)); err != nil {
 			return err
 		}
 	}
-	req.DryRun, req.Brief, req.DiedBefore = false, false, would.AsOf // the question did not include later deaths
-	did, err := client.EachResolved(p.ctx, verb, req, out.Add)
+	req.DryRun, req.Brief, req.DiedBefore = false, false, preview.AsOf // later deaths were not confirmed
+	result, err := client.EachResolved(p.ctx, verb, req, out.Add)
 	if err != nil {
 		return err
 	}
-	return p.resolved(verb, out, &did)
+	return p.printResolved(verb, out, &result)
 }
 
-// resolveRequest reads the selection from the flags and arguments, as a dry run.
+// resolveRequest returns the request for a dry run, with the selection of the flags and arguments.
 func (p *program) resolveRequest(c *cli.Context) (req api.Resolve, err error) {
 	req = api.Resolve{All: c.Bool("all"), Reason: c.String("reason"), DryRun: true}
 	if req.Filter, req.IDs, err = p.selection(c); err != nil {
@@ -193,17 +193,17 @@ func (p *program) resolveRequest(c *cli.Context) (req api.Resolve, err error) {
 	return req, nil
 }
 
-// noneDead reports that no selected delivery is dead. It is an error only if ids were named.
-func (p *program) noneDead(named bool) error {
+// reportNoneDead reports that no selected delivery is dead. It returns an error only if ids were named.
+func (p *program) reportNoneDead(named bool) error {
 	if named {
-		return inbox.Errorf(inbox.NotFound, "", "none of these is dead").WithHint("`inbox dead list` shows the dead ones")
+		return inbox.Errorf(inbox.NotFound, "", "none of these deliveries is dead").WithHint("`inbox dead list` shows dead deliveries")
 	}
 	p.Say("no dead delivery matches")
 	return p.deadRows().End()
 }
 
-func (p *program) resolved(verb string, out *console.List[api.DeadLetter], did *api.Resolved) error {
-	for _, f := range did.Failed {
+func (p *program) printResolved(verb string, out *console.List[api.DeadLetter], result *api.Resolved) error {
+	for _, f := range result.Failed {
 		if err := out.Fail(f, "%s in plugin %s: %s", f.ID, f.Plugin, f.Error); err != nil {
 			return err
 		}
@@ -211,31 +211,31 @@ func (p *program) resolved(verb string, out *console.List[api.DeadLetter], did *
 	if err := out.End(); err != nil {
 		return err
 	}
-	p.Say("%s %s", console.Plural(did.Count, "delivery was", "deliveries were"), past(verb))
-	if len(did.Failed) == 0 {
+	p.Say("%s %s", console.Plural(result.Count, "delivery was", "deliveries were"), pastTense(verb))
+	if len(result.Failed) == 0 {
 		return nil
 	}
-	return console.Incomplete("%s could not be %s", console.Plural(len(did.Failed), "delivery", "deliveries"), past(verb))
+	return console.Incomplete("%s could not be %s", console.Plural(len(result.Failed), "delivery", "deliveries"), pastTense(verb))
 }
 
 func verbTitle(verb string) string {
 	return map[string]string{"retry": "Retry", "discard": "Discard"}[verb]
 }
 
-func past(verb string) string {
+func pastTense(verb string) string {
 	return map[string]string{"retry": "retried", "discard": "discarded"}[verb]
 }
 
-// consequence returns the further effects of a yes, in words.
-func consequence(verb string, would *api.Resolved) string {
+// consequence returns the further effects of a confirmation, in words.
+func consequence(verb string, preview *api.Resolved) string {
 	text := ""
-	if would.Parked > 0 {
+	if preview.Parked > 0 {
 		least := ""
-		if would.AtLeast {
+		if preview.AtLeast {
 			least = "at least "
 		}
-		text = fmt.Sprintf(" %s parked behind them, and %s%s.", console.Plural(would.Parked, "lane is", "lanes are"), least,
-			console.Plural(would.Waiting, "later event will follow", "later events will follow"))
+		text = fmt.Sprintf(" %s parked behind them, and %s%s.", console.Plural(preview.Parked, "lane is", "lanes are"), least,
+			console.Plural(preview.Waiting, "later event will follow", "later events will follow"))
 	}
 	if verb == "discard" {
 		text += " They will not be retried."

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// deliveryList lists deliveries by their outcomes, and returns their number.
+// deliveryList writes the deliveries with one of the outcomes, and returns their number.
 func (p *program) deliveryList(client *api.Client, f inbox.Filter, ids, outcomes []string) (int, error) {
 	if known := inbox.Outcomes(); slices.ContainsFunc(outcomes, func(w string) bool { return !slices.Contains(known, w) }) {
 		return 0, usage("--outcome is %q, not one or several of %s", strings.Join(outcomes, ","), strings.Join(known, ", "))

@@ -20,9 +20,9 @@ import (
 
 func (p *program) doctorCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "doctor", usage: "find the reasons why the program does not work here", formats: showFormats(), run: p.doctor,
-		about: "It checks the settings, secrets, the data directory and its disk, the addresses, the state of the\n" +
-			"store, and whether the machine has the memory that the program and its plugins may use at most.",
+		name: "doctor", usage: "check the settings, the machine and the store for problems", formats: showFormats(), run: p.doctor,
+		about: "It checks the settings, the secrets, the data directory and its disk, the addresses and the state of the store,\n" +
+			"and compares the machine's memory with the maximum that the program and its plugins may use.",
 	})
 }
 
@@ -33,7 +33,7 @@ type finding struct {
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"`
 
-	Parts []serve.MemoryPart `json:"parts,omitempty"` // of the memory
+	Parts []serve.MemoryPart `json:"parts,omitempty"` // parts of the memory; empty for other checks
 }
 
 // States of a finding.
@@ -43,30 +43,30 @@ const (
 	stateWrong   = "wrong"
 )
 
-// exam collects the findings.
-type exam struct {
+// checks runs the checks of doctor and collects their findings.
+type checks struct {
 	p    *program
 	list []finding
 }
 
-func (x *exam) ok(check, format string, args ...any) {
+func (x *checks) ok(check, format string, args ...any) {
 	x.list = append(x.list, finding{Check: check, State: stateOK, Detail: fmt.Sprintf(format, args...)})
 }
 
-func (x *exam) warn(check, hint, format string, args ...any) {
+func (x *checks) warn(check, hint, format string, args ...any) {
 	x.list = append(x.list, finding{Check: check, State: stateWarning, Detail: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-func (x *exam) wrong(check string, err error) {
+func (x *checks) fail(check string, err error) {
 	x.list = append(x.list, finding{Check: check, State: stateWrong, Detail: err.Error(), Hint: inbox.HintOf(err)})
 }
 
 func (p *program) doctor(c *cli.Context) error {
-	x := &exam{p: p}
+	x := &checks{p: p}
 	x.ok("version", "inbox %s, %s %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	s, err := p.settings(c)
 	if err != nil {
-		x.wrong("settings", err)
+		x.fail("settings", err)
 	} else {
 		x.settings(s)
 		_, running := datadir.Holder(s.Data)
@@ -75,10 +75,10 @@ func (p *program) doctor(c *cli.Context) error {
 		x.addresses(s, running)
 		x.memory(s, x.store(c, running))
 	}
-	return p.diagnosis(x.list)
+	return p.printFindings(x.list)
 }
 
-func (p *program) diagnosis(found []finding) error {
+func (p *program) printFindings(found []finding) error {
 	var err error
 	if p.Format == "json" {
 		err = p.Document(found)
@@ -103,12 +103,12 @@ func (p *program) diagnosis(found []finding) error {
 		}
 	}
 	if err == nil && n > 0 {
-		return console.Incomplete("%s wrong", console.Plural(n, "thing is", "things are"))
+		return console.Incomplete("%s", console.Plural(n, "check failed", "checks failed"))
 	}
 	return err
 }
 
-func (x *exam) settings(s *config.Settings) {
+func (x *checks) settings(s *config.Settings) {
 	from := "environment and defaults"
 	if s.File != "" {
 		from = s.File
@@ -118,38 +118,38 @@ func (x *exam) settings(s *config.Settings) {
 		x.warn("settings", "", "%s", n)
 	}
 	if err := s.CheckSecrets(); err != nil {
-		x.wrong("secrets", err)
+		x.fail("secrets", err)
 	} else {
 		x.ok("secrets", "every source has one")
 	}
 	if now := x.p.Now(); now.Year() < 2026 {
-		x.warn("clock", "set the clock; events are stored with its time", "the clock says %s", x.p.Stamp(now))
+		x.warn("clock", "set the clock; events are stored with its time", "the clock is at %s", x.p.Stamp(now))
 	}
 }
 
-// directory checks the data directory: its permissions, and the time of a flush on its disk.
-func (x *exam) directory(s *config.Settings) {
+// directory checks the permissions of the data directory, and the time of a flush on its disk.
+func (x *checks) directory(s *config.Settings) {
 	info, err := os.Stat(s.Data)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		x.warn("data directory", "`inbox serve` creates it", "%s does not exist yet", s.Data)
 		return
 	case err != nil:
-		x.wrong("data directory", inbox.Errorf(inbox.Unavailable, "", "%w", err))
+		x.fail("data directory", inbox.Errorf(inbox.Unavailable, "", "%w", err))
 		return
 	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
-		x.warn("data directory", "chmod 700 "+s.Data, "%s can be read by others: it holds personal data", s.Data)
+		x.warn("data directory", "chmod 700 "+s.Data, "%s can be read by other users, and contains personal data", s.Data)
 	default:
 		x.ok("data directory", "%s", s.Data)
 	}
-	took, err := flushTime(s.Data)
+	elapsed, err := flushTime(s.Data)
 	switch {
 	case err != nil:
-		x.wrong("disk", inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("the data directory must be writable by this user"))
-	case took > 50*time.Millisecond:
-		x.warn("disk", "events are answered after a flush: a faster disk answers sooner", "a flush takes %s", console.Duration(took))
+		x.fail("disk", inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("the data directory must be writable by this user"))
+	case elapsed > 50*time.Millisecond:
+		x.warn("disk", "webhooks are answered after a flush: use a faster disk to answer sooner", "a flush takes %s", console.Duration(elapsed))
 	default:
-		x.ok("disk", "a flush takes %s", console.Duration(took))
+		x.ok("disk", "a flush takes %s", console.Duration(elapsed))
 	}
 }
 
@@ -163,21 +163,21 @@ func flushTime(dir string) (time.Duration, error) {
 	defer f.Close()
 	times := make([]time.Duration, 0, 9)
 	for range cap(times) {
-		began := time.Now()
+		start := time.Now()
 		if _, err := f.Write([]byte("a flush")); err != nil {
 			return 0, err
 		}
 		if err := f.Sync(); err != nil {
 			return 0, err
 		}
-		times = append(times, time.Since(began))
+		times = append(times, time.Since(start))
 	}
 	slices.Sort(times)
 	return times[len(times)/2], nil
 }
 
-// addresses checks that the addresses are free, unless a server runs here and uses them.
-func (x *exam) addresses(s *config.Settings, running bool) {
+// addresses checks that the addresses are free, unless a server runs on the data directory.
+func (x *checks) addresses(s *config.Settings, running bool) {
 	if running {
 		x.ok("addresses", "a server runs here")
 		return
@@ -188,16 +188,16 @@ func (x *exam) addresses(s *config.Settings, running bool) {
 		}
 		l, err := net.Listen("tcp", address)
 		if err != nil {
-			x.wrong(name, inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("choose another with --"+name))
+			x.fail(name, inbox.Errorf(inbox.Unavailable, "", "%w", err).WithHint("choose another with --"+name))
 			continue
 		}
-		_ = l.Close() // only a test
+		_ = l.Close() // it was opened as a test only
 		x.ok(name, "%s is free", address)
 	}
 }
 
-// store checks the store, over the API, and returns the number of its events.
-func (x *exam) store(c *cli.Context, running bool) (events int64) {
+// store checks the store through the API, and returns the number of its events.
+func (x *checks) store(c *cli.Context, running bool) (events int64) {
 	client, err := x.p.client(c)
 	if err == nil {
 		st, serr := client.Status(x.p.ctx)
@@ -205,7 +205,7 @@ func (x *exam) store(c *cli.Context, running bool) (events int64) {
 		if err == nil {
 			x.ok("store", "%s, %s", console.Plural(st.Events, "event", "events"), console.Bytes(st.FileBytes))
 			for _, r := range st.Reasons {
-				if (running || r.Code != "note") && !aboutFiles(r.Code) {
+				if (running || r.Code != "note") && !isFileReason(r.Code) {
 					x.warn("state", r.Hint, "%s", r.Message)
 				}
 			}
@@ -219,6 +219,6 @@ func (x *exam) store(c *cli.Context, running bool) (events int64) {
 		x.warn("store", inbox.HintOf(err), "%s", err)
 		return 0
 	}
-	x.wrong("store", err)
+	x.fail("store", err)
 	return 0
 }

@@ -12,11 +12,11 @@ import (
 	"inbox/inbox/serve"
 )
 
-// memory compares the most memory that the program and its plugins may use with the memory of the machine.
-func (x *exam) memory(s *config.Settings, events int64) {
+// memory compares the maximum memory of the program and its plugins with the memory of the machine.
+func (x *checks) memory(s *config.Settings, events int64) {
 	parts, skipped, err := serve.Memory(s, events)
 	if err != nil {
-		x.wrong("memory", err)
+		x.fail("memory", err)
 		return
 	}
 	total := int64(0)
@@ -27,21 +27,21 @@ func (x *exam) memory(s *config.Settings, events int64) {
 	if len(skipped) > 0 {
 		most += ", without plugins that cannot be read (" + strings.Join(skipped, ", ") + ")"
 	}
-	has, where := machineMemory("/")
+	available, where := machineMemory("/")
 	switch {
-	case has == 0:
-		x.ok("memory", "%s; the memory of the machine is not known", most)
-	case total > has:
-		x.warn("memory", "it needs that only if every plugin uses all its memory: lower concurrency or limits.memory in a NAME.toml, or add memory",
-			"%s, more than the %s of %s", most, console.Bytes(has), where)
+	case available == 0:
+		x.ok("memory", "%s; the memory of the machine is unknown", most)
+	case total > available:
+		x.warn("memory", "the maximum is reached only if every plugin uses all its memory: lower concurrency or limits.memory in a NAME.toml, or add memory",
+			"%s, more than the %s of %s", most, console.Bytes(available), where)
 	default:
-		x.ok("memory", "%s, of the %s of %s", most, console.Bytes(has), where)
+		x.ok("memory", "%s, of the %s of %s", most, console.Bytes(available), where)
 	}
 	x.list[len(x.list)-1].Parts = parts
 }
 
-// machineMemory returns the bytes of memory that Linux lets this process use, and the source of the limit: the machine, or a
-// control group, as for containers. It returns zero when the limit is unknown.
+// machineMemory returns the bytes of memory that Linux lets this process use, and the origin of that limit: the machine, or a control
+// group, as for containers. It returns zero when the limit is unknown.
 func machineMemory(root string) (bytes int64, where string) {
 	bytes, where = math.MaxInt64, "the machine"
 	info, _ := os.ReadFile(filepath.Join(root, "proc/meminfo")) // other systems do not have it
@@ -52,12 +52,12 @@ func machineMemory(root string) (bytes int64, where string) {
 			}
 		}
 	}
-	for _, file := range groupLimits(root) {
+	for _, file := range cgroupLimitFiles(root) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}
-		// "max" is no number, and no limit; version 1 writes a very large one.
+		// "max" means no limit, and does not parse. Version 1 writes a very large number instead.
 		if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && n < bytes {
 			bytes, where = n, "its control group"
 		}
@@ -68,8 +68,8 @@ func machineMemory(root string) (bytes int64, where string) {
 	return bytes, where
 }
 
-// groupLimits returns the files that may hold limits of the process's control groups: its own, and those above it.
-func groupLimits(root string) (files []string) {
+// cgroupLimitFiles returns the files that may contain memory limits of the process's control group and of the groups above it.
+func cgroupLimitFiles(root string) (files []string) {
 	text, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	for line := range strings.Lines(string(text)) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)

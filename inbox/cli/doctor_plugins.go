@@ -7,14 +7,14 @@ import (
 	"inbox/inbox/release"
 )
 
-// aboutFiles reports whether a reason is about a file in the plugins folder, which doctor checks itself.
-func aboutFiles(code string) bool { return code == "stray_file" || code == "refused_file" }
+// isFileReason reports whether a reason is about a file in the plugins folder, which doctor checks itself.
+func isFileReason(code string) bool { return code == "stray_file" || code == "refused_file" }
 
-// plugins checks the plugins folder: its permissions, and files that belong to no plugin.
-func (x *exam) plugins(s *config.Settings) {
+// plugins checks the permissions of the plugins folder, its plugins, and files that belong to no plugin.
+func (x *checks) plugins(s *config.Settings) {
 	before, n := len(x.list), 0
 	if _, err := release.Guard(s.Plugins, false); err != nil {
-		x.wrong("plugins folder", err)
+		x.fail("plugins folder", err)
 	}
 	err := release.Scan(s.Plugins, 1, func(f release.Found) {
 		switch {
@@ -27,7 +27,7 @@ func (x *exam) plugins(s *config.Settings) {
 		}
 	})
 	if err != nil {
-		x.wrong("plugins folder", err)
+		x.fail("plugins folder", err)
 	}
 	if len(x.list) == before && n > 0 {
 		x.ok("plugins folder", "%s, %s", s.Plugins, console.Plural(n, "plugin", "plugins"))

@@ -15,16 +15,16 @@ import (
 
 func (p *program) embedCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "embed", usage: "write the manifest that a plugin asks for into its .wasm file", args: "FILE.wasm", min: 1, max: 1, flags: []cli.Flag{
-			&cli.StringFlag{Name: "asks", Required: true, Usage: "`FILE` of the same form as NAME.toml"},
+		name: "embed", usage: "write the requested manifest of a plugin into its .wasm file", args: "FILE.wasm", min: 1, max: 1, flags: []cli.Flag{
+			&cli.StringFlag{Name: "asks", Required: true, Usage: "`FILE` with the manifest, in the form of NAME.toml"},
 		},
 		about: "For authors: the file becomes the module's custom section " + abi.ManifestSection + ", and replaces an earlier one.\n" +
-			"The operator decides by NAME.toml what is granted: 'inbox plugin inspect' shows both.",
+			"The operator's NAME.toml grants the permissions: 'inbox plugin inspect' shows requests and grants.",
 		run: p.embed,
 	})
 }
 
-// embed replaces the file by the module with the section, atomically.
+// embed atomically replaces the file of a module by the same module with the section.
 func (p *program) embed(c *cli.Context) error {
 	path, asks := c.Args().First(), c.String("asks")
 	text, err := release.ReadManifest(asks)
@@ -42,11 +42,11 @@ func (p *program) embed(c *cli.Context) error {
 	if err := replaceFile(path, out); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "write the plugin", "%w", err)
 	}
-	p.Say("%s asks for what is in %s", path, asks)
+	p.Say("%s contains the manifest of %s", path, asks)
 	return nil
 }
 
-// replaceFile writes a file again, whole or not at all, with the mode that it has.
+// replaceFile atomically replaces a file and keeps its mode.
 func replaceFile(path string, b []byte) error {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -16,13 +16,13 @@ func (p *program) entityCommand() *cli.Command {
 		p.leaf(spec{
 			name: "list", aliases: []string{"ls"}, usage: "list verifications and customers, the newest first", remote: true, formats: listFormats(),
 			flags: append(filterFlags(),
-				flag("open", "those that started and never completed"),
-				&cli.StringFlag{Name: "older-than", Usage: "those whose newest event is at least `AGE` old, as in 72h or 3d"}),
+				flag("open", "only those that started and have not completed"),
+				&cli.StringFlag{Name: "older-than", Usage: "only those whose newest event is at least `AGE` old, as in 72h or 3d"}),
 			run: p.entityList,
 		}),
 		p.leaf(spec{
 			name: "show", aliases: []string{"get"}, usage: "show the timeline of a verification or customer", args: "KEY", min: 1, max: 1,
-			about:  "KEY is a key as `inbox entity list` shows it, or the customer's reference, which may have several.",
+			about:  "KEY is a key from `inbox entity list`, or a customer's reference, which shows all keys with that reference.",
 			remote: true, formats: showFormats(),
 			flags: []cli.Flag{&cli.StringFlag{Name: "mode", Usage: "live or test; default: both"}, revealFlag(), reasonFlag()}, run: p.entityShow,
 		}))
@@ -48,7 +48,7 @@ func (p *program) entityList(c *cli.Context) error {
 		return err
 	}
 	if len(entities) == 0 {
-		p.sayNone(&f, "verification")
+		p.reportNoMatch(&f, "verification")
 	}
 	return console.NewList(&p.Console, func(e api.Entity) string { return e.Key },
 		console.Col("KEY", func(e api.Entity) string { return e.Key }),

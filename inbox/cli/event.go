@@ -14,28 +14,28 @@ import (
 )
 
 func (p *program) eventCommand() *cli.Command {
-	plugin := &cli.StringFlag{Name: "plugin", Usage: "events that this plugin `NAME` attempted"}
+	plugin := &cli.StringFlag{Name: "plugin", Usage: "events with an attempt of plugin `NAME`"}
 	commands := []*cli.Command{
 		p.leaf(spec{
 			name: "list", aliases: []string{"ls"}, usage: "list events, the newest first", args: "[ID…|SEQ…|-]", max: -1, remote: true, formats: listFormats(),
-			about: "A table on a terminal ends after the newest 100 without --limit; any other output has no limit.",
+			about: "Without --limit a table on a terminal has the newest 100; any other output has no limit.",
 			flags: append(filterFlags(), plugin, flag("reverse", "the oldest first"), &cli.StringSliceFlag{
-				Name: "outcome", Usage: "list deliveries, event by plugin, that are `WORD`: retry, waiting, pending, held, dead, discarded, or the outcome of the newest attempt",
+				Name: "outcome", Usage: "list deliveries with state `WORD` (retry, waiting, pending, held, dead, discarded), or with that outcome of the newest attempt",
 			}), run: p.eventList,
 		}),
 		p.leaf(spec{
 			name: "show", aliases: []string{"get"}, usage: "show an event, its payload and its deliveries", args: "ID|SEQ", min: 1, max: 1, remote: true,
-			about:   "With - the id is read from standard input, as after `inbox send -o ids`.",
+			about:   "With - the id is read from standard input, as in `inbox send workflow -o ids | inbox event show -`.",
 			formats: showFormats(), run: p.eventShow,
-			flags: []cli.Flag{revealFlag(), reasonFlag(), flag("raw", "write only the bytes that were received; this reveals them. For a terminal, control characters are removed")},
+			flags: []cli.Flag{revealFlag(), reasonFlag(), flag("raw", "write only the received bytes; this reveals them and is recorded. On a terminal, control characters are removed")},
 		}),
 		p.leaf(spec{
 			name: "tail", usage: "show events as they arrive", remote: true, formats: listFormats(),
 			flags: filterFlags(), run: p.eventTail,
 		}),
 	}
-	return p.parent("event", []string{"events"}, "list, show and follow events", append(commands, later(map[string]string{
-		"export": "`inbox event list -o jsonl` writes events without their payloads; `inbox event show ID --raw` writes one body as it was received",
+	return p.parent("event", []string{"events"}, "list, show and follow events", append(commands, plannedCommands(map[string]string{
+		"export": "`inbox event list -o jsonl` writes events without their payloads; `inbox event show ID --raw` writes a received body",
 		"import": "`inbox send --data @FILE` signs a body and sends it like a webhook",
 	})...)...)
 }
@@ -60,7 +60,7 @@ func eventName(event, typ string) string {
 	return event + "/" + typ
 }
 
-// marks returns the unusual properties of an event.
+// marks returns the unusual properties of an event, joined by commas.
 func marks(e api.Event) string {
 	var list []string
 	for _, m := range []struct {
@@ -74,7 +74,7 @@ func marks(e api.Event) string {
 	return console.OrDash(strings.Join(list, ","))
 }
 
-// tableLimit is the number of rows of a table on a terminal without --limit.
+// tableLimit bounds the rows of a table on a terminal without --limit.
 const tableLimit = 100
 
 func (p *program) eventList(c *cli.Context) error {
@@ -92,15 +92,15 @@ func (p *program) eventList(c *cli.Context) error {
 		return err
 	}
 	if c.NArg() > 0 && len(ids) == 0 {
-		return noIDs(p, console.NewList(&p.Console, nil, eventColumns(p)...))
+		return endWithoutIDs(p, console.NewList(&p.Console, nil, eventColumns(p)...))
 	}
-	n, err := p.listEvents(client, f, ids, words(c, "outcome"))
+	n, err := p.listEvents(client, f, ids, listValues(c, "outcome"))
 	if err != nil {
 		return err
 	}
 	switch {
 	case n == 0:
-		p.sayNone(&f, "event")
+		p.reportNoMatch(&f, "event")
 	case cut && n == tableLimit:
 		p.Say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}
@@ -192,12 +192,12 @@ func (p *program) printPayload(d *api.EventDetail) error {
 		}
 	}
 	if !d.Revealed {
-		text += "\n" + p.Hanging("", "[type:length] replaces hidden values; --reveal shows them, and is recorded")
+		text += "\n" + p.Hanging("", "[type:length] replaces hidden values; --reveal shows them, which is recorded")
 	}
 	return p.Print("%s", text)
 }
 
-// printDeliveries writes each plugin's attempts under the plugin's state.
+// printDeliveries writes the state of each plugin's delivery, and its attempts below.
 func (p *program) printDeliveries(d *api.EventDetail, indent string) error {
 	for _, del := range d.Deliveries {
 		line := indent + del.Plugin + ": " + stateText(del.State)
@@ -222,13 +222,13 @@ func (p *program) printDeliveries(d *api.EventDetail, indent string) error {
 	return nil
 }
 
-// stateText returns a state, with its meaning where the word is not enough.
+// stateText returns a state, with an explanation if the word needs one.
 func stateText(s inbox.DeliveryState) string {
 	switch s {
 	case inbox.StateBefore:
-		return "before (the plugin began after it)"
+		return "before (the plugin started after it)"
 	case inbox.StateFiltered:
-		return "filtered (the plugin does not ask for such events)"
+		return "filtered (the plugin does not subscribe to such events)"
 	}
 	return string(s)
 }

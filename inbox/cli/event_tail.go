@@ -25,10 +25,10 @@ func (p *program) eventTail(c *cli.Context) error {
 		return err
 	}
 	if p.Format == "json" {
-		p.Format = "jsonl" // a stream has no end at which a list could be closed
+		p.Format = "jsonl" // a stream does not end, so its list would never be closed
 	}
 	out := console.NewList(&p.Console, func(e api.Event) string { return e.ID }, p.tailColumns()...)
-	if err := out.Stream(usualEvent(p.Now())); err != nil {
+	if err := out.Stream(typicalEvent(p.Now())); err != nil {
 		return err
 	}
 	if p.OutTerminal || p.ErrTerminal {
@@ -46,7 +46,7 @@ func (p *program) eventTail(c *cli.Context) error {
 	return p.follow(client, f, show)
 }
 
-// tailColumns returns the columns of the event list, on a terminal without the source, with which the key begins.
+// tailColumns returns the columns of the event list. On a terminal it omits the source, because the key begins with it.
 func (p *program) tailColumns() []console.Column[api.Event] {
 	columns := eventColumns(p)
 	if p.TerminalWidth() > 0 {
@@ -55,8 +55,8 @@ func (p *program) tailColumns() []console.Column[api.Event] {
 	return columns
 }
 
-// usualEvent returns an event of the usual width.
-func usualEvent(now time.Time) api.Event {
+// typicalEvent returns an event of typical width.
+func typicalEvent(now time.Time) api.Event {
 	return api.Event{
 		ID: inbox.EventID(1, make([]byte, 5)), StoredAt: now, Source: "qoreid", Mode: inbox.Live, Event: "workflow", EventType: "verification_completed",
 		Key: "qoreid/workflow/1234567890123", Verdict: inbox.Unknown, Origin: inbox.FromWebhook,
@@ -65,7 +65,7 @@ func usualEvent(now time.Time) api.Event {
 
 var errEnough = errors.New("the limit is reached")
 
-// tailRow writes one event of a stream at once: later events cannot widen its columns.
+// tailRow writes one event of a stream at once.
 func (p *program) tailRow(out *console.List[api.Event], e api.Event) error {
 	if err := out.Add(e); err != nil {
 		return err
@@ -73,42 +73,42 @@ func (p *program) tailRow(out *console.List[api.Event], e api.Event) error {
 	return out.Flush()
 }
 
-// follow streams until it is interrupted. When the server stops and starts again, it continues after the last event.
+// follow shows events until it is interrupted. When the server restarts, it continues after the last event.
 func (p *program) follow(client *api.Client, f inbox.Filter, show func(api.Event) error) error {
-	var lost time.Time // time of the first error since the last event
+	var lostAt time.Time // time of the first error since the last event
 	for {
 		after, err := client.Stream(p.ctx, f, show)
-		came := after > f.After
+		received := after > f.After
 		switch {
 		case errors.Is(err, errEnough):
 			return nil
 		case p.ctx.Err() != nil:
 			return p.ctx.Err()
-		case err != nil && !came && !p.mayComeBack(err, lost):
+		case err != nil && !received && !p.mayReconnect(err, lostAt):
 			return err
-		case came || lost.IsZero():
-			lost = p.Now()
-			p.Say("the server ended the stream; waiting for it to come back")
+		case received || lostAt.IsZero():
+			lostAt = p.Now()
+			p.Say("the server ended the stream; waiting to reconnect")
 		}
-		f = goOn(f, after)
+		f = continueAfter(f, after)
 		if err := pause(p.ctx, time.Second); err != nil {
 			return err
 		}
 	}
 }
 
-// mayComeBack reports whether an error means that the server, which answered until lost, may only be away for a while.
-func (p *program) mayComeBack(err error, lost time.Time) bool {
+// mayReconnect reports whether to connect again after an error. The server may be restarting if it answered until lostAt, shortly before.
+func (p *program) mayReconnect(err error, lostAt time.Time) bool {
 	const patience = 30 * time.Second
-	return !lost.IsZero() && inbox.KindOf(err) == inbox.Unavailable && p.Now().Sub(lost) <= patience
+	return !lostAt.IsZero() && inbox.KindOf(err) == inbox.Unavailable && p.Now().Sub(lostAt) <= patience
 }
 
-// goOn returns a filter of the events after a stream that ended.
-func goOn(f inbox.Filter, after int64) inbox.Filter {
+// continueAfter returns a filter for the events after seq after, the last of a stream that ended.
+func continueAfter(f inbox.Filter, after int64) inbox.Filter {
 	if f.After = after; after > 0 {
 		f.Since = time.Time{}
 	} else if f.Since.IsZero() {
-		f.Since = time.Unix(0, 0) // the log was empty: begin at its start, not now
+		f.Since = time.Unix(0, 0) // the log was empty: start at its beginning, not now
 	}
 	return f
 }

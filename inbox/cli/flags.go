@@ -15,23 +15,23 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// spec is one command.
+// spec describes a command.
 type spec struct {
 	name    string
 	aliases []string
 	usage   string
-	args    string // the form of its arguments; empty: it takes none
-	max     int    // the largest number of arguments; -1: any number
+	args    string // form of the arguments; empty: none
+	max     int    // largest number of arguments; -1: unbounded
 	min     int
-	about   string // more help
+	about   string // description in the help
 	flags   []cli.Flag
-	remote  bool // works through the API
+	remote  bool // uses the API, so has --url and --token
 	formats []string
 	run     func(c *cli.Context) error
 }
 
-// leaf returns the command, with the flags that every command has. Mistakes are reported in one form, and arguments that
-// look like flags are rejected.
+// leaf returns the command with its own and the common flags. All commands report mistakes in the same form, and reject arguments that
+// look like flags.
 func (p *program) leaf(s spec) *cli.Command {
 	flags := slices.Concat(s.flags, p.commonFlags(s))
 	return &cli.Command{
@@ -63,7 +63,7 @@ func (p *program) commonFlags(s spec) []cli.Flag {
 	}
 	if s.remote {
 		flags = append(flags,
-			&cli.StringFlag{Name: "url", Usage: "the admin address of a server elsewhere, as `URL` (INBOX_URL)"},
+			&cli.StringFlag{Name: "url", Usage: "admin address of a remote server, as `URL` (INBOX_URL)"},
 			&cli.StringFlag{Name: "token", Usage: "its token, or @FILE that holds it (INBOX_TOKEN)"})
 	}
 	if len(s.formats) > 0 {
@@ -74,7 +74,7 @@ func (p *program) commonFlags(s spec) []cli.Flag {
 	}
 	return append(flags,
 		flag("quiet", "write only errors to standard error", "q"),
-		flag("verbose", "show how the store is reached", "v"))
+		flag("verbose", "show the server or directory that is used", "v"))
 }
 
 // flag returns a flag without a value.
@@ -102,7 +102,7 @@ func dryRunFlag() cli.Flag {
 func listFormats() []string { return []string{"table", "json", "jsonl", "ids"} }
 func showFormats() []string { return []string{"table", "json"} }
 
-// checkCall checks the arguments and flags that every command has, and sets the style of output.
+// checkCall checks the arguments and the common flags, and sets the style of the output.
 func (p *program) checkCall(c *cli.Context, s spec) error {
 	args := c.Args().Slice()
 	for _, a := range args {
@@ -136,13 +136,13 @@ func (p *program) checkCall(c *cli.Context, s spec) error {
 	return nil
 }
 
-// checkEmpty rejects a flag with an empty value where an empty value has no meaning: `--plugin "$NAME"` with an unset variable
-// would mean every plugin.
+// checkEmpty rejects an empty value of a flag for which it has no meaning: `--plugin "$NAME"` with an unset variable would mean every
+// plugin.
 func checkEmpty(c *cli.Context) error {
-	says := []string{"url", "token", "reason", "admin", "health", "plugins", "trusted-proxies", "data", "config"}
+	mayBeEmpty := []string{"url", "token", "reason", "admin", "health", "plugins", "trusted-proxies", "data", "config"}
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
-		if !c.IsSet(name) || slices.Contains(says, name) {
+		if !c.IsSet(name) || slices.Contains(mayBeEmpty, name) {
 			continue
 		}
 		var values []string
@@ -153,19 +153,19 @@ func checkEmpty(c *cli.Context) error {
 			values = c.StringSlice(name)
 		}
 		if slices.ContainsFunc(values, func(v string) bool { return strings.Trim(v, ", ") == "" }) {
-			return usage("--%s is empty", name).WithHint("leave it out, or give it a value")
+			return usage("--%s is empty", name).WithHint("omit it, or give it a value")
 		}
 	}
 	return nil
 }
 
-// filterFlags returns the flags that select events, the same for every command.
+// filterFlags returns the flags that select events. They are the same for every command.
 func filterFlags() []cli.Flag {
 	list := func(name, usage string, aliases ...string) cli.Flag {
 		return &cli.StringSliceFlag{Name: name, Aliases: aliases, Usage: usage}
 	}
 	return []cli.Flag{
-		list("event", "QoreID's event `NAME`; * at the end matches any rest"),
+		list("event", "QoreID's event `NAME`; * at the end matches any suffix"),
 		list("event-type", "QoreID's event_type `NAME`"),
 		list("source", "`NAME` of the source"),
 		&cli.StringFlag{Name: "mode", Usage: "live or test"},
@@ -179,10 +179,10 @@ func filterFlags() []cli.Flag {
 	}
 }
 
-// filter reads the filter flags. Several values may be joined by commas, except for --where.
+// filter returns the filter of the flags. All list flags but --where accept several values joined by commas.
 func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	f = inbox.Filter{
-		Events: words(c, "event"), EventTypes: words(c, "event-type"), Sources: words(c, "source"), Statuses: words(c, "status"),
+		Events: listValues(c, "event"), EventTypes: listValues(c, "event-type"), Sources: listValues(c, "source"), Statuses: listValues(c, "status"),
 		Mode: inbox.Mode(c.String("mode")), Key: c.String("key"), CustomerReference: c.String("customer-reference"), Limit: c.Int("limit"),
 	}
 	if f.Mode != "" && !f.Mode.Valid() {
@@ -191,20 +191,19 @@ func (p *program) filter(c *cli.Context) (f inbox.Filter, err error) {
 	if f.Limit < 0 {
 		return f, usage("--limit is negative")
 	}
-	if f.Since, f.Until, err = p.between(c); err != nil {
+	if f.Since, f.Until, err = p.timeRange(c); err != nil {
 		return f, err
 	}
 	f.Where, err = api.ParseWhere(c.StringSlice("where"))
 	return f, err
 }
 
-// sayNone reports that nothing matches a filter, and names words of it that may be misspelt. Without a filter the empty list
-// says enough.
-func (p *program) sayNone(f *inbox.Filter, what string) {
+// reportNoMatch reports that nothing matches a filter, and lists its words that may be misspelt. Without a filter it writes nothing.
+func (p *program) reportNoMatch(f *inbox.Filter, noun string) {
 	if !f.Narrow() {
 		return
 	}
-	text := "no " + what + " matches"
+	text := "no " + noun + " matches"
 	for _, word := range f.Statuses {
 		if !qoreid.KnowsStatus(word) {
 			text += fmt.Sprintf("; %q is neither a verdict nor a known status", word)
@@ -213,8 +212,8 @@ func (p *program) sayNone(f *inbox.Filter, what string) {
 	p.Say("%s", text)
 }
 
-// between reads --since and --until.
-func (p *program) between(c *cli.Context) (since, until time.Time, err error) {
+// timeRange parses --since and --until.
+func (p *program) timeRange(c *cli.Context) (since, until time.Time, err error) {
 	for name, to := range map[string]*time.Time{"since": &since, "until": &until} {
 		if text := c.String(name); text != "" {
 			if *to, err = p.When(text); err != nil {
@@ -225,7 +224,7 @@ func (p *program) between(c *cli.Context) (since, until time.Time, err error) {
 	return since, until, nil
 }
 
-// selection reads the filter flags and the ids among the arguments.
+// selection returns the filter of the flags, and the ids in the arguments.
 func (p *program) selection(c *cli.Context) (f inbox.Filter, ids []string, err error) {
 	if f, err = p.filter(c); err != nil {
 		return f, nil, err
@@ -234,8 +233,8 @@ func (p *program) selection(c *cli.Context) (f inbox.Filter, ids []string, err e
 	return f, ids, err
 }
 
-// words returns the values of a flag that may be repeated, or hold several values joined by commas.
-func words(c *cli.Context, name string) []string {
+// listValues returns the values of a list flag. It may be repeated, and each value may be several joined by commas.
+func listValues(c *cli.Context, name string) []string {
 	var list []string
 	for _, v := range c.StringSlice(name) {
 		for word := range strings.SplitSeq(v, ",") {
@@ -247,7 +246,7 @@ func words(c *cli.Context, name string) []string {
 	return list
 }
 
-// oneID returns the id of the one event in the arguments, or, for "-", on standard input.
+// oneID returns the id of the only event in the arguments, or, for "-", on standard input.
 func (p *program) oneID(c *cli.Context) (string, error) {
 	list, err := p.ids(c)
 	switch {
@@ -256,7 +255,7 @@ func (p *program) oneID(c *cli.Context) (string, error) {
 	case len(list) == 0:
 		return "", usage("standard input names no event")
 	case len(list) > 1:
-		return "", usage("standard input names %d events, and one is shown at a time", len(list))
+		return "", usage("standard input names %d events, but only one can be shown", len(list))
 	}
 	return list[0], nil
 }
@@ -282,14 +281,14 @@ func (p *program) ids(c *cli.Context) ([]string, error) {
 	for _, id := range list {
 		_, isID := inbox.EventSeq(id)
 		if _, isSeq := inbox.ParseSeq(id); !isID && !isSeq {
-			return nil, usage("%q is not the id of an event, nor its seq", id).WithHint("ids begin with evt_; `inbox event list` shows them; a seq is a number, as in 17")
+			return nil, usage("%q is neither the id nor the seq of an event", id).WithHint("an id begins with evt_, and a seq is a number such as 17; `inbox event list` shows ids")
 		}
 	}
 	return list, nil
 }
 
-// noIDs ends a list for which standard input named no event.
-func noIDs[T any](p *program, l *console.List[T]) error {
+// endWithoutIDs writes an empty list, because standard input named no event.
+func endWithoutIDs[T any](p *program, l *console.List[T]) error {
 	p.Say("standard input names no event")
 	return l.End()
 }

@@ -9,19 +9,19 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// The layout of help: 80 columns where the width of the terminal is unknown, 100 at most, since longer lines are hard to read.
+// Layout of the help: 80 columns when the width of the terminal is unknown, and at most 100, since longer lines are hard to read.
 const (
 	helpWidth    = 80
 	helpWidest   = 100
 	helpIndent   = "   "
-	helpColumn   = 31 // the largest column at which the text of a flag or command begins
-	longLine     = 90 // a longer line of a description continues in the next line
-	mayBeRepeat  = "; may be given several times"
+	helpColumn   = 31 // largest column at which the text of a flag or command begins
+	longLine     = 90 // a line of a description with at least this length continues in the next line
+	repeatable   = "; may be given several times"
 	helpFlagText = "show this help"
 )
 
-// wrapsHelp sets the help text of every command, wrapped at words. The library's own help has lines of 160 columns.
-func (p *program) wrapsHelp(app *cli.App) {
+// wrapHelp sets the help text of every command, wrapped at words. The library's own help has lines of 160 columns.
+func (p *program) wrapHelp(app *cli.App) {
 	width := p.TerminalWidth()
 	if width == 0 {
 		width = helpWidth
@@ -31,7 +31,7 @@ func (p *program) wrapsHelp(app *cli.App) {
 	h.each(app.Name, app.Commands)
 }
 
-// literal returns a template that yields a text.
+// literal returns a template whose output is the text.
 func literal(text string) string { return strings.ReplaceAll(text, "{{", `{{"{{"}}`) }
 
 // asksHelp reports whether a command line may ask for help.
@@ -42,9 +42,9 @@ func asksHelp(args []string) bool {
 	})
 }
 
-// onlyHelp reduces a command line that asks for help to the command and --help. Otherwise the library would take an argument for
-// the name of a topic.
-func onlyHelp(commands []*cli.Command, args []string) []string {
+// reduceToHelp reduces a command line that asks for help to the command and --help. Otherwise the library would take the first argument
+// for the name of a topic.
+func reduceToHelp(commands []*cli.Command, args []string) []string {
 	n := 0
 	for n < len(args) {
 		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(args[n]) })
@@ -113,7 +113,7 @@ func (h *helper) command(full, usage, args, about string, commands []*cli.Comman
 	return h.b.String()
 }
 
-// paragraphs joins the lines of each paragraph of a description.
+// paragraphs returns the paragraphs of a description, each as one line.
 func paragraphs(text string) (list []string) {
 	var whole []string
 	for line := range strings.SplitSeq(text, "\n") {
@@ -141,7 +141,7 @@ func (h *helper) section(head string, paragraphs ...string) {
 	}
 }
 
-// list writes names with their texts beside them, or below a name that is too long.
+// list writes names and their texts in two columns. The text of a name that is too long is below it.
 func (h *helper) list(head string, rows [][2]string) {
 	if len(rows) == 0 {
 		return
@@ -167,7 +167,7 @@ func (h *helper) list(head string, rows [][2]string) {
 	}
 }
 
-// flagHelp returns the form of a flag, and its description.
+// flagHelp returns the names of a flag with its value, and its description.
 func flagHelp(f cli.Flag) [2]string {
 	var names []string
 	for _, name := range f.Names() {
@@ -186,7 +186,7 @@ func flagHelp(f cli.Flag) [2]string {
 		return [2]string{strings.Join(names, ", "), usage}
 	}
 	if s, is := f.(cli.DocGenerationSliceFlag); is && s.IsSliceFlag() {
-		usage += mayBeRepeat
+		usage += repeatable
 	}
 	if text := doc.GetDefaultText(); text != "" && text != "0" {
 		usage += " (default: " + strings.Trim(text, `"`) + ")"

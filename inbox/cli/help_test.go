@@ -26,7 +26,7 @@ func TestNoHelpIsWiderThan80ColumnsAndEveryFlagIsInIt(t *testing.T) {
 	looked := 0
 	for _, path := range append(leafPaths(app.Commands), nil, []string{"event"}, []string{"plugin"}, []string{"db"}) {
 		for _, columns := range []int{0, 50, 80, 300} {
-			p, out, errs := on(columns)
+			p, out, errs := testTerminal(columns)
 			if code := p.run(t.Context(), append(path, "--help")); code != 0 || errs.Len() > 0 {
 				t.Fatalf("inbox %s --help exits with %d: %s", strings.Join(path, " "), code, errs)
 			}
@@ -54,19 +54,19 @@ func TestNoHelpIsWiderThan80ColumnsAndEveryFlagIsInIt(t *testing.T) {
 		}
 	}
 	if looked < 100 {
-		t.Errorf("only %d helps were looked at", looked)
+		t.Errorf("only %d help texts were checked", looked)
 	}
 }
 
-func TestHelpShowsTheCommandWithAnyFurtherWords(t *testing.T) {
+func TestHelpIgnoresFurtherArguments(t *testing.T) {
 	for _, typed := range []string{"event show x --help", "event show -h x y", "help event show", "event get x -h"} {
-		p, out, errs := talker("")
+		p, out, errs := testProgram("")
 		if code := p.run(t.Context(), strings.Fields(typed)); code != 0 || !strings.Contains(out.String(), "inbox event show") {
 			t.Errorf("%s exits with %d: %s%s", typed, code, out, errs)
 		}
 	}
-	p, out, _ := talker("")
+	p, out, _ := testProgram("")
 	if code := p.run(t.Context(), strings.Fields("replay -- --help")); code != 2 || out.Len() > 0 {
-		t.Errorf("an argument after -- is no flag: %d %s", code, out)
+		t.Errorf("an argument after -- is taken for a flag: %d %s", code, out)
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"inbox/inbox/config"
 )
 
-// talker returns a program whose streams are buffers. Tests that run a command in it must not be parallel: the library's help flag
-// is one variable for all commands.
-func talker(input string) (p *program, out, errs *bytes.Buffer) {
+// testProgram returns a program whose streams are buffers. Tests that run a command in it must not be parallel: the library's help
+// flag is one variable for all commands.
+func testProgram(input string) (p *program, out, errs *bytes.Buffer) {
 	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
 	now := time.Date(2026, 11, 20, 14, 5, 0, 0, time.UTC)
 	p = &program{
@@ -27,9 +27,9 @@ func talker(input string) (p *program, out, errs *bytes.Buffer) {
 	return p, out, errs
 }
 
-// on returns a program whose standard output is a terminal with a number of columns.
-func on(columns int) (p *program, out, errs *bytes.Buffer) {
-	p, out, errs = talker("")
+// testTerminal returns a program whose standard output is a terminal with a number of columns.
+func testTerminal(columns int) (p *program, out, errs *bytes.Buffer) {
+	p, out, errs = testProgram("")
 	p.OutTerminal = true
 	p.Getenv = func(name string) string { return map[string]string{"COLUMNS": fmt.Sprint(columns)}[name] }
 	return p, out, errs
@@ -45,7 +45,7 @@ func widest(text string) (longest string, columns int) {
 	return longest, columns
 }
 
-// settingsFor loads settings without a file, with the given format of the log.
+// settingsFor loads settings without a file, with a data directory and, if given, a format of the log.
 func (p *program) settingsFor(t *testing.T, format ...string) (*config.Settings, error) {
 	t.Helper()
 	flags := map[string]string{"data": t.TempDir()}

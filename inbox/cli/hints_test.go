@@ -15,7 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// TestEveryCommandThatTheProgramNamesExists checks every text of the program: a hint must work when it is pasted.
+// TestEveryCommandThatTheProgramNamesExists checks all literals of the program, so that a pasted hint is a valid command.
 func TestEveryCommandThatTheProgramNamesExists(t *testing.T) {
 	t.Parallel()
 	quoted := regexp.MustCompile("[`'](inbox [a-z-][^`'\n]*)[`']")
@@ -56,11 +56,11 @@ func TestEveryCommandThatTheProgramNamesExists(t *testing.T) {
 	}
 }
 
-// unknown returns the mistake in the words after "inbox", or an empty string.
+// unknown returns the first mistake in the words after "inbox", or an empty string.
 func unknown(commands []*cli.Command, words []string) string {
 	var leaf *cli.Command
 	for len(words) > 0 && (leaf == nil || len(leaf.Subcommands) > 0) {
-		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(words[0]) && (!c.Hidden || len(c.Flags) > 0) }) // one without flags is refused by its name
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(words[0]) && (!c.Hidden || len(c.Flags) > 0) }) // hidden commands without flags are planned ones
 		if i < 0 {
 			return "there is no command " + words[0]
 		}

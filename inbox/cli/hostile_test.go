@@ -20,10 +20,10 @@ import (
 	"inbox/inbox/store"
 )
 
-// hostile is a text with characters that move the cursor, hide text or turn its direction, and with invalid UTF-8.
+// hostile is a text with characters that move the cursor, hide text or change its direction, and with invalid UTF-8.
 const hostile = "evil\x1b[2J\x1b]0;t\x07\r\u009b31m\x7f\u202e\u2066\u200b\ufeff\u2028\U000e0041\ue000\xffend"
 
-// unprintable returns the first character that must not be shown; a text of several lines has line feeds and tabs.
+// unprintable returns the first character that must not be printed, with its surroundings. Line feeds and tabs are allowed.
 func unprintable(text string) string {
 	for i, r := range text {
 		if r != '\n' && r != '\t' && inbox.Unprintable(r) || strings.HasPrefix(text[i:], "\xff") {
@@ -33,39 +33,39 @@ func unprintable(text string) string {
 	return ""
 }
 
-// besieged is a server in which every name is hostile.
-type besieged struct{ quiet }
+// hostileControl is a server with hostile names and texts.
+type hostileControl struct{ idleControl }
 
-func (besieged) Files(context.Context) ([]operator.File, error) {
+func (hostileControl) Files(context.Context) ([]operator.File, error) {
 	return []operator.File{
 		{Plugin: "crm", State: inbox.FileLive, Live: "rel1", Release: "rel1", Note: hostile, Engine: hostile},
 		{Plugin: hostile, State: inbox.FileRefused, Err: hostile, Hint: hostile},
 	}, nil
 }
 
-func (besieged) Inspect(context.Context, string, string) (*inbox.Module, error) {
+func (hostileControl) Inspect(context.Context, string, string) (*inbox.Module, error) {
 	return &inbox.Module{SHA256: hostile, Kind: hostile, Imports: []string{hostile}, Exports: []string{hostile}, Engine: hostile}, nil
 }
 
-func (besieged) Permissions(context.Context, string, string) ([]inbox.Permission, error) {
+func (hostileControl) Permissions(context.Context, string, string) ([]inbox.Permission, error) {
 	return []inbox.Permission{{Key: hostile, Asks: hostile, Grants: hostile, Missing: true, How: hostile}}, nil
 }
 
-func (besieged) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
+func (hostileControl) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
 
-func (besieged) Notes(context.Context) []string { return []string{hostile} }
+func (hostileControl) Notes(context.Context) []string { return []string{hostile} }
 
-// besiegers explains refused requests with hostile text.
-type besiegers struct{}
+// hostileSources explains refused requests with hostile text.
+type hostileSources struct{}
 
-func (besiegers) Verify(*inbox.Refused) (*inbox.Arrival, string, error) {
+func (hostileSources) Verify(*inbox.Refused) (*inbox.Arrival, string, error) {
 	return nil, hostile, nil
 }
 
-func (besiegers) Explain(*inbox.Refused) string { return hostile }
+func (hostileSources) Explain(*inbox.Refused) string { return hostile }
 
-// keepHostile stores an event with a dead delivery, and a refused request. Every text in them is hostile.
-func keepHostile(t *testing.T, s *store.Store) (id string) {
+// storeHostile stores an event with a dead delivery, and a refused request. Every text in them is hostile.
+func storeHostile(t *testing.T, s *store.Store) (id string) {
 	t.Helper()
 	body := `{"event":"x","data":{"a":"` + "\u009b\u202e\u200b\x7f\U000e0041\xff" + `"}}`
 	a := inboxtest.Arrival(body)
@@ -81,7 +81,7 @@ func keepHostile(t *testing.T, s *store.Store) (id string) {
 		t.Fatal(err)
 	}
 	inboxtest.Accept(t, s, hostile) // not JSON
-	inboxtest.Accept(t, s, "third") // event tail ends with it
+	inboxtest.Accept(t, s, "third") // event tail ends after it
 	lane, at := inbox.LaneID{Mode: a.Mode, Key: hostile}, time.Now()
 	settled := make(chan error, 1)
 	err = s.Settle(t.Context(), &inbox.Settlement{
@@ -107,15 +107,15 @@ func keepHostile(t *testing.T, s *store.Store) (id string) {
 	return r.ID
 }
 
-// TestNothingThatIsPrintedMayControlATerminal stores hostile text in every field that takes text from outside. It searches the
-// output of every command for it, in each format, on a terminal and elsewhere.
-func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
+// TestOutputCannotControlATerminal stores hostile text in every field that takes text from outside. It searches the output of every
+// command for it, in each format, on a terminal and elsewhere.
+func TestOutputCannotControlATerminal(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
-	id := keepHostile(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: besieged{}, Sources: besiegers{}, Serving: true})))
+	id := storeHostile(t, s)
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: hostileControl{}, Sources: hostileSources{}, Serving: true})))
 	defer front.Close()
 	run := func(terminal bool, args ...string) (string, string) {
-		p, out, errs := talker("")
+		p, out, errs := testProgram("")
 		p.OutTerminal = terminal
 		p.Getenv = func(name string) string {
 			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
@@ -124,7 +124,7 @@ func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
 		return out.String(), errs.String()
 	}
 	reveal := []string{"--reveal", "--reason", hostile}
-	calls := append(reading([]string{id}),
+	calls := append(readCalls([]string{id}),
 		append([]string{"event", "show", id}, reveal...), append([]string{"dead", "list"}, reveal...), append([]string{"dead", "show", id}, reveal...),
 		append([]string{"entity", "show", hostile}, reveal...), []string{"plugin", "inspect", hostile}, []string{"event", "show", hostile},
 		[]string{"secret", "recheck"}, []string{"secret", "recheck", "--dry-run"}, []string{"secret", "discard", "--why", hostile}, []string{"audit"},
@@ -132,7 +132,7 @@ func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
 		[]string{"event", "list", "--key", hostile}, []string{"send", hostile}, []string{"secret", "check", "--config", hostile, "--source", hostile},
 		[]string{"dead", "retry", hostile, "-y"}, []string{"plugin", "pause", hostile, "-y"}, []string{"plugin", "install", hostile},
 	)
-	looked := 0
+	checked := 0
 	for _, call := range calls {
 		for _, format := range []string{"", "table", "json", "jsonl", "ids"} {
 			for _, terminal := range []bool{false, true} {
@@ -142,24 +142,24 @@ func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
 				}
 				out, errs := run(terminal, args...)
 				for stream, text := range map[string]string{"output": out, "messages": errs} {
-					if looked++; unprintable(text) != "" {
-						t.Errorf("inbox %q, terminal %v: the %s have %q", args, terminal, stream, unprintable(text))
+					if checked++; unprintable(text) != "" {
+						t.Errorf("inbox %q, terminal %v: the %s contain %q", args, terminal, stream, unprintable(text))
 					}
 				}
 				if format == "json" {
-					parses(t, args, out+errs)
+					checkOneValue(t, args, out+errs)
 				}
 			}
 		}
 	}
-	if looked < 400 {
-		t.Errorf("only %d outputs were looked at", looked)
+	if checked < 400 {
+		t.Errorf("only %d outputs were checked", checked)
 	}
 	if out, _ := run(true, "event", "show", id, "--raw", "--reason", "x"); unprintable(out) != "" {
 		t.Errorf("--raw on a terminal: %q", out)
 	}
 	if out, _ := run(false, "event", "show", id, "--raw", "--reason", "x"); !strings.Contains(out, "\u202e\u200b\x7f\U000e0041\xff") {
-		t.Errorf("--raw elsewhere is not what was received: %q", out)
+		t.Errorf("--raw elsewhere differs from the received bytes: %q", out)
 	}
 	var events []api.Event
 	out, _ := run(false, "event", "list", "-o", "json")
@@ -168,21 +168,21 @@ func TestNothingThatIsPrintedMayControlATerminal(t *testing.T) {
 	}
 }
 
-// parses checks that both streams together are one JSON value, for a reader that merges them.
-func parses(t *testing.T, args []string, both string) {
+// checkOneValue fails the test unless both streams together are one JSON value, as for a program that merges them.
+func checkOneValue(t *testing.T, args []string, both string) {
 	t.Helper()
 	if len(args) > 2 && args[0] == "event" && args[1] == "tail" {
-		return // a stream is a value for each line
+		return // a stream has one value per line
 	}
 	if strings.TrimSpace(both) != "" && !json.Valid([]byte(both)) {
-		t.Errorf("inbox %q writes what is not one JSON value: %s", args, both)
+		t.Errorf("the output of inbox %q is not one JSON value: %s", args, both)
 	}
 }
 
-func TestNothingThatIsLoggedMayControlATerminal(t *testing.T) {
+func TestTheLogCannotControlATerminal(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		for _, terminal := range []bool{false, true} {
-			p, _, errs := talker("")
+			p, _, errs := testProgram("")
 			p.ErrTerminal = terminal
 			s, err := p.settingsFor(t, format)
 			if err != nil {
@@ -209,12 +209,12 @@ func TestNothingThatIsLoggedMayControlATerminal(t *testing.T) {
 	}
 }
 
-func TestMetricsHaveNothingThatControlsATerminal(t *testing.T) {
+func TestMetricsCannotControlATerminal(t *testing.T) {
 	m := operator.NewMetrics()
 	m.CountWebhook(operator.Webhook{Source: hostile, Code: 401, Status: hostile, Secret: hostile})
 	m.CountAttempt(&inbox.Attempt{Plugin: hostile, Result: inbox.Outcome{}.Result})
 	s := inboxtest.Store(t, store.Options{})
-	front := httptest.NewServer(operator.Health(operator.Options{Store: s, Control: besieged{}, Version: hostile}, m))
+	front := httptest.NewServer(operator.Health(operator.Options{Store: s, Control: hostileControl{}, Version: hostile}, m))
 	defer front.Close()
 	resp, err := front.Client().Get(front.URL + "/metrics")
 	if err != nil {

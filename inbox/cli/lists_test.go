@@ -16,13 +16,13 @@ import (
 
 func TestEveryListFitsATerminalOf80Columns(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
-	ids := keepMarked(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: furnished{}, Sources: strangers{}, Serving: true})))
+	ids := storeMarked(t, s)
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	looked := 0
 	for _, columns := range []int{80, 50, 40} {
-		for _, call := range reading(ids) {
-			p, out, errs := on(columns)
+		for _, call := range readCalls(ids) {
+			p, out, errs := testTerminal(columns)
 			p.Getenv = func(name string) string {
 				return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame", "COLUMNS": fmt.Sprint(columns)}[name]
 			}
@@ -38,19 +38,19 @@ func TestEveryListFitsATerminalOf80Columns(t *testing.T) {
 		}
 	}
 	if looked < 24 {
-		t.Errorf("only %d tables were looked at", looked)
+		t.Errorf("only %d tables were checked", looked)
 	}
 }
 
 func TestAStreamOnATerminalStartsWithItsHeadAndFits(t *testing.T) {
-	p, out, _ := on(80)
+	p, out, _ := testTerminal(80)
 	l := console.NewList(&p.Console, func(e api.Event) string { return e.ID }, p.tailColumns()...)
-	usual := usualEvent(p.Now())
+	usual := typicalEvent(p.Now())
 	if err := l.Stream(usual); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(out.String(), "ID  ") || strings.Count(out.String(), "\n") != 1 {
-		t.Errorf("it begins with %q", out)
+		t.Errorf("the stream begins with %q", out)
 	}
 	odd := usual
 	odd.EventType, odd.Key, odd.Mode, odd.Late = strings.Repeat("type", 30), strings.Repeat("語", 50), "test", true

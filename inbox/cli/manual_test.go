@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// inSentence finds the commands in the sentences and tables of a manual.
+// inSentence matches the commands in the sentences and tables of a manual.
 var inSentence = regexp.MustCompile("`(inbox [^`]+)`")
 
-// placeholder finds the words of a manual that the reader replaces.
+// placeholder matches the words of a manual that the reader replaces.
 var placeholder = regexp.MustCompile(`\b(ID|KEY|NAME|FILE)\b|…`)
 
-// long finds the commands that take minutes: other scripts and tests run them with less work.
+// long matches the commands that take minutes. Other scripts and tests run them with less work.
 var long = regexp.MustCompile(`^inbox (bench|torture|__tortured)\b`)
 
 func TestEveryCommandInTheManualsIsRunInManualTxt(t *testing.T) {
@@ -33,9 +33,9 @@ func TestEveryCommandInTheManualsIsRunInManualTxt(t *testing.T) {
 				continue
 			}
 			typed := placeholder.ReplaceAllString(regexp.QuoteMeta(m[1]), ".+")
-			// Commands that ask get -y, and checks find a problem in the story.
+			// In the script, commands that ask have -y, and checks exit with a code.
 			if line := regexp.MustCompile(`(?m)^(exec|exits 5) ` + typed + `( -y)?( &\w+&)?$`); !line.MatchString(story) {
-				t.Errorf("%s says %s, and manual.txt has no line like it", filepath.Base(manual), m[1])
+				t.Errorf("%s contains %s, but manual.txt does not run it", filepath.Base(manual), m[1])
 			}
 		}
 	}
@@ -44,7 +44,7 @@ func TestEveryCommandInTheManualsIsRunInManualTxt(t *testing.T) {
 	}
 }
 
-func TestTheManualsNameOnlyFlagsThatExist(t *testing.T) {
+func TestAllFlagsInTheManualsExist(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
 	for _, c := range leaves((&program{}).app().Commands) {
@@ -61,19 +61,19 @@ func TestTheManualsNameOnlyFlagsThatExist(t *testing.T) {
 	}
 	for _, manual := range append(manuals, "../../README.md", "../../CHANGELOG.md") {
 		for _, span := range flag.FindAllString(fenced.ReplaceAllString(readText(t, manual), ""), -1) {
-			if strings.Contains(span, "curl ") { // which has flags of its own
+			if strings.Contains(span, "curl ") { // curl has its own flags
 				continue
 			}
 			for word := range strings.FieldsSeq(strings.Trim(span, "`")) {
 				if name, _, _ := strings.Cut(word, "="); strings.HasPrefix(name, "--") && !known[name] {
-					t.Errorf("%s says %s in %s", filepath.Base(manual), name, span)
+					t.Errorf("%s has the unknown flag %s in %s", filepath.Base(manual), name, span)
 				}
 			}
 		}
 	}
 }
 
-// pasted returns the lines of the shell blocks of a manual.
+// pasted returns the lines in the shell blocks of a manual.
 func pasted(text string) []string {
 	var lines []string
 	inside := false
@@ -97,7 +97,7 @@ func TestOnlyTheREADMEHasShellBlocks(t *testing.T) {
 	}
 	for _, manual := range manuals {
 		if lines := pasted(readText(t, manual)); len(lines) > 0 {
-			t.Errorf("%s has shell blocks, which TestTheREADMEWorksAsPasted does not run: %q", manual, lines)
+			t.Errorf("%s has shell blocks, which TestTheCommandsOfTheREADMESucceed does not run: %q", manual, lines)
 		}
 	}
 	if lines := pasted(readText(t, "../../README.md")); !slices.Contains(lines, "go run . serve --demo") {

@@ -7,14 +7,14 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// notDone is a plugin for which an action failed, in JSON.
-type notDone struct {
+// failedPlugin is the JSON of a plugin for which an action failed.
+type failedPlugin struct {
 	Name  string `json:"name"`
 	Error string `json:"error"`
 }
 
-// pluginAct pauses or resumes plugins by name. After an error it continues with the next plugin.
-func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, names []string) error {
+// actOnPlugins pauses or resumes plugins. After an error it continues with the next plugin.
+func (p *program) actOnPlugins(c *cli.Context, client *api.Client, verb string, names []string) error {
 	rows, failed := p.pluginRows(), 0
 	for _, name := range names {
 		x, err := client.Act(p.ctx, name, verb, api.ActionRequest{Reason: c.String("reason")})
@@ -23,7 +23,7 @@ func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, nam
 			return err
 		case err != nil:
 			failed++
-			if err := rows.Fail(notDone{Name: name, Error: err.Error()}, "%s: %s", name, err); err != nil {
+			if err := rows.Fail(failedPlugin{Name: name, Error: err.Error()}, "%s: %s", name, err); err != nil {
 				return err
 			}
 			continue
@@ -32,7 +32,7 @@ func (p *program) pluginAct(c *cli.Context, client *api.Client, verb string, nam
 			return err
 		}
 		if verb == "pause" && x.Running > 0 {
-			p.Say("plugin %s: %s that began before", name, console.Plural(x.Running, "attempt still runs", "attempts still run"))
+			p.Say("plugin %s: %s", name, console.Plural(x.Running, "earlier attempt is still running", "earlier attempts are still running"))
 		}
 	}
 	if err := rows.End(); err != nil {
@@ -59,24 +59,24 @@ func (p *program) pluginPause(c *cli.Context) error {
 			return err
 		}
 		for i := range plugins {
-			if !plugins[i].CreatedAt.IsZero() || plugins[i].Disabled != "" { // other files are no plugins yet
+			if !plugins[i].CreatedAt.IsZero() || plugins[i].Disabled != "" { // other files are not plugins yet
 				names = append(names, plugins[i].Name)
 			}
 		}
 	}
-	return p.pluginAct(c, client, "pause", names)
+	return p.actOnPlugins(c, client, "pause", names)
 }
 
 func (p *program) pluginResume(c *cli.Context) error {
 	if c.Bool("all") == c.Args().Present() {
-		return usage("name plugins, or give --all for all that are paused, also by `inbox serve --paused`").WithHint("usage: inbox plugin resume NAME")
+		return usage("name plugins, or give --all for all paused plugins and for the pause of `inbox serve --paused`").WithHint("usage: inbox plugin resume NAME")
 	}
 	client, err := p.client(c)
 	if err != nil {
 		return err
 	}
 	if c.Args().Present() {
-		return p.pluginAct(c, client, "resume", c.Args().Slice())
+		return p.actOnPlugins(c, client, "resume", c.Args().Slice())
 	}
 	st, err := client.ResumeAll(p.ctx, api.ActionRequest{Reason: c.String("reason")})
 	if err != nil {

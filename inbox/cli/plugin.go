@@ -16,9 +16,9 @@ import (
 
 func (p *program) pluginCommand() *cli.Command {
 	pause := p.leaf(spec{
-		name: "pause", usage: "stop plugins from starting attempts; their events wait", args: "NAME…", max: -1, remote: true, formats: listFormats(),
-		about: "When the command ends, no further attempt begins. It waits up to ten seconds for running attempts, and then\n" +
-			"shows how many still run.",
+		name: "pause", usage: "pause plugins: they start no attempts, and their events wait", args: "NAME…", max: -1, remote: true, formats: listFormats(),
+		about: "When the command ends, no further attempt starts. It waits up to ten seconds for running attempts, and then\n" +
+			"shows the number of those that are still running.",
 		flags: []cli.Flag{reasonFlag(), flag("all", "every plugin")}, run: p.pluginPause,
 	})
 	resume := p.leaf(spec{
@@ -31,23 +31,23 @@ func (p *program) pluginCommand() *cli.Command {
 		resume,
 		p.leaf(spec{
 			name: "rollback", usage: "run an earlier release until the plugin's file changes", args: "NAME", min: 1, max: 1, remote: true, formats: listFormats(),
-			flags: []cli.Flag{&cli.StringFlag{Name: "to", Usage: "`RELEASE`, or the beginning of its id; default: the one before the live one"}, reasonFlag()},
+			flags: []cli.Flag{&cli.StringFlag{Name: "to", Usage: "`RELEASE`, or the beginning of its id; default: the release before the live one"}, reasonFlag()},
 			run:   p.pluginRollback,
 		}),
 		p.leaf(spec{
 			name: "inspect", aliases: []string{"show", "get"}, usage: "show a plugin's module and releases, or the module in a .wasm file", args: "NAME|FILE.wasm", min: 1, max: 1,
-			remote: true, formats: showFormats(), flags: []cli.Flag{&cli.StringFlag{Name: "release", Usage: "of this `RELEASE` instead of the live one"}}, run: p.pluginInspect,
+			remote: true, formats: showFormats(), flags: []cli.Flag{&cli.StringFlag{Name: "release", Usage: "show this `RELEASE` instead of the live one"}}, run: p.pluginInspect,
 		}),
 	}
 	commands = append(commands, p.embedCommand(), p.removeCommand())
-	commands = append(commands, later(map[string]string{
+	commands = append(commands, plannedCommands(map[string]string{
 		"logs":    "`inbox event show ID` and `inbox entity show KEY` show each attempt's log",
-		"install": "put NAME.toml, if it has one, into the plugins folder, and then NAME.wasm: it is live once it is compiled",
+		"install": "put NAME.toml, if the plugin has one, into the plugins folder, and then NAME.wasm: the plugin is live once it is compiled",
 		"new":     "examples/ has a first plugin for each language",
-		"build":   "build it with its own compiler, as in GOOS=wasip1 GOARCH=wasm go build -o NAME.wasm",
-		"run":     "put it into the plugins folder of `inbox serve --dev`, and `inbox send` it an event",
-		"test":    "`inbox plugin inspect FILE.wasm` checks a file; examples/hello-go is tested by go test without a server",
-		"reload":  "a changed file in the plugins folder is live once it is compiled",
+		"build":   "build it with the compiler of its language, as in GOOS=wasip1 GOARCH=wasm go build -o NAME.wasm",
+		"run":     "put it into the plugins folder of `inbox serve --dev`, and send an event with `inbox send`",
+		"test":    "`inbox plugin inspect FILE.wasm` checks a file; examples/hello-go shows a test with go test, without a server",
+		"reload":  "the server compiles a changed file in the plugins folder by itself",
 		"sign":    "", "verify": "", "plan": "",
 	})...)
 	return p.parent("plugin", []string{"plugins"}, "list, inspect, pause and roll back plugins", commands...)
@@ -75,7 +75,7 @@ func (p *program) pluginRows() *console.List[api.Plugin] {
 
 func pluginState(x api.Plugin) string {
 	words := []string{string(x.State)}
-	if x.Runs && x.State == inbox.FileRefused { // what runs is what matters
+	if x.Runs && x.State == inbox.FileRefused { // a refused file does not stop the live release
 		words[0] = "live (file refused)"
 	}
 	if x.Paused {
@@ -123,7 +123,7 @@ func (p *program) pluginList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.Format == "ids" { // other commands take names of plugins
+	if p.Format == "ids" { // other commands take only names of plugins
 		plugins = slices.DeleteFunc(plugins, func(x api.Plugin) bool { return x.State == inbox.FileStray })
 	}
 	if err := p.pluginRows().All(plugins); err != nil {
@@ -135,7 +135,7 @@ func (p *program) pluginList(c *cli.Context) error {
 	return nil
 }
 
-// pluginRollback rolls back and, when a server runs, waits until the release runs.
+// pluginRollback rolls a plugin back. When a server runs, it waits until the release is live.
 func (p *program) pluginRollback(c *cli.Context) error {
 	client, err := p.client(c)
 	if err != nil {
@@ -150,9 +150,9 @@ func (p *program) pluginRollback(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	for deadline := p.Now().Add(15 * time.Second); st.Serving && rolling(&x); {
+	for deadline := p.Now().Add(15 * time.Second); st.Serving && rollbackPending(&x); {
 		if p.Now().After(deadline) {
-			return inbox.Errorf(inbox.Unavailable, "", "plugin %s does not run the release yet", name).WithHint("`inbox plugin list` says why")
+			return inbox.Errorf(inbox.Unavailable, "", "plugin %s does not run the release yet", name).WithHint("`inbox plugin list` shows the reason")
 		}
 		if err := pause(p.ctx, 100*time.Millisecond); err != nil {
 			return err
@@ -169,8 +169,8 @@ func (p *program) pluginRollback(c *cli.Context) error {
 	return p.pluginRows().All([]api.Plugin{x})
 }
 
-// rolling reports whether a release other than the chosen one still runs.
-func rolling(x *api.Plugin) bool {
+// rollbackPending reports whether the chosen release is not live yet.
+func rollbackPending(x *api.Plugin) bool {
 	want := x.Pinned
 	if want == "" {
 		want = x.File
@@ -205,7 +205,7 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 	if err := p.printModule(d.Module); err != nil {
 		return err
 	}
-	if err := p.printForce(d); err != nil {
+	if err := p.printPermissionsInForce(d); err != nil {
 		return err
 	}
 	if err := p.Print("\nreleases\n"); err != nil {
@@ -224,14 +224,14 @@ func (p *program) printPlugin(d *api.PluginDetail) error {
 	return nil
 }
 
-// inspectFile shows a file, which need not be a plugin yet.
+// inspectFile shows the module in a file. The file may be outside the plugins folder.
 func (p *program) inspectFile(path string) error {
 	c, err := release.ReadCandidate(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	rel := c.Release
-	m, err := inspect(p.ctx, c.Wasm, &c.Agreement.Manifest)
+	m, err := inspectModule(p.ctx, c.Wasm, &c.Agreement.Manifest)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -248,11 +248,11 @@ func (p *program) inspectFile(path string) error {
 	if err := p.printModule(m); err != nil {
 		return err
 	}
-	return p.printTerms("asked for and granted", c.Agreement.Permissions)
+	return p.printPermissions("asked for and granted", c.Agreement.Permissions)
 }
 
-// printTerms writes what a plugin asks for beside what it is granted.
-func (p *program) printTerms(heading string, terms []inbox.Permission) error {
+// printPermissions writes the permissions of a plugin: its requests and its grants.
+func (p *program) printPermissions(heading string, terms []inbox.Permission) error {
 	if len(terms) == 0 {
 		return nil
 	}
@@ -273,7 +273,7 @@ func (p *program) printModule(m *inbox.Module) error {
 	}
 	metered := "yes"
 	if !m.Metered {
-		metered = "no: its functions are too complex; the runtime's own check stops it, which is slower"
+		metered = "no: its functions are too complex; the slower check of the runtime stops it instead"
 	}
 	return p.Pairs("sha256", m.SHA256, "size", console.Bytes(int64(m.Size)), "kind", m.Kind, "memory at least", console.Bytes(int64(m.MemoryMin)),
 		"functions", fmt.Sprintf("%d, the largest of %s", m.Functions, console.Bytes(int64(m.Largest))), "metered", metered, "engine", m.Engine,

@@ -9,15 +9,16 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// printForce writes the terms in force for a plugin. If its file has others, it writes them separately.
-func (p *program) printForce(d *api.PluginDetail) error {
+// printPermissionsInForce writes the permissions and the manifest in force for a plugin. If the permissions of its file differ, it
+// writes them too.
+func (p *program) printPermissionsInForce(d *api.PluginDetail) error {
 	heading := "asked for and granted"
 	if d.Release == "" {
 		heading += " by its file, which is not in force"
 	} else if len(d.FilePermissions) > 0 || d.File != d.Release {
 		heading += " in release " + d.Release
 	}
-	if err := p.printTerms(heading, d.Permissions); err != nil {
+	if err := p.printPermissions(heading, d.Permissions); err != nil {
 		return err
 	}
 	if d.Manifest != "" {
@@ -28,16 +29,16 @@ func (p *program) printForce(d *api.PluginDetail) error {
 	if len(d.FilePermissions) == 0 {
 		return nil
 	}
-	return p.printTerms("asked for and granted by its file as it is now, which is not in force", d.FilePermissions)
+	return p.printPermissions("asked for and granted by its file as it is now, which is not in force", d.FilePermissions)
 }
 
-// importsText returns the imports of a module, each once, grouped by the imported module.
+// importsText returns the imports of a module without duplicates, grouped by imported module.
 func importsText(imports []string) string {
 	names := map[string][]string{}
-	for _, one := range imports {
-		module, name := "", one
-		if i := strings.IndexByte(one, '.'); i >= 0 {
-			module, name = one[:i], one[i+1:]
+	for _, path := range imports {
+		module, name := "", path
+		if i := strings.IndexByte(path, '.'); i >= 0 {
+			module, name = path[:i], path[i+1:]
 		}
 		names[module] = append(names[module], name)
 	}

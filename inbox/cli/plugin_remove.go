@@ -12,8 +12,8 @@ func (p *program) removeCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "remove", aliases: []string{"rm", "forget"}, usage: "forget a plugin whose file was removed", args: "NAME", min: 1, max: 1, remote: true,
 		formats: showFormats(), flags: []cli.Flag{yesFlag(), reasonFlag()}, run: p.pluginRemove,
-		about: "It deletes the plugin's position in the log, its lanes, attempts, logs, dead letters and releases. Afterwards a file of\n" +
-			"that name is a new plugin. Without this command, a plugin whose file is gone keeps its position until the file returns.",
+		about: "It deletes the plugin's position in the log, its lanes, attempts, logs, dead letters and releases. Afterwards a file with\n" +
+			"that name is a new plugin. Without this command, a plugin without a file keeps its position until the file returns.",
 	})
 }
 
@@ -27,8 +27,8 @@ func (p *program) pluginRemove(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.State == inbox.FileAbsent { // else the server returns the reason
-		err := p.Ask(c.Bool("yes"), "This deletes plugin %s for good: its position in the log (%d), %s, %s and all its attempts.",
+	if d.State == inbox.FileAbsent { // otherwise the server returns the error
+		err := p.Ask(c.Bool("yes"), "This permanently deletes plugin %s: its position in the log (%d), %s, %s and all its attempts.",
 			d.Name, d.Cursor, console.Plural(d.Dead, "dead letter", "dead letters"), console.Plural(len(d.Releases), "release", "releases"))
 		if err != nil {
 			return err

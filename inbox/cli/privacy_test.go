@@ -18,10 +18,10 @@ import (
 	"inbox/inbox/store"
 )
 
-// mark is in every text of a payload, reason and log that may hold personal data.
+// mark is in every text of payloads, reasons and logs that may contain personal data.
 const mark = "Adaeze Okonkwo"
 
-// marked returns a sample of a kind in which every text that is not in the keep-list contains the mark.
+// marked returns a sample of a kind with the mark in every text that is not in the keep-list.
 func marked(t *testing.T, k qoreid.Kind, id int64) []byte {
 	t.Helper()
 	body, err := qoreid.Sample(k, id, "ref-1")
@@ -52,34 +52,36 @@ func marked(t *testing.T, k qoreid.Kind, id int64) []byte {
 		return v
 	}
 	if body, err = json.Marshal(walk(v, "")); err != nil || !bytes.Contains(body, []byte(mark)) {
-		t.Fatalf("%s has no place for the mark: %s, %v", k, body, err)
+		t.Fatalf("the sample of %s does not contain the mark: %s, %v", k, body, err)
 	}
 	return body
 }
 
-// strangers explains every refused request in the same words.
-type strangers struct{}
+// testSources explains all refused requests with the same text.
+type testSources struct{}
 
-func (strangers) Verify(*inbox.Refused) (*inbox.Arrival, string, error) { return nil, "mismatch", nil }
+func (testSources) Verify(*inbox.Refused) (*inbox.Arrival, string, error) {
+	return nil, "mismatch", nil
+}
 
-func (strangers) Explain(*inbox.Refused) string { return "no secret made it" }
+func (testSources) Explain(*inbox.Refused) string { return "no secret made it" }
 
-// furnished is a server in which the plugin crm runs.
-type furnished struct{ quiet }
+// crmControl is a server in which the plugin crm is live.
+type crmControl struct{ idleControl }
 
-func (furnished) Files(context.Context) ([]operator.File, error) {
+func (crmControl) Files(context.Context) ([]operator.File, error) {
 	return []operator.File{{Plugin: "crm", State: inbox.FileLive, Live: "rel1", Release: "rel1"}}, nil
 }
 
-// TestPersonalDataIsShownOnlyByRevealWhichIsRecorded stores the mark in every text of a payload, reason and log. It searches
-// the output of every command for it, in each format.
-func TestPersonalDataIsShownOnlyByRevealWhichIsRecorded(t *testing.T) {
+// TestPersonalDataIsShownOnlyWithRevealWhichIsRecorded stores the mark in every text of payloads, reasons and logs. It searches the
+// output of every command for it, in each format.
+func TestPersonalDataIsShownOnlyWithRevealWhichIsRecorded(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
-	ids := keepMarked(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: furnished{}, Sources: strangers{}, Serving: true})))
+	ids := storeMarked(t, s)
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	run := func(args ...string) string {
-		p, out, errs := talker("")
+		p, out, errs := testProgram("")
 		p.Getenv = func(name string) string {
 			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
 		}
@@ -89,7 +91,7 @@ func TestPersonalDataIsShownOnlyByRevealWhichIsRecorded(t *testing.T) {
 		}
 		return out.String() + errs.String()
 	}
-	calls := reading(ids)
+	calls := readCalls(ids)
 	formats := 0
 	for _, call := range calls {
 		for _, format := range listFormats() {
@@ -99,15 +101,15 @@ func TestPersonalDataIsShownOnlyByRevealWhichIsRecorded(t *testing.T) {
 			}
 			formats++
 			if strings.Contains(got, "Adaeze") || strings.Contains(got, "Okonkwo") {
-				t.Errorf("inbox %s -o %s shows it:\n%s", strings.Join(call, " "), format, got)
+				t.Errorf("inbox %s -o %s shows personal data:\n%s", strings.Join(call, " "), format, got)
 			}
 		}
 	}
 	if formats < 60 {
-		t.Errorf("only %d outputs were looked at", formats)
+		t.Errorf("only %d outputs were checked", formats)
 	}
 	if got := run("audit", "--action", "reveal", "-o", "json"); got != "[]\n" {
-		t.Errorf("what was not revealed is recorded as revealed: %s", got)
+		t.Errorf("a reveal is recorded before there was one: %s", got)
 	}
 	for _, call := range [][]string{
 		{"event", "show", ids[0], "--reveal"}, {"event", "show", ids[0], "--reveal", "-o", "json"}, {"entity", "show", "qoreid/address/1", "--reveal"},
@@ -115,16 +117,16 @@ func TestPersonalDataIsShownOnlyByRevealWhichIsRecorded(t *testing.T) {
 	} {
 		before := strings.Count(run("audit", "--action", "reveal"), "ticket 7")
 		if got := run(append(call, "--reason", "ticket 7")...); !strings.Contains(got, mark) {
-			t.Errorf("inbox %s does not reveal it:\n%s", strings.Join(call, " "), got)
+			t.Errorf("inbox %s does not show personal data:\n%s", strings.Join(call, " "), got)
 		}
 		if after := strings.Count(run("audit", "--action", "reveal", "--actor", "token"), "ticket 7"); after <= before {
-			t.Errorf("inbox %s reveals, and that is not recorded", strings.Join(call, " "))
+			t.Errorf("inbox %s shows personal data, which is not recorded", strings.Join(call, " "))
 		}
 	}
 }
 
-// reading returns calls of every command that shows data of a store; the event of the first id is dead.
-func reading(ids []string) (calls [][]string) {
+// readCalls returns calls of every command that shows data of a store. The first event must be dead.
+func readCalls(ids []string) (calls [][]string) {
 	calls = [][]string{
 		{"event", "list"}, {"entity", "list"}, {"dead", "list", "--resolved"}, {"plugin", "list"}, {"plugin", "inspect", "crm"}, {"status"}, {"secret", "check"},
 		{"replay", "--all", "--dry-run"}, {"replay", "--list"}, {"dead", "retry", "--all", "--dry-run"}, {"dead", "discard", "--all", "--dry-run"}, {"audit"},
@@ -137,9 +139,9 @@ func reading(ids []string) (calls [][]string) {
 	return calls
 }
 
-// keepMarked stores one event of every kind, a body that is not JSON, a dead delivery with a reason and a log, and a refused
-// request. It returns the ids of the events. The first one is dead.
-func keepMarked(t *testing.T, s *store.Store) (ids []string) {
+// storeMarked stores one event of every kind, a body that is not JSON, a dead delivery with a reason and a log, and a refused request.
+// All contain the mark. It returns the ids of the events. The first event is dead.
+func storeMarked(t *testing.T, s *store.Store) (ids []string) {
 	t.Helper()
 	for i, k := range qoreid.Kinds() {
 		ids = append(ids, inboxtest.Accept(t, s, string(marked(t, k, int64(i+1)))).ID)

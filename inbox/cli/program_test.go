@@ -16,29 +16,29 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-func TestRatesAreReadPerSecond(t *testing.T) {
+func TestRatesAreParsedAsRunsPerSecond(t *testing.T) {
 	for text, want := range map[string]float64{"": 0, "50": 50, "50/s": 50, "120/m": 2, "1/h": 1.0 / 3600, "0.5": 0.5} {
-		if got, err := rate(text); err != nil || got != want {
+		if got, err := parseRate(text); err != nil || got != want {
 			t.Errorf("%q is %v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"fast", "0", "-1", "1/d", "1e9"} {
-		if got, err := rate(text); err == nil {
+		if got, err := parseRate(text); err == nil {
 			t.Errorf("%q is %v", text, got)
 		}
 	}
 }
 
-// asked runs a command that asks, where there is no terminal to ask on.
+// asked runs a command that asks a question, without a terminal, and returns the exit code.
 func asked(args ...string) (code int) {
-	p, _, _ := talker("")
+	p, _, _ := testProgram("")
 	c := p.leaf(spec{name: "do", flags: []cli.Flag{yesFlag()}, run: func(c *cli.Context) error { return p.Ask(c.Bool("yes"), "Do %d things?", 3) }})
 	app := cli.NewApp()
 	app.Commands, app.ExitErrHandler = []*cli.Command{c}, func(*cli.Context, error) {}
 	return console.CodeOf(app.Run(append([]string{"inbox", "do"}, args...)))
 }
 
-func TestAYesCanBeGivenOnTheCommandLine(t *testing.T) {
+func TestTheFlagYesConfirmsAQuestion(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want int
@@ -49,8 +49,8 @@ func TestAYesCanBeGivenOnTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestAnErrorInJSONIsThatOfTheAPI(t *testing.T) {
-	p, _, errs := talker("")
+func TestErrorsInJSONHaveTheFormOfTheAPI(t *testing.T) {
+	p, _, errs := testProgram("")
 	p.Format = "json"
 	p.Report(inbox.Errorf(inbox.NotFound, "", "no event").WithHint("look elsewhere"))
 	want, err := json.Marshal(api.Problem{Error: api.ProblemBody{Code: inbox.NotFound, Message: "no event", Hint: "look elsewhere"}})
@@ -60,14 +60,14 @@ func TestAnErrorInJSONIsThatOfTheAPI(t *testing.T) {
 }
 
 func TestACommandWithoutTimesDoesNotWarnAboutTheZone(t *testing.T) {
-	p, _, errs := talker("")
+	p, _, errs := testProgram("")
 	p.ZoneNote = console.ZoneProblem("Mars/Olympus")
 	if code := p.run(t.Context(), []string{"version"}); code != 0 || errs.Len() > 0 {
 		t.Errorf("%d, %s", code, errs)
 	}
 }
 
-func TestAPauseEndsEarlyWhenTheCommandDoes(t *testing.T) {
+func TestAnInterruptEndsAPauseEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -86,7 +86,7 @@ func TestALogIsTextOnATerminalAndJSONElsewhere(t *testing.T) {
 		args     []string
 		isJSON   bool
 	}{{false, nil, true}, {true, nil, false}, {true, []string{"json"}, true}, {false, []string{"text"}, false}} {
-		p, _, errs := talker("")
+		p, _, errs := testProgram("")
 		p.ErrTerminal = c.terminal
 		s, err := p.settingsFor(t, c.args...)
 		if err != nil {
@@ -106,7 +106,7 @@ func TestALogIsTextOnATerminalAndJSONElsewhere(t *testing.T) {
 			t.Errorf("the demo logs %q", errs)
 		}
 		if p.logger(s, true).Error("hello"); errs.Len() == 0 || json.Valid(errs.Bytes()) {
-			t.Errorf("the demo, which talks to people, logs %q", errs)
+			t.Errorf("the demo logs %q, not text", errs)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/cli/console"
 )
 
-// quarantineText returns the content and the bounds of the quarantine, in words; empty if it was never used.
+// quarantineText returns the size and the bounds of the quarantine, in words. It is empty if the quarantine was never used.
 func quarantineText(q *api.Quarantine) string {
 	if q.Count == 0 && q.Dropped == 0 {
 		return ""
@@ -26,7 +26,7 @@ func quarantineText(q *api.Quarantine) string {
 	return text
 }
 
-// droppedText returns the number of dropped requests and the reasons; empty if none were dropped.
+// droppedText returns the number of dropped requests by reason, in words. It is empty if none was dropped.
 func droppedText(q *api.Quarantine) string {
 	if q.Dropped == 0 {
 		return ""
@@ -38,7 +38,7 @@ func droppedText(q *api.Quarantine) string {
 	return fmt.Sprintf("%d (%s), %d of them with a well-formed signature", q.Dropped, strings.Join(causes, ", "), q.DroppedCouldPass)
 }
 
-// expiryText returns when the oldest request of the quarantine is dropped, in words.
+// expiryText returns the expiry of the oldest request in the quarantine, in words.
 func (p *program) expiryText(q *api.Quarantine) string {
 	if q.OldestExpires.IsZero() {
 		return ""
@@ -50,10 +50,10 @@ func (p *program) expiryText(q *api.Quarantine) string {
 func discardSpec(p *program, source cli.Flag) spec {
 	return spec{
 		name: "discard", usage: "delete refused requests from the quarantine", remote: true, formats: showFormats(),
-		about: "Deleted requests cannot be admitted any more. First look with 'inbox secret check', and admit requests that pass\n" +
-			"with 'inbox secret recheck'. --why missing,malformed deletes only requests that no secret could match.",
+		about: "Deleted requests can no longer be admitted. Before, 'inbox secret check' explains them, and 'inbox secret recheck' admits\n" +
+			"those that pass. --why missing,malformed deletes only requests that no secret can match.",
 		flags: []cli.Flag{
-			source, &cli.StringFlag{Name: "why", Usage: "only with these `FAULTS` of the signature: " + strings.Join(inbox.SignatureFaults(), ", ")},
+			source, &cli.StringFlag{Name: "why", Usage: "only requests with these `FAULTS` of the signature: " + strings.Join(inbox.SignatureFaults(), ", ")},
 			yesFlag(), reasonFlag(),
 		},
 		run: p.secretDiscard,
@@ -67,7 +67,7 @@ func (p *program) secretDiscard(c *cli.Context) error {
 			continue
 		}
 		if !slices.Contains(inbox.SignatureFaults(), word) {
-			return usage("--why has %q", word).WithHint("it takes " + strings.Join(inbox.SignatureFaults(), ", "))
+			return usage("--why contains %q", word).WithHint("its values are " + strings.Join(inbox.SignatureFaults(), ", "))
 		}
 		req.Why = append(req.Why, word)
 	}
@@ -75,28 +75,28 @@ func (p *program) secretDiscard(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	what := "the quarantine"
+	target := "all requests in the quarantine"
 	if len(req.Why) > 0 {
-		what = "what is " + strings.Join(req.Why, " or ") + " in the quarantine"
+		target = "requests refused as " + strings.Join(req.Why, " or ") + " in the quarantine"
 	}
 	if req.Source != "" {
-		what += " of source " + req.Source
+		target += " of source " + req.Source
 	}
 	st, err := client.Status(p.ctx)
 	if err != nil {
 		return err
 	}
 	if st.Quarantine.Count > 0 {
-		if err := p.Ask(c.Bool("yes"), "Delete %s (%s in all)?", what, console.Plural(st.Quarantine.Count, "request", "requests")); err != nil {
+		if err := p.Ask(c.Bool("yes"), "Delete %s? The quarantine has %s in all.", target, console.Plural(st.Quarantine.Count, "request", "requests")); err != nil {
 			return err
 		}
 	}
-	did, err := client.Discard(p.ctx, req)
+	result, err := client.Discard(p.ctx, req)
 	if err != nil {
 		return err
 	}
 	if p.Format == "json" {
-		return p.Document(did)
+		return p.Document(result)
 	}
-	return p.Pairs("deleted", fmt.Sprint(did.Discarded))
+	return p.Pairs("deleted", fmt.Sprint(result.Discarded))
 }

@@ -22,9 +22,9 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// TestTheREADMEWorksAsPasted runs the shell blocks of the README in a copy of the project, line by line in one shell, like a
-// reader that pastes them. Only the addresses differ, since those in the README may be in use.
-func TestTheREADMEWorksAsPasted(t *testing.T) {
+// TestTheCommandsOfTheREADMESucceed runs the shell blocks of the README in a copy of the project, line by line in one
+// shell. Only the addresses differ, since those in the README may be in use.
+func TestTheCommandsOfTheREADMESucceed(t *testing.T) {
 	inboxtest.Long(t) // it builds the program several times
 	t.Parallel()
 	sh := newShell(t)
@@ -82,7 +82,7 @@ func newShell(t *testing.T) *shell {
 	if sh.admin, err = freeAddress(); err != nil {
 		t.Fatal(err)
 	}
-	// Builds contain no paths, so that they come from the cache wherever the copy is.
+	// With -trimpath builds contain no paths, so they come from the cache in every copy.
 	sh.env = append(os.Environ(), "INBOX_LISTEN="+listen, "INBOX_ADMIN="+sh.admin, "INBOX_MIN_FREE=1", "GOFLAGS=-trimpath -buildvcs=false")
 	cmd := exec.Command("sh")
 	cmd.Dir, cmd.Env = sh.dir, sh.env
@@ -101,37 +101,37 @@ func newShell(t *testing.T) *shell {
 	t.Cleanup(func() {
 		_, _ = io.WriteString(in, "test -z \"$server\" || kill -TERM $server\nexit\n")
 		_ = in.Close()
-		_ = cmd.Wait() // its code is that of the last line, which may have failed
+		_ = cmd.Wait() // the exit code of the last line is irrelevant
 	})
 	sh.in, sh.out = in, bufio.NewScanner(out)
 	return sh
 }
 
-// must runs a line and returns what it wrote. A line that fails ends the test.
+// must runs a line and returns its output. It ends the test if the line fails.
 func (sh *shell) must(line string) string {
 	sh.Helper()
 	const end = "@@ended "
 	if _, err := fmt.Fprintf(sh.in, "%s\necho \"%s$?\"\n", line, end); err != nil {
 		sh.Fatal(err)
 	}
-	var wrote strings.Builder
+	var output strings.Builder
 	for sh.out.Scan() {
 		code, ended := strings.CutPrefix(sh.out.Text(), end)
 		if !ended {
-			wrote.WriteString(sh.out.Text() + "\n")
+			output.WriteString(sh.out.Text() + "\n")
 			continue
 		}
 		if code != "0" {
 			log, _ := os.ReadFile(filepath.Join(sh.dir, "server.log"))
-			sh.Fatalf("%s: exit code %s\n%s\nthe server:\n%s", line, code, &wrote, log)
+			sh.Fatalf("%s: exit code %s\n%s\nthe server:\n%s", line, code, &output, log)
 		}
-		return wrote.String()
+		return output.String()
 	}
-	sh.Fatalf("%s: the shell ended\n%s", line, &wrote)
+	sh.Fatalf("%s: the shell ended\n%s", line, &output)
 	return ""
 }
 
-// demo runs the demo until it delivered something, and interrupts it as a terminal does.
+// demo runs the demo until an event is delivered, and then interrupts it as a terminal does.
 func (sh *shell) demo(line string) {
 	sh.Helper()
 	cmd := exec.Command("sh", "-c", "exec "+line)
@@ -144,9 +144,9 @@ func (sh *shell) demo(line string) {
 	if err := cmd.Start(); err != nil {
 		sh.Fatal(err)
 	}
-	var said strings.Builder
+	var output strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		said.WriteString(lines.Text() + "\n")
+		output.WriteString(lines.Text() + "\n")
 		if strings.Contains(lines.Text(), "delivered #") {
 			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
 				sh.Fatal(err)
@@ -155,12 +155,12 @@ func (sh *shell) demo(line string) {
 	}
 	err = cmd.Wait()
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) { // go run has an exit code of its own when it is interrupted
+	if err != nil && !errors.As(err, &exit) { // an interrupted go run has its own exit code
 		sh.Fatal(err)
 	}
-	dir := regexp.MustCompile(`all in (\S+) until`).FindStringSubmatch(said.String())
-	if dir == nil || strings.Contains(said.String(), "exit status") {
-		sh.Fatalf("%s did not end cleanly:\n%s", line, &said)
+	dir := regexp.MustCompile(`all in (\S+) until`).FindStringSubmatch(output.String())
+	if dir == nil || strings.Contains(output.String(), "exit status") {
+		sh.Fatalf("%s did not end cleanly:\n%s", line, &output)
 	}
 	if _, err := os.Stat(dir[1]); !errors.Is(err, os.ErrNotExist) {
 		sh.Errorf("the demo left %s behind: %v", dir[1], err)

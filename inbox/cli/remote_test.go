@@ -19,38 +19,38 @@ import (
 	"inbox/inbox/store"
 )
 
-// quiet is a server in which nothing runs.
-type quiet struct{}
+// idleControl is a server without plugins.
+type idleControl struct{}
 
-func (quiet) Files(context.Context) ([]operator.File, error) { return nil, nil }
+func (idleControl) Files(context.Context) ([]operator.File, error) { return nil, nil }
 
-func (quiet) Remove(context.Context, string, func() ([]string, error)) error { return nil }
+func (idleControl) Remove(context.Context, string, func() ([]string, error)) error { return nil }
 
-func (quiet) Changed(string) {}
+func (idleControl) Changed(string) {}
 
-func (quiet) Halt(context.Context, string) {}
+func (idleControl) Halt(context.Context, string) {}
 
-func (quiet) Resume() {}
+func (idleControl) Resume() {}
 
-func (quiet) Notes(context.Context) []string { return nil }
+func (idleControl) Notes(context.Context) []string { return nil }
 
-// remote serves the API of a store with n events, and returns a program that reads its address from the environment.
+// remote serves the API of a store with n events. It returns a program with the address of the API in its environment.
 func remote(t *testing.T, n int) (p *program, out, errs *bytes.Buffer, front *httptest.Server, s *store.Store) {
 	t.Helper()
 	s = inboxtest.Store(t, store.Options{})
 	for i := range n {
 		inboxtest.Accept(t, s, inboxtest.Body(i, 0))
 	}
-	front = httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: quiet{}, Serving: true})))
+	front = httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: idleControl{}, Serving: true})))
 	t.Cleanup(front.Close)
-	p, out, errs = talker("")
+	p, out, errs = testProgram("")
 	p.Getenv = func(name string) string {
 		return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
 	}
 	return p, out, errs, front, s
 }
 
-func TestATableOnATerminalEndsAfterAHundredRowsAndSaysSo(t *testing.T) {
+func TestATableOnATerminalHas100RowsAndANoteThatThereMayBeMore(t *testing.T) {
 	p, out, errs, _, _ := remote(t, 103)
 	p.OutTerminal = true
 	if code := p.run(t.Context(), []string{"event", "list"}); code != 0 {
@@ -69,11 +69,11 @@ func TestATableOnATerminalEndsAfterAHundredRowsAndSaysSo(t *testing.T) {
 	p.OutTerminal = false
 	out.Reset()
 	if code := p.run(t.Context(), []string{"event", "list"}); code != 0 || strings.Count(out.String(), "evt_") != 103 {
-		t.Errorf("a table that is piped on is cut: %d rows", strings.Count(out.String(), "evt_"))
+		t.Errorf("a table without a terminal has %d rows", strings.Count(out.String(), "evt_"))
 	}
 }
 
-// cutter breaks a connection after every event that is sent.
+// cutter closes a stream after every event.
 type cutter struct {
 	next    http.Handler
 	streams atomic.Int64
@@ -107,26 +107,26 @@ func (c *cutting) FlushError() error { return http.NewResponseController(c.Respo
 
 func TestATailContinuesAfterTheLastEventWhenTheServerRestarts(t *testing.T) {
 	p, out, errs, _, s := remote(t, 2)
-	cut := &cutter{next: operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: quiet{}}))}
+	cut := &cutter{next: operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: idleControl{}}))}
 	front := httptest.NewServer(cut)
 	defer front.Close()
 	ended := make(chan int, 1)
 	go func() {
 		ended <- p.run(t.Context(), []string{"event", "tail", "--url", front.URL, "--since", "2000-01-01", "--limit", "4", "-o", "ids"})
 	}()
-	inboxtest.Eventually(t, "the stream was opened", func() bool { return cut.streams.Load() > 0 })
+	inboxtest.Eventually(t, "the stream is open", func() bool { return cut.streams.Load() > 0 })
 	third := inboxtest.Accept(t, s, inboxtest.Body(7, 1))
-	inboxtest.Eventually(t, "the stream was opened again", func() bool { return cut.streams.Load() > 1 })
+	inboxtest.Eventually(t, "the stream is open again", func() bool { return cut.streams.Load() > 1 })
 	fourth := inboxtest.Accept(t, s, inboxtest.Body(7, 2))
 	if code := <-ended; code != 0 {
 		t.Errorf("exit code %d: %s", code, errs)
 	}
 	lines := strings.Fields(out.String())
 	if len(lines) != 4 || lines[2] != third.ID || lines[3] != fourth.ID {
-		t.Errorf("it showed %q", lines)
+		t.Errorf("the ids are %q", lines)
 	}
-	if !strings.Contains(errs.String(), "the server ended the stream; waiting for it to come back") {
-		t.Errorf("it said %q", errs)
+	if !strings.Contains(errs.String(), "the server ended the stream; waiting to reconnect") {
+		t.Errorf("the messages are %q", errs)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestATailWithoutAServerEnds(t *testing.T) {
 	}
 }
 
-func TestACommandThatIsInterruptedExits130(t *testing.T) {
+func TestAnInterruptedCommandExitsWith130(t *testing.T) {
 	p, _, _, _, _ := remote(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -160,7 +160,7 @@ func TestTheTokenMayBeInAFile(t *testing.T) {
 	}
 }
 
-func TestAReplayIsFollowedToItsEndWithABarOnATerminal(t *testing.T) {
+func TestTheExitCodeOfAReplayReportsDeadAndWaitingRuns(t *testing.T) {
 	r := api.Replay{Matched: 10, Parts: []api.ReplayPart{{OK: 3, Dead: 1, Pending: 1}, {OK: 2, Done: true}}}
 	done, total, remark := replayProgress(&r)
 	if done != 15 || total != 20 || remark != "1 failed" {
@@ -170,7 +170,7 @@ func TestAReplayIsFollowedToItsEndWithABarOnATerminal(t *testing.T) {
 	if done, total, _ := replayProgress(&r); done != 0 || total != 10 {
 		t.Errorf("%d of %d", done, total)
 	}
-	p, out, _ := talker("")
+	p, out, _ := testProgram("")
 	for _, c := range []struct {
 		replay api.Replay
 		code   int
@@ -189,7 +189,7 @@ func TestAReplayIsFollowedToItsEndWithABarOnATerminal(t *testing.T) {
 	}
 }
 
-// until is a writer that calls seen once the written text contains text.
+// until is a writer that calls seen when the written text contains text.
 type until struct {
 	bytes.Buffer
 	text string
@@ -204,38 +204,38 @@ func (w *until) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func TestAReplayWithoutProgressNamesTheReason(t *testing.T) {
-	for what, paused := range map[string]bool{
+func TestTheProgressOfAStalledReplayNamesTheReason(t *testing.T) {
+	for reason, paused := range map[string]bool{
 		"plugin crm: paused by an operator": true, "plugin crm has no file in the plugins folder": false,
 	} {
 		p, _, _, _, s := remote(t, 3)
-		who := inbox.Actor{Name: "test"}
+		actor := inbox.Actor{Name: "test"}
 		job := inbox.Replay{Plugins: []string{"crm"}}
 		err := s.Register(t.Context(), "crm", inbox.StartFrom{})
 		if err == nil {
-			err = s.SetPaused(t.Context(), who, "crm", paused)
+			err = s.SetPaused(t.Context(), actor, "crm", paused)
 		}
 		if err == nil {
-			err = s.CreateReplay(t.Context(), who, &job)
+			err = s.CreateReplay(t.Context(), actor, &job)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		said := &until{text: "[........................] 0/3 · " + what + "\n", seen: cancel}
-		p.Err = said
+		output := &until{text: "[........................] 0/3 · " + reason + "\n", seen: cancel}
+		p.Err = output
 		now := p.Now()
 		p.Now = func() time.Time { now = now.Add(time.Second); return now }
 		code := p.run(ctx, []string{"replay", "--attach", fmt.Sprint(job.ID)})
-		if code != console.ExitInterrupted || !strings.Contains(said.String(), "--cancel 1 ends it") {
-			t.Errorf("%d: %s", code, said)
+		if code != console.ExitInterrupted || !strings.Contains(output.String(), "--cancel 1 ends it") {
+			t.Errorf("%d: %s", code, output)
 		}
 		cancel()
 	}
 }
 
-func TestMadeUpEventsGoToATestSourceAndToADistantLiveOneOnlyWithLive(t *testing.T) {
-	p, _, errs := talker("")
+func TestSampleEventsAreSentToARemoteLiveSourceOnlyWithLive(t *testing.T) {
+	p, _, errs := testProgram("")
 	env := map[string]string{"INBOX_QOREID_SECRET": "x"}
 	p.Getenv = func(name string) string { return env[name] }
 	for _, c := range []struct {
@@ -264,20 +264,20 @@ func TestMadeUpEventsGoToATestSourceAndToADistantLiveOneOnlyWithLive(t *testing.
 	}
 }
 
-func TestAFailedCheckOfTheStoreExits5(t *testing.T) {
+func TestAFailedCheckOfTheStoreExitsWith5(t *testing.T) {
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = fmt.Fprint(w, `{"problems":["broken law \"x\": seq 3"]}`)
+		_, _ = fmt.Fprint(w, `{"problems":["broken invariant \"x\": seq 3"]}`)
 	}))
 	defer front.Close()
-	p, out, errs := talker("")
+	p, out, errs := testProgram("")
 	if code := p.run(t.Context(), []string{"db", "check", "--url", front.URL}); code != console.ExitIncomplete || !strings.Contains(out.String(), "seq 3") ||
 		!strings.Contains(errs.String(), "1 problem was found") {
 		t.Errorf("%d %q %q", code, out, errs)
 	}
 }
 
-func (quiet) Permissions(context.Context, string, string) ([]inbox.Permission, error) {
+func (idleControl) Permissions(context.Context, string, string) ([]inbox.Permission, error) {
 	return nil, nil
 }
 
-func (quiet) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
+func (idleControl) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }

@@ -17,17 +17,17 @@ import (
 func (p *program) replayCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "replay", usage: "run stored events through plugins again", args: "[ID…|SEQ…|-]", max: -1, remote: true, formats: listFormats(),
-		about: "Each event gets a new run, marked as a replay; the old runs are kept. Events are replayed in the order of the log, without a\n" +
-			"default limit. An interrupt only ends this command: the server continues the replay, also after a restart.\n" +
-			"With -o ids the ids of dead events are written, for use by other commands.",
+		about: "Each event gets a new run, marked as a replay; the old runs are kept. Events are replayed in the order of the log, and there is no\n" +
+			"default limit. An interrupt ends only this command: the server continues the replay, also after a restart.\n" +
+			"With -o ids the command writes the ids of events that died in the replay, for use by other commands.",
 		flags: append(filterFlags(),
-			&cli.StringSliceFlag{Name: "plugin", Usage: "through plugin `NAME`; default: all that have a file"},
+			&cli.StringSliceFlag{Name: "plugin", Usage: "through plugin `NAME`; default: all plugins with a file"},
 			&cli.StringFlag{Name: "only", Value: string(inbox.OnlyAll), Usage: "failed, missing (the plugin never attempted it) or all"},
 			flag("all", "all events, when there is no filter"),
-			&cli.StringFlag{Name: "rate", Usage: "start at most `N` runs per second, or as in 50/s, 100/m"},
+			&cli.StringFlag{Name: "rate", Usage: "start at most `N` runs per second, or with a unit, as in 50/s or 100/m"},
 			dryRunFlag(), yesFlag(), reasonFlag(),
 			flag("detach", "do not wait for the end"),
-			flag("now", "when no server runs, run it in this command instead of with the next server"),
+			flag("now", "when no server runs, run the replay in this command instead of in the next server"),
 			flag("list", "list all replays"),
 			&cli.Int64Flag{Name: "attach", Usage: "follow replay `NUMBER`"},
 			&cli.Int64Flag{Name: "cancel", Usage: "end replay `NUMBER`"},
@@ -42,7 +42,7 @@ func (p *program) replay(c *cli.Context) error {
 		return err
 	}
 	if c.NArg() > 0 && len(req.IDs) == 0 {
-		return noIDs(p, p.replayRows())
+		return endWithoutIDs(p, p.replayRows())
 	}
 	client, err := p.client(c)
 	if err != nil {
@@ -68,11 +68,11 @@ func (p *program) replay(c *cli.Context) error {
 }
 
 func (p *program) replayRequest(c *cli.Context) (req api.ReplayRequest, err error) {
-	req = api.ReplayRequest{Only: inbox.Only(c.String("only")), Plugins: words(c, "plugin"), All: c.Bool("all"), Reason: c.String("reason")}
+	req = api.ReplayRequest{Only: inbox.Only(c.String("only")), Plugins: listValues(c, "plugin"), All: c.Bool("all"), Reason: c.String("reason")}
 	if !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, req.Only) {
 		return req, usage("--only is %q, not failed, missing or all", req.Only)
 	}
-	if req.Rate, err = rate(c.String("rate")); err != nil {
+	if req.Rate, err = parseRate(c.String("rate")); err != nil {
 		return req, err
 	}
 	if req.Filter, req.IDs, err = p.selection(c); err != nil {
@@ -85,8 +85,8 @@ func (p *program) replayRequest(c *cli.Context) (req api.ReplayRequest, err erro
 	return req, nil
 }
 
-// rate parses a number of runs per second: "50", "50/s", "100/m".
-func rate(text string) (float64, error) {
+// parseRate parses a rate, such as "50", "50/s" or "100/m", and returns runs per second. Empty is 0, which means unbounded.
+func parseRate(text string) (float64, error) {
 	if text == "" {
 		return 0, nil
 	}
@@ -94,49 +94,49 @@ func rate(text string) (float64, error) {
 	n, err := strconv.ParseFloat(number, 64)
 	per := map[string]float64{"": 1, "s": 1, "m": 60, "h": 3600}[unit]
 	if err != nil || per == 0 || n <= 0 || n > 1e6 {
-		return 0, usage("--rate is %q, not as in 50, 50/s or 100/m", text)
+		return 0, usage("--rate is %q, not a rate such as 50, 50/s or 100/m", text)
 	}
 	return n / per, nil
 }
 
 func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRequest) error {
 	req.DryRun = true
-	would, err := client.CreateReplay(p.ctx, req)
+	preview, err := client.CreateReplay(p.ctx, req)
 	if err != nil {
 		return err
 	}
-	if would.Matched == 0 {
-		return p.nothingMatches(c, would)
+	if preview.Matched == 0 {
+		return p.endWithoutMatch(c, preview)
 	}
-	what := fmt.Sprintf("%s through %s, from %s (%s) to %s (%s)", console.Plural(would.Matched, "event", "events"), strings.Join(would.Plugins, ", "),
-		would.First.ID, p.Stamp(would.First.StoredAt), would.Last.ID, p.Stamp(would.Last.StoredAt))
+	selected := fmt.Sprintf("%s through %s, from %s (%s) to %s (%s)", console.Plural(preview.Matched, "event", "events"), strings.Join(preview.Plugins, ", "),
+		preview.First.ID, p.Stamp(preview.First.StoredAt), preview.Last.ID, p.Stamp(preview.Last.StoredAt))
 	if c.Bool("dry-run") {
-		p.Say("would replay %s", what)
-		if len(would.Parts) == 0 {
-			p.Say("%s", would.Note)
+		p.Say("would replay %s", selected)
+		if len(preview.Parts) == 0 {
+			p.Say("%s", preview.Note)
 		}
-		return p.dryRun(client, req, would)
+		return p.dryRun(client, req, preview)
 	}
-	if err := p.Ask(c.Bool("yes"), "Replay %s? These plugins will repeat their actions.", what); err != nil {
+	if err := p.Ask(c.Bool("yes"), "Replay %s? These plugins will repeat their actions.", selected); err != nil {
 		return err
 	}
 	if c.Bool("yes") {
-		p.Say("replaying %s", what)
+		p.Say("replaying %s", selected)
 	}
 	req.DryRun = false
 	return p.replayStored(c, client, req)
 }
 
-// nothingMatches reports that no event matches. A dry run still writes its result.
-func (p *program) nothingMatches(c *cli.Context, would api.Replay) error {
+// endWithoutMatch reports that no event matches. A dry run also writes its result.
+func (p *program) endWithoutMatch(c *cli.Context, preview api.Replay) error {
 	p.Say("no event matches")
 	if p.Format == "ids" || !c.Bool("dry-run") {
 		return p.replayRows().End()
 	}
-	return p.replayRows().All([]api.Replay{would})
+	return p.replayRows().All([]api.Replay{preview})
 }
 
-// replayStored stores a replay and follows it, unless no server runs it now.
+// replayStored stores a replay. It follows the replay unless no server runs, or --detach is set. With --now it runs the replay itself.
 func (p *program) replayStored(c *cli.Context, client *api.Client, req api.ReplayRequest) error {
 	r, err := client.CreateReplay(p.ctx, req)
 	if err != nil {
@@ -145,11 +145,11 @@ func (p *program) replayStored(c *cli.Context, client *api.Client, req api.Repla
 	st, err := client.Status(p.ctx)
 	switch {
 	case err != nil:
-		return p.goesOn(r.ID, err)
+		return p.reportInterrupt(r.ID, err)
 	case !st.Serving && c.Bool("now"):
-		return p.replayHere(c, r.ID)
+		return p.replayInProcess(c, r.ID)
 	case !st.Serving:
-		p.Say("replay %d is stored; it runs when `inbox serve` does", r.ID)
+		p.Say("replay %d is stored; the next `inbox serve` runs it", r.ID)
 		return p.replayEnd(client, &r)
 	case c.Bool("detach"):
 		p.Say("replay %d runs; `inbox replay --attach %d` follows it", r.ID, r.ID)
@@ -158,13 +158,13 @@ func (p *program) replayStored(c *cli.Context, client *api.Client, req api.Repla
 	return p.attach(client, &r)
 }
 
-// dryRun writes what would be replayed: with -o ids the events, else the replay.
-func (p *program) dryRun(client *api.Client, req api.ReplayRequest, would api.Replay) error {
+// dryRun writes the result of a dry run: with -o ids the ids of the selected events, else the replay.
+func (p *program) dryRun(client *api.Client, req api.ReplayRequest, preview api.Replay) error {
 	if p.Format != "ids" || req.Only != inbox.OnlyAll {
 		if p.Format == "ids" {
 			return usage("--dry-run -o ids needs --only all: the failed or missing events are only found during the replay")
 		}
-		return p.replayRows().All([]api.Replay{would})
+		return p.replayRows().All([]api.Replay{preview})
 	}
 	return client.Events(p.ctx, req.Filter, req.IDs, func(e api.Event) error { return p.Print("%s\n", e.ID) })
 }
@@ -175,13 +175,13 @@ func (p *program) attach(client *api.Client, r *api.Replay) error {
 	defer bar.End()
 	var last int64
 	var why string
-	moved := p.Now()
+	changed := p.Now()
 	for r.State == inbox.ReplayRunning {
 		done, total, remark := replayProgress(r)
 		if now := p.Now(); done != last {
-			last, moved, why = done, now, ""
-		} else if now.Sub(moved) > 2*time.Second {
-			why, moved = " · "+p.holdsUp(client, r), now.Add(-time.Second) // and ask again in a second
+			last, changed, why = done, now, ""
+		} else if now.Sub(changed) > 2*time.Second {
+			why, changed = " · "+p.stallReason(client, r), now.Add(-time.Second) // so that it asks again in a second
 		}
 		bar.Show(done, total, strings.TrimPrefix(remark+why, " · "))
 		err := pause(p.ctx, 200*time.Millisecond)
@@ -191,7 +191,7 @@ func (p *program) attach(client *api.Client, r *api.Replay) error {
 		}
 		if err != nil {
 			bar.End()
-			return p.goesOn(r.ID, err)
+			return p.reportInterrupt(r.ID, err)
 		}
 		r = &next
 	}
@@ -199,8 +199,8 @@ func (p *program) attach(client *api.Client, r *api.Replay) error {
 	return p.replayEnd(client, r)
 }
 
-// holdsUp returns the reason why a replay makes no progress, as far as it is known.
-func (p *program) holdsUp(client *api.Client, r *api.Replay) string {
+// stallReason returns the reason why a replay makes no progress, or "waits for its plugins" if it is unknown.
+func (p *program) stallReason(client *api.Client, r *api.Replay) string {
 	st, err := client.Status(p.ctx)
 	if err != nil {
 		return ""
@@ -220,15 +220,15 @@ func (p *program) holdsUp(client *api.Client, r *api.Replay) string {
 	return "waits for its plugins"
 }
 
-// goesOn tells the operator, after an interrupt, that the replay itself continues.
-func (p *program) goesOn(id int64, err error) error {
+// reportInterrupt returns err. After an interrupt it reports that the replay itself continues.
+func (p *program) reportInterrupt(id int64, err error) error {
 	if p.ctx.Err() != nil {
 		p.Say("replay %d continues; `inbox replay --attach %d` follows it, --cancel %d ends it", id, id, id)
 	}
 	return err
 }
 
-// replayProgress adds up the parts of a replay.
+// replayProgress returns the sums over the parts of a replay.
 func replayProgress(r *api.Replay) (done, total int64, remark string) {
 	var dead int64
 	for _, part := range r.Parts {

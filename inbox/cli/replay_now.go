@@ -9,9 +9,9 @@ import (
 	"inbox/inbox/serve"
 )
 
-// replayHere runs a stored replay in this process: it serves, without receiving webhooks, until the replay ends. After an
-// interrupt the next server continues the replay.
-func (p *program) replayHere(c *cli.Context, id int64) error {
+// replayInProcess runs a stored replay in this process: it runs a server without webhooks until the replay ends. After an interrupt the
+// next server continues the replay.
+func (p *program) replayInProcess(c *cli.Context, id int64) error {
 	s, err := p.settings(c)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (p *program) replayHere(c *cli.Context, id int64) error {
 	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- serve.Run(ctx, s, serve.Options{
-			Closed: true, NoSecret: true, Stdout: p.Out.To, Log: log, Version: version(), Ready: func(a serve.Addresses) { ready <- a },
+			NoWebhooks: true, NoSecret: true, Log: log, Version: version(), Ready: func(a serve.Addresses) { ready <- a },
 		})
 	}()
 	select {

@@ -20,13 +20,13 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// TestMain lets this test binary be the program, for the scripts.
+// TestMain makes this test binary run as the program in scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"inbox": func() { os.Exit(Main()) }})
 }
 
-// TestScripts runs the scripts of testdata/script against the real program: every command is in one of them, and many
-// have a running server. $GUESTS holds hand-written plugins, one for every outcome.
+// TestScripts runs the scripts in testdata/script against the real program. Together they run every command, and many start a server.
+// $GUESTS is a directory of hand-written plugins, one for every outcome.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	guests, err := filepath.Abs("../host/testdata")
@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, ContinueOnError: false,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, "GUESTS="+guests, "DEMO="+filepath.Join(guests, "../../../plugins/demo/demo.wasm"), "INBOX_QOREID_SECRET=whsec_inbox_test_1", "INBOX_MIN_FREE=1", "TZ=UTC",
-				"GORACE=atexit_sleep_ms=0") // a program under the race detector waits a second at its end, otherwise
+				"GORACE=atexit_sleep_ms=0") // otherwise a program under the race detector waits a second before it exits
 			for _, name := range []string{"INBOX_LISTEN", "INBOX_ADMIN", "SPARE"} {
 				address, err := freeAddress()
 				if err != nil {
@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 			}
 			return os.MkdirAll(filepath.Join(e.WorkDir, "inbox-data", "plugins"), 0o700)
 		},
-		Condition: func(cond string) (bool, error) { // [long] holds in the long run
+		Condition: func(cond string) (bool, error) { // [long] is true in the long suite
 			if cond != "long" {
 				return false, fmt.Errorf("there is no condition %q", cond)
 			}
@@ -57,8 +57,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// ports counts the ports that were given out. They are below those that systems give to connections: a free port without a
-// listener may be given to a connection at any moment.
+// ports counts the returned ports. They are below the ports that systems use for connections: a system may use a free port of that
+// range for a connection at any moment.
 var ports atomic.Int64
 
 func freeAddress() (string, error) {
@@ -72,7 +72,7 @@ func freeAddress() (string, error) {
 	return "", errors.New("no address is free")
 }
 
-// poll calls ok until it returns true, a minute at most, since machines are busy.
+// poll calls ok until it returns true, for at most a minute, since the machine may be busy.
 func poll(ts *testscript.TestScript, what string, ok func() bool) {
 	for deadline := time.Now().Add(time.Minute); !ok(); {
 		if time.Now().After(deadline) {
@@ -98,12 +98,12 @@ func ready(ts *testscript.TestScript, _ bool, _ []string) {
 func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	pattern := regexp.MustCompile(`(?m)` + args[0])
 	poll(ts, strings.Join(args, " "), func() bool {
-		_ = ts.Exec(args[1], args[2:]...) // its output tells
+		_ = ts.Exec(args[1], args[2:]...) // its output is checked
 		return pattern.MatchString(ts.ReadFile("stdout")) != neg
 	})
 }
 
-// exits runs a command and fails unless it exits with a code: `exits 2 inbox nonsense`.
+// exits runs a command and fails unless it exits with the given code: `exits 2 inbox nonsense`.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	code := 0
 	var failed *exec.ExitError
@@ -117,7 +117,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// save puts a line of the standard output of the last command into a variable: `save NAME 2` takes the second.
+// save stores a line of the last command's standard output in a variable: `save NAME 2` stores the second line.
 func save(ts *testscript.TestScript, _ bool, args []string) {
 	lines := strings.Split(ts.ReadFile("stdout"), "\n")
 	n := 1
@@ -179,7 +179,7 @@ func appears(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// damage overwrites a piece of a file in its middle.
+// damage overwrites bytes in the middle of a file.
 func damage(ts *testscript.TestScript, _ bool, args []string) {
 	path := ts.MkAbs(args[0])
 	text, err := os.ReadFile(path)

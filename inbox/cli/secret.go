@@ -22,28 +22,28 @@ func (p *program) secretCommand() *cli.Command {
 		p.leaf(spec{
 			name: "check", usage: "check that sources have secrets, and explain refused requests or one signature", remote: true, formats: listFormats(),
 			about: "Without --signature it explains the newest requests of the quarantine, with the secrets of the running server\n" +
-				"and with those of this shell. With --signature it checks the signature of a body against this shell's secrets.\n" +
+				"and with the secrets in this shell. With --signature it verifies the signature of a body with this shell's secrets.\n" +
 				"It never prints the right signature.",
 			flags: []cli.Flag{
 				source, &cli.StringFlag{Name: "signature", Usage: "`HEX` from the signature's header"},
-				&cli.StringFlag{Name: "body-file", Usage: "`FILE` with the body as it was received; - is standard input"},
+				&cli.StringFlag{Name: "body-file", Usage: "`FILE` with the received body; - is standard input"},
 				&cli.IntFlag{Name: "last", Value: 20, Usage: "explain the newest `N` refused requests"},
 			},
 			run: p.secretCheck,
 		}),
 		p.leaf(spec{
-			name: "recheck", usage: "verify the quarantine with the present secrets, and admit requests that pass, in their order", remote: true, formats: showFormats(),
+			name: "recheck", usage: "verify the quarantine with the current secrets, and admit requests that pass, in their order", remote: true, formats: showFormats(),
 			flags: []cli.Flag{source, dryRunFlag(), yesFlag(), reasonFlag()}, run: p.secretRecheck,
 		}),
 		p.leaf(discardSpec(p, source)),
-		later(map[string]string{"rotate": "add the new secret beside the old one in inbox.toml, and remove the old one once `inbox_secret_matches_total` stops growing"})[0],
+		plannedCommands(map[string]string{"rotate": "add the new secret beside the old one in inbox.toml, and remove the old one once `inbox_secret_matches_total` stops growing"})[0],
 	)
 }
 
-// checkSignature checks one signature, without a store.
+// checkSignature verifies one signature. It needs no store.
 func (p *program) checkSignature(c *cli.Context) error {
 	if !c.IsSet("signature") || !c.IsSet("body-file") {
-		return usage("--signature and --body-file need each other")
+		return usage("--signature and --body-file must be used together")
 	}
 	s, err := p.settings(c)
 	if err != nil {
@@ -78,7 +78,7 @@ func (p *program) checkSignature(c *cli.Context) error {
 	return err
 }
 
-// chooseSource returns the source of a name, or the first one.
+// chooseSource returns the source with a name, or the first source for an empty name.
 func chooseSource(s *config.Settings, name string) (*config.Source, error) {
 	if name == "" {
 		return &s.Sources[0], nil
@@ -90,7 +90,7 @@ func chooseSource(s *config.Settings, name string) (*config.Source, error) {
 	for _, src := range s.Sources {
 		names = append(names, src.Name)
 	}
-	return nil, inbox.Errorf(inbox.NotFound, "", "there is no source %q", name).WithHint("there are: " + strings.Join(names, ", "))
+	return nil, inbox.Errorf(inbox.NotFound, "", "there is no source %q", name).WithHint("the sources are: " + strings.Join(names, ", "))
 }
 
 // readInput reads a file, or standard input for "-".
@@ -114,39 +114,39 @@ func (p *program) secretRecheck(c *cli.Context) error {
 		return err
 	}
 	req := api.RecheckRequest{Source: c.String("source"), Reason: c.String("reason"), DryRun: true}
-	would, err := client.Recheck(p.ctx, req)
+	preview, err := client.Recheck(p.ctx, req)
 	if err != nil {
 		return err
 	}
 	if c.Bool("dry-run") {
-		return p.rechecked(&would)
+		return p.printRechecked(&preview)
 	}
-	if would.Admitted == 0 {
-		p.nothingPasses(&would)
-		would.DryRun = false
-		return p.rechecked(&would)
+	if preview.Admitted == 0 {
+		p.reportNonePasses(&preview)
+		preview.DryRun = false
+		return p.printRechecked(&preview)
 	}
-	if err := p.Ask(c.Bool("yes"), "Admit %s that pass now? Plugins will get them.", console.Plural(would.Admitted, "request", "requests")); err != nil {
+	if err := p.Ask(c.Bool("yes"), "Admit %s that pass now? They are delivered to plugins.", console.Plural(preview.Admitted, "request", "requests")); err != nil {
 		return err
 	}
 	req.DryRun = false
-	did, err := client.Recheck(p.ctx, req)
+	result, err := client.Recheck(p.ctx, req)
 	if err != nil {
 		return err
 	}
-	return p.rechecked(&did)
+	return p.printRechecked(&result)
 }
 
-// nothingPasses reports why a recheck admits no request.
-func (p *program) nothingPasses(r *api.Rechecked) {
+// reportNonePasses reports why a recheck admits no request.
+func (p *program) reportNonePasses(r *api.Rechecked) {
 	if r.Checked == 0 {
 		p.Say("the quarantine is empty")
 		return
 	}
-	p.Say("nothing in the quarantine passes with the server's secrets; `inbox secret check` says why")
+	p.Say("no request in the quarantine passes with the server's secrets; `inbox secret check` explains why")
 }
 
-func (p *program) rechecked(r *api.Rechecked) error {
+func (p *program) printRechecked(r *api.Rechecked) error {
 	var err error
 	if p.Format == "json" {
 		err = p.Document(r)

@@ -22,11 +22,11 @@ func (p *program) secretCheck(c *cli.Context) error {
 	if c.Int("last") < 1 {
 		return usage("--last is %d", c.Int("last"))
 	}
-	var shell *config.Settings // nil: the server is elsewhere
+	var shell *config.Settings // the settings of this shell; nil with --url
 	running := false
 	if p.flagOrEnv(c, "url", "INBOX_URL") == "" {
 		var err error
-		if shell, running, err = p.checkPlaces(c); err != nil {
+		if shell, running, err = p.checkSecretPlaces(c); err != nil {
 			return err
 		}
 	}
@@ -43,16 +43,16 @@ func (p *program) secretCheck(c *cli.Context) error {
 		return err
 	}
 	if running {
-		p.lookHere(shell, refused)
+		p.verifyWithShell(shell, refused)
 	}
 	if err := p.printRefused(refused); err != nil {
 		return err
 	}
-	return p.howMany(c, client, len(refused))
+	return p.reportTotal(c, client, len(refused))
 }
 
-// howMany reports the number of all refused requests. It returns an error if there are any.
-func (p *program) howMany(c *cli.Context, client *api.Client, shown int) error {
+// reportTotal reports the number of all refused requests. It returns an error if there are any.
+func (p *program) reportTotal(c *cli.Context, client *api.Client, shown int) error {
 	total := shown
 	if shown == c.Int("last") {
 		all, err := client.Quarantine(p.ctx, c.String("source"), math.MaxInt32, false)
@@ -70,9 +70,9 @@ func (p *program) howMany(c *cli.Context, client *api.Client, shown int) error {
 	return nil
 }
 
-// checkPlaces lists where the secrets of every source, or of the selected one, are in the settings of this shell. It fails if a
-// source has none, unless a server runs, which has read its own.
-func (p *program) checkPlaces(c *cli.Context) (s *config.Settings, running bool, err error) {
+// checkSecretPlaces lists the places of the secrets of every source, or of one source, in the settings of this shell. It returns an
+// error if a source has none. A running server has its own secrets, so there is no error when one runs.
+func (p *program) checkSecretPlaces(c *cli.Context) (s *config.Settings, running bool, err error) {
 	if s, err = p.settings(c); err != nil {
 		return nil, false, err
 	}
@@ -86,19 +86,19 @@ func (p *program) checkPlaces(c *cli.Context) (s *config.Settings, running bool,
 		asked.Sources = []config.Source{*src}
 	}
 	for i := range asked.Sources {
-		p.sayPlaces(&asked.Sources[i])
+		p.printSecretPlaces(&asked.Sources[i])
 	}
 	err = asked.CheckSecrets()
 	switch {
 	case err != nil && !running:
 		return nil, false, &console.ExitError{Code: console.ExitIncomplete, Err: err}
 	case err != nil:
-		p.Say("in this shell %s; the server that runs has its own secrets", err)
+		p.Say("in this shell %s; the running server has its own secrets", err)
 	}
 	return s, running, nil
 }
 
-func (p *program) sayPlaces(src *config.Source) {
+func (p *program) printSecretPlaces(src *config.Source) {
 	for _, place := range src.Secrets.Places() {
 		switch {
 		case place.Err != nil:
@@ -111,16 +111,16 @@ func (p *program) sayPlaces(src *config.Source) {
 	}
 }
 
-// passesNow begins the explanation of a request that passes.
+// passesNow is the beginning of the explanation of a request that passes.
 const passesNow = "it passes now"
 
-// lookHere verifies refused requests with the secrets of this shell too, and adds explanations that differ from the server's.
-// Most quarantines come from a secret that was changed in a place that the server did not read again. The bodies are read from
-// the store of the data directory, so that no secret goes to the server.
-func (p *program) lookHere(shell *config.Settings, refused []api.Refused) {
+// verifyWithShell verifies refused requests also with the secrets of this shell, and adds explanations that differ from the server's. Most
+// requests in quarantines were refused because a secret was changed in a place that the server did not read again. The bodies are
+// read from the store of the data directory, so that no secret is sent to the server.
+func (p *program) verifyWithShell(shell *config.Settings, refused []api.Refused) {
 	st, err := store.Open(p.ctx, store.Options{Dir: shell.Data, MinFree: shell.MinFree})
 	if err != nil {
-		p.note("the secrets of this shell were not used: %s", err)
+		p.sayVerbose("the secrets of this shell were not used: %s", err)
 		return
 	}
 	p.closers = append(p.closers, st.Close)
@@ -128,32 +128,32 @@ func (p *program) lookHere(shell *config.Settings, refused []api.Refused) {
 	for i := range refused {
 		r := &refused[i]
 		src := shell.Source(r.Source)
-		one, err := st.RefusedOne(p.ctx, r.ID)
+		stored, err := st.RefusedRequest(p.ctx, r.ID)
 		if err != nil || src == nil || len(src.Secrets.Secrets()) == 0 {
 			continue
 		}
-		text, other := explainedHere(r.Explained, shell.Explain(one))
+		text, other := mergeExplanations(r.Explained, shell.Explain(stored))
 		r.Explained, serverOnly = text, serverOnly || other
 	}
 	if serverOnly {
-		p.Say("some pass with the server's secret and not with your shell's, which differs")
+		p.Say("some requests pass with the server's secret, but not with your shell's, which is another")
 	}
 }
 
-// explainedHere adds the result of this shell's secrets to the server's explanation of a request. It adds nothing if both pass. It
-// reports whether the request passes only with the server's secrets.
-func explainedHere(server, here string) (text string, serverOnly bool) {
+// mergeExplanations adds the result with this shell's secrets to the server's explanation of a request, unless they agree. It reports
+// whether the request passes only with the server's secrets.
+func mergeExplanations(server, here string) (text string, serverOnly bool) {
 	passes := strings.HasPrefix(server, passesNow)
 	switch {
 	case here == "" && !passes:
-		return "your shell's secret passes, the server has another: start the server with it, then `inbox secret recheck` admits it", false
+		return "it passes with your shell's secret, but the server has another: start the server with your shell's, then `inbox secret recheck` admits it", false
 	case here != "" && !passes && !strings.HasPrefix(server, here):
 		return server + "; with your shell's secret: " + here, false
 	}
 	return server, here != "" && passes
 }
 
-// printRefused writes refused requests. On a terminal the explanations, which are long and repeat, follow the rows.
+// printRefused writes refused requests. On a terminal the explanations follow the table, each once, since they are long and repeated.
 func (p *program) printRefused(refused []api.Refused) error {
 	if err := p.refusedRows().All(refused); err != nil || p.Format != "table" || !p.OutTerminal {
 		return err

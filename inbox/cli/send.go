@@ -23,34 +23,34 @@ import (
 func (p *program) sendCommand() *cli.Command {
 	return p.leaf(spec{
 		name: "send", aliases: []string{"trigger"}, usage: "send signed sample events", args: "[EVENT[/TYPE]]", max: 1, formats: listFormats(),
-		about: "EVENT is one that QoreID documents; without a TYPE the last step of its life is sent. Each has a fresh id;\n" +
-			"with --life the events of a verification share one. The signature is made with the first secret of a test source, or, if\n" +
-			"no source has that name, of the first source. Events are made up: one for a live source elsewhere than on this machine is refused\n" +
-			"without --live.",
+		about: "EVENT is an event in QoreID's documentation; without a TYPE the last step of its life is sent. Each event has a fresh id;\n" +
+			"with --life the events of a verification share one. The events are signed with the first secret of the source: by default the\n" +
+			"first test source, or, without one, the first source. The events are made up, so they are not sent to a live source on\n" +
+			"another machine without --live.",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "data", Usage: "send this `BODY` instead of a sample: JSON, @FILE, or @- for standard input"},
-			&cli.StringSliceFlag{Name: "set", Usage: "set `POINTER=VALUE` in the body, as in /data/status/status=NOT_VERIFIED; it is signed afterwards"},
+			&cli.StringSliceFlag{Name: "set", Usage: "set `POINTER=VALUE` in the body before it is signed, as in /data/status/status=NOT_VERIFIED"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` events"},
 			flag("same", "send the same body every time"),
 			&cli.StringFlag{Name: "source", Usage: "sign and send as this source `NAME`"},
 			&cli.StringFlag{Name: "to", Usage: "send to this `URL` instead of the configured address"},
 			flag("live", "send to a live source"),
 			flag("life", "send every event of a verification's life, from started to completed, with one id"),
-			flag("all", "send every kind of event that has a sample: the lives, and the other layouts"),
+			flag("all", "send a sample of every kind of event, also of the other layouts"),
 			flag("list", "list the kinds of events that have samples"),
 		},
 		run: p.send,
 	})
 }
 
-// sending is one call of send, with its options.
-type sending struct {
+// sendOptions has the options of one call of send.
+type sendOptions struct {
 	source *config.Source
 	key    []byte
 	url    string
 	kind   qoreid.Kind
-	kinds  []qoreid.Kind // all that are sent, --count times
-	data   []byte        // instead of a sample
+	kinds  []qoreid.Kind // the kinds to send, --count times
+	data   []byte        // body instead of a sample; nil: samples
 	sets   []string
 	same   bool
 }
@@ -69,7 +69,7 @@ func (p *program) send(c *cli.Context) error {
 	if c.Bool("list") {
 		return console.NewList(&p.Console, qoreid.Kind.String, console.Col("EVENT/TYPE", qoreid.Kind.String)).All(qoreid.Kinds())
 	}
-	s, err := p.sending(c)
+	s, err := p.readSendOptions(c)
 	if err != nil {
 		return err
 	}
@@ -81,19 +81,19 @@ func (p *program) send(c *cli.Context) error {
 		console.Col("EVENT", func(x sent) string { return x.Event }),
 	)
 	refused, err := p.sendAll(s, c.Int("count"), out)
-	if err == nil || out.Len() > 0 { // the events sent before an error are shown, and their list is closed
+	if err == nil || out.Len() > 0 { // after an error the list of the events that were sent is still closed
 		if eerr := out.End(); err == nil {
 			err = eerr
 		}
 	}
 	if err == nil && refused > 0 {
-		err = console.Incomplete("%s not taken", console.Plural(refused, "event was", "events were"))
+		err = console.Incomplete("%s not accepted", console.Plural(refused, "event was", "events were"))
 	}
 	return err
 }
 
-// sendAll sends all events count times, and returns the number of events that were not accepted.
-func (p *program) sendAll(s *sending, count int, out *console.List[sent]) (refused int, err error) {
+// sendAll sends all kinds count times, and returns the number of events that were not accepted.
+func (p *program) sendAll(s *sendOptions, count int, out *console.List[sent]) (refused int, err error) {
 	var bodies [][]byte
 	for i := range count {
 		if i == 0 || !s.same {
@@ -102,18 +102,18 @@ func (p *program) sendAll(s *sending, count int, out *console.List[sent]) (refus
 			}
 		}
 		for _, body := range bodies {
-			one, err := p.post(s, body)
+			answer, err := p.post(s, body)
 			if err != nil {
 				return refused, err
 			}
-			if !one.taken() {
+			if !answer.accepted() {
 				refused++
-				p.Say("%s answered %d: %s", s.url, one.Code, console.Shorten(one.Error))
+				p.Say("%s answered %d: %s", s.url, answer.Code, console.Shorten(answer.Error))
 			}
-			if p.Format == "ids" && one.ID == "" {
+			if p.Format == "ids" && answer.ID == "" {
 				continue
 			}
-			if err := out.Add(one); err != nil {
+			if err := out.Add(answer); err != nil {
 				return refused, err
 			}
 		}
@@ -121,12 +121,12 @@ func (p *program) sendAll(s *sending, count int, out *console.List[sent]) (refus
 	return refused, nil
 }
 
-func (p *program) sending(c *cli.Context) (*sending, error) {
+func (p *program) readSendOptions(c *cli.Context) (*sendOptions, error) {
 	settings, err := p.load(c, nil)
 	if err != nil {
 		return nil, err
 	}
-	s := &sending{sets: c.StringSlice("set"), same: c.Bool("same")}
+	s := &sendOptions{sets: c.StringSlice("set"), same: c.Bool("same")}
 	s.kind = qoreid.ParseKind(c.Args().First())
 	if c.IsSet("data") {
 		if s.data, err = p.dataFlag(c.String("data")); err != nil {
@@ -147,13 +147,13 @@ func (p *program) sending(c *cli.Context) (*sending, error) {
 		return nil, settings.CheckSecrets()
 	}
 	s.key = secrets[0].Key
-	if s.url, err = target(settings, s.source, c.String("to")); err != nil {
+	if s.url, err = targetURL(settings, s.source, c.String("to")); err != nil {
 		return nil, err
 	}
 	return s, p.confirmLive(c, s)
 }
 
-// sourceToSend returns the source: by name, by the path of --to, a test source, or the first.
+// sourceToSend returns the source in --source, the source with the path of --to, the first test source, or the first source.
 func sourceToSend(settings *config.Settings, c *cli.Context) (*config.Source, error) {
 	if name := c.String("source"); name != "" {
 		return chooseSource(settings, name)
@@ -173,9 +173,9 @@ func sourceToSend(settings *config.Settings, c *cli.Context) (*config.Source, er
 	return &settings.Sources[0], nil
 }
 
-// target returns the URL to send to: to, if it is set, else the source's path at the address on which a server listens, else at
-// the address in the settings.
-func target(settings *config.Settings, src *config.Source, to string) (string, error) {
+// targetURL returns the URL to send to. to has precedence, then the address on which a server listens, then the address in the settings.
+// A URL without a path gets the source's path.
+func targetURL(settings *config.Settings, src *config.Source, to string) (string, error) {
 	if to == "" {
 		listen := settings.Listen
 		if h, running := datadir.Holder(settings.Data); running && h.Webhooks != "" {
@@ -200,8 +200,9 @@ func target(settings *config.Settings, src *config.Source, to string) (string, e
 	return u.String(), nil
 }
 
-// guardLive rejects made-up events for a live source on another machine, and warns about a live source on this one.
-func (p *program) confirmLive(c *cli.Context, s *sending) error {
+// confirmLive rejects made-up events for a live source on another machine, and warns about a live source on this machine. It does
+// neither with --live.
+func (p *program) confirmLive(c *cli.Context, s *sendOptions) error {
 	if s.source.Mode != inbox.Live || c.Bool("live") {
 		return nil
 	}
@@ -210,14 +211,14 @@ func (p *program) confirmLive(c *cli.Context, s *sending) error {
 		return usage("%q is not a URL: %w", s.url, err)
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
-		p.Say("source %s is live: plugins take these events for real ones", s.source.Name)
+		p.Say("source %s is live: plugins cannot tell these events from real ones", s.source.Name)
 		return nil
 	}
-	err = inbox.Errorf(inbox.Invalid, "", "source %s at %s is live, and this event is made up", s.source.Name, u.Host).WithHint("add --live to send it all the same")
+	err = inbox.Errorf(inbox.Invalid, "", "source %s at %s is live, and this event is made up", s.source.Name, u.Host).WithHint("add --live to send it anyway")
 	return &console.ExitError{Code: console.ExitDeclined, Err: err}
 }
 
-// dataFlag returns the body of --data: from a file, from standard input, or the value itself.
+// dataFlag returns the body in --data: the content of a file or of standard input, or the value itself.
 func (p *program) dataFlag(text string) ([]byte, error) {
 	if path, ok := strings.CutPrefix(text, "@"); ok {
 		return p.readInput(path)
@@ -226,7 +227,7 @@ func (p *program) dataFlag(text string) ([]byte, error) {
 }
 
 // post signs a body and sends it.
-func (p *program) post(s *sending, body []byte) (sent, error) {
+func (p *program) post(s *sendOptions, body []byte) (sent, error) {
 	r, err := http.NewRequestWithContext(p.ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
 		return sent{}, usage("%q is not a URL: %w", s.url, err)
@@ -242,8 +243,8 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 		return sent{}, inbox.Errorf(inbox.Unavailable, "send to "+s.url, "%w", err).WithHint("is `inbox serve` running there?")
 	}
 	defer resp.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // an incomplete answer is shown as far as it was received
-	one := sent{Code: resp.StatusCode, Event: eventOf(s, body)}
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // the received part of an incomplete answer is shown
+	result := sent{Code: resp.StatusCode, Event: eventOf(s, body)}
 	var reply struct {
 		ID     string `json:"id"`
 		Seq    int64  `json:"seq"`
@@ -253,22 +254,22 @@ func (p *program) post(s *sending, body []byte) (sent, error) {
 		} `json:"error"`
 	}
 	if json.Unmarshal(answer, &reply) == nil {
-		one.ID, one.Seq, one.Status, one.Error = reply.ID, reply.Seq, reply.Status, reply.Error.Message
+		result.ID, result.Seq, result.Status, result.Error = reply.ID, reply.Seq, reply.Status, reply.Error.Message
 	}
 	switch to := resp.Header.Get("Location"); {
 	case resp.StatusCode/100 == 3 && to != "":
-		one.Status = "redirected"
-		one.Error = "it redirects to " + to + "; a sender that follows the redirect may lose the body, so give QoreID that address"
-	case one.Status == "" && resp.StatusCode == http.StatusOK:
-		one.Status = "not stored"
-		one.Error = "the answer is not one of inbox, so the event may not be stored"
-	case one.Status == "":
-		one.Status = strings.ToLower(http.StatusText(resp.StatusCode))
+		result.Status = "redirected"
+		result.Error = "it redirects to " + to + "; a sender that follows the redirect may lose the body, so give QoreID that address"
+	case result.Status == "" && resp.StatusCode == http.StatusOK:
+		result.Status = "not stored"
+		result.Error = "the answer is not from inbox, so the event may not be stored"
+	case result.Status == "":
+		result.Status = strings.ToLower(http.StatusText(resp.StatusCode))
 	}
-	return one, nil
+	return result, nil
 }
 
-// taken reports whether the receiver confirmed that it has the event.
-func (x *sent) taken() bool {
+// accepted reports whether the receiver confirmed the event.
+func (x *sent) accepted() bool {
 	return x.Code == http.StatusOK && x.Error == ""
 }

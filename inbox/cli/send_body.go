@@ -10,8 +10,8 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// kindsToSend returns the kinds to send, in order: that of the argument, all of a life, or all. With --data it returns one kind,
-// which may be empty.
+// kindsToSend returns the kinds to send, in order: the kind in the argument, the kinds of a life, or all. With --data it returns one
+// kind, which may be empty.
 func kindsToSend(c *cli.Context, named qoreid.Kind, hasBody bool) ([]qoreid.Kind, error) {
 	life, all := c.Bool("life"), c.Bool("all")
 	switch {
@@ -20,7 +20,7 @@ func kindsToSend(c *cli.Context, named qoreid.Kind, hasBody bool) ([]qoreid.Kind
 	case all:
 		return qoreid.Kinds(), nil
 	case named.Event == "" && !hasBody:
-		return nil, usage("no event is named").WithHint("`inbox send --list` shows them, or give a body with --data")
+		return nil, usage("no event is named").WithHint("`inbox send --list` lists the events; --data sends another body")
 	case life:
 		return lifeOf(named)
 	}
@@ -38,10 +38,9 @@ func lifeOf(named qoreid.Kind) ([]qoreid.Kind, error) {
 	return slices.DeleteFunc(qoreid.Kinds(), func(k qoreid.Kind) bool { return k.Event != named.Event || !k.InLife() }), nil
 }
 
-// bodies returns the next bodies: samples with fresh ids, or the given body, with the values of --set. The events of a life share
-// one id. A given body that is sent several times gets fresh ids too, so that it is not a duplicate. A single one is sent
-// unchanged.
-func (s *sending) bodies(several bool) ([][]byte, error) {
+// bodies returns the next bodies: samples with fresh ids, or the body in --data, with the values of --set. The events of a life share
+// one id. A body in --data that is sent several times gets fresh ids, so that it is not a duplicate; sent once, it keeps its id.
+func (s *sendOptions) bodies(several bool) ([][]byte, error) {
 	type subject struct {
 		id        int64
 		reference string
@@ -51,7 +50,7 @@ func (s *sending) bodies(several bool) ([][]byte, error) {
 	for _, k := range s.kinds {
 		of := k.Event
 		if !k.InLife() {
-			of = k.String() // it replaces a life, and is about another verification
+			of = k.String() // another layout is about another verification
 		}
 		if _, known := subjects[of]; !known {
 			id, reference := qoreid.Fresh()
@@ -67,14 +66,14 @@ func (s *sending) bodies(several bool) ([][]byte, error) {
 }
 
 // body returns one body.
-func (s *sending) body(k qoreid.Kind, id int64, reference string, several bool) (body []byte, err error) {
+func (s *sendOptions) body(k qoreid.Kind, id int64, reference string, several bool) (body []byte, err error) {
 	sets := s.sets
 	if body = s.data; body == nil {
 		if body, err = qoreid.Sample(k, id, reference); err != nil {
 			return nil, err
 		}
 	} else {
-		sets = slices.Concat(s.ownSets(id, several), s.sets)
+		sets = slices.Concat(s.implicitSets(id, several), s.sets)
 	}
 	for _, set := range sets {
 		pointer, value, ok := strings.Cut(set, "=")
@@ -88,8 +87,8 @@ func (s *sending) body(k qoreid.Kind, id int64, reference string, several bool) 
 	return body, nil
 }
 
-// ownSets returns the changes of a given body that --set does not make.
-func (s *sending) ownSets(id int64, several bool) (sets []string) {
+// implicitSets returns changes of the body in --data besides --set: a fresh id, and the event and type in the argument.
+func (s *sendOptions) implicitSets(id int64, several bool) (sets []string) {
 	if several && !s.same {
 		sets = append(sets, fmt.Sprintf("/data/id=%d", id))
 	}
@@ -102,8 +101,8 @@ func (s *sending) ownSets(id int64, several bool) (sets []string) {
 	return sets
 }
 
-// eventOf returns the event and type that the receiver will read from a body.
-func eventOf(s *sending, body []byte) string {
+// eventOf returns the event and type that the receiver reads from a body.
+func eventOf(s *sendOptions, body []byte) string {
 	v := qoreid.Read(body, qoreid.Rules{Source: s.source.Name, KeyBy: s.source.KeyBy, Maps: s.source.Maps})
 	return eventName(v.Event, v.EventType)
 }

@@ -21,36 +21,36 @@ import (
 
 func (p *program) serveCommand() *cli.Command {
 	var flags []cli.Flag
-	for _, one := range config.All() {
-		usage := strings.ReplaceAll(one.Usage, "`", "'") + " (" + one.Env // the library takes a word in backticks for the name of the value
-		if one.Default != "" {
-			usage += "; default " + one.Default
+	for _, setting := range config.All() {
+		usage := strings.ReplaceAll(setting.Usage, "`", "'") + " (" + setting.Env // the library takes a word in backticks for the name of the value
+		if setting.Default != "" {
+			usage += "; default " + setting.Default
 		}
-		flags = append(flags, &cli.StringFlag{Name: one.Flag, Usage: usage + ")"})
+		flags = append(flags, &cli.StringFlag{Name: setting.Flag, Usage: usage + ")"})
 	}
 	flags = append(flags,
 		flag("demo", "run a demonstration: a temporary store, a plugin, and sample events"),
-		flag("paused", "start no plugin until 'inbox plugin resume --all'"),
-		flag("no-secret", "start without webhook secrets: answer probes and quarantine all webhooks"),
-		flag("dev", "for authors of plugins: log everything as text, with each attempt's log and reason, which may hold personal data"),
+		flag("paused", "start no attempts until 'inbox plugin resume --all'"),
+		flag("no-secret", "start without webhook secrets: answer probes and quarantine all other requests"),
+		flag("dev", "for authors of plugins: log as text, with debug messages and each attempt's log and reason, which may contain personal data"),
 	)
 	return p.leaf(spec{
 		name: "serve", usage: "receive webhooks, store them, and deliver them to plugins", flags: flags, run: p.serve,
-		about: "The first interrupt or SIGTERM stops it cleanly: running attempts may end, waiting events are kept. The second stops it at once.",
+		about: "The first interrupt or SIGTERM stops the server cleanly: running attempts may end, waiting events are kept. The second stops it at once.",
 	})
 }
 
-// serve runs the server. It ignores SIGPIPE, since a closed pipe must not end a server as it ends other programs.
+// serve runs a server. It ignores SIGPIPE, so that a closed pipe does not end the server.
 func (p *program) serve(c *cli.Context) error {
 	signal.Ignore(syscall.SIGPIPE)
 	return p.serveWith(c, serve.Hooks{})
 }
 
-func (p *program) serveWith(c *cli.Context, fault serve.Hooks) error {
+func (p *program) serveWith(c *cli.Context, hooks serve.Hooks) error {
 	flags := map[string]string{}
-	for _, one := range config.All() {
-		if c.IsSet(one.Flag) {
-			flags[one.Flag] = c.String(one.Flag)
+	for _, setting := range config.All() {
+		if c.IsSet(setting.Flag) {
+			flags[setting.Flag] = c.String(setting.Flag)
 		}
 	}
 	s, err := p.load(c, flags)
@@ -69,33 +69,36 @@ func (p *program) serveWith(c *cli.Context, fault serve.Hooks) error {
 	}
 	ctx, stop := untilSignal(p.ctx, func() { os.Exit(console.ExitInterrupted) })
 	defer stop()
-	ctx, hungUp := context.WithCancel(ctx)
-	defer hungUp()
-	defer hangUps(p.hungUp(log, hungUp))()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer onHangup(p.hangupAction(log, cancel))()
+	var demo *serve.Demo
+	if c.Bool("demo") {
+		demo = &serve.Demo{Output: p.Out.To, Command: commandName(os.Args[0])}
+	}
 	return serve.Run(ctx, s, serve.Options{
-		Demo: c.Bool("demo"), NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Dev: c.Bool("dev"), Stdout: p.Out.To, Log: log,
-		Version: version(), Command: command(os.Args[0]), LimitHeap: p.limitHeap, Hooks: fault,
+		Demo: demo, NoSecret: c.Bool("no-secret"), Paused: c.Bool("paused"), Dev: c.Bool("dev"), Log: log, Version: version(),
+		LimitHeap: p.limitHeap, Hooks: hooks,
 	})
 }
 
-// limitHeap makes Go's collector work harder near this heap size, so that garbage does not double the heap. A limit in
-// GOMEMLIMIT is kept.
+// limitHeap sets Go's memory limit, so that garbage does not double the heap. A limit in GOMEMLIMIT takes precedence.
 func (p *program) limitHeap(bytes int64) {
 	if p.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(bytes)
 	}
 }
 
-// command returns the command by which the program was called. A binary built by `go run` is deleted afterwards, so that it
-// cannot be called again.
-func command(name string) string {
+// commandName returns the command that calls this program again. A binary built by `go run` is deleted afterwards and cannot be called
+// again.
+func commandName(name string) string {
 	if strings.Contains(filepath.ToSlash(name), "/go-build") {
 		return "go run ."
 	}
 	return name
 }
 
-// untilSignal returns a context that ends with the first interrupt or SIGTERM. The second calls now.
+// untilSignal returns a context that is done at the first interrupt or SIGTERM. The second calls now. The returned function ends both.
 func untilSignal(ctx context.Context, now func()) (context.Context, func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -118,8 +121,8 @@ func untilSignal(ctx context.Context, now func()) (context.Context, func()) {
 	}
 }
 
-// hangUps calls then at every SIGHUP until end is called. If SIGHUP is ignored, as under nohup, it stays ignored.
-func hangUps(then func()) (end func()) {
+// onHangup calls action at every SIGHUP until end is called. If SIGHUP is ignored, as under nohup, it stays ignored.
+func onHangup(action func()) (end func()) {
 	if signal.Ignored(syscall.SIGHUP) {
 		return func() {}
 	}
@@ -129,7 +132,7 @@ func hangUps(then func()) (end func()) {
 		for {
 			select {
 			case <-signals:
-				then()
+				action()
 			case <-ended:
 				return
 			}
@@ -141,22 +144,22 @@ func hangUps(then func()) (end func()) {
 	}
 }
 
-// hungUp returns the action of a server at SIGHUP. On a terminal the signal means that the terminal was closed: the server stops
-// cleanly. Elsewhere it is a supervisor's "reload" or the rotation of a log, which need no action.
-func (p *program) hungUp(log *slog.Logger, stop func()) func() {
+// hangupAction returns the action of a server at SIGHUP. On a terminal the signal means that the terminal was closed: the server stops
+// cleanly. Elsewhere a supervisor reloads or rotates a log, and the server only logs that nothing changes.
+func (p *program) hangupAction(log *slog.Logger, stop func()) func() {
 	if p.InTerminal || p.ErrTerminal {
 		return stop
 	}
 	return func() {
-		log.Info("SIGHUP changes nothing: plugins and secrets are read again when they change, other settings at a start")
+		log.Info("SIGHUP changes nothing: plugins and secrets are read again when they change, other settings when the server starts")
 	}
 }
 
-// serverLog returns the logger of a server. It never blocks or fails the server, whatever the reader of the log does.
+// serverLog returns the logger of a server. It never blocks or fails, also when the reader of the log does.
 func (p *program) serverLog(s *config.Settings, demo bool) *slog.Logger {
 	direct := p.logger(s, demo)
 	p.logs = console.NewLogWriter(p.Err, func(lost int64) {
-		direct.Warn("log lines were lost: their reader was gone or too slow", "lines", lost)
+		direct.Warn("log lines were lost: the reader of the log was gone or too slow", "lines", lost)
 	})
 	p.Err = p.logs
 	return p.logger(s, demo)
@@ -170,20 +173,20 @@ func (p *program) logger(s *config.Settings, demo bool) *slog.Logger {
 	}
 	text := s.LogFormat == "text" || s.LogFormat == "auto" && p.ErrTerminal
 	if text {
-		return slog.New(console.SafeLog(tint.NewTextHandler(p.Err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.colourful()})))
+		return slog.New(console.SafeLog(tint.NewTextHandler(p.Err, &tint.Options{Level: s.LogLevel, TimeFormat: "15:04:05", NoColor: !p.useColour()})))
 	}
-	return slog.New(slog.NewJSONHandler(console.SafeJSON(p.Err), &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: spans}))
+	return slog.New(slog.NewJSONHandler(console.SafeJSON(p.Err), &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: inMilliseconds}))
 }
 
-// spans writes durations in the unit of the API, as duration_ms; slog would write nanoseconds without a unit.
-func spans(_ []string, a slog.Attr) slog.Attr {
+// inMilliseconds replaces durations by milliseconds, as in the API, with the suffix _ms. slog would write nanoseconds without a unit.
+func inMilliseconds(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		return slog.Float64(a.Key+"_ms", float64(a.Value.Duration().Microseconds())/1000)
 	}
 	return a
 }
 
-// colourful reports whether standard error takes colours (https://no-color.org).
-func (p *program) colourful() bool {
+// useColour reports whether standard error shows colours (https://no-color.org).
+func (p *program) useColour() bool {
 	return p.ErrTerminal && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
 }

@@ -19,13 +19,13 @@ import (
 
 var snake = regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*$`)
 
-// ill returns the mistakes in a JSON value of ours: a name that is not snake_case, or a time that is not in UTC. It skips
-// headers, and bodies, whose names are the sender's.
-func ill(v any, at string) (wrong []string) {
+// shapeErrors returns the mistakes in a JSON value: names that are not snake_case, and times that are not in UTC. It skips headers and
+// bodies, whose names come from senders.
+func shapeErrors(v any, at string) (wrong []string) {
 	switch v := v.(type) {
 	case []any:
 		for _, x := range v {
-			wrong = append(wrong, ill(x, at+"[]")...)
+			wrong = append(wrong, shapeErrors(x, at+"[]")...)
 		}
 	case map[string]any:
 		for name, x := range v {
@@ -36,24 +36,24 @@ func ill(v any, at string) (wrong []string) {
 			case !snake.MatchString(name):
 				wrong = append(wrong, place+" is not in snake case")
 			case strings.HasSuffix(name, "_at") && (!isText || err != nil || !strings.HasSuffix(text, "Z")):
-				wrong = append(wrong, place+" is no time in UTC: "+text)
+				wrong = append(wrong, place+" is not a time in UTC: "+text)
 			case name != "body" && name != "headers":
-				wrong = append(wrong, ill(x, place)...)
+				wrong = append(wrong, shapeErrors(x, place)...)
 			}
 		}
 	}
 	return wrong
 }
 
-// TestOutputForProgramsHasOneShape runs every command that shows data in its formats for programs. A list is an array, or
-// one object a line. Names are snake_case and times RFC 3339 in UTC. Standard output holds nothing else.
-func TestOutputForProgramsHasOneShape(t *testing.T) {
+// TestJSONOutputOfAllCommandsHasTheSameForm runs every command that shows data in its JSON formats. A list is an array, or one object a
+// line. Names are snake_case and times RFC 3339 in UTC. Standard output contains nothing else.
+func TestJSONOutputOfAllCommandsHasTheSameForm(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
-	ids := keepMarked(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: furnished{}, Sources: strangers{}, Serving: true})))
+	ids := storeMarked(t, s)
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	run := func(call []string, format string) string {
-		p, out, _ := talker("")
+		p, out, _ := testProgram("")
 		p.Getenv = func(name string) string {
 			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
 		}
@@ -61,23 +61,23 @@ func TestOutputForProgramsHasOneShape(t *testing.T) {
 		return out.String()
 	}
 	lists := 0
-	for _, call := range reading(ids) {
+	for _, call := range readCalls(ids) {
 		name := strings.Join(call, " ")
 		text := run(call, "json")
 		var v any
-		if strings.HasPrefix(name, "event tail") { // a stream has no end that could close a list
+		if strings.HasPrefix(name, "event tail") { // a stream does not end, so its list is not closed
 			text = "[" + strings.ReplaceAll(strings.TrimSpace(text), "\n", ",") + "]"
 		}
 		if err := json.Unmarshal([]byte(text), &v); err != nil {
 			t.Errorf("inbox %s -o json is not JSON: %v\n%s", name, err, text)
 			continue
 		}
-		for _, w := range ill(v, "") {
+		for _, w := range shapeErrors(v, "") {
 			t.Errorf("inbox %s: %s", name, w)
 		}
 		lines := run(call, "jsonl")
 		if lines == "" {
-			continue // it shows one thing, or nothing
+			continue // it is not a list, or it is empty
 		}
 		lists++
 		items, isList := v.([]any)
@@ -86,7 +86,7 @@ func TestOutputForProgramsHasOneShape(t *testing.T) {
 		}
 		for line := range strings.Lines(lines) {
 			if !json.Valid([]byte(line)) || !strings.HasPrefix(line, "{") {
-				t.Errorf("inbox %s: a line is no object: %s", name, line)
+				t.Errorf("inbox %s: a line is not an object: %s", name, line)
 			}
 		}
 		if table := run(call, "table"); strings.Count(table, "\n") < len(items) || !strings.Contains(strings.SplitN(table, "\n", 2)[0], "\t") {
@@ -94,12 +94,12 @@ func TestOutputForProgramsHasOneShape(t *testing.T) {
 		}
 	}
 	if lists < 8 {
-		t.Errorf("only %d lists were looked at", lists)
+		t.Errorf("only %d lists were checked", lists)
 	}
 }
 
-// TestACompletionNeverFailsAndOnlyCompletes draws lines of commands, flags and other words.
-func TestACompletionNeverFailsAndOnlyCompletes(t *testing.T) {
+// TestCompletionNeverFailsAndReturnsOnlyCompletions draws lines of commands, flags and other words.
+func TestCompletionNeverFailsAndReturnsOnlyCompletions(t *testing.T) {
 	words := []string{"", "-", "--", "---", "--event", "--plugin", "--nonsense", "-o", "--event=work", "x", "evt_", "pl", "re", "--da", "inbox", "@"}
 	var names func(commands []*cli.Command)
 	names = func(commands []*cli.Command) {
@@ -111,7 +111,7 @@ func TestACompletionNeverFailsAndOnlyCompletes(t *testing.T) {
 	names((&program{}).app().Commands)
 	rapid.Check(t, func(t *rapid.T) {
 		line := rapid.SliceOfN(rapid.SampledFrom(words), 0, 5).Draw(t, "line")
-		p, out, errs := talker("")
+		p, out, errs := testProgram("")
 		p.Getenv = func(name string) string { return map[string]string{"INBOX_DATA": "/dev/null/nowhere"}[name] }
 		if code := p.run(t.Context(), append([]string{"__complete", "--"}, line...)); code != 0 || errs.Len() > 0 {
 			t.Fatalf("%q exits with %d: %s", line, code, errs)
@@ -128,7 +128,7 @@ func TestACompletionNeverFailsAndOnlyCompletes(t *testing.T) {
 	})
 }
 
-func TestNoIdsOnStandardInputAreAnEmptyList(t *testing.T) {
+func TestWithoutIdsOnStandardInputTheOutputIsAnEmptyList(t *testing.T) {
 	for _, call := range [][]string{
 		{"event", "list", "-"}, {"event", "list", "--outcome", "dead", "-"}, {"dead", "list", "-"}, {"dead", "retry", "-"}, {"dead", "discard", "-", "-y"},
 		{"replay", "-"}, {"replay", "--dry-run", "-"},
@@ -141,7 +141,7 @@ func TestNoIdsOnStandardInputAreAnEmptyList(t *testing.T) {
 	}
 }
 
-func TestAnUnknownStatusIsNamedWhenNothingMatches(t *testing.T) {
+func TestAnUnknownStatusIsReportedWhenNothingMatches(t *testing.T) {
 	for words, want := range map[string]string{
 		"vreified,Not Verified": `no event matches; "vreified" is neither a verdict nor a known status`, "not-verified": "no event matches\n", "failed": "no event matches\n",
 	} {

@@ -20,7 +20,7 @@ func TestTheSecondSignalStopsAtOnce(t *testing.T) {
 		select {
 		case <-done:
 		case <-time.After(time.Minute):
-			t.Fatalf("signal %d did nothing", i+1)
+			t.Fatalf("signal %d had no effect", i+1)
 		}
 	}
 }

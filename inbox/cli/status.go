@@ -12,10 +12,10 @@ import (
 
 func (p *program) statusCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "status", usage: "show the state of everything, and all that needs attention", remote: true, formats: showFormats(),
-		about: "With --check it exits 5 when anything needs attention: parked lanes, dead deliveries, plugins on hold or\n" +
+		name: "status", usage: "show the state of the server, the store and the plugins, and all problems", remote: true, formats: showFormats(),
+		about: "With --check it exits with 5 when anything needs attention: parked lanes, dead deliveries, plugins on hold or\n" +
 			"refused, requests in the quarantine, signed webhooks that were refused and not kept, a full disk, lag.",
-		flags: []cli.Flag{flag("check", "exit 5 when anything needs attention")}, run: p.status,
+		flags: []cli.Flag{flag("check", "exit with 5 when anything needs attention")}, run: p.status,
 	})
 }
 
@@ -71,7 +71,7 @@ func (p *program) printFigures(st *api.Status) error {
 	return p.Pairs(
 		"server", server, "version", st.Version, "events", fmt.Sprintf("%d, the last at %s", st.Events, p.Stamp(st.LastAt)),
 		"duplicates", fmt.Sprint(st.Copies), "store", fmt.Sprintf("%s, WAL %s, %s free", console.Bytes(st.FileBytes), console.Bytes(st.WALBytes), console.Bytes(int64(st.FreeBytes))),
-		"quarantine", quarantineText(&st.Quarantine), "dropped of it", droppedText(&st.Quarantine), "expires", p.expiryText(&st.Quarantine),
+		"quarantine", quarantineText(&st.Quarantine), "dropped", droppedText(&st.Quarantine), "expires", p.expiryText(&st.Quarantine),
 		"refused since yesterday", refusedText(st.Refused),
 	)
 }
@@ -92,7 +92,7 @@ func refusedText(refused []api.Refusal) string {
 	return strings.Join(parts, ", ")
 }
 
-// section writes a list after an empty line, unless it is empty.
+// section writes an empty line and a list. It writes nothing for an empty list.
 func section[T any](p *program, l *console.List[T], items []T) error {
 	if len(items) == 0 {
 		return nil

@@ -25,7 +25,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// binary returns a path under which this test binary runs as the program.
+// binary returns a path of this test binary at which it runs as the program.
 func binary(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -39,7 +39,7 @@ func binary(t *testing.T) string {
 	return path
 }
 
-// server is a real process that serves.
+// server is a server in its own process.
 type server struct {
 	*testing.T
 	cmd   *exec.Cmd
@@ -49,7 +49,7 @@ type server struct {
 	dir   string
 }
 
-// serveWith starts the program with the streams that set sets, and waits until it listens.
+// serveWith starts a server and waits until it listens. set sets the streams of the process; wrap is a command that starts it.
 func serveWith(t *testing.T, set func(*exec.Cmd), wrap ...string) *server {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -76,7 +76,7 @@ func serveWith(t *testing.T, set func(*exec.Cmd), wrap ...string) *server {
 	return s
 }
 
-// answers fails the test unless a probe is answered 200 and an unsigned request, which is logged, 401.
+// answers fails the test unless a probe is answered with 200 and an unsigned request with 401. The server logs unsigned requests.
 func (s *server) answers(when string) {
 	s.Helper()
 	for body, want := range map[string]int{"": http.StatusOK, "{\"a\":1}": http.StatusUnauthorized} {
@@ -99,10 +99,10 @@ func (s *server) stops(sig syscall.Signal) {
 	select {
 	case err := <-s.ended:
 		if err != nil {
-			s.Errorf("it ended with %v", err)
+			s.Errorf("the server ended with %v", err)
 		}
 	case <-time.After(time.Minute):
-		s.Error("it does not end")
+		s.Error("the server does not stop")
 	}
 }
 
@@ -120,7 +120,7 @@ func TestAServerContinuesWhenTheReaderOfItsLogIsGoneOrStuck(t *testing.T) {
 			if err := errors.Join(w.Close(), leave(r)); err != nil {
 				t.Fatal(err)
 			}
-			for range 400 { // lines of some 200 bytes: more than a pipe holds
+			for range 400 { // lines of some 200 bytes, in total more than the buffer of a pipe
 				s.answers(name)
 			}
 			s.stops(syscall.SIGTERM)
@@ -132,7 +132,7 @@ func TestAServerContinuesWhenTheDiskOfItsLogIsFull(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("there is no /dev/full here")
+		t.Skip("this system has no /dev/full")
 	}
 	defer full.Close()
 	s := serveWith(t, func(c *exec.Cmd) { c.Stdout, c.Stderr = full, full })
@@ -157,17 +157,17 @@ func TestSIGHUPChangesNothingWithoutATerminal(t *testing.T) {
 	inboxtest.Eventually(t, "the signal is logged", func() bool { return strings.Contains(readText(t, path), "SIGHUP changes nothing") })
 	s.answers("after SIGHUP")
 	s.stops(syscall.SIGTERM)
-	if said := readText(t, path); !strings.Contains(said, `"msg":"stopped"`) {
-		t.Errorf("it did not stop cleanly:\n%s", said)
+	if text := readText(t, path); !strings.Contains(text, `"msg":"stopped"`) {
+		t.Errorf("the server did not stop cleanly:\n%s", text)
 	}
 }
 
-// TestEveryCommandWhoseOutputCannotBeWrittenFails runs the help of every command, and those that write without a store,
-// into a full disk.
+// TestEveryCommandWhoseOutputCannotBeWrittenFails writes the help of every command, and the output of commands without a store, to a
+// full disk.
 func TestEveryCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("there is no /dev/full here")
+		t.Skip("this system has no /dev/full")
 	}
 	defer full.Close()
 	calls := [][]string{{"--help"}, {"help"}, {"help", "event"}, {"version"}, {"version", "-o", "json"}, {"--version"}, {"config", "example"}, {"completion", "bash"}, {"send", "--list"},
@@ -179,27 +179,27 @@ func TestEveryCommandWhoseOutputCannotBeWrittenFails(t *testing.T) {
 		t.Fatalf("only %d calls were found", len(calls))
 	}
 	for _, call := range calls {
-		p, _, errs := talker("")
+		p, _, errs := testProgram("")
 		p.Out = &console.Output{To: full}
 		if code := p.run(t.Context(), call); code != console.ExitFailed || !strings.Contains(errs.String(), "no space left on device") {
-			t.Errorf("inbox %s exits with %d and says %q", strings.Join(call, " "), code, errs)
+			t.Errorf("inbox %s exits with %d and the message %q", strings.Join(call, " "), code, errs)
 		}
 	}
 }
 
-// TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten runs each in each of its formats.
+// TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten runs each command in each of its formats.
 func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("there is no /dev/full here")
+		t.Skip("this system has no /dev/full")
 	}
 	defer full.Close()
 	s := inboxtest.Store(t, store.Options{})
-	ids := keepMarked(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: furnished{}, Sources: strangers{}, Serving: true})))
+	ids := storeMarked(t, s)
+	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
-	run := func(to io.Writer, call []string) (code int, said string) {
-		p, _, errs := talker("")
+	run := func(to io.Writer, call []string) (code int, messages string) {
+		p, _, errs := testProgram("")
 		p.Out = &console.Output{To: to}
 		p.Getenv = func(name string) string {
 			return map[string]string{"INBOX_URL": front.URL, "INBOX_TOKEN": "sesame"}[name]
@@ -208,25 +208,25 @@ func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testi
 		return code, errs.String()
 	}
 	failed := 0
-	for _, call := range reading(ids) {
+	for _, call := range readCalls(ids) {
 		for _, format := range []string{"table", "json", "jsonl", "ids"} {
 			call := append(slices.Clone(call), "-o", format)
 			var whole bytes.Buffer
 			if code, _ := run(&whole, call); code == console.ExitUsage || whole.Len() == 0 {
-				continue // it has no such format, or nothing to write
+				continue // the command has no such format, or no output
 			}
 			failed++
-			if code, said := run(full, call); code != console.ExitFailed || !strings.Contains(said, "no space left on device") {
-				t.Errorf("inbox %s exits with %d: %s", strings.Join(call, " "), code, said)
+			if code, messages := run(full, call); code != console.ExitFailed || !strings.Contains(messages, "no space left on device") {
+				t.Errorf("inbox %s exits with %d: %s", strings.Join(call, " "), code, messages)
 			}
 		}
 	}
 	if failed < 30 {
-		t.Errorf("only %d calls were looked at", failed)
+		t.Errorf("only %d calls were checked", failed)
 	}
 }
 
-func TestAClosedPipeEndsADataCommandQuietly(t *testing.T) {
+func TestAClosedPipeEndsACommandWithoutAMessage(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -236,16 +236,16 @@ func TestAClosedPipeEndsADataCommandQuietly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	var talk bytes.Buffer
+	var messages bytes.Buffer
 	c := exec.Command(binary(t), "config", "example")
-	c.Stdout, c.Stderr = w, &talk
+	c.Stdout, c.Stderr = w, &messages
 	err = c.Run()
 	var ended *exec.ExitError
-	if !errors.As(err, &ended) || talk.Len() > 0 {
-		t.Fatalf("%v, and it says %q", err, &talk)
+	if !errors.As(err, &ended) || messages.Len() > 0 {
+		t.Fatalf("%v, with the message %q", err, &messages)
 	}
 	if status, ok := ended.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGPIPE {
-		t.Errorf("it ended with %v, not by the signal that shells know", ended)
+		t.Errorf("it ended with %v, not by SIGPIPE", ended)
 	}
 }
 
@@ -260,11 +260,11 @@ func TestUnderNohupSIGHUPStaysIgnored(t *testing.T) {
 }
 
 func TestAServerStopsCleanlyWhenItReceivesSIGHUPOnATerminal(t *testing.T) {
-	p, _, _ := talker("")
+	p, _, _ := testProgram("")
 	p.InTerminal = true
 	stopped := 0
-	p.hungUp(nil, func() { stopped++ })()
+	p.hangupAction(nil, func() { stopped++ })()
 	if stopped != 1 {
-		t.Errorf("it was stopped %d times", stopped)
+		t.Errorf("the server was stopped %d times", stopped)
 	}
 }

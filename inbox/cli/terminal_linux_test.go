@@ -18,7 +18,7 @@ func openTerminal(t *testing.T) (ours, theirs *os.File) {
 	t.Helper()
 	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip("there are no terminals here: ", err)
+		t.Skip("no pseudoterminals: ", err)
 	}
 	t.Cleanup(func() { _ = ours.Close() })
 	fd := int(ours.Fd())
@@ -33,14 +33,14 @@ func openTerminal(t *testing.T) (ours, theirs *os.File) {
 		theirs, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
 	}
 	if err != nil {
-		t.Skip("there are no terminals here: ", err)
+		t.Skip("no pseudoterminals: ", err)
 	}
 	t.Cleanup(func() { _ = theirs.Close() })
 	return ours, theirs
 }
 
-// typed runs a command on a terminal and returns the text on it.
-func (s *server) typed(args ...string) string {
+// runOnTerminal runs a command on a terminal and returns its output.
+func (s *server) runOnTerminal(args ...string) string {
 	s.Helper()
 	ours, theirs := openTerminal(s.T)
 	cmd := exec.Command(binary(s.T), append(args, "--data", s.dir)...)
@@ -52,7 +52,7 @@ func (s *server) typed(args ...string) string {
 	if err := theirs.Close(); err != nil {
 		s.Fatal(err)
 	}
-	text, _ := io.ReadAll(ours) // it ends with EIO when the last of the other end is closed
+	text, _ := io.ReadAll(ours) // it ends with EIO when the other end is closed
 	if err := cmd.Wait(); err != nil {
 		s.Errorf("inbox %s: %v", strings.Join(args, " "), err)
 	}
@@ -68,12 +68,12 @@ func TestOnARealTerminalTablesFitAndWideShowsThemWhole(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, call := range []string{"event list", "entity list", "status", "event list --help"} {
-		text := s.typed(strings.Fields(call)...)
+		text := s.runOnTerminal(strings.Fields(call)...)
 		if line, n := widest(text); n > 80 || text == "" {
 			t.Errorf("inbox %s: %d columns: %q", call, n, line)
 		}
 	}
-	if _, n := widest(s.typed("event", "list", "--wide")); n <= 80 {
+	if _, n := widest(s.runOnTerminal("event", "list", "--wide")); n <= 80 {
 		t.Errorf("--wide has %d columns", n)
 	}
 	s.stops(syscall.SIGTERM)
@@ -99,9 +99,9 @@ func TestAServerStopsCleanlyWhenItsTerminalIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-s.ended; err != nil {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("the server ended with %v", err)
 	}
-	if said := readText(t, path); !strings.Contains(said, `"msg":"stopped"`) {
-		t.Errorf("it did not stop cleanly:\n%s", said)
+	if log := readText(t, path); !strings.Contains(log, `"msg":"stopped"`) {
+		t.Errorf("the server did not stop cleanly:\n%s", log)
 	}
 }

@@ -11,18 +11,18 @@ import (
 	"inbox/inbox/torture"
 )
 
-// tortureCommand is for developers of inbox, and for operators that want to know whether their disk keeps flushed data.
+// tortureCommand is for developers of inbox, and for operators who want to test whether their disk keeps flushed data.
 func (p *program) tortureCommand() *cli.Command {
 	return p.leaf(spec{
-		name: "torture", usage: "test the promises of a server under kills and faults of the disk", formats: showFormats(), run: p.torture,
-		about: "Starts this program as a child, sends events to it, kills it and takes its disk away. After every death it checks that no\n" +
-			"answered event was lost, doubled or run out of order. Exit code 5 when a law was broken; the seed repeats the decisions.",
+		name: "torture", usage: "test the promises of a server while it is killed and its disk fails", formats: showFormats(), run: p.torture,
+		about: "It starts this program as a child, sends events to it, kills it and makes its disk fail. After every kill it checks that no\n" +
+			"answered event was lost, repeated or run out of order. It exits with 5 when a law was broken; --seed repeats the decisions.",
 		flags: []cli.Flag{
-			&cli.Uint64Flag{Name: "seed", DefaultText: "of the clock", Usage: "`N`, from which all decisions come"},
-			&cli.IntFlag{Name: "rounds", DefaultText: "50, or what fits into --for", Usage: "`N` lives of the server"},
-			&cli.DurationFlag{Name: "for", Usage: "begin no round after `DURATION`"},
-			&cli.IntFlag{Name: "stored", Usage: "begin with stores of `N` events; a start must then take less than a second"},
-			flag("soak", "inject no faults: send the events of an hour, and measure the server's use of the machine"),
+			&cli.Uint64Flag{Name: "seed", DefaultText: "from the clock", Usage: "seed `N` of all random decisions"},
+			&cli.IntFlag{Name: "rounds", DefaultText: "50, or as many as fit into --for", Usage: "start the server `N` times"},
+			&cli.DurationFlag{Name: "for", Usage: "start no round after `DURATION`"},
+			&cli.IntFlag{Name: "stored", Usage: "start with stores of `N` events; a start must then take less than a second"},
+			flag("soak", "inject no faults: send the events of an hour, and measure the resources that the server uses"),
 			&cli.StringFlag{Name: "dir", Usage: "create the stores in `DIR`, on the file system under test"},
 			&cli.StringSliceFlag{Name: "only", Usage: "only faults whose name contains `TEXT`"},
 		},
@@ -32,7 +32,7 @@ func (p *program) tortureCommand() *cli.Command {
 func (p *program) torture(c *cli.Context) error {
 	o := torture.Options{
 		Seed: c.Uint64("seed"), Rounds: c.Int("rounds"), For: c.Duration("for"), Dir: c.String("dir"), Only: c.StringSlice("only"), Stored: c.Int("stored"),
-		Say: p.Say,
+		Logf: p.Say,
 	}
 	if !c.IsSet("seed") {
 		o.Seed = uint64(time.Now().UnixNano()) % 1_000_000
@@ -48,12 +48,12 @@ func (p *program) torture(c *cli.Context) error {
 	if report == nil {
 		return err
 	}
-	return p.tortured(report, err)
+	return p.printTorture(report, err)
 }
 
-// tortured writes the report of a run that ended with err, and returns the command's error: broken laws first, then the failure
-// or interruption of the run, then errors of the output.
-func (p *program) tortured(report *torture.Report, err error) error {
+// printTorture writes the report of a run that ended with err, and returns the error of the command. Broken laws take precedence over the
+// failure or interruption of the run and over errors of the output.
+func (p *program) printTorture(report *torture.Report, err error) error {
 	var write error
 	if p.Format == "json" {
 		write = p.Document(report)
@@ -78,11 +78,11 @@ func (p *program) torturedCommand() *cli.Command {
 	c := p.serveCommand()
 	c.Name, c.Hidden = "__tortured", true
 	c.Action = func(c *cli.Context) error {
-		fault, err := torture.HooksFromEnv(p.Getenv)
+		hooks, err := torture.HooksFromEnv(p.Getenv)
 		if err != nil {
 			return err
 		}
-		return p.serveWith(c, fault)
+		return p.serveWith(c, hooks)
 	}
 	return c
 }

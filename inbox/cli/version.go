@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// version returns the module's version, or the revision of its source.
+// version returns the version of the module, or the revision of its source.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -16,8 +16,7 @@ func version() string {
 	return versionOf(info)
 }
 
-// versionOf returns the version in the build information. "devel" alone means a build outside of a repository, or with
-// -buildvcs=false.
+// versionOf returns the version in the build information. It is only "devel" in a build outside a repository or with -buildvcs=false.
 func versionOf(info *debug.BuildInfo) string {
 	v := info.Main.Version
 	if v == "" || v == "(devel)" {

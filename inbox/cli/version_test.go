@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAVersionNamesTheRevisionIfTheBuildHasOne(t *testing.T) {
+func TestTheVersionContainsTheRevisionOfTheBuild(t *testing.T) {
 	revision := []debug.BuildSetting{{Key: "vcs", Value: "git"}, {Key: "vcs.revision", Value: "182e55c644539d6012b4791fc6d7033dd72a7d48"}}
 	for _, c := range []struct {
 		main     string

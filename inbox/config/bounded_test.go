@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-func TestASecretWrittenInPlaceWithItsOldSizeAndTimeIsSeen(t *testing.T) {
+func TestASecretWrittenInPlaceWithItsOldSizeAndTimeIsReadAgain(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "secret")
 	put := func(text string) {
@@ -39,18 +39,18 @@ func TestASecretWrittenInPlaceWithItsOldSizeAndTimeIsSeen(t *testing.T) {
 	})
 }
 
-func TestSettingsAndSecretsThatAreNoFilesAreNotRead(t *testing.T) {
+func TestSettingsAndSecretsAreReadFromRegularFilesOnly(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/zero"); err != nil {
 		t.Skip(err)
 	}
 	if _, err := config.Load(config.Inputs{File: "/dev/zero", Getenv: func(string) string { return "" }}); err == nil {
-		t.Error("/dev/zero was taken for settings")
+		t.Error("/dev/zero was read as settings")
 	}
 	s, err := config.Load(config.Inputs{File: os.DevNull, Getenv: func(name string) string {
 		return map[string]string{"INBOX_QOREID_SECRET_FILE": "/dev/zero"}[name]
 	}})
 	if err != nil || len(s.Sources[0].Secrets.Secrets()) != 0 || s.Sources[0].Secrets.Places()[0].Err == nil {
-		t.Errorf("/dev/zero was taken for a secret: %v", err)
+		t.Errorf("/dev/zero was read as a secret: %v", err)
 	}
 }

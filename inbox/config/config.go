@@ -1,9 +1,9 @@
-// Package config is what the operator set: where the store lies, which addresses are listened on, and which sources
-// exist with which secrets.
+// Package config loads the settings of the operator: the data directory, the addresses to listen on, and the sources with
+// their secrets.
 //
 // A value comes from a flag, else from the environment, else from inbox.toml, else from its default. The file is read
-// strictly: everything that is wrong in it is said at once, with lines. Secrets are never values of the file or of a
-// flag, only the names of where they are, and what this package prints never holds one.
+// strictly: one error lists all mistakes in it, with their lines. The file and the flags contain the places of secrets, never
+// the secrets. No output of this package contains a secret.
 package config
 
 import (
@@ -22,22 +22,22 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// Settings are all settings, checked.
+// Settings are all settings of a server, checked. It has one field per setting, and so more fields than other types.
 type Settings struct {
 	Data      string         // the data directory
-	Listen    string         // address the webhooks come to
+	Listen    string         // address for webhooks
 	Admin     string         // address of the operator's API; empty: the socket only
-	Health    string         // address of /healthz, /readyz and /metrics without the API; empty: the admin address only
+	Health    string         // address of /healthz, /readyz and /metrics without the API; empty: only the admin address has them
 	Plugins   string         // the plugins folder
-	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
-	MinFree   uint64         // bytes of disk space that are kept free
+	Proxies   []netip.Prefix // proxies whose X-Forwarded-For is trusted
+	MinFree   uint64         // bytes of disk space to keep free
 	LogFormat string         // auto, text or json
 	LogLevel  slog.Level
 	Sources   []Source
 	File      string   // the file that was read; empty: none
-	Notes     []string // what the operator should know although nothing is wrong, one sentence each
+	Notes     []string // notices for the operator that are not errors, one sentence each
 
-	origin map[string]string // where each value came from, by key
+	origin map[string]string // the origin of each value, by key: a flag, the environment, the file or the default
 }
 
 // Source is a webhook address: a path with its own secrets and mode.
@@ -45,7 +45,7 @@ type Source struct {
 	Name      string
 	Path      string
 	Mode      inbox.Mode
-	Secrets   *Ring
+	Secrets   *Keyring
 	Header    string
 	Algorithm qoreid.Algorithm
 	KeyBy     qoreid.KeyBy
@@ -54,17 +54,17 @@ type Source struct {
 	Maps      []qoreid.Map
 }
 
-// Inputs are where settings come from.
+// Inputs are the flags and the environment from which [Load] reads the settings.
 type Inputs struct {
-	File   string            // as named by --config; empty: INBOX_CONFIG, else inbox.toml in the working directory if there is one
-	Flags  map[string]string // the flags that were given, by their names without dashes
+	File   string            // the value of --config; empty: INBOX_CONFIG, else inbox.toml in the working directory if it exists
+	Flags  map[string]string // values of the flags on the command line, by flag name without dashes
 	Getenv func(string) string
 }
 
-// fileName is the configuration that is read without being named.
+// fileName is the configuration file that is read when no other is named.
 const fileName = "inbox.toml"
 
-// Load reads and checks the settings. The error is Invalid and names everything that is wrong, a line each.
+// Load reads and checks the settings. The error is Invalid and lists all mistakes, one a line.
 func Load(in Inputs) (*Settings, error) {
 	if in.Getenv == nil {
 		in.Getenv = os.Getenv
@@ -72,18 +72,18 @@ func Load(in Inputs) (*Settings, error) {
 	s := &Settings{origin: map[string]string{}}
 	r := &reader{}
 	root := s.readFile(in, r)
-	for _, one := range All() {
-		value, from, ok := one.pick(in, root)
+	for _, setting := range All() {
+		value, from, ok := setting.pick(in, root)
 		if !ok {
-			value, from = one.Default, "default"
+			value, from = setting.Default, "default"
 		}
-		s.origin[one.Key] = from
-		if err := one.set(s, value); err != nil {
-			r.wrong(place(from, s.File, r, one), "%s", err)
+		s.origin[setting.Key] = from
+		if err := setting.set(s, value); err != nil {
+			r.addProblem(place(from, r, setting), "%s", err)
 		}
 	}
 	s.sources(root, in.Getenv, r)
-	root.done()
+	root.reportUnknown()
 	if err := r.err(); err != nil {
 		return nil, err
 	}
@@ -93,18 +93,18 @@ func Load(in Inputs) (*Settings, error) {
 	return s, nil
 }
 
-// place is where a wrong value is.
-func place(from, file string, r *reader, one Setting) string {
+// place returns the place of a wrong value for an error message.
+func place(from string, r *reader, setting Setting) string {
 	switch from {
 	case fromFlag:
-		return "--" + one.Flag
+		return "--" + setting.Flag
 	case fromEnv:
-		return one.Env
+		return setting.Env
 	}
-	return r.at(one.Key)
+	return r.at(setting.Key)
 }
 
-// readFile reads the named file, or the default one if it exists.
+// readFile reads the named file, or the default file if it exists.
 func (s *Settings) readFile(in Inputs, r *reader) *table {
 	path, named := in.File, true
 	if path == "" {
@@ -119,19 +119,19 @@ func (s *Settings) readFile(in Inputs, r *reader) *table {
 		s.File = path
 	case errors.Is(err, fs.ErrNotExist) && !named:
 	default:
-		r.wrong(path, "cannot be read: %s", cause(err))
+		r.addProblem(path, "cannot be read: %s", cause(err))
 	}
 	readable, err := inbox.FileText(text)
 	if err != nil {
-		r.wrong(path, "cannot be read: %s; %s", err, inbox.HintOf(err))
+		r.addProblem(path, "cannot be read: %s; %s", err, inbox.HintOf(err))
 	}
 	return r.parse(path, []byte(readable))
 }
 
-// maxFile bounds the file of the settings and that of a secret, in bytes.
+// maxFile bounds the configuration file and the file of a secret, in bytes.
 const maxFile = 256 << 10
 
-// readBounded reads a regular file up to a bound. The null device counts as an empty file: it is the customary way to name no file.
+// readBounded reads a regular file of at most maxFile bytes. The null device counts as an empty file, as in other programs.
 func readBounded(path string) ([]byte, error) {
 	if path == os.DevNull {
 		return nil, nil
@@ -139,10 +139,10 @@ func readBounded(path string) ([]byte, error) {
 	return datadir.Read(path, maxFile)
 }
 
-// stampOf changes whenever a file does, also when it is written in place and given its old time.
-func stampOf(path string) string { return datadir.Stamp(path) }
+// fileStamp returns a text that changes with the file, also when the file is written in place and its old time is restored.
+func fileStamp(path string) string { return datadir.Stamp(path) }
 
-// cause is an error of the file system without the path, which is before it anyway.
+// cause returns an error of the file system without the path: the message already begins with it.
 func cause(err error) error {
 	var perr *os.PathError
 	if ok := asPath(err, &perr); ok {
@@ -177,7 +177,7 @@ func (s *Settings) Source(name string) *Source {
 	return &s.Sources[i]
 }
 
-// CheckSecrets returns an Invalid error when a source has no secret to check signatures with.
+// CheckSecrets returns an Invalid error when a source has no secret.
 func (s *Settings) CheckSecrets() error {
 	var without, where, broken []string
 	for i := range s.Sources {
@@ -200,14 +200,14 @@ func (s *Settings) CheckSecrets() error {
 	if len(without) == 0 {
 		return nil
 	}
-	what := "source " + without[0] + " has"
+	message := "source " + without[0] + " has"
 	if len(without) > 1 {
-		what = "sources " + strings.Join(without, ", ") + " have"
+		message = "sources " + strings.Join(without, ", ") + " have"
 	}
-	what += " no webhook secret"
+	message += " no webhook secret"
 	if len(broken) > 0 {
-		what += " (" + strings.Join(broken, "; ") + ")"
+		message += " (" + strings.Join(broken, "; ") + ")"
 	}
-	return inbox.Errorf(inbox.Invalid, "", "%s", what).
-		WithHint(strings.Join(where, "; ") + "; `inbox serve --no-secret` answers probes and keeps the rest in the quarantine")
+	return inbox.Errorf(inbox.Invalid, "", "%s", message).
+		WithHint(strings.Join(where, "; ") + "; `inbox serve --no-secret` answers probes and quarantines all other requests")
 }

@@ -15,7 +15,7 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// load loads a file with this text, in an environment of these variables.
+// load loads settings from the text of a file, environment variables and flags.
 func load(t *testing.T, text string, env map[string]string, flags map[string]string) (*config.Settings, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "inbox.toml")
@@ -46,7 +46,7 @@ func keys(list []qoreid.Secret) []string {
 	return out
 }
 
-func TestAFlagWinsOverTheEnvironmentAndThatOverTheFileAndThatOverTheDefault(t *testing.T) {
+func TestAFlagOverridesTheEnvironmentWhichOverridesTheFileWhichOverridesTheDefault(t *testing.T) {
 	t.Parallel()
 	text := `listen = "file:1"`
 	for _, c := range []struct {
@@ -67,7 +67,7 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFileAndThatOverTheDefault(t *t
 	}
 }
 
-func TestWithoutAnythingSetTheDefaultsHold(t *testing.T) {
+func TestUnsetSettingsHaveTheirDefaults(t *testing.T) {
 	t.Parallel()
 	s, err := config.Load(config.Inputs{Getenv: func(string) string { return "" }})
 	if err != nil {
@@ -134,11 +134,11 @@ key = "/k"
 		t.Error(diff)
 	}
 	if q := s.Source("qoreid"); q.Path != "/webhooks/qoreid" || q.Mode != inbox.Live {
-		t.Errorf("a block named qoreid takes the place of the default source: %+v", q)
+		t.Errorf("a block named qoreid does not replace the default source: %+v", q)
 	}
 }
 
-func TestEverythingThatIsWrongIsSaidAtOnceWithLines(t *testing.T) {
+func TestOneErrorListsAllMistakesWithTheirLines(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, `lissten = ":80"
 admin = 12
@@ -175,23 +175,23 @@ INBOX_HEALTH is "nowhere", not an address such as "127.0.0.1:8080"
 inbox.toml:1: lissten is not a setting; did you mean listen?
 inbox.toml:2: admin is "12", not an address such as "127.0.0.1:8080"
 inbox.toml:3: min_free is "lots", not a size such as "64 MiB"
-inbox.toml:4: trusted_proxies has "ten", which is neither an address nor a network such as "10.0.0.0/8"
+inbox.toml:4: trusted_proxies contains "ten", which is neither an address nor a network such as "10.0.0.0/8"
 inbox.toml:6: log.levle is not a setting; did you mean log.level?
 inbox.toml:7: log.format is "xml", not one of auto, text, json
 inbox.toml:8: source[0].name is missing
-inbox.toml:8: source[0].secrets is missing: say where they are, as in secrets = ["env:NAME", "file:/path"]
+inbox.toml:8: source[0].secrets is missing: name their places, as in secrets = ["env:NAME", "file:/path"]
 inbox.toml:9: source[0].mode is "prod", not one of ["live" "test"]
 inbox.toml:11: source[1].name is "a b", not lower-case letters, digits, - and _, 64 at most
 inbox.toml:12: source[1].path is "hooks", not a path such as "/webhooks/test"
-inbox.toml:13: source[1].secrets has something that is not "env:NAME" or "file:PATH"; a secret itself does not belong into the file
+inbox.toml:13: source[1].secrets contains a value that is not "env:NAME" or "file:PATH"; do not write a secret into the file
 inbox.toml:14: source[1].algorithm is "md5", not one of ["sha512" "sha256"]
 inbox.toml:15: source[1].max_body is "2 TiB", not between 1 byte and 1 GiB
 inbox.toml:16: source[1].pathh is not a setting; did you mean path?
 inbox.toml:18: source[1].map[0].key is "data", not a JSON pointer such as "/data/id"
 inbox.toml:19: source[1].map[0].colour is not a setting
-inbox.toml:23: source[2].secrets names none
+inbox.toml:23: source[2].secrets is empty
 inbox.toml:25: source[3].name is "c", which another source has
-inbox.toml:27: source[3].secrets has something that is not "env:NAME" or "file:PATH"; a secret itself does not belong into the file
+inbox.toml:27: source[3].secrets contains a value that is not "env:NAME" or "file:PATH"; do not write a secret into the file
 inbox.toml:28: unheard is not a setting`
 	if err == nil {
 		t.Fatal("no error")
@@ -201,11 +201,11 @@ inbox.toml:28: unheard is not a setting`
 		t.Error(diff)
 	}
 	if strings.Contains(err.Error(), "hunter2") {
-		t.Error("the error holds what may be a secret")
+		t.Error("the error contains a value that may be a secret")
 	}
 }
 
-func TestWhatIsNotTOMLIsSaidWithItsPlace(t *testing.T) {
+func TestASyntaxErrorIsReportedWithItsLine(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, "listen = \":80\"\nadmin = \n", nil, nil)
 	if err == nil || !strings.HasPrefix(err.Error(), "inbox.toml:2:") {
@@ -213,16 +213,16 @@ func TestWhatIsNotTOMLIsSaidWithItsPlace(t *testing.T) {
 	}
 }
 
-func TestWrongTypesAreNamed(t *testing.T) {
+func TestWrongTypesAndValuesAreReported(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`listen = 1.5`:                 "inbox.toml:1: listen is neither a text nor a number",
-		`trusted_proxies = [1]`:        "inbox.toml:1: trusted_proxies is a list of something else than texts",
+		`listen = 1.5`:                 "inbox.toml:1: listen is neither a text nor a whole number",
+		`trusted_proxies = [1]`:        "inbox.toml:1: trusted_proxies is a list with values that are not texts",
 		`log = "json"`:                 "inbox.toml:1: log is not a table",
-		`source = "qoreid"`:            "inbox.toml:1: source is not a list of tables: write [[source]] over each",
-		`source = ["qoreid"]`:          "inbox.toml:1: source is not a list of tables: write [[source]] over each",
+		`source = "qoreid"`:            "inbox.toml:1: source is not a list of tables: write [[source]] above each",
+		`source = ["qoreid"]`:          "inbox.toml:1: source is not a list of tables: write [[source]] above each",
 		"data = \"\"":                  "inbox.toml:1: data must not be empty",
-		"min_free = \"9999999999 TB\"": "inbox.toml:1: min_free is \"9999999999 TB\", which is too much",
+		"min_free = \"9999999999 TB\"": "inbox.toml:1: min_free is \"9999999999 TB\", which is too large",
 		"[log]\nlevel = \"loud\"":      "inbox.toml:2: log.level is \"loud\", not one of debug, info, warn, error",
 	} {
 		if _, err := load(t, text, nil, nil); err == nil || err.Error() != want {
@@ -231,7 +231,7 @@ func TestWrongTypesAreNamed(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsNamedMustExist(t *testing.T) {
+func TestANamedFileMustExist(t *testing.T) {
 	t.Parallel()
 	for _, in := range []config.Inputs{
 		{File: "/nowhere/inbox.toml", Getenv: func(string) string { return "" }},
@@ -244,28 +244,28 @@ func TestAFileThatIsNamedMustExist(t *testing.T) {
 	}
 }
 
-func TestTheExampleChangesNothingAndIsCorrectWhenItsCommentsAreTakenAway(t *testing.T) {
+func TestTheExampleChangesNothingAndIsValidWhenUncommented(t *testing.T) {
 	t.Parallel()
 	plain := mustLoad(t, "", nil, nil)
 	if diff := cmp.Diff(plain.Values()[1:], mustLoad(t, config.Example, nil, nil).Values()[1:]); diff != "" {
-		t.Errorf("the example changes: %s", diff)
+		t.Errorf("the example changes settings: %s", diff)
 	}
-	var open []string
+	var uncommented []string
 	for line := range strings.Lines(config.Example) {
 		rest, isComment := strings.CutPrefix(line, "# ")
 		if isComment && (strings.HasPrefix(rest, "[") || strings.Contains(rest, " = ")) {
 			line = rest
 		}
-		open = append(open, line)
+		uncommented = append(uncommented, line)
 	}
-	text := strings.Join(open, "")
+	text := strings.Join(uncommented, "")
 	s := mustLoad(t, text, map[string]string{"INBOX_TEST_SECRET": "x"}, nil)
 	for i, v := range s.Values() {
 		if v.From != "file" {
 			t.Errorf("the example lacks %s", v.Key)
 		}
 		if want := plain.Values()[i].Value; v.Value != want && v.Key != "plugins" {
-			t.Errorf("the example says the default of %s is %q, and it is %q", v.Key, v.Value, want)
+			t.Errorf("the default of %s is %q in the example, want %q", v.Key, v.Value, want)
 		}
 	}
 	if src := s.Source("qoreid-test"); src == nil || src.Mode != inbox.Test || len(src.Maps) != 1 {
@@ -273,18 +273,18 @@ func TestTheExampleChangesNothingAndIsCorrectWhenItsCommentsAreTakenAway(t *test
 	}
 }
 
-func TestTheTableOfSettingsInTheManualIsTheOneInForce(t *testing.T) {
+func TestTheManualHasTheCurrentTableOfSettings(t *testing.T) {
 	t.Parallel()
 	manual, err := os.ReadFile("../../docs/OPERATIONS.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(manual), config.Markdown()) {
-		t.Errorf("docs/OPERATIONS.md does not have this table:\n%s", config.Markdown())
+		t.Errorf("docs/OPERATIONS.md does not contain this table:\n%s", config.Markdown())
 	}
 }
 
-func TestWhatIsPrintedSetsTheSameAndHoldsNoSecret(t *testing.T) {
+func TestPrintedSettingsHaveTheSameEffectAndContainNoSecret(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"INBOX_QOREID_SECRET": "sesame-1", "B": "sesame-2"}
 	s := mustLoad(t, `
@@ -304,7 +304,7 @@ key = "/data/k"
 		}
 	}
 	if !strings.Contains(text, "# secret gone is not set: no such file or directory") {
-		t.Errorf("a missing secret is not named:\n%s", text)
+		t.Errorf("a missing secret is not reported:\n%s", text)
 	}
 	again := mustLoad(t, text, env, nil)
 	for i, v := range again.Values() {
@@ -317,8 +317,8 @@ key = "/data/k"
 	}
 }
 
-// The handler compares paths without slashes that are too many, so two that differ only in them are one.
-func TestTwoSourcesCannotHaveOnePath(t *testing.T) {
+// The webhook handler ignores superfluous slashes in paths, so paths that differ only in them are the same.
+func TestTwoSourcesCannotHaveTheSamePath(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/in/", "//in", "/x/../in", "/in"} {
 		text := "[[source]]\nname = \"a\"\npath = \"/in\"\n[[source]]\nname = \"b\"\npath = \"" + path + "\"\n"

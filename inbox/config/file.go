@@ -17,11 +17,11 @@ import (
 
 func asPath(err error, to **fs.PathError) bool { return errors.As(err, to) }
 
-// reader reads a TOML file and collects everything that is wrong with it. The values come from the library's map; its
-// low-level parser adds the line of every key, so that also what only we know to be wrong can be said with a line.
+// reader reads a TOML file and collects its mistakes. The values come from the library's map. The library's low-level parser
+// adds the line of every key, so that mistakes that the library does not know have lines too.
 type reader struct {
 	file     string
-	lines    map[string]int // by path, as in "source[0].name"
+	lines    map[string]int // the line of each key, by path, as in "source[0].name"
 	problems []problem
 }
 
@@ -30,7 +30,7 @@ type problem struct {
 	text string
 }
 
-// table is one table of the file. What is asked of it is known; done reports the rest.
+// table is a table of the file. Keys that were asked for are known; reportUnknown reports all others.
 type table struct {
 	r      *reader
 	path   string // empty for the root
@@ -38,17 +38,17 @@ type table struct {
 	known  []string
 }
 
-// wrong records a problem of the value at place: "inbox.toml:3: admin", a flag or a variable.
-func (r *reader) wrong(place, format string, args ...any) {
+// addProblem records a mistake in the value at place: "inbox.toml:3: admin", a flag or an environment variable.
+func (r *reader) addProblem(place, format string, args ...any) {
 	p := problem{text: place + " " + fmt.Sprintf(format, args...)}
 	if rest, ok := strings.CutPrefix(place, r.file+":"); ok {
 		number, _, _ := strings.Cut(rest, ":")
-		p.line, _ = strconv.Atoi(number) // zero sorts it first
+		p.line, _ = strconv.Atoi(number) // without a line it is 0, which sorts first
 	}
 	r.problems = append(r.problems, p)
 }
 
-// at returns the place of a key: the file, its line if it is known, and the key.
+// at returns the place of a key: the file, the line of the key or of the nearest table with a line, and the key.
 func (r *reader) at(path string) string {
 	for p := path; p != ""; p = parentOf(p) {
 		if n := r.lines[p]; n > 0 {
@@ -74,7 +74,7 @@ func (r *reader) err() error {
 	return inbox.Errorf(inbox.Invalid, "", "%s", strings.Join(lines, "\n")).WithHint("`inbox config example` shows every setting")
 }
 
-// parse reads a text. A syntax error ends the reading of the file; what is wrong elsewhere is still said.
+// parse parses the text of a file. After a syntax error the table is empty; mistakes in flags and variables are still reported.
 func (r *reader) parse(file string, text []byte) *table {
 	r.file, r.lines = file, map[string]int{}
 	root := &table{r: r, values: map[string]any{}}
@@ -82,9 +82,9 @@ func (r *reader) parse(file string, text []byte) *table {
 		var bad *toml.DecodeError
 		if errors.As(err, &bad) {
 			row, column := bad.Position()
-			r.wrong(fmt.Sprintf("%s:%d:%d:", file, row, column), "%s", strings.TrimPrefix(bad.Error(), "toml: "))
+			r.addProblem(fmt.Sprintf("%s:%d:%d:", file, row, column), "%s", strings.TrimPrefix(bad.Error(), "toml: "))
 		} else {
-			r.wrong(file, "%s", err)
+			r.addProblem(file, "%s", err)
 		}
 		root.values = map[string]any{}
 		return root
@@ -93,12 +93,12 @@ func (r *reader) parse(file string, text []byte) *table {
 	return root
 }
 
-// locate finds the line of every key of a text that is known to be well formed.
+// locate records the line of every key of a well-formed text.
 func (r *reader) locate(text []byte) {
 	var p unstable.Parser
 	p.Reset(text)
 	prefix := ""
-	count := map[string]int{} // of the blocks of an array of tables
+	count := map[string]int{} // number of blocks of each array of tables
 	for p.NextExpression() {
 		e := p.Expression()
 		var names []string
@@ -111,22 +111,22 @@ func (r *reader) locate(text []byte) {
 		}
 		switch e.Kind {
 		case unstable.KeyValue:
-			r.note(join(prefix, strings.Join(names, ".")), line)
+			r.setLine(join(prefix, strings.Join(names, ".")), line)
 		case unstable.Table:
-			prefix = r.numbered(names, count)
-			r.note(prefix, line)
+			prefix = r.indexedPath(names, count)
+			r.setLine(prefix, line)
 		case unstable.ArrayTable:
-			outer := r.numbered(names[:len(names)-1], count)
+			outer := r.indexedPath(names[:len(names)-1], count)
 			name := join(outer, names[len(names)-1])
 			count[name]++
 			prefix = fmt.Sprintf("%s[%d]", name, count[name]-1)
-			r.note(prefix, line)
+			r.setLine(prefix, line)
 		}
 	}
 }
 
-// numbered returns the path of a header's names, in which an array of tables means its last block.
-func (r *reader) numbered(names []string, count map[string]int) string {
+// indexedPath returns the path of the names in a header. The name of an array of tables means its last block.
+func (r *reader) indexedPath(names []string, count map[string]int) string {
 	path := ""
 	for _, name := range names {
 		path = join(path, name)
@@ -137,7 +137,7 @@ func (r *reader) numbered(names []string, count map[string]int) string {
 	return path
 }
 
-func (r *reader) note(path string, line int) {
+func (r *reader) setLine(path string, line int) {
 	if r.lines[path] == 0 {
 		r.lines[path] = line
 	}
@@ -150,12 +150,12 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// wrong records a problem of a key of the table.
-func (t *table) wrong(key, format string, args ...any) {
-	t.r.wrong(t.r.at(join(t.path, key)), format, args...)
+// addProblem records a mistake in the value of a key of the table.
+func (t *table) addProblem(key, format string, args ...any) {
+	t.r.addProblem(t.r.at(join(t.path, key)), format, args...)
 }
 
-// take returns a key's value and makes the key known.
+// take removes and returns the value of a key. The key is known afterwards.
 func (t *table) take(key string) (any, bool) {
 	t.known = append(t.known, key)
 	v, ok := t.values[key]
@@ -163,18 +163,18 @@ func (t *table) take(key string) (any, bool) {
 	return v, ok
 }
 
-// text returns a single value as text, also a list of texts with commas between. A dotted key looks into a table.
+// text returns a scalar as text, and a list of texts joined by commas. A key with a dot names a value in an inner table.
 func (t *table) text(key string) (string, bool) {
 	if outer, inner, dotted := strings.Cut(key, "."); dotted {
 		sub, ok := t.values[outer].(map[string]any)
 		if !ok && t.values[outer] != nil {
-			t.wrong(outer, "is not a table")
+			t.addProblem(outer, "is not a table")
 			delete(t.values, outer)
 		}
 		t.known = append(t.known, key)
-		v, had := sub[inner]
+		v, found := sub[inner]
 		delete(sub, inner)
-		return t.scalar(key, v, had)
+		return t.scalar(key, v, found)
 	}
 	v, ok := t.take(key)
 	return t.scalar(key, v, ok)
@@ -191,18 +191,18 @@ func (t *table) scalar(key string, v any, ok bool) (string, bool) {
 		for _, x := range v {
 			text, isText := x.(string)
 			if !isText {
-				t.wrong(key, "is a list of something else than texts")
+				t.addProblem(key, "is a list with values that are not texts")
 				return "", false
 			}
 			parts = append(parts, text)
 		}
 		return strings.Join(parts, ","), ok
 	}
-	t.wrong(key, "is neither a text nor a number")
+	t.addProblem(key, "is neither a text nor a whole number")
 	return "", false
 }
 
-// tables returns an array of tables.
+// tables returns the tables of an array.
 func (t *table) tables(key string) []*table {
 	v, ok := t.take(key)
 	if !ok {
@@ -210,14 +210,14 @@ func (t *table) tables(key string) []*table {
 	}
 	list, isList := v.([]any)
 	if !isList {
-		t.wrong(key, "is not a list of tables: write [[%s]] over each", join(t.path, key))
+		t.addProblem(key, "is not a list of tables: write [[%s]] above each", join(t.path, key))
 		return nil
 	}
 	var out []*table
 	for i, x := range list {
 		values, ok := x.(map[string]any)
 		if !ok {
-			t.wrong(key, "is not a list of tables: write [[%s]] over each", join(t.path, key))
+			t.addProblem(key, "is not a list of tables: write [[%s]] above each", join(t.path, key))
 			return out
 		}
 		out = append(out, &table{r: t.r, path: fmt.Sprintf("%s[%d]", join(t.path, key), i), values: values})
@@ -225,8 +225,8 @@ func (t *table) tables(key string) []*table {
 	return out
 }
 
-// done reports every key that nobody asked for.
-func (t *table) done() {
+// reportUnknown reports every unknown key.
+func (t *table) reportUnknown() {
 	for _, key := range slices.Sorted(maps.Keys(t.values)) {
 		if sub, ok := t.values[key].(map[string]any); ok && t.hasInner(key) {
 			for _, inner := range slices.Sorted(maps.Keys(sub)) {
@@ -238,15 +238,15 @@ func (t *table) done() {
 	}
 }
 
-// hasInner reports whether key is a table some of whose keys are known.
+// hasInner reports whether key is a table with known keys.
 func (t *table) hasInner(key string) bool {
 	return slices.ContainsFunc(t.known, func(k string) bool { return strings.HasPrefix(k, key+".") })
 }
 
 func (t *table) unknown(key string) {
 	if near := inbox.Nearest(key, t.known); near != "" {
-		t.wrong(key, "is not a setting; did you mean %s?", near)
+		t.addProblem(key, "is not a setting; did you mean %s?", near)
 		return
 	}
-	t.wrong(key, "is not a setting")
+	t.addProblem(key, "is not a setting")
 }

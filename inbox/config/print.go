@@ -9,12 +9,12 @@ import (
 	"inbox/inbox"
 )
 
-// Example is a commented inbox.toml that changes nothing: every setting is there, commented out, with its default.
+// Example is an inbox.toml that changes nothing: it contains every setting, commented out, with its default.
 //
 //go:embed example.toml
 var Example string
 
-// TOML returns the settings in force as an inbox.toml that sets the same, with where each came from. It holds no
+// TOML returns the settings in force as an inbox.toml with the same effect. Comments name the origin of each value. It contains no
 // secret.
 func (s *Settings) TOML() string {
 	var b strings.Builder
@@ -22,8 +22,8 @@ func (s *Settings) TOML() string {
 		fmt.Fprintf(&b, "# read: %s\n", s.File)
 	}
 	section := ""
-	for _, one := range All() {
-		key := one.Key
+	for _, setting := range All() {
+		key := setting.Key
 		if outer, inner, ok := strings.Cut(key, "."); ok {
 			if outer != section {
 				section = outer
@@ -31,7 +31,7 @@ func (s *Settings) TOML() string {
 			}
 			key = inner
 		}
-		fmt.Fprintf(&b, "%s = %s # %s\n", key, quote(one.get(s)), s.origin[one.Key])
+		fmt.Fprintf(&b, "%s = %s # %s\n", key, quote(setting.get(s)), s.origin[setting.Key])
 	}
 	for i := range s.Sources {
 		s.Sources[i].write(&b)
@@ -73,16 +73,16 @@ func (s *Source) write(b *strings.Builder) {
 	}
 }
 
-// quote writes a TOML basic string: the escapes of JSON are among those of TOML, unlike those of Go.
+// quote returns a TOML basic string. TOML knows all escapes of JSON, but not all of Go.
 func quote(text string) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(text) // cannot fail: a string
+	_ = enc.Encode(text) // a string cannot fail
 	return strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\x7f", "\\u007f")
 }
 
-// Value is one setting in force, for output as JSON.
+// Value is a setting in force, for output as JSON.
 type Value struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
@@ -92,28 +92,28 @@ type Value struct {
 // Values returns the settings in force, without the sources.
 func (s *Settings) Values() []Value {
 	var list []Value
-	for _, one := range All() {
-		list = append(list, Value{Key: one.Key, Value: one.get(s), From: s.origin[one.Key]})
+	for _, setting := range All() {
+		list = append(list, Value{Key: setting.Key, Value: setting.get(s), From: s.origin[setting.Key]})
 	}
 	return list
 }
 
-// Markdown returns the table of all settings for the manual.
+// Markdown returns the table of all settings in docs/OPERATIONS.md.
 func Markdown() string {
 	var b strings.Builder
-	b.WriteString("| inbox.toml | flag of `inbox serve` | environment | default | what |\n|---|---|---|---|---|\n")
-	for _, one := range All() {
+	b.WriteString("| inbox.toml | flag of `inbox serve` | environment | default | meaning |\n|---|---|---|---|---|\n")
+	for _, setting := range All() {
 		value := "–"
-		if one.Default != "" {
-			value = "`" + one.Default + "`"
+		if setting.Default != "" {
+			value = "`" + setting.Default + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | %s | %s |\n", one.Key, one.Flag, one.Env, value, one.Usage)
+		fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | %s | %s |\n", setting.Key, setting.Flag, setting.Env, value, setting.Usage)
 	}
 	return b.String()
 }
 
-// Verify checks a refused request again with the current secrets of its source, and makes an arrival of it if it passes;
-// otherwise why says why not.
+// Verify verifies a refused request again, with the current secrets of its source. It returns the arrival if the request passes,
+// else the reason in why.
 func (s *Settings) Verify(r *inbox.Refused) (a *inbox.Arrival, why string, err error) {
 	src := s.Source(r.Source)
 	if src == nil {
@@ -122,11 +122,12 @@ func (s *Settings) Verify(r *inbox.Refused) (a *inbox.Arrival, why string, err e
 	return src.Intake().Verify(r.Payload.Body, r.Payload.Headers, inbox.FromRecheck, r.LastAt, r.ReceivedAt)
 }
 
-// Explain says in words why a request's signature does not pass, empty when it does, without telling the right one.
+// Explain returns in words why the signature of a request does not pass, or an empty string when it passes. The words do not
+// contain the right signature.
 func (s *Settings) Explain(r *inbox.Refused) string {
 	src := s.Source(r.Source)
 	if src == nil {
-		return "source " + r.Source + " is not configured any more"
+		return "source " + r.Source + " is no longer configured"
 	}
 	source := src.Intake()
 	return source.Explain(r.Payload.Body, source.Signature(r.Payload.Headers))

@@ -15,36 +15,39 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// Ring holds the secrets of one source. Secrets in files are read again when the files change, so that a secret can
-// be changed without a restart. It may be used by several goroutines.
-type Ring struct {
+// Keyring holds the secrets of a source. It reads the file of a secret again when the file changes, so that a secret can be
+// changed without a restart. It is safe for concurrent use.
+type Keyring struct {
 	refs         []ref
 	getenv       func(string) string
 	fromDefaults bool
 	now          func() time.Time
 
 	mu      sync.Mutex
-	looked  time.Time
-	stamps  map[string]string
+	readAt  time.Time                // of the last refresh
+	stamps  map[string]string        // by place: the stamp of the file that was read
 	secrets map[string]qoreid.Secret // by place
-	broken  map[string]error         // by place: why it gives no secret now
-	notes   map[string]string        // by place: what looks like a mistake in a secret that is used
+	errs    map[string]error         // by place: why there is no secret now
+	notes   map[string]string        // by place: a likely mistake in a secret that is used
 }
 
-// ref names a secret and says where it is: "env:NAME" or "file:PATH".
+// ref is a secret's name and place: "env:NAME" or "file:PATH".
 type ref struct{ name, place string }
 
 var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
-// lookEvery is how long what was read of the files is believed.
-const lookEvery = time.Second
+// refreshEvery is the time between two checks of the files.
+const refreshEvery = time.Second
 
-func newRing(refs []ref, getenv func(string) string) *Ring {
-	return &Ring{refs: refs, getenv: getenv, now: time.Now, stamps: map[string]string{}, secrets: map[string]qoreid.Secret{}, broken: map[string]error{}, notes: map[string]string{}}
+func newKeyring(refs []ref, getenv func(string) string) *Keyring {
+	return &Keyring{
+		refs: refs, getenv: getenv, now: time.Now,
+		stamps: map[string]string{}, secrets: map[string]qoreid.Secret{}, errs: map[string]error{}, notes: map[string]string{},
+	}
 }
 
-// defaultRing is the ring of the source that is not configured.
-func defaultRing(getenv func(string) string) *Ring {
+// defaultKeyring returns the keyring of the default source: the secret in the environment, in the named file, and of systemd.
+func defaultKeyring(getenv func(string) string) *Keyring {
 	var refs []ref
 	if getenv(envSecret) != "" {
 		refs = append(refs, ref{envSecret, "env:" + envSecret})
@@ -57,7 +60,7 @@ func defaultRing(getenv func(string) string) *Ring {
 			refs = append(refs, ref{credential, "file:" + path})
 		}
 	}
-	r := newRing(refs, getenv)
+	r := newKeyring(refs, getenv)
 	r.fromDefaults = true
 	return r
 }
@@ -67,40 +70,40 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// readRing reads the secrets of a block: a list of places, or a table of names and places. A block named qoreid
-// without secrets has those of the default source.
-func readRing(t *table, source string, getenv func(string) string) *Ring {
+// readKeyring reads the secrets of a block: a list of places, or a table of names and places. A block named qoreid without
+// secrets gets the secrets of the default source.
+func readKeyring(t *table, source string, getenv func(string) string) *Keyring {
 	v, ok := t.take("secrets")
 	if !ok {
 		if source == defaultSource {
-			return defaultRing(getenv)
+			return defaultKeyring(getenv)
 		}
-		t.wrong("secrets", "is missing: say where they are, as in secrets = [\"env:NAME\", \"file:/path\"]")
-		return newRing(nil, getenv)
+		t.addProblem("secrets", "is missing: name their places, as in secrets = [\"env:NAME\", \"file:/path\"]")
+		return newKeyring(nil, getenv)
 	}
-	refs, right := refsOf(v)
-	if !right {
-		t.wrong("secrets", "has something that is not \"env:NAME\" or \"file:PATH\"; a secret itself does not belong into the file")
+	refs, valid := refsOf(v)
+	if !valid {
+		t.addProblem("secrets", "contains a value that is not \"env:NAME\" or \"file:PATH\"; do not write a secret into the file")
 	} else if len(refs) == 0 {
-		t.wrong("secrets", "names none")
+		t.addProblem("secrets", "is empty")
 	}
-	return newRing(refs, getenv)
+	return newKeyring(refs, getenv)
 }
 
-// refsOf reads places: one, a list, or a table of names and places. right is false when anything is something else.
-func refsOf(v any) (refs []ref, right bool) {
-	right = true
+// refsOf parses a place, a list of places, or a table of names and places. It reports false when a value is no place.
+func refsOf(v any) (refs []ref, valid bool) {
+	valid = true
 	add := func(name string, v any) {
 		place, _ := v.(string)
 		kind, rest, _ := strings.Cut(place, ":")
 		if rest == "" || (kind != "env" && kind != "file") {
-			right = false
+			valid = false
 			return
 		}
 		if name == "" {
 			name = filepath.Base(rest)
 		}
-		name = notInName.ReplaceAllString(name, "_") // it is a label of metrics, and appears in logs
+		name = notInName.ReplaceAllString(name, "_") // it appears in labels of metrics and in logs
 		refs = append(refs, ref{name, place})
 	}
 	switch v := v.(type) {
@@ -115,11 +118,11 @@ func refsOf(v any) (refs []ref, right bool) {
 	default:
 		add("", v)
 	}
-	return refs, right
+	return refs, valid
 }
 
-// Secrets returns the secrets as they are now. A file that cannot be read, or is empty, keeps what it had.
-func (r *Ring) Secrets() []qoreid.Secret {
+// Secrets returns the current secrets. While a file is empty or cannot be read, its last secret is kept.
+func (r *Keyring) Secrets() []qoreid.Secret {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh()
@@ -132,18 +135,18 @@ func (r *Ring) Secrets() []qoreid.Secret {
 	return list
 }
 
-// refresh looks at every place, the files once a second at most.
-func (r *Ring) refresh() {
-	if now := r.now(); r.looked.IsZero() || now.Sub(r.looked) >= lookEvery {
-		r.looked = now
+// refresh reads changed secrets, at most once in refreshEvery.
+func (r *Keyring) refresh() {
+	if now := r.now(); r.readAt.IsZero() || now.Sub(r.readAt) >= refreshEvery {
+		r.readAt = now
 		for _, f := range r.refs {
 			r.read(f)
 		}
 	}
 }
 
-// read reads one secret if its place changed.
-func (r *Ring) read(f ref) {
+// read reads the secret of a place. It does not read a file with an unchanged stamp.
+func (r *Keyring) read(f ref) {
 	kind, rest, _ := strings.Cut(f.place, ":")
 	var text string
 	if kind == "env" {
@@ -151,66 +154,66 @@ func (r *Ring) read(f ref) {
 	} else {
 		info, err := os.Stat(rest)
 		if err != nil {
-			r.broken[f.place], r.stamps[f.place] = cause(err), ""
+			r.errs[f.place], r.stamps[f.place] = cause(err), ""
 			return
 		}
-		stamp := fmt.Sprint(info.Size(), stampOf(rest))
+		stamp := fmt.Sprint(info.Size(), fileStamp(rest))
 		if stamp == r.stamps[f.place] {
 			return
 		}
 		raw, err := readBounded(rest)
 		if err != nil {
-			r.broken[f.place] = cause(err)
+			r.errs[f.place] = cause(err)
 			return
 		}
 		r.stamps[f.place] = stamp
 		if text, err = inbox.FileText(raw); err != nil {
-			r.broken[f.place] = fmt.Errorf("%w; %s", err, inbox.HintOf(err))
+			r.errs[f.place] = fmt.Errorf("%w; %s", err, inbox.HintOf(err))
 			return
 		}
 	}
 	text, note, err := secretText(text)
 	if err != nil {
-		r.broken[f.place] = err
+		r.errs[f.place] = err
 		return
 	}
-	delete(r.broken, f.place)
+	delete(r.errs, f.place)
 	r.notes[f.place] = note
 	r.secrets[f.place] = qoreid.Secret{Name: f.name, Key: []byte(text)}
 }
 
-// Place is one secret of a ring, without the secret.
+// Place describes a secret of a keyring. It does not contain the secret.
 type Place struct {
-	Name string // as it is said in logs, events and counts
+	Name string // its name in logs, events and metrics
 	From string // "env:NAME" or "file:PATH"
-	Err  error  // why there is no secret now; nil when there is
-	Note string // what looks like a mistake in the secret, which is used as it is; empty for nothing
+	Err  error  // why the place has no secret now; nil when it has one
+	Note string // a likely mistake in the secret, which is used unchanged; empty for none
 }
 
-// Places returns where the secrets are and whether they are there.
-func (r *Ring) Places() []Place {
+// Places returns the places of the secrets and their current errors.
+func (r *Keyring) Places() []Place {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh()
 	list := make([]Place, 0, len(r.refs))
 	for _, f := range r.refs {
-		list = append(list, Place{Name: f.name, From: f.place, Err: r.broken[f.place], Note: r.notes[f.place]})
+		list = append(list, Place{Name: f.name, From: f.place, Err: r.errs[f.place], Note: r.notes[f.place]})
 	}
 	return list
 }
 
-// SecretNotes returns what an operator should know of the secrets, a sentence for each: a place that gives none, and a
-// secret that looks as if something went wrong when it was stored. No sentence holds a part of a secret.
+// SecretNotes returns notices about the secrets, one sentence each: for every place without a secret, and for every secret with a
+// likely mistake. No sentence contains a part of a secret.
 func (s *Settings) SecretNotes() []string {
 	var notes []string
 	for i := range s.Sources {
 		for _, p := range s.Sources[i].Secrets.Places() {
-			what := p.Note
+			problem := p.Note
 			if p.Err != nil {
-				what = "it gives no secret: " + p.Err.Error()
+				problem = "there is no secret: " + p.Err.Error()
 			}
-			if what != "" {
-				notes = append(notes, fmt.Sprintf("source %s: secret %s (%s): %s", s.Sources[i].Name, p.Name, p.From, what))
+			if problem != "" {
+				notes = append(notes, fmt.Sprintf("source %s: secret %s (%s): %s", s.Sources[i].Name, p.Name, p.From, problem))
 			}
 		}
 	}
@@ -218,7 +221,7 @@ func (s *Settings) SecretNotes() []string {
 }
 
 // String returns the places, never the secrets.
-func (r *Ring) String() string {
+func (r *Keyring) String() string {
 	var places []string
 	for _, f := range r.refs {
 		places = append(places, f.place)
@@ -226,5 +229,5 @@ func (r *Ring) String() string {
 	return strings.Join(places, ", ")
 }
 
-// GoString is String: a ring that is printed to find a fault must not print its secrets.
-func (r *Ring) GoString() string { return r.String() }
+// GoString returns the same as String, so that %#v does not print secrets.
+func (r *Keyring) GoString() string { return r.String() }

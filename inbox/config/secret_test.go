@@ -21,7 +21,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func TestTheDefaultSourceHasItsSecretFromWhereverItIs(t *testing.T) {
+func TestTheDefaultSourceReadsItsSecretFromTheEnvironmentAFileOrSystemd(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "secret")
@@ -48,7 +48,7 @@ func TestTheDefaultSourceHasItsSecretFromWhereverItIs(t *testing.T) {
 	}
 }
 
-func TestASourceWithoutASecretIsOneClearLine(t *testing.T) {
+func TestSourcesWithoutASecretAreOneErrorWithAHint(t *testing.T) {
 	t.Parallel()
 	err := mustLoad(t, "", nil, nil).CheckSecrets()
 	if inbox.KindOf(err) != inbox.Invalid || err.Error() != "source qoreid has no webhook secret" ||
@@ -69,11 +69,11 @@ func TestASourceWithoutASecretIsOneClearLine(t *testing.T) {
 	}
 }
 
-func TestTheDefaultSourceIsLeftOutOnlyWhenOthersAreConfiguredAndItHasNoSecretAndThatIsNoted(t *testing.T) {
+func TestTheDefaultSourceIsOmittedWithANoteOnlyIfItHasNoSecretAndOthersAreConfigured(t *testing.T) {
 	t.Parallel()
 	text := "[[source]]\nname = \"a\"\nsecrets = [\"env:A\"]\n"
 	s := mustLoad(t, text, map[string]string{"A": "x"}, nil)
-	if len(s.Sources) != 1 || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "qoreid is left out") {
+	if len(s.Sources) != 1 || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "there is no default source qoreid") {
 		t.Errorf("sources %d, notes %q", len(s.Sources), s.Notes)
 	}
 	s = mustLoad(t, text, map[string]string{"A": "x", "INBOX_QOREID_SECRET": "y"}, nil)
@@ -82,23 +82,23 @@ func TestTheDefaultSourceIsLeftOutOnlyWhenOthersAreConfiguredAndItHasNoSecretAnd
 	}
 	s = mustLoad(t, "[[source]]\nname = \"a\"\npath = \"/webhooks/qoreid\"\nsecrets = [\"env:A\"]\n", map[string]string{"A": "x", "INBOX_QOREID_SECRET": "y"}, nil)
 	if len(s.Sources) != 1 {
-		t.Errorf("a source at the default one's path does not take its place: %d", len(s.Sources))
+		t.Errorf("a source with the default source's path does not replace it: %d sources", len(s.Sources))
 	}
 }
 
-// The clock is a false one, so that a second passes at once.
-func TestASecretInAFileIsReadAgainWhenItChangesAndKeptWhenItCannotBe(t *testing.T) {
+// synctest has a fake clock, so the test does not wait for the refresh.
+func TestASecretIsReadAgainWhenItsFileChangesAndKeptWhileItCannotBeRead(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "secret")
 	write(t, path, "one\n")
 	text := "[[source]]\nname = \"a\"\nsecrets = { current = \"file:" + path + "\" }\n"
 	s := mustLoad(t, text, nil, nil)
 	synctest.Test(t, func(t *testing.T) {
-		ring := s.Source("a").Secrets
+		keyring := s.Source("a").Secrets
 		expect := func(want string) {
 			t.Helper()
 			<-time.After(2 * time.Second)
-			if got := keys(ring.Secrets()); len(got) != 1 || got[0] != "current="+want {
+			if got := keys(keyring.Secrets()); len(got) != 1 || got[0] != "current="+want {
 				t.Errorf("secrets are %q, want %q", got, want)
 			}
 		}
@@ -111,13 +111,13 @@ func TestASecretInAFileIsReadAgainWhenItChangesAndKeptWhenItCannotBe(t *testing.
 			t.Error(err)
 		}
 		expect("second")
-		if p := ring.Places(); len(p) != 1 || p[0].Err == nil || p[0].Name != "current" {
-			t.Errorf("the missing file is not said: %+v", p)
+		if p := keyring.Places(); len(p) != 1 || p[0].Err == nil || p[0].Name != "current" {
+			t.Errorf("the missing file is not reported: %+v", p)
 		}
 		write(t, path, "third one")
 		expect("third one")
-		if p := ring.Places(); p[0].Err != nil {
-			t.Errorf("the file is there again: %+v", p)
+		if p := keyring.Places(); p[0].Err != nil {
+			t.Errorf("the file is back, and an error is reported: %+v", p)
 		}
 	})
 }
@@ -156,29 +156,29 @@ func TestARefusedRequestIsVerifiedWithTheCurrentSecrets(t *testing.T) {
 	if _, why, _ := s.Verify(r); why != "no_source" {
 		t.Errorf("why is %q", why)
 	}
-	if text := s.Explain(r); !strings.Contains(text, "not configured") {
+	if text := s.Explain(r); !strings.Contains(text, "no longer configured") {
 		t.Errorf("explained as %q", text)
 	}
 }
 
-func TestWhatStandsInPlaceOfASecretIsNamedAndNeverShown(t *testing.T) {
+func TestMistakesInSecretsAreDescribedWithoutTheSecret(t *testing.T) {
 	t.Parallel()
 	const secret = "whsec_hunter2"
 	for name, c := range map[string]struct {
 		file string
-		uses string // the secret that is used; empty: none
-		says string // in what is said; empty: nothing is
+		used string // the secret that is used; empty: none
+		note string // part of the notes and errors; empty: there are none
 	}{
-		"as it should be":        {secret + "\n", secret, ""},
+		"a valid secret":         {secret + "\n", secret, ""},
 		"a byte order mark":      {"\ufeff" + secret + "\r\n", secret, ""},
 		"base64":                 {"QUJD=\n", "QUJD=", ""},
-		"base64 with two":        {"QUJDRA==", "QUJDRA==", ""},
+		"base64 with two =":      {"QUJDRA==", "QUJDRA==", ""},
 		"lower case with =":      {"abc=def", "abc=def", ""},
 		"UTF-16":                 {"\xff\xfew\x00h\x00", "", "UTF-16"},
 		"UTF-16 without a mark":  {"w\x00h\x00s\x00e\x00", "", "UTF-16"},
 		"a zero byte":            {secret + "\x00", "", "zero byte"},
 		"an environment file":    {"INBOX_QOREID_SECRET=" + secret + "\n", "", "INBOX_QOREID_SECRET="},
-		"a line of a shell":      {"export INBOX_QOREID_SECRET='" + secret + "'\n", "", "INBOX_QOREID_SECRET="},
+		"a line of a script":     {"export INBOX_QOREID_SECRET='" + secret + "'\n", "", "INBOX_QOREID_SECRET="},
 		"two lines":              {secret + "\nold\n", "", "2 lines"},
 		"a name and two lines":   {"A=1\nB=2", "", "2 lines"},
 		"only dots":              {"...\n", "", "placeholder"},
@@ -188,10 +188,10 @@ func TestWhatStandsInPlaceOfASecretIsNamedAndNeverShown(t *testing.T) {
 		"angle brackets":         {"<your secret>", "", "placeholder"},
 		"blank":                  {"  \n", "", "blank"},
 		"quotation marks":        {`"` + secret + `"`, `"` + secret + `"`, "quotation marks"},
-		"typographic ones":       {"“" + secret + "”", "“" + secret + "”", "quotation marks"},
+		"curly quotation marks":  {"“" + secret + "”", "“" + secret + "”", "quotation marks"},
 		"a space at the end":     {secret + " \n", secret + " ", "space"},
-		"a space that hides":     {secret + "\u00a0", secret + "\u00a0", "U+00A0"},
-		"no width at all":        {"whsec_\u200bhunter2", "whsec_\u200bhunter2", "U+200B"},
+		"a no-break space":       {secret + "\u00a0", secret + "\u00a0", "U+00A0"},
+		"a zero-width space":     {"whsec_\u200bhunter2", "whsec_\u200bhunter2", "U+200B"},
 		"a tab":                  {"\t" + secret, "\t" + secret, "U+0009"},
 	} {
 		path := filepath.Join(t.TempDir(), "secret")
@@ -201,20 +201,20 @@ func TestWhatStandsInPlaceOfASecretIsNamedAndNeverShown(t *testing.T) {
 		if list := s.Sources[0].Secrets.Secrets(); len(list) == 1 {
 			used = string(list[0].Key)
 		}
-		said := strings.Join(s.SecretNotes(), "\n")
+		notes := strings.Join(s.SecretNotes(), "\n")
 		if err := s.CheckSecrets(); err != nil {
-			said += err.Error() + inbox.HintOf(err)
+			notes += err.Error() + inbox.HintOf(err)
 		}
-		if used != c.uses || (c.says == "") != (said == "") || !strings.Contains(said, c.says) {
-			t.Errorf("%s: uses %q, says %q", name, used, said)
+		if used != c.used || (c.note == "") != (notes == "") || !strings.Contains(notes, c.note) {
+			t.Errorf("%s: uses %q, reports %q", name, used, notes)
 		}
-		if strings.Contains(said, "hunter2") {
-			t.Errorf("%s: tells the secret: %q", name, said)
+		if strings.Contains(notes, "hunter2") {
+			t.Errorf("%s: contains the secret: %q", name, notes)
 		}
 	}
 }
 
-func TestAVariableThatWasCopiedAsItStandsInTheManualIsNoSecret(t *testing.T) {
+func TestAPlaceholderCopiedFromTheManualIsNotASecret(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"...", "paste it here", "<secret>"} {
 		err := mustLoad(t, "", map[string]string{"INBOX_QOREID_SECRET": text}, nil).CheckSecrets()
@@ -224,7 +224,7 @@ func TestAVariableThatWasCopiedAsItStandsInTheManualIsNoSecret(t *testing.T) {
 	}
 }
 
-func TestASettingsFileMayBeginWithAByteOrderMarkAndUTF16IsNamed(t *testing.T) {
+func TestASettingsFileMayBeginWithAByteOrderMarkAndUTF16IsRejected(t *testing.T) {
 	t.Parallel()
 	if s := mustLoad(t, "\ufefflisten = \"127.0.0.1:1\"\r\n", nil, nil); s.Listen != "127.0.0.1:1" {
 		t.Errorf("listen is %s", s.Listen)

@@ -11,12 +11,12 @@ import (
 	"inbox/inbox"
 )
 
-// assignment is how an environment file or a shell sets a variable.
+// assignment matches a line of an environment file or a shell that sets a variable.
 var assignment = regexp.MustCompile(`^(export[ \t]+)?([A-Z][A-Z0-9_]{2,})[ \t]*=[ \t]*[^=\s]`)
 
-// secretText returns the secret that a file or variable holds, without the newline that editors and echo put at its end.
-// The error says what is there in place of a secret. The note says what looks like a mistake; it is used all the same,
-// because nobody but QoreID knows what its secrets look like. Neither holds a part of the secret.
+// secretText returns the secret in the text of a file or variable, without the newline that editors and echo append. The error
+// names what the text is instead of a secret. The note names a likely mistake in the secret. Such a secret is used unchanged,
+// because only QoreID knows the form of its secrets. Error and note contain no part of the secret.
 func secretText(text string) (secret, note string, err error) {
 	text = strings.TrimPrefix(strings.TrimRight(text, "\r\n"), "\ufeff")
 	inner := strings.TrimSpace(text)
@@ -24,20 +24,20 @@ func secretText(text string) (secret, note string, err error) {
 	case text == "":
 		return "", "", errors.New("it is empty")
 	case inner == "":
-		return "", "", errors.New("it is blank: only spaces or newlines are in it")
+		return "", "", errors.New("it is blank: it contains only spaces or newlines")
 	case placeholder(inner):
-		return "", "", errors.New("it is a placeholder: put the Webhook Secret Key of QoreID's dashboard in its place")
+		return "", "", errors.New("it is a placeholder: replace it by the Webhook Secret Key of QoreID's dashboard")
 	case strings.ContainsAny(text, "\r\n"):
-		return "", "", fmt.Errorf("it has %d lines: it must hold one secret and nothing else; name a second secret as a place of its own",
+		return "", "", fmt.Errorf("it has %d lines, but must contain one secret and nothing else; put a second secret into its own place",
 			len(slices.Collect(strings.Lines(text))))
 	}
 	if m := assignment.FindStringSubmatch(inner); m != nil {
-		return "", "", fmt.Errorf("it has a name and = before the secret (%s%s=): it must hold the secret alone", m[1], m[2])
+		return "", "", fmt.Errorf("it has a name and = before the secret (%s%s=), but must contain only the secret", m[1], m[2])
 	}
-	return text, oddities(text), nil
+	return text, likelyMistake(text), nil
 }
 
-// placeholder reports whether a text was copied from an instruction. Only what cannot be a secret counts.
+// placeholder reports whether a text was copied from instructions. It reports false for any text that may be a secret.
 func placeholder(text string) bool {
 	text = strings.Trim(text, "\"'")
 	if strings.Trim(text, ".…* ") == "" {
@@ -53,9 +53,9 @@ func placeholder(text string) bool {
 	return false
 }
 
-// oddities names what hardly belongs to a secret.
-func oddities(text string) string {
-	const look = "; if signatures do not pass, take it away"
+// likelyMistake describes a character that a secret is unlikely to contain, or returns an empty string.
+func likelyMistake(text string) string {
+	const look = "; if signatures do not pass, remove it"
 	hidden := strings.IndexFunc(text, func(r rune) bool { return r != ' ' && (unicode.IsSpace(r) || inbox.Unprintable(r)) })
 	switch {
 	case hidden >= 0:

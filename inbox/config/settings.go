@@ -11,17 +11,17 @@ import (
 	"strings"
 )
 
-// Where a value came from.
+// Origins of a value, besides the default.
 const (
 	fromFlag = "flag"
 	fromEnv  = "environment"
 	fromFile = "file"
 )
 
-// Setting is one setting that is a single value: how it is named everywhere, and what it is without being set.
+// Setting is a setting with a single value: its names in the file, on the command line and in the environment, and its default.
 type Setting struct {
-	Key     string // in inbox.toml
-	Flag    string // of `inbox serve`, without dashes
+	Key     string // its name in inbox.toml, with dots
+	Flag    string // the flag of `inbox serve`, without dashes
 	Env     string
 	Default string
 	Usage   string
@@ -30,7 +30,7 @@ type Setting struct {
 	get func(s *Settings) string
 }
 
-// All returns every setting, in the order they are shown.
+// All returns every setting, in the order in which they are printed.
 func All() []Setting {
 	return []Setting{
 		{
@@ -38,7 +38,7 @@ func All() []Setting {
 			set: func(s *Settings, v string) error { return notEmpty(&s.Data, v) },
 			get: func(s *Settings) string { return s.Data },
 		}, {
-			Key: "listen", Flag: "listen", Env: "INBOX_LISTEN", Default: "127.0.0.1:8080", Usage: "address the webhooks come to",
+			Key: "listen", Flag: "listen", Env: "INBOX_LISTEN", Default: "127.0.0.1:8080", Usage: "address for webhooks",
 			set: func(s *Settings, v string) error { return address(&s.Listen, v, false) },
 			get: func(s *Settings) string { return s.Listen },
 		}, {
@@ -56,12 +56,12 @@ func All() []Setting {
 			get: func(s *Settings) string { return s.Plugins },
 		}, {
 			Key: "trusted_proxies", Flag: "trusted-proxies", Env: "INBOX_TRUSTED_PROXIES",
-			Usage: "addresses or networks whose X-Forwarded-For is believed, with commas between",
+			Usage: "addresses or networks of proxies whose X-Forwarded-For is trusted, separated by commas",
 			set:   func(s *Settings, v string) error { return prefixes(&s.Proxies, v) },
 			get:   proxies,
 		}, {
 			Key: "min_free", Flag: "min-free", Env: "INBOX_MIN_FREE", Default: "1 GiB",
-			Usage: "disk space that is kept free: below it plugins stop and webhooks are still taken",
+			Usage: "disk space to keep free: below it plugins stop, and webhooks are still stored",
 			set:   func(s *Settings, v string) error { return minFree(&s.MinFree, v) },
 			get:   func(s *Settings) string { return sizeText(int64(s.MinFree)) },
 		}, {
@@ -77,15 +77,14 @@ func All() []Setting {
 	}
 }
 
-// pick returns the value with the highest precedence, and where it came from. An environment variable that is empty
-// counts as not set.
-func (one Setting) pick(in Inputs, root *table) (value, from string, ok bool) {
-	fileValue, inFile := root.text(one.Key) // always, so that a wrong type is said although a flag wins
-	if v, ok := in.Flags[one.Flag]; ok {
-		return v, fromFlag, true
+// pick returns the value with the highest precedence and its origin. An empty environment variable counts as not set.
+func (v Setting) pick(in Inputs, root *table) (value, from string, ok bool) {
+	fileValue, inFile := root.text(v.Key) // always, so that a wrong type is reported although a flag takes precedence
+	if value, ok := in.Flags[v.Flag]; ok {
+		return value, fromFlag, true
 	}
-	if v := in.Getenv(one.Env); v != "" {
-		return v, fromEnv, true
+	if value := in.Getenv(v.Env); value != "" {
+		return value, fromEnv, true
 	}
 	return fileValue, fromFile, inFile
 }
@@ -124,7 +123,7 @@ func prefixes(to *[]netip.Prefix, v string) error {
 			p, err = addr.Prefix(addr.BitLen())
 		}
 		if err != nil {
-			return fmt.Errorf("has %q, which is neither an address nor a network such as \"10.0.0.0/8\"", part)
+			return fmt.Errorf("contains %q, which is neither an address nor a network such as \"10.0.0.0/8\"", part)
 		}
 		*to = append(*to, p)
 	}
@@ -141,7 +140,7 @@ func proxies(s *Settings) string {
 
 func minFree(to *uint64, v string) error {
 	n, err := parseSize(v)
-	*to = uint64(max(n, 1)) // zero would mean the store's default
+	*to = uint64(max(n, 1)) // the store takes zero for its default
 	return err
 }
 
@@ -169,7 +168,7 @@ func units() map[string]int64 {
 	}
 }
 
-// parseSize reads a number of bytes, or a text such as "64 MiB".
+// parseSize parses a number of bytes, or a number with a unit, such as "64 MiB".
 func parseSize(v string) (int64, error) {
 	m := sizePattern.FindStringSubmatch(v)
 	if m == nil {
@@ -181,12 +180,12 @@ func parseSize(v string) (int64, error) {
 	}
 	unit := units()[m[2]]
 	if n > (1<<62)/unit {
-		return 0, fmt.Errorf("is %q, which is too much", v)
+		return 0, fmt.Errorf("is %q, which is too large", v)
 	}
 	return n * unit, nil
 }
 
-// sizeText writes a size so that parseSize reads the same.
+// sizeText formats a number of bytes so that parseSize returns the same number.
 func sizeText(n int64) string {
 	for _, u := range []string{"TiB", "GiB", "MiB", "KiB"} {
 		if unit := units()[u]; n >= unit && n%unit == 0 {

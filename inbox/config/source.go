@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// The source that exists without being configured.
+// The default source, which exists without a [[source]] block, and the places of its secret.
 const (
 	defaultSource = "qoreid"
 	pathPrefix    = "/webhooks/"
@@ -27,17 +27,17 @@ var (
 	headerPattern = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 )
 
-// sources reads the [[source]] blocks. The default source exists beside them, unless a block has its name, or it has
-// no secret while others are configured, which is noted.
+// sources reads the [[source]] blocks and adds the default source. It does not add it when a block has its name or its path, nor
+// when it has no secret and there are other sources. In the last case it adds a note.
 func (s *Settings) sources(root *table, getenv func(string) string, r *reader) {
 	places := map[string]string{} // path, folded → source
 	for _, t := range root.tables("source") {
 		src := readSource(t, getenv)
-		t.done()
+		t.reportUnknown()
 		if s.Source(src.Name) != nil {
-			t.wrong("name", "is %q, which another source has", src.Name)
+			t.addProblem("name", "is %q, which another source has", src.Name)
 		} else if other := places[intake.FoldPath(src.Path)]; other != "" {
-			t.wrong("path", "is %s, which source %s has", src.Path, other)
+			t.addProblem("path", "is %s, which source %s has", src.Path, other)
 		}
 		places[intake.FoldPath(src.Path)] = src.Name
 		s.Sources = append(s.Sources, src)
@@ -45,34 +45,34 @@ func (s *Settings) sources(root *table, getenv func(string) string, r *reader) {
 	if s.Source(defaultSource) != nil {
 		return
 	}
-	ring := defaultRing(getenv)
+	keyring := defaultKeyring(getenv)
 	switch {
 	case places[pathPrefix+defaultSource] != "":
-	case len(s.Sources) > 0 && len(ring.Secrets()) == 0:
-		s.Notes = append(s.Notes, "the default source qoreid is left out: "+envSecret+" is not set and other sources are")
+	case len(s.Sources) > 0 && len(keyring.Secrets()) == 0:
+		s.Notes = append(s.Notes, "there is no default source qoreid: "+envSecret+" is not set, and other sources are configured")
 	default:
-		s.Sources = slices.Insert(s.Sources, 0, withDefaults(Source{Name: defaultSource, Secrets: ring}))
+		s.Sources = slices.Insert(s.Sources, 0, withDefaults(Source{Name: defaultSource, Secrets: keyring}))
 	}
 }
 
 func withDefaults(s Source) Source {
-	fill(&s.Path, pathPrefix+s.Name)
-	fill(&s.Mode, inbox.Live)
-	fill(&s.Header, qoreid.DefaultHeader)
-	fill(&s.Algorithm, qoreid.DefaultAlgorithm)
-	fill(&s.KeyBy, qoreid.ByID)
-	fill(&s.MaxBody, intake.DefaultMaxBody)
+	setDefault(&s.Path, pathPrefix+s.Name)
+	setDefault(&s.Mode, inbox.Live)
+	setDefault(&s.Header, qoreid.DefaultHeader)
+	setDefault(&s.Algorithm, qoreid.DefaultAlgorithm)
+	setDefault(&s.KeyBy, qoreid.ByID)
+	setDefault(&s.MaxBody, intake.DefaultMaxBody)
 	return s
 }
 
-func fill[T comparable](v *T, fallback T) {
+func setDefault[T comparable](v *T, fallback T) {
 	var zero T
 	if *v == zero {
 		*v = fallback
 	}
 }
 
-// readSource reads one block.
+// readSource reads one [[source]] block.
 func readSource(t *table, getenv func(string) string) Source {
 	s := Source{
 		Name:   t.match("name", namePattern, "lower-case letters, digits, - and _, 64 at most"),
@@ -80,7 +80,7 @@ func readSource(t *table, getenv func(string) string) Source {
 		Header: t.match("header", headerPattern, "the name of a header"),
 	}
 	if s.Name == "" && t.values["name"] == nil {
-		t.wrong("name", "is missing")
+		t.addProblem("name", "is missing")
 	}
 	s.Mode = choice(t, "mode", inbox.Live, inbox.Test)
 	s.Algorithm = choice(t, "algorithm", qoreid.SHA512, qoreid.SHA256)
@@ -92,42 +92,42 @@ func readSource(t *table, getenv func(string) string) Source {
 			err = fmt.Errorf("is %q, not between 1 byte and 1 GiB", text)
 		}
 		if err != nil {
-			t.wrong("max_body", "%s", err)
+			t.addProblem("max_body", "%s", err)
 		}
 		s.MaxBody = n
 	}
-	s.Secrets = readRing(t, s.Name, getenv)
+	s.Secrets = readKeyring(t, s.Name, getenv)
 	for _, m := range t.tables("map") {
 		s.Maps = append(s.Maps, readMap(m))
-		m.done()
+		m.reportUnknown()
 	}
 	return withDefaults(s)
 }
 
-// match returns a text that has a form, empty when it is not there.
-func (t *table) match(key string, form *regexp.Regexp, want string) string {
+// match returns a text and checks that it matches a pattern. It returns an empty text when the key is missing.
+func (t *table) match(key string, pattern *regexp.Regexp, want string) string {
 	v, ok := t.text(key)
-	if ok && !form.MatchString(v) {
-		t.wrong(key, "is %q, not %s", v, want)
+	if ok && !pattern.MatchString(v) {
+		t.addProblem(key, "is %q, not %s", v, want)
 	}
 	return v
 }
 
-// choice returns one of several words, empty when the key is not there.
+// choice returns a text and checks that it is one of words. It returns an empty text when the key is missing.
 func choice[T ~string](t *table, key string, words ...T) T {
 	v, ok := t.text(key)
 	if ok && !slices.Contains(words, T(v)) {
-		t.wrong(key, "is %q, not one of %q", v, words)
+		t.addProblem(key, "is %q, not one of %q", v, words)
 	}
 	return T(v)
 }
 
-// readMap reads one [[source.map]]: where things stand in bodies that are not as documented.
+// readMap reads one [[source.map]] block: pointers into bodies that differ from QoreID's documentation.
 func readMap(t *table) qoreid.Map {
 	pointer := func(key string) string {
 		v, ok := t.text(key)
 		if ok && !strings.HasPrefix(v, "/") {
-			t.wrong(key, "is %q, not a JSON pointer such as \"/data/id\"", v)
+			t.addProblem(key, "is %q, not a JSON pointer such as \"/data/id\"", v)
 		}
 		return v
 	}

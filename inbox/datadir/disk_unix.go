@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FreeBytes returns what an ordinary user may still write to the file system of a directory.
+// FreeBytes returns the number of bytes that an ordinary user may still write to the file system of a directory.
 func FreeBytes(dir string) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -24,7 +24,7 @@ func alive(pid int) bool {
 	return err == nil || errors.Is(err, unix.EPERM)
 }
 
-// SyncDir brings the names in a directory to the disk: a file that was flushed can still lose its name.
+// SyncDir flushes a directory. Without it, a file whose data was flushed can lose its name in a power cut.
 func SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -2,7 +2,7 @@ package datadir
 
 import "golang.org/x/sys/windows"
 
-// FreeBytes returns what this user may still write to the file system of a directory.
+// FreeBytes returns the number of bytes that this user may still write to the file system of a directory.
 func FreeBytes(dir string) (uint64, error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {

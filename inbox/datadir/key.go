@@ -12,11 +12,11 @@ import (
 
 const keyLength = 32
 
-// MaxKeyFile bounds what is read of a file in the key's place, in bytes.
+// MaxKeyFile is the most bytes that are read of the key's file. A larger file is not a key.
 const MaxKeyFile = 4096
 
-// ReadKey reads the store's key, which makes digests that say nothing without it. A store without its
-// key is refused, because every duplicate would be taken for new.
+// ReadKey returns the store's key, with which digests are computed. It returns an Invalid error when the key of the database at
+// dbPath is missing or is not a key. A store is not opened without its key, because duplicates would be stored as new events.
 func ReadKey(keyPath, dbPath string) ([]byte, error) {
 	key, err := Read(keyPath, MaxKeyFile)
 	switch {
@@ -25,7 +25,7 @@ func ReadKey(keyPath, dbPath string) ([]byte, error) {
 	case err == nil:
 		return nil, inbox.Errorf(inbox.Invalid, "read "+keyPath, "the store's key has %d bytes, not %d", len(key), keyLength).
 			WithHint("restore it from the backup that the database came from")
-	case errors.Is(err, ErrKind), errors.Is(err, ErrSize):
+	case errors.Is(err, ErrNotRegular), errors.Is(err, ErrTooLarge):
 		return nil, inbox.Errorf(inbox.Invalid, "read "+keyPath, "%w", err).WithHint("restore it from the backup that the database came from")
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, inbox.Errorf(inbox.Unavailable, "read the store's key", "%w", err).WithHint("it must be readable by this user")
@@ -34,10 +34,10 @@ func ReadKey(keyPath, dbPath string) ([]byte, error) {
 		WithHint("restore it from the backup that the database came from; without it duplicates cannot be recognised")
 }
 
-// EnsureKey makes the key of a new store, or reads the one that a start made which was cut off.
+// EnsureKey creates the key of a new store. When an earlier start was interrupted and left a key, EnsureKey returns that one.
 func EnsureKey(path string) ([]byte, error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return ReadKey(path, "") // or says what is wrong with it
+		return ReadKey(path, "")
 	}
 	key := make([]byte, keyLength)
 	if _, err := rand.Read(key); err != nil {

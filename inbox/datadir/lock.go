@@ -14,46 +14,47 @@ import (
 	"inbox/inbox"
 )
 
-// Lock is the right to write to a store, held by a server for its life and by an offline command for one change. It
-// is an advisory lock on a file of its own: closing any descriptor of the database would drop SQLite's own locks.
+// Lock is the exclusive right to write to a store. A server holds it as long as it runs, an offline command for one change. It is
+// an advisory lock on a file of its own, because closing a descriptor of the database would drop SQLite's locks.
 type Lock struct {
 	file *flock.Flock
-	path string // of the holder's note, empty for short locks
+	path string // of the holder's file; empty for a command
 }
 
-// Holding is what a server says of itself beside the lock.
+// Holding describes the server that holds the lock. It is stored beside the lock.
 type Holding struct {
 	PID       int       `json:"pid"`
 	Socket    string    `json:"socket,omitempty"`
-	Webhooks  string    `json:"webhooks,omitempty"` // the address they come to
+	Webhooks  string    `json:"webhooks,omitempty"` // the address that receives them
 	StartedAt time.Time `json:"started_at"`
 }
 
-// TryLock takes the lock for one change. It is Unavailable while a server holds it.
+// TryLock acquires the lock for one change. It waits up to two seconds, and returns an Unavailable error while a server holds the
+// lock.
 func TryLock(dir string) (*Lock, error) {
 	return WaitLock(context.Background(), dir, 2*time.Second)
 }
 
-// WaitLock takes the lock, waiting a while for a command that is about to release it. When a server holds it, that is
-// Unavailable at once.
-func WaitLock(ctx context.Context, dir string, patience time.Duration) (*Lock, error) {
+// WaitLock acquires the lock. It waits up to timeout for a command that holds it, then returns an Unavailable error. When a server
+// holds the lock, it returns that error at once.
+func WaitLock(ctx context.Context, dir string, timeout time.Duration) (*Lock, error) {
 	path := filepath.Join(dir, LockFile)
 	file := flock.New(path, flock.SetPermissions(0o600))
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for {
-		got, err := file.TryLock()
+		locked, err := file.TryLock()
 		if err != nil {
 			return nil, inbox.Errorf(inbox.Unavailable, "lock "+path, "%w", err).WithHint("the data directory must be writable by this user")
 		}
-		if got && named(file) {
+		if locked && isAtPath(file) {
 			return &Lock{file: file}, nil
 		}
-		if got { // the lock of a file that was removed meanwhile holds nobody off
+		if locked { // the file was removed meanwhile: its lock excludes no other process
 			if err := file.Unlock(); err != nil {
 				return nil, fmt.Errorf("release the lock: %w", err)
 			}
-		} else if h, ok := readNote(dir); ok && alive(h.PID) {
+		} else if h, ok := readHolder(dir); ok && alive(h.PID) {
 			return nil, inbox.Errorf(inbox.Unavailable, "", "a server (process %d) is running on %s", h.PID, dir).
 				WithHint("stop it first, or give this one another directory with --data")
 		}
@@ -65,8 +66,8 @@ func WaitLock(ctx context.Context, dir string, patience time.Duration) (*Lock, e
 	}
 }
 
-// named reports whether a locked file is the one at its name.
-func named(file *flock.Flock) bool {
+// isAtPath reports whether a locked file still is the file at its path.
+func isAtPath(file *flock.Flock) bool {
 	if runtime.GOOS == "windows" { // an open file cannot be removed
 		return true
 	}
@@ -78,22 +79,23 @@ func named(file *flock.Flock) bool {
 	return err == nil && os.SameFile(held, now)
 }
 
-// Announce writes beside the lock who holds it, so that commands find the server.
+// Announce stores beside the lock which server holds it, so that commands find the server.
 func (l *Lock) Announce(dir string, h Holding) error {
-	note, err := json.Marshal(h)
+	text, err := json.Marshal(h)
 	if err != nil {
 		return fmt.Errorf("announce the server: %w", err)
 	}
-	l.path = filepath.Join(dir, NoteFile)
-	if err := WriteFile(l.path, append(note, '\n'), 0o600); err != nil {
+	l.path = filepath.Join(dir, HolderFile)
+	if err := WriteFile(l.path, append(text, '\n'), 0o600); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "announce the server", "%w", err)
 	}
 	return nil
 }
 
-// Release gives the lock back. The note stays where the directory is another one by now: it may be another server's.
+// Release releases the lock and removes the holder's file. It keeps that file when the lock's file was removed or replaced,
+// because the holder's file may be another server's then.
 func (l *Lock) Release() error {
-	if l.path != "" && named(l.file) {
+	if l.path != "" && isAtPath(l.file) {
 		if err := os.Remove(l.path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("remove %s: %w", l.path, err)
 		}
@@ -104,29 +106,29 @@ func (l *Lock) Release() error {
 	return nil
 }
 
-// Holder returns the server that runs on a data directory, and whether one does. The lock tells, not the note: a note
-// may be left over from a server that was killed.
+// Holder returns the server that runs on a data directory, and whether a server runs. The holder's file is not enough: a server
+// that was killed leaves it. The lock must be held too.
 func Holder(dir string) (Holding, bool) {
-	h, ok := readNote(dir)
+	h, ok := readHolder(dir)
 	if !ok {
 		return h, false
 	}
 	file := flock.New(filepath.Join(dir, LockFile), flock.SetPermissions(0o600))
-	got, err := file.TryLock()
+	locked, err := file.TryLock()
 	if err != nil {
 		return h, false
 	}
-	if got {
-		_ = file.Unlock() // it was free: the note is left over
+	if locked {
+		_ = file.Unlock() // the server that wrote the file has ended
 		return h, false
 	}
 	return h, true
 }
 
-func readNote(dir string) (Holding, bool) {
+func readHolder(dir string) (Holding, bool) {
 	var h Holding
-	note, err := os.ReadFile(filepath.Join(dir, NoteFile))
-	if err != nil || json.Unmarshal(note, &h) != nil {
+	text, err := os.ReadFile(filepath.Join(dir, HolderFile))
+	if err != nil || json.Unmarshal(text, &h) != nil {
 		return h, false
 	}
 	return h, true

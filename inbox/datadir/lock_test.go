@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/datadir"
 )
 
-func TestASecondServerIsToldWhoHoldsTheStore(t *testing.T) {
+func TestASecondServerGetsAnErrorThatNamesTheFirst(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	lock, err := datadir.WaitLock(t.Context(), dir, time.Second)
@@ -36,20 +36,20 @@ func TestASecondServerIsToldWhoHoldsTheStore(t *testing.T) {
 	}
 }
 
-func TestAServerWaitsForACommandAndACommandNotForAServer(t *testing.T) {
+func TestAServerWaitsForACommandThatHoldsTheLock(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	short, err := datadir.TryLock(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := make(chan error, 1)
+	acquired := make(chan error, 1)
 	go func() {
 		l, err := datadir.WaitLock(t.Context(), dir, 10*time.Second)
 		if err == nil {
 			err = l.Release()
 		}
-		got <- err
+		acquired <- err
 	}()
 	if _, err := datadir.WaitLock(t.Context(), dir, 50*time.Millisecond); inbox.KindOf(err) != inbox.Unavailable {
 		t.Errorf("while a command writes: %v", err)
@@ -60,18 +60,18 @@ func TestAServerWaitsForACommandAndACommandNotForAServer(t *testing.T) {
 	if err := short.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-got; err != nil {
+	if err := <-acquired; err != nil {
 		t.Errorf("the server that waited: %v", err)
 	}
-	// what a killed server left does not count
-	if err := os.WriteFile(filepath.Join(dir, datadir.NoteFile), []byte(`{"pid":1,"socket":"/old.sock"}`), 0o600); err != nil {
+	// A killed server leaves its holder's file.
+	if err := os.WriteFile(filepath.Join(dir, datadir.HolderFile), []byte(`{"pid":1,"socket":"/old.sock"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, running := datadir.Holder(dir); running {
-		t.Error("a note without a lock is taken for a server")
+		t.Error("a holder's file without a lock is taken for a server")
 	}
 	if l, err := datadir.TryLock(dir); err != nil {
-		t.Errorf("beside an old note: %v", err)
+		t.Errorf("beside an old holder's file: %v", err)
 	} else if err := l.Release(); err != nil {
 		t.Error(err)
 	}

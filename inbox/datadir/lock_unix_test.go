@@ -19,7 +19,7 @@ func do(t *testing.T, errs ...error) {
 	}
 }
 
-// lock takes the lock as a server with a socket does.
+// lock acquires the lock as a server with a socket does.
 func lock(t *testing.T, dir, socket string) *datadir.Lock {
 	t.Helper()
 	l, err := datadir.WaitLock(t.Context(), dir, time.Minute)
@@ -28,7 +28,7 @@ func lock(t *testing.T, dir, socket string) *datadir.Lock {
 	return l
 }
 
-func TestALockWhoseFileWasRemovedHoldsNobodyOffAndLeavesNothingOfAnothers(t *testing.T) {
+func TestAfterItsFileWasRemovedALockCanBeAcquiredAgainAndTheFirstReleaseRemovesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	old := lock(t, dir, "/old.sock")
@@ -39,12 +39,12 @@ func TestALockWhoseFileWasRemovedHoldsNobodyOffAndLeavesNothingOfAnothers(t *tes
 		t.Errorf("the holder is %+v, %v", h, running)
 	}
 	do(t, next.Release())
-	if _, running := datadir.Holder(dir); running || noteIsThere(dir) {
-		t.Error("the note of the next one is left over")
+	if _, running := datadir.Holder(dir); running || holderFileExists(dir) {
+		t.Error("the second release left the holder's file")
 	}
 }
 
-func noteIsThere(dir string) bool {
-	_, err := os.Lstat(filepath.Join(dir, datadir.NoteFile))
+func holderFileExists(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, datadir.HolderFile))
 	return err == nil
 }

@@ -1,21 +1,25 @@
-// Package datadir is the data directory of a store: the names in it, who may use them, the lock that a server holds, the free
-// disk space, and files that are written whole or not at all. It also reads files that somebody else wrote, within bounds.
+// Package datadir manages the data directory of a store: its file names, owners and modes, the lock that a server holds, the free
+// disk space, and atomic writes.
 //
-// It promises that a file has its name only when it is whole and on the disk, and that one process at a time holds the lock.
-// It knows nothing of what is in the database: that is the store's.
+// It also reads files that other programs wrote, with bounds on their size, their kind and the time of a read. Without the bounds,
+// a link to /dev/zero would fill the memory, and a pipe could block its reader for ever. A file may also grow or be replaced
+// between its stat and the read.
+//
+// It promises that a file gets its name only when it is complete and flushed, and that one process at a time holds the lock.
+// It does not read the database: package store does.
 package datadir
 
 // Names in a data directory.
 const (
 	Database    = "inbox.db"        // SQLite's file
 	WAL         = Database + "-wal" // SQLite's write-ahead log
-	NewDatabase = Database + ".new" // a database that is being made
+	NewDatabase = Database + ".new" // a database that is being created
 	StoreKey    = "store.key"       // the key of the digests
 	LockFile    = "inbox.lock"
-	NoteFile    = "inbox.server" // says who holds the lock
+	HolderFile  = "inbox.server" // names the server that holds the lock
 	Socket      = "inbox.sock"   // the operator's
 	Token       = "api.token"    // the operator's
-	Plugins     = "plugins"      // modules and manifests that an operator puts down
+	Plugins     = "plugins"      // modules and manifests that operators install
 	Releases    = "releases"     // modules of releases, by their ids
 	Cache       = "cache"        // machine code
 )

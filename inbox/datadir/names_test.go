@@ -14,11 +14,11 @@ import (
 	"inbox/inbox/datadir"
 )
 
-// TestNamesInTheDataDirectoryAreWrittenOnce reads the program's sources without their tests. A name that is no ordinary word may
-// be a literal in names.go alone. The other names may be literals, but not as a part of a path.
+// TestNamesInTheDataDirectoryAreWrittenOnce reads the program's sources without their tests. A name that is not an ordinary word
+// may be a literal only in names.go. The other names may be literals, but not as part of a path.
 func TestNamesInTheDataDirectoryAreWrittenOnce(t *testing.T) {
 	t.Parallel()
-	special := []string{datadir.Database, datadir.WAL, datadir.NewDatabase, datadir.StoreKey, datadir.LockFile, datadir.NoteFile, datadir.Socket, datadir.Token}
+	special := []string{datadir.Database, datadir.WAL, datadir.NewDatabase, datadir.StoreKey, datadir.LockFile, datadir.HolderFile, datadir.Socket, datadir.Token}
 	words := []string{datadir.Plugins, datadir.Releases, datadir.Cache}
 	found := map[string][]string{}
 	sources(t, "../..", func(path string, file *ast.File, at func(ast.Node) string) {
@@ -48,7 +48,7 @@ func TestNamesInTheDataDirectoryAreWrittenOnce(t *testing.T) {
 	}
 }
 
-// sources calls visit for every Go file below a directory that is no test.
+// sources calls visit for every Go file below a directory, except tests.
 func sources(t *testing.T, root string, visit func(path string, file *ast.File, at func(ast.Node) string)) {
 	t.Helper()
 	files := token.NewFileSet()

@@ -1,6 +1,3 @@
-// Package files reads files that somebody else wrote: within bounds, and only such as end. A link to /dev/zero would fill
-// the memory, a pipe would hold its reader for ever, and a file may grow or be exchanged between a look at it and the
-// reading. It knows no other package of the program.
 package datadir
 
 import (
@@ -13,31 +10,32 @@ import (
 	"time"
 )
 
-// longestWait bounds how long a file may keep its reader waiting. One on a disk never does.
-const longestWait = time.Second
+// readTimeout bounds the time that a read may block. Reads of a disk's files do not block.
+const readTimeout = time.Second
 
-// ErrKind says that a path names something that is not a regular file, such as a pipe, a device or a directory.
-var ErrKind = errors.New("not a file")
+// ErrNotRegular is the error for a path that is not a regular file, such as a pipe, a device or a directory.
+var ErrNotRegular = errors.New("not a file")
 
-// ErrSize says that a file has more bytes than its reader takes.
-var ErrSize = errors.New("too large")
+// ErrTooLarge is the error for a file that is larger than the reader's limit.
+var ErrTooLarge = errors.New("too large")
 
-// Read returns the bytes of a regular file, of which there may be most. Links are followed, so that a folder of links to a
-// mounted configuration works; what is behind them is held to the same bounds. An error wraps [ErrKind], [ErrSize] or
-// that of the system, such as [fs.ErrNotExist]; its text names the file without its directory.
-func Read(path string, most int64) ([]byte, error) {
-	b, _, err := ReadWith(path, most)
+// Read returns the contents of a regular file of up to limit bytes. Links are followed, so that a folder of links to a mounted
+// configuration works; the same bounds hold for their targets. An error wraps [ErrNotRegular], [ErrTooLarge] or the system's
+// error, such as [fs.ErrNotExist]; its text names the file without its directory.
+func Read(path string, limit int64) ([]byte, error) {
+	b, _, err := ReadWith(path, limit)
 	return b, err
 }
 
-// ReadWith is Read that also describes the very file that was read.
-func ReadWith(path string, most int64) ([]byte, fs.FileInfo, error) {
-	// Opening alone may do something to a device, so it is asked for first; and again once open, in case it was exchanged.
+// ReadWith is Read that also returns the description of the file that was read.
+func ReadWith(path string, limit int64) ([]byte, fs.FileInfo, error) {
+	// Opening a device may change its state, so the path is checked before. The open file is checked again, in case the path was
+	// replaced meanwhile.
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, nil, dangling(path, err)
+		return nil, nil, explainMissing(path, err)
 	}
-	if err := fits(path, info, most); err != nil {
+	if err := checkFile(path, info, limit); err != nil {
 		return nil, nil, err
 	}
 	f, err := open(path)
@@ -48,48 +46,49 @@ func ReadWith(path string, most int64) ([]byte, fs.FileInfo, error) {
 	if info, err = f.Stat(); err != nil {
 		return nil, nil, err
 	}
-	if err := fits(path, info, most); err != nil {
+	if err := checkFile(path, info, limit); err != nil {
 		return nil, nil, err
 	}
-	// Some files of the system call themselves regular and make their reader wait, such as /proc/kmsg. Others have no deadline.
-	if err := f.SetReadDeadline(time.Now().Add(longestWait)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+	// Some system files have the mode of a regular file, but a read of them blocks, such as /proc/kmsg. Regular files do not
+	// support deadlines.
+	if err := f.SetReadDeadline(time.Now().Add(readTimeout)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 		return nil, nil, err
 	}
-	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, nil, fmt.Errorf("%s is %w but something that makes its reader wait", filepath.Base(path), ErrKind)
+		return nil, nil, fmt.Errorf("%s is %w but something that blocks its reader", filepath.Base(path), ErrNotRegular)
 	case err != nil:
 		return nil, nil, err
 	}
-	if int64(len(b)) > most { // it grew, or did not say its size
-		return nil, nil, fmt.Errorf("%s has more than %d bytes: %w", filepath.Base(path), most, ErrSize)
+	if int64(len(b)) > limit { // the file grew, or its stat has no size
+		return nil, nil, fmt.Errorf("%s has more than %d bytes: %w", filepath.Base(path), limit, ErrTooLarge)
 	}
 	return b, info, nil
 }
 
-// dangling tells a link to nothing, which somebody meant to be a file, from no file.
-func dangling(path string, err error) error {
+// explainMissing returns an error that says so when a path is a link without a target. Other errors are returned as they are.
+func explainMissing(path string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if _, lerr := os.Lstat(path); lerr != nil {
 		return err
 	}
-	return fmt.Errorf("%s is %w but a link to a file that does not exist", filepath.Base(path), ErrKind)
+	return fmt.Errorf("%s is %w but a link to a file that does not exist", filepath.Base(path), ErrNotRegular)
 }
 
-func fits(path string, info fs.FileInfo, most int64) error {
+func checkFile(path string, info fs.FileInfo, limit int64) error {
 	switch {
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is %w but %s", filepath.Base(path), ErrKind, kind(info.Mode()))
-	case info.Size() > most:
-		return fmt.Errorf("%s has %d bytes, more than %d: %w", filepath.Base(path), info.Size(), most, ErrSize)
+		return fmt.Errorf("%s is %w but %s", filepath.Base(path), ErrNotRegular, kindOf(info.Mode()))
+	case info.Size() > limit:
+		return fmt.Errorf("%s has %d bytes, more than %d: %w", filepath.Base(path), info.Size(), limit, ErrTooLarge)
 	}
 	return nil
 }
 
-func kind(m fs.FileMode) string {
+func kindOf(m fs.FileMode) string {
 	switch {
 	case m.IsDir():
 		return "a directory"
@@ -103,12 +102,13 @@ func kind(m fs.FileMode) string {
 	return "something else"
 }
 
-// Stamp returns a text that changes whenever the file at a path does, "-" where there is nothing: device, inode, size, and the
-// times of its content and of its inode. The last is set by the system alone: a file that is written in place and given its
-// old size and time (cp -p, rsync -t, tar) has another one. Links are followed.
+// Stamp returns a text that changes whenever the file at a path changes; "-" for a missing file. It contains the device, the inode,
+// the size, the mode, the owner, and the change times of the content and of the inode. Programs cannot set the change time of an
+// inode, so the stamp changes also when a file is rewritten in place with its old size and time (cp -p, rsync -t, tar). Links are
+// followed.
 func Stamp(path string) string {
 	info, err := os.Stat(path)
-	if err != nil && errors.Is(dangling(path, err), fs.ErrNotExist) {
+	if err != nil && errors.Is(explainMissing(path, err), fs.ErrNotExist) {
 		return "-"
 	}
 	if err != nil {

@@ -20,13 +20,13 @@ func write(t *testing.T, path, text string) string {
 	return path
 }
 
-func TestAFileIsReadUpToItsBoundAndNoFurther(t *testing.T) {
+func TestAFileLargerThanTheLimitIsNotRead(t *testing.T) {
 	t.Parallel()
 	path := write(t, filepath.Join(t.TempDir(), "a"), "12345")
 	if b, err := datadir.Read(path, 5); err != nil || string(b) != "12345" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if _, err := datadir.Read(path, 4); !errors.Is(err, datadir.ErrSize) || !strings.Contains(err.Error(), "a has 5 bytes, more than 4") {
+	if _, err := datadir.Read(path, 4); !errors.Is(err, datadir.ErrTooLarge) || !strings.Contains(err.Error(), "a has 5 bytes, more than 4") {
 		t.Error(err)
 	}
 	if _, err := datadir.Read(path+"x", 4); !errors.Is(err, fs.ErrNotExist) {
@@ -34,7 +34,7 @@ func TestAFileIsReadUpToItsBoundAndNoFurther(t *testing.T) {
 	}
 }
 
-func TestAFileWrittenInPlaceWithItsOldSizeAndTimeHasAnotherStamp(t *testing.T) {
+func TestTheStampChangesWhenAFileIsRewrittenWithTheSameSizeAndTime(t *testing.T) {
 	t.Parallel()
 	path := write(t, filepath.Join(t.TempDir(), "a"), "12345")
 	then := time.Unix(1, 0)
@@ -49,7 +49,7 @@ func TestAFileWrittenInPlaceWithItsOldSizeAndTimeHasAnotherStamp(t *testing.T) {
 	if again := datadir.Stamp(path); again != first {
 		t.Errorf("%s and %s of one file", first, again)
 	}
-	// The clock of the file system moves in steps: it is waited for.
+	// The clock of the file system has a coarse resolution. The loop waits for its next step.
 	for deadline := time.Now().Add(30 * time.Second); stamp("abcde") == first; {
 		if time.Now().After(deadline) {
 			t.Fatal("the stamp stays " + first)

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open opens a file that may be a pipe: without O_NONBLOCK the open itself would wait for a writer.
+// open opens a file that may be a pipe. Without O_NONBLOCK, the open would wait for a writer.
 func open(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 }
 
-// othersWrite are the mode bits that let others than its owner write.
+// othersWrite has the mode bits that let users other than the owner write.
 const othersWrite = 0o022
 
-// Owner returns the number of the user that a path belongs to, -1 when it is not known.
+// Owner returns the id of the user who owns the file at a path, -1 when it is not known.
 func Owner(path string) int {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -32,9 +32,10 @@ func Owner(path string) int {
 	return -1
 }
 
-// Unsafe says why somebody else could change what is at a path, "" when nobody can: it belongs to another user than ours, root
-// and a trusted one (-1: none), or its mode lets a group or everybody write. A file system that is mounted read-only is safe:
-// such a mounted configuration has whatever owner and mode it has. ours reports that it belongs to us, so that [Protect] mends it.
+// Unsafe returns the reason why another user could change the file at a path; "" when no other user can. A file is unsafe when it
+// belongs to a user other than this one, root and the trusted user (-1: no trusted user), or when its group or everybody can
+// write it. Every file on a read-only file system is safe: the owner and the mode of a mounted configuration may be any. ours
+// reports that this user owns the file, so that [Protect] can correct its mode.
 func Unsafe(path string, trusted int) (why string, ours bool, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -59,11 +60,11 @@ func Unsafe(path string, trusted int) (why string, ours bool, err error) {
 
 func readOnly(path string) bool {
 	var st unix.Statfs_t
-	const flag = 1 // ST_RDONLY of Linux, MNT_RDONLY of the BSDs and macOS
+	const flag = 1 // ST_RDONLY on Linux, MNT_RDONLY on the BSDs and macOS
 	return unix.Statfs(path, &st) == nil && st.Flags&flag != 0
 }
 
-// Protect takes the right to write from the group and from everybody. What a link names is left as it is.
+// Protect removes the write permissions of the group and of others. It returns an error for a link, and does not change its target.
 func Protect(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"inbox/inbox/datadir"
 )
 
-// Each of these would fill the memory or hold its reader for ever, if it were read.
-func TestWhatIsNoRegularFileIsNamedAndNotRead(t *testing.T) {
+// A read of these files would fill the memory or block for ever.
+func TestAFileThatIsNotRegularIsNotReadAndTheErrorNamesItsKind(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	link := func(to string) string {
@@ -29,23 +29,23 @@ func TestWhatIsNoRegularFileIsNamedAndNotRead(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for path, says := range map[string]string{
+	for path, wantErr := range map[string]string{
 		"/dev/zero": "zero is not a file but a device", link("/dev/zero"): "but a device", pipe: "pipe is not a file but a pipe", link(pipe): "but a pipe",
 		dir: "a directory", link(filepath.Join(dir, "nothing")): "but a link to a file that does not exist",
 	} {
-		if _, err := datadir.Read(path, 10); !errors.Is(err, datadir.ErrKind) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), says) {
+		if _, err := datadir.Read(path, 10); !errors.Is(err, datadir.ErrNotRegular) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), wantErr) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	if got := datadir.Stamp(link(filepath.Join(dir, "gone"))); !strings.HasPrefix(got, "!") {
-		t.Errorf("a link to nothing has the stamp of no file: %s", got)
+		t.Errorf("a dangling link has the stamp of a missing file: %s", got)
 	}
 	if b, err := datadir.Read(link(write(t, filepath.Join(dir, "a"), "x")), 1); err != nil || string(b) != "x" {
 		t.Errorf("a link to a file: %q, %v", b, err)
 	}
 }
 
-func TestWhatOthersMayWriteIsNamedAndMendedWhenItIsOurs(t *testing.T) {
+func TestAFileThatOthersCanWriteIsUnsafeAndProtectCorrectsItsMode(t *testing.T) {
 	t.Parallel()
 	path := write(t, filepath.Join(t.TempDir(), "a"), "x")
 	if why, ours, err := datadir.Unsafe(path, -1); why != "" || !ours || err != nil {
@@ -79,15 +79,15 @@ func TestWhatOthersMayWriteIsNamedAndMendedWhenItIsOurs(t *testing.T) {
 	}
 }
 
-// The kernel's log says that it is a regular file, and has its reader wait for the next message.
-func TestAFileThatKeepsItsReaderWaitingIsRefused(t *testing.T) {
+// The kernel's log has the mode of a regular file, but a read of it waits for the next message.
+func TestAFileWhoseReadBlocksIsRejected(t *testing.T) {
 	t.Parallel()
 	if f, err := os.Open("/proc/kmsg"); err != nil {
 		t.Skip(err)
 	} else if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := datadir.Read("/proc/kmsg", 1<<20); !errors.Is(err, datadir.ErrKind) && !errors.Is(err, datadir.ErrSize) && !errors.Is(err, fs.ErrPermission) {
+	if b, err := datadir.Read("/proc/kmsg", 1<<20); !errors.Is(err, datadir.ErrNotRegular) && !errors.Is(err, datadir.ErrTooLarge) && !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("%d bytes, %v", len(b), err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Space knows whether little disk space is left. Its methods may be called by several goroutines.
+// Space reports whether little disk space is left. Its methods may be called by several goroutines.
 type Space struct {
 	Dir     string
 	MinFree uint64 // bytes below which Low reports true
@@ -18,7 +18,7 @@ type Space struct {
 // Low reports whether fewer than MinFree bytes were free when they were last measured.
 func (s *Space) Low() bool { return s.low.Load() }
 
-// Measure measures the free space and logs when it crosses the bound. When it cannot be measured, Low keeps its answer.
+// Measure measures the free space and logs when it crosses MinFree. When it cannot be measured, Low keeps its last value.
 func (s *Space) Measure() {
 	free, err := FreeBytes(s.Dir)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// inode is what the system alone sets.
+// inode returns the device, the inode, its change time and the owner of a file. Programs cannot set the change time.
 func inode(info fs.FileInfo) string {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return fmt.Sprint(st.Dev, " ", st.Ino, " ", st.Ctim.Sec, " ", st.Ctim.Nsec, " ", st.Uid)

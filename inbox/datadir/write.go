@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// newSuffix ends the names under which [WriteFile] writes, before a number at random.
+// newSuffix follows the file's name in the names of [WriteFile]'s temporary files. A random number follows it.
 const newSuffix = ".new-"
 
-// WriteFile puts data into a file, whole or not at all: it writes a temporary file beside path, flushes it, renames it to path
-// and flushes the directory. A reader sees the old file or the new one, also after a power cut. What path names is replaced,
-// a link too. mode is the file's mode whatever the umask is. A call that fails leaves path as it was, unless only the flush of
-// the directory failed; a call that is cut off may leave its temporary file, which [RemoveUnfinished] removes.
+// WriteFile writes data to a file atomically: it writes a temporary file beside path, flushes it, renames it to path and flushes
+// the directory. A reader sees the old file or the new one, also after a power cut. A link at path is replaced, not followed.
+// mode is the file's mode; the umask does not change it. A call that fails leaves path unchanged, unless only the flush of the
+// directory failed. A call that is interrupted may leave its temporary file, which [RemoveUnfinished] removes.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	dir, name := filepath.Split(path)
 	if dir == "" {
@@ -39,8 +39,8 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	return SyncDir(dir)
 }
 
-// RemoveUnfinished removes the temporary files of calls of [WriteFile] for path that were cut off. No other process may write
-// path at the same time.
+// RemoveUnfinished removes the temporary files of interrupted calls of [WriteFile] for path. No other process may write path at
+// the same time.
 func RemoveUnfinished(path string) error {
 	dir, name := filepath.Split(path)
 	if dir == "" {
@@ -55,8 +55,8 @@ func RemoveUnfinished(path string) error {
 	return err
 }
 
-// CreateFile makes a new file of this user's alone and flushes it. It returns an error that wraps [fs.ErrExist] when path names
-// something already. The directory is not flushed. A call that is cut off may leave a part of the file.
+// CreateFile creates a file with mode 0600 and flushes it. It returns an error that wraps [fs.ErrExist] when path exists. It does
+// not flush the directory. A call that fails or is interrupted may leave a part of the file.
 func CreateFile(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -68,7 +68,7 @@ func CreateFile(path string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// SyncFile brings what was written to a file to the disk.
+// SyncFile flushes a file.
 func SyncFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"inbox/inbox/datadir"
 )
 
-func TestAWrittenFileIsWholeWithItsModeAndNothingElseIsLeft(t *testing.T) {
+func TestWriteFileWritesAllDataWithTheModeAndLeavesNoOtherFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")
@@ -37,11 +37,11 @@ func TestAWrittenFileIsWholeWithItsModeAndNothingElseIsLeft(t *testing.T) {
 	}
 }
 
-func TestAWriteThatFailsLeavesTheOldFileAndNothingElse(t *testing.T) {
+func TestAFailedWriteLeavesTheOldFileAndNoOtherFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")
-	if err := os.MkdirAll(filepath.Join(path, "in the way"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(path, "subdirectory"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := datadir.WriteFile(path, []byte("x"), 0o600); err == nil {
@@ -55,10 +55,10 @@ func TestAWriteThatFailsLeavesTheOldFileAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestReadersAndWritersOfOneFileMeetOnlyWholeFiles(t *testing.T) {
+func TestConcurrentReadersSeeOnlyCompleteFiles(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("a file that is open cannot be replaced there")
+		t.Skip("Windows cannot replace a file that is open")
 	}
 	path := filepath.Join(t.TempDir(), "a")
 	text := func(i int) []byte { return bytes.Repeat([]byte{byte('a' + i)}, 50_000) }
@@ -82,7 +82,7 @@ func TestReadersAndWritersOfOneFileMeetOnlyWholeFiles(t *testing.T) {
 	writers.Wait()
 }
 
-func TestOnlyTheUnfinishedFilesOfOnePathAreRemoved(t *testing.T) {
+func TestRemoveUnfinishedRemovesOnlyTheTemporaryFilesOfItsPath(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{"a", "a.new", "a.new-1", "a.new-2", "ab.new-1"} {
@@ -96,7 +96,7 @@ func TestOnlyTheUnfinishedFilesOfOnePathAreRemoved(t *testing.T) {
 	}
 }
 
-func TestACreatedFileReplacesNone(t *testing.T) {
+func TestCreateFileDoesNotReplaceAFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a")
 	if err := datadir.CreateFile(path, []byte("first")); err != nil {
@@ -110,7 +110,7 @@ func TestACreatedFileReplacesNone(t *testing.T) {
 	}
 }
 
-// names lists a directory.
+// names returns the names in a directory, separated by spaces.
 func names(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

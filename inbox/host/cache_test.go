@@ -12,7 +12,7 @@ import (
 )
 
 // A file of the cache is native code: nobody else may write there, and a damaged file is made again instead of run.
-func TestTheCacheIsItsOwnersAndADamagedFileIsMadeAgain(t *testing.T) {
+func TestOnlyTheOwnerMayWriteTheCacheAndADamagedFileIsReplaced(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "cache")
 	if err := os.Mkdir(dir, 0o755); err != nil {

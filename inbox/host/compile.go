@@ -169,13 +169,13 @@ func (h *Host) rewrite(ctx context.Context, m *wasm.Module, box *sandbox, fuel i
 // compileOne compiles one light module at a time, and beside it one that takes long. The interpreter treats all modules as
 // light.
 func (h *Host) compileOne(ctx context.Context, s *sandbox, wasm []byte, light bool) (wazero.CompiledModule, error) {
-	one := &h.light
+	lock := &h.light
 	if s.engine != inbox.Interpreter && !light {
-		one = &h.heavy
+		lock = &h.heavy
 	}
-	one.Lock()
+	lock.Lock()
 	compiled, err := h.compileLocked(ctx, s, wasm)
-	one.Unlock()
+	lock.Unlock()
 	if h.closed.Load() {
 		err = errors.Join(closed(), h.closeIdle(ctx))
 	}

@@ -54,6 +54,6 @@ func testTheDemoPluginLogsALineAndHasOneKindOfEventTriedTwice(t *testing.T, engi
 		}
 	}
 	if out := p.Run(context.Background(), host.Call{Doc: []byte("hello")}); out.Result != inbox.Exit {
-		t.Errorf("what is not a document: %s", out.Result)
+		t.Errorf("an invalid document: %s", out.Result)
 	}
 }

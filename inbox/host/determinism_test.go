@@ -87,7 +87,7 @@ func TestEveryHonestGuestHasTheSameOutcomeEveryTimeAndOnEveryEngine(t *testing.T
 
 // Before its first event a guest sees a fixed clock and random numbers of its release. With the event it sees the event's clock
 // and the delivery's random numbers. It has one argument, no environment, and no directory.
-func TestTheWorldOfAGuestIsMadeOfItsReleaseAndThenOfItsDelivery(t *testing.T) {
+func TestClockAndRandomNumbersDependOnTheReleaseAndThenOnTheDelivery(t *testing.T) {
 	t.Parallel()
 	release := fixture(t, "world")
 	another := append(slices.Clone(release), 0, 2, 1, 'x') // the same except for a custom section
@@ -121,10 +121,10 @@ func TestTheWorldOfAGuestIsMadeOfItsReleaseAndThenOfItsDelivery(t *testing.T) {
 		t.Errorf("it has %v, and then %v", before.rest, with.rest)
 	}
 	if start := time.Date(2024, 1, 1, 0, 0, 0, 1000, time.UTC); before.real != start.UnixNano() || with.real != one.ReceivedAt.UnixNano()+1000 {
-		t.Errorf("its clock says %s, and then %s", time.Unix(0, before.real), time.Unix(0, with.real))
+		t.Errorf("its clock is %s, then %s", time.Unix(0, before.real), time.Unix(0, with.real))
 	}
 	if before.steady <= 0 || with.steady <= before.steady || with.steady > 1e6 {
-		t.Errorf("its steady clock says %d, and then %d", before.steady, with.steady)
+		t.Errorf("its monotonic clock is %d, then %d", before.steady, with.steady)
 	}
 	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Interpreter} {
 		if b, w := look(engine, release, one); b != before || w != with {

@@ -50,7 +50,7 @@ func sameUnderEveryGuard(t *testing.T, wasm []byte) {
 			g := bare(t, config, guard, wasm)
 			for range 2 {
 				if got := g.Says(ctx, doc); got != want || g.Memory != plain.Memory {
-					t.Errorf("%s, %s: it says %.200q and leaves %x; unguarded it says %.200q and leaves %x", engine, guard, got, g.Memory, want, plain.Memory)
+					t.Errorf("%s, %s: its output is %.200q and its memory %x; unguarded %.200q and %x", engine, guard, got, g.Memory, want, plain.Memory)
 				}
 				if guard == host.ByMeter {
 					fuel[g.Fuel] = true
@@ -59,7 +59,7 @@ func sameUnderEveryGuard(t *testing.T, wasm []byte) {
 		}
 	}
 	if !deep && (len(fuel) > 1 || len(said) > 1) || fuel[0] {
-		t.Errorf("it spent %v and said %.500q", fuel, slices.Collect(maps.Keys(said)))
+		t.Errorf("it spent %v and its outputs are %.500q", fuel, slices.Collect(maps.Keys(said)))
 	}
 }
 

@@ -27,7 +27,7 @@ func TestTheEngineHasExactlyTheNamedFeatures(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if host.Features != api.CoreFeaturesV2 {
-		t.Errorf("the runtime's version 2.0 is %s by now: decide what of it plugins may use, and whether the metering knows it", api.CoreFeaturesV2)
+		t.Errorf("the runtime's version 2.0 now has the features %s: decide which of them plugins may use, and check that the metering supports them", api.CoreFeaturesV2)
 	}
 }
 

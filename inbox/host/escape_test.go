@@ -131,7 +131,7 @@ func testModulesThatWouldHurtTheHostAreRefusedBeforeTheyRun(t *testing.T, engine
 			p, err := on.Compile(context.Background(), c.g.wasm(), limitsOn(engine))
 			if err == nil {
 				p.Close(context.Background())
-				t.Fatal("it was taken")
+				t.Fatal("the module was accepted")
 			}
 			if !strings.Contains(err.Error(), c.says) || inbox.KindOf(err) != inbox.Invalid {
 				t.Errorf("refused as %s: %v; want …%s…", inbox.KindOf(err), err, c.says)

@@ -12,9 +12,11 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-func TestTheExamplesDoWhatTheySay(t *testing.T) { onEachEngine(t, testTheExamplesDoWhatTheySay) }
+func TestTheExamplesBehaveAsDocumented(t *testing.T) {
+	onEachEngine(t, testTheExamplesBehaveAsDocumented)
+}
 
-func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
+func testTheExamplesBehaveAsDocumented(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	for name, one := range map[string]struct {
@@ -50,7 +52,7 @@ func testTheExamplesDoWhatTheySay(t *testing.T, engine inbox.Engine) {
 					t.Errorf("%s: %s (%s), want %s", verdict, out.Result, out.Reason, want)
 				}
 				if verdict == inbox.Passed && strings.TrimSpace(string(out.Log)) != one.log {
-					t.Errorf("%s: its log says %q, want %q", verdict, out.Log, one.log)
+					t.Errorf("%s: its log is %q, want %q", verdict, out.Log, one.log)
 				}
 			}
 		})
@@ -93,7 +95,7 @@ func TestNoExampleKeepsAVerificationWaiting(t *testing.T) {
 	}
 }
 
-func TestTheExamplesRejectAndRetryWhatTheySay(t *testing.T) {
+func TestTheExamplesRejectAndRetryAsDocumented(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	run := func(build func(testing.TB) []byte, doc string) inbox.Outcome {

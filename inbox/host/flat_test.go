@@ -86,7 +86,7 @@ func deliver(t *testing.T, p, trap *host.Program, n, trapping int) {
 
 // A hundred thousand deliveries of each kind leave nothing behind: the heap must not grow by ten bytes for each. An ordinary
 // run, and the race detector, make fewer deliveries.
-func TestManyDeliveriesLeaveNothingBehind(t *testing.T) {
+func TestManyDeliveriesLeakNothing(t *testing.T) {
 	n := 100_000
 	if !large || !inboxtest.LongRun() {
 		n = 5000

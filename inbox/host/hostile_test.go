@@ -131,11 +131,11 @@ func testAStoppingProgramInterruptsItsGuests(t *testing.T, engine inbox.Engine) 
 	}
 }
 
-func TestThousandsOfTrapsLeaveNoGoroutineBehind(t *testing.T) {
-	onEachEngine(t, testThousandsOfTrapsLeaveNoGoroutineBehind)
+func TestThousandsOfTrapsLeakNoGoroutine(t *testing.T) {
+	onEachEngine(t, testThousandsOfTrapsLeakNoGoroutine)
 }
 
-func testThousandsOfTrapsLeaveNoGoroutineBehind(t *testing.T, engine inbox.Engine) {
+func testThousandsOfTrapsLeakNoGoroutine(t *testing.T, engine inbox.Engine) {
 	h := newHost(t)
 	for _, name := range []string{"trap", "session_trap"} {
 		p, err := h.Compile(context.Background(), fixture(t, name), limitsOn(engine))
@@ -195,7 +195,7 @@ func TestFixturesMatchTheirSources(t *testing.T) {
 			t.Fatal(err)
 		}
 		if kept, _ := os.ReadFile(strings.TrimSuffix(src, "wat") + "wasm"); !bytes.Equal(built, kept) {
-			t.Errorf("%s is not what its .wasm was built from", src)
+			t.Errorf("%s differs from the source of its .wasm", src)
 		}
 	}
 }

@@ -24,7 +24,8 @@ var (
 	errOverdue = errors.New("called the host, which ended it") // unwinds the guest; the cause says why
 )
 
-// instance is one guest. It runs in a goroutine of its own. runEvent and the imports of a session communicate over channels.
+// instance is one guest. It runs in its own goroutine. runEvent and the imports of a session communicate over channels. It has a
+// field for everything that the host functions of one guest need, because wazero gives them only the guest's context.
 type instance struct {
 	p      *Program
 	ctx    context.Context
@@ -44,7 +45,11 @@ type instance struct {
 	err    error
 	broken any // value of a panic of the runtime
 
-	// Fields of sessions.
+	session sessionState
+}
+
+// sessionState is the part of an instance that only sessions use.
+type sessionState struct {
 	asked   chan struct{}      // the guest waits in next
 	docs    chan *sessionEvent // events for next
 	current *sessionEvent      // the guest's event; belongs to the guest's goroutine
@@ -73,7 +78,7 @@ type instanceKey struct{}
 func (p *Program) instantiate(parent context.Context) *instance {
 	l := p.manifest.Limits
 	in := &instance{
-		p: p, ended: make(chan struct{}), asked: make(chan struct{}, 1), docs: make(chan *sessionEvent),
+		p: p, ended: make(chan struct{}), session: sessionState{asked: make(chan struct{}, 1), docs: make(chan *sessionEvent)},
 		memory: memory{pool: p.host.pool, limit: uint64(l.Memory) / wasm.PageSize * wasm.PageSize},
 	}
 	ctx, cancel := context.WithCancelCause(parent)
@@ -133,7 +138,7 @@ func (in *instance) inTime() bool {
 
 // end ends the guest and waits for it.
 func (in *instance) end() {
-	in.leave.Store(true)
+	in.session.leave.Store(true)
 	in.cancel(errLeave)
 	<-in.ended
 	in.inTime()
@@ -166,7 +171,7 @@ func (p *Program) startSession(ctx context.Context) (*instance, inbox.Outcome) {
 	in.limit(p.host.startBudget)
 	go in.run(in.config())
 	select {
-	case <-in.asked:
+	case <-in.session.asked:
 		if in.inTime() {
 			return in, inbox.Outcome{}
 		}
@@ -195,12 +200,12 @@ func (in *instance) startFailure(ctx context.Context) inbox.Outcome {
 func (in *instance) runEvent(ctx context.Context, c Call) (inbox.Outcome, bool) {
 	start := time.Now()
 	d := &sessionEvent{call: c, result: make(chan result, 1)}
-	if in.served++; in.served >= in.p.manifest.Reuse {
-		in.leave.Store(true) // next returns NoMore after this event
+	if in.session.served++; in.session.served >= in.p.manifest.Reuse {
+		in.session.leave.Store(true) // next returns NoMore after this event
 	}
 	in.limit(in.p.manifest.Limits.Time)
 	select {
-	case in.docs <- d:
+	case in.session.docs <- d:
 	case <-in.ended: // only closing the host ends a waiting session
 		return inbox.Outcome{Interrupted: true}, false
 	}
@@ -230,7 +235,7 @@ const afterResult = 250 * time.Millisecond
 func (in *instance) awaitNext(ctx context.Context) bool {
 	in.limit(afterResult)
 	select {
-	case <-in.asked:
+	case <-in.session.asked:
 		return in.inTime()
 	case <-in.ended:
 	case <-ctx.Done():

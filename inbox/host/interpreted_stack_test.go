@@ -33,7 +33,7 @@ func heapPeak(fn func()) int64 {
 }
 
 // The compiler doubles a stack and adds the call that did not fit.
-func TestAStackOfTheCompilerStaysWithinWhatIsStated(t *testing.T) {
+func TestACompiledStackStaysWithinItsBound(t *testing.T) {
 	h := newHost(t)
 	for _, n := range []int{0, 1000, 60_000} { // values on the stack of each call
 		code := slices.Concat(bytes.Repeat([]byte{0x23, 0}, n), []byte{0x10, 0}, bytes.Repeat([]byte{0x24, 0}, n))
@@ -51,7 +51,7 @@ func TestAStackOfTheCompilerStaysWithinWhatIsStated(t *testing.T) {
 }
 
 // The interpreter bounds the depth of calls, but not the stack of each, which is in Go's heap.
-func TestAStackOfTheInterpreterStaysWithinWhatIsStated(t *testing.T) {
+func TestAnInterpretedStackStaysWithinItsBound(t *testing.T) {
 	h := newHost(t)
 	m := limitsOn(inbox.Interpreter)
 	m.Limits.Time = 20 * time.Second

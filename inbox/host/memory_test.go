@@ -11,11 +11,11 @@ import (
 )
 
 // Memories are reused. A guest must never see another guest's data, neither in its initial memory nor where it grows.
-func TestAGuestFindsZerosWhereverItLooks(t *testing.T) {
-	onEachEngine(t, testAGuestFindsZerosWhereverItLooks)
+func TestTheMemoryOfANewGuestIsZero(t *testing.T) {
+	onEachEngine(t, testTheMemoryOfANewGuestIsZero)
 }
 
-func testAGuestFindsZerosWhereverItLooks(t *testing.T, engine inbox.Engine) {
+func testTheMemoryOfANewGuestIsZero(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	var look []byte
@@ -44,11 +44,11 @@ func testAGuestFindsZerosWhereverItLooks(t *testing.T, engine inbox.Engine) {
 	all.Wait()
 }
 
-func TestALimitThatIsNoWholePageIsNeverExceeded(t *testing.T) {
-	onEachEngine(t, testALimitThatIsNoWholePageIsNeverExceeded)
+func TestAMemoryLimitWithinAPageIsNotExceeded(t *testing.T) {
+	onEachEngine(t, testAMemoryLimitWithinAPageIsNotExceeded)
 }
 
-func testALimitThatIsNoWholePageIsNeverExceeded(t *testing.T, engine inbox.Engine) {
+func testAMemoryLimitWithinAPageIsNotExceeded(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	m := limitsOn(engine)
@@ -65,11 +65,11 @@ func testALimitThatIsNoWholePageIsNeverExceeded(t *testing.T, engine inbox.Engin
 	}
 }
 
-func TestWithoutMemoryTheHostReportsItAndGoesOn(t *testing.T) {
-	onEachEngine(t, testWithoutMemoryTheHostReportsItAndGoesOn)
+func TestTheHostReportsAMissingMemoryAndGoesOn(t *testing.T) {
+	onEachEngine(t, testTheHostReportsAMissingMemoryAndGoesOn)
 }
 
-func testWithoutMemoryTheHostReportsItAndGoesOn(t *testing.T, engine inbox.Engine) {
+func testTheHostReportsAMissingMemoryAndGoesOn(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	m := limitsOn(engine)

@@ -108,18 +108,18 @@ func testFuelIsCountedByTheInstructionAndTheByte(t *testing.T, engine inbox.Engi
 		g    guest
 		want int64
 	}{
-		"nothing":             {guest{}, 2 + 1}, // the function and its end
-		"some":                {guest{code: []byte{0x01, 0x01, 0x01}}, 3 + 3},
-		"what is not reached": {guest{code: []byte{0x0f, 0x01, 0x01}}, 3 + 3},
-		"variables":           {guest{locals: []byte{1, 40, 0x7f}}, 3 + 40/4},
-		"an if":               {guest{code: slices.Concat(i32(0), []byte{0x04, 0x40, 0x01, 0x05, 0x01, 0x0b})}, 3 + 6},
-		"a loop, ten times":   {guest{locals: []byte{1, 1, 0x7f}, code: spin(10)}, 10 * (6 + 1 + 6)}, // each turn, its variable, and the function's code with it
-		"a call":              {guest{code: []byte{0x10, 1}, more: [][]byte{{0x01}}}, 3 + 4 + 3 + 1},
-		"a call with values":  {guest{code: slices.Concat(i32(0), []byte{0x10, 1}), more: [][]byte{{}}, typeOfMore: 1}, 3 + 1 + 4 + 1 + 3},
-		"a call by a table":   {guest{tables: [][]byte{table(1)}, elements: [][]byte{slices.Concat([]byte{0}, i32(0), []byte{0x0b, 1, 1})}, code: slices.Concat(i32(0), []byte{0x11, 0, 0}), more: [][]byte{{0x01}}}, 3 + 1 + 6 + 64 + 3 + 1},
-		"a square root":       {guest{code: []byte{0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0x9f, 0x1a}}, 3 + 1 + 8 + 1},
-		"a load":              {guest{code: slices.Concat(i32(0), []byte{0x28, 2, 0, 0x1a})}, 3 + 2 + 8},
-		"a division":          {guest{code: slices.Concat(i32(1, 1), []byte{0x6e, 0x1a})}, 3 + 3 + 3},
+		"nothing":            {guest{}, 2 + 1}, // the function and its end
+		"some":               {guest{code: []byte{0x01, 0x01, 0x01}}, 3 + 3},
+		"unreachable code":   {guest{code: []byte{0x0f, 0x01, 0x01}}, 3 + 3},
+		"variables":          {guest{locals: []byte{1, 40, 0x7f}}, 3 + 40/4},
+		"an if":              {guest{code: slices.Concat(i32(0), []byte{0x04, 0x40, 0x01, 0x05, 0x01, 0x0b})}, 3 + 6},
+		"a loop, ten times":  {guest{locals: []byte{1, 1, 0x7f}, code: spin(10)}, 10 * (6 + 1 + 6)}, // each turn, its variable, and the function's code with it
+		"a call":             {guest{code: []byte{0x10, 1}, more: [][]byte{{0x01}}}, 3 + 4 + 3 + 1},
+		"a call with values": {guest{code: slices.Concat(i32(0), []byte{0x10, 1}), more: [][]byte{{}}, typeOfMore: 1}, 3 + 1 + 4 + 1 + 3},
+		"a call by a table":  {guest{tables: [][]byte{table(1)}, elements: [][]byte{slices.Concat([]byte{0}, i32(0), []byte{0x0b, 1, 1})}, code: slices.Concat(i32(0), []byte{0x11, 0, 0}), more: [][]byte{{0x01}}}, 3 + 1 + 6 + 64 + 3 + 1},
+		"a square root":      {guest{code: []byte{0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0x9f, 0x1a}}, 3 + 1 + 8 + 1},
+		"a load":             {guest{code: slices.Concat(i32(0), []byte{0x28, 2, 0, 0x1a})}, 3 + 2 + 8},
+		"a division":         {guest{code: slices.Concat(i32(1, 1), []byte{0x6e, 0x1a})}, 3 + 3 + 3},
 		"paths that meet": { // one path sets four variables
 			guest{locals: []byte{1, 4, 0x7f}, code: slices.Concat([]byte{0x02, 0x40}, i32(0), []byte{0x0d, 0},
 				i32(1), []byte{0x21, 0}, i32(1), []byte{0x21, 1}, i32(1), []byte{0x21, 2}, i32(1), []byte{0x21, 3}, []byte{0x0b})}, 3 + 1 + 12 + 2,
@@ -143,11 +143,11 @@ func testFuelIsCountedByTheInstructionAndTheByte(t *testing.T, engine inbox.Engi
 }
 
 // The fuel that a session spends before its event, and after its result, is not the event's.
-func TestASessionsFuelIsThatOfItsEvent(t *testing.T) {
-	onEachEngine(t, testASessionsFuelIsThatOfItsEvent)
+func TestASessionIsChargedForItsEventOnly(t *testing.T) {
+	onEachEngine(t, testASessionIsChargedForItsEventOnly)
 }
 
-func testASessionsFuelIsThatOfItsEvent(t *testing.T, engine inbox.Engine) {
+func testASessionIsChargedForItsEventOnly(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	during := int64(5000)
@@ -241,11 +241,11 @@ func complexGuest(code []byte) guest {
 	return guest{code: slices.Concat(bytes.Repeat([]byte{0x03, 0x40, 0x0b}, 9_000), code)}
 }
 
-func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.T) {
-	onEachEngine(t, testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo)
+func TestAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndIsLogged(t *testing.T) {
+	onEachEngine(t, testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndIsLogged)
 }
 
-func testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.T, engine inbox.Engine) {
+func testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndIsLogged(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	var said bytes.Buffer
 	h, err := host.New(context.Background(), host.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
@@ -261,7 +261,7 @@ func testAModuleThatCannotBeMeteredRunsUnderTheContextCheckAndSaysSo(t *testing.
 	}
 	defer apart.Close(context.Background())
 	if apart.Info().Metered || !strings.Contains(said.String(), "instructions cannot be counted") {
-		t.Errorf("metered: %v; said: %s", apart.Info().Metered, said.String())
+		t.Errorf("metered: %v; log: %s", apart.Info().Metered, said.String())
 	}
 	if out := apart.Run(context.Background(), call()); out.Result != inbox.Timeout || out.Fuel != 0 {
 		t.Errorf("%s: %s, spent %d", out.Result, out.Reason, out.Fuel)

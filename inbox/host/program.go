@@ -18,7 +18,8 @@ import (
 	"inbox/sdk/abi"
 )
 
-// Program is a compiled module. It is safe for concurrent use.
+// Program is a compiled module with its waiting sessions. It is safe for concurrent use. Half of its fields describe the module and
+// never change. The other half are the lifetime of its instances: one mutex and Close cover all of them.
 type Program struct {
 	host      *Host
 	sandbox   *sandbox

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox"
 )
 
-func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
+func TestOnlyAResultOfTheContractIsAccepted(t *testing.T) {
 	t.Parallel()
 	const onStderr = "a log belongs on standard error"
 	for text, want := range map[string]struct {
@@ -116,7 +116,7 @@ func TestOnlyAResultOfTheContractIsUnderstood(t *testing.T) {
 		}
 	}
 	if out := parseResult([]byte(`{"outcome":"retry","retry_after":"1m30s"}`)); out.RetryAfter != 90*time.Second {
-		t.Errorf("comes again after %s", out.RetryAfter)
+		t.Errorf("is retried after %s", out.RetryAfter)
 	}
 	long, err := json.Marshal(map[string]string{"outcome": "skip", "reason": strings.Repeat("é", 5000)})
 	if err != nil {
@@ -157,7 +157,7 @@ func FuzzResult(f *testing.F) {
 			}
 		case inbox.BadResult, inbox.Denied:
 			if out.HostWords == 0 || out.HostWords > len(out.Reason) || !utf8.ValidString(out.Reason[out.HostWords:]) {
-				t.Errorf("%q is bad, and the host says of it %q of %q", text, out.Reason[:out.HostWords], out.Reason)
+				t.Errorf("the host words of the bad result %q are %q of %q", text, out.Reason[:out.HostWords], out.Reason)
 			}
 		default:
 			t.Errorf("%q is %s", text, out.Result)

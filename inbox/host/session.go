@@ -12,24 +12,24 @@ import (
 // returns its length and keeps it for the next call. Asking again without a result for the last event returns NoMore: the
 // session ends, and its event fails.
 func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) int32 {
-	if in.current != nil && in.current.delivered {
+	if in.session.current != nil && in.session.current.delivered {
 		return abi.NoMore
 	}
-	if in.current == nil {
-		if in.ready && in.leave.Load() {
+	if in.session.current == nil {
+		if in.session.ready && in.session.leave.Load() {
 			return abi.NoMore
 		}
-		in.ready = true
-		in.asked <- struct{}{}
+		in.session.ready = true
+		in.session.asked <- struct{}{}
 		select {
-		case in.current = <-in.docs:
-			in.startEvent(in.current.call)
+		case in.session.current = <-in.session.docs:
+			in.startEvent(in.session.current.call)
 			in.meter.begin(in.p.fuel())
 		case <-ctx.Done():
 			return abi.NoMore
 		}
 	}
-	doc := in.current.call.Doc
+	doc := in.session.current.call.Doc
 	if uint64(size) < uint64(len(doc)) {
 		if len(doc) > maxDocument {
 			return abi.ErrTooLarge
@@ -40,7 +40,7 @@ func (in *instance) next(ctx context.Context, mem api.Memory, ptr, size uint32) 
 		return abi.ErrPointer
 	}
 	in.spend(int64(len(doc)))
-	in.current.delivered, in.texts.open = true, true
+	in.session.current.delivered, in.texts.open = true, true
 	return int32(len(doc))
 }
 
@@ -49,7 +49,7 @@ const maxDocument = 1<<31 - 1
 
 // done takes the one result of the current event.
 func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
-	if in.current == nil || !in.current.delivered {
+	if in.session.current == nil || !in.session.current.delivered {
 		return abi.ErrState
 	}
 	if int64(size) > in.p.manifest.Limits.Output {
@@ -60,9 +60,9 @@ func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
 	if !ok {
 		return abi.ErrPointer
 	}
-	d := in.current
+	d := in.session.current
 	kept := in.kv
-	in.current, in.texts, in.kv = nil, texts{}, kv{}
+	in.session.current, in.texts, in.kv = nil, texts{}, kv{}
 	// view points into the guest's memory, which the guest goes on to change.
 	d.result <- result{append([]byte(nil), view...), in.fuel(), kept}
 	in.meter.begin(noLimit) // until the next event; the guest's time is bounded

@@ -74,11 +74,11 @@ func testAProgramThatIsClosedLetsItsAttemptsEnd(t *testing.T, engine inbox.Engin
 	}
 }
 
-func TestASessionThatLingersAfterItsResultIsEndedAndTheResultStands(t *testing.T) {
-	onEachEngine(t, testASessionThatLingersAfterItsResultIsEndedAndTheResultStands)
+func TestASessionThatRunsOnAfterItsResultIsEndedAndTheResultCounts(t *testing.T) {
+	onEachEngine(t, testASessionThatRunsOnAfterItsResultIsEndedAndTheResultCounts)
 }
 
-func testASessionThatLingersAfterItsResultIsEndedAndTheResultStands(t *testing.T, engine inbox.Engine) {
+func testASessionThatRunsOnAfterItsResultIsEndedAndTheResultCounts(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	m := limitsOn(engine)
@@ -123,7 +123,7 @@ func testASessionThatDoesNotStartFailsTheReleaseNotTheEvent(t *testing.T, engine
 }
 
 // A session that started once and then does not start is told apart from a session that fails its event.
-func TestASessionThatFailsBeforeItsEventSaysThatItFailedAtStart(t *testing.T) {
+func TestASessionThatFailsBeforeItsEventReportsAFailureAtStart(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	p, err := h.Compile(context.Background(), session(spin(200_000_000), nil, nil), limits())
@@ -175,11 +175,11 @@ func testTheTimeLimitRunsFromTheEventToItsResult(t *testing.T, engine inbox.Engi
 	}
 }
 
-func TestACommandMayAskForTooMuchMemoryAndStillSayWhatItWants(t *testing.T) {
-	onEachEngine(t, testACommandMayAskForTooMuchMemoryAndStillSayWhatItWants)
+func TestACommandMayAskForTooMuchMemoryAndStillReturnAResult(t *testing.T) {
+	onEachEngine(t, testACommandMayAskForTooMuchMemoryAndStillReturnAResult)
 }
 
-func testACommandMayAskForTooMuchMemoryAndStillSayWhatItWants(t *testing.T, engine inbox.Engine) {
+func testACommandMayAskForTooMuchMemoryAndStillReturnAResult(t *testing.T, engine inbox.Engine) {
 	t.Parallel()
 	h := newHost(t)
 	exit := imported("wasi_snapshot_preview1", "proc_exit", 0, 1)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestTheSteadyClockNeverGoesBackWhileTheOtherIsTheEvents(t *testing.T) {
+func TestTheMonotonicClockNeverGoesBackWhileTheWallClockFollowsTheEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld("release")
 	last := w.steady()

@@ -120,7 +120,7 @@ func numbersOf(seed uint64) []byte {
 
 // This searches for programs that get most for their fuel. INBOX_SEARCH=300 INBOX_LONG=1 go test -run SearchFor -v tries 300
 // programs per engine, and changes the best ones further.
-func TestSearchForWhatGetsMostForItsFuel(t *testing.T) {
+func TestSearchForProgramsThatGetMostForTheirFuel(t *testing.T) {
 	inboxtest.Long(t)
 	n, err := strconv.Atoi(os.Getenv("INBOX_SEARCH"))
 	if err != nil {

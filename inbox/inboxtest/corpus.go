@@ -11,21 +11,21 @@ import (
 	"inbox/inbox"
 )
 
-// Guest is a broken or hostile module, and what must come of it.
+// Guest is a broken or hostile module, with its expected outcome.
 type Guest struct {
 	Name        string
 	Wasm        []byte
-	Outcome     inbox.Result // [Refused] when it cannot become a release
-	Says        string       // part of the reason
-	interpreted inbox.Result // the outcome by the interpreter, if it is another
+	Outcome     inbox.Result // [Refused] when the module is not loaded
+	Says        string       // part of the expected reason
+	interpreted inbox.Result // the outcome on the interpreter, if it differs
 }
 
-// Manifest is what outcomes.txt says of the limits, as NAME.toml, for an engine.
+// Manifest returns the text of the manifest NAME.toml for an engine, with the limits that outcomes.txt describes.
 func (g Guest) Manifest(engine inbox.Engine) string {
 	return fmt.Sprintf("engine = %q\n[limits]\ntime = %q\nmemory = \"16 MiB\"\noutput = \"64 KiB\"\nlog = \"64 KiB\"\n", engine, g.Time())
 }
 
-// Time is what an event may take: long, so that only what runs for ever runs into it.
+// Time returns the time limit of an event. It is long for guests that end, so that only guests without an end reach it.
 func (g Guest) Time() time.Duration {
 	if g.Outcome == inbox.Timeout {
 		return 100 * time.Millisecond
@@ -33,7 +33,7 @@ func (g Guest) Time() time.Duration {
 	return 20 * time.Second
 }
 
-// On is the outcome by an engine.
+// On returns the expected outcome on an engine.
 func (g Guest) On(engine inbox.Engine) inbox.Result {
 	if engine == inbox.Interpreter && g.interpreted != "" {
 		return g.interpreted
@@ -44,8 +44,8 @@ func (g Guest) On(engine inbox.Engine) inbox.Result {
 // Refused is the outcome of a module that is not loaded.
 const Refused inbox.Result = "refused"
 
-// Corpus reads the table of guests in host's testdata, a directory: outcomes.txt. Under the race detector it leaves out what is
-// made for the compiler and is not refused.
+// Corpus reads the table of guests, outcomes.txt, in the directory testdata of package host. Under the race detector it leaves out
+// large guests that are loaded, because compiling them takes too long.
 func Corpus(t testing.TB, dir string) []Guest {
 	t.Helper()
 	table, err := os.ReadFile(filepath.Join(dir, "outcomes.txt"))
@@ -62,8 +62,8 @@ func Corpus(t testing.TB, dir string) []Guest {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
 		g := Guest{Name: cells[0], Outcome: inbox.Result(cells[1]), Says: cells[2], interpreted: inbox.Result(cells[3])}
-		if made, ok := strings.CutPrefix(g.Name, "made/"); ok {
-			g.Wasm, err = Made(made)
+		if name, ok := strings.CutPrefix(g.Name, "made/"); ok {
+			g.Wasm, err = Made(name)
 		} else {
 			g.Wasm, err = os.ReadFile(filepath.Join(dir, g.Name+".wasm"))
 		}

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// failing is a test that has failed when the outer test says so. It records what it logs.
+// failing is a fake test, which has failed if the field failed is set. It records its log.
 type failing struct {
 	testing.TB
 	dir      string

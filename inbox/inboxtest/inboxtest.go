@@ -1,5 +1,5 @@
-// Package inboxtest is for tests: stores that are checked when their test ends, and arrivals to fill them with. The
-// program itself does not import it.
+// Package inboxtest helps tests: it provides stores that are checked when their test ends, events to fill them with, and broken or
+// hostile WebAssembly modules. The program does not import it.
 package inboxtest
 
 import (
@@ -14,8 +14,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// Store returns a fresh store in o.Dir, or in a [Dir] when that is empty, with its writer running. When the test ends, the
-// writer is stopped and the store is checked: damage, or a broken law, fails the test.
+// Store opens the store in o.Dir, or creates one in a new [Dir] when that is empty, and runs its writer. When the test ends, the
+// writer is stopped and the store is checked: damage, or a violated invariant, fails the test.
 func Store(t testing.TB, o store.Options) *store.Store {
 	t.Helper()
 	if o.Dir == "" {
@@ -40,7 +40,7 @@ func Store(t testing.TB, o store.Options) *store.Store {
 	return s
 }
 
-// Run runs a store's writer and returns what stops it and waits.
+// Run runs a store's writer. stop stops it and waits for its end.
 func Run(t testing.TB, s *store.Store) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -54,7 +54,7 @@ func Run(t testing.TB, s *store.Store) (stop func()) {
 	}
 }
 
-// Check fails the test if the store is damaged or one of its laws is broken.
+// Check fails the test if the store is damaged or violates one of its invariants.
 func Check(t testing.TB, s *store.Store) {
 	t.Helper()
 	problems, err := s.Check(context.Background(), nil)
@@ -66,7 +66,7 @@ func Check(t testing.TB, s *store.Store) {
 	}
 }
 
-// Arrival returns an arrival of the source qoreid with this body.
+// Arrival returns an arrival at the source qoreid with this body.
 func Arrival(body string) *inbox.Arrival {
 	return &inbox.Arrival{
 		Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook, SecretName: "test", ReceivedAt: time.Now(),
@@ -75,12 +75,12 @@ func Arrival(body string) *inbox.Arrival {
 	}
 }
 
-// Body returns a small body about a verification: n tells it from others about the same one.
+// Body returns a small body about the verification id. Bodies with different n are different.
 func Body(id, n int) string {
 	return fmt.Sprintf(`{"event":"workflow","event_type":"step_verification_completed","data":{"id":%d,"customerReference":"ref-%d","step":%d}}`, id, id%7, n)
 }
 
-// accepter is a store that takes events.
+// accepter stores events.
 type accepter interface {
 	Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error)
 }
@@ -95,20 +95,21 @@ func Accept(t testing.TB, s accepter, body string) inbox.Receipt {
 	return r
 }
 
-// Eventually waits until ok returns true, at most a minute, since machines are busy.
-func Eventually(t testing.TB, what string, ok func() bool) {
+// Eventually waits until ok returns true. After a minute it fails the test with the name of the condition. The minute is long
+// because machines may be busy.
+func Eventually(t testing.TB, condition string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("after a minute still not: %s", what)
+			t.Fatalf("not within a minute: %s", condition)
 		}
 		tick := time.NewTimer(2 * time.Millisecond)
 		<-tick.C
 	}
 }
 
-// Fill stores n events about n verifications, many at a time.
+// Fill stores n events about n verifications, up to 64 at a time.
 func Fill(t testing.TB, s accepter, n int) {
 	t.Helper()
 	next := make(chan int)
@@ -129,7 +130,7 @@ func Fill(t testing.TB, s accepter, n int) {
 	wg.Wait()
 }
 
-// Settled returns the settlement of an event's first run that went well at once.
+// Settled returns the settlement of an event's first run whose first attempt was ok.
 func Settled(plugin string, seq int64) *inbox.Settlement {
 	return &inbox.Settlement{
 		Plugin: plugin, Cursor: seq,
@@ -140,8 +141,8 @@ func Settled(plugin string, seq int64) *inbox.Settlement {
 	}
 }
 
-// CheckAcked fails the test unless every body that was acknowledged is stored under the seq and id it was acknowledged
-// with, and no body is stored twice.
+// CheckAcked fails the test unless every acknowledged body is stored under the seq and id of its receipt, and no body is stored
+// twice.
 func CheckAcked(t testing.TB, s *store.Store, acked map[string]inbox.Receipt) {
 	t.Helper()
 	ctx := context.Background()
@@ -149,19 +150,19 @@ func CheckAcked(t testing.TB, s *store.Store, acked map[string]inbox.Receipt) {
 	if err != nil {
 		t.Errorf("read the log: %v", err)
 	}
-	found := map[string]inbox.Event{}
+	stored := map[string]inbox.Event{}
 	for _, e := range events {
 		p, err := s.Payload(ctx, e.Seq)
 		if err != nil {
 			t.Errorf("read event %d: %v", e.Seq, err)
 		}
-		if old, ok := found[string(p.Body)]; ok {
-			t.Errorf("event %d is event %d again", e.Seq, old.Seq)
+		if old, ok := stored[string(p.Body)]; ok {
+			t.Errorf("events %d and %d have the same body", old.Seq, e.Seq)
 		}
-		found[string(p.Body)] = e
+		stored[string(p.Body)] = e
 	}
 	for body, r := range acked {
-		if e, ok := found[body]; !ok || e.Seq != r.Seq || e.ID != r.ID {
+		if e, ok := stored[body]; !ok || e.Seq != r.Seq || e.ID != r.ID {
 			t.Errorf("acknowledged as %d (%s), but stored as %d (%s)", r.Seq, r.ID, e.Seq, e.ID)
 		}
 	}

@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// LongRun reports whether the long tests run: whether the environment variable INBOX_LONG is set. .ci/run sets it.
+// LongRun reports whether the long tests run: the environment variable INBOX_LONG is set, as .ci/run does.
 func LongRun() bool { return os.Getenv("INBOX_LONG") != "" }
 
-// Long skips a test that takes long, or that measures time and fails on a busy machine, unless [LongRun].
+// Long skips a test unless [LongRun]. It is for tests that take long, or that measure time and fail on a busy machine.
 func Long(t testing.TB) {
 	t.Helper()
 	if !LongRun() {
-		t.Skip("this test is long, or measures time: INBOX_LONG=1 runs it, and .ci/run does")
+		t.Skip("this test is long or measures time: it runs with INBOX_LONG=1, as in .ci/run")
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// Dead stores n events about n verifications that are all dead in the plugin, which it registers. Each parks its lane, or
-// none does.
+// Dead registers a plugin, and stores n events about n verifications that are all dead in it. If parks is set, each parks its
+// lane.
 func Dead(t testing.TB, s *store.Store, plugin string, n int, parks bool) {
 	t.Helper()
 	ctx := context.Background()
@@ -21,7 +21,7 @@ func Dead(t testing.TB, s *store.Store, plugin string, n int, parks bool) {
 	}
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range 512 { // as many as make full batches
+	for range 512 { // enough for full batches
 		wg.Go(func() {
 			for i := range next {
 				if _, err := s.Accept(ctx, Arrival(Body(i, 0))); err != nil {
@@ -40,14 +40,14 @@ func Dead(t testing.TB, s *store.Store, plugin string, n int, parks bool) {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	var failed error
+	var errs error
 	for i := range events {
 		wg.Add(1)
 		st := died(plugin, &events[i], parks)
 		st.Term = s.Term()
 		err := s.Settle(ctx, st, func(err error) {
 			mu.Lock()
-			failed = errors.Join(failed, err)
+			errs = errors.Join(errs, err)
 			mu.Unlock()
 			wg.Done()
 		})
@@ -56,12 +56,12 @@ func Dead(t testing.TB, s *store.Store, plugin string, n int, parks bool) {
 		}
 	}
 	wg.Wait()
-	if failed != nil {
-		t.Fatal(failed)
+	if errs != nil {
+		t.Fatal(errs)
 	}
 }
 
-// died is the settlement of an event that was rejected at once.
+// died returns the settlement of an event whose first attempt was rejected.
 func died(plugin string, e *inbox.Event, parks bool) *inbox.Settlement {
 	id, now := inbox.LaneID{Mode: e.Mode, Key: e.View.Key}, time.Now()
 	st := &inbox.Settlement{

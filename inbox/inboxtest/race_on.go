@@ -2,5 +2,6 @@
 
 package inboxtest
 
-// Race says that the race detector is on, which makes the compiler of plugins, being Go, ten times slower.
+// Race is true when the race detector is on. It makes code written in Go, such as the compiler of plugins and SQLite, ten times
+// slower.
 const Race = true

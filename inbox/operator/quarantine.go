@@ -114,7 +114,7 @@ func (s *server) readmit(ctx context.Context, id int64, a *inbox.Arrival, out *a
 func (s *server) explain(ctx context.Context, refused []inbox.Refused) (map[int64]string, error) {
 	explained := map[int64]string{}
 	for i := range refused {
-		one, err := s.quarantine.RefusedOne(ctx, refused[i].ID)
+		one, err := s.quarantine.RefusedRequest(ctx, refused[i].ID)
 		if inbox.KindOf(err) == inbox.NotFound {
 			continue // evicted since the list was read
 		}

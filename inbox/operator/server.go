@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"inbox/inbox/api"
 	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"inbox/inbox"
+	"inbox/inbox/api"
 )
 
 // Options configure the API. Store, Control and Sources are required.
@@ -25,6 +25,7 @@ type Options struct {
 	Now     func() time.Time       // default: time.Now
 }
 
+// server handles the API. It has a method for each route and for the parts of their answers.
 type server struct {
 	Options
 	subjects

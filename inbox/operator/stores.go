@@ -74,7 +74,7 @@ type PluginSwitches interface {
 // Quarantine reads, readmits and deletes refused requests that are kept.
 type Quarantine interface {
 	RefusedList(ctx context.Context, source string, limit int) ([]inbox.Refused, error)
-	RefusedOne(ctx context.Context, id int64) (*inbox.Refused, error)
+	RefusedRequest(ctx context.Context, id int64) (*inbox.Refused, error)
 	EachRefused(ctx context.Context, source string, fn func(*inbox.Refused) error) error
 	Readmit(ctx context.Context, id int64, a *inbox.Arrival) (inbox.Receipt, error)
 	DiscardRefused(ctx context.Context, source string, why []string) (deleted int64, err error)

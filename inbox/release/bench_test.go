@@ -21,7 +21,7 @@ import (
 
 var ctx = context.Background()
 
-// bench is a loader on a real folder and a real store, whose looks the test makes.
+// bench is a loader on a real folder and a real store, whose polls the test triggers.
 type bench struct {
 	t      *testing.T
 	dir    string
@@ -30,10 +30,10 @@ type bench struct {
 	tick   chan time.Time
 	mu     sync.Mutex
 	last   map[string]*release.Live
-	all    map[string][]*release.Live // that ran, in order
+	all    map[string][]*release.Live // the releases that went live, in order
 	log    *slog.Logger               // nil: none
 	head   func() int64
-	order  []string // of all changes
+	order  []string // the plugins of all changes, in order
 }
 
 func newBench(t *testing.T) *bench {
@@ -43,7 +43,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// start runs a loader whose releases are kept in a folder, until the test ends or the returned function is called.
+// start runs a loader that keeps its modules in the folder kept. The end of the test or the returned function stops it.
 func (b *bench) start(kept string) (stop func()) {
 	b.t.Helper()
 	h, err := host.New(ctx, host.Options{})
@@ -56,7 +56,7 @@ func (b *bench) start(kept string) (stop func()) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	b.loader = release.New(release.Options{
-		Dir: b.dir, Kept: release.ModuleDir(kept), Host: h, Keep: b.store, Watch: b.store, Log: log, Parallel: 2, Head: b.head, Tick: b.tick, Unpin: b.store.Unpin,
+		Dir: b.dir, Kept: release.ModuleDir(kept), Host: h, Keep: b.store, Crashes: b.store, Log: log, Parallel: 2, Head: b.head, Tick: b.tick, Unpin: b.store.Unpin,
 		OnChange: func(c release.Change) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -68,7 +68,7 @@ func (b *bench) start(kept string) (stop func()) {
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- b.loader.Run(run) }()
-	b.tick <- time.Now() // the first look, which takes files as they are, is over
+	b.tick <- time.Now() // the first poll, which reads files at once, is over
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -82,9 +82,8 @@ func (b *bench) start(kept string) (stop func()) {
 	return stop
 }
 
-// look has the loader look at the folder until a file that is the same in two looks was read and what it is was made live
-// or refused.
-func (b *bench) look() {
+// poll polls the folder until the files that were the same in two polls are live or refused.
+func (b *bench) poll() {
 	b.t.Helper()
 	for range 3 { // the third begins when the second has read the files
 		b.tick <- time.Now()
@@ -94,7 +93,7 @@ func (b *bench) look() {
 	})
 }
 
-// until has the loader look at the folder until something is so.
+// until polls the folder until ok returns true.
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
 	inboxtest.Eventually(b.t, what, func() bool {
@@ -138,14 +137,14 @@ func (b *bench) live(name string) *release.Live {
 	return b.last[name]
 }
 
-// ran is how many releases of a plugin ran.
-func (b *bench) ran(name string) int {
+// liveCount returns the number of releases of a plugin that went live.
+func (b *bench) liveCount(name string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.all[name])
 }
 
-// slow is a module whose only function has twelve thousand branches.
+// slow returns a module whose only function has 12,000 branches.
 func slow() string {
 	body := "\x00" + strings.Repeat("\x02\x40\x41\x00\x0d\x00\x0b", 6_000) + "\x0b"
 	size := func(n int) string { return string(binary.AppendUvarint(nil, uint64(n))) }
@@ -153,7 +152,7 @@ func slow() string {
 	return "\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x07\x0a\x01\x06_start\x00\x00\x0a" + size(len(code)) + code
 }
 
-// running is the id of the release that runs; there must be one.
+// running returns the id of the running release. The test fails without one.
 func (b *bench) running(name string) string {
 	b.t.Helper()
 	live := b.live(name)

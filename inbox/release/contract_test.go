@@ -11,9 +11,9 @@ import (
 	"inbox/inbox/release"
 )
 
-// TestTheContractsTableIsReadAndItsDefaultsAreInForce writes every default that docs/PLUGIN-ABI.md gives for NAME.toml
-// into one, and compares what that means with what no file means.
-func TestTheContractsTableIsReadAndItsDefaultsAreInForce(t *testing.T) {
+// The test writes every default that docs/PLUGIN-ABI.md gives for NAME.toml into one file. The result must equal the manifest of
+// an empty file.
+func TestTheDefaultsInTheContractAreTheDefaultsOfTheLoader(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/PLUGIN-ABI.md")
 	if err != nil {
@@ -23,7 +23,7 @@ func TestTheContractsTableIsReadAndItsDefaultsAreInForce(t *testing.T) {
 	if !ok {
 		t.Fatal("the contract has no table of NAME.toml")
 	}
-	// Where the table names no value, one that is taken.
+	// Valid values for keys whose default the table does not give.
 	examples := map[string]string{
 		"events": `["address"]`, "event_types": `["step_*"]`, "sources": `["qoreid"]`, "modes": `["live"]`,
 		"where": `{"/data/status/status" = ["VERIFIED"]}`, "concurrency": "3", "config": `{a = "b"}`, "limits.fuel": "1000000",
@@ -42,7 +42,7 @@ func TestTheContractsTableIsReadAndItsDefaultsAreInForce(t *testing.T) {
 			value := strings.Trim(strings.TrimSpace(values[min(i, len(values)-1)]), "`")
 			if example, has := examples[key[1]]; has {
 				if _, err := release.ParseManifest([]byte(key[1] + " = " + example)); err != nil {
-					t.Errorf("%s is not taken: %v", key[1], err)
+					t.Errorf("%s is not valid: %v", key[1], err)
 				}
 				continue
 			}
@@ -52,15 +52,15 @@ func TestTheContractsTableIsReadAndItsDefaultsAreInForce(t *testing.T) {
 	if seen < 18 {
 		t.Errorf("only %d keys were found", seen)
 	}
-	said, err := release.ParseManifest([]byte(defaults))
+	written, err := release.ParseManifest([]byte(defaults))
 	if err != nil {
-		t.Fatalf("the defaults are not taken: %v\n%s", err, defaults)
+		t.Fatalf("the defaults are not valid: %v\n%s", err, defaults)
 	}
 	none, err := release.ParseManifest(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(none.WithDefaults(4), said.WithDefaults(4)); diff != "" {
+	if diff := cmp.Diff(none.WithDefaults(4), written.WithDefaults(4)); diff != "" {
 		t.Errorf("with no file and with the defaults of the table:\n%s\n%s", diff, defaults)
 	}
 }

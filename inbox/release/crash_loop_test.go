@@ -14,17 +14,17 @@ import (
 	"inbox/inbox/store"
 )
 
-// A release went live, settled nothing, and then fails to start: the release before it runs.
-func TestWhatDoesNotStartAnyMoreAndHasDoneNothingGivesWay(t *testing.T) {
+// A release went live, settled no event, and fails to start after a restart. Then the release before it runs.
+func TestTheReleaseBeforeRunsWhenAnUnprovenReleaseFailsToStart(t *testing.T) {
 	t.Parallel()
-	for name, proven := range map[string]bool{"it has done nothing": false, "it has": true} {
+	for name, proven := range map[string]bool{"it settled no event": false, "it settled an event": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 			kept := t.TempDir()
 			stop := b.start(kept)
 			b.write("a.wasm", guest(t, "ok"))
-			b.look()
+			b.poll()
 			first := b.running("a")
 			stop()
 			bad := guest(t, "session_never_asks")
@@ -43,9 +43,9 @@ func TestWhatDoesNotStartAnyMoreAndHasDoneNothingGivesWay(t *testing.T) {
 				}
 			}
 			b.start(kept)
-			b.look()
+			b.poll()
 			if !proven {
-				b.until("another runs", func() bool { return b.live("a") != nil })
+				b.until("the release before runs", func() bool { return b.live("a") != nil })
 			}
 			e := b.entry("a")
 			if want := map[bool]string{false: first, true: ""}[proven]; e.State != inbox.FileRefused || e.Live != want {
@@ -61,7 +61,7 @@ func TestAModuleThatCrashesTheCompilerIsDisabledUntilItChanges(t *testing.T) {
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	id := release.Describe("a", []byte(guest(t, "ok")), nil).ID
 	for n := range inbox.CrashLoopAfter + 1 {
-		if err := b.store.RecordStart(ctx, "a", id); err != nil { // and there the program ends
+		if err := b.store.RecordStart(ctx, "a", id); err != nil { // then the program crashes
 			t.Fatal(err)
 		}
 		list, err := b.store.CountCrashes(ctx)
@@ -71,17 +71,17 @@ func TestAModuleThatCrashesTheCompilerIsDisabledUntilItChanges(t *testing.T) {
 	}
 	b.write("a.wasm", guest(t, "ok"))
 	b.start(t.TempDir())
-	b.look()
+	b.poll()
 	if e := b.entry("a"); e.State != inbox.FileDisabled || b.live("a") != nil || !strings.Contains(e.Err, "no fallback") || !strings.Contains(e.Hint, "inbox plugin resume a") {
 		t.Errorf("%+v", e)
 	}
 	b.write("a.wasm", "garbage")
-	b.look()
+	b.poll()
 	if e := b.entry("a"); e.State != inbox.FileRefused || b.live("a") != nil {
 		t.Errorf("garbage in its place: %+v", e)
 	}
 	b.write("a.wasm", guest(t, "session_ok"))
-	b.look()
+	b.poll()
 	if e := b.entry("a"); e.State != inbox.FileLive || b.live("a") == nil {
 		t.Errorf("another file: %+v", e)
 	}
@@ -90,8 +90,8 @@ func TestAModuleThatCrashesTheCompilerIsDisabledUntilItChanges(t *testing.T) {
 	}
 }
 
-// ends has the program end so often while a release runs that the next start sets it aside.
-func (b *bench) ends(plugin, release string) {
+// crashUntilDisabled records crashes of a release until it is disabled.
+func (b *bench) crashUntilDisabled(plugin, release string) {
 	b.t.Helper()
 	for range inbox.CrashLoopAfter + 1 {
 		if err := b.store.RecordStart(ctx, plugin, release); err != nil {
@@ -101,12 +101,12 @@ func (b *bench) ends(plugin, release string) {
 			b.t.Fatal(err)
 		}
 	}
-	if !b.aside(plugin, release) {
+	if !b.isDisabled(plugin, release) {
 		b.t.Fatalf("%s is not disabled", release)
 	}
 }
 
-func (b *bench) aside(plugin, release string) bool {
+func (b *bench) isDisabled(plugin, release string) bool {
 	b.t.Helper()
 	list, err := b.store.CrashRecords(ctx)
 	if err != nil {
@@ -117,8 +117,8 @@ func (b *bench) aside(plugin, release string) bool {
 	})
 }
 
-// A fallback may crash the program too. It must stay disabled until another release has
-// taken its place, whatever becomes of the file: else the program ends for ever.
+// A fallback may crash the program too. It must stay disabled until another release has replaced it, whatever happens to the
+// file. Otherwise the program crashes again and again.
 func TestAFallbackThatCrashesTheProgramStaysDisabled(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]string{"the file is disabled too": guest(t, "session_ok"), "the file is refused": "garbage", "the file does not start": guest(t, "session_never_asks")} {
@@ -128,26 +128,26 @@ func TestAFallbackThatCrashesTheProgramStaysDisabled(t *testing.T) {
 			kept := t.TempDir()
 			stop := b.start(kept)
 			b.write("a.wasm", guest(t, "ok"))
-			b.look()
+			b.poll()
 			first := b.running("a")
 			b.write("a.wasm", second)
-			b.look()
+			b.poll()
 			stop()
 			if file := release.Describe("a", []byte(second), nil).ID; name == "the file is disabled too" {
-				b.ends("a", file)
+				b.crashUntilDisabled("a", file)
 				stop = b.start(kept)
-				b.look()
+				b.poll()
 				if got := b.running("a"); got != first {
 					t.Fatalf("%s runs, want %s", got, first)
 				}
 				stop()
 			}
-			b.ends("a", first)
+			b.crashUntilDisabled("a", first)
 			for range 2 {
 				stop = b.start(kept)
-				b.look()
-				if live := b.live("a"); live != nil || !b.aside("a", first) {
-					t.Errorf("it runs again, or is forgotten: %+v", b.entry("a"))
+				b.poll()
+				if live := b.live("a"); live != nil || !b.isDisabled("a", first) {
+					t.Errorf("it runs again, or is no longer disabled: %+v", b.entry("a"))
 				}
 				stop()
 			}
@@ -155,23 +155,23 @@ func TestAFallbackThatCrashesTheProgramStaysDisabled(t *testing.T) {
 	}
 }
 
-// A file that cannot be read for a moment is not another file.
+// A file with a temporary read error is not a changed file.
 func TestADisabledReleaseStaysDisabledWhileItsFileCannotBeRead(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	kept := t.TempDir()
 	stop := b.start(kept)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	first := b.running("a")
 	b.write("a.wasm", guest(t, "session_ok"))
-	b.look()
+	b.poll()
 	second := b.running("a")
 	stop()
-	b.ends("a", second)
+	b.crashUntilDisabled("a", second)
 	b.write("a.toml", "events = [")
 	stop = b.start(kept)
-	b.until("what ran before runs", func() bool { return b.live("a") != nil })
+	b.until("the release before runs", func() bool { return b.live("a") != nil })
 	if e := b.entry("a"); e.State != inbox.FileRefused || e.Live != first {
 		t.Errorf("%+v", e)
 	}
@@ -180,59 +180,58 @@ func TestADisabledReleaseStaysDisabledWhileItsFileCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.start(kept)
-	b.look()
-	b.until("what ran before runs", func() bool { return b.live("a") != nil })
+	b.poll()
+	b.until("the release before runs", func() bool { return b.live("a") != nil })
 	if e := b.entry("a"); e.State != inbox.FileDisabled || e.Live != first {
 		t.Errorf("%+v", e)
 	}
 }
 
-// Nothing goes back to what ended the program.
-func TestWhatEndedTheProgramIsNothingToGoBackTo(t *testing.T) {
+func TestADisabledReleaseIsNotTheFallbackOfTheNextRelease(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	kept := t.TempDir()
 	stop := b.start(kept)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	first := b.running("a")
 	stop()
-	b.ends("a", first)
+	b.crashUntilDisabled("a", first)
 	b.start(kept)
 	b.write("a.wasm", guest(t, "session_ok"))
-	b.look()
+	b.poll()
 	second := b.running("a")
 	record, _, err := b.store.Load(ctx, "a")
-	if err != nil || record.Live != second || record.Previous != "" || b.aside("a", first) {
+	if err != nil || record.Live != second || record.Previous != "" || b.isDisabled("a", first) {
 		t.Errorf("%+v, %v", record, err)
 	}
 }
 
-// What ends the program may take its time for it, while other attempts of the same plugin end by the thousand.
+// The attempt that crashes the program may take long, while thousands of other attempts of the same plugin end.
 func TestAReleaseHasNotSurvivedBeforeItsFirstAttemptsHaveEnded(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	live := b.live("a")
 	if err := b.store.RecordStart(ctx, "a", live.Release.ID); err != nil {
 		t.Fatal(err)
 	}
-	watched := func() bool {
+	hasRecord := func() bool {
 		list, err := b.store.CrashRecords(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return len(list) > 0
 	}
-	end := live.Tally.Begin(time.Now())
+	end := live.Attempts.Begin(time.Now())
 	for range 2000 {
-		live.Tally.Begin(time.Now())()
+		live.Attempts.Begin(time.Now())()
 	}
-	b.look()
-	if !watched() {
+	b.poll()
+	if !hasRecord() {
 		t.Error("its record is deleted while its first attempt runs")
 	}
 	end()
-	b.until("its record is deleted", func() bool { return !watched() })
+	b.until("its record is deleted", func() bool { return !hasRecord() })
 }

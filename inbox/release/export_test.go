@@ -2,8 +2,8 @@ package release
 
 import "context"
 
-// Reads is how often the files of plugins were read.
-func Reads(s *Loader) int64 { return s.reads.Load() }
+// Reads returns the number of reads of plugin files.
+func Reads(s *Loader) int64 { return s.folder.reads.Load() }
 
-// Look has a loader that does not run look at the folder once.
-func (s *Loader) Look() { s.look(context.Background(), false) }
+// Poll polls the folder once. The loader must not run.
+func (s *Loader) Poll() { s.poll(context.Background(), false) }

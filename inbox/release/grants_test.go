@@ -14,7 +14,7 @@ import (
 	"inbox/sdk/abi"
 )
 
-// asking is a module that asks for something.
+// asking returns a module with a section inbox.manifest.
 func asking(t *testing.T, name, asks string) string {
 	t.Helper()
 	file, err := wasm.WithCustom([]byte(guest(t, name)), abi.ManifestSection, []byte(asks))
@@ -24,54 +24,54 @@ func asking(t *testing.T, name, asks string) string {
 	return string(file)
 }
 
-func TestWhatIsAskedForMustBeGrantedWhereItIsMoreThanAnyPluginHas(t *testing.T) {
+func TestAModuleThatAsksForMoreThanTheDefaultsNeedsAGrant(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		asks, grants string
 		missing      string // the key
 	}{
-		"nothing":                                {"", "", ""},
-		"less than the default":                  {"limits.memory = '1 MiB'\nlimits.time = '1s'", "", ""},
-		"as much as the default":                 {"limits.memory = '64 MiB'", "", ""},
-		"more memory":                            {"limits.memory = '65 MiB'", "", "limits.memory"},
-		"more memory, granted":                   {"limits.memory = '65 MiB'", "limits.memory = '65 MiB'", ""},
-		"more memory, granted in part":           {"limits.memory = '65 MiB'", "limits.memory = '64 MiB'", "limits.memory"},
-		"the default, granted less":              {"limits.memory = '64 MiB'", "limits.memory = '1 MiB'", "limits.memory"},
-		"more time":                              {"limits.time = '6s'", "", "limits.time"},
-		"more output":                            {"limits.output = '2 MiB'", "", "limits.output"},
-		"more log":                               {"limits.log = '1 MiB'", "", "limits.log"},
-		"fuel, of which there is no bound":       {"limits.fuel = 5", "", ""},
-		"more fuel than granted":                 {"limits.fuel = 5", "limits.fuel = 4", "limits.fuel"},
-		"longer texts":                           {"data.inline_max = '1 MiB'", "", "data.inline_max"},
-		"fields, when all are shown":             {"data.fields = ['/data/id']", "", ""},
-		"fields below those granted":             {"data.fields = ['/data/id']", "data.fields = ['/data']", ""},
-		"fields beside those granted":            {"data.fields = ['/data/idx']", "data.fields = ['/data/id']", "data.fields"},
-		"fields, and is granted none":            {"data.fields = ['/data']", "data.fields = []", "data.fields"},
-		"the whole, and is granted a part":       {"data.fields = ['']", "data.fields = ['/data']", "data.fields"},
-		"events that the operator narrows":       {"events = ['a', 'b']", "events = ['a']", ""},
-		"modes that the operator narrows":        {"modes = ['live', 'test']", "modes = ['test']", ""},
-		"unknown events":                         {"events = ['unknown']", "", "events"},
-		"a pattern, for which none is unknown":   {"events = ['*']", "", ""},
-		"emitted events":                         {"events = ['customer.*']", "", "events"},
-		"unknown events, decided by the file":    {"events = ['unknown']", "events = ['a']", ""},
-		"what is past":                           {"start_from = 'start'", "", "start_from"},
-		"what is past, decided by the file":      {"start_from = 'start'", "start_from = 'now'", ""},
-		"the interpreter":                        {"engine = 'interpreter'", "", "engine"},
-		"the interpreter, granted":               {"engine = 'interpreter'", "engine = 'interpreter'", ""},
-		"the interpreter, decided by the file":   {"engine = 'interpreter'", "engine = 'compiler'", ""},
-		"tried for ever":                         {"on_failure = 'block'", "", "on_failure"},
-		"tried for ever, granted":                {"on_failure = 'block'", "on_failure = 'block'", ""},
-		"tried for ever, decided by the file":    {"on_failure = 'block'", "on_failure = 'park'", ""},
-		"to go on after a failure":               {"on_failure = 'continue'", "", ""},
-		"the engine that any plugin has":         {"engine = 'compiler'", "", ""},
-		"a condition on what it is not shown":    {"where = {'/data/sex' = ['m', 'f']}", "data.fields = ['/data/id']", "where./data/sex"},
-		"a condition on what it is shown":        {"where = {'/data/id/x' = 1}", "data.fields = ['/data/id']", ""},
-		"a condition, when all is shown":         {"where = {'/data/sex' = 'm'}", "", ""},
-		"a condition, decided by the file":       {"where = {'/data/sex' = 'm'}", "data.fields = []\nwhere = {'/data/sex' = 'f'}", ""},
-		"to be ordered by what it is not shown":  {"key_by = '/data/name'", "data.fields = ['/data/id']", "key_by"},
-		"to be ordered by it, granted":           {"key_by = '/data/name'", "key_by = '/data/name'\ndata.fields = ['/data/id']", ""},
-		"to be ordered by the reference":         {"key_by = 'customer_reference'", "data.fields = ['/data/id']", ""},
-		"more attempts at a time than there are": {"concurrency = 64", "", ""},
+		"nothing":                                      {"", "", ""},
+		"less than the default":                        {"limits.memory = '1 MiB'\nlimits.time = '1s'", "", ""},
+		"as much as the default":                       {"limits.memory = '64 MiB'", "", ""},
+		"more memory":                                  {"limits.memory = '65 MiB'", "", "limits.memory"},
+		"more memory, granted":                         {"limits.memory = '65 MiB'", "limits.memory = '65 MiB'", ""},
+		"more memory, granted in part":                 {"limits.memory = '65 MiB'", "limits.memory = '64 MiB'", "limits.memory"},
+		"the default, granted less":                    {"limits.memory = '64 MiB'", "limits.memory = '1 MiB'", "limits.memory"},
+		"more time":                                    {"limits.time = '6s'", "", "limits.time"},
+		"more output":                                  {"limits.output = '2 MiB'", "", "limits.output"},
+		"more log":                                     {"limits.log = '1 MiB'", "", "limits.log"},
+		"fuel, which has no default bound":             {"limits.fuel = 5", "", ""},
+		"more fuel than granted":                       {"limits.fuel = 5", "limits.fuel = 4", "limits.fuel"},
+		"longer texts":                                 {"data.inline_max = '1 MiB'", "", "data.inline_max"},
+		"fields, when all are shown":                   {"data.fields = ['/data/id']", "", ""},
+		"fields below those granted":                   {"data.fields = ['/data/id']", "data.fields = ['/data']", ""},
+		"fields beside those granted":                  {"data.fields = ['/data/idx']", "data.fields = ['/data/id']", "data.fields"},
+		"fields, with none granted":                    {"data.fields = ['/data']", "data.fields = []", "data.fields"},
+		"the whole body, with a part granted":          {"data.fields = ['']", "data.fields = ['/data']", "data.fields"},
+		"events that the operator narrows":             {"events = ['a', 'b']", "events = ['a']", ""},
+		"modes that the operator narrows":              {"modes = ['live', 'test']", "modes = ['test']", ""},
+		"unknown events":                               {"events = ['unknown']", "", "events"},
+		"a pattern, which matches no unknown event":    {"events = ['*']", "", ""},
+		"emitted events":                               {"events = ['customer.*']", "", "events"},
+		"unknown events, decided by the file":          {"events = ['unknown']", "events = ['a']", ""},
+		"past events":                                  {"start_from = 'start'", "", "start_from"},
+		"past events, decided by the file":             {"start_from = 'start'", "start_from = 'now'", ""},
+		"the interpreter":                              {"engine = 'interpreter'", "", "engine"},
+		"the interpreter, granted":                     {"engine = 'interpreter'", "engine = 'interpreter'", ""},
+		"the interpreter, decided by the file":         {"engine = 'interpreter'", "engine = 'compiler'", ""},
+		"retries without a limit":                      {"on_failure = 'block'", "", "on_failure"},
+		"retries without a limit, granted":             {"on_failure = 'block'", "on_failure = 'block'", ""},
+		"retries without a limit, decided by the file": {"on_failure = 'block'", "on_failure = 'park'", ""},
+		"to go on after a failure":                     {"on_failure = 'continue'", "", ""},
+		"the engine that any plugin has":               {"engine = 'compiler'", "", ""},
+		"a condition on a hidden value":                {"where = {'/data/sex' = ['m', 'f']}", "data.fields = ['/data/id']", "where./data/sex"},
+		"a condition on a visible value":               {"where = {'/data/id/x' = 1}", "data.fields = ['/data/id']", ""},
+		"a condition, when the whole body is shown":    {"where = {'/data/sex' = 'm'}", "", ""},
+		"a condition, decided by the file":             {"where = {'/data/sex' = 'm'}", "data.fields = []\nwhere = {'/data/sex' = 'f'}", ""},
+		"to be ordered by a hidden value":              {"key_by = '/data/name'", "data.fields = ['/data/id']", "key_by"},
+		"to be ordered by a hidden value, granted":     {"key_by = '/data/name'", "key_by = '/data/name'\ndata.fields = ['/data/id']", ""},
+		"to be ordered by the reference":               {"key_by = 'customer_reference'", "data.fields = ['/data/id']", ""},
+		"more attempts at a time than there are":       {"concurrency = 64", "", ""},
 	} {
 		a, err := release.Agree("p", []byte(asking(t, "ok", c.asks)), []byte(c.grants), 2)
 		if err != nil {
@@ -93,8 +93,8 @@ func TestWhatIsAskedForMustBeGrantedWhereItIsMoreThanAnyPluginHas(t *testing.T) 
 	}
 }
 
-// A key that is no bare one is quoted in what is to be written.
-func TestWhatIsToBeWrittenToGrantACondition(t *testing.T) {
+// A key that is not a bare TOML key is quoted in the hint.
+func TestTheHintForAConditionQuotesItsKey(t *testing.T) {
 	t.Parallel()
 	a, err := release.Agree("p", []byte(asking(t, "ok", "where = {'/data/a.b' = 'x'}")), []byte("data.fields = []"), 1)
 	if err != nil {
@@ -104,12 +104,11 @@ func TestWhatIsToBeWrittenToGrantACondition(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if again, err := release.Agree("p", []byte(asking(t, "ok", "where = {'/data/a.b' = 'x'}")), []byte("data.fields = []\n[where]\n\"/data/a.b\" = 'x'\n"), 1); err != nil || again.Err("p") != nil {
-		t.Errorf("written, %v, %v", err, again.Err("p"))
+		t.Errorf("with the grants of the hint: %v, %v", err, again.Err("p"))
 	}
 }
 
-// What the operator's file says is in force; where it is silent, the plugin's own settings are, and then the defaults.
-func TestTheFileDecidesAndTheSectionIsThePluginsDefault(t *testing.T) {
+func TestTheFileOverridesTheSectionAndTheSectionOverridesTheDefaults(t *testing.T) {
 	t.Parallel()
 	asks := "events = ['a']\nsources = ['s']\nkey_by = 'customer_reference'\norder = 'none'\non_failure = 'continue'\nconcurrency = 64\nreuse = 9\n" +
 		"config = {a = 1, b = 2}\nretry.base = '2s'\nretry.max = '3s'\nretry.max_attempts = 4\nlimits.time = '1s'\ndata.fields = ['/data/id']\nwhere = {'/data/x' = 1}\n"
@@ -136,50 +135,50 @@ func TestTheFileDecidesAndTheSectionIsThePluginsDefault(t *testing.T) {
 func TestASectionIsReadAsStrictlyAsTheFile(t *testing.T) {
 	t.Parallel()
 	file := asking(t, "ok", "")
-	for name, c := range map[string]struct{ wasm, says string }{
+	for name, c := range map[string]struct{ wasm, message string }{
 		"a wrong key":     {asking(t, "ok", "\nlimts.time = '1s'"), `its section inbox.manifest: read the manifest: line 2: unknown key "limts.time"; did you mean "limits.time"?`},
 		"a later key":     {asking(t, "ok", "[http]\nallow = []"), `"http" is not in this version`},
 		"two of them":     {file + file[len(file)-17:], "several sections inbox.manifest"},
 		"a huge one":      {asking(t, "ok", "#"+strings.Repeat("x", release.MaxManifest)), "65537 bytes, more than 65536"},
 		"one that is cut": {file[:len(file)-1], "cut off"},
 	} {
-		if _, err := release.Agree("p", []byte(c.wasm), nil, 1); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), c.says) {
+		if _, err := release.Agree("p", []byte(c.wasm), nil, 1); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), c.message) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if _, err := release.Agree("p", []byte(file), []byte("x = 1"), 1); err == nil || !strings.HasPrefix(err.Error(), "p.toml: ") {
-		t.Errorf("what is wrong with the file: %v", err)
+		t.Errorf("an invalid file: %v", err)
 	}
 	other := asking(t, "ok", "events = ['a']")
 	if again, err := wasm.WithCustom([]byte(file), abi.ManifestSection, []byte("events = ['a']")); err != nil || string(again) != other {
-		t.Errorf("it does not take the place of the one before: %q, %v", again, err)
+		t.Errorf("the section was not replaced: %q, %v", again, err)
 	}
 	if release.Describe("p", []byte(file), nil).ID == release.Describe("p", []byte(other), nil).ID {
-		t.Error("what a module asks for is no part of its release")
+		t.Error("the section of a module does not change the id of its release")
 	}
 }
 
-// A new version that asks for more than the one before has does not go live; the one before goes on until it is granted.
-func TestANewVersionThatAsksForMoreWaitsUntilItIsGranted(t *testing.T) {
+// The release before runs until the operator grants what the new one asks for.
+func TestANewReleaseThatAsksForMoreWaitsForTheGrant(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.write("a.wasm", asking(t, "ok", "events = ['a']"))
-	b.look()
+	b.poll()
 	first := b.live("a")
 	if first == nil || !slices.Equal(first.Manifest.Events, []string{"a"}) {
 		t.Fatalf("%+v", b.entry("a"))
 	}
 	b.write("a.wasm", asking(t, "session_ok", "[limits]\nmemory = '128 MiB'\n"))
-	b.look()
+	b.poll()
 	e := b.entry("a")
-	if e.State != inbox.FileRefused || b.live("a") != first || !strings.Contains(e.Err, "limits.memory = '128 MiB' (a.toml says nothing of it, and the default is less)") {
+	if e.State != inbox.FileRefused || b.live("a") != first || !strings.Contains(e.Err, "limits.memory = '128 MiB' (a.toml does not set it, and the default is less)") {
 		t.Errorf("%+v", e)
 	}
 	if want := "to grant it write into a.toml beside it: under [limits], memory = '128 MiB'"; e.Hint != want {
 		t.Errorf("%q, want %q", e.Hint, want)
 	}
 	b.write("a.toml", "[limits]\nmemory = '128 MiB'\n")
-	b.look()
+	b.poll()
 	if live := b.live("a"); live == first || live.Manifest.Limits.Memory != 128<<20 {
 		t.Errorf("%+v", b.entry("a"))
 	}

@@ -8,8 +8,8 @@ import (
 	"inbox/inbox/release"
 )
 
-// TestTheManifestsOfTheGuideAreAccepted reads every TOML block of docs/WRITING-PLUGINS.md as a manifest.
-func TestTheManifestsOfTheGuideAreAccepted(t *testing.T) {
+// TestTheManifestsOfTheGuideAreValid reads every TOML block of docs/WRITING-PLUGINS.md as a manifest.
+func TestTheManifestsOfTheGuideAreValid(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/WRITING-PLUGINS.md")
 	if err != nil {

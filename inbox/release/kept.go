@@ -14,8 +14,8 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// Describe returns the release that a module and its manifest are, with its id: content-addressed, so the same
-// everywhere. It does not say whether they can run.
+// Describe returns the release of a module and its manifest. Its id is content-addressed, so it is the same on every machine.
+// Describe does not check whether the release can run.
 func Describe(plugin string, wasm, manifest []byte) inbox.Release {
 	code := sha256.Sum256(wasm)
 	all := sha256.New()
@@ -27,7 +27,7 @@ func Describe(plugin string, wasm, manifest []byte) inbox.Release {
 	}
 }
 
-// ModuleDir is a folder that keeps the modules of releases as files ID.wasm. Saving makes it, with mode 0700.
+// ModuleDir is a folder that keeps the modules of releases as files ID.wasm. Save creates the folder with mode 0700.
 type ModuleDir string
 
 func (d ModuleDir) file(id string) string { return filepath.Join(string(d), id+".wasm") }
@@ -35,7 +35,7 @@ func (d ModuleDir) file(id string) string { return filepath.Join(string(d), id+"
 // Load returns the module of a release.
 func (d ModuleDir) Load(id string) ([]byte, error) { return readFile(d.file(id), wasm.MaxModule) }
 
-// Save keeps the module of a release, whole or not at all.
+// Save writes the module of a release, atomically.
 func (d ModuleDir) Save(id string, file []byte) error {
 	sum := sha256.Sum256(file)
 	if kept, err := d.Load(id); err == nil && sha256.Sum256(kept) == sum {
@@ -46,20 +46,20 @@ func (d ModuleDir) Save(id string, file []byte) error {
 		err = datadir.WriteFile(d.file(id), file, 0o600)
 	}
 	if err != nil {
-		return inbox.Errorf(inbox.Unavailable, "keep the release", "%w", err)
+		return inbox.Errorf(inbox.Unavailable, "save the module", "%w", err)
 	}
 	return nil
 }
 
-// Remove deletes the module of a release, if it is there.
+// Remove deletes the module of a release. A missing module is not an error.
 func (d ModuleDir) Remove(id string) error {
 	if err := os.Remove(d.file(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return inbox.Errorf(inbox.Unavailable, "delete a kept module", "%w", err).WithHint("the plugin is forgotten; the file may be deleted")
+		return inbox.Errorf(inbox.Unavailable, "delete a kept module", "%w", err).WithHint("the plugin was removed; the file may be deleted by hand")
 	}
 	return nil
 }
 
-// load reads a kept module. One that is not what it was is not run.
+// load reads the kept module of a release. The error is Conflict when the module has changed since it was saved.
 func (s *Loader) load(r inbox.Release) ([]byte, error) {
 	file, err := s.opt.Kept.Load(r.ID)
 	if err != nil {

@@ -14,31 +14,31 @@ import (
 	"inbox/inbox/datadir"
 )
 
-// listing is what lies in a plugins folder.
+// listing is the content of a plugins folder.
 type listing struct {
-	stamps map[string]string // by the name of each module: what changes when its files do
-	strays map[string]stray  // by the name of the file
-	blocks map[string]string // by the name of a module: the file that seems to be its manifest under another spelling
-	near   map[string]string // by the name of a module: a manifest without a module whose name is most like it
+	stamps  map[string]string // by module name: changes when the module or its manifest does
+	strays  map[string]stray  // by file name
+	blocks  map[string]string // by module name: the file that seems to be its manifest under another spelling
+	similar map[string]string // by module name: a manifest without a module that has a similar name
 }
 
 // stray is a file that looks like a manifest or a module and is neither.
 type stray struct {
 	why, hint string
-	blocks    string // plugin whose manifest it seems to be, and that has no other
-	near      string // plugin whose name is most like that of a manifest without a module
+	blocks    string // plugin whose misspelt manifest it seems to be, if the plugin has no other manifest
+	similar   string // plugin with the name most similar to that of this manifest without a module
 }
 
-// maxStrays bounds how many files that belong to no plugin are named.
+// maxStrays bounds the number of listed files that belong to no plugin.
 const maxStrays = 50
 
-// listOf reads a folder. What begins with a dot is being written, and left alone.
-func listOf(dir string) (*listing, error) {
+// listFolder reads a folder. It skips files whose names begin with a dot: they are still being written.
+func listFolder(dir string) (*listing, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{stamps: map[string]string{}, strays: map[string]stray{}, blocks: map[string]string{}, near: map[string]string{}}
+	l := &listing{stamps: map[string]string{}, strays: map[string]stray{}, blocks: map[string]string{}, similar: map[string]string{}}
 	var rest []string
 	for _, f := range entries {
 		switch name, isModule := strings.CutSuffix(f.Name(), ".wasm"); {
@@ -51,27 +51,27 @@ func listOf(dir string) (*listing, error) {
 	}
 	more := 0
 	for _, file := range rest {
-		one, is := l.strayOf(dir, file)
-		if !is {
+		s, isStray := l.strayOf(dir, file)
+		if !isStray {
 			continue
 		}
-		if one.blocks != "" {
-			l.blocks[one.blocks] = file
+		if s.blocks != "" {
+			l.blocks[s.blocks] = file
 		}
-		if one.near != "" {
-			l.near[one.near] = file
+		if s.similar != "" {
+			l.similar[s.similar] = file
 		}
 		if len(l.strays) == maxStrays {
 			more++
 			continue
 		}
-		l.strays[file] = one
+		l.strays[file] = s
 	}
 	if more > 0 {
-		l.strays["…"] = stray{why: fmt.Sprintf("%d more files belong to no plugin", more), hint: "remove what is no plugin's"}
+		l.strays["…"] = stray{why: fmt.Sprintf("%d more files belong to no plugin", more), hint: "remove the files that belong to no plugin"}
 	}
 	for name := range l.stamps {
-		l.stamps[name] = stampOfPlugin(dir, name) + "|" + l.blocks[name] + "|" + l.near[name]
+		l.stamps[name] = stampOfPlugin(dir, name) + "|" + l.blocks[name] + "|" + l.similar[name]
 	}
 	return l, nil
 }
@@ -80,14 +80,15 @@ func stampOfPlugin(dir, name string) string {
 	return datadir.Stamp(filepath.Join(dir, name+".wasm")) + "|" + datadir.Stamp(filepath.Join(dir, name+".toml"))
 }
 
-// strayOf says whether a file that is no module is nothing that a plugin uses, though somebody seems to have meant it to be.
+// strayOf returns the stray of a file that no plugin uses, although it looks like a manifest or a module. It reports false for
+// other files.
 func (l *listing) strayOf(dir, file string) (stray, bool) {
-	// What editors, mailers and other systems make of a name.
+	// Editors, mail programs and other systems change names in these ways.
 	name := strings.TrimSpace(strings.ToLower(file))
 	name = strings.TrimRight(strings.TrimSuffix(name, ".txt"), ". ")
 	if base, is := strings.CutSuffix(name, ".wasm"); is {
 		return stray{
-			why:  fmt.Sprintf("%q is not taken for a module: its name must end in .wasm, in small letters", shown(file)),
+			why:  fmt.Sprintf("%q is not read as a module: its name must end in .wasm, in lower-case letters", shown(file)),
 			hint: "rename it to " + shown(strings.TrimSpace(base)) + ".wasm",
 		}, true
 	}
@@ -107,37 +108,37 @@ func (l *listing) strayOf(dir, file string) (stray, bool) {
 	return l.orphan(file, base), true
 }
 
-// misspelt is a file that would be a plugin's manifest if it were named like one.
+// misspelt returns the stray of a file whose name is a misspelt manifest name of a plugin.
 func (l *listing) misspelt(dir, file, plugin string) (stray, bool) {
 	proper := plugin + ".toml"
-	one := stray{
+	s := stray{
 		why:  fmt.Sprintf("%q is not read: the manifest of plugin %s is %s", shown(file), plugin, proper),
 		hint: "rename it to " + proper + ", or remove it", blocks: plugin,
 	}
 	used, err := os.Stat(filepath.Join(dir, proper))
 	if err == nil {
 		this, err := os.Stat(filepath.Join(dir, file))
-		if err == nil && os.SameFile(used, this) { // the file system does not tell the two names apart
+		if err == nil && os.SameFile(used, this) { // the file system ignores case, so both names are one file
 			return stray{}, false
 		}
-		one.blocks = ""
+		s.blocks = ""
 	}
-	return one, true
+	return s, true
 }
 
-// orphan is a manifest without a module.
+// orphan returns the stray of a manifest without a module.
 func (l *listing) orphan(file, base string) stray {
-	one := stray{
-		why:  fmt.Sprintf("%q is a manifest without a module: nothing that it says is in force", shown(file)),
+	s := stray{
+		why:  fmt.Sprintf("%q is a manifest without a module: it has no effect", shown(file)),
 		hint: "remove it, or put " + shown(base) + ".wasm beside it",
 	}
-	if one.near = l.nearest(base); one.near != "" {
-		one.hint = "did you mean " + shown(one.near) + ".toml? Rename it; or remove it"
+	if s.similar = l.nearest(base); s.similar != "" {
+		s.hint = "did you mean " + shown(s.similar) + ".toml? Rename it; or remove it"
 	}
-	return one
+	return s
 }
 
-// nearest returns the module whose name is most like another name.
+// nearest returns the module name that is most similar to another name.
 func (l *listing) nearest(base string) string {
 	names := slices.Sorted(maps.Keys(l.stamps))
 	for _, name := range names {
@@ -148,10 +149,10 @@ func (l *listing) nearest(base string) string {
 	return inbox.Nearest(base, names)
 }
 
-// maxShown bounds how much of a file's name is shown, in runes: no name of a plugin is longer.
+// maxShown bounds a displayed file name, in runes. Names of plugins are shorter.
 const maxShown = 80
 
-// shown is the name of a file as it is shown in tables and logs. Whoever made it may have written anything.
+// shown returns the name of a file for tables and logs, without control characters: a file name may contain anything.
 func shown(name string) string {
 	runes := []rune(inbox.Printable(name))
 	if len(runes) > maxShown {
@@ -160,36 +161,37 @@ func shown(name string) string {
 	return string(runes)
 }
 
-// Guard reports why a plugins folder must not be used: somebody else could change what lies in it, and so what plugins are
-// shown. The error is Invalid. mend takes others' right to write away where the folder is ours, and says so.
-func Guard(dir string, mend bool) (mended string, err error) {
-	return guard(dir, dir, "the plugins folder "+dir, mend)
+// Guard checks the permissions of a plugins folder. The error is Invalid when another user could change its files, and so the
+// data that plugins see. With fix it removes the write permission of other users from a folder that this user owns, and returns
+// a text that says so.
+func Guard(dir string, fix bool) (fixed string, err error) {
+	return guard(dir, dir, "the plugins folder "+dir, fix)
 }
 
-// trusted is who may own what lies in a folder beside us and root. Whoever only looks on as root looks with the eyes of the
-// folder's owner, who is the user of the server.
-func trusted(dir string, mend bool) int {
-	if mend || os.Geteuid() != 0 {
+// trustedUID returns the user who may own the files of a folder, besides this user and root; -1 for none. A check without fix
+// that runs as root also trusts the folder's owner, who is the user of the server.
+func trustedUID(dir string, fix bool) int {
+	if fix || os.Geteuid() != 0 {
 		return -1
 	}
 	return datadir.Owner(dir)
 }
 
-// guard is Guard for a file or folder that is called what.
-func guard(dir, path, what string, mend bool) (mended string, err error) {
-	why, ours, err := datadir.Unsafe(path, trusted(dir, mend))
+// guard is Guard for one file or folder, which messages call what.
+func guard(dir, path, what string, fix bool) (fixed string, err error) {
+	why, ours, err := datadir.Unsafe(path, trustedUID(dir, fix))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", nil // whoever reads it says so
+		return "", nil // the read of the file returns the error
 	case err != nil:
 		return "", inbox.Errorf(inbox.Unavailable, "", "%w", err)
 	case why == "":
 		return "", nil
-	case ours && mend && datadir.Protect(path) == nil:
-		return what + " " + strings.Replace(why, "can", "could", 1) + ", which was taken back", nil
+	case ours && fix && datadir.Protect(path) == nil:
+		return what + " " + strings.Replace(why, "can", "could", 1) + "; that permission was removed", nil
 	case ours:
-		return "", inbox.Errorf(inbox.Invalid, "", "%s %s: they could change what plugins are shown", what, why).WithHint("chmod go-w " + path)
+		return "", inbox.Errorf(inbox.Invalid, "", "%s %s: they could change the data that plugins see", what, why).WithHint("chmod go-w " + path)
 	}
-	return "", inbox.Errorf(inbox.Invalid, "", "%s %s, who could change what plugins are shown", what, why).
+	return "", inbox.Errorf(inbox.Invalid, "", "%s %s, who could change the data that plugins see", what, why).
 		WithHint(fmt.Sprintf("chown %d %s", os.Geteuid(), path))
 }

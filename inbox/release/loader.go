@@ -1,9 +1,9 @@
 // Package release turns the files of the plugins folder into releases that run.
 //
-// NAME.wasm is the plugin NAME; NAME.toml beside it is its manifest. The loader looks at the folder several times a second. A
-// file that was the same in two looks is read, checked, compiled in the background and made live. Until then the release
-// before it runs. A file that cannot become a release changes nothing but its own entry in the list. Modules that were live once
-// are kept in a folder of their own, under the names of their contents, so that a rollback can run them.
+// NAME.wasm is the plugin NAME; NAME.toml beside it is its manifest. The loader polls the folder several times a second. A file
+// that was the same in two polls is read, checked, compiled in the background and made live. Until then the release before it
+// runs. A file that cannot become a release changes only its own entry in the list. Modules that were live once are kept in
+// another folder, under content-addressed names, so that a rollback can run them.
 package release
 
 import (
@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"inbox/inbox"
@@ -39,11 +38,11 @@ type Keeper interface {
 	Releases
 }
 
-// Modules keeps the bytes of releases, by the releases' ids. [ModuleDir] keeps them in a folder of this machine; a store
-// for several machines would keep them with the records.
+// Modules keeps the wasm modules of releases, by release id. [ModuleDir] keeps them in a folder of this machine. A store for
+// several machines would keep them with the records.
 type Modules interface {
 	Load(id string) ([]byte, error)
-	Save(id string, wasm []byte) error // whole or not at all; a kept module is left as it is
+	Save(id string, wasm []byte) error // atomic; a kept module is not written again
 }
 
 // Options configure a Loader.
@@ -52,11 +51,11 @@ type Options struct {
 	Kept     Modules
 	Host     *host.Host
 	Keep     Keeper
-	Watch    Watcher
+	Crashes  CrashStore
 	OnChange func(Change) // called for every change, on Run's goroutine
 	Log      *slog.Logger
 	Parallel int              // default of a manifest's concurrency
-	Tick     <-chan time.Time // looks at the folder; default: every 100 ms
+	Tick     <-chan time.Time // each value polls the folder; default: every 100 ms
 	Now      func() time.Time // default time.Now
 	Unpin    func(ctx context.Context, plugin string) error
 	Head     func() int64 // newest seq of the log; nil: a new plugin begins after the newest event at the time when it goes live
@@ -67,11 +66,12 @@ type Live struct {
 	Release  inbox.Release
 	Manifest inbox.Manifest // with its defaults
 	Program  *host.Program
-	Yields   bool  // it is the file's own: it is disabled when it puts its plugin on hold at once
-	Tally    Tally // counts its attempts
-	since    time.Time
-	cleared  bool
-	again    time.Time // before it, clearing is not repeated
+	Yields   bool // it is the release of the plugin's file; it is disabled when it puts its plugin on hold at once
+	Attempts AttemptCounter
+
+	since      time.Time // when it went live
+	cleared    bool      // its crash record was deleted
+	retryClear time.Time // a failed deletion of the crash record is not repeated before
 }
 
 // Change is a change of a plugin's running release.
@@ -94,78 +94,79 @@ type Entry struct {
 	Manifest *inbox.Manifest // of the running release
 }
 
-// Loader watches the folder. Make it with New, then call Run.
+// Loader watches the folder. Make it with New, then call Run. Run's goroutine takes every plugin through all steps from file to
+// release. These steps share the states, so they are methods of one type. The folder, the compile queue and the crash loop are
+// separate types.
 type Loader struct {
 	opt     Options
-	mu      sync.Mutex // guards the maps states and strays, the entry of each state, again and problem
+	mu      sync.Mutex // guards the maps states and strays, the entry of each state, reload and problem
 	states  map[string]*pluginState
-	strays  map[string]*pluginState // by the names of files
+	strays  map[string]*pluginState // by file name
 	problem string                  // why the folder cannot be read; empty when it can
-	again   []string                // plugins whose files are read again
+	reload  []string                // plugins whose files are read again
 	wake    chan struct{}
 	calls   chan func()
-	began   int64        // newest seq when the loader was made
-	reads   atomic.Int64 // how often the files of a plugin were read
+	began   int64 // newest seq when the loader was made
 
-	// The rest belongs to Run's goroutine.
-	compilations []*compilation    // to be compiled, in order
-	compiling    map[bool]bool     // whether a long compilation (true) or a short one (false) runs: each takes a core and much memory
-	compiled     chan *compilation // finished ones
-	unsure       string            // the last logged reason why the end of the process before is unknown
-	closing      sync.WaitGroup
-	counted      bool      // the crashes of the process before were counted
-	turn         string    // plugin whose release of the crash loop runs alone; empty for none
-	calm         time.Time // no release of the crash loop runs before: if the program ends even so, none of them is the cause
+	folder   *folder
+	compiler *compileQueue
+	crashes  *crashLoop
+	closing  sync.WaitGroup // programs that are being closed
 }
 
 // pluginState is the state of one plugin. Its fields except entry belong to Run's goroutine.
 type pluginState struct {
-	seen, read string // stamps of the files: at the last look, and when they were read
-	busy       bool   // a compilation of it waits or runs
-	live       *Live
-	waits      bool  // its release is in a crash loop and waits until it can run alone
-	failures   int   // temporary errors in a row, such as a full disk, that kept the file from being a release
-	wait       int   // looks until the next attempt; zero: none is planned
-	start      int64 // seq after which the plugin begins if it is new
-	found      *found
-	entry      Entry // guarded by Loader.mu
+	seen, read   string // stamps of the files: at the last poll, and when they were read
+	busy         bool   // a compilation of it waits or runs
+	live         *Live
+	waitsForSolo bool  // its release is in a crash loop and waits until it can run alone
+	failures     int   // temporary errors in a row, such as a full disk, that kept the file from becoming a release
+	wait         int   // polls until the next attempt; zero: none is planned
+	start        int64 // seq after which the plugin begins if it is new
+	files        *pluginFiles
+	entry        Entry // guarded by Loader.mu
 }
 
-// pollEvery is the time between two looks at the folder. A look costs well under a millisecond.
-const pollEvery = 100 * time.Millisecond
+// pollInterval is the time between two polls of the folder. A poll takes well under a millisecond.
+const pollInterval = 100 * time.Millisecond
 
-// New returns a Loader. A new plugin whose files are in the folder already begins after the newest event of now.
+// New returns a Loader. A new plugin whose files are already in the folder begins after the newest event of now.
 func New(o Options) *Loader {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Loader{opt: o, states: map[string]*pluginState{}, wake: make(chan struct{}, 1), calls: make(chan func()), compiled: make(chan *compilation), compiling: map[bool]bool{}}
+	s := &Loader{
+		opt: o, states: map[string]*pluginState{}, wake: make(chan struct{}, 1), calls: make(chan func()),
+		folder:   &folder{dir: o.Dir, parallel: o.Parallel, log: o.Log},
+		compiler: newCompileQueue(&o),
+		crashes:  &crashLoop{store: o.Crashes, log: o.Log, now: o.Now},
+	}
 	if o.Head != nil {
 		s.began = o.Head()
 	} else {
-		s.began = math.MaxInt64 - 1 // the store takes its newest
+		s.began = math.MaxInt64 - 1 // the store replaces it by its newest seq
 	}
 	return s
 }
 
-// Run watches the folder until ctx is done, then closes every program after its running attempts. It does not wait for a module
-// that is still being compiled, because that cannot be stopped.
+// Run watches the folder until ctx is done, then closes every program after its running attempts. It does not wait for a running
+// compilation, because a compilation cannot be stopped.
 func (s *Loader) Run(ctx context.Context) error {
 	tick := s.opt.Tick
 	if tick == nil {
-		t := time.NewTicker(pollEvery)
+		t := time.NewTicker(pollInterval)
 		defer t.Stop()
 		tick = t.C
 	}
-	for s.countCrashes(ctx); !s.counted && ctx.Err() == nil; s.countCrashes(ctx) {
+	for s.crashes.count(ctx); !s.crashes.counted && ctx.Err() == nil; s.crashes.count(ctx) {
 		select {
 		case <-tick:
 		case <-ctx.Done():
 		}
 	}
-	s.look(ctx, true)
+	s.poll(ctx, true)
 	for ctx.Err() == nil {
-		s.start(ctx)
+		s.compiler.start(ctx)
 		s.await(ctx, tick)
 	}
 	for _, b := range s.states {
@@ -174,19 +175,19 @@ func (s *Loader) Run(ctx context.Context) error {
 		}
 	}
 	s.closing.Wait()
-	s.endCleanly(ctx)
+	s.crashes.endCleanly(ctx)
 	return nil
 }
 
-// await waits for the next thing to do, and does it.
+// await waits for one poll, reload, compilation or call, and handles it.
 func (s *Loader) await(ctx context.Context, tick <-chan time.Time) {
 	select {
 	case <-tick:
-		s.look(ctx, false)
+		s.poll(ctx, false)
 	case <-s.wake:
 		s.reread()
-		s.look(ctx, false)
-	case j := <-s.compiled:
+		s.poll(ctx, false)
+	case j := <-s.compiler.done:
 		s.finish(ctx, j)
 	case call := <-s.calls:
 		call()
@@ -194,34 +195,34 @@ func (s *Loader) await(ctx context.Context, tick <-chan time.Time) {
 	}
 }
 
-// Reload reads a plugin's file again although it did not change, because its pin did.
+// Reload reads a plugin's files again although they did not change. It is called after a change of the plugin's pin.
 func (s *Loader) Reload(plugin string) {
 	s.mu.Lock()
-	s.again = append(s.again, plugin)
+	s.reload = append(s.reload, plugin)
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
-	default: // the wake-up that is pending covers this one too
+	default: // the pending wake-up covers this one too
 	}
 }
 
 func (s *Loader) reread() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range s.again {
+	for _, name := range s.reload {
 		if b := s.states[name]; b != nil && b.read != "" {
 			b.read = readAgain
 		}
 	}
-	s.again = nil
+	s.reload = nil
 }
 
-// Forget calls do while no release of the plugin runs or is compiled, and forgets the state of its files.
-// It returns a Conflict when the plugin has files.
+// Forget calls do while no release of the plugin runs or is compiled, and deletes the state of its files. The error is Conflict
+// when the plugin has files.
 func (s *Loader) Forget(ctx context.Context, plugin string, do func() error) error {
 	done := make(chan error, 1)
 	call := func() {
-		if b := s.states[plugin]; !s.gone(plugin) || (b != nil && (b.live != nil || b.busy)) {
+		if b := s.states[plugin]; !s.folder.missing(plugin) || (b != nil && (b.live != nil || b.busy)) {
 			done <- inbox.Errorf(inbox.Conflict, "", "plugin %s has its file in the plugins folder, or runs", plugin).
 				WithHint("take " + plugin + ".wasm and " + plugin + ".toml out of the plugins folder first")
 			return
@@ -251,7 +252,7 @@ func (s *Loader) List() []Entry {
 		list = append(list, b.entry)
 	}
 	for _, b := range s.strays {
-		if b.failures >= strayLooks {
+		if b.failures >= strayPolls {
 			list = append(list, b.entry)
 		}
 	}

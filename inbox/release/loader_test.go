@@ -16,8 +16,8 @@ import (
 	"inbox/inbox/wasm"
 )
 
-// What takes long to compile keeps nothing waiting that does not: what takes least is first, and goes live first.
-func TestAModuleThatTakesLongToCompileKeepsNoOtherFromGoingLive(t *testing.T) {
+// The shortest compilation goes live first.
+func TestShortCompilationsDoNotWaitForLongOnes(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	for _, name := range []string{"nested_blocks", "long_function"} {
@@ -40,14 +40,14 @@ func TestAModuleThatTakesLongToCompileKeepsNoOtherFromGoingLive(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsDroppedInBecomesARelease(t *testing.T) {
+func TestANewFileBecomesARelease(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.write("a.toml", "concurrency = 3\n[config]\nx = 1\n")
 	b.write("a.wasm", guest(t, "ok"))
 	b.write(".hidden.wasm", "x")
 	b.write("b.wasm.part", "x")
-	b.look()
+	b.poll()
 	live := b.live("a")
 	if live == nil || live.Manifest.Concurrency != 3 || live.Manifest.Config["x"] != "1" {
 		t.Fatalf("live %+v", live)
@@ -64,13 +64,13 @@ func TestAFileThatIsDroppedInBecomesARelease(t *testing.T) {
 	}
 }
 
-func TestABrokenFileNeverDisturbsTheReleaseThatRuns(t *testing.T) {
+func TestAnInvalidFileDoesNotReplaceTheRunningRelease(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	first := b.live("a")
-	for what, c := range map[string]struct{ name, text, says string }{
+	for what, c := range map[string]struct{ name, text, message string }{
 		"a truncated module": {"a.wasm", guest(t, "ok")[:20], "cut off"},
 		"an unknown import":  {"a.wasm", guest(t, "unknown_import"), "env.secret_door"},
 		"a wrong manifest":   {"a.toml", "conurrency = 2\n", `did you mean "concurrency"`},
@@ -79,8 +79,8 @@ func TestABrokenFileNeverDisturbsTheReleaseThatRuns(t *testing.T) {
 		b.write("a.wasm", guest(t, "ok"))
 		b.write("a.toml", "")
 		b.write(c.name, c.text)
-		b.look()
-		if e := b.entry("a"); e.State != inbox.FileRefused || !strings.Contains(e.Err, c.says) || e.Live != first.Release.ID {
+		b.poll()
+		if e := b.entry("a"); e.State != inbox.FileRefused || !strings.Contains(e.Err, c.message) || e.Live != first.Release.ID {
 			t.Errorf("%s: %+v", what, e)
 		}
 		if b.live("a") != first {
@@ -89,14 +89,14 @@ func TestABrokenFileNeverDisturbsTheReleaseThatRuns(t *testing.T) {
 	}
 }
 
-func TestAReplacedFileIsSwappedInAndARollbackHoldsUntilTheNext(t *testing.T) {
+func TestANewFileGoesLiveAndARollbackLastsUntilTheNextFile(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	first := b.running("a")
 	b.write("a.wasm", guest(t, "session_ok"))
-	b.look()
+	b.poll()
 	second := b.running("a")
 	if first == second {
 		t.Fatal("the same release runs")
@@ -106,52 +106,52 @@ func TestAReplacedFileIsSwappedInAndARollbackHoldsUntilTheNext(t *testing.T) {
 	}
 	b.loader.Reload("a")
 	b.until("it is rolled back", func() bool { return b.entry("a").State == inbox.FilePinned && b.running("a") == first })
-	b.look()
+	b.poll()
 	if e := b.entry("a"); e.State != inbox.FilePinned || e.Live != first || e.File != second {
-		t.Errorf("after another look: %+v", e)
+		t.Errorf("after another poll: %+v", e)
 	}
 	b.write("a.wasm", guest(t, "exit_75"))
-	b.look()
+	b.poll()
 	if e := b.entry("a"); e.State != inbox.FileLive || e.Live == first || e.Live == second {
 		t.Errorf("after a new file: %+v", e)
 	}
 	if err := os.Remove(filepath.Join(b.dir, "a.wasm")); err != nil {
 		t.Fatal(err)
 	}
-	b.look()
+	b.poll()
 	if e := b.entry("a"); e.State != inbox.FileAbsent || b.live("a") != nil {
 		t.Errorf("after its file is gone: %+v", e)
 	}
 }
 
-func TestAStartWithABrokenFileRunsWhatRanLast(t *testing.T) {
+func TestAStartWithAnInvalidFileRunsTheLastRelease(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	kept := t.TempDir()
 	stop := b.start(kept)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	first := b.running("a")
 	stop()
 	b.write("a.wasm", "garbage")
 	b.start(kept)
-	b.until("what ran last runs", func() bool { return b.live("a") != nil })
+	b.until("the last release runs", func() bool { return b.live("a") != nil })
 	if e := b.entry("a"); e.State != inbox.FileRefused || e.Live != first {
 		t.Errorf("%+v", e)
 	}
 }
 
-// What was kept is native code once it is compiled: what is not what it was is not run.
+// A kept module runs as native code, so a module that has changed must not run.
 func TestADamagedKeptReleaseIsNotRun(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	kept := t.TempDir()
 	b.start(kept)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	first := b.running("a")
 	b.write("a.wasm", guest(t, "session_ok"))
-	b.look()
+	b.poll()
 	second := b.running("a")
 	if err := os.WriteFile(filepath.Join(kept, first+".wasm"), []byte(guest(t, "trap")), 0o600); err != nil {
 		t.Fatal(err)
@@ -166,30 +166,29 @@ func TestADamagedKeptReleaseIsNotRun(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsStillBeingWrittenIsLeftAlone(t *testing.T) {
+func TestAFileThatIsStillBeingWrittenIsNotRead(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir()}
-	b.loader = release.New(release.Options{Dir: b.dir, Log: slog.New(slog.DiscardHandler)}) // it would need more to go on
+	b.loader = release.New(release.Options{Dir: b.dir, Log: slog.New(slog.DiscardHandler)}) // a read of the files would fail without a store
 	whole := guest(t, "ok")
 	for n := 10; n < len(whole); n += 10 {
 		b.write("a.wasm", whole[:n])
-		b.loader.Look()
+		b.loader.Poll()
 		if e := b.entry("a"); e.State != inbox.FileCompiling {
 			t.Errorf("of %d bytes: %+v", n, e)
 		}
 	}
 }
 
-func TestWhatIsThereAtTheStartIsTakenAtOnce(t *testing.T) {
+func TestFilesThatExistAtTheStartGoLiveAtTheFirstPoll(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	b.write("a.wasm", guest(t, "ok"))
 	b.start(t.TempDir())
-	inboxtest.Eventually(t, "it is live without another look", func() bool { return b.live("a") != nil })
+	inboxtest.Eventually(t, "it is live without another poll", func() bool { return b.live("a") != nil })
 }
 
-// A module that takes long to compile, and cannot be stopped, keeps neither other plugins from being looked at nor the
-// program from ending.
+// A compilation cannot be stopped. Neither other plugins nor the end of the program wait for a long one.
 func TestALoaderDoesNotWaitForACompilation(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
@@ -204,7 +203,7 @@ func TestALoaderDoesNotWaitForACompilation(t *testing.T) {
 		return slices.ContainsFunc(b.loader.List(), func(e release.Entry) bool { return e.State == inbox.FileRefused })
 	})
 	if e := b.entry("slow"); e.State != inbox.FileCompiling {
-		t.Errorf("it was not slow: %+v", e)
+		t.Errorf("the compilation was too short: %+v", e)
 	}
 	stop()
 	if b.live("slow") != nil {
@@ -212,7 +211,7 @@ func TestALoaderDoesNotWaitForACompilation(t *testing.T) {
 	}
 }
 
-func TestAFileOfAnotherKindIsRefused(t *testing.T) {
+func TestAFileThatIsNoModuleIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	if err := os.Mkdir(filepath.Join(b.dir, "dir.wasm"), 0o700); err != nil {
@@ -222,30 +221,30 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.write("Bad Name.wasm", guest(t, "ok"))
-	b.look()
-	for name, says := range map[string]string{"dir": "not a file", "big": "33554433 bytes", "Bad Name": "not a name"} {
-		if e := b.entry(name); e.State != inbox.FileRefused || !strings.Contains(e.Err, says) {
+	b.poll()
+	for name, message := range map[string]string{"dir": "not a file", "big": "33554433 bytes", "Bad Name": "not a name"} {
+		if e := b.entry(name); e.State != inbox.FileRefused || !strings.Contains(e.Err, message) {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
 }
 
-// A full disk passes. What it kept from being a release is tried again without anybody touching the file.
-func TestAFailureThatMayPassIsRepeated(t *testing.T) {
+// An error such as a full disk is temporary, so the loader reads the unchanged file again.
+func TestATemporaryErrorIsRetried(t *testing.T) {
 	t.Parallel()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	kept := filepath.Join(t.TempDir(), "releases")
-	if err := os.WriteFile(kept, []byte("in the way"), 0o600); err != nil {
+	if err := os.WriteFile(kept, []byte("a file in place of the folder"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.start(kept)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	if e := b.entry("a"); e.State != inbox.FileRefused || b.live("a") != nil {
 		t.Fatalf("%+v", e)
 	}
 	if _, _, err := b.store.Load(ctx, "a"); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("a plugin that never ran is known: %v", err)
+		t.Errorf("a plugin that never ran has a record: %v", err)
 	}
 	if err := os.Remove(kept); err != nil {
 		t.Fatal(err)
@@ -253,13 +252,13 @@ func TestAFailureThatMayPassIsRepeated(t *testing.T) {
 	b.until("it is live", func() bool { return b.live("a") != nil })
 }
 
-func TestAFolderThatCannotBeReadTakesNothingAway(t *testing.T) {
+func TestAFolderThatCannotBeReadStopsNoPlugin(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
-	aside := b.dir + ".aside"
-	if err := os.Rename(b.dir, aside); err != nil {
+	b.poll()
+	moved := b.dir + ".moved"
+	if err := os.Rename(b.dir, moved); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
@@ -268,45 +267,45 @@ func TestAFolderThatCannotBeReadTakesNothingAway(t *testing.T) {
 	if e := b.entry("a"); e.State != inbox.FileLive || b.live("a") == nil {
 		t.Errorf("%+v", e)
 	}
-	if err := os.Rename(aside, b.dir); err != nil {
+	if err := os.Rename(moved, b.dir); err != nil {
 		t.Fatal(err)
 	}
-	b.look()
+	b.poll()
 	if e := b.entry("a"); e.State != inbox.FileLive {
 		t.Errorf("%+v", e)
 	}
 }
 
-func TestAPluginThatComesBackKeepsItsPlace(t *testing.T) {
+func TestAPluginThatReturnsContinuesAtItsPosition(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	before := b.running("a")
 	if err := os.Remove(filepath.Join(b.dir, "a.wasm")); err != nil {
 		t.Fatal(err)
 	}
-	b.look()
+	b.poll()
 	record, _, err := b.store.Load(ctx, "a")
 	if err != nil || b.live("a") != nil {
 		t.Fatalf("%v; live %v", err, b.live("a"))
 	}
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	again, _, err := b.store.Load(ctx, "a")
 	if err != nil || again.Cursor != record.Cursor || again.Live != before || b.live("a") == nil {
 		t.Errorf("%+v, %v", again, err)
 	}
 }
 
-func TestAnotherEngineIsAnotherRelease(t *testing.T) {
+func TestAChangeOfTheEngineIsANewRelease(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.write("a.wasm", guest(t, "ok"))
-	b.look()
+	b.poll()
 	first := b.running("a")
 	b.write("a.toml", "engine = \"interpreter\"\n")
-	b.look()
+	b.poll()
 	if e := b.entry("a"); e.Live == first || e.Info == nil || e.Info.Engine != "interpreter" {
 		t.Errorf("before %s, now %+v", first, e)
 	}

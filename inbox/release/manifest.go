@@ -10,8 +10,8 @@ import (
 	"inbox/inbox"
 )
 
-// file is NAME.toml without its tables where and config, whose values are taken as they are written. Pointers tell a missing
-// value from zero.
+// file is NAME.toml, with a field for each key, but without its tables where and config, whose values keep their spelling.
+// Pointers distinguish a missing value from zero.
 type file struct {
 	Events      *[]string `toml:"events"`
 	EventTypes  *[]string `toml:"event_types"`
@@ -44,24 +44,24 @@ type file struct {
 	} `toml:"data"`
 }
 
-// keys are all keys, for a hint at what was meant.
+// keys are all keys, for the hint at the most similar key.
 var keys = []string{
 	"events", "event_types", "sources", "modes", "where", "key_by", "order", "on_failure", "concurrency", "reuse",
 	"start_from", "config", "retry", "retry.max_attempts", "retry.base", "retry.max", "limits", "limits.time",
 	"limits.memory", "limits.output", "limits.log", "limits.fuel", "limits.kv", "state_version", "engine", "data", "data.fields", "data.inline_max",
 }
 
-// laterKeys are keys of contract v1 that this version does not have. A plugin that needs them must not run without.
+// laterKeys are keys of contract v1 that this version does not support. A plugin that needs them must not run without them.
 var laterKeys = []string{"http", "emit", "secrets"}
 
-// ParseManifest reads NAME.toml. It reports everything that is wrong at once, with lines; the error is Invalid. Fields
-// that are not there are zero: [inbox.Manifest.WithDefaults] fills them in. A byte order mark is passed over.
+// ParseManifest reads NAME.toml. One error lists all problems with their lines; it is Invalid. Missing fields are zero, see
+// [inbox.Manifest.WithDefaults]. ParseManifest skips a byte order mark.
 func ParseManifest(text []byte) (inbox.Manifest, error) {
 	m, _, err := parseManifest(text)
 	return m, err
 }
 
-// parseManifest is ParseManifest that also returns what is written.
+// parseManifest is ParseManifest that also returns the outline, with the spelling of every value.
 func parseManifest(raw []byte) (inbox.Manifest, *outline, error) {
 	if len(raw) > MaxManifest {
 		return inbox.Manifest{}, nil, inbox.Errorf(inbox.Invalid, "read the manifest", "it has %d bytes, more than %d", len(raw), MaxManifest)
@@ -82,10 +82,10 @@ func parseManifest(raw []byte) (inbox.Manifest, *outline, error) {
 	return m, o, nil
 }
 
-// manifest reads the values. It reports whether they could be read; what is wrong with them the parser has collected.
+// manifest reads the values and adds their problems. It reports whether the file could be read at all.
 func (p *parser) manifest(text string) (inbox.Manifest, bool) {
 	var f file
-	if err := toml.NewDecoder(strings.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil && !p.unknown(err) {
+	if err := toml.NewDecoder(strings.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil && !p.addDecodeError(err) {
 		return inbox.Manifest{}, false
 	}
 	m := inbox.Manifest{
@@ -124,26 +124,26 @@ func (p *parser) manifest(text string) (inbox.Manifest, bool) {
 	return m, true
 }
 
-// unknown takes over what the TOML reader found wrong. It reports whether the rest can be read: keys that it does not
-// know do not keep it from that, anything else does.
-func (p *parser) unknown(err error) (goOn bool) {
+// addDecodeError adds the problems that the TOML decoder found. It reports whether the values can still be read. After unknown
+// keys they can, after any other error they cannot.
+func (p *parser) addDecodeError(err error) (goOn bool) {
 	var missing *toml.StrictMissingError
 	var bad *toml.DecodeError
 	switch {
 	case errors.As(err, &missing):
 		for _, e := range missing.Errors {
 			if table := e.Key()[0]; table == "where" || table == "config" {
-				continue // they are read by their outline
+				continue // they are read from the outline
 			}
 			row, _ := e.Position()
-			p.say(row, unknownKey(strings.Join(e.Key(), ".")))
+			p.add(row, unknownKey(strings.Join(e.Key(), ".")))
 		}
 		return true
 	case errors.As(err, &bad):
 		row, _ := bad.Position()
-		p.say(row, strings.TrimPrefix(bad.Error(), "toml: "))
+		p.add(row, strings.TrimPrefix(bad.Error(), "toml: "))
 	default:
-		p.say(0, err.Error())
+		p.add(0, err.Error())
 	}
 	return false
 }

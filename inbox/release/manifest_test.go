@@ -52,10 +52,10 @@ n = 5
 		t.Errorf("%+v, want %+v", m.Data, want)
 	}
 	if none, err := release.ParseManifest([]byte("[data]\nfields = []")); err != nil || none.Data.Fields == nil || len(none.Data.Fields) > 0 {
-		t.Errorf("no field of the body: %+v, %v", none.Data, err) // which is not the whole of it
+		t.Errorf("no field of the body: %+v, %v", none.Data, err) // nil would be the whole body
 	}
 	many := "[data]\nfields = [" + strings.Repeat(`"/a",`, 1001) + `]`
-	for text, says := range map[string]string{
+	for text, message := range map[string]string{
 		many: "line 2: data.fields has 1001 pointers, more than 1000",
 		"[data]\nfields = [\"/" + strings.Repeat("a", 1000) + "\"]": "data.fields has a pointer of 1001 bytes, more than 1000",
 		"evnts = []":                                `line 1: unknown key "evnts"; did you mean "events"?`,
@@ -93,15 +93,15 @@ n = 5
 		"[where]\n\"/a\" = 2020-01-01":              "where./a is neither",
 		"events = [":                                "line 1",
 		"a = 1\nevents = 5":                         "line 2",
-		"events = []":                               "events is empty, which lets nothing through",
+		"events = []":                               "events is empty, which matches no event",
 		"events = [\"\"]":                           "events",
 		"event_types = [\"a*b\"]":                   `event_types has "a*b"`,
 		"[config]\nx = [1]":                         "line 2: config.x",
 		"[limits]\ntime = \"1h\"\nlog = 9999999999": "line 2: limits.time is \"1h\", not a duration between 1ms and 10m0s such as \"30s\"; line 3: limits.log",
 		"modes = [\"production\"]":                  "modes",
 	} {
-		if _, err := release.ParseManifest([]byte(text)); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), says) {
-			t.Errorf("%q: %v; want …%s…", text, err, says)
+		if _, err := release.ParseManifest([]byte(text)); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), message) {
+			t.Errorf("%q: %v; want a message with %s", text, err, message)
 		}
 	}
 	if m, err := release.ParseManifest(nil); err != nil || !cmp.Equal(m, inbox.Manifest{}) {

@@ -14,33 +14,34 @@ import (
 	"inbox/inbox"
 )
 
-// Bounds of a manifest. The TOML library takes time with the square of the keys and with the depth, so both are counted
-// before it reads: a manifest that is as hostile as these let it be takes some tens of milliseconds.
+// Bounds of a manifest. The time of the TOML library grows with the square of the number of keys and with the depth, so both are
+// counted before it reads. Within these bounds the most expensive manifest takes some tens of milliseconds.
 const (
 	MaxManifest = 64 << 10 // bytes, of NAME.toml and of the section inbox.manifest
 	maxKeys     = 2000     // keys and headers
-	maxDepth    = 8        // parts of a dotted key, and lists and tables within each other
+	maxDepth    = 8        // parts of a dotted key, and levels of nested lists and tables
 )
 
-// outline is a manifest as it is written: every value by its dotted key, with its line and its spelling.
+// outline has every value of a manifest by its dotted key, with its line and its spelling.
 type outline struct {
 	lines    map[string]int // of keys and headers
 	values   map[string]value
 	lists    map[string]bool // headers in double brackets
-	newlines []int           // where lines end
+	newlines []int           // offsets of the line ends
 	keys     int
-	err      error // why it was left: it is beyond the bounds
+	err      error // set when the manifest exceeds the bounds; the rest is not read
 }
 
 // value is one value of TOML.
 type value struct {
 	kind  unstable.Kind
-	text  string // of a text what it says, else as it is written
+	text  string // the content of a string, the spelling of other values
 	list  []value
-	depth int // parts of its key
+	depth int // number of parts of its key
 }
 
-// outlineOf reads a text in one pass. What is not well formed is left to the reader of the values, which says where.
+// outlineOf reads a text in one pass. It stops at malformed TOML without an error; the TOML decoder then returns one with the
+// line.
 func outlineOf(text []byte) *outline {
 	o := &outline{lines: map[string]int{}, values: map[string]value{}, lists: map[string]bool{}}
 	for at := 0; ; {
@@ -56,9 +57,9 @@ func outlineOf(text []byte) *outline {
 	for o.err == nil && p.NextExpression() {
 		switch e := p.Expression(); e.Kind {
 		case unstable.KeyValue:
-			o.member(table, e)
+			o.addMember(table, e)
 		case unstable.Table, unstable.ArrayTable:
-			table = o.note(nil, e.Key())
+			table = o.addKey(nil, e.Key())
 			if e.Kind == unstable.ArrayTable {
 				o.lists[strings.Join(table, ".")] = true
 			}
@@ -67,8 +68,8 @@ func outlineOf(text []byte) *outline {
 	return o
 }
 
-// note notes the line of a key and returns its path.
-func (o *outline) note(table []string, key unstable.Iterator) []string {
+// addKey stores the line of a key and returns its path.
+func (o *outline) addKey(table []string, key unstable.Iterator) []string {
 	path, line := slices.Clone(table), 0
 	for key.Next() {
 		node := key.Node()
@@ -76,12 +77,12 @@ func (o *outline) note(table []string, key unstable.Iterator) []string {
 		row, _ := slices.BinarySearch(o.newlines, int(node.Raw.Offset))
 		line = row + 1
 		if len(path) > maxDepth {
-			o.leave(line, "a key of more than %d parts", maxDepth)
+			o.abort(line, "a key of more than %d parts", maxDepth)
 			return path[:maxDepth]
 		}
 	}
 	if o.keys++; o.keys > maxKeys {
-		o.leave(line, "more than %d keys", maxKeys)
+		o.abort(line, "more than %d keys", maxKeys)
 	}
 	if name := strings.Join(path, "."); o.lines[name] == 0 {
 		o.lines[name] = line
@@ -89,15 +90,16 @@ func (o *outline) note(table []string, key unstable.Iterator) []string {
 	return path
 }
 
-func (o *outline) leave(line int, format string, args ...any) {
+// abort stops the reading with an error. Only the first error is kept.
+func (o *outline) abort(line int, format string, args ...any) {
 	if o.err == nil {
 		o.err = inbox.Errorf(inbox.Invalid, "read the manifest", "line %d: it has "+format, append([]any{line}, args...)...)
 	}
 }
 
-// member notes a key and its value, and, of a table in braces, those in it.
-func (o *outline) member(table []string, e *unstable.Node) {
-	path := o.note(table, e.Key())
+// addMember stores a key and its value. For an inline table it stores the members.
+func (o *outline) addMember(table []string, e *unstable.Node) {
+	path := o.addKey(table, e.Key())
 	node := e.Value()
 	if node.Kind != unstable.InlineTable {
 		v := o.valueOf(node, len(path))
@@ -106,30 +108,30 @@ func (o *outline) member(table []string, e *unstable.Node) {
 		return
 	}
 	for c := node.Children(); o.err == nil && c.Next(); {
-		o.member(path, c.Node())
+		o.addMember(path, c.Node())
 	}
 }
 
 func (o *outline) valueOf(node *unstable.Node, depth int) value {
 	v := value{kind: node.Kind, text: string(node.Data)}
 	if depth > 2*maxDepth {
-		o.leave(0, "lists or tables within each other, more than %d deep", maxDepth)
+		o.abort(0, "lists or tables within each other, more than %d deep", maxDepth)
 		return v
 	}
 	if node.Kind != unstable.Array && node.Kind != unstable.InlineTable {
 		return v
 	}
 	for c := node.Children(); o.err == nil && c.Next(); {
-		if one := c.Node(); one.Kind == unstable.KeyValue {
-			v.list = append(v.list, o.valueOf(one.Value(), depth+1))
-		} else if one.Kind != unstable.Comment {
-			v.list = append(v.list, o.valueOf(one, depth+1))
+		if child := c.Node(); child.Kind == unstable.KeyValue {
+			v.list = append(v.list, o.valueOf(child.Value(), depth+1))
+		} else if child.Kind != unstable.Comment {
+			v.list = append(v.list, o.valueOf(child, depth+1))
 		}
 	}
 	return v
 }
 
-// literal writes a value as it is written in TOML.
+// literal returns the TOML literal of a value.
 func (v value) literal() string {
 	switch v.kind {
 	case unstable.String:
@@ -138,15 +140,15 @@ func (v value) literal() string {
 		return "{…}"
 	case unstable.Array:
 		var list []string
-		for _, one := range v.list {
-			list = append(list, one.literal())
+		for _, element := range v.list {
+			list = append(list, element.literal())
 		}
 		return "[" + strings.Join(list, ", ") + "]"
 	}
 	return v.text
 }
 
-// literals returns every value as it is written, by its dotted key.
+// literals returns the TOML literal of every value, by its dotted key.
 func (o *outline) literals() map[string]string {
 	out := make(map[string]string, len(o.values))
 	for key, v := range o.values {
@@ -160,11 +162,11 @@ func literalText(text string) string {
 	if err != nil {
 		return fmt.Sprintf("%q", text)
 	}
-	one := strings.TrimSuffix(strings.TrimPrefix(string(b), "v = "), "\n")
-	return strings.ReplaceAll(one, "\n", " ")
+	literal := strings.TrimSuffix(strings.TrimPrefix(string(b), "v = "), "\n")
+	return strings.ReplaceAll(literal, "\n", " ")
 }
 
-// members returns the values of a table, by their names, and whether the key is a table.
+// members returns the values of a table by name. It reports whether the key is a table.
 func (o *outline) members(table string) (map[string]value, bool) {
 	_, plain := o.values[table]
 	if plain || o.lists[table] {
@@ -186,7 +188,7 @@ var (
 	notFinite      = regexp.MustCompile(`^[+-]?(inf|nan)$`)
 )
 
-// scalar returns a text, number, date, true or false as it is written.
+// scalar returns the spelling of a string, number, date, true or false.
 func (v value) scalar() (string, bool) {
 	switch v.kind {
 	case unstable.String, unstable.Bool:
@@ -200,7 +202,7 @@ func (v value) scalar() (string, bool) {
 	return "", false
 }
 
-// json returns a text, number, true or false as JSON has it, a text without its quotation marks.
+// json returns a string, number, true or false in the spelling of JSON; a string without its quotation marks.
 func (v value) json() (string, bool) {
 	text := strings.TrimPrefix(strings.ReplaceAll(v.text, "_", ""), "+")
 	switch v.kind {

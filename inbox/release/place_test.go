@@ -9,8 +9,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// placed is a bench with a store that has some events.
-func placed(t *testing.T, events int) *bench {
+// newBenchWithEvents returns a bench whose store has events. No loader runs.
+func newBenchWithEvents(t *testing.T, events int) *bench {
 	t.Helper()
 	b := &bench{t: t, dir: t.TempDir(), store: inboxtest.Store(t, store.Options{})}
 	b.head = b.store.Head
@@ -36,9 +36,9 @@ func (b *bench) began(name string) int64 {
 	return record.StartedAt
 }
 
-func TestAPluginThatIsThereAtTheStartMissesNothingThatComesWhileItIsCompiled(t *testing.T) {
+func TestAPluginThatExistsAtTheStartGetsTheEventsThatArriveDuringItsCompilation(t *testing.T) {
 	t.Parallel()
-	b := placed(t, 2)
+	b := newBenchWithEvents(t, 2)
 	b.write("slow.wasm", slow())
 	b.write("quick.wasm", guest(t, "ok"))
 	b.start(t.TempDir())
@@ -50,29 +50,29 @@ func TestAPluginThatIsThereAtTheStartMissesNothingThatComesWhileItIsCompiled(t *
 	}
 }
 
-func TestAPluginThatIsDroppedInBeginsWhereItWasFirstSeen(t *testing.T) {
+func TestANewPluginBeginsAtTheSeqOfTheFirstPollThatFindsIt(t *testing.T) {
 	t.Parallel()
-	b := placed(t, 1)
+	b := newBenchWithEvents(t, 1)
 	b.start(t.TempDir())
 	b.accept(1)
 	b.write("slow.wasm", slow())
 	b.write("past.toml", "start_from = 'start'")
 	b.write("past.wasm", guest(t, "ok"))
 	b.tick <- time.Now()
-	b.tick <- time.Now() // the first look at it is over
+	b.tick <- time.Now() // the first poll that finds it is over
 	b.accept(4)
 	if got := b.began("slow"); got != 2 {
-		t.Errorf("it began after %d, and was first seen at 2", got)
+		t.Errorf("it began after %d, want 2, the seq when it was found", got)
 	}
 	if got := b.began("past"); got != 0 {
-		t.Errorf("it began after %d, and was to begin at the start", got)
+		t.Errorf("it began after %d, want 0, the start", got)
 	}
 }
 
-// What was refused for days does not begin with the days.
-func TestACorrectedFileBeginsWhereItWasCorrected(t *testing.T) {
+// The plugin must not get the events of the days when its file was refused.
+func TestAPluginWithACorrectedFileBeginsAtTheCorrection(t *testing.T) {
 	t.Parallel()
-	b := placed(t, 1)
+	b := newBenchWithEvents(t, 1)
 	b.write("a.toml", "evnts = []")
 	b.write("a.wasm", guest(t, "ok"))
 	b.start(t.TempDir())

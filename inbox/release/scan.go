@@ -19,43 +19,42 @@ type Found struct {
 	Manifest inbox.Manifest // with its defaults
 	Wasm     []byte
 	Release  inbox.Release
-	Err      error // why it is no release
-	Stray    bool  // it is a file that belongs to no plugin
+	Err      error // why it is not a release
+	Stray    bool  // the file belongs to no plugin
 }
 
-// Scan reads the plugins of a folder as a Loader would, one after another, and calls each for every plugin, then for the files that
-// belong to no plugin. It makes no release and changes nothing. parallel is the default of their concurrency. A folder that does
-// not exist has no plugins. [Guard] checks who else may write to the folder.
+// Scan reads the plugins of a folder as a Loader would. It calls each for every plugin, then for every file that belongs to no
+// plugin. It makes no release and writes nothing. parallel is the default of their concurrency. A folder that does not exist has
+// no plugins. Scan does not check permissions, see [Guard].
 func Scan(dir string, parallel int, each func(Found)) error {
-	l, err := listOf(dir)
+	l, err := listFolder(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "read the plugins folder", "%w", err)
 	}
-	s := &Loader{opt: Options{Dir: dir, Parallel: parallel}}
+	d := &folder{dir: dir, parallel: parallel}
 	for _, name := range slices.Sorted(maps.Keys(l.stamps)) {
-		f := s.readFiles(name, l.blocks[name], false)
+		f := d.readFiles(name, l.blocks[name], false)
 		each(Found{Plugin: shown(name), Manifest: f.manifest, Wasm: f.wasm, Release: f.release, Err: f.err})
 	}
 	for _, file := range slices.Sorted(maps.Keys(l.strays)) {
-		one := l.strays[file]
-		each(Found{Plugin: shown(file), Stray: true, Err: inbox.Errorf(inbox.Invalid, "", "%s", one.why).WithHint(one.hint)})
+		s := l.strays[file]
+		each(Found{Plugin: shown(file), Stray: true, Err: inbox.Errorf(inbox.Invalid, "", "%s", s.why).WithHint(s.hint)})
 	}
 	return nil
 }
 
-// Candidate is a module, with the manifest beside it, that need not lie in a plugins folder and may ask for more than it is
-// granted.
+// Candidate is a module with the manifest beside it, in any folder. It may ask for more than it is granted.
 type Candidate struct {
 	Release   inbox.Release
 	Wasm      []byte
 	Agreement *Agreement
 }
 
-// ReadCandidate reads FILE.wasm and, if there is one, FILE.toml beside it, as a Loader would. The error is NotFound when there is
-// no such module.
+// ReadCandidate reads FILE.wasm and, if it exists, FILE.toml beside it, as a Loader would. The error is NotFound when the module
+// does not exist.
 func ReadCandidate(path string) (*Candidate, error) {
 	stem := strings.TrimSuffix(path, ".wasm")
 	name := filepath.Base(stem)
@@ -78,11 +77,12 @@ func ReadCandidate(path string) (*Candidate, error) {
 	return c, err
 }
 
-// ReadManifest reads a file of the form of NAME.toml, for a module that is to carry it, and checks it.
+// ReadManifest reads and checks a file in the format of NAME.toml that is to be written into a module. The error is NotFound
+// when the file does not exist.
 func ReadManifest(path string) ([]byte, error) {
 	text, err := readFile(path, MaxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, inbox.Errorf(inbox.NotFound, "read what it asks for", "%w", err)
+		return nil, inbox.Errorf(inbox.NotFound, "read the requested manifest", "%w", err)
 	}
 	if err == nil {
 		_, err = ParseManifest(text)
@@ -93,7 +93,7 @@ func ReadManifest(path string) ([]byte, error) {
 	return text, nil
 }
 
-// ReadModule reads FILE.wasm within the bounds of a module.
+// ReadModule reads FILE.wasm, up to the largest size of a module. The error is NotFound when the file does not exist.
 func ReadModule(path string) ([]byte, error) {
 	wasm, err := readFile(path, wasm.MaxModule)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -13,7 +13,7 @@ import (
 	"inbox/inbox"
 )
 
-// parser collects what is wrong with a manifest.
+// parser reads the values of a manifest and collects the problems.
 type parser struct {
 	*outline
 	problems []problem
@@ -24,37 +24,37 @@ type problem struct {
 	text string
 }
 
-func (p *parser) say(line int, text string) { p.problems = append(p.problems, problem{line, text}) }
+func (p *parser) add(line int, text string) { p.problems = append(p.problems, problem{line, text}) }
 
-// wrong says what is wrong with the value of a key.
+// wrong adds a problem with the value of a key.
 func (p *parser) wrong(key, format string, args ...any) {
-	p.say(p.lines[key], key+" "+fmt.Sprintf(format, args...))
+	p.add(p.lines[key], key+" "+fmt.Sprintf(format, args...))
 }
 
-// err returns all that is wrong, in the order of the lines.
+// err returns all problems in one error, in the order of the lines.
 func (p *parser) err() error {
 	if len(p.problems) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(p.problems, func(a, b problem) int { return a.line - b.line })
 	var texts []string
-	for i, one := range p.problems {
+	for i, problem := range p.problems {
 		if i == maxProblems {
 			texts = append(texts, fmt.Sprintf("and %d more", len(p.problems)-i))
 			break
 		}
-		if len(one.text) > maxProblem {
-			one.text = strings.ToValidUTF8(one.text[:maxProblem], "") + " …"
+		if len(problem.text) > maxProblem {
+			problem.text = strings.ToValidUTF8(problem.text[:maxProblem], "") + " …"
 		}
-		if one.line > 0 {
-			one.text = fmt.Sprintf("line %d: %s", one.line, one.text)
+		if problem.line > 0 {
+			problem.text = fmt.Sprintf("line %d: %s", problem.line, problem.text)
 		}
-		texts = append(texts, one.text)
+		texts = append(texts, problem.text)
 	}
 	return inbox.Errorf(inbox.Invalid, "read the manifest", "%s", strings.Join(texts, "; ")).WithHint("docs/PLUGIN-ABI.md lists the keys")
 }
 
-// Bounds of the description of a manifest, which appears in logs and tables.
+// Bounds of the error for a manifest, which appears in logs and tables.
 const (
 	maxProblems = 20
 	maxProblem  = 300 // bytes
@@ -72,7 +72,7 @@ func unknownKey(key string) string {
 	return fmt.Sprintf("unknown key %q", key)
 }
 
-// within returns a number, zero when it is not there.
+// within returns a number between low and high. It returns zero for a missing value and adds a problem for other numbers.
 func (p *parser) within(key string, v *int64, low, high int64) int {
 	if v == nil {
 		return 0
@@ -112,7 +112,7 @@ func (p *parser) patterns(key string, list *[]string) []string {
 		return nil
 	}
 	if len(*list) == 0 {
-		p.wrong(key, "is empty, which lets nothing through; leave it out to let everything through")
+		p.wrong(key, "is empty, which matches no event; leave it out to match every event")
 	}
 	for _, name := range *list {
 		if name == "" || strings.Contains(strings.TrimSuffix(name, "*"), "*") {
@@ -170,13 +170,13 @@ const (
 	maxPointer  = 1000 // bytes
 )
 
-// Bounds of the conditions of where: each event's body is looked through once for each of them.
+// Bounds of the conditions of where: each event's body is searched once for each condition.
 const (
 	maxConditions = 64
 	maxValues     = 1000
 )
 
-// pointers returns JSON pointers, of which "" is the whole. No list is nil, a list of none is not.
+// pointers returns JSON pointers; "" is the whole body. A missing list gives nil, an empty list gives an empty list.
 func (p *parser) pointers(key string, list *[]string) []string {
 	if list == nil {
 		return nil
@@ -227,7 +227,7 @@ func (p *parser) startFrom(v any) inbox.StartFrom {
 	return inbox.StartFrom{}
 }
 
-// table returns the values of a table of texts, numbers and such, in the order of their names.
+// table calls each for the values of a table of scalars, sorted by name.
 func (p *parser) table(name string, each func(key string, v value)) {
 	values, ok := p.members(name)
 	if !ok {
@@ -255,7 +255,7 @@ func (p *parser) where() []inbox.Condition {
 			values = v.list
 		}
 		if len(values) == 0 {
-			p.wrong(key, "is empty, which lets nothing through")
+			p.wrong(key, "is empty, which matches no event")
 		}
 		if len(pointer) > maxPointer {
 			p.wrong(key[:20]+"…", "has a pointer of %d bytes, more than %d", len(pointer), maxPointer)
@@ -280,7 +280,7 @@ func (p *parser) where() []inbox.Condition {
 	return list
 }
 
-// config reads what is handed to the plugin: a value is the text that is written, so 1.10 stays 1.10.
+// config reads the settings of the plugin. A value keeps its spelling in the file, so 1.10 stays 1.10.
 func (p *parser) config() map[string]string {
 	out := map[string]string{}
 	p.table("config", func(key string, v value) {

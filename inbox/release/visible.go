@@ -9,26 +9,28 @@ import (
 	"inbox/inbox"
 )
 
-// may returns what is known of a plugin, unless its files would show it more than its operator may have meant.
-func (s *Loader) may(ctx context.Context, file *found, near string) (*inbox.PluginRecord, error) {
+// checkedRecord returns the record of a plugin. The error is Invalid when its files would show it more data than the operator
+// may have intended.
+func (s *Loader) checkedRecord(ctx context.Context, file *pluginFiles, similar string) (*inbox.PluginRecord, error) {
 	record, err := s.opt.Keep.Record(ctx, file.release.Plugin)
 	if inbox.KindOf(err) == inbox.NotFound { // it has never run
-		return &inbox.PluginRecord{}, orphaned(file, near)
+		return &inbox.PluginRecord{}, checkOrphan(file, similar)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return record, s.showsMore(ctx, record, file)
+	return record, s.checkNarrowing(ctx, record, file)
 }
 
-// widens refuses a plugin whose NAME.toml is gone when it is that file which narrowed what the plugin is shown: a file that is
-// misnamed, put down late or cut off must not widen it in silence. A file with a comment in it says that it is meant.
-func (s *Loader) showsMore(ctx context.Context, record *inbox.PluginRecord, file *found) error {
+// checkNarrowing rejects a plugin whose NAME.toml is missing, if that file limited the data that the plugin sees. A file that
+// is misnamed, copied late or truncated must not remove the limit silently. A file with only a comment shows that the operator
+// intends it.
+func (s *Loader) checkNarrowing(ctx context.Context, record *inbox.PluginRecord, file *pluginFiles) error {
 	was := record.Live
 	if record.Pinned != "" {
 		was = record.PinnedOff
 	}
-	if !file.bare || was == "" || was == file.release.ID {
+	if !file.noManifest || was == "" || was == file.release.ID {
 		return nil
 	}
 	releases, err := s.opt.Keep.Releases(ctx, record.Name)
@@ -39,41 +41,27 @@ func (s *Loader) showsMore(ctx context.Context, record *inbox.PluginRecord, file
 	if i < 0 {
 		return nil
 	}
-	keys := narrows(releases[i].Manifest)
+	keys := narrowingKeys(releases[i].Manifest)
 	if len(keys) == 0 {
 		return nil
 	}
-	return inbox.Errorf(inbox.Invalid, "", "its %s.toml is gone or empty, which narrowed what the plugin is shown (%s)", record.Name, strings.Join(keys, ", ")).
-		WithHint("put " + record.Name + ".toml back; one that holds but a comment has the plugin run with the defaults")
+	return inbox.Errorf(inbox.Invalid, "", "its %s.toml is missing or empty; it limited the data that the plugin sees (%s)", record.Name, strings.Join(keys, ", ")).
+		WithHint("put " + record.Name + ".toml back; with a file of one comment the plugin runs with the defaults")
 }
 
-// orphaned refuses a plugin that never ran and has no manifest, while one without a module lies there under a name like it: it
-// would begin by being shown all that its operator may have meant to withhold.
-func orphaned(file *found, near string) error {
-	if near == "" || !file.bare {
+// checkOrphan rejects a plugin that never ran and has no manifest, if the folder has a manifest with a similar name and no
+// module. The plugin would see data that the operator may have intended to withhold.
+func checkOrphan(file *pluginFiles, similar string) error {
+	if similar == "" || !file.noManifest {
 		return nil
 	}
 	name := file.release.Plugin
-	return inbox.Errorf(inbox.Invalid, "", "%q, which has no module, may be meant for it", shown(near)).
+	return inbox.Errorf(inbox.Invalid, "", "%q, which has no module, may be meant for it", shown(similar)).
 		WithHint("rename it to " + name + ".toml; or remove it, or write a comment into " + name + ".toml")
 }
 
-// changed reports whether a plugin's files are others than those that were compiled: its manifest may have come meanwhile.
-func (s *Loader) changed(j *compilation) bool {
-	if !j.live.Yields || j.state.read == readAgain {
-		return false
-	}
-	name := j.live.Release.Plugin
-	l, err := listOf(s.opt.Dir)
-	if err != nil || l.stamps[name] == j.state.read {
-		return false
-	}
-	now := s.readFiles(name, l.blocks[name], true)
-	return now.err != nil || now.release.ID != j.live.Release.ID
-}
-
-// shownOf says in a word what a plugin is shown of bodies, for the log.
-func shownOf(m *inbox.Manifest) string {
+// shownData describes for the log which part of bodies a plugin sees.
+func shownData(m *inbox.Manifest) string {
 	if m.Data.Fields == nil {
 		return "whole bodies"
 	}

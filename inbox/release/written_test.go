@@ -14,7 +14,7 @@ import (
 	"inbox/inbox/release"
 )
 
-func TestConfigIsPassedOnAsWritten(t *testing.T) {
+func TestConfigValuesKeepTheirSpelling(t *testing.T) {
 	t.Parallel()
 	text := "[config]\nversion = 1.10\nthousand = 1_000\nhex = 0x1F\nexp = 1e06\nplus = +5\nbig = 123456789012345678901234567890\nday = 2026-01-02\n" +
 		"at = 2026-01-02T03:04:05.600Z\nclock = 07:32:00\nno = nan\ninf = -inf\nyes = true\ntext = \"1.10 \\u00e9\"\nraw = '\\u00e9'\n\"a b\" = 0.50\n"
@@ -30,7 +30,7 @@ func TestConfigIsPassedOnAsWritten(t *testing.T) {
 			t.Errorf("%.30q: %v %s", form, err, cmp.Diff(want, m.Config))
 		}
 	}
-	terms := func() map[string]string {
+	grants := func() map[string]string {
 		a, err := release.Agree("p", []byte(asking(t, "ok", "")), []byte(text), 1)
 		if err != nil {
 			t.Fatal(err)
@@ -41,12 +41,12 @@ func TestConfigIsPassedOnAsWritten(t *testing.T) {
 		}
 		return out
 	}()
-	if terms["config.version"] != "1.10" || terms["config.big"] != "123456789012345678901234567890" {
-		t.Errorf("shown as %v", terms)
+	if grants["config.version"] != "1.10" || grants["config.big"] != "123456789012345678901234567890" {
+		t.Errorf("shown as %v", grants)
 	}
 }
 
-func TestNumbersOfWhereMeetTheirValueHoweverTheyAreSpelled(t *testing.T) {
+func TestNumbersInWhereMatchEverySpellingOfTheirValue(t *testing.T) {
 	t.Parallel()
 	for written, bodies := range map[string]map[string]bool{
 		"1":                    {"1": true, "1.0": true, "1e0": true, `"1"`: true, `"1.0"`: false, "10": false, "true": false},
@@ -77,9 +77,9 @@ func TestNumbersOfWhereMeetTheirValueHoweverTheyAreSpelled(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoValueOfWhereOrConfigIsNamedWithItsLine(t *testing.T) {
+func TestInvalidValuesOfWhereAndConfigAreReportedWithTheirLines(t *testing.T) {
 	t.Parallel()
-	for text, says := range map[string]string{
+	for text, message := range map[string]string{
 		"[where]\n\"/a\" = nan":                                         "line 2: where./a is neither",
 		"[where]\n\"/a\" = [inf]":                                       "line 2: where./a is neither",
 		"[where]\n\"/a\" = [[1]]":                                       "line 2: where./a is neither",
@@ -104,13 +104,13 @@ func TestWhatIsNoValueOfWhereOrConfigIsNamedWithItsLine(t *testing.T) {
 		for n := 0; strings.Contains(text, "%"); n++ {
 			text = strings.Replace(text, "%", fmt.Sprint(n), 1)
 		}
-		if _, err := release.ParseManifest([]byte(text)); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), says) || len(err.Error()) > 500 {
-			t.Errorf("%.100q: %v; want …%s…", text, err, says)
+		if _, err := release.ParseManifest([]byte(text)); inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), message) || len(err.Error()) > 500 {
+			t.Errorf("%.100q: %v; want a message with %s", text, err, message)
 		}
 	}
 }
 
-func TestAManifestInAnotherEncodingIsNamed(t *testing.T) {
+func TestAManifestInAnotherEncodingIsInvalid(t *testing.T) {
 	t.Parallel()
 	var wide []byte
 	for _, u := range utf16.Encode([]rune("\ufeff[data]\nfields = ['/data/id']\n")) {
@@ -123,7 +123,7 @@ func TestAManifestInAnotherEncodingIsNamed(t *testing.T) {
 	}
 }
 
-// hostile are manifests of as many bytes as are let in, of which a reader could take its time.
+// hostile returns manifests of the largest size that could be slow to read.
 func hostile() map[string]string {
 	fill := func(piece func(i int) string) string {
 		var b strings.Builder
@@ -160,7 +160,7 @@ func hostile() map[string]string {
 	}
 }
 
-func TestAHostileManifestIsReadOrRefusedAndEnds(t *testing.T) {
+func TestHostileManifestsAreReadOrRejectedQuickly(t *testing.T) {
 	t.Parallel()
 	shapes := hostile()
 	shapes["one byte more"] = strings.Repeat("#", release.MaxManifest+1)
@@ -170,11 +170,11 @@ func TestAHostileManifestIsReadOrRefusedAndEnds(t *testing.T) {
 		if err != nil && inbox.KindOf(err) != inbox.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
-		said := ""
+		text := ""
 		if err != nil {
-			said = err.Error()
+			text = err.Error()
 		}
-		t.Logf("%s: %s, %.100s", name, time.Since(began), said)
+		t.Logf("%s: %s, %.100s", name, time.Since(began), text)
 	}
 }
 

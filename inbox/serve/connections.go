@@ -12,35 +12,37 @@ import (
 	"inbox/inbox/intake"
 )
 
-// mostConnections bounds the open connections of senders. It applies where the limit of open files is at least twice as high.
-const mostConnections = 1024
+// maxConnections bounds the open connections of senders. It applies where the limit of open files is at least twice as high.
+const maxConnections = 1024
 
-// connectionBounds returns the bounds of senders' connections, in all and from one address, and the bound of bodies that are
-// read at a time. files is the limit of open files; 0 means unknown. The other half of the files is for the store, the plugins
-// and the operator. The bound of bodies is lower than the bound of connections per address, so that stalled bodies cannot use
-// up all connections of an address.
-func connectionBounds(files uint64) (most, each, bodies int) {
-	most = mostConnections
+// connectionBounds returns three bounds: of senders' connections in total, of those from one address, and of bodies that are read at
+// a time. files is the limit of open files; 0 means unknown. The other half of the files is for the store, the plugins and the
+// operator. The bound of bodies is lower than the bound of connections per address, so that stalled bodies cannot use up all
+// connections of an address.
+func connectionBounds(files uint64) (total, perAddress, bodies int) {
+	total = maxConnections
 	if files > 0 {
-		most = int(min(files/2, mostConnections))
+		total = int(min(files/2, maxConnections))
 	}
-	most = max(most, 16)
-	return most, most / 4, most / 8
+	total = max(total, 16)
+	return total, total / 4, total / 8
 }
 
-// connections is a listener that bounds the open connections, in all and from one address. At a bound it closes the connection
-// that has been idle longest: of the address itself, or of the address with most connections. When none is idle, it closes a
-// new connection beyond the bound of its address. A new connection beyond the total bound waits.
+// connections is a listener that bounds the open connections, in total and from one address. At the bound of an address it closes
+// the address's connection that has been idle longest. At the total bound it closes the longest idle connection of the address with
+// most connections. When all are busy, it closes a new connection beyond the bound of its address; a new connection beyond the
+// total bound waits.
 type connections struct {
 	net.Listener
-	most, each int
-	trusted    func(netip.Addr) bool             // reports a proxy, which has no bound per address
-	told       func(from netip.Addr, why string) // called for each connection closed at a bound, and for each request that no handler saw
+	total      int
+	perAddress int
+	trusted    func(netip.Addr) bool             // reports a trusted proxy, which has no bound per address
+	refused    func(from netip.Addr, why string) // called for each connection closed at a bound, and for each request that no handler saw
 
 	mu      sync.Mutex
 	changed *sync.Cond // a connection was closed or is idle, or the listener is closed
 	open    map[*connection]struct{}
-	of      map[netip.Addr]int
+	count   map[netip.Addr]int // of the open connections
 	closed  bool
 }
 
@@ -52,15 +54,16 @@ type connection struct {
 	proxy bool
 
 	// guarded by list.mu
-	busy   bool // a handler has a request of it
-	unseen bool // a request came, and no handler has seen it
-	over   bool // the last answer is written, and further input is not read
-	since  time.Time
+	busy     bool      // a handler runs for one of its requests
+	unseen   bool      // a request arrived, and no handler has run for it
+	finished bool      // the last answer is written, and further input is not read
+	since    time.Time // start of the idle time
 }
 
-func newConnections(l net.Listener, most, each int, trusted func(netip.Addr) bool, told func(netip.Addr, string)) *connections {
+func newConnections(l net.Listener, total, perAddress int, trusted func(netip.Addr) bool, refused func(netip.Addr, string)) *connections {
 	c := &connections{
-		Listener: l, most: most, each: each, trusted: trusted, told: told, open: map[*connection]struct{}{}, of: map[netip.Addr]int{},
+		Listener: l, total: total, perAddress: perAddress, trusted: trusted, refused: refused,
+		open: map[*connection]struct{}{}, count: map[netip.Addr]int{},
 	}
 	c.changed = sync.NewCond(&c.mu)
 	return c
@@ -92,81 +95,81 @@ func (l *connections) admit(tcp *net.TCPConn) *connection {
 	c := &connection{TCPConn: tcp, list: l, from: intake.HolderOf(from), proxy: l.trusted(from), since: time.Now()}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.makeWay(c) {
+	if !l.freeSlot(c) {
 		_ = tcp.Close()
 		return nil
 	}
 	l.open[c] = struct{}{}
-	l.of[c.from]++
+	l.count[c.from]++
 	return c
 }
 
-// makeWay closes idle connections until c fits the bounds, and reports whether c fits.
-func (l *connections) makeWay(c *connection) bool {
-	if !c.proxy && l.of[c.from] >= l.each {
-		own := l.idlest(func(v *connection) bool { return v.from == c.from })
+// freeSlot closes idle connections until c is within the bounds, and reports whether it is.
+func (l *connections) freeSlot(c *connection) bool {
+	if !c.proxy && l.count[c.from] >= l.perAddress {
+		own := l.longestIdle(func(v *connection) bool { return v.from == c.from })
 		if own == nil {
-			l.told(c.from, inbox.RefusedConnections)
+			l.refused(c.from, inbox.RefusedConnections)
 			return false
 		}
-		l.drop(own)
+		l.evict(own)
 	}
-	for len(l.open) >= l.most && !l.closed {
-		last := l.idlest(func(*connection) bool { return true })
+	for len(l.open) >= l.total && !l.closed {
+		last := l.longestIdle(func(*connection) bool { return true })
 		switch {
 		case last == nil:
 			l.changed.Wait()
-		case !c.proxy && !last.over && l.of[last.from] < l.of[c.from]:
-			l.told(c.from, inbox.RefusedConnections)
+		case !c.proxy && !last.finished && l.count[last.from] < l.count[c.from]:
+			l.refused(c.from, inbox.RefusedConnections)
 			return false
 		default:
-			l.drop(last)
+			l.evict(last)
 		}
 	}
 	return !l.closed
 }
 
-// idlest returns the connection to close first among those that may accepts: of the address with most connections, the one idle
-// longest. Connections of proxies come last. It returns nil when all are busy.
-func (l *connections) idlest(may func(*connection) bool) *connection {
+// longestIdle returns the connection to close first, among those that may accepts: the longest idle connection of the address with
+// most connections. Finished connections are closed before all others, and those of proxies last. It returns nil when all are busy.
+func (l *connections) longestIdle(may func(*connection) bool) *connection {
 	var last *connection
 	for c := range l.open {
-		if !c.busy && may(c) && (last == nil || l.goesBefore(c, last)) {
+		if !c.busy && may(c) && (last == nil || l.closesBefore(c, last)) {
 			last = c
 		}
 	}
 	return last
 }
 
-// drop closes a connection, and reports it unless its last answer is written.
-func (l *connections) drop(c *connection) {
-	if !c.over {
-		l.told(c.from, inbox.RefusedConnections)
+// evict closes a connection, and reports it unless its last answer is written.
+func (l *connections) evict(c *connection) {
+	if !c.finished {
+		l.refused(c.from, inbox.RefusedConnections)
 	}
-	l.forget(c)
+	l.remove(c)
 	_ = c.TCPConn.Close()
 }
 
-func (l *connections) goesBefore(c, than *connection) bool {
-	if c.over != than.over {
-		return c.over
+func (l *connections) closesBefore(c, than *connection) bool {
+	if c.finished != than.finished {
+		return c.finished
 	}
 	if c.proxy != than.proxy {
 		return than.proxy
 	}
-	if a, b := l.of[c.from], l.of[than.from]; a != b {
+	if a, b := l.count[c.from], l.count[than.from]; a != b {
 		return a > b
 	}
 	return c.since.Before(than.since)
 }
 
-func (l *connections) forget(c *connection) {
+func (l *connections) remove(c *connection) {
 	if _, known := l.open[c]; !known {
 		return
 	}
 	delete(l.open, c)
-	if l.of[c.from]--; l.of[c.from] == 0 {
-		delete(l.of, c.from)
+	if l.count[c.from]--; l.count[c.from] == 0 {
+		delete(l.count, c.from)
 	}
 	l.changed.Broadcast()
 }
@@ -183,22 +186,23 @@ func (l *connections) Close() error {
 // Close closes the connection. It no longer counts towards the bounds.
 func (c *connection) Close() error {
 	c.list.mu.Lock()
-	c.list.forget(c)
+	c.list.remove(c)
 	c.list.mu.Unlock()
 	return c.TCPConn.Close()
 }
 
-// CloseWrite is called by net/http after the last answer. net/http keeps the connection open for another half second, so that a
-// sender that still sends can read the answer.
+// CloseWrite is called by net/http after the last answer. net/http keeps the connection open for another half second. In that time
+// a sender that still sends can read the answer.
 func (c *connection) CloseWrite() error {
 	c.list.mu.Lock()
-	c.busy, c.over, c.since = false, true, time.Now()
+	c.busy, c.finished, c.since = false, true, time.Now()
 	c.list.changed.Broadcast()
 	c.list.mu.Unlock()
 	return c.TCPConn.CloseWrite()
 }
 
-// state records when a connection becomes idle, and whether a handler saw its requests. It fits [http.Server.ConnState].
+// state records when a connection becomes idle, and reports a closed connection whose request no handler saw. It fits
+// [http.Server.ConnState].
 func (l *connections) state(conn net.Conn, state http.ConnState) {
 	c, ok := conn.(*connection)
 	if !ok {
@@ -214,7 +218,7 @@ func (l *connections) state(conn net.Conn, state http.ConnState) {
 		l.changed.Broadcast()
 	case http.StateClosed:
 		if c.unseen {
-			l.told(c.from, inbox.RefusedUnreadable)
+			l.refused(c.from, inbox.RefusedUnreadable)
 		}
 	}
 }
@@ -227,7 +231,8 @@ func (l *connections) context(ctx context.Context, conn net.Conn) context.Contex
 	return context.WithValue(ctx, connectionKey{}, conn)
 }
 
-// seen records that a handler has a request. net/http answers some requests itself, such as with 400 and 431; no handler sees them.
+// seen records that a handler runs for a request. net/http answers some requests itself, for example with 400 and 431; no handler
+// sees them.
 func (l *connections) seen(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {

@@ -19,29 +19,29 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// bounded is a server with few connections. Its handler waits at /wait until the test releases it. On Linux a client may use any
-// address of 127.0.0.0/8.
+// bounded is a server with a bound of connections. Its handler waits at /wait until the test releases it. On Linux a client may use
+// any address of 127.0.0.0/8.
 type bounded struct {
 	*testing.T
 	list    *connections
 	address string
 	entered chan struct{}
-	letGo   chan struct{}
-	waiting int // in the handler
+	release chan struct{}
+	waiting int // requests in the handler
 
 	mu         sync.Mutex
 	closed     []netip.Addr
 	unreadable int
 }
 
-func newBounded(t *testing.T, most, each int) *bounded {
+func newBounded(t *testing.T, total, perAddress int) *bounded {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bounded{T: t, address: l.Addr().String(), entered: make(chan struct{}, 100), letGo: make(chan struct{})}
-	b.list = newConnections(l, most, each, func(a netip.Addr) bool { return a == netip.MustParseAddr("127.0.0.9") }, func(a netip.Addr, why string) {
+	b := &bounded{T: t, address: l.Addr().String(), entered: make(chan struct{}, 100), release: make(chan struct{})}
+	b.list = newConnections(l, total, perAddress, func(a netip.Addr) bool { return a == netip.MustParseAddr("127.0.0.9") }, func(a netip.Addr, why string) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if why == inbox.RefusedUnreadable {
@@ -55,7 +55,7 @@ func newBounded(t *testing.T, most, each int) *bounded {
 		Handler: b.list.seen(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/wait" {
 				b.entered <- struct{}{}
-				<-b.letGo
+				<-b.release
 			}
 		})),
 	}
@@ -70,8 +70,8 @@ func newBounded(t *testing.T, most, each int) *bounded {
 	return b
 }
 
-// told returns the number of connections of an address that were closed at a bound.
-func (b *bounded) told(from string) (n int) {
+// refused returns the number of connections of an address that were closed at a bound.
+func (b *bounded) refused(from string) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, a := range b.closed {
@@ -113,12 +113,12 @@ func (p *peer) answered() bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// works reports whether the connection is open and answers a request. The server marks a connection as idle after its answer;
+// works reports whether the connection is open and a request is answered. The server marks a connection as idle after its answer, and
 // works waits for that.
 func (p *peer) works() bool {
 	p.ask("/")
 	ok := p.answered()
-	inboxtest.Eventually(p.b, "only those in the handler are busy", func() bool {
+	inboxtest.Eventually(p.b, "only connections in the handler are busy", func() bool {
 		p.b.list.mu.Lock()
 		defer p.b.list.mu.Unlock()
 		n := 0
@@ -152,31 +152,31 @@ func (b *bounded) busy(from string) *peer {
 	return p
 }
 
-func TestAnAddressHasABoundAndItsOldestIdleConnectionMakesWay(t *testing.T) {
+func TestAtTheBoundOfAnAddressItsLongestIdleConnectionIsClosed(t *testing.T) {
 	b := newBounded(t, 100, 3)
 	first, second, third := b.idle("127.0.0.1"), b.idle("127.0.0.1"), b.busy("127.0.0.1")
 	if !first.works() { // so that the second is idle longer
-		t.Error("the first does not go on")
+		t.Error("the first connection was closed")
 	}
 	other := b.idle("127.0.0.2")
 	fourth := b.idle("127.0.0.1")
 	if second.works() {
-		t.Error("the one that was idle longest goes on beyond the bound")
+		t.Error("the longest idle connection was not closed at the bound")
 	}
-	if !first.works() || !fourth.works() || !other.works() || b.told("127.0.0.1") != 1 {
-		t.Errorf("others were closed: %v", b.closed)
+	if !first.works() || !fourth.works() || !other.works() || b.refused("127.0.0.1") != 1 {
+		t.Errorf("other connections were closed: %v", b.closed)
 	}
-	fourth.ask("/wait") // a later request on a connection is as busy as a first one
+	fourth.ask("/wait") // a later request makes a connection busy too
 	<-b.entered
 	b.waiting++
-	busy := []*peer{third, fourth, b.busy("127.0.0.1")} // the idle one makes way
+	busy := []*peer{third, fourth, b.busy("127.0.0.1")} // closes the idle connection
 	if late := b.dial("127.0.0.1"); late.works() {
-		t.Error("a connection beyond the bound is taken while none is idle")
+		t.Error("a connection beyond the bound is accepted while none is idle")
 	}
-	if !other.works() || b.told("127.0.0.2") != 0 {
-		t.Error("another address has to make way")
+	if !other.works() || b.refused("127.0.0.2") != 0 {
+		t.Error("a connection of another address was closed")
 	}
-	close(b.letGo)
+	close(b.release)
 	for i, p := range busy {
 		if !p.answered() {
 			t.Errorf("busy connection %d was closed", i)
@@ -184,92 +184,92 @@ func TestAnAddressHasABoundAndItsOldestIdleConnectionMakesWay(t *testing.T) {
 	}
 }
 
-func TestWhenAllConnectionsAreTakenTheAddressWithMostMakesWay(t *testing.T) {
+func TestAtTheTotalBoundAConnectionOfTheAddressWithMostIsClosed(t *testing.T) {
 	b := newBounded(t, 6, 100)
 	proxy := []*peer{b.idle("127.0.0.9"), b.idle("127.0.0.9"), b.idle("127.0.0.9")}
 	few := b.idle("127.0.0.2")
 	many := []*peer{b.idle("127.0.0.1"), b.idle("127.0.0.1")}
 	fresh := b.idle("127.0.0.3")
 	if many[0].works() || !many[1].works() || !few.works() || !fresh.works() {
-		t.Errorf("closed were %v", b.closed)
+		t.Errorf("connections of %v were closed", b.closed)
 	}
 	for _, p := range proxy {
 		if !p.works() {
-			t.Error("a trusted proxy makes way before others")
+			t.Error("a connection of a trusted proxy was closed before others")
 		}
 	}
 }
 
 // net/http keeps a connection for half a second after an answer to a request whose body it did not read.
-func TestConnectionsThatWereAnsweredMakeWayBeforeThoseThatWait(t *testing.T) {
+func TestFinishedConnectionsAreClosedBeforeIdleOnes(t *testing.T) {
 	b := newBounded(t, 4, 100)
 	honest := b.idle("127.0.0.2")
 	for range 3 {
 		p := b.dial("127.0.0.1")
 		fmt.Fprint(p, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n")
 		if !p.answered() {
-			t.Fatal("a request with a body that nobody reads is not answered")
+			t.Fatal("a request with an unread body is not answered")
 		}
 	}
 	fresh := b.idle("127.0.0.1")
 	if !honest.works() || !fresh.works() || len(b.closed) > 0 {
-		t.Errorf("closed were %v", b.closed)
+		t.Errorf("connections of %v were closed", b.closed)
 	}
 }
 
-func TestAnAddressDoesNotDisplaceOneThatHasFewer(t *testing.T) {
+func TestAnAddressDoesNotDisplaceAnAddressWithFewerConnections(t *testing.T) {
 	b := newBounded(t, 4, 100)
 	honest := b.idle("127.0.0.2")
 	for range 3 {
 		b.busy("127.0.0.1")
 	}
-	if b.dial("127.0.0.1").works() || b.told("127.0.0.1") != 1 || b.told("127.0.0.2") != 0 {
-		t.Errorf("closed were %v", b.closed)
+	if b.dial("127.0.0.1").works() || b.refused("127.0.0.1") != 1 || b.refused("127.0.0.2") != 0 {
+		t.Errorf("connections of %v were closed", b.closed)
 	}
 	if !honest.works() {
-		t.Error("the connection of the address that has fewest was closed")
+		t.Error("the connection of the address with fewest was closed")
 	}
-	close(b.letGo)
+	close(b.release)
 }
 
-func TestATrustedProxyHasNoBoundOfItsOwn(t *testing.T) {
+func TestATrustedProxyHasNoBoundPerAddress(t *testing.T) {
 	b := newBounded(t, 20, 2)
 	for range 15 {
 		b.busy("127.0.0.9")
 	}
 	if !b.dial("127.0.0.9").works() || len(b.closed) > 0 {
-		t.Error("a trusted proxy is bounded")
+		t.Error("a connection of a trusted proxy was closed at a bound")
 	}
-	close(b.letGo)
+	close(b.release)
 }
 
 func TestAConnectionWaitsWhileAllAreBusy(t *testing.T) {
 	b := newBounded(t, 2, 100)
-	one := b.busy("127.0.0.1")
+	first := b.busy("127.0.0.1")
 	b.busy("127.0.0.2")
 	late := b.dial("127.0.0.3")
 	late.ask("/")
-	_ = one.Close()
-	b.letGo <- struct{}{} // net/http sees that a connection is gone when its handler returns
+	_ = first.Close()
+	b.release <- struct{}{} // net/http notices a closed connection when its handler returns
 	if !late.answered() {
-		t.Error("it is not answered when there is place again")
+		t.Error("the connection is not answered after another was closed")
 	}
-	close(b.letGo)
+	close(b.release)
 }
 
-func TestAListenerThatWaitsForAPlaceCanBeClosed(t *testing.T) {
+func TestAListenerThatWaitsAtTheBoundCanBeClosed(t *testing.T) {
 	b := newBounded(t, 1, 100)
 	b.busy("127.0.0.1")
 	late := b.dial("127.0.0.2")
 	late.ask("/")
 	_ = b.list.Close()
-	close(b.letGo)
+	close(b.release)
 	if late.answered() {
-		t.Error("a connection is taken after the end")
+		t.Error("a connection is accepted after Close")
 	}
 }
 
-// net/http answers these requests itself, or not at all.
+// net/http answers these requests itself, or closes their connections.
 func TestRequestsThatNoHandlerSeesAreCounted(t *testing.T) {
 	b := newBounded(t, 100, 100)
 	b.idle("127.0.0.1")
@@ -289,27 +289,27 @@ func TestRequestsThatNoHandlerSeesAreCounted(t *testing.T) {
 		if p.answered() {
 			t.Errorf("%q is answered 200", text)
 		}
-		inboxtest.Eventually(t, "it is counted", func() bool {
+		inboxtest.Eventually(t, "the request is counted", func() bool {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			return b.unreadable == i+1
 		})
 	}
 	if len(b.closed) > 0 {
-		t.Errorf("closed %v", b.closed)
+		t.Errorf("connections of %v were closed", b.closed)
 	}
 }
 
-func TestTheBoundsLeaveFilesForTheRest(t *testing.T) {
+func TestTheBoundsOfConnectionsUseHalfOfTheOpenFiles(t *testing.T) {
 	for _, c := range []struct {
-		files              uint64
-		most, each, bodies int
+		files                     uint64
+		total, perAddress, bodies int
 	}{{0, 1024, 256, 128}, {1 << 20, 1024, 256, 128}, {1024, 512, 128, 64}, {128, 64, 16, 8}, {10, 16, 4, 2}} {
-		if most, each, bodies := connectionBounds(c.files); most != c.most || each != c.each || bodies != c.bodies {
-			t.Errorf("%d files: %d, %d, %d", c.files, most, each, bodies)
+		if total, perAddress, bodies := connectionBounds(c.files); total != c.total || perAddress != c.perAddress || bodies != c.bodies {
+			t.Errorf("%d files: %d, %d, %d", c.files, total, perAddress, bodies)
 		}
 	}
 	if openFiles() == 0 {
-		t.Error("the limit of open files is not known")
+		t.Error("the limit of open files is unknown")
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// Control is what an operator can do to the program around the store. In a server it asks the parts that run. Without a server
-// it reads the plugins folder and the store, and starts nothing.
+// Control runs the operator's actions on the parts of the program outside the store. In a server it calls the running parts.
+// Without a server it reads the plugins folder and the store, and starts nothing.
 type Control struct {
 	settings *config.Settings
 	store    *store.Store
@@ -30,7 +30,7 @@ type Control struct {
 type parts struct {
 	loader    *release.Loader
 	dispatch  *dispatch.Dispatcher
-	forwarder atomic.Pointer[netip.Addr] // a peer nearby that forwards for others and is no trusted proxy; nil: none
+	forwarder atomic.Pointer[netip.Addr] // a nearby peer that forwards for others and is not a trusted proxy; nil: none
 }
 
 // Offline opens the store of a data directory on which no server runs. The caller closes the control. The store's lock is as in
@@ -55,7 +55,7 @@ func (c *Control) API(version string) operator.Options {
 // Without a server no module is compiled, so a file that passes the other checks has the state [inbox.FileStopped].
 func (c *Control) Files(ctx context.Context) ([]operator.File, error) {
 	if c.parts == nil {
-		return c.filesAtRest()
+		return c.filesOffline()
 	}
 	var files []operator.File
 	for _, e := range c.parts.loader.List() {
@@ -75,17 +75,17 @@ func (c *Control) Files(ctx context.Context) ([]operator.File, error) {
 	return files, nil
 }
 
-func (c *Control) filesAtRest() ([]operator.File, error) {
+func (c *Control) filesOffline() ([]operator.File, error) {
 	var files []operator.File
 	err := release.Scan(c.settings.Plugins, 1, func(f release.Found) {
-		one := operator.File{Plugin: f.Plugin, State: inbox.FileStopped, Release: f.Release.ID}
+		file := operator.File{Plugin: f.Plugin, State: inbox.FileStopped, Release: f.Release.ID}
 		if f.Err != nil {
-			one.State, one.Err, one.Hint = inbox.FileRefused, f.Err.Error(), inbox.HintOf(f.Err)
+			file.State, file.Err, file.Hint = inbox.FileRefused, f.Err.Error(), inbox.HintOf(f.Err)
 		}
 		if f.Stray {
-			one.State = inbox.FileStray
+			file.State = inbox.FileStray
 		}
-		files = append(files, one)
+		files = append(files, file)
 	})
 	return files, err
 }
@@ -116,8 +116,8 @@ func (c *Control) lastManifest(ctx context.Context, plugin string) (*inbox.Manif
 	return &a.Manifest, nil
 }
 
-// Permissions returns what a plugin asks for and is granted: by its files in the plugins folder, or, with an id, in that
-// release. It is NotFound when there is no such module.
+// Permissions returns the permissions that a plugin asks for, each with its grant: by its files in the plugins folder, or, with an
+// id, in that release. The error is NotFound when there is no such module.
 func (c *Control) Permissions(ctx context.Context, plugin, id string) ([]inbox.Permission, error) {
 	a, err := agreement(ctx, c.store, c.settings, plugin, id)
 	if err != nil {
@@ -155,29 +155,29 @@ func agreement(ctx context.Context, st Releases, s *config.Settings, plugin, id 
 	return release.AgreeWith(plugin, releases[i].Asks, releases[i].Manifest, 1)
 }
 
-// Remove calls do, which forgets a plugin that has no file, when none of its attempts runs, and then deletes the kept modules of
-// the releases that do returns.
-func (c *Control) Remove(ctx context.Context, plugin string, do func() ([]string, error)) error {
-	forget := func() error {
-		unused, err := do()
+// Remove removes a plugin that has no file. It calls forget when none of the plugin's attempts runs, and then deletes the kept modules
+// of the releases that forget returns.
+func (c *Control) Remove(ctx context.Context, plugin string, forget func() ([]string, error)) error {
+	remove := func() error {
+		unused, err := forget()
 		if err != nil {
 			return err
 		}
-		return removeKept(c.settings, unused)
+		return removeModules(c.settings, unused)
 	}
 	if c.parts == nil {
-		return forget()
+		return remove()
 	}
 	return c.parts.loader.Forget(ctx, plugin, func() error {
 		if !c.parts.dispatch.Forget(ctx, plugin) {
-			return inbox.Errorf(inbox.Conflict, "", "attempts of plugin %s are still ending", plugin).WithHint("try again in some seconds")
+			return inbox.Errorf(inbox.Conflict, "", "attempts of plugin %s are still running", plugin).WithHint("try again in some seconds")
 		}
-		return forget()
+		return remove()
 	})
 }
 
-// removeKept deletes the kept modules of releases.
-func removeKept(s *config.Settings, releases []string) error {
+// removeModules deletes the kept modules of releases.
+func removeModules(s *config.Settings, releases []string) error {
 	for _, id := range releases {
 		if err := modules(s).Remove(id); err != nil {
 			return err
@@ -186,8 +186,8 @@ func removeKept(s *config.Settings, releases []string) error {
 	return nil
 }
 
-// Changed makes the dispatcher read what the store holds of the plugin, and the loader read its file again, in case its pin
-// changed. Without a server it does nothing: the next server reads the store.
+// Changed makes the dispatcher read the stored state of the plugin again. It also makes the loader read the plugin's file again, since
+// the pin may have changed. Without a server it does nothing: the next server reads the store.
 func (c *Control) Changed(plugin string) {
 	if c.parts == nil {
 		return
@@ -198,44 +198,44 @@ func (c *Control) Changed(plugin string) {
 	}
 }
 
-// Halt stops the start of the plugin's attempts and waits until the running ones have ended, or ctx is done.
+// Halt stops the plugin from starting attempts, and waits until its running attempts have ended or ctx is done.
 func (c *Control) Halt(ctx context.Context, plugin string) {
 	if c.parts != nil {
 		c.parts.dispatch.Pause(ctx, plugin)
 	}
 }
 
-// Resume ends the pause that the server began with.
+// Resume ends the pause of a server that was started with --paused.
 func (c *Control) Resume() {
 	if c.parts != nil {
 		c.parts.dispatch.Resume()
 	}
 }
 
-// Notes returns further facts for the operator, one sentence each.
+// Notes returns notices for the operator, one sentence each.
 func (c *Control) Notes(context.Context) []string {
 	if c.parts == nil {
-		return c.notesAtRest()
+		return c.notesOffline()
 	}
 	notes := append(slices.Clone(c.settings.Notes), c.settings.SecretNotes()...)
-	if trouble := c.parts.loader.Problem(); trouble != "" {
-		notes = append(notes, "the plugins folder cannot be read; live plugins run on: "+trouble)
+	if problem := c.parts.loader.Problem(); problem != "" {
+		notes = append(notes, "the plugins folder cannot be read; live plugins continue to run: "+problem)
 	}
 	if peer := c.parts.forwarder.Load(); peer != nil {
-		notes = append(notes, fmt.Sprintf("%s sends X-Forwarded-For and is no trusted proxy, so the header is ignored: if it is your proxy, add it to trusted_proxies; until then all senders behind it count as one address", peer))
+		notes = append(notes, fmt.Sprintf("%s sends X-Forwarded-For and is not a trusted proxy, so the header is ignored: if it is your proxy, add it to trusted_proxies; until then all senders behind it count as one address", peer))
 	}
 	if c.parts.dispatch.Paused() {
-		notes = append(notes, "everything is paused: the server began with --paused")
+		notes = append(notes, "everything is paused: the server was started with --paused")
 	}
 	for i := range c.settings.Sources {
 		if s := &c.settings.Sources[i]; len(s.Secrets.Secrets()) == 0 {
-			notes = append(notes, "source "+s.Name+" has no secret: what it receives goes into the quarantine")
+			notes = append(notes, "source "+s.Name+" has no secret: all its requests are quarantined")
 		}
 	}
 	return notes
 }
 
-func (c *Control) notesAtRest() []string {
+func (c *Control) notesOffline() []string {
 	notes := []string{"no server runs: nothing is received and no plugin runs"}
 	if _, err := release.Guard(c.settings.Plugins, false); err != nil {
 		notes = append(notes, err.Error()+"; "+inbox.HintOf(err))

@@ -2,7 +2,6 @@ package serve_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,8 +18,8 @@ import (
 	"inbox/inbox/serve"
 )
 
-// operate runs a server and returns its addresses, a client on its socket, and a function that stops it.
-func operate(t *testing.T, o serve.Options, flags map[string]string, env map[string]string) (serve.Addresses, *api.Client, func()) {
+// startServer runs a server and returns its addresses, a client on its socket, and a function that stops it.
+func startServer(t *testing.T, o serve.Options, flags map[string]string, env map[string]string) (serve.Addresses, *api.Client, func()) {
 	t.Helper()
 	for name, value := range map[string]string{"listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "min-free": "1 KiB"} {
 		if _, set := flags[name]; !set {
@@ -33,14 +32,14 @@ func operate(t *testing.T, o serve.Options, flags map[string]string, env map[str
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
-	o.Stdout, o.Log, o.Version, o.Ready = io.Discard, slog.New(slog.DiscardHandler), "v1", func(a serve.Addresses) { ready <- a }
+	o.Log, o.Version, o.Ready = slog.New(slog.DiscardHandler), "v1", func(a serve.Addresses) { ready <- a }
 	go func() { ended <- serve.Run(ctx, s, o) }()
 	var at serve.Addresses
 	select {
 	case at = <-ready:
 	case err := <-ended:
 		cancel()
-		t.Fatalf("the server did not begin: %v", err)
+		t.Fatalf("the server did not start: %v", err)
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", at.Socket)
@@ -74,12 +73,12 @@ func reasons(t *testing.T, c *api.Client) (list []string) {
 	return list
 }
 
-func TestUnusualConditionsOfAServerAreNotes(t *testing.T) {
+func TestUnusualOptionsOfAServerAreReportedAsNotes(t *testing.T) {
 	t.Parallel()
-	_, c, stop := operate(t, serve.Options{NoSecret: true, Paused: true}, map[string]string{"data": t.TempDir()}, nil)
+	_, c, stop := startServer(t, serve.Options{NoSecret: true, Paused: true}, map[string]string{"data": t.TempDir()}, nil)
 	defer stop()
 	got := reasons(t, c)
-	for _, want := range []string{"everything is paused: the server began with --paused", "source qoreid has no secret: what it receives goes into the quarantine"} {
+	for _, want := range []string{"everything is paused: the server was started with --paused", "source qoreid has no secret: all its requests are quarantined"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%q is not among %q", want, got)
 		}
@@ -88,14 +87,14 @@ func TestUnusualConditionsOfAServerAreNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := reasons(t, c); len(got) != 1 || !strings.Contains(got[0], "no secret") {
-		t.Errorf("after it was resumed: %q", got)
+		t.Errorf("after it is resumed: %q", got)
 	}
 }
 
-func TestAReleaseIsSeenInspectedSwappedAndRolledBackInARunningServer(t *testing.T) {
+func TestAReleaseIsLoadedInspectedReplacedAndRolledBackInARunningServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	_, c, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	live := func(kind string) (d api.PluginDetail) {
 		t.Helper()
@@ -106,24 +105,24 @@ func TestAReleaseIsSeenInspectedSwappedAndRolledBackInARunningServer(t *testing.
 		})
 		return d
 	}
-	drop(t, dir, "sink.wasm", guest(t, "ok"))
+	install(t, dir, "sink.wasm", guest(t, "ok"))
 	first := live("command")
-	drop(t, dir, "sink.wasm", guest(t, "session_ok"))
+	install(t, dir, "sink.wasm", guest(t, "session_ok"))
 	second := live("session")
 	if second.Live == first.Live || len(second.Releases) != 2 {
 		t.Errorf("first %+v, second %+v", first, second)
 	}
 	if d, err := c.Plugin(t.Context(), "sink", first.Live); err != nil || d.Module == nil || d.Module.Kind != "command" {
-		t.Errorf("a release that does not run: %+v, %v", d.Module, err)
+		t.Errorf("a release that is not live: %+v, %v", d.Module, err)
 	}
 	if _, err := c.Plugin(t.Context(), "sink", "ffff"); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("a release that is not there: %v", err)
+		t.Errorf("an unknown release: %v", err)
 	}
 	if p, err := c.Rollback(t.Context(), "sink", api.Rollback{Reason: "a test"}); err != nil || p.Pinned != first.Live {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	if d := live("command"); d.Live != first.Live || d.State != inbox.FilePinned {
-		t.Errorf("rolled back it is %+v", d.Plugin)
+		t.Errorf("after the rollback the plugin is %+v", d.Plugin)
 	}
 	if err := os.Remove(filepath.Join(dir, "plugins", "sink.wasm")); err != nil {
 		t.Fatal(err)
@@ -134,11 +133,11 @@ func TestAReleaseIsSeenInspectedSwappedAndRolledBackInARunningServer(t *testing.
 	})
 }
 
-func TestASocketWithATooLongPathIsElsewhereAndIsRemoved(t *testing.T) {
+func TestASocketWithATooLongPathIsCreatedElsewhereAndRemoved(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	runtime := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", runtime)
-	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	if !strings.HasPrefix(at.Socket, runtime) {
 		t.Errorf("the socket is %s", at.Socket)
 	}
@@ -151,13 +150,13 @@ func TestASocketWithATooLongPathIsElsewhereAndIsRemoved(t *testing.T) {
 	}
 	stop()
 	if left, err := os.ReadDir(runtime); err != nil || len(left) != 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+		t.Errorf("files remain: %v, %v", left, err)
 	}
 }
 
-func TestAServerWithoutAnAdminAddressIsReachedByItsSocketAndHealthAlone(t *testing.T) {
+func TestAServerWithoutAnAdminAddressHasOnlyItsSocketAndHealthAddress(t *testing.T) {
 	t.Parallel()
-	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": t.TempDir(), "admin": "", "health": "127.0.0.1:0"}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{}, map[string]string{"data": t.TempDir(), "admin": "", "health": "127.0.0.1:0"}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	if at.Admin != "" || at.Health == "" {
 		t.Fatalf("%+v", at)
@@ -171,7 +170,7 @@ func TestAServerWithoutAnAdminAddressIsReachedByItsSocketAndHealthAlone(t *testi
 			t.Fatal(err)
 		}
 		if resp.Body.Close() != nil || resp.StatusCode != want {
-			t.Errorf("%s is answered %d, want %d", path, resp.StatusCode, want)
+			t.Errorf("%s is answered with %d, want %d", path, resp.StatusCode, want)
 		}
 	}
 }
@@ -179,7 +178,7 @@ func TestAServerWithoutAnAdminAddressIsReachedByItsSocketAndHealthAlone(t *testi
 // `inbox replay --now` runs a server without a listener for webhooks.
 func TestAServerWithoutAWebhookListenerReceivesNothing(t *testing.T) {
 	t.Parallel()
-	at, c, stop := operate(t, serve.Options{Closed: true}, map[string]string{"data": t.TempDir()}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{NoWebhooks: true}, map[string]string{"data": t.TempDir()}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	if at.Webhooks != "" {
 		t.Errorf("it listens at %s", at.Webhooks)

@@ -27,9 +27,9 @@ import (
 	"inbox/inbox/serve"
 )
 
-// Environment variables of a server in a process of its own.
+// Environment variables of a server in its own process.
 const (
-	envChild  = "INBOX_TEST_SERVER" // its data directory
+	envChild  = "INBOX_TEST_SERVER" // the data directory
 	envAction = "INBOX_TEST_ACTION" // PLUGIN:ACTION, the effect of an attempt of the plugin: "die" or "hang"
 )
 
@@ -58,7 +58,7 @@ func child(dir, action string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	o := serve.Options{Stdout: os.Stdout, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Ready: func(a serve.Addresses) { fmt.Println("ready", a.Webhooks) }}
+	o := serve.Options{Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Ready: func(a serve.Addresses) { fmt.Println("ready", a.Webhooks) }}
 	o.Hooks.Run = func(run dispatch.Runner) dispatch.Runner {
 		return func(ctx context.Context, w *inbox.Work) inbox.Outcome {
 			d := w.Delivery
@@ -77,22 +77,23 @@ func child(dir, action string) error {
 	return serve.Run(ctx, s, o)
 }
 
-// process is a server in a process of its own.
+// process is a server in its own process.
 type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	at   string // URL of the webhooks
 	api  *api.Client
-	said *bufio.Scanner
+	out  *bufio.Scanner // standard output
 	logs bytes.Buffer
 }
 
-func begun(t *testing.T, dir, action string) *process {
+// newProcess starts a server and waits until it is ready.
+func newProcess(t *testing.T, dir, action string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(os.Args[0])}
 	p.cmd.Env = append(os.Environ(), envChild+"="+dir, envAction+"="+action)
 	p.cmd.Stderr = &p.logs
-	out, err := p.cmd.StdoutPipe()
+	stdout, err := p.cmd.StdoutPipe()
 	if err == nil {
 		err = p.cmd.Start()
 	}
@@ -100,8 +101,8 @@ func begun(t *testing.T, dir, action string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	p.said = bufio.NewScanner(out)
-	p.at = "http://" + p.hear("ready ") + "/webhooks/qoreid"
+	p.out = bufio.NewScanner(stdout)
+	p.at = "http://" + p.readLine("ready ") + "/webhooks/qoreid"
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, "inbox.sock"))
 	}
@@ -109,27 +110,27 @@ func begun(t *testing.T, dir, action string) *process {
 	return p
 }
 
-// hear waits for a line with a prefix and returns the rest of the line.
-func (p *process) hear(begins string) string {
+// readLine waits for a line with a prefix on standard output and returns the rest of the line.
+func (p *process) readLine(prefix string) string {
 	p.t.Helper()
-	for p.said.Scan() {
-		if rest, ok := strings.CutPrefix(p.said.Text(), begins); ok {
+	for p.out.Scan() {
+		if rest, ok := strings.CutPrefix(p.out.Text(), prefix); ok {
 			return rest
 		}
 	}
 	_ = p.cmd.Wait()
-	p.t.Fatalf("it ended without saying %q:\n%s", begins, p.logs.String())
+	p.t.Fatalf("the server ended without writing %q:\n%s", prefix, p.logs.String())
 	return ""
 }
 
-// dies waits until the process was killed.
+// dies waits until the process is killed, and fails the test if it ends otherwise.
 func (p *process) dies() {
 	p.t.Helper()
-	for p.said.Scan() {
+	for p.out.Scan() {
 	}
 	err := p.cmd.Wait()
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); err == nil || !ok || status.Signal() != syscall.SIGKILL {
-		p.t.Fatalf("it was not killed but ended with %v:\n%s", err, p.logs.String())
+		p.t.Fatalf("the server was not killed, but ended with %v:\n%s", err, p.logs.String())
 	}
 }
 
@@ -146,10 +147,10 @@ func (p *process) stops() {
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		p.t.Fatal(err)
 	}
-	for p.said.Scan() {
+	for p.out.Scan() {
 	}
 	if err := p.cmd.Wait(); err != nil {
-		p.t.Fatalf("stopped, it ended with %v:\n%s", err, p.logs.String())
+		p.t.Fatalf("an interrupted server ends with %v:\n%s", err, p.logs.String())
 	}
 }
 
@@ -168,79 +169,79 @@ func (p *process) plugin(name string) api.Plugin {
 
 func (p *process) settled(name string, cursor int64) {
 	p.t.Helper()
-	inboxtest.Eventually(p.t, "plugin "+name+" has settled everything", func() bool {
+	inboxtest.Eventually(p.t, "plugin "+name+" has settled all events", func() bool {
 		x := p.plugin(name)
 		return x.Cursor == cursor && x.Retrying+x.Ready == 0
 	})
 }
 
-func suspectDir(t *testing.T) string {
+func crashLoopDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "plugins"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"bad", "good"} {
-		drop(t, dir, name+".toml", "start_from = \"start\"\n")
-		drop(t, dir, name+".wasm", guest(t, "ok"))
+		install(t, dir, name+".toml", "start_from = \"start\"\n")
+		install(t, dir, name+".wasm", guest(t, "ok"))
 	}
 	return dir
 }
 
-// A plugin that crashes the program would crash it at every start. Webhooks are received all the while, and other plugins go on.
+// A plugin that crashes the program would crash it after every start. Meanwhile webhooks are received and other plugins run.
 func TestAPluginThatCrashesTheProgramIsFoundAndDisabled(t *testing.T) {
 	t.Parallel()
-	dir := suspectDir(t)
-	p := begun(t, dir, "bad:die")
-	post(t, p.at, suspectBody(1), secret, 200, "stored")
+	dir := crashLoopDir(t)
+	p := newProcess(t, dir, "bad:die")
+	post(t, p.at, addressBody(1), secret, 200, "stored")
 	p.dies()
 	for range 2 { // the event is still pending
-		begun(t, dir, "bad:die").dies()
+		newProcess(t, dir, "bad:die").dies()
 	}
-	p = begun(t, dir, "bad:die") // releases of the crash loop run one at a time, after a while without any
-	post(t, p.at, suspectBody(2), secret, 200, "stored")
+	p = newProcess(t, dir, "bad:die") // after a pause the releases of the crash loop run one at a time
+	post(t, p.at, addressBody(2), secret, 200, "stored")
 	p.dies()
 	if !strings.Contains(p.logs.String(), "they run one at a time") {
-		t.Errorf("it did not report a crash loop:\n%s", p.logs.String())
+		t.Errorf("the log does not report a crash loop:\n%s", p.logs.String())
 	}
-	p = begun(t, dir, "bad:die")
-	post(t, p.at, suspectBody(3), secret, 200, "stored")
+	p = newProcess(t, dir, "bad:die")
+	post(t, p.at, addressBody(3), secret, 200, "stored")
 	p.settled("good", 3)
 	if x := p.plugin("bad"); x.State != inbox.FileDisabled || x.Disabled == "" || x.Running > 0 || x.Cursor != 0 || !strings.Contains(x.Error, "ended while only this release") {
-		t.Errorf("the culprit is %+v", x)
+		t.Errorf("the plugin that crashed is %+v", x)
 	}
 	st, err := p.api.Status(t.Context())
 	if err != nil || !slices.ContainsFunc(st.Reasons, func(r api.Reason) bool {
 		return r.Code == "disabled" && r.Plugin == "bad" && strings.Contains(r.Hint, "inbox plugin resume bad")
 	}) {
-		t.Errorf("the status does not say so: %+v, %v", st.Reasons, err)
+		t.Errorf("the status does not report it: %+v, %v", st.Reasons, err)
 	}
 	p.stops()
-	p = begun(t, dir, "") // it would not crash the program any more, but it is disabled until an operator resumes it
+	p = newProcess(t, dir, "") // it would no longer crash the program, but stays disabled until an operator resumes it
 	if x := p.plugin("good"); x.Disabled != "" {
 		t.Errorf("%+v", x)
 	}
-	inboxtest.Eventually(t, "it is disabled still", func() bool { return p.plugin("bad").State == inbox.FileDisabled })
+	inboxtest.Eventually(t, "it is still disabled", func() bool { return p.plugin("bad").State == inbox.FileDisabled })
 	if _, err := p.api.Act(t.Context(), "bad", "resume", api.ActionRequest{Reason: "mended"}); err != nil {
 		t.Fatal(err)
 	}
 	p.settled("bad", 3)
 	if x := p.plugin("bad"); x.Disabled != "" || x.State != inbox.FileLive {
-		t.Errorf("brought back it is %+v", x)
+		t.Errorf("after resume the plugin is %+v", x)
 	}
 	p.stops()
-	inboxtest.Check(t, look(t, dir))
+	inboxtest.Check(t, openStore(t, dir))
 }
 
-// killThrice kills a server three times while both of its plugins run.
-func killThrice(t *testing.T, dir string) {
+// killThreeTimes kills a server three times while both of its plugins run.
+func killThreeTimes(t *testing.T, dir string) {
 	t.Helper()
 	for n := range 3 {
-		p := begun(t, dir, "all:hang")
+		p := newProcess(t, dir, "all:hang")
 		if n == 0 {
-			post(t, p.at, suspectBody(1), secret, 200, "stored")
+			post(t, p.at, addressBody(1), secret, 200, "stored")
 		}
-		if first, second := p.hear("running "), p.hear("running "); first == second {
+		if first, second := p.readLine("running "), p.readLine("running "); first == second {
 			t.Fatalf("%s runs twice", first)
 		}
 		p.kill()
@@ -248,17 +249,17 @@ func killThrice(t *testing.T, dir string) {
 }
 
 func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
-	inboxtest.Long(t) // it takes the turns of several crash loops
+	inboxtest.Long(t) // it waits for several crash loops
 	t.Parallel()
-	dir := suspectDir(t)
-	killThrice(t, dir)
-	p := begun(t, dir, "")
+	dir := crashLoopDir(t)
+	killThreeTimes(t, dir)
+	p := newProcess(t, dir, "")
 	inboxtest.Eventually(t, "both are in the crash loop", func() bool {
 		return p.plugin("bad").State == inbox.FileCrashLoop && p.plugin("good").State == inbox.FileCrashLoop
 	})
 	p.settled("bad", 1)
 	if x := p.plugin("good"); x.State != inbox.FileCrashLoop || x.Cursor != 0 {
-		t.Errorf("two releases of the crash loop run at once: the other is %+v", x)
+		t.Errorf("two releases of the crash loop run at a time: the other is %+v", x)
 	}
 	p.settled("good", 1)
 	for _, name := range []string{"bad", "good"} {
@@ -267,42 +268,42 @@ func TestReleasesThatSurviveAreClearedAfterThreeKills(t *testing.T) {
 		}
 	}
 	p.stops()
-	if left, err := look(t, dir).CrashRecords(context.Background()); err != nil || len(left) > 0 {
-		t.Errorf("after a clean end %+v is known, %v", left, err)
+	if left, err := openStore(t, dir).CrashRecords(context.Background()); err != nil || len(left) > 0 {
+		t.Errorf("after a clean stop the crash records are %+v, %v", left, err)
 	}
 }
 
 // A crash while no release of the crash loop runs clears the loop.
 func TestACrashWhileNoReleaseOfTheLoopRunsClearsTheLoop(t *testing.T) {
 	t.Parallel()
-	dir := suspectDir(t)
-	killThrice(t, dir)
-	p := begun(t, dir, "")
+	dir := crashLoopDir(t)
+	killThreeTimes(t, dir)
+	p := newProcess(t, dir, "")
 	inboxtest.Eventually(t, "both are in the crash loop", func() bool {
 		return p.plugin("bad").State == inbox.FileCrashLoop && p.plugin("good").State == inbox.FileCrashLoop
 	})
 	p.kill()
-	p = begun(t, dir, "")
+	p = newProcess(t, dir, "")
 	p.settled("bad", 1)
 	p.settled("good", 1)
 	p.stops()
 	if strings.Contains(p.logs.String(), "one at a time") {
-		t.Errorf("there was a crash loop still:\n%s", p.logs.String())
+		t.Errorf("there is still a crash loop:\n%s", p.logs.String())
 	}
 }
 
 // A plugin that runs no attempt is not blamed for a crash of the program.
 func TestAnIdlePluginIsNeverInACrashLoop(t *testing.T) {
 	t.Parallel()
-	dir := suspectDir(t)
+	dir := crashLoopDir(t)
 	for range 4 {
-		p := begun(t, dir, "")
+		p := newProcess(t, dir, "")
 		inboxtest.Eventually(t, "both are live", func() bool {
 			return p.plugin("bad").State == inbox.FileLive && p.plugin("good").State == inbox.FileLive
 		})
 		p.kill()
 	}
-	if list, err := look(t, dir).CrashRecords(context.Background()); err != nil || len(list) > 0 {
-		t.Errorf("%+v, %v", list, err)
+	if list, err := openStore(t, dir).CrashRecords(context.Background()); err != nil || len(list) > 0 {
+		t.Errorf("crash records: %+v, %v", list, err)
 	}
 }

@@ -2,10 +2,12 @@ package serve
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,41 +22,43 @@ import (
 	"inbox/plugins/demo"
 )
 
-// demoPace is the default time between two events of the demo: slow enough to read along.
+// Demo configures the demo.
+type Demo struct {
+	Output  io.Writer     // receives the text of the demo
+	Command string        // name of this program in printed commands; default "inbox"
+	Pace    time.Duration // time between two events; default demoPace
+}
+
+// demoPace is the default time between two events of the demo. A reader can follow the output at this pace.
 const demoPace = 1500 * time.Millisecond
 
-// demoManifest starts the plugin at the first event, and retries a failed attempt soon enough to watch it.
+// demoManifest starts the plugin at the first event, and retries a failed attempt after three seconds, so that a reader sees it.
 const demoManifest = "start_from = \"start\"\n[retry]\nbase = \"3s\"\nmax = \"3s\"\n"
 
-// runDemo runs the whole line: a temporary store, the embedded plugin, and a signed sample of every kind of event. It sends the
-// samples one after another over HTTP, as QoreID does.
+// runDemo runs a server with a temporary store and the embedded plugin. It sends a signed sample of every kind of event, one after
+// another over HTTP, as QoreID does.
 func runDemo(ctx context.Context, o Options) error {
 	dir, err := os.MkdirTemp("", "inbox-demo-")
 	if err != nil {
 		return inbox.Errorf(inbox.Unavailable, "make a directory for the demo", "%w", err)
 	}
 	defer os.RemoveAll(dir)
-	if o.DemoPace == 0 {
-		o.DemoPace = demoPace
-	}
-	if o.Command == "" {
-		o.Command = "inbox"
-	}
+	pace, command := cmp.Or(o.Demo.Pace, demoPace), cmp.Or(o.Demo.Command, "inbox")
 	secret := rand.Text()
 	s, err := demoSettings(dir, secret)
 	if err != nil {
 		return fmt.Errorf("set up the demo: %w", err)
 	}
-	if err := layDemo(s.Plugins); err != nil {
+	if err := writeDemoPlugin(s.Plugins); err != nil {
 		return err
 	}
-	var turn sync.Mutex // prints what was received before how it was delivered
+	var order sync.Mutex // so that the receipt of an event is printed before its delivery
 	outer := ctx
 	ctx, stop := context.WithCancel(outer)
 	defer stop()
 	say := func(format string, args ...any) {
-		if _, err := fmt.Fprintf(o.Stdout, format+"\n", args...); err != nil {
-			stop() // the reader of the output is gone
+		if _, err := fmt.Fprintf(o.Demo.Output, format+"\n", args...); err != nil {
+			stop() // the output is closed
 		}
 	}
 	say("inbox demo: a store, a plugin and sample events, all in %s until you stop it with Ctrl-C.", dir)
@@ -67,32 +71,32 @@ func runDemo(ctx context.Context, o Options) error {
 		select {
 		case at := <-ready:
 			say("webhooks are received at http://%s%s", at.Webhooks, s.Sources[0].Path)
-			send(ctx, "http://"+at.Webhooks+s.Sources[0].Path, []byte(secret), o.DemoPace, &turn, say)
-			turn.Lock()
-			defer turn.Unlock()
+			sendSamples(ctx, "http://"+at.Webhooks+s.Sources[0].Path, []byte(secret), pace, &order, say)
+			order.Lock()
+			defer order.Unlock()
 			if ctx.Err() == nil {
-				sayWhatNext(say, o.Command, s.Data)
+				printNextSteps(say, command, s.Data)
 			}
 		case <-ctx.Done():
 		}
 	}()
 	err = run(ctx, s, o, func(e *inbox.Event, a *inbox.Attempt) {
-		turn.Lock()
-		defer turn.Unlock()
-		say("%s", tell(e, a))
+		order.Lock()
+		defer order.Unlock()
+		say("%s", outcomeLine(e, a))
 	})
 	stop()
 	<-sent
 	if outer.Err() == nil && errors.Is(err, context.Canceled) {
-		return nil // the reader left before the server began
+		return nil // the output was closed before the server started
 	}
 	return err
 }
 
-// sayWhatNext prints commands that show what the demo stored.
-func sayWhatNext(say func(string, ...any), program, data string) {
+// printNextSteps prints commands that show the stored events.
+func printNextSteps(say func(string, ...any), program, data string) {
 	say("")
-	say("That was one of every kind. In another terminal, look at what is kept:")
+	say("That was one of every kind. In another terminal, look at the stored events:")
 	for _, command := range []string{"event list", "entity list", "plugin list", "replay --event workflow", "status"} {
 		say("  %s %s --data %s", program, command, data)
 	}
@@ -113,7 +117,7 @@ func demoSettings(dir, secret string) (*config.Settings, error) {
 	})
 }
 
-func layDemo(dir string) error {
+func writeDemoPlugin(dir string) error {
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "demo.toml"), []byte(demoManifest), 0o600)
@@ -127,8 +131,8 @@ func layDemo(dir string) error {
 	return nil
 }
 
-// demoKinds returns every kind of event: first the lives, each from started to completed, and then the other layouts, which
-// belong to other verifications. The first kind is there twice.
+// demoKinds returns every kind of event: first those in the life of a verification, from started to completed, and then the other
+// layouts, which belong to other verifications. The first kind is repeated, as a duplicate.
 func demoKinds() []qoreid.Kind {
 	kinds := qoreid.Kinds()
 	slices.SortStableFunc(kinds, func(a, b qoreid.Kind) int {
@@ -143,8 +147,8 @@ func demoKinds() []qoreid.Kind {
 	return append(kinds[:1:1], kinds...)
 }
 
-// send sends a sample of every kind, and the first kind twice. It holds turn while it sends and prints.
-func send(ctx context.Context, url string, secret []byte, every time.Duration, turn *sync.Mutex, say func(string, ...any)) {
+// sendSamples sends a sample of every kind. It holds order while it sends one and prints the answer.
+func sendSamples(ctx context.Context, url string, secret []byte, every time.Duration, order *sync.Mutex, say func(string, ...any)) {
 	kinds := demoKinds()
 	ids := map[string]int64{}
 	pace := time.NewTicker(every)
@@ -164,7 +168,7 @@ func send(ctx context.Context, url string, secret []byte, every time.Duration, t
 			say("no sample of %s: %v", k, err)
 			continue
 		}
-		turn.Lock()
+		order.Lock()
 		answer, err := post(ctx, url, secret, body)
 		switch {
 		case err == nil:
@@ -172,7 +176,7 @@ func send(ctx context.Context, url string, secret []byte, every time.Duration, t
 		case ctx.Err() == nil:
 			say("sending %s: %v", k, err)
 		}
-		turn.Unlock()
+		order.Unlock()
 		if err != nil {
 			return
 		}
@@ -204,16 +208,16 @@ func post(ctx context.Context, url string, secret, body []byte) (string, error) 
 	return fmt.Sprintf("%d %s", resp.StatusCode, bytes.TrimSpace(text.Bytes())), nil
 }
 
-// tell returns a line about the outcome of an attempt.
-func tell(e *inbox.Event, a *inbox.Attempt) string {
-	what := e.View.Event
+// outcomeLine returns a line about the outcome of an attempt.
+func outcomeLine(e *inbox.Event, a *inbox.Attempt) string {
+	name := e.View.Event
 	if e.View.EventType != "" {
-		what += " " + e.View.EventType
+		name += " " + e.View.EventType
 	}
-	line := fmt.Sprintf("  delivered #%d %s to the plugin %s: ", e.Seq, what, a.Plugin)
+	line := fmt.Sprintf("  delivered #%d %s to the plugin %s: ", e.Seq, name, a.Plugin)
 	switch {
 	case a.Fate == inbox.Again:
-		return line + fmt.Sprintf("it said %q: %s. It will be retried; later events of %s wait, others continue", a.Result, a.Reason, e.View.Key)
+		return line + fmt.Sprintf("its outcome is %q: %s. It will be retried; later events of %s wait, others continue", a.Result, a.Reason, e.View.Key)
 	case a.Fate == inbox.Dead:
 		return line + "it was rejected and is now a dead letter: see `inbox dead list`"
 	case a.Number > 1:

@@ -16,34 +16,36 @@ import (
 	"inbox/inbox/serve"
 )
 
-// told is the output of the demo so far.
-type told struct {
+// output is a buffer that is safe for concurrent use.
+type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (w *told) Write(b []byte) (int, error) {
+func (w *output) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.buf.Write(b)
 }
 
-func (w *told) String() string {
+func (w *output) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.buf.String()
 }
 
-func TestTheDemoShowsTheWholeLine(t *testing.T) {
-	out := &told{}
+func TestTheDemoShowsEveryKindOfEventReceivedAndDelivered(t *testing.T) {
+	out := &output{}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve.Run(ctx, nil, serve.Options{Demo: true, Command: "./box", DemoPace: 5 * time.Millisecond, Stdout: out, Log: slog.New(slog.DiscardHandler)})
+		ended <- serve.Run(ctx, nil, serve.Options{
+			Demo: &serve.Demo{Output: out, Command: "./box", Pace: 5 * time.Millisecond}, Log: slog.New(slog.DiscardHandler),
+		})
 	}()
 	kinds := qoreid.Kinds()
-	// Every kind once, the first of them twice, and each stored event settled; the demo's plugin retries some.
-	inboxtest.Eventually(t, "everything was sent and settled", func() bool {
+	// Every kind is sent once, and the first kind twice. Every stored event is settled; the demo's plugin retries some.
+	inboxtest.Eventually(t, "all events are sent and settled", func() bool {
 		text := out.String()
 		return strings.Contains(text, "one of every kind") && strings.Count(text, ": ok ") == len(kinds)
 	})
@@ -54,7 +56,7 @@ func TestTheDemoShowsTheWholeLine(t *testing.T) {
 	text := out.String()
 	for _, want := range []string{"will be retried", "ok at attempt 2", `"status":"duplicate"`, "./box event list --data ", "`./box serve`", "Ctrl-C"} {
 		if !strings.Contains(text, want) {
-			t.Errorf("it does not say %q:\n%s", want, text)
+			t.Errorf("the output lacks %q:\n%s", want, text)
 		}
 	}
 	for seq := range kinds {
@@ -70,13 +72,13 @@ func TestTheDemoShowsTheWholeLine(t *testing.T) {
 	}
 }
 
-type gone struct{}
+type closed struct{}
 
-func (gone) Write([]byte) (int, error) { return 0, errors.New("gone") }
+func (closed) Write([]byte) (int, error) { return 0, errors.New("closed") }
 
-func TestTheDemoEndsWhenItsReaderIsGone(t *testing.T) {
+func TestTheDemoEndsWhenItsOutputIsClosed(t *testing.T) {
 	t.Parallel()
-	err := serve.Run(t.Context(), nil, serve.Options{Demo: true, Stdout: gone{}, Log: slog.New(slog.DiscardHandler)})
+	err := serve.Run(t.Context(), nil, serve.Options{Demo: &serve.Demo{Output: closed{}}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Errorf("the demo ends with %v", err)
 	}

@@ -17,11 +17,11 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// TestSendersCannotTakeAllOpenFiles runs a server with a low limit of open files. Strangers open far more connections: idle ones,
-// some with half a head, and some with half a body. Honest senders and operators are still served.
-func TestSendersCannotTakeAllOpenFiles(t *testing.T) {
+// TestSendersCannotUseAllOpenFiles runs a server with a low limit of open files. Strangers open far more connections: idle ones, some
+// with half a head, and some with half a body. Requests of honest senders and operators are still answered.
+func TestSendersCannotUseAllOpenFiles(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs a real server with few files")
+		t.Skip("it runs a real server with few files")
 	}
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "inbox")
@@ -71,7 +71,7 @@ func TestSendersCannotTakeAllOpenFiles(t *testing.T) {
 	}
 }
 
-// tryPost sends a webhook until it is stored. It sends again after a closed connection or a 503.
+// tryPost sends a webhook until it is stored. It retries after a closed connection or a 503.
 func tryPost(t *testing.T, client *http.Client, url, body string) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -93,7 +93,7 @@ func tryPost(t *testing.T, client *http.Client, url, body string) {
 		}
 		t.Logf("sent again: %s", resp.Status)
 	}
-	t.Fatal("a webhook is not received")
+	t.Fatal("the webhook was not stored")
 }
 
 // launch starts a server and returns its addresses.
@@ -112,7 +112,7 @@ func launch(t *testing.T, cmd *exec.Cmd) (at struct{ Webhooks, Admin string }) {
 		var line struct{ Msg, Webhooks, Admin string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
 			go func() {
-				for lines.Scan() { // keep the pipe empty
+				for lines.Scan() { // so that the pipe does not fill
 				}
 			}()
 			at.Webhooks, at.Admin = line.Webhooks, line.Admin
@@ -120,6 +120,6 @@ func launch(t *testing.T, cmd *exec.Cmd) (at struct{ Webhooks, Admin string }) {
 		}
 		t.Log(lines.Text())
 	}
-	t.Fatal("the server did not begin")
+	t.Fatal("the server did not start")
 	return at
 }

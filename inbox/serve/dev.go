@@ -10,7 +10,7 @@ import (
 // shownLines bounds the lines of an attempt's log that `inbox serve --dev` shows. `inbox event show ID --reveal` shows all.
 const shownLines = 200
 
-// showAttempts returns an observer that writes each attempt's log and reason into the server's log. They may hold any part of a
+// showAttempts returns an observer that writes each attempt's log and reason to the server's log. They may contain any part of a
 // payload, so only `inbox serve --dev` uses it.
 func showAttempts(log *slog.Logger) func(*inbox.Event, *inbox.Attempt) {
 	return func(e *inbox.Event, a *inbox.Attempt) {

@@ -2,7 +2,6 @@ package serve_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,10 +13,10 @@ import (
 	"inbox/inbox/serve"
 )
 
-// serveLogged serves a directory with one plugin, sends it an event and returns the log once the plugin has settled it.
+// serveLogged runs a server with one plugin and sends it an event. It stops the server once its log contains until, and returns the log.
 func serveLogged(t *testing.T, dev bool, wasm, until string) string {
 	t.Helper()
-	dir, log := t.TempDir(), &told{}
+	dir, log := t.TempDir(), &output{}
 	copyFile(t, "../host/testdata/"+wasm, filepath.Join(dir, "plugins", "mine.wasm"))
 	s, err := config.Load(config.Inputs{
 		File: os.DevNull, Flags: map[string]string{"data": dir, "listen": "127.0.0.1:0", "admin": "", "min-free": "1 KiB"},
@@ -30,14 +29,14 @@ func serveLogged(t *testing.T, dev bool, wasm, until string) string {
 	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- serve.Run(ctx, s, serve.Options{
-			Stdout: io.Discard, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), Dev: dev,
+			Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), Dev: dev,
 			Ready: func(a serve.Addresses) { ready <- a },
 		})
 	}()
 	at := <-ready
 	inboxtest.Eventually(t, "the plugin is live", func() bool { return strings.Contains(log.String(), "plugin is live") })
 	post(t, "http://"+at.Webhooks+"/webhooks/qoreid", inboxtest.Body(1, 1), secret, 200, "stored")
-	inboxtest.Eventually(t, "the log says "+until, func() bool { return strings.Contains(log.String(), until) })
+	inboxtest.Eventually(t, "the log contains "+until, func() bool { return strings.Contains(log.String(), until) })
 	cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
@@ -59,7 +58,7 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-func TestAServerForAuthorsShowsEachAttemptsLogAndReason(t *testing.T) {
+func TestWithDevAServerLogsEachAttemptsLogAndReason(t *testing.T) {
 	t.Parallel()
 	if log := serveLogged(t, true, "exit_65.wasm", "reason: exit code 65"); !strings.Contains(log, "plugin=mine") || !strings.Contains(log, "attempt=1") {
 		t.Errorf("%s", log)
@@ -69,7 +68,7 @@ func TestAServerForAuthorsShowsEachAttemptsLogAndReason(t *testing.T) {
 	}
 }
 
-func TestAnotherServerShowsNeither(t *testing.T) {
+func TestWithoutDevAServerLogsNeitherLogsNorReasons(t *testing.T) {
 	t.Parallel()
 	if log := serveLogged(t, false, "exit_65.wasm", "result=reject"); strings.Contains(log, "reason:") {
 		t.Errorf("%s", log)

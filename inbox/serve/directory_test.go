@@ -13,9 +13,9 @@ import (
 	"inbox/inbox/serve"
 )
 
-// TestTheDataDirectoryHoldsWhatTheManualSaysForItsOwnerOnly compares the directory of a server that runs a plugin with
-// the table in docs/OPERATIONS.md, both ways, and looks at every mode in it.
-func TestTheDataDirectoryHoldsWhatTheManualSaysForItsOwnerOnly(t *testing.T) {
+// TestTheFilesOfTheDataDirectoryAreDocumentedAndPrivate compares the directory of a server with a plugin with the table in
+// docs/OPERATIONS.md, in both directions, and checks all modes.
+func TestTheFilesOfTheDataDirectoryAreDocumentedAndPrivate(t *testing.T) {
 	t.Parallel()
 	manual, err := os.ReadFile("../../docs/OPERATIONS.md")
 	if err != nil {
@@ -23,7 +23,7 @@ func TestTheDataDirectoryHoldsWhatTheManualSaysForItsOwnerOnly(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(string(manual), "| in the data directory | what |")
 	table, _, _ = strings.Cut(table, "\n\n")
-	said := map[string]bool{}
+	documented := map[string]bool{}
 	for line := range strings.Lines(table) {
 		first, _, _ := strings.Cut(strings.TrimPrefix(line, "|"), "|")
 		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(first, -1) {
@@ -31,13 +31,13 @@ func TestTheDataDirectoryHoldsWhatTheManualSaysForItsOwnerOnly(t *testing.T) {
 			if strings.HasPrefix(name, "-") {
 				name = "inbox.db" + name
 			}
-			said[name] = true
+			documented[name] = true
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "made", "new")
-	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
-	drop(t, dir, "sink.wasm", guest(t, "ok"))
+	install(t, dir, "sink.wasm", guest(t, "ok"))
 	post(t, "http://"+at.Webhooks+"/webhooks/qoreid", slowBody, secret, 200, "stored")
 	inboxtest.Eventually(t, "the plugin is live", func() bool {
 		all, err := c.Plugins(t.Context())
@@ -48,16 +48,16 @@ func TestTheDataDirectoryHoldsWhatTheManualSaysForItsOwnerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if !said[f.Name()] {
-			t.Errorf("the manual does not say what %s is", f.Name())
+		if !documented[f.Name()] {
+			t.Errorf("the manual does not explain %s", f.Name())
 		}
-		delete(said, f.Name())
+		delete(documented, f.Name())
 	}
-	for name := range said {
-		t.Errorf("the manual speaks of %s, which is not there", name)
+	for name := range documented {
+		t.Errorf("the manual explains %s, which does not exist", name)
 	}
 	if runtime.GOOS == "windows" {
-		return // it has no modes
+		return // Windows has no modes
 	}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -65,7 +65,7 @@ func TestTheDataDirectoryHoldsWhatTheManualSaysForItsOwnerOnly(t *testing.T) {
 		}
 		info, err := d.Info()
 		if err == nil && info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s has mode %o: others may read it", path, info.Mode().Perm())
+			t.Errorf("%s has mode %o: other users can read it", path, info.Mode().Perm())
 		}
 		return err
 	})

@@ -14,9 +14,9 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// Plugins use all the memory they may, at full concurrency, while they wait and while they work, and while releases are swapped.
-// The resident memory of the process stays under the bound that doctor prints.
-func TestAFloodOfGreedyGuestsStaysUnderTheBoundThatDoctorStates(t *testing.T) {
+// Plugins use all their memory at full concurrency, while they wait, while they run, and while releases are replaced. The resident
+// memory of the process stays below the maximum that doctor prints.
+func TestTheMemoryOfGreedyPluginsStaysBelowTheMaximumOfDoctor(t *testing.T) {
 	inboxtest.Long(t) // it fills a gigabyte of memory
 	const concurrency, memory, events = 3, 32 << 20, 90
 	dir := t.TempDir()
@@ -31,25 +31,25 @@ func TestAFloodOfGreedyGuestsStaysUnderTheBoundThatDoctorStates(t *testing.T) {
 		"[limits]\nmemory = \"%d MiB\"\ntime = \"1m\"\n", concurrency, memory>>20)
 	greedy := text(t, "testdata/greedy.wasm")
 	recursion := text(t, "../host/testdata/recursion.wasm")
-	drop(t, dir, "fresh.toml", manifest)
-	drop(t, dir, "kept.toml", "reuse = 1000\n"+manifest)
-	drop(t, dir, "endless.toml", manifest) // it traps, and goes on hold
-	drop(t, dir, "fresh.wasm", greedy)
-	drop(t, dir, "kept.wasm", greedy)
-	drop(t, dir, "endless.wasm", recursion)
-	bound := stated(t, bin, dir)
+	install(t, dir, "fresh.toml", manifest)
+	install(t, dir, "kept.toml", "reuse = 1000\n"+manifest)
+	install(t, dir, "endless.toml", manifest) // it traps and is put on hold
+	install(t, dir, "fresh.wasm", greedy)
+	install(t, dir, "kept.wasm", greedy)
+	install(t, dir, "endless.wasm", recursion)
+	bound := doctorMemory(t, bin, dir)
 
 	url, cmd := spawn(t, bin, dir)
 	defer cmd.Process.Kill()
-	db := look(t, dir)
+	db := openStore(t, dir)
 	for n := range events {
-		if n == events/2 { // the releases change under way
-			drop(t, dir, "kept.toml", "reuse = 999\n"+manifest)
-			drop(t, dir, "fresh.toml", "reuse = 2\n"+manifest)
+		if n == events/2 { // new releases while events are sent
+			install(t, dir, "kept.toml", "reuse = 999\n"+manifest)
+			install(t, dir, "fresh.toml", "reuse = 2\n"+manifest)
 		}
 		post(t, url, inboxtest.Body(n, 0), secret, http.StatusOK, "stored")
 	}
-	inboxtest.Eventually(t, "all events were handed to the greedy ones", func() bool {
+	inboxtest.Eventually(t, "all events are settled by the greedy plugins", func() bool {
 		done := 0
 		p, err := db.Plugins(context.Background())
 		for i := range p {
@@ -62,10 +62,10 @@ func TestAFloodOfGreedyGuestsStaysUnderTheBoundThatDoctorStates(t *testing.T) {
 	peak := highWater(t, cmd.Process.Pid)
 	t.Logf("%d MB of %d MB", peak>>20, bound>>20)
 	if peak > bound {
-		t.Errorf("it took %d MB; doctor said %d at most", peak>>20, bound>>20)
+		t.Errorf("the process used %d MB; the maximum of doctor is %d", peak>>20, bound>>20)
 	}
 	if least := int64(2 * concurrency * memory); peak < least {
-		t.Errorf("it took %d MB: they were not greedy at the same time, which would have been %d", peak>>20, least>>20)
+		t.Errorf("the process used %d MB: the plugins were not greedy at the same time, which needs %d", peak>>20, least>>20)
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -75,8 +75,8 @@ func TestAFloodOfGreedyGuestsStaysUnderTheBoundThatDoctorStates(t *testing.T) {
 	}
 }
 
-// stated returns the sum of the memory parts that doctor prints.
-func stated(t *testing.T, bin, dir string) (bytes int64) {
+// doctorMemory returns the sum of the memory parts that doctor prints.
+func doctorMemory(t *testing.T, bin, dir string) (bytes int64) {
 	t.Helper()
 	cmd := exec.Command(bin, "doctor", "--data", dir, "-o", "json")
 	cmd.Env = append(os.Environ(), "INBOX_QOREID_SECRET="+secret, "INBOX_LISTEN=127.0.0.1:0", "INBOX_ADMIN=127.0.0.1:0")
@@ -117,6 +117,6 @@ func highWater(t *testing.T, pid int) int64 {
 			return kilobytes << 10
 		}
 	}
-	t.Fatal("the system does not say how much memory it had")
+	t.Fatal("the peak of the memory is unknown")
 	return 0
 }

@@ -16,17 +16,17 @@ import (
 	"inbox/inbox/serve"
 )
 
-// operated is a server on a data directory with a plugins folder, and a client of it.
-func operated(t *testing.T, files map[string]string) (dir string, at serve.Addresses, c *api.Client) {
+// startWithFiles runs a server on a data directory with files in its plugins folder, and returns a client of it.
+func startWithFiles(t *testing.T, files map[string]string) (dir string, at serve.Addresses, c *api.Client) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "plugins"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range files {
-		drop(t, dir, name, text)
+		install(t, dir, name, text)
 	}
-	at, c, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	t.Cleanup(stop)
 	return dir, at, c
 }
@@ -55,10 +55,10 @@ func isLive(t *testing.T, c *api.Client, name string) (d api.PluginDetail) {
 	return d
 }
 
-// Webhooks are received before a plugin is compiled. The events until then wait for the plugin.
-func TestAPluginInTheFolderAtTheFirstStartGetsEveryEventThatWasAnswered(t *testing.T) {
+// Webhooks are received before the plugin is compiled. Their events wait for the plugin.
+func TestAPluginInTheFolderAtTheFirstStartGetsEveryAnsweredEvent(t *testing.T) {
 	t.Parallel()
-	_, at, c := operated(t, map[string]string{"crm.wasm": guest(t, "ok")})
+	_, at, c := startWithFiles(t, map[string]string{"crm.wasm": guest(t, "ok")})
 	for n := range 20 {
 		post(t, "http://"+at.Webhooks+"/webhooks/qoreid", inboxtest.Body(n, n), secret, 200, "stored")
 	}
@@ -79,9 +79,9 @@ func TestAPluginInTheFolderAtTheFirstStartGetsEveryEventThatWasAnswered(t *testi
 	}
 }
 
-func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
+func TestInspectShowsTheReleaseInForceAndPermissionsOfAFileThatDiffers(t *testing.T) {
 	t.Parallel()
-	dir, _, c := operated(t, map[string]string{"crm.toml": "[data]\nfields = ['/data']\n", "crm.wasm": guest(t, "ok")})
+	dir, _, c := startWithFiles(t, map[string]string{"crm.toml": "[data]\nfields = ['/data']\n", "crm.wasm": guest(t, "ok")})
 	first := isLive(t, c, "crm")
 	grants := func(list []inbox.Permission, key string) string {
 		i := slices.IndexFunc(list, func(t inbox.Permission) bool { return t.Key == key })
@@ -93,12 +93,12 @@ func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
 	if grants(first.Permissions, "data.fields") != "['/data']" || first.FilePermissions != nil {
 		t.Errorf("%+v", first)
 	}
-	drop(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\nevnts = []\n") // narrower, and refused
-	inboxtest.Eventually(t, "it is refused", func() bool {
+	install(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\nevnts = []\n") // a narrower grant in an invalid manifest
+	inboxtest.Eventually(t, "the manifest is refused", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
 		return err == nil && d.State == inbox.FileRefused && grants(d.Permissions, "data.fields") == "['/data']" && d.Manifest == first.Manifest && d.Runs
 	})
-	drop(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\n[limits]\ntime = '1s'\n")
+	install(t, dir, "crm.toml", "[data]\nfields = ['/data/id']\n[limits]\ntime = '1s'\n")
 	inboxtest.Eventually(t, "the file is in force", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
 		return err == nil && d.State == inbox.FileLive && grants(d.Permissions, "data.fields") == "['/data/id']" && d.FilePermissions == nil
@@ -106,11 +106,11 @@ func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
 	if _, err := c.Rollback(t.Context(), "crm", api.Rollback{}); err != nil {
 		t.Fatal(err)
 	}
-	inboxtest.Eventually(t, "after a rollback both are shown", func() bool {
+	inboxtest.Eventually(t, "after a rollback both permissions are shown", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
 		return err == nil && d.State == inbox.FilePinned && grants(d.Permissions, "data.fields") == "['/data']" && grants(d.FilePermissions, "data.fields") == "['/data/id']"
 	})
-	// A kept release is shown without its module, because it is not compiled for that.
+	// A release is shown although its kept module is gone: it is not compiled for that.
 	if err := os.Remove(filepath.Join(dir, "releases", first.Live+".wasm")); err != nil {
 		t.Fatal(err)
 	}
@@ -119,13 +119,13 @@ func TestInspectShowsWhatIsInForceAndSaysWhenTheFileDiffers(t *testing.T) {
 	}
 }
 
-func TestFilesThatWereRefusedAreNoLabelsOfMetricsAndStraysAreReasons(t *testing.T) {
+func TestRefusedFilesAreNotLabelsOfMetricsAndStrayFilesAreReported(t *testing.T) {
 	t.Parallel()
-	_, at, c := operated(t, map[string]string{
+	_, at, c := startWithFiles(t, map[string]string{
 		"crm.wasm": guest(t, "ok"), "payroll.toml": "", "Bad\x1bName.wasm": "x", "broken.wasm": "x",
 	})
 	isLive(t, c, "crm")
-	inboxtest.Eventually(t, "the others are refused", func() bool {
+	inboxtest.Eventually(t, "the other files are refused", func() bool {
 		all, err := c.Plugins(t.Context())
 		return err == nil && len(all) == 4 && !slices.ContainsFunc(all, func(p api.Plugin) bool { return p.State == inbox.FileCompiling })
 	})
@@ -137,7 +137,7 @@ func TestFilesThatWereRefusedAreNoLabelsOfMetricsAndStraysAreReasons(t *testing.
 	}
 	for _, want := range []string{"inbox_refused_files 2\n", "inbox_stray_files 1\n", `inbox_file_refused{plugin="crm"} 0`} {
 		if !strings.Contains(text, want) {
-			t.Errorf("no %s", want)
+			t.Errorf("the metrics lack %s", want)
 		}
 	}
 	got := fmt.Sprint(reasons(t, c))
@@ -148,14 +148,14 @@ func TestFilesThatWereRefusedAreNoLabelsOfMetricsAndStraysAreReasons(t *testing.
 	}
 }
 
-func TestAPluginIsForgottenOnceItsFileIsGone(t *testing.T) {
+func TestAPluginCanBeRemovedOnceItsFileIsDeleted(t *testing.T) {
 	t.Parallel()
-	dir, at, c := operated(t, map[string]string{"crm.wasm": guest(t, "exit_65"), "other.wasm": guest(t, "ok")})
+	dir, at, c := startWithFiles(t, map[string]string{"crm.wasm": guest(t, "exit_65"), "other.wasm": guest(t, "ok")})
 	isLive(t, c, "other")
 	first := isLive(t, c, "crm")
 	url := "http://" + at.Webhooks + "/webhooks/qoreid"
 	post(t, url, inboxtest.Body(1, 1), secret, 200, "stored")
-	inboxtest.Eventually(t, "it is dead", func() bool {
+	inboxtest.Eventually(t, "the delivery is dead", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
 		return err == nil && d.Dead == 1
 	})
@@ -165,11 +165,11 @@ func TestAPluginIsForgottenOnceItsFileIsGone(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "plugins", "crm.wasm")); err != nil {
 		t.Fatal(err)
 	}
-	inboxtest.Eventually(t, "status names the absent plugin before anything waits for it", func() bool {
+	inboxtest.Eventually(t, "the status reports the absent plugin before any event waits for it", func() bool {
 		return slices.Contains(reasons(t, c), "plugin crm: it was live and its file is absent")
 	})
 	post(t, url, inboxtest.Body(2, 2), secret, 200, "stored")
-	inboxtest.Eventually(t, "what it does is over", func() bool {
+	inboxtest.Eventually(t, "its attempts have ended", func() bool {
 		_, err := c.Remove(t.Context(), "crm", api.ActionRequest{Reason: "sold"})
 		return err == nil
 	})
@@ -185,13 +185,13 @@ func TestAPluginIsForgottenOnceItsFileIsGone(t *testing.T) {
 	if list, err := c.Audit(t.Context(), inbox.AuditFilter{Action: "remove"}); err != nil || len(list) != 1 || list[0].Target != "crm" || list[0].Reason != "sold" {
 		t.Errorf("%+v, %v", list, err)
 	}
-	// A file of that name is a new plugin. It begins with new events, and has no lanes of the removed plugin.
-	drop(t, dir, "crm.wasm", guest(t, "ok"))
+	// A new file with that name is a new plugin. It starts with new events and has no lanes of the removed plugin.
+	install(t, dir, "crm.wasm", guest(t, "ok"))
 	if d := isLive(t, c, "crm"); d.Cursor != 2 || d.Dead != 0 || d.Parked != 0 || len(d.Releases) != 1 {
-		t.Errorf("it comes back as %+v", d.Plugin)
+		t.Errorf("the new plugin is %+v", d.Plugin)
 	}
 	post(t, url, inboxtest.Body(1, 3), secret, 200, "stored")
-	inboxtest.Eventually(t, "it goes on", func() bool {
+	inboxtest.Eventually(t, "it settles the event", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
 		return err == nil && d.Cursor == 3 && d.Retrying+d.Parked+d.Ready == 0
 	})

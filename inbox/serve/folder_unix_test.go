@@ -3,7 +3,6 @@
 package serve_test
 
 import (
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,11 +15,11 @@ import (
 	"inbox/inbox/serve"
 )
 
-// give changes the owner of a file, which only root may do.
-func give(t *testing.T, path string) {
+// changeOwner changes the owner of a file. Only root may do that.
+func changeOwner(t *testing.T, path string) {
 	t.Helper()
 	if err := os.Chown(path, 65534, 65534); err != nil {
-		t.Skip("this user cannot give files away: ", err)
+		t.Skip("this user cannot change owners: ", err)
 	}
 }
 
@@ -31,21 +30,21 @@ func TestAPluginsFolderOfAnotherUserIsRefused(t *testing.T) {
 	if err := os.Mkdir(plugins, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	give(t, plugins)
+	changeOwner(t, plugins)
 	flags := map[string]string{"data": dir, "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "min-free": "1 KiB"}
 	s, err := config.Load(config.Inputs{File: os.DevNull, Flags: flags, Getenv: func(name string) string { return map[string]string{"INBOX_QOREID_SECRET": secret}[name] }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = serve.Run(t.Context(), s, serve.Options{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
+	err = serve.Run(t.Context(), s, serve.Options{Log: slog.New(slog.DiscardHandler)})
 	if inbox.KindOf(err) != inbox.Invalid || !strings.Contains(err.Error(), "belongs to user 65534") || !strings.Contains(inbox.HintOf(err), "chown ") {
 		t.Errorf("%v (%s)", err, inbox.HintOf(err))
 	}
 }
 
-func TestWhatOthersCouldChangeInTheFolderIsMendedOrRefusedWhileTheServerRuns(t *testing.T) {
+func TestModesInThePluginsFolderAreCorrectedAndFilesOfOtherUsersRefusedWhileTheServerRuns(t *testing.T) {
 	t.Parallel()
-	dir, _, c := operated(t, map[string]string{"crm.wasm": guest(t, "ok")})
+	dir, _, c := startWithFiles(t, map[string]string{"crm.wasm": guest(t, "ok")})
 	first := isLive(t, c, "crm")
 	plugins := filepath.Join(dir, "plugins")
 	mode := func(path string) os.FileMode {
@@ -58,22 +57,22 @@ func TestWhatOthersCouldChangeInTheFolderIsMendedOrRefusedWhileTheServerRuns(t *
 	if err := os.Chmod(plugins, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	inboxtest.Eventually(t, "the folder is mended", func() bool { return mode(plugins) == 0o755 })
+	inboxtest.Eventually(t, "the mode of the folder is corrected", func() bool { return mode(plugins) == 0o755 })
 	manifest := filepath.Join(plugins, "crm.toml")
-	drop(t, dir, "crm.toml", "reuse = 2")
+	install(t, dir, "crm.toml", "reuse = 2")
 	if err := os.Chmod(manifest, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	inboxtest.Eventually(t, "the manifest is mended, and in force", func() bool {
+	inboxtest.Eventually(t, "the mode of the manifest is corrected, and it is in force", func() bool {
 		return mode(manifest) == 0o644 && isLive(t, c, "crm").Live != first.Live
 	})
-	give(t, manifest)
+	changeOwner(t, manifest)
 	inboxtest.Eventually(t, "another user's manifest is refused", func() bool {
 		d, err := c.Plugin(t.Context(), "crm", "")
 		return err == nil && d.State == inbox.FileRefused && strings.Contains(d.Error, "crm.toml belongs to user 65534") && d.Runs
 	})
-	give(t, plugins)
+	changeOwner(t, plugins)
 	inboxtest.Eventually(t, "another user's folder is not read", func() bool {
-		return strings.Contains(strings.Join(reasons(t, c), "\n"), "the plugins folder cannot be read; live plugins run on")
+		return strings.Contains(strings.Join(reasons(t, c), "\n"), "the plugins folder cannot be read; live plugins continue to run")
 	})
 }

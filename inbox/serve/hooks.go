@@ -7,16 +7,16 @@ import (
 	"inbox/inbox/intake"
 )
 
-// Hooks are hooks between the parts of a server: to end the program at a named point, to change its clock, or to inject a fault
-// that a test must find. The zero value changes nothing and costs nothing, because each field is read once, at the start. No
-// flag, setting or environment variable of `inbox serve` sets a hook.
+// Hooks are inserted between the parts of a server. They kill the program at a named point, change its clock, or inject a fault that a
+// test must detect. The zero value changes nothing and costs nothing, because each field is read once, at the start. No flag,
+// setting or environment variable of `inbox serve` sets a hook.
 type Hooks struct {
 	Fault func(point string) error              // see store.Options.Fault
 	Now   func() time.Time                      // the clock of intake, the store and the dispatcher
 	Keep  func(intake.Keeper) intake.Keeper     // between intake and the store
 	Queue func(dispatch.Store) dispatch.Store   // between the dispatcher and the store
-	Run   func(dispatch.Runner) dispatch.Runner // around every attempt
-	Grace time.Duration                         // time that running requests get when the server stops; default requestGrace
+	Run   func(dispatch.Runner) dispatch.Runner // wraps every attempt
+	Grace time.Duration                         // bound of running requests when the server stops; default requestGrace
 }
 
 func (h *Hooks) keep(k intake.Keeper) intake.Keeper {

@@ -24,18 +24,18 @@ import (
 	"inbox/plugins/demo"
 )
 
-// oracle records the sent bodies and those answered with 200.
+// oracle records the sent bodies, and the seq of each body that was answered with 200.
 type oracle struct {
 	mu    sync.Mutex
 	sent  map[string]bool
 	acked map[string]int64 // body → seq
 }
 
-// Laws that hold after every kill, checked after every start from the answers alone:
-//  1. every body that was answered 200 is in the log once, at the seq that was answered, byte for byte;
+// These laws are checked after every kill, from the answers alone:
+//  1. every body that was answered with 200 is in the log once, at the answered seq, byte for byte;
 //  2. the log has no body that was not sent;
 //  3. in the end every event is settled or dead, and the invariants of the store hold.
-func TestKillingTheServerLosesNothingThatWasAnswered(t *testing.T) {
+func TestKillsOfTheServerLoseNoAnsweredEvent(t *testing.T) {
 	inboxtest.Long(t) // it kills a real server many times
 	bin := filepath.Join(t.TempDir(), "inbox")
 	if out, err := exec.Command("go", "build", "-o", bin, "inbox").CombinedOutput(); err != nil {
@@ -45,8 +45,8 @@ func TestKillingTheServerLosesNothingThatWasAnswered(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "plugins"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	drop(t, dir, "demo.toml", "start_from = \"start\"\n[retry]\nbase = \"100ms\"\nmax = \"200ms\"\n")
-	drop(t, dir, "demo.wasm", string(demo.Wasm()))
+	install(t, dir, "demo.toml", "start_from = \"start\"\n[retry]\nbase = \"100ms\"\nmax = \"200ms\"\n")
+	install(t, dir, "demo.wasm", string(demo.Wasm()))
 	o := &oracle{sent: map[string]bool{}, acked: map[string]int64{}}
 	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 7))
 	for round := range 12 {
@@ -61,17 +61,17 @@ func TestKillingTheServerLosesNothingThatWasAnswered(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		_ = cmd.Wait() // it was killed
+		_ = cmd.Wait() // the error of a killed process
 		cancel()
 		senders.Wait()
-		db := look(t, dir)
+		db := openStore(t, dir)
 		o.check(t, db)
 	}
 	if len(o.acked) < 100 {
-		t.Errorf("only %d bodies were answered: nothing was tried", len(o.acked))
+		t.Errorf("only %d bodies were answered: the test checked too little", len(o.acked))
 	}
 	_, cmd := spawn(t, bin, dir)
-	db := look(t, dir)
+	db := openStore(t, dir)
 	inboxtest.Eventually(t, "everything is settled", func() bool {
 		p, err := db.Plugins(context.Background())
 		return err == nil && len(p) == 1 && p[0].Behind == 0 && p[0].Retrying+p[0].Ready == 0
@@ -99,19 +99,19 @@ func spawn(t *testing.T, bin, dir string) (string, *exec.Cmd) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(logs)
-	var heard []string
+	var log []string
 	for lines.Scan() {
-		heard = append(heard, lines.Text())
+		log = append(log, lines.Text())
 		var line struct{ Msg, Webhooks string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
 			go func() {
-				for lines.Scan() { // keep the pipe empty
+				for lines.Scan() { // so that the pipe does not fill
 				}
 			}()
 			return "http://" + line.Webhooks + "/webhooks/qoreid", cmd
 		}
 	}
-	t.Fatalf("the server did not begin: %s", strings.Join(heard, "\n"))
+	t.Fatalf("the server did not start: %s", strings.Join(log, "\n"))
 	return "", nil
 }
 
@@ -149,7 +149,7 @@ func (o *oracle) flood(ctx context.Context, url string, round, worker int) {
 	}
 }
 
-// reader is the part of a store that the oracle reads.
+// reader has the methods of a store that the oracle uses.
 type reader interface {
 	EventsAfter(ctx context.Context, after int64, limit int) ([]inbox.Event, error)
 	Payload(ctx context.Context, seq int64) (inbox.Payload, error)
@@ -169,7 +169,7 @@ func (o *oracle) check(t *testing.T, db reader) {
 		}
 		body := string(bytes.Clone(p.Body))
 		if was, twice := stored[body]; twice {
-			t.Errorf("stored twice: at %d and %d", was, e.Seq)
+			t.Errorf("a body is stored twice: at %d and %d", was, e.Seq)
 		}
 		if stored[body] = e.Seq; !o.sent[body] {
 			t.Errorf("seq %d was never sent", e.Seq)
@@ -177,7 +177,7 @@ func (o *oracle) check(t *testing.T, db reader) {
 	}
 	for body, seq := range o.acked {
 		if stored[body] != seq {
-			t.Errorf("answered 200 as %d, but it is at %d (0: lost)", seq, stored[body])
+			t.Errorf("a body was answered with seq %d, but is at %d (0: lost)", seq, stored[body])
 		}
 	}
 }

@@ -23,7 +23,7 @@ type listeners struct {
 	at      Addresses
 	servers []*http.Server
 	nets    []net.Listener
-	streams context.CancelFunc // ends the streams, which are never idle
+	streams context.CancelFunc // ends the event streams, which are never idle
 	cleanup []func()
 	once    sync.Once
 }
@@ -38,7 +38,7 @@ func (v *server) listen(ctx context.Context) (*listeners, error) {
 	health := operator.Health(options, v.metrics)
 	handler := operator.New(options)
 	token, err := operator.Token(v.settings.Data)
-	if err == nil && !v.opt.Closed {
+	if err == nil && !v.opt.NoWebhooks {
 		ls.at.Webhooks, err = ls.openWebhooks(base, v)
 	}
 	if err == nil && v.settings.Admin != "" {
@@ -57,7 +57,7 @@ func (v *server) listen(ctx context.Context) (*listeners, error) {
 	return ls, nil
 }
 
-// admin serves the health handlers without the token, and the API with the token.
+// admin returns a handler that serves health without the token, and all other paths by api.
 func admin(health, api http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
@@ -74,13 +74,13 @@ func (ls *listeners) openWebhooks(base context.Context, v *server) (string, erro
 		return "", err
 	}
 	options := v.webhookOptions()
-	most, each, bodies := connectionBounds(openFiles())
-	if most < mostConnections {
-		v.log.Warn("few files may be open at a time, so fewer connections are taken", "connections", most, "files", openFiles(),
+	total, perAddress, bodies := connectionBounds(openFiles())
+	if total < maxConnections {
+		v.log.Warn("the limit of open files is low, so fewer connections are accepted", "connections", total, "files", openFiles(),
 			"hint", "raise the limit of open files (ulimit -n, LimitNOFILE=) to 2048")
 	}
 	options.Bodies = bodies
-	bounded := newConnections(l, most, each, options.Trusts, func(from netip.Addr, why string) {
+	bounded := newConnections(l, total, perAddress, options.Trusts, func(from netip.Addr, why string) {
 		v.refusals.Note("", why, false, from, "", time.Now())
 	})
 	s := ls.add("webhooks", bounded, base, bounded.seen(intake.New(options)))
@@ -88,7 +88,7 @@ func (ls *listeners) openWebhooks(base context.Context, v *server) (string, erro
 	return l.Addr().String(), nil
 }
 
-// openOperator listens for operators. On a loopback address it serves only requests for a loopback name.
+// openOperator listens for operators. On a loopback address it rejects requests whose Host is not a loopback name.
 func (ls *listeners) openOperator(flag, address string, base context.Context, handler http.Handler) (string, error) {
 	l, err := listen(flag, address)
 	if err != nil {
@@ -100,7 +100,7 @@ func (ls *listeners) openOperator(flag, address string, base context.Context, ha
 	}
 	s := ls.add(flag, l, base, handler)
 	if flag == "admin" {
-		s.MaxHeaderBytes = maxQuestion
+		s.MaxHeaderBytes = maxOperatorHeader
 	}
 	return l.Addr().String(), nil
 }
@@ -118,9 +118,9 @@ func listen(flag, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// maxQuestion bounds the headers of an operator's request in bytes, including its URL, which may name thousands of values.
-// Other requests may have 64 KiB.
-const maxQuestion = 1 << 20
+// maxOperatorHeader bounds the headers of an operator's request in bytes, with its URL, which may contain thousands of values. The
+// bound of the health address is 64 KiB.
+const maxOperatorHeader = 1 << 20
 
 func (ls *listeners) add(name string, l net.Listener, base context.Context, handler http.Handler) *http.Server {
 	s := &http.Server{
@@ -153,7 +153,7 @@ func (ls *listeners) shutdown(grace time.Duration) {
 	for _, s := range ls.servers {
 		wg.Go(func() {
 			if s.Shutdown(ctx) != nil {
-				_ = s.Close() // a request without an answer is sent again
+				_ = s.Close() // senders retry requests without an answer
 			}
 		})
 	}

@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// MemoryPart is one part of the most memory that the process may take.
+// MemoryPart is one part of the maximum memory of the process.
 type MemoryPart struct {
 	Name   string `json:"name"`
 	Bytes  int64  `json:"bytes"`
@@ -25,9 +25,9 @@ const (
 	eventBytes = 8        // per event, for de-duplication
 )
 
-// memory sums up the memory that the program and its plugins may take.
+// memory sums up the maximum memory of the program and its plugins.
 type memory struct {
-	document int64 // bytes of the largest
+	document int64 // bytes of the largest document
 	fixed    []MemoryPart
 	plugins  []MemoryPart
 	stacks   MemoryPart
@@ -35,7 +35,7 @@ type memory struct {
 	swap     MemoryPart
 }
 
-// newMemory returns the memory that the program takes without plugins.
+// newMemory returns the maximum memory of the program without plugins.
 func newMemory(s *config.Settings, events int64) *memory {
 	m := &memory{}
 	sources := s.IntakeSources()
@@ -74,8 +74,7 @@ func (m *memory) parts() []MemoryPart {
 	return append(all, m.stacks, m.swap, MemoryPart{Name: "compiling a module", Bytes: host.CompileNeed(m.largest)})
 }
 
-// Memory returns the most memory that `serve` may take with these settings, in parts, with the plugins in the folder now and the
-// given number of stored events. It excludes plugins that cannot become a release, and returns their names in skipped.
+// Memory returns the maximum memory of `serve`, in parts. events is the number of stored events; the plugins are those in the folder. It excludes plugins that cannot become a release, and returns their names in skipped.
 func Memory(s *config.Settings, events int64) (parts []MemoryPart, skipped []string, err error) {
 	m := newMemory(s, events)
 	err = release.Scan(s.Plugins, parallel(), func(f release.Found) {
@@ -95,19 +94,19 @@ func Memory(s *config.Settings, events int64) (parts []MemoryPart, skipped []str
 // parallel returns the default concurrency of a plugin.
 func parallel() int { return runtime.GOMAXPROCS(0) }
 
-// running are the programs of the live releases, by plugin.
-type running map[string]*host.Program
+// programs holds the compiled programs of the live releases, by plugin.
+type programs map[string]*host.Program
 
-// change records a plugin's change.
-func (r running) change(c release.Change) {
+// change records a plugin's new program, or removes the plugin.
+func (r programs) change(c release.Change) {
 	delete(r, c.Plugin)
 	if c.Live != nil {
 		r[c.Plugin] = c.Live.Program
 	}
 }
 
-// memory returns the memory that the program and these plugins may take.
-func (r running) memory(s *config.Settings, events int64) *memory {
+// memory returns the maximum memory of the program with these plugins.
+func (r programs) memory(s *config.Settings, events int64) *memory {
 	m := newMemory(s, events)
 	for name, p := range r {
 		m.add(name, p.Need(m.document), int64(p.Info().Size))
@@ -115,7 +114,8 @@ func (r running) memory(s *config.Settings, events int64) *memory {
 	return m
 }
 
-// heapLimit returns the bytes of the parts that are in Go's heap. As a limit it keeps garbage from doubling the heap.
+// heapLimit returns the bytes of the parts that are in Go's heap. It is set as the memory limit, so that garbage does not double the
+// heap.
 func heapLimit(parts []MemoryPart) (bytes int64) {
 	for _, p := range parts {
 		bytes += p.Bytes - p.mapped

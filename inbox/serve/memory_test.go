@@ -12,7 +12,7 @@ import (
 	"inbox/plugins/demo"
 )
 
-func TestTheMemoryAPluginMayTakeIsAmongTheParts(t *testing.T) {
+func TestTheMaximumMemoryContainsEachPlugin(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := &config.Settings{Plugins: filepath.Join(dir, "none")}
@@ -38,7 +38,7 @@ func TestTheMemoryAPluginMayTakeIsAmongTheParts(t *testing.T) {
 		t.Errorf("%+v", parts)
 	}
 	if parts[0].Bytes <= without[0].Bytes {
-		t.Errorf("a thousand events take nothing: %+v", parts[0])
+		t.Errorf("a thousand events use no memory: %+v", parts[0])
 	}
 	heap := heapLimit(parts)
 	stacks := slices.IndexFunc(parts, func(p MemoryPart) bool { return strings.HasPrefix(p.Name, "stacks") })

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -20,7 +19,7 @@ import (
 	"inbox/inbox/serve"
 )
 
-// startIn runs a server on a directory until it is ready and returns its log and its error.
+// startIn runs a server on a directory until it is ready, and calls then. It returns the log and the error of the server.
 func startIn(t *testing.T, dir string, then func(at serve.Addresses)) (string, error) {
 	t.Helper()
 	flags := map[string]string{"data": dir, "listen": "127.0.0.1:0", "admin": "", "min-free": "1 KiB"}
@@ -32,7 +31,7 @@ func startIn(t *testing.T, dir string, then func(at serve.Addresses)) (string, e
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	err = serve.Run(ctx, s, serve.Options{
-		NoSecret: true, Stdout: io.Discard, Log: slog.New(slog.NewTextHandler(&log, nil)), Version: "v1",
+		NoSecret: true, Log: slog.New(slog.NewTextHandler(&log, nil)), Version: "v1",
 		Ready: func(at serve.Addresses) {
 			then(at)
 			cancel()
@@ -41,9 +40,9 @@ func startIn(t *testing.T, dir string, then func(at serve.Addresses)) (string, e
 	return log.String(), err
 }
 
-func nothing(serve.Addresses) {}
+func doNothing(serve.Addresses) {}
 
-func TestADirectoryThatAnotherUserCanChangeIsPutRightOrRefused(t *testing.T) {
+func TestADirectoryThatOtherUsersCanChangeIsCorrectedOrRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		root  bool // needs root
@@ -51,28 +50,28 @@ func TestADirectoryThatAnotherUserCanChangeIsPutRightOrRefused(t *testing.T) {
 		says  string // of the refusal
 		logs  string
 	}{
-		"the data directory is open to a group": {spoil: func(t *testing.T, dir string) { mode(t, dir, 0o770) }, logs: "this user alone"},
-		"the data directory is open to all":     {spoil: func(t *testing.T, dir string) { mode(t, dir, 0o777) }, logs: "this user alone"},
-		"the data directory can be read by all": {spoil: func(t *testing.T, dir string) { mode(t, dir, 0o755) }, logs: "this user alone"},
-		"the data directory is another's":       {root: true, spoil: func(t *testing.T, dir string) { give(t, dir) }, says: "belongs to user 65534"},
-		"the key is open":                       {spoil: func(t *testing.T, dir string) { mode(t, filepath.Join(dir, "store.key"), 0o666) }, logs: "this user alone"},
-		"the key is another's":                  {root: true, spoil: func(t *testing.T, dir string) { give(t, filepath.Join(dir, "store.key")) }, says: "store.key belongs to"},
-		"the store is another's":                {root: true, spoil: func(t *testing.T, dir string) { give(t, filepath.Join(dir, "inbox.db")) }, says: "inbox.db belongs to"},
-		"what was live is open":                 {spoil: func(t *testing.T, dir string) { mode(t, filepath.Join(dir, "releases"), 0o777) }, logs: "this user alone"},
-		"what was live is another's":            {root: true, spoil: func(t *testing.T, dir string) { give(t, filepath.Join(dir, "releases")) }, says: "releases belongs to"},
-		"the cache is open":                     {spoil: func(t *testing.T, dir string) { mode(t, filepath.Join(dir, "cache"), 0o777) }, logs: "cache of machine code was emptied"},
-		"the cache is another's":                {root: true, spoil: func(t *testing.T, dir string) { give(t, filepath.Join(dir, "cache")) }, says: "cache belongs to"},
+		"the data directory is open to a group": {spoil: func(t *testing.T, dir string) { chmod(t, dir, 0o770) }, logs: "this user alone"},
+		"the data directory is open to all":     {spoil: func(t *testing.T, dir string) { chmod(t, dir, 0o777) }, logs: "this user alone"},
+		"the data directory can be read by all": {spoil: func(t *testing.T, dir string) { chmod(t, dir, 0o755) }, logs: "this user alone"},
+		"the data directory is another's":       {root: true, spoil: func(t *testing.T, dir string) { changeOwner(t, dir) }, says: "belongs to user 65534"},
+		"the key is open":                       {spoil: func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "store.key"), 0o666) }, logs: "this user alone"},
+		"the key is another's":                  {root: true, spoil: func(t *testing.T, dir string) { changeOwner(t, filepath.Join(dir, "store.key")) }, says: "store.key belongs to"},
+		"the store is another's":                {root: true, spoil: func(t *testing.T, dir string) { changeOwner(t, filepath.Join(dir, "inbox.db")) }, says: "inbox.db belongs to"},
+		"the releases are open":                 {spoil: func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "releases"), 0o777) }, logs: "this user alone"},
+		"the releases are another's":            {root: true, spoil: func(t *testing.T, dir string) { changeOwner(t, filepath.Join(dir, "releases")) }, says: "releases belongs to"},
+		"the cache is open":                     {spoil: func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "cache"), 0o777) }, logs: "cache of machine code was emptied"},
+		"the cache is another's":                {root: true, spoil: func(t *testing.T, dir string) { changeOwner(t, filepath.Join(dir, "cache")) }, says: "cache belongs to"},
 		"code in the cache is another's": {root: true, spoil: func(t *testing.T, dir string) {
-			give(t, filepath.Join(dir, "cache", "planted"))
+			changeOwner(t, filepath.Join(dir, "cache", "planted"))
 		}, logs: "cache of machine code was emptied"},
 		"the cache is on another disk": {spoil: func(t *testing.T, dir string) {
 			elsewhere := t.TempDir()
-			mode(t, elsewhere, 0o700)
+			chmod(t, elsewhere, 0o700)
 			if err := errors.Join(os.Remove(elsewhere), os.Rename(filepath.Join(dir, "cache"), elsewhere), os.Symlink(elsewhere, filepath.Join(dir, "cache"))); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		"code in the cache lies elsewhere": {spoil: func(t *testing.T, dir string) {
+		"code in the cache is a link": {spoil: func(t *testing.T, dir string) {
 			if err := os.Symlink("/tmp", filepath.Join(dir, "cache", "elsewhere")); err != nil {
 				t.Fatal(err)
 			}
@@ -81,10 +80,10 @@ func TestADirectoryThatAnotherUserCanChangeIsPutRightOrRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if c.root && os.Geteuid() != 0 {
-				t.Skip("only root can give files away")
+				t.Skip("only root can change owners")
 			}
 			dir := filepath.Join(t.TempDir(), "data")
-			if log, err := startIn(t, dir, nothing); err != nil || strings.Contains(log, "this user alone") {
+			if log, err := startIn(t, dir, doNothing); err != nil || strings.Contains(log, "this user alone") {
 				t.Fatalf("%v\n%s", err, log)
 			}
 			for _, sub := range []string{"releases", "cache"} {
@@ -96,7 +95,7 @@ func TestADirectoryThatAnotherUserCanChangeIsPutRightOrRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.spoil(t, dir)
-			log, err := startIn(t, dir, nothing)
+			log, err := startIn(t, dir, doNothing)
 			if c.says != "" {
 				if inbox.KindOf(err) != inbox.Forbidden || !strings.Contains(err.Error(), c.says) || !strings.Contains(inbox.HintOf(err), "chown") {
 					t.Errorf("%v (%s)", err, inbox.HintOf(err))
@@ -107,22 +106,22 @@ func TestADirectoryThatAnotherUserCanChangeIsPutRightOrRefused(t *testing.T) {
 				t.Errorf("%v\n%s", err, log)
 			}
 			if _, err := os.Lstat(filepath.Join(dir, "cache", "planted")); strings.Contains(c.logs, "emptied") != os.IsNotExist(err) {
-				t.Errorf("what was planted in the cache: %v", err)
+				t.Errorf("the planted file in the cache: %v", err)
 			}
-			alone(t, dir)
+			checkPrivate(t, dir)
 		})
 	}
 }
 
-func mode(t *testing.T, path string, mode fs.FileMode) {
+func chmod(t *testing.T, path string, mode fs.FileMode) {
 	t.Helper()
 	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// alone fails the test if other users can use any file in a directory.
-func alone(t *testing.T, dir string) {
+// checkPrivate fails the test if other users can access a file in a directory.
+func checkPrivate(t *testing.T, dir string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -139,8 +138,8 @@ func alone(t *testing.T, dir string) {
 	}
 }
 
-// The path of a data directory may be longer than that of a socket may be.
-func TestASocketWithALongPathIsPlacedElsewhere(t *testing.T) {
+// The path of a data directory may be longer than the bound of a socket's path.
+func TestASocketWithALongPathIsCreatedElsewhere(t *testing.T) {
 	long := filepath.Join(t.TempDir(), strings.Repeat("long/", 30))
 	runtime, err := os.MkdirTemp("", "r")
 	if err != nil {
@@ -189,14 +188,14 @@ func TestASocketWithALongPathIsPlacedElsewhere(t *testing.T) {
 				t.Errorf("at %s: %v\n%s", at, err, log)
 			}
 			if _, err := os.Stat(filepath.Dir(at)); !os.IsNotExist(err) {
-				t.Errorf("%s is left over", filepath.Dir(at))
+				t.Errorf("%s was not removed", filepath.Dir(at))
 			}
 		})
 	}
 }
 
-// No other user can connect at any moment, whatever the umask: the socket is created in a private directory.
-func TestTheSocketIsMadeWhereNobodyElseCanReachIt(t *testing.T) {
+// Other users cannot connect at any moment, with any umask: the socket is created in a private directory.
+func TestTheSocketIsCreatedWhereOtherUsersCannotReachIt(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	_, err := startIn(t, dir, func(at serve.Addresses) {
@@ -210,7 +209,7 @@ func TestTheSocketIsMadeWhereNobodyElseCanReachIt(t *testing.T) {
 		entries, err := os.ReadDir(dir)
 		for _, e := range entries {
 			if strings.HasPrefix(e.Name(), "s") && e.Name() != "store.key" {
-				t.Errorf("%s is left over", e.Name())
+				t.Errorf("%s was not removed", e.Name())
 			}
 		}
 		if err != nil {
@@ -221,12 +220,12 @@ func TestTheSocketIsMadeWhereNobodyElseCanReachIt(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "inbox.sock")); !os.IsNotExist(err) {
-		t.Errorf("the socket is left over: %v", err)
+		t.Errorf("the socket was not removed: %v", err)
 	}
 }
 
 // A server whose database is removed answers 503 and ends with an error. The next server continues with the saved events.
-func TestAServerWhoseDatabaseIsRemovedEndsAndLosesNothing(t *testing.T) {
+func TestAServerEndsWithoutLossWhenItsDatabaseIsRemoved(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	flags := map[string]string{"data": dir, "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "min-free": "1 KiB"}
@@ -240,7 +239,7 @@ func TestAServerWhoseDatabaseIsRemovedEndsAndLosesNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		return serve.Run(ctx, s, serve.Options{
-			Stdout: io.Discard, Log: slog.New(slog.DiscardHandler), Version: "v1",
+			Log: slog.New(slog.DiscardHandler), Version: "v1",
 			Ready: func(at serve.Addresses) { go then(at, cancel) },
 		})
 	}
@@ -249,7 +248,7 @@ func TestAServerWhoseDatabaseIsRemovedEndsAndLosesNothing(t *testing.T) {
 		post(t, "http://"+at.Webhooks+"/webhooks/qoreid", inboxtest.Body(1, 0), secret, 200, "stored")
 	})
 	if err == nil || inbox.KindOf(err) != inbox.Internal || !strings.Contains(err.Error(), "inbox.db was moved or removed") || inbox.HintOf(err) == "" {
-		t.Errorf("it ended with %v (%s)", err, inbox.HintOf(err))
+		t.Errorf("the server ended with %v (%s)", err, inbox.HintOf(err))
 	}
 	err = run(func(at serve.Addresses, stop func()) {
 		defer stop()

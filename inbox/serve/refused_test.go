@@ -12,17 +12,17 @@ import (
 )
 
 // After a restart an operator still sees which webhooks were refused.
-func TestLostWebhooksAreInTheStatusAfterARestart(t *testing.T) {
+func TestTheStatusReportsRefusedWebhooksAlsoAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	env := map[string]string{"INBOX_QOREID_SECRET": secret}
-	at, client, stop := operate(t, serve.Options{}, map[string]string{"data": dir}, env)
+	at, client, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, env)
 	base := "http://" + at.Webhooks
 	post(t, base+"//Webhooks/QoreID/", `{"event":"address"}`, secret, http.StatusOK, "stored")
 	post(t, base+"/webhook/qoreid", `{"event":"address"}`, secret, http.StatusNotFound, "not_found")
 	post(t, base+"/webhooks/qoreid", strings.Repeat("x", 10<<20+1), secret, http.StatusRequestEntityTooLarge, "too_large")
 	post(t, base+"/webhooks/qoreid", `{"event":"address"}`, "", http.StatusUnauthorized, "missing")
 	want := []string{"lost_not_found", "lost_too_large"}
-	told := func(when string, client *api.Client) {
+	check := func(when string, client *api.Client) {
 		t.Helper()
 		st, err := client.Status(context.Background())
 		if err != nil {
@@ -38,17 +38,17 @@ func TestLostWebhooksAreInTheStatusAfterARestart(t *testing.T) {
 			t.Errorf("%s: reasons %v, refused %+v", when, st.Reasons, st.Refused)
 		}
 	}
-	told("at once", client)
+	check("at once", client)
 	stop()
-	_, client, stop = operate(t, serve.Options{}, map[string]string{"data": dir}, env)
-	told("after a restart", client)
+	_, client, stop = startServer(t, serve.Options{}, map[string]string{"data": dir}, env)
+	check("after a restart", client)
 	stop()
-	inboxtest.Check(t, look(t, dir))
+	inboxtest.Check(t, openStore(t, dir))
 }
 
 // A web page that uses DNS rebinding cannot read the operator's addresses.
-func TestTheOperatorsLoopbackAddressesAnswerOnlyByALoopbackName(t *testing.T) {
-	at, _, stop := operate(t, serve.Options{}, map[string]string{"data": t.TempDir(), "health": "127.0.0.1:0"}, map[string]string{"INBOX_QOREID_SECRET": secret})
+func TestLoopbackAddressesOfTheOperatorRejectOtherHostNames(t *testing.T) {
+	at, _, stop := startServer(t, serve.Options{}, map[string]string{"data": t.TempDir(), "health": "127.0.0.1:0"}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	for _, url := range []string{at.Admin + "/readyz", at.Admin + "/metrics", at.Admin + "/v1/status", at.Health + "/readyz", at.Health + "/metrics"} {
 		for host, refused := range map[string]bool{"": false, "localhost:1": false, "rebound.example": true} {
@@ -63,7 +63,7 @@ func TestTheOperatorsLoopbackAddressesAnswerOnlyByALoopbackName(t *testing.T) {
 			}
 			_ = resp.Body.Close()
 			if (resp.StatusCode == http.StatusForbidden) != refused {
-				t.Errorf("%s as %q is answered %s", url, host, resp.Status)
+				t.Errorf("%s with Host %q is answered with %s", url, host, resp.Status)
 			}
 		}
 	}

@@ -1,6 +1,6 @@
-// Package serve builds the parts of the program, connects them into the line, runs them, and stops them from left to right: the
-// listeners first, so that nothing new arrives, then the plugins, and the store last, after the last settlement. It also has
-// the [Control] through which operators act, with a server and without. The decisions are in the other packages.
+// Package serve builds the parts of the program, connects them, runs them, and stops them from left to right. The listeners stop
+// first, so that nothing new arrives, then the plugins, and the store last, after the last settlement. The package also has the
+// [Control] through which operators act, with a server and without. The decisions are in the other packages.
 package serve
 
 import (
@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -26,7 +25,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// Bounds of how long each part may take to stop. Their sum is below the eight seconds that a supervisor allows at least.
+// Bounds of the time that each part takes to stop. Their sum is below eight seconds, the least that a supervisor allows.
 const (
 	requestGrace = 2 * time.Second // running requests
 	attemptGrace = 4 * time.Second // running attempts
@@ -34,20 +33,16 @@ const (
 
 // Options configure one run of a server, beside its settings.
 type Options struct {
-	Demo     bool          // run the demo, with settings of its own
-	NoSecret bool          // start without webhook secrets
-	Paused   bool          // start no plugin
-	Dev      bool          // write each attempt's log and reason to the log, for authors of plugins
-	DemoPace time.Duration // between two events of the demo; default 1.5 s
-	Command  string        // name of this program in the commands that the demo prints; default "inbox"
-	Closed   bool          // do not listen for webhooks; work on stored events only
-	Stdout   io.Writer
-	Log      *slog.Logger
-	Version  string
-	Ready    func(Addresses) // called when every listener is open; may be nil
-	// LimitHeap is called whenever the plugins change, with the bytes that Go's heap may hold. It may be nil.
-	LimitHeap func(bytes int64)
-	Hooks     Hooks // hooks of `inbox torture` and tests
+	Demo       *Demo // run the demo, with its own settings; nil: run a server
+	NoSecret   bool  // start without webhook secrets
+	Paused     bool  // start no plugin
+	Dev        bool  // write each attempt's log and reason to the log, for authors of plugins
+	NoWebhooks bool  // do not listen for webhooks; deliver stored events only
+	Log        *slog.Logger
+	Version    string
+	Ready      func(Addresses)   // called when every listener is open; may be nil
+	LimitHeap  func(bytes int64) // called when the plugins change, with the new limit of Go's heap; may be nil
+	Hooks      Hooks             // hooks of `inbox torture` and tests
 }
 
 // Addresses are the addresses of a server. An address that is not open is empty.
@@ -63,14 +58,14 @@ type server struct {
 	parts    *parts
 	metrics  *operator.Metrics
 	observe  []func(*inbox.Event, *inbox.Attempt)
-	needs    running // used by the loader's goroutine only
+	programs programs // used by the loader's goroutine only
 	refusals *intake.Refusals
 }
 
 // Run serves until ctx is done, then stops cleanly and returns nil. It returns an [inbox.Error] when it cannot start, or when
-// the disk does not store what is written.
+// a write does not reach the disk.
 func Run(ctx context.Context, s *config.Settings, o Options) error {
-	if o.Demo {
+	if o.Demo != nil {
 		return runDemo(ctx, o)
 	}
 	if !o.NoSecret {
@@ -102,7 +97,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	if o.Dev {
 		watch = append(watch, showAttempts(o.Log))
 	}
-	v := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, needs: running{}, parts: &parts{}}
+	v := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, programs: programs{}, parts: &parts{}}
 	if v.store, err = store.Open(ctx, store.Options{
 		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Hooks.Fault, Now: o.Hooks.Now,
 	}); err != nil {
@@ -127,11 +122,11 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	return v.serve(ctx, open)
 }
 
-// guardPlugins rejects a plugins folder that another user could change, unless this user may correct its mode.
+// guardPlugins rejects a plugins folder that other users can change. It corrects the mode if this user may.
 func guardPlugins(dir string, log *slog.Logger) error {
-	mended, err := release.Guard(dir, true)
-	if mended != "" {
-		log.Warn(mended)
+	corrected, err := release.Guard(dir, true)
+	if corrected != "" {
+		log.Warn(corrected)
 	}
 	return err
 }
@@ -149,7 +144,7 @@ func (v *server) build() {
 		},
 	})
 	v.parts.loader = release.New(release.Options{
-		Dir: v.settings.Plugins, Kept: modules(v.settings), Host: v.host, Keep: v.store, Watch: v.store, Log: v.log,
+		Dir: v.settings.Plugins, Kept: modules(v.settings), Host: v.host, Keep: v.store, Crashes: v.store, Log: v.log,
 		Parallel: parallel(), Unpin: v.store.Unpin, OnChange: v.change, Head: v.store.Head,
 	})
 }
@@ -157,13 +152,13 @@ func (v *server) build() {
 // limitHeap reports the bytes that Go's heap may hold with the live releases.
 func (v *server) limitHeap() {
 	if v.opt.LimitHeap != nil {
-		v.opt.LimitHeap(heapLimit(v.needs.memory(v.settings, v.store.Head()).parts()))
+		v.opt.LimitHeap(heapLimit(v.programs.memory(v.settings, v.store.Head()).parts()))
 	}
 }
 
-// change passes a plugin's live release, or its absence, to the dispatcher.
+// change passes a plugin's live release, or nil without one, to the dispatcher.
 func (v *server) change(c release.Change) {
-	v.needs.change(c)
+	v.programs.change(c)
 	v.limitHeap()
 	if c.Live == nil {
 		v.parts.dispatch.SetLive(c.Plugin, nil)
@@ -172,14 +167,14 @@ func (v *server) change(c release.Change) {
 	v.parts.dispatch.SetLive(c.Plugin, &dispatch.Live{
 		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Yields: c.Live.Yields,
 		UsesKV: c.Live.Program.UsesKV(),
-		Run:    tallied(&c.Live.Tally, v.opt.Hooks.run(c.Live.Program.Attempt)),
+		Run:    counted(&c.Live.Attempts, v.opt.Hooks.run(c.Live.Program.Attempt)),
 	})
 }
 
-// tallied returns a runner that counts its attempts in a tally.
-func tallied(t *release.Tally, run dispatch.Runner) dispatch.Runner {
+// counted returns a runner that counts its attempts in n.
+func counted(n *release.AttemptCounter, run dispatch.Runner) dispatch.Runner {
 	return func(ctx context.Context, w *inbox.Work) inbox.Outcome {
-		defer t.Begin(time.Now())()
+		defer n.Begin(time.Now())()
 		return run(ctx, w)
 	}
 }
@@ -196,7 +191,7 @@ func (v *server) webhookOptions() intake.Options {
 		},
 		Observe: func(a intake.Answer) {
 			if a.Unkept {
-				v.store.CountUnkept(a.Status)
+				v.store.CountDropped(a.Status)
 			}
 			v.metrics.CountWebhook(operator.Webhook{
 				Source: a.Source, Code: a.Code, Status: a.Status, Secret: a.Secret, Size: a.Size, Duration: a.Duration, Lost: a.Lost,
@@ -205,29 +200,29 @@ func (v *server) webhookOptions() intake.Options {
 	}
 }
 
-// serve runs every part until ctx is done or a part fails, and then stops them from left to right. Each part has a context of
-// its own, so that it stops after the parts before it have ended.
+// serve runs every part until ctx is done or a part fails, and then stops them from left to right. Each part has its own context,
+// so that it stops after the parts before it have ended.
 func (v *server) serve(ctx context.Context, open *listeners) error {
 	whole, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	stopStore := v.start(whole, fail, "the store", v.store.Run)
 	stopDispatch := v.start(whole, fail, "the dispatcher", v.parts.dispatch.Run)
 	stopLoader := v.start(whole, fail, "the plugins folder", v.parts.loader.Run)
-	stopRefusals := v.start(whole, fail, "the counts of what was refused", v.refusals.Run)
+	stopRefusals := v.start(whole, fail, "the counts of refused requests", v.refusals.Run)
 	open.serve(fail)
 	v.log.Info("ready", "webhooks", open.at.Webhooks, "admin", open.at.Admin, "data", v.settings.Data, "version", v.opt.Version)
 	if v.opt.Ready != nil {
 		v.opt.Ready(open.at)
 	}
 	<-whole.Done()
-	began := time.Now()
-	v.log.Info("stopping: running work may end, waiting work is kept")
+	start := time.Now()
+	v.log.Info("stopping: running attempts may end, waiting events are kept")
 	open.shutdown(cmp.Or(v.opt.Hooks.Grace, requestGrace))
 	stopDispatch()
 	stopLoader()
 	stopRefusals()
 	stopStore()
-	v.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
+	v.log.Info("stopped", "after", time.Since(start).Round(time.Millisecond))
 	if cause := context.Cause(whole); ctx.Err() == nil && cause != nil {
 		return cause
 	}

@@ -31,7 +31,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// wornOut is a listener that fails as with too many open files, and then is closed.
+// wornOut is a listener whose first Accepts fail as with too many open files.
 type wornOut struct {
 	net.Listener
 	fails int
@@ -51,7 +51,7 @@ func (tooMany) Error() string   { return "too many open files" }
 func (tooMany) Timeout() bool   { return false }
 func (tooMany) Temporary() bool { return true }
 
-func TestLinesOfTheHTTPServerAreEntriesOfTheLog(t *testing.T) {
+func TestLinesOfTheHTTPServerAreLogEntries(t *testing.T) {
 	t.Parallel()
 	log := &logged{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,7 +66,7 @@ func TestLinesOfTheHTTPServerAreEntriesOfTheLog(t *testing.T) {
 	go func() { ended <- s.Serve(d.nets[0]) }()
 	if resp, err := http.Get("http://" + l.Addr().String()); err == nil {
 		_ = resp.Body.Close()
-		t.Error("a panic is answered")
+		t.Error("a request whose handler panics is answered")
 	}
 	_ = s.Close()
 	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {

@@ -9,22 +9,22 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// TestAPluginIsShownWhatItsManifestGrants sends one event to three plugins, from the webhook to their logs: one that gets
-// everything, one that gets a field, and one that reads the text that its document lacks.
-func TestAPluginIsShownWhatItsManifestGrants(t *testing.T) {
+// TestAPluginGetsOnlyTheDataThatItsManifestGrants sends one event to three plugins and reads their logs. One gets the whole body, one
+// gets a field, and one reads the text that is withheld from its document.
+func TestAPluginGetsOnlyTheDataThatItsManifestGrants(t *testing.T) {
 	dir := t.TempDir()
 	url, stop := start(t, dir)
 	photo := strings.Repeat("/9j4AAQSkZJRg", 100) // 1300 bytes
 	body := `{"event":"address","data":{"id":7, "id":8,"name":"Ada","photo":"` + photo + `"}}`
 	post(t, url, body, secret, 200, `"seq":1`)
 	const toml = "start_from = \"start\"\n[data]\ninline_max = \"1 KiB\"\n"
-	drop(t, dir, "all.toml", toml)
-	drop(t, dir, "some.toml", toml+"fields = [\"/data/id\"]\n")
-	drop(t, dir, "reader.toml", toml+"fields = [\"/data/photo\"]\n")
-	drop(t, dir, "all.wasm", guest(t, "echo"))
-	drop(t, dir, "some.wasm", guest(t, "echo"))
-	drop(t, dir, "reader.wasm", guest(t, "read"))
-	db := look(t, dir)
+	install(t, dir, "all.toml", toml)
+	install(t, dir, "some.toml", toml+"fields = [\"/data/id\"]\n")
+	install(t, dir, "reader.toml", toml+"fields = [\"/data/photo\"]\n")
+	install(t, dir, "all.wasm", guest(t, "echo"))
+	install(t, dir, "some.wasm", guest(t, "echo"))
+	install(t, dir, "reader.wasm", guest(t, "read"))
+	db := openStore(t, dir)
 	inboxtest.Eventually(t, "all three have had it", func() bool {
 		tr, err := db.Trace(context.Background(), 1)
 		done := 0

@@ -22,8 +22,8 @@ import (
 
 const secret = "whsec_inbox_test_1"
 
-// TestStory follows the line from left to right. A signed webhook is received, verified, stored, delivered in order to a plugin,
-// retried and settled. An unsigned webhook is quarantined. All of it is still stored after the server stops.
+// TestStory follows webhooks through all parts. A signed webhook is received, verified, stored, delivered in order to a plugin, retried
+// and settled. An unsigned webhook is quarantined. After the server stops, all of this is stored.
 func TestStory(t *testing.T) {
 	dir := t.TempDir()
 	at, stop := start(t, dir)
@@ -36,9 +36,9 @@ func TestStory(t *testing.T) {
 	post(t, at, `{"event":"workflow","data":{"id":9}}`, "another secret", 401, "mismatch")
 	post(t, at, `{}`, "", 200, "probe")
 
-	drop(t, dir, "demo.toml", "start_from = \"start\"\n[retry]\nbase = \"100ms\"\nmax = \"200ms\"\n")
-	drop(t, dir, "demo.wasm", string(demo.Wasm()))
-	db := look(t, dir)
+	install(t, dir, "demo.toml", "start_from = \"start\"\n[retry]\nbase = \"100ms\"\nmax = \"200ms\"\n")
+	install(t, dir, "demo.wasm", string(demo.Wasm()))
+	db := openStore(t, dir)
 	inboxtest.Eventually(t, "everything is settled", func() bool {
 		p, err := db.Plugins(context.Background())
 		return err == nil && len(p) == 1 && p[0].Cursor == 4 && p[0].Retrying+p[0].Ready == 0
@@ -79,7 +79,7 @@ func start(t *testing.T, dir string) (url string, stop func()) {
 	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- serve.Run(ctx, s, serve.Options{
-			Stdout: io.Discard, Log: slog.New(slog.DiscardHandler), Ready: func(a serve.Addresses) { ready <- a },
+			Log: slog.New(slog.DiscardHandler), Ready: func(a serve.Addresses) { ready <- a },
 		})
 	}()
 	stop = func() {
@@ -92,7 +92,7 @@ func start(t *testing.T, dir string) (url string, stop func()) {
 	case a := <-ready:
 		return "http://" + a.Webhooks + "/webhooks/qoreid", stop
 	case err := <-ended:
-		t.Fatalf("the server did not begin: %v", err)
+		t.Fatalf("the server did not start: %v", err)
 	}
 	return "", nil
 }
@@ -113,12 +113,12 @@ func post(t *testing.T, url, body, key string, code int, says string) {
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != code || !strings.Contains(string(text), says) {
-		t.Errorf("%s: answered %d %s, want %d …%s…; %v", body, resp.StatusCode, text, code, says, err)
+		t.Errorf("%s: answered with %d %s, want %d …%s…; %v", body, resp.StatusCode, text, code, says, err)
 	}
 }
 
-// drop installs a file in the plugins folder as an operator should: it writes the file beside the folder and renames it.
-func drop(t *testing.T, dir, name, text string) {
+// install installs a file in the plugins folder as an operator should: it writes the file beside the folder and renames it.
+func install(t *testing.T, dir, name, text string) {
 	t.Helper()
 	tmp := filepath.Join(dir, "plugins", "."+name)
 	if err := os.WriteFile(tmp, []byte(text), 0o600); err != nil {
@@ -129,8 +129,8 @@ func drop(t *testing.T, dir, name, text string) {
 	}
 }
 
-// look opens a server's store for reading.
-func look(t *testing.T, dir string) *store.Store {
+// openStore opens a server's store for reading.
+func openStore(t *testing.T, dir string) *store.Store {
 	t.Helper()
 	db, err := store.Open(context.Background(), store.Options{Dir: dir, MinFree: 1})
 	if err != nil {
@@ -144,7 +144,7 @@ func look(t *testing.T, dir string) *store.Store {
 	return db
 }
 
-func TestTheErrorNamesWhyAServerDoesNotStart(t *testing.T) {
+func TestTheErrorOfAServerThatCannotStartNamesTheReason(t *testing.T) {
 	dir := t.TempDir()
 	url, stop := start(t, dir)
 	defer stop()
@@ -158,7 +158,7 @@ func TestTheErrorNamesWhyAServerDoesNotStart(t *testing.T) {
 		"a second server":         {map[string]string{"data": dir}, secret, inbox.Unavailable, fmt.Sprint("process ", os.Getpid())},
 		"no secret":               {map[string]string{"data": t.TempDir()}, "", inbox.Invalid, "no webhook secret"},
 		"a taken port":            {map[string]string{"data": t.TempDir(), "listen": listen}, secret, inbox.Unavailable, "address already in use"},
-		"a directory that is not": {map[string]string{"data": "/dev/null/x"}, secret, inbox.Invalid, "/dev/null/x"},
+		"an impossible directory": {map[string]string{"data": "/dev/null/x"}, secret, inbox.Invalid, "/dev/null/x"},
 	} {
 		flags := map[string]string{"listen": "127.0.0.1:0", "admin": ""}
 		for k, v := range c.flags {
@@ -170,7 +170,7 @@ func TestTheErrorNamesWhyAServerDoesNotStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = serve.Run(context.Background(), s, serve.Options{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
+		err = serve.Run(context.Background(), s, serve.Options{Log: slog.New(slog.DiscardHandler)})
 		if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || inbox.HintOf(err) == "" {
 			t.Errorf("%s: %s: %v (%s)", name, inbox.KindOf(err), err, inbox.HintOf(err))
 		}

@@ -16,16 +16,16 @@ import (
 	"inbox/inbox/store/dedup"
 )
 
-// busyAccepts is how many events wait at once in a busy store.
+// busyAccepts is the number of waiting Accept calls from which [Store.Busy] reports true.
 const busyAccepts = 16
 
-// digester makes digests under the store's key.
+// digester computes digests with the store's key.
 type digester struct {
 	key  []byte
 	pool sync.Pool
 }
 
-// sum returns HMAC-SHA-256 over the parts, each but the last ended by a zero byte.
+// sum returns the HMAC-SHA-256 of the parts, separated by zero bytes.
 func (d *digester) sum(parts ...[]byte) [sha256.Size]byte {
 	mac, ok := d.pool.Get().(hash.Hash)
 	if !ok {
@@ -44,16 +44,16 @@ func (d *digester) sum(parts ...[]byte) [sha256.Size]byte {
 	return out
 }
 
-// LaneDigest returns what is stored of a value of a body that makes a lane: 32 hexadecimal digits under the store's key. The
-// value may be long, and personal.
+// LaneDigest returns the digest that is stored for a body value that makes a lane: 32 hexadecimal digits, computed with the store's
+// key. The value itself is not stored, because it may be long and personal.
 func (s *Store) LaneDigest(value string) string {
-	sum := s.digest.sum([]byte("@lane"), []byte(value)) // no source has this name: it is not the digest of an event
+	sum := s.digest.sum([]byte("@lane"), []byte(value)) // no source has the name "@lane", so no event has this digest
 	return hex.EncodeToString(sum[:16])
 }
 
-// Accept stores an arrival, or finds that it is stored already, and returns when that is on disk. An Unavailable
-// error means that the sender must try again: the queue is full, the disk fails, or the program stops. ctx bounds
-// only the wait: an arrival whose sender goes away is stored all the same.
+// Accept stores an arrival, or counts a copy of a stored event, and returns when the change is durable. It returns Unavailable when
+// the sender must try again: the queue is full, the disk fails, or the program stops. ctx bounds only the wait: an arrival is
+// stored even if its sender disconnects.
 func (s *Store) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error) {
 	packed, err := packPayload(&a.Payload)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Store) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, er
 		return err
 	})
 	if err != nil {
-		return inbox.Receipt{}, err // the receipt may still be written to
+		return inbox.Receipt{}, err // the writer may still assign receipt
 	}
 	return receipt, nil
 }
@@ -89,7 +89,7 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 		}
 	}
 	seq := t.head + 1
-	if a.NoDedup { // a source that repeats itself on purpose: every copy is an event of its own
+	if a.NoDedup { // the source repeats bodies on purpose: each copy is an event
 		var place [8]byte
 		binary.BigEndian.PutUint64(place[:], uint64(seq))
 		digest = t.w.s.digest.sum(digest[:], place[:])
@@ -109,14 +109,14 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 		t.fresh = map[uint64]int64{}
 	}
 	t.fresh[dedup.Prefix(digest)] = seq
-	if t.w.s.subs.any() && len(packed) <= cachedSize { // somebody will ask for it soon
+	if t.w.s.subs.any() && len(packed) <= cachedSize { // a subscriber will read it soon
 		t.payloads = append(t.payloads, placed{seq, inbox.Payload{Headers: a.Payload.Headers, Body: packed[len(packed)-len(a.Payload.Body):]}})
 	}
 	t.head, t.stored = seq, max(t.stored, t.now)
 	return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Stored}, nil
 }
 
-// find returns the seq of the event with this digest, 0 without one.
+// find returns the seq of the event with a digest, else 0.
 func (t *tx) find(digest [sha256.Size]byte) (int64, error) {
 	hash := dedup.Prefix(digest)
 	if seq, ok := t.fresh[hash]; ok {
@@ -124,15 +124,15 @@ func (t *tx) find(digest [sha256.Size]byte) (int64, error) {
 			return seq, err
 		}
 	}
-	return t.w.known.Find(t.on, digest, func(seq int64) (bool, error) { return t.same(seq, digest) })
+	return t.w.digests.Find(t.on, digest, func(seq int64) (bool, error) { return t.same(seq, digest) })
 }
 
-// same confirms a hit on the whole digest.
+// same reports whether the event with a seq has the whole digest.
 func (t *tx) same(seq int64, digest [sha256.Size]byte) (bool, error) {
-	var got []byte
-	err := t.get(`SELECT digest FROM events WHERE seq = ?`, seq).Scan(&got)
+	var stored []byte
+	err := t.get(`SELECT digest FROM events WHERE seq = ?`, seq).Scan(&stored)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	return err == nil && hmac.Equal(got, digest[:]), err
+	return err == nil && hmac.Equal(stored, digest[:]), err
 }

@@ -9,15 +9,14 @@ import (
 	"inbox/inbox"
 )
 
-// Bounds of the attempts that are kept of one run. Without them, one event that is retried for ever would fill the disk.
+// Bounds of the stored attempts of a run. Without them, an event that is retried for ever would fill the disk.
 const (
-	keptTexts = 5   // of the first and of the last attempts of a run, with their reasons and logs
-	keptRows  = 100 // of the first and of the last attempts of a run at all
+	keptTexts = 5   // number of first, and of last, attempts of a run whose reasons and logs are kept
+	keptRows  = 100 // number of first, and of last, attempts of a run whose rows are kept
 )
 
-// prune deletes what exceeds the bounds of a run after attempt a was recorded: the texts of the attempt that is not one of the
-// last keptTexts any more, and the row of the attempt that is not one of the last keptRows. It keeps attempts that ended in a
-// dead letter, because the dead letter refers to them.
+// prune applies the bounds of a run after attempt a was stored. It deletes the texts of the attempt keptTexts before a, and the row of
+// the attempt keptRows before a. It keeps attempts that ended in a dead letter, because the dead letter refers to them.
 func (t *tx) prune(p int64, a *inbox.Attempt) error {
 	if old := a.Number - keptTexts; old > keptTexts {
 		if err := t.dropTexts(p, a, old); err != nil {
@@ -33,8 +32,8 @@ func (t *tx) prune(p int64, a *inbox.Attempt) error {
 
 // dropTexts deletes the reason and the log of an attempt of the same run as a, and marks its log as cut.
 func (t *tx) dropTexts(p int64, a *inbox.Attempt, number int) error {
-	const which = ` FROM attempts WHERE plugin = ?1 AND seq = ?2 AND run = ?3 AND attempt = ?4 AND fate = 'again'`
-	if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT reason_id`+which+` UNION ALL SELECT log_id`+which+`)`,
+	const from = ` FROM attempts WHERE plugin = ?1 AND seq = ?2 AND run = ?3 AND attempt = ?4 AND fate = 'again'`
+	if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT reason_id`+from+` UNION ALL SELECT log_id`+from+`)`,
 		p, a.Seq, a.Run, number); err != nil {
 		return err
 	}
@@ -71,7 +70,7 @@ const newestFirst = ` ORDER BY a.started_at DESC, a.run DESC, a.attempt DESC LIM
 // attemptInto and attemptRow.
 const attemptColumns = `seq, run, attempt, result, fate, counted, started_at, duration, fuel, host_words, log_cut`
 
-// attemptInto returns where attemptColumns are read to.
+// attemptInto returns the destinations of attemptColumns.
 func attemptInto(a *inbox.Attempt) []any {
 	return []any{
 		&a.Seq, &a.Run, &a.Number, &a.Result, &a.Fate, &a.Counted, moment{&a.StartedAt}, microseconds{&a.Duration}, optional{&a.Fuel}, &a.HostWords, &a.LogCut,
@@ -86,18 +85,18 @@ func attemptRow(p int64, a *inbox.Attempt, reason, log any) []any {
 	}
 }
 
-// Bounds of the texts of one attempt. The bounds of the host are smaller.
+// Bounds of the texts of an attempt in bytes. The bounds of the host are smaller.
 const (
 	longestReason = 64 << 10
 	longestLog    = 16 << 20
 )
 
 // settleAttempt stores an attempt with its texts.
-func (t *tx) settleAttempt(p int64, made *inbox.Attempt) error {
-	if made == nil {
+func (t *tx) settleAttempt(p int64, attempt *inbox.Attempt) error {
+	if attempt == nil {
 		return nil
 	}
-	a := recordable(*made)
+	a := recordable(*attempt)
 	reason, err := t.putText(contentReason, a.Seq, []byte(a.Reason))
 	if err != nil {
 		return err
@@ -115,11 +114,11 @@ func (t *tx) settleAttempt(p int64, made *inbox.Attempt) error {
 	return t.prune(p, &a)
 }
 
-// recordable returns a copy of an attempt that the schema accepts: clocks step back, and counters overflow. An attempt that
-// cannot be recorded would be repeated for ever, without a trace.
+// recordable returns a copy of an attempt with values that the schema accepts, because clocks step back and counters overflow. An
+// attempt that the schema rejects would be repeated for ever, without a record.
 func recordable(a inbox.Attempt) inbox.Attempt {
 	a.Duration = max(a.Duration, 0)
-	if a.Fuel < 0 { // it counted beyond what the type holds
+	if a.Fuel < 0 { // the counter overflowed
 		a.Fuel = math.MaxInt64
 	}
 	a.Result = cmp.Or(a.Result, inbox.HostError)

@@ -11,14 +11,14 @@ import (
 const auditColumns = `at, actor, action, target, reason`
 
 // audit records an action in the transaction that performs it.
-func (t *tx) audit(who inbox.Actor, action, target string) error {
-	_, err := t.exec(`INSERT INTO audit (`+auditColumns+`) VALUES (?, ?, ?, ?, ?)`, t.now, who.Name, action, target, who.Reason)
+func (t *tx) audit(actor inbox.Actor, action, target string) error {
+	_, err := t.exec(`INSERT INTO audit (`+auditColumns+`) VALUES (?, ?, ?, ?, ?)`, t.now, actor.Name, action, target, actor.Reason)
 	return err
 }
 
 // Audit records an action that changes nothing in the store, such as revealing a payload.
-func (s *Store) Audit(ctx context.Context, who inbox.Actor, action, target string) error {
-	return s.write(ctx, func(t *tx) error { return t.audit(who, action, target) })
+func (s *Store) Audit(ctx context.Context, actor inbox.Actor, action, target string) error {
+	return s.write(ctx, func(t *tx) error { return t.audit(actor, action, target) })
 }
 
 // AuditLog returns the recorded actions that a filter selects, the newest first.

@@ -11,20 +11,19 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// Backup writes a consistent, compact copy of the store to a file that must not exist, and its key beside it as
-// FILE.key. The server may run meanwhile. The copy gets its name only once it is whole and on the disk; a
-// backup that fails leaves nothing behind. It reads through SQLite alone: the live file is never opened by hand, because
-// closing any descriptor of it would drop SQLite's locks.
-func (s *Store) Backup(ctx context.Context, who inbox.Actor, path string) error {
+// Backup writes a consistent, compact copy of the store to a new file, and its key to FILE.key. It returns a Conflict if a file
+// exists. The server may run meanwhile. The copy is renamed to its name after it is complete and synced. A backup that fails
+// leaves no files. Only SQLite opens the live file: a close of any other descriptor would release SQLite's locks.
+func (s *Store) Backup(ctx context.Context, actor inbox.Actor, path string) error {
 	if err := s.backupFits(path); err != nil {
 		return err
 	}
-	if err := s.Audit(ctx, who, "backup", path); err != nil {
+	if err := s.Audit(ctx, actor, "backup", path); err != nil {
 		return err
 	}
 	err := s.backup(ctx, path)
-	var known *inbox.Error
-	if err == nil || errors.As(err, &known) {
+	var typed *inbox.Error
+	if err == nil || errors.As(err, &typed) {
 		return err
 	}
 	return inbox.Errorf(inbox.Unavailable, "back up", "%w", err)
@@ -47,7 +46,7 @@ func (s *Store) backup(ctx context.Context, path string) error {
 	return datadir.SyncDir(filepath.Dir(path))
 }
 
-// backupFits reports why a backup to a path cannot be made.
+// backupFits returns an error when a backup to a path is not possible: the disk is low, a file exists, or the copy may not fit.
 func (s *Store) backupFits(path string) error {
 	if s.Low() {
 		return inbox.Errorf(inbox.Unavailable, "back up", "too little disk space is left").WithHint("free some space first")
@@ -72,8 +71,8 @@ func (s *Store) backupFits(path string) error {
 	return nil
 }
 
-// copyTo makes the copy and brings it to the disk. The empty file is made first, so that no umask makes it readable by
-// others.
+// copyTo writes the copy and syncs it to the disk. It creates the empty file first, because SQLite would use the umask, which may
+// let others read the file.
 func (s *Store) copyTo(ctx context.Context, path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
@@ -88,7 +87,7 @@ func (s *Store) copyTo(ctx context.Context, path string) error {
 	return nil
 }
 
-// fileSize returns the size of a file, 0 without a file. The file is not opened, for the reason Backup gives.
+// fileSize returns the size of a file in bytes, 0 for a missing file. It does not open the file, for the reason in [Store.Backup].
 func fileSize(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestADamagedPayloadIsNoticed(t *testing.T) {
+func TestADamagedPayloadIsDetected(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
@@ -20,8 +20,8 @@ func TestADamagedPayloadIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := inboxtest.Run(t, s)
-	mark := "here-is-the-payload-that-will-be-damaged"
-	r := inboxtest.Accept(t, s, mark)
+	body := "here-is-the-payload-that-will-be-damaged"
+	r := inboxtest.Accept(t, s, body)
 	stop()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestADamagedPayloadIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := bytes.Index(raw, []byte(mark))
+	at := bytes.Index(raw, []byte(body))
 	if at < 0 {
 		t.Fatal("the payload is not in the file")
 	}
@@ -52,7 +52,7 @@ func TestADamagedPayloadIsNoticed(t *testing.T) {
 	}
 }
 
-func TestABackupIsAWholeStore(t *testing.T) {
+func TestABackupIsACompleteStore(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	for i := range 20 {
@@ -71,6 +71,6 @@ func TestABackupIsAWholeStore(t *testing.T) {
 	}
 	c := inboxtest.Store(t, store.Options{Dir: dir})
 	if r := inboxtest.Accept(t, c, inboxtest.Body(7, 0)); r.Status != inbox.Duplicate || r.Seq != 8 {
-		t.Errorf("the copy does not know its events: %+v", r)
+		t.Errorf("the copy does not detect a duplicate: %+v", r)
 	}
 }

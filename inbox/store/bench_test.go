@@ -16,8 +16,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// The figures here are ratios of BenchmarkRawFsync of the same run: a disk that answers flushes from its cache makes every
-// absolute figure meaningless.
+// Compare these results with BenchmarkRawFsync of the same run. Absolute results mean nothing on a disk that answers flushes from
+// its cache.
 
 // BenchmarkRawFsync overwrites 4 KiB and flushes, as one commit does.
 func BenchmarkRawFsync(b *testing.B) {
@@ -38,7 +38,7 @@ func BenchmarkRawFsync(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "flushes/s")
 }
 
-// BenchmarkAccept accepts bodies of about 1 KiB from several producers at a time.
+// BenchmarkAccept accepts bodies of about 1 KiB from several concurrent producers.
 func BenchmarkAccept(b *testing.B) {
 	for _, producers := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("%d", producers), func(b *testing.B) {
@@ -69,7 +69,7 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// BenchmarkSettle settles first runs as a dispatcher does: one chain, many under way.
+// BenchmarkSettle settles first runs as a dispatcher does: in one chain, with up to window settlements in flight.
 func BenchmarkSettle(b *testing.B) {
 	for _, window := range []int{1, 64} {
 		b.Run(fmt.Sprintf("%d", window), func(b *testing.B) {
@@ -104,7 +104,7 @@ func BenchmarkSettle(b *testing.B) {
 	}
 }
 
-// spread calls fn for 0 … n-1 from several goroutines.
+// spread calls fn for 0 to n-1 from several goroutines.
 func spread(goroutines, n int, fn func(i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -131,7 +131,7 @@ func report(b *testing.B, waits []time.Duration) {
 	b.ReportMetric(at(1), "max-µs")
 }
 
-// BenchmarkOpen is what a server's start costs with a store that was closed.
+// BenchmarkOpen opens and closes a server's store.
 func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()
 	for b.Loop() {

@@ -7,26 +7,26 @@ import (
 	"inbox/inbox"
 )
 
-// Bounds of the payloads that are kept in memory. Several plugins ask for each event soon after it came, and those that
-// are behind ask for one after the other: reading them one by one was measured at two thirds of what a delivery cost.
+// Bounds of the cache of payloads. Several plugins read each event soon after its arrival, and plugins that lag read events in
+// sequence. Single reads were measured at two thirds of the cost of a delivery.
 const (
 	cacheBytes = 8 << 20
-	cachedSize = 16 << 10 // larger ones are read when they are needed
-	cacheAhead = 64       // payloads read at a time when they are asked for one after the other
+	cachedSize = 16 << 10 // bytes of a body; larger payloads are not cached
+	cacheAhead = 64       // seqs of one read ahead
 	cacheNear  = 2 * cacheAhead
-	cacheEntry = 512 // bytes that one takes beside its body and headers
+	cacheEntry = 512 // bytes of overhead of a payload
 )
 
-// cache keeps the payloads that were stored or read last, up to a bound of bytes; the oldest are evicted first.
+// cache holds the payloads that were stored or read last, up to cacheBytes. The oldest are evicted first.
 type cache struct {
 	mu     sync.Mutex
 	bodies map[int64]inbox.Payload
-	order  []int64 // seqs, in the order in which they came
+	order  []int64 // seqs, in the order of put
 	bytes  int
-	missed int64 // the seq that was last asked for and not there
+	missed int64 // the seq of the last miss
 }
 
-// placed is a payload and its position.
+// placed is a payload and its seq.
 type placed struct {
 	seq     int64
 	payload inbox.Payload
@@ -34,9 +34,8 @@ type placed struct {
 
 func newCache() *cache { return &cache{bodies: map[int64]inbox.Payload{}} }
 
-// weight is about what a payload takes of memory: beside its body, its headers as they are, packed with the body, and as
-// the part of a request that they were cut from, and what the maps and slices around it need. Counting bodies alone let
-// small ones take five times the bound.
+// weight estimates the memory of a payload in bytes: the body, the overhead of maps and slices, and the headers three times (decoded,
+// packed with the body, and in the buffer of the request). A count of the bodies alone let small ones take five times the bound.
 func weight(p *inbox.Payload) int {
 	headers := 0
 	for _, h := range p.Headers {
@@ -52,7 +51,7 @@ func (c *cache) get(seq int64) (inbox.Payload, bool) {
 	return p, ok
 }
 
-// put keeps a payload, whose bytes nobody may change any more.
+// put adds a payload of up to cachedSize bytes. Its bytes must not be changed afterwards.
 func (c *cache) put(seq int64, p inbox.Payload) {
 	n := weight(&p)
 	if len(p.Body) > cachedSize {
@@ -60,7 +59,7 @@ func (c *cache) put(seq int64, p inbox.Payload) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.bodies[seq]; known {
+	if _, cached := c.bodies[seq]; cached {
 		return
 	}
 	c.bodies[seq] = p
@@ -73,8 +72,8 @@ func (c *cache) put(seq int64, p inbox.Payload) {
 	}
 }
 
-// runs reports whether seq is less than cacheNear from the last seq that was missing, and stores seq as the last.
-func (c *cache) runs(seq int64) bool {
+// isNearLastMiss reports whether seq is less than cacheNear from the seq of the last miss, and stores seq as the last miss.
+func (c *cache) isNearLastMiss(seq int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	near := seq > c.missed-cacheNear && seq < c.missed+cacheNear
@@ -82,10 +81,10 @@ func (c *cache) runs(seq int64) bool {
 	return near
 }
 
-// readAhead reads the small payloads from seq on, if seq is near the last missing one. It skips damaged and purged payloads:
-// reading one alone reports the error.
+// readAhead caches the small payloads of the next cacheAhead seqs from seq on, if seq is near the last miss. It skips damaged and
+// purged payloads: a read of such a payload alone returns the error.
 func (s *Store) readAhead(ctx context.Context, seq int64) error {
-	if !s.cache.runs(seq) {
+	if !s.cache.isNearLastMiss(seq) {
 		return nil
 	}
 	return s.each(ctx, `SELECT e.seq, `+contentColumns("c")+` FROM events e JOIN contents c ON c.id = e.content_id

@@ -12,21 +12,21 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestPayloadsFromMemoryAreThoseThatWereStored(t *testing.T) {
+func TestCachedPayloadsEqualTheStoredOnes(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	before := func(i int) string { return fmt.Sprintf(`{"before":%d}`, i) }
-	for i := range 100 { // nobody listens: they are read from the file later
+	for i := range 100 { // without a subscriber, payloads are not cached: they are read from the file later
 		inboxtest.Accept(t, s, before(i))
 	}
 	_, end := s.Subscribe()
 	defer end()
-	large := strings.Repeat("x", 20_000) // too large to be kept
+	large := strings.Repeat("x", 20_000) // too large for the cache
 	inboxtest.Accept(t, s, large)
-	inboxtest.Accept(t, s, "kept when it came")
-	for round := range 2 { // read on from one to the next, and then from memory
+	inboxtest.Accept(t, s, "cached at its accept")
+	for round := range 2 { // the first round reads ahead from the file, the second reads from memory
 		for seq := int64(1); seq <= 102; seq++ {
-			want := map[int64]string{101: large, 102: "kept when it came"}[seq]
+			want := map[int64]string{101: large, 102: "cached at its accept"}[seq]
 			if want == "" {
 				want = before(int(seq) - 1)
 			}
@@ -37,7 +37,7 @@ func TestPayloadsFromMemoryAreThoseThatWereStored(t *testing.T) {
 	}
 }
 
-func TestADamagedPayloadIsSaidAlsoWhenItIsReadAhead(t *testing.T) {
+func TestADamagedPayloadIsReportedAlsoAfterReadAhead(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	for i := range 10 {
@@ -52,7 +52,7 @@ func TestADamagedPayloadIsSaidAlsoWhenItIsReadAhead(t *testing.T) {
 			t.Errorf("event %d: %v", seq, err)
 		}
 	}
-	if err := store.Write(s, fmt.Sprintf(flip, "-")); err != nil { // the store is whole when it is checked
+	if err := store.Write(s, fmt.Sprintf(flip, "-")); err != nil { // repaired for the check at the end of the test
 		t.Fatal(err)
 	}
 }

@@ -12,70 +12,73 @@ import (
 	"inbox/inbox/storetest"
 )
 
-// breaks says for every law a statement that breaks it in a store that furnish made.
+// breaks has a statement for every invariant that violates it in a store after fill.
 var breaks = map[string]string{
-	"the log has no gap":                                `UPDATE events SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM events)`,
-	"stored_at never decreases":                         `UPDATE events SET stored_at = stored_at - 1000000 WHERE seq = 3`,
-	"top_rank is the highest rank so far":               `UPDATE events SET top_rank = 3 WHERE seq = 1`,
-	"late means a higher rank came before":              `UPDATE events SET late = 1 - late WHERE seq = 2`,
-	"copies are of events":                              `INSERT INTO copies VALUES (9999, 1, 1, 1)`,
-	"no digest is stored twice":                         `UPDATE events SET digest = (SELECT digest FROM events WHERE seq = 1) WHERE seq = 2`,
-	"every payload of an event is there":                `DELETE FROM contents WHERE kind = 1 AND root_seq = 2`,
-	"every refused request counts in a slot":            `UPDATE refused SET share = 4711`,
-	"a share holds what is in it":                       `UPDATE refused_shares SET bytes = bytes + 1`,
-	"every refused request has its payload":             `DELETE FROM contents WHERE kind = 2`,
-	"every attempt's reason and log are there":          `DELETE FROM contents WHERE id = (SELECT min(id) FROM contents WHERE kind = 3)`,
-	"every content of an event has the event's subject": `UPDATE contents SET subject = 'live/other' WHERE kind = 1 AND root_seq = 2`,
-	"no id of a content was given beyond the mark":      `UPDATE meta SET value = '1' WHERE name = 'contents_reserved'`,
-	"every content belongs to something":                `UPDATE attempts SET reason_id = NULL WHERE seq = 1`,
-	"no cursor is beyond the log":                       `UPDATE plugins SET cursor = 9999`,
-	"no lane is beyond the log":                         `UPDATE lanes SET next = 9999 WHERE state = 'ready'`,
-	"a lane counts the attempts of its next event":      `UPDATE lanes SET attempt = attempt + 1 WHERE state = 'retry'`,
-	"nothing overtakes in a lane": `INSERT INTO attempts SELECT l.plugin, e.seq, 0, 1, 'ok', 'done', 1, 1, 1, NULL, NULL, 0, NULL, 0, NULL
+	"the log has no gap":                                 `UPDATE events SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM events)`,
+	"stored_at never decreases":                          `UPDATE events SET stored_at = stored_at - 1000000 WHERE seq = 3`,
+	"top_rank is the highest rank so far":                `UPDATE events SET top_rank = 3 WHERE seq = 1`,
+	"late means that an earlier event has a higher rank": `UPDATE events SET late = 1 - late WHERE seq = 2`,
+	"copies refer to events":                             `INSERT INTO copies VALUES (9999, 1, 1, 1)`,
+	"no digest is stored twice":                          `UPDATE events SET digest = (SELECT digest FROM events WHERE seq = 1) WHERE seq = 2`,
+	"every event has its payload":                        `DELETE FROM contents WHERE kind = 1 AND root_seq = 2`,
+	"every refused request belongs to a slot":            `UPDATE refused SET share = 4711`,
+	"a share has the sums of its requests":               `UPDATE refused_shares SET bytes = bytes + 1`,
+	"every refused request has its payload":              `DELETE FROM contents WHERE kind = 2`,
+	"every attempt has its reason and log":               `DELETE FROM contents WHERE id = (SELECT min(id) FROM contents WHERE kind = 3)`,
+	"every content of an event has the event's subject":  `UPDATE contents SET subject = 'live/other' WHERE kind = 1 AND root_seq = 2`,
+	"no content id exceeds the reserved ids":             `UPDATE meta SET value = '1' WHERE name = 'contents_reserved'`,
+	"every content has an owner":                         `UPDATE attempts SET reason_id = NULL WHERE seq = 1`,
+	"no cursor is beyond the log":                        `UPDATE plugins SET cursor = 9999`,
+	"no lane is beyond the log":                          `UPDATE lanes SET next = 9999 WHERE state = 'ready'`,
+	"a lane counts the attempts of its next event":       `UPDATE lanes SET attempt = attempt + 1 WHERE state = 'retry'`,
+	"no event of a lane runs before an earlier one": `INSERT INTO attempts SELECT l.plugin, e.seq, 0, 1, 'ok', 'done', 1, 1, 1, NULL, NULL, 0, NULL, 0, NULL
 		FROM lanes l JOIN events e ON e.mode = l.mode AND e.key = l.key AND e.seq > l.next WHERE l.state = 'parked' LIMIT 1`,
-	"a parked lane has its dead letter":                  `UPDATE dead SET resolution = 'discarded', resolved_at = 1 WHERE parks = 1 AND resolution = ''`,
-	"what is kept of a plugin is of one that is known":   `INSERT INTO releases VALUES (NULL, 99, 'x', 'x', 1, x'', 1, '', x'', x'')`,
-	"attempts are of events and releases that are there": `UPDATE attempts SET release = 77 WHERE seq = 1`,
-	"attempts are numbered without a gap":                `UPDATE attempts SET attempt = 7 WHERE seq = 1 AND run = 0`,
-	"a plugin has no first run from before its start":    `UPDATE plugins SET started_at = cursor`,
-	"a run is done once, and last":                       `INSERT INTO attempts VALUES (1, 1, 0, 2, 'ok', 'done', 1, 1, 1, NULL, NULL, 0, NULL, 0, NULL)`,
-	"a dead run continues only when it was retried":      `UPDATE dead SET resolution = 'discarded' WHERE resolution = 'retried'`,
-	"what failed and is not waiting is dead":             `DELETE FROM lanes WHERE state = 'retry'`,
-	"a dead letter has its attempt":                      `UPDATE dead SET result = 'trap' WHERE resolution = ''`,
-	"a dead attempt has its dead letter":                 `DELETE FROM dead WHERE parks = 0`,
-	"a run is dead once at a time":                       `INSERT INTO dead SELECT plugin, seq, run, attempt + 1, mode, key, parks, result, died_at, '', NULL FROM dead WHERE resolution = ''`,
-	"a parking dead letter has its lane":                 `UPDATE lanes SET state = 'ready' WHERE state = 'parked'`,
-	"a waiting run waits behind a lane that lags":        `UPDATE runs SET key = 'nowhere' WHERE waits = 1`,
-	"a run counts its attempts":                          `UPDATE runs SET attempt = 9`,
-	"a run that is to go on is neither done nor dead":    `INSERT INTO runs SELECT plugin, seq, run, 0, mode, key, 0, 1, attempt, 0 FROM dead WHERE resolution = ''`,
-	"runs are of events and replays that are there":      `UPDATE runs SET replay = 55 WHERE waits = 1`,
-	"a replay's attempts are of one that is there":       `UPDATE attempts SET run = 66 WHERE run > 0`,
-	"a replay's parts are of one that is there":          `DELETE FROM replays`,
-	"a replay ends when its parts have":                  `UPDATE replay_parts SET done = 0`,
-	"a replay counts what waits":                         `UPDATE replay_parts SET waiting = waiting + 1`,
-	"a replay counts no more than ran":                   `UPDATE replay_parts SET ok = ok + 100`,
-	"a replay stays within its bounds":                   `UPDATE replay_parts SET position = 9999`,
-	"digests of every sealed seq are there":              `DELETE FROM digest_entries WHERE seq = 5`,
-	"sealed runs follow each other from the first event": `UPDATE digest_runs SET first = first + 1 WHERE sealed = 1`,
-	"a sealed digest is its event's":                     `UPDATE digest_entries SET hash = hash + 1 WHERE seq = 5`,
+	"a parked lane has its dead letter":                     `UPDATE dead SET resolution = 'discarded', resolved_at = 1 WHERE parks = 1 AND resolution = ''`,
+	"rows of plugins refer to known plugins":                `INSERT INTO releases VALUES (NULL, 99, 'x', 'x', 1, x'', 1, '', x'', x'')`,
+	"attempts refer to stored events and releases":          `UPDATE attempts SET release = 77 WHERE seq = 1`,
+	"attempts are numbered without a gap":                   `UPDATE attempts SET attempt = 7 WHERE seq = 1 AND run = 0`,
+	"a plugin has no first run before its start":            `UPDATE plugins SET started_at = cursor`,
+	"a done attempt is the last of its run":                 `INSERT INTO attempts VALUES (1, 1, 0, 2, 'ok', 'done', 1, 1, 1, NULL, NULL, 0, NULL, 0, NULL)`,
+	"a dead run continues only when it was retried":         `UPDATE dead SET resolution = 'discarded' WHERE resolution = 'retried'`,
+	"a failed run waits or is dead":                         `DELETE FROM lanes WHERE state = 'retry'`,
+	"a dead letter has its attempt":                         `UPDATE dead SET result = 'trap' WHERE resolution = ''`,
+	"a dead attempt has its dead letter":                    `DELETE FROM dead WHERE parks = 0`,
+	"a run has at most one open dead letter":                `INSERT INTO dead SELECT plugin, seq, run, attempt + 1, mode, key, parks, result, died_at, '', NULL FROM dead WHERE resolution = ''`,
+	"a parking dead letter has its lane":                    `UPDATE lanes SET state = 'ready' WHERE state = 'parked'`,
+	"every state document is there":                         `DELETE FROM contents WHERE kind = 5`,
+	"every value of kv is there":                            `DELETE FROM contents WHERE kind = 6`,
+	"a change of state was made by an attempt that settled": `UPDATE states SET attempt = 9`,
+	"a waiting run waits behind a lane that lags":           `UPDATE runs SET key = 'nowhere' WHERE waits = 1`,
+	"a run counts its attempts":                             `UPDATE runs SET attempt = 9`,
+	"a pending run is neither done nor dead":                `INSERT INTO runs SELECT plugin, seq, run, 0, mode, key, 0, 1, attempt, 0 FROM dead WHERE resolution = ''`,
+	"runs refer to stored events and replays":               `UPDATE runs SET replay = 55 WHERE waits = 1`,
+	"attempts of a replay refer to a stored replay":         `UPDATE attempts SET run = 66 WHERE run > 0`,
+	"parts of a replay refer to a stored replay":            `DELETE FROM replays`,
+	"a replay is done when all its parts are":               `UPDATE replay_parts SET done = 0`,
+	"a replay counts its waiting runs":                      `UPDATE replay_parts SET waiting = waiting + 1`,
+	"a replay counts at most the runs that ended":           `UPDATE replay_parts SET ok = ok + 100`,
+	"a replay stays within its bounds":                      `UPDATE replay_parts SET position = 9999`,
+	"a sealed run has the digests of all its seqs":          `DELETE FROM digest_entries WHERE seq = 5`,
+	"sealed runs follow each other from the first event":    `UPDATE digest_runs SET first = first + 1 WHERE sealed = 1`,
+	"a sealed digest is its event's":                        `UPDATE digest_entries SET hash = hash + 1 WHERE seq = 5`,
 }
 
-func TestEveryLawIsFoundBroken(t *testing.T) {
+func TestCheckFindsEveryViolatedInvariant(t *testing.T) {
 	t.Parallel()
-	names := store.LawNames()
+	names := store.InvariantNames()
 	for name := range breaks {
 		if !slices.Contains(names, name) {
-			t.Errorf("there is no law %q", name)
+			t.Errorf("there is no invariant %q", name)
 		}
 	}
 	dir := inboxtest.Dir(t)
-	furnish(t, dir)
+	fill(t, dir)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			statement, ok := breaks[name]
 			if !ok {
-				t.Fatal("nothing breaks it")
+				t.Fatal("no statement violates it")
 			}
 			broken := store.CopyClosed(t, dir)
 			store.Exec(t, broken, `PRAGMA ignore_check_constraints = 1; `+statement)
@@ -92,8 +95,8 @@ func TestEveryLawIsFoundBroken(t *testing.T) {
 	}
 }
 
-// furnish makes a closed store that has something of everything.
-func furnish(t *testing.T, dir string) {
+// fill creates a store with rows in every table, and closes it.
+func fill(t *testing.T, dir string) {
 	t.Helper()
 	s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))
 	w := storetest.NewWorld(t, s)
@@ -103,7 +106,7 @@ func furnish(t *testing.T, dir string) {
 	w.Run(0, inbox.Done, false)
 	w.Run(0, inbox.Dead, false)
 	w.Resolve(w.Events[4], 0, inbox.Retried)
-	w.GoOn(w.Events[4], w.Events[4].Runs[0], inbox.Dead)
+	w.Continue(w.Events[4], w.Events[4].Runs[0], inbox.Dead)
 	w.Run(1, inbox.Done, false)
 	w.Run(1, inbox.Dead, true)
 	w.Run(2, inbox.Again, false)
@@ -119,7 +122,7 @@ func furnish(t *testing.T, dir string) {
 	done()
 }
 
-func TestACheckBesideAServerFindsNothingAndSaysHowFarItIs(t *testing.T) {
+func TestACheckBesideAServerFindsNoProblemAndReportsProgress(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Fill(t, s, 700)

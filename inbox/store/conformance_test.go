@@ -14,7 +14,7 @@ var operator = inbox.Actor{Name: "operator", Reason: "test"}
 func TestAFreshStorePassesTheSuite(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB, o storetest.Options) storetest.Store {
-		return inboxtest.Store(t, store.Options{Now: o.Now, Bounds: o.Bounds, Relaxed: o.Fast})
+		return inboxtest.Store(t, store.Options{Dir: o.Dir, Now: o.Now, Bounds: o.Bounds, Relaxed: o.Fast})
 	})
 }
 

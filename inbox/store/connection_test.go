@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestEveryConnectionIsAsDurableAsTheFirst(t *testing.T) {
+func TestEveryConnectionHasTheDurablePragmas(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	for pragma, want := range map[string]string{
@@ -38,14 +38,14 @@ func TestEveryConnectionIsAsDurableAsTheFirst(t *testing.T) {
 	}
 }
 
-func TestOnlyItsUserCanReadAStore(t *testing.T) {
+func TestOnlyTheOwnerCanReadAStore(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("modes are of other systems")
+		t.Skip("Windows has no file modes")
 	}
 	dir := filepath.Join(t.TempDir(), "new", "deep")
 	s := inboxtest.Store(t, store.Options{Dir: dir})
-	inboxtest.Accept(t, s, "a") // makes the write-ahead log
+	inboxtest.Accept(t, s, "a") // creates the write-ahead log
 	for name, want := range map[string]os.FileMode{".": 0o700, "inbox.db": 0o600, "inbox.db-wal": 0o600, "inbox.db-shm": 0o600, "store.key": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || info.Mode().Perm() != want {
@@ -71,7 +71,7 @@ func TestADirectoryMayHaveAnyName(t *testing.T) {
 	}
 }
 
-func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
+func TestACommandDoesNotMigrateAStoreBesideAServer(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	lock, err := datadir.WaitLock(ctx, dir, time.Second)
@@ -83,7 +83,7 @@ func TestTheSchemaDoesNotChangeUnderAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := store.Open(ctx, store.Options{Dir: dir, Create: true}); inbox.KindOf(err) != inbox.Unavailable {
-		t.Errorf("a command that would migrate beside a server: %v", err)
+		t.Errorf("a command beside a server: %v", err)
 	}
 	if s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true}); err != nil {
 		t.Errorf("the server: %v", err)

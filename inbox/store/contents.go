@@ -29,38 +29,40 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum is CRC-32C: SQLite's own integrity check does not see a flipped byte of a payload.
+// checksum returns the CRC-32C of b. SQLite's integrity check does not find a flipped byte of a payload.
 func checksum(b []byte) int64 { return int64(crc32.Checksum(b, castagnoli)) }
 
 // contentIDs allocates the ids of contents. The id of a deleted row is never used again, because erasures, encryption keys and
-// backups refer to contents by id. So an id does not come from the table but from a mark in the table meta, which is raised by
-// contentsReserve before the first id above it is used. A start begins after the mark and skips the unused ids.
+// backups refer to contents by id. So ids are reserved in the table meta, contentIDsStep ids at a time. A start continues after the
+// highest reserved id and skips unused ones.
 type contentIDs struct {
-	last     int64 // allocated last
-	reserved int64 // the highest id that may be allocated: the mark
+	last     int64 // the last allocated id
+	reserved int64 // the highest id that may be allocated
 }
 
 const (
-	contentsReserve = 4096
-	contentsMark    = "contents_reserved" // in meta
+	contentIDsStep   = 4096
+	contentsReserved = "contents_reserved" // name in meta of the highest reserved id
 )
 
-// loadContentIDs reads the mark. A store without a mark has no contents, or comes from a version that let SQLite choose ids.
+// loadContentIDs reads the highest reserved id. A store without it has no contents, or was written by a version that let SQLite
+// choose ids.
 func loadContentIDs(c *conn) (contentIDs, error) {
-	var mark int64
-	err := c.Get(`SELECT max(coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?), 0), coalesce((SELECT max(id) FROM contents), 0))`, contentsMark).Scan(&mark)
-	return contentIDs{last: mark, reserved: mark}, err
+	var reserved int64
+	err := c.Get(`SELECT max(coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?), 0), coalesce((SELECT max(id) FROM contents), 0))`, contentsReserved).
+		Scan(&reserved)
+	return contentIDs{last: reserved, reserved: reserved}, err
 }
 
 // contentID allocates the next id.
 func (t *tx) contentID() (int64, error) {
 	ids := &t.contents
 	if ids.last >= ids.reserved {
-		mark := ids.last + contentsReserve
-		if err := t.setMeta(contentsMark, mark); err != nil {
+		reserved := ids.last + contentIDsStep
+		if err := t.setMeta(contentsReserved, reserved); err != nil {
 			return 0, err
 		}
-		ids.reserved = mark
+		ids.reserved = reserved
 	}
 	ids.last++
 	return ids.last, nil
@@ -78,7 +80,7 @@ func (t *tx) put(kind, encoding int, root int64, b []byte) (int64, error) {
 	return t.putFor(nil, kind, encoding, root, b)
 }
 
-// putFor is put for a given subject, which an event needs whose row is not written yet. nil means the subject of the root.
+// putFor is put with a given subject, for an event whose row is not written yet. nil means the subject of the root.
 func (t *tx) putFor(of any, kind, encoding int, root int64, b []byte) (int64, error) {
 	var rootSeq any
 	if root != 0 {
@@ -121,7 +123,7 @@ const contentsColumns = `encoding, key_id, bytes, checksum`
 // contentColumns are contentsColumns of the table under an alias.
 func contentColumns(alias string) string { return qualified(alias, contentsColumns) }
 
-// content is a row of contents as it was read. A missing row has no checksum.
+// content is a row of contents, not yet checked. A missing row has no checksum.
 type content struct {
 	encoding, keyID, sum sql.NullInt64
 	bytes                []byte
@@ -135,7 +137,7 @@ func (c *content) into() []any { return []any{&c.encoding, &c.keyID, &c.bytes, &
 func (c *content) open(encoding int64) ([]byte, error) {
 	switch {
 	case !c.sum.Valid:
-		return nil, fmt.Errorf("%w: they are gone", inbox.ErrDamaged)
+		return nil, fmt.Errorf("%w: their row is missing", inbox.ErrDamaged)
 	case c.keyID.Valid || c.encoding.Int64 != encoding:
 		return nil, inbox.Errorf(inbox.Internal, "", "the stored bytes have encoding %d, which this version cannot read", c.encoding.Int64).
 			WithHint("install the version that wrote them")

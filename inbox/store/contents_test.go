@@ -17,7 +17,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-func TestAPayloadIsPackedAndUnpackedWhole(t *testing.T) {
+func TestAnUnpackedPayloadEqualsThePackedOneAndDamageIsDetected(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p := inbox.Payload{Body: rapid.SliceOf(rapid.Byte()).Draw(t, "body"), Headers: []inbox.Header{}}
@@ -40,7 +40,7 @@ func TestAPayloadIsPackedAndUnpackedWhole(t *testing.T) {
 	})
 }
 
-// FuzzUnpack gives unpacking bytes whose checksum is right, as after a write by a program with a bug.
+// FuzzUnpack unpacks bytes that have a correct checksum, as a program with a bug could write them.
 func FuzzUnpack(f *testing.F) {
 	f.Add([]byte("\x02[]body"))
 	f.Add([]byte{})
@@ -62,12 +62,12 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-// The rows of the quarantine come and go; an erased row, or one in a backup, must not be taken for a newer row.
-func TestNoIDOfAContentIsEverGivenTwice(t *testing.T) {
+// Rows of the quarantine are deleted and added. A deleted row, or a row in a backup, must not be mistaken for a newer row.
+func TestContentIDsAreNeverReused(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	newest := int64(0)
-	for life := range 3 {
+	for start := range 3 {
 		s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -76,23 +76,23 @@ func TestNoIDOfAContentIsEverGivenTwice(t *testing.T) {
 		for i := range 5 {
 			r := &inbox.Refused{
 				Source: "qoreid", Address: fmt.Sprint("192.0.2.", i), Why: "mismatch", ReceivedAt: time.Now(),
-				Payload: inbox.Payload{Body: fmt.Append(nil, "refused ", life, i)},
+				Payload: inbox.Payload{Body: fmt.Append(nil, "refused ", start, i)},
 			}
 			if err := s.Refuse(ctx, r); err != nil {
 				t.Fatal(err)
 			}
 			id := store.Number(t, s, `SELECT max(id) FROM contents`)
 			if id <= newest {
-				t.Errorf("life %d: id %d after %d", life, id, newest)
+				t.Errorf("start %d: id %d after %d", start, id, newest)
 			}
 			newest = id
 			if n, err := s.DiscardRefused(ctx, "", nil); n != 1 || err != nil {
 				t.Fatal(n, err)
 			}
 		}
-		// A change that fails takes its ids back, and a whole reserve of them is passed.
+		// These take more ids than one reservation has.
 		for i := range 40 {
-			inboxtest.Accept(t, s, inboxtest.Body(life, i))
+			inboxtest.Accept(t, s, inboxtest.Body(start, i))
 		}
 		inboxtest.Check(t, s)
 		newest = store.Number(t, s, `SELECT max(id) FROM contents`)
@@ -103,7 +103,7 @@ func TestNoIDOfAContentIsEverGivenTwice(t *testing.T) {
 	}
 }
 
-func TestContentsNameTheEntityThatTheyAreAbout(t *testing.T) {
+func TestContentsHaveTheSubjectOfTheirEvent(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 1)
 	a := storetest.Attempt(1, 1, inbox.Trap, inbox.Again)
@@ -120,7 +120,7 @@ func TestContentsNameTheEntityThatTheyAreAbout(t *testing.T) {
 	}
 }
 
-func TestAValueOfABodyStandsInALaneAsItsDigest(t *testing.T) {
+func TestALaneStoresTheDigestOfAValueInsteadOfTheValue(t *testing.T) {
 	t.Parallel()
 	s, other := inboxtest.Store(t, store.Options{}), inboxtest.Store(t, store.Options{})
 	value := strings.Repeat("passport A1234567 ", 12_000)
@@ -130,9 +130,9 @@ func TestAValueOfABodyStandsInALaneAsItsDigest(t *testing.T) {
 		t.Errorf("the lane's key is %q", id.Key)
 	}
 	if same := s.LaneDigest(value); "@ptr/"+same != id.Key || same == s.LaneDigest(value+"x") {
-		t.Error("the digest does not tell values apart")
+		t.Error("equal values have different digests, or different values have equal digests")
 	}
 	if s.LaneDigest(value) == other.LaneDigest(value) {
-		t.Error("the digest can be guessed without the store's key")
+		t.Error("the digest does not depend on the store's key")
 	}
 }

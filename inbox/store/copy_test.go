@@ -26,11 +26,11 @@ func names(t *testing.T, dir string) []string {
 	return list
 }
 
-func TestABackupThatCannotBeMadeSaysWhyAndLeavesNothing(t *testing.T) {
+func TestAFailedBackupReturnsTheReasonAndLeavesNoFile(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Fill(t, s, 10)
-	gone, cancel := context.WithCancel(ctx)
+	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	for name, c := range map[string]struct {
 		ctx    context.Context
@@ -38,11 +38,11 @@ func TestABackupThatCannotBeMadeSaysWhyAndLeavesNothing(t *testing.T) {
 		path   string
 		kind   inbox.Kind
 	}{
-		"over a file that exists":   {ctx, "copy.db", "copy.db", inbox.Conflict},
-		"over a key that exists":    {ctx, "copy.db.key", "copy.db", inbox.Conflict},
-		"beside one under way":      {ctx, "copy.db.part", "copy.db", inbox.Conflict},
-		"into no directory":         {ctx, "", "none/copy.db", inbox.Invalid},
-		"by somebody who went away": {gone, "", "copy.db", inbox.Internal},
+		"the file exists":             {ctx, "copy.db", "copy.db", inbox.Conflict},
+		"the key exists":              {ctx, "copy.db.key", "copy.db", inbox.Conflict},
+		"another backup runs":         {ctx, "copy.db.part", "copy.db", inbox.Conflict},
+		"the directory is missing":    {ctx, "", "none/copy.db", inbox.Invalid},
+		"the context is already done": {cancelled, "", "copy.db", inbox.Internal},
 	} {
 		dir := inboxtest.Dir(t)
 		if c.before != "" {
@@ -59,13 +59,13 @@ func TestABackupThatCannotBeMadeSaysWhyAndLeavesNothing(t *testing.T) {
 		}
 		if c.before != "" {
 			if b, err := os.ReadFile(filepath.Join(dir, c.before)); err != nil || string(b) != "kept" {
-				t.Errorf("%s: the file that was there is %q, %v", name, b, err)
+				t.Errorf("%s: the existing file became %q, %v", name, b, err)
 			}
 		}
 	}
 }
 
-func TestABackupNeedsSpaceOnTheDisk(t *testing.T) {
+func TestABackupFailsWithoutFreeDiskSpace(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{MinFree: math.MaxUint64})
 	if err := s.Backup(ctx, operator, filepath.Join(t.TempDir(), "copy.db")); inbox.KindOf(err) != inbox.Unavailable {
@@ -73,7 +73,7 @@ func TestABackupNeedsSpaceOnTheDisk(t *testing.T) {
 	}
 }
 
-func TestABackupMadeWhileEventsComeIsWholeAndPrivate(t *testing.T) {
+func TestABackupDuringAcceptsIsCompleteAndPrivate(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Fill(t, s, 500)
@@ -92,7 +92,7 @@ func TestABackupMadeWhileEventsComeIsWholeAndPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if left := names(t, dir); len(left) != 2 {
-		t.Errorf("there are %q", left)
+		t.Errorf("the directory has %q", left)
 	}
 	for _, name := range names(t, dir) {
 		info, err := os.Stat(filepath.Join(dir, name))

@@ -8,7 +8,7 @@ import (
 	"inbox/inbox"
 )
 
-// program is the actor of audit entries that no operator caused.
+// program is the actor of audit entries for actions of the program itself.
 const program = "inbox"
 
 const crashRecordsQuery = `SELECT plugin, release, term, running, ends, disabled_at, why FROM crash_records ORDER BY plugin, release, term`
@@ -39,76 +39,76 @@ func (t *tx) crashRecords() (list []inbox.CrashRecord, err error) {
 
 // appendCrashRecord reads a row of crashRecordsQuery.
 func appendCrashRecord(list []inbox.CrashRecord, row scanner) ([]inbox.CrashRecord, error) {
-	var one inbox.CrashRecord
+	var r inbox.CrashRecord
 	var disabled sql.NullInt64
-	if err := row.Scan(&one.Plugin, &one.Release, &one.Term, &one.Running, &one.Ends, &disabled, &one.Why); err != nil {
+	if err := row.Scan(&r.Plugin, &r.Release, &r.Term, &r.Running, &r.Ends, &disabled, &r.Why); err != nil {
 		return nil, err
 	}
 	if disabled.Valid {
-		one.DisabledAt = fromMillis(disabled.Int64)
+		r.DisabledAt = fromMillis(disabled.Int64)
 	}
-	return append(list, one), nil
+	return append(list, r), nil
 }
 
-// CountCrashes counts the ends of earlier processes. A server calls it once, before it runs any release. [inbox.CountCrashes] decides
-// which records remain; they become records of this process and are returned. Records of this term and of earlier ones
-// count: on SQLite their processes have ended, because there is one at a time. After a clean end nothing is written. An
-// operator may enable a disabled release at the same time.
+// CountCrashes counts the unclean ends of earlier processes. A server calls it once, before it runs any release.
+// [inbox.CountCrashes] decides which records remain; they become records of this process and are returned. Records of this and of
+// earlier terms count: their processes have ended, because SQLite allows one server at a time. After a clean end CountCrashes
+// writes nothing. An operator may enable a disabled release at the same time.
 func (s *Store) CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error) {
-	if was, err := s.CrashRecords(ctx); err != nil || len(was) == 0 {
+	if stored, err := s.CrashRecords(ctx); err != nil || len(stored) == 0 {
 		return nil, err
 	}
-	var now []inbox.CrashRecord // belongs to the writer, which may go on after ctx has ended
+	var counted []inbox.CrashRecord // used by the writer, which may continue after ctx has ended
 	err := s.write(ctx, func(t *tx) error {
-		was, err := t.crashRecords()
+		stored, err := t.crashRecords()
 		if err != nil {
 			return err
 		}
-		was = slices.DeleteFunc(was, func(one inbox.CrashRecord) bool { return one.Term > t.w.s.term })
-		now = inbox.CountCrashes(was, fromMillis(t.now))
+		stored = slices.DeleteFunc(stored, func(r inbox.CrashRecord) bool { return r.Term > t.w.s.term })
+		counted = inbox.CountCrashes(stored, fromMillis(t.now))
 		if _, err := t.exec(`DELETE FROM crash_records WHERE term <= ?`, t.w.s.term); err != nil {
 			return err
 		}
-		for i := range now {
-			now[i].Term = t.w.s.term
-			if err := t.putCrashRecord(&now[i]); err != nil {
+		for i := range counted {
+			counted[i].Term = t.w.s.term
+			if err := t.putCrashRecord(&counted[i]); err != nil {
 				return err
 			}
 		}
-		return t.auditDisabled(was, now)
+		return t.auditDisabled(stored, counted)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return now, nil
+	return counted, nil
 }
 
-// auditDisabled records in the audit which releases were disabled by this count.
-func (t *tx) auditDisabled(was, now []inbox.CrashRecord) error {
+// auditDisabled adds an audit entry for every release that is disabled in counted and was not in stored.
+func (t *tx) auditDisabled(stored, counted []inbox.CrashRecord) error {
 	before := map[string]bool{}
-	for _, one := range was {
-		key := one.Plugin + " " + one.Release
-		before[key] = before[key] || !one.DisabledAt.IsZero()
+	for _, r := range stored {
+		key := r.Plugin + " " + r.Release
+		before[key] = before[key] || !r.DisabledAt.IsZero()
 	}
-	for _, one := range now {
-		if one.DisabledAt.IsZero() || before[one.Plugin+" "+one.Release] {
+	for _, r := range counted {
+		if r.DisabledAt.IsZero() || before[r.Plugin+" "+r.Release] {
 			continue
 		}
-		if err := t.audit(inbox.Actor{Name: program, Reason: one.Why}, "disabled", one.Plugin+" "+one.Release); err != nil {
+		if err := t.audit(inbox.Actor{Name: program, Reason: r.Why}, "disabled", r.Plugin+" "+r.Release); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *tx) putCrashRecord(one *inbox.CrashRecord) error {
+func (t *tx) putCrashRecord(r *inbox.CrashRecord) error {
 	var disabled any
-	if !one.DisabledAt.IsZero() {
-		disabled = millis(one.DisabledAt)
+	if !r.DisabledAt.IsZero() {
+		disabled = millis(r.DisabledAt)
 	}
 	_, err := t.exec(`INSERT INTO crash_records (plugin, release, term, running, ends, disabled_at, why) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (plugin, release, term) DO UPDATE SET running = excluded.running, ends = excluded.ends, disabled_at = excluded.disabled_at, why = excluded.why`,
-		one.Plugin, one.Release, t.w.s.term, one.Running, one.Ends, disabled, one.Why)
+		r.Plugin, r.Release, t.w.s.term, r.Running, r.Ends, disabled, r.Why)
 	return err
 }
 
@@ -121,13 +121,13 @@ func (t *tx) recordRunning(plugin, release string) error {
 	return err
 }
 
-// RecordStart stores that this process is about to compile and start a release. If that ends the program, the next start
-// finds the record. Watch returns when the record is durable. [Store.SetLive] and [Store.ClearCrashes] delete it.
+// RecordStart stores that this process is about to compile and start a release. If the release crashes the process, the next
+// process finds the record. RecordStart returns when the record is durable. [Store.SetLive] and [Store.ClearCrashes] delete it.
 func (s *Store) RecordStart(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error { return t.recordRunning(plugin, release) })
 }
 
-// ClearCrashes deletes this process's record of a release that survived, or that cannot run at all.
+// ClearCrashes deletes this process's record of a release that runs without a crash, or that cannot start.
 func (s *Store) ClearCrashes(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release = ? AND term = ? AND disabled_at IS NULL`, plugin, release, t.w.s.term)
@@ -135,8 +135,8 @@ func (s *Store) ClearCrashes(ctx context.Context, plugin, release string) error 
 	})
 }
 
-// EndCleanly deletes the records of this process before it ends as it should: no release has crashed it. The process must
-// start no release afterwards.
+// EndCleanly deletes the records of this process before a clean exit, which no release has caused. The process must start no
+// release afterwards.
 func (s *Store) EndCleanly(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(`DELETE FROM crash_records WHERE term = ? AND disabled_at IS NULL`, t.w.s.term)
@@ -145,24 +145,24 @@ func (s *Store) EndCleanly(ctx context.Context) error {
 }
 
 // EnableRelease enables the disabled releases of a plugin.
-func (s *Store) EnableRelease(ctx context.Context, who inbox.Actor, plugin string) error {
+func (s *Store) EnableRelease(ctx context.Context, actor inbox.Actor, plugin string) error {
 	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND disabled_at IS NOT NULL`, plugin); err != nil {
 			return err
 		}
-		return t.audit(who, "resume", plugin)
+		return t.audit(actor, "resume", plugin)
 	})
 }
 
-// Forget enables the disabled releases of a plugin, except the release but. The plugin's file has changed.
-func (s *Store) Forget(ctx context.Context, plugin, but string) error {
+// EnableOtherReleases enables the disabled releases of a plugin, except one, after the plugin's file has changed.
+func (s *Store) EnableOtherReleases(ctx context.Context, plugin, except string) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release <> ? AND disabled_at IS NOT NULL`, plugin, but)
+		_, err := t.exec(`DELETE FROM crash_records WHERE plugin = ? AND release <> ? AND disabled_at IS NOT NULL`, plugin, except)
 		return err
 	})
 }
 
-// disable disables the live release of a plugin. Without a release to go back to, the live one stays.
+// disable disables the live release of a plugin. It changes nothing if the plugin has no earlier release to fall back to.
 func (t *tx) disable(p int64, plugin string, a *inbox.Disable) error {
 	if a == nil {
 		return nil
@@ -177,8 +177,8 @@ func (t *tx) disable(p int64, plugin string, a *inbox.Disable) error {
 	return t.audit(inbox.Actor{Name: program, Reason: a.Why}, "disabled", plugin+" "+a.Release)
 }
 
-// SetLive records which release of a plugin runs, after its start succeeded. A change of the release ends a hold, because
-// the failures were those of the release before it.
+// SetLive stores the running release of a plugin, after its start succeeded. A change of the release ends a hold, because the
+// failures were those of the previous release.
 func (s *Store) SetLive(ctx context.Context, plugin, release string) error {
 	return s.write(ctx, func(t *tx) error {
 		p, err := t.plugin(plugin)
@@ -210,7 +210,7 @@ func (t *tx) setLive(p int64, plugin, release string) error {
 	return err
 }
 
-// settleRelease records what a settlement says about the release that runs.
+// settleRelease stores the release fields of a settlement: Running, Proven, Filtered and Disable.
 func (t *tx) settleRelease(p int64, st *inbox.Settlement) error {
 	if st.Running != "" {
 		if err := t.recordRunning(st.Plugin, st.Running); err != nil {

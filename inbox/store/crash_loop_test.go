@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// crashRecords returns what a store knows of releases, without the times.
+// crashRecords returns the crash records of a store.
 func crashRecords(t *testing.T, s *store.Store) []inbox.CrashRecord {
 	t.Helper()
 	list, err := s.CrashRecords(ctx)
@@ -20,14 +20,15 @@ func crashRecords(t *testing.T, s *store.Store) []inbox.CrashRecord {
 	return list
 }
 
-func is(t *testing.T, what string, s *store.Store, want ...inbox.CrashRecord) {
+// wantRecords fails the test unless a store has exactly these crash records.
+func wantRecords(t *testing.T, step string, s *store.Store, want ...inbox.CrashRecord) {
 	t.Helper()
 	if diff := cmp.Diff(want, crashRecords(t, s), cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("%s: %s", what, diff)
+		t.Errorf("%s: %s", step, diff)
 	}
 }
 
-// What one process says of its releases, late or not, must not touch the records of another process.
+// A call of one process must not change the records of another process, also when the call is late.
 func TestACrashRecordBelongsToTheProcessThatWroteIt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -38,8 +39,8 @@ func TestACrashRecordBelongsToTheProcessThatWroteIt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	is(t, "the first process runs it", first, inbox.CrashRecord{Plugin: "p", Release: "r1", Term: 1, Running: true})
-	second, shutSecond := openServer(t, dir) // the first was killed, as far as this one can tell
+	wantRecords(t, "the first process runs r1", first, inbox.CrashRecord{Plugin: "p", Release: "r1", Term: 1, Running: true})
+	second, shutSecond := openServer(t, dir) // for the second process, the first was killed
 	defer shutSecond()
 	list, err := second.CountCrashes(ctx)
 	counted := inbox.CrashRecord{Plugin: "p", Release: "r1", Term: 2, Ends: 1}
@@ -53,17 +54,17 @@ func TestACrashRecordBelongsToTheProcessThatWroteIt(t *testing.T) {
 	}
 	counted.Running = true
 	second2 := inbox.CrashRecord{Plugin: "p", Release: "r2", Term: 2, Running: true}
-	is(t, "the second process runs two", second, counted, second2)
-	for what, late := range map[string]func() error{
-		"its clean end":        func() error { return first.EndCleanly(ctx) },
-		"that one survived":    func() error { return first.ClearCrashes(ctx, "p", "r1") },
-		"that another is live": func() error { return first.SetLive(ctx, "p", "r2") },
-		"a count":              func() error { _, err := first.CountCrashes(ctx); return err },
+	wantRecords(t, "the second process runs r1 and r2", second, counted, second2)
+	for name, call := range map[string]func() error{
+		"EndCleanly":   func() error { return first.EndCleanly(ctx) },
+		"ClearCrashes": func() error { return first.ClearCrashes(ctx, "p", "r1") },
+		"SetLive":      func() error { return first.SetLive(ctx, "p", "r2") },
+		"CountCrashes": func() error { _, err := first.CountCrashes(ctx); return err },
 	} {
-		if err := late(); err != nil {
-			t.Errorf("%s: %v", what, err)
+		if err := call(); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
-		is(t, "after the first process says late "+what, second, counted, second2)
+		wantRecords(t, "after a late "+name+" of the first process", second, counted, second2)
 	}
 	if err := first.RecordStart(ctx, "p", "r1"); err != nil {
 		t.Fatal(err)
@@ -71,7 +72,7 @@ func TestACrashRecordBelongsToTheProcessThatWroteIt(t *testing.T) {
 	if err := second.EndCleanly(ctx); err != nil {
 		t.Fatal(err)
 	}
-	is(t, "a clean end of the second leaves what the first runs", second, inbox.CrashRecord{Plugin: "p", Release: "r1", Term: 1, Running: true})
+	wantRecords(t, "after EndCleanly of the second process", second, inbox.CrashRecord{Plugin: "p", Release: "r1", Term: 1, Running: true})
 }
 
 // A disabled release is disabled for every process.
@@ -101,10 +102,10 @@ func TestADisabledReleaseIsDisabledForLaterProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list := crashRecords(t, next); len(list) != 1 || list[0].DisabledAt.IsZero() || list[0].Running {
-		t.Errorf("a process that begins to run it: %+v", list)
+		t.Errorf("after RecordStart of a later process: %+v", list)
 	}
 	if err := next.EnableRelease(ctx, operator, "p"); err != nil {
 		t.Fatal(err)
 	}
-	is(t, "brought back", next)
+	wantRecords(t, "after EnableRelease", next)
 }

@@ -15,19 +15,22 @@ import (
 	"inbox/inbox/store"
 )
 
-// The laws of the kill loop: whenever the program is killed, everything it said was acknowledged is in the file, once, and
-// whole; a settlement it said was made is made; and the file passes its check.
+// The laws of the kill loop. At whatever moment the program is killed:
+//
+//  1. every event that it reported as acknowledged is in the file, once and complete;
+//  2. every settlement that it reported as settled is in the file;
+//  3. the file passes its check.
 
-// oracle remembers what children said.
+// oracle collects the reports of children.
 type oracle struct {
-	acked   map[string]inbox.Receipt
-	settled int64 // highest seq
+	acked   map[string]inbox.Receipt // by body
+	settled int64                    // highest seq
 	refused int
 	fatal   bool
 }
 
-// hear reads what a child says until it ends, and calls heard, if not nil, after every line.
-func (o *oracle) hear(t *testing.T, out io.Reader, heard func()) {
+// read reads the output of a child until it ends. It calls onLine, if not nil, after every line.
+func (o *oracle) read(t *testing.T, out io.Reader, onLine func()) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		word, rest, _ := strings.Cut(lines.Text(), " ")
@@ -36,7 +39,7 @@ func (o *oracle) hear(t *testing.T, out io.Reader, heard func()) {
 			f := strings.SplitN(rest, " ", 3)
 			var r inbox.Receipt
 			if _, err := fmt.Sscan(f[0], &r.Seq); err != nil || len(f) != 3 {
-				break // the last line of a child that was killed
+				break // a killed child may leave an incomplete line
 			}
 			r.ID = f[1]
 			if old, ok := o.acked[f[2]]; ok && (old.Seq != r.Seq || old.ID != r.ID) {
@@ -53,13 +56,13 @@ func (o *oracle) hear(t *testing.T, out io.Reader, heard func()) {
 		case "fatal":
 			o.fatal = true
 		}
-		if heard != nil {
-			heard()
+		if onLine != nil {
+			onLine()
 		}
 	}
 }
 
-// verify opens the store and holds it to the laws.
+// verify opens the store and checks the laws.
 func (o *oracle) verify(t *testing.T, dir string) {
 	t.Helper()
 	s, err := store.Open(ctx, store.SmallRuns(store.Options{Dir: dir, MinFree: 1}, 64))
@@ -74,14 +77,14 @@ func (o *oracle) verify(t *testing.T, dir string) {
 	}
 	settled, err := s.SettledAbove(ctx, "p", 0, 0)
 	if err != nil || int64(len(settled)) < o.settled {
-		t.Errorf("%d settled, %d acknowledged, %v", len(settled), o.settled, err)
+		t.Errorf("%d are settled, the child reported %d, %v", len(settled), o.settled, err)
 	}
 }
 
-// spawn starts a child on a data directory; the arguments before it run it under another program.
-func spawn(t *testing.T, dir, salt string, under ...string) (cmd *exec.Cmd, in io.Closer, out io.Reader) {
+// spawn starts a child on a data directory. wrapper, if not empty, is a command with arguments that runs the child.
+func spawn(t *testing.T, dir, salt string, wrapper ...string) (cmd *exec.Cmd, in io.Closer, out io.Reader) {
 	t.Helper()
-	args := append(under, os.Args[0])
+	args := append(wrapper, os.Args[0])
 	cmd = exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), childEnv+"="+dir, childEnv+"_SALT="+salt)
 	cmd.Stderr = os.Stderr
@@ -99,8 +102,8 @@ func spawn(t *testing.T, dir, salt string, under ...string) (cmd *exec.Cmd, in i
 	return cmd, in, out
 }
 
-// after returns a function that does something at its n-th call. Tests count what a child says instead of the time: a machine
-// may be busy.
+// after returns a function that calls do at its n-th call. Tests count the lines of a child instead of measuring time, because the
+// machine may be busy.
 func after(n int, do func()) func() {
 	return func() {
 		if n--; n == 0 {
@@ -109,14 +112,14 @@ func after(n int, do func()) func() {
 	}
 }
 
-func TestNothingAcknowledgedIsLostWhenTheProgramIsKilled(t *testing.T) {
+func TestAKilledProgramLosesNoAcknowledgedEvent(t *testing.T) {
 	t.Parallel()
 	rounds := long(3, 4, 15)
 	dir := inboxtest.Dir(t)
 	o := &oracle{acked: map[string]inbox.Receipt{}}
 	for round := range rounds {
 		cmd, _, out := spawn(t, dir, fmt.Sprint("round-", round))
-		o.hear(t, out, after(30+rand.N(1000), func() { _ = cmd.Process.Kill() }))
+		o.read(t, out, after(30+rand.N(1000), func() { _ = cmd.Process.Kill() }))
 		_ = cmd.Wait() // it was killed
 		o.verify(t, dir)
 		if t.Failed() {
@@ -129,12 +132,12 @@ func TestNothingAcknowledgedIsLostWhenTheProgramIsKilled(t *testing.T) {
 	t.Logf("%d rounds: %d acknowledged, %d settled", rounds, len(o.acked), o.settled)
 }
 
-func TestAProgramThatIsToldToStopLosesNothing(t *testing.T) {
+func TestAProgramThatStopsLosesNoAcknowledgedEvent(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	o := &oracle{acked: map[string]inbox.Receipt{}}
 	cmd, in, out := spawn(t, dir, "stopped")
-	o.hear(t, out, after(300, func() { in.Close() }))
+	o.read(t, out, after(300, func() { in.Close() }))
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("it ended with %v", err)
 	}
@@ -143,6 +146,6 @@ func TestAProgramThatIsToldToStopLosesNothing(t *testing.T) {
 		t.Errorf("%d bytes were left in the write-ahead log", info.Size())
 	}
 	if o.fatal {
-		t.Error("it could not go on")
+		t.Error("the child reported a fatal error")
 	}
 }

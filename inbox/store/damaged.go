@@ -2,5 +2,5 @@ package store
 
 import "inbox/inbox"
 
-// ErrDamaged says that stored bytes are not those that were written.
+// ErrDamaged is [inbox.ErrDamaged]: stored bytes differ from the bytes that were written.
 var ErrDamaged = inbox.ErrDamaged

@@ -60,8 +60,8 @@ const (
 	byEvent                  // plugin by plugin in the order of the log; only open ones
 )
 
-// deadMark is the position of a dead letter in both orders.
-type deadMark struct{ died, seq, plugin, run, attempt int64 }
+// deadKey is the sort key of a dead letter in both orders.
+type deadKey struct{ died, seq, plugin, run, attempt int64 }
 
 func (s *Store) eachDead(ctx context.Context, f *inbox.DeadLetterFilter, order deadOrder, waits *waitCounter, fn func(*inbox.DeadLetterDetail) error) error {
 	q, err := s.deadQuery(ctx, f, order)
@@ -103,7 +103,7 @@ func (s *Store) selectDead(ctx context.Context, f *inbox.DeadLetterFilter, page 
 				continue
 			}
 		}
-		ok, err := s.selected(ctx, &f.Filter, &page[i].Event)
+		ok, err := s.matches(ctx, &f.Filter, &page[i].Event)
 		if err != nil {
 			return nil, err
 		}
@@ -117,12 +117,12 @@ func (s *Store) selectDead(ctx context.Context, f *inbox.DeadLetterFilter, page 
 	return kept, nil
 }
 
-// deadQuery is the SQL part of a filter, and the position of the last dead letter that was read.
+// deadQuery is the SQL part of a filter, and the sort key of the last dead letter that was read.
 type deadQuery struct {
 	text  string
 	args  []any
 	order deadOrder
-	mark  deadMark
+	last  deadKey
 	whole bool // the filter names a key or seqs: all dead letters are read at once
 }
 
@@ -132,11 +132,11 @@ func (s *Store) deadQuery(ctx context.Context, f *inbox.DeadLetterFilter, order 
 	if slices.Sort(f.Seqs); len(f.Seqs) > deadSeqs {
 		events.Seqs, events.After, events.Before = nil, max(events.After, f.Seqs[0]-1), f.Seqs[len(f.Seqs)-1]+1
 	}
-	sel, err := s.choose(ctx, &events)
+	sel, err := s.newSelection(ctx, &events)
 	if err != nil {
 		return nil, err
 	}
-	sel.named()
+	sel.andSeqs()
 	if f.Plugin != "" {
 		p, err := s.pluginID(ctx, f.Plugin)
 		if err != nil {
@@ -153,7 +153,7 @@ func (s *Store) deadQuery(ctx context.Context, f *inbox.DeadLetterFilter, order 
 	if !f.DiedBefore.IsZero() {
 		sel.and("d.died_at < ?", millis(f.DiedBefore))
 	}
-	q := &deadQuery{order: order, mark: deadMark{died: math.MaxInt64}, whole: sel.narrow, args: append([]any{sel.low, sel.high}, sel.args...)}
+	q := &deadQuery{order: order, last: deadKey{died: math.MaxInt64}, whole: sel.narrow, args: append([]any{sel.low, sel.high}, sel.args...)}
 	from := "dead d INDEXED BY " + deathIndex(f) + " CROSS JOIN events e ON e.seq = d.seq"
 	after := "(d.died_at, d.seq, d.plugin, d.run, d.attempt) < (?, ?, ?, ?, ?)"
 	sorted := "d.died_at DESC, d.seq DESC, d.plugin DESC, d.run DESC, d.attempt DESC LIMIT ?"
@@ -161,7 +161,7 @@ func (s *Store) deadQuery(ctx context.Context, f *inbox.DeadLetterFilter, order 
 	case order == byEvent:
 		from = "dead d INDEXED BY dead_open CROSS JOIN events e ON e.seq = d.seq"
 		after, sorted = "(d.plugin, d.seq, d.run) > (?, ?, ?)", "d.plugin, d.seq, d.run LIMIT ?"
-		q.mark, q.whole = deadMark{}, false
+		q.last, q.whole = deadKey{}, false
 	case sel.byKey:
 		from = "events e INDEXED BY events_by_key CROSS JOIN dead d ON d.plugin IN (SELECT id FROM plugins) AND d.seq = e.seq"
 	case sel.narrow:
@@ -188,7 +188,7 @@ func deathIndex(f *inbox.DeadLetterFilter) string {
 
 // page reads the next dead letters.
 func (q *deadQuery) page(ctx context.Context, s *Store) ([]inbox.DeadLetterDetail, error) {
-	m := &q.mark
+	m := &q.last
 	args := append(slices.Clone(q.args), m.died, m.seq, m.plugin, m.run, m.attempt)
 	if q.order == byEvent {
 		args = append(slices.Clone(q.args), m.plugin, m.seq, m.run)

@@ -17,18 +17,18 @@ const resolveBatch = 256
 // Retry continues a dead delivery. A lane that is parked behind it becomes ready and continues in order with it. In a lane that
 // has continued without it, the delivery runs after the lane's other events. Retry returns a Conflict when the delivery is not
 // dead.
-func (s *Store) Retry(ctx context.Context, who inbox.Actor, plugin string, seq, run int64) error {
-	return s.resolveOne(ctx, who, inbox.Retried, inbox.DeadLetter{Plugin: plugin, Seq: seq, Run: run})
+func (s *Store) Retry(ctx context.Context, actor inbox.Actor, plugin string, seq, run int64) error {
+	return s.resolveOne(ctx, actor, inbox.Retried, inbox.DeadLetter{Plugin: plugin, Seq: seq, Run: run})
 }
 
 // Discard ends a dead delivery for good. A lane that is parked behind it continues with the next event. Discard returns a Conflict
 // when the delivery is not dead.
-func (s *Store) Discard(ctx context.Context, who inbox.Actor, plugin string, seq, run int64) error {
-	return s.resolveOne(ctx, who, inbox.Discarded, inbox.DeadLetter{Plugin: plugin, Seq: seq, Run: run})
+func (s *Store) Discard(ctx context.Context, actor inbox.Actor, plugin string, seq, run int64) error {
+	return s.resolveOne(ctx, actor, inbox.Discarded, inbox.DeadLetter{Plugin: plugin, Seq: seq, Run: run})
 }
 
-func (s *Store) resolveOne(ctx context.Context, who inbox.Actor, how inbox.Resolution, d inbox.DeadLetter) error {
-	failed, err := s.ResolveDead(ctx, who, how, []inbox.DeadLetter{d})
+func (s *Store) resolveOne(ctx context.Context, actor inbox.Actor, how inbox.Resolution, d inbox.DeadLetter) error {
+	failed, err := s.ResolveDead(ctx, actor, how, []inbox.DeadLetter{d})
 	if err != nil {
 		return err
 	}
@@ -38,24 +38,24 @@ func (s *Store) resolveOne(ctx context.Context, who inbox.Actor, how inbox.Resol
 // ResolveDead retries or discards the dead deliveries that Plugin, Seq and Run of refs name, up to resolveBatch in one
 // transaction. It returns an error or nil for each of them: a Conflict when the delivery is not dead. The second result is the
 // error of the first transaction that failed. Its deliveries and all later ones are unchanged.
-func (s *Store) ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Resolution, refs []inbox.DeadLetter) ([]error, error) {
+func (s *Store) ResolveDead(ctx context.Context, actor inbox.Actor, how inbox.Resolution, refs []inbox.DeadLetter) ([]error, error) {
 	failed := make([]error, 0, len(refs))
 	for part := range slices.Chunk(refs, resolveBatch) {
 		answer := make(chan []error, 1) // a channel, because the writer may still run the function after writeSized has returned an error
 		err := s.writeSized(ctx, 256*len(part), commit.Wait, func(t *tx) error {
-			why := make([]error, len(part))
+			results := make([]error, len(part))
 			for i := range part {
-				err := t.resolveDead(who, how, part[i])
+				err := t.resolveDead(actor, how, part[i])
 				if err != nil && inbox.KindOf(err) != inbox.Conflict && inbox.KindOf(err) != inbox.NotFound {
 					return err
 				}
-				why[i] = err
+				results[i] = err
 			}
 			select {
-			case <-answer: // of an earlier try of the transaction
+			case <-answer: // drops the results of an earlier try of the transaction
 			default:
 			}
-			answer <- why
+			answer <- results
 			return nil
 		})
 		if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Reso
 }
 
 // resolveDead resolves one dead letter. It returns a Conflict or NotFound before it changes anything.
-func (t *tx) resolveDead(who inbox.Actor, how inbox.Resolution, d inbox.DeadLetter) error {
+func (t *tx) resolveDead(actor inbox.Actor, how inbox.Resolution, d inbox.DeadLetter) error {
 	p, err := t.plugin(d.Plugin)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (t *tx) resolveDead(who inbox.Actor, how inbox.Resolution, d inbox.DeadLett
 		WHERE d.plugin = ? AND d.seq = ? AND d.run = ? AND d.resolution = ''`, p, d.Seq, d.Run).
 		Scan(append([]any{&digest}, deadInto(&d)...)...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return inbox.Errorf(inbox.Conflict, "", "event %d is not dead in plugin %s", d.Seq, d.Plugin).WithHint("`inbox dead list` shows what is")
+		return inbox.Errorf(inbox.Conflict, "", "event %d is not dead in plugin %s", d.Seq, d.Plugin).WithHint("`inbox dead list` shows the dead letters")
 	}
 	if err != nil {
 		return fmt.Errorf("read the dead letter of event %d: %w", d.Seq, err)
@@ -98,7 +98,7 @@ func (t *tx) resolveDead(who inbox.Actor, how inbox.Resolution, d inbox.DeadLett
 	if how == inbox.Discarded {
 		action = "discard"
 	}
-	return t.audit(who, action, fmt.Sprintf("event %s in plugin %s", inbox.EventID(d.Seq, digest), d.Plugin))
+	return t.audit(actor, action, fmt.Sprintf("event %s in plugin %s", inbox.EventID(d.Seq, digest), d.Plugin))
 }
 
 // unpark makes a parked lane ready: at its dead event for a retry, after it for a discard.
@@ -122,8 +122,8 @@ func (t *tx) unpark(p int64, id inbox.LaneID, seq int64, how inbox.Resolution) e
 	return nil
 }
 
-// resolve sets the resolution of the unresolved dead letter of a run. It returns a Conflict when the dead letter was resolved
-// before: the caller's decision rests on an unresolved one.
+// resolve sets the resolution of the unresolved dead letter of a run. It returns a Conflict when the dead letter is
+// already resolved: the caller decided about an unresolved one.
 func (t *tx) resolve(p, seq, run int64, how inbox.Resolution) error {
 	res, err := t.exec(`UPDATE dead SET resolution = ?, resolved_at = ? WHERE plugin = ? AND seq = ? AND run = ? AND resolution = ''`,
 		how, t.now, p, seq, run)
@@ -134,7 +134,7 @@ func (t *tx) resolve(p, seq, run int64, how inbox.Resolution) error {
 	case err != nil:
 		return err
 	case n == 0:
-		return inbox.Errorf(inbox.Conflict, "", "the dead letter of event %d was dealt with already", seq)
+		return inbox.Errorf(inbox.Conflict, "", "the dead letter of event %d was resolved already", seq)
 	}
 	return nil
 }

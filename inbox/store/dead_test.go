@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-func TestADiskThatFailsIsNotTakenForALivingDelivery(t *testing.T) {
+func TestARetryOnAFailingDiskReturnsUnavailable(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
 	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
@@ -33,7 +33,7 @@ func TestADiskThatFailsIsNotTakenForALivingDelivery(t *testing.T) {
 	w.Verify()
 }
 
-func TestADamagedReasonIsShownAsDamagedAndHidesNothingElse(t *testing.T) {
+func TestADamagedReasonIsShownAsDamagedWithTheRestOfTheTrace(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s, done := serve(t, store.Options{Dir: dir})

@@ -6,10 +6,10 @@ import (
 	"inbox/inbox"
 )
 
-// Bounds of what one query for dead letters reads to count the events that wait behind them.
+// Bounds of the count of waiting events in one query for dead letters.
 const (
-	waitRows   = 200_000 // events
-	waitBodies = 20_000  // of which payloads are read
+	waitRows   = 200_000 // events that are read
+	waitBodies = 20_000  // payloads that are read
 )
 
 // waitCounter counts the events that wait behind dead letters: later events of the parked lane that the plugin does not filter
@@ -20,8 +20,8 @@ type waitCounter struct {
 	manifest  func(plugin string) (*inbox.Manifest, error)
 	manifests map[string]*inbox.Manifest
 	rules     map[string]inbox.LaneRule
-	rows      int // that may still be looked at
-	bodies    int // that may still be read
+	rows      int // events that may still be read
+	bodies    int // payloads that may still be read
 }
 
 func (s *Store) newWaitCounter(manifest func(plugin string) (*inbox.Manifest, error)) *waitCounter {
@@ -42,7 +42,7 @@ func (c *waitCounter) count(ctx context.Context, deadLetters []inbox.DeadLetterD
 		l := &deadLetters[i]
 		switch _, solo := l.Lane.Solo(); {
 		case !l.Parks || l.Resolution != inbox.Unresolved || solo:
-			continue // nothing waits behind it
+			continue // no event waits behind it
 		case l.Lane.ByKey():
 			byKey = append(byKey, l)
 		case others[l.Plugin] == nil:
@@ -50,7 +50,7 @@ func (c *waitCounter) count(ctx context.Context, deadLetters []inbox.DeadLetterD
 		default:
 			others[l.Plugin][l.Lane] = l
 		}
-		if err := c.learn(ctx, l.Plugin); err != nil {
+		if err := c.load(ctx, l.Plugin); err != nil {
 			return err
 		}
 	}
@@ -58,16 +58,16 @@ func (c *waitCounter) count(ctx context.Context, deadLetters []inbox.DeadLetterD
 		return err
 	}
 	for _, lanes := range others {
-		if err := c.walk(ctx, lanes); err != nil {
+		if err := c.countLanes(ctx, lanes); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// learn reads the manifest and the lane rule of a plugin, once.
-func (c *waitCounter) learn(ctx context.Context, plugin string) (err error) {
-	if _, known := c.rules[plugin]; known {
+// load reads the manifest and the lane rule of a plugin, once.
+func (c *waitCounter) load(ctx context.Context, plugin string) (err error) {
+	if _, loaded := c.rules[plugin]; loaded {
 		return nil
 	}
 	if c.manifest != nil {
@@ -90,7 +90,7 @@ func (c *waitCounter) countKeys(ctx context.Context, deadLetters []*inbox.DeadLe
 	for i, l := range deadLetters {
 		lanes[i] = [3]any{l.Lane.Mode, l.Lane.Key, l.Seq}
 	}
-	var later []inbox.Event // read before payloads are: a reader holds a connection
+	var later []inbox.Event // all are read before the first payload, because each open query holds a connection
 	var of []int
 	limit := max(c.rows, 1)
 	err := c.s.each(ctx, `SELECT `+eventColumns+`, j.key FROM json_each(?) j CROSS JOIN events e INDEXED BY events_by_key
@@ -121,8 +121,8 @@ func (c *waitCounter) countKeys(ctx context.Context, deadLetters []*inbox.DeadLe
 	return nil
 }
 
-// walk reads the log from the first dead letter of a plugin on, and counts the waiting events of all its lanes.
-func (c *waitCounter) walk(ctx context.Context, lanes map[inbox.LaneID]*inbox.DeadLetterDetail) error {
+// countLanes counts the waiting events of lanes of one plugin. It reads the log from the first of their dead letters on.
+func (c *waitCounter) countLanes(ctx context.Context, lanes map[inbox.LaneID]*inbox.DeadLetterDetail) error {
 	var plugin string
 	after := int64(1) << 62
 	for _, l := range lanes {

@@ -15,15 +15,15 @@ func (s *Store) EachDelivery(ctx context.Context, f inbox.DeliveryFilter, fn fun
 		return err
 	}
 	q := deliveries{s: s, f: &f, waits: s.newWaitCounter(f.Manifest)}
-	sel, err := q.choose(ctx)
-	if err != nil || len(q.places) == 0 {
+	sel, err := q.candidateEvents(ctx)
+	if err != nil || len(q.plugins) == 0 {
 		return err
 	}
 	var failed error
 	n := 0
-	err = s.walk(ctx, sel, func(e *inbox.Event) bool {
-		for i := range q.places {
-			d, err := q.one(ctx, &q.places[i], e)
+	err = s.eachSelected(ctx, sel, func(e *inbox.Event) bool {
+		for i := range q.plugins {
+			d, err := q.delivery(ctx, &q.plugins[i], e)
 			if err == nil && d != nil {
 				n++
 				err = fn(d)
@@ -40,13 +40,13 @@ func (s *Store) EachDelivery(ctx context.Context, f inbox.DeliveryFilter, fn fun
 	return err
 }
 
-func checkOutcomes(words []string) error {
-	if len(words) == 0 {
+func checkOutcomes(outcomes []string) error {
+	if len(outcomes) == 0 {
 		return inbox.Errorf(inbox.Invalid, "", "a list of deliveries needs an outcome").WithHint("such as " + inbox.OutcomeRetry)
 	}
-	for _, word := range words {
-		if !slices.Contains(inbox.Outcomes(), word) {
-			return inbox.Errorf(inbox.Invalid, "", "%q is not an outcome", word).WithHint("they are " + strings.Join(inbox.Outcomes(), ", "))
+	for _, outcome := range outcomes {
+		if !slices.Contains(inbox.Outcomes(), outcome) {
+			return inbox.Errorf(inbox.Invalid, "", "%q is not an outcome", outcome).WithHint("they are " + strings.Join(inbox.Outcomes(), ", "))
 		}
 	}
 	return nil
@@ -54,26 +54,27 @@ func checkOutcomes(words []string) error {
 
 // deliveries is the state of one call of [Store.EachDelivery].
 type deliveries struct {
-	s      *Store
-	f      *inbox.DeliveryFilter
-	places []place
-	held   map[string]bool
-	waits  *waitCounter // for its manifests and lane rules
+	s       *Store
+	f       *inbox.DeliveryFilter
+	plugins []pluginRule
+	held    map[string]bool
+	waits   *waitCounter // for its manifests and lane rules
 }
 
-func (q *deliveries) asks(words ...string) bool {
-	return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(q.f.Outcomes, w) })
+// selectsAny reports whether the filter names one of the outcomes.
+func (q *deliveries) selectsAny(outcomes ...string) bool {
+	return slices.ContainsFunc(outcomes, func(o string) bool { return slices.Contains(q.f.Outcomes, o) })
 }
 
-// choose returns the selection of events that may have a selected delivery.
-func (q *deliveries) choose(ctx context.Context) (*selection, error) {
+// candidateEvents returns the selection of events that may have a selected delivery.
+func (q *deliveries) candidateEvents(ctx context.Context) (*selection, error) {
 	events := q.f.Filter
 	events.Plugin, events.Limit = "", 0
-	sel, err := q.s.choose(ctx, &events)
+	sel, err := q.s.newSelection(ctx, &events)
 	if err != nil {
 		return nil, err
 	}
-	places, err := q.s.places(ctx)
+	plugins, err := q.s.pluginRules(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -81,25 +82,25 @@ func (q *deliveries) choose(ctx context.Context) (*selection, error) {
 		if _, err := q.s.pluginID(ctx, q.f.Plugin); err != nil {
 			return nil, err
 		}
-		places = slices.DeleteFunc(places, func(p place) bool { return p.name != q.f.Plugin })
+		plugins = slices.DeleteFunc(plugins, func(p pluginRule) bool { return p.name != q.f.Plugin })
 	}
-	q.places, q.held = places, map[string]bool{}
+	q.plugins, q.held = plugins, map[string]bool{}
 	var alternatives []string
 	var args []any
 	oldest := sel.high
-	for i := range places {
-		r, err := q.s.Record(ctx, places[i].name)
+	for i := range plugins {
+		r, err := q.s.Record(ctx, plugins[i].name)
 		if err != nil {
 			return nil, err
 		}
 		q.held[r.Name] = r.Health.OnHold
-		where, from, err := q.candidates(ctx, &places[i], r)
+		where, from, err := q.candidates(ctx, &plugins[i], r)
 		if err != nil {
 			return nil, err
 		}
 		oldest = min(oldest, from)
 		alternatives = append(alternatives, where)
-		args = append(args, places[i].id, listOf(q.f.Outcomes))
+		args = append(args, plugins[i].id, listOf(q.f.Outcomes))
 	}
 	sel.low = max(sel.low, oldest)
 	sel.and("("+strings.Join(append(alternatives, "0"), " OR ")+")", args...)
@@ -108,7 +109,7 @@ func (q *deliveries) choose(ctx context.Context) (*selection, error) {
 
 // candidates returns a condition that every event e with a selected delivery in a plugin meets, and the seq after which those
 // events are. The arguments of the condition are the plugin and the outcomes.
-func (q *deliveries) candidates(ctx context.Context, p *place, r *inbox.PluginRecord) (where string, after int64, err error) {
+func (q *deliveries) candidates(ctx context.Context, p *pluginRule, r *inbox.PluginRecord) (where string, after int64, err error) {
 	sparse := []string{inbox.OutcomeRetry, inbox.OutcomeWaiting, inbox.OutcomePending, inbox.OutcomeHeld, inbox.OutcomeDead}
 	conditions := []string{"EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = x.p AND a.seq = e.seq AND a.result IN (SELECT value FROM json_each(x.o)))"}
 	if !slices.ContainsFunc(q.f.Outcomes, func(w string) bool { return !slices.Contains(sparse, w) }) {
@@ -122,23 +123,23 @@ func (q *deliveries) candidates(ctx context.Context, p *place, r *inbox.PluginRe
 		}
 		after--
 	}
-	if q.asks(inbox.OutcomeRetry, inbox.OutcomeHeld) {
+	if q.selectsAny(inbox.OutcomeRetry, inbox.OutcomeHeld) {
 		conditions = append(conditions, "EXISTS (SELECT 1 FROM lanes l INDEXED BY lanes_by_state WHERE l.plugin = x.p AND l.state = 'retry' AND l.next = e.seq)",
 			"EXISTS (SELECT 1 FROM runs r WHERE r.plugin = x.p AND r.seq = e.seq)")
 	}
-	if q.asks(inbox.OutcomeWaiting, inbox.OutcomePending, inbox.OutcomeHeld) { // the lane of the event is not considered here
+	if q.selectsAny(inbox.OutcomeWaiting, inbox.OutcomePending, inbox.OutcomeHeld) { // the lane of the event is not considered here
 		conditions = append(conditions, "NOT EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = x.p AND a.seq = e.seq)",
 			"EXISTS (SELECT 1 FROM runs r WHERE r.plugin = x.p AND r.seq = e.seq)",
 			"EXISTS (SELECT 1 FROM lanes l INDEXED BY lanes_by_state WHERE l.plugin = x.p AND l.state = 'ready' AND l.next = e.seq)")
 	}
-	if q.asks(inbox.OutcomeDead, inbox.OutcomeDiscarded) {
+	if q.selectsAny(inbox.OutcomeDead, inbox.OutcomeDiscarded) {
 		conditions = append(conditions, "EXISTS (SELECT 1 FROM dead d WHERE d.plugin = x.p AND d.seq = e.seq)")
 	}
 	return "EXISTS (SELECT 1 FROM (SELECT ? AS p, ? AS o) x WHERE " + strings.Join(conditions, " OR ") + ")", after, nil
 }
 
-// one returns the delivery of an event in a plugin, nil when the filter does not select it.
-func (q *deliveries) one(ctx context.Context, p *place, e *inbox.Event) (*inbox.DeliveryStatus, error) {
+// delivery returns the delivery of an event in a plugin, nil when the filter does not select it.
+func (q *deliveries) delivery(ctx context.Context, p *pluginRule, e *inbox.Event) (*inbox.DeliveryStatus, error) {
 	d := inbox.DeliveryStatus{Event: *e, Plugin: p.name, Trace: inbox.DeliveryTrace{Plugin: p.name}}
 	if err := q.s.traceDelivery(ctx, p, e, &d.Trace); err != nil {
 		return nil, err
@@ -157,7 +158,7 @@ func (q *deliveries) one(ctx context.Context, p *place, e *inbox.Event) (*inbox.
 			return nil, nil
 		}
 	}
-	if !q.means(&d) {
+	if !q.selects(&d) {
 		return nil, nil
 	}
 	return &d, nil
@@ -165,7 +166,7 @@ func (q *deliveries) one(ctx context.Context, p *place, e *inbox.Event) (*inbox.
 
 // wants reports whether a plugin wants an event. Without a manifest it wants every event.
 func (q *deliveries) wants(ctx context.Context, plugin string, e *inbox.Event) (bool, error) {
-	if err := q.waits.learn(ctx, plugin); err != nil {
+	if err := q.waits.load(ctx, plugin); err != nil {
 		return false, err
 	}
 	m := q.waits.manifests[plugin]
@@ -176,13 +177,14 @@ func (q *deliveries) wants(ctx context.Context, plugin string, e *inbox.Event) (
 	return err == nil && m.Holds(at), err
 }
 
-// means reports whether a delivery has one of the outcomes of the filter.
-func (q *deliveries) means(d *inbox.DeliveryStatus) bool {
-	word := map[inbox.DeliveryState]string{
+// selects reports whether a delivery has one of the outcomes of the filter.
+func (q *deliveries) selects(d *inbox.DeliveryStatus) bool {
+	outcome := map[inbox.DeliveryState]string{
 		inbox.StateRetrying: inbox.OutcomeRetry, inbox.StateWaiting: inbox.OutcomeWaiting, inbox.StatePending: inbox.OutcomePending,
 		inbox.StateDead: inbox.OutcomeDead, inbox.StateDropped: inbox.OutcomeDiscarded,
 	}[d.State]
 	open := d.State == inbox.StateRetrying || d.State == inbox.StateWaiting || d.State == inbox.StatePending
 	result := string(d.Result)
-	return q.asks(word) || open && q.held[d.Plugin] && q.asks(inbox.OutcomeHeld) || result != inbox.OutcomeRetry && q.asks(result)
+	return q.selectsAny(outcome) || open && q.held[d.Plugin] && q.selectsAny(inbox.OutcomeHeld) ||
+		result != inbox.OutcomeRetry && q.selectsAny(result)
 }

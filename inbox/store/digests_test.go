@@ -15,8 +15,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// serve opens a store that was there before, or makes it, and returns what stops, checks and closes it.
-func serve(t testing.TB, o store.Options) (*store.Store, func()) {
+// serve opens or creates a store and runs its writer. done stops the writer, and checks and closes the store.
+func serve(t testing.TB, o store.Options) (s *store.Store, done func()) {
 	t.Helper()
 	o.Create, o.Server = true, true
 	if o.MinFree == 0 {
@@ -37,7 +37,7 @@ func serve(t testing.TB, o store.Options) (*store.Store, func()) {
 	}
 }
 
-func TestDuplicatesAreKnownAcrossRestartsAndSealedRuns(t *testing.T) {
+func TestDuplicatesAreDetectedAfterRestartsAndInSealedRuns(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	const n, size = 600, 16
@@ -61,7 +61,7 @@ func TestDuplicatesAreKnownAcrossRestartsAndSealedRuns(t *testing.T) {
 	}
 }
 
-func TestADuplicateIsKnownAfterItsPayloadWasPurged(t *testing.T) {
+func TestADuplicateIsDetectedAfterItsPayloadWasPurged(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	first := inboxtest.Accept(t, s, "to be purged")
@@ -78,7 +78,7 @@ func TestADuplicateIsKnownAfterItsPayloadWasPurged(t *testing.T) {
 	}
 }
 
-func TestAnySequenceOfBodiesAndRestartsIsStoredAsASetWouldBe(t *testing.T) {
+func TestRandomBodiesAndRestartsMatchASet(t *testing.T) {
 	t.Parallel()
 	outer, base := t, t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
@@ -100,13 +100,13 @@ func TestAnySequenceOfBodiesAndRestartsIsStoredAsASetWouldBe(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				seq, known := model[body]
-				if !known {
+				seq, exists := model[body]
+				if !exists {
 					seq = int64(len(model) + 1)
 					model[body] = seq
 				}
-				if r.Seq != seq || (r.Status == inbox.Duplicate) != known {
-					t.Fatalf("%s: %+v, expected seq %d, known %v", body, r, seq, known)
+				if r.Seq != seq || (r.Status == inbox.Duplicate) != exists {
+					t.Fatalf("%s: %+v, want seq %d, duplicate %v", body, r, seq, exists)
 				}
 			}
 			stop()
@@ -117,12 +117,12 @@ func TestAnySequenceOfBodiesAndRestartsIsStoredAsASetWouldBe(t *testing.T) {
 	})
 }
 
-// TestSealingThatFailsAnywhereIsContinued lets sealing and merging fail at some operation, and starts the program again.
-func TestSealingThatFailsAnywhereIsContinued(t *testing.T) {
+// In each round another operation of sealing or merging fails, and the store is opened again.
+func TestSealingContinuesAfterAFailureOfAnyOperation(t *testing.T) {
 	t.Parallel()
 	const n, size = 45, 4
 	full := inboxtest.Dir(t)
-	filled, done := serve(t, store.Normal(store.SmallRuns(store.Options{Dir: full, MinFree: math.MaxUint64}, size))) // no room to seal
+	filled, done := serve(t, store.Normal(store.SmallRuns(store.Options{Dir: full, MinFree: math.MaxUint64}, size))) // with little disk space, nothing is sealed
 	for i := range n {
 		inboxtest.Accept(t, filled, inboxtest.Body(i, 0))
 	}
@@ -133,13 +133,13 @@ func TestSealingThatFailsAnywhereIsContinued(t *testing.T) {
 			t.Fatal(err)
 		}
 		var calls atomic.Int64
-		met := make(chan struct{})
+		reached := make(chan struct{})
 		s, done := serve(t, store.Normal(store.SmallRuns(store.Faulty(store.Options{Dir: dir}, func(point string) error {
-			if point == store.PointReload { // also when it is opened
+			if point == store.PointReload { // it is called by Open, too
 				return nil
 			}
 			if calls.Add(1) == int64(at)+1 {
-				close(met)
+				close(reached)
 			}
 			if calls.Load() > int64(at) {
 				return store.Full
@@ -148,7 +148,7 @@ func TestSealingThatFailsAnywhereIsContinued(t *testing.T) {
 		}), size)))
 		sealed := func() bool {
 			select {
-			case <-met:
+			case <-reached:
 				return true
 			default:
 			}
@@ -158,7 +158,7 @@ func TestSealingThatFailsAnywhereIsContinued(t *testing.T) {
 		inboxtest.Eventually(t, "sealing failed or ended", sealed)
 		done()
 		s, done = serve(t, store.Normal(store.SmallRuns(store.Options{Dir: dir}, size)))
-		inboxtest.Eventually(t, "what was left is sealed and merged", func() bool {
+		inboxtest.Eventually(t, "the rest is sealed and merged", func() bool {
 			recent, runs := store.Digests(s)
 			return recent <= size && runs == 4 // one of 32, three of 4
 		})
@@ -169,14 +169,14 @@ func TestSealingThatFailsAnywhereIsContinued(t *testing.T) {
 		}
 		done()
 		select {
-		case <-met:
+		case <-reached:
 		default:
 			return
 		}
 	}
 }
 
-func TestAHalfWrittenRunIsContinuedAndNotBegunAgain(t *testing.T) {
+func TestAnUnfinishedRunIsContinuedAndNotRestarted(t *testing.T) {
 	t.Parallel()
 	const size = 5000 // four parts
 	dir := inboxtest.Dir(t)
@@ -184,7 +184,7 @@ func TestAHalfWrittenRunIsContinuedAndNotBegunAgain(t *testing.T) {
 	filled, done := serve(t, o(store.Options{MinFree: math.MaxUint64}))
 	inboxtest.Fill(t, filled, size+10)
 	done()
-	// A part is 63 statements; the third part is cut off.
+	// A part takes 63 statements, so the third part is interrupted.
 	var execs atomic.Int64
 	cut := make(chan struct{})
 	s, done := serve(t, o(store.Faulty(store.Options{}, func(point string) error {
@@ -201,7 +201,7 @@ func TestAHalfWrittenRunIsContinuedAndNotBegunAgain(t *testing.T) {
 	if parts := store.Figure(t, dir, `SELECT count(*) FROM digest_filters`); parts == 0 || parts == 4 {
 		t.Fatalf("%d parts were written", parts)
 	}
-	store.Exec(t, dir, `CREATE TRIGGER once BEFORE INSERT ON digest_filters WHEN NEW.part = 0 BEGIN SELECT RAISE(ABORT, 'begun again'); END`)
+	store.Exec(t, dir, `CREATE TRIGGER once BEFORE INSERT ON digest_filters WHEN NEW.part = 0 BEGIN SELECT RAISE(ABORT, 'restarted'); END`)
 	s, done = serve(t, o(store.Options{}))
 	inboxtest.Eventually(t, "the run is sealed", func() bool { _, runs := store.Digests(s); return runs == 1 })
 	if r := inboxtest.Accept(t, s, inboxtest.Body(17, 0)); r.Status != inbox.Duplicate {

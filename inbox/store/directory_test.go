@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// crashed makes a store whose server ended without closing it, as after a kill: its log is not in its file.
+// crashed returns the directory of a store whose server was killed: its log was not moved into its file.
 func crashed(t *testing.T, events int) string {
 	t.Helper()
 	dir := inboxtest.Dir(t)
@@ -21,36 +21,36 @@ func crashed(t *testing.T, events int) string {
 	for i := range events {
 		inboxtest.Accept(t, s, inboxtest.Body(i, 0))
 	}
-	left := store.CopyOpen(t, dir)
+	copied := store.CopyOpen(t, dir)
 	done()
-	return left
+	return copied
 }
 
-func TestAStoreThatLostItsDatabaseIsNotReplacedByANewOne(t *testing.T) {
+func TestALostDatabaseIsNotReplacedByANewStore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		lose []string // these files are removed
-		cut  []string // these are emptied
-		kind inbox.Kind
-		says string
+		remove   []string
+		truncate []string // to zero bytes
+		kind     inbox.Kind
+		wantErr  string
 	}{
-		"the database, a key and a log are there":   {lose: []string{"inbox.db"}, kind: inbox.NotFound, says: "inbox.db-wal is there"},
-		"the database and its log":                  {lose: []string{"inbox.db", "inbox.db-wal", "inbox.db-shm"}, kind: inbox.NotFound, says: "store.key is there"},
-		"the database and its key, a log is there":  {lose: []string{"inbox.db", "store.key"}, kind: inbox.NotFound, says: "inbox.db-wal is there"},
-		"what is in the database":                   {cut: []string{"inbox.db"}, kind: inbox.NotFound, says: "inbox.db is empty"},
-		"what is in the database, and all the rest": {cut: []string{"inbox.db"}, lose: []string{"inbox.db-wal", "inbox.db-shm", "store.key"}, kind: inbox.NotFound, says: "inbox.db is empty"},
-		"the key":            {lose: []string{"store.key"}, kind: inbox.Invalid, says: "store.key is missing"},
-		"what is in the key": {cut: []string{"store.key"}, kind: inbox.Invalid, says: "has 0 bytes"},
+		"the database is missing":              {remove: []string{"inbox.db"}, kind: inbox.NotFound, wantErr: "inbox.db-wal is there"},
+		"the database and its log are missing": {remove: []string{"inbox.db", "inbox.db-wal", "inbox.db-shm"}, kind: inbox.NotFound, wantErr: "store.key is there"},
+		"the database and its key are missing": {remove: []string{"inbox.db", "store.key"}, kind: inbox.NotFound, wantErr: "inbox.db-wal is there"},
+		"the database is empty":                {truncate: []string{"inbox.db"}, kind: inbox.NotFound, wantErr: "inbox.db is empty"},
+		"an empty database is the only file":   {truncate: []string{"inbox.db"}, remove: []string{"inbox.db-wal", "inbox.db-shm", "store.key"}, kind: inbox.NotFound, wantErr: "inbox.db is empty"},
+		"the key is missing":                   {remove: []string{"store.key"}, kind: inbox.Invalid, wantErr: "store.key is missing"},
+		"the key is empty":                     {truncate: []string{"store.key"}, kind: inbox.Invalid, wantErr: "has 0 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := crashed(t, 3)
-			for _, f := range c.lose {
+			for _, f := range c.remove {
 				if err := os.Remove(filepath.Join(dir, f)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			for _, f := range c.cut {
+			for _, f := range c.truncate {
 				if err := os.Truncate(filepath.Join(dir, f), 0); err != nil {
 					t.Fatal(err)
 				}
@@ -62,18 +62,18 @@ func TestAStoreThatLostItsDatabaseIsNotReplacedByANewOne(t *testing.T) {
 					s.Close()
 					t.Fatal("it was opened")
 				}
-				if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || !strings.Contains(inbox.HintOf(err), "restore") {
+				if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.wantErr) || !strings.Contains(inbox.HintOf(err), "restore") {
 					t.Errorf("server %v: %s: %v (%s)", server, inbox.KindOf(err), err, inbox.HintOf(err))
 				}
 			}
 			if after := sizes(t, dir); after != before {
-				t.Errorf("it changed %s to %s", before, after)
+				t.Errorf("Open changed the files from %s to %s", before, after)
 			}
 		})
 	}
 }
 
-// sizes lists the files of a directory with their sizes.
+// sizes returns the files of a directory with their sizes, except the lock.
 func sizes(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -93,34 +93,34 @@ func sizes(t *testing.T, dir string) string {
 	return list
 }
 
-func TestAStartThatWasCutOffIsBegunAgain(t *testing.T) {
+func TestAnInterruptedFirstStartIsRepeated(t *testing.T) {
 	t.Parallel()
-	for n := range 3 { // in each migration
+	for n := range 3 { // interrupted in the n-th migration
 		dir := inboxtest.Dir(t)
-		met := 0
+		migrations := 0
 		_, err := store.Open(ctx, store.Faulty(store.Options{Dir: dir, Create: true, Server: true}, func(point string) error {
 			if point == "migrate" {
-				met++
+				migrations++
 			}
-			if met > n {
-				return errors.New("cut off by a test")
+			if migrations > n {
+				return errors.New("interrupted by a test")
 			}
 			return nil
 		}))
-		if err == nil || met <= n {
-			t.Fatalf("cut %d: %v", n, err)
+		if err == nil || migrations <= n {
+			t.Fatalf("migration %d: %v", n, err)
 		}
 		if _, err := store.Open(ctx, store.Options{Dir: dir}); inbox.KindOf(err) != inbox.NotFound || !strings.Contains(err.Error(), "no store at") {
-			t.Errorf("cut %d: a command finds %v", n, err)
+			t.Errorf("migration %d: a command gets %v", n, err)
 		}
-		whole(t, dir)
+		checkStart(t, dir)
 	}
 	for name, left := range map[string]map[string]string{
-		"before the key":        {"inbox.db.new": ""},
-		"within the key":        {"inbox.db.new": "", "store.key.new-1": "x"},
-		"after the key":         {"inbox.db.new": "", "store.key": strings.Repeat("k", 32)},
-		"within the database":   {"inbox.db.new": "SQLite", "inbox.db.new-wal": "y", "inbox.db.new-journal": "z", "store.key": strings.Repeat("k", 32)},
-		"nothing but its locks": {"inbox.lock": ""},
+		"before the key":      {"inbox.db.new": ""},
+		"within the key":      {"inbox.db.new": "", "store.key.new-1": "x"},
+		"after the key":       {"inbox.db.new": "", "store.key": strings.Repeat("k", 32)},
+		"within the database": {"inbox.db.new": "SQLite", "inbox.db.new-wal": "y", "inbox.db.new-journal": "z", "store.key": strings.Repeat("k", 32)},
+		"with only the lock":  {"inbox.lock": ""},
 	} {
 		dir := inboxtest.Dir(t)
 		for f, text := range left {
@@ -129,12 +129,12 @@ func TestAStartThatWasCutOffIsBegunAgain(t *testing.T) {
 			}
 		}
 		t.Log(name)
-		whole(t, dir)
+		checkStart(t, dir)
 	}
 }
 
-// whole makes a store in a directory, uses it, and looks for leavings.
-func whole(t *testing.T, dir string) {
+// checkStart starts a server in a directory, stores an event, and checks that no temporary files are left.
+func checkStart(t *testing.T, dir string) {
 	t.Helper()
 	s, done := serve(t, store.Options{Dir: dir})
 	inboxtest.Accept(t, s, "a")

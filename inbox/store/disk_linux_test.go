@@ -14,16 +14,16 @@ import (
 	"inbox/inbox/store"
 )
 
-// missing skips a test for want of a tool, or fails it where everything must be there.
-func missing(t *testing.T, what string) {
+// missing skips a test because a tool is missing. With INBOX_NO_SKIP set, it fails the test.
+func missing(t *testing.T, tool string) {
 	t.Helper()
 	if os.Getenv("INBOX_NO_SKIP") != "" {
-		t.Fatalf("%s is needed", what)
+		t.Fatalf("%s is needed", tool)
 	}
-	t.Skipf("%s is needed", what)
+	t.Skipf("%s is needed", tool)
 }
 
-func TestARealFullDiskRefusesAndHealsWithoutARestart(t *testing.T) {
+func TestAStoreOnAFullDiskRejectsEventsAndRecoversWithoutARestart(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	if err := syscall.Mount("inbox-test", dir, "tmpfs", 0, "size=2m"); err != nil {
@@ -34,15 +34,15 @@ func TestARealFullDiskRefusesAndHealsWithoutARestart(t *testing.T) {
 			t.Errorf("unmount: %v", err)
 		}
 	})
-	fillAndHeal(t, dir, func() {
+	fillAndRecover(t, dir, func() {
 		if err := syscall.Mount("inbox-test", dir, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
-// fillAndHeal accepts until the disk is full, frees space, and accepts again, with one and the same store.
-func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
+// fillAndRecover accepts events until the disk is full, frees space, and accepts events again, without opening the store again.
+func fillAndRecover(t *testing.T, dir string, freeSpace func()) {
 	s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
 	if len(acked) < 5 || refused < 20 {
 		t.Fatalf("%d acknowledged, %d refused", len(acked), refused)
 	}
-	for body, r := range acked { // what is there can be read
+	for body, r := range acked { // a full disk does not prevent reads
 		if p, err := s.Payload(ctx, r.Seq); err != nil || string(p.Body) != body {
 			t.Errorf("event %d: %v", r.Seq, err)
 		}
@@ -79,11 +79,11 @@ func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
 	} else if err := again.Close(); err != nil {
 		t.Error(err)
 	}
-	makeRoom()
+	freeSpace()
 	inboxtest.Eventually(t, "the store is ready again", func() bool { return s.Ready(ctx) == nil })
 	for i := range 50 {
 		if err := accept(10_000 + i); err != nil {
-			t.Errorf("after there was space: %v", err)
+			t.Errorf("after space was freed: %v", err)
 		}
 	}
 	inboxtest.Check(t, s)
@@ -94,10 +94,10 @@ func fillAndHeal(t *testing.T, dir string, makeRoom func()) {
 	}
 }
 
-// limitEnv makes TestAFileThatMayNotGrowIsAFullDisk run in a process of its own, whose files may not grow.
+// limitEnv is set in the process that TestAFileSizeLimitIsHandledAsAFullDisk starts. That process limits the size of its files.
 const limitEnv = "INBOX_STORE_TEST_LIMIT"
 
-func TestAFileThatMayNotGrowIsAFullDisk(t *testing.T) {
+func TestAFileSizeLimitIsHandledAsAFullDisk(t *testing.T) {
 	if os.Getenv(limitEnv) == "" {
 		t.Parallel()
 		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
@@ -108,24 +108,24 @@ func TestAFileThatMayNotGrowIsAFullDisk(t *testing.T) {
 		return
 	}
 	dir := inboxtest.Dir(t)
-	var whole syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+	var original syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &original); err != nil {
 		t.Fatal(err)
 	}
-	small := whole
+	small := original
 	small.Cur = 2 << 20
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
 		t.Fatal(err)
 	}
-	fillAndHeal(t, dir, func() {
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+	fillAndRecover(t, dir, func() {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &original); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
-// traced runs a child whose flushes of the write-ahead log fail as when says (see strace(1)), until it ends or has gone on
-// long enough after a failure.
+// traced runs a child whose flushes of the write-ahead log fail. when selects the flushes, see strace(1). The child is stopped 200
+// lines after the first failure.
 func traced(t *testing.T, when string) (*oracle, string, error) {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
@@ -135,12 +135,12 @@ func traced(t *testing.T, when string) (*oracle, string, error) {
 	dir := inboxtest.Dir(t)
 	cmd, in, out := spawn(t, dir, "traced", strace, "-f", "-qq", "-o", "/dev/null", "-P", filepath.Join(dir, "inbox.db-wal"),
 		"-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when="+when)
-	const longest = 5000 // acknowledged without a failure
+	const maxAcked = 5000 // acknowledged without a failure
 	o := &oracle{acked: map[string]inbox.Receipt{}}
-	wentOn := after(200, func() { in.Close() })
-	o.hear(t, out, func() {
-		if o.refused > 0 || len(o.acked) > longest {
-			wentOn()
+	stop := after(200, func() { in.Close() })
+	o.read(t, out, func() {
+		if o.refused > 0 || len(o.acked) > maxAcked {
+			stop()
 		}
 	})
 	err = cmd.Wait()
@@ -150,24 +150,24 @@ func traced(t *testing.T, when string) (*oracle, string, error) {
 	return o, dir, err
 }
 
-func TestAFlushThatFailsOnceIsSurvived(t *testing.T) {
+func TestTheProgramContinuesAfterOneFailedFlush(t *testing.T) {
 	t.Parallel()
-	o, dir, err := traced(t, "20") // of the one thread that writes, when all are at work
+	o, dir, err := traced(t, "20") // the 20th flush of the writing thread, when all goroutines are busy
 	if err != nil || o.fatal {
 		t.Errorf("the program ended: %v", err)
 	}
 	if o.refused == 0 {
-		t.Error("nothing was refused: no flush failed")
+		t.Error("no event was refused, so no flush failed")
 	}
 	o.verify(t, dir)
 	t.Logf("%d acknowledged, %d refused", len(o.acked), o.refused)
 }
 
-func TestADiskWhoseFlushesFailForeverEndsTheProgram(t *testing.T) {
+func TestRepeatedFlushFailuresEndTheProgram(t *testing.T) {
 	t.Parallel()
 	o, dir, err := traced(t, "20+")
 	if err == nil || !o.fatal {
-		t.Errorf("the program went on: %v", err)
+		t.Errorf("the program continued: %v", err)
 	}
 	o.verify(t, dir)
 	t.Logf("%d acknowledged, %d refused", len(o.acked), o.refused)

@@ -10,19 +10,19 @@ import (
 // completed is the rank of verification_completed.
 const completed = 3
 
-// Entities returns verifications and customers, by their newest event, newest first. It reads the log backwards in pieces, considers
-// only the newest event of every key, and holds no transaction open between two pieces.
+// Entities returns verifications and customers, by their newest event, newest first. It reads the log backwards in chunks, considers
+// only the newest event of every key, and holds no transaction open between two chunks.
 func (s *Store) Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Entity, error) {
 	list := []inbox.Entity{}
-	newest, events, err := s.chooseEntities(ctx, &f)
+	newest, events, err := s.entitySelections(ctx, &f)
 	if err != nil {
 		return list, err
 	}
 	var failed error
-	err = s.walk(ctx, newest, func(e *inbox.Event) bool {
+	err = s.eachSelected(ctx, newest, func(e *inbox.Event) bool {
 		id := inbox.LaneID{Mode: e.Mode, Key: e.View.Key}
 		ok := true
-		if !events.plain() {
+		if !events.byColumns() {
 			if ok, failed = s.anySelected(ctx, events, id); failed != nil {
 				return false
 			}
@@ -30,11 +30,11 @@ func (s *Store) Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Ent
 		if !ok {
 			return true
 		}
-		var one inbox.Entity
-		if one, failed = s.entity(ctx, id); failed != nil {
+		var entity inbox.Entity
+		if entity, failed = s.entity(ctx, id); failed != nil {
 			return false
 		}
-		list = append(list, one)
+		list = append(list, entity)
 		return f.Limit == 0 || len(list) < f.Limit
 	})
 	if err == nil {
@@ -43,23 +43,23 @@ func (s *Store) Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Ent
 	return list, err
 }
 
-// chooseEntities returns two selections: the newest events of the keys whose entities match, as far as columns can decide, and the
+// entitySelections returns two selections: the newest events of the keys whose entities match, as far as columns can decide, and the
 // events of which a matching entity has at least one.
-func (s *Store) chooseEntities(ctx context.Context, f *inbox.EntityFilter) (newest, events *selection, err error) {
+func (s *Store) entitySelections(ctx context.Context, f *inbox.EntityFilter) (newest, events *selection, err error) {
 	inner := f.Filter
 	inner.After, inner.Before, inner.Limit, inner.Newest = 0, 0, 0, false
-	if events, err = s.choose(ctx, &inner); err != nil {
+	if events, err = s.newSelection(ctx, &inner); err != nil {
 		return nil, nil, err
 	}
-	events.named()
+	events.andSeqs()
 	outer := inbox.Filter{Mode: f.Mode, Key: f.Key, After: f.After, Before: f.Before, Newest: true}
-	if events.plain() {
+	if events.byColumns() {
 		outer.Limit = f.Limit
 	}
 	if f.OlderThan > 0 {
 		outer.Until = s.opt.Now().Add(time.Millisecond - f.OlderThan)
 	}
-	if newest, err = s.choose(ctx, &outer); err != nil {
+	if newest, err = s.newSelection(ctx, &outer); err != nil {
 		return nil, nil, err
 	}
 	newest.low = max(newest.low, events.low) // the newest event is no older than any other
@@ -79,12 +79,12 @@ func (s *Store) chooseEntities(ctx context.Context, f *inbox.EntityFilter) (newe
 func (s *Store) anySelected(ctx context.Context, sel *selection, id inbox.LaneID) (bool, error) {
 	f := *sel.Filter
 	f.Mode, f.Key = id.Mode, id.Key
-	one, err := s.choose(ctx, &f)
+	ofKey, err := s.newSelection(ctx, &f)
 	if err != nil {
 		return false, err
 	}
 	found := false
-	err = s.walk(ctx, one, func(*inbox.Event) bool {
+	err = s.eachSelected(ctx, ofKey, func(*inbox.Event) bool {
 		found = true
 		return false
 	})
@@ -93,7 +93,7 @@ func (s *Store) anySelected(ctx context.Context, sel *selection, id inbox.LaneID
 
 // entity returns the summary of the events of a key.
 func (s *Store) entity(ctx context.Context, id inbox.LaneID) (inbox.Entity, error) {
-	one := inbox.Entity{Mode: id.Mode, Key: id.Key}
+	e := inbox.Entity{Mode: id.Mode, Key: id.Key}
 	var first, last int64
 	err := s.readers.QueryRowContext(ctx, `WITH own AS (SELECT * FROM events WHERE mode = ?1 AND key = ?2)
 		SELECT count(*), coalesce(sum(late), 0), min(stored_at), max(stored_at), max(rank),
@@ -103,8 +103,8 @@ func (s *Store) entity(ctx context.Context, id inbox.LaneID) (inbox.Entity, erro
 			(SELECT verdict FROM own ORDER BY rank DESC, seq DESC LIMIT 1),
 			(SELECT status FROM own ORDER BY rank DESC, seq DESC LIMIT 1)
 		FROM own`, id.Mode, id.Key).
-		Scan(&one.Events, &one.Late, &first, &last, &one.TopRank, &one.Copies, &one.Event, &one.CustomerReference, &one.Verdict, &one.Status)
-	one.FirstAt, one.LastAt = fromMillis(first), fromMillis(last)
-	one.Open = one.TopRank >= 0 && one.TopRank < completed
-	return one, readError(err)
+		Scan(&e.Events, &e.Late, &first, &last, &e.TopRank, &e.Copies, &e.Event, &e.CustomerReference, &e.Verdict, &e.Status)
+	e.FirstAt, e.LastAt = fromMillis(first), fromMillis(last)
+	e.Open = e.TopRank >= 0 && e.TopRank < completed
+	return e, readError(err)
 }

@@ -82,7 +82,7 @@ func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) 
 	e, err := s.Event(ctx, seq)
 	if err == nil && e.ID != id {
 		return nil, inbox.Errorf(inbox.NotFound, "", "no event %s in this store", id).
-			WithHint("the event at its place is another one: the id may come from another store")
+			WithHint("another event has this number: the id may come from another store")
 	}
 	if err != nil && inbox.KindOf(err) == inbox.NotFound {
 		return nil, inbox.Errorf(inbox.NotFound, "", "no event %s", id)
@@ -90,16 +90,16 @@ func (s *Store) EventByID(ctx context.Context, id string) (*inbox.Event, error) 
 	return e, err
 }
 
-// Find returns the events that a filter selects, in the order of the log or newest first. It reads the log in pieces and holds no
+// Find returns the events that a filter selects, in the order of the log or newest first. It reads the log in chunks and holds no
 // transaction open between two of them. Without a limit the whole list is in memory. A caller that wants pages continues with
 // After, or with Before when newest first.
 func (s *Store) Find(ctx context.Context, f inbox.Filter) ([]inbox.Event, error) {
 	list := []inbox.Event{}
-	sel, err := s.choose(ctx, &f)
+	sel, err := s.newSelection(ctx, &f)
 	if err != nil {
 		return list, err
 	}
-	err = s.walk(ctx, sel, func(e *inbox.Event) bool {
+	err = s.eachSelected(ctx, sel, func(e *inbox.Event) bool {
 		list = append(list, *e)
 		return f.Limit == 0 || len(list) < f.Limit
 	})
@@ -108,7 +108,7 @@ func (s *Store) Find(ctx context.Context, f inbox.Filter) ([]inbox.Event, error)
 
 // insertEvent stores the row of an event, with its rank, lateness and likely duplicate, which depend on earlier events.
 func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, v inbox.View, digest [sha256.Size]byte) error {
-	top, like, err := t.before(a.Mode, &v)
+	top, duplicate, err := t.earlierEvents(a.Mode, &v)
 	if err != nil {
 		return err
 	}
@@ -123,16 +123,16 @@ func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, v inbox.View, dig
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		seq, digest[:], a.Source, a.Mode, a.Origin, a.SecretName, v.Event, v.EventType, v.ExternalID, v.Key,
 		v.CustomerReference, v.Verdict, v.Status, v.State, v.SubStatus, v.Rank, max(top, v.Rank),
-		v.Rank >= 0 && v.Rank < top, v.SaysDuplicate || like, v.NormVersion,
+		v.Rank >= 0 && v.Rank < top, v.SaysDuplicate || duplicate, v.NormVersion,
 		len(a.Payload.Body), content, received, first, max(t.stored, t.now))
 	return err
 }
 
-// before returns the highest rank among the earlier events of the key, -1 without any, and whether one of the newest 32 of them has
+// earlierEvents returns the highest rank among the earlier events of the key, -1 without any, and whether one of the newest 32 of them has
 // the same event, type, id and status.
-func (t *tx) before(mode inbox.Mode, v *inbox.View) (top int, like bool, err error) {
+func (t *tx) earlierEvents(mode inbox.Mode, v *inbox.View) (top int, duplicate bool, err error) {
 	top = -1
-	rows, err := t.query(beforeQuery, mode, v.Key, v.Event, v.EventType, v.ExternalID)
+	rows, err := t.query(earlierQuery, mode, v.Key, v.Event, v.EventType, v.ExternalID)
 	if err != nil {
 		return top, false, err
 	}
@@ -153,9 +153,9 @@ func (t *tx) before(mode inbox.Mode, v *inbox.View) (top int, like bool, err err
 	return top, false, rows.Err()
 }
 
-// beforeQuery returns the newest event of a key, and those of its newest 32 that may be equal, with their status, newest first. It
+// earlierQuery returns the newest event of a key, and those of its newest 32 that may be equal, with their status, newest first. It
 // compares inside SQLite: a returned row costs as much as two rows that are skipped.
-const beforeQuery = `SELECT top_rank, same FROM (
+const earlierQuery = `SELECT top_rank, same FROM (
 		SELECT seq, top_rank, CASE WHEN event = ?3 AND event_type = ?4 AND external_id = ?5 THEN status END AS same
 		FROM events WHERE mode = ?1 AND key = ?2 ORDER BY seq DESC LIMIT 32)
 	WHERE same IS NOT NULL OR seq = (SELECT max(seq) FROM events WHERE mode = ?1 AND key = ?2)

@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/store/dedup"
 )
 
-// SmallRuns makes runs of digests small, so that tests meet many.
+// SmallRuns makes runs of digests small, so that tests have many of them.
 func SmallRuns(o Options, size int) Options {
 	o.runSize = size
 	return o
@@ -25,7 +25,7 @@ func Normal(o Options) Options {
 	return o
 }
 
-// Faulty has fault asked before every operation of the writer, by the names of the points below.
+// Faulty calls fault before every operation of the writer, with one of the points below.
 func Faulty(o Options, fault func(point string) error) Options {
 	o.Fault = fault
 	return o
@@ -40,10 +40,10 @@ const (
 	PointReopen    = commit.PointReopen
 )
 
-// Failure is an error with a result code of SQLite's, which the driver lets nobody make.
+// Failure is an error with a result code of SQLite. The driver's errors cannot be created by tests.
 type Failure int
 
-// Result codes that tests make.
+// Result codes for tests.
 const (
 	Full       Failure = 13
 	Constraint Failure = 19
@@ -56,46 +56,46 @@ func (f Failure) Error() string { return fmt.Sprintf("made by a test: result cod
 // Code returns the result code.
 func (f Failure) Code() int { return int(f) }
 
-// Digests returns how many digests are in memory, and how many sealed runs there are.
+// Digests returns the number of digests in memory, and the number of sealed runs.
 func Digests(s *Store) (recent, runs int) {
 	_ = s.write(context.Background(), func(t *tx) error {
-		recent, runs = t.w.known.(*dedup.Set).Counts()
+		recent, runs = t.w.digests.(*dedup.Set).Counts()
 		return nil
 	})
 	return recent, runs
 }
 
-// Hold keeps the writer busy until release is called, so that what is handed in meanwhile waits together.
+// Hold blocks the writer until release is called, so that changes that are submitted meanwhile wait together.
 func Hold(s *Store) (release func()) {
-	held, let := make(chan struct{}), make(chan struct{})
+	held, released := make(chan struct{}), make(chan struct{})
 	err := s.submit(context.Background(), &op{Done: func(error) {}, Refuse: func() error {
 		close(held)
-		<-let
-		return commit.ErrFull // it has served its purpose
+		<-released
+		return commit.ErrFull // so that nothing is applied
 	}})
 	if err != nil {
 		panic(err)
 	}
 	<-held
-	return func() { close(let) }
+	return func() { close(released) }
 }
 
-// Waiting returns how many ops wait for the writer.
+// Waiting returns the number of changes that wait for the writer.
 func Waiting(s *Store) int {
 	n, _ := s.writer.Waiting()
 	return n
 }
 
-// WaitingBytes returns how many bytes wait for the writer.
+// WaitingBytes returns the number of bytes that wait for the writer.
 func WaitingBytes(s *Store) int64 {
 	_, n := s.writer.Waiting()
 	return n
 }
 
-// QueueLength is how many ops may wait.
+// QueueLength is the most changes that may wait.
 const QueueLength = commit.QueueLength
 
-// Write makes a change that runs a statement, or panics without one.
+// Write runs a statement in a transaction of the writer. The transaction panics if the statement is empty.
 func Write(s *Store, statement string) error {
 	return s.write(context.Background(), func(t *tx) error {
 		if statement == "" {
@@ -120,7 +120,7 @@ func Pragmas(t testing.TB, s *Store, name string, readers int) []string {
 		t.Fatal(err)
 	}
 	conns := make([]*sql.Conn, readers)
-	for i := range conns { // all at once, so that each is another one
+	for i := range conns { // all are open at the same time, so that the pool returns different ones
 		if conns[i], err = s.readers.Conn(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func Pragmas(t testing.TB, s *Store, name string, readers int) []string {
 	return got
 }
 
-// fmtValue scans anything as text.
+// fmtValue scans a value of any type as text.
 type fmtValue string
 
 func (f *fmtValue) Scan(v any) error {
@@ -157,7 +157,7 @@ func Exec(t testing.TB, dir, statement string) {
 	}
 }
 
-// Figure asks the file of a closed store for one number.
+// Figure returns the number that a query on the file of a closed store returns.
 func Figure(t testing.TB, dir, query string) (n int64) {
 	t.Helper()
 	db, err := commit.OpenFile(filepath.Join(dir, datadir.Database))
@@ -187,12 +187,12 @@ func Schema(t testing.TB, s *Store) string {
 	return out
 }
 
-// discard scans anything.
+// discard ignores a scanned value.
 type discard struct{}
 
 func (discard) Scan(any) error { return nil }
 
-// Opcodes returns how often a statement's program has an instruction.
+// Opcodes returns the number of instructions opcode in the program of a statement.
 func Opcodes(t testing.TB, s *Store, statement, opcode string) int {
 	t.Helper()
 	n := 0
@@ -219,7 +219,7 @@ func Opcodes(t testing.TB, s *Store, statement, opcode string) int {
 	return n
 }
 
-// Payloads as they stand in the table contents.
+// Functions for payloads in the form of the table contents.
 var (
 	Unpack = func(b []byte, sum int64) (inbox.Payload, error) {
 		c := content{
@@ -239,7 +239,7 @@ func Pack(t interface{ Fatal(...any) }, p inbox.Payload) ([]byte, int64) {
 	return packed, checksum(packed)
 }
 
-// Number asks an open store for one number.
+// Number returns the number that a query on an open store returns.
 func Number(t testing.TB, s *Store, query string) (n int64) {
 	t.Helper()
 	if err := s.readers.QueryRowContext(context.Background(), query).Scan(&n); err != nil {

@@ -15,14 +15,14 @@ import (
 	"inbox/inbox/store"
 )
 
-// The laws of the sweep: whatever operation of the writer fails, and however,
+// The laws of the sweep. Whichever operation of the writer fails, and with whichever error:
 //
-//  1. what was acknowledged is there, under the id and seq that were acknowledged, byte for byte;
-//  2. nothing is stored twice: a sender that sends again after an error adds nothing;
-//  3. a settlement that was acknowledged is there once, one that was not can be made again;
-//  4. the store recovers by itself, and its own check finds nothing.
+//  1. every acknowledged event is stored under its acknowledged id and seq, byte for byte;
+//  2. no event is stored twice: a sender that repeats a request after an error adds no event;
+//  3. every acknowledged settlement is stored once, and a settlement that failed can be made again;
+//  4. the store recovers without a restart, and its check finds no problem.
 
-// sweep fails the n-th operation once, for n = 0, 1, 2 … until a whole run meets no failure.
+// sweep fails the n-th operation once, for n = 0, 1, 2 … until a run has fewer operations.
 func sweep(t *testing.T, with error) {
 	for n := 0; ; n += long(11, 7, 1) {
 		var calls atomic.Int64
@@ -41,14 +41,14 @@ func sweep(t *testing.T, with error) {
 		}
 		if !fired.Load() {
 			if n < 50 {
-				t.Errorf("only %d operations were met", n)
+				t.Errorf("a run has only %d operations", n)
 			}
 			return
 		}
 	}
 }
 
-func TestNoSingleFailureLosesOrDoublesAnything(t *testing.T) {
+func TestNoSingleFailureLosesOrDuplicatesAnything(t *testing.T) {
 	for name, with := range map[string]error{
 		"a full disk": store.Full, "a failed write": store.WriteFails, "a failed flush": store.FlushFails,
 		"a violated constraint": store.Constraint,
@@ -60,7 +60,7 @@ func TestNoSingleFailureLosesOrDoublesAnything(t *testing.T) {
 	}
 }
 
-// scripted plays the same story on a fresh store and remembers what it was told.
+// scripted runs the same operations on a new store and collects the receipts.
 type scripted struct {
 	t     *testing.T
 	dir   string
@@ -71,14 +71,14 @@ type scripted struct {
 
 func (r *scripted) play(fault func(string) error) {
 	r.acked = map[string]inbox.Receipt{}
-	var armed atomic.Bool // opening is another test
+	var armed atomic.Bool // set after Open, whose failures other tests cover
 	o := store.Faulty(store.Options{Dir: r.dir, Create: true, Server: true, MinFree: 1}, func(point string) error {
 		if !armed.Load() {
 			return nil
 		}
 		return fault(point)
 	})
-	s, err := store.Open(ctx, store.Normal(store.SmallRuns(o, 4))) // flushes change nothing here but the time it takes
+	s, err := store.Open(ctx, store.Normal(store.SmallRuns(o, 4))) // without flushes the test is faster
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -96,15 +96,15 @@ func (r *scripted) play(fault func(string) error) {
 	r.together(s, 9, 14)
 }
 
-// insist does something again until it succeeds, as a sender or the dispatcher would.
-func (r *scripted) insist(what string, fn func() error) {
+// insist repeats an operation until it succeeds, up to five times, as a sender or the dispatcher would.
+func (r *scripted) insist(name string, fn func() error) {
 	var err error
 	for range 5 {
 		if err = fn(); err == nil {
 			return
 		}
 	}
-	r.t.Errorf("%s: %v", what, err)
+	r.t.Errorf("%s: %v", name, err)
 }
 
 func (r *scripted) accept(s *store.Store, body string) {
@@ -123,7 +123,7 @@ func (r *scripted) accept(s *store.Store, body string) {
 	})
 }
 
-// together accepts several bodies, one of them twice, in one batch.
+// together accepts several bodies in one batch, one of them twice.
 func (r *scripted) together(s *store.Store, from, to int) {
 	release := store.Hold(s)
 	var wg sync.WaitGroup
@@ -136,18 +136,18 @@ func (r *scripted) together(s *store.Store, from, to int) {
 	wg.Wait()
 }
 
-// settle settles the first events; one that failed is made again only if the store does not have it, with a new chain.
+// settle settles the first four events. After a failure it settles those that are not stored again, in a new chain.
 func (r *scripted) settle(s *store.Store) {
 	r.insist("settle", func() error {
-		had, err := s.SettledAbove(ctx, "p", 0, 0)
+		settled, err := s.SettledAbove(ctx, "p", 0, 0)
 		if err != nil {
 			return err
 		}
 		chain := &inbox.Chain{}
 		answers := make(chan error, 4)
-		asked := 0
+		submitted := 0
 		for seq := int64(1); seq <= 4; seq++ {
-			if slices.Contains(had, seq) {
+			if slices.Contains(settled, seq) {
 				continue
 			}
 			st := inboxtest.Settled("p", seq)
@@ -155,13 +155,13 @@ func (r *scripted) settle(s *store.Store) {
 			if err := s.Settle(ctx, st, func(err error) { answers <- err }); err != nil {
 				return err
 			}
-			asked++
+			submitted++
 		}
 		failed := false
-		for range asked {
+		for range submitted {
 			err := <-answers
 			if err == nil && failed {
-				r.t.Error("a settlement committed after one of its chain that failed")
+				r.t.Error("a settlement committed after an earlier one of its chain failed")
 			}
 			failed = failed || err != nil
 		}
@@ -173,7 +173,7 @@ func (r *scripted) settle(s *store.Store) {
 }
 
 func (r *scripted) readmit(s *store.Store) {
-	refused := &inbox.Refused{Source: "qoreid", Why: "mismatch", ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte("late but right")}}
+	refused := &inbox.Refused{Source: "qoreid", Why: "mismatch", ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte("genuine")}}
 	r.insist("refuse", func() error { return s.Refuse(ctx, refused) })
 	r.insist("readmit", func() error {
 		return s.EachRefused(ctx, "", func(f *inbox.Refused) error {
@@ -188,7 +188,7 @@ func (r *scripted) readmit(s *store.Store) {
 	})
 }
 
-// verify opens the store again and holds it to the laws.
+// verify opens the store again and checks the laws.
 func (r *scripted) verify() {
 	s, err := store.Open(ctx, store.Options{Dir: r.dir, MinFree: 1})
 	if err != nil {
@@ -205,7 +205,7 @@ func (r *scripted) verify() {
 	}
 }
 
-func TestADiskThatKeepsNothingEndsTheServerAndAnswersEveryone(t *testing.T) {
+func TestFailingFlushesEndTheServerAndEveryCallerGetsAnAnswer(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
 	o := store.Faulty(store.Options{Dir: inboxtest.Dir(t), Create: true, Server: true, MinFree: 1}, func(point string) error {
@@ -221,12 +221,12 @@ func TestADiskThatKeepsNothingEndsTheServerAndAnswersEveryone(t *testing.T) {
 	defer s.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	inboxtest.Accept(t, s, "kept")
+	inboxtest.Accept(t, s, "stored")
 	release := store.Hold(s)
 	answers := make(chan error, 20)
 	for i := range 20 {
 		go func() {
-			_, err := s.Accept(context.Background(), inboxtest.Arrival(fmt.Sprint("not kept ", i)))
+			_, err := s.Accept(context.Background(), inboxtest.Arrival(fmt.Sprint("not stored ", i)))
 			answers <- err
 		}()
 	}
@@ -246,7 +246,7 @@ func TestADiskThatKeepsNothingEndsTheServerAndAnswersEveryone(t *testing.T) {
 	}
 }
 
-func TestAFullDiskIsSaidAndHealsByItself(t *testing.T) {
+func TestAFullDiskIsReportedAndTheStoreRecovers(t *testing.T) {
 	t.Parallel()
 	var full atomic.Bool
 	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
@@ -264,19 +264,19 @@ func TestAFullDiskIsSaidAndHealsByItself(t *testing.T) {
 		t.Errorf("ready on a full disk: %v", err)
 	}
 	full.Store(false)
-	inboxtest.Eventually(t, "the store is ready without anyone writing", func() bool { return s.Ready(ctx) == nil })
+	inboxtest.Eventually(t, "the store is ready without another accept", func() bool { return s.Ready(ctx) == nil })
 	if r := inboxtest.Accept(t, s, "meanwhile"); r.Status != inbox.Stored || r.Seq != 2 {
 		t.Errorf("receipt %+v", r)
 	}
 }
 
-func TestWhatTheFileCannotSayAfterAFailedCommitIsAskedAgain(t *testing.T) {
+func TestAFailedReloadAfterAFailedCommitIsRepeated(t *testing.T) {
 	t.Parallel()
-	var lying, unreadable atomic.Bool
+	var failCommitted, unreadable atomic.Bool
 	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
 		switch {
-		case point == store.PointCommitted && lying.Load():
-			return store.WriteFails // it happened, and the writer is told that it did not
+		case point == store.PointCommitted && failCommitted.Load():
+			return store.WriteFails // the commit happened, but the writer gets an error
 		case point == store.PointReload && unreadable.Load():
 			return store.WriteFails
 		}
@@ -289,16 +289,16 @@ func TestWhatTheFileCannotSayAfterAFailedCommitIsAskedAgain(t *testing.T) {
 		}
 		return len(events)
 	}
-	refused := func(what string) {
+	refused := func(name string) {
 		if _, err := s.Accept(ctx, inboxtest.Arrival("a")); inbox.KindOf(err) != inbox.Unavailable {
-			t.Errorf("%s: answered %v", what, err)
+			t.Errorf("%s: answered %v", name, err)
 		}
 	}
-	for stored() == 0 { // the lie may meet the upkeep's commit instead of the event's: then once more
-		lying.Store(true)
+	for stored() == 0 { // the error may fail a commit of upkeep instead of the event's
+		failCommitted.Store(true)
 		unreadable.Store(true)
-		refused("a commit that happened")
-		lying.Store(false)
+		refused("a commit that seems to fail")
+		failCommitted.Store(false)
 		if stored() == 0 {
 			unreadable.Store(false)
 			inboxtest.Eventually(t, "the store is ready again", func() bool { return s.Ready(ctx) == nil })

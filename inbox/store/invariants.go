@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// invariant must hold in every store. Its query returns a text for every place where it does not.
+// invariant is a condition that every store meets. Its query returns a text for every violation.
 type invariant struct {
 	name  string
 	query string
 }
 
-// invariants returns the invariants that the CHECKs of the schema cannot express. Each is one statement, which sees one snapshot, so
-// it may run while a server writes.
+// invariants returns the invariants that the CHECKs of the schema cannot express. Each is one statement, which reads one snapshot, so it
+// may run while a server writes.
 func invariants() []invariant {
 	return slices.Concat(logInvariants(), contentInvariants(), refusedInvariants(), laneInvariants(), attemptInvariants(), deadInvariants(), stateInvariants(), replayInvariants(), digestInvariants())
 }
@@ -22,24 +22,24 @@ func logInvariants() []invariant {
 		{"the log has no gap", `SELECT 'after seq ' || seq FROM (SELECT seq, lead(seq) OVER (ORDER BY seq) AS following FROM events) WHERE following <> seq + 1`},
 		{"stored_at never decreases", `SELECT 'seq ' || seq FROM (SELECT seq, stored_at, lag(stored_at) OVER (ORDER BY seq) AS before FROM events) WHERE before > stored_at`},
 		{"top_rank is the highest rank so far", `SELECT 'seq ' || seq FROM (SELECT seq, top_rank, max(rank) OVER (PARTITION BY mode, key ORDER BY seq) AS top FROM events) WHERE top <> top_rank`},
-		{"late means a higher rank came before", `SELECT 'seq ' || seq FROM events WHERE late <> (rank >= 0 AND rank < top_rank)`},
-		{"copies are of events", `SELECT 'seq ' || seq FROM copies WHERE seq NOT IN (SELECT seq FROM events)`},
+		{"late means that an earlier event has a higher rank", `SELECT 'seq ' || seq FROM events WHERE late <> (rank >= 0 AND rank < top_rank)`},
+		{"copies refer to events", `SELECT 'seq ' || seq FROM copies WHERE seq NOT IN (SELECT seq FROM events)`},
 		{"no digest is stored twice", `SELECT 'seq ' || max(seq) FROM events GROUP BY digest HAVING count(*) > 1`},
 	}
 }
 
 func contentInvariants() []invariant {
 	return []invariant{
-		{"every payload of an event is there", `SELECT 'seq ' || seq FROM events WHERE content_id IS NOT NULL AND NOT EXISTS (
+		{"every event has its payload", `SELECT 'seq ' || seq FROM events WHERE content_id IS NOT NULL AND NOT EXISTS (
 			SELECT 1 FROM contents WHERE id = content_id AND kind = 1 AND root_seq = seq)`},
 		{"every refused request has its payload", `SELECT 'refused ' || id FROM refused WHERE NOT EXISTS (SELECT 1 FROM contents WHERE id = content_id AND kind = 2)`},
-		{"every attempt's reason and log are there", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run || ' attempt ' || a.attempt FROM attempts a JOIN plugins p ON p.id = a.plugin
+		{"every attempt has its reason and log", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run || ' attempt ' || a.attempt FROM attempts a JOIN plugins p ON p.id = a.plugin
 			WHERE (a.reason_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM contents WHERE id = a.reason_id AND kind = 4 AND root_seq = a.seq))
 				OR (a.log_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM contents WHERE id = a.log_id AND kind = 3 AND root_seq = a.seq))`},
 		{"every content of an event has the event's subject", `SELECT 'content ' || c.id FROM contents c JOIN events e ON e.seq = c.root_seq WHERE c.subject IS NOT e.mode || '/' || e.key`},
-		{"no id of a content was given beyond the mark", `SELECT 'content ' || id FROM (SELECT max(id) AS id FROM contents)
+		{"no content id exceeds the reserved ids", `SELECT 'content ' || id FROM (SELECT max(id) AS id FROM contents)
 			WHERE id > coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'contents_reserved'), 0)`},
-		{"every content belongs to something", `SELECT 'content ' || c.id FROM contents c WHERE CASE c.kind
+		{"every content has an owner", `SELECT 'content ' || c.id FROM contents c WHERE CASE c.kind
 			WHEN 1 THEN NOT EXISTS (SELECT 1 FROM events WHERE seq = c.root_seq AND content_id = c.id)
 			WHEN 2 THEN NOT EXISTS (SELECT 1 FROM refused WHERE content_id = c.id)
 			WHEN 3 THEN NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.log_id = c.id)
@@ -51,8 +51,8 @@ func contentInvariants() []invariant {
 
 func refusedInvariants() []invariant {
 	return []invariant{
-		{"every refused request counts in a slot", `SELECT 'refused ' || id FROM refused WHERE share NOT IN (SELECT id FROM refused_shares)`},
-		{"a share holds what is in it", `SELECT 'share ' || s.id FROM refused_shares s WHERE s.count = 0
+		{"every refused request belongs to a slot", `SELECT 'refused ' || id FROM refused WHERE share NOT IN (SELECT id FROM refused_shares)`},
+		{"a share has the sums of its requests", `SELECT 'share ' || s.id FROM refused_shares s WHERE s.count = 0
 			OR s.count <> (SELECT count(*) FROM refused WHERE share = s.id) + (SELECT coalesce(sum(count), 0) FROM refused_shares WHERE parent = s.id)
 			OR s.bytes <> (SELECT coalesce(sum(size), 0) FROM refused WHERE share = s.id) + (SELECT coalesce(sum(bytes), 0) FROM refused_shares WHERE parent = s.id)`},
 	}
@@ -66,7 +66,7 @@ func laneInvariants() []invariant {
 		{"a lane counts the attempts of its next event", `SELECT p.name || ' ' || l.key FROM lanes l JOIN plugins p ON p.id = l.plugin
 			WHERE (l.state <> 'ready' OR l.attempt > 0) AND l.attempt <> (
 				SELECT coalesce(max(attempt), 0) FROM attempts a WHERE a.plugin = l.plugin AND a.seq = l.next AND a.run = 0)`},
-		{"nothing overtakes in a lane", `SELECT p.name || ' seq ' || e.seq || ' before ' || l.next FROM lanes l JOIN plugins p ON p.id = l.plugin
+		{"no event of a lane runs before an earlier one", `SELECT p.name || ' seq ' || e.seq || ' before ' || l.next FROM lanes l JOIN plugins p ON p.id = l.plugin
 			JOIN events e ON e.mode = l.mode AND e.key = l.key AND e.seq > l.next
 			JOIN attempts a ON a.plugin = l.plugin AND a.seq = e.seq AND a.run = 0 WHERE l.state <> 'ready' AND p.lane_rule = 'key key'`},
 		{"a parked lane has its dead letter", `SELECT p.name || ' ' || l.key FROM lanes l JOIN plugins p ON p.id = l.plugin WHERE l.state = 'parked'
@@ -77,23 +77,23 @@ func laneInvariants() []invariant {
 
 func attemptInvariants() []invariant {
 	return []invariant{
-		{"what is kept of a plugin is of one that is known", `SELECT what || ' of plugin ' || plugin FROM (
-			SELECT 'lanes' AS what, plugin FROM lanes UNION SELECT 'attempts', plugin FROM attempts UNION SELECT 'dead letters', plugin FROM dead
+		{"rows of plugins refer to known plugins", `SELECT kind || ' of plugin ' || plugin FROM (
+			SELECT 'lanes' AS kind, plugin FROM lanes UNION SELECT 'attempts', plugin FROM attempts UNION SELECT 'dead letters', plugin FROM dead
 			UNION SELECT 'runs', plugin FROM runs UNION SELECT 'releases', plugin FROM releases UNION SELECT 'replays', plugin FROM replay_parts
 			UNION SELECT 'state', plugin FROM states UNION SELECT 'kv', plugin FROM kv)
 			WHERE plugin NOT IN (SELECT id FROM plugins)`},
-		{"attempts are of events and releases that are there", `SELECT p.name || ' seq ' || a.seq FROM attempts a JOIN plugins p ON p.id = a.plugin
+		{"attempts refer to stored events and releases", `SELECT p.name || ' seq ' || a.seq FROM attempts a JOIN plugins p ON p.id = a.plugin
 			WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = a.seq)
 				OR (a.release IS NOT NULL AND NOT EXISTS (SELECT 1 FROM releases WHERE num = a.release AND plugin = a.plugin))`},
 		{"attempts are numbered without a gap", fmt.Sprintf(`SELECT plugin || ' seq ' || seq || ' run ' || run FROM attempts
 			GROUP BY plugin, seq, run HAVING sum(attempt <= %[1]d) <> min(max(attempt), %[1]d) OR sum(attempt > %[1]d) < min(max(attempt) - %[1]d, %[1]d)`, keptRows)},
-		{"a plugin has no first run from before its start", `SELECT p.name || ' seq ' || a.seq FROM plugins p JOIN attempts a ON a.plugin = p.id AND a.seq <= p.started_at WHERE a.run = 0`},
-		{"a run is done once, and last", `SELECT a.plugin || ' seq ' || a.seq || ' run ' || a.run FROM attempts a WHERE a.fate = 'done'
+		{"a plugin has no first run before its start", `SELECT p.name || ' seq ' || a.seq FROM plugins p JOIN attempts a ON a.plugin = p.id AND a.seq <= p.started_at WHERE a.run = 0`},
+		{"a done attempt is the last of its run", `SELECT a.plugin || ' seq ' || a.seq || ' run ' || a.run FROM attempts a WHERE a.fate = 'done'
 			AND EXISTS (SELECT 1 FROM attempts b WHERE b.plugin = a.plugin AND b.seq = a.seq AND b.run = a.run AND b.attempt > a.attempt)`},
 		{"a dead run continues only when it was retried", `SELECT a.plugin || ' seq ' || a.seq || ' run ' || a.run FROM attempts a WHERE a.fate = 'dead'
 			AND EXISTS (SELECT 1 FROM attempts b WHERE b.plugin = a.plugin AND b.seq = a.seq AND b.run = a.run AND b.attempt > a.attempt)
 			AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.plugin = a.plugin AND d.seq = a.seq AND d.run = a.run AND d.attempt = a.attempt AND d.resolution = 'retried')`},
-		{"what failed and is not waiting is dead", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run FROM attempts a JOIN plugins p ON p.id = a.plugin
+		{"a failed run waits or is dead", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run FROM attempts a JOIN plugins p ON p.id = a.plugin
 			WHERE a.fate = 'again' AND a.attempt = (SELECT max(attempt) FROM attempts b WHERE b.plugin = a.plugin AND b.seq = a.seq AND b.run = a.run)
 			AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.plugin = a.plugin AND r.seq = a.seq AND r.run = a.run)
 			AND NOT EXISTS (SELECT 1 FROM replays j WHERE j.id = a.run AND j.state = 'cancelled')
@@ -108,7 +108,7 @@ func deadInvariants() []invariant {
 				AND a.fate = 'dead' AND a.result = d.result)`},
 		{"a dead attempt has its dead letter", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run FROM attempts a JOIN plugins p ON p.id = a.plugin WHERE a.fate = 'dead'
 			AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.plugin = a.plugin AND d.seq = a.seq AND d.run = a.run AND d.attempt = a.attempt)`},
-		{"a run is dead once at a time", `SELECT p.name || ' seq ' || d.seq || ' run ' || d.run FROM dead d JOIN plugins p ON p.id = d.plugin
+		{"a run has at most one open dead letter", `SELECT p.name || ' seq ' || d.seq || ' run ' || d.run FROM dead d JOIN plugins p ON p.id = d.plugin
 			WHERE d.resolution = '' GROUP BY d.plugin, d.seq, d.run HAVING count(*) > 1`},
 		{"a parking dead letter has its lane", `SELECT p.name || ' seq ' || d.seq FROM dead d JOIN plugins p ON p.id = d.plugin WHERE d.parks = 1 AND d.resolution = ''
 			AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.plugin = d.plugin AND l.mode = d.mode AND l.key = d.key AND l.state = 'parked' AND l.next = d.seq)`},
@@ -132,20 +132,20 @@ func replayInvariants() []invariant {
 			AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.plugin = r.plugin AND l.mode = r.mode AND l.key = r.key)`},
 		{"a run counts its attempts", `SELECT p.name || ' seq ' || r.seq || ' run ' || r.run FROM runs r JOIN plugins p ON p.id = r.plugin WHERE r.attempt <> (
 			SELECT coalesce(max(attempt), 0) FROM attempts a WHERE a.plugin = r.plugin AND a.seq = r.seq AND a.run = r.run)`},
-		{"a run that is to go on is neither done nor dead", `SELECT p.name || ' seq ' || r.seq || ' run ' || r.run FROM runs r JOIN plugins p ON p.id = r.plugin
+		{"a pending run is neither done nor dead", `SELECT p.name || ' seq ' || r.seq || ' run ' || r.run FROM runs r JOIN plugins p ON p.id = r.plugin
 			WHERE EXISTS (SELECT 1 FROM attempts a WHERE a.plugin = r.plugin AND a.seq = r.seq AND a.run = r.run AND a.fate = 'done')
 				OR EXISTS (SELECT 1 FROM dead d WHERE d.plugin = r.plugin AND d.seq = r.seq AND d.run = r.run AND d.resolution = '')`},
-		{"runs are of events and replays that are there", `SELECT p.name || ' seq ' || r.seq || ' run ' || r.run FROM runs r JOIN plugins p ON p.id = r.plugin
+		{"runs refer to stored events and replays", `SELECT p.name || ' seq ' || r.seq || ' run ' || r.run FROM runs r JOIN plugins p ON p.id = r.plugin
 			WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = r.seq) OR (r.replay <> 0 AND r.replay <> r.run)
 				OR (r.run <> 0 AND NOT EXISTS (SELECT 1 FROM replay_parts j WHERE j.replay = r.run AND j.plugin = r.plugin))`},
-		{"a replay's attempts are of one that is there", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run FROM attempts a JOIN plugins p ON p.id = a.plugin
+		{"attempts of a replay refer to a stored replay", `SELECT p.name || ' seq ' || a.seq || ' run ' || a.run FROM attempts a JOIN plugins p ON p.id = a.plugin
 			WHERE a.run <> 0 AND NOT EXISTS (SELECT 1 FROM replay_parts j WHERE j.replay = a.run AND j.plugin = a.plugin)`},
-		{"a replay's parts are of one that is there", `SELECT 'replay ' || replay FROM replay_parts WHERE replay NOT IN (SELECT id FROM replays)`},
-		{"a replay ends when its parts have", `SELECT 'replay ' || id FROM replays j WHERE (j.state = 'done' AND EXISTS (SELECT 1 FROM replay_parts p WHERE p.replay = j.id AND p.done = 0))
+		{"parts of a replay refer to a stored replay", `SELECT 'replay ' || replay FROM replay_parts WHERE replay NOT IN (SELECT id FROM replays)`},
+		{"a replay is done when all its parts are", `SELECT 'replay ' || id FROM replays j WHERE (j.state = 'done' AND EXISTS (SELECT 1 FROM replay_parts p WHERE p.replay = j.id AND p.done = 0))
 			OR (j.state = 'running' AND NOT EXISTS (SELECT 1 FROM replay_parts p WHERE p.replay = j.id AND p.done = 0))`},
-		{"a replay counts what waits", `SELECT 'replay ' || j.replay FROM replay_parts j WHERE j.waiting <> (
+		{"a replay counts its waiting runs", `SELECT 'replay ' || j.replay FROM replay_parts j WHERE j.waiting <> (
 			SELECT count(*) FROM runs r WHERE r.plugin = j.plugin AND r.replay = j.replay AND r.waits = 1)`},
-		{"a replay counts no more than ran", `WITH ran AS (SELECT plugin, run, sum(fate = 'done') AS ok, sum(fate = 'dead') AS dead FROM attempts WHERE run > 0 GROUP BY plugin, run)
+		{"a replay counts at most the runs that ended", `WITH ran AS (SELECT plugin, run, sum(fate = 'done') AS ok, sum(fate = 'dead') AS dead FROM attempts WHERE run > 0 GROUP BY plugin, run)
 			SELECT 'replay ' || j.replay FROM replay_parts j LEFT JOIN ran ON ran.plugin = j.plugin AND ran.run = j.replay
 			WHERE j.ok > coalesce(ran.ok, 0) OR j.dead > coalesce(ran.dead, 0)
 				OR min(j.ok, j.dead, j.pending, j.retried, j.filtered, j.waiting) < 0`},
@@ -156,7 +156,7 @@ func replayInvariants() []invariant {
 
 func digestInvariants() []invariant {
 	return []invariant{
-		{"digests of every sealed seq are there", `SELECT 'run ' || id FROM digest_runs r WHERE sealed = 1 AND (
+		{"a sealed run has the digests of all its seqs", `SELECT 'run ' || id FROM digest_runs r WHERE sealed = 1 AND (
 			last - first + 1 <> (SELECT count(*) FROM digest_entries WHERE run = r.id) OR parts <> (SELECT count(*) FROM digest_filters WHERE run = r.id))`},
 		{"sealed runs follow each other from the first event", `SELECT 'run ' || id FROM (
 			SELECT id, first, coalesce(lag(last) OVER (ORDER BY first), 0) AS before FROM digest_runs WHERE sealed = 1) WHERE first <> before + 1`},

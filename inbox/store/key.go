@@ -12,18 +12,19 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// checkKey makes sure that the key beside the database is the one it was made with.
+// checkKey returns an error when the key in the directory is not the database's key. It stores the mark of the key in a new
+// database.
 func (s *Store) checkKey(c *conn) error {
 	mac := hmac.New(sha256.New, s.digest.key)
 	mac.Write([]byte("inbox store key"))
 	mark := hex.EncodeToString(mac.Sum(nil))
-	var got string
-	err := c.Get("SELECT value FROM meta WHERE name = 'key_mark'").Scan(&got)
+	var stored string
+	err := c.Get("SELECT value FROM meta WHERE name = 'key_mark'").Scan(&stored)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		_, err = c.Exec(`INSERT INTO meta (name, value) VALUES ('key_mark', ?), ('oldest_program', '0.1.0')`, mark)
-	case err == nil && got != mark:
-		return inbox.Errorf(inbox.Invalid, "open store "+s.path, "%s is not the key this database was made with", datadir.StoreKey).
+	case err == nil && stored != mark:
+		return inbox.Errorf(inbox.Invalid, "open store "+s.path, "%s is not the key of this database", datadir.StoreKey).
 			WithHint("restore it from the backup that the database came from")
 	}
 	if err != nil {

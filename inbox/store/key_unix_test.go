@@ -13,7 +13,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestAKeyThatIsNoFileIsRefusedAndKeepsNobodyWaiting(t *testing.T) {
+func TestAKeyThatIsNotARegularFileIsRejectedWithoutBlocking(t *testing.T) {
 	t.Parallel()
 	for name, put := range map[string]func(path string) error{
 		"a pipe":          func(path string) error { return syscall.Mkfifo(path, 0o600) },

@@ -49,7 +49,7 @@ func (s *Store) lanes(ctx context.Context, where string, args ...any) ([]inbox.L
 // laneColumns are the columns of lanes that make an inbox.Lane, in the order of scanLane and laneRow.
 const laneColumns = `mode, key, next, state, due_at, attempt, counted, since`
 
-// laneWaits is a column that tells whether runs wait behind a lane.
+// laneWaits is a column that is 1 if runs wait behind a lane, else 0.
 const laneWaits = `EXISTS (SELECT 1 FROM runs r WHERE r.plugin = lanes.plugin AND r.mode = lanes.mode AND r.key = lanes.key AND r.waits = 1)`
 
 // scanLane reads laneColumns and laneWaits.

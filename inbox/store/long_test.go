@@ -6,8 +6,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// long returns full when INBOX_LONG is set, and short otherwise. The race detector makes SQLite, which is Go here, ten times
-// slower: under it, raced is returned instead of full.
+// long returns full when INBOX_LONG is set, and short otherwise. Under the race detector it returns raced instead of full, because
+// the race detector makes SQLite, which is compiled to Go, ten times slower.
 func long(short, raced, full int) int {
 	switch {
 	case os.Getenv("INBOX_LONG") == "":

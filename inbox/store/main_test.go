@@ -20,7 +20,8 @@ import (
 
 var ctx = context.Background()
 
-// childEnv makes the test binary a program that accepts and settles until it is killed. Its value is the data directory.
+// childEnv, if set, makes the test binary a program that accepts and settles events until it is killed. Its value is the data
+// directory.
 const childEnv = "INBOX_STORE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -38,15 +39,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child is the program: eight producers accept bodies of their own, sometimes one again, and a dispatcher settles what is
-// there. It writes a line for everything that was acknowledged: "ack SEQ ID BODY" and "settled SEQ", and "refused KIND"
-// for everything that was not. It ends by itself when its input does, or when the store cannot go on.
+// child is that program. Eight producers accept bodies, some of them twice, and a dispatcher settles the events. child writes the
+// lines "ack SEQ ID BODY" and "settled SEQ" after each success, and "refused KIND" after each failure. It ends when its input ends
+// or when the store returns a fatal error.
 func child(dir, salt string, in io.Reader, out io.Writer) error {
-	// strace counts the calls of every thread for itself: all that is written must be one thread's, or "the n-th flush
-	// fails" would mean the n-th of each thread the writer happens to run on.
+	// strace counts the calls of each thread separately. All writes must be made by one thread, otherwise the n-th flush of every
+	// thread on which the writer runs would fail.
 	runtime.LockOSThread()
 	if os.Getenv(childEnv+"_LOOK") != "" {
-		return childLooks(dir, out)
+		return childReads(dir, out)
 	}
 	lock, err := datadir.WaitLock(context.Background(), dir, 5*time.Second)
 	if err != nil {
@@ -69,23 +70,23 @@ func child(dir, salt string, in io.Reader, out io.Writer) error {
 		stop()
 	}()
 	var wg sync.WaitGroup
-	said := &says{out: out}
-	wg.Go(func() { childSettles(run, s, said) })
+	w := &lineWriter{out: out}
+	wg.Go(func() { childSettles(run, s, w) })
 	for p := range 8 {
-		wg.Go(func() { childAccepts(run, s, said, fmt.Sprint(salt, "-", p)) })
+		wg.Go(func() { childAccepts(run, s, w, fmt.Sprint(salt, "-", p)) })
 	}
 	err = s.Run(run)
 	stop()
 	wg.Wait()
 	if err != nil {
-		said.line("fatal %s", inbox.KindOf(err))
+		w.line("fatal %s", inbox.KindOf(err))
 	}
 	return err
 }
 
-// childLooks opens a store as a server does and says all that is in it, as duplicates of it would be acknowledged. It ends
-// without closing the store.
-func childLooks(dir string, out io.Writer) error {
+// childReads opens a store as a server does and writes an ack line for every event, as a server acknowledges duplicates of stored
+// events. It does not close the store.
+func childReads(dir string, out io.Writer) error {
 	s, err := store.Open(context.Background(), store.Options{Dir: dir, Server: true, MinFree: 1})
 	if err != nil {
 		return err
@@ -97,19 +98,19 @@ func childLooks(dir string, out io.Writer) error {
 	return err
 }
 
-// says writes whole lines, each by one system call.
-type says struct {
+// lineWriter writes each line by one system call.
+type lineWriter struct {
 	mu  sync.Mutex
 	out io.Writer
 }
 
-func (s *says) line(format string, args ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fmt.Fprintf(s.out, format+"\n", args...)
+func (w *lineWriter) line(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fmt.Fprintf(w.out, format+"\n", args...)
 }
 
-func childAccepts(ctx context.Context, s *store.Store, said *says, name string) {
+func childAccepts(ctx context.Context, s *store.Store, w *lineWriter, name string) {
 	for i := 0; ctx.Err() == nil; i++ {
 		body := fmt.Sprintf(`{"event":"workflow","data":{"id":"%s-%d"}}`, name, i)
 		if i%7 == 6 {
@@ -117,19 +118,19 @@ func childAccepts(ctx context.Context, s *store.Store, said *says, name string) 
 		}
 		r, err := s.Accept(context.Background(), inboxtest.Arrival(body))
 		if err != nil {
-			said.line("refused %s", inbox.KindOf(err))
+			w.line("refused %s", inbox.KindOf(err))
 			pause(ctx, 2*time.Millisecond)
 			continue
 		}
-		said.line("ack %d %s %s", r.Seq, r.ID, body)
+		w.line("ack %d %s %s", r.Seq, r.ID, body)
 	}
 }
 
-// childSettles settles one event after another; after a failure it begins again from what is stored.
-func childSettles(ctx context.Context, s *store.Store, said *says) {
+// childSettles settles the events in order. After a failure it continues from the stored position.
+func childSettles(ctx context.Context, s *store.Store, w *lineWriter) {
 	for ctx.Err() == nil {
 		if err := s.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
-			said.line("refused %s", inbox.KindOf(err))
+			w.line("refused %s", inbox.KindOf(err))
 			pause(ctx, 2*time.Millisecond)
 			continue
 		}
@@ -153,10 +154,10 @@ func childSettles(ctx context.Context, s *store.Store, said *says) {
 			err := s.Settle(ctx, st, func(err error) {
 				window.Add(-1)
 				if err != nil {
-					said.line("refused %s", inbox.KindOf(err))
+					w.line("refused %s", inbox.KindOf(err))
 					return
 				}
-				said.line("settled %d", seq)
+				w.line("settled %d", seq)
 			})
 			if err != nil {
 				break

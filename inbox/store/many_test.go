@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// manyDead returns a store of n events, each dead in plugin p and parking its lane. It is written by a few statements.
+// manyDead returns a store of n events that are dead in plugin p and park their lanes. It inserts them by a few statements.
 func manyDead(t *testing.T, n int) *store.Store {
 	t.Helper()
 	dir := inboxtest.Dir(t)
@@ -43,7 +43,7 @@ func manyDead(t *testing.T, n int) *store.Store {
 	return inboxtest.Store(t, store.Options{Dir: dir})
 }
 
-// inUse returns the bytes of the heap that are in use.
+// inUse returns the number of bytes of the heap that are in use.
 func inUse() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -51,20 +51,20 @@ func inUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
+func TestManyDeadLettersAreReadAndResolvedInPages(t *testing.T) {
 	n := long(5000, 5000, 200_000)
 	s := manyDead(t, n)
 	r := store.Record(t, s)
-	before, most, read := inUse(), int64(0), 0
-	look := func() {
+	before, peak, read := inUse(), int64(0), 0
+	measure := func() {
 		if read++; read%(n/8) == 0 {
-			most = max(most, inUse()-before)
+			peak = max(peak, inUse()-before)
 		}
 	}
 	began := time.Now()
 	wants := func(string) (*inbox.Manifest, error) { return &inbox.Manifest{}, nil }
 	must(t, "dead letters", s.EachDeadLetter(ctx, inbox.DeadLetterFilter{Manifest: wants}, func(l *inbox.DeadLetterDetail) error {
-		look()
+		measure()
 		if l.Waiting != 0 || l.AtLeast {
 			t.Fatalf("%+v", l)
 		}
@@ -74,11 +74,11 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 	if read != n {
 		t.Errorf("%d dead letters", read)
 	}
-	asked := make([]int64, 0, 3000)
+	seqs := make([]int64, 0, 3000)
 	for i := range 3000 {
-		asked = append(asked, int64(i+1))
+		seqs = append(seqs, int64(i+1))
 	}
-	list, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: asked}})
+	list, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: seqs}})
 	if err != nil || len(list) != 3000 {
 		t.Errorf("%d dead letters of 3000 seqs, %v", len(list), err)
 	}
@@ -86,26 +86,26 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 		t.Errorf("dead letters of a replay: %d, %v", len(list), err)
 	}
 	began = time.Now()
-	dealt, some := 0, n/5 // the rest would only take longer
-	must(t, "deal with some", s.OpenDeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: some}}, func(page []inbox.DeadLetterDetail) error {
+	resolved, limit := 0, n/5 // a fifth is enough, all would take longer
+	must(t, "resolve dead letters", s.OpenDeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: limit}}, func(page []inbox.DeadLetterDetail) error {
 		refs := make([]inbox.DeadLetter, 0, len(page))
 		for i := range page {
-			look()
+			measure()
 			refs = append(refs, page[i].DeadLetter)
 		}
-		failed, err := s.ResolveDead(ctx, operator, []inbox.Resolution{inbox.Retried, inbox.Discarded}[dealt/len(page)%2], refs)
+		failed, err := s.ResolveDead(ctx, operator, []inbox.Resolution{inbox.Retried, inbox.Discarded}[resolved/len(page)%2], refs)
 		for _, why := range failed {
-			must(t, "deal with one", why)
+			must(t, "resolve a dead letter", why)
 		}
-		dealt += len(page)
+		resolved += len(page)
 		return err
 	}))
-	t.Logf("%d dead letters dealt with in %s", dealt, time.Since(began))
-	if list, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Before: int64(some) + 2}}); err != nil || len(list) != 1 || dealt != some {
-		t.Errorf("%d were dealt with, %d of them are left, %v", dealt, len(list)-1, err)
+	t.Logf("%d dead letters resolved in %s", resolved, time.Since(began))
+	if list, err = s.DeadLetters(ctx, inbox.DeadLetterFilter{Filter: inbox.Filter{Before: int64(limit) + 2}}); err != nil || len(list) != 1 || resolved != limit {
+		t.Errorf("%d were resolved, %d of them are open, %v", resolved, len(list)-1, err)
 	}
-	if most > 32<<20 {
-		t.Errorf("the dead letters took %d MiB", most>>20)
+	if peak > 32<<20 {
+		t.Errorf("the dead letters took %d MiB of memory", peak>>20)
 	}
 	for query, plan := range r.Plans(t) {
 		for _, step := range plan {
@@ -116,7 +116,7 @@ func TestManyDeadLettersAreReadAndDealtWithPageByPage(t *testing.T) {
 	}
 }
 
-func TestThousandsOfValuesInAFilterAreTakenAndTooManyAreRefused(t *testing.T) {
+func TestThousandsOfValuesInAFilterAreAcceptedAndTooManyAreRejected(t *testing.T) {
 	n := long(4000, 4000, 20_000)
 	s := manyDead(t, n)
 	seqs := make([]int64, 0, n)
@@ -137,7 +137,7 @@ func TestThousandsOfValuesInAFilterAreTakenAndTooManyAreRefused(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		f    inbox.Filter
-		want int // -1: refused
+		want int // -1: rejected
 	}{
 		"seqs":           {inbox.Filter{Seqs: seqs}, n},
 		"newest seqs":    {inbox.Filter{Seqs: seqs, Newest: true}, n},
@@ -151,10 +151,10 @@ func TestThousandsOfValuesInAFilterAreTakenAndTooManyAreRefused(t *testing.T) {
 		"many pointers":  {inbox.Filter{Where: pointers(101)}, -1},
 		"pointers":       {inbox.Filter{Where: pointers(100), Seqs: seqs[:500]}, 0},
 		"all of a chunk": {inbox.Filter{Seqs: seqs[:500]}, 500},
-		"more":           {inbox.Filter{Seqs: seqs[:501]}, 501},
+		"two chunks":     {inbox.Filter{Seqs: seqs[:501]}, 501},
 	} {
 		list, err := s.Find(ctx, c.f)
-		if refused := inbox.KindOf(err) == inbox.Invalid && inbox.HintOf(err) != ""; err != nil && c.want < 0 && refused {
+		if rejected := inbox.KindOf(err) == inbox.Invalid && inbox.HintOf(err) != ""; err != nil && c.want < 0 && rejected {
 			continue
 		}
 		if err != nil || len(list) != c.want {
@@ -177,6 +177,6 @@ func TestThousandsOfValuesInAFilterAreTakenAndTooManyAreRefused(t *testing.T) {
 		found, after = found+len(events), upto
 	}
 	if found != n || job.Matched != int64(n) {
-		t.Errorf("a replay of %d ids found %d, and said %d", n, found, job.Matched)
+		t.Errorf("a replay of %d seqs found %d events and counted %d", n, found, job.Matched)
 	}
 }

@@ -24,7 +24,7 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
+func TestTheLogOfAnotherDatabaseIsRejected(t *testing.T) {
 	t.Parallel()
 	for name, put := range map[string]func(t *testing.T, crashed string){
 		"a backup of the same store": func(t *testing.T, crashed string) {
@@ -41,7 +41,7 @@ func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
 			copyFile(t, backup, filepath.Join(crashed, "inbox.db"))
 		},
 		"a copy of the file that was made between two starts": func(t *testing.T, crashed string) {
-			// continues after the copy, and crashes once more
+			// The store is used after the copy and crashes again.
 			_, done := serve(t, store.Options{Dir: crashed})
 			done()
 			rest := filepath.Join(t.TempDir(), "rest.db")
@@ -89,7 +89,7 @@ func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
 					t.Errorf("server %v: %v (%s)", server, err, inbox.HintOf(err))
 				}
 			}
-			for _, f := range []string{"inbox.db-wal", "inbox.db-shm"} { // the way out that the hint names
+			for _, f := range []string{"inbox.db-wal", "inbox.db-shm"} { // as the hint says
 				if err := os.Remove(filepath.Join(dir, f)); err != nil && !errors.Is(err, os.ErrNotExist) {
 					t.Fatal(err)
 				}
@@ -100,8 +100,8 @@ func TestALogOfAnotherDatabaseIsNamed(t *testing.T) {
 	}
 }
 
-// A store that crashes again and again, also while it raises its mark, never takes its own log for another's.
-func TestACrashedStoreKnowsItsOwnLog(t *testing.T) {
+// A store that crashes repeatedly, also while it raises its mark, never rejects its own log.
+func TestACrashedStoreAcceptsItsOwnLog(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	for i := range 12 {
@@ -112,7 +112,7 @@ func TestACrashedStoreKnowsItsOwnLog(t *testing.T) {
 		dir = store.CopyOpen(t, dir)
 		done()
 	}
-	for raises := range 2 { // a crash after one raise, and after both, before they are in the file
+	for raises := range 2 { // a crash after one raise and after both, before they are moved into the file
 		dir = store.RaiseInLog(t, dir, raises+1)
 		_, done := serve(t, store.Options{Dir: dir})
 		dir = store.CopyOpen(t, dir)
@@ -121,13 +121,13 @@ func TestACrashedStoreKnowsItsOwnLog(t *testing.T) {
 	s, done := serve(t, store.Options{Dir: dir})
 	defer done()
 	if s.Head() != 8 {
-		t.Errorf("%d events are there, not 8", s.Head())
+		t.Errorf("the store has %d events, not 8", s.Head())
 	}
 	inboxtest.Check(t, s)
 }
 
-// What a log of another database leaves, where no mark tells, is values that the schema cannot hold.
-func TestWhatTheSchemaCannotHoldIsDamageAndNotAFaultOfOurs(t *testing.T) {
+// A log of another database that the mark does not detect leaves values that the schema forbids.
+func TestValuesThatTheSchemaForbidsAreReportedAsDamage(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	s, done := serve(t, store.SmallRuns(store.Options{Dir: dir}, 8))

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	applicationID = 0x696e6278 // "inbx", so that file(1) and we know the file
-	oldestSQLite  = "3.51.3"   // older ones may corrupt a file by resetting its WAL (https://www.sqlite.org/changes.html)
+	applicationID = 0x696e6278 // "inbx": identifies the file to file(1) and to inspect
+	oldestSQLite  = "3.51.3"   // earlier versions may corrupt a file when they reset its WAL (https://www.sqlite.org/changes.html)
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the file to this program's schema, each step in a transaction of its own. Unless the caller is the
-// server, and so holds it, the process lock is taken first: the schema must not change under a server.
+// migrate migrates the file to this program's schema, with one transaction for each migration. The schema must not change while a
+// server runs: migrate takes the process lock first, unless the caller is the server, which holds it.
 func (s *Store) migrate(c *conn) error {
 	steps, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Store) migrate(c *conn) error {
 	return nil
 }
 
-// inspect returns the version of the file's schema after making sure that this program may open it.
+// inspect returns the version of the file's schema, or an error when this program cannot open the file.
 func inspect(c *conn, path string, newest int) (int, error) {
 	var version, app, tables int
 	var sqlite string
@@ -58,7 +58,7 @@ func inspect(c *conn, path string, newest int) (int, error) {
 	case olderVersion(sqlite, oldestSQLite):
 		return 0, inbox.Errorf(inbox.Internal, "open store", "SQLite %s is older than %s", sqlite, oldestSQLite)
 	case tables > 0 && app != applicationID:
-		return 0, inbox.Errorf(inbox.Invalid, "open store "+path, "the file is a SQLite database, but not of inbox").
+		return 0, inbox.Errorf(inbox.Invalid, "open store "+path, "the file is a SQLite database, but not an inbox store").
 			WithHint("name the directory of a store with --data")
 	case version > newest:
 		return 0, newerFile(c, path, version)
@@ -66,7 +66,7 @@ func inspect(c *conn, path string, newest int) (int, error) {
 	return version, nil
 }
 
-// migrateStep runs one migration, unless another process has done so since the version was read.
+// migrateStep runs one migration, unless another process has run it since the version was read.
 func (s *Store) migrateStep(c *conn, name string, from int) error {
 	text, err := migrations.ReadFile(name)
 	if err != nil {
@@ -75,10 +75,10 @@ func (s *Store) migrateStep(c *conn, name string, from int) error {
 	if err := c.Script("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	var now int
-	err = c.Get("PRAGMA user_version").Scan(&now)
-	if err == nil && commit.VersionOf(now) == from {
-		err = c.Script(fmt.Sprintf("%s\nPRAGMA application_id = %d;\n%s;", text, applicationID, commit.SetVersion(now, from+1)))
+	var version int
+	err = c.Get("PRAGMA user_version").Scan(&version)
+	if err == nil && commit.VersionOf(version) == from {
+		err = c.Script(fmt.Sprintf("%s\nPRAGMA application_id = %d;\n%s;", text, applicationID, commit.SetVersion(version, from+1)))
 	}
 	if err == nil {
 		err = s.opt.Fault(pointMigrate)
@@ -87,21 +87,22 @@ func (s *Store) migrateStep(c *conn, name string, from int) error {
 		err = c.Script("COMMIT")
 	}
 	if err != nil {
-		_ = c.Script("ROLLBACK") // the error above is the one that matters
+		_ = c.Script("ROLLBACK") // the caller gets the first error
 	}
 	return err
 }
 
-// newerFile names the oldest program that may open the file, as the file says.
+// newerFile returns the error for a file of a newer program. It contains the oldest program version that can open the file, which
+// the file stores.
 func newerFile(c *conn, path string, version int) error {
 	oldest := "a newer one"
-	// A file so new that even this table has changed is refused all the same.
+	// The error is ignored: a newer program may have changed even this table.
 	_ = c.Get("SELECT value FROM meta WHERE name = 'oldest_program'").Scan(&oldest)
 	return inbox.Errorf(inbox.Invalid, "open store "+path, "the store has version %d; it needs inbox %s or later", version, oldest).
 		WithHint("install that version, or restore a backup made by this one")
 }
 
-// olderVersion reports whether dotted version a is older than b.
+// olderVersion reports whether version a is older than b. Both have the form "x.y.z".
 func olderVersion(a, b string) bool {
 	var x, y [3]int
 	fmt.Sscanf(a, "%d.%d.%d", &x[0], &x[1], &x[2])

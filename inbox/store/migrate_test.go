@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-// A store that was made before fuel was counted goes on, with the attempts that it has.
+// The first version of the schema has no fuel. Its attempts are kept.
 func TestAStoreOfAnEarlierVersionIsMigrated(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
@@ -35,7 +35,7 @@ func TestAStoreOfAnEarlierVersionIsMigrated(t *testing.T) {
 	mustSettle(t, s, &inbox.Settlement{Attempt: storetest.Attempt(1, 1, inbox.OK, inbox.Done), Cursor: 1})
 	schema := store.Schema(t, s)
 	shut()
-	store.Exec(t, dir, `DROP TABLE crash_records; ALTER TABLE plugins DROP COLUMN filtered; ALTER TABLE plugins DROP COLUMN previous;
+	store.Exec(t, dir, `DROP TABLE crash_records; DROP TABLE states; DROP TABLE kv; ALTER TABLE plugins DROP COLUMN filtered; ALTER TABLE plugins DROP COLUMN previous;
 		ALTER TABLE plugins DROP COLUMN proven; ALTER TABLE attempts DROP COLUMN fuel; PRAGMA user_version = 1`)
 
 	s, shut = open()

@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
+func TestAnOpenErrorHasTheReasonAndAHint(t *testing.T) {
 	t.Parallel()
 	make := func(t *testing.T) string {
 		dir := inboxtest.Dir(t)
@@ -26,9 +26,9 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 		return dir
 	}
 	for name, c := range map[string]struct {
-		spoil func(t *testing.T, dir string)
-		kind  inbox.Kind
-		says  string
+		spoil   func(t *testing.T, dir string)
+		kind    inbox.Kind
+		wantErr string
 	}{
 		"no store": {func(t *testing.T, dir string) { os.RemoveAll(dir) }, inbox.NotFound, "no store at"},
 		"an empty file": {func(t *testing.T, dir string) {
@@ -41,7 +41,7 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 		}, inbox.Invalid, "not the key"},
 		"a short key":    {func(t *testing.T, dir string) { os.WriteFile(filepath.Join(dir, "store.key"), []byte("x"), 0o600) }, inbox.Invalid, "1 bytes"},
 		"a newer file":   {func(t *testing.T, dir string) { store.Exec(t, dir, "PRAGMA user_version = 99") }, inbox.Invalid, "needs inbox 0.1.0 or later"},
-		"another's file": {func(t *testing.T, dir string) { store.Exec(t, dir, "PRAGMA application_id = 7") }, inbox.Invalid, "not of inbox"},
+		"another's file": {func(t *testing.T, dir string) { store.Exec(t, dir, "PRAGMA application_id = 7") }, inbox.Invalid, "not an inbox store"},
 		"not a database": {func(t *testing.T, dir string) {
 			os.WriteFile(filepath.Join(dir, "inbox.db"), bytes.Repeat([]byte("garbage "), 1000), 0o600)
 		}, inbox.Invalid, "inbox.db"},
@@ -55,7 +55,7 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 				s.Close()
 				t.Fatal("it was opened")
 			}
-			if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || inbox.HintOf(err) == "" {
+			if inbox.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.wantErr) || inbox.HintOf(err) == "" {
 				t.Errorf("%s: %v (%s)", inbox.KindOf(err), err, inbox.HintOf(err))
 			}
 		})

@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestAPayloadThatIsNotThereSaysWhy(t *testing.T) {
+func TestTheErrorForAMissingPayloadHasTheReason(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Accept(t, s, "a")
@@ -20,7 +20,7 @@ func TestAPayloadThatIsNotThereSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.Payload(ctx, 1); !errors.Is(err, inbox.ErrDamaged) || inbox.KindOf(err) != inbox.Internal || inbox.HintOf(err) == "" {
-		t.Errorf("one that is gone though nobody purged it: %v", err)
+		t.Errorf("one that is missing but was not purged: %v", err)
 	}
 	if err := store.Write(s, `UPDATE events SET content_id = NULL`); err != nil {
 		t.Fatal(err)

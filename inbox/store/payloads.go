@@ -9,8 +9,8 @@ import (
 	"inbox/inbox"
 )
 
-// Payload returns the payload of an event after checking it. A purged one is a NotFound error, a damaged one an
-// Internal error that wraps ErrDamaged, a disk that cannot be read Unavailable. Its bytes must not be changed.
+// Payload returns the payload of an event after a check of its checksum. It returns NotFound for a purged payload, an Internal error
+// that wraps ErrDamaged for a damaged one, and Unavailable when the disk cannot be read. The bytes must not be changed.
 func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 	if p, ok := s.cache.get(seq); ok {
 		return p, nil
@@ -33,18 +33,18 @@ func (s *Store) Payload(ctx context.Context, seq int64) (inbox.Payload, error) {
 // Bounds of one call of Payloads.
 const (
 	MaxPayloads  = 256     // payloads
-	payloadBytes = 1 << 20 // bytes of those that are read from the disk; one payload may have more
+	payloadBytes = 1 << 20 // bytes of bodies read from the disk, after which the read ends
 )
 
-// Payloads reads many payloads at once. It answers for the first of seqs, in their order: for MaxPayloads at most, and for
-// no more once a megabyte was read, but always for one. The caller asks again for those that are left. What [Store.Payload]
-// says of one that is purged, damaged or not there is the error of its own answer and does not keep the others back; a
-// disk that cannot be read fails the whole call, as Unavailable. The bytes must not be changed.
+// Payloads reads many payloads at once. It returns results for the first of seqs, in their order: at least one, at most MaxPayloads,
+// and no more after a megabyte was read from the disk. The caller calls it again for the rest. A purged, damaged or missing payload
+// has the error of [Store.Payload] in its own result. Payloads returns Unavailable when the disk cannot be read. The bytes must
+// not be changed.
 func (s *Store) Payloads(ctx context.Context, seqs []int64) ([]inbox.PayloadOf, error) {
 	seqs = seqs[:min(len(seqs), MaxPayloads)]
 	list := make([]inbox.PayloadOf, len(seqs))
-	var missing []int64 // not in memory
-	var at []int        // their places in list
+	var missing []int64 // seqs that are not cached
+	var at []int        // their indexes in list
 	for i, seq := range seqs {
 		p, ok := s.cache.get(seq)
 		if list[i] = (inbox.PayloadOf{Seq: seq, Payload: p}); !ok {
@@ -67,12 +67,12 @@ func (s *Store) Payloads(ctx context.Context, seqs []int64) ([]inbox.PayloadOf, 
 	return list, nil
 }
 
-// errEnough ends a read that has reached its bound.
+// errEnough ends a read after payloadBytes.
 var errEnough = errors.New("enough was read")
 
-// readPayloads reads the payloads of the first of seqs from the disk, up to a bound of bytes. Small ones are kept in memory.
-// The rows come in the order of the list: the join to its right never comes first, and an ORDER BY would have all bodies
-// sorted before the first is returned.
+// readPayloads reads the payloads of the first of seqs from the disk, until it has read payloadBytes. It caches small ones. SQLite
+// returns the rows in the order of the list, because json_each is the left side of the joins. With ORDER BY it would sort all
+// bodies before it returns the first.
 func (s *Store) readPayloads(ctx context.Context, seqs []int64) ([]inbox.PayloadOf, error) {
 	list := make([]inbox.PayloadOf, 0, len(seqs))
 	bytes := 0
@@ -85,12 +85,12 @@ func (s *Store) readPayloads(ctx context.Context, seqs []int64) ([]inbox.Payload
 			if err := row.Scan(r.into()...); err != nil {
 				return err
 			}
-			one := inbox.PayloadOf{Seq: seqs[len(list)]}
-			if one.Payload, one.Err = r.payload(one.Seq); one.Err == nil {
-				s.cache.put(one.Seq, one.Payload)
+			result := inbox.PayloadOf{Seq: seqs[len(list)]}
+			if result.Payload, result.Err = r.payload(result.Seq); result.Err == nil {
+				s.cache.put(result.Seq, result.Payload)
 			}
-			bytes += len(one.Payload.Body)
-			list = append(list, one)
+			bytes += len(result.Payload.Body)
+			list = append(list, result)
 			return nil
 		})
 	if err != nil && !errors.Is(err, errEnough) {
@@ -102,16 +102,16 @@ func (s *Store) readPayloads(ctx context.Context, seqs []int64) ([]inbox.Payload
 // payloadColumns are the columns of an event e and its content c that make a payload, in the order of payloadRow.into.
 var payloadColumns = `e.seq, e.content_id, ` + contentColumns("c")
 
-// payloadRow is an event's payload as it was read. That of an event that is not there has no seq.
+// payloadRow is the row of an event's payload. The seq is NULL for a missing event.
 type payloadRow struct {
 	seq, id sql.NullInt64
 	content content
 }
 
-// into returns where payloadColumns are read to.
+// into returns the destinations of payloadColumns.
 func (r *payloadRow) into() []any { return append([]any{&r.seq, &r.id}, r.content.into()...) }
 
-// payload returns the payload of an event after checking it.
+// payload returns the payload of an event after a check of its checksum.
 func (r *payloadRow) payload(seq int64) (inbox.Payload, error) {
 	switch {
 	case !r.seq.Valid:

@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/store"
 )
 
-// reopened stores bodies and opens the store again, so that none of them is in memory.
+// reopened stores bodies and opens the store again, so that none of them is in the cache.
 func reopened(t testing.TB, bodies ...string) *store.Store {
 	t.Helper()
 	dir := t.TempDir()
@@ -30,7 +30,7 @@ func reopened(t testing.TB, bodies ...string) *store.Store {
 	return inboxtest.Store(t, store.Options{Dir: dir})
 }
 
-// every reads the payloads of all seqs by as many calls as it takes, and returns how many that were.
+// every reads the payloads of all seqs, and returns them with the number of calls that it made.
 func every(t testing.TB, s *store.Store, seqs []int64) (list []inbox.PayloadOf, calls int) {
 	t.Helper()
 	for len(seqs) > 0 {
@@ -52,24 +52,24 @@ func seqsOf(n int) []int64 {
 	return seqs
 }
 
-func TestPayloadsAreReadInTheirOrderUpToABoundOfCountAndBytes(t *testing.T) {
+func TestPayloadsReturnsTheGivenOrderUpToALimitOfCountAndBytes(t *testing.T) {
 	t.Parallel()
 	var bodies []string
 	for i := range 2*store.MaxPayloads + 10 {
 		bodies = append(bodies, inboxtest.Body(i, i))
 	}
-	for i := range 3 { // more than a call reads, and one that is more by itself
+	for i := range 3 { // together more than the limit of a call; the last alone exceeds it
 		bodies = append(bodies, fmt.Sprintf(`{"event":"workflow","data":{"id":"large-%d","photo":"%s"}}`, i, strings.Repeat("x", 600<<10*(i+1))))
 	}
 	s := reopened(t, bodies...)
-	for _, what := range []string{"from the disk", "partly from memory"} {
+	for _, source := range []string{"from the disk", "partly from memory"} {
 		list, calls := every(t, s, seqsOf(len(bodies)))
 		if len(list) != len(bodies) || calls < 4 {
-			t.Fatalf("%s: %d payloads by %d calls", what, len(list), calls)
+			t.Fatalf("%s: %d payloads by %d calls", source, len(list), calls)
 		}
 		for i, p := range list {
 			if p.Seq != int64(i+1) || p.Err != nil || string(p.Payload.Body) != bodies[i] {
-				t.Fatalf("%s: answer %d is of event %d, %v", what, i, p.Seq, p.Err)
+				t.Fatalf("%s: result %d is of event %d, %v", source, i, p.Seq, p.Err)
 			}
 		}
 	}
@@ -78,11 +78,11 @@ func TestPayloadsAreReadInTheirOrderUpToABoundOfCountAndBytes(t *testing.T) {
 		t.Errorf("in any order, and twice: %+v, %v", list, err)
 	}
 	if list, err := s.Payloads(ctx, nil); err != nil || len(list) != 0 {
-		t.Errorf("of nothing: %+v, %v", list, err)
+		t.Errorf("of no seqs: %+v, %v", list, err)
 	}
 }
 
-func TestPayloadsThatAreGoneOrDamagedDoNotKeepTheOthersBack(t *testing.T) {
+func TestPurgedOrDamagedPayloadsDoNotFailTheOthers(t *testing.T) {
 	t.Parallel()
 	s := reopened(t, "one", "two", "three", "four")
 	for _, statement := range []string{
@@ -98,9 +98,9 @@ func TestPayloadsThatAreGoneOrDamagedDoNotKeepTheOthersBack(t *testing.T) {
 		t.Fatalf("%+v, %v", list, err)
 	}
 	for i, want := range map[int]inbox.Kind{1: inbox.NotFound, 2: inbox.Internal, 4: inbox.NotFound} {
-		_, one := s.Payload(ctx, list[i].Seq)
-		if got := list[i].Err; inbox.KindOf(got) != want || got.Error() != one.Error() {
-			t.Errorf("event %d: %v; alone: %v", list[i].Seq, got, one)
+		_, single := s.Payload(ctx, list[i].Seq)
+		if got := list[i].Err; inbox.KindOf(got) != want || got.Error() != single.Error() {
+			t.Errorf("event %d: %v, but Payload returns %v", list[i].Seq, got, single)
 		}
 	}
 	if !errors.Is(list[2].Err, store.ErrDamaged) {
@@ -111,7 +111,7 @@ func TestPayloadsThatAreGoneOrDamagedDoNotKeepTheOthersBack(t *testing.T) {
 			t.Errorf("event %d: %q, %v", list[i].Seq, list[i].Payload.Body, list[i].Err)
 		}
 	}
-	// The damage was made by hand, and is not what the test is about.
+	// The check at the end of the test must not find the damage.
 	if err := store.Write(s, `DELETE FROM events`); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestPayloadsThatAreGoneOrDamagedDoNotKeepTheOthersBack(t *testing.T) {
 	}
 }
 
-// BenchmarkPayloads reads a page of the log's payloads that are not in memory, one by one and at once.
+// BenchmarkPayloads reads a page of payloads that are not in the cache, by one call each and by Payloads.
 func BenchmarkPayloads(b *testing.B) {
 	const page = 256
 	for _, size := range []int{2 << 10, 64 << 10} {
@@ -149,7 +149,7 @@ func BenchmarkPayloads(b *testing.B) {
 			b.Run(fmt.Sprintf("%d KiB/%s", size>>10, how), func(b *testing.B) {
 				for range b.N {
 					b.StopTimer()
-					s, err := store.Open(ctx, store.Options{Dir: dir, MinFree: 1}) // with nothing in memory
+					s, err := store.Open(ctx, store.Options{Dir: dir, MinFree: 1}) // with an empty cache
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -14,12 +14,12 @@ import (
 	"inbox/inbox/storetest"
 )
 
-// small are the tables that do not grow with the log, and those that are read as a whole on purpose: copies for its sum,
-// audit from its newest row on.
+// small lists the tables that do not grow with the log, and those that are scanned on purpose: copies for its sum, and audit from
+// its newest row on.
 var small = []string{"plugins", "p", "replays", "replay_parts", "refused", "refused_dropped", "copies", "digest_runs", "releases", "audit", "json_each", "j", "x", "sqlite_master"}
 
-// TestNoQueryReadsAWholeTable runs everything the store can do and looks at the plan of every statement that was run. The
-// laws of Check are not among them: they read everything.
+// TestNoQueryReadsAWholeTable runs all operations of the store and checks the plans of their statements. The invariants of Check
+// are not among them, because they read whole tables.
 func TestNoQueryReadsAWholeTable(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.SmallRuns(store.Options{}, 8))
@@ -34,10 +34,10 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 			seen[step] = true
 			m := scan.FindStringSubmatch(step)
 			switch {
-			case m == nil && !strings.HasSuffix(step, "events_by_key (mode=?)"): // which is half the log, and not in its order
+			case m == nil && !strings.HasSuffix(step, "events_by_key (mode=?)"): // that step reads half the log, and not in its order
 			case m != nil && (slices.Contains(small, m[1]) || m[1] == "CONSTANT" || strings.HasPrefix(m[1], "pragma_") || m[1] == "2"):
 			case strings.Contains(query, "e.seq BETWEEN ? AND ? AND e.mode = ? AND e.customer_reference = ?"): // known to be slow
-			case strings.Contains(step, "INDEX dead_open"): // only those that nobody dealt with stand in it
+			case strings.Contains(step, "INDEX dead_open"): // it has only open dead letters
 			case step == "SCAN events" && oneStep.MatchString(query):
 			default:
 				t.Errorf("%s\n\tin %s\n\tof %s", step, strings.Join(plan, "\n\t   "), query)
@@ -45,21 +45,21 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",                               // the log, piece by piece
+		"SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",                               // the log, in chunks
 		"SEARCH e USING INDEX events_by_key (mode=? AND key=? AND seq>? AND seq<?)",              // a lane's events, an entity's
-		"SEARCH attempts USING PRIMARY KEY (plugin=? AND seq>?)",                                 // what was settled above the cursor
+		"SEARCH attempts USING PRIMARY KEY (plugin=? AND seq>?)",                                 // the settled events above the cursor
 		"SEARCH lanes USING PRIMARY KEY (plugin=? AND mode=? AND key=?)",                         // a lane
-		"SEARCH runs USING INDEX runs_waiting (plugin=? AND mode=? AND key=?)",                   // what waits behind it
+		"SEARCH runs USING INDEX runs_waiting (plugin=? AND mode=? AND key=?)",                   // the runs that wait behind a lane
 		"SEARCH e USING INTEGER PRIMARY KEY (rowid=?)",                                           // an event
-		"SEARCH events USING INDEX events_by_key (mode=? AND key=?)",                             // what came before an arrival
+		"SEARCH events USING INDEX events_by_key (mode=? AND key=?)",                             // the events before an arrival
 		"SEARCH n USING COVERING INDEX events_by_key (mode=? AND key=? AND seq>?)",               // the newest of a key
 		"SEARCH digest_entries USING PRIMARY KEY (run=? AND hash=?)",                             // a sealed duplicate
-		"SEARCH json_each VIRTUAL TABLE INDEX 1:",                                                // many seqs as one value
-		"SEARCH d USING INDEX dead_open_by_death ((died_at,seq,plugin,run,attempt)<(?,?,?,?,?))", // dead letters, the newest first
-		"SEARCH d USING INDEX dead_by_run (run=? AND (died_at,seq,plugin)<(?,?,?))",              // those of a replay
-		"SEARCH d USING INDEX dead_open ((plugin,seq,run)>(?,?,?))",                              // open ones in the order of the log
-		"SEARCH lanes USING INDEX lanes_by_state (plugin=? AND state=?)",                         // lanes to go on with
-		"SEARCH runs USING INDEX runs_due (plugin=?)",                                            // runs to go on with
+		"SEARCH json_each VIRTUAL TABLE INDEX 1:",                                                // many seqs as one parameter
+		"SEARCH d USING INDEX dead_open_by_death ((died_at,seq,plugin,run,attempt)<(?,?,?,?,?))", // dead letters, newest first
+		"SEARCH d USING INDEX dead_by_run (run=? AND (died_at,seq,plugin)<(?,?,?))",              // the dead letters of a replay
+		"SEARCH d USING INDEX dead_open ((plugin,seq,run)>(?,?,?))",                              // open dead letters in the order of the log
+		"SEARCH lanes USING INDEX lanes_by_state (plugin=? AND state=?)",                         // the ready lanes of a plugin
+		"SEARCH runs USING INDEX runs_due (plugin=?)",                                            // the due runs of a plugin
 		"SEARCH a USING PRIMARY KEY (plugin=? AND seq=?)",                                        // an event's attempts
 		"SEARCH c USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",                                 // a payload
 	} {
@@ -87,7 +87,7 @@ func everything(t *testing.T, s *store.Store, w *storetest.World) {
 	w.Run(3, inbox.Dead, true)
 	w.Resolve(w.Events[2], 0, inbox.Retried)
 	w.Resolve(w.Events[3], 0, inbox.Discarded)
-	w.GoOn(w.Events[2], w.Events[2].Runs[0], inbox.Done)
+	w.Continue(w.Events[2], w.Events[2].Runs[0], inbox.Done)
 	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
 	inboxtest.Accept(t, s, inboxtest.Body(3, 1))
 	inboxtest.Fill(t, s, 20)
@@ -126,7 +126,7 @@ func everything(t *testing.T, s *store.Store, w *storetest.World) {
 		}
 	}
 	otherLanes(t, s, w)
-	free(t, s)
+	deleteLane(t, s)
 	for _, f := range []inbox.Filter{{}, every, {Mode: inbox.Live}, {CustomerReference: "ref-3", Mode: inbox.Live}, {Since: every.Since, Until: every.Until}, {Newest: true, Limit: 1}, {Seqs: []int64{4, 5}}, {Key: key.Key}, {Plugin: "p"}} {
 		for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
 			_, _, _, err := s.CountReplay(ctx, f, only, []string{"p"})
@@ -156,8 +156,8 @@ func everything(t *testing.T, s *store.Store, w *storetest.World) {
 	reads(t, s, key)
 }
 
-// free ends a lane with nothing behind it, as when its last event is done: what waits behind lanes is looked for.
-func free(t *testing.T, s *store.Store) {
+// deleteLane deletes a lane, so that the query for the runs that wait behind it runs.
+func deleteLane(t *testing.T, s *store.Store) {
 	t.Helper()
 	gone := inbox.LaneID{Mode: inbox.Live, Key: "no such key"}
 	answer := make(chan error, 1)
@@ -165,8 +165,7 @@ func free(t *testing.T, s *store.Store) {
 	must(t, "settle", <-answer)
 }
 
-// otherLanes parks and readies lanes that are not made by the key of events, and asks about them.
-// removed has a plugin forgotten that was only just made known.
+// removed registers a plugin and removes it.
 func removed(s *store.Store) error {
 	if err := s.Register(ctx, "gone", inbox.StartFrom{}); err != nil {
 		return err
@@ -175,6 +174,7 @@ func removed(s *store.Store) error {
 	return err
 }
 
+// otherLanes parks and readies lanes of the rules other than the default, and reads their dead letters and traces.
 func otherLanes(t *testing.T, s *store.Store, w *storetest.World) {
 	t.Helper()
 	for plugin, rule := range map[string]string{"g": "global key", "r": "key customer_reference", "n": "none key"} {
@@ -195,7 +195,7 @@ func otherLanes(t *testing.T, s *store.Store, w *storetest.World) {
 	}
 }
 
-// reads asks all that is asked without a filter.
+// reads calls all methods that read without a filter.
 func reads(t *testing.T, s *store.Store, id inbox.LaneID) {
 	t.Helper()
 	for name, read := range map[string]func() (any, error){
@@ -231,9 +231,9 @@ func reads(t *testing.T, s *store.Store, id inbox.LaneID) {
 	must(t, "load", err)
 }
 
-func must(t *testing.T, what string, err error) {
+func must(t *testing.T, name string, err error) {
 	t.Helper()
 	if err != nil {
-		t.Errorf("%s: %v", what, err)
+		t.Errorf("%s: %v", name, err)
 	}
 }

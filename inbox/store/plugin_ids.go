@@ -80,5 +80,5 @@ func (s *Store) pluginID(ctx context.Context, name string) (int64, error) {
 }
 
 func noPlugin(name string) error {
-	return inbox.Errorf(inbox.NotFound, "", "no plugin %q in this store", name).WithHint("`inbox plugin list` shows those it knows")
+	return inbox.Errorf(inbox.NotFound, "", "no plugin %q in this store", name).WithHint("`inbox plugin list` shows the plugins of this store")
 }

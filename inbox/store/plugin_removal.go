@@ -13,7 +13,7 @@ const removeStep = 2000
 // releases with their crash records. It returns the ids of releases that no other plugin has: their modules may be deleted. The
 // caller makes sure that the plugin does not run and that no settlement of it is submitted. The removal is recorded in the audit
 // log. A removal that fails has only deleted old attempts, and can be repeated.
-func (s *Store) RemovePlugin(ctx context.Context, who inbox.Actor, plugin string) (releases []string, err error) {
+func (s *Store) RemovePlugin(ctx context.Context, actor inbox.Actor, plugin string) (releases []string, err error) {
 	for more := true; more; {
 		if err := s.write(ctx, func(t *tx) (err error) {
 			more, err = t.removeHistory(plugin)
@@ -24,7 +24,7 @@ func (s *Store) RemovePlugin(ctx context.Context, who inbox.Actor, plugin string
 	}
 	var unused []string // used by the writer until the transaction ends, which may be after the end of ctx
 	err = s.write(ctx, func(t *tx) (err error) {
-		unused, err = t.removePlugin(who, plugin)
+		unused, err = t.removePlugin(actor, plugin)
 		return err
 	})
 	if err != nil {
@@ -49,22 +49,22 @@ func (t *tx) removeHistory(plugin string) (more bool, err error) {
 	if err := t.get(`SELECT count(*), coalesce(max(seq), 0) `+old, p, removeStep).Scan(&n, &last); err != nil || n == 0 {
 		return false, err
 	}
-	const these = `plugin = ?1 AND run = 0 AND seq IN (SELECT seq ` + old + `)`
+	const settled = `plugin = ?1 AND run = 0 AND seq IN (SELECT seq ` + old + `)`
 	for _, column := range []string{"reason_id", "log_id"} {
-		if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT `+column+` FROM attempts WHERE `+these+`)`, p, removeStep); err != nil {
+		if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT `+column+` FROM attempts WHERE `+settled+`)`, p, removeStep); err != nil {
 			return false, err
 		}
 	}
-	_, err = t.exec(`DELETE FROM attempts WHERE `+these, p, removeStep)
+	_, err = t.exec(`DELETE FROM attempts WHERE `+settled, p, removeStep)
 	return n == removeStep, err
 }
 
-func (t *tx) removePlugin(who inbox.Actor, plugin string) (unused []string, err error) {
+func (t *tx) removePlugin(actor inbox.Actor, plugin string) (unused []string, err error) {
 	p, err := t.plugin(plugin)
 	if err != nil {
 		return nil, err
 	}
-	if unused, err = t.onlyOf(p); err != nil {
+	if unused, err = t.ownReleases(p); err != nil {
 		return nil, err
 	}
 	for _, query := range []string{
@@ -86,11 +86,11 @@ func (t *tx) removePlugin(who inbox.Actor, plugin string) (unused []string, err 
 		return nil, err
 	}
 	t.after = append(t.after, func() { t.w.s.ids.drop(plugin) })
-	return unused, t.audit(who, "remove", plugin)
+	return unused, t.audit(actor, "remove", plugin)
 }
 
-// onlyOf returns the ids of releases that no other plugin has.
-func (t *tx) onlyOf(p int64) (ids []string, err error) {
+// ownReleases returns the ids of releases that no other plugin has.
+func (t *tx) ownReleases(p int64) (ids []string, err error) {
 	rows, err := t.query(`SELECT id FROM releases r WHERE plugin = ?1 AND NOT EXISTS (
 		SELECT 1 FROM plugins p CROSS JOIN releases o ON o.plugin = p.id AND o.id = r.id WHERE p.id <> ?1)`, p)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-// full returns a store in which p has something of everything that is kept of a plugin.
+// full returns a store in which the plugin p has rows in every table that refers to plugins.
 func full(t *testing.T) *store.Store {
 	t.Helper()
 	s := inboxtest.Store(t, store.Options{})
@@ -41,19 +41,19 @@ func full(t *testing.T) *store.Store {
 	return s
 }
 
-func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
+func TestARemovedPluginLeavesNothingAndOtherPluginsAreUnchanged(t *testing.T) {
 	t.Parallel()
 	s := full(t)
 	unused, err := s.RemovePlugin(ctx, operator, "p")
 	if err != nil || !slices.Equal(unused, []string{"r1"}) {
 		t.Fatalf("%v, %v", unused, err)
 	}
-	inboxtest.Check(t, s) // nothing refers to what is gone
+	inboxtest.Check(t, s) // no row refers to the removed plugin
 	if _, err := s.RemovePlugin(ctx, operator, "p"); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("removed twice: %v", err)
 	}
 	if _, _, err := s.Load(ctx, "p"); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("it is still known: %v", err)
+		t.Errorf("it can still be loaded: %v", err)
 	}
 	if list, err := s.Plugins(ctx); err != nil || len(list) != 1 || list[0].Name != "q" {
 		t.Errorf("plugins %+v, %v", list, err)
@@ -76,19 +76,19 @@ func TestAPluginThatIsRemovedLeavesNothingAndTheOthersAsTheyWere(t *testing.T) {
 	if log, err := s.AuditLog(ctx, inbox.AuditFilter{Action: "remove"}); err != nil || len(log) != 1 || log[0].Target != "p" || log[0].Actor != operator.Name {
 		t.Errorf("audit %+v, %v", log, err)
 	}
-	// A plugin of that name is a new one.
+	// A plugin that is registered under the same name is a new plugin.
 	if err := s.Register(ctx, "p", inbox.StartFrom{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.EachLane(ctx, "p", func(id inbox.LaneID, _ inbox.LaneState) { t.Errorf("it comes back with lane %v", id) }); err != nil {
+	if err := s.EachLane(ctx, "p", func(id inbox.LaneID, _ inbox.LaneState) { t.Errorf("the new plugin has the lane %v", id) }); err != nil {
 		t.Error(err)
 	}
 	if p, err := s.Record(ctx, "p"); err != nil || p.Cursor != 10 || p.Live != "" {
-		t.Errorf("it comes back as %+v, %v", p, err)
+		t.Errorf("the new plugin is %+v, %v", p, err)
 	}
 }
 
-func TestWhatWasFoundOutAboutAModuleIsKeptWithItsRelease(t *testing.T) {
+func TestTheAnalysisOfAModuleIsStoredWithItsRelease(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	must(t, "register", s.Register(ctx, "p", inbox.StartFrom{Start: true}))

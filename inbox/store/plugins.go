@@ -25,7 +25,7 @@ func scanPlugin(row scanner, r *inbox.PluginRecord, more ...any) error {
 }
 
 // Register adds a plugin with the cursor that from names. It changes nothing when the store knows the plugin: a plugin whose
-// file comes back continues at its old cursor.
+// file is added again continues at its old cursor.
 func (s *Store) Register(ctx context.Context, plugin string, from inbox.StartFrom) error {
 	if _, err := s.pluginID(ctx, plugin); err == nil || inbox.KindOf(err) != inbox.NotFound {
 		return err
@@ -44,8 +44,8 @@ func (s *Store) Register(ctx context.Context, plugin string, from inbox.StartFro
 	})
 }
 
-// Record returns the record of a plugin. The cost does not depend on the number of waiting events: Record leaves out the
-// figures that need counting, which Plugins fills in. Dead is 1 when the plugin has any dead letter.
+// Record returns the record of a plugin. Its cost does not depend on the number of waiting events: it leaves out the counts, which
+// only Plugins returns. Dead is 1 when the plugin has any dead letter.
 func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Store) Plugins(ctx context.Context) ([]inbox.PluginRecord, error) {
 }
 
 // setPlugin changes columns of a plugin's row and records the action; an empty action is not recorded.
-func (s *Store) setPlugin(ctx context.Context, who inbox.Actor, action, plugin, set string, args ...any) error {
+func (s *Store) setPlugin(ctx context.Context, actor inbox.Actor, action, plugin, set string, args ...any) error {
 	return s.write(ctx, func(t *tx) error {
 		p, err := t.plugin(plugin)
 		if err != nil {
@@ -95,27 +95,27 @@ func (s *Store) setPlugin(ctx context.Context, who inbox.Actor, action, plugin, 
 		if _, err := t.exec(`UPDATE plugins SET `+set+` WHERE id = ?`, append(args, p)...); err != nil || action == "" {
 			return err
 		}
-		return t.audit(who, action, plugin)
+		return t.audit(actor, action, plugin)
 	})
 }
 
 // SetPaused pauses or resumes a plugin. A paused plugin loses no event.
-func (s *Store) SetPaused(ctx context.Context, who inbox.Actor, plugin string, paused bool) error {
+func (s *Store) SetPaused(ctx context.Context, actor inbox.Actor, plugin string, paused bool) error {
 	action := "resume"
 	if paused {
 		action = "pause"
 	}
-	return s.setPlugin(ctx, who, action, plugin, `paused = ?`, paused)
+	return s.setPlugin(ctx, actor, action, plugin, `paused = ?`, paused)
 }
 
-// ResumeHold ends a plugin's hold before a probe does.
-func (s *Store) ResumeHold(ctx context.Context, who inbox.Actor, plugin string) error {
-	return s.setPlugin(ctx, who, "resume", plugin, `held_at = NULL, hold_reason = '', probe_at = 0, probes = 0, paused = 0`)
+// ResumeHold ends a plugin's hold before a probe succeeds, and resumes a paused plugin.
+func (s *Store) ResumeHold(ctx context.Context, actor inbox.Actor, plugin string) error {
+	return s.setPlugin(ctx, actor, "resume", plugin, `held_at = NULL, hold_reason = '', probe_at = 0, probes = 0, paused = 0`)
 }
 
 // SetPin makes a plugin run an earlier release while its files are those of release off.
-func (s *Store) SetPin(ctx context.Context, who inbox.Actor, plugin, release, off string) error {
-	return s.setPlugin(ctx, who, "rollback", plugin, `pinned = ?, pinned_off = ?`, release, off)
+func (s *Store) SetPin(ctx context.Context, actor inbox.Actor, plugin, release, off string) error {
+	return s.setPlugin(ctx, actor, "rollback", plugin, `pinned = ?, pinned_off = ?`, release, off)
 }
 
 // Unpin ends a rollback, because the files of the plugin changed.

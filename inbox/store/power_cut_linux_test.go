@@ -10,14 +10,15 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// cutPower cuts the power at a number of places of a record, and returns how many cuts lost something acknowledged.
+// cutPower simulates a number of power cuts at random places of a record. It returns the number of cuts, the number of cuts that
+// lost an acknowledged event, and the number of acknowledged events.
 func cutPower(t *testing.T, calls []call, places int) (cuts, losing, acked int) {
 	t.Helper()
 	const seed = 11
 	chance := rand.New(rand.NewPCG(seed, 1))
 	first := slices.IndexFunc(calls, func(c call) bool { return c.what == "ack" })
 	if first < 0 {
-		t.Fatal("nothing was acknowledged")
+		t.Fatal("no event was acknowledged")
 	}
 	at := map[int]bool{}
 	for len(at) < min(places, len(calls)-first) {
@@ -32,7 +33,7 @@ func cutPower(t *testing.T, calls []call, places int) (cuts, losing, acked int) 
 		how := []string{"nothing", "some", "some", "all"}[cuts%4]
 		lost, err := lostAt(t, d, how, chance, cuts%25 == 0)
 		if err != nil {
-			t.Errorf("cut after call %d of %d, keeping %s of what was not flushed: %v", i, len(calls), how, err)
+			t.Errorf("cut after call %d of %d, keeping %s of the unflushed writes: %v", i, len(calls), how, err)
 		}
 		if lost > 0 {
 			losing++
@@ -42,11 +43,11 @@ func cutPower(t *testing.T, calls []call, places int) (cuts, losing, acked int) 
 	return cuts, losing, len(d.acks)
 }
 
-// notRaced skips a test whose programs are traced: the race detector makes them too slow.
+// notRaced skips a test under the race detector, which makes traced programs too slow.
 func notRaced(t *testing.T) {
 	t.Helper()
 	if inboxtest.Race {
-		t.Skip("the race detector is too slow for it")
+		t.Skip("the race detector makes the traced program too slow")
 	}
 }
 
@@ -63,44 +64,44 @@ func flushedBefore(calls []call, file string) bool {
 	return false
 }
 
-func TestAPowerCutLosesNothingThatWasAcknowledged(t *testing.T) {
+func TestAPowerCutLosesNoAcknowledgedEvent(t *testing.T) {
 	notRaced(t)
 	places := long(60, 0, 900)
 	calls := record(t, "power", long(300, 0, 3000))
 	cuts, losing, acked := cutPower(t, calls, places)
 	if losing > 0 || cuts < places*8/9 || acked < 100 {
-		t.Errorf("%d cuts, of which %d lost something; %d acknowledged", cuts, losing, acked)
+		t.Errorf("%d cuts, of which %d lost events; %d acknowledged", cuts, losing, acked)
 	}
 	count := map[string]int{}
 	for _, c := range calls {
 		count[c.what+" "+c.file]++
 	}
 	if long(0, 0, 1) > 0 && count["write inbox.db"] == 0 || long(0, 0, 1) > 0 && count["flushed inbox.db"] == 0 {
-		t.Error("there was no checkpoint in it")
+		t.Error("the record has no checkpoint")
 	}
 	for _, file := range []string{"inbox.db-wal", "store.key", "."} {
 		if !flushedBefore(calls, file) {
 			t.Errorf("%s was not flushed before the first acknowledgement", file)
 		}
 	}
-	t.Logf("FULL: %d cuts lost nothing of %d acknowledged; %v", cuts, acked, count)
+	t.Logf("FULL: %d cuts lost none of %d acknowledged events; %v", cuts, acked, count)
 }
 
-func TestAPowerCutLosesEventsWithoutTheFlushOfEveryCommit(t *testing.T) {
+func TestAPowerCutLosesEventsWhenCommitsAreNotFlushed(t *testing.T) {
 	inboxtest.Long(t)
 	notRaced(t)
 	t.Setenv(childEnv+"_NORMAL", "1")
 	calls := record(t, "power", 2000)
 	cuts, losing, acked := cutPower(t, calls, 300)
 	if losing == 0 {
-		t.Errorf("%d cuts lost nothing of %d acknowledged with synchronous=NORMAL: the simulation cannot tell", cuts, acked)
+		t.Errorf("%d cuts lost none of %d acknowledged events with synchronous=NORMAL: the simulation does not detect losses", cuts, acked)
 	}
-	t.Logf("NORMAL: %d of %d cuts lost something of %d acknowledged", losing, cuts, acked)
+	t.Logf("NORMAL: %d of %d cuts lost some of %d acknowledged events", losing, cuts, acked)
 }
 
-// A program that is killed between a write and its flush leaves frames that only the kernel has. Whoever starts next must
-// not act on them before the disk has them.
-func TestAPowerCutLosesNothingThatTheStartAfterAKillHasSeen(t *testing.T) {
+// A program that is killed between a write and its flush leaves frames that only the kernel has. The next start must flush them
+// before it uses them.
+func TestAPowerCutLosesNoEventThatAStartAfterAKillHasRead(t *testing.T) {
 	dir := crashed(t, 40)
 	d := newDisk()
 	for _, name := range []string{"inbox.db", "store.key", "inbox.db-wal"} {
@@ -131,6 +132,6 @@ func TestAPowerCutLosesNothingThatTheStartAfterAKillHasSeen(t *testing.T) {
 	}
 	lost, err := lostAt(t, d, "nothing", rand.New(rand.NewPCG(1, 1)), true)
 	if err != nil || lost > 0 || len(d.acks) != 40 {
-		t.Errorf("%d of %d events that it saw are lost, %v", lost, len(d.acks), err)
+		t.Errorf("%d of %d events that the start has read are lost, %v", lost, len(d.acks), err)
 	}
 }

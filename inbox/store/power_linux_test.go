@@ -17,21 +17,20 @@ import (
 	"inbox/inbox/store"
 )
 
-// A power cut, simulated. The program runs under strace, which records every write, truncation and flush of the store's
-// files, and every acknowledgement, in the order in which they happened. A cut is a place in this record. What was
-// written before a flush that had ended by then is on the disk. Of what was written since, the disk may hold nothing,
-// everything, or some sectors and not others, in whatever order: each is tried. The laws:
+// These tests simulate power cuts. The program runs under strace, which records every write, truncation and flush of the store's
+// files, and every acknowledgement, in order. A cut is a place in this record. Writes before a flush that had ended are on the
+// disk. Of the later writes, the disk may have none, all, or any of their sectors; the tests try each case. The laws:
 //
-//  1. the store opens, and everything that was acknowledged before the cut is in it, under its seq and id;
-//  2. it passes its check.
+//  1. the store opens and has every event that was acknowledged before the cut, under its seq and id;
+//  2. the store passes its check.
 //
-// What must hold of the machine: a flush that returned has reached what survives the cut (the drive does not lie about its
-// cache), a write does not damage sectors it does not touch, and directory entries are kept once their directory is
-// flushed, which the program does before its first acknowledgement.
+// Assumptions about the machine: data of a flush that returned survives the cut (the drive does not lie about its cache), a write
+// does not damage other sectors, and directory entries survive once their directory is flushed. The program flushes the directory
+// before its first acknowledgement.
 
 // call is one entry of the record.
 type call struct {
-	what string // write, cut (a truncation), gone (a removal), flush, flushed, ack
+	what string // write, cut (a truncation), gone (a removal), flush (its begin), flushed (its end), ack
 	file string // base name
 	off  int64
 	data []byte
@@ -39,13 +38,13 @@ type call struct {
 	id   string
 }
 
-// record runs the program under strace until it has printed a number of lines, and returns its calls up to the closing of the files.
+// record runs the program under strace until it has printed a number of lines. It returns the calls before the store is closed.
 func record(t *testing.T, salt string, lines int) []call {
 	t.Helper()
 	return recordIn(t, inboxtest.Dir(t), salt, lines)
 }
 
-// recordIn is record in a directory that may have a store.
+// recordIn is record in a given directory, which may have a store.
 func recordIn(t *testing.T, dir, salt string, lines int) []call {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
@@ -56,7 +55,7 @@ func recordIn(t *testing.T, dir, salt string, lines int) []call {
 	cmd, in, out := spawn(t, dir, salt, strace, "-f", "-y", "-xx", "-s", "200000", "-qq", "-o", trace,
 		"-e", "trace=pwrite64,write,fsync,fdatasync,ftruncate,unlink,unlinkat", "-e", "signal=none")
 	o := &oracle{acked: map[string]inbox.Receipt{}}
-	o.hear(t, out, after(lines, func() { in.Close() }))
+	o.read(t, out, after(lines, func() { in.Close() }))
 	if err := cmd.Wait(); err != nil && len(o.acked) == 0 {
 		t.Skipf("strace cannot trace here: %v", err)
 	}
@@ -72,7 +71,7 @@ func recordIn(t *testing.T, dir, salt string, lines int) []call {
 func parse(t *testing.T, f *os.File, dir string) []call {
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 4<<20)
-	open := map[string]string{} // by thread: the arguments of the call it is in
+	open := map[string]string{} // by thread: the arguments of its unfinished call
 	var calls []call
 	for lines.Scan() {
 		thread, text, _ := strings.Cut(lines.Text(), " ")
@@ -96,7 +95,7 @@ func parse(t *testing.T, f *os.File, dir string) []call {
 		if strings.HasPrefix(name, "unlink") {
 			gone, ours := fileOf(arguments(args).text, dir)
 			if gone == "inbox.db-wal" && len(calls) > 0 {
-				return calls // it closes the store
+				return calls // SQLite removes the log when the store is closed
 			}
 			if ours && !strings.HasPrefix(result, "-") {
 				calls = append(calls, call{what: "gone", file: gone})
@@ -115,7 +114,7 @@ func parse(t *testing.T, f *os.File, dir string) []call {
 // args are the arguments of a call: FD<PATH>, "TEXT", REST.
 type args struct{ fd, path, text, rest string }
 
-// arguments takes the arguments of a call apart.
+// arguments parses the arguments of a call.
 func arguments(list string) (a args) {
 	head, rest, quoted := strings.Cut(list, `"`)
 	if quoted {
@@ -147,8 +146,8 @@ func unhex(text string) string {
 	return string(b)
 }
 
-// begun returns what counts from the beginning of a call: a flush covers what was written before it, and who was
-// acknowledged to knows no later than this.
+// begun returns the entries for the beginning of a call. A flush covers the writes before its beginning. The receiver of an
+// acknowledgement may have it from the beginning of the write.
 func begun(name string, a args, dir string) []call {
 	file, ours := fileOf(a.path, dir)
 	switch {
@@ -167,8 +166,8 @@ func begun(name string, a args, dir string) []call {
 	return nil
 }
 
-// fileOf returns the name of a file in the data directory, "." for the directory. The store's key is written under
-// another name first, and so is a new database.
+// fileOf returns the name of a file in the data directory, "." for the directory. It maps the temporary names of the key and of a
+// new database to their final names.
 func fileOf(path, dir string) (string, bool) {
 	if strings.HasPrefix(path, `\x`) {
 		path = unhex(path)
@@ -180,13 +179,13 @@ func fileOf(path, dir string) (string, bool) {
 	if strings.HasPrefix(name, "store.key") {
 		name = "store.key"
 	}
-	if name == "inbox.db.new" { // under which it is made
+	if name == "inbox.db.new" {
 		name = "inbox.db"
 	}
 	return name, true
 }
 
-// ended returns what has happened at the end of a call.
+// ended returns the entries for the end of a call.
 func ended(t *testing.T, name string, a args, result, dir string) []call {
 	file, ours := fileOf(a.path, dir)
 	if !ours || strings.HasPrefix(result, "-") {
@@ -203,10 +202,10 @@ func ended(t *testing.T, name string, a args, result, dir string) []call {
 	switch name {
 	case "pwrite64":
 		if strings.HasPrefix(a.rest, "...") {
-			t.Fatalf("a write of %s was recorded only in part", file)
+			t.Fatalf("strace truncated a write of %s", file)
 		}
 		return []call{{what: "write", file: file, off: number(), data: []byte(unhex(a.text))}}
-	case "write": // of the key and the lock, whole and from the beginning
+	case "write": // of the key and the lock, which are written by one call
 		return []call{{what: "write", file: file, data: []byte(unhex(a.text))}}
 	case "ftruncate":
 		return []call{{what: "cut", file: file, off: number()}}
@@ -216,11 +215,11 @@ func ended(t *testing.T, name string, a args, result, dir string) []call {
 	return nil
 }
 
-// disk is the files at some place in the record.
+// disk is the state of the files at a place in the record.
 type disk struct {
-	kept    map[string][]byte // what is on the disk for sure
-	pending map[string][]call // what was done since
-	covered map[string]int    // how much of that a flush under way covers
+	kept    map[string][]byte // the flushed contents
+	pending map[string][]call // the calls that are not flushed
+	covered map[string]int    // the number of pending calls that a running flush covers
 	acks    []call
 }
 
@@ -228,7 +227,7 @@ func newDisk() *disk {
 	return &disk{kept: map[string][]byte{}, pending: map[string][]call{}, covered: map[string]int{}}
 }
 
-// step advances in the record by one entry.
+// step applies the next entry of the record.
 func (d *disk) step(c call) {
 	switch c.what {
 	case "write", "cut":
@@ -238,10 +237,10 @@ func (d *disk) step(c call) {
 	case "flushed":
 		n := min(d.covered[c.file], len(d.pending[c.file]))
 		for _, p := range d.pending[c.file][:n] {
-			d.kept[c.file] = p.on(d.kept[c.file])
+			d.kept[c.file] = p.apply(d.kept[c.file])
 		}
 		d.pending[c.file], d.covered[c.file] = d.pending[c.file][n:], 0
-	case "gone": // the journal with which the file was made, before the first acknowledgement and a flush of the directory
+	case "gone": // the journal of the new database, before the first acknowledgement and a flush of the directory
 		delete(d.kept, c.file)
 		delete(d.pending, c.file)
 	case "ack":
@@ -249,8 +248,8 @@ func (d *disk) step(c call) {
 	}
 }
 
-// on does a write or a truncation to a file.
-func (c call) on(file []byte) []byte {
+// apply applies a write or a truncation to a file.
+func (c call) apply(file []byte) []byte {
 	if c.what == "cut" {
 		if int64(len(file)) > c.off {
 			return file[:c.off]
@@ -266,7 +265,7 @@ func (c call) on(file []byte) []byte {
 
 const sector = 512
 
-// lose returns the files as a cut may leave them: how is nothing (of what was not flushed), all, or some.
+// lose returns the files as a cut may leave them. how selects the unflushed calls that reach the disk: nothing, all, or some.
 func (d *disk) lose(how string, chance *rand.Rand) map[string][]byte {
 	files := map[string][]byte{}
 	for name, kept := range d.kept {
@@ -277,11 +276,11 @@ func (d *disk) lose(how string, chance *rand.Rand) map[string][]byte {
 		for _, c := range list {
 			switch {
 			case how == "all":
-				file = c.on(file)
+				file = c.apply(file)
 			case how == "nothing":
 			case c.what == "cut":
 				if chance.IntN(2) == 0 {
-					file = c.on(file)
+					file = c.apply(file)
 				}
 			default:
 				file = c.torn(file, chance)
@@ -292,20 +291,20 @@ func (d *disk) lose(how string, chance *rand.Rand) map[string][]byte {
 	return files
 }
 
-// torn does some sectors of a write.
+// torn applies some sectors of a write.
 func (c call) torn(file []byte, chance *rand.Rand) []byte {
 	for at := int64(0); at < int64(len(c.data)); {
 		next := min(int64(len(c.data)), ((c.off+at)/sector+1)*sector-c.off)
 		if chance.IntN(2) == 0 {
-			file = call{what: "write", off: c.off + at, data: c.data[at:next]}.on(file)
+			file = call{what: "write", off: c.off + at, data: c.data[at:next]}.apply(file)
 		}
 		at = next
 	}
 	return file
 }
 
-// lostAt cuts the power and returns how many of the acknowledged events are not there, or an error when the store
-// cannot be opened or fails its check.
+// lostAt simulates a power cut and returns the number of acknowledged events that are lost. It returns an error when the store
+// cannot be opened. If check is set, it also checks the store.
 func lostAt(t *testing.T, d *disk, how string, chance *rand.Rand, check bool) (lost int, err error) {
 	dir := inboxtest.Dir(t)
 	for name, b := range d.lose(how, chance) {
@@ -320,7 +319,7 @@ func lostAt(t *testing.T, d *disk, how string, chance *rand.Rand, check bool) (l
 	s, err := store.Open(ctx, store.SmallRuns(store.Options{Dir: dir, Create: true, MinFree: 1}, 64))
 	if err != nil {
 		if len(d.acks) == 0 {
-			return 0, nil // nothing was promised yet
+			return 0, nil // no event was acknowledged yet
 		}
 		return 0, err
 	}

@@ -15,32 +15,32 @@ import (
 
 // Refuse stores a request whose signature did not pass, so that a mistyped secret loses no event. It stores copies of a request
 // once, with a count. Requests that exceed the bounds are dropped and counted by cause; see shareLevels for the order. A request
-// larger than a quarter of the bytes is never stored. Refuse returns Unavailable when too many requests wait for the disk, or
-// when the store accepts nothing.
+// larger than a quarter of the bound in bytes is not stored. Refuse returns Unavailable when too many requests wait for the disk,
+// or when the store accepts no changes.
 func (s *Store) Refuse(ctx context.Context, r *inbox.Refused) error {
 	packed, err := packPayload(&r.Payload)
 	if err != nil {
 		return err
 	}
 	if int64(len(packed)) > s.opt.Bounds.Bytes/4 {
-		s.unkept.add(dropped{droppedTooLarge, r.Why})
+		s.unstored.add(dropped{droppedTooLarge, r.Why})
 		return nil
 	}
-	whole := max(r.BodySize, len(r.Payload.Body))
-	digest := s.digest.sum([]byte("refused"), []byte(r.Source), []byte(signatureOf(r)), []byte(strconv.Itoa(whole)), r.Payload.Body)
+	bodySize := max(r.BodySize, len(r.Payload.Body))
+	digest := s.digest.sum([]byte("refused"), []byte(r.Source), []byte(signatureOf(r)), []byte(strconv.Itoa(bodySize)), r.Payload.Body)
 	path := sharePath(r, len(packed))
 	err = s.writer.Do(ctx, &op{Kind: commit.Background, Size: len(packed) + 512, Apply: func(t *tx) error {
-		return t.refuse(r, digest, packed, whole, path)
+		return t.refuse(r, digest, packed, bodySize, path)
 	}})
 	if errors.Is(err, commit.ErrFull) {
-		s.unkept.add(dropped{droppedQueue, r.Why})
+		s.unstored.add(dropped{droppedQueue, r.Why})
 	}
 	return err
 }
 
 // refuse is Refuse inside a transaction.
-func (t *tx) refuse(r *inbox.Refused, digest [sha256.Size]byte, packed []byte, whole int, path [shareLevels]string) error {
-	if err := t.writeUnkept(); err != nil {
+func (t *tx) refuse(r *inbox.Refused, digest [sha256.Size]byte, packed []byte, bodySize int, path [shareLevels]string) error {
+	if err := t.writeUnstored(); err != nil {
 		return err
 	}
 	at := millis(r.ReceivedAt)
@@ -51,7 +51,7 @@ func (t *tx) refuse(r *inbox.Refused, digest [sha256.Size]byte, packed []byte, w
 	if n, err := res.RowsAffected(); n > 0 || err != nil {
 		return err
 	}
-	slot, err := t.takeShare(path, len(packed))
+	slot, err := t.addToShares(path, len(packed))
 	if err != nil {
 		return err
 	}
@@ -60,13 +60,13 @@ func (t *tx) refuse(r *inbox.Refused, digest [sha256.Size]byte, packed []byte, w
 		return err
 	}
 	if _, err := t.exec(`INSERT INTO refused (digest, share, content_id, `+refusedColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?7, ?7, 1, ?8, ?9)`, digest[:], slot, content, r.Source, r.Address, r.Why, at, len(packed), whole); err != nil {
+		VALUES (?, ?, ?, ?, ?, ?, ?7, ?7, 1, ?8, ?9)`, digest[:], slot, content, r.Source, r.Address, r.Why, at, len(packed), bodySize); err != nil {
 		return err
 	}
 	if _, err := t.expire(t.w.s.opt.Bounds); err != nil {
 		return err
 	}
-	return t.makeRoom(t.w.s.opt.Bounds)
+	return t.freeSpace(t.w.s.opt.Bounds)
 }
 
 // signatureOf returns the signature of a request. It distinguishes requests with the same body: the second may have the right
@@ -75,11 +75,11 @@ func signatureOf(r *inbox.Refused) string {
 	return inbox.HeaderValue(r.Payload.Headers, r.SignatureHeader)
 }
 
-// expireRefused deletes requests that are too old, also while no new ones arrive, and stores the counts of dropped requests.
+// expireRefused deletes requests that are too old and stores the counts of dropped requests, even while no requests arrive.
 func (s *Store) expireRefused(ctx context.Context) error {
 	for more := true; more; {
 		err := s.write(ctx, func(t *tx) (err error) {
-			if err := t.writeUnkept(); err != nil {
+			if err := t.writeUnstored(); err != nil {
 				return err
 			}
 			more, err = t.expire(s.opt.Bounds)
@@ -92,8 +92,8 @@ func (s *Store) expireRefused(ctx context.Context) error {
 	return nil
 }
 
-// discardAtOnce is the number of requests that one transaction of [Store.DiscardRefused] deletes.
-const discardAtOnce = 256
+// discardBatch is the number of requests that a transaction of [Store.DiscardRefused] deletes.
+const discardBatch = 256
 
 // DiscardRefused deletes the refused requests of a source whose signature has one of the faults why, and returns their number. An
 // empty source means all sources, and no fault means all faults. It does not delete requests that arrive meanwhile.
@@ -111,10 +111,10 @@ func (s *Store) DiscardRefused(ctx context.Context, source string, why []string)
 	if err != nil {
 		return 0, err
 	}
-	for some := range slices.Chunk(ids, discardAtOnce) {
+	for batch := range slices.Chunk(ids, discardBatch) {
 		n := int64(0)
 		err := s.write(ctx, func(t *tx) (err error) {
-			n, err = t.discardRefused(some)
+			n, err = t.discardRefused(batch)
 			return err
 		})
 		if err != nil {
@@ -169,9 +169,9 @@ func (s *Store) EachRefused(ctx context.Context, source string, fn func(*inbox.R
 		return err
 	}
 	for _, id := range ids {
-		r, err := s.RefusedOne(ctx, id)
+		r, err := s.RefusedRequest(ctx, id)
 		if inbox.KindOf(err) == inbox.NotFound {
-			continue // dropped meanwhile
+			continue // deleted meanwhile
 		}
 		if err != nil {
 			return err
@@ -183,8 +183,8 @@ func (s *Store) EachRefused(ctx context.Context, source string, fn func(*inbox.R
 	return nil
 }
 
-// RefusedOne returns a refused request with its payload, or NotFound when the request was deleted.
-func (s *Store) RefusedOne(ctx context.Context, id int64) (*inbox.Refused, error) {
+// RefusedRequest returns a refused request with its payload, or NotFound when the request was deleted.
+func (s *Store) RefusedRequest(ctx context.Context, id int64) (*inbox.Refused, error) {
 	var r inbox.Refused
 	var c content
 	row := s.readers.QueryRowContext(ctx, `SELECT refused.id, `+refusedColumns+`, `+contentColumns("c")+`
@@ -206,7 +206,8 @@ func refusedGone(id int64) error {
 	return inbox.Errorf(inbox.NotFound, "", "refused request %d is gone", id)
 }
 
-// Readmit stores a refused request that passes now as an event and deletes it from the quarantine, in one transaction.
+// Readmit stores a refused request whose signature passes now as an event, and deletes it from the quarantine, in one transaction.
+// It returns NotFound when the request was deleted.
 func (s *Store) Readmit(ctx context.Context, id int64, a *inbox.Arrival) (inbox.Receipt, error) {
 	packed, err := packPayload(&a.Payload)
 	if err != nil {

@@ -5,39 +5,39 @@ import (
 	"sync"
 )
 
-// dropped is why a refused request is not kept: the cause, and what was wrong with its signature.
+// dropped identifies a count of dropped requests: the cause of the drop, and the fault of the signatures.
 type dropped struct{ cause, why string }
 
-// The causes.
+// Causes of drops. The bounds are those of [inbox.QuarantineBounds].
 const (
-	droppedCount    = "count"     // the quarantine held as many as it may
-	droppedBytes    = "bytes"     // the quarantine held as many bytes as it may
-	droppedAge      = "age"       // it was kept as long as it may be
-	droppedTooLarge = "too_large" // it has more than a quarter of the bytes that the quarantine may hold
+	droppedCount    = "count"     // the quarantine exceeded its bound in requests
+	droppedBytes    = "bytes"     // the quarantine exceeded its bound in bytes
+	droppedAge      = "age"       // the request exceeded the bound of its age
+	droppedTooLarge = "too_large" // the request is larger than a quarter of the bound in bytes
 	droppedQueue    = "queue"     // too many refused requests waited for the disk
-	droppedRate     = "rate"      // too many came from its address or at once
+	droppedRate     = "rate"      // the rate limiter rejected the request
 )
 
-// unkept counts refused requests that were never written, until the counts are written with another change.
-type unkept struct {
+// unstored counts refused requests that were never stored, until a transaction writes the counts.
+type unstored struct {
 	mu     sync.Mutex
 	counts map[dropped]int64
 }
 
-func (u *unkept) add(d dropped) {
+func (u *unstored) add(d dropped) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.counts[d]++
 }
 
-func (u *unkept) snapshot() map[dropped]int64 {
+func (u *unstored) snapshot() map[dropped]int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return maps.Clone(u.counts)
 }
 
-// written takes off what was written.
-func (u *unkept) written(counts map[dropped]int64) {
+// written subtracts counts that were written.
+func (u *unstored) written(counts map[dropped]int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for d, n := range counts {
@@ -47,23 +47,23 @@ func (u *unkept) written(counts map[dropped]int64) {
 	}
 }
 
-// CountUnkept counts a refused request that was not passed to [Store.Refuse] because too many arrive; why is what was wrong
-// with its signature.
-func (s *Store) CountUnkept(why string) { s.unkept.add(dropped{droppedRate, why}) }
+// CountDropped counts a refused request that the caller did not pass to [Store.Refuse], because too many requests arrive. why is the
+// fault of its signature.
+func (s *Store) CountDropped(why string) { s.unstored.add(dropped{droppedRate, why}) }
 
-// writeUnkept writes the counts of what was never kept, once a transaction.
-func (t *tx) writeUnkept() error {
-	if t.unkept {
+// writeUnstored writes the counts of requests that were never stored, once per transaction.
+func (t *tx) writeUnstored() error {
+	if t.unstored {
 		return nil
 	}
-	t.unkept = true
-	counts := t.w.s.unkept.snapshot()
+	t.unstored = true
+	counts := t.w.s.unstored.snapshot()
 	for d, n := range counts {
 		if err := t.countDropped(d, n); err != nil {
 			return err
 		}
 	}
-	t.after = append(t.after, func() { t.w.s.unkept.written(counts) })
+	t.after = append(t.after, func() { t.w.s.unstored.written(counts) })
 	return nil
 }
 

@@ -15,15 +15,15 @@ import (
 // The quarantine has bounds in requests and in bytes. A sender may use all of it while no other sender needs the space. When a
 // bound is exceeded, requests are dropped from the largest share, by these levels, each within the one before:
 //
-//	class    requests without a well-formed signature are dropped first; then those of a class over its part, in the order of classes
+//	class    requests without a well-formed signature are dropped first, then those of classes that exceed their part, in the order of classes
 //	network  an IPv4 /24 or an IPv6 /48
-//	address  an IPv4 address or an IPv6 /64, which one customer of a provider has whole
+//	address  an IPv4 address or an IPv6 /64, which providers assign to one customer
 //	sender   one of eight groups of User-Agents, and order of size, so that fewer and smaller requests behind a proxy outlast
 //	         many or large ones; with a share for every User-Agent, a new one in each request would displace all others
-//	slot     ten seconds of arrival, so that a burst displaces itself
+//	slot     ten seconds of arrival times, so that a burst displaces itself
 //
 // Within a slot the requests with the lowest digests are dropped. The digests are made with the store's key, so a sender cannot
-// choose which requests stay. To hold at most a fair part, and to use the rest while it is free, is max-min fairness
+// choose which requests stay. A sender holds at most a fair part, and may use free space beyond it: this is max-min fairness
 // (Bertsekas and Gallager, Data Networks, 1992, section 6.5.2). A request costs a bounded number of index searches.
 const shareLevels = 5
 
@@ -40,7 +40,7 @@ const slotMillis = 10_000
 // class is a part of the quarantine.
 type class struct {
 	name  string
-	parts int64 // of sixteen, in requests and bytes, that the other classes cannot take from it
+	parts int64 // sixteenths of both bounds that are reserved for the class
 }
 
 // classes returns the classes in the order in which their requests are dropped.
@@ -85,8 +85,8 @@ func networkOf(text string) (network, address string) {
 	return netip.PrefixFrom(a, wide).Masked().String(), netip.PrefixFrom(a, narrow).Masked().String()
 }
 
-// takeShare counts a request in its shares, and returns the slot.
-func (t *tx) takeShare(path [shareLevels]string, size int) (slot int64, err error) {
+// addToShares adds a request to its shares, and returns the slot.
+func (t *tx) addToShares(path [shareLevels]string, size int) (slot int64, err error) {
 	for _, name := range path {
 		err := t.get(`INSERT INTO refused_shares (parent, name, count, bytes) VALUES (?, ?, 1, ?)
 			ON CONFLICT (parent, name) DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes RETURNING id`, slot, name, size).Scan(&slot)
@@ -97,8 +97,8 @@ func (t *tx) takeShare(path [shareLevels]string, size int) (slot int64, err erro
 	return slot, nil
 }
 
-// giveShare subtracts a request from its shares.
-func (t *tx) giveShare(slot, size int64) error {
+// removeFromShares subtracts a request from its shares.
+func (t *tx) removeFromShares(slot, size int64) error {
 	for id := slot; id != 0; {
 		var parent, count int64
 		err := t.get(`UPDATE refused_shares SET count = count - 1, bytes = bytes - ? WHERE id = ? RETURNING parent, count`, size, id).Scan(&parent, &count)
@@ -115,8 +115,8 @@ func (t *tx) giveShare(slot, size int64) error {
 	return nil
 }
 
-// makeRoom drops requests until the bounds hold.
-func (t *tx) makeRoom(b inbox.QuarantineBounds) error {
+// freeSpace drops requests until the quarantine is within its bounds.
+func (t *tx) freeSpace(b inbox.QuarantineBounds) error {
 	for {
 		share, cause, err := t.overfull(b)
 		if err != nil || cause == "" {
@@ -144,7 +144,8 @@ const (
 	largestByBytes = `SELECT id FROM refused_shares WHERE parent = ? ORDER BY bytes DESC, id DESC LIMIT 1`
 )
 
-// overfull returns the class to drop a request from, and the bound that is exceeded. The cause is empty when no bound is.
+// overfull returns the class to drop a request from, and the exceeded bound as the cause. The cause is empty when no bound is
+// exceeded.
 func (t *tx) overfull(b inbox.QuarantineBounds) (share int64, cause string, err error) {
 	held := map[string]inbox.QuarantineStats{}
 	ids := map[string]int64{}
@@ -174,7 +175,7 @@ func (t *tx) overfull(b inbox.QuarantineBounds) (share int64, cause string, err 
 			return ids[c.name], droppedBytes, nil
 		}
 	}
-	return 0, "", errors.New("the shares of the quarantine do not add up") // the parts add up to the whole
+	return 0, "", errors.New("the counts of the quarantine's classes are inconsistent") // the parts of the classes add up to 16
 }
 
 // dropRefused deletes a refused request and counts it.
@@ -197,15 +198,15 @@ func (t *tx) deleteRefused(id int64) (why string, err error) {
 	if _, err := t.exec(`DELETE FROM contents WHERE id = ?`, content); err != nil {
 		return "", err
 	}
-	return why, t.giveShare(share, size)
+	return why, t.removeFromShares(share, size)
 }
 
-// expireAtOnce is the number of requests that one transaction drops because of their age.
-const expireAtOnce = 64
+// expireBatch is the number of requests that a transaction drops because of their age.
+const expireBatch = 64
 
 // expire drops requests that are too old, and reports whether there may be more.
 func (t *tx) expire(b inbox.QuarantineBounds) (more bool, err error) {
-	for range expireAtOnce {
+	for range expireBatch {
 		var id int64
 		err := t.get(`SELECT id FROM refused WHERE received_at < ? ORDER BY received_at LIMIT 1`, t.now-b.Age.Milliseconds()).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {

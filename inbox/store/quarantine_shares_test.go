@@ -15,20 +15,20 @@ import (
 	"inbox/inbox/store"
 )
 
-// crowd is a kind of sender in a test of the quarantine.
-type crowd struct {
+// senders is a group of senders in a test of the quarantine. They send n requests.
+type senders struct {
 	name    string
 	n       int
-	address func(i int) string // nil: one of its own
+	address func(i int) string // of the i-th request; nil: one address for all
 	agent   string
-	agents  func(i int) string // nil: always agent
-	size    int                // of a body; zero: a small one
+	agents  func(i int) string // of the i-th request; nil: agent for all
+	size    int                // of a body in bytes; zero: small
 	why     string
-	other   bool // its bodies are no events of QoreID
+	other   bool // the bodies are not events of QoreID
 	every   time.Duration
 }
 
-func (c crowd) request(i int, start time.Time) *inbox.Refused {
+func (c senders) request(i int, start time.Time) *inbox.Refused {
 	address := "192.0.2.77"
 	if c.address != nil {
 		address = c.address(i)
@@ -49,15 +49,15 @@ func (c crowd) request(i int, start time.Time) *inbox.Refused {
 	}
 }
 
-// left hands in all requests of the crowds, the crowds in this order, and returns how many of each crowd are kept.
-func left(t *testing.T, bounds inbox.QuarantineBounds, crowds ...crowd) map[string]int {
+// left refuses all requests of the groups, one group after the other, and returns the number of stored requests by group.
+func left(t *testing.T, bounds inbox.QuarantineBounds, groups ...senders) map[string]int {
 	t.Helper()
 	s := inboxtest.Store(t, store.Options{Bounds: bounds})
 	start := time.Now()
-	for _, c := range crowds {
+	for _, c := range groups {
 		next := make(chan int)
 		var wg sync.WaitGroup
-		for range min(64, max(1, (8<<20)/max(1, c.size))) { // no more than may wait for the disk
+		for range min(64, max(1, (8<<20)/max(1, c.size))) { // up to the bytes that may wait for the disk
 			wg.Go(func() {
 				for i := range next {
 					if err := s.Refuse(ctx, c.request(i, start)); err != nil {
@@ -85,7 +85,7 @@ func left(t *testing.T, bounds inbox.QuarantineBounds, crowds ...crowd) map[stri
 		t.Errorf("beyond its bounds: %+v, %v", st.Quarantine, err)
 	}
 	sent := 0
-	for _, c := range crowds {
+	for _, c := range groups {
 		sent += c.n
 	}
 	if byCause := slices.Sorted(maps.Values(st.Quarantine.DroppedBy)); st.Quarantine.Count+st.Quarantine.Dropped != int64(sent) {
@@ -98,16 +98,17 @@ func each(format string) func(int) string {
 	return func(i int) string { return fmt.Sprintf(format, i) }
 }
 
-// Requests of strangers never displace genuine requests while the secret is wrong, in either order of arrival.
-func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
+// While the secret is wrong, genuine requests are refused too. Requests of other senders must not displace them, in either order of
+// arrival.
+func TestOtherSendersDoNotDisplaceGenuineRequestsFromTheQuarantine(t *testing.T) {
 	t.Parallel()
 	bounds := inbox.QuarantineBounds{Count: 240, Bytes: 4 << 20, Age: time.Hour}
-	genuine := crowd{name: "genuine", n: 20, agent: "axios/1.7", size: 2000, every: 7 * time.Second}
-	for name, strangers := range map[string]crowd{
+	genuine := senders{name: "genuine", n: 20, agent: "axios/1.7", size: 2000, every: 7 * time.Second}
+	for name, others := range map[string]senders{
 		"a few large bodies of one address": {n: 20, size: 900 << 10, address: func(int) string { return "198.51.100.1" }},
 		"large bodies that look genuine":    {n: 20, size: 900 << 10, address: func(int) string { return "198.51.100.1" }, agent: "axios/1.7"},
 		"large bodies of many addresses":    {n: 30, size: 900 << 10, address: each("198.51.%d.1")},
-		"bodies just not large":             {n: 150, size: 60 << 10, address: func(int) string { return "198.51.100.1" }},
+		"bodies slightly below large":       {n: 150, size: 60 << 10, address: func(int) string { return "198.51.100.1" }},
 		"one address":                       {n: 400, address: func(int) string { return "198.51.100.1" }},
 		"ten addresses":                     {n: 400, address: func(i int) string { return fmt.Sprintf("198.51.%d.1", i%10) }},
 		"one IPv4 network":                  {n: 400, address: func(i int) string { return fmt.Sprintf("198.51.100.%d", i%256) }},
@@ -124,8 +125,8 @@ func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			strangers.name = "stranger"
-			for _, order := range [][]crowd{{strangers, genuine}, {genuine, strangers}} {
+			others.name = "other"
+			for _, order := range [][]senders{{others, genuine}, {genuine, others}} {
 				kept := left(t, bounds, order...)
 				if kept["genuine"] < genuine.n*9/10 {
 					t.Errorf("%s first: %v", order[0].name, kept)
@@ -135,10 +136,10 @@ func TestStrangersDoNotPushGenuineRequestsOutOfTheQuarantine(t *testing.T) {
 	}
 }
 
-func TestGenuineRequestsOfOneAddressFillTheQuarantineWhileNobodyElseNeedsIt(t *testing.T) {
+func TestRequestsOfOneAddressMayFillTheWholeQuarantine(t *testing.T) {
 	t.Parallel()
 	bounds := inbox.QuarantineBounds{Count: 400, Bytes: 4 << 20, Age: time.Hour}
-	for _, c := range []crowd{
+	for _, c := range []senders{
 		{name: "small", n: 400},
 		{name: "unknown", n: 400, other: true},
 		{name: "without", n: 400, why: "no_secret"},
@@ -151,11 +152,11 @@ func TestGenuineRequestsOfOneAddressFillTheQuarantineWhileNobodyElseNeedsIt(t *t
 	}
 }
 
-func TestTwoWhoNeedTheWholeQuarantineGetHalfEach(t *testing.T) {
+func TestTwoSendersThatFillTheQuarantineGetHalfEach(t *testing.T) {
 	t.Parallel()
 	bounds := inbox.QuarantineBounds{Count: 200, Bytes: 4 << 20, Age: time.Hour}
-	one := crowd{name: "one", n: 300, every: time.Second}
-	two := crowd{name: "two", n: 300, every: time.Second, address: func(int) string { return "198.51.100.1" }}
+	one := senders{name: "one", n: 300, every: time.Second}
+	two := senders{name: "two", n: 300, every: time.Second, address: func(int) string { return "198.51.100.1" }}
 	if kept := left(t, bounds, one, two); kept["one"] != 100 || kept["two"] != 100 {
 		t.Errorf("%v", kept)
 	}
@@ -164,38 +165,38 @@ func TestTwoWhoNeedTheWholeQuarantineGetHalfEach(t *testing.T) {
 func TestALargeRequestDoesNotDisplaceManySmallOnes(t *testing.T) {
 	t.Parallel()
 	bounds := inbox.QuarantineBounds{Count: 1000, Bytes: 4 << 20, Age: time.Hour}
-	small := crowd{name: "small", n: 300, size: 8000} // more than half of the bytes
-	large := crowd{name: "large", n: 9, size: 1 << 19, address: each("198.51.%d.1")}
+	small := senders{name: "small", n: 300, size: 8000} // more than half of the bytes
+	large := senders{name: "large", n: 9, size: 1 << 19, address: each("198.51.%d.1")}
 	if kept := left(t, bounds, small, large); kept["small"] != small.n || kept["large"] == 0 {
 		t.Errorf("%v", kept)
 	}
 }
 
-func TestARequestOfMoreThanAQuarterOfTheQuarantineIsCountedAndNotKept(t *testing.T) {
+func TestARequestOfMoreThanAQuarterOfTheQuarantineIsCountedAndNotStored(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{Bounds: inbox.QuarantineBounds{Count: 100, Bytes: 1 << 20, Age: time.Hour}})
-	if err := s.Refuse(ctx, crowd{name: "huge", size: 1<<18 + 1}.request(0, time.Now())); err != nil {
+	if err := s.Refuse(ctx, senders{name: "huge", size: 1<<18 + 1}.request(0, time.Now())); err != nil {
 		t.Fatal(err)
 	}
-	s.CountUnkept("missing")
-	inboxtest.Eventually(t, "both are counted", func() bool { // what is being written counts twice for a moment
+	s.CountDropped("missing")
+	inboxtest.Eventually(t, "both are counted", func() bool { // counts that are being written are counted twice for a moment
 		st, err := s.Stats(ctx)
 		q := st.Quarantine
 		return err == nil && q.Count == 0 && q.DroppedBy["too_large"] == 1 && q.DroppedBy["rate"] == 1 && q.Dropped == 2 && q.DroppedCouldPass == 1
 	})
-	if err := s.Refuse(ctx, crowd{name: "next"}.request(0, time.Now())); err != nil { // which writes what was counted
+	if err := s.Refuse(ctx, senders{name: "next"}.request(0, time.Now())); err != nil { // its transaction stores the counts
 		t.Fatal(err)
 	}
-	inboxtest.Eventually(t, "once it is written, they are still counted once", func() bool {
+	inboxtest.Eventually(t, "the stored counts are counted once", func() bool {
 		st, err := s.Stats(ctx)
 		return err == nil && st.Quarantine.Dropped == 2 && st.Quarantine.Count == 1
 	})
 }
 
-func TestTheQuarantineIsDiscardedByFaultAndBySource(t *testing.T) {
+func TestTheQuarantineIsDiscardedByReasonAndBySource(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
-	for i, c := range []crowd{{name: "a", why: "missing"}, {name: "b", why: "malformed"}, {name: "c"}, {name: "d", why: "no_secret"}} {
+	for i, c := range []senders{{name: "a", why: "missing"}, {name: "b", why: "malformed"}, {name: "c"}, {name: "d", why: "no_secret"}} {
 		r := c.request(i, time.Now())
 		if c.name == "d" {
 			r.Source = "other"
@@ -228,7 +229,7 @@ func TestAnEventDoesNotWaitForAllRefusedRequestsBeforeIt(t *testing.T) {
 		return nil
 	}))
 	release := store.Hold(s)
-	large := crowd{name: "large", size: 500 << 10} // three are a batch
+	large := senders{name: "large", size: 500 << 10} // a batch has three
 	var wg sync.WaitGroup
 	for i := range 30 {
 		wg.Go(func() {
@@ -246,11 +247,11 @@ func TestAnEventDoesNotWaitForAllRefusedRequestsBeforeIt(t *testing.T) {
 	inboxtest.Eventually(t, "the event waits too", func() bool { return store.Waiting(s) >= 31 })
 	before := commits.Load()
 	release()
-	if n := <-accepted - before; n > 5 { // its own, a batch of theirs, upkeep's; a slow machine may let a second in
+	if n := <-accepted - before; n > 5 { // the event's, one of refused requests, and upkeep's; on a slow machine there may be a second one of each
 		t.Errorf("the event was answered after %d commits", n)
 	}
 	wg.Wait()
 	if n := commits.Load() - before; n < 10 {
-		t.Errorf("all took %d commits only: the test shows nothing", n)
+		t.Errorf("all requests took only %d commits, so the test proves nothing", n)
 	}
 }

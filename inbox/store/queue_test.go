@@ -15,7 +15,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestAFullQueueRefusesEventsAndMakesSettlementsWait(t *testing.T) {
+func TestAFullQueueRejectsEventsAndSettlementsWait(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 1)
 	release := store.Hold(s)
@@ -33,10 +33,10 @@ func TestAFullQueueRefusesEventsAndMakesSettlementsWait(t *testing.T) {
 			settled <- err
 		}
 	})
-	gone, leave := context.WithTimeout(ctx, 20*time.Millisecond)
-	defer leave()
-	if err := s.Settle(gone, settledOnce(s), func(error) { t.Error("it was queued") }); err == nil {
-		t.Error("a settlement was queued though there was no room")
+	callerCtx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	if err := s.Settle(callerCtx, settledOnce(s), func(error) { t.Error("it was queued") }); err == nil {
+		t.Error("a settlement was queued although the queue is full")
 	}
 	release()
 	if err := <-settled; err != nil {
@@ -45,27 +45,27 @@ func TestAFullQueueRefusesEventsAndMakesSettlementsWait(t *testing.T) {
 	wg.Wait()
 }
 
-// settledOnce is the settlement of the first event.
+// settledOnce returns the settlement of the first event.
 func settledOnce(s *store.Store) *inbox.Settlement {
 	st := inboxtest.Settled("p", 1)
 	st.Term = s.Term()
 	return st
 }
 
-func TestSettlementsDoNotCrowdOutEvents(t *testing.T) {
+func TestSettlementsUseAtMostAQuarterOfTheQueue(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 1)
 	release := store.Hold(s)
-	gone, leave := context.WithCancel(ctx)
-	defer leave()
+	callerCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	chain := &inbox.Chain{}
 	stuck := make(chan int, 1)
 	answers := make(chan error, store.QueueLength)
-	go func() { // more than there is room for
+	go func() { // submits more than may wait
 		n := 0
 		for ; n < store.QueueLength; n++ {
 			st := &inbox.Settlement{Plugin: "p", Term: s.Term(), Chain: chain, Cursor: 1}
-			if err := s.Settle(gone, st, func(err error) { answers <- err }); err != nil {
+			if err := s.Settle(callerCtx, st, func(err error) { answers <- err }); err != nil {
 				break
 			}
 		}
@@ -77,10 +77,10 @@ func TestSettlementsDoNotCrowdOutEvents(t *testing.T) {
 		wg.Go(func() { inboxtest.Accept(t, s, fmt.Sprint("event ", i)) })
 	}
 	inboxtest.Eventually(t, "the events wait, too", func() bool { return store.Waiting(s) >= store.QueueLength*3/4 })
-	leave()
+	cancel()
 	queued := <-stuck
 	if queued != store.QueueLength/4 {
-		t.Errorf("%d settlements found room", queued)
+		t.Errorf("%d settlements were queued", queued)
 	}
 	release()
 	wg.Wait()
@@ -91,7 +91,7 @@ func TestSettlementsDoNotCrowdOutEvents(t *testing.T) {
 	}
 }
 
-func TestTheQueueIsBoundedInBytesButTakesOneBodyOfAnySize(t *testing.T) {
+func TestTheQueueIsBoundedInBytesButAcceptsAnySingleBody(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{QueueBytes: 10_000})
 	big := strings.Repeat("x", 50_000)
@@ -108,18 +108,18 @@ func TestTheQueueIsBoundedInBytesButTakesOneBodyOfAnySize(t *testing.T) {
 	inboxtest.Accept(t, s, big+"2")
 }
 
-func TestStrangersCannotCrowdOutSignedEvents(t *testing.T) {
+func TestRefusedRequestsDoNotFillTheQueueOfEvents(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	release := store.Hold(s)
 	var wg sync.WaitGroup
 	for i := range store.QueueLength / 4 {
-		wg.Go(func() { _ = s.Refuse(ctx, stranger(i)) })
+		wg.Go(func() { _ = s.Refuse(ctx, malformed(i)) })
 	}
-	inboxtest.Eventually(t, "a quarter of the queue is taken", func() bool { return store.Waiting(s) >= store.QueueLength/4 })
+	inboxtest.Eventually(t, "the background queue is full", func() bool { return store.Waiting(s) >= store.QueueLength/4 })
 	for i := range 50 {
-		if err := s.Refuse(ctx, stranger(1000+i)); inbox.KindOf(err) != inbox.Unavailable {
-			t.Errorf("a stranger too many: %v", err)
+		if err := s.Refuse(ctx, malformed(1000+i)); inbox.KindOf(err) != inbox.Unavailable {
+			t.Errorf("a request to the full queue: %v", err)
 		}
 	}
 	wg.Go(func() { inboxtest.Accept(t, s, "signed") })
@@ -128,22 +128,23 @@ func TestStrangersCannotCrowdOutSignedEvents(t *testing.T) {
 	wg.Wait()
 }
 
-func stranger(n int) *inbox.Refused {
+// malformed returns a refused request with a malformed signature.
+func malformed(n int) *inbox.Refused {
 	return &inbox.Refused{Source: "q", Why: "malformed", Address: fmt.Sprint(n), ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte(fmt.Sprint(n))}}
 }
 
-func TestAnEventWhoseSenderWentAwayIsStoredAllTheSame(t *testing.T) {
+func TestAnEventIsStoredAfterItsSenderDisconnected(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	release := store.Hold(s)
-	gone, leave := context.WithCancel(ctx)
+	callerCtx, cancel := context.WithCancel(ctx)
 	answer := make(chan error, 1)
 	go func() {
-		_, err := s.Accept(gone, inboxtest.Arrival(strings.Repeat("impatient", 99)))
+		_, err := s.Accept(callerCtx, inboxtest.Arrival(strings.Repeat("impatient", 99)))
 		answer <- err
 	}()
 	inboxtest.Eventually(t, "it waits", func() bool { return store.WaitingBytes(s) >= 900 }) // upkeep's changes are smaller
-	leave()
+	cancel()
 	if err := <-answer; !errors.Is(err, context.Canceled) {
 		t.Errorf("answered %v", err)
 	}
@@ -176,7 +177,7 @@ func TestSubscribersWakeAfterEventsAreDurable(t *testing.T) {
 	}
 }
 
-func TestAStoreThatStopsStoresWhatWaitsAndRefusesTheRest(t *testing.T) {
+func TestAStoppingStoreCommitsQueuedEventsAndRejectsLaterOnes(t *testing.T) {
 	t.Parallel()
 	s, err := store.Open(ctx, store.Options{Dir: inboxtest.Dir(t), Create: true, Server: true, MinFree: 1})
 	if err != nil {
@@ -204,7 +205,7 @@ func TestAStoreThatStopsStoresWhatWaitsAndRefusesTheRest(t *testing.T) {
 		t.Errorf("ready after the stop: %v", err)
 	}
 	if err := s.Run(ctx); err == nil {
-		t.Error("it ran twice")
+		t.Error("Run ran twice")
 	}
 	if s.Head() != 30 {
 		t.Errorf("head %d", s.Head())

@@ -16,7 +16,7 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// Recorder knows every statement that was run through a store.
+// Recorder records every statement that a store runs.
 type Recorder struct {
 	s *Store
 
@@ -24,7 +24,7 @@ type Recorder struct {
 	read map[string]bool
 }
 
-// Record puts a recorder between a store and its connections for reading. Nothing may be read meanwhile.
+// Record puts a recorder between a store and its connections for reading. No reads may run meanwhile.
 func Record(t testing.TB, s *Store) *Recorder {
 	t.Helper()
 	inner, err := commit.Connector(s.path, s.opt.Relaxed, "synchronous(FULL)", "query_only(1)")
@@ -41,7 +41,7 @@ func Record(t testing.TB, s *Store) *Recorder {
 	return r
 }
 
-// Plans returns the plan of every statement, the reader's and the writer's, one line per step.
+// Plans returns the query plan of every statement of the readers and the writer, one line per step.
 func (r *Recorder) Plans(t testing.TB) map[string][]string {
 	t.Helper()
 	plans := map[string][]string{}
@@ -83,7 +83,7 @@ func (r *Recorder) Plans(t testing.TB) map[string][]string {
 	return plans
 }
 
-// parameters counts what a statement must be given: a plain mark is the next after the highest so far.
+// parameters returns the number of parameters of a statement. A plain ? is one higher than the highest parameter before it.
 func parameters(query string) int {
 	highest := 0
 	for i := 0; i < len(query); i++ {
@@ -103,7 +103,7 @@ func parameters(query string) int {
 	return highest
 }
 
-// recorded makes connections whose queries are noted.
+// recorded returns connections that record their queries.
 type recorded struct {
 	driver.Connector
 	r *Recorder
@@ -129,8 +129,8 @@ func (c *recordedConn) QueryContext(ctx context.Context, query string, args []dr
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 }
 
-// LawNames are the names of the laws.
-func LawNames() []string {
+// InvariantNames returns the names of the invariants.
+func InvariantNames() []string {
 	var names []string
 	for _, l := range invariants() {
 		names = append(names, l.name)
@@ -148,13 +148,13 @@ func CopyClosed(t testing.TB, dir string) string {
 	return to
 }
 
-// CopyOpen copies the directory of a store that is open and at rest, as a crash would leave it.
+// CopyOpen copies the directory of an open, idle store. The copy is as a crash would leave the directory.
 func CopyOpen(t testing.TB, dir string) string {
 	t.Helper()
 	return CopyClosed(t, dir)
 }
 
-// RaiseInLog returns a copy of a store that crashed after a server had raised its mark a number of times.
+// RaiseInLog raises a store's mark a number of times and returns a copy, as after a crash of a server in its start.
 func RaiseInLog(t testing.TB, dir string, times int) string {
 	t.Helper()
 	db, err := commit.OpenFile(filepath.Join(dir, datadir.Database), "wal_autocheckpoint(0)")
@@ -179,13 +179,13 @@ func RaiseInLog(t testing.TB, dir string, times int) string {
 	return CopyOpen(t, dir)
 }
 
-// Exists reports whether there is a file.
+// Exists reports whether a path exists.
 func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
-// Spoil runs a statement on a table of a closed store that takes values of any type, as damage would leave it.
+// Spoil runs a statement on a table of a closed store. The table accepts values of any type meanwhile, as damage may leave them.
 func Spoil(t testing.TB, dir, table, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, datadir.Database))

@@ -7,10 +7,10 @@ import (
 	"inbox/inbox"
 )
 
-// keptRefusals is how long counts of refused requests are kept. Callers ask for the last day.
+// keptRefusals is the retention of the counts of refused requests. Callers ask for the last day.
 const keptRefusals = 48 * time.Hour
 
-// CountRefusals adds to the counts of refused requests, and deletes counts that are too old. ctx bounds only the wait.
+// CountRefusals adds to the counts of refused requests, and deletes counts older than keptRefusals. ctx bounds only the wait.
 func (s *Store) CountRefusals(ctx context.Context, counts []inbox.Refusal) error {
 	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`DELETE FROM refusals WHERE hour < ?`, t.now-keptRefusals.Milliseconds()); err != nil {
@@ -28,8 +28,8 @@ func (s *Store) CountRefusals(ctx context.Context, counts []inbox.Refusal) error
 	})
 }
 
-// Refusals returns the numbers of requests that were refused since a time, by source and reason. The hour of that time counts as a
-// whole.
+// Refusals returns the numbers of requests that were refused since a time, by source and reason. It includes the whole hour of that
+// time.
 func (s *Store) Refusals(ctx context.Context, since time.Time) ([]inbox.Refusal, error) {
 	var list []inbox.Refusal
 	err := s.each(ctx, `SELECT source, why, lost, sum(count), max(last_at) FROM refusals WHERE hour >= ?

@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/store"
 )
 
-func TestCountsOfRefusedRequestsAddUpSurviveARestartAndAreForgotten(t *testing.T) {
+func TestCountsOfRefusedRequestsAreSummedSurviveARestartAndExpire(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Truncate(time.Hour).Add(30 * time.Minute)
 	o := store.Options{Dir: inboxtest.Dir(t), Create: true, Now: func() time.Time { return now }}

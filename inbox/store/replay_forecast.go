@@ -8,14 +8,14 @@ import (
 
 // Bounds of a forecast, which costs as much as the search of the replay itself.
 const (
-	forecastRows   = 100_000 // events
-	forecastBodies = 20_000  // of which payloads are read
-	forecastLanes  = 10_000  // lanes remembered
+	forecastRows   = 100_000 // events that are read
+	forecastBodies = 20_000  // payloads that are read
+	forecastLanes  = 10_000  // lanes that are cached
 )
 
 // Forecast counts what a replay would do with its events in a plugin now, by the rules of the dispatcher. OK counts the events
-// that would run. m is the manifest in force; without one the plugin wants every event. known is false, and the counts mean
-// nothing, when the replay has more events or bodies than Forecast reads.
+// that would run. m is the manifest in force; without a manifest the plugin wants every event. known is false, and the counts are
+// invalid, when the replay has more events or bodies than Forecast reads.
 func (s *Store) Forecast(ctx context.Context, replay *inbox.Replay, plugin string, m *inbox.Manifest) (c inbox.ReplayCount, known bool, err error) {
 	f := forecast{s: s, plugin: plugin, m: m, bodies: forecastBodies, lanes: map[inbox.LaneID]*inbox.Lane{}}
 	if f.record, err = s.Record(ctx, plugin); err != nil {
@@ -37,7 +37,7 @@ func (s *Store) Forecast(ctx context.Context, replay *inbox.Replay, plugin strin
 		if rows += len(events); rows > forecastRows {
 			return c, false, nil
 		}
-		if err := f.look(ctx, events); err != nil {
+		if err := f.countPage(ctx, events); err != nil {
 			return c, false, err
 		}
 		after = max(upto, after+1)
@@ -54,30 +54,30 @@ type forecast struct {
 	record *inbox.PluginRecord
 	rule   inbox.LaneRule
 	count  inbox.ReplayCount
-	bodies int // that may still be read
+	bodies int // payloads that may still be read
 	lanes  map[inbox.LaneID]*inbox.Lane
 
-	dead, final, again map[int64]bool // of a page of events: with an unresolved dead letter, a final attempt, and a row of their first run
+	dead, final, again map[int64]bool // events of a page with an unresolved dead letter, a final attempt, or a row of their first run
 }
 
-// look counts a page of events.
-func (f *forecast) look(ctx context.Context, events []inbox.Event) error {
+// countPage counts a page of events.
+func (f *forecast) countPage(ctx context.Context, events []inbox.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	if err := f.learn(ctx, events[0].Seq, events[len(events)-1].Seq); err != nil {
+	if err := f.loadPage(ctx, events[0].Seq, events[len(events)-1].Seq); err != nil {
 		return err
 	}
 	for i := range events {
-		if err := f.one(ctx, &events[i]); err != nil {
+		if err := f.countEvent(ctx, &events[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// learn reads the dead letters, final attempts and run rows of a piece of the log.
-func (f *forecast) learn(ctx context.Context, from, upto int64) error {
+// loadPage reads the dead letters, final attempts and run rows of a chunk of the log.
+func (f *forecast) loadPage(ctx context.Context, from, upto int64) error {
 	for query, to := range map[string]*map[int64]bool{
 		`SELECT seq FROM dead INDEXED BY dead_open WHERE plugin = ? AND seq BETWEEN ? AND ? AND resolution = ''`: &f.dead,
 		`SELECT seq FROM attempts WHERE plugin = ? AND seq BETWEEN ? AND ? AND run = 0 AND fate <> 'again'`:      &f.final,
@@ -98,7 +98,7 @@ func (f *forecast) learn(ctx context.Context, from, upto int64) error {
 	return nil
 }
 
-func (f *forecast) one(ctx context.Context, e *inbox.Event) error {
+func (f *forecast) countEvent(ctx context.Context, e *inbox.Event) error {
 	wanted, id, err := f.route(ctx, e)
 	if err != nil {
 		return err
@@ -136,14 +136,14 @@ func (f *forecast) route(ctx context.Context, e *inbox.Event) (bool, inbox.LaneI
 		return true, f.rule.Lane(e, f.s.laneValues(at)), nil
 	}
 	if f.bodies--; f.bodies < 0 {
-		return true, inbox.LaneID{}, nil // nothing of it will be used
+		return true, inbox.LaneID{}, nil // Forecast returns known = false
 	}
 	p, err := f.s.Payload(ctx, e.Seq)
 	switch {
 	case err != nil && inbox.KindOf(err) == inbox.Unavailable:
 		return false, inbox.LaneID{}, err
 	case err != nil:
-		return true, f.rule.Lane(e, f.s.laneValues(at)), nil // its attempt will say that it is gone
+		return true, f.rule.Lane(e, f.s.laneValues(at)), nil // its attempt will report the missing payload
 	}
 	at = inbox.Scalars(p.Body)
 	return f.m == nil || f.m.Holds(at), f.rule.Lane(e, f.s.laneValues(at)), nil

@@ -9,7 +9,7 @@ import (
 )
 
 // Match returns the next events of a replay in a plugin, in the order of the log, and the seq up to which it searched: replay.Upto
-// at the end. It searches a bounded piece of the log, so it may return no event before the end. It applies Only to the
+// at the end. It searches a bounded chunk of the log, so it may return no event before the end. It applies Only to the
 // attempts that are stored now, not to those at the time when the replay was made.
 func (s *Store) Match(ctx context.Context, replay *inbox.Replay, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error) {
 	p, err := s.pluginID(ctx, plugin)
@@ -18,7 +18,7 @@ func (s *Store) Match(ctx context.Context, replay *inbox.Replay, plugin string, 
 	}
 	f := replay.Filter
 	f.Newest = false
-	sel, err := s.choose(ctx, &f)
+	sel, err := s.newSelection(ctx, &f)
 	if err != nil {
 		return nil, after, err
 	}
@@ -27,8 +27,8 @@ func (s *Store) Match(ctx context.Context, replay *inbox.Replay, plugin string, 
 		return nil, replay.Upto, nil
 	}
 	limit = max(limit, 1)
-	from, upto := sel.piece(low, high)
-	sel.and(onlyWhere(replay.Only, p))
+	from, upto := sel.chunk(low, high)
+	sel.and(onlyCondition(replay.Only, p))
 	query, args := sel.query(eventColumns, from, upto, " ORDER BY e.seq LIMIT ?")
 	found, err := s.events(ctx, query, append(args, limit)...)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Store) Match(ctx context.Context, replay *inbox.Replay, plugin string, 
 		upto = replay.Upto
 	}
 	for i := range found {
-		ok, err := s.selected(ctx, &f, &found[i])
+		ok, err := s.matches(ctx, &f, &found[i])
 		if err != nil {
 			return nil, after, err
 		}
@@ -52,9 +52,9 @@ func (s *Store) Match(ctx context.Context, replay *inbox.Replay, plugin string, 
 	return events, upto, nil
 }
 
-// onlyWhere returns the condition on events e that applies Only in a plugin. A dead event that was retried has not failed: it
+// onlyCondition returns the condition on events e that applies Only in a plugin. A dead event that was retried has not failed: it
 // waits for its next attempt.
-func onlyWhere(only inbox.Only, p int64) string {
+func onlyCondition(only inbox.Only, p int64) string {
 	switch only {
 	case inbox.OnlyFailed:
 		return fmt.Sprintf(`(SELECT a.fate = 'dead' AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.plugin = a.plugin AND d.seq = a.seq
@@ -71,7 +71,7 @@ func onlyWhere(only inbox.Only, p int64) string {
 // several plugins, an event that any of them would select counts once. A limit counts from the oldest event.
 func (s *Store) CountReplay(ctx context.Context, f inbox.Filter, only inbox.Only, plugins []string) (matched int64, first, last *inbox.Event, err error) {
 	f.Newest = false
-	sel, err := s.choose(ctx, &f)
+	sel, err := s.newSelection(ctx, &f)
 	if err != nil {
 		return 0, nil, nil, err
 	}
@@ -81,15 +81,15 @@ func (s *Store) CountReplay(ctx context.Context, f inbox.Filter, only inbox.Only
 		if err != nil {
 			return 0, nil, nil, err
 		}
-		alternatives = append(alternatives, "("+onlyWhere(only, p)+")")
+		alternatives = append(alternatives, "("+onlyCondition(only, p)+")")
 	}
 	if len(alternatives) > 0 {
 		sel.and("(" + strings.Join(alternatives, " OR ") + ")")
 	}
-	if sel.plain() && f.Limit == 0 {
-		return s.countPlain(ctx, sel)
+	if sel.byColumns() && f.Limit == 0 {
+		return s.countByColumns(ctx, sel)
 	}
-	err = s.walk(ctx, sel, func(e *inbox.Event) bool {
+	err = s.eachSelected(ctx, sel, func(e *inbox.Event) bool {
 		if first == nil {
 			first = e
 		}
@@ -100,11 +100,11 @@ func (s *Store) CountReplay(ctx context.Context, f inbox.Filter, only inbox.Only
 	return matched, first, last, err
 }
 
-// countPlain counts the events of a plain selection without reading them.
-func (s *Store) countPlain(ctx context.Context, sel *selection) (matched int64, first, last *inbox.Event, err error) {
+// countByColumns counts the events of a selection that columns decide, without reading them.
+func (s *Store) countByColumns(ctx context.Context, sel *selection) (matched int64, first, last *inbox.Event, err error) {
 	var lowest, highest int64
 	for low := sel.low; low < sel.high; {
-		from, upto := sel.piece(low, sel.high)
+		from, upto := sel.chunk(low, sel.high)
 		query, args := sel.query("count(*), coalesce(min(e.seq), 0), coalesce(max(e.seq), 0)", from, upto, "")
 		var n, a, b int64
 		if err := s.readers.QueryRowContext(ctx, query, args...).Scan(&n, &a, &b); err != nil {

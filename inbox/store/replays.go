@@ -13,7 +13,7 @@ import (
 // replayColumns are the columns of replays that make an inbox.Replay without its parts, in the order of scanReplay and replayRow.
 const replayColumns = `id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state`
 
-// scanJob reads jobColumns.
+// scanReplay reads replayColumns.
 func scanReplay(row scanner, j *inbox.Replay) error {
 	var filter []byte
 	if err := row.Scan(&j.ID, moment{&j.CreatedAt}, moment{&j.FinishedAt}, &j.Actor, &j.Reason, &filter, &j.Only, &j.Upto, &j.Rate, &j.Matched, &j.State); err != nil {
@@ -25,16 +25,16 @@ func scanReplay(row scanner, j *inbox.Replay) error {
 	return nil
 }
 
-// jobRow returns the values of jobColumns for a new replay, without its id and its end.
+// replayRow returns the values of replayColumns for a new replay, without id and finished_at.
 func replayRow(j *inbox.Replay, filter string) []any {
 	return []any{millis(j.CreatedAt), j.Actor, j.Reason, filter, j.Only, j.Upto, j.Rate, j.Matched, j.State}
 }
 
-// jobPartColumns are the columns of job_parts that make an inbox.JobPart, in the order of scanJobPart. A new part has only a
-// replay, a plugin and a position.
+// replayPartColumns are the columns of replay_parts that make an inbox.ReplayPart, in the order of scanReplayPart. A new part has
+// only a replay, a plugin and a position.
 const replayPartColumns = `replay, position, ok, dead, pending, retried, filtered, waiting, done`
 
-// scanJobPart reads the name of the plugin and jobPartColumns.
+// scanReplayPart reads the name of the plugin and replayPartColumns.
 func scanReplayPart(row scanner, p *inbox.ReplayPart) error {
 	return row.Scan(&p.Plugin, &p.Replay, &p.Position, &p.OK, &p.Dead, &p.Pending, &p.Retried, &p.Filtered, &p.Waiting, &p.Done)
 }
@@ -42,13 +42,13 @@ func scanReplayPart(row scanner, p *inbox.ReplayPart) error {
 // CreateReplay stores a replay and fills in its number, bounds and counts. Later events are not part of it. A limit in its filter
 // becomes the seq of the last event that it allows. CreateReplay returns NotFound when no event matches, and Invalid without a
 // plugin, for a negative rate and for an unknown Only; then it stores nothing.
-func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Replay) error {
+func (s *Store) CreateReplay(ctx context.Context, actor inbox.Actor, j *inbox.Replay) error {
 	replay := *j
 	if replay.Only == "" {
 		replay.Only = inbox.OnlyAll
 	}
 	replay.Plugins = slices.Compact(slices.Sorted(slices.Values(replay.Plugins)))
-	if len(replay.Filter.Seqs) > 0 { // it is searched by them often
+	if len(replay.Filter.Seqs) > 0 { // Match needs them sorted for each chunk
 		replay.Filter.Seqs = slices.Compact(slices.Sorted(slices.Values(replay.Filter.Seqs)))
 	}
 	switch {
@@ -59,7 +59,7 @@ func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Repl
 	case !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, replay.Only):
 		return inbox.Errorf(inbox.Invalid, "", "only is %q, not failed, missing or all", replay.Only)
 	}
-	stored := replay.Filter // what is counted ends at the newest event there is now
+	stored := replay.Filter // the count ends at the newest event
 	if head := s.newest(ctx); stored.Before == 0 || stored.Before > head {
 		stored.Before = head + 1
 	}
@@ -70,22 +70,22 @@ func (s *Store) CreateReplay(ctx context.Context, who inbox.Actor, j *inbox.Repl
 	if matched == 0 {
 		return inbox.Errorf(inbox.NotFound, "", "no event matches")
 	}
-	replay.Matched, replay.Upto, replay.State, replay.Actor, replay.Reason = matched, last.Seq, inbox.ReplayRunning, who.Name, who.Reason
+	replay.Matched, replay.Upto, replay.State, replay.Actor, replay.Reason = matched, last.Seq, inbox.ReplayRunning, actor.Name, actor.Reason
 	filter, err := json.Marshal(replay.Filter)
 	if err != nil {
 		return fmt.Errorf("store the filter of a replay: %w", err)
 	}
-	made := replay // a copy for the writer, which may still use it after this function has returned
-	err = s.write(ctx, func(t *tx) error { return t.createReplay(who, &made, string(filter), first.Seq-1) })
+	created := replay // a copy for the writer, which may still use it after this function has returned
+	err = s.write(ctx, func(t *tx) error { return t.createReplay(actor, &created, string(filter), first.Seq-1) })
 	if err != nil {
 		return err
 	}
-	*j = made
+	*j = created
 	return nil
 }
 
-// createJob stores a replay that begins after a position.
-func (t *tx) createReplay(who inbox.Actor, j *inbox.Replay, filter string, position int64) error {
+// createReplay stores a replay that begins after a position.
+func (t *tx) createReplay(actor inbox.Actor, j *inbox.Replay, filter string, position int64) error {
 	j.CreatedAt = fromMillis(t.now)
 	res, err := t.exec(`INSERT INTO replays (`+replayColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`, replayRow(j, filter)...)
 	if err != nil {
@@ -105,12 +105,12 @@ func (t *tx) createReplay(who inbox.Actor, j *inbox.Replay, filter string, posit
 		}
 		j.Parts = append(j.Parts, inbox.ReplayPart{Replay: j.ID, Plugin: name, Position: position})
 	}
-	return t.audit(who, "replay", fmt.Sprintf("replay %d, events %d, through %s", j.ID, j.Matched, strings.Join(j.Plugins, ", ")))
+	return t.audit(actor, "replay", fmt.Sprintf("replay %d, events %d, through %s", j.ID, j.Matched, strings.Join(j.Plugins, ", ")))
 }
 
 // CancelReplay ends a replay. It deletes the waiting runs and keeps the attempts; runs in progress are still recorded. It returns a
 // Conflict when the replay is not running, and NotFound for an unknown replay.
-func (s *Store) CancelReplay(ctx context.Context, who inbox.Actor, id int64) error {
+func (s *Store) CancelReplay(ctx context.Context, actor inbox.Actor, id int64) error {
 	if _, err := s.Replay(ctx, id); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *Store) CancelReplay(ctx context.Context, who inbox.Actor, id int64) err
 				return err
 			}
 		}
-		return t.audit(who, "cancel", fmt.Sprintf("replay %d", id))
+		return t.audit(actor, "cancel", fmt.Sprintf("replay %d", id))
 	})
 }
 
@@ -186,7 +186,8 @@ func (s *Store) replays(ctx context.Context, where string, args ...any) ([]inbox
 }
 
 func (s *Store) replayParts(ctx context.Context, j *inbox.Replay) error {
-	return s.each(ctx, `SELECT p.name, `+qualified("j", replayPartColumns)+` FROM replay_parts j JOIN plugins p ON p.id = j.plugin WHERE j.replay = ? ORDER BY p.name`, []any{j.ID}, func(row scanner) error {
+	query := `SELECT p.name, ` + qualified("j", replayPartColumns) + ` FROM replay_parts j JOIN plugins p ON p.id = j.plugin WHERE j.replay = ? ORDER BY p.name`
+	return s.each(ctx, query, []any{j.ID}, func(row scanner) error {
 		var part inbox.ReplayPart
 		if err := scanReplayPart(row, &part); err != nil {
 			return err
@@ -197,7 +198,7 @@ func (s *Store) replayParts(ctx context.Context, j *inbox.Replay) error {
 	})
 }
 
-// settleJob moves a part of a replay, and ends the replay with its last part.
+// settleReplay stores the progress of a part of a replay. It ends the replay when its last part is done.
 func (t *tx) settleReplay(p int64, j *inbox.ReplayStep) error {
 	if j == nil {
 		return nil

@@ -11,22 +11,22 @@ import (
 	"inbox/inbox/storetest"
 )
 
-func TestACallerThatStopsWaitingForAReplayIsNotWrittenTo(t *testing.T) {
+func TestCreateReplayDoesNotWriteToTheReplayAfterItsCallerStoppedWaiting(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	storetest.NewWorld(t, s).Arrive(1)
 	release := store.Hold(s)
-	impatient, leave := context.WithCancel(ctx)
-	defer leave()
+	callerCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	j, answer := &inbox.Replay{Plugins: []string{"p"}}, make(chan error, 1)
-	go func() { answer <- s.CreateReplay(impatient, operator, j) }()
+	go func() { answer <- s.CreateReplay(callerCtx, operator, j) }()
 	inboxtest.Eventually(t, "it waits for the writer", func() bool { return store.Waiting(s) == 1 })
-	leave()
+	cancel()
 	if err := <-answer; !errors.Is(err, context.Canceled) {
 		t.Errorf("answered %v", err)
 	}
 	release()
-	inboxtest.Eventually(t, "it is stored all the same", func() bool {
+	inboxtest.Eventually(t, "it is stored", func() bool {
 		jobs, err := s.Replays(ctx, "")
 		return err == nil && len(jobs) == 1
 	})

@@ -5,16 +5,17 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"inbox/inbox/store/commit"
 	"reflect"
 	"strings"
 	"time"
+
+	"inbox/inbox/store/commit"
 )
 
-// scanner is one row of a query, or the current row of several.
+// scanner is a row of a query: *sql.Row, or the current row of *sql.Rows.
 type scanner interface{ Scan(dest ...any) error }
 
-// each runs a query on a connection for reading and calls fn for every row.
+// each runs a query on a read connection and calls fn for every row.
 func (s *Store) each(ctx context.Context, query string, args []any, fn func(row scanner) error) error {
 	rows, err := s.readers.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -29,22 +30,22 @@ func (s *Store) each(ctx context.Context, query string, args []any, fn func(row 
 	return readError(rows.Err())
 }
 
-// checkedRows are rows whose values must fit their destinations. The tables are STRICT, so a value that does not fit was not
-// written by this program.
+// checkedRows are rows whose values must fit their destinations. The tables are STRICT, so a value of another type was not
+// written by this program: Scan reports it as damage.
 type checkedRows struct{ *sql.Rows }
 
 // Scan copies the row's columns.
 func (r checkedRows) Scan(dest ...any) error {
 	err := r.Rows.Scan(dest...)
 	if err != nil && r.Err() == nil {
-		// Only the column of the error is shown: the rest names types of Go.
+		// The message contains only the column of the error; the rest of the error names Go types.
 		column, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sql: Scan error on "), ": ")
 		return commit.AsDamaged(fmt.Errorf("a stored value is not of its type (%s)", column))
 	}
 	return err
 }
 
-// readError gives a failed read its kind.
+// readError adds the kind to the error of a read. It returns [sql.ErrNoRows] unchanged.
 func readError(err error) error {
 	if err == nil {
 		return nil
@@ -55,7 +56,7 @@ func readError(err error) error {
 	return commit.Unavailable("read the store", err)
 }
 
-// qualified returns a list of columns with the alias of their table before each.
+// qualified returns a list of columns, each with the prefix alias and a dot.
 func qualified(alias, columns string) string {
 	return alias + "." + strings.ReplaceAll(columns, ", ", ", "+alias+".")
 }
@@ -80,7 +81,7 @@ func (m microseconds) Scan(v any) error {
 	return err
 }
 
-// optional reads a number that may be missing. NULL is 0.
+// optional reads an integer column that may be NULL, as 0.
 type optional struct{ to *int64 }
 
 // Scan stores the value of a column.
@@ -90,7 +91,7 @@ func (o optional) Scan(v any) error {
 	return err
 }
 
-// integer returns the value of a column of integers, 0 for NULL.
+// integer returns the value of an integer column, 0 for NULL.
 func integer(v any) (int64, error) {
 	switch v := v.(type) {
 	case nil:

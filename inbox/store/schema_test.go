@@ -15,9 +15,9 @@ import (
 	"inbox/inbox/store"
 )
 
-var update = flag.Bool("update", false, "write testdata/schema.golden.sql again")
+var update = flag.Bool("update", false, "rewrite testdata/schema.golden.sql")
 
-func TestTheSchemaIsTheGoldenOne(t *testing.T) {
+func TestTheSchemaEqualsTheGoldenFile(t *testing.T) {
 	t.Parallel()
 	got := store.Schema(t, inboxtest.Store(t, store.Options{}))
 	golden := filepath.Join("testdata", "schema.golden.sql")
@@ -34,12 +34,12 @@ func TestTheSchemaIsTheGoldenOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(strings.ReplaceAll(string(want), "\r\n", "\n"), got); diff != "" {
-		t.Errorf("the migrations make another schema than testdata/schema.golden.sql (run with -update if they should):\n%s", diff)
+		t.Errorf("the schema of the migrations differs from testdata/schema.golden.sql (run with -update if that is intended):\n%s", diff)
 	}
 }
 
-// The CHECKs repeat the words of package inbox that do not grow: a word that is new there must be let in here too.
-func TestTheSchemaKnowsTheWordsOfTheLanguage(t *testing.T) {
+// The CHECKs repeat the constants of package inbox. A constant that is added there must be added here too.
+func TestTheChecksAllowTheConstantsOfPackageInbox(t *testing.T) {
 	t.Parallel()
 	schema := store.Schema(t, inboxtest.Store(t, store.Options{}))
 	column := func(table, name string, words ...string) {
@@ -48,11 +48,11 @@ func TestTheSchemaKnowsTheWordsOfTheLanguage(t *testing.T) {
 		_, rest, _ = strings.Cut(rest, "\t"+name+" ")
 		line, _, _ := strings.Cut(rest, "\n")
 		if got := strings.Count(line, "WHEN '"); got != len(words) {
-			t.Errorf("%s.%s lets in %d words, not %d: %s", table, name, got, len(words), line)
+			t.Errorf("%s.%s allows %d values, not %d: %s", table, name, got, len(words), line)
 		}
 		for _, w := range words {
 			if !strings.Contains(line, "WHEN '"+w+"' THEN 1") {
-				t.Errorf("%s.%s does not let %q in", table, name, w)
+				t.Errorf("%s.%s does not allow %q", table, name, w)
 			}
 		}
 	}
@@ -65,11 +65,11 @@ func TestTheSchemaKnowsTheWordsOfTheLanguage(t *testing.T) {
 	column("replays", "state", string(inbox.ReplayRunning), string(inbox.ReplayDone), string(inbox.ReplayCancelled))
 }
 
-func TestTheSchemaRefusesIllegalStates(t *testing.T) {
+func TestTheSchemaRejectsInvalidStates(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	inboxtest.Accept(t, s, inboxtest.Body(1, 1))
-	for what, statement := range map[string]string{
+	for name, statement := range map[string]string{
 		"an unknown verdict":                    `UPDATE events SET verdict = 'maybe'`,
 		"no key":                                `UPDATE events SET key = ''`,
 		"a rank above the highest":              `UPDATE events SET rank = 3, top_rank = 1`,
@@ -77,36 +77,37 @@ func TestTheSchemaRefusesIllegalStates(t *testing.T) {
 		"a text for a number":                   `UPDATE events SET size = 'big'`,
 		"a lane in retry without a due time":    `INSERT INTO lanes VALUES (1, 'live', 'k', 1, 'retry', NULL, 1, 1, 0)`,
 		"a ready lane with one":                 `INSERT INTO lanes VALUES (1, 'live', 'k', 1, 'ready', 5, 0, 0, 0)`,
-		"more tries than attempts":              `INSERT INTO lanes VALUES (1, 'live', 'k', 1, 'ready', NULL, 1, 2, 0)`,
-		"an attempt that went well and is dead": `INSERT INTO attempts VALUES (1, 1, 0, 1, 'ok', 'dead', 1, 0, 0, NULL, NULL, 0, NULL, 0, NULL)`,
-		"a failed one that is done":             `INSERT INTO attempts VALUES (1, 1, 0, 1, 'trap', 'done', 1, 0, 0, NULL, NULL, 0, NULL, 0, NULL)`,
+		"more counted attempts than attempts":   `INSERT INTO lanes VALUES (1, 'live', 'k', 1, 'ready', NULL, 1, 2, 0)`,
+		"an attempt that is ok and dead":        `INSERT INTO attempts VALUES (1, 1, 0, 1, 'ok', 'dead', 1, 0, 0, NULL, NULL, 0, NULL, 0, NULL)`,
+		"a failed attempt that is done":         `INSERT INTO attempts VALUES (1, 1, 0, 1, 'trap', 'done', 1, 0, 0, NULL, NULL, 0, NULL, 0, NULL)`,
 		"no result":                             `INSERT INTO attempts VALUES (1, 1, 0, 1, '', 'again', 1, 0, 0, NULL, NULL, 0, NULL, 0, NULL)`,
 		"a content of an event without subject": `INSERT INTO contents (id, kind, root_seq, encoding, bytes, checksum) VALUES (1000000, 3, 1, 1, x'', 0)`,
 		"a replay that parks":                   `INSERT INTO dead VALUES (1, 1, 7, 1, 'live', 'k', 1, 'reject', 0, '', NULL)`,
 		"a resolution without a time":           `INSERT INTO dead VALUES (1, 1, 0, 1, 'live', 'k', 0, 'reject', 0, 'retried', NULL)`,
 		"a cursor before the start":             `INSERT INTO plugins (name, created_at, started_at, cursor) VALUES ('p', 0, 5, 4)`,
-		"a job that is done but not finished":   `INSERT INTO replays VALUES (1, 0, NULL, 'a', 'r', '{}', 'all', 1, 0, 1, 'done')`,
+		"a done replay without a finish time":   `INSERT INTO replays VALUES (1, 0, NULL, 'a', 'r', '{}', 'all', 1, 0, 1, 'done')`,
 		"a text in double quotes":               `DELETE FROM meta WHERE name = "meta"`,
 	} {
 		if err := store.Write(s, statement); err == nil {
-			t.Errorf("%s was let in", what)
+			t.Errorf("the schema allows %s", name)
 		}
 	}
 }
 
-// Inserting a row must not build temporary tables, as a CHECK with IN (…) makes SQLite do: it cost an eighth of an accept.
+// An insert must not build temporary tables. SQLite builds one for a CHECK with IN (…), which took an eighth of the time of an
+// accept.
 func TestTheChecksBuildNoTemporaryTables(t *testing.T) {
 	t.Parallel()
 	s := inboxtest.Store(t, store.Options{})
 	for _, table := range []string{"events", "attempts", "lanes", "dead", "runs", "replays", "refused"} {
-		// The one is of a table that is copied into itself.
+		// Copying a table into itself needs one.
 		if n := store.Opcodes(t, s, `INSERT INTO `+table+` SELECT * FROM `+table+` WHERE 0`, "OpenEphemeral"); n > 1 {
 			t.Errorf("%d temporary tables for a row of %s", n, table)
 		}
 	}
 }
 
-func TestTheDriverAndItsLibraryAreThePairThatWasTested(t *testing.T) {
+func TestTheVersionsOfTheDriverAndItsLibcMatch(t *testing.T) {
 	t.Parallel()
 	ask := func(args ...string) string {
 		out, err := exec.Command("go", append([]string{"list", "-m"}, args...)...).Output()
@@ -126,6 +127,6 @@ func TestTheDriverAndItsLibraryAreThePairThatWasTested(t *testing.T) {
 		}
 	}
 	if got := ask("-f", "{{.Version}}", "modernc.org/libc"); got != want || want == "" {
-		t.Errorf("modernc.org/libc is %s, but modernc.org/sqlite was made and tested with %s: they must match", got, want)
+		t.Errorf("modernc.org/libc is %s, but modernc.org/sqlite was built and tested with %s: they must match", got, want)
 	}
 }

@@ -21,7 +21,7 @@ const (
 )
 
 // ofMode is a condition on the mode of events e. The plus sign keeps the planner from the index of keys, with which it would read
-// and sort half the log. The bounds of seq find a piece in order.
+// and sort half the log. The bounds of seq find a chunk in order.
 const ofMode = "+e.mode = ?"
 
 // selection is a filter in the form that queries need: bounds of seq, conditions on the columns of events e, and the parts that
@@ -33,11 +33,11 @@ type selection struct {
 	where     string
 	args      []any
 	byKey     bool // the index of keys finds the events
-	narrow    bool // a key or seqs bound the result: the log is not read in pieces
+	narrow    bool // a key or seqs bound the result: the log is not read in chunks
 }
 
-// choose turns a filter into a selection. Bounds of time become bounds of seq: stored_at never decreases along the log.
-func (s *Store) choose(ctx context.Context, f *inbox.Filter) (*selection, error) {
+// newSelection turns a filter into a selection. Bounds of time become bounds of seq: stored_at never decreases along the log.
+func (s *Store) newSelection(ctx context.Context, f *inbox.Filter) (*selection, error) {
 	sel := &selection{Filter: f, low: f.After, high: s.newest(ctx), byKey: f.Key != ""}
 	if f.Before > 0 {
 		sel.high = min(sel.high, f.Before-1)
@@ -84,13 +84,14 @@ func (s *Store) conditions(ctx context.Context, sel *selection) error {
 		sel.and("e.customer_reference = ?", f.CustomerReference)
 	}
 	if n := len(f.Where); n > maxPointers {
-		return inbox.Errorf(inbox.Invalid, "", "where has %d JSON pointers, which are too many: at most %d", n, maxPointers).WithHint("several values of one pointer are alternatives, and have no such bound")
+		return inbox.Errorf(inbox.Invalid, "", "where has %d JSON pointers, and the limit is %d", n, maxPointers).
+			WithHint("a pointer may have any number of alternative values")
 	}
-	for _, one := range []struct {
+	for _, c := range []struct {
 		column string
 		values []string
 	}{{"e.event", f.Events}, {"e.event_type", f.EventTypes}, {"e.source", f.Sources}} {
-		if err := sel.anyOf(one.column, one.values); err != nil {
+		if err := sel.anyOf(c.column, c.values); err != nil {
 			return err
 		}
 	}
@@ -133,15 +134,16 @@ func (sel *selection) anyOf(column string, values []string) error {
 		}
 	}
 	if n := len(alternatives) - 1; n > maxPatterns {
-		return inbox.Errorf(inbox.Invalid, "", "%d patterns with * for one field are too many: at most %d", n, maxPatterns).WithHint("whole names have no such bound")
+		return inbox.Errorf(inbox.Invalid, "", "a field has %d patterns with *, and the limit is %d", n, maxPatterns).
+			WithHint("the number of whole names is not limited")
 	}
 	args[0] = listOf(whole)
 	sel.and("("+strings.Join(alternatives, " OR ")+")", args...)
 	return nil
 }
 
-// named adds the condition that the seq is one of those in the filter.
-func (sel *selection) named() {
+// andSeqs adds the condition that the seq is in the filter's list, if it has one.
+func (sel *selection) andSeqs() {
 	if len(sel.seqs) > 0 {
 		sel.and("e.seq IN (SELECT value FROM json_each(?))", listOf(sel.seqs))
 	}
@@ -153,14 +155,14 @@ func listOf[T int64 | string | [3]any](values []T) string {
 	return string(text)
 }
 
-// plain reports whether the columns decide the whole filter.
-func (sel *selection) plain() bool { return len(sel.Statuses) == 0 && len(sel.Where) == 0 }
+// byColumns reports whether the columns decide the whole filter.
+func (sel *selection) byColumns() bool { return len(sel.Statuses) == 0 && len(sel.Where) == 0 }
 
-// piece returns the next part of low < seq <= high to read.
-func (sel *selection) piece(low, high int64) (from, upto int64) {
+// chunk returns the next part of low < seq <= high to read.
+func (sel *selection) chunk(low, high int64) (from, upto int64) {
 	switch {
 	case len(sel.seqs) > 0:
-		return sel.pieceOfSeqs(low, high)
+		return sel.chunkOfSeqs(low, high)
 	case sel.narrow:
 		return low, high
 	case sel.Newest:
@@ -169,8 +171,8 @@ func (sel *selection) piece(low, high int64) (from, upto int64) {
 	return low, min(high, low+scanChunk)
 }
 
-// pieceOfSeqs returns a piece with up to scanSeqs of the seqs in the filter.
-func (sel *selection) pieceOfSeqs(low, high int64) (from, upto int64) {
+// chunkOfSeqs returns a chunk with up to scanSeqs of the seqs in the filter.
+func (sel *selection) chunkOfSeqs(low, high int64) (from, upto int64) {
 	first, _ := slices.BinarySearch(sel.seqs, low+1)
 	end, _ := slices.BinarySearch(sel.seqs, high+1)
 	switch {
@@ -182,7 +184,7 @@ func (sel *selection) pieceOfSeqs(low, high int64) (from, upto int64) {
 	return low, sel.seqs[first+scanSeqs-1]
 }
 
-// query returns the query of columns over a piece of the log, and its arguments. more is appended to the conditions.
+// query returns the query of columns over a chunk of the log, and its arguments. more is appended to the conditions.
 func (sel *selection) query(columns string, from, upto int64, more string) (string, []any) {
 	table := "events e"
 	if sel.byKey { // without statistics the planner may prefer the bounds of seq
@@ -217,8 +219,8 @@ func (s *Store) seqAt(ctx context.Context, ms int64) (int64, error) {
 	return low, nil
 }
 
-// selected applies the parts of the filter that need the folded status or the body.
-func (s *Store) selected(ctx context.Context, f *inbox.Filter, e *inbox.Event) (bool, error) {
+// matches applies the parts of the filter that need the folded status or the body.
+func (s *Store) matches(ctx context.Context, f *inbox.Filter, e *inbox.Event) (bool, error) {
 	if len(f.Statuses) > 0 && !slices.ContainsFunc(f.Statuses, func(want string) bool {
 		want = inbox.Fold(want)
 		return want == string(e.View.Verdict) || want == inbox.Fold(e.View.Status)
@@ -240,10 +242,10 @@ func (s *Store) selected(ctx context.Context, f *inbox.Filter, e *inbox.Event) (
 	return m.Holds(inbox.Scalars(p.Body)), nil
 }
 
-// walk calls fn for every event of a selection until it returns false.
-func (s *Store) walk(ctx context.Context, sel *selection, fn func(e *inbox.Event) bool) error {
+// eachSelected calls fn for every event of a selection until it returns false.
+func (s *Store) eachSelected(ctx context.Context, sel *selection, fn func(e *inbox.Event) bool) error {
 	rows := scanRows
-	if sel.plain() && sel.Limit > 0 {
+	if sel.byColumns() && sel.Limit > 0 {
 		rows = min(sel.Limit, scanRows)
 	}
 	order := " ORDER BY e.seq LIMIT ?"
@@ -251,14 +253,14 @@ func (s *Store) walk(ctx context.Context, sel *selection, fn func(e *inbox.Event
 		order = " ORDER BY e.seq DESC LIMIT ?"
 	}
 	for low, high := sel.low, sel.high; low < high; {
-		from, upto := sel.piece(low, high)
+		from, upto := sel.chunk(low, high)
 		query, args := sel.query(eventColumns, from, upto, order)
 		events, err := s.events(ctx, query, append(args, rows)...)
 		if err != nil {
 			return err
 		}
 		for i := range events {
-			ok, err := s.selected(ctx, sel.Filter, &events[i])
+			ok, err := s.matches(ctx, sel.Filter, &events[i])
 			if err != nil {
 				return err
 			}
@@ -266,7 +268,7 @@ func (s *Store) walk(ctx context.Context, sel *selection, fn func(e *inbox.Event
 				return nil
 			}
 		}
-		if len(events) == rows { // there may be more in the piece
+		if len(events) == rows { // there may be more in the chunk
 			from, upto = events[rows-1].Seq-1, events[rows-1].Seq
 		}
 		if sel.Newest {

@@ -8,11 +8,11 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// Settle queues a settlement and returns; it blocks while the queue is full. done is called from the
-// writing goroutine once it is durable, or with the reason why it is not; [inbox.EndOf] names the end. All of a settlement
-// is one transaction with its neighbours'; those of a chain commit in the order of submission, and none after one
-// that failed. A settlement of an earlier term ends with [inbox.ErrFenced]. Settle returns [inbox.ErrRefused], and queues nothing,
-// when the reads of the attempt do not hold.
+// Settle queues a settlement and returns. It blocks while the queue is full. The writing goroutine calls done with nil once the
+// settlement is durable, or with the error; [inbox.EndOf] classifies it. A settlement is committed whole, in a batch with others.
+// Settlements of a chain commit in the order of submission; after a failed one the later ones fail. A settlement of an earlier
+// term ends with [inbox.ErrFenced]. Settle returns [inbox.ErrRefused], and queues nothing, when the reads of the attempt do not
+// hold.
 func (s *Store) Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error {
 	version, err := s.announce(ctx, st)
 	if err != nil {
@@ -45,10 +45,10 @@ func (s *Store) settlement(st *inbox.Settlement, version int64, fenced *bool, do
 				err = inbox.ErrFenced
 			}
 			switch {
-			case inbox.EndOf(err) != inbox.EndFailed: // who settles says what a fence means
+			case inbox.EndOf(err) != inbox.EndFailed: // the caller handles the end of a fenced settlement
 			case st.Chain == nil:
 				s.opt.Log.Error("cannot record the outcome of an attempt", "plugin", st.Plugin, "error", err)
-			case !st.Chain.Broken(): // what rests on it fails too, and would only repeat it
+			case !st.Chain.Broken(): // later settlements of a broken chain fail without a log line
 				st.Chain.Break()
 				s.opt.Log.Error("cannot record the outcome of an attempt; the plugin begins again from the stored state", "plugin", st.Plugin, "error", err)
 			}
@@ -75,7 +75,7 @@ func sizeOf(st *inbox.Settlement) int {
 	return size
 }
 
-// errBroken refuses what rests on a settlement that failed.
+// errBroken is the error of settlements of a broken chain.
 var errBroken = inbox.Errorf(inbox.Unavailable, "", "an earlier settlement of the plugin failed")
 
 func (t *tx) settle(st *inbox.Settlement, version int64) error {
@@ -105,7 +105,7 @@ func (t *tx) settle(st *inbox.Settlement, version int64) error {
 	return nil
 }
 
-// newest returns the highest seq that a settlement says something about.
+// newest returns the highest of the seqs of a settlement's cursor, attempt and run.
 func newest(st *inbox.Settlement) int64 {
 	seq := st.Cursor
 	if st.Attempt != nil {

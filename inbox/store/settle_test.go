@@ -12,7 +12,7 @@ import (
 	"inbox/inbox/storetest"
 )
 
-func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
+func TestNoSettlementOfAChainCommitsAfterAFailedOne(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 12)
 	release := store.Hold(s)
@@ -24,7 +24,7 @@ func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
 		st := inboxtest.Settled("p", seq)
 		st.Term, st.Chain = s.Term(), chain
 		if seq == 6 {
-			st.Attempt.Result = inbox.Trap // which is never done: the schema refuses it
+			st.Attempt.Result = inbox.Trap // the schema rejects a trap whose fate is done
 		}
 		wg.Add(1)
 		if err := s.Settle(ctx, st, func(err error) {
@@ -36,12 +36,12 @@ func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	neighbour := inboxtest.Settled("p", 12) // of no chain
-	neighbour.Term, neighbour.Cursor = s.Term(), 0
+	unchained := inboxtest.Settled("p", 12) // without a chain
+	unchained.Term, unchained.Cursor = s.Term(), 0
 	wg.Add(1)
-	if err := s.Settle(ctx, neighbour, func(err error) {
+	if err := s.Settle(ctx, unchained, func(err error) {
 		if err != nil {
-			t.Errorf("the neighbour: %v", err)
+			t.Errorf("the settlement without a chain: %v", err)
 		}
 		wg.Done()
 	}); err != nil {
@@ -54,13 +54,13 @@ func TestNoneOfAChainCommitsAfterOneThatFailed(t *testing.T) {
 		case seq < 6 && err != nil:
 			t.Errorf("settlement %d, before the failure: %v", seq, err)
 		case seq == 6 && err == nil:
-			t.Error("the illegal one was settled")
+			t.Error("the invalid settlement committed")
 		case seq > 6 && inbox.KindOf(err) != inbox.Unavailable:
 			t.Errorf("settlement %d, after the failure: %v", seq, err)
 		}
 	}
 	if !chain.Broken() {
-		t.Error("the chain is whole")
+		t.Error("the chain is not broken")
 	}
 	if seqs, err := s.SettledAbove(ctx, "p", 0, 0); err != nil || !cmp.Equal(seqs, []int64{1, 2, 3, 4, 5, 12}) {
 		t.Errorf("settled %v, %v", seqs, err)

@@ -9,7 +9,7 @@ import (
 	"inbox/inbox/datadir"
 )
 
-// Stats returns figures about the store as a whole.
+// Stats returns the counts and sizes of the whole store.
 func (s *Store) Stats(ctx context.Context) (inbox.StoreStats, error) {
 	var st inbox.StoreStats
 	var first, last int64
@@ -31,7 +31,7 @@ func (s *Store) Stats(ctx context.Context) (inbox.StoreStats, error) {
 	return st, nil
 }
 
-// newest returns the newest seq in the file: another process may have written it.
+// newest returns the newest seq in the file, which another process may have written. After a read error it returns Head.
 func (s *Store) newest(ctx context.Context) int64 {
 	var seq int64
 	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM events`).Scan(&seq); err != nil {
@@ -60,7 +60,7 @@ func (s *Store) quarantineStats(ctx context.Context) (inbox.QuarantineStats, err
 			q.DroppedCouldPass += n
 		}
 	}
-	for d, n := range s.unkept.snapshot() {
+	for d, n := range s.unstored.snapshot() {
 		count(d, n)
 	}
 	err = s.each(ctx, `SELECT cause, why, count FROM refused_dropped`, nil, func(row scanner) error {

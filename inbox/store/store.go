@@ -1,11 +1,11 @@
 // Package store keeps the log of events, their payloads, and the position of every plugin in one SQLite file.
 //
-// Package commit writes: one goroutine, one connection, one transaction for all changes that wait, one flush. It says what
-// happens after each failure. Readers have connections of their own and never block the writer. Everything that may hold
-// personal data is in the table contents, so that it can be purged or encrypted without touching the log.
+// Package commit is the writer: one goroutine with one connection. It commits all queued changes in one transaction with one
+// flush; its documentation lists the effect of each failure. Readers use their own connections and never block the writer. All
+// data that may be personal is in the table contents, so that it can be purged or encrypted without a change of the log.
 //
-// Nothing is acknowledged before its commit has returned under synchronous=FULL (https://www.sqlite.org/pragma.html
-// #pragma_synchronous).
+// No event is acknowledged before its commit has returned under synchronous=FULL
+// (https://www.sqlite.org/pragma.html#pragma_synchronous).
 package store
 
 import (
@@ -23,42 +23,42 @@ import (
 	"inbox/inbox/store/dedup"
 )
 
-// DefaultQueueBytes is how many bytes of events may wait for the writer, unless Options say otherwise.
+// DefaultQueueBytes is the default of Options.QueueBytes.
 const DefaultQueueBytes = commit.DefaultQueueBytes
 
-// Options say how a store is opened. The zero value of a field means the default in its comment.
+// Options configure a store. The zero value of a field means the default in its comment.
 type Options struct {
 	Dir        string                 // the data directory
-	Create     bool                   // make a missing store
-	Server     bool                   // the caller holds the lock and will call Run; otherwise every write takes the lock for itself and is made at once
+	Create     bool                   // create a missing store
+	Server     bool                   // the caller holds the process lock and will call Run; otherwise each write takes the lock and commits at once
 	Log        *slog.Logger           // default: discard
 	Now        func() time.Time       // default: time.Now
 	MinFree    uint64                 // bytes of disk space below which Low reports true; default 1 GiB
 	QueueBytes int64                  // bytes of events that may wait for the writer; default DefaultQueueBytes
 	Bounds     inbox.QuarantineBounds // default: inbox.DefaultQuarantine
-	Relaxed    bool                   // synchronous=NORMAL: a power cut undoes what was acknowledged. Only the control arm of a measurement sets it
+	Relaxed    bool                   // synchronous=NORMAL: a power cut loses acknowledged events. Only the control arm of a measurement sets it
 
-	// Fault is called before every operation of the writer with the name of its point: those of package commit, and
-	// "migrate". The operation fails with the error that Fault returns. `inbox torture` and tests set it. Default: nothing
-	// fails.
+	// Fault injects errors: the writer calls it before each operation with the operation's name, one of package commit's or
+	// "migrate". The operation fails with the returned error. `inbox torture` and tests set it. Default: returns nil.
 	Fault func(point string) error
 
 	runSize int // events per sealed run of digests; default 65,536
 }
 
-// Store is an open store. Its methods may be called by several goroutines.
+// Store is an open store. Its methods may be called by several goroutines. It has many methods because it implements the small
+// interfaces of all its consumers; each file has the methods of one noun, and the fields are the state that all of them share.
 type Store struct {
 	opt    Options
 	path   string
 	digest digester
-	term   inbox.Term // of a server; set by Open
+	term   inbox.Term // a server's; set by Open
 
 	readers *sql.DB
 	writer  *commit.Writer[*tx]
-	w       *tables // belongs to the writing goroutine
+	w       *tables // used only by the writing goroutine
 
-	unkept  unkept       // counts of refused requests that were never written
-	accepts atomic.Int64 // events that wait for the disk
+	unstored unstored     // counts of refused requests that were never stored
+	accepts  atomic.Int64 // number of Accept calls that wait for their commit
 
 	sealable chan struct{} // wakes upkeep when there are digests to seal
 
@@ -71,10 +71,10 @@ type Store struct {
 	submitted *submitted
 }
 
-// Open opens the store in a directory. It returns a NotFound error for a missing store when Create is not set, or when one was
-// there and its database is gone; an Invalid one when the file is of a newer program, damaged (then it wraps inbox.ErrDamaged) or
-// not a store. It never changes an existing file but to migrate it, which needs the lock to be free, and for a server to
-// raise its mark and begin a term.
+// Open opens the store in a directory. It returns NotFound for a missing store without Create, and for a store whose database
+// is lost. It returns Invalid when a newer program wrote the file, when the file is damaged (the error then wraps
+// inbox.ErrDamaged), and when the file is not a store. Open changes an existing file only to migrate it, which needs a free
+// process lock, and for a server to raise the file's mark and begin a term.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o.fill()
 	path := filepath.Join(o.Dir, datadir.Database)
@@ -88,9 +88,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{opt: o, path: path, digest: digester{key: key}, sealable: make(chan struct{}, 1), cache: newCache()}
 	s.disk.Dir, s.disk.MinFree, s.disk.Log = o.Dir, o.MinFree, o.Log
 	s.disk.Measure()
-	s.unkept.counts = map[dropped]int64{}
+	s.unstored.counts = map[dropped]int64{}
 	s.subs.list = map[chan struct{}]bool{}
-	s.w = &tables{s: s, known: &dedup.Set{}}
+	s.w = &tables{s: s, digests: &dedup.Set{}}
 	options := s.commitOptions()
 	options.Prepare = s.begin
 	if s.writer, err = commit.Open(ctx, options, s.w); err != nil {
@@ -125,8 +125,8 @@ func (o *Options) fill() {
 	}
 }
 
-// Close closes the store, after Run has ended. It moves the write-ahead log into the file. What a server's store holds whose
-// file was moved, removed or replaced meanwhile is saved; see docs/OPERATIONS.md.
+// Close closes the store, after Run has ended, and moves the write-ahead log into the database file. If that file was moved,
+// removed or replaced while a server ran, Close saves the server's data in another file; see docs/OPERATIONS.md.
 func (s *Store) Close() error {
 	return commit.JoinClose(s.readers.Close(), s.writer.Close)
 }
@@ -134,13 +134,14 @@ func (s *Store) Close() error {
 // Head returns the seq of the newest event that is on disk.
 func (s *Store) Head() int64 { return s.head.Load() }
 
-// Low reports that the disk has less than Options.MinFree left: dispatch, replay and backup stop, intake continues.
+// Low reports whether the disk has less than Options.MinFree bytes left. Dispatch, replay and backup then stop; events are still
+// accepted.
 func (s *Store) Low() bool { return s.disk.Low() }
 
-// Busy reports that many events wait for the disk at once: other work for the processor can wait a little.
+// Busy reports whether at least busyAccepts events wait for their commit. Callers then delay other work for the processor.
 func (s *Store) Busy() bool { return s.accepts.Load() >= busyAccepts }
 
-// Ready returns nil when the store can take events, else an Unavailable error that says why not.
+// Ready returns nil when the store accepts events, and an Unavailable error with the reason when it does not.
 func (s *Store) Ready(context.Context) error { return s.writer.Ready() }
 
 func (s *Store) now() int64 { return millis(s.opt.Now()) }
@@ -159,14 +160,14 @@ func fromMillis(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// subscribers are woken after events were appended.
+// subscribers holds the channels that are woken after events were appended.
 type subscribers struct {
 	mu   sync.Mutex
 	list map[chan struct{}]bool
 }
 
-// Subscribe returns a channel that wakes after events became durable, and a function that ends it. Wakes that nobody
-// has taken yet are one.
+// Subscribe returns a channel that receives a value after events became durable, and a function that ends the subscription. The
+// channel holds at most one unreceived value.
 func (s *Store) Subscribe() (<-chan struct{}, func()) {
 	c := make(chan struct{}, 1)
 	s.subs.mu.Lock()
@@ -179,7 +180,7 @@ func (s *Store) Subscribe() (<-chan struct{}, func()) {
 	}
 }
 
-// any reports whether anybody subscribed.
+// any reports whether there are subscribers.
 func (s *subscribers) any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

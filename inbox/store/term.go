@@ -8,14 +8,14 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// newestTerm reads the term of the newest server that opened the file; 0 when none has.
+// newestTerm reads the term of the newest server that opened the file, 0 if no server has.
 const newestTerm = `SELECT coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'term'), 0)`
 
-// Term returns the term of a server's store, which began when it was opened; 0 for a store that is not a server's.
+// Term returns the term that began when a server opened the store, 0 without Options.Server.
 func (s *Store) Term() inbox.Term { return s.term }
 
-// beginTerm begins a server's term: one higher than the newest in the file. A full disk does not prevent the start: the term is
-// then stored with the first settlement, before which nothing depends on it.
+// beginTerm begins a server's term, whose number is the newest in the file plus 1. A full disk does not prevent the start: the
+// term is then stored with the first settlement. Nothing depends on it earlier.
 func (s *Store) beginTerm(c *conn) error {
 	var newest inbox.Term
 	if err := c.Get(newestTerm).Scan(&newest); err != nil {
@@ -30,23 +30,23 @@ func (s *Store) beginTerm(c *conn) error {
 	return err
 }
 
-// settleUnlessFenced applies a settlement, or reports that it is fenced and changes nothing.
+// settleUnlessFenced applies a settlement. It changes nothing and returns true if the settlement is fenced.
 func (t *tx) settleUnlessFenced(st *inbox.Settlement, version int64) (fenced bool, err error) {
-	if fenced, err = t.fences(st.Term); err != nil || fenced {
+	if fenced, err = t.isFenced(st.Term); err != nil || fenced {
 		return fenced, err
 	}
 	return false, t.settle(st, version)
 }
 
-// fences reports whether a settlement of a term must change nothing, because a newer term has begun. The file decides, not
-// the memory of this store: another server may have opened it.
-func (t *tx) fences(term inbox.Term) (bool, error) {
+// isFenced reports whether settlements of a term must be rejected because a newer term has begun. It reads the term in the file,
+// because another server may have opened the file.
+func (t *tx) isFenced(term inbox.Term) (bool, error) {
 	if t.term == 0 {
 		if err := t.get(newestTerm).Scan(&t.term); err != nil {
 			return false, fmt.Errorf("read the newest term: %w", err)
 		}
 	}
-	if own := t.w.s.term; t.term < own { // it could not be stored when it began
+	if own := t.w.s.term; t.term < own { // beginTerm could not store it
 		if err := t.setMeta("term", int64(own)); err != nil {
 			return false, err
 		}
@@ -55,8 +55,8 @@ func (t *tx) fences(term inbox.Term) (bool, error) {
 	return term != t.term, nil
 }
 
-// Load begins the work on a plugin. It returns the position of the plugin, as [Store.Record] does, and the term that the
-// settlements must carry which rest on it. It returns [inbox.ErrFenced] when a newer server has opened the store.
+// Load begins the work on a plugin. It returns the plugin's record, as [Store.Record] does, and the term that the plugin's
+// settlements must carry. It returns [inbox.ErrFenced] when a newer server has opened the store.
 func (s *Store) Load(ctx context.Context, plugin string) (*inbox.PluginRecord, inbox.Term, error) {
 	var newest inbox.Term
 	if err := s.readers.QueryRowContext(ctx, newestTerm).Scan(&newest); err != nil {

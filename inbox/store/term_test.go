@@ -29,7 +29,7 @@ func openServer(t *testing.T, dir string) (s *store.Store, shut func()) {
 	}
 }
 
-// settleIn is settle for a settlement of a given term.
+// settleIn commits a settlement of a given term.
 func settleIn(s *store.Store, term inbox.Term, st *inbox.Settlement) error {
 	answer := make(chan error, 1)
 	st.Term = term
@@ -48,15 +48,15 @@ func TestEveryOpenOfAServersStoreBeginsANewTerm(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, term, err := s.Load(ctx, "p"); err != nil || term != want || s.Term() != want {
-			t.Errorf("loaded in term %d, %v; the store says %d, want %d", term, err, s.Term(), want)
+			t.Errorf("Load returns term %d, %v, and Term returns %d; want %d", term, err, s.Term(), want)
 		}
 		shut()
-		reader, err := store.Open(ctx, store.Options{Dir: dir, MinFree: 1}) // of a command: it begins none
+		reader, err := store.Open(ctx, store.Options{Dir: dir, MinFree: 1}) // a command begins no term
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, term, err := reader.Load(ctx, "p"); err != nil || term != want || reader.Term() != 0 {
-			t.Errorf("a command loads in term %d, %v, and has term %d itself; want %d and 0", term, err, reader.Term(), want)
+			t.Errorf("in a command Load returns term %d, %v, and Term returns %d; want %d and 0", term, err, reader.Term(), want)
 		}
 		if err := reader.Close(); err != nil {
 			t.Error(err)
@@ -97,37 +97,37 @@ func TestASettlementOfAnEarlierTermIsFencedAndChangesNothing(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if chain != nil && chain.Broken() {
-			t.Errorf("%s: the chain is broken, as by a failure", name)
+			t.Errorf("%s: the fenced settlement broke its chain", name)
 		}
 	}
-	late("late, through the first server's store", first, &inbox.Chain{})
-	late("late, through the second's", second, &inbox.Chain{})
-	late("of no chain", second, nil)
+	late("through the first server's store", first, &inbox.Chain{})
+	late("through the second server's store", second, &inbox.Chain{})
+	late("without a chain", second, nil)
 	if err := settleIn(second, 0, inboxtest.Settled("p", 2)); inbox.EndOf(err) != inbox.EndFenced {
-		t.Errorf("of no term: %v", err)
+		t.Errorf("without a term: %v", err)
 	}
 	if _, _, err := first.Load(ctx, "p"); !errors.Is(err, inbox.ErrFenced) {
-		t.Errorf("the first server may begin again: %v", err)
+		t.Errorf("Load of the first server is not fenced: %v", err)
 	}
 	after, err := second.Plugins(ctx)
 	if diff := cmp.Diff(before, after); diff != "" || err != nil {
-		t.Errorf("something changed: %s, %v", diff, err)
+		t.Errorf("the plugins changed: %s, %v", diff, err)
 	}
 	if seqs, err := second.SettledAbove(ctx, "p", 0, 0); err != nil || !cmp.Equal(seqs, []int64{1}) {
-		t.Errorf("settled are %v, %v; want the first alone", seqs, err)
+		t.Errorf("settled %v, %v; want only the first event", seqs, err)
 	}
 	if list, err := second.CrashRecords(ctx); err != nil || len(list) > 0 {
-		t.Errorf("%+v, %v", list, err)
+		t.Errorf("crash records %+v, %v", list, err)
 	}
 	if err := settleIn(second, second.Term(), inboxtest.Settled("p", 2)); err != nil {
-		t.Errorf("the newest term's own: %v", err)
+		t.Errorf("a settlement of the newest term: %v", err)
 	}
 	shutFirst()
 	inboxtest.Check(t, second)
 }
 
-// One batch may hold settlements of both: the others must not wait for, or fail with, the one that is fenced.
-func TestAFencedSettlementDoesNotDisturbItsBatch(t *testing.T) {
+// A batch may contain settlements of two terms.
+func TestAFencedSettlementDoesNotFailTheOthersOfItsBatch(t *testing.T) {
 	t.Parallel()
 	s := ready(t, 4)
 	release := store.Hold(s)
@@ -154,18 +154,18 @@ func TestAFencedSettlementDoesNotDisturbItsBatch(t *testing.T) {
 		}
 	}
 	if seqs, err := s.SettledAbove(ctx, "p", 0, 0); err != nil || !cmp.Equal(seqs, []int64{1, 3, 4}) {
-		t.Errorf("settled are %v, %v", seqs, err)
+		t.Errorf("settled %v, %v", seqs, err)
 	}
 }
 
-// The next server counts on from the term of one that was killed, and no settlement of that one is taken any more.
-func TestATermEndsWithTheKillOfItsServer(t *testing.T) {
+// The term of the next server is one higher than the term of the killed server.
+func TestSettlementsOfAKilledServerAreFenced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	o := &oracle{acked: map[string]inbox.Receipt{}}
 	for round := range 3 {
 		cmd, _, out := spawn(t, dir, fmt.Sprint("term-", round))
-		o.hear(t, out, after(200, func() { _ = cmd.Process.Kill() }))
+		o.read(t, out, after(200, func() { _ = cmd.Process.Kill() }))
 		_ = cmd.Wait() // it was killed
 	}
 	s, shut := openServer(t, dir)
@@ -179,16 +179,16 @@ func TestATermEndsWithTheKillOfItsServer(t *testing.T) {
 		next = inboxtest.Accept(t, s, inboxtest.Body(1, 1)).Seq
 	}
 	if err := settleIn(s, term-1, inboxtest.Settled("p", next)); inbox.EndOf(err) != inbox.EndFenced {
-		t.Errorf("of the server that was killed: %v", err)
+		t.Errorf("a settlement of the killed server: %v", err)
 	}
 	if err := settleIn(s, term, inboxtest.Settled("p", next)); err != nil {
-		t.Errorf("of the new one: %v", err)
+		t.Errorf("a settlement of the new server: %v", err)
 	}
 	inboxtest.Check(t, s)
 	inboxtest.CheckAcked(t, s, o.acked)
 }
 
-// A server starts on a full disk. It says so, and works again when there is space. Its term is stored with its first settlement.
+// A server starts also on a full disk. Its term is stored with its first settlement, once there is space.
 func TestATermThatCouldNotBeStoredAtTheStartIsStoredLater(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -206,10 +206,10 @@ func TestATermThatCouldNotBeStoredAtTheStartIsStoredLater(t *testing.T) {
 		t.Errorf("loaded in term %d, %v", term, err)
 	}
 	if err := settleIn(second, 1, inboxtest.Settled("p", 1)); inbox.EndOf(err) != inbox.EndFenced {
-		t.Errorf("of the term before: %v", err)
+		t.Errorf("a settlement of the earlier term: %v", err)
 	}
 	if err := settleIn(second, 2, inboxtest.Settled("p", 1)); err != nil {
-		t.Errorf("of its own: %v", err)
+		t.Errorf("a settlement of its own term: %v", err)
 	}
 	inboxtest.Check(t, second)
 	shut()

@@ -17,11 +17,11 @@ func (s *Store) Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
 	if err != nil {
 		return nil, err
 	}
-	places, err := s.places(ctx)
+	plugins, err := s.pluginRules(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return s.trace(ctx, places, e)
+	return s.trace(ctx, plugins, e)
 }
 
 // EntityTrace returns the timeline of a key in a mode: the traces of its newest 500 events, in the order of the log.
@@ -31,13 +31,13 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 	if err != nil {
 		return nil, err
 	}
-	places, err := s.places(ctx)
+	plugins, err := s.pluginRules(ctx)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]inbox.EventTrace, 0, len(events))
 	for i := range events {
-		tr, err := s.trace(ctx, places, &events[i])
+		tr, err := s.trace(ctx, plugins, &events[i])
 		if err != nil {
 			return nil, err
 		}
@@ -46,17 +46,17 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 	return list, nil
 }
 
-// place is a plugin and its lane rule.
-type place struct {
+// pluginRule is a plugin and its lane rule.
+type pluginRule struct {
 	id   int64
 	name string
 	rule inbox.LaneRule
 }
 
-func (s *Store) places(ctx context.Context) ([]place, error) {
-	var list []place
+func (s *Store) pluginRules(ctx context.Context) ([]pluginRule, error) {
+	var list []pluginRule
 	err := s.each(ctx, `SELECT id, name, lane_rule FROM plugins ORDER BY name`, nil, func(row scanner) error {
-		var p place
+		var p pluginRule
 		var rule string
 		if err := row.Scan(&p.id, &p.name, &rule); err != nil {
 			return err
@@ -68,8 +68,8 @@ func (s *Store) places(ctx context.Context) ([]place, error) {
 	return list, err
 }
 
-func (s *Store) trace(ctx context.Context, places []place, e *inbox.Event) (*inbox.EventTrace, error) {
-	tr := &inbox.EventTrace{Event: *e, Deliveries: make([]inbox.DeliveryTrace, 0, len(places))}
+func (s *Store) trace(ctx context.Context, plugins []pluginRule, e *inbox.Event) (*inbox.EventTrace, error) {
+	tr := &inbox.EventTrace{Event: *e, Deliveries: make([]inbox.DeliveryTrace, 0, len(plugins))}
 	var first, last int64
 	err := s.readers.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(min(first_at), 0), coalesce(max(last_at), 0) FROM copies WHERE seq = ?`, e.Seq).
 		Scan(&tr.Copies.Count, &first, &last)
@@ -77,11 +77,11 @@ func (s *Store) trace(ctx context.Context, places []place, e *inbox.Event) (*inb
 		return nil, readError(err)
 	}
 	tr.Copies.FirstAt, tr.Copies.LastAt = fromMillis(first), fromMillis(last)
-	for i := range places {
-		d := inbox.DeliveryTrace{Plugin: places[i].name}
-		err := s.traceDelivery(ctx, &places[i], e, &d)
+	for i := range plugins {
+		d := inbox.DeliveryTrace{Plugin: plugins[i].name}
+		err := s.traceDelivery(ctx, &plugins[i], e, &d)
 		if err == nil {
-			err = s.attempts(ctx, places[i].id, e.Seq, &d)
+			err = s.attempts(ctx, plugins[i].id, e.Seq, &d)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("trace event %d in plugin %s: %w", e.Seq, d.Plugin, err)
@@ -91,13 +91,13 @@ func (s *Store) trace(ctx context.Context, places []place, e *inbox.Event) (*inb
 	return tr, nil
 }
 
-// standing is the stored state of one event in one plugin, read by one statement.
+// position is the stored state of an event in a plugin, read by one statement.
 type position struct {
 	started, cursor int64
 	dead            bool   // has an unresolved dead letter
-	last            string // of the newest attempt that ended a run: done, or the resolution of its dead letter
+	last            string // of the newest attempt that ended a run: "done", or the resolution of its dead letter
 
-	next    int64 // of the lane row that the event waits in; 0 without one
+	next    int64 // of the lane row that the event waits in; 0 without a row
 	lane    inbox.LaneState
 	laneDue int64
 
@@ -105,12 +105,12 @@ type position struct {
 	waits     bool
 	runDue    int64
 	attempted int
-	blocker   int64 // next event of the lane it waits behind
+	blocker   int64 // next event of the lane that the run waits behind
 }
 
 // traceDelivery fills in the state of an event in a plugin. It reads everything in one statement, which sees one snapshot. With
 // several statements, an event that is settled between two of them would look filtered out.
-func (s *Store) traceDelivery(ctx context.Context, p *place, e *inbox.Event, d *inbox.DeliveryTrace) error {
+func (s *Store) traceDelivery(ctx context.Context, p *pluginRule, e *inbox.Event, d *inbox.DeliveryTrace) error {
 	id, err := s.laneOf(ctx, p, e)
 	if err != nil {
 		return err
@@ -145,13 +145,13 @@ func (s *Store) traceDelivery(ctx context.Context, p *place, e *inbox.Event, d *
 	return nil
 }
 
-// laneValues returns a lookup of the digests of values, which keys of lanes are made of.
+// laneValues returns a lookup of the digests of body values, from which lane keys are made.
 func (s *Store) laneValues(at inbox.Lookup) func(pointer string) (string, bool) {
 	return inbox.Digested(at.Text, s.LaneDigest)
 }
 
 // laneOf returns the lane of an event in a plugin.
-func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.LaneID, error) {
+func (s *Store) laneOf(ctx context.Context, p *pluginRule, e *inbox.Event) (inbox.LaneID, error) {
 	var failed error
 	at := func(pointer string) (string, bool) {
 		payload, err := s.Payload(ctx, e.Seq)
@@ -160,13 +160,14 @@ func (s *Store) laneOf(ctx context.Context, p *place, e *inbox.Event) (inbox.Lan
 		}
 		return inbox.Scalars(payload.Body).Text(pointer)
 	}
-	return p.rule.Lane(e, inbox.Digested(at, s.LaneDigest)), failed
+	lane := p.rule.Lane(e, inbox.Digested(at, s.LaneDigest)) // sets failed
+	return lane, failed
 }
 
 // traceInLane fills in the state of an event that waits in a lane that lags.
 func (s *Store) traceInLane(ctx context.Context, id inbox.LaneID, at *position, seq int64, d *inbox.DeliveryTrace) error {
 	head := at.next
-	if at.lane == inbox.LaneReady && head < seq { // it is only a lower bound of the next event
+	if at.lane == inbox.LaneReady && head < seq { // at.next is only a lower bound of the next event's seq
 		var err error
 		if head, err = s.firstInLane(ctx, id, at.next, seq); err != nil {
 			return err

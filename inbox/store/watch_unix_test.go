@@ -16,14 +16,14 @@ import (
 	"inbox/inbox/store"
 )
 
-// displacement takes a file away from under a running store. dir is its directory, backup a copy made before the last event.
+// displacement displaces a file of a running store. dir is the store's directory, backup a backup made before the last event.
 type displacement struct {
-	harm    func(t *testing.T, dir, backup string)
-	says    string
-	saved   string // pattern of the file in which everything acknowledged is afterwards; empty: in none
-	restart string // what a start says; empty: it works, with everything acknowledged if saved is inbox.db
-	key     string // pattern of the file in which the key is afterwards; empty: it is not looked for
-	later   bool   // it is noticed within a second, not before the next answer
+	displace func(t *testing.T, dir, backup string)
+	wantErr  string
+	saved    string // pattern of the file that has all acknowledged events afterwards; empty: none has them
+	restart  string // part of the error of the next start; empty: the start succeeds
+	key      string // pattern of the file that has the key afterwards; empty: not checked
+	later    bool   // it is detected within a second instead of before the next answer
 }
 
 func do(t *testing.T, errs ...error) {
@@ -38,75 +38,75 @@ func do(t *testing.T, errs ...error) {
 func displacements() map[string]displacement {
 	db := func(dir string) string { return filepath.Join(dir, "inbox.db") }
 	return map[string]displacement{
-		"the database is moved": {harm: func(t *testing.T, dir, _ string) {
+		"the database is moved": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Rename(db(dir), filepath.Join(dir, "old.db")))
-		}, says: "inbox.db was moved or removed", saved: "inbox.db"},
-		"the database is removed": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db was moved or removed", saved: "inbox.db"},
+		"the database is removed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)))
-		}, says: "inbox.db was moved or removed", saved: "inbox.db"},
-		"all of the database is removed": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db was moved or removed", saved: "inbox.db"},
+		"all of the database is removed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)), os.Remove(db(dir)+"-wal"), os.Remove(db(dir)+"-shm"))
-		}, says: "inbox.db was moved or removed", saved: "inbox.db"},
-		"a backup is renamed over the database": {harm: func(t *testing.T, dir, backup string) {
+		}, wantErr: "inbox.db was moved or removed", saved: "inbox.db"},
+		"a backup is renamed over the database": {displace: func(t *testing.T, dir, backup string) {
 			copyFile(t, backup, filepath.Join(dir, "t"))
 			do(t, os.Rename(filepath.Join(dir, "t"), db(dir)))
-		}, says: "inbox.db was replaced", saved: "inbox.db.replaced-*"},
-		"the database is moved and a backup put in its place": {harm: func(t *testing.T, dir, backup string) {
+		}, wantErr: "inbox.db was replaced", saved: "inbox.db.replaced-*"},
+		"the database is moved and a backup put in its place": {displace: func(t *testing.T, dir, backup string) {
 			do(t, os.Rename(db(dir), filepath.Join(dir, "old.db")))
 			copyFile(t, backup, db(dir))
-		}, says: "inbox.db was replaced", saved: "old.db"},
-		"a backup is written over the database": {harm: func(t *testing.T, dir, backup string) {
+		}, wantErr: "inbox.db was replaced", saved: "old.db"},
+		"a backup is written over the database": {displace: func(t *testing.T, dir, backup string) {
 			copyFile(t, backup, db(dir))
-		}, says: "inbox.db was overwritten"},
-		"the database is emptied": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db was overwritten"},
+		"the database is emptied": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Truncate(db(dir), 0))
-		}, says: "inbox.db was overwritten", restart: "inbox.db is empty"},
-		"the database is cut in half": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db was overwritten", restart: "inbox.db is empty"},
+		"the database is cut in half": {displace: func(t *testing.T, dir, _ string) {
 			info, err := os.Stat(db(dir))
 			do(t, err, os.Truncate(db(dir), info.Size()/2))
-		}, says: "inbox.db was cut", restart: "it is damaged"},
-		"the database is replaced by a link to itself": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db was cut", restart: "it is damaged"},
+		"the database is replaced by a link to itself": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Rename(db(dir), filepath.Join(dir, "real.db")), os.Symlink("real.db", db(dir)))
-		}, says: "inbox.db was replaced", saved: "real.db", restart: "inbox.db is a link"},
-		"the database is removed and a link to nothing is in its place": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db was replaced", saved: "real.db", restart: "inbox.db is a link"},
+		"the database is removed and a link to nothing is in its place": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)), os.Symlink("nothing", db(dir)))
-		}, says: "inbox.db was replaced", saved: "inbox.db.replaced-*", restart: "inbox.db is a link"},
-		"the database is moved and a directory is in its place": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db was replaced", saved: "inbox.db.replaced-*", restart: "inbox.db is a link"},
+		"the database is moved and a directory is in its place": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Rename(db(dir), filepath.Join(dir, "old.db")), os.Mkdir(db(dir), 0o700))
-		}, says: "inbox.db was replaced", saved: "old.db", restart: "inbox.db is not a file"},
-		"the database and its key are removed": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db was replaced", saved: "old.db", restart: "inbox.db is not a file"},
+		"the database and its key are removed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)), os.Remove(filepath.Join(dir, "store.key")))
-		}, says: "inbox.db was moved or removed", saved: "inbox.db", key: "store.key"},
-		"the directory is renamed": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db was moved or removed", saved: "inbox.db", key: "store.key"},
+		"the directory is renamed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Rename(dir, dir+"-elsewhere"))
-		}, says: "inbox.db was moved or removed", saved: "../data-elsewhere/inbox.db"},
-		"the directory is replaced": {harm: func(t *testing.T, dir, backup string) {
+		}, wantErr: "inbox.db was moved or removed", saved: "../data-elsewhere/inbox.db"},
+		"the directory is replaced": {displace: func(t *testing.T, dir, backup string) {
 			do(t, os.Rename(dir, dir+"-elsewhere"), os.Mkdir(dir, 0o700))
 			copyFile(t, backup, db(dir))
 			copyFile(t, backup+".key", filepath.Join(dir, "store.key"))
-		}, says: "inbox.db was replaced", saved: "../data-elsewhere/inbox.db"},
-		"the log is removed": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db was replaced", saved: "../data-elsewhere/inbox.db"},
+		"the log is removed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)+"-wal"))
-		}, says: "inbox.db-wal was moved or removed", saved: "inbox.db"},
-		"the log is replaced": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db-wal was moved or removed", saved: "inbox.db"},
+		"the log is replaced": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(db(dir)+"-wal"), os.WriteFile(db(dir)+"-wal", nil, 0o600))
-		}, says: "inbox.db-wal was replaced", saved: "inbox.db"},
-		"the log is emptied": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db-wal was replaced", saved: "inbox.db"},
+		"the log is emptied": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Truncate(db(dir)+"-wal", 0))
-		}, says: "inbox.db-wal was cut"},
-		"the log is cut": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db-wal was cut"},
+		"the log is cut": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Truncate(db(dir)+"-wal", 6000))
-		}, says: "inbox.db-wal was cut"},
-		"the lock is removed": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.db-wal was cut"},
+		"the lock is removed": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.Remove(filepath.Join(dir, "inbox.lock")))
-		}, says: "inbox.lock was moved or removed", saved: "inbox.db", later: true},
-		"the key is replaced": {harm: func(t *testing.T, dir, _ string) {
+		}, wantErr: "inbox.lock was moved or removed", saved: "inbox.db", later: true},
+		"the key is replaced": {displace: func(t *testing.T, dir, _ string) {
 			do(t, os.WriteFile(filepath.Join(dir, "t"), bytes.Repeat([]byte{7}, 32), 0o600), os.Rename(filepath.Join(dir, "t"), filepath.Join(dir, "store.key")))
-		}, says: "store.key was replaced by another key", restart: "not the key", saved: "inbox.db", key: "store.key.replaced-*", later: true},
+		}, wantErr: "store.key was replaced by another key", restart: "not the key", saved: "inbox.db", key: "store.key.replaced-*", later: true},
 	}
 }
 
-func TestNothingIsAcknowledgedOnceTheFilesAreNotAtTheirPlaces(t *testing.T) {
+func TestNoEventIsAcknowledgedAfterAFileWasDisplaced(t *testing.T) {
 	t.Parallel()
 	for name, c := range displacements() {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestNothingIsAcknowledgedOnceTheFilesAreNotAtTheirPlaces(t *testing.T) {
 			do(t, s.Backup(ctx, operator, backup))
 			acked["last"] = inboxtest.Accept(t, s, "last")
 
-			c.harm(t, dir, backup)
+			c.displace(t, dir, backup)
 			if !c.later {
 				if r, err := s.Accept(ctx, inboxtest.Arrival("after")); inbox.KindOf(err) != inbox.Unavailable {
 					t.Errorf("acknowledged: %+v, %v", r, err)
@@ -137,11 +137,11 @@ func TestNothingIsAcknowledgedOnceTheFilesAreNotAtTheirPlaces(t *testing.T) {
 					t.Errorf("a duplicate is acknowledged: %+v", r)
 				}
 			}
-			if err := <-ended; err == nil || !strings.Contains(err.Error(), c.says) || inbox.KindOf(err) != inbox.Internal || inbox.HintOf(err) == "" {
-				t.Errorf("it ends with %v (%s)", err, inbox.HintOf(err))
+			if err := <-ended; err == nil || !strings.Contains(err.Error(), c.wantErr) || inbox.KindOf(err) != inbox.Internal || inbox.HintOf(err) == "" {
+				t.Errorf("Run ended with %v (%s)", err, inbox.HintOf(err))
 			}
 			if s.Ready(ctx) == nil {
-				t.Error("it is ready")
+				t.Error("Ready returns no error")
 			}
 			if err := s.Close(); err != nil {
 				t.Errorf("close: %v", err)
@@ -162,27 +162,27 @@ func TestNothingIsAcknowledgedOnceTheFilesAreNotAtTheirPlaces(t *testing.T) {
 	}
 }
 
-// verifyRestart looks at what a start makes of what was left.
+// verifyRestart checks the next start.
 func verifyRestart(t *testing.T, dir string, c displacement) {
 	t.Helper()
 	if strings.Contains(c.saved, "elsewhere") {
 		return
 	}
-	// A copy, because a store whose files were harmed keeps them open to the end of its process.
+	// The start uses a copy, because a store with an overwritten file keeps it open until its process ends.
 	s, err := store.Open(ctx, store.Options{Dir: store.CopyClosed(t, dir), MinFree: 1})
 	if err == nil {
 		defer s.Close()
 		inboxtest.Check(t, s)
-		if strings.Contains(c.says, "overwritten") && s.Head() != 20 {
-			t.Errorf("a start has %d events, not the 20 of the backup", s.Head())
+		if strings.Contains(c.wantErr, "overwritten") && s.Head() != 20 {
+			t.Errorf("the start has %d events, not the 20 of the backup", s.Head())
 		}
 	}
 	if (err == nil) != (c.restart == "") || err != nil && !strings.Contains(err.Error(), c.restart) {
-		t.Errorf("a start says %v", err)
+		t.Errorf("the start returns %v", err)
 	}
 }
 
-// verifySaved looks for everything that was acknowledged in the file that has it.
+// verifySaved checks that the saved file has all acknowledged events.
 func verifySaved(t *testing.T, dir, pattern, key string, acked map[string]inbox.Receipt) {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, pattern))
@@ -204,19 +204,19 @@ func verifySaved(t *testing.T, dir, pattern, key string, acked map[string]inbox.
 	inboxtest.CheckAcked(t, s, acked)
 }
 
-func TestAKeyThatIsRemovedUnderAServerIsPutBack(t *testing.T) {
+func TestAKeyThatIsRemovedWhileAServerRunsIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)
 	s, done := serve(t, store.Options{Dir: dir})
 	path := filepath.Join(dir, "store.key")
 	want, err := os.ReadFile(path)
 	do(t, err, os.Remove(path))
-	inboxtest.Eventually(t, "the key is back", func() bool {
+	inboxtest.Eventually(t, "the key is written again", func() bool {
 		got, err := os.ReadFile(path)
 		return err == nil && bytes.Equal(got, want)
 	})
 	inboxtest.Accept(t, s, "a")
-	do(t, os.WriteFile(path+".copy", want, 0o600), os.Rename(path+".copy", path)) // the same one in another file is as good
+	do(t, os.WriteFile(path+".copy", want, 0o600), os.Rename(path+".copy", path)) // another file with the same key is accepted
 	done()
 	again, done := serve(t, store.Options{Dir: dir})
 	defer done()

@@ -13,55 +13,56 @@ import (
 	"inbox/inbox/store/dedup"
 )
 
-// tables is the part of the tables that the writing goroutine keeps in memory. It implements [commit.Hooks].
+// tables is the state of the tables that the writing goroutine caches in memory. It implements [commit.Hooks].
 type tables struct {
 	s *Store
 
 	head     int64        // newest seq
-	stored   int64        // stored_at of it
-	contents contentIDs   // given to contents
-	known    deduplicator // digests of all events
+	stored   int64        // its stored_at
+	contents contentIDs   // allocated ids
+	digests  deduplicator // digests of all events
 }
 
-// deduplicator knows which digests the store has. [dedup.Set] is one.
+// deduplicator is the set of the digests of all stored events. [dedup.Set] implements it.
 type deduplicator interface {
 	lookup
 	upkeep
 }
 
-// lookup answers whether an event was stored before.
+// lookup finds stored events by their digests.
 type lookup interface {
-	// Load reads the digests of the file. size is the number of events per run as sealed first.
+	// Load reads the digests from the file. size is the number of events in a newly sealed run.
 	Load(c dedup.Tx, size int64) error
-	// Current reports whether the digests are those of the file, which has a number of sealed runs up to a seq.
+	// Current reports whether the digests equal those of the file. runs is the file's number of sealed runs, sealed their last seq.
 	Current(runs int, sealed int64) bool
-	// Add adds the digest of a committed event, by its prefix.
+	// Add adds a committed event by the prefix of its digest.
 	Add(prefix uint64, seq int64)
-	// Find returns the seq of the event with a digest, 0 without one. same confirms a hit.
+	// Find returns the seq of the event with a digest, else 0. same compares the whole digest of a candidate.
 	Find(c dedup.Tx, digest [sha256.Size]byte, same func(seq int64) (bool, error)) (int64, error)
 }
 
-// upkeep keeps the memory of a deduplicator bounded.
+// upkeep bounds the memory of a deduplicator.
 type upkeep interface {
-	// Full reports whether there is work for Seal.
+	// Full reports whether Seal has digests to move.
 	Full() bool
 	// Seal moves digests from memory to the file.
 	Seal(ctx context.Context, store dedup.Store) error
 }
 
-// tx is a transaction, and the changes of memory that follow its commit.
+// tx is a transaction, and the changes of memory that follow its commit. Like [Store] it has a method for each change of each noun;
+// the methods of a noun are in the noun's file.
 type tx struct {
 	on       *commit.Tx
 	w        *tables
 	now      int64
 	head     int64            // newest seq
-	stored   int64            // stored_at of it
-	contents contentIDs       // given to contents
-	fresh    map[uint64]int64 // digests of the batch: first 64 bits → seq
-	payloads []placed         // of the batch, to be kept in memory
+	stored   int64            // its stored_at
+	contents contentIDs       // allocated ids
+	fresh    map[uint64]int64 // seqs of the batch's events, by the first 64 bits of their digests
+	payloads []placed         // of the batch's events, for the cache
 	after    []func()         // changes of memory that follow a commit
-	term     inbox.Term       // the newest in the file; 0: not read yet
-	unkept   bool             // the counts of what was never kept are in it
+	term     inbox.Term       // the newest in the file; 0 before it is read
+	unstored bool             // whether it has written the counts of Store.unstored
 }
 
 type (
@@ -71,18 +72,18 @@ type (
 	rows = commit.Rows
 )
 
-// pointMigrate is the point of Options.Fault in a migration, before its commit.
+// pointMigrate is the name that Options.Fault gets before the commit of a migration.
 const pointMigrate = "migrate"
 
 // exec runs a statement of the transaction.
 func (t *tx) exec(query string, args ...any) (driver.Result, error) { return t.on.Exec(query, args...) }
 
-// get runs a query of one row; no row is sql.ErrNoRows.
+// get runs a query of one row. Its Scan returns sql.ErrNoRows without a row.
 func (t *tx) get(query string, args ...any) row { return t.on.Get(query, args...) }
 
 func (t *tx) query(query string, args ...any) (*rows, error) { return t.on.Query(query, args...) }
 
-// commitOptions are the options of the writer of this store.
+// commitOptions returns the options of the store's writer.
 func (s *Store) commitOptions() commit.Options {
 	return commit.Options{
 		Path: s.path, Server: s.opt.Server, Lock: s.lock, Prepare: s.prepare, Every: s.disk.Measure,
@@ -102,7 +103,7 @@ func (s *Store) lock() (release func() error, err error) {
 	return lock.Release, nil
 }
 
-// prepare migrates a file that was just opened, and returns an error when its key is not the right one.
+// prepare migrates a newly opened file, and returns an error when the store's key is not the file's key.
 func (s *Store) prepare(c *conn) error {
 	if err := s.migrate(c); err != nil {
 		return err
@@ -110,7 +111,7 @@ func (s *Store) prepare(c *conn) error {
 	return s.checkKey(c)
 }
 
-// begin prepares a file for the life of a store, and begins the term of a server.
+// begin prepares the file that Open opens, and begins a server's term.
 func (s *Store) begin(c *conn) error {
 	if err := s.prepare(c); err != nil || !s.opt.Server {
 		return err
@@ -118,17 +119,17 @@ func (s *Store) begin(c *conn) error {
 	return s.beginTerm(c)
 }
 
-// Begin returns the transaction that changes are applied to.
+// Begin returns a transaction to apply changes to.
 func (w *tables) Begin(on *commit.Tx) *tx {
 	return &tx{on: on, w: w, now: w.s.now(), head: w.head, stored: w.stored, contents: w.contents}
 }
 
-// Committed makes the changes of memory that follow the commit of a transaction, and wakes subscribers and upkeep.
+// Committed applies the memory changes of a committed transaction, and wakes subscribers and upkeep.
 func (w *tables) Committed(t *tx) {
 	appended := t.head > w.head
 	w.head, w.stored, w.contents = t.head, t.stored, t.contents
 	for hash, seq := range t.fresh {
-		w.known.Add(hash, seq)
+		w.digests.Add(hash, seq)
 	}
 	for _, p := range t.payloads {
 		w.s.cache.put(p.seq, p.payload)
@@ -143,8 +144,8 @@ func (w *tables) Committed(t *tx) {
 	w.wakeUpkeep()
 }
 
-// Reload reads memory from the file. It keeps the digests when the file has the same ones, as after most failures: reading all
-// digests again takes as long as a start.
+// Reload reads the state in memory again from the file. It keeps the digests when the file has the same ones, as after most
+// failures, because a reload of all digests takes as long as a start.
 func (w *tables) Reload(c *conn) error {
 	var head, stored, sealed int64
 	var runs int
@@ -154,14 +155,14 @@ func (w *tables) Reload(c *conn) error {
 	if err != nil {
 		return fmt.Errorf("read the newest event: %w", err)
 	}
-	if head != w.head || !w.known.Current(runs, sealed) {
-		if err := w.known.Load(c, int64(w.s.opt.runSize)); err != nil {
+	if head != w.head || !w.digests.Current(runs, sealed) {
+		if err := w.digests.Load(c, int64(w.s.opt.runSize)); err != nil {
 			return err
 		}
 	}
 	contents, err := loadContentIDs(c)
 	if err != nil {
-		return fmt.Errorf("read the mark of the contents' ids: %w", err)
+		return fmt.Errorf("read the highest reserved content id: %w", err)
 	}
 	appended := head > w.head
 	w.head, w.stored, w.contents = head, stored, contents
@@ -173,11 +174,11 @@ func (w *tables) Reload(c *conn) error {
 	return nil
 }
 
-// Probe makes a small change, which shows whether the file can be written again.
+// Probe makes a small change, to find out whether the file is writable again.
 func (w *tables) Probe(t *tx) error { return t.setMeta("probed", t.now) }
 
 func (w *tables) wakeUpkeep() {
-	if w.known.Full() {
+	if w.digests.Full() {
 		select {
 		case w.s.sealable <- struct{}{}:
 		default:
@@ -185,7 +186,7 @@ func (w *tables) wakeUpkeep() {
 	}
 }
 
-// setMeta sets a figure about the store.
+// setMeta stores a number in the table meta.
 func (t *tx) setMeta(name string, value int64) error {
 	_, err := t.exec(`INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, fmt.Sprint(value))
 	return err

@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-func anAcceptedEventComesBackByteForByte(t *testing.T, open Open) {
+func anAcceptedEventIsReturnedByteForByte(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := open(t, Options{})
 	for i, body := range []string{
@@ -57,11 +57,11 @@ func theSameBodyIsStoredOnce(t *testing.T, open Open) {
 	again := inboxtest.Arrival("a")
 	again.NoDedup = true
 	if r, err := s.Accept(ctx, again); err != nil || r.Status != inbox.Stored {
-		t.Errorf("a source that repeats itself: %+v, %v", r, err)
+		t.Errorf("a source without deduplication: %+v, %v", r, err)
 	}
 }
 
-func manyAtOnceAreStoredOnceEachAndInOneOrder(t *testing.T, open Open) {
+func concurrentEventsAreStoredOnceInOneOrder(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := open(t, Options{})
 	var mu sync.Mutex
@@ -111,7 +111,7 @@ func lateEventsAndLikelyDuplicatesAreMarked(t *testing.T, open Open) {
 			t.Errorf("%d: late %v, duplicate %v, %v", i, e.Late, e.DuplicateHint, err)
 		}
 	}
-	// test events never meet live ones
+	// Events of another mode are not compared.
 	a := inboxtest.Arrival(body("verification_started", "", "4"))
 	a.Mode = inbox.Test
 	r, err := s.Accept(ctx, a)
@@ -123,7 +123,7 @@ func lateEventsAndLikelyDuplicatesAreMarked(t *testing.T, open Open) {
 	}
 }
 
-func anEqualEventIsLookedForAmongTheNewest32OfAKey(t *testing.T, open Open) {
+func aLikelyDuplicateIsSearchedAmongTheNewest32EventsOfAKey(t *testing.T, open Open) {
 	ctx := t.Context()
 	for between, want := range map[int]bool{31: true, 32: false} {
 		s := open(t, Options{})

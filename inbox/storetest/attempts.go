@@ -9,20 +9,20 @@ import (
 	"inbox/inbox"
 )
 
-// An event that is retried for ever must not fill the disk, and its first attempts must stay readable.
-func ofARunWithManyAttemptsTheFirstAndTheLastAreKept(t *testing.T, open Open) {
+// An event that is retried for ever must not fill the disk. Its first attempts must stay readable.
+func aRunWithManyAttemptsKeepsTheFirstAndTheLast(t *testing.T, open Open) {
 	w := NewWorld(t, open(t, Options{}))
 	seq := w.Arrive(1)
 	d, l := w.Events[seq-1], w.Lanes[1]
 	d.settled = true
-	looks := map[int]bool{1: true, 10: true, 11: true, 12: true, 200: true, 201: true, 260: true}
+	checked := map[int]bool{1: true, 10: true, 11: true, 12: true, 200: true, 201: true, 260: true}
 	for n := 1; n <= 260; n++ {
 		st := w.Attempt(d, 0, inbox.Again)
 		st.Attempt.Log = bytes.Repeat([]byte("log "), 4<<10)
 		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.attemptsOf[0], Counted: d.attemptsOf[0], Since: w.Now}
 		st.Lane = l.row
 		w.Settle(st)
-		if looks[n] {
+		if checked[n] {
 			checkKept(t, w, seq, n)
 		}
 	}
@@ -30,17 +30,17 @@ func ofARunWithManyAttemptsTheFirstAndTheLastAreKept(t *testing.T, open Open) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	often := func(attempts int) ([]inbox.ManyAttempts, error) { return w.s.ManyAttempts(t.Context(), attempts, 10) }
-	runs, err := often(260)
+	manyAttempts := func(attempts int) ([]inbox.ManyAttempts, error) { return w.s.ManyAttempts(t.Context(), attempts, 10) }
+	runs, err := manyAttempts(260)
 	same(t, "runs of 260 attempts", runs, err, []inbox.ManyAttempts{{Plugin: "p", ID: e.ID, Attempts: 260}})
-	runs, err = often(261)
+	runs, err = manyAttempts(261)
 	same(t, "runs of 261 attempts", runs, err, nil)
 	w.Run(1, inbox.Done, false)
-	runs, err = often(1)
-	same(t, "runs once it is done", runs, err, nil)
+	runs, err = manyAttempts(1)
+	same(t, "runs after it is done", runs, err, nil)
 }
 
-// checkKept checks which of the n attempts of an event's first run are kept: ten with their texts, 200 at all.
+// checkKept checks which of the n attempts of an event's first run are kept: up to ten with their texts, up to 200 without.
 func checkKept(t *testing.T, w *World, seq int64, n int) {
 	t.Helper()
 	tr, err := w.s.Trace(t.Context(), seq)
@@ -54,14 +54,14 @@ func checkKept(t *testing.T, w *World, seq int64, n int) {
 		case log && reason:
 			texts = append(texts, a.Number)
 		case log || reason || !a.LogCut:
-			t.Errorf("attempt %d is kept by half: %q, a log of %d bytes, cut %t", a.Number, a.Reason, len(a.Log), a.LogCut)
+			t.Errorf("attempt %d has lost one of its texts: reason %q, a log of %d bytes, cut %t", a.Number, a.Reason, len(a.Log), a.LogCut)
 		}
 	}
 	same(t, fmt.Sprintf("texts after %d attempts", n), texts, nil, firstAndLast(n, 5))
 	same(t, fmt.Sprintf("rows after %d attempts", n), rows, nil, firstAndLast(n, 100))
 }
 
-// firstAndLast returns the numbers from 1 to n that are among the first or the last of a count.
+// firstAndLast returns the first count and the last count of the numbers 1 to n.
 func firstAndLast(n, count int) (list []int) {
 	for i := 1; i <= n; i++ {
 		if i <= count || i > n-count {
@@ -71,8 +71,8 @@ func firstAndLast(n, count int) (list []int) {
 	return list
 }
 
-// The dead letter of a run refers to its last attempt, which is kept however often the run is retried afterwards.
-func theAttemptThatARunDiedOfIsKept(t *testing.T, open Open) {
+// The dead letter of a run refers to its last attempt. That attempt is kept when the run is retried many times afterwards.
+func theAttemptOfADeadLetterIsKept(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	seq := w.Arrive(1)

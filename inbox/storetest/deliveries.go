@@ -8,7 +8,7 @@ import (
 )
 
 // A list of deliveries by outcome contains exactly the deliveries whose traces have the outcome.
-func deliveriesAreListedByWhatTheirTraceSays(t *testing.T, open Open) {
+func deliveriesAreListedByTheOutcomesInTheirTraces(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	for i := range 40 {
@@ -25,10 +25,10 @@ func deliveriesAreListedByWhatTheirTraceSays(t *testing.T, open Open) {
 	w.Run(4, inbox.Dead, true)
 	w.Resolve(w.Events[4], 0, inbox.Retried)
 	want := byOutcome(t, w)
-	for _, word := range inbox.Outcomes() {
+	for _, outcome := range inbox.Outcomes() {
 		for _, newest := range []bool{false, true} {
 			var got []int64
-			f := inbox.DeliveryFilter{Filter: inbox.Filter{Plugin: "p", Newest: newest}, Outcomes: []string{word}}
+			f := inbox.DeliveryFilter{Filter: inbox.Filter{Plugin: "p", Newest: newest}, Outcomes: []string{outcome}}
 			err := w.s.EachDelivery(ctx, f, func(d *inbox.DeliveryStatus) error {
 				got = append(got, d.Event.Seq)
 				return nil
@@ -36,14 +36,14 @@ func deliveriesAreListedByWhatTheirTraceSays(t *testing.T, open Open) {
 			if newest {
 				slices.Reverse(got)
 			}
-			if err != nil || !slices.Equal(got, want[word]) {
-				t.Errorf("%s: %v, want %v, %v", word, got, want[word], err)
+			if err != nil || !slices.Equal(got, want[outcome]) {
+				t.Errorf("%s: %v, want %v, %v", outcome, got, want[outcome], err)
 			}
 		}
 	}
-	for _, word := range []string{"retry", "waiting", "pending", "dead", "discarded", "ok", "reject"} {
-		if len(want[word]) == 0 {
-			t.Errorf("nothing is %s", word)
+	for _, outcome := range []string{"retry", "waiting", "pending", "dead", "discarded", "ok", "reject"} {
+		if len(want[outcome]) == 0 {
+			t.Errorf("no delivery is %s", outcome)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func deliveriesAreLimitedAndAnUnknownOutcomeIsInvalid(t *testing.T, open Open) {
 	}
 }
 
-// byOutcome returns the seqs of the events by the words that their traces give the outcomes.
+// byOutcome returns the seqs of the events by the outcomes in their traces.
 func byOutcome(t *testing.T, w *World) map[string][]int64 {
 	t.Helper()
 	want := map[string][]int64{}
@@ -76,16 +76,16 @@ func byOutcome(t *testing.T, w *World) map[string][]int64 {
 		if err != nil {
 			t.Fatal(err)
 		}
-		one := tr.Deliveries[0]
+		got := tr.Deliveries[0]
 		state := map[inbox.DeliveryState]string{
 			inbox.StateRetrying: "retry", inbox.StateWaiting: "waiting", inbox.StatePending: "pending", inbox.StateDead: "dead", inbox.StateDropped: "discarded",
-		}[one.State]
-		words := []string{state}
-		if n := len(one.Attempts); n > 0 && one.Attempts[n-1].Result != inbox.Retry {
-			words = append(words, string(one.Attempts[n-1].Result))
+		}[got.State]
+		outcomes := []string{state}
+		if n := len(got.Attempts); n > 0 && got.Attempts[n-1].Result != inbox.Retry {
+			outcomes = append(outcomes, string(got.Attempts[n-1].Result))
 		}
-		for _, word := range words {
-			want[word] = append(want[word], d.Seq)
+		for _, outcome := range outcomes {
+			want[outcome] = append(want[outcome], d.Seq)
 		}
 	}
 	return want

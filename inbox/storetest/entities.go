@@ -20,8 +20,8 @@ func entitiesAreFoundByTheirNewestEvent(t *testing.T, open Open) {
 		want []int
 	}{
 		"all of addresses":         {inbox.EntityFilter{Filter: inbox.Filter{Events: []string{"address"}}}, []int{2, 1, 3}},
-		"open ones":                {inbox.EntityFilter{Open: true}, []int{1, 3}},
-		"old ones":                 {inbox.EntityFilter{Filter: inbox.Filter{Events: []string{"address"}}, OlderThan: time.Hour}, []int{1, 3}},
+		"open":                     {inbox.EntityFilter{Open: true}, []int{1, 3}},
+		"old":                      {inbox.EntityFilter{Filter: inbox.Filter{Events: []string{"address"}}, OlderThan: time.Hour}, []int{1, 3}},
 		"exactly as old":           {inbox.EntityFilter{Open: true, OlderThan: 3 * time.Hour}, []int{3}},
 		"open and too young":       {inbox.EntityFilter{Open: true, OlderThan: 72 * time.Hour}, nil},
 		"a limit":                  {inbox.EntityFilter{Filter: inbox.Filter{Limit: 1}, Open: true}, []int{1}},
@@ -29,12 +29,12 @@ func entitiesAreFoundByTheirNewestEvent(t *testing.T, open Open) {
 		"by a status in its past":  {inbox.EntityFilter{Filter: inbox.Filter{Statuses: []string{"verified"}}}, []int{2, 1}},
 		"by a value and a limit":   {inbox.EntityFilter{Filter: inbox.Filter{Limit: 1, Where: []inbox.Condition{{Pointer: "/data/id", Values: []string{"3", "1"}}}}}, []int{1}},
 		"by a reference":           {inbox.EntityFilter{Filter: inbox.Filter{CustomerReference: "r3"}}, []int{3}},
-		"by when an event was":     {inbox.EntityFilter{Filter: inbox.Filter{Until: start.Add(3 * time.Hour)}}, []int{2, 1}},
+		"by until":                 {inbox.EntityFilter{Filter: inbox.Filter{Until: start.Add(3 * time.Hour)}}, []int{2, 1}},
 		"by since":                 {inbox.EntityFilter{Filter: inbox.Filter{Since: start.Add(6 * time.Hour), Events: []string{"address"}}}, []int{2}},
 		"a key":                    {inbox.EntityFilter{Filter: inbox.Filter{Key: "qoreid/address/3"}}, []int{3}},
 		"another mode":             {inbox.EntityFilter{Filter: inbox.Filter{Mode: inbox.Test}}, nil},
 		"the page before an event": {inbox.EntityFilter{Filter: inbox.Filter{Before: 6}}, []int{1, 3}},
-		"those after an event":     {inbox.EntityFilter{Filter: inbox.Filter{After: 5, Events: []string{"address"}}}, []int{2}},
+		"after an event":           {inbox.EntityFilter{Filter: inbox.Filter{After: 5, Events: []string{"address"}}}, []int{2}},
 	} {
 		list, err := s.Entities(ctx, c.f)
 		var got []int
@@ -56,7 +56,7 @@ func entitiesAreFoundByTheirNewestEvent(t *testing.T, open Open) {
 	}})
 }
 
-// addresses returns a store with six events of three verifications of addresses, an hour apart, and one of an unknown kind.
+// addresses returns a store with six events of three address verifications, one hour apart, and an event of an unknown kind.
 func addresses(t *testing.T, open Open) Store {
 	t.Helper()
 	clock := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
@@ -79,10 +79,10 @@ func addresses(t *testing.T, open Open) Store {
 	return s
 }
 
-func aListOverManyPiecesOfTheLogMissesAndRepeatsNothing(t *testing.T, open Open) {
+func aListOverSeveralChunksOfTheLogHasEveryEventOnce(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := open(t, Options{Fast: true})
-	const n = 5600 // two pieces
+	const n = 5600 // two chunks
 	inboxtest.Fill(t, s, n)
 	var seqs []int64
 	for seq := int64(1); seq <= n; seq++ {
@@ -90,7 +90,7 @@ func aListOverManyPiecesOfTheLogMissesAndRepeatsNothing(t *testing.T, open Open)
 	}
 	backward := slices.Clone(seqs)
 	slices.Reverse(backward)
-	many := append(slices.Clone(seqs), make([]int64, 40_000)...) // more than a statement takes values
+	many := append(slices.Clone(seqs), make([]int64, 40_000)...) // more than the parameters of a statement
 	for name, c := range map[string]struct {
 		f    inbox.Filter
 		want []int64
@@ -98,9 +98,9 @@ func aListOverManyPiecesOfTheLogMissesAndRepeatsNothing(t *testing.T, open Open)
 		"in order":         {inbox.Filter{}, seqs},
 		"newest first":     {inbox.Filter{Newest: true}, backward},
 		"many seqs":        {inbox.Filter{Seqs: many}, seqs},
-		"in parts of it":   {inbox.Filter{After: 4990, Before: 5020}, seqs[4990:5019]},
+		"a range":          {inbox.Filter{After: 4990, Before: 5020}, seqs[4990:5019]},
 		"newest, a limit":  {inbox.Filter{Newest: true, Limit: 700}, backward[:700]},
-		"newest, with one": {inbox.Filter{Newest: true, Before: 5001, Limit: 3, Statuses: []string{"unknown"}}, []int64{5000, 4999, 4998}},
+		"newest, a status": {inbox.Filter{Newest: true, Before: 5001, Limit: 3, Statuses: []string{"unknown"}}, []int64{5000, 4999, 4998}},
 	} {
 		list, err := s.Find(ctx, c.f)
 		got := make([]int64, 0, len(list))

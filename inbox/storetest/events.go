@@ -31,7 +31,7 @@ func eventsAreReadInTheOrderOfTheLog(t *testing.T, open Open) {
 		}
 		return seqsOf(list)
 	}
-	for what, c := range map[string][2][]int64{
+	for name, c := range map[string][2][]int64{
 		"after":        {seqs(s.EventsAfter(ctx, 4, 3)), {5, 6, 7}},
 		"at the end":   {seqs(s.EventsAfter(ctx, 11, 10)), {12}},
 		"of a lane":    {seqs(s.LaneEvents(ctx, inbox.Live, "qoreid/workflow/1", 3, 11, 10)), {5, 8, 11}},
@@ -40,20 +40,20 @@ func eventsAreReadInTheOrderOfTheLog(t *testing.T, open Open) {
 		"of reference": {seqs(s.ReferenceEvents(ctx, inbox.Live, "ref-2", 4, 12, 2)), {6, 9}},
 	} {
 		if diff := cmp.Diff(c[1], c[0]); diff != "" {
-			t.Errorf("%s: %s", what, diff)
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }
 
-func anIDOfAnotherStoreIsNotTakenForOneOfThis(t *testing.T, open Open) {
+func anIDOfAnotherStoreIsNotFound(t *testing.T, open Open) {
 	ctx := t.Context()
 	s, other := open(t, Options{}), open(t, Options{})
-	mine, foreign := inboxtest.Accept(t, s, "a"), inboxtest.Accept(t, other, "a")
-	if mine.ID == foreign.ID {
-		t.Fatal("two stores give the same id: their keys are the same")
+	own, foreign := inboxtest.Accept(t, s, "a"), inboxtest.Accept(t, other, "a")
+	if own.ID == foreign.ID {
+		t.Fatal("two stores return the same id: their keys are the same")
 	}
-	if e, err := s.EventByID(ctx, mine.ID); err != nil || e.Seq != mine.Seq {
-		t.Errorf("its own: %+v, %v", e, err)
+	if e, err := s.EventByID(ctx, own.ID); err != nil || e.Seq != own.Seq {
+		t.Errorf("an id of this store: %+v, %v", e, err)
 	}
 	for id, kind := range map[string]inbox.Kind{foreign.ID: inbox.NotFound, "evt_zzzz": inbox.Invalid, inbox.EventID(77, make([]byte, 32)): inbox.NotFound} {
 		if _, err := s.EventByID(ctx, id); inbox.KindOf(err) != kind {

@@ -11,6 +11,8 @@ import (
 func fencingTests() []test {
 	return []test{
 		{"a settlement of an earlier term is fenced and changes nothing", aSettlementOfAnEarlierTermIsFencedAndChangesNothing},
+		{"a call of one term does not change the crash records of another", aCallOfOneTermDoesNotChangeTheCrashRecordsOfAnother},
+		{"count crashes takes over records of earlier terms and not of later ones", countCrashesTakesOverRecordsOfEarlierTermsAndNotOfLaterOnes},
 	}
 }
 

@@ -52,8 +52,8 @@ func findSelectsByEveryFilter(t *testing.T, open Open) {
 	}
 	newest, err := s.Find(ctx, inbox.Filter{Newest: true, Limit: 2})
 	same(t, "newest", seqsOf(newest), err, []int64{30, 29})
-	newestOnes, err := s.Entities(ctx, inbox.EntityFilter{Filter: inbox.Filter{Limit: 3}})
-	if err != nil || len(newestOnes) != 3 || newestOnes[0].Key != "qoreid/identity/9" || newestOnes[0].Open {
-		t.Errorf("entities: %+v, %v", newestOnes, err)
+	entities, err := s.Entities(ctx, inbox.EntityFilter{Filter: inbox.Filter{Limit: 3}})
+	if err != nil || len(entities) != 3 || entities[0].Key != "qoreid/identity/9" || entities[0].Open {
+		t.Errorf("entities: %+v, %v", entities, err)
 	}
 }

@@ -19,7 +19,7 @@ func (w *World) selected(only inbox.Only) []int64 {
 	return seqs
 }
 
-// state returns the state of an event, and the seq that it waits behind.
+// state returns the state of an event, and the seq of the event that it waits for.
 func (w *World) state(d *Delivery) (inbox.DeliveryState, int64) {
 	l := w.Lanes[d.id]
 	switch {
@@ -39,13 +39,13 @@ func (w *World) state(d *Delivery) (inbox.DeliveryState, int64) {
 		return inbox.StateSettled, 0
 	case d.final.resolved == inbox.Discarded:
 		return inbox.StateDropped, 0
-	case d.id == nobody && d.Seq <= w.stored():
+	case d.id == unwanted && d.Seq <= w.storedCursor():
 		return inbox.StateFiltered, 0
 	}
 	return inbox.StatePending, 0
 }
 
-// runState returns the state by the run rows: that of the run that does not wait and is due first.
+// runState returns the state of an event that has run rows. Runs that do not wait are preferred, then runs without attempts.
 func (w *World) runState(d *Delivery, l *LaneModel) (inbox.DeliveryState, int64) {
 	var best *inbox.Run
 	for _, r := range d.Runs {
@@ -64,7 +64,7 @@ func (w *World) runState(d *Delivery, l *LaneModel) (inbox.DeliveryState, int64)
 	return inbox.StatePending, 0
 }
 
-func (w *World) stored() int64 {
+func (w *World) storedCursor() int64 {
 	p, err := w.s.Record(w.ctx, "p")
 	if err != nil {
 		w.t.Fatalf("load: %v", err)
@@ -75,20 +75,20 @@ func (w *World) stored() int64 {
 // Verify compares the store with the model and checks the invariants.
 func (w *World) Verify() {
 	w.t.Helper()
-	w.answers(nil)
+	w.compare(nil)
 	problems, err := w.s.Check(w.ctx, nil)
 	if err != nil || len(problems) > 0 {
 		w.t.Fatalf("check: %q, %v", problems, err)
 	}
 }
 
-// answers compares the answers to operators with the model, for the events of one verification or for all.
-func (w *World) answers(about *int) {
+// compare compares the answers to operators with the model. It compares the traces of one verification, or of all if id is nil.
+func (w *World) compare(id *int) {
 	w.t.Helper()
 	deadLetters := 0
 	for _, d := range w.Events {
 		deadLetters += len(d.deadLetters)
-		if about != nil && d.id != *about {
+		if id != nil && d.id != *id {
 			continue
 		}
 		w.verifyTrace(d)
@@ -96,7 +96,7 @@ func (w *World) answers(about *int) {
 	for _, only := range []inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing} {
 		want := w.selected(only)
 		if n, _, _, err := w.s.CountReplay(w.ctx, inbox.Filter{}, only, []string{"p"}); err != nil || n != int64(len(want)) {
-			w.t.Errorf("a replay of %s would take %d events, want %d: %v, %v", only, n, len(want), want, err)
+			w.t.Errorf("a replay of %s selects %d events, want %d: %v, %v", only, n, len(want), want, err)
 		}
 	}
 	if list, err := w.s.DeadLetters(w.ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != deadLetters {
@@ -144,7 +144,7 @@ func (w *World) verifyPlugin(deadLetters int) {
 	}
 }
 
-// ids returns the verifications that have a lane, in order.
+// ids returns the numbers of the verifications that have a lane, sorted.
 func (w *World) ids() []int {
 	var ids []int
 	for id := range w.Lanes {

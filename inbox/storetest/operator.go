@@ -18,7 +18,7 @@ func (w *World) lane(id int) *inbox.Lane {
 	return l
 }
 
-func aRetriedHeadLetsItsLaneGoOnInOrder(t *testing.T, open Open) {
+func aRetryContinuesAParkedLaneInOrder(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	first, second := w.Arrive(1), w.Arrive(1)
@@ -34,22 +34,22 @@ func aRetriedHeadLetsItsLaneGoOnInOrder(t *testing.T, open Open) {
 	if err := w.s.Retry(ctx, operator, "p", first, 0); inbox.KindOf(err) != inbox.Conflict || inbox.HintOf(err) == "" {
 		t.Errorf("a second retry: %v", err)
 	}
-	if err := w.s.Retry(ctx, operator, "nobody's", first, 0); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("of an unknown plugin: %v", err)
+	if err := w.s.Retry(ctx, operator, "unknown", first, 0); inbox.KindOf(err) != inbox.NotFound {
+		t.Errorf("a retry for an unknown plugin: %v", err)
 	}
 	w.Run(1, inbox.Done, false)
 	w.Run(1, inbox.Done, false)
 	timeline, err := w.s.EntityTrace(ctx, inbox.Live, l.ID.Key)
-	stands := map[int64]inbox.DeliveryState{}
-	for _, one := range timeline {
-		stands[one.Event.Seq] = one.Deliveries[0].State
+	states := map[int64]inbox.DeliveryState{}
+	for _, tr := range timeline {
+		states[tr.Event.Seq] = tr.Deliveries[0].State
 	}
-	same(t, "the timeline", stands, err, map[int64]inbox.DeliveryState{first: inbox.StateSettled, second: inbox.StateSettled})
+	same(t, "the timeline", states, err, map[int64]inbox.DeliveryState{first: inbox.StateSettled, second: inbox.StateSettled})
 	checkAudit(t, w.s, "retry")
 	w.Verify()
 }
 
-// checkAudit checks that the audit log has one entry, with the operator's action.
+// checkAudit checks that the audit log has one entry, the operator's action.
 func checkAudit(t *testing.T, s Upkeep, action string) {
 	t.Helper()
 	log, err := s.AuditLog(t.Context(), inbox.AuditFilter{Limit: 10})
@@ -59,7 +59,7 @@ func checkAudit(t *testing.T, s Upkeep, action string) {
 	same(t, "audit", log[0], nil, inbox.AuditEntry{At: log[0].At, Actor: operator.Name, Action: action, Target: log[0].Target, Reason: operator.Reason})
 }
 
-func aDiscardedHeadIsSteppedOver(t *testing.T, open Open) {
+func aLaneContinuesAfterItsDiscardedEvent(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	first := w.Arrive(1)
@@ -70,7 +70,7 @@ func aDiscardedHeadIsSteppedOver(t *testing.T, open Open) {
 	if l := w.lane(1); l.State != inbox.LaneReady || l.Next != first+1 || l.Attempt != 0 {
 		t.Errorf("lane %+v", l)
 	}
-	// next is only a lower bound now: it is the seq of another lane's event
+	// After a discard, next is only a lower bound: here it is the seq of another lane's event.
 	if tr, err := w.s.Trace(ctx, third); err != nil || tr.Deliveries[0].State != inbox.StatePending {
 		t.Errorf("the event behind it: %+v, %v", tr, err)
 	}
@@ -80,7 +80,7 @@ func aDiscardedHeadIsSteppedOver(t *testing.T, open Open) {
 	w.Verify()
 }
 
-func aRetriedDeliveryWhoseLaneWentOnIsDueAtOnce(t *testing.T, open Open) {
+func aRetriedDeliveryThatParksNoLaneIsDueAtOnce(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	first := w.Arrive(1)
@@ -96,7 +96,7 @@ func aRetriedDeliveryWhoseLaneWentOnIsDueAtOnce(t *testing.T, open Open) {
 	w.Verify()
 }
 
-func deadLettersAreChosenByTheirEventsAndCountTheWaitingOnes(t *testing.T, open Open) {
+func deadLettersAreFilteredByTheirEventsAndCountTheWaitingEvents(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	for i := range 12 {
@@ -111,15 +111,15 @@ func deadLettersAreChosenByTheirEventsAndCountTheWaitingOnes(t *testing.T, open 
 		f    inbox.DeadLetterFilter
 		want []int64
 	}{
-		"open ones, newest death first": {inbox.DeadLetterFilter{}, []int64{5, 2, 1}},
-		"also resolved ones":            {inbox.DeadLetterFilter{Resolved: true}, []int64{3, 5, 2, 1}},
-		"a limit":                       {inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: 2}}, []int64{5, 2}},
-		"a limit after a status":        {inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: 1, Where: []inbox.Condition{{Pointer: "/data/n", Values: []string{"0"}}}}}, []int64{1}},
-		"seqs":                          {inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: []int64{1, 5, 8}}}, []int64{5, 1}},
-		"after":                         {inbox.DeadLetterFilter{Filter: inbox.Filter{After: 2}}, []int64{5}},
-		"before":                        {inbox.DeadLetterFilter{Filter: inbox.Filter{Before: 2}}, []int64{1}},
-		"a key":                         {inbox.DeadLetterFilter{Filter: inbox.Filter{Key: w.Lanes[1].ID.Key}}, []int64{5, 2}},
-		"its plugin":                    {inbox.DeadLetterFilter{Filter: inbox.Filter{Plugin: "p"}}, []int64{5, 2, 1}},
+		"open, newest first":     {inbox.DeadLetterFilter{}, []int64{5, 2, 1}},
+		"also resolved":          {inbox.DeadLetterFilter{Resolved: true}, []int64{3, 5, 2, 1}},
+		"a limit":                {inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: 2}}, []int64{5, 2}},
+		"a limit after a status": {inbox.DeadLetterFilter{Filter: inbox.Filter{Limit: 1, Where: []inbox.Condition{{Pointer: "/data/n", Values: []string{"0"}}}}}, []int64{1}},
+		"seqs":                   {inbox.DeadLetterFilter{Filter: inbox.Filter{Seqs: []int64{1, 5, 8}}}, []int64{5, 1}},
+		"after":                  {inbox.DeadLetterFilter{Filter: inbox.Filter{After: 2}}, []int64{5}},
+		"before":                 {inbox.DeadLetterFilter{Filter: inbox.Filter{Before: 2}}, []int64{1}},
+		"a key":                  {inbox.DeadLetterFilter{Filter: inbox.Filter{Key: w.Lanes[1].ID.Key}}, []int64{5, 2}},
+		"its plugin":             {inbox.DeadLetterFilter{Filter: inbox.Filter{Plugin: "p"}}, []int64{5, 2, 1}},
 	} {
 		list, err := w.s.DeadLetters(ctx, c.f)
 		var got []int64
@@ -166,7 +166,7 @@ func eventsBehindADeadLetterAreCountedUnderEveryLaneRule(t *testing.T, open Open
 	}
 }
 
-func aLaneMadeByAnythingIsFoundInATrace(t *testing.T, open Open) {
+func aTraceFindsTheLaneUnderEveryLaneRule(t *testing.T, open Open) {
 	ctx := t.Context()
 	for _, c := range []struct{ rule, lane string }{
 		{"key customer_reference", "@ref/ref-3"}, {"key /data/n", "@ptr/0"}, {"global key", "@global"}, {"none key", "@seq/1"},
@@ -192,13 +192,14 @@ func aLaneMadeByAnythingIsFoundInATrace(t *testing.T, open Open) {
 			behind = seq
 		}
 		if tr, err = w.s.Trace(ctx, later); err != nil || tr.Deliveries[0].Behind != behind {
-			t.Errorf("%s, the next: %+v, %v", c.rule, tr, err)
+			t.Errorf("%s, the next event: %+v, %v", c.rule, tr, err)
 		}
 	}
 }
 
-// With several reads, an event that is settled between two of them would have no lane any more and no attempt yet.
-func aTraceNeverShowsAnEventBetweenTwoMoments(t *testing.T, open Open) {
+// A trace that used several reads could show an event without its lane and without its attempt, when the event is settled between
+// two reads.
+func aTraceIsConsistentWhileEventsAreSettled(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	const n = 150
@@ -206,7 +207,7 @@ func aTraceNeverShowsAnEventBetweenTwoMoments(t *testing.T, open Open) {
 		w.Arrive(1)
 		w.Arrive(2)
 	}
-	w.Run(2, inbox.Again, false) // verification 2 lags
+	w.Run(2, inbox.Again, false) // the lane of verification 2 gets a row
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -230,31 +231,31 @@ func aTraceNeverShowsAnEventBetweenTwoMoments(t *testing.T, open Open) {
 	}
 }
 
-func missingThingsAreNotFound(t *testing.T, open Open) {
+func missingRecordsAreNotFound(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	for name, do := range map[string]func() error{
 		"a trace":        func() error { _, err := w.s.Trace(ctx, 7); return err },
 		"a replay":       func() error { _, err := w.s.Replay(ctx, 7); return err },
-		"cancelling one": func() error { return w.s.CancelReplay(ctx, operator, 7) },
+		"a cancellation": func() error { return w.s.CancelReplay(ctx, operator, 7) },
 		"releases":       func() error { _, err := w.s.Releases(ctx, "q"); return err },
-		"pausing":        func() error { return w.s.SetPaused(ctx, operator, "q", true) },
+		"a pause":        func() error { return w.s.SetPaused(ctx, operator, "q", true) },
 		"a count": func() error {
 			_, _, _, err := w.s.CountReplay(ctx, inbox.Filter{}, inbox.OnlyAll, []string{"q"})
 			return err
 		},
-		"attempted by": func() error { _, err := w.s.Find(ctx, inbox.Filter{Plugin: "q"}); return err },
+		"a filter by plugin": func() error { _, err := w.s.Find(ctx, inbox.Filter{Plugin: "q"}); return err },
 	} {
 		if err := do(); inbox.KindOf(err) != inbox.NotFound {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if tl, err := w.s.EntityTrace(ctx, inbox.Live, "nobody"); err != nil || len(tl) != 0 {
+	if tl, err := w.s.EntityTrace(ctx, inbox.Live, "unknown"); err != nil || len(tl) != 0 {
 		t.Errorf("a timeline: %+v, %v", tl, err)
 	}
 }
 
-func aPluginIsSteeredAndItsReleasesAreKept(t *testing.T, open Open) {
+func theStateOfAPluginAndItsReleasesAreStored(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	w.Arrive(1)
@@ -270,10 +271,10 @@ func aPluginIsSteeredAndItsReleasesAreKept(t *testing.T, open Open) {
 	}
 	list, err := w.s.Releases(ctx, "p")
 	same(t, "releases", list, err, []inbox.Release{second, first})
-	held := inbox.Health{OnHold: true, Since: w.Now, Reason: "trap", ProbeAt: w.Now}
-	probed := held
+	onHold := inbox.Health{OnHold: true, Since: w.Now, Reason: "trap", ProbeAt: w.Now}
+	probed := onHold
 	probed.Probes = 2
-	w.Settle(&inbox.Settlement{Health: &held})
+	w.Settle(&inbox.Settlement{Health: &onHold})
 	w.Settle(&inbox.Settlement{Health: &probed})
 	plugins, err := w.s.Plugins(ctx)
 	if err != nil || len(plugins) != 1 || plugins[0].OldestAt.IsZero() {
@@ -287,14 +288,14 @@ func aPluginIsSteeredAndItsReleasesAreKept(t *testing.T, open Open) {
 	if err := errors.Join(w.s.ResumeHold(ctx, operator, "p"), w.s.Unpin(ctx, "p")); err != nil {
 		t.Fatal(err)
 	}
-	for _, when := range []string{"ended by the operator", "probed after that"} {
-		one, err := w.s.Record(ctx, "p")
-		same(t, "the plugin whose hold was "+when, one, err, &inbox.PluginRecord{Name: "p", CreatedAt: p.CreatedAt, Cursor: 1, Live: "r2", LaneRule: "key key"})
-		w.Settle(&inbox.Settlement{Health: &probed}) // it was under way when the operator ended the hold
+	for _, when := range []string{"the operator ended its hold", "a later result of a probe"} {
+		got, err := w.s.Record(ctx, "p")
+		same(t, "the plugin after "+when, got, err, &inbox.PluginRecord{Name: "p", CreatedAt: p.CreatedAt, Cursor: 1, Live: "r2", LaneRule: "key key"})
+		w.Settle(&inbox.Settlement{Health: &probed}) // the probe began before the operator ended the hold
 	}
 }
 
-func theStoreSaysHowLargeItIs(t *testing.T, open Open) {
+func statsReturnTheSizeOfTheStore(t *testing.T, open Open) {
 	w := NewWorld(t, open(t, Options{}))
 	w.Arrive(1)
 	w.Arrive(2)

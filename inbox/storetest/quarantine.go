@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-func theQuarantineIsBoundedAndKeepsWhatAMistypedSecretRefused(t *testing.T, open Open) {
+func theQuarantineIsBoundedAndKeepsRequestsThatAnotherSecretMayAdmit(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := open(t, Options{Bounds: inbox.QuarantineBounds{Count: 10, Bytes: 1 << 20, Age: time.Hour}})
 	refuse := func(n int, address, why string) {
@@ -26,7 +26,7 @@ func theQuarantineIsBoundedAndKeepsWhatAMistypedSecretRefused(t *testing.T, open
 	for i := range 50 {
 		refuse(i, "10.0.0.2", "malformed")
 	}
-	refuse(1, "10.0.0.1", "mismatch") // once more
+	refuse(1, "10.0.0.1", "mismatch") // a second time
 	var kept []string
 	if err := s.EachRefused(ctx, "", func(r *inbox.Refused) error {
 		kept = append(kept, r.Why)
@@ -62,12 +62,12 @@ func readmitOnce(t *testing.T, s Quarantine, id int64) {
 	}
 }
 
-// kept returns the compared fields of a refused request that was received count times.
-func kept(signature string, count int64) inbox.Refused {
+// refusedRequest returns the compared fields of a refused request that was received count times.
+func refusedRequest(signature string, count int64) inbox.Refused {
 	return inbox.Refused{Why: "mismatch", Count: count, Payload: inbox.Payload{Headers: []inbox.Header{{Name: "x-sig", Value: signature}}, Body: []byte("body")}}
 }
 
-func aRefusedRequestIsKeptOnceCountedAndGivenBackWhole(t *testing.T, open Open) {
+func equalRefusedRequestsAreStoredOnceWithACount(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := open(t, Options{})
 	refuse := func(signature string) {
@@ -83,12 +83,12 @@ func aRefusedRequestIsKeptOnceCountedAndGivenBackWhole(t *testing.T, open Open) 
 	for range 3 {
 		refuse("wrong")
 	}
-	refuse("another") // which may be the right one
+	refuse("another") // it may be valid
 	var got []inbox.Refused
 	if err := s.EachRefused(ctx, "q", func(r *inbox.Refused) error { got = append(got, *r); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	want := []inbox.Refused{kept("wrong", 3), kept("another", 1)}
+	want := []inbox.Refused{refusedRequest("wrong", 3), refusedRequest("another", 1)}
 	for i := range got {
 		if got[i].LastAt.Before(got[i].ReceivedAt) {
 			t.Errorf("%+v", got[i])
@@ -96,7 +96,7 @@ func aRefusedRequestIsKeptOnceCountedAndGivenBackWhole(t *testing.T, open Open) 
 		got[i] = inbox.Refused{Why: got[i].Why, Count: got[i].Count, Payload: got[i].Payload}
 	}
 	same(t, "refused requests", got, nil, want)
-	if err := s.EachRefused(ctx, "other source", func(*inbox.Refused) error { t.Error("visited"); return nil }); err != nil {
+	if err := s.EachRefused(ctx, "other source", func(*inbox.Refused) error { t.Error("another source has a refused request"); return nil }); err != nil {
 		t.Error(err)
 	}
 	stop := errors.New("enough")
@@ -114,7 +114,7 @@ func theQuarantineIsBoundedInBytes(t *testing.T, open Open) {
 			t.Fatal(err)
 		}
 	}
-	refuse("mismatch", "precious")
+	refuse("mismatch", "may be genuine")
 	for i := range 50 {
 		refuse("missing", fmt.Sprint(i, strings.Repeat("x", 1000)))
 	}
@@ -129,6 +129,6 @@ func theQuarantineIsBoundedInBytes(t *testing.T, open Open) {
 		}
 		return nil
 	}); err != nil || kept != 1 {
-		t.Errorf("%d of what a secret may still admit, %v", kept, err)
+		t.Errorf("%d requests are kept that another secret may admit, %v", kept, err)
 	}
 }

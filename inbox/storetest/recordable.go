@@ -10,19 +10,19 @@ import (
 	"inbox/inbox"
 )
 
-func noMeasureOfAnAttemptCanKeepItFromBeingRecorded(t *testing.T, open Open) {
+func anAttemptWithExtremeValuesIsRecorded(t *testing.T, open Open) {
 	ctx := t.Context()
 	for name, spoil := range map[string]func(a *inbox.Attempt){
 		"a clock that stepped back":   func(a *inbox.Attempt) { a.Duration = math.MinInt64 },
 		"the longest duration":        func(a *inbox.Attempt) { a.Duration = math.MaxInt64 },
 		"fuel that overflowed":        func(a *inbox.Attempt) { a.Fuel = math.MinInt64 },
 		"the most fuel":               func(a *inbox.Attempt) { a.Fuel = math.MaxInt64 },
-		"a start before all times":    func(a *inbox.Attempt) { a.StartedAt = time.Unix(math.MinInt64, 0) },
-		"a start after all times":     func(a *inbox.Attempt) { a.StartedAt = time.Unix(math.MaxInt64, 0) },
+		"the earliest start":          func(a *inbox.Attempt) { a.StartedAt = time.Unix(math.MinInt64, 0) },
+		"the latest start":            func(a *inbox.Attempt) { a.StartedAt = time.Unix(math.MaxInt64, 0) },
 		"no result":                   func(a *inbox.Attempt) { a.Result = "" },
 		"a result of a later version": func(a *inbox.Attempt) { a.Result = "quota" },
-		"a reason without end":        func(a *inbox.Attempt) { a.Reason = strings.Repeat("\x00\xff", 1<<20) },
-		"a log without end":           func(a *inbox.Attempt) { a.Log = bytes.Repeat([]byte{0, 255}, 10<<20) },
+		"a very long reason":          func(a *inbox.Attempt) { a.Reason = strings.Repeat("\x00\xff", 1<<20) },
+		"a very long log":             func(a *inbox.Attempt) { a.Log = bytes.Repeat([]byte{0, 255}, 10<<20) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -8,7 +8,7 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-func aReplayThatMakesNoSenseIsRefusedAndNotStored(t *testing.T, open Open) {
+func anInvalidReplayIsRejectedAndNotStored(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	w.Arrive(1)
@@ -16,22 +16,22 @@ func aReplayThatMakesNoSenseIsRefusedAndNotStored(t *testing.T, open Open) {
 		job  inbox.Replay
 		kind inbox.Kind
 	}{
-		"without a plugin":      {inbox.Replay{}, inbox.Invalid},
-		"with a negative rate":  {inbox.Replay{Plugins: []string{"p"}, Rate: -1}, inbox.Invalid},
-		"of an unknown choice":  {inbox.Replay{Plugins: []string{"p"}, Only: "some"}, inbox.Invalid},
-		"through nothing known": {inbox.Replay{Plugins: []string{"q"}}, inbox.NotFound},
-		"of nothing":            {inbox.Replay{Plugins: []string{"p"}, Filter: inbox.Filter{Events: []string{"none"}}}, inbox.NotFound},
+		"without a plugin":     {inbox.Replay{}, inbox.Invalid},
+		"with a negative rate": {inbox.Replay{Plugins: []string{"p"}, Rate: -1}, inbox.Invalid},
+		"of an unknown only":   {inbox.Replay{Plugins: []string{"p"}, Only: "some"}, inbox.Invalid},
+		"of an unknown plugin": {inbox.Replay{Plugins: []string{"q"}}, inbox.NotFound},
+		"of no event":          {inbox.Replay{Plugins: []string{"p"}, Filter: inbox.Filter{Events: []string{"none"}}}, inbox.NotFound},
 	} {
 		if err := w.s.CreateReplay(ctx, operator, &c.job); inbox.KindOf(err) != c.kind {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if jobs, err := w.s.Replays(ctx, ""); err != nil || len(jobs) != 0 {
-		t.Errorf("stored %+v, %v", jobs, err)
+	if replays, err := w.s.Replays(ctx, ""); err != nil || len(replays) != 0 {
+		t.Errorf("stored %+v, %v", replays, err)
 	}
 }
 
-func aReplayIsBoundByWhatThereWasAndItsLimit(t *testing.T, open Open) {
+func aReplayIsBoundedByItsLimitAndByTheLogAtItsCreation(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	for i := range 9 {
@@ -46,8 +46,8 @@ func aReplayIsBoundByWhatThereWasAndItsLimit(t *testing.T, open Open) {
 		ID: j.ID, CreatedAt: j.CreatedAt, Actor: "a", Reason: "why", Filter: j.Filter, Only: inbox.OnlyAll, Plugins: []string{"p"}, Upto: 5, Rate: 5, Matched: 2,
 		State: inbox.ReplayRunning, Parts: []inbox.ReplayPart{{Replay: j.ID, Plugin: "p", Position: 1}},
 	}
-	same(t, "the replay that was made", j, nil, want)
-	same(t, "the replay that is stored", stored, err, want)
+	same(t, "the created replay", j, nil, want)
+	same(t, "the stored replay", stored, err, want)
 	if j.ID == 0 || j.CreatedAt.IsZero() {
 		t.Errorf("replay %+v", j)
 	}
@@ -55,11 +55,11 @@ func aReplayIsBoundByWhatThereWasAndItsLimit(t *testing.T, open Open) {
 	for after, want := range map[int64][]int64{1: {2, 5}, 5: nil} {
 		events, upto, err := w.s.Match(ctx, j, "p", after, 100)
 		same(t, fmt.Sprintf("events after %d", after), seqsOf(events), err, want)
-		same(t, fmt.Sprintf("how far events after %d were searched", after), upto, nil, 5)
+		same(t, fmt.Sprintf("the end of the search for events after %d", after), upto, nil, 5)
 	}
 }
 
-func aCancelledReplayDropsWhatWaitsAndKeepsWhatRan(t *testing.T, open Open) {
+func aCancelledReplayDropsWaitingRunsAndKeepsAttempts(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	w.Arrive(1)
@@ -75,13 +75,13 @@ func aCancelledReplayDropsWhatWaitsAndKeepsWhatRan(t *testing.T, open Open) {
 	w.replayOne(j, w.Events[0], inbox.Done) // waits behind the parked lane
 	w.replayOne(j, w.Events[2], inbox.Again)
 	if tr, err := w.s.Trace(ctx, 1); err != nil || tr.Deliveries[0].State != inbox.StateWaiting || tr.Deliveries[0].Behind != 2 {
-		t.Errorf("what waits: %+v, %v", tr, err)
+		t.Errorf("the waiting run: %+v, %v", tr, err)
 	}
 	if err := w.s.CancelReplay(ctx, operator, j.ID); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.s.CancelReplay(ctx, operator, j.ID); inbox.KindOf(err) != inbox.Conflict {
-		t.Errorf("a second time: %v", err)
+		t.Errorf("cancelled a second time: %v", err)
 	}
 	got, err := w.s.Replay(ctx, j.ID)
 	if err != nil || got.State != inbox.ReplayCancelled || got.FinishedAt.IsZero() || got.Parts[0].Waiting != 0 || got.Parts[0].Position != 1 {
@@ -92,7 +92,7 @@ func aCancelledReplayDropsWhatWaitsAndKeepsWhatRan(t *testing.T, open Open) {
 	w.Verify()
 }
 
-func onlyFailedLooksAtTheNewestAttemptAndNotAtTheNewestReplay(t *testing.T, open Open) {
+func onlyFailedSelectsByTheNewestAttemptNotByTheNewestReplay(t *testing.T, open Open) {
 	ctx := t.Context()
 	w := NewWorld(t, open(t, Options{}))
 	w.Arrive(1)
@@ -113,13 +113,13 @@ func onlyFailedLooksAtTheNewestAttemptAndNotAtTheNewestReplay(t *testing.T, open
 	if n := count(); n != 0 {
 		t.Errorf("%d failed while a retry is due", n)
 	}
-	w.GoOn(d, d.Runs[j.ID], inbox.Again)
-	w.GoOn(d, d.Runs[j.ID], inbox.Dead)
+	w.Continue(d, d.Runs[j.ID], inbox.Again)
+	w.Continue(d, d.Runs[j.ID], inbox.Dead)
 	w.Resolve(d, j.ID, inbox.Discarded)
 	if n := count(); n != 1 {
-		t.Errorf("%d failed after it was given up", n)
+		t.Errorf("%d failed after the retry was discarded", n)
 	}
-	// an older run that was made again later
+	// An older run is retried after newer runs.
 	w.Arrive(2)
 	e := w.Events[1]
 	w.Run(2, inbox.Dead, false)
@@ -132,16 +132,16 @@ func onlyFailedLooksAtTheNewestAttemptAndNotAtTheNewestReplay(t *testing.T, open
 	}
 	w.Settle(w.Attempt(e, third.ID, inbox.Dead))
 	e.deadLetters[third.ID] = false
-	w.GoOn(e, e.Runs[second.ID], inbox.Done)
-	if n := count(); n != 1 { // the first event alone
-		t.Errorf("%d failed though the newest attempt of the second went well", n)
+	w.Continue(e, e.Runs[second.ID], inbox.Done)
+	if n := count(); n != 1 { // only the first event
+		t.Errorf("%d failed although the newest attempt of the second event is ok", n)
 	}
 }
 
-func aReplayOfManyIsCountedAndMatchedPieceByPiece(t *testing.T, open Open) {
+func aReplayOfManyEventsIsCountedAndMatchedInChunks(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := open(t, Options{Fast: true})
-	const n = 5600 // two pieces
+	const n = 5600 // two chunks
 	inboxtest.Fill(t, s, n)
 	NewWorld(t, s).Settle(inboxtest.Settled("p", 5300))
 	for name, c := range map[string]struct {
@@ -149,14 +149,14 @@ func aReplayOfManyIsCountedAndMatchedPieceByPiece(t *testing.T, open Open) {
 		only inbox.Only
 		want int64
 	}{
-		"all":                {inbox.Filter{}, inbox.OnlyAll, n},
-		"missing":            {inbox.Filter{}, inbox.OnlyMissing, n - 1},
-		"failed":             {inbox.Filter{}, inbox.OnlyFailed, 0},
-		"a limit":            {inbox.Filter{Limit: 5400}, inbox.OnlyMissing, 5400},
-		"a status":           {inbox.Filter{Statuses: []string{"unknown"}}, inbox.OnlyAll, n},
-		"one that is far":    {inbox.Filter{Plugin: "p"}, inbox.OnlyAll, 1},
-		"a reference":        {inbox.Filter{CustomerReference: "ref-3"}, inbox.OnlyAll, 800},
-		"nothing in between": {inbox.Filter{After: 3000, Before: 3001}, inbox.OnlyAll, 0},
+		"all":             {inbox.Filter{}, inbox.OnlyAll, n},
+		"missing":         {inbox.Filter{}, inbox.OnlyMissing, n - 1},
+		"failed":          {inbox.Filter{}, inbox.OnlyFailed, 0},
+		"a limit":         {inbox.Filter{Limit: 5400}, inbox.OnlyMissing, 5400},
+		"a status":        {inbox.Filter{Statuses: []string{"unknown"}}, inbox.OnlyAll, n},
+		"a distant event": {inbox.Filter{Plugin: "p"}, inbox.OnlyAll, 1},
+		"a reference":     {inbox.Filter{CustomerReference: "ref-3"}, inbox.OnlyAll, 800},
+		"an empty range":  {inbox.Filter{After: 3000, Before: 3001}, inbox.OnlyAll, 0},
 	} {
 		matched, first, last, err := s.CountReplay(ctx, c.f, c.only, []string{"p"})
 		if err != nil || matched != c.want || (first == nil) != (c.want == 0) {
@@ -173,7 +173,7 @@ func aReplayOfManyIsCountedAndMatchedPieceByPiece(t *testing.T, open Open) {
 	}
 }
 
-// matchAll returns the number of events that Match returns for a replay, piece by piece.
+// matchAll returns the number of events that Match returns for a replay, in chunks.
 func matchAll(t *testing.T, s Matches, j *inbox.Replay, name string) (found int64) {
 	t.Helper()
 	for at := int64(0); at < j.Upto; {

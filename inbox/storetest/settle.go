@@ -34,7 +34,7 @@ func mustSettle(t *testing.T, s Store, st *inbox.Settlement) {
 	}
 }
 
-// Ready stores n events of one key and registers a plugin p that begins with the first.
+// Ready stores n events of one key, and registers a plugin p that starts with the first event.
 func Ready(t *testing.T, s Store, n int) {
 	t.Helper()
 	for i := range n {
@@ -45,7 +45,7 @@ func Ready(t *testing.T, s Store, n int) {
 	}
 }
 
-// ready returns a fresh store that is [Ready].
+// ready returns a new store after [Ready].
 func ready(t *testing.T, open Open, n int) Store {
 	t.Helper()
 	s := open(t, Options{})
@@ -53,7 +53,7 @@ func ready(t *testing.T, open Open, n int) Store {
 	return s
 }
 
-// Attempt returns the attempt with a number of an event's first run, which counts.
+// Attempt returns a counted attempt of an event's first run.
 func Attempt(seq int64, number int, result inbox.Result, fate inbox.Fate) *inbox.Attempt {
 	return &inbox.Attempt{
 		Plugin: "p", Seq: seq, Number: number, Result: result, Fate: fate, Counted: true, StartedAt: At(seq),
@@ -64,7 +64,7 @@ func Attempt(seq int64, number int, result inbox.Result, fate inbox.Fate) *inbox
 // OneLane returns the lane of the events that [Ready] stores.
 func OneLane() inbox.LaneID { return inbox.LaneID{Mode: inbox.Live, Key: "qoreid/workflow/1"} }
 
-func anAttemptIsKeptWithItsReasonAndLog(t *testing.T, open Open) {
+func anAttemptIsStoredWithItsReasonAndLog(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := ready(t, open, 1)
 	if err := s.SaveRelease(ctx, inbox.Release{ID: "r1", Plugin: "p", Wasm: "00", CreatedAt: At(0)}); err != nil {
@@ -86,40 +86,40 @@ func anAttemptIsKeptWithItsReasonAndLog(t *testing.T, open Open) {
 	}
 }
 
-func aLaneIsPutMovedUncountedAndRemoved(t *testing.T, open Open) {
+func aLaneIsStoredMovedUncountedAndDeleted(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := ready(t, open, 3)
 	want := inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: At(60), Attempt: 1, Counted: 1, Since: At(1)}
 	mustSettle(t, s, &inbox.Settlement{Attempt: Attempt(1, 1, inbox.Trap, inbox.Again), Cursor: 1, Lane: &want})
-	check := func(what string, want *inbox.Lane) {
+	check := func(state string, want *inbox.Lane) {
 		t.Helper()
 		got, err := s.Lane(ctx, "p", OneLane())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", what, diff)
+			t.Errorf("%s: %s", state, diff)
 		}
 		lanes := 0
 		err = s.EachLane(ctx, "p", func(inbox.LaneID, inbox.LaneState) { lanes++ })
 		if err != nil || (want == nil) != (lanes == 0) {
-			t.Errorf("%s: %d lanes, %v", what, lanes, err)
+			t.Errorf("%s: %d lanes, %v", state, lanes, err)
 		}
 	}
-	check("put", &want)
+	check("stored", &want)
 	mustSettle(t, s, &inbox.Settlement{Uncount: []inbox.Failure{{Lane: OneLane(), Seq: 2}, {Lane: OneLane(), Seq: 1}, {Lane: OneLane(), Seq: 1}}})
 	want.Counted = 0
-	check("uncounted, and not below zero, nor for another event", &want)
+	check("uncounted once, not below zero and not for another event", &want)
 	moved := inbox.Lane{ID: OneLane(), Next: 2, State: inbox.LaneReady, Since: At(99)}
 	mustSettle(t, s, &inbox.Settlement{Attempt: Attempt(1, 2, inbox.OK, inbox.Done), Lane: &moved})
-	moved.Since = want.Since // it lags since it began to
+	moved.Since = want.Since // since the lane got its row
 	check("moved", &moved)
 	gone := OneLane()
 	mustSettle(t, s, &inbox.Settlement{LaneGone: &gone})
-	check("gone", nil)
+	check("deleted", nil)
 }
 
-func theCursorAndTheHoldArePutAndTheCursorNeverGoesBack(t *testing.T, open Open) {
+func theCursorAndTheHoldAreStoredAndTheCursorNeverDecreases(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := ready(t, open, 5)
 	h := inbox.Health{OnHold: true, Reason: "trap", Since: At(1), ProbeAt: At(6), Probes: 2}
@@ -161,58 +161,58 @@ func aDeadLetterIsFoundAndResolved(t *testing.T, open Open) {
 		t.Errorf("%s, %v", diff, err)
 	}
 	if _, err := s.DeadLetter(ctx, "p", 2); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("one that is not dead: %v", err)
+		t.Errorf("the dead letter of a delivery that is not dead: %v", err)
 	}
 	mustSettle(t, s, &inbox.Settlement{
-		Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Retried}, // whatever its attempt
+		Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Retried}, // without its attempt
 		Lane: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneReady, Attempt: 1},
 	})
 	if _, err := s.DeadLetter(ctx, "p", 1); inbox.KindOf(err) != inbox.NotFound {
-		t.Errorf("after it was resolved: %v", err)
+		t.Errorf("the dead letter after it was resolved: %v", err)
 	}
 }
 
-func runsWaitBehindALaneAndAreFreedWithIt(t *testing.T, open Open) {
+func runsWaitBehindALaneUntilItIsDeleted(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := ready(t, open, 3)
 	park(t, s)
-	job := &inbox.Replay{Plugins: []string{"p"}, Rate: 1}
-	if err := s.CreateReplay(ctx, inbox.Actor{Name: "test"}, job); err != nil {
+	j := &inbox.Replay{Plugins: []string{"p"}, Rate: 1}
+	if err := s.CreateReplay(ctx, inbox.Actor{Name: "test"}, j); err != nil {
 		t.Fatal(err)
 	}
 	for _, seq := range []int64{3, 2} {
 		mustSettle(t, s, &inbox.Settlement{
-			Run: runOfReplay(job.ID, seq, true), Replay: &inbox.ReplayStep{Replay: job.ID, Plugin: "p", Position: seq, Add: inbox.ReplayCount{Waiting: 1}},
+			Run: runOfReplay(j.ID, seq, true), Replay: &inbox.ReplayStep{Replay: j.ID, Plugin: "p", Position: seq, Add: inbox.ReplayCount{Waiting: 1}},
 		})
 	}
 	same(t, "due while they wait", dueSeqs(t, s), nil, nil)
-	seqs, err := s.SettledAbove(ctx, "p", job.ID, 1)
+	seqs, err := s.SettledAbove(ctx, "p", j.ID, 1)
 	same(t, "settled in the replay", seqs, err, []int64{2, 3})
 	seqs, err = s.SettledAbove(ctx, "p", 0, 0)
 	same(t, "settled by first runs", seqs, err, []int64{1})
 	gone := OneLane()
 	mustSettle(t, s, &inbox.Settlement{LaneGone: &gone, Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Discarded}})
-	same(t, "freed", dueSeqs(t, s), nil, []int64{2, 3})
-	jobs, err := s.Replays(ctx, "p")
-	if err != nil || len(jobs) != 1 {
-		t.Fatalf("%+v, %v", jobs, err)
+	same(t, "due after the lane was deleted", dueSeqs(t, s), nil, []int64{2, 3})
+	replays, err := s.Replays(ctx, "p")
+	if err != nil || len(replays) != 1 {
+		t.Fatalf("%+v, %v", replays, err)
 	}
-	same(t, "the replay's part", jobs[0].Parts, nil, []inbox.ReplayPart{{Replay: job.ID, Plugin: "p", Position: 3}})
-	endRuns(t, s, job.ID)
+	same(t, "the replay's part", replays[0].Parts, nil, []inbox.ReplayPart{{Replay: j.ID, Plugin: "p", Position: 3}})
+	endRuns(t, s, j.ID)
 	all, err := s.Replays(ctx, "")
 	if err != nil || len(all) != 1 || all[0].State != inbox.ReplayDone {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	same(t, "the replay's part at its end", all[0].Parts, nil,
-		[]inbox.ReplayPart{{Replay: job.ID, Plugin: "p", Position: 3, ReplayCount: inbox.ReplayCount{OK: 1, Dead: 1}, Done: true}})
+		[]inbox.ReplayPart{{Replay: j.ID, Plugin: "p", Position: 3, ReplayCount: inbox.ReplayCount{OK: 1, Dead: 1}, Done: true}})
 }
 
-// runOfJob returns the run of an event in a replay.
-func runOfReplay(job, seq int64, waits bool) *inbox.Run {
-	return &inbox.Run{Plugin: "p", Seq: seq, Run: job, Replay: job, Lane: OneLane(), Waits: waits, DueAt: At(seq)}
+// runOfReplay returns the run of an event in a replay.
+func runOfReplay(replay, seq int64, waits bool) *inbox.Run {
+	return &inbox.Run{Plugin: "p", Seq: seq, Run: replay, Replay: replay, Lane: OneLane(), Waits: waits, DueAt: At(seq)}
 }
 
-// dueSeqs returns the events whose runs are due, in order.
+// dueSeqs returns the seqs of the events whose runs are due, sorted.
 func dueSeqs(t *testing.T, s Runs) (seqs []int64) {
 	t.Helper()
 	due, err := s.Runs(t.Context(), "p", 0)
@@ -229,56 +229,56 @@ func dueSeqs(t *testing.T, s Runs) (seqs []int64) {
 	return seqs
 }
 
-// endRuns settles event 2 in a replay, which then is done, and lets event 3 die in it.
-func endRuns(t *testing.T, s Store, job int64) {
+// endRuns ends the runs of a replay: event 2 is ok, and its settlement marks the replay as done. Event 3 is dead.
+func endRuns(t *testing.T, s Store, replay int64) {
 	t.Helper()
 	mustSettle(t, s, &inbox.Settlement{
-		Attempt: &inbox.Attempt{Seq: 2, Run: job, Number: 1, Result: inbox.OK, Fate: inbox.Done}, RunGone: runOfReplay(job, 2, false),
-		Replay: &inbox.ReplayStep{Replay: job, Plugin: "p", Add: inbox.ReplayCount{OK: 1}, Done: true},
+		Attempt: &inbox.Attempt{Seq: 2, Run: replay, Number: 1, Result: inbox.OK, Fate: inbox.Done}, RunGone: runOfReplay(replay, 2, false),
+		Replay: &inbox.ReplayStep{Replay: replay, Plugin: "p", Add: inbox.ReplayCount{OK: 1}, Done: true},
 	})
-	same(t, "due after one went", dueSeqs(t, s), nil, []int64{3})
+	same(t, "due after the run of event 2 has ended", dueSeqs(t, s), nil, []int64{3})
 	running, err := s.Replays(t.Context(), "p")
-	same(t, "replays that run", running, err, nil)
+	same(t, "running replays", running, err, nil)
 	mustSettle(t, s, &inbox.Settlement{
-		Attempt: &inbox.Attempt{Seq: 3, Run: job, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, RunGone: runOfReplay(job, 3, false),
-		Dead:   &inbox.DeadLetter{Seq: 3, Run: job, Attempt: 1, Lane: OneLane(), Result: inbox.Trap, DiedAt: At(3)},
-		Replay: &inbox.ReplayStep{Replay: job, Plugin: "p", Add: inbox.ReplayCount{Dead: 1}},
+		Attempt: &inbox.Attempt{Seq: 3, Run: replay, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, RunGone: runOfReplay(replay, 3, false),
+		Dead:   &inbox.DeadLetter{Seq: 3, Run: replay, Attempt: 1, Lane: OneLane(), Result: inbox.Trap, DiedAt: At(3)},
+		Replay: &inbox.ReplayStep{Replay: replay, Plugin: "p", Add: inbox.ReplayCount{Dead: 1}},
 	})
 }
 
-func whatIsNotStoredCannotBeSettled(t *testing.T, open Open) {
+func aSettlementBeyondTheLogFails(t *testing.T, open Open) {
 	s := ready(t, open, 3)
-	for what, st := range map[string]*inbox.Settlement{
+	for name, st := range map[string]*inbox.Settlement{
 		"a cursor":   {Cursor: 4},
 		"an attempt": {Attempt: Attempt(4, 1, inbox.OK, inbox.Done)},
 		"a run":      {Run: &inbox.Run{Seq: 4, Run: 1, Lane: OneLane(), DueAt: At(1)}},
 	} {
 		st.Plugin = "p"
 		if err := Settle(s, st); inbox.KindOf(err) != inbox.Internal {
-			t.Errorf("%s beyond the log: %v", what, err)
+			t.Errorf("%s beyond the log: %v", name, err)
 		}
 	}
 }
 
-func aPluginThatIsNotKnownIsRefusedByName(t *testing.T, open Open) {
+func anUnknownPluginIsNotFound(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := open(t, Options{})
-	for what, fn := range map[string]func() error{
-		"settle":  func() error { return Settle(s, &inbox.Settlement{Plugin: "nobody", Cursor: 1}) },
-		"record":  func() error { _, err := s.Record(ctx, "nobody"); return err },
-		"runs":    func() error { _, err := s.Runs(ctx, "nobody", 0); return err },
-		"lane":    func() error { _, err := s.Lane(ctx, "nobody", OneLane()); return err },
-		"dead":    func() error { _, err := s.DeadLetter(ctx, "nobody", 1); return err },
-		"settled": func() error { _, err := s.SettledAbove(ctx, "nobody", 0, 0); return err },
-		"jobs":    func() error { _, err := s.Replays(ctx, "nobody"); return err },
+	for name, call := range map[string]func() error{
+		"Settle":       func() error { return Settle(s, &inbox.Settlement{Plugin: "unknown", Cursor: 1}) },
+		"Record":       func() error { _, err := s.Record(ctx, "unknown"); return err },
+		"Runs":         func() error { _, err := s.Runs(ctx, "unknown", 0); return err },
+		"Lane":         func() error { _, err := s.Lane(ctx, "unknown", OneLane()); return err },
+		"DeadLetter":   func() error { _, err := s.DeadLetter(ctx, "unknown", 1); return err },
+		"SettledAbove": func() error { _, err := s.SettledAbove(ctx, "unknown", 0, 0); return err },
+		"Replays":      func() error { _, err := s.Replays(ctx, "unknown"); return err },
 	} {
-		if err := fn(); inbox.KindOf(err) != inbox.NotFound || inbox.HintOf(err) == "" {
-			t.Errorf("%s: %v", what, err)
+		if err := call(); inbox.KindOf(err) != inbox.NotFound || inbox.HintOf(err) == "" {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-func aPluginBeginsWhereItsFirstRegistrationSays(t *testing.T, open Open) {
+func theFirstRegistrationOfAPluginSetsItsStart(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := ready(t, open, 5)
 	for i, c := range []struct {

@@ -1,6 +1,6 @@
 // Package storetest is the suite of tests that every store must pass. It uses a store only through the interfaces of this file,
-// one per subject. Each test gets a fresh store, which is checked when the test ends, see [Open]. Tests that depend on how a
-// store keeps its data (crashes, damage, full disks, query plans) are beside that store.
+// one per subject. Each test gets a new store, which is checked when the test ends, see [Open]. Tests that depend on the storage
+// of the data (crashes, damage, full disks, query plans) are beside their store.
 package storetest
 
 import (
@@ -19,11 +19,12 @@ import (
 type Options struct {
 	Now    func() time.Time       // the store's clock; nil: the real one
 	Bounds inbox.QuarantineBounds // of the quarantine; zero: the default
-	Fast   bool                   // commits need not be flushed: the test makes many small ones
+	Fast   bool                   // commits need not be flushed, because the test makes many small ones
+	Dir    string                 // stores with the same directory share their data, and each begins a new term; empty: data of its own
 }
 
-// Open returns a fresh and running store for a test. When the test ends the store is checked: damage, or a broken invariant,
-// fails the test.
+// Open returns a new, running store for a test. When the test ends, the store is checked: damage, or a violated invariant, fails
+// the test.
 type Open func(t testing.TB, o Options) Store
 
 // Store is the store under test.
@@ -60,8 +61,10 @@ type Reprocessing interface {
 type Operation interface {
 	Quarantine
 	Plugins
-	Steering
+	PluginActions
 	Releases
+	CrashRecords
+	CrashLoops
 	Upkeep
 }
 
@@ -94,16 +97,16 @@ type Traces interface {
 	ManyAttempts(ctx context.Context, attempts, limit int) ([]inbox.ManyAttempts, error)
 }
 
-// Settler commits settlements, and returns the position of a plugin.
+// Settler commits settlements and returns the position of a plugin.
 type Settler interface {
 	Register(ctx context.Context, plugin string, from inbox.StartFrom) error
-	Term() inbox.Term // of the store's process
+	Term() inbox.Term // of the process that opened the store
 	Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error
 	Record(ctx context.Context, plugin string) (*inbox.PluginRecord, error)
 	SettledAbove(ctx context.Context, plugin string, run, seq int64) ([]int64, error)
 }
 
-// Lanes returns the lanes that lag.
+// Lanes returns the lanes that have a row.
 type Lanes interface {
 	Lane(ctx context.Context, plugin string, id inbox.LaneID) (*inbox.Lane, error)
 	EachLane(ctx context.Context, plugin string, fn func(inbox.LaneID, inbox.LaneState)) error
@@ -150,8 +153,8 @@ type Plugins interface {
 	Plugins(ctx context.Context) ([]inbox.PluginRecord, error)
 }
 
-// Steering holds the actions of operators on a plugin.
-type Steering interface {
+// PluginActions changes the state of a plugin for an operator.
+type PluginActions interface {
 	SetPaused(ctx context.Context, who inbox.Actor, plugin string, paused bool) error
 	ResumeHold(ctx context.Context, who inbox.Actor, plugin string) error
 	SetPin(ctx context.Context, who inbox.Actor, plugin, release, off string) error
@@ -165,7 +168,22 @@ type Releases interface {
 	SetLive(ctx context.Context, plugin, release string) error
 }
 
-// Upkeep answers questions about the store as a whole.
+// CrashRecords stores and deletes the crash records of the store's process.
+type CrashRecords interface {
+	RecordStart(ctx context.Context, plugin, release string) error
+	ClearCrashes(ctx context.Context, plugin, release string) error
+	EndCleanly(ctx context.Context) error
+}
+
+// CrashLoops counts and returns the crash records of all processes, and enables disabled releases.
+type CrashLoops interface {
+	CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error)
+	CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error)
+	EnableRelease(ctx context.Context, who inbox.Actor, plugin string) error
+	EnableOtherReleases(ctx context.Context, plugin, except string) error
+}
+
+// Upkeep returns the audit log, the size and the damage of a store.
 type Upkeep interface {
 	AuditLog(ctx context.Context, f inbox.AuditFilter) ([]inbox.AuditEntry, error)
 	Stats(ctx context.Context) (inbox.StoreStats, error)
@@ -178,78 +196,78 @@ type test struct {
 	run  func(t *testing.T, open Open)
 }
 
-// Run runs the suite against the stores that open returns, every test in a subtest of its own.
+// Run runs the suite against the stores that open returns. Each test is a subtest.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for _, one := range slices.Concat(eventTests(), settlementTests(), fencingTests(), operatorTests()) {
-		t.Run(one.name, func(t *testing.T) {
+	for _, test := range slices.Concat(eventTests(), settlementTests(), fencingTests(), operatorTests()) {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			one.run(t, open)
+			test.run(t, open)
 		})
 	}
 }
 
 // same fails the test if err is not nil, or if got differs from want. An empty and a nil slice are equal.
-func same[T any](t testing.TB, what string, got T, err error, want T) {
+func same[T any](t testing.TB, name string, got T, err error, want T) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
-		t.Errorf("%s: %v %s", what, err, diff)
+		t.Errorf("%s: %v %s", name, err, diff)
 	}
 }
 
 func eventTests() []test {
 	return []test{
-		{"an accepted event comes back byte for byte", anAcceptedEventComesBackByteForByte},
+		{"an accepted event is returned byte for byte", anAcceptedEventIsReturnedByteForByte},
 		{"the same body is stored once", theSameBodyIsStoredOnce},
-		{"many at once are stored once each and in one order", manyAtOnceAreStoredOnceEachAndInOneOrder},
+		{"concurrent events are stored once, in one order", concurrentEventsAreStoredOnceInOneOrder},
 		{"late events and likely duplicates are marked", lateEventsAndLikelyDuplicatesAreMarked},
-		{"an equal event is looked for among the newest 32 of a key", anEqualEventIsLookedForAmongTheNewest32OfAKey},
+		{"a likely duplicate is searched among the newest 32 events of a key", aLikelyDuplicateIsSearchedAmongTheNewest32EventsOfAKey},
 		{"events are read in the order of the log", eventsAreReadInTheOrderOfTheLog},
-		{"an id of another store is not taken for one of this", anIDOfAnotherStoreIsNotTakenForOneOfThis},
+		{"an id of another store is not found", anIDOfAnotherStoreIsNotFound},
 		{"find selects by every filter", findSelectsByEveryFilter},
 		{"entities are found by their newest event", entitiesAreFoundByTheirNewestEvent},
-		{"a list over many pieces of the log misses and repeats nothing", aListOverManyPiecesOfTheLogMissesAndRepeatsNothing},
-		{"the quarantine is bounded and keeps what a mistyped secret refused", theQuarantineIsBoundedAndKeepsWhatAMistypedSecretRefused},
-		{"a refused request is kept once, counted and given back whole", aRefusedRequestIsKeptOnceCountedAndGivenBackWhole},
+		{"a list over several chunks of the log has every event once", aListOverSeveralChunksOfTheLogHasEveryEventOnce},
+		{"the quarantine is bounded and keeps requests that another secret may admit", theQuarantineIsBoundedAndKeepsRequestsThatAnotherSecretMayAdmit},
+		{"equal refused requests are stored once, with a count", equalRefusedRequestsAreStoredOnceWithACount},
 		{"the quarantine is bounded in bytes", theQuarantineIsBoundedInBytes},
 	}
 }
 
 func settlementTests() []test {
 	return []test{
-		{"an attempt is kept with its reason and log", anAttemptIsKeptWithItsReasonAndLog},
-		{"no measure of an attempt can keep it from being recorded", noMeasureOfAnAttemptCanKeepItFromBeingRecorded},
-		{"of a run with many attempts the first and the last are kept", ofARunWithManyAttemptsTheFirstAndTheLastAreKept},
-		{"the attempt that a run died of is kept", theAttemptThatARunDiedOfIsKept},
-		{"a lane is put, moved, uncounted and removed", aLaneIsPutMovedUncountedAndRemoved},
-		{"the cursor and the hold are put and the cursor never goes back", theCursorAndTheHoldArePutAndTheCursorNeverGoesBack},
+		{"an attempt is stored with its reason and log", anAttemptIsStoredWithItsReasonAndLog},
+		{"an attempt with extreme values is recorded", anAttemptWithExtremeValuesIsRecorded},
+		{"a run with many attempts keeps the first and the last", aRunWithManyAttemptsKeepsTheFirstAndTheLast},
+		{"the attempt of a dead letter is kept", theAttemptOfADeadLetterIsKept},
+		{"a lane is stored, moved, uncounted and deleted", aLaneIsStoredMovedUncountedAndDeleted},
+		{"the cursor and the hold are stored, and the cursor never decreases", theCursorAndTheHoldAreStoredAndTheCursorNeverDecreases},
 		{"a dead letter is found and resolved", aDeadLetterIsFoundAndResolved},
-		{"runs wait behind a lane and are freed with it", runsWaitBehindALaneAndAreFreedWithIt},
-		{"what is not stored cannot be settled", whatIsNotStoredCannotBeSettled},
-		{"a plugin that is not known is refused by name", aPluginThatIsNotKnownIsRefusedByName},
-		{"a plugin begins where its first registration says", aPluginBeginsWhereItsFirstRegistrationSays},
-		{"whatever happens the store says what a model says", whateverHappensTheStoreSaysWhatAModelSays},
+		{"runs wait behind a lane until it is deleted", runsWaitBehindALaneUntilItIsDeleted},
+		{"a settlement beyond the log fails", aSettlementBeyondTheLogFails},
+		{"an unknown plugin is not found", anUnknownPluginIsNotFound},
+		{"the first registration of a plugin sets its start", theFirstRegistrationOfAPluginSetsItsStart},
+		{"random operations match a model", randomOperationsMatchAModel},
 	}
 }
 
 func operatorTests() []test {
 	return []test{
-		{"a retried head lets its lane go on in order", aRetriedHeadLetsItsLaneGoOnInOrder},
-		{"a discarded head is stepped over", aDiscardedHeadIsSteppedOver},
-		{"a retried delivery whose lane went on is due at once", aRetriedDeliveryWhoseLaneWentOnIsDueAtOnce},
-		{"dead letters are chosen by their events and count what waits", deadLettersAreChosenByTheirEventsAndCountTheWaitingOnes},
-		{"what waits behind a dead letter is counted whatever makes the lane", eventsBehindADeadLetterAreCountedUnderEveryLaneRule},
-		{"a lane made by anything is found in a trace", aLaneMadeByAnythingIsFoundInATrace},
-		{"a trace never shows an event between two moments", aTraceNeverShowsAnEventBetweenTwoMoments},
-		{"deliveries are listed by what their trace says", deliveriesAreListedByWhatTheirTraceSays},
+		{"a retry continues a parked lane in order", aRetryContinuesAParkedLaneInOrder},
+		{"a lane continues after its discarded event", aLaneContinuesAfterItsDiscardedEvent},
+		{"a retried delivery that parks no lane is due at once", aRetriedDeliveryThatParksNoLaneIsDueAtOnce},
+		{"dead letters are filtered by their events and count the waiting events", deadLettersAreFilteredByTheirEventsAndCountTheWaitingEvents},
+		{"events behind a dead letter are counted under every lane rule", eventsBehindADeadLetterAreCountedUnderEveryLaneRule},
+		{"a trace finds the lane under every lane rule", aTraceFindsTheLaneUnderEveryLaneRule},
+		{"a trace is consistent while events are settled", aTraceIsConsistentWhileEventsAreSettled},
+		{"deliveries are listed by the outcomes in their traces", deliveriesAreListedByTheOutcomesInTheirTraces},
 		{"deliveries are limited, and an unknown outcome is invalid", deliveriesAreLimitedAndAnUnknownOutcomeIsInvalid},
-		{"missing things are not found", missingThingsAreNotFound},
-		{"a plugin is steered and its releases are kept", aPluginIsSteeredAndItsReleasesAreKept},
-		{"the store says how large it is", theStoreSaysHowLargeItIs},
-		{"a replay that makes no sense is refused and not stored", aReplayThatMakesNoSenseIsRefusedAndNotStored},
-		{"a replay is bound by what there was and its limit", aReplayIsBoundByWhatThereWasAndItsLimit},
-		{"a cancelled replay drops what waits and keeps what ran", aCancelledReplayDropsWhatWaitsAndKeepsWhatRan},
-		{"only failed looks at the newest attempt and not at the newest replay", onlyFailedLooksAtTheNewestAttemptAndNotAtTheNewestReplay},
-		{"a replay of many is counted and matched piece by piece", aReplayOfManyIsCountedAndMatchedPieceByPiece},
+		{"missing records are not found", missingRecordsAreNotFound},
+		{"the state of a plugin and its releases are stored", theStateOfAPluginAndItsReleasesAreStored},
+		{"stats return the size of the store", statsReturnTheSizeOfTheStore},
+		{"an invalid replay is rejected and not stored", anInvalidReplayIsRejectedAndNotStored},
+		{"a replay is bounded by its limit and by the log at its creation", aReplayIsBoundedByItsLimitAndByTheLogAtItsCreation},
+		{"a cancelled replay drops waiting runs and keeps attempts", aCancelledReplayDropsWaitingRunsAndKeepsAttempts},
+		{"only failed selects by the newest attempt, not by the newest replay", onlyFailedSelectsByTheNewestAttemptNotByTheNewestReplay},
+		{"a replay of many events is counted and matched in chunks", aReplayOfManyEventsIsCountedAndMatchedInChunks},
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"inbox/inbox/inboxtest"
 )
 
-// told receives the failures of a world: a test, or one run of a property.
-type told interface {
+// reporter reports the failures of a world. It is a test, or a check of a property.
+type reporter interface {
 	Helper()
 	Fatalf(format string, args ...any)
 	Errorf(format string, args ...any)
@@ -18,33 +18,34 @@ type told interface {
 
 var operator = inbox.Actor{Name: "operator", Reason: "test"}
 
-// World is a store with one plugin p, which is settled as the dispatcher would, and a model of its content. The plugin wants the
-// events of numbered verifications and filters out those of nobody.
+// World is a store with one plugin p, and a model of its content. It settles the plugin's deliveries as the dispatcher does. The
+// plugin wants the events of verifications with a number from 0, and filters out those of the verification unwanted.
 type World struct {
-	Now    time.Time          // of attempts; never twice the same
+	Now    time.Time          // of the newest attempt; it increases with each attempt
 	Events []*Delivery        // by seq, from 1
 	Lanes  map[int]*LaneModel // by verification
 
-	ctx   context.Context
-	t     told
-	s     Store
-	known []*inbox.Replay
+	ctx     context.Context
+	t       reporter
+	s       Store
+	replays []*inbox.Replay
 }
 
 // Delivery is the model of one event in p.
 type Delivery struct {
 	Seq         int64
-	Runs        map[int64]*inbox.Run // those that have a row
-	id          int                  // whose; nobody's are not wanted
-	attemptsOf  map[int64]int
-	deadLetters map[int64]bool // open ones, by run: whether it parks
-	newest      verdict        // newest attempt
-	final       verdict        // newest attempt that ended a run
-	settled     bool           // its first run needs nothing more, or is in a lane row
+	Runs        map[int64]*inbox.Run // that have a row, by run
+	id          int                  // of the verification, or unwanted
+	attemptsOf  map[int64]int        // by run
+	deadLetters map[int64]bool       // open dead letters by run; the value is whether it parks
+	newest      ending               // of the newest attempt
+	final       ending               // of the newest attempt that ended a run
+	settled     bool                 // its first run has ended or is in a lane's row
 	attempts    int
 }
 
-type verdict struct {
+// ending is the end of an attempt, with the resolution of its dead letter.
+type ending struct {
 	fate     inbox.Fate
 	run      int64
 	resolved inbox.Resolution
@@ -54,14 +55,15 @@ type verdict struct {
 type LaneModel struct {
 	ID   inbox.LaneID
 	seqs []int64
-	done int // of seqs
-	row  *inbox.Lane
+	done int         // number of seqs that are settled
+	row  *inbox.Lane // nil: none
 }
 
-const nobody = -1
+// unwanted is the verification whose events the plugin filters out.
+const unwanted = -1
 
 // NewWorld registers the plugin p in a store without events.
-func NewWorld(t told, s Store) *World {
+func NewWorld(t reporter, s Store) *World {
 	w := &World{ctx: context.Background(), t: t, s: s, Lanes: map[int]*LaneModel{}, Now: time.Now().Add(-time.Hour).Truncate(time.Millisecond).UTC()}
 	if err := s.Register(w.ctx, "p", inbox.StartFrom{Start: true}); err != nil {
 		t.Fatalf("register: %v", err)
@@ -79,9 +81,9 @@ func (w *World) Arrive(id int) int64 {
 	if err != nil {
 		w.t.Fatalf("accept: %v", err)
 	}
-	d := &Delivery{Seq: r.Seq, id: id, attemptsOf: map[int64]int{}, deadLetters: map[int64]bool{}, Runs: map[int64]*inbox.Run{}, settled: id == nobody}
+	d := &Delivery{Seq: r.Seq, id: id, attemptsOf: map[int64]int{}, deadLetters: map[int64]bool{}, Runs: map[int64]*inbox.Run{}, settled: id == unwanted}
 	w.Events = append(w.Events, d)
-	if id == nobody {
+	if id == unwanted {
 		return r.Seq
 	}
 	l := w.Lanes[id]
@@ -110,13 +112,13 @@ func (w *World) Settle(st *inbox.Settlement) {
 	}
 }
 
-// Attempt records an attempt of a run and returns the settlement to add to.
+// Attempt records an attempt of a run in the model and returns its settlement, to which the caller adds more.
 func (w *World) Attempt(d *Delivery, run int64, fate inbox.Fate) *inbox.Settlement {
 	d.attemptsOf[run]++
 	d.attempts++
 	w.Now = w.Now.Add(time.Second)
 	result := map[inbox.Fate]inbox.Result{inbox.Done: inbox.OK, inbox.Again: inbox.Trap, inbox.Dead: inbox.Reject}[fate]
-	d.newest = verdict{fate: fate, run: run}
+	d.newest = ending{fate: fate, run: run}
 	if fate != inbox.Again {
 		d.final = d.newest
 	}
@@ -132,7 +134,7 @@ func (w *World) Attempt(d *Delivery, run int64, fate inbox.Fate) *inbox.Settleme
 	return st
 }
 
-// next returns the next event of a lane, nil for a parked lane and for one without further events.
+// next returns the next event of a lane; nil for a parked lane and a lane without further events.
 func (w *World) next(id int) *Delivery {
 	l := w.Lanes[id]
 	if l == nil || l.done == len(l.seqs) || l.row != nil && l.row.State == inbox.LaneParked {
@@ -141,19 +143,19 @@ func (w *World) next(id int) *Delivery {
 	return w.Events[l.seqs[l.done]-1]
 }
 
-// Run settles an attempt of the first run of a lane's next event with a fate. A dead one parks the lane if parks is set.
+// Run settles an attempt of the first run of a lane's next event. A dead event parks the lane if parks is set.
 func (w *World) Run(id int, fate inbox.Fate, parks bool) {
 	w.t.Helper()
 	d, l := w.next(id), w.Lanes[id]
 	st := w.Attempt(d, 0, fate)
 	d.settled = true
-	stays := inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.attemptsOf[0], Counted: d.attemptsOf[0], Since: w.Now}
+	row := inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.attemptsOf[0], Counted: d.attemptsOf[0], Since: w.Now}
 	switch {
 	case fate == inbox.Again:
-		l.row, st.Lane = &stays, &stays
+		l.row, st.Lane = &row, &row
 	case fate == inbox.Dead && parks:
-		stays.State, stays.DueAt, st.Dead.Parks = inbox.LaneParked, time.Time{}, true
-		l.row, st.Lane = &stays, &stays
+		row.State, row.DueAt, st.Dead.Parks = inbox.LaneParked, time.Time{}, true
+		l.row, st.Lane = &row, &row
 		d.deadLetters[0] = true
 	default:
 		if fate == inbox.Dead {
@@ -166,7 +168,7 @@ func (w *World) Run(id int, fate inbox.Fate, parks bool) {
 	w.Settle(st)
 }
 
-// advance moves a lane's row to its next event, or deletes it, which makes the waiting runs due.
+// advance moves a lane's row to its next event, or deletes the row. A deletion makes the waiting runs due.
 func (w *World) advance(l *LaneModel, st *inbox.Settlement) {
 	switch {
 	case l.row == nil:
@@ -187,7 +189,7 @@ func (w *World) advance(l *LaneModel, st *inbox.Settlement) {
 	}
 }
 
-// cursor is the newest seq at or below which everything is settled or is in a lane that lags.
+// cursor returns the newest seq up to which every event is settled or is in a lane with a row.
 func (w *World) cursor() int64 {
 	for _, d := range w.Events {
 		if l := w.Lanes[d.id]; !d.settled && (l.row == nil || l.row.Next > d.Seq) {
@@ -209,7 +211,7 @@ func (w *World) Resolve(d *Delivery, run int64, how inbox.Resolution) {
 		w.t.Fatalf("%s event %d run %d: %v", how, d.Seq, run, err)
 	}
 	delete(d.deadLetters, run)
-	for _, v := range []*verdict{&d.newest, &d.final} {
+	for _, v := range []*ending{&d.newest, &d.final} {
 		if v.fate == inbox.Dead && v.run == run {
 			v.resolved = how
 		}
@@ -218,7 +220,7 @@ func (w *World) Resolve(d *Delivery, run int64, how inbox.Resolution) {
 	switch {
 	case parks && how == inbox.Retried:
 		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneReady, Attempt: d.attemptsOf[0], Since: l.row.Since}
-	case parks: // the dispatcher finds what is next; the store only knows that it is later
+	case parks: // the dispatcher finds the next event; the store only stores a lower bound of its seq
 		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq + 1, State: inbox.LaneReady, Since: l.row.Since}
 		l.done++
 	case how == inbox.Retried:
@@ -226,8 +228,8 @@ func (w *World) Resolve(d *Delivery, run int64, how inbox.Resolution) {
 	}
 }
 
-// GoOn makes the next attempt of a run that has a row.
-func (w *World) GoOn(d *Delivery, r *inbox.Run, fate inbox.Fate) {
+// Continue settles the next attempt of a run that has a row.
+func (w *World) Continue(d *Delivery, r *inbox.Run, fate inbox.Fate) {
 	w.t.Helper()
 	st := w.Attempt(d, r.Run, fate)
 	st.Replay = w.step(r.Replay, fate)
@@ -244,36 +246,37 @@ func (w *World) GoOn(d *Delivery, r *inbox.Run, fate inbox.Fate) {
 	w.Settle(st)
 }
 
-func (w *World) step(job int64, fate inbox.Fate) *inbox.ReplayStep {
+// step returns the progress of a replay after an attempt; nil for a run that belongs to no replay or is retried.
+func (w *World) step(replay int64, fate inbox.Fate) *inbox.ReplayStep {
 	switch {
-	case job == 0 || fate == inbox.Again:
+	case replay == 0 || fate == inbox.Again:
 		return nil
 	case fate == inbox.Dead:
-		return &inbox.ReplayStep{Replay: job, Plugin: "p", Add: inbox.ReplayCount{Dead: 1}}
+		return &inbox.ReplayStep{Replay: replay, Plugin: "p", Add: inbox.ReplayCount{Dead: 1}}
 	}
-	return &inbox.ReplayStep{Replay: job, Plugin: "p", Add: inbox.ReplayCount{OK: 1}}
+	return &inbox.ReplayStep{Replay: replay, Plugin: "p", Add: inbox.ReplayCount{OK: 1}}
 }
 
-// busy reports whether a replay must leave an event out.
-func (w *World) busy(d *Delivery) bool {
+// skipped reports whether a replay skips an event.
+func (w *World) skipped(d *Delivery) bool {
 	l := w.Lanes[d.id]
-	return d.id == nobody || !d.settled || len(d.Runs) > 0 || len(d.deadLetters) > 0 || l.row != nil && l.row.Next <= d.Seq
+	return d.id == unwanted || !d.settled || len(d.Runs) > 0 || len(d.deadLetters) > 0 || l.row != nil && l.row.Next <= d.Seq
 }
 
-// Replay makes a replay and settles a run of each of its events in p with a fate. Events behind a parked lane wait.
+// Replay creates a replay and settles an attempt of each of its events. fate returns the fates. Events behind a parked lane wait.
 func (w *World) Replay(only inbox.Only, fate func() inbox.Fate) *inbox.Replay {
 	w.t.Helper()
 	j := &inbox.Replay{Only: only, Plugins: []string{"p"}}
 	err := w.s.CreateReplay(w.ctx, operator, j)
 	if want := w.selected(only); len(want) == 0 {
 		if inbox.KindOf(err) != inbox.NotFound {
-			w.t.Fatalf("a replay of nothing: %v", err)
+			w.t.Fatalf("a replay without events: %v", err)
 		}
 		return nil
 	} else if err != nil || j.Matched != int64(len(want)) || j.Upto != want[len(want)-1] {
 		w.t.Fatalf("replay %s: %d matched up to %d, want %v, %v", only, j.Matched, j.Upto, want, err)
 	}
-	w.known = append(w.known, j)
+	w.replays = append(w.replays, j)
 	for at := j.Parts[0].Position; at < j.Upto; {
 		events, upto, err := w.s.Match(w.ctx, j, "p", at, 2)
 		if err != nil || upto <= at {
@@ -290,7 +293,7 @@ func (w *World) Replay(only inbox.Only, fate func() inbox.Fate) *inbox.Replay {
 
 func (w *World) replayOne(j *inbox.Replay, d *Delivery, fate inbox.Fate) {
 	w.t.Helper()
-	if w.busy(d) {
+	if w.skipped(d) {
 		w.Settle(&inbox.Settlement{Replay: &inbox.ReplayStep{Replay: j.ID, Plugin: "p", Position: d.Seq, Add: inbox.ReplayCount{Pending: 1}}})
 		return
 	}
@@ -305,5 +308,5 @@ func (w *World) replayOne(j *inbox.Replay, d *Delivery, fate inbox.Fate) {
 	if fate == inbox.Again {
 		d.Runs[j.ID] = r
 	}
-	w.GoOn(d, r, fate)
+	w.Continue(d, r, fate)
 }

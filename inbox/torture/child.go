@@ -16,25 +16,25 @@ import (
 	"inbox/inbox/serve"
 )
 
-// tortured is the hidden command that is `inbox serve` with [HooksFromEnv] in it.
+// tortured is the hidden command: `inbox serve` with the hooks of [HooksFromEnv].
 const tortured = "__tortured"
 
 // The environment of the hidden command.
 const (
-	envCrash = "INBOX_CRASH_AT"   // POINT:N, the program is killed when it reaches a point for the n-th time
-	envClock = "INBOX_CLOCK_STEP" // OFFSET@AFTER, the clock is set by OFFSET when the program is so old
+	envCrash = "INBOX_CRASH_AT"   // POINT:N: the program is killed when it reaches a point for the n-th time
+	envClock = "INBOX_CLOCK_STEP" // OFFSET@AFTER: the clock is moved by OFFSET when the program has run for AFTER
 )
 
-// Points at which the program can be killed, in the order in which an event comes by.
+// Points at which the program can be killed, in the order in which an event passes them.
 const (
-	pointBody      = "body"      // the body is read and verified, and not stored
+	pointBody      = "body"      // the body is read and verified, but not stored
 	pointBegin     = "begin"     // the writer begins a transaction
 	pointExec      = "exec"      // in a transaction, before a statement
 	pointCommit    = "commit"    // before the commit
-	pointCommitted = "committed" // after the commit, nobody has been told
-	pointAnswer    = "answer"    // the handler knows that it is stored and has not answered
+	pointCommitted = "committed" // after the commit, before any waiter is notified
+	pointAnswer    = "answer"    // the event is stored, and the handler has not answered
 	pointAttempt   = "attempt"   // while a guest runs
-	pointAttempted = "attempted" // the guest has ended, nothing is settled
+	pointAttempted = "attempted" // the guest has ended, and its outcome is not settled
 	pointReplay    = "replay"    // while a guest runs for a replay
 	pointMigrate   = "migrate"   // in a migration, before its commit
 )
@@ -68,8 +68,8 @@ func HooksFromEnv(getenv func(string) string) (serve.Hooks, error) {
 	return h, nil
 }
 
-// stepped is a clock that is set once. Its times have no monotonic part, so that a step shows in every comparison: a
-// real one shows only in those with times that were stored.
+// stepped returns a clock that is moved once. Its times have no monotonic part, so the step affects every comparison. A step of
+// the real clock affects only comparisons with stored times.
 func stepped(by, after time.Duration) func() time.Time {
 	began := time.Now()
 	return func() time.Time {
@@ -86,7 +86,7 @@ func crash(h *serve.Hooks, point string, n int64) {
 	var times atomic.Int64
 	at := func(where string) {
 		if where == point && times.Add(1) == n {
-			die()
+			killSelf()
 		}
 	}
 	h.Fault = func(where string) error {
@@ -110,8 +110,8 @@ func crash(h *serve.Hooks, point string, n int64) {
 	}
 }
 
-// die kills the program as kill -9 does: nothing is flushed, nothing is closed, nothing is said.
-func die() {
+// killSelf kills the program as kill -9 does: it flushes, closes and logs nothing.
+func killSelf() {
 	p, err := os.FindProcess(os.Getpid())
 	if err == nil {
 		err = p.Kill()
@@ -119,16 +119,16 @@ func die() {
 	if err != nil {
 		panic(fmt.Sprintf("cannot die: %v", err)) // impossible: it is our own process
 	}
-	select {} // the signal is on its way
+	select {} // until the signal arrives
 }
 
-// crashingKeeper is a store that the program may not come to, or not come back from.
+// crashingKeeper is a store that may kill the program before or after Accept.
 type crashingKeeper struct {
 	intake.Keeper
 	at func(string)
 }
 
-// Accept is the store's, with a point before and after it.
+// Accept calls Accept of the store between two points.
 func (k *crashingKeeper) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error) {
 	k.at(pointBody)
 	r, err := k.Keeper.Accept(ctx, a)

@@ -24,7 +24,7 @@ func TestAnInterruptedTortureEndsWith130AndDeletesItsStores(t *testing.T) {
 		dir := t.TempDir()
 		cmd := exec.Command(os.Args[0], append(args, "--dir", dir)...)
 		cmd.Env = append(os.Environ(), programEnv+"=none")
-		said, err := cmd.StderrPipe()
+		stderr, err := cmd.StderrPipe()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,10 +33,10 @@ func TestAnInterruptedTortureEndsWith130AndDeletesItsStores(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		lines := bufio.NewScanner(said)
-		var heard []string
+		lines := bufio.NewScanner(stderr)
+		var output []string
 		for lines.Scan() {
-			heard = append(heard, lines.Text())
+			output = append(output, lines.Text())
 			if strings.Contains(lines.Text(), "round 0") || strings.Contains(lines.Text(), "after ") {
 				if err := cmd.Process.Signal(os.Interrupt); err != nil {
 					t.Error(err)
@@ -45,11 +45,11 @@ func TestAnInterruptedTortureEndsWith130AndDeletesItsStores(t *testing.T) {
 			}
 		}
 		for lines.Scan() {
-			heard = append(heard, lines.Text())
+			output = append(output, lines.Text())
 		}
-		_ = cmd.Wait() // the exit code is looked at
+		_ = cmd.Wait() // the exit code is checked below
 		if code := cmd.ProcessState.ExitCode(); code != 130 {
-			t.Errorf("%v ended with %d: %s", args, code, strings.Join(heard, "\n"))
+			t.Errorf("%v ended with %d: %s", args, code, strings.Join(output, "\n"))
 		}
 		if !strings.Contains(out.String(), "Seed ") {
 			t.Errorf("%v wrote no report: %q", args, out.String())
@@ -62,13 +62,13 @@ func TestAnInterruptedTortureEndsWith130AndDeletesItsStores(t *testing.T) {
 
 func TestASoakThatBreaksALawOrFailsKeepsItsStore(t *testing.T) {
 	o := options(t, "none")
-	o.Exe = "/bin/false" // a server that does not come back
+	o.Exe = "/bin/false" // a server that does not start
 	r, err := torture.Soak(context.Background(), o)
 	if err != nil || len(r.Broken) == 0 {
-		t.Fatalf("nothing was broken: %+v, %v", r, err)
+		t.Fatalf("no law was broken: %+v, %v", r, err)
 	}
 	if _, err := os.Stat(filepath.Join(r.Kept, "store")); err != nil {
-		t.Errorf("the store of a broken law is gone: %v", err)
+		t.Errorf("the store of a broken law was deleted: %v", err)
 	}
 	o.Exe = filepath.Join(t.TempDir(), "nothing")
 	r, err = torture.Soak(context.Background(), o)
@@ -76,6 +76,6 @@ func TestASoakThatBreaksALawOrFailsKeepsItsStore(t *testing.T) {
 		t.Fatalf("a soak without a program: %+v, %v", r, err)
 	}
 	if _, err := os.Stat(r.Kept); err != nil {
-		t.Errorf("the store of a failed soak is gone: %v", err)
+		t.Errorf("the store of a failed soak was deleted: %v", err)
 	}
 }

@@ -12,28 +12,28 @@ import (
 	"inbox/inbox/store"
 )
 
-// Judge holds the samples of a soak against each other.
+// Judge compares the samples of a soak.
 func Judge(r *Report) { r.judge() }
 
-// Ended runs a server with its plugins, changes the store that it leaves, starts it again to accept an event, and
-// waits until all work has ended.
+// Ended runs a server with its plugins, stops it and calls do with its data directory. Then it starts the server again, lets it
+// accept an event, and waits until all work has ended.
 func Ended(ctx context.Context, o Options, do func(data string) error) (*Report, error) {
-	if err := o.fill(); err != nil {
+	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
 	t := &campaign{opt: o, dir: o.Dir, data: o.Dir + "/epoch", report: newReport(o.Seed), began: time.Now()}
-	if err := t.begin(ctx); err != nil {
+	if err := t.beginEpoch(ctx); err != nil {
 		return nil, err
 	}
 	for life := range 2 {
-		t.round = life // or both would send the same body
-		s, err := t.start(ctx, arms{})
+		t.round = life // so that the two servers get different bodies
+		s, err := t.start(ctx, setup{})
 		if err != nil {
 			return nil, err
 		}
-		t.accepts(ctx, s, fault{})
+		t.firstAccept(ctx, s, fault{})
 		if life == 0 {
-			t.zero(ctx, `SELECT (SELECT count(*) FROM plugins WHERE live <> '') < 3`, o.Drain)
+			t.waitForZero(ctx, `SELECT (SELECT count(*) FROM plugins WHERE live <> '') < 3`, o.Drain)
 		}
 		s.stop(t)
 		s.finish(t)
@@ -43,12 +43,12 @@ func Ended(ctx context.Context, o Options, do func(data string) error) (*Report,
 			}
 		}
 	}
-	err := t.end(ctx)
+	err := t.endEpoch(ctx)
 	return t.report, err
 }
 
-// Passed returns what the oracle finds in a store of one event that all plugins want and the named plugin passed over
-// without an attempt.
+// Passed returns the broken laws of a store with one event that all plugins want. The named plugin has skipped it without an
+// attempt.
 func Passed(ctx context.Context, dir, plugin string) ([]string, error) {
 	s, err := store.Open(ctx, store.Options{Dir: dir, Create: true, Server: true, MinFree: 1})
 	if err != nil {
@@ -57,9 +57,9 @@ func Passed(ctx context.Context, dir, plugin string) ([]string, error) {
 	running, stop := context.WithCancel(ctx)
 	end := make(chan error, 1)
 	go func() { end <- s.Run(running) }()
-	w := newWorld()
+	w := newHistory()
 	body := `{"event":"workflow","event_type":"verification_completed","data":{"id":1}}`
-	what, _, _ := w.sending(sent{source: "qoreid", mode: inbox.Live, body: body, known: true, entity: "1"})
+	sentBody, _, _ := w.sending(sent{source: "qoreid", mode: inbox.Live, body: body, known: true, entity: "1"})
 	_, err = s.Accept(ctx, &inbox.Arrival{
 		Source: "qoreid", Mode: inbox.Live, Origin: inbox.FromWebhook, ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte(body)},
 		View: qoreid.Read([]byte(body), qoreid.Rules{}),
@@ -68,7 +68,7 @@ func Passed(ctx context.Context, dir, plugin string) ([]string, error) {
 	if err = errors.Join(err, <-end, s.Close()); err != nil {
 		return nil, err
 	}
-	w.answer(answered{what: what, seq: 1, stored: true, first: true})
+	w.answer(answered{body: sentBody, seq: 1, stored: true, first: true})
 	db, err := sql.Open("sqlite", filepath.Join(dir, "inbox.db"))
 	if err != nil {
 		return nil, err

@@ -2,7 +2,7 @@
 
 package torture
 
-// diskHarms are done on Linux only, and are listed as left out elsewhere.
+// diskFaults are possible on Linux only. Other systems list them as skipped.
 func diskFaults() []fault {
-	return []fault{{point: "disk", what: "full, failing writes and flushes", cannot: func() string { return "only on Linux" }}}
+	return []fault{{point: "disk", kind: "full, failing writes and flushes", cannot: func() string { return "only on Linux" }}}
 }

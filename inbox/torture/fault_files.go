@@ -11,8 +11,8 @@ import (
 	"inbox/inbox/store"
 )
 
-// lay puts a plugin's file into the folder as one should: written beside it and renamed.
-func lay(dir, name string, text []byte) error {
+// writeFile writes a plugin's file in the recommended way: under a temporary name, then a rename.
+func writeFile(dir, name string, text []byte) error {
 	tmp := filepath.Join(dir, "."+name)
 	if err := os.WriteFile(tmp, text, 0o600); err != nil {
 		return err
@@ -20,53 +20,53 @@ func lay(dir, name string, text []byte) error {
 	return os.Rename(tmp, filepath.Join(dir, name))
 }
 
-// layPlugins lays out all plugins, their modules with a mark.
-func (t *campaign) layPlugins(mark string) error {
+// writePlugins writes the files of all honest plugins. The mark makes each module a new release.
+func (t *campaign) writePlugins(mark string) error {
 	dir := filepath.Join(t.data, datadir.Plugins)
-	for _, a := range actors() {
-		if err := lay(dir, a.name+".toml", []byte(a.manifest(t.opt.Stored))); err != nil {
+	for _, a := range honestPlugins() {
+		if err := writeFile(dir, a.name+".toml", []byte(a.manifest(t.opt.Stored))); err != nil {
 			return err
 		}
-		if err := lay(dir, a.name+".wasm", marked(a.wasm, mark)); err != nil {
+		if err := writeFile(dir, a.name+".wasm", withMark(a.wasm, mark)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// replaced replaces every plugin's module again and again while events come.
+// replaced replaces every plugin's module several times while events arrive.
 func (r *round) replaced() {
 	for n := range 12 {
-		if err := r.t.layPlugins(fmt.Sprintf("%d.%d", r.t.round, n)); err != nil {
+		if err := r.t.writePlugins(fmt.Sprintf("%d.%d", r.t.round, n)); err != nil {
 			r.t.report.broke("cannot replace a plugin's file: %v", err)
 		}
-		r.moments(20*time.Millisecond, 120*time.Millisecond)
+		r.pause(20*time.Millisecond, 120*time.Millisecond)
 	}
 	r.s.happened = r.s.alive()
 	r.s.kill()
 }
 
-// backedUp kills the server while it writes a backup. The file with the backup's name afterwards, if there is one, must
-// be a whole store.
+// backedUp kills the server while it writes a backup. If a file with the backup's name exists afterwards, it must be a complete
+// store.
 func (r *round) backedUp() {
-	r.moments(100*time.Millisecond, 400*time.Millisecond)
+	r.pause(100*time.Millisecond, 400*time.Millisecond)
 	path := filepath.Join(r.t.dir, "backup.db")
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = r.t.run(ctx, "db", "backup", path) // the server is about to die
+		_, _ = r.t.run(ctx, "db", "backup", path) // an error is expected: the server is killed
 	}()
 	for running := true; running && !exists(path+".part"); {
 		select {
 		case <-ended:
 			running = false
 		default:
-			rest(ctx, time.Millisecond)
+			sleep(ctx, time.Millisecond)
 		}
 	}
-	r.moments(1, 20*time.Millisecond)
+	r.pause(1, 20*time.Millisecond)
 	r.s.happened = exists(path + ".part")
 	r.s.kill()
 	<-ended
@@ -83,7 +83,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// checkBackup opens a backup as the store it is a copy of.
+// checkBackup opens a backup as a store and checks it.
 func (r *round) checkBackup(path string) {
 	dir := filepath.Join(r.t.dir, "restored")
 	defer os.RemoveAll(dir)
@@ -95,7 +95,7 @@ func (r *round) checkBackup(path string) {
 		err = os.Rename(path+".key", filepath.Join(dir, datadir.StoreKey))
 	}
 	if err != nil {
-		r.t.report.broke("law 4: a backup that has its name is not whole: %v", err)
+		r.t.report.broke("law 4: a backup is incomplete although it has its final name: %v", err)
 		return
 	}
 	s, err := store.Open(r.ctx, store.Options{Dir: dir, MinFree: 1})

@@ -21,8 +21,8 @@ import (
 	"inbox/inbox/torture"
 )
 
-// programEnv makes the test binary the program, with the fault planted in its server that is its value; "none" plants
-// none. The faults are in this file alone: no binary but a test's has them.
+// programEnv makes the test binary run as the program, with the planted fault that it names; "none" is no fault. Only the test
+// binary has these faults.
 const programEnv = "INBOX_TORTURE_TEST_PLANT"
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	if planted, ok := plants()[plant]; ok && (os.Args[1] == "serve" || os.Args[1] == "__tortured") {
-		fault, err := torture.HooksFromEnv(os.Getenv) // nothing but with __tortured
+		fault, err := torture.HooksFromEnv(os.Getenv) // empty except for __tortured
 		planted.Fault = fault.Fault
 		if err == nil {
 			err = serveWith(planted)
@@ -63,31 +63,31 @@ func serveWith(h serve.Hooks) error {
 	if err != nil {
 		return err
 	}
-	return serve.Run(context.Background(), s, serve.Options{Stdout: os.Stdout, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Hooks: h})
+	return serve.Run(context.Background(), s, serve.Options{Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Hooks: h})
 }
 
-// plants are the faults that torture must find.
+// plants returns the faults that torture must find.
 func plants() map[string]serve.Hooks {
 	return map[string]serve.Hooks{
-		"an answer before the commit": {Keep: newHasty},
+		"an answer before the commit": {Keep: newEarlyAnswer},
 		"a settle outside the transaction": {Queue: func(q dispatch.Store) dispatch.Store {
-			return &torn{Store: q, work: map[string]chan func(){}}
+			return &splitSettle{Store: q, work: map[string]chan func(){}}
 		}},
-		"a lane that lets one event pass": {Queue: func(q dispatch.Store) dispatch.Store { return &loose{Store: q} }},
+		"a lane that lets one event pass": {Queue: func(q dispatch.Store) dispatch.Store { return &wrongLane{Store: q} }},
 	}
 }
 
-// hasty answers as soon as it knows what the store will say, and lets the store get on with it. It takes one arrival at a
-// time, so that it does know.
-type hasty struct {
+// earlyAnswer answers an arrival before the store has committed it. It handles one arrival at a time, so that it can predict the
+// receipt.
+type earlyAnswer struct {
 	intake.Keeper
 	mu   sync.Mutex
 	last int64
 	seqs map[string]inbox.Receipt
 }
 
-func newHasty(k intake.Keeper) intake.Keeper {
-	h := &hasty{Keeper: k, seqs: map[string]inbox.Receipt{}}
+func newEarlyAnswer(k intake.Keeper) intake.Keeper {
+	h := &earlyAnswer{Keeper: k, seqs: map[string]inbox.Receipt{}}
 	s := k.(*store.Store)
 	events, err := s.EventsAfter(context.Background(), 0, 1<<30)
 	if err != nil {
@@ -104,7 +104,7 @@ func newHasty(k intake.Keeper) intake.Keeper {
 	return h
 }
 
-func (h *hasty) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error) {
+func (h *earlyAnswer) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error) {
 	h.mu.Lock()
 	name := a.Source + string(a.Payload.Body)
 	if h.seqs[name].Seq != 0 || a.NoDedup {
@@ -125,32 +125,32 @@ func (h *hasty) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, er
 	return r, nil
 }
 
-// torn records an attempt in one transaction, and its effects on the lane, the dead letter and the run in another.
-type torn struct {
+// splitSettle commits an attempt in one transaction, and its lane, dead letter and run in another.
+type splitSettle struct {
 	dispatch.Store
 	mu   sync.Mutex
 	work map[string]chan func()
 }
 
-func (s *torn) Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error {
+func (s *splitSettle) Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error {
 	if st.Attempt == nil || st.Lane == nil && st.Dead == nil {
-		s.line(st.Plugin) <- func() { s.one(ctx, st, done) }
+		s.queue(st.Plugin) <- func() { s.settleDurably(ctx, st, done) }
 		return nil
 	}
 	attempt := &inbox.Settlement{Plugin: st.Plugin, Term: st.Term, Chain: st.Chain, Attempt: st.Attempt}
 	rest := *st
 	rest.Attempt = nil
-	s.line(st.Plugin) <- func() {
-		s.one(ctx, attempt, func(error) {})
+	s.queue(st.Plugin) <- func() {
+		s.settleDurably(ctx, attempt, func(error) {})
 		between := time.NewTimer(20 * time.Millisecond)
 		<-between.C
-		s.one(ctx, &rest, done)
+		s.settleDurably(ctx, &rest, done)
 	}
 	return nil
 }
 
-// one settles and waits until that is durable, so that what follows is another transaction.
-func (s *torn) one(ctx context.Context, st *inbox.Settlement, done func(error)) {
+// settleDurably settles and waits for the commit, so that the next settlement is in another transaction.
+func (s *splitSettle) settleDurably(ctx context.Context, st *inbox.Settlement, done func(error)) {
 	durable := make(chan error, 1)
 	if err := s.Store.Settle(ctx, st, func(err error) { durable <- err }); err != nil {
 		durable <- err
@@ -158,30 +158,30 @@ func (s *torn) one(ctx context.Context, st *inbox.Settlement, done func(error)) 
 	done(<-durable)
 }
 
-// line returns where a plugin's settlements stand in line.
-func (s *torn) line(plugin string) chan func() {
+// queue returns the queue of a plugin's settlements.
+func (s *splitSettle) queue(plugin string) chan func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	line := s.work[plugin]
-	if line == nil {
-		line = make(chan func(), 1<<16)
-		s.work[plugin] = line
+	queue := s.work[plugin]
+	if queue == nil {
+		queue = make(chan func(), 1<<16)
+		s.work[plugin] = queue
 		go func() {
-			for fn := range line {
+			for fn := range queue {
 				fn()
 			}
 		}()
 	}
-	return line
+	return queue
 }
 
-// loose shows the dispatcher every twentieth event as of another lane.
-type loose struct {
+// wrongLane returns every twentieth event with the key of another lane.
+type wrongLane struct {
 	dispatch.Store
 	n atomic.Int64
 }
 
-func (s *loose) EventsAfter(ctx context.Context, after int64, limit int) ([]inbox.Event, error) {
+func (s *wrongLane) EventsAfter(ctx context.Context, after int64, limit int) ([]inbox.Event, error) {
 	events, err := s.Store.EventsAfter(ctx, after, limit)
 	for i := range events {
 		if s.n.Add(1)%20 == 0 {

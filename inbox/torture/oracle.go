@@ -12,40 +12,40 @@ import (
 	"inbox/inbox/store"
 )
 
-// The laws. They are checked after every death, knowing only what was sent and what was answered:
+// The laws. They are checked after every end of the server, from the sent bodies and the answers alone:
 //
-//  1. Every body answered 200 is in the log, once, byte for byte, under the seq of the answer. The log has no other
-//     body. An event that was sent after another had been answered has the higher seq.
-//  2. Per lane, first runs follow the order of arrival: no event is passed over, and none is attempted before the events ahead of
-//     it have ended.
+//  1. Every body answered 200 is in the log once, byte for byte, under the seq of the answer. The log has no other body. An
+//     event that was sent after the answer to another event has the higher seq.
+//  2. Per lane, first runs follow the order of arrival. No event is skipped. No event is attempted before the events ahead of it
+//     have ended.
 //  3. Every event is in one state per plugin: done, dead, discarded, waiting in a lane, or ahead of the cursor. Every
-//     attempt has the outcome of the script (or a timeout, on a slow machine), its fate follows the policy, and no
-//     more attempts count than the policy allows.
+//     attempt has the outcome of the script, or a timeout on a slow machine. Its fate follows the policy. The number of
+//     counted attempts does not exceed the policy.
 //  4. The file passes SQLite's integrity_check and the store's own invariants. A replay ran, or skipped and counted, each
 //     event of its set exactly once.
-//  5. The server comes back by itself, and stops when it is told to.
-//  6. Untrusted parts hurt only themselves. Beside hostile plugins the honest ones continue. While strangers attack the handler,
-//     honest bodies are accepted, and the quarantine keeps the requests that a mistyped secret signed.
+//  5. The server starts again without help, and stops when it is told to.
+//  6. Untrusted code and input affect only themselves. Beside hostile plugins the honest plugins continue. While strangers
+//     attack the handler, honest bodies are accepted, and the quarantine keeps the requests with a mistyped secret.
 
 // event is one row of the log, joined with the body that was sent.
 type event struct {
 	seq  int64
 	mode inbox.Mode
 	key  string
-	what *sent
+	body *sent
 }
 
-// looker reads a store.
-type looker struct {
-	w      *world
+// checker compares a store with the history.
+type checker struct {
+	w      *history
 	r      *Report
 	db     *sql.DB
 	base   int64   // the highest seq that was stored before torture began
 	events []event // by seq - 1 - base
 }
 
-// check holds a copy of a store against what is known. An error means that it could not be looked at.
-func (w *world) check(ctx context.Context, dir string, r *Report) error {
+// check compares a copy of a store with the history. Broken laws are in the report. An error means that the copy cannot be read.
+func (w *history) check(ctx context.Context, dir string, r *Report) error {
 	if !exists(filepath.Join(dir, datadir.Database)) {
 		if len(w.acks) > 0 {
 			r.broke("law 1: LOST: %d bodies were answered 200 and there is no store", len(w.acks))
@@ -72,9 +72,9 @@ func (w *world) check(ctx context.Context, dir string, r *Report) error {
 	defer db.Close()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := &looker{w: w, r: r, db: db, base: w.base}
+	l := &checker{w: w, r: r, db: db, base: w.base}
 	if err := l.old(ctx, s); err != nil {
-		return fmt.Errorf("read what was stored before: %w", err)
+		return fmt.Errorf("read the events that were stored before: %w", err)
 	}
 	if err := l.log(ctx, s); err != nil {
 		return fmt.Errorf("read the log: %w", err)
@@ -89,7 +89,7 @@ func (w *world) check(ctx context.Context, dir string, r *Report) error {
 }
 
 // log checks law 1.
-func (l *looker) log(ctx context.Context, s *store.Store) error {
+func (l *checker) log(ctx context.Context, s *store.Store) error {
 	rows, err := s.EventsAfter(ctx, l.base, 1<<30)
 	if err != nil {
 		return err
@@ -102,46 +102,46 @@ func (l *looker) log(ctx context.Context, s *store.Store) error {
 		if err != nil {
 			l.r.broke("law 1: event %d cannot be read: %v", e.Seq, err)
 		}
-		what := l.w.bodies[e.Source+"\x00"+string(p.Body)]
-		l.events = append(l.events, event{e.Seq, e.Mode, e.View.Key, what})
+		body := l.w.bodies[e.Source+"\x00"+string(p.Body)]
+		l.events = append(l.events, event{e.Seq, e.Mode, e.View.Key, body})
 		if due := l.base + int64(i) + 1; e.Seq != due {
 			l.r.broke("law 1: the log has no event %d", due)
 			return nil
 		}
-		l.known(e, what, stored)
+		l.known(e, body, stored)
 	}
 	l.answers(stored)
-	for _, text := range l.w.strange {
+	for _, text := range l.w.badAnswers {
 		l.r.broke("law 1: %s", text)
 	}
-	l.w.strange = nil
+	l.w.badAnswers = nil
 	return nil
 }
 
-// known checks one event of the log against what was sent.
-func (l *looker) known(e *inbox.Event, what *sent, stored map[*sent]int) {
-	if what == nil {
+// known compares one event of the log with its sent body.
+func (l *checker) known(e *inbox.Event, body *sent, stored map[*sent]int) {
+	if body == nil {
 		l.r.broke("law 1: event %d of source %s was never sent", e.Seq, e.Source)
 		return
 	}
-	stored[what]++
-	if most := map[bool]int{false: 1, true: what.sends}[what.copies]; stored[what] > most {
-		l.r.broke("law 1: event %d is stored %d times, and was sent %d times to %s", e.Seq, stored[what], what.sends, e.Source)
+	stored[body]++
+	if most := map[bool]int{false: 1, true: body.sends}[body.copies]; stored[body] > most {
+		l.r.broke("law 1: event %d is stored %d times, and was sent %d times to %s", e.Seq, stored[body], body.sends, e.Source)
 	}
-	if e.Mode != what.mode {
-		l.r.broke("law 1: event %d arrived at a %s source and is %s", e.Seq, what.mode, e.Mode)
+	if e.Mode != body.mode {
+		l.r.broke("law 1: event %d arrived at a %s source and is %s", e.Seq, body.mode, e.Mode)
 	}
 }
 
-// answers checks that what was answered 200 is there, where the answer says.
-func (l *looker) answers(stored map[*sent]int) {
+// answers checks that the bodies answered 200 are in the log under the seq of the answer.
+func (l *checker) answers(stored map[*sent]int) {
 	for _, a := range l.w.acks {
 		at := a.seq - 1 - l.base
 		switch {
-		case stored[a.what] == 0:
-			l.r.broke("law 1: LOST: a body was answered 200 as event %d and is nowhere in the log, which ends with %d", a.seq, l.base+int64(len(l.events)))
-		case at < 0 || at >= int64(len(l.events)) || l.events[at].what != a.what:
-			l.r.broke("law 1: a body was answered 200 as event %d and does not stand there", a.seq)
+		case stored[a.body] == 0:
+			l.r.broke("law 1: LOST: a body was answered 200 as event %d and is not in the log, which ends with %d", a.seq, l.base+int64(len(l.events)))
+		case at < 0 || at >= int64(len(l.events)) || l.events[at].body != a.body:
+			l.r.broke("law 1: a body was answered 200 as event %d and has another seq", a.seq)
 		case a.first && a.stored && a.seq <= a.floor:
 			l.r.broke("law 1: event %d was sent after event %d had been answered", a.seq, a.floor)
 		}
@@ -149,7 +149,7 @@ func (l *looker) answers(stored map[*sent]int) {
 }
 
 // each runs a query and calls fn for every row.
-func (l *looker) each(ctx context.Context, query string, args []any, fn func(scan func(...any) error) error) error {
+func (l *checker) each(ctx context.Context, query string, args []any, fn func(scan func(...any) error) error) error {
 	rows, err := l.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err

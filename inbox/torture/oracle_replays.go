@@ -2,9 +2,9 @@ package torture
 
 import "context"
 
-// replays checks law 4 for replays that have ended: of every plugin each event of the set was run, or left out and
-// counted, exactly once.
-func (l *looker) replays(ctx context.Context) error {
+// replays checks law 4 for replays that have ended: for every plugin, each event of the set ran, or was skipped and counted,
+// exactly once.
+func (l *checker) replays(ctx context.Context) error {
 	return l.each(ctx, `SELECT j.id, p.name, j.upto, x.ok + x.dead + x.pending + x.retried + x.filtered + x.waiting,
 			(SELECT count(DISTINCT a.seq) FROM attempts a WHERE a.plugin = x.plugin AND a.run = j.id),
 			(SELECT count(*) FROM attempts a WHERE a.plugin = x.plugin AND a.run = j.id AND a.seq > j.upto),
@@ -15,11 +15,11 @@ func (l *looker) replays(ctx context.Context) error {
 		if err := scan(&job, &plugin, &upto, &counted, &ran, &beyond, &ended); err != nil {
 			return err
 		}
-		if set := upto - l.base; counted != set { // what was stored before is not of the set
+		if set := upto - l.base; counted != set { // events that were stored before torture are not in the set
 			l.r.broke("law 4: replay %d of %d events counts %d in plugin %s", job, set, counted, plugin)
 		}
 		if ran < ended || beyond > 0 {
-			l.r.broke("law 4: replay %d says that %d events ran through plugin %s, and %d did, %d of them not of its set", job, ended, plugin, ran, beyond)
+			l.r.broke("law 4: replay %d counts %d events that ran through plugin %s; %d ran, %d of them outside its set", job, ended, plugin, ran, beyond)
 		}
 		return nil
 	})

@@ -6,13 +6,13 @@ import (
 	"inbox/inbox"
 )
 
-// attempt is one row, with its place in the order of commits.
+// attempt is one row of the table attempts.
 type attempt struct {
 	number  int
 	result  inbox.Result
 	fate    inbox.Fate
 	counted bool
-	order   int64 // id of what it logged: later commits have higher ones; 0: it logged nothing
+	order   int64 // id of its log text, which is higher for later commits; 0: it has no log text
 }
 
 // lane is a row of a lane that lags.
@@ -26,14 +26,14 @@ type laneName struct {
 	key  string
 }
 
-// standing is all that is stored of one plugin.
+// state is the stored state of one plugin.
 type state struct {
-	actor
+	honestPlugin
 	id, started, cursor int64
 	first               map[int64][]attempt    // first runs, by seq
 	deadLetters         map[int64][]deadLetter // of first runs
 	lanes               map[laneName]lane
-	runs                map[int64]bool // first runs that go on outside their lane
+	runs                map[int64]bool // first runs that continue outside their lane
 }
 
 type deadLetter struct {
@@ -42,16 +42,16 @@ type deadLetter struct {
 }
 
 // plugins checks laws 2 and 3.
-func (l *looker) plugins(ctx context.Context) error {
-	for _, a := range actors() {
-		p := &state{actor: a, first: map[int64][]attempt{}, deadLetters: map[int64][]deadLetter{}, lanes: map[laneName]lane{}, runs: map[int64]bool{}}
+func (l *checker) plugins(ctx context.Context) error {
+	for _, a := range honestPlugins() {
+		p := &state{honestPlugin: a, first: map[int64][]attempt{}, deadLetters: map[int64][]deadLetter{}, lanes: map[laneName]lane{}, runs: map[int64]bool{}}
 		err := l.db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0), coalesce(max(started_at), 0), coalesce(max(cursor), 0) FROM plugins WHERE name = ?`, a.name).
 			Scan(&p.id, &p.started, &p.cursor)
 		if err != nil {
 			return err
 		}
 		if p.id == 0 {
-			continue // it was never live; the plugins after it may have been
+			continue // it was never live
 		}
 		if err := l.read(ctx, p); err != nil {
 			return err
@@ -64,8 +64,8 @@ func (l *looker) plugins(ctx context.Context) error {
 	return nil
 }
 
-// read reads what is stored of a plugin.
-func (l *looker) read(ctx context.Context, p *state) error {
+// read reads the stored state of a plugin.
+func (l *checker) read(ctx context.Context, p *state) error {
 	err := l.each(ctx, `SELECT seq, attempt, result, fate, counted, coalesce(log_id, reason_id, 0) FROM attempts
 		WHERE plugin = ? AND run = 0 ORDER BY seq, attempt`, []any{p.id}, func(scan func(...any) error) error {
 		var seq int64
@@ -113,7 +113,7 @@ func (l *looker) read(ctx context.Context, p *state) error {
 	})
 }
 
-// end returns the attempt that ended an event's first run, so that its lane goes on. It returns nil before that.
+// end returns the attempt that ended an event's first run, so that its lane continues. It returns nil for a run that has not ended.
 func (p *state) end(seq int64) *attempt {
 	attempts := p.first[seq]
 	for i := range attempts {
@@ -124,7 +124,7 @@ func (p *state) end(seq int64) *attempt {
 	return nil
 }
 
-// resolution returns what was done about the dead letter of an attempt.
+// resolution returns the resolution of an attempt's dead letter.
 func (p *state) resolution(seq int64, number int) inbox.Resolution {
 	for _, d := range p.deadLetters[seq] {
 		if d.attempt == number {
@@ -134,25 +134,25 @@ func (p *state) resolution(seq int64, number int) inbox.Resolution {
 	return inbox.Unresolved
 }
 
-// head is how far the oracle has come with what is about one entity.
+// head is the position of the oracle in the events of one entity.
 type head struct {
-	open int64 // the first event that has not ended; 0: none
-	last attempt
-	seq  int64 // of the last one that has
+	open int64   // seq of the first event that has not ended; 0: none
+	last attempt // the end of the last event that has ended
+	seq  int64   // seq of that event
 }
 
-// order checks law 2. What an event is about is known from the body that was sent.
-func (l *looker) order(p *state) {
+// order checks law 2. It takes the entity of an event from the sent body.
+func (l *checker) order(p *state) {
 	heads := map[string]*head{}
 	for i := range l.events {
 		e := &l.events[i]
-		if !p.gets(e) || e.what.entity == "" {
+		if !p.gets(e) || e.body.entity == "" {
 			continue
 		}
-		h := heads[e.what.entity]
+		h := heads[e.body.entity]
 		if h == nil {
 			h = &head{}
-			heads[e.what.entity] = h
+			heads[e.body.entity] = h
 		}
 		if attempts := p.first[e.seq]; len(attempts) > 0 {
 			l.attempted(p, h, e, attempts[0])
@@ -166,24 +166,24 @@ func (l *looker) order(p *state) {
 	}
 }
 
-// attempted checks that an event was not attempted, or settled, before the events ahead of it had ended.
-func (l *looker) attempted(p *state, h *head, e *event, first attempt) {
+// attempted checks that an event was neither attempted nor settled before the events ahead of it had ended.
+func (l *checker) attempted(p *state, h *head, e *event, first attempt) {
 	if h.open != 0 {
-		l.r.broke("law 2: plugin %s attempted event %d of %s before event %d had ended", p.name, e.seq, e.what.entity, h.open)
+		l.r.broke("law 2: plugin %s attempted event %d of %s before event %d had ended", p.name, e.seq, e.body.entity, h.open)
 	}
 	if first.order != 0 && first.order < h.last.order {
-		l.r.broke("law 2: plugin %s settled event %d of %s before event %d", p.name, e.seq, e.what.entity, h.seq)
+		l.r.broke("law 2: plugin %s settled event %d of %s before event %d", p.name, e.seq, e.body.entity, h.seq)
 	}
 }
 
-// gets reports whether the plugin is to get an event that was sent.
-func (p *state) gets(e *event) bool { return e.what != nil && p.wants(e.what) && e.seq > p.started }
+// gets reports whether the plugin must get an event.
+func (p *state) gets(e *event) bool { return e.body != nil && p.wants(e.body) && e.seq > p.started }
 
 // state checks law 3 for one event.
-func (l *looker) state(p *state, e *event) {
+func (l *checker) state(p *state, e *event) {
 	attempts := p.first[e.seq]
 	if !p.gets(e) {
-		if len(attempts) > 0 && e.what != nil {
+		if len(attempts) > 0 && e.body != nil {
 			l.r.broke("law 3: plugin %s attempted event %d, which it does not want", p.name, e.seq)
 		}
 		return
@@ -192,26 +192,26 @@ func (l *looker) state(p *state, e *event) {
 	l.ended(p, e, len(attempts))
 }
 
-// ended checks that an event has ended, or waits in one place.
-func (l *looker) ended(p *state, e *event, attempts int) {
+// ended checks that an event has ended, or waits in exactly one place.
+func (l *checker) ended(p *state, e *event, attempts int) {
 	row, lags := p.lanes[laneName{e.mode, e.key}]
 	waits := lags && row.next <= e.seq || p.runs[e.seq]
 	stuck := lags && row.next == e.seq && row.state != inbox.LaneReady
 	switch ended := p.end(e.seq) != nil; {
 	case ended && stuck:
-		l.r.broke("law 3: plugin %s has ended event %d and its lane still waits for it", p.name, e.seq)
+		l.r.broke("law 3: plugin %s: event %d has ended, and its lane still waits for it", p.name, e.seq)
 	case !ended && !waits && e.seq <= p.cursor:
-		l.r.broke("law 3: plugin %s passed event %d over: it has %d attempts and waits nowhere", p.name, e.seq, attempts)
+		l.r.broke("law 3: plugin %s skipped event %d: it has %d attempts and waits nowhere", p.name, e.seq, attempts)
 	}
 }
 
 // attempts checks that the attempts of a first run are those of its script and the policy.
-func (l *looker) attempts(p *state, e *event, attempts []attempt) {
+func (l *checker) attempts(p *state, e *event, attempts []attempt) {
 	counted := 0
 	for i, a := range attempts {
-		want := p.result(e.what.script, a.number)
+		want := p.result(e.body.script, a.number)
 		if a.result != want && a.result != inbox.Timeout {
-			l.r.broke("law 3: plugin %s: attempt %d of event %d ended with %s, and its script %q says %s", p.name, a.number, e.seq, a.result, e.what.script, want)
+			l.r.broke("law 3: plugin %s: attempt %d of event %d ended with %s; its script %q requires %s", p.name, a.number, e.seq, a.result, e.body.script, want)
 		}
 		if a.number != i+1 {
 			l.r.broke("law 3: plugin %s: event %d has no attempt %d", p.name, e.seq, i+1)
@@ -219,8 +219,8 @@ func (l *looker) attempts(p *state, e *event, attempts []attempt) {
 		if a.counted {
 			counted++
 		}
-		if counted > p.actor.attempts+uncounted*l.w.holds[p.name] {
-			l.r.broke("law 3: plugin %s: %d attempts of event %d count, and %d are allowed", p.name, counted, e.seq, p.actor.attempts)
+		if counted > p.honestPlugin.attempts+uncounted*l.w.holds[p.name] {
+			l.r.broke("law 3: plugin %s: %d attempts of event %d are counted; the policy allows %d", p.name, counted, e.seq, p.honestPlugin.attempts)
 		}
 		if fate := p.fate(a, counted); fate != "" && a.fate != fate {
 			l.r.broke("law 3: plugin %s: attempt %d of event %d (%s, %d counted) is %s, not %s", p.name, a.number, e.seq, a.result, counted, a.fate, fate)
@@ -234,18 +234,19 @@ func (l *looker) attempts(p *state, e *event, attempts []attempt) {
 	}
 }
 
-// uncounted is how many attempts of one event a hold takes back at most: all of its streak but the last, which never counts.
+// uncounted is the largest number of counted attempts of one event that a hold can undo: all attempts of its streak except the
+// last, which never counts.
 const uncounted = 4
 
-// fate returns what must become of a run after an attempt, empty when a hold may have changed it.
+// fate returns the required fate of a run after an attempt. It is empty when a hold may have changed the fate.
 func (p *state) fate(a attempt, counted int) inbox.Fate {
 	switch {
 	case a.result.Settled():
 		return inbox.Done
 	case a.result == inbox.Reject:
 		return inbox.Dead
-	case counted < p.actor.attempts || !a.counted:
+	case counted < p.honestPlugin.attempts || !a.counted:
 		return inbox.Again
 	}
-	return "" // a hold takes back what it was itself to blame for
+	return "" // a hold undoes the counted attempts of its streak
 }

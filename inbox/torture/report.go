@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Report is what a run did and found.
+// Report has the counts and the broken laws of a run. Its fields are the members of the JSON report.
 type Report struct {
 	Seed     uint64        `json:"seed"`
 	Rounds   int           `json:"rounds"`
@@ -24,12 +24,12 @@ type Report struct {
 	Starts   Starts        `json:"starts"`
 	Matrix   []*Cell       `json:"matrix"`
 	Samples  []Sample      `json:"samples,omitempty"` // of a soak
-	Skipped  []string      `json:"skipped,omitempty"` // faults that this machine cannot do, and why
+	Skipped  []string      `json:"skipped,omitempty"` // faults that this machine cannot do, with the reasons
 	Broken   []string      `json:"broken,omitempty"`
-	Kept     string        `json:"kept,omitempty"` // path of the store that broke a law
+	Kept     string        `json:"kept,omitempty"` // directory of the stores of a run that broke a law or failed
 
-	said     int
-	checking time.Duration
+	located  int           // broken laws that have their round and fault
+	checking time.Duration // total time of the oracle's checks
 }
 
 // Cell is one row of the crash matrix.
@@ -52,17 +52,17 @@ type Starts struct {
 
 func newReport(seed uint64) *Report { return &Report{Seed: seed} }
 
-// broke notes a broken law.
+// broke adds a broken law. It keeps up to 40.
 func (r *Report) broke(format string, args ...any) {
 	if len(r.Broken) < 40 {
 		r.Broken = append(r.Broken, fmt.Sprintf(format, args...))
 	}
 }
 
-// tell adds to what was found since it was last called where it was found.
-func (r *Report) tell(round int, after string) {
-	for ; r.said < len(r.Broken); r.said++ {
-		r.Broken[r.said] = fmt.Sprintf("round %d, after %s: %s", round, after, r.Broken[r.said])
+// addPlace adds the round and the fault to the broken laws that were found since its last call.
+func (r *Report) addPlace(round int, after string) {
+	for ; r.located < len(r.Broken); r.located++ {
+		r.Broken[r.located] = fmt.Sprintf("round %d, after %s: %s", round, after, r.Broken[r.located])
 	}
 	if len(r.Broken) > 0 && len(r.Matrix) > 0 {
 		for _, c := range r.Matrix {
@@ -73,12 +73,12 @@ func (r *Report) tell(round int, after string) {
 	}
 }
 
-// count notes a round.
+// count adds a round to the matrix.
 func (r *Report) count(h *fault, s *server) {
 	r.Rounds++
-	i := slices.IndexFunc(r.Matrix, func(c *Cell) bool { return c.Point == h.point && c.Fault == h.what })
+	i := slices.IndexFunc(r.Matrix, func(c *Cell) bool { return c.Point == h.point && c.Fault == h.kind })
 	if i < 0 {
-		r.Matrix = append(r.Matrix, &Cell{Point: h.point, Fault: h.what, Result: "kept"})
+		r.Matrix = append(r.Matrix, &Cell{Point: h.point, Fault: h.kind, Result: "kept"})
 		i = len(r.Matrix) - 1
 	}
 	r.Matrix[i].Rounds++
@@ -87,7 +87,7 @@ func (r *Report) count(h *fault, s *server) {
 	}
 }
 
-// started notes the time of a start.
+// started adds the time of a start.
 func (r *Report) started(d time.Duration) {
 	st := &r.Starts
 	st.all = append(st.all, d)
@@ -95,7 +95,7 @@ func (r *Report) started(d time.Duration) {
 	st.Count, st.Median, st.Max = len(st.all), st.all[len(st.all)/2], st.all[len(st.all)-1]
 }
 
-// Table writes the crash matrix as Markdown, with a line of figures before it.
+// Table writes the counts, and the crash matrix or the samples as a Markdown table.
 func (r *Report) Table(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Seed %d: %d rounds in %s; %d bodies sent, %d answered 200, %d answered 503; %d events, %d attempts, %d replays, %d holds, %d plugins resumed.\n",

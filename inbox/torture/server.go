@@ -17,7 +17,7 @@ import (
 	"inbox/inbox"
 )
 
-// Bounds of a server's life. They are wide, because machines are busy: what is measured is in the report.
+// Bounds of a server's start and stop. They are large, because machines are busy. The report has the measured times.
 const (
 	startBound = 60 * time.Second
 	stopBound  = 30 * time.Second
@@ -31,37 +31,41 @@ type server struct {
 	admin    string
 	up       chan struct{} // closed when it listens, or has ended
 	gone     chan struct{} // closed when it has ended
-	err      error         // how, once gone
+	err      error         // of the process, once gone
 	happened bool          // the fault happened
-	meant    string        // what its end was to be: killed, stopped, or nothing
-	armed    bool          // it may end by itself, at a named point or for want of a disk
-
-	mu  sync.Mutex
-	log []string // its last lines
-	bad []string // lines that must not be
+	meant    string        // the intended end: killed, stopped, or empty
+	mayEnd   bool          // it may end by itself: at a named point, or because its disk fails
+	log      serverLog
 }
 
-// arms is how a server is started so that a fault can happen to it.
-type arms struct {
-	under []string // the program runs under another
-	env   []string
-	armed bool   // it may die at any moment
-	admin string // where it listens for the operator; default: on its socket alone
-	ill   bool   // it may fail to start, for want of a disk
+// serverLog is the part of a server's log that the report needs.
+type serverLog struct {
+	mu   sync.Mutex
+	tail []string // the last 12 lines
+	bad  []string // lines that break a law, such as a panic
+}
+
+// setup has the start options of a server for a fault.
+type setup struct {
+	wrapper      []string // a command that runs the program, such as strace
+	env          []string
+	mayEnd       bool   // the server may die at any moment
+	admin        string // the operator's address; default: only the socket
+	mayFailStart bool   // the server may fail to start, because its disk fails
 }
 
 // start starts the server on the store under torture and waits until it listens or has ended.
-func (t *campaign) start(ctx context.Context, a arms) (*server, error) {
+func (t *campaign) start(ctx context.Context, a setup) (*server, error) {
 	command, args := "serve", []string(nil)
 	if len(a.env) > 0 {
 		command = tortured
 	}
-	for _, word := range a.under {
+	for _, word := range a.wrapper {
 		args = append(args, strings.NewReplacer("DATA", t.data, "TRACE", filepath.Join(t.dir, "trace")).Replace(word))
 	}
 	args = append(args, t.opt.Exe, command, "--data", t.data, "--config", filepath.Join(t.data, "torture.toml"),
 		"--listen", "127.0.0.1:0", "--admin", a.admin, "--min-free", "1 KiB", "--log-format", "json")
-	s := &server{cmd: exec.Command(args[0], args[1:]...), up: make(chan struct{}), gone: make(chan struct{}), armed: a.armed}
+	s := &server{cmd: exec.Command(args[0], args[1:]...), up: make(chan struct{}), gone: make(chan struct{}), mayEnd: a.mayEnd}
 	s.cmd.Env = append(os.Environ(), append(append(t.opt.Env, a.env...), "INBOX_QOREID_SECRET="+secret, "INBOX_TORTURE_SECRET="+secret)...)
 	lines, err := s.cmd.StderrPipe()
 	if err != nil {
@@ -71,25 +75,25 @@ func (t *campaign) start(ctx context.Context, a arms) (*server, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, inbox.Errorf(inbox.Unavailable, "start the server", "%w", err)
 	}
-	go s.hear(lines, t.world)
+	go s.readLog(lines, t.history)
 	timer := time.NewTimer(startBound)
 	defer timer.Stop()
 	select {
 	case <-s.up:
 	case <-timer.C:
-		t.report.broke("law 5: the server did not come back within %s: %s", startBound, s.last())
+		t.report.broke("law 5: the server did not start within %s: %s", startBound, s.last())
 		s.kill()
 	case <-ctx.Done():
 		s.kill()
 	}
-	if !s.ready() && !s.armed && !a.ill && ctx.Err() == nil {
-		t.report.broke("law 5: the server did not come back by itself: %v: %s", s.err, s.last())
+	if !s.ready() && !s.mayEnd && !a.mayFailStart && ctx.Err() == nil {
+		t.report.broke("law 5: the server did not start: %v: %s", s.err, s.last())
 	}
 	return s, nil
 }
 
-// hear reads what the server says until it ends, and waits for it.
-func (s *server) hear(from io.Reader, w *world) {
+// readLog reads the server's log until the process has ended.
+func (s *server) readLog(from io.Reader, w *history) {
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, 1<<20)
 	up := sync.OnceFunc(func() { close(s.up) })
@@ -97,14 +101,9 @@ func (s *server) hear(from io.Reader, w *world) {
 		var line struct{ Msg, Webhooks, Admin, Plugin string }
 		text := lines.Text()
 		known := json.Unmarshal(lines.Bytes(), &line) == nil
-		s.mu.Lock()
-		s.log = append(s.log, text)
-		s.log = s.log[max(0, len(s.log)-12):]
-		if !known && (strings.Contains(text, "DATA RACE") || strings.HasPrefix(text, "panic:") || strings.HasPrefix(text, "fatal error:")) ||
-			strings.Contains(line.Msg, "panicked") {
-			s.bad = append(s.bad, text)
-		}
-		s.mu.Unlock()
+		bad := !known && (strings.Contains(text, "DATA RACE") || strings.HasPrefix(text, "panic:") || strings.HasPrefix(text, "fatal error:")) ||
+			strings.Contains(line.Msg, "panicked")
+		s.log.add(text, bad)
 		switch {
 		case line.Msg == "ready":
 			s.webhooks, s.admin = line.Webhooks, line.Admin
@@ -115,7 +114,7 @@ func (s *server) hear(from io.Reader, w *world) {
 			w.mu.Unlock()
 		}
 	}
-	_, _ = io.Copy(io.Discard, from) // a line longer than the scanner takes
+	_, _ = io.Copy(io.Discard, from) // the rest after a line that is too long for the scanner
 	s.err = s.cmd.Wait()
 	close(s.gone)
 	up()
@@ -132,21 +131,31 @@ func (s *server) alive() bool {
 	}
 }
 
-// last returns the last lines the server said.
+// last returns the last lines of the server's log.
 func (s *server) last() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.Join(s.log, "\n")
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return strings.Join(s.log.tail, "\n")
 }
 
-// kill kills the server and waits until it is gone.
+func (l *serverLog) add(line string, bad bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tail = append(l.tail, line)
+	l.tail = l.tail[max(0, len(l.tail)-12):]
+	if bad {
+		l.bad = append(l.bad, line)
+	}
+}
+
+// kill kills the server and waits until it has ended.
 func (s *server) kill() {
 	s.meant = "killed"
 	_ = s.cmd.Process.Kill() // it may have ended already
 	<-s.gone
 }
 
-// wait waits for the server's end, at most so long.
+// wait waits up to d for the server's end. It reports whether the server has ended.
 func (s *server) wait(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -158,7 +167,7 @@ func (s *server) wait(d time.Duration) bool {
 	}
 }
 
-// finish makes sure that the server has ended and as it should.
+// finish waits for the server's end, and reports an end that breaks a law.
 func (s *server) finish(t *campaign) {
 	if s.meant == "" && s.alive() {
 		s.kill()
@@ -167,17 +176,17 @@ func (s *server) finish(t *campaign) {
 	if s.meant == "stopped" && s.err != nil {
 		t.report.broke("law 5: a server that was told to stop ended with %v: %s", s.err, s.last())
 	}
-	if s.meant == "" && !s.armed {
+	if s.meant == "" && !s.mayEnd {
 		t.report.broke("law 5: the server ended by itself with %v: %s", s.err, s.last())
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, line := range s.bad {
-		t.report.broke("the server said: %s", line)
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	for _, line := range s.log.bad {
+		t.report.broke("the server logged: %s", line)
 	}
 }
 
-// stop tells the server to stop.
+// stop tells the server to stop, and waits up to stopBound.
 func (s *server) stop(t *campaign) {
 	s.meant = "stopped"
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil && s.alive() {
@@ -189,8 +198,8 @@ func (s *server) stop(t *campaign) {
 	}
 }
 
-// fate says how the server ended.
-func (s *server) fate() string {
+// ending describes whether the fault happened and how the server ended.
+func (s *server) ending() string {
 	how := "ended with 0"
 	if s.err != nil {
 		how = s.err.Error()

@@ -15,13 +15,14 @@ import (
 	"inbox/inbox"
 )
 
-// An hour at ten events a second, which is far above what verifications bring, sent as fast as they are taken.
+// soakEvents is one hour at ten events per second, far more than verifications cause. They are sent as fast as the server accepts
+// them.
 const soakEvents = 36_000
 
-// walBound is what the write-ahead log may grow to: journal_size_limit, and what a checkpoint may find added meanwhile.
+// walBound is the largest size of the write-ahead log: journal_size_limit, and the growth during a checkpoint.
 const walBound = 96 << 20
 
-// Sample is what a server takes at one moment of a soak.
+// Sample has the resources that a server uses at one moment of a soak.
 type Sample struct {
 	After      time.Duration `json:"after_ns"`
 	Events     int64         `json:"events"`
@@ -31,10 +32,10 @@ type Sample struct {
 	WAL        int64         `json:"wal_bytes"`
 }
 
-// Soak lets one server take an hour's worth of events, or more for as long as Options.For says, and looks at what it takes
-// of the machine. What grows from the first third to the last is in the report's Broken, as is what the oracle finds.
+// Soak sends soakEvents to one server, and goes on until Options.For has passed. It samples the resources that the server uses.
+// Broken of the report lists the resources that grow from the first third of the samples to the last, and the broken laws.
 func Soak(ctx context.Context, o Options) (*Report, error) {
-	if err := o.fill(); err != nil {
+	if err := o.setDefaults(); err != nil {
 		return nil, inbox.Errorf(inbox.Internal, "soak", "%w", err)
 	}
 	dir, err := os.MkdirTemp(o.Dir, "inbox-soak-")
@@ -43,22 +44,22 @@ func Soak(ctx context.Context, o Options) (*Report, error) {
 	}
 	t := &campaign{opt: o, dir: dir, data: filepath.Join(dir, "store"), report: newReport(o.Seed), began: time.Now()}
 	err = t.soak(ctx)
-	if t.world != nil {
-		t.sum()
+	if t.history != nil {
+		t.addCounts()
 	}
 	return t.finish(err)
 }
 
 func (t *campaign) soak(ctx context.Context) error {
-	if err := t.begin(ctx); err != nil {
+	if err := t.beginEpoch(ctx); err != nil {
 		return err
 	}
-	s, err := t.start(ctx, arms{admin: "127.0.0.1:0"})
+	s, err := t.start(ctx, setup{admin: "127.0.0.1:0"})
 	if err != nil {
 		return err
 	}
 	if !s.ready() {
-		return nil // it is in the report
+		return nil // the report has the reason
 	}
 	traffic := t.send(ctx, s)
 	err = t.watch(ctx, s)
@@ -73,17 +74,17 @@ func (t *campaign) soak(ctx context.Context) error {
 	return nil
 }
 
-// watch takes samples until enough was sent.
+// watch takes samples until the server has enough events and Options.For has passed.
 func (t *campaign) watch(ctx context.Context, s *server) error {
 	for began := time.Now(); ctx.Err() == nil; {
-		rest(ctx, 2*time.Second)
+		sleep(ctx, 2*time.Second)
 		sample, err := s.sample(ctx)
 		if err != nil {
-			return inbox.Errorf(inbox.Unavailable, "look at the server", "%w", err)
+			return inbox.Errorf(inbox.Unavailable, "read the server's metrics", "%w", err)
 		}
 		sample.After = time.Since(began)
 		t.report.Samples = append(t.report.Samples, sample)
-		t.opt.Say("after %s: %s", sample.After.Round(time.Second), sample)
+		t.opt.Logf("after %s: %s", sample.After.Round(time.Second), sample)
 		if sample.Events >= soakEvents && sample.After >= t.opt.For {
 			return nil
 		}
@@ -91,7 +92,7 @@ func (t *campaign) watch(ctx context.Context, s *server) error {
 	return ctx.Err()
 }
 
-// sample reads the server's own figures.
+// sample reads the server's metrics.
 func (s *server) sample(ctx context.Context) (sample Sample, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin+"/metrics", nil)
 	if err != nil {
@@ -114,7 +115,7 @@ func (s *server) sample(ctx context.Context) (sample Sample, err error) {
 		value, _, _ := strings.Cut(after, "\n")
 		figure, err := strconv.ParseFloat(value, 64)
 		if !found || err != nil {
-			return sample, fmt.Errorf("the server does not say %s on this system", name)
+			return sample, fmt.Errorf("the server has no metric %s on this system", name)
 		}
 		*to = int64(figure)
 	}
@@ -123,17 +124,17 @@ func (s *server) sample(ctx context.Context) (sample Sample, err error) {
 	return sample, err
 }
 
-// String writes a sample in a line.
+// String returns a sample in one line.
 func (s Sample) String() string {
 	return fmt.Sprintf("%d events, %.1f MiB resident, %d files, %d goroutines, %.1f MiB write-ahead log",
 		s.Events, float64(s.Resident)/(1<<20), s.Files, s.Goroutines, float64(s.WAL)/(1<<20))
 }
 
-// judge holds the last third of the samples against the first, which also holds the start.
+// judge compares the last third of the samples with the first third, which includes the start.
 func (r *Report) judge() {
 	third := len(r.Samples) / 3
 	if third == 0 {
-		r.broke("the soak was too short to tell anything: %d samples", len(r.Samples))
+		r.broke("the soak was too short: %d samples", len(r.Samples))
 		return
 	}
 	sorted := func(list []Sample, of func(Sample) int64) []int64 {
@@ -156,7 +157,7 @@ func (r *Report) judge() {
 		{"goroutines", func(s Sample) int64 { return s.Goroutines }, 16},
 	} {
 		if before, after := median(first, f.of), median(last, f.of); after > before+f.slack {
-			r.broke("%s grew from %d in the first third to %d in the last, by the median", f.name, before, after)
+			r.broke("the median of %s grew from %d in the first third to %d in the last", f.name, before, after)
 		}
 	}
 	if wal := sorted(r.Samples, func(s Sample) int64 { return s.WAL }); wal[len(wal)-1] > walBound {
@@ -164,7 +165,7 @@ func (r *Report) judge() {
 	}
 }
 
-// soakTable writes about ten of the samples as Markdown.
+// soakTable writes about ten of the samples as a Markdown table.
 func (r *Report) soakTable(b *strings.Builder) {
 	b.WriteString("| after | events | resident MiB | open files | goroutines | write-ahead log MiB |\n|---|---|---|---|---|---|\n")
 	step := max(1, len(r.Samples)/10)

@@ -16,14 +16,14 @@ import (
 	"inbox/inbox/store"
 )
 
-// A store under torture may begin with many events that no plugin wants any more: what a server that has run for months
-// comes back to. They come from a source of their own, are made once, and every epoch begins with a copy.
+// A store under torture may begin with many events that no plugin wants any more, like the store of a server that has run for
+// months. They have their own source. A template store has them, and every epoch begins with a copy of it.
 const (
 	oldSource = "old"
-	oldIDs    = 1_000_000 // their entities have higher ids than those sent later
+	oldIDs    = 1_000_000 // their entities have higher ids than the entities of later events
 )
 
-// old returns the n-th of them, counting from one.
+// old returns the n-th old event, counting from one.
 func old(n int) *inbox.Arrival {
 	body := fmt.Appendf(nil, `{"event":"workflow","event_type":"verification_completed","data":{"id":%d,"customerReference":"old-%d"}}`, oldIDs+n, n%50_000)
 	now := time.Now()
@@ -33,10 +33,10 @@ func old(n int) *inbox.Arrival {
 	}
 }
 
-// template is the path of the store with old events that epochs begin with.
+// template returns the path of the template store with the old events.
 func (t *campaign) template() string { return filepath.Join(t.dir, "template") }
 
-// store makes the template.
+// store makes the template store.
 func (t *campaign) store(ctx context.Context) (err error) {
 	s, err := store.Open(ctx, store.Options{Dir: t.template(), Create: true, Server: true})
 	if err != nil {
@@ -54,12 +54,12 @@ func (t *campaign) store(ctx context.Context) (err error) {
 		if err := accept(ctx, s, at+1, min(at+step, t.opt.Stored)); err != nil {
 			return fmt.Errorf("store old events: %w", err)
 		}
-		t.opt.Say("%d of %d old events are stored", min(at+step, t.opt.Stored), t.opt.Stored)
+		t.opt.Logf("%d of %d old events are stored", min(at+step, t.opt.Stored), t.opt.Stored)
 	}
 	return nil
 }
 
-// accept stores the old events from one number to another, in any order: the store gives each a seq.
+// accept stores the old events with the numbers from up to to, in any order. The store assigns their seqs.
 func accept(ctx context.Context, s *store.Store, from, to int) error {
 	const producers = 512 // share commits
 	var next atomic.Int64
@@ -77,8 +77,8 @@ func accept(ctx context.Context, s *store.Store, from, to int) error {
 	return errors.Join(errs...)
 }
 
-// old checks that the events which were there before torture began are still there, and some of them byte for byte.
-func (l *looker) old(ctx context.Context, s *store.Store) error {
+// old checks that the events that were stored before torture began are still stored. It compares the bytes of 200 of them.
+func (l *checker) old(ctx context.Context, s *store.Store) error {
 	if l.base == 0 {
 		return nil
 	}
@@ -87,12 +87,12 @@ func (l *looker) old(ctx context.Context, s *store.Store) error {
 		return err
 	}
 	if count != l.base {
-		l.r.broke("law 1: LOST: of %d events that were stored before, %d are there", l.base, count)
+		l.r.broke("law 1: LOST: of %d events that were stored before, %d are left", l.base, count)
 		return nil
 	}
-	const looked = 200
-	for i := range int64(looked) {
-		seq := 1 + i*l.base/looked
+	const compared = 200
+	for i := range int64(compared) {
+		seq := 1 + i*l.base/compared
 		p, err := s.Payload(ctx, seq)
 		if err != nil {
 			l.r.broke("law 1: event %d, stored before, cannot be read: %v", seq, err)

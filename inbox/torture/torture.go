@@ -15,25 +15,26 @@ import (
 	"inbox/inbox/datadir"
 )
 
-// Options say how long and how hard. The zero value of a field means the default in its comment.
+// Options configure a run. The zero value of a field means the default in its comment. It has a field for each flag of
+// `inbox torture`.
 type Options struct {
 	Seed        uint64        // of all decisions
 	Rounds      int           // default: as many as fit into For, or 50
-	For         time.Duration // begin no round after it; default: no bound
-	Dir         string        // where the stores are made, on the file system to test; default: a temporary directory
-	Only        []string      // faults by name; default: all
-	Connections int           // that send at the same time; default 8
-	Stored      int           // events a store begins with; default none
-	StartBound  time.Duration // how long a start may take until its first accept; default: not looked at
-	Epoch       int           // rounds a store lives through; default 20
-	Drain       time.Duration // how long a store may take to finish its work without faults; default 3 min
-	Exe         string        // the program; default: this one
-	Env         []string      // more of its environment
-	Say         func(format string, args ...any)
+	For         time.Duration // no round begins later; default: no bound
+	Dir         string        // parent of the stores, on the file system to test; default: a temporary directory
+	Only        []string      // parts of the names of faults; default: all faults
+	Connections int           // number of senders; default 8
+	Stored      int           // number of events that a store begins with; default none
+	StartBound  time.Duration // longest time from a start to its first accept; default: not checked
+	Epoch       int           // rounds per store; default 20
+	Drain       time.Duration // longest time in which a store finishes its work without faults; default 3 min
+	Exe         string        // the program; default: this program
+	Env         []string      // added to its environment
+	Logf        func(format string, args ...any)
 }
 
-// fill sets what is not set.
-func (o *Options) fill() (err error) {
+// setDefaults sets the fields that are zero to their defaults.
+func (o *Options) setDefaults() (err error) {
 	if o.Rounds == 0 {
 		o.Rounds = 50
 		if o.For > 0 {
@@ -49,8 +50,8 @@ func (o *Options) fill() (err error) {
 	if o.Drain == 0 {
 		o.Drain = 3 * time.Minute // the probes of a hold are seconds apart
 	}
-	if o.Say == nil {
-		o.Say = func(string, ...any) {}
+	if o.Logf == nil {
+		o.Logf = func(string, ...any) {}
 	}
 	if o.Exe == "" {
 		o.Exe, err = os.Executable()
@@ -58,24 +59,24 @@ func (o *Options) fill() (err error) {
 	return err
 }
 
-// campaign is one run of torture.
+// campaign is one run of torture. Rounds, epochs and soaks are methods of one type, because they share the store, the history and the
+// report of the run.
 type campaign struct {
-	opt    Options
-	report *Report
-	faults []fault
-	began  time.Time
-	dir    string // of the run
-	data   string // of the store under torture
-	world  *world // what was sent to it and what was answered
-	round  int
-	well   bool // send only events that succeed
-	drains int  // how often that was done
+	opt     Options
+	report  *Report
+	faults  []fault
+	began   time.Time
+	dir     string // of the run
+	data    string // of the store under torture
+	history *history
+	round   int
+	onlyOK  bool // send only events that succeed
+	drains  int  // number of times that onlyOK was set
 }
 
-// Run tortures, and returns what was done and found. The error is of a run that could not go on; broken laws are in the
-// report.
+// Run runs the rounds and returns the report, which lists the broken laws. It returns an error when the run could not continue.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	if err := o.fill(); err != nil {
+	if err := o.setDefaults(); err != nil {
 		return nil, inbox.Errorf(inbox.Internal, "torture", "%w", err)
 	}
 	dir, err := os.MkdirTemp(o.Dir, "inbox-torture-")
@@ -87,7 +88,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	for _, name := range t.report.Skipped {
-		o.Say("left out: %s", name)
+		o.Logf("skipped: %s", name)
 	}
 	if o.Stored > 0 {
 		err = t.store(ctx)
@@ -110,25 +111,25 @@ func (t *campaign) finish(err error) (*Report, error) {
 	return t.report, errors.Join(err, os.RemoveAll(t.dir))
 }
 
-// rounds makes epochs of rounds: each has a store of its own, so that a round's check stays cheap.
+// rounds runs epochs of rounds. Each epoch has a new store, so that the check of a round stays cheap.
 func (t *campaign) rounds(ctx context.Context) error {
-	for epoch := 0; t.goesOn(ctx); epoch++ {
+	for epoch := 0; t.hasNext(ctx); epoch++ {
 		t.data = filepath.Join(t.dir, fmt.Sprint("epoch-", epoch))
-		if err := t.begin(ctx); err != nil {
+		if err := t.beginEpoch(ctx); err != nil {
 			return err
 		}
-		for n := 0; n < t.opt.Epoch && t.goesOn(ctx); n++ {
-			if err := t.oneRound(ctx); err != nil {
+		for n := 0; n < t.opt.Epoch && t.hasNext(ctx); n++ {
+			if err := t.runRound(ctx); err != nil {
 				return err
 			}
 			t.round++
 		}
 		if len(t.report.Broken) == 0 && ctx.Err() == nil {
-			if err := t.end(ctx); err != nil {
+			if err := t.endEpoch(ctx); err != nil {
 				return err
 			}
 		}
-		t.sum()
+		t.addCounts()
 		if len(t.report.Broken) == 0 {
 			if err := os.RemoveAll(t.data); err != nil {
 				return err
@@ -138,66 +139,67 @@ func (t *campaign) rounds(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (t *campaign) goesOn(ctx context.Context) bool {
+func (t *campaign) hasNext(ctx context.Context) bool {
 	return ctx.Err() == nil && t.round < t.opt.Rounds && len(t.report.Broken) == 0 && (t.opt.For == 0 || time.Since(t.began) < t.opt.For)
 }
 
-// chance returns the source of the decisions about something in a round: the same for the same seed.
-func (t *campaign) chance(what uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(t.opt.Seed, uint64(t.round)<<16|what))
+// rng returns the random numbers for one purpose in the current round. They are the same for the same seed.
+func (t *campaign) rng(purpose uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(t.opt.Seed, uint64(t.round)<<16|purpose))
 }
 
-// oneRound starts the server, sends to it, makes a fault happen until it is dead, and checks the files.
-func (t *campaign) oneRound(ctx context.Context) error {
-	h, chance := t.pick(), t.chance(0)
-	t.world.round = t.round
-	arms := h.arms(chance)
-	s, err := t.start(ctx, arms)
+// runRound starts the server, sends to it, lets a fault happen until the server has ended, and checks the files.
+func (t *campaign) runRound(ctx context.Context) error {
+	h, rng := t.pickFault(), t.rng(0)
+	t.history.round = t.round
+	setup := h.setup(rng)
+	s, err := t.start(ctx, setup)
 	if err != nil {
 		return err
 	}
 	if s.ready() {
-		t.accepts(ctx, s, h)
-		if !arms.armed && !arms.ill { // others may not live long enough, or find no disk to write it to
+		t.firstAccept(ctx, s, h)
+		if !setup.mayEnd && !setup.mayFailStart { // other servers may end first, or have no disk to write to
 			t.enableBlamed(ctx)
 		}
 		traffic := t.send(ctx, s)
-		h.act(&round{t: t, ctx: ctx, s: s, chance: chance})
+		h.act(&round{t: t, ctx: ctx, s: s, rng: rng})
 		s.finish(t)
 		traffic.stop()
 	}
 	t.report.count(&h, s)
 	t.check(ctx, h.String())
-	t.opt.Say("round %d: %s: %s; %d sent in all; %s checking", t.round, h, s.fate(), t.world.sends(), t.report.checking.Round(time.Millisecond))
+	t.opt.Logf("round %d: %s: %s; %d bodies sent so far; %s of checks", t.round, h, s.ending(), t.history.sends(), t.report.checking.Round(time.Millisecond))
 	return nil
 }
 
-// pick chooses the round's fault: each of them once, in an order of the seed, then again in another order.
-func (t *campaign) pick() fault {
+// pickFault returns the fault of the round. Every fault comes once, in an order that depends on the seed, then again in another
+// order.
+func (t *campaign) pickFault() fault {
 	turn := t.round / len(t.faults)
 	order := rand.New(rand.NewPCG(t.opt.Seed, uint64(turn)<<16|1)).Perm(len(t.faults))
 	return t.faults[order[t.round%len(t.faults)]]
 }
 
-// check copies what the server left and holds the copy against what is known. The copy is recovered as the server's next
-// start will recover the original, which is not touched.
+// check compares a copy of the server's files with the history. The check recovers the copy in the same way as the next start
+// recovers the original, which stays unchanged.
 func (t *campaign) check(ctx context.Context, after string) {
-	copied, began := filepath.Join(t.dir, "looked-at"), time.Now()
+	copied, began := filepath.Join(t.dir, "checked"), time.Now()
 	defer func() { t.report.checking += time.Since(began) }()
 	err := os.RemoveAll(copied)
 	if err == nil {
 		err = copyStore(t.data, copied)
 	}
 	if err == nil {
-		err = t.world.check(ctx, copied, t.report)
+		err = t.history.check(ctx, copied, t.report)
 	}
 	if err != nil && ctx.Err() == nil {
 		t.report.broke("the store cannot be read: %v", err)
 	}
-	t.report.tell(t.round, after)
+	t.report.addPlace(t.round, after)
 }
 
-// copyStore copies the files of a store that nobody has open.
+// copyStore copies the files of a store that no process has open.
 func copyStore(from, to string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err
@@ -221,8 +223,8 @@ func copyFile(from, to string) error {
 		return err
 	}
 	_, err = io.Copy(w, r)
-	return errors.Join(err, w.Sync(), w.Close()) // or the next start waits while the kernel writes it
+	return errors.Join(err, w.Sync(), w.Close()) // without Sync the next start waits while the kernel writes the copy
 }
 
 // String names the fault as in the matrix.
-func (h fault) String() string { return strings.TrimSpace(h.point + ": " + h.what) }
+func (h fault) String() string { return strings.TrimSpace(h.point + ": " + h.kind) }

@@ -18,10 +18,10 @@ import (
 	"inbox/inbox/torture"
 )
 
-// options torture this test binary, which is the program when programEnv is set.
+// options returns options that run this test binary as the program, with a planted fault.
 func options(t *testing.T, plant string) torture.Options {
 	return torture.Options{
-		Dir: t.TempDir(), Env: []string{programEnv + "=" + plant}, Say: t.Logf,
+		Dir: t.TempDir(), Env: []string{programEnv + "=" + plant}, Logf: t.Logf,
 	}
 }
 
@@ -44,7 +44,7 @@ func tortured(t *testing.T, o torture.Options) *torture.Report {
 	return r
 }
 
-func TestTheLineSurvivesAShortTorture(t *testing.T) {
+func TestTheServerKeepsTheLawsInAShortTorture(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills a real server many times")
 	}
@@ -59,7 +59,7 @@ func TestTheLineSurvivesAShortTorture(t *testing.T) {
 	}
 }
 
-func TestWhatWasStoredBeforeOutlivesTorture(t *testing.T) {
+func TestEventsStoredBeforeTortureSurviveIt(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills a real server many times")
 	}
@@ -74,11 +74,11 @@ func TestWhatWasStoredBeforeOutlivesTorture(t *testing.T) {
 	}
 	o.StartBound = 1 // nanosecond
 	if r := tortured(t, o); !strings.Contains(strings.Join(r.Broken, "; "), "from the start to the first accept") {
-		t.Errorf("a slow start was not seen: %q", r.Broken)
+		t.Errorf("a slow start was not reported: %q", r.Broken)
 	}
 }
 
-// Killing the server over and over makes it disable a plugin that ran alone meanwhile. That breaks no law.
+// Repeated kills make the server disable a plugin that ran alone. That breaks no law.
 func TestAPluginBlamedForAKillIsEnabledAgain(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a real server")
@@ -96,7 +96,7 @@ func TestAPluginBlamedForAKillIsEnabledAgain(t *testing.T) {
 	}
 }
 
-// blame runs a plugin's live release in enough unclean ends to be disabled.
+// blame records crashes of a plugin's live release until it is disabled.
 func blame(t *testing.T, data, plugin string) error {
 	ctx := context.Background()
 	s, err := store.Open(ctx, store.Options{Dir: data, Server: true})
@@ -138,8 +138,8 @@ func TestTortureFindsAPlantedFault(t *testing.T) {
 	}
 	for plant, by := range map[string]struct{ fault, law string }{
 		"an answer before the commit":      {"any moment: kill -9", "law 1: LOST"},
-		"a settle outside the transaction": {"after the commit, before anyone is told", "law 4: broken law"},
-		"a lane that lets one event pass":  {"any moment: kill -9", "law [23]: .*( passed | overtook |before)"}, // at whichever moment it is looked at
+		"a settle outside the transaction": {"after the commit, before anyone is told", "law 4: broken invariant"},
+		"a lane that lets one event pass":  {"any moment: kill -9", "law [23]: .*( skipped | overtook |before)"}, // the law depends on the moment of the check
 	} {
 		t.Run(plant, func(t *testing.T) {
 			o := options(t, plant)
@@ -150,14 +150,14 @@ func TestTortureFindsAPlantedFault(t *testing.T) {
 				return regexp.MustCompile(by.law).MatchString(text)
 			})
 			if !found {
-				t.Errorf("after %d rounds it was not found; what was: %q", r.Rounds, r.Broken)
+				t.Errorf("the fault was not found in %d rounds; the broken laws: %q", r.Rounds, r.Broken)
 			}
 			t.Logf("found in round %d, after %s: %s", r.Rounds, time.Since(began).Round(time.Millisecond), strings.Join(r.Broken, "; "))
 		})
 	}
 }
 
-func TestASoakSeesWhatGrows(t *testing.T) {
+func TestASoakReportsResourcesThatGrow(t *testing.T) {
 	flat := torture.Sample{Resident: 50 << 20, Files: 20, Goroutines: 40, WAL: 4 << 20}
 	grown := map[string]torture.Sample{"": flat}
 	for name, change := range map[string]func(*torture.Sample){
@@ -179,43 +179,43 @@ func TestASoakSeesWhatGrows(t *testing.T) {
 	}
 }
 
-// A plugin is known once it was live. The oracle must look at the others also while one is not.
-func TestTheOracleLooksAtEveryPluginThatIsKnown(t *testing.T) {
+// A plugin has a record once it was live. The oracle must check such plugins also while another plugin has no record.
+func TestTheOracleChecksEveryPluginThatHasARecord(t *testing.T) {
 	for _, plugin := range []string{"parks", "goes-on", "takes-all"} {
 		broken, err := torture.Passed(context.Background(), t.TempDir(), plugin)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text := strings.Join(broken, "; "); !strings.Contains(text, "law 3: plugin "+plugin+" passed event 1 over") {
-			t.Errorf("%s passed an event over, and the oracle found %q", plugin, text)
+		if text := strings.Join(broken, "; "); !strings.Contains(text, "law 3: plugin "+plugin+" skipped event 1:") {
+			t.Errorf("%s skipped an event, and the oracle found %q", plugin, text)
 		}
 	}
 }
 
-func TestAnUnknownFaultIsRefused(t *testing.T) {
+func TestAnUnknownFaultIsRejected(t *testing.T) {
 	o := options(t, "none")
 	o.Only = []string{"a gentle breeze"}
 	if _, err := torture.Run(context.Background(), o); err == nil {
-		t.Error("it was taken")
+		t.Error("the fault was accepted")
 	}
 }
 
-func TestWhatTheHiddenCommandReadsIsChecked(t *testing.T) {
+func TestInvalidVariablesOfTheHiddenCommandAreRejected(t *testing.T) {
 	for name, bad := range map[string]string{
 		"INBOX_CRASH_AT": "nowhere:1", "INBOX_CLOCK_STEP": "an hour",
 	} {
 		_, err := torture.HooksFromEnv(func(n string) string { return map[string]string{name: bad}[n] })
 		if err == nil {
-			t.Errorf("%s=%s was taken", name, bad)
+			t.Errorf("%s=%s was accepted", name, bad)
 		}
 	}
 	h, err := torture.HooksFromEnv(func(string) string { return "" })
 	if err != nil || h.Fault != nil || h.Now != nil || h.Keep != nil || h.Queue != nil || h.Run != nil {
-		t.Errorf("without its variables it is not plain serve: %+v, %v", h, err)
+		t.Errorf("without its variables it has hooks: %+v, %v", h, err)
 	}
 }
 
-func TestTheGuestsAreWhatTheirTextSays(t *testing.T) {
+func TestTheGuestsAreBuiltFromTheirWat(t *testing.T) {
 	wat2wasm, err := exec.LookPath("wat2wasm")
 	if err != nil {
 		if os.Getenv("INBOX_NO_SKIP") != "" {
@@ -231,7 +231,7 @@ func TestTheGuestsAreWhatTheirTextSays(t *testing.T) {
 		got, err := os.ReadFile(out)
 		want, werr := os.ReadFile("guests/" + name + ".wasm")
 		if err != nil || werr != nil || string(got) != string(want) {
-			t.Errorf("guests/%s.wasm is not made of its .wat: %v, %v", name, err, werr)
+			t.Errorf("guests/%s.wasm differs from its .wat: %v, %v", name, err, werr)
 		}
 	}
 }

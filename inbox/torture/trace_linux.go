@@ -2,5 +2,5 @@ package torture
 
 import "bytes"
 
-// injected reports whether a trace holds a call that was made to fail.
+// injected reports whether a trace has a call that strace made fail.
 func injected(trace []byte) bool { return bytes.Contains(trace, []byte("(INJECTED)")) }

@@ -16,19 +16,19 @@ import (
 	"inbox/inbox/qoreid"
 )
 
-// traffic is what sends to a server until it is stopped.
+// traffic is a group of senders that send to a server until they are stopped.
 type traffic struct {
 	cancel  context.CancelFunc
 	senders sync.WaitGroup
 }
 
-// stop ends the sending and waits.
+// stop stops the senders and waits for them.
 func (f *traffic) stop() {
 	f.cancel()
 	f.senders.Wait()
 }
 
-// send begins to send from many connections.
+// send starts senders on Options.Connections connections.
 func (t *campaign) send(ctx context.Context, s *server) *traffic {
 	f := &traffic{}
 	ctx, f.cancel = context.WithCancel(ctx)
@@ -36,21 +36,21 @@ func (t *campaign) send(ctx context.Context, s *server) *traffic {
 		c := t.connection(s, n)
 		f.senders.Go(func() {
 			defer c.client.CloseIdleConnections()
-			for ctx.Err() == nil && c.one(ctx) {
-				rest(ctx, time.Duration(c.chance.IntN(12))*time.Millisecond)
+			for ctx.Err() == nil && c.sendOne(ctx) {
+				sleep(ctx, time.Duration(c.rng.IntN(12))*time.Millisecond)
 			}
 		})
 	}
 	return f
 }
 
-// accepts sends until one body is accepted, and notes how long that took from the start of the process.
-func (t *campaign) accepts(ctx context.Context, s *server, h fault) {
+// firstAccept sends until one body is accepted, and reports the time since the start of the process.
+func (t *campaign) firstAccept(ctx context.Context, s *server, h fault) {
 	c := t.connection(s, 99)
 	defer c.client.CloseIdleConnections()
-	for ctx.Err() == nil && s.alive() && c.one(ctx) {
+	for ctx.Err() == nil && s.alive() && c.sendOne(ctx) {
 		if c.accepted == 0 {
-			rest(ctx, time.Millisecond)
+			sleep(ctx, time.Millisecond)
 			continue
 		}
 		if !h.slow {
@@ -64,7 +64,7 @@ func (t *campaign) accepts(ctx context.Context, s *server, h fault) {
 	}
 }
 
-func rest(ctx context.Context, d time.Duration) {
+func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -73,35 +73,35 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// connection is one sender.
+// connection is one sender with its own connection.
 type connection struct {
 	t        *campaign
 	base     string
 	client   *http.Client
-	chance   *rand.Rand
+	rng      *rand.Rand
 	name     string
 	n        int
 	accepted int
-	well     bool
+	onlyOK   bool
 }
 
 func (t *campaign) connection(s *server, n int) *connection {
 	return &connection{
-		t: t, well: t.well, base: "http://" + s.webhooks, chance: t.chance(uint64(1000*t.drains + 100 + n)), name: fmt.Sprintf("%d/%d/%d", t.round, t.drains, n),
+		t: t, onlyOK: t.onlyOK, base: "http://" + s.webhooks, rng: t.rng(uint64(1000*t.drains + 100 + n)), name: fmt.Sprintf("%d/%d/%d", t.round, t.drains, n),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 40 * time.Second},
 	}
 }
 
-// one sends one body. It returns false when nobody listens any more.
-func (c *connection) one(ctx context.Context) bool {
+// sendOne sends one body. It returns false when the server does not answer.
+func (c *connection) sendOne(ctx context.Context) bool {
 	c.n++
-	body := c.make()
-	if c.chance.IntN(100) == 0 {
-		return c.forged(ctx, body)
+	next := c.nextBody()
+	if c.rng.IntN(100) == 0 {
+		return c.sendForged(ctx, next)
 	}
-	w := c.t.world
-	what, first, floor := w.sending(body)
-	code, text, err := c.post(ctx, what.source, what.body, secret)
+	w := c.t.history
+	body, first, floor := w.sending(next)
+	code, text, err := c.post(ctx, body.source, body.body, secret)
 	if err != nil {
 		return false
 	}
@@ -112,22 +112,23 @@ func (c *connection) one(ctx context.Context) bool {
 		w.refused++
 		w.mu.Unlock()
 	case code != http.StatusOK || json.Unmarshal(text, &r) != nil || r.Seq < 1:
-		w.odd(fmt.Sprintf("a signed body was answered %d %s", code, text))
+		w.badAnswer(fmt.Sprintf("a signed body was answered %d %s", code, text))
 	default:
 		c.accepted++
-		w.answer(answered{what: what, seq: r.Seq, first: first, stored: r.Status == inbox.Stored, floor: floor})
+		w.answer(answered{body: body, seq: r.Seq, first: first, stored: r.Status == inbox.Stored, floor: floor})
 	}
 	return true
 }
 
-// forged sends a body with another's signature: it must be refused, and if it is found in the log it was never sent.
-func (c *connection) forged(ctx context.Context, s sent) bool {
+// sendForged sends a body that is signed with another secret. The server must reject it. The history does not have it, so the oracle
+// finds it if the server stores it.
+func (c *connection) sendForged(ctx context.Context, s sent) bool {
 	code, text, err := c.post(ctx, s.source, s.body+" ", "another secret")
 	if err != nil {
 		return false
 	}
 	if code != http.StatusUnauthorized && code != http.StatusServiceUnavailable {
-		c.t.world.odd(fmt.Sprintf("a forged body was answered %d %s", code, text))
+		c.t.history.badAnswer(fmt.Sprintf("a forged body was answered %d %s", code, text))
 	}
 	return true
 }
@@ -148,40 +149,40 @@ func (c *connection) post(ctx context.Context, source, body, key string) (int, [
 	return resp.StatusCode, bytes.TrimSpace(text), err
 }
 
-// make makes the next body: one in eight was sent before, one in twenty is odd.
-func (c *connection) make() sent {
-	if c.chance.IntN(8) == 0 {
-		if old, ok := c.t.world.again(c.chance.IntN(1 << 30)); ok {
+// nextBody returns the next body: one in eight was sent before, one in twenty is distorted.
+func (c *connection) nextBody() sent {
+	if c.rng.IntN(8) == 0 {
+		if old, ok := c.t.history.repeated(c.rng.IntN(1 << 30)); ok {
 			return old
 		}
 	}
-	source := sources[c.chance.IntN(len(sources))]
-	s := sent{source: source, mode: inbox.Live, known: true, copies: source == "echo", script: script(c.chance.Float64())}
-	if c.well {
+	source := sources[c.rng.IntN(len(sources))]
+	s := sent{source: source, mode: inbox.Live, known: true, copies: source == "echo", script: script(c.rng.Float64())}
+	if c.onlyOK {
 		s.script = "o"
 	}
 	if source == "trial" {
 		s.mode = inbox.Test
 	}
-	id := c.chance.IntN(40) + 100*(1+strings.Index("qoreid second trial echo", source))
+	id := c.rng.IntN(40) + 100*(1+strings.Index("qoreid second trial echo", source))
 	s.entity = fmt.Sprint(s.mode, "/", id)
-	types := []string{"verification_started", "step_verification_completed", "verification_completed"} // in no order: many are late
+	types := []string{"verification_started", "step_verification_completed", "verification_completed"} // in random order: many are late
 	s.body = fmt.Sprintf(`{"event":"workflow","event_type":%q,"data":{"id":%d,"customerReference":"ref-%d","n":"%s/%d","script":"@@%s@@"}}`,
-		types[c.chance.IntN(3)], id, id%5, c.name, c.n, s.script)
-	if c.chance.IntN(20) == 0 && !c.well {
+		types[c.rng.IntN(3)], id, id%5, c.name, c.n, s.script)
+	if c.rng.IntN(20) == 0 && !c.onlyOK {
 		c.distort(&s)
 	}
 	return s
 }
 
-// distort makes a body odd. Those whose bytes cannot be read have no entity and no script.
+// distort changes a body so that it is harder to parse. A body that cannot be parsed has no entity and no script.
 func (c *connection) distort(s *sent) {
-	switch c.chance.IntN(4) {
+	switch c.rng.IntN(4) {
 	case 0:
 		s.body = "\xef\xbb\xbf" + s.body
-	case 1: // big, up to the size at which the guest reads it in one piece
-		s.body = strings.TrimSuffix(s.body, "}}") + `,"photo":"` + strings.Repeat("Zm9v", 1000+c.chance.IntN(80_000)) + `"}}`
-	case 2: // invalid UTF-8: the event is still legible, the plugin gets it as base64
+	case 1: // large, up to the largest size that the guest gets inline
+		s.body = strings.TrimSuffix(s.body, "}}") + `,"photo":"` + strings.Repeat("Zm9v", 1000+c.rng.IntN(80_000)) + `"}}`
+	case 2: // invalid UTF-8: the server can parse the event, the plugin gets it as base64
 		s.body = strings.Replace(s.body, `"n":"`, "\"n\":\"\xff\xfe", 1)
 		s.script, s.entity = "", ""
 	case 3:

@@ -15,7 +15,8 @@ const MaxModule = 32 << 20
 // Import names a function that a module imports.
 type Import struct{ Module, Name string }
 
-// Module holds what was parsed out of a binary before the binary is rewritten and compiled. It is not safe for concurrent use.
+// Module is a parsed binary, before it is rewritten and compiled. It has a field for each index space and figure. The parsers of
+// the sections are its methods, because a section needs the index spaces of earlier sections. It is not safe for concurrent use.
 type Module struct {
 	imports   []Import
 	exports   []string

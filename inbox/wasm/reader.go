@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// reader reads the binary format (WebAssembly core specification 2.0, chapter 5). After an error it returns zeros and has no
-// bytes left.
+// reader reads the binary format (WebAssembly core specification 2.0, chapter 5). It has a method for each production of the format
+// that the package reads. After an error it returns zeros and has no bytes left.
 type reader struct {
 	b      []byte
 	err    error

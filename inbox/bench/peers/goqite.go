@@ -14,7 +14,7 @@ import (
 	"maragu.dev/goqite"
 )
 
-// goqiteRate receives and deletes messages from as many goroutines as there are processors.
+// goqiteRate receives and deletes messages in one goroutine per processor.
 func goqiteRate(ctx context.Context, db *sql.DB, n int) (float64, error) {
 	schema, err := goqiteSchema()
 	if err != nil {
@@ -56,7 +56,7 @@ func goqiteRate(ctx context.Context, db *sql.DB, n int) (float64, error) {
 	return float64(n) / time.Since(began).Seconds(), errors.Join(errs...)
 }
 
-// goqiteSchema reads the tables from beside goqite's source, where its users are told to copy them from.
+// goqiteSchema reads the schema from goqite's source, from which goqite's users copy it.
 func goqiteSchema() (string, error) {
 	file, _ := runtime.FuncForPC(reflect.ValueOf(goqite.New).Pointer()).FileLine(reflect.ValueOf(goqite.New).Pointer())
 	text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "schema_sqlite.sql"))

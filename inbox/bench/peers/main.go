@@ -1,10 +1,10 @@
-// Command peers measures other queues on SQLite the way `inbox bench` measures inbox: jobs that are stored already are
-// handled by a function that does nothing, and counted until each is durably done. It is a module of its own, so that
-// inbox does not carry what it is compared with.
+// Command peers measures other queues on SQLite in the same way as `inbox bench` measures inbox. A function that does nothing
+// handles jobs that are already stored. A job counts when its completion is durable. Command peers is a separate module, so that
+// inbox does not depend on these queues.
 //
 //	peers QUEUE DIR N
 //
-// prints how many of N jobs of QUEUE (goqite or river) were done per second in a database in DIR.
+// prints the rate of N jobs of QUEUE (goqite or river) in a database in DIR, in jobs per second.
 package main
 
 import (
@@ -33,7 +33,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	// Both advise a single connection; the pragmas are those of inbox.
+	// Both queues recommend a single connection. The pragmas are the same as in inbox.
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(args[1], args[0]+".db")+
 		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")
 	if err != nil {
@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string) error {
 	return err
 }
 
-// body is what a job carries: 1 KiB, as the events of inbox.
+// body returns the body of a job: 1 KiB, as the events of inbox.
 func body() []byte {
 	b := make([]byte, 1024)
 	for i := range b {

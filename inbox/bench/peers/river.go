@@ -27,7 +27,7 @@ type worker struct {
 // Work does nothing.
 func (*worker) Work(context.Context, *river.Job[jobArgs]) error { return nil }
 
-// riverRate works on jobs with River's client, which completes them in batches. Its pauses are as short as it takes.
+// riverRate runs jobs with River's client, which completes them in batches. Its poll intervals are the shortest that it accepts.
 func riverRate(ctx context.Context, db *sql.DB, n int) (float64, error) {
 	driver := riversqlite.New(db)
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
@@ -47,7 +47,7 @@ func riverRate(ctx context.Context, db *sql.DB, n int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	const step = 100 // it makes one statement of them
+	const step = 100 // River inserts a batch in one statement
 	for at := 0; at < n; at += step {
 		var batch []river.InsertManyParams
 		for range min(step, n-at) {

@@ -13,7 +13,7 @@ func (c *Console) Pairs(pairs ...string) error {
 	return c.Align(rows)
 }
 
-// Align writes rows in aligned columns, without a head. On a terminal a long last cell is wrapped under its beginning.
+// Align writes rows in aligned columns, without a head. On a terminal a long last cell is wrapped within its column.
 func (c *Console) Align(rows [][]string) error {
 	var widths []int
 	for _, row := range rows {
@@ -36,8 +36,8 @@ func (c *Console) Align(rows [][]string) error {
 	return nil
 }
 
-// Hanging returns a text after the text before. On a terminal it is wrapped under its beginning, or, where that is too
-// narrow, on separate lines.
+// Hanging returns text after before, in lines. On a terminal text is wrapped to the right of before, or, if that leaves too few
+// columns, on the lines below, indented.
 func (c *Console) Hanging(before, text string) string {
 	const indent = "    "
 	width := c.TerminalWidth()
@@ -46,7 +46,7 @@ func (c *Console) Hanging(before, text string) string {
 		return strings.TrimRight(before+text, " ") + "\n"
 	}
 	var b strings.Builder
-	if spare := width - TextWidth(before); spare < Narrowest && TextWidth(text) > spare {
+	if room := width - TextWidth(before); room < Narrowest && TextWidth(text) > room {
 		b.WriteString(cutText(strings.TrimRight(before, " "), width, keepHead) + "\n")
 		before = indent
 	}

@@ -9,8 +9,8 @@ import (
 	"inbox/inbox"
 )
 
-// Ask asks a question and returns nil after a yes. The question must say what a yes does. With yes (--yes was given) it does not
-// ask. Any other answer, or no terminal to ask on, is an error with the exit code ExitDeclined.
+// Ask asks a question and returns nil when the answer is yes. The question must describe the effect of a yes. If yes is true (--yes was
+// given), Ask returns nil at once. After any other answer, or without a terminal, it returns an error with exit code ExitDeclined.
 func (c *Console) Ask(yes bool, format string, args ...any) error {
 	if yes {
 		return nil

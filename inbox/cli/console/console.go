@@ -1,9 +1,8 @@
-// Package console reads from and writes to the person or the program that called a command. It knows neither commands
-// and their flags nor the store: package cli stands before it and tells it the output format and the answers of flags.
+// Package console reads the input and writes the output of commands. It does not know the commands, their flags or the store:
+// package cli sets the format of the output.
 //
-// Standard output carries data, as tables, JSON or ids. Standard error carries messages: each line begins with "inbox:",
-// in lower case, without a full stop. Every text is made safe for terminals before it is written. The exit codes are in
-// exit.go.
+// Standard output has the data, as tables, JSON or ids. Standard error has the messages: each line begins with "inbox:", in lower
+// case, without a full stop. Every text is made safe for terminals before it is written. The exit codes are in exit.go.
 package console
 
 import (
@@ -19,19 +18,19 @@ import (
 	"inbox/inbox"
 )
 
-// Console is the surroundings of one run of a command: its streams, its environment, and the chosen style of output.
+// Console holds the streams, the environment and the output style of one run of a command.
 type Console struct {
 	Streams
 	Style
 	Getenv   func(string) string
 	Now      func() time.Time
-	Zone     *time.Location // times are read and shown in it
-	ZoneNote string         // the warning that ZoneProblem returned for TZ; it is cleared when it was written
+	Zone     *time.Location // zone in which times are parsed and printed
+	ZoneNote string         // the warning of ZoneProblem about TZ; cleared once it is written
 
-	whole bool // a document or list was written to its end
+	complete bool // a document or list was written to its end
 }
 
-// Streams are the standard streams of a command, and which of them are terminals.
+// Streams are the standard streams of a command. The flags report which of them are terminals.
 type Streams struct {
 	In                                   io.Reader
 	Out                                  *Output
@@ -39,10 +38,10 @@ type Streams struct {
 	InTerminal, OutTerminal, ErrTerminal bool
 }
 
-// Style is the part of a command's flags that changes how it writes.
+// Style holds the flags that change the output of a command.
 type Style struct {
-	Format string // of the output: table, json, jsonl or ids
-	Wide   bool   // tables on a terminal are not made to fit it
+	Format string // format of the output: table, json, jsonl or ids
+	Wide   bool   // tables are not fitted to the terminal
 	Quiet  bool   // Say writes nothing
 }
 
@@ -59,27 +58,27 @@ func Process() Console {
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// InJSON reports whether the output is JSON. Then standard error holds nothing but an error, as one JSON object, so that
-// a program that reads both streams at once can parse them.
+// InJSON reports whether the output is JSON. Then standard error has at most an error, as one JSON object, so that a program can parse
+// both streams merged.
 func (s Style) InJSON() bool { return s.Format == "json" || s.Format == "jsonl" }
 
-// Say writes a message to standard error, unless --quiet was given or the output is JSON.
+// Say writes a message to standard error. It does nothing with --quiet or when the output is JSON.
 func (c *Console) Say(format string, args ...any) {
 	if !c.Quiet && !c.InJSON() {
 		c.Talk(format, args...)
 	}
 }
 
-// Talk writes a message to standard error in every style.
+// Talk writes a message to standard error, also with --quiet and when the output is JSON.
 func (c *Console) Talk(format string, args ...any) {
 	fmt.Fprintf(c.Err, "inbox: %s\n", inbox.PrintableText(fmt.Sprintf(format, args...)))
 }
 
-// Print writes data to standard output. The text is made safe for terminals; JSON is escaped before, so that its values
-// stay exact. The error ends the command.
+// Print writes data to standard output. It makes the text safe for terminals; callers escape JSON before, so that its values stay
+// exact. An error must end the command.
 func (c *Console) Print(format string, args ...any) error {
 	if _, err := io.WriteString(c.Out, inbox.PrintableText(fmt.Sprintf(format, args...))); err != nil {
-		return outputGone(err)
+		return outputError(err)
 	}
 	return nil
 }
@@ -90,28 +89,28 @@ func (c *Console) Document(v any) error {
 	if err != nil {
 		return fmt.Errorf("write the output: %w", err)
 	}
-	c.whole = true
+	c.complete = true
 	return c.Print("%s\n", inbox.PrintableJSON(text))
 }
 
 // Raw writes bytes to standard output as they are.
 func (c *Console) Raw(data []byte) error {
 	if _, err := c.Out.Write(data); err != nil {
-		return outputGone(err)
+		return outputError(err)
 	}
 	return nil
 }
 
-// OutputErr returns the first error of standard output, as the error that ends the command.
+// OutputErr returns the first error of standard output, with its exit code.
 func (c *Console) OutputErr() error {
 	if c.Out.err == nil {
 		return nil
 	}
-	return outputGone(c.Out.err)
+	return outputError(c.Out.err)
 }
 
-// Output is standard output. It keeps its first error, so that a command also fails when a library wrote the text and
-// ignored the error, as for help.
+// Output is standard output. It keeps its first error, so that a command also fails when a library ignored the error, as in the
+// output of help.
 type Output struct {
 	To  io.Writer
 	err error
@@ -126,11 +125,10 @@ func (o *Output) Write(text []byte) (int, error) {
 	return n, err
 }
 
-// outputGone returns the error that ends the command after standard output failed. A reader that closed its pipe ends the
-// command with success.
-func outputGone(err error) error {
+// outputError returns the error of a command whose standard output failed. It has exit code 0 when the reader closed the pipe.
+func outputError(err error) error {
 	if errors.Is(err, io.ErrClosedPipe) || isBrokenPipe(err) {
 		return &ExitError{Code: ExitDone}
 	}
-	return &ExitError{Code: ExitFailed, Err: inbox.Errorf(inbox.Unavailable, "write the output", "%w", err).WithHint("what was written is not whole")}
+	return &ExitError{Code: ExitFailed, Err: inbox.Errorf(inbox.Unavailable, "write the output", "%w", err).WithHint("the output is incomplete")}
 }

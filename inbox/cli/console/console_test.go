@@ -16,8 +16,8 @@ import (
 	"inbox/inbox"
 )
 
-// talker returns a console whose streams are buffers.
-func talker(input string) (c *Console, out, errs *bytes.Buffer) {
+// testConsole returns a console whose streams are buffers.
+func testConsole(input string) (c *Console, out, errs *bytes.Buffer) {
 	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
 	now := time.Date(2026, 11, 20, 14, 5, 0, 0, time.UTC)
 	c = &Console{
@@ -27,8 +27,8 @@ func talker(input string) (c *Console, out, errs *bytes.Buffer) {
 	return c, out, errs
 }
 
-func TestTimesAreParsedAsOperatorsWriteThem(t *testing.T) {
-	c, _, _ := talker("")
+func TestTimesAreParsedInEveryForm(t *testing.T) {
+	c, _, _ := testConsole("")
 	for text, want := range map[string]string{
 		"90s": "2026-11-20T14:03:30Z", "2h": "2026-11-20T12:05:00Z", "3d": "2026-11-17T14:05:00Z", "1w": "2026-11-13T14:05:00Z",
 		"today": "2026-11-19T23:00:00Z", "yesterday": "2026-11-18T23:00:00Z", "2026-11-01": "2026-10-31T23:00:00Z",
@@ -75,29 +75,29 @@ func TestEveryKindOfErrorHasItsExitCode(t *testing.T) {
 
 func TestAnErrorIsWrittenInLinesWithItsHintOrAsJSON(t *testing.T) {
 	err := inbox.Errorf(inbox.Invalid, "", "first\nsecond").WithHint("do this")
-	c, _, errs := talker("")
+	c, _, errs := testConsole("")
 	if code := c.Report(err); code != 2 || errs.String() != "inbox: first\ninbox: second\ninbox: do this\n" {
 		t.Errorf("%d %q", code, errs)
 	}
-	c, _, errs = talker("")
+	c, _, errs = testConsole("")
 	c.Format = "json"
 	if code := c.Report(err); code != 2 || errs.String() != `{"error":{"code":"invalid","message":"first\nsecond","hint":"do this"}}`+"\n" {
 		t.Errorf("%d %q", code, errs)
 	}
 	for err, want := range map[error]string{
-		Incomplete("x"): "incomplete", &ExitError{Code: ExitDeclined, Err: errors.New("enough")}: "declined", fmt.Errorf("x: %w", context.Canceled): "interrupted",
+		Incomplete("x"): "incomplete", &ExitError{Code: ExitDeclined, Err: errors.New("declined")}: "declined", fmt.Errorf("x: %w", context.Canceled): "interrupted",
 	} {
 		errs.Reset()
 		if c.Report(err); !strings.Contains(errs.String(), `{"error":{"code":"`+want+`"`) {
 			t.Errorf("%v: %q", err, errs)
 		}
 	}
-	c, _, errs = talker("")
+	c, _, errs = testConsole("")
 	if code := c.Report(context.Canceled); code != 130 || errs.String() != "inbox: interrupted\n" {
 		t.Errorf("%d %q", code, errs)
 	}
 	if code := c.Report(&ExitError{Code: 2}); code != 2 || errs.String() != "inbox: interrupted\n" {
-		t.Errorf("what was said already is said again: %q", errs)
+		t.Errorf("an error whose messages are already written is written again: %q", errs)
 	}
 }
 
@@ -119,19 +119,19 @@ func TestAListIsWrittenInEachFormat(t *testing.T) {
 		"jsonl": `{"a":"long \u001b[31mname","n":1}` + "\n" + `{"a":"é","n":22}` + "\n",
 		"ids":   "long  [31mname\né\n",
 	} {
-		c, out, _ := talker("")
+		c, out, _ := testConsole("")
 		c.Format = format
 		if err := rows(c).All(items); err != nil || out.String() != want {
 			t.Errorf("%s: %q, %v", format, out, err)
 		}
-		c, out, _ = talker("")
+		c, out, _ = testConsole("")
 		c.Format = format
 		empty := map[string]string{"table": "A\tN\n", "json": "[]\n"}[format]
 		if err := rows(c).All(nil); err != nil || out.String() != empty {
 			t.Errorf("%s, empty: %q, %v", format, out, err)
 		}
 	}
-	c, out, _ := talker("")
+	c, out, _ := testConsole("")
 	c.OutTerminal = true
 	if err := rows(c).All(items); err != nil || out.String() != "A               N\nlong  [31mname  1\né               22\n" {
 		t.Errorf("on a terminal: %q, %v", out, err)
@@ -142,31 +142,31 @@ type broken struct{ err error }
 
 func (b broken) Write([]byte) (int, error) { return 0, b.err }
 
-func TestAClosedPipeIsNoError(t *testing.T) {
-	for _, one := range []struct {
+func TestAClosedPipeIsNotAnError(t *testing.T) {
+	for _, c := range []struct {
 		err  error
 		want int
 	}{{syscall.EPIPE, 0}, {io.ErrClosedPipe, 0}, {syscall.ENOSPC, 1}} {
-		c, _, _ := talker("")
-		c.Out = &Output{To: broken{one.err}}
-		if got := CodeOf(c.Print("x")); got != one.want {
-			t.Errorf("%v exits with %d", one.err, got)
+		console, _, _ := testConsole("")
+		console.Out = &Output{To: broken{c.err}}
+		if got := CodeOf(console.Print("x")); got != c.want {
+			t.Errorf("%v exits with %d", c.err, got)
 		}
-		if got := CodeOf(c.Document(row{})); got != one.want {
-			t.Errorf("%v exits with %d", one.err, got)
+		if got := CodeOf(console.Document(row{})); got != c.want {
+			t.Errorf("%v exits with %d", c.err, got)
 		}
 	}
 }
 
-// asked asks a question, with an answer on standard input, or with a yes given before.
-func asked(answer string, terminal, yes bool) (code int, talk string) {
-	c, _, errs := talker(answer)
+// ask asks a question and returns the exit code and standard error. yes is that of [Console.Ask].
+func ask(answer string, terminal, yes bool) (code int, messages string) {
+	c, _, errs := testConsole(answer)
 	c.InTerminal, c.ErrTerminal = terminal, terminal
 	err := c.Ask(yes, "Do %d things?", 3)
 	return CodeOf(err), errs.String()
 }
 
-func TestNothingIsDoneWithoutAYes(t *testing.T) {
+func TestOnlyYesConfirmsAQuestion(t *testing.T) {
 	for _, c := range []struct {
 		answer   string
 		terminal bool
@@ -176,16 +176,16 @@ func TestNothingIsDoneWithoutAYes(t *testing.T) {
 		{"y\n", true, false, 0}, {"Yes\n", true, false, 0}, {"n\n", true, false, 3}, {"\n", true, false, 3}, {"", true, false, 3}, {"y", true, false, 3},
 		{"y\n", false, false, 3}, {"", false, true, 0},
 	} {
-		if code, _ := asked(c.answer, c.terminal, c.yes); code != c.want {
+		if code, _ := ask(c.answer, c.terminal, c.yes); code != c.want {
 			t.Errorf("%+v exits with %d", c, code)
 		}
 	}
-	if _, talk := asked("n\n", true, false); talk != "Do 3 things? [y/N] " {
-		t.Errorf("it asked %q", talk)
+	if _, messages := ask("n\n", true, false); messages != "Do 3 things? [y/N] " {
+		t.Errorf("the question is %q", messages)
 	}
 }
 
-func TestProgressIsDrawnOnATerminalAndALineElsewhere(t *testing.T) {
+func TestProgressIsRedrawnOnATerminalAndWrittenInLinesElsewhere(t *testing.T) {
 	if got := progressText(50, 200, 10*time.Second, "1 failed"); got != "[######..................] 50/200 · 5/s · eta 30s · 1 failed" {
 		t.Errorf("%q", got)
 	}
@@ -199,7 +199,7 @@ func TestProgressIsDrawnOnATerminalAndALineElsewhere(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	for _, terminal := range []bool{false, true} {
-		c, _, errs := talker("")
+		c, _, errs := testConsole("")
 		now := c.Now()
 		c.Now = func() time.Time { return now }
 		c.ErrTerminal = terminal
@@ -211,12 +211,12 @@ func TestProgressIsDrawnOnATerminalAndALineElsewhere(t *testing.T) {
 		g.End()
 		drawn, lines := strings.Count(errs.String(), "\r\x1b[K["), strings.Count(errs.String(), "inbox: [")
 		if terminal && (drawn < 20 || lines != 0 || !strings.HasSuffix(errs.String(), "\r\x1b[K")) || !terminal && (drawn != 0 || lines != 2) {
-			t.Errorf("terminal %v: drawn %d, lines %d: %q", terminal, drawn, lines, errs)
+			t.Errorf("terminal %v: drawn %d times, %d lines: %q", terminal, drawn, lines, errs)
 		}
 	}
 }
 
-func TestSizesAndDurationsAreShort(t *testing.T) {
+func TestSizesAndDurationsAreFormattedShort(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 5 << 30: "5.0 GiB", 1 << 60: "1048576.0 TiB"} {
 		if got := Bytes(n); got != want {
 			t.Errorf("%d is %q", n, got)
@@ -234,23 +234,22 @@ type fault struct {
 	Error string `json:"error"`
 }
 
-// TestAFailedItemIsInTheJSONList checks lists of which one item failed: a program that reads the output finds the item
-// and the reason in it.
+// TestAFailedItemIsInTheJSONList checks lists with a failed item. A program that reads the JSON finds the item and its error in it.
 func TestAFailedItemIsInTheJSONList(t *testing.T) {
 	for _, format := range []string{"json", "jsonl"} {
-		c, out, errs := talker("")
+		c, out, errs := testConsole("")
 		c.Format = format
 		l := rows(c)
-		if err := errors.Join(l.Add(row{"a", 1}), l.Fail(fault{"b", "it is not there"}, "b: it is not there"), l.End()); err != nil {
+		if err := errors.Join(l.Add(row{"a", 1}), l.Fail(fault{"b", "not found"}, "b: not found"), l.End()); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(out.String(), `{"name":"b","error":"it is not there"}`) || errs.Len() > 0 || format == "json" && !json.Valid(out.Bytes()) {
+		if !strings.Contains(out.String(), `{"name":"b","error":"not found"}`) || errs.Len() > 0 || format == "json" && !json.Valid(out.Bytes()) {
 			t.Errorf("%s: %s%s", format, out, errs)
 		}
 	}
-	c, out, errs := talker("")
+	c, out, errs := testConsole("")
 	l := rows(c)
-	if err := errors.Join(l.Fail(fault{}, "b: it is not there"), l.End()); err != nil || !strings.Contains(errs.String(), "b: it is not there") {
+	if err := errors.Join(l.Fail(fault{}, "b: not found"), l.End()); err != nil || !strings.Contains(errs.String(), "b: not found") {
 		t.Errorf("as a table: %v %s%s", err, out, errs)
 	}
 }

@@ -25,10 +25,10 @@ const (
 	ExitInterrupted = 130 // the command was interrupted
 )
 
-// ExitError is an error with the exit code of its command.
+// ExitError is an error with an exit code.
 type ExitError struct {
 	Code int
-	Err  error // nil: the messages were written already
+	Err  error // nil: the messages are already written
 }
 
 // Error returns the text of the cause, or an empty string without one.
@@ -42,8 +42,8 @@ func (e *ExitError) Error() string {
 // Unwrap returns the cause.
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// codes is the only table of exit codes by kind of error.
-func codes() map[inbox.Kind]int {
+// exitCodes returns the exit codes by kind of error.
+func exitCodes() map[inbox.Kind]int {
 	return map[inbox.Kind]int{
 		inbox.Internal: ExitFailed, inbox.Invalid: ExitUsage, inbox.Unauthorized: ExitForbidden, inbox.Forbidden: ExitForbidden,
 		inbox.NotFound: ExitNotFound, inbox.Conflict: ExitFailed, inbox.Unavailable: ExitUnreachable, inbox.TooLarge: ExitFailed,
@@ -60,10 +60,10 @@ func CodeOf(err error) int {
 		return e.Code
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
-	case errors.Is(err, fs.ErrPermission): // whichever operation it stopped
+	case errors.Is(err, fs.ErrPermission): // of any operation
 		return ExitForbidden
 	}
-	return codes()[inbox.KindOf(err)]
+	return exitCodes()[inbox.KindOf(err)]
 }
 
 // problem is an error as JSON, as the operator's API writes it.
@@ -75,8 +75,8 @@ type problem struct {
 	} `json:"error"`
 }
 
-// Report writes an error to standard error and returns its exit code. It writes words, or JSON when the output is JSON. A
-// complete JSON document already contains the failed items and the problems found, so that Report adds nothing to it.
+// Report writes an error to standard error and returns its exit code. It writes text, or JSON when the output is JSON. It writes nothing
+// after a complete JSON document, which already contains the failed items and the problems found.
 func (c *Console) Report(err error) int {
 	code := CodeOf(err)
 	if err == nil || err.Error() == "" {
@@ -86,13 +86,13 @@ func (c *Console) Report(err error) int {
 		err = errors.New("interrupted")
 	}
 	message, hint := inbox.PrintableText(Shorten(err.Error())), inbox.Printable(Shorten(inbox.HintOf(err)))
-	if c.Format == "json" && c.whole && code == ExitIncomplete {
-		return code // the document says it; the two could not be parsed together
+	if c.Format == "json" && c.complete && code == ExitIncomplete {
+		return code // two JSON values could not be parsed together
 	}
 	if c.InJSON() {
 		var body problem
-		body.Error.Code, body.Error.Message, body.Error.Hint = wordOf(code, err), message, hint
-		_ = json.NewEncoder(printableJSON{c.Err}).Encode(body) // no other stream could take the error
+		body.Error.Code, body.Error.Message, body.Error.Hint = errorCode(code, err), message, hint
+		_ = json.NewEncoder(printableJSON{c.Err}).Encode(body) // there is no other stream for the error
 		return code
 	}
 	for line := range strings.SplitSeq(message, "\n") {
@@ -104,7 +104,7 @@ func (c *Console) Report(err error) int {
 	return code
 }
 
-// Shorten removes the middle of a text over 1200 characters, as of an error that quotes a long text.
+// Shorten removes the middle of a text of more than 1200 characters, such as an error that quotes a long text.
 func Shorten(text string) string {
 	const most, head, tail = 1200, 600, 300
 	runes := []rune(text)
@@ -114,8 +114,8 @@ func Shorten(text string) string {
 	return fmt.Sprintf("%s … (%d characters) … %s", string(runes[:head]), len(runes)-head-tail, string(runes[len(runes)-tail:]))
 }
 
-// wordOf returns the code of an error in JSON: its kind, or a word for the exit code where that says more.
-func wordOf(code int, err error) inbox.Kind {
+// errorCode returns the code of an error in JSON: a word for some exit codes, else the kind of the error.
+func errorCode(code int, err error) inbox.Kind {
 	words := map[int]inbox.Kind{ExitDeclined: "declined", ExitIncomplete: "incomplete", ExitInterrupted: "interrupted"}
 	if word, ok := words[code]; ok {
 		return word
@@ -123,7 +123,7 @@ func wordOf(code int, err error) inbox.Kind {
 	return inbox.KindOf(err)
 }
 
-// Incomplete returns the error of a command of which some items failed, or of a check that found a problem.
+// Incomplete returns the error of a command with failed items, or of a check that found a problem. Its exit code is ExitIncomplete.
 func Incomplete(format string, args ...any) error {
 	return &ExitError{Code: ExitIncomplete, Err: fmt.Errorf(format, args...)}
 }

@@ -8,29 +8,29 @@ import (
 	"inbox/inbox"
 )
 
-// Column is one column of a table whose items are of type T. Col makes one.
+// Column is a column of a table with items of type T. See [Col].
 type Column[T any] struct {
 	Head string
 	Cell func(item T) string
 }
 
-// Col returns a column with its head, and the function that writes an item's cell.
+// Col returns a column. cell returns the text of the column for an item.
 func Col[T any](head string, cell func(item T) string) Column[T] {
 	return Column[T]{Head: head, Cell: cell}
 }
 
-// List writes a list in the chosen format, item by item. A table on a terminal is aligned, and so is written at its end. A
-// table that goes to another program has tabs between its cells.
+// List writes a list in the format of the console, item by item. A table on a terminal is aligned, so it is written when the list
+// ends. Elsewhere each row is written at once, with tabs between its cells.
 type List[T any] struct {
 	c       *Console
 	columns []Column[T]
 	id      func(item T) string // nil: items have no ids
 	rows    [][]string
-	fixed   *grid // the layout of a stream on a terminal
+	fixed   *grid // the layout of a stream on a terminal; nil: not a stream
 	n       int
 }
 
-// NewList begins a list. id returns the id of an item, for the format "ids"; it is nil for items without ids.
+// NewList starts a list. id returns the id of an item, for the format "ids"; it is nil for items without ids.
 func NewList[T any](c *Console, id func(T) string, columns ...Column[T]) *List[T] {
 	l := &List[T]{c: c, columns: columns, id: id}
 	if c.Format == "table" {
@@ -66,7 +66,7 @@ func (l *List[T]) Add(item T) error {
 // Len returns the number of items written so far.
 func (l *List[T]) Len() int { return l.n }
 
-// addJSON writes one item, or the value of a failed one, as JSON.
+// addJSON writes an item, or the value of a failed item, as JSON.
 func (l *List[T]) addJSON(item any) error {
 	text, err := json.Marshal(item)
 	if err != nil {
@@ -83,7 +83,7 @@ func (l *List[T]) addJSON(item any) error {
 	return l.c.Print("%s%s", before, text)
 }
 
-// Fail reports an item that failed: in JSON it writes item as an element of the list, else a message to standard error.
+// Fail reports a failed item: in JSON it writes item as an element of the list, else it writes a message to standard error.
 func (l *List[T]) Fail(item any, format string, args ...any) error {
 	if l.c.Format != "json" && l.c.Format != "jsonl" {
 		l.c.Say(format, args...)
@@ -95,7 +95,7 @@ func (l *List[T]) Fail(item any, format string, args ...any) error {
 
 // End ends the list. It writes the rows of a table on a terminal.
 func (l *List[T]) End() error {
-	l.c.whole = true
+	l.c.complete = true
 	switch {
 	case l.c.Format == "json" && l.n == 0:
 		return l.c.Print("[]\n")
@@ -117,11 +117,11 @@ func (l *List[T]) All(items []T) error {
 	return l.End()
 }
 
-// Flush writes the rows added so far: with tabs between their cells, or, on a terminal, fitted to its width.
+// Flush writes the added rows: fitted to the width of the terminal, or, elsewhere, with tabs between their cells.
 func (l *List[T]) Flush() error {
 	rows := l.rows
 	l.rows = nil
-	if len(rows) == 0 { // other formats were written by Add
+	if len(rows) == 0 { // Add has written the other formats
 		return nil
 	}
 	if !l.c.OutTerminal {
@@ -136,12 +136,12 @@ func (l *List[T]) Flush() error {
 		return l.c.Table(rows)
 	}
 	width := l.c.TerminalWidth()
-	return l.c.Print("%s", l.fixed.text(nil, l.fixed.like(rows, l.c.Now(), width), width))
+	return l.c.Print("%s", l.fixed.text(nil, l.fixed.shortened(rows, l.c.Now(), width), width))
 }
 
-// Stream begins a list whose items are written one by one. On a terminal its columns have the widths of a usual item, and
-// wider cells are cut.
-func (l *List[T]) Stream(usual T) error {
+// Stream starts a list whose rows are flushed one by one. On a terminal the columns have the widths of a typical item, and wider cells
+// are cut.
+func (l *List[T]) Stream(typical T) error {
 	if l.c.Format != "table" {
 		return nil
 	}
@@ -151,7 +151,7 @@ func (l *List[T]) Stream(usual T) error {
 	}
 	row := make([]string, 0, len(l.columns))
 	for _, c := range l.columns {
-		row = append(row, OneLine(c.Cell(usual)))
+		row = append(row, OneLine(c.Cell(typical)))
 	}
 	g := newGrid(append(l.rows, row))
 	if width := l.c.TerminalWidth(); width > 0 {

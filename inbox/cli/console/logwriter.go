@@ -7,40 +7,40 @@ import (
 	"time"
 )
 
-// Bounds of the log that waits for its reader, and of the time for which Close waits.
+// Bounds of the queue of log lines, and of the time that Close waits.
 const (
 	logLines  = 4096
 	logBytes  = 4 << 20
 	logLinger = 2 * time.Second
 )
 
-// LogWriter takes the lines of a server's log. When the reader is gone, the disk is full or a pipe is not emptied, it drops and
-// counts lines. It never fails or blocks its callers: no webhook depends on the log.
+// LogWriter queues the lines of a server's log for a writer. The writer fails or blocks when the reader is gone, the disk is full or a
+// pipe is not read. Then LogWriter drops and counts lines. It never fails or blocks its callers, so no webhook depends on the log.
 type LogWriter struct {
 	to     io.Writer
 	lines  chan []byte
 	ended  chan struct{}
-	bytes  atomic.Int64 // in lines
+	bytes  atomic.Int64 // bytes of the queued lines
 	lost   atomic.Int64
-	told   func(lost int64) // called once the reader reads again
+	onLoss func(lost int64) // called when lines are written again after a loss
 	mu     sync.RWMutex     // guards closed and the closing of lines
 	closed bool
 }
 
-// NewLogWriter returns a writer that writes to a reader until Close is called. told is called from the writer's goroutine with the
-// number of lost lines, when lines are written again after a loss.
-func NewLogWriter(to io.Writer, told func(lost int64)) *LogWriter {
-	l := &LogWriter{to: to, lines: make(chan []byte, logLines), ended: make(chan struct{}), told: told}
+// NewLogWriter returns a writer that starts a goroutine that writes the queued lines, until Close is called. When lines are written again
+// after a loss, that goroutine calls onLoss with the number of lost lines.
+func NewLogWriter(to io.Writer, onLoss func(lost int64)) *LogWriter {
+	l := &LogWriter{to: to, lines: make(chan []byte, logLines), ended: make(chan struct{}), onLoss: onLoss}
 	go l.run()
 	return l
 }
 
-// Write queues a line and never fails. After Close it writes the line at once.
+// Write queues a line, or drops it when the queue is full. After Close it writes the line at once. It never fails.
 func (l *LogWriter) Write(line []byte) (int, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
-		l.put(line)
+		l.writeLine(line)
 		return len(line), nil
 	}
 	if l.bytes.Add(int64(len(line))) <= logBytes {
@@ -59,16 +59,16 @@ func (l *LogWriter) run() {
 	defer close(l.ended)
 	for line := range l.lines {
 		l.bytes.Add(-int64(len(line)))
-		if l.put(line) {
+		if l.writeLine(line) {
 			if lost := l.lost.Swap(0); lost > 0 {
-				l.told(lost)
+				l.onLoss(lost)
 			}
 		}
 	}
 }
 
-// put writes a line and reports whether it could.
-func (l *LogWriter) put(line []byte) bool {
+// writeLine writes a line and reports whether that succeeded.
+func (l *LogWriter) writeLine(line []byte) bool {
 	if _, err := l.to.Write(line); err != nil {
 		l.lost.Add(1)
 		return false

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// reader is the reader of a log. While it is gone, writes fail; while it is stuck, writes block.
+// reader is the reader of a log. Writes fail while it is gone, and block while it is stuck.
 type reader struct {
 	mu    sync.Mutex
 	gone  bool
-	stuck chan struct{}
-	got   bytes.Buffer
+	stuck chan struct{} // closed when it reads again; nil: not stuck
+	text  bytes.Buffer
 }
 
 func (r *reader) Write(line []byte) (int, error) {
@@ -27,19 +27,19 @@ func (r *reader) Write(line []byte) (int, error) {
 	if r.gone {
 		return 0, errors.New("gone")
 	}
-	return r.got.Write(line)
+	return r.text.Write(line)
 }
 
-func (r *reader) leave(gone bool) {
+func (r *reader) setGone(gone bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gone = gone
 }
 
-func TestALogReportsTheNumberOfLostLinesWhenItsReaderIsBack(t *testing.T) {
+func TestALogReportsTheNumberOfLostLinesWhenItsReaderReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, told := &reader{}, int64(0)
-		l := NewLogWriter(r, func(n int64) { told += n })
+		r, lost := &reader{}, int64(0)
+		l := NewLogWriter(r, func(n int64) { lost += n })
 		write := func(text string) {
 			if n, err := l.Write([]byte(text)); n != len(text) || err != nil {
 				t.Errorf("%q: %d, %v", text, n, err)
@@ -47,25 +47,25 @@ func TestALogReportsTheNumberOfLostLinesWhenItsReaderIsBack(t *testing.T) {
 			synctest.Wait()
 		}
 		write("a\n")
-		r.leave(true)
+		r.setGone(true)
 		write("b\n")
 		write("c\n")
-		r.leave(false)
+		r.setGone(false)
 		write("d\n")
 		l.Close()
-		if r.got.String() != "a\nd\n" || told != 2 {
-			t.Errorf("%q, %d lines lost", &r.got, told)
+		if r.text.String() != "a\nd\n" || lost != 2 {
+			t.Errorf("%q, %d lines lost", &r.text, lost)
 		}
-		if _, err := l.Write([]byte("e\n")); err != nil || r.got.String() != "a\nd\ne\n" {
-			t.Errorf("after its end: %q, %v", &r.got, err)
+		if _, err := l.Write([]byte("e\n")); err != nil || r.text.String() != "a\nd\ne\n" {
+			t.Errorf("after Close: %q, %v", &r.text, err)
 		}
 	})
 }
 
-func TestALogWithAStuckReaderBlocksNothing(t *testing.T) {
+func TestALogWithAStuckReaderDoesNotBlockItsWriters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, told := &reader{stuck: make(chan struct{})}, int64(0)
-		l := NewLogWriter(r, func(n int64) { told += n })
+		r, lost := &reader{stuck: make(chan struct{})}, int64(0)
+		l := NewLogWriter(r, func(n int64) { lost += n })
 		line := []byte(strings.Repeat("x", 99) + "\n")
 		for range 3 * logLines {
 			if _, err := l.Write(line); err != nil {
@@ -76,15 +76,15 @@ func TestALogWithAStuckReaderBlocksNothing(t *testing.T) {
 		if _, err := l.Write(big); err != nil {
 			t.Fatal(err)
 		}
-		began := time.Now()
-		if l.Close(); time.Since(began) > logLinger {
-			t.Errorf("the end waits for %s", time.Since(began))
+		start := time.Now()
+		if l.Close(); time.Since(start) > logLinger {
+			t.Errorf("Close waits for %s", time.Since(start))
 		}
 		close(r.stuck)
 		synctest.Wait()
-		kept := int64(r.got.Len() / len(line))
-		if kept < logLines || kept > logLines+1 || kept+told != 3*logLines+1 {
-			t.Errorf("%d lines were kept and %d lost", kept, told)
+		kept := int64(r.text.Len() / len(line))
+		if kept < logLines || kept > logLines+1 || kept+lost != 3*logLines+1 {
+			t.Errorf("%d lines were kept and %d lost", kept, lost)
 		}
 	})
 }

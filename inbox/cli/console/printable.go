@@ -9,13 +9,14 @@ import (
 	"inbox/inbox"
 )
 
-// SafeJSON returns a writer of whole JSON texts that makes them safe for terminals, with the same values.
+// SafeJSON returns a writer for JSON texts that makes them safe for terminals without changing their values. Each Write must be one
+// whole JSON text.
 func SafeJSON(to io.Writer) io.Writer { return printableJSON{to} }
 
 // SafeLog returns a handler that makes messages and attributes safe for terminals before h writes them.
 func SafeLog(h slog.Handler) slog.Handler { return printableLog{h} }
 
-// printableJSON is a writer of whole JSON texts that makes them safe for terminals, with the same values.
+// printableJSON implements [SafeJSON].
 type printableJSON struct{ to io.Writer }
 
 // Write writes one JSON text.
@@ -26,8 +27,8 @@ func (w printableJSON) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// printableLog makes logged text safe for terminals. The handler behind it adds colours, and so writes escape sequences in
-// messages as they are.
+// printableLog makes logged text safe for terminals. The handler behind it adds colours, so it does not remove escape sequences from
+// messages.
 type printableLog struct{ slog.Handler }
 
 // Handle logs a record.

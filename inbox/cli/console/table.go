@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// cutTo returns the width to which a column may be cut. To save more, whole columns are moved under their rows.
-func cutTo(head string) int {
+// minWidth returns the smallest width to which a column is cut. A table that is still too wide moves whole columns below its rows.
+func minWidth(head string) int {
 	switch head {
 	case "EVENT":
 		return len("workflow/…completed") - len("…") + 1
@@ -17,29 +17,29 @@ func cutTo(head string) int {
 	return 12
 }
 
-// prose reports whether a column holds sentences, which may go on a separate line.
-func prose(head string) bool {
+// isProse reports whether the cells of a column are sentences, which may be moved below their rows.
+func isProse(head string) bool {
 	return slices.Contains([]string{"NOTE", "REASON", "EXPLAINED", "TO GRANT IT", "WHAT"}, head)
 }
 
-// alike reports whether a column may be dropped when all its cells are equal.
-func alike(head string) bool {
+// droppable reports whether a column is dropped when all its cells are equal.
+func droppable(head string) bool {
 	return slices.Contains([]string{"SOURCE", "MODE", "ENGINE"}, head)
 }
 
-// says reports whether a cell carries information: it is not empty, "-", zero or the default mode.
-func says(head, cell string) bool {
+// informative reports whether a cell has information: it is not empty, "-", zero or the default mode.
+func informative(head, cell string) bool {
 	return !slices.Contains([]string{"", "-", "0"}, cell) && !(head == "MODE" && cell == "live")
 }
 
-// minor lists the columns that are moved first, from left to right, when a table is too narrow.
-func minor() []string {
+// moveFirst returns the columns that are moved below their rows first, in this order, when a table is too wide.
+func moveFirst() []string {
 	return []string{"ENGINE", "COPIES", "LATE", "ATTEMPTS", "LIVE", "CREATED", "FILTERED", "CURSOR", "MODE", "MARKS", "OUTCOME", "CODE"}
 }
 
-// kept returns the part of a cell that remains when it is cut. A key keeps its end, which is the id. An event keeps both ends,
-// which are its name and its type.
-func kept(head string) keep {
+// keepOf returns the part of a column's cells that remains when they are cut. A key keeps its end, which is the id. An event keeps both
+// ends, which are its name and its type.
+func keepOf(head string) keep {
 	switch head {
 	case "KEY", "REFERENCE":
 		return keepTail
@@ -49,15 +49,15 @@ func kept(head string) keep {
 	return keepHead
 }
 
-// grid is the layout of a table for a terminal: the columns beside each other, and those on a line under their row.
+// grid is the layout of a table for a terminal: the columns beside each other, and the columns on a line below each row.
 type grid struct {
-	heads  []string
-	rows   [][]string
-	shown  []int
-	below  []int
-	widths []int
-	most   int      // the width of a first column of keys is at most this; 0 is no bound
-	same   []string // the dropped cells that are equal in every row
+	heads       []string
+	rows        [][]string
+	shown       []int // columns beside each other
+	below       []int // columns below each row
+	widths      []int
+	maxKeyWidth int      // bound of the width of a first column of keys; 0: none
+	dropped     []string // names and values of dropped columns whose cells are informative and equal
 }
 
 // newGrid returns the layout of a table whose first row is its head.
@@ -78,21 +78,21 @@ func (g *grid) measure() {
 			g.widths[i] = max(g.widths[i], TextWidth(row[i]))
 		}
 	}
-	if g.most > 0 && g.heads[g.shown[0]] == "KEY" {
-		g.widths[g.shown[0]] = min(g.widths[g.shown[0]], g.most)
+	if g.maxKeyWidth > 0 && g.heads[g.shown[0]] == "KEY" {
+		g.widths[g.shown[0]] = min(g.widths[g.shown[0]], g.maxKeyWidth)
 	}
 }
 
-// bound limits the width of the key column, so that a few long keys, which senders choose, cannot push out every other column. A
-// cut key is repeated whole under its row.
-func (g *grid) bound(width int) {
+// boundKeys limits the width of the key column. Senders choose the keys, and a few long ones must not displace all other columns. A cut
+// key is repeated whole below its row.
+func (g *grid) boundKeys(width int) {
 	const usual = len("qoreid/workflow/1234567890123")
-	g.most = max(width*2/5, usual)
+	g.maxKeyWidth = max(width*2/5, usual)
 	g.measure()
 }
 
-// over returns the number of terminal columns by which the table is wider than width.
-func (g *grid) over(width int) int {
+// excess returns the number of terminal columns by which the table is wider than width.
+func (g *grid) excess(width int) int {
 	n := -width
 	for i, col := range g.shown {
 		if i > 0 {
@@ -103,28 +103,29 @@ func (g *grid) over(width int) int {
 	return n
 }
 
-// fit narrows the grid to the width of a terminal, and no further. It begins with the steps that lose the least information.
+// fit narrows the grid to a width, with as few steps as possible. The first steps lose the least information.
 func (g *grid) fit(width int, now time.Time) {
 	for _, step := range []func(){
-		g.proseBelow, func() { g.shorten(now) }, g.dropDull, func() { g.bound(width) }, func() { g.cut(width) }, func() { g.move(width) },
-		func() { g.widths[g.shown[0]] -= g.over(width) },
+		g.moveProse, func() { g.shorten(now) }, g.dropUniform, func() { g.boundKeys(width) }, func() { g.cut(width) }, func() { g.move(width) },
+		func() { g.widths[g.shown[0]] -= g.excess(width) },
 	} {
-		if g.over(width) <= 0 {
+		if g.excess(width) <= 0 {
 			return
 		}
 		step()
 	}
 }
 
-// hide removes columns from those beside each other, but never the first.
+// hide removes columns from the columns beside each other, but never the first.
 func (g *grid) hide(which func(col int) bool) {
 	first := g.shown[0]
 	g.shown = slices.DeleteFunc(g.shown, func(col int) bool { return col != first && which(col) })
 }
 
-func (g *grid) proseBelow() {
+// moveProse moves columns with sentences below their rows.
+func (g *grid) moveProse() {
 	g.hide(func(col int) bool {
-		if prose(g.heads[col]) {
+		if isProse(g.heads[col]) {
 			g.below = append(g.below, col)
 			return true
 		}
@@ -132,8 +133,7 @@ func (g *grid) proseBelow() {
 	})
 }
 
-// shorten writes times of today without their date and other times without their seconds, and removes the prefix that most
-// event types have.
+// shorten removes the date from times of today and the seconds from other times, and the prefix "verification_" from event types.
 func (g *grid) shorten(now time.Time) {
 	for i, row := range g.rows {
 		g.rows[i] = slices.Clone(row)
@@ -149,7 +149,7 @@ func (g *grid) shorten(now time.Time) {
 	g.measure()
 }
 
-// shortTime writes a time with the parts that differ from now.
+// shortTime formats a time with the parts that differ from now.
 func shortTime(t, now time.Time) string {
 	now = now.In(t.Location())
 	switch {
@@ -161,47 +161,48 @@ func shortTime(t, now time.Time) string {
 	return t.Format(time.DateOnly)
 }
 
-// dropDull removes columns that are equal in every row and carry no information.
-func (g *grid) dropDull() {
+// dropUniform removes columns that are equal in every row and are droppable or not informative.
+func (g *grid) dropUniform() {
 	if len(g.rows) == 0 {
 		return
 	}
 	g.hide(func(col int) bool {
 		first := g.rows[0][col]
 		same := !slices.ContainsFunc(g.rows, func(row []string) bool { return row[col] != first })
-		if same && alike(g.heads[col]) && says(g.heads[col], first) {
-			g.same = append(g.same, strings.ToLower(g.heads[col])+" "+first)
+		if same && droppable(g.heads[col]) && informative(g.heads[col], first) {
+			g.dropped = append(g.dropped, strings.ToLower(g.heads[col])+" "+first)
 		}
-		return same && (alike(g.heads[col]) || !says(g.heads[col], first))
+		return same && (droppable(g.heads[col]) || !informative(g.heads[col], first))
 	})
 }
 
-// cut narrows the widest columns except the first, whose cells are arguments of other commands.
+// cut narrows the columns that exceed their smallest width most. It never narrows the first column, whose cells are arguments of other
+// commands.
 func (g *grid) cut(width int) {
-	for over := g.over(width); over > 0; over-- {
-		spare := func(col int) int {
+	for excess := g.excess(width); excess > 0; excess-- {
+		slack := func(col int) int {
 			if col == g.shown[0] {
 				return 0
 			}
-			return g.widths[col] - cutTo(g.heads[col])
+			return g.widths[col] - minWidth(g.heads[col])
 		}
-		widest := slices.MaxFunc(g.shown, func(a, b int) int { return spare(a) - spare(b) })
-		if spare(widest) <= 0 {
+		widest := slices.MaxFunc(g.shown, func(a, b int) int { return slack(a) - slack(b) })
+		if slack(widest) <= 0 {
 			return
 		}
 		g.widths[widest]--
 	}
 }
 
-// move puts columns under their rows until the others fit.
+// move moves columns below their rows until the others fit.
 func (g *grid) move(width int) {
-	order := minor()
+	order := moveFirst()
 	for i := range g.heads {
 		order = append(order, g.heads[len(g.heads)-1-i])
 	}
 	var moved []int
 	for _, head := range order {
-		if g.over(width) <= 0 {
+		if g.excess(width) <= 0 {
 			break
 		}
 		g.hide(func(col int) bool {
@@ -218,31 +219,31 @@ func (g *grid) move(width int) {
 	g.cut(width)
 }
 
-// line returns the cells of a row that are beside each other.
+// line returns the line of a row: its cells that are beside each other.
 func (g *grid) line(row []string) string {
 	var b strings.Builder
 	for i, col := range g.shown {
 		if i > 0 {
 			b.WriteString("  ")
 		}
-		cell := cutText(row[col], g.widths[col], kept(g.heads[col]))
+		cell := cutText(row[col], g.widths[col], keepOf(g.heads[col]))
 		b.WriteString(cell)
 		b.WriteString(strings.Repeat(" ", max(g.widths[col]-TextWidth(cell), 0)))
 	}
 	return strings.TrimRight(b.String(), " ")
 }
 
-// under returns the lines under a row.
-func (g *grid) under(row []string, width int) (lines []string) {
+// linesBelow returns the lines below a row.
+func (g *grid) linesBelow(row []string, width int) (lines []string) {
 	const indent = "    "
 	var details []string
-	if first := g.shown[0]; g.most > 0 && g.heads[first] == "KEY" && TextWidth(row[first]) > g.widths[first] {
+	if first := g.shown[0]; g.maxKeyWidth > 0 && g.heads[first] == "KEY" && TextWidth(row[first]) > g.widths[first] {
 		details = append(details, row[first])
 	}
 	for _, col := range g.below {
 		switch cell := row[col]; {
-		case !says(g.heads[col], cell):
-		case prose(g.heads[col]):
+		case !informative(g.heads[col], cell):
+		case isProse(g.heads[col]):
 			lines = append(lines, Wrap(cell, width-len(indent))...)
 		default:
 			details = append(details, strings.ToLower(g.heads[col])+" "+cell)
@@ -257,37 +258,37 @@ func (g *grid) under(row []string, width int) (lines []string) {
 	return lines
 }
 
-// text returns rows with the lines under them, after the head unless it is nil.
+// text returns the head, unless it is nil, and the rows with the lines below them.
 func (g *grid) text(head []string, rows [][]string, width int) string {
 	var b strings.Builder
 	if head != nil {
 		b.WriteString(g.line(head) + "\n")
 	}
 	for _, row := range rows {
-		b.WriteString(strings.Join(append([]string{g.line(row)}, g.under(row, width)...), "\n") + "\n")
+		b.WriteString(strings.Join(append([]string{g.line(row)}, g.linesBelow(row, width)...), "\n") + "\n")
 	}
 	return b.String()
 }
 
-// like returns later rows with times in the short form that the layout uses.
-func (g *grid) like(rows [][]string, now time.Time, width int) [][]string {
+// shortened returns further rows of a stream with their cells shortened, as in the layout. Without a width it returns them unchanged.
+func (g *grid) shortened(rows [][]string, now time.Time, width int) [][]string {
 	if width == 0 {
 		return rows
 	}
-	later := grid{heads: g.heads, rows: rows}
-	later.shorten(now)
-	return later.rows
+	further := grid{heads: g.heads, rows: rows}
+	further.shorten(now)
+	return further.rows
 }
 
-// Table writes rows, of which the first is their head. On a terminal it fits them to the width.
+// Table writes rows; the first row is the head. On a terminal it fits them to the width.
 func (c *Console) Table(rows [][]string) error {
 	g, width := newGrid(rows), c.TerminalWidth()
 	if width > 0 {
 		g.fit(width, c.Now())
 	}
-	if err := c.Print("%s", g.text(g.heads, g.rows, width)); err != nil || len(g.same) == 0 {
+	if err := c.Print("%s", g.text(g.heads, g.rows, width)); err != nil || len(g.dropped) == 0 {
 		return err
 	}
-	c.Say("in every row: %s; --wide shows all columns", strings.Join(g.same, ", "))
+	c.Say("in every row: %s; --wide shows all columns", strings.Join(g.dropped, ", "))
 	return nil
 }

@@ -12,15 +12,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// on returns a console whose standard output is a terminal of some columns.
-func on(columns int) (c *Console, out, errs *bytes.Buffer) {
-	c, out, errs = talker("")
+// testTerminal returns a console whose standard output is a terminal with a number of columns.
+func testTerminal(columns int) (c *Console, out, errs *bytes.Buffer) {
+	c, out, errs = testConsole("")
 	c.OutTerminal = true
 	c.Getenv = func(name string) string { return map[string]string{"COLUMNS": fmt.Sprint(columns)}[name] }
 	return c, out, errs
 }
 
-// widest returns the longest line of a text, and its columns.
+// widest returns the widest line of a text, and its columns.
 func widest(text string) (longest string, columns int) {
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSuffix(line, "\n"); TextWidth(line) > columns {
@@ -30,7 +30,7 @@ func widest(text string) (longest string, columns int) {
 	return longest, columns
 }
 
-func TestTheWidthOfATextIsThatOnATerminal(t *testing.T) {
+func TestTextIsMeasuredCutAndWrappedByTerminalColumns(t *testing.T) {
 	for text, want := range map[string]int{
 		"": 0, "abc": 3, "é": 1, "e\u0301": 1, "日本語": 6, "한글": 4, "ｱ": 1, "Ａ": 2, "👍": 2, "…": 1, "─►": 2, "กำ": 2, "नि": 2, "\u200b": 0,
 	} {
@@ -79,8 +79,8 @@ func TestTimesInANarrowTableShowOnlyThePartsThatDifferFromNow(t *testing.T) {
 	}
 }
 
-// TestNoTableIsWiderThanItsTerminal draws tables with the real heads. A table that fits is not changed, and a cell that carries
-// information is shown somewhere.
+// TestNoTableIsWiderThanItsTerminal draws tables with the real heads. A table that fits is not changed, and an informative cell is
+// shown somewhere.
 func TestNoTableIsWiderThanItsTerminal(t *testing.T) {
 	heads := []string{"ID", "STORED", "SOURCE", "MODE", "EVENT", "KEY", "VERDICT", "MARKS", "PLUGIN", "STATE", "LIVE", "ENGINE", "CURSOR", "NOTE", "REASON", "ATTEMPTS"}
 	cells := rapid.OneOf(rapid.SampledFrom([]string{"-", "0", "live", "test", "", "qoreid", "2026-11-20 15:04:05 +01:00", "2026-11-19 15:04:05 +01:00", "address/verification_completed"}),
@@ -92,36 +92,36 @@ func TestNoTableIsWiderThanItsTerminal(t *testing.T) {
 			rows = append(rows, rapid.SliceOfN(cells, len(head), len(head)).Draw(t, "row"))
 		}
 		width := rapid.IntRange(Narrowest, 200).Draw(t, "width")
-		c, out, errs := on(width)
+		c, out, errs := testTerminal(width)
 		if err := c.Table(rows); err != nil {
 			t.Fatal(err)
 		}
 		if line, n := widest(out.String()); n > width {
 			t.Fatalf("%d columns on a terminal of %d: %q\n%s", n, width, line, out)
 		}
-		q, whole, _ := on(width)
-		q.Wide = true
-		if err := q.Table(rows); err != nil {
+		wide, whole, _ := testTerminal(width)
+		wide.Wide = true
+		if err := wide.Table(rows); err != nil {
 			t.Fatal(err)
 		}
-		if _, n := widest(whole.String()); n <= width && out.String() != whole.String() && newGrid(rows).over(width) <= 0 {
-			t.Fatalf("what fits was changed:\n%s\n%s", whole, out)
+		if _, n := widest(whole.String()); n <= width && out.String() != whole.String() && newGrid(rows).excess(width) <= 0 {
+			t.Fatalf("a table that fits was changed:\n%s\n%s", whole, out)
 		}
 		for _, row := range rows[1:] {
 			for i, cell := range row {
-				if h := head[i]; says(h, cell) && alike(h) && len(cell) < 5 && !strings.Contains(dense(out.String()+errs.String()), dense(cell)) {
-					t.Fatalf("%s %q stands nowhere:\n%s%s", h, cell, out, errs)
+				if h := head[i]; informative(h, cell) && droppable(h) && len(cell) < 5 && !strings.Contains(dense(out.String()+errs.String()), dense(cell)) {
+					t.Fatalf("%s %q is not shown:\n%s%s", h, cell, out, errs)
 				}
 			}
 		}
 	})
 }
 
-// dense removes the spaces of a text, at which it may have been wrapped.
+// dense removes the spaces and line breaks of a text, which depend on the wrapping.
 func dense(text string) string { return strings.Join(strings.Fields(text), "") }
 
-func TestATableForAnotherProgramIsNeverCut(t *testing.T) {
-	c, out, _ := on(40)
+func TestATableIsNotCutWithoutATerminal(t *testing.T) {
+	c, out, _ := testTerminal(40)
 	c.OutTerminal = false
 	long := strings.Repeat("long ", 40)
 	if err := rows(c).All([]row{{long, 1}, {"b", 2}}); err != nil || out.String() != "A\tN\n"+long+"\t1\nb\t2\n" {
@@ -129,9 +129,9 @@ func TestATableForAnotherProgramIsNeverCut(t *testing.T) {
 	}
 }
 
-func TestAPairFitsANarrowTerminalUnderItsName(t *testing.T) {
+func TestALongValueIsWrappedBelowItsNameOnANarrowTerminal(t *testing.T) {
 	for _, width := range []int{Narrowest, 30, 40, 60} {
-		c, out, _ := on(width)
+		c, out, _ := testTerminal(width)
 		if err := c.Pairs("refused since yesterday", "1 mismatch by qoreid, 1 missing by qoreid", "seq", "1"); err != nil {
 			t.Fatal(err)
 		}
@@ -141,10 +141,10 @@ func TestAPairFitsANarrowTerminalUnderItsName(t *testing.T) {
 	}
 }
 
-func TestALongKeyIsCutInTheTableAndRepeatedWholeUnderItsRow(t *testing.T) {
+func TestALongKeyIsCutInTheTableAndRepeatedWholeBelowItsRow(t *testing.T) {
 	long, short := "qoreid/workflow/"+strings.Repeat("語", 60), "qoreid/workflow/520118270855"
 	for _, width := range []int{60, 80, 120} {
-		c, out, _ := on(width)
+		c, out, _ := testTerminal(width)
 		err := c.Table([][]string{{"KEY", "REFERENCE", "VERDICT", "EVENTS"}, {long, "sample-1", "passed", "4"}, {short, "sample-2", "passed", "1"}})
 		if err != nil {
 			t.Fatal(err)

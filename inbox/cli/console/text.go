@@ -11,7 +11,7 @@ import (
 // OneLine returns a text as one line that is safe for terminals.
 func OneLine(text string) string { return inbox.Printable(text) }
 
-// Lines returns a text of several lines, each safe for terminals and indented.
+// Lines returns the lines of a text, each indented and safe for terminals.
 func Lines(text, indent string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -28,7 +28,7 @@ func OrDash(text string) string {
 	return text
 }
 
-// Duration returns a duration as text, rounded to days and hours, seconds, milliseconds or microseconds.
+// Duration formats a duration, rounded to hours, seconds, milliseconds or microseconds.
 func Duration(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:
@@ -41,7 +41,7 @@ func Duration(d time.Duration) string {
 	return d.Round(time.Microsecond).String()
 }
 
-// Bytes returns a number of bytes as text, in the largest unit that fits.
+// Bytes formats a number of bytes in the largest unit in which it is at least 1.
 func Bytes(n int64) string {
 	const unit = 1024
 	value, names := float64(n), []string{"B", "KiB", "MiB", "GiB", "TiB"}
@@ -56,7 +56,7 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.1f %s", value, names[i])
 }
 
-// Plural returns a number with its noun, as "1 event" or "2 events".
+// Plural returns a number with its noun, such as "1 event" or "2 events".
 func Plural[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one

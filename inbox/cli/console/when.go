@@ -13,7 +13,7 @@ import (
 	"inbox/inbox"
 )
 
-// stampLayout is the layout of times in tables: local, with the offset.
+// stampLayout is the layout of times in tables: local time with its offset.
 const stampLayout = "2006-01-02 15:04:05 -07:00"
 
 var agoPattern = regexp.MustCompile(`^([0-9]{1,6})(d|w)$`)
@@ -44,7 +44,7 @@ func (c *Console) When(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is not a time; write 2h, 3d, 2026-11-20, \"2026-11-20 14:05\", today, yesterday, or RFC 3339", text)
 }
 
-// Stamp returns a time as text, in local time with its offset; "-" for the zero time.
+// Stamp formats a time in local time with its offset. It returns "-" for the zero time.
 func (c *Console) Stamp(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -52,7 +52,7 @@ func (c *Console) Stamp(t time.Time) string {
 	return t.In(c.local()).Format(stampLayout)
 }
 
-// local returns the zone in which times are read and shown. If TZ names no known zone, the first call writes the warning.
+// local returns the zone of the console. If TZ names no known zone, the first call writes the warning.
 func (c *Console) local() *time.Location {
 	if c.ZoneNote != "" {
 		c.Say("%s", c.ZoneNote)

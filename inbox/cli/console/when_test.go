@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestAnUnknownTimeZoneIsNamed(t *testing.T) {
+func TestAnUnknownTimeZoneIsReportedByName(t *testing.T) {
 	t.Parallel()
 	bad := filepath.Join(t.TempDir(), "zone")
 	if err := os.WriteFile(bad, []byte("not a zone"), 0o600); err != nil {
@@ -26,21 +26,21 @@ func TestAnUnknownTimeZoneIsNamed(t *testing.T) {
 		}
 	}
 	if got := ZoneProblem("a\x1b[2Jb"); strings.Contains(got, "\x1b") {
-		t.Errorf("%q reaches the terminal", got)
+		t.Errorf("%q contains an escape sequence", got)
 	}
 }
 
 func TestAnUnknownTimeZoneIsReportedOnceAndOnlyWhereTimesAreShown(t *testing.T) {
 	t.Parallel()
-	c, _, err := talker("")
+	c, _, err := testConsole("")
 	c.ZoneNote = ZoneProblem("Mars/Olympus")
 	if e := c.Print("no time"); e != nil || err.Len() > 0 {
-		t.Errorf("a command without times says %s, %v", err, e)
+		t.Errorf("a command without times writes %s, %v", err, e)
 	}
 	for range 2 {
 		c.Stamp(time.Now())
 	}
 	if got := strings.Count(err.String(), "Mars/Olympus"); got != 1 {
-		t.Errorf("it is said %d times: %s", got, err)
+		t.Errorf("it is reported %d times: %s", got, err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 // Narrowest is the smallest width of a terminal to which output is fitted.
 const Narrowest = 20
 
-// TerminalWidth returns the number of columns for a line of standard output: COLUMNS, else the width of the terminal. Zero means
-// unbounded: standard output is no terminal, its width is unknown, or --wide was given.
+// TerminalWidth returns the number of columns of standard output: COLUMNS, else the width of the terminal, and at least Narrowest. Zero
+// means unbounded: standard output is not a terminal, its width is unknown, or --wide was given.
 func (c *Console) TerminalWidth() int {
 	if !c.OutTerminal || c.Wide {
 		return 0
@@ -70,7 +70,7 @@ func TextWidth(text string) (n int) {
 	return n
 }
 
-// headOf returns the longest beginning of a text that takes at most width columns. Marks stay with their characters.
+// headOf returns the longest beginning of a text that takes at most width columns. Combining marks stay with their characters.
 func headOf(text string, width int) string {
 	n := 0
 	for i, r := range text {
@@ -112,18 +112,18 @@ func cutText(text string, width int, k keep) string {
 	if TextWidth(text) <= width {
 		return text
 	}
-	spare := max(width-1, 0)
+	room := max(width-1, 0)
 	switch k {
 	case keepTail:
-		return "…" + tailOf(text, spare)
+		return "…" + tailOf(text, room)
 	case keepBoth:
-		return headOf(text, spare-spare/2) + "…" + tailOf(text, spare/2)
+		return headOf(text, room-room/2) + "…" + tailOf(text, room/2)
 	}
-	return headOf(text, spare) + "…"
+	return headOf(text, room) + "…"
 }
 
-// Wrap breaks a text into lines of at most width columns: at the last space, or, in a longer word, anywhere. A width of zero
-// means unbounded.
+// Wrap breaks a text into lines of at most width columns: at the last space that fits, or inside a word that is longer than a line. A
+// width of zero means unbounded.
 func Wrap(text string, width int) (lines []string) {
 	for width > 0 && TextWidth(text) > width {
 		line := headOf(text, width)

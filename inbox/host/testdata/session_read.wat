@@ -1,4 +1,4 @@
-;; Reads /data/photo by seven bytes at a time, and logs it.
+;; Reads /data/photo in pieces of seven bytes, and logs it.
 (module (import "inbox_v1" "next" (func $next (param i32 i32) (result i32))) (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))
  (import "inbox_v1" "log" (func $log (param i32 i32) (result i32)))
  (import "inbox_v1" "event_read" (func $read (param i32 i32 i32 i32 i32) (result i32)))

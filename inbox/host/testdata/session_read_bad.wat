@@ -1,4 +1,4 @@
-;; Reads out of turn, with bad pointers and lengths, and what it must not; logs "data" if all of it is refused. /data/photo is 20 bytes, 0 to 9 twice.
+;; Reads before it may, with invalid pointers and lengths, and hidden values. Logs "data" if every such read fails. /data/photo is 20 bytes: 0 to 9 twice.
 (module (import "inbox_v1" "next" (func $next (param i32 i32) (result i32))) (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))
  (import "inbox_v1" "log" (func $log (param i32 i32) (result i32)))
  (import "inbox_v1" "event_read" (func $read (param i32 i32 i32 i32 i32) (result i32)))

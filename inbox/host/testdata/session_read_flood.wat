@@ -1,4 +1,4 @@
-;; Reads for ever.
+;; Reads forever.
 (module (import "inbox_v1" "next" (func $next (param i32 i32) (result i32))) (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))
  (import "inbox_v1" "event_read" (func $read (param i32 i32 i32 i32 i32) (result i32)))
  (memory (export "memory") 3) (data (i32.const 0) "/data/photo")

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A batch of only lazy changes waits for more of them, up to lingerFor or lingerOps changes. Nobody waits for the commit of a lazy change, so the delay costs
-// nothing. A commit costs as much as many lazy changes.
+// A batch of lazy changes alone waits for more of them, up to lingerFor or lingerOps changes. No caller waits for the commit of a
+// lazy change, so the delay costs nothing. A commit costs as much as many lazy changes.
 const (
 	lingerFor = time.Millisecond
 	lingerOps = 128
 )
 
-// loop runs in the writing goroutine. It commits the changes that wait until stop is closed and the queues are empty.
+// loop runs in the writing goroutine. It commits the queued changes until stop is closed and the queues are empty.
 func (w *Writer[T]) loop(stop <-chan struct{}) error {
 	probe := time.NewTicker(time.Second)
 	defer probe.Stop()
@@ -31,12 +31,12 @@ func (w *Writer[T]) loop(stop <-chan struct{}) error {
 			background = w.queues.background.ops
 			continue
 		case o := <-background:
-			took, err := w.commitBackground(o)
+			pause, err := w.commitBackground(o)
 			if err != nil {
 				return err
 			}
 			background = nil
-			rest.Reset(took)
+			rest.Reset(pause)
 			continue
 		case <-probe.C:
 			if err := w.idle(); err != nil {
@@ -44,7 +44,7 @@ func (w *Writer[T]) loop(stop <-chan struct{}) error {
 			}
 			continue
 		case <-stop:
-			if batch = w.queues.leftOver(batch); len(batch) == 0 {
+			if batch = w.queues.poll(batch); len(batch) == 0 {
 				return nil
 			}
 		}
@@ -56,7 +56,7 @@ func (w *Writer[T]) loop(stop <-chan struct{}) error {
 	}
 }
 
-// gather adds the changes that wait to a batch, up to the bounds of a transaction. It does not wait for more: while one batch is
+// gather adds the queued changes to a batch, up to the bounds of a transaction. It does not wait for more: while one batch is
 // flushed, the next one fills up. It yields the processor twice first, so that goroutines that are about to submit a change
 // do so. A batch of lazy changes alone waits until late or stop.
 func (q *queues[T]) gather(batch []*Op[T], late <-chan time.Time, stop <-chan struct{}) []*Op[T] {
@@ -98,13 +98,13 @@ func (q *queues[T]) gather(batch []*Op[T], late <-chan time.Time, stop <-chan st
 
 // Bounds of the pause of the background queue after one of its batches.
 const (
-	backgroundRest  = 4               // the pause is four times as long as the batch took: the queue has at most a fifth of the time
+	backgroundRest  = 4               // the pause takes four times as long as the batch, so the queue has at most a fifth of the time
 	backgroundPause = 2 * time.Second // the longest pause
 )
 
-// commitBackground commits the first change of the background queue with others of that queue, and returns the pause of the
-// queue afterwards.
-func (w *Writer[T]) commitBackground(first *Op[T]) (rest time.Duration, err error) {
+// commitBackground commits a batch of the background queue that begins with the change first. It returns the pause of the queue
+// after the batch.
+func (w *Writer[T]) commitBackground(first *Op[T]) (pause time.Duration, err error) {
 	began := time.Now()
 	batch := w.queues.take(nil, first)
 	for bytes := first.Size; len(batch) < backgroundOps && bytes < backgroundBytes; {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// BenchmarkCheckFiles measures the check that the files are at their places. Each commit does it.
+// BenchmarkCheckFiles measures the check that no file is displaced. Each commit does it.
 func BenchmarkCheckFiles(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "x.db")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {

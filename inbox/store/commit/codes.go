@@ -36,10 +36,10 @@ func extended(err error) int {
 // primary returns the primary result code in err's chain, 0 without one.
 func primary(err error) int { return extended(err) & 0xff }
 
-// AsDamaged returns an error with the text of cause that is [inbox.ErrDamaged] to errors.Is.
+// AsDamaged returns an error with the text of cause that errors.Is matches with [inbox.ErrDamaged].
 func AsDamaged(cause error) error { return &damaged{cause} }
 
-// damaged is an error about a value that a sound store cannot contain. It is inbox.ErrDamaged to errors.Is, without its text.
+// damaged is an error about a value that an undamaged store cannot contain. errors.Is matches it with inbox.ErrDamaged.
 type damaged struct{ cause error }
 
 // Error returns the text of the cause.
@@ -48,11 +48,11 @@ func (u *damaged) Error() string { return u.cause.Error() }
 // Unwrap returns the cause.
 func (u *damaged) Unwrap() error { return u.cause }
 
-// Is reports whether it is the target.
+// Is reports whether target is [inbox.ErrDamaged].
 func (u *damaged) Is(target error) bool { return target == inbox.ErrDamaged }
 
-// IsDamaged reports whether an error of reading means that the file is damaged: SQLite's codes for that, and values that the
-// schema does not allow, such as a text in the place of a number.
+// IsDamaged reports whether a read error means that the file is damaged. These are SQLite's codes for damage, and values that the
+// schema does not allow, such as a text in place of a number.
 func IsDamaged(err error) bool {
 	switch primary(err) {
 	case codeCorrupt, codeNotADB, codeError:
@@ -61,13 +61,13 @@ func IsDamaged(err error) bool {
 	return errors.Is(err, inbox.ErrDamaged)
 }
 
-// FlushFailed reports that a flush failed: the system could not bring written data to the disk.
+// FlushFailed reports whether err is a failed flush: the system could not write data to the disk.
 func FlushFailed(err error) bool {
 	code := extended(err)
 	return code == codeFsync || code == codeDirFsync
 }
 
-// DiskFailed reports that the disk failed, not the statement. Every other write would fail, too.
+// DiskFailed reports whether the disk failed, not the statement. Other writes would fail, too.
 func DiskFailed(err error) bool {
 	switch primary(err) {
 	case codeFull, codeIOErr, codeCantOpen, codeReadOnly, codeCorrupt, codeNotADB, codeBusy:

@@ -1,29 +1,30 @@
-// Package commit writes to one SQLite file: one goroutine, one connection, one transaction for everything that waits, one
-// flush. It knows no table. What the tables need is given to it as [Hooks].
+// Package commit writes to one SQLite file: one goroutine, one connection, one transaction for all queued changes, one
+// flush. It knows no table. The caller provides [Hooks] for its tables.
 //
-// A change is an [Op]. [Writer.Submit] puts it into a bounded queue. The writing goroutine takes the changes that wait (up to 256
+// A change is an [Op]. [Writer.Submit] puts it into a bounded queue. The writing goroutine takes the queued changes (up to 256
 // changes or 4 MiB), applies them in one transaction, and calls Done of each change after COMMIT has returned. So all changes
-// of a batch share the price of one flush. Nothing is acknowledged before it is on disk: connections run with
+// of a batch share the cost of one flush. No change is acknowledged before it is on disk: connections run with
 // synchronous=FULL (https://www.sqlite.org/pragma.html#pragma_synchronous), and each has read that back.
 //
-// Files: commit.go says what a caller gives and gets, queue.go how changes wait, loop.go what the goroutine does, writer.go how
-// a batch is committed, recover.go what happens after a failure, open.go and conn.go what a connection is, and watch.go, mark.go
-// and rescue.go how displaced files are found and saved.
+// Files: commit.go has the options, the hooks and Open. queue.go queues changes, batches.go is the loop of the writing goroutine,
+// writer.go commits a batch, and recover.go recovers after a failure. open.go, conn.go and file.go open and use connections,
+// codes.go classifies SQLite's errors, and copy.go copies a database. watch.go, mark.go and rescue.go detect displaced files and
+// save their contents.
 //
 // After a failure:
 //
-//   - One change of a batch fails: the transaction is rolled back, the batch is cut in two, and both halves are attempted, until
+//   - One change of a batch fails: the transaction is rolled back, the batch is split into halves, and both are attempted, until
 //     the change that fails is alone. The others commit.
 //   - The disk is full or cannot be written: the batch fails with an Unavailable error. [Writer.Ready] returns that error
 //     until a write succeeds. A write is attempted every second.
-//   - COMMIT fails: the file says whether the transaction happened. Memory is read again ([Hooks.Reload]) before the next
+//   - COMMIT fails: the transaction may have been committed. Memory is read from the file again ([Hooks.Reload]) before the next
 //     batch.
 //   - A flush fails: the kernel may have marked the pages that it could not write as clean, so a second flush of the same
 //     descriptor proves nothing (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). Before the
 //     next batch, the file is opened again and checkpointed. The checkpoint writes the pages to other places and flushes those.
 //     When that fails too, Run returns an error and the program must end.
-//   - The file or its log is moved, removed, replaced, cut or overwritten while a server runs: nothing more is acknowledged, and
-//     Run returns an error. [Writer.Close] saves the store's contents.
+//   - The file or its log is moved, removed, replaced, truncated or overwritten while a server runs: no further change is
+//     acknowledged, and Run returns an error. [Writer.Close] saves the store's contents.
 package commit
 
 import (
@@ -35,35 +36,35 @@ import (
 	"inbox/inbox"
 )
 
-// DefaultQueueBytes is how many bytes may wait in the queue, unless Options say otherwise.
+// DefaultQueueBytes is the default of Options.QueueBytes.
 const DefaultQueueBytes = 64 << 20
 
-// Options say how a file is opened and written. Path is required; the zero value of another field means the default in its
+// Options configure how a file is opened and written. Path is required; the zero value of another field means the default in its
 // comment.
 type Options struct {
 	Path       string                                   // of the database. Its write-ahead log is Path-wal
 	Server     bool                                     // the caller holds the process lock and calls Run. Otherwise each change is made at once, under Lock
-	Lock       func() (release func() error, err error) // takes the process lock for one change; required unless Server is set
-	Prepare    func(*Conn) error                        // brings a file that was just opened to the caller's schema; default: nothing
+	Lock       func() (release func() error, err error) // acquires the process lock for one change; required unless Server is set
+	Prepare    func(*Conn) error                        // migrates a file that was just opened to the caller's schema; default: nothing
 	Every      func()                                   // is called every second by the writing goroutine; default: nothing
-	Beside     Beside                                   // the files beside the database; required for Writer.Watch
+	Beside     Beside                                   // the files beside the database; required if Server is set
 	Log        *slog.Logger                             // default: discard
 	Now        func() time.Time                         // default: time.Now
 	QueueBytes int64                                    // bytes that may wait in the queue; default DefaultQueueBytes
-	Relaxed    bool                                     // synchronous=NORMAL: a power cut undoes acknowledged changes. For the control arm of a measurement
+	Relaxed    bool                                     // synchronous=NORMAL: a power cut undoes acknowledged changes. For comparison in measurements
 
-	// Fault is asked before every operation of the writer, by the names of the points below, and fails or ends it: for
-	// `inbox torture` and tests. Default: nothing fails.
+	// Fault is called before every operation of the writer with one of the points below. Its error fails the operation. It is
+	// for `inbox torture` and tests. Default: no operation fails.
 	Fault func(point string) error
 }
 
-// Points at which Options.Fault is asked.
+// Points at which Options.Fault is called.
 const (
 	PointBegin     = "begin"
 	PointExec      = "exec"
 	PointQuery     = "query"
-	PointCommit    = "commit"    // before it
-	PointCommitted = "committed" // after it: the change is made, and the writer is told that it failed
+	PointCommit    = "commit"    // before COMMIT
+	PointCommitted = "committed" // after COMMIT: the transaction is committed, and an error makes the writer believe that it failed
 	PointRollback  = "rollback"
 	PointReload    = "reload"
 	PointReopen    = "reopen"
@@ -138,8 +139,8 @@ func (o *Options) fill() {
 	}
 }
 
-// Create opens a new, empty database file, prepares it and closes it. All of it is on disk then, in the file alone. The caller
-// holds the process lock.
+// Create opens a new, empty database file, prepares it and closes it. Then everything is on disk, and the log is empty. The
+// caller holds the process lock.
 func Create(ctx context.Context, o Options) error {
 	o.fill()
 	f := &file{opt: &o}
@@ -156,8 +157,8 @@ func Create(ctx context.Context, o Options) error {
 	return JoinClose(err, f.close)
 }
 
-// Open opens a database file that exists. Errors are Unavailable, or Invalid for a file that is damaged or has the log of
-// another database beside it (then they wrap [inbox.ErrDamaged]), or those of Options.Prepare.
+// Open opens a database file that exists. It returns an Unavailable error, an error of Options.Prepare, or an Invalid error that
+// wraps [inbox.ErrDamaged]: the file is damaged, or the log beside it belongs to another database.
 func Open[T any](ctx context.Context, o Options, h Hooks[T]) (*Writer[T], error) {
 	o.fill()
 	if o.Server {

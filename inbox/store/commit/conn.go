@@ -12,9 +12,8 @@ import (
 	"slices"
 )
 
-// Conn is a connection for one goroutine, without database/sql in between. What database/sql does for the users of a pool (locks,
-// copies, conversions by reflection) was measured at a fifth of an accept. No call can be cancelled: a caller that stops
-// waiting must not undo the changes of the others.
+// Conn is a connection for one goroutine. It does not use database/sql, whose locks, copies and conversions by reflection were
+// measured at a fifth of an accept. No call can be cancelled: a caller that stops waiting must not undo the changes of others.
 type Conn struct {
 	raw   sqliteConn
 	stmts map[string]sqliteStmt
@@ -37,7 +36,7 @@ type sqliteStmt interface {
 func newConn(raw driver.Conn) (*Conn, error) {
 	c, ok := raw.(sqliteConn)
 	if !ok {
-		return nil, JoinClose(errors.New("open store: the driver is not the one this was written for"), raw.Close)
+		return nil, JoinClose(errors.New("open store: the driver lacks methods that this program needs"), raw.Close)
 	}
 	return &Conn{raw: c, stmts: map[string]sqliteStmt{}}, nil
 }
@@ -78,17 +77,17 @@ func (c *Conn) Query(query string, args ...any) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := stmt.QueryContext(context.Background(), c.args)
+	rows, err := stmt.QueryContext(context.Background(), c.args)
 	if err != nil {
 		return nil, err
 	}
-	return &Rows{from: got, values: make([]driver.Value, len(got.Columns()))}, nil
+	return &Rows{from: rows, values: make([]driver.Value, len(rows.Columns()))}, nil
 }
 
-// Get runs a query of one row; no row is sql.ErrNoRows.
+// Get runs a query of one row. Without a row, Scan returns sql.ErrNoRows.
 func (c *Conn) Get(query string, args ...any) Row {
-	found, err := c.Query(query, args...)
-	return Row{rows: found, err: err}
+	rows, err := c.Query(query, args...)
+	return Row{rows: rows, err: err}
 }
 
 // bind prepares a statement at its first use and converts the arguments.
@@ -99,7 +98,7 @@ func (c *Conn) bind(query string, args []any) (sqliteStmt, error) {
 		if err != nil {
 			return nil, fmt.Errorf("prepare statement: %w", err)
 		}
-		stmt = prepared.(sqliteStmt) // the driver's only kind
+		stmt = prepared.(sqliteStmt) // the driver has no other type of statements
 		c.stmts[query] = stmt
 	}
 	c.args = c.args[:0]
@@ -113,7 +112,7 @@ func (c *Conn) bind(query string, args []any) (sqliteStmt, error) {
 	return stmt, nil
 }
 
-// plain returns an argument as one of the driver's types.
+// plain converts an argument to a type of the driver.
 func plain(arg any) (driver.Value, error) {
 	switch v := arg.(type) {
 	case nil, int64, float64, bool, string, []byte:
@@ -146,7 +145,7 @@ func (r *Rows) Next() bool {
 	return r.err == nil
 }
 
-// Err returns the error that ended the rows, nil at their regular end.
+// Err returns the error that ended the iteration; nil at its regular end.
 func (r *Rows) Err() error {
 	if errors.Is(r.err, io.EOF) {
 		return nil
@@ -170,7 +169,7 @@ func (r *Rows) Scan(dest ...any) error {
 	return nil
 }
 
-// Row is the one row of a query, which Scan reads.
+// Row is the result of [Conn.Get].
 type Row struct {
 	rows *Rows
 	err  error
@@ -191,8 +190,8 @@ func (r Row) Scan(dest ...any) error {
 	return JoinClose(r.rows.Scan(dest...), r.rows.Close)
 }
 
-// assign stores a value of the driver in dest. It takes only the values that the schema allows for dest's type: the tables are
-// STRICT. Other values are an error that is [inbox.ErrDamaged].
+// assign stores a value of the driver in dest. It accepts only the values that the schema allows for dest's type: the tables are
+// STRICT. For other values it returns an error that errors.Is matches with [inbox.ErrDamaged].
 func assign(dest any, v driver.Value) error {
 	if s, ok := dest.(sql.Scanner); ok {
 		return s.Scan(v)
@@ -222,13 +221,12 @@ func assign(dest any, v driver.Value) error {
 	return Mistyped(v, to.Type())
 }
 
-// Mistyped returns the error of a stored value that is not of the type that the schema gives it. It is [inbox.ErrDamaged] to
-// errors.Is.
+// Mistyped returns the error for a stored value whose type is not the schema's. errors.Is matches it with [inbox.ErrDamaged].
 func Mistyped(v any, want reflect.Type) error {
 	return &damaged{fmt.Errorf("%s is in the place of %s", sqlName(reflect.TypeOf(v)), sqlName(want))}
 }
 
-// sqlName is what SQL calls the values of a type.
+// sqlName returns SQL's name for the values of a type, with an article.
 func sqlName(t reflect.Type) string {
 	if t == nil {
 		return "NULL"

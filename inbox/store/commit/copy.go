@@ -4,8 +4,8 @@ import (
 	"context"
 )
 
-// VacuumInto copies a database into an empty file, through a connection of its own: the readers' connections may not run VACUUM.
-// The copy is consistent and has a mark of its own. VacuumInto does not flush it.
+// VacuumInto copies a database into an empty file. It uses a connection of its own, because the readers' connections cannot run
+// VACUUM. The copy is consistent and has a mark of its own. VacuumInto does not flush it.
 func VacuumInto(ctx context.Context, from, to string) error {
 	db, err := OpenFile(from)
 	if err != nil {
@@ -18,7 +18,7 @@ func VacuumInto(ctx context.Context, from, to string) error {
 	return remark(ctx, to)
 }
 
-// remark gives a copy a mark of its own. Otherwise the log of the store it came from would be taken for the copy's log.
+// remark sets a new random mark in a copy. Otherwise the original's log would be accepted as the copy's log.
 func remark(ctx context.Context, path string) error {
 	db, err := OpenFile(path)
 	if err != nil {

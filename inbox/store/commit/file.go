@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// file is the database as the writing goroutine has it open, and the watch over the files of a server.
+// file is the writing goroutine's connection to the database, and the watch over a server's files.
 type file struct {
 	opt      *Options
 	conn     *Conn      // nil when the file could not be opened again
 	watch    *fileWatch // of a server's file
-	lost     *displaced // the first displaced file that was found
+	lost     *displaced // the first displaced file that was detected
 	reopened bool       // the connection was opened after watch began, and its log is not watched yet
 }
 
-// connect opens the connection, if the file at the path is the watched one.
+// connect opens the connection. It returns an error when the file at the path is not the watched file.
 func (f *file) connect(ctx context.Context) error {
 	if err := f.watch.checkFile(); err != nil {
 		return err
@@ -41,8 +41,8 @@ func (f *file) close() error {
 	return c.close()
 }
 
-// rollback ends a transaction that failed. After some errors SQLite has rolled back by itself, and ROLLBACK returns
-// SQLITE_ERROR. When a transaction cannot be rolled back, the connection is closed.
+// rollback rolls a failed transaction back. After some errors SQLite has already rolled back, and ROLLBACK returns SQLITE_ERROR.
+// When the rollback fails, rollback closes the connection.
 func (f *file) rollback() {
 	err := f.run(PointRollback, "ROLLBACK")
 	if err == nil || extended(err) == codeError {
@@ -54,7 +54,7 @@ func (f *file) rollback() {
 	}
 }
 
-// run runs one statement of the transaction's frame: BEGIN, COMMIT or ROLLBACK.
+// run runs BEGIN, COMMIT or ROLLBACK.
 func (f *file) run(point, statement string) error {
 	if err := f.opt.Fault(point); err != nil {
 		return err

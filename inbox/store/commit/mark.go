@@ -17,10 +17,10 @@ import (
 	"inbox/inbox/datadir"
 )
 
-// SQLite does not notice that a write-ahead log belongs to another database: it reads the log's pages over the file's, and the
-// result is neither. So each database carries a mark in its header, beside the version of the schema. The mark is in the file
-// and in its log. A new database and each backup get a random mark. Every start of a server raises it by two. It is raised
-// only when the whole log is in the file, so the mark in a log is that of its file or the next one.
+// SQLite does not detect that a write-ahead log belongs to another database: it reads the log's pages in place of the file's, and
+// the result is a mix of both. So each database has a mark in its header, beside the version of the schema. The mark is in the
+// file and in its log. A new database and each backup get a random mark. Every start of a server raises it by two. It is raised
+// only when the whole log was moved into the file, so the mark in a log equals the file's mark or is one higher.
 const (
 	versionBits = 8
 	markMask    = 1<<23 - 1
@@ -33,7 +33,7 @@ func markOf(userVersion int) int { return userVersion >> versionBits & markMask 
 
 func randomMark() int { return rand.IntN(markMask + 1) }
 
-// raised returns the number of raises between two marks.
+// raised returns how often a mark was raised since an earlier mark.
 func raised(mark, since int) int { return (mark - since) & markMask }
 
 // setMark writes a mark in a transaction of its own.
@@ -52,9 +52,9 @@ func userVersion(mark, version int) string {
 // SetVersion returns the statement that sets the version of the schema, 0 to 255, in a file whose PRAGMA user_version is now.
 func SetVersion(now, version int) string { return userVersion(markOf(now), version) }
 
-// raiseMark raises the mark twice and returns it. A copy of the file that was made between two starts then has neither the mark
-// of the second start's log nor the one before. The second raise stays in the log, so the log can be told from another
-// database's log from its beginning. While a reader blocks the checkpoint, raiseMark raises the mark less often.
+// raiseMark raises the mark twice and returns it. So the mark in the second start's log is at least two higher than the mark of a
+// copy of the file that was made between two starts. The second raise stays in the log, so the log has the mark from its first
+// transaction. While a reader blocks the checkpoint, raiseMark raises the mark less often.
 func (f *file) raiseMark() (int, error) {
 	var now int
 	if err := f.conn.Get("PRAGMA user_version").Scan(&now); err != nil {
@@ -84,29 +84,29 @@ func (f *file) checkpoint(how string) (whole bool, err error) {
 	return busy == 0 && log == moved, nil
 }
 
-// flushLog flushes the log before anything is read from it. A program that was killed between a write and its flush leaves frames
-// that the disk may not have. SQLite would read them, and the store would acknowledge a duplicate of their events.
+// flushLog flushes the log before it is read. A program that was killed between a write and its flush leaves frames that the disk
+// may not have. SQLite would read them, and the store would acknowledge duplicates of their events.
 func flushLog(path string) error {
 	err := datadir.SyncFile(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return inbox.Errorf(inbox.Unavailable, "bring "+path+"-wal to the disk", "%w", err).
+		return inbox.Errorf(inbox.Unavailable, "flush "+path+"-wal", "%w", err).
 			WithHint("see the system's log for errors of the disk; the file must be readable and writable by this user")
 	}
 	return nil
 }
 
-// checkLog returns an Invalid error when the log beside a database belongs to another one. Files that it cannot read are left to
-// SQLite.
+// checkLog returns an Invalid error when the log beside a database belongs to another database. It returns nil for files that it
+// cannot read: SQLite reports them.
 func checkLog(ctx context.Context, path string) error {
 	in, ok, err := markInLog(path + "-wal")
 	if err != nil || !ok {
 		return nil
 	}
-	// The mark is read through SQLite, and from the file alone. Closing a descriptor of our own would drop the locks of another
-	// store in this process.
+	// The mark is read by SQLite from the file, without its log. Closing a descriptor that this package opened would drop the locks
+	// of another store in this process.
 	db, err := sql.Open("sqlite", dsn(path, "query_only(1)")+"&immutable=1")
 	if err != nil {
 		return nil
@@ -132,7 +132,7 @@ const (
 	versionAt      = 60         // of user_version in page 1
 )
 
-// markInLog returns the mark that the newest transaction in a log wrote, and false when no transaction wrote page 1.
+// markInLog returns the mark after the newest transaction in a log, and false when no transaction wrote page 1.
 func markInLog(path string) (mark int, ok bool, err error) {
 	f, err := os.Open(path) // SQLite has no locks on it
 	if err != nil {
@@ -158,7 +158,7 @@ func markInLog(path string) (mark int, ok bool, err error) {
 		sum.add(frame[:8])
 		sum.add(frame[walFrameHeader:])
 		if string(frame[8:16]) != string(head[16:24]) || !sum.is(frame[16:24]) {
-			return mark, ok, nil // left over from before the log was restarted, or torn
+			return mark, ok, nil // the frame is incomplete, or older than the log's last restart
 		}
 		if word(frame) == 1 {
 			pending, seen = markOf(int(word(frame[walFrameHeader+versionAt:]))), true
@@ -169,7 +169,7 @@ func markInLog(path string) (mark int, ok bool, err error) {
 	}
 }
 
-// readWALHeader returns the checksum so far and the size of a page, 0 when SQLite would not read the log.
+// readWALHeader returns the checksum of the header and the size of a page, 0 when SQLite would not read the log.
 func readWALHeader(head []byte) (sum walSum, size int) {
 	word := binary.BigEndian.Uint32
 	sum.order = binary.LittleEndian

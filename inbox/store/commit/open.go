@@ -17,11 +17,11 @@ import (
 	"inbox/inbox"
 )
 
-// maxReaders is the number of connections that may read at once.
+// maxReaders is the most connections that read at the same time.
 const maxReaders = 4
 
-// dsn returns the address of a file with every pragma in it. A pragma that is sent to a pool would reach only one connection of
-// it. busy_timeout comes first, so that the other pragmas wait for a lock instead of failing.
+// dsn returns the address of a file with all pragmas in it. A pragma that is executed on a pool would reach only one of its
+// connections. busy_timeout comes first, so that the other pragmas wait for a lock instead of failing.
 func dsn(path string, pragmas ...string) string {
 	q := url.Values{}
 	for _, p := range append([]string{
@@ -53,8 +53,8 @@ func durable(normal bool) []string {
 	return pragmas
 }
 
-// openReaders returns the pool for reading. Its connections are opened on demand, so each checks that the file is still the one
-// that the writer has open.
+// openReaders returns the pool for reading. Its connections are opened on demand, so each checks that the file at the path still
+// is the file that the writer has open.
 func openReaders(path string, normal bool, at *fileWatch) (*sql.DB, error) {
 	c, err := newConnector(path, normal, append(durable(normal), "query_only(1)", "cache_size(-4000)"))
 	if err != nil {
@@ -75,19 +75,18 @@ func writerConnector(path string, normal bool) (driver.Connector, error) {
 	}, durable(normal)...))
 }
 
-// OpenFile returns a pool on a database file whose connections are not checked. It is for reading or changing the file of a closed
-// store.
+// OpenFile returns a pool of connections that are not checked, for reading or changing the file of a closed store.
 func OpenFile(path string, pragmas ...string) (*sql.DB, error) {
 	return sql.Open("sqlite", dsn(path, pragmas...))
 }
 
-// Connector returns a connector whose connections are checked: each has read back that it flushes every commit and that the file
-// is in WAL mode. Connect returns an Unavailable error otherwise.
+// Connector returns a connector of checked connections: each has read back that it flushes every commit and that the file is in
+// WAL mode. Otherwise Connect returns an Unavailable error.
 func Connector(path string, relaxed bool, pragmas ...string) (driver.Connector, error) {
 	return newConnector(path, relaxed, pragmas)
 }
 
-// newConnector returns a connector of connections that are checked.
+// newConnector returns a connector of checked connections.
 func newConnector(path string, normal bool, pragmas []string) (*checkedConnector, error) {
 	c, err := sqlite.NewConnector(dsn(path, pragmas...))
 	if err != nil {
@@ -100,12 +99,12 @@ func newConnector(path string, normal bool, pragmas []string) (*checkedConnector
 	return &checkedConnector{Connector: c, path: path, sync: sync, check: func() error { return nil }}, nil
 }
 
-// checkedConnector returns no connection that would not flush, or whose file is not in WAL mode. Some file systems cannot do WAL
-// mode, and SQLite then uses another mode without an error.
+// checkedConnector returns only connections that flush every commit and whose file is in WAL mode. On a file system that does not
+// support WAL mode, SQLite uses another mode and returns no error.
 type checkedConnector struct {
 	driver.Connector
 	path, sync string
-	check      func() error // returns an error unless the file is the right one
+	check      func() error // returns an error unless the file at the path is the watched file
 }
 
 // Connect opens a connection and reads its pragmas back.
@@ -133,7 +132,7 @@ func (p *checkedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-// inPlace returns an error unless the file at the path is the right one.
+// inPlace returns an error unless the file at the path is the watched file.
 func (p *checkedConnector) inPlace() error {
 	if err := p.check(); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "open store", "%w", err)
@@ -157,7 +156,7 @@ func readPragma(ctx context.Context, conn driver.Conn, name string) (string, err
 	return fmt.Sprint(row[0]), rows.Close()
 }
 
-// OpenError adds to an error of opening a file what is wrong with the file. Errors of package inbox stay as they are.
+// OpenError adds a kind and a hint to an error from opening a file. Errors of package inbox are returned as they are.
 func OpenError(path string, err error) error {
 	var known *inbox.Error
 	if errors.As(err, &known) {

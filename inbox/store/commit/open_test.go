@@ -10,7 +10,7 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-func TestAConnectionThatWouldNotFlushIsRefused(t *testing.T) {
+func TestAConnectionThatDoesNotFlushEveryCommitIsRejected(t *testing.T) {
 	t.Parallel()
 	for name, pragmas := range map[string][]string{
 		"off":                {"journal_mode(WAL)", "synchronous(OFF)"},
@@ -23,7 +23,7 @@ func TestAConnectionThatWouldNotFlushIsRefused(t *testing.T) {
 		}
 	}
 	if err := connect(emptyFile(t), "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
-		t.Errorf("a good one: %v", err)
+		t.Errorf("a durable connection: %v", err)
 	}
 }
 
@@ -36,7 +36,7 @@ func emptyFile(t *testing.T) string {
 	return path
 }
 
-// connect opens a connection with pragmas of its own, and reports whether it was found good.
+// connect opens a connection with pragmas, and returns the error of its check.
 func connect(path string, pragmas ...string) error {
 	c, err := commit.Connector(path, false, pragmas...)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"inbox/inbox"
 )
 
-// QueueLength is how many changes may wait in the queue.
+// QueueLength is the most changes that wait in the queue.
 const QueueLength = 1024
 
 // Bounds of the background queue and of one of its batches. The other changes wait for at most one batch of the background
@@ -22,39 +22,39 @@ const (
 // Op is one change, which is made as a whole or not at all. T is as in [Hooks].
 type Op[T any] struct {
 	Kind   Kind
-	Size   int           // bytes that it writes, about
+	Size   int           // approximate number of bytes that it writes
 	Refuse func() error  // returns an error when the change must not be attempted any more; nil: it is always attempted
-	Apply  func(T) error // makes the change in the transaction and nowhere else; may be called more than once
+	Apply  func(T) error // makes the change in the transaction, without other effects; may be called more than once
 	Done   func(error)   // is called once the change is durable or has failed; must not block
 }
 
-// Kind says how a change is queued.
+// Kind selects how a change is queued.
 type Kind uint8
 
 const (
-	// Wait waits for a place in the queue.
+	// Wait changes wait for space in the queue.
 	Wait Kind = iota
-	// Lazy is Wait for a change whose durability nobody waits for. Lazy changes have at most a quarter of the queue's places, so
-	// that the other changes find space. A batch of lazy changes alone waits up to 1 ms for more of them.
+	// Lazy changes wait like Wait changes, but no caller waits for their commit. At most a quarter of the queue holds lazy changes,
+	// so that the other changes find space. A batch of lazy changes alone waits up to 1 ms for more of them.
 	Lazy
-	// Offer does not wait: it fails with [ErrFull] when the queue is full.
+	// Offer changes do not wait. They fail with [ErrFull] when the queue is full.
 	Offer
-	// Background uses a queue of its own, of 256 changes and a quarter of the bytes, and fails with [ErrFull] when that is full.
-	// The writer gives that queue at most a fifth of its time, in batches of up to 64 changes or 1 MiB.
+	// Background changes use a queue of their own, of 256 changes and a quarter of the bytes. They fail with [ErrFull] when it is
+	// full. The writer spends at most a fifth of its time on that queue, in batches of up to 64 changes or 1 MiB.
 	Background
 )
 
 // queue holds changes that wait for the writer, bounded in number and bytes.
 type queue[T any] struct {
-	ops   chan *Op[T]
-	bytes atomic.Int64 // waiting
-	most  int64        // bytes that may wait
+	ops      chan *Op[T]
+	bytes    atomic.Int64 // that wait
+	maxBytes int64
 }
 
 // offer queues a change if there is space now, and returns ErrFull otherwise. A queue that is at most half full has space for a
 // change of any size.
 func (q *queue[T]) offer(o *Op[T]) error {
-	if q.bytes.Load()+min(int64(o.Size), q.most/2) > q.most {
+	if q.bytes.Load()+min(int64(o.Size), q.maxBytes/2) > q.maxBytes {
 		return ErrFull
 	}
 	q.bytes.Add(int64(o.Size))
@@ -71,20 +71,20 @@ func (q *queue[T]) offer(o *Op[T]) error {
 type queues[T any] struct {
 	main       queue[T]
 	background queue[T]
-	lazy       chan struct{} // has one element for each lazy change that waits
-	state      sync.RWMutex  // guards closed; held shared while something is put into a queue
+	lazy       chan struct{} // has one element for each lazy change in the queue
+	state      sync.RWMutex  // guards closed; read-locked while a change is put into a queue
 	closed     bool          // Run has ended, or is about to
 }
 
 func newQueues[T any](bytes int64) *queues[T] {
 	return &queues[T]{
-		main:       queue[T]{ops: make(chan *Op[T], QueueLength), most: bytes},
-		background: queue[T]{ops: make(chan *Op[T], backgroundLength), most: bytes / 4},
+		main:       queue[T]{ops: make(chan *Op[T], QueueLength), maxBytes: bytes},
+		background: queue[T]{ops: make(chan *Op[T], backgroundLength), maxBytes: bytes / 4},
 		lazy:       make(chan struct{}, QueueLength/4),
 	}
 }
 
-// open returns nil while changes are taken.
+// open returns nil while the queues accept changes.
 func (q *queues[T]) open() error {
 	q.state.RLock()
 	defer q.state.RUnlock()
@@ -94,14 +94,14 @@ func (q *queues[T]) open() error {
 	return nil
 }
 
-// close refuses further changes. When it returns, no goroutine is putting a change into a queue.
+// close rejects further changes. When it returns, no goroutine is putting a change into a queue.
 func (q *queues[T]) close() {
 	q.state.Lock()
 	defer q.state.Unlock()
 	q.closed = true
 }
 
-// enqueue queues a change as its kind says. The caller holds state.
+// enqueue queues a change according to its kind. The caller holds state.
 func (q *queues[T]) enqueue(ctx context.Context, o *Op[T]) error {
 	switch o.Kind {
 	case Offer:
@@ -149,8 +149,8 @@ func (q *queues[T]) take(batch []*Op[T], o *Op[T]) []*Op[T] {
 	return append(batch, o)
 }
 
-// leftOver takes a change from either queue, if one waits.
-func (q *queues[T]) leftOver(batch []*Op[T]) []*Op[T] {
+// poll adds a queued change of either queue to a batch. It does not wait for one.
+func (q *queues[T]) poll(batch []*Op[T]) []*Op[T] {
 	select {
 	case o := <-q.main.ops:
 		return q.take(batch, o)
@@ -161,8 +161,8 @@ func (q *queues[T]) leftOver(batch []*Op[T]) []*Op[T] {
 	}
 }
 
-// drain closes the queues and fails the changes that still wait. After a fatal error, goroutines may hold state while they wait
-// for space in the queue. So the queues are emptied until close has got state.
+// drain closes the queues and fails the queued changes. After a fatal error, goroutines may hold state while they wait for space
+// in the queue. So drain empties the queues until close has acquired state.
 func (q *queues[T]) drain() {
 	closed := make(chan struct{})
 	go func() {
@@ -180,7 +180,7 @@ func (q *queues[T]) drain() {
 		case o := <-q.background.ops:
 			refuse(o)
 		case <-closed:
-			for rest := q.leftOver(nil); len(rest) > 0; rest = q.leftOver(rest[:0]) {
+			for rest := q.poll(nil); len(rest) > 0; rest = q.poll(rest[:0]) {
 				rest[0].Done(errStopping)
 			}
 			return
@@ -188,15 +188,15 @@ func (q *queues[T]) drain() {
 	}
 }
 
-// Waiting returns how many changes wait in both queues, and how many bytes wait in the first.
+// Waiting returns the number of changes in both queues, and the number of bytes in the first.
 func (w *Writer[T]) Waiting() (changes int, bytes int64) {
 	q := w.queues
 	return len(q.main.ops) + len(q.background.ops), q.main.bytes.Load()
 }
 
-// Submit queues a change and returns. Done is called from the writing goroutine once the change is durable, or with the reason
-// why it is not. When Submit returns an error, Done is not called. The error is Unavailable when the writer stops, [ErrFull],
-// or that of ctx. Without Options.Server, the change is made before Submit returns.
+// Submit queues a change and returns. The writing goroutine calls Done with the result, once the change is durable or failed. When
+// Submit returns an error, Done is not called. The error is Unavailable when the writer stops, [ErrFull], or the error of ctx. Without
+// Options.Server, the change is made before Submit returns.
 func (w *Writer[T]) Submit(ctx context.Context, o *Op[T]) error {
 	w.queues.state.RLock()
 	defer w.queues.state.RUnlock()
@@ -209,8 +209,8 @@ func (w *Writer[T]) Submit(ctx context.Context, o *Op[T]) error {
 	return w.queues.enqueue(ctx, o)
 }
 
-// Do submits a change and returns when it is durable or failed. It sets the field Done. ctx bounds only the wait: a queued change is
-// made all the same.
+// Do submits a change and returns when it is durable or failed. It sets the field Done. ctx bounds only the wait: a queued change
+// is made also when ctx ends.
 func (w *Writer[T]) Do(ctx context.Context, o *Op[T]) error {
 	answer := make(chan error, 1)
 	o.Done = func(err error) { answer <- err }
@@ -238,9 +238,9 @@ func (w *Writer[T]) writeDirect(o *Op[T]) error {
 	return w.commit([]*Op[T]{o})
 }
 
-// Run commits submitted changes until ctx is done, then commits the changes that still wait, and returns. An error means that
-// the disk does not keep what is written: the writer takes no more changes, and the program must end. Run may be called once,
-// and only with Options.Server. Changes that are submitted before Run wait for it.
+// Run commits submitted changes until ctx is done, then commits the queued changes and returns. An error means that writes are
+// not safe any more, because a flush failed or a file is displaced. Then the writer rejects all changes, and the program must
+// end. Run may be called once, and only with Options.Server. Changes that are submitted before Run wait for it.
 func (w *Writer[T]) Run(ctx context.Context) error {
 	if !w.opt.Server || w.begun.Swap(true) {
 		return inbox.Errorf(inbox.Internal, "run the store", "it was not opened for a server, or runs already")
@@ -256,7 +256,7 @@ func (w *Writer[T]) Run(ctx context.Context) error {
 	end()
 	w.queues.drain()
 	<-stop
-	if err != nil { // the waiting callers were told to try again; this process must end
+	if err != nil { // the callers got Unavailable errors and may retry; this process must end
 		return inbox.Errorf(inbox.Internal, "", "%w", err)
 	}
 	return nil

@@ -16,7 +16,7 @@ func kind(k commit.Kind, n, size int) *op {
 	return o
 }
 
-func TestAFullQueueRefusesOffersAndMakesTheOthersWait(t *testing.T) {
+func TestAFullQueueRejectsOffersAndOtherChangesWait(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()
@@ -27,11 +27,11 @@ func TestAFullQueueRefusesOffersAndMakesTheOthersWait(t *testing.T) {
 	if err := x.w.Do(ctx, kind(commit.Offer, -1, 0)); !errors.Is(err, commit.ErrFull) {
 		t.Errorf("an offer to a full queue: %v", err)
 	}
-	gone, leave := context.WithCancel(ctx)
-	leave()
+	callerCtx, cancel := context.WithCancel(ctx)
+	cancel()
 	for _, k := range []commit.Kind{commit.Wait, commit.Lazy} {
-		if err := x.w.Submit(gone, kind(k, -2, 0)); !errors.Is(err, context.Canceled) {
-			t.Errorf("kind %d was queued though the queue is full: %v", k, err)
+		if err := x.w.Submit(callerCtx, kind(k, -2, 0)); !errors.Is(err, context.Canceled) {
+			t.Errorf("kind %d was queued although the queue is full: %v", k, err)
 		}
 	}
 	waited := make(chan error, 1)
@@ -44,7 +44,7 @@ func TestAFullQueueRefusesOffersAndMakesTheOthersWait(t *testing.T) {
 	}
 }
 
-func TestLazyChangesHaveAQuarterOfTheQueue(t *testing.T) {
+func TestLazyChangesUseAtMostAQuarterOfTheQueue(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()
@@ -52,9 +52,9 @@ func TestLazyChangesHaveAQuarterOfTheQueue(t *testing.T) {
 	for i := range commit.QueueLength / 4 {
 		ends = append(ends, x.submit(kind(commit.Lazy, i, 0)))
 	}
-	gone, leave := context.WithCancel(ctx)
-	leave()
-	if err := x.w.Submit(gone, kind(commit.Lazy, -1, 0)); !errors.Is(err, context.Canceled) {
+	callerCtx, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := x.w.Submit(callerCtx, kind(commit.Lazy, -1, 0)); !errors.Is(err, context.Canceled) {
 		t.Errorf("one more lazy change: %v", err)
 	}
 	for i := range commit.QueueLength / 2 {
@@ -68,7 +68,7 @@ func TestLazyChangesHaveAQuarterOfTheQueue(t *testing.T) {
 	}
 }
 
-func TestTheQueueIsBoundedInBytesAndTakesOneChangeOfAnySize(t *testing.T) {
+func TestTheQueueIsBoundedInBytesButAcceptsAnySingleChange(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{QueueBytes: 10_000})
 	if err := x.w.Do(ctx, kind(commit.Offer, 1, 50_000)); err != nil {
@@ -91,7 +91,7 @@ func TestTheQueueIsBoundedInBytesAndTakesOneChangeOfAnySize(t *testing.T) {
 	}
 }
 
-func TestBackgroundChangesShareNoPlaceWithTheOthers(t *testing.T) {
+func TestBackgroundChangesDoNotUseTheMainQueue(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()
@@ -123,7 +123,7 @@ func TestBackgroundChangesShareNoPlaceWithTheOthers(t *testing.T) {
 	}
 }
 
-func TestAWriterThatStopsCommitsWhatWaitsAndRefusesTheRest(t *testing.T) {
+func TestAStoppingWriterCommitsQueuedChangesAndRejectsLaterOnes(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()
@@ -156,13 +156,13 @@ func TestAWriterThatStopsCommitsWhatWaitsAndRefusesTheRest(t *testing.T) {
 	}
 }
 
-func TestAChangeIsMadeThoughItsCallerNoLongerWaits(t *testing.T) {
+func TestAQueuedChangeIsMadeAfterItsCallerStoppedWaiting(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})
 	release := x.hold()
-	gone, leave := context.WithCancel(ctx)
-	leave()
-	if err := x.w.Do(gone, kind(commit.Offer, 1, 0)); !errors.Is(err, context.Canceled) {
+	callerCtx, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := x.w.Do(callerCtx, kind(commit.Offer, 1, 0)); !errors.Is(err, context.Canceled) {
 		t.Errorf("answered %v", err)
 	}
 	release()

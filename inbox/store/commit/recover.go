@@ -9,7 +9,7 @@ import (
 	"inbox/inbox"
 )
 
-// checkpointTries is how often a checkpoint after a failed flush is tried while readers block it. Each attempt waits for
+// checkpointTries is the number of attempts at a checkpoint after a failed flush while readers block it. Each attempt waits for
 // busy_timeout, which is 5 seconds.
 const checkpointTries = 6
 
@@ -25,30 +25,30 @@ func (w *Writer[T]) reload() error {
 	return w.file.reloaded()
 }
 
-// recover repairs the writer after a batch failed. After a failed flush, it opens the file again and checkpoints it before the
-// next batch. If that fails too, it returns the error, and the program must end. After another failed commit, it reads from
-// the file whether the commit happened. If that read fails, transact repeats it before the next batch.
+// recover repairs the writer after a failed batch. After a failed flush, it opens the file again and checkpoints it before the
+// next batch. If that fails too, it returns the error, and the program must end. After another failed commit, it reads memory from
+// the file, which may have the commit. If that read fails, transact repeats it before the next batch.
 func (w *Writer[T]) recover(cause error) error {
 	if DiskFailed(cause) {
 		w.health.fail(cause)
 	}
 	if FlushFailed(cause) {
 		if err := w.reopen(); err != nil {
-			return inbox.Errorf(inbox.Unavailable, "bring the store to the disk", "%w (after: %w)", err, cause).
-				WithHint("the disk does not keep what is written: see the system's log, then start again")
+			return inbox.Errorf(inbox.Unavailable, "flush the store", "%w (after: %w)", err, cause).
+				WithHint("the disk loses written data: see the system's log, then start again")
 		}
 		return nil
 	}
 	if w.stale && w.file.conn != nil {
 		if err := w.reload(); err != nil {
-			w.opt.Log.Error("cannot read the store after a failed write; trying again with the next one", "error", err)
+			w.opt.Log.Error("cannot read the store after a failed write; the next write tries again", "error", err)
 		}
 	}
 	return nil
 }
 
 // reopen opens the file again and moves all acknowledged changes from the write-ahead log into it. The kernel may have marked
-// the pages that it could not flush as clean, though the disk does not have them. So a second flush of the same descriptor
+// the pages that it could not flush as clean, although the disk does not have them. So a second flush of the same descriptor
 // proves nothing. The checkpoint writes the changes to other pages and flushes those.
 func (w *Writer[T]) reopen() error {
 	if err := w.file.close(); err != nil {
@@ -70,15 +70,15 @@ func (w *Writer[T]) reopen() error {
 			if err := w.reload(); err != nil {
 				return err
 			}
-			w.opt.Log.Warn("the file was opened again after a failed flush and is in order")
+			w.opt.Log.Warn("the file was opened again after a failed flush, and all acknowledged changes are on the disk")
 			return nil
 		}
-		w.opt.Log.Warn("a reader is in the way of the checkpoint after a failed flush", "try", try+1, "of", checkpointTries)
+		w.opt.Log.Warn("a reader blocks the checkpoint after a failed flush", "try", try+1, "of", checkpointTries)
 	}
-	return inbox.Errorf(inbox.Unavailable, "checkpoint", "readers are in the way")
+	return inbox.Errorf(inbox.Unavailable, "checkpoint", "readers block it")
 }
 
-// health holds the failure of the last write; nil after a success.
+// health holds the error of the last write; nil after a success.
 type health struct {
 	log     *slog.Logger
 	failure atomic.Pointer[inbox.Error]
@@ -92,8 +92,8 @@ func (h *health) fail(cause error) {
 	}
 }
 
-// heal records that a write succeeded.
-func (h *health) heal() {
+// succeed records that a write succeeded.
+func (h *health) succeed() {
 	if h.failure.Load() != nil {
 		h.failure.Store(nil)
 		h.log.Info("the store can be written again")

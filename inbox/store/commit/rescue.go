@@ -4,21 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"inbox/inbox/datadir"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"inbox/inbox/datadir"
 )
 
-// startWatch raises the mark and begins to watch the files. When the disk is full or cannot be written, a server starts all the
-// same, and its changes fail until the disk can be written. A failed flush is an error.
+// startWatch raises the mark and begins to watch the files. A server also starts when the disk is full or cannot be written; its
+// changes fail until a write succeeds. A failed flush is an error.
 func (f *file) startWatch() error {
 	mark, err := f.raiseMark()
 	if FlushFailed(err) || (err != nil && !DiskFailed(err)) {
 		return err
 	}
 	if err != nil {
-		f.opt.Log.Warn("cannot write to the store at the start; going on without raising its mark", "error", err)
+		f.opt.Log.Warn("cannot write to the store at the start; its mark is not raised", "error", err)
 	}
 	f.watch, err = watchFiles(f.opt, mark)
 	return err
@@ -35,12 +36,12 @@ func (f *file) checkFiles() error {
 
 // closeServer closes the files of a server, and saves the contents of displaced ones.
 func (f *file) closeServer() error {
-	_ = f.checkFiles() // lost keeps the error
+	_ = f.checkFiles() // it stores its error in lost
 	if f.lost != nil {
 		f.saveKey()
 	}
 	if f.lost != nil && f.lost.overwritten {
-		// Closing would move pages between files that do not belong together. The end of the program closes them.
+		// Closing the connection would move pages between files of different databases. The end of the program closes it.
 		return f.moveLogAway()
 	}
 	f.checkpointAtClose()
@@ -56,8 +57,8 @@ func (f *file) closeServer() error {
 	return err
 }
 
-// saveKey saves the key, of which the server may have the last copy. It writes the key at its path when that is free, and beside it
-// when another key is there. The saved store cannot be opened without the key.
+// saveKey saves the key, because the server may have the last copy, and the saved store cannot be opened without it. It writes the
+// key to its path when no file is there, and beside it when the file there has another key.
 func (f *file) saveKey() {
 	p := f.watch
 	dir := filepath.Dir(p.path)
@@ -65,21 +66,21 @@ func (f *file) saveKey() {
 		return
 	}
 	path := f.opt.Beside.Key
-	putBack, err := p.checkKey(&f.opt.Beside)
+	restored, err := p.checkKey(&f.opt.Beside)
 	if d, other := isDisplaced(err); other && d.key {
 		path = f.replacedName(path)
-		putBack, err = true, datadir.CreateFile(path, f.opt.Beside.Have)
+		restored, err = true, datadir.CreateFile(path, f.opt.Beside.Have)
 	}
 	switch {
 	case err != nil:
 		f.opt.Log.Error("cannot save the store's key", "file", path, "error", err)
-	case putBack:
-		f.opt.Log.Error("the store's key was not at its place: it was saved", "file", path)
+	case restored:
+		f.opt.Log.Error("the store's key was not in its file: it was saved", "file", path)
 	}
 }
 
-// moveLogAway renames the log of a database that was overwritten, so that the next start does not read it with the new file. The log
-// is kept: it may have the newest events of the old database.
+// moveLogAway renames the log of an overwritten database, so that the next start does not read it with the new file. The log is
+// kept, because it may have the newest events of the old database.
 func (f *file) moveLogAway() error {
 	log := f.opt.Path + "-wal"
 	if st, err := statFile(log); !f.lost.another || err != nil || st.id != f.watch.logID || st.size == 0 {
@@ -89,21 +90,21 @@ func (f *file) moveLogAway() error {
 	if err := os.Rename(log, to); err != nil {
 		return fmt.Errorf("keep the log: %w", err)
 	}
-	f.opt.Log.Error("the store's file was written over: its log, with the newest events, is kept", "file", to)
+	f.opt.Log.Error("the store's file was overwritten: its log, with the newest events, is kept", "file", to)
 	if err := os.Remove(f.opt.Path + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("keep the log: %w", err)
 	}
 	return nil
 }
 
-// replacedName returns the name for a saved file whose path another file has.
+// replacedName returns the path for saving a file when another file is at its own path.
 func (f *file) replacedName(path string) string {
 	return fmt.Sprintf("%s.replaced-%s", path, f.opt.Now().UTC().Format("20060102T150405Z"))
 }
 
-// saveCopy saves the contents of a database that is displaced: the program ends, and a removed file disappears with its last
-// descriptor. It writes a copy at the database's path when that is free, which it reports, and beside it otherwise. It
-// saves nothing when the file still has another name, or when the directory was replaced.
+// saveCopy saves the contents of a displaced database, because a removed file is deleted when the program ends. It writes a copy
+// to the database's path when no file is there, and reports that; otherwise it writes the copy beside it. It saves nothing when
+// the file still has another name, or when the directory was replaced.
 func (f *file) saveCopy() (inPlace bool) {
 	p := f.watch
 	if _, err := sameFile(statFile, filepath.Dir(p.path), p.dir); err != nil {
@@ -121,14 +122,14 @@ func (f *file) saveCopy() (inPlace bool) {
 		to = f.replacedName(p.path)
 	}
 	if err := f.copyTo(to); err != nil {
-		f.opt.Log.Error("cannot save what the store held", "file", to, "error", err)
+		f.opt.Log.Error("cannot save the store's contents", "file", to, "error", err)
 		return false
 	}
-	f.opt.Log.Error("the store's file was moved, removed or replaced: all that it held was saved", "file", to)
+	f.opt.Log.Error("the store's file was moved, removed or replaced: all its contents were saved", "file", to)
 	return to == p.path
 }
 
-// copyTo copies the database, through the connection that has it open, to a path that is free.
+// copyTo copies the database to a path without a file, through the connection that has it open.
 func (f *file) copyTo(path string) error {
 	part := path + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -145,7 +146,7 @@ func (f *file) copyTo(path string) error {
 		err = datadir.SyncFile(part)
 	}
 	if err == nil {
-		err = giveName(part, path)
+		err = renameNew(part, path)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(part))
@@ -153,9 +154,9 @@ func (f *file) copyTo(path string) error {
 	return datadir.SyncDir(filepath.Dir(path))
 }
 
-// giveName renames a file to a path that is free.
-func giveName(from, to string) error {
-	err := os.Link(from, to) // fails when another program was faster
+// renameNew renames a file to a path without a file. It does not replace a file that another program creates meanwhile.
+func renameNew(from, to string) error {
+	err := os.Link(from, to) // fails when the path exists
 	if err == nil {
 		return os.Remove(from)
 	}

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watched says that an open file can be moved, removed and replaced.
+// watched is true because open files can be moved, removed and replaced on Unix.
 const watched = true
 
 // fileID identifies a file.
@@ -22,7 +22,7 @@ type fileStat struct {
 
 func statFile(path string) (fileStat, error) { return statWith(unix.Stat, path) }
 
-// lstatFile is statFile for a path that was no link when its file was opened. It does not follow links.
+// lstatFile is statFile that does not follow links.
 func lstatFile(path string) (fileStat, error) { return statWith(unix.Lstat, path) }
 
 func statWith(call func(string, *unix.Stat_t) error, path string) (fileStat, error) {

@@ -2,7 +2,7 @@ package commit
 
 import "os"
 
-// watched says that files which SQLite has open cannot be moved, removed or replaced.
+// watched is false because files that SQLite has open cannot be moved, removed or replaced on Windows.
 const watched = false
 
 type fileID struct{ dev, ino uint64 }

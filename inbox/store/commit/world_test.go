@@ -13,10 +13,10 @@ import (
 
 var ctx = context.Background()
 
-// notes is a table of numbers and their count in memory: the smallest state that a writer can be tested with.
+// notes counts the rows of a table of numbers in memory. It is the smallest state for tests of a writer.
 type notes struct {
 	mu      sync.Mutex
-	count   int // as the writing goroutine knows it
+	count   int // in memory
 	reloads int
 }
 
@@ -54,7 +54,7 @@ func (n *notes) known() int {
 	return n.count
 }
 
-// add returns the change that adds a note. A number that is there already is refused by the table.
+// add returns the change that adds a note. The table rejects a number that exists.
 func add(n int) *op {
 	return &op{Apply: func(c *change) error {
 		if _, err := c.tx.Exec("INSERT INTO notes (n) VALUES (?)", n); err != nil {
@@ -79,7 +79,7 @@ func prepare(c *commit.Conn) error {
 	return c.Script("CREATE TABLE IF NOT EXISTS notes (n INTEGER PRIMARY KEY) STRICT")
 }
 
-// open opens a new file, or that of an earlier world.
+// open opens a new file, or the file of an earlier world.
 func open(t *testing.T, o commit.Options) *world {
 	t.Helper()
 	if o.Path == "" {
@@ -123,7 +123,7 @@ func (x *world) run() {
 	go func() { x.ended <- x.w.Run(run) }()
 }
 
-// close stops the writer and closes the file. What memory holds must be what the file holds.
+// close stops the writer and closes the file. The count in memory must equal the count in the file.
 func (x *world) close() {
 	x.t.Helper()
 	if x.stop != nil {
@@ -144,7 +144,7 @@ func (x *world) close() {
 	x.stop, x.w = nil, nil
 }
 
-// stored returns how many notes the file has.
+// stored returns the number of notes in the file.
 func (x *world) stored() (n int) {
 	x.t.Helper()
 	if err := x.w.Readers().QueryRow("SELECT count(*) FROM notes").Scan(&n); err != nil {
@@ -153,23 +153,23 @@ func (x *world) stored() (n int) {
 	return n
 }
 
-// hold keeps the writer busy until release is called. Changes that are submitted meanwhile wait together.
+// hold blocks the writer until release is called. Changes that are submitted meanwhile wait together.
 func (x *world) hold() (release func()) {
 	x.t.Helper()
-	held, let := make(chan struct{}), make(chan struct{})
+	held, released := make(chan struct{}), make(chan struct{})
 	err := x.w.Submit(ctx, &op{Done: func(error) {}, Refuse: func() error {
 		close(held)
-		<-let
+		<-released
 		return commit.ErrFull
 	}})
 	if err != nil {
 		x.t.Fatal(err)
 	}
 	<-held
-	return func() { close(let) }
+	return func() { close(released) }
 }
 
-// submit queues a change and returns where its end is told.
+// submit queues a change and returns a channel that receives its result.
 func (x *world) submit(o *op) chan error {
 	x.t.Helper()
 	end := make(chan error, 1)
@@ -180,7 +180,7 @@ func (x *world) submit(o *op) chan error {
 	return end
 }
 
-// failure is an error with a result code of SQLite's.
+// failure is an error with a result code of SQLite.
 type failure int
 
 const (

@@ -20,7 +20,7 @@ const (
 	batchBytes = 4 << 20
 )
 
-// Writer owns the connection that writes. Its methods may be called by several goroutines, except where they say otherwise.
+// Writer owns the connection that writes. Several goroutines may call its methods, unless a method's comment forbids it.
 type Writer[T any] struct {
 	opt     *Options
 	hooks   Hooks[T]
@@ -33,7 +33,7 @@ type Writer[T any] struct {
 	// These belong to the writing goroutine, or to the holder of direct.
 	file  file
 	tx    *Tx
-	stale bool // memory may differ from the file: a commit failed, and the file says whether it happened
+	stale bool // memory may differ from the file, because a commit failed that the file may have
 }
 
 // Conn returns the connection, for statements between Open and Run. Only the writing goroutine may call it after that.
@@ -42,7 +42,7 @@ func (w *Writer[T]) Conn() *Conn { return w.file.conn }
 // Readers returns a pool of up to four connections that read. The caller closes it before it calls Close.
 func (w *Writer[T]) Readers() *sql.DB { return w.readers }
 
-// Ready returns nil when changes can be written, else an Unavailable error that says why not.
+// Ready returns nil when changes can be written, and otherwise an Unavailable error with the reason.
 func (w *Writer[T]) Ready() error {
 	if err := w.health.failure.Load(); err != nil {
 		return err
@@ -51,8 +51,8 @@ func (w *Writer[T]) Ready() error {
 }
 
 // Close closes the file, after Run has ended and the readers are closed. It moves the write-ahead log into the file. When a
-// server's file was moved, removed or replaced meanwhile, its contents are saved: in the file's place when that is empty, else
-// beside it.
+// server's file was moved, removed or replaced meanwhile, Close saves its contents: at the file's path when no file is there,
+// otherwise beside it.
 func (w *Writer[T]) Close() error {
 	w.direct.Lock()
 	defer w.direct.Unlock()
@@ -62,9 +62,9 @@ func (w *Writer[T]) Close() error {
 	return w.file.close()
 }
 
-// commit makes a batch durable and calls Done of each change. When one change fails, the batch is cut in two and both halves are
-// tried in their order, until the change that fails is alone. commit returns an error only when the file can no longer be
-// written safely. Done of all changes was called then, too.
+// commit makes a batch durable and calls Done of each change. When one change fails, it splits the batch and attempts both halves
+// in order, until the change that fails is alone. commit returns an error only when the file can no longer be written safely. It
+// calls Done of all changes in that case, too.
 func (w *Writer[T]) commit(batch []*Op[T]) error {
 	if batch = refused(batch); len(batch) == 0 {
 		return nil
@@ -78,7 +78,7 @@ func (w *Writer[T]) commit(batch []*Op[T]) error {
 		for _, o := range batch {
 			o.Done(nil)
 		}
-		w.health.heal()
+		w.health.succeed()
 		return nil
 	case DiskFailed(err) || len(batch) == 1:
 		if fatal := w.recover(err); fatal != nil {
@@ -139,7 +139,7 @@ func (w *Writer[T]) transact(batch []*Op[T]) error {
 		err = w.opt.Fault(PointCommitted)
 	}
 	if err == nil {
-		err = w.file.checkFiles() // otherwise it was committed to a file that no start reads
+		err = w.file.checkFiles() // the next start does not read a displaced file
 	}
 	if err != nil {
 		w.stale = true
@@ -178,13 +178,13 @@ func applySafely[T any](log *slog.Logger, o *Op[T], t T) (err error) {
 	return o.Apply(t)
 }
 
-// idle is called every second. It checks the files, and attempts a write when the last write failed, so that Ready recovers
-// without a change.
+// idle is called every second. It checks the files. When the last write failed, it attempts a write, so that Ready recovers without
+// a change.
 func (w *Writer[T]) idle() error {
 	w.opt.Every()
-	putBack, err := w.file.watch.checkRest(&w.opt.Beside)
-	if putBack {
-		w.opt.Log.Error("the store's key was moved or removed while the server ran: it was put back", "file", filepath.Base(w.opt.Beside.Key))
+	restored, err := w.file.watch.checkBeside(&w.opt.Beside)
+	if restored {
+		w.opt.Log.Error("the store's key was moved or removed while the server ran: it was written again", "file", filepath.Base(w.opt.Beside.Key))
 	}
 	if err == nil {
 		err = w.file.checkFiles()
@@ -200,8 +200,8 @@ func (w *Writer[T]) idle() error {
 
 // stopForDisplaced fails a batch because a file is displaced, and returns the error that ends the program.
 func (w *Writer[T]) stopForDisplaced(batch []*Op[T], why *displaced) error {
-	fatal := inbox.Errorf(inbox.Unavailable, "", "%w: nothing more is taken", why).
-		WithHint("the log says what was saved, and where; put the right files in place and start again")
+	fatal := inbox.Errorf(inbox.Unavailable, "", "%w: no more events are accepted", why).
+		WithHint("the log names the files in which the contents were saved; put the right files in place and start again")
 	w.file.lost = why
 	w.health.fail(fatal)
 	fail(batch, fatal)

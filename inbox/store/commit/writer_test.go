@@ -11,7 +11,7 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-func TestChangesThatWaitTogetherCommitTogether(t *testing.T) {
+func TestQueuedChangesShareOneCommit(t *testing.T) {
 	t.Parallel()
 	var commits atomic.Int64
 	x := serve(t, commit.Options{Fault: func(point string) error {
@@ -36,7 +36,7 @@ func TestChangesThatWaitTogetherCommitTogether(t *testing.T) {
 	}
 }
 
-func TestAChangeThatFailsDoesNotFailItsNeighbours(t *testing.T) {
+func TestAFailedChangeDoesNotFailTheOthersOfItsBatch(t *testing.T) {
 	t.Parallel()
 	for name, bad := range map[string]func() *op{
 		"a violated constraint": func() *op { return add(0) },
@@ -72,14 +72,14 @@ func TestAChangeThatFailsDoesNotFailItsNeighbours(t *testing.T) {
 }
 
 // Every operation of the writer fails once. A change whose Done was called with nil is in the file. A change that failed
-// can be made again. Memory is what the file says.
-func TestNoFailureOfAnOperationLosesOrDoublesAChange(t *testing.T) {
+// can be made again. Memory equals the file.
+func TestAFailedOperationNeitherLosesNorDuplicatesAChange(t *testing.T) {
 	t.Parallel()
 	for _, with := range []failure{diskFull, constraint, writeFails, flushFails} {
 		t.Run(fmt.Sprint(int(with)), func(t *testing.T) {
 			t.Parallel()
-			for at, met := int64(1), true; met; at++ {
-				met = failAt(t, at, with)
+			for at, reached := int64(1), true; reached; at++ {
+				reached = failAt(t, at, with)
 				if t.Failed() {
 					t.Fatalf("with operation %d failing", at)
 				}
@@ -88,7 +88,8 @@ func TestNoFailureOfAnOperationLosesOrDoublesAChange(t *testing.T) {
 	}
 }
 
-// failAt makes three batches of changes, of which one operation fails, and reports whether there was that operation.
+// failAt makes three batches of changes and fails the operation with the number at. It reports whether that operation
+// happened.
 func failAt(t *testing.T, at int64, with error) bool {
 	var calls, armed atomic.Int64
 	x := serve(t, commit.Options{Relaxed: true, Fault: func(string) error {
@@ -125,12 +126,12 @@ func failAt(t *testing.T, at int64, with error) bool {
 	if n := x.stored(); n != 12 {
 		t.Errorf("%d of 12 changes are in the file", n)
 	}
-	met := calls.Load() >= at
+	reached := calls.Load() >= at
 	x.close()
-	return met
+	return reached
 }
 
-func TestAFlushThatFailsOpensTheFileAgainBeforeTheNextChange(t *testing.T) {
+func TestAfterAFailedFlushTheFileIsReopenedBeforeTheNextChange(t *testing.T) {
 	t.Parallel()
 	var points []string // of the writing goroutine
 	armed := false
@@ -152,12 +153,12 @@ func TestAFlushThatFailsOpensTheFileAgainBeforeTheNextChange(t *testing.T) {
 	}
 	x.close()
 	want := []string{"begin", "exec", "commit", "rollback", "reopen", "reload"}
-	if len(points) < len(want) || fmt.Sprint(points[:len(want)]) != fmt.Sprint(want) { // a write of every second may follow
+	if len(points) < len(want) || fmt.Sprint(points[:len(want)]) != fmt.Sprint(want) { // the write that is made every second may follow
 		t.Errorf("the writer did %v, not %v", points, want)
 	}
 }
 
-func TestAFileThatCannotBeOpenedAgainAfterAFailedFlushEndsTheWriter(t *testing.T) {
+func TestTheWriterEndsWhenTheFileCannotBeReopenedAfterAFailedFlush(t *testing.T) {
 	t.Parallel()
 	x := open(t, commit.Options{Server: true, Fault: func(point string) error {
 		switch point {
@@ -186,7 +187,7 @@ func TestAFileThatCannotBeOpenedAgainAfterAFailedFlushEndsTheWriter(t *testing.T
 	}
 }
 
-func TestAFullDiskIsReportedUntilAWriteSucceeds(t *testing.T) {
+func TestReadyReportsAFullDiskUntilAWriteSucceeds(t *testing.T) {
 	t.Parallel()
 	var full atomic.Bool
 	x := serve(t, commit.Options{Fault: func(point string) error {
@@ -203,7 +204,7 @@ func TestAFullDiskIsReportedUntilAWriteSucceeds(t *testing.T) {
 		t.Errorf("ready on a full disk: %v", err)
 	}
 	full.Store(false)
-	for n := range 2 { // after the second, the first has told Ready
+	for n := range 2 { // Done is called before Ready is updated, so one change is not enough
 		if err := x.w.Do(ctx, add(n)); err != nil {
 			t.Error(err)
 		}
@@ -213,7 +214,7 @@ func TestAFullDiskIsReportedUntilAWriteSucceeds(t *testing.T) {
 	}
 }
 
-func TestMemoryIsReadAgainAfterACommitThatSeemedToFail(t *testing.T) {
+func TestMemoryIsReloadedAfterACommitThatSeemedToFail(t *testing.T) {
 	t.Parallel()
 	var armed atomic.Bool
 	x := serve(t, commit.Options{Fault: func(point string) error {
@@ -250,14 +251,14 @@ func TestARefusedChangeIsNotApplied(t *testing.T) {
 
 func TestWithoutAServerEachChangeTakesTheLock(t *testing.T) {
 	t.Parallel()
-	var taken, given int
+	var acquired, released int
 	busy := false
 	x := open(t, commit.Options{Lock: func() (func() error, error) {
 		if busy {
 			return nil, inbox.Errorf(inbox.Unavailable, "", "a server is running")
 		}
-		taken++
-		return func() error { given++; return nil }, nil
+		acquired++
+		return func() error { released++; return nil }, nil
 	}})
 	defer x.close()
 	for i := range 3 {
@@ -265,14 +266,14 @@ func TestWithoutAServerEachChangeTakesTheLock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if taken != 3 || given != 3 || x.notes.reloads != 4 { // once by Open
-		t.Errorf("the lock was taken %d times and given back %d times; memory was read %d times", taken, given, x.notes.reloads)
+	if acquired != 3 || released != 3 || x.notes.reloads != 4 { // once by Open
+		t.Errorf("the lock was acquired %d times and released %d times; memory was read %d times", acquired, released, x.notes.reloads)
 	}
 	busy = true
 	if err := x.w.Do(ctx, add(4)); inbox.KindOf(err) != inbox.Unavailable {
 		t.Errorf("beside a server: %v", err)
 	}
 	if err := x.w.Run(context.Background()); err == nil {
-		t.Error("it ran, though it was not opened for a server")
+		t.Error("it ran, although it was not opened for a server")
 	}
 }

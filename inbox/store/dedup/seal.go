@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// Store writes and reads the runs.
+// Store stores the runs.
 type Store interface {
 	// Write applies fn in one transaction, on the goroutine that writes, and returns when the transaction is durable. fn may run
 	// more than once. committed, if not nil, is called on that goroutine after the commit.
 	Write(ctx context.Context, fn func(Tx) error, committed func()) error
-	// Each calls fn for every row of a query, beside the writer.
+	// Each calls fn for every row of a query. It does not use the goroutine that writes.
 	Each(ctx context.Context, query string, args []any, fn func(scan func(dest ...any) error) error) error
 }
 
-// sealer seals the digests of a set into runs of a store.
+// sealer seals the digests of a set into runs in a store.
 type sealer struct {
 	Store
 	set *Set
@@ -30,17 +30,17 @@ type entry struct {
 	seq  int64
 }
 
-// runPlan is a run to be written: from a map, or from runs. What it is made from does not change meanwhile, so it is read
-// beside the writer, which only has to put down one part at a time.
+// runPlan describes a run to be written. Its source is a full map, or runs to merge. The source does not change meanwhile, so it
+// is read outside the goroutine that writes, which only inserts one part at a time.
 type runPlan struct {
-	run    digestRun // its parts are those that are written
-	parts  int
-	sorted []entry // of a first run
-	from   []digestRun
+	run    digestRun   // run.parts has the parts that are written
+	parts  int         // of the whole run
+	sorted []entry     // the digests of a map
+	from   []digestRun // the runs to merge
 }
 
-// Seal writes runs while there are enough digests for one, and merges runs while there are enough of a level. Every part is
-// a small change of its own. A run that an earlier process left half written is continued.
+// Seal writes runs while there are enough digests for one, and merges runs while a level has enough of them. It writes each part
+// in a small transaction of its own. It continues a run that an earlier process has not finished.
 func (d *Set) Seal(ctx context.Context, store Store) error {
 	s := &sealer{store, d}
 	for ctx.Err() == nil {
@@ -58,7 +58,7 @@ func (d *Set) Seal(ctx context.Context, store Store) error {
 	return ctx.Err()
 }
 
-// planRun returns what to write next, nil for nothing.
+// planRun returns the next run to write, nil without one.
 func (s *sealer) planRun(ctx context.Context) (*runPlan, error) {
 	var plan *runPlan
 	var full map[uint64]int64
@@ -81,7 +81,7 @@ func (s *sealer) planRun(ctx context.Context) (*runPlan, error) {
 	return plan, s.beginRun(ctx, plan)
 }
 
-// plan chooses what to write next: the oldest full map, or else the first eight runs of one level in a row.
+// plan chooses the source of the next run: the oldest full map, otherwise the first eight adjacent runs of one level.
 func (d *Set) plan() (*runPlan, map[uint64]int64) {
 	if d.Full() {
 		return &runPlan{run: digestRun{first: d.sealed + 1, last: d.sealed + d.size}}, d.recent[0]
@@ -101,19 +101,20 @@ func compareEntries(a, b entry) int {
 	return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.seq, b.seq))
 }
 
-// beginRun makes the row of a run, or finds it with the parts that are written already.
+// beginRun inserts the row of a run. When an earlier process has begun the run, beginRun finds its row and loads the parts that
+// are written.
 func (s *sealer) beginRun(ctx context.Context, p *runPlan) error {
 	return s.Write(ctx, func(t Tx) error {
-		found, err := t.Query(`SELECT id FROM digest_runs WHERE sealed = 0 AND level = ? AND first = ? AND last = ? AND parts = ?`,
+		rows, err := t.Query(`SELECT id FROM digest_runs WHERE sealed = 0 AND level = ? AND first = ? AND last = ? AND parts = ?`,
 			p.run.level, p.run.first, p.run.last, p.parts)
 		if err != nil {
 			return err
 		}
-		begun := found.Next()
+		begun := rows.Next()
 		if begun {
-			err = found.Scan(&p.run.id)
+			err = rows.Scan(&p.run.id)
 		}
-		if err = errors.Join(err, found.Err(), found.Close()); err != nil {
+		if err = errors.Join(err, rows.Err(), rows.Close()); err != nil {
 			return err
 		}
 		p.run.parts = nil
@@ -130,7 +131,7 @@ func (s *sealer) beginRun(ctx context.Context, p *runPlan) error {
 	}, nil)
 }
 
-// writeRun writes a run part by part. It counts only once it is sealed; until then what it is made from is used.
+// writeRun writes a run part by part and seals it. Until it is sealed, its source is used.
 func (s *sealer) writeRun(ctx context.Context, p *runPlan) error {
 	for part := len(p.run.parts); part < p.parts; part++ {
 		entries, err := s.partEntries(ctx, p, part)
@@ -141,7 +142,7 @@ func (s *sealer) writeRun(ctx context.Context, p *runPlan) error {
 		for _, e := range entries {
 			f.add(e.hash)
 		}
-		if err := s.Write(ctx, func(t Tx) error { return putPart(t, p.run.id, part, entries, f) }, nil); err != nil {
+		if err := s.Write(ctx, func(t Tx) error { return insertPart(t, p.run.id, part, entries, f) }, nil); err != nil {
 			return err
 		}
 		p.run.parts = append(p.run.parts, f)
@@ -150,13 +151,13 @@ func (s *sealer) writeRun(ctx context.Context, p *runPlan) error {
 		if _, err := t.Exec(`UPDATE digest_runs SET sealed = 1 WHERE id = ?`, p.run.id); err != nil {
 			return err
 		}
-		for _, old := range p.from { // their parts go one by one; a run that is not sealed is not used
+		for _, old := range p.from { // a run that is not sealed is not used; dropRuns deletes its parts one by one
 			if _, err := t.Exec(`UPDATE digest_runs SET sealed = 0 WHERE id = ?`, old.id); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, func() { s.set.take(p.run) })
+	}, func() { s.set.install(p.run) })
 }
 
 // partEntries returns the digests of one part, sorted.
@@ -186,11 +187,11 @@ func (s *sealer) partEntries(ctx context.Context, p *runPlan, part int) ([]entry
 	return list, nil
 }
 
-// insertRows is how many digests one statement inserts: many rows at a time cost half.
+// insertRows is the number of digests that one statement inserts. Inserting many rows by one statement takes half the time.
 const insertRows = 100
 
-// putPart writes a part of a run with its filter.
-func putPart(t Tx, run int64, part int, entries []entry, f filter) error {
+// insertPart inserts a part of a run and its filter.
+func insertPart(t Tx, run int64, part int, entries []entry, f filter) error {
 	const row = `(?, ?, ?)`
 	for chunk := range slices.Chunk(entries, insertRows) {
 		args := make([]any, 0, 3*insertRows)
@@ -203,8 +204,8 @@ func putPart(t Tx, run int64, part int, entries []entry, f filter) error {
 			}
 			continue
 		}
-		for one := range slices.Chunk(args, 3) {
-			if _, err := t.Exec(insertEntries+row, one...); err != nil {
+		for values := range slices.Chunk(args, 3) {
+			if _, err := t.Exec(insertEntries+row, values...); err != nil {
 				return err
 			}
 		}
@@ -215,8 +216,8 @@ func putPart(t Tx, run int64, part int, entries []entry, f filter) error {
 
 const insertEntries = `INSERT INTO digest_entries (run, hash, seq) VALUES `
 
-// dropRuns removes, part by part, the runs that are not used: those merged into others, and those half written that are
-// not the planned one.
+// dropRuns deletes the runs that are not used, part by part: runs that were merged, and unfinished runs other than the planned
+// one.
 func (s *sealer) dropRuns(ctx context.Context, plan *runPlan) error {
 	keep := int64(0)
 	if plan != nil {
@@ -234,7 +235,8 @@ func (s *sealer) dropRuns(ctx context.Context, plan *runPlan) error {
 	return nil
 }
 
-// dropPart removes one part of a run that is not used, or the run when no part is left, and reports whether there was one.
+// dropPart deletes one part of a run that is not used, or the run itself when it has no parts left. It reports whether there was
+// such a run. keep is the id of the planned run.
 func dropPart(t Tx, keep int64) (bool, error) {
 	var run int64
 	var parts, part int

@@ -1,6 +1,6 @@
-// Package dedup knows which bodies the store has: the set of their digests, in memory and in sealed runs inside the database. It
-// answers whether an event with a digest was stored before, and seals digests into runs in the background. It owns the tables
-// digest_runs, digest_filters and digest_entries. How statements run and commit is left to its caller.
+// Package dedup finds duplicates. It keeps the set of the digests of all stored bodies, in memory and in sealed runs in the
+// database. It finds the event of a digest, and seals digests into runs in the background. It owns the tables digest_runs,
+// digest_filters and digest_entries. Its caller runs and commits the statements.
 package dedup
 
 import (
@@ -16,42 +16,43 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// Tx runs statements: a transaction, or the connection before there is one.
+// Tx runs statements. It is a transaction, or the connection while the store is opened.
 type Tx interface {
 	Exec(query string, args ...any) (driver.Result, error)
 	Get(query string, args ...any) commit.Row
 	Query(query string, args ...any) (*commit.Rows, error)
 }
 
-// Set finds the event of a digest, however old. It belongs to the goroutine that writes. The newest digests are in maps, older ones in sealed runs inside
-// the database: each is written once, sorted, and has filters in memory that answer "not here" for all but about one
-// in a hundred of those it does not hold. Runs are merged by eights, so that there are few. An index over all digests
-// would be simpler, but a random key in every accept was measured to more than halve the accepts per second.
+// Set finds the event of a digest, without a limit of age. It belongs to the goroutine that writes. The newest digests are in maps,
+// older ones in sealed runs in the database. A run is sorted and written once. It has filters in memory, which exclude all but
+// about one in a hundred of the digests that are not in the run. Eight runs are merged into one, so that there are few. An index
+// over all digests would be simpler, but inserting a random key in every accept was measured to more than halve the accepts per
+// second.
 //
-// Digests are found by their first 64 bits and confirmed on the whole in the event's row. Of two events whose first 64
-// bits are equal by chance only the newer is found: with 2^32 events there is a chance of 39 % that such a pair exists.
+// A digest is looked up by its first 64 bits and compared as a whole with the event's row. Of two events whose first 64 bits are
+// equal by chance, only the newer is found. With 2^32 events, the probability that such a pair exists is 39 %.
 type Set struct {
-	size   int64              // seqs per run as sealed first
+	size   int64              // seqs per run of level 0
 	sealed int64              // newest seq in a run
-	recent []map[uint64]int64 // 64 bits of the digest → seq: size seqs each, from sealed+1 on. All but the last are full and never change
+	recent []map[uint64]int64 // first 64 bits of a digest → seq; size seqs each, from sealed+1 on. All but the last are full and never change
 	runs   []digestRun        // oldest seqs first
 }
 
 // digestRun is one sealed run.
 type digestRun struct {
 	id          int64
-	level       int // 0: as sealed; each merge adds one
+	level       int // 0: not merged; each merge adds one
 	first, last int64
-	parts       []filter // of equal ranges of hashes
+	parts       []filter // one for each of the equal ranges of hashes
 }
 
 const (
-	mergeWidth = 8    // runs of one level that become one of the next
-	partRows   = 1600 // digests per part of a run, which is written at a time, so that nobody waits long behind it
+	mergeWidth = 8    // runs of one level that are merged into one of the next
+	partRows   = 1600 // digests per part of a run. A part is written in one transaction, so that other changes do not wait long
 )
 
 // Load reads the filters of the sealed runs and the digests of events that are not sealed yet. size is the number of seqs per
-// run as sealed first.
+// run of level 0.
 func (d *Set) Load(c Tx, size int64) error {
 	*d = Set{size: size}
 	if err := d.loadRuns(c); err != nil {
@@ -76,22 +77,22 @@ func (d *Set) Load(c Tx, size int64) error {
 }
 
 func (d *Set) loadRuns(c Tx) error {
-	found, err := c.Query(`SELECT id, level, first, last, parts FROM digest_runs WHERE sealed = 1 ORDER BY first`)
+	rows, err := c.Query(`SELECT id, level, first, last, parts FROM digest_runs WHERE sealed = 1 ORDER BY first`)
 	if err != nil {
 		return err
 	}
-	defer found.Close()
-	for found.Next() {
+	defer rows.Close()
+	for rows.Next() {
 		var r digestRun
 		var parts int
-		if err := found.Scan(&r.id, &r.level, &r.first, &r.last, &parts); err != nil {
+		if err := rows.Scan(&r.id, &r.level, &r.first, &r.last, &parts); err != nil {
 			return err
 		}
 		r.parts = make([]filter, 0, parts)
 		d.runs = append(d.runs, r)
 		d.sealed = r.last
 	}
-	if err := found.Err(); err != nil {
+	if err := rows.Err(); err != nil {
 		return err
 	}
 	for i := range d.runs {
@@ -107,21 +108,21 @@ func (d *Set) loadRuns(c Tx) error {
 	return nil
 }
 
-// loadFilters appends the filters of a run that are written.
+// loadFilters appends the stored filters of a run to list.
 func loadFilters(c Tx, run int64, list []filter) ([]filter, error) {
-	found, err := c.Query(`SELECT bits FROM digest_filters WHERE run = ? ORDER BY part`, run)
+	rows, err := c.Query(`SELECT bits FROM digest_filters WHERE run = ? ORDER BY part`, run)
 	if err != nil {
 		return list, err
 	}
-	defer found.Close()
-	for found.Next() {
+	defer rows.Close()
+	for rows.Next() {
 		var f filter
-		if err := found.Scan(&f); err != nil {
+		if err := rows.Scan(&f); err != nil {
 			return list, err
 		}
 		list = append(list, f)
 	}
-	return list, found.Err()
+	return list, rows.Err()
 }
 
 // Add adds the digest of a new event, by its [Prefix].
@@ -133,8 +134,8 @@ func (d *Set) Add(hash uint64, seq int64) {
 	d.recent[at][hash] = seq
 }
 
-// take takes over a run that is sealed now, instead of what it was made from.
-func (d *Set) take(r digestRun) {
+// install replaces the source of a run by the run, after it was sealed.
+func (d *Set) install(r digestRun) {
 	if r.level == 0 {
 		d.recent = d.recent[1:]
 		d.sealed = r.last
@@ -145,10 +146,10 @@ func (d *Set) take(r digestRun) {
 	slices.SortFunc(d.runs, func(a, b digestRun) int { return cmp.Compare(a.first, b.first) })
 }
 
-// Full reports whether there are enough digests in memory to seal a run.
+// Full reports whether memory has enough digests to seal a run.
 func (d *Set) Full() bool { return len(d.recent) > 1 }
 
-// Current reports whether the set has all sealed runs of the file: their number, and the newest seq in them.
+// Current reports whether the set has all sealed runs of the file. runs is their number in the file, sealed the newest seq in them.
 func (d *Set) Current(runs int, sealed int64) bool {
 	return d.size > 0 && sealed == d.sealed && runs == len(d.runs)
 }
@@ -161,10 +162,11 @@ func (d *Set) Counts() (recent, runs int) {
 	return recent, len(d.runs)
 }
 
-// Prefix returns the bits of a digest by which it is looked up first.
+// Prefix returns the first 64 bits of a digest, by which it is looked up.
 func Prefix(digest [sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(digest[:8]) }
 
-// Find returns the seq of the event with a digest, 0 without one. same confirms a hit: whether the event at seq has the digest.
+// Find returns the seq of the event with a digest, 0 without such an event. It calls same for each candidate; same reports whether
+// the event at seq has the whole digest.
 func (d *Set) Find(c Tx, digest [sha256.Size]byte, same func(seq int64) (bool, error)) (int64, error) {
 	hash := Prefix(digest)
 	for _, m := range slices.Backward(d.recent) {
@@ -191,33 +193,34 @@ func (d *Set) Find(c Tx, digest [sha256.Size]byte, same func(seq int64) (bool, e
 	return 0, nil
 }
 
-// entries returns the seqs of one run's digests that begin with hash.
+// entries returns the seqs of a run's digests that begin with hash.
 func entries(c Tx, run int64, hash uint64) ([]int64, error) {
-	found, err := c.Query(`SELECT seq FROM digest_entries WHERE run = ? AND hash = ?`, run, stored(hash))
+	rows, err := c.Query(`SELECT seq FROM digest_entries WHERE run = ? AND hash = ?`, run, stored(hash))
 	if err != nil {
 		return nil, err
 	}
-	defer found.Close()
+	defer rows.Close()
 	var seqs []int64
-	for found.Next() {
+	for rows.Next() {
 		var seq int64
-		if err := found.Scan(&seq); err != nil {
+		if err := rows.Scan(&seq); err != nil {
 			return nil, err
 		}
 		seqs = append(seqs, seq)
 	}
-	return seqs, found.Err()
+	return seqs, rows.Err()
 }
 
 func (r *digestRun) has(hash uint64) bool { return r.parts[partOf(hash, len(r.parts))].has(hash) }
 
-// stored returns the form of a hash in the database, whose integers are signed, in the same order.
+// stored returns a hash as the signed integer that the database stores. It keeps the order of hashes.
 func stored(hash uint64) int64 { return int64(hash ^ 1<<63) }
 
 // unstored is the reverse of stored.
 func unstored(hash int64) uint64 { return uint64(hash) ^ 1<<63 }
 
-// partOf returns which of the equal ranges contains a hash. Digests are evenly spread, so the parts are too.
+// partOf returns the number of the range that contains a hash. Digests are uniformly distributed, so the parts have about the same
+// size.
 func partOf(hash uint64, parts int) int {
 	at, _ := bits.Mul64(hash, uint64(parts))
 	return int(at)
@@ -230,7 +233,7 @@ func partRange(part, parts int) (low, high uint64) {
 
 func partLow(part, parts int) uint64 {
 	if part == parts {
-		return 0 // one above the highest hash, and one less than that is the highest
+		return 0 // the highest hash plus one, which overflows to 0
 	}
 	low, rest := bits.Div64(uint64(part), 0, uint64(parts))
 	if rest > 0 {
@@ -239,9 +242,8 @@ func partLow(part, parts int) uint64 {
 	return low
 }
 
-// filter is a Bloom filter (Bloom 1970) with ten bits and seven probes per key: one in about 120 foreign keys passes.
-// The probes are made from two halves of a mixed hash (Kirsch and Mitzenmacher 2006), of the bits that do not choose
-// the part.
+// filter is a Bloom filter (Bloom 1970) with ten bits and seven probes per key: about one in 120 other keys passes. The probes
+// are computed from two halves of a mixed hash (Kirsch and Mitzenmacher 2006), from bits that do not select the part.
 type filter []byte
 
 const (

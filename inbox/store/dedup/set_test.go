@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestPartsOfARunCoverEveryHashOnce(t *testing.T) {
+func TestEveryHashIsInExactlyOnePartOfARun(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		parts := rapid.IntRange(1, 5000).Draw(t, "parts")
@@ -30,7 +30,7 @@ func TestPartsOfARunCoverEveryHashOnce(t *testing.T) {
 	})
 }
 
-func TestAFilterLetsAboutOneInAHundredPass(t *testing.T) {
+func TestAFilterPassesAtMostOneInEightyOtherKeys(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	const parts = 41 // of a run of 65,536: the hashes of a part have their highest bits in common
@@ -48,11 +48,11 @@ func TestAFilterLetsAboutOneInAHundredPass(t *testing.T) {
 	}
 	const asked = 100_000
 	if n := passing(keys, draw(asked)); n > asked/80 {
-		t.Errorf("%d of %d foreign keys pass", n, asked)
+		t.Errorf("%d of %d other keys pass", n, asked)
 	}
 }
 
-// passing returns how many of the hashes asked a filter of the keys lets pass.
+// passing returns how many of the hashes in asked pass a filter of the keys.
 func passing(keys, asked []uint64) int {
 	f := newFilter(len(keys))
 	for _, k := range keys {

@@ -1,30 +1,30 @@
--- The line: the log, the parsed views of its events, and the position of every plugin.
+-- The log, the parsed views of its events, and the state of every plugin.
 -- Times are integer milliseconds since 1970, UTC, from the program's clock. The CHECKs repeat the state machine. Lists
--- of more than two words are spelled as CASE: for IN (...) SQLite would make a temporary table for every row written.
--- A list that will grow (kinds, encodings, results, reasons) is not in a CHECK: changing one copies the table.
+-- of more than two words are written as CASE: for IN (...) SQLite would create a temporary table for every written row.
+-- Lists that will grow (kinds, encodings, results, reasons) have no CHECK: a change of a CHECK needs a copy of the table.
 
 CREATE TABLE meta (
 	name  TEXT NOT NULL PRIMARY KEY,
 	value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Everything that may hold personal data, apart from the log, so that it can be encrypted, purged by age and erased
--- by subject without touching the log.
+-- All data that may be personal. It is separate from the log, so that it can be encrypted, purged by age and erased by
+-- subject without a change of the log.
 CREATE TABLE contents (
-	id       INTEGER NOT NULL PRIMARY KEY,            -- given by the writer, never twice: meta.contents_reserved is the highest it may give
+	id       INTEGER NOT NULL PRIMARY KEY,            -- allocated by the writer, never reused: meta.contents_reserved is the highest id that it may allocate
 	kind     INTEGER NOT NULL CHECK (kind > 0),       -- 1 event (headers and body), 2 refused request, 3 attempt log, 4 attempt reason
-	subject  TEXT CHECK (root_seq IS NULL OR subject IS NOT NULL), -- MODE/KEY of the event it came from; NULL for a refused request
-	root_seq INTEGER,                                 -- the event it came from; NULL for a refused request
+	subject  TEXT CHECK (root_seq IS NULL OR subject IS NOT NULL), -- MODE/KEY of its event; NULL for a refused request
+	root_seq INTEGER,                                 -- seq of its event; NULL for a refused request
 	encoding INTEGER NOT NULL CHECK (encoding > 0),   -- 1 the bytes as they are, 2 length of the headers (uvarint), headers as JSON, body
-	key_id   INTEGER,                                       -- the key that encrypts it; NULL: none
+	key_id   INTEGER,                                       -- the key that encrypts it; NULL: not encrypted
 	bytes    BLOB    NOT NULL,
 	checksum INTEGER NOT NULL                               -- CRC-32C of bytes
 ) STRICT;
 
--- The log. A row never changes, but for content_id at a purge.
+-- The log. A row never changes, except for content_id in a purge.
 CREATE TABLE events (
 	seq                INTEGER NOT NULL PRIMARY KEY,
-	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 under the store key: of source and body, or of what makes it one
+	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 with the store key: of source and body, and also of seq where the source repeats bodies on purpose
 	source             TEXT    NOT NULL,
 	mode               TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
 	origin             TEXT    NOT NULL CHECK (CASE origin WHEN 'webhook' THEN 1 WHEN 'readmitted' THEN 1 WHEN 'import' THEN 1 WHEN 'emit' THEN 1 ELSE 0 END),
@@ -39,12 +39,12 @@ CREATE TABLE events (
 	state              TEXT    NOT NULL,
 	sub_status         TEXT    NOT NULL,
 	rank               INTEGER NOT NULL CHECK (rank BETWEEN -1 AND 3),
-	top_rank           INTEGER NOT NULL CHECK (top_rank >= rank), -- highest rank of the key up to here
+	top_rank           INTEGER NOT NULL CHECK (top_rank >= rank), -- highest rank of the key's events up to this one
 	late               INTEGER NOT NULL CHECK (late IN (0, 1)),
 	duplicate_hint     INTEGER NOT NULL CHECK (duplicate_hint IN (0, 1)),
 	norm_version       INTEGER NOT NULL,
 	size               INTEGER NOT NULL,
-	content_id         INTEGER, -- NULL once purged
+	content_id         INTEGER, -- NULL after a purge
 	received_at        INTEGER NOT NULL,
 	first_seen_at      INTEGER NOT NULL,
 	stored_at          INTEGER NOT NULL
@@ -52,7 +52,7 @@ CREATE TABLE events (
 
 CREATE INDEX events_by_key ON events (mode, key, seq);
 
--- How often an event came again. No row: never.
+-- Numbers of copies of events. An event without copies has no row.
 CREATE TABLE copies (
 	seq      INTEGER NOT NULL PRIMARY KEY,
 	count    INTEGER NOT NULL CHECK (count > 0),
@@ -60,15 +60,15 @@ CREATE TABLE copies (
 	last_at  INTEGER NOT NULL
 ) STRICT;
 
--- Digests of older events: sorted runs that are written once, part by part, and never change. Each part has a filter that
--- is kept in memory.
+-- Digests of older events in sorted runs, which are written once, part by part, and never change. Each part has a filter,
+-- which is cached in memory.
 CREATE TABLE digest_runs (
 	id     INTEGER NOT NULL PRIMARY KEY,
 	level  INTEGER NOT NULL CHECK (level >= 0),
-	first  INTEGER NOT NULL, -- seqs it covers
+	first  INTEGER NOT NULL, -- first..last: the seqs of the run
 	last   INTEGER NOT NULL CHECK (last >= first),
 	parts  INTEGER NOT NULL CHECK (parts > 0),
-	sealed INTEGER NOT NULL CHECK (sealed IN (0, 1)) -- 0: being written, or merged into another and on its way out
+	sealed INTEGER NOT NULL CHECK (sealed IN (0, 1)) -- 0: being written, or being deleted after a merge
 ) STRICT;
 
 CREATE TABLE digest_filters (
@@ -80,7 +80,7 @@ CREATE TABLE digest_filters (
 
 CREATE TABLE digest_entries (
 	run  INTEGER NOT NULL,
-	hash INTEGER NOT NULL, -- first 64 bits of the digest, the highest flipped, so that signed order is theirs
+	hash INTEGER NOT NULL, -- first 64 bits of the digest, the highest flipped, so that signed integers have the order of digests
 	seq  INTEGER NOT NULL,
 	PRIMARY KEY (run, hash, seq)
 ) STRICT, WITHOUT ROWID;
@@ -95,19 +95,19 @@ CREATE TABLE refused (
 	received_at INTEGER NOT NULL,
 	last_at     INTEGER NOT NULL,
 	count       INTEGER NOT NULL CHECK (count > 0),
-	size        INTEGER NOT NULL, -- bytes kept, headers included
-	body_size   INTEGER NOT NULL, -- bytes of the body as received; more than are kept where it was cut
-	share       INTEGER NOT NULL, -- refused_shares: the slot it counts in
+	size        INTEGER NOT NULL, -- stored bytes, with headers
+	body_size   INTEGER NOT NULL, -- bytes of the received body; more than the stored ones if it was cut
+	share       INTEGER NOT NULL, -- refused_shares: the slot that counts it
 	content_id  INTEGER NOT NULL,
 	UNIQUE (source, digest)
 ) STRICT;
 
--- How many requests were refused, by hour. The words of why grow, so no CHECK lists them.
+-- Numbers of refused requests by hour. The list of whys will grow, so it has no CHECK.
 CREATE TABLE refusals (
-	hour    INTEGER NOT NULL, -- its beginning
-	source  TEXT    NOT NULL, -- empty: none had the path
+	hour    INTEGER NOT NULL, -- start of the hour
+	source  TEXT    NOT NULL, -- empty: no source has the path
 	why     TEXT    NOT NULL,
-	lost    INTEGER NOT NULL CHECK (lost IN (0, 1)), -- signed, and nothing was kept
+	lost    INTEGER NOT NULL CHECK (lost IN (0, 1)), -- 1: signed, and not stored
 	count   INTEGER NOT NULL CHECK (count > 0),
 	last_at INTEGER NOT NULL,
 	PRIMARY KEY (hour, source, why, lost)
@@ -116,8 +116,8 @@ CREATE TABLE refusals (
 CREATE INDEX refused_by_share ON refused (share, digest);
 CREATE INDEX refused_by_age ON refused (received_at);
 
--- What each part of the quarantine holds: a tree of class, network, address, sender and slot of time, whose sums say
--- where room is made. A share without a request has no row.
+-- Shares of the quarantine: a tree of class, network, address, sender and slot of time. Their sums decide which request is
+-- dropped when a bound is exceeded. A share without requests has no row.
 CREATE TABLE refused_shares (
 	id     INTEGER NOT NULL PRIMARY KEY,
 	parent INTEGER NOT NULL, -- refused_shares; 0 for a class
@@ -130,7 +130,7 @@ CREATE TABLE refused_shares (
 CREATE INDEX refused_shares_by_count ON refused_shares (parent, count);
 CREATE INDEX refused_shares_by_bytes ON refused_shares (parent, bytes);
 
--- How many refused requests are not kept any more, or never were, and for what cause.
+-- Numbers of refused requests that were dropped from the quarantine or never stored, by cause.
 CREATE TABLE refused_dropped (
 	cause TEXT    NOT NULL,
 	why   TEXT    NOT NULL, -- as in refused
@@ -138,18 +138,18 @@ CREATE TABLE refused_dropped (
 	PRIMARY KEY (cause, why)
 ) STRICT, WITHOUT ROWID;
 
--- A plugin is its name; position and state survive its file.
+-- Plugins by name. The row is kept when the plugin's file is removed.
 CREATE TABLE plugins (
 	id          INTEGER NOT NULL PRIMARY KEY,
 	name        TEXT    NOT NULL UNIQUE,
 	created_at  INTEGER NOT NULL,
-	started_at  INTEGER NOT NULL CHECK (started_at >= 0), -- seq it began after
+	started_at  INTEGER NOT NULL CHECK (started_at >= 0), -- the plugin gets events with higher seqs
 	cursor      INTEGER NOT NULL CHECK (cursor >= started_at),
 	paused      INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
 	live        TEXT    NOT NULL DEFAULT '',
 	pinned      TEXT    NOT NULL DEFAULT '',
 	pinned_off  TEXT    NOT NULL DEFAULT '',
-	lane_rule   TEXT    NOT NULL DEFAULT '', -- what its lanes are made by
+	lane_rule   TEXT    NOT NULL DEFAULT '', -- how its events are divided into lanes
 	held_at     INTEGER, -- NULL: not on hold
 	hold_reason TEXT    NOT NULL DEFAULT '',
 	probe_at    INTEGER NOT NULL DEFAULT 0,
@@ -166,7 +166,7 @@ CREATE TABLE releases (
 	created_at INTEGER NOT NULL,
 	actor      TEXT    NOT NULL,
 	asks       BLOB    NOT NULL, -- the module's section inbox.manifest
-	module     BLOB    NOT NULL, -- what was found out about the module when it was started, as JSON; empty when it never was
+	module     BLOB    NOT NULL, -- description of the module, as JSON; empty before its first start
 	UNIQUE (plugin, id)
 ) STRICT;
 
@@ -186,11 +186,11 @@ CREATE TABLE lanes (
 
 CREATE INDEX lanes_by_state ON lanes (plugin, state, next);
 
--- One row per attempt, written once, in the commit that settles it.
+-- One row per attempt. It is written once, in the transaction that settles the attempt.
 CREATE TABLE attempts (
 	plugin     INTEGER NOT NULL,
 	seq        INTEGER NOT NULL,
-	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay
+	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 for the first run, else the id of the replay
 	attempt    INTEGER NOT NULL CHECK (attempt > 0),
 	result     TEXT    NOT NULL CHECK (result <> ''),
 	fate       TEXT    NOT NULL CHECK (CASE fate WHEN 'done' THEN 1 WHEN 'again' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
@@ -199,7 +199,7 @@ CREATE TABLE attempts (
 	duration   INTEGER NOT NULL CHECK (duration >= 0), -- microseconds
 	release    INTEGER, -- releases.num
 	reason_id  INTEGER, -- contents
-	host_words INTEGER NOT NULL CHECK (host_words >= 0), -- bytes at the start of the reason that are the host's, and not the plugin's
+	host_words INTEGER NOT NULL CHECK (host_words >= 0), -- bytes at the start of the reason that the host wrote; the plugin wrote the rest
 	log_id     INTEGER, -- contents
 	log_cut    INTEGER NOT NULL CHECK (log_cut IN (0, 1)),
 	PRIMARY KEY (plugin, seq, run, attempt),
@@ -212,7 +212,7 @@ CREATE TABLE dead (
 	run         INTEGER NOT NULL,
 	attempt     INTEGER NOT NULL,
 	mode        TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
-	key         TEXT    NOT NULL, -- of the lane
+	key         TEXT    NOT NULL, -- key of the lane
 	parks       INTEGER NOT NULL CHECK (parks IN (0, 1)),
 	result      TEXT    NOT NULL,
 	died_at     INTEGER NOT NULL,
@@ -227,7 +227,8 @@ CREATE INDEX dead_open_by_death ON dead (died_at, seq, plugin, run, attempt) WHE
 CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
 CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run > 0;
 
--- Runs that are neither first runs nor in a replay's window.
+-- Runs that wait: replayed runs that wait for their next attempt or behind a parked lane, and dead first runs that were
+-- retried after their lane had continued.
 CREATE TABLE runs (
 	plugin  INTEGER NOT NULL,
 	seq     INTEGER NOT NULL,

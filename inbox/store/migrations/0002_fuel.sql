@@ -1,2 +1,2 @@
--- What an attempt spent, by the guest's own count: instructions, and bytes moved for it. Null where nothing was counted.
+-- Fuel that an attempt used, as counted in the guest: instructions, and bytes that were moved for it. NULL without a count.
 ALTER TABLE attempts ADD COLUMN fuel INTEGER CHECK (fuel > 0);

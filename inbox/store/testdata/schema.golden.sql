@@ -1,7 +1,7 @@
 CREATE TABLE attempts (
 	plugin     INTEGER NOT NULL,
 	seq        INTEGER NOT NULL,
-	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 the first run, else the replay
+	run        INTEGER NOT NULL CHECK (run >= 0), -- 0 for the first run, else the id of the replay
 	attempt    INTEGER NOT NULL CHECK (attempt > 0),
 	result     TEXT    NOT NULL CHECK (result <> ''),
 	fate       TEXT    NOT NULL CHECK (CASE fate WHEN 'done' THEN 1 WHEN 'again' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
@@ -10,7 +10,7 @@ CREATE TABLE attempts (
 	duration   INTEGER NOT NULL CHECK (duration >= 0), -- microseconds
 	release    INTEGER, -- releases.num
 	reason_id  INTEGER, -- contents
-	host_words INTEGER NOT NULL CHECK (host_words >= 0), -- bytes at the start of the reason that are the host's, and not the plugin's
+	host_words INTEGER NOT NULL CHECK (host_words >= 0), -- bytes at the start of the reason that the host wrote; the plugin wrote the rest
 	log_id     INTEGER, -- contents
 	log_cut    INTEGER NOT NULL CHECK (log_cut IN (0, 1)), fuel INTEGER CHECK (fuel > 0),
 	PRIMARY KEY (plugin, seq, run, attempt),
@@ -27,12 +27,12 @@ CREATE TABLE audit (
 ) STRICT;
 
 CREATE TABLE contents (
-	id       INTEGER NOT NULL PRIMARY KEY,            -- given by the writer, never twice: meta.contents_reserved is the highest it may give
+	id       INTEGER NOT NULL PRIMARY KEY,            -- allocated by the writer, never reused: meta.contents_reserved is the highest id that it may allocate
 	kind     INTEGER NOT NULL CHECK (kind > 0),       -- 1 event (headers and body), 2 refused request, 3 attempt log, 4 attempt reason
-	subject  TEXT CHECK (root_seq IS NULL OR subject IS NOT NULL), -- MODE/KEY of the event it came from; NULL for a refused request
-	root_seq INTEGER,                                 -- the event it came from; NULL for a refused request
+	subject  TEXT CHECK (root_seq IS NULL OR subject IS NOT NULL), -- MODE/KEY of its event; NULL for a refused request
+	root_seq INTEGER,                                 -- seq of its event; NULL for a refused request
 	encoding INTEGER NOT NULL CHECK (encoding > 0),   -- 1 the bytes as they are, 2 length of the headers (uvarint), headers as JSON, body
-	key_id   INTEGER,                                       -- the key that encrypts it; NULL: none
+	key_id   INTEGER,                                       -- the key that encrypts it; NULL: not encrypted
 	bytes    BLOB    NOT NULL,
 	checksum INTEGER NOT NULL                               -- CRC-32C of bytes
 ) STRICT;
@@ -47,9 +47,9 @@ CREATE TABLE copies (
 CREATE TABLE crash_records (
 	plugin      TEXT    NOT NULL,
 	release     TEXT    NOT NULL,
-	term        INTEGER NOT NULL CHECK (term >= 0), -- of that process
+	term        INTEGER NOT NULL CHECK (term >= 0), -- of the process that wrote the record
 	running     INTEGER NOT NULL CHECK (running IN (0, 1)),
-	ends        INTEGER NOT NULL CHECK (ends >= 0), -- unclean ends in a row with it running
+	ends        INTEGER NOT NULL CHECK (ends >= 0), -- consecutive unclean ends while it ran
 	disabled_at INTEGER CHECK (disabled_at IS NULL OR running = 0), -- NULL: not disabled
 	why         TEXT    NOT NULL,
 	PRIMARY KEY (plugin, release, term)
@@ -61,7 +61,7 @@ CREATE TABLE dead (
 	run         INTEGER NOT NULL,
 	attempt     INTEGER NOT NULL,
 	mode        TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
-	key         TEXT    NOT NULL, -- of the lane
+	key         TEXT    NOT NULL, -- key of the lane
 	parks       INTEGER NOT NULL CHECK (parks IN (0, 1)),
 	result      TEXT    NOT NULL,
 	died_at     INTEGER NOT NULL,
@@ -73,7 +73,7 @@ CREATE TABLE dead (
 
 CREATE TABLE digest_entries (
 	run  INTEGER NOT NULL,
-	hash INTEGER NOT NULL, -- first 64 bits of the digest, the highest flipped, so that signed order is theirs
+	hash INTEGER NOT NULL, -- first 64 bits of the digest, the highest flipped, so that signed integers have the order of digests
 	seq  INTEGER NOT NULL,
 	PRIMARY KEY (run, hash, seq)
 ) STRICT, WITHOUT ROWID;
@@ -88,15 +88,15 @@ CREATE TABLE digest_filters (
 CREATE TABLE digest_runs (
 	id     INTEGER NOT NULL PRIMARY KEY,
 	level  INTEGER NOT NULL CHECK (level >= 0),
-	first  INTEGER NOT NULL, -- seqs it covers
+	first  INTEGER NOT NULL, -- first..last: the seqs of the run
 	last   INTEGER NOT NULL CHECK (last >= first),
 	parts  INTEGER NOT NULL CHECK (parts > 0),
-	sealed INTEGER NOT NULL CHECK (sealed IN (0, 1)) -- 0: being written, or merged into another and on its way out
+	sealed INTEGER NOT NULL CHECK (sealed IN (0, 1)) -- 0: being written, or being deleted after a merge
 ) STRICT;
 
 CREATE TABLE events (
 	seq                INTEGER NOT NULL PRIMARY KEY,
-	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 under the store key: of source and body, or of what makes it one
+	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 with the store key: of source and body, and also of seq where the source repeats bodies on purpose
 	source             TEXT    NOT NULL,
 	mode               TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
 	origin             TEXT    NOT NULL CHECK (CASE origin WHEN 'webhook' THEN 1 WHEN 'readmitted' THEN 1 WHEN 'import' THEN 1 WHEN 'emit' THEN 1 ELSE 0 END),
@@ -111,12 +111,12 @@ CREATE TABLE events (
 	state              TEXT    NOT NULL,
 	sub_status         TEXT    NOT NULL,
 	rank               INTEGER NOT NULL CHECK (rank BETWEEN -1 AND 3),
-	top_rank           INTEGER NOT NULL CHECK (top_rank >= rank), -- highest rank of the key up to here
+	top_rank           INTEGER NOT NULL CHECK (top_rank >= rank), -- highest rank of the key's events up to this one
 	late               INTEGER NOT NULL CHECK (late IN (0, 1)),
 	duplicate_hint     INTEGER NOT NULL CHECK (duplicate_hint IN (0, 1)),
 	norm_version       INTEGER NOT NULL,
 	size               INTEGER NOT NULL,
-	content_id         INTEGER, -- NULL once purged
+	content_id         INTEGER, -- NULL after a purge
 	received_at        INTEGER NOT NULL,
 	first_seen_at      INTEGER NOT NULL,
 	stored_at          INTEGER NOT NULL
@@ -144,13 +144,13 @@ CREATE TABLE plugins (
 	id          INTEGER NOT NULL PRIMARY KEY,
 	name        TEXT    NOT NULL UNIQUE,
 	created_at  INTEGER NOT NULL,
-	started_at  INTEGER NOT NULL CHECK (started_at >= 0), -- seq it began after
+	started_at  INTEGER NOT NULL CHECK (started_at >= 0), -- the plugin gets events with higher seqs
 	cursor      INTEGER NOT NULL CHECK (cursor >= started_at),
 	paused      INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
 	live        TEXT    NOT NULL DEFAULT '',
 	pinned      TEXT    NOT NULL DEFAULT '',
 	pinned_off  TEXT    NOT NULL DEFAULT '',
-	lane_rule   TEXT    NOT NULL DEFAULT '', -- what its lanes are made by
+	lane_rule   TEXT    NOT NULL DEFAULT '', -- how its events are divided into lanes
 	held_at     INTEGER, -- NULL: not on hold
 	hold_reason TEXT    NOT NULL DEFAULT '',
 	probe_at    INTEGER NOT NULL DEFAULT 0,
@@ -158,10 +158,10 @@ CREATE TABLE plugins (
 , proven INTEGER NOT NULL DEFAULT 0 CHECK (proven IN (0, 1)), previous TEXT NOT NULL DEFAULT '', filtered INTEGER NOT NULL DEFAULT 0 CHECK (filtered >= 0)) STRICT;
 
 CREATE TABLE refusals (
-	hour    INTEGER NOT NULL, -- its beginning
-	source  TEXT    NOT NULL, -- empty: none had the path
+	hour    INTEGER NOT NULL, -- start of the hour
+	source  TEXT    NOT NULL, -- empty: no source has the path
 	why     TEXT    NOT NULL,
-	lost    INTEGER NOT NULL CHECK (lost IN (0, 1)), -- signed, and nothing was kept
+	lost    INTEGER NOT NULL CHECK (lost IN (0, 1)), -- 1: signed, and not stored
 	count   INTEGER NOT NULL CHECK (count > 0),
 	last_at INTEGER NOT NULL,
 	PRIMARY KEY (hour, source, why, lost)
@@ -176,9 +176,9 @@ CREATE TABLE refused (
 	received_at INTEGER NOT NULL,
 	last_at     INTEGER NOT NULL,
 	count       INTEGER NOT NULL CHECK (count > 0),
-	size        INTEGER NOT NULL, -- bytes kept, headers included
-	body_size   INTEGER NOT NULL, -- bytes of the body as received; more than are kept where it was cut
-	share       INTEGER NOT NULL, -- refused_shares: the slot it counts in
+	size        INTEGER NOT NULL, -- stored bytes, with headers
+	body_size   INTEGER NOT NULL, -- bytes of the received body; more than the stored ones if it was cut
+	share       INTEGER NOT NULL, -- refused_shares: the slot that counts it
 	content_id  INTEGER NOT NULL,
 	UNIQUE (source, digest)
 ) STRICT;
@@ -209,7 +209,7 @@ CREATE TABLE releases (
 	created_at INTEGER NOT NULL,
 	actor      TEXT    NOT NULL,
 	asks       BLOB    NOT NULL, -- the module's section inbox.manifest
-	module     BLOB    NOT NULL, -- what was found out about the module when it was started, as JSON; empty when it never was
+	module     BLOB    NOT NULL, -- description of the module, as JSON; empty before its first start
 	UNIQUE (plugin, id)
 ) STRICT;
 

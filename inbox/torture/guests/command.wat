@@ -1,4 +1,4 @@
-;; session.wat as a plain WASI command: the document comes on standard input, the result goes by exit code and output.
+;; session.wat as a WASI command: it reads the document from standard input and returns the result with the exit code and the output.
 (module
  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))

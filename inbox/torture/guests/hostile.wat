@@ -1,6 +1,6 @@
-;; A plugin that harms the program as far as it can. The length of the document chooses how: 0 it spins until it is stopped,
-;; 1 it takes all the memory it gets, 2 it writes log lines without end, 3 it calls itself without end, 4 it asks for one huge
-;; poll, 5 it traps, 6 it answers more than is allowed.
+;; A plugin that attacks the program. The length of the document selects the attack: 0 loops until it is stopped, 1 allocates all the
+;; memory that it can get, 2 writes log lines endlessly, 3 recurses endlessly, 4 calls one huge poll, 5 traps, 6 returns a result that
+;; is too large.
 (module
  (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
  (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

@@ -1,6 +1,6 @@
-;; A plugin that does what its event says: the body holds "@@abc@@", one letter an attempt, the last for all further ones.
-;; o ok, s skip, r retry, j reject, x trap, l loop until the time is up, e leave without a result, b a result that is none.
-;; An event without such a text is ok.
+;; A plugin that follows the script of its event: the body contains "@@abc@@", one letter per attempt; the last letter also counts for
+;; later attempts. o ok, s skip, r retry, j reject, x trap, l loop until the time limit, e exit without a result, b an invalid result.
+;; An event without a script is ok.
 (module
  (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
  (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

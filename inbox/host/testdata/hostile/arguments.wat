@@ -1,4 +1,4 @@
-;; It has one argument, "plugin", and no environment.
+;; Checks that it has one argument, "plugin", and no environment.
 (module
   (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Its name and its environment, to be written where no memory is.
+;; Asks for its arguments and environment at addresses beyond its memory.
 (module
   (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; A conditional branch back.
+;; Loops with a conditional branch.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

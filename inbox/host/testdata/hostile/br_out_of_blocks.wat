@@ -1,4 +1,4 @@
-;; Back through two blocks.
+;; Loops with a branch out of two blocks.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

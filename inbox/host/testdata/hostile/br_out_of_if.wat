@@ -1,4 +1,4 @@
-;; Back from inside an if.
+;; Loops with a branch out of an if.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; A table of branches, all of them back.
+;; Loops with a br_table whose targets are all loops.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; Buffers that begin in the memory and end behind it.
+;; Passes buffers that begin in the memory and end beyond it.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))

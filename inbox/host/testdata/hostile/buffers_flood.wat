@@ -1,4 +1,4 @@
-;; Two million buffers in one call, for ever.
+;; Passes two million buffers in one call, forever.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 256)

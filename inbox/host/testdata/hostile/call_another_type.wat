@@ -1,4 +1,4 @@
-;; Calls what is of another type.
+;; Calls a function of another type.
 (module
   (memory (export "memory") 1)
   (table 1 funcref)

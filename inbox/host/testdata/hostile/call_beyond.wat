@@ -1,4 +1,4 @@
-;; Calls behind the end of the table.
+;; Calls an element beyond the end of the table.
 (module
   (memory (export "memory") 1)
   (table 1 funcref)

@@ -1,4 +1,4 @@
-;; Calls an empty place of the table.
+;; Calls an empty element of the table.
 (module
   (memory (export "memory") 1)
   (table 1 funcref)

@@ -1,4 +1,4 @@
-;; 2^40 calls through the table, without a loop.
+;; Makes 2^40 calls through the table, without a loop.
 (module
   (memory (export "memory") 1)
   (table 41 funcref)

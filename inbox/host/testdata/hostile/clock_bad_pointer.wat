@@ -1,4 +1,4 @@
-;; The time, to be written where no memory is.
+;; Asks for the time at an address beyond its memory.
 (module
   (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
   (import "wasi_snapshot_preview1" "clock_res_get" (func $clock_res_get (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Waits for a clock that its own looks move on by a microsecond.
+;; Waits for a clock that moves by a microsecond per reading.
 (module
   (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
   (memory (export "memory") 1)

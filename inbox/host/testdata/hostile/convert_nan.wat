@@ -1,4 +1,4 @@
-;; A number that is none, made an integer.
+;; Converts a NaN to an integer.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

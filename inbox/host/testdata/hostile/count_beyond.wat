@@ -1,4 +1,4 @@
-;; The number of bytes written, to be stored where no memory is. They were written.
+;; Asks for the number of written bytes at an address beyond its memory. The bytes are written.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; Its data do not fit its memory.
+;; Has a data segment that does not fit its memory.
 (module
   (memory (export "memory") 1)
   (data (i32.const 65535) "xy")

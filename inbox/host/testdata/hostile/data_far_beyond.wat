@@ -1,4 +1,4 @@
-;; Its data lie at the end of 32 bits.
+;; Has a data segment at the end of the 32-bit address space.
 (module
   (memory (export "memory") 1)
   (data (i32.const -1) "xy")

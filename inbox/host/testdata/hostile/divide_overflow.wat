@@ -1,4 +1,4 @@
-;; The one division that does not fit.
+;; Divides the smallest integer by -1.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

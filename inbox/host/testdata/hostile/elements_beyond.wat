@@ -1,4 +1,4 @@
-;; Its elements do not fit its table: the runtime leaves them out, and calls nothing there.
+;; Has elements that do not fit its table. The runtime ignores them, and the call finds an empty element.
 (module
   (memory (export "memory") 1)
   (table 1 funcref)

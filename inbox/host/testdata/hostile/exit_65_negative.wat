@@ -1,4 +1,4 @@
-;; An exit code that is none of ours.
+;; Exits with a code outside the contract.
 (module
   (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; A result, and then another exit code.
+;; Writes a result and exits with another code.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))

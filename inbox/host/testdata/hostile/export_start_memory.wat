@@ -1,3 +1,3 @@
-;; A _start that is a memory.
+;; Exports a memory as _start.
 (module
   (memory (export "_start") 1))

@@ -1,4 +1,4 @@
-;; A _start that takes a number.
+;; Exports a _start with a parameter.
 (module
   (memory (export "memory") 1)
   (func (export "_start") (param i32)))

@@ -1,4 +1,4 @@
-;; Everything else that descriptors can be asked.
+;; Calls all other functions on descriptors.
 (module
   (import "wasi_snapshot_preview1" "fd_seek" (func $fd_seek (param i32 i64 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_tell" (func $fd_tell (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Looks for directories behind its three streams, of which there are none.
+;; Looks for directories after its three streams. There are none.
 (module
   (import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_prestat_dir_name" (func $fd_prestat_dir_name (param i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; A descriptor so high that a table of all below it would take 16 GiB: the streams cannot be moved.
+;; Renumbers a stream to a descriptor so high that a table of all lower ones would take 16 GiB. The call fails.
 (module
   (import "wasi_snapshot_preview1" "fd_renumber" (func $fd_renumber (param i32 i32) (result i32)))
   (memory (export "memory") 1)

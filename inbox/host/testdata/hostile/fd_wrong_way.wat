@@ -1,4 +1,4 @@
-;; Reads what is to be written, writes what is to be read.
+;; Reads from output streams and writes to the input stream.
 (module
   (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; A function without a name, of a module without one.
+;; Imports a function with an empty name from a module with an empty name.
 (module
   (import "" "" (func))
   (memory (export "memory") 1)

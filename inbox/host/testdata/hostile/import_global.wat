@@ -1,4 +1,4 @@
-;; A variable of the meter.
+;; Imports a global of the meter.
 (module
   (import "inbox_meter" "left" (global (mut i64)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; A name that would write lines of its own into a log.
+;; Imports a name that would add lines to a log.
 (module
   (import "env" "a\0alevel=ERROR" (func))
   (memory (export "memory") 1)

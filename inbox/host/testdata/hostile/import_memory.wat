@@ -1,4 +1,4 @@
-;; A memory of somebody else.
+;; Imports a memory.
 (module
   (import "env" "memory" (memory 1))
   (func (export "_start")))

@@ -1,4 +1,4 @@
-;; The function of the meter.
+;; Imports the function of the meter.
 (module
   (import "inbox_meter" "charge" (func (param i64) (result i64)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; A table of somebody else.
+;; Imports a table.
 (module
   (import "env" "table" (table 1 funcref))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; A list of buffers where no memory is.
+;; Passes a list of buffers beyond its memory.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; A list so long that its length in bytes is zero again.
+;; Passes a list whose length in bytes overflows to zero.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; A hundred thousand bytes of log, one by one.
+;; Writes 100,000 bytes of log, one byte per call.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; A list of a million buffers, each empty, written again and again.
+;; Passes a list of a million empty buffers, forever.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 256)

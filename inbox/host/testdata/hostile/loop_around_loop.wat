@@ -1,4 +1,4 @@
-;; The inner loop is never repeated, the outer for ever.
+;; The inner loop runs once, the outer loop forever.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

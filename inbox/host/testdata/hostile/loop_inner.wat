@@ -1,4 +1,4 @@
-;; The inner loop is repeated for ever, the outer never.
+;; The inner loop runs forever, the outer loop once.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

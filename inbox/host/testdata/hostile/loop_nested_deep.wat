@@ -1,4 +1,4 @@
-;; A branch out of sixteen loops.
+;; Branches out of sixteen loops.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; Two functions that call each other two deep, over and over.
+;; Two functions call each other two deep, forever.
 (module
   (memory (export "memory") 1)
   (func $a (call $b))

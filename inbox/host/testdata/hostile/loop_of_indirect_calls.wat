@@ -1,4 +1,4 @@
-;; A loop through the table.
+;; Loops with calls through the table.
 (module
   (memory (export "memory") 1)
   (table 1 funcref)

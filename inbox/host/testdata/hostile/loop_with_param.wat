@@ -1,4 +1,4 @@
-;; A loop that takes and gives a number.
+;; Loops with a loop that has a parameter and a result.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

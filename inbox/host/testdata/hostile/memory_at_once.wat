@@ -1,4 +1,4 @@
-;; Four gigabytes at once, and insists.
+;; Grows by four gigabytes at once, and traps without them.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

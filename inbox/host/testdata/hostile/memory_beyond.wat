@@ -1,4 +1,4 @@
-;; Reads behind the end.
+;; Reads beyond the end of its memory.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; Half the memory copied onto the other, overlapping, for ever.
+;; Copies half of the memory onto the other half, overlapping, forever.
 (module
   (memory (export "memory") 256)
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; The whole memory filled for ever.
+;; Fills the whole memory forever.
 (module
   (memory (export "memory") 256)
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; Nothing filled for ever.
+;; Fills zero bytes forever.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; Needs four gigabytes from the start.
+;; Needs four gigabytes of memory at the start.
 (module
   (memory (export "memory") 65536)
   (func (export "_start")

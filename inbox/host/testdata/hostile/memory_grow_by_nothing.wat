@@ -1,4 +1,4 @@
-;; memory.grow of zero pages for ever.
+;; Grows the memory by zero pages forever.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; A passive segment copied for ever.
+;; Copies a passive segment forever.
 (module
   (memory (export "memory") 1)
   (data $d "01234567")

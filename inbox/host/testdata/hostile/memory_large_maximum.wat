@@ -1,4 +1,4 @@
-;; May grow to four gigabytes by its own words.
+;; Declares a maximum of four gigabytes of memory.
 (module
   (memory (export "memory") 1 65536)
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; It has no memory, and asks the host to write there.
+;; Has no memory, and calls a host function that writes there.
 (module
   (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
   (func (export "_start")

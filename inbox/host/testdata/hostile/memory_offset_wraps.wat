@@ -1,4 +1,4 @@
-;; An address and an offset that are together more than 32 bits.
+;; Reads at an address and an offset whose sum exceeds 32 bits.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

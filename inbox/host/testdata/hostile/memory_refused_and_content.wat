@@ -1,4 +1,4 @@
-;; Asks for too much, and does without.
+;; Asks for too much memory, and goes on without it.
 (module
   (memory (export "memory") 1)
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; Output by the byte, without end.
+;; Writes output byte by byte, forever.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; As much as it may write, but no result.
+;; Writes output up to the limit, which is not a result.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; One byte more than it may write.
+;; Writes one byte more than the limit.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; A thousand times the same buffer in one call.
+;; Passes the same buffer a thousand times in one call.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; Links, names and removes files, by every descriptor.
+;; Links, renames and removes files, with every descriptor.
 (module
   (import "wasi_snapshot_preview1" "path_symlink" (func $path_symlink (param i32 i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "path_link" (func $path_link (param i32 i32 i32 i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; A path of 16 MiB, in every function that takes one, for ever.
+;; Passes a path of 16 MiB to every function that takes one, forever.
 (module
   (import "wasi_snapshot_preview1" "path_open" (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "path_rename" (func $path_rename (param i32 i32 i32 i32 i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Opens and makes files, by every descriptor.
+;; Opens and creates files, with every descriptor.
 (module
   (import "wasi_snapshot_preview1" "path_open" (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
   (memory (export "memory") 1)

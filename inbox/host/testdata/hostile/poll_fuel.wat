@@ -1,4 +1,4 @@
-;; Four thousand million to wait for, for ever: what is paid for them must not add up to less than nothing.
+;; Polls four thousand million subscriptions, forever: the price must not overflow.
 (module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

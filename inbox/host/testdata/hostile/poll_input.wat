@@ -1,4 +1,4 @@
-;; Waits for its input, which is there.
+;; Polls its input, which is ready.
 (module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; More to wait for than a call may name: 1024 are answered, one more is an error, and so is all of the memory.
+;; Polls more subscriptions than a call may have: 1024 are answered, one more is an error, and so is the whole memory.
 (module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 256)

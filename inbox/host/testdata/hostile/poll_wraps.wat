@@ -1,4 +1,4 @@
-;; So many to wait for that their length in bytes is small again: it is an error.
+;; Polls so many subscriptions that their length in bytes overflows: it is an error.
 (module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; Raises a signal, which there is none of.
+;; Raises a signal, which does not exist.
 (module
   (import "wasi_snapshot_preview1" "proc_raise" (func $proc_raise (param i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; A megabyte of random numbers, again and again.
+;; Asks for a megabyte of random numbers, again and again.
 (module
   (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
   (memory (export "memory") 16)

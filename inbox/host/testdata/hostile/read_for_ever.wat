@@ -1,4 +1,4 @@
-;; Reads its input on and on after the end.
+;; Reads its input after its end, forever.
 (module
   (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; A function calls itself through the table without end.
+;; A function calls itself through the table endlessly.
 (module
   (memory (export "memory") 1)
   (table 1 funcref)

@@ -1,4 +1,4 @@
-;; Each call keeps sixty-four numbers.
+;; Recurses with 64 values per call.
 (module
   (memory (export "memory") 1)
   (func $f (param $n i64) (result i64)

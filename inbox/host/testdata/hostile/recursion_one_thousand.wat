@@ -1,4 +1,4 @@
-;; A thousand calls deep and back.
+;; Calls a thousand deep and returns.
 (module
   (memory (export "memory") 1)
   (func $f (param $n i32)

@@ -1,4 +1,4 @@
-;; Ten thousand calls deep and back. The interpreter allows two thousand.
+;; Calls ten thousand deep and returns. The interpreter allows two thousand.
 (module
   (memory (export "memory") 1)
   (func $f (param $n i32)

@@ -1,4 +1,4 @@
-;; It says what the data below are.
+;; Writes the data below as its result.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; A word of the host's own.
+;; Returns an outcome that only the host may use.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; Nothing but spaces is no output.
+;; Writes only spaces, which is no output.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

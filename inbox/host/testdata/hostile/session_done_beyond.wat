@@ -1,4 +1,4 @@
-;; Results where no memory is, or longer than any.
+;; Returns results beyond its memory, or longer than any memory.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; A result of four gigabytes.
+;; Returns a result of four gigabytes.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Gives a result where no memory is, for ever.
+;; Returns a result beyond its memory, forever.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

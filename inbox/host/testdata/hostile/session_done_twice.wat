@@ -1,4 +1,4 @@
-;; Two results: the second is out of turn.
+;; Returns two results: the second is an error.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

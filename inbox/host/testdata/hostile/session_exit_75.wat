@@ -1,4 +1,4 @@
-;; Exits with the code of a command.
+;; Exits with the code that means retry in a command.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Exits with 1 after its result, which stands.
+;; Exits with 1 after its result: the result counts.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

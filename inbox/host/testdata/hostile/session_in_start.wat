@@ -1,4 +1,4 @@
-;; Does all its work before _start.
+;; Handles its event in its start function, before _start.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; The log of a session, for ever.
+;; Writes to the log of a session forever.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; With reuse = 1 there is no second event.
+;; Asks for a second event with reuse = 1: there is none.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

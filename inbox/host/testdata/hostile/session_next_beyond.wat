@@ -1,4 +1,4 @@
-;; A buffer where no memory is, then one where it is.
+;; Asks for an event with a buffer beyond its memory, then with a valid one.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Asks with no room, and never makes any.
+;; Asks for an event with an empty buffer, forever.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

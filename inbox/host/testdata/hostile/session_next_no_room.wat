@@ -1,4 +1,4 @@
-;; No room, too little, just enough.
+;; Asks for an event with an empty buffer, one that is too small, and one that fits.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-;; Asks for a second event before it has done with the first.
+;; Asks for a second event before it returns the first result.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))

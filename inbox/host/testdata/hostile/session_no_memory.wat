@@ -1,4 +1,4 @@
-;; A session without memory has nowhere to have an event.
+;; A session without a memory for its event.
 (module
   (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
   (func (export "_start")

@@ -1,4 +1,4 @@
-;; The longest sleep there is, three times.
+;; Sleeps the longest possible time, three times.
 (module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))

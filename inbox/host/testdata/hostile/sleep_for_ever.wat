@@ -1,4 +1,4 @@
-;; Sleeps for a year at a time: it costs no time, but the calls do.
+;; Sleeps a year at a time, forever: the sleep takes no time, but the calls do.
 (module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

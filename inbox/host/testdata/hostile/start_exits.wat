@@ -1,4 +1,4 @@
-;; Exits with 1 before it began.
+;; Exits with 1 in its start function.
 (module
   (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
   (memory (export "memory") 1)

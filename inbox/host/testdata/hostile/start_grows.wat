@@ -1,4 +1,4 @@
-;; Wants too much before it began.
+;; Asks for too much memory in its start function.
 (module
   (memory (export "memory") 1)
   (start $begin)

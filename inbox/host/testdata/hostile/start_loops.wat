@@ -1,4 +1,4 @@
-;; Does not come to an end before it began.
+;; Loops in its start function.
 (module
   (memory (export "memory") 1)
   (start $begin)

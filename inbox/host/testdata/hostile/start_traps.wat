@@ -1,4 +1,4 @@
-;; Breaks before it began.
+;; Traps in its start function.
 (module
   (memory (export "memory") 1)
   (start $begin)

@@ -1,4 +1,4 @@
-;; A table grown one by one, until it is refused.
+;; Grows a table by one element at a time, until that fails.
 (module
   (memory (export "memory") 1)
   (table $t 0 funcref)

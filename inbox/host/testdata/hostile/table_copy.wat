@@ -1,4 +1,4 @@
-;; A table copied onto itself for ever.
+;; Copies a table onto itself forever.
 (module
   (memory (export "memory") 1)
   (table $t 65536 funcref)

@@ -1,4 +1,4 @@
-;; A table of 65536 filled for ever.
+;; Fills a table of 65,536 elements forever.
 (module
   (memory (export "memory") 1)
   (table $t 65536 funcref)

@@ -1,4 +1,4 @@
-;; Fills behind the end.
+;; Fills a table beyond its end.
 (module
   (memory (export "memory") 1)
   (table $t 1 funcref)

@@ -1,4 +1,4 @@
-;; A table of a hundred thousand from the start.
+;; Has a table of 100,000 elements from the start.
 (module
   (memory (export "memory") 1)
   (table 100000 funcref)

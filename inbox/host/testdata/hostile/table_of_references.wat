@@ -1,4 +1,4 @@
-;; A table of what the host never gives, at once.
+;; Grows a table of external references, which the host never gives, at once.
 (module
   (memory (export "memory") 1)
   (table $t 1 externref)

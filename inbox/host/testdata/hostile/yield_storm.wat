@@ -1,4 +1,4 @@
-;; sched_yield for ever.
+;; Calls sched_yield forever.
 (module
   (import "wasi_snapshot_preview1" "sched_yield" (func $sched_yield (result i32)))
   (memory (export "memory") 1)

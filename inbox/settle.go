@@ -66,27 +66,52 @@ const (
 )
 
 // Settlement is the set of changes of one attempt, or of one step of the dispatcher without an attempt. It is one transaction:
-// all of it commits, or nothing. Nil fields change nothing.
+// all of it commits, or nothing. The zero value of a field changes nothing.
 type Settlement struct {
 	Plugin   string
-	Term     Term // the term of the load that it depends on
+	Term     Term   // the term of the load that it depends on
+	Chain    *Chain // settlements of one chain commit in their order, and none after one that failed; nil: alone
 	Attempt  *Attempt
-	Cursor   int64       // the plugin's cursor from now on; 0 leaves it; it never goes back
-	Lane     *Lane       // put this lane row
-	LaneGone *LaneID     // delete this lane row; runs that waited behind the lane become due at once
+	Position PositionChange
+	Lane     LaneChange
+	Run      RunChange
 	Dead     *DeadLetter // put this dead letter; with a Resolution: resolve the unresolved one of its (plugin, seq, run)
-	Run      *Run        // put this run row
-	RunGone  *Run        // delete the row of this (plugin, seq, run)
 	Replay   *ReplayStep
-	Health   *Health
-	Uncount  []Failure // uncount one attempt of each lane in retry whose next event is the failure's seq, and its newest counted attempt
-	LaneRule string    // the rule of the plugin's lanes from now on; empty leaves it
-	Running  string    // this release is about to make its first attempt in this life of the program
-	Proven   string    // this release has settled its first event since it went live
-	Disable  *Disable  // disable the live release, if it has a fallback
-	Filtered int64     // events that the plugin's filters excluded and that this settlement passes for good
-	Effects  *Effects  // of the attempt
-	Chain    *Chain    // settlements of one chain commit in their order, and none after one that failed; nil: alone
+	Health   HealthChange
+	Release  ReleaseChange
+	Effects  *Effects // of the attempt
+}
+
+// PositionChange moves a plugin's place in the log.
+type PositionChange struct {
+	Cursor   int64 // from now on; 0 leaves it; it never goes back
+	Filtered int64 // events that the plugin's filters excluded and that the cursor passes
+}
+
+// LaneChange changes the row of a lane.
+type LaneChange struct {
+	Put  *Lane   // put this row
+	Gone *LaneID // delete this row; runs that waited behind the lane become due at once
+}
+
+// RunChange changes the row of a run.
+type RunChange struct {
+	Put  *Run // put this row
+	Gone *Run // delete the row of this (plugin, seq, run)
+}
+
+// HealthChange changes the health of a plugin.
+type HealthChange struct {
+	Set     *Health
+	Uncount []Failure // uncount one attempt of each lane in retry whose next event is the failure's seq, and its newest counted attempt
+}
+
+// ReleaseChange records facts about a plugin's releases.
+type ReleaseChange struct {
+	LaneRule string   // the rule of the plugin's lanes from now on; empty leaves it
+	Running  string   // this release is about to make its first attempt in this life of the program
+	Proven   string   // this release has settled its first event since it went live
+	Disable  *Disable // disable the live release, if it has a fallback
 }
 
 // Chain ties the settlements of a plugin together: each was decided on the assumption that those before it

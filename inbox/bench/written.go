@@ -71,7 +71,7 @@ func (l *lab) settleAll(ctx context.Context, dir string, n int) error {
 	for seq := int64(1); seq <= int64(n) && err == nil && failed.Load() == nil; seq++ {
 		places <- struct{}{}
 		now := time.Now()
-		err = r.Settle(ctx, &inbox.Settlement{Plugin: "p", Term: r.Term(), Chain: chain, Cursor: max(seq-window, 0), Attempt: &inbox.Attempt{
+		err = r.Settle(ctx, &inbox.Settlement{Plugin: "p", Term: r.Term(), Chain: chain, Position: inbox.PositionChange{Cursor: max(seq-window, 0)}, Attempt: &inbox.Attempt{
 			Plugin: "p", Seq: seq, Number: 1, Result: inbox.OK, Fate: inbox.Done, Counted: true, StartedAt: now, Release: "bench",
 		}}, func(err error) {
 			if err != nil {

@@ -85,12 +85,12 @@ func storeHostile(t *testing.T, s *store.Store) (id string) {
 	lane, at := inbox.LaneID{Mode: a.Mode, Key: hostile}, time.Now()
 	settled := make(chan error, 1)
 	err = s.Settle(t.Context(), &inbox.Settlement{
-		Plugin: "crm", Term: s.Term(), Cursor: 1,
+		Plugin: "crm", Term: s.Term(), Position: inbox.PositionChange{Cursor: 1},
 		Attempt: &inbox.Attempt{
 			Plugin: "crm", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: at, Release: "rel1",
 			Reason: hostile, Log: []byte("one\n" + hostile + "\n"),
 		},
-		Lane: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: at},
+		Lane: inbox.LaneChange{Put: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: at}},
 		Dead: &inbox.DeadLetter{Plugin: "crm", Seq: 1, Attempt: 1, Lane: lane, Parks: true, Result: inbox.Reject, DiedAt: at},
 	}, func(err error) { settled <- err })
 	if err == nil {

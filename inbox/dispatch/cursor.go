@@ -51,9 +51,9 @@ func (c *cursor) move(s *inbox.Settlement, now time.Time) bool {
 	if low <= c.sent {
 		return false
 	}
-	c.sent, s.Cursor, c.moved = low, low, now
+	c.sent, s.Position.Cursor, c.moved = low, low, now
 	for len(c.filtered) > 0 && c.filtered[0] <= low {
-		c.filtered, s.Filtered = c.filtered[1:], s.Filtered+1
+		c.filtered, s.Position.Filtered = c.filtered[1:], s.Position.Filtered+1
 	}
 	return true
 }

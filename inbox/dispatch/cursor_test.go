@@ -41,10 +41,10 @@ func TestTheCursorStopsBelowTheOldestOpenEventAndCountsFilteredEventsOnce(t *tes
 				}
 			case 3:
 				s := &inbox.Settlement{}
-				if c.move(s, now) && s.Cursor <= sent {
-					t.Fatalf("the cursor went from %d to %d", sent, s.Cursor)
+				if c.move(s, now) && s.Position.Cursor <= sent {
+					t.Fatalf("the cursor went from %d to %d", sent, s.Position.Cursor)
 				}
-				sent, counted = max(sent, s.Cursor), counted+s.Filtered
+				sent, counted = max(sent, s.Position.Cursor), counted+s.Position.Filtered
 			}
 			want := c.scanned
 			for seq := range open {
@@ -62,7 +62,7 @@ func TestTheCursorStopsBelowTheOldestOpenEventAndCountsFilteredEventsOnce(t *tes
 		}
 		s := &inbox.Settlement{}
 		c.move(s, now)
-		if counted += s.Filtered; counted != filtered || c.sent != c.scanned {
+		if counted += s.Position.Filtered; counted != filtered || c.sent != c.scanned {
 			t.Fatalf("%d of %d filtered events are counted; the cursor is %d of %d", counted, filtered, c.sent, c.scanned)
 		}
 	})

@@ -118,7 +118,7 @@ func (ls *lanes) catchUp(l *lane) bool {
 		ls.link.fail("cannot read the next events of a lane", err)
 		return false
 	}
-	if s.LaneGone != nil {
+	if s.Lane.Gone != nil {
 		ls.link.submit(s)
 	}
 	return true
@@ -154,7 +154,7 @@ func (ls *lanes) advance(l *lane, from int64, s *inbox.Settlement) error {
 		}
 		l.row.State, l.row.DueAt = inbox.LaneReady, time.Time{}
 		row := *l.row
-		s.Lane = &row
+		s.Lane.Put = &row
 		return nil
 	}
 	if l.hadWait { // the settlement frees the runs that wait; the loop takes them over once it is stored
@@ -163,7 +163,7 @@ func (ls *lanes) advance(l *lane, from int64, s *inbox.Settlement) error {
 	l.row, l.hadWait = nil, false
 	ls.rows--
 	id := l.id
-	s.LaneGone = &id
+	s.Lane.Gone = &id
 	return nil
 }
 
@@ -216,7 +216,7 @@ func (ls *lanes) block(l *lane, it *item, state inbox.LaneState, due, now time.T
 		l.queue = nil
 	}
 	ls.setRow(l, row)
-	s.Lane = &row
+	s.Lane.Put = &row
 }
 
 // uncover settles in the window the events that a lane's new row covers, and keeps up to keep of them in memory.
@@ -248,12 +248,12 @@ func (ls *lanes) uncount(streak []inbox.Failure, s *inbox.Settlement) {
 			if l.busy != nil && l.busy.first() { // its next attempt is under way already
 				l.busy.counted = l.row.Counted
 			}
-			s.Uncount = append(s.Uncount, f)
+			s.Health.Uncount = append(s.Health.Uncount, f)
 		}
 	}
-	if s.Lane != nil { // the lane of this attempt may have been part of the streak before
-		if l := ls.byID[s.Lane.ID]; l != nil && l.row != nil {
-			s.Lane.Counted = l.row.Counted
+	if s.Lane.Put != nil { // the lane of this attempt may have been part of the streak before
+		if l := ls.byID[s.Lane.Put.ID]; l != nil && l.row != nil {
+			s.Lane.Put.Counted = l.row.Counted
 		}
 	}
 }

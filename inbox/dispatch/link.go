@@ -72,10 +72,10 @@ func (k *link) ended(s *inbox.Settlement, chain *inbox.Chain, err error) {
 		k.lease.fenced.Store(true)
 	case err != nil:
 		chain.Break()
-	case s.Running != "":
+	case s.Release.Running != "":
 		k.recorded.Store(true)
 		k.again()
-	case s.Disable != nil:
+	case s.Release.Disable != nil:
 		k.opt.Disabled(k.plugin)
 	}
 	if err == nil {

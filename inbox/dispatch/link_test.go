@@ -47,8 +47,8 @@ func (k *link) woken() bool {
 func TestTheLinkWakesTheLoopWhenAllThatWasSubmittedIsDurable(t *testing.T) {
 	t.Parallel()
 	k, g, _ := newTestLink()
-	k.submit(&inbox.Settlement{Cursor: 1})
-	k.submit(&inbox.Settlement{Cursor: 2})
+	k.submit(&inbox.Settlement{Position: inbox.PositionChange{Cursor: 1}})
+	k.submit(&inbox.Settlement{Position: inbox.PositionChange{Cursor: 2}})
 	if k.quiet() || k.durable(1) || g.taken[0].Plugin != "crm" || g.taken[0].Chain != g.taken[1].Chain {
 		t.Errorf("submitted %+v", g.taken)
 	}
@@ -65,7 +65,7 @@ func TestTheLinkWakesTheLoopWhenAllThatWasSubmittedIsDurable(t *testing.T) {
 func TestASettlementThatFailsBreaksItsOwnChainOnly(t *testing.T) {
 	t.Parallel()
 	k, g, _ := newTestLink()
-	k.submit(&inbox.Settlement{Cursor: 1})
+	k.submit(&inbox.Settlement{Position: inbox.PositionChange{Cursor: 1}})
 	old := g.taken[0].Chain
 	g.done[0](errors.New("the disk is slow"))
 	if !k.broken() || !old.Broken() || !k.woken() || !k.quiet() {
@@ -86,14 +86,14 @@ func TestTheLinkKnowsThatARunningReleaseIsRecordedAndReportsADisabledOne(t *test
 	k, g, disabled := newTestLink()
 	r := &release{link: k, id: "r1"}
 	for range 2 {
-		if r.record() || len(g.taken) != 1 || g.taken[0].Running != "r1" {
+		if r.record() || len(g.taken) != 1 || g.taken[0].Release.Running != "r1" {
 			t.Fatalf("submitted %+v", g.taken)
 		}
 	}
 	if g.done[0](nil); !r.record() || !k.woken() {
 		t.Error("the record is durable, and nothing may start")
 	}
-	k.submit(&inbox.Settlement{Disable: &inbox.Disable{Release: "r1"}})
+	k.submit(&inbox.Settlement{Release: inbox.ReleaseChange{Disable: &inbox.Disable{Release: "r1"}}})
 	if len(*disabled) != 0 {
 		t.Error("the release is reported as disabled before that is stored")
 	}

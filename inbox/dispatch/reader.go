@@ -159,7 +159,7 @@ func (r *reader) stillWanted(l *lane) (bool, error) {
 		if err := r.lanes.advance(l, seq+1, s); err != nil {
 			return false, err
 		}
-		s.Filtered = 1
+		s.Position.Filtered = 1
 		r.cursor.move(s, r.link.now())
 		r.link.submit(s)
 	}
@@ -181,7 +181,7 @@ func (r *reader) evict() bool {
 	row := inbox.Lane{ID: l.id, Next: l.oldest(), State: inbox.LaneReady, Since: now}
 	r.lanes.uncover(l, readAhead)
 	r.lanes.setRow(l, row)
-	s := &inbox.Settlement{Lane: &row}
+	s := &inbox.Settlement{Lane: inbox.LaneChange{Put: &row}}
 	r.cursor.move(s, now)
 	r.link.submit(s)
 	return true

@@ -54,7 +54,7 @@ func (r *release) forget() { r.id, r.recorded, r.proven = "", "", false }
 // useWantedRule makes the lanes by the manifest's rule from now on.
 func (r *release) useWantedRule() {
 	r.rule = r.wanted
-	r.link.submit(&inbox.Settlement{LaneRule: r.rule.String()})
+	r.link.submit(&inbox.Settlement{Release: inbox.ReleaseChange{LaneRule: r.rule.String()}})
 }
 
 // route reports whether the plugin wants the event, and returns its lane. An event whose payload is damaged is wanted if its
@@ -89,7 +89,7 @@ func (r *release) record() bool {
 	if r.recorded != r.id {
 		r.recorded = r.id
 		r.link.recorded.Store(false)
-		r.link.submit(&inbox.Settlement{Running: r.id})
+		r.link.submit(&inbox.Settlement{Release: inbox.ReleaseChange{Running: r.id}})
 	}
 	return r.link.recorded.Load()
 }
@@ -110,9 +110,9 @@ func (r *release) note(before inbox.Health, o *inbox.Outcome, s *inbox.Settlemen
 	switch {
 	case o.Release != r.id || r.proven:
 	case o.Result.Settled():
-		r.proven, s.Proven = true, r.id
+		r.proven, s.Release.Proven = true, r.id
 	case r.health.OnHold && !before.OnHold && r.live != nil && r.live.Yields:
-		s.Disable = &inbox.Disable{Release: r.id, Why: "it put the plugin on hold at once: " + r.health.Reason}
+		s.Release.Disable = &inbox.Disable{Release: r.id, Why: "it put the plugin on hold at once: " + r.health.Reason}
 	}
 	if before.OnHold || r.health.OnHold { // a streak is not stored: it starts again after a restart
 		r.noteHealth(before, s)
@@ -122,7 +122,7 @@ func (r *release) note(before inbox.Health, o *inbox.Outcome, s *inbox.Settlemen
 // noteHealth adds the health to s, and logs the begin and the end of a hold.
 func (r *release) noteHealth(before inbox.Health, s *inbox.Settlement) {
 	h := r.health
-	s.Health = &h
+	s.Health.Set = &h
 	switch {
 	case h.OnHold && !before.OnHold:
 		r.log.Error("plugin is on hold: it, or a service it needs, fails; only probes run until one succeeds",
@@ -136,5 +136,5 @@ func (r *release) noteHealth(before inbox.Health, s *inbox.Settlement) {
 func (r *release) endHold() {
 	r.log.Info("a new release is live; the plugin is no longer on hold", "plugin", r.link.plugin, "release", r.id)
 	r.health = inbox.Health{}
-	r.link.submit(&inbox.Settlement{Health: &inbox.Health{}})
+	r.link.submit(&inbox.Settlement{Health: inbox.HealthChange{Set: &inbox.Health{}}})
 }

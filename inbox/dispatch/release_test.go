@@ -72,19 +72,19 @@ func TestAReleaseIsProvenByItsFirstSuccessAndAHoldIsStoredUntilItsEnd(t *testing
 		r.note(r.observe(1, inbox.LaneID{Key: "k"}, o, at), &o, s)
 		return s
 	}
-	if s := step(inbox.Trap, "r0", now); s.Health != nil || s.Disable != nil || r.health.OnHold {
+	if s := step(inbox.Trap, "r0", now); s.Health.Set != nil || s.Release.Disable != nil || r.health.OnHold {
 		t.Errorf("an outcome of another release: %+v", s)
 	}
-	if s := step(inbox.Trap, "r1", now); s.Health == nil || !s.Health.OnHold || s.Disable == nil {
+	if s := step(inbox.Trap, "r1", now); s.Health.Set == nil || !s.Health.Set.OnHold || s.Release.Disable == nil {
 		t.Errorf("a failure before any success: %+v", s)
 	}
-	if s := step(inbox.OK, "r1", now.Add(time.Minute)); s.Proven != "r1" || s.Health == nil || s.Health.OnHold {
+	if s := step(inbox.OK, "r1", now.Add(time.Minute)); s.Release.Proven != "r1" || s.Health.Set == nil || s.Health.Set.OnHold {
 		t.Errorf("the first success: %+v", s)
 	}
-	if s := step(inbox.OK, "r1", now.Add(time.Minute)); s.Proven != "" || s.Health != nil {
+	if s := step(inbox.OK, "r1", now.Add(time.Minute)); s.Release.Proven != "" || s.Health.Set != nil {
 		t.Errorf("the second success: %+v", s)
 	}
-	if s := step(inbox.Trap, "r1", now.Add(time.Minute)); s.Disable != nil || !r.health.OnHold {
+	if s := step(inbox.Trap, "r1", now.Add(time.Minute)); s.Release.Disable != nil || !r.health.OnHold {
 		t.Errorf("a hold of a proven release: %+v", s)
 	}
 }

@@ -219,7 +219,7 @@ func (rs *replays) retryHead(j *replay, l *lane) {
 	row.State, row.Counted = inbox.LaneReady, 0
 	rs.lanes.setRow(l, row)
 	s := rs.retry(j, l, row.Next, 0)
-	s.Lane = &row
+	s.Lane.Put = &row
 	rs.link.submit(s)
 }
 
@@ -228,9 +228,9 @@ func (rs *replays) retryRun(j *replay, l *lane, e *inbox.Event, dead *inbox.Dead
 	it := item{event: e, run: dead.Run, stored: true, attempt: dead.Attempt}
 	rs.runs.known[it.key()], rs.retried[it.key()] = true, dead.Attempt
 	s := rs.retry(j, l, e.Seq, it.run)
-	s.Run = rs.runs.row(l, &it)
-	s.Run.DueAt = s.Dead.ResolvedAt
-	rs.runs.wait(l, &it, s.Run.DueAt)
+	s.Run.Put = rs.runs.row(l, &it)
+	s.Run.Put.DueAt = s.Dead.ResolvedAt
+	rs.runs.wait(l, &it, s.Run.Put.DueAt)
 	rs.link.submit(s)
 }
 

@@ -141,7 +141,7 @@ func (rs *runs) settle(l *lane, it *item, d inbox.Decision, s *inbox.Settlement)
 	switch d.Fate {
 	case inbox.Again:
 		it.stored = true
-		s.Run = row
+		s.Run.Put = row
 		if rs.unloaded && d.DueAt.After(rs.horizon) {
 			delete(rs.known, it.key()) // runs that are due before it are not loaded yet; it will be loaded with them
 			break
@@ -156,7 +156,7 @@ func (rs *runs) settle(l *lane, it *item, d inbox.Decision, s *inbox.Settlement)
 	if d.Fate != inbox.Again {
 		delete(rs.known, it.key())
 		if wasStored {
-			s.RunGone = row
+			s.Run.Gone = row
 		}
 	}
 	if it.replay != nil {
@@ -181,7 +181,7 @@ func (rs *runs) park(l *lane, it *item) {
 	delete(rs.known, it.key())
 	row := rs.row(l, it)
 	row.Waits, row.DueAt = true, rs.link.now()
-	s := &inbox.Settlement{Run: row}
+	s := &inbox.Settlement{Run: inbox.RunChange{Put: row}}
 	if it.replayID != 0 {
 		s.Replay = &inbox.ReplayStep{Replay: it.replayID, Plugin: rs.link.plugin, Add: inbox.ReplayCount{Waiting: 1}}
 	}

@@ -133,7 +133,7 @@ func Fill(t testing.TB, s accepter, n int) {
 // Settled returns the settlement of an event's first run whose first attempt was ok.
 func Settled(plugin string, seq int64) *inbox.Settlement {
 	return &inbox.Settlement{
-		Plugin: plugin, Cursor: seq,
+		Plugin: plugin, Position: inbox.PositionChange{Cursor: seq},
 		Attempt: &inbox.Attempt{
 			Plugin: plugin, Seq: seq, Number: 1, Result: inbox.OK, Fate: inbox.Done, Counted: true,
 			StartedAt: time.Now(), Duration: time.Millisecond,

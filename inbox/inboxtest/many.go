@@ -65,14 +65,14 @@ func Dead(t testing.TB, s *store.Store, plugin string, n int, parks bool) {
 func died(plugin string, e *inbox.Event, parks bool) *inbox.Settlement {
 	id, now := inbox.LaneID{Mode: e.Mode, Key: e.View.Key}, time.Now()
 	st := &inbox.Settlement{
-		Plugin: plugin, Cursor: e.Seq, LaneRule: inbox.LaneRule{Order: inbox.ByKey, By: inbox.KeyByKey}.String(),
+		Plugin: plugin, Position: inbox.PositionChange{Cursor: e.Seq}, Release: inbox.ReleaseChange{LaneRule: inbox.LaneRule{Order: inbox.ByKey, By: inbox.KeyByKey}.String()},
 		Attempt: &inbox.Attempt{
 			Plugin: plugin, Seq: e.Seq, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: now, Duration: time.Millisecond,
 		},
 		Dead: &inbox.DeadLetter{Plugin: plugin, Seq: e.Seq, Attempt: 1, Lane: id, Parks: parks, Result: inbox.Reject, DiedAt: now},
 	}
 	if parks {
-		st.Lane = &inbox.Lane{ID: id, Next: e.Seq, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: now}
+		st.Lane.Put = &inbox.Lane{ID: id, Next: e.Seq, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: now}
 	}
 	return st
 }

@@ -178,12 +178,12 @@ func (r *rig) die(plugin string, seq int64, result inbox.Result) {
 	lane := inbox.LaneID{Mode: e.Mode, Key: e.View.Key}
 	at := time.Now()
 	r.settle(&inbox.Settlement{
-		Plugin: plugin, Cursor: seq,
+		Plugin: plugin, Position: inbox.PositionChange{Cursor: seq},
 		Attempt: &inbox.Attempt{
 			Plugin: plugin, Seq: seq, Number: 1, Result: result, Fate: inbox.Dead, Counted: true, StartedAt: at, Duration: 3 * time.Millisecond,
 			Release: "rel1", Reason: "Ada Lovelace is not welcome", Log: []byte("saw Ada Lovelace\n"),
 		},
-		Lane: &inbox.Lane{ID: lane, Next: seq, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: at},
+		Lane: inbox.LaneChange{Put: &inbox.Lane{ID: lane, Next: seq, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: at}},
 		Dead: &inbox.DeadLetter{Plugin: plugin, Seq: seq, Attempt: 1, Lane: lane, Parks: true, Result: result, DiedAt: at},
 	})
 }

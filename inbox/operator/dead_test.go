@@ -29,9 +29,9 @@ func TestOnlyEventsThatThePluginWantsWaitBehindADeadLetter(t *testing.T) {
 			}
 			lane, now := rule.Lane(e, inbox.Digested(inbox.Scalars(p.Body).Text, r.store.LaneDigest)), time.Now()
 			r.settle(&inbox.Settlement{
-				Plugin: "p", Cursor: 5, LaneRule: rule.String(),
+				Plugin: "p", Position: inbox.PositionChange{Cursor: 5}, Release: inbox.ReleaseChange{LaneRule: rule.String()},
 				Attempt: &inbox.Attempt{Plugin: "p", Seq: 1, Number: 1, Result: inbox.Reject, Fate: inbox.Dead, Counted: true, StartedAt: now, Release: "rel1"},
-				Lane:    &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: now},
+				Lane:    inbox.LaneChange{Put: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: now}},
 				Dead:    &inbox.DeadLetter{Plugin: "p", Seq: 1, Attempt: 1, Lane: lane, Parks: true, Result: inbox.Reject, DiedAt: now},
 			})
 			letters, err := r.client.DeadLetters(t.Context(), inbox.Filter{}, nil, false, api.Reveal{})

@@ -23,7 +23,7 @@ func TestATimelineNamesTheEventThatEachEventWaitsBehindAndWhy(t *testing.T) {
 	}
 	list := r.accept(1, 2)
 	r.die("parks", 1, inbox.Reject)
-	r.settle(&inbox.Settlement{Plugin: "held", Health: &inbox.Health{OnHold: true, Reason: "timeout", Since: time.Now(), ProbeAt: time.Now()}})
+	r.settle(&inbox.Settlement{Plugin: "held", Health: inbox.HealthChange{Set: &inbox.Health{OnHold: true, Reason: "timeout", Since: time.Now(), ProbeAt: time.Now()}}})
 	if err := r.store.SetPaused(t.Context(), inbox.Actor{}, "paused", true); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestTheFilterThatExcludesAnEventIsNamedFromTheLiveManifest(t *testing.T) {
 	r := newRig(t)
 	r.plugin("p")
 	e := r.accept(1, 1)[0]
-	r.settle(&inbox.Settlement{Plugin: "p", Cursor: 1, Filtered: 1})
+	r.settle(&inbox.Settlement{Plugin: "p", Position: inbox.PositionChange{Cursor: 1, Filtered: 1}})
 	for want, m := range map[string]*inbox.Manifest{
 		"by its filter events":      {Events: []string{"other"}},
 		"by its filter event_types": {EventTypes: []string{"other"}},
@@ -155,9 +155,9 @@ func TestTheStatusNamesRunsWithManyAttempts(t *testing.T) {
 	for n := 1; n <= 30; n++ {
 		at := time.Now()
 		r.settle(&inbox.Settlement{
-			Plugin: "p", Cursor: 1,
+			Plugin: "p", Position: inbox.PositionChange{Cursor: 1},
 			Attempt: &inbox.Attempt{Plugin: "p", Seq: 1, Number: n, Result: inbox.Retry, Fate: inbox.Again, Counted: true, StartedAt: at, Release: "rel1"},
-			Lane:    &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneRetry, DueAt: at.Add(time.Minute), Attempt: n, Counted: n, Since: at},
+			Lane:    inbox.LaneChange{Put: &inbox.Lane{ID: lane, Next: 1, State: inbox.LaneRetry, DueAt: at.Add(time.Minute), Attempt: n, Counted: n, Since: at}},
 		})
 		if n == 29 && len(named()) > 0 {
 			t.Errorf("named too early: %+v", named())

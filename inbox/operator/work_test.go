@@ -163,7 +163,7 @@ func TestAPluginIsPausedResumedAndRolledBack(t *testing.T) {
 	if p, err := r.client.Act(t.Context(), "p", "resume", api.ActionRequest{}); err != nil || p.Paused {
 		t.Errorf("%+v, %v", p, err)
 	}
-	r.settle(&inbox.Settlement{Plugin: "p", Health: &inbox.Health{OnHold: true, Reason: "trap", Since: time.Now(), ProbeAt: time.Now()}})
+	r.settle(&inbox.Settlement{Plugin: "p", Health: inbox.HealthChange{Set: &inbox.Health{OnHold: true, Reason: "trap", Since: time.Now(), ProbeAt: time.Now()}}})
 	if p, err := r.client.Plugin(t.Context(), "p", ""); err != nil || !p.OnHold || p.HoldReason != "trap" {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -283,7 +283,7 @@ func TestStatusNamesEveryReasonToLook(t *testing.T) {
 	r.accept(1, 1)
 	r.accept(2, 1)
 	r.die("parks", 1, inbox.Trap)
-	r.settle(&inbox.Settlement{Plugin: "held", Health: &inbox.Health{OnHold: true, Reason: "timeout", Since: time.Now(), ProbeAt: time.Now()}})
+	r.settle(&inbox.Settlement{Plugin: "held", Health: inbox.HealthChange{Set: &inbox.Health{OnHold: true, Reason: "timeout", Since: time.Now(), ProbeAt: time.Now()}}})
 	if err := r.store.SetPaused(t.Context(), inbox.Actor{}, "paused", true); err != nil {
 		t.Fatal(err)
 	}

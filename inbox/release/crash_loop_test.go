@@ -35,7 +35,7 @@ func TestTheReleaseBeforeRunsWhenAnUnprovenReleaseFailsToStart(t *testing.T) {
 			}
 			if proven {
 				done := make(chan error, 1)
-				if err := b.store.Settle(ctx, &inbox.Settlement{Plugin: "a", Term: b.store.Term(), Proven: id}, func(err error) { done <- err }); err != nil {
+				if err := b.store.Settle(ctx, &inbox.Settlement{Plugin: "a", Term: b.store.Term(), Release: inbox.ReleaseChange{Proven: id}}, func(err error) { done <- err }); err != nil {
 					t.Fatal(err)
 				}
 				if err := <-done; err != nil {

@@ -108,7 +108,7 @@ func TestContentsHaveTheSubjectOfTheirEvent(t *testing.T) {
 	s := ready(t, 1)
 	a := storetest.Attempt(1, 1, inbox.Trap, inbox.Again)
 	a.Reason, a.Log = "wrong", []byte("a line")
-	mustSettle(t, s, &inbox.Settlement{Attempt: a, Lane: &inbox.Lane{ID: storetest.OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: storetest.At(2), Attempt: 1, Counted: 1, Since: storetest.At(1)}})
+	mustSettle(t, s, &inbox.Settlement{Attempt: a, Lane: inbox.LaneChange{Put: &inbox.Lane{ID: storetest.OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: storetest.At(2), Attempt: 1, Counted: 1, Since: storetest.At(1)}}})
 	if err := s.Refuse(ctx, &inbox.Refused{Source: "qoreid", Why: "missing", ReceivedAt: time.Now(), Payload: inbox.Payload{Body: []byte("x")}}); err != nil {
 		t.Fatal(err)
 	}

@@ -212,20 +212,20 @@ func (t *tx) setLive(p int64, plugin, release string) error {
 
 // settleRelease stores the release fields of a settlement: Running, Proven, Filtered and Disable.
 func (t *tx) settleRelease(p int64, st *inbox.Settlement) error {
-	if st.Running != "" {
-		if err := t.recordRunning(st.Plugin, st.Running); err != nil {
+	if st.Release.Running != "" {
+		if err := t.recordRunning(st.Plugin, st.Release.Running); err != nil {
 			return err
 		}
 	}
-	if st.Proven != "" {
-		if _, err := t.exec(`UPDATE plugins SET proven = 1 WHERE id = ? AND live = ?`, p, st.Proven); err != nil {
+	if st.Release.Proven != "" {
+		if _, err := t.exec(`UPDATE plugins SET proven = 1 WHERE id = ? AND live = ?`, p, st.Release.Proven); err != nil {
 			return err
 		}
 	}
-	if st.Filtered > 0 {
-		if _, err := t.exec(`UPDATE plugins SET filtered = filtered + ? WHERE id = ?`, st.Filtered, p); err != nil {
+	if st.Position.Filtered > 0 {
+		if _, err := t.exec(`UPDATE plugins SET filtered = filtered + ? WHERE id = ?`, st.Position.Filtered, p); err != nil {
 			return err
 		}
 	}
-	return t.disable(p, st.Plugin, st.Disable)
+	return t.disable(p, st.Plugin, st.Release.Disable)
 }

@@ -82,12 +82,12 @@ func (s *Store) Lane(ctx context.Context, plugin string, id inbox.LaneID) (*inbo
 
 // settleLane stores a lane's row or deletes it. Runs that waited behind a deleted lane become due.
 func (t *tx) settleLane(p int64, st *inbox.Settlement) error {
-	if st.Lane != nil {
-		if err := t.putLane(p, st.Lane); err != nil {
+	if st.Lane.Put != nil {
+		if err := t.putLane(p, st.Lane.Put); err != nil {
 			return err
 		}
 	}
-	if id := st.LaneGone; id != nil {
+	if id := st.Lane.Gone; id != nil {
 		if _, err := t.exec(`DELETE FROM lanes WHERE plugin = ? AND mode = ? AND key = ?`, p, id.Mode, id.Key); err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ func TestAStoreOfAnEarlierVersionIsMigrated(t *testing.T) {
 	if err := s.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
 		t.Fatal(err)
 	}
-	mustSettle(t, s, &inbox.Settlement{Attempt: storetest.Attempt(1, 1, inbox.OK, inbox.Done), Cursor: 1})
+	mustSettle(t, s, &inbox.Settlement{Attempt: storetest.Attempt(1, 1, inbox.OK, inbox.Done), Position: inbox.PositionChange{Cursor: 1}})
 	schema := store.Schema(t, s)
 	shut()
 	store.Exec(t, dir, `DROP TABLE crash_records; DROP TABLE states; DROP TABLE kv; ALTER TABLE plugins DROP COLUMN filtered; ALTER TABLE plugins DROP COLUMN previous;
@@ -45,7 +45,7 @@ func TestAStoreOfAnEarlierVersionIsMigrated(t *testing.T) {
 	}
 	a := storetest.Attempt(2, 1, inbox.OK, inbox.Done)
 	a.Fuel = 5
-	mustSettle(t, s, &inbox.Settlement{Attempt: a, Cursor: 2})
+	mustSettle(t, s, &inbox.Settlement{Attempt: a, Position: inbox.PositionChange{Cursor: 2}})
 	for seq, want := range map[int64]int64{1: 0, 2: 5} {
 		tr, err := s.Trace(ctx, seq)
 		if err != nil || len(tr.Deliveries[0].Attempts) != 1 || tr.Deliveries[0].Attempts[0].Fuel != want {

@@ -161,7 +161,7 @@ func deleteLane(t *testing.T, s *store.Store) {
 	t.Helper()
 	gone := inbox.LaneID{Mode: inbox.Live, Key: "no such key"}
 	answer := make(chan error, 1)
-	must(t, "settle", s.Settle(ctx, &inbox.Settlement{Plugin: "p", Term: s.Term(), LaneGone: &gone}, func(err error) { answer <- err }))
+	must(t, "settle", s.Settle(ctx, &inbox.Settlement{Plugin: "p", Term: s.Term(), Lane: inbox.LaneChange{Gone: &gone}}, func(err error) { answer <- err }))
 	must(t, "settle", <-answer)
 }
 
@@ -181,8 +181,8 @@ func otherLanes(t *testing.T, s *store.Store, w *storetest.World) {
 		must(t, "register", s.Register(ctx, plugin, inbox.StartFrom{Start: true}))
 		id := inbox.LaneID{Mode: inbox.Live, Key: map[string]string{"g": "@global", "r": "@ref/ref-3", "n": "@seq/2"}[plugin]}
 		st := w.Attempt(w.Events[1], 0, inbox.Dead)
-		st.Attempt.Number, st.Dead.Attempt, st.Dead.Parks, st.Dead.Lane, st.LaneRule = 1, 1, true, id, rule
-		st.Lane = &inbox.Lane{ID: id, Next: 2, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: w.Now}
+		st.Attempt.Number, st.Dead.Attempt, st.Dead.Parks, st.Dead.Lane, st.Release.LaneRule = 1, 1, true, id, rule
+		st.Lane.Put = &inbox.Lane{ID: id, Next: 2, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: w.Now}
 		answer := make(chan error, 1)
 		st.Plugin, st.Term = plugin, s.Term()
 		must(t, "settle", s.Settle(ctx, st, func(err error) { answer <- err }))

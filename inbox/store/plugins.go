@@ -125,24 +125,24 @@ func (s *Store) Unpin(ctx context.Context, plugin string) error {
 
 // settlePosition stores the plugin's cursor and its lane rule.
 func (t *tx) settlePosition(p int64, st *inbox.Settlement) error {
-	if st.Cursor > 0 {
-		if _, err := t.exec(`UPDATE plugins SET cursor = max(cursor, ?) WHERE id = ?`, st.Cursor, p); err != nil {
+	if st.Position.Cursor > 0 {
+		if _, err := t.exec(`UPDATE plugins SET cursor = max(cursor, ?) WHERE id = ?`, st.Position.Cursor, p); err != nil {
 			return err
 		}
 	}
-	if st.LaneRule == "" {
+	if st.Release.LaneRule == "" {
 		return nil
 	}
-	_, err := t.exec(`UPDATE plugins SET lane_rule = ? WHERE id = ?`, st.LaneRule, p)
+	_, err := t.exec(`UPDATE plugins SET lane_rule = ? WHERE id = ?`, st.Release.LaneRule, p)
 	return err
 }
 
 // settleHealth stores the plugin's health and takes back the counted attempts of the failures that led to a hold.
 func (t *tx) settleHealth(p int64, st *inbox.Settlement) error {
-	if err := t.uncount(p, st.Uncount); err != nil || st.Health == nil {
+	if err := t.uncount(p, st.Health.Uncount); err != nil || st.Health.Set == nil {
 		return err
 	}
-	h := st.Health
+	h := st.Health.Set
 	var held any
 	if h.OnHold {
 		held = millis(h.Since)

@@ -64,7 +64,7 @@ func TestSettlementsUseAtMostAQuarterOfTheQueue(t *testing.T) {
 	go func() { // submits more than may wait
 		n := 0
 		for ; n < store.QueueLength; n++ {
-			st := &inbox.Settlement{Plugin: "p", Term: s.Term(), Chain: chain, Cursor: 1}
+			st := &inbox.Settlement{Plugin: "p", Term: s.Term(), Chain: chain, Position: inbox.PositionChange{Cursor: 1}}
 			if err := s.Settle(callerCtx, st, func(err error) { answers <- err }); err != nil {
 				break
 			}

@@ -103,15 +103,15 @@ func (s *Store) ManyAttempts(ctx context.Context, attempts, limit int) ([]inbox.
 
 // settleRun stores a run's row or deletes it.
 func (t *tx) settleRun(p int64, st *inbox.Settlement) error {
-	if st.RunGone != nil {
-		if _, err := t.exec(`DELETE FROM runs WHERE plugin = ? AND seq = ? AND run = ?`, p, st.RunGone.Seq, st.RunGone.Run); err != nil {
+	if st.Run.Gone != nil {
+		if _, err := t.exec(`DELETE FROM runs WHERE plugin = ? AND seq = ? AND run = ?`, p, st.Run.Gone.Seq, st.Run.Gone.Run); err != nil {
 			return err
 		}
 	}
-	if st.Run == nil {
+	if st.Run.Put == nil {
 		return nil
 	}
-	return t.putRun(p, st.Run)
+	return t.putRun(p, st.Run.Put)
 }
 
 func (t *tx) putRun(p int64, r *inbox.Run) error {

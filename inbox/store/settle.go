@@ -107,12 +107,12 @@ func (t *tx) settle(st *inbox.Settlement, version int64) error {
 
 // newest returns the highest of the seqs of a settlement's cursor, attempt and run.
 func newest(st *inbox.Settlement) int64 {
-	seq := st.Cursor
+	seq := st.Position.Cursor
 	if st.Attempt != nil {
 		seq = max(seq, st.Attempt.Seq)
 	}
-	if st.Run != nil {
-		seq = max(seq, st.Run.Seq)
+	if st.Run.Put != nil {
+		seq = max(seq, st.Run.Put.Seq)
 	}
 	return seq
 }

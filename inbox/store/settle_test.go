@@ -37,7 +37,7 @@ func TestNoSettlementOfAChainCommitsAfterAFailedOne(t *testing.T) {
 		}
 	}
 	unchained := inboxtest.Settled("p", 12) // without a chain
-	unchained.Term, unchained.Cursor = s.Term(), 0
+	unchained.Term, unchained.Position.Cursor = s.Term(), 0
 	wg.Add(1)
 	if err := s.Settle(ctx, unchained, func(err error) {
 		if err != nil {

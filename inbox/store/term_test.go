@@ -90,8 +90,8 @@ func TestASettlementOfAnEarlierTermIsFencedAndChangesNothing(t *testing.T) {
 	late := func(name string, s *store.Store, chain *inbox.Chain) {
 		t.Helper()
 		st := inboxtest.Settled("p", 2)
-		st.Chain, st.LaneRule, st.Filtered, st.Running = chain, "key/key", 1, "r1"
-		st.Lane = &inbox.Lane{ID: storetest.OneLane(), Next: 3, State: inbox.LaneReady}
+		st.Chain, st.Release.LaneRule, st.Position.Filtered, st.Release.Running = chain, "key/key", 1, "r1"
+		st.Lane.Put = &inbox.Lane{ID: storetest.OneLane(), Next: 3, State: inbox.LaneReady}
 		err := settleIn(s, old, st)
 		if inbox.EndOf(err) != inbox.EndFenced || !errors.Is(err, inbox.ErrFenced) {
 			t.Errorf("%s: %v", name, err)
@@ -134,7 +134,7 @@ func TestAFencedSettlementDoesNotFailTheOthersOfItsBatch(t *testing.T) {
 	answers := make([]chan error, 4)
 	for i := range answers {
 		st := inboxtest.Settled("p", int64(i+1))
-		st.Cursor, st.Term = 0, s.Term()
+		st.Position.Cursor, st.Term = 0, s.Term()
 		if i == 1 {
 			st.Term--
 		}

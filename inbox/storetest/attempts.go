@@ -20,7 +20,7 @@ func aRunWithManyAttemptsKeepsTheFirstAndTheLast(t *testing.T, open Open) {
 		st := w.Attempt(d, 0, inbox.Again)
 		st.Attempt.Log = bytes.Repeat([]byte("log "), 4<<10)
 		l.row = &inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.attemptsOf[0], Counted: d.attemptsOf[0], Since: w.Now}
-		st.Lane = l.row
+		st.Lane.Put = l.row
 		w.Settle(st)
 		if checked[n] {
 			checkKept(t, w, seq, n)

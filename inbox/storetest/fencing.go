@@ -24,7 +24,7 @@ func aSettlementOfAnEarlierTermIsFencedAndChangesNothing(t *testing.T, open Open
 		t.Fatal(err)
 	}
 	st := inboxtest.Settled("p", 2)
-	st.Term, st.LaneRule, st.Filtered = s.Term()-1, "key/key", 1
+	st.Term, st.Release.LaneRule, st.Position.Filtered = s.Term()-1, "key/key", 1
 	answer := make(chan error, 1)
 	if err = s.Settle(ctx, st, func(err error) { answer <- err }); err == nil {
 		err = <-answer

@@ -156,8 +156,8 @@ func eventsBehindADeadLetterAreCountedUnderEveryLaneRule(t *testing.T, open Open
 		w.Lanes[w.Events[seq-1].id].ID = id
 		st := w.Attempt(w.Events[seq-1], 0, inbox.Dead)
 		st.Dead.Parks = true
-		st.Lane = &inbox.Lane{ID: id, Next: seq, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: w.Now}
-		st.LaneRule = map[string]string{"@global": "global key", "@ref/ref-3": "key customer_reference", "@ptr/x": "key /data/x"}[key]
+		st.Lane.Put = &inbox.Lane{ID: id, Next: seq, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: w.Now}
+		st.Release.LaneRule = map[string]string{"@global": "global key", "@ref/ref-3": "key customer_reference", "@ptr/x": "key /data/x"}[key]
 		w.Settle(st)
 		list, err := w.s.DeadLetters(ctx, inbox.DeadLetterFilter{})
 		if err != nil || len(list) != 1 || list[0].Waiting != want {
@@ -178,8 +178,8 @@ func aTraceFindsTheLaneUnderEveryLaneRule(t *testing.T, open Open) {
 		seq := w.Arrive(1)
 		later := w.Arrive(1)
 		st := w.Attempt(w.Events[0], 0, inbox.Again)
-		st.LaneRule = c.rule
-		st.Lane = &inbox.Lane{
+		st.Release.LaneRule = c.rule
+		st.Lane.Put = &inbox.Lane{
 			ID: inbox.LaneID{Mode: inbox.Live, Key: c.lane}, Next: seq, State: inbox.LaneRetry, DueAt: w.Now, Attempt: 1, Counted: 1, Since: w.Now,
 		}
 		w.Settle(st)
@@ -274,8 +274,8 @@ func theStateOfAPluginAndItsReleasesAreStored(t *testing.T, open Open) {
 	onHold := inbox.Health{OnHold: true, Since: w.Now, Reason: "trap", ProbeAt: w.Now}
 	probed := onHold
 	probed.Probes = 2
-	w.Settle(&inbox.Settlement{Health: &onHold})
-	w.Settle(&inbox.Settlement{Health: &probed})
+	w.Settle(&inbox.Settlement{Health: inbox.HealthChange{Set: &onHold}})
+	w.Settle(&inbox.Settlement{Health: inbox.HealthChange{Set: &probed}})
 	plugins, err := w.s.Plugins(ctx)
 	if err != nil || len(plugins) != 1 || plugins[0].OldestAt.IsZero() {
 		t.Fatalf("plugins %+v, %v", plugins, err)
@@ -291,7 +291,7 @@ func theStateOfAPluginAndItsReleasesAreStored(t *testing.T, open Open) {
 	for _, when := range []string{"the operator ended its hold", "a later result of a probe"} {
 		got, err := w.s.Record(ctx, "p")
 		same(t, "the plugin after "+when, got, err, &inbox.PluginRecord{Name: "p", CreatedAt: p.CreatedAt, Cursor: 1, Live: "r2", LaneRule: "key key"})
-		w.Settle(&inbox.Settlement{Health: &probed}) // the probe began before the operator ended the hold
+		w.Settle(&inbox.Settlement{Health: inbox.HealthChange{Set: &probed}}) // the probe began before the operator ended the hold
 	}
 }
 

@@ -30,7 +30,7 @@ func anAttemptWithExtremeValuesIsRecorded(t *testing.T, open Open) {
 			a := Attempt(1, 1, inbox.Trap, inbox.Dead)
 			spoil(a)
 			mustSettle(t, s, &inbox.Settlement{
-				Attempt: a, Lane: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: At(1)},
+				Attempt: a, Lane: inbox.LaneChange{Put: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: At(1)}},
 				Dead: &inbox.DeadLetter{Plugin: "p", Seq: 1, Attempt: 1, Lane: OneLane(), Parks: true, Result: a.Result, DiedAt: At(2)},
 			})
 			tr, err := s.Trace(ctx, 1)

@@ -72,7 +72,7 @@ func anAttemptIsStoredWithItsReasonAndLog(t *testing.T, open Open) {
 	}
 	a := Attempt(1, 1, inbox.OK, inbox.Done)
 	a.Release, a.Reason, a.HostWords, a.Log, a.LogCut, a.Fuel = "r1", "it went well", 7, []byte("line\nline"), true, 1<<40
-	mustSettle(t, s, &inbox.Settlement{Attempt: a, Cursor: 1})
+	mustSettle(t, s, &inbox.Settlement{Attempt: a, Position: inbox.PositionChange{Cursor: 1}})
 	tr, err := s.Trace(ctx, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func aLaneIsStoredMovedUncountedAndDeleted(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := ready(t, open, 3)
 	want := inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneRetry, DueAt: At(60), Attempt: 1, Counted: 1, Since: At(1)}
-	mustSettle(t, s, &inbox.Settlement{Attempt: Attempt(1, 1, inbox.Trap, inbox.Again), Cursor: 1, Lane: &want})
+	mustSettle(t, s, &inbox.Settlement{Attempt: Attempt(1, 1, inbox.Trap, inbox.Again), Position: inbox.PositionChange{Cursor: 1}, Lane: inbox.LaneChange{Put: &want}})
 	check := func(state string, want *inbox.Lane) {
 		t.Helper()
 		got, err := s.Lane(ctx, "p", OneLane())
@@ -107,15 +107,15 @@ func aLaneIsStoredMovedUncountedAndDeleted(t *testing.T, open Open) {
 		}
 	}
 	check("stored", &want)
-	mustSettle(t, s, &inbox.Settlement{Uncount: []inbox.Failure{{Lane: OneLane(), Seq: 2}, {Lane: OneLane(), Seq: 1}, {Lane: OneLane(), Seq: 1}}})
+	mustSettle(t, s, &inbox.Settlement{Health: inbox.HealthChange{Uncount: []inbox.Failure{{Lane: OneLane(), Seq: 2}, {Lane: OneLane(), Seq: 1}, {Lane: OneLane(), Seq: 1}}}})
 	want.Counted = 0
 	check("uncounted once, not below zero and not for another event", &want)
 	moved := inbox.Lane{ID: OneLane(), Next: 2, State: inbox.LaneReady, Since: At(99)}
-	mustSettle(t, s, &inbox.Settlement{Attempt: Attempt(1, 2, inbox.OK, inbox.Done), Lane: &moved})
+	mustSettle(t, s, &inbox.Settlement{Attempt: Attempt(1, 2, inbox.OK, inbox.Done), Lane: inbox.LaneChange{Put: &moved}})
 	moved.Since = want.Since // since the lane got its row
 	check("moved", &moved)
 	gone := OneLane()
-	mustSettle(t, s, &inbox.Settlement{LaneGone: &gone})
+	mustSettle(t, s, &inbox.Settlement{Lane: inbox.LaneChange{Gone: &gone}})
 	check("deleted", nil)
 }
 
@@ -125,9 +125,9 @@ func theCursorAndTheHoldAreStoredAndTheCursorNeverDecreases(t *testing.T, open O
 	h := inbox.Health{OnHold: true, Reason: "trap", Since: At(1), ProbeAt: At(6), Probes: 2}
 	first := h
 	first.Probes = 0
-	mustSettle(t, s, &inbox.Settlement{Health: &first})
-	mustSettle(t, s, &inbox.Settlement{Cursor: 4, LaneRule: "key/key", Health: &h})
-	mustSettle(t, s, &inbox.Settlement{Cursor: 2})
+	mustSettle(t, s, &inbox.Settlement{Health: inbox.HealthChange{Set: &first}})
+	mustSettle(t, s, &inbox.Settlement{Position: inbox.PositionChange{Cursor: 4}, Release: inbox.ReleaseChange{LaneRule: "key/key"}, Health: inbox.HealthChange{Set: &h}})
+	mustSettle(t, s, &inbox.Settlement{Position: inbox.PositionChange{Cursor: 2}})
 	p, err := s.Record(ctx, "p")
 	if err != nil || p.Cursor != 4 || p.LaneRule != "key/key" {
 		t.Errorf("%+v, %v", p, err)
@@ -135,7 +135,7 @@ func theCursorAndTheHoldAreStoredAndTheCursorNeverDecreases(t *testing.T, open O
 	if diff := cmp.Diff(h, p.Health); diff != "" {
 		t.Error(diff)
 	}
-	mustSettle(t, s, &inbox.Settlement{Health: &inbox.Health{}})
+	mustSettle(t, s, &inbox.Settlement{Health: inbox.HealthChange{Set: &inbox.Health{}}})
 	if p, err = s.Record(ctx, "p"); err != nil || p.Health.OnHold || p.Health.Reason != "" || !p.Health.ProbeAt.IsZero() {
 		t.Errorf("after the hold: %+v, %v", p.Health, err)
 	}
@@ -145,8 +145,8 @@ func theCursorAndTheHoldAreStoredAndTheCursorNeverDecreases(t *testing.T, open O
 func park(t *testing.T, s Store) {
 	t.Helper()
 	mustSettle(t, s, &inbox.Settlement{
-		Attempt: Attempt(1, 1, inbox.Reject, inbox.Dead), Cursor: 3,
-		Lane: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: At(1)},
+		Attempt: Attempt(1, 1, inbox.Reject, inbox.Dead), Position: inbox.PositionChange{Cursor: 3},
+		Lane: inbox.LaneChange{Put: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneParked, Attempt: 1, Counted: 1, Since: At(1)}},
 		Dead: &inbox.DeadLetter{Seq: 1, Attempt: 1, Lane: OneLane(), Parks: true, Result: inbox.Reject, DiedAt: At(2)},
 	})
 }
@@ -165,7 +165,7 @@ func aDeadLetterIsFoundAndResolved(t *testing.T, open Open) {
 	}
 	mustSettle(t, s, &inbox.Settlement{
 		Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Retried}, // without its attempt
-		Lane: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneReady, Attempt: 1},
+		Lane: inbox.LaneChange{Put: &inbox.Lane{ID: OneLane(), Next: 1, State: inbox.LaneReady, Attempt: 1}},
 	})
 	if _, err := s.DeadLetter(ctx, "p", 1); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("the dead letter after it was resolved: %v", err)
@@ -182,7 +182,7 @@ func runsWaitBehindALaneUntilItIsDeleted(t *testing.T, open Open) {
 	}
 	for _, seq := range []int64{3, 2} {
 		mustSettle(t, s, &inbox.Settlement{
-			Run: runOfReplay(j.ID, seq, true), Replay: &inbox.ReplayStep{Replay: j.ID, Plugin: "p", Position: seq, Add: inbox.ReplayCount{Waiting: 1}},
+			Run: inbox.RunChange{Put: runOfReplay(j.ID, seq, true)}, Replay: &inbox.ReplayStep{Replay: j.ID, Plugin: "p", Position: seq, Add: inbox.ReplayCount{Waiting: 1}},
 		})
 	}
 	same(t, "due while they wait", dueSeqs(t, s), nil, nil)
@@ -191,7 +191,7 @@ func runsWaitBehindALaneUntilItIsDeleted(t *testing.T, open Open) {
 	seqs, err = s.SettledAbove(ctx, "p", 0, 0)
 	same(t, "settled by first runs", seqs, err, []int64{1})
 	gone := OneLane()
-	mustSettle(t, s, &inbox.Settlement{LaneGone: &gone, Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Discarded}})
+	mustSettle(t, s, &inbox.Settlement{Lane: inbox.LaneChange{Gone: &gone}, Dead: &inbox.DeadLetter{Seq: 1, Resolution: inbox.Discarded}})
 	same(t, "due after the lane was deleted", dueSeqs(t, s), nil, []int64{2, 3})
 	replays, err := s.Replays(ctx, "p")
 	if err != nil || len(replays) != 1 {
@@ -233,14 +233,14 @@ func dueSeqs(t *testing.T, s Runs) (seqs []int64) {
 func endRuns(t *testing.T, s Store, replay int64) {
 	t.Helper()
 	mustSettle(t, s, &inbox.Settlement{
-		Attempt: &inbox.Attempt{Seq: 2, Run: replay, Number: 1, Result: inbox.OK, Fate: inbox.Done}, RunGone: runOfReplay(replay, 2, false),
+		Attempt: &inbox.Attempt{Seq: 2, Run: replay, Number: 1, Result: inbox.OK, Fate: inbox.Done}, Run: inbox.RunChange{Gone: runOfReplay(replay, 2, false)},
 		Replay: &inbox.ReplayStep{Replay: replay, Plugin: "p", Add: inbox.ReplayCount{OK: 1}, Done: true},
 	})
 	same(t, "due after the run of event 2 has ended", dueSeqs(t, s), nil, []int64{3})
 	running, err := s.Replays(t.Context(), "p")
 	same(t, "running replays", running, err, nil)
 	mustSettle(t, s, &inbox.Settlement{
-		Attempt: &inbox.Attempt{Seq: 3, Run: replay, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, RunGone: runOfReplay(replay, 3, false),
+		Attempt: &inbox.Attempt{Seq: 3, Run: replay, Number: 1, Result: inbox.Trap, Fate: inbox.Dead}, Run: inbox.RunChange{Gone: runOfReplay(replay, 3, false)},
 		Dead:   &inbox.DeadLetter{Seq: 3, Run: replay, Attempt: 1, Lane: OneLane(), Result: inbox.Trap, DiedAt: At(3)},
 		Replay: &inbox.ReplayStep{Replay: replay, Plugin: "p", Add: inbox.ReplayCount{Dead: 1}},
 	})
@@ -249,9 +249,9 @@ func endRuns(t *testing.T, s Store, replay int64) {
 func aSettlementBeyondTheLogFails(t *testing.T, open Open) {
 	s := ready(t, open, 3)
 	for name, st := range map[string]*inbox.Settlement{
-		"a cursor":   {Cursor: 4},
+		"a cursor":   {Position: inbox.PositionChange{Cursor: 4}},
 		"an attempt": {Attempt: Attempt(4, 1, inbox.OK, inbox.Done)},
-		"a run":      {Run: &inbox.Run{Seq: 4, Run: 1, Lane: OneLane(), DueAt: At(1)}},
+		"a run":      {Run: inbox.RunChange{Put: &inbox.Run{Seq: 4, Run: 1, Lane: OneLane(), DueAt: At(1)}}},
 	} {
 		st.Plugin = "p"
 		if err := Settle(s, st); inbox.KindOf(err) != inbox.Internal {
@@ -264,7 +264,9 @@ func anUnknownPluginIsNotFound(t *testing.T, open Open) {
 	ctx := t.Context()
 	s := open(t, Options{})
 	for name, call := range map[string]func() error{
-		"Settle":       func() error { return Settle(s, &inbox.Settlement{Plugin: "unknown", Cursor: 1}) },
+		"Settle": func() error {
+			return Settle(s, &inbox.Settlement{Plugin: "unknown", Position: inbox.PositionChange{Cursor: 1}})
+		},
 		"Record":       func() error { _, err := s.Record(ctx, "unknown"); return err },
 		"Runs":         func() error { _, err := s.Runs(ctx, "unknown", 0); return err },
 		"Lane":         func() error { _, err := s.Lane(ctx, "unknown", OneLane()); return err },

@@ -68,7 +68,7 @@ func NewWorld(t reporter, s Store) *World {
 	if err := s.Register(w.ctx, "p", inbox.StartFrom{Start: true}); err != nil {
 		t.Fatalf("register: %v", err)
 	}
-	w.Settle(&inbox.Settlement{LaneRule: "key key"})
+	w.Settle(&inbox.Settlement{Release: inbox.ReleaseChange{LaneRule: "key key"}})
 	return w
 }
 
@@ -152,10 +152,10 @@ func (w *World) Run(id int, fate inbox.Fate, parks bool) {
 	row := inbox.Lane{ID: l.ID, Next: d.Seq, State: inbox.LaneRetry, DueAt: w.Now.Add(time.Hour), Attempt: d.attemptsOf[0], Counted: d.attemptsOf[0], Since: w.Now}
 	switch {
 	case fate == inbox.Again:
-		l.row, st.Lane = &row, &row
+		l.row, st.Lane.Put = &row, &row
 	case fate == inbox.Dead && parks:
 		row.State, row.DueAt, st.Dead.Parks = inbox.LaneParked, time.Time{}, true
-		l.row, st.Lane = &row, &row
+		l.row, st.Lane.Put = &row, &row
 		d.deadLetters[0] = true
 	default:
 		if fate == inbox.Dead {
@@ -164,7 +164,7 @@ func (w *World) Run(id int, fate inbox.Fate, parks bool) {
 		l.done++
 		w.advance(l, st)
 	}
-	st.Cursor = w.cursor()
+	st.Position.Cursor = w.cursor()
 	w.Settle(st)
 }
 
@@ -174,11 +174,11 @@ func (w *World) advance(l *LaneModel, st *inbox.Settlement) {
 	case l.row == nil:
 	case l.done < len(l.seqs):
 		l.row = &inbox.Lane{ID: l.ID, Next: l.seqs[l.done], State: inbox.LaneReady, Since: l.row.Since}
-		st.Lane = l.row
+		st.Lane.Put = l.row
 	default:
 		l.row = nil
 		id := l.ID
-		st.LaneGone = &id
+		st.Lane.Gone = &id
 		for _, d := range w.Events {
 			for _, r := range d.Runs {
 				if r.Lane == id {
@@ -235,10 +235,10 @@ func (w *World) Continue(d *Delivery, r *inbox.Run, fate inbox.Fate) {
 	st.Replay = w.step(r.Replay, fate)
 	if fate == inbox.Again {
 		r.Attempt, r.Counted, r.DueAt, r.Waits = d.attemptsOf[r.Run], d.attemptsOf[r.Run], w.Now.Add(time.Hour), false
-		st.Run = r
+		st.Run.Put = r
 	} else {
 		delete(d.Runs, r.Run)
-		st.RunGone = r
+		st.Run.Gone = r
 		if fate == inbox.Dead {
 			d.deadLetters[r.Run] = false
 		}
@@ -302,7 +302,7 @@ func (w *World) replayOne(j *inbox.Replay, d *Delivery, fate inbox.Fate) {
 	if l.row != nil && l.row.State == inbox.LaneParked {
 		r.Waits = true
 		d.Runs[j.ID] = r
-		w.Settle(&inbox.Settlement{Run: r, Replay: &inbox.ReplayStep{Replay: j.ID, Plugin: "p", Position: d.Seq, Add: inbox.ReplayCount{Waiting: 1}}})
+		w.Settle(&inbox.Settlement{Run: inbox.RunChange{Put: r}, Replay: &inbox.ReplayStep{Replay: j.ID, Plugin: "p", Position: d.Seq, Add: inbox.ReplayCount{Waiting: 1}}})
 		return
 	}
 	if fate == inbox.Again {

@@ -133,7 +133,7 @@ type splitSettle struct {
 }
 
 func (s *splitSettle) Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error {
-	if st.Attempt == nil || st.Lane == nil && st.Dead == nil {
+	if st.Attempt == nil || st.Lane.Put == nil && st.Dead == nil {
 		s.queue(st.Plugin) <- func() { s.settleDurably(ctx, st, done) }
 		return nil
 	}

@@ -66,7 +66,6 @@ func aCallOfOneTermDoesNotChangeTheCrashRecordsOfAnother(t *testing.T, open Open
 		{"SetLive", func(s Store) error { return s.SetLive(ctx, "p", "r1") }, nil},
 		{"EndCleanly", func(s Store) error { return s.EndCleanly(ctx) }, nil},
 		{"EnableRelease", func(s Store) error { return s.EnableRelease(ctx, operator, "p") }, []string{"r1", "r2"}},
-		{"Forget", func(s Store) error { return s.EnableOtherReleases(ctx, "p", "r2") }, []string{"r1", "r2"}},
 		{"Settle", func(s Store) error {
 			err := Settle(s, &inbox.Settlement{Plugin: "p", Running: "r1"})
 			if s.Term() < later.Term() && errors.Is(err, inbox.ErrFenced) {

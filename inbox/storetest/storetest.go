@@ -180,7 +180,6 @@ type CrashLoops interface {
 	CountCrashes(ctx context.Context) ([]inbox.CrashRecord, error)
 	CrashRecords(ctx context.Context) ([]inbox.CrashRecord, error)
 	EnableRelease(ctx context.Context, who inbox.Actor, plugin string) error
-	EnableOtherReleases(ctx context.Context, plugin, except string) error
 }
 
 // Upkeep returns the audit log, the size and the damage of a store.

@@ -27,7 +27,7 @@ func TestEveryTestThatCISelectsExists(t *testing.T) {
 	}
 	for _, m := range selected {
 		for word := range strings.SplitSeq(m[1], "|") {
-			if !regexp.MustCompile(`Test\w*`+word).MatchString(names.String()) {
+			if !regexp.MustCompile(`Test\w*` + word).MatchString(names.String()) {
 				t.Errorf(".ci/run selects %q, and no test has it in its name", word)
 			}
 		}

@@ -126,6 +126,12 @@ func (w *World) Attempt(d *Delivery, run int64, fate inbox.Fate) *inbox.Settleme
 		Plugin: "p", Seq: d.Seq, Run: run, Number: d.attemptsOf[run], Result: result, Fate: fate, Counted: true, StartedAt: w.Now,
 		Duration: time.Millisecond, Reason: "because of " + string(result), HostWords: 7, Log: []byte("log"),
 	}}
+	if fate == inbox.Done {
+		key := fmt.Sprint("seen/", d.id)
+		st.Effects = &inbox.Effects{
+			Lane: w.Lanes[d.id].ID, State: document(fmt.Sprintf(`{"seq":%d}`, d.Seq), 1), KV: []inbox.KVChange{{Key: key, Value: []byte(key)}}, KVLimit: inbox.DefaultKV,
+		}
+	}
 	if fate == inbox.Dead {
 		st.Dead = &inbox.DeadLetter{
 			Plugin: "p", Seq: d.Seq, Run: run, Attempt: d.attemptsOf[run], Lane: w.Lanes[d.id].ID, Result: result, DiedAt: w.Now,

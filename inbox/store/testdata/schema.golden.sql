@@ -122,6 +122,18 @@ CREATE TABLE events (
 	stored_at          INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE kv (
+	plugin     INTEGER NOT NULL,
+	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key        TEXT    NOT NULL CHECK (key <> ''),
+	version    INTEGER NOT NULL, -- of the settlement that wrote it
+	size       INTEGER NOT NULL CHECK (size >= 0), -- bytes of key and value
+	content_id INTEGER NOT NULL,
+	seq        INTEGER NOT NULL, -- of the attempt that wrote it
+	at         INTEGER NOT NULL,
+	PRIMARY KEY (plugin, mode, key)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE lanes (
 	plugin  INTEGER NOT NULL,
 	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
@@ -253,6 +265,21 @@ CREATE TABLE runs (
 	attempt INTEGER NOT NULL CHECK (attempt >= 0),
 	counted INTEGER NOT NULL CHECK (counted BETWEEN 0 AND attempt),
 	PRIMARY KEY (plugin, seq, run)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE states (
+	plugin     INTEGER NOT NULL,
+	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key        TEXT    NOT NULL, -- of the lane
+	change     INTEGER NOT NULL CHECK (change > 0), -- from 1 in each lane
+	seq        INTEGER NOT NULL, -- of the attempt that made the change
+	run        INTEGER NOT NULL,
+	attempt    INTEGER NOT NULL,
+	version    INTEGER NOT NULL CHECK (version >= 0), -- state_version of the release
+	size       INTEGER NOT NULL CHECK (size >= 0), -- bytes of the document
+	content_id INTEGER, -- NULL: the change deleted the document
+	at         INTEGER NOT NULL,
+	PRIMARY KEY (plugin, mode, key, change)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"inbox/inbox"
@@ -18,8 +19,8 @@ type starter struct {
 	workers *workers
 	lanes   *lanes
 	reader  *reader
-	turn    int   // number of probes
-	alone   *lane // makes the next attempt while no other is under way; nil: attempts run in parallel
+	turn    int     // number of probes
+	alone   []*lane // each makes its next attempt while no other is under way, in this order, before any other lane starts
 }
 
 // refusals is the number of refused attempts in a row after which a run makes its attempt alone in its plugin. Nothing can
@@ -29,8 +30,8 @@ const refusals = 3
 // refused takes back the run of a lane whose attempt read values that are gone. It is no attempt.
 func (st *starter) refused(l *lane) {
 	l.busy.refused++
-	if l.busy.refused >= refusals && st.alone == nil {
-		st.alone = l
+	if l.busy.refused == refusals {
+		st.alone = append(st.alone, l)
 	}
 	l.putBack()
 	st.lanes.enqueue(l)
@@ -38,9 +39,7 @@ func (st *starter) refused(l *lane) {
 
 // ended lets other lanes start again after the attempt of a lane that ran alone.
 func (st *starter) ended(l *lane) {
-	if st.alone == l {
-		st.alone = nil
-	}
+	st.alone = slices.DeleteFunc(st.alone, func(other *lane) bool { return other == l })
 }
 
 // start starts attempts while lanes are ready and workers are free. Nothing starts before runs that were freed are taken over:
@@ -72,19 +71,18 @@ func (st *starter) start() error {
 // next removes and returns the lane that starts an attempt now; nil: none may. A lane that runs alone goes first, once nothing
 // else runs, and nothing starts until its attempt has ended.
 func (st *starter) next() *lane {
-	l := st.alone
-	if l == nil {
-		return st.lanes.ready.pop()
+	for len(st.alone) > 0 {
+		l := st.alone[0]
+		switch {
+		case st.workers.running > 0:
+			return nil
+		case l.state == ready:
+			st.lanes.ready.remove(l)
+			return l
+		}
+		st.alone = st.alone[1:] // its run was cancelled, or waits for something else
 	}
-	if l.state != ready && st.workers.running == 0 { // its run was cancelled, or it waits for something else
-		st.alone = nil
-		return st.lanes.ready.pop()
-	}
-	if st.workers.running > 0 {
-		return nil
-	}
-	st.lanes.ready.remove(l)
-	return l
+	return st.lanes.ready.pop()
 }
 
 // pass passes a lane's head to the workers, with the events behind it.

@@ -43,8 +43,8 @@ func contentInvariants() []invariant {
 			WHEN 1 THEN NOT EXISTS (SELECT 1 FROM events WHERE seq = c.root_seq AND content_id = c.id)
 			WHEN 2 THEN NOT EXISTS (SELECT 1 FROM refused WHERE content_id = c.id)
 			WHEN 3 THEN NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.log_id = c.id)
-			WHEN 5 THEN NOT EXISTS (SELECT 1 FROM states WHERE content_id = c.id)
-			WHEN 6 THEN NOT EXISTS (SELECT 1 FROM kv WHERE content_id = c.id)
+			WHEN 5 THEN c.id NOT IN (SELECT content_id FROM states WHERE content_id IS NOT NULL)
+			WHEN 6 THEN c.id NOT IN (SELECT content_id FROM kv)
 			ELSE NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.reason_id = c.id) END`},
 	}
 }

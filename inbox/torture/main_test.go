@@ -74,6 +74,8 @@ func plants() map[string]serve.Hooks {
 			return &splitSettle{Store: q, work: map[string]chan func(){}}
 		}},
 		"a lane that lets one event pass": {Queue: func(q dispatch.Store) dispatch.Store { return &wrongLane{Store: q} }},
+		"a stale read that commits":       {Queue: func(q dispatch.Store) dispatch.Store { return &staleReads{q} }},
+		"a settle without its state":      {Queue: func(q dispatch.Store) dispatch.Store { return &lostState{Store: q} }},
 	}
 }
 
@@ -189,4 +191,31 @@ func (s *wrongLane) EventsAfter(ctx context.Context, after int64, limit int) ([]
 		}
 	}
 	return events, err
+}
+
+// staleReads commits attempts whose reads do not hold any more.
+type staleReads struct{ dispatch.Store }
+
+func (s *staleReads) Current(context.Context, string, inbox.Mode, *inbox.Effects) (bool, error) {
+	return true, nil
+}
+
+func (s *staleReads) Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error {
+	if st.Effects != nil {
+		st.Effects.Reads = inbox.Reads{}
+	}
+	return s.Store.Settle(ctx, st, done)
+}
+
+// lostState commits every twentieth attempt without its state.
+type lostState struct {
+	dispatch.Store
+	n atomic.Int64
+}
+
+func (s *lostState) Settle(ctx context.Context, st *inbox.Settlement, done func(error)) error {
+	if st.Effects != nil && s.n.Add(1)%20 == 0 {
+		st.Effects.State = nil
+	}
+	return s.Store.Settle(ctx, st, done)
 }

@@ -26,6 +26,7 @@ import (
 //  5. The server starts again without help, and stops when it is told to.
 //  6. Untrusted code and input affect only themselves. Beside hostile plugins the honest plugins continue. While strangers
 //     attack the handler, honest bodies are accepted, and the quarantine keeps the requests with a mistyped secret.
+//  7. The state of a lane and the kv of a plugin are what its settled attempts made of them, each counted once.
 
 // event is one row of the log, joined with the body that was sent.
 type event struct {
@@ -84,6 +85,9 @@ func (w *history) check(ctx context.Context, dir string, r *Report) error {
 	}
 	if err := l.replays(ctx); err != nil {
 		return fmt.Errorf("read the replays: %w", err)
+	}
+	if err := l.counts(ctx); err != nil {
+		return fmt.Errorf("read state and kv: %w", err)
 	}
 	return nil
 }

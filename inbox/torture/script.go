@@ -14,6 +14,8 @@ var (
 	sessionGuest []byte
 	//go:embed guests/command.wasm
 	commandGuest []byte
+	//go:embed guests/counts.wasm
+	countsGuest []byte
 )
 
 // honestPlugin is a plugin under torture, with its manifest. The oracle knows nothing else of it.
@@ -27,7 +29,8 @@ type honestPlugin struct {
 	wants    func(s *sent) bool
 }
 
-// honestPlugins are the plugins of every round: one that parks, one that continues, and one that takes every event.
+// honestPlugins are the plugins of every round: one that parks, one that continues, one that takes every event, and one that counts
+// its events in state and kv.
 func honestPlugins() []honestPlugin {
 	const common = "[limits]\ntime = \"60ms\"\n[retry]\nbase = \"100ms\"\nmax = \"150ms\"\n"
 	return []honestPlugin{
@@ -43,6 +46,10 @@ func honestPlugins() []honestPlugin {
 			name: "takes-all", wasm: sessionGuest, attempts: 3, noResult: inbox.BadResult,
 			settings: "events = [\"*\", \"unknown\"]\nreuse = 8\non_failure = \"continue\"\n" + common + "max_attempts = 3\n",
 			wants:    func(*sent) bool { return true },
+		}, {
+			name: counter, wasm: countsGuest, attempts: 3, noResult: inbox.BadResult,
+			settings: "on_failure = \"continue\"\nconcurrency = 4\n" + common + "max_attempts = 3\n",
+			wants:    func(s *sent) bool { return s.known },
 		},
 	}
 }

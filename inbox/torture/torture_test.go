@@ -139,6 +139,8 @@ func TestTortureFindsAPlantedFault(t *testing.T) {
 	for plant, by := range map[string]struct{ fault, law string }{
 		"an answer before the commit":      {"any moment: kill -9", "law 1: LOST"},
 		"a settle outside the transaction": {"after the commit, before anyone is told", "law 4: broken invariant"},
+		"a stale read that commits":        {"any moment: kill -9", "law 7: the counter"},
+		"a settle without its state":       {"any moment: kill -9", "law 7: .*state"},
 		"a lane that lets one event pass":  {"any moment: kill -9", "law [23]: .*( skipped | overtook |before)"}, // the law depends on the moment of the check
 	} {
 		t.Run(plant, func(t *testing.T) {
@@ -223,7 +225,7 @@ func TestTheGuestsAreBuiltFromTheirWat(t *testing.T) {
 		}
 		t.Skip("wat2wasm is needed")
 	}
-	for _, name := range []string{"session", "command", "hostile"} {
+	for _, name := range []string{"session", "command", "counts", "hostile"} {
 		out := filepath.Join(t.TempDir(), name+".wasm")
 		if text, err := exec.Command(wat2wasm, "guests/"+name+".wat", "-o", out).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, text)

@@ -29,7 +29,7 @@ func TestOnlyAResultOfTheContractIsAccepted(t *testing.T) {
 		`{"outcome":"retry","retry_after":"-1s"}`:                                {inbox.BadResult, "-1s"},
 		`{"outcome":"ok","retry_after":"30s"}`:                                   {inbox.BadResult, "retry_after"},
 		`{"outcome":"ok","state":{"n":1}}`:                                       {inbox.OK, ""},
-		`{"outcome":"ok","state":"\xff"}`:                                        {inbox.BadResult, "its state is not UTF-8"},
+		"{\"outcome\":\"ok\",\"state\":\"\xff\"}":                                {inbox.BadResult, "its state is not UTF-8"},
 		`{"outcome":"ok","state":"` + strings.Repeat("x", inbox.MaxState) + `"}`: {inbox.Output, "a state document has at most 1048576"},
 		`{"outcome":"ok","emit":[]}`:                                             {inbox.Denied, `"emit", which this version`},
 		`{"outcome":"ok","http":[{"url":"https://a.test"}]}`:                     {inbox.Denied, `"http", which this version`},

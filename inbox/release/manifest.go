@@ -93,7 +93,7 @@ func (p *parser) manifest(text string) (inbox.Manifest, bool) {
 		Sources: p.patterns("sources", f.Sources), Modes: p.modes(f.Modes), Where: p.where(),
 		KeyBy: p.keyBy(f.KeyBy), Order: oneOf(p, "order", f.Order, inbox.ByKey, inbox.Global, inbox.Unsorted),
 		Concurrency: p.within("concurrency", f.Concurrency, 1, 64), Reuse: p.within("reuse", f.Reuse, 1, 1_000_000),
-		StartFrom: p.startFrom(f.StartFrom), Config: p.config(), StateVersion: p.within("state_version", f.State, 1, 1_000_000),
+		StartFrom: p.startFrom(f.StartFrom), Config: p.config(), StateVersion: p.within("state_version", f.State, 0, 1_000_000),
 		Engine: oneOf(p, "engine", f.Engine, inbox.Compiler, inbox.Interpreter),
 		Policy: inbox.Policy{
 			MaxAttempts: p.within("retry.max_attempts", f.Retry.MaxAttempts, 1, 1000),

@@ -174,7 +174,7 @@ func TestAnAnswerIsReadToItsEnd(t *testing.T) {
 	}
 }
 
-func TestTheGuestIsBuiltFromItsSource(t *testing.T) {
+func TestTheGuestsAreBuiltFromTheirSources(t *testing.T) {
 	t.Parallel()
 	tool, err := exec.LookPath("wat2wasm")
 	if err != nil {
@@ -183,11 +183,13 @@ func TestTheGuestIsBuiltFromItsSource(t *testing.T) {
 		}
 		t.Skip("wat2wasm is not installed (Debian: wabt): the guest was not built again")
 	}
-	out := filepath.Join(t.TempDir(), "noop.wasm")
-	if text, err := exec.Command(tool, "noop.wat", "-o", out).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	if built, err := os.ReadFile(out); err != nil || !bytes.Equal(built, noop) {
-		t.Errorf("noop.wasm differs from the build of noop.wat: %v", err)
+	for name, committed := range map[string][]byte{"noop": noop, "state": keeper, "counter": counter} {
+		out := filepath.Join(t.TempDir(), name+".wasm")
+		if text, err := exec.Command(tool, name+".wat", "-o", out).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		if built, err := os.ReadFile(out); err != nil || !bytes.Equal(built, committed) {
+			t.Errorf("%s.wasm differs from the build of %s.wat: %v", name, name, err)
+		}
 	}
 }

@@ -31,6 +31,16 @@ import (
 //go:embed noop.wasm
 var noop []byte
 
+// keeper is the guest that answers with a state document of 1 KiB, built from state.wat.
+//
+//go:embed state.wasm
+var keeper []byte
+
+// counter is the guest that increments a key of kv, built from counter.wat.
+//
+//go:embed counter.wasm
+var counter []byte
+
 // unlimitedReuse is the number of events per instance in a measurement.
 const unlimitedReuse = 1 << 30
 
@@ -62,7 +72,7 @@ func (g *guest) close() error {
 
 // live returns the guest as a release of a plugin.
 func (g *guest) live() *dispatch.Live {
-	return &dispatch.Live{Release: "bench", Manifest: g.man, Run: g.prog.Attempt}
+	return &dispatch.Live{Release: "bench", Manifest: g.man, Run: g.prog.Attempt, UsesKV: g.prog.UsesKV()}
 }
 
 // bare calls the guest n times with wazero alone, from as many goroutines as the program would. Every call copies the same document

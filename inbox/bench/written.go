@@ -46,23 +46,31 @@ func bytesWritten(_ context.Context, l *lab) (comparison, error) {
 		if err != nil {
 			return err
 		}
-		if err := l.settleAll(ctx, r.dir, n); err != nil {
+		if err := l.settleAll(ctx, r.dir, "p", n, nil); err != nil {
 			return err
 		}
 		after, err := written()
+		if err != nil {
+			return err
+		}
+		if err := l.settleAll(ctx, r.dir, "q", n, make([]byte, bodySize)); err != nil {
+			return err
+		}
+		end, err := written()
 		l.add("write.per_event", float64(between-before)/float64(n*bodySize))
 		l.add("write.per_delivery", float64(after-between)/float64(n))
+		l.add("write.per_state", float64(end-after-(after-between))/float64(n))
 		return err
 	}}, nil
 }
 
-// settleAll settles every event of a log as ok, as a dispatcher does.
-func (l *lab) settleAll(ctx context.Context, dir string, n int) error {
+// settleAll settles every event of a log as ok for a plugin, as a dispatcher does. Each writes the state of its lane, unless state is nil.
+func (l *lab) settleAll(ctx context.Context, dir, plugin string, n int, state []byte) error {
 	r, err := open(dir, false)
 	if err != nil {
 		return err
 	}
-	if err := r.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
+	if err := r.Register(ctx, plugin, inbox.StartFrom{Start: true}); err != nil {
 		return errors.Join(err, r.close())
 	}
 	places := make(chan struct{}, window)
@@ -71,9 +79,16 @@ func (l *lab) settleAll(ctx context.Context, dir string, n int) error {
 	for seq := int64(1); seq <= int64(n) && err == nil && failed.Load() == nil; seq++ {
 		places <- struct{}{}
 		now := time.Now()
-		err = r.Settle(ctx, &inbox.Settlement{Plugin: "p", Term: r.Term(), Chain: chain, Position: inbox.PositionChange{Cursor: max(seq-window, 0)}, Attempt: &inbox.Attempt{
-			Plugin: "p", Seq: seq, Number: 1, Result: inbox.OK, Fate: inbox.Done, Counted: true, StartedAt: now, Release: "bench",
-		}}, func(err error) {
+		st := &inbox.Settlement{
+			Plugin: plugin, Term: r.Term(), Chain: chain, Position: inbox.PositionChange{Cursor: max(seq-window, 0)},
+			Attempt: &inbox.Attempt{Plugin: plugin, Seq: seq, Number: 1, Result: inbox.OK, Fate: inbox.Done, Counted: true, StartedAt: now, Release: "bench"},
+		}
+		if state != nil {
+			st.Effects = &inbox.Effects{
+				Lane: inbox.LaneID{Mode: inbox.Live, Key: fmt.Sprint("lane/", seq%10_000)}, State: &inbox.StateChange{State: inbox.State{Document: state}},
+			}
+		}
+		err = r.Settle(ctx, st, func(err error) {
 			if err != nil {
 				failed.Store(&err)
 			}

@@ -10,6 +10,7 @@ import (
 // effects, see [Result.Settled].
 type Effects struct {
 	Lane    LaneID       // of the attempt
+	Subject LaneID       // mode and key of its event: what is stored is erased with them; zero: the store looks them up
 	State   *StateChange // nil: the document stays as it is
 	KV      []KVChange   // at most one per key
 	KVLimit int64        // bytes that all keys and values may have after KV
@@ -24,6 +25,14 @@ func (e *Effects) Empty() bool {
 // StateChange replaces the state document of the attempt's lane.
 type StateChange struct {
 	State // a nil Document deletes it
+}
+
+// Next returns the document after the change.
+func (c *StateChange) Next() State {
+	if c.Document == nil {
+		return State{}
+	}
+	return c.State
 }
 
 // KVChange writes or deletes one key.

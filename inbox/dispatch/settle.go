@@ -55,7 +55,7 @@ func (p *loop) settle(r result) error {
 	}
 	p.release.note(before, &r.outcome, s)
 	if r.outcome.Result.Settled() {
-		s.Effects = effects(l, &r.outcome)
+		s.Effects = effects(l, it.event, &r.outcome)
 		p.link.noteState(s.Effects)
 	}
 	m.cursor.move(s, now)
@@ -93,9 +93,9 @@ func (m *memory) goOn(r result, holdEnded bool) error {
 }
 
 // effects returns the effects of an attempt on its lane, nil without any.
-func effects(l *lane, o *inbox.Outcome) *inbox.Effects {
+func effects(l *lane, e *inbox.Event, o *inbox.Outcome) *inbox.Effects {
 	if o.Effects != nil {
-		o.Effects.Lane = l.id
+		o.Effects.Lane, o.Effects.Subject = l.id, inbox.LaneID{Mode: e.Mode, Key: e.View.Key}
 	}
 	return o.Effects
 }

@@ -199,7 +199,7 @@ func (p *pool) attempt(w *inbox.Work, carried bool) result {
 		r.outcome = p.live.Run(p.link.stop, w)
 		r.outcome.Release, r.err = p.live.Release, r.outcome.Unavailable
 		if e := r.outcome.Effects; e != nil && e.State != nil && r.outcome.Result.Settled() {
-			w.State = e.State.State
+			w.State = e.State.Next()
 		}
 	case p.link.unavailable(err):
 		r.err = err

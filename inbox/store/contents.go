@@ -94,6 +94,17 @@ func (t *tx) putFor(of any, kind, encoding int, root int64, b []byte) (int64, er
 	return id, err
 }
 
+// putAt is put with an id that was allocated, for the mode and key of the root, which saves reading them. An empty key means that
+// they are not known.
+func (t *tx) putAt(id int64, kind int, root int64, of inbox.LaneID, b []byte) error {
+	var about any
+	if of.Key != "" {
+		about = subject(of.Mode, of.Key)
+	}
+	_, err := t.exec(insertContent, id, kind, about, root, encodingRaw, b, checksum(b))
+	return err
+}
+
 // putText is put for a text. An empty text has no row, and its id is nil.
 func (t *tx) putText(kind int, root int64, b []byte) (any, error) {
 	if len(b) == 0 {

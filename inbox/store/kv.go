@@ -133,8 +133,11 @@ func (t *tx) settleKey(p int64, st *inbox.Settlement, change *inbox.KVChange, ve
 		_, err := t.exec(`DELETE FROM kv WHERE plugin = ? AND mode = ? AND key = ?`, p, mode, change.Key)
 		return err
 	}
-	id, err := t.put(contentKV, encodingRaw, st.Attempt.Seq, change.Value)
+	id, err := t.contentID()
 	if err != nil {
+		return err
+	}
+	if err := t.putAt(id, contentKV, st.Attempt.Seq, st.Effects.Subject, change.Value); err != nil {
 		return err
 	}
 	_, err = t.exec(`INSERT INTO kv (plugin, mode, key, version, size, content_id, seq, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)

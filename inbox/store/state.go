@@ -9,12 +9,17 @@ import (
 	"inbox/inbox"
 )
 
-// State returns the state document of a lane: the one of the newest settlement that was submitted, durable or not.
+// State returns the state document of a lane: the one of the newest settlement that was submitted, durable or not. Only the worker
+// that runs the lane may call it, because the answer is cached.
 func (s *Store) State(ctx context.Context, plugin string, lane inbox.LaneID) (inbox.State, error) {
 	if doc, ok := s.submitted.state(plugin, lane); ok {
 		return doc, nil
 	}
-	return s.storedState(ctx, plugin, lane)
+	doc, err := s.storedState(ctx, plugin, lane)
+	if err == nil {
+		s.submitted.keepState(plugin, lane, doc)
+	}
+	return doc, err
 }
 
 // newestState selects the newest change of the document of a lane.
@@ -44,22 +49,26 @@ func (s *Store) storedState(ctx context.Context, plugin string, lane inbox.LaneI
 	return doc, nil
 }
 
-// settleState stores a change of the state document of the attempt's lane.
+// settleState stores a change of the state document of the attempt's lane. The change is numbered by an id of contents: a later
+// change has a higher number, and a document the number of its content.
 func (t *tx) settleState(p int64, st *inbox.Settlement) error {
 	change := st.Effects.State
 	if change == nil {
 		return nil
 	}
-	var id any
+	a, lane := st.Attempt, st.Effects.Lane
+	number, err := t.contentID()
+	if err != nil {
+		return err
+	}
+	var content any
 	if change.Document != nil {
-		var err error
-		if id, err = t.put(contentState, encodingRaw, st.Attempt.Seq, change.Document); err != nil {
+		content = number
+		if err := t.putAt(number, contentState, a.Seq, st.Effects.Subject, change.Document); err != nil {
 			return err
 		}
 	}
-	a := st.Attempt
-	_, err := t.exec(`INSERT INTO states (plugin, mode, key, change, seq, run, attempt, version, size, content_id, at)
-		VALUES (?1, ?2, ?3, coalesce((SELECT max(change) FROM states WHERE plugin = ?1 AND mode = ?2 AND key = ?3), 0) + 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`,
-		p, st.Effects.Lane.Mode, st.Effects.Lane.Key, a.Seq, a.Run, a.Number, change.Version, len(change.Document), id, t.now)
+	_, err = t.exec(`INSERT INTO states (plugin, mode, key, change, seq, run, attempt, version, size, content_id, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		p, lane.Mode, lane.Key, number, a.Seq, a.Run, a.Number, change.Version, len(change.Document), content, t.now)
 	return err
 }

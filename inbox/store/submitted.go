@@ -8,14 +8,18 @@ import (
 )
 
 // submitted holds what settlements write from their submission until they are durable, so that the next attempt reads it.
-// It also caches durable keys of kv. It is safe for concurrent use. Only the loop of a plugin submits settlements of that
+// It also caches durable documents and keys. It is safe for concurrent use. Only the loop of a plugin submits settlements of that
 // plugin, so the order of submission is the order of commit.
 type submitted struct {
 	mu     sync.Mutex
 	last   int64 // version given last
 	kv     map[kvName]*kvMemory
 	states map[stateName]stateEntry
+	cached int64 // bytes of the durable entries of states
 }
+
+// maxStateCache is the size in bytes of the durable state documents that are cached, of all plugins.
+const maxStateCache = 16 << 20
 
 // maxKVCache is the size in bytes of the durable keys and values that are cached per plugin and mode.
 const maxKVCache = 4 << 20
@@ -71,12 +75,45 @@ func (m *submitted) memory(name kvName) *kvMemory {
 	return k
 }
 
-// state returns a document that is not durable yet.
+// state returns a document that is in memory.
 func (m *submitted) state(plugin string, lane inbox.LaneID) (inbox.State, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.states[stateName{plugin, lane}]
 	return e.State, ok
+}
+
+// keepState caches a document, or its absence, as it was read of the file. No settlement of its lane may be submitted meanwhile.
+func (m *submitted) keepState(plugin string, lane inbox.LaneID, doc inbox.State) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.putState(stateName{plugin, lane}, stateEntry{State: doc})
+}
+
+// putState sets the entry of a lane. Durable entries are dropped when the cache is full. The caller holds mu.
+func (m *submitted) putState(name stateName, e stateEntry) {
+	if old, ok := m.states[name]; ok && old.pending == 0 {
+		m.cached -= old.cost(name)
+	}
+	m.states[name] = e
+	if e.pending != 0 {
+		return
+	}
+	m.cached += e.cost(name)
+	for other, old := range m.states {
+		if m.cached <= maxStateCache {
+			return
+		}
+		if old.pending == 0 {
+			m.cached -= old.cost(other)
+			delete(m.states, other)
+		}
+	}
+}
+
+// cost returns the bytes of memory of an entry, about.
+func (e *stateEntry) cost(name stateName) int64 {
+	return int64(len(name.lane.Key)+len(e.Document)) + 160
 }
 
 // entry returns what a key holds, if it is in memory, and the number of submissions so far.
@@ -135,7 +172,7 @@ func (m *submitted) add(plugin string, e *inbox.Effects, before []kvEntry) int64
 	defer m.mu.Unlock()
 	m.last++
 	if e.State != nil {
-		m.states[stateName{plugin, e.Lane}] = stateEntry{e.State.State, m.last}
+		m.putState(stateName{plugin, e.Lane}, stateEntry{e.State.Next(), m.last})
 	}
 	if len(e.KV) == 0 {
 		return m.last
@@ -163,7 +200,11 @@ func (m *submitted) ended(plugin string, e *inbox.Effects, version int64, durabl
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if name := (stateName{plugin, e.Lane}); m.states[name].pending == version {
+		entry := m.states[name]
 		delete(m.states, name)
+		if entry.pending = 0; durable {
+			m.putState(name, entry)
+		}
 	}
 	if len(e.KV) == 0 {
 		return
@@ -190,7 +231,14 @@ func (m *submitted) forget(plugin string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.kv, func(name kvName, _ *kvMemory) bool { return name.plugin == plugin })
-	maps.DeleteFunc(m.states, func(name stateName, _ stateEntry) bool { return name.plugin == plugin })
+	for name, e := range m.states {
+		if name.plugin != plugin {
+			continue
+		}
+		if delete(m.states, name); e.pending == 0 {
+			m.cached -= e.cost(name)
+		}
+	}
 }
 
 // put sets an entry. A durable one is dropped again when the cache is full.

@@ -5,7 +5,7 @@ CREATE TABLE states (
 	plugin     INTEGER NOT NULL,
 	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
 	key        TEXT    NOT NULL, -- of the lane
-	change     INTEGER NOT NULL CHECK (change > 0), -- from 1 in each lane
+	change     INTEGER NOT NULL CHECK (change > 0), -- an id of contents: later changes have higher ones
 	seq        INTEGER NOT NULL, -- of the attempt that made the change
 	run        INTEGER NOT NULL,
 	attempt    INTEGER NOT NULL,

@@ -113,6 +113,7 @@ type PluginRecord struct {
 	Parked    int64     // lanes parked
 	Dead      int64     // unresolved dead letters
 	HasState  bool      // a lane of it has, or had, a state document
+	HasKV     bool      // it has keys of kv
 	OldestAt  time.Time // when the oldest event at or above the cursor, or in a lane, was stored; zero: none waits
 }
 

@@ -262,6 +262,7 @@ type ReplayRequest struct {
 	Only    inbox.Only   `json:"only,omitempty"`
 	Plugins []string     `json:"plugins,omitempty"` // empty: every plugin that has a file
 	Rate    float64      `json:"rate,omitempty"`    // runs started per second; 0: no limit
+	OnTop   bool         `json:"on_top,omitempty"`  // plugins that keep state apply the events to their state of now
 	Reason  string       `json:"reason,omitempty"`
 	DryRun  bool         `json:"dry_run,omitempty"`
 }
@@ -284,7 +285,8 @@ type Replay struct {
 	CreatedAt  time.Time         `json:"created_at,omitzero"`
 	FinishedAt time.Time         `json:"finished_at,omitzero"`
 	Parts      []ReplayPart      `json:"parts,omitempty"`
-	Note       string            `json:"note,omitempty"` // which part of the answer is missing, and why
+	KeepState  []string          `json:"keep_state,omitempty"` // dry run only: plugins that keep state, for which on_top must be said
+	Note       string            `json:"note,omitempty"`       // which part of the answer is missing, and why
 }
 
 // ReplayPart is the progress of a replay in one plugin.

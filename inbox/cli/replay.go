@@ -25,6 +25,7 @@ func (p *program) replayCommand() *cli.Command {
 			&cli.StringFlag{Name: "only", Value: string(inbox.OnlyAll), Usage: "failed, missing (the plugin never attempted it) or all"},
 			flag("all", "all events, when there is no filter"),
 			&cli.StringFlag{Name: "rate", Usage: "start at most `N` runs per second, or with a unit, as in 50/s or 100/m"},
+			flag("on-top", "let plugins that keep state apply the events to their state of now"),
 			dryRunFlag(), yesFlag(), reasonFlag(),
 			flag("detach", "do not wait for the end"),
 			flag("now", "when no server runs, run the replay in this command instead of in the next server"),
@@ -68,7 +69,7 @@ func (p *program) replay(c *cli.Context) error {
 }
 
 func (p *program) replayRequest(c *cli.Context) (req api.ReplayRequest, err error) {
-	req = api.ReplayRequest{Only: inbox.Only(c.String("only")), Plugins: listValues(c, "plugin"), All: c.Bool("all"), Reason: c.String("reason")}
+	req = api.ReplayRequest{Only: inbox.Only(c.String("only")), Plugins: listValues(c, "plugin"), All: c.Bool("all"), OnTop: c.Bool("on-top"), Reason: c.String("reason")}
 	if !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, req.Only) {
 		return req, usage("--only is %q, not failed, missing or all", req.Only)
 	}
@@ -116,6 +117,9 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 			p.Say("%s", preview.Note)
 		}
 		return p.dryRun(client, req, preview)
+	}
+	if len(preview.KeepState) > 0 && !req.OnTop {
+		return usage("%s has state, and replayed events would change the state of now", strings.Join(preview.KeepState, ", ")).WithHint("say --on-top if that is meant")
 	}
 	if err := p.Ask(c.Bool("yes"), "Replay %s? These plugins will repeat their actions.", selected); err != nil {
 		return err

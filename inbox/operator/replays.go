@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"inbox/inbox"
 )
@@ -39,8 +40,16 @@ func (s *server) createReplay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	keeps, err := s.keepState(ctx, plugins)
+	if err != nil {
+		return err
+	}
 	if req.DryRun {
-		return s.dryReplay(w, r, &req, plugins)
+		return s.dryReplay(w, r, &req, plugins, keeps)
+	}
+	if len(keeps) > 0 && !req.OnTop {
+		return inbox.Errorf(inbox.Invalid, "", "%s has state, and replayed events would change the state of now", strings.Join(keeps, ", ")).
+			WithHint("say on_top (--on-top) if that is meant")
 	}
 	j := &inbox.Replay{Filter: req.Filter, Only: req.Only, Plugins: plugins, Rate: req.Rate}
 	if err := s.plans.CreateReplay(ctx, actor(r, req.Reason), j); err != nil {
@@ -71,14 +80,25 @@ func validate(req *api.ReplayRequest) error {
 	return nil
 }
 
+// keepState returns those of some plugins that have state documents or keys of kv.
+func (s *server) keepState(ctx context.Context, plugins []string) (keeps []string, err error) {
+	records, err := s.records.Plugins(ctx)
+	for i := range records {
+		if r := &records[i]; (r.HasState || r.HasKV) && slices.Contains(plugins, r.Name) {
+			keeps = append(keeps, r.Name)
+		}
+	}
+	return keeps, err
+}
+
 // dryReplay writes what a replay would include, and changes nothing.
-func (s *server) dryReplay(w http.ResponseWriter, r *http.Request, req *api.ReplayRequest, plugins []string) error {
+func (s *server) dryReplay(w http.ResponseWriter, r *http.Request, req *api.ReplayRequest, plugins, keeps []string) error {
 	matched, first, last, err := s.plans.CountReplay(r.Context(), req.Filter, req.Only, plugins)
 	if err != nil {
 		return err
 	}
 	out := replayOf(&inbox.Replay{Matched: matched, Plugins: plugins, Only: req.Only, Filter: req.Filter, Rate: req.Rate})
-	out.DryRun = true
+	out.DryRun, out.KeepState = true, keeps
 	if first != nil {
 		f, l := eventOf(first), eventOf(last)
 		out.First, out.Last = &f, &l

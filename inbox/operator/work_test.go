@@ -88,6 +88,32 @@ func TestDeadLettersAreRetriedInTheOrderOfTheLogAndTheDispatcherIsTold(t *testin
 	}
 }
 
+func TestAReplayThroughAPluginThatKeepsStateMustSaySo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.plugin("keeps")
+	r.plugin("plain")
+	r.accept(1, 2)
+	for i, e := range []inbox.Effects{{State: &inbox.StateChange{State: inbox.State{Document: []byte(`{}`)}}}, {KV: []inbox.KVChange{{Key: "k"}}, KVLimit: 9}} {
+		e.Lane = inbox.LaneID{Mode: inbox.Live, Key: "k"}
+		st := inboxtest.Settled("keeps", int64(i+1))
+		st.Effects = &e
+		r.settle(st)
+		would, err := r.client.CreateReplay(t.Context(), api.ReplayRequest{All: true, DryRun: true})
+		if err != nil || fmt.Sprint(would.KeepState) != "[keeps]" {
+			t.Errorf("%+v, %v", would, err)
+		}
+	}
+	_, err := r.client.CreateReplay(t.Context(), api.ReplayRequest{All: true})
+	wantKind(t, err, inbox.Invalid, "keeps has state")
+	if _, err := r.client.CreateReplay(t.Context(), api.ReplayRequest{All: true, Plugins: []string{"plain"}}); err != nil {
+		t.Error(err)
+	}
+	if made, err := r.client.CreateReplay(t.Context(), api.ReplayRequest{All: true, OnTop: true}); err != nil || len(made.Plugins) != 2 {
+		t.Errorf("%+v, %v", made, err)
+	}
+}
+
 func TestAReplayIsStoredForThePluginsThatHaveAFile(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -101,6 +101,9 @@ func (t *tx) putAt(id int64, kind int, root int64, of inbox.LaneID, b []byte) er
 	if of.Key != "" {
 		about = subject(of.Mode, of.Key)
 	}
+	if b == nil {
+		b = []byte{} // nil is NULL
+	}
 	_, err := t.exec(insertContent, id, kind, about, root, encodingRaw, b, checksum(b))
 	return err
 }

@@ -53,8 +53,8 @@ func (s *Store) Record(ctx context.Context, plugin string) (*inbox.PluginRecord,
 	}
 	var r inbox.PluginRecord
 	row := s.readers.QueryRowContext(ctx, `SELECT `+pluginColumns+`, EXISTS (SELECT 1 FROM dead WHERE plugin = plugins.id AND resolution = ''),
-		EXISTS (SELECT 1 FROM states WHERE plugin = plugins.id) FROM plugins WHERE id = ?`, p)
-	if err := scanPlugin(row, &r, &r.Dead, &r.HasState); err != nil {
+		EXISTS (SELECT 1 FROM states WHERE plugin = plugins.id), EXISTS (SELECT 1 FROM kv WHERE plugin = plugins.id) FROM plugins WHERE id = ?`, p)
+	if err := scanPlugin(row, &r, &r.Dead, &r.HasState, &r.HasKV); err != nil {
 		return nil, readError(err)
 	}
 	return &r, nil
@@ -68,11 +68,11 @@ func (s *Store) Plugins(ctx context.Context) ([]inbox.PluginRecord, error) {
 			(SELECT count(*) FROM lanes l WHERE l.plugin = p.id AND l.state = 'retry'),
 			(SELECT count(*) FROM lanes l WHERE l.plugin = p.id AND l.state = 'ready'),
 			(SELECT count(*) FROM lanes l WHERE l.plugin = p.id AND l.state = 'parked'),
-			EXISTS (SELECT 1 FROM states s WHERE s.plugin = p.id),
+			EXISTS (SELECT 1 FROM states s WHERE s.plugin = p.id), EXISTS (SELECT 1 FROM kv WHERE kv.plugin = p.id),
 			coalesce((SELECT stored_at FROM events WHERE seq = min(p.cursor + 1, coalesce((SELECT min(next) FROM lanes l WHERE l.plugin = p.id), p.cursor + 1))), 0)
 		FROM plugins p ORDER BY name`, nil, func(row scanner) error {
 		var r inbox.PluginRecord
-		if err := scanPlugin(row, &r, &r.Dead, &r.Retrying, &r.Ready, &r.Parked, &r.HasState, moment{&r.OldestAt}); err != nil {
+		if err := scanPlugin(row, &r, &r.Dead, &r.Retrying, &r.Ready, &r.Parked, &r.HasState, &r.HasKV, moment{&r.OldestAt}); err != nil {
 			return err
 		}
 		list = append(list, r)

@@ -247,7 +247,7 @@ func kvListsKeysByPrefix(t *testing.T, open Open) {
 	names := []string{"a", "a/", "a/1", "a/10", "a/2", "a/é", "a0", "b/1"}
 	var changes []inbox.KVChange
 	for _, name := range names {
-		changes = append(changes, inbox.KVChange{Key: name, Value: []byte{}})
+		changes = append(changes, inbox.KVChange{Key: name, Value: nil})
 	}
 	mustSettle(t, s, withEffects(1, inbox.Effects{KV: changes}))
 	for _, c := range []struct {

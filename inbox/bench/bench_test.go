@@ -121,7 +121,7 @@ func TestARunMeasuresAndDeletesItsFiles(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	if len(r.Figures)+len(r.Skipped) != 8 {
+	if len(r.Figures)+len(r.Skipped) != 9 {
 		t.Errorf("figures %+v, skipped %+v", r.Figures, r.Skipped)
 	}
 	if last != whole || whole == 0 {

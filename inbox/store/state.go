@@ -61,5 +61,9 @@ func (t *tx) settleState(p int64, st *inbox.Settlement) error {
 	_, err := t.exec(`INSERT INTO states (plugin, mode, key, change, seq, run, attempt, version, size, content_id, at)
 		VALUES (?1, ?2, ?3, coalesce((SELECT max(change) FROM states WHERE plugin = ?1 AND mode = ?2 AND key = ?3), 0) + 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`,
 		p, st.Effects.Lane.Mode, st.Effects.Lane.Key, a.Seq, a.Run, a.Number, change.Version, len(change.Document), id, t.now)
+	if err != nil || change.Version == 0 {
+		return err
+	}
+	_, err = t.exec(`UPDATE plugins SET state_version = ?1 WHERE id = ?2 AND state_version < ?1`, change.Version, p)
 	return err
 }

@@ -21,7 +21,11 @@ func (s *Store) Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
 	if err != nil {
 		return nil, err
 	}
-	return s.trace(ctx, plugins, e)
+	changes, err := s.StateChanges(ctx, []int64{seq})
+	if err != nil {
+		return nil, err
+	}
+	return s.trace(ctx, plugins, e, changes)
 }
 
 // EntityTrace returns the timeline of a key in a mode: the traces of its newest 500 events, in the order of the log.
@@ -35,9 +39,17 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 	if err != nil {
 		return nil, err
 	}
+	seqs := make([]int64, len(events))
+	for i := range events {
+		seqs[i] = events[i].Seq
+	}
+	changes, err := s.StateChanges(ctx, seqs)
+	if err != nil {
+		return nil, err
+	}
 	list := make([]inbox.EventTrace, 0, len(events))
 	for i := range events {
-		tr, err := s.trace(ctx, plugins, &events[i])
+		tr, err := s.trace(ctx, plugins, &events[i], changes)
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +80,8 @@ func (s *Store) pluginRules(ctx context.Context) ([]pluginRule, error) {
 	return list, err
 }
 
-func (s *Store) trace(ctx context.Context, plugins []pluginRule, e *inbox.Event) (*inbox.EventTrace, error) {
+// trace returns the trace of an event. changes has the changes of state that its attempts made, and maybe others.
+func (s *Store) trace(ctx context.Context, plugins []pluginRule, e *inbox.Event, changes []inbox.StateEntry) (*inbox.EventTrace, error) {
 	tr := &inbox.EventTrace{Event: *e, Deliveries: make([]inbox.DeliveryTrace, 0, len(plugins))}
 	var first, last int64
 	err := s.readers.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(min(first_at), 0), coalesce(max(last_at), 0) FROM copies WHERE seq = ?`, e.Seq).
@@ -85,6 +98,11 @@ func (s *Store) trace(ctx context.Context, plugins []pluginRule, e *inbox.Event)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("trace event %d in plugin %s: %w", e.Seq, d.Plugin, err)
+		}
+		for _, c := range changes {
+			if c.Seq == e.Seq && c.Plugin == d.Plugin {
+				d.Changes = append(d.Changes, c)
+			}
 		}
 		tr.Deliveries = append(tr.Deliveries, d)
 	}

@@ -16,6 +16,11 @@ CREATE TABLE states (
 	PRIMARY KEY (plugin, mode, key, change)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX states_by_seq ON states (seq); -- the changes that an event's attempts made
+
+-- At least the highest version in states: a release with a lower one must not run.
+ALTER TABLE plugins ADD COLUMN state_version INTEGER NOT NULL DEFAULT 0 CHECK (state_version >= 0);
+
 CREATE TABLE kv (
 	plugin     INTEGER NOT NULL,
 	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),

@@ -122,6 +122,18 @@ CREATE TABLE events (
 	stored_at          INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE kv (
+	plugin     INTEGER NOT NULL,
+	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key        TEXT    NOT NULL CHECK (key <> ''),
+	version    INTEGER NOT NULL, -- of the settlement that wrote it
+	size       INTEGER NOT NULL CHECK (size >= 0), -- bytes of key and value
+	content_id INTEGER NOT NULL,
+	seq        INTEGER NOT NULL, -- of the attempt that wrote it
+	at         INTEGER NOT NULL,
+	PRIMARY KEY (plugin, mode, key)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE lanes (
 	plugin  INTEGER NOT NULL,
 	mode    TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
@@ -155,7 +167,7 @@ CREATE TABLE plugins (
 	hold_reason TEXT    NOT NULL DEFAULT '',
 	probe_at    INTEGER NOT NULL DEFAULT 0,
 	probes      INTEGER NOT NULL DEFAULT 0
-, proven INTEGER NOT NULL DEFAULT 0 CHECK (proven IN (0, 1)), previous TEXT NOT NULL DEFAULT '', filtered INTEGER NOT NULL DEFAULT 0 CHECK (filtered >= 0)) STRICT;
+, proven INTEGER NOT NULL DEFAULT 0 CHECK (proven IN (0, 1)), previous TEXT NOT NULL DEFAULT '', filtered INTEGER NOT NULL DEFAULT 0 CHECK (filtered >= 0), state_version INTEGER NOT NULL DEFAULT 0 CHECK (state_version >= 0)) STRICT;
 
 CREATE TABLE refusals (
 	hour    INTEGER NOT NULL, -- start of the hour
@@ -255,6 +267,21 @@ CREATE TABLE runs (
 	PRIMARY KEY (plugin, seq, run)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE states (
+	plugin     INTEGER NOT NULL,
+	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key        TEXT    NOT NULL, -- of the lane
+	change     INTEGER NOT NULL CHECK (change > 0), -- from 1 in each lane
+	seq        INTEGER NOT NULL, -- of the attempt that made the change
+	run        INTEGER NOT NULL,
+	attempt    INTEGER NOT NULL,
+	version    INTEGER NOT NULL CHECK (version >= 0), -- state_version of the release
+	size       INTEGER NOT NULL CHECK (size >= 0), -- bytes of the document
+	content_id INTEGER, -- NULL: the change deleted the document
+	at         INTEGER NOT NULL,
+	PRIMARY KEY (plugin, mode, key, change)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
 
 CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run > 0;
@@ -280,4 +307,6 @@ CREATE INDEX runs_due ON runs (plugin, due_at, run, seq) WHERE waits = 0;
 CREATE INDEX runs_of_replay ON runs (plugin, replay) WHERE waits = 0;
 
 CREATE INDEX runs_waiting ON runs (plugin, mode, key, replay, seq) WHERE waits = 1;
+
+CREATE INDEX states_by_seq ON states (seq);
 

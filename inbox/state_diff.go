@@ -12,11 +12,17 @@ import (
 
 // ValueChange is one difference between two JSON documents.
 type ValueChange struct {
-	Pointer []string // tokens of the JSON pointer (RFC 6901), not escaped; empty: the whole document
-	Old     any      // as decoded with [json.Decoder.UseNumber]
+	Pointer []PointerStep // empty: the whole document
+	Old     any           // as decoded with [json.Decoder.UseNumber]
 	New     any
 	Added   bool // Old is absent
 	Removed bool // New is absent
+}
+
+// PointerStep is a step of a JSON pointer (RFC 6901): a member of an object, or an element of an array.
+type PointerStep struct {
+	Token   string // name or index, not escaped
+	Element bool
 }
 
 // DiffJSON returns the differences between two JSON documents, in the order of their pointers. Objects are compared member by
@@ -55,9 +61,9 @@ func decodeNumbers(document []byte) (v any, err error) {
 	return v, nil
 }
 
-// differences collects the differences of two values, at is the pointer of those being compared.
+// differences collects the differences of two documents. at is the pointer of the values that are being compared.
 type differences struct {
-	at   []string
+	at   []PointerStep
 	list []ValueChange
 }
 
@@ -67,8 +73,8 @@ func (d *differences) add(c ValueChange) {
 }
 
 // under calls compare with the pointer of a member or an element.
-func (d *differences) under(token string, compare func()) {
-	d.at = append(d.at, token)
+func (d *differences) under(step PointerStep, compare func()) {
+	d.at = append(d.at, step)
 	compare()
 	d.at = d.at[:len(d.at)-1]
 }
@@ -101,7 +107,7 @@ func (d *differences) members(before, after map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		x, was := before[name]
 		y, is := after[name]
-		d.under(name, func() { d.pair(x, y, was, is) })
+		d.under(PointerStep{Token: name}, func() { d.pair(x, y, was, is) })
 	}
 }
 
@@ -115,7 +121,7 @@ func (d *differences) elements(before, after []any) {
 		if is {
 			y = after[i]
 		}
-		d.under(strconv.Itoa(i), func() { d.pair(x, y, was, is) })
+		d.under(PointerStep{Token: strconv.Itoa(i), Element: true}, func() { d.pair(x, y, was, is) })
 	}
 }
 
@@ -130,13 +136,13 @@ func (d *differences) pair(before, after any, was, is bool) {
 	}
 }
 
-// PointerOf returns the JSON pointer of tokens: each with "~" and "/" escaped, after a "/".
-func PointerOf(tokens []string) string {
+// PointerOf returns the JSON pointer of steps: the token of each with "~" and "/" escaped, after a "/".
+func PointerOf(steps []PointerStep) string {
 	escape := strings.NewReplacer("~", "~0", "/", "~1")
 	var b strings.Builder
-	for _, token := range tokens {
+	for _, step := range steps {
 		b.WriteByte('/')
-		b.WriteString(escape.Replace(token))
+		b.WriteString(escape.Replace(step.Token))
 	}
 	return b.String()
 }

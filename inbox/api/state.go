@@ -58,12 +58,13 @@ type StateValue struct {
 
 // StateQuery selects changes of one document. Each route uses some of its fields.
 type StateQuery struct {
-	Mode   inbox.Mode        // empty: live
-	At     inbox.StateMoment // of one document
-	From   int64             // change that a diff begins with; 0: the one before To
-	To     int64             // change that a diff ends with; 0: the newest
-	Before int64             // of a history: changes below it only
-	Limit  int               // of a history
+	Mode   inbox.Mode // empty: live
+	At     string     // of one document: the seq or the id of an event, or a time as in RFC 3339; empty: now
+	Change int64      // of one document: this change, in place of At
+	From   int64      // change that a diff begins with; 0: the one before To
+	To     int64      // change that a diff ends with; 0: the newest
+	Before int64      // of a history: changes below it only
+	Limit  int        // of a history
 	Reveal Reveal
 }
 
@@ -72,13 +73,13 @@ func (s *StateQuery) values() url.Values {
 	if s.Mode != "" {
 		q.Set("mode", string(s.Mode))
 	}
-	for name, n := range map[string]int64{"at": s.At.Seq, "change": s.At.Change, "from": s.From, "to": s.To, "before": s.Before, "limit": int64(s.Limit)} {
+	for name, n := range map[string]int64{"change": s.Change, "from": s.From, "to": s.To, "before": s.Before, "limit": int64(s.Limit)} {
 		if n != 0 {
 			q.Set(name, strconv.FormatInt(n, 10))
 		}
 	}
-	if !s.At.Time.IsZero() {
-		q.Set("at", s.At.Time.UTC().Format(time.RFC3339Nano))
+	if s.At != "" {
+		q.Set("at", s.At)
 	}
 	return q
 }
@@ -94,8 +95,11 @@ func ParseStateQuery(q url.Values, names ...string) (StateQuery, error) {
 		}
 	}
 	s := StateQuery{
-		Mode: p.mode(inbox.Live), At: p.moment(), From: p.number("from"), To: p.number("to"), Before: p.number("before"), Limit: int(p.number("limit")),
+		Mode: p.mode(inbox.Live), At: p.one("at"), Change: p.number("change"), From: p.number("from"), To: p.number("to"), Before: p.number("before"), Limit: int(p.number("limit")),
 		Reveal: Reveal{On: p.one("reveal") == "true", Reason: p.one("reason")},
+	}
+	if s.At != "" && s.Change != 0 {
+		p.wrong("at and change exclude each other")
 	}
 	return s, p.err
 }
@@ -110,31 +114,6 @@ func (p *parameters) mode(fallback inbox.Mode) inbox.Mode {
 		p.wrong("mode is %q, not live or test", m)
 	}
 	return m
-}
-
-// moment returns the moment in the parameters change and at. At is the seq or the id of an event, or a time.
-func (p *parameters) moment() (at inbox.StateMoment) {
-	at.Change = p.number("change")
-	text := p.one("at")
-	if text == "" {
-		return at
-	}
-	if at.Change != 0 {
-		p.wrong("at and change exclude each other")
-	}
-	if seq, ok := inbox.ParseSeq(text); ok {
-		at.Seq = seq
-		return at
-	}
-	if seq, ok := inbox.EventSeq(text); ok {
-		at.Seq = seq
-		return at
-	}
-	var err error
-	if at.Time, err = time.Parse(time.RFC3339Nano, text); err != nil {
-		p.wrong("at is %q, neither an event's seq or id nor a time as in RFC 3339", text)
-	}
-	return at
 }
 
 // ParseStateFilter reads the parameters that [Client.EachState] writes. Any other parameter is Invalid.

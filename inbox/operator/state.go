@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/api"
@@ -21,18 +22,43 @@ func (s *server) showState(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.states.StateAt(r.Context(), id, q.At)
+	at, err := s.moment(r.Context(), &q)
+	if err != nil {
+		return err
+	}
+	e, err := s.states.StateAt(r.Context(), id, at)
 	if err != nil {
 		return err
 	}
 	if e.Deleted {
 		return inbox.Errorf(inbox.NotFound, "", "plugin %s deleted its %s state for %s with event %s", id.Plugin, id.Lane.Mode, id.Lane.Key, e.EventID).
-			WithHint("`inbox state history " + id.Plugin + " " + id.Lane.Key + "` lists the changes")
+			WithHint("`inbox state history " + id.Plugin + " KEY` lists the changes")
 	}
 	if err := s.revealState(r, &id, &q); err != nil {
 		return err
 	}
 	return reply(w, stateOf(e, q.Reveal.On))
+}
+
+// moment returns the moment that a request names. An event that it names must exist.
+func (s *server) moment(ctx context.Context, q *api.StateQuery) (at inbox.StateMoment, err error) {
+	_, isSeq := inbox.ParseSeq(q.At)
+	_, isID := inbox.EventSeq(q.At)
+	switch {
+	case q.At == "":
+		at.Change = q.Change
+	case isSeq || isID:
+		e, err := s.eventNamed(ctx, q.At)
+		if err != nil {
+			return at, err
+		}
+		at.Seq = e.Seq
+	default:
+		if at.Time, err = time.Parse(time.RFC3339Nano, q.At); err != nil {
+			return at, inbox.Errorf(inbox.Invalid, "", "at is %q, neither the seq or the id of an event nor a time as in RFC 3339", q.At)
+		}
+	}
+	return at, nil
 }
 
 // listState writes the state documents that a filter selects, without their contents.
@@ -43,7 +69,7 @@ func (s *server) listState(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := rows{w: w}
 	if err := s.states.EachState(r.Context(), f, func(e *inbox.StateEntry) error { return out.add(stateOf(e, false)) }); err != nil {
-		return out.fail(err)
+		return out.fail(s.nearPlugin(r.Context(), f.Plugin, err))
 	}
 	return out.end("")
 }
@@ -133,7 +159,7 @@ func (s *server) stateID(r *http.Request, q *api.StateQuery) (inbox.StateID, err
 	id := inbox.StateID{Plugin: r.PathValue("plugin"), Lane: inbox.LaneID{Mode: q.Mode, Key: key}}
 	found, err := s.hasState(ctx, id)
 	if found || err != nil {
-		return id, err
+		return id, s.nearPlugin(ctx, id.Plugin, err)
 	}
 	by := id
 	by.Lane.Key = inbox.ReferenceKey(key)
@@ -149,6 +175,18 @@ func (s *server) stateID(r *http.Request, q *api.StateQuery) (inbox.StateID, err
 		return by, err
 	}
 	return id, nil
+}
+
+// nearPlugin returns err, or, when the error is that there is no such plugin, one that names the most similar plugin.
+func (s *server) nearPlugin(ctx context.Context, name string, err error) error {
+	if inbox.KindOf(err) != inbox.NotFound {
+		return err
+	}
+	all, perr := s.plugins(ctx)
+	if perr != nil || slices.ContainsFunc(all, func(p api.Plugin) bool { return p.Name == name }) {
+		return err
+	}
+	return unknownPlugin(name, all)
 }
 
 // hasState reports whether a document was ever changed.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -64,7 +65,7 @@ func (r *rig) reveals() (list []string) {
 func TestAStateDocumentIsMaskedUnlessRevealedAndARevealIsRecorded(t *testing.T) {
 	t.Parallel()
 	r := kept(t)
-	masked, err := r.client.State(t.Context(), "kyc", "qoreid/workflow/7", api.StateQuery{At: inbox.StateMoment{Seq: 1}})
+	masked, err := r.client.State(t.Context(), "kyc", "qoreid/workflow/7", api.StateQuery{At: "1"})
 	if want := `{"name":"[string:13]","verified":"[boolean]","[name:11]":"[number:1]"}`; err != nil || string(masked.Document) != want || masked.Revealed {
 		t.Errorf("masked: %s %+v, want %s, %v", masked.Document, masked, want, err)
 	}
@@ -123,6 +124,38 @@ func TestAStateDocumentIsFoundByLaneEntityAndReference(t *testing.T) {
 	}
 }
 
+func TestAStateDocumentIsReadAtAnEventATimeAndAChange(t *testing.T) {
+	t.Parallel()
+	r := kept(t)
+	first, err := r.client.Event(t.Context(), "1", api.Reveal{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := r.client.State(t.Context(), "kyc", "qoreid/workflow/7", api.StateQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		q    api.StateQuery
+		want int64
+	}{
+		"an event by id":           {api.StateQuery{At: first.ID}, 1},
+		"an event by seq":          {api.StateQuery{At: "3"}, 2},
+		"a time":                   {api.StateQuery{At: now.At.Format(time.RFC3339Nano)}, 2},
+		"a time in another zone":   {api.StateQuery{At: now.At.In(time.FixedZone("", 3600)).Format(time.RFC3339Nano)}, 2},
+		"a change":                 {api.StateQuery{Change: 1}, 1},
+		"a time before all":        {api.StateQuery{At: "2001-01-01T00:00:00Z"}, 0},
+		"an event that is missing": {api.StateQuery{At: "99"}, 0},
+		"another store's event":    {api.StateQuery{At: first.ID[:len(first.ID)-2] + "00"}, 0},
+		"a change that is missing": {api.StateQuery{Change: 9}, 0},
+	} {
+		got, err := r.client.State(t.Context(), "kyc", "qoreid/workflow/7", c.q)
+		if c.want == 0 && inbox.KindOf(err) != inbox.NotFound || c.want != 0 && (err != nil || got.Change != c.want) {
+			t.Errorf("%s: change %d, want %d, %v", name, got.Change, c.want, err)
+		}
+	}
+}
+
 func TestADeletedStateDocumentIsNotFoundAndItsHistoryIs(t *testing.T) {
 	t.Parallel()
 	r := kept(t)
@@ -130,7 +163,7 @@ func TestADeletedStateDocumentIsNotFoundAndItsHistoryIs(t *testing.T) {
 	if _, err := r.client.State(t.Context(), "kyc", "qoreid/workflow/7", api.StateQuery{}); inbox.KindOf(err) != inbox.NotFound || !strings.Contains(err.Error(), "deleted") {
 		t.Errorf("now: %v", err)
 	}
-	if got, err := r.client.State(t.Context(), "kyc", "qoreid/workflow/7", api.StateQuery{At: inbox.StateMoment{Seq: 2}}); err != nil || got.Change != 2 {
+	if got, err := r.client.State(t.Context(), "kyc", "qoreid/workflow/7", api.StateQuery{At: "2"}); err != nil || got.Change != 2 {
 		t.Errorf("at event 2: %+v, %v", got, err)
 	}
 	history := func(q api.StateQuery) (list []api.State) {

@@ -84,7 +84,7 @@ func (s *Store) noState(ctx context.Context, p int64, id inbox.StateID) error {
 			WithHint("`inbox state list " + id.Plugin + "` shows the keys that it keeps state for")
 	}
 	return inbox.Errorf(inbox.NotFound, "", "plugin %s kept no %s state for %s at that moment", id.Plugin, id.Lane.Mode, id.Lane.Key).
-		WithHint("`inbox state history " + id.Plugin + " " + id.Lane.Key + "` lists the changes")
+		WithHint("`inbox state history " + id.Plugin + " KEY` lists the changes")
 }
 
 // stateChunk is the number of changes, or of documents, that one query reads. Changes with documents are read stateDocuments at a

@@ -24,8 +24,8 @@ func (p *program) stateCommand() *cli.Command {
 	}
 	return p.parent("state", nil, "show the state documents that plugins keep",
 		one("get", "show a state document", p.stateGet, showFormats(),
-			&cli.StringFlag{Name: "at", Usage: "as it was after the event with a seq or an id, or at a time: `SEQ|ID|WHEN`"},
-			&cli.Int64Flag{Name: "change", DefaultText: "the newest", Usage: "as it was after change `N` of `inbox state history`"}),
+			&cli.StringFlag{Name: "at", Usage: "as it was after an event, named by its seq or id, or at a time: 17, evt_…, 2h, 2026-11-20, as `MOMENT`"},
+			&cli.Int64Flag{Name: "change", DefaultText: "the newest", Usage: "as it was after change `N` of the history"}),
 		p.leaf(spec{
 			name: "list", aliases: []string{"ls"}, usage: "list state documents", args: "[PLUGIN]", max: 1, remote: true, formats: listFormats(), run: p.stateList,
 			about: "Without --limit a table on a terminal has the first 100; any other output has no limit.",

@@ -58,6 +58,27 @@ func TestAListOfStateOverSeveralChunksHasEveryDocumentOnce(t *testing.T) {
 	}
 }
 
+func TestATimelineTakesAsManyQueriesForManyEventsAsForOne(t *testing.T) {
+	t.Parallel()
+	reads := map[int]int{}
+	for _, n := range []int{1, 100} {
+		s := ready(t, n)
+		for seq := range int64(n) {
+			keep(t, s, storetest.OneLane(), seq+1, 0, `1`)
+		}
+		r := store.Record(t, s)
+		before := r.Reads()
+		list, err := s.EntityTrace(ctx, inbox.Live, storetest.OneLane().Key)
+		if err != nil || len(list) != n || len(list[n-1].Deliveries[0].Changes) != 1 || len(list[n-1].Deliveries[0].Attempts) != 1 {
+			t.Fatalf("%d events: %d traces, %v", n, len(list), err)
+		}
+		reads[n] = r.Reads() - before
+	}
+	if reads[1] == 0 || reads[100] != reads[1] {
+		t.Errorf("queries by events: %v", reads)
+	}
+}
+
 func TestADamagedStateDocumentIsReported(t *testing.T) {
 	t.Parallel()
 	dir := inboxtest.Dir(t)

@@ -46,6 +46,9 @@ const (
 // SoloKey returns the key of the lane that holds only the event with a seq. An event without a key of its own has it as key.
 func SoloKey(seq int64) string { return soloLane + strconv.FormatInt(seq, 10) }
 
+// ReferenceKey returns the key of the lane of a customer reference.
+func ReferenceKey(ref string) string { return referenceLane + ref }
+
 // Solo returns the seq of the lane's only event, and true when the lane holds only one.
 func (id LaneID) Solo() (seq int64, ok bool) {
 	text, ok := strings.CutPrefix(id.Key, soloLane)
@@ -100,7 +103,7 @@ func LaneOf(e *Event, order Order, by KeyBy, at func(pointer string) (string, bo
 	case order == Unsorted:
 		id.Key = SoloKey(e.Seq)
 	case by == KeyByReference && e.View.CustomerReference != "":
-		id.Key = referenceLane + e.View.CustomerReference
+		id.Key = ReferenceKey(e.View.CustomerReference)
 	case isPtr:
 		if v, ok := at(ptr); ok {
 			id.Key = pointerLane + v

@@ -31,9 +31,10 @@ const (
 type DeliveryTrace struct {
 	Plugin   string
 	State    DeliveryState
-	Behind   int64     // for StateWaiting: the seq it waits behind
-	DueAt    time.Time // for StateRetrying
-	Attempts []Attempt // all runs, oldest first
+	Behind   int64        // for StateWaiting: the seq it waits behind
+	DueAt    time.Time    // for StateRetrying
+	Attempts []Attempt    // all runs, oldest first
+	Changes  []StateEntry // of the plugin's state, made by the attempts; without documents
 }
 
 // EventTrace is one event with its deliveries.
@@ -115,6 +116,8 @@ type PluginRecord struct {
 	HasState  bool      // a lane of it has, or had, a state document
 	HasKV     bool      // it has keys of kv
 	OldestAt  time.Time // when the oldest event at or above the cursor, or in a lane, was stored; zero: none waits
+
+	StateVersion int // the highest version of its state documents: no release of a lower version goes live
 }
 
 // Refused is a request that did not pass the signature check, kept for a while.

@@ -99,6 +99,7 @@ type Attempt struct {
 	Reason    string       `json:"reason,omitempty"`
 	Log       string       `json:"log,omitempty"`
 	LogCut    bool         `json:"log_cut,omitempty"`
+	State     *StateChange `json:"state,omitempty"` // the change of state that it made
 }
 
 // Entity is one verification or customer.

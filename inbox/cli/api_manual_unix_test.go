@@ -6,12 +6,15 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"inbox/inbox/api"
+	"inbox/inbox/inboxtest"
 )
 
 // calls returns the shell lines in docs/API.md.
@@ -25,18 +28,51 @@ func calls(t *testing.T) (lines []string) {
 	return lines
 }
 
-// TestTheCallsInTheManualOfTheAPISucceed runs them in a shell, against a real server with one event.
+// keepState installs the plugin kyc, which keeps state per customer, and waits until it is live.
+func (s *server) keepState() {
+	s.Helper()
+	module, err := os.ReadFile("../host/testdata/state_verified.wasm")
+	if err != nil {
+		s.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"kyc.toml": []byte("key_by = \"customer_reference\"\n"), "kyc.wasm": module} {
+		if err := os.WriteFile(filepath.Join(s.dir, "plugins", name), text, 0o600); err != nil {
+			s.Fatal(err)
+		}
+	}
+	inboxtest.Eventually(s, "the plugin is live", func() bool {
+		return strings.Contains(s.inbox("plugin", "list", "-o", "json"), `"state":"live"`)
+	})
+}
+
+// inbox runs a command on the server's data directory and returns its output.
+func (s *server) inbox(args ...string) string {
+	s.Helper()
+	cmd := exec.Command(binary(s.T), append(args, "--data", s.dir)...)
+	cmd.Env = s.cmd.Env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.Fatalf("%q: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// TestTheCallsInTheManualOfTheAPISucceed runs them in a shell, against a real server with one event and one state document.
 func TestTheCallsInTheManualOfTheAPISucceed(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("curl is not installed")
 	}
 	s := serveWith(t, func(*exec.Cmd) {})
-	send := exec.Command(binary(t), "send", "workflow", "--to", s.url)
+	s.keepState()
+	send := exec.Command(binary(t), "send", "workflow", "--set", "/data/customerReference=cust-1", "--to", s.url)
 	send.Env = s.cmd.Env
 	if out, err := send.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	inboxtest.Eventually(t, "the plugin keeps state", func() bool {
+		return strings.Contains(s.inbox("state", "list", "-o", "json"), "cust-1")
+	})
 	here := strings.NewReplacer("127.0.0.1:8081", s.admin, "inbox-data", s.dir)
 	token, tried := "", 0
 	for _, line := range calls(t) {

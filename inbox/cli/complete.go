@@ -129,7 +129,9 @@ func (p *program) arguments(leaf *cli.Command, line []string) []string {
 		return list
 	case leaf.HasName("completion"):
 		return shells()
-	case strings.HasPrefix(leaf.ArgsUsage, "NAME"):
+	case strings.HasSuffix(leaf.ArgsUsage, "PLUGIN KEY") && len(line) > 0 && inbox.IsPluginName(line[0]):
+		return p.queryStore(leaf, line, stateKeys(line[0]))
+	case strings.HasPrefix(leaf.ArgsUsage, "NAME"), strings.Contains(leaf.ArgsUsage, "PLUGIN"):
 		return p.queryStore(leaf, line, pluginNames)
 	case strings.Contains(leaf.ArgsUsage, "ID"):
 		return p.queryStore(leaf, line, eventIDs(leaf))
@@ -204,6 +206,18 @@ func eventIDs(leaf *cli.Command) query {
 			return nil
 		})
 		return ids
+	}
+}
+
+// stateKeys returns a query for keys that a plugin keeps state for.
+func stateKeys(plugin string) query {
+	return func(ctx context.Context, client *api.Client) []string {
+		var keys []string
+		_ = client.EachState(ctx, inbox.StateFilter{Plugin: plugin, Limit: 50}, func(s api.State) error {
+			keys = append(keys, s.Key)
+			return nil
+		})
+		return keys
 	}
 }
 

@@ -254,5 +254,8 @@ func (p *program) printAttempt(a *api.Attempt, indent string) error {
 	if a.LogCut {
 		text += indent + "  | (cut)\n"
 	}
-	return p.Print("%s", text)
+	if err := p.Print("%s", text); err != nil || a.State == nil {
+		return err
+	}
+	return p.printStateChange(a.State, indent+"  ")
 }

@@ -16,6 +16,7 @@ import (
 	"inbox/inbox/operator"
 	"inbox/inbox/qoreid"
 	"inbox/inbox/store"
+	"inbox/inbox/storetest"
 )
 
 // mark is in every text of payloads, reasons and logs that may contain personal data.
@@ -113,7 +114,8 @@ func TestPersonalDataIsShownOnlyWithRevealWhichIsRecorded(t *testing.T) {
 	}
 	for _, call := range [][]string{
 		{"event", "show", ids[0], "--reveal"}, {"event", "show", ids[0], "--reveal", "-o", "json"}, {"entity", "show", "qoreid/address/1", "--reveal"},
-		{"dead", "list", "--reveal"}, {"dead", "show", ids[0], "--reveal"}, {"event", "show", ids[0], "--raw"},
+		{"state", "get", "crm", stateKey, "--reveal"}, {"state", "history", "crm", stateKey, "--reveal"}, {"state", "diff", "crm", stateKey, "--reveal"},
+		{"event", "show", ids[1], "--reveal"}, {"dead", "list", "--reveal"}, {"dead", "show", ids[0], "--reveal"}, {"event", "show", ids[0], "--raw"},
 	} {
 		before := strings.Count(run("audit", "--action", "reveal"), "ticket 7")
 		if got := run(append(call, "--reason", "ticket 7")...); !strings.Contains(got, mark) {
@@ -125,12 +127,16 @@ func TestPersonalDataIsShownOnlyWithRevealWhichIsRecorded(t *testing.T) {
 	}
 }
 
+// stateKey is the key of the state document that storeMarked stores.
+const stateKey = "qoreid/workflow/99"
+
 // readCalls returns calls of every command that shows data of a store. The first event must be dead.
 func readCalls(ids []string) (calls [][]string) {
 	calls = [][]string{
 		{"event", "list"}, {"entity", "list"}, {"dead", "list", "--resolved"}, {"plugin", "list"}, {"plugin", "inspect", "crm"}, {"status"}, {"secret", "check"},
 		{"replay", "--all", "--dry-run"}, {"replay", "--list"}, {"dead", "retry", "--all", "--dry-run"}, {"dead", "discard", "--all", "--dry-run"}, {"audit"},
-		{"event", "tail", "--since", "1h", "--limit", "3"},
+		{"event", "tail", "--since", "1h", "--limit", "3"}, {"state", "list"}, {"state", "list", "crm"},
+		{"state", "get", "crm", stateKey}, {"state", "history", "crm", stateKey}, {"state", "diff", "crm", stateKey},
 	}
 	for _, id := range ids {
 		calls = append(calls, []string{"event", "show", id})
@@ -167,6 +173,14 @@ func storeMarked(t *testing.T, s *store.Store) (ids []string) {
 	}, func(err error) { settled <- err })
 	if err == nil {
 		err = <-settled
+	}
+	if err == nil {
+		err = storetest.Settle(s, &inbox.Settlement{
+			Plugin: "crm", Attempt: &inbox.Attempt{Plugin: "crm", Seq: 2, Number: 1, Result: inbox.OK, Fate: inbox.Done, Counted: true, StartedAt: at, Release: "rel1"},
+			Effects: &inbox.Effects{Lane: inbox.LaneID{Mode: inbox.Live, Key: stateKey}, State: &inbox.StateChange{State: inbox.State{
+				Document: []byte(`{"name":"` + mark + `","status":"` + mark + `","` + mark + `":["` + mark + `",1]}`), Version: 3,
+			}}},
+		})
 	}
 	if err == nil {
 		err = s.Refuse(t.Context(), &inbox.Refused{

@@ -20,7 +20,7 @@ import (
 var snake = regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*$`)
 
 // shapeErrors returns the mistakes in a JSON value: names that are not snake_case, and times that are not in UTC. It skips headers and
-// bodies, whose names come from senders.
+// bodies, whose names come from senders, and state documents, whose names come from plugins.
 func shapeErrors(v any, at string) (wrong []string) {
 	switch v := v.(type) {
 	case []any:
@@ -37,7 +37,7 @@ func shapeErrors(v any, at string) (wrong []string) {
 				wrong = append(wrong, place+" is not in snake case")
 			case strings.HasSuffix(name, "_at") && (!isText || err != nil || !strings.HasSuffix(text, "Z")):
 				wrong = append(wrong, place+" is not a time in UTC: "+text)
-			case name != "body" && name != "headers":
+			case !slices.Contains([]string{"body", "headers", "document", "old", "new"}, name):
 				wrong = append(wrong, shapeErrors(x, place)...)
 			}
 		}

@@ -74,6 +74,9 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, idle map[st
 		for i := range one.Attempts {
 			out.Attempts = append(out.Attempts, attemptOf(&one.Attempts[i], reveal))
 		}
+		if err := s.addChanges(ctx, &out, one.Changes, reveal); err != nil {
+			return d, err
+		}
 		d.Deliveries = append(d.Deliveries, out)
 	}
 	return d, nil

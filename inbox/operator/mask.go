@@ -60,7 +60,24 @@ func (l level) inner(name string) level {
 }
 
 // maskBody returns a masked body: JSON with its fields in their order, or one text for a body that is not JSON.
-func maskBody(body []byte) json.RawMessage {
+func maskBody(body []byte) json.RawMessage { return maskJSON(body, levelRoot) }
+
+// maskDocument returns a masked state document. It shows no value, because any plugin chooses the names in its documents: an "id"
+// may be a number of a passport.
+func maskDocument(document []byte) json.RawMessage { return maskJSON(document, levelOther) }
+
+// maskPointer returns the steps of a JSON pointer with masked names.
+func maskPointer(steps []inbox.PointerStep) []inbox.PointerStep {
+	out := slices.Clone(steps)
+	for i := range out {
+		if !out[i].Element && !fieldName.MatchString(out[i].Token) {
+			out[i].Token = maskedName(out[i].Token)
+		}
+	}
+	return out
+}
+
+func maskJSON(body []byte, at level) json.RawMessage {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	if !json.Valid(body) { // also false for JSON nested too deeply to walk
 		return quote(fmt.Sprintf("[%d bytes that are not JSON]", len(body)))
@@ -68,7 +85,7 @@ func maskBody(body []byte) json.RawMessage {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	var out bytes.Buffer
-	if err := maskValue(dec, &out, levelRoot, false); err != nil {
+	if err := maskValue(dec, &out, at, false); err != nil {
 		return quote(fmt.Sprintf("[%d bytes that are not JSON]", len(body)))
 	}
 	return out.Bytes()
@@ -114,8 +131,10 @@ func maskName(name string) []byte {
 	if fieldName.MatchString(name) {
 		return quote(name)
 	}
-	return quote(fmt.Sprintf("[name:%d]", utf8.RuneCountInString(name)))
+	return quote(maskedName(name))
 }
+
+func maskedName(name string) string { return fmt.Sprintf("[name:%d]", utf8.RuneCountInString(name)) }
 
 func maskScalar(token json.Token, shown bool) []byte {
 	switch v := token.(type) {

@@ -30,6 +30,13 @@ type Entities interface {
 	EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([]inbox.EventTrace, error)
 }
 
+// States reads the state documents of plugins.
+type States interface {
+	StateAt(ctx context.Context, id inbox.StateID, at inbox.StateMoment) (*inbox.StateEntry, error)
+	EachStateChange(ctx context.Context, id inbox.StateID, f inbox.StateHistory, fn func(*inbox.StateEntry) error) error
+	EachState(ctx context.Context, f inbox.StateFilter, fn func(*inbox.StateEntry) error) error
+}
+
 // DeadLetters reads, retries and discards dead letters.
 type DeadLetters interface {
 	EachDeadLetter(ctx context.Context, f inbox.DeadLetterFilter, fn func(*inbox.DeadLetterDetail) error) error
@@ -114,6 +121,7 @@ type Received interface {
 	Events
 	Deliveries
 	Entities
+	States
 	Quarantine
 }
 
@@ -137,11 +145,12 @@ type Keeping interface {
 	Upkeep
 }
 
-// subjects is a store, divided by subject.
+// subjects is a store, divided by subject. It has a field for each, also when there are more than 12.
 type subjects struct {
 	events     Events
 	deliveries Deliveries
 	entities   Entities
+	states     States
 	dead       DeadLetters
 	replays    Replays
 	plans      ReplayPlans
@@ -155,7 +164,7 @@ type subjects struct {
 
 func subjectsOf(s Store) subjects {
 	return subjects{
-		events: s, deliveries: s, entities: s, dead: s, replays: s, plans: s, records: s, switches: s, quarantine: s, audits: s,
+		events: s, deliveries: s, entities: s, states: s, dead: s, replays: s, plans: s, records: s, switches: s, quarantine: s, audits: s,
 		condition: s, upkeep: s,
 	}
 }

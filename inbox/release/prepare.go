@@ -154,6 +154,9 @@ func (s *Loader) finish(ctx context.Context, j *compilation) {
 		return
 	}
 	if j.err == nil {
+		j.err = s.checkState(ctx, j)
+	}
+	if j.err == nil {
 		j.err = s.recordLive(ctx, j.live, j.state.start)
 	}
 	switch {

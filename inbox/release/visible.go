@@ -22,6 +22,39 @@ func (s *Loader) checkedRecord(ctx context.Context, file *pluginFiles, similar s
 	return record, s.checkNarrowing(ctx, record, file)
 }
 
+// checkState applies checkStateVersion to a compiled release. It runs after the compilation, because until then the release before it may
+// write state.
+func (s *Loader) checkState(ctx context.Context, j *compilation) error {
+	r := &j.live.Release
+	record, err := s.opt.Keep.Record(ctx, r.Plugin)
+	switch {
+	case inbox.KindOf(err) == inbox.NotFound: // it has never run
+		return nil
+	case err != nil:
+		return err
+	}
+	err = checkStateVersion(record, &j.live.Manifest)
+	if err != nil && r.ID != j.entry.File {
+		return fmt.Errorf("release %s: %w", r.ID, err)
+	}
+	return err
+}
+
+// checkStateVersion rejects a release whose state_version is lower than that of the plugin's state documents: it was made before they
+// were, and cannot know what they mean.
+func checkStateVersion(record *inbox.PluginRecord, m *inbox.Manifest) error {
+	if m.StateVersion >= record.StateVersion {
+		return nil
+	}
+	declares := "declares no state_version"
+	if m.StateVersion > 0 {
+		declares = fmt.Sprintf("declares state_version %d", m.StateVersion)
+	}
+	return inbox.Errorf(inbox.Invalid, "", "it %s, and the plugin has state documents of version %d", declares, record.StateVersion).
+		WithHint(fmt.Sprintf("run a release that reads them, with state_version = %d or more in %s.toml; or remove the files and forget the state with `inbox plugin remove %s`",
+			record.StateVersion, record.Name, record.Name))
+}
+
 // checkNarrowing rejects a plugin whose NAME.toml is missing, if that file limited the data that the plugin sees. A file that
 // is misnamed, copied late or truncated must not remove the limit silently. A file with only a comment shows that the operator
 // intends it.

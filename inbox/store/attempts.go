@@ -43,21 +43,20 @@ func (t *tx) dropTexts(p int64, a *inbox.Attempt, number int) error {
 	return err
 }
 
-// attempts reads all attempts of an event in a plugin, run by run.
-func (s *Store) attempts(ctx context.Context, p, seq int64, d *inbox.DeliveryTrace) error {
-	d.Attempts = []inbox.Attempt{}
+// attempts calls fn for all attempts of some events in a plugin, run by run.
+func (s *Store) attempts(ctx context.Context, p *pluginRule, seqs []int64, fn func(a *inbox.Attempt)) error {
 	return s.each(ctx, `SELECT coalesce(r.id, ''), `+qualified("a", attemptColumns)+`, `+contentColumns("why")+`, `+contentColumns("log")+`
-		FROM attempts a LEFT JOIN releases r ON r.num = a.release
+		FROM json_each(?) j CROSS JOIN attempts a ON a.plugin = ? AND a.seq = j.value LEFT JOIN releases r ON r.num = a.release
 		LEFT JOIN contents why ON why.id = a.reason_id LEFT JOIN contents log ON log.id = a.log_id
-		WHERE a.plugin = ? AND a.seq = ? ORDER BY a.run, a.attempt`,
-		[]any{p, seq}, func(row scanner) error {
-			a := inbox.Attempt{Plugin: d.Plugin}
+		ORDER BY j.key, a.run, a.attempt`,
+		[]any{listOf(seqs), p.id}, func(row scanner) error {
+			a := inbox.Attempt{Plugin: p.name}
 			var why, log content
 			if err := row.Scan(slices.Concat([]any{&a.Release}, attemptInto(&a), why.into(), log.into())...); err != nil {
 				return err
 			}
 			a.Reason, a.Log = string(why.text()), log.text()
-			d.Attempts = append(d.Attempts, a)
+			fn(&a)
 			return nil
 		})
 }

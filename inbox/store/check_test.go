@@ -48,6 +48,7 @@ var breaks = map[string]string{
 	"every state document is there":                         `DELETE FROM contents WHERE kind = 5`,
 	"every value of kv is there":                            `DELETE FROM contents WHERE kind = 6`,
 	"a change of state was made by an attempt that settled": `UPDATE states SET attempt = 9`,
+	"no document has a higher version than its plugin":      `INSERT INTO states (plugin, mode, key, change, seq, run, attempt, version, size, at) SELECT id, 'live', 'x', 1, 1, 0, 1, state_version + 1, 0, 1 FROM plugins LIMIT 1`,
 	"a waiting run waits behind a lane that lags":           `UPDATE runs SET key = 'nowhere' WHERE waits = 1`,
 	"a run counts its attempts":                             `UPDATE runs SET attempt = 9`,
 	"a pending run is neither done nor dead":                `INSERT INTO runs SELECT plugin, seq, run, 0, mode, key, 0, 1, attempt, 0 FROM dead WHERE resolution = ''`,

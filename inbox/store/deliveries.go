@@ -141,7 +141,7 @@ func (q *deliveries) candidates(ctx context.Context, p *pluginRule, r *inbox.Plu
 // delivery returns the delivery of an event in a plugin, nil when the filter does not select it.
 func (q *deliveries) delivery(ctx context.Context, p *pluginRule, e *inbox.Event) (*inbox.DeliveryStatus, error) {
 	d := inbox.DeliveryStatus{Event: *e, Plugin: p.name, Trace: inbox.DeliveryTrace{Plugin: p.name}}
-	if err := q.s.traceDelivery(ctx, p, e, &d.Trace); err != nil {
+	if err := q.s.traceDeliveries(ctx, p, []inbox.Event{*e}, []*inbox.DeliveryTrace{&d.Trace}); err != nil {
 		return nil, err
 	}
 	err := q.s.readers.QueryRowContext(ctx, `SELECT coalesce((SELECT a.result FROM attempts a WHERE a.plugin = ?1 AND a.seq = ?2`+newestFirst+`), ''),

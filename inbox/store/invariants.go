@@ -123,6 +123,7 @@ func stateInvariants() []invariant {
 			SELECT 1 FROM contents c WHERE c.id = kv.content_id AND c.kind = 6 AND c.root_seq = kv.seq)`},
 		{"a change of state was made by an attempt that settled", `SELECT 'plugin ' || s.plugin || ' ' || s.key || ' change ' || s.change FROM states s WHERE NOT EXISTS (
 			SELECT 1 FROM attempts a WHERE a.plugin = s.plugin AND a.seq = s.seq AND a.run = s.run AND a.attempt = s.attempt AND a.fate = 'done')`},
+		{"no document has a higher version than its plugin", `SELECT p.name FROM plugins p WHERE p.state_version < (SELECT max(version) FROM states s WHERE s.plugin = p.id)`},
 	}
 }
 

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"maps"
 	"regexp"
 	"slices"
@@ -220,6 +221,7 @@ func reads(t *testing.T, s *store.Store, id inbox.LaneID) {
 		"of a job":   func() (any, error) { return s.ReplayRuns(ctx, "p", 1) },
 		"each lane":  func() (any, error) { return nil, s.EachLane(ctx, "p", func(inbox.LaneID, inbox.LaneState) {}) },
 		"stats":      func() (any, error) { return s.Stats(ctx) },
+		"state":      func() (any, error) { return eachState(s, id) },
 		"audit":      func() (any, error) { return s.AuditLog(ctx, inbox.AuditFilter{Limit: 5}) },
 		"refused":    func() (any, error) { return s.RefusedList(ctx, "q", 5) },
 		"refusals":   func() (any, error) { return s.Refusals(ctx, time.Now()) },
@@ -229,6 +231,21 @@ func reads(t *testing.T, s *store.Store, id inbox.LaneID) {
 	}
 	_, _, err := s.Load(ctx, "p")
 	must(t, "load", err)
+}
+
+// eachState calls all methods that read state documents.
+func eachState(s *store.Store, lane inbox.LaneID) (any, error) {
+	id := inbox.StateID{Plugin: "p", Lane: lane}
+	var errs []error
+	for _, at := range []inbox.StateMoment{{}, {Change: 1}, {Seq: 1}, {Time: time.Now()}} {
+		if _, err := s.StateAt(ctx, id, at); inbox.KindOf(err) != inbox.NotFound {
+			errs = append(errs, err)
+		}
+	}
+	each := func(*inbox.StateEntry) error { return nil }
+	errs = append(errs, s.EachState(ctx, inbox.StateFilter{}, each), s.EachStateChange(ctx, id, inbox.StateHistory{}, each),
+		s.EachStateChange(ctx, id, inbox.StateHistory{Documents: true}, each))
+	return nil, errors.Join(errs...)
 }
 
 func must(t *testing.T, name string, err error) {

@@ -10,7 +10,7 @@ import (
 // pluginColumns are the columns of plugins that make an inbox.PluginRecord, in the order of scanPlugin. Register writes the
 // first four; the others have defaults.
 const pluginColumns = `name, created_at, started_at, cursor, paused, live, pinned, pinned_off, proven, previous, filtered, lane_rule,
-	held_at, hold_reason, probe_at, probes`
+	held_at, hold_reason, probe_at, probes, state_version`
 
 // scanPlugin reads pluginColumns and then the columns of more.
 func scanPlugin(row scanner, r *inbox.PluginRecord, more ...any) error {
@@ -18,7 +18,7 @@ func scanPlugin(row scanner, r *inbox.PluginRecord, more ...any) error {
 	var held sql.NullInt64
 	err := row.Scan(append([]any{
 		&r.Name, moment{&r.CreatedAt}, &r.StartedAt, &r.Cursor, &r.Paused, &r.Live, &r.Pinned, &r.PinnedOff, &r.Proven, &r.Previous, &r.Filtered, &r.LaneRule,
-		&held, &h.Reason, moment{&h.ProbeAt}, &h.Probes,
+		&held, &h.Reason, moment{&h.ProbeAt}, &h.Probes, &r.StateVersion,
 	}, more...)...)
 	h.OnHold, h.Since = held.Valid, fromMillis(held.Int64)
 	return err

@@ -21,7 +21,7 @@ type Recorder struct {
 	s *Store
 
 	mu   sync.Mutex
-	read map[string]bool
+	read map[string]int // number of runs
 }
 
 // Record puts a recorder between a store and its connections for reading. No reads may run meanwhile.
@@ -31,7 +31,7 @@ func Record(t testing.TB, s *Store) *Recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Recorder{s: s, read: map[string]bool{}}
+	r := &Recorder{s: s, read: map[string]int{}}
 	old := s.readers
 	s.readers = sql.OpenDB(&recorded{Connector: inner, r: r})
 	s.readers.SetMaxOpenConns(4)
@@ -39,6 +39,16 @@ func Record(t testing.TB, s *Store) *Recorder {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// Reads returns the number of statements that the readers have run.
+func (r *Recorder) Reads() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, times := range r.read {
+		n += times
+	}
+	return n
 }
 
 // Plans returns the query plan of every statement of the readers and the writer, one line per step.
@@ -124,7 +134,7 @@ type recordedConn struct {
 
 func (c *recordedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	c.r.mu.Lock()
-	c.r.read[query] = true
+	c.r.read[query]++
 	c.r.mu.Unlock()
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 }

@@ -49,26 +49,40 @@ func (s *Store) storedState(ctx context.Context, plugin string, lane inbox.LaneI
 	return doc, nil
 }
 
-// settleState stores a change of the state document of the attempt's lane. The change is numbered by an id of contents: a later
-// change has a higher number, and a document the number of its content.
+// settleState stores a change of the state document of the attempt's lane. Changes are numbered from 1 in each lane.
 func (t *tx) settleState(p int64, st *inbox.Settlement) error {
 	change := st.Effects.State
 	if change == nil {
 		return nil
 	}
 	a, lane := st.Attempt, st.Effects.Lane
-	number, err := t.contentID()
+	var content any
+	if change.Document != nil {
+		id, err := t.contentID()
+		if err != nil {
+			return err
+		}
+		if err := t.putAt(id, contentState, a.Seq, st.Effects.Subject, change.Document); err != nil {
+			return err
+		}
+		content = id
+	}
+	_, err := t.exec(`INSERT INTO states (plugin, mode, key, change, seq, run, attempt, version, size, content_id, at)
+		VALUES (?1, ?2, ?3, coalesce((SELECT max(change) FROM states WHERE plugin = ?1 AND mode = ?2 AND key = ?3), 0) + 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`,
+		p, lane.Mode, lane.Key, a.Seq, a.Run, a.Number, change.Version, len(change.Document), content, t.now)
 	if err != nil {
 		return err
 	}
-	var content any
-	if change.Document != nil {
-		content = number
-		if err := t.putAt(number, contentState, a.Seq, st.Effects.Subject, change.Document); err != nil {
-			return err
-		}
+	return t.raiseStateVersion(p, change.Version)
+}
+
+// raiseStateVersion notes in the plugin's row the highest version of its documents. The writer remembers it, so that most changes
+// of state do not touch the row.
+func (t *tx) raiseStateVersion(p int64, version int) error {
+	if version <= t.w.stateVersions[p] {
+		return nil
 	}
-	_, err = t.exec(`INSERT INTO states (plugin, mode, key, change, seq, run, attempt, version, size, content_id, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		p, lane.Mode, lane.Key, number, a.Seq, a.Run, a.Number, change.Version, len(change.Document), content, t.now)
+	_, err := t.exec(`UPDATE plugins SET state_version = ?1 WHERE id = ?2 AND state_version < ?1`, version, p)
+	t.after = append(t.after, func() { t.w.stateVersions[p] = max(t.w.stateVersions[p], version) })
 	return err
 }

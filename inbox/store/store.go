@@ -90,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.disk.Measure()
 	s.unstored.counts = map[dropped]int64{}
 	s.subs.list = map[chan struct{}]bool{}
-	s.w = &tables{s: s, digests: &dedup.Set{}}
+	s.w = &tables{s: s, digests: &dedup.Set{}, stateVersions: map[int64]int{}}
 	options := s.commitOptions()
 	options.Prepare = s.begin
 	if s.writer, err = commit.Open(ctx, options, s.w); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"inbox/inbox"
 )
@@ -17,11 +18,11 @@ func (s *Store) Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
 	if err != nil {
 		return nil, err
 	}
-	plugins, err := s.pluginRules(ctx)
+	list, err := s.traces(ctx, []inbox.Event{*e})
 	if err != nil {
 		return nil, err
 	}
-	return s.trace(ctx, plugins, e)
+	return &list[0], nil
 }
 
 // EntityTrace returns the timeline of a key in a mode: the traces of its newest 500 events, in the order of the log.
@@ -31,19 +32,7 @@ func (s *Store) EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([
 	if err != nil {
 		return nil, err
 	}
-	plugins, err := s.pluginRules(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]inbox.EventTrace, 0, len(events))
-	for i := range events {
-		tr, err := s.trace(ctx, plugins, &events[i])
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, *tr)
-	}
-	return list, nil
+	return s.traces(ctx, events)
 }
 
 // pluginRule is a plugin and its lane rule.
@@ -68,27 +57,66 @@ func (s *Store) pluginRules(ctx context.Context) ([]pluginRule, error) {
 	return list, err
 }
 
-func (s *Store) trace(ctx context.Context, plugins []pluginRule, e *inbox.Event) (*inbox.EventTrace, error) {
-	tr := &inbox.EventTrace{Event: *e, Deliveries: make([]inbox.DeliveryTrace, 0, len(plugins))}
-	var first, last int64
-	err := s.readers.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(min(first_at), 0), coalesce(max(last_at), 0) FROM copies WHERE seq = ?`, e.Seq).
-		Scan(&tr.Copies.Count, &first, &last)
+// traces returns the traces of events, which are in the order of the log. It reads each kind of row of all events at once, per plugin,
+// so that a timeline takes a few queries and not some for each event.
+func (s *Store) traces(ctx context.Context, events []inbox.Event) ([]inbox.EventTrace, error) {
+	plugins, err := s.pluginRules(ctx)
 	if err != nil {
-		return nil, readError(err)
+		return nil, err
 	}
-	tr.Copies.FirstAt, tr.Copies.LastAt = fromMillis(first), fromMillis(last)
+	list, at := make([]inbox.EventTrace, len(events)), make(map[int64]*inbox.EventTrace, len(events))
+	seqs := make([]int64, len(events))
+	for i := range events {
+		list[i] = inbox.EventTrace{Event: events[i], Deliveries: make([]inbox.DeliveryTrace, len(plugins))}
+		seqs[i], at[events[i].Seq] = events[i].Seq, &list[i]
+	}
+	if err := s.traceCopies(ctx, seqs, at); err != nil {
+		return nil, err
+	}
 	for i := range plugins {
-		d := inbox.DeliveryTrace{Plugin: plugins[i].name}
-		err := s.traceDelivery(ctx, &plugins[i], e, &d)
+		deliveries := make([]*inbox.DeliveryTrace, len(events))
+		for n := range list {
+			deliveries[n] = &list[n].Deliveries[i]
+			*deliveries[n] = inbox.DeliveryTrace{Plugin: plugins[i].name, Attempts: []inbox.Attempt{}}
+		}
+		err := s.traceDeliveries(ctx, &plugins[i], events, deliveries)
 		if err == nil {
-			err = s.attempts(ctx, plugins[i].id, e.Seq, &d)
+			err = s.attempts(ctx, &plugins[i], seqs, func(a *inbox.Attempt) {
+				d := &at[a.Seq].Deliveries[i]
+				d.Attempts = append(d.Attempts, *a)
+			})
 		}
 		if err != nil {
-			return nil, fmt.Errorf("trace event %d in plugin %s: %w", e.Seq, d.Plugin, err)
+			return nil, fmt.Errorf("trace events in plugin %s: %w", plugins[i].name, err)
 		}
-		tr.Deliveries = append(tr.Deliveries, d)
 	}
-	return tr, nil
+	return list, s.traceChanges(ctx, seqs, at)
+}
+
+// traceCopies adds the numbers of copies.
+func (s *Store) traceCopies(ctx context.Context, seqs []int64, at map[int64]*inbox.EventTrace) error {
+	return s.each(ctx, `SELECT seq, count, first_at, last_at FROM copies WHERE seq IN (SELECT value FROM json_each(?))`, []any{listOf(seqs)}, func(row scanner) error {
+		var seq int64
+		var c inbox.Copies
+		if err := row.Scan(&seq, &c.Count, moment{&c.FirstAt}, moment{&c.LastAt}); err != nil {
+			return err
+		}
+		at[seq].Copies = c
+		return nil
+	})
+}
+
+// traceChanges adds the changes of state. It reads them after the attempts, so that each attempt has its change.
+func (s *Store) traceChanges(ctx context.Context, seqs []int64, at map[int64]*inbox.EventTrace) error {
+	changes, err := s.StateChanges(ctx, seqs)
+	for _, c := range changes {
+		deliveries := at[c.Seq].Deliveries
+		i := slices.IndexFunc(deliveries, func(d inbox.DeliveryTrace) bool { return d.Plugin == c.Plugin })
+		if i >= 0 { // otherwise the plugin is new
+			deliveries[i].Changes = append(deliveries[i].Changes, c)
+		}
+	}
+	return err
 }
 
 // position is the stored state of an event in a plugin, read by one statement.
@@ -108,39 +136,57 @@ type position struct {
 	blocker   int64 // next event of the lane that the run waits behind
 }
 
-// traceDelivery fills in the state of an event in a plugin. It reads everything in one statement, which sees one snapshot. With
+// traceDeliveries fills in the states of events in a plugin. It reads everything in one statement, which sees one snapshot. With
 // several statements, an event that is settled between two of them would look filtered out.
-func (s *Store) traceDelivery(ctx context.Context, p *pluginRule, e *inbox.Event, d *inbox.DeliveryTrace) error {
-	id, err := s.laneOf(ctx, p, e)
-	if err != nil {
-		return err
+func (s *Store) traceDeliveries(ctx context.Context, p *pluginRule, events []inbox.Event, to []*inbox.DeliveryTrace) error {
+	lanes, places := make([]inbox.LaneID, len(events)), make([][3]any, len(events))
+	for i := range events {
+		var err error
+		if lanes[i], err = s.laneOf(ctx, p, &events[i]); err != nil {
+			return err
+		}
+		places[i] = [3]any{events[i].Seq, lanes[i].Mode, lanes[i].Key}
 	}
-	var at position
-	err = s.readers.QueryRowContext(ctx, `SELECT p.started_at, p.cursor,
-			EXISTS (SELECT 1 FROM dead d WHERE d.plugin = p.id AND d.seq = ?2 AND d.resolution = ''),
+	positions, found := make([]position, len(events)), make([]bool, len(events))
+	err := s.each(ctx, `SELECT j.key, p.started_at, p.cursor,
+			EXISTS (SELECT 1 FROM dead d WHERE d.plugin = p.id AND d.seq = j.value->>0 AND d.resolution = ''),
 			coalesce((SELECT CASE a.fate WHEN 'done' THEN 'done' ELSE (SELECT d.resolution FROM dead d
 					WHERE d.plugin = a.plugin AND d.seq = a.seq AND d.run = a.run AND d.attempt = a.attempt) END
-				FROM attempts a WHERE a.plugin = p.id AND a.seq = ?2 AND a.fate <> 'again'`+newestFirst+`), ''),
+				FROM attempts a WHERE a.plugin = p.id AND a.seq = j.value->>0 AND a.fate <> 'again'`+newestFirst+`), ''),
 			coalesce(l.next, 0), coalesce(l.state, ''), coalesce(l.due_at, 0),
 			r.seq IS NOT NULL, coalesce(r.waits, 0), coalesce(r.due_at, 0), coalesce(r.attempt, 0), coalesce(b.next, 0)
-		FROM plugins p
-		LEFT JOIN lanes l ON l.plugin = p.id AND l.mode = ?3 AND l.key = ?4 AND l.next <= ?2
-		LEFT JOIN runs r ON r.plugin = p.id AND r.seq = ?2
+		FROM plugins p CROSS JOIN json_each(?2) j
+		LEFT JOIN lanes l ON l.plugin = p.id AND l.mode = j.value->>1 AND l.key = j.value->>2 AND l.next <= j.value->>0
+		LEFT JOIN runs r ON r.plugin = p.id AND r.seq = j.value->>0
 		LEFT JOIN lanes b ON b.plugin = p.id AND b.mode = r.mode AND b.key = r.key
-		WHERE p.id = ?1 ORDER BY r.waits, r.due_at LIMIT 1`, p.id, e.Seq, id.Mode, id.Key).
-		Scan(&at.started, &at.cursor, &at.dead, &at.last, &at.next, &at.lane, &at.laneDue, &at.run, &at.waits, &at.runDue, &at.attempted, &at.blocker)
-	if err != nil {
-		return readError(err)
+		WHERE p.id = ?1 ORDER BY j.key, r.waits, r.due_at`, []any{p.id, listOf(places)}, func(row scanner) error {
+		var i int
+		var at position
+		err := row.Scan(&i, &at.started, &at.cursor, &at.dead, &at.last, &at.next, &at.lane, &at.laneDue, &at.run, &at.waits, &at.runDue, &at.attempted, &at.blocker)
+		if err == nil && !found[i] { // of several runs, the first decides
+			positions[i], found[i] = at, true
+		}
+		return err
+	})
+	for i := range events {
+		if err == nil {
+			err = s.traceState(ctx, lanes[i], &positions[i], events[i].Seq, to[i])
+		}
 	}
+	return err
+}
+
+// traceState fills in the state of an event at a position.
+func (s *Store) traceState(ctx context.Context, lane inbox.LaneID, at *position, seq int64, d *inbox.DeliveryTrace) error {
 	switch {
 	case at.dead:
 		d.State = inbox.StateDead
 	case at.next != 0:
-		return s.traceInLane(ctx, id, &at, e.Seq, d)
+		return s.traceInLane(ctx, lane, at, seq, d)
 	case at.run:
 		at.traceRun(d)
 	default:
-		d.State = at.settled(e.Seq)
+		d.State = at.settled(seq)
 	}
 	return nil
 }

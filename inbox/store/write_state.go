@@ -21,6 +21,8 @@ type tables struct {
 	stored   int64        // its stored_at
 	contents contentIDs   // allocated ids
 	digests  deduplicator // digests of all events
+
+	stateVersions map[int64]int // highest version of state documents by plugin, as far as it was written by this process
 }
 
 // deduplicator is the set of the digests of all stored events. [dedup.Set] implements it.

@@ -5,7 +5,7 @@ CREATE TABLE states (
 	plugin     INTEGER NOT NULL,
 	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
 	key        TEXT    NOT NULL, -- of the lane
-	change     INTEGER NOT NULL CHECK (change > 0), -- an id of contents: later changes have higher ones
+	change     INTEGER NOT NULL CHECK (change > 0), -- from 1 in each lane
 	seq        INTEGER NOT NULL, -- of the attempt that made the change
 	run        INTEGER NOT NULL,
 	attempt    INTEGER NOT NULL,
@@ -15,6 +15,11 @@ CREATE TABLE states (
 	at         INTEGER NOT NULL,
 	PRIMARY KEY (plugin, mode, key, change)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX states_by_seq ON states (seq); -- the changes that an event's attempts made
+
+-- At least the highest version in states: a release with a lower one must not run.
+ALTER TABLE plugins ADD COLUMN state_version INTEGER NOT NULL DEFAULT 0 CHECK (state_version >= 0);
 
 CREATE TABLE kv (
 	plugin     INTEGER NOT NULL,

@@ -167,7 +167,7 @@ CREATE TABLE plugins (
 	hold_reason TEXT    NOT NULL DEFAULT '',
 	probe_at    INTEGER NOT NULL DEFAULT 0,
 	probes      INTEGER NOT NULL DEFAULT 0
-, proven INTEGER NOT NULL DEFAULT 0 CHECK (proven IN (0, 1)), previous TEXT NOT NULL DEFAULT '', filtered INTEGER NOT NULL DEFAULT 0 CHECK (filtered >= 0)) STRICT;
+, proven INTEGER NOT NULL DEFAULT 0 CHECK (proven IN (0, 1)), previous TEXT NOT NULL DEFAULT '', filtered INTEGER NOT NULL DEFAULT 0 CHECK (filtered >= 0), state_version INTEGER NOT NULL DEFAULT 0 CHECK (state_version >= 0)) STRICT;
 
 CREATE TABLE refusals (
 	hour    INTEGER NOT NULL, -- start of the hour
@@ -271,7 +271,7 @@ CREATE TABLE states (
 	plugin     INTEGER NOT NULL,
 	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
 	key        TEXT    NOT NULL, -- of the lane
-	change     INTEGER NOT NULL CHECK (change > 0), -- an id of contents: later changes have higher ones
+	change     INTEGER NOT NULL CHECK (change > 0), -- from 1 in each lane
 	seq        INTEGER NOT NULL, -- of the attempt that made the change
 	run        INTEGER NOT NULL,
 	attempt    INTEGER NOT NULL,
@@ -307,4 +307,6 @@ CREATE INDEX runs_due ON runs (plugin, due_at, run, seq) WHERE waits = 0;
 CREATE INDEX runs_of_replay ON runs (plugin, replay) WHERE waits = 0;
 
 CREATE INDEX runs_waiting ON runs (plugin, mode, key, replay, seq) WHERE waits = 1;
+
+CREATE INDEX states_by_seq ON states (seq);
 

@@ -34,12 +34,14 @@ type DeliveryTrace struct {
 	Behind   int64     // for StateWaiting: the seq it waits behind
 	DueAt    time.Time // for StateRetrying
 	Attempts []Attempt // all runs, oldest first
+	Emitted  []Emitted // by its attempts, in the order of the log
 }
 
 // EventTrace is one event with its deliveries.
 type EventTrace struct {
 	Event      Event
 	Copies     Copies
+	Cause      *Cause // of an emitted event, else nil
 	Deliveries []DeliveryTrace
 }
 

@@ -77,11 +77,17 @@ func (s *Store) trace(ctx context.Context, plugins []pluginRule, e *inbox.Event)
 		return nil, readError(err)
 	}
 	tr.Copies.FirstAt, tr.Copies.LastAt = fromMillis(first), fromMillis(last)
+	if tr.Cause, err = s.traceCause(ctx, e); err != nil {
+		return nil, err
+	}
 	for i := range plugins {
 		d := inbox.DeliveryTrace{Plugin: plugins[i].name}
 		err := s.traceDelivery(ctx, &plugins[i], e, &d)
 		if err == nil {
 			err = s.attempts(ctx, plugins[i].id, e.Seq, &d)
+		}
+		if err == nil {
+			err = s.traceEmitted(ctx, plugins[i].id, e.Seq, &d)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("trace event %d in plugin %s: %w", e.Seq, d.Plugin, err)

@@ -94,6 +94,16 @@ CREATE TABLE digest_runs (
 	sealed INTEGER NOT NULL CHECK (sealed IN (0, 1)) -- 0: being written, or being deleted after a merge
 ) STRICT;
 
+CREATE TABLE emitted (
+	seq     INTEGER NOT NULL PRIMARY KEY,         -- of the emitted event
+	plugin  INTEGER,                              -- NULL: the plugin was removed, and its attempts with it
+	cause   INTEGER NOT NULL CHECK (cause < seq), -- seq of the event whose attempt emitted it
+	run     INTEGER NOT NULL,
+	attempt INTEGER NOT NULL,
+	idx     INTEGER NOT NULL CHECK (idx >= 0),    -- in the attempt's list
+	depth   INTEGER NOT NULL CHECK (depth > 0)    -- one more than that of the cause; 0 for an event of a source
+) STRICT;
+
 CREATE TABLE events (
 	seq                INTEGER NOT NULL PRIMARY KEY,
 	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 with the store key: of source and body, and also of seq where the source repeats bodies on purpose
@@ -121,6 +131,18 @@ CREATE TABLE events (
 	first_seen_at      INTEGER NOT NULL,
 	stored_at          INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE kv (
+	plugin     INTEGER NOT NULL,
+	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key        TEXT    NOT NULL CHECK (key <> ''),
+	version    INTEGER NOT NULL, -- of the settlement that wrote it
+	size       INTEGER NOT NULL CHECK (size >= 0), -- bytes of key and value
+	content_id INTEGER NOT NULL,
+	seq        INTEGER NOT NULL, -- of the attempt that wrote it
+	at         INTEGER NOT NULL,
+	PRIMARY KEY (plugin, mode, key)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE lanes (
 	plugin  INTEGER NOT NULL,
@@ -255,6 +277,21 @@ CREATE TABLE runs (
 	PRIMARY KEY (plugin, seq, run)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE states (
+	plugin     INTEGER NOT NULL,
+	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key        TEXT    NOT NULL, -- of the lane
+	change     INTEGER NOT NULL CHECK (change > 0), -- from 1 in each lane
+	seq        INTEGER NOT NULL, -- of the attempt that made the change
+	run        INTEGER NOT NULL,
+	attempt    INTEGER NOT NULL,
+	version    INTEGER NOT NULL CHECK (version >= 0), -- state_version of the release
+	size       INTEGER NOT NULL CHECK (size >= 0), -- bytes of the document
+	content_id INTEGER, -- NULL: the change deleted the document
+	at         INTEGER NOT NULL,
+	PRIMARY KEY (plugin, mode, key, change)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
 
 CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run > 0;
@@ -262,6 +299,8 @@ CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run 
 CREATE INDEX dead_open ON dead (plugin, seq, run) WHERE resolution = '';
 
 CREATE INDEX dead_open_by_death ON dead (died_at, seq, plugin, run, attempt) WHERE resolution = '';
+
+CREATE UNIQUE INDEX emitted_by_cause ON emitted (cause, plugin, run, attempt, idx);
 
 CREATE INDEX events_by_key ON events (mode, key, seq);
 

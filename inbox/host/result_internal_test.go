@@ -29,7 +29,7 @@ func TestOnlyAResultOfTheContractIsAccepted(t *testing.T) {
 		`{"outcome":"retry","retry_after":"-1s"}`:            {inbox.BadResult, "-1s"},
 		`{"outcome":"ok","retry_after":"30s"}`:               {inbox.BadResult, "retry_after"},
 		`{"outcome":"ok","state":{"n":1}}`:                   {inbox.Denied, `"state", which this version`},
-		`{"outcome":"ok","emit":[]}`:                         {inbox.Denied, `"emit", which this version`},
+		`{"outcome":"ok","emit":[]}`:                         {inbox.OK, ""},
 		`{"outcome":"ok","http":[{"url":"https://a.test"}]}`: {inbox.Denied, `"http", which this version`},
 		`{"outcome":"ok","kv":1}`:                            {inbox.BadResult, `"kv"`},
 		`{"outcome":"ok","outcome":"skip"}`:                  {inbox.BadResult, `"outcome" twice`},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"inbox/inbox"
 	"inbox/inbox/host"
@@ -178,5 +179,20 @@ func TestAReusedSessionEmitsEachEventOnce(t *testing.T) {
 		if out := attempt(p, `{}`); out.Result != inbox.OK || list(out) != "customer.passed|||null\n" {
 			t.Errorf("%s (%s) emitted %s", out.Result, out.Reason, list(out))
 		}
+	}
+}
+
+func TestAGoPluginEmitsByTheImportAndWithItsAnswer(t *testing.T) {
+	t.Parallel()
+	m := limits()
+	m.Emit, m.Limits.Time = []string{"customer.*"}, 20*time.Second
+	p, err := newHost(t).Compile(context.Background(), buildGo(t, "inbox/inbox/host/testdata/emitter"), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(context.Background())
+	out := attempt(p, `{}`)
+	if got, want := list(out), "customer.seen|t||\"qoreid/address/1\"\ncustomer.passed||all|{\"n\":1}\n"; out.Result != inbox.OK || got != want {
+		t.Errorf("%s (%s) emitted %s, want %s", out.Result, out.Reason, got, want)
 	}
 }

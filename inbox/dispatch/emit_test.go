@@ -188,6 +188,29 @@ func TestAChainEndsAtItsLastDepth(t *testing.T) {
 	}
 }
 
+func TestAReplayEmitsAgainAndTheOthersGetWhatItEmits(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, nil)
+	c.add("a", inbox.Manifest{}, echo)
+	c.add("b", inbox.Manifest{Events: []string{"a.*"}}, none)
+	inboxtest.Accept(t, c.store, inboxtest.Body(1, 1))
+	c.settled()
+	j := &inbox.Replay{Only: inbox.OnlyAll, Plugins: []string{"a"}, Filter: inbox.Filter{Seqs: []int64{1}}}
+	if err := c.store.CreateReplay(ctx, inbox.Actor{Name: "test"}, j); err != nil {
+		t.Fatal(err)
+	}
+	c.dispatch.Wake("a")
+	inboxtest.Eventually(t, "the replay has ended", func() bool { return len(c.events()) == 4 })
+	c.settled()
+	tr, err := c.store.Trace(ctx, 5)
+	if err != nil || tr.Cause == nil || tr.Cause.Run != j.ID || tr.Cause.Seq != 1 {
+		t.Errorf("an event of the replay: %+v, %v", tr, err)
+	}
+	if diff := cmp.Diff([]int64{2, 3, 4, 5}, c.seen["b"]); diff != "" {
+		t.Errorf("b got %s", diff)
+	}
+}
+
 // lossy is a store that loses two of the settlements that emit.
 type lossy struct {
 	*store.Store

@@ -180,12 +180,17 @@ func aSettlementThatFailsEmitsNothing(t *testing.T, open Open) {
 	if err := <-answer; inbox.EndOf(err) != inbox.EndFenced {
 		t.Errorf("a settlement of an earlier term: %v", err)
 	}
-	mustSettle(t, s, Emitting(2, passed(`4`)))
+	stale := Emitting(1, passed(`4`))
+	stale.Plugin, stale.Effects.Reads.Keys = "p", []inbox.KVKey{{Key: "count", Version: 1}} // the key is absent
+	if err := Settle(s, stale); inbox.EndOf(err) != inbox.EndRefused {
+		t.Errorf("a settlement that rests on a value that is gone: %v", err)
+	}
+	mustSettle(t, s, Emitting(2, passed(`5`)))
 	list, err := s.EventsAfter(ctx, 2, 9)
 	if err != nil || len(list) != 1 {
 		t.Errorf("the log has %+v, %v", list, err)
 	}
-	if p, err := s.Payload(ctx, 3); err != nil || string(p.Body) != "4" {
+	if p, err := s.Payload(ctx, 3); err != nil || string(p.Body) != "5" {
 		t.Errorf("event 3 is %s, %v", p.Body, err)
 	}
 }

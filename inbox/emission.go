@@ -62,7 +62,9 @@ func (e *Emission) Problem() string {
 		return "has an event_type that is no name: a name has at most 128 letters, digits, dots, dashes and underscores"
 	case len(e.Key) > MaxEmittedKey:
 		return "has a key of more than 256 bytes"
-	case !utf8.ValidString(e.Key) || strings.ContainsFunc(e.Key, unicode.IsControl):
+	case !utf8.ValidString(e.Key):
+		return "has a key that is not UTF-8"
+	case strings.ContainsFunc(e.Key, unicode.IsControl):
 		return "has a key with a control character"
 	}
 	return ""

@@ -23,7 +23,7 @@ func TestAnEmissionHasANameWithADotAndAPlainKey(t *testing.T) {
 		{inbox.Emission{Event: "a.b", EventType: "x*"}, "event_type that is no name"},
 		{inbox.Emission{Event: "a.b", Key: strings.Repeat("k", 257)}, "256 bytes"},
 		{inbox.Emission{Event: "a.b", Key: "a\tb"}, "control character"},
-		{inbox.Emission{Event: "a.b", Key: "\xff"}, "control character"},
+		{inbox.Emission{Event: "a.b", Key: "\xff"}, "not UTF-8"},
 	} {
 		if got := c.e.Problem(); (got == "") != (c.says == "") || !strings.Contains(got, c.says) {
 			t.Errorf("%+v: %q, want …%s…", c.e, got, c.says)

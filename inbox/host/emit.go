@@ -58,23 +58,25 @@ func parseEmission(entry []byte) (e inbox.Emission, why string) {
 
 // keepEmissions adds the emitted events of a result to its outcome.
 func keepEmissions(out *inbox.Outcome, list json.RawMessage) *inbox.Outcome {
-	var entries []json.RawMessage
-	if json.Unmarshal(list, &entries) != nil {
-		bad := failure(inbox.BadResult, "its emit is %s and not a list", kindOf(list))
+	var bad inbox.Outcome
+	dec := json.NewDecoder(bytes.NewReader(list))
+	if start, err := dec.Token(); err != nil || start != json.Delim('[') {
+		bad = failure(inbox.BadResult, "its emit is %s and not a list", kindOf(list))
 		return &bad
 	}
-	if len(entries) > inbox.MaxEmissions {
-		bad := failure(inbox.Output, "its emit has %d events; an attempt emits at most %d", len(entries), inbox.MaxEmissions)
-		return &bad
-	}
-	for i, entry := range entries {
+	for n := 1; dec.More(); n++ {
+		if n > inbox.MaxEmissions { // the rest is not decoded: an entry takes more memory than its text
+			bad = failure(inbox.Output, "its emit has more than the %d events that an attempt may emit", inbox.MaxEmissions)
+			return &bad
+		}
+		var entry json.RawMessage
 		why := "is not an object"
 		var e inbox.Emission
-		if len(entry) > 0 && entry[0] == '{' {
+		if err := dec.Decode(&entry); err == nil && len(entry) > 0 && entry[0] == '{' {
 			e, why = parseEmission(entry)
 		}
 		if why != "" {
-			bad := failure(inbox.BadResult, "event %d of its emit %s", i+1, why)
+			bad = failure(inbox.BadResult, "event %d of its emit %s", n, why)
 			return &bad
 		}
 		effectsOf(out).Emit = append(effectsOf(out).Emit, e)

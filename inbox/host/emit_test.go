@@ -11,6 +11,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/host"
+	"inbox/sdk/abi"
 )
 
 // answers is an entry that a guest emits, and the code that it expects. The guest traps at another code.
@@ -110,7 +111,7 @@ func TestWhatMustNotBeEmittedFailsTheAttempt(t *testing.T) {
 		"an event beyond the last depth, by import": {emitting(1, "", answers{ok, 0}), inbox.MaxDepth, inbox.BadResult, "depth 8"},
 		"no event in answer to the last depth":      {result(), inbox.MaxDepth, inbox.OK, ""},
 		"the longest list":                          {result(slices.Repeat([]string{ok}, inbox.MaxEmissions)...), 0, inbox.OK, ""},
-		"a longer list":                             {result(slices.Repeat([]string{ok}, inbox.MaxEmissions+1)...), 0, inbox.Output, "at most 100"},
+		"a longer list":                             {result(slices.Repeat([]string{ok}, inbox.MaxEmissions+1)...), 0, inbox.Output, "more than the 100 events"},
 		"a list that is too long with the import's": {emitting(60, `{"outcome":"ok","emit":[`+strings.Repeat(ok+",", 40)+ok+`]}`, answers{ok, 0}), 0, inbox.Output, "more than 100 events"},
 		"the most bytes":                            {result(longest), 0, inbox.OK, ""},
 		"more bytes":                                {result(ok, longest), 0, inbox.Output, "1048576 bytes"},
@@ -144,6 +145,13 @@ func TestWhatMustNotBeEmittedFailsTheAttempt(t *testing.T) {
 				t.Errorf("it has effects: %+v", out.Effects)
 			}
 		})
+	}
+}
+
+func TestTheContractHasTheBoundsOfTheHost(t *testing.T) {
+	t.Parallel()
+	if abi.MaxEmissions != inbox.MaxEmissions || abi.MaxEmittedBytes != inbox.MaxEmittedBytes {
+		t.Error("they differ")
 	}
 }
 

@@ -14,12 +14,13 @@ type Effects struct {
 	State   *StateChange // nil: the document stays as it is
 	KV      []KVChange   // at most one per key
 	KVLimit int64        // bytes that all keys and values may have after KV
+	Emit    []Emission   // in this order; at most [MaxEmissions]
 	Reads   Reads        // the settlement holds only while these are current
 }
 
 // Empty reports whether a settlement without e would be the same.
 func (e *Effects) Empty() bool {
-	return e == nil || e.State == nil && len(e.KV) == 0
+	return e == nil || e.State == nil && len(e.KV) == 0 && len(e.Emit) == 0
 }
 
 // StateChange replaces the state document of the attempt's lane.

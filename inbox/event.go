@@ -121,4 +121,5 @@ type Event struct {
 	FirstSeenAt   time.Time
 	StoredAt      time.Time // never decreasing along Seq
 	Purged        bool      // its payload is gone
+	Depth         int       // emitted: the number of emissions from an event of a source to this one; else 0
 }

@@ -9,11 +9,13 @@ import (
 // Manifest is what a plugin asks for and what the operator grants it: NAME.toml beside NAME.wasm. The zero value
 // of a field means its default, which [Manifest.WithDefaults] fills in. Package release reads and checks it.
 type Manifest struct {
+	Plugin       string   // its name; empty: unknown
 	Events       []string // QoreID events it gets; empty means all but unknown and emitted ones, which "*" does not match either; "*" at the end of a name matches any rest
 	EventTypes   []string
 	Sources      []string
 	Modes        []Mode
 	Where        []Condition // all must hold
+	Emit         []string    // names of events that it may emit; "*" at the end of a name matches any rest; empty: none
 	KeyBy        KeyBy
 	Order        Order
 	Concurrency  int // attempts at the same time; 1 to 64
@@ -104,7 +106,8 @@ func or[T comparable](v *T, fallback T) {
 }
 
 // Wants reports whether the event passes the filters that need no body. An event named unknown, or one that a
-// plugin emitted, must be asked for by name, see [AsksForUnknown] and [AsksForEmitted].
+// plugin emitted, must be asked for by name, see [AsksForUnknown] and [AsksForEmitted]. One that the plugin itself emitted must be
+// asked for by its source, too.
 func (m *Manifest) Wants(e *Event) bool { return m.leftOutBy(e) == "" }
 
 // AsksForUnknown reports whether an entry of events matches events named unknown: only that exact name does. A pattern
@@ -132,10 +135,18 @@ func (m *Manifest) leftOutBy(e *Event) string {
 		return "event_types"
 	case len(m.Sources) > 0 && !matchAny(m.Sources, e.Source):
 		return "sources"
+	case m.emitted(e) && !contains(m.Sources, e.Source):
+		return "sources"
 	case len(m.Modes) > 0 && !contains(m.Modes, e.Mode):
 		return "modes"
 	}
 	return ""
+}
+
+// emitted reports whether the plugin emitted an event itself. It gets such an event only if its sources have its own name, so that
+// no pattern makes a loop.
+func (m *Manifest) emitted(e *Event) bool {
+	return e.Origin == FromEmission && m.Plugin != "" && e.Source == EmitterSource(m.Plugin)
 }
 
 // wantsName reports whether the filter events matches an event.

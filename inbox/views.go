@@ -35,12 +35,14 @@ type DeliveryTrace struct {
 	DueAt    time.Time    // for StateRetrying
 	Attempts []Attempt    // all runs, oldest first
 	Changes  []StateEntry // of the plugin's state, made by the attempts; without documents
+	Emitted  []Emitted    // by its attempts, in the order of the log
 }
 
 // EventTrace is one event with its deliveries.
 type EventTrace struct {
 	Event      Event
 	Copies     Copies
+	Cause      *Cause // of an emitted event, else nil
 	Deliveries []DeliveryTrace
 }
 

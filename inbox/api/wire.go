@@ -40,6 +40,7 @@ type Event struct {
 // EventDetail is an event with its deliveries and its payload. The payload is masked unless revealed.
 type EventDetail struct {
 	Event
+	CausedBy   *Cause          `json:"caused_by,omitempty"` // of an event that a plugin emitted
 	Copies     Copies          `json:"copies"`
 	Deliveries []Delivery      `json:"deliveries"`
 	Headers    []inbox.Header  `json:"headers,omitempty"`
@@ -99,7 +100,8 @@ type Attempt struct {
 	Reason    string       `json:"reason,omitempty"`
 	Log       string       `json:"log,omitempty"`
 	LogCut    bool         `json:"log_cut,omitempty"`
-	State     *StateChange `json:"state,omitempty"` // the change of state that it made
+	State     *StateChange `json:"state,omitempty"`   // the change of state that it made
+	Emitted   []Emitted    `json:"emitted,omitempty"` // events that it emitted
 }
 
 // Entity is one verification or customer.

@@ -149,6 +149,9 @@ func (p *program) printTimeline(t *api.Timeline) error {
 		if n := d.Copies.Count; n > 0 {
 			line += fmt.Sprintf("  came again %s until %s", console.Plural(n, "time", "times"), p.Stamp(d.Copies.LastAt))
 		}
+		if d.CausedBy != nil {
+			line += "  caused by " + causeText(d.CausedBy)
+		}
 		if err := p.Print("%s", p.Hanging("", line)); err != nil {
 			return err
 		}

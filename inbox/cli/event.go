@@ -160,7 +160,7 @@ func (p *program) printEvent(d *api.EventDetail) error {
 	err := p.Pairs(
 		"id", d.ID, "seq", fmt.Sprint(d.Seq), "event", eventName(d.Event.Event, d.EventType), "source", d.Source+" ("+string(d.Mode)+")",
 		"secret", d.Secret, "key", d.Key, "customer reference", d.CustomerReference, "verdict", string(d.Verdict), "status", d.Status,
-		"state", d.State, "sub-status", d.SubStatus, "marks", marks(d.Event), "received", p.Stamp(d.ReceivedAt), "first seen", firstSeen,
+		"state", d.State, "sub-status", d.SubStatus, "marks", marks(d.Event), "caused by", causeText(d.CausedBy), "received", p.Stamp(d.ReceivedAt), "first seen", firstSeen,
 		"stored", p.Stamp(d.StoredAt), "came again", copies, "size", console.Bytes(int64(d.Size)), "payload", d.Note,
 	)
 	if err != nil {
@@ -253,6 +253,9 @@ func (p *program) printAttempt(a *api.Attempt, indent string) error {
 	}
 	if a.LogCut {
 		text += indent + "  | (cut)\n"
+	}
+	for i := range a.Emitted {
+		text += p.Hanging(indent+"  ", emittedText(&a.Emitted[i]))
 	}
 	if err := p.Print("%s", text); err != nil || a.State == nil {
 		return err

@@ -17,7 +17,7 @@ import (
 )
 
 // later are the imports of contract v1 that this version does not implement.
-var later = []string{"config_get", "secret_get", "emit", "http_fetch", "result"}
+var later = []string{"config_get", "secret_get", "http_fetch", "result"}
 
 // refuse returns an Invalid error: the reason why a module cannot become a release.
 func refuse(hint, format string, args ...any) error {

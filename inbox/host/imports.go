@@ -50,7 +50,9 @@ func sessionFunctions() []hostFunction {
 }
 
 // inboxFunctions returns the functions of module inbox_v1.
-func inboxFunctions() []hostFunction { return append(sessionFunctions(), kvFunctions()...) }
+func inboxFunctions() []hostFunction {
+	return append(append(sessionFunctions(), kvFunctions()...), emitFunction())
+}
 
 // session returns ErrPointer for a caller without an instance or a memory.
 func session(call hostCall) hostCall {

@@ -41,6 +41,7 @@ type instance struct {
 	world  world
 	texts  texts
 	kv     kv
+	emit   emissions
 	ended  chan struct{} // closed after err and broken are set
 	err    error
 	broken any // value of a panic of the runtime
@@ -70,6 +71,7 @@ type result struct {
 	text []byte
 	fuel int64 // spent on the event
 	kv   kv    // what the event did with kv
+	emit emissions
 }
 
 type instanceKey struct{}
@@ -111,6 +113,7 @@ func (in *instance) startEvent(c Call) {
 	in.world.startEvent(c)
 	in.texts = texts{Texts: c.withheld.Texts()}
 	in.kv = newKV(c.kv, in.p.manifest.Limits.KV)
+	in.emit = emissions{open: true, depth: c.depth}
 	in.memory.refused.Store(false)
 }
 
@@ -158,7 +161,7 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	in.run(in.config())
 	in.inTime()
 	out := in.outcome(ctx, in.output.bytes())
-	in.p.complete(&out, &in.kv)
+	in.p.complete(&out, &in.kv, &in.emit)
 	out.Duration, out.Fuel = time.Since(start), in.fuel()
 	out.Log, out.LogCut = in.log.take()
 	return out

@@ -78,6 +78,9 @@ func needs(f wasm.Figures, session bool, size int64, m *inbox.Manifest, engine i
 	}
 	held := itemSize * int64(f.TableElements+f.Declared)      // growing a table copies it
 	n.Rest = each * (held + 3*(m.Limits.Output+m.Limits.Log)) // buffers double, and the result is copied
+	if len(m.Emit) > 0 {
+		n.Rest += each * (inbox.MaxEmittedBytes + maxEntry) // what was emitted, and the entry that is read
+	}
 	return n
 }
 

@@ -49,6 +49,8 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 		return failure(inbox.Output, "it wrote more than its %d bytes of result", l.Output)
 	case errors.Is(cause, errStore):
 		return inbox.Outcome{Interrupted: true, Unavailable: in.kv.err}
+	case errors.Is(cause, errUnfit):
+		return *in.emit.unfit
 	case parent.Err() != nil || cause != nil:
 		return inbox.Outcome{Interrupted: true}
 	case in.broken != nil:
@@ -66,31 +68,33 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 // outcomeOf returns the outcome of a session's result.
 func (p *Program) outcomeOf(r *result) inbox.Outcome {
 	out := parseResult(r.text)
-	p.complete(&out, &r.kv)
+	p.complete(&out, &r.kv, &r.emit)
 	out.Fuel = r.fuel
 	return out
 }
 
-// complete adds what the attempt read and wrote to an outcome that the plugin chose. State and writes commit with ok and skip only.
-func (p *Program) complete(out *inbox.Outcome, k *kv) {
+// complete adds what the attempt read, wrote and emitted to an outcome that the plugin chose. State, writes and emitted events commit
+// with ok and skip only.
+func (p *Program) complete(out *inbox.Outcome, k *kv, m *emissions) {
 	switch out.Result {
 	case inbox.OK, inbox.Skip, inbox.Retry, inbox.Reject:
 	default:
 		out.Effects = nil
 		return
 	}
+	if unfit := m.addTo(out, p.manifest); unfit != nil {
+		*out = *unfit
+		return
+	}
 	if len(k.reads)+len(k.lists)+len(k.writes) > 0 {
-		if out.Effects == nil {
-			out.Effects = &inbox.Effects{}
-		}
-		k.addTo(out.Effects)
+		k.addTo(effectsOf(out))
 	}
 	if e := out.Effects; e != nil {
 		if e.State != nil {
 			e.State.Version = p.manifest.StateVersion
 		}
 		if !out.Result.Settled() {
-			e.State, e.KV = nil, nil
+			e.State, e.KV, e.Emit = nil, nil, nil
 		}
 	}
 }

@@ -164,6 +164,7 @@ type Call struct {
 
 	withheld document.Withheld // texts that were left out of Doc, for event_read
 	kv       inbox.KV          // nil: the release was not granted kv
+	depth    int               // of the event
 }
 
 // Attempt makes one attempt: it builds the document and runs the plugin. The payload must not change meanwhile.
@@ -174,6 +175,7 @@ func (p *Program) Attempt(ctx context.Context, w *inbox.Work) inbox.Outcome {
 	}
 	return p.Run(ctx, Call{
 		Doc: doc, Seed: document.DeliveryID(w.Delivery.Plugin, w.Event), ReceivedAt: w.Event.ReceivedAt, withheld: withheld, kv: w.KV,
+		depth: w.Event.Depth,
 	})
 }
 

@@ -15,11 +15,13 @@ import (
 	"inbox/sdk/abi"
 )
 
+// jsonSpace is the white space of JSON (RFC 8259, section 2). Other Unicode white space counts as output.
+const jsonSpace = " \t\r\n"
+
 // parseResult parses the output of an attempt. Empty output, or output of JSON white space only, means ok. Output that is not a
 // result of the contract is a failure: a bug must not acknowledge an event.
 func parseResult(output []byte) inbox.Outcome {
-	const space = " \t\r\n" // RFC 8259, section 2; other Unicode white space counts as output
-	text := bytes.Trim(output, space)
+	text := bytes.Trim(output, jsonSpace)
 	if len(text) == 0 {
 		return inbox.Outcome{Result: inbox.OK}
 	}
@@ -27,18 +29,18 @@ func parseResult(output []byte) inbox.Outcome {
 		return quoted(failure(inbox.BadResult, "%s", why), text)
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
-	var object json.RawMessage
-	if err := dec.Decode(&object); err != nil {
+	var whole json.RawMessage
+	if err := dec.Decode(&whole); err != nil {
 		return quoted(failure(inbox.BadResult, "%s", notJSON(err)), text)
 	}
-	if rest := bytes.Trim(text[dec.InputOffset():], space); len(rest) > 0 {
+	if rest := bytes.Trim(text[dec.InputOffset():], jsonSpace); len(rest) > 0 {
 		why := "its output goes on after the result (a log belongs on standard error)"
 		if rest[0] == '{' {
 			why = "its output goes on after the result with another; an event has one (a log belongs on standard error)"
 		}
 		return quoted(failure(inbox.BadResult, "%s", why), rest)
 	}
-	fields, bad := members(object)
+	fields, bad := members(whole, object{"its result", "a result", resultKeys})
 	if bad != nil {
 		return *bad
 	}
@@ -107,22 +109,28 @@ func quoted(out inbox.Outcome, text []byte) inbox.Outcome {
 // resultKeys are the keys of a result.
 var resultKeys = []string{"outcome", "reason", "retry_after", "state", "emit", "http"}
 
+// object describes a JSON object that a plugin writes.
+type object struct {
+	its, any string // what it is: "its result", "a result"
+	keys     []string
+}
+
 // members returns the members of a JSON object, or a failure for an unknown or repeated key. Readers disagree which of two
 // equal keys counts.
-func members(object []byte) (map[string]json.RawMessage, *inbox.Outcome) {
+func members(text []byte, o object) (map[string]json.RawMessage, *inbox.Outcome) {
 	fields := map[string]json.RawMessage{}
-	dec := json.NewDecoder(bytes.NewReader(object))
+	dec := json.NewDecoder(bytes.NewReader(text))
 	_, err := dec.Token() // {
 	for err == nil && dec.More() {
 		var token json.Token
 		token, err = dec.Token()
 		key, _ := token.(string)
 		if _, twice := fields[key]; twice {
-			out := failure(inbox.BadResult, "its result has %q twice", key)
+			out := failure(inbox.BadResult, "%s has %q twice", o.its, key)
 			return nil, &out
 		}
-		if !slices.Contains(resultKeys, key) {
-			out := unknownKey(key)
+		if !slices.Contains(o.keys, key) {
+			out := o.unknownKey(key)
 			return nil, &out
 		}
 		var value json.RawMessage
@@ -133,26 +141,24 @@ func members(object []byte) (map[string]json.RawMessage, *inbox.Outcome) {
 }
 
 // unknownKey returns the failure for a key that the contract does not have.
-func unknownKey(key string) inbox.Outcome {
-	for _, known := range resultKeys {
+func (o object) unknownKey(key string) inbox.Outcome {
+	for _, known := range o.keys {
 		if strings.EqualFold(key, known) {
-			return failure(inbox.BadResult, "its result has %q in other letters than the contract has, which is %q", key, known)
+			return failure(inbox.BadResult, "%s has %q in other letters than the contract has, which is %q", o.its, key, known)
 		}
 	}
-	meant := fmt.Sprintf("a result has %s", strings.Join(resultKeys[:3], ", "))
-	if near := nearest(key, resultKeys); near != "" {
+	meant := fmt.Sprintf("%s has %s", o.any, strings.Join(o.keys[:3], ", "))
+	if near := nearest(key, o.keys); near != "" {
 		meant = fmt.Sprintf("did you mean %q?", near)
 	}
-	return quoted(failure(inbox.BadResult, "its result has a key that the contract does not have; %s", meant), []byte(key))
+	return quoted(failure(inbox.BadResult, "%s has a key that the contract does not have; %s", o.its, meant), []byte(key))
 }
 
 // outcomeOfMembers turns the members of a result into an outcome.
 func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
-	for _, name := range []string{"emit", "http"} {
-		if isSet(fields[name]) {
-			// This is no bad result: the next attempt, and every other event, would ask for the same.
-			return failure(inbox.Denied, "its result asks for %q, which this version of inbox does not have (docs/PLUGIN-ABI.md says what to do instead)", name)
-		}
+	if isSet(fields["http"]) {
+		// This is no bad result: the next attempt, and every other event, would ask for the same.
+		return failure(inbox.Denied, "its result asks for %q, which this version of inbox does not have (docs/PLUGIN-ABI.md says what to do instead)", "http")
 	}
 	var word, reason, wait string
 	for _, one := range []struct {
@@ -170,6 +176,11 @@ func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
 	out := inbox.Outcome{Result: result, Reason: clip(reason)}
 	if state, ok := fields["state"]; ok {
 		if bad := keepState(&out, state); bad != nil {
+			return *bad
+		}
+	}
+	if list := fields["emit"]; isSet(list) {
+		if bad := keepEmissions(&out, list); bad != nil {
 			return *bad
 		}
 	}
@@ -200,7 +211,7 @@ func keepState(out *inbox.Outcome, state json.RawMessage) *inbox.Outcome {
 	case !utf8.Valid(state):
 		bad = failure(inbox.BadResult, "its state is not UTF-8")
 	default:
-		out.Effects = &inbox.Effects{State: change}
+		effectsOf(out).State = change
 		return nil
 	}
 	return &bad

@@ -44,7 +44,7 @@ func (s *server) idleReasons(ctx context.Context) (map[string]string, error) {
 // plugin is idle, if it is.
 func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, idle map[string]string, reveal bool) (api.EventDetail, error) {
 	d := api.EventDetail{
-		Event: eventOf(&tr.Event), Copies: api.Copies(tr.Copies), Deliveries: []api.Delivery{}, Revealed: reveal,
+		Event: eventOf(&tr.Event), CausedBy: causeOf(tr.Cause), Copies: api.Copies(tr.Copies), Deliveries: []api.Delivery{}, Revealed: reveal,
 	}
 	for _, one := range tr.Deliveries {
 		out := api.Delivery{Plugin: one.Plugin, State: one.State, DueAt: one.DueAt, Attempts: []api.Attempt{}}
@@ -72,7 +72,9 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, idle map[st
 			out.Note = idle[one.Plugin]
 		}
 		for i := range one.Attempts {
-			out.Attempts = append(out.Attempts, attemptOf(&one.Attempts[i], reveal))
+			a := attemptOf(&one.Attempts[i], reveal)
+			a.Emitted = emittedBy(&one.Attempts[i], &one)
+			out.Attempts = append(out.Attempts, a)
 		}
 		if err := s.addChanges(ctx, &out, one.Changes, reveal); err != nil {
 			return d, err

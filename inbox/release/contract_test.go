@@ -27,7 +27,7 @@ func TestTheDefaultsInTheContractAreTheDefaultsOfTheLoader(t *testing.T) {
 	examples := map[string]string{
 		"events": `["address"]`, "event_types": `["step_*"]`, "sources": `["qoreid"]`, "modes": `["live"]`,
 		"where": `{"/data/status/status" = ["VERIFIED"]}`, "concurrency": "3", "config": `{a = "b"}`, "limits.fuel": "1000000",
-		"data.fields": `["/data/id"]`,
+		"data.fields": `["/data/id"]`, "emit": `["customer.passed", "day.*"]`,
 	}
 	code := regexp.MustCompile("`([^`]+)`")
 	defaults, seen := "", 0

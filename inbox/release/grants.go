@@ -44,6 +44,7 @@ func AgreeWith(plugin string, section, text []byte, parallel int) (*Agreement, e
 	}
 	asked, granted := asking.literals(), granting.literals()
 	a := &Agreement{Manifest: mergeManifests(asks, grants, granted, parallel)}
+	a.Manifest.Plugin = plugin
 	more := missingGrants(&asks, &grants, asked, granted)
 	both := maps.Clone(asked)
 	maps.Copy(both, granted)
@@ -81,7 +82,7 @@ func (a *Agreement) Err(plugin string) error {
 
 // mergeManifests returns the effective manifest, provided that no grant is missing.
 func mergeManifests(asks, grants inbox.Manifest, granted map[string]string, parallel int) inbox.Manifest {
-	m := grants
+	m := grants // with Emit, which only the operator grants
 	m.Events, m.EventTypes = firstNonEmpty(grants.Events, asks.Events), firstNonEmpty(grants.EventTypes, asks.EventTypes)
 	m.Sources, m.Modes, m.Where = firstNonEmpty(grants.Sources, asks.Sources), firstNonEmpty(grants.Modes, asks.Modes), firstNonEmpty(grants.Where, asks.Where)
 	setDefault(&m.KeyBy, asks.KeyBy)
@@ -131,6 +132,7 @@ func missingGrants(asks, grants *inbox.Manifest, asked, granted map[string]strin
 		"limits.kv":       asks.Limits.KV > has.Limits.KV,
 		"data.inline_max": asks.Data.InlineMax > has.Data.InlineMax,
 		"data.fields":     has.Data.Fields != nil && !within(asks.Data.Fields, has.Data.Fields),
+		"emit":            !covers(grants.Emit, asks.Emit),
 		// Unknown events, emitted events and past events are delivered only to plugins that were granted them.
 		"events":     granted["events"] == "" && slices.ContainsFunc(asks.Events, needsGrant),
 		"start_from": asked["start_from"] != "" && granted["start_from"] == "" && asks.StartFrom != (inbox.StartFrom{}),
@@ -168,6 +170,13 @@ func needsGrant(pattern string) bool {
 func within(asked, granted []string) bool {
 	return !slices.ContainsFunc(asked, func(a string) bool {
 		return !slices.ContainsFunc(granted, func(g string) bool { return a == g || strings.HasPrefix(a, g+"/") })
+	})
+}
+
+// covers reports whether every name and pattern that is asked for matches only names that a granted one matches.
+func covers(granted, asked []string) bool {
+	return !slices.ContainsFunc(asked, func(a string) bool {
+		return !slices.ContainsFunc(granted, func(g string) bool { return inbox.Match(g, a) })
 	})
 }
 

@@ -53,6 +53,11 @@ func TestAModuleThatAsksForMoreThanTheDefaultsNeedsAGrant(t *testing.T) {
 		"unknown events":                               {"events = ['unknown']", "", "events"},
 		"a pattern, which matches no unknown event":    {"events = ['*']", "", ""},
 		"emitted events":                               {"events = ['customer.*']", "", "events"},
+		"to emit an event":                             {"emit = ['customer.passed']", "", "emit"},
+		"to emit an event, granted":                    {"emit = ['customer.passed']", "emit = ['customer.passed', 'a.b']", ""},
+		"to emit an event, granted by a pattern":       {"emit = ['customer.passed', 'customer.p*']", "emit = ['customer.*']", ""},
+		"to emit more than is granted":                 {"emit = ['customer.*']", "emit = ['customer.passed']", "emit"},
+		"to emit an event, with none granted":          {"emit = ['customer.passed']", "emit = []", "emit"},
 		"unknown events, decided by the file":          {"events = ['unknown']", "events = ['a']", ""},
 		"past events":                                  {"start_from = 'start'", "", "start_from"},
 		"past events, decided by the file":             {"start_from = 'start'", "start_from = 'now'", ""},
@@ -111,14 +116,14 @@ func TestTheHintForAConditionQuotesItsKey(t *testing.T) {
 func TestTheFileOverridesTheSectionAndTheSectionOverridesTheDefaults(t *testing.T) {
 	t.Parallel()
 	asks := "events = ['a']\nsources = ['s']\nkey_by = 'customer_reference'\norder = 'none'\non_failure = 'continue'\nconcurrency = 64\nreuse = 9\n" +
-		"config = {a = 1, b = 2}\nretry.base = '2s'\nretry.max = '3s'\nretry.max_attempts = 4\nlimits.time = '1s'\ndata.fields = ['/data/id']\nwhere = {'/data/x' = 1}\n"
-	grants := "events = ['b']\norder = 'global'\nconfig = {b = 3}\nretry.max_attempts = 5\nlimits.time = '2s'\ndata.fields = ['/data']\n"
+		"config = {a = 1, b = 2}\nretry.base = '2s'\nretry.max = '3s'\nretry.max_attempts = 4\nlimits.time = '1s'\ndata.fields = ['/data/id']\nwhere = {'/data/x' = 1}\nemit = ['a.b']\n"
+	grants := "events = ['b']\nemit = ['a.*']\norder = 'global'\nconfig = {b = 3}\nretry.max_attempts = 5\nlimits.time = '2s'\ndata.fields = ['/data']\n"
 	a, err := release.Agree("p", []byte(asking(t, "ok", asks)), []byte(grants), 4)
 	if err != nil || a.Err("p") != nil {
 		t.Fatal(err, a.Err("p"))
 	}
 	want := inbox.Manifest{
-		Events: []string{"b"}, Sources: []string{"s"}, Where: []inbox.Condition{{Pointer: "/data/x", Values: []string{"1"}}}, KeyBy: "customer_reference",
+		Plugin: "p", Events: []string{"b"}, Emit: []string{"a.*"}, Sources: []string{"s"}, Where: []inbox.Condition{{Pointer: "/data/x", Values: []string{"1"}}}, KeyBy: "customer_reference",
 		Order: inbox.Global, Concurrency: 4, Reuse: 9, Config: map[string]string{"a": "1", "b": "3"},
 		Policy: inbox.Policy{OnFailure: inbox.Continue, MaxAttempts: 5, Base: 2 * time.Second, Max: 3 * time.Second},
 		Limits: inbox.Limits{Time: 2 * time.Second}, Data: inbox.Data{Fields: []string{"/data"}},

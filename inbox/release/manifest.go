@@ -17,6 +17,7 @@ type file struct {
 	EventTypes  *[]string `toml:"event_types"`
 	Sources     *[]string `toml:"sources"`
 	Modes       *[]string `toml:"modes"`
+	Emit        *[]string `toml:"emit"`
 	KeyBy       *string   `toml:"key_by"`
 	Order       *string   `toml:"order"`
 	OnFailure   *string   `toml:"on_failure"`
@@ -46,13 +47,13 @@ type file struct {
 
 // keys are all keys, for the hint at the most similar key.
 var keys = []string{
-	"events", "event_types", "sources", "modes", "where", "key_by", "order", "on_failure", "concurrency", "reuse",
+	"events", "event_types", "sources", "modes", "where", "emit", "key_by", "order", "on_failure", "concurrency", "reuse",
 	"start_from", "config", "retry", "retry.max_attempts", "retry.base", "retry.max", "limits", "limits.time",
 	"limits.memory", "limits.output", "limits.log", "limits.fuel", "limits.kv", "state_version", "engine", "data", "data.fields", "data.inline_max",
 }
 
 // laterKeys are keys of contract v1 that this version does not support. A plugin that needs them must not run without them.
-var laterKeys = []string{"http", "emit", "secrets"}
+var laterKeys = []string{"http", "secrets"}
 
 // ParseManifest reads NAME.toml. One error lists all problems with their lines; it is Invalid. Missing fields are zero, see
 // [inbox.Manifest.WithDefaults]. ParseManifest skips a byte order mark.
@@ -90,7 +91,7 @@ func (p *parser) manifest(text string) (inbox.Manifest, bool) {
 	}
 	m := inbox.Manifest{
 		Events: p.patterns("events", f.Events), EventTypes: p.patterns("event_types", f.EventTypes),
-		Sources: p.patterns("sources", f.Sources), Modes: p.modes(f.Modes), Where: p.where(),
+		Sources: p.patterns("sources", f.Sources), Modes: p.modes(f.Modes), Where: p.where(), Emit: p.emit(f.Emit),
 		KeyBy: p.keyBy(f.KeyBy), Order: oneOf(p, "order", f.Order, inbox.ByKey, inbox.Global, inbox.Unsorted),
 		Concurrency: p.within("concurrency", f.Concurrency, 1, 64), Reuse: p.within("reuse", f.Reuse, 1, 1_000_000),
 		StartFrom: p.startFrom(f.StartFrom), Config: p.config(), StateVersion: p.within("state_version", f.State, 0, 1_000_000),

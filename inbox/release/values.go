@@ -106,6 +106,20 @@ func (p *parser) duration(key string, text *string, low, high time.Duration) tim
 	return d
 }
 
+// emit returns the names of events that the plugin may emit. Only names with a dot are emitted. An empty list grants none.
+func (p *parser) emit(list *[]string) []string {
+	if list == nil || len(*list) == 0 {
+		return nil
+	}
+	names := p.patterns("emit", list)
+	for _, name := range names {
+		if name != "" && !inbox.AsksForEmitted(name) {
+			p.wrong("emit", "has %q, which has no dot; names of emitted events have one, as in \"customer.passed\"", name)
+		}
+	}
+	return names
+}
+
 // patterns returns names that may end in "*".
 func (p *parser) patterns(key string, list *[]string) []string {
 	if list == nil {

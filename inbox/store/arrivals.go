@@ -88,22 +88,32 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 			return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Duplicate}, err
 		}
 	}
-	seq := t.head + 1
 	if a.NoDedup { // the source repeats bodies on purpose: each copy is an event
-		var place [8]byte
-		binary.BigEndian.PutUint64(place[:], uint64(seq))
-		digest = t.w.s.digest.sum(digest[:], place[:])
+		digest = t.placed(digest)
 	}
-	view := a.View
+	seq, err := t.append(a, digest, packed)
+	return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Stored}, err
+}
+
+// placed returns the digest of the event that is stored next, in place of a digest that an earlier event may have.
+func (t *tx) placed(digest [sha256.Size]byte) [sha256.Size]byte {
+	var place [8]byte
+	binary.BigEndian.PutUint64(place[:], uint64(t.head+1))
+	return t.w.s.digest.sum(digest[:], place[:])
+}
+
+// append stores an event at the end of the log and returns its seq.
+func (t *tx) append(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (int64, error) {
+	seq, view := t.head+1, a.View
 	if view.Key == "" {
 		view.Key = inbox.SoloKey(seq)
 	}
 	content, err := t.putFor(subject(a.Mode, view.Key), contentEvent, encodingBody, seq, packed)
 	if err != nil {
-		return inbox.Receipt{}, err
+		return 0, err
 	}
 	if err := t.insertEvent(seq, content, a, view, digest); err != nil {
-		return inbox.Receipt{}, err
+		return 0, err
 	}
 	if t.fresh == nil {
 		t.fresh = map[uint64]int64{}
@@ -113,7 +123,7 @@ func (t *tx) accept(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 		t.payloads = append(t.payloads, placed{seq, inbox.Payload{Headers: a.Payload.Headers, Body: packed[len(packed)-len(a.Payload.Body):]}})
 	}
 	t.head, t.stored = seq, max(t.stored, t.now)
-	return inbox.Receipt{ID: inbox.EventID(seq, digest[:]), Seq: seq, Status: inbox.Stored}, nil
+	return seq, nil
 }
 
 // find returns the seq of the event with a digest, else 0.

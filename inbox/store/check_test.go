@@ -49,6 +49,11 @@ var breaks = map[string]string{
 	"every value of kv is there":                            `DELETE FROM contents WHERE kind = 6`,
 	"a change of state was made by an attempt that settled": `UPDATE states SET attempt = 9`,
 	"no document has a higher version than its plugin":      `INSERT INTO states (plugin, mode, key, change, seq, run, attempt, version, size, at) SELECT id, 'live', 'x', 1, 1, 0, 1, state_version + 1, 0, 1 FROM plugins LIMIT 1`,
+	"an emitted event has its cause":                        `DELETE FROM emitted WHERE depth = 2`,
+	"a cause belongs to an emitted event of the same mode":  `UPDATE emitted SET seq = 2, cause = 1, idx = 9 WHERE seq = (SELECT max(seq) FROM emitted)`,
+	"an emitted event is one deeper than its cause":         `UPDATE emitted SET depth = 5 WHERE depth = 2`,
+	"an event was emitted by an attempt that settled":       `UPDATE emitted SET attempt = 9`,
+	"the events of an attempt are numbered in order":        `UPDATE emitted SET idx = 7 WHERE seq = (SELECT max(seq) FROM emitted)`,
 	"a waiting run waits behind a lane that lags":           `UPDATE runs SET key = 'nowhere' WHERE waits = 1`,
 	"a run counts its attempts":                             `UPDATE runs SET attempt = 9`,
 	"a pending run is neither done nor dead":                `INSERT INTO runs SELECT plugin, seq, run, 0, mode, key, 0, 1, attempt, 0 FROM dead WHERE resolution = ''`,
@@ -119,8 +124,24 @@ func fill(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	w.Verify()
+	emit(t, s)
 	inboxtest.Eventually(t, "digests are sealed", func() bool { _, runs := store.Digests(s); return runs >= 2 })
 	done()
+}
+
+// emit makes a plugin q emit events, one of them in answer to the other.
+func emit(t *testing.T, s *store.Store) {
+	t.Helper()
+	if err := s.Register(ctx, "q", inbox.StartFrom{Start: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, seq := range []int64{1, s.Head() + 1} {
+		st := storetest.Emitting(seq, inbox.Emission{Event: "a.b", Body: []byte("1")}, inbox.Emission{Event: "a.b", Body: []byte("1")})
+		st.Plugin, st.Attempt.Plugin = "q", "q"
+		if err := storetest.Settle(s, st); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestACheckBesideAServerFindsNoProblemAndReportsProgress(t *testing.T) {

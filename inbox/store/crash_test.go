@@ -19,7 +19,8 @@ import (
 //
 //  1. every event that it reported as acknowledged is in the file, once and complete;
 //  2. every settlement that it reported as settled is in the file;
-//  3. the file passes its check.
+//  3. the events that a settlement emits are in the file if and only if the settlement is;
+//  4. the file passes its check.
 
 // oracle collects the reports of children.
 type oracle struct {
@@ -78,6 +79,16 @@ func (o *oracle) verify(t *testing.T, dir string) {
 	settled, err := s.SettledAbove(ctx, "p", 0, 0)
 	if err != nil || int64(len(settled)) < o.settled {
 		t.Errorf("%d are settled, the child reported %d, %v", len(settled), o.settled, err)
+	}
+	want := 0
+	for _, seq := range settled {
+		if emits(s, seq) {
+			want++
+		}
+	}
+	emitted, err := s.Find(ctx, inbox.Filter{Sources: []string{"plugin:p"}})
+	if err != nil || len(emitted) != want {
+		t.Errorf("%d events were emitted, and %d settlements emit one, %v", len(emitted), want, err)
 	}
 }
 

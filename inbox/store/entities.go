@@ -91,17 +91,18 @@ func (s *Store) anySelected(ctx context.Context, sel *selection, id inbox.LaneID
 	return found, err
 }
 
-// entity returns the summary of the events of a key.
+// entity returns the summary of the events of a key. Event, verdict and status are those of an emitted event only when all events of
+// the key are emitted.
 func (s *Store) entity(ctx context.Context, id inbox.LaneID) (inbox.Entity, error) {
 	e := inbox.Entity{Mode: id.Mode, Key: id.Key}
 	var first, last int64
 	err := s.readers.QueryRowContext(ctx, `WITH own AS (SELECT * FROM events WHERE mode = ?1 AND key = ?2)
 		SELECT count(*), coalesce(sum(late), 0), min(stored_at), max(stored_at), max(rank),
 			coalesce(sum((SELECT count FROM copies c WHERE c.seq = own.seq)), 0),
-			(SELECT event FROM own ORDER BY seq DESC LIMIT 1),
+			(SELECT event FROM own ORDER BY origin = 'emit', seq DESC LIMIT 1),
 			coalesce((SELECT customer_reference FROM own WHERE customer_reference <> '' ORDER BY seq DESC LIMIT 1), ''),
-			(SELECT verdict FROM own ORDER BY rank DESC, seq DESC LIMIT 1),
-			(SELECT status FROM own ORDER BY rank DESC, seq DESC LIMIT 1)
+			(SELECT verdict FROM own ORDER BY origin = 'emit', rank DESC, seq DESC LIMIT 1),
+			(SELECT status FROM own ORDER BY origin = 'emit', rank DESC, seq DESC LIMIT 1)
 		FROM own`, id.Mode, id.Key).
 		Scan(&e.Events, &e.Late, &first, &last, &e.TopRank, &e.Copies, &e.Event, &e.CustomerReference, &e.Verdict, &e.Status)
 	e.FirstAt, e.LastAt = fromMillis(first), fromMillis(last)

@@ -12,7 +12,8 @@ import (
 // eventColumns are the columns of events that make an inbox.Event, in the order of scanEvent.
 const eventColumns = `e.seq, substr(e.digest, 1, 5), e.source, e.mode, e.origin, e.secret, e.event, e.event_type, e.external_id,
 	e.key, e.customer_reference, e.verdict, e.status, e.state, e.sub_status, e.rank, e.late, e.duplicate_hint,
-	e.norm_version, e.size, e.content_id IS NULL, e.received_at, e.first_seen_at, e.stored_at`
+	e.norm_version, e.size, e.content_id IS NULL, e.received_at, e.first_seen_at, e.stored_at,
+	CASE e.origin WHEN 'emit' THEN coalesce((SELECT depth FROM emitted m WHERE m.seq = e.seq), 0) ELSE 0 END`
 
 // scanEvent reads eventColumns and then the columns of more.
 func scanEvent(row scanner, e *inbox.Event, more ...any) error {
@@ -22,7 +23,7 @@ func scanEvent(row scanner, e *inbox.Event, more ...any) error {
 	dest := []any{
 		&e.Seq, &id, &e.Source, &e.Mode, &e.Origin, &e.SecretName, &v.Event, &v.EventType, &v.ExternalID,
 		&v.Key, &v.CustomerReference, &v.Verdict, &v.Status, &v.State, &v.SubStatus, &v.Rank, &e.Late, &e.DuplicateHint,
-		&v.NormVersion, &e.Size, &e.Purged, &received, &first, &stored,
+		&v.NormVersion, &e.Size, &e.Purged, &received, &first, &stored, &e.Depth,
 	}
 	if err := row.Scan(append(dest, more...)...); err != nil {
 		return err
@@ -111,6 +112,9 @@ func (t *tx) insertEvent(seq, content int64, a *inbox.Arrival, v inbox.View, dig
 	top, duplicate, err := t.earlierEvents(a.Mode, &v)
 	if err != nil {
 		return err
+	}
+	if a.Origin == inbox.FromEmission {
+		duplicate = false // a plugin that repeats itself does so on purpose
 	}
 	received := millis(a.ReceivedAt)
 	first := received

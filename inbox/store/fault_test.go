@@ -20,7 +20,8 @@ import (
 //  1. every acknowledged event is stored under its acknowledged id and seq, byte for byte;
 //  2. no event is stored twice: a sender that repeats a request after an error adds no event;
 //  3. every acknowledged settlement is stored once, and a settlement that failed can be made again;
-//  4. the store recovers without a restart, and its check finds no problem.
+//  4. the events that a settlement emits are stored once, with the settlement;
+//  5. the store recovers without a restart, and its check finds no problem.
 
 // sweep fails the n-th operation once, for n = 0, 1, 2 … until a run has fewer operations.
 func sweep(t *testing.T, with error) {
@@ -152,6 +153,10 @@ func (r *scripted) settle(s *store.Store) {
 			}
 			st := inboxtest.Settled("p", seq)
 			st.Term, st.Chain = s.Term(), chain
+			st.Effects = &inbox.Effects{}
+			for i := range 2 {
+				st.Effects.Emit = append(st.Effects.Emit, inbox.Emission{Event: "sweep.saw", Body: fmt.Appendf(nil, `{"of":%d,"i":%d}`, seq, i)})
+			}
 			if err := s.Settle(ctx, st, func(err error) { answers <- err }); err != nil {
 				return err
 			}
@@ -199,6 +204,9 @@ func (r *scripted) verify() {
 	inboxtest.CheckAcked(r.t, s, r.acked)
 	if settled, err := s.SettledAbove(ctx, "p", 0, 0); err != nil || len(settled) != 4 {
 		r.t.Errorf("settled %v, %v", settled, err)
+	}
+	if emitted, err := s.Find(ctx, inbox.Filter{Sources: []string{"plugin:p"}}); err != nil || len(emitted) != 8 {
+		r.t.Errorf("emitted %+v, %v", emitted, err)
 	}
 	if p, _, err := s.Load(ctx, "p"); err != nil || p.Cursor != 4 {
 		r.t.Errorf("cursor %+v, %v", p, err)

@@ -14,7 +14,7 @@ type invariant struct {
 // invariants returns the invariants that the CHECKs of the schema cannot express. Each is one statement, which reads one snapshot, so it
 // may run while a server writes.
 func invariants() []invariant {
-	return slices.Concat(logInvariants(), contentInvariants(), refusedInvariants(), laneInvariants(), attemptInvariants(), deadInvariants(), stateInvariants(), replayInvariants(), digestInvariants())
+	return slices.Concat(logInvariants(), contentInvariants(), refusedInvariants(), laneInvariants(), attemptInvariants(), deadInvariants(), stateInvariants(), emitInvariants(), replayInvariants(), digestInvariants())
 }
 
 func logInvariants() []invariant {
@@ -80,7 +80,7 @@ func attemptInvariants() []invariant {
 		{"rows of plugins refer to known plugins", `SELECT kind || ' of plugin ' || plugin FROM (
 			SELECT 'lanes' AS kind, plugin FROM lanes UNION SELECT 'attempts', plugin FROM attempts UNION SELECT 'dead letters', plugin FROM dead
 			UNION SELECT 'runs', plugin FROM runs UNION SELECT 'releases', plugin FROM releases UNION SELECT 'replays', plugin FROM replay_parts
-			UNION SELECT 'state', plugin FROM states UNION SELECT 'kv', plugin FROM kv)
+			UNION SELECT 'state', plugin FROM states UNION SELECT 'kv', plugin FROM kv UNION SELECT 'emitted events', plugin FROM emitted WHERE plugin IS NOT NULL)
 			WHERE plugin NOT IN (SELECT id FROM plugins)`},
 		{"attempts refer to stored events and releases", `SELECT p.name || ' seq ' || a.seq FROM attempts a JOIN plugins p ON p.id = a.plugin
 			WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = a.seq)
@@ -124,6 +124,20 @@ func stateInvariants() []invariant {
 		{"a change of state was made by an attempt that settled", `SELECT 'plugin ' || s.plugin || ' ' || s.key || ' change ' || s.change FROM states s WHERE NOT EXISTS (
 			SELECT 1 FROM attempts a WHERE a.plugin = s.plugin AND a.seq = s.seq AND a.run = s.run AND a.attempt = s.attempt AND a.fate = 'done')`},
 		{"no document has a higher version than its plugin", `SELECT p.name FROM plugins p WHERE p.state_version < (SELECT max(version) FROM states s WHERE s.plugin = p.id)`},
+	}
+}
+
+func emitInvariants() []invariant {
+	return []invariant{
+		{"an emitted event has its cause", `SELECT 'seq ' || seq FROM events WHERE origin = 'emit' AND NOT EXISTS (SELECT 1 FROM emitted m WHERE m.seq = events.seq)`},
+		{"a cause belongs to an emitted event of the same mode", `SELECT 'seq ' || m.seq FROM emitted m LEFT JOIN events e ON e.seq = m.seq LEFT JOIN events c ON c.seq = m.cause
+			WHERE e.origin IS NOT 'emit' OR c.mode IS NOT e.mode`},
+		{"an emitted event is one deeper than its cause", `SELECT 'seq ' || m.seq FROM emitted m WHERE m.depth <> 1 + coalesce((SELECT depth FROM emitted c WHERE c.seq = m.cause), 0)`},
+		{"an event was emitted by an attempt that settled", `SELECT 'seq ' || m.seq FROM emitted m JOIN plugins p ON p.id = m.plugin JOIN events e ON e.seq = m.seq
+			WHERE e.source <> 'plugin:' || p.name OR NOT EXISTS (
+				SELECT 1 FROM attempts a WHERE a.plugin = m.plugin AND a.seq = m.cause AND a.run = m.run AND a.attempt = m.attempt AND a.fate = 'done')`},
+		{"the events of an attempt are numbered in order", `SELECT 'seq ' || seq FROM (
+			SELECT seq, idx, row_number() OVER (PARTITION BY cause, plugin, run, attempt ORDER BY seq) AS place FROM emitted WHERE plugin IS NOT NULL) WHERE idx <> place - 1`},
 	}
 }
 

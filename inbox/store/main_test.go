@@ -150,6 +150,9 @@ func childSettles(ctx context.Context, s *store.Store, w *lineWriter) {
 			}
 			st := inboxtest.Settled("p", seq)
 			st.Term, st.Chain = term, chain
+			if emits(s, seq) {
+				st.Effects = &inbox.Effects{Emit: []inbox.Emission{{Event: "child.saw", Body: fmt.Appendf(nil, `{"of":%d}`, seq)}}}
+			}
 			window.Add(1)
 			err := s.Settle(ctx, st, func(err error) {
 				window.Add(-1)
@@ -164,6 +167,15 @@ func childSettles(ctx context.Context, s *store.Store, w *lineWriter) {
 			}
 		}
 	}
+}
+
+// emits reports whether the child emits an event in answer to an event: it does so for every third event that it accepted.
+func emits(s *store.Store, seq int64) bool {
+	if seq%3 != 0 {
+		return false
+	}
+	e, err := s.Event(context.Background(), seq)
+	return err == nil && e.Origin != inbox.FromEmission
 }
 
 func pause(ctx context.Context, d time.Duration) {

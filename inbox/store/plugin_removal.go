@@ -55,6 +55,9 @@ func (t *tx) removeHistory(plugin string) (more bool, err error) {
 			return false, err
 		}
 	}
+	if err := t.forgetEmitter(`SELECT seq `+old, p, removeStep); err != nil {
+		return false, err
+	}
 	_, err = t.exec(`DELETE FROM attempts WHERE `+settled, p, removeStep)
 	return n == removeStep, err
 }
@@ -66,6 +69,9 @@ func (t *tx) removePlugin(actor inbox.Actor, plugin string) (unused []string, er
 	}
 	t.after = append(t.after, func() { delete(t.w.stateVersions, p) }) // the id may be given again
 	if unused, err = t.ownReleases(p); err != nil {
+		return nil, err
+	}
+	if err := t.forgetEmitter(`SELECT seq FROM attempts WHERE plugin = ?1`, p); err != nil {
 		return nil, err
 	}
 	for _, query := range []string{

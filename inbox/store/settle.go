@@ -71,6 +71,9 @@ func sizeOf(st *inbox.Settlement) int {
 		for i := range e.KV {
 			size += len(e.KV[i].Key) + len(e.KV[i].Value)
 		}
+		for i := range e.Emit {
+			size += 512 + e.Emit[i].Size()
+		}
 	}
 	return size
 }

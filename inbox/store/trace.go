@@ -73,6 +73,9 @@ func (s *Store) traces(ctx context.Context, events []inbox.Event) ([]inbox.Event
 	if err := s.traceCopies(ctx, seqs, at); err != nil {
 		return nil, err
 	}
+	if err := s.traceCauses(ctx, list); err != nil {
+		return nil, err
+	}
 	for i := range plugins {
 		deliveries := make([]*inbox.DeliveryTrace, len(events))
 		for n := range list {
@@ -84,6 +87,12 @@ func (s *Store) traces(ctx context.Context, events []inbox.Event) ([]inbox.Event
 			err = s.attempts(ctx, &plugins[i], seqs, func(a *inbox.Attempt) {
 				d := &at[a.Seq].Deliveries[i]
 				d.Attempts = append(d.Attempts, *a)
+			})
+		}
+		if err == nil {
+			err = s.traceEmitted(ctx, plugins[i].id, seqs, func(seq int64, e *inbox.Emitted) {
+				d := &at[seq].Deliveries[i]
+				d.Emitted = append(d.Emitted, *e)
 			})
 		}
 		if err != nil {

@@ -30,6 +30,16 @@ const (
 	// (prefix, prefix_len, after, after_len, buf, len) -> i32. It lists up to MaxListed keys, copies up to len bytes, and returns
 	// the length of the whole array.
 	KVList = "kv_list"
+
+	// Emit emits one event, an Emission as JSON: (ptr, len) -> i32. It returns 0 or an error. The event is stored with the
+	// outcome ok or skip, and dropped with any other. An event that was not granted ends the attempt.
+	Emit = "emit"
+)
+
+// Bounds of the events that one attempt emits, by the import and in its result together.
+const (
+	MaxEmissions    = 100     // events
+	MaxEmittedBytes = 1 << 20 // of all names, types, keys and bodies
 )
 
 // Bounds of kv.
@@ -43,11 +53,12 @@ const (
 const (
 	NoMore      int32 = -1 // next: no more events; the guest should return
 	None        int32 = -1 // event_read: no withheld text has this pointer; kv_get: the key is absent
-	ErrState    int32 = -2 // called in the wrong order: done without next, next without done, event_read or kv without an event
+	ErrState    int32 = -2 // called in the wrong order: done without next, next without done, event_read, kv or emit without an event
 	ErrPointer  int32 = -3 // the buffer is not inside the guest's memory
 	ErrTooLarge int32 = -4 // more than the limit
-	ErrQuota    int32 = -5 // kv: the plugin has used up its quota, or the attempt its number of reads or writes
+	ErrQuota    int32 = -5 // kv: the plugin has used up its quota, or the attempt its number of reads or writes; emit: the attempt has emitted as much as it may
 	ErrKey      int32 = -6 // kv: the key is empty, too long or not UTF-8
+	ErrEntry    int32 = -7 // emit: the entry is not an Emission as JSON, or one of its members is not valid
 )
 
 // Exit codes of a command that have a meaning (sysexits.h of BSD: EX_TEMPFAIL, EX_DATAERR).
@@ -127,6 +138,14 @@ type Result struct {
 	Reason     string          `json:"reason,omitempty"`
 	RetryAfter string          `json:"retry_after,omitempty"` // a Go duration such as "30s", with OutcomeRetry
 	State      json.RawMessage `json:"state,omitempty"`       // replaces the state document; null deletes it; absent keeps it. At most 1 MiB
-	Emit       json.RawMessage `json:"emit,omitempty"`        // not yet: refused by name
+	Emit       []Emission      `json:"emit,omitempty"`        // at most MaxEmissions
 	HTTP       json.RawMessage `json:"http,omitempty"`        // not yet: refused by name
+}
+
+// Emission is an event that a plugin emits. It reaches other plugins, and the emitter itself if that asks for it, like any event.
+type Emission struct {
+	Event     string          `json:"event"`                // with a dot, of letters, digits, dots, dashes and underscores; at most 128 bytes
+	EventType string          `json:"event_type,omitempty"` // of the same characters
+	Key       string          `json:"key,omitempty"`        // at most 256 bytes without control characters. Empty: the event has the key of its cause
+	Body      json.RawMessage `json:"body,omitempty"`       // any JSON; absent means null
 }

@@ -12,8 +12,8 @@ import (
 var (
 	// ErrKey says that a key is empty, longer than 256 bytes or not UTF-8.
 	ErrKey = errors.New("the key is empty, longer than 256 bytes or not UTF-8")
-	// ErrQuota says that the plugin has used up limits.kv, or the attempt its number of reads or writes.
-	ErrQuota = errors.New("the quota of kv is used up")
+	// ErrQuota says that the plugin has used up limits.kv, or the attempt its number of reads or writes, or of events that it emits.
+	ErrQuota = errors.New("the quota is used up")
 	// ErrTooLarge says that a value has more than 256 KiB.
 	ErrTooLarge = errors.New("the value has more than 256 KiB")
 )

@@ -94,6 +94,16 @@ CREATE TABLE digest_runs (
 	sealed INTEGER NOT NULL CHECK (sealed IN (0, 1)) -- 0: being written, or being deleted after a merge
 ) STRICT;
 
+CREATE TABLE emitted (
+	seq     INTEGER NOT NULL PRIMARY KEY,         -- of the emitted event
+	plugin  INTEGER,                              -- NULL: the plugin was removed, and its attempts with it
+	cause   INTEGER NOT NULL CHECK (cause < seq), -- seq of the event whose attempt emitted it
+	run     INTEGER NOT NULL,
+	attempt INTEGER NOT NULL,
+	idx     INTEGER NOT NULL CHECK (idx >= 0),    -- in the attempt's list
+	depth   INTEGER NOT NULL CHECK (depth > 0)    -- one more than that of the cause; 0 for an event of a source
+) STRICT;
+
 CREATE TABLE events (
 	seq                INTEGER NOT NULL PRIMARY KEY,
 	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 with the store key: of source and body, and also of seq where the source repeats bodies on purpose
@@ -289,6 +299,8 @@ CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run 
 CREATE INDEX dead_open ON dead (plugin, seq, run) WHERE resolution = '';
 
 CREATE INDEX dead_open_by_death ON dead (died_at, seq, plugin, run, attempt) WHERE resolution = '';
+
+CREATE UNIQUE INDEX emitted_by_cause ON emitted (cause, plugin, run, attempt, idx);
 
 CREATE INDEX events_by_key ON events (mode, key, seq);
 

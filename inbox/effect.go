@@ -67,13 +67,30 @@ func EffectStates() []EffectState {
 // EffectRequest is what is sent for an effect. It may hold personal data.
 type EffectRequest struct {
 	Request
-	Original []Header // of a raw request: content type and signature header of the stored event, whose bytes are in Body
+	Source   string   // of the event
+	Original []Header // of a raw request: the headers of the stored event, whose bytes are in Body
 }
 
 // Outgoing is a request that a plugin asked for, with its place among the lanes.
 type Outgoing struct {
 	Request
 	Origin string // of the url, see [EffectLane]
+}
+
+// EffectDetail is an effect with the event that caused it.
+type EffectDetail struct {
+	Effect
+	Event Event
+}
+
+// EffectCounts are the numbers of a plugin's effects to one origin.
+type EffectCounts struct {
+	Plugin   string
+	Origin   string
+	Waiting  int64     // to be sent, those that are tried again included
+	Dead     int64     // dead letters
+	Health   Health    // of the origin, as this plugin meets it
+	OldestAt time.Time // creation of the oldest that is to be sent or parks its lane; zero without one
 }
 
 // Bounds of the requests of one result.

@@ -95,5 +95,8 @@ func (t *tx) settleEffects(p int64, st *inbox.Settlement, version int64) error {
 	if err := t.settleState(p, st); err != nil {
 		return err
 	}
-	return t.settleKV(p, st, version)
+	if err := t.settleKV(p, st, version); err != nil {
+		return err
+	}
+	return t.settleRequests(p, st)
 }

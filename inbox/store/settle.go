@@ -71,6 +71,9 @@ func sizeOf(st *inbox.Settlement) int {
 		for i := range e.KV {
 			size += len(e.KV[i].Key) + len(e.KV[i].Value)
 		}
+		for i := range e.Requests {
+			size += 512 + len(e.Requests[i].URL) + len(e.Requests[i].Body)
+		}
 	}
 	return size
 }

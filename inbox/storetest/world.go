@@ -24,6 +24,7 @@ type World struct {
 	Now    time.Time          // of the newest attempt; it increases with each attempt
 	Events []*Delivery        // by seq, from 1
 	Lanes  map[int]*LaneModel // by verification
+	Asks   []inbox.Outgoing   // requests of the next attempt that settles
 
 	ctx     context.Context
 	t       reporter
@@ -126,6 +127,10 @@ func (w *World) Attempt(d *Delivery, run int64, fate inbox.Fate) *inbox.Settleme
 		Plugin: "p", Seq: d.Seq, Run: run, Number: d.attemptsOf[run], Result: result, Fate: fate, Counted: true, StartedAt: w.Now,
 		Duration: time.Millisecond, Reason: "because of " + string(result), HostWords: 7, Log: []byte("log"),
 	}}
+	if fate == inbox.Done && len(w.Asks) > 0 {
+		st.Effects = &inbox.Effects{Lane: w.Lanes[d.id].ID, Requests: w.Asks}
+		w.Asks = nil
+	}
 	if fate == inbox.Dead {
 		st.Dead = &inbox.DeadLetter{
 			Plugin: "p", Seq: d.Seq, Run: run, Attempt: d.attemptsOf[run], Lane: w.Lanes[d.id].ID, Result: result, DiedAt: w.Now,

@@ -94,6 +94,56 @@ CREATE TABLE digest_runs (
 	sealed INTEGER NOT NULL CHECK (sealed IN (0, 1)) -- 0: being written, or being deleted after a merge
 ) STRICT;
 
+CREATE TABLE effect_origins (
+	plugin      INTEGER NOT NULL,
+	origin      TEXT    NOT NULL,
+	held_at     INTEGER, -- NULL: not on hold
+	hold_reason TEXT    NOT NULL DEFAULT '',
+	probe_at    INTEGER NOT NULL DEFAULT 0,
+	probes      INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (plugin, origin)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE effect_tries (
+	effect     INTEGER NOT NULL,
+	try        INTEGER NOT NULL CHECK (try > 0),
+	started_at INTEGER NOT NULL,
+	duration   INTEGER NOT NULL, -- microseconds
+	result     TEXT    NOT NULL,
+	fate       TEXT    NOT NULL CHECK (fate IN ('done', 'again', 'dead')),
+	counted    INTEGER NOT NULL CHECK (counted IN (0, 1)),
+	status     INTEGER, -- of the response; NULL: there was none
+	why        TEXT    NOT NULL, -- in the host's words
+	content_id INTEGER, -- the response
+	PRIMARY KEY (effect, try)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE effects (
+	id          INTEGER PRIMARY KEY, -- in the order of the commits
+	plugin      INTEGER NOT NULL,
+	seq         INTEGER NOT NULL, -- of the attempt that asked
+	run         INTEGER NOT NULL,
+	attempt     INTEGER NOT NULL,
+	idx         INTEGER NOT NULL CHECK (idx >= 0), -- in the http of its result
+	mode        TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key         TEXT    NOT NULL, -- of the attempt's lane
+	origin      TEXT    NOT NULL, -- with plugin, mode and key: the lane of effects
+	method      TEXT    NOT NULL,
+	idempotency TEXT    NOT NULL,
+	content_id  INTEGER NOT NULL, -- the request
+	created_at  INTEGER NOT NULL,
+	state       TEXT    NOT NULL CHECK (state IN ('waiting', 'retry', 'done', 'dead', 'discarded', 'held')),
+	open        INTEGER NOT NULL CHECK (open IN (0, 1)), -- later effects of its lane wait behind it
+	due_at      INTEGER, -- NULL: it waits behind another effect of its lane, or it is not sent any more
+	tries       INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0),
+	counted     INTEGER NOT NULL DEFAULT 0 CHECK (counted >= 0 AND counted <= tries), -- towards max_attempts
+	finished_at INTEGER, -- when it became done, dead or discarded
+	CHECK (open = 1 OR state NOT IN ('waiting', 'retry')),
+	CHECK (open = 0 OR state IN ('waiting', 'retry', 'dead')),
+	CHECK (due_at IS NULL OR state IN ('waiting', 'retry')),
+	CHECK ((finished_at IS NULL) = (state IN ('waiting', 'retry', 'held')))
+) STRICT;
+
 CREATE TABLE events (
 	seq                INTEGER NOT NULL PRIMARY KEY,
 	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 with the store key: of source and body, and also of seq where the source repeats bodies on purpose
@@ -121,6 +171,18 @@ CREATE TABLE events (
 	first_seen_at      INTEGER NOT NULL,
 	stored_at          INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE kv (
+	plugin     INTEGER NOT NULL,
+	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key        TEXT    NOT NULL CHECK (key <> ''),
+	version    INTEGER NOT NULL, -- of the settlement that wrote it
+	size       INTEGER NOT NULL CHECK (size >= 0), -- bytes of key and value
+	content_id INTEGER NOT NULL,
+	seq        INTEGER NOT NULL, -- of the attempt that wrote it
+	at         INTEGER NOT NULL,
+	PRIMARY KEY (plugin, mode, key)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE lanes (
 	plugin  INTEGER NOT NULL,
@@ -255,6 +317,21 @@ CREATE TABLE runs (
 	PRIMARY KEY (plugin, seq, run)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE states (
+	plugin     INTEGER NOT NULL,
+	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key        TEXT    NOT NULL, -- of the lane
+	change     INTEGER NOT NULL CHECK (change > 0), -- from 1 in each lane
+	seq        INTEGER NOT NULL, -- of the attempt that made the change
+	run        INTEGER NOT NULL,
+	attempt    INTEGER NOT NULL,
+	version    INTEGER NOT NULL CHECK (version >= 0), -- state_version of the release
+	size       INTEGER NOT NULL CHECK (size >= 0), -- bytes of the document
+	content_id INTEGER, -- NULL: the change deleted the document
+	at         INTEGER NOT NULL,
+	PRIMARY KEY (plugin, mode, key, change)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
 
 CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run > 0;
@@ -262,6 +339,14 @@ CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run 
 CREATE INDEX dead_open ON dead (plugin, seq, run) WHERE resolution = '';
 
 CREATE INDEX dead_open_by_death ON dead (died_at, seq, plugin, run, attempt) WHERE resolution = '';
+
+CREATE UNIQUE INDEX effects_by_cause ON effects (plugin, seq, run, attempt, idx);
+
+CREATE INDEX effects_dead ON effects (id) WHERE state = 'dead';
+
+CREATE INDEX effects_due ON effects (plugin, origin, due_at, id) WHERE due_at IS NOT NULL;
+
+CREATE INDEX effects_open ON effects (plugin, origin, mode, key, id) WHERE open = 1;
 
 CREATE INDEX events_by_key ON events (mode, key, seq);
 

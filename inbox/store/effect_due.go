@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"inbox/inbox"
 )
@@ -61,17 +60,17 @@ func effectInto(e *inbox.Effect) []any {
 	}
 }
 
-// DueEffects returns up to limit effects of a plugin to an origin that are due at a time: at most one of each lane, those that have
-// been due for longest first.
-func (s *Store) DueEffects(ctx context.Context, plugin, origin string, now time.Time, limit int) ([]inbox.Effect, error) {
+// DueEffects returns the first effect of each lane of a plugin to an origin, up to limit of them, those that are due earliest first. A
+// parked lane has none.
+func (s *Store) DueEffects(ctx context.Context, plugin, origin string, limit int) ([]inbox.Effect, error) {
 	p, err := s.pluginID(ctx, plugin)
 	if err != nil {
 		return nil, err
 	}
 	var list []inbox.Effect
 	err = s.each(ctx, `SELECT `+effectColumns+` FROM effects f INDEXED BY effects_due`+newestTry+`
-		WHERE f.plugin = ? AND f.origin = ? AND f.due_at IS NOT NULL AND f.due_at <= ? ORDER BY f.due_at, f.id LIMIT ?`,
-		[]any{p, origin, millis(now), limit}, func(row scanner) error {
+		WHERE f.plugin = ? AND f.origin = ? AND f.due_at IS NOT NULL ORDER BY f.due_at, f.id LIMIT ?`,
+		[]any{p, origin, limit}, func(row scanner) error {
 			var e inbox.Effect
 			if err := row.Scan(effectInto(&e)...); err != nil {
 				return err

@@ -71,12 +71,9 @@ func (t *tx) moveEffect(st *inbox.SendSettlement) (bool, error) {
 	case inbox.Dead:
 		state, open = inbox.EffectDead, d.Parks
 	}
-	counted := d.Counted
-	if d.Fate == inbox.Done {
-		counted = e.Counted
-	}
-	res, err := t.exec(`UPDATE effects SET state = ?, open = ?, due_at = ?, finished_at = ?, tries = tries + 1, counted = min(?, tries + 1)
-		WHERE id = ? AND idempotency = ? AND tries = ? AND due_at IS NOT NULL`, state, open, due, finished, counted, e.ID, e.Key, e.Tries)
+	counts := d.Fate != inbox.Done && d.Counted > e.Counted // added to the stored count, from which a hold may have taken some meanwhile
+	res, err := t.exec(`UPDATE effects SET state = ?, open = ?, due_at = ?, finished_at = ?, tries = tries + 1, counted = counted + ?
+		WHERE id = ? AND idempotency = ? AND tries = ? AND due_at IS NOT NULL`, state, open, due, finished, counts, e.ID, e.Key, e.Tries)
 	if err != nil {
 		return false, err
 	}
@@ -116,7 +113,8 @@ func (t *tx) addTry(st *inbox.SendSettlement) error {
 func (t *tx) settleOrigin(p int64, origin string, c *inbox.HealthChange) error {
 	for _, f := range c.Uncount {
 		if _, err := t.exec(`UPDATE effect_tries SET counted = 0 WHERE effect = ?1 AND try = (
-				SELECT max(try) FROM effect_tries WHERE effect = ?1 AND counted = 1)`, f.Seq); err != nil {
+				SELECT max(try) FROM effect_tries WHERE effect = ?1 AND counted = 1) AND EXISTS (
+				SELECT 1 FROM effects WHERE id = ?1 AND state = 'retry' AND counted > 0)`, f.Seq); err != nil {
 			return err
 		}
 		if _, err := t.exec(`UPDATE effects SET counted = counted - 1 WHERE id = ? AND state = 'retry' AND counted > 0`, f.Seq); err != nil {

@@ -33,10 +33,10 @@ func Ask(origin, path string) inbox.Outgoing {
 	return inbox.Outgoing{Origin: origin, Request: inbox.Request{Method: "POST", URL: origin + path, Body: []byte(`{"path":"` + path + `"}`)}}
 }
 
-// Due returns the effects of the plugin p to an origin that are due an hour after the world's newest attempt.
+// Due returns the first effects of the lanes of the plugin p to an origin.
 func (w *World) Due(origin string) []inbox.Effect {
 	w.t.Helper()
-	list, err := w.s.DueEffects(w.ctx, "p", origin, time.Now().Add(100*time.Hour), 100)
+	list, err := w.s.DueEffects(w.ctx, "p", origin, 100)
 	if err != nil {
 		w.t.Fatalf("read the due effects: %v", err)
 	}

@@ -123,7 +123,7 @@ type Runs interface {
 // Sending has the effects that are to be sent.
 type Sending interface {
 	EffectOrigins(ctx context.Context) ([]inbox.EffectOrigin, error)
-	DueEffects(ctx context.Context, plugin, origin string, now time.Time, limit int) ([]inbox.Effect, error)
+	DueEffects(ctx context.Context, plugin, origin string, limit int) ([]inbox.Effect, error)
 	EffectRequest(ctx context.Context, id int64) (*inbox.EffectRequest, error)
 	SettleSend(ctx context.Context, st *inbox.SendSettlement, done func(error)) error
 }

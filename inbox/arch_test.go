@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"inbox/inbox/store/commit": {"inbox/inbox", "inbox/inbox/datadir"},
 	"inbox/inbox/store/dedup":  {"inbox/inbox/store/commit"},
 	"inbox/inbox/dispatch":     {"inbox/inbox"},
+	"inbox/inbox/egress":       {"inbox/inbox"},
 	"inbox/inbox/wasm":         {"inbox/inbox"},
 	"inbox/inbox/document":     {"inbox/inbox", "inbox/inbox/rawjson", "inbox/sdk/abi"},
 	"inbox/inbox/host":         {"inbox/inbox", "inbox/inbox/wasm", "inbox/inbox/document", "inbox/sdk/abi"},

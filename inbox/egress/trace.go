@@ -83,7 +83,11 @@ func (t *trace) with(ctx context.Context) context.Context {
 				}
 			}
 		},
-		WroteRequest:         func(httptrace.WroteRequestInfo) { t.reach(atWait) },
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err == nil {
+				t.reach(atWait)
+			}
+		},
 		GotFirstResponseByte: func() { t.reach(atRead) },
 	})
 }

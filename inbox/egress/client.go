@@ -119,17 +119,17 @@ func (c *Client) Close() {
 }
 
 // roundTrip sends one hop. Each hop chooses its transport again.
-func (c *Client) roundTrip(req *http.Request, to Origin) (*http.Response, error) {
+func (c *Client) roundTrip(req *http.Request, x *exchange) (*http.Response, error) {
 	if c.proxied != nil {
 		proxy, err := c.opt.proxy(req)
 		if err != nil {
 			return nil, inbox.Errorf(inbox.Unavailable, "", "the environment names a proxy that is not a url").WithHint("look at HTTP_PROXY and HTTPS_PROXY")
 		}
-		if proxy != nil {
+		if x.proxied = proxy != nil; x.proxied {
 			return c.proxied.RoundTrip(req)
 		}
 	}
-	if c.grant.private(to) {
+	if c.grant.private(x.origin) {
 		return c.private.RoundTrip(req)
 	}
 	return c.open.RoundTrip(req)

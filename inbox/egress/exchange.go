@@ -26,6 +26,8 @@ type exchange struct {
 	body   []byte
 	hops   int
 	trace  *trace // of this hop
+
+	proxied bool // this hop goes through a proxy
 }
 
 // Methods lists the methods that a plugin may use.
@@ -146,7 +148,7 @@ func (c *Client) addOwn(x *exchange, key string) error {
 // follow sends an exchange and, where redirects are granted, what follows from the answers.
 func (c *Client) follow(ctx context.Context, x *exchange) (*inbox.Response, error) {
 	for {
-		resp, err := c.roundTrip(x.request(ctx), x.origin)
+		resp, err := c.roundTrip(x.request(ctx), x)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +205,9 @@ func (c *Client) read(x *exchange, resp *http.Response) (*inbox.Response, error)
 	if int64(len(body)) > limit {
 		body, cut = body[:limit:limit], true
 	}
-	return &inbox.Response{
-		Status: resp.StatusCode, Headers: x.keep(resp.Header), Body: body, Cut: cut, Family: x.trace.peer(), Hops: x.hops,
-	}, nil
+	answer := &inbox.Response{Status: resp.StatusCode, Headers: x.keep(resp.Header), Body: body, Cut: cut, Hops: x.hops}
+	if !x.proxied {
+		answer.Family = x.trace.peer()
+	}
+	return answer, nil
 }

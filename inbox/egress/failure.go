@@ -103,6 +103,8 @@ func (x *exchange) protocol(text string, l Limits) string {
 	switch {
 	case strings.Contains(text, "response headers exceeded"), strings.Contains(text, "response header list larger"):
 		return fmt.Sprintf("the response headers have more than %d bytes", l.ResponseHeader)
+	case strings.Contains(text, "COMPRESSION_ERROR"): // HTTP/2 also says so for one header that is too long
+		return fmt.Sprintf("the response headers cannot be decoded or have more than %d bytes", l.ResponseHeader)
 	case strings.Contains(text, "malformed"):
 		return "the response is not valid HTTP"
 	case strings.Contains(text, "tls:"):

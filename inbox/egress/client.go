@@ -20,6 +20,9 @@ var (
 	ErrAddress    = errors.New("the address is not allowed")
 	ErrHeader     = errors.New("the header is not the plugin's to set")
 	ErrSecret     = errors.New("the secret may not be used")
+
+	// ErrRedirect is wrapped beside ErrNotGranted and ErrAddress when the receiver asked for it by a redirect, and not the plugin.
+	ErrRedirect = errors.New("redirect")
 )
 
 // Client sends the requests of one plugin under one grant. Its connections are its own: no other plugin uses them, and those

@@ -32,7 +32,7 @@ type gate struct {
 
 // control is the hook of [net.Dialer.ControlContext]: it runs for each address, on the socket, before connect. An error keeps the
 // socket from connecting. An address that cannot be read is refused.
-func (g *gate) control(_ context.Context, network, address string, _ syscall.RawConn) error {
+func (g *gate) control(ctx context.Context, network, address string, _ syscall.RawConn) error {
 	if network != "tcp4" && network != "tcp6" {
 		return &refusedAddress{nobody, "the network " + inbox.Printable(network)}
 	}
@@ -41,15 +41,24 @@ func (g *gate) control(_ context.Context, network, address string, _ syscall.Raw
 		return &refusedAddress{nobody, "no address"}
 	}
 	r, name := g.classify(at.Addr())
-	switch {
-	case r == public:
-		return nil
-	case g.private && r == private:
-		return nil
-	case g.private && r == byAddress && g.literal[netip.AddrPortFrom(at.Addr().Unmap(), at.Port())]:
-		return nil
+	if !g.passes(r, at) {
+		return &refusedAddress{r, name}
 	}
-	return &refusedAddress{r, name}
+	dialled(ctx)
+	return nil
+}
+
+// passes reports whether an address that needs a grant has it.
+func (g *gate) passes(r reach, at netip.AddrPort) bool {
+	switch r {
+	case public:
+		return true
+	case private:
+		return g.private
+	case byAddress:
+		return g.private && g.literal[netip.AddrPortFrom(at.Addr().Unmap(), at.Port())]
+	}
+	return false
 }
 
 // dialer returns the dialer of a gate; nil passes every address, which is for proxies.

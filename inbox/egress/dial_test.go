@@ -89,6 +89,21 @@ func TestOfANameWithAPublicAndAPrivateAddressOnlyThePublicIsDialled(t *testing.T
 	}
 }
 
+func TestANameWhosePublicAddressIsDownIsTemporaryThoughAnotherIsRefused(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", outside+":0")
+	if err != nil {
+		t.Skipf("this system has one loopback address only: %v", err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close() // nothing listens there
+	for _, answer := range [][]string{{"10.0.0.1", outside}, {outside, "10.0.0.1"}} {
+		opt := egress.Options{Resolver: names(t, func(string, int) []string { return answer })}.WithClassify(judge)
+		at := "http://half.test:" + port
+		fails(t, clientOf(t, grant(t, []string{at}, nil), opt), get(at), inbox.Unavailable, nil, "failed while connecting")
+	}
+}
+
 func TestAConnectionOfAPrivateGrantServesNoOtherPlugin(t *testing.T) {
 	t.Parallel()
 	port, inside := twins(t)

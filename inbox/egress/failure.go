@@ -34,7 +34,7 @@ func (x *exchange) explain(caller, timed context.Context, limit time.Duration, l
 	case errors.As(err, &own):
 		return err
 	case errors.As(err, &refused):
-		return inbox.Errorf(inbox.Forbidden, "", "%w", refused).WithHint(refused.hint(x.origin))
+		return x.refused(refused)
 	case errors.Is(caller.Err(), context.Canceled):
 		return inbox.Errorf(inbox.Unavailable, "", "it was interrupted while %s: %w", x.trace.phase(), context.Canceled)
 	case caller.Err() != nil:
@@ -46,6 +46,17 @@ func (x *exchange) explain(caller, timed context.Context, limit time.Duration, l
 		return inbox.Errorf(inbox.Unavailable, "", "%s", text).WithHint(hint)
 	}
 	return x.network(err, l)
+}
+
+// refused explains an address that was not dialled. Where another address of the name was tried and failed, that may pass later.
+func (x *exchange) refused(r *refusedAddress) error {
+	switch {
+	case x.trace.tried.Load():
+		return inbox.Errorf(inbox.Unavailable, "", "failed while connecting: one address of %s did not answer, another is not allowed: %s", x.origin.host, r.name)
+	case x.hops > 0:
+		return inbox.Errorf(inbox.Forbidden, "", "%w to %s: %w", ErrRedirect, x.origin, r).WithHint(r.hint(x.origin))
+	}
+	return inbox.Errorf(inbox.Forbidden, "", "%w", r).WithHint(r.hint(x.origin))
 }
 
 // certificate says what is wrong with a certificate; empty when it is something else.

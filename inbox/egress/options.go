@@ -14,7 +14,7 @@ import (
 type Options struct {
 	Limits    Limits
 	UserAgent string                                // the header User-Agent; empty means "inbox"
-	Secret    func(name string) (Secret, bool)      // the plugin's secrets as they are now; nil means that it has none
+	Secret    func(name string) (Secret, bool)      // the plugin's secrets as they are now, from several goroutines; nil means that it has none
 	Resolver  *net.Resolver                         // looks names up; nil means the system's
 	proxy     func(*http.Request) (*url.URL, error) // what the environment says; tests replace it
 	classify  func(netip.Addr) (reach, string)      // tests replace it
@@ -25,7 +25,7 @@ type Limits struct {
 	Time           time.Duration // the whole exchange, redirects and response body included; default 30 s
 	Dial           time.Duration // name look-up and connection; default 10 s
 	Handshake      time.Duration // TLS; default 10 s
-	Header         time.Duration // from the sent request to the response's headers; default is Time
+	Header         time.Duration // from the sent request to the response's headers; default: only the whole time counts
 	RequestBody    int64         // bytes; default 16 MiB: a stored event of the largest default size passes
 	ResponseHeader int64         // bytes of all response headers of one hop; default 64 KiB
 	ResponseBody   int64         // bytes; a longer body is cut and marked; default 1 MiB
@@ -42,7 +42,6 @@ func (o Options) withDefaults() Options {
 	or(&o.Limits.Time, 30*time.Second)
 	or(&o.Limits.Dial, 10*time.Second)
 	or(&o.Limits.Handshake, 10*time.Second)
-	or(&o.Limits.Header, o.Limits.Time)
 	or(&o.Limits.RequestBody, 16<<20)
 	or(&o.Limits.ResponseHeader, 64<<10)
 	or(&o.Limits.ResponseBody, 1<<20)

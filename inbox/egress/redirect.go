@@ -34,7 +34,7 @@ func (c *Client) hop(x *exchange, status int, location string) error {
 	if err := c.grant.denies(x.origin); err != nil {
 		to := x.origin
 		x.method, x.origin = from.method, from.origin // the operation in the error
-		return inbox.Errorf(inbox.Forbidden, "", "redirect to %s: %w", to, err)
+		return inbox.Errorf(inbox.Forbidden, "", "%w to %s: %w", ErrRedirect, to, err)
 	}
 	if status != http.StatusTemporaryRedirect && status != http.StatusPermanentRedirect {
 		x.becomeGet()

@@ -1,6 +1,7 @@
 package egress_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -102,6 +103,9 @@ func TestARedirectToAnOriginThatIsNotGrantedIsDenied(t *testing.T) {
 	for _, location := range []string{secret, secret + "/x?q=1", "//127.0.0.1:" + port, "http://localhost:" + port, "http://169.254.169.254/latest/meta-data/", "http://[::1]:" + port, "http://10.0.0.1"} {
 		url, _ := serve(t, to(302, location))
 		err := fails(t, follower(t, egress.Options{}, url), get(url), inbox.Forbidden, egress.ErrNotGranted, "redirect to http://")
+		if !errors.Is(err, egress.ErrRedirect) {
+			t.Errorf("%v is not told apart from the plugin's own wish", err)
+		}
 		if strings.Contains(err.Error(), "q=1") {
 			t.Error(err)
 		}
@@ -124,7 +128,9 @@ func TestARedirectToAGrantedNameWithAPrivateAddressIsDenied(t *testing.T) {
 	g := grant(t, []string{inside}, []string{url})
 	g.Redirects = true
 	c := clientOf(t, g, egress.Options{Resolver: names(t, func(string, int) []string { return []string{"127.0.0.1"} })})
-	fails(t, c, post(url, "x"), inbox.Forbidden, egress.ErrAddress, "loopback")
+	if err := fails(t, c, post(url, "x"), inbox.Forbidden, egress.ErrAddress, "loopback"); !errors.Is(err, egress.ErrRedirect) {
+		t.Error(err)
+	}
 	if count() != 0 {
 		t.Errorf("%d requests arrived", count())
 	}

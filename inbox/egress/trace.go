@@ -43,6 +43,17 @@ func (p phase) String() string {
 type trace struct {
 	at     atomic.Int32 // a phase
 	family atomic.Int32 // 4 or 6; 0 while unknown
+	tried  atomic.Bool  // an address passed the gate and was dialled
+}
+
+// traceKey is the key of the trace in the context of a dial. The transport hands the values of the request's context on.
+type traceKey struct{}
+
+// dialled notes that an address passed the gate.
+func dialled(ctx context.Context) {
+	if t, ok := ctx.Value(traceKey{}).(*trace); ok {
+		t.tried.Store(true)
+	}
 }
 
 // reach notes a phase, unless a later one was noted: a connection that lost a race reports late.
@@ -70,7 +81,7 @@ func (t *trace) peer() string {
 
 // with returns a context whose request is watched.
 func (t *trace) with(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+	return httptrace.WithClientTrace(context.WithValue(ctx, traceKey{}, t), &httptrace.ClientTrace{
 		DNSStart:          func(httptrace.DNSStartInfo) { t.reach(atLookup) },
 		ConnectStart:      func(string, string) { t.reach(atConnect) },
 		TLSHandshakeStart: func() { t.reach(atHandshake) },

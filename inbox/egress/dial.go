@@ -17,6 +17,7 @@ type refusedAddress struct {
 	name  string
 }
 
+// Error names the kind of address, with its source.
 func (r *refusedAddress) Error() string { return ErrAddress.Error() + ": " + r.name }
 
 // Unwrap returns [ErrAddress].

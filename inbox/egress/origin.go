@@ -2,6 +2,7 @@ package egress
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -28,40 +29,48 @@ const maxOrigin = 300
 // 2130706433 and 0177.0.0.1 as addresses too. A name in other letters than ASCII must be in punycode. The error is Invalid,
 // with a hint.
 func ParseOrigin(text string) (Origin, error) {
-	wrong := func(hint, format string, args ...any) (Origin, error) {
-		e := inbox.Errorf(inbox.Invalid, "origin "+quoted(text), format, args...)
-		if hint == "" {
-			hint = `write it as "https://api.example.com" or "https://api.example.com:8443"`
+	err := mistake(text)
+	if err == nil {
+		u, bad := url.Parse(text)
+		if bad != nil {
+			err = invalid("", "it is not a url")
+		} else if o, bad := originOf(u); bad == nil {
+			return o, nil
+		} else {
+			err = bad
 		}
-		return Origin{}, e.WithHint(hint)
 	}
+	hint := inbox.HintOf(err)
+	or(&hint, `write it as "https://api.example.com" or "https://api.example.com:8443"`)
+	return Origin{}, inbox.Errorf(inbox.Invalid, "origin "+quoted(text), "%w", err).WithHint(hint)
+}
+
+// mistake returns what is wrong with the text of an origin before it is read as a url: a url may have more parts.
+func mistake(text string) error {
 	scheme, rest, found := strings.Cut(text, "://")
 	switch {
 	case text == "":
-		return wrong("", "it is empty")
+		return invalid("", "it is empty")
 	case len(text) > maxOrigin:
-		return wrong("", "it has %d bytes, more than %d", len(text), maxOrigin)
+		return invalid("", fmt.Sprintf("it has %d bytes, more than %d", len(text), maxOrigin))
 	case strings.Contains(text, "*"):
-		return wrong("write each origin in full", "a pattern is no origin")
+		return invalid("write each origin in full", "a pattern is no origin")
 	case !found && !strings.Contains(text, "/"):
-		return wrong(`write "https://`+rest+scheme+`"`, "it has no scheme")
-	case found && !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https"):
-		return wrong("", "its scheme is neither http nor https")
+		return invalid(`write "https://`+inbox.Printable(text)+`"`, "it has no scheme")
+	case !web(scheme):
+		return invalid("", "its scheme is neither http nor https")
 	case strings.Contains(rest, "@"):
-		return wrong("put credentials into a secret", "it has a user name")
+		return invalid("put credentials into a secret", "it has a user name")
 	}
 	if authority, _, more := cutAny(rest, "/?#\\"); more {
-		return wrong(`write "`+scheme+"://"+authority+`"`, "it has a path, a query or a fragment: all paths of an origin are granted together")
+		return invalid(`write "`+scheme+"://"+inbox.Printable(authority)+`"`, "it has a path, a query or a fragment: all paths of an origin are granted together")
 	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return wrong("", "it is not a url")
-	}
-	o, err := originOf(u)
-	if err != nil {
-		return wrong(inbox.HintOf(err), "%w", err)
-	}
-	return o, nil
+	return nil
+}
+
+// web reports whether a scheme is one of the two that are sent.
+func web(scheme string) bool {
+	return strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")
 }
 
 // cutAny is strings.Cut at the first byte of a set.
@@ -75,7 +84,7 @@ func cutAny(text, set string) (before, after string, found bool) {
 // originOf returns the origin of a url. Errors have no operation, and never show the url.
 func originOf(u *url.URL) (Origin, error) {
 	scheme := strings.ToLower(u.Scheme)
-	if scheme != "http" && scheme != "https" {
+	if !web(scheme) {
 		return Origin{}, invalid("write http:// or https://", "its scheme is neither http nor https")
 	}
 	host, err := hostOf(u.Hostname())

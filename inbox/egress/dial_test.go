@@ -97,7 +97,7 @@ func TestANameWhosePublicAddressIsDownIsTemporaryThoughAnotherIsRefused(t *testi
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	_ = l.Close() // nothing listens there
-	for _, answer := range [][]string{{"10.0.0.1", outside}, {outside, "10.0.0.1"}} {
+	for _, answer := range [][]string{{"127.0.0.3", outside}, {outside, "127.0.0.3"}} {
 		opt := egress.Options{Resolver: names(t, func(string, int) []string { return answer })}.WithClassify(judge)
 		at := "http://half.test:" + port
 		fails(t, clientOf(t, grant(t, []string{at}, nil), opt), get(at), inbox.Unavailable, nil, "failed while connecting")

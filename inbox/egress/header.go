@@ -133,7 +133,7 @@ func (x *exchange) keep(from http.Header) (kept []inbox.Header) {
 	for _, name := range keptHeaders {
 		values := from.Values(name)
 		for _, value := range values[:min(len(values), maxKeptLines)] {
-			if len(value) <= maxKeptValue && validValue(value) {
+			if len(value) <= maxKeptValue {
 				kept = append(kept, inbox.Header{Name: name, Value: string(x.mask([]byte(value)))})
 			}
 		}

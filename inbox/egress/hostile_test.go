@@ -155,6 +155,10 @@ func TestConnectionsThatBreakAreTemporary(t *testing.T) {
 			head(conn)
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
 		},
+		"control characters": func(conn net.Conn) {
+			head(conn)
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nX-Request-Id: \x1b[2J\r\nContent-Length: 0\r\n\r\n")
+		},
 		"no HTTP": func(conn net.Conn) { head(conn); _, _ = io.WriteString(conn, "220 mail.example.com ESMTP\r\n") },
 		"switching": func(conn net.Conn) {
 			head(conn)

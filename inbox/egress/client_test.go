@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -182,6 +185,50 @@ func TestACallerThatGivesUpIsToldApartFromAReceiverThatIsSlow(t *testing.T) {
 	_, err := client(t, egress.Options{}, url).Do(ctx, post(url, "x"))
 	if inbox.KindOf(err) != inbox.Unavailable || !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+func TestAnAnswerOverIPv6SaysSo(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skipf("this machine has no IPv6: %v", err)
+	}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: answer("six")}}
+	s.Start()
+	defer s.Close()
+	if r := do(t, client(t, egress.Options{}, s.URL), get(s.URL)); r.Family != "ipv6" || string(r.Body) != "six" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// The receiver answers the first request of its first connection, and closes that connection upon the second.
+func TestARequestOnAConnectionThatWasClosedIsSentAgainOnlyWithAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]bool{"key": true, "": false} {
+		var mu sync.Mutex
+		connections := 0
+		url := raw(t, func(conn net.Conn) {
+			mu.Lock()
+			connections++
+			first := connections == 1
+			mu.Unlock()
+			for head(conn) != "" {
+				_, _ = io.CopyN(io.Discard, conn, 1)
+				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				if first {
+					head(conn)
+					return
+				}
+			}
+		})
+		c := client(t, egress.Options{}, url)
+		call := post(url, "x")
+		call.IdempotencyKey = key
+		do(t, c, call)
+		if r, err := c.Do(t.Context(), call); (err == nil) != want || (err != nil && inbox.KindOf(err) != inbox.Unavailable) {
+			t.Errorf("key %q: %+v, %v", key, r, err)
+		}
 	}
 }
 

@@ -177,7 +177,7 @@ func (x *exchange) request(ctx context.Context) *http.Request {
 	x.trace = &trace{}
 	req := (&http.Request{Method: x.method, URL: x.url, Host: x.url.Host, Header: x.header.Clone()}).WithContext(x.trace.with(ctx))
 	for _, h := range x.secret {
-		req.Header[h.name] = []string{h.value}
+		req.Header[h.name] = []string{h.value()}
 	}
 	if body := x.body; len(body) > 0 {
 		req.ContentLength = int64(len(body))

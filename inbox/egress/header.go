@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"fmt"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -143,10 +142,8 @@ func (x *exchange) keep(from http.Header) (kept []inbox.Header) {
 
 // secretHeader is a header with a secret in it, which follows a redirect only to origins that all of its secrets were granted for.
 type secretHeader struct {
-	name, value string
-	secrets     []Secret
-	ofBody      bool // it signs the body, and is dropped with it
+	name    string
+	value   func() string // a closure, as in Secret
+	secrets []Secret
+	ofBody  bool // it signs the body, and is dropped with it
 }
-
-// String returns the name only.
-func (h secretHeader) String() string { return fmt.Sprintf("%s: [secret]", h.name) }

@@ -65,7 +65,7 @@ func or[T comparable](v *T, fallback T) {
 
 // Call is one request with what the program adds to it.
 type Call struct {
-	Request        inbox.Request
+	Request        inbox.Request  // of a raw request: with the stored bytes as Body
 	Original       []inbox.Header // of a raw request: the stored event's content type and signature header
 	IdempotencyKey string         // visible ASCII without dots, the same over retries; empty for no such header
 	Time           time.Duration  // bounds this exchange in place of Limits.Time; zero means Limits.Time

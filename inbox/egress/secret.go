@@ -88,7 +88,7 @@ func (c *Client) addSecrets(x *exchange, templates map[string]string) error {
 			return err
 		}
 		x.secret = append(x.secret, h)
-		size += len(name) + len(h.value)
+		size += len(name) + len(h.value())
 	}
 	return boundHeaders(len(templates), size)
 }
@@ -120,7 +120,7 @@ func (c *Client) expand(header, template string, to Origin) (secretHeader, error
 		h.secrets = append(h.secrets, s)
 		rest = next
 	}
-	h.value = b.String()
+	h.value = b.String
 	switch {
 	case len(h.secrets) == 0:
 		return h, inbox.Errorf(inbox.Invalid, "", "secrets: header %s has no {{secret.NAME}}", header).WithHint("put it into headers")

@@ -3,6 +3,7 @@ package egress
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -11,6 +12,30 @@ import (
 
 	"inbox/inbox"
 )
+
+func TestAnExchangeThatIsPrintedShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	const value = "tok3n-of-the-operator"
+	to, err := ParseOrigin("http://api.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(Grant{Allow: []Origin{to}}, Options{Secret: func(name string) (Secret, bool) { return NewSecret(name, value, []Origin{to}), true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := c.prepare(&Call{Request: inbox.Request{Method: "GET", URL: "http://api.test", Secrets: map[string]string{"A": "{{secret.a}}"}}})
+	if err != nil || x.request(t.Context()).Header.Get("A") != value {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%t"} {
+		for _, v := range []any{x, *x, x.secret, x.secret[0]} {
+			if text := fmt.Sprintf(verb, v); strings.Contains(text, value) {
+				t.Errorf("%s of %T: %s", verb, v, text)
+			}
+		}
+	}
+}
 
 // FuzzWire checks that a request that passes is exactly one request on the wire, with the headers that were asked for and no
 // others, and with no secret outside its header.

@@ -113,12 +113,12 @@ func dropBody(from http.Header) {
 	}
 }
 
-// keptHeaders lists the response headers that are kept, in lower case and sorted: the content's kind, the validators of conditional
-// requests, where to go on, when to try again, and ids for the receiver's support. Cookies and all others are dropped.
+// keptHeaders lists the response headers that are kept, sorted: the content's kind, the validators of conditional requests, where
+// to go on, when to try again, and ids for the receiver's support. Cookies and all others are dropped.
 var keptHeaders = []string{
-	"content-encoding", "content-type", "date", "etag", "last-modified", "link", "location", "ratelimit", "ratelimit-policy",
-	"request-id", "retry-after", "www-authenticate", "x-correlation-id", "x-ratelimit-limit", "x-ratelimit-remaining",
-	"x-ratelimit-reset", "x-request-id",
+	"Content-Encoding", "Content-Type", "Date", "Etag", "Last-Modified", "Link", "Location", "Ratelimit", "Ratelimit-Policy",
+	"Request-Id", "Retry-After", "Www-Authenticate", "X-Correlation-Id", "X-Ratelimit-Limit", "X-Ratelimit-Remaining",
+	"X-Ratelimit-Reset", "X-Request-Id",
 }
 
 // The bounds of the kept headers.
@@ -127,13 +127,13 @@ const (
 	maxKeptValue = 2 << 10 // bytes of a value; a longer one is dropped, since a part of it would mislead
 )
 
-// keep returns the kept headers of a response.
+// keep returns the kept headers of a response, with names in lower case.
 func (x *exchange) keep(from http.Header) (kept []inbox.Header) {
 	for _, name := range keptHeaders {
-		values := from.Values(name)
+		values := from[name]
 		for _, value := range values[:min(len(values), maxKeptLines)] {
 			if len(value) <= maxKeptValue {
-				kept = append(kept, inbox.Header{Name: name, Value: string(x.mask([]byte(value)))})
+				kept = append(kept, inbox.Header{Name: strings.ToLower(name), Value: string(x.mask([]byte(value)))})
 			}
 		}
 	}

@@ -146,8 +146,8 @@ const maskFrom = 8
 func (x *exchange) mask(text []byte) []byte {
 	for _, h := range x.secret {
 		for _, s := range h.secrets {
-			if value := s.reveal(); len(value) >= maskFrom {
-				text = bytes.ReplaceAll(text, []byte(value), []byte(s.String()))
+			if value := []byte(s.reveal()); len(value) >= maskFrom && bytes.Contains(text, value) {
+				text = bytes.ReplaceAll(text, value, []byte(s.String()))
 			}
 		}
 	}

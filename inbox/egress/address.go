@@ -21,8 +21,8 @@ type block struct {
 
 // special lists the addresses that are not simply public. The first block that contains an address decides. The sources are
 // the IANA IPv4 and IPv6 Special-Purpose Address Registries (https://www.iana.org/assignments/iana-ipv4-special-registry,
-// https://www.iana.org/assignments/iana-ipv6-special-registry, both of 2025-10-09) and, for the metadata of clouds, their
-// manuals. Of IPv6, only 2000::/3 is given out as unicast: all other addresses are refused, named here or not.
+// https://www.iana.org/assignments/iana-ipv6-special-registry, that of IPv6 as of 2025-10-09) and, for the metadata of clouds,
+// their manuals. Of IPv6, only 2000::/3 is assigned as unicast: all other addresses are refused, named here or not.
 //
 // Globally reachable blocks of the registries that stay public: 192.31.196.0/24 and 192.175.48.0/24 (AS112, RFC 7535, RFC 7534),
 // 192.52.193.0/24 (AMT, RFC 7450), 2620:4f:8000::/48 (AS112, RFC 7534).
@@ -95,7 +95,7 @@ func classify(addr netip.Addr) (reach, string) {
 		}
 	}
 	if addr.Is6() && !unicast.Contains(addr) && !nat64.Contains(addr) {
-		return nobody, "not given out (RFC 4291, section 2.4)"
+		return nobody, "not assigned (RFC 4291, section 2.4)"
 	}
 	return public, ""
 }

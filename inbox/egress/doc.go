@@ -11,7 +11,7 @@
 //     appears in no error, log or response.
 //
 // Errors are of type [inbox.Error], and their kind says what to do: Forbidden means that the grant does not allow it, and the reason is
-// [ErrNotGranted], [ErrAddress], [ErrHeader] or [ErrSecret]. Invalid means that the request can never be sent. Unavailable means
+// [ErrNotGranted], [ErrAddress], [ErrHeader] or [ErrSecret], beside [ErrRedirect] where a redirect led there. Invalid means that the request can never be sent. Unavailable means
 // that the same request may pass later. An error that wraps [context.Canceled] was caused by the caller, not by the receiver.
 //
 // It leaves to others: order, retries and holds (outbox), the journal of http_fetch (host), where secrets are kept (config),

@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"inbox/inbox/store/dedup":  {"inbox/inbox/store/commit"},
 	"inbox/inbox/dispatch":     {"inbox/inbox"},
 	"inbox/inbox/outbox":       {"inbox/inbox"},
+	"inbox/inbox/egress":       {"inbox/inbox"},
 	"inbox/inbox/wasm":         {"inbox/inbox"},
 	"inbox/inbox/document":     {"inbox/inbox", "inbox/inbox/rawjson", "inbox/sdk/abi"},
 	"inbox/inbox/host":         {"inbox/inbox", "inbox/inbox/wasm", "inbox/inbox/document", "inbox/sdk/abi"},

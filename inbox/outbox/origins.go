@@ -31,13 +31,16 @@ func (o *Outbox) origin(row *inbox.EffectOrigin) *origin {
 	return r
 }
 
-// endHolds ends the holds of a plugin's origins: another release may send other requests, and have other grants.
-func (o *Outbox) endHolds(plugin string) {
+// endHolds ends the holds of the origins of changed plugins: another release may send other requests, and have other grants.
+func (o *Outbox) endHolds() {
+	o.news.mu.Lock()
+	defer o.news.mu.Unlock()
 	for name, r := range o.origins {
-		if name.plugin == plugin {
+		if o.news.holds[name.plugin] {
 			r.health, r.notUntil = inbox.Health{}, time.Time{}
 		}
 	}
+	clear(o.news.holds)
 }
 
 // step starts the tries that are due, as far as the bounds allow, and returns the time until the next step.

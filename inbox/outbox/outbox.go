@@ -17,6 +17,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"inbox/inbox"
@@ -91,18 +92,31 @@ func (o *Options) fill() {
 	}
 }
 
-// Outbox sends effects. Its goroutine, that of Run, owns all fields but the channels.
+// Outbox sends effects. Its goroutine, that of Run, owns all fields but the channels and news.
 type Outbox struct {
 	opt     Options
 	origins map[originName]*origin
-	active  int           // tries that run
-	pending int           // settlements that are not durable yet
-	turn    int           // the origin that may start tries first in the next step
-	fenced  bool          // a newer server has taken over
-	results chan result   // of tries that ended
-	ends    chan end      // of settlements
-	changed chan string   // names of plugins whose release changed
-	gone    chan struct{} // closed when Run returns
+	active  int         // tries that run
+	pending int         // settlements that are not durable yet
+	turn    int         // the origin that may start tries first in the next step
+	fenced  bool        // a newer server has taken over
+	results chan result // of tries that ended
+	ends    chan end    // of settlements
+	news    news
+}
+
+// news are the changes outside the store that Run has not seen yet.
+type news struct {
+	mu    sync.Mutex
+	holds map[string]bool // plugins whose release changed
+	wake  chan struct{}   // has a value when there is news
+}
+
+func (n *news) tell() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
 }
 
 // New returns an outbox that Run starts.
@@ -110,7 +124,8 @@ func New(o Options) *Outbox {
 	o.fill()
 	return &Outbox{
 		opt: o, origins: map[originName]*origin{},
-		results: make(chan result, o.Total), ends: make(chan end, 4*o.Total), changed: make(chan string), gone: make(chan struct{}),
+		results: make(chan result, o.Total), ends: make(chan end, 4*o.Total),
+		news: news{holds: map[string]bool{}, wake: make(chan struct{}, 1)},
 	}
 }
 
@@ -120,7 +135,6 @@ const pause = time.Second
 // Run sends until ctx is done. Then it gives the running tries Options.Grace, interrupts the rest, and returns when all that ended
 // are settled. The store must run until then.
 func (o *Outbox) Run(ctx context.Context) error {
-	defer close(o.gone)
 	due, unsubscribe := o.opt.Store.SubscribeEffects()
 	defer unsubscribe()
 	tries, interrupt := context.WithCancel(context.WithoutCancel(ctx))
@@ -133,8 +147,8 @@ func (o *Outbox) Run(ctx context.Context) error {
 			o.settleAll(tries, r)
 		case e := <-o.ends:
 			o.endAll(e)
-		case plugin := <-o.changed:
-			o.endHolds(plugin)
+		case <-o.news.wake:
+			o.endHolds()
 		case <-due:
 		case <-alarm.C:
 		case <-ctx.Done():
@@ -145,13 +159,16 @@ func (o *Outbox) Run(ctx context.Context) error {
 	}
 }
 
-// Changed tells that another release of a plugin is live, or none. Its origins on hold are tried again at once.
+// Changed tells that another release of a plugin is live, or none. Its origins on hold are tried again at once. It does not block.
 func (o *Outbox) Changed(plugin string) {
-	select {
-	case o.changed <- plugin:
-	case <-o.gone:
-	}
+	o.news.mu.Lock()
+	defer o.news.mu.Unlock()
+	o.news.holds[plugin] = true
+	o.news.tell()
 }
+
+// Wake makes the outbox look at its store again, because a plugin may have been resumed. It does not block.
+func (o *Outbox) Wake() { o.news.tell() }
 
 // drain ends the running tries and settles them.
 func (o *Outbox) drain(tries context.Context, interrupt func()) {
@@ -163,7 +180,6 @@ func (o *Outbox) drain(tries context.Context, interrupt func()) {
 			o.settle(tries, r)
 		case e := <-o.ends:
 			o.end(e)
-		case <-o.changed:
 		case <-grace.C:
 			interrupt()
 		}

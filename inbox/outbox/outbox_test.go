@@ -162,14 +162,14 @@ func TestAnOriginThatFailsForSeveralKeysIsOnHoldAndAloneInIt(t *testing.T) {
 	}
 	before := tries.Load()
 	ahead.Store(3600) // the waits and the hold's first probe are over
-	l.out.Changed("another plugin")
+	l.out.Wake()
 	inboxtest.Eventually(t, "a probe is sent", func() bool { return onHold().Health.Probes == 1 })
 	if n := tries.Load(); n != before+1 {
 		t.Errorf("%d probes were sent", n-before)
 	}
 	mended.Store(true)
 	ahead.Store(7200)
-	l.out.Changed("another plugin")
+	l.out.Wake()
 	l.eventually(t, slices.Repeat([]inbox.EffectState{inbox.EffectDone}, 6)...)
 	inboxtest.Eventually(t, "the hold ends", func() bool { return !onHold().Health.OnHold })
 	var counted int

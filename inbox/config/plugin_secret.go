@@ -7,8 +7,8 @@ import (
 	"inbox/inbox"
 )
 
-// PluginSecret reads a secret of a plugin from its place, "env:NAME" or "file:PATH", as it is now. It returns an error, without any
-// part of the secret, when there is none. Line ends at its end are not part of it.
+// PluginSecret reads a secret of a plugin from its place, "env:NAME" or "file:PATH", as it is now. Line ends at its end are not part of
+// it. The error for a place without a secret holds no part of what is there.
 func PluginSecret(place string, getenv func(string) string) (string, error) {
 	kind, rest, _ := strings.Cut(place, ":")
 	var text string

@@ -185,24 +185,12 @@ func (p *program) deadEffects(c *cli.Context) error {
 // resolveEffects retries or discards dead effects. The arguments are their numbers. A dry run selects them, and the operator
 // confirms. Then exactly these are resolved.
 func (p *program) resolveEffects(c *cli.Context, verb string) error {
-	f, words, err := p.selection(c)
-	if err != nil {
-		return err
-	}
-	f.Plugin = c.String("plugin")
-	req := api.ResolveEffects{Filter: f, All: c.Bool("all"), Reason: c.String("reason"), DryRun: true}
-	for _, word := range words {
-		id, err := effectNumber(word)
-		if err != nil {
-			return err
-		}
-		req.Effects = append(req.Effects, id)
-	}
+	req, err := p.effectSelection(c)
 	switch {
-	case c.NArg() > 0 && len(words) == 0:
+	case err != nil:
+		return err
+	case c.NArg() > 0 && len(req.Effects) == 0:
 		return endWithoutIDs(p, p.effectRows())
-	case c.NArg() == 0 && !f.Narrow() && !req.All:
-		return usage("no dead requests are selected").WithHint("name their numbers, give a filter such as --plugin NAME, or --all")
 	}
 	client, err := p.client(c)
 	if err != nil {
@@ -212,16 +200,13 @@ func (p *program) resolveEffects(c *cli.Context, verb string) error {
 	switch {
 	case err != nil:
 		return err
-	case len(preview.Effects) == 0 && len(req.Effects) > 0:
-		return inbox.Errorf(inbox.NotFound, "", "none of these requests is dead").WithHint("`inbox dead list --kind effect` shows the dead ones")
 	case len(preview.Effects) == 0:
-		p.Say("no dead request matches")
-		return p.effectRows().End()
+		return p.reportNoDeadEffect(len(req.Effects) > 0)
 	case c.Bool("dry-run"):
 		p.Say("%s would be %s", console.Plural(int64(len(preview.Effects)), "request", "requests"), pastTense(verb))
 		return p.effectRows().All(preview.Effects)
 	}
-	if len(req.Effects) == 0 || verb == "discard" {
+	if len(req.Effects) == 0 || verb == "discard" { // a retry of named requests needs no confirmation
 		if err := p.Ask(c.Bool("yes"), "%s %s?", verbTitle(verb), console.Plural(int64(len(preview.Effects)), "dead request", "dead requests")); err != nil {
 			return err
 		}
@@ -232,6 +217,36 @@ func (p *program) resolveEffects(c *cli.Context, verb string) error {
 		return err
 	}
 	return p.printResolvedEffects(verb, &result)
+}
+
+// effectSelection returns the request for a dry run, with the selection of the flags and arguments.
+func (p *program) effectSelection(c *cli.Context) (req api.ResolveEffects, err error) {
+	f, words, err := p.selection(c)
+	if err != nil {
+		return req, err
+	}
+	f.Plugin = c.String("plugin")
+	req = api.ResolveEffects{Filter: f, All: c.Bool("all"), Reason: c.String("reason"), DryRun: true}
+	for _, word := range words {
+		id, err := effectNumber(word)
+		if err != nil {
+			return req, err
+		}
+		req.Effects = append(req.Effects, id)
+	}
+	if c.NArg() == 0 && !f.Narrow() && !req.All {
+		return req, usage("no dead requests are selected").WithHint("name their numbers, give a filter such as --plugin NAME, or --all")
+	}
+	return req, nil
+}
+
+// reportNoDeadEffect reports that no selected request is dead. It returns an error only if requests were named.
+func (p *program) reportNoDeadEffect(named bool) error {
+	if named {
+		return inbox.Errorf(inbox.NotFound, "", "none of these requests is dead").WithHint("`inbox dead list --kind effect` shows the dead ones")
+	}
+	p.Say("no dead request matches")
+	return p.effectRows().End()
 }
 
 func (p *program) printResolvedEffects(verb string, result *api.ResolvedEffects) error {

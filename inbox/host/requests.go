@@ -54,15 +54,8 @@ func requestOf(entry json.RawMessage) (r inbox.Request, why string) {
 	if err := dec.Decode(&in); err != nil {
 		return r, "is not a request of the contract: an object with method, url, headers, secrets, body, body_base64 and raw"
 	}
-	switch {
-	case in.Then != "":
-		return r, "has then, which this version of inbox does not have"
-	case in.Method == "" || in.URL == "":
-		return r, "has no method or no url"
-	case in.Raw && (isSet(in.Body) || in.BodyBase64 != nil):
-		return r, "has raw, which sends the event's own bytes, and a body"
-	case isSet(in.Body) && in.BodyBase64 != nil:
-		return r, "has body and body_base64"
+	if why = wrongMembers(&in); why != "" {
+		return r, why
 	}
 	r = inbox.Request{Method: in.Method, URL: in.URL, Secrets: in.Secrets, Raw: in.Raw, Body: in.BodyBase64}
 	for _, name := range slices.Sorted(maps.Keys(in.Headers)) {
@@ -81,6 +74,21 @@ func requestOf(entry json.RawMessage) (r inbox.Request, why string) {
 		r.Headers = append(r.Headers, inbox.Header{Name: "Content-Type", Value: "application/json"})
 	}
 	return r, ""
+}
+
+// wrongMembers returns what is wrong with the members of a request, in the host's words; else "".
+func wrongMembers(in *abi.Request) string {
+	switch {
+	case in.Then != "":
+		return "has then, which this version of inbox does not have"
+	case in.Method == "" || in.URL == "":
+		return "has no method or no url"
+	case in.Raw && (isSet(in.Body) || in.BodyBase64 != nil):
+		return "has raw, which sends the event's own bytes, and a body"
+	case isSet(in.Body) && in.BodyBase64 != nil:
+		return "has body and body_base64"
+	}
+	return ""
 }
 
 func hasContentType(headers map[string]string) bool {

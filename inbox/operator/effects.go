@@ -149,11 +149,7 @@ func (s *server) resolveEffects(w http.ResponseWriter, r *http.Request, how inbo
 	if err != nil {
 		return err
 	}
-	for _, id := range req.Effects {
-		if !slices.ContainsFunc(selected, func(e api.Effect) bool { return e.ID == id }) {
-			out.Failed = append(out.Failed, api.Failure{ID: fmt.Sprint(id), Error: "it is not dead"})
-		}
-	}
+	out.Failed = append(out.Failed, notDead(req.Effects, selected)...)
 	if req.DryRun {
 		out.Effects = append(out.Effects, selected...)
 		return reply(w, out)
@@ -174,6 +170,16 @@ func (s *server) resolveEffects(w http.ResponseWriter, r *http.Request, how inbo
 		return err
 	}
 	return reply(w, out)
+}
+
+// notDead returns a failure for each named effect that is not among the dead ones.
+func notDead(named []int64, dead []api.Effect) (failed []api.Failure) {
+	for _, id := range named {
+		if !slices.ContainsFunc(dead, func(e api.Effect) bool { return e.ID == id }) {
+			failed = append(failed, api.Failure{ID: fmt.Sprint(id), Error: "it is not dead"})
+		}
+	}
+	return failed
 }
 
 // deadEffects returns the dead effects that a request selects, the oldest first.

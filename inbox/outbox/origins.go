@@ -98,12 +98,7 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 		return never, nil
 	}
 	r, now := o.origin(row), o.opt.Now()
-	free := min(o.opt.PerOrigin-r.active, o.opt.Total-o.active, cap(o.ends)-o.active-o.pending)
-	if r.health.OnHold { // one probe at a time
-		if free = 1 - len(r.busy); free > 0 {
-			r.notUntil = later(r.notUntil, r.health.Due(now))
-		}
-	}
+	free := o.free(r, now)
 	if free <= 0 {
 		return never, nil
 	}
@@ -128,6 +123,18 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 		o.start(tries, r, e, policy)
 	}
 	return never, nil
+}
+
+// free returns the number of tries that may start to an origin. On hold it is one probe, after the hold's wait.
+func (o *Outbox) free(r *origin, now time.Time) int {
+	if !r.health.OnHold {
+		return min(o.opt.PerOrigin-r.active, o.opt.Total-o.active, cap(o.ends)-o.active-o.pending)
+	}
+	if len(r.busy) > 0 || o.active >= o.opt.Total {
+		return 0
+	}
+	r.notUntil = later(r.notUntil, r.health.Due(now))
+	return 1
 }
 
 // dueIn returns the time until an effect is due. A wait beyond every wait of the policy began before the clock was set back, and is

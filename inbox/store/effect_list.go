@@ -63,26 +63,8 @@ func (s *Store) effectQuery(ctx context.Context, f *inbox.EffectFilter) (*effect
 		return nil, err
 	}
 	sel.andSeqs()
-	if f.Plugin != "" {
-		p, err := s.pluginID(ctx, f.Plugin)
-		if err != nil {
-			return nil, err
-		}
-		sel.and("f.plugin = ?", p)
-	}
-	if f.Origin != "" {
-		sel.and("f.origin = ?", f.Origin)
-	}
-	dead := len(f.States) == 1 && f.States[0] == inbox.EffectDead
-	var states []string
-	for _, state := range f.States {
-		states = append(states, string(state))
-	}
-	switch {
-	case dead:
-		sel.and("f.state = 'dead'")
-	case len(states) > 0:
-		sel.and("f.state IN (SELECT value FROM json_each(?))", listOf(states))
+	if err := s.effectConditions(ctx, sel, f); err != nil {
+		return nil, err
 	}
 	q := &effectQuery{}
 	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) + 1 FROM effects`).Scan(&q.high); err != nil {
@@ -97,7 +79,7 @@ func (s *Store) effectQuery(ctx context.Context, f *inbox.EffectFilter) (*effect
 		sel.and("f.id IN (SELECT value FROM json_each(?))", listOf(f.IDs))
 		q.low, q.high = max(q.low, slices.Min(f.IDs)), min(q.high, addOne(slices.Max(f.IDs)))
 		q.whole = true
-	case dead:
+	case onlyDead(f):
 		from, q.whole = "effects f INDEXED BY effects_dead CROSS JOIN events e ON e.seq = f.seq", true
 	case sel.byKey:
 		from, q.whole = "events e INDEXED BY events_by_key CROSS JOIN effects f INDEXED BY effects_by_cause ON f.plugin IN (SELECT id FROM plugins) AND f.seq = e.seq", true
@@ -108,6 +90,37 @@ func (s *Store) effectQuery(ctx context.Context, f *inbox.EffectFilter) (*effect
 	q.text = `SELECT ` + eventColumns + `, p.name, ` + effectColumns + ` FROM ` + from + ` JOIN plugins p ON p.id = f.plugin` + newestTry + `
 		WHERE e.seq > ? AND e.seq <= ?` + sel.where + ` AND f.id >= ? AND f.id < ? ORDER BY f.id DESC LIMIT ?`
 	return q, nil
+}
+
+// onlyDead reports whether a filter selects dead effects only.
+func onlyDead(f *inbox.EffectFilter) bool {
+	return len(f.States) == 1 && f.States[0] == inbox.EffectDead
+}
+
+// effectConditions adds the conditions on the columns of effects f.
+func (s *Store) effectConditions(ctx context.Context, sel *selection, f *inbox.EffectFilter) error {
+	if f.Plugin != "" {
+		p, err := s.pluginID(ctx, f.Plugin)
+		if err != nil {
+			return err
+		}
+		sel.and("f.plugin = ?", p)
+	}
+	if f.Origin != "" {
+		sel.and("f.origin = ?", f.Origin)
+	}
+	if onlyDead(f) {
+		sel.and("f.state = 'dead'") // a constant, so that the planner may use the index of dead effects
+		return nil
+	}
+	if len(f.States) > 0 {
+		states := make([]string, len(f.States))
+		for i, state := range f.States {
+			states[i] = string(state)
+		}
+		sel.and("f.state IN (SELECT value FROM json_each(?))", listOf(states))
+	}
+	return nil
 }
 
 func addOne(id int64) int64 {

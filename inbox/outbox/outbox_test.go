@@ -2,8 +2,6 @@ package outbox_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -13,7 +11,6 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/outbox"
-	"inbox/inbox/store"
 )
 
 func TestARequestIsSentAgainUntilItSucceedsWithTheSameKeyAndBody(t *testing.T) {
@@ -237,98 +234,49 @@ func TestRequestsOfAPluginWithoutALiveReleaseWait(t *testing.T) {
 	l.eventually(t, inbox.EffectDone)
 }
 
-func TestAnInterruptedTryIsNotRecordedAndIsMadeAgainInTheNextLife(t *testing.T) {
-	t.Parallel()
-	dir := inboxtest.Dir(t)
-	var first arrival
-	t.Run("a first life", func(t *testing.T) {
-		l := begin(t, dir)
-		began := make(chan arrival, 1)
-		l.start(t, outbox.Options{Sender: sender(func(ctx context.Context, e *inbox.Effect, r *inbox.EffectRequest) inbox.Sent {
-			began <- arrival{r.URL, e.Key, string(r.Body)}
-			return until(ctx, nil, inbox.Sent{})
-		})})
-		l.ask(1, crm, "/a", "/b")
-		first = <-began
-		l.stop()
-		if tries, err := l.EffectTries(t.Context(), 1); err != nil || len(tries) > 0 {
-			t.Errorf("recorded: %+v, %v", tries, err)
-		}
-	})
-	s := inboxtest.Store(t, store.Options{Dir: dir})
-	l := &line{Store: s}
-	var got receiver
-	l.start(t, outbox.Options{Sender: sender(func(_ context.Context, e *inbox.Effect, r *inbox.EffectRequest) inbox.Sent {
-		got.note(r.URL, e.Key, r.Body)
-		return answered(200)
-	})})
-	l.eventually(t, inbox.EffectDone, inbox.EffectDone)
-	if all := got.all(); len(all) != 2 || all[0] != first {
-		t.Errorf("arrived in the second life: %+v, in the first: %+v", all, first)
-	}
-}
-
-func TestATryThatCannotBeRecordedIsMadeAgain(t *testing.T) {
-	t.Parallel()
-	var broken atomic.Bool
-	s := inboxtest.Store(t, store.Options{Fault: func(point string) error {
-		if point == "commit" && broken.CompareAndSwap(true, false) {
-			return errors.New("the disk is full")
-		}
-		return nil
-	}})
-	l := lineOf(t, s)
-	var got receiver
-	l.start(t, outbox.Options{Sender: sender(func(_ context.Context, e *inbox.Effect, r *inbox.EffectRequest) inbox.Sent {
-		broken.Store(len(got.all()) == 0)
-		got.note(r.URL, e.Key, r.Body)
-		return answered(200)
-	})})
-	l.ask(1, crm, "/a")
-	l.eventually(t, inbox.EffectDone)
-	if all := got.all(); len(all) != 2 || all[0] != all[1] {
-		t.Errorf("arrived: %+v", all)
-	}
-}
-
-func TestAServerThatWasReplacedSendsNoMore(t *testing.T) {
-	t.Parallel()
-	dir := inboxtest.Dir(t)
-	old := begin(t, dir)
-	newer := inboxtest.Store(t, store.Options{Dir: dir})
-	var sent atomic.Int64
-	old.start(t, outbox.Options{Store: old.Store, Sender: sender(func(context.Context, *inbox.Effect, *inbox.EffectRequest) inbox.Sent {
-		sent.Add(1)
-		return answered(200)
-	})})
-	l := lineOf(t, newer)
-	for id := range 20 {
-		l.ask(id, crm, "/")
-	}
-	l.start(t, outbox.Options{Sender: sender(func(context.Context, *inbox.Effect, *inbox.EffectRequest) inbox.Sent { return answered(200) })})
-	l.eventually(t, slices.Repeat([]inbox.EffectState{inbox.EffectDone}, 20)...)
-	old.stop()
-	if n := sent.Load(); n > 16 {
-		t.Errorf("the old server sent %d requests", n)
-	}
-}
-
-func TestARequestWhoseBytesAreLostIsDead(t *testing.T) {
+func TestAClockThatWasSetBackDelaysNoRequest(t *testing.T) {
 	t.Parallel()
 	l := begin(t, "")
-	lost := lossy{l.Store}
-	l.start(t, outbox.Options{Store: lost, Sender: sender(func(context.Context, *inbox.Effect, *inbox.EffectRequest) inbox.Sent {
-		t.Error("it was sent")
-		return answered(200)
-	})})
-	l.ask(1, crm, "/a")
-	l.eventually(t, inbox.EffectDead)
+	l.start(t, outbox.Options{
+		Now:    func() time.Time { return time.Now().Add(-1000 * time.Hour) },
+		Sender: sender(func(context.Context, *inbox.Effect, *inbox.EffectRequest) inbox.Sent { return answered(200) }),
+	})
+	l.ask(1, crm, "/")
+	l.eventually(t, inbox.EffectDone)
 }
 
-// lossy is a store whose requests are damaged.
-type lossy struct{ outbox.Store }
-
-// EffectRequest fails.
-func (lossy) EffectRequest(context.Context, int64) (*inbox.EffectRequest, error) {
-	return nil, fmt.Errorf("read: %w", inbox.ErrDamaged)
+func TestAPausedPluginSendsNothingUntilItIsResumed(t *testing.T) {
+	t.Parallel()
+	l := begin(t, "")
+	who := inbox.Actor{Name: "operator"}
+	if err := l.SetPaused(t.Context(), who, "p", true); err != nil {
+		t.Fatal(err)
+	}
+	var resumed atomic.Bool
+	looked := make(chan struct{}, 1)
+	l.start(t, outbox.Options{
+		Idle: func() bool {
+			select {
+			case looked <- struct{}{}:
+			default:
+			}
+			return false
+		},
+		Sender: sender(func(context.Context, *inbox.Effect, *inbox.EffectRequest) inbox.Sent {
+			if !resumed.Load() {
+				t.Error("a request of a paused plugin was sent")
+			}
+			return answered(200)
+		}),
+	})
+	l.ask(1, crm, "/")
+	<-looked
+	l.out.Wake()
+	<-looked
+	resumed.Store(true)
+	if err := l.SetPaused(t.Context(), who, "p", false); err != nil {
+		t.Fatal(err)
+	}
+	l.out.Wake()
+	l.eventually(t, inbox.EffectDone)
 }

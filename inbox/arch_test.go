@@ -12,8 +12,8 @@ import (
 )
 
 // allowed lists, for every package of the program, which of its own packages it may import. A package that is not listed must
-// not exist. Packages on the line do not import each other, except that intake imports qoreid, and host imports wasm and
-// document. Only serve and cli know all of them. torture is not on the line: it starts the program from outside, and
+// not exist. Packages on the line do not import each other, except that intake imports qoreid, and host imports wasm,
+// document and egress. Only serve and cli know all of them. torture is not on the line: it starts the program from outside, and
 // reaches into it through the hooks of serve.
 var allowed = map[string][]string{
 	"inbox":                    {"inbox/inbox/cli"},
@@ -26,10 +26,12 @@ var allowed = map[string][]string{
 	"inbox/inbox/store/commit": {"inbox/inbox", "inbox/inbox/datadir"},
 	"inbox/inbox/store/dedup":  {"inbox/inbox/store/commit"},
 	"inbox/inbox/dispatch":     {"inbox/inbox"},
+	"inbox/inbox/outbox":       {"inbox/inbox"},
+	"inbox/inbox/egress":       {"inbox/inbox"},
 	"inbox/inbox/wasm":         {"inbox/inbox"},
 	"inbox/inbox/document":     {"inbox/inbox", "inbox/inbox/rawjson", "inbox/sdk/abi"},
-	"inbox/inbox/host":         {"inbox/inbox", "inbox/inbox/wasm", "inbox/inbox/document", "inbox/sdk/abi"},
-	"inbox/inbox/release":      {"inbox/inbox", "inbox/inbox/datadir", "inbox/inbox/wasm", "inbox/inbox/host", "inbox/sdk/abi"},
+	"inbox/inbox/host":         {"inbox/inbox", "inbox/inbox/egress", "inbox/inbox/wasm", "inbox/inbox/document", "inbox/sdk/abi"},
+	"inbox/inbox/release":      {"inbox/inbox", "inbox/inbox/datadir", "inbox/inbox/egress", "inbox/inbox/wasm", "inbox/inbox/host", "inbox/sdk/abi"},
 	"inbox/inbox/config":       {"inbox/inbox", "inbox/inbox/datadir", "inbox/inbox/qoreid", "inbox/inbox/intake"},
 	"inbox/inbox/api":          {"inbox/inbox"},
 	"inbox/inbox/operator":     {"inbox/inbox", "inbox/inbox/datadir", "inbox/inbox/api"},

@@ -16,11 +16,13 @@ type Effects struct {
 	KVLimit int64        // bytes that all keys and values may have after KV
 	Emit    []Emission   // in this order; at most [MaxEmissions]
 	Reads   Reads        // the settlement holds only while these are current
+
+	Requests []Outgoing // to be sent after the commit, in this order; at most [MaxRequests]
 }
 
 // Empty reports whether a settlement without e would be the same.
 func (e *Effects) Empty() bool {
-	return e == nil || e.State == nil && len(e.KV) == 0 && len(e.Emit) == 0
+	return e == nil || e.State == nil && len(e.KV) == 0 && len(e.Emit) == 0 && len(e.Requests) == 0
 }
 
 // StateChange replaces the state document of the attempt's lane.

@@ -71,3 +71,12 @@ type DeadLetterFilter struct {
 	// Manifest every later event of the lane counts as waiting.
 	Manifest func(plugin string) (*Manifest, error)
 }
+
+// EffectFilter selects effects, by themselves and by their events. Its Plugin is the plugin of the effects.
+type EffectFilter struct {
+	Filter
+	IDs    []int64       // of effects; empty: all
+	States []EffectState // empty: all
+	Origin string        // empty: all
+	Upto   int64         // highest id; 0: no bound
+}

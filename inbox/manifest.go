@@ -27,6 +27,24 @@ type Manifest struct {
 	Reuse        int               // events one instance serves in session mode; 1 means a fresh instance per event
 	StartFrom    StartFrom         // where a plugin that is new to this store begins
 	Config       map[string]string // given to the plugin unchanged
+	HTTP         HTTP              // the requests it may send
+}
+
+// HTTP is what a plugin may send. The zero value grants nothing.
+type HTTP struct {
+	Allow     []string // origins with addresses of the public internet, in their one spelling
+	Private   []string // origins that may have private addresses too
+	Redirects bool     // follow a redirect to a granted origin
+	CA        string   // path of certificates in PEM that are trusted beside the system's
+	Policy    Policy   // of the effects
+	Secrets   []SecretGrant
+}
+
+// SecretGrant names a secret that requests of a plugin may carry in their headers.
+type SecretGrant struct {
+	Name    string
+	Value   string   // where it is: "env:NAME" or "file:PATH"; never the secret itself
+	Origins []string // it is sent to these only
 }
 
 // Condition is "the scalar at this JSON pointer of the body is one of these". A number in the body is compared by its value
@@ -83,18 +101,14 @@ func (m Manifest) WithDefaults(parallel int) Manifest {
 	or(&m.Concurrency, max(parallel, 1))
 	or(&m.Reuse, 1)
 	p, l := DefaultPolicy(), DefaultLimits()
-	or(&m.Policy.MaxAttempts, p.MaxAttempts)
-	or(&m.Policy.Base, p.Base)
-	or(&m.Policy.Max, p.Max)
-	or(&m.Policy.OnFailure, p.OnFailure)
-	or(&m.Policy.HoldAfter, p.HoldAfter)
-	or(&m.Policy.HoldKeys, p.HoldKeys)
+	m.Policy = m.Policy.withDefaults(p)
 	or(&m.Limits.Time, l.Time)
 	or(&m.Limits.Memory, l.Memory)
 	or(&m.Limits.Output, l.Output)
 	or(&m.Limits.Log, l.Log)
 	or(&m.Limits.KV, l.KV)
 	or(&m.Data.InlineMax, DefaultInlineMax)
+	m.HTTP.Policy = m.HTTP.Policy.withDefaults(p)
 	return m
 }
 

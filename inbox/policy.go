@@ -46,3 +46,14 @@ func (p Policy) Bound(n int) time.Duration {
 	}
 	return min(d, p.Max)
 }
+
+// withDefaults returns p with every zero field set to that of another policy.
+func (p Policy) withDefaults(d Policy) Policy {
+	or(&p.MaxAttempts, d.MaxAttempts)
+	or(&p.Base, d.Base)
+	or(&p.Max, d.Max)
+	or(&p.OnFailure, d.OnFailure)
+	or(&p.HoldAfter, d.HoldAfter)
+	or(&p.HoldKeys, d.HoldKeys)
+	return p
+}

@@ -53,6 +53,8 @@ type Status struct {
 	Replays    []Replay   `json:"replays"` // that are running
 	Reasons    []Reason   `json:"reasons"` // to look at something; empty when nothing is wrong
 	Refused    []Refusal  `json:"refused"` // in the last day, by source and reason
+
+	Effects []EffectOrigin `json:"effects"` // outgoing requests, by plugin and origin
 }
 
 // Refusal counts requests that were refused.

@@ -103,7 +103,7 @@ func (p *program) app() *cli.App {
 	app.Description = "Exit codes: 0 done, 1 failed, 2 the command line or the settings are wrong, 3 declined or no terminal to ask on, 4 not allowed,\n" +
 		"5 done but some items failed, or a check found a problem, 6 not found, 7 unreachable or locked, 130 interrupted."
 	app.Commands = []*cli.Command{
-		p.serveCommand(), p.sendCommand(), p.eventCommand(), p.entityCommand(), p.deadCommand(), p.replayCommand(), p.stateCommand(),
+		p.serveCommand(), p.sendCommand(), p.eventCommand(), p.entityCommand(), p.deadCommand(), p.effectCommand(), p.replayCommand(), p.stateCommand(),
 		p.pluginCommand(), p.statusCommand(), p.doctorCommand(), p.secretCommand(), p.dbCommand(), p.configCommand(),
 		p.auditCommand(), p.benchCommand(), p.tortureCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
 		p.completeCommand(), p.torturedCommand(),

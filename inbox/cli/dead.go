@@ -10,14 +10,36 @@ import (
 	"inbox/inbox/cli/console"
 )
 
+// Kinds of dead letters.
+const (
+	kindDelivery = "delivery"
+	kindEffect   = "effect"
+)
+
 func (p *program) deadCommand() *cli.Command {
 	plugin := &cli.StringFlag{Name: "plugin", Usage: "dead letters of this plugin `NAME`"}
-	flags := func(more ...cli.Flag) []cli.Flag { return append(append(filterFlags(), plugin), more...) }
+	kind := &cli.StringFlag{Name: "kind", Value: kindDelivery, Usage: "`KIND`: delivery, or effect for outgoing requests"}
+	flags := func(more ...cli.Flag) []cli.Flag { return append(append(filterFlags(), plugin, kind), more...) }
+	byKind := func(delivery, effect func(*cli.Context) error) func(*cli.Context) error {
+		return func(c *cli.Context) error {
+			switch word := c.String("kind"); word {
+			case kindDelivery:
+				return delivery(c)
+			case kindEffect:
+				return effect(c)
+			default:
+				return usage("--kind is %q, not delivery or effect", word)
+			}
+		}
+	}
+	resolveBy := func(verb string) func(*cli.Context) error {
+		return byKind(func(c *cli.Context) error { return p.resolve(c, verb) }, func(c *cli.Context) error { return p.resolveEffects(c, verb) })
+	}
 	resolve := []cli.Flag{flag("all", "all dead letters"), dryRunFlag(), yesFlag(), reasonFlag()}
 	return p.parent("dead", nil, "list, retry and discard dead deliveries",
 		p.leaf(spec{
 			name: "list", aliases: []string{"ls"}, usage: "list dead letters, the newest deaths first", args: "[ID…|SEQ…|-]", max: -1, remote: true,
-			formats: listFormats(), run: p.deadList,
+			formats: listFormats(), run: byKind(p.deadList, p.deadEffects),
 			flags: flags(flag("resolved", "also dead letters that were retried or discarded"), revealFlag(), reasonFlag()),
 		}),
 		p.leaf(spec{
@@ -26,11 +48,11 @@ func (p *program) deadCommand() *cli.Command {
 		}),
 		p.leaf(spec{
 			name: "retry", usage: "retry dead deliveries; the waiting events of a parked lane follow in order", args: "[ID…|SEQ…|-]", max: -1, remote: true,
-			formats: listFormats(), flags: flags(resolve...), run: func(c *cli.Context) error { return p.resolve(c, "retry") },
+			formats: listFormats(), flags: flags(resolve...), run: resolveBy("retry"),
 		}),
 		p.leaf(spec{
 			name: "discard", usage: "discard dead deliveries; a parked lane continues with its next event", args: "[ID…|SEQ…|-]", max: -1, remote: true,
-			formats: listFormats(), flags: flags(resolve...), run: func(c *cli.Context) error { return p.resolve(c, "discard") },
+			formats: listFormats(), flags: flags(resolve...), run: resolveBy("discard"),
 		}))
 }
 

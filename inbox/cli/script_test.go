@@ -45,6 +45,10 @@ func TestScripts(t *testing.T) {
 				}
 				e.Vars = append(e.Vars, name+"="+address)
 			}
+			e.Vars = append(e.Vars, "ASKS="+filepath.Join(e.WorkDir, "asks.wasm"), "CRM_TOKEN=hunter2")
+			if err := os.WriteFile(filepath.Join(e.WorkDir, "asks.wasm"), inboxtest.Says(asks), 0o600); err != nil {
+				return err
+			}
 			return os.MkdirAll(filepath.Join(e.WorkDir, "inbox-data", "plugins"), 0o700)
 		},
 		Condition: func(cond string) (bool, error) { // [long] is true in the long suite
@@ -56,6 +60,9 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "eventually": eventually, "save": save, "get": get, "post": post, "appears": appears, "damage": damage, "exits": exits},
 	})
 }
+
+// asks is the answer of the plugin $ASKS.
+const asks = `{"outcome":"ok","http":[{"method":"POST","url":"http://127.0.0.1:9/hook?a=1&b","secrets":{"Authorization":"Bearer {{secret.token}}"},"body":{"name":"Ada"}}]}`
 
 // ports counts the returned ports. They are below the ports that systems use for connections: a system may use a free port of that
 // range for a connection at any moment.

@@ -49,6 +49,9 @@ func (p *program) printStatus(st *api.Status) error {
 	if err := section(p, p.replayRows(), st.Replays); err != nil {
 		return err
 	}
+	if err := section(p, p.originRows(), st.Effects); err != nil {
+		return err
+	}
 	if len(st.Reasons) == 0 {
 		return nil
 	}
@@ -101,4 +104,16 @@ func section[T any](p *program, l *console.List[T], items []T) error {
 		return err
 	}
 	return l.All(items)
+}
+
+func (p *program) originRows() *console.List[api.EffectOrigin] {
+	count := func(n int64) string { return fmt.Sprint(n) }
+	return console.NewList(&p.Console, func(o api.EffectOrigin) string { return o.Origin },
+		console.Col("REQUESTS OF", func(o api.EffectOrigin) string { return o.Plugin }),
+		console.Col("TO", func(o api.EffectOrigin) string { return o.Origin }),
+		console.Col("WAITING", func(o api.EffectOrigin) string { return count(o.Waiting) }),
+		console.Col("HELD", func(o api.EffectOrigin) string { return count(o.Held) }),
+		console.Col("DEAD", func(o api.EffectOrigin) string { return count(o.Dead) }),
+		console.Col("OLDEST", func(o api.EffectOrigin) string { return console.OrDash(p.Stamp(o.OldestAt)) }),
+	)
 }

@@ -113,6 +113,10 @@ func (h *Host) Compile(ctx context.Context, file []byte, m *inbox.Manifest) (*Pr
 		return nil, errors.Join(err, compiled.Close(ctx))
 	}
 	p := newProgram(h, box, compiled, mod, file, m)
+	if p.outside, err = newOutside(&m.HTTP); err != nil {
+		p.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
 	p.need = needs(mod.Figures(), isSession(mod), int64(len(file)), m, box.engine)
 	if err := p.trial(ctx); err != nil {
 		p.Close(context.WithoutCancel(ctx))

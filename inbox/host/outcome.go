@@ -90,11 +90,16 @@ func (p *Program) complete(out *inbox.Outcome, k *kv, m *emissions) {
 		k.addTo(effectsOf(out))
 	}
 	if e := out.Effects; e != nil {
+		if bad := p.outside.check(e.Requests); bad != nil {
+			bad.Fuel, bad.Duration, bad.Log, bad.LogCut = out.Fuel, out.Duration, out.Log, out.LogCut
+			*out = *bad
+			return
+		}
 		if e.State != nil {
 			e.State.Version = p.manifest.StateVersion
 		}
 		if !out.Result.Settled() {
-			e.State, e.KV, e.Emit = nil, nil, nil
+			e.State, e.KV, e.Emit, e.Requests = nil, nil, nil, nil
 		}
 	}
 }

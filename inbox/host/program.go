@@ -26,6 +26,7 @@ type Program struct {
 	compiled  wazero.CompiledModule
 	manifest  *inbox.Manifest
 	documents *document.Builder
+	outside   *outside
 	info      inbox.Module
 	idle      chan *instance  // sessions that wait in next
 	calls     sync.WaitGroup  // running attempts, and sessions being started ahead

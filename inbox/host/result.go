@@ -156,10 +156,6 @@ func (o object) unknownKey(key string) inbox.Outcome {
 
 // outcomeOfMembers turns the members of a result into an outcome.
 func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
-	if isSet(fields["http"]) {
-		// This is no bad result: the next attempt, and every other event, would ask for the same.
-		return failure(inbox.Denied, "its result asks for %q, which this version of inbox does not have (docs/PLUGIN-ABI.md says what to do instead)", "http")
-	}
 	var word, reason, wait string
 	for _, one := range []struct {
 		key, example string
@@ -184,6 +180,16 @@ func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
 			return *bad
 		}
 	}
+	if list := fields["http"]; isSet(list) {
+		if bad := keepRequests(&out, list); bad != nil {
+			return *bad
+		}
+	}
+	return withWait(out, wait)
+}
+
+// withWait adds the retry_after of a result to its outcome.
+func withWait(out inbox.Outcome, wait string) inbox.Outcome {
 	if wait == "" {
 		return out
 	}
@@ -191,8 +197,8 @@ func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
 	switch {
 	case err != nil || after < 0:
 		return quoted(failure(inbox.BadResult, `its retry_after is not a duration such as "30s", "10m" or "1h30m"`), []byte(wait))
-	case result != inbox.Retry:
-		return failure(inbox.BadResult, "its result has a retry_after with the outcome %q; only retry has one", result)
+	case out.Result != inbox.Retry:
+		return failure(inbox.BadResult, "its result has a retry_after with the outcome %q; only retry has one", out.Result)
 	}
 	out.RetryAfter = after
 	return out

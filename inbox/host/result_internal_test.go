@@ -31,7 +31,6 @@ func TestOnlyAResultOfTheContractIsAccepted(t *testing.T) {
 		`{"outcome":"ok","state":{"n":1}}`:                                       {inbox.OK, ""},
 		"{\"outcome\":\"ok\",\"state\":\"\xff\"}":                                {inbox.BadResult, "its state is not UTF-8"},
 		`{"outcome":"ok","state":"` + strings.Repeat("x", inbox.MaxState) + `"}`: {inbox.Output, "a state document has at most 1048576"},
-		`{"outcome":"ok","http":[{"url":"https://a.test"}]}`:                     {inbox.Denied, `"http", which this version`},
 		`{"outcome":"ok","kv":1}`:                                                {inbox.BadResult, `"kv"`},
 		`{"outcome":"ok","outcome":"skip"}`:                                      {inbox.BadResult, `"outcome" twice`},
 		`{"outcome":"ok","Reason":"x"}`:                                          {inbox.BadResult, `"Reason" in other letters`},

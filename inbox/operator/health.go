@@ -51,11 +51,16 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request, m *Metrics) {
 	if err == nil {
 		plugins, err = s.plugins(r.Context())
 	}
+	var effects []api.EffectOrigin
+	if err == nil {
+		effects, err = s.effectOrigins(r.Context())
+	}
 	if err != nil {
 		s.fail(w, r, inbox.Errorf(inbox.Unavailable, "measure", "%w", err))
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	writeGauges(w, s.Version, &st, plugins)
+	writeEffectGauges(w, effects)
 	m.write(w)
 }

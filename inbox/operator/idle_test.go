@@ -68,6 +68,8 @@ func TestTheMetricsThatTheManualWatchesAreServed(t *testing.T) {
 	m := operator.NewMetrics()
 	m.CountWebhook(operator.Webhook{Source: "qoreid", Code: 200, Status: "stored", Secret: "new"})
 	m.CountWebhook(operator.Webhook{Source: "qoreid", Code: 413, Status: "too_large", Lost: true})
+	r.ask("/")
+	m.CountTry(&inbox.Effect{Lane: inbox.EffectLane{Plugin: "crm", Origin: "https://crm.example.com"}}, &inbox.Sent{Failure: inbox.Retry})
 	_, served := probe(operator.Health(r.opt, m), "/metrics")
 	names := regexp.MustCompile("`(inbox_[a-z_]+)`").FindAllStringSubmatch(string(manual), -1)
 	if len(names) < 6 {

@@ -62,6 +62,30 @@ func (m *Metrics) CountAttempt(a *inbox.Attempt) {
 	m.set.GetOrCreatePrometheusHistogramExt(name("inbox_dispatch_seconds", "plugin", a.Plugin), buckets()).Update(a.Duration.Seconds())
 }
 
+// CountTry counts one try to send an effect.
+func (m *Metrics) CountTry(e *inbox.Effect, s *inbox.Sent) {
+	m.count("inbox_effect_tries_total", "plugin", e.Lane.Plugin, "origin", e.Lane.Origin, "outcome", string(s.Result()))
+	m.set.GetOrCreatePrometheusHistogramExt(name("inbox_effect_seconds", "plugin", e.Lane.Plugin, "origin", e.Lane.Origin), buckets()).Update(s.Duration.Seconds())
+}
+
+// writeEffectGauges writes the present numbers of effects.
+func writeEffectGauges(w io.Writer, origins []api.EffectOrigin) {
+	for _, one := range []struct {
+		metric string
+		value  func(o *api.EffectOrigin) float64
+	}{
+		{"inbox_effects_waiting", func(o *api.EffectOrigin) float64 { return float64(o.Waiting) }},
+		{"inbox_effects_held", func(o *api.EffectOrigin) float64 { return float64(o.Held) }},
+		{"inbox_effects_dead", func(o *api.EffectOrigin) float64 { return float64(o.Dead) }},
+		{"inbox_origin_on_hold", func(o *api.EffectOrigin) float64 { return gaugeOf(o.OnHold) }},
+	} {
+		for i := range origins {
+			o := &origins[i]
+			fmt.Fprintf(w, "%s %s\n", name(one.metric, "plugin", o.Plugin, "origin", o.Origin), strconv.FormatFloat(one.value(o), 'g', -1, 64))
+		}
+	}
+}
+
 func (m *Metrics) count(metric string, labels ...string) {
 	m.set.GetOrCreateCounter(name(metric, labels...)).Inc()
 }

@@ -39,6 +39,9 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	if out.Refused, err = s.refusedSince(ctx); err != nil {
 		return err
 	}
+	if out.Effects, err = s.effectOrigins(ctx); err != nil {
+		return err
+	}
 	out.Reasons = s.reasons(ctx, &out)
 	return reply(w, out)
 }
@@ -59,6 +62,9 @@ func (s *server) reasons(ctx context.Context, st *api.Status) []api.Reason {
 	list = append(list, lostReasons(st.Refused)...)
 	for i := range st.Plugins {
 		list = append(list, pluginReasons(&st.Plugins[i])...)
+	}
+	for i := range st.Effects {
+		list = append(list, effectReasons(&st.Effects[i])...)
 	}
 	list = append(list, s.manyAttempts(ctx)...)
 	for _, note := range s.Control.Notes(ctx) {

@@ -46,6 +46,22 @@ type DeadLetters interface {
 	ResolveDead(ctx context.Context, who inbox.Actor, how inbox.Resolution, refs []inbox.DeadLetter) ([]error, error)
 }
 
+// Effects reads the requests that plugins asked for.
+type Effects interface {
+	EachEffect(ctx context.Context, f inbox.EffectFilter, fn func(*inbox.EffectDetail) error) error
+	EffectCounts(ctx context.Context) ([]inbox.EffectCounts, error)
+	NewestEffect(ctx context.Context) (int64, error)
+	ResolveEffects(ctx context.Context, who inbox.Actor, how inbox.Resolution, ids []int64) ([]error, error)
+	EffectDetails
+}
+
+// EffectDetails reads one effect.
+type EffectDetails interface {
+	Effect(ctx context.Context, id int64) (*inbox.EffectDetail, error)
+	EffectRequest(ctx context.Context, id int64) (*inbox.EffectRequest, error)
+	EffectTries(ctx context.Context, id int64) ([]inbox.Try, error)
+}
+
 // Replays reads replays.
 type Replays interface {
 	Replays(ctx context.Context, plugin string) ([]inbox.Replay, error)
@@ -128,6 +144,7 @@ type Received interface {
 // Work has the subjects that an operator retries and replays.
 type Work interface {
 	DeadLetters
+	Effects
 	Replays
 	ReplayPlans
 }
@@ -152,6 +169,7 @@ type subjects struct {
 	entities   Entities
 	states     States
 	dead       DeadLetters
+	effects    Effects
 	replays    Replays
 	plans      ReplayPlans
 	records    Plugins
@@ -164,7 +182,7 @@ type subjects struct {
 
 func subjectsOf(s Store) subjects {
 	return subjects{
-		events: s, deliveries: s, entities: s, states: s, dead: s, replays: s, plans: s, records: s, switches: s, quarantine: s, audits: s,
+		events: s, deliveries: s, entities: s, states: s, dead: s, effects: s, replays: s, plans: s, records: s, switches: s, quarantine: s, audits: s,
 		condition: s, upkeep: s,
 	}
 }

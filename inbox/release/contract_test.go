@@ -28,6 +28,8 @@ func TestTheDefaultsInTheContractAreTheDefaultsOfTheLoader(t *testing.T) {
 		"events": `["address"]`, "event_types": `["step_*"]`, "sources": `["qoreid"]`, "modes": `["live"]`,
 		"where": `{"/data/status/status" = ["VERIFIED"]}`, "concurrency": "3", "config": `{a = "b"}`, "limits.fuel": "1000000",
 		"data.fields": `["/data/id"]`, "emit": `["customer.passed", "day.*"]`,
+		"http.allow": `["https://api.example.com"]`, "http.private": `["http://10.0.0.5:8080"]`,
+		"http.ca": `"/etc/inbox/ca.pem"`, "secrets": `{crm = {value = "env:CRM", origins = ["https://api.example.com"]}}`,
 	}
 	code := regexp.MustCompile("`([^`]+)`")
 	defaults, seen := "", 0

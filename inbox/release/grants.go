@@ -42,6 +42,9 @@ func AgreeWith(plugin string, section, text []byte, parallel int) (*Agreement, e
 	if err != nil {
 		return nil, fmt.Errorf("%s.toml: %w", plugin, err)
 	}
+	if err := checkSecrets(plugin, &asks.HTTP, &grants.HTTP); err != nil {
+		return nil, err
+	}
 	asked, granted := asking.literals(), granting.literals()
 	a := &Agreement{Manifest: mergeManifests(asks, grants, granted, parallel)}
 	a.Manifest.Plugin = plugin
@@ -93,6 +96,11 @@ func mergeManifests(asks, grants inbox.Manifest, granted map[string]string, para
 	if granted["retry.base"] == "" && granted["retry.max"] == "" { // each bounds the other
 		m.Policy.Base, m.Policy.Max = asks.Policy.Base, asks.Policy.Max
 	}
+	setDefault(&m.HTTP.Policy.MaxAttempts, asks.HTTP.Policy.MaxAttempts)
+	setDefault(&m.HTTP.Policy.OnFailure, asks.HTTP.Policy.OnFailure)
+	if granted["http.retry.base"] == "" && granted["http.retry.max"] == "" {
+		m.HTTP.Policy.Base, m.HTTP.Policy.Max = asks.HTTP.Policy.Base, asks.HTTP.Policy.Max
+	}
 	if asks.Concurrency > 0 {
 		setDefault(&m.Concurrency, min(asks.Concurrency, max(parallel, 1))) // the machine decides the number, not the plugin
 	}
@@ -142,6 +150,7 @@ func missingGrants(asks, grants *inbox.Manifest, asked, granted map[string]strin
 		"engine": asks.Engine == inbox.Interpreter && granted["engine"] == "",
 	}
 	addHidden(more, asks, grants, has)
+	missingHTTP(more, &asks.HTTP, &grants.HTTP)
 	return more
 }
 

@@ -142,7 +142,7 @@ func TestASectionIsReadAsStrictlyAsTheFile(t *testing.T) {
 	file := asking(t, "ok", "")
 	for name, c := range map[string]struct{ wasm, message string }{
 		"a wrong key":     {asking(t, "ok", "\nlimts.time = '1s'"), `its section inbox.manifest: read the manifest: line 2: unknown key "limts.time"; did you mean "limits.time"?`},
-		"a later key":     {asking(t, "ok", "[http]\nallow = []"), `"http" is not in this version`},
+		"a later key":     {asking(t, "ok", "[http]\nproxy = 'environment'"), `"http.proxy" is not in this version`},
 		"two of them":     {file + file[len(file)-17:], "several sections inbox.manifest"},
 		"a huge one":      {asking(t, "ok", "#"+strings.Repeat("x", release.MaxManifest)), "65537 bytes, more than 65536"},
 		"one that is cut": {file[:len(file)-1], "cut off"},

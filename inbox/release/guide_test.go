@@ -16,8 +16,8 @@ func TestTheManifestsOfTheGuideAreValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(text), "```toml\n")[1:]
-	if len(blocks) != 3 {
-		t.Errorf("%d manifests, want 3", len(blocks))
+	if len(blocks) != 4 {
+		t.Errorf("%d manifests, want 4", len(blocks))
 	}
 	for _, block := range blocks {
 		block, _, _ = strings.Cut(block, "```")

@@ -74,7 +74,7 @@ func TestAnInvalidFileDoesNotReplaceTheRunningRelease(t *testing.T) {
 		"a truncated module": {"a.wasm", guest(t, "ok")[:20], "cut off"},
 		"an unknown import":  {"a.wasm", guest(t, "unknown_import"), "env.secret_door"},
 		"a wrong manifest":   {"a.toml", "conurrency = 2\n", `did you mean "concurrency"`},
-		"a later key":        {"a.toml", "[http]\nallow = []\n", "not in this version"},
+		"a later key":        {"a.toml", "[http]\nproxy = \"environment\"\n", "not in this version"},
 	} {
 		b.write("a.wasm", guest(t, "ok"))
 		b.write("a.toml", "")

@@ -26,12 +26,8 @@ type file struct {
 	StartFrom   any       `toml:"start_from"`
 	Engine      *string   `toml:"engine"`
 	State       *int64    `toml:"state_version"`
-	Retry       struct {
-		MaxAttempts *int64  `toml:"max_attempts"`
-		Base        *string `toml:"base"`
-		Max         *string `toml:"max"`
-	} `toml:"retry"`
-	Limits struct {
+	Retry       retry     `toml:"retry"`
+	Limits      struct {
 		Time   *string `toml:"time"`
 		Memory any     `toml:"memory"`
 		Output any     `toml:"output"`
@@ -43,6 +39,25 @@ type file struct {
 		Fields    *[]string `toml:"fields"`
 		InlineMax any       `toml:"inline_max"`
 	} `toml:"data"`
+	HTTP struct {
+		Allow     *[]string `toml:"allow"`
+		Private   *[]string `toml:"private"`
+		Redirects bool      `toml:"redirects"`
+		CA        *string   `toml:"ca"`
+		OnFailure *string   `toml:"on_failure"`
+		Retry     retry     `toml:"retry"`
+	} `toml:"http"`
+	Secrets map[string]struct {
+		Value   *string   `toml:"value"`
+		Origins *[]string `toml:"origins"`
+	} `toml:"secrets"`
+}
+
+// retry is the table retry.
+type retry struct {
+	MaxAttempts *int64  `toml:"max_attempts"`
+	Base        *string `toml:"base"`
+	Max         *string `toml:"max"`
 }
 
 // keys are all keys, for the hint at the most similar key.
@@ -50,10 +65,12 @@ var keys = []string{
 	"events", "event_types", "sources", "modes", "where", "emit", "key_by", "order", "on_failure", "concurrency", "reuse",
 	"start_from", "config", "retry", "retry.max_attempts", "retry.base", "retry.max", "limits", "limits.time",
 	"limits.memory", "limits.output", "limits.log", "limits.fuel", "limits.kv", "state_version", "engine", "data", "data.fields", "data.inline_max",
+	"http", "http.allow", "http.private", "http.redirects", "http.ca", "http.on_failure", "http.retry", "http.retry.max_attempts", "http.retry.base",
+	"http.retry.max", "secrets",
 }
 
 // laterKeys are keys of contract v1 that this version does not support. A plugin that needs them must not run without them.
-var laterKeys = []string{"http", "secrets"}
+var laterKeys = []string{"http.proxy"}
 
 // ParseManifest reads NAME.toml. One error lists all problems with their lines; it is Invalid. Missing fields are zero, see
 // [inbox.Manifest.WithDefaults]. ParseManifest skips a byte order mark.
@@ -96,12 +113,7 @@ func (p *parser) manifest(text string) (inbox.Manifest, bool) {
 		Concurrency: p.within("concurrency", f.Concurrency, 1, 64), Reuse: p.within("reuse", f.Reuse, 1, 1_000_000),
 		StartFrom: p.startFrom(f.StartFrom), Config: p.config(), StateVersion: p.within("state_version", f.State, 0, 1_000_000),
 		Engine: oneOf(p, "engine", f.Engine, inbox.Compiler, inbox.Interpreter),
-		Policy: inbox.Policy{
-			MaxAttempts: p.within("retry.max_attempts", f.Retry.MaxAttempts, 1, 1000),
-			Base:        p.duration("retry.base", f.Retry.Base, 100*time.Millisecond, 24*time.Hour),
-			Max:         p.duration("retry.max", f.Retry.Max, 100*time.Millisecond, 30*24*time.Hour),
-			OnFailure:   oneOf(p, "on_failure", f.OnFailure, inbox.Park, inbox.Continue, inbox.Block),
-		},
+		Policy: p.policy("", &f.Retry, f.OnFailure, inbox.Park, inbox.Continue, inbox.Block), HTTP: p.http(&f),
 		Limits: inbox.Limits{
 			Time:   p.duration("limits.time", f.Limits.Time, time.Millisecond, 10*time.Minute),
 			Memory: p.bytes("limits.memory", f.Limits.Memory, 64<<10, 4<<30),
@@ -114,13 +126,6 @@ func (p *parser) manifest(text string) (inbox.Manifest, bool) {
 			Fields:    p.pointers("data.fields", f.Data.Fields),
 			InlineMax: p.bytes("data.inline_max", f.Data.InlineMax, 128, 64<<20),
 		},
-	}
-	if d := m.WithDefaults(1).Policy; d.Base > d.Max {
-		key := "retry.base"
-		if f.Retry.Base == nil {
-			key = "retry.max"
-		}
-		p.wrong(key, "makes the first wait, %s, longer than the longest, %s", d.Base, d.Max)
 	}
 	return m, true
 }

@@ -14,6 +14,7 @@ import (
 	"inbox/inbox/datadir"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/operator"
+	"inbox/inbox/outbox"
 	"inbox/inbox/release"
 	"inbox/inbox/store"
 )
@@ -30,6 +31,7 @@ type Control struct {
 type parts struct {
 	loader    *release.Loader
 	dispatch  *dispatch.Dispatcher
+	outbox    *outbox.Outbox
 	forwarder atomic.Pointer[netip.Addr] // a nearby peer that forwards for others and is not a trusted proxy; nil: none
 }
 
@@ -193,6 +195,7 @@ func (c *Control) Changed(plugin string) {
 		return
 	}
 	c.parts.dispatch.Wake(plugin)
+	c.parts.outbox.Wake()
 	if plugin != "" {
 		c.parts.loader.Reload(plugin)
 	}

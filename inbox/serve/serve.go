@@ -21,6 +21,7 @@ import (
 	"inbox/inbox/host"
 	"inbox/inbox/intake"
 	"inbox/inbox/operator"
+	"inbox/inbox/outbox"
 	"inbox/inbox/release"
 	"inbox/inbox/store"
 )
@@ -29,6 +30,7 @@ import (
 const (
 	requestGrace = 2 * time.Second // running requests
 	attemptGrace = 4 * time.Second // running attempts
+	sendGrace    = 1 * time.Second // running requests of plugins
 )
 
 // Options configure one run of a server, beside its settings.
@@ -60,6 +62,7 @@ type server struct {
 	observe  []func(*inbox.Event, *inbox.Attempt)
 	programs programs // used by the loader's goroutine only
 	refusals *intake.Refusals
+	outgoing *outgoing
 }
 
 // Run serves until ctx is done, then stops cleanly and returns nil. It returns an [inbox.Error] when it cannot start, or when
@@ -143,6 +146,12 @@ func (v *server) build() {
 			}
 		},
 	})
+	v.outgoing = newOutgoing(v.settings, v.log, os.Getenv, v.opt.Version)
+	v.parts.outbox = outbox.New(outbox.Options{
+		Store: v.store, Sender: v.outgoing, Policy: v.outgoing.policy, Term: v.store.Term(), Log: v.log, Now: v.opt.Hooks.Now, Grace: sendGrace,
+		Idle:    func() bool { return v.store.Low() || v.parts.dispatch.Paused() },
+		Observe: func(e *inbox.Effect, s *inbox.Sent, _ inbox.Decision) { v.metrics.CountTry(e, s) },
+	})
 	v.parts.loader = release.New(release.Options{
 		Dir: v.settings.Plugins, Kept: modules(v.settings), Host: v.host, Keep: v.store, Crashes: v.store, Log: v.log,
 		Parallel: parallel(), Unpin: v.store.Unpin, OnChange: v.change, Head: v.store.Head,
@@ -160,6 +169,8 @@ func (v *server) limitHeap() {
 func (v *server) change(c release.Change) {
 	v.programs.change(c)
 	v.limitHeap()
+	v.outgoing.change(c)
+	defer v.parts.outbox.Changed(c.Plugin)
 	if c.Live == nil {
 		v.parts.dispatch.SetLive(c.Plugin, nil)
 		return
@@ -207,6 +218,7 @@ func (v *server) serve(ctx context.Context, open *listeners) error {
 	defer fail(nil)
 	stopStore := v.start(whole, fail, "the store", v.store.Run)
 	stopDispatch := v.start(whole, fail, "the dispatcher", v.parts.dispatch.Run)
+	stopOutbox := v.start(whole, fail, "the outbox", v.parts.outbox.Run)
 	stopLoader := v.start(whole, fail, "the plugins folder", v.parts.loader.Run)
 	stopRefusals := v.start(whole, fail, "the counts of refused requests", v.refusals.Run)
 	open.serve(fail)
@@ -219,6 +231,7 @@ func (v *server) serve(ctx context.Context, open *listeners) error {
 	v.log.Info("stopping: running attempts may end, waiting events are kept")
 	open.shutdown(cmp.Or(v.opt.Hooks.Grace, requestGrace))
 	stopDispatch()
+	stopOutbox()
 	stopLoader()
 	stopRefusals()
 	stopStore()

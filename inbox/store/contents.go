@@ -19,12 +19,16 @@ const (
 	contentReason  = 4
 	contentState   = 5
 	contentKV      = 6
+	contentRequest = 8
+	contentAnswer  = 9
 )
 
 // Encodings of contents.
 const (
 	encodingRaw  = 1 // the bytes as they are
 	encodingBody = 2 // length of the headers (uvarint), headers as JSON, body
+
+	encodingHeaded = 3 // as encodingBody, with the head of a request or response in place of the headers
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

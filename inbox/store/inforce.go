@@ -98,5 +98,8 @@ func (t *tx) settleEffects(p int64, st *inbox.Settlement, version int64) error {
 	if err := t.settleKV(p, st, version); err != nil {
 		return err
 	}
-	return t.settleEmissions(p, st)
+	if err := t.settleEmissions(p, st); err != nil {
+		return err
+	}
+	return t.settleRequests(p, st)
 }

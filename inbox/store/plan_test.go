@@ -38,7 +38,7 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 			case m == nil && !strings.HasSuffix(step, "events_by_key (mode=?)"): // that step reads half the log, and not in its order
 			case m != nil && (slices.Contains(small, m[1]) || m[1] == "CONSTANT" || strings.HasPrefix(m[1], "pragma_") || m[1] == "2"):
 			case strings.Contains(query, "e.seq BETWEEN ? AND ? AND e.mode = ? AND e.customer_reference = ?"): // known to be slow
-			case strings.Contains(step, "INDEX dead_open"): // it has only open dead letters
+			case strings.Contains(step, "INDEX dead_open"), strings.Contains(step, "INDEX effects_dead"): // they have only dead ones
 			case step == "SCAN events" && oneStep.MatchString(query):
 			default:
 				t.Errorf("%s\n\tin %s\n\tof %s", step, strings.Join(plan, "\n\t   "), query)
@@ -90,6 +90,7 @@ func everything(t *testing.T, s *store.Store, w *storetest.World) {
 	w.Resolve(w.Events[3], 0, inbox.Discarded)
 	w.Continue(w.Events[2], w.Events[2].Runs[0], inbox.Done)
 	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
+	effects(t, s, w)
 	inboxtest.Accept(t, s, inboxtest.Body(3, 1))
 	inboxtest.Fill(t, s, 20)
 	inboxtest.Eventually(t, "digests are sealed", func() bool { _, runs := store.Digests(s); return runs >= 6 })
@@ -252,5 +253,26 @@ func must(t *testing.T, name string, err error) {
 	t.Helper()
 	if err != nil {
 		t.Errorf("%s: %v", name, err)
+	}
+}
+
+// effects runs the operations on effects.
+func effects(t *testing.T, s *store.Store, w *storetest.World) {
+	t.Helper()
+	storetest.AskAndSend(t, s, w)
+	for _, f := range []inbox.EffectFilter{
+		{}, {IDs: []int64{1, 2}}, {States: []inbox.EffectState{inbox.EffectDead}}, {States: []inbox.EffectState{inbox.EffectRetry}, Origin: "o"},
+		{Filter: inbox.Filter{Key: w.Lanes[7].ID.Key}}, {Filter: inbox.Filter{Seqs: []int64{3}, Plugin: "p"}},
+	} {
+		if err := s.EachEffect(ctx, f, func(*inbox.EffectDetail) error { return nil }); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := s.EffectCounts(ctx)
+	_, why := s.EffectOrigins(ctx)
+	_, gone := s.Effect(ctx, 99)
+	_, wrong := s.ResolveEffects(ctx, inbox.Actor{}, inbox.Retried, []int64{2})
+	if err != nil || why != nil || inbox.KindOf(gone) != inbox.NotFound || wrong != nil {
+		t.Error(err, why, gone, wrong)
 	}
 }

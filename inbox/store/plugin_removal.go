@@ -9,8 +9,8 @@ import (
 // removeStep is the number of events whose attempts one transaction deletes, so that other writes are not blocked for long.
 const removeStep = 2000
 
-// RemovePlugin deletes a plugin: its position, lanes, dead letters, runs, parts of replays, attempts with logs and reasons, and
-// releases with their crash records. It returns the ids of releases that no other plugin has: their modules may be deleted. The
+// RemovePlugin deletes a plugin: its position, lanes, dead letters, runs, parts of replays, attempts with logs and reasons,
+// effects with their tries, and releases with their crash records. It returns the ids of releases that no other plugin has: their modules may be deleted. The
 // caller makes sure that the plugin does not run and that no settlement of it is submitted. The removal is recorded in the audit
 // log. A removal that fails has only deleted old attempts, and can be repeated.
 func (s *Store) RemovePlugin(ctx context.Context, actor inbox.Actor, plugin string) (releases []string, err error) {
@@ -45,11 +45,15 @@ func (t *tx) removeHistory(plugin string) (more bool, err error) {
 	const old = `FROM (SELECT seq FROM attempts a WHERE a.plugin = ?1 AND a.run = 0 AND a.fate = 'done'
 		AND a.seq <= (SELECT cursor FROM plugins WHERE id = ?1)
 		AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.plugin = ?1 AND d.seq = a.seq)
+		AND NOT EXISTS (SELECT 1 FROM effects f WHERE f.plugin = ?1 AND f.seq = a.seq AND (f.state NOT IN ('done', 'discarded') OR f.run > 0))
 		ORDER BY a.seq LIMIT ?2)`
 	if err := t.get(`SELECT count(*), coalesce(max(seq), 0) `+old, p, removeStep).Scan(&n, &last); err != nil || n == 0 {
 		return false, err
 	}
 	const settled = `plugin = ?1 AND run = 0 AND seq IN (SELECT seq ` + old + `)`
+	if err := t.removeEffects(settled, p, removeStep); err != nil {
+		return false, err
+	}
 	for _, column := range []string{"reason_id", "log_id"} {
 		if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT `+column+` FROM attempts WHERE `+settled+`)`, p, removeStep); err != nil {
 			return false, err
@@ -74,11 +78,15 @@ func (t *tx) removePlugin(actor inbox.Actor, plugin string) (unused []string, er
 	if err := t.forgetEmitter(`SELECT seq FROM attempts WHERE plugin = ?1`, p); err != nil {
 		return nil, err
 	}
+	if err := t.removeEffects(`plugin = ?1`, p); err != nil {
+		return nil, err
+	}
 	for _, query := range []string{
 		`DELETE FROM contents WHERE id IN (SELECT reason_id FROM attempts WHERE plugin = ?1)`,
 		`DELETE FROM contents WHERE id IN (SELECT log_id FROM attempts WHERE plugin = ?1)`,
 		`DELETE FROM contents WHERE id IN (SELECT content_id FROM states WHERE plugin = ?1)`, `DELETE FROM states WHERE plugin = ?1`,
 		`DELETE FROM contents WHERE id IN (SELECT content_id FROM kv WHERE plugin = ?1)`, `DELETE FROM kv WHERE plugin = ?1`,
+		`DELETE FROM effect_origins WHERE plugin = ?1`,
 		`DELETE FROM attempts WHERE plugin = ?1`, `DELETE FROM dead WHERE plugin = ?1`, `DELETE FROM runs WHERE plugin = ?1`,
 		`DELETE FROM lanes WHERE plugin = ?1`, `DELETE FROM releases WHERE plugin = ?1`, `DELETE FROM replay_parts WHERE plugin = ?1`,
 		`DELETE FROM crash_records WHERE plugin = (SELECT name FROM plugins WHERE id = ?1)`, `DELETE FROM plugins WHERE id = ?1`,
@@ -94,6 +102,21 @@ func (t *tx) removePlugin(actor inbox.Actor, plugin string) (unused []string, er
 	}
 	t.after = append(t.after, func() { t.w.s.ids.drop(plugin) })
 	return unused, t.audit(actor, "remove", plugin)
+}
+
+// removeEffects deletes the effects that a condition selects, with their requests, tries and answers.
+func (t *tx) removeEffects(where string, args ...any) error {
+	for _, query := range []string{
+		`DELETE FROM contents WHERE id IN (SELECT content_id FROM effect_tries WHERE effect IN (SELECT id FROM effects WHERE ` + where + `))`,
+		`DELETE FROM effect_tries WHERE effect IN (SELECT id FROM effects WHERE ` + where + `)`,
+		`DELETE FROM contents WHERE id IN (SELECT content_id FROM effects WHERE ` + where + `)`,
+		`DELETE FROM effects WHERE ` + where,
+	} {
+		if _, err := t.exec(query, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ownReleases returns the ids of releases that no other plugin has.

@@ -27,6 +27,7 @@ func full(t *testing.T) *store.Store {
 	w.Run(4, inbox.Done, false)
 	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Done })
 	w.Replay(inbox.OnlyAll, func() inbox.Fate { return inbox.Again })
+	storetest.AskAndSend(t, s, w)
 	for _, err := range []error{
 		s.SaveRelease(ctx, inbox.Release{ID: "r1", Plugin: "p", Asks: []byte("reuse = 2"), Module: []byte("{}")}), s.SaveRelease(ctx, inbox.Release{ID: "r2", Plugin: "p"}),
 		s.SetLive(ctx, "p", "r1"), s.RecordStart(ctx, "p", "r2"),
@@ -64,6 +65,9 @@ func TestARemovedPluginLeavesNothingAndOtherPluginsAreUnchanged(t *testing.T) {
 	if list, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != 0 {
 		t.Errorf("dead letters %+v, %v", list, err)
 	}
+	if origins, err := s.EffectOrigins(ctx); err != nil || len(origins) != 0 {
+		t.Errorf("origins %+v, %v", origins, err)
+	}
 	jobs, err := s.Replays(ctx, "")
 	if err != nil || len(jobs) != 4 {
 		t.Fatalf("replays %+v, %v", jobs, err)
@@ -83,7 +87,7 @@ func TestARemovedPluginLeavesNothingAndOtherPluginsAreUnchanged(t *testing.T) {
 	if err := s.EachLane(ctx, "p", func(id inbox.LaneID, _ inbox.LaneState) { t.Errorf("the new plugin has the lane %v", id) }); err != nil {
 		t.Error(err)
 	}
-	if p, err := s.Record(ctx, "p"); err != nil || p.Cursor != 10 || p.Live != "" {
+	if p, err := s.Record(ctx, "p"); err != nil || p.Cursor != 12 || p.Live != "" {
 		t.Errorf("the new plugin is %+v, %v", p, err)
 	}
 }

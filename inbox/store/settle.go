@@ -74,6 +74,9 @@ func sizeOf(st *inbox.Settlement) int {
 		for i := range e.Emit {
 			size += 512 + e.Emit[i].Size()
 		}
+		for i := range e.Requests {
+			size += 512 + len(e.Requests[i].URL) + len(e.Requests[i].Body)
+		}
 	}
 	return size
 }

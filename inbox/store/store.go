@@ -65,6 +65,7 @@ type Store struct {
 	head atomic.Int64 // newest durable seq
 	disk datadir.Space
 	subs subscribers
+	due  subscribers // of effects that became due
 	ids  nameCache
 
 	cache     *cache
@@ -89,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.disk.Dir, s.disk.MinFree, s.disk.Log = o.Dir, o.MinFree, o.Log
 	s.disk.Measure()
 	s.unstored.counts = map[dropped]int64{}
-	s.subs.list = map[chan struct{}]bool{}
+	s.subs.list, s.due.list = map[chan struct{}]bool{}, map[chan struct{}]bool{}
 	s.w = &tables{s: s, digests: &dedup.Set{}, stateVersions: map[int64]int{}}
 	options := s.commitOptions()
 	options.Prepare = s.begin
@@ -168,15 +169,20 @@ type subscribers struct {
 
 // Subscribe returns a channel that receives a value after events became durable, and a function that ends the subscription. The
 // channel holds at most one unreceived value.
-func (s *Store) Subscribe() (<-chan struct{}, func()) {
+func (s *Store) Subscribe() (<-chan struct{}, func()) { return s.subs.add() }
+
+// SubscribeEffects is Subscribe for effects that became due.
+func (s *Store) SubscribeEffects() (<-chan struct{}, func()) { return s.due.add() }
+
+func (s *subscribers) add() (<-chan struct{}, func()) {
 	c := make(chan struct{}, 1)
-	s.subs.mu.Lock()
-	defer s.subs.mu.Unlock()
-	s.subs.list[c] = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list[c] = true
 	return c, func() {
-		s.subs.mu.Lock()
-		defer s.subs.mu.Unlock()
-		delete(s.subs.list, c)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.list, c)
 	}
 }
 

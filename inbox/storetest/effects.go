@@ -2,341 +2,271 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
-	"strings"
-	"sync"
+	"slices"
 	"testing"
+	"time"
 
 	"inbox/inbox"
 )
 
-// Effects holds what plugins keep.
-type Effects interface {
-	State(ctx context.Context, plugin string, lane inbox.LaneID) (inbox.State, error)
-	KV(plugin string, mode inbox.Mode) inbox.KV
-	Current(ctx context.Context, plugin string, mode inbox.Mode, e *inbox.Effects) (bool, error)
-}
-
 func effectTests() []test {
 	return []test{
-		{"the newest state document of a lane is read back, and null deletes it", theNewestStateDocumentOfALaneIsReadBack},
-		{"state is of one plugin, mode and lane", stateIsOfOnePluginModeAndLane},
-		{"effects are visible before they are durable and gone when they fail", effectsAreVisibleBeforeTheyAreDurable},
-		{"a settlement that rests on a changed key is refused and changes nothing", aSettlementOnAChangedKeyIsRefused},
-		{"a listing is refused when a key appears, changes or goes", aListingIsRefusedWhenAKeyAppearsChangesOrGoes},
-		{"a settlement beyond the quota of kv is refused", aSettlementBeyondTheQuotaIsRefused},
-		{"kv lists keys by prefix in bytewise order", kvListsKeysByPrefix},
-		{"kv belongs to one plugin and mode", kvBelongsToOnePluginAndMode},
-		{"increments of one counter by many settlers are all counted", incrementsOfOneCounterAreAllCounted},
+		{"requests commit with their attempt and are read as they were asked for", requestsCommitWithTheirAttemptAndAreReadAsTheyWereAskedFor},
+		{"a raw request has the bytes and headers of its event", aRawRequestHasTheBytesAndHeadersOfItsEvent},
+		{"a try is recorded with its response", aTryIsRecordedWithItsResponse},
+		{"an effect with many tries keeps the first and the last", anEffectWithManyTriesKeepsTheFirstAndTheLast},
+		{"a try of an earlier term changes nothing", aTryOfAnEarlierTermChangesNothing},
+		{"a hold of an origin takes counted tries back", aHoldOfAnOriginTakesCountedTriesBack},
+		{"effects are listed by their filters, the newest first", effectsAreListedByTheirFiltersTheNewestFirst},
+		{"lanes of effects go on in order under random operations", lanesOfEffectsGoOnInOrderUnderRandomOperations},
 	}
 }
 
-// withEffects returns a settlement of the first run of event seq, which is ok, with effects on its lane.
-func withEffects(seq int64, e inbox.Effects) *inbox.Settlement {
-	if e.Lane == (inbox.LaneID{}) {
-		e.Lane = OneLane()
+const (
+	crm  = "https://crm.example.com"
+	mail = "https://mail.example.com:8443"
+)
+
+// Ask returns a request to an origin.
+func Ask(origin, path string) inbox.Outgoing {
+	return inbox.Outgoing{Origin: origin, Request: inbox.Request{Method: "POST", URL: origin + path, Body: []byte(`{"path":"` + path + `"}`)}}
+}
+
+// Due returns the first effects of the lanes of the plugin p to an origin.
+func (w *World) Due(origin string) []inbox.Effect {
+	w.t.Helper()
+	list, err := w.s.DueEffects(w.ctx, "p", origin, 100)
+	if err != nil {
+		w.t.Fatalf("read the due effects: %v", err)
 	}
-	if e.KVLimit == 0 {
-		e.KVLimit = inbox.DefaultKV
-	}
-	return &inbox.Settlement{
-		Attempt: Attempt(seq, 1, inbox.OK, inbox.Done), Position: inbox.PositionChange{Cursor: seq}, Effects: &e,
+	return list
+}
+
+// Send settles a try of an effect.
+func (w *World) Send(e *inbox.Effect, sent *inbox.Sent, d inbox.Decision, h inbox.HealthChange) {
+	w.t.Helper()
+	if err := settleSend(w.s, &inbox.SendSettlement{Term: w.s.Term(), Effect: e, Sent: sent, Decision: d, Health: h}); err != nil {
+		w.t.Fatalf("settle a try: %v", err)
 	}
 }
 
-func document(text string, version int) *inbox.StateChange {
-	c := &inbox.StateChange{State: inbox.State{Version: version}}
-	if text != "" {
-		c.Document = []byte(text)
+func settleSend(s Sending, st *inbox.SendSettlement) error {
+	answer := make(chan error, 1)
+	if err := s.SettleSend(context.Background(), st, func(err error) { answer <- err }); err != nil {
+		return err
 	}
-	return c
+	return <-answer
 }
 
-// wantState fails the test unless a lane of plugin p has the document.
-func wantState(t *testing.T, s Store, lane inbox.LaneID, text string, version int) {
+// answered returns a try with a response.
+func answered(status int) *inbox.Sent {
+	return &inbox.Sent{
+		StartedAt: At(5), Duration: 3 * time.Millisecond, Why: fmt.Sprintf("the response has the status %d", status),
+		Response: &inbox.Response{
+			Status: status, Headers: []inbox.Header{{Name: "content-type", Value: "text/plain"}}, Body: []byte("body"), Cut: true,
+			Duration: 3 * time.Millisecond, Family: "ipv4", Hops: 1,
+		},
+	}
+}
+
+// again is a decision to try once more.
+func again(counted int) inbox.Decision {
+	return inbox.Decision{Fate: inbox.Again, Counted: counted, DueAt: At(60)}
+}
+
+// AskAndSend leaves effects in every state: 1 done, 2 dead that parks 3, 4 in retry before 5, 6 dead that parks nothing.
+func AskAndSend(t testing.TB, s Store, w *World) {
 	t.Helper()
-	doc, err := s.State(t.Context(), "p", lane)
-	if err != nil || string(doc.Document) != text || doc.Version != version {
-		t.Errorf("the state of %v is %q of version %d, %v; want %q of version %d", lane, doc.Document, doc.Version, err, text, version)
-	}
-}
-
-// wantKey fails the test unless a key of plugin p holds the value; empty: it is absent.
-func wantKey(t *testing.T, s Store, key, value string) int64 {
-	t.Helper()
-	got, version, err := s.KV("p", inbox.Live).Get(t.Context(), key)
-	if err != nil || string(got) != value || (version == 0) != (value == "") {
-		t.Errorf("key %s holds %q (version %d), %v; want %q", key, got, version, err, value)
-	}
-	return version
-}
-
-func theNewestStateDocumentOfALaneIsReadBack(t *testing.T, open Open) {
-	s := ready(t, open, 4)
-	wantState(t, s, OneLane(), "", 0)
-	mustSettle(t, s, withEffects(1, inbox.Effects{State: document(`{"n":1}`, 1)}))
-	wantState(t, s, OneLane(), `{"n":1}`, 1)
-	mustSettle(t, s, withEffects(2, inbox.Effects{State: document(`{"n":2}`, 2)}))
-	wantState(t, s, OneLane(), `{"n":2}`, 2)
-	mustSettle(t, s, withEffects(3, inbox.Effects{State: document("", 2)}))
-	wantState(t, s, OneLane(), "", 0)
-	mustSettle(t, s, withEffects(4, inbox.Effects{State: document(`[]`, 0)}))
-	wantState(t, s, OneLane(), `[]`, 0)
-	if r, err := s.Record(t.Context(), "p"); err != nil || !r.HasState {
-		t.Errorf("the record of a plugin with state: %+v, %v", r, err)
-	}
-}
-
-func stateIsOfOnePluginModeAndLane(t *testing.T, open Open) {
-	s := ready(t, open, 1)
-	if err := s.Register(t.Context(), "q", inbox.StartFrom{Start: true}); err != nil {
-		t.Fatal(err)
-	}
-	mustSettle(t, s, withEffects(1, inbox.Effects{State: document(`1`, 0)}))
-	wantState(t, s, inbox.LaneID{Mode: inbox.Test, Key: OneLane().Key}, "", 0)
-	wantState(t, s, inbox.LaneID{Mode: inbox.Live, Key: OneLane().Key + "0"}, "", 0)
-	if doc, err := s.State(t.Context(), "q", OneLane()); err != nil || doc.Document != nil {
-		t.Errorf("another plugin has %q, %v", doc.Document, err)
-	}
-}
-
-// A settlement of an earlier term is queued like any other and fails: until then its effects are visible.
-func effectsAreVisibleBeforeTheyAreDurable(t *testing.T, open Open) {
-	s := ready(t, open, 2)
-	st := withEffects(1, inbox.Effects{State: document(`{"n":1}`, 0), KV: []inbox.KVChange{{Key: "k", Value: []byte("1")}}})
-	st.Plugin, st.Term = "p", s.Term()
-	release, answer := make(chan struct{}), make(chan error, 2)
-	blocked := &inbox.Settlement{Plugin: "p", Term: s.Term()} // its done holds up the writer
-	if err := s.Settle(t.Context(), blocked, func(err error) { <-release; answer <- err }); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Settle(t.Context(), st, func(err error) { answer <- err }); err != nil {
-		t.Fatal(err)
-	}
-	wantState(t, s, OneLane(), `{"n":1}`, 0)
-	wantKey(t, s, "k", "1")
-	close(release)
-	for range 2 {
-		if err := <-answer; err != nil {
-			t.Fatal(err)
+	l := w.Arrive(7)
+	w.Asks = []inbox.Outgoing{Ask(crm, "/1"), Ask(crm, "/2"), Ask(crm, "/3"), Ask(mail, "/4"), Ask(mail, "/5")}
+	w.Run(7, inbox.Done, false)
+	w.Arrive(8)
+	w.Asks = []inbox.Outgoing{Ask(mail, "/6")}
+	w.Run(8, inbox.Done, false)
+	send := func(path string, sent *inbox.Sent, d inbox.Decision) {
+		t.Helper()
+		for _, e := range slices.Concat(w.Due(crm), w.Due(mail)) {
+			if r, err := s.EffectRequest(context.Background(), e.ID); err == nil && r.URL == e.Lane.Origin+path {
+				w.Send(&e, sent, d, inbox.HealthChange{})
+				return
+			}
 		}
+		t.Fatalf("the request to %s of event %d is not due", path, l)
 	}
-	wantState(t, s, OneLane(), `{"n":1}`, 0)
-	wantKey(t, s, "k", "1")
-
-	late := withEffects(2, inbox.Effects{State: document(`{"n":2}`, 0), KV: []inbox.KVChange{{Key: "k", Value: []byte("2")}, {Key: "new", Value: []byte("2")}}})
-	late.Plugin, late.Term = "p", s.Term()-1
-	if err := s.Settle(t.Context(), late, func(err error) { answer <- err }); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-answer; !errors.Is(err, inbox.ErrFenced) {
-		t.Fatalf("a settlement of an earlier term: %v", err)
-	}
-	wantState(t, s, OneLane(), `{"n":1}`, 0)
-	wantKey(t, s, "k", "1")
-	wantKey(t, s, "new", "")
+	send("/1", answered(200), inbox.Decision{Fate: inbox.Done})
+	send("/2", answered(422), inbox.Decision{Fate: inbox.Dead, Counted: 1, Parks: true})
+	send("/4", &inbox.Sent{Failure: inbox.Retry, Why: "no answer", StartedAt: At(5)}, again(1))
+	send("/6", answered(400), inbox.Decision{Fate: inbox.Dead, Counted: 1})
 }
 
-func aSettlementOnAChangedKeyIsRefused(t *testing.T, open Open) {
-	s := ready(t, open, 4)
-	absent := inbox.Reads{Keys: []inbox.KVKey{{Key: "k"}}}
-	mustSettle(t, s, withEffects(1, inbox.Effects{KV: []inbox.KVChange{{Key: "k", Value: []byte("1")}}, Reads: absent}))
-	first := wantKey(t, s, "k", "1")
-	stale := withEffects(2, inbox.Effects{
-		State: document(`1`, 0), KV: []inbox.KVChange{{Key: "k", Value: []byte("x")}, {Key: "other", Value: []byte("x")}}, Reads: absent,
+func requestsCommitWithTheirAttemptAndAreReadAsTheyWereAskedFor(t *testing.T, open Open) {
+	s := open(t, Options{})
+	w := NewWorld(t, s)
+	seq := w.Arrive(1)
+	asked := inbox.Outgoing{Origin: crm, Request: inbox.Request{
+		Method: "PUT", URL: crm + "/a?b=c", Headers: []inbox.Header{{Name: "X-A", Value: "1"}, {Name: "X-A", Value: "2"}},
+		Secrets: map[string]string{"Authorization": "Bearer {{secret.token}}"}, Body: []byte("\x00\xff"),
+		Sign: inbox.Signing{Scheme: inbox.SignStandard, Secret: "s"},
+	}}
+	w.Asks = []inbox.Outgoing{asked, Ask(crm, "/second"), Ask(mail, "/third")}
+	w.Run(1, inbox.Done, false)
+	due := slices.Concat(w.Due(crm), w.Due(mail))
+	if len(due) != 2 || due[0].ID >= due[1].ID {
+		t.Fatalf("due: %+v", due)
+	}
+	e := due[0]
+	if e.Key == due[1].Key || len(e.Key) != 32 || e.CreatedAt.IsZero() {
+		t.Errorf("key %q, created at %s", e.Key, e.CreatedAt)
+	}
+	want := inbox.Effect{
+		ID: e.ID, Cause: inbox.EffectCause{Seq: seq, Attempt: 1}, Lane: inbox.EffectLane{Plugin: "p", LaneID: w.Lanes[1].ID, Origin: crm}, Method: "PUT",
+		Key: e.Key, CreatedAt: e.CreatedAt, EffectProgress: inbox.EffectProgress{State: inbox.EffectWaiting, DueAt: e.CreatedAt},
+	}
+	same(t, "the effect", e, nil, want)
+	r, err := s.EffectRequest(t.Context(), e.ID)
+	same(t, "the request", r, err, &inbox.EffectRequest{Request: asked.Request, Source: "qoreid"})
+	if _, err := s.EffectRequest(t.Context(), 99); inbox.KindOf(err) != inbox.NotFound {
+		t.Errorf("the request of an unknown effect: %v", err)
+	}
+	origins, err := s.EffectOrigins(t.Context())
+	same(t, "origins", origins, err, []inbox.EffectOrigin{{Plugin: "p", Origin: crm, DueAt: e.DueAt}, {Plugin: "p", Origin: mail, DueAt: due[1].DueAt}})
+}
+
+func aRawRequestHasTheBytesAndHeadersOfItsEvent(t *testing.T, open Open) {
+	s := open(t, Options{})
+	w := NewWorld(t, s)
+	seq := w.Arrive(1)
+	w.Asks = []inbox.Outgoing{{Origin: crm, Request: inbox.Request{Method: "POST", URL: crm + "/", Raw: true}}}
+	w.Run(1, inbox.Done, false)
+	p, err := s.Payload(t.Context(), seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.EffectRequest(t.Context(), w.Due(crm)[0].ID)
+	if err != nil || string(r.Body) != string(p.Body) || len(r.Original) != len(p.Headers) {
+		t.Errorf("it sends %q with %v, %v", r.Body, r.Original, err)
+	}
+}
+
+func aTryIsRecordedWithItsResponse(t *testing.T, open Open) {
+	s := open(t, Options{})
+	w := NewWorld(t, s)
+	w.Arrive(1)
+	w.Asks = []inbox.Outgoing{Ask(crm, "/1")}
+	w.Run(1, inbox.Done, false)
+	e := w.Due(crm)[0]
+	w.Send(&e, &inbox.Sent{Failure: inbox.Retry, Why: "no answer", StartedAt: At(4)}, again(1), inbox.HealthChange{})
+	e = w.Due(crm)[0]
+	if e.State != inbox.EffectRetry || e.Tries != 1 || e.Counted != 1 || !e.DueAt.Equal(At(60)) || e.Why != "no answer" || e.Status != 0 {
+		t.Errorf("after a failure: %+v", e)
+	}
+	w.Send(&e, answered(201), inbox.Decision{Fate: inbox.Done}, inbox.HealthChange{})
+	w.Send(&e, answered(500), again(2), inbox.HealthChange{}) // it is settled: this changes nothing
+	if due := w.Due(crm); len(due) > 0 {
+		t.Errorf("due when it is done: %+v", due)
+	}
+	tries, err := s.EffectTries(t.Context(), e.ID)
+	ok := answered(201)
+	same(t, "tries", tries, err, []inbox.Try{
+		{Number: 1, StartedAt: At(4), Result: inbox.Retry, Fate: inbox.Again, Counted: true, Why: "no answer"},
+		{Number: 2, StartedAt: At(5), Duration: ok.Duration, Result: inbox.OK, Fate: inbox.Done, Status: 201, Why: ok.Why, Response: ok.Response},
 	})
-	stale.Plugin = "p"
-	if current, err := s.Current(t.Context(), "p", inbox.Live, stale.Effects); err != nil || current {
-		t.Errorf("a stale read is current: %v, %v", current, err)
-	}
-	if err := Settle(s, stale); inbox.EndOf(err) != inbox.EndRefused {
-		t.Fatalf("a settlement on a changed key: %v", err)
-	}
-	wantKey(t, s, "k", "1")
-	wantKey(t, s, "other", "")
-	wantState(t, s, OneLane(), "", 0)
-	settled, err := s.SettledAbove(t.Context(), "p", 0, 0)
-	same(t, "the settled events", settled, err, []int64{1})
-
-	mustSettle(t, s, withEffects(2, inbox.Effects{
-		KV: []inbox.KVChange{{Key: "k", Deleted: true}}, Reads: inbox.Reads{Keys: []inbox.KVKey{{Key: "k", Version: first}}},
-	}))
-	wantKey(t, s, "k", "")
-	mustSettle(t, s, withEffects(3, inbox.Effects{KV: []inbox.KVChange{{Key: "k", Value: []byte("3")}}, Reads: absent}))
-	if again := wantKey(t, s, "k", "3"); again == first {
-		t.Errorf("a key that was deleted and set again has its old version %d", again)
-	}
-	mustSettle(t, s, withEffects(4, inbox.Effects{KV: []inbox.KVChange{{Key: "k", Value: []byte("blind")}}}))
-	wantKey(t, s, "k", "blind")
+	counts, err := s.EffectCounts(t.Context())
+	same(t, "counts", counts, err, []inbox.EffectCounts{{Plugin: "p", Origin: crm}})
 }
 
-func aListingIsRefusedWhenAKeyAppearsChangesOrGoes(t *testing.T, open Open) {
-	s := ready(t, open, 8)
-	set := func(seq int64, keys ...string) {
-		t.Helper()
-		var changes []inbox.KVChange
-		for _, k := range keys {
-			name, deleted := strings.CutPrefix(k, "-")
-			changes = append(changes, inbox.KVChange{Key: name, Value: []byte(strconv.FormatInt(seq, 10)), Deleted: deleted})
-		}
-		mustSettle(t, s, withEffects(seq, inbox.Effects{KV: changes}))
-	}
-	seen := func(limit int) *inbox.Effects {
-		t.Helper()
-		keys, err := s.KV("p", inbox.Live).List(t.Context(), "a/", "", limit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &inbox.Effects{Lane: OneLane(), Reads: inbox.Reads{Lists: []inbox.KVList{{Prefix: "a/", Limit: limit, Sum: inbox.SumKeys(keys)}}}}
-	}
-	want := func(e *inbox.Effects, holds bool) {
-		t.Helper()
-		if current, err := s.Current(t.Context(), "p", inbox.Live, e); err != nil || current != holds {
-			t.Errorf("the listing holds: %v, %v; want %v", current, err, holds)
-		}
-	}
-	set(1, "a/1", "a/2", "b")
-	before := seen(10)
-	set(2, "b", "a", "a0")
-	want(before, true)
-	set(3, "a/3")
-	want(before, false)
-	before, first := seen(10), seen(2)
-	set(4, "a/2")
-	want(before, false)
-	want(first, false)
-	before, first = seen(10), seen(2)
-	set(5, "-a/3")
-	want(before, false)
-	want(first, true)
-}
-
-func aSettlementBeyondTheQuotaIsRefused(t *testing.T, open Open) {
-	s := ready(t, open, 4)
-	set := func(seq int64, limit int64, keys ...string) error {
-		var changes []inbox.KVChange
-		for _, k := range keys {
-			changes = append(changes, inbox.KVChange{Key: k, Value: make([]byte, 99)})
-		}
-		st := withEffects(seq, inbox.Effects{KV: changes, KVLimit: limit})
-		st.Plugin = "p"
-		return Settle(s, st)
-	}
-	if err := set(1, 200, "a", "b"); err != nil {
-		t.Fatal(err)
-	}
-	if err := set(2, 200, "c"); inbox.EndOf(err) != inbox.EndRefused {
-		t.Errorf("beyond the quota: %v", err)
-	}
-	if err := set(2, 200, "a", "b"); err != nil {
-		t.Errorf("overwriting within the quota: %v", err)
-	}
-	mustSettle(t, s, withEffects(3, inbox.Effects{KV: []inbox.KVChange{{Key: "a", Deleted: true}}}))
-	if err := set(4, 200, "c"); err != nil {
-		t.Errorf("within the quota after a deletion: %v", err)
-	}
-	if keys, bytes, err := s.KV("p", inbox.Live).Usage(t.Context()); err != nil || keys != 2 || bytes != 200 {
-		t.Errorf("the usage is %d keys and %d bytes, %v", keys, bytes, err)
-	}
-}
-
-func kvListsKeysByPrefix(t *testing.T, open Open) {
-	s := ready(t, open, 1)
-	names := []string{"a", "a/", "a/1", "a/10", "a/2", "a/é", "a0", "b/1"}
-	var changes []inbox.KVChange
-	for _, name := range names {
-		changes = append(changes, inbox.KVChange{Key: name, Value: nil})
-	}
-	mustSettle(t, s, withEffects(1, inbox.Effects{KV: changes}))
-	for _, c := range []struct {
-		prefix, after string
-		limit         int
-		want          string
-	}{
-		{"a/", "", 10, "a/ a/1 a/10 a/2 a/é"}, {"a/", "a/1", 2, "a/10 a/2"}, {"", "", 3, "a a/ a/1"}, {"b", "b/1", 9, ""}, {"c", "", 9, ""}, {"a/", "a", 1, "a/"},
-	} {
-		keys, err := s.KV("p", inbox.Live).List(t.Context(), c.prefix, c.after, c.limit)
-		var got []string
-		for _, k := range keys {
-			got = append(got, k.Key)
-		}
-		if err != nil || strings.Join(got, " ") != c.want {
-			t.Errorf("keys with %q after %q: %v, %v; want %s", c.prefix, c.after, got, err, c.want)
-		}
-	}
-}
-
-func kvBelongsToOnePluginAndMode(t *testing.T, open Open) {
-	s := ready(t, open, 1)
-	if err := s.Register(t.Context(), "q", inbox.StartFrom{Start: true}); err != nil {
-		t.Fatal(err)
-	}
-	mustSettle(t, s, withEffects(1, inbox.Effects{KV: []inbox.KVChange{{Key: "k", Value: []byte("1")}}}))
-	for _, other := range []inbox.KV{s.KV("p", inbox.Test), s.KV("q", inbox.Live)} {
-		if value, version, err := other.Get(t.Context(), "k"); err != nil || version != 0 {
-			t.Errorf("another kv has %q of version %d, %v", value, version, err)
-		}
-		if keys, bytes, err := other.Usage(t.Context()); err != nil || keys != 0 || bytes != 0 {
-			t.Errorf("another kv has %d keys and %d bytes, %v", keys, bytes, err)
-		}
-	}
-}
-
-// One goroutine settles, as the loop of a plugin does; others read before it and hand it what they saw.
-func incrementsOfOneCounterAreAllCounted(t *testing.T, open Open) {
-	const events, readers = 200, 8
+func anEffectWithManyTriesKeepsTheFirstAndTheLast(t *testing.T, open Open) {
 	s := open(t, Options{Fast: true})
-	Ready(t, s, events)
-	kv := s.KV("p", inbox.Live)
-	read := func() inbox.Effects {
-		value, version, err := kv.Get(t.Context(), "n")
-		if err != nil {
+	w := NewWorld(t, s)
+	w.Arrive(1)
+	w.Asks = []inbox.Outgoing{Ask(crm, "/1")}
+	w.Run(1, inbox.Done, false)
+	for range 60 {
+		e := w.Due(crm)[0]
+		w.Send(&e, answered(500), again(0), inbox.HealthChange{})
+	}
+	tries, err := s.EffectTries(t.Context(), w.Due(crm)[0].ID)
+	if err != nil || len(tries) != 40 || tries[19].Number != 20 || tries[20].Number != 41 || tries[39].Number != 60 {
+		t.Errorf("%d tries are kept, %v", len(tries), err)
+	}
+}
+
+func aTryOfAnEarlierTermChangesNothing(t *testing.T, open Open) {
+	s := open(t, Options{})
+	w := NewWorld(t, s)
+	w.Arrive(1)
+	w.Asks = []inbox.Outgoing{Ask(crm, "/1")}
+	w.Run(1, inbox.Done, false)
+	e := w.Due(crm)[0]
+	err := settleSend(s, &inbox.SendSettlement{Term: s.Term() - 1, Effect: &e, Sent: answered(200), Decision: inbox.Decision{Fate: inbox.Done}})
+	if inbox.EndOf(err) != inbox.EndFenced {
+		t.Errorf("it ended with %v", err)
+	}
+	same(t, "due", w.Due(crm), nil, []inbox.Effect{e})
+}
+
+func aHoldOfAnOriginTakesCountedTriesBack(t *testing.T, open Open) {
+	s := open(t, Options{})
+	w := NewWorld(t, s)
+	w.Arrive(1)
+	w.Asks = []inbox.Outgoing{Ask(crm, "/1")}
+	w.Run(1, inbox.Done, false)
+	e := w.Due(crm)[0]
+	w.Send(&e, answered(500), again(1), inbox.HealthChange{})
+	e = w.Due(crm)[0]
+	health := inbox.Health{OnHold: true, Since: At(7), ProbeAt: At(12), Reason: "retry", Probes: 0}
+	w.Send(&e, answered(500), again(1), inbox.HealthChange{Set: &health, Uncount: []inbox.Failure{{Seq: e.ID}}})
+	e = w.Due(crm)[0]
+	tries, err := s.EffectTries(t.Context(), e.ID)
+	if err != nil || e.Counted != 0 || tries[0].Counted || tries[1].Counted {
+		t.Errorf("%d tries are counted: %+v, %v", e.Counted, tries, err)
+	}
+	counts, err := s.EffectCounts(t.Context())
+	same(t, "counts", counts, err, []inbox.EffectCounts{{Plugin: "p", Origin: crm, Waiting: 1, Health: health, OldestAt: e.CreatedAt}})
+	origins, err := s.EffectOrigins(t.Context())
+	same(t, "origins", origins, err, []inbox.EffectOrigin{{Plugin: "p", Origin: crm, Health: health, DueAt: At(60)}})
+}
+
+func effectsAreListedByTheirFiltersTheNewestFirst(t *testing.T, open Open) {
+	s := open(t, Options{})
+	w := NewWorld(t, s)
+	AskAndSend(t, s, w)
+	ids := func(f inbox.EffectFilter) (ids []int64) {
+		t.Helper()
+		if err := s.EachEffect(t.Context(), f, func(d *inbox.EffectDetail) error { ids = append(ids, d.ID); return nil }); err != nil {
 			t.Error(err)
 		}
-		n, _ := strconv.Atoi(string(value)) // absent: 0
-		return inbox.Effects{
-			KV:    []inbox.KVChange{{Key: "n", Value: []byte(strconv.Itoa(n + 1))}},
-			Reads: inbox.Reads{Keys: []inbox.KVKey{{Key: "n", Version: version}}},
-		}
+		return ids
 	}
-	attempts, stop := make(chan inbox.Effects), make(chan struct{})
-	var wg sync.WaitGroup
-	for range readers {
-		wg.Go(func() {
-			for {
-				select {
-				case attempts <- read():
-				case <-stop:
-					return
-				}
-			}
-		})
+	for _, c := range []struct {
+		name string
+		f    inbox.EffectFilter
+		want []int64
+	}{
+		{"all", inbox.EffectFilter{}, []int64{6, 5, 4, 3, 2, 1}},
+		{"a limit", inbox.EffectFilter{Filter: inbox.Filter{Limit: 2}}, []int64{6, 5}},
+		{"ids", inbox.EffectFilter{IDs: []int64{2, 4, 99}}, []int64{4, 2}},
+		{"dead", inbox.EffectFilter{States: []inbox.EffectState{inbox.EffectDead}}, []int64{6, 2}},
+		{"dead, of an event", inbox.EffectFilter{Filter: inbox.Filter{Seqs: []int64{2}}, States: []inbox.EffectState{inbox.EffectDead}}, []int64{6}},
+		{"to be sent", inbox.EffectFilter{States: []inbox.EffectState{inbox.EffectWaiting, inbox.EffectRetry}}, []int64{5, 4, 3}},
+		{"an origin", inbox.EffectFilter{Origin: crm}, []int64{3, 2, 1}},
+		{"a plugin", inbox.EffectFilter{Filter: inbox.Filter{Plugin: "p"}, Upto: 3}, []int64{3, 2, 1}},
+		{"a key", inbox.EffectFilter{Filter: inbox.Filter{Key: w.Lanes[7].ID.Key}}, []int64{5, 4, 3, 2, 1}},
+		{"a seq", inbox.EffectFilter{Filter: inbox.Filter{Seqs: []int64{2}}}, []int64{6}},
+		{"a mode", inbox.EffectFilter{Filter: inbox.Filter{Mode: inbox.Test}}, nil},
+	} {
+		same(t, c.name, ids(c.f), nil, c.want)
 	}
-	refused := 0
-	done := make(chan error, events)
-	for seq := int64(1); seq <= events; {
-		st := withEffects(seq, <-attempts)
-		st.Plugin, st.Term = "p", s.Term()
-		switch err := s.Settle(context.Background(), st, func(err error) { done <- err }); inbox.EndOf(err) {
-		case inbox.EndCommitted:
-			seq++
-		case inbox.EndRefused:
-			refused++
-		default:
-			t.Fatal(err)
-		}
+	counts, err := s.EffectCounts(t.Context())
+	if err != nil || len(counts) != 2 || counts[0].Waiting != 1 || counts[0].Dead != 1 || counts[1].Waiting != 2 || counts[1].Dead != 1 {
+		t.Errorf("counts %+v, %v", counts, err)
 	}
-	close(stop)
-	wg.Wait()
-	for range events {
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
+	failed, err := s.ResolveEffects(t.Context(), operator, inbox.Discarded, []int64{2, 4, 99})
+	if err != nil || failed[0] != nil || inbox.KindOf(failed[1]) != inbox.Conflict || inbox.KindOf(failed[2]) != inbox.NotFound {
+		t.Errorf("discarded: %v, %v", failed, err)
 	}
-	if refused == 0 {
-		t.Error("no attempt was refused: the test shows nothing")
+	if due := w.Due(crm); len(due) != 1 || due[0].ID != 3 {
+		t.Errorf("after the discard of the dead one: %+v", due)
 	}
-	wantKey(t, s, "n", fmt.Sprint(events))
 }

@@ -46,10 +46,12 @@ type Received interface {
 // Work has the subjects of delivery.
 type Work interface {
 	Settler
-	Effects
+	Keeping
 	Lanes
 	Runs
 	States
+	Sending
+	Effects
 }
 
 // Reprocessing has the subjects of retries and replays.
@@ -118,6 +120,22 @@ type Lanes interface {
 // Runs returns the runs that have a row.
 type Runs interface {
 	Runs(ctx context.Context, plugin string, limit int) ([]inbox.Run, error)
+}
+
+// Sending has the effects that are to be sent.
+type Sending interface {
+	EffectOrigins(ctx context.Context) ([]inbox.EffectOrigin, error)
+	DueEffects(ctx context.Context, plugin, origin string, limit int) ([]inbox.Effect, error)
+	EffectRequest(ctx context.Context, id int64) (*inbox.EffectRequest, error)
+	SettleSend(ctx context.Context, st *inbox.SendSettlement, done func(error)) error
+}
+
+// Effects lists effects and resolves dead ones.
+type Effects interface {
+	EachEffect(ctx context.Context, f inbox.EffectFilter, fn func(*inbox.EffectDetail) error) error
+	EffectTries(ctx context.Context, id int64) ([]inbox.Try, error)
+	EffectCounts(ctx context.Context) ([]inbox.EffectCounts, error)
+	ResolveEffects(ctx context.Context, who inbox.Actor, how inbox.Resolution, ids []int64) ([]error, error)
 }
 
 // DeadLetters lists dead letters and resolves them.
@@ -200,7 +218,7 @@ type test struct {
 // Run runs the suite against the stores that open returns. Each test is a subtest.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for _, test := range slices.Concat(eventTests(), settlementTests(), emissionTests(), fencingTests(), effectTests(), operatorTests(), stateTests()) {
+	for _, test := range slices.Concat(eventTests(), settlementTests(), emissionTests(), fencingTests(), effectTests(), keepingTests(), operatorTests(), stateTests()) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.run(t, open)

@@ -24,6 +24,7 @@ type World struct {
 	Now    time.Time          // of the newest attempt; it increases with each attempt
 	Events []*Delivery        // by seq, from 1
 	Lanes  map[int]*LaneModel // by verification
+	Asks   []inbox.Outgoing   // requests of the next attempt that settles
 
 	ctx     context.Context
 	t       reporter
@@ -131,6 +132,7 @@ func (w *World) Attempt(d *Delivery, run int64, fate inbox.Fate) *inbox.Settleme
 		st.Effects = &inbox.Effects{
 			Lane: w.Lanes[d.id].ID, State: document(fmt.Sprintf(`{"seq":%d}`, d.Seq), 1), KV: []inbox.KVChange{{Key: key, Value: []byte(key)}}, KVLimit: inbox.DefaultKV,
 		}
+		st.Effects.Requests, w.Asks = w.Asks, nil
 	}
 	if fate == inbox.Dead {
 		st.Dead = &inbox.DeadLetter{

@@ -139,7 +139,25 @@ type Result struct {
 	RetryAfter string          `json:"retry_after,omitempty"` // a Go duration such as "30s", with OutcomeRetry
 	State      json.RawMessage `json:"state,omitempty"`       // replaces the state document; null deletes it; absent keeps it. At most 1 MiB
 	Emit       []Emission      `json:"emit,omitempty"`        // at most MaxEmissions
-	HTTP       json.RawMessage `json:"http,omitempty"`        // not yet: refused by name
+	HTTP       []Request       `json:"http,omitempty"`        // requests that are sent after the commit, with OutcomeOK and OutcomeSkip; at most MaxRequests
+}
+
+// Bounds of the requests of one result.
+const (
+	MaxRequests      = 32      // requests
+	MaxRequestBodies = 1 << 20 // bytes of all their bodies
+)
+
+// Request is an HTTP request that the host sends after the commit of the result, at least once.
+type Request struct {
+	Method     string            `json:"method"` // GET, HEAD, POST, PUT, PATCH or DELETE
+	URL        string            `json:"url"`    // absolute, of a granted origin
+	Headers    map[string]string `json:"headers,omitempty"`
+	Secrets    map[string]string `json:"secrets,omitempty"`     // header name to a template with {{secret.NAME}}
+	Body       json.RawMessage   `json:"body,omitempty"`        // a string is sent as its text, any other value as JSON
+	BodyBase64 []byte            `json:"body_base64,omitempty"` // in place of Body
+	Raw        bool              `json:"raw,omitempty"`         // send the event's stored bytes, with their content type and signature header
+	Then       string            `json:"then,omitempty"`        // not yet: refused by name
 }
 
 // Emission is an event that a plugin emits. It reaches other plugins, and the emitter itself if that asks for it, like any event.

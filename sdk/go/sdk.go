@@ -153,7 +153,7 @@ func handleOne(doc []byte, fn func(*Event) Answer) []byte {
 	}
 	a := fn(e)
 	e.over = true
-	if a.result.Outcome == "" && a.result.Reason == "" && a.result.State == nil && a.result.Emit == nil {
+	if a.result.Outcome == "" && a.result.Reason == "" && a.result.State == nil && a.result.Emit == nil && a.result.HTTP == nil {
 		return nil
 	}
 	if a.result.Outcome == "" {

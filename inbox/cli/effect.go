@@ -1,0 +1,272 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"inbox/inbox"
+	"inbox/inbox/api"
+	"inbox/inbox/cli/console"
+)
+
+func (p *program) effectCommand() *cli.Command {
+	flags := append(filterFlags(),
+		&cli.StringFlag{Name: "plugin", Usage: "requests of this plugin `NAME`"},
+		&cli.StringSliceFlag{Name: "state", Usage: "`STATE`: waiting, retry, done, dead, discarded or held"},
+		&cli.StringFlag{Name: "origin", Usage: "requests to this `ORIGIN`, as in https://api.example.com"})
+	return p.parent("effect", nil, "list and show the requests that plugins asked for",
+		p.leaf(spec{
+			name: "list", aliases: []string{"ls"}, usage: "list outgoing requests, the newest first", args: "[EVENT…|-]", max: -1, remote: true,
+			formats: listFormats(), flags: flags, run: p.effectList,
+			about: "Arguments are ids or seqs of the events that caused the requests.",
+		}),
+		p.leaf(spec{
+			name: "show", aliases: []string{"get"}, usage: "show an outgoing request with its tries and answers", args: "NUMBER", min: 1, max: 1, remote: true,
+			formats: showFormats(), flags: []cli.Flag{revealFlag(), reasonFlag()}, run: p.effectShow,
+		}))
+}
+
+func (p *program) effectRows() *console.List[api.Effect] {
+	return console.NewList(&p.Console, func(e api.Effect) string { return fmt.Sprint(e.ID) },
+		console.Col("ID", func(e api.Effect) string { return fmt.Sprint(e.ID) }),
+		console.Col("PLUGIN", func(e api.Effect) string { return e.Plugin }),
+		console.Col("CREATED", func(e api.Effect) string { return p.Stamp(e.CreatedAt) }),
+		console.Col("REQUEST", func(e api.Effect) string { return e.Method + " " + e.Origin }),
+		console.Col("KEY", func(e api.Effect) string { return e.Key }),
+		console.Col("STATE", effectState),
+		console.Col("TRIES", func(e api.Effect) string { return fmt.Sprint(e.Tries) }),
+		console.Col("DUE", func(e api.Effect) string { return console.OrDash(p.Stamp(e.DueAt)) }),
+		console.Col("WHY", func(e api.Effect) string { return console.OrDash(e.Why) }),
+	)
+}
+
+func effectState(e api.Effect) string {
+	switch {
+	case e.Parks:
+		return "dead, lane parked"
+	case e.State == inbox.EffectWaiting && e.DueAt.IsZero():
+		return "waiting behind another"
+	}
+	return string(e.State)
+}
+
+func (p *program) effectList(c *cli.Context) error {
+	f, ids, err := p.selection(c)
+	switch {
+	case err != nil:
+		return err
+	case c.NArg() > 0 && len(ids) == 0:
+		return endWithoutIDs(p, p.effectRows())
+	}
+	q := api.EffectQuery{Filter: f, IDs: ids, Origin: c.String("origin")}
+	q.Plugin = c.String("plugin")
+	for _, word := range listValues(c, "state") {
+		if !slices.Contains(inbox.EffectStates(), inbox.EffectState(word)) {
+			return usage("--state is %q, not one or several of waiting, retry, done, dead, discarded, held", word)
+		}
+		q.States = append(q.States, inbox.EffectState(word))
+	}
+	return p.listEffects(c, q)
+}
+
+// listEffects writes the effects of a query. On a terminal the table is bounded, unless --limit is set.
+func (p *program) listEffects(c *cli.Context, q api.EffectQuery) error {
+	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
+	if cut {
+		q.Limit = tableLimit
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	out := p.effectRows()
+	if err := client.EachEffect(p.ctx, q, out.Add); err != nil {
+		return err
+	}
+	if err := out.End(); err != nil {
+		return err
+	}
+	if cut && out.Len() == tableLimit {
+		p.Say("there may be more than these %d: --limit 0 shows all", tableLimit)
+	}
+	return nil
+}
+
+func (p *program) effectShow(c *cli.Context) error {
+	id, err := effectNumber(c.Args().First())
+	if err != nil {
+		return err
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	d, err := client.Effect(p.ctx, id, api.Reveal{On: c.Bool("reveal"), Reason: c.String("reason")})
+	if err != nil {
+		return err
+	}
+	if p.Format == "json" {
+		return p.Document(d)
+	}
+	return p.printEffect(&d)
+}
+
+func effectNumber(text string) (int64, error) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, usage("%q is not the number of an outgoing request", text).WithHint("`inbox effect list` shows the numbers")
+	}
+	return id, nil
+}
+
+func (p *program) printEffect(d *api.EffectDetail) error {
+	body := ""
+	switch {
+	case d.Raw:
+		body = "the bytes of its event"
+	case d.BodyBase64 != nil:
+		body = fmt.Sprintf("%d bytes that are not JSON (-o json has them)", len(d.BodyBase64))
+	case d.Body != nil:
+		body = console.OneLine(string(d.Body))
+	}
+	var headers []string
+	for _, h := range d.Headers {
+		headers = append(headers, h.Name+": "+h.Value)
+	}
+	err := p.Pairs(
+		"id", fmt.Sprint(d.ID), "plugin", d.Plugin, "event", d.EventID, "key", d.Key+" ("+string(d.Mode)+")", "request", d.Method+" "+d.URL,
+		"headers", strings.Join(headers, ", "), "headers with secrets", strings.Join(d.SecretNames, ", "), "body", body, "note", d.Note,
+		"idempotency key", d.Idempotent, "state", effectState(d.Effect), "created", p.Stamp(d.CreatedAt), "due", p.Stamp(d.DueAt),
+		"finished", p.Stamp(d.FinishedAt), "tries", fmt.Sprintf("%d, %d of them counted", d.Tries, d.Counted),
+	)
+	if err != nil {
+		return err
+	}
+	return section(p, p.tryRows(), d.List)
+}
+
+func (p *program) tryRows() *console.List[api.Try] {
+	return console.NewList(&p.Console, func(y api.Try) string { return fmt.Sprint(y.Try) },
+		console.Col("TRY", func(y api.Try) string { return fmt.Sprint(y.Try) }),
+		console.Col("STARTED", func(y api.Try) string { return p.Stamp(y.StartedAt) }),
+		console.Col("TOOK", func(y api.Try) string { return fmt.Sprintf("%.1f ms", y.Millis) }),
+		console.Col("STATUS", func(y api.Try) string {
+			if y.Status == 0 {
+				return "–"
+			}
+			return fmt.Sprint(y.Status)
+		}),
+		console.Col("THEN", func(y api.Try) string { return string(y.Fate) }),
+		console.Col("WHY", func(y api.Try) string { return console.OrDash(y.Why) }),
+		console.Col("ANSWER", func(y api.Try) string { return console.OrDash(console.OneLine(string(y.Body))) }),
+	)
+}
+
+// deadEffects lists dead effects, for `inbox dead list --kind effect`.
+func (p *program) deadEffects(c *cli.Context) error {
+	if c.Bool("resolved") {
+		return usage("--resolved lists deliveries only").WithHint("`inbox effect list --state discarded` lists discarded requests")
+	}
+	f, ids, err := p.selection(c)
+	switch {
+	case err != nil:
+		return err
+	case c.NArg() > 0 && len(ids) == 0:
+		return endWithoutIDs(p, p.effectRows())
+	}
+	f.Plugin = c.String("plugin")
+	return p.listEffects(c, api.EffectQuery{Filter: f, IDs: ids, States: []inbox.EffectState{inbox.EffectDead}})
+}
+
+// resolveEffects retries or discards dead effects. The arguments are their numbers. A dry run selects them, and the operator
+// confirms. Then exactly these are resolved.
+func (p *program) resolveEffects(c *cli.Context, verb string) error {
+	req, err := p.effectSelection(c)
+	switch {
+	case err != nil:
+		return err
+	case c.NArg() > 0 && len(req.Effects) == 0:
+		return endWithoutIDs(p, p.effectRows())
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	preview, err := client.ResolveEffects(p.ctx, verb, req)
+	switch {
+	case err != nil:
+		return err
+	case len(preview.Effects) == 0:
+		return p.reportNoDeadEffect(len(req.Effects) > 0)
+	case c.Bool("dry-run"):
+		p.Say("%s would be %s", console.Plural(int64(len(preview.Effects)), "request", "requests"), pastTense(verb))
+		return p.effectRows().All(preview.Effects)
+	}
+	if len(req.Effects) == 0 || verb == "discard" { // a retry of named requests needs no confirmation
+		if err := p.Ask(c.Bool("yes"), "%s %s?", verbTitle(verb), console.Plural(int64(len(preview.Effects)), "dead request", "dead requests")); err != nil {
+			return err
+		}
+	}
+	req.DryRun, req.Upto = false, preview.Upto // later ones were not confirmed
+	result, err := client.ResolveEffects(p.ctx, verb, req)
+	if err != nil {
+		return err
+	}
+	return p.printResolvedEffects(verb, &result)
+}
+
+// effectSelection returns the request for a dry run, with the selection of the flags and arguments.
+func (p *program) effectSelection(c *cli.Context) (req api.ResolveEffects, err error) {
+	f, words, err := p.selection(c)
+	if err != nil {
+		return req, err
+	}
+	f.Plugin = c.String("plugin")
+	req = api.ResolveEffects{Filter: f, All: c.Bool("all"), Reason: c.String("reason"), DryRun: true}
+	for _, word := range words {
+		id, err := effectNumber(word)
+		if err != nil {
+			return req, err
+		}
+		req.Effects = append(req.Effects, id)
+	}
+	if c.NArg() == 0 && !f.Narrow() && !req.All {
+		return req, usage("no dead requests are selected").WithHint("name their numbers, give a filter such as --plugin NAME, or --all")
+	}
+	return req, nil
+}
+
+// reportNoDeadEffect reports that no selected request is dead. It returns an error only if requests were named.
+func (p *program) reportNoDeadEffect(named bool) error {
+	if named {
+		return inbox.Errorf(inbox.NotFound, "", "none of these requests is dead").WithHint("`inbox dead list --kind effect` shows the dead ones")
+	}
+	p.Say("no dead request matches")
+	return p.effectRows().End()
+}
+
+func (p *program) printResolvedEffects(verb string, result *api.ResolvedEffects) error {
+	out := p.effectRows()
+	for _, e := range result.Effects {
+		if err := out.Add(e); err != nil {
+			return err
+		}
+	}
+	for _, f := range result.Failed {
+		if err := out.Fail(f, "request %s: %s", f.ID, f.Error); err != nil {
+			return err
+		}
+	}
+	if err := out.End(); err != nil {
+		return err
+	}
+	p.Say("%s %s", console.Plural(int64(len(result.Effects)), "request was", "requests were"), pastTense(verb))
+	if len(result.Failed) == 0 {
+		return nil
+	}
+	return console.Incomplete("%s could not be %s", console.Plural(int64(len(result.Failed)), "request", "requests"), pastTense(verb))
+}

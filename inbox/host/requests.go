@@ -1,0 +1,162 @@
+package host
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+
+	"inbox/inbox"
+	"inbox/inbox/egress"
+	"inbox/sdk/abi"
+)
+
+// keepRequests adds the http of a result to its outcome. Whether they are granted, [outside.check] says.
+func keepRequests(out *inbox.Outcome, list json.RawMessage) *inbox.Outcome {
+	bad := func(f inbox.Outcome) *inbox.Outcome { return &f }
+	var entries []json.RawMessage
+	if json.Unmarshal(list, &entries) != nil {
+		return bad(failure(inbox.BadResult, "its http is %s and not a list of requests", kindOf(list)))
+	}
+	if len(entries) > inbox.MaxRequests {
+		return bad(failure(inbox.Output, "its http has %d requests; a result has at most %d", len(entries), inbox.MaxRequests))
+	}
+	size := 0
+	var requests []inbox.Outgoing
+	for i, entry := range entries {
+		r, why := requestOf(entry)
+		if why != "" {
+			return bad(quoted(failure(inbox.BadResult, "its http[%d] %s", i, why), entry))
+		}
+		if size += len(r.Body); size > inbox.MaxRequestBodies {
+			return bad(failure(inbox.Output, "the bodies of its http have more than %d bytes in all", inbox.MaxRequestBodies))
+		}
+		requests = append(requests, inbox.Outgoing{Request: r})
+	}
+	if len(requests) == 0 {
+		return nil
+	}
+	if out.Effects == nil {
+		out.Effects = &inbox.Effects{}
+	}
+	out.Effects.Requests = requests
+	return nil
+}
+
+// requestOf reads one entry of http. why, in the host's words, says what is wrong with it.
+func requestOf(entry json.RawMessage) (r inbox.Request, why string) {
+	var in abi.Request
+	dec := json.NewDecoder(bytes.NewReader(entry))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&in); err != nil {
+		return r, "is not a request of the contract: an object with method, url, headers, secrets, body, body_base64 and raw"
+	}
+	if why = wrongMembers(&in); why != "" {
+		return r, why
+	}
+	r = inbox.Request{Method: in.Method, URL: in.URL, Secrets: in.Secrets, Raw: in.Raw, Body: in.BodyBase64}
+	for _, name := range slices.Sorted(maps.Keys(in.Headers)) {
+		r.Headers = append(r.Headers, inbox.Header{Name: name, Value: in.Headers[name]})
+	}
+	if !isSet(in.Body) {
+		return r, ""
+	}
+	var text string
+	if json.Unmarshal(in.Body, &text) == nil {
+		r.Body = []byte(text)
+		return r, ""
+	}
+	r.Body = bytes.Clone(in.Body)
+	if !hasContentType(in.Headers) {
+		r.Headers = append(r.Headers, inbox.Header{Name: "Content-Type", Value: "application/json"})
+	}
+	return r, ""
+}
+
+// wrongMembers returns what is wrong with the members of a request, in the host's words; else "".
+func wrongMembers(in *abi.Request) string {
+	switch {
+	case in.Then != "":
+		return "has then, which this version of inbox does not have"
+	case in.Method == "" || in.URL == "":
+		return "has no method or no url"
+	case in.Raw && (isSet(in.Body) || in.BodyBase64 != nil):
+		return "has raw, which sends the event's own bytes, and a body"
+	case isSet(in.Body) && in.BodyBase64 != nil:
+		return "has body and body_base64"
+	}
+	return ""
+}
+
+func hasContentType(headers map[string]string) bool {
+	for name := range headers {
+		if len(name) == len("content-type") && bytes.EqualFold([]byte(name), []byte("content-type")) {
+			return true
+		}
+	}
+	return false
+}
+
+// outside checks requests against the grants of a release. It opens no socket and knows no secret.
+type outside struct{ client *egress.Client }
+
+// newOutside returns the checks of a manifest. The error is Invalid: the CA file that the manifest names cannot be used.
+func newOutside(h *inbox.HTTP) (*outside, error) {
+	grant, secrets, err := egress.GrantOf(h)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]egress.Secret{}
+	for name, origins := range secrets {
+		known[name] = egress.NewSecret(name, "secret", origins)
+	}
+	client, err := egress.New(grant, egress.Options{Secret: func(name string) (egress.Secret, bool) {
+		s, ok := known[name]
+		return s, ok
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return &outside{client}, nil
+}
+
+// check sets the origins of requests. It returns a failure when one of them is not granted or cannot be sent.
+func (o *outside) check(requests []inbox.Outgoing) *inbox.Outcome {
+	for i := range requests {
+		r := &requests[i]
+		if err := o.client.Check(egress.Call{Request: r.Request}); err != nil {
+			out := refusal(i, r, err)
+			return &out
+		}
+		r.Origin = originOf(r.URL)
+	}
+	return nil
+}
+
+// refusal returns the outcome for a request that may not or cannot be sent. What is not granted is no bad result: an operator
+// mends it, and the next attempt asks for it again.
+func refusal(i int, r *inbox.Outgoing, err error) inbox.Outcome {
+	switch {
+	case errors.Is(err, egress.ErrNotGranted):
+		return failure(inbox.Denied, "its http[%d] asks for %s, which is not granted; [http] allow in its NAME.toml grants it", i, originOf(r.URL))
+	case inbox.KindOf(err) == inbox.Forbidden:
+		return quoted(failure(inbox.Denied, "its http[%d] asks for what is not granted", i), []byte(err.Error()))
+	}
+	return quoted(failure(inbox.BadResult, "its http[%d] cannot be sent", i), []byte(err.Error()))
+}
+
+// originOf returns the origin of a url that was checked.
+func originOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	o, err := egress.ParseOrigin(fmt.Sprintf("%s://%s", u.Scheme, u.Host))
+	if err != nil {
+		return ""
+	}
+	return o.String()
+}

@@ -1,0 +1,155 @@
+package outbox
+
+import (
+	"context"
+	"time"
+
+	"inbox/inbox"
+)
+
+// originName names an origin as one plugin meets it. A plugin's failures must not put the requests of another on hold.
+type originName struct{ plugin, origin string }
+
+// origin is the state of an origin of one plugin.
+type origin struct {
+	name     originName
+	health   inbox.Health
+	stored   inbox.Health   // the hold in the store
+	busy     map[int64]bool // effects whose try runs, or whose settlement is not durable
+	active   int            // tries that run
+	notUntil time.Time      // after a failure of the store
+}
+
+// origin returns the state of an origin.
+func (o *Outbox) origin(row *inbox.EffectOrigin) *origin {
+	name := originName{row.Plugin, row.Origin}
+	r := o.origins[name]
+	if r == nil {
+		r = &origin{name: name, health: row.Health, stored: row.Health, busy: map[int64]bool{}}
+		o.origins[name] = r
+	}
+	return r
+}
+
+// endHolds ends the holds of the origins of changed plugins: another release may send other requests, and have other grants.
+func (o *Outbox) endHolds() {
+	o.news.mu.Lock()
+	defer o.news.mu.Unlock()
+	for name, r := range o.origins {
+		if o.news.holds[name.plugin] {
+			r.health, r.notUntil = inbox.Health{}, time.Time{}
+		}
+	}
+	clear(o.news.holds)
+}
+
+// step starts the tries that are due, as far as the bounds allow, and returns the time until the next step.
+func (o *Outbox) step(tries context.Context) time.Duration {
+	const whenWoken = time.Minute // nothing depends on it: what changes wakes the outbox
+	if o.fenced {
+		return whenWoken
+	}
+	if o.opt.Idle() {
+		return pause
+	}
+	rows, err := o.opt.Store.EffectOrigins(tries)
+	if err != nil {
+		o.opt.Log.Warn("cannot read the outgoing requests; trying again", "error", err)
+		return pause
+	}
+	o.forget(rows)
+	wait := whenWoken
+	o.turn++
+	for i := range rows {
+		row := &rows[(o.turn+i)%len(rows)]
+		until, err := o.fill(tries, row)
+		if err != nil {
+			o.opt.Log.Warn("cannot read the outgoing requests; trying again", "plugin", row.Plugin, "origin", row.Origin, "error", err)
+			until = pause
+		}
+		wait = min(wait, until)
+	}
+	return wait
+}
+
+// forget drops the state of origins that are no longer stored, because their plugin was removed.
+func (o *Outbox) forget(rows []inbox.EffectOrigin) {
+	if len(o.origins) <= len(rows) {
+		return
+	}
+	known := make(map[originName]bool, len(rows))
+	for i := range rows {
+		known[originName{rows[i].Plugin, rows[i].Origin}] = true
+	}
+	for name, r := range o.origins {
+		if !known[name] && len(r.busy) == 0 {
+			delete(o.origins, name)
+		}
+	}
+}
+
+// never is the wait of an origin that starts nothing before a try ends or the store wakes the outbox.
+const never = time.Duration(1<<63 - 1)
+
+// fill starts tries to one origin, and returns the time until it may start more.
+func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Duration, error) {
+	policy, live := o.opt.Policy(row.Plugin)
+	if row.DueAt.IsZero() || row.Paused || !live {
+		return never, nil
+	}
+	r, now := o.origin(row), o.opt.Now()
+	free := o.free(r, now)
+	if free <= 0 {
+		return never, nil
+	}
+	if wait := r.notUntil.Sub(now); wait > 0 {
+		return wait, nil
+	}
+	list, err := o.opt.Store.DueEffects(tries, row.Plugin, row.Origin, free+len(r.busy)+1)
+	if err != nil {
+		return 0, err
+	}
+	for i := range list {
+		e := &list[i]
+		switch wait := dueIn(e, &policy, now); {
+		case r.busy[e.ID]:
+			continue
+		case free == 0: // the end of a try makes the next step
+			return never, nil
+		case wait > 0:
+			return wait, nil
+		}
+		free--
+		o.start(tries, r, e, policy)
+	}
+	return never, nil
+}
+
+// free returns the number of tries that may start to an origin. On hold it is one probe, after the hold's wait.
+func (o *Outbox) free(r *origin, now time.Time) int {
+	if !r.health.OnHold {
+		return min(o.opt.PerOrigin-r.active, o.opt.Total-o.active, cap(o.ends)-o.active-o.pending)
+	}
+	if len(r.busy) > 0 || o.active >= o.opt.Total {
+		return 0
+	}
+	r.notUntil = later(r.notUntil, r.health.Due(now))
+	return 1
+}
+
+// dueIn returns the time until an effect is due. A wait beyond every wait of the policy began before the clock was set back, and is
+// over.
+func dueIn(e *inbox.Effect, p *inbox.Policy, now time.Time) time.Duration {
+	wait := e.DueAt.Sub(now)
+	if wait > max(p.Max, inbox.MinWait(e.Tries)) {
+		return 0
+	}
+	return wait
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

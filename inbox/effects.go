@@ -93,6 +93,9 @@ type InForce interface {
 // whether a settlement is committed or refused. No other place decides it. This is backward validation of optimistic
 // concurrency control (Kung and Robinson, "On Optimistic Methods for Concurrency Control", ACM TODS 6(2), 1981): the settlements
 // of a plugin are serial in the order of submission.
+//
+// A kv has more than its quota after an operator lowered the quota. Changes that do not add to it fit also then: a refusal would
+// never end, because each new attempt makes the same changes.
 func (e *Effects) Hold(now InForce) (bool, error) {
 	for _, k := range e.Reads.Keys {
 		if version, err := now.KVVersion(k.Key); err != nil || version != k.Version {
@@ -108,5 +111,9 @@ func (e *Effects) Hold(now InForce) (bool, error) {
 		return true, nil
 	}
 	keys, bytes, err := now.KVAfter(e.KV)
-	return err == nil && keys <= MaxKVKeys && bytes <= e.KVLimit, err
+	if err != nil || keys <= MaxKVKeys && bytes <= e.KVLimit {
+		return err == nil, err
+	}
+	keysBefore, bytesBefore, err := now.KVAfter(nil)
+	return err == nil && keys <= max(keysBefore, MaxKVKeys) && bytes <= max(bytesBefore, e.KVLimit), err
 }

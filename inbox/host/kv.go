@@ -234,6 +234,7 @@ func (k *kv) fits(ctx context.Context, c inbox.KVChange, written int64) int32 {
 	if keys+len(k.writes) < inbox.MaxKVKeys && bytes+written <= k.limit { // even if no key is overwritten
 		return 0
 	}
+	maxKeys, maxBytes := max(keys, inbox.MaxKVKeys), max(bytes, k.limit) // what does not add to the kv fits, as in Hold
 	if _, overwrites := k.writes[c.Key]; !overwrites {
 		n, b, err := k.growth(ctx, c)
 		if err != nil {
@@ -253,7 +254,7 @@ func (k *kv) fits(ctx context.Context, c inbox.KVChange, written int64) int32 {
 		}
 		keys, bytes = keys+n, bytes+b
 	}
-	if keys > inbox.MaxKVKeys || bytes > k.limit {
+	if keys > maxKeys || bytes > maxBytes {
 		return abi.ErrQuota
 	}
 	return 0

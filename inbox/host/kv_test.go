@@ -144,6 +144,17 @@ func TestKVIsBounded(t *testing.T) {
 	}
 }
 
+func TestAPluginTidiesAKVBeyondALoweredQuota(t *testing.T) {
+	t.Parallel()
+	p := kvProgram(t, 1, 100)
+	kv := &pairs{values: map[string]string{"old": strings.Repeat("x", 300), "k": ""}}
+	for line, fits := range map[string]bool{"fill old 299": true, "fill old 300": true, "fill old 301": false, "fill new 1": false} {
+		if out := attemptLines(t, p, kv, line); strings.Contains(string(out.Log), line+": <nil>") != fits {
+			t.Errorf("%s: %s (%s), log %.200q", line, out.Result, out.Reason, out.Log)
+		}
+	}
+}
+
 func TestAnAttemptWritesAtMostAThousandKeysAndAMegabyte(t *testing.T) {
 	t.Parallel()
 	p := kvProgram(t, 100, inbox.DefaultKV)

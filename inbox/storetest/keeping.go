@@ -27,6 +27,7 @@ func keepingTests() []test {
 		{"a settlement that rests on a changed key is refused and changes nothing", aSettlementOnAChangedKeyIsRefused},
 		{"a listing is refused when a key appears, changes or goes", aListingIsRefusedWhenAKeyAppearsChangesOrGoes},
 		{"a settlement beyond the quota of kv is refused", aSettlementBeyondTheQuotaIsRefused},
+		{"a kv beyond a lowered quota can be tidied", aKVBeyondALoweredQuotaCanBeTidied},
 		{"kv lists keys by prefix in bytewise order", kvListsKeysByPrefix},
 		{"kv belongs to one plugin and mode", kvBelongsToOnePluginAndMode},
 		{"increments of one counter by many settlers are all counted", incrementsOfOneCounterAreAllCounted},
@@ -239,6 +240,29 @@ func aSettlementBeyondTheQuotaIsRefused(t *testing.T, open Open) {
 	}
 	if keys, bytes, err := s.KV("p", inbox.Live).Usage(t.Context()); err != nil || keys != 2 || bytes != 200 {
 		t.Errorf("the usage is %d keys and %d bytes, %v", keys, bytes, err)
+	}
+}
+
+// Such a settlement would be refused for ever, and its attempt made again without end.
+func aKVBeyondALoweredQuotaCanBeTidied(t *testing.T, open Open) {
+	s := ready(t, open, 4)
+	change := func(seq int64, c inbox.KVChange) error {
+		st := withEffects(seq, inbox.Effects{KV: []inbox.KVChange{c}, KVLimit: 100})
+		st.Plugin = "p"
+		return Settle(s, st)
+	}
+	mustSettle(t, s, withEffects(1, inbox.Effects{KV: []inbox.KVChange{{Key: "a", Value: make([]byte, 199)}, {Key: "b", Value: make([]byte, 199)}}}))
+	if err := change(2, inbox.KVChange{Key: "c", Deleted: true}); err != nil {
+		t.Errorf("a deletion of an absent key: %v", err)
+	}
+	if err := change(3, inbox.KVChange{Key: "a", Deleted: true}); err != nil {
+		t.Errorf("a deletion: %v", err)
+	}
+	if err := change(4, inbox.KVChange{Key: "b", Value: make([]byte, 200)}); inbox.EndOf(err) != inbox.EndRefused {
+		t.Errorf("a longer value: %v", err)
+	}
+	if err := change(4, inbox.KVChange{Key: "b", Value: make([]byte, 198)}); err != nil {
+		t.Errorf("a shorter value: %v", err)
 	}
 }
 

@@ -30,7 +30,6 @@ func (s *Store) RemovePlugin(ctx context.Context, actor inbox.Actor, plugin stri
 	if err != nil {
 		return nil, err
 	}
-	s.submitted.forget(plugin)
 	return unused, nil
 }
 
@@ -100,7 +99,10 @@ func (t *tx) removePlugin(actor inbox.Actor, plugin string) (unused []string, er
 		AND NOT EXISTS (SELECT 1 FROM replay_parts j WHERE j.replay = replays.id AND j.done = 0)`, string(inbox.ReplayDone), t.now, string(inbox.ReplayRunning)); err != nil {
 		return nil, err
 	}
-	t.after = append(t.after, func() { t.w.s.ids.drop(plugin) })
+	t.after = append(t.after, func() { // also when the caller has stopped waiting
+		t.w.s.ids.drop(plugin)
+		t.w.s.submitted.forget(plugin)
+	})
 	return unused, t.audit(actor, "remove", plugin)
 }
 

@@ -1,7 +1,10 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"inbox/inbox"
@@ -89,6 +92,48 @@ func TestARemovedPluginLeavesNothingAndOtherPluginsAreUnchanged(t *testing.T) {
 	}
 	if p, err := s.Record(ctx, "p"); err != nil || p.Cursor != 12 || p.Live != "" {
 		t.Errorf("the new plugin is %+v, %v", p, err)
+	}
+}
+
+// A new plugin of the name must not find what the removed one kept.
+func TestARemovalWhoseCallerStoppedWaitingForgetsStateAndKV(t *testing.T) {
+	t.Parallel()
+	call, stop := context.WithCancel(ctx)
+	var statements atomic.Int64 // of the transaction under way
+	returned := make(chan struct{})
+	s := inboxtest.Store(t, store.Faulty(store.Options{}, func(point string) error {
+		switch {
+		case point == store.PointExec:
+			statements.Add(1)
+		case point == store.PointCommit && statements.Swap(0) > 15: // no other change has as many
+			stop()
+			<-returned
+		}
+		return nil
+	}))
+	storetest.Ready(t, s, 1)
+	lane := storetest.OneLane()
+	must(t, "settle", storetest.Settle(s, &inbox.Settlement{
+		Plugin:  "p",
+		Attempt: &inbox.Attempt{Plugin: "p", Seq: 1, Number: 1, Result: inbox.OK, Fate: inbox.Done},
+		Effects: &inbox.Effects{
+			Lane: lane, State: &inbox.StateChange{State: inbox.State{Document: []byte("{}")}},
+			KV: []inbox.KVChange{{Key: "k", Value: []byte("v")}}, KVLimit: inbox.DefaultKV,
+		},
+	}))
+	if _, err := s.RemovePlugin(call, operator, "p"); !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller waited: %v", err)
+	}
+	close(returned)
+	if _, err := s.RemovePlugin(ctx, operator, "p"); inbox.KindOf(err) != inbox.NotFound { // it comes after the first removal
+		t.Errorf("it was not removed: %v", err)
+	}
+	must(t, "register", s.Register(ctx, "p", inbox.StartFrom{Start: true}))
+	if doc, err := s.State(ctx, "p", lane); err != nil || doc.Document != nil {
+		t.Errorf("the new plugin has the state %s, %v", doc.Document, err)
+	}
+	if value, version, err := s.KV("p", inbox.Live).Get(ctx, "k"); err != nil || version != 0 {
+		t.Errorf("the new plugin has the value %q, %v", value, err)
 	}
 }
 

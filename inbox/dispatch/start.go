@@ -30,7 +30,7 @@ const refusals = 3
 // refused takes back the run of a lane whose attempt read values that are gone. It is no attempt.
 func (st *starter) refused(l *lane) {
 	l.busy.refused++
-	if l.busy.refused == refusals {
+	if l.busy.refused >= refusals && !slices.Contains(st.alone, l) {
 		st.alone = append(st.alone, l)
 	}
 	l.putBack()

@@ -178,6 +178,9 @@ func TestAnAttemptIsVoidWhenTheStoreCannotBeRead(t *testing.T) {
 			t.Errorf("%s: %+v", line, out)
 		}
 	}
+	if out := attemptLines(t, p, &pairs{err: fmt.Errorf("read: %w", inbox.ErrDamaged)}, "get k"); out.Result != inbox.Unreadable || out.Interrupted || out.Unavailable != nil {
+		t.Errorf("a damaged value, which no later attempt can read: %+v", out) // it would begin again for ever
+	}
 	if out := attemptLines(t, p, &pairs{}, "set k v"); out.Result != inbox.OK {
 		t.Errorf("afterwards: %s (%s)", out.Result, out.Reason)
 	}

@@ -47,6 +47,8 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 		return failure(inbox.Fuel, "it used up its fuel of %d", in.meter.limit)
 	case errors.Is(cause, errOutput):
 		return failure(inbox.Output, "it wrote more than its %d bytes of result", l.Output)
+	case errors.Is(cause, errStore) && errors.Is(in.kv.err, inbox.ErrDamaged): // it stays damaged
+		return failure(inbox.Unreadable, "a value of kv that it read is damaged; set or delete its key, or restore a backup")
 	case errors.Is(cause, errStore):
 		return inbox.Outcome{Interrupted: true, Unavailable: in.kv.err}
 	case errors.Is(cause, errUnfit):

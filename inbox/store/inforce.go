@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"inbox/inbox"
 )
@@ -39,12 +40,12 @@ func (f inForce) KVAfter(changes []inbox.KVChange) (keys int, bytes int64, err e
 	return u.keys, u.bytes, nil
 }
 
-// entries returns what the keys of some changes hold until now.
+// entries returns what the keys of some changes hold until now. A damaged value may be replaced.
 func (k *pluginKV) entries(ctx context.Context, changes []inbox.KVChange) ([]kvEntry, error) {
 	list := make([]kvEntry, len(changes))
 	for i := range changes {
 		var err error
-		if list[i], err = k.entry(ctx, changes[i].Key); err != nil {
+		if list[i], err = k.entry(ctx, changes[i].Key); err != nil && !errors.Is(err, inbox.ErrDamaged) {
 			return nil, err
 		}
 	}

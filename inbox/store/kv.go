@@ -34,7 +34,8 @@ func (k *pluginKV) Get(ctx context.Context, key string) ([]byte, int64, error) {
 	return e.value, e.version, err
 }
 
-// entry returns what a key holds: from memory, or else from the file.
+// entry returns what a key holds: from memory, or else from the file. For a damaged value it returns the version and the size with an
+// error that wraps [inbox.ErrDamaged].
 func (k *pluginKV) entry(ctx context.Context, key string) (kvEntry, error) {
 	e, changes, ok := k.s.submitted.entry(k.name, key)
 	if ok {
@@ -53,7 +54,7 @@ func (k *pluginKV) entry(ctx context.Context, key string) (kvEntry, error) {
 		return kvEntry{}, readError(err)
 	default:
 		if e.value, err = c.open(encodingRaw); err != nil {
-			return kvEntry{}, fmt.Errorf("read the key %q of plugin %s: %w", key, k.name.plugin, err)
+			return e, fmt.Errorf("read the key %q of plugin %s: %w", key, k.name.plugin, err)
 		}
 	}
 	k.s.submitted.keep(k.name, key, e, changes)

@@ -227,3 +227,36 @@ func TestAnAttemptThatCannotReadTheStoreIsNotRecorded(t *testing.T) {
 		t.Errorf("%+v, %v", tr, err)
 	}
 }
+
+// The plugin may have failed only because it saw values that never were in force together.
+func TestAFailureOnValuesThatHaveChangedSinceIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t, inbox.Manifest{Concurrency: 2, Policy: inbox.Policy{MaxAttempts: 1}}, nil)
+	r.stop()
+	r.usesKV = true
+	count := counting(r)
+	var failed atomic.Bool
+	read := make(chan struct{})
+	r.runner = func(ctx context.Context, w *inbox.Work) inbox.Outcome {
+		if w.Event.Seq == 2 {
+			<-read
+		}
+		out := count(ctx, w)
+		if w.Event.Seq != 1 || failed.Swap(true) {
+			return out
+		}
+		close(read)
+		out.Result, out.Effects.KV = inbox.Trap, nil
+		for version := int64(0); version == 0 && ctx.Err() == nil; runtime.Gosched() {
+			_, version, _ = w.KV.Get(ctx, "n") // until the other event has written the key
+		}
+		return out
+	}
+	r.send(2, 2, 0)
+	r.start("r1")
+	r.settled()
+	wantCount(t, r, 2)
+	if tr, err := r.store.Trace(ctx, 1); err != nil || len(tr.Deliveries[0].Attempts) != 1 || tr.Deliveries[0].State != inbox.StateSettled {
+		t.Errorf("%+v, %v", tr, err)
+	}
+}

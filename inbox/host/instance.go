@@ -255,6 +255,7 @@ func (in *instance) unfinished(ctx context.Context, d *sessionEvent) inbox.Outco
 	default:
 	}
 	out := withoutResult(in.outcome(ctx, nil), "without giving a result for its event (call done)")
+	in.p.complete(&out, &in.kv, &in.emit)
 	out.Fuel = in.fuel()
 	return out
 }

@@ -186,6 +186,18 @@ func TestAnAttemptIsVoidWhenTheStoreCannotBeRead(t *testing.T) {
 	}
 }
 
+func TestAlsoAFailedAttemptSaysWhatItReadAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	p := kvProgram(t, 1, inbox.DefaultKV)
+	out := attemptLines(t, p, &pairs{values: map[string]string{"k": "1"}}, "get k", "set other v", "list k", "panic")
+	if out.Result.Settled() || out.Effects == nil || !out.Effects.Empty() || len(out.Effects.Reads.Lists) != 1 {
+		t.Fatalf("%s: %+v", out.Result, out.Effects)
+	}
+	if diff := cmp.Diff([]inbox.KVKey{{Key: "k", Version: 1}}, out.Effects.Reads.Keys); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTheExampleWithStateAndKVCounts(t *testing.T) {
 	t.Parallel()
 	m := inbox.Manifest{Limits: inbox.Limits{Time: 30 * time.Second}, StateVersion: 3}.WithDefaults(1)

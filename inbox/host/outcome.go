@@ -75,9 +75,19 @@ func (p *Program) outcomeOf(r *result) inbox.Outcome {
 	return out
 }
 
-// complete adds what the attempt read, wrote and emitted to an outcome that the plugin chose. State, writes and emitted events commit
-// with ok and skip only.
+// complete adds to an outcome what the attempt read, and, to one that the plugin chose, what it wrote and emitted. Also a failure is
+// void when it rests on values that have changed since: the plugin may have seen two keys that never held those values together.
 func (p *Program) complete(out *inbox.Outcome, k *kv, m *emissions) {
+	p.keep(out, k, m)
+	if out.Effects == nil && !out.Interrupted && len(k.reads)+len(k.lists) > 0 {
+		k.addTo(effectsOf(out))
+		out.Effects.KV = nil
+	}
+}
+
+// keep adds what the attempt read, wrote and emitted to an outcome that the plugin chose. State, writes and emitted events commit
+// with ok and skip only.
+func (p *Program) keep(out *inbox.Outcome, k *kv, m *emissions) {
 	switch out.Result {
 	case inbox.OK, inbox.Skip, inbox.Retry, inbox.Reject:
 	default:

@@ -103,10 +103,7 @@ func (p *program) deadList(c *cli.Context) error {
 		return endWithoutIDs(p, p.deadRows())
 	}
 	f.Plugin = c.String("plugin")
-	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
-	if cut {
-		f.Limit = tableLimit
-	}
+	short := p.shortTable(c, &f.Limit)
 	client, err := p.client(c)
 	if err != nil {
 		return err
@@ -121,9 +118,7 @@ func (p *program) deadList(c *cli.Context) error {
 	if err := out.End(); err != nil {
 		return err
 	}
-	if cut && out.Len() == tableLimit {
-		p.Say("there may be more than these %d: --limit 0 shows all", tableLimit)
-	}
+	short.end(out.Len())
 	return nil
 }
 

@@ -75,10 +75,7 @@ func (p *program) effectList(c *cli.Context) error {
 
 // listEffects writes the effects of a query. On a terminal the table is bounded, unless --limit is set.
 func (p *program) listEffects(c *cli.Context, q api.EffectQuery) error {
-	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
-	if cut {
-		q.Limit = tableLimit
-	}
+	short := p.shortTable(c, &q.Limit)
 	client, err := p.client(c)
 	if err != nil {
 		return err
@@ -90,9 +87,7 @@ func (p *program) listEffects(c *cli.Context, q api.EffectQuery) error {
 	if err := out.End(); err != nil {
 		return err
 	}
-	if cut && out.Len() == tableLimit {
-		p.Say("there may be more than these %d: --limit 0 shows all", tableLimit)
-	}
+	short.end(out.Len())
 	return nil
 }
 

@@ -74,19 +74,13 @@ func marks(e api.Event) string {
 	return console.OrDash(strings.Join(list, ","))
 }
 
-// tableLimit bounds the rows of a table on a terminal without --limit.
-const tableLimit = 100
-
 func (p *program) eventList(c *cli.Context) error {
 	f, ids, err := p.selection(c)
 	if err != nil {
 		return err
 	}
 	f.Plugin, f.Newest = c.String("plugin"), !c.Bool("reverse")
-	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
-	if cut {
-		f.Limit = tableLimit
-	}
+	short := p.shortTable(c, &f.Limit)
 	client, err := p.client(c)
 	if err != nil {
 		return err
@@ -98,12 +92,10 @@ func (p *program) eventList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case n == 0:
+	if n == 0 {
 		p.reportNoMatch(&f, "event")
-	case cut && n == tableLimit:
-		p.Say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}
+	short.end(n)
 	return nil
 }
 

@@ -147,10 +147,7 @@ func (p *program) stateList(c *cli.Context) (err error) {
 	if f.Since, f.Until, err = p.timeRange(c); err != nil {
 		return err
 	}
-	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
-	if cut {
-		f.Limit = tableLimit
-	}
+	short := p.shortTable(c, &f.Limit)
 	client, err := p.client(c)
 	if err != nil {
 		return err
@@ -170,11 +167,9 @@ func (p *program) stateList(c *cli.Context) (err error) {
 	if err := out.End(); err != nil {
 		return err
 	}
-	switch {
-	case out.Len() == 0:
+	if out.Len() == 0 {
 		p.Say("no state document matches")
-	case cut && out.Len() == tableLimit:
-		p.Say("there may be more than these %d: --limit 0 shows all", tableLimit)
 	}
+	short.end(out.Len())
 	return nil
 }

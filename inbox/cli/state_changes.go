@@ -17,10 +17,7 @@ func (p *program) stateHistory(c *cli.Context) error {
 		return err
 	}
 	q.Limit = c.Int("limit")
-	cut := !c.IsSet("limit") && p.Format == "table" && p.OutTerminal
-	if cut {
-		q.Limit = tableLimit
-	}
+	short := p.shortTable(c, &q.Limit)
 	client, err := p.client(c)
 	if err != nil {
 		return err
@@ -49,9 +46,7 @@ func (p *program) stateHistory(c *cli.Context) error {
 	if err := out.End(); err != nil {
 		return err
 	}
-	if cut && out.Len() == tableLimit {
-		p.Say("there may be more than these %d: --limit 0 shows all", tableLimit)
-	}
+	short.end(out.Len())
 	return nil
 }
 

@@ -37,34 +37,42 @@ func withoutResult(out inbox.Outcome, when string) inbox.Outcome {
 // output is the result that it wrote. parent is the context of the attempt.
 func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome {
 	cause := context.Cause(in.ctx)
+	if out, limited := in.limited(cause); limited {
+		return out
+	}
 	var exit *sys.ExitError
-	exited := errors.As(in.err, &exit)
-	l := in.p.manifest.Limits
 	switch {
-	case errors.Is(cause, errTimeout):
-		return failure(inbox.Timeout, "it used up its time of %s", in.time)
-	case errors.Is(cause, errFuel):
-		return failure(inbox.Fuel, "it used up its fuel of %d", in.meter.limit)
-	case errors.Is(cause, errOutput):
-		return failure(inbox.Output, "it wrote more than its %d bytes of result", l.Output)
-	case errors.Is(cause, errStore) && errors.Is(in.kv.err, inbox.ErrDamaged): // it stays damaged
-		return failure(inbox.Unreadable, "a value of kv that it read is damaged; set or delete its key, or restore a backup")
-	case errors.Is(cause, errStore):
-		return inbox.Outcome{Interrupted: true, Unavailable: in.kv.err}
-	case errors.Is(cause, errUnfit):
-		return *in.emit.unfit
 	case parent.Err() != nil || cause != nil:
 		return inbox.Outcome{Interrupted: true}
 	case in.broken != nil:
 		return failure(inbox.HostError, "the system has no memory for it, or the runtime broke: %v", in.broken)
 	case in.err == nil:
 		return parseResult(output)
-	case exited:
+	case errors.As(in.err, &exit):
 		return in.exited(exit.ExitCode(), output)
 	case in.memory.refused.Load():
 		return in.outOfMemory()
 	}
 	return failure(inbox.Trap, "%s", trapText(in.err))
+}
+
+// limited returns the outcome of a guest that the host stopped: at a limit, or because an import cannot go on.
+func (in *instance) limited(cause error) (out inbox.Outcome, limited bool) {
+	switch {
+	case errors.Is(cause, errTimeout):
+		return failure(inbox.Timeout, "it used up its time of %s", in.time), true
+	case errors.Is(cause, errFuel):
+		return failure(inbox.Fuel, "it used up its fuel of %d", in.meter.limit), true
+	case errors.Is(cause, errOutput):
+		return failure(inbox.Output, "it wrote more than its %d bytes of result", in.p.manifest.Limits.Output), true
+	case errors.Is(cause, errStore) && errors.Is(in.kv.err, inbox.ErrDamaged): // it stays damaged
+		return failure(inbox.Unreadable, "a value of kv that it read is damaged; set or delete its key, or restore a backup"), true
+	case errors.Is(cause, errStore):
+		return inbox.Outcome{Interrupted: true, Unavailable: in.kv.err}, true
+	case errors.Is(cause, errUnfit):
+		return *in.emit.unfit, true
+	}
+	return inbox.Outcome{}, false
 }
 
 // outcomeOf returns the outcome of a session's result.

@@ -19,6 +19,7 @@ func effectTests() []test {
 		{"a try of an earlier term changes nothing", aTryOfAnEarlierTermChangesNothing},
 		{"a hold of an origin takes counted tries back", aHoldOfAnOriginTakesCountedTriesBack},
 		{"effects are listed by their filters, the newest first", effectsAreListedByTheirFiltersTheNewestFirst},
+		{"effects are counted, and a discarded one frees the next of its lane", aDiscardedEffectFreesTheNextOfItsLane},
 		{"lanes of effects go on in order under random operations", lanesOfEffectsGoOnInOrderUnderRandomOperations},
 	}
 }
@@ -258,6 +259,12 @@ func effectsAreListedByTheirFiltersTheNewestFirst(t *testing.T, open Open) {
 	} {
 		same(t, c.name, ids(c.f), nil, c.want)
 	}
+}
+
+func aDiscardedEffectFreesTheNextOfItsLane(t *testing.T, open Open) {
+	s := open(t, Options{})
+	w := NewWorld(t, s)
+	AskAndSend(t, s, w)
 	counts, err := s.EffectCounts(t.Context())
 	if err != nil || len(counts) != 2 || counts[0].Waiting != 1 || counts[0].Dead != 1 || counts[1].Waiting != 2 || counts[1].Dead != 1 {
 		t.Errorf("counts %+v, %v", counts, err)

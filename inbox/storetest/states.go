@@ -121,6 +121,21 @@ func aStateDocumentIsReturnedAsItWasAtAChangeASeqAndATime(t *testing.T, open Ope
 			t.Errorf("%s: %+v, want change %d, %v", name, e, c.want, err)
 		}
 	}
+	anEntryHasItsChange(t, s, id, before, middle)
+	for name, other := range map[string]inbox.StateID{
+		"another key": {Plugin: "p", Lane: inbox.LaneID{Mode: inbox.Live, Key: "x"}}, "another mode": {Plugin: "p", Lane: inbox.LaneID{Mode: inbox.Test, Key: id.Lane.Key}},
+		"an unknown plugin": {Plugin: "q", Lane: id.Lane},
+	} {
+		if e, err := s.StateAt(ctx, other, inbox.StateMoment{}); inbox.KindOf(err) != inbox.NotFound {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+	}
+}
+
+// anEntryHasItsChange fails unless change 2 is that of event 3, made between two times, and change 3 is a deletion.
+func anEntryHasItsChange(t *testing.T, s Store, id inbox.StateID, before, middle time.Time) {
+	t.Helper()
+	ctx := t.Context()
 	event, err := s.Event(ctx, 3)
 	if err != nil {
 		t.Fatal(err)
@@ -134,14 +149,6 @@ func aStateDocumentIsReturnedAsItWasAtAChangeASeqAndATime(t *testing.T, open Ope
 	}
 	if e, err := s.StateAt(ctx, id, inbox.StateMoment{Change: 3}); err != nil || !e.Deleted || e.Document != nil {
 		t.Errorf("the deletion: %+v, %v", e, err)
-	}
-	for name, other := range map[string]inbox.StateID{
-		"another key": {Plugin: "p", Lane: inbox.LaneID{Mode: inbox.Live, Key: "x"}}, "another mode": {Plugin: "p", Lane: inbox.LaneID{Mode: inbox.Test, Key: id.Lane.Key}},
-		"an unknown plugin": {Plugin: "q", Lane: id.Lane},
-	} {
-		if e, err := s.StateAt(ctx, other, inbox.StateMoment{}); inbox.KindOf(err) != inbox.NotFound {
-			t.Errorf("%s: %+v, %v", name, e, err)
-		}
 	}
 }
 

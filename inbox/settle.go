@@ -63,7 +63,20 @@ const (
 	Unresolved Resolution = ""
 	Retried    Resolution = "retried"
 	Discarded  Resolution = "discarded"
+	Released   Resolution = "released" // of a held effect: it is sent
+	Dropped    Resolution = "dropped"  // of an effect that is held, or still to be sent: it is not sent
 )
+
+// Effects returns the states of the effects that a resolution is for.
+func (r Resolution) Effects() []EffectState {
+	switch r {
+	case Released:
+		return []EffectState{EffectHeld}
+	case Dropped:
+		return []EffectState{EffectHeld, EffectWaiting, EffectRetry}
+	}
+	return []EffectState{EffectDead}
+}
 
 // Settlement is the set of changes of one attempt, or of one step of the dispatcher without an attempt. It is one transaction:
 // all of it commits, or nothing. The zero value of a field changes nothing.
@@ -155,9 +168,11 @@ type Replay struct {
 	Filter     Filter
 	Only       Only
 	Plugins    []string
-	Upto       int64   // newest seq when it was created; later events are not part of it
-	Rate       float64 // runs started per second over all plugins; 0 means no limit
-	Matched    int64   // events that matched when it was created
+	Upto       int64         // newest seq when it was created; later events are not part of it
+	Rate       float64       // runs started per second over all plugins; 0 means no limit
+	Effects    ReplayEffects // empty when it is created: SendEffects
+	KeepKeys   bool          // its requests have the idempotency keys of the first run's, so that receivers drop what they know
+	Matched    int64         // events that matched when it was created
 	State      ReplayState
 	Parts      []ReplayPart
 }
@@ -168,7 +183,8 @@ type ReplayPart struct {
 	Plugin   string
 	Position int64 // every selected event at or below it ran, was skipped, or has a run row
 	ReplayCount
-	Done bool
+	Done    bool
+	Dropped int64 // requests that were neither stored nor sent
 }
 
 // ReplayCount counts the events of a replay by their ends.

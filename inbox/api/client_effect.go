@@ -37,7 +37,7 @@ func (c *Client) Effect(ctx context.Context, id int64, v Reveal) (out EffectDeta
 	return out, c.do(ctx, "GET", "/v1/effects/"+strconv.FormatInt(id, 10), v.add(url.Values{}), nil, &out)
 }
 
-// ResolveEffects retries or discards dead effects: verb is "retry" or "discard".
+// ResolveEffects retries, discards, releases or drops effects: verb is "retry", "discard", "release" or "drop".
 func (c *Client) ResolveEffects(ctx context.Context, verb string, req ResolveEffects) (out ResolvedEffects, err error) {
 	return out, c.do(ctx, "POST", "/v1/effects/"+verb, nil, req, &out)
 }

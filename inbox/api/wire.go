@@ -259,37 +259,42 @@ type ActionRequest struct {
 
 // ReplayRequest asks for a replay of stored events.
 type ReplayRequest struct {
-	IDs     []string     `json:"ids,omitempty"` // of events
-	Filter  inbox.Filter `json:"filter,omitzero"`
-	All     bool         `json:"all,omitempty"` // without ids and filter: every event
-	Only    inbox.Only   `json:"only,omitempty"`
-	Plugins []string     `json:"plugins,omitempty"` // empty: every plugin that has a file
-	Rate    float64      `json:"rate,omitempty"`    // runs started per second; 0: no limit
-	OnTop   bool         `json:"on_top,omitempty"`  // plugins that keep state apply the events to their state of now
-	Reason  string       `json:"reason,omitempty"`
-	DryRun  bool         `json:"dry_run,omitempty"`
+	IDs      []string            `json:"ids,omitempty"` // of events
+	Filter   inbox.Filter        `json:"filter,omitzero"`
+	All      bool                `json:"all,omitempty"` // without ids and filter: every event
+	Only     inbox.Only          `json:"only,omitempty"`
+	Plugins  []string            `json:"plugins,omitempty"`   // empty: every plugin that has a file
+	Rate     float64             `json:"rate,omitempty"`      // runs started per second; 0: no limit
+	OnTop    bool                `json:"on_top,omitempty"`    // plugins that keep state apply the events to their state of now
+	Effects  inbox.ReplayEffects `json:"effects,omitempty"`   // must be said when a plugin may send requests
+	KeepKeys bool                `json:"keep_keys,omitempty"` // requests have the idempotency keys of the first run's
+	Reason   string              `json:"reason,omitempty"`
+	DryRun   bool                `json:"dry_run,omitempty"`
 }
 
 // Replay is a stored replay, or, in a dry run, a replay as it would be stored.
 type Replay struct {
-	ID         int64             `json:"id"`
-	DryRun     bool              `json:"dry_run,omitempty"`
-	State      inbox.ReplayState `json:"state,omitempty"`
-	Matched    int64             `json:"matched"`
-	First      *Event            `json:"first,omitempty"` // dry run only
-	Last       *Event            `json:"last,omitempty"`
-	Plugins    []string          `json:"plugins"`
-	Only       inbox.Only        `json:"only"`
-	Filter     inbox.Filter      `json:"filter,omitzero"`
-	Rate       float64           `json:"rate"`
-	Upto       int64             `json:"upto,omitempty"` // seq of its last event
-	Actor      string            `json:"actor,omitempty"`
-	Reason     string            `json:"reason,omitempty"`
-	CreatedAt  time.Time         `json:"created_at,omitzero"`
-	FinishedAt time.Time         `json:"finished_at,omitzero"`
-	Parts      []ReplayPart      `json:"parts,omitempty"`
-	KeepState  []string          `json:"keep_state,omitempty"` // dry run only: plugins that keep state, for which on_top must be said
-	Note       string            `json:"note,omitempty"`       // which part of the answer is missing, and why
+	ID         int64               `json:"id"`
+	DryRun     bool                `json:"dry_run,omitempty"`
+	State      inbox.ReplayState   `json:"state,omitempty"`
+	Matched    int64               `json:"matched"`
+	First      *Event              `json:"first,omitempty"` // dry run only
+	Last       *Event              `json:"last,omitempty"`
+	Plugins    []string            `json:"plugins"`
+	Only       inbox.Only          `json:"only"`
+	Filter     inbox.Filter        `json:"filter,omitzero"`
+	Rate       float64             `json:"rate"`
+	Upto       int64               `json:"upto,omitempty"` // seq of its last event
+	Actor      string              `json:"actor,omitempty"`
+	Reason     string              `json:"reason,omitempty"`
+	CreatedAt  time.Time           `json:"created_at,omitzero"`
+	FinishedAt time.Time           `json:"finished_at,omitzero"`
+	Parts      []ReplayPart        `json:"parts,omitempty"`
+	Effects    inbox.ReplayEffects `json:"effects,omitempty"`
+	KeepKeys   bool                `json:"keep_keys,omitempty"`
+	KeepState  []string            `json:"keep_state,omitempty"` // dry run only: plugins that keep state, for which on_top must be said
+	MaySend    []string            `json:"may_send,omitempty"`   // dry run only: plugins that may send requests, for which effects must be said
+	Note       string              `json:"note,omitempty"`       // which part of the answer is missing, and why
 }
 
 // ReplayPart is the progress of a replay in one plugin.
@@ -298,10 +303,11 @@ type ReplayPart struct {
 	Position int64  `json:"position"`
 	OK       int64  `json:"ok"`
 	Dead     int64  `json:"dead"`
-	Pending  int64  `json:"pending"`  // excluded: their first runs have yet to start
-	Retried  int64  `json:"retried"`  // their dead first runs continue instead
-	Filtered int64  `json:"filtered"` // excluded by the plugin's filters
-	Waiting  int64  `json:"waiting"`  // behind a parked lane
+	Pending  int64  `json:"pending"`           // excluded: their first runs have yet to start
+	Retried  int64  `json:"retried"`           // their dead first runs continue instead
+	Filtered int64  `json:"filtered"`          // excluded by the plugin's filters
+	Waiting  int64  `json:"waiting"`           // behind a parked lane
+	Dropped  int64  `json:"dropped,omitempty"` // requests that were neither stored nor sent
 	Done     bool   `json:"done"`
 	Runs     int64  `json:"runs,omitempty"` // dry run only: runs that would start
 }

@@ -64,12 +64,14 @@ type Try struct {
 	Cut        bool            `json:"cut,omitempty"` // the body was longer
 }
 
-// ResolveEffects asks to retry or discard dead effects: the named ones, or all that the filter selects.
+// ResolveEffects asks to retry or discard dead effects, to release held ones, or to drop those that are not sent yet: the named ones,
+// or all that the filter selects.
 type ResolveEffects struct {
 	Effects []int64      `json:"effects,omitempty"`
 	Filter  inbox.Filter `json:"filter,omitzero"`
-	All     bool         `json:"all,omitempty"`  // without effects and filter: every dead effect
-	Upto    int64        `json:"upto,omitempty"` // exclude effects with a higher id
+	Origin  string       `json:"origin,omitempty"` // part of the filter
+	All     bool         `json:"all,omitempty"`    // without effects and filter: every effect in a fitting state
+	Upto    int64        `json:"upto,omitempty"`   // exclude effects with a higher id
 	Reason  string       `json:"reason,omitempty"`
 	DryRun  bool         `json:"dry_run,omitempty"`
 }

@@ -236,11 +236,11 @@ func (p *program) printResolved(verb string, out *console.List[api.DeadLetter], 
 }
 
 func verbTitle(verb string) string {
-	return map[string]string{"retry": "Retry", "discard": "Discard"}[verb]
+	return map[string]string{"retry": "Retry", "discard": "Discard", "release": "Release", "drop": "Drop"}[verb]
 }
 
 func pastTense(verb string) string {
-	return map[string]string{"retry": "retried", "discard": "discarded"}[verb]
+	return map[string]string{"retry": "retried", "discard": "discarded", "release": "released", "drop": "dropped"}[verb]
 }
 
 // consequence returns the further effects of a confirmation, in words.

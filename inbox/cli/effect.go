@@ -18,7 +18,11 @@ func (p *program) effectCommand() *cli.Command {
 		&cli.StringFlag{Name: "plugin", Usage: "requests of this plugin `NAME`"},
 		&cli.StringSliceFlag{Name: "state", Usage: "`STATE`: waiting, retry, done, dead, discarded or held"},
 		&cli.StringFlag{Name: "origin", Usage: "requests to this `ORIGIN`, as in https://api.example.com"})
-	return p.parent("effect", nil, "list and show the requests that plugins asked for",
+	resolve := append(filterFlags(),
+		&cli.StringFlag{Name: "plugin", Usage: "requests of this plugin `NAME`"},
+		&cli.StringFlag{Name: "origin", Usage: "requests to this `ORIGIN`, as in https://api.example.com"},
+		flag("all", "all that can be"), dryRunFlag(), yesFlag(), reasonFlag())
+	return p.parent("effect", nil, "list, show, release and drop the requests that plugins asked for",
 		p.leaf(spec{
 			name: "list", aliases: []string{"ls"}, usage: "list outgoing requests, the newest first", args: "[EVENT…|-]", max: -1, remote: true,
 			formats: listFormats(), flags: flags, run: p.effectList,
@@ -27,6 +31,15 @@ func (p *program) effectCommand() *cli.Command {
 		p.leaf(spec{
 			name: "show", aliases: []string{"get"}, usage: "show an outgoing request with its tries and answers", args: "NUMBER", min: 1, max: 1, remote: true,
 			formats: showFormats(), flags: []cli.Flag{revealFlag(), reasonFlag()}, run: p.effectShow,
+		}),
+		p.leaf(spec{
+			name: "release", usage: "send requests that a replay held", args: "[NUMBER…|-]", max: -1, remote: true,
+			formats: listFormats(), flags: resolve, run: func(c *cli.Context) error { return p.resolveEffects(c, "release") },
+		}),
+		p.leaf(spec{
+			name: "drop", usage: "give up requests that are held, waiting or tried again", args: "[NUMBER…|-]", max: -1, remote: true,
+			formats: listFormats(), flags: resolve, run: func(c *cli.Context) error { return p.resolveEffects(c, "drop") },
+			about: "A try that runs is not interrupted. The requests of a lane that wait behind a dropped one go on.",
 		}))
 }
 
@@ -175,93 +188,4 @@ func (p *program) deadEffects(c *cli.Context) error {
 	}
 	f.Plugin = c.String("plugin")
 	return p.listEffects(c, api.EffectQuery{Filter: f, IDs: ids, States: []inbox.EffectState{inbox.EffectDead}})
-}
-
-// resolveEffects retries or discards dead effects. The arguments are their numbers. A dry run selects them, and the operator
-// confirms. Then exactly these are resolved.
-func (p *program) resolveEffects(c *cli.Context, verb string) error {
-	req, err := p.effectSelection(c)
-	switch {
-	case err != nil:
-		return err
-	case c.NArg() > 0 && len(req.Effects) == 0:
-		return endWithoutIDs(p, p.effectRows())
-	}
-	client, err := p.client(c)
-	if err != nil {
-		return err
-	}
-	preview, err := client.ResolveEffects(p.ctx, verb, req)
-	switch {
-	case err != nil:
-		return err
-	case len(preview.Effects) == 0:
-		return p.reportNoDeadEffect(len(req.Effects) > 0)
-	case c.Bool("dry-run"):
-		p.Say("%s would be %s", console.Plural(int64(len(preview.Effects)), "request", "requests"), pastTense(verb))
-		return p.effectRows().All(preview.Effects)
-	}
-	if len(req.Effects) == 0 || verb == "discard" { // a retry of named requests needs no confirmation
-		if err := p.Ask(c.Bool("yes"), "%s %s?", verbTitle(verb), console.Plural(int64(len(preview.Effects)), "dead request", "dead requests")); err != nil {
-			return err
-		}
-	}
-	req.DryRun, req.Upto = false, preview.Upto // later ones were not confirmed
-	result, err := client.ResolveEffects(p.ctx, verb, req)
-	if err != nil {
-		return err
-	}
-	return p.printResolvedEffects(verb, &result)
-}
-
-// effectSelection returns the request for a dry run, with the selection of the flags and arguments.
-func (p *program) effectSelection(c *cli.Context) (req api.ResolveEffects, err error) {
-	f, words, err := p.selection(c)
-	if err != nil {
-		return req, err
-	}
-	f.Plugin = c.String("plugin")
-	req = api.ResolveEffects{Filter: f, All: c.Bool("all"), Reason: c.String("reason"), DryRun: true}
-	for _, word := range words {
-		id, err := effectNumber(word)
-		if err != nil {
-			return req, err
-		}
-		req.Effects = append(req.Effects, id)
-	}
-	if c.NArg() == 0 && !f.Narrow() && !req.All {
-		return req, usage("no dead requests are selected").WithHint("name their numbers, give a filter such as --plugin NAME, or --all")
-	}
-	return req, nil
-}
-
-// reportNoDeadEffect reports that no selected request is dead. It returns an error only if requests were named.
-func (p *program) reportNoDeadEffect(named bool) error {
-	if named {
-		return inbox.Errorf(inbox.NotFound, "", "none of these requests is dead").WithHint("`inbox dead list --kind effect` shows the dead ones")
-	}
-	p.Say("no dead request matches")
-	return p.effectRows().End()
-}
-
-func (p *program) printResolvedEffects(verb string, result *api.ResolvedEffects) error {
-	out := p.effectRows()
-	for _, e := range result.Effects {
-		if err := out.Add(e); err != nil {
-			return err
-		}
-	}
-	for _, f := range result.Failed {
-		if err := out.Fail(f, "request %s: %s", f.ID, f.Error); err != nil {
-			return err
-		}
-	}
-	if err := out.End(); err != nil {
-		return err
-	}
-	p.Say("%s %s", console.Plural(int64(len(result.Effects)), "request was", "requests were"), pastTense(verb))
-	if len(result.Failed) == 0 {
-		return nil
-	}
-	return console.Incomplete("%s could not be %s", console.Plural(int64(len(result.Failed)), "request", "requests"), pastTense(verb))
 }

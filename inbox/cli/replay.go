@@ -25,6 +25,8 @@ func (p *program) replayCommand() *cli.Command {
 			&cli.StringFlag{Name: "only", Value: string(inbox.OnlyAll), Usage: "failed, missing (the plugin never attempted it) or all"},
 			flag("all", "all events, when there is no filter"),
 			&cli.StringFlag{Name: "rate", Usage: "start at most `N` runs per second, or with a unit, as in 50/s or 100/m"},
+			&cli.StringFlag{Name: "effects", Usage: "what becomes of the requests that plugins ask for: `send`, hold or drop"},
+			flag("keep-keys", "requests have the Idempotency-Key of the first run's: receivers drop what they know"),
 			flag("on-top", "let plugins that keep state apply the events to their state of now"),
 			dryRunFlag(), yesFlag(), reasonFlag(),
 			flag("detach", "do not wait for the end"),
@@ -70,6 +72,10 @@ func (p *program) replay(c *cli.Context) error {
 
 func (p *program) replayRequest(c *cli.Context) (req api.ReplayRequest, err error) {
 	req = api.ReplayRequest{Only: inbox.Only(c.String("only")), Plugins: listValues(c, "plugin"), All: c.Bool("all"), OnTop: c.Bool("on-top"), Reason: c.String("reason")}
+	req.Effects, req.KeepKeys = inbox.ReplayEffects(c.String("effects")), c.Bool("keep-keys")
+	if req.Effects != "" && !req.Effects.Valid() {
+		return req, usage("--effects is %q, not send, hold or drop", req.Effects)
+	}
 	if !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, req.Only) {
 		return req, usage("--only is %q, not failed, missing or all", req.Only)
 	}
@@ -120,6 +126,9 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 	}
 	if len(preview.KeepState) > 0 && !req.OnTop {
 		return usage("%s has state, and replayed events would change the state of now", strings.Join(preview.KeepState, ", ")).WithHint("say --on-top if that is meant")
+	}
+	if err := p.askEffects(c.Bool("yes"), preview.MaySend, &req); err != nil {
+		return err
 	}
 	if err := p.Ask(c.Bool("yes"), "Replay %s? These plugins will repeat their actions.", selected); err != nil {
 		return err
@@ -314,6 +323,7 @@ func (p *program) replayRows() *console.List[api.Replay] {
 		console.Col("SKIPPED", sum(func(x api.ReplayPart) int64 { return x.Pending + x.Filtered })),
 		console.Col("RETRIED", sum(func(x api.ReplayPart) int64 { return x.Retried })),
 		console.Col("WAITING", sum(func(x api.ReplayPart) int64 { return x.Waiting })),
+		console.Col("DROPPED", droppedRequests),
 		console.Col("CREATED", func(r api.Replay) string { return p.Stamp(r.CreatedAt) }),
 	)
 }

@@ -163,7 +163,7 @@ const maxNamed = 100
 func replayOf(j *inbox.Replay) api.Replay {
 	out := api.Replay{
 		ID: j.ID, State: j.State, Matched: j.Matched, Plugins: j.Plugins, Only: j.Only, Filter: j.Filter, Rate: j.Rate, Upto: j.Upto,
-		Actor: j.Actor, Reason: j.Reason, CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt,
+		Actor: j.Actor, Reason: j.Reason, CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt, Effects: j.Effects, KeepKeys: j.KeepKeys,
 	}
 	if n := len(j.Filter.Seqs); n > maxNamed {
 		out.Filter.Seqs = out.Filter.Seqs[:maxNamed]
@@ -176,7 +176,7 @@ func replayOf(j *inbox.Replay) api.Replay {
 		}
 		out.Parts = append(out.Parts, api.ReplayPart{
 			Plugin: p.Plugin, Position: p.Position, OK: p.OK, Dead: p.Dead, Pending: p.Pending, Retried: p.Retried, Filtered: p.Filtered,
-			Waiting: p.Waiting, Done: p.Done,
+			Waiting: p.Waiting, Done: p.Done, Dropped: p.Dropped,
 		})
 	}
 	return out

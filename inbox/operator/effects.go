@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -130,14 +131,22 @@ func (s *server) discardEffects(w http.ResponseWriter, r *http.Request) error {
 	return s.resolveEffects(w, r, inbox.Discarded)
 }
 
-// resolveEffects retries or discards dead effects in the order of their ids.
+func (s *server) releaseEffects(w http.ResponseWriter, r *http.Request) error {
+	return s.resolveEffects(w, r, inbox.Released)
+}
+
+func (s *server) dropEffects(w http.ResponseWriter, r *http.Request) error {
+	return s.resolveEffects(w, r, inbox.Dropped)
+}
+
+// resolveEffects retries, discards, releases or drops effects in the order of their ids.
 func (s *server) resolveEffects(w http.ResponseWriter, r *http.Request, how inbox.Resolution) error {
 	var req api.ResolveEffects
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
-	if len(req.Effects) == 0 && !req.Filter.Narrow() && !req.All {
-		return inbox.Errorf(inbox.Invalid, "", "no dead effects are selected").WithHint("name effects, give a filter, or say --all")
+	if len(req.Effects) == 0 && !req.Filter.Narrow() && req.Origin == "" && !req.All {
+		return inbox.Errorf(inbox.Invalid, "", "no effects are selected").WithHint("name effects, give a filter, or say --all")
 	}
 	ctx := r.Context()
 	out := api.ResolvedEffects{DryRun: req.DryRun, Effects: []api.Effect{}, Failed: []api.Failure{}}
@@ -145,11 +154,11 @@ func (s *server) resolveEffects(w http.ResponseWriter, r *http.Request, how inbo
 	if out.Upto, err = s.effects.NewestEffect(ctx); err != nil {
 		return err
 	}
-	selected, err := s.deadEffects(ctx, &req)
+	selected, err := s.effectsIn(ctx, how.Effects(), &req)
 	if err != nil {
 		return err
 	}
-	out.Failed = append(out.Failed, notDead(req.Effects, selected)...)
+	out.Failed = append(out.Failed, notSelected(req.Effects, selected, how)...)
 	if req.DryRun {
 		out.Effects = append(out.Effects, selected...)
 		return reply(w, out)
@@ -172,20 +181,21 @@ func (s *server) resolveEffects(w http.ResponseWriter, r *http.Request, how inbo
 	return reply(w, out)
 }
 
-// notDead returns a failure for each named effect that is not among the dead ones.
-func notDead(named []int64, dead []api.Effect) (failed []api.Failure) {
+// notSelected returns a failure for each named effect that is not among the selected ones.
+func notSelected(named []int64, selected []api.Effect, how inbox.Resolution) (failed []api.Failure) {
+	why := map[inbox.Resolution]string{inbox.Released: "it is not held", inbox.Dropped: "it is not to be sent"}[how]
 	for _, id := range named {
-		if !slices.ContainsFunc(dead, func(e api.Effect) bool { return e.ID == id }) {
-			failed = append(failed, api.Failure{ID: fmt.Sprint(id), Error: "it is not dead"})
+		if !slices.ContainsFunc(selected, func(e api.Effect) bool { return e.ID == id }) {
+			failed = append(failed, api.Failure{ID: fmt.Sprint(id), Error: cmp.Or(why, "it is not dead")})
 		}
 	}
 	return failed
 }
 
-// deadEffects returns the dead effects that a request selects, the oldest first.
-func (s *server) deadEffects(ctx context.Context, req *api.ResolveEffects) ([]api.Effect, error) {
+// effectsIn returns the effects in some states that a request selects, the oldest first.
+func (s *server) effectsIn(ctx context.Context, states []inbox.EffectState, req *api.ResolveEffects) ([]api.Effect, error) {
 	var list []api.Effect
-	f := inbox.EffectFilter{Filter: req.Filter, IDs: req.Effects, States: []inbox.EffectState{inbox.EffectDead}, Upto: req.Upto}
+	f := inbox.EffectFilter{Filter: req.Filter, IDs: req.Effects, States: states, Origin: req.Origin, Upto: req.Upto}
 	err := s.effects.EachEffect(ctx, f, func(d *inbox.EffectDetail) error {
 		list = append(list, effectOf(d))
 		return nil

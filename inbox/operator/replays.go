@@ -44,14 +44,25 @@ func (s *server) createReplay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	sends, err := s.maySend(ctx, plugins)
+	if err != nil {
+		return err
+	}
 	if req.DryRun {
-		return s.dryReplay(w, r, &req, plugins, keeps)
+		return s.dryReplay(w, r, &req, &api.Replay{Plugins: plugins, KeepState: keeps, MaySend: sends})
+	}
+	if len(sends) > 0 && req.Effects == "" {
+		return inbox.Errorf(inbox.Invalid, "", "%s may send requests, and nothing says whether the replay sends them", strings.Join(sends, ", ")).
+			WithHint("say effects (--effects): send, hold or drop")
 	}
 	if len(keeps) > 0 && !req.OnTop {
 		return inbox.Errorf(inbox.Invalid, "", "%s has state, and replayed events would change the state of now", strings.Join(keeps, ", ")).
 			WithHint("say on_top (--on-top) if that is meant")
 	}
-	j := &inbox.Replay{Filter: req.Filter, Only: req.Only, Plugins: plugins, Rate: req.Rate}
+	if req.Effects == "" {
+		req.Effects = inbox.HoldEffects // a plugin may be granted origins while the replay runs
+	}
+	j := &inbox.Replay{Filter: req.Filter, Only: req.Only, Plugins: plugins, Rate: req.Rate, Effects: req.Effects, KeepKeys: req.KeepKeys}
 	if err := s.plans.CreateReplay(ctx, actor(r, req.Reason), j); err != nil {
 		return err
 	}
@@ -72,6 +83,8 @@ func validate(req *api.ReplayRequest) error {
 		return inbox.Errorf(inbox.Invalid, "", "nothing says which events are meant").WithHint("name events, give a filter, or say --all")
 	case !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, req.Only):
 		return inbox.Errorf(inbox.Invalid, "", "only is %q, not failed, missing or all", req.Only)
+	case req.Effects != "" && !req.Effects.Valid():
+		return inbox.Errorf(inbox.Invalid, "", "effects is %q, not send, hold or drop", req.Effects)
 	case req.Rate < 0:
 		return inbox.Errorf(inbox.Invalid, "", "the rate is negative")
 	case req.Filter.Newest || req.Filter.Before != 0:
@@ -91,14 +104,31 @@ func (s *server) keepState(ctx context.Context, plugins []string) (keeps []strin
 	return keeps, err
 }
 
-// dryReplay writes what a replay would include, and changes nothing.
-func (s *server) dryReplay(w http.ResponseWriter, r *http.Request, req *api.ReplayRequest, plugins, keeps []string) error {
-	matched, first, last, err := s.plans.CountReplay(r.Context(), req.Filter, req.Only, plugins)
+// maySend returns those of some plugins whose live releases may send requests.
+func (s *server) maySend(ctx context.Context, plugins []string) (list []string, err error) {
+	manifest := s.manifests(ctx)
+	for _, name := range plugins {
+		m, err := manifest(name)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil && m.HTTP.MaySend() {
+			list = append(list, name)
+		}
+	}
+	return list, nil
+}
+
+// dryReplay writes what a replay would include, and changes nothing. about has its plugins, and what they may do.
+func (s *server) dryReplay(w http.ResponseWriter, r *http.Request, req *api.ReplayRequest, about *api.Replay) error {
+	matched, first, last, err := s.plans.CountReplay(r.Context(), req.Filter, req.Only, about.Plugins)
 	if err != nil {
 		return err
 	}
-	out := replayOf(&inbox.Replay{Matched: matched, Plugins: plugins, Only: req.Only, Filter: req.Filter, Rate: req.Rate})
-	out.DryRun, out.KeepState = true, keeps
+	out := replayOf(&inbox.Replay{
+		Matched: matched, Plugins: about.Plugins, Only: req.Only, Filter: req.Filter, Rate: req.Rate, Effects: req.Effects, KeepKeys: req.KeepKeys,
+	})
+	out.DryRun, out.KeepState, out.MaySend = true, about.KeepState, about.MaySend
 	if first != nil {
 		f, l := eventOf(first), eventOf(last)
 		out.First, out.Last = &f, &l

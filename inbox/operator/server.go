@@ -61,6 +61,8 @@ func routes() []route {
 		{"GET", "/v1/effects/{id}", (*server).showEffect},
 		{"POST", "/v1/effects/retry", (*server).retryEffects},
 		{"POST", "/v1/effects/discard", (*server).discardEffects},
+		{"POST", "/v1/effects/release", (*server).releaseEffects},
+		{"POST", "/v1/effects/drop", (*server).dropEffects},
 		{"GET", "/v1/replays", (*server).listReplays},
 		{"POST", "/v1/replays", (*server).createReplay},
 		{"GET", "/v1/replays/{id}", (*server).showReplay},

@@ -9,9 +9,10 @@ import (
 	"inbox/inbox/store/commit"
 )
 
-// ResolveEffects retries or discards dead effects, up to resolveBatch in one transaction. It returns an error or nil for each of
-// them: a Conflict when the effect is not dead. The second result is the error of the first transaction that failed. Its effects
-// and all later ones are unchanged. A retried effect returns to its lane, before the effects that wait behind it.
+// ResolveEffects retries, discards, releases or drops effects, up to resolveBatch in one transaction. It returns an error or nil for
+// each of them: a Conflict when the effect is in none of the states of [inbox.Resolution.Effects]. The second result is the error of the first transaction that failed. Its effects
+// and all later ones are unchanged. A retried or released effect is sent in the order of the ids
+// of its lane. A try that runs while its effect is dropped is not recorded.
 func (s *Store) ResolveEffects(ctx context.Context, actor inbox.Actor, how inbox.Resolution, ids []int64) ([]error, error) {
 	failed := make([]error, 0, len(ids))
 	for part := range slices.Chunk(ids, resolveBatch) {
@@ -40,18 +41,26 @@ func (s *Store) ResolveEffects(ctx context.Context, actor inbox.Actor, how inbox
 	return failed, nil
 }
 
-// resolveEffect resolves one dead effect. It returns a Conflict or NotFound before it changes anything.
+// resolveEffect resolves one effect. It returns a Conflict or NotFound before it changes anything.
 func (t *tx) resolveEffect(actor inbox.Actor, how inbox.Resolution, id int64) error {
 	p, lane, state, err := t.laneOfEffect(id)
 	if err != nil {
 		return err
 	}
-	if state != inbox.EffectDead {
-		return inbox.Errorf(inbox.Conflict, "", "effect %d is not dead: it is %s", id, state).WithHint("`inbox dead list --kind effect` shows the dead ones")
+	if !slices.Contains(how.Effects(), state) {
+		return notIn(how, id, state)
 	}
-	action, set, args := "retry", `state = 'retry', open = 1, counted = 0, finished_at = NULL`, []any{id}
-	if how == inbox.Discarded {
+	var action, set string
+	args := []any{id}
+	switch how {
+	case inbox.Discarded:
 		action, set, args = "discard", `state = 'discarded', open = 0, finished_at = ?`, []any{t.now, id}
+	case inbox.Dropped:
+		action, set, args = "drop", `state = 'discarded', open = 0, due_at = NULL, finished_at = ?`, []any{t.now, id}
+	case inbox.Released:
+		action, set = "release", `state = 'waiting', open = 1`
+	default:
+		action, set = "retry", `state = 'retry', open = 1, counted = 0, finished_at = NULL`
 	}
 	if _, err := t.exec(`UPDATE effects SET `+set+` WHERE id = ?`, args...); err != nil {
 		return err
@@ -60,4 +69,15 @@ func (t *tx) resolveEffect(actor inbox.Actor, how inbox.Resolution, id int64) er
 		return err
 	}
 	return t.audit(actor, action, fmt.Sprintf("effect %d of plugin %s", id, lane.Plugin))
+}
+
+// notIn returns the Conflict for an effect that is in none of the states that a resolution is for.
+func notIn(how inbox.Resolution, id int64, state inbox.EffectState) error {
+	switch how {
+	case inbox.Released:
+		return inbox.Errorf(inbox.Conflict, "", "effect %d is not held: it is %s", id, state).WithHint("`inbox effect list --state held` shows the held ones")
+	case inbox.Dropped:
+		return inbox.Errorf(inbox.Conflict, "", "effect %d is not to be sent: it is %s", id, state).WithHint("`inbox effect list --state held,waiting,retry` shows those that are")
+	}
+	return inbox.Errorf(inbox.Conflict, "", "effect %d is not dead: it is %s", id, state).WithHint("`inbox dead list --kind effect` shows the dead ones")
 }

@@ -9,30 +9,45 @@ import (
 // A lane of effects is (plugin, mode, key, origin). Its open effects wait for each other: the first of them is due at due_at, or
 // dead and parks the lane. All others have no due_at. So the due effects of an origin are found without a look at those that wait.
 
-// settleRequests stores the requests of an attempt.
+// asked is what the requests of one attempt have in common.
+type asked struct {
+	source string
+	digest []byte // of the event
+	begun  int64  // creation of the replay; 0 for the first run
+	how    inbox.ReplayEffects
+	keep   bool // the keys are those of the first run
+	share  int  // descendants of each event that a response becomes
+}
+
+// settleRequests stores the requests of an attempt, or counts those that its replay drops.
 func (t *tx) settleRequests(p int64, st *inbox.Settlement) error {
-	if len(st.Effects.Requests) == 0 {
+	n := len(st.Effects.Requests)
+	if n == 0 {
 		return nil
 	}
 	a := st.Attempt
-	var source string
-	var digest []byte
-	var begun int64
-	err := t.get(`SELECT source, digest, coalesce((SELECT created_at FROM replays WHERE id = ?), 0) FROM events WHERE seq = ?`, a.Run, a.Seq).Scan(&source, &digest, &begun)
-	if err != nil {
+	r := asked{how: inbox.SendEffects}
+	if err := t.get(`SELECT source, digest FROM events WHERE seq = ?`, a.Seq).Scan(&r.source, &r.digest); err != nil {
 		return fmt.Errorf("read the event %d: %w", a.Seq, err)
 	}
-	share := 0
+	if a.Run != 0 {
+		if err := t.get(`SELECT created_at, effects, keep_keys FROM replays WHERE id = ?`, a.Run).Scan(&r.begun, &r.how, &r.keep); err != nil {
+			return fmt.Errorf("read the replay %d: %w", a.Run, err)
+		}
+	}
+	if r.how == inbox.DropEffects {
+		_, err := t.exec(`UPDATE replay_parts SET dropped = dropped + ? WHERE replay = ? AND plugin = ?`, n, a.Run, p)
+		return err
+	}
 	if st.Effects.Descendants() > len(st.Effects.Emit) {
 		c, err := t.sharingCause(st)
 		if err != nil {
 			return err
 		}
-		share = c.share
+		r.share = c.share
 	}
-	for i := range st.Effects.Requests {
-		key := inbox.IdempotencyKey(source, digest, st.Plugin, a.Run, begun, i)
-		if err := t.addEffect(p, st, i, key, share); err != nil {
+	for i := range n {
+		if err := t.addEffect(p, st, i, &r); err != nil {
 			return err
 		}
 	}
@@ -40,7 +55,16 @@ func (t *tx) settleRequests(p int64, st *inbox.Settlement) error {
 	return nil
 }
 
-func (t *tx) addEffect(p int64, st *inbox.Settlement, i int, key string, share int) error {
+// key returns the idempotency key of a request.
+func (r *asked) key(plugin string, run int64, index int) string {
+	if r.keep {
+		return inbox.IdempotencyKey(r.source, r.digest, plugin, 0, 0, index)
+	}
+	return inbox.IdempotencyKey(r.source, r.digest, plugin, run, r.begun, index)
+}
+
+// addEffect stores one request. It is due when no open effect of its lane is before it. A held one does not belong to its lane yet.
+func (t *tx) addEffect(p int64, st *inbox.Settlement, i int, of *asked) error {
 	a, lane, r := st.Attempt, st.Effects.Lane, &st.Effects.Requests[i]
 	packed, err := packRequest(&r.Request)
 	if err != nil {
@@ -53,10 +77,15 @@ func (t *tx) addEffect(p int64, st *inbox.Settlement, i int, key string, share i
 	if _, err := t.exec(`INSERT INTO effect_origins (plugin, origin) VALUES (?, ?) ON CONFLICT DO NOTHING`, p, r.Origin); err != nil {
 		return err
 	}
+	state, open := inbox.EffectWaiting, true
+	if of.how == inbox.HoldEffects {
+		state, open = inbox.EffectHeld, false
+	}
 	_, err = t.exec(`INSERT INTO effects (id, plugin, seq, run, attempt, idx, mode, key, origin, method, idempotency, content_id, created_at, then_event, then_share, state, open, due_at)
-		VALUES (1 + max(coalesce((SELECT max(id) FROM effects), 0), coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'effects_deleted'), 0)), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'waiting', 1, CASE WHEN NOT EXISTS (
+		VALUES (1 + max(coalesce((SELECT max(id) FROM effects), 0), coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = '`+effectsDeleted+`'), 0)),
+			?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, CASE WHEN ?16 AND NOT EXISTS (
 			SELECT 1 FROM effects INDEXED BY effects_open WHERE open = 1 AND plugin = ?1 AND mode = ?6 AND key = ?7 AND origin = ?8) THEN ?12 END)`,
-		p, a.Seq, a.Run, a.Number, i, lane.Mode, lane.Key, r.Origin, r.Method, key, id, t.now, r.Then, share)
+		p, a.Seq, a.Run, a.Number, i, lane.Mode, lane.Key, r.Origin, r.Method, of.key(st.Plugin, a.Run, i), id, t.now, r.Then, of.share, state, open)
 	return err
 }
 

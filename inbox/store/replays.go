@@ -11,12 +11,12 @@ import (
 )
 
 // replayColumns are the columns of replays that make an inbox.Replay without its parts, in the order of scanReplay and replayRow.
-const replayColumns = `id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state`
+const replayColumns = `id, created_at, finished_at, actor, reason, filter, only_what, upto, rate, matched, state, effects, keep_keys`
 
 // scanReplay reads replayColumns.
 func scanReplay(row scanner, j *inbox.Replay) error {
 	var filter []byte
-	if err := row.Scan(&j.ID, moment{&j.CreatedAt}, moment{&j.FinishedAt}, &j.Actor, &j.Reason, &filter, &j.Only, &j.Upto, &j.Rate, &j.Matched, &j.State); err != nil {
+	if err := row.Scan(&j.ID, moment{&j.CreatedAt}, moment{&j.FinishedAt}, &j.Actor, &j.Reason, &filter, &j.Only, &j.Upto, &j.Rate, &j.Matched, &j.State, &j.Effects, &j.KeepKeys); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(filter, &j.Filter); err != nil {
@@ -27,16 +27,16 @@ func scanReplay(row scanner, j *inbox.Replay) error {
 
 // replayRow returns the values of replayColumns for a new replay, without id and finished_at.
 func replayRow(j *inbox.Replay, filter string) []any {
-	return []any{millis(j.CreatedAt), j.Actor, j.Reason, filter, j.Only, j.Upto, j.Rate, j.Matched, j.State}
+	return []any{millis(j.CreatedAt), j.Actor, j.Reason, filter, j.Only, j.Upto, j.Rate, j.Matched, j.State, j.Effects, j.KeepKeys}
 }
 
 // replayPartColumns are the columns of replay_parts that make an inbox.ReplayPart, in the order of scanReplayPart. A new part has
 // only a replay, a plugin and a position.
-const replayPartColumns = `replay, position, ok, dead, pending, retried, filtered, waiting, done`
+const replayPartColumns = `replay, position, ok, dead, pending, retried, filtered, waiting, done, dropped`
 
 // scanReplayPart reads the name of the plugin and replayPartColumns.
 func scanReplayPart(row scanner, p *inbox.ReplayPart) error {
-	return row.Scan(&p.Plugin, &p.Replay, &p.Position, &p.OK, &p.Dead, &p.Pending, &p.Retried, &p.Filtered, &p.Waiting, &p.Done)
+	return row.Scan(&p.Plugin, &p.Replay, &p.Position, &p.OK, &p.Dead, &p.Pending, &p.Retried, &p.Filtered, &p.Waiting, &p.Done, &p.Dropped)
 }
 
 // CreateReplay stores a replay and fills in its number, bounds and counts. Later events are not part of it. A limit in its filter
@@ -46,6 +46,9 @@ func (s *Store) CreateReplay(ctx context.Context, actor inbox.Actor, j *inbox.Re
 	replay := *j
 	if replay.Only == "" {
 		replay.Only = inbox.OnlyAll
+	}
+	if replay.Effects == "" {
+		replay.Effects = inbox.SendEffects
 	}
 	replay.Plugins = slices.Compact(slices.Sorted(slices.Values(replay.Plugins)))
 	if len(replay.Filter.Seqs) > 0 { // Match needs them sorted for each chunk
@@ -58,6 +61,8 @@ func (s *Store) CreateReplay(ctx context.Context, actor inbox.Actor, j *inbox.Re
 		return inbox.Errorf(inbox.Invalid, "", "the rate is negative")
 	case !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, replay.Only):
 		return inbox.Errorf(inbox.Invalid, "", "only is %q, not failed, missing or all", replay.Only)
+	case !replay.Effects.Valid():
+		return inbox.Errorf(inbox.Invalid, "", "effects is %q, not send, hold or drop", replay.Effects)
 	}
 	stored := replay.Filter // the count ends at the newest event
 	if head := s.newest(ctx); stored.Before == 0 || stored.Before > head {
@@ -87,7 +92,7 @@ func (s *Store) CreateReplay(ctx context.Context, actor inbox.Actor, j *inbox.Re
 // createReplay stores a replay that begins after a position.
 func (t *tx) createReplay(actor inbox.Actor, j *inbox.Replay, filter string, position int64) error {
 	j.CreatedAt = fromMillis(t.now)
-	res, err := t.exec(`INSERT INTO replays (`+replayColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`, replayRow(j, filter)...)
+	res, err := t.exec(`INSERT INTO replays (`+replayColumns+`) VALUES (NULL, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, replayRow(j, filter)...)
 	if err != nil {
 		return err
 	}

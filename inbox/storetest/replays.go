@@ -43,7 +43,7 @@ func aReplayIsBoundedByItsLimitAndByTheLogAtItsCreation(t *testing.T, open Open)
 	}
 	stored, err := w.s.Replay(ctx, j.ID)
 	want := &inbox.Replay{
-		ID: j.ID, CreatedAt: j.CreatedAt, Actor: "a", Reason: "why", Filter: j.Filter, Only: inbox.OnlyAll, Plugins: []string{"p"}, Upto: 5, Rate: 5, Matched: 2,
+		ID: j.ID, CreatedAt: j.CreatedAt, Actor: "a", Reason: "why", Filter: j.Filter, Only: inbox.OnlyAll, Plugins: []string{"p"}, Upto: 5, Rate: 5, Matched: 2, Effects: inbox.SendEffects,
 		State: inbox.ReplayRunning, Parts: []inbox.ReplayPart{{Replay: j.ID, Plugin: "p", Position: 1}},
 	}
 	same(t, "the created replay", j, nil, want)

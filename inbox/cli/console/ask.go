@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"inbox/inbox"
@@ -26,4 +27,20 @@ func (c *Console) Ask(yes bool, format string, args ...any) error {
 		return nil
 	}
 	return &ExitError{Code: ExitDeclined, Err: errors.New("nothing was changed")}
+}
+
+// Choose asks a question and returns the answer, which is one of choices. After any other answer, or without a terminal, it returns an
+// error with exit code ExitDeclined. The hint says how to answer without a question.
+func (c *Console) Choose(choices []string, hint, format string, args ...any) (string, error) {
+	question := inbox.Printable(fmt.Sprintf(format, args...))
+	if !c.InTerminal || !c.ErrTerminal {
+		err := inbox.Errorf(inbox.Invalid, "", "%s There is no terminal to ask on", question).WithHint(hint)
+		return "", &ExitError{Code: ExitDeclined, Err: err}
+	}
+	fmt.Fprintf(c.Err, "%s [%s] ", question, strings.Join(choices, "/"))
+	answer, err := bufio.NewReader(c.In).ReadString('\n')
+	if word := strings.ToLower(strings.TrimSpace(answer)); err == nil && slices.Contains(choices, word) {
+		return word, nil
+	}
+	return "", &ExitError{Code: ExitDeclined, Err: errors.New("nothing was changed")}
 }

@@ -295,7 +295,7 @@ CREATE TABLE replay_parts (
 	retried  INTEGER NOT NULL DEFAULT 0,
 	filtered INTEGER NOT NULL DEFAULT 0,
 	waiting  INTEGER NOT NULL DEFAULT 0,
-	done     INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1)),
+	done     INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1)), dropped INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (replay, plugin)
 ) STRICT, WITHOUT ROWID;
 
@@ -311,7 +311,7 @@ CREATE TABLE replays (
 	rate        REAL    NOT NULL CHECK (rate >= 0),
 	matched     INTEGER NOT NULL,
 	state       TEXT    NOT NULL CHECK (CASE state WHEN 'running' THEN 1 WHEN 'done' THEN 1 WHEN 'cancelled' THEN 1 ELSE 0 END)
-) STRICT;
+, effects TEXT NOT NULL DEFAULT 'send' CHECK (effects IN ('send', 'hold', 'drop')), keep_keys INTEGER NOT NULL DEFAULT 0 CHECK (keep_keys IN (0, 1))) STRICT;
 
 CREATE TABLE runs (
 	plugin  INTEGER NOT NULL,

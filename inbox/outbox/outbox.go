@@ -96,6 +96,7 @@ func (o *Options) fill() {
 type Outbox struct {
 	opt     Options
 	origins map[originName]*origin
+	rows    rows        // the origins in the store
 	active  int         // tries that run
 	pending int         // settlements that are not durable yet
 	turn    int         // the origin that may start tries first in the next step
@@ -103,6 +104,12 @@ type Outbox struct {
 	results chan result // of tries that ended
 	ends    chan end    // of settlements
 	news    news
+}
+
+// rows are the origins in the store, as they were read at a time.
+type rows struct {
+	list []inbox.EffectOrigin
+	at   time.Time
 }
 
 // news are the changes outside the store that Run has not seen yet.
@@ -142,9 +149,11 @@ func (o *Outbox) Run(ctx context.Context) error {
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
+		look := true
 		select {
 		case r := <-o.results:
 			o.settleAll(tries, r)
+			look = false
 		case e := <-o.ends:
 			o.endAll(e)
 		case <-o.news.wake:
@@ -155,7 +164,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 			o.drain(tries, interrupt)
 			return nil
 		}
-		alarm.Reset(o.step(tries))
+		alarm.Reset(o.step(tries, look))
 	}
 }
 

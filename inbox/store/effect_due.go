@@ -88,7 +88,10 @@ func (s *Store) EffectRequest(ctx context.Context, id int64) (*inbox.EffectReque
 	var c content
 	var r inbox.EffectRequest
 	var seq int64
-	err := s.readers.QueryRowContext(ctx, `SELECT f.seq, e.source, `+contentColumns("c")+` FROM effects f JOIN events e ON e.seq = f.seq
+	if ctx.Err() != nil {
+		return nil, readError(ctx.Err())
+	}
+	err := s.readers.QueryRowContext(point(ctx), `SELECT f.seq, e.source, `+contentColumns("c")+` FROM effects f JOIN events e ON e.seq = f.seq
 		LEFT JOIN contents c ON c.id = f.content_id WHERE f.id = ?`, id).Scan(append([]any{&seq, &r.Source}, c.into()...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, noEffect(id)

@@ -46,7 +46,10 @@ func (k *pluginKV) entry(ctx context.Context, key string) (kvEntry, error) {
 		return kvEntry{}, err
 	}
 	var c content
-	row := k.s.readers.QueryRowContext(ctx, `SELECT kv.version, kv.size, `+contentColumns("c")+` FROM kv LEFT JOIN contents c ON c.id = kv.content_id
+	if ctx.Err() != nil {
+		return kvEntry{}, readError(ctx.Err())
+	}
+	row := k.s.readers.QueryRowContext(point(ctx), `SELECT kv.version, kv.size, `+contentColumns("c")+` FROM kv LEFT JOIN contents c ON c.id = kv.content_id
 		WHERE kv.plugin = ? AND kv.mode = ? AND kv.key = ?`, p, k.name.mode, key)
 	switch err := row.Scan(append([]any{&e.version, &e.size}, c.into()...)...); {
 	case errors.Is(err, sql.ErrNoRows):

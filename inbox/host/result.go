@@ -191,7 +191,10 @@ func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
 
 // textOf stores the text of a JSON value, and returns false for another value.
 func textOf(value json.RawMessage, to *string) bool {
-	if inner := value[1:max(len(value)-1, 1)]; value[0] == '"' && bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+	if value[0] != '"' {
+		return false
+	}
+	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
 		*to = string(inner)
 		return true
 	}

@@ -36,11 +36,14 @@ func (t *tx) addEffect(p int64, st *inbox.Settlement, i int, key string) error {
 	if err != nil {
 		return err
 	}
-	id, err := t.put(contentRequest, encodingHeaded, a.Seq, packed)
+	id, err := t.contentID()
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(`INSERT INTO effect_origins (plugin, origin) VALUES (?, ?) ON CONFLICT DO NOTHING`, p, r.Origin); err != nil {
+	if err := t.putAt(id, contentRequest, encodingHeaded, a.Seq, st.Effects.Subject, packed); err != nil {
+		return err
+	}
+	if err := t.addOrigin(p, r.Origin); err != nil {
 		return err
 	}
 	_, err = t.exec(`INSERT INTO effects (plugin, seq, run, attempt, idx, mode, key, origin, method, idempotency, content_id, created_at, state, open, due_at)
@@ -48,6 +51,28 @@ func (t *tx) addEffect(p int64, st *inbox.Settlement, i int, key string) error {
 			SELECT 1 FROM effects INDEXED BY effects_open WHERE open = 1 AND plugin = ?1 AND mode = ?6 AND key = ?7 AND origin = ?8) THEN ?12 END)`,
 		p, a.Seq, a.Run, a.Number, i, lane.Mode, lane.Key, r.Origin, r.Method, key, id, t.now)
 	return err
+}
+
+// addOrigin stores the origin of an effect, once in a transaction.
+func (t *tx) addOrigin(p int64, origin string) error {
+	name := pluginOrigin{p, origin}
+	if t.origins[name] {
+		return nil
+	}
+	if _, err := t.exec(`INSERT INTO effect_origins (plugin, origin) VALUES (?, ?) ON CONFLICT DO NOTHING`, p, origin); err != nil {
+		return err
+	}
+	if t.origins == nil {
+		t.origins = map[pluginOrigin]bool{}
+	}
+	t.origins[name] = true
+	return nil
+}
+
+// pluginOrigin names an origin of a plugin's effects.
+type pluginOrigin struct {
+	plugin int64
+	origin string
 }
 
 // advance makes the first open effect of a lane due, unless one is due already or the first is dead and parks the lane.

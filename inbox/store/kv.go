@@ -141,7 +141,7 @@ func (t *tx) settleKey(p int64, st *inbox.Settlement, change *inbox.KVChange, ve
 	if err != nil {
 		return err
 	}
-	if err := t.putAt(id, contentKV, st.Attempt.Seq, st.Effects.Subject, change.Value); err != nil {
+	if err := t.putAt(id, contentKV, encodingRaw, st.Attempt.Seq, st.Effects.Subject, change.Value); err != nil {
 		return err
 	}
 	_, err = t.exec(`INSERT INTO kv (plugin, mode, key, version, size, content_id, seq, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)

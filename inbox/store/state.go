@@ -65,7 +65,7 @@ func (t *tx) settleState(p int64, st *inbox.Settlement) error {
 		if err != nil {
 			return err
 		}
-		if err := t.putAt(id, contentState, a.Seq, st.Effects.Subject, change.Document); err != nil {
+		if err := t.putAt(id, contentState, encodingRaw, a.Seq, st.Effects.Subject, change.Document); err != nil {
 			return err
 		}
 		content = id

@@ -23,14 +23,39 @@ type origin struct {
 
 // ahead are due effects of an origin that were read and not started. So the store is not asked again for each try.
 type ahead struct {
-	list []inbox.Effect
-	at   time.Time // of the reading
+	list     []inbox.Effect
+	at       time.Time                      // of the reading
+	requests map[int64]*inbox.EffectRequest // of the first effects in list, as far as they were read in bulk
+	read     int                            // number of the first effects in list whose requests were asked for
+}
+
+// next takes the first effect, and its request, which is nil if it was not read.
+func (a *ahead) next() (inbox.Effect, *inbox.EffectRequest) {
+	e := a.list[0]
+	req := a.requests[e.ID]
+	a.list, a.read = a.list[1:], a.read-1
+	return e, req
+}
+
+// readRequests reads the requests of the first effects, unless they were asked for before.
+func (a *ahead) readRequests(ctx context.Context, s Requests) (err error) {
+	if a.read > 0 {
+		return nil
+	}
+	ids := make([]int64, min(len(a.list), readRequests))
+	for i := range ids {
+		ids[i] = a.list[i].ID
+	}
+	a.requests, err = s.EffectRequests(ctx, ids)
+	a.read = len(ids)
+	return err
 }
 
 // Bounds of what is read ahead. An operator may discard or pause meanwhile what is read, so it gets old soon.
 const (
-	readAhead = 256
-	maxAge    = 100 * time.Millisecond
+	readAhead    = 256 // effects
+	readRequests = 32  // their requests
+	maxAge       = 100 * time.Millisecond
 )
 
 // fresh reports whether what was read at a time is still used.
@@ -140,7 +165,7 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 		return wait, nil
 	}
 	if r.health.OnHold || !fresh(r.ahead.at, now) {
-		r.ahead.list = nil
+		r.ahead = ahead{}
 	}
 	for wait, read := never, false; ; free-- {
 		if len(r.ahead.list) == 0 && !read {
@@ -156,9 +181,11 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 		case free == 0: // the end of a try makes the next step
 			return never, nil
 		}
-		e := r.ahead.list[0]
-		r.ahead.list = r.ahead.list[1:]
-		o.start(tries, r, &e, policy)
+		if err := r.ahead.readRequests(tries, o.opt.Store); err != nil {
+			return 0, err
+		}
+		e, req := r.ahead.next()
+		o.start(tries, r, &e, req, policy)
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 // Store keeps the effects.
 type Store interface {
 	Queue
+	Requests
 	Watch
 }
 
@@ -35,10 +36,16 @@ type Queue interface {
 	EffectOrigins(ctx context.Context) ([]inbox.EffectOrigin, error)
 	// DueEffects returns the first effect of each lane to an origin, up to limit of them, those that are due earliest first.
 	DueEffects(ctx context.Context, plugin, origin string, limit int) ([]inbox.Effect, error)
-	// EffectRequest returns the request of an effect: NotFound when it is gone, an error that wraps inbox.ErrDamaged when it is damaged.
-	EffectRequest(ctx context.Context, id int64) (*inbox.EffectRequest, error)
 	// SettleSend queues a settlement, and calls done, which does not block, when it is durable or has failed.
 	SettleSend(ctx context.Context, st *inbox.SendSettlement, done func(error)) error
+}
+
+// Requests returns what is sent for effects.
+type Requests interface {
+	// EffectRequest returns the request of an effect: NotFound when it is gone, an error that wraps inbox.ErrDamaged when it is damaged.
+	EffectRequest(ctx context.Context, id int64) (*inbox.EffectRequest, error)
+	// EffectRequests returns many requests at once. It may leave out some, which EffectRequest returns.
+	EffectRequests(ctx context.Context, ids []int64) (map[int64]*inbox.EffectRequest, error)
 }
 
 // Watch tells that effects became due.

@@ -15,6 +15,7 @@ type Effect struct {
 	Lane      EffectLane
 	Method    string
 	Key       string // the header Idempotency-Key: the same for all tries, see [IdempotencyKey]
+	Then      string // name of the event that its end becomes; empty for no event
 	CreatedAt time.Time
 	EffectProgress
 }

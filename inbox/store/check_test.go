@@ -50,6 +50,7 @@ var breaks = map[string]string{
 	"a change of state was made by an attempt that settled":          `UPDATE states SET attempt = 9`,
 	"an effect was asked for by an attempt that settled":             `UPDATE effects SET attempt = 9 WHERE id = 1`,
 	"every effect has its request":                                   `DELETE FROM contents WHERE kind = 8`,
+	"an effect that ended became the event that it names by then":    `UPDATE effects SET then_event = 'a.b' WHERE id = 1`,
 	"no two effects have one key":                                    `UPDATE effects SET idempotency = 'x'`,
 	"a lane of effects sends one at a time":                          `UPDATE effects SET due_at = 1 WHERE id IN (4, 5)`,
 	"a lane of effects goes on":                                      `UPDATE effects SET due_at = NULL WHERE id = 4`,

@@ -111,7 +111,7 @@ func (s *Store) EffectRequest(ctx context.Context, id int64) (*inbox.EffectReque
 }
 
 // bulkRequest is the largest request, in bytes, that EffectRequests reads.
-const bulkRequest = 16 << 10
+const bulkRequest = 4 << 10
 
 // EffectRequests returns the requests of many effects at once. It leaves out those that are read alone, by EffectRequest: raw ones, those of
 // more than bulkRequest bytes, missing and damaged ones.

@@ -114,4 +114,3 @@ func aSettlementOfATryThatFailsEmitsNothing(t *testing.T, open Open) {
 		t.Errorf("the log has %d events, %v", newest(t, s), err)
 	}
 }
-

@@ -104,7 +104,7 @@ func TestARunMeasuresAndDeletesItsFiles(t *testing.T) {
 	var steps []string
 	var last, whole int64
 	r, err := Run(t.Context(), Options{
-		Dir: dir, Quick: true, Only: []string{"accept.one", "deliver.onekey", "guest.overhead", "guest.metered", "write"},
+		Dir: dir, Quick: true, Only: []string{"accept.one", "deliver.onekey", "guest.overhead", "guest.metered", "write", "outbox"},
 		Progress: func(done, total int64, what string) {
 			steps = append(steps, what)
 			if done < last || done > total || whole != 0 && total != whole {
@@ -121,7 +121,7 @@ func TestARunMeasuresAndDeletesItsFiles(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	if len(r.Figures)+len(r.Skipped) != 9 {
+	if len(r.Figures)+len(r.Skipped) != 13 {
 		t.Errorf("figures %+v, skipped %+v", r.Figures, r.Skipped)
 	}
 	if last != whole || whole == 0 {
@@ -183,7 +183,7 @@ func TestTheGuestsAreBuiltFromTheirSources(t *testing.T) {
 		}
 		t.Skip("wat2wasm is not installed (Debian: wabt): the guest was not built again")
 	}
-	for name, committed := range map[string][]byte{"noop": noop, "state": keeper, "counter": counter} {
+	for name, committed := range map[string][]byte{"noop": noop, "state": keeper, "effect": asker, "counter": counter} {
 		out := filepath.Join(t.TempDir(), name+".wasm")
 		if text, err := exec.Command(tool, name+".wat", "-o", out).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, text)

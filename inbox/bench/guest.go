@@ -41,6 +41,11 @@ var keeper []byte
 //go:embed counter.wasm
 var counter []byte
 
+// asker is the guest that answers with one request whose body has 1 KiB, built from effect.wat.
+//
+//go:embed effect.wasm
+var asker []byte
+
 // unlimitedReuse is the number of events per instance in a measurement.
 const unlimitedReuse = 1 << 30
 
@@ -52,9 +57,11 @@ type guest struct {
 	man  inbox.Manifest
 }
 
-// guest compiles a module as the program does.
-func (l *lab) guest(ctx context.Context, wasm []byte, order inbox.Order) (*guest, error) {
-	g := &guest{wasm: wasm, man: inbox.Manifest{Reuse: unlimitedReuse, Order: order, StartFrom: inbox.StartFrom{Start: true}}.WithDefaults(runtime.GOMAXPROCS(0))}
+// guest compiles a module as the program does. It may ask for requests to the origins of allow.
+func (l *lab) guest(ctx context.Context, wasm []byte, order inbox.Order, allow ...string) (*guest, error) {
+	g := &guest{wasm: wasm, man: inbox.Manifest{
+		Reuse: unlimitedReuse, Order: order, StartFrom: inbox.StartFrom{Start: true}, HTTP: inbox.HTTP{Allow: allow},
+	}.WithDefaults(runtime.GOMAXPROCS(0))}
 	var err error
 	if g.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(l.dir, datadir.Cache)}); err != nil {
 		return nil, err

@@ -14,7 +14,17 @@ func stateDeliveries(ctx context.Context, l *lab) (comparison, error) {
 	if err != nil {
 		return comparison{}, err
 	}
-	return l.versus(ctx, "deliver.state", keeper, noop, list)
+	return l.versus(ctx, "deliver.state", keeper, list)
+}
+
+// effectDeliveries compares deliveries that each ask for a request, which is stored and not sent, with the same deliveries without.
+func effectDeliveries(ctx context.Context, l *lab) (comparison, error) {
+	n := l.scale(20_000)
+	list, err := arrivals(n, 10_000, bodySize)
+	if err != nil {
+		return comparison{}, err
+	}
+	return l.versus(ctx, "deliver.effect", asker, list, crm)
 }
 
 // counterDeliveries compares deliveries of 64 lanes that all increment one key of kv with the same deliveries without.
@@ -24,16 +34,17 @@ func counterDeliveries(ctx context.Context, l *lab) (comparison, error) {
 	if err != nil {
 		return comparison{}, err
 	}
-	return l.versus(ctx, "deliver.counter", counter, noop, list)
+	return l.versus(ctx, "deliver.counter", counter, list)
 }
 
-// versus compares the deliveries of a log through a guest with those through a plain one. It alternates which goes first.
-func (l *lab) versus(ctx context.Context, name string, wasm, plain []byte, list []*inbox.Arrival) (comparison, error) {
-	g, err := l.guest(ctx, wasm, inbox.ByKey)
+// versus compares the deliveries of a log through a guest, which may ask for requests to the origins of allow, with those through
+// the guest that does nothing. It alternates which goes first.
+func (l *lab) versus(ctx context.Context, name string, wasm []byte, list []*inbox.Arrival, allow ...string) (comparison, error) {
+	g, err := l.guest(ctx, wasm, inbox.ByKey, allow...)
 	if err != nil {
 		return comparison{}, err
 	}
-	p, err := l.guest(ctx, plain, inbox.ByKey)
+	p, err := l.guest(ctx, noop, inbox.ByKey)
 	if err != nil {
 		return comparison{}, errors.Join(err, g.close())
 	}

@@ -64,7 +64,7 @@ func (b *Builder) Build(w *inbox.Work) ([]byte, Withheld, error) {
 	for _, l := range left {
 		doc.Event.Withheld = append(doc.Event.Withheld, abi.Withheld{Pointer: l.pointer, Size: l.size})
 	}
-	text, err := splice(&doc, body)
+	text, err := splice(&doc, body, len(w.State.Document))
 	if err == nil && w.State.Document != nil {
 		text = withState(text, w.State.Document)
 	}
@@ -116,8 +116,8 @@ func encode(doc *abi.Document) ([]byte, error) {
 }
 
 // splice encodes the document around the body without decoding the body. So a number too large for a float, a duplicate key and
-// white space stay as they came, and megabytes are copied once. body may be nil.
-func splice(doc *abi.Document, body []byte) ([]byte, error) {
+// white space stay as they came, and megabytes are copied once. body may be nil. The result has space for more bytes.
+func splice(doc *abi.Document, body []byte, more int) ([]byte, error) {
 	if body == nil {
 		return encode(doc)
 	}
@@ -131,7 +131,7 @@ func splice(doc *abi.Document, body []byte) ([]byte, error) {
 	if !found {
 		return nil, fmt.Errorf("build the document of event %d: the place of its body is lost", doc.Event.Seq)
 	}
-	out := make([]byte, 0, len(b)+len(body))
+	out := make([]byte, 0, len(b)+len(body)+more)
 	out = append(append(out, head...), `"body":`...)
 	out = append(out, body...)
 	return append(out, tail...), nil

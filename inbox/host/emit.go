@@ -41,7 +41,7 @@ func parseEmission(entry []byte) (e inbox.Emission, why string) {
 		key string
 		to  *string
 	}{{"event", &e.Event}, {"event_type", &e.EventType}, {"key", &e.Key}} {
-		if value := fields[one.key]; isSet(value) && json.Unmarshal(value, one.to) != nil {
+		if value := fields[one.key]; isSet(value) && !textOf(value, one.to) {
 			return e, "has an " + one.key + " that is no text"
 		}
 	}

@@ -11,15 +11,19 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/egress"
+	"inbox/inbox/rawjson"
 	"inbox/sdk/abi"
 )
 
 // keepRequests adds the http of a result to its outcome. Whether they are granted, [outside.check] says.
 func keepRequests(out *inbox.Outcome, list json.RawMessage) *inbox.Outcome {
 	bad := func(f inbox.Outcome) *inbox.Outcome { return &f }
-	var entries []json.RawMessage
-	if json.Unmarshal(list, &entries) != nil {
+	if list[0] != '[' {
 		return bad(failure(inbox.BadResult, "its http is %s and not a list of requests", kindOf(list)))
+	}
+	var entries []json.RawMessage
+	for _, at := range rawjson.Elements(list) {
+		entries = append(entries, at.Of(list))
 	}
 	if len(entries) > inbox.MaxRequests {
 		return bad(failure(inbox.Output, "its http has %d requests; a result has at most %d", len(entries), inbox.MaxRequests))
@@ -49,10 +53,14 @@ func keepRequests(out *inbox.Outcome, list json.RawMessage) *inbox.Outcome {
 // requestOf reads one entry of http. why, in the host's words, says what is wrong with it.
 func requestOf(entry json.RawMessage) (r inbox.Request, why string) {
 	var in abi.Request
-	dec := json.NewDecoder(bytes.NewReader(entry))
+	rest, body := cutBody(entry)
+	dec := json.NewDecoder(bytes.NewReader(rest))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&in); err != nil {
 		return r, "is not a request of the contract: an object with method, url, headers, secrets, body, body_base64, raw and then"
+	}
+	if body != nil {
+		in.Body = body
 	}
 	if why = wrongMembers(&in); why != "" {
 		return r, why
@@ -65,7 +73,7 @@ func requestOf(entry json.RawMessage) (r inbox.Request, why string) {
 		return r, ""
 	}
 	var text string
-	if json.Unmarshal(in.Body, &text) == nil {
+	if textOf(in.Body, &text) {
 		r.Body = []byte(text)
 		return r, ""
 	}
@@ -74,6 +82,20 @@ func requestOf(entry json.RawMessage) (r inbox.Request, why string) {
 		r.Headers = append(r.Headers, inbox.Header{Name: "Content-Type", Value: "application/json"})
 	}
 	return r, ""
+}
+
+// cutBody returns an entry with null in place of its body, and the body: nil without one. Bodies are long, and the decoder reads
+// every byte several times. Like the decoder it takes a name in any letters, and the last of several bodies.
+func cutBody(entry json.RawMessage) (rest, body json.RawMessage) {
+	rest, done := make(json.RawMessage, 0, 256), 0
+	for name, at := range rawjson.Members(entry) {
+		if bytes.EqualFold(name, []byte("body")) {
+			body = at.Of(entry)
+			rest = append(append(rest, entry[done:at.From]...), "null"...)
+			done = at.To
+		}
+	}
+	return append(rest, entry[done:]...), body
 }
 
 // wrongMembers returns what is wrong with the members of a request, in the host's words; else "".

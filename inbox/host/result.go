@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"inbox/inbox"
+	"inbox/inbox/rawjson"
 	"inbox/sdk/abi"
 )
 
@@ -28,23 +29,29 @@ func parseResult(output []byte) inbox.Outcome {
 	if why := notAnObject(text); why != "" {
 		return quoted(failure(inbox.BadResult, "%s", why), text)
 	}
+	if !rawjson.Valid(text) {
+		return notOneObject(text)
+	}
+	fields, bad := members(text, object{"its result", "a result", resultKeys})
+	if bad != nil {
+		return *bad
+	}
+	return outcomeOfMembers(fields)
+}
+
+// notOneObject returns the failure for output that begins like an object and is not JSON, or goes on after the object.
+func notOneObject(text []byte) inbox.Outcome {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	var whole json.RawMessage
 	if err := dec.Decode(&whole); err != nil {
 		return quoted(failure(inbox.BadResult, "%s", notJSON(err)), text)
 	}
-	if rest := bytes.Trim(text[dec.InputOffset():], jsonSpace); len(rest) > 0 {
-		why := "its output goes on after the result (a log belongs on standard error)"
-		if rest[0] == '{' {
-			why = "its output goes on after the result with another; an event has one (a log belongs on standard error)"
-		}
-		return quoted(failure(inbox.BadResult, "%s", why), rest)
+	rest := bytes.Trim(text[dec.InputOffset():], jsonSpace)
+	why := "its output goes on after the result (a log belongs on standard error)"
+	if len(rest) > 0 && rest[0] == '{' {
+		why = "its output goes on after the result with another; an event has one (a log belongs on standard error)"
 	}
-	fields, bad := members(whole, object{"its result", "a result", resultKeys})
-	if bad != nil {
-		return *bad
-	}
-	return outcomeOfMembers(fields)
+	return quoted(failure(inbox.BadResult, "%s", why), rest)
 }
 
 // notAnObject returns the reason, in the manual's words, if output does not begin with an object; else "".
@@ -116,26 +123,20 @@ type object struct {
 }
 
 // members returns the members of a JSON object, or a failure for an unknown or repeated key. Readers disagree which of two
-// equal keys counts.
+// equal keys counts. The text is valid JSON, and the values share its memory.
 func members(text []byte, o object) (map[string]json.RawMessage, *inbox.Outcome) {
-	fields := map[string]json.RawMessage{}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	_, err := dec.Token() // {
-	for err == nil && dec.More() {
-		var token json.Token
-		token, err = dec.Token()
-		key, _ := token.(string)
+	fields := make(map[string]json.RawMessage, len(o.keys))
+	for name, value := range rawjson.Members(text) {
+		key := string(name)
 		if _, twice := fields[key]; twice {
 			out := failure(inbox.BadResult, "%s has %q twice", o.its, key)
 			return nil, &out
 		}
 		if !slices.Contains(o.keys, key) {
-			out := o.unknownKey(key)
+			out := o.unknownKey(strings.ToValidUTF8(key, "\ufffd"))
 			return nil, &out
 		}
-		var value json.RawMessage
-		err = errors.Join(err, dec.Decode(&value))
-		fields[key] = value
+		fields[key] = value.Of(text)
 	}
 	return fields, nil
 }
@@ -161,7 +162,7 @@ func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
 		key, example string
 		to           *string
 	}{{"outcome", `"ok"`, &word}, {"reason", `"no such client"`, &reason}, {"retry_after", `"30s"`, &wait}} {
-		if value := fields[one.key]; isSet(value) && json.Unmarshal(value, one.to) != nil {
+		if value := fields[one.key]; isSet(value) && !textOf(value, one.to) {
 			return quoted(failure(inbox.BadResult, "its %s is %s and not a text such as %s", one.key, kindOf(value), one.example), value)
 		}
 	}
@@ -186,6 +187,18 @@ func outcomeOfMembers(fields map[string]json.RawMessage) inbox.Outcome {
 		}
 	}
 	return withWait(out, wait)
+}
+
+// textOf stores the text of a JSON value, and returns false for another value.
+func textOf(value json.RawMessage, to *string) bool {
+	if value[0] != '"' {
+		return false
+	}
+	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		*to = string(inner)
+		return true
+	}
+	return json.Unmarshal(value, to) == nil
 }
 
 // withWait adds the retry_after of a result to its outcome.
@@ -228,12 +241,14 @@ func isSet(value json.RawMessage) bool { return len(value) > 0 && string(value) 
 
 // outcomeOf returns the result for an outcome word of the contract, or a failure for another word.
 func outcomeOf(word string) (inbox.Result, *inbox.Outcome) {
+	switch word {
+	case abi.OutcomeOK, abi.OutcomeSkip, abi.OutcomeRetry, abi.OutcomeReject:
+		return inbox.Result(word), nil
+	}
 	words := []string{abi.OutcomeOK, abi.OutcomeSkip, abi.OutcomeRetry, abi.OutcomeReject}
 	all := strings.Join(words, ", ")
 	var bad inbox.Outcome
 	switch {
-	case slices.Contains(words, word):
-		return inbox.Result(word), nil
 	case word == "":
 		bad = failure(inbox.BadResult, "its result has no outcome, which is one of %s", all)
 	case slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, word) }):

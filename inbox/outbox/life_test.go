@@ -141,6 +141,11 @@ func TestARequestWhoseBytesAreLostIsDead(t *testing.T) {
 // lossy is a store whose requests are damaged.
 type lossy struct{ outbox.Store }
 
+// EffectRequests leaves all out.
+func (lossy) EffectRequests(context.Context, []int64) (map[int64]*inbox.EffectRequest, error) {
+	return nil, nil
+}
+
 // EffectRequest fails.
 func (lossy) EffectRequest(context.Context, int64) (*inbox.EffectRequest, error) {
 	return nil, fmt.Errorf("read: %w", inbox.ErrDamaged)

@@ -18,6 +18,50 @@ type origin struct {
 	busy     map[int64]bool // effects whose try runs, or whose settlement is not durable
 	active   int            // tries that run
 	notUntil time.Time      // after a failure of the store
+	ahead    ahead
+}
+
+// ahead are due effects of an origin that were read and not started. So the store is not asked again for each try.
+type ahead struct {
+	list     []inbox.Effect
+	at       time.Time                      // of the reading
+	requests map[int64]*inbox.EffectRequest // of the first effects in list, as far as they were read in bulk
+	read     int                            // number of the first effects in list whose requests were asked for
+}
+
+// next takes the first effect, and its request, which is nil if it was not read.
+func (a *ahead) next() (inbox.Effect, *inbox.EffectRequest) {
+	e := a.list[0]
+	req := a.requests[e.ID]
+	a.list, a.read = a.list[1:], a.read-1
+	return e, req
+}
+
+// readRequests reads the requests of the first effects, unless they were asked for before.
+func (a *ahead) readRequests(ctx context.Context, s Requests) (err error) {
+	if a.read > 0 {
+		return nil
+	}
+	ids := make([]int64, min(len(a.list), readRequests))
+	for i := range ids {
+		ids[i] = a.list[i].ID
+	}
+	a.requests, err = s.EffectRequests(ctx, ids)
+	a.read = len(ids)
+	return err
+}
+
+// Bounds of what is read ahead. An operator may discard or pause meanwhile what is read, so it gets old soon.
+const (
+	readAhead    = 256 // effects
+	readRequests = 32  // their requests
+	maxAge       = 100 * time.Millisecond
+)
+
+// fresh reports whether what was read at a time is still used.
+func fresh(at, now time.Time) bool {
+	age := now.Sub(at)
+	return age >= 0 && age < maxAge
 }
 
 // origin returns the state of an origin.
@@ -43,8 +87,9 @@ func (o *Outbox) endHolds() {
 	clear(o.news.holds)
 }
 
-// step starts the tries that are due, as far as the bounds allow, and returns the time until the next step.
-func (o *Outbox) step(tries context.Context) time.Duration {
+// step starts the tries that are due, as far as the bounds allow, and returns the time until the next step. look means that the
+// store may have changed by others than this outbox.
+func (o *Outbox) step(tries context.Context, look bool) time.Duration {
 	const whenWoken = time.Minute // nothing depends on it: what changes wakes the outbox
 	if o.fenced {
 		return whenWoken
@@ -52,13 +97,11 @@ func (o *Outbox) step(tries context.Context) time.Duration {
 	if o.opt.Idle() {
 		return pause
 	}
-	rows, err := o.opt.Store.EffectOrigins(tries)
-	if err != nil {
+	if err := o.look(tries, look); err != nil {
 		o.opt.Log.Warn("cannot read the outgoing requests; trying again", "error", err)
 		return pause
 	}
-	o.forget(rows)
-	wait := whenWoken
+	rows, wait := o.rows.list, whenWoken
 	o.turn++
 	for i := range rows {
 		row := &rows[(o.turn+i)%len(rows)]
@@ -70,6 +113,22 @@ func (o *Outbox) step(tries context.Context) time.Duration {
 		wait = min(wait, until)
 	}
 	return wait
+}
+
+// look reads the origins, if the store may have changed or they were read too long ago.
+func (o *Outbox) look(ctx context.Context, changed bool) error {
+	now := o.opt.Now()
+	if !changed && fresh(o.rows.at, now) {
+		return nil
+	}
+	list, err := o.opt.Store.EffectOrigins(ctx)
+	if err != nil {
+		o.rows = rows{}
+		return err
+	}
+	o.rows = rows{list, now}
+	o.forget(list)
+	return nil
 }
 
 // forget drops the state of origins that are no longer stored, because their plugin was removed.
@@ -105,22 +164,47 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 	if wait := r.notUntil.Sub(now); wait > 0 {
 		return wait, nil
 	}
-	list, err := o.opt.Store.DueEffects(tries, row.Plugin, row.Origin, free+len(r.busy)+1)
+	if r.health.OnHold || !fresh(r.ahead.at, now) {
+		r.ahead = ahead{}
+	}
+	for wait, read := never, false; ; free-- {
+		if len(r.ahead.list) == 0 && !read {
+			var err error
+			if wait, err = o.read(tries, r, &policy, now); err != nil {
+				return 0, err
+			}
+			read = true
+		}
+		switch {
+		case len(r.ahead.list) == 0:
+			return wait, nil
+		case free == 0: // the end of a try makes the next step
+			return never, nil
+		}
+		if err := r.ahead.readRequests(tries, o.opt.Store); err != nil {
+			return 0, err
+		}
+		e, req := r.ahead.next()
+		o.start(tries, r, &e, req, policy)
+	}
+}
+
+// read reads due effects of an origin ahead, and returns the time until the first effect after them is due.
+func (o *Outbox) read(ctx context.Context, r *origin, p *inbox.Policy, now time.Time) (time.Duration, error) {
+	list, err := o.opt.Store.DueEffects(ctx, r.name.plugin, r.name.origin, readAhead+len(r.busy)+1)
 	if err != nil {
 		return 0, err
 	}
+	r.ahead = ahead{at: now}
 	for i := range list {
 		e := &list[i]
-		switch wait := dueIn(e, &policy, now); {
-		case r.busy[e.ID]:
+		if r.busy[e.ID] {
 			continue
-		case free == 0: // the end of a try makes the next step
-			return never, nil
-		case wait > 0:
+		}
+		if wait := dueIn(e, p, now); wait > 0 {
 			return wait, nil
 		}
-		free--
-		o.start(tries, r, e, policy)
+		r.ahead.list = append(r.ahead.list, *e)
 	}
 	return never, nil
 }

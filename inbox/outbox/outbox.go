@@ -26,6 +26,7 @@ import (
 // Store keeps the effects.
 type Store interface {
 	Queue
+	Requests
 	Watch
 }
 
@@ -35,10 +36,16 @@ type Queue interface {
 	EffectOrigins(ctx context.Context) ([]inbox.EffectOrigin, error)
 	// DueEffects returns the first effect of each lane to an origin, up to limit of them, those that are due earliest first.
 	DueEffects(ctx context.Context, plugin, origin string, limit int) ([]inbox.Effect, error)
-	// EffectRequest returns the request of an effect: NotFound when it is gone, an error that wraps inbox.ErrDamaged when it is damaged.
-	EffectRequest(ctx context.Context, id int64) (*inbox.EffectRequest, error)
 	// SettleSend queues a settlement, and calls done, which does not block, when it is durable or has failed.
 	SettleSend(ctx context.Context, st *inbox.SendSettlement, done func(error)) error
+}
+
+// Requests returns what is sent for effects.
+type Requests interface {
+	// EffectRequest returns the request of an effect: NotFound when it is gone, an error that wraps inbox.ErrDamaged when it is damaged.
+	EffectRequest(ctx context.Context, id int64) (*inbox.EffectRequest, error)
+	// EffectRequests returns many requests at once. It may leave out some, which EffectRequest returns.
+	EffectRequests(ctx context.Context, ids []int64) (map[int64]*inbox.EffectRequest, error)
 }
 
 // Watch tells that effects became due.
@@ -96,6 +103,7 @@ func (o *Options) fill() {
 type Outbox struct {
 	opt     Options
 	origins map[originName]*origin
+	rows    rows        // the origins in the store
 	active  int         // tries that run
 	pending int         // settlements that are not durable yet
 	turn    int         // the origin that may start tries first in the next step
@@ -103,6 +111,12 @@ type Outbox struct {
 	results chan result // of tries that ended
 	ends    chan end    // of settlements
 	news    news
+}
+
+// rows are the origins in the store, as they were read at a time.
+type rows struct {
+	list []inbox.EffectOrigin
+	at   time.Time
 }
 
 // news are the changes outside the store that Run has not seen yet.
@@ -142,9 +156,11 @@ func (o *Outbox) Run(ctx context.Context) error {
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
+		look := true
 		select {
 		case r := <-o.results:
 			o.settleAll(tries, r)
+			look = false
 		case e := <-o.ends:
 			o.endAll(e)
 		case <-o.news.wake:
@@ -155,7 +171,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 			o.drain(tries, interrupt)
 			return nil
 		}
-		alarm.Reset(o.step(tries))
+		alarm.Reset(o.step(tries, look))
 	}
 }
 

@@ -280,3 +280,39 @@ func TestAPausedPluginSendsNothingUntilItIsResumed(t *testing.T) {
 	l.out.Wake()
 	l.eventually(t, inbox.EffectDone)
 }
+
+func TestWhatWasReadAheadIsReadAgainWhenItIsOld(t *testing.T) {
+	t.Parallel()
+	l := begin(t, "")
+	who := inbox.Actor{Name: "operator"}
+	for id := range 3 {
+		l.ask(id+1, crm, "/")
+	}
+	var late atomic.Int64 // how far the clock went on
+	var paused atomic.Bool
+	sent := make(chan struct{}, 3)
+	l.start(t, outbox.Options{PerOrigin: 1,
+		Now: func() time.Time { return time.Now().Add(time.Duration(late.Load())) },
+		Sender: sender(func(ctx context.Context, _ *inbox.Effect, _ *inbox.EffectRequest) inbox.Sent {
+			if paused.Load() {
+				t.Error("a request was sent that was read before the plugin was paused")
+			}
+			if len(sent) == 0 { // the first of those that were read together
+				if err := l.SetPaused(ctx, who, "p", true); err != nil {
+					t.Error(err)
+				}
+				paused.Store(true)
+				late.Add(int64(time.Second))
+			}
+			sent <- struct{}{}
+			return answered(200)
+		}),
+	})
+	l.eventually(t, inbox.EffectDone, inbox.EffectWaiting, inbox.EffectWaiting)
+	paused.Store(false)
+	if err := l.SetPaused(t.Context(), who, "p", false); err != nil {
+		t.Fatal(err)
+	}
+	l.out.Wake()
+	l.eventually(t, inbox.EffectDone, inbox.EffectDone, inbox.EffectDone)
+}

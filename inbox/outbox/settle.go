@@ -23,21 +23,24 @@ type end struct {
 	err    error
 }
 
-// start starts a try in a goroutine of its own.
-func (o *Outbox) start(tries context.Context, r *origin, e *inbox.Effect, p inbox.Policy) {
+// start starts a try in a goroutine of its own. req is nil when the try reads the request.
+func (o *Outbox) start(tries context.Context, r *origin, e *inbox.Effect, req *inbox.EffectRequest, p inbox.Policy) {
 	r.busy[e.ID] = true
 	r.active++
 	o.active++
 	go func() {
-		sent, err := o.try(tries, e)
+		sent, err := o.try(tries, e, req)
 		o.results <- result{r, e, p, sent, err} // it has a place for each try
 	}()
 }
 
 // try makes one try.
-func (o *Outbox) try(ctx context.Context, e *inbox.Effect) (inbox.Sent, error) {
+func (o *Outbox) try(ctx context.Context, e *inbox.Effect, req *inbox.EffectRequest) (inbox.Sent, error) {
 	began := o.opt.Now()
-	req, err := o.opt.Store.EffectRequest(ctx, e.ID)
+	var err error
+	if req == nil {
+		req, err = o.opt.Store.EffectRequest(ctx, e.ID)
+	}
 	var sent inbox.Sent
 	switch {
 	case err == nil:

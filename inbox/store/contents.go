@@ -100,7 +100,7 @@ func (t *tx) putFor(of any, kind, encoding int, root int64, b []byte) (int64, er
 
 // putAt is put with an id that was allocated, for the mode and key of the root, which saves reading them. An empty key means that
 // they are not known.
-func (t *tx) putAt(id int64, kind int, root int64, of inbox.LaneID, b []byte) error {
+func (t *tx) putAt(id int64, kind, encoding int, root int64, of inbox.LaneID, b []byte) error {
 	var about any
 	if of.Key != "" {
 		about = subject(of.Mode, of.Key)
@@ -108,7 +108,7 @@ func (t *tx) putAt(id int64, kind int, root int64, of inbox.LaneID, b []byte) er
 	if b == nil {
 		b = []byte{} // nil is NULL
 	}
-	_, err := t.exec(insertContent, id, kind, about, root, encodingRaw, b, checksum(b))
+	_, err := t.exec(insertContent, id, kind, about, root, encoding, b, checksum(b))
 	return err
 }
 

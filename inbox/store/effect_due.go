@@ -88,7 +88,10 @@ func (s *Store) EffectRequest(ctx context.Context, id int64) (*inbox.EffectReque
 	var c content
 	var r inbox.EffectRequest
 	var seq int64
-	err := s.readers.QueryRowContext(ctx, `SELECT f.seq, e.source, `+contentColumns("c")+` FROM effects f JOIN events e ON e.seq = f.seq
+	if ctx.Err() != nil {
+		return nil, readError(ctx.Err())
+	}
+	err := s.readers.QueryRowContext(point(ctx), `SELECT f.seq, e.source, `+contentColumns("c")+` FROM effects f JOIN events e ON e.seq = f.seq
 		LEFT JOIN contents c ON c.id = f.content_id WHERE f.id = ?`, id).Scan(append([]any{&seq, &r.Source}, c.into()...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, noEffect(id)
@@ -105,6 +108,31 @@ func (s *Store) EffectRequest(ctx context.Context, id int64) (*inbox.EffectReque
 	p, err := s.Payload(ctx, seq)
 	r.Body, r.Original = p.Body, p.Headers
 	return &r, err
+}
+
+// bulkRequest is the largest request, in bytes, that EffectRequests reads.
+const bulkRequest = 4 << 10
+
+// EffectRequests returns the requests of many effects at once. It leaves out those that are read alone, by EffectRequest: raw ones, those of
+// more than bulkRequest bytes, missing and damaged ones.
+func (s *Store) EffectRequests(ctx context.Context, ids []int64) (map[int64]*inbox.EffectRequest, error) {
+	found := make(map[int64]*inbox.EffectRequest, len(ids))
+	err := s.each(ctx, `SELECT f.id, e.source, `+contentColumns("c")+` FROM json_each(?) j CROSS JOIN effects f ON f.id = j.value
+		CROSS JOIN events e ON e.seq = f.seq CROSS JOIN contents c ON c.id = f.content_id WHERE length(c.bytes) <= ?`,
+		[]any{listOf(ids), bulkRequest}, func(row scanner) error {
+			var id int64
+			var c content
+			var r inbox.EffectRequest
+			if err := row.Scan(append([]any{&id, &r.Source}, c.into()...)...); err != nil {
+				return err
+			}
+			var err error
+			if r.Request, err = c.request(); err == nil && !r.Raw {
+				found[id] = &r
+			}
+			return nil
+		})
+	return found, err
 }
 
 func noEffect(id int64) error {

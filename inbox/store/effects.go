@@ -70,11 +70,14 @@ func (t *tx) addEffect(p int64, st *inbox.Settlement, i int, of *asked) error {
 	if err != nil {
 		return err
 	}
-	id, err := t.put(contentRequest, encodingHeaded, a.Seq, packed)
+	id, err := t.contentID()
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(`INSERT INTO effect_origins (plugin, origin) VALUES (?, ?) ON CONFLICT DO NOTHING`, p, r.Origin); err != nil {
+	if err := t.putAt(id, contentRequest, encodingHeaded, a.Seq, st.Effects.Subject, packed); err != nil {
+		return err
+	}
+	if err := t.addOrigin(p, r.Origin); err != nil {
 		return err
 	}
 	state, open := inbox.EffectWaiting, true
@@ -87,6 +90,28 @@ func (t *tx) addEffect(p int64, st *inbox.Settlement, i int, of *asked) error {
 			SELECT 1 FROM effects INDEXED BY effects_open WHERE open = 1 AND plugin = ?1 AND mode = ?6 AND key = ?7 AND origin = ?8) THEN ?12 END)`,
 		p, a.Seq, a.Run, a.Number, i, lane.Mode, lane.Key, r.Origin, r.Method, of.key(st.Plugin, a.Run, i), id, t.now, r.Then, of.share, state, open)
 	return err
+}
+
+// addOrigin stores the origin of an effect, once in a transaction.
+func (t *tx) addOrigin(p int64, origin string) error {
+	name := pluginOrigin{p, origin}
+	if t.origins[name] {
+		return nil
+	}
+	if _, err := t.exec(`INSERT INTO effect_origins (plugin, origin) VALUES (?, ?) ON CONFLICT DO NOTHING`, p, origin); err != nil {
+		return err
+	}
+	if t.origins == nil {
+		t.origins = map[pluginOrigin]bool{}
+	}
+	t.origins[name] = true
+	return nil
+}
+
+// pluginOrigin names an origin of a plugin's effects.
+type pluginOrigin struct {
+	plugin int64
+	origin string
 }
 
 // advance makes the first open effect of a lane due, unless one is due already or the first is dead and parks the lane.

@@ -46,7 +46,10 @@ func (k *pluginKV) entry(ctx context.Context, key string) (kvEntry, error) {
 		return kvEntry{}, err
 	}
 	var c content
-	row := k.s.readers.QueryRowContext(ctx, `SELECT kv.version, kv.size, `+contentColumns("c")+` FROM kv LEFT JOIN contents c ON c.id = kv.content_id
+	if ctx.Err() != nil {
+		return kvEntry{}, readError(ctx.Err())
+	}
+	row := k.s.readers.QueryRowContext(point(ctx), `SELECT kv.version, kv.size, `+contentColumns("c")+` FROM kv LEFT JOIN contents c ON c.id = kv.content_id
 		WHERE kv.plugin = ? AND kv.mode = ? AND kv.key = ?`, p, k.name.mode, key)
 	switch err := row.Scan(append([]any{&e.version, &e.size}, c.into()...)...); {
 	case errors.Is(err, sql.ErrNoRows):
@@ -138,7 +141,7 @@ func (t *tx) settleKey(p int64, st *inbox.Settlement, change *inbox.KVChange, ve
 	if err != nil {
 		return err
 	}
-	if err := t.putAt(id, contentKV, st.Attempt.Seq, st.Effects.Subject, change.Value); err != nil {
+	if err := t.putAt(id, contentKV, encodingRaw, st.Attempt.Seq, st.Effects.Subject, change.Value); err != nil {
 		return err
 	}
 	_, err = t.exec(`INSERT INTO kv (plugin, mode, key, version, size, content_id, seq, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)

@@ -270,6 +270,9 @@ func effects(t *testing.T, s *store.Store, w *storetest.World) {
 	}
 	_, err := s.EffectCounts(ctx)
 	_, why := s.EffectOrigins(ctx)
+	if _, err := s.EffectRequests(ctx, []int64{1, 2}); err != nil {
+		t.Error(err)
+	}
 	_, gone := s.Effect(ctx, 99)
 	_, wrong := s.ResolveEffects(ctx, inbox.Actor{}, inbox.Retried, []int64{2})
 	if err != nil || why != nil || inbox.KindOf(gone) != inbox.NotFound || wrong != nil {

@@ -70,6 +70,7 @@ func (t *tx) removePlugin(actor inbox.Actor, plugin string) (unused []string, er
 	if err != nil {
 		return nil, err
 	}
+	t.origins = nil
 	t.after = append(t.after, func() { delete(t.w.stateVersions, p) }) // the id may be given again
 	if unused, err = t.ownReleases(p); err != nil {
 		return nil, err

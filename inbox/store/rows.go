@@ -30,6 +30,10 @@ func (s *Store) each(ctx context.Context, query string, args []any, fn func(row 
 	return readError(rows.Err())
 }
 
+// point returns the context of a query that reads few rows by their key. It is not cancelled, because that takes longer than the
+// read: database/sql and the driver each start a goroutine for it. The caller has checked the context.
+func point(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+
 // checkedRows are rows whose values must fit their destinations. The tables are STRICT, so a value of another type was not
 // written by this program: Scan reports it as damage.
 type checkedRows struct{ *sql.Rows }

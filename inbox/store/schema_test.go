@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -35,6 +36,15 @@ func TestTheSchemaEqualsTheGoldenFile(t *testing.T) {
 	}
 	if diff := cmp.Diff(strings.ReplaceAll(string(want), "\r\n", "\n"), got); diff != "" {
 		t.Errorf("the schema of the migrations differs from testdata/schema.golden.sql (run with -update if that is intended):\n%s", diff)
+	}
+}
+
+// For a list of three words or more, SQLite makes a temporary table for every row that is written.
+func TestNoCheckHasALongList(t *testing.T) {
+	t.Parallel()
+	schema := store.Schema(t, inboxtest.Store(t, store.Options{}))
+	for _, found := range regexp.MustCompile(`IN \([^(),]*,[^(),]*,[^()]*\)`).FindAllString(schema, -1) {
+		t.Errorf("%s: write it as CASE", found)
 	}
 }
 

@@ -34,7 +34,10 @@ func (s *Store) storedState(ctx context.Context, plugin string, lane inbox.LaneI
 	var doc inbox.State
 	var c content
 	var id sql.NullInt64
-	row := s.readers.QueryRowContext(ctx, `SELECT s.version, s.content_id, `+contentColumns("c")+newestState, p, lane.Mode, lane.Key)
+	if ctx.Err() != nil {
+		return inbox.State{}, readError(ctx.Err())
+	}
+	row := s.readers.QueryRowContext(point(ctx), `SELECT s.version, s.content_id, `+contentColumns("c")+newestState, p, lane.Mode, lane.Key)
 	switch err := row.Scan(append([]any{&doc.Version, &id}, c.into()...)...); {
 	case errors.Is(err, sql.ErrNoRows):
 		return inbox.State{}, nil
@@ -62,7 +65,7 @@ func (t *tx) settleState(p int64, st *inbox.Settlement) error {
 		if err != nil {
 			return err
 		}
-		if err := t.putAt(id, contentState, a.Seq, st.Effects.Subject, change.Document); err != nil {
+		if err := t.putAt(id, contentState, encodingRaw, a.Seq, st.Effects.Subject, change.Document); err != nil {
 			return err
 		}
 		content = id

@@ -57,14 +57,15 @@ type tx struct {
 	on       *commit.Tx
 	w        *tables
 	now      int64
-	head     int64            // newest seq
-	stored   int64            // its stored_at
-	contents contentIDs       // allocated ids
-	fresh    map[uint64]int64 // seqs of the batch's events, by the first 64 bits of their digests
-	payloads []placed         // of the batch's events, for the cache
-	after    []func()         // changes of memory that follow a commit
-	term     inbox.Term       // the newest in the file; 0 before it is read
-	unstored bool             // whether it has written the counts of Store.unstored
+	head     int64                 // newest seq
+	stored   int64                 // its stored_at
+	contents contentIDs            // allocated ids
+	fresh    map[uint64]int64      // seqs of the batch's events, by the first 64 bits of their digests
+	payloads []placed              // of the batch's events, for the cache
+	after    []func()              // changes of memory that follow a commit
+	term     inbox.Term            // the newest in the file; 0 before it is read
+	origins  map[pluginOrigin]bool // of effects, that are known to be stored
+	unstored bool                  // whether it has written the counts of Store.unstored
 }
 
 type (

@@ -130,6 +130,12 @@ func requestsCommitWithTheirAttemptAndAreReadAsTheyWereAskedFor(t *testing.T, op
 	if _, err := s.EffectRequest(t.Context(), 99); inbox.KindOf(err) != inbox.NotFound {
 		t.Errorf("the request of an unknown effect: %v", err)
 	}
+	second, err := s.EffectRequest(t.Context(), due[1].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := s.EffectRequests(t.Context(), []int64{due[1].ID, 99, e.ID})
+	same(t, "requests in bulk", both, err, map[int64]*inbox.EffectRequest{e.ID: r, due[1].ID: second})
 	origins, err := s.EffectOrigins(t.Context())
 	same(t, "origins", origins, err, []inbox.EffectOrigin{{Plugin: "p", Origin: crm, DueAt: e.DueAt}, {Plugin: "p", Origin: mail, DueAt: due[1].DueAt}})
 }
@@ -148,6 +154,8 @@ func aRawRequestHasTheBytesAndHeadersOfItsEvent(t *testing.T, open Open) {
 	if err != nil || string(r.Body) != string(p.Body) || len(r.Original) != len(p.Headers) {
 		t.Errorf("it sends %q with %v, %v", r.Body, r.Original, err)
 	}
+	list, err := s.EffectRequests(t.Context(), []int64{w.Due(crm)[0].ID})
+	same(t, "a raw request in bulk", list, err, map[int64]*inbox.EffectRequest{})
 }
 
 func aTryIsRecordedWithItsResponse(t *testing.T, open Open) {

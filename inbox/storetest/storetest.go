@@ -127,6 +127,7 @@ type Sending interface {
 	EffectOrigins(ctx context.Context) ([]inbox.EffectOrigin, error)
 	DueEffects(ctx context.Context, plugin, origin string, limit int) ([]inbox.Effect, error)
 	EffectRequest(ctx context.Context, id int64) (*inbox.EffectRequest, error)
+	EffectRequests(ctx context.Context, ids []int64) (map[int64]*inbox.EffectRequest, error)
 	SettleSend(ctx context.Context, st *inbox.SendSettlement, done func(error)) error
 }
 

@@ -61,7 +61,7 @@ func openReaders(path string, normal bool, at *fileWatch) (*sql.DB, error) {
 		return nil, fmt.Errorf("open store for reading: %w", err)
 	}
 	c.check = at.checkFile
-	db := sql.OpenDB(c)
+	db := sql.OpenDB(keeping{c})
 	db.SetMaxOpenConns(maxReaders)
 	db.SetMaxIdleConns(maxReaders)
 	return db, nil

@@ -110,7 +110,7 @@ CREATE TABLE effect_tries (
 	started_at INTEGER NOT NULL,
 	duration   INTEGER NOT NULL, -- microseconds
 	result     TEXT    NOT NULL,
-	fate       TEXT    NOT NULL CHECK (fate IN ('done', 'again', 'dead')),
+	fate       TEXT    NOT NULL CHECK (CASE fate WHEN 'done' THEN 1 WHEN 'again' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
 	counted    INTEGER NOT NULL CHECK (counted IN (0, 1)),
 	status     INTEGER, -- of the response; NULL: there was none
 	why        TEXT    NOT NULL, -- in the host's words
@@ -132,16 +132,17 @@ CREATE TABLE effects (
 	idempotency TEXT    NOT NULL,
 	content_id  INTEGER NOT NULL, -- the request
 	created_at  INTEGER NOT NULL,
-	state       TEXT    NOT NULL CHECK (state IN ('waiting', 'retry', 'done', 'dead', 'discarded', 'held')),
+	state       TEXT    NOT NULL CHECK (CASE state WHEN 'waiting' THEN 1 WHEN 'retry' THEN 1 WHEN 'done' THEN 1 WHEN 'dead' THEN 1 WHEN 'discarded' THEN 1
+		WHEN 'held' THEN 1 ELSE 0 END),
 	open        INTEGER NOT NULL CHECK (open IN (0, 1)), -- later effects of its lane wait behind it
 	due_at      INTEGER, -- NULL: it waits behind another effect of its lane, or it is not sent any more
 	tries       INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0),
 	counted     INTEGER NOT NULL DEFAULT 0 CHECK (counted >= 0 AND counted <= tries), -- towards max_attempts
 	finished_at INTEGER, then_event TEXT NOT NULL DEFAULT '', then_share INTEGER NOT NULL DEFAULT 0 CHECK (then_share >= 0), -- when it became done, dead or discarded
 	CHECK (open = 1 OR state NOT IN ('waiting', 'retry')),
-	CHECK (open = 0 OR state IN ('waiting', 'retry', 'dead')),
+	CHECK (open = 0 OR CASE state WHEN 'waiting' THEN 1 WHEN 'retry' THEN 1 WHEN 'dead' THEN 1 ELSE 0 END),
 	CHECK (due_at IS NULL OR state IN ('waiting', 'retry')),
-	CHECK ((finished_at IS NULL) = (state IN ('waiting', 'retry', 'held')))
+	CHECK ((finished_at IS NULL) = CASE state WHEN 'waiting' THEN 1 WHEN 'retry' THEN 1 WHEN 'held' THEN 1 ELSE 0 END)
 ) STRICT;
 
 CREATE TABLE emitted (

@@ -25,7 +25,7 @@ func (p *program) replayCommand() *cli.Command {
 			&cli.StringFlag{Name: "only", Value: string(inbox.OnlyAll), Usage: "failed, missing (the plugin never attempted it) or all"},
 			flag("all", "all events, when there is no filter"),
 			&cli.StringFlag{Name: "rate", Usage: "start at most `N` runs per second, or with a unit, as in 50/s or 100/m"},
-			&cli.StringFlag{Name: "effects", Usage: "what becomes of the requests that plugins ask for: `send`, hold or drop"},
+			&cli.StringFlag{Name: "effects", Usage: "`CHOICE` for the requests of plugins: send, hold or drop"},
 			flag("keep-keys", "requests have the Idempotency-Key of the first run's: receivers drop what they know"),
 			flag("on-top", "let plugins that keep state apply the events to their state of now"),
 			dryRunFlag(), yesFlag(), reasonFlag(),

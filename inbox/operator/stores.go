@@ -109,6 +109,13 @@ type Audit interface {
 	AuditLog(ctx context.Context, f inbox.AuditFilter) ([]inbox.AuditEntry, error)
 }
 
+// TokenStore makes, lists and revokes the tokens of the API.
+type TokenStore interface {
+	NewToken(ctx context.Context, who inbox.Actor, token *inbox.Token, hash inbox.TokenHash) error
+	Tokens(ctx context.Context) ([]inbox.Token, error)
+	RevokeToken(ctx context.Context, who inbox.Actor, name string) error
+}
+
 // Condition measures the store. Ready returns nil when events can be stored. Low reports whether disk space is low.
 type Condition interface {
 	Stats(ctx context.Context) (inbox.StoreStats, error)
@@ -158,6 +165,7 @@ type Steering interface {
 // Keeping has the subjects of the store itself.
 type Keeping interface {
 	Audit
+	TokenStore
 	Condition
 	Upkeep
 }
@@ -176,13 +184,14 @@ type subjects struct {
 	switches   PluginSwitches
 	quarantine Quarantine
 	audits     Audit
+	tokens     TokenStore
 	condition  Condition
 	upkeep     Upkeep
 }
 
 func subjectsOf(s Store) subjects {
 	return subjects{
-		events: s, deliveries: s, entities: s, states: s, dead: s, effects: s, replays: s, plans: s, records: s, switches: s, quarantine: s, audits: s,
+		events: s, deliveries: s, entities: s, states: s, dead: s, effects: s, replays: s, plans: s, records: s, switches: s, quarantine: s, audits: s, tokens: s,
 		condition: s, upkeep: s,
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // small lists the tables that do not grow with the log, and those that are scanned on purpose: copies for its sum, and audit from
 // its newest row on.
-var small = []string{"plugins", "p", "replays", "replay_parts", "refused", "refused_dropped", "copies", "digest_runs", "releases", "audit", "json_each", "j", "x", "sqlite_master"}
+var small = []string{"plugins", "p", "replays", "replay_parts", "refused", "refused_dropped", "copies", "digest_runs", "releases", "audit", "tokens", "json_each", "j", "x", "sqlite_master"}
 
 // TestNoQueryReadsAWholeTable runs all operations of the store and checks the plans of their statements. The invariants of Check
 // are not among them, because they read whole tables.
@@ -118,6 +118,7 @@ func everything(t *testing.T, s *store.Store, w *storetest.World) {
 		"unpin":   s.Unpin(ctx, "p"),
 		"remove":  removed(s),
 		"audit":   s.Audit(ctx, operator, "reveal", "event 1"),
+		"token":   tokens(s),
 		"refused": s.EachRefused(ctx, "q", func(*inbox.Refused) error { return nil }),
 		"backup":  s.Backup(ctx, operator, t.TempDir()+"/copy.db"),
 		"ready":   s.Ready(ctx),
@@ -174,6 +175,18 @@ func removed(s *store.Store) error {
 	}
 	_, err := s.RemovePlugin(ctx, operator, "gone")
 	return err
+}
+
+// tokens makes a token, uses it, and revokes it.
+func tokens(s *store.Store) error {
+	hash := inbox.HashToken("secret")
+	if err := s.NewToken(ctx, operator, &inbox.Token{Name: "t", Scopes: []inbox.Scope{inbox.ScopeRead}}, hash); err != nil {
+		return err
+	}
+	s.UseToken(ctx, "t", time.Now())
+	_, err := s.TokenByHash(ctx, hash)
+	_, all := s.Tokens(ctx)
+	return errors.Join(err, all, s.RevokeToken(ctx, operator, "t"))
 }
 
 // otherLanes parks and readies lanes of the rules other than the default, and reads their dead letters and traces.

@@ -69,6 +69,7 @@ type Operation interface {
 	Releases
 	CrashRecords
 	CrashLoops
+	Tokens
 	Upkeep
 }
 
@@ -218,7 +219,7 @@ type test struct {
 // Run runs the suite against the stores that open returns. Each test is a subtest.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for _, test := range slices.Concat(eventTests(), settlementTests(), emissionTests(), fencingTests(), effectTests(), keepingTests(), operatorTests(), stateTests()) {
+	for _, test := range slices.Concat(eventTests(), settlementTests(), emissionTests(), fencingTests(), effectTests(), keepingTests(), operatorTests(), stateTests(), tokenTests()) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.run(t, open)

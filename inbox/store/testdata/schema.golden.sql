@@ -342,6 +342,15 @@ CREATE TABLE states (
 	PRIMARY KEY (plugin, mode, key, change)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE tokens (
+	name       TEXT    NOT NULL PRIMARY KEY CHECK (name <> ''),
+	hash       BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32), -- SHA-256 of the token
+	scopes     TEXT    NOT NULL CHECK (scopes <> ''),             -- separated by spaces
+	created_at INTEGER NOT NULL,
+	expires_at INTEGER CHECK (expires_at > created_at),           -- NULL: never
+	used_at    INTEGER                                            -- the hour of the newest use; NULL: not used yet
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);
 
 CREATE INDEX dead_by_run ON dead (run, died_at, seq, plugin, attempt) WHERE run > 0;

@@ -26,6 +26,26 @@ const (
 // cause. No attempt with an event of this depth may emit.
 const MaxDepth = 8
 
+// MaxDescendants is the number of events that one plugin may emit in answer to one event of a source, over all depths. It bounds the
+// fan-out of chains: an attempt takes what it emits from the allowance of its event, and its events share the rest equally.
+const MaxDescendants = 10_000
+
+// Allowance returns the number of events that the attempts of one plugin with this event may cause, those of later depths included.
+func (e *Event) Allowance() int {
+	if e.Depth == 0 {
+		return MaxDescendants
+	}
+	return e.Share
+}
+
+// ShareOf returns the allowance of each of n events that an attempt emits with an event of some allowance. n is at most the allowance.
+func ShareOf(allowance, n int) int {
+	if n == 0 {
+		return 0
+	}
+	return max(0, allowance-n) / n
+}
+
 // emitterPrefix begins the source of every emitted event. No source of webhooks has a colon in its name.
 const emitterPrefix = "plugin:"
 

@@ -72,3 +72,28 @@ func TestEffectsThatEmitAreNotEmpty(t *testing.T) {
 		t.Error("they are")
 	}
 }
+
+// tree returns the most events that a plugin can emit in answer to an event, over all depths.
+func tree(allowance, depth int, known map[[2]int]int) (most int) {
+	at := [2]int{allowance, depth}
+	if n, ok := known[at]; ok || depth == inbox.MaxDepth {
+		return n
+	}
+	for n := 1; n <= min(allowance, inbox.MaxEmissions); n++ {
+		most = max(most, n*(1+tree(inbox.ShareOf(allowance, n), depth+1, known)))
+	}
+	known[at] = most
+	return most
+}
+
+func TestAPluginEmitsAtMostMaxDescendantsInAnswerToOneEvent(t *testing.T) {
+	t.Parallel()
+	root := inbox.Event{}
+	if most := tree(root.Allowance(), 0, map[[2]int]int{}); most > inbox.MaxDescendants || most < inbox.MaxDescendants*9/10 {
+		t.Errorf("a plugin may emit %d events, want at most %d and not much less", most, inbox.MaxDescendants)
+	}
+	last := inbox.Event{Depth: 1, Share: 0}
+	if last.Allowance() != 0 || inbox.ShareOf(100, 0) != 0 || inbox.ShareOf(3, 3) != 0 || inbox.ShareOf(1, 2) != 0 {
+		t.Error("an event beyond the allowance may emit")
+	}
+}

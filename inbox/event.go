@@ -122,4 +122,5 @@ type Event struct {
 	StoredAt      time.Time // never decreasing along Seq
 	Purged        bool      // its payload is gone
 	Depth         int       // emitted: the number of emissions from an event of a source to this one; else 0
+	Share         int       // emitted: the descendants that it may have; not used for an event of a source, see Allowance
 }

@@ -24,14 +24,15 @@ import (
 
 // Settings are all settings of a server, checked. It has one field per setting, and so more fields than other types.
 type Settings struct {
-	Data      string         // the data directory
-	Listen    string         // address for webhooks
-	Admin     string         // address of the operator's API; empty: the socket only
-	Health    string         // address of /healthz, /readyz and /metrics without the API; empty: only the admin address has them
-	Plugins   string         // the plugins folder
-	Proxies   []netip.Prefix // proxies whose X-Forwarded-For is trusted
-	MinFree   uint64         // bytes of disk space to keep free
-	LogFormat string         // auto, text or json
+	Data      string          // the data directory
+	Listen    string          // address for webhooks
+	Admin     string          // address of the operator's API; empty: the socket only
+	Health    string          // address of /healthz, /readyz and /metrics without the API; empty: only the admin address has them
+	Plugins   string          // the plugins folder
+	Proxies   []netip.Prefix  // proxies whose X-Forwarded-For is trusted
+	MinFree   uint64          // bytes of disk space to keep free
+	Retention inbox.Retention // how long changes of state and requests are kept
+	LogFormat string          // auto, text or json
 	LogLevel  slog.Level
 	Sources   []Source
 	File      string   // the file that was read; empty: none

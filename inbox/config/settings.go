@@ -65,6 +65,16 @@ func All() []Setting {
 			set:   func(s *Settings, v string) error { return minFree(&s.MinFree, v) },
 			get:   func(s *Settings) string { return sizeText(int64(s.MinFree)) },
 		}, {
+			Key: "retention.state", Flag: "retention-state", Env: "INBOX_RETENTION_STATE", Default: "90d",
+			Usage: "how long changes of state documents are kept, such as 90d, 12h or forever; the newest of each document always is",
+			set:   func(s *Settings, v string) error { return retention(&s.Retention.State, v) },
+			get:   func(s *Settings) string { return retentionText(s.Retention.State) },
+		}, {
+			Key: "retention.effects", Flag: "retention-effects", Env: "INBOX_RETENTION_EFFECTS", Default: "90d",
+			Usage: "how long sent and discarded requests of plugins are kept, with their answers",
+			set:   func(s *Settings, v string) error { return retention(&s.Retention.Effects, v) },
+			get:   func(s *Settings) string { return retentionText(s.Retention.Effects) },
+		}, {
 			Key: "log.format", Flag: "log-format", Env: "INBOX_LOG_FORMAT", Default: "auto",
 			Usage: "auto, text or json; auto is text on a terminal and json elsewhere",
 			set:   func(s *Settings, v string) error { return oneOf(&s.LogFormat, v, "auto", "text", "json") },

@@ -19,11 +19,12 @@ var errUnfit = errors.New("emitted what it must not")
 
 // emissions are the events that an attempt has emitted by the import. They belong to the guest's goroutine.
 type emissions struct {
-	open  bool // the guest has an event
-	depth int  // of that event
-	list  []inbox.Emission
-	bytes int
-	unfit *inbox.Outcome // the outcome of a guest that errUnfit ended
+	open      bool // the guest has an event
+	depth     int  // of that event
+	allowance int  // of that event, see [inbox.Event.Allowance]
+	list      []inbox.Emission
+	bytes     int
+	unfit     *inbox.Outcome // the outcome of a guest that errUnfit ended
 }
 
 // emissionKeys are the members of an entry.
@@ -105,6 +106,9 @@ func (m *emissions) take(e inbox.Emission, manifest *inbox.Manifest) (code int32
 		bad = failure(inbox.BadResult, "it emits an event in answer to the event of depth %d; a chain of emitted events ends there", m.depth)
 	case len(m.list) >= inbox.MaxEmissions || m.bytes+e.Size() > inbox.MaxEmittedBytes:
 		return abi.ErrQuota, nil
+	case len(m.list) >= m.allowance:
+		bad = failure(inbox.BadResult, "it emits more than %d events, which are left of the %d that it may emit in answer to one webhook, over all depths",
+			m.allowance, inbox.MaxDescendants)
 	default:
 		m.list, m.bytes = append(m.list, e), m.bytes+e.Size()
 		return 0, nil

@@ -43,7 +43,7 @@ func emitting(times int64, result string, entries ...answers) []byte {
 	return g.wasm()
 }
 
-// emits runs a guest that was granted customer.* with an event of a depth.
+// emits runs a guest that was granted customer.* with an event of a depth. An emitted event may have three descendants.
 func emits(t *testing.T, h *host.Host, wasm []byte, depth int) inbox.Outcome {
 	t.Helper()
 	m := limits()
@@ -54,7 +54,7 @@ func emits(t *testing.T, h *host.Host, wasm []byte, depth int) inbox.Outcome {
 	}
 	defer p.Close(context.Background())
 	e, payload := event(inbox.Passed, `{}`)
-	e.Depth = depth
+	e.Depth, e.Share = depth, 3
 	return p.Attempt(context.Background(), &inbox.Work{Event: e, Payload: payload, Delivery: inbox.Delivery{Plugin: "p", Seq: 5, Attempt: 1}, Now: e.ReceivedAt})
 }
 
@@ -109,6 +109,9 @@ func TestWhatMustNotBeEmittedFailsTheAttempt(t *testing.T) {
 		"a name that was not granted, and a retry":  {emitting(1, `{"outcome":"retry","emit":[{"event":"other.passed"}]}`), 0, inbox.Denied, "it was not granted"},
 		"an event beyond the last depth":            {result(ok), inbox.MaxDepth, inbox.BadResult, "depth 8"},
 		"an event beyond the last depth, by import": {emitting(1, "", answers{ok, 0}), inbox.MaxDepth, inbox.BadResult, "depth 8"},
+		"all that is left of the allowance":         {result(ok, ok, ok), 1, inbox.OK, ""},
+		"more than is left of the allowance":        {result(ok, ok, ok, ok), 1, inbox.BadResult, "more than 3 events, which are left"},
+		"more than is left, by import":              {emitting(4, "", answers{ok, 0}), 1, inbox.BadResult, "more than 3 events, which are left"},
 		"no event in answer to the last depth":      {result(), inbox.MaxDepth, inbox.OK, ""},
 		"the longest list":                          {result(slices.Repeat([]string{ok}, inbox.MaxEmissions)...), 0, inbox.OK, ""},
 		"a longer list":                             {result(slices.Repeat([]string{ok}, inbox.MaxEmissions+1)...), 0, inbox.Output, "more than the 100 events"},

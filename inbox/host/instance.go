@@ -113,7 +113,7 @@ func (in *instance) startEvent(c Call) {
 	in.world.startEvent(c)
 	in.texts = texts{Texts: c.withheld.Texts()}
 	in.kv = newKV(c.kv, in.p.manifest.Limits.KV)
-	in.emit = emissions{open: true, depth: c.depth}
+	in.emit = emissions{open: true, depth: c.depth, allowance: c.allowance}
 	in.memory.refused.Store(false)
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Bounds of what one attempt may do with kv. They bound the memory of an attempt and the size of a commit.
 const (
-	maxKVReads  = 10_000  // keys and listings
+	maxKVReads  = 10_000  // keys, listings and listed keys: the settlement reads them again
 	maxKVWrites = 1_000   // keys
 	maxKVBytes  = 1 << 20 // of keys and values that it writes
 )
@@ -29,6 +29,7 @@ type kv struct {
 	limit   int64    // quota, in bytes of all keys and values
 	reads   map[string]kvRead
 	lists   []inbox.KVList
+	listed  int // keys that the listings returned
 	writes  map[string]inbox.KVChange
 	written int64 // bytes of writes
 	err     error // the store could not be read: the attempt is void
@@ -194,7 +195,7 @@ func (k *kv) get(ctx context.Context, key string) (value []byte, ok bool, code i
 	}
 	r, known := k.reads[key]
 	if !known {
-		if len(k.reads)+len(k.lists) >= maxKVReads {
+		if k.readSoFar() >= maxKVReads {
 			return nil, false, abi.ErrQuota
 		}
 		if r.value, r.version, k.err = k.store.Get(ctx, key); k.err != nil {
@@ -278,7 +279,7 @@ func (k *kv) growth(ctx context.Context, c inbox.KVChange) (keys int, bytes int6
 
 // list returns the first keys with a prefix that sort after a key, as this attempt sees them.
 func (k *kv) list(ctx context.Context, prefix, after string) (keys []string, code int32) {
-	if len(k.reads)+len(k.lists) >= maxKVReads {
+	if k.readSoFar() >= maxKVReads {
 		return nil, abi.ErrQuota
 	}
 	l := inbox.KVList{Prefix: prefix, After: after, Limit: abi.MaxListed + len(k.writes)}
@@ -288,7 +289,7 @@ func (k *kv) list(ctx context.Context, prefix, after string) (keys []string, cod
 		return nil, abi.ErrState
 	}
 	l.Sum = inbox.SumKeys(stored)
-	k.lists = append(k.lists, l)
+	k.lists, k.listed = append(k.lists, l), k.listed+len(stored)
 	keys = []string{}
 	for _, key := range stored {
 		if _, written := k.writes[key.Key]; !written {
@@ -303,6 +304,9 @@ func (k *kv) list(ctx context.Context, prefix, after string) (keys []string, cod
 	slices.Sort(keys)
 	return keys[:min(len(keys), abi.MaxListed)], 0
 }
+
+// readSoFar returns the number of keys, listings and listed keys that count towards maxKVReads.
+func (k *kv) readSoFar() int { return len(k.reads) + len(k.lists) + k.listed }
 
 // size returns the bytes of a change.
 func size(c inbox.KVChange) int64 { return int64(len(c.Key) + len(c.Value)) }

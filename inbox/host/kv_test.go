@@ -144,6 +144,20 @@ func TestKVIsBounded(t *testing.T) {
 	}
 }
 
+func TestListedKeysCountAsReads(t *testing.T) {
+	t.Parallel()
+	p := kvProgram(t, 1, inbox.DefaultKV)
+	kv := &pairs{values: map[string]string{}}
+	for i := range 1500 {
+		kv.values[fmt.Sprintf("k%04d", i)] = ""
+	}
+	// Each listing returns 1000 keys, so the eleventh begins beyond the bound.
+	out := attemptLines(t, p, kv, slices.Repeat([]string{"list k"}, 12)...)
+	if out.Result != inbox.OK || len(out.Effects.Reads.Lists) != 10 {
+		t.Errorf("%s (%s), %d listings, log %.300q", out.Result, out.Reason, len(out.Effects.Reads.Lists), out.Log)
+	}
+}
+
 func TestAPluginTidiesAKVBeyondALoweredQuota(t *testing.T) {
 	t.Parallel()
 	p := kvProgram(t, 1, 100)

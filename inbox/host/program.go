@@ -163,9 +163,10 @@ type Call struct {
 	Seed       string    // seed of the guest's random numbers; the same for every attempt of a delivery
 	ReceivedAt time.Time // the guest's clock
 
-	withheld document.Withheld // texts that were left out of Doc, for event_read
-	kv       inbox.KV          // nil: the release was not granted kv
-	depth    int               // of the event
+	withheld  document.Withheld // texts that were left out of Doc, for event_read
+	kv        inbox.KV          // nil: the release was not granted kv
+	depth     int               // of the event
+	allowance int               // of the event, see [inbox.Event.Allowance]
 }
 
 // Attempt makes one attempt: it builds the document and runs the plugin. The payload must not change meanwhile.
@@ -176,7 +177,7 @@ func (p *Program) Attempt(ctx context.Context, w *inbox.Work) inbox.Outcome {
 	}
 	return p.Run(ctx, Call{
 		Doc: doc, Seed: document.DeliveryID(w.Delivery.Plugin, w.Event), ReceivedAt: w.Event.ReceivedAt, withheld: withheld, kv: w.KV,
-		depth: w.Event.Depth,
+		depth: w.Event.Depth, allowance: w.Event.Allowance(),
 	})
 }
 

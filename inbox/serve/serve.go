@@ -102,7 +102,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watches ...watch) (
 	}
 	v := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), watches: watches, programs: programs{}, parts: &parts{}}
 	if v.store, err = store.Open(ctx, store.Options{
-		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Log: o.Log, Fault: o.Hooks.Fault, Now: o.Hooks.Now,
+		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Retention: s.Retention, Log: o.Log, Fault: o.Hooks.Fault, Now: o.Hooks.Now,
 	}); err != nil {
 		return err
 	}

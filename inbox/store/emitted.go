@@ -18,9 +18,14 @@ func (t *tx) settleEmissions(p int64, st *inbox.Settlement) error {
 	if err != nil {
 		return err
 	}
-	if cause.depth >= inbox.MaxDepth {
+	n := len(st.Effects.Emit)
+	switch {
+	case cause.depth >= inbox.MaxDepth:
 		return inbox.Errorf(inbox.Internal, "", "event %d has depth %d, and its attempt emits", cause.seq, cause.depth)
+	case n > cause.allowance:
+		return inbox.Errorf(inbox.Internal, "", "event %d may have %d descendants, and its attempt emits %d events", cause.seq, cause.allowance, n)
 	}
+	cause.share = inbox.ShareOf(cause.allowance, n)
 	for i := range st.Effects.Emit {
 		if err := t.settleEmission(p, st, cause, i); err != nil {
 			return fmt.Errorf("emit event %d of the list: %w", i, err)
@@ -37,14 +42,16 @@ type cause struct {
 	key       string
 	reference string
 	depth     int
+	allowance int // of the cause
+	share     int // allowance of each event that is emitted
 }
 
 // cause reads the event whose attempt emits.
 func (t *tx) cause(seq int64) (cause, error) {
 	c := cause{seq: seq}
 	var digest []byte
-	err := t.get(`SELECT digest, mode, key, customer_reference, coalesce((SELECT depth FROM emitted m WHERE m.seq = e.seq), 0) FROM events e WHERE seq = ?`, seq).
-		Scan(&digest, &c.mode, &c.key, &c.reference, &c.depth)
+	err := t.get(`SELECT digest, mode, key, customer_reference, coalesce(depth, 0), coalesce(share, ?) FROM events e LEFT JOIN emitted m ON m.seq = e.seq WHERE e.seq = ?`,
+		inbox.MaxDescendants, seq).Scan(&digest, &c.mode, &c.key, &c.reference, &c.depth, &c.allowance)
 	if err != nil {
 		return c, fmt.Errorf("read event %d, whose attempt emits: %w", seq, err)
 	}
@@ -74,8 +81,8 @@ func (t *tx) settleEmission(p int64, st *inbox.Settlement, c cause, i int) error
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO emitted (seq, plugin, cause, run, attempt, idx, depth) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		seq, p, c.seq, a.Run, a.Number, i, c.depth+1)
+	_, err = t.exec(`INSERT INTO emitted (seq, plugin, cause, run, attempt, idx, depth, share) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, p, c.seq, a.Run, a.Number, i, c.depth+1, c.share)
 	return err
 }
 

@@ -13,7 +13,8 @@ import (
 const eventColumns = `e.seq, substr(e.digest, 1, 5), e.source, e.mode, e.origin, e.secret, e.event, e.event_type, e.external_id,
 	e.key, e.customer_reference, e.verdict, e.status, e.state, e.sub_status, e.rank, e.late, e.duplicate_hint,
 	e.norm_version, e.size, e.content_id IS NULL, e.received_at, e.first_seen_at, e.stored_at,
-	CASE e.origin WHEN 'emit' THEN coalesce((SELECT depth FROM emitted m WHERE m.seq = e.seq), 0) ELSE 0 END`
+	CASE e.origin WHEN 'emit' THEN coalesce((SELECT depth FROM emitted m WHERE m.seq = e.seq), 0) ELSE 0 END,
+	CASE e.origin WHEN 'emit' THEN coalesce((SELECT share FROM emitted m WHERE m.seq = e.seq), 0) ELSE 0 END`
 
 // scanEvent reads eventColumns and then the columns of more.
 func scanEvent(row scanner, e *inbox.Event, more ...any) error {
@@ -23,7 +24,7 @@ func scanEvent(row scanner, e *inbox.Event, more ...any) error {
 	dest := []any{
 		&e.Seq, &id, &e.Source, &e.Mode, &e.Origin, &e.SecretName, &v.Event, &v.EventType, &v.ExternalID,
 		&v.Key, &v.CustomerReference, &v.Verdict, &v.Status, &v.State, &v.SubStatus, &v.Rank, &e.Late, &e.DuplicateHint,
-		&v.NormVersion, &e.Size, &e.Purged, &received, &first, &stored, &e.Depth,
+		&v.NormVersion, &e.Size, &e.Purged, &received, &first, &stored, &e.Depth, &e.Share,
 	}
 	if err := row.Scan(append(dest, more...)...); err != nil {
 		return err

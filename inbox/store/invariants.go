@@ -3,6 +3,8 @@ package store
 import (
 	"fmt"
 	"slices"
+
+	"inbox/inbox"
 )
 
 // invariant is a condition that every store meets. Its query returns a text for every violation.
@@ -136,6 +138,8 @@ func emitInvariants() []invariant {
 		{"an emitted event has its cause", `SELECT 'seq ' || seq FROM events WHERE origin = 'emit' AND NOT EXISTS (SELECT 1 FROM emitted m WHERE m.seq = events.seq)`},
 		{"a cause belongs to an emitted event of the same mode", `SELECT 'seq ' || m.seq FROM emitted m LEFT JOIN events e ON e.seq = m.seq LEFT JOIN events c ON c.seq = m.cause
 			WHERE e.origin IS NOT 'emit' OR c.mode IS NOT e.mode`},
+		{"an emitted event has at most its part of its cause's allowance", `SELECT 'seq ' || m.seq FROM emitted m
+			WHERE m.share > 0 AND m.share >= coalesce((SELECT share FROM emitted c WHERE c.seq = m.cause), ` + fmt.Sprint(inbox.MaxDescendants) + `)`},
 		{"an emitted event is one deeper than its cause", `SELECT 'seq ' || m.seq FROM emitted m WHERE m.depth <> 1 + coalesce((SELECT depth FROM emitted c WHERE c.seq = m.cause), 0)`},
 		{"an event was emitted by an attempt that settled", `SELECT 'seq ' || m.seq FROM emitted m JOIN plugins p ON p.id = m.plugin JOIN events e ON e.seq = m.seq
 			WHERE e.source <> 'plugin:' || p.name OR NOT EXISTS (

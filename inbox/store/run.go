@@ -42,7 +42,7 @@ func (s *Store) writeSized(ctx context.Context, size int, kind commit.Kind, appl
 // upkeepPause is the time that upkeep waits after a failure, or while the disk is low.
 const upkeepPause = 10 * time.Second
 
-// upkeep deletes expired requests and seals digests in the background. Each of its writes is committed in a batch with others.
+// upkeep deletes expired requests and history, and seals digests in the background. Each of its writes is committed in a batch with others.
 func (s *Store) upkeep(ctx context.Context) {
 	hourly := time.NewTicker(time.Hour)
 	defer hourly.Stop()
@@ -68,6 +68,9 @@ func (s *Store) upkeep(ctx context.Context) {
 // upkeepOnce does the upkeep that is due.
 func (s *Store) upkeepOnce(ctx context.Context) error {
 	if err := s.expireRefused(ctx); err != nil {
+		return err
+	}
+	if err := s.expireHistory(ctx); err != nil {
 		return err
 	}
 	if s.Low() {

@@ -83,6 +83,10 @@ func (s *Store) noState(ctx context.Context, p int64, id inbox.StateID) error {
 		return inbox.Errorf(inbox.NotFound, "", "plugin %s keeps no %s state for %s", id.Plugin, id.Lane.Mode, id.Lane.Key).
 			WithHint("`inbox state list " + id.Plugin + "` shows the keys that it keeps state for")
 	}
+	if first > 1 {
+		return inbox.Errorf(inbox.NotFound, "", "plugin %s kept no %s state for %s at that moment, or it was deleted since: its first %d changes are older than retention.state",
+			id.Plugin, id.Lane.Mode, id.Lane.Key, first-1).WithHint("`inbox state history " + id.Plugin + " KEY` lists the changes that are kept")
+	}
 	return inbox.Errorf(inbox.NotFound, "", "plugin %s kept no %s state for %s at that moment", id.Plugin, id.Lane.Mode, id.Lane.Key).
 		WithHint("`inbox state history " + id.Plugin + " KEY` lists the changes")
 }

@@ -36,6 +36,7 @@ type Options struct {
 	MinFree    uint64                 // bytes of disk space below which Low reports true; default 1 GiB
 	QueueBytes int64                  // bytes of events that may wait for the writer; default DefaultQueueBytes
 	Bounds     inbox.QuarantineBounds // default: inbox.DefaultQuarantine
+	Retention  inbox.Retention        // default: everything is kept forever
 	Relaxed    bool                   // synchronous=NORMAL: a power cut loses acknowledged events. Only the control arm of a measurement sets it
 
 	// Fault injects errors: the writer calls it before each operation with the operation's name, one of package commit's or
@@ -62,11 +63,12 @@ type Store struct {
 
 	sealable chan struct{} // wakes upkeep when there are digests to seal
 
-	head atomic.Int64 // newest durable seq
-	disk datadir.Space
-	subs subscribers
-	due  subscribers // of effects that became due
-	ids  nameCache
+	head       atomic.Int64 // newest durable seq
+	disk       datadir.Space
+	subs       subscribers
+	due        subscribers // of effects that became due
+	nextExpiry time.Time   // of expireHistory; used only by upkeep
+	ids        nameCache
 
 	cache     *cache
 	submitted *submitted

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ func emissionTests() []test {
 		{"a replay emits again, with ids of its own", aReplayEmitsAgainWithIDsOfItsOwn},
 		{"a settlement that fails emits nothing", aSettlementThatFailsEmitsNothing},
 		{"a chain of emitted events has a last depth", aChainOfEmittedEventsHasALastDepth},
+		{"emitted events share the allowance of their cause", emittedEventsShareTheAllowanceOfTheirCause},
 		{"an entity has the verdict of its webhooks, whatever plugins emit", anEntityHasTheVerdictOfItsWebhooks},
 		{"emitted events are found by their source and event", emittedEventsAreFoundByTheirSourceAndEvent},
 	}
@@ -55,7 +57,7 @@ func anEmittedEventIsStoredWithItsCause(t *testing.T, open Open) {
 	mustSettle(t, s, Emitting(2, typed, passed(`{"n":2}`)))
 	e := event(t, s, 3)
 	same(t, "the emitted event", *e, nil, inbox.Event{
-		Seq: 3, ID: e.ID, Source: "plugin:p", Mode: inbox.Live, Origin: inbox.FromEmission, Size: 7, Depth: 1,
+		Seq: 3, ID: e.ID, Source: "plugin:p", Mode: inbox.Live, Origin: inbox.FromEmission, Size: 7, Depth: 1, Share: inbox.ShareOf(inbox.MaxDescendants, 2),
 		View: inbox.View{
 			Event: "customer.passed", EventType: "first", Key: cause.View.Key, CustomerReference: cause.View.CustomerReference,
 			Verdict: inbox.Unknown, Rank: -1,
@@ -192,6 +194,25 @@ func aSettlementThatFailsEmitsNothing(t *testing.T, open Open) {
 	}
 	if p, err := s.Payload(ctx, 3); err != nil || string(p.Body) != "5" {
 		t.Errorf("event 3 is %s, %v", p.Body, err)
+	}
+}
+
+func emittedEventsShareTheAllowanceOfTheirCause(t *testing.T, open Open) {
+	s := ready(t, open, 1)
+	mustSettle(t, s, Emitting(1, slices.Repeat([]inbox.Emission{passed(`0`)}, inbox.MaxEmissions)...))
+	share := event(t, s, 2).Allowance()
+	if want := inbox.ShareOf(inbox.MaxDescendants, inbox.MaxEmissions); share != want {
+		t.Fatalf("the first has %d descendants, want %d", share, want)
+	}
+	if err := Settle(s, Emitting(2, slices.Repeat([]inbox.Emission{passed(`0`)}, share+1)...)); err == nil {
+		t.Error("more events than the allowance were stored")
+	}
+	mustSettle(t, s, Emitting(2, slices.Repeat([]inbox.Emission{passed(`0`)}, share)...))
+	if last := event(t, s, inbox.MaxEmissions+2); last.Depth != 2 || last.Allowance() != 0 {
+		t.Errorf("the first of the second depth: depth %d, %d descendants", last.Depth, last.Allowance())
+	}
+	if err := Settle(s, Emitting(inbox.MaxEmissions+2, passed(`0`))); err == nil {
+		t.Error("an event without an allowance has a descendant")
 	}
 }
 

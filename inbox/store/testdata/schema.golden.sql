@@ -152,7 +152,7 @@ CREATE TABLE emitted (
 	attempt INTEGER NOT NULL,
 	idx     INTEGER NOT NULL CHECK (idx >= 0),    -- in the attempt's list
 	depth   INTEGER NOT NULL CHECK (depth > 0)    -- one more than that of the cause; 0 for an event of a source
-) STRICT;
+, share INTEGER NOT NULL DEFAULT 0 CHECK (share >= 0)) STRICT;
 
 CREATE TABLE events (
 	seq                INTEGER NOT NULL PRIMARY KEY,

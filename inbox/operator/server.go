@@ -49,6 +49,7 @@ func routes() []route {
 		{"GET", "/v1/events/{id}/raw", (*server).rawEvent},
 		{"GET", "/v1/entities", (*server).listEntities},
 		{"GET", "/v1/entities/timeline", (*server).showTimeline},
+		{"POST", "/v1/entities/link", (*server).linkEntity},
 		{"GET", "/v1/state", (*server).listState},
 		{"GET", statePath, (*server).showState},
 		{"GET", "/v1/state-history/{plugin}/{key...}", (*server).stateHistory},

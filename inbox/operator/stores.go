@@ -24,8 +24,9 @@ type Deliveries interface {
 	ManyAttempts(ctx context.Context, attempts, limit int) ([]inbox.ManyAttempts, error)
 }
 
-// Entities reads verifications and customers.
+// Entities reads verifications and customers, and ties the one to the other.
 type Entities interface {
+	LinkEntity(ctx context.Context, who inbox.Actor, r *inbox.LinkRequest) (*inbox.EntityLink, error)
 	Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Entity, error)
 	EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([]inbox.EventTrace, error)
 }

@@ -154,6 +154,15 @@ CREATE TABLE emitted (
 	depth   INTEGER NOT NULL CHECK (depth > 0)    -- one more than that of the cause; 0 for an event of a source
 , share INTEGER NOT NULL DEFAULT 0 CHECK (share >= 0)) STRICT;
 
+CREATE TABLE entity_links (
+	mode      TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key       TEXT    NOT NULL CHECK (key <> ''), -- of events
+	reference TEXT    NOT NULL CHECK (reference <> ''),
+	after     INTEGER NOT NULL CHECK (after >= 0), -- the newest seq when it was linked: events with higher seqs carry the reference
+	at        INTEGER NOT NULL,
+	PRIMARY KEY (mode, key)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE events (
 	seq                INTEGER NOT NULL PRIMARY KEY,
 	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 with the store key: of source and body, and also of seq where the source repeats bodies on purpose

@@ -52,6 +52,7 @@ func routes() []route {
 		{"POST", "/v1/entities/link", (*server).linkEntity},
 		{"GET", "/v1/state", (*server).listState},
 		{"GET", statePath, (*server).showState},
+		{"POST", "/v1/state-reset/{plugin}/{key...}", (*server).resetState},
 		{"GET", "/v1/state-history/{plugin}/{key...}", (*server).stateHistory},
 		{"GET", "/v1/state-diff/{plugin}/{key...}", (*server).stateDiff},
 		{"GET", "/v1/deliveries", (*server).listDeliveries},

@@ -31,8 +31,9 @@ type Entities interface {
 	EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([]inbox.EventTrace, error)
 }
 
-// States reads the state documents of plugins.
+// States reads the state documents of plugins, and deletes one.
 type States interface {
+	ResetState(ctx context.Context, who inbox.Actor, id inbox.StateID) error
 	StateAt(ctx context.Context, id inbox.StateID, at inbox.StateMoment) (*inbox.StateEntry, error)
 	EachStateChange(ctx context.Context, id inbox.StateID, f inbox.StateHistory, fn func(*inbox.StateEntry) error) error
 	EachState(ctx context.Context, f inbox.StateFilter, fn func(*inbox.StateEntry) error) error

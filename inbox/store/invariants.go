@@ -127,8 +127,9 @@ func stateInvariants() []invariant {
 			AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.id = s.content_id AND c.kind = 5 AND c.root_seq = s.seq)`},
 		{"every value of kv is there", `SELECT 'plugin ' || plugin || ' ' || key FROM kv WHERE NOT EXISTS (
 			SELECT 1 FROM contents c WHERE c.id = kv.content_id AND c.kind = 6 AND c.root_seq = kv.seq)`},
-		{"a change of state was made by an attempt that settled", `SELECT 'plugin ' || s.plugin || ' ' || s.key || ' change ' || s.change FROM states s WHERE NOT EXISTS (
+		{"a change of state was made by an attempt that settled", `SELECT 'plugin ' || s.plugin || ' ' || s.key || ' change ' || s.change FROM states s WHERE s.attempt > 0 AND NOT EXISTS (
 			SELECT 1 FROM attempts a WHERE a.plugin = s.plugin AND a.seq = s.seq AND a.run = s.run AND a.attempt = s.attempt AND a.fate = 'done')`},
+		{"a change of state without an attempt deletes", `SELECT 'plugin ' || plugin || ' ' || key || ' change ' || change FROM states WHERE attempt = 0 AND content_id IS NOT NULL`},
 		{"no document has a higher version than its plugin", `SELECT p.name FROM plugins p WHERE p.state_version < (SELECT max(version) FROM states s WHERE s.plugin = p.id)`},
 	}
 }

@@ -43,14 +43,10 @@ func (a Answer) Emitted() []abi.Emission { return a.result.Emit }
 // ends the attempt. In a plugin that is built natively, such as a test, it checks the encoding only.
 func Emit(event string, v any, options ...EmitOption) error {
 	e, err := emission(event, v, options)
-	var text []byte
-	if err == nil {
-		text, err = json.Marshal(e)
-	}
 	if err != nil {
 		return fmt.Errorf("emit %q: %w", event, err)
 	}
-	switch code := emit(text); code {
+	switch code := emit(encodeEmission(&e)); code {
 	case 0:
 		return nil
 	case abi.ErrEntry:

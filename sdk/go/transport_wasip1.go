@@ -3,8 +3,9 @@
 package sdk
 
 import (
-	"fmt"
+	"errors"
 	"os"
+	"strconv"
 	"unsafe"
 
 	"inbox/sdk/abi"
@@ -23,14 +24,19 @@ func hostLog(ptr unsafe.Pointer, size uint32) int32
 func hostEventRead(ptr unsafe.Pointer, ptrSize, off uint32, buf unsafe.Pointer, size uint32) int32
 
 // host calls the imports of the host that runs the plugin.
-type host struct{}
+type host struct {
+	buf []byte // of the document; kept from event to event
+}
 
-func newHost() host { return host{} }
+func newHost() *host { return &host{buf: make([]byte, 64<<10)} }
 
-// next asks for the next document. When the buffer is too small, it asks once more with a larger one.
-func (host) next() ([]byte, bool) {
-	buf := make([]byte, 64<<10)
-	for {
+// maxKept is the size in bytes of the largest buffer that is kept for the next event.
+const maxKept = 1 << 20
+
+// next asks for the next document, which is valid until the next call. When the buffer is too small, it asks once more with a larger
+// one.
+func (h *host) next() ([]byte, bool) {
+	for buf := h.buf; ; {
 		n := hostNext(unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
 		switch {
 		case n == abi.NoMore:
@@ -38,13 +44,16 @@ func (host) next() ([]byte, bool) {
 		case n < 0:
 			fail("next", n)
 		case int(n) <= len(buf):
+			if len(buf) <= maxKept {
+				h.buf = buf
+			}
 			return buf[:n], true
 		}
 		buf = make([]byte, n)
 	}
 }
 
-func (host) done(result []byte) {
+func (*host) done(result []byte) {
 	if n := hostDone(unsafe.Pointer(unsafe.SliceData(result)), uint32(len(result))); n < 0 {
 		fail("done", n)
 	}
@@ -55,14 +64,14 @@ func readWithheld(w abi.Withheld) ([]byte, error) {
 	text := make([]byte, w.Size)
 	n := hostEventRead(unsafe.Pointer(unsafe.StringData(w.Pointer)), uint32(len(w.Pointer)), 0, unsafe.Pointer(unsafe.SliceData(text)), uint32(len(text)))
 	if int(n) != len(text) {
-		return nil, fmt.Errorf("inbox_v1.event_read answered %d for a text of %d bytes, which this SDK does not expect", n, len(text))
+		return nil, errors.New("inbox_v1.event_read answered " + strconv.Itoa(int(n)) + " for a text of " + strconv.Itoa(len(text)) + " bytes, which this SDK does not expect")
 	}
 	return text, nil
 }
 
 // fail exits the plugin after the host, or this package, broke the contract. The attempt fails and is retried.
 func fail(call string, code int32) {
-	logLine(fmt.Sprintf("inbox_v1.%s answered %d, which this SDK does not expect", call, code))
+	logLine("inbox_v1." + call + " answered " + strconv.Itoa(int(code)) + ", which this SDK does not expect")
 	os.Exit(1)
 }
 

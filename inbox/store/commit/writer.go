@@ -63,13 +63,14 @@ func (w *Writer[T]) Close() error {
 }
 
 // commit makes a batch durable and calls Done of each change. When one change fails, it splits the batch and attempts both halves
-// in order, until the change that fails is alone. commit returns an error only when the file can no longer be written safely. It
-// calls Done of all changes in that case, too.
+// in order, until the change that fails is alone. It never applies a change again after a COMMIT: that may be durable although it
+// reported an error. commit returns an error only when the file can no longer be written safely. It calls Done of all changes in
+// that case, too.
 func (w *Writer[T]) commit(batch []*Op[T]) error {
 	if batch = refused(batch); len(batch) == 0 {
 		return nil
 	}
-	err := w.transact(batch)
+	applied, err := w.transact(batch)
 	why, displaced := isDisplaced(err)
 	switch {
 	case displaced:
@@ -80,7 +81,7 @@ func (w *Writer[T]) commit(batch []*Op[T]) error {
 		}
 		w.health.succeed()
 		return nil
-	case DiskFailed(err) || len(batch) == 1:
+	case applied || DiskFailed(err) || len(batch) == 1:
 		if fatal := w.recover(err); fatal != nil {
 			fail(batch, fatal)
 			return fatal
@@ -116,25 +117,26 @@ func fail[T any](batch []*Op[T], err error) {
 	}
 }
 
-// transact applies a batch in one transaction.
-func (w *Writer[T]) transact(batch []*Op[T]) error {
+// transact applies a batch in one transaction. applied reports that all changes were applied: an error is then one of the COMMIT, or
+// follows it.
+func (w *Writer[T]) transact(batch []*Op[T]) (applied bool, err error) {
 	if err := w.repair(); err != nil {
-		return err
+		return false, err
 	}
 	if err := w.file.watch.checkBefore(); err != nil {
-		return err
+		return false, err
 	}
 	if err := w.file.run(PointBegin, "BEGIN IMMEDIATE"); err != nil {
-		return err
+		return false, err
 	}
 	t := w.hooks.Begin(w.tx)
 	for _, o := range batch {
 		if err := applySafely(w.opt.Log, o, t); err != nil {
 			w.file.rollback()
-			return err
+			return false, err
 		}
 	}
-	err := w.file.run(PointCommit, "COMMIT")
+	err = w.file.run(PointCommit, "COMMIT")
 	if err == nil {
 		err = w.opt.Fault(PointCommitted)
 	}
@@ -144,10 +146,10 @@ func (w *Writer[T]) transact(batch []*Op[T]) error {
 	if err != nil {
 		w.stale = true
 		w.file.rollback()
-		return err
+		return true, err
 	}
 	w.hooks.Committed(t)
-	return nil
+	return true, nil
 }
 
 // repair opens the file again if an earlier failure closed it, and reloads memory that may differ from the file.

@@ -235,6 +235,42 @@ func TestMemoryIsReloadedAfterACommitThatSeemedToFail(t *testing.T) {
 	}
 }
 
+// A change whose COMMIT reported an error may be durable. Applied once more, it would change memory twice.
+func TestNoChangeIsAppliedAgainAfterACommit(t *testing.T) {
+	t.Parallel()
+	for _, point := range []string{commit.PointCommit, commit.PointCommitted} {
+		var armed atomic.Bool
+		x := serve(t, commit.Options{Fault: func(at string) error {
+			if at == point && armed.Swap(false) {
+				return constraint
+			}
+			return nil
+		}})
+		release := x.hold()
+		var applied [4]int // belongs to the writing goroutine until the changes have ended
+		var ends []chan error
+		for i := range applied {
+			o := add(i)
+			insert := o.Apply
+			o.Apply = func(c *change) error {
+				applied[i]++
+				return insert(c)
+			}
+			ends = append(ends, x.submit(o))
+		}
+		armed.Store(true)
+		release()
+		for i, end := range ends {
+			if err := <-end; err == nil || applied[i] != 1 {
+				t.Errorf("%s: change %d was applied %d times, and ended with %v", point, i, applied[i], err)
+			}
+		}
+		if err := x.w.Do(ctx, add(9)); err != nil || x.notes.known() != x.stored() {
+			t.Errorf("%s: %v, %d notes in memory, %d in the file", point, err, x.notes.known(), x.stored())
+		}
+	}
+}
+
 func TestARefusedChangeIsNotApplied(t *testing.T) {
 	t.Parallel()
 	x := serve(t, commit.Options{})

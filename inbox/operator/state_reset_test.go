@@ -38,7 +38,9 @@ func TestAStateDocumentIsResetOnlyWhenNoAttemptOfItsPluginRuns(t *testing.T) {
 		t.Errorf("an earlier change: %+v %v", old, err)
 	}
 	wantKind(t, reset(), inbox.NotFound, "keeps no live state")
-	if got := r.audited(); !slices.ContainsFunc(got, func(s string) bool { return s == "reset state of plugin kyc for live "+key+" by "+operator.Self()+": damaged" }) {
+	if got := r.audited(); !slices.ContainsFunc(got, func(s string) bool {
+		return s == "reset state of plugin kyc for live "+key+" by "+operator.Self()+": damaged"
+	}) {
 		t.Errorf("the audit log: %q", got)
 	}
 }

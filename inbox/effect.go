@@ -15,6 +15,7 @@ type Effect struct {
 	Lane      EffectLane
 	Method    string
 	Key       string // the header Idempotency-Key: the same for all tries, see [IdempotencyKey]
+	Then      string // name of the event that its end becomes; empty for no event
 	CreatedAt time.Time
 	EffectProgress
 }
@@ -101,8 +102,10 @@ const (
 
 // IdempotencyKey returns the key under which a receiver recognises an effect that is sent again. It is made from the source and the
 // body's digest, not from a seq, so that it is the same after a restore from a backup. run is 0 for the first run, or the replay:
-// a replay is a new request. The key has 32 hexadecimal digits, which are 128 bits of a SHA-256.
-func IdempotencyKey(source string, digest []byte, plugin string, run int64, index int) string {
+// a replay is a new request. begun is the creation of the replay in milliseconds of Unix time, 0 for the first run: after a restore
+// a new replay may have the number of an older one, whose keys receivers know. The key has 32 hexadecimal digits, which are 128 bits
+// of a SHA-256.
+func IdempotencyKey(source string, digest []byte, plugin string, run, begun int64, index int) string {
 	h := sha256.New()
 	for _, part := range [][]byte{[]byte("inbox idempotency key 1"), []byte(source), digest, []byte(plugin)} {
 		var n [8]byte
@@ -114,5 +117,8 @@ func IdempotencyKey(source string, digest []byte, plugin string, run int64, inde
 	binary.LittleEndian.PutUint64(tail[:8], uint64(run))
 	binary.LittleEndian.PutUint64(tail[8:], uint64(index))
 	h.Write(tail[:])
+	if run != 0 {
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(begun)))
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

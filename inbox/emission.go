@@ -46,6 +46,18 @@ func ShareOf(allowance, n int) int {
 	return max(0, allowance-n) / n
 }
 
+// Descendants returns the number of events that the effects of an attempt become by themselves: those that it emits, and the responses that
+// its requests name by then. Each of them has an equal share of the allowance of the attempt's event.
+func (e *Effects) Descendants() int {
+	n := len(e.Emit)
+	for i := range e.Requests {
+		if e.Requests[i].Then != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // emitterPrefix begins the source of every emitted event. No source of webhooks has a colon in its name.
 const emitterPrefix = "plugin:"
 
@@ -107,14 +119,16 @@ type Cause struct {
 	Plugin  string // that emitted it
 	Run     int64
 	Attempt int
-	Index   int // in the attempt's list, from 0
-	Depth   int // of the emitted event, from 1
+	Index   int   // in the attempt's list, from 0; of a response the number of the try that ended the effect
+	Effect  int64 // the effect whose response the event is; 0: the attempt emitted it
+	Depth   int   // of the emitted event, from 1
 }
 
 // Emitted is an event that an attempt emitted.
 type Emitted struct {
 	Run     int64
 	Attempt int
-	Index   int // in the attempt's list, from 0
+	Index   int   // as in [Cause]
+	Effect  int64 // as in [Cause]
 	Event   Event
 }

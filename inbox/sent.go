@@ -55,6 +55,7 @@ type SendSettlement struct {
 	Sent     *Sent
 	Decision Decision     // of NextSend
 	Health   HealthChange // of the origin; the seqs of its failures are ids of effects
+	Emit     *Emission    // of Answered; nil: no event
 }
 
 // EffectOrigin is an origin to which a plugin has effects that are to be sent.

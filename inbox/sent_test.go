@@ -73,20 +73,21 @@ func TestAnIdempotencyKeyNamesOneRequestOfOneRun(t *testing.T) {
 	digest := []byte("0123456789abcdef0123456789abcdef")
 	seen := map[string]string{}
 	for i, key := range []string{
-		inbox.IdempotencyKey("qoreid", digest, "crm", 0, 0),
-		inbox.IdempotencyKey("qoreid", digest, "crm", 0, 1),
-		inbox.IdempotencyKey("qoreid", digest, "crm", 1, 0),
-		inbox.IdempotencyKey("qoreid", digest, "crm2", 0, 0),
-		inbox.IdempotencyKey("qoreid2", digest, "crm", 0, 0),
-		inbox.IdempotencyKey("qoreid", digest[1:], "crm", 0, 0),
-		inbox.IdempotencyKey("qorei", append([]byte("d"), digest...), "crm", 0, 0),
+		inbox.IdempotencyKey("qoreid", digest, "crm", 0, 0, 0),
+		inbox.IdempotencyKey("qoreid", digest, "crm", 0, 0, 1),
+		inbox.IdempotencyKey("qoreid", digest, "crm", 1, 1764500000000, 0),
+		inbox.IdempotencyKey("qoreid", digest, "crm", 1, 1764500000001, 0),
+		inbox.IdempotencyKey("qoreid", digest, "crm2", 0, 0, 0),
+		inbox.IdempotencyKey("qoreid2", digest, "crm", 0, 0, 0),
+		inbox.IdempotencyKey("qoreid", digest[1:], "crm", 0, 0, 0),
+		inbox.IdempotencyKey("qorei", append([]byte("d"), digest...), "crm", 0, 0, 0),
 	} {
 		if other, twice := seen[key]; twice || len(key) != 32 {
 			t.Errorf("request %d has the key %q of request %s", i, key, other)
 		}
 		seen[key] = fmt.Sprint(i)
 	}
-	if got := inbox.IdempotencyKey("qoreid", digest, "crm", 0, 0); got != "cae3ed51a8fa92546a9d7da2f86f75ff" {
+	if got := inbox.IdempotencyKey("qoreid", digest, "crm", 0, 0, 0); got != "cae3ed51a8fa92546a9d7da2f86f75ff" {
 		t.Errorf("the key is %s: receivers would take stored requests for new ones", got)
 	}
 }

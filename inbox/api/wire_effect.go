@@ -27,6 +27,7 @@ type Effect struct {
 	Mode       inbox.Mode        `json:"mode"`
 	Key        string            `json:"key"`             // of the lane
 	Idempotent string            `json:"idempotency_key"` // the header Idempotency-Key
+	Then       string            `json:"then,omitempty"`  // name of the event that its end becomes
 	CreatedAt  time.Time         `json:"created_at"`
 	DueAt      time.Time         `json:"due_at,omitzero"`
 	FinishedAt time.Time         `json:"finished_at,omitzero"`

@@ -135,7 +135,7 @@ func (p *program) printEffect(d *api.EffectDetail) error {
 	err := p.Pairs(
 		"id", fmt.Sprint(d.ID), "plugin", d.Plugin, "event", d.EventID, "key", d.Key+" ("+string(d.Mode)+")", "request", d.Method+" "+d.URL,
 		"headers", strings.Join(headers, ", "), "headers with secrets", strings.Join(d.SecretNames, ", "), "body", body, "note", d.Note,
-		"idempotency key", d.Idempotent, "state", effectState(d.Effect), "created", p.Stamp(d.CreatedAt), "due", p.Stamp(d.DueAt),
+		"idempotency key", d.Idempotent, "then", d.Then, "state", effectState(d.Effect), "created", p.Stamp(d.CreatedAt), "due", p.Stamp(d.DueAt),
 		"finished", p.Stamp(d.FinishedAt), "tries", fmt.Sprintf("%d, %d of them counted", d.Tries, d.Counted),
 	)
 	if err != nil {

@@ -15,10 +15,16 @@ func causeText(c *api.Cause) string {
 	if c.Run != 0 {
 		text += fmt.Sprintf(" of replay %d", c.Run)
 	}
+	if c.Effect != 0 {
+		text = fmt.Sprintf("the response of effect %d of %s", c.Effect, text)
+	}
 	return text + fmt.Sprintf(" (depth %d)", c.Depth)
 }
 
 // emittedText returns an event that an attempt emitted.
 func emittedText(e *api.Emitted) string {
+	if e.Effect != 0 {
+		return fmt.Sprintf("response of effect %d: %s  %s  key %s", e.Effect, e.ID, eventName(e.Event, e.EventType), e.Key)
+	}
 	return fmt.Sprintf("emitted %s  %s  key %s", e.ID, eventName(e.Event, e.EventType), e.Key)
 }

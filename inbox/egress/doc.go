@@ -15,5 +15,5 @@
 // that the same request may pass later. An error that wraps [context.Canceled] was caused by the caller, not by the receiver.
 //
 // It leaves to others: order, retries and holds (outbox), the journal of http_fetch (host), where secrets are kept (config),
-// and reading the grant from NAME.toml (release). [Final] and [RetryAfter] say what a response means for an effect.
+// and reading the grant from NAME.toml (release). [RetryAfter] reads one of its headers. [inbox.Sent.Result] says what a response means for an effect.
 package egress

@@ -45,13 +45,13 @@ func ExampleClient_Do() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(response.Status, string(response.Body), egress.Final(response.Status))
+	fmt.Printf("%d %q\n", response.Status, response.Body)
 
 	_, err = client.Do(context.Background(), egress.Call{Request: inbox.Request{Method: http.MethodGet, URL: "https://other.example.com/?q=1"}})
 	fmt.Println(inbox.KindOf(err), errors.Is(err, egress.ErrNotGranted), errors.Is(err, io.EOF))
 	fmt.Println(err)
 	// Output:
-	// 201 hello Bearer  ok
+	// 201 "hello Bearer "
 	// forbidden true false
 	// GET https://other.example.com: the origin is not granted: https://other.example.com
 }

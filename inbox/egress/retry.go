@@ -4,23 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"inbox/inbox"
 )
-
-// Final returns what the status of a final response means for an effect: OK for 2xx, which ends it; Reject for 400, 410, 413 and 422,
-// which would be the same at every retry; Retry for everything else, redirects included, since an operator or a receiver
-// mends it.
-func Final(status int) inbox.Result {
-	switch {
-	case status >= 200 && status <= 299:
-		return inbox.OK
-	case status == http.StatusBadRequest, status == http.StatusGone,
-		status == http.StatusRequestEntityTooLarge, status == http.StatusUnprocessableEntity:
-		return inbox.Reject
-	}
-	return inbox.Retry
-}
 
 // MaxRetryAfter is the longest wait that a receiver may ask for.
 const MaxRetryAfter = 24 * time.Hour

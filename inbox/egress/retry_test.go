@@ -4,26 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"inbox/inbox"
 	"inbox/inbox/egress"
 )
-
-func TestOnlyTwoHundredsEndAnEffectAndFourStatusesKillIt(t *testing.T) {
-	t.Parallel()
-	dies := map[int]bool{400: true, 410: true, 413: true, 422: true}
-	for status := range 700 {
-		want := inbox.Retry
-		switch {
-		case status/100 == 2:
-			want = inbox.OK
-		case dies[status]:
-			want = inbox.Reject
-		}
-		if got := egress.Final(status); got != want {
-			t.Errorf("%d: %s, want %s", status, got, want)
-		}
-	}
-}
 
 func TestRetryAfterIsReadAsSecondsOrADateAndBounded(t *testing.T) {
 	t.Parallel()

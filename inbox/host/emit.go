@@ -96,24 +96,49 @@ func effectsOf(out *inbox.Outcome) *inbox.Effects {
 // take adds a valid event, unless the attempt must not emit it. It returns a code for the guest, or the outcome of an attempt that
 // must end.
 func (m *emissions) take(e inbox.Emission, manifest *inbox.Manifest) (code int32, unfit *inbox.Outcome) {
+	if bad := m.forbid(e.Event, len(m.list), manifest); bad != nil {
+		return 0, bad
+	}
+	if len(m.list) >= inbox.MaxEmissions || m.bytes+e.Size() > inbox.MaxEmittedBytes {
+		return abi.ErrQuota, nil
+	}
+	m.list, m.bytes = append(m.list, e), m.bytes+e.Size()
+	return 0, nil
+}
+
+// forbid returns the outcome of an attempt that must not emit an event of this name, beside n others; else nil.
+func (m *emissions) forbid(event string, n int, manifest *inbox.Manifest) *inbox.Outcome {
 	var bad inbox.Outcome
 	switch {
-	case !manifest.MayEmit(e.Event):
+	case !manifest.MayEmit(event):
 		// The next attempt, and every other event, would ask for the same.
 		bad = failure(inbox.Denied, "it emits an event that it was not granted (emit in its manifest)")
-		bad.Reason += fmt.Sprintf(": %q", e.Event)
+		bad.Reason += fmt.Sprintf(": %q", event)
 	case m.depth >= inbox.MaxDepth:
 		bad = failure(inbox.BadResult, "it emits an event in answer to the event of depth %d; a chain of emitted events ends there", m.depth)
-	case len(m.list) >= inbox.MaxEmissions || m.bytes+e.Size() > inbox.MaxEmittedBytes:
-		return abi.ErrQuota, nil
-	case len(m.list) >= m.allowance:
+	case n >= m.allowance:
 		bad = failure(inbox.BadResult, "it emits more than %d events, which are left of the %d that it may emit in answer to one webhook, over all depths",
 			m.allowance, inbox.MaxDescendants)
 	default:
-		m.list, m.bytes = append(m.list, e), m.bytes+e.Size()
-		return 0, nil
+		return nil
 	}
-	return 0, &bad
+	return &bad
+}
+
+// checkAnswers returns the outcome of an attempt whose requests name events by then that it must not emit; else nil. Each of those
+// events counts as one that the attempt emits.
+func (m *emissions) checkAnswers(requests []inbox.Outgoing, manifest *inbox.Manifest) *inbox.Outcome {
+	n := len(m.list)
+	for i := range requests {
+		if requests[i].Then == "" {
+			continue
+		}
+		if bad := m.forbid(requests[i].Then, n, manifest); bad != nil {
+			return bad
+		}
+		n++
+	}
+	return nil
 }
 
 // addTo adds the emitted events to an outcome that the plugin chose: those of the import first, then those of the result. It

@@ -110,7 +110,11 @@ func (p *Program) keep(out *inbox.Outcome, k *kv, m *emissions) {
 		k.addTo(effectsOf(out))
 	}
 	if e := out.Effects; e != nil {
-		if bad := p.outside.check(e.Requests); bad != nil {
+		bad := p.outside.check(e.Requests)
+		if bad == nil {
+			bad = m.checkAnswers(e.Requests, p.manifest)
+		}
+		if bad != nil {
 			bad.Fuel, bad.Duration, bad.Log, bad.LogCut = out.Fuel, out.Duration, out.Log, out.LogCut
 			*out = *bad
 			return

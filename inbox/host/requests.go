@@ -52,12 +52,12 @@ func requestOf(entry json.RawMessage) (r inbox.Request, why string) {
 	dec := json.NewDecoder(bytes.NewReader(entry))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&in); err != nil {
-		return r, "is not a request of the contract: an object with method, url, headers, secrets, body, body_base64 and raw"
+		return r, "is not a request of the contract: an object with method, url, headers, secrets, body, body_base64, raw and then"
 	}
 	if why = wrongMembers(&in); why != "" {
 		return r, why
 	}
-	r = inbox.Request{Method: in.Method, URL: in.URL, Secrets: in.Secrets, Raw: in.Raw, Body: in.BodyBase64}
+	r = inbox.Request{Method: in.Method, URL: in.URL, Secrets: in.Secrets, Raw: in.Raw, Body: in.BodyBase64, Then: in.Then}
 	for _, name := range slices.Sorted(maps.Keys(in.Headers)) {
 		r.Headers = append(r.Headers, inbox.Header{Name: name, Value: in.Headers[name]})
 	}
@@ -79,14 +79,16 @@ func requestOf(entry json.RawMessage) (r inbox.Request, why string) {
 // wrongMembers returns what is wrong with the members of a request, in the host's words; else "".
 func wrongMembers(in *abi.Request) string {
 	switch {
-	case in.Then != "":
-		return "has then, which this version of inbox does not have"
 	case in.Method == "" || in.URL == "":
 		return "has no method or no url"
 	case in.Raw && (isSet(in.Body) || in.BodyBase64 != nil):
 		return "has raw, which sends the event's own bytes, and a body"
 	case isSet(in.Body) && in.BodyBase64 != nil:
 		return "has body and body_base64"
+	case in.Then != "":
+		if problem := (&inbox.Emission{Event: in.Then}).Problem(); problem != "" {
+			return "has then, which " + problem
+		}
 	}
 	return ""
 }

@@ -20,10 +20,10 @@ func TestRequestsOfAResultAreReadAndChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := func(http string) inbox.Outcome {
-		p := &Program{outside: o, manifest: &inbox.Manifest{}}
+		p := &Program{outside: o, manifest: &inbox.Manifest{Emit: []string{"crm.*"}}}
 		out := parseResult([]byte(`{"outcome":"ok","http":` + http + `}`))
 		k := newKV(nil, 0)
-		p.complete(&out, &k, &emissions{})
+		p.complete(&out, &k, &emissions{allowance: 2})
 		return out
 	}
 	out := result(`[
@@ -31,7 +31,7 @@ func TestRequestsOfAResultAreReadAndChecked(t *testing.T) {
 		{"method":"PUT","url":"https://api.example.com/","headers":{"content-type":"text/plain"},"body":"text"},
 		{"method":"POST","url":"https://api.example.com/","body_base64":"AP8="},
 		{"method":"POST","url":"https://api.example.com/","raw":true},
-		{"method":"GET","url":"https://api.example.com/","body":null}
+		{"method":"GET","url":"https://api.example.com/","body":null,"then":"crm.answered"}
 	]`)
 	const origin = "https://api.example.com"
 	want := []inbox.Outgoing{
@@ -42,7 +42,7 @@ func TestRequestsOfAResultAreReadAndChecked(t *testing.T) {
 		{Origin: origin, Request: inbox.Request{Method: "PUT", URL: origin + "/", Body: []byte("text"), Headers: []inbox.Header{{Name: "content-type", Value: "text/plain"}}}},
 		{Origin: origin, Request: inbox.Request{Method: "POST", URL: origin + "/", Body: []byte{0, 0xff}}},
 		{Origin: origin, Request: inbox.Request{Method: "POST", URL: origin + "/", Raw: true}},
-		{Origin: origin, Request: inbox.Request{Method: "GET", URL: origin + "/"}},
+		{Origin: origin, Request: inbox.Request{Method: "GET", URL: origin + "/", Then: "crm.answered"}},
 	}
 	if out.Result != inbox.OK {
 		t.Fatalf("%s: %s", out.Result, out.Reason)
@@ -57,12 +57,15 @@ func TestRequestsOfAResultAreReadAndChecked(t *testing.T) {
 		result inbox.Result
 		says   string
 	}{
-		`{}`:                            {inbox.BadResult, "its http is an object and not a list"},
-		`[7]`:                           {inbox.BadResult, "its http[0] is not a request of the contract"},
-		`[{}]`:                          {inbox.BadResult, "has no method or no url"},
-		entry(`,"boby":1`):              {inbox.BadResult, "is not a request of the contract"},
-		entry(`,"then":"x.y"`):          {inbox.BadResult, "has then, which this version of inbox does not have"},
-		entry(`,"raw":true,"body":"x"`): {inbox.BadResult, "and a body"},
+		`{}`:                   {inbox.BadResult, "its http is an object and not a list"},
+		`[7]`:                  {inbox.BadResult, "its http[0] is not a request of the contract"},
+		`[{}]`:                 {inbox.BadResult, "has no method or no url"},
+		entry(`,"boby":1`):     {inbox.BadResult, "is not a request of the contract"},
+		entry(`,"then":"crm"`): {inbox.BadResult, "has then, which has an event without a dot"},
+		entry(`,"then":"x.y"`): {inbox.Denied, "it emits an event that it was not granted"},
+		"[" + strings.Repeat(`{"method":"GET","url":"https://api.example.com/","then":"crm.a"},`, 2) + `{"method":"GET","url":"https://api.example.com/","then":"crm.b"}]`: {
+			inbox.BadResult, "more than 2 events"},
+		entry(`,"raw":true,"body":"x"`):                               {inbox.BadResult, "and a body"},
 		entry(`,"body":"x","body_base64":"AA=="`):                     {inbox.BadResult, "body and body_base64"},
 		entry(`,"headers":{"Host":"x"}`):                              {inbox.Denied, "asks for what is not granted"},
 		entry(`,"headers":{"X-A":"a\nb"}`):                            {inbox.BadResult, "cannot be sent"},
@@ -96,7 +99,7 @@ func TestRequestsAreSentWithOkAndSkipOnly(t *testing.T) {
 	for word, want := range map[string]int{"ok": 1, "skip": 1, "retry": 0, "reject": 0} {
 		out := parseResult([]byte(`{"outcome":"` + word + `","http":[{"method":"GET","url":"https://api.example.com/"}]}`))
 		k := newKV(nil, 0)
-		p.complete(&out, &k, &emissions{})
+		p.complete(&out, &k, &emissions{allowance: 1})
 		if string(out.Result) != word || len(out.Effects.Requests) != want {
 			t.Errorf("%s: %+v", word, out)
 		}

@@ -118,7 +118,7 @@ func effectOf(d *inbox.EffectDetail) api.Effect {
 	return api.Effect{
 		ID: d.ID, Plugin: d.Lane.Plugin, State: d.State, Method: d.Method, Origin: d.Lane.Origin, Status: d.Status, Why: d.Why, Tries: d.Tries,
 		Counted: d.Counted, Parks: d.Parks, EventID: d.Event.ID, Seq: d.Cause.Seq, Run: d.Cause.Run, Attempt: d.Cause.Attempt, Index: d.Cause.Index,
-		Mode: d.Lane.Mode, Key: d.Lane.Key, Idempotent: d.Effect.Key, CreatedAt: d.CreatedAt, DueAt: d.DueAt, FinishedAt: d.FinishedAt,
+		Mode: d.Lane.Mode, Key: d.Lane.Key, Idempotent: d.Effect.Key, Then: d.Then, CreatedAt: d.CreatedAt, DueAt: d.DueAt, FinishedAt: d.FinishedAt,
 	}
 }
 

@@ -10,7 +10,7 @@ func causeOf(c *inbox.Cause) *api.Cause {
 	if c == nil {
 		return nil
 	}
-	return &api.Cause{ID: c.ID, Seq: c.Seq, Plugin: c.Plugin, Run: c.Run, Attempt: c.Attempt, Index: c.Index, Depth: c.Depth}
+	return &api.Cause{ID: c.ID, Seq: c.Seq, Plugin: c.Plugin, Run: c.Run, Attempt: c.Attempt, Index: c.Index, Effect: c.Effect, Depth: c.Depth}
 }
 
 // emittedBy returns the events that one attempt of a delivery emitted.
@@ -19,7 +19,7 @@ func emittedBy(a *inbox.Attempt, d *inbox.DeliveryTrace) (list []api.Emitted) {
 		e := &d.Emitted[i]
 		if e.Run == a.Run && e.Attempt == a.Number {
 			v := &e.Event.View
-			list = append(list, api.Emitted{ID: e.Event.ID, Seq: e.Event.Seq, Event: v.Event, EventType: v.EventType, Key: v.Key})
+			list = append(list, api.Emitted{ID: e.Event.ID, Seq: e.Event.Seq, Event: v.Event, EventType: v.EventType, Key: v.Key, Effect: e.Effect})
 		}
 	}
 	return list

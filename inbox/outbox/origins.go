@@ -125,16 +125,30 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 	return never, nil
 }
 
-// free returns the number of tries that may start to an origin. On hold it is one probe, after the hold's wait.
+// free returns the number of tries that may start to an origin. On hold it is one probe, after the hold's wait. A plugin may have as
+// many tries as are free for others (dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998). So
+// the receivers of one plugin, which all hang, leave half of the tries to others, and those of two leave a third.
 func (o *Outbox) free(r *origin, now time.Time) int {
 	if !r.health.OnHold {
-		return min(o.opt.PerOrigin-r.active, o.opt.Total-o.active, cap(o.ends)-o.active-o.pending)
+		unused := o.opt.Total - o.active
+		share := (unused - o.activeOf(r.name.plugin) + 1) / 2 // each start takes one from unused and adds one to the plugin's
+		return min(o.opt.PerOrigin-r.active, share, cap(o.ends)-o.active-o.pending)
 	}
 	if len(r.busy) > 0 || o.active >= o.opt.Total {
 		return 0
 	}
 	r.notUntil = later(r.notUntil, r.health.Due(now))
 	return 1
+}
+
+// activeOf returns the number of tries of a plugin that run.
+func (o *Outbox) activeOf(plugin string) (n int) {
+	for name, r := range o.origins {
+		if name.plugin == plugin {
+			n += r.active
+		}
+	}
+	return n
 }
 
 // dueIn returns the time until an effect is due. A wait beyond every wait of the policy began before the clock was set back, and is

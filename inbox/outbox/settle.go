@@ -80,6 +80,7 @@ func (o *Outbox) settle(tries context.Context, r result) {
 	or.health = inbox.Hold(before, e.ID, e.Lane.LaneID, r.sent.Outcome(), r.policy, now)
 	st := &inbox.SendSettlement{Term: o.opt.Term, Effect: e, Sent: &r.sent}
 	st.Decision = inbox.NextSend(e, &r.sent, r.policy, or.health.OnHold, o.opt.Roll(), now)
+	st.Emit = inbox.Answered(e, &r.sent, st.Decision.Fate)
 	o.noteHealth(or, before, st)
 	o.note(e, st)
 	o.pending++

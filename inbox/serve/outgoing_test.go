@@ -2,6 +2,7 @@ package serve_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"inbox/inbox"
@@ -154,4 +156,48 @@ func (r *receiver) check(t *testing.T, sent []string) {
 			seen[key] = true
 		}
 	}
+}
+
+// TestTheResponseOfARequestReachesThePluginThatAsked follows a request with then: its response is an event of the same verification,
+// which the plugin gets in order, and answers once.
+func TestTheResponseOfARequestReachesThePluginThatAsked(t *testing.T) {
+	t.Parallel()
+	var tries atomic.Int32
+	to := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if tries.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"customer":7}`)
+	}))
+	defer to.Close()
+	dir := t.TempDir()
+	at, stop := start(t, dir)
+	grants := fmt.Sprintf("start_from = \"start\"\nemit = [\"crm.answered\"]\n[http]\nprivate = [%q]\n[http.retry]\nbase = \"100ms\"\n", to.URL)
+	install(t, dir, "crm.toml", "events = [\"workflow\"]\n"+grants)
+	install(t, dir, "crm.wasm", string(inboxtest.Says(fmt.Sprintf(`{"outcome":"ok","http":[{"method":"POST","url":"%s/hook","raw":true,"then":"crm.answered"}]}`, to.URL))))
+	install(t, dir, "next.toml", "start_from = \"start\"\nevents = [\"crm.*\"]\n")
+	install(t, dir, "next.wasm", string(inboxtest.Says(`{"outcome":"ok"}`)))
+	post(t, at, bodyOf(1, 0), secret, 200, "stored")
+	db := openStore(t, dir)
+	inboxtest.Eventually(t, "the response was delivered", func() bool {
+		tr, err := db.Trace(context.Background(), 2)
+		return err == nil && slices.ContainsFunc(tr.Deliveries, func(d inbox.DeliveryTrace) bool { return d.Plugin == "next" && d.State == inbox.StateSettled })
+	})
+	stop()
+	tr, err := db.Trace(context.Background(), 2)
+	if err != nil || tr.Cause == nil || tr.Cause.Seq != 1 || tr.Cause.Effect != 1 || tr.Cause.Index != 2 {
+		t.Fatalf("%+v, %v", tr, err)
+	}
+	p, err := db.Payload(context.Background(), 2)
+	var got struct {
+		Status  int
+		Outcome string
+		Body    struct{ Customer int }
+	}
+	if err != nil || json.Unmarshal(p.Body, &got) != nil || got.Status != 200 || got.Outcome != "done" || got.Body.Customer != 7 {
+		t.Errorf("its body is %s, %v", p.Body, err)
+	}
+	inboxtest.Check(t, db)
 }

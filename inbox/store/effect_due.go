@@ -46,7 +46,7 @@ func (s *Store) EffectOrigins(ctx context.Context) ([]inbox.EffectOrigin, error)
 }
 
 // effectColumns are the columns of effects f and of their newest try t that make an inbox.Effect, in the order of effectInto.
-const effectColumns = `f.id, f.seq, f.run, f.attempt, f.idx, f.mode, f.key, f.origin, f.method, f.idempotency, f.created_at, f.state, f.due_at,
+const effectColumns = `f.id, f.seq, f.run, f.attempt, f.idx, f.mode, f.key, f.origin, f.method, f.idempotency, f.then_event, f.created_at, f.state, f.due_at,
 	f.tries, f.counted, f.state = 'dead' AND f.open, f.finished_at, coalesce(t.status, 0), coalesce(t.why, '')`
 
 // newestTry joins the newest try of effects f.
@@ -55,7 +55,7 @@ const newestTry = ` LEFT JOIN effect_tries t ON t.effect = f.id AND t.try = f.tr
 // effectInto returns the destinations of effectColumns.
 func effectInto(e *inbox.Effect) []any {
 	return []any{
-		&e.ID, &e.Cause.Seq, &e.Cause.Run, &e.Cause.Attempt, &e.Cause.Index, &e.Lane.Mode, &e.Lane.Key, &e.Lane.Origin, &e.Method, &e.Key,
+		&e.ID, &e.Cause.Seq, &e.Cause.Run, &e.Cause.Attempt, &e.Cause.Index, &e.Lane.Mode, &e.Lane.Key, &e.Lane.Origin, &e.Method, &e.Key, &e.Then,
 		moment{&e.CreatedAt}, &e.State, moment{&e.DueAt}, &e.Tries, &e.Counted, &e.Parks, moment{&e.FinishedAt}, &e.Status, &e.Why,
 	}
 }

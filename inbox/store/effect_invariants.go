@@ -17,6 +17,9 @@ func effectInvariants() []invariant {
 		{"the newest try of an effect explains its state", `SELECT 'effect ' || f.id FROM effects f LEFT JOIN effect_tries t ON t.effect = f.id AND t.try = f.tries
 			WHERE CASE f.state WHEN 'waiting' THEN f.tries <> 0 WHEN 'done' THEN t.fate IS NOT 'done' WHEN 'dead' THEN t.fate IS NOT 'dead'
 				WHEN 'discarded' THEN t.fate IS NOT 'dead' WHEN 'retry' THEN coalesce(t.fate, 'done') = 'done' ELSE 0 END`},
+		{"an effect that ended became the event that it names by then", `SELECT 'effect ' || f.id FROM effects f WHERE f.then_event <> ''
+			AND f.state IN ('done', 'dead', 'discarded') AND NOT EXISTS (
+				SELECT 1 FROM emitted m JOIN events e ON e.seq = m.seq WHERE m.effect = f.id AND m.idx = f.tries AND m.cause = f.seq AND e.event = f.then_event)`},
 		{"tries refer to stored effects", `SELECT 'effect ' || effect FROM effect_tries WHERE effect NOT IN (SELECT id FROM effects)`},
 		{"every answer is there", `SELECT 'effect ' || t.effect || ' try ' || t.try FROM effect_tries t WHERE t.content_id IS NOT NULL
 			AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.id = t.content_id AND c.kind = 9)`},

@@ -19,6 +19,9 @@ func (s *Store) SettleSend(ctx context.Context, st *inbox.SendSettlement, done f
 	if r := st.Sent.Response; r != nil {
 		size += len(r.Body)
 	}
+	if st.Emit != nil {
+		size += st.Emit.Size()
+	}
 	fenced := false // belongs to the writing goroutine
 	return s.submit(ctx, &op{
 		Kind: commit.Lazy, Size: size,
@@ -52,6 +55,9 @@ func (t *tx) settleSend(st *inbox.SendSettlement) error {
 	}
 	if err := t.addTry(st); err != nil {
 		return fmt.Errorf("record a try of effect %d: %w", e.ID, err)
+	}
+	if err := t.settleAnswer(p, st); err != nil {
+		return err
 	}
 	if st.Decision.Fate != inbox.Again && !st.Decision.Parks {
 		if err := t.advance(p, e.Lane); err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -14,24 +15,57 @@ func (t *tx) settleEmissions(p int64, st *inbox.Settlement) error {
 	if len(st.Effects.Emit) == 0 {
 		return nil
 	}
-	cause, err := t.cause(st.Attempt.Seq)
+	c, err := t.sharingCause(st)
 	if err != nil {
 		return err
 	}
-	n := len(st.Effects.Emit)
-	switch {
-	case cause.depth >= inbox.MaxDepth:
-		return inbox.Errorf(inbox.Internal, "", "event %d has depth %d, and its attempt emits", cause.seq, cause.depth)
-	case n > cause.allowance:
-		return inbox.Errorf(inbox.Internal, "", "event %d may have %d descendants, and its attempt emits %d events", cause.seq, cause.allowance, n)
-	}
-	cause.share = inbox.ShareOf(cause.allowance, n)
 	for i := range st.Effects.Emit {
-		if err := t.settleEmission(p, st, cause, i); err != nil {
+		place := emissionPlace{plugin: p, name: st.Plugin, run: st.Attempt.Run, attempt: st.Attempt.Number, idx: i}
+		// No source has the name "@emit".
+		digest := t.w.s.digest.sum([]byte("@emit"), []byte(st.Plugin), []byte(c.id), fmt.Append(nil, st.Attempt.Run), fmt.Append(nil, i))
+		if err := t.emit(&st.Effects.Emit[i], c, place, digest); err != nil {
 			return fmt.Errorf("emit event %d of the list: %w", i, err)
 		}
 	}
 	return nil
+}
+
+// settleAnswer appends the event that the end of an effect becomes.
+func (t *tx) settleAnswer(p int64, st *inbox.SendSettlement) error {
+	if st.Emit == nil {
+		return nil
+	}
+	e := st.Effect
+	c, err := t.cause(e.Cause.Seq)
+	if err != nil {
+		return err
+	}
+	if err := t.get(`SELECT then_share FROM effects WHERE id = ?`, e.ID).Scan(&c.share); err != nil {
+		return fmt.Errorf("read the share of effect %d: %w", e.ID, err)
+	}
+	place := emissionPlace{plugin: p, name: e.Lane.Plugin, run: e.Cause.Run, attempt: e.Cause.Attempt, idx: e.Tries + 1, effect: e.ID}
+	digest := t.w.s.digest.sum([]byte("@then"), []byte(e.Key), fmt.Append(nil, place.idx))
+	if err := t.emit(st.Emit, c, place, digest); err != nil {
+		return fmt.Errorf("emit the response of effect %d: %w", e.ID, err)
+	}
+	return nil
+}
+
+// sharingCause reads the event whose attempt emits, or asks for requests whose responses become events, and divides its allowance.
+func (t *tx) sharingCause(st *inbox.Settlement) (cause, error) {
+	c, err := t.cause(st.Attempt.Seq)
+	if err != nil {
+		return c, err
+	}
+	n := st.Effects.Descendants()
+	switch {
+	case c.depth >= inbox.MaxDepth:
+		return c, inbox.Errorf(inbox.Internal, "", "event %d has depth %d, and its attempt emits", c.seq, c.depth)
+	case n > c.allowance:
+		return c, inbox.Errorf(inbox.Internal, "", "event %d may have %d descendants, and its attempt emits %d events", c.seq, c.allowance, n)
+	}
+	c.share = inbox.ShareOf(c.allowance, n)
+	return c, nil
 }
 
 // cause is what an emitted event takes over from its cause.
@@ -59,19 +93,27 @@ func (t *tx) cause(seq int64) (cause, error) {
 	return c, nil
 }
 
-// settleEmission appends one emitted event. Its digest is made from its place: the plugin, the id of the cause, the run, and the
-// index in the attempt's list. The same emission has the same digest after a restore of a backup. De-duplication never drops it: a
-// plugin that was removed and came back may emit it a second time, and the second event gets a digest of its own.
-func (t *tx) settleEmission(p int64, st *inbox.Settlement, c cause, i int) error {
-	e, a := &st.Effects.Emit[i], st.Attempt
-	digest := t.w.s.digest.sum([]byte("@emit"), []byte(st.Plugin), []byte(c.id), fmt.Append(nil, a.Run), fmt.Append(nil, i)) // no source has the name "@emit"
+// emissionPlace is where an emitted event comes from, beside its cause: an item of an attempt's list, or the end of an effect.
+type emissionPlace struct {
+	plugin  int64
+	name    string // of the plugin
+	run     int64
+	attempt int
+	idx     int
+	effect  int64 // 0: none
+}
+
+// emit appends one emitted event. Its digest is made from its place, and not from its body. The same emission has the same digest
+// after a restore of a backup. De-duplication never drops it: a plugin that was removed and came back may emit it a second time,
+// and the second event gets a digest of its own.
+func (t *tx) emit(e *inbox.Emission, c cause, at emissionPlace, digest [sha256.Size]byte) error {
 	switch other, err := t.find(digest); {
 	case err != nil:
 		return err
 	case other != 0:
 		digest = t.placed(digest)
 	}
-	arrival := emissionArrival(st.Plugin, e, c)
+	arrival := emissionArrival(at.name, e, c)
 	arrival.ReceivedAt = fromMillis(t.now)
 	packed, err := packPayload(&arrival.Payload)
 	if err != nil {
@@ -81,8 +123,8 @@ func (t *tx) settleEmission(p int64, st *inbox.Settlement, c cause, i int) error
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO emitted (seq, plugin, cause, run, attempt, idx, depth, share) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		seq, p, c.seq, a.Run, a.Number, i, c.depth+1, c.share)
+	_, err = t.exec(`INSERT INTO emitted (seq, plugin, cause, run, attempt, effect, idx, depth, share) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, at.plugin, c.seq, at.run, at.attempt, at.effect, at.idx, c.depth+1, c.share)
 	return err
 }
 
@@ -108,8 +150,8 @@ func (s *Store) traceCause(ctx context.Context, e *inbox.Event) (*inbox.Cause, e
 	}
 	c := inbox.Cause{Depth: e.Depth}
 	var digest []byte
-	row := s.readers.QueryRowContext(ctx, `SELECT m.cause, e.digest, m.run, m.attempt, m.idx FROM emitted m JOIN events e ON e.seq = m.cause WHERE m.seq = ?`, e.Seq)
-	switch err := row.Scan(&c.Seq, &digest, &c.Run, &c.Attempt, &c.Index); {
+	row := s.readers.QueryRowContext(ctx, `SELECT m.cause, e.digest, m.run, m.attempt, m.idx, m.effect FROM emitted m JOIN events e ON e.seq = m.cause WHERE m.seq = ?`, e.Seq)
+	switch err := row.Scan(&c.Seq, &digest, &c.Run, &c.Attempt, &c.Index, &c.Effect); {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
 	case err != nil:
@@ -131,11 +173,11 @@ func (s *Store) traceCauses(ctx context.Context, list []inbox.EventTrace) (err e
 
 // traceEmitted passes the events that the attempts of a plugin with some events emitted, in the order of the log.
 func (s *Store) traceEmitted(ctx context.Context, p int64, seqs []int64, fn func(seq int64, e *inbox.Emitted)) error {
-	return s.each(ctx, `SELECT `+eventColumns+`, m.run, m.attempt, m.idx, m.cause FROM emitted m JOIN events e ON e.seq = m.seq
+	return s.each(ctx, `SELECT `+eventColumns+`, m.run, m.attempt, m.idx, m.effect, m.cause FROM emitted m JOIN events e ON e.seq = m.seq
 		WHERE m.cause IN (SELECT value FROM json_each(?)) AND m.plugin = ? ORDER BY m.seq`, []any{listOf(seqs), p}, func(row scanner) error {
 		var e inbox.Emitted
 		var cause int64
-		if err := scanEvent(row, &e.Event, &e.Run, &e.Attempt, &e.Index, &cause); err != nil {
+		if err := scanEvent(row, &e.Event, &e.Run, &e.Attempt, &e.Index, &e.Effect, &cause); err != nil {
 			return err
 		}
 		fn(cause, &e)

@@ -154,7 +154,8 @@ func emitInvariants() []invariant {
 			WHERE e.source <> 'plugin:' || p.name OR NOT EXISTS (
 				SELECT 1 FROM attempts a WHERE a.plugin = m.plugin AND a.seq = m.cause AND a.run = m.run AND a.attempt = m.attempt AND a.fate = 'done')`},
 		{"the events of an attempt are numbered in order", `SELECT 'seq ' || seq FROM (
-			SELECT seq, idx, row_number() OVER (PARTITION BY cause, plugin, run, attempt ORDER BY seq) AS place FROM emitted WHERE plugin IS NOT NULL) WHERE idx <> place - 1`},
+			SELECT seq, idx, row_number() OVER (PARTITION BY cause, plugin, run, attempt ORDER BY seq) AS place FROM emitted
+			WHERE plugin IS NOT NULL AND effect = 0) WHERE idx <> place - 1`},
 	}
 }
 

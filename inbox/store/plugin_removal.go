@@ -106,8 +106,23 @@ func (t *tx) removePlugin(actor inbox.Actor, plugin string) (unused []string, er
 	return unused, t.audit(actor, "remove", plugin)
 }
 
+// effectsDeleted is the name in meta of the highest id of a deleted effect. An id is never given to another effect: operators and the
+// causes of events refer to effects by id.
+const effectsDeleted = "effects_deleted"
+
 // removeEffects deletes the effects that a condition selects, with their requests, tries and answers.
 func (t *tx) removeEffects(where string, args ...any) error {
+	var last int64
+	err := t.get(`SELECT max(coalesce((SELECT max(id) FROM effects WHERE `+where+`), 0), coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = '`+effectsDeleted+`'), 0))`,
+		args...).Scan(&last)
+	if err != nil {
+		return err
+	}
+	if last > 0 {
+		if err := t.setMeta(effectsDeleted, last); err != nil {
+			return err
+		}
+	}
 	for _, query := range []string{
 		`DELETE FROM contents WHERE id IN (SELECT content_id FROM effect_tries WHERE effect IN (SELECT id FROM effects WHERE ` + where + `))`,
 		`DELETE FROM effect_tries WHERE effect IN (SELECT id FROM effects WHERE ` + where + `)`,

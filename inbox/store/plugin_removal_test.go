@@ -150,3 +150,38 @@ func TestTheAnalysisOfAModuleIsStoredWithItsRelease(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
+
+// An operator who notes the number of a request must never find another request under it.
+func TestTheIDsOfDeletedEffectsAreNotGivenAgain(t *testing.T) {
+	t.Parallel()
+	dir := inboxtest.Dir(t)
+	ask := func(t *testing.T, s *store.Store) (id int64) {
+		t.Helper()
+		st := inboxtest.Settled("p", 1)
+		st.Term, st.Effects = s.Term(), &inbox.Effects{Lane: storetest.OneLane(), Requests: []inbox.Outgoing{storetest.Ask("https://a.example.com", "/")}}
+		if err := storetest.Settle(s, st); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.EachEffect(ctx, inbox.EffectFilter{}, func(d *inbox.EffectDetail) error { id = d.ID; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	t.Run("removed", func(t *testing.T) {
+		s := inboxtest.Store(t, store.Options{Dir: dir})
+		storetest.Ready(t, s, 1)
+		if id := ask(t, s); id != 1 {
+			t.Errorf("the first effect has the id %d", id)
+		}
+		if _, err := s.RemovePlugin(ctx, operator, "p"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	s := inboxtest.Store(t, store.Options{Dir: dir})
+	if err := s.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
+		t.Fatal(err)
+	}
+	if id := ask(t, s); id != 2 {
+		t.Errorf("the effect after the removal has the id %d", id)
+	}
+}

@@ -157,7 +157,7 @@ type Request struct {
 	Body       json.RawMessage   `json:"body,omitempty"`        // a string is sent as its text, any other value as JSON
 	BodyBase64 []byte            `json:"body_base64,omitempty"` // in place of Body
 	Raw        bool              `json:"raw,omitempty"`         // send the event's stored bytes, with their content type and signature header
-	Then       string            `json:"then,omitempty"`        // not yet: refused by name
+	Then       string            `json:"then,omitempty"`        // name of an event, granted by emit, that the final response becomes
 }
 
 // Emission is an event that a plugin emits. It reaches other plugins, and the emitter itself if that asks for it, like any event.

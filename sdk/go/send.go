@@ -19,12 +19,13 @@ type Request struct {
 	Body    []byte            // sent as it is
 	JSON    any               // in place of Body: sent as JSON, with its content type
 	Raw     bool              // in place of a body: the event's own bytes, with their content type and signature header
+	Then    string            // name of an event that the final response becomes, granted by emit in NAME.toml; see [Event.Response]
 }
 
 // Send returns the answer with one more request. Requests are sent only with [Done] and [Skip], at most 32 of them with one answer,
 // whose bodies have at most 1 MiB in all. A JSON value that cannot be encoded makes the answer a [Retry].
 func (a Answer) Send(r Request) Answer {
-	out := abi.Request{Method: r.Method, URL: r.URL, Headers: r.Headers, Secrets: r.Secrets, BodyBase64: r.Body, Raw: r.Raw}
+	out := abi.Request{Method: r.Method, URL: r.URL, Headers: r.Headers, Secrets: r.Secrets, BodyBase64: r.Body, Raw: r.Raw, Then: r.Then}
 	if out.Method == "" {
 		out.Method = "POST"
 	}

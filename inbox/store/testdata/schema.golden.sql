@@ -137,7 +137,7 @@ CREATE TABLE effects (
 	due_at      INTEGER, -- NULL: it waits behind another effect of its lane, or it is not sent any more
 	tries       INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0),
 	counted     INTEGER NOT NULL DEFAULT 0 CHECK (counted >= 0 AND counted <= tries), -- towards max_attempts
-	finished_at INTEGER, -- when it became done, dead or discarded
+	finished_at INTEGER, then_event TEXT NOT NULL DEFAULT '', then_share INTEGER NOT NULL DEFAULT 0 CHECK (then_share >= 0), -- when it became done, dead or discarded
 	CHECK (open = 1 OR state NOT IN ('waiting', 'retry')),
 	CHECK (open = 0 OR state IN ('waiting', 'retry', 'dead')),
 	CHECK (due_at IS NULL OR state IN ('waiting', 'retry')),
@@ -152,7 +152,7 @@ CREATE TABLE emitted (
 	attempt INTEGER NOT NULL,
 	idx     INTEGER NOT NULL CHECK (idx >= 0),    -- in the attempt's list
 	depth   INTEGER NOT NULL CHECK (depth > 0)    -- one more than that of the cause; 0 for an event of a source
-, share INTEGER NOT NULL DEFAULT 0 CHECK (share >= 0)) STRICT;
+, share INTEGER NOT NULL DEFAULT 0 CHECK (share >= 0), effect INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE entity_links (
 	mode      TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
@@ -376,7 +376,7 @@ CREATE INDEX effects_due ON effects (plugin, origin, due_at, id) WHERE due_at IS
 
 CREATE INDEX effects_open ON effects (plugin, origin, mode, key, id) WHERE open = 1;
 
-CREATE UNIQUE INDEX emitted_by_cause ON emitted (cause, plugin, run, attempt, idx);
+CREATE UNIQUE INDEX emitted_by_cause ON emitted (cause, plugin, run, attempt, effect, idx);
 
 CREATE INDEX events_by_key ON events (mode, key, seq);
 

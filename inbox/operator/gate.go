@@ -100,20 +100,12 @@ func (g *gate) caller(r *http.Request) (caller, error) {
 	if g.failures.full(from, now) && !g.isKnown(hash) {
 		return caller{}, errManyWrong
 	}
-	err := error(errWrongToken)
-	if g.Tokens != nil && len(shown) <= maxToken {
-		var t *inbox.Token
-		if t, err = g.Tokens.TokenByHash(r.Context(), hash); err == nil {
-			if !t.Expired(now) {
-				g.note(r.Context(), hash, t, now)
-				return caller{name: "token:" + t.Name, token: t.Name, scopes: t.Scopes}, nil
-			}
-			err = inbox.Errorf(inbox.Unauthorized, "", "the token %s has expired", t.Name).WithHint("`inbox token new --name NAME` makes another one")
-		} else if inbox.KindOf(err) == inbox.NotFound {
-			err = errWrongToken
-		}
-	}
-	if inbox.KindOf(err) != inbox.Unauthorized {
+	t, err := g.find(r.Context(), shown, hash, now)
+	switch {
+	case err == nil:
+		g.note(r.Context(), hash, t, now)
+		return caller{name: "token:" + t.Name, token: t.Name, scopes: t.Scopes}, nil
+	case inbox.KindOf(err) != inbox.Unauthorized:
 		return caller{}, err // the store cannot be read
 	}
 	g.forget(hash)
@@ -121,6 +113,23 @@ func (g *gate) caller(r *http.Request) (caller, error) {
 		g.Log.Warn("a request to the operator's API has a wrong or expired token; others of the next minute are not logged", "from", from)
 	}
 	return caller{}, err
+}
+
+// find returns the token that a request shows. It returns an Unauthorized error for a wrong or an expired one.
+func (g *gate) find(ctx context.Context, shown string, hash inbox.TokenHash, now time.Time) (*inbox.Token, error) {
+	if g.Tokens == nil || len(shown) > maxToken {
+		return nil, errWrongToken
+	}
+	t, err := g.Tokens.TokenByHash(ctx, hash)
+	switch {
+	case inbox.KindOf(err) == inbox.NotFound:
+		return nil, errWrongToken
+	case err != nil:
+		return nil, err
+	case t.Expired(now):
+		return nil, inbox.Errorf(inbox.Unauthorized, "", "the token %s has expired", t.Name).WithHint("`inbox token new --name NAME` makes another one")
+	}
+	return t, nil
 }
 
 func (g *gate) isKnown(hash inbox.TokenHash) bool {

@@ -91,32 +91,14 @@ func runDemo(ctx context.Context, o Options) error {
 		defer close(sent)
 		select {
 		case at := <-ready:
-			say("webhooks are received at http://%s%s", at.Webhooks, s.Sources[0].Path)
-			sendSamples(ctx, "http://"+at.Webhooks+s.Sources[0].Path, []byte(secret), pace, &order, say)
-			select {
-			case <-tale.answered:
-			case <-ctx.Done():
-			}
-			order.Lock()
-			defer order.Unlock()
-			if ctx.Err() == nil {
-				printNextSteps(say, command, s.Data)
-			}
+			url := "http://" + at.Webhooks + s.Sources[0].Path
+			say("webhooks are received at %s", url)
+			sendSamples(ctx, url, []byte(secret), pace, &order, say)
+			tale.end(ctx, &order, func() { printNextSteps(say, command, s.Data) })
 		case <-ctx.Done():
 		}
 	}()
-	err = run(ctx, s, o, watch{
-		attempt: func(e *inbox.Event, a *inbox.Attempt) {
-			order.Lock()
-			defer order.Unlock()
-			tale.attempt(e, a)
-		},
-		send: func(e *inbox.Effect, sent *inbox.Sent, d inbox.Decision) {
-			order.Lock()
-			defer order.Unlock()
-			tale.send(e, sent, d)
-		},
-	})
+	err = run(ctx, s, o, tale.watch(&order))
 	stop()
 	<-sent
 	if outer.Err() == nil && errors.Is(err, context.Canceled) {

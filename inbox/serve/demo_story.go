@@ -48,6 +48,35 @@ func (s *story) runner(next dispatch.Runner) dispatch.Runner {
 	}
 }
 
+// watch returns the functions that print attempts and tries. They hold order meanwhile.
+func (s *story) watch(order *sync.Mutex) watch {
+	return watch{
+		attempt: func(e *inbox.Event, a *inbox.Attempt) {
+			order.Lock()
+			defer order.Unlock()
+			s.attempt(e, a)
+		},
+		send: func(e *inbox.Effect, sent *inbox.Sent, d inbox.Decision) {
+			order.Lock()
+			defer order.Unlock()
+			s.send(e, sent, d)
+		},
+	}
+}
+
+// end waits until a receiver has taken a request, and then calls last, unless ctx is done before.
+func (s *story) end(ctx context.Context, order *sync.Mutex, last func()) {
+	select {
+	case <-s.answered:
+	case <-ctx.Done():
+	}
+	order.Lock()
+	defer order.Unlock()
+	if ctx.Err() == nil {
+		last()
+	}
+}
+
 // attempt prints the outcome of an attempt and what it changed.
 func (s *story) attempt(e *inbox.Event, a *inbox.Attempt) {
 	s.mu.Lock()

@@ -19,6 +19,7 @@ const (
 	Conflict     Kind = "conflict"    // the thing is not in a state that allows it
 	Unavailable  Kind = "unavailable" // try again: the store is down, full or locked
 	TooLarge     Kind = "too_large"
+	TooMany      Kind = "too_many" // try again later: the caller has asked too often, or asks for too much at a time
 )
 
 // Error is an error with a kind and, where there is one, a hint: what to do next, as a sentence or a command that

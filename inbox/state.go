@@ -16,7 +16,7 @@ type StateEntry struct {
 	Seq     int64  // of the event whose attempt made the change
 	EventID string // of that event
 	Run     int64
-	Attempt int
+	Attempt int  // 0: an operator reset the document, after the change of that event
 	Size    int  // bytes of the document
 	Deleted bool // the change deleted the document
 	At      time.Time

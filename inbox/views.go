@@ -51,6 +51,7 @@ type Entity struct {
 	Mode              Mode
 	Key               string
 	CustomerReference string
+	Linked            bool   // an operator tied it to a customer reference, see [EntityLink]
 	Event             string // QoreID event of the newest
 	FirstAt           time.Time
 	LastAt            time.Time

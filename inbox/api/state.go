@@ -25,7 +25,7 @@ type State struct {
 	ID           string          `json:"id"` // of the event whose attempt made the change
 	Seq          int64           `json:"seq"`
 	Run          int64           `json:"run"`
-	Attempt      int             `json:"attempt"`
+	Attempt      int             `json:"attempt"` // 0: an operator reset the document
 	Revealed     bool            `json:"revealed"`
 	Document     json.RawMessage `json:"document,omitempty"` // masked unless revealed
 }
@@ -140,6 +140,12 @@ func statePath(route, plugin, key string) string {
 // State returns a state document as it was at a moment. The key is the key of a lane, an entity, or a customer's reference.
 func (c *Client) State(ctx context.Context, plugin, key string, s StateQuery) (out State, err error) {
 	return out, c.do(ctx, "GET", statePath("/v1/state", plugin, key), s.values(), nil, &out)
+}
+
+// ResetState deletes a state document and returns the deletion.
+func (c *Client) ResetState(ctx context.Context, plugin, key string, mode inbox.Mode, reason string) (out State, err error) {
+	q := StateQuery{Mode: mode}
+	return out, c.do(ctx, "POST", statePath("/v1/state-reset", plugin, key), q.values(), ActionRequest{Reason: reason}, &out)
 }
 
 // EachState calls fn for every state document that a filter selects, without its contents, as the answer arrives.

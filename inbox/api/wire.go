@@ -109,6 +109,7 @@ type Entity struct {
 	Mode              inbox.Mode    `json:"mode"`
 	Key               string        `json:"key"`
 	CustomerReference string        `json:"customer_reference"`
+	Linked            bool          `json:"linked"` // an operator linked it to a customer reference
 	Event             string        `json:"event"`
 	Verdict           inbox.Verdict `json:"verdict"`
 	Status            string        `json:"status"`

@@ -15,10 +15,10 @@ func (p *program) auditCommand() *cli.Command {
 		name: "audit", usage: "list recorded actions, the newest first", remote: true,
 		formats: []string{"table", "json", "jsonl"},
 		about: "Every action that shows personal data or changes the deliveries of plugins is recorded, with its time, its actor (the user\n" +
-			"of the socket, or token) and its reason. Without --limit a table on a terminal has the newest 100.",
+			"of the socket, or a token) and its reason. Without --limit a table on a terminal has the newest 100.",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "action", Usage: "only this `ACTION`: " + strings.Join(api.AuditActions(), ", ")},
-			&cli.StringFlag{Name: "actor", Usage: "only actions of `ACTOR`: token, a user such as uid:1000, or inbox for the program itself"},
+			&cli.StringFlag{Name: "actor", Usage: "only actions of `ACTOR`: token, token:NAME, a user such as uid:1000, or inbox for the program itself"},
 			&cli.StringFlag{Name: "since", Usage: "at or after `WHEN`: 2h, 3d, 2026-11-20, \"2026-11-20 14:05\", today, or RFC 3339"},
 			&cli.StringFlag{Name: "until", Usage: "before `WHEN`"},
 			&cli.IntFlag{Name: "limit", DefaultText: "no limit", Usage: "at most `N`"},

@@ -105,7 +105,7 @@ func (p *program) app() *cli.App {
 	app.Commands = []*cli.Command{
 		p.serveCommand(), p.sendCommand(), p.eventCommand(), p.entityCommand(), p.deadCommand(), p.effectCommand(), p.replayCommand(), p.stateCommand(),
 		p.pluginCommand(), p.statusCommand(), p.doctorCommand(), p.secretCommand(), p.dbCommand(), p.configCommand(),
-		p.auditCommand(), p.benchCommand(), p.tortureCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
+		p.auditCommand(), p.tokenCommand(), p.benchCommand(), p.tortureCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
 		p.completeCommand(), p.torturedCommand(),
 	}
 	return app

@@ -102,6 +102,7 @@ func (p *program) values(leaf *cli.Command, flag string, line []string) []string
 		"status":     {string(inbox.Passed), string(inbox.Failed), string(inbox.Pending), string(inbox.Unknown)},
 		"since":      {"1h", "24h", "7d", "today", "yesterday"},
 		"until":      {"1h", "24h", "7d", "today", "yesterday"},
+		"scope":      {string(inbox.ScopeRead), string(inbox.ScopeState), string(inbox.ScopeState) + ":", string(inbox.ScopeAdmin)},
 		"actor":      {"token", "inbox", operator.Self()},
 		"log-format": {"auto", "text", "json"},
 		"log-level":  {"debug", "info", "warn", "error"},
@@ -135,6 +136,8 @@ func (p *program) arguments(leaf *cli.Command, line []string) []string {
 		return p.queryStore(leaf, line, pluginNames)
 	case strings.Contains(leaf.ArgsUsage, "ID"):
 		return p.queryStore(leaf, line, eventIDs(leaf))
+	case leaf.ArgsUsage == "TOKEN":
+		return p.queryStore(leaf, line, tokenNames)
 	case leaf.ArgsUsage == "KEY":
 		return p.queryStore(leaf, line, entityKeys)
 	}
@@ -219,6 +222,15 @@ func stateKeys(plugin string) query {
 		})
 		return keys
 	}
+}
+
+func tokenNames(ctx context.Context, client *api.Client) []string {
+	tokens, _ := client.Tokens(ctx)
+	var names []string
+	for _, t := range tokens {
+		names = append(names, t.Name)
+	}
+	return names
 }
 
 func entityKeys(ctx context.Context, client *api.Client) []string {

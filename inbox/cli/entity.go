@@ -25,6 +25,21 @@ func (p *program) entityCommand() *cli.Command {
 			about:  "KEY is a key from `inbox entity list`, or a customer's reference, which shows all keys with that reference.",
 			remote: true, formats: showFormats(),
 			flags: []cli.Flag{&cli.StringFlag{Name: "mode", Usage: "live or test; default: both"}, revealFlag(), reasonFlag()}, run: p.entityShow,
+		}),
+		p.leaf(spec{
+			name: "link", usage: "tie a verification to a customer reference that its payloads do not carry", args: "KEY", min: 1, max: 1, remote: true,
+			formats: showFormats(),
+			about: "Events of KEY that arrive from now on get the reference, unless their payloads have one. Plugins with key_by = \"customer_reference\"\n" +
+				"get them in the customer's order and with the customer's state. Stored events keep their order; `inbox replay --key KEY` runs them\n" +
+				"again with the reference.",
+			flags: []cli.Flag{
+				&cli.StringFlag{Name: "customer-reference", Usage: "`REFERENCE` of the customer"},
+				&cli.StringFlag{Name: "mode", Value: string(inbox.Live), Usage: "live or test"},
+				flag("replace", "KEY may be linked to another reference"),
+				flag("ahead", "KEY may have no event yet"),
+				reasonFlag(),
+			},
+			run: p.entityLink,
 		}))
 }
 
@@ -53,7 +68,12 @@ func (p *program) entityList(c *cli.Context) error {
 	return console.NewList(&p.Console, func(e api.Entity) string { return e.Key },
 		console.Col("KEY", func(e api.Entity) string { return e.Key }),
 		console.Col("MODE", func(e api.Entity) string { return string(e.Mode) }),
-		console.Col("REFERENCE", func(e api.Entity) string { return console.OrDash(e.CustomerReference) }),
+		console.Col("REFERENCE", func(e api.Entity) string {
+			if e.Linked {
+				return e.CustomerReference + " (linked)"
+			}
+			return console.OrDash(e.CustomerReference)
+		}),
 		console.Col("VERDICT", func(e api.Entity) string { return string(e.Verdict) }),
 		console.Col("OPEN", func(e api.Entity) string { return yesNo(e.Open) }),
 		console.Col("EVENTS", func(e api.Entity) string { return fmt.Sprint(e.Events) }),
@@ -160,4 +180,33 @@ func (p *program) printTimeline(t *api.Timeline) error {
 		}
 	}
 	return nil
+}
+
+func (p *program) entityLink(c *cli.Context) error {
+	req := api.LinkRequest{
+		Mode: inbox.Mode(c.String("mode")), Key: c.Args().First(), Reference: c.String("customer-reference"), Replace: c.Bool("replace"), Ahead: c.Bool("ahead"),
+		Reason: c.String("reason"),
+	}
+	if req.Reference == "" {
+		return usage("a link needs --customer-reference").WithHint("as in inbox entity link qoreid/workflow/7 --customer-reference cust-1")
+	}
+	client, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	l, err := client.LinkEntity(p.ctx, req)
+	if err != nil {
+		return err
+	}
+	if p.Format == "json" {
+		return p.Document(l)
+	}
+	for _, plugin := range l.Waiting {
+		p.Say("plugin %s has not run all events of %s that were stored before; they run apart from the later ones", plugin, l.Key)
+	}
+	text := fmt.Sprintf("%s (%s) is linked to the customer reference %s, for events after #%d", l.Key, l.Mode, l.Reference, l.After)
+	if l.Before != "" {
+		text += ", in place of " + l.Before
+	}
+	return p.Print("%s", p.Hanging("", text))
 }

@@ -112,7 +112,7 @@ func storeHostile(t *testing.T, s *store.Store) (id string) {
 func TestOutputCannotControlATerminal(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	id := storeHostile(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: hostileControl{}, Sources: hostileSources{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken(operator.Gate{File: "sesame"}, operator.New(operator.Options{Store: s, Control: hostileControl{}, Sources: hostileSources{}, Serving: true})))
 	defer front.Close()
 	run := func(terminal bool, args ...string) (string, string) {
 		p, out, errs := testProgram("")

@@ -17,7 +17,7 @@ import (
 func TestEveryListFitsATerminalOf80Columns(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	ids := storeMarked(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken(operator.Gate{File: "sesame"}, operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	looked := 0
 	for _, columns := range []int{80, 50, 40} {

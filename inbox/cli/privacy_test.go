@@ -79,7 +79,7 @@ func (crmControl) Files(context.Context) ([]operator.File, error) {
 func TestPersonalDataIsShownOnlyWithRevealWhichIsRecorded(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	ids := storeMarked(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken(operator.Gate{File: "sesame"}, operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	run := func(args ...string) string {
 		p, out, errs := testProgram("")
@@ -134,7 +134,7 @@ const stateKey = "qoreid/workflow/99"
 func readCalls(ids []string) (calls [][]string) {
 	calls = [][]string{
 		{"event", "list"}, {"entity", "list"}, {"dead", "list", "--resolved"}, {"plugin", "list"}, {"plugin", "inspect", "crm"}, {"status"}, {"secret", "check"},
-		{"replay", "--all", "--dry-run"}, {"replay", "--list"}, {"dead", "retry", "--all", "--dry-run"}, {"dead", "discard", "--all", "--dry-run"}, {"audit"},
+		{"replay", "--all", "--dry-run"}, {"replay", "--list"}, {"dead", "retry", "--all", "--dry-run"}, {"dead", "discard", "--all", "--dry-run"}, {"audit"}, {"token", "list"},
 		{"event", "tail", "--since", "1h", "--limit", "3"}, {"state", "list"}, {"state", "list", "crm"},
 		{"state", "get", "crm", stateKey}, {"state", "history", "crm", stateKey}, {"state", "diff", "crm", stateKey},
 	}

@@ -41,7 +41,7 @@ func remote(t *testing.T, n int) (p *program, out, errs *bytes.Buffer, front *ht
 	for i := range n {
 		inboxtest.Accept(t, s, inboxtest.Body(i, 0))
 	}
-	front = httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: idleControl{}, Serving: true})))
+	front = httptest.NewServer(operator.RequireToken(operator.Gate{File: "sesame"}, operator.New(operator.Options{Store: s, Control: idleControl{}, Serving: true})))
 	t.Cleanup(front.Close)
 	p, out, errs = testProgram("")
 	p.Getenv = func(name string) string {
@@ -107,7 +107,7 @@ func (c *cutting) FlushError() error { return http.NewResponseController(c.Respo
 
 func TestATailContinuesAfterTheLastEventWhenTheServerRestarts(t *testing.T) {
 	p, out, errs, _, s := remote(t, 2)
-	cut := &cutter{next: operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: idleControl{}}))}
+	cut := &cutter{next: operator.RequireToken(operator.Gate{File: "sesame"}, operator.New(operator.Options{Store: s, Control: idleControl{}}))}
 	front := httptest.NewServer(cut)
 	defer front.Close()
 	ended := make(chan int, 1)

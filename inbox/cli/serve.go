@@ -29,7 +29,7 @@ func (p *program) serveCommand() *cli.Command {
 		flags = append(flags, &cli.StringFlag{Name: setting.Flag, Usage: usage + ")"})
 	}
 	flags = append(flags,
-		flag("demo", "run a demonstration: a temporary store, a plugin, and sample events"),
+		flag("demo", "run a demonstration: a temporary store, a plugin, sample events, and a receiver of its request"),
 		flag("paused", "start no attempts until 'inbox plugin resume --all'"),
 		flag("no-secret", "start without webhook secrets: answer probes and quarantine all other requests"),
 		flag("dev", "for authors of plugins: log as text, with debug messages and each attempt's log and reason, which may contain personal data"),

@@ -50,7 +50,7 @@ func shapeErrors(v any, at string) (wrong []string) {
 func TestJSONOutputOfAllCommandsHasTheSameForm(t *testing.T) {
 	s := inboxtest.Store(t, store.Options{})
 	ids := storeMarked(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken(operator.Gate{File: "sesame"}, operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	run := func(call []string, format string) string {
 		p, out, _ := testProgram("")

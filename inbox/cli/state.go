@@ -22,7 +22,7 @@ func (p *program) stateCommand() *cli.Command {
 			flags: append(flags, revealFlag(), reasonFlag()), run: run,
 		})
 	}
-	return p.parent("state", nil, "show the state documents that plugins keep",
+	return p.parent("state", nil, "show the state documents that plugins keep, and reset one",
 		one("get", "show a state document", p.stateGet, showFormats(),
 			&cli.StringFlag{Name: "at", Usage: "as it was after an event, named by its seq or id, or at a time: 17, evt_…, 2h, 2026-11-20, as `MOMENT`"},
 			&cli.Int64Flag{Name: "change", DefaultText: "the newest", Usage: "as it was after change `N` of the history"}),
@@ -41,7 +41,12 @@ func (p *program) stateCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit", DefaultText: "no limit", Usage: "at most `N`"}),
 		one("diff", "show the values that a change of a state document added, removed and changed", p.stateDiff, showFormats(),
 			&cli.Int64Flag{Name: "from", DefaultText: "the one before --to", Usage: "begin with change `N`"},
-			&cli.Int64Flag{Name: "to", DefaultText: "the newest", Usage: "end with change `N`"}))
+			&cli.Int64Flag{Name: "to", DefaultText: "the newest", Usage: "end with change `N`"}),
+		p.leaf(spec{
+			name: "reset", usage: "delete a state document, also a damaged one", args: "PLUGIN KEY", min: 2, max: 2, remote: true, formats: showFormats(),
+			about: about + "\nThe next event begins without a document. The history has the deletion. While a server runs, the plugin must be paused.",
+			flags: []cli.Flag{&cli.StringFlag{Name: "mode", Value: string(inbox.Live), Usage: "live or test"}, yesFlag(), reasonFlag()}, run: p.stateReset,
+		}))
 }
 
 // stateQuery returns the query of the flags that commands about one document share.
@@ -112,6 +117,9 @@ func (p *program) stateMoment(text string) (string, error) {
 
 // changedBy names the attempt that made a change.
 func changedBy(s api.State) string {
+	if s.Attempt == 0 {
+		return "an operator, after " + s.ID
+	}
 	text := fmt.Sprintf("%s, attempt %d", s.ID, s.Attempt)
 	if s.Run != 0 {
 		text += fmt.Sprintf(" of replay %d", s.Run)

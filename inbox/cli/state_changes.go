@@ -26,7 +26,12 @@ func (p *program) stateHistory(c *cli.Context) error {
 		console.Col("CHANGE", func(s api.State) string { return fmt.Sprint(s.Change) }),
 		console.Col("AT", func(s api.State) string { return p.Stamp(s.At) }),
 		console.Col("EVENT ID", func(s api.State) string { return s.ID }),
-		console.Col("ATTEMPT", func(s api.State) string { return fmt.Sprint(s.Attempt) }),
+		console.Col("ATTEMPT", func(s api.State) string {
+			if s.Attempt == 0 {
+				return "reset"
+			}
+			return fmt.Sprint(s.Attempt)
+		}),
 		console.Col("REPLAY", func(s api.State) string { return console.OrDash(replayText(s.Run)) }),
 		console.Col("VERSION", func(s api.State) string { return console.OrDash(versionText(s.StateVersion)) }),
 		console.Col("SIZE", sizeText),

@@ -196,7 +196,7 @@ func TestEveryCommandThatReadsTheStoreFailsWhenItsOutputCannotBeWritten(t *testi
 	defer full.Close()
 	s := inboxtest.Store(t, store.Options{})
 	ids := storeMarked(t, s)
-	front := httptest.NewServer(operator.RequireToken("sesame", operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
+	front := httptest.NewServer(operator.RequireToken(operator.Gate{File: "sesame"}, operator.New(operator.Options{Store: s, Control: crmControl{}, Sources: testSources{}, Serving: true})))
 	defer front.Close()
 	run := func(to io.Writer, call []string) (code int, messages string) {
 		p, _, errs := testProgram("")

@@ -139,6 +139,7 @@ func (rs *replays) admitEvent(j *replay, e *inbox.Event) error {
 		j.skip(e.Seq, inbox.ReplayCount{Filtered: 1})
 		return nil
 	}
+	// l is the lane of the first run.
 	l, err := rs.lanes.find(id)
 	if err != nil {
 		return err
@@ -177,7 +178,7 @@ func (rs *replays) run(j *replay, l *lane, e *inbox.Event) error {
 	case err != nil:
 		return err
 	case dead == nil:
-		rs.join(j, l, e)
+		return rs.joinLinked(j, l, e)
 	case !j.hold(e.Seq):
 		rs.retryRun(j, l, e, dead)
 	}
@@ -199,6 +200,27 @@ func (rs *replays) deadLetter(seq int64) (*inbox.DeadLetter, error) {
 		return nil, nil
 	}
 	return dead, nil
+}
+
+// joinLinked joins the lane of the event as a replay sees it. Where lanes are made by customer reference, and the key was linked to one
+// after the event was stored, that is not the lane l of its first run. The first run has ended, so no two lanes run the event.
+func (rs *replays) joinLinked(j *replay, l *lane, e *inbox.Event) error {
+	seen, err := rs.runs.linked(e)
+	if err != nil {
+		return err
+	}
+	if seen != e {
+		_, id, err := rs.release.route(seen)
+		if err != nil {
+			return err
+		}
+		if l, err = rs.lanes.find(id); err != nil {
+			return err
+		}
+		defer rs.lanes.enqueue(l)
+	}
+	rs.join(j, l, seen)
+	return nil
 }
 
 // join runs the event at its lane's tail. If the lane is parked, the run waits behind it.

@@ -68,9 +68,13 @@ func (rs *runs) adopt(r *inbox.Run, now time.Time) error {
 	if err != nil || len(events) == 0 {
 		return err
 	}
+	event, err := rs.replayed(&events[0], r)
+	if err != nil {
+		return err
+	}
 	rs.known[key] = true
 	it := item{
-		event: &events[0], run: r.Run, replay: rs.replay(r.Replay), replayID: r.Replay, stored: true, attempt: r.Attempt, counted: r.Counted,
+		event: event, run: r.Run, replay: rs.replay(r.Replay), replayID: r.Replay, stored: true, attempt: r.Attempt, counted: r.Counted,
 	}
 	l, err := rs.lanes.find(r.Lane)
 	if err != nil {
@@ -82,6 +86,33 @@ func (rs *runs) adopt(r *inbox.Run, now time.Time) error {
 	}
 	rs.wait(l, &it, due)
 	return nil
+}
+
+// replayed returns the event of a stored run as the run sees it. The run of a replay that is in the lane of a customer reference keeps that
+// reference, also when its key was linked to another one meanwhile.
+func (rs *runs) replayed(e *inbox.Event, r *inbox.Run) (*inbox.Event, error) {
+	if r.Replay == 0 || e.View.CustomerReference != "" {
+		return e, nil
+	}
+	if ref, ok := r.Lane.Reference(); ok {
+		e.View.CustomerReference = ref
+		return e, nil
+	}
+	return rs.linked(e)
+}
+
+// linked returns an event as a replay sees it: with the customer reference that its key is linked to, if its row has none.
+func (rs *runs) linked(e *inbox.Event) (*inbox.Event, error) {
+	if e.View.CustomerReference != "" {
+		return e, nil
+	}
+	ref, err := rs.link.store.LinkedReference(rs.link.stop, e.Mode, e.View.Key)
+	if err != nil || ref == "" {
+		return e, err
+	}
+	seen := *e
+	seen.View.CustomerReference = ref
+	return &seen, nil
 }
 
 // wait lets a run that has a row go on at due.

@@ -80,6 +80,8 @@ type Runs interface {
 type Replays interface {
 	// Replays returns the replays that run and have a part in the plugin.
 	Replays(ctx context.Context, plugin string) ([]inbox.Replay, error)
+	// LinkedReference returns the customer reference that a key is linked to, empty without a link.
+	LinkedReference(ctx context.Context, mode inbox.Mode, key string) (string, error)
 	// Match returns up to limit events of a replay with seqs above after, and the seq up to which it searched.
 	Match(ctx context.Context, replay *inbox.Replay, plugin string, after int64, limit int) (events []inbox.Event, upto int64, err error)
 }

@@ -305,7 +305,7 @@ func TestTheTokenIsMadeOnceAndOpensTheAPI(t *testing.T) {
 		t.Error(again, err)
 	}
 	checkMode(t, dir+"/api.token")
-	srv := httptest.NewServer(operator.RequireToken(token, operator.New(r.opt)))
+	srv := httptest.NewServer(operator.RequireToken(operator.Gate{File: token}, operator.New(r.opt)))
 	defer srv.Close()
 	for shown, want := range map[string]inbox.Kind{"": inbox.Unauthorized, token[:63]: inbox.Unauthorized, "x" + token: inbox.Unauthorized, token: ""} {
 		client := &api.Client{HTTP: srv.Client(), Base: srv.URL, Token: shown}
@@ -322,7 +322,7 @@ func TestTheTokenIsMadeOnceAndOpensTheAPI(t *testing.T) {
 		t.Errorf("audit: %q", got)
 	}
 	if w := httptest.NewRecorder(); true {
-		operator.RequireToken("", operator.New(r.opt)).ServeHTTP(w, httptest.NewRequest("GET", "/v1/status", nil))
+		operator.RequireToken(operator.Gate{}, operator.New(r.opt)).ServeHTTP(w, httptest.NewRequest("GET", "/v1/status", nil))
 		if w.Code != http.StatusUnauthorized {
 			t.Error("an empty token opens the API")
 		}

@@ -10,8 +10,8 @@ import (
 	"inbox/inbox/api"
 )
 
-// actorForm matches the actors of the audit log: the token, a user of the socket, or the program itself.
-var actorForm = regexp.MustCompile(`^(token|socket|inbox|uid:[0-9]{1,10})$`)
+// actorForm matches the actors of the audit log: the token of the file, another token, a user of the socket, or the program itself.
+var actorForm = regexp.MustCompile(`^(token|token:[a-z0-9][a-z0-9_-]*|socket|inbox|uid:[0-9]{1,10})$`)
 
 func (s *server) audit(w http.ResponseWriter, r *http.Request) error {
 	f, err := api.ParseAudit(r.URL.Query())
@@ -44,7 +44,7 @@ func checkAudit(f inbox.AuditFilter) error {
 	}
 	if f.Actor != "" && !actorForm.MatchString(f.Actor) {
 		return inbox.Errorf(inbox.Invalid, "", "no actor is called %q", f.Actor).
-			WithHint("actors are token, a user of the socket by number as in uid:1000, or inbox for what the program did itself")
+			WithHint("actors are token, another token as in token:NAME, a user of the socket by number as in uid:1000, or inbox for what the program did itself")
 	}
 	return nil
 }

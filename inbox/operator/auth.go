@@ -3,8 +3,6 @@ package operator
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"net"
 	"net/http"
@@ -17,23 +15,21 @@ import (
 	"inbox/inbox/datadir"
 )
 
-type actorKey struct{}
-
 var errNoActor = inbox.Errorf(inbox.Unauthorized, "", "the operator's API needs the token").
-	WithHint("it is in the file api.token of the data directory: send it as Authorization: Bearer …, or with --token")
+	WithHint("send that of the file api.token in the data directory, or one that `inbox token new --name NAME` made, as Authorization: Bearer …, or with --token")
 
-var errWrongToken = inbox.Errorf(inbox.Unauthorized, "", "the token is wrong").
-	WithHint("the server's is in the file api.token of its data directory; --token @FILE reads it from there")
+var errWrongToken = inbox.Errorf(inbox.Unauthorized, "", "the token is wrong or revoked").
+	WithHint("`inbox token list` shows the tokens; one that may do everything is in the file api.token of the data directory, and --token @FILE reads it")
 
-// WithActor returns a context that carries the name of an actor. The audit log records that name.
+var errManyWrong = inbox.Errorf(inbox.TooMany, "", "this address has sent too many wrong tokens").
+	WithHint("wait a minute, and check the token")
+
+// WithActor returns a context that carries the name of an actor who may do everything. The audit log records that name.
 func WithActor(ctx context.Context, name string) context.Context {
-	return context.WithValue(ctx, actorKey{}, name)
+	return withCaller(ctx, caller{name: name, scopes: everything})
 }
 
-func actorName(ctx context.Context) string {
-	name, _ := ctx.Value(actorKey{}).(string)
-	return name
-}
+func actorName(ctx context.Context) string { return callerOf(ctx).name }
 
 func actor(r *http.Request, reason string) inbox.Actor {
 	return inbox.Actor{Name: actorName(r.Context()), Reason: reason}
@@ -41,29 +37,6 @@ func actor(r *http.Request, reason string) inbox.Actor {
 
 // Self returns the actor of a process that opens the store itself.
 func Self() string { return "uid:" + strconv.Itoa(os.Getuid()) }
-
-// RequireToken calls next for requests that carry the token, with actor "token". Tokens are compared in constant time.
-func RequireToken(token string, next http.Handler) http.Handler {
-	want := sha256.Sum256([]byte(token))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		got := sha256.Sum256([]byte(strings.TrimSpace(shown)))
-		if !ok || token == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="inbox"`)
-			writeProblem(w, inbox.Unauthorized, tokenProblem(strings.TrimSpace(shown)))
-			return
-		}
-		next.ServeHTTP(w, r.WithContext(WithActor(r.Context(), "token")))
-	})
-}
-
-// tokenProblem returns the error for a request without a token, or with a wrong token.
-func tokenProblem(shown string) error {
-	if shown == "" {
-		return errNoActor
-	}
-	return errWrongToken
-}
 
 // PeerActor adds the user at the other end of a connection to its context, as the actor. The connection belongs to the socket
 // in the data directory. It fits [http.Server.ConnContext]. Such a connection needs no token: the mode of the socket admits

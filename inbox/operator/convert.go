@@ -152,7 +152,7 @@ func deadLetterOf(l *inbox.DeadLetterDetail, reveal bool) api.DeadLetter {
 
 func entityOf(e *inbox.Entity) api.Entity {
 	return api.Entity{
-		Mode: e.Mode, Key: e.Key, CustomerReference: e.CustomerReference, Event: e.Event, Verdict: e.Verdict, Status: e.Status, Open: e.Open,
+		Mode: e.Mode, Key: e.Key, CustomerReference: e.CustomerReference, Linked: e.Linked, Event: e.Event, Verdict: e.Verdict, Status: e.Status, Open: e.Open,
 		Events: e.Events, Late: e.Late, Copies: e.Copies, FirstAt: e.FirstAt, LastAt: e.LastAt,
 	}
 }

@@ -49,8 +49,10 @@ func routes() []route {
 		{"GET", "/v1/events/{id}/raw", (*server).rawEvent},
 		{"GET", "/v1/entities", (*server).listEntities},
 		{"GET", "/v1/entities/timeline", (*server).showTimeline},
+		{"POST", "/v1/entities/link", (*server).linkEntity},
 		{"GET", "/v1/state", (*server).listState},
-		{"GET", "/v1/state/{plugin}/{key...}", (*server).showState},
+		{"GET", statePath, (*server).showState},
+		{"POST", "/v1/state-reset/{plugin}/{key...}", (*server).resetState},
 		{"GET", "/v1/state-history/{plugin}/{key...}", (*server).stateHistory},
 		{"GET", "/v1/state-diff/{plugin}/{key...}", (*server).stateDiff},
 		{"GET", "/v1/deliveries", (*server).listDeliveries},
@@ -76,6 +78,9 @@ func routes() []route {
 		{"GET", "/v1/quarantine", (*server).listQuarantine},
 		{"POST", "/v1/quarantine/recheck", (*server).recheck},
 		{"POST", "/v1/quarantine/discard", (*server).discardRefused},
+		{"GET", "/v1/tokens", (*server).listTokens},
+		{"POST", "/v1/tokens", (*server).newToken},
+		{"POST", "/v1/tokens/{name}/revoke", (*server).revokeToken},
 		{"POST", "/v1/db/check", (*server).checkStore},
 		{"POST", "/v1/db/backup", (*server).backUp},
 	}
@@ -94,7 +99,11 @@ func New(o Options) http.Handler {
 	mux := http.NewServeMux()
 	for _, rt := range routes() {
 		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
-			if err := rt.do(s, w, r); err != nil {
+			err := allow(&rt, r)
+			if err == nil {
+				err = rt.do(s, w, r)
+			}
+			if err != nil {
 				s.fail(w, r, err)
 			}
 		})
@@ -123,7 +132,7 @@ func statuses() map[inbox.Kind]int {
 		inbox.Internal: http.StatusInternalServerError, inbox.Invalid: http.StatusBadRequest,
 		inbox.Unauthorized: http.StatusUnauthorized, inbox.Forbidden: http.StatusForbidden, inbox.NotFound: http.StatusNotFound,
 		inbox.Conflict: http.StatusConflict, inbox.Unavailable: http.StatusServiceUnavailable,
-		inbox.TooLarge: http.StatusRequestEntityTooLarge,
+		inbox.TooLarge: http.StatusRequestEntityTooLarge, inbox.TooMany: http.StatusTooManyRequests,
 	}
 }
 

@@ -24,14 +24,16 @@ type Deliveries interface {
 	ManyAttempts(ctx context.Context, attempts, limit int) ([]inbox.ManyAttempts, error)
 }
 
-// Entities reads verifications and customers.
+// Entities reads verifications and customers, and ties the one to the other.
 type Entities interface {
+	LinkEntity(ctx context.Context, who inbox.Actor, r *inbox.LinkRequest) (*inbox.EntityLink, error)
 	Entities(ctx context.Context, f inbox.EntityFilter) ([]inbox.Entity, error)
 	EntityTrace(ctx context.Context, mode inbox.Mode, key string) ([]inbox.EventTrace, error)
 }
 
-// States reads the state documents of plugins.
+// States reads the state documents of plugins, and deletes one.
 type States interface {
+	ResetState(ctx context.Context, who inbox.Actor, id inbox.StateID) error
 	StateAt(ctx context.Context, id inbox.StateID, at inbox.StateMoment) (*inbox.StateEntry, error)
 	EachStateChange(ctx context.Context, id inbox.StateID, f inbox.StateHistory, fn func(*inbox.StateEntry) error) error
 	EachState(ctx context.Context, f inbox.StateFilter, fn func(*inbox.StateEntry) error) error
@@ -109,6 +111,13 @@ type Audit interface {
 	AuditLog(ctx context.Context, f inbox.AuditFilter) ([]inbox.AuditEntry, error)
 }
 
+// TokenStore makes, lists and revokes the tokens of the API.
+type TokenStore interface {
+	NewToken(ctx context.Context, who inbox.Actor, token *inbox.Token, hash inbox.TokenHash) error
+	Tokens(ctx context.Context) ([]inbox.Token, error)
+	RevokeToken(ctx context.Context, who inbox.Actor, name string) error
+}
+
 // Condition measures the store. Ready returns nil when events can be stored. Low reports whether disk space is low.
 type Condition interface {
 	Stats(ctx context.Context) (inbox.StoreStats, error)
@@ -158,6 +167,7 @@ type Steering interface {
 // Keeping has the subjects of the store itself.
 type Keeping interface {
 	Audit
+	TokenStore
 	Condition
 	Upkeep
 }
@@ -176,13 +186,14 @@ type subjects struct {
 	switches   PluginSwitches
 	quarantine Quarantine
 	audits     Audit
+	tokens     TokenStore
 	condition  Condition
 	upkeep     Upkeep
 }
 
 func subjectsOf(s Store) subjects {
 	return subjects{
-		events: s, deliveries: s, entities: s, states: s, dead: s, effects: s, replays: s, plans: s, records: s, switches: s, quarantine: s, audits: s,
+		events: s, deliveries: s, entities: s, states: s, dead: s, effects: s, replays: s, plans: s, records: s, switches: s, quarantine: s, audits: s, tokens: s,
 		condition: s, upkeep: s,
 	}
 }

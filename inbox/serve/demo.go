@@ -32,11 +32,24 @@ type Demo struct {
 // demoPace is the default time between two events of the demo. A reader can follow the output at this pace.
 const demoPace = 1500 * time.Millisecond
 
-// demoManifest starts the plugin at the first event, and retries a failed attempt after three seconds, so that a reader sees it.
-const demoManifest = "start_from = \"start\"\n[retry]\nbase = \"3s\"\nmax = \"3s\"\n"
+// demoManifest returns the manifest of the demo's plugin. The plugin starts at the first event and sees no bodies. Failed attempts are
+// retried after three seconds, so that a reader sees it. Requests may go to one origin, which has a private address.
+func demoManifest(origin string) string {
+	return fmt.Sprintf(`start_from = "start"
+[config]
+receiver = %[2]q
+[data]
+fields = []
+[retry]
+base = "3s"
+max = "3s"
+[http]
+private = [%[1]q]
+`, origin, origin+"/passed")
+}
 
-// runDemo runs a server with a temporary store and the embedded plugin. It sends a signed sample of every kind of event, one after
-// another over HTTP, as QoreID does.
+// runDemo runs a server with a temporary store, the embedded plugin, and a receiver of the plugin's requests. It sends a signed sample
+// of every kind of event, one after another over HTTP, as QoreID does.
 func runDemo(ctx context.Context, o Options) error {
 	dir, err := os.MkdirTemp("", "inbox-demo-")
 	if err != nil {
@@ -49,7 +62,12 @@ func runDemo(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("set up the demo: %w", err)
 	}
-	if err := writeDemoPlugin(s.Plugins); err != nil {
+	to, err := startReceiver(pace)
+	if err != nil {
+		return err
+	}
+	defer to.close()
+	if err := writeDemoPlugin(s.Plugins, to.origin()); err != nil {
 		return err
 	}
 	var order sync.Mutex // so that the receipt of an event is printed before its delivery
@@ -62,7 +80,10 @@ func runDemo(ctx context.Context, o Options) error {
 		}
 	}
 	say("inbox demo: a store, a plugin and sample events, all in %s until you stop it with Ctrl-C.", dir)
+	say("The plugin counts the events of each verification in its state. When a workflow has passed, it sends a request to %s.", to.origin())
 	say("")
+	tale := newStory(say)
+	o.Hooks.Run = tale.runner
 	ready := make(chan Addresses, 1)
 	o.Ready = func(a Addresses) { ready <- a }
 	sent := make(chan struct{})
@@ -70,21 +91,14 @@ func runDemo(ctx context.Context, o Options) error {
 		defer close(sent)
 		select {
 		case at := <-ready:
-			say("webhooks are received at http://%s%s", at.Webhooks, s.Sources[0].Path)
-			sendSamples(ctx, "http://"+at.Webhooks+s.Sources[0].Path, []byte(secret), pace, &order, say)
-			order.Lock()
-			defer order.Unlock()
-			if ctx.Err() == nil {
-				printNextSteps(say, command, s.Data)
-			}
+			url := "http://" + at.Webhooks + s.Sources[0].Path
+			say("webhooks are received at %s", url)
+			sendSamples(ctx, url, []byte(secret), pace, &order, say)
+			tale.end(ctx, &order, func() { printNextSteps(say, command, s.Data) })
 		case <-ctx.Done():
 		}
 	}()
-	err = run(ctx, s, o, func(e *inbox.Event, a *inbox.Attempt) {
-		order.Lock()
-		defer order.Unlock()
-		say("%s", outcomeLine(e, a))
-	})
+	err = run(ctx, s, o, tale.watch(&order))
 	stop()
 	<-sent
 	if outer.Err() == nil && errors.Is(err, context.Canceled) {
@@ -97,7 +111,7 @@ func runDemo(ctx context.Context, o Options) error {
 func printNextSteps(say func(string, ...any), program, data string) {
 	say("")
 	say("That was one of every kind. In another terminal, look at the stored events:")
-	for _, command := range []string{"event list", "entity list", "plugin list", "replay --event workflow", "status"} {
+	for _, command := range []string{"event list", "entity list", "state list", "effect list", "replay --event workflow --on-top --effects send", "status"} {
 		say("  %s %s --data %s", program, command, data)
 	}
 	say("Start your own with `%s serve`, and drop .wasm files into its plugins folder. Ctrl-C ends the demo.", program)
@@ -117,10 +131,10 @@ func demoSettings(dir, secret string) (*config.Settings, error) {
 	})
 }
 
-func writeDemoPlugin(dir string) error {
+func writeDemoPlugin(dir, origin string) error {
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "demo.toml"), []byte(demoManifest), 0o600)
+		err = os.WriteFile(filepath.Join(dir, "demo.toml"), []byte(demoManifest(origin)), 0o600)
 	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "demo.wasm"), demo.Wasm(), 0o600)
@@ -206,22 +220,4 @@ func post(ctx context.Context, url string, secret, body []byte) (string, error) 
 		return "", err
 	}
 	return fmt.Sprintf("%d %s", resp.StatusCode, bytes.TrimSpace(text.Bytes())), nil
-}
-
-// outcomeLine returns a line about the outcome of an attempt.
-func outcomeLine(e *inbox.Event, a *inbox.Attempt) string {
-	name := e.View.Event
-	if e.View.EventType != "" {
-		name += " " + e.View.EventType
-	}
-	line := fmt.Sprintf("  delivered #%d %s to the plugin %s: ", e.Seq, name, a.Plugin)
-	switch {
-	case a.Fate == inbox.Again:
-		return line + fmt.Sprintf("its outcome is %q: %s. It will be retried; later events of %s wait, others continue", a.Result, a.Reason, e.View.Key)
-	case a.Fate == inbox.Dead:
-		return line + "it was rejected and is now a dead letter: see `inbox dead list`"
-	case a.Number > 1:
-		return line + fmt.Sprintf("%s at attempt %d, after %s. Its log: %s", a.Result, a.Number, a.Duration.Round(10*time.Microsecond), bytes.TrimSpace(a.Log))
-	}
-	return line + fmt.Sprintf("%s after %s. Its log: %s", a.Result, a.Duration.Round(10*time.Microsecond), bytes.TrimSpace(a.Log))
 }

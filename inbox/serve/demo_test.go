@@ -48,7 +48,7 @@ func TestTheDemoShowsEveryKindOfEventReceivedAndDelivered(t *testing.T) {
 	inboxtest.Eventually(t, "all events are sent and settled", func() bool {
 		text := out.String()
 		return strings.Contains(text, "one of every kind") && strings.Count(text, ": ok ") == len(kinds)
-	})
+	}) // the receiver's first answer is a failure, so the end of the samples waits for a retried request too
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("the demo ends with %v", err)
@@ -59,6 +59,10 @@ func TestTheDemoShowsEveryKindOfEventReceivedAndDelivered(t *testing.T) {
 			t.Errorf("the output lacks %q:\n%s", want, text)
 		}
 	}
+	inOrder(t, text, `state of qoreid/workflow/1000010 is now {"events":1,"last":"verification_started"}`,
+		`state of qoreid/workflow/1000010 is now {"events":4,"last":"verification_completed"}; it asks for POST http://127.0.0.1:`,
+		"answer 503 Service Unavailable. It will be retried after 1s with the same Idempotency-Key", "answer 200 OK at try 2", "one of every kind",
+		"./box state list --data ", "./box effect list --data ")
 	for seq := range kinds {
 		received, delivered := strings.Index(text, fmt.Sprintf(`"seq":%d,`, seq+1)), strings.Index(text, fmt.Sprintf("delivered #%d ", seq+1))
 		if received < 0 || delivered < received {
@@ -69,6 +73,20 @@ func TestTheDemoShowsEveryKindOfEventReceivedAndDelivered(t *testing.T) {
 		if !strings.Contains(text, "received "+k.String()) {
 			t.Errorf("no %s was sent", k)
 		}
+	}
+}
+
+// inOrder reports the first text that does not follow the one before it.
+func inOrder(t *testing.T, text string, wants ...string) {
+	t.Helper()
+	at := 0
+	for _, want := range wants {
+		n := strings.Index(text[at:], want)
+		if n < 0 {
+			t.Errorf("the output lacks %q, or has it too early:\n%s", want, text)
+			return
+		}
+		at += n + len(want)
 	}
 }
 

@@ -42,7 +42,8 @@ func (v *server) listen(ctx context.Context) (*listeners, error) {
 		ls.at.Webhooks, err = ls.openWebhooks(base, v)
 	}
 	if err == nil && v.settings.Admin != "" {
-		ls.at.Admin, err = ls.openOperator("admin", v.settings.Admin, base, admin(health, operator.RequireToken(token, handler)))
+		ls.at.Admin, err = ls.openOperator("admin", v.settings.Admin, base, admin(health, operator.RequireToken(
+			operator.Gate{File: token, Tokens: v.store, Log: v.log, Now: v.opt.Hooks.Now}, handler)))
 	}
 	if err == nil && v.settings.Health != "" {
 		ls.at.Health, err = ls.openOperator("health", v.settings.Health, base, health)

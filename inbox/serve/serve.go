@@ -59,7 +59,7 @@ type server struct {
 	host     *host.Host
 	parts    *parts
 	metrics  *operator.Metrics
-	observe  []func(*inbox.Event, *inbox.Attempt)
+	watches  []watch
 	programs programs // used by the loader's goroutine only
 	refusals *intake.Refusals
 	outgoing *outgoing
@@ -79,7 +79,7 @@ func Run(ctx context.Context, s *config.Settings, o Options) error {
 	return run(ctx, s, o)
 }
 
-func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbox.Event, *inbox.Attempt)) (err error) {
+func run(ctx context.Context, s *config.Settings, o Options, watches ...watch) (err error) {
 	for _, dir := range []string{s.Data, s.Plugins} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return inbox.Errorf(inbox.Invalid, "make "+dir, "%w", err).
@@ -98,9 +98,9 @@ func run(ctx context.Context, s *config.Settings, o Options, watch ...func(*inbo
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	if o.Dev {
-		watch = append(watch, showAttempts(o.Log))
+		watches = append(watches, watch{attempt: showAttempts(o.Log)})
 	}
-	v := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), observe: watch, programs: programs{}, parts: &parts{}}
+	v := &server{opt: o, settings: s, log: o.Log, metrics: operator.NewMetrics(), watches: watches, programs: programs{}, parts: &parts{}}
 	if v.store, err = store.Open(ctx, store.Options{
 		Dir: s.Data, Create: true, Server: true, MinFree: s.MinFree, Retention: s.Retention, Log: o.Log, Fault: o.Hooks.Fault, Now: o.Hooks.Now,
 	}); err != nil {
@@ -141,16 +141,25 @@ func (v *server) build() {
 		Now: v.opt.Hooks.Now, Disabled: func(plugin string) { v.parts.loader.Reload(plugin) },
 		Observe: func(e *inbox.Event, a *inbox.Attempt) {
 			v.metrics.CountAttempt(a)
-			for _, fn := range v.observe {
-				fn(e, a)
+			for _, w := range v.watches {
+				if w.attempt != nil {
+					w.attempt(e, a)
+				}
 			}
 		},
 	})
 	v.outgoing = newOutgoing(v.settings, v.log, os.Getenv, v.opt.Version)
 	v.parts.outbox = outbox.New(outbox.Options{
 		Store: v.store, Sender: v.outgoing, Policy: v.outgoing.policy, Term: v.store.Term(), Log: v.log, Now: v.opt.Hooks.Now, Grace: sendGrace,
-		Idle:    func() bool { return v.store.Low() || v.parts.dispatch.Paused() },
-		Observe: func(e *inbox.Effect, s *inbox.Sent, _ inbox.Decision) { v.metrics.CountTry(e, s) },
+		Idle: func() bool { return v.store.Low() || v.parts.dispatch.Paused() },
+		Observe: func(e *inbox.Effect, s *inbox.Sent, d inbox.Decision) {
+			v.metrics.CountTry(e, s)
+			for _, w := range v.watches {
+				if w.send != nil {
+					w.send(e, s, d)
+				}
+			}
+		},
 	})
 	v.parts.loader = release.New(release.Options{
 		Dir: v.settings.Plugins, Kept: modules(v.settings), Host: v.host, Keep: v.store, Crashes: v.store, Log: v.log,

@@ -108,6 +108,10 @@ func (t *tx) append(a *inbox.Arrival, digest [sha256.Size]byte, packed []byte) (
 	if view.Key == "" {
 		view.Key = inbox.SoloKey(seq)
 	}
+	view, err := t.linkedView(a.Mode, view)
+	if err != nil {
+		return 0, err
+	}
 	content, err := t.putFor(subject(a.Mode, view.Key), contentEvent, encodingBody, seq, packed)
 	if err != nil {
 		return 0, err

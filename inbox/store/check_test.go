@@ -80,6 +80,11 @@ var breaks = map[string]string{
 	"an emitted event is one deeper than its cause":                  `UPDATE emitted SET depth = 5 WHERE depth = 2`,
 	"an event was emitted by an attempt that settled":                `UPDATE emitted SET attempt = 9`,
 	"the events of an attempt are numbered in order":                 `UPDATE emitted SET idx = 7 WHERE seq = (SELECT max(seq) FROM emitted)`,
+
+	"a change of state without an attempt deletes": `UPDATE states SET attempt = 0`,
+	"an event that was stored after its key was linked has a reference": `INSERT INTO entity_links SELECT mode, key, 'c', 0, 1 FROM events WHERE seq = 2;
+		UPDATE events SET customer_reference = '' WHERE seq = 2`,
+	"no link is beyond the log": `INSERT INTO entity_links VALUES ('live', 'k', 'c', 9999, 1)`,
 }
 
 func TestCheckFindsEveryViolatedInvariant(t *testing.T) {

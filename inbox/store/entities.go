@@ -91,7 +91,7 @@ func (s *Store) anySelected(ctx context.Context, sel *selection, id inbox.LaneID
 	return found, err
 }
 
-// entity returns the summary of the events of a key. Event, verdict and status are those of an emitted event only when all events of
+// entity returns the summary of the events of a key. Its customer reference is that of its newest event after its link, else the link's. Event, verdict and status are those of an emitted event only when all events of
 // the key are emitted.
 func (s *Store) entity(ctx context.Context, id inbox.LaneID) (inbox.Entity, error) {
 	e := inbox.Entity{Mode: id.Mode, Key: id.Key}
@@ -100,11 +100,12 @@ func (s *Store) entity(ctx context.Context, id inbox.LaneID) (inbox.Entity, erro
 		SELECT count(*), coalesce(sum(late), 0), min(stored_at), max(stored_at), max(rank),
 			coalesce(sum((SELECT count FROM copies c WHERE c.seq = own.seq)), 0),
 			(SELECT event FROM own ORDER BY origin = 'emit', seq DESC LIMIT 1),
-			coalesce((SELECT customer_reference FROM own WHERE customer_reference <> '' ORDER BY seq DESC LIMIT 1), ''),
+			coalesce((SELECT customer_reference FROM own WHERE customer_reference <> '' AND seq > coalesce(k.after, 0) ORDER BY seq DESC LIMIT 1), k.reference, ''),
+			k.reference IS NOT NULL,
 			(SELECT verdict FROM own ORDER BY origin = 'emit', rank DESC, seq DESC LIMIT 1),
 			(SELECT status FROM own ORDER BY origin = 'emit', rank DESC, seq DESC LIMIT 1)
-		FROM own`, id.Mode, id.Key).
-		Scan(&e.Events, &e.Late, &first, &last, &e.TopRank, &e.Copies, &e.Event, &e.CustomerReference, &e.Verdict, &e.Status)
+		FROM own LEFT JOIN entity_links k ON k.mode = ?1 AND k.key = ?2`, id.Mode, id.Key).
+		Scan(&e.Events, &e.Late, &first, &last, &e.TopRank, &e.Copies, &e.Event, &e.CustomerReference, &e.Linked, &e.Verdict, &e.Status)
 	e.FirstAt, e.LastAt = fromMillis(first), fromMillis(last)
 	e.Open = e.TopRank >= 0 && e.TopRank < completed
 	return e, readError(err)

@@ -16,7 +16,7 @@ type invariant struct {
 // invariants returns the invariants that the CHECKs of the schema cannot express. Each is one statement, which reads one snapshot, so it
 // may run while a server writes.
 func invariants() []invariant {
-	return slices.Concat(logInvariants(), contentInvariants(), refusedInvariants(), laneInvariants(), attemptInvariants(), deadInvariants(), stateInvariants(), emitInvariants(), effectInvariants(), replayInvariants(), digestInvariants())
+	return slices.Concat(logInvariants(), contentInvariants(), refusedInvariants(), laneInvariants(), attemptInvariants(), deadInvariants(), stateInvariants(), linkInvariants(), emitInvariants(), effectInvariants(), replayInvariants(), digestInvariants())
 }
 
 func logInvariants() []invariant {
@@ -127,9 +127,18 @@ func stateInvariants() []invariant {
 			AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.id = s.content_id AND c.kind = 5 AND c.root_seq = s.seq)`},
 		{"every value of kv is there", `SELECT 'plugin ' || plugin || ' ' || key FROM kv WHERE NOT EXISTS (
 			SELECT 1 FROM contents c WHERE c.id = kv.content_id AND c.kind = 6 AND c.root_seq = kv.seq)`},
-		{"a change of state was made by an attempt that settled", `SELECT 'plugin ' || s.plugin || ' ' || s.key || ' change ' || s.change FROM states s WHERE NOT EXISTS (
+		{"a change of state was made by an attempt that settled", `SELECT 'plugin ' || s.plugin || ' ' || s.key || ' change ' || s.change FROM states s WHERE s.attempt > 0 AND NOT EXISTS (
 			SELECT 1 FROM attempts a WHERE a.plugin = s.plugin AND a.seq = s.seq AND a.run = s.run AND a.attempt = s.attempt AND a.fate = 'done')`},
+		{"a change of state without an attempt deletes", `SELECT 'plugin ' || plugin || ' ' || key || ' change ' || change FROM states WHERE attempt = 0 AND content_id IS NOT NULL`},
 		{"no document has a higher version than its plugin", `SELECT p.name FROM plugins p WHERE p.state_version < (SELECT max(version) FROM states s WHERE s.plugin = p.id)`},
+	}
+}
+
+func linkInvariants() []invariant {
+	return []invariant{
+		{"an event that was stored after its key was linked has a reference", `SELECT 'seq ' || e.seq FROM entity_links k
+			JOIN events e ON e.mode = k.mode AND e.key = k.key AND e.seq > k.after WHERE e.customer_reference = ''`},
+		{"no link is beyond the log", `SELECT mode || ' ' || key FROM entity_links WHERE after > (SELECT coalesce(max(seq), 0) FROM events)`},
 	}
 }
 

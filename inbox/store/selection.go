@@ -81,7 +81,8 @@ func (s *Store) conditions(ctx context.Context, sel *selection) error {
 		sel.and("e.key = ?", f.Key)
 	}
 	if f.CustomerReference != "" {
-		sel.and("e.customer_reference = ?", f.CustomerReference)
+		sel.and(`(e.customer_reference = ? OR EXISTS (SELECT 1 FROM entity_links k WHERE k.mode = e.mode AND k.key = e.key AND k.reference = ?))`,
+			f.CustomerReference, f.CustomerReference)
 	}
 	if n := len(f.Where); n > maxPointers {
 		return inbox.Errorf(inbox.Invalid, "", "where has %d JSON pointers, and the limit is %d", n, maxPointers).

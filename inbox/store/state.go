@@ -47,7 +47,7 @@ func (s *Store) storedState(ctx context.Context, plugin string, lane inbox.LaneI
 		return inbox.State{}, nil
 	}
 	if doc.Document, err = c.open(encodingRaw); err != nil {
-		return inbox.State{}, fmt.Errorf("read the state document of plugin %s for %s: %w", plugin, lane.Key, err)
+		return inbox.State{}, damagedState(fmt.Sprintf("read the state document of plugin %s for %s", plugin, lane.Key), inbox.StateID{Plugin: plugin, Lane: lane}, err)
 	}
 	return doc, nil
 }

@@ -33,7 +33,7 @@ func (c *content) document(e *inbox.StateEntry) (err error) {
 		return nil
 	}
 	if e.Document, err = c.open(encodingRaw); err != nil {
-		return fmt.Errorf("read change %d of the state document of plugin %s for %s: %w", e.Change, e.Plugin, e.Lane.Key, err)
+		return damagedState(fmt.Sprintf("read change %d of the state document of plugin %s for %s", e.Change, e.Plugin, e.Lane.Key), e.StateID, err)
 	}
 	return nil
 }

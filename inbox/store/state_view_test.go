@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"inbox/inbox"
@@ -104,5 +105,18 @@ func TestADamagedStateDocumentIsReported(t *testing.T) {
 	}
 	if err := read(false); err != nil {
 		t.Errorf("the history without documents: %v", err)
+	}
+	_, err = s.State(ctx, "p", storetest.OneLane()) // as an attempt reads it
+	if want := "`inbox state reset p " + storetest.OneLane().Key + " --mode live` deletes the document"; !errors.Is(err, inbox.ErrDamaged) || !strings.Contains(err.Error(), want) {
+		t.Errorf("an attempt's read: %v, want %s", err, want)
+	}
+	if err := s.ResetState(ctx, operator, id); err != nil {
+		t.Fatal(err)
+	}
+	if doc, err := s.State(ctx, "p", storetest.OneLane()); err != nil || doc.Document != nil {
+		t.Errorf("after the reset: %s %v", doc.Document, err)
+	}
+	if e, err := s.StateAt(ctx, id, inbox.StateMoment{}); err != nil || !e.Deleted || e.Change != 2 {
+		t.Errorf("the change of the reset: %+v %v", e, err)
 	}
 }

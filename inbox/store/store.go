@@ -64,6 +64,7 @@ type Store struct {
 	sealable chan struct{} // wakes upkeep when there are digests to seal
 
 	head       atomic.Int64 // newest durable seq
+	linked     atomic.Bool  // some key is linked to a customer reference
 	disk       datadir.Space
 	subs       subscribers
 	due        subscribers // of effects that became due

@@ -90,6 +90,18 @@ func (m *submitted) keepState(plugin string, lane inbox.LaneID, doc inbox.State)
 	m.putState(stateName{plugin, lane}, stateEntry{State: doc})
 }
 
+// dropState forgets the document of a lane after it was replaced in the file. A settlement of the lane that is still pending was committed
+// before that: its end must not bring its document back.
+func (m *submitted) dropState(plugin string, lane inbox.LaneID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name := stateName{plugin, lane}
+	if e, ok := m.states[name]; ok && e.pending == 0 {
+		m.cached -= e.cost(name)
+	}
+	delete(m.states, name)
+}
+
 // putState sets the entry of a lane. Durable entries are dropped when the cache is full. The caller holds mu.
 func (m *submitted) putState(name stateName, e stateEntry) {
 	if old, ok := m.states[name]; ok && old.pending == 0 {

@@ -66,6 +66,7 @@ type tx struct {
 	term     inbox.Term            // the newest in the file; 0 before it is read
 	origins  map[pluginOrigin]bool // of effects, that are known to be stored
 	unstored bool                  // whether it has written the counts of Store.unstored
+	linked   bool                  // whether it has linked a key to a customer reference
 }
 
 type (
@@ -167,6 +168,11 @@ func (w *tables) Reload(c *conn) error {
 	if err != nil {
 		return fmt.Errorf("read the highest reserved content id: %w", err)
 	}
+	var linked bool
+	if err := c.Get(`SELECT EXISTS (SELECT 1 FROM entity_links)`).Scan(&linked); err != nil {
+		return fmt.Errorf("read the links of entities: %w", err)
+	}
+	w.s.linked.Store(linked)
 	appended := head > w.head
 	w.head, w.stored, w.contents = head, stored, contents
 	w.s.head.Store(head)

@@ -12,6 +12,7 @@ import (
 
 // States returns state documents and their changes.
 type States interface {
+	ResetState(ctx context.Context, who inbox.Actor, id inbox.StateID) error
 	StateAt(ctx context.Context, id inbox.StateID, at inbox.StateMoment) (*inbox.StateEntry, error)
 	EachStateChange(ctx context.Context, id inbox.StateID, f inbox.StateHistory, fn func(*inbox.StateEntry) error) error
 	EachState(ctx context.Context, f inbox.StateFilter, fn func(*inbox.StateEntry) error) error
@@ -23,6 +24,7 @@ func stateTests() []test {
 		{"the changes of a state document are listed newest first", theChangesOfAStateDocumentAreListedNewestFirst},
 		{"state documents are listed by filters, each with its newest change", stateDocumentsAreListedByFiltersEachWithItsNewestChange},
 		{"a trace has the changes of state that its attempts made", aTraceHasTheChangesOfStateThatItsAttemptsMade},
+		{"an operator resets a state document, and the plugin begins anew", anOperatorResetsAStateDocument},
 		{"the record of a plugin has the highest version of its state", theRecordOfAPluginHasTheHighestVersionOfItsState},
 	}
 }

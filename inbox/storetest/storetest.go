@@ -40,6 +40,7 @@ type Received interface {
 	Log
 	Events
 	Entities
+	EntityLinks
 	Traces
 }
 
@@ -69,6 +70,7 @@ type Operation interface {
 	Releases
 	CrashRecords
 	CrashLoops
+	Tokens
 	Upkeep
 }
 
@@ -219,7 +221,7 @@ type test struct {
 // Run runs the suite against the stores that open returns. Each test is a subtest.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for _, test := range slices.Concat(eventTests(), settlementTests(), emissionTests(), fencingTests(), effectTests(), answerTests(), heldTests(), keepingTests(), operatorTests(), stateTests()) {
+	for _, test := range slices.Concat(eventTests(), settlementTests(), emissionTests(), fencingTests(), effectTests(), answerTests(), heldTests(), keepingTests(), operatorTests(), stateTests(), tokenTests(), linkTests()) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.run(t, open)

@@ -66,6 +66,7 @@ func TestEveryKindOfErrorHasItsExitCode(t *testing.T) {
 		{inbox.Errorf(inbox.Unavailable, "", "x"), 7},
 		{inbox.Errorf(inbox.Unavailable, "open", "%w", &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}), 4},
 		{inbox.Errorf(inbox.TooLarge, "", "x"), 1},
+		{inbox.Errorf(inbox.TooMany, "", "x"), 7},
 	} {
 		if got := CodeOf(c.err); got != c.want {
 			t.Errorf("%v exits with %d, want %d", c.err, got, c.want)

@@ -47,6 +47,7 @@ func exitCodes() map[inbox.Kind]int {
 	return map[inbox.Kind]int{
 		inbox.Internal: ExitFailed, inbox.Invalid: ExitUsage, inbox.Unauthorized: ExitForbidden, inbox.Forbidden: ExitForbidden,
 		inbox.NotFound: ExitNotFound, inbox.Conflict: ExitFailed, inbox.Unavailable: ExitUnreachable, inbox.TooLarge: ExitFailed,
+		inbox.TooMany: ExitUnreachable,
 	}
 }
 

@@ -155,6 +155,15 @@ CREATE TABLE emitted (
 	depth   INTEGER NOT NULL CHECK (depth > 0)    -- one more than that of the cause; 0 for an event of a source
 , share INTEGER NOT NULL DEFAULT 0 CHECK (share >= 0), effect INTEGER NOT NULL DEFAULT 0) STRICT;
 
+CREATE TABLE entity_links (
+	mode      TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
+	key       TEXT    NOT NULL CHECK (key <> ''), -- of events
+	reference TEXT    NOT NULL CHECK (reference <> ''),
+	after     INTEGER NOT NULL CHECK (after >= 0), -- the newest seq when it was linked: events with higher seqs carry the reference
+	at        INTEGER NOT NULL,
+	PRIMARY KEY (mode, key)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE events (
 	seq                INTEGER NOT NULL PRIMARY KEY,
 	digest             BLOB    NOT NULL CHECK (length(digest) = 32), -- HMAC-SHA-256 with the store key: of source and body, and also of seq where the source repeats bodies on purpose
@@ -341,6 +350,15 @@ CREATE TABLE states (
 	content_id INTEGER, -- NULL: the change deleted the document
 	at         INTEGER NOT NULL,
 	PRIMARY KEY (plugin, mode, key, change)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tokens (
+	name       TEXT    NOT NULL PRIMARY KEY CHECK (name <> ''),
+	hash       BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32), -- SHA-256 of the token
+	scopes     TEXT    NOT NULL CHECK (scopes <> ''),             -- separated by spaces
+	created_at INTEGER NOT NULL,
+	expires_at INTEGER CHECK (expires_at > created_at),           -- NULL: never
+	used_at    INTEGER                                            -- the hour of the newest use; NULL: not used yet
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX dead_by_death ON dead (died_at, seq, plugin, run, attempt);

@@ -321,7 +321,7 @@ CREATE TABLE replays (
 	rate        REAL    NOT NULL CHECK (rate >= 0),
 	matched     INTEGER NOT NULL,
 	state       TEXT    NOT NULL CHECK (CASE state WHEN 'running' THEN 1 WHEN 'done' THEN 1 WHEN 'cancelled' THEN 1 ELSE 0 END)
-, effects TEXT NOT NULL DEFAULT 'send' CHECK (effects IN ('send', 'hold', 'drop')), keep_keys INTEGER NOT NULL DEFAULT 0 CHECK (keep_keys IN (0, 1))) STRICT;
+, effects TEXT NOT NULL DEFAULT 'send' CHECK (CASE effects WHEN 'send' THEN 1 WHEN 'hold' THEN 1 WHEN 'drop' THEN 1 ELSE 0 END), keep_keys INTEGER NOT NULL DEFAULT 0 CHECK (keep_keys IN (0, 1))) STRICT;
 
 CREATE TABLE runs (
 	plugin  INTEGER NOT NULL,

@@ -57,7 +57,7 @@ func requestOf(entry json.RawMessage) (r inbox.Request, why string) {
 	dec := json.NewDecoder(bytes.NewReader(rest))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&in); err != nil {
-		return r, "is not a request of the contract: an object with method, url, headers, secrets, body, body_base64, raw and then"
+		return r, "is not a request of the contract: an object with method, url, headers, secrets, body, body_base64, raw, sign and then"
 	}
 	if body != nil {
 		in.Body = body
@@ -66,6 +66,9 @@ func requestOf(entry json.RawMessage) (r inbox.Request, why string) {
 		return r, why
 	}
 	r = inbox.Request{Method: in.Method, URL: in.URL, Secrets: in.Secrets, Raw: in.Raw, Body: in.BodyBase64, Then: in.Then}
+	if in.Sign != nil {
+		r.Sign = inbox.Signing{Scheme: inbox.SignScheme(in.Sign.Scheme), Secret: in.Sign.Secret}
+	}
 	for _, name := range slices.Sorted(maps.Keys(in.Headers)) {
 		r.Headers = append(r.Headers, inbox.Header{Name: name, Value: in.Headers[name]})
 	}
@@ -107,6 +110,8 @@ func wrongMembers(in *abi.Request) string {
 		return "has raw, which sends the event's own bytes, and a body"
 	case isSet(in.Body) && in.BodyBase64 != nil:
 		return "has body and body_base64"
+	case in.Sign != nil && in.Sign.Scheme == "":
+		return "has sign without a scheme"
 	case in.Then != "":
 		if problem := (&inbox.Emission{Event: in.Then}).Problem(); problem != "" {
 			return "has then, which " + problem
@@ -127,6 +132,9 @@ func hasContentType(headers map[string]string) bool {
 // outside checks requests against the grants of a release. It opens no socket and knows no secret.
 type outside struct{ client *egress.Client }
 
+// standIn replaces every secret in the checks. Like a real one it may be part of a header and be a key of Standard Webhooks.
+const standIn = "whsec_aW5ib3ggY2hlY2tzIHJlcXVlc3RzIHdpdGggdGhpcyBvbmU="
+
 // newOutside returns the checks of a manifest. The error is Invalid: the CA file that the manifest names cannot be used.
 func newOutside(h *inbox.HTTP) (*outside, error) {
 	grant, secrets, err := egress.GrantOf(h)
@@ -135,7 +143,7 @@ func newOutside(h *inbox.HTTP) (*outside, error) {
 	}
 	known := map[string]egress.Secret{}
 	for name, origins := range secrets {
-		known[name] = egress.NewSecret(name, "secret", origins)
+		known[name] = egress.NewSecret(name, standIn, origins)
 	}
 	client, err := egress.New(grant, egress.Options{Secret: func(name string) (egress.Secret, bool) {
 		s, ok := known[name]
@@ -151,7 +159,7 @@ func newOutside(h *inbox.HTTP) (*outside, error) {
 func (o *outside) check(requests []inbox.Outgoing) *inbox.Outcome {
 	for i := range requests {
 		r := &requests[i]
-		if err := o.client.Check(egress.Call{Request: r.Request}); err != nil {
+		if err := o.client.Check(egress.Call{Request: r.Request, IdempotencyKey: "check"}); err != nil {
 			out := refusal(i, r, err)
 			return &out
 		}

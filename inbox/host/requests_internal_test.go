@@ -50,6 +50,12 @@ func TestRequestsOfAResultAreReadAndChecked(t *testing.T) {
 	if diff := cmp.Diff(want, out.Effects.Requests); diff != "" {
 		t.Error(diff)
 	}
+	out = result(`[{"method":"POST","url":"https://api.example.com/","body":"x","sign":{"scheme":"standard","secret":"token"}},
+		{"method":"POST","url":"https://api.example.com/","raw":true,"sign":{"scheme":"qoreid","secret":"token"}}]`)
+	if out.Result != inbox.OK || out.Effects.Requests[0].Sign != (inbox.Signing{Scheme: inbox.SignStandard, Secret: "token"}) ||
+		out.Effects.Requests[1].Sign != (inbox.Signing{Scheme: inbox.SignQoreID, Secret: "token"}) {
+		t.Errorf("signed requests: %s (%s), %+v", out.Result, out.Reason, out.Effects)
+	}
 	entry := func(members string) string {
 		return `[{"method":"POST","url":"https://api.example.com/"` + members + `}]`
 	}
@@ -57,12 +63,17 @@ func TestRequestsOfAResultAreReadAndChecked(t *testing.T) {
 		result inbox.Result
 		says   string
 	}{
-		`{}`:                   {inbox.BadResult, "its http is an object and not a list"},
-		`[7]`:                  {inbox.BadResult, "its http[0] is not a request of the contract"},
-		`[{}]`:                 {inbox.BadResult, "has no method or no url"},
-		entry(`,"boby":1`):     {inbox.BadResult, "is not a request of the contract"},
-		entry(`,"then":"crm"`): {inbox.BadResult, "has then, which has an event without a dot"},
-		entry(`,"then":"x.y"`): {inbox.Denied, "it emits an event that it was not granted"},
+		`{}`:                {inbox.BadResult, "its http is an object and not a list"},
+		`[7]`:               {inbox.BadResult, "its http[0] is not a request of the contract"},
+		`[{}]`:              {inbox.BadResult, "has no method or no url"},
+		entry(`,"boby":1`):  {inbox.BadResult, "is not a request of the contract"},
+		entry(`,"sign":{}`): {inbox.BadResult, "has sign without a scheme"},
+		entry(`,"sign":{"scheme":"rot13","secret":"token"}`):   {inbox.BadResult, "cannot be sent"},
+		entry(`,"sign":{"scheme":"standard"}`):                 {inbox.BadResult, "cannot be sent"},
+		entry(`,"sign":{"scheme":"standard","secret":"nope"}`): {inbox.Denied, "asks for what is not granted"},
+		entry(`,"sign":{"scheme":"standard","key":"x"}`):       {inbox.BadResult, "is not a request of the contract"},
+		entry(`,"then":"crm"`):                                 {inbox.BadResult, "has then, which has an event without a dot"},
+		entry(`,"then":"x.y"`):                                 {inbox.Denied, "it emits an event that it was not granted"},
 		"[" + strings.Repeat(`{"method":"GET","url":"https://api.example.com/","then":"crm.a"},`, 2) + `{"method":"GET","url":"https://api.example.com/","then":"crm.b"}]`: {
 			inbox.BadResult, "more than 2 events"},
 		entry(`,"raw":true,"body":"x"`):                               {inbox.BadResult, "and a body"},

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -162,8 +164,12 @@ func (r *receiver) check(t *testing.T, sent []string) {
 // which the plugin gets in order, and answers once.
 func TestTheResponseOfARequestReachesThePluginThatAsked(t *testing.T) {
 	t.Parallel()
+	const own = "a secret of the receiver"
 	var tries atomic.Int32
-	to := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	to := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if body, err := io.ReadAll(r.Body); err != nil || r.Header.Get(qoreid.DefaultHeader) != qoreid.Sign("", []byte(own), body) {
+			t.Errorf("%s has the signature %q, %v", body, r.Header.Get(qoreid.DefaultHeader), err)
+		}
 		if tries.Add(1) == 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
@@ -175,8 +181,13 @@ func TestTheResponseOfARequestReachesThePluginThatAsked(t *testing.T) {
 	dir := t.TempDir()
 	at, stop := start(t, dir)
 	grants := fmt.Sprintf("start_from = \"start\"\nemit = [\"crm.answered\"]\n[http]\nprivate = [%q]\n[http.retry]\nbase = \"100ms\"\n", to.URL)
+	file := filepath.Join(t.TempDir(), "own")
+	if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	grants += fmt.Sprintf("[secrets]\nown = {value = %q, origins = [%q]}\n", "file:"+file, to.URL)
 	install(t, dir, "crm.toml", "events = [\"workflow\"]\n"+grants)
-	install(t, dir, "crm.wasm", string(inboxtest.Says(fmt.Sprintf(`{"outcome":"ok","http":[{"method":"POST","url":"%s/hook","raw":true,"then":"crm.answered"}]}`, to.URL))))
+	install(t, dir, "crm.wasm", string(inboxtest.Says(fmt.Sprintf(`{"outcome":"ok","http":[{"method":"POST","url":"%s/hook","raw":true,"sign":{"scheme":"qoreid","secret":"own"},"then":"crm.answered"}]}`, to.URL))))
 	install(t, dir, "next.toml", "start_from = \"start\"\nevents = [\"crm.*\"]\n")
 	install(t, dir, "next.wasm", string(inboxtest.Says(`{"outcome":"ok"}`)))
 	post(t, at, bodyOf(1, 0), secret, 200, "stored")

@@ -157,8 +157,21 @@ type Request struct {
 	Body       json.RawMessage   `json:"body,omitempty"`        // a string is sent as its text, any other value as JSON
 	BodyBase64 []byte            `json:"body_base64,omitempty"` // in place of Body
 	Raw        bool              `json:"raw,omitempty"`         // send the event's stored bytes, with their content type and signature header
+	Sign       *Signing          `json:"sign,omitempty"`        // how the body is signed for its receiver
 	Then       string            `json:"then,omitempty"`        // name of an event, granted by emit, that the final response becomes
 }
+
+// Signing is how a request is signed for its receiver. The signature is a header that the host adds when it sends.
+type Signing struct {
+	Scheme string `json:"scheme"` // SignStandard or SignQoreID
+	Secret string `json:"secret"` // name of a secret that is granted for the origin of the request
+}
+
+// Schemes of signatures.
+const (
+	SignStandard = "standard" // Standard Webhooks 1.0.0 (https://www.standardwebhooks.com)
+	SignQoreID   = "qoreid"   // x-verifyme-signature, the header of QoreID's webhooks: HMAC-SHA512 of the body in hex
+)
 
 // Emission is an event that a plugin emits. It reaches other plugins, and the emitter itself if that asks for it, like any event.
 type Emission struct {

@@ -76,6 +76,13 @@ func (w *writer) request(r *abi.Request) {
 		w.name("raw")
 		w.b = append(w.b, "true"...)
 	}
+	if r.Sign != nil {
+		w.name("sign")
+		w.begin('{')
+		w.text("scheme", r.Sign.Scheme)
+		w.text("secret", r.Sign.Secret)
+		w.end('}')
+	}
 	w.textIf("then", r.Then)
 	w.end('}')
 }

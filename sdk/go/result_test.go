@@ -72,6 +72,8 @@ func TestEveryMemberOfAResultIsEncoded(t *testing.T) {
 				f.SetBytes([]byte("x"))
 			case map[string]string:
 				f.Set(reflect.ValueOf(map[string]string{"a": "b"}))
+			case *abi.Signing:
+				f.Set(reflect.ValueOf(&abi.Signing{Scheme: "x", Secret: "y"}))
 			case []abi.Emission, []abi.Request:
 			default:
 				t.Fatalf("%s.%s has a type that this test does not know", s.Type(), s.Type().Field(i).Name)

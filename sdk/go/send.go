@@ -19,13 +19,24 @@ type Request struct {
 	Body    []byte            // sent as it is
 	JSON    any               // in place of Body: sent as JSON, with its content type
 	Raw     bool              // in place of a body: the event's own bytes, with their content type and signature header
+	Sign    *Signing          // nil: inbox does not sign the request
 	Then    string            // name of an event that the final response becomes, granted by emit in NAME.toml; see [Event.Response]
 }
+
+// Signing is how a request is signed for its receiver, see [SignStandard] and [SignQoreID].
+type Signing = abi.Signing
+
+// SignStandard signs by Standard Webhooks 1.0.0, with a secret of the plugin's NAME.toml: whsec_ and 24 to 64 bytes in base64. Libraries
+// of many languages verify it (https://www.standardwebhooks.com).
+func SignStandard(secret string) *Signing { return &Signing{Scheme: abi.SignStandard, Secret: secret} }
+
+// SignQoreID signs with the header that QoreID's webhooks have, so that a receiver of those verifies the request unchanged.
+func SignQoreID(secret string) *Signing { return &Signing{Scheme: abi.SignQoreID, Secret: secret} }
 
 // Send returns the answer with one more request. Requests are sent only with [Done] and [Skip], at most 32 of them with one answer,
 // whose bodies have at most 1 MiB in all. A JSON value that cannot be encoded makes the answer a [Retry].
 func (a Answer) Send(r Request) Answer {
-	out := abi.Request{Method: r.Method, URL: r.URL, Headers: r.Headers, Secrets: r.Secrets, BodyBase64: r.Body, Raw: r.Raw, Then: r.Then}
+	out := abi.Request{Method: r.Method, URL: r.URL, Headers: r.Headers, Secrets: r.Secrets, BodyBase64: r.Body, Raw: r.Raw, Sign: r.Sign, Then: r.Then}
 	if out.Method == "" {
 		out.Method = "POST"
 	}

@@ -39,6 +39,7 @@ func (v *receiver) close() {
 	_ = v.server.Close() // nothing of it is kept
 }
 
+// ServeHTTP answers the first request with 503 and each later one with 200.
 func (v *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1<<20)) // the answer does not depend on it
 	if v.asked.Add(1) == 1 {

@@ -63,13 +63,30 @@ func theEndOfAnEffectBecomesOneEvent(t *testing.T, open Open) {
 	e = w.Due(crm)[0]
 	step(&e, answered(422), inbox.Decision{Fate: inbox.Dead, Counted: 2, Parks: true}, 1)
 	step(&e, answered(422), inbox.Decision{Fate: inbox.Dead, Counted: 2, Parks: true}, 1) // once more: the effect has changed since
+	got := wantAnswer(t, s, &e, head+1)
+	if failed, err := s.ResolveEffects(ctx, operator, inbox.Retried, []int64{e.ID}); err != nil || failed[0] != nil {
+		t.Fatalf("retried: %v, %v", failed, err)
+	}
+	e = w.Due(crm)[0]
+	step(&e, answered(200), inbox.Decision{Fate: inbox.Done}, 2)
+	if last := event(t, s, head+2); last.ID == got.ID || last.View.Event != "crm.answered" {
+		t.Errorf("the second end became %+v", last)
+	}
+	other := w.Due(mail)[0]
+	step(&other, answered(200), inbox.Decision{Fate: inbox.Done}, 2)
+}
+
+// wantAnswer checks the event that the death of an effect became, and its cause, and returns it.
+func wantAnswer(t *testing.T, s Store, e *inbox.Effect, seq int64) *inbox.Event {
+	t.Helper()
+	ctx := t.Context()
 	cause := event(t, s, e.Cause.Seq)
-	got := event(t, s, head+1)
+	got := event(t, s, seq)
 	if got.View.Event != "crm.answered" || got.Source != "plugin:p" || got.Origin != inbox.FromEmission || got.View.Key != cause.View.Key || got.Depth != 1 || got.Share != inbox.MaxDescendants-1 {
 		t.Errorf("the event is %+v", got)
 	}
 	p, err := s.Payload(ctx, got.Seq)
-	if want := string(inbox.Answered(&e, answered(422), inbox.Dead).Body); err != nil || string(p.Body) != want {
+	if want := string(inbox.Answered(e, answered(422), inbox.Dead).Body); err != nil || string(p.Body) != want {
 		t.Errorf("its body is %s, %v; want %s", p.Body, err, want)
 	}
 	tr, err := s.Trace(ctx, got.Seq)
@@ -81,16 +98,7 @@ func theEndOfAnEffectBecomesOneEvent(t *testing.T, open Open) {
 		t.Fatal(err)
 	}
 	same(t, "what the attempt led to", tr.Deliveries[0].Emitted, nil, []inbox.Emitted{{Attempt: 1, Index: 2, Effect: e.ID, Event: *got}})
-	if failed, err := s.ResolveEffects(ctx, operator, inbox.Retried, []int64{e.ID}); err != nil || failed[0] != nil {
-		t.Fatalf("retried: %v, %v", failed, err)
-	}
-	e = w.Due(crm)[0]
-	step(&e, answered(200), inbox.Decision{Fate: inbox.Done}, 2)
-	if last := event(t, s, head+2); last.ID == got.ID || last.View.Event != "crm.answered" {
-		t.Errorf("the second end became %+v", last)
-	}
-	other := w.Due(mail)[0]
-	step(&other, answered(200), inbox.Decision{Fate: inbox.Done}, 2)
+	return got
 }
 
 func aSettlementOfATryThatFailsEmitsNothing(t *testing.T, open Open) {

@@ -40,24 +40,15 @@ func (s *server) createReplay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	keeps, err := s.keepState(ctx, plugins)
-	if err != nil {
-		return err
-	}
-	sends, err := s.maySend(ctx, plugins)
+	about, err := s.aboutReplay(ctx, plugins)
 	if err != nil {
 		return err
 	}
 	if req.DryRun {
-		return s.dryReplay(w, r, &req, &api.Replay{Plugins: plugins, KeepState: keeps, MaySend: sends})
+		return s.dryReplay(w, r, &req, about)
 	}
-	if len(sends) > 0 && req.Effects == "" {
-		return inbox.Errorf(inbox.Invalid, "", "%s may send requests, and nothing says whether the replay sends them", strings.Join(sends, ", ")).
-			WithHint("say effects (--effects): send, hold or drop")
-	}
-	if len(keeps) > 0 && !req.OnTop {
-		return inbox.Errorf(inbox.Invalid, "", "%s has state, and replayed events would change the state of now", strings.Join(keeps, ", ")).
-			WithHint("say on_top (--on-top) if that is meant")
+	if err := decided(&req, about); err != nil {
+		return err
 	}
 	if req.Effects == "" {
 		req.Effects = inbox.HoldEffects // a plugin may be granted origins while the replay runs
@@ -72,6 +63,29 @@ func (s *server) createReplay(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
 	return reply(w, replayOf(j))
+}
+
+// aboutReplay returns the plugins of a replay, and what it must say about them.
+func (s *server) aboutReplay(ctx context.Context, plugins []string) (*api.Replay, error) {
+	keeps, err := s.keepState(ctx, plugins)
+	if err != nil {
+		return nil, err
+	}
+	sends, err := s.maySend(ctx, plugins)
+	return &api.Replay{Plugins: plugins, KeepState: keeps, MaySend: sends}, err
+}
+
+// decided returns an error unless a request says what it must say about its plugins.
+func decided(req *api.ReplayRequest, about *api.Replay) error {
+	switch {
+	case len(about.MaySend) > 0 && req.Effects == "":
+		return inbox.Errorf(inbox.Invalid, "", "%s may send requests, and nothing says whether the replay sends them", strings.Join(about.MaySend, ", ")).
+			WithHint("say effects (--effects): send, hold or drop")
+	case len(about.KeepState) > 0 && !req.OnTop:
+		return inbox.Errorf(inbox.Invalid, "", "%s has state, and replayed events would change the state of now", strings.Join(about.KeepState, ", ")).
+			WithHint("say on_top (--on-top) if that is meant")
+	}
+	return nil
 }
 
 func validate(req *api.ReplayRequest) error {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,26 +44,9 @@ func scanReplayPart(row scanner, p *inbox.ReplayPart) error {
 // becomes the seq of the last event that it allows. CreateReplay returns NotFound when no event matches, and Invalid without a
 // plugin, for a negative rate and for an unknown Only; then it stores nothing.
 func (s *Store) CreateReplay(ctx context.Context, actor inbox.Actor, j *inbox.Replay) error {
-	replay := *j
-	if replay.Only == "" {
-		replay.Only = inbox.OnlyAll
-	}
-	if replay.Effects == "" {
-		replay.Effects = inbox.SendEffects
-	}
-	replay.Plugins = slices.Compact(slices.Sorted(slices.Values(replay.Plugins)))
-	if len(replay.Filter.Seqs) > 0 { // Match needs them sorted for each chunk
-		replay.Filter.Seqs = slices.Compact(slices.Sorted(slices.Values(replay.Filter.Seqs)))
-	}
-	switch {
-	case len(replay.Plugins) == 0:
-		return inbox.Errorf(inbox.Invalid, "", "a replay needs a plugin").WithHint("`inbox plugin list` shows them")
-	case replay.Rate < 0:
-		return inbox.Errorf(inbox.Invalid, "", "the rate is negative")
-	case !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, replay.Only):
-		return inbox.Errorf(inbox.Invalid, "", "only is %q, not failed, missing or all", replay.Only)
-	case !replay.Effects.Valid():
-		return inbox.Errorf(inbox.Invalid, "", "effects is %q, not send, hold or drop", replay.Effects)
+	replay, err := checkedReplay(j)
+	if err != nil {
+		return err
 	}
 	stored := replay.Filter // the count ends at the newest event
 	if head := s.newest(ctx); stored.Before == 0 || stored.Before > head {
@@ -87,6 +71,27 @@ func (s *Store) CreateReplay(ctx context.Context, actor inbox.Actor, j *inbox.Re
 	}
 	*j = created
 	return nil
+}
+
+// checkedReplay returns a new replay with its defaults.
+func checkedReplay(j *inbox.Replay) (inbox.Replay, error) {
+	replay := *j
+	replay.Only, replay.Effects = cmp.Or(replay.Only, inbox.OnlyAll), cmp.Or(replay.Effects, inbox.SendEffects)
+	replay.Plugins = slices.Compact(slices.Sorted(slices.Values(replay.Plugins)))
+	if len(replay.Filter.Seqs) > 0 { // Match needs them sorted for each chunk
+		replay.Filter.Seqs = slices.Compact(slices.Sorted(slices.Values(replay.Filter.Seqs)))
+	}
+	switch {
+	case len(replay.Plugins) == 0:
+		return replay, inbox.Errorf(inbox.Invalid, "", "a replay needs a plugin").WithHint("`inbox plugin list` shows them")
+	case replay.Rate < 0:
+		return replay, inbox.Errorf(inbox.Invalid, "", "the rate is negative")
+	case !slices.Contains([]inbox.Only{inbox.OnlyAll, inbox.OnlyFailed, inbox.OnlyMissing}, replay.Only):
+		return replay, inbox.Errorf(inbox.Invalid, "", "only is %q, not failed, missing or all", replay.Only)
+	case !replay.Effects.Valid():
+		return replay, inbox.Errorf(inbox.Invalid, "", "effects is %q, not send, hold or drop", replay.Effects)
+	}
+	return replay, nil
 }
 
 // createReplay stores a replay that begins after a position.

@@ -65,37 +65,10 @@ func references(t *testing.T, s Store) (list []string) {
 	return list
 }
 
-func eventsAfterALinkCarryItsReference(t *testing.T, open Open) {
-	ctx, dir := t.Context(), inboxtest.Dir(t)
-	s := open(t, Options{Dir: dir})
-	arrive(t, s, inbox.Live, 7, 1, "")
-	who := inbox.Actor{Name: "uid:0", Reason: "signup"}
-	l, err := s.LinkEntity(ctx, who, linkRequest("cust-1"))
-	if err != nil || l.After != 1 || l.Reference != "cust-1" || l.At.IsZero() || l.Before != "" {
-		t.Fatalf("%+v %v", l, err)
-	}
-	again, err := s.LinkEntity(ctx, who, linkRequest("cust-1"))
-	same(t, "the same link again", again, err, l)
-	arrive(t, s, inbox.Live, 7, 2, "")
-	arrive(t, s, inbox.Live, 7, 3, "own")
-	arrive(t, s, inbox.Live, 8, 4, "")
-	arrive(t, s, inbox.Test, 7, 5, "")
-	emit := withEffects(2, inbox.Effects{Lane: inbox.LaneID{Mode: inbox.Live, Key: linkedKey}, Emit: []inbox.Emission{{Event: "customer.passed"}}})
-	if err := s.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
-		t.Fatal(err)
-	}
-	emit.Plugin = "p"
-	if err := Settle(s, emit); err != nil {
-		t.Fatal(err)
-	}
-	fromFirst := withEffects(1, inbox.Effects{Lane: inbox.LaneID{Mode: inbox.Live, Key: linkedKey}, Emit: []inbox.Emission{{Event: "customer.passed"}}})
-	fromFirst.Position = inbox.PositionChange{}
-	fromFirst.Plugin = "p"
-	if err := Settle(s, fromFirst); err != nil {
-		t.Fatal(err)
-	}
-	want := []string{"", "cust-1", "own", "", "", "cust-1", "cust-1"}
-	same(t, "references", references(t, s), nil, want)
+// wantLinked checks what the link of the key of verification 7 shows, and where it is recorded.
+func wantLinked(t *testing.T, s Store) {
+	t.Helper()
+	ctx := t.Context()
 	got, err := s.LinkedReference(ctx, inbox.Live, linkedKey)
 	same(t, "the link", got, err, "cust-1")
 	for _, other := range []inbox.LaneID{{Mode: inbox.Test, Key: linkedKey}, {Mode: inbox.Live, Key: "qoreid/workflow/8"}} {
@@ -116,9 +89,51 @@ func eventsAfterALinkCarryItsReference(t *testing.T, open Open) {
 	if err != nil || len(log) != 1 || log[0].Target != "live qoreid/workflow/7 to customer reference cust-1" || log[0].Reason != "signup" {
 		t.Errorf("the audit log: %+v %v", log, err)
 	}
+}
+
+func eventsAfterALinkCarryItsReference(t *testing.T, open Open) {
+	ctx, dir := t.Context(), inboxtest.Dir(t)
+	s := open(t, Options{Dir: dir})
+	arrive(t, s, inbox.Live, 7, 1, "")
+	who := inbox.Actor{Name: "uid:0", Reason: "signup"}
+	l, err := s.LinkEntity(ctx, who, linkRequest("cust-1"))
+	if err != nil || l.After != 1 || l.Reference != "cust-1" || l.At.IsZero() || l.Before != "" {
+		t.Fatalf("%+v %v", l, err)
+	}
+	again, err := s.LinkEntity(ctx, who, linkRequest("cust-1"))
+	same(t, "the same link again", again, err, l)
+	arrive(t, s, inbox.Live, 7, 2, "")
+	arrive(t, s, inbox.Live, 7, 3, "own")
+	arrive(t, s, inbox.Live, 8, 4, "")
+	arrive(t, s, inbox.Test, 7, 5, "")
+	if err := s.Register(ctx, "p", inbox.StartFrom{Start: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, seq := range []int64{2, 1} {
+		emit := withEffects(seq, inbox.Effects{Lane: inbox.LaneID{Mode: inbox.Live, Key: linkedKey}, Emit: []inbox.Emission{{Event: "customer.passed"}}})
+		if seq == 1 {
+			emit.Position = inbox.PositionChange{}
+		}
+		mustSettle(t, s, emit)
+	}
+	want := []string{"", "cust-1", "own", "", "", "cust-1", "cust-1"}
+	same(t, "references", references(t, s), nil, want)
+	wantLinked(t, s)
 	second := open(t, Options{Dir: dir}) // another process reads the links at its start
 	arrive(t, second, inbox.Live, 7, 6, "")
 	same(t, "references", references(t, second), nil, append(want, "cust-1"))
+}
+
+// wantBothReferences checks that a verification whose link was replaced is found by both references.
+func wantBothReferences(t *testing.T, s Store) {
+	t.Helper()
+	ctx := t.Context()
+	for _, ref := range []string{"a", "b"} { // the first event carries a, and the verification belongs to b
+		entities, err := s.Entities(ctx, inbox.EntityFilter{Filter: inbox.Filter{CustomerReference: ref}})
+		if err != nil || len(entities) != 1 || entities[0].CustomerReference != "b" {
+			t.Errorf("the entities of %s: %+v %v", ref, entities, err)
+		}
+	}
 }
 
 func aLinkThatContradictsIsRefused(t *testing.T, open Open) {
@@ -145,12 +160,7 @@ func aLinkThatContradictsIsRefused(t *testing.T, open Open) {
 	}
 	arrive(t, s, inbox.Live, 7, 2, "")
 	same(t, "references", references(t, s), nil, []string{"a", "b"})
-	for _, ref := range []string{"a", "b"} { // the first event carries a, and the verification belongs to b
-		entities, err := s.Entities(ctx, inbox.EntityFilter{Filter: inbox.Filter{CustomerReference: ref}})
-		if err != nil || len(entities) != 1 || entities[0].CustomerReference != "b" {
-			t.Errorf("the entities of %s: %+v %v", ref, entities, err)
-		}
-	}
+	wantBothReferences(t, s)
 	arrive(t, s, inbox.Live, 9, 3, "own")
 	carried := &inbox.LinkRequest{Mode: inbox.Live, Key: "qoreid/workflow/9", Reference: "c"}
 	refused("events with a reference of their own", carried, inbox.Conflict)

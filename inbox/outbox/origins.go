@@ -157,17 +157,14 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 		return never, nil
 	}
 	r, now := o.origin(row), o.opt.Now()
-	free := o.free(r, now)
-	if free <= 0 {
-		return never, nil
-	}
-	if wait := r.notUntil.Sub(now); wait > 0 {
+	free, wait := o.room(r, now)
+	if free <= 0 || wait > 0 {
 		return wait, nil
 	}
 	if r.health.OnHold || !fresh(r.ahead.at, now) {
 		r.ahead = ahead{}
 	}
-	for wait, read := never, false; ; free-- {
+	for read := false; ; free-- {
 		if len(r.ahead.list) == 0 && !read {
 			var err error
 			if wait, err = o.read(tries, r, &policy, now); err != nil {
@@ -207,6 +204,15 @@ func (o *Outbox) read(ctx context.Context, r *origin, p *inbox.Policy, now time.
 		r.ahead.list = append(r.ahead.list, *e)
 	}
 	return never, nil
+}
+
+// room returns the number of tries that may start to an origin, and the time until they may. Without room the end of a try makes the
+// next step.
+func (o *Outbox) room(r *origin, now time.Time) (free int, wait time.Duration) {
+	if free = o.free(r, now); free <= 0 {
+		return 0, never
+	}
+	return free, max(r.notUntil.Sub(now), 0)
 }
 
 // free returns the number of tries that may start to an origin. On hold it is one probe, after the hold's wait. A plugin may have as

@@ -153,12 +153,12 @@ const never = time.Duration(1<<63 - 1)
 // fill starts tries to one origin, and returns the time until it may start more.
 func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Duration, error) {
 	policy, live := o.opt.Policy(row.Plugin)
-	if row.DueAt.IsZero() || row.Paused || !live {
+	if !live || !sendable(row) {
 		return never, nil
 	}
 	r, now := o.origin(row), o.opt.Now()
 	free, wait := o.room(r, now)
-	if free <= 0 || wait > 0 {
+	if wait > 0 {
 		return wait, nil
 	}
 	if r.health.OnHold || !fresh(r.ahead.at, now) {
@@ -178,12 +178,20 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 		case free == 0: // the end of a try makes the next step
 			return never, nil
 		}
-		if err := r.ahead.readRequests(tries, o.opt.Store); err != nil {
+		if err := o.startNext(tries, r, policy); err != nil {
 			return 0, err
 		}
-		e, req := r.ahead.next()
-		o.start(tries, r, &e, req, policy)
 	}
+}
+
+// startNext starts a try of the first effect that was read ahead.
+func (o *Outbox) startNext(tries context.Context, r *origin, policy inbox.Policy) error {
+	if err := r.ahead.readRequests(tries, o.opt.Store); err != nil {
+		return err
+	}
+	e, req := r.ahead.next()
+	o.start(tries, r, &e, req, policy)
+	return nil
 }
 
 // read reads due effects of an origin ahead, and returns the time until the first effect after them is due.
@@ -205,6 +213,9 @@ func (o *Outbox) read(ctx context.Context, r *origin, p *inbox.Policy, now time.
 	}
 	return never, nil
 }
+
+// sendable reports whether an origin has a request that may be sent at some time.
+func sendable(row *inbox.EffectOrigin) bool { return !row.DueAt.IsZero() && !row.Paused }
 
 // room returns the number of tries that may start to an origin, and the time until they may. Without room the end of a try makes the
 // next step.

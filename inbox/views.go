@@ -36,6 +36,7 @@ type DeliveryTrace struct {
 	Attempts []Attempt    // all runs, oldest first
 	Changes  []StateEntry // of the plugin's state, made by the attempts; without documents
 	Emitted  []Emitted    // by its attempts, in the order of the log
+	Requests []Effect     // that its attempts asked for, in the order of their ids; those that retention deleted are missing
 }
 
 // EventTrace is one event with its deliveries.

@@ -87,21 +87,22 @@ type Delivery struct {
 
 // Attempt is one attempt of a run.
 type Attempt struct {
-	Run       int64        `json:"run"` // 0 for the first run, else the number of the replay
-	Attempt   int          `json:"attempt"`
-	Outcome   inbox.Result `json:"outcome"`
-	Fate      inbox.Fate   `json:"fate"`
-	Counted   bool         `json:"counted"`
-	Replay    bool         `json:"replay"`
-	StartedAt time.Time    `json:"started_at"`
-	Millis    float64      `json:"duration_ms"`
-	Fuel      int64        `json:"fuel,omitempty"` // instructions and moved bytes; absent when not counted
-	Release   string       `json:"release"`
-	Reason    string       `json:"reason,omitempty"`
-	Log       string       `json:"log,omitempty"`
-	LogCut    bool         `json:"log_cut,omitempty"`
-	State     *StateChange `json:"state,omitempty"`   // the change of state that it made
-	Emitted   []Emitted    `json:"emitted,omitempty"` // events that it emitted
+	Run       int64            `json:"run"` // 0 for the first run, else the number of the replay
+	Attempt   int              `json:"attempt"`
+	Outcome   inbox.Result     `json:"outcome"`
+	Fate      inbox.Fate       `json:"fate"`
+	Counted   bool             `json:"counted"`
+	Replay    bool             `json:"replay"`
+	StartedAt time.Time        `json:"started_at"`
+	Millis    float64          `json:"duration_ms"`
+	Fuel      int64            `json:"fuel,omitempty"` // instructions and moved bytes; absent when not counted
+	Release   string           `json:"release"`
+	Reason    string           `json:"reason,omitempty"`
+	Log       string           `json:"log,omitempty"`
+	LogCut    bool             `json:"log_cut,omitempty"`
+	State     *StateChange     `json:"state,omitempty"`    // the change of state that it made
+	Emitted   []Emitted        `json:"emitted,omitempty"`  // events that it emitted
+	Requests  []AttemptRequest `json:"requests,omitempty"` // requests that it asked for
 }
 
 // Entity is one verification or customer.

@@ -97,3 +97,18 @@ type EffectOrigin struct {
 	ProbeAt    time.Time `json:"probe_at,omitzero"`
 	OldestAt   time.Time `json:"oldest_at,omitzero"` // of those that are not sent
 }
+
+// AttemptRequest is a request that an attempt asked for.
+type AttemptRequest struct {
+	ID     int64             `json:"id"` // of the effect
+	Index  int               `json:"index"`
+	Method string            `json:"method"`
+	Origin string            `json:"origin"`
+	State  inbox.EffectState `json:"state"`
+	Parks  bool              `json:"parks,omitempty"`
+	Tries  int               `json:"tries"`
+	Status int               `json:"status,omitempty"` // of the newest response
+	Why    string            `json:"why,omitempty"`    // why the newest try failed
+	DueAt  time.Time         `json:"due_at,omitzero"`
+	Then   string            `json:"then,omitempty"`
+}

@@ -189,3 +189,19 @@ func (p *program) deadEffects(c *cli.Context) error {
 	f.Plugin = c.String("plugin")
 	return p.listEffects(c, api.EffectQuery{Filter: f, IDs: ids, States: []inbox.EffectState{inbox.EffectDead}})
 }
+
+// requestText returns a request that an attempt asked for.
+func (p *program) requestText(r *api.AttemptRequest) string {
+	text := fmt.Sprintf("effect %d  %s %s  %s", r.ID, r.Method, r.Origin,
+		effectState(api.Effect{State: r.State, Parks: r.Parks, DueAt: r.DueAt}))
+	switch {
+	case r.Status != 0:
+		text += fmt.Sprintf("  status %d", r.Status)
+	case r.Why != "":
+		text += "  " + r.Why
+	}
+	if r.State == inbox.EffectRetry {
+		text += "  due " + p.Stamp(r.DueAt)
+	}
+	return text
+}

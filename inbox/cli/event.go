@@ -249,6 +249,9 @@ func (p *program) printAttempt(a *api.Attempt, indent string) error {
 	for i := range a.Emitted {
 		text += p.Hanging(indent+"  ", emittedText(&a.Emitted[i]))
 	}
+	for i := range a.Requests {
+		text += p.Hanging(indent+"  ", p.requestText(&a.Requests[i]))
+	}
 	if err := p.Print("%s", text); err != nil || a.State == nil {
 		return err
 	}

@@ -74,6 +74,7 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, idle map[st
 		for i := range one.Attempts {
 			a := attemptOf(&one.Attempts[i], reveal)
 			a.Emitted = emittedBy(&one.Attempts[i], &one)
+			a.Requests = requestsOf(&one.Attempts[i], &one)
 			out.Attempts = append(out.Attempts, a)
 		}
 		if err := s.addChanges(ctx, &out, one.Changes, reveal); err != nil {

@@ -24,3 +24,17 @@ func emittedBy(a *inbox.Attempt, d *inbox.DeliveryTrace) (list []api.Emitted) {
 	}
 	return list
 }
+
+// requestsOf returns the requests that one attempt of a delivery asked for.
+func requestsOf(a *inbox.Attempt, d *inbox.DeliveryTrace) (list []api.AttemptRequest) {
+	for i := range d.Requests {
+		e := &d.Requests[i]
+		if e.Cause.Run == a.Run && e.Cause.Attempt == a.Number {
+			list = append(list, api.AttemptRequest{
+				ID: e.ID, Index: e.Cause.Index, Method: e.Method, Origin: e.Lane.Origin, State: e.State, Parks: e.Parks, Tries: e.Tries,
+				Status: e.Status, Why: e.Why, DueAt: e.DueAt, Then: e.Then,
+			})
+		}
+	}
+	return list
+}

@@ -84,22 +84,42 @@ func (s *Store) traces(ctx context.Context, events []inbox.Event) ([]inbox.Event
 		}
 		err := s.traceDeliveries(ctx, &plugins[i], events, deliveries)
 		if err == nil {
-			err = s.attempts(ctx, &plugins[i], seqs, func(a *inbox.Attempt) {
-				d := &at[a.Seq].Deliveries[i]
-				d.Attempts = append(d.Attempts, *a)
-			})
-		}
-		if err == nil {
-			err = s.traceEmitted(ctx, plugins[i].id, seqs, func(seq int64, e *inbox.Emitted) {
-				d := &at[seq].Deliveries[i]
-				d.Emitted = append(d.Emitted, *e)
-			})
+			err = s.traceAttempts(ctx, &plugins[i], seqs, func(seq int64) *inbox.DeliveryTrace { return &at[seq].Deliveries[i] })
 		}
 		if err != nil {
 			return nil, fmt.Errorf("trace events in plugin %s: %w", plugins[i].name, err)
 		}
 	}
 	return list, s.traceChanges(ctx, seqs, at)
+}
+
+// traceAttempts adds the attempts of events in a plugin, the events that they emitted and the requests that they asked for.
+func (s *Store) traceAttempts(ctx context.Context, p *pluginRule, seqs []int64, of func(seq int64) *inbox.DeliveryTrace) error {
+	err := s.attempts(ctx, p, seqs, func(a *inbox.Attempt) {
+		d := of(a.Seq)
+		d.Attempts = append(d.Attempts, *a)
+	})
+	if err != nil {
+		return err
+	}
+	err = s.traceEmitted(ctx, p.id, seqs, func(seq int64, e *inbox.Emitted) {
+		d := of(seq)
+		d.Emitted = append(d.Emitted, *e)
+	})
+	if err != nil {
+		return err
+	}
+	return s.each(ctx, `SELECT `+effectColumns+` FROM effects f INDEXED BY effects_by_cause`+newestTry+`
+		WHERE f.plugin = ? AND f.seq IN (SELECT value FROM json_each(?)) ORDER BY f.id`, []any{p.id, listOf(seqs)}, func(row scanner) error {
+		var e inbox.Effect
+		if err := row.Scan(effectInto(&e)...); err != nil {
+			return err
+		}
+		e.Lane.Plugin = p.name
+		d := of(e.Cause.Seq)
+		d.Requests = append(d.Requests, e)
+		return nil
+	})
 }
 
 // traceCopies adds the numbers of copies.

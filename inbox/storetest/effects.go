@@ -267,6 +267,10 @@ func effectsAreListedByTheirFiltersTheNewestFirst(t *testing.T, open Open) {
 	} {
 		same(t, c.name, ids(c.f), nil, c.want)
 	}
+	tr, err := s.Trace(t.Context(), 1)
+	if err != nil || len(tr.Deliveries[0].Requests) != 5 || tr.Deliveries[0].Requests[3].State != inbox.EffectRetry || tr.Deliveries[0].Requests[1].Status != 422 {
+		t.Errorf("the trace of the attempt that asked: %+v, %v", tr, err)
+	}
 }
 
 func aDiscardedEffectFreesTheNextOfItsLane(t *testing.T, open Open) {

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -209,6 +211,57 @@ func TestTheResponseOfARequestReachesThePluginThatAsked(t *testing.T) {
 	}
 	if err != nil || json.Unmarshal(p.Body, &got) != nil || got.Status != 200 || got.Outcome != "done" || got.Body.Customer != 7 {
 		t.Errorf("its body is %s, %v", p.Body, err)
+	}
+	inboxtest.Check(t, db)
+}
+
+// TestTheExampleGoesOnFromAResponse runs examples/answers-go with its manifest, and a real API whose first answer fails.
+func TestTheExampleGoesOnFromAResponse(t *testing.T) {
+	t.Parallel()
+	var tries atomic.Int32
+	keys := make(chan string, 10)
+	to := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keys <- r.Header.Get("Idempotency-Key")
+		if tries.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		_, _ = io.WriteString(w, `{"number":"A-7"}`)
+	}))
+	defer to.Close()
+	module := filepath.Join(t.TempDir(), "answers.wasm")
+	build := exec.Command("go", "build", "-trimpath", "-o", module, "inbox/examples/answers-go")
+	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	wasm, err := os.ReadFile(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := os.ReadFile("../../examples/answers-go/answers.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(strings.ReplaceAll(string(manifest), "https://api.example.com", to.URL), "allow =", "private =", 1)
+	dir := t.TempDir()
+	at, stop := start(t, dir)
+	install(t, dir, "answers.toml", "start_from = \"start\"\n"+text+"[http.retry]\nbase = \"100ms\"\n")
+	install(t, dir, "answers.wasm", string(wasm))
+	body := `{"event":"workflow","event_type":"verification_completed","data":{"id":1,"customerReference":"c-1","status":{"state":"COMPLETE","status":"VERIFIED"}}}`
+	post(t, at, body, secret, 200, "stored")
+	db := openStore(t, dir)
+	lane := inbox.LaneID{Mode: inbox.Live, Key: "qoreid/workflow/1"}
+	inboxtest.Eventually(t, "the plugin keeps the number that the API gave", func() bool {
+		// Not State, which caches what this store has read.
+		e, err := db.StateAt(context.Background(), inbox.StateID{Plugin: "answers", Lane: lane}, inbox.StateMoment{})
+		return err == nil && string(e.Document) == `{"asked":true,"number":"A-7"}`
+	})
+	stop()
+	if first, second := <-keys, <-keys; first == "" || first != second || len(keys) != 0 {
+		t.Errorf("the keys are %q and %q, and there are %d more requests", first, second, len(keys))
 	}
 	inboxtest.Check(t, db)
 }

@@ -64,7 +64,7 @@ func (c *Client) secret(name string, to Origin) (Secret, error) {
 		return Secret{}, inbox.Errorf(inbox.Forbidden, "", "%w: %s is not granted for %s", ErrSecret, name, to).WithHint(
 			"add the origin to the secret's origins in the plugin's NAME.toml")
 	case s.reveal() == "":
-		return Secret{}, inbox.Errorf(inbox.Unavailable, "", "secret %s is empty now", name).WithHint("look at the file or variable that it is from")
+		return Secret{}, inbox.Errorf(inbox.Unavailable, "", "%w: secret %s is empty now", ErrSecret, name).WithHint("look at the file or variable that it is from")
 	}
 	s.Name = name
 	return s, nil

@@ -10,6 +10,6 @@ var OpenAPI []byte
 // AuditActions returns the actions that are recorded, as the audit log names them.
 func AuditActions() []string {
 	return []string{
-		"reveal", "backup", "replay", "cancel", "retry", "discard", "release", "drop", "recheck", "pause", "resume", "rollback", "remove", "disabled", "token", "link", "reset",
+		"reveal", "backup", "replay", "cancel", "retry", "discard", "release", "drop", "recheck", "pause", "resume", "rollback", "remove", "disabled", "token", "link", "reset", "rebuild",
 	}
 }

@@ -53,6 +53,14 @@ func (hostileControl) Permissions(context.Context, string, string) ([]inbox.Perm
 
 func (hostileControl) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
 
+func (hostileControl) Rebuild(context.Context, *inbox.RebuildRequest) (inbox.Rebuilt, error) {
+	return inbox.Rebuilt{Release: hostile}, nil
+}
+
+// Rebuilding returns false.
+func (hostileControl) Rebuilding(string) (p inbox.RebuildProgress, running bool) { return p, false }
+
+// Unsent returns a hostile reason.
 func (hostileControl) Unsent(string) (why, hint string) { return hostile, hostile }
 
 // Notes returns a hostile one.

@@ -32,6 +32,14 @@ func (idleControl) Halt(context.Context, string) {}
 
 func (idleControl) Resume() {}
 
+func (idleControl) Rebuild(context.Context, *inbox.RebuildRequest) (inbox.Rebuilt, error) {
+	return inbox.Rebuilt{}, nil
+}
+
+// Rebuilding returns false.
+func (idleControl) Rebuilding(string) (p inbox.RebuildProgress, running bool) { return p, false }
+
+// Unsent returns nothing.
 func (idleControl) Unsent(string) (why, hint string) { return "", "" }
 
 // Notes returns none.

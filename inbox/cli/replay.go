@@ -28,6 +28,7 @@ func (p *program) replayCommand() *cli.Command {
 			&cli.StringFlag{Name: "effects", Usage: "`CHOICE` for the requests of plugins: send, hold or drop"},
 			flag("keep-keys", "requests have the Idempotency-Key of the first run's: receivers drop what they know"),
 			flag("on-top", "let plugins that keep state apply the events to their state of now"),
+			flag("rebuild", "fold the state of one plugin again from the events that it settled, without their requests and emitted events"),
 			dryRunFlag(), yesFlag(), reasonFlag(),
 			flag("detach", "do not wait for the end"),
 			flag("now", "when no server runs, run the replay in this command instead of in the next server"),
@@ -52,6 +53,8 @@ func (p *program) replay(c *cli.Context) error {
 		return err
 	}
 	switch {
+	case c.Bool("rebuild"):
+		return p.rebuildState(c, client, req)
 	case c.Bool("list"):
 		return p.replayList(client)
 	case c.IsSet("cancel"):
@@ -125,7 +128,8 @@ func (p *program) replayNew(c *cli.Context, client *api.Client, req api.ReplayRe
 		return p.dryRun(client, req, preview)
 	}
 	if len(preview.KeepState) > 0 && !req.OnTop {
-		return usage("%s has state, and replayed events would change the state of now", strings.Join(preview.KeepState, ", ")).WithHint("say --on-top if that is meant")
+		return usage("%s has state, and replayed events would change the state of now", strings.Join(preview.KeepState, ", ")).
+			WithHint("--on-top does that; --rebuild folds the state of one plugin again")
 	}
 	if err := p.askEffects(c.Bool("yes"), preview.MaySend, &req); err != nil {
 		return err

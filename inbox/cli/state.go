@@ -118,7 +118,7 @@ func (p *program) stateMoment(text string) (string, error) {
 // changedBy names the attempt that made a change.
 func changedBy(s api.State) string {
 	if s.Attempt == 0 {
-		return "an operator, after " + s.ID
+		return "an operator (" + changeWithoutAttempt(s) + "), after " + s.ID
 	}
 	text := fmt.Sprintf("%s, attempt %d", s.ID, s.Attempt)
 	if s.Run != 0 {

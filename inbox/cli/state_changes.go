@@ -28,7 +28,7 @@ func (p *program) stateHistory(c *cli.Context) error {
 		console.Col("EVENT ID", func(s api.State) string { return s.ID }),
 		console.Col("ATTEMPT", func(s api.State) string {
 			if s.Attempt == 0 {
-				return "reset"
+				return changeWithoutAttempt(s)
 			}
 			return fmt.Sprint(s.Attempt)
 		}),
@@ -134,4 +134,12 @@ func (p *program) printStateChange(c *api.StateChange, indent string) error {
 		text += indentedJSON(c.Document, indent+"  ")
 	}
 	return p.Print("%s", text)
+}
+
+// changeWithoutAttempt names what an operator did: a reset deletes the document, a rebuild replaces it.
+func changeWithoutAttempt(s api.State) string {
+	if s.Deleted {
+		return "reset"
+	}
+	return "rebuild"
 }

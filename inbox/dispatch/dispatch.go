@@ -204,6 +204,28 @@ func (d *Dispatcher) Pause(ctx context.Context, plugin string) {
 	}
 }
 
+// Suspend waits until no attempt of the plugin runs and all its settlements are durable. None begins until resume is called, also by
+// another release. It returns false when ctx is done before.
+func (d *Dispatcher) Suspend(ctx context.Context, plugin string) (resume func(), ok bool) {
+	p := d.loop(plugin)
+	if p == nil {
+		return func() {}, true // it never had a release
+	}
+	settled := make(chan struct{})
+	if !p.requests.ask(ctx, func() { p.suspend(settled) }) {
+		return nil, false
+	}
+	resume = sync.OnceFunc(func() { p.requests.ask(context.Background(), p.unsuspend) })
+	select {
+	case <-settled:
+		return resume, true
+	case <-ctx.Done():
+	case <-p.requests.gone:
+	}
+	resume()
+	return nil, false
+}
+
 // Resume ends the pause of Options.Paused.
 func (d *Dispatcher) Resume() {
 	d.mu.Lock()

@@ -26,6 +26,7 @@ type loop struct {
 	workers  *workers
 	requests requests
 	halted   bool      // an operator paused the plugin
+	suspends int       // callers of Suspend that have not resumed
 	mem      *memory   // made from the store; nil: not loaded
 	retryAt  time.Time // when to load again after a failure
 	why      string    // the failure
@@ -94,6 +95,9 @@ func (p *loop) step() {
 	p.takeRequests()
 	if p.workers.running == 0 {
 		p.requests.tellQuiet()
+		if p.link.quiet() {
+			p.requests.tellSettled()
+		}
 	}
 	p.log.flush(p.link.now())
 	if p.mem != nil && p.link.fenced() {
@@ -159,7 +163,7 @@ func (p *loop) deliver(m *memory) error {
 
 // idle reports whether nothing may be started.
 func (p *loop) idle() bool {
-	return p.halted || p.paused() || p.link.opt.Low()
+	return p.halted || p.suspends > 0 || p.paused() || p.link.opt.Low()
 }
 
 // nextAlarm returns how long to sleep when nothing happens.
@@ -229,6 +233,16 @@ func (p *loop) pause(quiet chan struct{}) {
 	p.recall()
 	p.requests.quiet = append(p.requests.quiet, quiet)
 }
+
+// suspend starts nothing until unsuspend. It closes settled when nothing runs any more and nothing is left to be settled.
+func (p *loop) suspend(settled chan struct{}) {
+	p.suspends++
+	p.recall()
+	p.requests.settled = append(p.requests.settled, settled)
+}
+
+// unsuspend ends one suspend. The plugin goes on with what is stored.
+func (p *loop) unsuspend() { p.suspends-- }
 
 // forget drops the plugin's memory and its release, so that it is loaded as a new one if it comes back. It reports false while
 // an attempt or a settlement is under way.

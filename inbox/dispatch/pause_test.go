@@ -147,3 +147,78 @@ func TestSetLiveDoesNotWaitForADispatcherThatDoesNotRun(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestASuspendedPluginBeginsNothingWhateverIsAskedMeanwhile(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t, inbox.Manifest{Concurrency: 8}, nil)
+	stop := make(chan struct{})
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				inboxtest.Accept(t, r.store, inboxtest.Body(i%40, i))
+			}
+		}
+	})
+	for round := range 10 {
+		want := len(r.attempts()) + 30
+		inboxtest.Eventually(t, "some ran", func() bool { return len(r.attempts()) > want })
+		resume, ok := r.dispatch.Suspend(ctx, plugin)
+		again, ok2 := r.dispatch.Suspend(ctx, plugin)
+		if !ok || !ok2 {
+			t.Fatal("not suspended")
+		}
+		before := len(r.attempts())
+		list, err := r.store.Settled(ctx, &inbox.SettledQuery{Plugin: plugin, Limit: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.dispatch.Wake(plugin)
+		r.dispatch.Resume()
+		inboxtest.Accept(t, r.store, inboxtest.Body(round, -1-round))
+		r.looked()
+		resume()
+		resume()
+		r.looked()
+		if after := len(r.attempts()); after != before || len(list) != before {
+			t.Errorf("%d attempts began while the plugin was suspended; %d of %d were settled at its begin", after-before, len(list), before)
+		}
+		again()
+	}
+	close(stop)
+	sending.Wait()
+	r.settled()
+	r.inOrder()
+}
+
+func TestASuspensionThatWasNotWaitedForEnds(t *testing.T) {
+	t.Parallel()
+	begun, end := make(chan struct{}), make(chan struct{})
+	first := true
+	r := newFixture(t, inbox.Manifest{}, func(made) inbox.Result {
+		if first {
+			first = false
+			close(begun)
+			<-end
+		}
+		return inbox.OK
+	})
+	r.send(1, 1, 0)
+	<-begun
+	bounded, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	if _, ok := r.dispatch.Suspend(bounded, plugin); ok {
+		t.Error("it was suspended while an attempt ran")
+	}
+	close(end)
+	r.send(1, 2, 1)
+	r.settled()
+	if resume, ok := r.dispatch.Suspend(ctx, "nobody"); !ok {
+		t.Error("a plugin without a release cannot be suspended")
+	} else {
+		resume()
+	}
+}

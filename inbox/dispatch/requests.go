@@ -9,9 +9,10 @@ import (
 // stored here, and a newer one replaces an older one. So no caller waits while the loop waits for the disk. Questions wait for
 // an answer.
 type requests struct {
-	asks  chan func()     // functions for the loop's goroutine
-	gone  chan struct{}   // closed when the loop has ended
-	quiet []chan struct{} // the loop closes them when nothing runs
+	asks    chan func()     // functions for the loop's goroutine
+	gone    chan struct{}   // closed when the loop has ended
+	quiet   []chan struct{} // the loop closes them when nothing runs
+	settled []chan struct{} // the loop closes them when nothing runs and every settlement is durable
 
 	mu   sync.Mutex
 	swap bool
@@ -76,4 +77,12 @@ func (q *requests) tellQuiet() {
 		close(c)
 	}
 	q.quiet = nil
+}
+
+// tellSettled closes the channels that wait until nothing is left to be settled.
+func (q *requests) tellSettled() {
+	for _, c := range q.settled {
+		close(c)
+	}
+	q.settled = nil
 }

@@ -30,6 +30,7 @@ type control struct {
 	resumed bool
 	notes   []string
 	unsent  string
+	rebuild *inbox.RebuildRequest
 
 	manifest *inbox.Manifest
 	unused   []string // releases with modules to delete
@@ -66,6 +67,17 @@ func (h *control) Permissions(context.Context, string, string) ([]inbox.Permissi
 func (h *control) Manifest(context.Context, string) (*inbox.Manifest, error) { return h.manifest, nil }
 
 func (h *control) Resume() { h.resumed = true }
+
+// Rebuild returns what the test set.
+func (h *control) Rebuild(_ context.Context, r *inbox.RebuildRequest) (inbox.Rebuilt, error) {
+	h.rebuild = r
+	return inbox.Rebuilt{Events: 7, Lanes: 3, Changed: 2, Deleted: 1, Release: "r1"}, nil
+}
+
+// Rebuilding says that half is done.
+func (h *control) Rebuilding(string) (inbox.RebuildProgress, bool) {
+	return inbox.RebuildProgress{Seq: 5, Head: 10}, true
+}
 
 // Unsent returns what the test set.
 func (h *control) Unsent(string) (why, hint string) { return h.unsent, "" }

@@ -38,6 +38,10 @@ type Dispatcher interface {
 	Halt(ctx context.Context, plugin string)
 	// Resume ends the pause of everything that `inbox serve --paused` began with.
 	Resume()
+	// Rebuild folds state of a plugin again. It ends with ctx, and then the state is as before. Without a server it is Unavailable.
+	Rebuild(ctx context.Context, r *inbox.RebuildRequest) (inbox.Rebuilt, error)
+	// Rebuilding returns how far the rebuild of a plugin is, and false when none runs.
+	Rebuilding(plugin string) (inbox.RebuildProgress, bool)
 	// Unsent returns why the requests of a plugin are not sent, and a hint; empty when they are, or when no server runs.
 	Unsent(plugin string) (why, hint string)
 	// Notes returns further facts for the operator, one sentence each, such as why no plugin runs.

@@ -83,7 +83,7 @@ func decided(req *api.ReplayRequest, about *api.Replay) error {
 			WithHint("say effects (--effects): send, hold or drop")
 	case len(about.KeepState) > 0 && !req.OnTop:
 		return inbox.Errorf(inbox.Invalid, "", "%s has state, and replayed events would change the state of now", strings.Join(about.KeepState, ", ")).
-			WithHint("say on_top (--on-top) if that is meant")
+			WithHint("on_top (--on-top) does that; a rebuild (--rebuild) folds the state of one plugin again")
 	}
 	return nil
 }

@@ -75,6 +75,8 @@ func routes() []route {
 		{"POST", "/v1/plugins/{name}/resume", (*server).resumePlugin},
 		{"POST", "/v1/plugins/{name}/rollback", (*server).rollbackPlugin},
 		{"POST", "/v1/plugins/{name}/remove", (*server).removePlugin},
+		{"POST", "/v1/plugins/{name}/rebuild", (*server).rebuildPlugin},
+		{"GET", "/v1/plugins/{name}/rebuild", (*server).showRebuild},
 		{"GET", "/v1/quarantine", (*server).listQuarantine},
 		{"POST", "/v1/quarantine/recheck", (*server).recheck},
 		{"POST", "/v1/quarantine/discard", (*server).discardRefused},

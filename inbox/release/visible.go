@@ -51,8 +51,8 @@ func checkStateVersion(record *inbox.PluginRecord, m *inbox.Manifest) error {
 		declares = fmt.Sprintf("declares state_version %d", m.StateVersion)
 	}
 	return inbox.Errorf(inbox.Invalid, "", "it %s, and the plugin has state documents of version %d", declares, record.StateVersion).
-		WithHint(fmt.Sprintf("run a release that reads them, with state_version = %d or more in %s.toml; or remove the files and forget the state with `inbox plugin remove %s`",
-			record.StateVersion, record.Name, record.Name))
+		WithHint(fmt.Sprintf("run a release that reads them, with state_version = %d or more in %s.toml; or fold the state again in this version with `inbox replay --rebuild --all --plugin %s`; or remove the files and forget the state with `inbox plugin remove %s`",
+			record.StateVersion, record.Name, record.Name, record.Name))
 }
 
 // checkNarrowing rejects a plugin whose NAME.toml is missing, if that file limited the data that the plugin sees. A file that

@@ -33,6 +33,7 @@ type parts struct {
 	dispatch  *dispatch.Dispatcher
 	outbox    *outbox.Outbox
 	outgoing  *outgoing
+	rebuilds  *rebuilds
 	forwarder atomic.Pointer[netip.Addr] // a nearby peer that forwards for others and is not a trusted proxy; nil: none
 }
 

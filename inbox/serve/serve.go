@@ -136,11 +136,13 @@ func guardPlugins(dir string, log *slog.Logger) error {
 
 // build connects the dispatcher and the loader.
 func (v *server) build() {
+	v.parts.rebuilds = newRebuilds(v.host)
 	v.parts.dispatch = dispatch.New(dispatch.Options{
 		Store: v.opt.Hooks.queue(v.store), Log: v.log, Grace: attemptGrace, Low: v.store.Low, Busy: v.store.Busy, Paused: v.opt.Paused,
 		Now: v.opt.Hooks.Now, Disabled: func(plugin string) { v.parts.loader.Reload(plugin) },
 		Observe: func(e *inbox.Event, a *inbox.Attempt) {
 			v.metrics.CountAttempt(a)
+			v.parts.rebuilds.note(a)
 			for _, w := range v.watches {
 				if w.attempt != nil {
 					w.attempt(e, a)
@@ -178,6 +180,7 @@ func (v *server) limitHeap() {
 // change passes a plugin's live release, or nil without one, to the dispatcher.
 func (v *server) change(c release.Change) {
 	v.programs.change(c)
+	v.parts.rebuilds.change(c)
 	v.limitHeap()
 	v.outgoing.change(c)
 	defer v.parts.outbox.Changed(c.Plugin)

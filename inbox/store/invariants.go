@@ -129,8 +129,12 @@ func stateInvariants() []invariant {
 			SELECT 1 FROM contents c WHERE c.id = kv.content_id AND c.kind = 6 AND c.root_seq = kv.seq)`},
 		{"a change of state was made by an attempt that settled", `SELECT 'plugin ' || s.plugin || ' ' || s.key || ' change ' || s.change FROM states s WHERE s.attempt > 0 AND NOT EXISTS (
 			SELECT 1 FROM attempts a WHERE a.plugin = s.plugin AND a.seq = s.seq AND a.run = s.run AND a.attempt = s.attempt AND a.fate = 'done')`},
-		{"a change of state without an attempt deletes", `SELECT 'plugin ' || plugin || ' ' || key || ' change ' || change FROM states WHERE attempt = 0 AND content_id IS NOT NULL`},
-		{"no document has a higher version than its plugin", `SELECT p.name FROM plugins p WHERE p.state_version < (SELECT max(version) FROM states s WHERE s.plugin = p.id)`},
+		{"a change of state without an attempt is a reset, or a fold of events that settled", `SELECT 'plugin ' || s.plugin || ' ' || s.key || ' change ' || s.change FROM states s
+			WHERE s.attempt = 0 AND (s.run <> 0 OR s.content_id IS NOT NULL AND NOT EXISTS (
+				SELECT 1 FROM attempts a WHERE a.plugin = s.plugin AND a.seq = s.seq AND a.fate = 'done'))`},
+		{"no document has a higher version than its plugin", `SELECT p.name FROM plugins p WHERE p.state_version < (
+			SELECT max(s.version) FROM states s WHERE s.plugin = p.id AND s.content_id IS NOT NULL AND s.change = (
+				SELECT max(n.change) FROM states n WHERE n.plugin = s.plugin AND n.mode = s.mode AND n.key = s.key))`},
 	}
 }
 

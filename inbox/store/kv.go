@@ -137,16 +137,21 @@ func (t *tx) settleKey(p int64, st *inbox.Settlement, change *inbox.KVChange, ve
 		_, err := t.exec(`DELETE FROM kv WHERE plugin = ? AND mode = ? AND key = ?`, p, mode, change.Key)
 		return err
 	}
+	return t.putKey(p, mode, &inbox.KVPair{Key: change.Key, Value: change.Value, Subject: st.Effects.Subject, Seq: st.Attempt.Seq}, version)
+}
+
+// putKey stores a pair. The value before it is deleted already.
+func (t *tx) putKey(p int64, mode inbox.Mode, pair *inbox.KVPair, version int64) error {
 	id, err := t.contentID()
 	if err != nil {
 		return err
 	}
-	if err := t.putAt(id, contentKV, encodingRaw, st.Attempt.Seq, st.Effects.Subject, change.Value); err != nil {
+	if err := t.putAt(id, contentKV, encodingRaw, pair.Seq, pair.Subject, pair.Value); err != nil {
 		return err
 	}
 	_, err = t.exec(`INSERT INTO kv (plugin, mode, key, version, size, content_id, seq, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (plugin, mode, key) DO UPDATE SET version = excluded.version, size = excluded.size, content_id = excluded.content_id,
 		seq = excluded.seq, at = excluded.at`,
-		p, mode, change.Key, version, len(change.Key)+len(change.Value), id, st.Attempt.Seq, t.now)
+		p, mode, pair.Key, version, len(pair.Key)+len(pair.Value), id, pair.Seq, t.now)
 	return err
 }

@@ -52,7 +52,11 @@ func (s *Store) storedState(ctx context.Context, plugin string, lane inbox.LaneI
 	return doc, nil
 }
 
-// settleState stores a change of the state document of the attempt's lane. Changes are numbered from 1 in each lane.
+// insertState adds a change to the history of a document. Changes are numbered from 1 in each lane.
+const insertState = `INSERT INTO states (plugin, mode, key, change, seq, run, attempt, version, size, content_id, at)
+	VALUES (?1, ?2, ?3, coalesce((SELECT max(change) FROM states WHERE plugin = ?1 AND mode = ?2 AND key = ?3), 0) + 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
+
+// settleState stores a change of the state document of the attempt's lane.
 func (t *tx) settleState(p int64, st *inbox.Settlement) error {
 	change := st.Effects.State
 	if change == nil {
@@ -70,8 +74,7 @@ func (t *tx) settleState(p int64, st *inbox.Settlement) error {
 		}
 		content = id
 	}
-	_, err := t.exec(`INSERT INTO states (plugin, mode, key, change, seq, run, attempt, version, size, content_id, at)
-		VALUES (?1, ?2, ?3, coalesce((SELECT max(change) FROM states WHERE plugin = ?1 AND mode = ?2 AND key = ?3), 0) + 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`,
+	_, err := t.exec(insertState,
 		p, lane.Mode, lane.Key, a.Seq, a.Run, a.Number, change.Version, len(change.Document), content, t.now)
 	if err != nil {
 		return err

@@ -199,6 +199,14 @@ func (m *submitted) add(plugin string, e *inbox.Effects, before []kvEntry) int64
 	return m.last
 }
 
+// next returns a new version, for changes of kv that are no settlement.
+func (m *submitted) next() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last++
+	return m.last
+}
+
 // changedEntry returns what a key holds after a change.
 func changedEntry(c *inbox.KVChange, version int64) kvEntry {
 	if c.Deleted {

@@ -2,8 +2,8 @@
 //
 // [Host.Compile] makes a [Program] of a module: package wasm reads and rewrites it, wazero compiles it with a cache on disk,
 // and a trial start shows that it starts. [Program.Run] makes one attempt and turns every end into an [inbox.Outcome]: the
-// plugin's result, the limit that it hit, or the way it failed. A plugin can hurt only itself: it gets no files, no network and
-// no environment, a synthetic clock and random numbers, and bounded time, memory and output.
+// plugin's result, the limit that it hit, or the way it failed. A plugin can hurt only itself: it gets no files, no
+// environment and no network but granted fetches (fetch.go), a synthetic clock and random numbers, and bounded time, memory and output.
 //
 // The runtime is wazero (https://wazero.io). Modules are rewritten to count their instructions, which lets the host stop a
 // guest (meter.go) and lets Go's collector stop the world while guests run. A module that cannot be metered runs in a sandbox

@@ -39,7 +39,7 @@ const (
 	// the length of the answer, a Fetched as JSON, which ResultOf copies, or an error. A request that is not granted ends the attempt.
 	HTTPFetch = "http_fetch"
 	// ResultOf copies the result of the last import that has one, from an offset on: (off, buf, len) -> i32. It copies up to len
-	// bytes and returns the length of the whole result, or None when there is none.
+	// bytes and returns the length of the whole result, or None before the first one.
 	ResultOf = "result"
 )
 
@@ -66,7 +66,7 @@ const (
 // Results of imports that are not lengths.
 const (
 	NoMore      int32 = -1 // next: no more events; the guest should return
-	None        int32 = -1 // event_read: no withheld text has this pointer; kv_get: the key is absent; result: there is none
+	None        int32 = -1 // event_read: no withheld text has this pointer; kv_get: the key is absent; result: no import had one
 	ErrState    int32 = -2 // called in the wrong order: done without next, next without done, event_read, kv, emit or http_fetch without an event
 	ErrPointer  int32 = -3 // the buffer is not inside the guest's memory
 	ErrTooLarge int32 = -4 // more than the limit

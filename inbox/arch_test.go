@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"inbox/inbox/operator":     {"inbox/inbox", "inbox/inbox/datadir", "inbox/inbox/api"},
 	"inbox/inbox/bench":        {"inbox/inbox", "inbox/inbox/datadir", "inbox/inbox/qoreid", "inbox/inbox/intake", "inbox/inbox/store", "inbox/inbox/dispatch", "inbox/inbox/document", "inbox/inbox/host", "inbox/inbox/egress", "inbox/inbox/outbox", "inbox/plugins/demo", "inbox/sdk/abi"},
 	"inbox/inbox/serve":        {"*"},
-	"inbox/inbox/torture":      {"inbox/inbox", "inbox/inbox/datadir", "inbox/inbox/qoreid", "inbox/inbox/intake", "inbox/inbox/store", "inbox/inbox/dispatch", "inbox/inbox/serve"},
+	"inbox/inbox/torture":      {"inbox/inbox", "inbox/inbox/datadir", "inbox/inbox/qoreid", "inbox/inbox/intake", "inbox/inbox/store", "inbox/inbox/dispatch", "inbox/inbox/outbox", "inbox/inbox/serve"},
 	"inbox/inbox/cli":          {"*"},
 	"inbox/inbox/inboxtest":    {"inbox/inbox", "inbox/inbox/store", "inbox/inbox/qoreid"},
 	"inbox/inbox/storetest":    {"inbox/inbox", "inbox/inbox/inboxtest"},

@@ -14,6 +14,7 @@ type Sent struct {
 	StartedAt   time.Time
 	Duration    time.Duration
 	Interrupted bool // our own shutdown ended it: no try, and not recorded
+	Alone       bool // it lacks something that other requests to its origin do not need, such as a secret: it waits alone, and the try is not counted
 }
 
 // Result returns what the try means for the effect. A status of 2xx is OK. 400, 410, 413 and 422 are Reject: they would be the same
@@ -45,7 +46,7 @@ func NextSend(e *Effect, s *Sent, p Policy, onHold bool, roll float64, now time.
 	d := Delivery{
 		Plugin: e.Lane.Plugin, Seq: e.Cause.Seq, Run: e.Cause.Run, Attempt: e.Tries + 1, Counted: e.Counted, Lane: e.Lane.LaneID,
 	}
-	return Next(d, s.Outcome(), p, onHold, roll, now)
+	return Next(d, s.Outcome(), p, onHold || s.Alone, roll, now)
 }
 
 // SendSettlement is the set of changes of one try. It is one transaction: all of it commits, or nothing.

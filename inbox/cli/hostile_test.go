@@ -53,6 +53,9 @@ func (hostileControl) Permissions(context.Context, string, string) ([]inbox.Perm
 
 func (hostileControl) Manifest(context.Context, string) (*inbox.Manifest, error) { return nil, nil }
 
+func (hostileControl) Unsent(string) (why, hint string) { return hostile, hostile }
+
+// Notes returns a hostile one.
 func (hostileControl) Notes(context.Context) []string { return []string{hostile} }
 
 // hostileSources explains refused requests with hostile text.

@@ -32,6 +32,9 @@ func (idleControl) Halt(context.Context, string) {}
 
 func (idleControl) Resume() {}
 
+func (idleControl) Unsent(string) (why, hint string) { return "", "" }
+
+// Notes returns none.
 func (idleControl) Notes(context.Context) []string { return nil }
 
 // remote serves the API of a store with n events. It returns a program with the address of the API in its environment.

@@ -23,6 +23,7 @@ type exchange struct {
 	origin Origin      // of url
 	header http.Header // without secrets
 	secret []secretHeader
+	known  []Secret // by a hop before, or by this one: also those that a redirect dropped
 	body   []byte
 	hops   int
 	trace  *trace // of this hop
@@ -84,6 +85,7 @@ func (c *Client) prepare(call *Call) (*exchange, error) {
 		func() error { return c.addOwn(x, call.IdempotencyKey) },
 		func() error { return c.addSecrets(x, r.Secrets) },
 		func() error { return c.sign(x, r.Sign, call.IdempotencyKey, time.Now()) },
+		x.checkCoding,
 	} {
 		if err := step(); err != nil {
 			return nil, x.fail(err)
@@ -127,6 +129,15 @@ func (c *Client) checkBody(r *inbox.Request) error {
 		return inbox.Errorf(inbox.Invalid, "", "%s has a body", r.Method).WithHint("receivers and proxies drop or refuse it (RFC 9110, section 9.3.1); use POST")
 	}
 	return nil
+}
+
+// checkCoding refuses a request with secrets that asks for a content coding: secrets could not be found in the response.
+func (x *exchange) checkCoding() error {
+	if len(x.known) == 0 || slices.Equal(x.header["Accept-Encoding"], []string{"identity"}) {
+		return nil
+	}
+	return inbox.Errorf(inbox.Forbidden, "", "%w: Accept-Encoding, in a request with secrets", ErrHeader).WithHint(
+		"leave it out: secrets are masked in the response, and would not be found in a compressed one")
 }
 
 // addOwn adds the headers that the program sets.
@@ -195,19 +206,27 @@ func (c *Client) read(x *exchange, resp *http.Response) (*inbox.Response, error)
 	if resp.StatusCode < 200 || resp.StatusCode > 599 {
 		return nil, inbox.Errorf(inbox.Unavailable, "", "the response has the status %d, which ends no exchange", resp.StatusCode)
 	}
-	limit := c.opt.Limits.ResponseBody
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1+int64(x.longestSecret())))
-	if err != nil {
-		return nil, err
-	}
-	cut := int64(len(body)) > limit
-	body = x.mask(body)
-	if int64(len(body)) > limit {
-		body, cut = body[:limit:limit], true
-	}
-	answer := &inbox.Response{Status: resp.StatusCode, Headers: x.keep(resp.Header), Body: body, Cut: cut, Hops: x.hops}
+	m := maskOf(x.known)
+	answer := &inbox.Response{Status: resp.StatusCode, Headers: keep(resp.Header, m), Hops: x.hops}
 	if !x.proxied {
 		answer.Family = x.trace.peer()
 	}
+	if !m.empty() && encoded(resp.Header) {
+		answer.Cut = true // a secret in it would not be found
+		return answer, nil
+	}
+	limit := int(c.opt.Limits.ResponseBody)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit+1+m.longest())))
+	if err != nil {
+		return nil, err
+	}
+	masked := m.hide(body, limit)
+	answer.Cut = len(body) > limit || len(masked) > limit
+	answer.Body = masked[:min(len(masked), limit):min(len(masked), limit)]
 	return answer, nil
+}
+
+// encoded reports whether a body has a content coding, such as gzip.
+func encoded(h http.Header) bool {
+	return slices.ContainsFunc(h["Content-Encoding"], func(value string) bool { return value != "" && !strings.EqualFold(value, "identity") })
 }

@@ -35,3 +35,9 @@ func (o Options) WithProxy(f func(*http.Request) (*url.URL, error)) Options {
 	o.proxy = f
 	return o
 }
+
+// MaskOf returns the masking of a whole text.
+func MaskOf(name, secret string) func(string) string {
+	m := maskOf([]Secret{NewSecret(name, secret, nil)})
+	return func(text string) string { return string(m.hide([]byte(text), len(text))) }
+}

@@ -127,13 +127,13 @@ const (
 	maxKeptValue = 2 << 10 // bytes of a value; a longer one is dropped, since a part of it would mislead
 )
 
-// keep returns the kept headers of a response, with names in lower case.
-func (x *exchange) keep(from http.Header) (kept []inbox.Header) {
+// keep returns the kept headers of a response, with names in lower case and without secrets.
+func keep(from http.Header, m *mask) (kept []inbox.Header) {
 	for _, name := range keptHeaders {
 		values := from[name]
 		for _, value := range values[:min(len(values), maxKeptLines)] {
 			if len(value) <= maxKeptValue {
-				kept = append(kept, inbox.Header{Name: strings.ToLower(name), Value: string(x.mask([]byte(value)))})
+				kept = append(kept, inbox.Header{Name: strings.ToLower(name), Value: string(m.hide([]byte(value), len(value)))})
 			}
 		}
 	}

@@ -32,8 +32,8 @@ func (c *Client) hop(x *exchange, status int, location string) error {
 	}
 	x.hops++
 	if err := c.grant.denies(x.origin); err != nil {
-		to := x.origin
-		x.method, x.origin = from.method, from.origin // the operation in the error
+		to := maskOf(x.known).hide([]byte(x.origin.String()), maxURL) // the receiver chose it
+		x.method, x.origin = from.method, from.origin                 // the operation in the error
 		return inbox.Errorf(inbox.Forbidden, "", "%w to %s: %w", ErrRedirect, to, err)
 	}
 	if status != http.StatusTemporaryRedirect && status != http.StatusPermanentRedirect {

@@ -1,14 +1,8 @@
 package egress
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"html"
 	"log/slog"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -70,7 +64,7 @@ func (c *Client) secret(name string, to Origin) (Secret, error) {
 		return Secret{}, inbox.Errorf(inbox.Forbidden, "", "%w: %s is not granted for %s", ErrSecret, name, to).WithHint(
 			"add the origin to the secret's origins in the plugin's NAME.toml")
 	case s.reveal() == "":
-		return Secret{}, inbox.Errorf(inbox.Unavailable, "", "secret %s is empty now", name).WithHint("look at the file or variable that it is from")
+		return Secret{}, inbox.Errorf(inbox.Unavailable, "", "%w: secret %s is empty now", ErrSecret, name).WithHint("look at the file or variable that it is from")
 	}
 	s.Name = name
 	return s, nil
@@ -92,10 +86,16 @@ func (c *Client) addSecrets(x *exchange, templates map[string]string) error {
 		if err != nil {
 			return err
 		}
-		x.secret = append(x.secret, h)
+		x.addSecret(h)
 		size += len(name) + len(h.value())
 	}
 	return boundHeaders(len(templates), size)
+}
+
+// addSecret adds a header with a secret in it.
+func (x *exchange) addSecret(h secretHeader) {
+	x.secret = append(x.secret, h)
+	x.known = append(x.known, h.secrets...)
 }
 
 // expand replaces {{secret.NAME}} in a template. No error shows the template, which may hold what should be secret.
@@ -141,60 +141,4 @@ func secretName(name string) bool {
 		return r != '_' && r != '-' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	}
 	return name != "" && len(name) <= 64 && strings.IndexFunc(name, other) < 0
-}
-
-// maskFrom is the length in bytes from which on a secret is masked in responses. Shorter ones would be found in innocent text.
-const maskFrom = 8
-
-// mask replaces the secrets of an exchange in what the server sent, and their usual encodings: servers repeat credentials in error
-// messages and in pages that show a request, and a response is stored and shown.
-func (x *exchange) mask(text []byte) []byte {
-	for _, h := range x.secret {
-		for _, s := range h.secrets {
-			for _, form := range forms(s.reveal()) {
-				if bytes.Contains(text, form) {
-					text = bytes.ReplaceAll(text, form, []byte(s.String()))
-				}
-			}
-		}
-	}
-	return text
-}
-
-// forms returns a secret and its encodings, the longest first: a long form may have a short one in it. It returns nothing for a secret that is too
-// short to be masked.
-func forms(secret string) (list [][]byte) {
-	if len(secret) < maskFrom {
-		return nil
-	}
-	inJSON, err := json.Marshal(secret)
-	if err != nil {
-		inJSON = []byte(`""`)
-	}
-	seen := map[string]bool{"": true}
-	for _, form := range []string{
-		secret, string(inJSON[1 : len(inJSON)-1]), html.EscapeString(secret), url.QueryEscape(secret), url.PathEscape(secret),
-		base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawStdEncoding.EncodeToString([]byte(secret)),
-		base64.URLEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret)),
-		hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret))),
-	} {
-		if !seen[form] {
-			seen[form] = true
-			list = append(list, []byte(form))
-		}
-	}
-	slices.SortStableFunc(list, func(a, b []byte) int { return len(b) - len(a) })
-	return list
-}
-
-// longestSecret returns the length of the longest form of a secret of an exchange, in bytes.
-func (x *exchange) longestSecret() (n int) {
-	for _, h := range x.secret {
-		for _, s := range h.secrets {
-			for _, form := range forms(s.reveal()) {
-				n = max(n, len(form))
-			}
-		}
-	}
-	return n
 }

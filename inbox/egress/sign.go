@@ -42,7 +42,7 @@ func (c *Client) sign(x *exchange, how inbox.Signing, id string, now time.Time) 
 		return err
 	}
 	add := func(name, value string) {
-		x.secret = append(x.secret, secretHeader{name: name, value: func() string { return value }, secrets: []Secret{s}, ofBody: true})
+		x.addSecret(secretHeader{name: name, value: func() string { return value }, secrets: []Secret{s}, ofBody: true})
 	}
 	if how.Scheme == inbox.SignQoreID {
 		delete(x.header, qoreidSignature) // of a raw request: the event's own signature, which another secret made

@@ -29,6 +29,7 @@ type control struct {
 	halted  []string
 	resumed bool
 	notes   []string
+	unsent  string
 
 	manifest *inbox.Manifest
 	unused   []string // releases with modules to delete
@@ -66,6 +67,10 @@ func (h *control) Manifest(context.Context, string) (*inbox.Manifest, error) { r
 
 func (h *control) Resume() { h.resumed = true }
 
+// Unsent returns what the test set.
+func (h *control) Unsent(string) (why, hint string) { return h.unsent, "" }
+
+// Notes returns what the test set.
 func (h *control) Notes(context.Context) []string { return h.notes }
 
 // keys verifies the requests of every source with one secret.

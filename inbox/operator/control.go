@@ -38,6 +38,8 @@ type Dispatcher interface {
 	Halt(ctx context.Context, plugin string)
 	// Resume ends the pause of everything that `inbox serve --paused` began with.
 	Resume()
+	// Unsent returns why the requests of a plugin are not sent, and a hint; empty when they are, or when no server runs.
+	Unsent(plugin string) (why, hint string)
 	// Notes returns further facts for the operator, one sentence each, such as why no plugin runs.
 	Notes(ctx context.Context) []string
 }

@@ -220,7 +220,13 @@ func (s *server) effectOrigins(ctx context.Context) ([]api.EffectOrigin, error) 
 }
 
 // effectReasons returns the reasons to look at outgoing requests.
-func effectReasons(o *api.EffectOrigin) (list []api.Reason) {
+func (s *server) effectReasons(o *api.EffectOrigin) (list []api.Reason) {
+	if why, hint := s.Control.Unsent(o.Plugin); o.Waiting > 0 && why != "" {
+		list = append(list, api.Reason{
+			Code: "requests_wait", Plugin: o.Plugin, Hint: hint,
+			Message: fmt.Sprintf("plugin %s: %s, to %s: %s", o.Plugin, plural(o.Waiting, "request waits", "requests wait"), o.Origin, why),
+		})
+	}
 	if o.Dead > 0 {
 		list = append(list, api.Reason{
 			Code: "dead_effects", Plugin: o.Plugin, Hint: "`inbox dead list --kind effect --plugin " + o.Plugin + "`",

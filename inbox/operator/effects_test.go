@@ -92,6 +92,15 @@ func TestDeadEffectsAreResolvedAsTheyWereConfirmed(t *testing.T) {
 		!slices.ContainsFunc(st.Reasons, func(x api.Reason) bool { return x.Code == "dead_effects" && x.Plugin == "crm" }) {
 		t.Errorf("status %+v, %+v, %v", st.Effects, st.Reasons, err)
 	}
+	if slices.ContainsFunc(st.Reasons, func(x api.Reason) bool { return x.Code == "requests_wait" }) {
+		t.Errorf("requests that are sent wait for a reason: %+v", st.Reasons)
+	}
+	r.control.unsent = "the CA file is gone"
+	if st, err = r.client.Status(t.Context()); err != nil || !slices.ContainsFunc(st.Reasons, func(x api.Reason) bool {
+		return x.Code == "requests_wait" && x.Message == "plugin crm: 1 request waits, to https://crm.example.com: the CA file is gone"
+	}) {
+		t.Errorf("%+v, %v", st.Reasons, err)
+	}
 	if _, err := r.client.ResolveEffects(t.Context(), "retry", api.ResolveEffects{}); inbox.KindOf(err) != inbox.Invalid {
 		t.Errorf("without a selection: %v", err)
 	}

@@ -64,7 +64,7 @@ func (s *server) reasons(ctx context.Context, st *api.Status) []api.Reason {
 		list = append(list, pluginReasons(&st.Plugins[i])...)
 	}
 	for i := range st.Effects {
-		list = append(list, effectReasons(&st.Effects[i])...)
+		list = append(list, s.effectReasons(&st.Effects[i])...)
 	}
 	list = append(list, s.manyAttempts(ctx)...)
 	for _, note := range s.Control.Notes(ctx) {

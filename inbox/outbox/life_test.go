@@ -75,6 +75,7 @@ func TestAServerThatWasReplacedSendsNoMore(t *testing.T) {
 	dir := inboxtest.Dir(t)
 	old := begin(t, dir)
 	l := lineOf(t, inboxtest.Store(t, store.Options{Dir: dir}))
+	l.ask(0, crm, "/") // due before the old server looks for the first time
 	var sent atomic.Int64
 	took := make(chan struct{})
 	old.start(t, outbox.Options{
@@ -84,12 +85,9 @@ func TestAServerThatWasReplacedSendsNoMore(t *testing.T) {
 			return answered(200)
 		}),
 	})
-	l.ask(1, crm, "/")
-	old.out.Wake()
 	<-took
-	before := sent.Load()
 	for id := range 20 {
-		l.ask(id+2, crm, "/")
+		l.ask(id+1, crm, "/")
 		old.out.Wake()
 	}
 	if states := l.effects(t); slices.Contains(states, inbox.EffectDone) {
@@ -98,8 +96,8 @@ func TestAServerThatWasReplacedSendsNoMore(t *testing.T) {
 	l.start(t, outbox.Options{Sender: sender(func(context.Context, *inbox.Effect, *inbox.EffectRequest) inbox.Sent { return answered(200) })})
 	l.eventually(t, slices.Repeat([]inbox.EffectState{inbox.EffectDone}, 21)...)
 	old.stop()
-	if n := sent.Load(); n != before {
-		t.Errorf("the old server sent %d requests after it was replaced", n-before)
+	if n := sent.Load(); n > 0 {
+		t.Errorf("the old server sent %d requests after it was replaced", n)
 	}
 }
 

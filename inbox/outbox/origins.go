@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"inbox/inbox"
@@ -14,10 +15,11 @@ type originName struct{ plugin, origin string }
 type origin struct {
 	name     originName
 	health   inbox.Health
-	stored   inbox.Health   // the hold in the store
-	busy     map[int64]bool // effects whose try runs, or whose settlement is not durable
-	active   int            // tries that run
-	notUntil time.Time      // after a failure of the store
+	stored   inbox.Health          // the hold in the store
+	busy     map[inbox.LaneID]bool // lanes with a try that runs, or whose settlement is not durable
+	active   int                   // tries that run
+	large    int                   // of them, with a request that was not read in bulk
+	notUntil time.Time             // after a failure of the store
 	ahead    ahead
 }
 
@@ -29,13 +31,13 @@ type ahead struct {
 	read     int                            // number of the first effects in list whose requests were asked for
 }
 
-// next takes the first effect, and its request, which is nil if it was not read.
-func (a *ahead) next() (inbox.Effect, *inbox.EffectRequest) {
-	e := a.list[0]
-	req := a.requests[e.ID]
-	a.list, a.read = a.list[1:], a.read-1
-	return e, req
+// first returns the first effect, and its request, which is nil if it was not read.
+func (a *ahead) first() (*inbox.Effect, *inbox.EffectRequest) {
+	return &a.list[0], a.requests[a.list[0].ID]
 }
+
+// take takes the first effect out of the list.
+func (a *ahead) take() { a.list, a.read = a.list[1:], a.read-1 }
 
 // readRequests reads the requests of the first effects, unless they were asked for before.
 func (a *ahead) readRequests(ctx context.Context, s Requests) (err error) {
@@ -69,7 +71,7 @@ func (o *Outbox) origin(row *inbox.EffectOrigin) *origin {
 	name := originName{row.Plugin, row.Origin}
 	r := o.origins[name]
 	if r == nil {
-		r = &origin{name: name, health: row.Health, stored: row.Health, busy: map[int64]bool{}}
+		r = &origin{name: name, health: row.Health, stored: row.Health, busy: map[inbox.LaneID]bool{}}
 		o.origins[name] = r
 	}
 	return r
@@ -97,7 +99,11 @@ func (o *Outbox) step(tries context.Context, look bool) time.Duration {
 	if o.opt.Idle() {
 		return pause
 	}
-	if err := o.look(tries, look); err != nil {
+	switch err := o.look(tries, look); {
+	case errors.Is(err, inbox.ErrFenced):
+		o.fence()
+		return whenWoken
+	case err != nil:
 		o.opt.Log.Warn("cannot read the outgoing requests; trying again", "error", err)
 		return pause
 	}
@@ -121,7 +127,7 @@ func (o *Outbox) look(ctx context.Context, changed bool) error {
 	if !changed && fresh(o.rows.at, now) {
 		return nil
 	}
-	list, err := o.opt.Store.EffectOrigins(ctx)
+	list, err := o.opt.Store.EffectOrigins(ctx, o.opt.Term)
 	if err != nil {
 		o.rows = rows{}
 		return err
@@ -178,40 +184,47 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 		case free == 0: // the end of a try makes the next step
 			return never, nil
 		}
-		if err := o.startNext(tries, r, policy); err != nil {
-			return 0, err
+		if started, err := o.startNext(tries, r, policy); err != nil || !started {
+			return never, err
 		}
 	}
 }
 
-// startNext starts a try of the first effect that was read ahead.
-func (o *Outbox) startNext(tries context.Context, r *origin, policy inbox.Policy) error {
+// startNext starts a try of the first effect that was read ahead. It returns false when the request is large and has no room; the end of
+// a try makes the next step.
+func (o *Outbox) startNext(tries context.Context, r *origin, policy inbox.Policy) (bool, error) {
 	if err := r.ahead.readRequests(tries, o.opt.Store); err != nil {
-		return err
+		return false, err
 	}
-	e, req := r.ahead.next()
-	o.start(tries, r, &e, req, policy)
-	return nil
+	e, req := r.ahead.first()
+	if req == nil && !o.roomForLarge(r) {
+		return false, nil
+	}
+	r.ahead.take()
+	o.start(tries, r, e, req, policy)
+	return true, nil
 }
 
-// read reads due effects of an origin ahead, and returns the time until the first effect after them is due.
+// read reads due effects of an origin ahead, and returns the time until the next effect is due.
 func (o *Outbox) read(ctx context.Context, r *origin, p *inbox.Policy, now time.Time) (time.Duration, error) {
 	list, err := o.opt.Store.DueEffects(ctx, r.name.plugin, r.name.origin, readAhead+len(r.busy)+1)
 	if err != nil {
 		return 0, err
 	}
 	r.ahead = ahead{at: now}
+	next := never
 	for i := range list {
 		e := &list[i]
-		if r.busy[e.ID] {
+		if r.busy[e.Lane.LaneID] {
 			continue
 		}
 		if wait := dueIn(e, p, now); wait > 0 {
-			return wait, nil
+			next = min(next, wait) // and go on: an effect whose time was set before the clock was set back is at the end
+			continue
 		}
 		r.ahead.list = append(r.ahead.list, *e)
 	}
-	return never, nil
+	return next, nil
 }
 
 // sendable reports whether an origin has a request that may be sent at some time.
@@ -230,26 +243,37 @@ func (o *Outbox) room(r *origin, now time.Time) (free int, wait time.Duration) {
 // many tries as are free for others (dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998). So
 // the receivers of one plugin, which all hang, leave half of the tries to others, and those of two leave a third.
 func (o *Outbox) free(r *origin, now time.Time) int {
+	active, _ := o.usedBy(r.name.plugin)
+	free := min(o.opt.PerOrigin-r.active, shareOf(o.opt.Total-o.active, active), cap(o.ends)-o.active-o.pending)
 	if !r.health.OnHold {
-		unused := o.opt.Total - o.active
-		share := (unused - o.activeOf(r.name.plugin) + 1) / 2 // each start takes one from unused and adds one to the plugin's
-		return min(o.opt.PerOrigin-r.active, share, cap(o.ends)-o.active-o.pending)
+		return free
 	}
-	if len(r.busy) > 0 || o.active >= o.opt.Total {
+	if len(r.busy) > 0 {
 		return 0
 	}
 	r.notUntil = later(r.notUntil, r.health.Due(now))
-	return 1
+	return min(free, 1)
 }
 
-// activeOf returns the number of tries of a plugin that run.
-func (o *Outbox) activeOf(plugin string) (n int) {
+// shareOf returns how many more a plugin may use that uses some. Each takes one from unused and adds one to used.
+func shareOf(unused, used int) int { return (unused - used + 1) / 2 }
+
+// roomForLarge reports whether a large request may be sent to an origin. Their number bounds the memory. They are shared between
+// plugins as the tries are.
+func (o *Outbox) roomForLarge(r *origin) bool {
+	_, large := o.usedBy(r.name.plugin)
+	return shareOf(o.opt.Large-o.large, large) > 0
+}
+
+// usedBy returns the number of tries of a plugin that run, and of those with a large request.
+func (o *Outbox) usedBy(plugin string) (active, large int) {
 	for name, r := range o.origins {
 		if name.plugin == plugin {
-			n += r.active
+			active += r.active
+			large += r.large
 		}
 	}
-	return n
+	return active, large
 }
 
 // dueIn returns the time until an effect is due. A wait beyond every wait of the policy began before the clock was set back, and is

@@ -32,8 +32,8 @@ type Store interface {
 
 // Queue returns the effects that are due, and settles tries.
 type Queue interface {
-	// EffectOrigins returns the origins of all plugins' effects.
-	EffectOrigins(ctx context.Context) ([]inbox.EffectOrigin, error)
+	// EffectOrigins returns the origins of all plugins' effects. It returns inbox.ErrFenced when a newer term has begun.
+	EffectOrigins(ctx context.Context, term inbox.Term) ([]inbox.EffectOrigin, error)
 	// DueEffects returns the first effect of each lane to an origin, up to limit of them, those that are due earliest first.
 	DueEffects(ctx context.Context, plugin, origin string, limit int) ([]inbox.Effect, error)
 	// SettleSend queues a settlement, and calls done, which does not block, when it is durable or has failed.
@@ -59,6 +59,12 @@ type Sender interface {
 	Send(ctx context.Context, e *inbox.Effect, r *inbox.EffectRequest) inbox.Sent
 }
 
+// The defaults of Options, which bound the memory.
+const (
+	DefaultTotal = 128
+	DefaultLarge = 8
+)
+
 // Options configure an outbox. The zero value of a field means the default in its comment.
 type Options struct {
 	Store     Store
@@ -71,6 +77,7 @@ type Options struct {
 	Idle      func() bool                                      // reports that nothing may be sent now; default: never
 	Total     int                                              // tries at the same time; default 128
 	PerOrigin int                                              // tries at the same time of one plugin to one origin; default 16
+	Large     int                                              // tries at the same time of requests that are read one by one, above 4 KiB; default 8
 	Grace     time.Duration                                    // how long tries may go on after the stop; default: not at all
 	Observe   func(*inbox.Effect, *inbox.Sent, inbox.Decision) // is called after each try; default: nothing
 }
@@ -89,10 +96,13 @@ func (o *Options) fill() {
 		o.Idle = func() bool { return false }
 	}
 	if o.Total == 0 {
-		o.Total = 128
+		o.Total = DefaultTotal
 	}
 	if o.PerOrigin == 0 {
 		o.PerOrigin = 16
+	}
+	if o.Large == 0 {
+		o.Large = DefaultLarge
 	}
 	if o.Observe == nil {
 		o.Observe = func(*inbox.Effect, *inbox.Sent, inbox.Decision) {}
@@ -105,6 +115,7 @@ type Outbox struct {
 	origins map[originName]*origin
 	rows    rows        // the origins in the store
 	active  int         // tries that run
+	large   int         // of them, with a large request
 	pending int         // settlements that are not durable yet
 	turn    int         // the origin that may start tries first in the next step
 	fenced  bool        // a newer server has taken over

@@ -12,6 +12,7 @@ type result struct {
 	origin *origin
 	effect *inbox.Effect
 	policy inbox.Policy
+	large  int // 1 for a large request
 	sent   inbox.Sent
 	err    error // the store could not be read: there was no try
 }
@@ -25,12 +26,18 @@ type end struct {
 
 // start starts a try in a goroutine of its own. req is nil when the try reads the request.
 func (o *Outbox) start(tries context.Context, r *origin, e *inbox.Effect, req *inbox.EffectRequest, p inbox.Policy) {
-	r.busy[e.ID] = true
+	r.busy[e.Lane.LaneID] = true
 	r.active++
 	o.active++
+	large := 0
+	if req == nil {
+		large = 1
+	}
+	r.large += large
+	o.large += large
 	go func() {
 		sent, err := o.try(tries, e, req)
-		o.results <- result{r, e, p, sent, err} // it has a place for each try
+		o.results <- result{r, e, p, large, sent, err} // it has a place for each try
 	}()
 }
 
@@ -71,8 +78,10 @@ func (o *Outbox) settle(tries context.Context, r result) {
 	or, e, now := r.origin, r.effect, o.opt.Now()
 	or.active--
 	o.active--
+	or.large -= r.large
+	o.large -= r.large
 	if r.err != nil || r.sent.Interrupted {
-		delete(or.busy, e.ID)
+		delete(or.busy, e.Lane.LaneID)
 		if r.err != nil {
 			or.notUntil = now.Add(pause)
 			o.opt.Log.Warn("cannot read an outgoing request; trying again", "effect", e.ID, "error", r.err)
@@ -80,7 +89,9 @@ func (o *Outbox) settle(tries context.Context, r result) {
 		return
 	}
 	before := or.health
-	or.health = inbox.Hold(before, e.ID, e.Lane.LaneID, r.sent.Outcome(), r.policy, now)
+	if !r.sent.Alone {
+		or.health = inbox.Hold(before, e.ID, e.Lane.LaneID, r.sent.Outcome(), r.policy, now)
+	}
 	st := &inbox.SendSettlement{Term: o.opt.Term, Effect: e, Sent: &r.sent}
 	st.Decision = inbox.NextSend(e, &r.sent, r.policy, or.health.OnHold, o.opt.Roll(), now)
 	st.Emit = inbox.Answered(e, &r.sent, st.Decision.Fate)
@@ -143,17 +154,22 @@ func (o *Outbox) endAll(e end) {
 // end handles the end of a settlement. After a failure the effect is as before its try, and is sent again.
 func (o *Outbox) end(e end) {
 	o.pending--
-	delete(e.origin.busy, e.effect.ID)
+	delete(e.origin.busy, e.effect.Lane.LaneID)
 	switch inbox.EndOf(e.err) {
 	case inbox.EndCommitted:
 	case inbox.EndFenced:
-		if !o.fenced {
-			o.opt.Log.Error("a newer server has taken over the outgoing requests: this one sends no more")
-		}
-		o.fenced = true
+		o.fence()
 	default:
 		o.opt.Log.Error("cannot record a try of an outgoing request; it is sent again", "effect", e.effect.ID, "error", e.err)
 		e.origin.stored = inbox.Health{Probes: -1} // unknown: stored with the next settlement
 		e.origin.notUntil = later(e.origin.notUntil, o.opt.Now().Add(pause))
 	}
+}
+
+// fence stops the sending, because a newer server has taken over.
+func (o *Outbox) fence() {
+	if !o.fenced {
+		o.opt.Log.Error("a newer server has taken over the outgoing requests: this one sends no more")
+	}
+	o.fenced = true
 }

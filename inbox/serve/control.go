@@ -32,6 +32,7 @@ type parts struct {
 	loader    *release.Loader
 	dispatch  *dispatch.Dispatcher
 	outbox    *outbox.Outbox
+	outgoing  *outgoing
 	forwarder atomic.Pointer[netip.Addr] // a nearby peer that forwards for others and is not a trusted proxy; nil: none
 }
 
@@ -213,6 +214,14 @@ func (c *Control) Resume() {
 	if c.parts != nil {
 		c.parts.dispatch.Resume()
 	}
+}
+
+// Unsent returns why the requests of a plugin are not sent, and a hint; empty when they are, or without a server.
+func (c *Control) Unsent(plugin string) (why, hint string) {
+	if c.parts == nil {
+		return "", ""
+	}
+	return c.parts.outgoing.unsent(plugin)
 }
 
 // Notes returns notices for the operator, one sentence each.

@@ -5,6 +5,7 @@ import (
 
 	"inbox/inbox/dispatch"
 	"inbox/inbox/intake"
+	"inbox/inbox/outbox"
 )
 
 // Hooks are inserted between the parts of a server. They kill the program at a named point, change its clock, or inject a fault that a
@@ -16,6 +17,8 @@ type Hooks struct {
 	Keep  func(intake.Keeper) intake.Keeper     // between intake and the store
 	Queue func(dispatch.Store) dispatch.Store   // between the dispatcher and the store
 	Run   func(dispatch.Runner) dispatch.Runner // wraps every attempt
+	Sends func(outbox.Store) outbox.Store       // between the outbox and the store
+	Send  func(outbox.Sender) outbox.Sender     // wraps every try of a request
 	Grace time.Duration                         // bound of running requests when the server stops; default requestGrace
 }
 
@@ -38,4 +41,18 @@ func (h *Hooks) run(r dispatch.Runner) dispatch.Runner {
 		return r
 	}
 	return h.Run(r)
+}
+
+func (h *Hooks) sends(s outbox.Store) outbox.Store {
+	if h.Sends == nil {
+		return s
+	}
+	return h.Sends(s)
+}
+
+func (h *Hooks) send(s outbox.Sender) outbox.Sender {
+	if h.Send == nil {
+		return s
+	}
+	return h.Send(s)
 }

@@ -7,6 +7,7 @@ import (
 	"inbox/inbox/config"
 	"inbox/inbox/host"
 	"inbox/inbox/intake"
+	"inbox/inbox/outbox"
 	"inbox/inbox/release"
 	"inbox/inbox/store"
 )
@@ -71,7 +72,8 @@ func (m *memory) parts() []MemoryPart {
 	}
 	m.stacks.Name = "stacks, if every instance recurses until it is ended"
 	m.swap.Name = "a new release beside the one before it"
-	return append(all, m.stacks, m.swap, MemoryPart{Name: "compiling a module", Bytes: host.CompileNeed(m.largest)})
+	sent := MemoryPart{Name: "requests that are sent, and their responses", Bytes: outbox.DefaultLarge*m.document + outbox.DefaultTotal*2*maxAnswer}
+	return append(all, m.stacks, m.swap, sent, MemoryPart{Name: "compiling a module", Bytes: host.CompileNeed(m.largest)})
 }
 
 // Memory returns the maximum memory of `serve`, in parts. events is the number of stored events; the plugins are those in the folder. It excludes plugins that cannot become a release, and returns their names in skipped.

@@ -28,6 +28,7 @@ type outgoing struct {
 
 	mu   sync.Mutex
 	live map[string]*granted // by plugin
+	bad  map[string]error    // by plugin: why there is no client for its live release
 }
 
 // granted is the client of a live release.
@@ -38,7 +39,7 @@ type granted struct {
 }
 
 func newOutgoing(s *config.Settings, log *slog.Logger, getenv func(string) string, version string) *outgoing {
-	return &outgoing{log: log, getenv: getenv, userAgent: "inbox/" + version, live: map[string]*granted{}, signature: func(source string) string {
+	return &outgoing{log: log, getenv: getenv, userAgent: "inbox/" + version, live: map[string]*granted{}, bad: map[string]error{}, signature: func(source string) string {
 		if of := s.Source(source); of != nil {
 			return of.Header
 		}
@@ -49,9 +50,10 @@ func newOutgoing(s *config.Settings, log *slog.Logger, getenv func(string) strin
 // change takes over the grants of a plugin's live release. The client of the release before it is closed after its requests.
 func (g *outgoing) change(c release.Change) {
 	var next *granted
+	var bad error
 	if c.Live != nil {
 		client, err := g.client(&c.Live.Manifest.HTTP, maxAnswer)
-		if err != nil {
+		if bad = err; err != nil {
 			g.log.Error("the plugin's requests are not sent", "plugin", c.Plugin, "error", err, "hint", inbox.HintOf(err))
 		} else {
 			next = &granted{client: client, policy: c.Live.Manifest.HTTP.Policy}
@@ -61,6 +63,9 @@ func (g *outgoing) change(c release.Change) {
 	old := g.live[c.Plugin]
 	if g.live[c.Plugin] = next; next == nil {
 		delete(g.live, c.Plugin)
+	}
+	if g.bad[c.Plugin] = bad; bad == nil {
+		delete(g.bad, c.Plugin)
 	}
 	g.mu.Unlock()
 	if old != nil {
@@ -124,6 +129,19 @@ func (g *outgoing) policy(plugin string) (inbox.Policy, bool) {
 	return of.policy, true
 }
 
+// unsent returns why the requests of a plugin are not sent, and a hint; empty when they are.
+func (g *outgoing) unsent(plugin string) (why, hint string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch bad := g.bad[plugin]; {
+	case g.live[plugin] != nil:
+		return "", ""
+	case bad != nil:
+		return bad.Error(), inbox.HintOf(bad)
+	}
+	return "no release of the plugin is live", "`inbox plugin list` shows why; they are sent when one is live again"
+}
+
 // Send makes one try to send an effect.
 func (g *outgoing) Send(ctx context.Context, e *inbox.Effect, r *inbox.EffectRequest) inbox.Sent {
 	of := g.use(e.Lane.Plugin)
@@ -154,11 +172,14 @@ func failed(ctx context.Context, err error) inbox.Sent {
 		return inbox.Sent{Interrupted: true}
 	}
 	sent := inbox.Sent{Failure: inbox.Retry, Why: err.Error()}
-	switch inbox.KindOf(err) {
-	case inbox.Forbidden:
-		sent.Failure = inbox.Denied
-	case inbox.Invalid:
+	switch kind := inbox.KindOf(err); {
+	case errors.Is(err, egress.ErrSecret):
+		sent.Failure, sent.Alone = inbox.Denied, true // requests without this secret go on
+	case errors.Is(err, egress.ErrRedirect): // the receiver's choice for this url
+	case kind == inbox.Invalid, errors.Is(err, egress.ErrHeader):
 		sent.Failure = inbox.Reject
+	case kind == inbox.Forbidden:
+		sent.Failure = inbox.Denied
 	}
 	return sent
 }

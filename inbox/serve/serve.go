@@ -149,8 +149,9 @@ func (v *server) build() {
 			}
 		},
 	})
+	v.parts.outgoing = v.outgoing
 	v.parts.outbox = outbox.New(outbox.Options{
-		Store: v.store, Sender: v.outgoing, Policy: v.outgoing.policy, Term: v.store.Term(), Log: v.log, Now: v.opt.Hooks.Now, Grace: sendGrace,
+		Store: v.opt.Hooks.sends(v.store), Sender: v.opt.Hooks.send(v.outgoing), Policy: v.outgoing.policy, Term: v.store.Term(), Log: v.log, Now: v.opt.Hooks.Now, Grace: sendGrace,
 		Idle: func() bool { return v.store.Low() || v.parts.dispatch.Paused() },
 		Observe: func(e *inbox.Effect, s *inbox.Sent, d inbox.Decision) {
 			v.metrics.CountTry(e, s)

@@ -26,8 +26,15 @@ func (h *heldHealth) health() inbox.Health {
 }
 
 // EffectOrigins returns the origins of all plugins' effects, and when their first effects are due. Its cost does not depend on the
-// number of effects.
-func (s *Store) EffectOrigins(ctx context.Context) ([]inbox.EffectOrigin, error) {
+// number of effects. It returns [inbox.ErrFenced] when a newer term than the given one has begun.
+func (s *Store) EffectOrigins(ctx context.Context, term inbox.Term) ([]inbox.EffectOrigin, error) {
+	var newest inbox.Term
+	if err := s.readers.QueryRowContext(ctx, newestTerm).Scan(&newest); err != nil {
+		return nil, readError(err)
+	}
+	if newest > term {
+		return nil, inbox.ErrFenced
+	}
 	var list []inbox.EffectOrigin
 	err := s.each(ctx, `SELECT p.name, o.origin, p.paused,
 			(SELECT due_at FROM effects INDEXED BY effects_due WHERE plugin = o.plugin AND origin = o.origin AND due_at IS NOT NULL ORDER BY due_at LIMIT 1),

@@ -294,7 +294,7 @@ func effects(t *testing.T, s *store.Store, w *storetest.World) {
 		}
 	}
 	_, err := s.EffectCounts(ctx)
-	_, why := s.EffectOrigins(ctx)
+	_, why := s.EffectOrigins(ctx, s.Term())
 	if _, err := s.EffectRequests(ctx, []int64{1, 2}); err != nil {
 		t.Error(err)
 	}

@@ -68,7 +68,7 @@ func TestARemovedPluginLeavesNothingAndOtherPluginsAreUnchanged(t *testing.T) {
 	if list, err := s.DeadLetters(ctx, inbox.DeadLetterFilter{}); err != nil || len(list) != 0 {
 		t.Errorf("dead letters %+v, %v", list, err)
 	}
-	if origins, err := s.EffectOrigins(ctx); err != nil || len(origins) != 0 {
+	if origins, err := s.EffectOrigins(ctx, s.Term()); err != nil || len(origins) != 0 {
 		t.Errorf("origins %+v, %v", origins, err)
 	}
 	jobs, err := s.Replays(ctx, "")

@@ -136,7 +136,7 @@ func requestsCommitWithTheirAttemptAndAreReadAsTheyWereAskedFor(t *testing.T, op
 	}
 	both, err := s.EffectRequests(t.Context(), []int64{due[1].ID, 99, e.ID})
 	same(t, "requests in bulk", both, err, map[int64]*inbox.EffectRequest{e.ID: r, due[1].ID: second})
-	origins, err := s.EffectOrigins(t.Context())
+	origins, err := s.EffectOrigins(t.Context(), s.Term())
 	same(t, "origins", origins, err, []inbox.EffectOrigin{{Plugin: "p", Origin: crm, DueAt: e.DueAt}, {Plugin: "p", Origin: mail, DueAt: due[1].DueAt}})
 }
 
@@ -233,7 +233,7 @@ func aHoldOfAnOriginTakesCountedTriesBack(t *testing.T, open Open) {
 	}
 	counts, err := s.EffectCounts(t.Context())
 	same(t, "counts", counts, err, []inbox.EffectCounts{{Plugin: "p", Origin: crm, Waiting: 1, Health: health, OldestAt: e.CreatedAt}})
-	origins, err := s.EffectOrigins(t.Context())
+	origins, err := s.EffectOrigins(t.Context(), s.Term())
 	same(t, "origins", origins, err, []inbox.EffectOrigin{{Plugin: "p", Origin: crm, Health: health, DueAt: At(60)}})
 }
 

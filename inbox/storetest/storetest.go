@@ -127,7 +127,7 @@ type Runs interface {
 
 // Sending has the effects that are to be sent.
 type Sending interface {
-	EffectOrigins(ctx context.Context) ([]inbox.EffectOrigin, error)
+	EffectOrigins(ctx context.Context, term inbox.Term) ([]inbox.EffectOrigin, error)
 	DueEffects(ctx context.Context, plugin, origin string, limit int) ([]inbox.Effect, error)
 	EffectRequest(ctx context.Context, id int64) (*inbox.EffectRequest, error)
 	EffectRequests(ctx context.Context, ids []int64) (map[int64]*inbox.EffectRequest, error)

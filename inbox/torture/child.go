@@ -13,6 +13,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/dispatch"
 	"inbox/inbox/intake"
+	"inbox/inbox/outbox"
 	"inbox/inbox/serve"
 )
 
@@ -36,12 +37,15 @@ const (
 	pointAttempt   = "attempt"   // while a guest runs
 	pointAttempted = "attempted" // the guest has ended, and its outcome is not settled
 	pointReplay    = "replay"    // while a guest runs for a replay
+	pointSend      = "send"      // a request is committed, and not sent
+	pointSent      = "sent"      // a request has its response, and is not settled
+	pointSettled   = "settled"   // the settlement of a request is durable, and the outbox does not know
 	pointMigrate   = "migrate"   // in a migration, before its commit
 )
 
 func points() []string {
 	return []string{
-		pointBody, pointBegin, pointExec, pointCommit, pointCommitted, pointAnswer, pointAttempt, pointAttempted, pointReplay, pointMigrate,
+		pointBody, pointBegin, pointExec, pointCommit, pointCommitted, pointAnswer, pointAttempt, pointAttempted, pointReplay, pointSend, pointSent, pointSettled, pointMigrate,
 	}
 }
 
@@ -93,6 +97,8 @@ func crash(h *serve.Hooks, point string, n int64) {
 		at(where)
 		return nil
 	}
+	h.Send = func(s outbox.Sender) outbox.Sender { return &crashingSender{s, at} }
+	h.Sends = func(s outbox.Store) outbox.Store { return &crashingOutbox{s, at} }
 	h.Keep = func(k intake.Keeper) intake.Keeper { return &crashingKeeper{Keeper: k, at: at} }
 	h.Run = func(run dispatch.Runner) dispatch.Runner {
 		return func(ctx context.Context, w *inbox.Work) inbox.Outcome {
@@ -136,4 +142,32 @@ func (k *crashingKeeper) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Re
 		k.at(pointAnswer)
 	}
 	return r, err
+}
+
+// crashingSender may kill the program before or after a request is sent.
+type crashingSender struct {
+	outbox.Sender
+	at func(string)
+}
+
+// Send calls Send of the sender between two points.
+func (s *crashingSender) Send(ctx context.Context, e *inbox.Effect, r *inbox.EffectRequest) inbox.Sent {
+	s.at(pointSend)
+	sent := s.Sender.Send(ctx, e, r)
+	s.at(pointSent)
+	return sent
+}
+
+// crashingOutbox is a store that may kill the program after the settlement of a request.
+type crashingOutbox struct {
+	outbox.Store
+	at func(string)
+}
+
+// SettleSend calls SettleSend of the store before a point.
+func (s *crashingOutbox) SettleSend(ctx context.Context, st *inbox.SendSettlement, done func(error)) error {
+	return s.Store.SettleSend(ctx, st, func(err error) {
+		s.at(pointSettled)
+		done(err)
+	})
 }

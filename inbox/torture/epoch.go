@@ -17,6 +17,9 @@ import (
 func (t *campaign) beginEpoch(ctx context.Context) error {
 	t.history = newHistory()
 	t.history.base = int64(t.opt.Stored)
+	if err := t.receive(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Join(t.data, datadir.Plugins), 0o700); err != nil {
 		return inbox.Errorf(inbox.Unavailable, "make a store to torture", "%w", err)
 	}
@@ -57,19 +60,21 @@ func (t *campaign) endEpoch(ctx context.Context) error {
 	began := time.Now()
 	for turn := 0; ; turn++ {
 		t.drain(ctx, s)
-		dead := t.queryInt(ctx, `SELECT count(*) FROM dead WHERE resolution = ''`)
+		dead := t.queryInt(ctx, `SELECT (SELECT count(*) FROM dead WHERE resolution = '') + (SELECT count(*) FROM effects WHERE state = 'dead')`)
 		t.opt.Logf("all work ended after %s; %d dead letters", time.Since(began).Round(time.Millisecond), dead)
 		if dead == 0 || turn == 30 || len(t.report.Broken) > 0 {
 			break
 		}
-		if _, err := t.run(ctx, "dead", "discard", "--all", "-y"); err != nil {
-			t.report.broke("the dead letters cannot be discarded: %v", err)
+		for _, kind := range []string{"delivery", "effect"} {
+			if _, err := t.run(ctx, "dead", "discard", "--kind", kind, "--all", "-y"); err != nil {
+				t.report.broke("the dead letters cannot be discarded: %v", err)
+			}
 		}
 	}
 	const left = `SELECT (SELECT count(*) FROM lanes WHERE ` + honestFilter + `) + (SELECT count(*) FROM runs WHERE ` + honestFilter + `)
-		+ (SELECT count(*) FROM replays WHERE state = 'running')`
+		+ (SELECT count(*) FROM replays WHERE state = 'running') + (SELECT count(*) FROM effects WHERE open = 1)`
 	if left := t.queryInt(ctx, left); left != 0 {
-		t.report.broke("law 3: %d lanes, runs and replays have not ended although nothing stops them", left)
+		t.report.broke("law 3: %d lanes, runs, replays and requests have not ended although nothing stops them", left)
 	}
 	t.report.Attempts += t.queryInt(ctx, `SELECT count(*) FROM attempts`)
 	t.report.Events += t.queryInt(ctx, `SELECT count(*) FROM events`)
@@ -119,7 +124,7 @@ func (t *campaign) resume(ctx context.Context, plugin, reason string) {
 func (t *campaign) drain(ctx context.Context, s *server) {
 	const waiting = `SELECT (SELECT count(*) FROM lanes WHERE state = 'retry' AND ` + honestFilter + `)
 		+ (SELECT count(*) FROM runs WHERE waits = 0 AND ` + honestFilter + `) + (SELECT count(*) FROM replays WHERE state = 'running')`
-	const left = waiting + ` + (SELECT count(*) FROM lanes WHERE state = 'ready' AND ` + honestFilter + `)
+	const left = waiting + ` + (SELECT count(*) FROM effects WHERE due_at IS NOT NULL) + (SELECT count(*) FROM lanes WHERE state = 'ready' AND ` + honestFilter + `)
 		+ (SELECT coalesce(max(seq), 0) FROM events) - (SELECT coalesce(min(cursor), 0) FROM plugins WHERE name NOT LIKE 'hostile-%')`
 	for until := time.Now().Add(t.opt.Drain); !t.waitForZero(ctx, left, 2*time.Second); {
 		if ctx.Err() != nil {
@@ -158,7 +163,8 @@ func (t *campaign) unfinished(ctx context.Context) string {
 			t.queryInt(ctx, `SELECT count(held_at) FROM plugins WHERE name = ?`, a.name),
 			t.queryInt(ctx, `SELECT count(*) FROM lanes WHERE state <> 'parked' AND plugin = (SELECT id FROM plugins WHERE name = ?)`, a.name))
 	}
-	return text + fmt.Sprintf(", disabled %d, replays %d", t.queryInt(ctx, `SELECT count(*) FROM crash_records WHERE disabled_at IS NOT NULL`),
+	return text + fmt.Sprintf(", requests %d, origins on hold %d, disabled %d, replays %d", t.queryInt(ctx, `SELECT count(*) FROM effects WHERE open = 1`),
+		t.queryInt(ctx, `SELECT count(held_at) FROM effect_origins`), t.queryInt(ctx, `SELECT count(*) FROM crash_records WHERE disabled_at IS NOT NULL`),
 		t.queryInt(ctx, `SELECT count(*) FROM replays WHERE state = 'running'`))
 }
 

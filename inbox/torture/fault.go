@@ -67,7 +67,8 @@ func allFaults() []fault {
 		{pointBody, "body read", 300}, {pointBegin, "before the transaction", 150}, {pointExec, "in the transaction", 3000},
 		{pointCommit, "before the commit", 150}, {pointCommitted, "after the commit, before anyone is told", 150},
 		{pointAnswer, "after the commit, before the answer", 300}, {pointAttempt, "during an attempt", 200},
-		{pointAttempted, "after an attempt, before its settlement", 200},
+		{pointAttempted, "after an attempt, before its settlement", 200}, {pointSend, "before a request is sent", 150},
+		{pointSent, "after a response, before its settlement", 150}, {pointSettled, "after the settlement of a request, before the outbox is told", 150},
 	} {
 		list = append(list, fault{point: p.where, kind: "kill -9", arm: func(rng *rand.Rand) setup {
 			return setup{mayEnd: true, env: []string{fmt.Sprintf("%s=%s:%d", envCrash, p.point, 1+rng.IntN(p.most))}}

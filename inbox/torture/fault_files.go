@@ -24,10 +24,10 @@ func writeFile(dir, name string, text []byte) error {
 func (t *campaign) writePlugins(mark string) error {
 	dir := filepath.Join(t.data, datadir.Plugins)
 	for _, a := range honestPlugins() {
-		if err := writeFile(dir, a.name+".toml", []byte(a.manifest(t.opt.Stored))); err != nil {
+		if err := writeFile(dir, a.name+".toml", []byte(a.manifest(t.opt.Stored, t.receiver.addr))); err != nil {
 			return err
 		}
-		if err := writeFile(dir, a.name+".wasm", withMark(a.wasm, mark)); err != nil {
+		if err := writeFile(dir, a.name+".wasm", withMark(a.module(t.receiver.addr), mark)); err != nil {
 			return err
 		}
 	}

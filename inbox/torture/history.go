@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"crypto/sha256"
 	"sync"
 
 	"inbox/inbox"
@@ -14,6 +15,7 @@ type sent struct {
 	entity string // its mode and entity; empty when its bytes cannot be parsed
 	script string // script of the plugins; empty when they cannot read it: then the outcome is ok
 	known  bool   // its event type can be parsed
+	seen   bool   // a plugin emitted it
 	copies bool   // its source stores every copy
 
 	sends int // number of times that it was sent
@@ -42,10 +44,12 @@ type history struct {
 	refused    int64
 	count      int64
 	replays    int64
+	arrivals   []arrival      // of requests at the receiver, in order
+	times      map[string]int // numbers of arrivals, by key
 }
 
 func newHistory() *history {
-	return &history{bodies: map[string]*sent{}, holds: map[string]int{}}
+	return &history{bodies: map[string]*sent{}, holds: map[string]int{}, times: map[string]int{}}
 }
 
 func (w *history) sends() int64 {
@@ -112,4 +116,20 @@ func (w *history) refusals() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.refused
+}
+
+// arrived records a request at the receiver. It returns the place of the record, and the number of arrivals with this key.
+func (w *history) arrived(key string, body [sha256.Size]byte) (at, times int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.times[key]++
+	w.arrivals = append(w.arrivals, arrival{key: key, body: body})
+	return len(w.arrivals) - 1, w.times[key]
+}
+
+// took records that a request is about to be answered 200.
+func (w *history) took(at int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.arrivals[at].taken = true
 }

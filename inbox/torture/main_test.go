@@ -70,12 +70,22 @@ func serveWith(h serve.Hooks) error {
 func plants() map[string]serve.Hooks {
 	return map[string]serve.Hooks{
 		"an answer before the commit": {Keep: newEarlyAnswer},
+		"an answer without a commit":  {Keep: func(k intake.Keeper) intake.Keeper { return &noCommit{Keeper: k} }},
 		"a settle outside the transaction": {Queue: func(q dispatch.Store) dispatch.Store {
 			return &splitSettle{Store: q, work: map[string]chan func(){}}
 		}},
 		"a lane that lets one event pass": {Queue: func(q dispatch.Store) dispatch.Store { return &wrongLane{Store: q} }},
 		"a stale read that commits":       {Queue: func(q dispatch.Store) dispatch.Store { return &staleReads{q} }},
 		"a settle without its state":      {Queue: func(q dispatch.Store) dispatch.Store { return &lostState{Store: q} }},
+		"a settle without what it emits":  {Queue: func(q dispatch.Store) dispatch.Store { return &lostEmission{Store: q} }},
+		"an event that is emitted twice":  {Queue: func(q dispatch.Store) dispatch.Store { return &doubleEmission{q} }},
+		"a request sent before its commit": {Queue: func(q dispatch.Store) dispatch.Store {
+			return &hasty{q}
+		}},
+		"a request that is done and was not sent": {Send: sendWith(unsent)},
+		"a request with another key at a retry":   {Send: sendWith(rekeyed)},
+		"a request with other bytes":              {Send: sendWith(altered)},
+		"a request sent again after the next one": {Send: sendWith(resent())},
 	}
 }
 
@@ -125,6 +135,25 @@ func (h *earlyAnswer) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Recei
 		}
 	}()
 	return r, nil
+}
+
+// noCommit answers every twentieth arrival like the one before it, and does not store it.
+type noCommit struct {
+	intake.Keeper
+	mu   sync.Mutex
+	n    int
+	last inbox.Receipt
+}
+
+func (k *noCommit) Accept(ctx context.Context, a *inbox.Arrival) (inbox.Receipt, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.n++; k.n%20 == 0 {
+		return k.last, nil
+	}
+	r, err := k.Keeper.Accept(ctx, a)
+	k.last = r
+	return r, err
 }
 
 // splitSettle commits an attempt in one transaction, and its lane, dead letter and run in another.

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"strings"
@@ -16,6 +17,10 @@ var (
 	commandGuest []byte
 	//go:embed guests/counts.wasm
 	countsGuest []byte
+	//go:embed guests/sends.wasm
+	sendsGuest []byte
+	//go:embed guests/emits.wasm
+	emitsGuest []byte
 )
 
 // honestPlugin is a plugin under torture, with its manifest. The oracle knows nothing else of it.
@@ -29,34 +34,48 @@ type honestPlugin struct {
 	wants    func(s *sent) bool
 }
 
-// honestPlugins are the plugins of every round: one that parks, one that continues, one that takes every event, and one that counts
-// its events in state and kv.
+// honestPlugins are the plugins of every round: one that parks, one that continues, one that takes every event, one that folds
+// its events into state and kv, one that emits an event for each that it skips, and one that posts each to the receiver.
 func honestPlugins() []honestPlugin {
 	const common = "[limits]\ntime = \"60ms\"\n[retry]\nbase = \"100ms\"\nmax = \"150ms\"\n"
 	return []honestPlugin{
 		{
 			name: "parks", wasm: sessionGuest, parks: true, attempts: 4, noResult: inbox.BadResult,
 			settings: "on_failure = \"park\"\n" + common + "max_attempts = 4\n",
-			wants:    func(s *sent) bool { return s.known },
+			wants:    func(s *sent) bool { return s.known && !s.seen },
 		}, {
 			name: "goes-on", wasm: commandGuest, attempts: 2, noResult: inbox.Exit,
 			settings: "on_failure = \"continue\"\nmodes = [\"live\"]\n" + common + "max_attempts = 2\n",
-			wants:    func(s *sent) bool { return s.known && s.mode == inbox.Live },
+			wants:    func(s *sent) bool { return s.known && !s.seen && s.mode == inbox.Live },
 		}, {
 			name: "takes-all", wasm: sessionGuest, attempts: 3, noResult: inbox.BadResult,
-			settings: "events = [\"*\", \"unknown\"]\nreuse = 8\non_failure = \"continue\"\n" + common + "max_attempts = 3\n",
+			settings: "events = [\"*\", \"unknown\", \"" + emittedEvent + "\"]\nreuse = 8\non_failure = \"continue\"\n" + common + "max_attempts = 3\n",
 			wants:    func(*sent) bool { return true },
 		}, {
 			name: counter, wasm: countsGuest, attempts: 3, noResult: inbox.BadResult,
-			settings: "on_failure = \"continue\"\nconcurrency = 4\n" + common + "max_attempts = 3\n",
+			settings: "events = [\"*\", \"" + emittedEvent + "\"]\non_failure = \"continue\"\nconcurrency = 4\n" + common + "max_attempts = 3\n",
 			wants:    func(s *sent) bool { return s.known },
+		}, {
+			name: emitter, wasm: emitsGuest, attempts: 3, noResult: inbox.BadResult,
+			settings: "on_failure = \"continue\"\nemit = [\"" + emittedEvent + "\"]\n" + common + "max_attempts = 3\n",
+			wants:    func(s *sent) bool { return s.known && !s.seen },
+		}, {
+			name: poster, wasm: sendsGuest, attempts: 3, noResult: inbox.BadResult,
+			settings: "events = [\"*\", \"" + emittedEvent + "\"]\non_failure = \"continue\"\n" + common + "max_attempts = 3\n" +
+				"[http]\nprivate = [\"http://" + noReceiver + "\"]\n[http.retry]\nmax_attempts = 50\nbase = \"100ms\"\nmax = \"1s\"\n",
+			wants: func(s *sent) bool { return s.known },
 		},
 	}
 }
 
 // manifest returns the plugin's manifest for a store that began with stored events, which the plugin does not get.
-func (a *honestPlugin) manifest(stored int) string {
-	return fmt.Sprintf("start_from = %d\n%s", stored+1, a.settings)
+func (a *honestPlugin) manifest(stored int, receiver string) string {
+	return fmt.Sprintf("start_from = %d\n%s", stored+1, strings.ReplaceAll(a.settings, noReceiver, receiver))
+}
+
+// module returns the plugin's module, with the address of the receiver.
+func (a *honestPlugin) module(receiver string) []byte {
+	return bytes.ReplaceAll(a.wasm, []byte(noReceiver), []byte(receiver))
 }
 
 // script returns the script of an event for a random number in [0,1). Most events succeed. Some fail in every possible way, and

@@ -62,16 +62,17 @@ func (o *Options) setDefaults() (err error) {
 // campaign is one run of torture. Rounds, epochs and soaks are methods of one type, because they share the store, the history and the
 // report of the run.
 type campaign struct {
-	opt     Options
-	report  *Report
-	faults  []fault
-	began   time.Time
-	dir     string // of the run
-	data    string // of the store under torture
-	history *history
-	round   int
-	onlyOK  bool // send only events that succeed
-	drains  int  // number of times that onlyOK was set
+	opt      Options
+	report   *Report
+	faults   []fault
+	began    time.Time
+	dir      string // of the run
+	data     string // of the store under torture
+	history  *history
+	receiver *receiver // of the requests of plugins
+	round    int
+	onlyOK   bool // send only events that succeed
+	drains   int  // number of times that onlyOK was set
 }
 
 // Run runs the rounds and returns the report, which lists the broken laws. It returns an error when the run could not continue.
@@ -102,6 +103,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // finish returns the report of a run that ended with err. It keeps the stores of a run that broke a law or failed, and
 // deletes those of a run that found nothing or was interrupted.
 func (t *campaign) finish(err error) (*Report, error) {
+	t.receiver.close()
 	t.report.Took = time.Since(t.began)
 	interrupted := errors.Is(err, context.Canceled)
 	if len(t.report.Broken) > 0 || err != nil && !interrupted {
@@ -186,7 +188,10 @@ func (t *campaign) pickFault() fault {
 func (t *campaign) check(ctx context.Context, after string) {
 	copied, began := filepath.Join(t.dir, "checked"), time.Now()
 	defer func() { t.report.checking += time.Since(began) }()
-	err := os.RemoveAll(copied)
+	err := t.receiver.quiet(ctx)
+	if err == nil {
+		err = os.RemoveAll(copied)
+	}
 	if err == nil {
 		err = copyStore(t.data, copied)
 	}

@@ -1,7 +1,7 @@
 ;; A plugin that follows the script of its event: the body contains "@@abc@@", one letter per attempt; the last letter also counts for
 ;; later attempts. o ok, s skip, r retry, j reject, x trap, l loop until the time limit, e exit without a result, b an invalid result.
-;; An event without a script is ok. With ok and skip it counts the event: in the state of its lane, a number, and in the key "n" of kv,
-;; eight bytes in little endian.
+;; An event without a script is ok. With ok and skip it folds the event's seq into the state of its lane, a number, which depends on the
+;; order: 31 times the state before, plus the seq, modulo 2^31. It adds the seq to the key "n" of kv, eight bytes in little endian.
 (module
  (import "inbox_v1" "next" (func $next (param i32 i32) (result i32)))
  (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))
@@ -66,14 +66,25 @@
    (local.set $v (i64.div_u (local.get $v) (i64.const 10)))
    (br_if $digits (i64.ne (local.get $v) (i64.const 0))))
   (local.get $end))
- ;; settle counts the event in kv and in the state, and gives the result that begins at p.
- (func $settle (param $p i32) (param $size i32) (param $end i32) (local $at i32)
+ ;; seq returns the seq of the event.
+ (func $seq (param $end i32) (result i64) (local $p i32) (local $c i32) (local $v i64)
+  (local.set $p (i32.add (call $find (i32.const 1024) (local.get $end) (i64.const 0x3a2271657322) (i64.const 0xffffffffffff)) (i32.const 6)))
+  (loop $digits
+   (local.set $c (i32.sub (i32.load8_u (local.get $p)) (i32.const 48)))
+   (if (i32.lt_u (local.get $c) (i32.const 10)) (then
+    (local.set $v (i64.add (i64.mul (local.get $v) (i64.const 10)) (i64.extend_i32_u (local.get $c))))
+    (local.set $p (i32.add (local.get $p) (i32.const 1)))
+    (br $digits))))
+  (local.get $v))
+ ;; settle adds the event to kv and to the state, and gives the result that begins at p.
+ (func $settle (param $p i32) (param $size i32) (param $end i32) (local $at i32) (local $seq i64)
+  (local.set $seq (call $seq (local.get $end)))
   (i64.store (i32.const 256) (i64.const 0))
   (drop (call $kv_get (i32.const 192) (i32.const 1) (i32.const 256) (i32.const 8)))
-  (i64.store (i32.const 256) (i64.add (i64.load (i32.const 256)) (i64.const 1)))
+  (i64.store (i32.const 256) (i64.add (i64.load (i32.const 256)) (local.get $seq)))
   (if (i32.ne (call $kv_set (i32.const 192) (i32.const 1) (i32.const 256) (i32.const 8)) (i32.const 0)) (then (unreachable)))
   (memory.copy (i32.const 512) (local.get $p) (local.get $size))
-  (local.set $at (call $write (i32.add (i32.const 512) (local.get $size)) (i64.add (call $number (local.get $end)) (i64.const 1))))
+  (local.set $at (call $write (i32.add (i32.const 512) (local.get $size)) (i64.and (i64.const 0x7fffffff) (i64.add (i64.mul (call $number (local.get $end)) (i64.const 31)) (local.get $seq)))))
   (i32.store8 (local.get $at) (i32.const 125))
   (drop (call $done (i32.const 512) (i32.sub (local.get $at) (i32.const 511)))))
  (func (export "_start") (local $n i32) (local $c i32)

@@ -7,7 +7,7 @@ import (
 )
 
 // Effects are the changes that commit together with an outcome: all of them, or none. Only outcomes that settle have
-// effects, see [Result.Settled].
+// effects, see [Result.Settled]. The journal alone is kept with every outcome.
 type Effects struct {
 	Lane    LaneID       // of the attempt
 	Subject LaneID       // mode and key of its event: what is stored is erased with them; zero: the store looks them up
@@ -18,11 +18,20 @@ type Effects struct {
 	Reads   Reads        // the settlement holds only while these are current
 
 	Requests []Outgoing // to be sent after the commit, in this order; at most [MaxRequests]
+	Journal  []Fetched  // what the attempt fetched, in this order; at most [MaxFetches]
 }
 
 // Empty reports whether a settlement without e would be the same.
 func (e *Effects) Empty() bool {
-	return e == nil || e.State == nil && len(e.KV) == 0 && len(e.Emit) == 0 && len(e.Requests) == 0
+	return e == nil || e.State == nil && len(e.KV) == 0 && len(e.Emit) == 0 && len(e.Requests) == 0 && len(e.Journal) == 0
+}
+
+// OnlyJournal returns the part of e that is kept with an outcome that does not settle; nil without a journal.
+func (e *Effects) OnlyJournal() *Effects {
+	if e == nil || len(e.Journal) == 0 {
+		return nil
+	}
+	return &Effects{Lane: e.Lane, Subject: e.Subject, Journal: e.Journal}
 }
 
 // StateChange replaces the state document of the attempt's lane.

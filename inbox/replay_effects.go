@@ -3,6 +3,7 @@ package inbox
 import "slices"
 
 // ReplayEffects says what becomes of the requests that the attempts of a replay ask for. Emitted events are not concerned.
+// Fetches open a connection with [SendEffects] only; otherwise a [Journal] answers them.
 type ReplayEffects string
 
 // The choices.

@@ -37,6 +37,15 @@ type DeliveryTrace struct {
 	Changes  []StateEntry // of the plugin's state, made by the attempts; without documents
 	Emitted  []Emitted    // by its attempts, in the order of the log
 	Requests []Effect     // that its attempts asked for, in the order of their ids; those that retention deleted are missing
+	Fetches  []AttemptFetch
+}
+
+// AttemptFetch is a fetch of an attempt, without its url and answer.
+type AttemptFetch struct {
+	Run     int64
+	Attempt int
+	Index   int // in the attempt, from 0
+	Fetched
 }
 
 // EventTrace is one event with its deliveries.

@@ -12,6 +12,7 @@ type Work struct {
 	Delivery Delivery
 	State    State     // the document of the delivery's lane, as the settlements before this attempt left it
 	KV       KV        // the plugin's kv of the event's mode; nil: the release was not granted kv
+	Journal  *Journal  // answers the attempt's fetches; nil: they are sent
 	Now      time.Time // start of the attempt
 }
 

@@ -103,6 +103,7 @@ type Attempt struct {
 	State     *StateChange     `json:"state,omitempty"`    // the change of state that it made
 	Emitted   []Emitted        `json:"emitted,omitempty"`  // events that it emitted
 	Requests  []AttemptRequest `json:"requests,omitempty"` // requests that it asked for
+	Fetches   []AttemptFetch   `json:"fetches,omitempty"`  // what it asked servers while it ran
 }
 
 // Entity is one verification or customer.

@@ -112,3 +112,18 @@ type AttemptRequest struct {
 	DueAt  time.Time         `json:"due_at,omitzero"`
 	Then   string            `json:"then,omitempty"`
 }
+
+// AttemptFetch is a request that an attempt sent while it ran, by http_fetch. An event that is revealed has its url and its answer.
+type AttemptFetch struct {
+	Index       int             `json:"index"` // in the attempt
+	Method      string          `json:"method"`
+	Origin      string          `json:"origin"`
+	Status      int             `json:"status,omitempty"` // of the response
+	Why         string          `json:"why,omitempty"`    // why no response came
+	Ended       inbox.Result    `json:"ended,omitempty"`  // the failure with which it ended the attempt
+	FromJournal bool            `json:"from_journal"`     // the answer is of an earlier attempt, and no connection was opened
+	StartedAt   time.Time       `json:"started_at"`
+	Millis      float64         `json:"duration_ms"`
+	URL         string          `json:"url,omitempty"`
+	Answer      json.RawMessage `json:"answer,omitempty"` // as the plugin got it
+}

@@ -79,7 +79,7 @@ func (g *guest) close() error {
 
 // live returns the guest as a release of a plugin.
 func (g *guest) live() *dispatch.Live {
-	return &dispatch.Live{Release: "bench", Manifest: g.man, Run: g.prog.Attempt, UsesKV: g.prog.UsesKV()}
+	return &dispatch.Live{Release: "bench", Manifest: g.man, Run: g.prog.Attempt, UsesKV: g.prog.UsesKV(), Fetches: g.prog.Fetches()}
 }
 
 // bare calls the guest n times with wazero alone, from as many goroutines as the program would. Every call copies the same document

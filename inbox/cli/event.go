@@ -246,6 +246,12 @@ func (p *program) printAttempt(a *api.Attempt, indent string) error {
 	if a.LogCut {
 		text += indent + "  | (cut)\n"
 	}
+	for i := range a.Fetches {
+		text += p.Hanging(indent+"  ", fetchText(&a.Fetches[i]))
+		if answer := a.Fetches[i].Answer; len(answer) > 0 {
+			text += console.Lines(string(answer), indent+"  | ")
+		}
+	}
 	for i := range a.Emitted {
 		text += p.Hanging(indent+"  ", emittedText(&a.Emitted[i]))
 	}

@@ -71,7 +71,7 @@ func All() []Setting {
 			get:   func(s *Settings) string { return retentionText(s.Retention.State) },
 		}, {
 			Key: "retention.effects", Flag: "retention-effects", Env: "INBOX_RETENTION_EFFECTS", Default: "90d",
-			Usage: "how long sent and discarded requests of plugins are kept, with their answers",
+			Usage: "how long sent and discarded requests of plugins, and their fetches, are kept with the answers",
 			set:   func(s *Settings, v string) error { return retention(&s.Retention.Effects, v) },
 			get:   func(s *Settings) string { return retentionText(s.Retention.Effects) },
 		}, {

@@ -53,6 +53,7 @@ type Live struct {
 	Manifest inbox.Manifest // with defaults
 	Run      Runner
 	UsesKV   bool // its module imports functions of kv
+	Fetches  bool // its module imports http_fetch
 	Yields   bool // it is disabled when it puts the plugin on hold before any success: the release before it is the better one
 }
 

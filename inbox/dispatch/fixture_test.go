@@ -38,6 +38,7 @@ type fixture struct {
 	paused   bool            // from the next start
 	runner   dispatch.Runner // in place of run, from the next release that goes live
 	usesKV   bool            // from the next release that goes live
+	fetches  bool            // from the next release that goes live
 	low      atomic.Bool     // the disk is nearly full
 	parked   int             // parked lanes that stay in memory, from the next start; 0: the default
 	runPage  int             // runs that are loaded at a time, from the next start; 0: the default
@@ -121,7 +122,7 @@ func (r *fixture) live(release string) {
 	if r.runner != nil {
 		run = r.runner
 	}
-	r.dispatch.SetLive(plugin, &dispatch.Live{Release: release, Manifest: r.manifest, Run: run, UsesKV: r.usesKV})
+	r.dispatch.SetLive(plugin, &dispatch.Live{Release: release, Manifest: r.manifest, Run: run, UsesKV: r.usesKV, Fetches: r.fetches})
 }
 
 // run is the plugin. It fails the test when two attempts of a lane run at once.

@@ -39,6 +39,7 @@ type lane struct {
 	queue   []item               // first runs, in order. Without a row: all open ones. With a row: those read ahead
 	tail    []item               // other runs, by run and seq. They start when no first run is left
 	busy    *item                // the run under way
+	settled int64                // the number of its last settlement in the chain, or a higher one
 	waits   int                  // number of its runs among the timers
 	hadWait bool                 // the store may hold runs that wait behind the lane
 	probed  int                  // turn of its last probe

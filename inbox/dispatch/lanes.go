@@ -26,7 +26,7 @@ type lanes struct {
 
 // add makes a lane in a state.
 func (ls *lanes) add(id inbox.LaneID, s state) *lane {
-	l := &lane{id: id, state: s, moved: ls.moved}
+	l := &lane{id: id, state: s, moved: ls.moved, settled: ls.link.submitted} // a lane of that name may have been forgotten just now
 	ls.byID[id] = l
 	return l
 }

@@ -28,6 +28,7 @@ type link struct {
 	inFlight  atomic.Int64 // settlements submitted that have not ended, of any chain
 	recorded  atomic.Bool  // the store knows that the live release runs
 	stateful  atomic.Bool  // a lane of the plugin may have a state document
+	awaited   atomic.Bool  // a lane waits until its last settlement is durable
 }
 
 // lease is the right of this server to deliver the plugin's events. It ends when a newer server takes the plugin over.
@@ -81,7 +82,7 @@ func (k *link) ended(s *inbox.Settlement, chain *inbox.Chain, err error) {
 	if err == nil {
 		k.stored.Add(1)
 	}
-	if k.inFlight.Add(-1) == 0 || err != nil {
+	if k.inFlight.Add(-1) == 0 || err != nil || k.awaited.Load() {
 		k.again()
 	}
 }
@@ -91,6 +92,13 @@ func (k *link) again() {
 	select {
 	case k.wake <- struct{}{}:
 	default:
+	}
+}
+
+// await has the end of each settlement wake the loop.
+func (k *link) await() {
+	if !k.awaited.Swap(true) {
+		k.again() // one may have become durable just before
 	}
 }
 

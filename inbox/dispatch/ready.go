@@ -9,8 +9,9 @@ import (
 // readyQueue holds the lanes in state ready. Lanes with a first run at their head go before the others: a replay yields to
 // live traffic.
 type readyQueue struct {
-	first []*lane
-	other []*lane
+	first  []*lane
+	other  []*lane
+	behind []*lane // their last settlements are not durable, and must be before they start
 }
 
 // push adds a lane at the end.
@@ -19,6 +20,24 @@ func (q *readyQueue) push(l *lane) {
 		q.first = append(q.first, l)
 	} else {
 		q.other = append(q.other, l)
+	}
+}
+
+// wait puts a lane that pop returned behind its last settlement.
+func (q *readyQueue) wait(l *lane) { q.behind = append(q.behind, l) }
+
+// release puts lanes back into the queue that may start now.
+func (q *readyQueue) release(mayStart func(*lane) bool) {
+	waiting := q.behind
+	q.behind = nil
+	for _, l := range waiting {
+		switch {
+		case l.state != ready: // a probe started it, or it was forgotten
+		case mayStart(l):
+			q.push(l)
+		default:
+			q.behind = append(q.behind, l)
+		}
 	}
 }
 
@@ -39,10 +58,10 @@ func (q *readyQueue) pop() *lane {
 // remove takes a lane out of the queue.
 func (q *readyQueue) remove(l *lane) {
 	same := func(other *lane) bool { return other == l }
-	q.first, q.other = slices.DeleteFunc(q.first, same), slices.DeleteFunc(q.other, same)
+	q.first, q.other, q.behind = slices.DeleteFunc(q.first, same), slices.DeleteFunc(q.other, same), slices.DeleteFunc(q.behind, same)
 }
 
-// size returns the number of lanes.
+// size returns the number of lanes that do not wait behind a settlement.
 func (q *readyQueue) size() int { return len(q.first) + len(q.other) }
 
 // timer is a lane or a run that is due at a time.

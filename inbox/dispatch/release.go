@@ -80,8 +80,12 @@ func (r *release) route(e *inbox.Event) (bool, inbox.LaneID, error) {
 }
 
 // runsAhead reports whether a worker may make attempts in a lane before the loop has settled the one before. A plugin that
-// reads kv must see the writes of that one, which the store knows only once it is submitted.
-func (r *release) runsAhead() bool { return !r.health.OnHold && !r.live.UsesKV }
+// reads kv must see the writes of that one, which the store knows only once it is submitted. For one that fetches see [release.mayStart].
+func (r *release) runsAhead() bool { return !r.health.OnHold && !r.live.UsesKV && !r.live.Fetches }
+
+// mayStart reports whether a lane may start an attempt before the settlement of its last one is durable. A fetch shows the outside what
+// that one wrote: state of which a crash leaves nothing must not be seen there.
+func (r *release) mayStart(l *lane) bool { return !r.live.Fetches || r.link.durable(l.settled) }
 
 // record reports whether the store knows that the live release runs, and tells the store if it does not: if the program
 // crashes in the first attempt, the next start must know. No attempt starts meanwhile; the link wakes the loop.

@@ -54,14 +54,13 @@ func (p *loop) settle(r result) error {
 		m.lanes.uncount(health.Streak, s)
 	}
 	p.release.note(before, &r.outcome, s)
-	if r.outcome.Result.Settled() {
-		s.Effects = effects(l, it.event, &r.outcome)
-		p.link.noteState(s.Effects)
-	}
+	s.Effects = effects(l, it.event, &r.outcome)
+	p.link.noteState(s.Effects)
 	m.cursor.move(s, now)
 
 	// Submit.
 	p.link.submit(s)
+	l.settled = p.link.submitted
 	p.link.opt.Observe(it.event, s.Attempt)
 	p.log.attempt(it.event, s.Attempt, s.Dead)
 
@@ -92,10 +91,13 @@ func (m *memory) goOn(r result, holdEnded bool) error {
 	return nil
 }
 
-// effects returns the effects of an attempt on its lane, nil without any.
+// effects returns the effects of an attempt on its lane, nil without any. Of an attempt that did not settle, they are its journal.
 func effects(l *lane, e *inbox.Event, o *inbox.Outcome) *inbox.Effects {
 	if o.Effects != nil {
 		o.Effects.Lane, o.Effects.Subject = l.id, inbox.LaneID{Mode: e.Mode, Key: e.View.Key}
+	}
+	if !o.Result.Settled() {
+		return o.Effects.OnlyJournal()
 	}
 	return o.Effects
 }

@@ -45,6 +45,10 @@ func (st *starter) ended(l *lane) {
 // start starts attempts while lanes are ready and workers are free. Nothing starts before runs that were freed are taken over:
 // they may have to go first.
 func (st *starter) start() error {
+	st.lanes.ready.release(st.release.mayStart)
+	if len(st.lanes.ready.behind)+len(st.alone) == 0 {
+		st.link.awaited.Store(false)
+	}
 	if st.link.stale || st.lanes.ready.size() > 0 && !st.release.record() {
 		return nil
 	}
@@ -55,6 +59,10 @@ func (st *starter) start() error {
 			return nil
 		case l.head() == nil:
 			st.lanes.requeue(l) // its head was cancelled: it may be forgotten
+			continue
+		case !st.release.mayStart(l):
+			st.lanes.ready.wait(l)
+			st.link.await()
 			continue
 		}
 		wanted, err := st.reader.stillWanted(l)
@@ -75,6 +83,9 @@ func (st *starter) next() *lane {
 		l := st.alone[0]
 		switch {
 		case st.workers.running > 0:
+			return nil
+		case l.state == ready && !st.release.mayStart(l):
+			st.link.await()
 			return nil
 		case l.state == ready:
 			st.lanes.ready.remove(l)
@@ -120,7 +131,7 @@ func (st *starter) recall() {
 // evict makes room for the attempts of other lanes when the window is full of events that wait for each other. It reports
 // whether it did.
 func (st *starter) evict() bool {
-	return st.reader.full() && st.workers.free() && len(st.lanes.ready.first) == 0 && st.reader.evict()
+	return st.reader.full() && st.workers.free() && len(st.lanes.ready.first)+len(st.lanes.ready.behind) == 0 && st.reader.evict()
 }
 
 // probe makes one attempt of a plugin on hold, when it is time and nothing else runs.
@@ -160,7 +171,7 @@ func (st *starter) nextProbe() *lane {
 	var best *lane
 	for _, l := range st.lanes.byID {
 		waiting := l.row != nil && l.row.State != inbox.LaneParked && l.row.Next <= st.lanes.cursor.scanned
-		if l.busy != nil || (!waiting && l.head() == nil) {
+		if l.busy != nil || (!waiting && l.head() == nil) || !st.release.mayStart(l) {
 			continue
 		}
 		if best == nil || l.probed < best.probed {

@@ -52,6 +52,8 @@ type Effects interface {
 	// Current reports whether the reads of an attempt hold against everything submitted so far. Only the plugin's loop
 	// submits, so the answer is true until it submits again.
 	Current(ctx context.Context, plugin string, mode inbox.Mode, e *inbox.Effects) (bool, error)
+	// ReplayJournal returns what answers the fetches of a replayed event; nil: they are sent.
+	ReplayJournal(ctx context.Context, plugin string, seq, replay int64) (*inbox.Journal, error)
 }
 
 // Lanes holds the lanes that lag. There may be more of them than belong in memory.

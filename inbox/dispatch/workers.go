@@ -191,6 +191,9 @@ func (p *pool) attempt(w *inbox.Work, carried bool) result {
 	if w.Payload, err = p.link.payload(w.Event.Seq); err == nil && !carried {
 		w.State, err = p.link.state(w.Delivery.Lane)
 	}
+	if w.Journal = nil; err == nil && p.live.Fetches && w.Delivery.Run != 0 {
+		w.Journal, err = p.link.store.ReplayJournal(p.link.stop, p.link.plugin, w.Event.Seq, w.Delivery.Run)
+	}
 	switch {
 	case err == nil:
 		if p.live.UsesKV {

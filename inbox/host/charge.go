@@ -35,6 +35,11 @@ func few() price {
 	return price{func(*instance, api.Module, []uint64) int64 { return 0 }}
 }
 
+// flat is a fixed price.
+func flat(n int64) price {
+	return price{func(*instance, api.Module, []uint64) int64 { return n }}
+}
+
 // free is the price of a function that ends the guest: it cancels wasm.CallOut too.
 func free() price {
 	return price{func(*instance, api.Module, []uint64) int64 { return -wasm.CallOut }}

@@ -17,16 +17,16 @@ import (
 )
 
 // later are the imports of contract v1 that this version does not implement.
-var later = []string{"config_get", "secret_get", "http_fetch", "result"}
+var later = []string{"config_get", "secret_get"}
 
 // refuse returns an Invalid error: the reason why a module cannot become a release.
 func refuse(hint, format string, args ...any) error {
 	return inbox.Errorf(inbox.Invalid, "", format, args...).WithHint(hint)
 }
 
-// checkImports refuses a module with unknown imports, and names all of them. It also refuses one whose memory does not fit its
-// imports or its limit.
-func (s *sandbox) checkImports(m *wasm.Module, limit int64) error {
+// checkImports refuses a module with unknown imports, and names all of them. It also refuses one that fetches without a granted
+// origin, and one whose memory does not fit its imports or its limit.
+func (s *sandbox) checkImports(m *wasm.Module, h *inbox.HTTP, limit int64) error {
 	var missing []string
 	hint := "plugins may import WASI preview 1 and " + abi.Module + " (docs/PLUGIN-ABI.md)"
 	for _, f := range m.Imports() {
@@ -40,6 +40,10 @@ func (s *sandbox) checkImports(m *wasm.Module, limit int64) error {
 	}
 	if len(missing) > 0 {
 		return refuse(hint, "the module imports functions that do not exist: [%s]", clip(strings.Join(missing, " ")))
+	}
+	if imports(m, abi.HTTPFetch) && len(h.Allow)+len(h.Private) == 0 {
+		return refuse(`to grant it write into its NAME.toml: under [http], allow = ["https://api.example.com"], with the origins that it asks`,
+			"it asks for more than it is granted: it imports %s.%s, and no origin is granted", abi.Module, abi.HTTPFetch)
 	}
 	if f, asks := wantsMemory(m); asks && !m.HasMemory() {
 		return refuse("build it as a WASI command, which exports its memory", "the module has no memory, where %s reads and writes", f)
@@ -95,7 +99,7 @@ func (h *Host) Compile(ctx context.Context, file []byte, m *inbox.Manifest) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	if err := box.checkImports(mod, m.Limits.Memory); err != nil {
+	if err := box.checkImports(mod, &m.HTTP, m.Limits.Memory); err != nil {
 		return nil, err
 	}
 	box, rewritten, err := h.rewrite(ctx, mod, box, m.Limits.Fuel)
@@ -113,11 +117,11 @@ func (h *Host) Compile(ctx context.Context, file []byte, m *inbox.Manifest) (*Pr
 		return nil, errors.Join(err, compiled.Close(ctx))
 	}
 	p := newProgram(h, box, compiled, mod, file, m)
-	if p.outside, err = newOutside(&m.HTTP); err != nil {
+	if p.outside, err = h.newOutside(&m.HTTP, p.Fetches()); err != nil {
 		p.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
-	p.need = needs(mod.Figures(), isSession(mod), int64(len(file)), m, box.engine)
+	p.need = needs(mod.Figures(), mod, int64(len(file)), m, box.engine)
 	if err := p.trial(ctx); err != nil {
 		p.Close(context.WithoutCancel(ctx))
 		if h.closed.Load() { // closed during the trial, which is not the module's fault

@@ -36,7 +36,7 @@ func endless(t testing.TB) []inboxtest.Guest {
 // corpusLimits returns the limits that outcomes.txt names.
 func corpusLimits(g inboxtest.Guest, engine inbox.Engine) *inbox.Manifest {
 	m := limitsOn(engine)
-	m.Limits.Time = g.Time()
+	m.Limits.Time, m.HTTP.Private = g.Time(), []string{inboxtest.Nowhere}
 	return m
 }
 

@@ -2,8 +2,8 @@
 //
 // [Host.Compile] makes a [Program] of a module: package wasm reads and rewrites it, wazero compiles it with a cache on disk,
 // and a trial start shows that it starts. [Program.Run] makes one attempt and turns every end into an [inbox.Outcome]: the
-// plugin's result, the limit that it hit, or the way it failed. A plugin can hurt only itself: it gets no files, no network and
-// no environment, a synthetic clock and random numbers, and bounded time, memory and output.
+// plugin's result, the limit that it hit, or the way it failed. A plugin can hurt only itself: it gets no files, no
+// environment and no network but granted fetches (fetch.go), a synthetic clock and random numbers, and bounded time, memory and output.
 //
 // The runtime is wazero (https://wazero.io). Modules are rewritten to count their instructions, which lets the host stop a
 // guest (meter.go) and lets Go's collector stop the world while guests run. A module that cannot be metered runs in a sandbox
@@ -27,6 +27,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"inbox/inbox"
+	"inbox/inbox/egress"
 	"inbox/inbox/wasm"
 	"inbox/sdk/abi"
 )
@@ -38,6 +39,7 @@ const startBudget = 10 * time.Second
 type Options struct {
 	CacheDir string // of compiled code, created with mode 0700; empty: no cache. A crafted file in it would run as native code.
 	Log      *slog.Logger
+	Client   func(*inbox.HTTP) (*egress.Client, error) // makes the client of a release that fetches, see [inbox.MaxFetchedBody]; nil: no connection is opened
 }
 
 // Host runs all plugins, each in a sandbox for its engine and its way of being stopped.
@@ -56,6 +58,7 @@ type Host struct {
 	shut   sync.Once
 
 	startBudget time.Duration
+	client      func(*inbox.HTTP) (*egress.Client, error)
 }
 
 // sandbox is a runtime with the functions that modules may import. Every sandbox has a cache of its own over the same files,
@@ -70,7 +73,7 @@ type sandbox struct {
 // New returns a Host. Close it when no program runs any more. The error is Unavailable when the cache directory cannot be used.
 func New(ctx context.Context, o Options) (*Host, error) {
 	h := &Host{
-		log: o.Log, dir: o.CacheDir, native: native(ctx), startBudget: startBudget, pool: newPool(), sandboxes: map[sandboxKind]*sandbox{},
+		log: o.Log, dir: o.CacheDir, native: native(ctx), startBudget: startBudget, client: o.Client, pool: newPool(), sandboxes: map[sandboxKind]*sandbox{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

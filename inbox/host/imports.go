@@ -51,7 +51,7 @@ func sessionFunctions() []hostFunction {
 
 // inboxFunctions returns the functions of module inbox_v1.
 func inboxFunctions() []hostFunction {
-	return append(append(sessionFunctions(), kvFunctions()...), emitFunction())
+	return slices.Concat(sessionFunctions(), kvFunctions(), fetchFunctions(), []hostFunction{emitFunction()})
 }
 
 // session returns ErrPointer for a caller without an instance or a memory.

@@ -40,13 +40,19 @@ type instance struct {
 	log    capped // standard error, the log import, and a session's standard output
 	world  world
 	texts  texts
-	kv     kv
-	emit   emissions
+	activity
 	ended  chan struct{} // closed after err and broken are set
 	err    error
 	broken any // value of a panic of the runtime
 
 	session sessionState
+}
+
+// activity is what a guest does through imports for its event. It belongs to the guest's goroutine.
+type activity struct {
+	kv    kv
+	emit  emissions
+	fetch fetches
 }
 
 // sessionState is the part of an instance that only sessions use.
@@ -70,8 +76,7 @@ type sessionEvent struct {
 type result struct {
 	text []byte
 	fuel int64 // spent on the event
-	kv   kv    // what the event did with kv
-	emit emissions
+	did  activity
 }
 
 type instanceKey struct{}
@@ -114,6 +119,7 @@ func (in *instance) startEvent(c Call) {
 	in.texts = texts{Texts: c.withheld.Texts()}
 	in.kv = newKV(c.kv, in.p.manifest.Limits.KV)
 	in.emit = emissions{open: true, depth: c.depth, allowance: c.allowance}
+	in.fetch = newFetches(&c)
 	in.memory.refused.Store(false)
 }
 
@@ -161,7 +167,7 @@ func (p *Program) runCommand(ctx context.Context, c Call) inbox.Outcome {
 	in.run(in.config())
 	in.inTime()
 	out := in.outcome(ctx, in.output.bytes())
-	in.p.complete(&out, &in.kv, &in.emit)
+	in.p.complete(&out, &in.activity)
 	out.Duration, out.Fuel = time.Since(start), in.fuel()
 	out.Log, out.LogCut = in.log.take()
 	return out
@@ -254,8 +260,11 @@ func (in *instance) unfinished(ctx context.Context, d *sessionEvent) inbox.Outco
 		return in.p.outcomeOf(&result)
 	default:
 	}
-	out := withoutResult(in.outcome(ctx, nil), "without giving a result for its event (call done)")
-	in.p.complete(&out, &in.kv, &in.emit)
+	out := in.outcome(ctx, nil)
+	if in.fetch.unfit == nil { // else the host rejected the event
+		out = withoutResult(out, "without giving a result for its event (call done)")
+	}
+	in.p.complete(&out, &in.activity)
 	out.Fuel = in.fuel()
 	return out
 }

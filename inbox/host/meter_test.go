@@ -74,7 +74,7 @@ func TestEveryEndlessGuestEndsByItsFuelAtTheSameInstruction(t *testing.T) {
 	for _, engine := range []inbox.Engine{inbox.Compiler, inbox.Compiler, inbox.Interpreter} { // three hosts
 		h := newHost(t)
 		for _, g := range endless(t) {
-			m, name := limitsOn(engine), g.Name
+			m, name := corpusLimits(g, engine), g.Name
 			m.Limits.Time, m.Limits.Fuel = time.Minute, 1_200_000 // more than a slice
 			p, err := h.Compile(context.Background(), g.Wasm, m)
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/wasm"
+	"inbox/sdk/abi"
 )
 
 // Need is an upper bound of the process memory that the instances of one plugin take, in bytes.
@@ -52,11 +53,12 @@ func Needs(file []byte, m *inbox.Manifest, document int64) (Need, error) {
 	if !metered {
 		f.Instructions = maxInterpreted // the bound, because the exact number is not known
 	}
-	return needs(f, isSession(mod), int64(len(file)), m, engine).with(document, m), nil
+	return needs(f, mod, int64(len(file)), m, engine).with(document, m), nil
 }
 
 // needs returns the need of a module without its documents.
-func needs(f wasm.Figures, session bool, size int64, m *inbox.Manifest, engine inbox.Engine) Need {
+func needs(f wasm.Figures, mod *wasm.Module, size int64, m *inbox.Manifest, engine inbox.Engine) Need {
+	session, fetches := isSession(mod), imports(mod, abi.HTTPFetch)
 	n := Need{Instances: m.Concurrency, Code: codeSize * size}
 	n.Mapped = n.Code
 	if engine == inbox.Interpreter { // the interpreter keeps the module in Go's heap
@@ -80,6 +82,9 @@ func needs(f wasm.Figures, session bool, size int64, m *inbox.Manifest, engine i
 	n.Rest = each * (held + 3*(m.Limits.Output+m.Limits.Log)) // buffers double, and the result is copied
 	if len(m.Emit) > 0 {
 		n.Rest += each * (inbox.MaxEmittedBytes + maxEntry) // what was emitted, and the entry that is read
+	}
+	if fetches {
+		n.Rest += each * (inbox.MaxFetchedBytes + maxFetchEntry + 6*inbox.MaxFetchedBody) // answers, the request, and one answer that is read and escaped
 	}
 	return n
 }

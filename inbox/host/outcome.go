@@ -59,6 +59,8 @@ func (in *instance) outcome(parent context.Context, output []byte) inbox.Outcome
 // limited returns the outcome of a guest that the host stopped: at a limit, or because an import cannot go on.
 func (in *instance) limited(cause error) (out inbox.Outcome, limited bool) {
 	switch {
+	case errors.Is(cause, errFetch), errors.Is(cause, errTimeout) && in.fetch.unfit != nil:
+		return *in.fetch.unfit, true
 	case errors.Is(cause, errTimeout):
 		return failure(inbox.Timeout, "it used up its time of %s", in.time), true
 	case errors.Is(cause, errFuel):
@@ -78,19 +80,21 @@ func (in *instance) limited(cause error) (out inbox.Outcome, limited bool) {
 // outcomeOf returns the outcome of a session's result.
 func (p *Program) outcomeOf(r *result) inbox.Outcome {
 	out := parseResult(r.text)
-	p.complete(&out, &r.kv, &r.emit)
+	p.complete(&out, &r.did)
 	out.Fuel = r.fuel
 	return out
 }
 
-// complete adds to an outcome what the attempt read, and, to one that the plugin chose, what it wrote and emitted. Also a failure is
+// complete adds to an outcome what the attempt read and fetched, and, to one that the plugin chose, what it wrote and emitted. Also a failure is
 // void when it rests on values that have changed since: the plugin may have seen two keys that never held those values together.
-func (p *Program) complete(out *inbox.Outcome, k *kv, m *emissions) {
-	p.keep(out, k, m)
+func (p *Program) complete(out *inbox.Outcome, did *activity) {
+	k := &did.kv
+	p.keep(out, k, &did.emit)
 	if out.Effects == nil && !out.Interrupted && len(k.reads)+len(k.lists) > 0 {
 		k.addTo(effectsOf(out))
 		out.Effects.KV = nil
 	}
+	did.fetch.addTo(out)
 }
 
 // keep adds what the attempt read, wrote and emitted to an outcome that the plugin chose. State, writes and emitted events commit

@@ -45,8 +45,11 @@ const (
 )
 
 // isSession reports whether the module asks for its events itself.
-func isSession(m *wasm.Module) bool {
-	return slices.Contains(m.Imports(), wasm.Import{Module: abi.Module, Name: abi.Next})
+func isSession(m *wasm.Module) bool { return imports(m, abi.Next) }
+
+// imports reports whether the module imports a function of inbox_v1.
+func imports(m *wasm.Module, name string) bool {
+	return slices.Contains(m.Imports(), wasm.Import{Module: abi.Module, Name: name})
 }
 
 func newProgram(h *Host, s *sandbox, compiled wazero.CompiledModule, m *wasm.Module, file []byte, manifest *inbox.Manifest) *Program {
@@ -77,6 +80,11 @@ func (p *Program) UsesKV() bool {
 	return slices.ContainsFunc(p.info.Imports, func(name string) bool { return strings.HasPrefix(name, abi.Module+".kv_") })
 }
 
+// Fetches reports whether the module asks servers during its attempts: it imports http_fetch.
+func (p *Program) Fetches() bool {
+	return slices.Contains(p.info.Imports, abi.Module+"."+abi.HTTPFetch)
+}
+
 // fuel returns the fuel limit of an event.
 func (p *Program) fuel() int64 {
 	if p.manifest.Limits.Fuel > 0 {
@@ -104,6 +112,7 @@ func (p *Program) Close(ctx context.Context) {
 	p.mu.Unlock()
 	p.close()
 	p.calls.Wait()
+	defer p.outside.close()
 	for {
 		select {
 		case in := <-p.idle:
@@ -159,14 +168,16 @@ const maxTail = 500
 
 // Call is the input of one attempt.
 type Call struct {
-	Doc        []byte    // the document, see package document
-	Seed       string    // seed of the guest's random numbers; the same for every attempt of a delivery
-	ReceivedAt time.Time // the guest's clock
+	Doc        []byte         // the document, see package document
+	Seed       string         // seed of the guest's random numbers; the same for every attempt of a delivery
+	ReceivedAt time.Time      // the guest's clock
+	Journal    *inbox.Journal // answers the fetches; nil: they are sent
 
 	withheld  document.Withheld // texts that were left out of Doc, for event_read
 	kv        inbox.KV          // nil: the release was not granted kv
 	depth     int               // of the event
 	allowance int               // of the event, see [inbox.Event.Allowance]
+	fetches   fetchedFor
 }
 
 // Attempt makes one attempt: it builds the document and runs the plugin. The payload must not change meanwhile.
@@ -175,9 +186,10 @@ func (p *Program) Attempt(ctx context.Context, w *inbox.Work) inbox.Outcome {
 	if err != nil {
 		return failure(inbox.HostError, "%v", err)
 	}
+	id := document.DeliveryID(w.Delivery.Plugin, w.Event)
 	return p.Run(ctx, Call{
-		Doc: doc, Seed: document.DeliveryID(w.Delivery.Plugin, w.Event), ReceivedAt: w.Event.ReceivedAt, withheld: withheld, kv: w.KV,
-		depth: w.Event.Depth, allowance: w.Event.Allowance(),
+		Doc: doc, Seed: id, ReceivedAt: w.Event.ReceivedAt, Journal: w.Journal, withheld: withheld, kv: w.KV,
+		depth: w.Event.Depth, allowance: w.Event.Allowance(), fetches: fetchedFor{id, w.Delivery.Run, w.Delivery.Attempt},
 	})
 }
 

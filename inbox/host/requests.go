@@ -129,15 +129,19 @@ func hasContentType(headers map[string]string) bool {
 	return false
 }
 
-// outside checks requests against the grants of a release. It opens no socket and knows no secret.
-type outside struct{ client *egress.Client }
+// outside is the way of a release to servers.
+type outside struct {
+	client *egress.Client // checks requests against the grants; it opens no socket and knows no secret
+	sender *egress.Client // sends fetches; nil when the module has none, or the host opens no connections
+}
 
 // standIn replaces every secret in the checks. Like a real one it may be part of a header and be a key of Standard Webhooks.
 const standIn = "whsec_aW5ib3ggY2hlY2tzIHJlcXVlc3RzIHdpdGggdGhpcyBvbmU="
 
-// newOutside returns the checks of a manifest. The error is Invalid: the CA file that the manifest names cannot be used.
-func newOutside(h *inbox.HTTP) (*outside, error) {
-	grant, secrets, err := egress.GrantOf(h)
+// newOutside returns the way outside of a manifest, with a sender if the module fetches. The error is Invalid: the CA file that the
+// manifest names cannot be used.
+func (h *Host) newOutside(grants *inbox.HTTP, fetches bool) (*outside, error) {
+	grant, secrets, err := egress.GrantOf(grants)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +156,20 @@ func newOutside(h *inbox.HTTP) (*outside, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outside{client}, nil
+	o := &outside{client: client}
+	if fetches && h.client != nil {
+		if o.sender, err = h.client(grants); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// close closes the connections. o may be nil.
+func (o *outside) close() {
+	if o != nil && o.sender != nil {
+		o.sender.Close()
+	}
 }
 
 // check sets the origins of requests. It returns a failure when one of them is not granted or cannot be sent.

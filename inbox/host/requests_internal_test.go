@@ -12,18 +12,17 @@ import (
 
 func TestRequestsOfAResultAreReadAndChecked(t *testing.T) {
 	t.Parallel()
-	o, err := newOutside(&inbox.HTTP{
+	o, err := (&Host{}).newOutside(&inbox.HTTP{
 		Allow:   []string{"https://api.example.com"},
 		Secrets: []inbox.SecretGrant{{Name: "token", Value: "env:T", Origins: []string{"https://api.example.com"}}},
-	})
+	}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	result := func(http string) inbox.Outcome {
 		p := &Program{outside: o, manifest: &inbox.Manifest{Emit: []string{"crm.*"}}}
 		out := parseResult([]byte(`{"outcome":"ok","http":` + http + `}`))
-		k := newKV(nil, 0)
-		p.complete(&out, &k, &emissions{allowance: 2})
+		p.complete(&out, &activity{kv: newKV(nil, 0), emit: emissions{allowance: 2}})
 		return out
 	}
 	out := result(`[
@@ -102,15 +101,14 @@ func TestRequestsOfAResultAreReadAndChecked(t *testing.T) {
 
 func TestRequestsAreSentWithOkAndSkipOnly(t *testing.T) {
 	t.Parallel()
-	o, err := newOutside(&inbox.HTTP{Allow: []string{"https://api.example.com"}})
+	o, err := (&Host{}).newOutside(&inbox.HTTP{Allow: []string{"https://api.example.com"}}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &Program{outside: o, manifest: &inbox.Manifest{}}
 	for word, want := range map[string]int{"ok": 1, "skip": 1, "retry": 0, "reject": 0} {
 		out := parseResult([]byte(`{"outcome":"` + word + `","http":[{"method":"GET","url":"https://api.example.com/"}]}`))
-		k := newKV(nil, 0)
-		p.complete(&out, &k, &emissions{allowance: 1})
+		p.complete(&out, &activity{kv: newKV(nil, 0), emit: emissions{allowance: 1}})
 		if string(out.Result) != word || len(out.Effects.Requests) != want {
 			t.Errorf("%s: %+v", word, out)
 		}

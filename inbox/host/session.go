@@ -61,10 +61,10 @@ func (in *instance) done(mem api.Memory, ptr, size uint32) int32 {
 		return abi.ErrPointer
 	}
 	d := in.session.current
-	kept, emitted := in.kv, in.emit
-	in.session.current, in.texts, in.kv, in.emit = nil, texts{}, kv{}, emissions{}
+	did := in.activity
+	in.session.current, in.texts, in.activity = nil, texts{}, activity{}
 	// view points into the guest's memory, which the guest goes on to change.
-	d.result <- result{append([]byte(nil), view...), in.fuel(), kept, emitted}
+	d.result <- result{append([]byte(nil), view...), in.fuel(), did}
 	in.meter.begin(noLimit) // until the next event; the guest's time is bounded
 	return 0
 }

@@ -22,8 +22,11 @@ type Guest struct {
 
 // Manifest returns the text of the manifest NAME.toml for an engine, with the limits that outcomes.txt describes.
 func (g Guest) Manifest(engine inbox.Engine) string {
-	return fmt.Sprintf("engine = %q\n[limits]\ntime = %q\nmemory = \"16 MiB\"\noutput = \"64 KiB\"\nlog = \"64 KiB\"\n", engine, g.Time())
+	return fmt.Sprintf("engine = %q\n[limits]\ntime = %q\nmemory = \"16 MiB\"\noutput = \"64 KiB\"\nlog = \"64 KiB\"\n[http]\nprivate = [%q]\n", engine, g.Time(), Nowhere)
 }
+
+// Nowhere is the origin that the guests may fetch from: the port discard of this machine, where nothing answers.
+const Nowhere = "http://127.0.0.1:9"
 
 // Time returns the time limit of an event. It is long for guests that end, so that only guests without an end reach it.
 func (g Guest) Time() time.Duration {

@@ -75,6 +75,7 @@ func (s *server) detailOf(ctx context.Context, tr *inbox.EventTrace, idle map[st
 			a := attemptOf(&one.Attempts[i], reveal)
 			a.Emitted = emittedBy(&one.Attempts[i], &one)
 			a.Requests = requestsOf(&one.Attempts[i], &one)
+			a.Fetches = fetchesOf(&one.Attempts[i], &one)
 			out.Attempts = append(out.Attempts, a)
 		}
 		if err := s.addChanges(ctx, &out, one.Changes, reveal); err != nil {

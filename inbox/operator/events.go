@@ -105,6 +105,9 @@ func (s *server) showEvent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	d, err := s.detailOf(ctx, tr, idle, reveal)
+	if err == nil && reveal {
+		err = s.revealFetches(ctx, &d)
+	}
 	if err != nil {
 		return err
 	}

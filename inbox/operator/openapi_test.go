@@ -74,7 +74,7 @@ func TestTheDescriptionListsTheFieldsOfWhatGoesOverTheWire(t *testing.T) {
 		api.Event{}, api.EventDetail{}, api.DeliveryLine{}, api.State{}, api.StateChange{}, api.StateDiff{}, api.StateValue{}, api.Cause{}, api.Emitted{}, api.Copies{}, api.Delivery{}, api.Attempt{}, api.Entity{}, api.DeadLetter{}, api.DeadLetterRef{}, api.Resolve{}, api.Resolved{}, api.Failure{}, api.Plugin{},
 		api.PluginDetail{}, inbox.Permission{}, inbox.Module{}, api.Release{}, api.ReplayRequest{}, api.Replay{}, api.ReplayPart{}, api.Refused{}, api.Rechecked{}, api.Status{}, api.Refusal{}, api.Quarantine{}, api.Reason{},
 		api.AuditEntry{}, api.Problem{}, api.ProblemBody{}, inbox.Filter{}, inbox.Condition{}, inbox.Header{}, api.Removed{},
-		api.Effect{}, api.AttemptRequest{}, api.EffectDetail{}, api.Try{}, api.ResolveEffects{}, api.ResolvedEffects{}, api.EffectOrigin{}, api.Token{}, api.TokenRequest{}, api.LinkRequest{}, api.EntityLink{},
+		api.Effect{}, api.AttemptRequest{}, api.AttemptFetch{}, api.EffectDetail{}, api.Try{}, api.ResolveEffects{}, api.ResolvedEffects{}, api.EffectOrigin{}, api.Token{}, api.TokenRequest{}, api.LinkRequest{}, api.EntityLink{},
 		api.RebuildRequest{}, api.Rebuilt{}, api.RebuildProgress{},
 	}
 	for _, v := range wire {

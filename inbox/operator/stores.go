@@ -22,6 +22,7 @@ type Deliveries interface {
 	Trace(ctx context.Context, seq int64) (*inbox.EventTrace, error)
 	EachDelivery(ctx context.Context, f inbox.DeliveryFilter, fn func(*inbox.DeliveryStatus) error) error
 	ManyAttempts(ctx context.Context, attempts, limit int) ([]inbox.ManyAttempts, error)
+	Journal(ctx context.Context, plugin string, seq, run int64, attempt int) ([]inbox.Fetched, error)
 }
 
 // Entities reads verifications and customers, and ties the one to the other.

@@ -52,7 +52,7 @@ func (g *outgoing) change(c release.Change) {
 	var next *granted
 	var bad error
 	if c.Live != nil {
-		client, err := g.client(&c.Live.Manifest.HTTP)
+		client, err := g.client(&c.Live.Manifest.HTTP, maxAnswer)
 		if bad = err; err != nil {
 			g.log.Error("the plugin's requests are not sent", "plugin", c.Plugin, "error", err, "hint", inbox.HintOf(err))
 		} else {
@@ -76,8 +76,13 @@ func (g *outgoing) change(c release.Change) {
 	}
 }
 
-// client returns a client for the grants of a release.
-func (g *outgoing) client(h *inbox.HTTP) (*egress.Client, error) {
+// fetching returns the client for the fetches of a release. Its connections are not those of the release's effects.
+func (g *outgoing) fetching(h *inbox.HTTP) (*egress.Client, error) {
+	return g.client(h, inbox.MaxFetchedBody)
+}
+
+// client returns a client for the grants of a release, which keeps a number of bytes of each response's body.
+func (g *outgoing) client(h *inbox.HTTP, body int64) (*egress.Client, error) {
 	grant, origins, err := egress.GrantOf(h)
 	if err != nil {
 		return nil, err
@@ -87,7 +92,7 @@ func (g *outgoing) client(h *inbox.HTTP) (*egress.Client, error) {
 		places[s.Name] = s.Value
 	}
 	return egress.New(grant, egress.Options{
-		UserAgent: g.userAgent, Limits: egress.Limits{ResponseBody: maxAnswer},
+		UserAgent: g.userAgent, Limits: egress.Limits{ResponseBody: body},
 		Secret: func(name string) (egress.Secret, bool) {
 			place, ok := places[name]
 			if !ok {

@@ -108,7 +108,8 @@ func run(ctx context.Context, s *config.Settings, o Options, watches ...watch) (
 	}
 	defer func() { err = errors.Join(err, v.store.Close()) }()
 	v.refusals = intake.NewRefusals(o.Log, v.store)
-	if v.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, datadir.Cache), Log: o.Log}); err != nil {
+	v.outgoing = newOutgoing(v.settings, v.log, os.Getenv, v.opt.Version)
+	if v.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, datadir.Cache), Log: o.Log, Client: v.outgoing.fetching}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, v.host.Close(context.WithoutCancel(ctx))) }()
@@ -150,7 +151,6 @@ func (v *server) build() {
 			}
 		},
 	})
-	v.outgoing = newOutgoing(v.settings, v.log, os.Getenv, v.opt.Version)
 	v.parts.outgoing = v.outgoing
 	v.parts.outbox = outbox.New(outbox.Options{
 		Store: v.opt.Hooks.sends(v.store), Sender: v.opt.Hooks.send(v.outgoing), Policy: v.outgoing.policy, Term: v.store.Term(), Log: v.log, Now: v.opt.Hooks.Now, Grace: sendGrace,
@@ -190,8 +190,8 @@ func (v *server) change(c release.Change) {
 	}
 	v.parts.dispatch.SetLive(c.Plugin, &dispatch.Live{
 		Release: c.Live.Release.ID, Manifest: c.Live.Manifest, Yields: c.Live.Yields,
-		UsesKV: c.Live.Program.UsesKV(),
-		Run:    counted(&c.Live.Attempts, v.opt.Hooks.run(c.Live.Program.Attempt)),
+		UsesKV: c.Live.Program.UsesKV(), Fetches: c.Live.Program.Fetches(),
+		Run: counted(&c.Live.Attempts, v.opt.Hooks.run(c.Live.Program.Attempt)),
 	})
 }
 

@@ -30,11 +30,14 @@ func (t *tx) prune(p int64, a *inbox.Attempt) error {
 	return nil
 }
 
-// dropTexts deletes the reason and the log of an attempt of the same run as a, and marks its log as cut.
+// dropTexts deletes the reason, the log and the journal of an attempt of the same run as a, and marks its log as cut.
 func (t *tx) dropTexts(p int64, a *inbox.Attempt, number int) error {
 	const from = ` FROM attempts WHERE plugin = ?1 AND seq = ?2 AND run = ?3 AND attempt = ?4 AND fate = 'again'`
 	if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT reason_id`+from+` UNION ALL SELECT log_id`+from+`)`,
 		p, a.Seq, a.Run, number); err != nil {
+		return err
+	}
+	if err := t.removeFetches(`plugin = ?1 AND seq = ?2 AND run = ?3 AND attempt = (SELECT attempt`+from+`)`, p, a.Seq, a.Run, number); err != nil {
 		return err
 	}
 	_, err := t.exec(`UPDATE attempts SET reason_id = NULL, host_words = 0, log_id = NULL, log_cut = 1

@@ -21,6 +21,7 @@ const (
 	contentKV      = 6
 	contentRequest = 8
 	contentAnswer  = 9
+	contentFetch   = 10
 )
 
 // Encodings of contents.

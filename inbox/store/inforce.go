@@ -102,5 +102,8 @@ func (t *tx) settleEffects(p int64, st *inbox.Settlement, version int64) error {
 	if err := t.settleEmissions(p, st); err != nil {
 		return err
 	}
+	if err := t.settleJournal(p, st); err != nil {
+		return err
+	}
 	return t.settleRequests(p, st)
 }

@@ -16,7 +16,7 @@ type invariant struct {
 // invariants returns the invariants that the CHECKs of the schema cannot express. Each is one statement, which reads one snapshot, so it
 // may run while a server writes.
 func invariants() []invariant {
-	return slices.Concat(logInvariants(), contentInvariants(), refusedInvariants(), laneInvariants(), attemptInvariants(), deadInvariants(), stateInvariants(), linkInvariants(), emitInvariants(), effectInvariants(), replayInvariants(), digestInvariants())
+	return slices.Concat(logInvariants(), contentInvariants(), refusedInvariants(), laneInvariants(), attemptInvariants(), deadInvariants(), stateInvariants(), linkInvariants(), emitInvariants(), effectInvariants(), fetchInvariants(), replayInvariants(), digestInvariants())
 }
 
 func logInvariants() []invariant {
@@ -50,6 +50,7 @@ func contentInvariants() []invariant {
 			WHEN 8 THEN NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN effects f ON f.plugin = p.id AND f.seq = c.root_seq WHERE f.content_id = c.id)
 			WHEN 9 THEN NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN effects f ON f.plugin = p.id AND f.seq = c.root_seq
 				JOIN effect_tries t ON t.effect = f.id WHERE t.content_id = c.id)
+			WHEN 10 THEN NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN fetches f ON f.plugin = p.id AND f.seq = c.root_seq WHERE f.content_id = c.id)
 			ELSE NOT EXISTS (SELECT 1 FROM plugins p CROSS JOIN attempts a ON a.plugin = p.id AND a.seq = c.root_seq WHERE a.reason_id = c.id) END`},
 	}
 }
@@ -86,7 +87,7 @@ func attemptInvariants() []invariant {
 			SELECT 'lanes' AS kind, plugin FROM lanes UNION SELECT 'attempts', plugin FROM attempts UNION SELECT 'dead letters', plugin FROM dead
 			UNION SELECT 'runs', plugin FROM runs UNION SELECT 'releases', plugin FROM releases UNION SELECT 'replays', plugin FROM replay_parts
 			UNION SELECT 'state', plugin FROM states UNION SELECT 'kv', plugin FROM kv UNION SELECT 'emitted events', plugin FROM emitted WHERE plugin IS NOT NULL
-			UNION SELECT 'effects', plugin FROM effects UNION SELECT 'origins', plugin FROM effect_origins)
+			UNION SELECT 'effects', plugin FROM effects UNION SELECT 'origins', plugin FROM effect_origins UNION SELECT 'fetches', plugin FROM fetches)
 			WHERE plugin NOT IN (SELECT id FROM plugins)`},
 		{"attempts refer to stored events and releases", `SELECT p.name || ' seq ' || a.seq FROM attempts a JOIN plugins p ON p.id = a.plugin
 			WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = a.seq)

@@ -35,7 +35,7 @@ func TestAStoreOfAnEarlierVersionIsMigrated(t *testing.T) {
 	mustSettle(t, s, &inbox.Settlement{Attempt: storetest.Attempt(1, 1, inbox.OK, inbox.Done), Position: inbox.PositionChange{Cursor: 1}})
 	schema := store.Schema(t, s)
 	shut()
-	store.Exec(t, dir, `DROP TABLE crash_records; DROP TABLE states; DROP TABLE kv; DROP TABLE emitted; DROP TABLE effects; DROP TABLE effect_tries; DROP TABLE effect_origins; DROP TABLE tokens; DROP TABLE entity_links; ALTER TABLE replays DROP COLUMN effects; ALTER TABLE replays DROP COLUMN keep_keys; ALTER TABLE replay_parts DROP COLUMN dropped; ALTER TABLE plugins DROP COLUMN state_version; ALTER TABLE plugins DROP COLUMN filtered; ALTER TABLE plugins DROP COLUMN previous;
+	store.Exec(t, dir, `DROP TABLE crash_records; DROP TABLE states; DROP TABLE kv; DROP TABLE emitted; DROP TABLE effects; DROP TABLE effect_tries; DROP TABLE effect_origins; DROP TABLE tokens; DROP TABLE entity_links; DROP TABLE fetches; ALTER TABLE replays DROP COLUMN effects; ALTER TABLE replays DROP COLUMN keep_keys; ALTER TABLE replay_parts DROP COLUMN dropped; ALTER TABLE plugins DROP COLUMN state_version; ALTER TABLE plugins DROP COLUMN filtered; ALTER TABLE plugins DROP COLUMN previous;
 		ALTER TABLE plugins DROP COLUMN proven; ALTER TABLE attempts DROP COLUMN fuel; PRAGMA user_version = 1`)
 
 	s, shut = open()

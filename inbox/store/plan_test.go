@@ -298,6 +298,14 @@ func effects(t *testing.T, s *store.Store, w *storetest.World) {
 	if _, err := s.EffectRequests(ctx, []int64{1, 2}); err != nil {
 		t.Error(err)
 	}
+	who := inbox.Actor{Name: "test"}
+	j := &inbox.Replay{Only: inbox.OnlyAll, Plugins: []string{"p"}, Filter: inbox.Filter{Seqs: []int64{1}}, Effects: inbox.HoldEffects}
+	must(t, "a replay that holds", s.CreateReplay(ctx, who, j))
+	journal, err2 := s.ReplayJournal(ctx, "p", 1, j.ID)
+	if must(t, "its journal", err2); len(journal.Fetches) != 1 {
+		t.Errorf("its journal is %+v", journal)
+	}
+	must(t, "cancel it", s.CancelReplay(ctx, who, j.ID))
 	_, gone := s.Effect(ctx, 99)
 	_, wrong := s.ResolveEffects(ctx, inbox.Actor{}, inbox.Retried, []int64{2})
 	if err != nil || why != nil || inbox.KindOf(gone) != inbox.NotFound || wrong != nil {

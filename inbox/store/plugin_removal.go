@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"inbox/inbox"
 )
@@ -9,7 +10,7 @@ import (
 // removeStep is the number of events whose attempts one transaction deletes, so that other writes are not blocked for long.
 const removeStep = 2000
 
-// RemovePlugin deletes a plugin: its position, lanes, dead letters, runs, parts of replays, attempts with logs and reasons,
+// RemovePlugin deletes a plugin: its position, lanes, dead letters, runs, parts of replays, attempts with logs, reasons and fetches,
 // effects with their tries, and releases with their crash records. It returns the ids of releases that no other plugin has: their modules may be deleted. The
 // caller makes sure that the plugin does not run and that no settlement of it is submitted. The removal is recorded in the audit
 // log. A removal that fails has only deleted old attempts, and can be repeated.
@@ -53,6 +54,9 @@ func (t *tx) removeHistory(plugin string) (more bool, err error) {
 	if err := t.removeEffects(settled, p, removeStep); err != nil {
 		return false, err
 	}
+	if err := t.removeFetches(settled, p, removeStep); err != nil {
+		return false, err
+	}
 	for _, column := range []string{"reason_id", "log_id"} {
 		if _, err := t.exec(`DELETE FROM contents WHERE id IN (SELECT `+column+` FROM attempts WHERE `+settled+`)`, p, removeStep); err != nil {
 			return false, err
@@ -78,7 +82,7 @@ func (t *tx) removePlugin(actor inbox.Actor, plugin string) (unused []string, er
 	if err := t.forgetEmitter(`SELECT seq FROM attempts WHERE plugin = ?1`, p); err != nil {
 		return nil, err
 	}
-	if err := t.removeEffects(`plugin = ?1`, p); err != nil {
+	if err := errors.Join(t.removeEffects(`plugin = ?1`, p), t.removeFetches(`plugin = ?1`, p)); err != nil {
 		return nil, err
 	}
 	for _, query := range []string{

@@ -13,13 +13,13 @@ const expirePause = 24 * time.Hour
 // expireStep is the number of rows that one query reads and one transaction deletes.
 const expireStep = 500
 
-// expireHistory deletes old changes of state and old requests, once in expirePause. Only upkeep calls it.
+// expireHistory deletes old changes of state, old requests and old fetches, once in expirePause. Only upkeep calls it.
 func (s *Store) expireHistory(ctx context.Context) error {
 	now := s.opt.Now()
 	if now.Before(s.nextExpiry) && s.nextExpiry.Sub(now) <= expirePause { // also when the clock was set back
 		return nil
 	}
-	var changes, requests int
+	var changes, requests, fetches int
 	var err error
 	r := s.opt.Retention
 	if r.State > 0 {
@@ -31,13 +31,16 @@ func (s *Store) expireHistory(ctx context.Context) error {
 		if requests, err = s.expireEffects(ctx, now.Add(-r.Effects).UnixMilli()); err != nil {
 			return fmt.Errorf("delete old requests: %w", err)
 		}
+		if fetches, err = s.expireFetches(ctx, now.Add(-r.Effects).UnixMilli()); err != nil {
+			return fmt.Errorf("delete old fetches: %w", err)
+		}
 	}
 	s.nextExpiry = now.Add(expirePause)
 	level := slog.LevelDebug
-	if changes+requests > 0 {
+	if changes+requests+fetches > 0 {
 		level = slog.LevelInfo
 	}
-	s.opt.Log.Log(ctx, level, "deleted what is older than its retention", "state_changes", changes, "requests", requests)
+	s.opt.Log.Log(ctx, level, "deleted what is older than its retention", "state_changes", changes, "requests", requests, "fetches", fetches)
 	return nil
 }
 

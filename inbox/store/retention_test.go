@@ -103,6 +103,35 @@ func TestOldChangesOfStateAreDeletedExceptTheNewest(t *testing.T) {
 	}
 }
 
+func TestOldFetchesAreDeletedWithTheirAnswers(t *testing.T) {
+	t.Parallel()
+	const n = 1100 // more than two steps
+	now := time.Now()
+	dir := filled(t, func(t *testing.T, s *store.Store) {
+		storetest.Ready(t, s, 2)
+		for i, at := range []time.Time{now.Add(-retained / 2), now} {
+			st := &inbox.Settlement{Attempt: storetest.Attempt(int64(i+1), 1, inbox.OK, inbox.Done), Effects: &inbox.Effects{Lane: storetest.OneLane()}}
+			for range n {
+				st.Effects.Journal = append(st.Effects.Journal, storetest.Fetch("/1", at))
+			}
+			mustSettle(t, s, st)
+		}
+	})
+	for _, c := range []struct {
+		after time.Duration
+		want  [2]int
+	}{{0, [2]int{n, n}}, {retained - time.Hour, [2]int{0, n}}, {retained + time.Hour, [2]int{}}} {
+		t.Run(c.after.String(), func(t *testing.T) {
+			s := later(t, dir, c.after, inbox.Retention{Effects: retained})
+			for i, want := range c.want {
+				if got, err := s.Journal(ctx, "p", int64(i+1), 0, 1); err != nil || len(got) != want {
+					t.Errorf("after %s, %d fetches of event %d are kept, %v; want %d", c.after, len(got), i+1, err, want)
+				}
+			}
+		})
+	}
+}
+
 func TestOldRequestsAreDeletedUnlessTheyWaitOrAreDead(t *testing.T) {
 	t.Parallel()
 	dir := filled(t, func(t *testing.T, s *store.Store) {

@@ -77,6 +77,9 @@ func sizeOf(st *inbox.Settlement) int {
 		for i := range e.Requests {
 			size += 512 + len(e.Requests[i].URL) + len(e.Requests[i].Body)
 		}
+		for i := range e.Journal {
+			size += 512 + len(e.Journal[i].URL) + len(e.Journal[i].Document)
+		}
 	}
 	return size
 }

@@ -93,11 +93,19 @@ func (s *Store) traces(ctx context.Context, events []inbox.Event) ([]inbox.Event
 	return list, s.traceChanges(ctx, seqs, at)
 }
 
-// traceAttempts adds the attempts of events in a plugin, the events that they emitted and the requests that they asked for.
+// traceAttempts adds the attempts of events in a plugin, what they fetched, the events that they emitted and the requests that they
+// asked for.
 func (s *Store) traceAttempts(ctx context.Context, p *pluginRule, seqs []int64, of func(seq int64) *inbox.DeliveryTrace) error {
 	err := s.attempts(ctx, p, seqs, func(a *inbox.Attempt) {
 		d := of(a.Seq)
 		d.Attempts = append(d.Attempts, *a)
+	})
+	if err != nil {
+		return err
+	}
+	err = s.traceFetches(ctx, p, seqs, func(seq int64, f *inbox.AttemptFetch) {
+		d := of(seq)
+		d.Fetches = append(d.Fetches, *f)
 	})
 	if err != nil {
 		return err

@@ -59,6 +59,11 @@ func checkKept(t *testing.T, w *World, seq int64, n int) {
 	}
 	same(t, fmt.Sprintf("texts after %d attempts", n), texts, nil, firstAndLast(n, 5))
 	same(t, fmt.Sprintf("rows after %d attempts", n), rows, nil, firstAndLast(n, 100))
+	var fetches []int
+	for _, f := range tr.Deliveries[0].Fetches {
+		fetches = append(fetches, f.Attempt)
+	}
+	same(t, fmt.Sprintf("fetches after %d attempts", n), fetches, nil, firstAndLast(n, 5))
 }
 
 // firstAndLast returns the first count and the last count of the numbers 1 to n.

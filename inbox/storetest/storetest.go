@@ -53,6 +53,7 @@ type Work interface {
 	States
 	Sending
 	Effects
+	Journals
 }
 
 // Reprocessing has the subjects of retries and replays.
@@ -141,6 +142,12 @@ type Effects interface {
 	ResolveEffects(ctx context.Context, who inbox.Actor, how inbox.Resolution, ids []int64) ([]error, error)
 }
 
+// Journals returns what attempts fetched.
+type Journals interface {
+	Journal(ctx context.Context, plugin string, seq, run int64, attempt int) ([]inbox.Fetched, error)
+	ReplayJournal(ctx context.Context, plugin string, seq, replay int64) (*inbox.Journal, error)
+}
+
 // DeadLetters lists dead letters and resolves them.
 type DeadLetters interface {
 	DeadLetter(ctx context.Context, plugin string, seq int64) (*inbox.DeadLetter, error)
@@ -221,7 +228,7 @@ type test struct {
 // Run runs the suite against the stores that open returns. Each test is a subtest.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for _, test := range slices.Concat(eventTests(), settlementTests(), emissionTests(), fencingTests(), effectTests(), answerTests(), heldTests(), keepingTests(), operatorTests(), stateTests(), tokenTests(), linkTests()) {
+	for _, test := range slices.Concat(eventTests(), settlementTests(), emissionTests(), fencingTests(), effectTests(), answerTests(), heldTests(), fetchTests(), keepingTests(), operatorTests(), stateTests(), tokenTests(), linkTests()) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.run(t, open)

@@ -133,7 +133,10 @@ func (w *World) Attempt(d *Delivery, run int64, fate inbox.Fate) *inbox.Settleme
 			Lane: w.Lanes[d.id].ID, State: document(fmt.Sprintf(`{"seq":%d}`, d.Seq), 1), KV: []inbox.KVChange{{Key: key, Value: []byte(key)}}, KVLimit: inbox.DefaultKV,
 		}
 		st.Effects.Requests, w.Asks = w.Asks, nil
+	} else {
+		st.Effects = &inbox.Effects{Lane: w.Lanes[d.id].ID}
 	}
+	st.Effects.Journal = []inbox.Fetched{Fetch("/"+string(fate), w.Now)}
 	if fate == inbox.Dead {
 		st.Dead = &inbox.DeadLetter{
 			Plugin: "p", Seq: d.Seq, Run: run, Attempt: d.attemptsOf[run], Lane: w.Lanes[d.id].ID, Result: result, DiedAt: w.Now,

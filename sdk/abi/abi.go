@@ -34,6 +34,20 @@ const (
 	// Emit emits one event, an Emission as JSON: (ptr, len) -> i32. It returns 0 or an error. The event is stored with the
 	// outcome ok or skip, and dropped with any other. An event that was not granted ends the attempt.
 	Emit = "emit"
+
+	// HTTPFetch sends one request, a Request as JSON without raw and then, and waits for its response: (ptr, len) -> i32. It returns
+	// the length of the answer, a Fetched as JSON, which ResultOf copies, or an error. A request that is not granted ends the attempt.
+	HTTPFetch = "http_fetch"
+	// ResultOf copies the result of the last import that has one, from an offset on: (off, buf, len) -> i32. It copies up to len
+	// bytes and returns the length of the whole result, or None before the first one.
+	ResultOf = "result"
+)
+
+// Bounds of the fetches of one attempt.
+const (
+	MaxFetches      = 16        // calls of http_fetch
+	MaxFetchedBody  = 256 << 10 // bytes of the body of one response; a longer one is cut
+	MaxFetchedBytes = 4 << 20   // bytes of all answers; no fetch begins beyond it
 )
 
 // Bounds of the events that one attempt emits, by the import and in its result together.
@@ -52,13 +66,13 @@ const (
 // Results of imports that are not lengths.
 const (
 	NoMore      int32 = -1 // next: no more events; the guest should return
-	None        int32 = -1 // event_read: no withheld text has this pointer; kv_get: the key is absent
-	ErrState    int32 = -2 // called in the wrong order: done without next, next without done, event_read, kv or emit without an event
+	None        int32 = -1 // event_read: no withheld text has this pointer; kv_get: the key is absent; result: no import had one
+	ErrState    int32 = -2 // called in the wrong order: done without next, next without done, event_read, kv, emit or http_fetch without an event
 	ErrPointer  int32 = -3 // the buffer is not inside the guest's memory
 	ErrTooLarge int32 = -4 // more than the limit
-	ErrQuota    int32 = -5 // kv: the plugin has used up its quota, or the attempt its number of reads or writes; emit: the attempt has emitted as much as it may
+	ErrQuota    int32 = -5 // kv: the plugin has used up its quota, or the attempt its number of reads or writes; emit and http_fetch: the attempt has emitted or fetched as much as it may
 	ErrKey      int32 = -6 // kv: the key is empty, too long or not UTF-8
-	ErrEntry    int32 = -7 // emit: the entry is not an Emission as JSON, or one of its members is not valid
+	ErrEntry    int32 = -7 // emit: the entry is not an Emission as JSON, or one of its members is not valid; http_fetch: the same of a Request
 )
 
 // Exit codes of a command that have a meaning (sysexits.h of BSD: EX_TEMPFAIL, EX_DATAERR).
@@ -159,6 +173,16 @@ type Request struct {
 	Raw        bool              `json:"raw,omitempty"`         // send the event's stored bytes, with their content type and signature header
 	Sign       *Signing          `json:"sign,omitempty"`        // how the body is signed for its receiver
 	Then       string            `json:"then,omitempty"`        // name of an event, granted by emit, that the final response becomes
+}
+
+// Fetched is the answer of HTTPFetch.
+type Fetched struct {
+	Status     *int              `json:"status"`                // null: no response came
+	Headers    map[string]string `json:"headers"`               // the kept ones, names in lower case
+	Body       json.RawMessage   `json:"body,omitempty"`        // the JSON of a body whose type is JSON, else the text
+	BodyBase64 []byte            `json:"body_base64,omitempty"` // in place of Body when that is not UTF-8
+	Truncated  bool              `json:"truncated"`             // the body has more than MaxFetchedBody bytes
+	Error      string            `json:"error,omitempty"`       // without a response: why
 }
 
 // Signing is how a request is signed for its receiver. The signature is a header that the host adds when it sends.

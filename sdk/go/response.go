@@ -6,16 +6,16 @@ import (
 	"fmt"
 )
 
-// Response is the final response to a [Request] that named an event by Then: the body of that event.
+// Response is the final response to a [Request]: the body of the event that the request named by Then, or the answer of [Fetch].
 type Response struct {
-	Outcome   string            `json:"outcome"` // ResponseDone: the receiver took the request. ResponseDead: inbox sends it no more by itself
+	Outcome   string            `json:"outcome"` // with Then: ResponseDone, the receiver took the request, or ResponseDead, inbox sends it no more by itself
 	Status    int               `json:"status"`  // 0: no response came, see Error
 	Headers   map[string]string `json:"headers"` // the kept ones, with names in lower case
 	Body      json.RawMessage   `json:"body"`    // the JSON of a body of type application/json, else the text as JSON; empty without one, or when it is not UTF-8
 	Bytes     []byte            `json:"body_base64"`
-	Truncated bool              `json:"truncated"` // the body was longer than the 64 KiB that are kept
+	Truncated bool              `json:"truncated"` // the body was longer than what is kept: 64 KiB, or 256 KiB of Fetch
 	Error     string            `json:"error"`     // why no response came
-	Request   struct {
+	Request   struct {          // with Then
 		Index  int    `json:"index"` // of the request in its answer, from 0
 		Method string `json:"method"`
 		Origin string `json:"origin"` // scheme, host and port of its url

@@ -36,6 +36,16 @@ func SignQoreID(secret string) *Signing { return &Signing{Scheme: abi.SignQoreID
 // Send returns the answer with one more request. Requests are sent only with [Done] and [Skip], at most 32 of them with one answer,
 // whose bodies have at most 1 MiB in all. A JSON value that cannot be encoded makes the answer a [Retry].
 func (a Answer) Send(r Request) Answer {
+	out, err := r.wire()
+	if err != nil {
+		return Retry("the SDK cannot encode a request: " + err.Error())
+	}
+	a.result.HTTP = append(slices.Clip(a.result.HTTP), out)
+	return a
+}
+
+// wire returns the request as it goes to inbox.
+func (r *Request) wire() (abi.Request, error) {
 	out := abi.Request{Method: r.Method, URL: r.URL, Headers: r.Headers, Secrets: r.Secrets, BodyBase64: r.Body, Raw: r.Raw, Sign: r.Sign, Then: r.Then}
 	if out.Method == "" {
 		out.Method = "POST"
@@ -43,7 +53,7 @@ func (a Answer) Send(r Request) Answer {
 	if r.JSON != nil {
 		text, err := json.Marshal(r.JSON)
 		if err != nil {
-			return Retry("the SDK cannot encode a request: " + err.Error())
+			return out, err
 		}
 		if text[0] == '"' { // a text would be sent without its quotation marks
 			out.BodyBase64, out.Headers = text, withJSON(r.Headers)
@@ -51,8 +61,7 @@ func (a Answer) Send(r Request) Answer {
 			out.Body, out.Headers = text, withJSON(r.Headers)
 		}
 	}
-	a.result.HTTP = append(slices.Clip(a.result.HTTP), out)
-	return a
+	return out, nil
 }
 
 // withJSON returns headers with the content type of JSON, unless they have one.

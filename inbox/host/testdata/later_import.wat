@@ -1,1 +1,1 @@
-(module (import "inbox_v1" "http_fetch" (func (param i32 i32) (result i32))) (memory (export "memory") 1) (func (export "_start")))
+(module (import "inbox_v1" "secret_get" (func (param i32 i32) (result i32))) (memory (export "memory") 1) (func (export "_start")))

@@ -192,6 +192,24 @@ CREATE TABLE events (
 	stored_at          INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE fetches (
+	id         INTEGER PRIMARY KEY, -- in the order of the commits
+	plugin     INTEGER NOT NULL,
+	seq        INTEGER NOT NULL, -- of the attempt
+	run        INTEGER NOT NULL,
+	attempt    INTEGER NOT NULL,
+	idx        INTEGER NOT NULL CHECK (idx >= 0), -- in the attempt
+	method     TEXT    NOT NULL,
+	origin     TEXT    NOT NULL,
+	status     INTEGER NOT NULL CHECK (status >= 0), -- of the response; 0: there was none
+	why        TEXT    NOT NULL, -- in the host's words
+	ended      TEXT    NOT NULL, -- the failure with which it ended the attempt; empty: the plugin got the answer
+	again      INTEGER NOT NULL CHECK (again IN (0, 1)), -- the answer is of an earlier journal, and no connection was opened
+	started_at INTEGER NOT NULL,
+	duration   INTEGER NOT NULL, -- microseconds
+	content_id INTEGER NOT NULL -- url, digest of the request, answer
+) STRICT;
+
 CREATE TABLE kv (
 	plugin     INTEGER NOT NULL,
 	mode       TEXT    NOT NULL CHECK (mode IN ('live', 'test')),
@@ -380,6 +398,8 @@ CREATE INDEX effects_open ON effects (plugin, origin, mode, key, id) WHERE open 
 CREATE UNIQUE INDEX emitted_by_cause ON emitted (cause, plugin, run, attempt, effect, idx);
 
 CREATE INDEX events_by_key ON events (mode, key, seq);
+
+CREATE UNIQUE INDEX fetches_by_attempt ON fetches (plugin, seq, run, attempt, idx);
 
 CREATE INDEX lanes_by_state ON lanes (plugin, state, next);
 

@@ -1,0 +1,15 @@
+;; Fetches requests that are none.
+(module
+ (import "inbox_v1" "next" (func $next (param i32 i32) (result i32))) (import "inbox_v1" "done" (func $done (param i32 i32) (result i32)))
+ (import "inbox_v1" "http_fetch" (func $fetch (param i32 i32) (result i32)))
+ (import "inbox_v1" "result" (func $result (param i32 i32 i32) (result i32)))
+ (memory (export "memory") 2)
+ (data (i32.const 65536) "{\"method\":\"GE\\u0054\",\"url\":\"http://127.0.0.1:9/\"}")
+ (func (export "_start")
+  (drop (call $next (i32.const 0) (i32.const 60000)))
+  (if (i32.ne (call $fetch (i32.const 65536) (i32.const 0)) (i32.const -7)) (then unreachable))
+  (if (i32.ne (call $fetch (i32.const 65536) (i32.const 43)) (i32.const -7)) (then unreachable))
+  (if (i32.ne (call $fetch (i32.const 65537) (i32.const 43)) (i32.const -7)) (then unreachable))
+  (if (i32.ne (call $fetch (i32.const 0) (i32.const 1000)) (i32.const -7)) (then unreachable))
+  (if (i32.ne (call $fetch (i32.const 65536) (i32.const 65536)) (i32.const -7)) (then unreachable))
+  (drop (call $done (i32.const 0) (i32.const 0)))))

@@ -45,7 +45,7 @@ func onEachEngine(t *testing.T, test func(*testing.T, inbox.Engine)) {
 
 func newHost(t testing.TB) *host.Host {
 	t.Helper()
-	h, err := host.New(context.Background(), host.Options{Client: clientOf})
+	h, err := host.New(context.Background(), host.Options{Client: clientOf, CacheDir: inboxtest.CompileCache()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"inbox/inbox"
 	"inbox/inbox/host"
+	"inbox/inbox/inboxtest"
 )
 
 // photos returns a body of five megabytes: five photos, with some of their slashes escaped, as PHP does.
@@ -23,7 +24,7 @@ func photos() (body, first string) {
 // photoReader compiles the Go plugin that may read a photo.
 func photoReader(t testing.TB, config map[string]string, data inbox.Data) *host.Program {
 	t.Helper()
-	h, err := host.New(context.Background(), host.Options{})
+	h, err := host.New(context.Background(), host.Options{CacheDir: inboxtest.CompileCache()})
 	if err != nil {
 		t.Fatal(err)
 	}

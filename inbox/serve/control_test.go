@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -32,6 +33,7 @@ func startServer(t *testing.T, o serve.Options, flags map[string]string, env map
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
+	o.Hooks.Cache = cmp.Or(o.Hooks.Cache, inboxtest.CompileCache())
 	o.Log, o.Version, o.Ready = slog.New(slog.DiscardHandler), "v1", func(a serve.Addresses) { ready <- a }
 	go func() { ended <- serve.Run(ctx, s, o) }()
 	var at serve.Addresses

@@ -41,7 +41,9 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	inboxtest.RemoveCompileCache()
+	os.Exit(code)
 }
 
 // child serves until it is interrupted, or until an attempt kills it.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"inbox/inbox/datadir"
 	"inbox/inbox/inboxtest"
 	"inbox/inbox/serve"
 )
@@ -35,7 +36,7 @@ func TestTheFilesOfTheDataDirectoryAreDocumentedAndPrivate(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "made", "new")
-	at, c, stop := startServer(t, serve.Options{}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
+	at, c, stop := startServer(t, serve.Options{Hooks: serve.Hooks{Cache: filepath.Join(dir, datadir.Cache)}}, map[string]string{"data": dir}, map[string]string{"INBOX_QOREID_SECRET": secret})
 	defer stop()
 	install(t, dir, "sink.wasm", guest(t, "ok"))
 	post(t, "http://"+at.Webhooks+"/webhooks/qoreid", slowBody, secret, 200, "stored")

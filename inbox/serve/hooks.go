@@ -19,6 +19,7 @@ type Hooks struct {
 	Run   func(dispatch.Runner) dispatch.Runner // wraps every attempt
 	Sends func(outbox.Store) outbox.Store       // between the outbox and the store
 	Send  func(outbox.Sender) outbox.Sender     // wraps every try of a request
+	Cache string                                // directory of compiled modules; default: that of the data directory
 	Grace time.Duration                         // bound of running requests when the server stops; default requestGrace
 }
 

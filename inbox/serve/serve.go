@@ -109,7 +109,7 @@ func run(ctx context.Context, s *config.Settings, o Options, watches ...watch) (
 	defer func() { err = errors.Join(err, v.store.Close()) }()
 	v.refusals = intake.NewRefusals(o.Log, v.store)
 	v.outgoing = newOutgoing(v.settings, v.log, os.Getenv, v.opt.Version)
-	if v.host, err = host.New(ctx, host.Options{CacheDir: filepath.Join(s.Data, datadir.Cache), Log: o.Log, Client: v.outgoing.fetching}); err != nil {
+	if v.host, err = host.New(ctx, host.Options{CacheDir: cmp.Or(o.Hooks.Cache, filepath.Join(s.Data, datadir.Cache)), Log: o.Log, Client: v.outgoing.fetching}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, v.host.Close(context.WithoutCancel(ctx))) }()

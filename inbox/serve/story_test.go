@@ -79,7 +79,7 @@ func start(t *testing.T, dir string) (url string, stop func()) {
 	ready, ended := make(chan serve.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- serve.Run(ctx, s, serve.Options{
-			Log: slog.New(slog.DiscardHandler), Ready: func(a serve.Addresses) { ready <- a },
+			Log: slog.New(slog.DiscardHandler), Ready: func(a serve.Addresses) { ready <- a }, Hooks: serve.Hooks{Cache: inboxtest.CompileCache()},
 		})
 	}()
 	stop = func() {

@@ -388,3 +388,23 @@ func TestTheFoldSeesTheTimesAndNumbersOfTheAttempts(t *testing.T) {
 		t.Errorf("attempt %d of run %d at %s", got.Delivery.Attempt, got.Delivery.Run, got.Now)
 	}
 }
+
+// An event is noted when its settlement is submitted. The fold takes the note before the settlement is durable.
+func TestAnEventIsFoldedThatWasNotedBeforeItWasDurable(t *testing.T) {
+	t.Parallel()
+	c := begin(t, 1, 2, 1)
+	c.settle(1, `"wrong"`)
+	c.settle(2, `"wrong"`)
+	c.settled = []int64{3}
+	suspend := c.o.Suspend
+	c.o.Suspend = func(ctx context.Context) (func(), error) {
+		resume, err := suspend(ctx)
+		c.settle(3, `"wrong"`)
+		c.settled = nil // its note was taken before
+		return resume, err
+	}
+	if done, err := rebuild.Run(t.Context(), c.o, nil); err != nil || done.Events != 3 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	c.want(map[string]string{"1": `"1,3"`, "2": `"2"`})
+}

@@ -21,7 +21,7 @@ type fold struct {
 	o      *Options
 	lanes  map[inbox.LaneID]*doc
 	kv     kvs
-	done   seqs    // events that are folded, or not wanted by the release
+	done   seqs    // events that are folded
 	early  []int64 // noted events whose settlements were not durable when they were looked up
 	newest int64   // seq of the newest of them
 	events int64
@@ -97,7 +97,7 @@ func allByKey(lanes map[inbox.LaneID]bool) bool {
 
 // event folds an event, if it belongs to one of some lanes.
 func (f *fold) event(ctx context.Context, e *inbox.Settled, lanes map[inbox.LaneID]bool) error {
-	if f.done.has(e.Seq) {
+	if f.done.has(e.Seq) || !f.o.Manifest.Wants(&e.Event) {
 		return nil
 	}
 	p, err := f.o.Store.Payload(ctx, e.Seq)
@@ -117,8 +117,11 @@ func (f *fold) event(ctx context.Context, e *inbox.Settled, lanes map[inbox.Lane
 	return f.attempt(ctx, e, p, lane)
 }
 
-// attempt folds an event into the document of its lane, and into kv.
+// attempt folds an event into the document of its lane, and into kv. An event that the release filters out is not shown to it.
 func (f *fold) attempt(ctx context.Context, e *inbox.Settled, p inbox.Payload, lane inbox.LaneID) error {
+	if !f.o.Manifest.Holds(inbox.Scalars(p.Body)) {
+		return nil
+	}
 	d := f.lanes[lane]
 	if d == nil {
 		d = &doc{}
@@ -225,7 +228,7 @@ func (f *fold) restart() {
 
 // next folds an event that was settled since, unless it is late.
 func (f *fold) next(ctx context.Context, e *inbox.Settled, late map[inbox.LaneID]bool) error {
-	if f.done.has(e.Seq) {
+	if f.done.has(e.Seq) || !f.o.Manifest.Wants(&e.Event) {
 		return nil
 	}
 	p, err := f.o.Store.Payload(ctx, e.Seq)

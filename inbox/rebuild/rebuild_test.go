@@ -37,7 +37,7 @@ func begin(t *testing.T, ids ...int) *chamber {
 		t.Fatal(err)
 	}
 	c.o = rebuild.Options{
-		Store: c, Actor: inbox.Actor{Name: "operator", Reason: "a fault"}, Plugin: "p", Manifest: &inbox.Manifest{StateVersion: 1},
+		Store: c, Actor: inbox.Actor{Name: "operator", Reason: "a fault"}, Plugin: "p", Manifest: &inbox.Manifest{StateVersion: 1, Events: []string{"*"}, Modes: []inbox.Mode{inbox.Live}},
 		Attempt: func(_ context.Context, w *inbox.Work) inbox.Outcome { return saw(w) },
 		Lane:    func(e *inbox.Event, _ []byte) inbox.LaneID { return inbox.LaneID{Mode: e.Mode, Key: e.View.Key} },
 		Watch: func() (func() []int64, func()) {
@@ -407,4 +407,23 @@ func TestAnEventIsFoldedThatWasNotedBeforeItWasDurable(t *testing.T) {
 		t.Errorf("%+v, %v", done, err)
 	}
 	c.want(map[string]string{"1": `"1,3"`, "2": `"2"`})
+}
+
+// A release that was granted fewer events than the one before does not see the others, nor needs their payloads.
+func TestEventsThatTheReleaseFiltersOutAreNotFolded(t *testing.T) {
+	t.Parallel()
+	c := begin(t, 1, 2, 1)
+	for seq := int64(1); seq <= 3; seq++ {
+		c.settle(seq, `"wrong"`)
+	}
+	c.o.Manifest.Where = []inbox.Condition{{Pointer: "/data/id", Values: []string{"1"}}}
+	if done, err := rebuild.Run(t.Context(), c.o, nil); err != nil || done.Events != 2 || done.Deleted != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	c.want(map[string]string{"1": `"1,3"`})
+	c.o.Manifest.Where, c.o.Manifest.Events = nil, []string{"address"}
+	if done, err := rebuild.Run(t.Context(), c.o, nil); err != nil || done.Events != 0 || done.Deleted != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	c.want(map[string]string{})
 }

@@ -21,9 +21,8 @@ type fold struct {
 	o      *Options
 	lanes  map[inbox.LaneID]*doc
 	kv     kvs
-	done   seqs    // events that are folded
-	early  []int64 // noted events whose settlements were not durable when they were looked up
-	newest int64   // seq of the newest of them
+	done   seqs  // events that are folded
+	newest int64 // seq of the newest of them
 	events int64
 	bytes  int64 // of all documents
 }
@@ -179,8 +178,6 @@ func (f *fold) keep(e *inbox.Settled, d *doc, effects *inbox.Effects) error {
 // follow folds events that were settled since. One that was settled late, before others of its lane that are folded already, has its whole lane
 // folded again. If kv is folded too, the error is errAgain.
 func (f *fold) follow(ctx context.Context, seqs []int64) error {
-	seqs = append(seqs, f.early...)
-	f.early = nil
 	slices.Sort(seqs)
 	late := map[inbox.LaneID]bool{}
 	for part := range slices.Chunk(slices.Compact(seqs), page) {
@@ -188,7 +185,6 @@ func (f *fold) follow(ctx context.Context, seqs []int64) error {
 		if err != nil {
 			return err
 		}
-		f.early = append(f.early, missing(part, list)...)
 		for i := range list {
 			if err := f.next(ctx, &list[i], late); err != nil {
 				return err
@@ -207,24 +203,8 @@ func (f *fold) follow(ctx context.Context, seqs []int64) error {
 	return f.again(ctx, late)
 }
 
-// missing returns those of some seqs that are not in a list. Both are ascending.
-func missing(seqs []int64, list []inbox.Settled) (rest []int64) {
-	for _, seq := range seqs {
-		if len(list) > 0 && list[0].Seq == seq {
-			list = list[1:]
-			continue
-		}
-		rest = append(rest, seq)
-	}
-	return rest
-}
-
 // restart drops everything that is folded.
-func (f *fold) restart() {
-	early := f.early
-	*f = *newFold(f.o)
-	f.early = early
-}
+func (f *fold) restart() { *f = *newFold(f.o) }
 
 // next folds an event that was settled since, unless it is late.
 func (f *fold) next(ctx context.Context, e *inbox.Settled, late map[inbox.LaneID]bool) error {

@@ -40,12 +40,12 @@ func begin(t *testing.T, ids ...int) *chamber {
 		Store: c, Actor: inbox.Actor{Name: "operator", Reason: "a fault"}, Plugin: "p", Manifest: &inbox.Manifest{StateVersion: 1, Events: []string{"*"}, Modes: []inbox.Mode{inbox.Live}},
 		Attempt: func(_ context.Context, w *inbox.Work) inbox.Outcome { return saw(w) },
 		Lane:    func(e *inbox.Event, _ []byte) inbox.LaneID { return inbox.LaneID{Mode: e.Mode, Key: e.View.Key} },
-		Watch: func() (func() []int64, func()) {
-			return func() []int64 {
+		Watch: func(context.Context) (func(context.Context) ([]int64, error), func(), error) {
+			return func(context.Context) ([]int64, error) {
 				list := c.settled
 				c.settled = nil
-				return list
-			}, func() {}
+				return list, nil
+			}, func() {}, nil
 		},
 		Suspend: func(context.Context) (func(), error) {
 			c.held++
@@ -387,26 +387,6 @@ func TestTheFoldSeesTheTimesAndNumbersOfTheAttempts(t *testing.T) {
 	if got.Delivery.Attempt != 2 || got.Delivery.Run != 0 || !got.Now.Equal(second.StartedAt) {
 		t.Errorf("attempt %d of run %d at %s", got.Delivery.Attempt, got.Delivery.Run, got.Now)
 	}
-}
-
-// An event is noted when its settlement is submitted. The fold takes the note before the settlement is durable.
-func TestAnEventIsFoldedThatWasNotedBeforeItWasDurable(t *testing.T) {
-	t.Parallel()
-	c := begin(t, 1, 2, 1)
-	c.settle(1, `"wrong"`)
-	c.settle(2, `"wrong"`)
-	c.settled = []int64{3}
-	suspend := c.o.Suspend
-	c.o.Suspend = func(ctx context.Context) (func(), error) {
-		resume, err := suspend(ctx)
-		c.settle(3, `"wrong"`)
-		c.settled = nil // its note was taken before
-		return resume, err
-	}
-	if done, err := rebuild.Run(t.Context(), c.o, nil); err != nil || done.Events != 3 {
-		t.Errorf("%+v, %v", done, err)
-	}
-	c.want(map[string]string{"1": `"1,3"`, "2": `"2"`})
 }
 
 // A release that was granted fewer events than the one before does not see the others, nor needs their payloads.

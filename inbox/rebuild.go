@@ -7,6 +7,7 @@ type Settled struct {
 	Event
 	Attempt   int
 	StartedAt time.Time // of the attempt
+	Lanes     []LaneID  // in which attempts of it changed state, as stored with the changes
 }
 
 // SettledQuery selects events that a plugin has settled with ok or skip, in the order of the log.

@@ -138,7 +138,7 @@ func (f *fold) end(ctx context.Context, take func(context.Context) ([]int64, err
 	if done != nil {
 		done(context.WithoutCancel(ctx)) // the state is replaced: also a caller that is gone must not stop this half-way
 	}
-	r = inbox.Rebuilt{Events: f.events, Lanes: len(f.lanes), Changed: len(swap.Docs)}
+	r = inbox.Rebuilt{Events: f.done.count(), Lanes: len(f.lanes), Changed: len(swap.Docs)}
 	for i := range swap.Docs {
 		if swap.Docs[i].Document == nil {
 			r.Deleted++

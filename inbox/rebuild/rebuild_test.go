@@ -407,3 +407,37 @@ func TestEventsThatTheReleaseFiltersOutAreNotFolded(t *testing.T) {
 	}
 	c.want(map[string]string{})
 }
+
+// An event that was replayed after its verification was linked to a customer belongs to the documents of both.
+func TestAnEventIsFoldedInEachLaneInWhichItChangedState(t *testing.T) {
+	t.Parallel()
+	c := begin(t)
+	for n, id := range []int{1, 2, 2, 3} {
+		inboxtest.Accept(t, c.Store, fmt.Sprintf(`{"event":"workflow","event_type":"verification_started","data":{"id":%d,"n":%d}}`, id, n))
+	}
+	c.settle(1, `"wrong"`)
+	c.settle(2, `"wrong"`)
+	customer := inbox.LaneID{Mode: inbox.Live, Key: inbox.ReferenceKey("c")}
+	c.o.Lane = func(e *inbox.Event, _ []byte) inbox.LaneID {
+		return inbox.LaneRule{By: inbox.KeyByReference}.Lane(e, nil)
+	}
+	job := inbox.Replay{Plugins: []string{"p"}, Only: inbox.OnlyAll, Effects: inbox.DropEffects}
+	if err := c.CreateReplay(t.Context(), inbox.Actor{Name: "operator"}, &job); err != nil {
+		t.Fatal(err)
+	}
+	for _, seq := range []int64{2, 4} { // the first run of 4 was discarded
+		a := storetest.Attempt(seq, 1, inbox.OK, inbox.Done)
+		a.Plugin, a.Run = "p", job.ID
+		st := &inbox.Settlement{Plugin: "p", Attempt: a, Effects: &inbox.Effects{
+			Lane: customer, Subject: c.lane(seq), State: &inbox.StateChange{State: inbox.State{Document: []byte(`"wrong"`)}},
+		}}
+		if err := storetest.Settle(c.Store, st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.settle(3, `"wrong"`)
+	if done, err := rebuild.Run(t.Context(), c.o, nil); err != nil || done.Events != 4 || done.Lanes != 3 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	c.want(map[string]string{"1": `"1"`, "2": `"2,3"`, "c": `"2,4"`})
+}

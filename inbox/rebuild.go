@@ -5,6 +5,7 @@ import "time"
 // Settled is an event that a plugin has settled with ok or skip, and the attempt that settled it first.
 type Settled struct {
 	Event
+	Run       int64
 	Attempt   int
 	StartedAt time.Time // of the attempt
 	Lanes     []LaneID  // in which attempts of it changed state, as stored with the changes

@@ -164,6 +164,13 @@ func (f *fold) attempt(ctx context.Context, e *inbox.Settled, p inbox.Payload, l
 	if f.o.UsesKV {
 		w.KV = f.kv.of(lane.Mode)
 	}
+	if f.o.Fetches {
+		list, err := f.o.Store.Journal(ctx, f.o.Plugin, e.Seq, e.Run, e.Attempt)
+		if err != nil {
+			return failed(&e.Event, f.o.Plugin, "what it fetched cannot be read: %v", err)
+		}
+		w.Journal = &inbox.Journal{Fetches: list}
+	}
 	out := f.o.Attempt(ctx, w)
 	switch {
 	case ctx.Err() != nil:

@@ -2,7 +2,7 @@
 //
 // It promises:
 //   - Each event that the plugin settled with ok or skip is folded once, in the order of the log, by the release that Options.Attempt runs.
-//     Requests and emitted events of these attempts are dropped.
+//     Requests and emitted events of these attempts are dropped. Fetches get the answers of the attempt that settled the event.
 //   - The old state stays until the whole fold has ended well. Then one transaction replaces it.
 //   - The plugin runs on meanwhile. It stands still only while the last of its settled events are folded, and during that transaction.
 //
@@ -25,6 +25,8 @@ type Store interface {
 	Settled(ctx context.Context, q *inbox.SettledQuery) ([]inbox.Settled, error)
 	// Payload returns the payload of an event: NotFound when it is purged.
 	Payload(ctx context.Context, seq int64) (inbox.Payload, error)
+	// Journal returns what an attempt fetched.
+	Journal(ctx context.Context, plugin string, seq, run int64, attempt int) ([]inbox.Fetched, error)
 	Documents
 }
 
@@ -45,6 +47,7 @@ type Options struct {
 	Plugin   string
 	Manifest *inbox.Manifest // of the release that folds
 	UsesKV   bool            // the release uses kv, which is folded too: then Chosen must be nil
+	Fetches  bool            // the release uses http_fetch: the journals of the settled attempts answer it
 	Attempt  func(ctx context.Context, w *inbox.Work) inbox.Outcome
 	Lane     func(e *inbox.Event, body []byte) inbox.LaneID
 	Chosen   map[inbox.LaneID]bool // nil: all lanes

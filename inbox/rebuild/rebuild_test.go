@@ -441,3 +441,25 @@ func TestAnEventIsFoldedInEachLaneInWhichItChangedState(t *testing.T) {
 	}
 	c.want(map[string]string{"1": `"1"`, "2": `"2,3"`, "c": `"2,4"`})
 }
+
+func TestFetchesGetTheAnswersOfTheAttemptThatSettledTheEvent(t *testing.T) {
+	t.Parallel()
+	c := begin(t, 1)
+	lane := c.lane(1)
+	fetched := []inbox.Fetched{{Method: "GET", URL: "https://crm.example.com/1", Origin: "https://crm.example.com", Status: 200, Document: []byte(`{"status":200}`)}}
+	err := storetest.Settle(c.Store, &inbox.Settlement{Plugin: "p", Attempt: storetest.Attempt(1, 1, inbox.OK, inbox.Done), Effects: &inbox.Effects{
+		Lane: lane, Subject: lane, Journal: fetched,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.o.Fetches = true
+	var got []inbox.Fetched
+	c.o.Attempt = func(_ context.Context, w *inbox.Work) inbox.Outcome {
+		got = w.Journal.Fetches
+		return saw(w)
+	}
+	if _, err := rebuild.Run(t.Context(), c.o, nil); err != nil || len(got) != 1 || string(got[0].Document) != `{"status":200}` {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -115,7 +115,7 @@ func (c *Control) Rebuild(ctx context.Context, r *inbox.RebuildRequest) (done in
 		return done, err
 	}
 	o := rebuild.Options{
-		Store: c.store, Actor: r.Actor, Plugin: r.Plugin, Manifest: f.manifest, UsesKV: f.program.UsesKV(), Attempt: f.program.Attempt,
+		Store: c.store, Actor: r.Actor, Plugin: r.Plugin, Manifest: f.manifest, UsesKV: f.program.UsesKV(), Fetches: f.program.Fetches(), Attempt: f.program.Attempt,
 		Progress: func(seq int64) { b.reached(run, seq) },
 		Watch: func(ctx context.Context) (func(context.Context) ([]int64, error), func(), error) {
 			return c.store.WatchSettled(ctx, r.Plugin)
@@ -149,8 +149,6 @@ func (c *Control) Rebuild(ctx context.Context, r *inbox.RebuildRequest) (done in
 // mayFold returns an error when a release cannot fold the state that is asked for.
 func mayFold(r *inbox.RebuildRequest, record *inbox.PluginRecord, f *folding, rule inbox.LaneRule) error {
 	switch {
-	case slices.ContainsFunc(f.program.Info().Imports, func(name string) bool { return name == "inbox_v1.http_fetch" }):
-		return inbox.Errorf(inbox.Conflict, "", "plugin %s asks servers with http_fetch: its events would be folded with answers of now", r.Plugin)
 	case f.program.UsesKV() && !r.All:
 		return inbox.Errorf(inbox.Conflict, "", "plugin %s uses kv, which all its events share: some documents cannot be folded alone", r.Plugin).WithHint("say --all")
 	case f.waits && !r.All:

@@ -27,9 +27,9 @@ func (s *Store) Settled(ctx context.Context, q *inbox.SettledQuery) ([]inbox.Set
 		args = append(args, q.Key.Mode, q.Key.Key)
 	}
 	var list []inbox.Settled
-	err = s.each(ctx, `SELECT `+eventColumns+`, a.attempt, a.started_at`+from+` ORDER BY e.seq LIMIT ?3`, args, func(row scanner) error {
+	err = s.each(ctx, `SELECT `+eventColumns+`, a.run, a.attempt, a.started_at`+from+` ORDER BY e.seq LIMIT ?3`, args, func(row scanner) error {
 		var x inbox.Settled
-		if err := scanEvent(row, &x.Event, &x.Attempt, moment{&x.StartedAt}); err != nil {
+		if err := scanEvent(row, &x.Event, &x.Run, &x.Attempt, moment{&x.StartedAt}); err != nil {
 			return err
 		}
 		list = append(list, x)

@@ -8,6 +8,7 @@ type Settled struct {
 	Run       int64
 	Attempt   int
 	StartedAt time.Time // of the attempt
+	Lanes     []LaneID  // in which attempts of it changed state, as stored with the changes
 }
 
 // SettledQuery selects events that a plugin has settled with ok or skip, in the order of the log.

@@ -241,8 +241,11 @@ func (p *loop) suspend(settled chan struct{}) {
 	p.requests.settled = append(p.requests.settled, settled)
 }
 
-// unsuspend ends one suspend. The plugin goes on with what is stored.
-func (p *loop) unsuspend() { p.suspends-- }
+// unsuspend ends one suspend. The plugin goes on with what is stored, which may be its first document.
+func (p *loop) unsuspend() {
+	p.suspends--
+	p.link.stateful.Store(true)
+}
 
 // forget drops the plugin's memory and its release, so that it is loaded as a new one if it comes back. It reports false while
 // an attempt or a settlement is under way.

@@ -23,7 +23,6 @@ type fold struct {
 	kv     kvs
 	done   seqs  // events that are folded
 	newest int64 // seq of the newest of them
-	events int64
 	bytes  int64 // of all documents
 }
 
@@ -96,12 +95,12 @@ func allByKey(lanes map[inbox.LaneID]bool) bool {
 
 // event folds an event, if it belongs to one of some lanes.
 func (f *fold) event(ctx context.Context, e *inbox.Settled, lanes map[inbox.LaneID]bool) error {
-	if f.done.has(e.Seq) {
+	if f.done.has(e.Seq) || !f.o.Manifest.Wants(&e.Event) {
 		return nil
 	}
 	p, err := f.o.Store.Payload(ctx, e.Seq)
 	if e.Purged || inbox.KindOf(err) == inbox.NotFound && err != nil {
-		if lanes != nil && !lanes[f.o.Lane(&e.Event, nil)] {
+		if lanes != nil && !slices.ContainsFunc(f.lanesOf(e, nil), func(id inbox.LaneID) bool { return lanes[id] }) {
 			return nil
 		}
 		return failed(&e.Event, f.o.Plugin, "its payload is purged")
@@ -109,22 +108,57 @@ func (f *fold) event(ctx context.Context, e *inbox.Settled, lanes map[inbox.Lane
 	if err != nil {
 		return failed(&e.Event, f.o.Plugin, "its payload cannot be read: %v", err)
 	}
-	lane := f.o.Lane(&e.Event, p.Body)
-	if lanes != nil && !lanes[lane] {
-		return nil
+	for _, lane := range f.lanesOf(e, p.Body) {
+		if lanes != nil && !lanes[lane] {
+			continue
+		}
+		if err := f.attempt(ctx, e, p, lane); err != nil {
+			return err
+		}
 	}
-	return f.attempt(ctx, e, p, lane)
+	return nil
 }
 
-// attempt folds an event into the document of its lane, and into kv.
+// lanesOf returns the lanes of an event: the lane that the rule makes, and those of customers in which a replay changed state after the key
+// of the event was linked. If only a replay changed state, the lane of the rule is left out. A release that uses kv folds an event
+// in one lane only, because it would count the event twice.
+func (f *fold) lanesOf(e *inbox.Settled, body []byte) []inbox.LaneID {
+	lane := f.o.Lane(&e.Event, body)
+	if f.o.UsesKV {
+		return []inbox.LaneID{lane}
+	}
+	var linked []inbox.LaneID
+	for _, id := range e.Lanes {
+		if _, ok := id.Reference(); ok && id != lane && f.o.Lane(asSeen(e.Event, id), body) == id {
+			linked = append(linked, id)
+		}
+	}
+	if len(linked) == 0 || slices.Contains(e.Lanes, lane) {
+		return append(linked, lane)
+	}
+	return linked
+}
+
+// asSeen returns an event as its attempt in a lane saw it: in the lane of a customer reference it has that reference.
+func asSeen(e inbox.Event, lane inbox.LaneID) *inbox.Event {
+	if ref, ok := lane.Reference(); ok && e.View.CustomerReference == "" {
+		e.View.CustomerReference = ref
+	}
+	return &e
+}
+
+// attempt folds an event into the document of its lane, and into kv. An event that the release filters out is not shown to it.
 func (f *fold) attempt(ctx context.Context, e *inbox.Settled, p inbox.Payload, lane inbox.LaneID) error {
+	if !f.o.Manifest.Holds(inbox.Scalars(p.Body)) {
+		return nil
+	}
 	d := f.lanes[lane]
 	if d == nil {
 		d = &doc{}
 		f.lanes[lane] = d
 	}
 	w := &inbox.Work{
-		Event: &e.Event, Payload: p, State: d.state, Now: e.StartedAt,
+		Event: asSeen(e.Event, lane), Payload: p, State: d.state, Now: e.StartedAt,
 		Delivery: inbox.Delivery{Plugin: f.o.Plugin, Seq: e.Seq, Attempt: e.Attempt, Lane: lane},
 	}
 	if f.o.UsesKV {
@@ -151,7 +185,6 @@ func (f *fold) attempt(ctx context.Context, e *inbox.Settled, p inbox.Payload, l
 	}
 	f.done.add(e.Seq)
 	f.newest = max(f.newest, e.Seq)
-	f.events++
 	return nil
 }
 
@@ -212,22 +245,26 @@ func (f *fold) restart() { *f = *newFold(f.o) }
 
 // next folds an event that was settled since, unless it is late.
 func (f *fold) next(ctx context.Context, e *inbox.Settled, late map[inbox.LaneID]bool) error {
-	if f.done.has(e.Seq) {
+	again := f.done.has(e.Seq) && len(e.Lanes) > 1 // a replay may have repeated it in another lane
+	if f.done.has(e.Seq) && !again || !f.o.Manifest.Wants(&e.Event) {
 		return nil
 	}
 	p, err := f.o.Store.Payload(ctx, e.Seq)
 	if err != nil {
 		return failed(&e.Event, f.o.Plugin, "its payload cannot be read: %v", err)
 	}
-	lane := f.o.Lane(&e.Event, p.Body)
-	switch d := f.lanes[lane]; {
-	case f.o.Chosen != nil && !f.o.Chosen[lane]:
-		return nil
-	case late[lane], e.Seq < d.lastSeq(), f.o.UsesKV && e.Seq < f.newest:
-		late[lane] = true
-		return nil
+	for _, lane := range f.lanesOf(e, p.Body) {
+		switch d := f.lanes[lane]; {
+		case f.o.Chosen != nil && !f.o.Chosen[lane]:
+		case again, late[lane], e.Seq < d.lastSeq(), f.o.UsesKV && e.Seq < f.newest:
+			late[lane] = true
+		default:
+			if err := f.attempt(ctx, e, p, lane); err != nil {
+				return err
+			}
+		}
 	}
-	return f.attempt(ctx, e, p, lane)
+	return nil
 }
 
 // forget drops what is folded of a lane.

@@ -53,9 +53,9 @@ type Options struct {
 	Chosen   map[inbox.LaneID]bool // nil: all lanes
 	Progress func(seq int64)       // told of the seq up to which the log is folded; nil: not used
 
-	// Watch begins to note the seqs of the plugin's settled events, before they are durable. Each call of take returns those since the
-	// call before.
-	Watch func() (take func() []int64, end func())
+	// Watch begins to note the seqs of the events that the plugin settles. When it returns, Store.Settled finds each event that was settled
+	// before. Each call of take returns the seqs of those settled since the call before, which Store.Settled finds too.
+	Watch func(ctx context.Context) (take func(context.Context) ([]int64, error), end func(), err error)
 	// Suspend waits until no attempt of the plugin runs and every settlement is durable. None begins until resume is called.
 	Suspend func(ctx context.Context) (resume func(), err error)
 }
@@ -71,7 +71,10 @@ const (
 // Run rebuilds the state. An error leaves the old state as it is. done is called after the swap, before the plugin goes on; nil: not
 // used.
 func Run(ctx context.Context, o Options, done func(ctx context.Context)) (inbox.Rebuilt, error) {
-	take, end := o.Watch()
+	take, end, err := o.Watch(ctx)
+	if err != nil {
+		return inbox.Rebuilt{}, err
+	}
 	defer end()
 	f := newFold(&o)
 	for range tries {
@@ -90,13 +93,16 @@ func Run(ctx context.Context, o Options, done func(ctx context.Context)) (inbox.
 var errAgain = errors.New("an event was settled late")
 
 // catchUp folds until few settled events are left.
-func (f *fold) catchUp(ctx context.Context, take func() []int64) error {
+func (f *fold) catchUp(ctx context.Context, take func(context.Context) ([]int64, error)) error {
 	if err := f.all(ctx); err != nil {
 		return err
 	}
 	for range rounds {
-		seqs := take()
-		err := f.follow(ctx, seqs)
+		seqs, err := take(ctx)
+		if err != nil {
+			return err
+		}
+		err = f.follow(ctx, seqs)
 		if errors.Is(err, errAgain) {
 			f.restart()
 			err = f.all(ctx)
@@ -109,13 +115,17 @@ func (f *fold) catchUp(ctx context.Context, take func() []int64) error {
 }
 
 // end suspends the plugin, folds its last settled events and swaps the state.
-func (f *fold) end(ctx context.Context, take func() []int64, done func(ctx context.Context)) (r inbox.Rebuilt, err error) {
+func (f *fold) end(ctx context.Context, take func(context.Context) ([]int64, error), done func(ctx context.Context)) (r inbox.Rebuilt, err error) {
 	resume, err := f.o.Suspend(ctx)
 	if err != nil {
 		return r, err
 	}
 	defer resume()
-	if err := f.follow(ctx, take()); err != nil {
+	seqs, err := take(ctx)
+	if err != nil {
+		return r, err
+	}
+	if err := f.follow(ctx, seqs); err != nil {
 		if errors.Is(err, errAgain) {
 			f.restart()
 		}
@@ -131,7 +141,7 @@ func (f *fold) end(ctx context.Context, take func() []int64, done func(ctx conte
 	if done != nil {
 		done(context.WithoutCancel(ctx)) // the state is replaced: also a caller that is gone must not stop this half-way
 	}
-	r = inbox.Rebuilt{Events: f.events, Lanes: len(f.lanes), Changed: len(swap.Docs)}
+	r = inbox.Rebuilt{Events: f.done.count(), Lanes: len(f.lanes), Changed: len(swap.Docs)}
 	for i := range swap.Docs {
 		if swap.Docs[i].Document == nil {
 			r.Deleted++

@@ -37,15 +37,15 @@ func begin(t *testing.T, ids ...int) *chamber {
 		t.Fatal(err)
 	}
 	c.o = rebuild.Options{
-		Store: c, Actor: inbox.Actor{Name: "operator", Reason: "a fault"}, Plugin: "p", Manifest: &inbox.Manifest{StateVersion: 1},
+		Store: c, Actor: inbox.Actor{Name: "operator", Reason: "a fault"}, Plugin: "p", Manifest: &inbox.Manifest{StateVersion: 1, Events: []string{"*"}, Modes: []inbox.Mode{inbox.Live}},
 		Attempt: func(_ context.Context, w *inbox.Work) inbox.Outcome { return saw(w) },
 		Lane:    func(e *inbox.Event, _ []byte) inbox.LaneID { return inbox.LaneID{Mode: e.Mode, Key: e.View.Key} },
-		Watch: func() (func() []int64, func()) {
-			return func() []int64 {
+		Watch: func(context.Context) (func(context.Context) ([]int64, error), func(), error) {
+			return func(context.Context) ([]int64, error) {
 				list := c.settled
 				c.settled = nil
-				return list
-			}, func() {}
+				return list, nil
+			}, func() {}, nil
 		},
 		Suspend: func(context.Context) (func(), error) {
 			c.held++
@@ -387,6 +387,59 @@ func TestTheFoldSeesTheTimesAndNumbersOfTheAttempts(t *testing.T) {
 	if got.Delivery.Attempt != 2 || got.Delivery.Run != 0 || !got.Now.Equal(second.StartedAt) {
 		t.Errorf("attempt %d of run %d at %s", got.Delivery.Attempt, got.Delivery.Run, got.Now)
 	}
+}
+
+// A release that was granted fewer events than the one before does not see the others, nor needs their payloads.
+func TestEventsThatTheReleaseFiltersOutAreNotFolded(t *testing.T) {
+	t.Parallel()
+	c := begin(t, 1, 2, 1)
+	for seq := int64(1); seq <= 3; seq++ {
+		c.settle(seq, `"wrong"`)
+	}
+	c.o.Manifest.Where = []inbox.Condition{{Pointer: "/data/id", Values: []string{"1"}}}
+	if done, err := rebuild.Run(t.Context(), c.o, nil); err != nil || done.Events != 2 || done.Deleted != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	c.want(map[string]string{"1": `"1,3"`})
+	c.o.Manifest.Where, c.o.Manifest.Events = nil, []string{"address"}
+	if done, err := rebuild.Run(t.Context(), c.o, nil); err != nil || done.Events != 0 || done.Deleted != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	c.want(map[string]string{})
+}
+
+// An event that was replayed after its verification was linked to a customer belongs to the documents of both.
+func TestAnEventIsFoldedInEachLaneInWhichItChangedState(t *testing.T) {
+	t.Parallel()
+	c := begin(t)
+	for n, id := range []int{1, 2, 2, 3} {
+		inboxtest.Accept(t, c.Store, fmt.Sprintf(`{"event":"workflow","event_type":"verification_started","data":{"id":%d,"n":%d}}`, id, n))
+	}
+	c.settle(1, `"wrong"`)
+	c.settle(2, `"wrong"`)
+	customer := inbox.LaneID{Mode: inbox.Live, Key: inbox.ReferenceKey("c")}
+	c.o.Lane = func(e *inbox.Event, _ []byte) inbox.LaneID {
+		return inbox.LaneRule{By: inbox.KeyByReference}.Lane(e, nil)
+	}
+	job := inbox.Replay{Plugins: []string{"p"}, Only: inbox.OnlyAll, Effects: inbox.DropEffects}
+	if err := c.CreateReplay(t.Context(), inbox.Actor{Name: "operator"}, &job); err != nil {
+		t.Fatal(err)
+	}
+	for _, seq := range []int64{2, 4} { // the first run of 4 was discarded
+		a := storetest.Attempt(seq, 1, inbox.OK, inbox.Done)
+		a.Plugin, a.Run = "p", job.ID
+		st := &inbox.Settlement{Plugin: "p", Attempt: a, Effects: &inbox.Effects{
+			Lane: customer, Subject: c.lane(seq), State: &inbox.StateChange{State: inbox.State{Document: []byte(`"wrong"`)}},
+		}}
+		if err := storetest.Settle(c.Store, st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.settle(3, `"wrong"`)
+	if done, err := rebuild.Run(t.Context(), c.o, nil); err != nil || done.Events != 4 || done.Lanes != 3 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	c.want(map[string]string{"1": `"1"`, "2": `"2,3"`, "c": `"2,4"`})
 }
 
 func TestFetchesGetTheAnswersOfTheAttemptThatSettledTheEvent(t *testing.T) {

@@ -2,6 +2,7 @@ package rebuild
 
 import (
 	"context"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -21,6 +22,14 @@ func (s *seqs) add(seq int64) {
 		s.bits = append(s.bits, make([]uint64, at+1-len(s.bits))...)
 	}
 	s.bits[seq/64] |= 1 << (seq % 64)
+}
+
+// count returns the number of seqs.
+func (s *seqs) count() (n int64) {
+	for _, b := range s.bits {
+		n += int64(bits.OnesCount64(b))
+	}
+	return n
 }
 
 // merge adds all seqs of another set.

@@ -92,6 +92,8 @@ type Entry struct {
 	Info   *inbox.Module // of the running release
 
 	Manifest *inbox.Manifest // of the running release
+
+	Older bool // only its state_version keeps the release of the file from running: it is lower than that of the plugin's documents
 }
 
 // Loader watches the folder. Make it with New, then call Run. Run's goroutine takes every plugin through all steps from file to

@@ -155,6 +155,9 @@ func (s *Loader) finish(ctx context.Context, j *compilation) {
 	}
 	if j.err == nil {
 		j.err = s.checkState(ctx, j)
+		if !j.fallback {
+			j.entry.Older = j.err != nil && inbox.KindOf(j.err) == inbox.Invalid && j.live.Release.ID == j.entry.File
+		}
 	}
 	if j.err == nil {
 		j.err = s.recordLive(ctx, j.live, j.state.start)

@@ -25,8 +25,6 @@ type rebuilds struct {
 // rebuildRun is a rebuild that runs.
 type rebuildRun struct {
 	progress inbox.RebuildProgress
-	noting   bool
-	settled  []int64 // seqs of events that were settled since they were taken
 }
 
 func newRebuilds(h *host.Host) *rebuilds {
@@ -40,15 +38,6 @@ func (b *rebuilds) change(c release.Change) {
 	delete(b.live, c.Plugin)
 	if c.Live != nil {
 		b.live[c.Plugin] = c.Live
-	}
-}
-
-// note notes an attempt that may have settled its event.
-func (b *rebuilds) note(a *inbox.Attempt) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if r := b.runs[a.Plugin]; r != nil && r.noting && a.Fate == inbox.Done {
-		r.settled = append(r.settled, a.Seq)
 	}
 }
 
@@ -67,24 +56,6 @@ func (b *rebuilds) end(plugin string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.runs, plugin)
-}
-
-// watch begins to note settled events, see rebuild.Options.
-func (b *rebuilds) watch(r *rebuildRun) (take func() []int64, end func()) {
-	set := func(noting bool) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		r.noting = noting
-	}
-	set(true)
-	take = func() []int64 {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		list := r.settled
-		r.settled = nil
-		return list
-	}
-	return take, func() { set(false) }
 }
 
 // reached notes the progress of a rebuild.
@@ -146,7 +117,9 @@ func (c *Control) Rebuild(ctx context.Context, r *inbox.RebuildRequest) (done in
 	o := rebuild.Options{
 		Store: c.store, Actor: r.Actor, Plugin: r.Plugin, Manifest: f.manifest, UsesKV: f.program.UsesKV(), Fetches: f.program.Fetches(), Attempt: f.program.Attempt,
 		Progress: func(seq int64) { b.reached(run, seq) },
-		Watch:    func() (func() []int64, func()) { return b.watch(run) },
+		Watch: func(ctx context.Context) (func(context.Context) ([]int64, error), func(), error) {
+			return c.store.WatchSettled(ctx, r.Plugin)
+		},
 		Lane: func(e *inbox.Event, body []byte) inbox.LaneID {
 			at := inbox.Scalars(body)
 			return rule.Lane(e, inbox.Digested(at.Text, c.store.LaneDigest))
@@ -192,8 +165,8 @@ func (c *Control) folding(ctx context.Context, record *inbox.PluginRecord) (*fol
 	b := c.parts.rebuilds
 	entries := c.parts.loader.List()
 	i := slices.IndexFunc(entries, func(e release.Entry) bool { return e.Plugin == record.Name })
-	if i >= 0 && entries[i].State == inbox.FileRefused {
-		f, err := c.waiting(ctx, record)
+	if i >= 0 && entries[i].Older {
+		f, err := c.waiting(ctx, record, entries[i].File)
 		if f != nil || err != nil {
 			return f, err
 		}
@@ -207,10 +180,10 @@ func (c *Control) folding(ctx context.Context, record *inbox.PluginRecord) (*fol
 	return &folding{release: live.Release.ID, manifest: &live.Manifest, program: live.Program}, nil
 }
 
-// waiting returns the release of a plugin's file if only its state_version keeps it from going live, nil for any other.
-func (c *Control) waiting(ctx context.Context, record *inbox.PluginRecord) (f *folding, err error) {
+// waiting returns the release of a plugin's file, which only its state_version keeps from going live; nil when the file has changed since.
+func (c *Control) waiting(ctx context.Context, record *inbox.PluginRecord, id string) (f *folding, err error) {
 	scanned := release.Scan(c.settings.Plugins, parallel(), func(x release.Found) {
-		if x.Plugin != record.Name || x.Stray || x.Err != nil || x.Manifest.StateVersion >= record.StateVersion {
+		if x.Plugin != record.Name || x.Stray || x.Err != nil || x.Release.ID != id || x.Manifest.StateVersion >= record.StateVersion {
 			return
 		}
 		f = &folding{release: x.Release.ID, manifest: &x.Manifest, waits: true}

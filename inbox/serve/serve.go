@@ -143,7 +143,6 @@ func (v *server) build() {
 		Now: v.opt.Hooks.Now, Disabled: func(plugin string) { v.parts.loader.Reload(plugin) },
 		Observe: func(e *inbox.Event, a *inbox.Attempt) {
 			v.metrics.CountAttempt(a)
-			v.parts.rebuilds.note(a)
 			for _, w := range v.watches {
 				if w.attempt != nil {
 					w.attempt(e, a)

@@ -113,6 +113,9 @@ func (t *tx) settleAttempt(p int64, attempt *inbox.Attempt) error {
 	if err != nil {
 		return err
 	}
+	if a.Fate == inbox.Done {
+		t.w.s.watches.note(p, a.Seq)
+	}
 	return t.prune(p, &a)
 }
 

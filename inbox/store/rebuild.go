@@ -35,7 +35,33 @@ func (s *Store) Settled(ctx context.Context, q *inbox.SettledQuery) ([]inbox.Set
 		list = append(list, x)
 		return nil
 	})
-	return list, err
+	if err != nil {
+		return nil, err
+	}
+	return list, s.lanesOfChanges(ctx, p, list)
+}
+
+// lanesOfChanges adds to settled events the lanes in which their attempts changed state.
+func (s *Store) lanesOfChanges(ctx context.Context, p int64, list []inbox.Settled) error {
+	if len(list) == 0 {
+		return nil
+	}
+	var seqs []int64
+	at := make(map[int64]*inbox.Settled, len(list))
+	for i := range list {
+		at[list[i].Seq] = &list[i]
+		seqs = append(seqs, list[i].Seq)
+	}
+	return s.each(ctx, `SELECT DISTINCT s.seq, s.mode, s.key FROM json_each(?) j CROSS JOIN states s INDEXED BY states_by_seq ON s.seq = j.value
+		WHERE s.plugin = ? AND s.attempt > 0 ORDER BY s.seq, s.key`, []any{listOf(seqs), p}, func(row scanner) error {
+		var seq int64
+		var lane inbox.LaneID
+		err := row.Scan(&seq, &lane.Mode, &lane.Key)
+		if err == nil {
+			at[seq].Lanes = append(at[seq].Lanes, lane)
+		}
+		return err
+	})
 }
 
 // SwapState makes the changes of a swap in one transaction. Each is a change of its document's history, with attempt 0. The caller makes sure that

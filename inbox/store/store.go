@@ -73,6 +73,7 @@ type Store struct {
 
 	cache     *cache
 	submitted *submitted
+	watches   watches // of plugins whose state is folded again
 }
 
 // Open opens the store in a directory. It returns NotFound for a missing store without Create, and for a store whose database

@@ -51,6 +51,7 @@ type Work interface {
 	Lanes
 	Runs
 	States
+	Rebuilds
 	Sending
 	Effects
 	Journals
@@ -228,7 +229,7 @@ type test struct {
 // Run runs the suite against the stores that open returns. Each test is a subtest.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for _, test := range slices.Concat(eventTests(), settlementTests(), emissionTests(), fencingTests(), effectTests(), answerTests(), heldTests(), fetchTests(), keepingTests(), operatorTests(), stateTests(), tokenTests(), linkTests()) {
+	for _, test := range slices.Concat(eventTests(), settlementTests(), emissionTests(), fencingTests(), effectTests(), answerTests(), heldTests(), fetchTests(), keepingTests(), operatorTests(), stateTests(), rebuildTests(), tokenTests(), linkTests()) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.run(t, open)

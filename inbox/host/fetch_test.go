@@ -15,6 +15,7 @@ import (
 	"inbox/inbox"
 	"inbox/inbox/egress"
 	"inbox/inbox/host"
+	"inbox/inbox/inboxtest"
 )
 
 const fetchSecret = "s3cret-of-the-operator"
@@ -36,7 +37,7 @@ func clientOf(h *inbox.HTTP) (*egress.Client, error) {
 // fetcher compiles the guest that fetches what its event says. grant changes its manifest.
 func fetcher(t *testing.T, grant func(*inbox.Manifest)) *host.Program {
 	t.Helper()
-	h, err := host.New(context.Background(), host.Options{Client: clientOf})
+	h, err := host.New(context.Background(), host.Options{Client: clientOf, CacheDir: inboxtest.CompileCache()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +305,7 @@ func TestAHostWithoutAClientOpensNoConnection(t *testing.T) {
 	m := limits()
 	m.HTTP.Private = []string{s.URL}
 	m.Limits.Memory = 64 << 20
-	h, err := host.New(context.Background(), host.Options{})
+	h, err := host.New(context.Background(), host.Options{CacheDir: inboxtest.CompileCache()})
 	if err != nil {
 		t.Fatal(err)
 	}

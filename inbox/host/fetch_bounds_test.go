@@ -25,7 +25,7 @@ func TestAFetchHasTheTimeThatTheAttemptHasLeft(t *testing.T) {
 		}
 	})
 	defer close(hang)
-	p := fetcher(t, func(m *inbox.Manifest) { m.HTTP.Private, m.Limits.Time = []string{s.URL}, 10 * time.Second })
+	p := fetcher(t, func(m *inbox.Manifest) { m.HTTP.Private, m.Limits.Time = []string{s.URL}, 10*time.Second })
 	out := fetch(t, p, nil, fetching(s.URL+"/ok", s.URL+"/hang"))
 	list := journal(&out)
 	if out.Result != inbox.Timeout || !strings.Contains(out.Reason, "10s in a fetch from "+s.URL) || len(list) != 2 || list[1].Ended != inbox.Timeout || list[1].Why == "" {

@@ -12,6 +12,15 @@ import (
 type Control interface {
 	Folder
 	Dispatcher
+	Rebuilder
+}
+
+// Rebuilder folds state of plugins again.
+type Rebuilder interface {
+	// Rebuild folds state of a plugin again. It ends with ctx, and then the state is as before. Without a server it is Unavailable.
+	Rebuild(ctx context.Context, r *inbox.RebuildRequest) (inbox.Rebuilt, error)
+	// Rebuilding returns how far the rebuild of a plugin is, and false when none runs.
+	Rebuilding(plugin string) (inbox.RebuildProgress, bool)
 }
 
 // Folder is the plugins folder.
@@ -38,10 +47,6 @@ type Dispatcher interface {
 	Halt(ctx context.Context, plugin string)
 	// Resume ends the pause of everything that `inbox serve --paused` began with.
 	Resume()
-	// Rebuild folds state of a plugin again. It ends with ctx, and then the state is as before. Without a server it is Unavailable.
-	Rebuild(ctx context.Context, r *inbox.RebuildRequest) (inbox.Rebuilt, error)
-	// Rebuilding returns how far the rebuild of a plugin is, and false when none runs.
-	Rebuilding(plugin string) (inbox.RebuildProgress, bool)
 	// Unsent returns why the requests of a plugin are not sent, and a hint; empty when they are, or when no server runs.
 	Unsent(plugin string) (why, hint string)
 	// Notes returns further facts for the operator, one sentence each, such as why no plugin runs.

@@ -170,24 +170,28 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 	if r.health.OnHold || !fresh(r.ahead.at, now) {
 		r.ahead = ahead{}
 	}
-	for read := false; ; free-- {
-		if len(r.ahead.list) == 0 && !read {
-			var err error
-			if wait, err = o.read(tries, r, &policy, now); err != nil {
-				return 0, err
-			}
-			read = true
-		}
-		switch {
-		case len(r.ahead.list) == 0:
-			return wait, nil
-		case free == 0: // the end of a try makes the next step
-			return never, nil
-		}
+	left, err := o.startAll(tries, r, policy, free)
+	if err != nil || left == 0 {
+		return never, err
+	}
+	if wait, err = o.read(tries, r, &policy, now); err != nil {
+		return 0, err
+	}
+	if left, err = o.startAll(tries, r, policy, left); err != nil || left == 0 {
+		return never, err
+	}
+	return wait, nil // all that is due has started
+}
+
+// startAll starts tries of the effects that were read ahead, up to free of them, and returns the number that may start still. It is 0 when a large
+// request has no room. Then the end of a try makes the next step.
+func (o *Outbox) startAll(tries context.Context, r *origin, policy inbox.Policy, free int) (int, error) {
+	for ; free > 0 && len(r.ahead.list) > 0; free-- {
 		if started, err := o.startNext(tries, r, policy); err != nil || !started {
-			return never, err
+			return 0, err
 		}
 	}
+	return free, nil
 }
 
 // startNext starts a try of the first effect that was read ahead. It returns false when the request is large and has no room; the end of

@@ -155,25 +155,13 @@ func (s *Loader) finish(ctx context.Context, j *compilation) {
 	}
 	if j.err == nil {
 		j.err = s.checkState(ctx, j)
-		if !j.fallback {
-			j.entry.Older = j.err != nil && inbox.KindOf(j.err) == inbox.Invalid && j.live.Release.ID == j.entry.File
-		}
 	}
 	if j.err == nil {
 		j.err = s.recordLive(ctx, j.live, j.state.start)
 	}
 	switch {
 	case j.err == nil:
-		s.setLive(j.state, name, j.live)
-		if j.own {
-			s.crashes.enable(ctx, &j.live.Release)
-		}
-		if j.entry.State == inbox.FileDisabled {
-			s.opt.Log.Error("a plugin's release is disabled; its fallback runs until its file changes", "plugin", name, "disabled", j.entry.File, "reason", j.entry.Err)
-		}
-		s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size,
-			"shown", shownData(&j.live.Manifest))
-		s.set(j.state, j.entry)
+		s.goLive(ctx, j)
 	case ctx.Err() != nil:
 		j.close(ctx)
 	case j.fallback:
@@ -186,6 +174,21 @@ func (s *Loader) finish(ctx context.Context, j *compilation) {
 		s.crashes.clear(ctx, &j.live.Release)
 		s.refuse(ctx, j.state, j.entry, j.err)
 	}
+}
+
+// goLive runs a compiled release whose record is stored.
+func (s *Loader) goLive(ctx context.Context, j *compilation) {
+	name := j.live.Release.Plugin
+	s.setLive(j.state, name, j.live)
+	if j.own {
+		s.crashes.enable(ctx, &j.live.Release)
+	}
+	if j.entry.State == inbox.FileDisabled {
+		s.opt.Log.Error("a plugin's release is disabled; its fallback runs until its file changes", "plugin", name, "disabled", j.entry.File, "reason", j.entry.Err)
+	}
+	s.opt.Log.Info("plugin is live", "plugin", name, "release", j.live.Release.ID, "kind", j.live.Program.Info().Kind, "bytes", j.live.Release.Size,
+		"shown", shownData(&j.live.Manifest))
+	s.set(j.state, j.entry)
 }
 
 // recordLive stores that a release runs. Only now the plugin gets a position in the log. A new plugin begins after start, unless

@@ -37,6 +37,9 @@ func (s *Loader) checkState(ctx context.Context, j *compilation) error {
 	if err != nil && r.ID != j.entry.File {
 		return fmt.Errorf("release %s: %w", r.ID, err)
 	}
+	if !j.fallback {
+		j.entry.Older = err != nil
+	}
 	return err
 }
 

@@ -79,26 +79,21 @@ func (w *history) check(ctx context.Context, dir string, r *Report) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := &checker{w: w, r: r, db: db, base: w.base}
-	if err := l.old(ctx, s); err != nil {
-		return fmt.Errorf("read the events that were stored before: %w", err)
-	}
-	if err := l.log(ctx, s); err != nil {
-		return fmt.Errorf("read the log: %w", err)
-	}
-	if err := l.plugins(ctx); err != nil {
-		return fmt.Errorf("read the outcomes of the plugins: %w", err)
-	}
-	if err := l.replays(ctx); err != nil {
-		return fmt.Errorf("read the replays: %w", err)
-	}
-	if err := l.counts(ctx); err != nil {
-		return fmt.Errorf("read state and kv: %w", err)
-	}
-	if err := l.requests(ctx); err != nil {
-		return fmt.Errorf("read the requests: %w", err)
-	}
-	if err := l.emissions(ctx); err != nil {
-		return fmt.Errorf("read the causes of the emitted events: %w", err)
+	for _, part := range []struct {
+		of    string
+		check func() error
+	}{
+		{"the events that were stored before", func() error { return l.old(ctx, s) }},
+		{"the log", func() error { return l.log(ctx, s) }},
+		{"the outcomes of the plugins", func() error { return l.plugins(ctx) }},
+		{"the replays", func() error { return l.replays(ctx) }},
+		{"state and kv", func() error { return l.counts(ctx) }},
+		{"the requests", func() error { return l.requests(ctx) }},
+		{"the causes of the emitted events", func() error { return l.emissions(ctx) }},
+	} {
+		if err := part.check(); err != nil {
+			return fmt.Errorf("read %s: %w", part.of, err)
+		}
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (r *receiver) count(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		r.open++
-	case http.StateClosed, http.StateHijacked:
+	case http.StateClosed, http.StateHijacked: // hangUp closes a hijacked one at once
 		r.open--
 	}
 }
@@ -125,12 +125,19 @@ func fail(w http.ResponseWriter, q *http.Request, way uint64) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	case 2: // hang, and close
 		sleep(q.Context(), 400*time.Millisecond)
-		panic(http.ErrAbortHandler)
+		hangUp(w)
 	case 3: // break off in the body
 		w.Header().Set("Content-Length", "1000")
 		_, _ = io.Copy(w, strings.NewReader("half")) // the connection is closed in any case
 	case 4:
-		panic(http.ErrAbortHandler)
+		hangUp(w)
+	}
+}
+
+// hangUp closes the connection of a request without an answer.
+func hangUp(w http.ResponseWriter) {
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		_ = conn.Close() // the other side sees it in any case
 	}
 }
 

@@ -17,6 +17,7 @@ type Effect struct {
 	Key       string // the header Idempotency-Key: the same for all tries, see [IdempotencyKey]
 	Then      string // name of the event that its end becomes; empty for no event
 	CreatedAt time.Time
+	Size      int64 // of a due effect: at least the bytes of its request; those of the event are counted too, for a raw request
 	EffectProgress
 }
 

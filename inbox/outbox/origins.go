@@ -18,7 +18,7 @@ type origin struct {
 	stored   inbox.Health          // the hold in the store
 	busy     map[inbox.LaneID]bool // lanes with a try that runs, or whose settlement is not durable
 	active   int                   // tries that run
-	large    int                   // of them, with a request that was not read in bulk
+	bytes    int64                 // of their requests
 	notUntil time.Time             // after a failure of the store
 	ahead    ahead
 }
@@ -183,7 +183,7 @@ func (o *Outbox) fill(tries context.Context, row *inbox.EffectOrigin) (time.Dura
 	return wait, nil // all that is due has started
 }
 
-// startAll starts tries of the effects that were read ahead, up to free of them, and returns the number that may start still. It is 0 when a large
+// startAll starts tries of the effects that were read ahead, up to free of them, and returns the number that may start still. It is 0 when a
 // request has no room. Then the end of a try makes the next step.
 func (o *Outbox) startAll(tries context.Context, r *origin, policy inbox.Policy, free int) (int, error) {
 	for ; free > 0 && len(r.ahead.list) > 0; free-- {
@@ -194,18 +194,22 @@ func (o *Outbox) startAll(tries context.Context, r *origin, policy inbox.Policy,
 	return free, nil
 }
 
-// startNext starts a try of the first effect that was read ahead. It returns false when the request is large and has no room; the end of
-// a try makes the next step.
+// startNext starts a try of the first effect that was read ahead. It returns false when there is no room for the bytes of its request; the
+// end of a try makes the next step.
 func (o *Outbox) startNext(tries context.Context, r *origin, policy inbox.Policy) (bool, error) {
 	if err := r.ahead.readRequests(tries, o.opt.Store); err != nil {
 		return false, err
 	}
 	e, req := r.ahead.first()
-	if req == nil && !o.roomForLarge(r) {
+	t := &try{origin: r, effect: e, request: req, policy: policy}
+	if req == nil { // it is raw, or not small
+		t.bytes = e.Size
+	}
+	if !o.roomFor(r, t.bytes) {
 		return false, nil
 	}
 	r.ahead.take()
-	o.start(tries, r, e, req, policy)
+	o.start(tries, t)
 	return true, nil
 }
 
@@ -248,7 +252,8 @@ func (o *Outbox) room(r *origin, now time.Time) (free int, wait time.Duration) {
 // the receivers of one plugin, which all hang, leave half of the tries to others, and those of two leave a third.
 func (o *Outbox) free(r *origin, now time.Time) int {
 	active, _ := o.usedBy(r.name.plugin)
-	free := min(o.opt.PerOrigin-r.active, shareOf(o.opt.Total-o.active, active), cap(o.ends)-o.active-o.pending)
+	share := (o.opt.Total - o.active - active + 1) / 2 // each start takes one from the unused and adds one to the plugin's
+	free := min(o.opt.PerOrigin-r.active, share, cap(o.ends)-o.active-o.pending)
 	if !r.health.OnHold {
 		return free
 	}
@@ -259,25 +264,28 @@ func (o *Outbox) free(r *origin, now time.Time) int {
 	return min(free, 1)
 }
 
-// shareOf returns how many more a plugin may use that uses some. Each takes one from unused and adds one to used.
-func shareOf(unused, used int) int { return (unused - used + 1) / 2 }
-
-// roomForLarge reports whether a large request may be sent to an origin. Their number bounds the memory. They are shared between
-// plugins as the tries are.
-func (o *Outbox) roomForLarge(r *origin) bool {
-	_, large := o.usedBy(r.name.plugin)
-	return shareOf(o.opt.Large-o.large, large) > 0
+// roomFor reports whether a request of some bytes may be sent to an origin now. The bytes of all requests are bounded, because they are in memory. A plugin
+// has at most half of them, and one request at least.
+func (o *Outbox) roomFor(r *origin, bytes int64) bool {
+	_, used := o.usedBy(r.name.plugin)
+	switch {
+	case bytes == 0 || o.bytes == 0:
+		return true
+	case o.bytes+bytes > o.opt.Bytes:
+		return false
+	}
+	return used == 0 || used+bytes <= o.opt.Bytes/2
 }
 
-// usedBy returns the number of tries of a plugin that run, and of those with a large request.
-func (o *Outbox) usedBy(plugin string) (active, large int) {
+// usedBy returns the number of tries of a plugin that run, and the bytes of their requests.
+func (o *Outbox) usedBy(plugin string) (active int, bytes int64) {
 	for name, r := range o.origins {
 		if name.plugin == plugin {
 			active += r.active
-			large += r.large
+			bytes += r.bytes
 		}
 	}
-	return active, large
+	return active, bytes
 }
 
 // dueIn returns the time until an effect is due. A wait beyond every wait of the policy began before the clock was set back, and is

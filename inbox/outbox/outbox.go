@@ -62,7 +62,7 @@ type Sender interface {
 // The defaults of Options, which bound the memory.
 const (
 	DefaultTotal = 128
-	DefaultLarge = 8
+	DefaultBytes = 64 << 20
 )
 
 // Options configure an outbox. The zero value of a field means the default in its comment.
@@ -77,7 +77,7 @@ type Options struct {
 	Idle      func() bool                                      // reports that nothing may be sent now; default: never
 	Total     int                                              // tries at the same time; default 128
 	PerOrigin int                                              // tries at the same time of one plugin to one origin; default 16
-	Large     int                                              // tries at the same time of requests that are read one by one, above 4 KiB; default 8
+	Bytes     int64                                            // of the requests that are sent at the same time, without those up to 4 KiB; default 64 MiB
 	Grace     time.Duration                                    // how long tries may go on after the stop; default: not at all
 	Observe   func(*inbox.Effect, *inbox.Sent, inbox.Decision) // is called after each try; default: nothing
 }
@@ -101,8 +101,8 @@ func (o *Options) fill() {
 	if o.PerOrigin == 0 {
 		o.PerOrigin = 16
 	}
-	if o.Large == 0 {
-		o.Large = DefaultLarge
+	if o.Bytes == 0 {
+		o.Bytes = DefaultBytes
 	}
 	if o.Observe == nil {
 		o.Observe = func(*inbox.Effect, *inbox.Sent, inbox.Decision) {}
@@ -113,14 +113,14 @@ func (o *Options) fill() {
 type Outbox struct {
 	opt     Options
 	origins map[originName]*origin
-	rows    rows        // the origins in the store
-	active  int         // tries that run
-	large   int         // of them, with a large request
-	pending int         // settlements that are not durable yet
-	turn    int         // the origin that may start tries first in the next step
-	fenced  bool        // a newer server has taken over
-	results chan result // of tries that ended
-	ends    chan end    // of settlements
+	rows    rows      // the origins in the store
+	active  int       // tries that run
+	bytes   int64     // of their requests
+	pending int       // settlements that are not durable yet
+	turn    int       // the origin that may start tries first in the next step
+	fenced  bool      // a newer server has taken over
+	results chan *try // of tries that ended
+	ends    chan end  // of settlements
 	news    news
 }
 
@@ -149,7 +149,7 @@ func New(o Options) *Outbox {
 	o.fill()
 	return &Outbox{
 		opt: o, origins: map[originName]*origin{},
-		results: make(chan result, o.Total), ends: make(chan end, 4*o.Total),
+		results: make(chan *try, o.Total), ends: make(chan end, 4*o.Total),
 		news: news{holds: map[string]bool{}, wake: make(chan struct{}, 1)},
 	}
 }

@@ -7,14 +7,15 @@ import (
 	"inbox/inbox"
 )
 
-// result is the end of a try.
-type result struct {
-	origin *origin
-	effect *inbox.Effect
-	policy inbox.Policy
-	large  int // 1 for a large request
-	sent   inbox.Sent
-	err    error // the store could not be read: there was no try
+// try is a try of an effect, and how it ended.
+type try struct {
+	origin  *origin
+	effect  *inbox.Effect
+	request *inbox.EffectRequest // nil: the try reads it
+	policy  inbox.Policy
+	bytes   int64 // of the request, as far as they are bounded
+	sent    inbox.Sent
+	err     error // the store could not be read: there was no try
 }
 
 // end is the end of a settlement.
@@ -24,25 +25,22 @@ type end struct {
 	err    error
 }
 
-// start starts a try in a goroutine of its own. req is nil when the try reads the request.
-func (o *Outbox) start(tries context.Context, r *origin, e *inbox.Effect, req *inbox.EffectRequest, p inbox.Policy) {
-	r.busy[e.Lane.LaneID] = true
+// start starts a try in a goroutine of its own.
+func (o *Outbox) start(tries context.Context, t *try) {
+	r := t.origin
+	r.busy[t.effect.Lane.LaneID] = true
 	r.active++
 	o.active++
-	large := 0
-	if req == nil {
-		large = 1
-	}
-	r.large += large
-	o.large += large
+	r.bytes += t.bytes
+	o.bytes += t.bytes
 	go func() {
-		sent, err := o.try(tries, e, req)
-		o.results <- result{r, e, p, large, sent, err} // it has a place for each try
+		t.sent, t.err = o.send(tries, t.effect, t.request)
+		o.results <- t // it has a place for each try
 	}()
 }
 
-// try makes one try.
-func (o *Outbox) try(ctx context.Context, e *inbox.Effect, req *inbox.EffectRequest) (inbox.Sent, error) {
+// send makes one try.
+func (o *Outbox) send(ctx context.Context, e *inbox.Effect, req *inbox.EffectRequest) (inbox.Sent, error) {
 	began := o.opt.Now()
 	var err error
 	if req == nil {
@@ -62,7 +60,7 @@ func (o *Outbox) try(ctx context.Context, e *inbox.Effect, req *inbox.EffectRequ
 }
 
 // settleAll settles a result, and those that have arrived meanwhile, so that the step after them is made once.
-func (o *Outbox) settleAll(tries context.Context, r result) {
+func (o *Outbox) settleAll(tries context.Context, r *try) {
 	for {
 		o.settle(tries, r)
 		select {
@@ -74,12 +72,12 @@ func (o *Outbox) settleAll(tries context.Context, r result) {
 }
 
 // settle decides what becomes of an effect after a try, and submits the settlement.
-func (o *Outbox) settle(tries context.Context, r result) {
+func (o *Outbox) settle(tries context.Context, r *try) {
 	or, e, now := r.origin, r.effect, o.opt.Now()
 	or.active--
 	o.active--
-	or.large -= r.large
-	o.large -= r.large
+	or.bytes -= r.bytes
+	o.bytes -= r.bytes
 	if r.err != nil || r.sent.Interrupted {
 		delete(or.busy, e.Lane.LaneID)
 		if r.err != nil {

@@ -78,20 +78,21 @@ func TestProbesOfOneHangingPluginLeaveHalfOfTheTriesToOthers(t *testing.T) {
 	}
 }
 
-func TestLargeRequestsAtTheSameTimeAreBoundedAndShared(t *testing.T) {
+func TestTheBytesOfRequestsAtTheSameTimeAreBoundedAndShared(t *testing.T) {
 	t.Parallel()
 	l := begin(t, "")
+	const size = 8 << 10
 	for id := range 10 {
 		l.Arrive(id)
 		ask := storetest.Ask(crm, "/large")
-		ask.Body = []byte(strings.Repeat("x", 8<<10))
+		ask.Body = []byte(strings.Repeat("x", size))
 		l.Asks = append(l.Asks, ask)
 		l.World.Run(id, inbox.Done, false)
 	}
 	var hanging crowd
 	var seen steps
 	small := make(chan struct{})
-	l.start(t, outbox.Options{Large: 4, Idle: seen.idle, Sender: sender(func(ctx context.Context, e *inbox.Effect, _ *inbox.EffectRequest) inbox.Sent {
+	l.start(t, outbox.Options{Bytes: 5 * size, Idle: seen.idle, Sender: sender(func(ctx context.Context, e *inbox.Effect, _ *inbox.EffectRequest) inbox.Sent {
 		if e.Lane.Origin == mail {
 			close(small)
 			return answered(200)
@@ -103,8 +104,29 @@ func TestLargeRequestsAtTheSameTimeAreBoundedAndShared(t *testing.T) {
 	<-small
 	seen.more(t, l)
 	if n := hanging.most.Load(); n != 2 {
-		t.Errorf("one plugin sent %d large requests at the same time, where it may send half of 4", n)
+		t.Errorf("one plugin sent %d requests of a fifth of the bytes at the same time, where it may use half", n)
 	}
+}
+
+func TestARequestOfMoreBytesThanMayBeSentIsSentAlone(t *testing.T) {
+	t.Parallel()
+	l := begin(t, "")
+	for id := range 3 {
+		l.Arrive(id)
+		ask := storetest.Ask(crm, "/large")
+		ask.Body = []byte(strings.Repeat("x", 8<<10))
+		l.Asks = append(l.Asks, ask)
+		l.World.Run(id, inbox.Done, false)
+	}
+	var running crowd
+	l.start(t, outbox.Options{Bytes: 10, Sender: sender(func(context.Context, *inbox.Effect, *inbox.EffectRequest) inbox.Sent {
+		if n := running.now.Add(1); n > 1 {
+			t.Errorf("%d requests are sent at the same time", n)
+		}
+		defer running.now.Add(-1)
+		return answered(200)
+	})})
+	l.eventually(t, inbox.EffectDone, inbox.EffectDone, inbox.EffectDone)
 }
 
 func TestARequestThatIsDroppedWhileItIsSentIsNotOvertakenInItsLane(t *testing.T) {

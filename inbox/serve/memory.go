@@ -51,6 +51,10 @@ func newMemory(s *config.Settings, events int64) *memory {
 	return m
 }
 
+// sentBytes returns the bound of the bytes of requests that are sent at the same time. The largest document fits into the half that one
+// plugin has.
+func sentBytes(document int64) int64 { return max(outbox.DefaultBytes, 2*document) }
+
 // add adds a plugin.
 func (m *memory) add(name string, n host.Need, size int64) {
 	own := n.Memories + n.Rest + n.Code
@@ -72,7 +76,7 @@ func (m *memory) parts() []MemoryPart {
 	}
 	m.stacks.Name = "stacks, if every instance recurses until it is ended"
 	m.swap.Name = "a new release beside the one before it"
-	sent := MemoryPart{Name: "requests that are sent, and their responses", Bytes: outbox.DefaultLarge*m.document + outbox.DefaultTotal*2*maxAnswer}
+	sent := MemoryPart{Name: "requests that are sent, and their responses", Bytes: sentBytes(m.document) + outbox.DefaultTotal*2*maxAnswer}
 	return append(all, m.stacks, m.swap, sent, MemoryPart{Name: "compiling a module", Bytes: host.CompileNeed(m.largest)})
 }
 

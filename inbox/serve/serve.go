@@ -153,7 +153,8 @@ func (v *server) build() {
 	v.parts.outgoing = v.outgoing
 	v.parts.outbox = outbox.New(outbox.Options{
 		Store: v.opt.Hooks.sends(v.store), Sender: v.opt.Hooks.send(v.outgoing), Policy: v.outgoing.policy, Term: v.store.Term(), Log: v.log, Now: v.opt.Hooks.Now, Grace: sendGrace,
-		Idle: func() bool { return v.store.Low() || v.parts.dispatch.Paused() },
+		Bytes: sentBytes(newMemory(v.settings, 0).document),
+		Idle:  func() bool { return v.store.Low() || v.parts.dispatch.Paused() },
 		Observe: func(e *inbox.Effect, s *inbox.Sent, d inbox.Decision) {
 			v.metrics.CountTry(e, s)
 			for _, w := range v.watches {

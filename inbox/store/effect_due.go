@@ -75,11 +75,12 @@ func (s *Store) DueEffects(ctx context.Context, plugin, origin string, limit int
 		return nil, err
 	}
 	var list []inbox.Effect
-	err = s.each(ctx, `SELECT `+effectColumns+` FROM effects f INDEXED BY effects_due`+newestTry+`
+	const size = `, coalesce((SELECT length(bytes) FROM contents WHERE id = f.content_id), 0) + (SELECT size FROM events WHERE seq = f.seq)`
+	err = s.each(ctx, `SELECT `+effectColumns+size+` FROM effects f INDEXED BY effects_due`+newestTry+`
 		WHERE f.plugin = ? AND f.origin = ? AND f.due_at IS NOT NULL ORDER BY f.due_at, f.id LIMIT ?`,
 		[]any{p, origin, limit}, func(row scanner) error {
 			var e inbox.Effect
-			if err := row.Scan(effectInto(&e)...); err != nil {
+			if err := row.Scan(append(effectInto(&e), &e.Size)...); err != nil {
 				return err
 			}
 			e.Lane.Plugin = plugin

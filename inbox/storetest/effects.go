@@ -117,12 +117,12 @@ func requestsCommitWithTheirAttemptAndAreReadAsTheyWereAskedFor(t *testing.T, op
 		t.Fatalf("due: %+v", due)
 	}
 	e := due[0]
-	if e.Key == due[1].Key || len(e.Key) != 32 || e.CreatedAt.IsZero() {
-		t.Errorf("key %q, created at %s", e.Key, e.CreatedAt)
+	if e.Key == due[1].Key || len(e.Key) != 32 || e.CreatedAt.IsZero() || e.Size < int64(len(`{"path":"/1"}`)) {
+		t.Errorf("key %q, created at %s, %d bytes", e.Key, e.CreatedAt, e.Size)
 	}
 	want := inbox.Effect{
 		ID: e.ID, Cause: inbox.EffectCause{Seq: seq, Attempt: 1}, Lane: inbox.EffectLane{Plugin: "p", LaneID: w.Lanes[1].ID, Origin: crm}, Method: "PUT",
-		Key: e.Key, CreatedAt: e.CreatedAt, EffectProgress: inbox.EffectProgress{State: inbox.EffectWaiting, DueAt: e.CreatedAt},
+		Key: e.Key, CreatedAt: e.CreatedAt, Size: e.Size, EffectProgress: inbox.EffectProgress{State: inbox.EffectWaiting, DueAt: e.CreatedAt},
 	}
 	same(t, "the effect", e, nil, want)
 	r, err := s.EffectRequest(t.Context(), e.ID)

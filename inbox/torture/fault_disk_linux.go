@@ -21,15 +21,15 @@ func diskFaults() []fault {
 		ends              bool
 		first, every      int // the first call that fails, and the calls from one to the next, are random numbers from these on
 	}{
-		{"writes fail with EIO", "pwrite64", "error=EIO", false, 12, 20},
-		{"writes fail with ENOSPC", "pwrite64", "error=ENOSPC", false, 12, 20},
-		{"writes come back short, with nothing written", "pwrite64", "retval=0", false, 12, 20},
-		{"flushes fail with EIO", "fsync,fdatasync", "error=EIO", true, 3, 5}, // one for many writes
+		{"writes fail with EIO", "pwrite64", "error=EIO", false, 12, 40},
+		{"writes fail with ENOSPC", "pwrite64", "error=ENOSPC", false, 12, 40},
+		{"writes come back short, with nothing written", "pwrite64", "retval=0", false, 12, 40},
+		{"flushes fail with EIO", "fsync,fdatasync", "error=EIO", true, 11, 5}, // a start makes about ten, later there is one for many writes
 	} {
 		list = append(list, fault{
 			point: "disk", kind: d.kind + ", then kill -9", slow: true, cannot: noStrace, do: (*round).failing,
 			arm: func(rng *rand.Rand) setup {
-				when := fmt.Sprintf("%d+%d", d.first+rng.IntN(3*d.first), d.every+rng.IntN(4*d.every)) // per thread, of which the program has some
+				when := fmt.Sprintf("%d+%d", d.first+rng.IntN(d.every), d.every/2+rng.IntN(2*d.every)) // per thread, of which the program has some
 				return setup{mayEnd: d.ends, mayFailStart: true, wrapper: []string{
 					"strace", "-D", "-f", "-qq", "-o", "TRACE", "-P", "DATA/" + datadir.WAL, "-P", "DATA/" + datadir.Database,
 					"-e", "trace=" + d.calls, "-e", "inject=" + d.calls + ":" + d.with + ":when=" + when,
